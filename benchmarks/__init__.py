@@ -1,0 +1,1 @@
+"""What the service costs, measured beside the floors of the machine it runs on."""

@@ -1,0 +1,107 @@
+"""The outermost layer: gives each request its id, asks who it is, and logs and measures what was answered.
+
+It wraps the whole application, so that 404 and 405 are seen too, and unknown paths tell nothing to strangers.
+"""
+
+import re
+import secrets
+from time import perf_counter
+from typing import Any
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.auth import is_public
+from api.logs import log, log_bug
+from api.problems import MEDIA_TYPE, problem_body, status_of
+from api.serving import Serving
+from casework.errors import TryAgain
+
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_UNKNOWN_ROUTE = "(none)"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Edge:
+    """An ASGI application around the routes."""
+
+    def __init__(self, routes: ASGIApp, serving: Serving) -> None:
+        self._routes = routes
+        self._serving = serving
+        self._log = log()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; an exception never leaves."""
+        if scope["type"] != "http":
+            await self._routes(scope, receive, send)
+            return
+        began = perf_counter()
+        authorization: bytes | None = None
+        request_id = b""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization = value
+            elif name == b"x-request-id" and _SANE_ID.fullmatch(value):
+                request_id = value
+        request_id = request_id or secrets.token_hex(8).encode()
+        answer = _Answer(send, request_id)
+        scope["state"]["request_id"] = request_id.decode()
+        try:
+            await self._serve(scope, receive, answer, authorization)
+        except TryAgain as failure:
+            await answer.problem(failure.code, (b"retry-after", str(failure.retry_after_s).encode()))
+        except Exception as error:  # noqa: BLE001  # the last place that can answer at all
+            log_bug(request_id.decode(), error)
+            await answer.problem("internal_error")
+        finally:
+            self._tell(scope, answer, perf_counter() - began)
+
+    async def _serve(self, scope: Any, receive: Receive, answer: "_Answer", authorization: bytes | None) -> None:
+        scope["user"] = scope["auth"] = None
+        if not is_public(scope["path"]):
+            actor = await self._serving.tokens.actor(authorization)
+            if actor is None:
+                await answer.problem("not_authenticated", (b"www-authenticate", b"Bearer"))
+                return
+            scope["user"] = actor
+        await self._routes(scope, receive, answer)
+
+    def _tell(self, scope: Any, answer: "_Answer", seconds: float) -> None:
+        route = scope.get("path_template") or _UNKNOWN_ROUTE
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        self._serving.metrics.request(method, route, answer.status, seconds)
+        actor = scope.get("user")
+        self._log.info(
+            "request", request_id=answer.request_id.decode(), method=method, route=route, status=answer.status,
+            ms=round(seconds * 1000, 2), actor=actor.id if actor else None,
+        )  # fmt: skip
+
+
+class _Answer:
+    """`send` that remembers the status and adds the headers every answer carries."""
+
+    __slots__ = ("_send", "_started", "request_id", "status")
+
+    def __init__(self, send: Send, request_id: bytes) -> None:
+        self._send = send
+        self._started = False
+        self.request_id = request_id
+        self.status = 500
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._started = True
+            self.status = message["status"]
+            message["headers"] = [
+                *message["headers"], (b"x-request-id", self.request_id), (b"x-content-type-options", b"nosniff"),
+                (b"cache-control", b"no-store"),
+            ]  # fmt: skip
+        await self._send(message)
+
+    async def problem(self, code: str, *headers: tuple[bytes, bytes]) -> None:
+        """Answer with a problem, if nothing was answered yet."""
+        if self._started:
+            return
+        body = problem_body(code, request_id=self.request_id.decode())
+        fixed = ((b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode()))
+        await self({"type": "http.response.start", "status": status_of(code), "headers": [*fixed, *headers]})
+        await self({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,67 @@
+"""One JSON line per event on stdout: never a body, a query string, a header or the message of an exception."""
+
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import structlog
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _stamped(_logger: Any, level: str, event: dict[str, Any]) -> dict[str, Any]:
+    event["level"] = level
+    event["at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return event
+
+
+def _rendered(_logger: Any, _level: str, event: dict[str, Any]) -> bytes:
+    return _encode(event)
+
+
+def configure(level: str = "INFO") -> None:
+    """Set up structlog, and lead what uvicorn says through the same form."""
+    number = logging.getLevelNamesMapping()[level]
+    structlog.configure(
+        processors=[_stamped, _rendered],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.BytesLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_JsonLine())
+    for name in ("uvicorn", "uvicorn.error", "casework"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = ([handler] if name != "uvicorn.error" else []), name == "uvicorn.error"
+        logger.setLevel(max(number, logging.INFO))
+    access = logging.getLogger("uvicorn.access")
+    access.handlers, access.propagate = [], False
+
+
+class _JsonLine(logging.Formatter):
+    """A record of the standard library as a JSON line; of an exception only its type."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """`event` is the message; exceptions lose their text."""
+        line: dict[str, Any] = {"event": record.getMessage(), "logger": record.name, "level": record.levelname.lower()}
+        if record.exc_info and record.exc_info[0] is not None:
+            line |= {"event": "error", "error": record.exc_info[0].__name__}
+        line["at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return _encode(line).decode()
+
+
+def log() -> Any:
+    """The logger, as configured now."""
+    return structlog.get_logger()
+
+
+def log_bug(request_id: str, error: BaseException) -> None:
+    """An error of ours: its type and the places it came through. Its message stays out: it may quote a value."""
+    frames = traceback.extract_tb(error.__traceback__)[-12:]
+    where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}:{frame.name}" for frame in frames]
+    cause = error.__cause__ or error.__context__
+    log().error("bug", request_id=request_id, error=type(error).__name__, where=where,
+                cause=type(cause).__name__ if cause else None)  # fmt: skip

@@ -1,0 +1,108 @@
+"""Prometheus: requests by route template, events by outcome, the writer's batches, the log's backlog, the feed's runs.
+
+With several workers (`casework serve --workers`) PROMETHEUS_MULTIPROC_DIR is set before they start, and a scrape of any
+of them answers for all.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from sqlalchemy.engine import Engine
+
+from casework.audit.tables import entries, unsealed
+from casework.clock import now
+from casework.database import reading
+from casework.errors import TryAgain
+from casework.feed.tables import feed_runs
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+
+_FIRST_WAITING = sa.select(entries.c.recorded_at).where(
+    entries.c.id == sa.select(sa.func.min(unsealed.c.entry)).scalar_subquery()
+)
+_RUNS = sa.select(feed_runs.c.status, sa.func.count()).group_by(feed_runs.c.status)
+
+
+class Metrics:
+    """The instruments of one process; a registry of its own, so that a test can make two apps."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        kept: dict[str, Any] = {"registry": self.registry, "namespace": "casework"}
+        self.requests = Histogram(
+            "http_request_seconds", "Requests by route template.", ("method", "route", "status"), buckets=_SECONDS, **kept
+        )
+        self.events = Counter("commands", "Commands at the door by outcome.", ("event", "outcome"), **kept)
+        self.batch = Histogram("batch_commands", "Commands that shared a transaction.", buckets=_BATCH, **kept)
+        self.queue = Gauge(
+            "writer_queue_commands", "Commands waiting for the writer.", multiprocess_mode="livesum", **kept
+        )
+        self._of_request: dict[tuple[str, str, int], Any] = {}
+        self._of_event: dict[tuple[str, str], Any] = {}
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One request answered. `route` is a template, so that the number of series is bounded."""
+        key = (method, route, status)
+        instrument = self._of_request.get(key)
+        if instrument is None:
+            instrument = self._of_request[key] = self.requests.labels(method, route, str(status))
+        instrument.observe(seconds)
+
+    def command(self, event: str, outcome: str) -> None:
+        """One command taken by the door. `event` must be one the chart knows."""
+        key = (event, outcome)
+        instrument = self._of_event.get(key)
+        if instrument is None:
+            instrument = self._of_event[key] = self.events.labels(event, outcome)
+        instrument.inc()
+
+    def text(self, engine: Engine) -> bytes:
+        """The exposition, with what only the database knows."""
+        registry = self.registry
+        if os.environ.get(MULTIPROCESS):
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)
+        stored = CollectorRegistry()
+        stored.register(_Stored(engine))
+        return bytes(generate_latest(registry)) + bytes(generate_latest(stored))
+
+
+class _Stored(Collector):
+    """Read from the database at each scrape."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing ahead of the scrape: registering must not touch the database."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Age of the oldest unsealed entry in seconds (0: none), runs by status, and whether the database answered."""
+        up = GaugeMetricFamily("casework_database_up", "Whether the database answered this scrape.")
+        try:
+            with reading(self._engine) as conn:
+                first = conn.execute(_FIRST_WAITING).scalar_one_or_none()
+                counted = conn.execute(_RUNS).all()
+        except TryAgain:
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        yield up
+        age = GaugeMetricFamily("casework_unsealed_entries_age_seconds", "Age of the oldest entry not yet sealed.")
+        age.add_metric([], max(0.0, (now() - first).total_seconds()) if first else 0.0)
+        yield age
+        runs = GaugeMetricFamily("casework_feed_runs", "Feed runs by status.", labels=["status"])
+        for status, number in counted:
+            runs.add_metric([status], number)
+        yield runs

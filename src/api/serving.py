@@ -1,0 +1,46 @@
+"""What one process of the API holds; made by `create_app`, found again through the request."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from litestar import Request
+from sqlalchemy.engine import Engine
+
+from api.auth import Tokens
+from api.metrics import Metrics
+from api.writer import Writer
+from casework.cases.branch import Branch
+from casework.settings import Settings
+from casework.startup import Started
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The open branch, its one writer, and what is known of tokens and measured."""
+
+    started: Started
+    writer: Writer
+    tokens: Tokens
+    metrics: Metrics
+    feeds: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        """As the process was started."""
+        return self.started.settings
+
+    @property
+    def engine(self) -> Engine:
+        """For `casework.database.reading`; only the writer writes (and short entries of reads of personal data)."""
+        return self.started.engine
+
+    @property
+    def branch(self) -> Branch:
+        """Rulebook and keys."""
+        return self.started.branch
+
+
+def serving_of(request: Request[Any, Any, Any]) -> Serving:
+    """The process that serves this request."""
+    serving: Serving = request.app.state["serving"]
+    return serving

@@ -1,0 +1,139 @@
+"""What verification may find, and the report of one run. Pure; no finding carries personal data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+Verdict = Literal["sound", "tampered", "cannot_tell"]
+EXIT_CODES: Final[Mapping[Verdict, int]] = {"sound": 0, "tampered": 1, "cannot_tell": 2}
+TRUST: Final = "self_consistent_only"
+TRUST_TEXTS: Final = (
+    "仅自身一致:尚未封存,也未持有检查点",
+    "self-consistent only: nothing sealed yet, no checkpoint held",
+)
+KEPT: Final = 1_000  # findings kept in full; a log changed throughout must not fill the memory
+
+TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+    "body_changed": ("分录正文被改动", "the body is not the one that was recorded"),
+    "leaf_hash_changed": ("分录的叶哈希被改动", "the stored leaf hash is not that of the body"),
+    "mac_wrong": ("分录的验证码不符:不是本服务写入的", "the MAC does not match: this service did not write it so"),
+    "body_malformed": ("分录正文不符合格式", "the body is not in the one canonical form"),
+    "column_differs": ("分录的列与正文不一致", "a copied column differs from the body"),
+    "stream_hole": ("流中缺少分录", "entries of the stream are missing before this one"),
+    "stream_repeat": ("流中分录编号重复", "the stream's number was used before"),
+    "link_broken": ("与前一分录的链接断裂", "the link to the entry before is broken"),
+    "back_dated": ("记录时间早于前一分录", "recorded before the entry before"),
+    "tail_cut": ("流尾的分录缺失", "entries at the end of the stream are missing"),
+    "head_rewound": ("流首指针被回退", "the head was set back behind the stream's last entry"),
+    "head_differs": ("流首指针与最后分录不符", "the head is not the stream's last entry"),
+    "head_missing": ("流没有对应的主体", "the stream has entries but no subject"),
+    "stream_missing": ("主体没有任何分录", "the subject has no entries at all"),
+    "guard_missing": ("防改触发器缺失或被改", "an append-only guard is missing or altered"),
+    "queue_dangling": ("待封存队列指向不存在的分录", "the unsealed queue names an entry that is gone"),
+    "queue_incomplete": ("分录既未封存也不在待封存队列", "the entry is neither sealed nor queued for sealing"),
+    "opening_missing": ("承诺的原文缺失,且无删除分录", "an opening is missing and no entry says it was erased"),
+    "opening_wrong": ("原文与分录中的承诺不符", "an opening does not open its commitment"),
+    "opening_unannounced": ("没有分录承诺过这段原文", "no entry commits to this opening"),
+    "text_changed": ("已发布的状态图或策略文本被改动", "a published text is not the one of its digest"),
+    "text_missing": ("分录引用的状态图或策略文本缺失", "a text that entries announce or cite is missing"),
+    "text_unannounced": ("没有分录宣布过这份文本", "no entry announces this text"),
+    "opening_not_allowed": ("重放:当时不得立案", "replay: the case could not be opened then"),
+    "step_not_allowed": ("重放:当时不得执行此事件", "replay: the event could not happen then"),
+    "step_elsewhere": ("重放:事件应到另一状态", "replay: the event leads to another state"),
+    "state_differs": ("重放:分录的起始状态与案件不符", "replay: the entry starts from another state"),
+    "refusal_differs": ("重放:拒绝理由不同", "replay: the reasons of the refusal differ"),
+    "post_not_permitted": ("重放:该岗位无权执行", "replay: the post may not do this"),
+    "data_not_typed": ("重放:数据与状态图的声明不符", "replay: the data are not as the chart declares them"),
+    "business_date_decreased": ("业务日期倒退", "the business date runs backwards"),
+    "replay_impossible": ("重放:分录无法应用", "replay: the entry cannot be applied"),
+    "row_differs": ("案件行与其分录不符", "the case's row is not what its entries make of it"),
+    "text_unreadable": ("当前版本无法读取当时的文本", "this version cannot read the text that was in force"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, where, with details that name columns, codes and numbers only."""
+
+    code: str
+    stream: str | None = None
+    stream_seq: int | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def zh(self) -> str:
+        """The finding for a Chinese reader."""
+        return TEXTS[self.code][0]
+
+    @property
+    def en(self) -> str:
+        """The finding for an English reader."""
+        return TEXTS[self.code][1]
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "code": self.code, "stream": self.stream, "stream_seq": self.stream_seq,
+            "zh": self.zh, "en": self.en, "detail": dict(self.detail),
+        }  # fmt: skip
+
+
+@dataclass(slots=True)
+class Report:
+    """What was checked and what was found. `doubts` are what could not be judged: they forbid the verdict sound."""
+
+    streams: int = 0
+    entries: int = 0
+    cases: int = 0
+    replayed_steps: int = 0
+    replayed_refusals: int = 0
+    replayed_facts: int = 0
+    cases_not_replayed: int = 0
+    openings: int = 0
+    texts: int = 0
+    body_bytes: int = 0
+    first_recorded_at: str | None = None
+    last_recorded_at: str | None = None
+    seconds: float = 0.0
+    findings: list[Finding] = field(default_factory=list)
+    findings_in_all: int = 0
+    doubts: list[Finding] = field(default_factory=list)
+
+    def find(
+        self, code: str, stream: str | None = None, stream_seq: int | None = None, /, **detail: Any
+    ) -> None:
+        """Note a finding; beyond `KEPT` only its number."""
+        self.findings_in_all += 1
+        if len(self.findings) < KEPT:
+            self.findings.append(Finding(code, stream, stream_seq, detail))
+
+    def doubt(self, code: str, /, **detail: Any) -> None:
+        """Note what cannot be judged, once."""
+        finding = Finding(code, detail=detail)
+        if finding not in self.doubts:
+            self.doubts.append(finding)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Tampered if anything was found; sound only if there was something to check and nothing is in doubt."""
+        if self.findings_in_all:
+            return "tampered"
+        return "sound" if self.entries and not self.doubts else "cannot_tell"
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "verdict": self.verdict, "trust": TRUST, "trust_zh": TRUST_TEXTS[0], "trust_en": TRUST_TEXTS[1],
+            "checked": {
+                "streams": self.streams, "entries": self.entries, "cases": self.cases,
+                "replayed_steps": self.replayed_steps, "replayed_refusals": self.replayed_refusals,
+                "replayed_facts": self.replayed_facts, "cases_not_replayed": self.cases_not_replayed,
+                "openings": self.openings, "texts": self.texts, "body_bytes": self.body_bytes,
+                "first_recorded_at": self.first_recorded_at, "last_recorded_at": self.last_recorded_at,
+                "seconds": round(self.seconds, 3),
+                "entries_per_second": round(self.entries / self.seconds) if self.seconds else None,
+            },
+            "findings_in_all": self.findings_in_all,
+            "findings": [finding.as_json() for finding in self.findings],
+            "doubts": [doubt.as_json() for doubt in self.doubts],
+        }  # fmt: skip

@@ -1,0 +1,72 @@
+"""The log's tables: entries (append-only), the unsealed queue, heads of streams, published texts, openings."""
+
+import sqlalchemy as sa
+
+from casework.database import BigId, Bytes, UtcDateTime, metadata
+
+# Append-only: triggers refuse UPDATE, DELETE and TRUNCATE, and the app role has SELECT and INSERT only
+# (design: audit.md §6). `body` is the truth; every other column but `mac` is a copy for querying.
+entries = sa.Table(
+    "entries",
+    metadata,
+    sa.Column("id", BigId, sa.Identity(), primary_key=True),
+    sa.Column("stream", sa.String(80), nullable=False),
+    sa.Column("stream_seq", sa.BigInteger, nullable=False),
+    sa.Column("event", sa.String(80), nullable=False),
+    sa.Column("actor_id", sa.String(64), nullable=False),
+    sa.Column("reason_code", sa.String(64)),
+    sa.Column("recorded_at", UtcDateTime, nullable=False),
+    sa.Column("body", Bytes, nullable=False),
+    sa.Column("leaf_hash", Bytes, nullable=False),
+    sa.Column("mac", Bytes, nullable=False),
+    sa.UniqueConstraint("stream", "stream_seq"),
+    info={"append_only": (("id",), ("stream", "stream_seq"))},
+)
+
+# The one mutable audit table: what the sealer has not yet taken (never a cursor: a lower id can commit later).
+unsealed = sa.Table(
+    "unsealed",
+    metadata,
+    sa.Column("entry", BigId, primary_key=True, autoincrement=False),
+)
+
+# Head of every stream that has no subject row of its own (a case keeps its head in its own row).
+streams = sa.Table(
+    "streams",
+    metadata,
+    sa.Column("stream", sa.String(80), primary_key=True),
+    sa.Column("last_entry_at", UtcDateTime, nullable=False),
+    sa.Column("audit_seq", sa.BigInteger, nullable=False),
+    sa.Column("audit_head", Bytes, nullable=False),
+)
+
+# Texts of published charts and policies by digest, so that a replay can use what was in force then. Append-only.
+texts = sa.Table(
+    "texts",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),  # chart | policy
+    sa.Column("name", sa.String(64), nullable=False),  # overdue_loan@1 | 2024-01-01
+    sa.Column("body", Bytes, nullable=False),
+    sa.Column("published_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("kind", "name"),
+    info={"append_only": (("digest",), ("kind", "name"))},
+)
+
+# Openings (salt and value, sealed) of the commitments in entries; erasure deletes rows here, never an entry.
+openings = sa.Table(
+    "openings",
+    metadata,
+    sa.Column("stream", sa.String(80), primary_key=True),
+    sa.Column("stream_seq", sa.BigInteger, primary_key=True),
+    sa.Column("field", sa.String(64), primary_key=True),
+    sa.Column("sealed", Bytes, nullable=False),
+)
+
+# Fingerprints of the keys this database was written with, so that a wrong key file is told, not guessed.
+keys = sa.Table(
+    "keys",
+    metadata,
+    sa.Column("purpose", sa.String(32), primary_key=True),
+    sa.Column("fingerprint", sa.String(32), nullable=False),
+)

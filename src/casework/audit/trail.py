@@ -1,0 +1,132 @@
+"""The only writer of entries: hands out the next place in a stream, seals the entry, stores it and queues it.
+
+A subject with a row of its own (a case) keeps `audit_seq` and `audit_head` there and brings them; any other stream
+(feeds, charts, staff) has its head in `streams`. Everything happens in the caller's transaction (audit.md §1).
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework import rows
+from casework.audit.chain import commit, seal_entry
+from casework.audit.entry import Actor, Entry, entry_id_of
+from casework.audit.tables import entries, openings, streams, unsealed
+from casework.clock import utc_text
+from casework.personal import Vault
+
+ENTRY_COLUMNS = (
+    "id", "stream", "stream_seq", "event", "actor_id", "reason_code", "recorded_at", "body", "leaf_hash", "mac",
+)  # fmt: skip
+_OPENING_COLUMNS = ("stream", "stream_seq", "field", "sealed")
+
+
+@dataclass(slots=True)
+class Draft:
+    """What an entry is to say, before it has a place in its stream. `texts` are committed, never written."""
+
+    event: str
+    actor: Actor
+    data: dict[str, Any]
+    from_: str | None = None
+    to: str | None = None
+    reason_code: str | None = None
+    rules: tuple[str, ...] = ()
+    chart: str | None = None
+    policy: str | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+class Head(NamedTuple):
+    """The end of a stream: number, leaf hash and time of its last entry (0, empty, the dawn of time before the first)."""
+
+    seq: int
+    leaf_hash: bytes
+    recorded_at: datetime
+
+
+_DAWN = datetime(1, 1, 1, tzinfo=UTC)
+
+
+class Trail:
+    """Collects the entries of one transaction and writes them in one statement each; one per transaction."""
+
+    def __init__(self, mac_key: bytes, vault: Vault, recorded_at: datetime) -> None:
+        self._mac_key = mac_key
+        self._vault = vault
+        self.recorded_at = recorded_at
+        self._recorded_text = utc_text(recorded_at)
+        self._entries: list[tuple[Any, ...]] = []
+        self._openings: list[tuple[Any, ...]] = []
+
+    def add(self, stream: str, head: Head, draft: Draft) -> Head:
+        """Append `draft` after `head` of `stream`; the new head. The caller holds the stream's lock.
+
+        Times never run backwards within a stream, even if the machine's clock does (audit.md §7, attack 6).
+        """
+        seq = head.seq + 1
+        recorded_at, recorded_text = self.recorded_at, self._recorded_text
+        if head.recorded_at > recorded_at:
+            recorded_at, recorded_text = head.recorded_at, utc_text(head.recorded_at)
+        personal = {}
+        for name, text in draft.texts.items():
+            salt = os.urandom(32)
+            personal[name] = commit(salt, name, text)
+            opening = json.dumps({"salt": salt.hex(), "value": text}, ensure_ascii=False)
+            self._openings.append((stream, seq, name, self._vault.seal("opening", opening)))
+        entry = Entry(
+            actor=draft.actor, chart=draft.chart, data=draft.data, entry_id=entry_id_of(stream, seq), event=draft.event,
+            from_=draft.from_, occurred_at=recorded_text, personal=personal, policy=draft.policy,
+            prev=head.leaf_hash.hex() if seq > 1 else None, reason_code=draft.reason_code,
+            recorded_at=recorded_text, rules=draft.rules, stream=stream, stream_seq=seq, to=draft.to,
+        )  # fmt: skip
+        sealed = seal_entry(entry, self._mac_key)
+        self._entries.append(
+            (stream, seq, draft.event, draft.actor.id, draft.reason_code, recorded_at, *sealed)
+        )
+        return Head(seq, sealed.leaf_hash, recorded_at)
+
+    def append(self, conn: Connection, stream: str, draft: Draft) -> Head:
+        """Append to a stream whose head lies in `streams`, locking it."""
+        head = _locked_head(conn, stream)
+        after = self.add(stream, head, draft)
+        values = {"audit_seq": after.seq, "audit_head": after.leaf_hash, "last_entry_at": after.recorded_at}
+        conn.execute(streams.update().where(streams.c.stream == stream).values(values))
+        return after
+
+    def write(self, conn: Connection) -> None:
+        """Store what was added: entries, their place in the unsealed queue, openings."""
+        ids = rows.next_ids(conn, "entries_id_seq", entries, len(self._entries))
+        stored = [(entry, *values) for entry, values in zip(ids, self._entries, strict=True)]
+        rows.insert_many(conn, entries, stored, ENTRY_COLUMNS)
+        rows.insert_many(conn, unsealed, [(entry,) for entry in ids], ("entry",))
+        rows.insert_many(conn, openings, self._openings, _OPENING_COLUMNS)
+        self._entries, self._openings = [], []
+
+
+def _locked_head(conn: Connection, stream: str) -> Head:
+    columns = ("stream", "last_entry_at", "audit_seq", "audit_head")
+    rows.insert_many(conn, streams, [(stream, _DAWN, 0, b"")], columns, skip_existing=True)
+    row = conn.execute(sa.select(streams).where(streams.c.stream == stream).with_for_update()).one()
+    return Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
+
+
+def read_openings(
+    conn: Connection, vault: Vault, stream: str, numbers: Sequence[int]
+) -> dict[tuple[int, str], str]:
+    """The committed texts of these entries of a stream, by (stream_seq, field)."""
+    if not numbers:
+        return {}
+    found = conn.execute(
+        sa.select(openings).where(openings.c.stream == stream, openings.c.stream_seq.in_(sorted(numbers)))
+    )
+    return {
+        (row.stream_seq, row.field): json.loads(vault.open("opening", bytes(row.sealed)))["value"]
+        for row in found
+    }

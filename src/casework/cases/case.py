@@ -1,0 +1,170 @@
+"""A case in memory: the fold of its audit stream. Pure.
+
+The row in `cases` is this struct column by column; `facts` is one JSON value. The door and the replay build it
+with the same `apply` (casework.cases.fold), so a row that differs from its entries was changed by other hands.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+
+class AgencyFile(msgspec.Struct, forbid_unknown_fields=True):
+    """What is on file of the agency that is to receive the case (3.1, X10, X12)."""
+
+    agency: str
+    active: bool
+    inspected_on: date
+    evaluated_on: date
+
+
+class Placement(msgspec.Struct, forbid_unknown_fields=True):
+    """The running placement with an agency; at most one (X11)."""
+
+    agency: str
+    placed_on: date
+    term_until: date
+    ended: bool = False
+
+
+class Proposal(msgspec.Struct, forbid_unknown_fields=True):
+    """A pending write-off proposal, pinned to the case as it was (`material_version`)."""
+
+    by: str
+    criterion: str
+    principal_fen: int
+    interest_fen: int
+    material_version: int
+
+
+class Approved(msgspec.Struct, forbid_unknown_fields=True):
+    """One person's approval of a subject, pinned to the case as it was."""
+
+    by: str
+    proposed_by: str
+    material_version: int
+
+
+class AttemptDay(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """The contact attempts of one calendar day: how many, and whether the debtor himself was connected."""
+
+    on: date
+    attempts: int
+    connected: bool
+
+
+class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """Everything recorded of a case that guards read, as far as they still need it.
+
+    `fresh` holds what has happened since the case came into its present state; it is emptied when the state changes.
+    `material_version` rises with every change that an approver would want to look at again.
+    """
+
+    attempt_days: list[AttemptDay] = []
+    connected_on: date | None = None
+    fresh: list[str] = []
+    promise_pay_by: date | None = None
+    holds: list[str] = []
+    repaired_on: date | None = None
+    failed_visit_days: list[date] = []
+    visited_on: date | None = None
+    agency_file: AgencyFile | None = None
+    placement: Placement | None = None
+    placements: int = 0
+    recalled_on: date | None = None
+    destruction_due_on: date | None = None
+    exception_until: date | None = None
+    disposal_form_on: date | None = None
+    limitation_ends_on: date | None = None
+    accelerated_on: date | None = None
+    matter_open: bool = False
+    proposal: Proposal | None = None
+    approvals: dict[str, list[Approved]] = {}
+    agreed_fen: int | None = None
+    received_fen: int = 0
+    recovered_fen: int = 0
+    transfer_contract_on: date | None = None
+    debtor_notified_on: date | None = None
+    opening_error_on: date | None = None
+    finding_cleared_on: date | None = None
+    risk_class: str | None = None
+    npl_since: date | None = None
+    settled_from: str | None = None
+    settled_on: date | None = None
+    settled_as: str | None = None
+    settlement_since: date | None = None
+    reversed_paid_on: date | None = None
+    material_version: int = 1
+
+
+class Case(msgspec.Struct):
+    """One overdue loan as a case. Amounts in fen, dates are business dates. Field order is column order."""
+
+    id: int
+    institution: str
+    loan_id: str
+    borrower_id: str
+    product: str | None
+    channel_code: str | None
+    team: str | None
+    region: str | None
+    chart: str
+    state: str
+    state_since: date
+    live: bool
+    version: int
+    owner: str
+    handler: str
+    opened_on: date
+    opened_for: str
+    opened_by: str
+    closed_as: str | None
+    principal_at_opening_fen: int
+    oldest_due_date: date | None
+    bucket: str
+    overdue_principal_fen: int
+    overdue_interest_fen: int
+    overdue_penalty_fen: int
+    overdue_fen: int
+    outstanding_principal_fen: int
+    facts: Facts
+    last_entry_at: datetime
+    audit_seq: int
+    audit_head: bytes
+
+    @property
+    def stream(self) -> str:
+        """The audit stream of this case."""
+        return f"case:{self.id}"
+
+    def days_past_due(self, business_date: date) -> int:
+        """Days from the oldest unpaid due date to `business_date`, never negative; 0 if not in arrears."""
+        return max((business_date - self.oldest_due_date).days, 0) if self.oldest_due_date else 0
+
+
+COLUMNS = Case.__struct_fields__
+_FACTS_AT = COLUMNS.index("facts")
+_NO_FACTS = b"{}"
+_decode_facts = msgspec.json.Decoder(Facts).decode
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def from_row(row: Any) -> Case:
+    """A case from a row of `cases` whose columns stand in the order of `COLUMNS`."""
+    values = list(row)
+    values[_FACTS_AT] = _decode_facts(values[_FACTS_AT])
+    values[-1] = bytes(values[-1])
+    return Case(*values)
+
+
+def to_row(case: Case) -> tuple[Any, ...]:
+    """The row of `cases` for this case, in the order of `COLUMNS`."""
+    values = list(msgspec.structs.astuple(case))
+    values[_FACTS_AT] = facts_json(case.facts)
+    return tuple(values)
+
+
+def facts_json(facts: Facts) -> bytes:
+    """The one encoding of facts: canonical, defaults left out."""
+    return _encode(facts)

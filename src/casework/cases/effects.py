@@ -1,0 +1,249 @@
+"""What a fired event or a recorded fact does to the facts of a case. Pure: only the given situation's case changes.
+
+Registered by name; the chart says which event has which effect. The replay runs the very same functions.
+"""
+
+from datetime import date, timedelta
+
+from casework.cases.case import AgencyFile, Approved, AttemptDay, Placement, Proposal
+from casework.cases.registry import REGISTRY
+from casework.cases.situation import Situation
+from casework.statechart.registry import Params
+
+effect, recorder = REGISTRY.effect, REGISTRY.recorder
+ATTEMPT_DAYS_KEPT = 40  # more than any rule looks back; what is older stays in the log alone
+
+
+def _add(names: list[str], name: str) -> list[str]:
+    return sorted({*names, name})
+
+
+def _day(now: Situation, field: str) -> date:
+    return date.fromisoformat(now.given[field])
+
+
+def _happened(now: Situation) -> date:
+    return now.on or now.today
+
+
+# ── effects of events ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@effect()
+def count_failed_visit(now: Situation, _: Params) -> None:
+    day = now.facts.visited_on or now.today
+    now.facts.failed_visit_days = sorted({*now.facts.failed_visit_days, day})
+    now.facts.fresh = [name for name in now.facts.fresh if name != "visit_not_found"]
+
+
+@effect()
+def place_with_agency(now: Situation, _: Params) -> None:
+    now.facts.placement = Placement(now.given["agency"], now.today, _day(now, "term_until"))
+    now.facts.placements += 1
+
+
+@effect(params={"destruction_days": "int"})
+def end_placement(now: Situation, params: Params) -> None:
+    """The agency's copy is to be destroyed by the date given, else by the policy's (X12)."""
+    given = now.given.get("destruction_due_on")
+    due = date.fromisoformat(given) if given else now.today + timedelta(days=params["destruction_days"])
+    now.facts.placement = None
+    now.facts.recalled_on = now.today
+    now.facts.destruction_due_on = due
+
+
+@effect()
+def grant_exception(now: Situation, _: Params) -> None:
+    now.facts.exception_until = _day(now, "expires_on")
+
+
+@effect()
+def open_matter(now: Situation, _: Params) -> None:
+    now.facts.matter_open = True
+    now.facts.approvals.pop("suit", None)
+
+
+@effect()
+def end_matter(now: Situation, _: Params) -> None:
+    now.facts.matter_open = False
+
+
+@effect()
+def propose_write_off(now: Situation, _: Params) -> None:
+    given = now.given
+    now.facts.proposal = Proposal(
+        now.actor,
+        given["criterion"],
+        given["principal_fen"],
+        given["interest_fen"],
+        now.facts.material_version,
+    )
+    now.facts.approvals.pop("write_off", None)
+
+
+@effect()
+def drop_proposal(now: Situation, _: Params) -> None:
+    now.facts.proposal = None
+    now.facts.approvals.pop("write_off", None)
+
+
+@effect()
+def count_recovery(now: Situation, _: Params) -> None:
+    now.facts.recovered_fen += now.given["amount_fen"]
+
+
+@effect(params={"settled_as": "text"})
+def settle(now: Situation, params: Params) -> None:
+    since = now.given.get("previous_as_of")
+    now.facts.settled_from = now.case.state
+    now.facts.settled_on = now.today
+    now.facts.settled_as = params["settled_as"]
+    now.facts.settlement_since = date.fromisoformat(since) if since else now.today
+    now.facts.reversed_paid_on = None
+    now.facts.placement = None
+
+
+@effect()
+def unsettle(now: Situation, _: Params) -> None:
+    facts = now.facts
+    facts.settled_from = facts.settled_on = facts.settled_as = facts.settlement_since = (
+        facts.reversed_paid_on
+    ) = None
+
+
+@effect(params={"closed_as": "text"})
+def close(now: Situation, params: Params) -> None:
+    now.case.closed_as = params["closed_as"]
+    now.facts.placement = None
+
+
+# ── facts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@recorder
+def contact_attempt(now: Situation, _: Params) -> None:
+    on, facts = _happened(now), now.facts
+    connected = now.given["outcome"] == "debtor"
+    days = {day.on: day for day in facts.attempt_days}
+    before = days.get(on, AttemptDay(on, 0, False))
+    days[on] = AttemptDay(on, before.attempts + 1, before.connected or connected)
+    facts.attempt_days = sorted(days.values(), key=lambda day: day.on)[-ATTEMPT_DAYS_KEPT:]
+    if connected:
+        facts.connected_on = max(on, facts.connected_on) if facts.connected_on else on
+        facts.fresh = _add(facts.fresh, "debtor_connected")
+
+
+@recorder
+def promise(now: Situation, _: Params) -> None:
+    now.facts.promise_pay_by = _day(now, "pay_by")
+
+
+@recorder
+def promise_ended(now: Situation, _: Params) -> None:
+    now.facts.promise_pay_by = None
+
+
+@recorder
+def hold(now: Situation, _: Params) -> None:
+    now.facts.holds = _add(now.facts.holds, now.given["hold"])
+    now.facts.material_version += 1
+
+
+@recorder
+def hold_lifted(now: Situation, _: Params) -> None:
+    now.facts.holds = [name for name in now.facts.holds if name != now.given["hold"]]
+    now.facts.material_version += 1
+
+
+@recorder
+def information_repair(now: Situation, _: Params) -> None:
+    now.facts.repaired_on = _happened(now)
+    if now.given["outcome"] == "new_number":
+        now.facts.fresh = _add(now.facts.fresh, "new_number")
+
+
+@recorder
+def visit(now: Situation, _: Params) -> None:
+    now.facts.visited_on = _happened(now)
+    now.facts.fresh = _add(now.facts.fresh, f"visit_{now.given['outcome']}")
+
+
+@recorder
+def agency_file(now: Situation, _: Params) -> None:
+    given = now.given
+    now.facts.agency_file = AgencyFile(
+        given["agency"], given["active"], _day(now, "inspected_on"), _day(now, "evaluated_on")
+    )
+
+
+@recorder
+def placement_ended(now: Situation, _: Params) -> None:
+    if now.facts.placement is not None:
+        now.facts.placement.ended = True
+
+
+@recorder
+def disposal_form(now: Situation, _: Params) -> None:
+    now.facts.disposal_form_on = _happened(now)
+
+
+@recorder
+def limitation_check(now: Situation, _: Params) -> None:
+    now.facts.limitation_ends_on = _day(now, "ends_on")
+
+
+@recorder
+def acceleration(now: Situation, _: Params) -> None:
+    now.facts.accelerated_on = _happened(now)
+    now.facts.material_version += 1
+
+
+@recorder
+def ruling(now: Situation, _: Params) -> None:
+    now.facts.fresh = _add(now.facts.fresh, "ruling")
+
+
+@recorder
+def approval(now: Situation, _: Params) -> None:
+    given, facts = now.given, now.facts
+    earlier = [known for known in facts.approvals.get(given["subject"], []) if known.by != now.actor]
+    this = Approved(now.actor, given["proposed_by"], facts.material_version)
+    facts.approvals[given["subject"]] = [*earlier, this]
+
+
+@recorder
+def payment(now: Situation, _: Params) -> None:
+    now.facts.received_fen += now.given["amount_fen"]
+
+
+@recorder
+def reversal(now: Situation, _: Params) -> None:
+    now.facts.reversed_paid_on = _day(now, "paid_on")
+    now.facts.received_fen = max(now.facts.received_fen - now.given["amount_fen"], 0)
+
+
+@recorder
+def agreement(now: Situation, _: Params) -> None:
+    now.facts.agreed_fen = now.given["agreed_fen"]
+    now.facts.received_fen = 0
+    now.facts.material_version += 1
+
+
+@recorder
+def transfer_contract(now: Situation, _: Params) -> None:
+    now.facts.transfer_contract_on = _happened(now)
+
+
+@recorder
+def debtor_notice(now: Situation, _: Params) -> None:
+    now.facts.debtor_notified_on = _happened(now)
+
+
+@recorder
+def opening_error(now: Situation, _: Params) -> None:
+    now.facts.opening_error_on = _happened(now)
+
+
+@recorder
+def finding_cleared(now: Situation, _: Params) -> None:
+    now.facts.finding_cleared_on = _happened(now)

@@ -1,0 +1,132 @@
+"""Which cases: the filter of every list, export, dry run and bulk request, and what it means in SQL."""
+
+from datetime import date, timedelta
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.cases.branch import Branch
+from casework.cases.gather import business_dates
+from casework.cases.tables import cases
+from casework.clock import Clock, branch_date, now
+from casework.errors import CallerError
+
+MAX_ID = 2**63 - 1
+
+
+class CaseFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Which cases: every part given must hold. `state` and `bucket` mean any of; ranges include both ends.
+
+    `worked_by` is owner or handler; days past due count to the business date of each case's institution; amounts are
+    the overdue total in fen; `live` is open or written off.
+    """
+
+    state: tuple[str, ...] = ()
+    bucket: tuple[str, ...] = ()
+    owner: str | None = None
+    handler: str | None = None
+    worked_by: str | None = None
+    team: str | None = None
+    region: str | None = None
+    product: str | None = None
+    institution: str | None = None
+    borrower_id: str | None = None
+    loan_id: str | None = None
+    live: bool | None = None
+    dpd_min: int | None = None
+    dpd_max: int | None = None
+    overdue_fen_min: int | None = None
+    overdue_fen_max: int | None = None
+
+
+class BusinessDates:
+    """The business date of each institution: `as_of` of its last applied feed, the branch's day before the first."""
+
+    def __init__(self, conn: Connection, branch: Branch, clock: Clock = now) -> None:
+        self.known: dict[str, date] = business_dates(conn)
+        self.otherwise = branch_date(clock(), branch.time_zone)
+
+    def of(self, institution: str) -> date:
+        """The business date that counts for the cases of `institution`."""
+        return self.known.get(institution, self.otherwise)
+
+
+def conditions_of(wanted: CaseFilter, dates: BusinessDates) -> list[sa.ColumnElement[bool]]:
+    """The filter but for `worked_by`, which is two ranges; CallerError `filter_malformed` names the part."""
+    conditions: list[sa.ColumnElement[bool]] = []
+    for name in ("owner", "handler", "team", "region", "product", "institution", "borrower_id", "loan_id"):
+        value = getattr(wanted, name)
+        if value is not None:
+            check_text(name, value)
+            conditions.append(cases.c[name] == value)
+    for name in ("state", "bucket"):
+        values = getattr(wanted, name)
+        for value in values:
+            check_text(name, value)
+        if len(values) == 1:  # an equality can be walked in the order of an index, IN cannot
+            conditions.append(cases.c[name] == values[0])
+        elif values:
+            conditions.append(cases.c[name].in_(values))
+    if wanted.worked_by is not None:
+        check_text("worked_by", wanted.worked_by)
+    if wanted.live is not None:
+        conditions.append(cases.c.live == sa.literal(wanted.live, sa.Boolean))
+    for bound, name in ((wanted.overdue_fen_min, "overdue_fen_min"), (wanted.overdue_fen_max, "overdue_fen_max")):
+        if bound is not None:
+            if abs(bound) > MAX_ID:
+                raise filter_malformed(name, "a number of fen")
+            low = name.endswith("min")
+            conditions.append(cases.c.overdue_fen >= bound if low else cases.c.overdue_fen <= bound)
+    if wanted.dpd_min is not None or wanted.dpd_max is not None:
+        conditions.append(_days_past_due(wanted, dates))
+    return conditions
+
+
+def _days_past_due(wanted: CaseFilter, dates: BusinessDates) -> sa.ColumnElement[bool]:
+    """Days past due as due dates; one range where all institutions have the same business date, as they mostly do."""
+    if wanted.institution is not None:
+        return _due_range(wanted, dates.of(wanted.institution))
+    days = set(dates.known.values()) or {dates.otherwise}
+    if len(days) == 1:
+        return _due_range(wanted, next(iter(days)))
+    by_day: dict[date, list[str]] = {}
+    for institution, day in dates.known.items():
+        by_day.setdefault(day, []).append(institution)
+    return sa.or_(
+        *(
+            sa.and_(cases.c.institution.in_(sorted(names)), _due_range(wanted, day))
+            for day, names in sorted(by_day.items())
+        )
+    )
+
+
+def _due_range(wanted: CaseFilter, business_date: date) -> sa.ColumnElement[bool]:
+    due = cases.c.oldest_due_date
+    at_least, at_most = wanted.dpd_min or 0, wanted.dpd_max
+    conditions: list[sa.ColumnElement[bool]] = []
+    if at_most is not None:
+        first = _days_before(business_date, at_most, "dpd_max")
+        conditions.append(due >= first if at_least > 0 else sa.or_(due >= first, due.is_(None)))
+    if at_least > 0:
+        conditions.append(due <= _days_before(business_date, at_least, "dpd_min"))
+    return sa.and_(sa.true(), *conditions)
+
+
+def _days_before(day: date, days: int, name: str) -> date:
+    if not 0 <= days <= 36_500:
+        raise filter_malformed(name, "0–36500")
+    return day - timedelta(days=days)
+
+
+def check_text(name: str, value: str) -> None:
+    """What no column can hold would be a driver's error: told here instead."""
+    if len(value) > 64 or "\x00" in value or not value.isprintable():
+        raise filter_malformed(name, "a code of at most 64 characters")
+
+
+def filter_malformed(field: str, needs: str) -> CallerError:
+    """The mistake, by the name of the filter's part."""
+    return CallerError(
+        "filter_malformed", f"筛选条件 {field} 不正确,须为 {needs}", f"{field} must be {needs}", field=field
+    )

@@ -1,0 +1,100 @@
+"""Folding an audit entry into a case: `apply` is the only thing that changes a case, in the door and in the replay.
+
+What an entry of a case says (its event): `case.opened`, `case.measured` (the feed reported other figures),
+`case.step.<event>`, `case.refused.<event>`, `case.fact.<kind>`, `case.noted`, `case.assigned`. Pure.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from casework.cases.case import Case, Facts
+from casework.cases.situation import Situation
+from casework.statechart.chart import Chart
+from casework.statechart.policy import Policy
+
+OPENED, MEASURED, NOTED, ASSIGNED = "case.opened", "case.measured", "case.noted", "case.assigned"
+STEP, REFUSED, FACT = "case.step.", "case.refused.", "case.fact."
+BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+REFUSED_OPENING = "case.refused_opening"
+
+
+def open_case(case_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any]) -> Case:
+    """The case that a `case.opened` entry begins."""
+    measure = data["measure"]
+    case = Case(
+        id=case_id, institution=data["institution"], loan_id=data["loan_id"], borrower_id=data["borrower_id"],
+        product=data["product"], channel_code=data["channel_code"], team=data["team"], region=data["region"],
+        chart=chart.title, state=chart.initial, state_since=_day(data["business_date"]), live=True, version=1,
+        owner=data["owner"], handler=data["owner"], opened_on=_day(data["business_date"]), opened_for=data["ground"],
+        opened_by=actor_id, closed_as=None, principal_at_opening_fen=measure["outstanding_principal_fen"],
+        oldest_due_date=None, bucket="", overdue_principal_fen=0, overdue_interest_fen=0, overdue_penalty_fen=0,
+        overdue_fen=0, outstanding_principal_fen=0, facts=Facts(), last_entry_at=BEFORE_ALL,
+        audit_seq=0, audit_head=b"",
+    )  # fmt: skip
+    _measure(case, measure)
+    return case
+
+
+def apply(
+    case: Case,
+    event: str,
+    to: str | None,
+    actor_id: str,
+    data: Mapping[str, Any],
+    chart: Chart,
+    policy: Policy,
+) -> None:
+    """Change `case` as the entry says; refusals and notes change nothing."""
+    if event.startswith(STEP):
+        _step(case, event.removeprefix(STEP), str(to), _situation(case, actor_id, data, policy), chart)
+    elif event.startswith(FACT):
+        kind = chart.facts[event.removeprefix(FACT)]
+        kind.recorder.apply(_situation(case, actor_id, data, policy), {})
+        case.version += 1
+    elif event == MEASURED:
+        before = case.outstanding_principal_fen
+        _measure(case, data["measure"])
+        case.facts.material_version += case.outstanding_principal_fen != before
+        case.version += 1
+    elif event == ASSIGNED:
+        case.owner, case.handler = data["owner"], data["handler"]
+        case.version += 1
+    elif not event.startswith(REFUSED) and event != NOTED:
+        raise ValueError(f"no entry of a case is called {event}")
+
+
+def _step(case: Case, event: str, to: str, now: Situation, chart: Chart) -> None:
+    for use in chart.events[event].arcs[case.state].effects:
+        use.apply(now)
+    if to != case.state:
+        case.state, case.state_since = to, now.today
+        case.live = to in chart.groups["live"]
+        case.facts.fresh = []
+        case.facts.material_version += 1
+    case.version += 1
+
+
+def _situation(case: Case, actor_id: str, data: Mapping[str, Any], policy: Policy) -> Situation:
+    on = data.get("on")
+    return Situation(
+        case, _day(data["business_date"]), policy, actor_id, data.get("given", {}), data.get("gathered", {}),
+        _day(on) if on else None,
+    )  # fmt: skip
+
+
+def _measure(case: Case, measure: Mapping[str, Any]) -> None:
+    due = measure["oldest_due_date"]
+    case.oldest_due_date = _day(due) if due else None
+    case.bucket = measure["bucket"]
+    case.overdue_principal_fen = measure["overdue_principal_fen"]
+    case.overdue_interest_fen = measure["overdue_interest_fen"]
+    case.overdue_penalty_fen = measure["overdue_penalty_fen"]
+    case.overdue_fen = case.overdue_principal_fen + case.overdue_interest_fen + case.overdue_penalty_fen
+    case.outstanding_principal_fen = measure["outstanding_principal_fen"]
+    case.facts.risk_class = measure.get("risk_class")
+    since = measure.get("npl_since")
+    case.facts.npl_since = _day(since) if since else None
+
+
+_day = date.fromisoformat

@@ -1,0 +1,49 @@
+"""The only reads of the door: everything its decisions need, for the whole batch, one statement each."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework import rows
+from casework.cases.case import COLUMNS, Case, from_row
+from casework.cases.commands import Command, Open
+from casework.cases.tables import cases, institutions
+
+CASE_ROWS = sa.select(*(cases.c[name] for name in COLUMNS))
+_SIBLINGS = sa.select(cases.c.loan_id, cases.c.id, cases.c.live)
+
+
+@dataclass(slots=True)
+class Gathered:
+    """The cases asked for (locked), the business date per institution, and every loan's cases in order of opening."""
+
+    cases: dict[int, Case]
+    business_dates: dict[str, date]
+    siblings: dict[str, list[tuple[int, bool]]] = field(default_factory=dict)
+    new_ids: Iterable[int] = ()
+
+
+def gather(conn: Connection, commands: Sequence[Command], *, lock: rows.Lock) -> Gathered:
+    """Lock and read what `commands` are about. A case that is missing was not found, or (`skip`) is held elsewhere."""
+    wanted = {command.case_id for command in commands if not isinstance(command, Open)}
+    found = {
+        row[0]: from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", sorted(wanted), lock=lock)
+    }
+    dates = {row.institution: row.business_date for row in conn.execute(sa.select(institutions))}
+    gathered = Gathered(found, dates)
+    openings = [command for command in commands if isinstance(command, Open)]
+    loans = {str(command.loan["loan_id"]) for command in openings}
+    loans |= {case.loan_id for case in found.values() if not case.live}
+    for loan_id, case_id, live in rows.select_by_keys(conn, _SIBLINGS, "loan_id", sorted(loans)):
+        gathered.siblings.setdefault(loan_id, []).append((case_id, live))
+    gathered.new_ids = iter(rows.next_ids(conn, "cases_id_seq", cases, len(openings)))
+    return gathered
+
+
+def business_dates(conn: Connection) -> dict[str, Any]:
+    """The business date of every institution: `as_of` of its last applied feed."""
+    return {row.institution: row.business_date for row in conn.execute(sa.select(institutions))}

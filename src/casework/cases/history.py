@@ -1,0 +1,177 @@
+"""The history of a case: the entries of its stream, newest last, with the committed texts for those who may read them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.audit.tables import entries, openings
+from casework.audit.trail import read_openings
+from casework.cases import fold
+from casework.cases.branch import Branch
+from casework.cases.filter import MAX_ID, filter_malformed
+from casework.personal import kind_of, mask
+from casework.staff.actor import Actor
+
+MAX_PAGE = 200
+
+# Who works on cases or oversees them reads what colleagues wrote; administering the service does not need it.
+_MAY_NOT_READ_TEXTS = frozenset({"administrator", "channel_post"})
+
+
+class HistoryItem(msgspec.Struct):
+    """One entry: who did what, when, from which state to which, and what it carried. `texts` are masked if not notes.
+
+    `data` is the entry's own; `texts` is empty for readers without the permission, though `committed` names what exists.
+    """
+
+    entry_id: str
+    seq: int
+    event: str
+    zh: str
+    en: str
+    actor: str
+    via: str
+    recorded_at: datetime
+    from_state: str | None
+    to_state: str | None
+    reason_code: str | None
+    rules: list[str]
+    data: Mapping[str, Any]
+    committed: list[str]
+    texts: dict[str, str]
+
+
+class HistoryPage(msgspec.Struct):
+    """One page in the order asked for; `next` is the `after` of the page that follows, none at the end."""
+
+    items: list[HistoryItem]
+    next: int | None
+
+
+class NoteItem(msgspec.Struct):
+    """One note: `text` is none for readers without the permission, or where its opening was erased."""
+
+    entry_id: str
+    seq: int
+    actor: str
+    recorded_at: datetime
+    text: str | None
+
+
+class NotePage(msgspec.Struct):
+    """Notes, newest first; `next` as in `HistoryPage`."""
+
+    items: list[NoteItem]
+    next: int | None
+
+
+def may_read_texts(actor: Actor) -> bool:
+    """Whether the actor reads notes and remarks of cases."""
+    return bool(actor.posts - _MAY_NOT_READ_TEXTS)
+
+
+def history_of_case(
+    conn: Connection,
+    branch: Branch,
+    case_id: int,
+    actor: Actor,
+    *,
+    after: int | None = None,
+    limit: int = 50,
+    newest_first: bool = False,
+) -> HistoryPage:
+    """Entries after (or, newest first, before) number `after` of the case's stream, at most `limit` (1 to 200)."""
+    stream = f"case:{case_id}"
+    found = _entries(conn, stream, [], after, limit, newest_first)
+    bodies = {row.stream_seq: msgspec.json.decode(row.body) for row in found[:limit]}
+    with_texts = [seq for seq, body in bodies.items() if body["personal"]]
+    opened = read_openings(conn, branch.vault, stream, with_texts) if may_read_texts(actor) else {}
+    items = [_item(branch, row, bodies[row.stream_seq], opened) for row in found[:limit]]
+    return HistoryPage(items, items[-1].seq if len(found) > limit else None)
+
+
+def notes_of_case(
+    conn: Connection, branch: Branch, case_id: int, actor: Actor, *, before: int | None = None, limit: int = 50
+) -> NotePage:
+    """The case's notes before number `before`, newest first, at most `limit` (1 to 200)."""
+    stream = f"case:{case_id}"
+    # Through the openings: a case may have hundreds of entries and two notes.
+    noted = sa.select(openings.c.stream_seq).where(openings.c.stream == stream, openings.c.field == "note")
+    found = _entries(
+        conn, stream, [entries.c.event == fold.NOTED, entries.c.stream_seq.in_(noted)], before, limit, True
+    )
+    shown = found[:limit]
+    opened: Mapping[tuple[int, str], str] = {}
+    if may_read_texts(actor):
+        opened = read_openings(conn, branch.vault, stream, [row.stream_seq for row in shown])
+    items = [
+        NoteItem(f"{stream}:{row.stream_seq}", row.stream_seq, row.actor_id, row.recorded_at,
+                 opened.get((row.stream_seq, "note")))
+        for row in shown
+    ]  # fmt: skip
+    return NotePage(items, items[-1].seq if len(found) > limit else None)
+
+
+def _entries(
+    conn: Connection,
+    stream: str,
+    conditions: list[sa.ColumnElement[bool]],
+    after: int | None,
+    limit: int,
+    newest_first: bool,
+) -> list[sa.Row[Any]]:
+    if not 1 <= limit <= MAX_PAGE:
+        raise filter_malformed("limit", f"1–{MAX_PAGE}")
+    seq = entries.c.stream_seq
+    if after is not None:
+        if not 0 <= after <= MAX_ID:
+            raise filter_malformed("after", "the number of an entry")
+        conditions = [*conditions, seq < after if newest_first else seq > after]
+    statement = (
+        sa.select(seq, entries.c.actor_id, entries.c.recorded_at, entries.c.body)
+        .where(entries.c.stream == stream, *conditions)
+        .order_by(seq.desc() if newest_first else seq)
+        .limit(limit + 1)
+    )
+    return list(conn.execute(statement))
+
+
+def _item(
+    branch: Branch, row: sa.Row[Any], body: Mapping[str, Any], opened: Mapping[tuple[int, str], str]
+) -> HistoryItem:
+    seq = row.stream_seq
+    texts = {}
+    for name in body["personal"]:
+        if (seq, name) in opened:
+            value = opened[seq, name]
+            texts[name] = value if kind_of(name) == "text" else mask(name, value)
+    zh, en = label_of(branch, body["event"])
+    return HistoryItem(
+        body["entry_id"], seq, body["event"], zh, en, body["actor"]["id"], body["actor"]["via"], row.recorded_at,
+        body["from"], body["to"], body["reason_code"], body["rules"], body["data"], sorted(body["personal"]), texts,
+    )  # fmt: skip
+
+
+_LABELS = {
+    fold.OPENED: ("立案", "Case opened"),
+    fold.MEASURED: ("数据更新", "Figures reported by the feed"),
+    fold.NOTED: ("备注", "Note"),
+    fold.ASSIGNED: ("分派", "Assigned"),
+}
+
+
+def label_of(branch: Branch, event: str) -> tuple[str, str]:
+    """What people call an entry's event, zh and en; the code itself where the chart no longer knows it."""
+    chart = branch.rulebook.chart
+    if event in _LABELS:
+        return _LABELS[event]
+    for prefix, before_zh, before_en in ((fold.STEP, "", ""), (fold.FACT, "", ""), (fold.REFUSED, "被拒:", "Refused: ")):
+        if event.startswith(prefix):
+            name = event.removeprefix(prefix)
+            spec = chart.events.get(name) or chart.facts.get(name)
+            return (before_zh + spec.zh, before_en + spec.en) if spec else (event, event)
+    return event, event

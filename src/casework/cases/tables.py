@@ -1,0 +1,75 @@
+"""Cases: one row is the fold of the case's audit stream, kept beside it so that reading is cheap."""
+
+import sqlalchemy as sa
+
+from casework.database import BigId, Bytes, UtcDateTime, metadata
+
+institutions = sa.Table(
+    "institutions",
+    metadata,
+    sa.Column("institution", sa.String(32), primary_key=True),
+    sa.Column("business_date", sa.Date, nullable=False),  # as_of of the last applied feed
+)
+
+cases = sa.Table(
+    "cases",
+    metadata,
+    sa.Column("id", BigId, sa.Identity(), primary_key=True),
+    sa.Column("institution", sa.String(32), nullable=False),
+    sa.Column("loan_id", sa.String(64), nullable=False),
+    sa.Column("borrower_id", sa.String(64), nullable=False),
+    sa.Column("product", sa.String(32)),
+    sa.Column("channel_code", sa.String(32)),
+    sa.Column("team", sa.String(32)),
+    sa.Column("region", sa.String(32)),
+    sa.Column("chart", sa.String(64), nullable=False),  # overdue_loan@1
+    sa.Column("state", sa.String(32), nullable=False),
+    sa.Column("state_since", sa.Date, nullable=False),
+    sa.Column("live", sa.Boolean, nullable=False),  # state in the chart's group `live`: open or written off
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("owner", sa.String(32), sa.ForeignKey("staff.staff_no"), nullable=False),
+    sa.Column("handler", sa.String(32), sa.ForeignKey("staff.staff_no"), nullable=False),
+    sa.Column("opened_on", sa.Date, nullable=False),
+    sa.Column("opened_for", sa.String(32), nullable=False),  # a key of the chart's [openings]
+    sa.Column("opened_by", sa.String(64), nullable=False),
+    sa.Column("closed_as", sa.String(32)),
+    sa.Column("principal_at_opening_fen", sa.BigInteger, nullable=False),
+    sa.Column("oldest_due_date", sa.Date),  # none: not in the overdue snapshot
+    sa.Column("bucket", sa.String(8), nullable=False),  # as of the last change that the feed reported
+    sa.Column("overdue_principal_fen", sa.BigInteger, nullable=False),
+    sa.Column("overdue_interest_fen", sa.BigInteger, nullable=False),
+    sa.Column("overdue_penalty_fen", sa.BigInteger, nullable=False),
+    sa.Column("overdue_fen", sa.BigInteger, nullable=False),
+    sa.Column("outstanding_principal_fen", sa.BigInteger, nullable=False),
+    sa.Column("facts", Bytes, nullable=False),  # canonical JSON of casework.cases.case.Facts
+    sa.Column("last_entry_at", UtcDateTime, nullable=False),
+    sa.Column("audit_seq", sa.BigInteger, nullable=False),
+    sa.Column("audit_head", Bytes, nullable=False),
+    # A loan has at most one live case; opening set-wise relies on it (ON CONFLICT, not NOT EXISTS).
+    sa.Index(
+        "uq_cases_live_loan",
+        "loan_id",
+        unique=True,
+        sqlite_where=sa.text("live"),
+        postgresql_where=sa.text("live"),
+    ),
+    sa.Index("ix_cases_loan", "loan_id"),
+    sa.Index("ix_cases_borrower", "borrower_id"),
+    sa.Index("ix_cases_owner", "owner", "id"),
+    sa.Index("ix_cases_state", "state", "id"),
+    sa.Index("ix_cases_due", "oldest_due_date", "id"),
+    sa.Index("ix_cases_amount", "overdue_fen", "id"),
+)
+
+# A repeated request gets its first answer; stored in the transaction that it answers for.
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("actor_id", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("request_hash", Bytes, nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("answer", Bytes, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Index("ix_idempotency_created", "created_at"),
+)

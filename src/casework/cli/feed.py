@@ -1,0 +1,148 @@
+"""`casework feed`: import a folder, list the runs, see what was set aside."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from casework.cli.shell import as_json, as_staff, console, errors, print_json, progress_wanted, started
+from casework.database import reading
+from casework.feed import run as runs
+from casework.feed.load import Request, import_feed
+from casework.staff.actor import Actor, system
+
+
+@click.group()
+def cli() -> None:
+    """The core-banking feed: one folder a business day, with its manifest."""
+
+
+@cli.command("import")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--confirm-vanished", is_flag=True, help="Apply although many loans left the snapshot at once.")
+@click.option("--correction", is_flag=True, help="Declare that this replaces an earlier feed of the same or an older day.")
+@as_staff
+@as_json
+def import_(folder: Path, confirm_vanished: bool, correction: bool, staff_no: str | None, json_: bool) -> None:
+    """Import the feed in FOLDER: all of it, or nothing and one clear reason.
+
+    Exit code 0 done (or already applied), 1 refused, 2 usage.
+
+    \b
+    Examples:
+      casework feed import feeds/2026-03-01
+      casework feed import feeds/2026-03-31 --confirm-vanished --as S017
+      casework feed import feeds/2026-03-01-corrected --correction --json
+    """
+    with started() as branch:
+        request = Request(_actor(branch, staff_no), confirm_vanished, correction)
+        with _watching() as progress:
+            run = import_feed(branch.engine, branch.branch, folder, request, progress=progress)
+    if json_:
+        print_json(runs.as_json([run])[0])
+    else:
+        _tell(run)
+
+
+def _actor(branch: Any, staff_no: str | None) -> Actor:
+    if staff_no is None:
+        return system("cli")
+    from casework.staff.register import actor_for
+
+    with reading(branch.engine) as conn:
+        return actor_for(conn, staff_no, "cli")
+
+
+class _watching:
+    """Progress bars on a terminal, one per stage; silence in a pipe."""
+
+    def __enter__(self) -> Any:
+        self.bars: Progress | None = None
+        if progress_wanted():
+            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+            self.bars = Progress(*columns, console=errors, transient=True)
+            self.bars.start()
+        self.tasks: dict[str, Any] = {}
+        return self.report
+
+    def __exit__(self, *_: object) -> None:
+        if self.bars is not None:
+            self.bars.stop()
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        if self.bars is None:
+            return
+        task = self.tasks.setdefault(stage, self.bars.add_task(stage, total=None) if stage not in self.tasks else None)
+        self.bars.update(task, completed=done, total=total)
+
+
+def _tell(run: runs.Run) -> None:
+    if run.status == runs.REPEATED:
+        console.print(f"{run.as_of}: already applied, nothing changed")
+        return
+    figures = run.figures
+    console.print(
+        f"{run.as_of}: {figures['overdue']} loans in arrears; {figures['opened']} new, {figures['gone']} gone, "
+        f"{figures['changed']} changed, {figures['unchanged']} unchanged, {figures['set_aside']} set aside"
+    )
+    for code, number in sorted(figures["warnings"].items()):
+        console.print(f"  warning: {code} × {number}")
+    if figures["set_aside_rows"]:
+        console.print(f"  set aside: casework feed set-aside {run.id}")
+
+
+@cli.command("runs")
+@click.option("--all", "every", is_flag=True, help="Also refused, repeated, corrected and interrupted runs.")
+@as_json
+def runs_(every: bool, json_: bool) -> None:
+    """Applied runs in order of day, the latest correction of each.
+
+    \b
+    Examples:
+      casework feed runs
+      casework feed runs --all --json
+    """
+    with started() as branch, reading(branch.engine) as conn:
+        found = runs.runs(conn, every=every)
+    if json_:
+        print_json(runs.as_json(found))
+        return
+    table = Table("run", "institution", "as of", "status", "overdue", "¥", "new", "gone", "changed", "set aside", "by")
+    for run in found:
+        figures = run.figures
+        amount = f"{figures['overdue_fen'] / 100:,.2f}" if figures else ""
+        counts = [str(figures.get(key, "")) for key in ("opened", "gone", "changed", "set_aside")]
+        reason = f"{run.status}: {run.refusal['code']}" if run.refusal else run.status
+        table.add_row(
+            str(run.id), run.institution or "", str(run.as_of or ""), reason, str(figures.get("overdue", "")), amount,
+            *counts, run.actor_id,
+        )  # fmt: skip
+    console.print(table)
+
+
+@cli.command("set-aside")
+@click.argument("run_id", type=int)
+@click.option("--kind", type=click.Choice(["loans", "overdue", "contacts", "repayments"]), help="One file only.")
+@click.option("-o", "output", type=click.Path(path_type=Path), help="Write a CSV that can be mended and fed again.")
+def set_aside_(run_id: int, kind: str | None, output: Path | None) -> None:
+    """The rows of a run that could not be used: line, column, reason.
+
+    \b
+    Examples:
+      casework feed set-aside 17
+      casework feed set-aside 17 --kind overdue -o mend.csv
+    """
+    from casework.feed.aside import aside_csv, aside_of
+
+    with started() as branch, reading(branch.engine) as conn:
+        found = aside_of(conn, run_id, kind)
+        if output is not None:
+            if kind is None:
+                raise click.UsageError("-o needs --kind: files have different columns")
+            output.write_text(aside_csv(conn, branch.branch.vault, run_id, kind), encoding="utf-8-sig", newline="")
+    table = Table("file", "line", "column", "code", "reason")
+    for row in found:
+        table.add_row(row.kind, str(row.line), row.column, row.code, row.text)
+    console.print(table)

@@ -1,0 +1,47 @@
+"""The root command; groups are imported only when they are asked for, so that `--help` stays quick."""
+
+import importlib
+
+import click
+
+_GROUPS = {
+    "db": "schema, backup, restore",
+    "chart": "check, draw and show the statecharts",
+    "staff": "people and their tokens",
+    "feed": "the core-banking feed",
+    "case": "cases and what may happen to them",
+    "audit": "the verifiable log",
+    "demo": "a generated branch to look at",
+    "serve": "the API",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_GROUPS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _GROUPS:
+            return None
+        command: click.Command = importlib.import_module(f"casework.cli.{cmd_name}").cli
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_GROUPS.items()))
+
+
+@click.command(cls=_Lazy)
+@click.version_option(package_name="casework")
+def main() -> None:
+    """Work a lender's overdue loans: charts decide, one door changes, a verifiable log remembers.
+
+    The database is named by CASEWORK_DATABASE_URL (default: sqlite:///casework.db in this folder).
+
+    \b
+    Examples:
+      casework db upgrade
+      casework feed import feeds/2026-03-01
+      casework case list --state lost_contact
+      casework audit verify
+    """

@@ -1,0 +1,61 @@
+"""What every command shares: opening the branch, who acts, telling mistakes in one line, printing JSON."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+
+from casework.errors import CallerError, RulesBroken, TryAgain
+from casework.settings import Settings
+from casework.startup import Started, start
+
+as_staff = click.option("--as", "staff_no", metavar="STAFF_NO", help="Act as this member of staff (default: system).")
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+console = Console(stderr=False, highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """A caller's mistake, a broken rulebook or an unavailable database becomes one line on stderr and exit code 1."""
+    try:
+        yield
+    except CallerError as mistake:
+        _end(f"{mistake.code}: {mistake}", mistake.zh)
+    except RulesBroken as broken:
+        _end(*[f"rules_broken: {fault}" for fault in broken.faults])
+    except TryAgain as busy:
+        _end(f"{busy.code}: {busy}")
+
+
+def _end(*lines: str) -> None:
+    for line in lines:
+        click.echo(line, err=True)
+    sys.exit(1)
+
+
+@contextmanager
+def started(*, check: bool = True) -> Iterator[Started]:
+    """The branch that the environment names, closed at the end; mistakes are told."""
+    with told():
+        branch = start(Settings.from_environment(), check=check)
+        try:
+            yield branch
+        finally:
+            branch.engine.dispose()
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout, indented, keys as given."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def progress_wanted() -> bool:
+    """Whether a person is watching stderr: progress there, silence in a pipe."""
+    return sys.stderr.isatty()
+
+

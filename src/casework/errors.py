@@ -1,0 +1,42 @@
+"""The three failures, kept apart: a refusal is a value, a caller's mistake is raised here, a bug crashes.
+
+A `CallerError` is raised where the mistake is seen and mapped exactly once at the edge: to problem+json by the
+API (`api.problems`), to one line and an exit code by the shell (`casework.cli`).
+"""
+
+from typing import Any
+
+
+class CallerError(Exception):
+    """A mistake of the caller, told once, clearly, in both languages.
+
+    `code` is stable snake_case and chooses the HTTP status (`api.problems`); `facts` are the typed details for
+    machines (never personal data). `str()` is the English text.
+    """
+
+    def __init__(self, code: str, zh: str, en: str, **facts: Any) -> None:
+        super().__init__(en)
+        self.code = code
+        self.zh = zh
+        self.en = en
+        self.facts = facts
+
+
+class RulesBroken(Exception):
+    """A chart or policy file that may not be used: file, key and reason of every fault found."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class TryAgain(Exception):
+    """The database could not take the work now (locked, full, gone); nothing was changed.
+
+    `code` is one of database_busy, database_full, database_gone; `retry_after_s` is a hint in seconds.
+    """
+
+    def __init__(self, code: str, detail: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.retry_after_s = retry_after_s

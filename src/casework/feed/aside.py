@@ -1,0 +1,56 @@
+"""Rows that an import set aside: to be listed, downloaded, mended and fed again."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.feed.cell import TEXTS
+from casework.feed.folder import SetAside, set_aside_csv
+from casework.feed.tables import set_aside
+from casework.personal import Vault
+
+LIMIT = 10_000
+
+
+class Aside(NamedTuple):
+    """One row set aside, without its cells: they are personal data."""
+
+    id: int
+    kind: str
+    line: int
+    column: str
+    code: str
+
+    @property
+    def text(self) -> str:
+        """Why, in both languages."""
+        zh, en = TEXTS[self.code]
+        return f"{zh} / {en}"
+
+
+def aside_of(conn: Connection, run_id: int, kind: str | None = None, *, after: int = 0, limit: int = LIMIT) -> list[Aside]:
+    """The rows a run set aside, in order of entry, from behind the row with id `after`."""
+    columns = [set_aside.c[name] for name in Aside._fields]
+    statement = sa.select(*columns).where(set_aside.c.run_id == run_id, set_aside.c.id > after)
+    if kind is not None:
+        statement = statement.where(set_aside.c.kind == kind)
+    return [Aside(*row) for row in conn.execute(statement.order_by(set_aside.c.id).limit(limit))]
+
+
+def aside_csv(conn: Connection, vault: Vault, run_id: int, kind: str) -> str:
+    """The rows of one file that a run set aside, with their cells: personal data."""
+    statement = (
+        sa.select(set_aside)
+        .where(set_aside.c.run_id == run_id, set_aside.c.kind == kind)
+        .order_by(set_aside.c.id)
+        .limit(LIMIT)
+    )
+    header: list[str] = []
+    found: list[SetAside] = []
+    for row in conn.execute(statement):
+        raw: dict[str, Any] = msgspec.json.decode(vault.open("set_aside", bytes(row.row_sealed)))
+        header = raw["header"]
+        found.append(SetAside(row.line, row.column, row.code, tuple(raw["cells"])))
+    return set_aside_csv(kind, header, found)  # type: ignore[arg-type]  # kinds in the table are kinds of file

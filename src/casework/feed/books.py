@@ -1,0 +1,218 @@
+"""The books that a feed brings up to date: loans, borrowers, ways to reach them, payments, and the staff it names.
+
+Set-wise, in the caller's transaction. Personal data goes in sealed, with blind indexes to find it by.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework import rows
+from casework.audit.trail import Draft
+from casework.cases.branch import Branch
+from casework.clock import now
+from casework.feed.row import ContactRow, LoanRow, RepaymentRow
+from casework.feed.tables import borrowers, contacts, loans, repayments
+from casework.personal import Vault
+from casework.staff.actor import Actor
+from casework.staff.tables import staff
+
+UNASSIGNED = "unassigned"
+_STAFF_NO = re.compile(r"[A-Za-z0-9._-]{1,32}")
+_LOAN_COLUMNS = (
+    "loan_id", "institution", "borrower_id", "product", "channel_code", "owner_staff_no", "team", "region",
+    "disbursed_on", "self_payment", "principal_fen", "outstanding_principal_fen", "risk_class", "npl_since", "row_hash",
+)  # fmt: skip
+_BORROWER_COLUMNS = (
+    "borrower_id", "institution", "name_sealed", "name_index", "id_number_sealed", "id_number_index",
+)  # fmt: skip
+_CONTACT_COLUMNS = (
+    "borrower_id", "role", "relation", "address_kind", "source", "legal_basis", "name_sealed", "phone_sealed",
+    "phone_index", "address_sealed", "row_hash",
+)  # fmt: skip
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Booked(NamedTuple):
+    """What the books know of a loan, as far as its case needs it."""
+
+    loan_id: str
+    institution: str
+    borrower_id: str
+    product: str | None
+    channel_code: str | None
+    owner_staff_no: str | None
+    team: str | None
+    region: str | None
+    outstanding_principal_fen: int | None
+    risk_class: str | None
+    npl_since: date | None
+
+
+_BOOKED = sa.select(*(loans.c[name] for name in Booked._fields))
+_HASHES = sa.select(loans.c.loan_id, loans.c.row_hash, loans.c.risk_class, loans.c.npl_since)
+
+
+@dataclass(frozen=True, slots=True)
+class LoansWritten:
+    """What writing a loans file did; `reclassified` are loans whose class or non-performing date differs now."""
+
+    inserted: int
+    updated: int
+    reclassified: frozenset[str]
+
+
+def write_loans(conn: Connection, branch: Branch, institution: str, sheet: Sequence[LoanRow], actor: Actor) -> LoansWritten:
+    """Insert new loans, update changed ones, leave the others alone; borrowers and staff named with them."""
+    held = {row.loan_id: row for row in rows.select_by_keys(conn, _HASHES, "loan_id", [row.loan_id for row in sheet])}
+    fresh: list[tuple[Any, ...]] = []
+    changed: list[tuple[Any, ...]] = []
+    touched: list[LoanRow] = []
+    reclassified = set()
+    fingerprint = branch.vault.fingerprint
+    for row in sheet:
+        row_hash = fingerprint(_encode(row))
+        before = held.get(row.loan_id)
+        if before is not None and bytes(before.row_hash) == row_hash:
+            continue
+        touched.append(row)
+        stored = (row.loan_id, institution, row.borrower_id, *row[4:], row_hash)
+        (fresh if before is None else changed).append(stored)
+        if before is not None and (before.risk_class, before.npl_since) != (row.risk_class, row.npl_since):
+            reclassified.add(row.loan_id)
+    rows.insert_many(conn, loans, fresh, _LOAN_COLUMNS)
+    rows.update_many(conn, loans, "loan_id", changed, _LOAN_COLUMNS[1:])
+    _write_borrowers(conn, branch.vault, institution, touched)
+    name_staff(conn, branch, {row.owner_staff_no for row in touched}, actor)
+    return LoansWritten(len(fresh), len(changed), frozenset(reclassified))
+
+
+def booked(conn: Connection, loan_ids: Iterable[str]) -> dict[str, Booked]:
+    """What is known of these loans; unknown ones are left out."""
+    return {row[0]: Booked(*row) for row in rows.select_by_keys(conn, _BOOKED, "loan_id", list(loan_ids))}
+
+
+def known_borrowers(conn: Connection, borrower_ids: Iterable[str]) -> set[str]:
+    """Which of these borrowers are on the books."""
+    statement = sa.select(borrowers.c.borrower_id)
+    return {row[0] for row in rows.select_by_keys(conn, statement, "borrower_id", sorted(set(borrower_ids)))}
+
+
+def write_contacts(conn: Connection, vault: Vault, sheet: Sequence[ContactRow]) -> int:
+    """Insert the contacts that are not on the books yet; how many that were."""
+    stored = []
+    for row in sheet:
+        stored.append(
+            (
+                row.borrower_id, row.role, row.relation, row.address_kind, row.source, row.legal_basis,
+                _sealed(vault, "person_name", row.person_name), _sealed(vault, "phone", row.phone),
+                vault.blind("phone", row.phone) if row.phone else None, _sealed(vault, "address", row.address),
+                vault.fingerprint(_encode(row)),
+            )  # fmt: skip
+        )
+    return rows.insert_many(conn, contacts, stored, _CONTACT_COLUMNS, skip_existing=True)
+
+
+def write_repayments(conn: Connection, run_id: int, sheet: Sequence[RepaymentRow]) -> list[RepaymentRow]:
+    """Insert the payments that are new; those are returned."""
+    statement = sa.select(repayments.c.payment_id)
+    held = {row[0] for row in rows.select_by_keys(conn, statement, "payment_id", [row.payment_id for row in sheet])}
+    fresh = [row for row in sheet if row.payment_id not in held]
+    columns = ("payment_id", "loan_id", "paid_on", "amount_fen", "reverses", "run_id")
+    rows.insert_many(conn, repayments, [(*row, run_id) for row in fresh], columns)
+    return fresh
+
+
+class Reversed(NamedTuple):
+    """A payment undone: the reversal's own id and amount, the payment it undoes, and when that was dated."""
+
+    reversal: str
+    loan_id: str
+    payment: str
+    paid_on: date
+    amount_fen: int
+
+
+def reversals_of(conn: Connection, loan_ids: Iterable[str]) -> dict[str, list[Reversed]]:
+    """Every payment of these loans that was undone, by loan."""
+    undone = repayments.alias("undone")
+    statement = (
+        sa.select(repayments.c.payment_id, repayments.c.loan_id, undone.c.payment_id, undone.c.paid_on, undone.c.amount_fen)
+        .join(undone, undone.c.payment_id == repayments.c.reverses)
+        .where(repayments.c.reverses.is_not(None), undone.c.loan_id == repayments.c.loan_id)
+    )
+    found: dict[str, list[Reversed]] = {}
+    for row in rows.select_by_keys(conn, statement, "loan_id", list(loan_ids)):
+        found.setdefault(row[1], []).append(Reversed(*row))
+    return found
+
+
+def name_staff(conn: Connection, branch: Branch, staff_nos: Iterable[str | None], actor: Actor) -> list[str]:
+    """Enter staff that a feed names and nobody registered as *unverified*: they own cases but cannot log in."""
+    wanted = {staff_no for staff_no in staff_nos if staff_no and _STAFF_NO.fullmatch(staff_no)} | {UNASSIGNED}
+    statement = sa.select(staff.c.staff_no)
+    held = {row[0] for row in rows.select_by_keys(conn, statement, "staff_no", sorted(wanted))}
+    unknown = sorted(wanted - held)
+    trail = branch.trail(now())
+    stored = [(staff_no, staff_no, "", "unverified", trail.recorded_at) for staff_no in unknown]
+    rows.insert_many(conn, staff, stored, ("staff_no", "name", "posts", "status", "added_at"))
+    for staff_no in unknown:
+        trail.append(conn, f"staff:{staff_no}", Draft("staff.named_by_feed", actor.signed, {"staff_no": staff_no}))
+    trail.write(conn)
+    return unknown
+
+
+def owners(conn: Connection) -> Callable[[Booked, str], str]:
+    """Who owns a new case: old non-performing loans asset preservation (1.4.2), else whom the loan names (1.1.1).
+
+    A loan that names nobody usable goes to the first basic-risk manager, who distributes cases (5.4); while there is
+    none, to the placeholder `unassigned`, which the run warns about.
+    """
+    active = conn.execute(
+        sa.select(staff.c.staff_no, staff.c.posts).where(staff.c.status == "active").order_by(staff.c.staff_no)
+    ).all()
+    first: dict[str, str] = {}
+    for staff_no, posts in active:
+        for post in posts.split():
+            first.setdefault(post, staff_no)
+
+    def owner(loan: Booked, ground: str) -> str:
+        named = loan.owner_staff_no
+        usable = named if named and _STAFF_NO.fullmatch(named) else None
+        if ground == "old_npl":
+            return first.get("asset_preservation") or usable or UNASSIGNED
+        return usable or first.get("basic_risk_manager") or UNASSIGNED
+
+    return owner
+
+
+def _write_borrowers(conn: Connection, vault: Vault, institution: str, touched: Sequence[LoanRow]) -> None:
+    """A borrower's name and number are as the last of his loans says; an empty cell does not erase what is known."""
+    people: dict[str, tuple[str | None, str | None]] = {}
+    for row in touched:
+        name, id_number = people.get(row.borrower_id, (None, None))
+        people[row.borrower_id] = (row.borrower_name or name, row.id_number or id_number)
+    statement = sa.select(borrowers)
+    held = {row.borrower_id: row for row in rows.select_by_keys(conn, statement, "borrower_id", list(people))}
+    stored: Mapping[bool, list[tuple[Any, ...]]] = {True: [], False: []}
+    for borrower_id, (name, id_number) in people.items():
+        before = held.get(borrower_id)
+        sealed: list[Any] = []
+        for field, value in (("name", name), ("id_number", id_number)):
+            if value:
+                sealed += [vault.seal(field, value), vault.blind(field, value)]
+            else:
+                sealed += [before[2], before[3]] if before and field == "name" else [before[4], before[5]] if before else [None, None]
+        stored[before is None].append((borrower_id, institution, *sealed))
+    rows.insert_many(conn, borrowers, stored[True], _BORROWER_COLUMNS)
+    rows.update_many(conn, borrowers, "borrower_id", stored[False], _BORROWER_COLUMNS[1:])
+
+
+def _sealed(vault: Vault, field: str, value: str | None) -> bytes | None:
+    return vault.seal(field, value) if value else None

@@ -1,0 +1,234 @@
+"""One cell of a feed file, from text to value; pure. A bad cell says why, never what it held."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Final, NamedTuple
+
+from casework.money import fen_from_yuan
+
+
+class Note(NamedTuple):
+    """What is wrong (set aside) or odd (warning): our column name ("" for the whole row) and a code."""
+
+    column: str
+    code: str
+
+
+class BadCell(Exception):  # noqa: N818 - what it is, as in errors.py
+    """The row cannot be used; never carries the cell's text, which may be personal data."""
+
+    def __init__(self, column: str, code: str) -> None:
+        super().__init__(f"{column}: {code}")
+        self.note = Note(column, code)
+
+
+TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+    "missing_value": ("必填的值为空", "a compulsory value is empty"),
+    "malformed_amount": (
+        "金额不是最多两位小数的数字",
+        "not an amount in yuan with at most two decimal places",
+    ),
+    "negative_amount": ("金额为负数", "the amount is negative"),
+    "malformed_date": ("日期不是有效的 YYYY-MM-DD", "not a date in the form YYYY-MM-DD"),
+    "due_after_as_of": ("到期日晚于数据日期", "the due date is after the feed's business date"),
+    "not_past_due": (
+        "到期日就是数据日期,尚未逾期",
+        "due on the feed's business date itself, so not past due",
+    ),
+    "paid_after_as_of": ("还款日期晚于数据日期", "the payment is dated after the feed's business date"),
+    "malformed_flag": ("不是“是/否”", "neither yes nor no"),
+    "malformed_phone": ("不是电话号码", "not a phone number"),
+    "malformed_id_number": ("不是证件号码", "not an identity document's number"),
+    "unknown_role": ("未知的联系人角色", "not one of debtor, co_borrower, guarantor, contact"),
+    "text_too_long": ("文字过长", "the text is too long"),
+    "control_character": ("含有控制字符", "the text holds a control character"),
+    "wrong_cell_count": ("单元格数与表头不符", "the row has more or fewer cells than the header"),
+    "repeated_loan": ("同一借据在文件中重复出现", "the loan is in the file already, on an earlier line"),
+    "repeated_payment": (
+        "同一流水号在文件中重复出现",
+        "the payment is in the file already, on an earlier line",
+    ),
+    "unknown_loan": ("借据不在贷款台账中", "no such loan on the books"),
+    "unknown_borrower": ("客户不在贷款台账中", "no such borrower on the books"),
+    "unknown_payment": ("被冲正的还款不存在", "no such payment to be reversed"),
+    # Warnings: the row goes in.
+    "days_past_due_differs": (
+        "报送的逾期天数与计算不符",
+        "the reported days past due differ from the computed ones",
+    ),
+    "unknown_risk_class": ("未知的五级分类,按未知处理", "not a known risk class; taken as unknown"),
+    "column_absent": (
+        "文件没有此列,按未知处理",
+        "the file lacks this column; its values are taken as unknown",
+    ),
+    "column_unknown": ("无法识别的列,已忽略", "an unknown column, not read"),
+    "control_sum_undecided": (
+        "有金额无法读取,无法核对控制总额",
+        "an amount cannot be read, so the control sum could not be checked to the end",
+    ),
+}
+"""Code → zh, en: for set-aside rows and warnings alike."""
+
+ROLES: Final = {
+    **{role: role for role in ("debtor", "co_borrower", "guarantor", "contact")},
+    **dict.fromkeys(("本人", "借款人", "主借款人"), "debtor"),
+    **dict.fromkeys(("共同借款人", "共借人"), "co_borrower"),
+    **dict.fromkeys(("保证人", "担保人"), "guarantor"),
+    "联系人": "contact",
+}
+_FLAGS: Final = {
+    **dict.fromkeys(("true", "yes", "y", "1", "是"), True),
+    **dict.fromkeys(("false", "no", "n", "0", "否"), False),
+}
+RISK_CLASSES: Final = {
+    **{name: name for name in ("normal", "special_mention", "substandard", "doubtful", "loss")},
+    "正常": "normal",
+    "关注": "special_mention",
+    "次级": "substandard",
+    "可疑": "doubtful",
+    "损失": "loss",
+}
+PRODUCTS: Final = {"嗨花": "haihua", "消费贷": "consumer", "消费贷款": "consumer"}
+_PHONE: Final = re.compile(r"\+?[0-9][0-9 \-()]{2,30}", re.ASCII)
+_ID_NUMBER: Final = re.compile(r"[0-9A-Za-z()\-]{5,32}")
+# Not for a cell: controls, halves of surrogates, line separators; and the marks that turn text around.
+# (Private-use characters stay: GB18030 keeps some rare characters of names there.)
+_UNFIT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+
+
+def text_cell(cell: str, column: str, limit: int) -> str | None:
+    """The text of a cell without surrounding blanks, `None` if empty; `BadCell` if too long or unfit."""
+    text = cell.strip()
+    if not text:
+        return None
+    if len(text) > limit:
+        raise BadCell(column, "text_too_long")
+    # `isprintable` is fast and right but for some blanks and format marks, which are looked at one by one.
+    if not text.isprintable() and any(c in _TURNING or unicodedata.category(c) in _UNFIT for c in text):
+        raise BadCell(column, "control_character")
+    return text
+
+
+def key_cell(cell: str, column: str, limit: int = 64) -> str:
+    """A compulsory text: an id."""
+    text = text_cell(cell, column, limit)
+    if text is None:
+        raise BadCell(column, "missing_value")
+    return text
+
+
+def fen(cell: str) -> int:
+    """Fen of a decimal yuan text, negative ones too; ValueError if it is anything else or empty.
+
+    The short path takes what nearly every cell looks like ("1234.56").
+    """
+    if cell[-3:-2] == "." and len(cell) < 17:
+        digits = cell[:-3] + cell[-2:]
+        if digits.isdigit() and digits.isascii() and len(digits) > 2:
+            return int(digits)
+    text = cell.strip()
+    if not text.isascii():
+        raise ValueError("not an amount")
+    return fen_from_yuan(text)
+
+
+def amount_cell(cell: str, column: str) -> int | None:
+    """An amount in fen that is not negative, `None` if the cell is empty; `BadCell` otherwise."""
+    if not cell or cell.isspace():
+        return None
+    try:
+        amount_fen = fen(cell)
+    except ValueError:
+        raise BadCell(column, "malformed_amount") from None
+    if amount_fen < 0:
+        raise BadCell(column, "negative_amount")
+    return amount_fen
+
+
+class Dates(dict[str, date | None]):
+    """Texts of dates already read: a feed has few different ones. An empty text is no date."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__()
+        self.column = column
+
+    def __missing__(self, cell: str) -> date | None:
+        text = cell.strip()
+        self[cell] = value = self.read(text) if text else None
+        return value
+
+    def read(self, text: str) -> date:
+        """The date of a text that is not empty; `BadCell` if it is none."""
+        # `fromisoformat` alone would take 20240131 and 2024-W05-3 too.
+        if len(text) != 10 or text[4] != "-" or text[7] != "-" or not text.isascii():
+            raise BadCell(self.column, "malformed_date")
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            raise BadCell(self.column, "malformed_date") from None
+
+
+class DatesUntil(dict[str, date]):
+    """Compulsory dates that `judge` has found fit for the feed's day; judged once per different text."""
+
+    def __init__(self, column: str, judge: Callable[[date], str | None]) -> None:
+        super().__init__()
+        self.column, self.judge, self.plain = column, judge, Dates(column)
+
+    def __missing__(self, cell: str) -> date:
+        value = self.plain[cell]
+        code = "missing_value" if value is None else self.judge(value)
+        if value is None or code is not None:
+            raise BadCell(self.column, code or "missing_value")
+        self[cell] = value
+        return value
+
+
+class Texts(dict[str, str | None]):
+    """Short texts that repeat over and over (teams, products), each judged once and kept as one object."""
+
+    # Beyond this many different ones the column is no vocabulary, and remembering it would only cost memory.
+    KEPT = 10_000
+
+    def __init__(self, column: str, limit: int) -> None:
+        super().__init__()
+        self.column, self.limit = column, limit
+
+    def __missing__(self, cell: str) -> str | None:
+        text = text_cell(cell, self.column, self.limit)
+        if len(self) < self.KEPT:
+            self[cell] = text
+        return text
+
+
+def flag_cell(cell: str) -> bool | None:
+    """Yes or no in the spellings that feeds use, `None` if empty."""
+    text = cell.strip().lower()
+    if not text:
+        return None
+    if text not in _FLAGS:
+        raise BadCell("self_payment", "malformed_flag")
+    return _FLAGS[text]
+
+
+def phone_cell(cell: str) -> str | None:
+    """A phone number as written (full-width digits narrowed), `None` if empty."""
+    text = unicodedata.normalize("NFKC", cell).strip() if not cell.isascii() else cell.strip()
+    if not text:
+        return None
+    if _PHONE.fullmatch(text) is None:
+        raise BadCell("phone", "malformed_phone")
+    return text
+
+
+def id_number_cell(cell: str) -> str | None:
+    """The number of an identity document, `None` if empty; a spreadsheet's 4.2e+17 is none."""
+    text = unicodedata.normalize("NFKC", cell).strip() if not cell.isascii() else cell.strip()
+    if not text:
+        return None
+    if _ID_NUMBER.fullmatch(text) is None:
+        raise BadCell("id_number", "malformed_id_number")
+    return text

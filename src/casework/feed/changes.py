@@ -1,0 +1,236 @@
+"""From what the feed says happened to what is asked of the door: cases opened, measured anew, settled, re-opened."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework import rows
+from casework.cases.advance import advance
+from casework.cases.branch import Branch
+from casework.cases.commands import Command, Done, Fire, Measure, Open, Outcome, Record
+from casework.cases.tables import cases
+from casework.feed.books import Booked, Reversed
+from casework.feed.reconcile import Reconciliation
+from casework.feed.row import OverdueRow, RepaymentRow
+from casework.staff.actor import Actor
+from casework.statechart.policy import Policy
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._:/-]{1,120}")
+AT_ONCE = 5_000  # commands to the door in one call: bounds its memory, and lets progress move
+_CASES = sa.select(cases.c.loan_id, cases.c.id, cases.c.state, cases.c.live, cases.c.opened_on)
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Known:
+    """A loan's live case, if any, and its latest settled one."""
+
+    live: int | None = None
+    live_state: str | None = None
+    live_since: date | None = None
+    settled: int | None = None
+
+
+@dataclass(slots=True)
+class Changes:
+    """One feed's changes on their way to the door."""
+
+    conn: Connection
+    branch: Branch
+    actor: Actor
+    run_id: int
+    as_of: date
+    policy: Policy
+    owner: Callable[[Booked, str], str]
+    progress: Progress
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
+
+    def known(self, loan_ids: Iterable[str]) -> dict[str, Known]:
+        """The cases of these loans."""
+        found: dict[str, Known] = {}
+        for loan_id, case_id, state, live, opened_on in rows.select_by_keys(self.conn, _CASES, "loan_id", list(loan_ids)):
+            known = found.setdefault(loan_id, Known())
+            if live:
+                known.live, known.live_state, known.live_since = case_id, state, opened_on
+            elif state == "settled":
+                known.settled = case_id
+        return found
+
+    def send(self, commands: list[Command]) -> list[Outcome]:
+        """Through the door, a few thousand at a time."""
+        outcomes: list[Outcome] = []
+        for start in range(0, len(commands), AT_ONCE):
+            outcomes += advance(self.conn, commands[start : start + AT_ONCE], self.branch)
+            self.progress(min(start + AT_ONCE, len(commands)), len(commands))
+        return outcomes
+
+    def measure(self, row: OverdueRow, loan: Booked | None) -> dict[str, Any]:
+        """The figures of a loan in arrears, as the door takes them."""
+        bucket = self.policy.bucket((self.as_of - row.oldest_due_date).days)
+        return {
+            "oldest_due_date": row.oldest_due_date.isoformat(), "bucket": bucket, **_class_of(loan),
+            "overdue_principal_fen": row.overdue_principal_fen, "overdue_interest_fen": row.overdue_interest_fen,
+            "overdue_penalty_fen": row.overdue_penalty_fen, "outstanding_principal_fen": row.outstanding_principal_fen,
+        }  # fmt: skip
+
+    def cleared(self, loan: Booked | None, outstanding_fen: int) -> dict[str, Any]:
+        """The figures of a loan that is not in arrears."""
+        return {
+            "oldest_due_date": None, "bucket": self.policy.bucket(0), **_class_of(loan), "overdue_principal_fen": 0,
+            "overdue_interest_fen": 0, "overdue_penalty_fen": 0, "outstanding_principal_fen": outstanding_fen,
+        }  # fmt: skip
+
+    # ── loans in arrears ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def arrived(
+        self, found: Reconciliation, loans: Mapping[str, Booked], known: Mapping[str, Known],
+        reversals: Mapping[str, list[Reversed]],
+    ) -> None:  # fmt: skip
+        """Loans that are new in the snapshot: re-open, measure a case that is live already, or open one."""
+        reopened = self._reopen(found, known, reversals)
+        commands: list[Command] = []
+        for row in found.opened:
+            loan_id, loan = row.loan_id, loans[row.loan_id]
+            live = reopened.get(loan_id) or (known[loan_id].live if loan_id in known else None)
+            measure = self.measure(row, loan)
+            if live is not None:
+                commands.append(Measure(actor=self.actor, case_id=live, measure=measure, run=self.run_id))
+                self.counts["cases_reopened"] += 1
+            else:
+                commands.append(self._open(loan, measure))
+                self.counts["cases_opened"] += 1
+        self._all_done(self.send(commands))
+
+    def _open(self, loan: Booked, measure: dict[str, Any]) -> Open:
+        cut_off = date.fromisoformat(self.policy.figure("assessment.cut_off_on"))
+        ground = "old_npl" if loan.npl_since and loan.npl_since <= cut_off else "arrears"
+        owner = self.owner(loan, ground)
+        named = {
+            "loan_id": loan.loan_id, "institution": loan.institution, "borrower_id": loan.borrower_id,
+            "product": loan.product, "channel_code": loan.channel_code, "team": loan.team, "region": loan.region,
+            "owner": owner,
+        }  # fmt: skip
+        self.counts["owners_missing"] += owner == "unassigned"
+        return Open(actor=self.actor, ground=ground, loan=named, measure=measure)
+
+    def _reopen(
+        self, found: Reconciliation, known: Mapping[str, Known], reversals: Mapping[str, list[Reversed]]
+    ) -> dict[str, int]:
+        """Settled cases of loans that are back because a payment was undone; the door decides whether they re-open."""
+        commands: list[Command] = []
+        loans: list[str] = []
+        for row in found.opened:
+            case = known.get(row.loan_id)
+            if case is None or case.live is not None or case.settled is None:
+                continue
+            for undone in sorted(reversals.get(row.loan_id, []), key=lambda undone: undone.paid_on)[-1:]:
+                commands += self._reversal(case.settled, undone)
+                loans.append(row.loan_id)
+        outcomes = self.send(commands)
+        return {
+            loan_id: outcome.case_id
+            for loan_id, outcome in zip(loans, outcomes[1::2], strict=True)
+            if isinstance(outcome, Done)
+        }
+
+    def _reversal(self, case_id: int, undone: Reversed) -> tuple[Command, Command]:
+        given = {"payment": _ref(undone.payment), "paid_on": undone.paid_on.isoformat(), "amount_fen": undone.amount_fen}
+        return (
+            Record(
+                actor=self.actor, case_id=case_id, kind="reversal", on=self.as_of,
+                evidence=f"run:{self.run_id}", data=given,
+            ),  # fmt: skip
+            Fire(actor=self.actor, case_id=case_id, event="reverse_payment", data={"reversal": _ref(undone.reversal)}),
+        )
+
+    def changed(self, measured: Iterable[OverdueRow], loans: Mapping[str, Booked], known: Mapping[str, Known]) -> None:
+        """Loans whose figures differ from what was last reported."""
+        commands: list[Command] = []
+        for row in measured:
+            live = known[row.loan_id].live if row.loan_id in known else None
+            measure = self.measure(row, loans.get(row.loan_id))
+            if live is not None:
+                commands.append(Measure(actor=self.actor, case_id=live, measure=measure, run=self.run_id))
+            else:  # settled or closed by hand while the loan stays in arrears: only one that falls overdue *again* opens
+                self.counts["without_case"] += 1
+        self._all_done(self.send(commands))
+
+    # ── loans no longer in arrears ──────────────────────────────────────────────────────────────────────────────────
+
+    def left(
+        self, gone: Iterable[OverdueRow], loans: Mapping[str, Booked], known: Mapping[str, Known], *,
+        on_books: Mapping[str, int] | None, previous_as_of: date, opened_in_error: frozenset[str],
+    ) -> None:  # fmt: skip
+        """Loans that left the snapshot: settled if the chart allows it, else measured and the refusal on record.
+
+        `on_books`: outstanding principal by loan of the loans file in this feed, if there was one: only that can tell
+        *paid in full*. `opened_in_error`: opened by the very run that this one corrects; for a person to cancel.
+        """
+        commands: list[Command] = []
+        for row in gone:
+            case = known.get(row.loan_id)
+            if case is None or case.live is None:
+                continue
+            outstanding = row.outstanding_principal_fen if on_books is None else on_books.get(row.loan_id, 0)
+            measure = self.cleared(loans.get(row.loan_id), outstanding)
+            commands.append(Measure(actor=self.actor, case_id=case.live, measure=measure, run=self.run_id))
+            if row.loan_id in opened_in_error:
+                commands.append(
+                    Record(
+                        actor=self.actor, case_id=case.live, kind="opening_error", on=self.as_of,
+                        evidence=f"run:{self.run_id}",
+                    )  # fmt: skip
+                )
+                continue
+            full = on_books is not None and outstanding == 0
+            event = "paid_in_full" if full else None if case.live_state == "written_off" else "arrears_cleared"
+            if event:
+                data = {"previous_as_of": previous_as_of.isoformat()}
+                commands.append(Fire(actor=self.actor, case_id=case.live, event=event, data=data))
+        for command, outcome in zip(commands, self.send(commands), strict=True):
+            if isinstance(command, Fire):
+                self.counts["cases_settled" if isinstance(outcome, Done) else "cases_not_settled"] += 1
+
+    def recovered(self, payments: Iterable[RepaymentRow], known: Mapping[str, Known]) -> None:
+        """Money received on written-off cases (the claim is pursued after the write-off)."""
+        commands: list[Command] = [
+            Fire(
+                actor=self.actor, case_id=case.live, event="recover",
+                data={"payment": _ref(row.payment_id), "amount_fen": row.amount_fen},
+            )  # fmt: skip
+            for row in payments
+            if row.reverses is None
+            and (case := known.get(row.loan_id)) is not None
+            and case.live is not None
+            and case.live_state == "written_off"
+        ]
+        self.counts["recoveries"] += len(commands)
+        self._all_done(self.send(commands))
+
+    def _all_done(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            if not isinstance(outcome, Done):
+                raise RuntimeError(f"the door did not take what the feed reported: {type(outcome).__name__}")
+
+
+_COUNTS = (
+    "cases_opened", "cases_reopened", "cases_settled", "cases_not_settled", "owners_missing", "recoveries", "without_case",
+)  # fmt: skip
+
+
+def _ref(payment_id: str) -> str:
+    """A payment's id as a reference in an entry; an id in another alphabet by its digest."""
+    if _PLAIN_ID.fullmatch(payment_id):
+        return f"pay:{payment_id}"
+    return f"pay:sha256-{hashlib.sha256(payment_id.encode()).hexdigest()[:32]}"
+
+
+def _class_of(loan: Booked | None) -> dict[str, Any]:
+    since = loan.npl_since.isoformat() if loan and loan.npl_since else None
+    return {"risk_class": loan.risk_class if loan else None, "npl_since": since}

@@ -1,0 +1,144 @@
+"""Which column of a file is which: English names as in the feed's description, and their Chinese ones.
+
+A new name that a bank uses is one more alias here; nothing else changes.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple, get_args
+
+from casework.errors import CallerError
+
+Kind = Literal["loans", "overdue", "contacts", "repayments"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+
+class Column(NamedTuple):
+    """A column of one kind of file: a file without a compulsory one is refused, else warned about."""
+
+    name: str
+    compulsory: bool
+    aliases: tuple[str, ...]
+
+
+def _must(name: str, *aliases: str) -> Column:
+    return Column(name, True, aliases)
+
+
+def _may(name: str, *aliases: str) -> Column:
+    return Column(name, False, aliases)
+
+
+COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = {
+    "loans": (
+        _must("loan_id", "借据号", "贷款编号", "借据编号", "贷款账号"),
+        _must("borrower_id", "客户号", "客户编号", "借款人编号"),
+        _may("borrower_name", "客户姓名", "借款人姓名", "客户名称", "姓名"),
+        _may("id_number", "证件号码", "身份证号", "身份证号码", "证件号"),
+        _may("product", "产品", "产品名称", "产品代码"),
+        _may("channel_code", "渠道编号", "渠道代码", "渠道"),
+        _may("owner_staff_no", "管户人工号", "责任人工号", "客户经理工号"),
+        _may("team", "团队", "所属团队"),
+        _may("region", "区域", "所属区域"),
+        _may("disbursed_on", "放款日期", "放款日"),
+        _may("self_payment", "自主支付", "是否自主支付"),
+        _may("principal", "贷款金额", "放款金额", "贷款本金"),
+        _must("outstanding_principal", "贷款余额", "剩余本金", "本金余额"),
+        _may("risk_class", "五级分类", "风险分类"),
+        _may("npl_since", "转不良日期", "不良日期", "不良起始日"),
+    ),
+    "overdue": (
+        _must("loan_id", "借据号", "贷款编号", "借据编号", "贷款账号"),
+        _must("oldest_due_date", "最早逾期日期", "最早到期日", "最早应还日", "逾期起始日"),
+        _must("overdue_principal", "逾期本金", "拖欠本金"),
+        _must("overdue_interest", "逾期利息", "拖欠利息"),
+        _must("overdue_penalty", "罚息", "逾期罚息"),
+        _must("outstanding_principal", "贷款余额", "剩余本金", "本金余额"),
+        _may("days_past_due", "逾期天数"),
+    ),
+    "contacts": (
+        _must("borrower_id", "客户号", "客户编号", "借款人编号"),
+        _may("person_name", "姓名", "联系人姓名"),
+        _must("role", "角色", "联系人类型", "身份"),
+        _may("relation", "关系", "与借款人关系"),
+        _may("phone", "电话", "联系电话", "手机号", "手机号码"),
+        _may("address_kind", "地址类型"),
+        _may("address", "地址", "联系地址"),
+        _may("source", "来源", "信息来源"),
+        _may("legal_basis", "合法性依据", "合法依据", "法律依据"),
+    ),
+    "repayments": (
+        _must("payment_id", "还款流水号", "流水号", "交易流水号"),
+        _must("loan_id", "借据号", "贷款编号", "借据编号", "贷款账号"),
+        _must("paid_on", "还款日期", "还款日", "交易日期"),
+        _must("amount", "还款金额", "金额", "交易金额"),
+        # Without it a reversal would read as one more payment, so a file has to have it, empty or not.
+        _must("reverses", "冲正流水号", "被冲正流水号", "原流水号"),
+    ),
+}
+
+# Columns that are never missed: the extra figure of `overdue`, and ours on set-aside rows that are fed again.
+_NOT_MISSED: Final = frozenset({"days_past_due"})
+SET_ASIDE_COLUMNS: Final = ("set_aside_line", "set_aside_column", "set_aside_code", "set_aside_reason")
+_UNIT = re.compile(r"[(（](?:元|人民币元|yuan|cny|天|days)[)）]$")
+
+
+class Header(NamedTuple):
+    """The first row of a file, understood: where each known column is, and what was odd about it."""
+
+    names: tuple[str, ...]  # as the file spells them
+    positions: Mapping[str, int]  # known column → index; a column that is not there is not a key
+    absent: tuple[str, ...]  # columns that the file could have had
+    unknown: tuple[str, ...]  # columns that nothing here reads
+
+
+def normal(name: str) -> str:
+    """A header as it is compared: width, case, blanks, dashes and a unit in brackets make no difference."""
+    text = unicodedata.normalize("NFKC", name).strip().lower()
+    text = _UNIT.sub("", text).strip()
+    return re.sub(r"[\s\-]+", "_", text) if text.isascii() else re.sub(r"\s+", "", text)
+
+
+def _known(kind: Kind) -> dict[str, str]:
+    return {normal(name): column.name for column in COLUMNS[kind] for name in (column.name, *column.aliases)}
+
+
+_KNOWN: Final[Mapping[Kind, Mapping[str, str]]] = {kind: _known(kind) for kind in KINDS}
+
+
+def understand(kind: Kind, cells: Sequence[str]) -> Header:
+    """Find the columns of a file of `kind` in its first row.
+
+    `CallerError` column_repeated (one column under one or two names) or column_missing, naming our columns
+    only: a file without a header row begins with somebody's data, which must not reach an error's text.
+    """
+    known = _KNOWN[kind]
+    positions: dict[str, int] = {}
+    unknown: list[str] = []
+    for index, cell in enumerate(cells):
+        name = known.get(normal(cell))
+        if name is None:
+            if cell.strip() and normal(cell) not in SET_ASIDE_COLUMNS:
+                unknown.append(cell.strip()[:64])
+        elif name in positions:
+            raise CallerError(
+                "column_repeated",
+                f"{kind} 文件的列 {name} 出现了不止一次",
+                f"the {kind} file has the column {name} more than once",
+                kind=kind,
+                column=name,
+            )
+        else:
+            positions[name] = index
+    missing = [column.name for column in COLUMNS[kind] if column.compulsory and column.name not in positions]
+    if missing:
+        raise CallerError(
+            "column_missing",
+            f"{kind} 文件缺少必需的列:{'、'.join(missing)}",
+            f"the {kind} file lacks the compulsory column(s) {', '.join(missing)}",
+            kind=kind,
+            columns=missing,
+        )
+    absent = tuple(c.name for c in COLUMNS[kind] if c.name not in positions and c.name not in _NOT_MISSED)
+    return Header(tuple(cells), positions, absent, tuple(unknown))

@@ -1,0 +1,354 @@
+"""Importing a feed folder: all of it in one transaction, or nothing of it; every run on record (design: feed.md).
+
+The folder is read and checked before the database is touched. Then, under the institution's lock: the books, the
+reconciliation with the snapshot before, the guard against a truncated snapshot, and the door.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from casework import rows
+from casework.audit.trail import Draft
+from casework.cases.branch import Branch
+from casework.cases.tables import institutions
+from casework.clock import now
+from casework.database import reading, writing
+from casework.errors import CallerError, TryAgain
+from casework.feed import run as runs
+from casework.feed.books import (
+    Booked,
+    LoansWritten,
+    booked,
+    known_borrowers,
+    owners,
+    reversals_of,
+    write_contacts,
+    write_loans,
+    write_repayments,
+)
+from casework.feed.changes import Changes
+from casework.feed.folder import Delivery, Sheet, read_folder
+from casework.feed.reconcile import Reconciliation, Snapshot, pack, reconcile, unknown_borrowers, unknown_loans
+from casework.feed.row import RepaymentRow
+from casework.feed.tables import set_aside, snapshots
+from casework.staff.actor import Actor
+from casework.statechart.policy import Policy
+
+Progress = Callable[[str, int, int], None]
+
+
+def _silent(_stage: str, _done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of an import besides the folder."""
+
+    actor: Actor
+    confirm_vanished: bool = False
+    correction: bool = False
+
+
+def import_feed(
+    engine: Engine, branch: Branch, folder: Path, request: Request, *, run_id: int | None = None,
+    progress: Progress = _silent,
+) -> runs.Run:  # fmt: skip
+    """Import the feed in `folder`; the run as it ended.
+
+    `CallerError` if the folder is refused (the run is on record then): anything `read_folder` raises,
+    post_not_permitted, older_than_last, another_feed_applied, too_many_set_aside, loans_vanished.
+    `run_id` continues a run that was entered before (the API answers with it at once).
+    """
+    if run_id is None:
+        with writing(engine) as conn:
+            run_id = runs.begin(conn, request.actor, correction=request.correction)
+    try:
+        progress("reading", 0, 1)
+        delivery = read_folder(folder)
+        with writing(engine) as conn:
+            _Import(conn, branch, delivery, request, run_id, progress).carry_out()
+    except CallerError as mistake:
+        with writing(engine) as conn:
+            _record_refusal(conn, branch, run_id, mistake, request)
+        raise
+    except TryAgain as busy:
+        _record_failure(engine, run_id, busy)
+        raise
+    with reading(engine) as conn:
+        done = runs.one_run(conn, run_id)
+    if done is None:
+        raise RuntimeError("a run that was just finished is gone")
+    return done
+
+
+def _record_refusal(conn: Connection, branch: Branch, run_id: int, mistake: CallerError, request: Request) -> None:
+    runs.refuse(conn, run_id, mistake, **mistake.facts.pop("_run", {}))
+    trail = branch.trail(now())
+    draft = Draft("feed.refused", request.actor.signed, {"run": run_id}, reason_code=mistake.code)
+    trail.append(conn, "feed:refused", draft)
+    trail.write(conn)
+
+
+def _record_failure(engine: Engine, run_id: int, busy: TryAgain) -> None:
+    """Say in the run that the database gave up, if it can still be told so."""
+    try:
+        with writing(engine) as conn:
+            runs.finish(conn, run_id, runs.REFUSED, refusal={"code": busy.code, "en": str(busy)})
+    except TryAgain:
+        return  # the next import marks it as interrupted
+
+
+class _Import:
+    """One import inside its transaction."""
+
+    def __init__(
+        self, conn: Connection, branch: Branch, delivery: Delivery, request: Request, run_id: int, progress: Progress
+    ) -> None:
+        self.conn = conn
+        self.branch = branch
+        self.delivery = delivery
+        self.request = request
+        self.run_id = run_id
+        self.progress = progress
+        self.policy: Policy = branch.rulebook.policies.at(delivery.as_of)
+        self.files = [
+            {"name": file.name, "kind": file.kind, "rows": file.rows, "sha256": file.sha256.lower()}
+            for file in delivery.files
+        ]
+        self.sheets: list[Sheet[Any]] = []
+
+    def carry_out(self) -> None:
+        """Import, or raise and leave nothing behind."""
+        delivery, conn = self.delivery, self.conn
+        self._lock()
+        runs.mark_interrupted(conn, delivery.institution, self.run_id)
+        last = runs.last_applied(conn, delivery.institution)
+        if runs.applied_digest(conn, delivery.institution, delivery.as_of, delivery.digest) is not None:
+            runs.finish(conn, self.run_id, runs.REPEATED, **self._who())
+            return
+        self._check_may_import(last)
+        written, new_payments = self._books(last)
+        before = runs.last_applied(conn, delivery.institution, before=delivery.as_of)
+        overdue, found = self._reconcile(before)
+        restates_only = last is not None and last.as_of is not None and delivery.as_of < last.as_of
+        self._check_vanished(found)
+        counts: dict[str, int] = {}
+        if not restates_only:
+            counts = self._apply(found, written, new_payments, before, last)
+        self._finish(found, counts, before, restates_only=restates_only)
+
+    # ── checks ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _lock(self) -> None:
+        """One import of an institution at a time; on SQLite the writer holds the database anyway."""
+        if self.conn.dialect.name == "postgresql":
+            self.conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"feed/{self.delivery.institution}"))))
+
+    def _who(self) -> dict[str, Any]:
+        delivery = self.delivery
+        return {
+            "institution": delivery.institution, "as_of": delivery.as_of, "digest": delivery.digest, "files": self.files,
+        }  # fmt: skip
+
+    def _refuse(self, code: str, zh: str, en: str, **facts: Any) -> CallerError:
+        return CallerError(code, zh, en, **facts, _run=self._who())
+
+    def _check_may_import(self, last: runs.Run | None) -> None:
+        posts = self.request.actor.posts
+        if not posts & set(self.policy.figure("feed.importing_posts")):
+            raise self._refuse("post_not_permitted", "您的岗位不能导入数据", "none of your posts may import a feed")
+        if last is None or last.as_of is None or self.request.correction or self.delivery.as_of > last.as_of:
+            return
+        as_of = self.delivery.as_of.isoformat()
+        if self.delivery.as_of < last.as_of:
+            raise self._refuse(
+                "older_than_last", f"{as_of} 早于最近一次导入的 {last.as_of};如为更正请声明",
+                f"{as_of} is older than the last applied feed ({last.as_of}); declare a correction if it is one",
+                last_as_of=last.as_of.isoformat(),
+            )  # fmt: skip
+        raise self._refuse(
+            "another_feed_applied", f"{as_of} 已导入过内容不同的数据;如为更正请声明",
+            f"another feed for {as_of} was applied; declare a correction if this is one", run=last.id,
+        )  # fmt: skip
+
+    def _check_set_aside(self, sheet: Sheet[Any]) -> None:
+        share = self.policy.figure("feed.set_aside_share_percent")
+        bad = len(sheet.set_aside)
+        if bad * 100 > share * max(sheet.row_count, 1):
+            first = [{"line": row.line, "column": row.column, "code": row.code} for row in sheet.set_aside[:5]]
+            raise self._refuse(
+                "too_many_set_aside", f"{sheet.name} 有 {bad} 行不可用(上限 {share}%)",
+                f"{bad} of {sheet.row_count} rows of {sheet.name} cannot be used (at most {share} %)",
+                kind=sheet.kind, rows=sheet.row_count, set_aside=bad, first=first,
+            )  # fmt: skip
+        self.sheets.append(sheet)
+
+    def _check_vanished(self, found: Reconciliation) -> None:
+        share = self.policy.figure("feed.vanished_share_percent")
+        gone = len(found.gone)
+        before = gone + found.figures["overdue"] - found.figures["opened"]
+        if gone * 100 <= share * before or gone == 0:
+            return
+        confirming = set(self.policy.figure("feed.confirming_posts"))
+        if self.request.confirm_vanished and self.request.actor.posts & confirming:
+            return
+        raise self._refuse(
+            "loans_vanished", f"上一快照的 {before} 笔中有 {gone} 笔同时消失(上限 {share}%),须经确认",
+            f"{gone} of the {before} loans of the snapshot before are gone at once (at most {share} %); confirm, or send "
+            "the whole snapshot", gone=gone, before=before, share_percent=share, confirming_posts=sorted(confirming),
+        )  # fmt: skip
+
+    # ── the books ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _books(self, last: runs.Run | None) -> tuple[LoansWritten, list[RepaymentRow]]:
+        conn, delivery, vault = self.conn, self.delivery, self.branch.vault
+        seen = runs.last_files(conn, delivery.institution)
+        written = LoansWritten(0, 0, frozenset())
+        if delivery.loans is not None:
+            self._check_set_aside(delivery.loans)
+            if delivery.loans.sha256 != seen.get("loans"):
+                self.progress("loans", 0, len(delivery.loans.rows))
+                written = write_loans(conn, self.branch, delivery.institution, delivery.loans.rows, self.request.actor)
+        if delivery.contacts is not None:
+            people = known_borrowers(conn, (row.borrower_id for row in delivery.contacts.rows))
+            contacts = delivery.contacts.put_aside(unknown_borrowers(delivery.contacts.rows, people))
+            self._check_set_aside(contacts)
+            if contacts.sha256 != seen.get("contacts"):
+                self.progress("contacts", 0, len(contacts.rows))
+                write_contacts(conn, vault, contacts.rows)
+        new_payments: list[RepaymentRow] = []
+        if delivery.repayments is not None:
+            on_books = booked(conn, {row.loan_id for row in delivery.repayments.rows})
+            payments = delivery.repayments.put_aside(unknown_loans(delivery.repayments.rows, on_books))
+            self._check_set_aside(payments)
+            new_payments = write_repayments(conn, self.run_id, payments.rows)
+        return written, new_payments
+
+    def _reconcile(self, before: runs.Run | None) -> tuple[Sheet[Any], Reconciliation]:
+        previous = runs.snapshot_of(self.conn, before)
+        known = previous.rows if previous else {}
+        overdue = self.delivery.overdue
+        unseen = booked(self.conn, [row.loan_id for row in overdue.rows if row.loan_id not in known])
+        faults = {
+            index: note for index, note in unknown_loans(overdue.rows, unseen).items()
+            if overdue.rows[index].loan_id not in known
+        }  # fmt: skip
+        overdue = overdue.put_aside(faults)
+        self._check_set_aside(overdue)
+        return overdue, self._compare(overdue, previous)
+
+    def _compare(self, overdue: Sheet[Any], previous: Snapshot | None) -> Reconciliation:
+        loans, unnamed = overdue.set_aside_keys()
+        return reconcile(
+            previous, self.delivery.as_of, overdue.rows, set_aside=len(overdue.set_aside), set_aside_loans=loans,
+            unnamed=unnamed, bucket=self.policy.bucket,
+        )  # fmt: skip
+
+    # ── the door ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _apply(
+        self, found: Reconciliation, written: LoansWritten, payments: list[RepaymentRow], before: runs.Run | None,
+        last: runs.Run | None,
+    ) -> dict[str, int]:  # fmt: skip
+        conn, delivery = self.conn, self.delivery
+        date_row = [(delivery.institution, delivery.as_of)]
+        rows.insert_many(conn, institutions, date_row, ("institution", "business_date"), skip_existing=True)
+        rows.update_many(conn, institutions, "institution", date_row, ("business_date",))
+        opened_in_error: frozenset[str] = frozenset()
+        if last is not None and last.as_of == delivery.as_of:  # a correction: against what the run it corrects applied
+            corrected = runs.snapshot_of(conn, last)
+            found = self._compare(self.sheets[-1], corrected)
+            earlier = runs.snapshot_of(conn, before)
+            opened_in_error = frozenset(row.loan_id for row in found.gone if not earlier or row.loan_id not in earlier.rows)
+        reclassified = [
+            row for loan_id in written.reclassified if (row := found.snapshot.rows.get(loan_id)) is not None
+        ]
+        measured = list({row.loan_id: row for row in [*found.changed, *reclassified]}.values())
+        fresh = {row.loan_id for row in found.opened}
+        measured = [row for row in measured if row.loan_id not in fresh]
+        touched = {row.loan_id for row in (*found.opened, *measured, *found.gone)} | {row.loan_id for row in payments}
+        changes = Changes(
+            conn, self.branch, self.request.actor, self.run_id, delivery.as_of, self.policy, owners(conn),
+            lambda done, total: self.progress("cases", done, total),
+        )  # fmt: skip
+        loans, known = booked(conn, touched), changes.known(touched)
+        changes.recovered(payments, known)
+        changes.arrived(found, loans, known, reversals_of(conn, fresh & {loan for loan, case in known.items() if case.settled}))
+        changes.changed(measured, loans, known)
+        previous_as_of = before.as_of if before and before.as_of else delivery.as_of
+        on_books = self._on_books()
+        changes.left(
+            found.gone, loans, known, on_books=on_books, previous_as_of=previous_as_of, opened_in_error=opened_in_error
+        )
+        return changes.counts
+
+    def _on_books(self) -> dict[str, int] | None:
+        """Outstanding principal by loan, of the loans file in this feed."""
+        sheet = self.delivery.loans
+        if sheet is None:
+            return None
+        stated = {row.loan_id: row.outstanding_principal_fen for row in sheet.rows}
+        unknown, _ = sheet.set_aside_keys()  # present, but its figures could not be read: not paid in full
+        known: dict[str, Booked] = booked(self.conn, unknown)
+        kept = {loan_id: loan.outstanding_principal_fen or 1 for loan_id, loan in known.items()}
+        return kept | {loan_id: 1 if fen is None else fen for loan_id, fen in stated.items()}
+
+    def _finish(
+        self, found: Reconciliation, counts: dict[str, int], before: runs.Run | None, *, restates_only: bool
+    ) -> None:
+        conn, delivery = self.conn, self.delivery
+        stored = [
+            (self.run_id, sheet.kind, row.line, row.column, row.code, self._sealed_cells(sheet, row.cells))
+            for sheet in self.sheets
+            for row in sheet.set_aside
+        ]
+        rows.insert_many(conn, set_aside, stored, ("run_id", "kind", "line", "column", "code", "row_sealed"))
+        conn.execute(snapshots.insert().values(run_id=self.run_id, rows=pack(found.snapshot)))
+        skipped = (delivery.as_of - before.as_of).days - 1 if before and before.as_of else 0
+        warnings: dict[str, int] = {}
+        for sheet in delivery.sheets:
+            for notice in sheet.notices:
+                warnings[notice.code] = warnings.get(notice.code, 0) + 1
+        warnings |= self._disagreements()
+        figures: dict[str, Any] = {
+            **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
+            "set_aside_rows": len(stored), "warnings": warnings, "restates_only": restates_only,
+        }  # fmt: skip
+        runs.finish(
+            conn, self.run_id, runs.APPLIED, correction=self.request.correction, figures=figures, **self._who()
+        )
+        self._announce(figures)
+
+    def _disagreements(self) -> dict[str, int]:
+        """Loans that the loans file shows with nothing outstanding, yet are in arrears: the overdue snapshot decides."""
+        if self.delivery.loans is None:
+            return {}
+        paid = {row.loan_id for row in self.delivery.loans.rows if row.outstanding_principal_fen == 0}
+        disagreeing = sum(1 for row in self.delivery.overdue.rows if row.loan_id in paid)
+        return {"nothing_outstanding_yet_overdue": disagreeing} if disagreeing else {}
+
+    def _sealed_cells(self, sheet: Sheet[Any], cells: tuple[str, ...]) -> bytes:
+        raw = {"header": list(sheet.header.names), "cells": list(cells)}
+        return self.branch.vault.seal("set_aside", msgspec.json.encode(raw).decode())
+
+    def _announce(self, figures: dict[str, Any]) -> None:
+        trail = self.branch.trail(now())
+        whole = {key: value for key, value in figures.items() if isinstance(value, int)}
+        data = {
+            "run": self.run_id, "as_of": self.delivery.as_of.isoformat(), "digest": self.delivery.digest,
+            "files": self.files, "figures": whole, "correction": self.request.correction,
+            "confirmed_vanished": self.request.confirm_vanished,
+        }  # fmt: skip
+        draft = Draft(
+            "feed.applied", self.request.actor.signed, data, rules=("5.4",), policy=self.policy.ref,
+            chart=self.branch.rulebook.chart.ref,
+        )  # fmt: skip
+        trail.append(self.conn, f"feed:{self.delivery.institution}", draft)
+        trail.write(self.conn)

@@ -1,0 +1,114 @@
+"""What the core-banking feed brings: loans, borrowers, ways to reach them, payments, and every run."""
+
+import sqlalchemy as sa
+
+from casework.database import BigId, Bytes, UtcDateTime, metadata
+
+loans = sa.Table(
+    "loans",
+    metadata,
+    sa.Column("loan_id", sa.String(64), primary_key=True),
+    sa.Column("institution", sa.String(32), nullable=False),
+    sa.Column("borrower_id", sa.String(64), nullable=False),
+    sa.Column("product", sa.String(32)),
+    sa.Column("channel_code", sa.String(32)),
+    sa.Column("owner_staff_no", sa.String(32)),
+    sa.Column("team", sa.String(32)),
+    sa.Column("region", sa.String(32)),
+    sa.Column("disbursed_on", sa.Date),
+    sa.Column("self_payment", sa.Boolean),
+    sa.Column("principal_fen", sa.BigInteger),
+    sa.Column("outstanding_principal_fen", sa.BigInteger),
+    sa.Column("risk_class", sa.String(32)),
+    sa.Column("npl_since", sa.Date),
+    sa.Column("row_hash", Bytes, nullable=False),  # of the feed's row, so that an unchanged row costs nothing
+    sa.Index("ix_loans_borrower", "borrower_id"),
+)
+
+borrowers = sa.Table(
+    "borrowers",
+    metadata,
+    sa.Column("borrower_id", sa.String(64), primary_key=True),
+    sa.Column("institution", sa.String(32), nullable=False),
+    sa.Column("name_sealed", Bytes),
+    sa.Column("name_index", Bytes),
+    sa.Column("id_number_sealed", Bytes),
+    sa.Column("id_number_index", Bytes),
+    sa.Index("ix_borrowers_name", "name_index"),
+    sa.Index("ix_borrowers_id_number", "id_number_index"),
+)
+
+contacts = sa.Table(
+    "contacts",
+    metadata,
+    sa.Column("id", BigId, sa.Identity(), primary_key=True),
+    sa.Column("borrower_id", sa.String(64), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("relation", sa.String(32)),
+    sa.Column("address_kind", sa.String(16)),
+    sa.Column("source", sa.String(64)),
+    sa.Column("legal_basis", sa.String(64)),
+    sa.Column("name_sealed", Bytes),
+    sa.Column("phone_sealed", Bytes),
+    sa.Column("phone_index", Bytes),
+    sa.Column("address_sealed", Bytes),
+    sa.Column(
+        "row_hash", Bytes, nullable=False, unique=True
+    ),  # keyed hash: the same row twice is one contact
+    sa.Index("ix_contacts_borrower", "borrower_id"),
+    sa.Index("ix_contacts_phone", "phone_index"),
+)
+
+repayments = sa.Table(
+    "repayments",
+    metadata,
+    sa.Column("payment_id", sa.String(64), primary_key=True),
+    sa.Column("loan_id", sa.String(64), nullable=False),
+    sa.Column("paid_on", sa.Date, nullable=False),
+    sa.Column("amount_fen", sa.BigInteger, nullable=False),
+    sa.Column("reverses", sa.String(64)),
+    sa.Column("run_id", BigId, nullable=False),
+    sa.Index("ix_repayments_loan", "loan_id"),
+)
+
+feed_runs = sa.Table(
+    "feed_runs",
+    metadata,
+    sa.Column("id", BigId, sa.Identity(), primary_key=True),
+    sa.Column("institution", sa.String(32)),
+    sa.Column("as_of", sa.Date),
+    sa.Column(
+        "status", sa.String(16), nullable=False
+    ),  # running applied repeated refused awaiting interrupted
+    sa.Column("correction", sa.Boolean, nullable=False),
+    sa.Column("digest", sa.String(64)),
+    sa.Column("actor_id", sa.String(64), nullable=False),
+    sa.Column("via", sa.String(16), nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("finished_at", UtcDateTime),
+    sa.Column("refusal", Bytes),  # JSON problem when refused
+    sa.Column("files", Bytes),  # JSON: name, kind, rows, sha256
+    sa.Column("figures", Bytes),  # JSON: the figures of the run and its counts
+    sa.Index("ix_feed_runs_as_of", "institution", "as_of"),
+)
+
+# The applied snapshot of a run, compressed: what the next run and a correction are compared with.
+snapshots = sa.Table(
+    "snapshots",
+    metadata,
+    sa.Column("run_id", BigId, sa.ForeignKey("feed_runs.id"), primary_key=True, autoincrement=False),
+    sa.Column("rows", Bytes, nullable=False),
+)
+
+set_aside = sa.Table(
+    "set_aside",
+    metadata,
+    sa.Column("id", BigId, sa.Identity(), primary_key=True),
+    sa.Column("run_id", BigId, sa.ForeignKey("feed_runs.id"), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("line", sa.BigInteger, nullable=False),
+    sa.Column("column", sa.String(64)),
+    sa.Column("code", sa.String(64), nullable=False),
+    sa.Column("row_sealed", Bytes, nullable=False),  # the raw cells: personal data
+    sa.Index("ix_set_aside_run", "run_id", "id"),
+)

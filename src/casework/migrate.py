@@ -1,0 +1,96 @@
+"""The schema's one history, walked up and down on both databases.
+
+On PostgreSQL it runs with the owner's URL; the app role then gets what the service needs, and on append-only
+tables SELECT and INSERT only.
+"""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Connection
+
+from casework.append_only import UniqueKeys, append_only_tables
+from casework.database import open_engine, parse_url, translate
+from casework.settings import Settings, shipped
+
+
+def configuration(connection: Connection | None = None) -> Config:
+    """Alembic's configuration without a file; `connection` is the one env.py works on."""
+    config = Config()
+    config.set_main_option("script_location", str(shipped("migrations")).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(settings: Settings, revision: str = "head") -> None:
+    """Bring the database up to `revision`, all or nothing; grants the app role; creates a SQLite file."""
+    _walk(settings, revision, up=True)
+
+
+def downgrade(settings: Settings, revision: str) -> None:
+    """Bring the database down to `revision` ("base" takes everything away)."""
+    _walk(settings, revision, up=False)
+
+
+def _walk(settings: Settings, revision: str, *, up: bool) -> None:
+    engine = open_engine(settings.database_owner_url or settings.database_url, create=up)
+    try:
+        with engine.connect() as conn, conn.begin():
+            if conn.dialect.name == "postgresql":
+                conn.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('casework/migrate'))"))
+            (command.upgrade if up else command.downgrade)(configuration(conn), revision)
+            app_role = _app_role(settings)
+            if app_role is not None:
+                grant(conn, app_role)
+    except sa.exc.OperationalError as exc:
+        failure = translate(exc)
+        if failure is None:
+            raise
+        raise failure from exc
+    finally:
+        engine.dispose()
+
+
+def _app_role(settings: Settings) -> str | None:
+    """The role of the service where migrations run as another one."""
+    if settings.database_owner_url is None:
+        return None
+    app, owner = parse_url(settings.database_url), parse_url(settings.database_owner_url)
+    if app.get_backend_name() == "sqlite" or app.username == owner.username:
+        return None
+    return app.username
+
+
+def grant(conn: Connection, app_role: str, append_only: dict[str, UniqueKeys] | None = None) -> None:
+    """Give the app role what the service needs and take the rest; may be repeated."""
+    role = conn.dialect.identifier_preparer.quote(app_role)
+    for statement in (
+        f"GRANT USAGE ON SCHEMA public TO {role}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+        f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    ):
+        conn.exec_driver_sql(statement)
+    held = set(sa.inspect(conn).get_table_names())
+    for table in {*(append_only_tables() if append_only is None else append_only), "alembic_version"} & held:
+        conn.exec_driver_sql(f"REVOKE ALL ON {table} FROM {role}")
+        rights = "SELECT" if table == "alembic_version" else "SELECT, INSERT"
+        conn.exec_driver_sql(f"GRANT {rights} ON {table} TO {role}")
+
+
+def revision(conn: Connection) -> str | None:
+    """The revision the database is at, or None where nothing was ever migrated."""
+    return MigrationContext.configure(conn).get_current_revision()
+
+
+def head() -> str | None:
+    """The newest revision this version of the service knows."""
+    return ScriptDirectory.from_config(configuration()).get_current_head()
+
+
+def scripts() -> Path:
+    """Where the revisions lie."""
+    return shipped("migrations")

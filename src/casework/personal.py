@@ -1,0 +1,105 @@
+"""Personal data at rest: sealed (AES-256-GCM, bound to its field), found by blind index, shown masked.
+
+Field names decide how a value is normalised and masked: they are matched by their last word (`borrower_name`,
+`person_name` → name; `id_number`; `phone`; `address`); any other field is free text.
+"""
+
+import hashlib
+import hmac
+import os
+import re
+import unicodedata
+from typing import Literal
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+Kind = Literal["name", "id_number", "phone", "address", "text"]
+
+_VERSION = b"\x01"
+_NONCE_BYTES = 12
+_BLIND_BYTES = 16
+_BLIND_LABEL = b"casework/personal/v1/blind\n"
+_SPACE = re.compile(r"\s+")
+_NOT_DIGIT = re.compile(r"[^0-9]+")
+
+
+class Vault:
+    """Seals and finds personal data with one key each; safe to share between threads."""
+
+    def __init__(self, key: bytes, blind_key: bytes) -> None:
+        """`key` and `blind_key`: 32 bytes each, different; ValueError otherwise."""
+        if len(key) != 32 or len(blind_key) != 32 or key == blind_key:
+            raise ValueError("two different keys of 32 bytes are needed")
+        self._cipher = AESGCM(key)
+        self._blind_key = blind_key
+
+    def seal(self, field: str, value: str) -> bytes:
+        """Version 1 ‖ nonce 12 ‖ ciphertext and tag; twice the same value gives different bytes."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return _VERSION + nonce + self._cipher.encrypt(nonce, value.encode(), field.encode())
+
+    def open(self, field: str, sealed: bytes) -> str:
+        """The value; ValueError when `sealed` was altered, or made for another field or by another key."""
+        if sealed[:1] != _VERSION:
+            raise ValueError("not a sealed value of a known version")
+        nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        try:
+            return self._cipher.decrypt(nonce, body, field.encode()).decode()
+        except (InvalidTag, ValueError):
+            raise ValueError("a sealed value does not open") from None
+
+    def blind(self, field: str, value: str) -> bytes:
+        """16 bytes, equal for equal values after normalisation; fields of one kind share their index."""
+        kind = kind_of(field)
+        message = _BLIND_LABEL + kind.encode() + b"\x00" + normalise(kind, value).encode()
+        return hmac.digest(self._blind_key, message, hashlib.sha256)[:_BLIND_BYTES]
+
+    def fingerprint(self, content: bytes) -> bytes:
+        """16 bytes that tell equal contents apart from others and nothing of what they hold (keyed)."""
+        return hashlib.blake2b(
+            content, digest_size=_BLIND_BYTES, key=self._blind_key, person=b"casework/rows/v1"
+        ).digest()
+
+
+def kind_of(field: str) -> Kind:
+    """What sort of personal data a field holds, by its name."""
+    if field.endswith("id_number"):
+        return "id_number"
+    last = field.rpartition("_")[2]
+    if last == "name":
+        return "name"
+    if last == "phone":
+        return "phone"
+    return "address" if last == "address" else "text"
+
+
+def normalise(kind: Kind, value: str) -> str:
+    """What two spellings of a value share: NFKC, no blanks, ids in capitals, phones as national digits."""
+    plain = _SPACE.sub("", unicodedata.normalize("NFKC", value))
+    if kind == "id_number":
+        return plain.upper()
+    if kind != "phone":
+        return plain
+    digits = _NOT_DIGIT.sub("", plain)
+    if plain.startswith("+86"):
+        return digits[2:]
+    if digits.startswith("0086"):
+        return digits[4:]
+    # 86 without a plus is the country only before an eleven-digit mobile number.
+    return digits[2:] if len(digits) == 13 and digits.startswith("861") else digits
+
+
+def mask(field: str, value: str) -> str:
+    """What may be shown without the permission: 张**, 138****0000, 4201**********1234, six characters***."""
+    kind = kind_of(field)
+    if not value:
+        return ""
+    if kind == "name":
+        return value[0] + "**"
+    if kind == "address":
+        return value[:6] + "***" if len(value) > 6 else "***"
+    head, tail = (4, 4) if kind == "id_number" else (3, 4)
+    if kind == "text" or len(value) <= head + tail:
+        return "***"
+    return value[:head] + "*" * (len(value) - head - tail) + value[-tail:]

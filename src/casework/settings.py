@@ -1,0 +1,157 @@
+"""What the surroundings decide: environment variables, read once at the edge, and the keys."""
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from casework.database import parse_url
+from casework.errors import CallerError
+
+DEFAULT_URL = "sqlite:///casework.db"
+KEY_BYTES = 32
+_KEY_NAMES = ("mac", "personal", "blind")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One reading of the environment; URLs may hold passwords and stay out of repr."""
+
+    database_url: str = field(default=DEFAULT_URL, repr=False)
+    database_owner_url: str | None = field(default=None, repr=False)
+    allow_owner: bool = False
+    keys_dir: Path = Path("casework.db.keys")
+    statecharts: Path = Path("statecharts")
+    feed_inbox: Path | None = None
+    log_level: str = "INFO"
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Settings of `CASEWORK_…` variables (empty: unset); CallerError `setting_malformed` names one."""
+        given = os.environ if environment is None else environment
+
+        def text(name: str) -> str | None:
+            return given.get(f"CASEWORK_{name}") or None
+
+        url = text("DATABASE_URL") or DEFAULT_URL
+        keys_dir, statecharts, inbox = text("KEYS_DIR"), text("STATECHARTS"), text("FEED_INBOX")
+        log_level = (text("LOG_LEVEL") or "INFO").upper()
+        if log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise _malformed("LOG_LEVEL", "DEBUG, INFO, WARNING, ERROR")
+        port = text("PORT") or "8000"
+        if not port.isdecimal() or not 0 <= int(port) <= 65_535:
+            raise _malformed("PORT", "0-65535")
+        return cls(
+            database_url=url,
+            database_owner_url=text("DATABASE_OWNER_URL"),
+            allow_owner=_flag("ALLOW_OWNER", text("ALLOW_OWNER")),
+            keys_dir=Path(keys_dir) if keys_dir else default_keys_dir(url, given),
+            statecharts=Path(statecharts) if statecharts else shipped("statecharts"),
+            feed_inbox=Path(inbox) if inbox else None,
+            log_level=log_level,
+            host=text("HOST") or "127.0.0.1",
+            port=int(port),
+        )
+
+
+def _malformed(name: str, wanted: str) -> CallerError:
+    return CallerError(
+        "setting_malformed",
+        f"环境变量 CASEWORK_{name} 须为 {wanted}",
+        f"CASEWORK_{name} must be one of {wanted}",
+        setting=f"CASEWORK_{name}",
+    )  # fmt: skip
+
+
+def _flag(name: str, text: str | None) -> bool:
+    if text is None or text.lower() in ("0", "false", "no", "off"):
+        return False
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    raise _malformed(name, "1, 0")
+
+
+def shipped(name: str) -> Path:
+    """`statecharts` or `migrations`: the repository's own, or the copy inside an installed wheel."""
+    inside = Path(__file__).parent / f"_{name}"
+    return inside if inside.is_dir() else Path(__file__).resolve().parents[2] / name
+
+
+def default_keys_dir(url: str, environment: Mapping[str, str]) -> Path:
+    """Beside the SQLite file; for PostgreSQL in the user's state folder, one folder per database."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return Path(f"{parsed.database}.keys")
+    host = parsed.host or str(parsed.query.get("host", "localhost"))
+    place = f"{host}:{parsed.port or parsed.query.get('port', 5432)}/{parsed.database}"
+    state = environment.get("XDG_STATE_HOME") or "~/.local/state"
+    folder = hashlib.sha256(place.encode()).hexdigest()[:16]
+    return Path(state).expanduser() / "casework" / folder
+
+
+@dataclass(frozen=True, repr=False)
+class Keys:
+    """One key per purpose: entry MACs, sealing personal data (AES-256), blind indexes; 32 bytes each."""
+
+    mac: bytes
+    personal: bytes
+    blind: bytes
+
+
+def ensure_keys(folder: Path) -> Keys:
+    """Create what is missing (0600 in a 0700 folder), never replace what is there; then `load_keys`."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in _KEY_NAMES:
+        if not (folder / name).exists():
+            _create(folder / name)
+    return load_keys(folder)
+
+
+def _create(path: Path) -> None:
+    """Whole, and by one process only: written beside, then linked, which fails where it exists."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(beside, path)
+    finally:
+        beside.unlink()
+
+
+def load_keys(folder: Path) -> Keys:
+    """The keys of `folder`; CallerError `key_missing`, `key_unsafe` (wide permissions, wrong length)."""
+    return Keys(**{name: _read(folder / name) for name in _KEY_NAMES})
+
+
+def _read(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        parent_mode = path.parent.stat().st_mode
+        key = path.read_bytes()
+    except OSError:
+        raise CallerError(
+            "key_missing", f"缺少密钥文件 {path.name}", f"the key file {path.name} is missing or unreadable",
+            key=path.name,
+        ) from None  # fmt: skip
+    # Writable by others is as bad for the folder as readable for the file: the key could be exchanged.
+    if mode & 0o077 or parent_mode & 0o022 or len(key) != KEY_BYTES:
+        raise CallerError(
+            "key_unsafe", f"密钥文件 {path.name} 权限过宽或长度不符",
+            f"the key file {path.name} must be 0600, {KEY_BYTES} bytes, in a folder only its owner writes",
+            key=path.name,
+        )  # fmt: skip
+    return key
+
+
+def fingerprint(label: str, key: bytes) -> str:
+    """16 hex digits that tell keys apart and tell nothing about them."""
+    return hashlib.sha256(label.encode() + key).hexdigest()[:16]

@@ -1,0 +1,101 @@
+"""From settings to a working branch: engine, keys, rulebook, and the checks that must hold before work begins."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from casework import migrate
+from casework.append_only import missing_guards
+from casework.audit.tables import keys as key_rows
+from casework.cases.branch import Branch
+from casework.cases.publish import publish, unpublished
+from casework.cases.rulebook import load_rulebook
+from casework.database import open_engine, reading, writing
+from casework.errors import CallerError
+from casework.personal import Vault
+from casework.settings import Keys, Settings, ensure_keys, fingerprint, load_keys
+from casework.staff.actor import Actor
+
+
+@dataclass(frozen=True)
+class Started:
+    """What an edge works with."""
+
+    settings: Settings
+    engine: Engine
+    branch: Branch
+
+
+def start(settings: Settings, *, check: bool = True) -> Started:
+    """Open the branch that `settings` name; CallerError if the database, the keys or the rulebook are not ready."""
+    keys = load_keys(settings.keys_dir)
+    branch = branch_of(settings, keys)
+    engine = open_engine(settings.database_url)
+    if check:
+        with reading(engine) as conn:
+            check_ready(conn, branch, keys)
+    return Started(settings, engine, branch)
+
+
+def branch_of(settings: Settings, keys: Keys) -> Branch:
+    """The rulebook and keys, without a database."""
+    return Branch(load_rulebook(settings.statecharts), Vault(keys.personal, keys.blind), keys.mac)
+
+
+def upgrade(settings: Settings, actor: Actor) -> list[str]:
+    """`casework db upgrade`: schema, keys, published rulebook; what was published now."""
+    keys = ensure_keys(settings.keys_dir)
+    branch = branch_of(settings, keys)
+    migrate.upgrade(settings)
+    engine = open_engine(settings.database_url)
+    try:
+        with writing(engine) as conn:
+            _register_keys(conn, keys)
+            return publish(conn, branch, actor)
+    finally:
+        engine.dispose()
+
+
+def check_ready(conn: Connection, branch: Branch, keys: Keys) -> None:
+    """Schema at head, append-only guards standing, the right keys, the rulebook published; else CallerError."""
+    revision = migrate.revision(conn)
+    if revision != migrate.head():
+        raise CallerError(
+            "schema_not_current", "数据库结构不是当前版本,请运行 casework db upgrade",
+            "the database is not at the current schema; run: casework db upgrade", revision=revision,
+        )  # fmt: skip
+    missing = missing_guards(conn)
+    if missing:
+        raise CallerError(
+            "guards_missing", "审计表的防改触发器缺失", "the log's append-only guards are missing or altered", guards=missing
+        )
+    _check_keys(conn, keys)
+    waiting = unpublished(conn, branch)
+    if waiting:
+        raise CallerError(
+            "rulebook_unpublished", "状态图或策略尚未发布,请运行 casework db upgrade",
+            "the rulebook is not published in this database; run: casework db upgrade", texts=waiting,
+        )  # fmt: skip
+
+
+def _prints(keys: Keys) -> dict[str, str]:
+    return {name: fingerprint(f"casework/{name}\n", getattr(keys, name)) for name in ("mac", "personal", "blind")}
+
+
+def _register_keys(conn: Connection, keys: Keys) -> None:
+    if conn.execute(sa.select(sa.func.count()).select_from(key_rows)).scalar_one() == 0:
+        conn.execute(key_rows.insert(), [{"purpose": name, "fingerprint": text} for name, text in _prints(keys).items()])
+    _check_keys(conn, keys)
+
+
+def _check_keys(conn: Connection, keys: Keys) -> None:
+    held = {row.purpose: row.fingerprint for row in conn.execute(sa.select(key_rows))}
+    wrong = sorted(name for name, text in _prints(keys).items() if held.get(name) != text)
+    if wrong:
+        raise CallerError(
+            "key_wrong", "密钥与数据库不符", "these keys are not the ones this database was written with", keys=wrong
+        )
+
+
+__all__ = ["Started", "branch_of", "check_ready", "start", "upgrade"]

@@ -1,0 +1,254 @@
+"""A chart as read from `statecharts/*.toml`: validated whole, frozen, and compiled for the engine.
+
+This is the only module that imports `transitions`. One flat machine per chart version, no model, no string
+callbacks; the record it moves is a throw-away snapshot (design: house.md §3).
+"""
+
+import hashlib
+import logging
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from transitions import EventData, Machine
+
+from casework.errors import RulesBroken
+from casework.statechart.fields import Field
+from casework.statechart.policy import Policies, Policy
+from casework.statechart.registry import Effect, Guard, Registry, Verdict
+
+logging.getLogger("transitions").setLevel(logging.WARNING)  # INFO costs three times the transition itself
+
+
+@dataclass(frozen=True, slots=True)
+class GuardUse:
+    """A guard as one place of the chart uses it: with its parameters, rules and texts."""
+
+    guard: Guard
+    params: Mapping[str, Any]
+    rules: tuple[str, ...]
+    zh: str
+    en: str
+    _resolved: dict[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)
+
+    def resolved(self, policy: Policy) -> Mapping[str, Any]:
+        """The parameters with `@key` replaced by the policy's figure."""
+        known = self._resolved.get(policy.digest)
+        if known is None:
+            known = {
+                name: policy.figure(raw[1:]) if is_figure(raw) else raw for name, raw in self.params.items()
+            }
+            self._resolved[policy.digest] = known
+        return known
+
+    def verdict(self, situation: Any) -> Verdict:
+        """What this guard says of the situation (anything with a `policy`)."""
+        return self.guard.decide(situation, self.resolved(situation.policy))
+
+
+@dataclass(frozen=True, slots=True)
+class EffectUse:
+    """An effect with its parameters."""
+
+    effect: Effect
+    params: Mapping[str, Any]
+
+    def apply(self, situation: Any) -> None:
+        """Change the facts of the situation's subject."""
+        params = {
+            name: situation.policy.figure(raw[1:]) if is_figure(raw) else raw
+            for name, raw in self.params.items()
+        }
+        self.effect.apply(situation, params)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One possible target of an arc: taken if all of `when` hold and no branch before it was taken."""
+
+    to: str
+    when: tuple[GuardUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """What one event does from one state: guards that must all hold, ordered branches, effects."""
+
+    event: str
+    source: str
+    guards: tuple[GuardUse, ...]
+    branches: tuple[Branch, ...]
+    effects: tuple[EffectUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state; `closed` ones are left only by events marked `after_closing`, `final` ones never."""
+
+    name: str
+    zh: str
+    en: str
+    initial: bool
+    closed: bool
+    final: bool
+    deadline_zh: str
+    deadline_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event: labels, who may fire it, the data it takes, its rules, and its arc from each state."""
+
+    name: str
+    zh: str
+    en: str
+    posts: frozenset[str]
+    rules: tuple[str, ...]
+    fields: Mapping[str, Field]
+    after_closing: bool
+    arcs: Mapping[str, Arc]
+
+
+@dataclass(frozen=True, slots=True)
+class FactKind:
+    """A typed fact that may be recorded of a case: labels, who may record it, its data, its rules."""
+
+    name: str
+    zh: str
+    en: str
+    posts: frozenset[str]
+    rules: tuple[str, ...]
+    fields: Mapping[str, Field]
+    recorder: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A ground on which a case may be opened, always into the initial state."""
+
+    name: str
+    zh: str
+    en: str
+    posts: frozenset[str]
+    rules: tuple[str, ...]
+    fields: Mapping[str, Field]
+    guards: tuple[GuardUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A subject of four eyes: who may propose, who may approve; no post is in both."""
+
+    name: str
+    zh: str
+    en: str
+    proposed_by: frozenset[str]
+    approved_by: frozenset[str]
+
+
+@dataclass(slots=True)
+class Record:
+    """The throw-away snapshot that the engine moves."""
+
+    state: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart that has passed every law; hashable by digest, safe to share between threads."""
+
+    name: str
+    version: int
+    zh: str
+    en: str
+    text: bytes
+    digest: str
+    states: Mapping[str, State]
+    groups: Mapping[str, frozenset[str]]
+    events: Mapping[str, Event]
+    facts: Mapping[str, FactKind]
+    openings: Mapping[str, Opening]
+    approvals: Mapping[str, Approval]
+    posts: Mapping[str, Mapping[str, str]]
+
+    @cached_property
+    def title(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+    @cached_property
+    def ref(self) -> str:
+        """`name@version#digest`, as every audit entry cites it."""
+        return f"{self.title}#{self.digest}"
+
+    @cached_property
+    def initial(self) -> str:
+        """The state every case is opened into."""
+        return next(state.name for state in self.states.values() if state.initial)
+
+    @cached_property
+    def machine(self) -> Machine:
+        """The engine: one flat machine, built once."""
+        machine = Machine(
+            model=None,
+            states=list(self.states),
+            initial=self.initial,
+            auto_transitions=False,
+            send_event=True,
+            queued=False,
+        )
+        for event in self.events.values():
+            for arc in event.arcs.values():
+                for branch in arc.branches:
+                    machine.add_transition(
+                        event.name, arc.source, branch.to, conditions=[_condition(arc, branch)]
+                    )
+        return machine
+
+    def fire(self, event: str, state: str, situation: Any) -> str | None:
+        """The state that firing `event` in `state` leads to, or none if a guard forbids it; the event must have an arc."""
+        record = Record(state)
+        return record.state if self.machine.events[event].trigger(record, situation=situation) else None
+
+
+def is_figure(raw: Any) -> bool:
+    """Whether a parameter of the chart names a policy figure (`@section.key`)."""
+    return isinstance(raw, str) and raw.startswith("@")
+
+
+def _condition(arc: Arc, branch: Branch) -> Callable[[EventData], bool]:
+    uses = arc.guards + branch.when
+
+    def holds(event: EventData) -> bool:
+        situation = event.kwargs["situation"]
+        return all(use.verdict(situation).met for use in uses)
+
+    return holds
+
+
+def parse_chart(text: bytes, registry: Registry, policies: Policies, *, file: str = "chart") -> Chart:
+    """Read, validate whole and freeze; `RulesBroken` lists file, key and reason of every fault (house.md §4)."""
+    from casework.statechart.laws import law_faults
+    from casework.statechart.read import read_chart
+
+    try:
+        document = tomllib.loads(text.decode())
+    except (ValueError, tomllib.TOMLDecodeError) as error:
+        raise RulesBroken([f"{file}: {error}"]) from None
+    faults: list[str] = []
+    chart = read_chart(
+        document, registry, policies, faults, text=text, digest=hashlib.sha256(text).hexdigest()
+    )
+    if chart is not None and not faults:
+        faults = law_faults(chart, registry, policies, document.get("laws", []))
+    if faults or chart is None:
+        raise RulesBroken([f"{file}: {fault}" for fault in faults])
+    return chart
+
+
+def load_chart(path: Path, registry: Registry, policies: Policies) -> Chart:
+    """`parse_chart` of a file."""
+    return parse_chart(path.read_bytes(), registry, policies, file=path.name)

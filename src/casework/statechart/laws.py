@@ -1,0 +1,147 @@
+"""The laws every chart obeys, checked when it is loaded (design: house.md §4)."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from casework.statechart.chart import Chart, GuardUse
+from casework.statechart.policy import Policies, Policy
+from casework.statechart.registry import Registry
+
+
+def law_faults(
+    chart: Chart, registry: Registry, policies: Policies, laws: list[Mapping[str, Any]]
+) -> list[str]:
+    """Every broken law of `chart`, as `key: reason`; an empty list means that it may be used."""
+    return [
+        *_initial(chart),
+        *_reachable(chart),
+        *_ways_out(chart),
+        *_branches(chart),
+        *_live_arcs(chart, policies),
+        *_four_eyes(chart),
+        *_recorders(chart, registry),
+        *_domain(chart, laws),
+    ]
+
+
+def _edges(chart: Chart) -> Iterator[tuple[str, str, str]]:
+    for event in chart.events.values():
+        for arc in event.arcs.values():
+            for branch in arc.branches:
+                yield event.name, arc.source, branch.to
+
+
+def _closure(start: set[str], edges: list[tuple[str, str]]) -> set[str]:
+    seen, todo = set(start), list(start)
+    while todo:
+        here = todo.pop()
+        for source, to in edges:
+            if source == here and to not in seen:
+                seen.add(to)
+                todo.append(to)
+    return seen
+
+
+def _initial(chart: Chart) -> Iterator[str]:
+    initial = [state.name for state in chart.states.values() if state.initial]
+    if len(initial) != 1:
+        yield f"states: one state must be initial, {len(initial)} are"
+    if not chart.openings:
+        yield "openings: nothing opens a case"
+
+
+def _reachable(chart: Chart) -> Iterator[str]:
+    edges = [(source, to) for _, source, to in _edges(chart)]
+    start = {state.name for state in chart.states.values() if state.initial}
+    for name in sorted(set(chart.states) - _closure(start, edges)):
+        yield f"states.{name}: cannot be reached from the initial state"
+    back = [(to, source) for source, to in edges]
+    final = {state.name for state in chart.states.values() if state.final}
+    for name in sorted(set(chart.states) - _closure(final, back)):
+        yield f"states.{name}: no final state can be reached from it"
+
+
+def _ways_out(chart: Chart) -> Iterator[str]:
+    for event, source, _ in _edges(chart):
+        if chart.states[source].final:
+            yield f"events.{event}: leaves the final state {source}"
+        if chart.states[source].closed and not chart.events[event].after_closing:
+            yield f"events.{event}: leaves the closed state {source} without after_closing"
+    for event in chart.events.values():
+        if event.after_closing and not any(chart.states[source].closed for source in event.arcs):
+            yield f"events.{event.name}.after_closing: it never leaves a closed state"
+
+
+def _branches(chart: Chart) -> Iterator[str]:
+    for event in chart.events.values():
+        for arc in event.arcs.values():
+            where = f"events.{event.name} from {arc.source}"
+            for number, branch in enumerate(arc.branches):
+                last = number == len(arc.branches) - 1
+                if last and branch.when:
+                    yield f"{where}: the last branch must hold whatever happens, else the event may lead nowhere"
+                if not last and not branch.when:
+                    yield f"{where}: the branch to {branch.to} always holds; what comes after it is dead"
+                for earlier in arc.branches[:number]:
+                    if branch.when and _uses(earlier.when) <= _uses(branch.when):
+                        yield f"{where}: the branch to {branch.to} is dead behind the one to {earlier.to}"
+
+
+def _uses(uses: tuple[GuardUse, ...]) -> set[tuple[str, str]]:
+    return {(use.guard.name, repr(sorted(use.params.items()))) for use in uses}
+
+
+def _live_arcs(chart: Chart, policies: Policies) -> Iterator[str]:
+    """Exact enumeration over the cut points of the guards on days past due: an arc that no number passes is dead."""
+    for event, policy in product(chart.events.values(), policies.all):
+        for arc in event.arcs.values():
+            on_number = [use for use in arc.guards if use.guard.number is not None]
+            if on_number and not any(_passes(on_number, cut, policy) for cut in _cuts(on_number, policy)):
+                yield f"events.{event.name} from {arc.source}: no number of days past due passes its guards ({policy.name})"
+
+
+def _cuts(uses: list[GuardUse], policy: Policy) -> list[int]:
+    figures = [value for use in uses for value in use.resolved(policy).values() if isinstance(value, int)]
+    return sorted({0} | {max(figure + step, 0) for figure in figures for step in (-1, 0, 1)})
+
+
+def _passes(uses: list[GuardUse], days_past_due: int, policy: Policy) -> bool:
+    return all(
+        use.guard.number is not None and use.guard.number(days_past_due, use.resolved(policy)) for use in uses
+    )
+
+
+def _four_eyes(chart: Chart) -> Iterator[str]:
+    for approval in chart.approvals.values():
+        for post in sorted(approval.proposed_by & approval.approved_by):
+            yield f"approvals.{approval.name}: {post} may both propose and approve"
+    subjects = {
+        str(use.params["subject"])
+        for event in chart.events.values()
+        for arc in event.arcs.values()
+        for use in arc.guards
+        if "subject" in use.params
+    }
+    for subject in sorted(subjects ^ set(chart.approvals)):
+        yield f"approvals.{subject}: is asked for but not described, or described but never asked for"
+
+
+def _recorders(chart: Chart, registry: Registry) -> Iterator[str]:
+    for name in sorted(set(registry.recorders) - set(chart.facts)):
+        yield f"facts.{name}: the service records it but the chart does not describe it"
+
+
+def _domain(chart: Chart, laws: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Laws of the trade, as data: every way into `state` passes `guard`, but by the events named `except`."""
+    for number, law in enumerate(laws):
+        if set(law) - {"state", "guard", "except", "because"} or not {"state", "guard", "because"} <= set(
+            law
+        ):
+            yield f"laws[{number}]: needs state, guard and because, and may have except"
+            continue
+        for event, source, to in _edges(chart):
+            if to != law["state"] or source == to or event in law.get("except", []):
+                continue
+            if all(use.guard.name != law["guard"] for use in chart.events[event].arcs[source].guards):
+                yield f"laws[{number}]: {event} from {source} enters {to} without {law['guard']} ({law['because']})"

@@ -1,0 +1,189 @@
+"""The branch's figures: versioned, effective-dated, read from `statecharts/policy/*.toml` and nowhere else.
+
+Before the first file's date the earliest applies (rulebook README). A figure looser than the floor that outside
+law sets in `statecharts/outside_law.toml` is refused here, when the policy is loaded (outside-rules.md).
+"""
+
+import hashlib
+import tomllib
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from casework.errors import RulesBroken
+
+Figure = int | str | list[str] | list[dict[str, Any]] | bool
+_FIGURE_KEYS = {"value", "unit", "rules", "source", "mark", "zh", "en", "empty_because"}
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A band of days past due, both ends included; `high_dpd` none means without end."""
+
+    name: str
+    low_dpd: int
+    high_dpd: int | None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One policy file: its figures by dotted key (`lost_contact.qualifying_days`), its text and digest."""
+
+    effective_on: date
+    figures: Mapping[str, Figure | None]
+    text: bytes
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """The effective date, which is also the file's name."""
+        return self.effective_on.isoformat()
+
+    @cached_property
+    def ref(self) -> str:
+        """`date#digest`, as every audit entry cites it."""
+        return f"{self.name}#{self.digest}"
+
+    def figure(self, key: str) -> Any:
+        """The figure at `key`; KeyError if unknown, `RulesBroken` if the branch has left it empty."""
+        value = self.figures[key]
+        if value is None:
+            raise RulesBroken(
+                [f"policy {self.name}: {key} is empty; the branch must enter it before it can be used"]
+            )
+        return value
+
+    @cached_property
+    def buckets(self) -> tuple[Bucket, ...]:
+        """The bands of days past due, in order (outside-rules.md, table of days past due)."""
+        rows = self.figure("buckets.bands")
+        return tuple(Bucket(row["name"], row["low_dpd"], row.get("high_dpd")) for row in rows)
+
+    def bucket(self, days_past_due: int) -> str:
+        """The name of the band that holds `days_past_due` (below 1: the first band)."""
+        return self._bucket_names[bisect_right(self._bucket_lows, max(days_past_due, 0)) - 1]
+
+    @cached_property
+    def _bucket_lows(self) -> list[int]:
+        return [band.low_dpd for band in self.buckets]
+
+    @cached_property
+    def _bucket_names(self) -> list[str]:
+        return [band.name for band in self.buckets]
+
+
+class Policies:
+    """Every policy of the branch, to be asked for a date."""
+
+    def __init__(self, policies: list[Policy]) -> None:
+        if not policies:
+            raise RulesBroken(["statecharts/policy: no policy file"])
+        self.all = tuple(sorted(policies, key=lambda policy: policy.effective_on))
+        self._starts = [policy.effective_on for policy in self.all]
+
+    def at(self, day: date) -> Policy:
+        """The policy in force on `day`; before the first, the earliest."""
+        return self.all[max(bisect_right(self._starts, day) - 1, 0)]
+
+
+def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
+    """Read one policy whole; `RulesBroken` names file, key and reason of every fault."""
+    faults: list[str] = []
+    try:
+        document = tomllib.loads(text.decode())
+        effective_on = date.fromisoformat(name)
+    except (ValueError, tomllib.TOMLDecodeError) as error:
+        raise RulesBroken([f"policy {name}: {error}"]) from None
+    figures: dict[str, Figure | None] = {}
+    for section, entries in document.items():
+        if not isinstance(entries, dict):
+            faults.append(f"policy {name}: {section}: is not a table of figures")
+            continue
+        for key, entry in entries.items():
+            dotted = f"{section}.{key}"
+            faults += [f"policy {name}: {dotted}: {fault}" for fault in _figure_faults(entry)]
+            if isinstance(entry, dict):
+                figures[dotted] = entry.get("value")
+    faults += [f"policy {name}: {fault}" for fault in _law_faults(figures, law)]
+    faults += [
+        f"policy {name}: buckets.bands: {fault}" for fault in _bucket_faults(figures.get("buckets.bands"))
+    ]
+    if faults:
+        raise RulesBroken(faults)
+    return Policy(effective_on, figures, text, hashlib.sha256(text).hexdigest())
+
+
+def load_policies(folder: Path) -> Policies:
+    """Read `policy/*.toml` and `outside_law.toml` below `folder`; every file must carry the same keys."""
+    law = load_law(folder)
+    policies, faults = [], []
+    for path in sorted((folder / "policy").glob("*.toml")):
+        try:
+            policies.append(parse_policy(path.stem, path.read_bytes(), law))
+        except RulesBroken as broken:
+            faults += broken.faults
+    for policy in policies[1:]:
+        different = set(policy.figures) ^ set(policies[0].figures)
+        faults += [f"policy {policy.name}: {key}: not in every policy file" for key in sorted(different)]
+    if faults:
+        raise RulesBroken(faults)
+    return Policies(policies)
+
+
+def load_law(folder: Path) -> Mapping[str, Any]:
+    """The floors and ceilings of outside law by policy key (`outside_law.toml`)."""
+    law: Mapping[str, Any] = tomllib.loads((folder / "outside_law.toml").read_text(encoding="utf-8"))
+    return law
+
+
+def _figure_faults(entry: Any) -> list[str]:
+    if not isinstance(entry, dict):
+        return ["is not a table with value and rules"]
+    faults = [f"unknown key {key}" for key in sorted(set(entry) - _FIGURE_KEYS)]
+    if "value" not in entry and "empty_because" not in entry:
+        faults.append("has neither a value nor empty_because")
+    if "value" in entry and "empty_because" in entry:
+        faults.append("has both a value and empty_because")
+    if not entry.get("rules") and not entry.get("source"):
+        faults.append("cites neither rules nor a source")
+    if isinstance(entry.get("value"), float):
+        faults.append("is a float; rates are texts, money is fen")
+    return faults
+
+
+def _law_faults(figures: Mapping[str, Any], law: Mapping[str, Any]) -> list[str]:
+    faults = []
+    for key, bound in law.items():
+        if key not in figures:
+            faults.append(f"{key}: missing, though outside law sets it ({bound['source']})")
+            continue
+        value = figures[key]
+        if value is None:
+            continue
+        if "at_most" in bound and value > bound["at_most"]:
+            faults.append(f"{key}: {value} is looser than the law's {bound['at_most']} ({bound['source']})")
+        if "at_least" in bound and value < bound["at_least"]:
+            faults.append(f"{key}: {value} is looser than the law's {bound['at_least']} ({bound['source']})")
+        missing = sorted(set(bound.get("must_hold", [])) - set(value if isinstance(value, list) else []))
+        if missing:
+            faults.append(f"{key}: leaves out {', '.join(missing)} ({bound['source']})")
+    return faults
+
+
+def _bucket_faults(bands: Any) -> list[str]:
+    if not isinstance(bands, list) or not bands:
+        return ["must list the bands of days past due"]
+    faults = []
+    expected: int | None = 0
+    for band in bands:
+        if expected is None or band.get("low_dpd") != expected:
+            faults.append(f"{band.get('name')} does not start where the band before it ends")
+        high = band.get("high_dpd")
+        expected = None if high is None else high + 1
+    if expected is not None:
+        faults.append("the last band has an end")
+    return faults

