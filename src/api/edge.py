@@ -8,6 +8,7 @@ import secrets
 from time import perf_counter
 from typing import Any
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import is_public
@@ -31,7 +32,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; an exception never leaves."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._routes(scope, receive, send)
             return
         began = perf_counter()

@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,13 +13,13 @@ import structlog
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-def _stamped(_logger: Any, level: str, event: dict[str, Any]) -> dict[str, Any]:
+def _stamped(_logger: Any, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     event["level"] = level
     event["at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
     return event
 
 
-def _rendered(_logger: Any, _level: str, event: dict[str, Any]) -> bytes:
+def _rendered(_logger: Any, _level: str, event: MutableMapping[str, Any]) -> bytes:
     return _encode(event)
 
 

@@ -70,7 +70,7 @@ class Metrics:
         registry = self.registry
         if os.environ.get(MULTIPROCESS):
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library's
         stored = CollectorRegistry()
         stored.register(_Stored(engine))
         return bytes(generate_latest(registry)) + bytes(generate_latest(stored))

@@ -137,7 +137,7 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in ("allow", "retry-after")}
     if isinstance(error, ValidationException):
         return problem_response(request, "invalid_request", facts={"faults": _faults(error.extra)})
-    if isinstance(error.__cause__, SerializationException | RecursionError):
+    if isinstance(error.__cause__, SerializationException):
         return problem_response(request, "malformed_json")
     if error.status_code == 404:
         # A path parameter that is not a number, or no such path: to the caller the same.
@@ -146,16 +146,6 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
     if code == "not_authenticated":
         headers["WWW-Authenticate"] = "Bearer"
     return problem_response(request, code, headers=headers)
-
-
-def on_recursion(request: Request[Any, Any, Any], error: RecursionError) -> Response[bytes]:
-    """JSON nested beyond the parser's depth is the caller's; any other recursion is a bug."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is not None and "serialization" in trace.tb_frame.f_code.co_filename:
-        return problem_response(request, "malformed_json")
-    return on_bug(request, error)
 
 
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -168,7 +158,6 @@ EXCEPTION_HANDLERS: dict[Any, Any] = {
     CallerError: on_caller_error,
     TryAgain: on_try_again,
     HTTPException: on_http,
-    RecursionError: on_recursion,
     Exception: on_bug,
 }
 

@@ -63,7 +63,7 @@ def _sqlite_guards(table: str, unique_keys: UniqueKeys) -> dict[str, str]:
 
 def append_only_tables() -> dict[str, UniqueKeys]:
     """The tables declared so: `sa.Table(…, info={"append_only": (("id",), ("stream", "stream_seq"))})`."""
-    return {t.name: t.info["append_only"] for t in metadata.sorted_tables if "append_only" in t.info}
+    return {t.name: t.info["append_only"] for t in metadata.tables.values() if "append_only" in t.info}
 
 
 def missing_guards(conn: Connection, tables: dict[str, UniqueKeys] | None = None) -> list[str]:

@@ -1,6 +1,6 @@
 """The two databases behind one set of rules: how they are opened and begun, and how they fail.
 
-Writers use `writing(engine)`, readers `reading(engine)`; nothing else commits. A failure of the database itself
+Writers use `writing(engine)`, readers `reading(engine)`; nothing else commits. A failure of the database
 (locked, full, gone) leaves here as `errors.TryAgain`, and nothing was changed then.
 """
 
@@ -329,6 +329,14 @@ def translate(exc: BaseException) -> TryAgain | None:
         return None
     detail, retry_after_s = _DETAILS[code]
     return TryAgain(code, detail, retry_after_s=retry_after_s)
+
+
+def is_conflict(exc: BaseException) -> bool:
+    """Whether a unique key was taken by another transaction (or was there already)."""
+    cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
+    if isinstance(cause, sqlite3.IntegrityError):
+        return cause.sqlite_errorcode in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+    return isinstance(cause, psycopg.errors.UniqueViolation)
 
 
 def _code(cause: BaseException | None) -> str | None:

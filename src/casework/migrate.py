@@ -91,6 +91,11 @@ def head() -> str | None:
     return ScriptDirectory.from_config(configuration()).get_current_head()
 
 
+def known_revisions() -> frozenset[str]:
+    """Every revision that this version of the service knows."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions())
+
+
 def scripts() -> Path:
     """Where the revisions lie."""
     return shipped("migrations")

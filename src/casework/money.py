@@ -2,7 +2,7 @@
 
 import re
 
-_YUAN = re.compile(r"(-?)(\d{1,13})(?:\.(\d{1,2}))?")
+_YUAN = re.compile(r"(-?)(\d{1,13})(?:\.(\d{1,2}))?", re.ASCII)
 
 
 def fen_from_yuan(text: str) -> int:

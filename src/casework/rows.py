@@ -78,12 +78,12 @@ def delete_many(conn: Connection, table: sa.Table, key: str, keys: Iterable[Any]
 
 def select_by_keys(
     conn: Connection,
-    source: sa.Table | sa.Select[Any],
+    source: sa.Table | sa.Select[*tuple[Any, ...]],
     key_column: str,
     keys: Iterable[Any],
     *,
     lock: Lock = False,
-) -> list[Row[Any]]:
+) -> list[Row[*tuple[Any, ...]]]:
     """The rows of a table or a select whose `key_column` is among `keys`, in key order; others are left out.
 
     `lock` (True or "wait": wait for other holders; "skip": leave their rows out) locks in key order on
@@ -171,10 +171,10 @@ def _pg_update(table: sa.Table, key: str, names: tuple[str, ...]) -> tuple[str, 
 
 @lru_cache(maxsize=512)
 def _select(
-    source: sa.Table | sa.Select[Any], key_column: str, dialect: str, lock: Lock, by_literals: bool
-) -> sa.Select[Any]:
+    source: sa.Table | sa.Select[*tuple[Any, ...]], key_column: str, dialect: str, lock: Lock, by_literals: bool
+) -> sa.Select[*tuple[Any, ...]]:
     if isinstance(source, sa.Table):
-        statement: sa.Select[Any] = sa.select(source)
+        statement: sa.Select[*tuple[Any, ...]] = sa.select(source)
         column: sa.ColumnElement[Any] = source.c[key_column]
     else:
         statement = source

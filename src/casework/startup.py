@@ -59,18 +59,13 @@ def upgrade(settings: Settings, actor: Actor) -> list[str]:
 
 def check_ready(conn: Connection, branch: Branch, keys: Keys) -> None:
     """Schema at head, append-only guards standing, the right keys, the rulebook published; else CallerError."""
-    revision = migrate.revision(conn)
-    if revision != migrate.head():
-        raise CallerError(
-            "schema_not_current", "数据库结构不是当前版本,请运行 casework db upgrade",
-            "the database is not at the current schema; run: casework db upgrade", revision=revision,
-        )  # fmt: skip
+    check_schema(conn)
     missing = missing_guards(conn)
     if missing:
         raise CallerError(
             "guards_missing", "审计表的防改触发器缺失", "the log's append-only guards are missing or altered", guards=missing
         )
-    _check_keys(conn, keys)
+    check_keys(conn, keys)
     waiting = unpublished(conn, branch)
     if waiting:
         raise CallerError(
@@ -79,23 +74,35 @@ def check_ready(conn: Connection, branch: Branch, keys: Keys) -> None:
         )  # fmt: skip
 
 
-def _prints(keys: Keys) -> dict[str, str]:
+def check_schema(conn: Connection) -> None:
+    """CallerError `schema_not_current` unless the database is at the newest revision."""
+    revision = migrate.revision(conn)
+    if revision != migrate.head():
+        raise CallerError(
+            "schema_not_current", "数据库结构不是当前版本,请运行 casework db upgrade",
+            "the database is not at the current schema; run: casework db upgrade", revision=revision,
+        )  # fmt: skip
+
+
+def fingerprints(keys: Keys) -> dict[str, str]:
+    """What tells these keys from others, by purpose; kept in the database and beside backups."""
     return {name: fingerprint(f"casework/{name}\n", getattr(keys, name)) for name in ("mac", "personal", "blind")}
 
 
 def _register_keys(conn: Connection, keys: Keys) -> None:
     if conn.execute(sa.select(sa.func.count()).select_from(key_rows)).scalar_one() == 0:
-        conn.execute(key_rows.insert(), [{"purpose": name, "fingerprint": text} for name, text in _prints(keys).items()])
-    _check_keys(conn, keys)
+        conn.execute(key_rows.insert(), [{"purpose": name, "fingerprint": text} for name, text in fingerprints(keys).items()])
+    check_keys(conn, keys)
 
 
-def _check_keys(conn: Connection, keys: Keys) -> None:
+def check_keys(conn: Connection, keys: Keys) -> None:
+    """CallerError `key_wrong` unless these are the keys that the database was written with."""
     held = {row.purpose: row.fingerprint for row in conn.execute(sa.select(key_rows))}
-    wrong = sorted(name for name, text in _prints(keys).items() if held.get(name) != text)
+    wrong = sorted(name for name, text in fingerprints(keys).items() if held.get(name) != text)
     if wrong:
         raise CallerError(
             "key_wrong", "密钥与数据库不符", "these keys are not the ones this database was written with", keys=wrong
         )
 
 
-__all__ = ["Started", "branch_of", "check_ready", "start", "upgrade"]
+__all__ = ["Started", "branch_of", "check_keys", "check_ready", "check_schema", "fingerprints", "start", "upgrade"]

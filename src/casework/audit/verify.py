@@ -1,8 +1,8 @@
-"""Walks every chain of the log and says what is wrong with it: bytes, hashes, MACs, links, heads, openings, texts.
+"""Walks every chain of the log and says what is wrong with it: bytes, MACs, links, heads, openings, texts.
 
-Generic over what the streams are about: a `Keeper` knows where the heads of one kind of stream are kept and may follow
-their entries (casework.cases.replay folds cases). Reads in one snapshot, one pass, with memory that does not grow
-with the log. Attacks and promises: design paper audit.md §7.
+Generic over what the streams are about: a `Keeper` knows where the heads of one kind of stream are kept and may
+follow their entries (casework.cases.replay folds cases). Reads in one snapshot, one pass, with memory that does
+not grow with the log. Attacks and promises: design paper audit.md §7.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.append_only import missing_guards
-from casework.audit.chain import commit, follows, leaf_hash, mac_matches
+from casework.audit.chain import HASH_BYTES, commit, follows, leaf_hash, mac_matches
 from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import Report
 from casework.audit.stored import as_stored
@@ -23,7 +23,9 @@ from casework.audit.tables import entries, openings, streams, texts, unsealed
 from casework.personal import Vault
 
 BATCH: Final = 2_000
-_ENTRY = ("id", "stream", "stream_seq", "event", "actor_id", "reason_code", "recorded_at", "body", "leaf_hash", "mac")
+_ENTRY = (
+    "stream", "stream_seq", "event", "actor_id", "reason_code", "recorded_at", "body", "leaf_hash", "mac",
+)  # fmt: skip
 _OPENING = ("stream", "stream_seq", "field", "sealed")
 _HEAD = ("stream", "audit_seq", "audit_head", "last_entry_at")
 _TEXT = ("kind", "name", "digest", "body")
@@ -61,9 +63,9 @@ def verify_log(
     *,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Check the whole log into `report`. `keepers` by prefix of stream; all others have their head in `streams`.
+    """Check the whole log into `report`. `keepers` by prefix of stream; the others have theirs in `streams`.
 
-    `conn` must be one snapshot (`reading(engine, snapshot=True)`). `progress` is told the entries done so far.
+    `conn` must be one snapshot (`reading(engine, snapshot=True)`). `progress` hears the entries done.
     """
     walk = _Walk(conn, mac_key, vault, report, keepers)
     select = as_stored(entries, _ENTRY, conn.dialect.name).order_by(entries.c.stream, entries.c.stream_seq)
@@ -98,15 +100,16 @@ class _Walk:
         """Check the next rows; the openings up to the last of them too."""
         committed: dict[tuple[str, int], Mapping[str, str] | None] = {}
         for row in batch:
-            if row[1] != self.stream:
-                self._turn(row[1])
+            stream = row[0]
+            if stream != self.stream:
+                self._turn(stream)
             entry = self._check(row)
             if entry is None:
-                committed[row[1], row[2]] = None
+                committed[stream, row[1]] = None
             elif entry.personal:
-                committed[row[1], row[2]] = entry.personal
+                committed[stream, row[1]] = entry.personal
         self.report.entries += len(batch)
-        self.openings.check((batch[-1][1], batch[-1][2]), committed)
+        self.openings.check((batch[-1][0], batch[-1][1]), committed)
 
     def finish(self) -> None:
         """End the last stream and check what only the whole log can tell."""
@@ -126,9 +129,10 @@ class _Walk:
 
     def _check(self, row: Any) -> Entry | None:
         """One row: bytes, hash, MAC, form, columns, link. The entry, or none if its body cannot be read."""
-        _, stream, seq, event, actor_id, reason_code, recorded_at, body, stored_leaf, tag = row
+        stream, seq, event, actor_id, reason_code, recorded_at, body, stored_leaf, tag = row
         if type(body) is not bytes:
-            return self._unreadable(row, "not_bytes")
+            self._unreadable(row, "not_bytes")
+            return None
         self.report.body_bytes += len(body)
         leaf = leaf_hash(body)
         if leaf != stored_leaf or type(tag) is not bytes or not mac_matches(self.mac_key, leaf, tag):
@@ -136,11 +140,11 @@ class _Walk:
         try:
             entry = decode_strict(body)
         except MalformedEntry as fault:
-            return self._unreadable(row, fault.code, leaf)
-        if (entry.stream, entry.stream_seq, entry.event, entry.actor.id, entry.reason_code, entry.recorded_at) != (
-            stream, seq, event, actor_id, reason_code, recorded_at,
-        ):  # fmt: skip
-            self._columns(entry, row)
+            self._unreadable(row, fault.code, leaf)
+            return None
+        columns = (stream, seq, event, actor_id, reason_code, recorded_at)
+        if _copied(entry) != columns:
+            self._columns(entry, columns)
         tail = self.tail
         fault_code = follows(tail.leaf_hash, tail.seq, entry, prev_recorded_at=tail.recorded_at)
         if fault_code is not None:
@@ -160,9 +164,8 @@ class _Walk:
         self.texts.cited.add(("chart", entry.chart))
         self.texts.cited.add(("policy", entry.policy))
         if entry.stream.startswith(RULEBOOK) and entry.event.endswith(".published"):
-            self.texts.announced.add(
-                (entry.event.removesuffix(".published"), str(entry.data.get("name")), str(entry.data.get("digest")))
-            )
+            kind, data = entry.event.removesuffix(".published"), entry.data
+            self.texts.announced.add((kind, str(data.get("name")), str(data.get("digest"))))
 
     def _find(self, code: str, stream: str, seq: int, **detail: Any) -> None:
         self.sound = False
@@ -175,7 +178,8 @@ class _Walk:
             if mac_matches(self.mac_key, leaf, tag):
                 self._find("leaf_hash_changed", stream, seq)
                 return leaf
-            if type(stored_leaf) is bytes and len(stored_leaf) == 32 and mac_matches(self.mac_key, stored_leaf, tag):
+            whole = type(stored_leaf) is bytes and len(stored_leaf) == HASH_BYTES
+            if whole and mac_matches(self.mac_key, stored_leaf, tag):
                 self._find("body_changed", stream, seq)
                 return stored_leaf
         if leaf != stored_leaf:
@@ -184,21 +188,26 @@ class _Walk:
         return leaf
 
     def _unreadable(self, row: Any, fault: str, leaf: bytes | None = None) -> None:
-        _, stream, seq, *_ = row
+        stream, seq, *_ = row
         self._find("body_malformed", stream, seq, fault=fault)
         if type(seq) is int:
             self.tail = Tail(seq, leaf, self.tail.recorded_at)
 
-    def _columns(self, entry: Entry, row: Any) -> None:
-        said = dict(zip(_ENTRY, row, strict=True))
-        truth = {
-            "stream": entry.stream, "stream_seq": entry.stream_seq, "event": entry.event,
-            "actor_id": entry.actor.id, "reason_code": entry.reason_code, "recorded_at": entry.recorded_at,
-        }  # fmt: skip
-        differing = [name for name, value in truth.items() if said[name] != value]
-        self.report.find("column_differs", said["stream"], said["stream_seq"], columns=differing)
-        if not {"stream", "stream_seq"}.isdisjoint(differing):
+    def _columns(self, entry: Entry, columns: tuple[Any, ...]) -> None:
+        truth = _copied(entry)
+        differing = [
+            name for name, said, meant in zip(_ENTRY, columns, truth, strict=False) if said != meant
+        ]
+        self.report.find("column_differs", columns[0], columns[1], columns=differing)
+        if columns[:2] != truth[:2]:
             self.sound = False  # the entry stands where it does not belong
+
+
+def _copied(entry: Entry) -> tuple[Any, ...]:
+    """What the row repeats of the body, in the order of `_ENTRY`."""
+    return (
+        entry.stream, entry.stream_seq, entry.event, entry.actor.id, entry.reason_code, entry.recorded_at,
+    )  # fmt: skip
 
 
 def compare_head(report: Report, stream: str, tail: Tail, head: tuple[Any, Any, Any] | None) -> None:
@@ -248,7 +257,7 @@ class StreamHeads:
 
     def _flush(self) -> None:
         found = rows.select_by_keys(self._conn, self._select, "stream", self._pending)
-        heads = {row[0]: tuple(row[1:]) for row in found}
+        heads: dict[Any, tuple[Any, Any, Any]] = {row[0]: (row[1], row[2], row[3]) for row in found}
         self._met += len(heads)
         for stream, tail in self._pending.items():
             compare_head(self._report, stream, tail, heads.get(stream))

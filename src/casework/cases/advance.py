@@ -5,6 +5,7 @@ commits. Commands on the same case are taken in order, each seeing what the one 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, assert_never
 
@@ -14,7 +15,7 @@ from casework import rows
 from casework.audit.trail import Draft, Head, Trail
 from casework.cases import fold
 from casework.cases.branch import Branch
-from casework.cases.case import COLUMNS, Case, to_row
+from casework.cases.case import CHANGING, COLUMNS, Case, to_change, to_row
 from casework.cases.commands import (
     Command,
     Done,
@@ -32,11 +33,14 @@ from casework.cases.gather import Gathered, gather
 from casework.cases.situation import Situation
 from casework.cases.tables import cases
 from casework.clock import Clock, branch_date, now
+from casework.database import is_conflict
+from casework.errors import TryAgain
 from casework.staff.actor import Actor
 from casework.statechart.decide import Reason, Refusal, decide, decide_opening, post_reason
 from casework.statechart.fields import DataFault, Field, take
 from casework.statechart.policy import Policy
 
+_NOTHING: tuple[dict[str, Any], dict[str, str], list[DataFault]] = ({}, {}, [])
 RULE_OF_THE_FEED = ("5.4",)
 _NOTE = {"note": Field("note", "text", "备注", "note", False, (), False, False, ())}
 _EVIDENCE = {"evidence": Field("evidence", "ref", "证据", "evidence", False, (), False, False, ())}
@@ -54,33 +58,48 @@ def advance(
 ) -> list[Outcome]:
     """Carry out `commands`, each with its own outcome, in the caller's transaction.
 
-    `atomic`: if one is not done, none is (their refusals are still recorded). `dry_run`: decide, write nothing.
+    `atomic`: if one is not done, none is (their refusals are still recorded). `dry_run`: decide, write nothing; the
+    entry ids are then those that would have been.
     The time is read once the rows are locked, so that it never runs backwards within a case.
     `lock="skip"` answers `case_busy` for a case another transaction holds instead of waiting for it.
     """
-    if atomic and not dry_run:
-        forecast = advance(conn, commands, branch, clock=clock, lock=lock, dry_run=True)
-        if not all(isinstance(outcome, Done) for outcome in forecast):
-            return _only_refusals(conn, commands, forecast, branch, clock)
     gathered = gather(conn, commands, lock=lock)
     door = _Door(branch, gathered, clock(), missing="case_busy" if lock == "skip" else "unknown_case")
     outcomes = [door.take(command) for command in commands]
-    if not dry_run:
-        door.write(conn)
+    if dry_run:
+        return outcomes
+    if atomic and not all(isinstance(outcome, Done) for outcome in outcomes):
+        return _only_refusals(conn, commands, outcomes, branch, clock)
+    door.write(conn)
     return outcomes
 
 
 def _only_refusals(
-    conn: Connection, commands: Sequence[Command], forecast: list[Outcome], branch: Branch, clock: Clock
+    conn: Connection, commands: Sequence[Command], outcomes: list[Outcome], branch: Branch, clock: Clock
 ) -> list[Outcome]:
-    refused = [number for number, outcome in enumerate(forecast) if isinstance(outcome, Refused)]
-    recorded = advance(conn, [commands[number] for number in refused], branch, clock=clock)
-    outcomes: list[Outcome] = [
-        NotDone(outcome.case_id) if isinstance(outcome, Done) else outcome for outcome in forecast
-    ]
-    for number, outcome in zip(refused, recorded, strict=True):
-        outcomes[number] = outcome
-    return outcomes
+    """Of an atomic batch that is not done: record what is refused of the cases as they stand.
+
+    What was refused only because of a command before it in the batch, which now does not happen either, is told to
+    the caller and not recorded: nothing of the kind was ever tried on the case as it is.
+    """
+    told: list[Outcome] = [
+        NotDone(outcome.case_id) if isinstance(outcome, Done)
+        else replace(outcome, entry_id=None) if isinstance(outcome, Refused)
+        else outcome
+        for outcome in outcomes
+    ]  # fmt: skip
+    numbers = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, Refused)]
+    while numbers:
+        refused = [commands[number] for number in numbers]
+        door = _Door(branch, gather(conn, refused, lock="wait"), clock(), missing="unknown_case")
+        recorded = dict(zip(numbers, map(door.take, refused), strict=True))
+        numbers = [number for number, outcome in recorded.items() if isinstance(outcome, Refused)]
+        if len(numbers) == len(recorded):
+            door.write(conn)
+            for number, outcome in recorded.items():
+                told[number] = outcome
+            break
+    return told
 
 
 class _Door:
@@ -121,9 +140,9 @@ class _Door:
     def write(self, conn: Connection) -> None:
         """State rows, entries and the unsealed queue, one statement each."""
         fresh = [to_row(case) for case in self.opened.values()]
-        changed = [to_row(case) for case_id, case in self.touched.items() if case_id not in self.opened]
-        rows.insert_many(conn, cases, fresh, COLUMNS)
-        rows.update_many(conn, cases, "id", changed, COLUMNS[1:])
+        changed = [to_change(case) for case_id, case in self.touched.items() if case_id not in self.opened]
+        rows.update_many(conn, cases, "id", changed, CHANGING)  # first: it may free a loan for a new case
+        _insert(conn, fresh)
         for stream, draft in self.refused_openings:
             self.trail.append(conn, stream, draft)
         self.trail.write(conn)
@@ -146,7 +165,7 @@ class _Door:
         gathered = self._beside(case)
         now = Situation(case, today, policy, command.actor.id, given, gathered)
         verdict = decide(self.chart, command.event, case.state, now, command.actor.posts)
-        data = {"given": given} | ({"gathered": gathered} if gathered else {})
+        data: dict[str, Any] = {"given": given} | ({"gathered": gathered} if gathered else {})
         if isinstance(verdict, Refusal):
             return self._refuse(case, command.event, command.actor, verdict, data, today, policy)
         data["post"] = min(spec.posts & command.actor.posts)
@@ -174,9 +193,15 @@ class _Door:
             )
         if faults:
             return Mistaken("faulty_data", case.id, case.version, tuple(faults))
+        permitted = self.chart.recorded_by(kind, given)
+        if not permitted & command.actor.posts:
+            reason = post_reason(permitted, command.actor.posts, kind.rules)
+            return self._refuse(
+                case, command.kind, command.actor, Refusal((reason,), True), {}, today, policy
+            )
         data = {
             "on": command.on.isoformat(), "evidence": command.evidence, "given": given,
-            "post": min(kind.posts & command.actor.posts),
+            "post": min(permitted & command.actor.posts),
         }  # fmt: skip
         draft = self._draft(
             f"{fold.FACT}{command.kind}", command.actor, data, today, policy, kind.rules, texts
@@ -204,7 +229,9 @@ class _Door:
             return Mistaken("unknown_ground", None)
         loan_id, institution = str(command.loan["loan_id"]), str(command.loan["institution"])
         today, policy = self._on(institution)
-        given, texts, faults = take(ground.fields, command.data, today=today, latest=max(today, self.today))
+        given, texts, faults = _NOTHING
+        if ground.fields or command.data:
+            given, texts, faults = take(ground.fields, command.data, today=today, latest=max(today, self.today))
         if faults and ground.posts & command.actor.posts:
             return Mistaken("faulty_data", None, None, tuple(faults))
         siblings = self.gathered.siblings.get(loan_id, [])
@@ -212,15 +239,16 @@ class _Door:
             **command.loan, "ground": command.ground, "measure": command.measure, "given": given,
             "earlier_cases": [number for number, _ in siblings], "business_date": today.isoformat(),
         }  # fmt: skip
-        new = fold.open_case(next(iter(self.gathered.new_ids)), command.actor.id, self.chart, data)
+        new = fold.open_case(0, command.actor.id, self.chart, data)
         refusal = decide_opening(
             ground, Situation(new, today, policy, command.actor.id, given), command.actor.posts
         )
-        live = next((number for number, is_live in siblings if is_live), None)
+        live = next((number for number, was_live in siblings if self._is_live(number, was_live)), None)
         if live is not None and not (refusal and refusal.forbidden):
             refusal = Refusal((*(refusal.reasons if refusal else ()), _open_already(live)))
         if refusal is not None:
             return self._refuse_opening(command, refusal, institution, data, policy)
+        new.id = next(self.gathered.new_ids)  # only now: a refused opening leaves no gap among the cases
         draft = self._draft(fold.OPENED, command.actor, data, today, policy, ground.rules, texts)
         self.gathered.siblings.setdefault(loan_id, []).append((new.id, True))
         self.gathered.cases[new.id] = self.opened[new.id] = new
@@ -231,6 +259,11 @@ class _Door:
     def _on(self, institution: str) -> tuple[date, Policy]:
         today = self.gathered.business_dates.get(institution, self.today)
         return today, self.policies.at(today)
+
+    def _is_live(self, case_id: int, was_live: bool) -> bool:
+        """A case as the commands before left it; one that the batch does not name is as it was read."""
+        case = self.gathered.cases.get(case_id)
+        return was_live if case is None else case.live
 
     def _beside(self, case: Case) -> dict[str, Any]:
         """What guards need from outside the case: today, whether the loan has a newer case."""
@@ -295,6 +328,16 @@ class _Door:
         )  # fmt: skip
         self.refused_openings.append((f"openings:{institution}", draft))
         return Refused(None, None, None, refusal.reasons, refusal.forbidden, None)
+
+
+def _insert(conn: Connection, fresh: list[tuple[Any, ...]]) -> None:
+    """New cases. A loan for which another transaction opened one meanwhile: the next look will see that case."""
+    try:
+        rows.insert_many(conn, cases, fresh, COLUMNS)
+    except Exception as error:
+        if is_conflict(error):
+            raise TryAgain("database_busy", "a case of the same loan was opened at the same moment") from error
+        raise
 
 
 def _rules(refusal: Refusal) -> tuple[str, ...]:

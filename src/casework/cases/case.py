@@ -5,6 +5,7 @@ with the same `apply` (casework.cases.fold), so a row that differs from its entr
 """
 
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -162,6 +163,23 @@ def to_row(case: Case) -> tuple[Any, ...]:
     """The row of `cases` for this case, in the order of `COLUMNS`."""
     values = list(msgspec.structs.astuple(case))
     values[_FACTS_AT] = facts_json(case.facts)
+    return tuple(values)
+
+
+# What an entry can change; the rest of a row is as the opening said.
+CHANGING = (
+    "state", "state_since", "live", "version", "owner", "handler", "closed_as", "oldest_due_date", "bucket",
+    "overdue_principal_fen", "overdue_interest_fen", "overdue_penalty_fen", "overdue_fen", "outstanding_principal_fen",
+    "facts", "last_entry_at", "audit_seq", "audit_head",
+)  # fmt: skip
+_changing = attrgetter("id", *CHANGING)
+_CHANGED_FACTS_AT = 1 + CHANGING.index("facts")
+
+
+def to_change(case: Case) -> tuple[Any, ...]:
+    """The case's id and its `CHANGING` columns, in that order."""
+    values = list(_changing(case))
+    values[_CHANGED_FACTS_AT] = facts_json(case.facts)
     return tuple(values)
 
 

@@ -1,4 +1,4 @@
-"""Reading personal data is itself an entry (audit.md §5): who read which fields of which borrower, and for what."""
+"""Reading personal data is itself an entry (audit.md §5): who read which fields, and what for."""
 
 import re
 from collections.abc import Iterable
@@ -32,7 +32,8 @@ def record_read(
     CallerError `purpose_malformed` unless `purpose` is a code: free text never enters an entry.
     """
     if _PURPOSE.fullmatch(purpose) is None:
-        raise CallerError("purpose_malformed", "用途须为代码", "the purpose must be a code such as collection")
+        zh, en = "用途须为代码,如 collection", "the purpose must be a code such as collection"
+        raise CallerError("purpose_malformed", zh, en)
     trail = branch.trail(clock())
     data = {"fields": sorted(set(fields)), "purpose": purpose, "masked": True}
     # In one order always: two readers of the same borrowers must not lock each other.

@@ -1,4 +1,4 @@
-"""What a fired event or a recorded fact does to the facts of a case. Pure: only the given situation's case changes.
+"""What a fired event or a recorded fact does to the facts of a case. Pure: only the given case changes.
 
 Registered by name; the chart says which event has which effect. The replay runs the very same functions.
 """
@@ -26,7 +26,7 @@ def _happened(now: Situation) -> date:
     return now.on or now.today
 
 
-# ── effects of events ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── effects of events ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @effect()
@@ -100,7 +100,6 @@ def settle(now: Situation, params: Params) -> None:
     now.facts.settled_as = params["settled_as"]
     now.facts.settlement_since = date.fromisoformat(since) if since else now.today
     now.facts.reversed_paid_on = None
-    now.facts.placement = None
 
 
 @effect()
@@ -114,19 +113,20 @@ def unsettle(now: Situation, _: Params) -> None:
 @effect(params={"closed_as": "text"})
 def close(now: Situation, params: Params) -> None:
     now.case.closed_as = params["closed_as"]
-    now.facts.placement = None
 
 
-# ── facts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── facts ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @recorder
 def contact_attempt(now: Situation, _: Params) -> None:
+    """Only a dialled call counts as an attempt (1.3.1a); a debtor who calls in is connected all the same."""
     on, facts = _happened(now), now.facts
     connected = now.given["outcome"] == "debtor"
     days = {day.on: day for day in facts.attempt_days}
     before = days.get(on, AttemptDay(on, 0, False))
-    days[on] = AttemptDay(on, before.attempts + 1, before.connected or connected)
+    attempts = before.attempts + (now.given["channel"] == "phone")
+    days[on] = AttemptDay(on, attempts, before.connected or connected)
     facts.attempt_days = sorted(days.values(), key=lambda day: day.on)[-ATTEMPT_DAYS_KEPT:]
     if connected:
         facts.connected_on = max(on, facts.connected_on) if facts.connected_on else on
@@ -200,7 +200,10 @@ def acceleration(now: Situation, _: Params) -> None:
 
 @recorder
 def ruling(now: Situation, _: Params) -> None:
+    """A judgment leaves the matter open, for enforcement follows it; every other ruling ends it."""
     now.facts.fresh = _add(now.facts.fresh, "ruling")
+    if now.given["outcome"] != "judgment":
+        now.facts.matter_open = False
 
 
 @recorder

@@ -18,8 +18,8 @@ MAX_ID = 2**63 - 1
 class CaseFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Which cases: every part given must hold. `state` and `bucket` mean any of; ranges include both ends.
 
-    `worked_by` is owner or handler; days past due count to the business date of each case's institution; amounts are
-    the overdue total in fen; `live` is open or written off.
+    `worked_by` is owner or handler; days past due count to the business date of the case's institution;
+    amounts are the overdue total in fen; `live` is open or written off.
     """
 
     state: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class CaseFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class BusinessDates:
-    """The business date of each institution: `as_of` of its last applied feed, the branch's day before the first."""
+    """The business date by institution: `as_of` of its last applied feed, else the branch's day."""
 
     def __init__(self, conn: Connection, branch: Branch, clock: Clock = now) -> None:
         self.known: dict[str, date] = business_dates(conn)
@@ -72,19 +72,27 @@ def conditions_of(wanted: CaseFilter, dates: BusinessDates) -> list[sa.ColumnEle
         check_text("worked_by", wanted.worked_by)
     if wanted.live is not None:
         conditions.append(cases.c.live == sa.literal(wanted.live, sa.Boolean))
-    for bound, name in ((wanted.overdue_fen_min, "overdue_fen_min"), (wanted.overdue_fen_max, "overdue_fen_max")):
-        if bound is not None:
-            if abs(bound) > MAX_ID:
-                raise filter_malformed(name, "a number of fen")
-            low = name.endswith("min")
-            conditions.append(cases.c.overdue_fen >= bound if low else cases.c.overdue_fen <= bound)
+    conditions += _amounts(wanted)
     if wanted.dpd_min is not None or wanted.dpd_max is not None:
         conditions.append(_days_past_due(wanted, dates))
     return conditions
 
 
+def _amounts(wanted: CaseFilter) -> list[sa.ColumnElement[bool]]:
+    low, high = wanted.overdue_fen_min, wanted.overdue_fen_max
+    for name, bound in (("overdue_fen_min", low), ("overdue_fen_max", high)):
+        if bound is not None and abs(bound) > MAX_ID:
+            raise filter_malformed(name, "a number of fen")
+    conditions: list[sa.ColumnElement[bool]] = []
+    if low is not None:
+        conditions.append(cases.c.overdue_fen >= low)
+    if high is not None:
+        conditions.append(cases.c.overdue_fen <= high)
+    return conditions
+
+
 def _days_past_due(wanted: CaseFilter, dates: BusinessDates) -> sa.ColumnElement[bool]:
-    """Days past due as due dates; one range where all institutions have the same business date, as they mostly do."""
+    """Days past due as due dates; one range where all institutions have the same day, as they mostly do."""
     if wanted.institution is not None:
         return _due_range(wanted, dates.of(wanted.institution))
     days = set(dates.known.values()) or {dates.otherwise}

@@ -1,4 +1,4 @@
-"""Folding an audit entry into a case: `apply` is the only thing that changes a case, in the door and in the replay.
+"""Folding an audit entry into a case: only `apply` changes a case, in the door and in the replay.
 
 What an entry of a case says (its event): `case.opened`, `case.measured` (the feed reported other figures),
 `case.step.<event>`, `case.refused.<event>`, `case.fact.<kind>`, `case.noted`, `case.assigned`. Pure.
@@ -26,17 +26,19 @@ def open_case(case_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any]
         id=case_id, institution=data["institution"], loan_id=data["loan_id"], borrower_id=data["borrower_id"],
         product=data["product"], channel_code=data["channel_code"], team=data["team"], region=data["region"],
         chart=chart.title, state=chart.initial, state_since=_day(data["business_date"]), live=True, version=1,
-        owner=data["owner"], handler=data["owner"], opened_on=_day(data["business_date"]), opened_for=data["ground"],
-        opened_by=actor_id, closed_as=None, principal_at_opening_fen=measure["outstanding_principal_fen"],
-        oldest_due_date=None, bucket="", overdue_principal_fen=0, overdue_interest_fen=0, overdue_penalty_fen=0,
-        overdue_fen=0, outstanding_principal_fen=0, facts=Facts(), last_entry_at=BEFORE_ALL,
+        owner=data["owner"], handler=data["owner"],
+        opened_on=_day(data["business_date"]), opened_for=data["ground"], opened_by=actor_id, closed_as=None,
+        principal_at_opening_fen=measure["outstanding_principal_fen"],
+        oldest_due_date=None, bucket="",
+        overdue_principal_fen=0, overdue_interest_fen=0, overdue_penalty_fen=0, overdue_fen=0,
+        outstanding_principal_fen=0, facts=Facts(), last_entry_at=BEFORE_ALL,
         audit_seq=0, audit_head=b"",
     )  # fmt: skip
     _measure(case, measure)
     return case
 
 
-def apply(
+def apply(  # noqa: PLR0917  (the parts of one entry, in its order)
     case: Case,
     event: str,
     to: str | None,

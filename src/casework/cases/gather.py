@@ -1,6 +1,6 @@
 """The only reads of the door: everything its decisions need, for the whole batch, one statement each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -24,7 +24,7 @@ class Gathered:
     cases: dict[int, Case]
     business_dates: dict[str, date]
     siblings: dict[str, list[tuple[int, bool]]] = field(default_factory=dict)
-    new_ids: Iterable[int] = ()
+    new_ids: Iterator[int] = field(default_factory=lambda: iter(()))
 
 
 def gather(conn: Connection, commands: Sequence[Command], *, lock: rows.Lock) -> Gathered:
@@ -40,6 +40,8 @@ def gather(conn: Connection, commands: Sequence[Command], *, lock: rows.Lock) ->
     loans |= {case.loan_id for case in found.values() if not case.live}
     for loan_id, case_id, live in rows.select_by_keys(conn, _SIBLINGS, "loan_id", sorted(loans)):
         gathered.siblings.setdefault(loan_id, []).append((case_id, live))
+    for known in gathered.siblings.values():
+        known.sort()
     gathered.new_ids = iter(rows.next_ids(conn, "cases_id_seq", cases, len(openings)))
     return gathered
 

@@ -1,4 +1,4 @@
-"""The history of a case: the entries of its stream, newest last, with the committed texts for those who may read them."""
+"""The history of a case: the entries of its stream, with the committed texts for those who may read them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,9 +23,10 @@ _MAY_NOT_READ_TEXTS = frozenset({"administrator", "channel_post"})
 
 
 class HistoryItem(msgspec.Struct):
-    """One entry: who did what, when, from which state to which, and what it carried. `texts` are masked if not notes.
+    """One entry: who did what, when, from which state to which, and what it carried.
 
-    `data` is the entry's own; `texts` is empty for readers without the permission, though `committed` names what exists.
+    `data` is the entry's own. `committed` names the texts that exist; `texts` holds them for readers with the
+    permission, notes and remarks whole, names, numbers and addresses masked.
     """
 
     entry_id: str
@@ -84,9 +85,9 @@ def history_of_case(
     limit: int = 50,
     newest_first: bool = False,
 ) -> HistoryPage:
-    """Entries after (or, newest first, before) number `after` of the case's stream, at most `limit` (1 to 200)."""
+    """At most `limit` (1 to 200) entries after (newest first: before) number `after` of the case's stream."""
     stream = f"case:{case_id}"
-    found = _entries(conn, stream, [], after, limit, newest_first)
+    found = _entries(conn, stream, [], after=after, limit=limit, newest_first=newest_first)
     bodies = {row.stream_seq: msgspec.json.decode(row.body) for row in found[:limit]}
     with_texts = [seq for seq, body in bodies.items() if body["personal"]]
     opened = read_openings(conn, branch.vault, stream, with_texts) if may_read_texts(actor) else {}
@@ -95,15 +96,20 @@ def history_of_case(
 
 
 def notes_of_case(
-    conn: Connection, branch: Branch, case_id: int, actor: Actor, *, before: int | None = None, limit: int = 50
+    conn: Connection,
+    branch: Branch,
+    case_id: int,
+    actor: Actor,
+    *,
+    before: int | None = None,
+    limit: int = 50,
 ) -> NotePage:
     """The case's notes before number `before`, newest first, at most `limit` (1 to 200)."""
     stream = f"case:{case_id}"
     # Through the openings: a case may have hundreds of entries and two notes.
     noted = sa.select(openings.c.stream_seq).where(openings.c.stream == stream, openings.c.field == "note")
-    found = _entries(
-        conn, stream, [entries.c.event == fold.NOTED, entries.c.stream_seq.in_(noted)], before, limit, True
-    )
+    conditions = [entries.c.event == fold.NOTED, entries.c.stream_seq.in_(noted)]
+    found = _entries(conn, stream, conditions, after=before, limit=limit, newest_first=True)
     shown = found[:limit]
     opened: Mapping[tuple[int, str], str] = {}
     if may_read_texts(actor):
@@ -120,6 +126,7 @@ def _entries(
     conn: Connection,
     stream: str,
     conditions: list[sa.ColumnElement[bool]],
+    *,
     after: int | None,
     limit: int,
     newest_first: bool,
@@ -151,8 +158,9 @@ def _item(
             texts[name] = value if kind_of(name) == "text" else mask(name, value)
     zh, en = label_of(branch, body["event"])
     return HistoryItem(
-        body["entry_id"], seq, body["event"], zh, en, body["actor"]["id"], body["actor"]["via"], row.recorded_at,
-        body["from"], body["to"], body["reason_code"], body["rules"], body["data"], sorted(body["personal"]), texts,
+        body["entry_id"], seq, body["event"], zh, en, body["actor"]["id"], body["actor"]["via"],
+        row.recorded_at, body["from"], body["to"], body["reason_code"], body["rules"], body["data"],
+        sorted(body["personal"]), texts,
     )  # fmt: skip
 
 
@@ -162,6 +170,7 @@ _LABELS = {
     fold.NOTED: ("备注", "Note"),
     fold.ASSIGNED: ("分派", "Assigned"),
 }
+_PREFIXES = ((fold.STEP, "", ""), (fold.FACT, "", ""), (fold.REFUSED, "被拒:", "Refused: "))
 
 
 def label_of(branch: Branch, event: str) -> tuple[str, str]:
@@ -169,7 +178,7 @@ def label_of(branch: Branch, event: str) -> tuple[str, str]:
     chart = branch.rulebook.chart
     if event in _LABELS:
         return _LABELS[event]
-    for prefix, before_zh, before_en in ((fold.STEP, "", ""), (fold.FACT, "", ""), (fold.REFUSED, "被拒:", "Refused: ")):
+    for prefix, before_zh, before_en in _PREFIXES:
         if event.startswith(prefix):
             name = event.removeprefix(prefix)
             spec = chart.events.get(name) or chart.facts.get(name)

@@ -1,6 +1,6 @@
-"""What may be done next, and if not now, why and from when: for one case, for a set of cases, for a loan without one.
+"""What may be done next, and if not now, why and from when: for one case, for a set of cases, for a loan.
 
-The answers come from the same decisions as the door's (statechart.decide); nothing is written and nothing refused.
+The answers come from the door's own decisions (statechart.decide); nothing is written, nothing refused.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,12 +22,21 @@ from casework.cases.situation import Situation
 from casework.cases.tables import cases
 from casework.errors import CallerError
 from casework.staff.actor import Actor
-from casework.statechart.chart import Chart
+from casework.statechart.chart import Arc, Chart
 from casework.statechart.decide import Option, Reason, decide_opening, options, post_reason
 from casework.statechart.fields import Field
+from casework.statechart.registry import Verdict
 
 MAX_DRY_RUN = 10_000
 _CHUNK = 1_000
+
+
+class Choice(msgspec.Struct):
+    """One of the codes a field may hold, in words."""
+
+    code: str
+    zh: str
+    en: str
 
 
 class FieldOffer(msgspec.Struct, omit_defaults=True):
@@ -38,7 +47,7 @@ class FieldOffer(msgspec.Struct, omit_defaults=True):
     zh: str
     en: str
     required: bool
-    one_of: tuple[str, ...] = ()
+    one_of: tuple[Choice, ...] = ()
     not_before_today: bool = False
     not_after_today: bool = False
     rules: tuple[str, ...] = ()
@@ -113,7 +122,7 @@ class OpeningOffer(msgspec.Struct):
 
 
 class EventTotals(msgspec.Struct):
-    """Of the cases asked about: how many may take the event, how many not, and how often each reason stands against it.
+    """Of the cases asked about: how many may take the event, how many not, and how often for which reason.
 
     `opens_later` counts those that time alone will open. A case counts once under each of its reasons.
     """
@@ -126,7 +135,7 @@ class EventTotals(msgspec.Struct):
 
 
 class DryRun(msgspec.Struct):
-    """Totals over `cases` cases. `cut` says that the filter holds more than were looked at; `unknown` ids were not found."""
+    """Totals over `cases` cases; `cut`: the filter holds more than that; `unknown`: ids not found."""
 
     cases: int
     cut: bool
@@ -135,10 +144,12 @@ class DryRun(msgspec.Struct):
     events: list[EventTotals]
 
 
-# ── one case ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── one case ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case: Case, actor: Actor) -> CaseOptions:
+def options_of_case(
+    conn: Connection, branch: Branch, dates: BusinessDates, case: Case, actor: Actor
+) -> CaseOptions:
     """Every event of the chart and every kind of fact, for this case, actor and business date."""
     chart = branch.rulebook.chart
     today = dates.of(case.institution)
@@ -146,7 +157,7 @@ def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case
     situation = _situation(case, branch, today, actor, newer)
     offers = [_event_offer(chart, option) for option in options(chart, case.state, situation, actor.posts)]
     facts = [
-        FactOffer(kind.name, kind.zh, kind.en, bool(kind.posts & actor.posts), fields_of(kind.fields),
+        FactOffer(kind.name, kind.zh, kind.en, bool(kind.posts & actor.posts), fields_of(kind.fields, chart),
                   tuple(sorted(kind.posts)), kind.rules)
         for kind in chart.facts.values()
     ]  # fmt: skip
@@ -155,9 +166,7 @@ def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case
     )
 
 
-def _situation(
-    case: Case, branch: Branch, today: date, actor: Actor, newer: Mapping[int, int]
-) -> Situation:
+def _situation(case: Case, branch: Branch, today: date, actor: Actor, newer: Mapping[int, int]) -> Situation:
     gathered = {"newer_case": newer[case.id]} if case.id in newer else {}
     return Situation(case, today, branch.rulebook.policies.at(today), actor.id, gathered=gathered)
 
@@ -165,9 +174,10 @@ def _situation(
 def _newer_cases(conn: Connection, asked: Sequence[Case]) -> dict[int, int]:
     """For each closed case the newest later case of its loan, where there is one; one statement."""
     closed = [case for case in asked if not case.live]
+    loans = {case.loan_id for case in closed}
     newest: dict[str, int] = {}
-    for loan_id, case_id in rows.select_by_keys(conn, _OF_LOANS, "loan_id", {case.loan_id for case in closed}):
-        newest[loan_id] = max(case_id, newest.get(loan_id, 0))
+    for row in rows.select_by_keys(conn, _OF_LOANS, "loan_id", loans):
+        newest[row.loan_id] = max(row.id, newest.get(row.loan_id, 0))
     return {case.id: newest[case.loan_id] for case in closed if newest.get(case.loan_id, 0) > case.id}
 
 
@@ -178,7 +188,8 @@ def _event_offer(chart: Chart, option: Option) -> EventOffer:
     spec = chart.events[option.event]
     return EventOffer(
         spec.name, spec.zh, spec.en, option.allowed, [reason_offer(reason) for reason in option.reasons],
-        fields_of(spec.fields), tuple(sorted(spec.posts)), option.leads_to, option.opens_on, spec.rules,
+        fields_of(spec.fields, chart), tuple(sorted(spec.posts)), option.leads_to, option.opens_on,
+        spec.rules,
     )  # fmt: skip
 
 
@@ -189,25 +200,31 @@ def reason_offer(reason: Reason) -> ReasonOffer:
     )
 
 
-def fields_of(fields: Mapping[str, Field]) -> list[FieldOffer]:
+def fields_of(fields: Mapping[str, Field], chart: Chart) -> list[FieldOffer]:
     """Declared fields in their wire form."""
     return [
-        FieldOffer(field.name, field.type, field.zh, field.en, not field.optional, field.one_of,
+        FieldOffer(field.name, field.type, field.zh, field.en, not field.optional, _choices(field, chart),
                    field.not_before_today, field.not_after_today, field.rules)
         for field in fields.values()
     ]  # fmt: skip
 
 
-# ── a loan ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _choices(field: Field, chart: Chart) -> tuple[Choice, ...]:
+    words = [(code, chart.words.get(code, {})) for code in field.one_of]
+    return tuple(Choice(code, told.get("zh", code), told.get("en", code)) for code, told in words)
+
+
+# ── a loan ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def openings_of_loan(
     conn: Connection,
     branch: Branch,
     dates: BusinessDates,
+    actor: Actor,
+    *,
     loan: Mapping[str, str | None],
     measure: Mapping[str, Any],
-    actor: Actor,
 ) -> list[OpeningOffer]:
     """On which grounds a case of this loan may be opened; `loan` and `measure` as in `commands.Open`."""
     chart = branch.rulebook.chart
@@ -228,7 +245,7 @@ def openings_of_loan(
             reasons.append(_open_already(live))
         offers.append(
             OpeningOffer(ground.name, ground.zh, ground.en, not reasons, [reason_offer(r) for r in reasons],
-                         fields_of(ground.fields), tuple(sorted(ground.posts)), ground.rules)
+                         fields_of(ground.fields, chart), tuple(sorted(ground.posts)), ground.rules)
         )  # fmt: skip
     return offers
 
@@ -240,7 +257,7 @@ def _open_already(case_id: int) -> Reason:
     )  # fmt: skip
 
 
-# ── a set of cases ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── a set of cases ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def dry_run(
@@ -261,7 +278,8 @@ def dry_run(
     names = tuple(dict.fromkeys(events)) or tuple(chart.events)
     for name in names:
         if name not in chart.events:
-            raise CallerError("unknown_event", f"没有事件 {name[:64]}", f"there is no event {name[:64]}", event=name[:64])
+            short = name[:64]
+            raise CallerError("unknown_event", f"没有事件 {short}", f"there is no event {short}", event=short)
     result = DryRun(0, False, [], {}, [EventTotals(name) for name in names])
     if isinstance(asked, CaseFilter):
         chunks: Iterable[list[int]] = (
@@ -270,40 +288,51 @@ def dry_run(
     else:
         wanted = sorted(set(asked))
         if len(wanted) > MAX_DRY_RUN:
-            raise CallerError(
-                "too_many_cases", f"一次最多{MAX_DRY_RUN}个案件", f"at most {MAX_DRY_RUN} cases at once", at_most=MAX_DRY_RUN
-            )
+            zh, en = f"一次最多{MAX_DRY_RUN}个案件", f"at most {MAX_DRY_RUN} cases at once"
+            raise CallerError("too_many_cases", zh, en, at_most=MAX_DRY_RUN)
         chunks = (wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK))
-    for ids in chunks:
-        if result.cases + len(ids) > MAX_DRY_RUN:
-            result.cut, ids = True, ids[: MAX_DRY_RUN - result.cases]
+    for chunk in chunks:
+        ids = chunk[: MAX_DRY_RUN - result.cases]
+        result.cut = len(ids) < len(chunk)
         found = [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", ids)]
         if len(found) < len(ids):
             result.unknown += sorted(set(ids) - {case.id for case in found})
         newer = _newer_cases(conn, found)
         for case in found:
-            _count(result, chart, case, _situation(case, branch, dates.of(case.institution), actor, newer), actor)
+            today = dates.of(case.institution)
+            _count(result, chart, _situation(case, branch, today, actor, newer), actor)
     return result
 
 
-def _count(result: DryRun, chart: Chart, case: Case, situation: Situation, actor: Actor) -> None:
+def _count(result: DryRun, chart: Chart, situation: Situation, actor: Actor) -> None:
+    case = situation.case
     result.cases += 1
     result.by_state[case.state] = result.by_state.get(case.state, 0) + 1
     for totals in result.events:
         spec = chart.events[totals.event]
         codes = [] if spec.posts & actor.posts else ["post_not_permitted"]
         arc = spec.arcs.get(case.state)
-        waits = []
         if arc is None:
             codes.append("wrong_state")
         else:
             # The texts of ten thousand cases' reasons would never be read: verdicts are enough.
-            verdicts = [(use.guard.name, use.verdict(situation)) for use in arc.guards]
-            unmet = [(name, verdict) for name, verdict in verdicts if not verdict.met]
+            unmet = [
+                (use.guard.name, verdict) for use in arc.guards if not (verdict := use.verdict(situation)).met
+            ]
+            totals.opens_later += not codes and _opens_later(
+                arc, [verdict for _, verdict in unmet], situation
+            )
             codes += [name for name, _ in unmet]
-            waits = [verdict.opens_on for _, verdict in unmet]
         totals.allowed += not codes
         totals.refused += bool(codes)
-        totals.opens_later += bool(waits) and None not in waits
         for code in dict.fromkeys(codes):
             totals.reasons[code] = totals.reasons.get(code, 0) + 1
+
+
+def _opens_later(arc: Arc, unmet: Sequence[Verdict], situation: Situation) -> bool:
+    """As `statechart.decide` says of one option: time alone meets every guard, and none lapses first."""
+    days = [verdict.opens_on for verdict in unmet if verdict.opens_on is not None]
+    if not days or len(days) < len(unmet):
+        return False
+    then = situation.at(max(days))
+    return all(use.verdict(then).met for use in arc.guards)

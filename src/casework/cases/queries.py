@@ -1,13 +1,14 @@
 """Reading cases: lists by filter and sort, page by page, and one case. Nothing here locks or writes.
 
-Pages are keyset pages: a page costs what it holds, however many cases there are and however deep it lies, and a walk
-over all pages meets every case that was there from the start exactly once, whatever is inserted meanwhile.
+Pages are keyset pages: a page costs what it holds, however many cases there are and however deep it lies, and
+a walk over all pages meets every case that was there from the start once, whatever is inserted meanwhile.
 """
 
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -16,20 +17,27 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from casework.cases.case import Case, from_row
-from casework.cases.filter import MAX_ID, BusinessDates, CaseFilter, check_text, conditions_of, filter_malformed
+from casework.cases.filter import (
+    MAX_ID,
+    BusinessDates,
+    CaseFilter,
+    check_text,
+    conditions_of,
+    filter_malformed,
+)
 from casework.cases.gather import CASE_ROWS
 from casework.cases.tables import cases
 from casework.errors import CallerError
 
 Sort = Literal["id", "-id", "overdue_fen", "-overdue_fen", "oldest_due_date", "-oldest_due_date"]
-"""A minus is descending. The oldest due date ascending is days past due descending; cases not in arrears come last."""
+"""A minus is descending. Oldest due date ascending is days past due descending; not in arrears comes last."""
 
 MAX_PAGE = 200
 _CHUNK = 1_000
 
 
 class CaseLine(msgspec.Struct):
-    """A case as lists show it. Amounts in fen; `days_past_due` counts to the business date of its institution."""
+    """A case as lists show it. Amounts in fen; `days_past_due` counts to its institution's business date."""
 
     id: int
     institution: str
@@ -68,6 +76,7 @@ class CasePage(msgspec.Struct):
 
 
 _LINE_COLUMNS = CaseLine.__struct_fields__[:-1]
+_line_of: Any = CaseLine  # by position, in the order of its own fields
 _LINES = tuple(cases.c[name] for name in _LINE_COLUMNS)
 _DUE_AT = _LINE_COLUMNS.index("oldest_due_date")
 _SORT_COLUMNS: dict[str, sa.Column[Any]] = {
@@ -77,7 +86,7 @@ _SORT_COLUMNS: dict[str, sa.Column[Any]] = {
 }
 
 
-# ── lists ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── lists ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def page_of_cases(
@@ -93,7 +102,7 @@ def page_of_cases(
     if not 1 <= limit <= MAX_PAGE:
         raise filter_malformed("limit", f"1–{MAX_PAGE}")
     place = _read_cursor(cursor, wanted, sort) if cursor else None
-    found = _fetch(conn, _LINES, conditions_of(wanted, dates), wanted, sort, place, limit + 1)
+    found = _Listing(conditions_of(wanted, dates), wanted.worked_by, sort).fetch(conn, place, limit + 1)
     items = [_line(row, dates) for row in found[:limit]]
     following = None
     if len(found) > limit:
@@ -104,12 +113,12 @@ def page_of_cases(
 def walk_cases(
     conn: Connection, dates: BusinessDates, wanted: CaseFilter, *, sort: Sort = "id", at_most: int
 ) -> Iterator[list[CaseLine]]:
-    """The cases of a filter in chunks, at most `at_most` in all; one statement per chunk (two where dates end)."""
-    conditions = conditions_of(wanted, dates)
+    """The cases of a filter in chunks, `at_most` in all; one statement per chunk (two where dates end)."""
+    listing = _Listing(conditions_of(wanted, dates), wanted.worked_by, sort)
     place, left = None, at_most
     while left > 0:
         size = min(left, _CHUNK)
-        found = _fetch(conn, _LINES, conditions, wanted, sort, place, size)
+        found = listing.fetch(conn, place, size)
         if found:
             lines = [_line(row, dates) for row in found]
             yield lines
@@ -122,10 +131,11 @@ def walk_cases(
 def _line(row: Row[Any], dates: BusinessDates) -> CaseLine:
     due = row[_DUE_AT]
     days = max((dates.of(row.institution) - due).days, 0) if due else 0
-    return CaseLine(*row, days)
+    line: CaseLine = _line_of(*row, days)
+    return line
 
 
-# ── keyset ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── keyset ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class _Place(NamedTuple):
@@ -146,59 +156,59 @@ def _place_of(line: CaseLine, sort: Sort) -> _Place:
     return _Place(None if name == "id" else getattr(line, name), line.id)
 
 
-def _fetch(
-    conn: Connection,
-    columns: Sequence[sa.Column[Any]],
-    conditions: list[sa.ColumnElement[bool]],
-    wanted: CaseFilter,
-    sort: Sort,
-    place: _Place | None,
-    limit: int,
-) -> list[Row[Any]]:
-    column, descending = _SORT_COLUMNS[sort.removeprefix("-")], sort.startswith("-")
-    if column is not cases.c.oldest_due_date:
-        return _run(conn, columns, conditions, wanted, column, descending, place, limit)
-    # The databases sort NULL differently; two ranges of the same index give one order on both.
-    found: list[Row[Any]] = []
-    if place is None or place.key is not None:
-        dated = [*conditions, column.is_not(None)]
-        found = _run(conn, columns, dated, wanted, column, descending, place, limit)
-        place = None
-    if len(found) < limit:
-        undated = [*conditions, column.is_(None)]
-        found += _run(conn, columns, undated, wanted, cases.c.id, descending, place, limit - len(found))
-    return found
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """A filter and a sort as statements."""
 
+    conditions: list[sa.ColumnElement[bool]]
+    worked_by: str | None
+    sort: Sort
 
-def _run(
-    conn: Connection,
-    columns: Sequence[sa.Column[Any]],
-    conditions: list[sa.ColumnElement[bool]],
-    wanted: CaseFilter,
-    column: sa.Column[Any],
-    descending: bool,
-    place: _Place | None,
-    limit: int,
-) -> list[Row[Any]]:
-    keys = [column] if column is cases.c.id else [column, cases.c.id]
-    after: list[sa.ColumnElement[bool]] = []
-    if place is not None:
+    def fetch(self, conn: Connection, place: _Place | None, limit: int) -> list[Row[Any]]:
+        """At most `limit` rows of `_LINES` after `place`."""
+        column = _SORT_COLUMNS[self.sort.removeprefix("-")]
+        if column is not cases.c.oldest_due_date:
+            return list(conn.execute(self._statement(column, [], place, limit)))
+        # The databases sort NULL differently; two ranges of the same index give one order on both.
+        found: list[Row[Any]] = []
+        if place is None or place.key is not None:
+            found += conn.execute(self._statement(column, [column.is_not(None)], place, limit))
+            place = None
+        if len(found) < limit:
+            undated = self._statement(cases.c.id, [column.is_(None)], place, limit - len(found))
+            found += conn.execute(undated)
+        return found
+
+    def _statement(
+        self, column: sa.Column[Any], more: list[sa.ColumnElement[bool]], place: _Place | None, limit: int
+    ) -> sa.Select[Any]:
+        keys = [column] if column is cases.c.id else [column, cases.c.id]
+        conditions = [*self.conditions, *more]
+        if place is not None:
+            conditions.append(self._after(keys, place))
+
+        def ordered(*whose: sa.ColumnElement[bool]) -> sa.Select[Any]:
+            return (
+                sa.select(*_LINES).where(*conditions, *whose).order_by(*map(self._order, keys)).limit(limit)
+            )
+
+        if self.worked_by is None:
+            return ordered()
+        # Two index ranges merged: an OR of two columns could use no index in order.
+        owned = ordered(cases.c.owner == self.worked_by).subquery()
+        handled = ordered(cases.c.handler == self.worked_by).subquery()
+        both = sa.union(sa.select(owned), sa.select(handled)).subquery()
+        return sa.select(both).order_by(*(self._order(both.c[key.name]) for key in keys)).limit(limit)
+
+    def _order(self, key: sa.ColumnElement[Any]) -> sa.UnaryExpression[Any]:
+        return key.desc() if self.sort.startswith("-") else key.asc()
+
+    def _after(self, keys: list[sa.Column[Any]], place: _Place) -> sa.ColumnElement[bool]:
         here = [sa.literal(value, key.type) for key, value in zip(keys, place[-len(keys) :], strict=True)]
-        left, right = (keys[0], here[0]) if len(keys) == 1 else (sa.tuple_(*keys), sa.tuple_(*here))
-        after = [left < right if descending else left > right]
-
-    def ordered(*more: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        order = [key.desc() if descending else key.asc() for key in keys]
-        return sa.select(*columns).where(*conditions, *after, *more).order_by(*order).limit(limit)
-
-    if wanted.worked_by is None:
-        return list(conn.execute(ordered()))
-    # Two index ranges merged: an OR of two columns could use no index in order.
-    owned = ordered(cases.c.owner == wanted.worked_by).subquery()
-    handled = ordered(cases.c.handler == wanted.worked_by).subquery()
-    both = sa.union(sa.select(owned), sa.select(handled)).subquery()
-    order = [both.c[key.name].desc() if descending else both.c[key.name].asc() for key in keys]
-    return list(conn.execute(sa.select(both).order_by(*order).limit(limit)))
+        left: Any = keys[0] if len(keys) == 1 else sa.tuple_(*keys)
+        right: Any = here[0] if len(keys) == 1 else sa.tuple_(*here)
+        after: sa.ColumnElement[bool] = left < right if self.sort.startswith("-") else left > right
+        return after
 
 
 def _print_of(wanted: CaseFilter, sort: Sort) -> str:
@@ -212,13 +222,15 @@ def _write_cursor(place: _Place, wanted: CaseFilter, sort: Sort) -> str:
 
 
 def _read_cursor(cursor: str, wanted: CaseFilter, sort: Sort) -> _Place:
+    place = None
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         read = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=_Cursor)
-        place = _Place(_key_of(read.key, sort), read.id)
+        if read.print_ == _print_of(wanted, sort) and 0 <= read.id <= MAX_ID:
+            place = _Place(_key_of(read.key, sort), read.id)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
-        place = None
-    if place is None or read.print_ != _print_of(wanted, sort) or not 0 <= place.id <= MAX_ID:
+        pass  # answered below, as a cursor of another list
+    if place is None:
         raise CallerError(
             "cursor_malformed",
             "分页游标无效,或不属于当前的筛选和排序",
@@ -238,12 +250,14 @@ def _key_of(raw: int | str | None, sort: Sort) -> int | date | None:
     raise ValueError("a key of another sort")
 
 
-# ── one case ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── one case ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def find_case(conn: Connection, case_id: int) -> Case:
     """The case as it stands; CallerError `unknown_case`."""
-    row = conn.execute(CASE_ROWS.where(cases.c.id == case_id)).one_or_none() if 0 < case_id <= MAX_ID else None
+    row = None
+    if 0 < case_id <= MAX_ID:
+        row = conn.execute(CASE_ROWS.where(cases.c.id == case_id)).one_or_none()
     if row is None:
         raise CallerError(
             "unknown_case", f"没有编号为{case_id}的案件", f"there is no case {case_id}", case_id=case_id

@@ -1,7 +1,7 @@
-"""What a guard may look at: the case, the business date, the policy, the actor, the data given, and what was gathered."""
+"""What a guard may look at: case, business date, policy, actor, the data given, and what was gathered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -11,7 +11,7 @@ from casework.statechart.policy import Policy
 
 @dataclass(slots=True)
 class Situation:
-    """One decision's world. `gathered` holds what was read outside the case; it goes into the entry, for the replay."""
+    """One decision's world. `gathered` was read outside the case; it goes into the entry, for the replay."""
 
     case: Case
     today: date
@@ -30,3 +30,7 @@ class Situation:
     def days_past_due(self) -> int:
         """Days past due on the business date."""
         return self.case.days_past_due(self.today)
+
+    def at(self, day: date) -> "Situation":
+        """The same situation on another day, nothing else changed (not even the policy)."""
+        return replace(self, today=day)

@@ -104,7 +104,7 @@ class _Branch:
         return payments.add(loan.loan_id, amount_fen)
 
     def _pay_in_full(self, day: date, payments: _Payments) -> None:
-        """Two loans in arrears are paid off: one stays on the books with nothing outstanding, one leaves them."""
+        """Two loans in arrears are paid off: one stays on the books with nothing outstanding, one leaves."""
         late = [loan for loan in self.loans if loan.oldest_due and loan.on_the_books and not loan.in_story]
         for loan, stays in zip(self.random.sample(late, min(2, len(late))), (True, False), strict=False):
             payments.add(loan.loan_id, loan.outstanding_fen + sum(loan.arrears(day)[1:]))
@@ -217,7 +217,7 @@ class _Branch:
 def generate(
     folder: Path, *, seed: int, loans: int = 2_000, days: int = 30, first_day: date = date(2024, 6, 1)
 ) -> list[Path]:
-    """Write the feeds of `days` days from `first_day`, one folder per day (named by it); give the folders in order.
+    """Write the feeds of `days` days from `first_day`, a folder named by each day; give them in order.
 
     The same arguments give the same bytes.
     """
@@ -245,7 +245,7 @@ def generate_large(
 ) -> Path:
     """Write one folder with `loans` on the books, the first `overdue` of them in arrears, for measuring.
 
-    Called again for a day up to ten days later it gives the same arrears in the same bands: an unchanged snapshot.
+    For a day up to ten days later it gives the same arrears in the same bands: an unchanged snapshot.
     """
     anchor = date(2024, 6, 1)
     loan_rows = []

@@ -43,7 +43,7 @@ class Loan:
     on_the_books: bool = True
 
     def arrears(self, day: date) -> tuple[int, int, int]:
-        """Principal, interest and penalty overdue at the close of `day`, in fen; they grow with each due date."""
+        """Principal, interest and penalty overdue at the close of `day`; they grow with each due date."""
         if self.oldest_due is None:
             return 0, 0, 0
         months = _months_between(self.oldest_due, day - timedelta(days=1)) + 1

@@ -45,7 +45,7 @@ def address(random: Random) -> str:
 
 
 def id_number(random: Random) -> str:
-    """Eighteen characters in the usual form, wrong twice: a region that does not exist, and its check character."""
+    """Eighteen characters in the usual form, wrong twice: no such region, and not its check character."""
     born = date(1960, 1, 1).toordinal() + random.randrange(15_000)
     digits = f"00{random.randrange(10_000):04d}{date.fromordinal(born):%Y%m%d}{random.randrange(1_000):03d}"
     right = sum(int(digit) * weight for digit, weight in zip(digits, _WEIGHTS, strict=True)) % 11

@@ -17,8 +17,9 @@ from casework import rows
 from casework.audit.trail import Draft
 from casework.cases.branch import Branch
 from casework.clock import now
+from casework.feed.cell import Note
 from casework.feed.row import ContactRow, LoanRow, RepaymentRow
-from casework.feed.tables import borrowers, contacts, loans, repayments
+from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments
 from casework.personal import Vault
 from casework.staff.actor import Actor
 from casework.staff.tables import staff
@@ -55,21 +56,36 @@ class Booked(NamedTuple):
     npl_since: date | None
 
 
+def of_row(row: LoanRow, institution: str) -> Booked:
+    """What a row of a loans file says of its loan, once it is on the books."""
+    return Booked(
+        row.loan_id, institution, row.borrower_id, row.product, row.channel_code, row.owner_staff_no, row.team,
+        row.region, row.outstanding_principal_fen, row.risk_class, row.npl_since,
+    )  # fmt: skip
+
+
 _BOOKED = sa.select(*(loans.c[name] for name in Booked._fields))
 _HASHES = sa.select(loans.c.loan_id, loans.c.row_hash, loans.c.risk_class, loans.c.npl_since)
 
 
 @dataclass(frozen=True, slots=True)
 class LoansWritten:
-    """What writing a loans file did; `reclassified` are loans whose class or non-performing date differs now."""
+    """What writing a loans file did; `reclassified` are loans whose class or non-performing date differs now,
+    `unverified` staff whom nobody registered."""
 
     inserted: int
     updated: int
     reclassified: frozenset[str]
+    unverified: int = 0
 
 
-def write_loans(conn: Connection, branch: Branch, institution: str, sheet: Sequence[LoanRow], actor: Actor) -> LoansWritten:
-    """Insert new loans, update changed ones, leave the others alone; borrowers and staff named with them."""
+def write_loans(
+    conn: Connection, branch: Branch, institution: str, sheet: Sequence[LoanRow], actor: Actor, *, only_new: bool = False
+) -> LoansWritten:
+    """Insert new loans, update changed ones, leave the others alone; borrowers and staff named with them.
+
+    `only_new`: the books have a later word on the loans they know; only those they do not are entered.
+    """
     held = {row.loan_id: row for row in rows.select_by_keys(conn, _HASHES, "loan_id", [row.loan_id for row in sheet])}
     fresh: list[tuple[Any, ...]] = []
     changed: list[tuple[Any, ...]] = []
@@ -79,7 +95,7 @@ def write_loans(conn: Connection, branch: Branch, institution: str, sheet: Seque
     for row in sheet:
         row_hash = fingerprint(_encode(row))
         before = held.get(row.loan_id)
-        if before is not None and bytes(before.row_hash) == row_hash:
+        if before is not None and (only_new or bytes(before.row_hash) == row_hash):
             continue
         touched.append(row)
         stored = (row.loan_id, institution, row.borrower_id, *row[4:], row_hash)
@@ -89,8 +105,37 @@ def write_loans(conn: Connection, branch: Branch, institution: str, sheet: Seque
     rows.insert_many(conn, loans, fresh, _LOAN_COLUMNS)
     rows.update_many(conn, loans, "loan_id", changed, _LOAN_COLUMNS[1:])
     _write_borrowers(conn, branch.vault, institution, touched)
-    name_staff(conn, branch, {row.owner_staff_no for row in touched}, actor)
-    return LoansWritten(len(fresh), len(changed), frozenset(reclassified))
+    unknown = name_staff(conn, branch, {row.owner_staff_no for row in touched}, actor)
+    return LoansWritten(len(fresh), len(changed), frozenset(reclassified), len(set(unknown) - {UNASSIGNED}))
+
+
+@dataclass(frozen=True, slots=True)
+class OnBooks:
+    """What the loans file of a feed says is outstanding. `unclear` loans had their row set aside; with `unnamed`, any
+    loan that seems omitted could be one of those rows."""
+
+    stated_fen: Mapping[str, int | None]
+    unclear: frozenset[str]
+    unnamed: bool
+
+    def outstanding_fen(self, loan_id: str) -> int | None:
+        """Outstanding principal, 0 for a loan that the file omits, none where the file does not tell."""
+        if loan_id in self.stated_fen:
+            return self.stated_fen[loan_id]
+        return None if self.unnamed or loan_id in self.unclear else 0
+
+
+def unknown_payments(conn: Connection, sheet: Sequence[RepaymentRow]) -> dict[int, Note]:
+    """Which reversals (by index) undo a payment of the loan that nobody knows; for `Sheet.put_aside`."""
+    undoing = {row.reverses for row in sheet if row.reverses is not None}
+    statement = sa.select(repayments.c.payment_id, repayments.c.loan_id)
+    known = {(row[0], row[1]) for row in rows.select_by_keys(conn, statement, "payment_id", sorted(undoing))}
+    known |= {(row.payment_id, row.loan_id) for row in sheet if row.payment_id in undoing}
+    return {
+        index: Note("reverses", "unknown_payment")
+        for index, row in enumerate(sheet)
+        if row.reverses is not None and (row.reverses, row.loan_id) not in known
+    }
 
 
 def booked(conn: Connection, loan_ids: Iterable[str]) -> dict[str, Booked]:
@@ -130,21 +175,28 @@ def write_repayments(conn: Connection, run_id: int, sheet: Sequence[RepaymentRow
 
 
 class Reversed(NamedTuple):
-    """A payment undone: the reversal's own id and amount, the payment it undoes, and when that was dated."""
+    """A payment undone: the reversal's own id, the payment it undoes with date and amount, the run that brought it."""
 
     reversal: str
     loan_id: str
     payment: str
     paid_on: date
     amount_fen: int
+    run_id: int
+    received_on: date  # `as_of` of that run
 
 
 def reversals_of(conn: Connection, loan_ids: Iterable[str]) -> dict[str, list[Reversed]]:
     """Every payment of these loans that was undone, by loan."""
     undone = repayments.alias("undone")
+    # A run enters its day when it ends, so the present one has none yet; it is known by its id.
     statement = (
-        sa.select(repayments.c.payment_id, repayments.c.loan_id, undone.c.payment_id, undone.c.paid_on, undone.c.amount_fen)
+        sa.select(
+            repayments.c.payment_id, repayments.c.loan_id, undone.c.payment_id, undone.c.paid_on, undone.c.amount_fen,
+            repayments.c.run_id, sa.func.coalesce(feed_runs.c.as_of, repayments.c.paid_on),
+        )
         .join(undone, undone.c.payment_id == repayments.c.reverses)
+        .join(feed_runs, feed_runs.c.id == repayments.c.run_id)
         .where(repayments.c.reverses.is_not(None), undone.c.loan_id == repayments.c.loan_id)
     )
     found: dict[str, list[Reversed]] = {}

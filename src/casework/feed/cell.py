@@ -125,9 +125,10 @@ def fen(cell: str) -> int:
 
     The short path takes what nearly every cell looks like ("1234.56").
     """
-    if cell[-3:-2] == "." and len(cell) < 17:
-        digits = cell[:-3] + cell[-2:]
-        if digits.isdigit() and digits.isascii() and len(digits) > 2:
+    whole, _, part = cell.partition(".")
+    if len(part) == 2 and 0 < len(whole) < 14:
+        digits = whole + part
+        if digits.isdecimal() and digits.isascii():
             return int(digits)
     text = cell.strip()
     if not text.isascii():

@@ -15,7 +15,7 @@ from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.commands import Command, Done, Fire, Measure, Open, Outcome, Record
 from casework.cases.tables import cases
-from casework.feed.books import Booked, Reversed
+from casework.feed.books import Booked, OnBooks, Reversed
 from casework.feed.reconcile import Reconciliation
 from casework.feed.row import OverdueRow, RepaymentRow
 from casework.staff.actor import Actor
@@ -23,8 +23,12 @@ from casework.statechart.policy import Policy
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:/-]{1,120}")
 AT_ONCE = 5_000  # commands to the door in one call: bounds its memory, and lets progress move
-_CASES = sa.select(cases.c.loan_id, cases.c.id, cases.c.state, cases.c.live, cases.c.opened_on)
+_CASES = sa.select(cases.c.loan_id, cases.c.id, cases.c.state, cases.c.live, cases.c.state_since)
 Progress = Callable[[int, int], None]
+_COUNTS = (
+    "cases_opened", "cases_reopened", "cases_overdue_again", "cases_settled", "cases_not_settled", "owners_missing",
+    "recoveries", "without_case",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -33,8 +37,8 @@ class Known:
 
     live: int | None = None
     live_state: str | None = None
-    live_since: date | None = None
     settled: int | None = None
+    settled_on: date | None = None
 
 
 @dataclass(slots=True)
@@ -54,12 +58,12 @@ class Changes:
     def known(self, loan_ids: Iterable[str]) -> dict[str, Known]:
         """The cases of these loans."""
         found: dict[str, Known] = {}
-        for loan_id, case_id, state, live, opened_on in rows.select_by_keys(self.conn, _CASES, "loan_id", list(loan_ids)):
+        for loan_id, case_id, state, live, since in rows.select_by_keys(self.conn, _CASES, "loan_id", list(loan_ids)):
             known = found.setdefault(loan_id, Known())
             if live:
-                known.live, known.live_state, known.live_since = case_id, state, opened_on
-            elif state == "settled":
-                known.settled = case_id
+                known.live, known.live_state = case_id, state
+            elif state == "settled" and case_id > (known.settled or 0):
+                known.settled, known.settled_on = case_id, since
         return found
 
     def send(self, commands: list[Command]) -> list[Outcome]:
@@ -101,7 +105,7 @@ class Changes:
             measure = self.measure(row, loan)
             if live is not None:
                 commands.append(Measure(actor=self.actor, case_id=live, measure=measure, run=self.run_id))
-                self.counts["cases_reopened"] += 1
+                self.counts["cases_reopened" if loan_id in reopened else "cases_overdue_again"] += 1
             else:
                 commands.append(self._open(loan, measure))
                 self.counts["cases_opened"] += 1
@@ -122,15 +126,23 @@ class Changes:
     def _reopen(
         self, found: Reconciliation, known: Mapping[str, Known], reversals: Mapping[str, list[Reversed]]
     ) -> dict[str, int]:
-        """Settled cases of loans that are back because a payment was undone; the door decides whether they re-open."""
+        """Settled cases of loans that are back because a payment was undone; the door decides whether they re-open.
+
+        Only a reversal that came after the settlement counts: one that came before it did not undo what settled.
+        """
         commands: list[Command] = []
         loans: list[str] = []
         for row in found.opened:
             case = known.get(row.loan_id)
             if case is None or case.live is not None or case.settled is None:
                 continue
-            for undone in sorted(reversals.get(row.loan_id, []), key=lambda undone: undone.paid_on)[-1:]:
-                commands += self._reversal(case.settled, undone)
+            settled_on = case.settled_on or self.as_of
+            since = [
+                undone for undone in reversals.get(row.loan_id, [])
+                if undone.run_id == self.run_id or undone.received_on > settled_on
+            ]  # fmt: skip
+            if since:
+                commands += self._reversal(case.settled, max(since, key=lambda undone: undone.paid_on))
                 loans.append(row.loan_id)
         outcomes = self.send(commands)
         return {
@@ -165,19 +177,20 @@ class Changes:
 
     def left(
         self, gone: Iterable[OverdueRow], loans: Mapping[str, Booked], known: Mapping[str, Known], *,
-        on_books: Mapping[str, int] | None, previous_as_of: date, opened_in_error: frozenset[str],
+        on_books: OnBooks | None, previous_as_of: date, opened_in_error: frozenset[str],
     ) -> None:  # fmt: skip
         """Loans that left the snapshot: settled if the chart allows it, else measured and the refusal on record.
 
-        `on_books`: outstanding principal by loan of the loans file in this feed, if there was one: only that can tell
-        *paid in full*. `opened_in_error`: opened by the very run that this one corrects; for a person to cancel.
+        `on_books`: the loans file in this feed, if there was one: only that can tell *paid in full*.
+        `opened_in_error`: opened by the very run that this one corrects; for a person to cancel.
         """
         commands: list[Command] = []
         for row in gone:
             case = known.get(row.loan_id)
             if case is None or case.live is None:
                 continue
-            outstanding = row.outstanding_principal_fen if on_books is None else on_books.get(row.loan_id, 0)
+            stated = on_books.outstanding_fen(row.loan_id) if on_books else None
+            outstanding = row.outstanding_principal_fen if stated is None else stated
             measure = self.cleared(loans.get(row.loan_id), outstanding)
             commands.append(Measure(actor=self.actor, case_id=case.live, measure=measure, run=self.run_id))
             if row.loan_id in opened_in_error:
@@ -188,8 +201,7 @@ class Changes:
                     )  # fmt: skip
                 )
                 continue
-            full = on_books is not None and outstanding == 0
-            event = "paid_in_full" if full else None if case.live_state == "written_off" else "arrears_cleared"
+            event = "paid_in_full" if stated == 0 else None if case.live_state == "written_off" else "arrears_cleared"
             if event:
                 data = {"previous_as_of": previous_as_of.isoformat()}
                 commands.append(Fire(actor=self.actor, case_id=case.live, event=event, data=data))
@@ -217,11 +229,6 @@ class Changes:
         for outcome in outcomes:
             if not isinstance(outcome, Done):
                 raise RuntimeError(f"the door did not take what the feed reported: {type(outcome).__name__}")
-
-
-_COUNTS = (
-    "cases_opened", "cases_reopened", "cases_settled", "cases_not_settled", "owners_missing", "recoveries", "without_case",
-)  # fmt: skip
 
 
 def _ref(payment_id: str) -> str:

@@ -4,7 +4,7 @@ The folder is read and checked before the database is touched. Then, under the i
 reconciliation with the snapshot before, the guard against a truncated snapshot, and the door.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,20 @@ from casework import rows
 from casework.audit.trail import Draft
 from casework.cases.branch import Branch
 from casework.cases.tables import institutions
-from casework.clock import now
+from casework.clock import branch_date, now
 from casework.database import reading, writing
 from casework.errors import CallerError, TryAgain
 from casework.feed import run as runs
 from casework.feed.books import (
     Booked,
     LoansWritten,
+    OnBooks,
     booked,
     known_borrowers,
+    of_row,
     owners,
     reversals_of,
+    unknown_payments,
     write_contacts,
     write_loans,
     write_repayments,
@@ -123,6 +126,14 @@ class _Import:
             for file in delivery.files
         ]
         self.sheets: list[Sheet[Any]] = []
+        self.on_books: dict[str, Booked] = {}
+        self.unverified = 0  # owners that the loans file names and nobody registered
+
+    def _booked(self, loan_ids: Iterable[str]) -> dict[str, Booked]:
+        """What the books know of these loans, asking the database only for those not in this feed's own file."""
+        wanted = set(loan_ids)
+        self.on_books |= booked(self.conn, wanted - self.on_books.keys())
+        return {loan_id: loan for loan_id in wanted if (loan := self.on_books.get(loan_id)) is not None}
 
     def carry_out(self) -> None:
         """Import, or raise and leave nothing behind."""
@@ -134,7 +145,7 @@ class _Import:
             runs.finish(conn, self.run_id, runs.REPEATED, **self._who())
             return
         self._check_may_import(last)
-        written, new_payments = self._books(last)
+        written, new_payments = self._books()
         before = runs.last_applied(conn, delivery.institution, before=delivery.as_of)
         overdue, found = self._reconcile(before)
         restates_only = last is not None and last.as_of is not None and delivery.as_of < last.as_of
@@ -164,6 +175,12 @@ class _Import:
         posts = self.request.actor.posts
         if not posts & set(self.policy.figure("feed.importing_posts")):
             raise self._refuse("post_not_permitted", "您的岗位不能导入数据", "none of your posts may import a feed")
+        today = branch_date(now(), self.branch.time_zone)
+        if self.delivery.as_of > today:
+            raise self._refuse(
+                "as_of_in_future", f"数据日期 {self.delivery.as_of} 晚于今天 {today}",
+                f"the feed's business date {self.delivery.as_of} is after today ({today})",
+            )  # fmt: skip
         if last is None or last.as_of is None or self.request.correction or self.delivery.as_of > last.as_of:
             return
         as_of = self.delivery.as_of.isoformat()
@@ -207,26 +224,34 @@ class _Import:
 
     # ── the books ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _books(self, last: runs.Run | None) -> tuple[LoansWritten, list[RepaymentRow]]:
+    def _books(self) -> tuple[LoansWritten, list[RepaymentRow]]:
         conn, delivery, vault = self.conn, self.delivery, self.branch.vault
         seen = runs.last_files(conn, delivery.institution)
         written = LoansWritten(0, 0, frozenset())
         if delivery.loans is not None:
             self._check_set_aside(delivery.loans)
-            if delivery.loans.sha256 != seen.get("loans"):
+            self.on_books = {row.loan_id: of_row(row, delivery.institution) for row in delivery.loans.rows}
+            latest_on, digest = seen.get("loans", (delivery.as_of, ""))
+            if delivery.loans.sha256 != digest:
                 self.progress("loans", 0, len(delivery.loans.rows))
-                written = write_loans(conn, self.branch, delivery.institution, delivery.loans.rows, self.request.actor)
+                written = write_loans(
+                    conn, self.branch, delivery.institution, delivery.loans.rows, self.request.actor,
+                    only_new=latest_on > delivery.as_of,
+                )  # fmt: skip
+                self.unverified = written.unverified
         if delivery.contacts is not None:
             people = known_borrowers(conn, (row.borrower_id for row in delivery.contacts.rows))
             contacts = delivery.contacts.put_aside(unknown_borrowers(delivery.contacts.rows, people))
             self._check_set_aside(contacts)
-            if contacts.sha256 != seen.get("contacts"):
+            # A row set aside because nobody knew its borrower may be good by now.
+            if written.inserted or contacts.sha256 != seen.get("contacts", (delivery.as_of, ""))[1]:
                 self.progress("contacts", 0, len(contacts.rows))
                 write_contacts(conn, vault, contacts.rows)
         new_payments: list[RepaymentRow] = []
         if delivery.repayments is not None:
-            on_books = booked(conn, {row.loan_id for row in delivery.repayments.rows})
+            on_books = self._booked(row.loan_id for row in delivery.repayments.rows)
             payments = delivery.repayments.put_aside(unknown_loans(delivery.repayments.rows, on_books))
+            payments = payments.put_aside(unknown_payments(conn, payments.rows))
             self._check_set_aside(payments)
             new_payments = write_repayments(conn, self.run_id, payments.rows)
         return written, new_payments
@@ -235,7 +260,7 @@ class _Import:
         previous = runs.snapshot_of(self.conn, before)
         known = previous.rows if previous else {}
         overdue = self.delivery.overdue
-        unseen = booked(self.conn, [row.loan_id for row in overdue.rows if row.loan_id not in known])
+        unseen = self._booked(row.loan_id for row in overdue.rows if row.loan_id not in known)
         faults = {
             index: note for index, note in unknown_loans(overdue.rows, unseen).items()
             if overdue.rows[index].loan_id not in known
@@ -278,7 +303,7 @@ class _Import:
             conn, self.branch, self.request.actor, self.run_id, delivery.as_of, self.policy, owners(conn),
             lambda done, total: self.progress("cases", done, total),
         )  # fmt: skip
-        loans, known = booked(conn, touched), changes.known(touched)
+        loans, known = self._booked(touched), changes.known(touched)
         changes.recovered(payments, known)
         changes.arrived(found, loans, known, reversals_of(conn, fresh & {loan for loan, case in known.items() if case.settled}))
         changes.changed(measured, loans, known)
@@ -289,16 +314,14 @@ class _Import:
         )
         return changes.counts
 
-    def _on_books(self) -> dict[str, int] | None:
-        """Outstanding principal by loan, of the loans file in this feed."""
+    def _on_books(self) -> OnBooks | None:
+        """What the loans file of this feed says is outstanding, if one came."""
         sheet = self.delivery.loans
         if sheet is None:
             return None
+        unclear, unnamed = sheet.set_aside_keys()
         stated = {row.loan_id: row.outstanding_principal_fen for row in sheet.rows}
-        unknown, _ = sheet.set_aside_keys()  # present, but its figures could not be read: not paid in full
-        known: dict[str, Booked] = booked(self.conn, unknown)
-        kept = {loan_id: loan.outstanding_principal_fen or 1 for loan_id, loan in known.items()}
-        return kept | {loan_id: 1 if fen is None else fen for loan_id, fen in stated.items()}
+        return OnBooks(stated, frozenset(unclear), unnamed > 0)
 
     def _finish(
         self, found: Reconciliation, counts: dict[str, int], before: runs.Run | None, *, restates_only: bool
@@ -317,6 +340,10 @@ class _Import:
             for notice in sheet.notices:
                 warnings[notice.code] = warnings.get(notice.code, 0) + 1
         warnings |= self._disagreements()
+        if self.unverified:
+            warnings["unverified_owner"] = self.unverified
+        if counts.get("owners_missing"):
+            warnings["owner_missing"] = counts["owners_missing"]
         figures: dict[str, Any] = {
             **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
             "set_aside_rows": len(stored), "warnings": warnings, "restates_only": restates_only,

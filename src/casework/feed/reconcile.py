@@ -126,19 +126,15 @@ def reconcile(
                 changed.append(row)
         moves[move] += 1
         moves_fen[move] += principal + interest + penalty
-    gone: list[OverdueRow] = []
-    held: dict[str, str] = {}
-    for loan_id, old in before.items():
-        if loan_id in now:
-            continue
-        was = bucket_before[old[1]]
-        if unnamed or loan_id in set_aside_loans:
-            held[loan_id] = was_held.get(loan_id, was)
-            now[loan_id] = old
-            move = was, bucket_now[old[1]]
-        else:
-            gone.append(old)
-            move = was, OUT
+    gone, held = _missing(
+        before, now.keys(), was_held, set_aside_loans, everything=unnamed > 0, bucket=bucket_before
+    )
+    for old in gone:
+        moves[bucket_before[old[1]], OUT] += 1
+        moves_fen[bucket_before[old[1]], OUT] += old.overdue_fen
+    for loan_id in held:
+        old = now[loan_id] = before[loan_id]
+        move = bucket_before[old[1]], bucket_now[old[1]]
         moves[move] += 1
         moves_fen[move] += old.overdue_fen
     unchanged = len(rows) - len(opened) - len(changed)
@@ -154,6 +150,25 @@ def reconcile(
         held=list(held),
         figures=figures,
     )
+
+
+def _missing(
+    before: Mapping[str, OverdueRow],
+    present: Collection[str],
+    was_held: Mapping[str, str],
+    set_aside_loans: Collection[str],
+    *,
+    everything: bool,
+    bucket: Mapping[date, str],
+) -> tuple[list[OverdueRow], dict[str, str]]:
+    """The loans of the snapshot before that no usable row names: gone, or held because a row set aside is theirs."""
+    missing = [(loan_id, old) for loan_id, old in before.items() if loan_id not in present]
+    held = {
+        loan_id: was_held.get(loan_id, bucket[old[1]])
+        for loan_id, old in missing
+        if everything or loan_id in set_aside_loans
+    }
+    return [old for loan_id, old in missing if loan_id not in held], held
 
 
 class _Buckets(dict[date, str]):

@@ -89,18 +89,18 @@ def applied_digest(conn: Connection, institution: str, as_of: date, digest: str)
     return int(row.id) if row and row.digest == digest else None
 
 
-def last_files(conn: Connection, institution: str) -> dict[str, str]:
-    """The digest of the last applied file of each kind, among the runs of about a month."""
+def last_files(conn: Connection, institution: str) -> dict[str, tuple[date, str]]:
+    """Day and digest of the latest applied file of each kind, among the latest forty runs by day: what the books hold."""
     statement = (
-        sa.select(feed_runs.c.files)
+        sa.select(feed_runs.c.as_of, feed_runs.c.files)
         .where(feed_runs.c.institution == institution, feed_runs.c.status == APPLIED)
-        .order_by(feed_runs.c.id.desc())
+        .order_by(feed_runs.c.as_of.desc(), feed_runs.c.id.desc())
         .limit(40)
     )
-    digests: dict[str, str] = {}
-    for (files,) in conn.execute(statement):
+    digests: dict[str, tuple[date, str]] = {}
+    for as_of, files in conn.execute(statement):
         for file in msgspec.json.decode(files):
-            digests.setdefault(file["kind"], file["sha256"])
+            digests.setdefault(file["kind"], (as_of, file["sha256"]))
     return digests
 
 

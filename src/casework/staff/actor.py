@@ -1,6 +1,7 @@
 """Who acts: a person or a program, how he came in, and the posts he holds at that moment. Pure."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from casework.audit.entry import Actor as Signed
 
@@ -19,7 +20,12 @@ class Actor:
     @property
     def signed(self) -> Signed:
         """As the audit entry names him."""
-        return Signed(self.id, self.kind, self.via)
+        return _signed(self.id, self.kind, self.via)
+
+
+@lru_cache(maxsize=4_096)
+def _signed(actor_id: str, kind: str, via: str) -> Signed:
+    return Signed(actor_id, kind, via)
 
 
 def system(via: str) -> Actor:

@@ -1,0 +1,1 @@
+"""Charts and policies as data: read, checked whole, decided, drawn. Knows nothing of cases."""

@@ -19,6 +19,7 @@ from casework.errors import RulesBroken
 from casework.statechart.fields import Field
 from casework.statechart.policy import Policies, Policy
 from casework.statechart.registry import Effect, Guard, Registry, Verdict
+from casework.statechart.wording import Words
 
 logging.getLogger("transitions").setLevel(logging.WARNING)  # INFO costs three times the transition itself
 
@@ -32,6 +33,7 @@ class GuardUse:
     rules: tuple[str, ...]
     zh: str
     en: str
+    words: Words = field(compare=False, repr=False)
     _resolved: dict[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def resolved(self, policy: Policy) -> Mapping[str, Any]:
@@ -173,6 +175,8 @@ class Chart:
     openings: Mapping[str, Opening]
     approvals: Mapping[str, Approval]
     posts: Mapping[str, Mapping[str, str]]
+    words: Words
+    moves: Mapping[str, str]
 
     @cached_property
     def title(self) -> str:
@@ -208,8 +212,13 @@ class Chart:
                     )
         return machine
 
+    def recorded_by(self, kind: FactKind, given: Mapping[str, Any]) -> frozenset[str]:
+        """The posts that may record this fact: an approval only those who may approve its subject (1.1.4)."""
+        approval = self.approvals.get(str(given.get("subject")))
+        return kind.posts & approval.approved_by if approval else kind.posts
+
     def fire(self, event: str, state: str, situation: Any) -> str | None:
-        """The state that firing `event` in `state` leads to, or none if a guard forbids it; the event must have an arc."""
+        """Where `event` leads from `state`, an arc of the chart; none if a guard forbids it."""
         record = Record(state)
         return record.state if self.machine.events[event].trigger(record, situation=situation) else None
 
@@ -230,13 +239,13 @@ def _condition(arc: Arc, branch: Branch) -> Callable[[EventData], bool]:
 
 
 def parse_chart(text: bytes, registry: Registry, policies: Policies, *, file: str = "chart") -> Chart:
-    """Read, validate whole and freeze; `RulesBroken` lists file, key and reason of every fault (house.md §4)."""
-    from casework.statechart.laws import law_faults
-    from casework.statechart.read import read_chart
+    """Read, validate whole and freeze; `RulesBroken` lists file, key and reason of every fault."""
+    from casework.statechart.laws import law_faults  # noqa: PLC0415  (both build on the classes above)
+    from casework.statechart.read import read_chart  # noqa: PLC0415
 
     try:
         document = tomllib.loads(text.decode())
-    except (ValueError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested without end
         raise RulesBroken([f"{file}: {error}"]) from None
     faults: list[str] = []
     chart = read_chart(

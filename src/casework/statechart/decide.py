@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from casework.statechart.chart import Chart, GuardUse, Opening
 from casework.statechart.policy import Policy
+from casework.statechart.wording import tell
 
 
 class Situation(Protocol):
@@ -17,10 +18,14 @@ class Situation(Protocol):
         """The policy in force on the business date."""
         ...
 
+    def at(self, day: date) -> "Situation":
+        """The same situation on another day, nothing else changed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason why not: code, rules, the facts seen, what would satisfy it, texts; `opens_on` if time alone will."""
+    """One reason why not: code, rules, facts seen, what would satisfy it, texts; `opens_on` if time will."""
 
     code: str
     rules: tuple[str, ...]
@@ -40,7 +45,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The event may not happen; all reasons, none left out. `forbidden` if the actor's posts alone forbid it."""
+    """The event may not happen; every reason is here. `forbidden`: the actor's posts alone forbid it."""
 
     reasons: tuple[Reason, ...]
     forbidden: bool = False
@@ -48,7 +53,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What is to be said of one event from one state; `opens_on` is the day from which time alone has opened it."""
+    """What is to be said of one event from one state; `opens_on`: the day on which time alone opens it."""
 
     event: str
     allowed: bool
@@ -99,11 +104,19 @@ def _option(chart: Chart, event: str, state: str, situation: Situation, posts: f
         return Option(event, False, (*reasons, state_reason(chart, event, state)), (), None)
     guard_reasons = unmet(arc.guards, situation)
     leads_to = tuple(dict.fromkeys(branch.to for branch in arc.branches))
-    opening_days = [reason.opens_on for reason in guard_reasons]
-    known_days = [day for day in opening_days if day is not None]
-    opens_on = max(known_days) if known_days and len(known_days) == len(opening_days) else None
+    opens_on = _opens_on(arc.guards, guard_reasons, situation)
     reasons += guard_reasons
     return Option(event, not reasons, reasons, leads_to, opens_on)
+
+
+def _opens_on(uses: tuple[GuardUse, ...], reasons: tuple[Reason, ...], situation: Situation) -> date | None:
+    """The day on which time alone has met every guard; none if more is needed, or something lapses first."""
+    days = [reason.opens_on for reason in reasons]
+    known = [day for day in days if day is not None]
+    if not known or len(known) < len(days):
+        return None
+    then = situation.at(max(known))
+    return max(known) if all(use.verdict(then).met for use in uses) else None
 
 
 def unmet(uses: Iterable[GuardUse], situation: Situation) -> tuple[Reason, ...]:
@@ -113,7 +126,7 @@ def unmet(uses: Iterable[GuardUse], situation: Situation) -> tuple[Reason, ...]:
         verdict = use.verdict(situation)
         if not verdict.met:
             facts = {**verdict.saw, **verdict.needs}
-            zh, en = use.zh.format_map(facts), use.en.format_map(facts)
+            zh, en = tell(use.zh, facts, use.words, "zh"), tell(use.en, facts, use.words, "en")
             reasons.append(
                 Reason(use.guard.name, use.rules, verdict.saw, verdict.needs, zh, en, verdict.opens_on)
             )
@@ -140,6 +153,6 @@ def state_reason(chart: Chart, event: str, state: str) -> Reason:
         spec.rules,
         {"state": state},
         {"any_of_states": sorted(spec.arcs)},
-        f"案件处于“{chart.states[state].zh}”,不能执行“{spec.zh}”",
+        f"案件处于“{chart.states[state].zh}”，不能执行“{spec.zh}”",
         f"a case in “{chart.states[state].en}” cannot take “{spec.en}”",
     )

@@ -1,6 +1,7 @@
 """Typed data that an event or a fact carries, as the chart declares it.
 
-Free text is possible only as type `text`: it never enters an audit entry, only its commitment does (audit.md §5).
+Free text is possible only as type `text`: it never enters an audit entry, only its commitment does
+(audit.md §5).
 """
 
 import re
@@ -8,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+
+from casework.statechart.wording import Words
 
 TYPES = {"date", "fen", "int", "code", "ref", "bool", "text", "staff", "hash"}
 MAX_INT = 2**53 - 1
@@ -35,7 +38,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class DataFault:
-    """What is wrong with one field of the data given; `code` is missing, unknown, malformed or out_of_range."""
+    """What is wrong with one field; `code` is missing, unknown, malformed or out_of_range."""
 
     field: str
     code: str
@@ -127,43 +130,24 @@ def _text(raw: str) -> str:
     return raw
 
 
-def read_fields(where: str, table: Mapping[str, Any], faults: list[str]) -> dict[str, Field]:
+def read_fields(
+    where: str, table: Mapping[str, Mapping[str, Any]], words: Words, faults: list[str]
+) -> dict[str, Field]:
     """Fields of a chart's `data` table; faults are appended with their place."""
     fields = {}
     for name, spec in table.items():
         place = f"{where}.data.{name}"
-        if not isinstance(spec, dict):
-            faults.append(f"{place}: is not a table")
-            continue
-        unknown = set(spec) - {
-            "type",
-            "zh",
-            "en",
-            "optional",
-            "one_of",
-            "not_before_today",
-            "not_after_today",
-            "rules",
-        }
-        faults += [f"{place}: unknown key {key}" for key in sorted(unknown)]
-        if spec.get("type") not in TYPES:
-            faults.append(f"{place}.type: {spec.get('type')!r} is not one of {', '.join(sorted(TYPES))}")
-        for label in ("zh", "en"):
-            if not spec.get(label):
-                faults.append(f"{place}.{label}: missing label")
-        if spec.get("type") == "code" and not spec.get("one_of"):
-            faults.append(f"{place}.one_of: a code must list what it may be")
-        if _CODE.fullmatch(name) is None:
-            faults.append(f"{place}: is not a field name")
+        kind, codes = spec["type"], tuple(spec.get("one_of", ()))
+        if kind not in TYPES:
+            faults.append(f"{place}.type: {kind!r} is not one of {', '.join(sorted(TYPES))}")
+        if (kind == "code") != bool(codes):
+            faults.append(f"{place}.one_of: a code must list what it may be, and nothing else may")
+        if kind != "date" and ("not_before_today" in spec or "not_after_today" in spec):
+            faults.append(f"{place}: only a date can be bound to today")
+        faults += [f"{place}.one_of: {code} has no words" for code in codes if code not in words]
         fields[name] = Field(
-            name=name,
-            type=str(spec.get("type")),
-            zh=str(spec.get("zh", "")),
-            en=str(spec.get("en", "")),
-            optional=bool(spec.get("optional", False)),
-            one_of=tuple(spec.get("one_of", ())),
-            not_before_today=bool(spec.get("not_before_today", False)),
-            not_after_today=bool(spec.get("not_after_today", False)),
-            rules=tuple(spec.get("rules", ())),
-        )
+            name, kind, spec["zh"], spec["en"], spec.get("optional", False), codes,
+            spec.get("not_before_today", False), spec.get("not_after_today", False),
+            tuple(spec.get("rules", ())),
+        )  # fmt: skip
     return fields

@@ -63,11 +63,14 @@ def _reachable(chart: Chart) -> Iterator[str]:
 
 
 def _ways_out(chart: Chart) -> Iterator[str]:
-    for event, source, _ in _edges(chart):
+    for state in chart.states.values():
+        if state.final and not state.closed:
+            yield f"states.{state.name}: is final but not closed"
+    for name, source, _ in dict.fromkeys((name, source, "") for name, source, _ in _edges(chart)):
         if chart.states[source].final:
-            yield f"events.{event}: leaves the final state {source}"
-        if chart.states[source].closed and not chart.events[event].after_closing:
-            yield f"events.{event}: leaves the closed state {source} without after_closing"
+            yield f"events.{name}: leaves the final state {source}"
+        elif chart.states[source].closed and not chart.events[name].after_closing:
+            yield f"events.{name}: leaves the closed state {source} without after_closing"
     for event in chart.events.values():
         if event.after_closing and not any(chart.states[source].closed for source in event.arcs):
             yield f"events.{event.name}.after_closing: it never leaves a closed state"
@@ -80,7 +83,7 @@ def _branches(chart: Chart) -> Iterator[str]:
             for number, branch in enumerate(arc.branches):
                 last = number == len(arc.branches) - 1
                 if last and branch.when:
-                    yield f"{where}: the last branch must hold whatever happens, else the event may lead nowhere"
+                    yield f"{where}: the last branch must always hold, else the event may lead nowhere"
                 if not last and not branch.when:
                     yield f"{where}: the branch to {branch.to} always holds; what comes after it is dead"
                 for earlier in arc.branches[:number]:
@@ -93,12 +96,13 @@ def _uses(uses: tuple[GuardUse, ...]) -> set[tuple[str, str]]:
 
 
 def _live_arcs(chart: Chart, policies: Policies) -> Iterator[str]:
-    """Exact enumeration over the cut points of the guards on days past due: an arc that no number passes is dead."""
+    """Exact enumeration over the cut points of guards on days past due: an arc that none passes is dead."""
     for event, policy in product(chart.events.values(), policies.all):
         for arc in event.arcs.values():
             on_number = [use for use in arc.guards if use.guard.number is not None]
             if on_number and not any(_passes(on_number, cut, policy) for cut in _cuts(on_number, policy)):
-                yield f"events.{event.name} from {arc.source}: no number of days past due passes its guards ({policy.name})"
+                where = f"events.{event.name} from {arc.source}"
+                yield f"{where}: no number of days past due passes its guards (policy {policy.name})"
 
 
 def _cuts(uses: list[GuardUse], policy: Policy) -> list[int]:
@@ -135,13 +139,13 @@ def _recorders(chart: Chart, registry: Registry) -> Iterator[str]:
 def _domain(chart: Chart, laws: list[Mapping[str, Any]]) -> Iterator[str]:
     """Laws of the trade, as data: every way into `state` passes `guard`, but by the events named `except`."""
     for number, law in enumerate(laws):
-        if set(law) - {"state", "guard", "except", "because"} or not {"state", "guard", "because"} <= set(
-            law
-        ):
-            yield f"laws[{number}]: needs state, guard and because, and may have except"
-            continue
+        where, excepted = f"laws[{number}]", law.get("except", [])
+        if law["state"] not in chart.states:
+            yield f"{where}.state: unknown state {law['state']}"
+        for event in sorted(set(excepted) - set(chart.events)):
+            yield f"{where}.except: unknown event {event}"
         for event, source, to in _edges(chart):
-            if to != law["state"] or source == to or event in law.get("except", []):
+            if to != law["state"] or source == to or event in excepted:
                 continue
             if all(use.guard.name != law["guard"] for use in chart.events[event].arcs[source].guards):
-                yield f"laws[{number}]: {event} from {source} enters {to} without {law['guard']} ({law['because']})"
+                yield f"{where}: {event} from {source} enters {to} without {law['guard']} ({law['because']})"

@@ -1,13 +1,13 @@
 """The branch's figures: versioned, effective-dated, read from `statecharts/policy/*.toml` and nowhere else.
 
-Before the first file's date the earliest applies (rulebook README). A figure looser than the floor that outside
-law sets in `statecharts/outside_law.toml` is refused here, when the policy is loaded (outside-rules.md).
+Before the first file's date the earliest applies (rulebook README). A figure looser than the floor that
+outside law sets in `statecharts/outside_law.toml` is refused here, when the policy is loaded.
 """
 
 import hashlib
 import tomllib
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from casework.errors import RulesBroken
+from casework.statechart.shape import RULES, Shape, each, label, shape_faults, some, table, text, zero_or_more
 
 Figure = int | str | list[str] | list[dict[str, Any]] | bool
-_FIGURE_KEYS = {"value", "unit", "rules", "source", "mark", "zh", "en", "empty_because"}
 
 
 @dataclass(frozen=True)
@@ -94,20 +94,20 @@ def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
     """Read one policy whole; `RulesBroken` names file, key and reason of every fault."""
     faults: list[str] = []
     try:
-        document = tomllib.loads(text.decode())
         effective_on = date.fromisoformat(name)
-    except (ValueError, tomllib.TOMLDecodeError) as error:
+        document = tomllib.loads(text.decode())
+    except (ValueError, RecursionError) as error:
         raise RulesBroken([f"policy {name}: {error}"]) from None
-    figures: dict[str, Figure | None] = {}
-    for section, entries in document.items():
-        if not isinstance(entries, dict):
-            faults.append(f"policy {name}: {section}: is not a table of figures")
-            continue
-        for key, entry in entries.items():
-            dotted = f"{section}.{key}"
-            faults += [f"policy {name}: {dotted}: {fault}" for fault in _figure_faults(entry)]
-            if isinstance(entry, dict):
-                figures[dotted] = entry.get("value")
+    if effective_on.isoformat() != name:
+        faults.append(f"policy {name}: the name of the file is not a date YYYY-MM-DD")
+    faults += [f"policy {name}: {fault}" for fault in shape_faults(_POLICY, document)]
+    if faults:
+        raise RulesBroken(faults)
+    figures: dict[str, Figure | None] = {
+        f"{section}.{key}": entry.get("value")
+        for section, entries in document.items()
+        for key, entry in entries.items()
+    }
     faults += [f"policy {name}: {fault}" for fault in _law_faults(figures, law)]
     faults += [
         f"policy {name}: buckets.bands: {fault}" for fault in _bucket_faults(figures.get("buckets.bands"))
@@ -136,23 +136,54 @@ def load_policies(folder: Path) -> Policies:
 
 def load_law(folder: Path) -> Mapping[str, Any]:
     """The floors and ceilings of outside law by policy key (`outside_law.toml`)."""
-    law: Mapping[str, Any] = tomllib.loads((folder / "outside_law.toml").read_text(encoding="utf-8"))
+    try:
+        law: Mapping[str, Any] = tomllib.loads((folder / "outside_law.toml").read_bytes().decode())
+    except (OSError, ValueError, RecursionError) as error:
+        raise RulesBroken([f"outside_law.toml: {error}"]) from None
+    faults = [f"outside_law.toml: {fault}" for fault in shape_faults(_LAW, law)]
+    if faults:
+        raise RulesBroken(faults)
     return law
 
 
-def _figure_faults(entry: Any) -> list[str]:
+def _value(where: str, value: Any) -> Iterator[str]:
+    if isinstance(value, float):
+        yield f"{where}: is a float; rates are texts or whole percents, money is fen"
+    elif not isinstance(value, int | str | list) or value in ([], ""):
+        yield f"{where}: is neither a whole number, a text, true or false, nor a list"
+
+
+_ENTRY = table(
+    {},
+    {
+        "value": _value, "unit": text, "rules": RULES, "source": text, "mark": text, "zh": label, "en": label,
+        "empty_because": text,
+    },
+)  # fmt: skip
+
+
+def _figure(where: str, entry: Any) -> Iterator[str]:
+    yield from _ENTRY(where, entry)
     if not isinstance(entry, dict):
-        return ["is not a table with value and rules"]
-    faults = [f"unknown key {key}" for key in sorted(set(entry) - _FIGURE_KEYS)]
-    if "value" not in entry and "empty_because" not in entry:
-        faults.append("has neither a value nor empty_because")
-    if "value" in entry and "empty_because" in entry:
-        faults.append("has both a value and empty_because")
+        return
+    if ("value" in entry) == ("empty_because" in entry):
+        yield f"{where}: must have a value or say empty_because, and not both"
     if not entry.get("rules") and not entry.get("source"):
-        faults.append("cites neither rules nor a source")
-    if isinstance(entry.get("value"), float):
-        faults.append("is a float; rates are texts, money is fen")
-    return faults
+        yield f"{where}: cites neither rules nor a source"
+    if entry.get("mark", "A") not in {"A", "B", "C"}:
+        yield f"{where}.mark: is not A, B or C"
+
+
+def _bound(where: str, bound: Any) -> Iterator[str]:
+    codes = some(text, empty="is empty")
+    bounds: dict[str, Shape] = {"at_most": zero_or_more, "at_least": zero_or_more, "must_hold": codes}
+    yield from table({"source": text, "mark": text}, bounds)(where, bound)
+    if isinstance(bound, dict) and not bounds.keys() & bound.keys():
+        yield f"{where}: bounds nothing"
+
+
+_POLICY = each(each(_figure))
+_LAW = table({}, rest=_bound)
 
 
 def _law_faults(figures: Mapping[str, Any], law: Mapping[str, Any]) -> list[str]:
@@ -164,6 +195,9 @@ def _law_faults(figures: Mapping[str, Any], law: Mapping[str, Any]) -> list[str]
         value = figures[key]
         if value is None:
             continue
+        if ("at_most" in bound or "at_least" in bound) and type(value) is not int:
+            faults.append(f"{key}: is not a whole number, so the law's bound cannot be kept")
+            continue
         if "at_most" in bound and value > bound["at_most"]:
             faults.append(f"{key}: {value} is looser than the law's {bound['at_most']} ({bound['source']})")
         if "at_least" in bound and value < bound["at_least"]:
@@ -174,15 +208,22 @@ def _law_faults(figures: Mapping[str, Any], law: Mapping[str, Any]) -> list[str]
     return faults
 
 
+_BAND = table({"name": text, "low_dpd": zero_or_more}, {"high_dpd": zero_or_more})
+
+
 def _bucket_faults(bands: Any) -> list[str]:
     if not isinstance(bands, list) or not bands:
         return ["must list the bands of days past due"]
     faults = []
     expected: int | None = 0
     for band in bands:
+        if list(_BAND("band", band)):
+            return ["each band needs a name and low_dpd, and all but the last high_dpd, whole days"]
         if expected is None or band.get("low_dpd") != expected:
             faults.append(f"{band.get('name')} does not start where the band before it ends")
         high = band.get("high_dpd")
+        if high is not None and high < band["low_dpd"]:
+            faults.append(f"{band['name']} ends before it starts")
         expected = None if high is None else high + 1
     if expected is not None:
         faults.append("the last band has an end")

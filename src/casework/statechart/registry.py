@@ -15,7 +15,8 @@ Params = Mapping[str, Any]
 class Verdict:
     """What a guard found: met or not, the facts it saw, what would satisfy it, and from when time alone does.
 
-    `opens_on` is set only if nothing but the passing of days will turn the verdict to met, on that business date.
+    `opens_on` is set only if nothing but the passing of days will turn the verdict to met: on that business
+    date it is met.
     """
 
     met: bool
@@ -33,8 +34,8 @@ ParamKind = str  # "int" | "text" | "texts"
 class Guard:
     """A registered guard: its function, the parameters it takes and the facts its texts may quote.
 
-    `number` is given by guards on days past due alone: the same decision on a bare number, so that the laws can
-    enumerate the cut points of the policy's figures exactly.
+    `number` is given by guards on days past due alone: the same decision on a bare number, so that the laws
+    can enumerate the cut points of the policy's figures exactly.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Registry:
         facts: tuple[str, ...] = (),
         number: Callable[[int, Params], bool] | None = None,
     ) -> Callable[[GuardFunction], GuardFunction]:
-        """Register a guard under its function's name; `facts` are the keys of `saw` and `needs` texts may quote."""
+        """Register a guard under its function's name; texts may quote `facts`, keys of `saw` or `needs`."""
 
         def register(function: GuardFunction) -> GuardFunction:
             name = function.__name__

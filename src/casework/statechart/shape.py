@@ -1,4 +1,4 @@
-"""The shape of a TOML document: which keys, which types. Checked first and whole, so that readers may trust it.
+"""The shape of a TOML document: which keys, which types. Checked first, so that readers may trust it.
 
 A shape is a function of a place and a value that yields every fault as `place: reason`.
 """
@@ -34,6 +34,12 @@ def whole(where: str, value: Any) -> Iterator[str]:
     """A whole number from 1."""
     if type(value) is not int or value < 1:
         yield f"{where}: is not a whole number from 1"
+
+
+def zero_or_more(where: str, value: Any) -> Iterator[str]:
+    """A whole number from 0."""
+    if type(value) is not int or value < 0:
+        yield f"{where}: is not a whole number from 0"
 
 
 def name(where: str, value: Any) -> Iterator[str]:
@@ -95,7 +101,7 @@ def each(item: Shape) -> Shape:
 def table(
     needs: Mapping[str, Shape], may: Mapping[str, Shape] | None = None, *, rest: Shape | None = None
 ) -> Shape:
-    """A table with the keys of `needs` and perhaps those of `may`; any other is unknown, or as `rest` says."""
+    """A table with the keys of `needs`, perhaps those of `may`; others are unknown, or as `rest` says."""
     known = {**needs, **(may or {})}
 
     def check(where: str, value: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Texts that quote facts: `{key}` as it is, `{key:yuan}` an amount in fen as yuan, `{key:words}` codes in words."""
+"""Texts that quote facts: `{key}` as it is, `{key:yuan}` fen as yuan, `{key:words}` codes in words."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ def quoted(text: str) -> list[tuple[str, str | None]]:
 
 
 def tell(text: str, facts: Mapping[str, Any], words: Words, lang: str) -> str:
-    """`text` with its quotes filled in; KeyError if a fact is not there. A code without words stays as it is."""
+    """`text` with its quotes filled in; KeyError if a fact is not there. A code without words stays."""
 
     def fill(match: re.Match[str]) -> str:
         value = facts[match[1]]

@@ -1,0 +1,201 @@
+"""Where a benchmark runs: a fresh database of one kind, furnished, and the API on it as a process of its own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from casework.cases.advance import advance
+from casework.cases.commands import Command, Done, Open
+from casework.cases.tables import institutions
+from casework.clock import now
+from casework.database import writing
+from casework.settings import Settings
+from casework.staff import register, tokens
+from casework.staff.actor import system
+from casework.startup import Started, start, upgrade
+from tests.postgres_server import APP, OWNER, Server, postgres_server
+
+POSTGRESQL, SQLITE = "PostgreSQL", "SQLite"
+BUSINESS_DATE = date(2026, 1, 10)
+STAFF = {"T1": "phone_collector", "A1": "asset_preservation", "V1": "approver"}
+TEAMS, STATES_OF_LOANS = 40, 2_000
+_BUCKETS = ((1, "M1"), (31, "M2"), (61, "M3"), (91, "M3+"))
+
+
+@dataclass
+class Place:
+    """A furnished database: `server` is its PostgreSQL, if it is one."""
+
+    kind: str
+    settings: Settings
+    folder: Path
+    server: Server | None
+    started: Started
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def fill(self, count: int) -> None:
+        """Open `count` more cases through the door, 20,000 to a transaction, of many teams, owners and due dates."""
+        first = self._cases() + 1
+        for begin in range(first, first + count, 20_000):
+            numbers = range(begin, min(begin + 20_000, first + count))
+            with writing(self.started.engine) as conn:
+                for at in range(0, len(numbers), 5_000):
+                    commands: list[Command] = [opening(number) for number in numbers[at : at + 5_000]]
+                    outcomes = advance(conn, commands, self.started.branch)
+                    assert all(isinstance(one, Done) for one in outcomes), outcomes[:1]
+        self.settle()
+
+    def settle(self) -> None:
+        """Fresh statistics and a quiet disk, as a server has them after a night."""
+        if self.server is not None:
+            self.server.execute("VACUUM ANALYZE", "CHECKPOINT", database=self.started.engine.url.database or "")
+        else:
+            with self.started.engine.connect() as conn:
+                raw: Any = conn.connection.dbapi_connection
+                raw.execute("PRAGMA analysis_limit=0")
+                raw.execute("ANALYZE")
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _cases(self) -> int:
+        with self.started.engine.connect() as conn:
+            return int(conn.exec_driver_sql("SELECT coalesce(max(id), 0) FROM cases").scalar_one())
+
+    def environment(self) -> dict[str, str]:
+        """What a process of the service needs to know."""
+        return {
+            **os.environ, "CASEWORK_DATABASE_URL": self.settings.database_url,
+            "CASEWORK_KEYS_DIR": str(self.settings.keys_dir), "CASEWORK_LOG_LEVEL": "INFO",
+        }  # fmt: skip
+
+
+def opening(number: int) -> Open:
+    """A loan in arrears, every number another; owners, teams, amounts and dates as spread as a branch's."""
+    days = 1 + number * 7 % 400
+    loan: dict[str, str | None] = {
+        "loan_id": f"L{number:07d}", "institution": "wuhan", "borrower_id": f"B{number // 2:07d}",
+        "product": "haihua" if number % 3 else "consumer", "channel_code": f"C{number % 9}", "team": f"team{number % TEAMS}",
+        "region": f"R{number % 8}", "owner": "T1",
+    }  # fmt: skip
+    measure = {
+        "oldest_due_date": (BUSINESS_DATE - timedelta(days=days)).isoformat(),
+        "bucket": next(name for low, name in reversed(_BUCKETS) if days >= low),
+        "overdue_principal_fen": 100_000 + number * 7_919 % 9_000_000, "overdue_interest_fen": 2_000 + number % 9_000,
+        "overdue_penalty_fen": 500, "outstanding_principal_fen": 1_000_000 + number * 7_919 % 20_000_000,
+        "risk_class": None, "npl_since": None,
+    }  # fmt: skip
+    return Open(actor=system("feed"), ground="arrears", loan=loan, measure=measure)
+
+
+@contextmanager
+def home() -> Iterator[Path]:
+    """A folder for one benchmark, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="casework-bench-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def places(kind: str, *, furnished: bool = True) -> Iterator[Iterator[Place]]:
+    """An endless supply of fresh databases of one kind on one durable server; take one with `next`."""
+    with home() as folder:
+        if kind == SQLITE:
+            yield _supply(kind, folder, None, furnished=furnished)
+            return
+        with postgres_server("17", durable=True) as server:
+            yield _supply(kind, folder, server, furnished=furnished)
+
+
+def _supply(kind: str, folder: Path, server: Server | None, *, furnished: bool) -> Iterator[Place]:
+    number = 0
+    while True:
+        number += 1
+        here = folder / str(number)
+        here.mkdir()
+        if server is None:
+            url = owner_url = f"sqlite:///{here / 'casework.db'}"
+        else:
+            server.create_database(f"bench_{number}")
+            url, owner_url = server.url(f"bench_{number}", APP), server.url(f"bench_{number}", OWNER)
+        settings = Settings(
+            database_url=url, database_owner_url=owner_url, keys_dir=here / "keys",
+            statecharts=Settings.from_environment({}).statecharts,
+        )  # fmt: skip
+        upgrade(settings, system("cli"))
+        place = Place(kind, settings, here, server, start(settings))
+        if furnished:
+            _furnish(place)
+        try:
+            yield place
+        finally:
+            place.started.engine.dispose()
+            if server is not None:
+                server.drop_database(f"bench_{number}")
+            shutil.rmtree(here, ignore_errors=True)
+
+
+def _furnish(place: Place) -> None:
+    branch, actor = place.started.branch, system("cli")
+    with writing(place.started.engine) as conn:
+        conn.execute(institutions.insert().values(institution="wuhan", business_date=BUSINESS_DATE))
+        trail = branch.trail(now())
+        for number, post in STAFF.items():
+            register.add(conn, trail, actor, branch.rulebook.chart, staff_no=number, name=f"员工{number}", posts=(post,))
+            place.tokens[number] = tokens.issue(conn, trail, actor, staff_no=number)
+        trail.write(conn)
+
+
+@dataclass(frozen=True)
+class Api:
+    """A running API: its port and its first process."""
+
+    port: int
+    process_id: int
+
+
+@contextmanager
+def api(place: Place, *, workers: int = 1, port: int = 18_431) -> Iterator[Api]:
+    """`casework serve` on the place's database: metrics on, JSON logs into a file."""
+    environment = place.environment()
+    log_path = place.folder / f"api-{workers}.log"
+    command = [sys.executable, "-m", "casework.cli", "serve", "--port", str(port), "--workers", str(workers)]
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=place.folder)
+        try:
+            _wait_until_live(process, port, log_path)
+            yield Api(port, process.pid)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_live(process: "subprocess.Popen[bytes]", port: int, log_path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            connection = HTTPConnection("127.0.0.1", port, timeout=2)
+            connection.request("GET", "/health/live")
+            if connection.getresponse().status == 200:
+                time.sleep(0.5)  # the other workers too
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"the API did not start: {log_path.read_text()[-2_000:]}")

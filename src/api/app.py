@@ -1,0 +1,113 @@
+"""The application: routes, docs, and what lives as long as the process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from sqlalchemy.engine import Engine
+
+from api import events, health, logs
+from api.auth import Tokens
+from api.edge import Edge
+from api.metrics import Metrics
+from api.problems import EXCEPTION_HANDLERS
+from api.request import JsonRequest
+from api.serving import Serving
+from api.writer import Writer
+from casework.append_only import has_owner_rights
+from casework.database import reading
+from casework.errors import CallerError
+from casework.settings import Settings
+from casework.startup import start
+
+MAX_BODY_BYTES = 1024 * 1024
+_ABOUT = """Overdue loans as cases: charts decide, one door changes, a verifiable log remembers.
+
+Every change names the version it saw (`If-Match`, from the `ETag` of the case) and may carry an `Idempotency-Key`, kept
+24 hours. Errors are `application/problem+json` with a stable `code` and texts in English and Chinese. Amounts are in fen,
+dates are business dates, instants are UTC."""
+
+
+def from_environment() -> Litestar:
+    """What each worker of `casework serve` runs."""
+    settings = Settings.from_environment()
+    logs.configure(settings.log_level)
+    return create_app(settings)
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The API on the branch that `settings` name; CallerError when the database, its keys or its rights are not as
+    they must be, TryAgain when it does not answer."""
+    started = start(settings)
+    refuse_owner(started.engine, settings)
+    metrics = Metrics()
+    serving = Serving(started, Writer(started, metrics), Tokens(started.engine), metrics)
+
+    @asynccontextmanager
+    async def running(_app: Litestar) -> AsyncIterator[None]:
+        serving.writer.start()
+        try:
+            yield
+        finally:
+            serving.writer.stop()  # requests have ended by now; what they left waiting is written first
+            serving.tokens.close()
+            started.engine.dispose()
+
+    app = Litestar(
+        route_handlers=_routes(),
+        lifespan=[running],
+        state=State({"serving": serving}),
+        exception_handlers=EXCEPTION_HANDLERS,
+        request_class=JsonRequest,
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=_openapi(),
+        logging_config=None,
+        debug=False,
+    )
+    app.asgi_handler = Edge(app.asgi_handler, serving)
+    return app
+
+
+def refuse_owner(engine: Engine, settings: Settings) -> None:
+    """On PostgreSQL the service must not be able to take the log's guards down (audit.md §6)."""
+    if settings.allow_owner:
+        return
+    with reading(engine) as conn:
+        if has_owner_rights(conn):
+            raise CallerError(
+                "owner_rights", "服务不得以数据库所有者身份运行(CASEWORK_ALLOW_OWNER=1 可放行)",
+                "the service must not run with the owner's rights; use the app role, or set CASEWORK_ALLOW_OWNER=1",
+            )  # fmt: skip
+
+
+def _routes() -> list[Any]:
+    import os
+    try:
+        if os.environ.get("TMP_NO_READING"):
+            raise ImportError
+        from api import reading
+
+        reading_routes = reading.route_handlers
+    except ImportError:  # TEMPORARY while it is being written
+        reading_routes = []
+    return [*health.route_handlers, *events.route_handlers, *reading_routes]
+
+
+def _openapi() -> OpenAPIConfig:
+    scheme = SecurityScheme(type="http", scheme="bearer", bearer_format="cw_…", description="`casework staff token`")
+    return OpenAPIConfig(
+        title="casework",
+        version=version("casework"),
+        description=_ABOUT,
+        path="/schema",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json"), YamlRenderPlugin(path="/openapi.yaml")],
+        components=Components(security_schemes={"token": scheme}),
+        security=[{"token": []}],
+        use_handler_docstrings=True,
+    )

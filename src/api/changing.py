@@ -1,0 +1,90 @@
+"""What every changing route shares: the version the caller saw, his idempotency key, and the way to the writer."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from litestar import Request, Response
+from litestar.params import HeaderParameter, PathParameter
+
+from api.auth import actor_of, may_change
+from api.idempotency import Answer, key_of
+from api.problems import request_id_of
+from api.serving import serving_of
+from api.writer import Job
+from casework.cases.commands import Command, Outcome
+from casework.errors import CallerError
+from casework.staff.actor import Actor
+
+MAX_CASE_ID = 2**53 - 1
+_ETAG = re.compile(r'"([1-9][0-9]{0,15})"')
+
+CaseId = Annotated[int, PathParameter(description="The id of the case.")]
+IfMatch = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Match", required=False,
+        description="The ETag of the case as you saw it, or * for whatever it is now.",
+    ),
+]  # fmt: skip
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key", required=False,
+        description="1 to 128 visible ASCII characters, yours alone; a repeat within 24 hours gets the first answer.",
+    ),
+]  # fmt: skip
+
+
+def seen_version(if_match: str | None, *, required: bool) -> int | None:
+    """The version that If-Match pins; none for `*`. CallerErrors `version_required` (428), `malformed_header` (400)."""
+    if if_match is None:
+        if not required:
+            return None
+        raise CallerError(
+            "version_required", "缺少 If-Match:请先查看案件,并以其 ETag 作为 If-Match",
+            "If-Match is required: look at the case first and send its ETag", header="If-Match",
+        )  # fmt: skip
+    text = if_match.strip()
+    if text == "*":
+        return None
+    found = _ETAG.fullmatch(text.removeprefix("W/"))
+    if found is None:
+        raise CallerError(
+            "malformed_header", "If-Match 须为一个 ETag,如 \"12\"", 'If-Match must be one ETag such as "12", or *',
+            header="If-Match",
+        )  # fmt: skip
+    # A weak tag never matches (RFC 9110): no case has version 0.
+    return 0 if text.startswith("W/") else int(found[1])
+
+
+def changing_actor(request: Request[Any, Any, Any]) -> Actor:
+    """Who asks, if he may change anything at all."""
+    return may_change(actor_of(request))
+
+
+def known_case_id(case_id: int) -> int:
+    """The id, if a case could have it: the databases take no more than 64 bits."""
+    if not 1 <= case_id <= MAX_CASE_ID:
+        raise CallerError("unknown_case", "没有这个案件", "there is no such case")
+    return case_id
+
+
+async def through_the_writer(
+    request: Request[Any, Any, Any], commands: Sequence[Command], answer: Callable[[list[Outcome]], Answer],
+    idempotency_key: str | None, if_match: str | None, *, atomic: bool = False, alone: bool = False,
+) -> Response[bytes]:  # fmt: skip
+    """Hand the commands to the writer and answer what was committed."""
+    key = None
+    if idempotency_key is not None:
+        parts = (request.method.encode(), request.scope["path"].encode(), (if_match or "").encode(), await request.body())
+        key = key_of(idempotency_key, actor_of(request).id, *parts)
+    job = Job(commands, answer, key, atomic=atomic, alone=alone, request_id=request_id_of(request))
+    return respond(await serving_of(request).writer.write(job))
+
+
+def respond(answer: Answer) -> Response[bytes]:
+    """An answer as a response."""
+    return Response(
+        answer.body, status_code=answer.status, media_type=answer.media_type, headers=dict(answer.headers)
+    )

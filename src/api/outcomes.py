@@ -1,0 +1,137 @@
+"""From what the door answers to what HTTP answers; one table of cases, used for one event and for many."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from api.idempotency import Answer
+from api.problems import MEDIA_TYPE, problem_body, status_of
+from api.wire import BulkAnswer, DoneBody, FaultBody, ReasonBody, ResultBody
+from casework.cases.commands import Command, Done, Mistaken, Open, Outcome, Refused
+from casework.statechart.decide import Reason
+from casework.statechart.fields import DataFault
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+_MISTAKES = {
+    "unknown_case": ("没有这个案件", "there is no such case"),
+    "unknown_event": ("状态图没有这个事件", "the chart has no such event"),
+    "unknown_fact": ("没有这种事实", "the chart has no such kind of fact"),
+    "unknown_ground": ("没有这种立案事由", "the chart has no such ground for opening a case"),
+    "stale_version": ("案件已被他人更改,请查看最新版本后再操作", "the case has changed since the version you saw"),
+    "faulty_data": ("提交的数据有误", "the data given are not what the event takes"),
+    "case_busy": ("案件正被他人处理,请稍后重试", "the case is being worked on; try again"),
+}
+
+
+def etag(version: int) -> str:
+    """The entity tag of a case at this version."""
+    return f'"{version}"'
+
+
+def answer_of(outcome: Outcome, request_id: str, *, created: bool = False) -> Answer:
+    """The response to one command."""
+    match outcome:
+        case Done():
+            headers = {"ETag": etag(outcome.version)}
+            if created:
+                headers["Location"] = f"/cases/{outcome.case_id}"
+            return Answer(201 if created else 200, _encode(done_body(outcome)), headers)
+        case Refused():
+            return _refused(outcome, request_id)
+        case Mistaken():
+            return _mistaken(outcome, request_id)
+        case _:
+            raise RuntimeError("one command alone is done, refused or mistaken")
+
+
+def done_body(done: Done) -> DoneBody:
+    """As the wire says it."""
+    return DoneBody(
+        case_id=done.case_id, version=done.version, from_state=done.from_state, state=done.state, entry_id=done.entry_id
+    )
+
+
+def reason_body(reason: Reason) -> ReasonBody:
+    """As the wire says it."""
+    return ReasonBody(
+        code=reason.code, rules=reason.rules, saw=reason.saw, needs=reason.needs, zh=reason.zh, en=reason.en,
+        opens_on=reason.opens_on,
+    )  # fmt: skip
+
+
+def fault_body(fault: DataFault) -> FaultBody:
+    """As the wire says it."""
+    return FaultBody(field=fault.field, code=fault.code, zh=fault.zh, en=fault.en, rules=fault.rules)
+
+
+def _refused(outcome: Refused, request_id: str) -> Answer:
+    code = "post_not_permitted" if outcome.forbidden else "refused"
+    facts: dict[str, Any] = {
+        "case_id": outcome.case_id, "version": outcome.version, "state": outcome.state, "entry_id": outcome.entry_id,
+        "reasons": [reason_body(reason) for reason in outcome.reasons],
+    }  # fmt: skip
+    zh, en = ";".join(reason.zh for reason in outcome.reasons), "; ".join(reason.en for reason in outcome.reasons)
+    return _problem(code, request_id, zh, en, facts, outcome.version)
+
+
+def _mistaken(outcome: Mistaken, request_id: str) -> Answer:
+    zh, en = _MISTAKES[outcome.code]
+    facts: dict[str, Any] = {}
+    if outcome.case_id is not None:
+        facts["case_id"] = outcome.case_id
+    if outcome.version is not None:
+        facts["version"] = outcome.version
+    if outcome.faults:
+        facts["faults"] = [fault_body(fault) for fault in outcome.faults]
+    return _problem(outcome.code, request_id, zh, en, facts, outcome.version)
+
+
+def _problem(code: str, request_id: str, zh: str, en: str, facts: dict[str, Any], version: int | None) -> Answer:
+    headers = {} if version is None else {"ETag": etag(version)}
+    body = problem_body(code, request_id=request_id, zh=zh, en=en, facts=facts)
+    return Answer(status_of(code), body, headers, MEDIA_TYPE)
+
+
+# ── many ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def bulk_answer(commands: Sequence[Command], outcomes: Sequence[Outcome], *, atomic: bool, dry_run: bool) -> Answer:
+    """A result per case, totals by outcome and by reason."""
+    results = [_result(command, outcome) for command, outcome in zip(commands, outcomes, strict=True)]
+    reasons = Counter(reason.code for result in results for reason in result.reasons)
+    reasons.update(result.outcome for result in results if result.outcome not in _PLAIN and not result.reasons)
+    answer = BulkAnswer(
+        dry_run=dry_run, atomic=atomic, cases=len(results), results=results,
+        by_outcome=dict(sorted(Counter(result.outcome for result in results).items())),
+        by_reason=dict(sorted(reasons.items())),
+    )  # fmt: skip
+    return Answer(200, _encode(answer), {})
+
+
+_PLAIN = ("done", "not_done")
+
+
+def _result(command: Command, outcome: Outcome) -> ResultBody:
+    case_id = 0 if isinstance(command, Open) else command.case_id
+    match outcome:
+        case Done():
+            return ResultBody(
+                case_id=case_id, outcome="done", status=200, version=outcome.version, from_state=outcome.from_state,
+                state=outcome.state, entry_id=outcome.entry_id,
+            )  # fmt: skip
+        case Refused():
+            code = "post_not_permitted" if outcome.forbidden else "refused"
+            return ResultBody(
+                case_id=case_id, outcome=code, status=status_of(code), version=outcome.version, state=outcome.state,
+                entry_id=outcome.entry_id, reasons=tuple(map(reason_body, outcome.reasons)),
+            )  # fmt: skip
+        case Mistaken():
+            return ResultBody(
+                case_id=case_id, outcome=outcome.code, status=status_of(outcome.code), version=outcome.version,
+                faults=tuple(map(fault_body, outcome.faults)),
+            )  # fmt: skip
+        case _:
+            return ResultBody(case_id=case_id, outcome="not_done", status=status_of("not_done"))

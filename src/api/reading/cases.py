@@ -1,0 +1,257 @@
+"""Cases: lists, one case, its history and notes, what may be done next."""
+
+from datetime import date
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.di import Provide
+from litestar.params import Parameter
+
+from api.reading.common import (
+    CASE_LINE,
+    FILTERS,
+    Cursor,
+    Limit,
+    answers,
+    case_filter,
+    reader_of,
+)
+from casework.cases.case import Case, Facts
+from casework.cases.disclosure import DEFAULT_PURPOSE, record_read
+from casework.cases.filter import BusinessDates, CaseFilter
+from casework.cases.history import HistoryPage, NotePage, history_of_case, may_read_texts, notes_of_case
+from casework.cases.options import CaseOptions, options_of_case
+from casework.cases.queries import CasePage, Sort, find_case, page_of_cases
+from casework.database import reading, writing
+from casework.statechart.chart import Chart
+
+CaseId = Annotated[int, Parameter(ge=1, le=2**53 - 1, description="Number of the case.")]
+After = Annotated[int | None, Parameter(ge=0, le=2**53 - 1, description="`next` of the page before.")]
+SortBy = Annotated[
+    Sort, Parameter(description="A minus is descending; days past due descend as due dates ascend.")
+]
+
+
+class CaseDetail(msgspec.Struct):
+    """A case as it stands. `version` is its ETag; amounts in fen; `facts` are what guards read."""
+
+    id: int
+    institution: str
+    loan_id: str
+    borrower_id: str
+    product: str | None
+    channel_code: str | None
+    team: str | None
+    region: str | None
+    chart: str
+    state: str
+    state_zh: str
+    state_en: str
+    state_since: date
+    deadline_zh: str
+    deadline_en: str
+    live: bool
+    version: int
+    owner: str
+    handler: str
+    opened_on: date
+    opened_for: str
+    opened_by: str
+    closed_as: str | None
+    principal_at_opening_fen: int
+    oldest_due_date: date | None
+    days_past_due: int
+    business_date: date
+    bucket: str
+    overdue_principal_fen: int
+    overdue_interest_fen: int
+    overdue_penalty_fen: int
+    overdue_fen: int
+    outstanding_principal_fen: int
+    facts: Facts
+    audit_seq: int
+    audit_head: str
+
+
+_PAGE = {"items": [CASE_LINE], "next": "WyI5YzBiMWY3ZDJhNGU2YzgxIixudWxsLDEyMDdd"}
+_DETAIL = {
+    **{key: value for key, value in CASE_LINE.items() if key != "last_entry_at"},
+    "chart": "overdue_loan@1", "state_zh": "电话催收", "state_en": "Phone collection", "opened_by": "system",
+    "deadline_zh": "第五个未接通日", "deadline_en": "fifth failed day", "business_date": "2026-03-09",
+    "facts": {"attempt_days": [["2026-03-08", 2, False]]}, "audit_seq": 6, "audit_head": "5f" * 32,
+}  # fmt: skip
+_HISTORY = {
+    "items": [
+        {
+            "entry_id": "case:1207:3", "seq": 3, "event": "case.step.start_visit", "zh": "发起上门",
+            "en": "Start a home visit", "actor": "S0012", "via": "api",
+            "recorded_at": "2026-03-09T08:15:02.114523Z", "from_state": "phone_collection", "to_state": "home_visit", "reason_code": None,
+            "rules": ["1.3.2a"], "data": {"given": {"address_kind": "home", "visit_on": "2026-03-10"}},
+            "committed": ["address"], "texts": {"address": "武汉市江岸区***"},
+        }
+    ],
+    "next": None,
+}  # fmt: skip
+_NOTES = {
+    "items": [{"entry_id": "case:1207:5", "seq": 5, "actor": "S0012",
+               "recorded_at": "2026-03-09T08:20:00.000001Z", "text": "客户称月底还款"}],
+    "next": None,
+}  # fmt: skip
+_OPTIONS = {
+    "case_id": 1207, "version": 6, "state": "phone_collection", "business_date": "2026-03-09",
+    "chart": "overdue_loan@1", "policy": "2024-01-01",
+    "events": [
+        {
+            "event": "place", "zh": "委外", "en": "Place with an agency", "allowed": False,
+            "reasons": [{"code": "dpd_at_least", "rules": ["3.2"], "saw": {"days_past_due": 8},
+                         "needs": {"days_at_least": 31}, "zh": "逾期8天,须满31天",
+                         "en": "DPD is 8; at least 31 is needed", "opens_on": "2026-04-01"}],
+            "data": [{"name": "agency", "type": "ref", "zh": "委外机构", "en": "agency", "required": True}],
+            "posts": ["agency_post", "basic_risk_manager"], "leads_to": ["outsourced"],
+            "opens_on": "2026-04-01", "rules": ["3.2"],
+        }
+    ],
+    "facts": [{"kind": "promise", "zh": "还款承诺", "en": "Promise to pay", "allowed": True,
+               "data": [{"name": "amount_fen", "type": "fen", "zh": "承诺金额", "en": "amount promised",
+                         "required": True}],
+               "posts": ["phone_collector"], "rules": ["1.3.1d"]}],
+}  # fmt: skip
+
+
+@get(
+    "/cases",
+    sync_to_thread=True,
+    dependencies={"wanted": Provide(case_filter, sync_to_thread=False)},
+    responses=answers(CasePage, _PAGE, "filter_malformed", "cursor_malformed", "invalid_request"),
+    tags=["cases"],
+)
+def cases(
+    request: Request[Any, Any, Any],
+    wanted: CaseFilter,
+    sort: SortBy = "id",
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> CasePage:
+    """Cases by filter and sort, page by page."""
+    serving, _ = reader_of(request, *FILTERS, "sort", "limit", "cursor")
+    with reading(serving.engine) as conn:
+        dates = BusinessDates(conn, serving.branch)
+        return page_of_cases(conn, dates, wanted, sort=sort, limit=limit, cursor=cursor)
+
+
+@get(
+    "/me/cases",
+    sync_to_thread=True,
+    responses=answers(CasePage, _PAGE, "filter_malformed", "cursor_malformed", "invalid_request"),
+    tags=["cases"],
+)
+def my_cases(
+    request: Request[Any, Any, Any],
+    live: Annotated[bool, Parameter(description="Open or written off; false shows the others.")] = True,
+    sort: SortBy = "oldest_due_date",
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> CasePage:
+    """The cases that the caller owns or handles."""
+    serving, actor = reader_of(request, "live", "sort", "limit", "cursor")
+    wanted = CaseFilter(worked_by=actor.id, live=live)
+    with reading(serving.engine) as conn:
+        dates = BusinessDates(conn, serving.branch)
+        return page_of_cases(conn, dates, wanted, sort=sort, limit=limit, cursor=cursor)
+
+
+@get(
+    "/cases/{case_id:int}",
+    sync_to_thread=True,
+    responses=answers(CaseDetail, _DETAIL, "unknown_case"),
+    tags=["cases"],
+)
+def case(request: Request[Any, Any, Any], case_id: CaseId) -> Response[CaseDetail]:
+    """One case as it stands; its version is the ETag that a change names in If-Match."""
+    serving, _ = reader_of(request)
+    with reading(serving.engine, snapshot=True) as conn:
+        found = find_case(conn, case_id)
+        today = BusinessDates(conn, serving.branch).of(found.institution)
+    detail = detail_of(found, serving.branch.rulebook.chart, today)
+    return Response(detail, headers={"ETag": f'"{found.version}"'})
+
+
+@get(
+    "/cases/{case_id:int}/history",
+    sync_to_thread=True,
+    responses=answers(HistoryPage, _HISTORY, "unknown_case", "filter_malformed", "invalid_request"),
+    tags=["cases"],
+)
+def case_history(
+    request: Request[Any, Any, Any],
+    case_id: CaseId,
+    after: After = None,
+    limit: Limit = 50,
+    newest_first: bool = False,
+) -> HistoryPage:
+    """The case's entries; texts are opened for those who may read them, and that is an entry itself."""
+    serving, actor = reader_of(request, "after", "limit", "newest_first")
+    with reading(serving.engine, snapshot=True) as conn:
+        found = find_case(conn, case_id)
+        page = history_of_case(
+            conn, serving.branch, case_id, actor, after=after, limit=limit, newest_first=newest_first
+        )
+    _on_record(request, found, {name for item in page.items for name in item.texts})
+    return page
+
+
+@get(
+    "/cases/{case_id:int}/notes",
+    sync_to_thread=True,
+    responses=answers(NotePage, _NOTES, "unknown_case", "filter_malformed", "invalid_request"),
+    tags=["cases"],
+)
+def case_notes(
+    request: Request[Any, Any, Any], case_id: CaseId, before: After = None, limit: Limit = 50
+) -> NotePage:
+    """The case's notes, newest first; opening them is an entry itself."""
+    serving, actor = reader_of(request, "before", "limit")
+    with reading(serving.engine, snapshot=True) as conn:
+        found = find_case(conn, case_id)
+        page = notes_of_case(conn, serving.branch, case_id, actor, before=before, limit=limit)
+    _on_record(request, found, {"note"} if page.items and may_read_texts(actor) else set())
+    return page
+
+
+@get(
+    "/cases/{case_id:int}/options",
+    sync_to_thread=True,
+    responses=answers(CaseOptions, _OPTIONS, "unknown_case"),
+    tags=["cases"],
+)
+def case_options(request: Request[Any, Any, Any], case_id: CaseId) -> Response[CaseOptions]:
+    """What the caller may do next with the case: each event and fact, every reason why not, and from when."""
+    serving, actor = reader_of(request)
+    with reading(serving.engine, snapshot=True) as conn:
+        found = find_case(conn, case_id)
+        options = options_of_case(conn, serving.branch, BusinessDates(conn, serving.branch), found, actor)
+    return Response(options, headers={"ETag": f'"{found.version}"'})
+
+
+def _on_record(request: Request[Any, Any, Any], found: Case, fields: set[str]) -> None:
+    """Say in the log what the caller is about to be shown; before it is shown."""
+    if fields:
+        serving, actor = reader_of(request, *request.query_params)
+        with writing(serving.engine) as conn:
+            record_read(conn, serving.branch, actor, [found.borrower_id], fields, purpose=DEFAULT_PURPOSE)
+
+
+def detail_of(found: Case, chart: Chart, today: date) -> CaseDetail:
+    """A case in its wire form, with the labels of its state."""
+    state = chart.states[found.state]
+    beside: dict[str, Any] = {
+        "state_zh": state.zh, "state_en": state.en, "deadline_zh": state.deadline_zh,
+        "deadline_en": state.deadline_en, "days_past_due": found.days_past_due(today), "business_date": today,
+        "audit_head": found.audit_head.hex(),
+    }  # fmt: skip
+    values = {
+        name: beside[name] if name in beside else getattr(found, name)
+        for name in CaseDetail.__struct_fields__
+    }
+    return CaseDetail(**values)

@@ -1,0 +1,99 @@
+"""What the reading routes share: who reads, the query parameters of lists, how a route shows its answers."""
+
+from collections.abc import Collection
+from typing import Annotated, Any
+
+from litestar import Request
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import Parameter
+
+from api.auth import actor_of
+from api.problems import problem_responses
+from api.serving import Serving, serving_of
+from casework.cases.filter import CaseFilter, filter_malformed
+from casework.cases.queries import MAX_PAGE
+from casework.errors import CallerError
+from casework.staff.actor import Actor
+
+Limit = Annotated[int, Parameter(ge=1, le=MAX_PAGE, description="Rows on a page, at most 200.")]
+Cursor = Annotated[
+    str | None, Parameter(max_length=400, description="`next` of the page before; opaque, of this list only.")
+]
+_Codes = Annotated[list[str] | None, Parameter(max_items=20)]
+_Code = Annotated[str | None, Parameter(max_length=64)]
+_Days = Annotated[int | None, Parameter(ge=0, le=36_500)]
+_Fen = Annotated[int | None, Parameter(ge=0, le=2**53 - 1)]
+
+FILTERS = frozenset(CaseFilter.__struct_fields__)
+
+
+def reader_of(request: Request[Any, Any, Any], *parameters: str) -> tuple[Serving, Actor]:
+    """Who reads and what serves him; any post may read cases (403 without one).
+
+    `parameters` are the query parameters that the route knows: an unknown one is told, because a mistyped
+    filter would quietly show everything.
+    """
+    actor = actor_of(request)
+    if not actor.posts:
+        raise CallerError("post_not_permitted", "您没有任何岗位", "you hold no post")
+    check_parameters(request, parameters)
+    return serving_of(request), actor
+
+
+def check_parameters(request: Request[Any, Any, Any], known: Collection[str]) -> None:
+    """CallerError `filter_malformed` for a query parameter that is not `known`."""
+    unknown = sorted(set(request.query_params) - set(known))
+    if unknown:
+        raise filter_malformed(unknown[0][:64], f"left out; known are {', '.join(sorted(known)) or 'none'}")
+
+
+def case_filter(
+    *,
+    state: _Codes = None,
+    bucket: _Codes = None,
+    owner: _Code = None,
+    handler: _Code = None,
+    worked_by: Annotated[str | None, Parameter(max_length=64, description="Owner or handler.")] = None,
+    team: _Code = None,
+    region: _Code = None,
+    product: _Code = None,
+    institution: _Code = None,
+    borrower_id: _Code = None,
+    loan_id: _Code = None,
+    live: Annotated[bool | None, Parameter(description="Open or written off.")] = None,
+    dpd_min: _Days = None,
+    dpd_max: _Days = None,
+    overdue_fen_min: _Fen = None,
+    overdue_fen_max: _Fen = None,
+) -> CaseFilter:
+    """The filter that a request's query names; for `Provide`."""
+    return CaseFilter(
+        state=tuple(state or ()), bucket=tuple(bucket or ()), owner=owner, handler=handler,
+        worked_by=worked_by, team=team, region=region, product=product, institution=institution,
+        borrower_id=borrower_id, loan_id=loan_id, live=live, dpd_min=dpd_min, dpd_max=dpd_max, overdue_fen_min=overdue_fen_min,
+        overdue_fen_max=overdue_fen_max,
+    )  # fmt: skip
+
+
+def answers(
+    kind: Any, example: Any, *codes: str, media_type: str = "application/json"
+) -> dict[int, ResponseSpec]:
+    """`responses=` of a route: what it answers with an example, and the problems it may answer."""
+    shown = ResponseSpec(
+        data_container=kind, generate_examples=False, media_type=media_type, description="As asked for",
+        examples=[Example(id="example", summary="An example", value=example)],
+    )  # fmt: skip
+    return {200: shown, **problem_responses(*codes, "post_not_permitted")}
+
+
+CASE_LINE: dict[str, Any] = {
+    "id": 1207, "institution": "wuhan", "loan_id": "L2024000917", "borrower_id": "B000731",
+    "product": "consumer", "channel_code": "CH03", "team": "T2", "region": "R1", "state": "phone_collection",
+    "state_since": "2026-03-02", "live": True, "version": 6, "owner": "S0012", "handler": "S0012",
+    "opened_on": "2026-03-02", "opened_for": "arrears", "closed_as": None,
+    "principal_at_opening_fen": 6250000, "oldest_due_date": "2026-03-01", "bucket": "M1",
+    "overdue_principal_fen": 208333,
+    "overdue_interest_fen": 31250, "overdue_penalty_fen": 412, "overdue_fen": 239995,
+    "outstanding_principal_fen": 6250000, "last_entry_at": "2026-03-09T08:15:02.114523Z", "days_past_due": 8,
+}  # fmt: skip

@@ -1,0 +1,75 @@
+"""The lists as files: CSV and XLSX of the same filters."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.di import Provide
+from litestar.params import Parameter
+
+from api.reading.common import FILTERS, answers, case_filter, reader_of
+from casework.cases.export import MAX_ROWS, Lang, cases_csv, cases_xlsx
+from casework.cases.filter import BusinessDates, CaseFilter
+from casework.cases.queries import CaseLine, Sort, walk_cases
+from casework.clock import now, utc_text
+from casework.database import reading
+
+CSV = "text/csv; charset=utf-8"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+Language = Annotated[Lang, Parameter(description="Language of headers and labels.")]
+
+
+@get(
+    "/cases.csv",
+    sync_to_thread=True,
+    dependencies={"wanted": Provide(case_filter, sync_to_thread=False)},
+    responses=answers(
+        str, "案件编号,贷款编号,…\r\n1207,L2024000917,…\r\n", "filter_malformed", media_type="text/csv"
+    ),
+    tags=["cases"],
+)
+def cases_as_csv(
+    request: Request[Any, Any, Any], wanted: CaseFilter, sort: Sort = "id", lang: Language = "zh"
+) -> Response[bytes]:
+    """The cases of a filter as CSV, at most 20,000; a last row and `Casework-Cut` say if there are more."""
+    lines, cut = _lines(request, wanted, sort)
+    serving, _ = reader_of(request, *FILTERS, "sort", "lang")
+    body = cases_csv(lines, serving.branch.rulebook.chart, lang, cut=cut)
+    return _file(body, CSV, "cases.csv", cut=cut)
+
+
+@get(
+    "/cases.xlsx",
+    sync_to_thread=True,
+    dependencies={"wanted": Provide(case_filter, sync_to_thread=False)},
+    responses=answers(bytes, "(a workbook)", "filter_malformed", media_type=XLSX),
+    tags=["cases"],
+)
+def cases_as_xlsx(
+    request: Request[Any, Any, Any], wanted: CaseFilter, sort: Sort = "id", lang: Language = "zh"
+) -> Response[bytes]:
+    """The cases of a filter as a workbook, at most 20,000; its sheet of notes says if there are more."""
+    lines, cut = _lines(request, wanted, sort)
+    serving, _ = reader_of(request, *FILTERS, "sort", "lang")
+    names = {"zh": ("筛选", "排序", "导出时间"), "en": ("Filter", "Sort", "Made at")}[lang]
+    asked = msgspec.json.encode(wanted).decode()
+    notes = dict(zip(names, (asked, sort, utc_text(now())), strict=True))
+    body = cases_xlsx(lines, serving.branch.rulebook.chart, lang, cut=cut, notes=notes)
+    return _file(body, XLSX, "cases.xlsx", cut=cut)
+
+
+def _lines(request: Request[Any, Any, Any], wanted: CaseFilter, sort: Sort) -> tuple[list[CaseLine], bool]:
+    serving, _ = reader_of(request, *FILTERS, "sort", "lang")
+    with reading(serving.engine, snapshot=True) as conn:
+        dates = BusinessDates(conn, serving.branch)
+        chunks = walk_cases(conn, dates, wanted, sort=sort, at_most=MAX_ROWS + 1)
+        lines = [line for chunk in chunks for line in chunk]
+    return lines[:MAX_ROWS], len(lines) > MAX_ROWS
+
+
+def _file(body: bytes, media_type: str, name: str, *, cut: bool) -> Response[bytes]:
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Casework-Cut": "true" if cut else "false",
+    }
+    return Response(body, media_type=media_type, headers=headers)

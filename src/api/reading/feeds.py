@@ -1,0 +1,160 @@
+"""Runs of the feed and the rows they set aside."""
+
+import csv
+import io
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.params import Parameter
+
+from api.reading.common import answers, reader_of
+from casework.database import reading
+from casework.errors import CallerError
+from casework.feed.aside import aside_csv, aside_of
+from casework.feed.headers import understand
+from casework.feed.run import Run, one_run, runs
+from casework.personal import mask
+
+RunId = Annotated[int, Parameter(ge=1, le=2**53 - 1, description="Number of the run.")]
+Kind = Literal["loans", "overdue", "contacts", "repayments"]
+_PERSONAL = frozenset({"borrower_name", "id_number", "person_name", "phone", "address"})
+
+
+class AsideView(msgspec.Struct):
+    """A row set aside: where it stood and what is wrong with it; its cells are in the CSV."""
+
+    id: int
+    kind: str
+    line: int
+    column: str | None
+    code: str
+    text: str
+
+
+class AsidePage(msgspec.Struct):
+    """One page; `next` is the `after` of the page that follows, none at the end."""
+
+    items: list[AsideView]
+    next: int | None
+
+
+class RunPage(msgspec.Struct):
+    """Runs, the newest first; `next` is the `before` of the page that follows, none at the end."""
+
+    items: list[Run]
+    next: int | None
+
+
+_RUN = {
+    "id": 31, "institution": "wuhan", "as_of": "2026-03-09", "status": "applied", "correction": False,
+    "digest": "5f" * 32, "actor_id": "system", "via": "cli", "started_at": "2026-03-10T00:10:00.000000Z",
+    "finished_at": "2026-03-10T00:10:02.418000Z", "refusal": None,
+    "files": [{"name": "overdue.csv", "kind": "overdue", "rows": 1500, "sha256": "5f" * 32}],
+    "figures": {"overdue": 1500, "opened": 31, "gone": 12},
+}  # fmt: skip
+_ASIDE = {
+    "items": [{"id": 7, "kind": "overdue", "line": 18, "column": "oldest_due_date", "code": "due_after_as_of",
+               "text": "到期日晚于数据日 / due after the feed's day"}],
+    "next": None,
+}  # fmt: skip
+
+
+@get(
+    "/feeds",
+    sync_to_thread=True,
+    responses=answers(RunPage, {"items": [_RUN], "next": None}, "invalid_request", "filter_malformed"),
+    tags=["feeds"],
+)
+def feed_runs(
+    request: Request[Any, Any, Any],
+    before: Annotated[
+        int | None, Parameter(ge=0, le=2**53 - 1, description="`next` of the page before.")
+    ] = None,
+    limit: Annotated[int, Parameter(ge=1, le=200, description="Runs on a page.")] = 50,
+) -> RunPage:
+    """Every run, whatever became of it, the newest first."""
+    serving, _ = reader_of(request, "before", "limit")
+    with reading(serving.engine) as conn:
+        found = runs(conn, every=True)
+    earlier = [run for run in reversed(found) if before is None or run.id < before]
+    return RunPage(earlier[:limit], earlier[limit - 1].id if len(earlier) > limit else None)
+
+
+@get("/feeds/{run_id:int}", sync_to_thread=True, responses=answers(Run, _RUN, "unknown_run"), tags=["feeds"])
+def feed_run(request: Request[Any, Any, Any], run_id: RunId) -> Run:
+    """One run: who, when, which files, and what came of it."""
+    serving, _ = reader_of(request)
+    with reading(serving.engine) as conn:
+        return _known(one_run(conn, run_id), run_id)
+
+
+@get(
+    "/feeds/{run_id:int}/set-aside",
+    sync_to_thread=True,
+    responses=answers(AsidePage, _ASIDE, "unknown_run", "invalid_request", "filter_malformed"),
+    tags=["feeds"],
+)
+def set_aside_rows(
+    request: Request[Any, Any, Any],
+    run_id: RunId,
+    kind: Kind | None = None,
+    after: Annotated[int, Parameter(ge=0, le=2**53 - 1)] = 0,
+    limit: Annotated[int, Parameter(ge=1, le=200)] = 50,
+) -> AsidePage:
+    """The rows a run set aside: line, column and reason."""
+    serving, _ = reader_of(request, "kind", "after", "limit")
+    with reading(serving.engine, snapshot=True) as conn:
+        _known(one_run(conn, run_id), run_id)
+        found = aside_of(conn, run_id, kind, after=after, limit=limit + 1)
+    items = [AsideView(row.id, row.kind, row.line, row.column, row.code, row.text) for row in found[:limit]]
+    return AsidePage(items, items[-1].id if len(found) > limit else None)
+
+
+@get(
+    "/feeds/{run_id:int}/set-aside.csv",
+    sync_to_thread=True,
+    responses=answers(str, "loan_id,oldest_due_date,…\r\n", "unknown_run", "invalid_request",
+                      "filter_malformed", media_type="text/csv"),
+    tags=["feeds"],
+)  # fmt: skip
+def set_aside_as_csv(
+    request: Request[Any, Any, Any], run_id: RunId, kind: Kind = "overdue"
+) -> Response[bytes]:
+    """The rows of one file that a run set aside, as a CSV to be mended and fed again; personal cells masked.
+
+    Whole personal cells come out of `casework feed set-aside`, on the machine that has the keys.
+    """
+    serving, _ = reader_of(request, "kind")
+    with reading(serving.engine, snapshot=True) as conn:
+        _known(one_run(conn, run_id), run_id)
+        text = aside_csv(conn, serving.branch.vault, run_id, kind)
+    body = _masked(kind, text).encode("utf-8-sig")
+    headers = {"Content-Disposition": f'attachment; filename="set-aside-{run_id}-{kind}.csv"'}
+    return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _masked(kind: Kind, text: str) -> str:
+    """The CSV with the personal columns masked. A row whose cells do not fit its header is masked whole."""
+    read = list(csv.reader(io.StringIO(text, newline="")))
+    if not read or kind not in ("loans", "contacts"):
+        return text
+    personal = {
+        place: name for name, place in understand(kind, read[0]).positions.items() if name in _PERSONAL
+    }
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(read[0])
+    for cells in read[1:]:
+        writer.writerow(
+            [mask(personal[at], cell) if at in personal else cell for at, cell in enumerate(cells)]
+        )
+    return out.getvalue()
+
+
+def _known(found: Run | None, run_id: int) -> Run:
+    if found is None:
+        raise CallerError(
+            "unknown_run", f"没有编号为{run_id}的导入", f"there is no run {run_id}", run_id=run_id
+        )
+    return found

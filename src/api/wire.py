@@ -1,0 +1,146 @@
+"""What the changing routes take and answer, as msgspec structs: validated on the way in, the OpenAPI's source."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any
+
+import msgspec
+from litestar.openapi.spec import Example
+from msgspec import Meta
+
+Code = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
+Id = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+Version = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+Data = Annotated[dict[str, Any], Meta(max_length=64)]
+
+MAX_CASES = 1_000
+
+
+class EventBody(msgspec.Struct, forbid_unknown_fields=True):
+    """An event of the chart and the data it takes (`GET /cases/{id}/options` lists both)."""
+
+    event: Code
+    data: Data = {}
+
+
+class FactBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A typed fact of a case: its kind, the business date it happened on, and the reference of its evidence."""
+
+    kind: Code
+    on: date
+    evidence: Annotated[str, Meta(min_length=1, max_length=128)]
+    data: Data = {}
+
+
+class NoteBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A note on a case; its text is kept sealed, the log holds its commitment."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=2_000)]
+
+
+class OpeningBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A case opened by hand, on a ground of the chart (misuse, finding)."""
+
+    loan_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:/-]{1,64}$", max_length=64)]
+    ground: Code
+    data: Data = {}
+
+
+class CaseRef(msgspec.Struct, forbid_unknown_fields=True):
+    """A case of a bulk request; with `version`, only if it is still at that version."""
+
+    id: Id
+    version: Version | None = None
+
+
+class DoneBody(msgspec.Struct, kw_only=True):
+    """It happened. `version` is the case's new one (also in the ETag); `entry_id` the audit entry that says so."""
+
+    case_id: int
+    version: int
+    from_state: str | None
+    state: str
+    entry_id: str
+
+
+class ReasonBody(msgspec.Struct, kw_only=True):
+    """One reason why not; `opens_on` is the day from which time alone will have satisfied it."""
+
+    code: str
+    rules: tuple[str, ...]
+    saw: Mapping[str, Any]
+    needs: Mapping[str, Any]
+    zh: str
+    en: str
+    opens_on: date | None
+
+
+class FaultBody(msgspec.Struct, kw_only=True):
+    """What is wrong with one field of the data."""
+
+    field: str
+    code: str
+    zh: str
+    en: str
+    rules: tuple[str, ...] = ()
+
+
+class ResultBody(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What became of one case of a bulk request; `status` is what it would have been answered with alone."""
+
+    case_id: int
+    outcome: str
+    status: int
+    version: int | None = None
+    from_state: str | None = None
+    state: str | None = None
+    entry_id: str | None = None
+    reasons: tuple[ReasonBody, ...] = ()
+    faults: tuple[FaultBody, ...] = ()
+
+
+class BulkAnswer(msgspec.Struct, kw_only=True):
+    """Totals and a result per case. `by_outcome` and `by_reason` count cases; a case may have several reasons."""
+
+    dry_run: bool
+    atomic: bool
+    cases: int
+    by_outcome: dict[str, int]
+    by_reason: dict[str, int]
+    results: list[ResultBody]
+
+
+class RunStarted(msgspec.Struct, kw_only=True):
+    """An import has begun; follow it at `location`."""
+
+    run: int
+    status: str
+    location: str
+
+
+DONE_EXAMPLE = Example(
+    summary="done",
+    value={"case_id": 17, "version": 4, "from_state": "home_visit", "state": "phone_collection", "entry_id": "case:17:6"},
+)
+EVENT_EXAMPLES = [
+    Example(id="reached", summary="debtor reached", value={"event": "reached"}),
+    Example(
+        id="start_visit", summary="start a home visit",
+        value={"event": "start_visit", "data": {"address_kind": "home", "address": "江岸区示例路1号", "visit_on": "2026-01-12"}},
+    ),
+]  # fmt: skip
+FACT_EXAMPLES = [
+    Example(
+        id="contact_attempt", summary="an unanswered call",
+        value={"kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:2026-0001",
+               "data": {"channel": "phone", "outcome": "unanswered"}},
+    ),
+]  # fmt: skip
+NOTE_EXAMPLES = [Example(id="note", summary="a note", value={"text": "客户表示月底还款"})]
+OPENING_EXAMPLES = [
+    Example(
+        id="misuse", summary="misuse of the loan",
+        value={"loan_id": "L2026000017", "ground": "misuse",
+               "data": {"finding": "insp:2026-014", "recall_demand": "doc:2026-0331"}},
+    ),
+]  # fmt: skip

@@ -1,0 +1,292 @@
+"""The one writer of a process: requests that arrive together share a transaction.
+
+No timer: the writer takes everything that waits, runs it, commits, answers, and looks again; an idle service adds no
+delay. A case that another process holds sends its job to the slow lane, which waits for it alone. If a shared batch fails
+for a reason that is not the database's own, its jobs run again one at a time, so that nobody pays for a stranger's mistake.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from api import idempotency
+from api.idempotency import Answer, Key
+from api.logs import log_bug
+from api.metrics import Metrics
+from casework import rows
+from casework.cases.advance import advance
+from casework.cases.commands import Command, Done, Fire, Measure, Mistaken, Note, Open, Outcome, Record, Refused
+from casework.clock import Clock, now
+from casework.database import writing
+from casework.errors import CallerError, TryAgain
+from casework.startup import Started
+
+MAX_BATCH = 256
+MAX_WAITING = 2_048
+_TRIES = 3
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """Commands that belong to one request, and how its answer is made of their outcomes (in the writer's thread)."""
+
+    commands: Sequence[Command]
+    answer: Callable[[list[Outcome]], Answer]
+    key: Key | None = None
+    atomic: bool = False
+    dry_run: bool = False
+    alone: bool = False  # a transaction of its own, in the slow lane
+    request_id: str = "-"
+    loop: asyncio.AbstractEventLoop | None = None
+    future: "asyncio.Future[Answer] | None" = None
+    result: Answer | BaseException | None = field(default=None)
+
+
+class Writer:
+    """Two threads: the fast lane takes everything, the slow lane what has to wait or is large."""
+
+    def __init__(self, started: Started, metrics: Metrics, *, clock: Clock = now) -> None:
+        self._started = started
+        self._metrics = metrics
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._fast_wake = threading.Condition(self._lock)
+        self._slow_wake = threading.Condition(self._lock)
+        self._fast: deque[Job] = deque()
+        self._slow: deque[Job] = deque()
+        self._keys: set[tuple[str, str]] = set()
+        self._stopping = self._fast_ended = False
+        self._first_lock: rows.Lock = "wait" if started.engine.dialect.name == "sqlite" else "skip"
+        self._threads = [
+            threading.Thread(target=self._run_fast, name="casework-writer", daemon=True),
+            threading.Thread(target=self._run_slow, name="casework-writer-slow", daemon=True),
+        ]
+
+    # ── for the event loop ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Begin to write."""
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether both lanes run."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def stop(self) -> None:
+        """Write all that waits, then end; blocks until it is done."""
+        with self._lock:
+            self._stopping = True
+            self._fast_wake.notify_all()
+            self._slow_wake.notify_all()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+
+    async def write(self, job: Job) -> Answer:
+        """The job's answer once it is committed; CallerError, TryAgain, or the bug that came of it."""
+        job.loop = asyncio.get_running_loop()
+        job.future = job.loop.create_future()
+        lane, wake = (self._slow, self._slow_wake) if job.alone else (self._fast, self._fast_wake)
+        with self._lock:
+            self._admit(job)
+            lane.append(job)
+            wake.notify()
+        return await job.future
+
+    def _admit(self, job: Job) -> None:
+        if self._stopping:
+            raise TryAgain("shutting_down", "the service is stopping", retry_after_s=5)
+        if len(self._fast) + len(self._slow) >= MAX_WAITING:
+            raise TryAgain("overloaded", "too much work is waiting")
+        if job.key is not None:
+            if job.key.name in self._keys:
+                raise idempotency.running()
+            self._keys.add(job.key.name)
+
+    # ── the lanes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run_fast(self) -> None:
+        while batch := self._take():
+            self._metrics.queue.set(len(self._fast) + len(self._slow))
+            self._write_together(batch)
+            self._deliver(batch)
+        with self._lock:
+            self._fast_ended = True
+            self._slow_wake.notify_all()  # the slow lane ends only after this one
+
+    def _take(self) -> list[Job]:
+        with self._lock:
+            while not self._fast:
+                if self._stopping:
+                    return []
+                self._fast_wake.wait()
+            return [self._fast.popleft() for _ in range(min(len(self._fast), MAX_BATCH))]
+
+    def _run_slow(self) -> None:
+        while True:
+            with self._lock:
+                while not self._slow:
+                    if self._fast_ended:
+                        return
+                    self._slow_wake.wait()
+                job = self._slow.popleft()
+            self._write_alone(job)
+            self._deliver([job])
+
+    def _write_together(self, batch: list[Job]) -> None:
+        try:
+            self._transaction(batch, self._first_lock)
+            return
+        except TryAgain as failure:
+            if failure.code != "database_busy":
+                for job in batch:
+                    job.result = failure
+                return
+        except Exception as error:  # noqa: BLE001  # told apart one at a time
+            if len(batch) == 1 and not isinstance(error, IntegrityError):
+                self._failed(batch[0], error)
+                return
+        for job in batch:
+            self._write_alone(job)
+
+    def _write_alone(self, job: Job) -> None:
+        for attempt in range(_TRIES):
+            try:
+                self._transaction([job], "wait")
+                return
+            except TryAgain as failure:
+                job.result = failure
+                if failure.code != "database_busy":
+                    return
+            except IntegrityError as error:
+                # Another process opened a case of the same loan in between: the next look sees it.
+                if attempt == _TRIES - 1:
+                    self._failed(job, error)
+            except Exception as error:  # noqa: BLE001  # the caller gets a 500, the log the place
+                self._failed(job, error)
+                return
+
+    def _failed(self, job: Job, error: Exception) -> None:
+        if not isinstance(error, CallerError):
+            log_bug(job.request_id, error)
+            error = Failed()
+        job.result = error
+
+    def _transaction(self, jobs: list[Job], lock: rows.Lock) -> None:
+        """One transaction; results are set only for what it decided. Jobs whose case is held elsewhere change lanes."""
+        committing = False
+        try:
+            with writing(self._started.engine) as conn:
+                results, counts = self._decide(conn, jobs, lock)
+                committing = True
+        except TryAgain as failure:
+            if committing and failure.code == "database_gone":
+                raise TryAgain("outcome_unknown", "lost during the commit", retry_after_s=5) from failure
+            raise
+        for job, result in results:
+            job.result = result
+        if counts:
+            self._metrics.batch.observe(len(counts))
+            for event, outcome in counts:
+                self._metrics.command(event, outcome)
+
+    def _decide(
+        self, conn: Connection, jobs: list[Job], lock: rows.Lock
+    ) -> tuple[list[tuple[Job, Answer | CallerError]], list[tuple[str, str]]]:
+        moment = self._clock()
+        known = idempotency.claim(conn, [job.key for job in jobs if job.key is not None], moment)
+        results: list[tuple[Job, Answer | CallerError]] = []
+        fresh: list[Job] = []
+        for job in jobs:
+            first = known.get(job.key.name) if job.key is not None else None
+            if first is None:
+                fresh.append(job)
+            else:
+                results.append((job, first))
+        if not fresh:
+            return results, []
+        stored: list[tuple[Key, Answer]] = []
+        counts: list[tuple[str, str]] = []
+        for job, outcomes in zip(fresh, self._advance(conn, fresh, lock), strict=True):
+            if lock == "skip" and any(isinstance(one, Mistaken) and one.code == "case_busy" for one in outcomes):
+                continue  # no result: the slow lane will wait for the case
+            answer = job.answer(outcomes)
+            results.append((job, answer))
+            if not job.dry_run:
+                counts += map(self._counted, job.commands, outcomes)
+                if job.key is not None:
+                    stored.append((job.key, answer))
+        idempotency.store(conn, stored, moment)
+        return results, counts
+
+    def _advance(self, conn: Connection, jobs: list[Job], lock: rows.Lock) -> list[list[Outcome]]:
+        commands = [command for job in jobs for command in job.commands]
+        first = jobs[0]
+        outcomes = advance(
+            conn, commands, self._started.branch, clock=self._clock, lock=lock, atomic=first.atomic, dry_run=first.dry_run
+        )
+        places = iter(outcomes)
+        return [[next(places) for _ in job.commands] for job in jobs]
+
+    def _counted(self, command: Command, outcome: Outcome) -> tuple[str, str]:
+        """Event and outcome as the metrics name them; what the chart does not know has one name: it is bounded."""
+        chart = self._started.branch.rulebook.chart
+        event = "measure"
+        match command:
+            case Fire():
+                event = command.event if command.event in chart.events else "(unknown)"
+            case Record():
+                event = f"fact:{command.kind}" if command.kind in chart.facts else "(unknown)"
+            case Open():
+                event = f"open:{command.ground}" if command.ground in chart.openings else "(unknown)"
+            case Note():
+                event = "note"
+            case Measure():
+                pass  # only the feed measures
+        match outcome:
+            case Done():
+                return event, "done"
+            case Refused():
+                return event, "forbidden" if outcome.forbidden else "refused"
+            case Mistaken():
+                return event, outcome.code
+            case _:
+                return event, "not_done"
+
+    # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _deliver(self, batch: list[Job]) -> None:
+        """Hand answers back to the event loop: one call for all of them."""
+        done = [job for job in batch if job.result is not None]
+        with self._lock:
+            for job in done:
+                if job.key is not None:
+                    self._keys.discard(job.key.name)
+            waiting = [job for job in batch if job.result is None]
+            if waiting:
+                self._slow.extend(waiting)
+                self._slow_wake.notify()
+        loop = next((job.loop for job in done if job.loop is not None), None)
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, done)
+
+
+class Failed(Exception):  # noqa: N818  # it is what happened, already logged where it happened
+    """A bug met in the writer; the log has its place."""
+
+
+def _resolve(jobs: list[Job]) -> None:
+    for job in jobs:
+        if job.future is None or job.future.done():
+            continue
+        if isinstance(job.result, Answer):
+            job.future.set_result(job.result)
+        elif job.result is not None:
+            job.future.set_exception(job.result)

@@ -1,0 +1,140 @@
+"""Lists of cases as CSV and XLSX: the same rows, readable columns, amounts in yuan with two places. Pure."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any, Literal, NamedTuple
+
+import xlsxwriter
+
+from casework.cases.queries import CaseLine
+from casework.money import yuan_text
+from casework.statechart.chart import Chart
+
+MAX_ROWS = 20_000
+Lang = Literal["zh", "en"]
+
+
+class _Column(NamedTuple):
+    field: str
+    zh: str
+    en: str
+    width: int
+
+
+_COLUMNS = (
+    _Column("id", "案件编号", "Case", 10),
+    _Column("loan_id", "贷款编号", "Loan", 20),
+    _Column("borrower_id", "借款人编号", "Borrower", 16),
+    _Column("state", "状态", "State", 14),
+    _Column("state_since", "进入状态日期", "In state since", 12),
+    _Column("days_past_due", "逾期天数", "Days past due", 9),
+    _Column("bucket", "账龄", "Bucket", 7),
+    _Column("oldest_due_date", "最早应还日", "Oldest due date", 12),
+    _Column("overdue_fen", "逾期总额(元)", "Overdue (yuan)", 14),
+    _Column("overdue_principal_fen", "逾期本金(元)", "Overdue principal (yuan)", 14),
+    _Column("overdue_interest_fen", "逾期利息(元)", "Overdue interest (yuan)", 14),
+    _Column("overdue_penalty_fen", "罚息(元)", "Penalty (yuan)", 14),
+    _Column("outstanding_principal_fen", "未偿本金(元)", "Outstanding principal (yuan)", 14),
+    _Column("owner", "负责人", "Owner", 12),
+    _Column("handler", "经办人", "Handler", 12),
+    _Column("team", "团队", "Team", 10),
+    _Column("region", "区域", "Region", 10),
+    _Column("product", "产品", "Product", 12),
+    _Column("channel_code", "渠道", "Channel", 12),
+    _Column("institution", "机构", "Institution", 12),
+    _Column("opened_on", "立案日期", "Opened on", 12),
+    _Column("opened_for", "立案原因", "Opened for", 14),
+)
+
+
+def cases_csv(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool) -> bytes:
+    """UTF-8 with BOM, CRLF; no cell can be taken for a formula. When `cut`, a last row says so."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([getattr(column, lang) for column in _COLUMNS])
+    for line in lines:
+        writer.writerow(
+            [_text(column.field, getattr(line, column.field), chart, lang) for column in _COLUMNS]
+        )
+    if cut:
+        writer.writerow([cut_note(lang)])
+    return out.getvalue().encode("utf-8-sig")
+
+
+def cases_xlsx(
+    lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool, notes: Mapping[str, str]
+) -> bytes:
+    """A workbook: the cases, and a sheet of notes (filter, sort, time); one row in memory at a time."""
+    out = io.BytesIO()
+    # Texts stay texts: a cell that begins with "=" must not become a formula.
+    options = {
+        "constant_memory": True,
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+    }
+    with xlsxwriter.Workbook(out, options) as book:
+        bold, money = book.add_format({"bold": True}), book.add_format({"num_format": "#,##0.00"})
+        day = book.add_format({"num_format": "yyyy-mm-dd"})
+        sheet = book.add_worksheet({"zh": "案件", "en": "Cases"}[lang])
+        sheet.freeze_panes(1, 0)
+        for place, column in enumerate(_COLUMNS):
+            sheet.set_column(place, place, column.width)
+        for place, column in enumerate(_COLUMNS):
+            sheet.write_string(0, place, getattr(column, lang), bold)
+        number = 0
+        for number, line in enumerate(lines, 1):
+            for place, column in enumerate(_COLUMNS):
+                value = _cell(column.field, getattr(line, column.field), chart, lang)
+                if value is not None:
+                    sheet.write(number, place, value, _format_of(column.field, value, money, day))
+        about = book.add_worksheet({"zh": "说明", "en": "Notes"}[lang])
+        about.set_column(0, 0, 24)
+        shown = {**notes, {"zh": "行数", "en": "Rows"}[lang]: str(number)}
+        if cut:
+            shown[{"zh": "注意", "en": "Attention"}[lang]] = cut_note(lang)
+        for row, (name, value) in enumerate(shown.items()):
+            about.write_string(row, 0, name, bold)
+            about.write_string(row, 1, value)
+    return out.getvalue()
+
+
+def cut_note(lang: Lang) -> str:
+    """What a file says at its end when the filter holds more rows than a file may have."""
+    if lang == "zh":
+        return f"仅导出前 {MAX_ROWS} 行;请缩小筛选范围"
+    return f"only the first {MAX_ROWS} rows; narrow the filter"
+
+
+def _cell(field: str, value: Any, chart: Chart, lang: Lang) -> Any:
+    if field.endswith("_fen"):
+        return value / 100  # exact to the fen far beyond any loan
+    return _label(field, value, chart, lang) if isinstance(value, str) else value
+
+
+def _format_of(field: str, value: Any, money: Any, day: Any) -> Any:
+    if field.endswith("_fen"):
+        return money
+    return day if isinstance(value, date) else None
+
+
+def _text(field: str, value: Any, chart: Chart, lang: Lang) -> str:
+    if value is None:
+        return ""
+    if field.endswith("_fen"):
+        return yuan_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return safe_cell(_label(field, str(value), chart, lang)) if not isinstance(value, int) else str(value)
+
+
+def _label(field: str, value: str, chart: Chart, lang: Lang) -> str:
+    known: Any = {"state": chart.states, "opened_for": chart.openings}.get(field, {}).get(value)
+    return str(getattr(known, lang)) if known is not None else value
+
+
+def safe_cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: a leading = + - @, tab or return gets an apostrophe."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n", "=", "+", "-", "@") else text

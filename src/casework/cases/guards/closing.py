@@ -1,0 +1,84 @@
+"""Guards on settling, reversing, transferring and closing."""
+
+from datetime import timedelta
+from typing import Any
+
+from casework.cases.guards.shown import FOR_ARREARS, NONE, shown
+from casework.cases.registry import REGISTRY
+from casework.cases.situation import Situation
+from casework.statechart.registry import Params, Verdict
+
+guard = REGISTRY.guard
+
+
+@guard(facts=("opened_for",))
+def opened_for_arrears(now: Situation, _: Params) -> Verdict:
+    met = now.case.opened_for in FOR_ARREARS
+    return Verdict(met, {"opened_for": now.case.opened_for}, {"opened_for_any_of": list(FOR_ARREARS)})
+
+
+@guard(facts=("accelerated_on",))
+def not_accelerated(now: Situation, _: Params) -> Verdict:
+    on = now.facts.accelerated_on
+    return Verdict(on is None, {"accelerated_on": shown(on)}, {"accelerated": False})
+
+
+@guard(facts=("received_fen", "agreed_fen"))
+def agreed_sum_received(now: Situation, _: Params) -> Verdict:
+    agreed, received = now.facts.agreed_fen, now.facts.received_fen
+    met = agreed is not None and received >= agreed
+    return Verdict(met, {"received_fen": received}, {"agreed_fen": NONE if agreed is None else agreed})
+
+
+@guard(facts=("paid_since",))
+def settling_payment_reversed(now: Situation, _: Params) -> Verdict:
+    since, paid_on = now.facts.settlement_since, now.facts.reversed_paid_on
+    met = since is not None and paid_on is not None and paid_on >= since
+    return Verdict(met, {"reversed_payment_of": shown(paid_on)}, {"paid_since": shown(since)})
+
+
+@guard(facts=("newer_case",))
+def no_newer_case(now: Situation, _: Params) -> Verdict:
+    newer: Any = now.gathered.get("newer_case")
+    return Verdict(newer is None, {"newer_case": newer}, {"newer_cases_at_most": 0})
+
+
+@guard(params={"state": "text"}, facts=("settled_from",))
+def settled_from(now: Situation, params: Params) -> Verdict:
+    met = now.facts.settled_from == params["state"]
+    return Verdict(
+        met, {"settled_from": now.facts.settled_from or NONE}, {"settled_from_required": params["state"]}
+    )
+
+
+@guard(params={"days": "int"}, facts=("settled_on", "days_required"))
+def settled_for(now: Situation, params: Params) -> Verdict:
+    on = now.facts.settled_on
+    met = on is not None and (now.today - on).days > params["days"]
+    opens_on = on + timedelta(days=params["days"] + 1) if on else None
+    return Verdict(met, {"settled_on": shown(on)}, {"days_required": params["days"]}, opens_on)
+
+
+@guard(facts=())
+def transfer_contract_filed(now: Situation, _: Params) -> Verdict:
+    filed = now.facts.transfer_contract_on is not None
+    return Verdict(filed, {"filed": filed}, {"filed": True})
+
+
+@guard(facts=())
+def debtor_notified(now: Situation, _: Params) -> Verdict:
+    notified = now.facts.debtor_notified_on is not None
+    return Verdict(notified, {"notified": notified}, {"notified": True})
+
+
+@guard(facts=("days_past_due",))
+def ground_to_cancel(now: Situation, _: Params) -> Verdict:
+    facts, days_past_due = now.facts, now.days_past_due
+    met = facts.opening_error_on is not None or (facts.finding_cleared_on is not None and days_past_due == 0)
+    return Verdict(met, {"days_past_due": days_past_due}, {"error_or_cleared_finding_at_dpd": 0})
+
+
+@guard(facts=("opened_by",))
+def actor_is_not_opener(now: Situation, _: Params) -> Verdict:
+    by = now.case.opened_by
+    return Verdict(by != now.actor, {"opened_by": by}, {"another_person": True})

@@ -1,0 +1,66 @@
+"""Guards on placing a case with an agency (3, X10 to X15)."""
+
+from datetime import timedelta
+
+from casework.cases.guards.shown import NONE, shown
+from casework.cases.registry import REGISTRY
+from casework.cases.situation import Situation
+from casework.statechart.registry import Params, Verdict
+
+guard = REGISTRY.guard
+
+
+@guard(facts=("exception_until",))
+def no_live_exception(now: Situation, _: Params) -> Verdict:
+    until = now.facts.exception_until
+    live = until is not None and until >= now.today
+    opens_on = until + timedelta(days=1) if until else None
+    return Verdict(not live, {"exception_until": shown(until)}, {"live_exceptions_at_most": 0}, opens_on)
+
+
+@guard(params={"inspection_days": "int", "evaluation_days": "int"}, facts=("agency", "missing"))
+def agency_fit(now: Situation, params: Params) -> Verdict:
+    """Active, inspected and evaluated in time; while no agency is named, the one on file is meant."""
+    file = now.facts.agency_file
+    agency = now.given.get("agency") or (file.agency if file else NONE)
+    missing = []
+    if file is None or file.agency != agency:
+        missing.append("no_file")
+    else:
+        if not file.active:
+            missing.append("not_active")
+        if (now.today - file.inspected_on).days > params["inspection_days"]:
+            missing.append("inspection_overdue")
+        if (now.today - file.evaluated_on).days > params["evaluation_days"]:
+            missing.append("evaluation_overdue")
+    return Verdict(
+        not missing, {"agency": agency, "missing": missing},
+        {
+            "inspected_within_days": params["inspection_days"],
+            "evaluated_within_days": params["evaluation_days"],
+        },
+    )  # fmt: skip
+
+
+@guard(facts=("agency",))
+def no_placement(now: Situation, _: Params) -> Verdict:
+    placement = now.facts.placement
+    agency = placement.agency if placement else NONE
+    return Verdict(placement is None, {"agency": agency}, {"placements_at_most": 0})
+
+
+@guard(facts=("term_until",))
+def placement_ended(now: Situation, _: Params) -> Verdict:
+    """Ended on record, or its term is over."""
+    placement = now.facts.placement
+    if placement is None:
+        return Verdict(False, {"ended": False, "term_until": NONE}, {"ended": True})
+    ended = placement.ended or placement.term_until < now.today
+    saw = {"ended": ended, "term_until": placement.term_until.isoformat()}
+    return Verdict(ended, saw, {"ended": True}, placement.term_until + timedelta(days=1))
+
+
+@guard(params={"holds": "texts"}, facts=("holds",))
+def placement_not_excluded(now: Situation, params: Params) -> Verdict:
+    excluding = [hold for hold in now.facts.holds if hold in params["holds"]]
+    return Verdict(not excluding, {"holds": excluding}, {"none_of": list(params["holds"])})

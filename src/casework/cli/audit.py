@@ -1,0 +1,283 @@
+"""`casework audit`: verify the log, read a history, look at one entry.
+
+`verify` answers by exit code: 0 sound, 1 tampered, 2 cannot tell. Nothing but a finding may ever give 1, and nothing
+but a whole log looked at may ever give 0.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import msgspec
+import sqlalchemy as sa
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy.engine import Connection
+
+from casework.audit.chain import leaf_hash, mac_matches
+from casework.audit.entry import Entry, MalformedEntry, decode_strict
+from casework.audit.findings import EXIT_CODES, TRUST_TEXTS, Report
+from casework.audit.tables import entries, texts
+from casework.cases.replay import verify as verify_and_replay
+from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
+from casework.database import open_engine, reading
+from casework.errors import CallerError, RulesBroken, TryAgain
+from casework.personal import Vault
+from casework.settings import Settings, load_keys
+from casework.startup import check_keys, check_schema
+
+_SHOWN = 50
+
+
+@click.group()
+def cli() -> None:
+    """The verifiable log: verify it, read it."""
+
+
+@cli.command()
+@as_json
+def verify(json_: bool) -> None:
+    """Walk every chain, replay every case, compare with its row.
+
+    \b
+    Exit code: 0 sound, 1 tampered, 2 cannot tell (no or wrong key, no database, nothing to check).
+
+    \b
+    Examples:
+      casework audit verify
+      casework audit verify --json | jq .verdict
+    """
+    with _cannot_tell(json_):
+        report = _verify()
+        if json_:
+            print_json(report.as_json())
+        else:
+            _print_report(report)
+        code = EXIT_CODES[report.verdict]
+    sys.exit(code)
+
+
+def _verify() -> Report:
+    settings = Settings.from_environment()
+    keys = load_keys(settings.keys_dir)
+    engine = open_engine(settings.database_url, read_only=True)
+    try:
+        with reading(engine, snapshot=True) as conn:
+            check_schema(conn)
+            check_keys(conn, keys)
+            with _progress(conn) as told_so_far:
+                return verify_and_replay(
+                    conn, keys.mac, Vault(keys.personal, keys.blind), progress=told_so_far
+                )
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _cannot_tell(json_: bool) -> Iterator[None]:
+    """Whatever stops the verification ends with exit code 2: exit code 1 would accuse somebody."""
+    try:
+        yield
+    except CallerError as mistake:
+        _end(json_, mistake.code, str(mistake), mistake.zh)
+    except TryAgain as busy:
+        _end(json_, busy.code, str(busy))
+    except RulesBroken as broken:
+        _end(json_, "rules_broken", *broken.faults)
+    except KeyboardInterrupt:
+        _end(json_, "interrupted", "stopped before the end")
+    except Exception as error:  # noqa: BLE001  (a bug, or a database too damaged to be read: the verdict is the same)
+        traceback.print_exc()
+        _end(json_, "unreadable", f"the log could not be read to its end ({type(error).__name__})")
+
+
+def _end(json_: bool, code: str, en: str, *more: str) -> None:
+    if json_:
+        print_json({"verdict": "cannot_tell", "code": code, "en": en, "more": more})
+    for line in (f"cannot tell: {code}: {en}", *more):
+        click.echo(line, err=True)
+    sys.exit(EXIT_CODES["cannot_tell"])
+
+
+@contextmanager
+def _progress(conn: Connection) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing in a pipe."""
+    if not progress_wanted():
+        yield lambda _: None
+        return
+    total = conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task("核对分录 entries", total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _print_report(report: Report) -> None:
+    """For people: verdict, trust, what was checked, what was found."""
+    words = {
+        "sound": "[green]sound 完好[/]", "tampered": "[red]tampered 被改动[/]", "cannot_tell": "[yellow]cannot tell 无法判断[/]",
+    }  # fmt: skip
+    console.print(f"verdict 结论: {words[report.verdict]}")
+    console.print(f"trust 可信程度: {TRUST_TEXTS[1]} ({TRUST_TEXTS[0]})")
+    rate = f", {report.entries / report.seconds:,.0f} entries/s" if report.seconds else ""
+    console.print(
+        f"checked 已核对: {report.entries:,} entries in {report.streams:,} streams, {report.cases:,} cases"
+        f" ({report.replayed_steps:,} steps, {report.replayed_facts:,} facts, {report.replayed_refusals:,} refusals"
+        f" replayed), {report.openings:,} openings, {report.texts:,} texts; {report.seconds:.2f} s{rate}"
+    )
+    if report.cases_not_replayed:
+        console.print(f"not replayed 未重放: {report.cases_not_replayed:,} cases (see findings)")
+    if report.first_recorded_at:
+        console.print(f"recorded 记录时间: {report.first_recorded_at} – {report.last_recorded_at}")
+    if not report.entries:
+        console.print("nothing to check: the log is empty 日志为空")
+    for title, found in (("findings 发现", report.findings), ("in doubt 存疑", report.doubts)):
+        if not found:
+            continue
+        table = Table("code", "stream", "seq", "what 说明", "detail", title=title, title_justify="left")
+        for finding in found[:_SHOWN]:
+            table.add_row(
+                finding.code, finding.stream or "", str(finding.stream_seq or ""), f"{finding.en}\n{finding.zh}",
+                _brief(finding.detail),
+            )  # fmt: skip
+        console.print(table)
+    if report.findings_in_all > min(len(report.findings), _SHOWN):
+        console.print(f"{report.findings_in_all:,} findings in all; --json has the first {len(report.findings):,}")
+
+
+@cli.command()
+@click.argument("case_or_stream")
+@as_json
+def show(case_or_stream: str, json_: bool) -> None:
+    """The history of a case (its number) or of any stream, oldest first.
+
+    \b
+    Examples:
+      casework audit show 17
+      casework audit show rulebook:published
+      casework audit show case:17 --json
+    """
+    stream = f"case:{case_or_stream}" if case_or_stream.isdecimal() else case_or_stream
+    with started() as branch, reading(branch.engine, snapshot=True) as conn:
+        wanted = sa.select(entries.c.body).where(entries.c.stream == stream).order_by(entries.c.stream_seq)
+        bodies = [bytes(body) for body in conn.execute(wanted).scalars()]
+        if not bodies:
+            raise CallerError("unknown_stream", f"没有流 {stream}", f"there is no stream {stream}", stream=stream)
+        if json_:
+            print_json([msgspec.Raw(body) for body in bodies])
+            return
+        _print_history(stream, bodies, branch.branch.rulebook.chart.states)
+
+
+def _print_history(stream: str, bodies: list[bytes], states: Mapping[str, Any]) -> None:
+    """One line per entry and its data below: a table would leave no room for them on a narrow terminal."""
+    console.print(stream, style="bold", markup=False)
+    for body in bodies:
+        try:
+            entry = decode_strict(body)
+        except MalformedEntry as fault:
+            console.print(f"   ?  unreadable: {fault.code}", style="red", markup=False)
+            continue
+        told = (
+            f"{entry.stream_seq:>4}", entry.recorded_at[:19].replace("T", " "), entry.event, _moved(entry, states),
+            f"{entry.actor.id} ({entry.actor.via})", entry.reason_code or "",
+        )  # fmt: skip
+        console.print("  ".join(word for word in told if word), markup=False)
+        console.print(Padding(Text(_brief(_told_data(entry)), style="dim"), (0, 0, 0, 6)))
+
+
+def _moved(entry: Entry, states: Mapping[str, Any]) -> str:
+    def label(name: str) -> str:
+        return str(states[name].zh) if name in states else name
+
+    if entry.to is None:
+        return ""
+    if entry.from_ in (None, entry.to):
+        return label(entry.to)
+    return f"{label(entry.from_ or '')} → {label(entry.to)}"
+
+
+def _told_data(entry: Entry) -> dict[str, Any]:
+    """What a reader wants of `data`: the given values beside the rest, empty ones left out."""
+    flat: dict[str, Any] = {}
+    for key, value in entry.data.items():
+        if key in ("given", "measure", "gathered"):
+            flat |= value
+        elif key == "reasons":
+            flat["reasons"] = [reason.get("code") for reason in value]
+        else:
+            flat[key] = value
+    flat |= dict.fromkeys(entry.personal, "(sealed)")
+    return {key: value for key, value in flat.items() if value not in (None, [], {})}
+
+
+def _brief(data: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={_value(value)}" for key, value in data.items())
+
+
+def _value(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+@cli.command(name="entry")
+@click.argument("entry_id")
+@as_json
+def show_entry(entry_id: str, json_: bool) -> None:
+    """One entry: its body, and whether its bytes, hash, MAC and link hold.
+
+    \b
+    Examples:
+      casework audit entry case:17:3
+      casework audit entry case:17:3 --json
+    """
+    with started() as branch, reading(branch.engine, snapshot=True) as conn:
+        row, before = _row_of(conn, entry_id)
+        answer = _checked(row, before, branch.branch.mac_key)
+        answer["texts"] = _texts_cited(conn, answer["body"])
+        if json_:
+            print_json(answer)
+            return
+        console.print_json(msgspec.json.encode(answer).decode())
+
+
+def _row_of(conn: Connection, entry_id: str) -> tuple[Any, Any]:
+    """The entry's row and the leaf hash of the one before it."""
+    stream, _, seq = entry_id.rpartition(":")
+    if not stream or not seq.isascii() or not seq.isdecimal() or len(seq) > 16:
+        raise CallerError("malformed_entry_id", "分录编号形如 case:17:3", "an entry id looks like case:17:3")
+    at = entries.c.stream_seq
+    found = conn.execute(
+        sa.select(entries).where(entries.c.stream == stream, at.in_([int(seq) - 1, int(seq)])).order_by(at)
+    ).all()
+    if not found or found[-1].stream_seq != int(seq):
+        raise CallerError("unknown_entry", f"没有分录 {entry_id}", f"there is no entry {entry_id}", entry_id=entry_id)
+    return found[-1], bytes(found[0].leaf_hash) if len(found) == 2 else None
+
+
+def _checked(row: Any, before: bytes | None, mac_key: bytes) -> dict[str, Any]:
+    body, leaf, tag = bytes(row.body), bytes(row.leaf_hash), bytes(row.mac)
+    try:
+        entry: Entry | None = decode_strict(body)
+    except MalformedEntry:
+        entry = None
+    return {
+        "body": msgspec.json.decode(body) if entry else None,
+        "leaf_hash": leaf.hex(),
+        "canonical": entry is not None,
+        "hash_holds": leaf_hash(body) == leaf,
+        "mac_holds": len(leaf) == 32 and mac_matches(mac_key, leaf, tag),
+        "link_holds": entry is not None and entry.prev == (before.hex() if before else None),
+    }
+
+
+def _texts_cited(conn: Connection, body: Any) -> dict[str, bool]:
+    """The chart and policy the entry cites, and whether their texts are held."""
+    cited = [body[kind] for kind in ("chart", "policy") if body and body[kind]]
+    digests = [reference.partition("#")[2] for reference in cited]
+    held = set(conn.execute(sa.select(texts.c.digest).where(texts.c.digest.in_(digests))).scalars())
+    return {reference: digest in held for reference, digest in zip(cited, digests, strict=True)}

@@ -1,0 +1,91 @@
+"""A chart and a policy as plain documents, with the figures that parameters name filled in."""
+
+import tomllib
+from collections.abc import Iterable
+from typing import Any
+
+from casework.statechart.chart import Arc, Chart, Event, GuardUse
+from casework.statechart.policy import Policy
+
+
+def chart_json(chart: Chart, policy: Policy, state: str | None = None) -> dict[str, Any]:
+    """The whole chart, or what can happen in one state."""
+    states = [
+        {
+            "state": one.name, "zh": one.zh, "en": one.en, "initial": one.initial, "closed": one.closed,
+            "final": one.final, "deadline": {"zh": one.deadline_zh, "en": one.deadline_en},
+        }
+        for one in chart.states.values()
+    ]  # fmt: skip
+    return {
+        "title": chart.title, "digest": chart.digest, "policy": policy.ref, "zh": chart.zh, "en": chart.en,
+        "states": [one for one in states if state in (None, one["state"])],
+        "events": [
+            event_json(chart, event, policy, state)
+            for event in chart.events.values()
+            if state is None or state in event.arcs
+        ],
+    }  # fmt: skip
+
+
+def event_json(chart: Chart, event: Event, policy: Policy, state: str | None = None) -> dict[str, Any]:
+    """One event: labels, posts, rules, the data it takes, its arcs with their guards."""
+    return {
+        "event": event.name, "zh": event.zh, "en": event.en, "posts": sorted(event.posts),
+        "rules": list(event.rules), "after_closing": event.after_closing,
+        "data": [
+            {
+                "field": field.name, "type": field.type, "zh": field.zh, "en": field.en,
+                "optional": field.optional, "one_of": {code: chart.words[code] for code in field.one_of},
+            }
+            for field in event.fields.values()
+        ],
+        "arcs": [_arc(arc, policy) for arc in event.arcs.values() if state in (None, arc.source)],
+    }  # fmt: skip
+
+
+def _arc(arc: Arc, policy: Policy) -> dict[str, Any]:
+    return {
+        "from": arc.source,
+        "to": list(dict.fromkeys(branch.to for branch in arc.branches)),
+        "guards": _uses(arc.guards, policy),
+        "branches": [{"to": branch.to, "when": _uses(branch.when, policy)} for branch in arc.branches],
+    }
+
+
+def _uses(uses: Iterable[GuardUse], policy: Policy) -> list[dict[str, Any]]:
+    return [
+        {
+            "guard": use.guard.name, "params": dict(use.resolved(policy)), "rules": list(use.rules),
+            "zh": use.zh, "en": use.en,
+        }
+        for use in uses
+    ]  # fmt: skip
+
+
+def guard_text(use: dict[str, Any]) -> str:
+    """A guard and its figures on one line."""
+    values = (
+        f"{name}={', '.join(value) if isinstance(value, list) else value}"
+        for name, value in use["params"].items()
+    )
+    params = "; ".join(values)
+    return f"{use['guard']}({params})" if params else str(use["guard"])
+
+
+def policy_json(policy: Policy) -> dict[str, Any]:
+    """Every figure of a policy with its unit, rules and source."""
+    document = tomllib.loads(policy.text.decode())
+    return {
+        "policy": policy.name,
+        "digest": policy.digest,
+        "figures": [
+            {
+                "figure": f"{section}.{key}", "value": entry.get("value"), "unit": entry.get("unit", ""),
+                "rules": entry.get("rules", []), "source": entry.get("source"), "mark": entry.get("mark", ""),
+                "empty_because": entry.get("empty_because"),
+            }
+            for section, entries in document.items()
+            for key, entry in entries.items()
+        ],
+    }  # fmt: skip

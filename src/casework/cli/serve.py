@@ -1,0 +1,80 @@
+"""`casework serve`: the API under uvicorn."""
+
+import os
+import tempfile
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from casework.cli.shell import told
+from casework.errors import CallerError
+from casework.settings import Settings
+
+_DRAIN_S = 30
+
+
+@click.command("serve")
+@click.option("--host", help="Address to listen on (default: CASEWORK_HOST or 127.0.0.1).")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on (default: CASEWORK_PORT or 8000).")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that serve.")
+@click.option("--demo", is_flag=True, help="Serve the branch that `casework demo` made.")
+def cli(host: str | None, port: int | None, workers: int, *, demo: bool) -> None:
+    """Serve the API until interrupted; what is being written is finished first.
+
+    On PostgreSQL it refuses to start with the owner's rights, unless CASEWORK_ALLOW_OWNER=1.
+
+    \b
+    Examples:
+      casework serve
+      casework serve --host 0.0.0.0 --port 8080 --workers 2
+    """
+    with told():
+        settings = Settings.from_environment(_environment(demo=demo))
+        _check(settings)
+        with tempfile.TemporaryDirectory(prefix="casework-metrics-") as folder:
+            if workers > 1:
+                os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when the workers import the library
+            _run(replace(settings, host=host or settings.host, port=settings.port if port is None else port), workers)
+
+
+def _environment(*, demo: bool) -> dict[str, str]:
+    """The environment, with the demo's database where that is asked for; the workers see the same."""
+    if demo:
+        from casework.demo import branch
+
+        os.environ.update(branch.environment())
+    return dict(os.environ)
+
+
+def _check(settings: Settings) -> None:
+    """Tell what stands in the way before any process is started: one line instead of one per worker."""
+    from api.app import refuse_owner
+    from casework.startup import start
+
+    started = start(settings)
+    try:
+        refuse_owner(started.engine, settings)
+    finally:
+        started.engine.dispose()
+
+
+def _run(settings: Settings, workers: int) -> None:
+    import uvicorn
+
+    options: dict[str, Any] = {
+        "factory": True, "host": settings.host, "port": settings.port, "workers": workers, "loop": "auto",
+        "http": "httptools", "access_log": False, "server_header": False, "date_header": True, "log_config": None,
+        "timeout_graceful_shutdown": _DRAIN_S, "lifespan": "on", "ws": "none", "backlog": 2_048,
+    }  # fmt: skip
+    click.echo(f"casework serves http://{settings.host}:{settings.port}/schema/openapi.json", err=True)
+    try:
+        uvicorn.run("api.app:from_environment", **options)
+    except KeyboardInterrupt:
+        return
+    except SystemExit as ended:
+        if ended.code:
+            raise CallerError("serve_failed", "服务未能启动", "the service could not start; see the log above") from None
+
+
+__all__ = ["cli"]

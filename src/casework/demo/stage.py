@@ -1,0 +1,193 @@
+"""The invented branch as it runs: its staff, a month of feeds, and the journeys, all through the doors that exist."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework import rows
+from casework.cases.advance import advance
+from casework.cases.case import Case, from_row
+from casework.cases.commands import Command, Done, Fire, Note, Open, Record, Refused
+from casework.cases.gather import CASE_ROWS, business_dates
+from casework.cases.tables import cases
+from casework.clock import now
+from casework.database import reading, writing
+from casework.demo import people
+from casework.demo.branch import generate
+from casework.demo.files import INSTITUTION
+from casework.demo.story import JOURNEYS, OFFICER, RISK, Day, Journey, Person, Step
+from casework.feed.load import Request, import_feed
+from casework.feed.tables import loans
+from casework.staff import register, tokens
+from casework.staff.actor import Actor, system
+from casework.startup import Started
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Told:
+    """What came of it: the cases of each journey, by its name; tokens by post."""
+
+    cases: dict[str, list[int]] = field(default_factory=dict)
+    tokens: dict[str, tuple[str, str]] = field(default_factory=dict)  # post: staff number, token
+
+
+def perform(
+    started: Started, folder: Path, *, seed: int, loans_number: int, days: int = 30, progress: Progress
+) -> Told:
+    """Fill an upgraded, otherwise empty database; feeds are kept below `folder`."""
+    told = Told()
+    cast = _hire(started, seed, told)
+    progress("generating", 0, 1)
+    folders = generate(folder, seed=seed, loans=loans_number, days=days)
+    progress("generating", 1, 1)
+    acts = {days * 2 // 5, days * 2 // 3, days - 1}  # the feed goes on about what the earlier ones did
+    stage = _Stage(started, cast, told)
+    for number, delivery in enumerate(folders):
+        import_feed(started.engine, started.branch, delivery, Request(system("feed")))
+        progress("daily feeds", number + 1, len(folders))
+        if number in acts:
+            stage.act()
+    return told
+
+
+def _hire(started: Started, seed: int, told: Told) -> dict[str, list[Actor]]:
+    """Everybody on the staff, and a token for one collector and one auditor."""
+    cast: dict[str, list[Actor]] = {"system": [system("sweep")]}
+    with writing(started.engine) as conn:
+        trail = started.branch.trail(now())
+        for member in people.staff(seed):
+            register.add(
+                conn, trail, system("cli"), started.branch.rulebook.chart, staff_no=member.staff_no, name=member.name,
+                posts=[member.post], team=member.team, region=member.region,
+            )  # fmt: skip
+            cast.setdefault(member.post, []).append(
+                Actor(member.staff_no, "staff", "cli", frozenset({member.post}))
+            )
+        for post in ("phone_collector", "auditor"):
+            staff_no = cast[post][0].id
+            told.tokens[post] = staff_no, tokens.issue(conn, trail, system("cli"), staff_no=staff_no)
+        trail.write(conn)
+    return cast
+
+
+class _Stage:
+    """Lets the journeys happen on the present business date, each with cases that no journey has had."""
+
+    def __init__(self, started: Started, cast: Mapping[str, Sequence[Actor]], told: Told) -> None:
+        self.started = started
+        self.cast = cast
+        self.told = told
+
+    def act(self) -> None:
+        """Every journey once."""
+        with writing(self.started.engine) as conn:
+            today = business_dates(conn)[INSTITUTION]
+            taken = {case_id for ids in self.told.cases.values() for case_id in ids}
+            for journey in JOURNEYS:
+                chosen = list(_candidates(conn, journey, today, taken))
+                taken |= {case.id for case in chosen}
+                self.told.cases.setdefault(journey.name, []).extend(case.id for case in chosen)
+                self._walk(conn, journey, chosen, today)
+            self._recall(conn)
+
+    def _walk(self, conn: Connection, journey: Journey, chosen: list[Case], today: date) -> None:
+        """Step by step, all its cases together: the door takes a batch."""
+        for number, step in enumerate(journey.steps, 1):
+            commands = [self._command(step, case, today) for case in chosen]
+            for outcome in advance(conn, commands, self.started.branch):
+                expected = isinstance(outcome, Done) if step.allowed else isinstance(outcome, Refused)
+                if not expected:
+                    raise RuntimeError(f"{journey.name}, step {number} ({step.name}): {outcome}")
+        for case in _read(conn, [case.id for case in chosen]):
+            if case.state != journey.ends_in:
+                raise RuntimeError(f"{journey.name} ends in {case.state}, not in {journey.ends_in}")
+
+    def _command(self, step: Step, case: Case, today: date) -> Command:
+        actor = self._person(step.by, case)
+        if step.what == "note":
+            return Note(actor=actor, case_id=case.id, text=step.name)
+        data = {name: self._value(value, case, today) for name, value in step.data.items()}
+        if step.what == "fire":
+            return Fire(actor=actor, case_id=case.id, event=step.name, data=data)
+        on = date.fromisoformat(step.on.of(today))
+        evidence = f"demo:{step.name}-{case.id}-{on.isoformat()}"
+        return Record(actor=actor, case_id=case.id, kind=step.name, on=on, evidence=evidence, data=data)
+
+    def _person(self, person: Person, case: Case) -> Actor:
+        """The owner himself where a business rep is asked for, if he is still with us."""
+        holders = self.cast[person.post]
+        own = next((actor for actor in holders if actor.id == case.owner), None)
+        return own or holders[(case.id + person.number) % len(holders)]
+
+    def _value(self, value: Any, case: Case, today: date) -> Any:
+        if isinstance(value, Day):
+            return value.of(today)
+        if isinstance(value, Person):
+            return self._person(value, case).id
+        return value(case) if callable(value) else value
+
+    def _recall(self, conn: Connection) -> None:
+        """A loan that is not in arrears is recalled for misuse; the finding is cleared and another cancels the case."""
+        held = sa.select(cases.c.id).where(cases.c.loan_id == loans.c.loan_id)
+        found = conn.execute(
+            sa.select(loans).where(~held.exists(), loans.c.owner_staff_no.is_not(None)).order_by(loans.c.loan_id).limit(1)
+        ).one_or_none()
+        if found is None:
+            return
+        named = {name: getattr(found, name) for name in ("loan_id", "institution", "borrower_id", "product",
+                 "channel_code", "team", "region")}  # fmt: skip
+        measure = {
+            "oldest_due_date": None, "bucket": "M0", "overdue_principal_fen": 0, "overdue_interest_fen": 0,
+            "overdue_penalty_fen": 0, "outstanding_principal_fen": found.outstanding_principal_fen or 0,
+            "risk_class": found.risk_class, "npl_since": None,
+        }  # fmt: skip
+        officer, risk = self.cast[OFFICER.post][0], self.cast[RISK.post][0]
+        data = {"finding": "inspection:2024-06", "recall_demand": "letter:2024-06"}
+        (opened,) = advance(
+            conn,
+            [Open(actor=officer, ground="misuse", loan={**named, "owner": found.owner_staff_no}, measure=measure, data=data)],
+            self.started.branch,
+        )
+        if not isinstance(opened, Done):
+            raise TypeError(f"the recall was not opened: {opened}")
+        self.told.cases.setdefault("recalled for misuse, cleared, cancelled", []).append(opened.case_id)
+        today = business_dates(conn)[INSTITUTION]
+        advance(
+            conn,
+            [
+                Record(actor=officer, case_id=opened.case_id, kind="finding_cleared", on=today, evidence="visit:2024-06"),
+                Fire(actor=risk, case_id=opened.case_id, event="cancel", data={"reason": "finding_cleared"}),
+            ],
+            self.started.branch,
+        )
+
+
+def _candidates(conn: Connection, journey: Journey, today: date, taken: set[int]) -> Iterator[Case]:
+    """The first cases in phone collection that fit and that no other journey has."""
+    fresh = sa.select(cases.c.id).where(cases.c.state == "phone_collection").order_by(cases.c.id)
+    chosen = 0
+    for case in _read(conn, [case_id for case_id in conn.execute(fresh).scalars() if case_id not in taken]):
+        fits = journey.lowest_dpd <= case.days_past_due(today) <= journey.highest_dpd
+        if fits and journey.also(case):
+            yield case
+            chosen += 1
+            if chosen == journey.many:
+                return
+
+
+def _read(conn: Connection, ids: list[int]) -> list[Case]:
+    return [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", ids)]
+
+
+def states_reached(started: Started) -> dict[str, int]:
+    """How many cases are in each state."""
+    with reading(started.engine) as conn:
+        found = conn.execute(sa.select(cases.c.state, sa.func.count()).group_by(cases.c.state))
+        return {state: number for state, number in found}

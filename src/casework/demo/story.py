@@ -1,0 +1,262 @@
+"""What happens to cases of the invented branch besides the feed: journeys through every state of the chart.
+
+A journey is a list of steps, each with the post that takes it and whether the rulebook allows it. It happens within
+one business day; facts may be dated before it.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Final
+
+from casework.cases.case import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A date so many days from the business date."""
+
+    offset: int
+
+    def of(self, today: date) -> str:
+        """In ISO form."""
+        return (today + timedelta(days=self.offset)).isoformat()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The n-th member of staff with a post, named by number where a step needs his."""
+
+    post: str
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command: `what` is fire, record or note. Values may be a `Day`, a `Person`, or computed from the case."""
+
+    what: str
+    name: str
+    by: Person
+    data: Mapping[str, Any] = field(default_factory=dict)
+    on: Day = Day(0)  # noqa: RUF009  # frozen
+    allowed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """Which cases (days past due on the day, and more), how many of them, through which steps, and where it leaves them."""
+
+    name: str
+    steps: tuple[Step, ...]
+    ends_in: str
+    lowest_dpd: int
+    highest_dpd: int = 10_000
+    many: int = 2
+    also: Callable[[Case], bool] = lambda _case: True
+
+
+REP: Final = Person("business_rep")
+CALLER: Final = Person("phone_collector")
+OFFICER: Final = Person("post_loan_officer")
+RISK: Final = Person("basic_risk_manager")
+AGENCY: Final = Person("agency_post")
+ASSETS: Final = Person("asset_preservation")
+APPROVER: Final = Person("approver")
+SYSTEM: Final = Person("system")
+LARGE_FEN: Final = 5_000_000
+
+
+def fire(event: str, by: Person, **data: Any) -> Step:
+    """Fire an event, successfully."""
+    return Step("fire", event, by, data)
+
+
+def refused(event: str, by: Person, **data: Any) -> Step:
+    """Fire an event that the rulebook forbids at this point."""
+    return Step("fire", event, by, data, allowed=False)
+
+
+def fact(kind: str, by: Person, ago: int = 0, **data: Any) -> Step:
+    """Record a fact that happened `ago` days before the business date."""
+    return Step("record", kind, by, data, Day(-ago))
+
+
+def note(text: str, by: Person) -> Step:
+    """Write a note."""
+    return Step("note", text, by)
+
+
+def _photo(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _attempt(ago: int, by: Person, outcome: str) -> Step:
+    return fact("contact_attempt", by, ago, channel="phone", outcome=outcome)
+
+
+def _visit(ago: int, outcome: str, met: str) -> Step:
+    photo = _photo(f"{outcome} {ago}")
+    return fact("visit", REP, ago, outcome=outcome, photo=photo, person_met=met, address_kind="home")
+
+
+def _approvals(subject: str, *people: Person, proposer: Person = ASSETS) -> tuple[Step, ...]:
+    return tuple(fact("approval", person, subject=subject, proposed_by=proposer) for person in people)
+
+
+def _agency_file(agency: str) -> Step:
+    return fact("agency_file", AGENCY, agency=agency, active=True, inspected_on=Day(-9), evaluated_on=Day(-80))
+
+
+_REPAIRED = fact("information_repair", REP, 1, outcome="new_address", source="public_register", legal_basis="law")
+_START_VISIT: Final[dict[str, Any]] = {
+    "address_kind": "home", "address": "某市某区样板路12号3栋504室", "visit_on": Day(1),
+}  # fmt: skip
+_PLACEMENT: Final[dict[str, Any]] = {"agency": "agency:A01", "term_until": Day(180)}
+_UNANSWERED = tuple(_attempt(ago, CALLER, "unanswered") for ago in (4, 3, 2, 1, 0) for _ in range(2))
+_LOST = (
+    refused("mark_lost", SYSTEM),
+    *_UNANSWERED,
+    fire("mark_lost", SYSTEM),
+)
+_FOR_SUIT = (
+    fact("disposal_form", OFFICER, 2),
+    fact("limitation_check", ASSETS, 1, ends_on=Day(700)),
+    *_approvals("suit", RISK),
+    refused("sue", ASSETS, claim_fen=lambda case: case.overdue_fen),
+    *_approvals("suit", APPROVER),
+    fire("sue", ASSETS, claim_fen=lambda case: case.overdue_fen, court="court:WH-01"),
+)
+_WRITTEN_OFF = (
+    fire(
+        "propose_write_off", ASSETS, criterion="long_overdue", evidence="doc:write-off",
+        principal_fen=lambda case: case.outstanding_principal_fen,
+        interest_fen=lambda case: case.overdue_interest_fen,
+    ),  # fmt: skip
+    refused("approve_write_off", ASSETS),
+    *_approvals("write_off", RISK),
+    refused("approve_write_off", APPROVER),
+    *_approvals("write_off", APPROVER),
+    fire("approve_write_off", APPROVER),
+)
+
+JOURNEYS: Final = (
+    Journey(
+        "a debtor nobody can reach", ends_in="lost_contact", lowest_dpd=8, highest_dpd=30, many=3,
+        steps=(note("客户电话持续无人接听", CALLER), *_LOST),
+    ),
+    Journey(
+        "lost, visited, found, promises to pay", ends_in="phone_collection", lowest_dpd=8, highest_dpd=30, many=1,
+        also=lambda case: case.principal_at_opening_fen <= LARGE_FEN,  # these owe an information repair
+        steps=(
+            *_LOST,
+            refused("start_visit", REP, **_START_VISIT),
+            _REPAIRED,
+            fire("start_visit", REP, **_START_VISIT),
+            refused("found", REP),
+            _visit(0, "found", "debtor"),
+            fire("found", REP),
+            fact("promise", CALLER, pay_by=Day(5), amount_fen=lambda case: case.overdue_fen),
+            refused("mark_lost", SYSTEM),
+        ),
+    ),
+    Journey(
+        "a large case is visited", ends_in="home_visit", lowest_dpd=4, highest_dpd=30,
+        also=lambda case: case.principal_at_opening_fen >= LARGE_FEN,
+        steps=(_attempt(1, CALLER, "third_party"), fire("start_visit", OFFICER, **_START_VISIT)),
+    ),
+    Journey(
+        "two visits in vain, placed early", ends_in="outsourced", lowest_dpd=4, highest_dpd=30, many=1,
+        steps=(
+            fire("start_visit", REP, **_START_VISIT),
+            _visit(1, "not_found", "nobody"),
+            fire("not_found", REP),
+            _agency_file("agency:A01"),
+            *_approvals("early_placement", RISK, proposer=AGENCY),
+            refused("place_early", AGENCY, **_PLACEMENT),
+            _visit(0, "not_found", "neighbour"),
+            fire("not_found", REP),
+            fire("place_early", AGENCY, **_PLACEMENT),
+        ),
+    ),
+    Journey(
+        "placed at 31 days past due", ends_in="outsourced", lowest_dpd=31, highest_dpd=90, many=4,
+        steps=(refused("place", AGENCY, **_PLACEMENT), _agency_file("agency:A01"), fire("place", AGENCY, **_PLACEMENT)),
+    ),
+    Journey(
+        "from one agency to another and back", ends_in="lost_contact", lowest_dpd=61, highest_dpd=180, many=1,
+        steps=(
+            _agency_file("agency:A01"),
+            fire("place", AGENCY, **_PLACEMENT),
+            fact("placement_ended", AGENCY, reason="poor_result"),
+            _agency_file("agency:A02"),
+            fire("rotate", AGENCY, agency="agency:A02", term_until=Day(90)),
+            fire("recall", AGENCY, reason="branch_decision", destruction_due_on=Day(30)),
+        ),
+    ),
+    Journey(
+        "an exception from outsourcing", ends_in="phone_collection", lowest_dpd=31, highest_dpd=90, many=1,
+        steps=(
+            fire("grant_exception", RISK, reason="repayment_agreed", expires_on=Day(20)),
+            _agency_file("agency:A01"),
+            refused("place", AGENCY, **_PLACEMENT),
+        ),
+    ),
+    Journey(
+        "a disputed case is left alone", ends_in="phone_collection", lowest_dpd=1, highest_dpd=60, many=1,
+        steps=(
+            fact("hold", CALLER, hold="dispute"),
+            note("客户对利息计算有异议", CALLER),
+            refused("start_visit", REP, **_START_VISIT),
+            fact("hold_lifted", RISK, hold="dispute"),
+        ),
+    ),
+    Journey("sued", ends_in="litigation", lowest_dpd=91, steps=_FOR_SUIT),
+    Journey(
+        "a suit withdrawn", ends_in="lost_contact", lowest_dpd=91, many=1,
+        steps=(
+            *_FOR_SUIT,
+            refused("withdraw", ASSETS, reason="agreement"),
+            fact("ruling", ASSETS, outcome="withdrawal_allowed"),
+            fire("withdraw", ASSETS, reason="agreement"),
+        ),
+    ),
+    Journey("written off", ends_in="written_off", lowest_dpd=181, steps=_WRITTEN_OFF),
+    Journey(
+        "a write-off booked in error", ends_in="lost_contact", lowest_dpd=181, many=1,
+        steps=(
+            *_WRITTEN_OFF,
+            *_approvals("undo_write_off", RISK, APPROVER),
+            fire("undo_write_off", APPROVER, booking="voucher:2024-0613"),
+        ),
+    ),
+    Journey(
+        "settled by compromise", ends_in="settled", lowest_dpd=91, many=1,
+        steps=(
+            fact("agreement", ASSETS, agreed_fen=800_000),
+            *_approvals("compromise", RISK, APPROVER),
+            refused("compromise", ASSETS),
+            fact("payment", ASSETS, payment="pay:compromise", amount_fen=800_000),
+            fire("compromise", ASSETS),
+        ),
+    ),
+    Journey(
+        "the claim is sold", ends_in="closed", lowest_dpd=121, many=1,
+        steps=(
+            fact("transfer_contract", ASSETS, 3),
+            refused("transfer", ASSETS),
+            fact("debtor_notice", ASSETS, 1),
+            *_approvals("transfer", RISK, APPROVER),
+            fire("transfer", ASSETS),
+        ),
+    ),
+    Journey(
+        "opened in error", ends_in="closed", lowest_dpd=1, highest_dpd=30, many=1,
+        steps=(
+            refused("cancel", RISK, reason="opened_in_error"),
+            fact("opening_error", OFFICER),
+            fire("cancel", RISK, reason="opened_in_error"),
+        ),
+    ),
+)  # fmt: skip

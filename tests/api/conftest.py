@@ -1,0 +1,116 @@
+"""The real application on each database: a client, members of staff with tokens, and cases to work on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from api.app import create_app
+from casework.cases.advance import advance
+from casework.cases.commands import Command, Done, Open, Outcome
+from casework.cases.tables import institutions
+from casework.clock import now
+from casework.database import writing
+from casework.settings import Settings
+from casework.staff import register, tokens
+from casework.staff.actor import system
+from casework.startup import Started, start, upgrade
+
+BUSINESS_DATE = date(2026, 1, 10)
+POSTS_OF_EVERYBODY = {
+    "R1": ("business_rep",), "T1": ("phone_collector",), "P1": ("post_loan_officer",), "B1": ("basic_risk_manager",),
+    "G1": ("agency_post",), "A1": ("asset_preservation",), "V1": ("approver",), "V2": ("approver",),
+    "AUD1": ("auditor",), "ADM1": ("administrator",),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Running:
+    """The application behind a client, and the branch behind the application."""
+
+    client: TestClient[Litestar]
+    started: Started
+    tokens: dict[str, str]
+
+    def as_(self, staff_no: str, **headers: str) -> dict[str, str]:
+        """Headers of a member of staff."""
+        return {"Authorization": f"Bearer {self.tokens[staff_no]}", **headers}
+
+    def get(self, path: str, staff_no: str = "R1", **kwargs: Any) -> Any:
+        """GET as somebody."""
+        return self.client.get(path, headers=self.as_(staff_no, **kwargs.pop("headers", {})), **kwargs)
+
+    def post(self, path: str, staff_no: str = "R1", **kwargs: Any) -> Any:
+        """POST as somebody."""
+        return self.client.post(path, headers=self.as_(staff_no, **kwargs.pop("headers", {})), **kwargs)
+
+    def do(self, *commands: Command) -> list[Outcome]:
+        """Through the door itself, committed."""
+        with writing(self.started.engine) as conn:
+            return advance(conn, commands, self.started.branch)
+
+    def open(self, *loans: str, days_past_due: int = 5, **changes: Any) -> list[int]:
+        """Cases opened by the feed; their ids."""
+        outcomes = self.do(*[opening(loan_id, days_past_due, **changes) for loan_id in loans])
+        return [done.case_id for done in outcomes if isinstance(done, Done)]
+
+
+def measure(days_past_due: int = 5, **changes: Any) -> dict[str, Any]:
+    """Figures of a loan on the business date."""
+    due = (BUSINESS_DATE - timedelta(days=days_past_due)).isoformat() if days_past_due else None
+    return {"oldest_due_date": due, "bucket": "M1", "overdue_principal_fen": 100_000, "overdue_interest_fen": 2_000,
+            "overdue_penalty_fen": 100, "outstanding_principal_fen": 5_000_000, "risk_class": None, "npl_since": None,
+            **changes}  # fmt: skip
+
+
+def opening(loan_id: str, days_past_due: int = 5, **changes: Any) -> Open:
+    """As the feed opens a case. `changes` go to the loan."""
+    loan: dict[str, str | None] = {
+        "loan_id": loan_id, "institution": "wuhan", "borrower_id": f"B-{loan_id}", "product": "consumer",
+        "channel_code": None, "team": "T1", "region": "R1", "owner": "R1", **changes,
+    }  # fmt: skip
+    return Open(actor=system("feed"), ground="arrears", loan=loan, measure=measure(days_past_due))
+
+
+def people(started: Started) -> dict[str, str]:
+    """Everybody of `POSTS_OF_EVERYBODY` with a token each."""
+    issued = {}
+    with writing(started.engine) as conn:
+        trail = started.branch.trail(now())
+        actor = system("cli")
+        for staff_no, posts in POSTS_OF_EVERYBODY.items():
+            register.add(
+                conn, trail, actor, started.branch.rulebook.chart, staff_no=staff_no, name=f"员工{staff_no}", posts=posts
+            )
+            issued[staff_no] = tokens.issue(conn, trail, actor, staff_no=staff_no)
+        trail.write(conn)
+    return issued
+
+
+def furnish(settings: Settings) -> tuple[Started, dict[str, str]]:
+    """A branch with its rulebook published, an institution with a business date, and people with tokens."""
+    upgrade(settings, system("cli"))
+    started = start(settings)
+    with writing(started.engine) as conn:
+        conn.execute(institutions.insert().values(institution="wuhan", business_date=BUSINESS_DATE))
+    return started, people(started)
+
+
+@pytest.fixture
+def branch(settings: Settings) -> Iterator[tuple[Started, dict[str, str]]]:
+    """A furnished branch, without the API."""
+    started, issued = furnish(settings)
+    yield started, issued
+    started.engine.dispose()
+
+
+@pytest.fixture
+def running(settings: Settings, branch: tuple[Started, dict[str, str]]) -> Iterator[Running]:
+    """The application, started, on a furnished branch."""
+    started, issued = branch
+    with TestClient(create_app(settings)) as client:
+        yield Running(client, started, issued)

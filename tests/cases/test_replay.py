@@ -1,0 +1,248 @@
+"""The replay judges what an insider with the right key wrote: every chain sound, and yet not what the chart allows."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings as examples, strategies as st
+from sqlalchemy.engine import Connection
+
+from casework.audit.chain import seal_entry
+from casework.audit.entry import Entry, decode_strict
+from casework.audit.findings import Report
+from casework.audit.tables import entries
+from casework.cases.advance import advance
+from casework.cases.branch import Branch
+from casework.cases.commands import Command, Done, Fire, Measure, Note, Record, Refused
+from casework.cases.publish import publish
+from casework.cases.rulebook import load_rulebook
+from casework.cases.tables import cases, institutions
+from casework.staff.actor import system
+from tests.audit import built_log as logs
+from tests.audit.built_log import BuiltLog, built_log, change_entry, clock, guards_down
+from tests.postgres_server import Server
+
+Change = Callable[[Entry], dict[str, Any]]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "pg17"])
+def log(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    migrated_sqlite: Path,
+    postgres_servers: Callable[[str], Server],
+) -> Iterator[BuiltLog]:
+    """One log per database for the whole file; attacks on it are rolled back."""
+    folder = tmp_path_factory.mktemp("replay")
+    with built_log(request.param, folder, migrated_sqlite, postgres_servers) as built:
+        yield built
+
+
+def rewritten(log: BuiltLog, stream: str, event: str, change: Change) -> Report:
+    """Verification after the first `event` of `stream` was rewritten and the chain behind it sealed anew."""
+
+    def attack(conn: Connection) -> None:
+        wanted = sa.select(entries).where(entries.c.stream == stream).order_by(entries.c.stream_seq)
+        prev, changed = None, False
+        for row in conn.execute(wanted).all():
+            entry = decode_strict(bytes(row.body))
+            values: dict[str, Any] = {"prev": prev}
+            if entry.event == event and not changed:
+                values |= change(entry)
+                changed = True
+            entry = msgspec.structs.replace(entry, **values)
+            sealed = seal_entry(entry, log.branch.mac_key)
+            copies = {"event": entry.event, "actor_id": entry.actor.id, "reason_code": entry.reason_code}
+            change_entry(conn, stream, row.stream_seq, **copies, **sealed._asdict())
+            prev = sealed.leaf_hash.hex()
+        assert changed, f"there is no {event} in {stream}"
+        number = int(stream.removeprefix("case:"))
+        conn.execute(cases.update().where(cases.c.id == number).values(audit_head=bytes.fromhex(str(prev))))
+
+    return log.after(attack)
+
+
+def data(**changes: Any) -> Change:
+    return lambda entry: {"data": entry.data | changes}
+
+
+def given_data(**changes: Any) -> Change:
+    return lambda entry: {"data": entry.data | {"given": entry.data["given"] | changes}}
+
+
+def reasons(*codes: str) -> Change:
+    def change(entry: Entry) -> dict[str, Any]:
+        written = [{"code": code, "saw": {}, "needs": {}} for code in codes]
+        return {"data": entry.data | {"reasons": written}, "reason_code": codes[0]}
+
+    return change
+
+
+def held_posts(*posts: str) -> Change:
+    def change(entry: Entry) -> dict[str, Any]:
+        (reason,) = entry.data["reasons"]
+        return {"data": entry.data | {"reasons": [reason | {"saw": {"posts": list(posts)}}]}}
+
+    return change
+
+
+def by(staff_no: str) -> Change:
+    return lambda entry: {"actor": msgspec.structs.replace(entry.actor, id=staff_no)}
+
+
+def put(**values: Any) -> Change:
+    return lambda _: values
+
+
+STEP, REFUSED, FACT = "case.step.", "case.refused.", "case.fact."
+# stream, event that is rewritten, how, the first finding
+INSIDERS: dict[str, tuple[str, str, Change, str]] = {
+    "a step leads elsewhere": ("case:1", f"{STEP}approve_write_off", put(to="settled"), "step_elsewhere"),
+    "a step starts elsewhere": ("case:1", f"{STEP}approve_write_off", put(from_="lost_contact"), "state_differs"),
+    "a step taken by a post that may not": (
+        "case:1", f"{STEP}approve_write_off", data(post="phone_collector"), "step_not_allowed",
+    ),
+    "a write-off approved by its proposer": ("case:1", f"{STEP}approve_write_off", by("A1"), "step_not_allowed"),
+    "two approvals by one person": ("case:1", f"{FACT}approval", by("P2"), "step_not_allowed"),
+    "a step without its grounds": ("case:3", f"{FACT}contact_attempt", given_data(outcome="unanswered"), "step_not_allowed"),
+    "an event the chart does not know": ("case:3", f"{STEP}reached", put(event=f"{STEP}vanish"), "replay_impossible"),
+    "an event of no kind": ("case:2", "case.noted", put(event="case.touched"), "replay_impossible"),
+    "a fact the chart does not know": ("case:2", f"{FACT}contact_attempt", put(event=f"{FACT}rumour"), "replay_impossible"),
+    "a fact that moves the case": ("case:2", f"{FACT}contact_attempt", put(to="settled"), "state_differs"),
+    "a fact recorded by a post that may not": (
+        "case:2", f"{FACT}contact_attempt", data(post="approver"), "post_not_permitted",
+    ),
+    "an approval by a post of the proposers": ("case:1", f"{FACT}approval", data(post="agency_post"), "post_not_permitted"),
+    "data of another type": ("case:2", f"{FACT}contact_attempt", given_data(outcome="perhaps"), "data_not_typed"),
+    "data the event does not take": ("case:3", f"{STEP}start_visit", given_data(mood="good"), "data_not_typed"),
+    "a committed text left out": ("case:3", f"{STEP}start_visit", put(personal={}), "data_not_typed"),
+    "a refusal for another reason": ("case:2", f"{REFUSED}mark_lost", reasons("no_hold"), "refusal_differs"),
+    "a refusal with a reason too many": (
+        "case:2", f"{REFUSED}mark_lost", reasons("days_without_contact", "no_hold"), "refusal_differs",
+    ),
+    "a refusal of what was allowed": ("case:3", f"{STEP}reached", lambda entry: {
+        "event": f"{REFUSED}reached", "to": entry.from_, **reasons("debtor_connected_since")(entry),
+    }, "refusal_differs"),
+    "forbidden to a post that may": ("case:4", f"{REFUSED}mark_lost", held_posts("system"), "refusal_differs"),
+    "a fact forbidden to a post that may": ("case:4", f"{REFUSED}approval", held_posts("approver"), "refusal_differs"),
+    "a business date set back": ("case:2", "case.noted", data(business_date="2026-01-09"), "business_date_decreased"),
+    "an opening that could not be": (
+        "case:2", "case.opened", lambda entry: {
+            "data": entry.data | {"measure": entry.data["measure"] | {"oldest_due_date": None}},
+        }, "opening_not_allowed",
+    ),
+    "an opening into another state": ("case:2", "case.opened", put(to="litigation"), "state_differs"),
+    "an opening for another owner": ("case:2", "case.opened", data(owner="T1"), "row_differs"),
+    "a measure of another amount": (
+        "case:5", "case.measured", lambda entry: {
+            "data": entry.data | {"measure": entry.data["measure"] | {"outstanding_principal_fen": 1}},
+        }, "row_differs",
+    ),
+    "a chart that was never published": (
+        "case:2", "case.noted", put(chart="overdue_loan@9#" + "0" * 64), "text_missing",
+    ),
+    "no policy at all": ("case:2", "case.noted", put(policy=None), "replay_impossible"),
+}  # fmt: skip
+# What was committed and is not any more leaves its opening behind.
+ALSO = {"a committed text left out": {"opening_unannounced"}}
+
+
+@pytest.mark.parametrize("name", INSIDERS)
+def test_an_insiders_entry_is_found_though_every_chain_is_sound(log: BuiltLog, name: str) -> None:
+    stream, event, change, expected = INSIDERS[name]
+    report = rewritten(log, stream, event, change)
+    found = {finding.code for finding in report.findings} - ALSO.get(name, set())
+    assert report.verdict == "tampered"
+    assert expected in found
+    assert not found & {"mac_wrong", "body_changed", "link_broken", "head_differs", "column_differs"}
+    assert {finding.stream for finding in report.findings} <= {stream, None}
+
+
+def test_a_case_whose_chain_is_broken_is_counted_as_not_replayed(log: BuiltLog) -> None:
+    with log.attacked() as conn:
+        with guards_down(conn):
+            change_entry(conn, "case:2", 2, mac=bytes(32))
+        report = log.verify(conn)
+    assert (report.cases, report.cases_not_replayed) == (50, 1)
+
+
+# --- whatever the door writes, the replay agrees with ----------------------------------------------------------------
+
+DAYS = st.sampled_from([date(2026, 1, day) for day in range(5, 11)])
+EVENTS = st.sampled_from(
+    ["mark_lost", "reached", "lead_found", "found", "not_found", "abandon_visit", "archive", "sue", "cancel"]
+)
+ACTORS = st.sampled_from([logs.PHONE, logs.BUSINESS, logs.RISK, logs.ASSETS, logs.SWEEP, *logs.APPROVERS])
+VISIT = {"photo": "sha256:" + "0" * 64, "person_met": "nobody", "address_kind": "home"}
+REPAIR = {"outcome": "new_number", "source": "debtor", "legal_basis": "consent"}
+
+
+def commands_on(case_id: int) -> st.SearchStrategy[Command]:
+    """Some command on the case: sensible or not, permitted or not."""
+    outcome = st.sampled_from(["unanswered", "debtor", "third_party"])
+    options: list[st.SearchStrategy[Command]] = [
+        st.builds(lambda actor, event: Fire(actor=actor, case_id=case_id, event=event), ACTORS, EVENTS),
+        st.builds(lambda day, result: logs.attempt(case_id, day, result), DAYS, outcome),
+        st.just(logs.visit_ordered(case_id)),
+        st.builds(
+            lambda day, result: Record(
+                actor=logs.BUSINESS, case_id=case_id, kind="visit", on=day, evidence="v:1", data=VISIT | {"outcome": result}
+            ), DAYS, st.sampled_from(["found", "not_found"]),
+        ),
+        st.just(Record(
+            actor=logs.PHONE, case_id=case_id, kind="information_repair", on=logs.TODAY, evidence="r:1", data=REPAIR
+        )),
+        st.builds(
+            lambda hold: Record(
+                actor=logs.RISK, case_id=case_id, kind="hold", on=logs.TODAY, evidence="h:1", data={"hold": hold}
+            ), st.sampled_from(["dispute", "complaint"]),
+        ),
+        st.just(Note(actor=logs.PHONE, case_id=case_id, text=logs.NOTE)),
+        st.builds(
+            lambda due: Measure(actor=logs.FEED, case_id=case_id, measure=logs.measure(due), run=2),
+            st.sampled_from([None, "2025-12-01", "2026-01-05"]),
+        ),
+        st.just(Fire(
+            actor=logs.FEED, case_id=case_id, event="arrears_cleared", data={"previous_as_of": "2026-01-09"}
+        )),
+    ]  # fmt: skip
+    return st.one_of(options)
+
+
+@examples(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(batch=st.lists(st.integers(1, 6).flatmap(commands_on), min_size=5, max_size=60))
+def test_whatever_the_door_writes_replays_to_the_same_row(log: BuiltLog, batch: list[Command]) -> None:
+    with log.attacked() as conn:
+        before = log.verify(conn).entries
+        outcomes = advance(conn, batch, log.branch, clock=clock)
+        report = log.verify(conn)
+    assert report.findings == []
+    assert report.entries - before == sum(isinstance(outcome, (Done, Refused)) for outcome in outcomes)
+
+
+def test_each_entry_is_judged_by_the_figures_in_force_on_its_day(log: BuiltLog, tmp_path: Path) -> None:
+    """Five days without contact before 12 January, three from then on: both refusals and steps stand."""
+    folder = tmp_path / "statecharts"
+    shutil.copytree(log.settings.statecharts, folder)
+    policy = (folder / "policy" / "2024-01-01.toml").read_text()
+    stricter, edits = re.subn(r"qualifying_days = \{ value = 5", "qualifying_days = { value = 3", policy)
+    assert edits == 1
+    (folder / "policy" / "2026-01-12.toml").write_text(stricter)
+    branch = Branch(load_rulebook(folder), log.branch.vault, log.branch.mac_key)
+    fire = Fire(actor=logs.SWEEP, case_id=2, event="mark_lost")
+    days = [date(2026, 1, day) for day in (9, 10, 11)]
+    with log.attacked() as conn:
+        calls = [logs.attempt(2, day) for day in days for _ in (1, 2)]
+        assert isinstance(advance(conn, [*calls, fire], branch, clock=clock)[-1], Refused)
+        publish(conn, branch, system("cli"))
+        conn.execute(institutions.update().values(business_date=date(2026, 1, 12)))
+        (step,) = advance(conn, [fire], branch, clock=clock)
+        report = log.verify(conn)
+    assert isinstance(step, Done)
+    assert (report.findings, report.texts) == ([], 3)

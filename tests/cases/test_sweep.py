@@ -1,0 +1,122 @@
+"""The sweep fires what days alone have made due, and leaves no refusals behind."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from casework import startup
+from casework.audit.tables import entries
+from casework.cases.advance import advance
+from casework.cases.branch import Branch
+from casework.cases.commands import Command, Done, Fire, Measure, Open, Record
+from casework.cases.sweep import sweep, swept_events
+from casework.cases.tables import cases, institutions
+from casework.database import reading, writing
+from casework.settings import Settings, load_keys
+from casework.staff.actor import Actor, system
+from casework.staff.tables import staff
+
+DUE = date(2026, 1, 1)
+COLLECTOR = Actor("T1", "staff", "api", frozenset({"phone_collector"}))
+
+
+@pytest.fixture
+def branch(settings: Settings) -> Branch:
+    return startup.branch_of(settings, load_keys(settings.keys_dir))
+
+
+def business_date(conn: Connection, day: date) -> None:
+    conn.execute(institutions.delete())
+    conn.execute(institutions.insert().values(institution="wuhan", business_date=day))
+
+
+def opening(loan_id: str) -> Open:
+    loan = dict.fromkeys(("product", "channel_code", "team", "region"))
+    measure = {
+        "oldest_due_date": DUE.isoformat(), "bucket": "M1", "overdue_principal_fen": 100_00,
+        "overdue_interest_fen": 0, "overdue_penalty_fen": 0, "outstanding_principal_fen": 60_000_00,
+        "risk_class": None, "npl_since": None,
+    }  # fmt: skip
+    named = {"loan_id": loan_id, "institution": "wuhan", "borrower_id": f"B{loan_id}", "owner": "T1"}
+    return Open(actor=system("feed"), ground="arrears", loan=loan | named, measure=measure)
+
+
+def unanswered_days(case_id: int, first: date, days: int) -> list[Command]:
+    return [
+        Record(
+            actor=COLLECTOR,
+            case_id=case_id,
+            kind="contact_attempt",
+            on=first + timedelta(days=day),
+            evidence=f"rec:{case_id}-{day}-{call}",
+            data={"channel": "phone", "outcome": "unanswered"},
+        )  # fmt: skip
+        for day in range(days)
+        for call in range(2)
+    ]
+
+
+def states(engine: Engine) -> list[str]:
+    with reading(engine) as conn:
+        return [row.state for row in conn.execute(sa.select(cases.c.state).order_by(cases.c.id))]
+
+
+def test_events_that_wait_for_days_alone_are_read_off_the_chart(branch: Branch) -> None:
+    """Only what the service alone may fire, without data, is swept."""
+    assert [event.name for event in swept_events(branch)] == ["mark_lost", "archive"]
+
+
+@pytest.mark.every_postgres
+def test_a_sweep_marks_lost_whom_five_days_did_not_reach_and_nobody_else(
+    engine: Engine, branch: Branch
+) -> None:
+    """The case with five qualifying days is marked lost, the one with four is left alone, no refusal is written."""
+    with writing(engine) as conn:
+        added = datetime.now(UTC)
+        conn.execute(
+            staff.insert().values(
+                staff_no="T1", name="T1", posts="phone_collector", status="active", added_at=added
+            )
+        )
+        business_date(conn, DUE + timedelta(days=8))
+        opened = advance(conn, [opening("L1"), opening("L2")], branch)
+        assert all(isinstance(outcome, Done) for outcome in opened)
+        first = DUE + timedelta(days=4)
+        calls = [*unanswered_days(1, first, 5), *unanswered_days(2, first, 4)]
+        assert all(isinstance(outcome, Done) for outcome in advance(conn, calls, branch))
+    assert sweep(engine, branch) == {"mark_lost": 1, "archive": 0}
+    assert states(engine) == ["lost_contact", "phone_collection"]
+    with reading(engine) as conn:
+        refusals = sa.select(sa.func.count()).where(entries.c.reason_code.is_not(None))
+        assert conn.execute(refusals).scalar_one() == 0
+
+
+def test_a_sweep_archives_when_the_reversal_window_is_over(engine: Engine, branch: Branch) -> None:
+    """On the last day of the window nothing happens; on the day after it the case is closed as archived."""
+    settled_on = DUE + timedelta(days=10)
+    with writing(engine) as conn:
+        added = datetime.now(UTC)
+        conn.execute(
+            staff.insert().values(staff_no="T1", name="T1", posts="", status="active", added_at=added)
+        )
+        business_date(conn, settled_on)
+        advance(conn, [opening("L1")], branch)
+        settle = Fire(
+            actor=system("feed"), case_id=1, event="arrears_cleared", data={"previous_as_of": DUE.isoformat()}
+        )
+        cleared = opening("L1").measure | {
+            "oldest_due_date": None,
+            "bucket": "M0",
+            "overdue_principal_fen": 0,
+        }
+        outcomes = advance(
+            conn, [Measure(actor=system("feed"), case_id=1, measure=cleared, run=1), settle], branch
+        )
+        assert all(isinstance(outcome, Done) for outcome in outcomes)
+    for days, expected in ((180, "settled"), (181, "closed")):
+        with writing(engine) as conn:
+            business_date(conn, settled_on + timedelta(days=days))
+        sweep(engine, branch)
+        assert states(engine) == [expected]

@@ -1,0 +1,171 @@
+"""A bank in miniature for tests: writes feed folders with right manifests, imports them, looks at what came of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from casework.audit.findings import Report
+from casework.audit.tables import entries
+from casework.cases.replay import verify
+from casework.cases.tables import cases
+from casework.database import metadata, reading, writing
+from casework.demo.files import FeedFile, Form, write_folder
+from casework.feed import run as runs
+from casework.feed.headers import COLUMNS, Kind
+from casework.feed.load import Request, import_feed
+from casework.settings import load_keys
+from casework.staff import register
+from casework.staff.actor import Actor, system
+from casework.startup import Started
+
+INSTITUTION = "demo"
+DAY = date(2024, 6, 3)
+Cells = Mapping[str, str]
+_AMOUNTS: Mapping[Kind, tuple[str, ...]] = {
+    "loans": ("outstanding_principal",),
+    "overdue": ("overdue_principal", "overdue_interest", "overdue_penalty"),
+    "repayments": ("amount",),
+    "contacts": (),
+}
+
+
+def loan(number: int, **cells: str) -> dict[str, str]:
+    """A row of `loans`: loan L<number> of borrower B<number>; names and numbers are nobody's."""
+    return {
+        "loan_id": f"L{number}", "borrower_id": f"B{number}", "borrower_name": f"甄不存{number}",
+        "id_number": f"00000019900101{number:04}", "product": "consumer", "channel_code": "C1",
+        "owner_staff_no": "S1", "team": "T1", "region": "R1", "disbursed_on": "2023-01-05", "self_payment": "yes",
+        "principal": "60000.00", "outstanding_principal": "50000.00", "risk_class": "normal", "npl_since": "",
+    } | cells  # fmt: skip
+
+
+def contact(number: int, **cells: str) -> dict[str, str]:
+    """A row of `contacts`: the debtor B<number> himself, with a phone that cannot be assigned."""
+    return {
+        "borrower_id": f"B{number}", "person_name": f"甄不存{number}", "role": "debtor", "relation": "",
+        "phone": f"1200000{number:04}", "address_kind": "home", "address": f"虚构路{number}号",
+        "source": "application_form", "legal_basis": "contract",
+    } | cells  # fmt: skip
+
+
+def arrears(number: int, days_past_due: int = 5, on: date = DAY, **cells: str) -> dict[str, str]:
+    """A row of `overdue` of loan L<number>, that many days past due on the day `on`."""
+    return {
+        "loan_id": f"L{number}", "oldest_due_date": (on - timedelta(days=days_past_due)).isoformat(),
+        "overdue_principal": "1000.00", "overdue_interest": "20.00", "overdue_penalty": "1.00",
+        "outstanding_principal": "50000.00",
+    } | cells  # fmt: skip
+
+
+def paid(payment_id: str, number: int, on: date, amount: str = "1021.00", reverses: str = "") -> dict[str, str]:
+    """A row of `repayments`."""
+    return {
+        "payment_id": payment_id, "loan_id": f"L{number}", "paid_on": on.isoformat(), "amount": amount,
+        "reverses": reverses,
+    }  # fmt: skip
+
+
+def _fen(text: str) -> int:
+    try:
+        return round(float(text) * 100)
+    except ValueError:
+        return 0
+
+
+def feed_file(kind: Kind, rows: Sequence[Cells], form: Form = "csv") -> FeedFile:
+    """The file of these rows, with the control sum that is right for what can be read."""
+    names = [column.name for column in COLUMNS[kind] if column.name != "days_past_due"]
+    total = sum(_fen(row[name]) for row in rows for name in _AMOUNTS[kind])
+    return FeedFile(kind, [[row[name] for name in names] for row in rows], None if kind == "contacts" else total, form)
+
+
+def write(folder: Path, as_of: date, *, form: Form = "csv", **files: Sequence[Cells] | None) -> Path:
+    """A feed folder; `files` by kind."""
+    sheets = [feed_file(kind, rows, form) for kind, rows in files.items() if rows is not None]  # type: ignore[arg-type]
+    return write_folder(folder, as_of, sheets)
+
+
+@dataclass
+class Bank:
+    """Sends feeds to a branch and looks at what they did."""
+
+    started: Started
+    folder: Path
+    sent: int = 0
+    actor: Actor = field(default_factory=lambda: system("cli"))
+
+    def send(
+        self, as_of: date, overdue: Sequence[Cells], *, actor: Actor | None = None, confirm: bool = False,
+        correction: bool = False, form: Form = "csv", **files: Sequence[Cells],
+    ) -> runs.Run:  # fmt: skip
+        """Write a folder and import it; CallerError if it is refused."""
+        self.sent += 1
+        folder = write(self.folder / str(self.sent), as_of, form=form, overdue=overdue, **files)
+        return self.take(folder, actor=actor, confirm=confirm, correction=correction)
+
+    def take(
+        self, folder: Path, *, actor: Actor | None = None, confirm: bool = False, correction: bool = False
+    ) -> runs.Run:
+        """Import a folder."""
+        request = Request(actor or self.actor, confirm_vanished=confirm, correction=correction)
+        return import_feed(self.started.engine, self.started.branch, folder, request)
+
+    def staff(self, staff_no: str, *posts: str) -> Actor:
+        """Somebody registered with these posts."""
+        with writing(self.started.engine) as conn:
+            trail = self.started.branch.trail(runs.now())
+            register.add(
+                conn, trail, system("cli"), self.started.branch.rulebook.chart, staff_no=staff_no, name="某员工", posts=posts
+            )
+            trail.write(conn)
+        return Actor(staff_no, "staff", "cli", frozenset(posts))
+
+    def case(self, number: int) -> Any:
+        """The latest case of loan L<number>."""
+        return self.cases(number)[-1]
+
+    def cases(self, number: int) -> list[Any]:
+        """Every case of loan L<number>, in order."""
+        with reading(self.started.engine) as conn:
+            found = conn.execute(sa.select(cases).where(cases.c.loan_id == f"L{number}").order_by(cases.c.id))
+            return list(found)
+
+    def story(self, case_id: int) -> list[str]:
+        """The events of a case, in order."""
+        return [body["event"] for body in self.bodies(f"case:{case_id}")]
+
+    def bodies(self, stream: str) -> list[dict[str, Any]]:
+        """The entries of a stream, decoded."""
+        with reading(self.started.engine) as conn:
+            wanted = sa.select(entries.c.body).where(entries.c.stream == stream).order_by(entries.c.stream_seq)
+            return [msgspec.json.decode(bytes(body)) for body in conn.execute(wanted).scalars()]
+
+    def dump(self, *without: str) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table, but those named."""
+        with reading(self.started.engine, snapshot=True) as conn:
+            return {
+                table.name: sorted((tuple(row) for row in conn.execute(sa.select(table))), key=repr)
+                for table in metadata.sorted_tables
+                if table.name not in without
+            }
+
+    def runs(self, *, every: bool = True) -> list[runs.Run]:
+        """The runs on record."""
+        with reading(self.started.engine) as conn:
+            return runs.runs(conn, every=every)
+
+    def verified(self) -> Report:
+        """The whole log verified, every case replayed and compared with its row."""
+        keys = load_keys(self.started.settings.keys_dir)
+        with reading(self.started.engine, snapshot=True) as conn:
+            return verify(conn, keys.mac, self.started.branch.vault)
+
+    def assert_sound(self) -> None:
+        """Nothing in the log or the rows is other than it should be."""
+        report = self.verified()
+        assert report.verdict == "sound", report.as_json()

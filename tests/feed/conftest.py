@@ -1,0 +1,20 @@
+"""A branch with nothing in it yet, and a bank that sends it feeds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from casework.settings import Settings
+from casework.staff.actor import system
+from casework.startup import start, upgrade
+from tests.feed.bank import Bank
+
+
+@pytest.fixture
+def bank(settings: Settings, tmp_path: Path) -> Iterator[Bank]:
+    """A fresh branch and its bank."""
+    upgrade(settings, system("cli"))
+    started = start(settings)
+    yield Bank(started, tmp_path / "feeds")
+    started.engine.dispose()

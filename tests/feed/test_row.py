@@ -1,0 +1,228 @@
+"""One row of a feed file: what it means, and for every good row a corrupt twin."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casework.feed.cell import TEXTS, BadCell, Note, fen
+from casework.feed.headers import COLUMNS, Kind
+from casework.feed.row import (
+    OverdueRow,
+    Parser,
+    contact_parser,
+    loan_parser,
+    overdue_parser,
+    repayment_parser,
+)
+from casework.money import fen_from_yuan, yuan_text
+
+AS_OF = date(2024, 6, 1)
+GOOD: dict[Kind, dict[str, str]] = {
+    "loans": {
+        "loan_id": "D000001",
+        "borrower_id": "B000001",
+        "borrower_name": "赵样本",
+        "id_number": "000000199001010000",
+        "product": "嗨花",
+        "channel_code": "C01",
+        "owner_staff_no": "S001",
+        "team": "T1",
+        "region": "R1",
+        "disbursed_on": "2023-05-04",
+        "self_payment": "是",
+        "principal": "50000",
+        "outstanding_principal": "49999.9",
+        "risk_class": "次级",
+        "npl_since": "",
+    },
+    "overdue": {
+        "loan_id": "D000001",
+        "oldest_due_date": "2024-05-31",
+        "overdue_principal": "1000.00",
+        "overdue_interest": "20.05",
+        "overdue_penalty": "0",
+        "outstanding_principal": "3102.00",
+        "days_past_due": "1",
+    },
+    "contacts": {
+        "borrower_id": "B000001",
+        "person_name": "赵样本",
+        "role": "debtor",
+        "relation": "self",
+        "phone": "12000000001",
+        "address_kind": "home",
+        "address": "示例街1号",
+        "source": "application form",
+        "legal_basis": "contract",
+    },
+    "repayments": {
+        "payment_id": "P1",
+        "loan_id": "D000001",
+        "paid_on": "2024-06-01",
+        "amount": "12.30",
+        "reverses": "",
+    },
+}
+
+
+def read(kind: Kind, **changed: str) -> tuple[Any, list[Note]]:
+    columns = [column.name for column in COLUMNS[kind]]
+    positions = {name: index for index, name in enumerate(columns)}
+    notes: list[Note] = []
+    width = len(columns)
+    parsers: dict[Kind, Parser[Any]] = {
+        "loans": loan_parser(positions, width, notes),
+        "overdue": overdue_parser(positions, width, AS_OF, notes),
+        "contacts": contact_parser(positions, width),
+        "repayments": repayment_parser(positions, width, AS_OF),
+    }
+    return parsers[kind]([{**GOOD[kind], **changed}[name] for name in columns]), notes
+
+
+def test_a_good_overdue_row_is_dates_and_fen() -> None:
+    row, notes = read("overdue")
+    assert row == OverdueRow("D000001", date(2024, 5, 31), 100_000, 2_005, 0, 310_200)
+    assert row.overdue_fen == 102_005
+    assert notes == []
+
+
+def test_a_good_loan_row_is_read_in_the_words_of_the_rules() -> None:
+    row, notes = read("loans")
+    assert (row.product, row.self_payment, row.risk_class) == ("haihua", True, "substandard")
+    assert (row.principal_fen, row.outstanding_principal_fen) == (5_000_000, 4_999_990)
+    assert (row.disbursed_on, row.npl_since, notes) == (date(2023, 5, 4), None, [])
+
+
+def test_an_empty_cell_is_unknown_and_never_zero() -> None:
+    optional = [column.name for column in COLUMNS["loans"] if not column.compulsory]
+    row, _ = read("loans", outstanding_principal="", **dict.fromkeys(optional, " "))
+    assert row[:2] == ("D000001", "B000001")
+    assert set(row[2:]) == {None}
+
+
+@pytest.mark.parametrize("column", [c.name for c in COLUMNS["overdue"] if c.compulsory])
+def test_an_overdue_row_with_an_unknown_value_is_set_aside(column: str) -> None:
+    with pytest.raises(BadCell) as bad:
+        read("overdue", **{column: ""})
+    assert bad.value.note == Note(column, "missing_value")
+
+
+CORRUPT: list[tuple[Kind, str, str, str]] = [
+    ("overdue", "oldest_due_date", "2024-06-02", "due_after_as_of"),
+    ("overdue", "oldest_due_date", "2024-06-01", "not_past_due"),
+    ("overdue", "oldest_due_date", "20240531", "malformed_date"),
+    ("overdue", "oldest_due_date", "2024-W22-5", "malformed_date"),
+    ("overdue", "oldest_due_date", "2024-05-32", "malformed_date"),
+    ("overdue", "oldest_due_date", "2023-02-29", "malformed_date"),
+    ("overdue", "oldest_due_date", "2024/05/31", "malformed_date"),
+    ("overdue", "oldest_due_date", "2024-05-31 00:00", "malformed_date"),
+    ("overdue", "oldest_due_date", "２０２４-05-31", "malformed_date"),
+    ("overdue", "overdue_principal", "-0.01", "negative_amount"),
+    ("overdue", "overdue_interest", "1.005", "malformed_amount"),
+    ("overdue", "overdue_interest", "1,000.00", "malformed_amount"),
+    ("overdue", "overdue_penalty", "1e3", "malformed_amount"),
+    ("overdue", "overdue_penalty", "nan", "malformed_amount"),
+    ("overdue", "overdue_penalty", ".50", "malformed_amount"),
+    ("overdue", "overdue_penalty", "１２.00", "malformed_amount"),
+    ("overdue", "overdue_penalty", "12345678901234.00", "malformed_amount"),
+    ("overdue", "overdue_penalty", "9" * 5000, "malformed_amount"),
+    ("overdue", "loan_id", "D" * 65, "text_too_long"),
+    ("overdue", "loan_id", "D0\x000", "control_character"),
+    ("overdue", "loan_id", "D0\u202e1", "control_character"),
+    ("loans", "loan_id", "", "missing_value"),
+    ("loans", "borrower_id", " ", "missing_value"),
+    ("loans", "borrower_name", "赵\n样本", "control_character"),
+    ("loans", "borrower_name", "赵" * 129, "text_too_long"),
+    ("loans", "id_number", "4.2e+17", "malformed_id_number"),
+    ("loans", "self_payment", "maybe", "malformed_flag"),
+    ("loans", "principal", "五万", "malformed_amount"),
+    ("loans", "outstanding_principal", "-1", "negative_amount"),
+    ("loans", "npl_since", "never", "malformed_date"),
+    ("loans", "team", "T" * 33, "text_too_long"),
+    ("contacts", "role", "stranger", "unknown_role"),
+    ("contacts", "role", "", "missing_value"),
+    ("contacts", "phone", "call me", "malformed_phone"),
+    ("contacts", "address", "街\x07", "control_character"),
+    ("repayments", "amount", "-12.30", "negative_amount"),
+    ("repayments", "amount", "", "missing_value"),
+    ("repayments", "amount", "12.345", "malformed_amount"),
+    ("repayments", "paid_on", "2024-06-02", "paid_after_as_of"),
+    ("repayments", "paid_on", "", "missing_value"),
+    ("repayments", "payment_id", "", "missing_value"),
+]
+
+
+@pytest.mark.parametrize(("kind", "column", "cell", "code"), CORRUPT)
+def test_a_corrupt_twin_is_refused_with_column_and_reason(
+    kind: Kind, column: str, cell: str, code: str
+) -> None:
+    assert read(kind)[0]
+    with pytest.raises(BadCell) as bad:
+        read(kind, **{column: cell})
+    assert bad.value.note == Note(column, code)
+    assert not cell.strip() or cell not in str(bad.value)
+
+
+def test_every_reason_has_a_text_in_both_languages() -> None:
+    assert {code for *_, code in CORRUPT} <= TEXTS.keys()
+    assert all(zh and en and not zh.isascii() and en.isascii() for zh, en in TEXTS.values())
+
+
+def test_a_contact_without_phone_and_address_reaches_nobody() -> None:
+    assert read("contacts", phone="")[0].address == "示例街1号"
+    with pytest.raises(BadCell, match="missing_value"):
+        read("contacts", phone="", address="")
+
+
+def test_surrounding_blanks_do_not_make_another_loan() -> None:
+    row, _ = read(
+        "overdue", loan_id=" D000001 ", oldest_due_date=" 2024-05-31", overdue_principal=" 1000.00 "
+    )
+    assert row == read("overdue")[0]
+
+
+@pytest.mark.parametrize("amount", ["12.30", "-12.30"])
+def test_a_reversal_has_its_amount_without_a_sign(amount: str) -> None:
+    row, _ = read("repayments", amount=amount, reverses="P0")
+    assert (row.amount_fen, row.reverses) == (1_230, "P0")
+
+
+@pytest.mark.parametrize(("stated", "warned"), [("1", False), ("", False), ("2", True), ("soon", True)])
+def test_reported_days_past_due_that_disagree_are_a_warning_only(stated: str, *, warned: bool) -> None:
+    row, notes = read("overdue", days_past_due=stated)
+    assert row == read("overdue")[0]
+    assert notes == ([Note("days_past_due", "days_past_due_differs")] if warned else [])
+
+
+def test_an_unknown_risk_class_is_unknown_and_warned_about() -> None:
+    row, notes = read("loans", risk_class="gold")
+    assert (row.risk_class, notes) == (None, [Note("risk_class", "unknown_risk_class")])
+
+
+@given(st.integers(0, 10**15 - 1))
+def test_an_amount_written_is_the_amount_read(amount_fen: int) -> None:
+    assert fen(yuan_text(amount_fen)) == amount_fen
+
+
+@given(st.text(alphabet="0123456789.-+ e_,", max_size=20) | st.text(max_size=20))
+def test_the_short_path_takes_no_amount_that_the_long_one_refuses(text: str) -> None:
+    try:
+        short = fen(text)
+    except ValueError:
+        return
+    assert short == fen_from_yuan(text.strip())
+    assert text.isascii()
+
+
+@given(
+    st.dates(AS_OF - timedelta(days=4000), AS_OF - timedelta(days=1)),
+    st.lists(st.integers(0, 10**14), min_size=4, max_size=4),
+)
+def test_an_overdue_row_written_is_the_row_read(due: date, amounts: list[int]) -> None:
+    columns = ("overdue_principal", "overdue_interest", "overdue_penalty", "outstanding_principal")
+    texts = {column: yuan_text(amount) for column, amount in zip(columns, amounts, strict=True)}
+    row, _ = read("overdue", oldest_due_date=due.isoformat(), days_past_due="", **texts)
+    assert row == OverdueRow("D000001", due, *amounts)

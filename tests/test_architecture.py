@@ -1,0 +1,113 @@
+"""House rules that a machine can check: which way imports go, what files may be called, how long they may grow."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+VAGUE_NAMES = {
+    "utils",
+    "util",
+    "helpers",
+    "helper",
+    "service",
+    "services",
+    "manager",
+    "common",
+    "misc",
+    "base",
+}
+LONGEST_FUNCTION = 70  # lines with docstring; a longer one is two things
+LONGEST_FILE = 450  # lines; past 300 somebody must have looked, past this somebody did not
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function and method below `tree`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def test_imports_go_one_way() -> None:
+    """Api imports casework, slices import downwards, pure files import no database and no clock."""
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_no_file_has_a_name_that_means_nothing() -> None:
+    """A file is named after what it holds, never after a layer."""
+    assert [path for path in SOURCES if path.stem in VAGUE_NAMES] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
+def test_files_and_functions_stay_small_enough_to_read(path: Path) -> None:
+    """A file or function that outgrows its bound holds two things."""
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LONGEST_FILE
+    long = [
+        f"{node.name} has {(node.end_lineno or node.lineno) - node.lineno + 1} lines"
+        for node in functions(ast.parse(text))
+        if (node.end_lineno or node.lineno) - node.lineno + 1 > LONGEST_FUNCTION
+    ]
+    assert long == []
+
+
+def test_only_the_door_writes_the_state_of_a_case() -> None:
+    """No file but the door inserts into, updates or deletes from the table of cases."""
+    writing = (
+        "cases.insert(",
+        "cases.update(",
+        "cases.delete(",
+        "insert_many(conn, cases",
+        "update_many(conn, cases",
+    )
+    found = {
+        str(path.relative_to(ROOT / "src"))
+        for path in SOURCES
+        if any(call in path.read_text(encoding="utf-8") for call in writing)
+    }
+    assert found == {"casework/cases/advance.py"}
+
+
+def test_only_the_trail_writes_entries() -> None:
+    """No file but the trail inserts into the log."""
+    found = {
+        str(path.relative_to(ROOT / "src"))
+        for path in SOURCES
+        if "insert_many(conn, entries" in path.read_text(encoding="utf-8")
+        or "entries.insert(" in path.read_text(encoding="utf-8")
+    }
+    assert found == {"casework/audit/trail.py"}
+
+
+def test_no_ignore_is_without_its_reason() -> None:
+    """Each noqa and type: ignore names its code and says why on the same line."""
+    unexplained = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in SOURCES
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if ("# noqa" in line or "# type: ignore" in line)
+        and not any(
+            mark in line.split("# noqa" if "# noqa" in line else "# type: ignore")[1]
+            for mark in ("#", "(", " - ")
+        )
+    ]
+    assert unexplained == []
+
+
+def test_the_clock_is_read_in_one_place() -> None:
+    """Only `casework.clock` asks what time it is, so that a test can say it."""
+    asking = ("datetime.now(", "datetime.utcnow(", "date.today(", "time.time()")
+    found = [
+        str(path.relative_to(ROOT / "src"))
+        for path in SOURCES
+        if path.name != "clock.py" and any(call in path.read_text(encoding="utf-8") for call in asking)
+    ]
+    assert found == []
