@@ -30,7 +30,7 @@ _keys = count(time.time_ns())
 class Connection(asyncio.Protocol):
     """One client: sends, waits for the whole answer, sends the next."""
 
-    def __init__(self, heads: list[bytes], cases: list[list[int]], taken: array[float], failed: list[str]) -> None:
+    def __init__(self, heads: list[bytes], cases: list[list[int]], taken: "array[float]", failed: list[str]) -> None:
         self.heads, self.cases, self.taken, self.failed = heads, cases, taken, failed
         self.turn = 0
         self.running = True

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from http.client import HTTPConnection
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -98,52 +99,44 @@ def opening(number: int) -> Open:
 
 
 @contextmanager
-def home() -> Iterator[Path]:
-    """A folder for one benchmark, gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="casework-bench-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def server_of(kind: str) -> Iterator[Server | None]:
+    """A durable PostgreSQL 17 with nothing on it; none for SQLite."""
+    if kind == SQLITE:
+        yield None
+        return
+    with postgres_server("17", durable=True) as server:
+        yield server
+
+
+_numbers = count(1)
 
 
 @contextmanager
-def places(kind: str, *, furnished: bool = True) -> Iterator[Iterator[Place]]:
-    """An endless supply of fresh databases of one kind on one durable server; take one with `next`."""
-    with home() as folder:
-        if kind == SQLITE:
-            yield _supply(kind, folder, None, furnished=furnished)
-            return
-        with postgres_server("17", durable=True) as server:
-            yield _supply(kind, folder, server, furnished=furnished)
-
-
-def _supply(kind: str, folder: Path, server: Server | None, *, furnished: bool) -> Iterator[Place]:
-    number = 0
-    while True:
-        number += 1
-        here = folder / str(number)
-        here.mkdir()
-        if server is None:
-            url = owner_url = f"sqlite:///{here / 'casework.db'}"
-        else:
-            server.create_database(f"bench_{number}")
-            url, owner_url = server.url(f"bench_{number}", APP), server.url(f"bench_{number}", OWNER)
-        settings = Settings(
-            database_url=url, database_owner_url=owner_url, keys_dir=here / "keys",
-            statecharts=Settings.from_environment({}).statecharts,
-        )  # fmt: skip
+def place_on(server: Server | None, *, furnished: bool = True) -> Iterator[Place]:
+    """A fresh, migrated database, on the server or in a file, gone afterwards; with staff if it is `furnished`."""
+    folder, name = Path(tempfile.mkdtemp(prefix="casework-bench-")), f"bench_{next(_numbers)}"
+    if server is None:
+        url = owner_url = f"sqlite:///{folder / 'casework.db'}"
+    else:
+        server.create_database(name)
+        url, owner_url = server.url(name, APP), server.url(name, OWNER)
+    settings = Settings(
+        database_url=url, database_owner_url=owner_url, keys_dir=folder / "keys",
+        statecharts=Settings.from_environment({}).statecharts,
+    )  # fmt: skip
+    try:
         upgrade(settings, system("cli"))
-        place = Place(kind, settings, here, server, start(settings))
+        place = Place(POSTGRESQL if server else SQLITE, settings, folder, server, start(settings))
         if furnished:
             _furnish(place)
         try:
             yield place
         finally:
             place.started.engine.dispose()
-            if server is not None:
-                server.drop_database(f"bench_{number}")
-            shutil.rmtree(here, ignore_errors=True)
+        if server is not None:
+            server.drop_database(name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _furnish(place: Place) -> None:
@@ -170,7 +163,7 @@ def api(place: Place, *, workers: int = 1, port: int = 18_431) -> Iterator[Api]:
     """`casework serve` on the place's database: metrics on, JSON logs into a file."""
     environment = place.environment()
     log_path = place.folder / f"api-{workers}.log"
-    command = [sys.executable, "-m", "casework.cli", "serve", "--port", str(port), "--workers", str(workers)]
+    command = [str(Path(sys.executable).with_name("casework")), "serve", "--port", str(port), "--workers", str(workers)]
     with log_path.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=place.folder)
         try:

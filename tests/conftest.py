@@ -6,12 +6,14 @@ the app role is used; `owner_url` is its owner's.
 """
 
 import itertools
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy.engine import Engine
 
@@ -25,7 +27,13 @@ DATABASES = ("sqlite", "pg17")
 MINIMUM = "pg15"
 
 
+hypothesis.settings.register_profile("quick", max_examples=30, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("long", max_examples=1_000, deadline=None, print_blob=True)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    # Quick runs take the same examples every time, so that a red build is red for its change; the long one searches.
+    hypothesis.settings.load_profile("long" if os.environ.get("CASEWORK_LONG") else "quick")
     config.addinivalue_line("markers", "every_postgres: run on the minimum PostgreSQL version too")
     config.addinivalue_line("markers", "only(kind): what is tested exists on sqlite, or on postgresql, alone")
 

@@ -3,6 +3,7 @@
 It wraps the whole application, so that 404 and 405 are seen too, and unknown paths tell nothing to strangers.
 """
 
+import itertools
 import re
 import secrets
 from time import perf_counter
@@ -28,7 +29,10 @@ class Edge:
     def __init__(self, routes: ASGIApp, serving: Serving) -> None:
         self._routes = routes
         self._serving = serving
-        self._log = log()
+        self._log = log().bind()
+        self._ids = itertools.count(1)
+        # Random per process, then counted: a random number per request costs a system call each.
+        self._id_prefix = secrets.token_hex(6).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; an exception never leaves."""
@@ -43,7 +47,7 @@ class Edge:
                 authorization = value
             elif name == b"x-request-id" and _SANE_ID.fullmatch(value):
                 request_id = value
-        request_id = request_id or secrets.token_hex(8).encode()
+        request_id = request_id or b"%s-%x" % (self._id_prefix, next(self._ids))
         answer = _Answer(send, request_id)
         scope["state"]["request_id"] = request_id.decode()
         try:

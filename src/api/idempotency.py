@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -88,58 +89,74 @@ def mismatch() -> CallerError:
 
 
 def claim(conn: Connection, keys: Sequence[Key], now: datetime) -> dict[tuple[str, str], Answer | CallerError]:
-    """What is already known of `keys`: their first answers, or why they cannot be used; the rest are claimed."""
+    """What is already known of `keys`: their first answers, or why they cannot be used; the rest are claimed.
+
+    On PostgreSQL the lock and the look are one statement, so an answer that another process commits between the two is
+    not seen; then `store` fails on the primary key, and the second try sees it.
+    """
     known: dict[tuple[str, str], Answer | CallerError] = {}
     if not keys:
         return known
-    if conn.dialect.name == "postgresql":
-        # The locks first, in a statement of their own: the next one then sees what the holder before committed.
-        held = conn.execute(_LOCKS, {"locks": [key.lock for key in keys]}).scalars().all()
-        known = {key.name: running() for key, mine in zip(keys, held, strict=True) if not mine}
     by_name = {key.name: key for key in keys}
-    found = conn.execute(_STORED, {"names": list(by_name), "since": now - KEPT})
-    for row in found:
+    expired = []
+    for row in _look(conn, list(by_name.values())):
         name = (row.actor_id, row.key)
-        same = bytes(row.request_hash) == by_name[name].request_hash
-        known[name] = _unpacked(row.status, bytes(row.answer)) if same else mismatch()
+        if not row.mine:
+            known[name] = running()
+        elif row.created_at is not None and row.created_at <= now - KEPT:
+            expired.append(name)  # its 24 hours are over: the key may be used anew, purged or not
+        elif row.created_at is not None:
+            same = bytes(row.request_hash) == by_name[name].request_hash
+            known[name] = _unpacked(row.status, bytes(row.answer)) if same else mismatch()
+    if expired:
+        conn.execute(_DELETE, {"names": expired})
     return known
 
 
-_LOCKS = sa.text(
-    "SELECT pg_try_advisory_xact_lock(k) FROM unnest(CAST(:locks AS bigint[])) WITH ORDINALITY AS u(k, n) ORDER BY n"
+def _look(conn: Connection, keys: Sequence[Key]) -> Sequence[Any]:
+    if conn.dialect.name == "postgresql":
+        lists = {
+            "locks": [key.lock for key in keys], "actors": [key.actor_id for key in keys],
+            "keys": [key.key for key in keys],
+        }  # fmt: skip
+        return conn.execute(_LOCK_AND_LOOK, lists).all()
+    return conn.execute(_LOOK, {"names": [key.name for key in keys]}).all()  # the writer holds the database
+
+
+_NAME = sa.tuple_(idempotency.c.actor_id, idempotency.c.key)
+_ANSWER = (idempotency.c.request_hash, idempotency.c.status, idempotency.c.answer, idempotency.c.created_at)
+_LOOK = sa.select(idempotency.c.actor_id, idempotency.c.key, sa.true().label("mine"), *_ANSWER).where(
+    _NAME.in_(sa.bindparam("names", expanding=True))
 )
-_STORED = sa.select(
-    idempotency.c.actor_id, idempotency.c.key, idempotency.c.request_hash, idempotency.c.status, idempotency.c.answer
-).where(
-    sa.tuple_(idempotency.c.actor_id, idempotency.c.key).in_(sa.bindparam("names", expanding=True)),
-    idempotency.c.created_at > sa.bindparam("since"),
+_LOCK_AND_LOOK = (
+    sa.text(
+        "SELECT u.a AS actor_id, u.k AS key, pg_try_advisory_xact_lock(u.n) AS mine,"
+        " i.request_hash, i.status, i.answer, i.created_at"
+        " FROM unnest(CAST(:locks AS bigint[]), CAST(:actors AS text[]), CAST(:keys AS text[])) AS u(n, a, k)"
+        " LEFT JOIN idempotency i ON i.actor_id = u.a AND i.key = u.k"
+    )
+    .columns(actor_id=sa.String, key=sa.String, mine=sa.Boolean, **{column.name: column.type for column in _ANSWER})
 )
+_DELETE = idempotency.delete().where(_NAME.in_(sa.bindparam("names", expanding=True)))
 
 
 def store(conn: Connection, answers: Sequence[tuple[Key, Answer]], now: datetime) -> None:
-    """Keep the first answers; what has run out of its 24 hours makes room, a bounded number at a time."""
-    if not answers:
-        return
-    old = sa.select(idempotency.c.actor_id, idempotency.c.key).where(idempotency.c.created_at <= now - KEPT)
-    gone = conn.execute(old.order_by(idempotency.c.created_at).limit(PURGED_AT_ONCE)).all()
-    if gone:
-        names = sa.tuple_(idempotency.c.actor_id, idempotency.c.key)
-        # Names that were taken again in the meantime are younger and stay.
-        conn.execute(idempotency.delete().where(names.in_(list(map(tuple, gone))), idempotency.c.created_at <= now - KEPT))
+    """Keep the first answers."""
     stored = [(*key.name, key.request_hash, answer.status, _packed(answer), now) for key, answer in answers]
-    _forget_expired(conn, [key.name for key, _ in answers], now)
     rows.insert_many(conn, idempotency, stored, _COLUMNS)
 
 
-def _forget_expired(conn: Connection, names: list[tuple[str, str]], now: datetime) -> None:
-    """A key whose 24 hours are over may be used anew, whether or not the purge has come to it."""
-    conn.execute(_EXPIRED, {"names": names, "until": now - KEPT})
-
-
-_EXPIRED = idempotency.delete().where(
-    sa.tuple_(idempotency.c.actor_id, idempotency.c.key).in_(sa.bindparam("names", expanding=True)),
-    idempotency.c.created_at <= sa.bindparam("until"),
-)
+def purge(conn: Connection, now: datetime) -> int:
+    """Let go of what is older than 24 hours, the oldest first and a bounded number at a time; how many went."""
+    old = sa.select(idempotency.c.actor_id, idempotency.c.key).where(idempotency.c.created_at <= now - KEPT)
+    gone = conn.execute(old.order_by(idempotency.c.created_at).limit(PURGED_AT_ONCE)).all()
+    if gone:
+        # A name that was taken anew in the meantime is younger, and stays.
+        conn.execute(
+            _DELETE.where(idempotency.c.created_at <= sa.bindparam("until")),
+            {"names": [tuple(row) for row in gone], "until": now - KEPT},
+        )
+    return len(gone)
 
 
 def _packed(answer: Answer) -> bytes:
@@ -152,5 +169,5 @@ def _unpacked(status: int, packed: bytes) -> Answer:
     return Answer(status, body, {**headers, "Idempotent-Replay": "true"}, media_type, replayed=True)
 
 
-__all__ = ["KEPT", "Answer", "Key", "claim", "key_of", "mismatch", "running", "store"]
+__all__ = ["KEPT", "Answer", "Key", "claim", "key_of", "mismatch", "purge", "running", "store"]
 

@@ -1,7 +1,7 @@
 """A log of about 300 entries built through the real door, and the operator's hands to attack it with.
 
-Attacks run in one transaction with the owner's rights, guards taken down and put up again, and are rolled back: many
-can be tried on one database.
+Attacks run in one transaction with the owner's rights, guards taken down and put up again, and are rolled
+back: many can be tried on one database.
 """
 
 import shutil
@@ -104,9 +104,17 @@ def life(case_id: int) -> list[Command]:
         return write_off(case_id)
     if kind == 2:
         calls: list[Command] = [attempt(case_id, day) for day in days for _ in (1, 2)]
-        return [*calls, Fire(actor=SWEEP, case_id=case_id, event="mark_lost"), Note(actor=PHONE, case_id=case_id, text=NOTE)]
+        return [
+            *calls,
+            Fire(actor=SWEEP, case_id=case_id, event="mark_lost"),
+            Note(actor=PHONE, case_id=case_id, text=NOTE),
+        ]
     if kind == 3:
-        return [visit_ordered(case_id), attempt(case_id, TODAY, "debtor"), Fire(actor=PHONE, case_id=case_id, event="reached")]
+        return [
+            visit_ordered(case_id),
+            attempt(case_id, TODAY, "debtor"),
+            Fire(actor=PHONE, case_id=case_id, event="reached"),
+        ]
     return [
         Fire(actor=PHONE, case_id=case_id, event="mark_lost"),  # forbidden: only the service may
         Record(actor=BUSINESS, case_id=case_id, kind="approval", on=TODAY, evidence="x:1"),  # forbidden too
@@ -122,7 +130,13 @@ def fill(engine: Engine, branch: Branch, cases: int = 50) -> list[Outcome]:
         conn.execute(
             staff.insert(),
             [
-                {"staff_no": one.id, "name": one.id, "posts": " ".join(one.posts), "status": "active", "added_at": clock()}
+                {
+                    "staff_no": one.id,
+                    "name": one.id,
+                    "posts": " ".join(one.posts),
+                    "status": "active",
+                    "added_at": clock(),
+                }
                 for one in everyone
             ],
         )
@@ -177,7 +191,9 @@ def guards_down(conn: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def built_log(kind: str, folder: Path, template: Path, servers: Callable[[str], Server]) -> Iterator[BuiltLog]:
+def built_log(
+    kind: str, folder: Path, template: Path, servers: Callable[[str], Server]
+) -> Iterator[BuiltLog]:
     """A log in a database of its own; `kind` is sqlite or pg17."""
     server = None if kind == "sqlite" else servers(kind.removeprefix("pg"))
     name = f"log_{folder.name}".replace("-", "_")
@@ -207,7 +223,9 @@ def built_log(kind: str, folder: Path, template: Path, servers: Callable[[str], 
 
 def entry_at(conn: Connection, stream: str, seq: int) -> Any:
     """The row of one entry."""
-    return conn.execute(sa.select(entries).where(entries.c.stream == stream, entries.c.stream_seq == seq)).one()
+    return conn.execute(
+        sa.select(entries).where(entries.c.stream == stream, entries.c.stream_seq == seq)
+    ).one()
 
 
 def change_entry(conn: Connection, stream: str, seq: int, /, **values: Any) -> None:

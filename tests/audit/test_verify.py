@@ -1,7 +1,8 @@
-"""Verification finds every attack of audit.md §7 that can be seen before sealing, and accuses nobody of a sound log."""
+"""Verification finds every attack of audit.md §7 that shows before sealing, and accuses nobody falsely."""
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +10,32 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
-from hypothesis import given, settings as examples, strategies as st
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 from sqlalchemy.engine import Connection
 
-from casework.audit.chain import commit, leaf_hash
+from casework.audit.chain import commit, leaf_hash, seal_entry
 from casework.audit.entry import decode_strict, encode
 from casework.audit.findings import TEXTS, Finding
 from casework.audit.tables import entries, openings, streams, texts, unsealed
+from casework.cases.advance import advance
 from casework.cases.tables import cases
 from casework.cli import main
-from casework.database import writing
-from casework.settings import Settings
-from casework.startup import branch_of, upgrade
-from casework.settings import ensure_keys, load_keys
+from casework.database import open_engine, reading, writing
+from casework.settings import Settings, ensure_keys, load_keys
 from casework.staff.actor import system
-from tests.audit.built_log import BuiltLog, built_log, change_entry, entry_at, fill, guards_down
+from casework.startup import branch_of, upgrade
+from tests.audit.built_log import (
+    BuiltLog,
+    built_log,
+    change_entry,
+    clock,
+    entry_at,
+    fill,
+    guards_down,
+    visit_ordered,
+)  # fmt: skip
 from tests.postgres_server import Server
 
 STREAM = "case:2"  # six calls, a refusal, a note
@@ -51,14 +63,48 @@ def test_a_log_written_through_the_door_is_sound(log: BuiltLog) -> None:
         report = log.verify(conn)
         assert report.findings == []
         assert report.verdict == "sound"
-        assert report.entries == conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one() > 250
+        assert (
+            report.entries == conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one() > 250
+        )
         assert report.cases == 50
         assert report.streams == 52  # and the published rulebook, and the refused opening
-        assert min(report.replayed_steps, report.replayed_refusals, report.replayed_facts, report.openings) > 0
+        assert (
+            min(report.replayed_steps, report.replayed_refusals, report.replayed_facts, report.openings) > 0
+        )
         assert (report.texts, report.cases_not_replayed) == (2, 0)
 
 
-# --- attacks through SQL, each with the finding it must leave --------------------------------------------------------
+@pytest.mark.parametrize("batch", [1, 7])
+def test_nothing_is_lost_where_one_batch_ends_and_the_next_begins(
+    log: BuiltLog, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr("casework.audit.verify.BATCH", batch)
+    monkeypatch.setattr("casework.audit.heads._BATCH", batch)
+    monkeypatch.setattr("casework.cases.replay._BATCH", batch)
+    with log.attacked() as conn:
+        report = log.verify(conn)
+        committed = conn.execute(sa.select(sa.func.count()).select_from(openings)).scalar_one()
+    assert (report.verdict, report.cases, report.streams, report.openings) == ("sound", 50, 52, committed)
+    for name in ("an opening deleted", "an opening invented", "an opening of no entry", "head edited"):
+        attack, expected = ATTACKS[name]
+        assert codes(log.after(attack).findings) == expected
+
+
+def test_people_may_go_on_working_while_the_log_is_verified(log: BuiltLog) -> None:
+    """One snapshot: what is written meanwhile is neither seen nor mistaken for a change by other hands."""
+    reader = open_engine(log.settings.database_url, read_only=True)
+    with reading(reader, snapshot=True) as conn:
+        before = conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one()
+        with writing(log.engine) as writer:
+            advance(writer, [visit_ordered(2)], log.branch, clock=clock)
+        report = log.verify(conn)
+    reader.dispose()
+    assert (report.findings, report.entries) == ([], before)
+    with log.attacked() as conn:
+        assert log.verify(conn).entries == before + 1
+
+
+# --- attacks through SQL, each with the finding it must leave
 
 
 def one_byte(conn: Connection) -> None:
@@ -140,15 +186,16 @@ def forged(conn: Connection) -> None:
     last = conn.execute(sa.select(cases.c.audit_seq).where(cases.c.id == 2)).scalar_one()
     row = entry_at(conn, STREAM, last)
     entry = msgspec.structs.replace(
-        decode_strict(bytes(row.body)), stream_seq=last + 1, entry_id=f"{STREAM}:{last + 1}", prev=bytes(row.leaf_hash).hex(),
-        personal={},
+        decode_strict(bytes(row.body)), stream_seq=last + 1, entry_id=f"{STREAM}:{last + 1}",
+        prev=bytes(row.leaf_hash).hex(), personal={},
     )  # fmt: skip
     body = encode(entry)
     number = conn.execute(sa.select(sa.func.max(entries.c.id))).scalar_one() + 1
     conn.execute(
         entries.insert().values(
             id=number, stream=STREAM, stream_seq=last + 1, event=entry.event, actor_id=entry.actor.id,
-            reason_code=entry.reason_code, recorded_at=row.recorded_at, body=body, leaf_hash=leaf_hash(body), mac=bytes(32),
+            reason_code=entry.reason_code, recorded_at=row.recorded_at, body=body, leaf_hash=leaf_hash(body),
+            mac=bytes(32),
         )
     )  # fmt: skip
     conn.execute(unsealed.insert().values(entry=number))
@@ -182,7 +229,9 @@ def head_rewound(conn: Connection) -> None:
 
 
 def rulebook_head(conn: Connection) -> None:
-    conn.execute(streams.update().where(streams.c.stream == "rulebook:published").values(audit_head=bytes(32)))
+    conn.execute(
+        streams.update().where(streams.c.stream == "rulebook:published").values(audit_head=bytes(32))
+    )
 
 
 def rulebook_head_gone(conn: Connection) -> None:
@@ -234,10 +283,9 @@ def text_deleted(conn: Connection) -> None:
 
 
 def text_slipped_in(conn: Connection) -> None:
+    at = entry_at(conn, STREAM, 1).recorded_at
     conn.execute(
-        texts.insert().values(
-            digest="0" * 64, kind="policy", name="2020-01-01", body=b"", published_at=entry_at(conn, STREAM, 1).recorded_at
-        )
+        texts.insert().values(digest="0" * 64, kind="policy", name="2020-01-01", body=b"", published_at=at)
     )  # fmt: skip
 
 
@@ -256,8 +304,8 @@ ATTACKS: dict[str, tuple[Callable[[Connection], None], set[str]]] = {
     "the rulebook's stream deleted": (stream_of_the_rulebook_deleted, {"stream_missing", "text_unannounced"}),
     "two entries swapped": (swapped, {"column_differs", "stream_hole", "stream_repeat", "link_broken"}),
     "an entry moved to another stream": (
-        moved_to_another_stream, {"column_differs", "stream_repeat", "link_broken", "tail_cut", "opening_unannounced",
-                                  "opening_missing", "head_differs", "head_rewound", "back_dated", "stream_hole"}),
+        moved_to_another_stream, {"column_differs", "tail_cut", "opening_unannounced"},
+    ),
     "an entry forged by SQL": (forged, {"mac_wrong"}),
     "an entry taken from the queue": (not_queued, {"queue_incomplete"}),
     "copied event edited": (column(event="case.noted"), {"column_differs"}),
@@ -286,7 +334,7 @@ ATTACKS: dict[str, tuple[Callable[[Connection], None], set[str]]] = {
     "a published text deleted": (text_deleted, {"text_missing"}),
     "a text slipped in": (text_slipped_in, {"text_changed", "text_unannounced"}),
 }  # fmt: skip
-MUST = {"an entry moved to another stream": {"column_differs", "tail_cut"}, "two entries swapped": {"column_differs"}}
+MUST = {"two entries swapped": {"column_differs"}}
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -337,16 +385,12 @@ def test_an_entry_recorded_before_the_one_before_it_is_found(log: BuiltLog) -> N
 
 
 def _sealed_with_the_key(log: BuiltLog, entry: Any) -> dict[str, bytes]:
-    from casework.audit.chain import seal_entry
-
     return seal_entry(entry, log.branch.mac_key)._asdict()
 
 
-def test_what_sqlite_lets_into_a_column_of_another_type_is_a_finding_not_a_crash(
-    log: BuiltLog,
-) -> None:
-    if log.engine.dialect.name != "sqlite":
-        pytest.skip("PostgreSQL holds its columns to their types")
+@pytest.mark.parametrize("log", ["sqlite"], indirect=True, scope="module")
+def test_a_value_of_another_type_is_a_finding_not_a_crash(log: BuiltLog) -> None:
+    """SQLite lets any value into any column; PostgreSQL does not."""
     for sql in (
         f"UPDATE entries SET body = 'text' WHERE stream = '{STREAM}' AND stream_seq = 3",
         f"UPDATE entries SET mac = 7 WHERE stream = '{STREAM}' AND stream_seq = 3",
@@ -373,7 +417,9 @@ def test_a_single_flipped_bit_anywhere_is_found(log: BuiltLog, data: st.DataObje
         name = data.draw(st.sampled_from(["body", "leaf_hash", "mac", "stream_seq"]))
         changed: int | bytes
         if name == "stream_seq":
-            changed = row.stream_seq ^ (1 << data.draw(st.integers(6, 40)))  # below, another entry has the number
+            changed = row.stream_seq ^ (
+                1 << data.draw(st.integers(6, 40))
+            )  # below, another entry has the number
         else:
             held = bytearray(getattr(row, name))
             bit = data.draw(st.integers(0, len(held) * 8 - 1))
@@ -399,7 +445,7 @@ def test_a_commitment_binds_field_and_value() -> None:
     assert len({commit(salt, "note", "a"), commit(salt, "note", "b"), commit(salt, "address", "a")}) == 3
 
 
-# --- the command: 0 sound, 1 tampered, 2 cannot tell -----------------------------------------------------------------
+# --- the command: 0 sound, 1 tampered, 2 cannot tell
 
 
 def run(settings: Settings, *arguments: str) -> Result:
@@ -415,8 +461,6 @@ def filled(settings: Settings) -> Settings:
     """A small log of the test's own."""
     upgrade(settings, system("cli"))
     branch = branch_of(settings, load_keys(settings.keys_dir))
-    from casework.database import open_engine
-
     engine = open_engine(settings.database_url)
     fill(engine, branch, cases=5)
     engine.dispose()
@@ -436,7 +480,9 @@ def test_exit_0_and_a_report_of_what_was_checked_when_sound(filled: Settings) ->
 
 
 @pytest.mark.parametrize("attack", [one_byte, deleted_in_the_middle, case(state="lost_contact")])
-def test_exit_1_when_tampered(filled: Settings, owner_engine: Any, attack: Callable[[Connection], None]) -> None:
+def test_exit_1_when_tampered(
+    filled: Settings, owner_engine: Any, attack: Callable[[Connection], None]
+) -> None:
     with writing(owner_engine) as conn, guards_down(conn):
         attack(conn)
     result = run(filled, "verify", "--json")
@@ -450,17 +496,17 @@ def test_exit_1_when_tampered(filled: Settings, owner_engine: Any, attack: Calla
 def test_exit_2_with_other_keys_than_the_log_was_written_with(filled: Settings, tmp_path: Path) -> None:
     other = tmp_path / "other_keys"
     ensure_keys(other)
-    result = run(msgspec_replace(filled, keys_dir=other), "verify", "--json")
+    result = run(replace(filled, keys_dir=other), "verify", "--json")
     assert (result.exit_code, json.loads(result.stdout)["code"]) == (2, "key_wrong")
 
 
 def test_exit_2_without_keys(filled: Settings, tmp_path: Path) -> None:
-    result = run(msgspec_replace(filled, keys_dir=tmp_path / "none"), "verify", "--json")
+    result = run(replace(filled, keys_dir=tmp_path / "none"), "verify", "--json")
     assert (result.exit_code, json.loads(result.stdout)["code"]) == (2, "key_missing")
 
 
 def test_exit_2_on_a_database_that_was_never_migrated(empty_database: Any, filled: Settings) -> None:
-    result = run(msgspec_replace(filled, database_url=empty_database.url), "verify", "--json")
+    result = run(replace(filled, database_url=empty_database.url), "verify", "--json")
     assert result.exit_code == 2
     assert json.loads(result.stdout)["code"] in {"schema_not_current", "database_gone"}
 
@@ -484,7 +530,7 @@ def test_exit_1_when_the_log_was_emptied_under_its_cases(filled: Settings, owner
 
 def test_exit_2_when_the_database_cannot_be_reached(filled: Settings, tmp_path: Path) -> None:
     for url in (f"sqlite:///{tmp_path}/none.db", "postgresql://nobody@127.0.0.1:1/none"):
-        result = run(msgspec_replace(filled, database_url=url), "verify", "--json")
+        result = run(replace(filled, database_url=url), "verify", "--json")
         assert (result.exit_code, json.loads(result.stdout)["code"]) == (2, "database_gone")
 
 
@@ -505,9 +551,3 @@ def test_one_entry_is_shown_with_what_holds_of_it(filled: Settings) -> None:
     assert all(answer["texts"].values())
     assert run(filled, "entry", "case:2:999").exit_code == 1
     assert run(filled, "entry", "nonsense").exit_code == 1
-
-
-def msgspec_replace(settings: Settings, **changes: Any) -> Settings:
-    import dataclasses
-
-    return dataclasses.replace(settings, **changes)

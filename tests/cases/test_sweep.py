@@ -106,7 +106,7 @@ def test_a_sweep_archives_when_the_reversal_window_is_over(engine: Engine, branc
         settle = Fire(
             actor=system("feed"), case_id=1, event="arrears_cleared", data={"previous_as_of": DUE.isoformat()}
         )
-        cleared = opening("L1").measure | {
+        cleared = dict(opening("L1").measure) | {
             "oldest_due_date": None,
             "bucket": "M0",
             "overdue_principal_fen": 0,

@@ -3,7 +3,8 @@
 from typing import Annotated, Any
 
 from litestar import Request, get, post
-from litestar.params import Parameter
+from litestar.openapi.spec import Example
+from litestar.params import Body, FromPath, QueryParameter
 
 from api.reading.common import CASE_LINE, answers, reader_of
 from casework.cases.disclosure import DEFAULT_PURPOSE, record_read
@@ -12,7 +13,8 @@ from casework.database import reading, writing
 from casework.feed.borrowers import Borrower, FoundPage, Search, borrower_page, fields_shown, find
 
 Purpose = Annotated[
-    str, Parameter(pattern="^[a-z][a-z0-9_]{0,63}$", description="A code, kept in the entry of this read.")
+    str,
+    QueryParameter(pattern="^[a-z][a-z0-9_]{0,63}$", description="A code, kept in the entry of this read."),
 ]
 
 _BORROWER = {
@@ -28,6 +30,7 @@ _BORROWER = {
                   "legal_basis": "contract"}],
     "cut": False,
 }  # fmt: skip
+_ASKED = [Example(id="phone", summary="By phone", value={"phone": "13800000000", "purpose": "complaint"})]
 _FOUND = {
     "items": [{"borrower_id": "B000731", "name": "张**", "id_number": "4201**********1234",
                "matched": ["phone"],
@@ -43,7 +46,7 @@ _FOUND = {
     tags=["borrowers"],
 )
 def borrower(
-    request: Request[Any, Any, Any], borrower_id: str, purpose: Purpose = DEFAULT_PURPOSE
+    request: Request[Any, Any, Any], borrower_id: FromPath[str], purpose: Purpose = DEFAULT_PURPOSE
 ) -> Borrower:
     """A borrower over all his loans, cases and contacts, masked; the read is an entry."""
     serving, actor = reader_of(request, "purpose")
@@ -62,7 +65,9 @@ def borrower(
                       "unsupported_media_type"),
     tags=["borrowers"],
 )  # fmt: skip
-def find_borrowers(request: Request[Any, Any, Any], data: Search) -> FoundPage:
+def find_borrowers(
+    request: Request[Any, Any, Any], data: Annotated[Search, Body(examples=_ASKED)]
+) -> FoundPage:
     """Borrowers by loan, phone, name or ID number, exactly; a POST, so that none of it stands in an address.
 
     The read is an entry of each borrower found, before he is shown.

@@ -1,12 +1,10 @@
 """Cases: lists, one case, its history and notes, what may be done next."""
 
-from datetime import date
 from typing import Annotated, Any
 
-import msgspec
 from litestar import Request, Response, get
-from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromQuery, PathParameter, QueryParameter
 
 from api.reading.common import (
     CASE_LINE,
@@ -17,61 +15,20 @@ from api.reading.common import (
     case_filter,
     reader_of,
 )
-from casework.cases.case import Case, Facts
+from casework.cases.case import Case
+from casework.cases.detail import CaseDetail, detail_of
 from casework.cases.disclosure import DEFAULT_PURPOSE, record_read
 from casework.cases.filter import BusinessDates, CaseFilter
 from casework.cases.history import HistoryPage, NotePage, history_of_case, may_read_texts, notes_of_case
 from casework.cases.options import CaseOptions, options_of_case
 from casework.cases.queries import CasePage, Sort, find_case, page_of_cases
 from casework.database import reading, writing
-from casework.statechart.chart import Chart
 
-CaseId = Annotated[int, Parameter(ge=1, le=2**53 - 1, description="Number of the case.")]
-After = Annotated[int | None, Parameter(ge=0, le=2**53 - 1, description="`next` of the page before.")]
+CaseId = Annotated[int, PathParameter(ge=1, le=2**53 - 1, description="Number of the case.")]
+After = Annotated[int | None, QueryParameter(ge=0, le=2**53 - 1, description="`next` of the page before.")]
 SortBy = Annotated[
-    Sort, Parameter(description="A minus is descending; days past due descend as due dates ascend.")
+    Sort, QueryParameter(description="A minus is descending; days past due descend as due dates ascend.")
 ]
-
-
-class CaseDetail(msgspec.Struct):
-    """A case as it stands. `version` is its ETag; amounts in fen; `facts` are what guards read."""
-
-    id: int
-    institution: str
-    loan_id: str
-    borrower_id: str
-    product: str | None
-    channel_code: str | None
-    team: str | None
-    region: str | None
-    chart: str
-    state: str
-    state_zh: str
-    state_en: str
-    state_since: date
-    deadline_zh: str
-    deadline_en: str
-    live: bool
-    version: int
-    owner: str
-    handler: str
-    opened_on: date
-    opened_for: str
-    opened_by: str
-    closed_as: str | None
-    principal_at_opening_fen: int
-    oldest_due_date: date | None
-    days_past_due: int
-    business_date: date
-    bucket: str
-    overdue_principal_fen: int
-    overdue_interest_fen: int
-    overdue_penalty_fen: int
-    overdue_fen: int
-    outstanding_principal_fen: int
-    facts: Facts
-    audit_seq: int
-    audit_head: str
 
 
 _PAGE = {"items": [CASE_LINE], "next": "WyI5YzBiMWY3ZDJhNGU2YzgxIixudWxsLDEyMDdd"}
@@ -86,7 +43,8 @@ _HISTORY = {
         {
             "entry_id": "case:1207:3", "seq": 3, "event": "case.step.start_visit", "zh": "发起上门",
             "en": "Start a home visit", "actor": "S0012", "via": "api",
-            "recorded_at": "2026-03-09T08:15:02.114523Z", "from_state": "phone_collection", "to_state": "home_visit", "reason_code": None,
+            "recorded_at": "2026-03-09T08:15:02.114523Z",
+            "from_state": "phone_collection", "to_state": "home_visit", "reason_code": None,
             "rules": ["1.3.2a"], "data": {"given": {"address_kind": "home", "visit_on": "2026-03-10"}},
             "committed": ["address"], "texts": {"address": "武汉市江岸区***"},
         }
@@ -128,7 +86,7 @@ _OPTIONS = {
 )
 def cases(
     request: Request[Any, Any, Any],
-    wanted: CaseFilter,
+    wanted: NamedDependency[CaseFilter],
     sort: SortBy = "id",
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -148,7 +106,7 @@ def cases(
 )
 def my_cases(
     request: Request[Any, Any, Any],
-    live: Annotated[bool, Parameter(description="Open or written off; false shows the others.")] = True,
+    live: Annotated[bool, QueryParameter(description="Open or written off; false shows the others.")] = True,
     sort: SortBy = "oldest_due_date",
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -188,7 +146,7 @@ def case_history(
     case_id: CaseId,
     after: After = None,
     limit: Limit = 50,
-    newest_first: bool = False,
+    newest_first: FromQuery[bool] = False,
 ) -> HistoryPage:
     """The case's entries; texts are opened for those who may read them, and that is an entry itself."""
     serving, actor = reader_of(request, "after", "limit", "newest_first")
@@ -240,18 +198,3 @@ def _on_record(request: Request[Any, Any, Any], found: Case, fields: set[str]) -
         serving, actor = reader_of(request, *request.query_params)
         with writing(serving.engine) as conn:
             record_read(conn, serving.branch, actor, [found.borrower_id], fields, purpose=DEFAULT_PURPOSE)
-
-
-def detail_of(found: Case, chart: Chart, today: date) -> CaseDetail:
-    """A case in its wire form, with the labels of its state."""
-    state = chart.states[found.state]
-    beside: dict[str, Any] = {
-        "state_zh": state.zh, "state_en": state.en, "deadline_zh": state.deadline_zh,
-        "deadline_en": state.deadline_en, "days_past_due": found.days_past_due(today), "business_date": today,
-        "audit_head": found.audit_head.hex(),
-    }  # fmt: skip
-    values = {
-        name: beside[name] if name in beside else getattr(found, name)
-        for name in CaseDetail.__struct_fields__
-    }
-    return CaseDetail(**values)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import sqlalchemy as sa
 from litestar import Request, Response, get
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 
 from api.reading.common import answers, reader_of
 from casework.audit.tables import texts
@@ -21,7 +21,7 @@ from casework.statechart.chart import Arc, Chart, Event, GuardUse
 from casework.statechart.draw import mermaid, svg
 from casework.statechart.policy import Policy
 
-Language = Annotated[Literal["zh", "en"], Parameter(description="Language of the labels.")]
+Language = Annotated[Literal["zh", "en"], QueryParameter(description="Language of the labels.")]
 
 
 class PublishedChart(msgspec.Struct):
@@ -162,7 +162,7 @@ def charts(request: Request[Any, Any, Any]) -> list[PublishedChart]:
     responses=answers(ChartView, _CHART, "not_found"),
     tags=["rulebook"],
 )
-def chart(request: Request[Any, Any, Any], name: str) -> ChartView:
+def chart(request: Request[Any, Any, Any], name: FromPath[str]) -> ChartView:
     """The chart in force, whole."""
     serving, _ = reader_of(request)
     if name != CASE_CHART:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from litestar import Request
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from api.auth import actor_of
 from api.problems import problem_responses
@@ -16,14 +16,15 @@ from casework.cases.queries import MAX_PAGE
 from casework.errors import CallerError
 from casework.staff.actor import Actor
 
-Limit = Annotated[int, Parameter(ge=1, le=MAX_PAGE, description="Rows on a page, at most 200.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Rows on a page, at most 200.")]
 Cursor = Annotated[
-    str | None, Parameter(max_length=400, description="`next` of the page before; opaque, of this list only.")
+    str | None,
+    QueryParameter(max_length=400, description="`next` of the page before; opaque, of this list only."),
 ]
-_Codes = Annotated[list[str] | None, Parameter(max_items=20)]
-_Code = Annotated[str | None, Parameter(max_length=64)]
-_Days = Annotated[int | None, Parameter(ge=0, le=36_500)]
-_Fen = Annotated[int | None, Parameter(ge=0, le=2**53 - 1)]
+_Codes = Annotated[list[str] | None, QueryParameter(max_items=20)]
+_Code = Annotated[str | None, QueryParameter(max_length=64)]
+_Days = Annotated[int | None, QueryParameter(ge=0, le=36_500)]
+_Fen = Annotated[int | None, QueryParameter(ge=0, le=2**53 - 1)]
 
 FILTERS = frozenset(CaseFilter.__struct_fields__)
 
@@ -50,18 +51,18 @@ def check_parameters(request: Request[Any, Any, Any], known: Collection[str]) ->
 
 def case_filter(
     *,
-    state: _Codes = None,
+    in_state: Annotated[list[str] | None, QueryParameter(name="state", max_items=20)] = None,
     bucket: _Codes = None,
     owner: _Code = None,
     handler: _Code = None,
-    worked_by: Annotated[str | None, Parameter(max_length=64, description="Owner or handler.")] = None,
+    worked_by: Annotated[str | None, QueryParameter(max_length=64, description="Owner or handler.")] = None,
     team: _Code = None,
     region: _Code = None,
     product: _Code = None,
     institution: _Code = None,
     borrower_id: _Code = None,
     loan_id: _Code = None,
-    live: Annotated[bool | None, Parameter(description="Open or written off.")] = None,
+    live: Annotated[bool | None, QueryParameter(description="Open or written off.")] = None,
     dpd_min: _Days = None,
     dpd_max: _Days = None,
     overdue_fen_min: _Fen = None,
@@ -69,10 +70,10 @@ def case_filter(
 ) -> CaseFilter:
     """The filter that a request's query names; for `Provide`."""
     return CaseFilter(
-        state=tuple(state or ()), bucket=tuple(bucket or ()), owner=owner, handler=handler,
+        state=tuple(in_state or ()), bucket=tuple(bucket or ()), owner=owner, handler=handler,
         worked_by=worked_by, team=team, region=region, product=product, institution=institution,
-        borrower_id=borrower_id, loan_id=loan_id, live=live, dpd_min=dpd_min, dpd_max=dpd_max, overdue_fen_min=overdue_fen_min,
-        overdue_fen_max=overdue_fen_max,
+        borrower_id=borrower_id, loan_id=loan_id, live=live, dpd_min=dpd_min, dpd_max=dpd_max,
+        overdue_fen_min=overdue_fen_min, overdue_fen_max=overdue_fen_max,
     )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, post
+from litestar.openapi.spec import Example
+from litestar.params import Body
 
 from api.reading.common import answers, reader_of
 from casework.cases.filter import BusinessDates, CaseFilter, filter_malformed
@@ -19,6 +21,14 @@ class DryRunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     events: Annotated[list[str], msgspec.Meta(max_length=64)] = []
 
 
+_ASKED = [
+    Example(
+        id="filter",
+        summary="A filter",
+        value={"filter": {"bucket": ["M2"], "live": True}, "events": ["place"]},
+    ),
+    Example(id="cases", summary="A list", value={"cases": [1207, 1208]}),
+]
 _TOTALS = {
     "cases": 812, "cut": False, "unknown": [], "by_state": {"phone_collection": 700, "lost_contact": 112},
     "events": [{"event": "place", "allowed": 41, "refused": 771, "opens_later": 690,
@@ -34,7 +44,9 @@ _TOTALS = {
                       "unknown_event", "unsupported_media_type"),
     tags=["cases"],
 )  # fmt: skip
-def dry_run_of_cases(request: Request[Any, Any, Any], data: DryRunRequest) -> DryRun:
+def dry_run_of_cases(
+    request: Request[Any, Any, Any], data: Annotated[DryRunRequest, Body(examples=_ASKED)]
+) -> DryRun:
     """What the caller could do with these cases now: totals by event and by reason; nothing is changed."""
     serving, actor = reader_of(request)
     if (data.cases is None) == (data.filter is None):

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from litestar import Request, get
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 
 from api.auth import require
 from api.reading.common import Cursor, Limit, answers, reader_of
@@ -11,10 +11,10 @@ from casework.audit.queries import EntryLine, EntryPage, find_entry, page_of_ent
 from casework.database import reading
 from casework.staff.register import AUDITOR
 
-_Code = Annotated[str | None, Parameter(max_length=80)]
+_Code = Annotated[str | None, QueryParameter(max_length=80)]
 _Event = Annotated[
     str | None,
-    Parameter(max_length=80, description="Exact, or with * at its end: every event that begins so."),
+    QueryParameter(max_length=80, description="Exact, or with * at its end: every event that begins so."),
 ]
 
 _ENTRY = {
@@ -58,7 +58,7 @@ def entries(
     responses=answers(EntryLine, _ENTRY, "unknown_entry"),
     tags=["audit"],
 )
-def entry(request: Request[Any, Any, Any], entry_id: str) -> EntryLine:
+def entry(request: Request[Any, Any, Any], entry_id: FromPath[str]) -> EntryLine:
     """One entry by its id, such as `case:1207:6`."""
     serving, reader = reader_of(request)
     require(reader, AUDITOR)

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get
-from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromQuery, QueryParameter
 
 from api.reading.common import FILTERS, answers, case_filter, reader_of
 from casework.cases.export import MAX_ROWS, Lang, cases_csv, cases_xlsx
@@ -16,7 +16,7 @@ from casework.database import reading
 
 CSV = "text/csv; charset=utf-8"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-Language = Annotated[Lang, Parameter(description="Language of headers and labels.")]
+Language = Annotated[Lang, QueryParameter(description="Language of headers and labels.")]
 
 
 @get(
@@ -29,7 +29,10 @@ Language = Annotated[Lang, Parameter(description="Language of headers and labels
     tags=["cases"],
 )
 def cases_as_csv(
-    request: Request[Any, Any, Any], wanted: CaseFilter, sort: Sort = "id", lang: Language = "zh"
+    request: Request[Any, Any, Any],
+    wanted: NamedDependency[CaseFilter],
+    sort: FromQuery[Sort] = "id",
+    lang: Language = "zh",
 ) -> Response[bytes]:
     """The cases of a filter as CSV, at most 20,000; a last row and `Casework-Cut` say if there are more."""
     lines, cut = _lines(request, wanted, sort)
@@ -46,7 +49,10 @@ def cases_as_csv(
     tags=["cases"],
 )
 def cases_as_xlsx(
-    request: Request[Any, Any, Any], wanted: CaseFilter, sort: Sort = "id", lang: Language = "zh"
+    request: Request[Any, Any, Any],
+    wanted: NamedDependency[CaseFilter],
+    sort: FromQuery[Sort] = "id",
+    lang: Language = "zh",
 ) -> Response[bytes]:
     """The cases of a filter as a workbook, at most 20,000; its sheet of notes says if there are more."""
     lines, cut = _lines(request, wanted, sort)

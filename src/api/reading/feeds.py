@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get
-from litestar.params import Parameter
+from litestar.params import FromQuery, PathParameter, QueryParameter
 
 from api.reading.common import answers, reader_of
 from casework.database import reading
@@ -16,7 +16,7 @@ from casework.feed.headers import understand
 from casework.feed.run import Run, one_run, runs
 from casework.personal import mask
 
-RunId = Annotated[int, Parameter(ge=1, le=2**53 - 1, description="Number of the run.")]
+RunId = Annotated[int, PathParameter(ge=1, le=2**53 - 1, description="Number of the run.")]
 Kind = Literal["loans", "overdue", "contacts", "repayments"]
 _PERSONAL = frozenset({"borrower_name", "id_number", "person_name", "phone", "address"})
 
@@ -69,9 +69,9 @@ _ASIDE = {
 def feed_runs(
     request: Request[Any, Any, Any],
     before: Annotated[
-        int | None, Parameter(ge=0, le=2**53 - 1, description="`next` of the page before.")
+        int | None, QueryParameter(ge=0, le=2**53 - 1, description="`next` of the page before.")
     ] = None,
-    limit: Annotated[int, Parameter(ge=1, le=200, description="Runs on a page.")] = 50,
+    limit: Annotated[int, QueryParameter(ge=1, le=200, description="Runs on a page.")] = 50,
 ) -> RunPage:
     """Every run, whatever became of it, the newest first."""
     serving, _ = reader_of(request, "before", "limit")
@@ -98,9 +98,9 @@ def feed_run(request: Request[Any, Any, Any], run_id: RunId) -> Run:
 def set_aside_rows(
     request: Request[Any, Any, Any],
     run_id: RunId,
-    kind: Kind | None = None,
-    after: Annotated[int, Parameter(ge=0, le=2**53 - 1)] = 0,
-    limit: Annotated[int, Parameter(ge=1, le=200)] = 50,
+    kind: FromQuery[Kind | None] = None,
+    after: Annotated[int, QueryParameter(ge=0, le=2**53 - 1)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
 ) -> AsidePage:
     """The rows a run set aside: line, column and reason."""
     serving, _ = reader_of(request, "kind", "after", "limit")
@@ -119,7 +119,7 @@ def set_aside_rows(
     tags=["feeds"],
 )  # fmt: skip
 def set_aside_as_csv(
-    request: Request[Any, Any, Any], run_id: RunId, kind: Kind = "overdue"
+    request: Request[Any, Any, Any], run_id: RunId, kind: FromQuery[Kind] = "overdue"
 ) -> Response[bytes]:
     """The rows of one file that a run set aside, as a CSV to be mended and fed again; personal cells masked.
 

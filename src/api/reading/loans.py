@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, get
+from litestar.params import FromPath
 
 from api.reading.common import answers, reader_of
 from casework.cases.filter import BusinessDates
@@ -41,7 +42,7 @@ _OPENINGS = {
     responses=answers(LoanOpenings, _OPENINGS, "unknown_loan", "filter_malformed"),
     tags=["cases"],
 )
-def loan_openings(request: Request[Any, Any, Any], loan_id: str) -> LoanOpenings:
+def loan_openings(request: Request[Any, Any, Any], loan_id: FromPath[str]) -> LoanOpenings:
     """On which grounds the caller may open a case of this loan, and why not on the others."""
     serving, actor = reader_of(request)
     with reading(serving.engine, snapshot=True) as conn:

@@ -16,7 +16,10 @@ KEPT: Final = 1_000  # findings kept in full; a log changed throughout must not 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "body_changed": ("分录正文被改动", "the body is not the one that was recorded"),
     "leaf_hash_changed": ("分录的叶哈希被改动", "the stored leaf hash is not that of the body"),
-    "mac_wrong": ("分录的验证码不符:不是本服务写入的", "the MAC does not match: this service did not write it so"),
+    "mac_wrong": (
+        "分录的验证码不符:不是本服务写入的",
+        "the MAC does not match: this service did not write it so",
+    ),
     "body_malformed": ("分录正文不符合格式", "the body is not in the one canonical form"),
     "column_differs": ("分录的列与正文不一致", "a copied column differs from the body"),
     "stream_hole": ("流中缺少分录", "entries of the stream are missing before this one"),
@@ -30,8 +33,14 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "stream_missing": ("主体没有任何分录", "the subject has no entries at all"),
     "guard_missing": ("防改触发器缺失或被改", "an append-only guard is missing or altered"),
     "queue_dangling": ("待封存队列指向不存在的分录", "the unsealed queue names an entry that is gone"),
-    "queue_incomplete": ("分录既未封存也不在待封存队列", "the entry is neither sealed nor queued for sealing"),
-    "opening_missing": ("承诺的原文缺失,且无删除分录", "an opening is missing and no entry says it was erased"),
+    "queue_incomplete": (
+        "分录既未封存也不在待封存队列",
+        "the entry is neither sealed nor queued for sealing",
+    ),
+    "opening_missing": (
+        "承诺的原文缺失,且无删除分录",
+        "an opening is missing and no entry says it was erased",
+    ),
     "opening_wrong": ("原文与分录中的承诺不符", "an opening does not open its commitment"),
     "opening_unannounced": ("没有分录承诺过这段原文", "no entry commits to this opening"),
     "text_changed": ("已发布的状态图或策略文本被改动", "a published text is not the one of its digest"),
@@ -80,7 +89,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What was checked and what was found. `doubts` are what could not be judged: they forbid the verdict sound."""
+    """What was checked and found. `doubts` are what could not be judged: they forbid the verdict sound."""
 
     streams: int = 0
     entries: int = 0
@@ -115,7 +124,7 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """Tampered if anything was found; sound only if there was something to check and nothing is in doubt."""
+        """Tampered if anything was found; sound only if something was checked and nothing is in doubt."""
         if self.findings_in_all:
             return "tampered"
         return "sound" if self.entries and not self.doubts else "cannot_tell"

@@ -1,6 +1,6 @@
 """Rows as they lie in the database, for checking: no conversion that a tampered value could break.
 
-Instants come as `clock.utc_text` writes them and dates in ISO form on both databases, so that they compare as texts.
+Instants come as `clock.utc_text` writes them and dates in ISO form on both databases: they compare as texts.
 """
 
 from functools import lru_cache

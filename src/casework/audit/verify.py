@@ -1,44 +1,34 @@
 """Walks every chain of the log and says what is wrong with it: bytes, MACs, links, heads, openings, texts.
 
-Generic over what the streams are about: a `Keeper` knows where the heads of one kind of stream are kept and may
-follow their entries (casework.cases.replay folds cases). Reads in one snapshot, one pass, with memory that does
-not grow with the log. Attacks and promises: design paper audit.md §7.
+Generic over what the streams are about: a `Keeper` knows where the heads of one kind of stream are kept and
+may follow their entries (casework.cases.replay folds cases). Reads in one snapshot, one pass, with memory
+that does not grow with the log. Attacks and promises: design paper audit.md §7.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework import rows
 from casework.append_only import missing_guards
-from casework.audit.chain import HASH_BYTES, commit, follows, leaf_hash, mac_matches
+from casework.audit.chain import HASH_BYTES, follows, leaf_hash, mac_matches
 from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import Report
+from casework.audit.heads import StreamHeads, Tail
+from casework.audit.openings import Openings
 from casework.audit.stored import as_stored
-from casework.audit.tables import entries, openings, streams, texts, unsealed
+from casework.audit.tables import entries, texts, unsealed
 from casework.personal import Vault
 
 BATCH: Final = 2_000
 _ENTRY = (
     "stream", "stream_seq", "event", "actor_id", "reason_code", "recorded_at", "body", "leaf_hash", "mac",
 )  # fmt: skip
-_OPENING = ("stream", "stream_seq", "field", "sealed")
-_HEAD = ("stream", "audit_seq", "audit_head", "last_entry_at")
 _TEXT = ("kind", "name", "digest", "body")
 _SHOWN: Final = 100  # rows of one set-wise finding that are named
 RULEBOOK: Final = "rulebook:"  # streams that announce texts
-
-
-class Tail(NamedTuple):
-    """The last entry of a stream as the walk found it: number, leaf hash, time."""
-
-    seq: int
-    leaf_hash: bytes | None
-    recorded_at: str
 
 
 class Keeper(Protocol):
@@ -89,7 +79,7 @@ class _Walk:
         self.report = report
         self.keepers = keepers
         self.others = StreamHeads(conn, report)
-        self.openings = _Openings(conn, vault, report)
+        self.openings = Openings(conn, vault, report)
         self.texts = _Texts(conn, report)
         self.stream: str | None = None
         self.keeper: Keeper = self.others
@@ -145,6 +135,8 @@ class _Walk:
         columns = (stream, seq, event, actor_id, reason_code, recorded_at)
         if _copied(entry) != columns:
             self._columns(entry, columns)
+            if entry.stream != stream:
+                return None  # it is missing where it belongs, and here nothing links to it
         tail = self.tail
         fault_code = follows(tail.leaf_hash, tail.seq, entry, prev_recorded_at=tail.recorded_at)
         if fault_code is not None:
@@ -171,9 +163,9 @@ class _Walk:
         self.sound = False
         self.report.find(code, stream, seq, **detail)
 
-    def _blame(self, stream: str, seq: int, leaf: bytes, stored_leaf: Any, tag: Any) -> bytes:
-        """Says which of body, leaf hash and MAC was changed; the leaf hash that the next entry should link to."""
-        readable = type(tag) is bytes
+    def _blame(self, stream: str, seq: int, leaf: bytes, stored_leaf: bytes, tag: bytes) -> bytes:
+        """Says which of body, leaf hash and MAC was changed; the hash that the next entry should link to."""
+        readable = type(tag) is bytes  # SQLite holds no column to its type
         if leaf != stored_leaf and readable:
             if mac_matches(self.mac_key, leaf, tag):
                 self._find("leaf_hash_changed", stream, seq)
@@ -195,12 +187,10 @@ class _Walk:
 
     def _columns(self, entry: Entry, columns: tuple[Any, ...]) -> None:
         truth = _copied(entry)
-        differing = [
-            name for name, said, meant in zip(_ENTRY, columns, truth, strict=False) if said != meant
-        ]
+        differing = [name for name, said, meant in zip(_ENTRY, columns, truth, strict=False) if said != meant]
         self.report.find("column_differs", columns[0], columns[1], columns=differing)
         if columns[:2] != truth[:2]:
-            self.sound = False  # the entry stands where it does not belong
+            self.sound = False  # the entry does not stand where it belongs
 
 
 def _copied(entry: Entry) -> tuple[Any, ...]:
@@ -208,113 +198,6 @@ def _copied(entry: Entry) -> tuple[Any, ...]:
     return (
         entry.stream, entry.stream_seq, entry.event, entry.actor.id, entry.reason_code, entry.recorded_at,
     )  # fmt: skip
-
-
-def compare_head(report: Report, stream: str, tail: Tail, head: tuple[Any, Any, Any] | None) -> None:
-    """`head` is the subject's (audit_seq, audit_head, last_entry_at as text), or none if there is no subject."""
-    if head is None:
-        report.find("head_missing", stream)
-        return
-    if head == tail:
-        return
-    seq, leaf, at = head
-    if seq == tail.seq:
-        wrong = {"audit_head": leaf != tail.leaf_hash, "last_entry_at": at != tail.recorded_at}
-        report.find("head_differs", stream, tail.seq, columns=[name for name, differs in wrong.items() if differs])
-    elif type(seq) is int and seq > tail.seq:
-        report.find("tail_cut", stream, tail.seq, head_says=seq)
-    else:
-        report.find("head_rewound", stream, tail.seq, head_says=seq)
-
-
-class StreamHeads:
-    """The keeper of streams whose head lies in `streams`; follows no entry."""
-
-    def __init__(self, conn: Connection, report: Report) -> None:
-        self._conn = conn
-        self._report = report
-        self._select = as_stored(streams, _HEAD, conn.dialect.name)
-        self._pending: dict[str, Tail] = {}
-        self._met = 0
-
-    def follow(self, entry: Entry) -> None:
-        """Nothing is folded."""
-
-    def close(self, stream: str, tail: Tail, *, sound: bool) -> None:  # noqa: ARG002  (a head is compared anyway)
-        """Keep the tail until enough are there to be compared in one statement."""
-        self._pending[stream] = tail
-        if len(self._pending) >= BATCH:
-            self._flush()
-
-    def finish(self) -> None:
-        """Compare the rest; then look for heads without a stream, if there must be any."""
-        self._flush()
-        if self._conn.execute(sa.select(sa.func.count()).select_from(streams)).scalar_one() == self._met:
-            return
-        orphans = sa.select(streams.c.stream).where(~sa.exists().where(entries.c.stream == streams.c.stream))
-        for stream in self._conn.execute(orphans.limit(_SHOWN)).scalars():
-            self._report.find("stream_missing", stream)
-
-    def _flush(self) -> None:
-        found = rows.select_by_keys(self._conn, self._select, "stream", self._pending)
-        heads: dict[Any, tuple[Any, Any, Any]] = {row[0]: (row[1], row[2], row[3]) for row in found}
-        self._met += len(heads)
-        for stream, tail in self._pending.items():
-            compare_head(self._report, stream, tail, heads.get(stream))
-        self._pending.clear()
-
-
-class _Openings:
-    """Openings beside their commitments, both in order of (stream, number): every opening is seen exactly once."""
-
-    def __init__(self, conn: Connection, vault: Vault, report: Report) -> None:
-        self._conn = conn
-        self._vault = vault
-        self._report = report
-        self._select = as_stored(openings, _OPENING, conn.dialect.name)
-        self._after: tuple[str, int] | None = None
-
-    def check(
-        self, until: tuple[str, int] | None, committed: Mapping[tuple[str, int], Mapping[str, str] | None]
-    ) -> None:
-        """Openings after the last place and up to `until` against the commitments of the entries between them.
-
-        A commitment of None is an entry whose body cannot be read: nothing is said of its openings.
-        """
-        place = sa.tuple_(openings.c.stream, openings.c.stream_seq)
-        select = self._select
-        if self._after is not None:
-            select = select.where(place > self._after)
-        if until is not None:
-            select = select.where(place <= until)
-        held: dict[tuple[str, int], dict[str, Any]] = {}
-        for stream, seq, name, sealed in self._conn.execute(select):
-            held.setdefault((stream, seq), {})[name] = sealed
-        self._after = until
-        for (stream, seq), fields in committed.items():
-            here = held.pop((stream, seq), {})
-            if fields is not None:
-                self._compare(stream, seq, fields, here)
-        for (stream, seq), unknown in held.items():
-            self._report.find("opening_unannounced", stream, seq, fields=sorted(unknown))
-
-    def _compare(self, stream: str, seq: int, fields: Mapping[str, str], held: dict[str, Any]) -> None:
-        for name, commitment in fields.items():
-            self._report.openings += 1
-            if name not in held:
-                self._report.find("opening_missing", stream, seq, field=name)
-            elif not self._opens(name, held[name], commitment):
-                self._report.find("opening_wrong", stream, seq, field=name)
-        unknown = sorted(set(held) - set(fields))
-        if unknown:
-            self._report.find("opening_unannounced", stream, seq, fields=unknown)
-
-    def _opens(self, name: str, sealed: Any, commitment: str) -> bool:
-        try:
-            opening = json.loads(self._vault.open("opening", sealed))
-            return commit(bytes.fromhex(opening["salt"]), name, opening["value"]) == commitment
-        except (ValueError, TypeError, KeyError, AttributeError):  # whatever was put there, it opens nothing
-            return False
 
 
 class _Texts:

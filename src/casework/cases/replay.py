@@ -1,7 +1,7 @@
 """Replays every case from its entries and compares it with its row: a change without an entry cannot hide.
 
-Each entry is folded by the door's own `fold`, with the chart and policy it cites; every step and every refusal
-is decided again. Runs as a keeper of `casework.audit.verify`.
+Each entry is folded by the door's own `fold`, with the chart and policy it cites; every step and every
+refusal is decided again. Runs as a keeper of `casework.audit.verify`.
 """
 
 import time
@@ -15,15 +15,15 @@ from sqlalchemy.engine import Connection
 from casework import rows
 from casework.audit.entry import Entry
 from casework.audit.findings import Report
+from casework.audit.heads import Tail, compare_head
 from casework.audit.stored import as_stored
 from casework.audit.tables import entries
-from casework.audit.verify import Tail, compare_head, verify_log
+from casework.audit.verify import verify_log
 from casework.cases import fold
 from casework.cases.case import COLUMNS, Case, to_row
-from casework.cases.publish import Published
+from casework.cases.cited import Cited
 from casework.cases.situation import Situation
 from casework.cases.tables import cases
-from casework.errors import RulesBroken
 from casework.personal import Vault
 from casework.statechart.chart import Chart
 from casework.statechart.decide import Refusal, Step, decide, decide_opening
@@ -78,7 +78,12 @@ class _Judge:
         """The world in which it was decided."""
         data = self.data
         return Situation(
-            case, self.today, self.policy, self.entry.actor.id, data.get("given", {}), data.get("gathered", {})
+            case,
+            self.today,
+            self.policy,
+            self.entry.actor.id,
+            data.get("given", {}),
+            data.get("gathered", {}),
         )
 
     def faulty_fields(self, fields: Mapping[str, Field]) -> list[str]:
@@ -97,7 +102,7 @@ class CaseReplay:
     def __init__(self, conn: Connection, report: Report) -> None:
         self._conn = conn
         self._report = report
-        self._rulebook = _Rulebook(conn, report)
+        self._rulebook = Cited(conn, report)
         self._select = as_stored(cases, COLUMNS, conn.dialect.name)
         self._pending: list[_Folded] = []
         self._met = 0
@@ -152,7 +157,10 @@ class CaseReplay:
         raise _Told
 
     def _replay(self, entry: Entry) -> None:
-        judge = _Judge(entry, *self._rulebook.cited(entry))
+        cited = self._rulebook.of(entry)
+        if cited is None:
+            raise _Told
+        judge = _Judge(entry, *cited)
         business_date = entry.data["business_date"]
         if business_date < self._on:
             self._find("business_date_decreased", entry, before=self._on, here=business_date)
@@ -265,47 +273,6 @@ class CaseReplay:
         ]
         if differing:
             self._report.find("row_differs", stream, tail.seq, columns=differing)
-
-
-class _Rulebook:
-    """The charts and policies that entries cite; one that cannot be used is told once."""
-
-    def __init__(self, conn: Connection, report: Report) -> None:
-        try:
-            self._published: Published | None = Published(conn)
-        except TypeError:  # SQLite may hold a text where bytes belong; the walk over the texts says where
-            self._published = None
-        self._report = report
-        self._known: dict[tuple[str, str], tuple[Chart, Policy] | None] = {}
-
-    def cited(self, entry: Entry) -> tuple[Chart, Policy]:
-        """Chart and policy of an entry; `_Told` if they are missing or cannot be read."""
-        if entry.chart is None or entry.policy is None:
-            raise ValueError("an entry of a case cites its chart and policy")
-        key = (entry.chart, entry.policy)
-        if key not in self._known:
-            self._known[key] = self._read(*key)
-        known = self._known[key]
-        if known is None:
-            raise _Told
-        return known
-
-    def _read(self, chart_ref: str, policy_ref: str) -> tuple[Chart, Policy] | None:
-        code = "text_missing"
-        if self._published is not None:
-            try:
-                chart, policy = self._published.chart(chart_ref), self._published.policy(policy_ref)
-            except KeyError:
-                pass
-            except RulesBroken:
-                code = "text_unreadable"
-            else:
-                if (chart.ref, policy.ref) == (chart_ref, policy_ref):
-                    return chart, policy
-                code = "text_changed"
-        # The walk over the texts convicts what is missing or changed; the cases under it cannot be judged.
-        self._report.doubt(code, chart=chart_ref, policy=policy_ref)
-        return None
 
 
 def _codes(verdict: Refusal) -> list[str]:

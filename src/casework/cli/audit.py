@@ -1,7 +1,7 @@
 """`casework audit`: verify the log, read a history, look at one entry.
 
-`verify` answers by exit code: 0 sound, 1 tampered, 2 cannot tell. Nothing but a finding may ever give 1, and nothing
-but a whole log looked at may ever give 0.
+`verify` answers by exit code: 0 sound, 1 tampered, 2 cannot tell. Nothing but a finding may ever give 1, and
+nothing but a whole log looked at may ever give 0.
 """
 
 import sys
@@ -42,7 +42,7 @@ def cli() -> None:
 @cli.command()
 @as_json
 def verify(json_: bool) -> None:
-    """Walk every chain, replay every case, compare with its row.
+    r"""Walk every chain, replay every case, compare with its row.
 
     \b
     Exit code: 0 sound, 1 tampered, 2 cannot tell (no or wrong key, no database, nothing to check).
@@ -120,15 +120,18 @@ def _progress(conn: Connection) -> Iterator[Callable[[int], None]]:
 def _print_report(report: Report) -> None:
     """For people: verdict, trust, what was checked, what was found."""
     words = {
-        "sound": "[green]sound 完好[/]", "tampered": "[red]tampered 被改动[/]", "cannot_tell": "[yellow]cannot tell 无法判断[/]",
+        "sound": "[green]sound 完好[/]", "tampered": "[red]tampered 被改动[/]",
+        "cannot_tell": "[yellow]cannot tell 无法判断[/]",
     }  # fmt: skip
     console.print(f"verdict 结论: {words[report.verdict]}")
     console.print(f"trust 可信程度: {TRUST_TEXTS[1]} ({TRUST_TEXTS[0]})")
     rate = f", {report.entries / report.seconds:,.0f} entries/s" if report.seconds else ""
     console.print(
         f"checked 已核对: {report.entries:,} entries in {report.streams:,} streams, {report.cases:,} cases"
-        f" ({report.replayed_steps:,} steps, {report.replayed_facts:,} facts, {report.replayed_refusals:,} refusals"
-        f" replayed), {report.openings:,} openings, {report.texts:,} texts; {report.seconds:.2f} s{rate}"
+        f" ({report.replayed_steps:,} steps, {report.replayed_facts:,} facts,"
+        f" {report.replayed_refusals:,} refusals replayed), {report.openings:,}"
+        f" openings, {report.texts:,} texts;"
+        f" {report.seconds:.2f} s{rate}"
     )
     if report.cases_not_replayed:
         console.print(f"not replayed 未重放: {report.cases_not_replayed:,} cases (see findings)")
@@ -142,19 +145,21 @@ def _print_report(report: Report) -> None:
         table = Table("code", "stream", "seq", "what 说明", "detail", title=title, title_justify="left")
         for finding in found[:_SHOWN]:
             table.add_row(
-                finding.code, finding.stream or "", str(finding.stream_seq or ""), f"{finding.en}\n{finding.zh}",
-                _brief(finding.detail),
+                finding.code, finding.stream or "", str(finding.stream_seq or ""),
+                f"{finding.en}\n{finding.zh}", _brief(finding.detail),
             )  # fmt: skip
         console.print(table)
     if report.findings_in_all > min(len(report.findings), _SHOWN):
-        console.print(f"{report.findings_in_all:,} findings in all; --json has the first {len(report.findings):,}")
+        console.print(
+            f"{report.findings_in_all:,} findings in all; --json has the first {len(report.findings):,}"
+        )
 
 
 @cli.command()
 @click.argument("case_or_stream")
 @as_json
 def show(case_or_stream: str, json_: bool) -> None:
-    """The history of a case (its number) or of any stream, oldest first.
+    r"""The history of a case (its number) or of any stream, oldest first.
 
     \b
     Examples:
@@ -167,7 +172,9 @@ def show(case_or_stream: str, json_: bool) -> None:
         wanted = sa.select(entries.c.body).where(entries.c.stream == stream).order_by(entries.c.stream_seq)
         bodies = [bytes(body) for body in conn.execute(wanted).scalars()]
         if not bodies:
-            raise CallerError("unknown_stream", f"没有流 {stream}", f"there is no stream {stream}", stream=stream)
+            raise CallerError(
+                "unknown_stream", f"没有流 {stream}", f"there is no stream {stream}", stream=stream
+            )
         if json_:
             print_json([msgspec.Raw(body) for body in bodies])
             return
@@ -184,8 +191,8 @@ def _print_history(stream: str, bodies: list[bytes], states: Mapping[str, Any]) 
             console.print(f"   ?  unreadable: {fault.code}", style="red", markup=False)
             continue
         told = (
-            f"{entry.stream_seq:>4}", entry.recorded_at[:19].replace("T", " "), entry.event, _moved(entry, states),
-            f"{entry.actor.id} ({entry.actor.via})", entry.reason_code or "",
+            f"{entry.stream_seq:>4}", entry.recorded_at[:19].replace("T", " "), entry.event,
+            _moved(entry, states), f"{entry.actor.id} ({entry.actor.via})", entry.reason_code or "",
         )  # fmt: skip
         console.print("  ".join(word for word in told if word), markup=False)
         console.print(Padding(Text(_brief(_told_data(entry)), style="dim"), (0, 0, 0, 6)))
@@ -228,7 +235,7 @@ def _value(value: Any) -> str:
 @click.argument("entry_id")
 @as_json
 def show_entry(entry_id: str, json_: bool) -> None:
-    """One entry: its body, and whether its bytes, hash, MAC and link hold.
+    r"""One entry: its body, and whether its bytes, hash, MAC and link hold.
 
     \b
     Examples:
@@ -255,7 +262,9 @@ def _row_of(conn: Connection, entry_id: str) -> tuple[Any, Any]:
         sa.select(entries).where(entries.c.stream == stream, at.in_([int(seq) - 1, int(seq)])).order_by(at)
     ).all()
     if not found or found[-1].stream_seq != int(seq):
-        raise CallerError("unknown_entry", f"没有分录 {entry_id}", f"there is no entry {entry_id}", entry_id=entry_id)
+        raise CallerError(
+            "unknown_entry", f"没有分录 {entry_id}", f"there is no entry {entry_id}", entry_id=entry_id
+        )
     return found[-1], bytes(found[0].leaf_hash) if len(found) == 2 else None
 
 

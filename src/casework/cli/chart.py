@@ -23,21 +23,21 @@ _lang = click.option("--lang", type=click.Choice(LANGUAGES), default="zh", show_
 
 @click.group()
 def cli() -> None:
-    r"""Check, draw and show the statecharts and the branch's policies.
+    """Check, draw and show the statecharts and the branch's policies.
 
     \b
     Examples:
       casework chart check
       casework chart show --state lost_contact
       casework chart draw --format svg -o overdue_loan.svg
-    """
+    """  # noqa: D301  (click reads the backspace)
 
 
 @cli.command()
 @click.argument("place", required=False, type=click.Path(exists=True, path_type=Path))
 @as_json
 def check(place: Path | None, json_: bool) -> None:
-    r"""Check a chart FILE, or a FOLDER of charts with its policies.
+    """Check a chart FILE, or a FOLDER of charts with its policies.
 
     Exit code 0: sound; 1: broken, with file, key and reason on each line.
     A single file is checked against the policies beside it, or else against those in use.
@@ -46,7 +46,7 @@ def check(place: Path | None, json_: bool) -> None:
     Examples:
       casework chart check
       casework chart check statecharts/overdue_loan.toml
-    """
+    """  # noqa: D301  (click reads the backspace)
     folder = Settings.from_environment().statecharts
     place = place or folder
     home = place if place.is_dir() else place.parent if (place.parent / "policy").is_dir() else folder
@@ -87,13 +87,13 @@ def _check(home: Path, files: list[Path]) -> tuple[list[str], list[str]]:
 @_lang
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 def draw(name: str, form: str, lang: str, output: Path | None) -> None:
-    r"""Draw the chart NAME (default: overdue_loan) as Mermaid text or SVG.
+    """Draw the chart NAME (default: overdue_loan) as Mermaid text or SVG.
 
     \b
     Examples:
       casework chart draw
       casework chart draw --format svg --lang en -o overdue_loan.svg
-    """
+    """  # noqa: D301  (click reads the backspace)
     with told():
         chart, _ = _loaded(name)
         text = mermaid(chart, lang) if form == "mermaid" else svg(chart, lang)
@@ -122,7 +122,7 @@ def draw(name: str, form: str, lang: str, output: Path | None) -> None:
 def show(  # noqa: PLR0917  (click passes them by name)
     name: str, event: str | None, state: str | None, policy_: bool, on: Any, lang: str, json_: bool
 ) -> None:
-    r"""Show the chart NAME (default: overdue_loan): events, posts, ways, guards with their figures, rules.
+    """Show the chart NAME (default: overdue_loan): events, posts, ways, guards with their figures, rules.
 
     \b
     Examples:
@@ -130,7 +130,7 @@ def show(  # noqa: PLR0917  (click passes them by name)
       casework chart show --event mark_lost
       casework chart show --state settled --lang en
       casework chart show --policy --json
-    """
+    """  # noqa: D301  (click reads the backspace)
     with told():
         chart, policies = _loaded(name)
         policy = policies.at(on.date()) if on else policies.all[-1]
@@ -175,7 +175,9 @@ def _show_chart(chart: Chart, document: dict[str, Any], lang: str) -> None:
         console.print()
         _show_heading(event, lang)
         for ways, guards in _ways(event).items():
-            console.print(f"  {ways}", *[f"[dim]·[/dim] {guard}" for guard in guards], sep="\n    ")
+            console.print(
+                f"  {ways}", *[f"[dim]·[/dim] {guard}" for guard in guards], sep="\n    ", soft_wrap=True
+            )
 
 
 def _ways(event: dict[str, Any]) -> dict[str, list[str]]:
@@ -204,9 +206,9 @@ def _show_event(document: dict[str, Any], lang: str) -> None:
             f"  [dim]data:[/dim] {field['field']}: {field['type']}{needed}, {field[lang]}", soft_wrap=True
         )
         if codes:
-            console.print(f"        {codes}")
+            console.print(f"        {codes}", soft_wrap=True)
     for arc in document["arcs"]:
-        console.print(f"\n  {arc['from']} → {_ends(arc)}")
+        console.print(f"\n  {arc['from']} → {_ends(arc)}", soft_wrap=True)
         for use in arc["guards"]:
             console.print(f"    [dim]·[/dim] {guard_text(use)}  [dim]{', '.join(use['rules'])}[/dim]")
             console.print(f"      [dim]{use[lang]}[/dim]")

@@ -14,13 +14,14 @@ from sqlalchemy.engine import Connection
 from casework import migrate
 from casework.append_only import has_owner_rights, missing_guards
 from casework.audit.tables import entries, unsealed
-from casework.backup import Manifest, backup, manifest_path, restore
+from casework.backup import Manifest, backup, manifest_path
 from casework.cases.gather import business_dates
 from casework.cases.publish import unpublished
 from casework.cases.tables import cases
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, told
 from casework.database import open_engine, parse_url, reading
 from casework.errors import CallerError
+from casework.restore import restore
 from casework.settings import Settings, load_keys
 from casework.staff.actor import system
 from casework.startup import branch_of, check_keys, upgrade
@@ -36,8 +37,8 @@ def cli() -> None:
 def upgrade_(json_: bool) -> None:
     """Bring the schema up to date, make the keys once, publish charts and policies.
 
-    May be repeated. On PostgreSQL CASEWORK_DATABASE_OWNER_URL, where given, is used for the schema, and the role of
-    CASEWORK_DATABASE_URL gets what the service needs.
+    May be repeated. On PostgreSQL CASEWORK_DATABASE_OWNER_URL, where given, is used for the schema, and the
+    role of CASEWORK_DATABASE_URL gets what the service needs.
 
     \b
     Examples:
@@ -71,7 +72,9 @@ def downgrade_(revision: str, yes: bool) -> None:
         raise click.UsageError("a downgrade loses data; make a backup, then say --yes")
     with told():
         if revision != "base" and revision not in migrate.known_revisions():
-            raise CallerError("unknown_revision", f"没有结构版本 {revision}", f"there is no revision {revision}")
+            raise CallerError(
+                "unknown_revision", f"没有结构版本 {revision}", f"there is no revision {revision}"
+            )
         migrate.downgrade(Settings.from_environment(), revision)
     console.print(f"schema at {revision}")
 
@@ -101,14 +104,21 @@ def status_(json_: bool) -> None:
 
 def _status(settings: Settings) -> dict[str, Any]:
     url = parse_url(settings.database_url)
-    place = url.database if url.get_backend_name() == "sqlite" else f"{url.host or url.query.get('host', '')}/{url.database}"
+    place = (
+        url.database
+        if url.get_backend_name() == "sqlite"
+        else f"{url.host or url.query.get('host', '')}/{url.database}"
+    )
     engine = open_engine(settings.database_url, read_only=True)
     try:
         with reading(engine, snapshot=True) as conn:
             revision = migrate.revision(conn)
             status: dict[str, Any] = {
-                "kind": url.get_backend_name(), "place": place, "revision": revision, "newest": migrate.head(),
-            }  # fmt: skip
+                "kind": url.get_backend_name(),
+                "place": place,
+                "revision": revision,
+                "newest": migrate.head(),
+            }
             if revision != migrate.head():
                 return status | {"ready": False, "why_not": ["schema_not_current"]}
             return status | _contents(conn, settings)
@@ -133,11 +143,16 @@ def _contents(conn: Connection, settings: Settings) -> dict[str, Any]:
     except CallerError as mistake:
         why_not.append(mistake.code)
     return {
-        "cases": count(cases), "entries": count(entries), "unsealed": count(unsealed),
+        "cases": count(cases),
+        "entries": count(entries),
+        "unsealed": count(unsealed),
         "business_dates": {name: day.isoformat() for name, day in sorted(business_dates(conn).items())},
-        "guards_missing": guards, "unpublished": waiting, "owner_rights": has_owner_rights(conn),
-        "ready": not why_not, "why_not": why_not,
-    }  # fmt: skip
+        "guards_missing": guards,
+        "unpublished": waiting,
+        "owner_rights": has_owner_rights(conn),
+        "ready": not why_not,
+        "why_not": why_not,
+    }
 
 
 def _readable(value: Any) -> str:
@@ -156,8 +171,8 @@ def _readable(value: Any) -> str:
 def backup_(file: Path, json_: bool) -> None:
     """Copy the database into FILE while it is in use, with a manifest beside it.
 
-    The keys are not in it. Keep them in another place: without them nobody can read personal data in the backup,
-    forge an entry in it, or restore it.
+    The keys are not in it. Keep them in another place: without them nobody can read personal data in the
+    backup, forge an entry in it, or restore it.
 
     \b
     Examples:
@@ -171,7 +186,9 @@ def backup_(file: Path, json_: bool) -> None:
         return
     _print_contents(manifest)
     console.print(f"written to {file} and {manifest_path(file).name}", soft_wrap=True)
-    console.print(f"NOT in the backup: the keys. Keep a copy of {settings.keys_dir} apart from it.", soft_wrap=True)
+    console.print(
+        f"NOT in the backup: the keys. Keep a copy of {settings.keys_dir} apart from it.", soft_wrap=True
+    )
 
 
 @cli.command("restore")
@@ -192,10 +209,12 @@ def restore_(file: Path, replace_old: bool, json_: bool) -> None:
         settings = Settings.from_environment()
         if replace_old and parse_url(settings.database_url).get_backend_name() != "sqlite":
             raise click.UsageError("--replace is for SQLite; on PostgreSQL restore into a new database")
-        with _watching(file) as progress:
-            manifest, report, old = restore(settings, file, replace_old=replace_old, progress=progress)
+        with _watching() as progress:
+            restored = restore(settings, file, replace_old=replace_old, progress=progress)
+    manifest, report, old = restored.manifest, restored.report, restored.moved_away
     if json_:
-        print_json({"manifest": manifest, "verified": report.as_json(), "moved_away": str(old) if old else None})
+        answer = {"manifest": manifest, "verified": report.as_json(), "moved_away": str(old) if old else None}
+        print_json(answer)
         return
     _print_contents(manifest)
     console.print(f"the log verifies: {report.entries:,} entries, {report.cases:,} cases replayed")
@@ -206,11 +225,12 @@ def restore_(file: Path, replace_old: bool, json_: bool) -> None:
 
 def _print_contents(manifest: Manifest) -> None:
     held = manifest.contents
-    console.print(f"{held.entries:,} entries, {held.cases:,} cases, schema {held.revision}, last entry {held.last_entry}")
+    counts = f"{held.entries:,} entries, {held.cases:,} cases"
+    console.print(f"{counts}, schema {held.revision}, last entry {held.last_entry}")
 
 
 @contextmanager
-def _watching(_file: Path) -> Iterator[Callable[[int], None]]:
+def _watching() -> Iterator[Callable[[int], None]]:
     """A bar on a terminal while the log is verified, nothing in a pipe."""
     if not progress_wanted():
         yield lambda _done: None

@@ -15,7 +15,8 @@ from casework.startup import Started, start
 
 as_staff = click.option("--as", "staff_no", metavar="STAFF_NO", help="Act as this member of staff (default: system).")
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
-console = Console(stderr=False, highlight=False)
+# A pipe has no width of its own: wide enough that no table is cut.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, highlight=False)
 
 

@@ -1,4 +1,4 @@
-"""The invented branch as it runs: its staff, a month of feeds, and the journeys, all through the doors that exist."""
+"""The invented branch as it runs: its staff, a month of feeds, the journeys, all through the real doors."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class Told:
     """What came of it: the cases of each journey, by its name; tokens by post."""
 
     cases: dict[str, list[int]] = field(default_factory=dict)
-    tokens: dict[str, tuple[str, str]] = field(default_factory=dict)  # post: staff number, token
+    tokens: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)  # post: staff number, token
 
 
 def perform(
@@ -64,9 +64,16 @@ def _hire(started: Started, seed: int, told: Told) -> dict[str, list[Actor]]:
         trail = started.branch.trail(now())
         for member in people.staff(seed):
             register.add(
-                conn, trail, system("cli"), started.branch.rulebook.chart, staff_no=member.staff_no, name=member.name,
-                posts=[member.post], team=member.team, region=member.region,
-            )  # fmt: skip
+                conn,
+                trail,
+                system("cli"),
+                started.branch.rulebook.chart,
+                staff_no=member.staff_no,
+                name=member.name,
+                posts=[member.post],
+                team=member.team,
+                region=member.region,
+            )
             cast.setdefault(member.post, []).append(
                 Actor(member.staff_no, "staff", "cli", frozenset({member.post}))
             )
@@ -134,39 +141,65 @@ class _Stage:
         return value(case) if callable(value) else value
 
     def _recall(self, conn: Connection) -> None:
-        """A loan that is not in arrears is recalled for misuse; the finding is cleared and another cancels the case."""
+        """A loan is recalled for misuse; the finding is cleared, and another person cancels the case."""
         held = sa.select(cases.c.id).where(cases.c.loan_id == loans.c.loan_id)
         found = conn.execute(
-            sa.select(loans).where(~held.exists(), loans.c.owner_staff_no.is_not(None)).order_by(loans.c.loan_id).limit(1)
+            sa.select(loans)
+            .where(~held.exists(), loans.c.owner_staff_no.is_not(None))
+            .order_by(loans.c.loan_id)
+            .limit(1)
         ).one_or_none()
         if found is None:
             return
-        named = {name: getattr(found, name) for name in ("loan_id", "institution", "borrower_id", "product",
-                 "channel_code", "team", "region")}  # fmt: skip
+        named = {
+            name: getattr(found, name)
+            for name in ("loan_id", "institution", "borrower_id", "product", "channel_code", "team", "region")
+        }
         measure = {
-            "oldest_due_date": None, "bucket": "M0", "overdue_principal_fen": 0, "overdue_interest_fen": 0,
-            "overdue_penalty_fen": 0, "outstanding_principal_fen": found.outstanding_principal_fen or 0,
-            "risk_class": found.risk_class, "npl_since": None,
-        }  # fmt: skip
+            "oldest_due_date": None,
+            "bucket": "M0",
+            "overdue_principal_fen": 0,
+            "overdue_interest_fen": 0,
+            "overdue_penalty_fen": 0,
+            "outstanding_principal_fen": found.outstanding_principal_fen or 0,
+            "risk_class": found.risk_class,
+            "npl_since": None,
+        }
         officer, risk = self.cast[OFFICER.post][0], self.cast[RISK.post][0]
         data = {"finding": "inspection:2024-06", "recall_demand": "letter:2024-06"}
         (opened,) = advance(
             conn,
-            [Open(actor=officer, ground="misuse", loan={**named, "owner": found.owner_staff_no}, measure=measure, data=data)],
+            [
+                Open(
+                    actor=officer,
+                    ground="misuse",
+                    loan={**named, "owner": found.owner_staff_no},
+                    measure=measure,
+                    data=data,
+                )
+            ],
             self.started.branch,
         )
         if not isinstance(opened, Done):
             raise TypeError(f"the recall was not opened: {opened}")
         self.told.cases.setdefault("recalled for misuse, cleared, cancelled", []).append(opened.case_id)
         today = business_dates(conn)[INSTITUTION]
-        advance(
+        ended = advance(
             conn,
             [
-                Record(actor=officer, case_id=opened.case_id, kind="finding_cleared", on=today, evidence="visit:2024-06"),
+                Record(
+                    actor=officer,
+                    case_id=opened.case_id,
+                    kind="finding_cleared",
+                    on=today,
+                    evidence="visit:2024-06",
+                ),
                 Fire(actor=risk, case_id=opened.case_id, event="cancel", data={"reason": "finding_cleared"}),
             ],
             self.started.branch,
         )
+        if not all(isinstance(outcome, Done) for outcome in ended):
+            raise RuntimeError(f"the recalled case was not cancelled: {ended}")
 
 
 def _candidates(conn: Connection, journey: Journey, today: date, taken: set[int]) -> Iterator[Case]:
@@ -190,4 +223,4 @@ def states_reached(started: Started) -> dict[str, int]:
     """How many cases are in each state."""
     with reading(started.engine) as conn:
         found = conn.execute(sa.select(cases.c.state, sa.func.count()).group_by(cases.c.state))
-        return {state: number for state, number in found}
+        return dict(found.tuples())

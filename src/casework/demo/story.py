@@ -1,7 +1,7 @@
 """What happens to cases of the invented branch besides the feed: journeys through every state of the chart.
 
-A journey is a list of steps, each with the post that takes it and whether the rulebook allows it. It happens within
-one business day; facts may be dated before it.
+A journey is a list of steps, each with the post that takes it and whether the rulebook allows it. It happens
+within one business day; facts may be dated before it.
 """
 
 import hashlib
@@ -34,19 +34,19 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command: `what` is fire, record or note. Values may be a `Day`, a `Person`, or computed from the case."""
+    """One command: `what` is fire, record or note; values may be a `Day`, a `Person`, or of the case."""
 
     what: str
     name: str
     by: Person
     data: Mapping[str, Any] = field(default_factory=dict)
-    on: Day = Day(0)  # noqa: RUF009  # frozen
+    on: Day = Day(0)
     allowed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """Which cases (days past due on the day, and more), how many of them, through which steps, and where it leaves them."""
+    """Which cases (by days past due, and more), how many of them, through which steps, and where it ends."""
 
     name: str
     steps: tuple[Step, ...]
@@ -106,13 +106,19 @@ def _approvals(subject: str, *people: Person, proposer: Person = ASSETS) -> tupl
 
 
 def _agency_file(agency: str) -> Step:
-    return fact("agency_file", AGENCY, agency=agency, active=True, inspected_on=Day(-9), evaluated_on=Day(-80))
+    return fact(
+        "agency_file", AGENCY, agency=agency, active=True, inspected_on=Day(-9), evaluated_on=Day(-80)
+    )
 
 
-_REPAIRED = fact("information_repair", REP, 1, outcome="new_address", source="public_register", legal_basis="law")
+_REPAIRED = fact(
+    "information_repair", REP, 1, outcome="new_address", source="public_register", legal_basis="law"
+)
 _START_VISIT: Final[dict[str, Any]] = {
-    "address_kind": "home", "address": "某市某区样板路12号3栋504室", "visit_on": Day(1),
-}  # fmt: skip
+    "address_kind": "home",
+    "address": "某市某区样板路12号3栋504室",
+    "visit_on": Day(1),
+}
 _PLACEMENT: Final[dict[str, Any]] = {"agency": "agency:A01", "term_until": Day(180)}
 _UNANSWERED = tuple(_attempt(ago, CALLER, "unanswered") for ago in (4, 3, 2, 1, 0) for _ in range(2))
 _LOST = (
@@ -130,10 +136,13 @@ _FOR_SUIT = (
 )
 _WRITTEN_OFF = (
     fire(
-        "propose_write_off", ASSETS, criterion="long_overdue", evidence="doc:write-off",
+        "propose_write_off",
+        ASSETS,
+        criterion="long_overdue",
+        evidence="doc:write-off",
         principal_fen=lambda case: case.outstanding_principal_fen,
         interest_fen=lambda case: case.overdue_interest_fen,
-    ),  # fmt: skip
+    ),
     refused("approve_write_off", ASSETS),
     *_approvals("write_off", RISK),
     refused("approve_write_off", APPROVER),
@@ -143,11 +152,19 @@ _WRITTEN_OFF = (
 
 JOURNEYS: Final = (
     Journey(
-        "a debtor nobody can reach", ends_in="lost_contact", lowest_dpd=8, highest_dpd=30, many=3,
+        "a debtor nobody can reach",
+        ends_in="lost_contact",
+        lowest_dpd=8,
+        highest_dpd=30,
+        many=3,
         steps=(note("客户电话持续无人接听", CALLER), *_LOST),
     ),
     Journey(
-        "lost, visited, found, promises to pay", ends_in="phone_collection", lowest_dpd=8, highest_dpd=30, many=1,
+        "lost, visited, found, promises to pay",
+        ends_in="phone_collection",
+        lowest_dpd=8,
+        highest_dpd=30,
+        many=1,
         also=lambda case: case.principal_at_opening_fen <= LARGE_FEN,  # these owe an information repair
         steps=(
             *_LOST,
@@ -162,12 +179,19 @@ JOURNEYS: Final = (
         ),
     ),
     Journey(
-        "a large case is visited", ends_in="home_visit", lowest_dpd=4, highest_dpd=30,
+        "a large case is visited",
+        ends_in="home_visit",
+        lowest_dpd=4,
+        highest_dpd=30,
         also=lambda case: case.principal_at_opening_fen >= LARGE_FEN,
         steps=(_attempt(1, CALLER, "third_party"), fire("start_visit", OFFICER, **_START_VISIT)),
     ),
     Journey(
-        "two visits in vain, placed early", ends_in="outsourced", lowest_dpd=4, highest_dpd=30, many=1,
+        "two visits in vain, placed early",
+        ends_in="outsourced",
+        lowest_dpd=4,
+        highest_dpd=30,
+        many=1,
         steps=(
             fire("start_visit", REP, **_START_VISIT),
             _visit(1, "not_found", "nobody"),
@@ -181,11 +205,23 @@ JOURNEYS: Final = (
         ),
     ),
     Journey(
-        "placed at 31 days past due", ends_in="outsourced", lowest_dpd=31, highest_dpd=90, many=4,
-        steps=(refused("place", AGENCY, **_PLACEMENT), _agency_file("agency:A01"), fire("place", AGENCY, **_PLACEMENT)),
+        "placed at 31 days past due",
+        ends_in="outsourced",
+        lowest_dpd=31,
+        highest_dpd=90,
+        many=4,
+        steps=(
+            refused("place", AGENCY, **_PLACEMENT),
+            _agency_file("agency:A01"),
+            fire("place", AGENCY, **_PLACEMENT),
+        ),
     ),
     Journey(
-        "from one agency to another and back", ends_in="lost_contact", lowest_dpd=61, highest_dpd=180, many=1,
+        "from one agency to another and back",
+        ends_in="lost_contact",
+        lowest_dpd=61,
+        highest_dpd=180,
+        many=1,
         steps=(
             _agency_file("agency:A01"),
             fire("place", AGENCY, **_PLACEMENT),
@@ -196,7 +232,11 @@ JOURNEYS: Final = (
         ),
     ),
     Journey(
-        "an exception from outsourcing", ends_in="phone_collection", lowest_dpd=31, highest_dpd=90, many=1,
+        "an exception from outsourcing",
+        ends_in="phone_collection",
+        lowest_dpd=31,
+        highest_dpd=90,
+        many=1,
         steps=(
             fire("grant_exception", RISK, reason="repayment_agreed", expires_on=Day(20)),
             _agency_file("agency:A01"),
@@ -204,7 +244,11 @@ JOURNEYS: Final = (
         ),
     ),
     Journey(
-        "a disputed case is left alone", ends_in="phone_collection", lowest_dpd=1, highest_dpd=60, many=1,
+        "a disputed case is left alone",
+        ends_in="phone_collection",
+        lowest_dpd=1,
+        highest_dpd=60,
+        many=1,
         steps=(
             fact("hold", CALLER, hold="dispute"),
             note("客户对利息计算有异议", CALLER),
@@ -214,7 +258,10 @@ JOURNEYS: Final = (
     ),
     Journey("sued", ends_in="litigation", lowest_dpd=91, steps=_FOR_SUIT),
     Journey(
-        "a suit withdrawn", ends_in="lost_contact", lowest_dpd=91, many=1,
+        "a suit withdrawn",
+        ends_in="lost_contact",
+        lowest_dpd=91,
+        many=1,
         steps=(
             *_FOR_SUIT,
             refused("withdraw", ASSETS, reason="agreement"),
@@ -224,7 +271,10 @@ JOURNEYS: Final = (
     ),
     Journey("written off", ends_in="written_off", lowest_dpd=181, steps=_WRITTEN_OFF),
     Journey(
-        "a write-off booked in error", ends_in="lost_contact", lowest_dpd=181, many=1,
+        "a write-off booked in error",
+        ends_in="lost_contact",
+        lowest_dpd=181,
+        many=1,
         steps=(
             *_WRITTEN_OFF,
             *_approvals("undo_write_off", RISK, APPROVER),
@@ -232,7 +282,10 @@ JOURNEYS: Final = (
         ),
     ),
     Journey(
-        "settled by compromise", ends_in="settled", lowest_dpd=91, many=1,
+        "settled by compromise",
+        ends_in="settled",
+        lowest_dpd=91,
+        many=1,
         steps=(
             fact("agreement", ASSETS, agreed_fen=800_000),
             *_approvals("compromise", RISK, APPROVER),
@@ -242,7 +295,10 @@ JOURNEYS: Final = (
         ),
     ),
     Journey(
-        "the claim is sold", ends_in="closed", lowest_dpd=121, many=1,
+        "the claim is sold",
+        ends_in="closed",
+        lowest_dpd=121,
+        many=1,
         steps=(
             fact("transfer_contract", ASSETS, 3),
             refused("transfer", ASSETS),
@@ -252,11 +308,15 @@ JOURNEYS: Final = (
         ),
     ),
     Journey(
-        "opened in error", ends_in="closed", lowest_dpd=1, highest_dpd=30, many=1,
+        "opened in error",
+        ends_in="closed",
+        lowest_dpd=1,
+        highest_dpd=30,
+        many=1,
         steps=(
             refused("cancel", RISK, reason="opened_in_error"),
             fact("opening_error", OFFICER),
             fire("cancel", RISK, reason="opened_in_error"),
         ),
     ),
-)  # fmt: skip
+)

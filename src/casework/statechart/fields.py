@@ -107,9 +107,7 @@ def _typed(field: Field, raw: Any) -> Any:
     if type(raw) is not str:
         raise ValueError("must be a text")
     if kind == "date":
-        if len(raw) != 10:
-            raise ValueError("must be a date YYYY-MM-DD")
-        return date.fromisoformat(raw)
+        return _date(raw)
     if kind == "text":
         return _text(raw)
     if field.one_of and raw not in field.one_of:
@@ -119,6 +117,13 @@ def _typed(field: Field, raw: Any) -> Any:
         shape = {"code": "a code", "ref": "a reference such as rec:2026-0001", "staff": "a staff number"}
         raise ValueError("must be " + shape.get(kind, "sha256: and 64 hex digits"))
     return raw
+
+
+def _date(raw: str) -> date:
+    day = date.fromisoformat(raw)
+    if day.isoformat() != raw:  # Python also reads 20260101 and 2026-W01-1
+        raise ValueError("must be a date YYYY-MM-DD")
+    return day
 
 
 def _text(raw: str) -> str:

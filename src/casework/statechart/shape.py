@@ -91,9 +91,10 @@ def each(item: Shape) -> Shape:
         if not isinstance(value, dict):
             yield f"{where}: is not a table"
             return
+        at = f"{where}." if where else ""
         for key, entry in value.items():
-            yield from name(f"{where}.{key}", key)
-            yield from item(f"{where}.{key}", entry)
+            yield from name(f"{at}{key}", key)
+            yield from item(f"{at}{key}", entry)
 
     return check
 

@@ -165,7 +165,7 @@ def test_options_tell_every_event_with_reasons_data_and_the_day_it_opens(running
     assert (reason["code"], reason["rules"]) == ("dpd_at_least", ["3.2"])
     assert reason["saw"] == {"days_past_due": 10}
     reasons = next(field for field in exception["data"] if field["name"] == "reason")
-    assert {"code": "dispute", "zh": "争议", "en": "dispute"}.keys() == reasons["one_of"][0].keys()
+    assert reasons["one_of"][0].keys() == {"code", "zh", "en"}
     visit = next(offer for offer in body["events"] if offer["event"] == "start_visit")
     assert [reason["code"] for reason in visit["reasons"]] == ["post_not_permitted"]
     assert visit["posts"] == ["business_rep", "post_loan_officer"]

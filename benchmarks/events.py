@@ -1,0 +1,117 @@
+"""(a) Changes per second over HTTP with everything on, beside pgbench sending the same SQL to the same server."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import floors
+from benchmarks.machine import Spread, children, cpu_seconds, load, table, write_section
+from benchmarks.place import POSTGRESQL, SQLITE, Place, api, place_on, server_of
+
+CASES = 2_048
+REPEATS = 3
+
+
+@dataclass
+class Run:
+    """One combination, measured several times."""
+
+    kind: str
+    workers: int
+    clients: int
+    per_second: Spread
+    p50_ms: float
+    p99_ms: float
+    us_server: float
+    us_database: float
+    us_client: float
+
+
+def drive(port: int, place: Place, cases: list[list[int]], *, clients: int, seconds: float) -> dict[str, Any]:
+    """One run of the load generator; it fails loudly if any answer was not 200."""
+    orders = {
+        "port": port, "clients": clients, "cases": cases, "seconds": seconds, "warm_up": 1.5, "tokens": place.tokens,
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.client"], input=json.dumps(orders), stdout=subprocess.PIPE,
+        text=True, check=True,
+    )  # fmt: skip
+    measured: dict[str, Any] = json.loads(done.stdout)
+    assert not measured["failed"], measured["failed"]
+    cases[:] = sorted(measured["cases"])
+    return measured
+
+
+def measure(place: Place, cases: list[list[int]], workers: int, *, seconds: float, clients: tuple[int, ...]) -> list[Run]:
+    """The service with so many workers at each number of clients; the best of `REPEATS`, with the spread."""
+    found = []
+    with api(place, workers=workers) as served:
+        for number in clients:
+            results = []
+            for _ in range(REPEATS):
+                before = cpu_seconds(children(served.process_id)), cpu_seconds(_database(place))
+                result = drive(served.port, place, cases, clients=number, seconds=seconds)
+                # The warm-up ran too: the costs are per event of the whole run, in proportion.
+                events = result["events"] * (seconds + 1.5) / seconds
+                result["us_server"] = (cpu_seconds(children(served.process_id)) - before[0]) / events * 1e6
+                result["us_database"] = (cpu_seconds(_database(place)) - before[1]) / events * 1e6
+                results.append(result)
+            best = max(results, key=lambda one: one["per_second"])
+            found.append(
+                Run(
+                    place.kind, workers, number, Spread(tuple(one["per_second"] for one in results)), best["p50_ms"],
+                    best["p99_ms"], best["us_server"], best["us_database"],
+                    best["client_cpu_s"] / best["events"] * 1e6,
+                )  # fmt: skip
+            )
+            print(found[-1], flush=True)
+    return found
+
+
+def _database(place: Place) -> list[int]:
+    return children(place.server.process_id) if place.server else []
+
+
+def run(seconds: float = 5.0, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> None:
+    """Measure, and write the section `events`."""
+    began, runs, floor = load(), list[Run](), list[floors.Floor]()
+    for kind in kinds:
+        with server_of(kind) as server, place_on(server) as place:
+            place.fill(CASES)
+            cases = [[number, 1, 0] for number in range(1, CASES + 1)]
+            for workers in (1, 2):
+                runs += measure(place, cases, workers, seconds=seconds, clients=(16, 64))
+            if place.server is not None:
+                floor = floors.pgbench(place, seconds=seconds, clients=(16, 64))
+    write_section("events", _told(runs, floor, began, seconds))
+
+
+def _told(runs: list[Run], floor: list[floors.Floor], began: float, seconds: float) -> str:
+    floor_of = {(one.name, one.clients): one for one in floor}
+    rows = []
+    for one in runs:
+        ratios = [
+            f"{one.per_second.best / floor_of[name, one.clients].per_second.best:.2f}"
+            if one.kind == POSTGRESQL and (name, one.clients) in floor_of else "–"
+            for name in floors.NAMES
+        ]  # fmt: skip
+        rows.append(
+            (f"{one.kind}, {one.workers} worker{'s' if one.workers > 1 else ''}", str(one.clients), str(one.per_second),
+             f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}", *ratios, f"{one.us_server:.0f}", f"{one.us_database:.0f}",
+             f"{one.us_client:.0f}")  # fmt: skip
+        )
+    header = ("service", "clients", "events/s: best (spread)", "p50 ms", "p99 ms", *(f"÷ {name}" for name in floors.NAMES),
+              "server µs", "database µs", "client µs")  # fmt: skip
+    floor_rows = [
+        (one.name, str(one.clients), str(one.per_second), f"{one.mean_ms:.1f}") for one in floor
+    ]
+    return "\n\n".join(
+        [
+            f"Best of {REPEATS} runs of {seconds:g} s each; load of the machine before: {began:.1f}. The last three columns "
+            "are processor time per event.",
+            table(header, rows),
+            table(("pgbench, prepared, same server, same run", "clients", "tps: best (spread)", "mean ms"), floor_rows),
+        ]
+    )

@@ -1,0 +1,302 @@
+"""`casework case`: lists of cases, one case, what may happen to it, and doing it."""
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, get_args
+
+import click
+import msgspec
+from sqlalchemy.engine import Connection
+
+from casework.cases.advance import advance
+from casework.cases.case import Case
+from casework.cases.commands import Command, Done, Fire, Note, Record, Refused
+from casework.cases.detail import detail_of
+from casework.cases.disclosure import record_read
+from casework.cases.filter import BusinessDates, CaseFilter
+from casework.cases.history import HistoryItem, history_of_case
+from casework.cases.options import options_of_case
+from casework.cases.queries import CasePage, Sort, cases_of_loan, find_case, page_of_cases, walk_cases
+from casework.cli import case_tables
+from casework.cli.shell import as_json, as_staff, print_json, started
+from casework.database import reading, writing
+from casework.errors import CallerError
+from casework.staff.actor import Actor, system
+from casework.staff.register import actor_for
+from casework.startup import Started
+from casework.statechart.fields import Field
+
+_ALL = 2**53
+
+
+@click.group()
+def cli() -> None:
+    """Cases: list, show, what may be done next, and doing it.
+
+    \b
+    Examples:
+      casework case list --state lost_contact --sort -overdue_fen
+      casework case show --loan L2024000917
+      casework case options 1207 --as S0012
+      casework case advance 1207 reached --as S0012
+    """
+
+
+# ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@cli.command("list")
+@click.option("--state", multiple=True, help="State; may be repeated.")
+@click.option("--bucket", multiple=True, help="Bucket of days past due, such as M1; may be repeated.")
+@click.option("--owner", metavar="STAFF_NO")
+@click.option("--handler", metavar="STAFF_NO")
+@click.option("--worked-by", metavar="STAFF_NO", help="Owner or handler.")
+@click.option("--team")
+@click.option("--region")
+@click.option("--product")
+@click.option("--institution")
+@click.option("--borrower", "borrower_id", metavar="BORROWER_ID")
+@click.option("--loan", "loan_id", metavar="LOAN_ID")
+@click.option("--live/--not-live", default=None, help="Open or written off; or the others.")
+@click.option("--dpd-min", type=click.IntRange(0), help="Days past due at least.")
+@click.option("--dpd-max", type=click.IntRange(0), help="Days past due at most.")
+@click.option("--overdue-fen-min", type=int, help="Overdue total in fen, at least.")
+@click.option("--overdue-fen-max", type=int, help="Overdue total in fen, at most.")
+@click.option("--sort", type=click.Choice(get_args(Sort)), default="id", show_default=True)
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="Cases on a page.")
+@click.option("--cursor", help="`next` of the page before.")
+@click.option("--all", "every", is_flag=True, help="All pages.")
+@as_json
+def list_(
+    *, state: tuple[str, ...], bucket: tuple[str, ...], sort: Sort, limit: int, cursor: str | None, every: bool,
+    json_: bool, **parts: Any,
+) -> None:  # fmt: skip
+    """List cases by filter and sort, a page at a time or all.
+
+    \b
+    Examples:
+      casework case list --state phone_collection --dpd-min 4 --sort oldest_due_date
+      casework case list --team T2 --all --json
+    """
+    wanted = CaseFilter(state=state, bucket=bucket, **parts)
+    with started() as open_, reading(open_.engine, snapshot=True) as conn:
+        dates = BusinessDates(conn, open_.branch)
+        if every:
+            found = [
+                line for lines in walk_cases(conn, dates, wanted, sort=sort, at_most=_ALL) for line in lines
+            ]
+            page = CasePage(found, None)
+        else:
+            page = page_of_cases(conn, dates, wanted, sort=sort, limit=limit, cursor=cursor)
+        if json_:
+            print_json(page)
+        else:
+            case_tables.lines(page, open_.branch.rulebook.chart)
+
+
+@cli.command()
+@click.argument("case_id", type=int, required=False)
+@click.option("--loan", "loan_id", metavar="LOAN_ID", help="The live case of this loan, or its last.")
+@click.option(
+    "--entries", type=click.IntRange(1, 200), default=50, show_default=True, help="Newest entries shown."
+)
+@as_json
+@as_staff
+def show(case_id: int | None, loan_id: str | None, entries: int, json_: bool, staff_no: str | None) -> None:
+    """Show a case with its history. Texts are opened for those who may read them, which is an entry itself.
+
+    \b
+    Examples:
+      casework case show 1207
+      casework case show --loan L2024000917 --json
+    """
+    if (case_id is None) == (loan_id is None):
+        raise click.UsageError("give a CASE_ID or --loan LOAN_ID")
+    with started() as open_:
+        with reading(open_.engine, snapshot=True) as conn:
+            actor = _actor(conn, staff_no)
+            found = _find(conn, case_id, loan_id)
+            page = history_of_case(conn, open_.branch, found.id, actor, limit=entries, newest_first=True)
+            today = BusinessDates(conn, open_.branch).of(found.institution)
+        history = page.items[::-1]
+        _on_record(open_, actor, found, history)
+        detail = detail_of(found, open_.branch.rulebook.chart, today)
+        if json_:
+            print_json({**msgspec.to_builtins(detail), "history": history})
+        else:
+            case_tables.detail(detail, history)
+
+
+@cli.command()
+@click.argument("case_id", type=int)
+@as_json
+@as_staff
+def options(case_id: int, json_: bool, staff_no: str | None) -> None:
+    """What may be done next with a case, every reason why not, and from when.
+
+    \b
+    Examples:
+      casework case options 1207
+      casework case options 1207 --as S0012 --json
+    """
+    with started() as open_, reading(open_.engine, snapshot=True) as conn:
+        actor = _actor(conn, staff_no)
+        found = find_case(conn, case_id)
+        offers = options_of_case(conn, open_.branch, BusinessDates(conn, open_.branch), found, actor)
+        if json_:
+            print_json(offers)
+        else:
+            case_tables.options(offers)
+
+
+# ── doing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_data = click.option("--data", "pairs", multiple=True, metavar="NAME=VALUE", help="A field; may be repeated.")
+_data_json = click.option("--data-json", metavar="JSON", help="All fields as one JSON object.")
+_version = click.option("--version", type=int, help="Refuse unless the case still is at this version.")
+
+
+@cli.command("advance")
+@click.argument("case_id", type=int)
+@click.argument("event")
+@_data
+@_data_json
+@_version
+@as_json
+@as_staff
+def advance_(
+    *, case_id: int, event: str, pairs: tuple[str, ...], data_json: str | None, version: int | None, json_: bool,
+    staff_no: str | None,
+) -> None:  # fmt: skip
+    """Fire EVENT on a case. Exit code 0: done; 1: refused, with every reason on stderr; 2: usage.
+
+    \b
+    Examples:
+      casework case advance 1207 reached --as S0012
+      casework case advance 1207 start_visit --as S0012 --data address_kind=home --data visit_on=2026-03-10 \\
+        --data address=武汉市江岸区
+    """
+    with started() as open_, writing(open_.engine) as conn:
+        spec = open_.branch.rulebook.chart.events.get(event)
+        data = _given(spec.fields if spec else {}, pairs, data_json)
+        actor = _actor(conn, staff_no)
+        code = _do(
+            conn, open_, Fire(actor=actor, case_id=case_id, event=event, data=data, version=version), json_
+        )
+    raise SystemExit(code)
+
+
+@cli.command()
+@click.argument("case_id", type=int)
+@click.argument("kind")
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), required=True, help="When it happened.")
+@click.option("--evidence", required=True, metavar="REF", help="A reference such as rec:2026-0001.")
+@_data
+@_data_json
+@_version
+@as_json
+@as_staff
+def record(
+    *, case_id: int, kind: str, on: datetime, evidence: str, pairs: tuple[str, ...], data_json: str | None,
+    version: int | None, json_: bool, staff_no: str | None,
+) -> None:  # fmt: skip
+    """Record a fact of KIND on a case. Exit codes as of `advance`.
+
+    \b
+    Example:
+      casework case record 1207 contact_attempt --on 2026-03-09 --evidence rec:1 --as S0012 \\
+        --data channel=phone --data outcome=unanswered
+    """
+    with started() as open_, writing(open_.engine) as conn:
+        spec = open_.branch.rulebook.chart.facts.get(kind)
+        data = _given(spec.fields if spec else {}, pairs, data_json)
+        command = Record(
+            actor=_actor(conn, staff_no), case_id=case_id, kind=kind, on=_day(on), evidence=evidence, data=data,
+            version=version,
+        )  # fmt: skip
+        code = _do(conn, open_, command, json_)
+    raise SystemExit(code)
+
+
+@cli.command()
+@click.argument("case_id", type=int)
+@click.argument("text")
+@as_json
+@as_staff
+def note(case_id: int, text: str, json_: bool, staff_no: str | None) -> None:
+    """Write a note; its text is kept sealed, outside the log. Exit codes as of `advance`.
+
+    \b
+    Example:
+      casework case note 1207 "客户称月底还款" --as S0012
+    """
+    with started() as open_, writing(open_.engine) as conn:
+        code = _do(conn, open_, Note(actor=_actor(conn, staff_no), case_id=case_id, text=text), json_)
+    raise SystemExit(code)
+
+
+def _do(conn: Connection, open_: Started, command: Command, json_: bool) -> int:
+    """Through the door; the exit code. A refusal is committed: its entry must survive."""
+    (outcome,) = advance(conn, [command], open_.branch)
+    if json_:
+        print_json({"outcome": type(outcome).__name__.lower(), **msgspec.to_builtins(outcome)})
+    if isinstance(outcome, Done):
+        if not json_:
+            case_tables.done(outcome, open_.branch.rulebook.chart)
+        return 0
+    case_tables.why_not(outcome)
+    if isinstance(outcome, Refused):
+        return 1
+    return 2 if getattr(outcome, "code", "") in ("unknown_event", "unknown_fact", "faulty_data") else 1
+
+
+def _actor(conn: Connection, staff_no: str | None) -> Actor:
+    return actor_for(conn, staff_no, "cli") if staff_no else system("cli")
+
+
+def _find(conn: Connection, case_id: int | None, loan_id: str | None) -> Case:
+    if case_id is not None:
+        return find_case(conn, case_id)
+    found = cases_of_loan(conn, str(loan_id))
+    if not found:
+        raise CallerError("unknown_case", "该贷款没有案件", "this loan has no case")
+    return find_case(conn, found[-1])
+
+
+def _on_record(open_: Started, actor: Actor, found: Case, history: list[HistoryItem]) -> None:
+    fields = {name for item in history for name in item.texts}
+    if fields:
+        with writing(open_.engine) as conn:
+            record_read(conn, open_.branch, actor, [found.borrower_id], fields)
+
+
+def _given(fields: Mapping[str, Field], pairs: tuple[str, ...], data_json: str | None) -> dict[str, Any]:
+    """The data as the door takes it: numbers and flags are read by the field's type, all else stays text."""
+    data: dict[str, Any] = {}
+    if data_json is not None:
+        try:
+            data = json.loads(data_json)
+        except ValueError:
+            data = []  # type: ignore[assignment]  # told below
+        if not isinstance(data, dict):
+            raise click.UsageError("--data-json must be a JSON object")
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"--data takes NAME=VALUE, not {pair[:64]!r}")
+        data[name] = _typed(fields.get(name), value)
+    return data
+
+
+def _typed(field: Field | None, value: str) -> Any:
+    kind = field.type if field else "text"
+    if kind in ("int", "fen") and value.isascii() and value.isdecimal():
+        return int(value)
+    if kind == "bool" and value in ("true", "false"):
+        return value == "true"
+    return value
+
+
+def _day(on: datetime) -> date:
+    return on.date()

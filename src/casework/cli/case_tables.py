@@ -1,0 +1,126 @@
+"""Cases as tables and lines for people."""
+
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from casework.cases.commands import Done, Mistaken, NotDone, Outcome, Refused
+from casework.cases.detail import CaseDetail
+from casework.cases.history import HistoryItem
+from casework.cases.options import CaseOptions, EventOffer
+from casework.cases.queries import CasePage
+from casework.cli.shell import console
+from casework.clock import utc_text
+from casework.money import yuan_text
+from casework.statechart.chart import Chart
+
+_MISTAKES = {
+    "unknown_case": ("没有这个案件", "there is no such case"),
+    "unknown_event": ("没有这个事件", "the chart has no such event"),
+    "unknown_fact": ("没有这种事实", "the chart has no such kind of fact"),
+    "stale_version": ("案件版本已变化", "the case has changed since that version"),
+    "faulty_data": ("数据不符合要求", "the data is not as it must be"),
+    "case_busy": ("案件正被处理", "the case is being worked on"),
+}
+
+
+def lines(page: CasePage, chart: Chart) -> None:
+    """A page of a list."""
+    table = Table("Case", "Loan", "State", "DPD", "Bucket", "Overdue", "Owner", "Handler", "Team", box=None)
+    for column in (0, 3, 5):
+        table.columns[column].justify = "right"
+    for line in page.items:
+        state = chart.states.get(line.state)
+        table.add_row(
+            str(line.id), escape(line.loan_id), f"{line.state} {state.zh if state else ''}", str(line.days_past_due),
+            line.bucket, yuan_text(line.overdue_fen), line.owner, line.handler, escape(line.team or ""),
+        )  # fmt: skip
+    console.print(table)
+    if page.next:
+        console.print(f"{len(page.items)} cases; more with --cursor {page.next}")
+    else:
+        console.print(f"{len(page.items)} cases")
+
+
+def detail(case: CaseDetail, history: list[HistoryItem]) -> None:
+    """A case and its history."""
+    console.print(f"[bold]Case {case.id}[/bold] of loan {escape(case.loan_id)}: {case.state} {case.state_zh}")
+    facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in (
+        ("version", case.version), ("borrower", case.borrower_id), ("institution", case.institution),
+        ("business date", case.business_date), ("days past due", f"{case.days_past_due} ({case.bucket})"),
+        ("overdue", yuan_text(case.overdue_fen)), ("outstanding", yuan_text(case.outstanding_principal_fen)),
+        ("owner, handler", f"{case.owner}, {case.handler}"), ("team, region", f"{case.team}, {case.region}"),
+        ("opened", f"{case.opened_on} for {case.opened_for} by {case.opened_by}"),
+        ("next", f"{case.deadline_zh} / {case.deadline_en}"),
+    ):  # fmt: skip
+        facts.add_row(name, escape(str(value)))
+    console.print(facts)
+    table = Table("No.", "Recorded", "What", "By", "From → to", "Rules", box=None)
+    for item in history:
+        moved = f"{item.from_state or ''} → {item.to_state}" if item.from_state != item.to_state else ""
+        what = f"{item.event} {item.zh}" + "".join(f"\n{name}: {text}" for name, text in item.texts.items())
+        if item.reason_code:
+            what += f"\n{item.reason_code}"
+        table.add_row(
+            str(item.seq), utc_text(item.recorded_at)[:19], escape(what), f"{item.actor} ({item.via})", moved,
+            " ".join(item.rules),
+        )  # fmt: skip
+    console.print(table)
+
+
+def options(offers: CaseOptions) -> None:
+    """What may be done next: first what may, then what may not and why. Events of other states are left out."""
+    console.print(f"[bold]Case {offers.case_id}[/bold] {offers.state}, business date {offers.business_date}")
+    table = Table("Event", "", "Leads to", "Needs", "Posts", box=None)
+    possible = [offer for offer in offers.events if offer.leads_to]
+    for offer in sorted(possible, key=lambda offer: not offer.allowed):
+        needs = " ".join(field.name for field in offer.data if field.required)
+        mark = "[green]may[/green]" if offer.allowed else "[red]may not[/red]"
+        opens = f" from {offer.opens_on}" if offer.opens_on else ""
+        table.add_row(
+            f"{offer.event} {offer.zh}", mark + opens, ", ".join(offer.leads_to), needs, " ".join(offer.posts)
+        )
+        for line in _reasons(offer):
+            table.add_row("", "", "", escape(line), "")
+    console.print(table)
+    others = sum(not offer.leads_to for offer in offers.events)
+    recordable = " ".join(fact.kind for fact in offers.facts if fact.allowed)
+    console.print(f"{others} events belong to other states. Facts you may record: {recordable or 'none'}")
+
+
+def _reasons(offer: EventOffer) -> list[str]:
+    return [
+        f"{reason.code} ({' '.join(reason.rules)}): {reason.zh} / {reason.en}" for reason in offer.reasons
+    ]
+
+
+def done(outcome: Done, chart: Chart) -> None:
+    """What happened, in one line."""
+    state = chart.states[outcome.state]
+    console.print(
+        f"case {outcome.case_id} is in {outcome.state} {state.zh}, version {outcome.version}, entry {outcome.entry_id}"
+    )
+
+
+def why_not(outcome: Outcome) -> None:
+    """On stderr: every reason of a refusal, or every fault of the data."""
+    if isinstance(outcome, Refused):
+        for reason in outcome.reasons:
+            opens = f" [opens on {reason.opens_on}]" if reason.opens_on else ""
+            _err(f"refused: {reason.code} ({' '.join(reason.rules)}): {reason.en}{opens}", reason.zh)
+    elif isinstance(outcome, Mistaken):
+        zh, en = _MISTAKES.get(outcome.code, (outcome.code, outcome.code))
+        at = f" (it is at version {outcome.version})" if outcome.code == "stale_version" else ""
+        _err(f"{outcome.code}: {en}{at}", zh)
+        for fault in outcome.faults:
+            _err(f"  {fault.field}: {fault.en}", f"  {fault.zh}")
+    elif isinstance(outcome, NotDone):
+        _err("not_done: another of the batch was refused", "同批其他操作被拒")
+
+
+def _err(*texts: Any) -> None:
+    for text in texts:
+        click.echo(text, err=True)

@@ -1,0 +1,258 @@
+"""`casework demo`: a generated branch with a month behind it, and what there is to see in it."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from sqlalchemy.engine import Connection
+
+from casework.audit.entry import Entry, decode_strict
+from casework.audit.findings import Report
+from casework.audit.tables import entries
+from casework.cases.case import from_row
+from casework.cases.fold import REFUSED
+from casework.cases.gather import CASE_ROWS
+from casework.cases.replay import verify
+from casework.cases.tables import cases
+from casework.cli.shell import console, errors, progress_wanted, told
+from casework.database import open_engine, parse_url, reading
+from casework.demo.place import FOLDER, environment, fresh
+from casework.demo.stage import Told, perform
+from casework.errors import CallerError, TryAgain
+from casework.feed import run as runs
+from casework.settings import Settings
+from casework.staff.actor import system
+from casework.startup import Started, start, upgrade
+from casework.statechart.chart import Chart
+
+_SHOWN_OF = "lost, visited, found, promises to pay"
+
+
+@click.command("demo")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=FOLDER,
+    show_default=True,
+    help="Where the database, its keys and the feeds go; made anew each time.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another branch.")
+@click.option(
+    "--loans",
+    type=click.IntRange(1_000, 50_000),
+    default=2_000,
+    show_default=True,
+    help="Loans on the books.",
+)
+def cli(folder: Path, seed: int, loans: int) -> None:
+    """Make a branch that never was: a month of feeds, cases driven through every state, the log verified.
+
+    The database is a SQLite file in the folder, or the one that CASEWORK_DATABASE_URL names, if it is empty.
+
+    \b
+    Examples:
+      casework demo
+      casework demo --folder /tmp/branch --seed 7 --loans 5000
+    """
+    began = time.perf_counter()
+    with told():
+        os.environ.update(environment(folder))
+        settings = Settings.from_environment()
+        fresh(folder)
+        _refuse_used(settings)
+        upgrade(settings, system("cli"))
+        started = start(settings)
+        try:
+            with _watching() as progress:
+                told_of = perform(started, folder / "feeds", seed=seed, loans_number=loans, progress=progress)
+            _show(started, told_of)
+        finally:
+            started.engine.dispose()
+    console.print(f"\n{time.perf_counter() - began:.1f} s in all. Have a look:")
+    _show_ways(settings, told_of)
+
+
+def _refuse_used(settings: Settings) -> None:
+    """CallerError `database_not_empty`: a demo never goes into a database that somebody uses."""
+    engine = open_engine(settings.database_url, read_only=True)
+    try:
+        with reading(engine) as conn:
+            used = bool(sa.inspect(conn).get_table_names())
+    except TryAgain:
+        if parse_url(settings.database_url).get_backend_name() != "sqlite":
+            raise
+        used = False  # no file yet
+    finally:
+        engine.dispose()
+    if used:
+        raise CallerError(
+            "database_not_empty",
+            "数据库不为空,演示只写入空数据库",
+            "the database is not empty; a demo needs an empty one",
+        )
+
+
+@contextmanager
+def _watching() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar per stage on a terminal, nothing in a pipe."""
+    if not progress_wanted():
+        yield lambda _stage, _done, _total: None
+        return
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=errors, transient=True
+    ) as bars:
+        tasks = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield report
+
+
+# ── what there is to see ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _show(started: Started, told_of: Told) -> None:
+    branch = started.branch
+    chart = branch.rulebook.chart
+    with reading(started.engine, snapshot=True) as conn:
+        console.print(_portfolio(conn, chart))
+        console.print(_ways_out(conn))
+        console.print(_last_feed(conn))
+        console.print(_one_story(conn, chart, told_of.cases[_SHOWN_OF][0]))
+        console.print(_refusals(conn, chart))
+        report = verify(conn, branch.mac_key, branch.vault)
+    _show_report(report)
+
+
+def _portfolio(conn: Connection, chart: Chart) -> Table:
+    """Cases by state and bucket."""
+    found = conn.execute(
+        sa.select(cases.c.state, cases.c.bucket, sa.func.count()).group_by(cases.c.state, cases.c.bucket)
+    )
+    counts = {(state, bucket): number for state, bucket, number in found}
+    buckets = sorted({bucket for _, bucket in counts})
+    table = Table(
+        "state", *buckets, "cases", title="The portfolio: cases by state and bucket", title_justify="left"
+    )
+    for name, state in chart.states.items():
+        row = [counts.get((name, bucket), 0) for bucket in buckets]
+        table.add_row(f"{name} {state.zh}", *(str(number or "·") for number in row), str(sum(row)))
+    return table
+
+
+def _ways_out(conn: Connection) -> str:
+    """How the cases that ended did end."""
+    ended = CASE_ROWS.where(cases.c.state.in_(("settled", "closed")))
+    counted = Counter(case.closed_as or case.facts.settled_as for case in map(from_row, conn.execute(ended)))
+    return "Ended: " + ", ".join(f"{way} {number}" for way, number in counted.most_common())
+
+
+def _last_feed(conn: Connection) -> Table:
+    run = runs.runs(conn)[-1]
+    table = Table(title=f"The last feed: {run.as_of}", title_justify="left", show_header=False)
+    for key in ("overdue", "opened", "gone", "changed", "unchanged", "cases_opened", "cases_settled"):
+        table.add_row(key.replace("_", " "), f"{run.figures[key]:,}")
+    table.add_row("overdue amount", f"¥{run.figures['overdue_fen'] / 100:,.2f}")
+    return table
+
+
+def _one_story(conn: Connection, chart: Chart, case_id: int) -> Table:
+    """The entries of a case, as a reader would tell them."""
+    table = Table(
+        "seq",
+        "business date",
+        "who",
+        "what",
+        "state",
+        title=f"The story of case {case_id}",
+        title_justify="left",
+    )
+    found = _entries(conn, entries.c.stream == f"case:{case_id}", entries.c.stream_seq)
+
+    def told_as(entry: Entry) -> tuple[str, str, str, str]:
+        return str(entry.data["business_date"]), entry.actor.id, _what(entry, chart), entry.to or ""
+
+    for (day, who, what, state), same in groupby(found, told_as):
+        numbers = [entry.stream_seq for entry in same]
+        several = f"{numbers[0]}–{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+        table.add_row(several, day, who, what + (f" × {len(numbers)}" if len(numbers) > 1 else ""), state)
+    return table
+
+
+def _what(entry: Entry, chart: Chart) -> str:
+    kind, _, name = entry.event.removeprefix("case.").partition(".")
+    labels = {event.name: event.zh for event in chart.events.values()}
+    labels |= {fact.name: fact.zh for fact in chart.facts.values()}
+    label = f"{name} {labels[name]}" if name in labels else name
+    if kind == "refused":
+        return f"[red]refused[/] {label}: " + ", ".join(reason["code"] for reason in entry.data["reasons"])
+    given = entry.data.get("given", {})
+    detail = given.get("outcome") or given.get("reason") or ""
+    return f"{kind if not name else label}{f' ({detail})' if detail else ''}"
+
+
+def _refusals(conn: Connection, chart: Chart) -> Table:
+    """How often the door said no, and why first."""
+    reason = entries.c.reason_code
+    counted = (
+        sa.select(entries.c.event, reason, sa.func.count())
+        .where(entries.c.event.like(f"{REFUSED}%"))
+        .group_by(entries.c.event, reason)
+        .order_by(sa.func.count().desc(), entries.c.event, reason)
+    )
+    table = Table(
+        "event", "first reason", "rules", "times", title="Refused, and on record", title_justify="left"
+    )
+    for event, code, number in conn.execute(counted.limit(12)):
+        spec = chart.events.get(event.removeprefix(REFUSED))
+        rules = ", ".join(spec.rules) if spec else ""
+        table.add_row(event.removeprefix(REFUSED), code, rules, str(number))
+    return table
+
+
+def _entries(
+    conn: Connection, condition: sa.ColumnElement[bool], order: sa.ColumnElement[int]
+) -> Iterator[Entry]:
+    for body in conn.execute(sa.select(entries.c.body).where(condition).order_by(order)).scalars():
+        yield decode_strict(bytes(body))
+
+
+def _show_report(report: Report) -> None:
+    if report.verdict != "sound":
+        raise RuntimeError(f"the demo's log does not verify: {[finding.code for finding in report.findings]}")
+    console.print(
+        f"The log verifies: {report.entries:,} entries in {report.streams:,} streams, {report.cases:,} cases"
+        f" replayed ({report.replayed_steps:,} steps, {report.replayed_refusals:,} refusals decided again)"
+        f" in {report.seconds:.1f} s"
+    )
+
+
+def _show_ways(settings: Settings, told_of: Told) -> None:
+    collector, token = told_of.tokens["phone_collector"]
+    auditor, auditors_token = told_of.tokens["auditor"]
+    url = (
+        parse_url(settings.database_url)
+        .render_as_string(hide_password=True)
+        .replace("+pysqlite", "")
+        .replace("+psycopg", "")
+    )
+    lines = (
+        f"  export CASEWORK_DATABASE_URL={url}",
+        f"  casework case options {told_of.cases[_SHOWN_OF][0]} --as {collector}",
+        f"  make serve   # then, as phone collector {collector}:",
+        f"  curl -H 'Authorization: Bearer {token}' http://127.0.0.1:8000/cases?state=lost_contact",
+        f"The auditor's token ({auditor}); both are shown this once: {auditors_token}",
+    )
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)

@@ -1,0 +1,432 @@
+"""Every guard of a case, at its boundaries: facts on one side, the verdict on the other."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casework.cases.case import AgencyFile, Approved, AttemptDay, Case, Facts, Placement, Proposal
+from casework.cases.registry import REGISTRY
+from casework.statechart.decide import Option, options, unmet
+from tests.cases.worlds import CHART, DUE, POLICY, ask, attempts, dpd, opened, record, seen
+
+BOUNDARIES = (0, 1, 3, 4, 30, 31, 60, 61, 90, 91, 180, 181, 270, 271, 360, 361)
+DAY = timedelta(days=1)
+T = dpd(20)
+"""The business date of most rows."""
+Change = Callable[[Case], None]
+
+
+def facts(**values: Any) -> Change:
+    def change(case: Case) -> None:
+        for name, value in values.items():
+            setattr(case.facts, name, value)
+
+    return change
+
+
+def of_case(**values: Any) -> Change:
+    def change(case: Case) -> None:
+        for name, value in values.items():
+            setattr(case, name, value)
+
+    return change
+
+
+def both(*changes: Change) -> Change:
+    def change(case: Case) -> None:
+        for one in changes:
+            one(case)
+
+    return change
+
+
+def nothing(_: Case) -> None:
+    """The case as it was opened."""
+
+
+def file(**changes: Any) -> Change:
+    values: dict[str, Any] = {"agency": "agency:1", "active": True, "inspected_on": T, "evaluated_on": T}
+    return facts(agency_file=AgencyFile(**values | changes))
+
+
+def approvals(subject: str, *given: Approved, **more: Any) -> Change:
+    return facts(approvals={subject: list(given)}, **more)
+
+
+def placed(**changes: Any) -> Change:
+    values: dict[str, Any] = {"agency": "agency:1", "placed_on": T, "term_until": T}
+    return facts(placement=Placement(**values | changes))
+
+
+PROPOSED = Proposal("P", "death", 1, 1, 1)
+AGENCY = {"inspection_days": 31, "evaluation_days": 365}
+NPL = {"above_dpd": 90, "classes": ["substandard", "doubtful", "loss"]}
+EXCLUDED = {"holds": ["death", "dispute"]}
+SUIT = {"subject": "suit", "approvers": 2}
+WRITE_OFF = {"subject": "write_off", "approvers": 2}
+
+# (guard, its parameters, the case, met?)
+TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
+    ("not_in_arrears", {}, of_case(oldest_due_date=None), True),
+    ("not_in_arrears", {}, nothing, False),
+    ("nothing_outstanding", {}, of_case(outstanding_principal_fen=0), True),
+    ("nothing_outstanding", {}, of_case(outstanding_principal_fen=1), False),
+    ("non_performing", NPL, facts(risk_class="substandard"), True),
+    ("non_performing", NPL, facts(risk_class="loss"), True),
+    ("non_performing", NPL, facts(risk_class="special_mention"), False),
+    ("non_performing", NPL, nothing, False),
+    ("npl_before", {"cut_off": "2023-12-31"}, facts(npl_since=date(2023, 12, 30)), True),
+    ("npl_before", {"cut_off": "2023-12-31"}, facts(npl_since=date(2023, 12, 31)), True),
+    ("npl_before", {"cut_off": "2023-12-31"}, facts(npl_since=date(2024, 1, 1)), False),
+    ("npl_before", {"cut_off": "2023-12-31"}, nothing, False),
+    ("debtor_connected_since", {}, facts(fresh=["debtor_connected"]), True),
+    ("debtor_connected_since", {}, facts(connected_on=T), False),
+    ("debtor_connected_within", {"days": 5}, facts(connected_on=T - 5 * DAY), True),
+    ("debtor_connected_within", {"days": 5}, facts(connected_on=T - 6 * DAY), False),
+    ("debtor_connected_within", {"days": 5}, nothing, False),
+    ("new_number_since", {}, facts(fresh=["new_number"]), True),
+    ("new_number_since", {}, facts(repaired_on=T), False),
+    ("repair_duty_done", {"up_to_fen": 5_000_000}, of_case(principal_at_opening_fen=5_000_001), True),
+    ("repair_duty_done", {"up_to_fen": 5_000_000}, of_case(principal_at_opening_fen=5_000_000), False),
+    ("repair_duty_done", {"up_to_fen": 5_000_000}, of_case(principal_at_opening_fen=1), False),
+    ("repair_duty_done", {"up_to_fen": 5_000_000}, facts(repaired_on=T), True),
+    ("visit_on_record", {"outcome": "found"}, facts(fresh=["visit_found"]), True),
+    ("visit_on_record", {"outcome": "found"}, facts(fresh=["visit_not_found"]), False),
+    ("failed_visits", {"days": 2}, facts(failed_visit_days=[T - DAY, T]), True),
+    ("failed_visits", {"days": 2}, facts(failed_visit_days=[T, T]), False),
+    ("failed_visits", {"days": 2}, nothing, False),
+    ("no_hold", {}, nothing, True),
+    ("no_hold", {}, facts(holds=["dispute"]), False),
+    ("no_open_promise", {}, nothing, True),
+    ("no_open_promise", {}, facts(promise_pay_by=T - DAY), True),
+    ("no_open_promise", {}, facts(promise_pay_by=T), False),
+    ("no_live_exception", {}, nothing, True),
+    ("no_live_exception", {}, facts(exception_until=T - DAY), True),
+    ("no_live_exception", {}, facts(exception_until=T), False),  # its last day still counts
+    ("agency_fit", AGENCY, file(), True),
+    ("agency_fit", AGENCY, nothing, False),
+    ("agency_fit", AGENCY, file(active=False), False),
+    ("agency_fit", AGENCY, file(inspected_on=T - 31 * DAY), True),
+    ("agency_fit", AGENCY, file(inspected_on=T - 32 * DAY), False),
+    ("agency_fit", AGENCY, file(evaluated_on=T - 365 * DAY), True),
+    ("agency_fit", AGENCY, file(evaluated_on=T - 366 * DAY), False),
+    ("no_placement", {}, nothing, True),
+    ("no_placement", {}, placed(), False),
+    ("placement_ended", {}, nothing, False),
+    ("placement_ended", {}, placed(), False),
+    ("placement_ended", {}, placed(ended=True), True),
+    ("placement_ended", {}, placed(term_until=T - DAY), True),
+    ("placement_not_excluded", EXCLUDED, nothing, True),
+    ("placement_not_excluded", EXCLUDED, facts(holds=["complaint"]), True),
+    ("placement_not_excluded", EXCLUDED, facts(holds=["complaint", "death"]), False),
+    ("disposal_form_filed", {}, facts(disposal_form_on=T), True),
+    ("disposal_form_filed", {}, nothing, False),
+    ("limitation_checked", {}, facts(limitation_ends_on=T), True),
+    ("limitation_checked", {}, facts(limitation_ends_on=T - DAY), False),
+    ("limitation_checked", {}, nothing, False),
+    ("debt_due", {}, nothing, True),
+    ("debt_due", {}, of_case(oldest_due_date=None), False),
+    ("debt_due", {}, both(of_case(oldest_due_date=None), facts(accelerated_on=T)), True),
+    ("approved", SUIT, approvals("suit", Approved("A", "P", 1), Approved("B", "P", 1)), True),
+    ("approved", SUIT, approvals("suit", Approved("A", "P", 1)), False),
+    ("approved", SUIT, approvals("transfer", Approved("A", "P", 1), Approved("B", "P", 1)), False),
+    ("approved", SUIT, approvals("suit", Approved("A", "A", 1), Approved("B", "P", 1)), False),
+    ("approved", SUIT, approvals("suit", Approved("A", "B", 1), Approved("B", "P", 1)), False),
+    ("approved", SUIT, approvals("suit", Approved("A", "P", 1), Approved("B", "P", 0)), False),  # older case
+    ("approved", WRITE_OFF, approvals("write_off", Approved("A", "X", 1), Approved("B", "X", 1)), True),
+    ("approved", WRITE_OFF,
+     approvals("write_off", Approved("A", "X", 1), Approved("P", "X", 1), proposal=PROPOSED), False),
+    ("ruling_on_record", {}, facts(fresh=["ruling"]), True),
+    ("ruling_on_record", {}, nothing, False),
+    ("matter_open", {}, facts(matter_open=True), True),
+    ("matter_open", {}, nothing, False),
+    ("no_write_off_proposal", {}, nothing, True),
+    ("no_write_off_proposal", {}, facts(proposal=PROPOSED), False),
+    ("write_off_proposed", {}, facts(proposal=PROPOSED), True),
+    ("write_off_proposed", {}, nothing, False),
+    ("proposal_unchanged", {}, facts(proposal=PROPOSED), True),
+    ("proposal_unchanged", {}, facts(proposal=PROPOSED, material_version=2), False),
+    ("proposal_unchanged", {}, nothing, False),
+    ("actor_is_not_proposer", {}, facts(proposal=PROPOSED), True),
+    ("actor_is_not_proposer", {}, facts(proposal=Proposal("S1", "death", 1, 1, 1)), False),
+    ("opened_for_arrears", {}, nothing, True),
+    ("opened_for_arrears", {}, of_case(opened_for="old_npl"), True),
+    ("opened_for_arrears", {}, of_case(opened_for="misuse"), False),
+    ("opened_for_arrears", {}, of_case(opened_for="finding"), False),
+    ("not_accelerated", {}, nothing, True),
+    ("not_accelerated", {}, facts(accelerated_on=T), False),
+    ("agreed_sum_received", {}, facts(agreed_fen=100, received_fen=100), True),
+    ("agreed_sum_received", {}, facts(agreed_fen=100, received_fen=99), False),
+    ("agreed_sum_received", {}, facts(received_fen=100), False),
+    ("settling_payment_reversed", {}, facts(settlement_since=T - DAY, reversed_paid_on=T - DAY), True),
+    ("settling_payment_reversed", {}, facts(settlement_since=T, reversed_paid_on=T - DAY), False),
+    ("settling_payment_reversed", {}, facts(settlement_since=T), False),
+    ("settled_from", {"state": "written_off"}, facts(settled_from="written_off"), True),
+    ("settled_from", {"state": "written_off"}, facts(settled_from="litigation"), False),
+    ("settled_for", {"days": 180}, facts(settled_on=T - 181 * DAY), True),
+    ("settled_for", {"days": 180}, facts(settled_on=T - 180 * DAY), False),  # the window's last day
+    ("settled_for", {"days": 180}, nothing, False),
+    ("transfer_contract_filed", {}, facts(transfer_contract_on=T), True),
+    ("transfer_contract_filed", {}, nothing, False),
+    ("debtor_notified", {}, facts(debtor_notified_on=T), True),
+    ("debtor_notified", {}, nothing, False),
+    ("ground_to_cancel", {}, facts(opening_error_on=T), True),
+    ("ground_to_cancel", {}, facts(finding_cleared_on=T), False),  # but still in arrears
+    ("ground_to_cancel", {}, both(facts(finding_cleared_on=T), of_case(oldest_due_date=None)), True),
+    ("ground_to_cancel", {}, of_case(oldest_due_date=None), False),
+    ("actor_is_not_opener", {}, nothing, True),
+    ("actor_is_not_opener", {}, of_case(opened_by="S1"), False),
+]  # fmt: skip
+BY_DAYS: dict[str, tuple[dict[str, Any], Callable[[int], bool]]] = {
+    "in_arrears": ({}, lambda days: days >= 1),
+    "debt_due": ({}, lambda days: days >= 1),
+    "dpd_at_least": ({"days": 31}, lambda days: days >= 31),
+    "dpd_at_most": ({"days": 30}, lambda days: days <= 30),
+    "non_performing": (NPL, lambda days: days > 90),
+}
+
+
+@pytest.mark.parametrize(("guard", "params", "change", "met"), TABLE)
+def test_a_guard_says_what_its_facts_say(guard: str, params: dict[str, Any], change: Change, met: bool) -> None:
+    case = opened()
+    change(case)
+    verdict = ask(guard, case, T, params)
+    assert verdict.met is met
+    assert REGISTRY.guards[guard].facts <= verdict.saw.keys() | verdict.needs.keys()
+
+
+@pytest.mark.parametrize("days", BOUNDARIES)
+@pytest.mark.parametrize("guard", BY_DAYS)
+def test_a_guard_on_days_past_due_turns_exactly_at_its_figure(guard: str, days: int) -> None:
+    params, expected = BY_DAYS[guard]
+    assert ask(guard, opened(DUE), dpd(days), params).met is expected(days)
+    number = REGISTRY.guards[guard].number
+    assert number is None or number(days, params) is expected(days)
+
+
+def test_every_guard_is_in_a_table() -> None:
+    tested = {row[0] for row in TABLE} | BY_DAYS.keys() | {"days_without_contact", "no_newer_case"}
+    assert tested == REGISTRY.guards.keys()
+
+
+def test_a_newer_case_of_the_loan_bars_a_reversal() -> None:
+    assert ask("no_newer_case", opened(), T).met
+    assert not ask("no_newer_case", opened(), T, gathered={"newer_case": 2}).met
+
+
+@pytest.mark.parametrize("agency", ["agency:2", "agency:1"])
+def test_only_the_agency_on_file_may_receive_the_case(agency: str) -> None:
+    case = opened()
+    file()(case)
+    verdict = ask("agency_fit", case, T, AGENCY, given={"agency": agency})
+    assert verdict.met is (agency == "agency:1")
+    assert verdict.saw["missing"] == ([] if verdict.met else ["no_file"])
+
+
+# ── five days without contact (1.3.1c) ────────────────────────────────────────────────────────────────────────
+
+LOST = {"days": 5, "from_dpd": 4, "attempts_per_day": 2}
+GAP, ONE, REACHED, THIRD, SENT = "gap", "one", "reached", "third", "sent"
+FULL = "full"
+DAYS: list[tuple[str, list[str], int, bool]] = [
+    ("five full days from DPD 4, asked at the close of DPD 8", [FULL] * 5, 8, True),
+    ("the fifth day is not closed yet", [FULL] * 5, 7, False),
+    ("four days only", [FULL] * 4, 8, False),
+    ("a day without attempts between them", [FULL, FULL, GAP, FULL, FULL, FULL], 9, False),
+    ("a day with one attempt only", [FULL, FULL, ONE, FULL, FULL], 8, False),
+    ("one attempt after five full days takes nothing away", [*[FULL] * 5, ONE], 9, True),
+    ("days without attempts after five full days neither", [*[FULL] * 5, GAP, GAP], 11, True),
+    ("five full days after a broken run", [FULL, ONE, *[FULL] * 5], 10, True),
+    ("the debtor was reached on the fifth day", [*[FULL] * 4, REACHED], 8, False),
+    ("the debtor was reached after five full days", [*[FULL] * 5, REACHED], 9, False),
+    ("five full days after the debtor was reached", [FULL, REACHED, *[FULL] * 5], 10, True),
+    ("a third party answered, not the debtor", [*[FULL] * 4, THIRD], 8, True),
+    ("messages are not calls", [*[FULL] * 4, SENT], 8, False),
+]
+
+
+@pytest.mark.parametrize(("what", "days", "asked", "met"), DAYS)
+def test_lost_contact_needs_five_days_in_a_row_with_two_calls_and_nobody_reached(
+    what: str, days: list[str], asked: int, met: bool
+) -> None:
+    case = opened()
+    for number, day in enumerate(days):
+        on = dpd(4 + number)
+        if day in {FULL, ONE}:
+            attempts(case, on, 2 if day == FULL else 1)
+        elif day == REACHED:
+            attempts(case, on, 1, "debtor")
+        elif day == THIRD:
+            attempts(case, on, 2, "third_party")
+        elif day == SENT:
+            attempts(case, on, 2, channel="message")
+    assert ask("days_without_contact", case, dpd(asked), LOST).met is met, what
+
+
+def test_days_before_dpd_4_do_not_count() -> None:
+    case = opened()
+    for days in range(1, 8):
+        attempts(case, dpd(days))
+    verdict = ask("days_without_contact", case, dpd(8), LOST)
+    assert (verdict.met, verdict.saw["days_in_a_row"]) == (False, 4)
+
+
+def test_a_case_opened_for_a_finding_counts_from_its_opening() -> None:
+    case = opened(dpd(0), ground="finding")
+    for days in range(5):
+        attempts(case, dpd(days))
+    assert ask("days_without_contact", case, dpd(4), LOST).met
+
+
+def test_a_case_that_came_back_counts_from_its_return() -> None:
+    case = opened()
+    case.state_since = dpd(20)
+    for days in [*range(4, 9), *range(20, 24)]:
+        attempts(case, dpd(days))
+    assert not ask("days_without_contact", case, dpd(24), LOST).met
+    attempts(case, dpd(24))
+    assert ask("days_without_contact", case, dpd(24), LOST).met
+
+
+@given(st.lists(st.sampled_from([0, 1, 2, 3, -1]), max_size=30), st.integers(0, 40))
+def test_lost_contact_is_what_a_plain_reading_of_the_rule_gives(counts: list[int], asked: int) -> None:
+    """-1 stands for a day on which the debtor was reached."""
+    case = opened(dpd(1))
+    case.facts.attempt_days = [
+        AttemptDay(dpd(number), max(count, 1), count < 0) for number, count in enumerate(counts) if count
+    ]
+    closed = counts[: max(asked + 1, 0)]
+    reached = max((number for number, count in enumerate(closed) if count < 0 and number >= 4), default=3)
+    full = "".join("x" if count >= 2 and number > reached else "." for number, count in enumerate(closed))
+    assert ask("days_without_contact", case, dpd(asked), LOST).met is ("xxxxx" in full)
+
+
+# ── what every guard owes ─────────────────────────────────────────────────────────────────────────────────────
+
+_DAYS = st.integers(-400, 400).map(dpd)
+_MAYBE = st.none() | _DAYS
+_HOLDS = st.lists(st.sampled_from(["dispute", "death", "complaint"]), unique=True).map(sorted)
+_PEOPLE = st.sampled_from(["S1", "A", "B", "P"])
+_FACTS = st.builds(
+    Facts,
+    attempt_days=st.lists(
+        st.builds(AttemptDay, _DAYS, st.integers(0, 3), st.booleans()), max_size=8, unique_by=lambda day: day.on
+    ).map(lambda days: sorted(days, key=lambda day: day.on)),
+    connected_on=_MAYBE,
+    fresh=st.lists(st.sampled_from(["debtor_connected", "new_number", "visit_found", "visit_not_found", "ruling"])),
+    promise_pay_by=_MAYBE, holds=_HOLDS, repaired_on=_MAYBE, failed_visit_days=st.lists(_DAYS, max_size=3),
+    agency_file=st.none() | st.builds(AgencyFile, st.just("agency:1"), st.booleans(), _DAYS, _DAYS),
+    placement=st.none() | st.builds(Placement, st.just("agency:1"), _DAYS, _DAYS, st.booleans()),
+    exception_until=_MAYBE, disposal_form_on=_MAYBE, limitation_ends_on=_MAYBE, accelerated_on=_MAYBE,
+    matter_open=st.booleans(),
+    proposal=st.none() | st.builds(Proposal, _PEOPLE, st.just("death"), st.just(1), st.just(1), st.integers(1, 2)),
+    approvals=st.dictionaries(
+        st.sampled_from(sorted(CHART.approvals)),
+        st.lists(st.builds(Approved, _PEOPLE, _PEOPLE, st.integers(1, 2)), max_size=3), max_size=6,
+    ),
+    agreed_fen=st.none() | st.integers(0, 9), received_fen=st.integers(0, 9), transfer_contract_on=_MAYBE,
+    debtor_notified_on=_MAYBE, opening_error_on=_MAYBE, finding_cleared_on=_MAYBE,
+    risk_class=st.sampled_from([None, "special_mention", "loss"]), npl_since=_MAYBE,
+    settled_from=st.sampled_from([None, *CHART.states]), settled_on=_MAYBE, settlement_since=_MAYBE,
+    reversed_paid_on=_MAYBE, material_version=st.integers(1, 2),
+)  # fmt: skip
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[Case, date]:
+    """Any case on any day, sensible or not: a guard must have an answer to all of them."""
+    today = draw(_DAYS)
+    case = opened(draw(_DAYS))
+    case.facts = draw(_FACTS)
+    case.state = draw(st.sampled_from(sorted(CHART.states)))
+    case.state_since = draw(_DAYS)
+    case.oldest_due_date = draw(_MAYBE)
+    case.opened_for = draw(st.sampled_from(sorted(CHART.openings)))
+    case.opened_by = draw(_PEOPLE)
+    case.principal_at_opening_fen = draw(st.sampled_from([1, 5_000_000, 5_000_001]))
+    case.outstanding_principal_fen = draw(st.integers(0, 1))
+    return case, today
+
+
+def _uses() -> list[Any]:
+    found = {}
+    for event in CHART.events.values():
+        for arc in event.arcs.values():
+            for use in (*arc.guards, *(use for branch in arc.branches for use in branch.when)):
+                found[use.guard.name, repr(use.params)] = use
+    for opening in CHART.openings.values():
+        found |= {(use.guard.name, repr(use.params)): use for use in opening.guards}
+    return list(found.values())
+
+
+@given(worlds())
+def test_every_guard_answers_with_a_bool_the_facts_it_quotes_and_text_in_both_languages(
+    world: tuple[Case, date],
+) -> None:
+    case, today = world
+    now = seen(case, today, given={"agency": "agency:1"})
+    for use in _uses():
+        verdict = use.verdict(now)
+        assert type(verdict.met) is bool
+        assert use.guard.facts <= verdict.saw.keys() | verdict.needs.keys()
+        for reason in unmet([use], now):
+            assert reason.zh
+            assert reason.en
+            assert "{" not in reason.zh + reason.en
+
+
+@given(worlds())
+def test_on_opens_on_an_unmet_guard_is_met_and_the_day_before_it_is_not(world: tuple[Case, date]) -> None:
+    case, today = world
+    for use in _uses():
+        now = seen(case, today, given={"agency": "agency:1"})
+        verdict = use.verdict(now)
+        if verdict.met or verdict.opens_on is None:
+            continue
+        assert verdict.opens_on > today
+        assert use.verdict(now.at(verdict.opens_on)).met
+        assert not use.verdict(now.at(verdict.opens_on - DAY)).met
+
+
+@given(worlds())
+def test_when_time_alone_opens_an_event_it_is_open_on_that_day(world: tuple[Case, date]) -> None:
+    case, today = world
+    now = seen(case, today, given={"agency": "agency:1"})
+    everyone = frozenset(CHART.posts)
+    for option in options(CHART, case.state, now, everyone):
+        if option.opens_on is not None:
+            assert not option.allowed
+            assert _option(options(CHART, case.state, now.at(option.opens_on), everyone), option.event).allowed
+
+
+def _option(found: list[Option], event: str) -> Option:
+    return next(option for option in found if option.event == event)
+
+
+def test_what_lapses_before_it_would_open_is_not_promised() -> None:
+    """Due for placement in eleven days, but by then the agency's inspection is too old."""
+    case = opened()
+    file(inspected_on=dpd(-5))(case)
+    now = seen(case, dpd(20), given={"agency": "agency:1"})
+    place = _option(options(CHART, "phone_collection", now, frozenset({"agency_post"})), "place")
+    assert [reason.code for reason in place.reasons] == ["dpd_at_least"]
+    assert place.reasons[0].opens_on == dpd(31)
+    assert place.opens_on is None
+
+
+def test_codes_and_amounts_are_told_in_words_and_yuan() -> None:
+    case = opened()
+    record(case, "hold", T, hold="dispute")
+    record(case, "hold", T, hold="death")
+    use = next(use for use in _uses() if use.guard.name == "no_hold")
+    (reason,) = unmet([use], seen(case, T))
+    assert (reason.zh, reason.en) == ("案件因死亡、争议暂停催收", "the case is on hold: death, dispute")
+    use = next(use for use in _uses() if use.guard.name == "repair_duty_done")
+    (reason,) = unmet([use], seen(case, T))
+    assert "30,000.00元" in reason.zh
+    assert "50,000.00" in reason.en
+    assert POLICY.figure("repair.duty_up_to_fen") == 5_000_000

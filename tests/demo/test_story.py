@@ -1,0 +1,99 @@
+"""The demo's story: every state is reached through the real doors, and the log verifies after it."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+
+from casework.audit.tables import entries
+from casework.cases.case import from_row
+from casework.cases.gather import CASE_ROWS
+from casework.cases.replay import verify
+from casework.cases.tables import cases
+from casework.cli import main
+from casework.database import reading
+from casework.demo.place import environment, fresh
+from casework.demo.stage import perform, states_reached
+from casework.demo.story import JOURNEYS
+from casework.errors import CallerError
+from casework.settings import Settings
+from casework.staff.actor import system
+from casework.staff.register import members
+from casework.staff.tokens import hash_of, holder_of
+from casework.startup import start, upgrade
+from casework.clock import now
+
+
+def _silent(_stage: str, _done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+def test_the_story_reaches_every_state_and_leaves_a_sound_log(settings: Settings, tmp_path: Path) -> None:
+    upgrade(settings, system("cli"))
+    started = start(settings)
+    told = perform(started, tmp_path / "feeds", seed=3, loans_number=400, days=8, progress=_silent)
+
+    chart = started.branch.rulebook.chart
+    assert set(states_reached(started)) == set(chart.states)
+    assert {journey.name for journey in JOURNEYS} < set(told.cases)
+    assert all(told.cases.values()), "a journey nobody went on shows nothing"
+    with reading(started.engine, snapshot=True) as conn:
+        report = verify(conn, started.branch.mac_key, started.branch.vault)
+        ended = [from_row(row) for row in conn.execute(CASE_ROWS.where(cases.c.state.in_(("settled", "closed"))))]
+        ways = {case.closed_as or case.facts.settled_as for case in ended}
+        noted = conn.execute(sa.select(entries.c.id).where(entries.c.event == "case.noted")).all()
+        refused = conn.execute(sa.select(entries.c.event).where(entries.c.event.like("case.refused.%"))).all()
+        held = {post for member in members(conn) for post in member.posts}
+        holders = {post: holder_of(conn, hash_of(token), now()) for post, (_, token) in told.tokens.items()}
+    started.engine.dispose()
+    assert report.verdict == "sound", report.findings
+    assert {"arrears_cleared", "paid_in_full", "compromise", "transferred", "cancelled"} <= ways
+    assert noted
+    assert len({event for (event,) in refused}) >= 8
+    assert held == (set(chart.posts) - {"system"}) | {"auditor", "administrator", "customer_service", "channel_post"}
+    assert {post: holder.posts for post, holder in holders.items() if holder} == {
+        "phone_collector": {"phone_collector"}, "auditor": {"auditor"},
+    }  # fmt: skip
+
+
+def test_the_command_makes_a_branch_shows_it_and_may_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASEWORK_DATABASE_URL", "")
+    shell = CliRunner()
+    for _ in range(2):
+        monkeypatch.setenv("CASEWORK_DATABASE_URL", "")
+        shown = shell.invoke(main, ["demo", "--folder", str(tmp_path / "branch"), "--loans", "1000"])
+        assert shown.exit_code == 0, shown.output
+        for heading in ("The portfolio", "The last feed", "The story of case", "Refused, and on record"):
+            assert heading in shown.stdout
+        assert "The log verifies:" in shown.stdout
+        assert shown.stdout.count("cw_") == 2
+    assert (tmp_path / "branch" / "casework.db").exists()
+
+
+def test_a_demo_never_goes_into_a_database_that_holds_something(
+    settings: Settings, tmp_path: Path
+) -> None:
+    given = {"CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir)}
+    refused = CliRunner().invoke(main, ["demo", "--folder", str(tmp_path / "branch")], env=given)
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("database_not_empty: ")
+
+
+def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(CallerError) as caught:
+        fresh(tmp_path)
+    assert caught.value.code == "folder_not_empty"
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_serving_the_demo_means_the_database_in_its_folder_unless_another_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CASEWORK_DATABASE_URL", raising=False)
+    assert environment(Path("demo")) == {"CASEWORK_DATABASE_URL": "sqlite:///demo/casework.db"}
+    monkeypatch.setenv("CASEWORK_DATABASE_URL", "sqlite:///other.db")
+    assert environment(Path("demo")) == {}

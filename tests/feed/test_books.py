@@ -1,0 +1,110 @@
+"""The books: who owns a case, who is known only from a feed, and personal data that never lies open."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from casework.audit.tables import entries
+from casework.database import reading
+from casework.feed.tables import borrowers, contacts
+from tests.feed.bank import DAY, Bank, arrears, contact, loan
+
+NEXT = DAY + timedelta(days=1)
+TEN = [loan(number) for number in range(1, 11)]
+
+
+def steady(*without: int) -> list[dict[str, str]]:
+    return [arrears(number) for number in range(1, 11) if number not in without]
+
+
+def staff(bank: Bank) -> dict[str, str]:
+    """Staff number → status."""
+    return {row[0]: row[5] for row in bank.dump()["staff"]}
+
+
+def test_an_owner_nobody_registered_is_entered_unverified_and_warned_about(bank: Bank) -> None:
+    bank.staff("S2", "business_rep")
+    run = bank.send(DAY, steady(), loans=[loan(1, owner_staff_no="S2"), *TEN[1:]])
+    assert (bank.case(1).owner, bank.case(2).owner) == ("S2", "S1")
+    assert (staff(bank)["S1"], staff(bank)["S2"]) == ("unverified", "active")
+    assert run.figures["warnings"]["unverified_owner"] == 1
+    assert [body["event"] for body in bank.bodies("staff:S1")] == ["staff.named_by_feed"]
+
+
+def test_a_loan_without_an_owner_goes_to_the_first_risk_manager(bank: Bank) -> None:
+    bank.staff("B2", "basic_risk_manager")
+    bank.staff("B1", "basic_risk_manager")
+    bank.send(DAY, steady(), loans=[loan(1, owner_staff_no=""), *TEN[1:]])
+    assert (bank.case(1).owner, bank.case(1).handler) == ("B1", "B1")
+
+
+@pytest.mark.parametrize("unusable", ["", "张三", "S 1", "S1;drop"])
+def test_a_loan_without_a_usable_owner_in_a_branch_without_risk_managers_is_unassigned(bank: Bank, unusable: str) -> None:
+    run = bank.send(DAY, steady(), loans=[loan(1, owner_staff_no=unusable), *TEN[1:]])
+    assert bank.case(1).owner == "unassigned"
+    assert run.figures["warnings"]["owner_missing"] == run.figures["owners_missing"] == 1
+    assert set(staff(bank)) == {"S1", "unassigned"}
+
+
+def test_a_new_owner_team_or_region_in_the_books_does_not_move_a_case_by_itself(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, steady(), loans=[loan(1, owner_staff_no="S9", team="T9"), *TEN[1:]])
+    assert (bank.case(1).owner, bank.case(1).team) == ("S1", "T1")
+
+
+@pytest.mark.parametrize(
+    ("npl_since", "ground", "owner"),
+    [("2023-12-31", "old_npl", "A1"), ("2024-01-01", "arrears", "S1"), ("", "arrears", "S1")],
+)
+def test_a_loan_non_performing_before_the_cut_off_goes_to_asset_preservation(
+    bank: Bank, npl_since: str, ground: str, owner: str
+) -> None:
+    bank.staff("A1", "asset_preservation")
+    bank.send(DAY, steady(), loans=[loan(1, npl_since=npl_since), *TEN[1:]])
+    assert (bank.case(1).opened_for, bank.case(1).owner) == (ground, owner)
+    bank.assert_sound()
+
+
+def test_contacts_are_kept_once_however_often_they_come(bank: Bank) -> None:
+    people = [contact(1), contact(2), contact(1)]
+    bank.send(DAY, steady(), loans=TEN, contacts=people)
+    bank.send(NEXT, steady(), contacts=[*people, contact(3)])
+    with reading(bank.started.engine) as conn:
+        assert conn.execute(sa.select(sa.func.count()).select_from(contacts)).scalar_one() == 3
+
+
+def test_a_contact_whose_borrower_comes_later_goes_in_though_its_file_is_the_same(bank: Bank) -> None:
+    people = [contact(number) for number in range(1, 41)]
+    many = [loan(number) for number in range(1, 41)]
+    bank.send(DAY, steady(), loans=many[:-1], contacts=people)
+    bank.send(NEXT, steady(), loans=many, contacts=people)
+    with reading(bank.started.engine) as conn:
+        assert conn.execute(sa.select(sa.func.count()).select_from(contacts)).scalar_one() == 40
+
+
+def test_an_empty_name_or_number_does_not_erase_what_is_known(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, steady(), loans=[loan(1, borrower_name="", id_number=""), loan(2, borrower_name="甄改名"), *TEN[2:]])
+    vault = bank.started.branch.vault
+    with reading(bank.started.engine) as conn:
+        held = {row.borrower_id: row for row in conn.execute(sa.select(borrowers))}
+    assert vault.open("name", bytes(held["B1"].name_sealed)) == "甄不存1"
+    assert vault.open("id_number", bytes(held["B1"].id_number_sealed)) == "000000199001010001"
+    assert vault.open("name", bytes(held["B2"].name_sealed)) == "甄改名"
+    assert bytes(held["B2"].name_index) == vault.blind("name", "甄改名")
+
+
+def test_personal_data_is_in_no_column_in_the_clear_and_in_no_entry(bank: Bank) -> None:
+    spoilt = [*TEN, *map(loan, range(11, 41)), loan(41, npl_since="soon")]
+    bank.send(DAY, steady(), loans=spoilt, contacts=[contact(n) for n in range(1, 11)])
+    bank.send(NEXT, steady(1))
+    private = [cell for n in range(1, 42) for cell in (loan(n)["borrower_name"], loan(n)["id_number"])]
+    private += [cell for n in range(1, 11) for cell in (contact(n)["phone"], contact(n)["address"])]
+    for table, rows in bank.dump().items():
+        text = b"\n".join(
+            bytes(cell) if isinstance(cell, (bytes, memoryview)) else str(cell).encode() for row in rows for cell in row
+        )
+        assert [cell for cell in private if cell.encode() in text] == [], table
+    with reading(bank.started.engine) as conn:
+        assert conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one() >= 10 + 3

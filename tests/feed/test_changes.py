@@ -1,0 +1,313 @@
+"""From the feed to the door: what opens, changes, settles and re-opens a case, and what a correction does."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from casework.cases.advance import advance
+from casework.cases.commands import Command, Done, Fire, Record
+from casework.database import writing
+from casework.feed.run import Run
+from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
+
+NEXT = DAY + timedelta(days=1)
+THIRD = DAY + timedelta(days=2)
+TEN = [loan(number) for number in range(1, 11)]
+
+
+def steady(*without: int, on: date = DAY) -> list[dict[str, str]]:
+    """Loans 1 to 10 in arrears but those named, so that few vanish at once; figures as of DAY."""
+    return [arrears(number, on=on) for number in range(1, 11) if number not in without]
+
+
+def do(bank: Bank, *commands: Command) -> None:
+    """Through the door; everything must happen."""
+    with writing(bank.started.engine) as conn:
+        outcomes = advance(conn, commands, bank.started.branch)
+    assert all(isinstance(outcome, Done) for outcome in outcomes), outcomes
+
+
+def write_off(bank: Bank, number: int) -> int:
+    """Loan L<number> written off with two approvers; its case."""
+    keeper, first, second = bank.staff("A1", "asset_preservation"), bank.staff("V1", "approver"), bank.staff("V2", "approver")
+    case_id = int(bank.case(number).id)
+    proposal = {"criterion": "long_overdue", "evidence": "doc:1", "principal_fen": 5_000_000, "interest_fen": 100}
+    do(bank, Fire(actor=keeper, case_id=case_id, event="propose_write_off", data=proposal))
+    for approver in (first, second):
+        given_ = {"subject": "write_off", "proposed_by": "A1"}
+        do(bank, Record(actor=approver, case_id=case_id, kind="approval", on=DAY, evidence="doc:2", data=given_))
+    do(bank, Fire(actor=first, case_id=case_id, event="approve_write_off"))
+    assert bank.case(number).state == "written_off"
+    return case_id
+
+
+def test_ageing_within_a_bucket_writes_nothing(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    run = bank.send(NEXT, steady())
+    assert (run.figures["unchanged"], run.figures["changed"]) == (10, 0)
+    assert bank.story(bank.case(1).id) == ["case.opened"]
+    assert bank.case(1).version == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"overdue_principal": "999.99"},
+        {"overdue_interest": "0.01"},
+        {"overdue_penalty": "7.00"},
+        {"outstanding_principal": "49000.00"},
+        {"oldest_due_date": "2024-05-20"},
+    ],
+)
+def test_a_changed_amount_or_due_date_writes_one_entry(bank: Bank, changed: dict[str, str]) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    run = bank.send(NEXT, [*steady(1), arrears(1) | changed])
+    assert (run.figures["unchanged"], run.figures["changed"]) == (9, 1)
+    assert bank.story(bank.case(1).id) == ["case.opened", "case.measured"]
+    assert bank.case(1).version == 2
+    bank.assert_sound()
+
+
+def test_a_change_of_bucket_writes_one_entry_though_no_figure_changed(bank: Bank) -> None:
+    bank.send(DAY, [*steady(1), arrears(1, 30)], loans=TEN)
+    run = bank.send(NEXT, [*steady(1), arrears(1, 30)])
+    assert run.figures["roll"] == {"M1->M1": 9, "M1->M2": 1}
+    assert bank.case(1).bucket == "M2"
+    assert bank.story(bank.case(1).id) == ["case.opened", "case.measured"]
+
+
+def test_a_changed_risk_class_is_measured_though_the_overdue_row_is_the_same(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, steady(), loans=[loan(1, risk_class="doubtful", npl_since="2024-06-04"), *TEN[1:]])
+    measured = bank.bodies(f"case:{bank.case(1).id}")[-1]
+    assert measured["data"]["measure"]["risk_class"] == "doubtful"
+    assert measured["data"]["measure"]["npl_since"] == "2024-06-04"
+    assert bank.story(bank.case(2).id) == ["case.opened"]
+
+
+def test_a_loan_that_left_the_snapshot_has_cleared_its_arrears(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    run = bank.send(NEXT, steady(1))
+    case = bank.case(1)
+    assert (case.state, case.live, case.oldest_due_date, case.bucket, case.overdue_fen) == ("settled", False, None, "M0", 0)
+    assert case.outstanding_principal_fen == 5_000_000
+    assert bank.story(case.id) == ["case.opened", "case.measured", "case.step.arrears_cleared"]
+    assert (run.figures["gone"], run.figures["cases_settled"]) == (1, 1)
+    bank.assert_sound()
+
+
+@pytest.mark.parametrize(
+    ("loans", "event"),
+    [
+        pytest.param(None, "arrears_cleared", id="no loans file in this feed"),
+        pytest.param(TEN, "arrears_cleared", id="loans file shows it outstanding"),
+        pytest.param(TEN[1:], "paid_in_full", id="loans file omits it"),
+        pytest.param([loan(1, outstanding_principal="0.00"), *TEN[1:]], "paid_in_full", id="loans file shows 0"),
+        pytest.param([loan(1, outstanding_principal=""), *TEN[1:]], "arrears_cleared", id="unknown is not zero"),
+    ],
+)
+def test_paid_in_full_only_if_a_loans_file_of_that_feed_says_so(
+    bank: Bank, loans: list[dict[str, str]] | None, event: str
+) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, steady(1), **({} if loans is None else {"loans": loans}))
+    case = bank.case(1)
+    assert bank.story(case.id)[-1] == f"case.step.{event}"
+    assert case.outstanding_principal_fen == (0 if event == "paid_in_full" else 5_000_000)
+    bank.assert_sound()
+
+
+@pytest.mark.parametrize("broken", [{"principal": "1.234"}, {"loan_id": ""}])
+def test_a_loan_whose_loans_row_was_set_aside_is_not_taken_for_paid_in_full(bank: Bank, broken: dict[str, str]) -> None:
+    many = [loan(number) for number in range(1, 41)]
+    bank.send(DAY, steady(), loans=many)
+    run = bank.send(NEXT, steady(1), loans=[loan(1) | broken, *many[1:]])
+    assert run.figures["set_aside_rows"] == 1
+    case = bank.case(1)
+    assert bank.story(case.id)[-1] == "case.step.arrears_cleared"
+    assert case.outstanding_principal_fen == 5_000_000
+
+
+def test_no_payment_row_is_needed_and_payments_alone_settle_nothing(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, steady(), repayments=[paid("P1", 1, NEXT)])
+    assert bank.case(1).state == "phone_collection"
+
+
+def test_a_loan_overdue_again_gets_a_new_case_that_names_the_earlier_ones(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, steady(1))
+    run = bank.send(THIRD, steady())
+    first, second = bank.cases(1)
+    assert (first.state, second.state) == ("settled", "phone_collection")
+    assert bank.bodies(f"case:{second.id}")[0]["data"]["earlier_cases"] == [first.id]
+    assert run.figures["cases_opened"] == 1
+    bank.assert_sound()
+
+
+def test_the_reversal_of_a_payment_since_the_snapshot_before_the_settlement_reopens_the_case(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, steady(1), repayments=[paid("P1", 1, DAY)])
+    run = bank.send(THIRD, steady(), repayments=[paid("P2", 1, THIRD, reverses="P1")])
+    (case,) = bank.cases(1)
+    assert (case.state, case.live) == ("phone_collection", True)
+    assert bank.story(case.id)[3:] == ["case.fact.reversal", "case.step.reverse_payment", "case.measured"]
+    assert (case.oldest_due_date, case.overdue_fen) == (DAY - timedelta(days=5), 102_100)
+    assert (run.figures["opened"], run.figures["cases_reopened"], run.figures["cases_opened"]) == (1, 1, 0)
+    bank.assert_sound()
+
+
+def test_the_reversal_of_an_older_payment_does_not_reopen_but_a_new_case_names_the_earlier(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN, repayments=[paid("P0", 1, DAY - timedelta(days=3))])
+    bank.send(NEXT, steady(1), repayments=[paid("P1", 1, NEXT)])
+    bank.send(THIRD, steady(), repayments=[paid("P2", 1, THIRD, reverses="P0")])
+    first, second = bank.cases(1)
+    assert (first.state, second.state) == ("settled", "phone_collection")
+    refused = bank.bodies(f"case:{first.id}")[-1]
+    assert (refused["event"], refused["reason_code"]) == ("case.refused.reverse_payment", "settling_payment_reversed")
+    assert bank.bodies(f"case:{second.id}")[0]["data"]["earlier_cases"] == [first.id]
+    bank.assert_sound()
+
+
+def test_a_reversal_that_came_before_the_settlement_does_not_reopen_later(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    undone = [paid("P1", 1, NEXT), paid("P2", 1, NEXT, reverses="P1"), paid("P3", 1, NEXT)]
+    bank.send(NEXT, steady(1), repayments=undone)
+    bank.send(THIRD, steady())
+    first, second = bank.cases(1)
+    assert (first.state, second.state) == ("settled", "phone_collection")
+    assert bank.story(first.id)[-1] == "case.step.arrears_cleared"
+
+
+def test_a_reversal_that_came_a_day_before_the_loan_is_back_still_reopens(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, steady(1), repayments=[paid("P1", 1, NEXT)])
+    bank.send(THIRD, steady(1), repayments=[paid("P2", 1, THIRD, reverses="P1")])
+    bank.send(THIRD + timedelta(days=1), steady())
+    (case,) = bank.cases(1)
+    assert case.state == "phone_collection"
+    bank.assert_sound()
+
+
+def test_money_on_a_written_off_case_is_a_recovery_and_clearing_the_arrears_does_not_settle_it(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    case_id = write_off(bank, 1)
+    run = bank.send(NEXT, steady(1), repayments=[paid("P1", 1, NEXT, "21.00")])
+    recovered = next(body for body in bank.bodies(f"case:{case_id}") if body["event"] == "case.step.recover")
+    assert recovered["data"]["given"] == {"amount_fen": 2_100, "payment": "pay:P1"}
+    assert bank.case(1).state == "written_off"
+    assert (run.figures["recoveries"], run.figures["cases_settled"]) == (1, 0)
+    bank.assert_sound()
+
+
+def test_a_written_off_case_settles_when_the_loans_file_shows_it_paid_in_full(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    write_off(bank, 1)
+    bank.send(NEXT, steady(1), loans=TEN[1:])
+    assert bank.case(1).state == "settled"
+    bank.assert_sound()
+
+
+def test_a_loan_whose_case_was_closed_by_hand_opens_no_new_one_while_it_stays_in_arrears(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    keeper = bank.staff("B1", "basic_risk_manager")
+    case_id = bank.case(1).id
+    do(
+        bank,
+        Record(actor=keeper, case_id=case_id, kind="opening_error", on=DAY, evidence="doc:9"),
+        Fire(actor=keeper, case_id=case_id, event="cancel", data={"reason": "opened_in_error"}),
+    )
+    run = bank.send(NEXT, [*steady(1), arrears(1, overdue_interest="99.00")])
+    assert (run.figures["changed"], run.figures["without_case"]) == (1, 1)
+    assert [case.state for case in bank.cases(1)] == ["closed"]
+
+
+# ── corrections ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_correction_of_the_day_records_openings_in_error_for_the_risk_manager_to_cancel(bank: Bank) -> None:
+    bank.send(DAY, steady(1), loans=TEN)
+    bank.send(NEXT, steady())
+    run = bank.send(NEXT, steady(1), correction=True)
+    case = bank.case(1)
+    assert bank.story(case.id) == ["case.opened", "case.measured", "case.fact.opening_error"]
+    assert (case.state, case.oldest_due_date) == ("phone_collection", None)
+    assert (run.figures["opened"], run.figures["gone"], run.figures["overdue"]) == (0, 0, 9)
+    manager = bank.staff("B1", "basic_risk_manager")
+    do(bank, Fire(actor=manager, case_id=case.id, event="cancel", data={"reason": "corrected_feed"}))
+    assert (bank.case(1).state, bank.case(1).closed_as) == ("closed", "cancelled")
+    assert [one.id for one in bank.runs(every=False)] == [1, run.id]
+    bank.assert_sound()
+
+
+def test_a_correction_of_the_day_brings_amounts_right_and_settles_what_really_left(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, [*steady(2), arrears(2, overdue_interest="77.00")])
+    run = bank.send(NEXT, [*steady(1, 2), arrears(2, overdue_interest="78.00")], correction=True)
+    assert bank.case(1).state == "settled"
+    assert bank.case(2).overdue_interest_fen == 7_800
+    assert (run.figures["changed"], run.figures["gone"]) == (1, 1)
+    bank.assert_sound()
+
+
+def test_a_correction_of_an_older_day_restates_figures_and_touches_no_case(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, steady(), loans=[loan(1, team="T9"), *TEN[1:]])
+    before = bank.dump("feed_runs", "snapshots", "entries", "streams", "unsealed")
+    run = bank.send(DAY, steady(1), loans=[loan(1, team="T5"), *TEN[1:]], correction=True)
+    assert run.figures["restates_only"] is True
+    assert bank.dump("feed_runs", "snapshots", "entries", "streams", "unsealed") == before
+    assert [one.figures["overdue"] for one in bank.runs(every=False)] == [9, 10]
+    third = bank.send(THIRD, steady())
+    assert (third.figures["opened"], third.figures["unchanged"]) == (0, 10)
+    bank.assert_sound()
+
+
+def test_a_correction_of_an_older_day_is_the_latest_word_on_loans_that_no_later_file_named(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, steady())
+    corrected = [loan(1, team="T5"), *TEN[1:]]
+    bank.send(DAY, steady(), loans=corrected, correction=True)
+    assert ("L1", "T5") in {(row[0], row[6]) for row in bank.dump()["loans"]}
+
+
+# ── the counts ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def identities(run: Run, before: int) -> None:
+    """The two sums of the feed's description."""
+    figures = run.figures
+    assert figures["opened"] + figures["changed"] + figures["unchanged"] + figures["set_aside"] == figures["rows"]
+    assert before - figures["gone"] + figures["opened"] == figures["overdue"]
+
+
+Row = tuple[int, int, str]
+snapshot = st.dictionaries(
+    st.integers(1, 8), st.tuples(st.sampled_from([1, 30, 31, 90]), st.sampled_from(["1000.00", "7.50", "-1.00", "x"])),
+    max_size=8,
+)  # fmt: skip
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(days=st.lists(snapshot, min_size=2, max_size=4), gaps=st.lists(st.integers(1, 3), min_size=4, max_size=4))
+def test_the_counts_always_add_up_and_every_live_case_is_a_loan_in_arrears(
+    fresh_bank: Callable[[], Bank], days: list[dict[int, tuple[int, str]]], gaps: list[int]
+) -> None:
+    bank = fresh_bank()
+    padding: list[Cells] = [arrears(number) for number in range(100, 260)]
+    books = [*map(loan, range(1, 9)), *map(loan, range(100, 260))]
+    on, overdue_now, held = DAY, 0, set[int]()
+    for number, (rows, gap) in enumerate(zip(days, gaps, strict=False)):
+        sheet = [arrears(key, dpd, on, overdue_interest=text) for key, (dpd, text) in rows.items()]
+        run = bank.send(on, [*sheet, *padding], confirm=True, **({"loans": books} if number == 0 else {}))
+        identities(run, overdue_now)
+        overdue_now = run.figures["overdue"]
+        good = {key for key, (_, text) in rows.items() if text not in ("-1.00", "x")}
+        held = good | (held & set(rows))
+        assert {key for key in range(1, 9) if any(case.live for case in bank.cases(key))} == held
+        assert overdue_now == len(held) + len(padding)
+        on += timedelta(days=gap)
+    bank.assert_sound()

@@ -1,0 +1,52 @@
+"""Empty branches as many as a test asks for, each in a database of its own: for generated examples."""
+
+import itertools
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from casework.settings import Settings
+from casework.staff.actor import system
+from casework.startup import Started, start, upgrade
+from tests.conftest import Database
+from tests.postgres_server import APP, OWNER
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Fresh:
+    """Makes empty branches of the same kind of database as `database`; `close` takes them away."""
+
+    database: Database
+    settings: Settings
+    migrated_sqlite: Path
+    folder: Path
+    opened: list[tuple[str, Started]] = field(default_factory=list)
+
+    def __call__(self) -> Started:
+        """An empty branch, its rulebook published; the one before is closed."""
+        self.close()
+        own = f"fresh_{next(_numbers)}"
+        server = self.database.server
+        if server is None:
+            path = self.folder / f"{own}.db"
+            shutil.copyfile(self.migrated_sqlite, path)
+            settings = replace(self.settings, database_url=f"sqlite:///{path}", database_owner_url=None)
+        else:
+            server.create_database(own, template="migrated")
+            settings = replace(
+                self.settings, database_url=server.url(own, APP), database_owner_url=server.url(own, OWNER)
+            )
+        upgrade(settings, system("cli"))
+        started = start(settings)
+        self.opened.append((own, started))
+        return started
+
+    def close(self) -> None:
+        """Close and drop what was made."""
+        while self.opened:
+            own, started = self.opened.pop()
+            started.engine.dispose()
+            if self.database.server is not None:
+                self.database.server.drop_database(own)

@@ -1,0 +1,47 @@
+"""A small valid chart with its policy and law, taken from the page that explains the format."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from casework.cases.registry import REGISTRY
+from casework.cases.rulebook import load_rulebook
+from casework.statechart.chart import Chart, parse_chart
+from casework.statechart.policy import Policies, Policy, parse_policy
+from casework.statechart.registry import Registry
+
+FOLDER = Path(__file__).parents[2] / "statecharts"
+RULEBOOK = load_rulebook(FOLDER)
+BLOCKS: dict[str, str] = {
+    match[1].split()[0]: match[2]
+    for match in re.finditer(
+        r"```toml\n# ([^\n]*)\n(.*?)```", (FOLDER / "README.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+}
+
+
+def _registry() -> Registry:
+    """The service's guards and effects, and no fact that the small chart would have to describe."""
+    registry = Registry()
+    registry.guards, registry.effects = REGISTRY.guards, REGISTRY.effects
+    registry.recorders = {}
+    return registry
+
+
+SMALL_REGISTRY = _registry()
+
+
+def law() -> dict[str, Any]:
+    return tomllib.loads(BLOCKS["law"])
+
+
+def small_policy(text: str = BLOCKS["policy"], name: str = "2026-01-01") -> Policy:
+    return parse_policy(name, text.encode(), law())
+
+
+SMALL_POLICIES = Policies([small_policy()])
+
+
+def small_chart(text: str = BLOCKS["chart"]) -> Chart:
+    return parse_chart(text.encode(), SMALL_REGISTRY, SMALL_POLICIES, file="small.toml")

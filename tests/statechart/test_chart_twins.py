@@ -1,0 +1,231 @@
+"""Every law and every fault of a chart has a corrupt twin of a sound chart, one edit apart, and it is refused."""
+
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casework.errors import RulesBroken
+from casework.statechart.chart import Chart, parse_chart
+from casework.statechart.policy import Policies
+from casework.statechart.read import read_chart
+from casework.statechart.registry import Registry
+from tests.statechart.small import (
+    BLOCKS,
+    RULEBOOK,
+    SMALL_POLICIES,
+    SMALL_REGISTRY,
+    small_chart,
+    small_policy,
+)
+
+CHART = BLOCKS["chart"]
+FINISH = 'arcs = [{ from = ["@live"], to = "ended" }]'
+PLACE = 'arcs = [{ from = ["calling"], to = "placed" }]'
+AT_LEAST = 'guards = [{ guard = "dpd_at_least", days = "@placement.from_dpd" }]'
+APPROVED = 'guards = [{ guard = "approved", subject = "early_placement", approvers = 1 }]'
+APPROVED_TEXT = '[guards.approved]\nrules = ["1.1.4"]\nzh = "须审批"\nen = "needs approval"\n'
+APPROVAL = """
+[approvals.early_placement]
+zh = "提前委外"
+en = "early placement"
+proposed_by = ["phone_collector"]
+approved_by = ["%s"]
+"""
+MOST = ', { guard = "dpd_at_most", days = 30 }]'
+MOST_TEXT = '[guards.dpd_at_most]\nrules = ["3.2"]\nzh = "逾期过久"\nen = "too late"\n'
+FACT = '[facts.%s]\nzh = "事实"\nen = "fact"\nposts = ["phone_collector"]\nrules = ["5.4"]\n'
+
+# (what is changed, into what, where the fault is, why)
+TWINS: list[tuple[str, str, str, str]] = [
+    # not TOML, not the right keys and types
+    ('zh = "示例"', 'zh = "示例', "", "Illegal character"),
+    ("version = 1 ", 'version = 1\ncolour = "red" ', "colour", "unknown key"),
+    ("initial = true", 'initial = true\ncolour = "red"', "states.calling.colour", "unknown key"),
+    ("initial = true", 'initial = "yes"', "states.calling.initial", "is not true or false"),
+    ('name = "small_matter"', 'name = "Small Matter"', "name", "is not a name"),
+    ('name = "small_matter"\n', "", "name", "missing"),
+    ("version = 1 ", "version = 0 ", "version", "is not a whole number from 1"),
+    ("version = 1 ", "version = true ", "version", "is not a whole number from 1"),
+    ('en = "Example"\n', "", "en", "missing label"),
+    ('en = "Calling"', 'en = " "', "states.calling.en", "missing label"),
+    ('zh = "委外"\n', "", "events.place.zh", "missing label"),
+    ("[events.place]", '[events."Place it"]', "events.Place it", "is not a name"),
+    ("[targets]", "[[targets]]", "targets", "is not a table"),
+    ('posts = ["basic_risk_manager"]    #', 'posts = "basic_risk_manager" #', "events.place.posts", "is not a list"),
+    # labels, permission, rules, deadlines
+    ('posts = ["basic_risk_manager"]    #', "posts = [] #", "events.place.posts", "no post may do this"),
+    ('posts = ["basic_risk_manager"]    #', 'posts = ["boss"] #', "events.place.posts", "unknown post boss"),
+    ('rules = ["3.1"]\narcs', "arcs", "events.take_back.rules", "missing"),
+    ('rules = ["3.1"]\narcs', "rules = []\narcs", "events.take_back.rules", "names no rule"),
+    ('rules = ["3.1"]\narcs', 'rules = ["§3"]\narcs', "events.take_back.rules[0]", "is not a rule's number"),
+    ('deadline = { zh = "无", en = "none" }', "", "states.ended.deadline", "missing"),
+    ('deadline = { zh = "无", en = "none" }', 'deadline = { zh = "无" }', "states.ended.deadline.en", "missing label"),
+    # initial, reachable, final, closed
+    ("initial = true", "initial = false", "states", "one state must be initial, 0 are"),
+    ('[states.placed]', "[states.placed]\ninitial = true", "states", "one state must be initial, 2 are"),
+    (PLACE, 'arcs = [{ from = ["placed"], to = "same" }]', "states.placed", "cannot be reached"),
+    (FINISH, 'arcs = [{ from = ["calling"], to = "same" }]', "states.placed", "no final state can be reached"),
+    (FINISH, 'arcs = [{ from = ["@live", "ended"], to = "ended" }]', "events.finish", "leaves the final state ended"),
+    ("final = true ", "final = false ", "states.calling", "no final state can be reached"),
+    ("closed = true ", "closed = false ", "states.ended", "is final but not closed"),
+    ("[states.placed]", "[states.placed]\nclosed = true", "events.take_back", "leaves the closed state placed without"),
+    ('rules = ["3.1"]\narcs', 'rules = ["3.1"]\nafter_closing = true\narcs', "events.take_back.after_closing", "never"),
+    # arcs and branches
+    (FINISH, "arcs = []", "events.finish.arcs", "the event leads nowhere"),
+    (FINISH, 'arcs = [{ from = [], to = "ended" }]', "events.finish.arcs[0].from", "names no state"),
+    (FINISH, 'arcs = [{ from = ["@live"], to = [] }]', "events.finish.arcs[0].to", "leads nowhere"),
+    (FINISH, 'arcs = [{ from = ["@dead"], to = "ended" }]', "events.finish.arcs[0].from", "unknown group @dead"),
+    (FINISH, 'arcs = [{ from = ["gone"], to = "ended" }]', "events.finish.arcs[0].from", "unknown state gone"),
+    (FINISH, 'arcs = [{ from = ["@live"], to = "gone" }]', "events.finish.arcs[0].to[0]", "unknown state gone"),
+    ('to = "@back"', 'to = "@front"', "events.take_back.arcs[0].to", "unknown target @front"),
+    ('live = ["calling", "placed"]', 'live = ["calling", "gone", "placed"]', "groups.live", "unknown state gone"),
+    (FINISH, FINISH[:-1] + ', { from = ["placed"], to = "same" }]', "events.finish.arcs[1]", "a second arc from placed"),
+    ('  { state = "placed" },\n', "", "events.take_back from placed", "the last branch must always hold"),
+    ('  { state = "placed" },\n', '  { state = "placed" },\n  { state = "ended" },\n', "events.take_back from placed",
+     "the branch to placed always holds"),
+    ('  { state = "placed" },\n', '  { state = "ended", when = [{ guard = "debtor_connected_within", '
+     'days = "@connection.within_days" }] },\n  { state = "placed" },\n', "events.take_back from placed",
+     "the branch to ended is dead behind the one to calling"),
+    (AT_LEAST, AT_LEAST[:-1] + MOST + "\n#", "events.place from calling", "no number of days past due passes"),
+    # guards and effects
+    ('guard = "in_arrears"', 'guard = "nonsense"', "openings.arrears.guards[0]", "unknown guard 'nonsense'"),
+    ('guard = "in_arrears"', 'guard = "os.system"', "openings.arrears.guards[0]", "unknown guard 'os.system'"),
+    ('effect = "place_with_agency"', 'effect = "os.system"', "events.place.effects[0]", "unknown effect 'os.system'"),
+    ('effect = "place_with_agency"', 'effect = "close"', "events.place.effects[0].close.closed_as", "missing parameter"),
+    ("[guards.in_arrears]", "[guards.non_performing]", "openings.arrears.guards[0]", "guard in_arrears has no texts"),
+    ("[guards.in_arrears]", "[guards.unheard]", "guards.unheard", "unknown guard"),
+    ('guards = [{ guard = "in_arrears" }]', "", "guards.in_arrears", "used nowhere in this chart"),
+    (', days = "@placement.from_dpd"', "", "events.place.guards[0].dpd_at_least.days", "missing parameter"),
+    ('days = "@placement.from_dpd"', 'days = 31, hours = 2', "events.place.guards[0].dpd_at_least.hours", "unknown para"),
+    ('days = "@placement.from_dpd"', 'days = "31"', "events.place.guards[0].dpd_at_least.days", "is not of kind int"),
+    ('days = "@placement.from_dpd"', "days = 31.5", "events.place.guards[0].days", "is neither a whole number"),
+    ('days = "@placement.from_dpd"', 'days = "@placement.none"', "events.place.guards[0].dpd_at_least.days",
+     "policy 2026-01-01 has no figure placement.none"),
+    ('days = "@placement.from_dpd"', 'days = "@contact.messages_per_day"', "events.place.guards[0].dpd_at_least.days",
+     "leaves contact.messages_per_day empty"),
+    ("未逾期（逾期{days_past_due}天）", "未逾期（{borrower_name}）", "guards.in_arrears.zh", "quotes {borrower_name}"),
+    ("未逾期（逾期{days_past_due}天）", "未逾期（{days_past_due:hex}）", "guards.in_arrears.zh", "there is no such form"),
+    # data
+    ('type = "ref", zh = "机构"', 'type = "agency", zh = "机构"', "events.place.data.agency.type", "is not one of"),
+    ('type = "ref", zh = "机构"', 'type = "ref", one_of = ["a"], zh = "机构"', "events.place.data.agency.one_of",
+     "a code must list what it may be"),
+    (', one_of = ["poor_result"]', "", "events.place.data.reason.one_of", "a code must list what it may be"),
+    ('["poor_result"]', '["poor_result", "whim"]', "events.place.data.reason.one_of", "whim has no words"),
+    ('type = "ref", zh = "机构"', 'type = "ref", not_before_today = true, zh = "机构"', "events.place.data.agency",
+     "only a date can be bound to today"),
+    ('agency = { type = "ref", zh = "机构", en', 'agency = { type = "ref", en', "events.place.data.agency.zh", "missing"),
+    ('en = "poor result"', 'en = ""', "words.poor_result.en", "missing label"),
+    ("[words]", '[words]\narrears = { zh = "逾期", en = "arrears" }', "words.arrears", "has a label for it already"),
+    # facts, approvals, versions, laws of the trade
+    ("[words]", FACT % "nonsense" + "[words]", "facts.nonsense", "nothing in the service records this fact"),
+    ("[openings.arrears]", "[openings.arrears]\nstate = 'placed'", "openings.arrears.state", "unknown key"),
+    (AT_LEAST, APPROVED, "guards.dpd_at_least", "used nowhere"),
+    ("[words]", APPROVAL % "basic_risk_manager" + "[words]", "approvals.early_placement", "described but never asked for"),
+    ("version = 1 ", "version = 2 ", "moves", "must name where each live state"),
+    ("[words]", '[moves]\ncalling = "calling"\n[words]', "moves", "no version before the first"),
+    ('state = "placed"\nguard', 'state = "gone"\nguard', "laws[0].state", "unknown state gone"),
+    ('except = ["take_back"]', 'except = ["take"]', "laws[0].except", "unknown event take"),
+    ('guard = "dpd_at_least"\nexcept', 'guard = "in_arrears"\nexcept', "laws[0]", "place from calling enters placed"),
+    ('because = "nothing is placed before DPD 31 (3.2)"', "", "laws[0].because", "missing"),
+]  # fmt: skip
+
+
+def faults_of(text: str) -> list[str]:
+    with pytest.raises(RulesBroken) as broken:
+        small_chart(text)
+    return broken.value.faults
+
+
+def test_the_chart_on_the_page_is_sound() -> None:
+    chart = small_chart()
+    assert (chart.title, chart.initial, len(chart.events)) == ("small_matter@1", "calling", 3)
+
+
+@pytest.mark.parametrize(("old", "new", "place", "reason"), TWINS)
+def test_a_chart_one_edit_away_from_sound_is_refused_with_file_key_and_reason(
+    old: str, new: str, place: str, reason: str
+) -> None:
+    assert CHART.count(old) == 1, "the edit must change exactly one place"
+    faults = faults_of(CHART.replace(old, new) + (MOST_TEXT if MOST in new else ""))
+    wanted = f"small.toml: {place}"
+    assert any(fault.startswith(wanted) and reason in fault for fault in faults), faults
+
+
+def test_bytes_that_are_not_utf8_are_refused_by_name() -> None:
+    with pytest.raises(RulesBroken, match=r"small\.toml: .*codec"):
+        parse_chart(CHART.encode("gb18030"), SMALL_REGISTRY, SMALL_POLICIES, file="small.toml")
+
+
+def test_an_author_sees_all_faults_at_once() -> None:
+    faults = faults_of(CHART.replace('posts = ["phone_collector"]', 'posts = ["boss"]'))
+    assert len([fault for fault in faults if "unknown post boss" in fault]) == 2
+
+
+def test_no_post_may_both_propose_and_approve() -> None:
+    text = CHART.replace(AT_LEAST, APPROVED).replace("[words]", APPROVAL % "phone_collector" + "[words]")
+    text = text.replace("[guards.dpd_at_least]", "[guards.approved]").replace(
+        '"dpd_at_least"\nexcept', '"approved"\nexcept'
+    )
+    text = text.replace("逾期{days_past_due}天，须满{days_at_least}天", "须审批")
+    text = text.replace("DPD is {days_past_due}; at least {days_at_least} is needed", "needs approval")
+    assert faults_of(text) == [
+        "small.toml: approvals.early_placement: phone_collector may both propose and approve"
+    ]
+    assert small_chart(text.replace('approved_by = ["phone_collector"]', 'approved_by = ["basic_risk_manager"]'))
+
+
+def test_a_fact_that_the_service_records_must_be_in_the_chart() -> None:
+    registry = Registry()
+    registry.guards, registry.effects = SMALL_REGISTRY.guards, SMALL_REGISTRY.effects
+    registry.recorders = {"visit": next(iter(RULEBOOK.chart.facts.values())).recorder}
+    with pytest.raises(RulesBroken, match=r"facts\.visit: the service records it but the chart does not"):
+        parse_chart(CHART.encode(), registry, SMALL_POLICIES)
+
+
+def test_a_figure_must_fit_in_every_policy_that_may_come_into_force() -> None:
+    later = small_policy(BLOCKS["policy"].replace("value = 31", 'value = "31"'), "2026-06-01")
+    with pytest.raises(RulesBroken, match=r"dpd_at_least\.days: is not of kind int"):
+        parse_chart(CHART.encode(), SMALL_REGISTRY, Policies([small_policy(), later]))
+
+
+def test_a_later_version_says_where_each_live_state_goes() -> None:
+    text = CHART.replace("version = 1 ", "version = 2 ").replace("[words]", '[moves]\ncalling = "%s"\n[words]')
+    assert small_chart(text % "placed").moves == {"calling": "placed"}
+    assert "small.toml: moves.calling: unknown state gone" in faults_of(text % "gone")
+
+
+def test_a_guard_can_never_be_a_path_that_is_imported() -> None:
+    faults = faults_of(CHART.replace('guard = "in_arrears"', 'guard = "tests.statechart.explode.now"'))
+    assert any("unknown guard 'tests.statechart.explode.now'" in fault for fault in faults)
+
+
+def _places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [path] if path else []
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in items:
+        found += _places(child, (*path, key))
+    return found
+
+
+_PLACES = _places(tomllib.loads(CHART))
+
+
+@given(
+    place=st.sampled_from(_PLACES),
+    value=st.sampled_from([0, -1, True, 1.5, "", "x", "@x", [], {}, [[]], [{}], {"a": 1}, {"a": {}}, ["calling"]]),
+)
+def test_a_chart_with_any_value_in_any_place_is_either_sound_or_refused_never_a_crash(
+    place: tuple[Any, ...], value: Any
+) -> None:
+    document = tomllib.loads(CHART)
+    node: Any = document
+    for key in place[:-1]:
+        node = node[key]
+    node[place[-1]] = value
+    faults: list[str] = []
+    chart = read_chart(document, SMALL_REGISTRY, SMALL_POLICIES, faults, text=b"", digest="")
+    assert isinstance(chart, Chart) != bool(faults)
+    assert all(": " in fault for fault in faults)

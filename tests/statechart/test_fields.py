@@ -1,0 +1,93 @@
+"""Typed data: what a field accepts, one table of good values with a corrupt twin beside each."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casework.statechart.fields import TYPES, Field, take
+
+TODAY, LATEST = date(2026, 1, 10), date(2026, 1, 12)
+
+
+def field(kind: str, **changes: Any) -> Field:
+    values: dict[str, Any] = {
+        "name": "x", "type": kind, "zh": "字段", "en": "field", "optional": False, "one_of": (),
+        "not_before_today": False, "not_after_today": False, "rules": (),
+    }  # fmt: skip
+    return Field(**values | changes)
+
+
+CODE = field("code", one_of=("a", "b"))
+GOOD_AND_TWIN: list[tuple[Field, Any, Any]] = [
+    (field("date"), "2026-02-28", "2026-02-29"),
+    (field("date"), "2026-01-01", "20260101"),
+    (field("date"), "2026-01-01", "2026-W01-1"),
+    (field("date", not_before_today=True), "2026-01-10", "2026-01-09"),
+    (field("date", not_after_today=True), "2026-01-12", "2026-01-13"),
+    (field("fen"), 0, -1),
+    (field("fen"), 2**53 - 1, 2**53),
+    (field("fen"), 100, 100.0),
+    (field("fen"), 100, "100"),
+    (field("int"), 1, True),
+    (field("bool"), True, 1),
+    (field("bool"), False, "false"),
+    (CODE, "a", "c"),
+    (CODE, "b", ["b"]),
+    (field("ref"), "rec:2026-0001", "rec 1"),
+    (field("ref"), "A" * 128, "A" * 129),
+    (field("ref"), "a/b", "/b"),
+    (field("staff"), "S-001", "王五"),
+    (field("hash"), "sha256:" + "0" * 64, "sha256:" + "0" * 63),
+    (field("hash"), "sha256:" + "a" * 64, "sha256:" + "A" * 64),
+    (field("text"), "可以\n两行", "\x07bell"),
+    (field("text"), "x" * 2_000, "x" * 2_001),
+    (field("text"), "x", " \n"),
+    (field("text"), "😀", "\ud800"),
+]
+
+
+@pytest.mark.parametrize(("spec", "good", "twin"), GOOD_AND_TWIN)
+def test_a_good_value_is_taken_and_its_twin_is_named_malformed(spec: Field, good: Any, twin: Any) -> None:
+    values, texts, faults = take({"x": spec}, {"x": good}, today=TODAY, latest=LATEST)
+    assert (values | texts, faults) == ({"x": good}, [])
+    values, texts, faults = take({"x": spec}, {"x": twin}, today=TODAY, latest=LATEST)
+    assert (values, texts) == ({}, {})
+    assert [(fault.field, fault.code) for fault in faults] == [("x", "malformed")]
+
+
+def test_every_type_is_in_the_table() -> None:
+    assert {spec.type for spec, _, _ in GOOD_AND_TWIN} == TYPES
+
+
+def test_what_is_missing_and_what_is_unknown_are_both_told() -> None:
+    _, _, faults = take({"x": field("int")}, {"y": 1}, today=TODAY, latest=LATEST)
+    assert sorted((fault.field, fault.code) for fault in faults) == [("x", "missing"), ("y", "unknown")]
+
+
+def test_an_optional_field_may_be_left_out_or_null() -> None:
+    optional = {"x": field("int", optional=True)}
+    assert take(optional, {}, today=TODAY, latest=LATEST) == ({}, {}, [])
+    assert take(optional, {"x": None}, today=TODAY, latest=LATEST) == ({}, {}, [])
+
+
+def test_free_text_never_stands_among_the_typed_values() -> None:
+    values, texts, _ = take({"x": field("text")}, {"x": "张三来电"}, today=TODAY, latest=LATEST)
+    assert (values, texts) == ({}, {"x": "张三来电"})
+
+
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=4,
+)
+
+
+@given(kind=st.sampled_from(sorted(TYPES)), value=_ANYTHING)
+def test_no_value_whatever_crashes_a_field(kind: str, value: Any) -> None:
+    spec = field(kind, one_of=("a",) if kind == "code" else ())
+    values, texts, faults = take({"x": spec}, {"x": value}, today=TODAY, latest=LATEST)
+    assert len(values) + len(texts) + len(faults) == 1
+    assert all("x" == fault.field for fault in faults)

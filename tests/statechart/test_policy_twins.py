@@ -1,0 +1,184 @@
+"""Policies: every fault has a corrupt twin, nothing looser than outside law is loaded, dates decide what applies."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from casework.errors import RulesBroken
+from casework.statechart.policy import Policies, load_law, load_policies, parse_policy
+from tests.statechart.small import BLOCKS, FOLDER, RULEBOOK, law, small_policy
+
+POLICY = BLOCKS["policy"]
+CALLS = 'connected_calls_per_day = { value = 3, rules = ["X2"], source = "GB/T 45251-2025", mark = "B" }'
+M0, M1 = '  { name = "M0", low_dpd = 0, high_dpd = 0 },\n', '  { name = "M1", low_dpd = 1 },\n'
+BANDS = "each band needs a name and low_dpd"
+
+TWINS: list[tuple[str, str, str, str]] = [
+    ("[placement]", "[placement", "", "Expected ']'"),
+    ("[placement]", "[[placement]]", "placement", "is not a table"),
+    ("from_dpd = { value = 31,", "from_dpd = 31 #", "placement.from_dpd", "is not a table"),
+    ("value = 31,", "value = 31, floor = 1,", "placement.from_dpd.floor", "unknown key"),
+    ("value = 31,", "value = 31.0,", "placement.from_dpd.value", "is a float"),
+    ("value = 31,", "value = 2026-01-01,", "placement.from_dpd.value", "is neither a whole number"),
+    ("value = 31,", 'value = "",', "placement.from_dpd.value", "is neither a whole number"),
+    ("value = 31,", "", "placement.from_dpd", "must have a value or say empty_because"),
+    ("value = 31,", 'value = 31, empty_because = "x",', "placement.from_dpd", "and not both"),
+    ('unit = "days past due", rules = ["3.2"]', 'unit = "days"', "placement.from_dpd", "cites neither rules nor a"),
+    ('rules = ["3.2"]', "rules = []", "placement.from_dpd.rules", "names no rule"),
+    ('rules = ["3.2"]', 'rules = ["§"]', "placement.from_dpd.rules[0]", "is not a rule's number"),
+    ('mark = "B"', 'mark = "Z"', "contact.connected_calls_per_day.mark", "is not A, B or C"),
+    ("from_dpd =", '"From DPD" =', "placement.From DPD", "is not a name"),
+    (CALLS, "", "contact.connected_calls_per_day", "missing, though outside law sets it (GB/T 45251-2025 (X2))"),
+    ("value = 3, rules", "value = 4, rules", "contact.connected_calls_per_day", "4 is looser than the law's 3"),
+    ("value = 3, rules", 'value = "3", rules', "contact.connected_calls_per_day", "is not a whole number"),
+    ("value = 3, rules", "value = true, rules", "contact.connected_calls_per_day", "is not a whole number"),
+    (M0, M0.replace("high_dpd = 0", "high_dpd = 2"), "buckets.bands", "M1 does not start where the band before it ends"),
+    (M0, "", "buckets.bands", "M1 does not start where"),
+    (M1, M1.replace("low_dpd = 1", "low_dpd = 1, high_dpd = 30"), "buckets.bands", "the last band has an end"),
+    (M1, M1 + '  { name = "M2", low_dpd = 31 },\n', "buckets.bands", "M2 does not start where"),
+    (M1, M1.replace("low_dpd = 1", "low_dpd = 1, high_dpd = 0") + '  { name = "M2", low_dpd = 1 },\n', "buckets.bands",
+     "M1 ends before it starts"),
+    (M1, '  { low_dpd = 1 },\n', "buckets.bands", BANDS),
+    (M1, '  "M1",\n', "buckets.bands", BANDS),
+    ("[buckets]", "[kettles]", "buckets.bands", "must list the bands"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "place", "reason"), TWINS)
+def test_a_policy_one_edit_away_from_sound_is_refused_with_file_key_and_reason(
+    old: str, new: str, place: str, reason: str
+) -> None:
+    assert POLICY.count(old) == 1, "the edit must change exactly one place"
+    with pytest.raises(RulesBroken) as broken:
+        small_policy(POLICY.replace(old, new))
+    wanted = f"policy 2026-01-01: {place}"
+    assert any(fault.startswith(wanted) and reason in fault for fault in broken.value.faults), (
+        broken.value.faults
+    )
+
+
+@pytest.mark.parametrize("name", ["2026", "20260101", "2026-W01-4", "tomorrow", "2026-02-30"])
+def test_a_policy_is_named_by_its_date_and_nothing_else(name: str) -> None:
+    with pytest.raises(RulesBroken, match=f"policy {name}: "):
+        small_policy(name=name)
+
+
+@pytest.mark.parametrize(
+    ("key", "stricter", "looser"),
+    [
+        ("quiet_from_hour = { value = 22", "21", "23"),
+        ("quiet_until_hour = { value = 8", "9", "7"),
+        ("connected_calls_per_day = { value = 3", "2", "4"),
+        ("unanswered_attempts_per_day = { value = 6", "5", "7"),
+        ("evaluation_days = { value = 365", "180", "367"),
+        ("above_dpd = { value = 90", "60", "91"),
+        ("suit = { value = 2", "3", "1"),
+        ("\nwrite_off = { value = 2", "3", "1"),
+    ],
+)
+def test_the_branch_may_be_stricter_than_outside_law_and_never_looser(
+    key: str, stricter: str, looser: str
+) -> None:
+    text = (FOLDER / "policy" / "2024-01-01.toml").read_text(encoding="utf-8")
+    bounds = load_law(FOLDER)
+    assert text.count(key) == 1
+    head = key.rsplit(" ", 1)[0]
+    assert parse_policy("2024-01-01", text.replace(key, f"{head} {stricter}").encode(), bounds)
+    with pytest.raises(RulesBroken, match="looser than the law's"):
+        parse_policy("2024-01-01", text.replace(key, f"{head} {looser}").encode(), bounds)
+
+
+def test_a_class_that_outside_law_calls_non_performing_may_not_be_left_out() -> None:
+    text = (FOLDER / "policy" / "2024-01-01.toml").read_text(encoding="utf-8")
+    text = text.replace('["substandard", "doubtful", "loss"]', '["doubtful", "loss"]')
+    with pytest.raises(RulesBroken, match=r"npl\.classes: leaves out substandard"):
+        parse_policy("2024-01-01", text.encode(), load_law(FOLDER))
+
+
+def test_an_empty_figure_is_not_judged_by_the_law_but_cannot_be_used() -> None:
+    policy = small_policy()
+    with pytest.raises(RulesBroken, match=r"contact\.messages_per_day is empty"):
+        policy.figure("contact.messages_per_day")
+
+
+@pytest.mark.parametrize(
+    ("day", "name"),
+    [
+        (date(2019, 1, 1), "2024-01-01"),  # before the first, the earliest applies
+        (date(2024, 1, 1), "2024-01-01"),
+        (date(2025, 12, 31), "2024-01-01"),
+        (date(2026, 1, 1), "2026-01-01"),
+        (date(2026, 5, 31), "2026-01-01"),
+        (date(2026, 6, 1), "2026-06-01"),
+        (date(2099, 1, 1), "2026-06-01"),
+    ],
+)
+def test_the_date_decides_which_policy_applies(day: date, name: str) -> None:
+    policies = Policies([small_policy(name=each) for each in ("2026-06-01", "2024-01-01", "2026-01-01")])
+    assert policies.at(day).name == name
+
+
+@pytest.mark.parametrize(
+    ("days_past_due", "bucket"),
+    [
+        (-3, "M0"), (0, "M0"), (1, "M1"), (3, "M1"), (4, "M1"), (30, "M1"), (31, "M2"), (60, "M2"), (61, "M3"),
+        (90, "M3"), (91, "M4"), (120, "M4"), (121, "M5"), (150, "M5"), (151, "M6"), (180, "M6"), (181, "M7"),
+        (270, "M7"), (271, "M7"), (360, "M7"), (361, "M7"), (100_000, "M7"),
+    ],
+)  # fmt: skip
+def test_every_number_of_days_past_due_has_its_bucket(days_past_due: int, bucket: str) -> None:
+    assert RULEBOOK.policies.all[0].bucket(days_past_due) == bucket
+
+
+def _copy(place: Path) -> Path:
+    shutil.copytree(FOLDER, place / "statecharts")
+    return place / "statecharts"
+
+
+def test_every_policy_file_carries_the_same_figures(tmp_path: Path) -> None:
+    folder = _copy(tmp_path)
+    text = (folder / "policy" / "2024-01-01.toml").read_text(encoding="utf-8")
+    later = text.replace("[settlement]", '[settlement]\ngrace_days = { value = 1, rules = ["1.1.2"] }')
+    (folder / "policy" / "2025-01-01.toml").write_text(later, encoding="utf-8")
+    with pytest.raises(RulesBroken, match=r"2025-01-01: settlement\.grace_days: not in every policy file"):
+        load_policies(folder)
+
+
+def test_a_folder_without_policies_is_refused(tmp_path: Path) -> None:
+    folder = _copy(tmp_path)
+    shutil.rmtree(folder / "policy")
+    with pytest.raises(RulesBroken, match="no policy file"):
+        load_policies(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "No such file"),
+        ("[[x]]\n", "x: is not a table"),
+        ('["a.b"]\nmark = "A"\nat_most = 1\n', "a.b.source: missing"),
+        ('["a.b"]\nmark = "A"\nsource = "s"\n', "a.b: bounds nothing"),
+        ('["a.b"]\nmark = "A"\nsource = "s"\nat_most = 1.5\n', "a.b.at_most: is not a whole number"),
+        ('["a.b"]\nmark = "A"\nsource = "s"\nat_least = 1\nfloor = 2\n', "a.b.floor: unknown key"),
+        ('["a.b"]\nmark = "A"\nsource = "s"\nmust_hold = []\n', "a.b.must_hold: is empty"),
+    ],
+)
+def test_the_bounds_of_outside_law_are_checked_themselves(
+    tmp_path: Path, text: str | None, reason: str
+) -> None:
+    folder = _copy(tmp_path)
+    (folder / "outside_law.toml").unlink()
+    if text is not None:
+        (folder / "outside_law.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(RulesBroken) as broken:
+        load_law(folder)
+    assert any(fault.startswith("outside_law.toml: ") and reason in fault for fault in broken.value.faults)
+
+
+def test_the_law_on_the_page_is_the_law_in_force() -> None:
+    in_force = load_law(FOLDER)
+    assert {key: bound["at_most"] for key, bound in law().items()} == {
+        key: in_force[key]["at_most"] for key in law()
+    }
