@@ -3,10 +3,13 @@
 import os
 import platform
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import psycopg
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -102,3 +105,14 @@ def write_section(name: str, text: str) -> None:
     if not mark or not closing:
         raise ValueError(f"RESULTS.md has no place for {name}")
     RESULTS.write_text(f"{head}{begin}\n{text.strip()}\n{end}{tail}")
+
+
+def write_facts(postgres_url: str) -> None:
+    """The section `machine`."""
+    with psycopg.connect(postgres_url) as conn:
+        shown = [
+            (f"PostgreSQL {name}".replace("PostgreSQL server_version", "PostgreSQL"), str(conn.execute(f"SHOW {name}").fetchone()[0]))  # type: ignore[index, arg-type]
+            for name in ("server_version", "fsync", "synchronous_commit", "shared_buffers")
+        ]
+    shown.append(("SQLite", f"{sqlite3.sqlite_version}, WAL, synchronous=FULL"))
+    write_section("machine", table(("", "measured on"), [*facts(), *shown]))

@@ -239,8 +239,11 @@ def upgrade() -> None:
     op.create_index("ix_cases_borrower", "cases", ["borrower_id"], unique=False)
     op.create_index("ix_cases_due", "cases", ["oldest_due_date", "id"], unique=False)
     op.create_index("ix_cases_loan", "cases", ["loan_id"], unique=False)
-    op.create_index("ix_cases_owner", "cases", ["owner", "id"], unique=False)
+    op.create_index("ix_cases_owner", "cases", ["owner", "live", "id"], unique=False)
     op.create_index("ix_cases_state", "cases", ["state", "id"], unique=False)
+    op.create_index("ix_cases_handler", "cases", ["handler", "live", "id"], unique=False)
+    op.create_index("ix_cases_state_amount", "cases", ["state", "overdue_fen", "id"], unique=False)
+    op.create_index("ix_cases_state_due", "cases", ["state", "oldest_due_date", "id"], unique=False)
     op.create_index(
         "uq_cases_live_loan",
         "cases",
@@ -316,6 +319,9 @@ def downgrade() -> None:
         sqlite_where=sa.text("live"),
         postgresql_where=sa.text("live"),
     )
+    op.drop_index("ix_cases_state_due", table_name="cases")
+    op.drop_index("ix_cases_state_amount", table_name="cases")
+    op.drop_index("ix_cases_handler", table_name="cases")
     op.drop_index("ix_cases_state", table_name="cases")
     op.drop_index("ix_cases_owner", table_name="cases")
     op.drop_index("ix_cases_loan", table_name="cases")

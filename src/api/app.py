@@ -5,16 +5,17 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from sqlalchemy.engine import Engine
 
-from api import events, health, logs
+from api import bulk, events, health, imports, logs, openings
 from api.auth import Tokens
 from api.edge import Edge
+from api.importing import Imports
 from api.metrics import Metrics
 from api.problems import EXCEPTION_HANDLERS
 from api.request import JsonRequest
@@ -47,7 +48,7 @@ def create_app(settings: Settings) -> Litestar:
     started = start(settings)
     refuse_owner(started.engine, settings)
     metrics = Metrics()
-    serving = Serving(started, Writer(started, metrics), Tokens(started.engine), metrics)
+    serving = Serving(started, Writer(started, metrics), Tokens(started.engine), metrics, Imports(started))
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
@@ -55,12 +56,13 @@ def create_app(settings: Settings) -> Litestar:
         try:
             yield
         finally:
+            serving.imports.stop()
             serving.writer.stop()  # requests have ended by now; what they left waiting is written first
             serving.tokens.close()
             started.engine.dispose()
 
     app = Litestar(
-        route_handlers=_routes(),
+        route_handlers=_routes(settings),
         lifespan=[running],
         state=State({"serving": serving}),
         exception_handlers=EXCEPTION_HANDLERS,
@@ -86,7 +88,7 @@ def refuse_owner(engine: Engine, settings: Settings) -> None:
             )  # fmt: skip
 
 
-def _routes() -> list[Any]:
+def _routes(settings: Settings) -> list[Any]:
     import os
     try:
         if os.environ.get("TMP_NO_READING"):
@@ -96,7 +98,12 @@ def _routes() -> list[Any]:
         reading_routes = reading.route_handlers
     except ImportError:  # TEMPORARY while it is being written
         reading_routes = []
-    return [*health.route_handlers, *events.route_handlers, *reading_routes]
+    # Only a feed may be larger than any other body.
+    large = Router(
+        "/", route_handlers=imports.route_handlers, request_max_body_size=settings.feed_upload_mib * 1024 * 1024
+    )
+    changing = [*events.route_handlers, *openings.route_handlers, *bulk.route_handlers, large]
+    return [*health.route_handlers, *changing, *reading_routes]
 
 
 def _openapi() -> OpenAPIConfig:

@@ -16,7 +16,7 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class Lines:
-    """A binary stream that writes whole lines together: a system call per line would let the GIL go each time.
+    """Where log lines go, written several at once: a system call per line would let the interpreter's lock go each time.
 
     What waits is written after `HELD_S`, when `HELD_LINES` wait, at once for errors, and at exit.
     """
@@ -31,10 +31,10 @@ class Lines:
         self._timer: threading.Timer | None = None
         atexit.register(self.drain)
 
-    def write(self, line: bytes) -> int:
+    def msg(self, line: bytes) -> None:
         """Take one line."""
         with self._lock:
-            self._lines.append(line)
+            self._lines.append(line + b"\n")
             full = len(self._lines) >= self.HELD_LINES
             if self._timer is None and not full:
                 self._timer = threading.Timer(self.HELD_S, self.drain)
@@ -42,10 +42,8 @@ class Lines:
                 self._timer.start()
         if full or b'"level":"error"' in line:
             self.drain()
-        return len(line)
 
-    def flush(self) -> None:
-        """The logger flushes after every line; `write` decides."""
+    debug = info = warning = error = critical = msg
 
     def drain(self) -> None:
         """Write what waits."""
@@ -72,10 +70,11 @@ def _rendered(_logger: Any, _level: str, event: MutableMapping[str, Any]) -> byt
 def configure(level: str = "INFO") -> None:
     """Set up structlog, and lead what uvicorn says through the same form."""
     number = logging.getLevelNamesMapping()[level]
+    lines = Lines(sys.stdout.buffer)
     structlog.configure(
         processors=[_stamped, _rendered],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.BytesLoggerFactory(Lines(sys.stdout.buffer)),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stdout)

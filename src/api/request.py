@@ -1,5 +1,6 @@
 """Requests as the API reads them: a body is JSON in UTF-8, whatever else is told as the caller's mistake."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -16,18 +17,20 @@ class JsonRequest(Request[Any, Any, Any]):
 
     async def json(self) -> Any:
         """The body, decoded; None when it is empty."""
-        kind = next((value for name, value in self.scope["headers"] if name == b"content-type"), b"")
-        if kind.lower() not in _JSON and not _is_json(kind):
-            raise CallerError(
-                "unsupported_media_type", "正文须为 application/json(UTF-8)", "the body must be application/json in UTF-8"
-            )
-        body = await self.body()
-        try:
-            return _decode(body or b"null")
-        except (ValueError, RecursionError):  # a UnicodeDecodeError is one too, and msgspec's own
-            raise CallerError(
-                "malformed_json", "请求正文不是有效的 UTF-8 JSON", "the body is not JSON in UTF-8"
-            ) from None
+        return decoded(self.scope["headers"], await self.body())
+
+
+def decoded(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Any:
+    """A body as JSON; None when it is empty."""
+    kind = next((value for name, value in headers if name == b"content-type"), b"")
+    if kind.lower() not in _JSON and not _is_json(kind):
+        raise CallerError(
+            "unsupported_media_type", "正文须为 application/json(UTF-8)", "the body must be application/json in UTF-8"
+        )
+    try:
+        return _decode(body or b"null")
+    except (ValueError, RecursionError):  # a UnicodeDecodeError is one too, and msgspec's own
+        raise CallerError("malformed_json", "请求正文不是有效的 UTF-8 JSON", "the body is not JSON in UTF-8") from None
 
 
 def _is_json(kind: bytes) -> bool:

@@ -1,12 +1,13 @@
 """What one process of the API holds; made by `create_app`, found again through the request."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request
 from sqlalchemy.engine import Engine
 
 from api.auth import Tokens
+from api.importing import Imports
 from api.metrics import Metrics
 from api.writer import Writer
 from casework.cases.branch import Branch
@@ -22,7 +23,7 @@ class Serving:
     writer: Writer
     tokens: Tokens
     metrics: Metrics
-    feeds: dict[int, Any] = field(default_factory=dict)
+    imports: Imports
 
     @property
     def settings(self) -> Settings:

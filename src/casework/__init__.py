@@ -1,1 +1,17 @@
-"""Collection of overdue loans: charts as data, one door to the state, every step on record."""
+"""Collection of overdue loans: charts as data, one door to the state, every step on record.
+
+The way of one command, from the API (`api`) or the shell (`casework.cli`):
+    command (cases.commands) → the door (cases.advance): gather → decide → write → the caller commits.
+
+Which slice owns what, from the top; imports go downwards only:
+    demo        an invented branch and its story
+    feed        the core-banking feed: folder → rows → reconcile → commands to the door
+    cases       the case: its fold, guards, effects, the door, lists, options, replay
+    staff       people, their posts and tokens
+    audit       entries, chains, the one writer of the log, verification
+    statechart  charts and policies as data: read, checked whole, decided, drawn; nothing of cases
+    leaves      clock, money, errors, settings, database, rows, append_only, migrate, personal
+
+Across them: `startup` (settings → a branch ready to work), `backup` and `restore`.
+The charts are in `statecharts/`, the schema's history in `migrations/`, decisions in `docs/decisions/`.
+"""

@@ -6,14 +6,17 @@ PostgreSQL: arrays through `unnest`, or COPY for large inserts; SQLite: executem
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import sqlalchemy as sa
+from psycopg.rows import namedtuple_row
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg as psycopg_dialect
+from sqlalchemy.engine import Connection
 
 from casework import clock
 from casework.database import UtcDateTime, is_reading
@@ -42,10 +45,47 @@ def insert_many(
     if conn.dialect.name == "sqlite":
         sql, converts = _sqlite_insert(table, names, skip_existing)
         return _sqlite_many(conn, sql, converts, rows)
-    if len(rows) >= COPY_FROM_ROWS and not skip_existing:
+    if len(rows) >= COPY_FROM_ROWS and not skip_existing and not _is_together(conn):
         return _copy(conn, table, names, rows)
     sql, converts = _pg_insert(table, names, skip_existing)
     return sum(_pg_arrays(conn, sql, converts, chunk) for chunk in _chunks(rows))
+
+
+def insert_queued(
+    conn: Connection,
+    table: sa.Table,
+    rows: Sequence[tuple[Any, ...]],
+    columns: Sequence[str],
+    *,
+    queue: sa.Table,
+    sequence_name: str,
+) -> None:
+    """Insert `rows` with fresh ids (column `id`, ascending in their order) and put the ids into `queue`'s only column."""
+    if not rows:
+        return
+    names, waiting = tuple(columns), next(iter(queue.c)).name
+    if conn.dialect.name == "sqlite" or (len(rows) >= COPY_FROM_ROWS and not _is_together(conn)):
+        ids = next_ids(conn, sequence_name, table, len(rows))
+        insert_many(conn, table, [(row_id, *row) for row_id, row in zip(ids, rows, strict=True)], ("id", *names))
+        insert_many(conn, queue, [(row_id,) for row_id in ids], (waiting,))
+        return
+    insert, literals = _pg_insert(table, names, False)
+    sql = f"WITH fresh AS ({insert} RETURNING id) INSERT INTO {_quoted(queue.name)} ({_quoted(waiting)}) SELECT id FROM fresh"
+    _pg_arrays(conn, sql, literals, rows)
+
+
+@contextmanager
+def together(conn: Connection) -> Iterator[None]:
+    """Send the statements of this module inside without waiting for each one's answer: one round trip for all of them.
+
+    PostgreSQL only, elsewhere nothing changes. An error of any of them is raised at the end at the latest, and what came
+    after it has not happened; the numbers of rows that functions return mean nothing inside, and COPY is not used.
+    """
+    if conn.dialect.name == "sqlite":
+        yield
+        return
+    with _raw(conn).pipeline():
+        yield
 
 
 def update_many(
@@ -78,30 +118,78 @@ def delete_many(conn: Connection, table: sa.Table, key: str, keys: Iterable[Any]
 
 def select_by_keys(
     conn: Connection,
-    source: sa.Table | sa.Select[*tuple[Any, ...]],
+    source: sa.Table | sa.Select[Any],
     key_column: str,
     keys: Iterable[Any],
     *,
     lock: Lock = False,
-) -> list[Row[*tuple[Any, ...]]]:
+) -> Sequence[Any]:
     """The rows of a table or a select whose `key_column` is among `keys`, in key order; others are left out.
 
-    `lock` (True or "wait": wait for other holders; "skip": leave their rows out) locks in key order on
-    PostgreSQL, so that two batches cannot deadlock; on SQLite the writer already holds the database. A select
+    Rows are named tuples. `lock` (True or "wait": wait for other holders; "skip": leave their rows out) locks in key
+    order on PostgreSQL, so that two batches cannot deadlock; on SQLite the writer already holds the database. A select
     should be built once and kept: its compiled form is cached with it.
     """
+    return ask_by_keys(conn, source, key_column, keys, lock=lock)()
+
+
+def ask_by_keys(
+    conn: Connection,
+    source: sa.Table | sa.Select[Any],
+    key_column: str,
+    keys: Iterable[Any],
+    *,
+    lock: Lock = False,
+) -> Callable[[], Sequence[Any]]:
+    """`select_by_keys` in two steps: the question is sent, the call of what is returned waits for its answer."""
     wanted = list(keys)
     if not wanted:
-        return []
-    by_literals = conn.dialect.name == "sqlite" and isinstance(wanted[0], bytes)  # json has no bytes
-    statement = _select(source, key_column, conn.dialect.name, lock, by_literals)
-    if conn.dialect.name == "sqlite" and not by_literals:
-        return list(conn.execute(statement, {"keys": json.dumps(wanted)}))
+        return list
+    if conn.dialect.name == "sqlite":
+        return _sqlite_select(conn, source, key_column, wanted)
+    plan = _pg_select(source, key_column, lock)
+    cursor = _raw(conn).cursor(row_factory=namedtuple_row)
+    cursor.execute(plan.sql, (wanted,), prepare=True)
+    return lambda: _answer(cursor, plan.instants)
+
+
+def ask_all(conn: Connection, table: sa.Table) -> Callable[[], Sequence[Any]]:
+    """Every row of a small table, in two steps as `ask_by_keys`."""
+    if conn.dialect.name == "sqlite":
+        found = conn.execute(_every(table)).all()
+        return lambda: found
+    plan = _pg_every(table)
+    cursor = _raw(conn).cursor(row_factory=namedtuple_row)
+    cursor.execute(plan.sql, prepare=True)
+    return lambda: _answer(cursor, plan.instants)
+
+
+def _answer(cursor: Any, instants: tuple[int, ...]) -> Sequence[Any]:
+    found: list[Any] = cursor.fetchall()
+    if not instants or not found:
+        return found
+    make = type(found[0])._make
+    for number, row in enumerate(found):
+        values = list(row)
+        for place in instants:
+            if values[place] is not None:
+                values[place] = values[place].astimezone(UTC)
+        found[number] = make(values)
+    return found
+
+
+def _sqlite_select(
+    conn: Connection, source: sa.Table | sa.Select[Any], key_column: str, wanted: list[Any]
+) -> Callable[[], Sequence[Any]]:
+    by_literals = isinstance(wanted[0], bytes)  # json has no bytes
+    statement = _select(source, key_column, "sqlite", False, by_literals)
     if not by_literals:
-        return list(conn.execute(statement, {"keys": wanted}))
+        found = conn.execute(statement, {"keys": json.dumps(wanted)}).all()
+        return lambda: found
     wanted = sorted(set(wanted))
     pieces = (wanted[i : i + _LITERAL_KEYS] for i in range(0, len(wanted), _LITERAL_KEYS))
-    return [row for piece in pieces for row in conn.execute(statement, {"keys": piece})]
+    rows = [row for piece in pieces for row in conn.execute(statement, {"keys": piece})]
+    return lambda: rows
 
 
 def next_ids(conn: Connection, sequence_name: str, table: sa.Table, n: int) -> Sequence[int]:
@@ -196,11 +284,58 @@ def _select(
     return statement
 
 
+class _Plan(NamedTuple):
+    """A select as the driver takes it, and where its instants stand (the driver gives them in the session's zone)."""
+
+    sql: str
+    instants: tuple[int, ...]
+
+
+@lru_cache(maxsize=512)
+def _pg_select(source: sa.Table | sa.Select[Any], key_column: str, lock: Lock) -> _Plan:
+    return _plan(_select(source, key_column, "postgresql", lock, False))
+
+
+@lru_cache(maxsize=64)
+def _every(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(table)
+
+
+@lru_cache(maxsize=64)
+def _pg_every(table: sa.Table) -> _Plan:
+    return _plan(_every(table))
+
+
+def _plan(statement: sa.Select[Any]) -> _Plan:
+    """The statement with its only parameter, the keys, in the driver's form; TypeError for types it gives otherwise."""
+    columns = list(statement.selected_columns)
+    for column in columns:
+        if not isinstance(column.type, sa.types.NullType):  # asked for as the driver gives it (audit.stored)
+            _pg_kind(column.type)
+    compiled = statement.compile(dialect=_PSYCOPG, compile_kwargs={"render_postcompile": True})
+    others = {name: value for name, value in compiled.params.items() if name != "keys"}
+    if others:
+        raise TypeError("a select by keys takes the keys and nothing else")
+    sql = str(compiled).replace("%(keys)s", "%s")
+    return _Plan(sql, tuple(i for i, column in enumerate(columns) if isinstance(column.type, UtcDateTime)))
+
+
+_PSYCOPG = psycopg_dialect()
+
+
 # --- SQLite -------------------------------------------------------------------------------------------------
 
 
+def _raw(conn: Connection) -> Any:
+    return conn.connection.dbapi_connection  # open inside a transaction
+
+
 def _cursor(conn: Connection) -> Any:
-    return conn.connection.dbapi_connection.cursor()  # type: ignore[union-attr]  # open inside a transaction
+    return _raw(conn).cursor()
+
+
+def _is_together(conn: Connection) -> bool:
+    return bool(_raw(conn).pgconn.pipeline_status)
 
 
 def _day_text(value: date | None) -> str | None:

@@ -26,6 +26,7 @@ class Settings:
     keys_dir: Path = Path("casework.db.keys")
     statecharts: Path = Path("statecharts")
     feed_inbox: Path | None = None
+    feed_upload_mib: int = 256
     log_level: str = "INFO"
     host: str = "127.0.0.1"
     port: int = 8000
@@ -43,6 +44,9 @@ class Settings:
         log_level = (text("LOG_LEVEL") or "INFO").upper()
         if log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise _malformed("LOG_LEVEL", "DEBUG, INFO, WARNING, ERROR")
+        upload = text("FEED_UPLOAD_MIB") or "256"
+        if not upload.isdecimal() or not 1 <= int(upload) <= 4_096:
+            raise _malformed("FEED_UPLOAD_MIB", "1-4096")
         port = text("PORT") or "8000"
         if not port.isdecimal() or not 0 <= int(port) <= 65_535:
             raise _malformed("PORT", "0-65535")
@@ -53,6 +57,7 @@ class Settings:
             keys_dir=Path(keys_dir) if keys_dir else default_keys_dir(url, given),
             statecharts=Path(statecharts) if statecharts else shipped("statecharts"),
             feed_inbox=Path(inbox) if inbox else None,
+            feed_upload_mib=int(upload),
             log_level=log_level,
             host=text("HOST") or "127.0.0.1",
             port=int(port),

@@ -1,8 +1,11 @@
 """The real application on each database: a client, members of staff with tokens, and cases to work on."""
 
-from collections.abc import Iterator
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +18,12 @@ from casework.cases.commands import Command, Done, Open, Outcome
 from casework.cases.tables import institutions
 from casework.clock import now
 from casework.database import writing
-from casework.settings import Settings
+from casework.settings import Settings, shipped
 from casework.staff import register, tokens
 from casework.staff.actor import system
 from casework.startup import Started, start, upgrade
+from tests.conftest import Database
+from tests.postgres_server import APP, OWNER, Server
 
 BUSINESS_DATE = date(2026, 1, 10)
 POSTS_OF_EVERYBODY = {
@@ -100,11 +105,87 @@ def furnish(settings: Settings) -> tuple[Started, dict[str, str]]:
     return started, people(started)
 
 
+@dataclass(frozen=True)
+class Furnished:
+    """A furnished database that every test's own is copied from: a file, or the name of a template."""
+
+    source: str
+    keys_dir: Path
+    tokens: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def furnished(
+    tmp_path_factory: pytest.TempPathFactory, postgres_servers: Callable[[str], Server], migrated_sqlite: Path
+) -> Callable[[str], Furnished]:
+    """Makes the furnished database of a kind when it is first asked for."""
+    made: dict[str, Furnished] = {}
+
+    def of(name: str) -> Furnished:
+        if name not in made:
+            keys_dir = tmp_path_factory.mktemp("keys") / "keys"
+            if name == "sqlite":
+                source = str(tmp_path_factory.mktemp("furnished") / "casework.db")
+                shutil.copyfile(migrated_sqlite, source)
+                url = owner_url = f"sqlite:///{source}"
+            else:
+                server, source = postgres_servers(name.removeprefix("pg")), "furnished"
+                server.create_database(source, template="migrated")
+                url, owner_url = server.url(source, APP), server.url(source, OWNER)
+            settings = Settings(
+                database_url=url, database_owner_url=owner_url, keys_dir=keys_dir, statecharts=shipped("statecharts")
+            )
+            started, issued = furnish(settings)
+            with started.engine.connect() as conn:
+                if name == "sqlite":
+                    conn.exec_driver_sql("COMMIT")
+                    conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            started.engine.dispose()
+            made[name] = Furnished(source, keys_dir, issued)
+        return made[name]
+
+    return of
+
+
+_numbers = itertools.count(1)
+
+
 @pytest.fixture
-def branch(settings: Settings) -> Iterator[tuple[Started, dict[str, str]]]:
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_servers: Callable[[str], Server],
+    furnished: Callable[[str], Furnished],
+) -> Iterator[Database]:  # fmt: skip
+    """A fresh, furnished database of the test's own."""
+    name: str = request.param
+    source = furnished(name).source
+    if name == "sqlite":
+        path = tmp_path / "casework.db"
+        shutil.copyfile(source, path)
+        yield Database(name, f"sqlite:///{path}", f"sqlite:///{path}")
+        return
+    server = postgres_servers(name.removeprefix("pg"))
+    own = f"api_{next(_numbers)}"
+    server.create_database(own, template=source)
+    yield Database(name, server.url(own, APP), server.url(own, OWNER), server)
+    server.drop_database(own)
+
+
+@pytest.fixture
+def settings(database: Database, furnished: Callable[[str], Furnished]) -> Settings:
+    """Settings naming the test's database, with the keys it was written with."""
+    return Settings(
+        database_url=database.url, database_owner_url=database.owner_url, statecharts=shipped("statecharts"),
+        keys_dir=furnished(database.name).keys_dir,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def branch(
+    database: Database, settings: Settings, furnished: Callable[[str], Furnished]
+) -> Iterator[tuple[Started, dict[str, str]]]:
     """A furnished branch, without the API."""
-    started, issued = furnish(settings)
-    yield started, issued
+    started = start(settings)
+    yield started, furnished(database.name).tokens
     started.engine.dispose()
 
 

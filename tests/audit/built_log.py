@@ -191,9 +191,7 @@ def guards_down(conn: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def built_log(
-    kind: str, folder: Path, template: Path, servers: Callable[[str], Server]
-) -> Iterator[BuiltLog]:
+def built_log(kind: str, folder: Path, template: Path, servers: Callable[[str], Server]) -> Iterator[BuiltLog]:
     """A log in a database of its own; `kind` is sqlite or pg17."""
     server = None if kind == "sqlite" else servers(kind.removeprefix("pg"))
     name = f"log_{folder.name}".replace("-", "_")
@@ -223,9 +221,7 @@ def built_log(
 
 def entry_at(conn: Connection, stream: str, seq: int) -> Any:
     """The row of one entry."""
-    return conn.execute(
-        sa.select(entries).where(entries.c.stream == stream, entries.c.stream_seq == seq)
-    ).one()
+    return conn.execute(sa.select(entries).where(entries.c.stream == stream, entries.c.stream_seq == seq)).one()
 
 
 def change_entry(conn: Connection, stream: str, seq: int, /, **values: Any) -> None:

@@ -63,14 +63,10 @@ def test_a_log_written_through_the_door_is_sound(log: BuiltLog) -> None:
         report = log.verify(conn)
         assert report.findings == []
         assert report.verdict == "sound"
-        assert (
-            report.entries == conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one() > 250
-        )
+        assert report.entries == conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one() > 250
         assert report.cases == 50
         assert report.streams == 52  # and the published rulebook, and the refused opening
-        assert (
-            min(report.replayed_steps, report.replayed_refusals, report.replayed_facts, report.openings) > 0
-        )
+        assert min(report.replayed_steps, report.replayed_refusals, report.replayed_facts, report.openings) > 0
         assert (report.texts, report.cases_not_replayed) == (2, 0)
 
 
@@ -96,7 +92,7 @@ def test_people_may_go_on_working_while_the_log_is_verified(log: BuiltLog) -> No
     with reading(reader, snapshot=True) as conn:
         before = conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one()
         with writing(log.engine) as writer:
-            advance(writer, [visit_ordered(2)], log.branch, clock=clock)
+            advance(writer, [visit_ordered(12)], log.branch, clock=clock)
         report = log.verify(conn)
     reader.dispose()
     assert (report.findings, report.entries) == ([], before)
@@ -229,9 +225,7 @@ def head_rewound(conn: Connection) -> None:
 
 
 def rulebook_head(conn: Connection) -> None:
-    conn.execute(
-        streams.update().where(streams.c.stream == "rulebook:published").values(audit_head=bytes(32))
-    )
+    conn.execute(streams.update().where(streams.c.stream == "rulebook:published").values(audit_head=bytes(32)))
 
 
 def rulebook_head_gone(conn: Connection) -> None:
@@ -248,9 +242,7 @@ def opening_of(conn: Connection) -> Any:
 
 def opening_swapped(conn: Connection) -> None:
     """Another case's note, validly sealed, in the place of this one's."""
-    other = conn.execute(
-        sa.select(openings).where(openings.c.stream == "case:7", openings.c.field == "note")
-    ).one()
+    other = conn.execute(sa.select(openings).where(openings.c.stream == "case:7", openings.c.field == "note")).one()
     conn.execute(openings.update().where(openings.c.stream == STREAM).values(sealed=other.sealed))
 
 
@@ -417,9 +409,7 @@ def test_a_single_flipped_bit_anywhere_is_found(log: BuiltLog, data: st.DataObje
         name = data.draw(st.sampled_from(["body", "leaf_hash", "mac", "stream_seq"]))
         changed: int | bytes
         if name == "stream_seq":
-            changed = row.stream_seq ^ (
-                1 << data.draw(st.integers(6, 40))
-            )  # below, another entry has the number
+            changed = row.stream_seq ^ (1 << data.draw(st.integers(6, 40)))  # below, another entry has the number
         else:
             held = bytearray(getattr(row, name))
             bit = data.draw(st.integers(0, len(held) * 8 - 1))
@@ -480,9 +470,7 @@ def test_exit_0_and_a_report_of_what_was_checked_when_sound(filled: Settings) ->
 
 
 @pytest.mark.parametrize("attack", [one_byte, deleted_in_the_middle, case(state="lost_contact")])
-def test_exit_1_when_tampered(
-    filled: Settings, owner_engine: Any, attack: Callable[[Connection], None]
-) -> None:
+def test_exit_1_when_tampered(filled: Settings, owner_engine: Any, attack: Callable[[Connection], None]) -> None:
     with writing(owner_engine) as conn, guards_down(conn):
         attack(conn)
     result = run(filled, "verify", "--json")

@@ -116,6 +116,8 @@ TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
     ("agency_fit", AGENCY, file(evaluated_on=T - 366 * DAY), False),
     ("no_placement", {}, nothing, True),
     ("no_placement", {}, placed(), False),
+    ("no_placement", {}, placed(ended=True), True),
+    ("no_placement", {}, placed(term_until=T - DAY), True),
     ("placement_ended", {}, nothing, False),
     ("placement_ended", {}, placed(), False),
     ("placement_ended", {}, placed(ended=True), True),
@@ -150,7 +152,7 @@ TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
     ("write_off_proposed", {}, nothing, False),
     ("proposal_unchanged", {}, facts(proposal=PROPOSED), True),
     ("proposal_unchanged", {}, facts(proposal=PROPOSED, material_version=2), False),
-    ("proposal_unchanged", {}, nothing, False),
+    ("proposal_unchanged", {}, nothing, True),  # that there is none is told by write_off_proposed
     ("actor_is_not_proposer", {}, facts(proposal=PROPOSED), True),
     ("actor_is_not_proposer", {}, facts(proposal=Proposal("S1", "death", 1, 1, 1)), False),
     ("opened_for_arrears", {}, nothing, True),

@@ -33,11 +33,9 @@ def measure(**changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
-def opened(
-    on: date | None = None, *, ground: str = "arrears", by: str = "system", **figures: Any
-) -> Case:
+def opened(on: date | None = None, *, ground: str = "arrears", by: str = "system", **figures: Any) -> Case:
     """A case opened on `on` (default: DPD 1)."""
-    data = {
+    data: dict[str, Any] = {
         "loan_id": "L1", "institution": "wuhan", "borrower_id": "B1", "product": "consumer", "channel_code": None,
         "team": "T1", "region": "R1", "owner": "S1", "ground": ground, "measure": measure(**figures), "given": {},
         "earlier_cases": [], "business_date": (on or dpd(1)).isoformat(),
@@ -102,5 +100,10 @@ def approve(case: Case, subject: str, today: date, *people: str, proposed_by: st
 
 
 def fit_agency(case: Case, today: date, **changes: Any) -> None:
-    file = {"agency": "agency:1", "active": True, "inspected_on": today.isoformat(), "evaluated_on": today.isoformat()}
+    file: dict[str, Any] = {
+        "agency": "agency:1",
+        "active": True,
+        "inspected_on": today.isoformat(),
+        "evaluated_on": today.isoformat(),
+    }
     record(case, "agency_file", today, **file | changes)

@@ -12,6 +12,7 @@ from casework.cases.gather import CASE_ROWS
 from casework.cases.replay import verify
 from casework.cases.tables import cases
 from casework.cli import main
+from casework.clock import now
 from casework.database import reading
 from casework.demo.place import environment, fresh
 from casework.demo.stage import perform, states_reached
@@ -22,7 +23,6 @@ from casework.staff.actor import system
 from casework.staff.register import members
 from casework.staff.tokens import hash_of, holder_of
 from casework.startup import start, upgrade
-from casework.clock import now
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
@@ -73,9 +73,7 @@ def test_the_command_makes_a_branch_shows_it_and_may_be_repeated(
     assert (tmp_path / "branch" / "casework.db").exists()
 
 
-def test_a_demo_never_goes_into_a_database_that_holds_something(
-    settings: Settings, tmp_path: Path
-) -> None:
+def test_a_demo_never_goes_into_a_database_that_holds_something(settings: Settings, tmp_path: Path) -> None:
     given = {"CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir)}
     refused = CliRunner().invoke(main, ["demo", "--folder", str(tmp_path / "branch")], env=given)
     assert refused.exit_code == 1

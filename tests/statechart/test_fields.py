@@ -90,4 +90,4 @@ def test_no_value_whatever_crashes_a_field(kind: str, value: Any) -> None:
     spec = field(kind, one_of=("a",) if kind == "code" else ())
     values, texts, faults = take({"x": spec}, {"x": value}, today=TODAY, latest=LATEST)
     assert len(values) + len(texts) + len(faults) == 1
-    assert all("x" == fault.field for fault in faults)
+    assert all(fault.field == "x" for fault in faults)

@@ -65,9 +65,7 @@ def borrower(
                       "unsupported_media_type"),
     tags=["borrowers"],
 )  # fmt: skip
-def find_borrowers(
-    request: Request[Any, Any, Any], data: Annotated[Search, Body(examples=_ASKED)]
-) -> FoundPage:
+def find_borrowers(request: Request[Any, Any, Any], data: Annotated[Search, Body(examples=_ASKED)]) -> FoundPage:
     """Borrowers by loan, phone, name or ID number, exactly; a POST, so that none of it stands in an address.
 
     The read is an entry of each borrower found, before he is shown.

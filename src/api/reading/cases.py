@@ -165,9 +165,7 @@ def case_history(
     responses=answers(NotePage, _NOTES, "unknown_case", "filter_malformed", "invalid_request"),
     tags=["cases"],
 )
-def case_notes(
-    request: Request[Any, Any, Any], case_id: CaseId, before: After = None, limit: Limit = 50
-) -> NotePage:
+def case_notes(request: Request[Any, Any, Any], case_id: CaseId, before: After = None, limit: Limit = 50) -> NotePage:
     """The case's notes, newest first; opening them is an entry itself."""
     serving, actor = reader_of(request, "before", "limit")
     with reading(serving.engine, snapshot=True) as conn:

@@ -234,9 +234,7 @@ def _arc(arc: Arc, policy: Policy) -> ArcView:
 
 
 def _guards(uses: Iterable[GuardUse], policy: Policy) -> list[GuardView]:
-    return [
-        GuardView(use.guard.name, use.rules, use.params, use.resolved(policy), use.zh, use.en) for use in uses
-    ]
+    return [GuardView(use.guard.name, use.rules, use.params, use.resolved(policy), use.zh, use.en) for use in uses]
 
 
 def _parts(parts: Iterable[Any], shown: Chart) -> list[PartView]:

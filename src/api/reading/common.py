@@ -77,9 +77,7 @@ def case_filter(
     )  # fmt: skip
 
 
-def answers(
-    kind: Any, example: Any, *codes: str, media_type: str = "application/json"
-) -> dict[int, ResponseSpec]:
+def answers(kind: Any, example: Any, *codes: str, media_type: str = "application/json") -> dict[int, ResponseSpec]:
     """`responses=` of a route: what it answers with an example, and the problems it may answer."""
     shown = ResponseSpec(
         data_container=kind, generate_examples=False, media_type=media_type, description="As asked for",

@@ -44,9 +44,7 @@ _TOTALS = {
                       "unknown_event", "unsupported_media_type"),
     tags=["cases"],
 )  # fmt: skip
-def dry_run_of_cases(
-    request: Request[Any, Any, Any], data: Annotated[DryRunRequest, Body(examples=_ASKED)]
-) -> DryRun:
+def dry_run_of_cases(request: Request[Any, Any, Any], data: Annotated[DryRunRequest, Body(examples=_ASKED)]) -> DryRun:
     """What the caller could do with these cases now: totals by event and by reason; nothing is changed."""
     serving, actor = reader_of(request)
     if (data.cases is None) == (data.filter is None):

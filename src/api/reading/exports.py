@@ -23,9 +23,7 @@ Language = Annotated[Lang, QueryParameter(description="Language of headers and l
     "/cases.csv",
     sync_to_thread=True,
     dependencies={"wanted": Provide(case_filter, sync_to_thread=False)},
-    responses=answers(
-        str, "案件编号,贷款编号,…\r\n1207,L2024000917,…\r\n", "filter_malformed", media_type="text/csv"
-    ),
+    responses=answers(str, "案件编号,贷款编号,…\r\n1207,L2024000917,…\r\n", "filter_malformed", media_type="text/csv"),
     tags=["cases"],
 )
 def cases_as_csv(

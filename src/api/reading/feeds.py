@@ -12,12 +12,13 @@ from api.reading.common import answers, reader_of
 from casework.database import reading
 from casework.errors import CallerError
 from casework.feed.aside import aside_csv, aside_of
-from casework.feed.headers import understand
+from casework.feed.headers import SET_ASIDE_COLUMNS, understand
 from casework.feed.run import Run, one_run, runs
 from casework.personal import mask
 
 RunId = Annotated[int, PathParameter(ge=1, le=2**53 - 1, description="Number of the run.")]
 Kind = Literal["loans", "overdue", "contacts", "repayments"]
+_MOVED = "wrong_cell_count"
 _PERSONAL = frozenset({"borrower_name", "id_number", "person_name", "phone", "address"})
 
 
@@ -68,9 +69,7 @@ _ASIDE = {
 )
 def feed_runs(
     request: Request[Any, Any, Any],
-    before: Annotated[
-        int | None, QueryParameter(ge=0, le=2**53 - 1, description="`next` of the page before.")
-    ] = None,
+    before: Annotated[int | None, QueryParameter(ge=0, le=2**53 - 1, description="`next` of the page before.")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=200, description="Runs on a page.")] = 50,
 ) -> RunPage:
     """Every run, whatever became of it, the newest first."""
@@ -135,26 +134,32 @@ def set_aside_as_csv(
 
 
 def _masked(kind: Kind, text: str) -> str:
-    """The CSV with the personal columns masked. A row whose cells do not fit its header is masked whole."""
+    """The CSV with personal cells masked, and those of columns that nobody knows. A row with too few or too many
+    cells is masked whole but for its first: behind it cells may have moved.
+    """
     read = list(csv.reader(io.StringIO(text, newline="")))
     if not read or kind not in ("loans", "contacts"):
         return text
-    personal = {
-        place: name for name, place in understand(kind, read[0]).positions.items() if name in _PERSONAL
-    }
+    header = read[0]
+    names: dict[int, str | None] = {at: name for name, at in understand(kind, header).positions.items()}
+    ours = {at for at, name in enumerate(header) if name in SET_ASIDE_COLUMNS}
+    code_at = header.index("set_aside_code")
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(read[0])
+    writer.writerow(header)
     for cells in read[1:]:
-        writer.writerow(
-            [mask(personal[at], cell) if at in personal else cell for at, cell in enumerate(cells)]
-        )
+        known = {0: names.get(0)} if cells[code_at] == _MOVED else names
+        writer.writerow([cell if at in ours else _shown(known.get(at), cell) for at, cell in enumerate(cells)])
     return out.getvalue()
+
+
+def _shown(name: str | None, cell: str) -> str:
+    if name is None:
+        return "***" if cell else ""
+    return mask(name, cell) if name in _PERSONAL else cell
 
 
 def _known(found: Run | None, run_id: int) -> Run:
     if found is None:
-        raise CallerError(
-            "unknown_run", f"没有编号为{run_id}的导入", f"there is no run {run_id}", run_id=run_id
-        )
+        raise CallerError("unknown_run", f"没有编号为{run_id}的导入", f"there is no run {run_id}", run_id=run_id)
     return found

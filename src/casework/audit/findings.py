@@ -108,9 +108,7 @@ class Report:
     findings_in_all: int = 0
     doubts: list[Finding] = field(default_factory=list)
 
-    def find(
-        self, code: str, stream: str | None = None, stream_seq: int | None = None, /, **detail: Any
-    ) -> None:
+    def find(self, code: str, stream: str | None = None, stream_seq: int | None = None, /, **detail: Any) -> None:
         """Note a finding; beyond `KEPT` only its number."""
         self.findings_in_all += 1
         if len(self.findings) < KEPT:

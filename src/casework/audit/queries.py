@@ -91,13 +91,7 @@ def find_entry(conn: Connection, entry_id: str) -> EntryLine:
     """One entry by its id, such as `case:7:3`; CallerError `unknown_entry`."""
     stream, _, number = entry_id.rpartition(":")
     row = None
-    if (
-        number.isascii()
-        and number.isdecimal()
-        and len(number) <= 18
-        and len(stream) <= 80
-        and stream.isprintable()
-    ):
+    if number.isascii() and number.isdecimal() and len(number) <= 18 and len(stream) <= 80 and stream.isprintable():
         place = (entries.c.stream == stream, entries.c.stream_seq == int(number))
         columns = (
             entries.c.stream,

@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from casework.database import UtcDateTime
 
-_INSTANT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-_DAY = "YYYY-MM-DD"
+# As literals: a select by keys takes no parameters but the keys.
+_INSTANT: sa.ColumnElement[str] = sa.literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
+_DAY: sa.ColumnElement[str] = sa.literal_column("'YYYY-MM-DD'")
+_UTC: sa.ColumnElement[str] = sa.literal_column("'UTC'")
 
 
 @lru_cache(maxsize=32)
@@ -27,5 +29,5 @@ def _raw(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
     if dialect == "sqlite" or isinstance(kind, (sa.LargeBinary, sa.Boolean)):
         return sa.type_coerce(column, sa.types.NullType()).label(column.name)
     if isinstance(kind, UtcDateTime):
-        return sa.func.to_char(sa.func.timezone("UTC", column), _INSTANT).label(column.name)
+        return sa.func.to_char(sa.func.timezone(_UTC, column), _INSTANT).label(column.name)
     return sa.func.to_char(column, _DAY).label(column.name)

@@ -102,10 +102,9 @@ class Trail:
 
     def write(self, conn: Connection) -> None:
         """Store what was added: entries, their place in the unsealed queue, openings."""
-        ids = rows.next_ids(conn, "entries_id_seq", entries, len(self._entries))
-        stored = [(entry, *values) for entry, values in zip(ids, self._entries, strict=True)]
-        rows.insert_many(conn, entries, stored, ENTRY_COLUMNS)
-        rows.insert_many(conn, unsealed, [(entry,) for entry in ids], ("entry",))
+        rows.insert_queued(
+            conn, entries, self._entries, ENTRY_COLUMNS[1:], queue=unsealed, sequence_name="entries_id_seq"
+        )
         rows.insert_many(conn, openings, self._openings, _OPENING_COLUMNS)
         self._entries, self._openings = [], []
 

@@ -58,8 +58,5 @@ def detail_of(found: Case, chart: Chart, today: date) -> CaseDetail:
         "deadline_en": state.deadline_en, "days_past_due": found.days_past_due(today), "business_date": today,
         "audit_head": found.audit_head.hex(),
     }  # fmt: skip
-    values = {
-        name: beside[name] if name in beside else getattr(found, name)
-        for name in CaseDetail.__struct_fields__
-    }
+    values = {name: beside[name] if name in beside else getattr(found, name) for name in CaseDetail.__struct_fields__}
     return CaseDetail(**values)

@@ -105,9 +105,7 @@ def settle(now: Situation, params: Params) -> None:
 @effect()
 def unsettle(now: Situation, _: Params) -> None:
     facts = now.facts
-    facts.settled_from = facts.settled_on = facts.settled_as = facts.settlement_since = (
-        facts.reversed_paid_on
-    ) = None
+    facts.settled_from = facts.settled_on = facts.settled_as = facts.settlement_since = facts.reversed_paid_on = None
 
 
 @effect(params={"closed_as": "text"})

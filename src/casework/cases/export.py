@@ -55,17 +55,13 @@ def cases_csv(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool)
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([getattr(column, lang) for column in _COLUMNS])
     for line in lines:
-        writer.writerow(
-            [_text(column.field, getattr(line, column.field), chart, lang) for column in _COLUMNS]
-        )
+        writer.writerow([_text(column.field, getattr(line, column.field), chart, lang) for column in _COLUMNS])
     if cut:
         writer.writerow([cut_note(lang)])
     return out.getvalue().encode("utf-8-sig")
 
 
-def cases_xlsx(
-    lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool, notes: Mapping[str, str]
-) -> bytes:
+def cases_xlsx(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool, notes: Mapping[str, str]) -> bytes:
     """A workbook: the cases, and a sheet of notes (filter, sort, time); one row in memory at a time."""
     out = io.BytesIO()
     # Texts stay texts: a cell that begins with "=" must not become a formula.

@@ -30,10 +30,11 @@ class Gathered:
 def gather(conn: Connection, commands: Sequence[Command], *, lock: rows.Lock) -> Gathered:
     """Lock and read what `commands` are about. A case that is missing was not found, or (`skip`) is held elsewhere."""
     wanted = {command.case_id for command in commands if not isinstance(command, Open)}
-    found = {
-        row[0]: from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", sorted(wanted), lock=lock)
-    }
-    dates = {row.institution: row.business_date for row in conn.execute(sa.select(institutions))}
+    with rows.together(conn):
+        found_rows = rows.ask_by_keys(conn, CASE_ROWS, "id", sorted(wanted), lock=lock)
+        date_rows = rows.ask_all(conn, institutions)
+        found = {row[0]: from_row(row) for row in found_rows()}
+        dates: dict[str, date] = dict(date_rows())
     gathered = Gathered(found, dates)
     openings = [command for command in commands if isinstance(command, Open)]
     loans = {str(command.loan["loan_id"]) for command in openings}

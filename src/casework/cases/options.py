@@ -147,9 +147,7 @@ class DryRun(msgspec.Struct):
 # ── one case ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def options_of_case(
-    conn: Connection, branch: Branch, dates: BusinessDates, case: Case, actor: Actor
-) -> CaseOptions:
+def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case: Case, actor: Actor) -> CaseOptions:
     """Every event of the chart and every kind of fact, for this case, actor and business date."""
     chart = branch.rulebook.chart
     today = dates.of(case.institution)
@@ -161,9 +159,7 @@ def options_of_case(
                   tuple(sorted(kind.posts)), kind.rules)
         for kind in chart.facts.values()
     ]  # fmt: skip
-    return CaseOptions(
-        case.id, case.version, case.state, today, chart.title, situation.policy.name, offers, facts
-    )
+    return CaseOptions(case.id, case.version, case.state, today, chart.title, situation.policy.name, offers, facts)
 
 
 def _situation(case: Case, branch: Branch, today: date, actor: Actor, newer: Mapping[int, int]) -> Situation:
@@ -195,9 +191,7 @@ def _event_offer(chart: Chart, option: Option) -> EventOffer:
 
 def reason_offer(reason: Reason) -> ReasonOffer:
     """A reason in its wire form."""
-    return ReasonOffer(
-        reason.code, reason.rules, reason.saw, reason.needs, reason.zh, reason.en, reason.opens_on
-    )
+    return ReasonOffer(reason.code, reason.rules, reason.saw, reason.needs, reason.zh, reason.en, reason.opens_on)
 
 
 def fields_of(fields: Mapping[str, Field], chart: Chart) -> list[FieldOffer]:
@@ -316,12 +310,8 @@ def _count(result: DryRun, chart: Chart, situation: Situation, actor: Actor) -> 
             codes.append("wrong_state")
         else:
             # The texts of ten thousand cases' reasons would never be read: verdicts are enough.
-            unmet = [
-                (use.guard.name, verdict) for use in arc.guards if not (verdict := use.verdict(situation)).met
-            ]
-            totals.opens_later += not codes and _opens_later(
-                arc, [verdict for _, verdict in unmet], situation
-            )
+            unmet = [(use.guard.name, verdict) for use in arc.guards if not (verdict := use.verdict(situation)).met]
+            totals.opens_later += not codes and _opens_later(arc, [verdict for _, verdict in unmet], situation)
             codes += [name for name, _ in unmet]
         totals.allowed += not codes
         totals.refused += bool(codes)

@@ -188,9 +188,7 @@ class _Listing:
             conditions.append(self._after(keys, place))
 
         def ordered(*whose: sa.ColumnElement[bool]) -> sa.Select[Any]:
-            return (
-                sa.select(*_LINES).where(*conditions, *whose).order_by(*map(self._order, keys)).limit(limit)
-            )
+            return sa.select(*_LINES).where(*conditions, *whose).order_by(*map(self._order, keys)).limit(limit)
 
         if self.worked_by is None:
             return ordered()
@@ -259,9 +257,7 @@ def find_case(conn: Connection, case_id: int) -> Case:
     if 0 < case_id <= MAX_ID:
         row = conn.execute(CASE_ROWS.where(cases.c.id == case_id)).one_or_none()
     if row is None:
-        raise CallerError(
-            "unknown_case", f"没有编号为{case_id}的案件", f"there is no case {case_id}", case_id=case_id
-        )
+        raise CallerError("unknown_case", f"没有编号为{case_id}的案件", f"there is no case {case_id}", case_id=case_id)
     return from_row(row)
 
 

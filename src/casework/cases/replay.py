@@ -199,9 +199,7 @@ class CaseReplay:
     def _step(self, judge: _Judge, case: Case) -> None:
         entry, name = judge.entry, judge.entry.event.removeprefix(fold.STEP)
         self._report.replayed_steps += 1
-        verdict = decide(
-            judge.chart, name, case.state, judge.situation(case), frozenset({entry.data["post"]})
-        )
+        verdict = decide(judge.chart, name, case.state, judge.situation(case), frozenset({entry.data["post"]}))
         if not isinstance(verdict, Step):
             self._stop("step_not_allowed", entry, reasons=_codes(verdict))
         elif verdict.to != entry.to:
@@ -248,9 +246,7 @@ class CaseReplay:
     def _flush(self) -> None:
         numbers = {folded.stream: _number(folded.stream) for folded in self._pending}
         wanted = [number for number in numbers.values() if number is not None]
-        found = {
-            row[_ID_AT]: tuple(row) for row in rows.select_by_keys(self._conn, self._select, "id", wanted)
-        }
+        found = {row[_ID_AT]: tuple(row) for row in rows.select_by_keys(self._conn, self._select, "id", wanted)}
         self._met += len(found)
         for folded in self._pending:
             number = numbers[folded.stream]

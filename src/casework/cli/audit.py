@@ -71,9 +71,7 @@ def _verify() -> Report:
             check_schema(conn)
             check_keys(conn, keys)
             with _progress(conn) as told_so_far:
-                return verify_and_replay(
-                    conn, keys.mac, Vault(keys.personal, keys.blind), progress=told_so_far
-                )
+                return verify_and_replay(conn, keys.mac, Vault(keys.personal, keys.blind), progress=told_so_far)
     finally:
         engine.dispose()
 
@@ -150,9 +148,7 @@ def _print_report(report: Report) -> None:
             )  # fmt: skip
         console.print(table)
     if report.findings_in_all > min(len(report.findings), _SHOWN):
-        console.print(
-            f"{report.findings_in_all:,} findings in all; --json has the first {len(report.findings):,}"
-        )
+        console.print(f"{report.findings_in_all:,} findings in all; --json has the first {len(report.findings):,}")
 
 
 @cli.command()
@@ -172,9 +168,7 @@ def show(case_or_stream: str, json_: bool) -> None:
         wanted = sa.select(entries.c.body).where(entries.c.stream == stream).order_by(entries.c.stream_seq)
         bodies = [bytes(body) for body in conn.execute(wanted).scalars()]
         if not bodies:
-            raise CallerError(
-                "unknown_stream", f"没有流 {stream}", f"there is no stream {stream}", stream=stream
-            )
+            raise CallerError("unknown_stream", f"没有流 {stream}", f"there is no stream {stream}", stream=stream)
         if json_:
             print_json([msgspec.Raw(body) for body in bodies])
             return
@@ -262,9 +256,7 @@ def _row_of(conn: Connection, entry_id: str) -> tuple[Any, Any]:
         sa.select(entries).where(entries.c.stream == stream, at.in_([int(seq) - 1, int(seq)])).order_by(at)
     ).all()
     if not found or found[-1].stream_seq != int(seq):
-        raise CallerError(
-            "unknown_entry", f"没有分录 {entry_id}", f"there is no entry {entry_id}", entry_id=entry_id
-        )
+        raise CallerError("unknown_entry", f"没有分录 {entry_id}", f"there is no entry {entry_id}", entry_id=entry_id)
     return found[-1], bytes(found[0].leaf_hash) if len(found) == 2 else None
 
 

@@ -83,9 +83,7 @@ def list_(
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         dates = BusinessDates(conn, open_.branch)
         if every:
-            found = [
-                line for lines in walk_cases(conn, dates, wanted, sort=sort, at_most=_ALL) for line in lines
-            ]
+            found = [line for lines in walk_cases(conn, dates, wanted, sort=sort, at_most=_ALL) for line in lines]
             page = CasePage(found, None)
         else:
             page = page_of_cases(conn, dates, wanted, sort=sort, limit=limit, cursor=cursor)
@@ -98,9 +96,7 @@ def list_(
 @cli.command()
 @click.argument("case_id", type=int, required=False)
 @click.option("--loan", "loan_id", metavar="LOAN_ID", help="The live case of this loan, or its last.")
-@click.option(
-    "--entries", type=click.IntRange(1, 200), default=50, show_default=True, help="Newest entries shown."
-)
+@click.option("--entries", type=click.IntRange(1, 200), default=50, show_default=True, help="Newest entries shown.")
 @as_json
 @as_staff
 def show(case_id: int | None, loan_id: str | None, entries: int, json_: bool, staff_no: str | None) -> None:
@@ -181,9 +177,7 @@ def advance_(
         spec = open_.branch.rulebook.chart.events.get(event)
         data = _given(spec.fields if spec else {}, pairs, data_json)
         actor = _actor(conn, staff_no)
-        code = _do(
-            conn, open_, Fire(actor=actor, case_id=case_id, event=event, data=data, version=version), json_
-        )
+        code = _do(conn, open_, Fire(actor=actor, case_id=case_id, event=event, data=data, version=version), json_)
     raise SystemExit(code)
 
 

@@ -92,9 +92,7 @@ def options(offers: CaseOptions) -> None:
 
 
 def _reasons(offer: EventOffer) -> list[str]:
-    return [
-        f"{reason.code} ({' '.join(reason.rules)}): {reason.zh} / {reason.en}" for reason in offer.reasons
-    ]
+    return [f"{reason.code} ({' '.join(reason.rules)}): {reason.zh} / {reason.en}" for reason in offer.reasons]
 
 
 def done(outcome: Done, chart: Chart) -> None:

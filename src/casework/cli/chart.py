@@ -30,7 +30,7 @@ def cli() -> None:
       casework chart check
       casework chart show --state lost_contact
       casework chart draw --format svg -o overdue_loan.svg
-    """  # noqa: D301  (click reads the backspace)
+    """
 
 
 @cli.command()
@@ -46,7 +46,7 @@ def check(place: Path | None, json_: bool) -> None:
     Examples:
       casework chart check
       casework chart check statecharts/overdue_loan.toml
-    """  # noqa: D301  (click reads the backspace)
+    """
     folder = Settings.from_environment().statecharts
     place = place or folder
     home = place if place.is_dir() else place.parent if (place.parent / "policy").is_dir() else folder
@@ -93,7 +93,7 @@ def draw(name: str, form: str, lang: str, output: Path | None) -> None:
     Examples:
       casework chart draw
       casework chart draw --format svg --lang en -o overdue_loan.svg
-    """  # noqa: D301  (click reads the backspace)
+    """
     with told():
         chart, _ = _loaded(name)
         text = mermaid(chart, lang) if form == "mermaid" else svg(chart, lang)
@@ -104,9 +104,7 @@ def draw(name: str, form: str, lang: str, output: Path | None) -> None:
             output.write_text(text, encoding="utf-8")
         except OSError as error:
             reason = str(error.strerror)
-            raise CallerError(
-                "file_unwritable", f"无法写入文件: {reason}", f"cannot write: {reason}"
-            ) from None
+            raise CallerError("file_unwritable", f"无法写入文件: {reason}", f"cannot write: {reason}") from None
 
 
 @cli.command()
@@ -114,9 +112,7 @@ def draw(name: str, form: str, lang: str, output: Path | None) -> None:
 @click.option("--event", metavar="EVENT", help="Only this event, with its data and guards in full.")
 @click.option("--state", metavar="STATE", help="Only what can happen in this state.")
 @click.option("--policy", "policy_", is_flag=True, help="The branch's figures in force, with their sources.")
-@click.option(
-    "--on", type=click.DateTime(["%Y-%m-%d"]), help="Figures as in force on this day.  [default: latest]"
-)
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="Figures as in force on this day.  [default: latest]")
 @_lang
 @as_json
 def show(  # noqa: PLR0917  (click passes them by name)
@@ -130,7 +126,7 @@ def show(  # noqa: PLR0917  (click passes them by name)
       casework chart show --event mark_lost
       casework chart show --state settled --lang en
       casework chart show --policy --json
-    """  # noqa: D301  (click reads the backspace)
+    """
     with told():
         chart, policies = _loaded(name)
         policy = policies.at(on.date()) if on else policies.all[-1]
@@ -168,16 +164,12 @@ _WHAT = {"event": "事件", "state": "状态", "chart": "状态图"}
 
 
 def _show_chart(chart: Chart, document: dict[str, Any], lang: str) -> None:
-    console.print(
-        f"[bold]{document[lang]}[/bold]  {document['title']}", f"[dim]sha256 {chart.digest}[/dim]", sep="\n"
-    )
+    console.print(f"[bold]{document[lang]}[/bold]  {document['title']}", f"[dim]sha256 {chart.digest}[/dim]", sep="\n")
     for event in document["events"]:
         console.print()
         _show_heading(event, lang)
         for ways, guards in _ways(event).items():
-            console.print(
-                f"  {ways}", *[f"[dim]·[/dim] {guard}" for guard in guards], sep="\n    ", soft_wrap=True
-            )
+            console.print(f"  {ways}", *[f"[dim]·[/dim] {guard}" for guard in guards], sep="\n    ", soft_wrap=True)
 
 
 def _ways(event: dict[str, Any]) -> dict[str, list[str]]:
@@ -191,9 +183,7 @@ def _ways(event: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _show_heading(event: dict[str, Any], lang: str) -> None:
-    console.print(
-        f"[bold]{event['event']}[/bold]  {event[lang]}  [dim]rules {', '.join(event['rules'])}[/dim]"
-    )
+    console.print(f"[bold]{event['event']}[/bold]  {event[lang]}  [dim]rules {', '.join(event['rules'])}[/dim]")
     console.print(f"  [dim]posts:[/dim] {', '.join(event['posts'])}")
 
 
@@ -202,9 +192,7 @@ def _show_event(document: dict[str, Any], lang: str) -> None:
     for field in document["data"]:
         codes = ", ".join(f"{code} ({words[lang]})" for code, words in field["one_of"].items())
         needed = ", optional" if field["optional"] else ""
-        console.print(
-            f"  [dim]data:[/dim] {field['field']}: {field['type']}{needed}, {field[lang]}", soft_wrap=True
-        )
+        console.print(f"  [dim]data:[/dim] {field['field']}: {field['type']}{needed}, {field[lang]}", soft_wrap=True)
         if codes:
             console.print(f"        {codes}", soft_wrap=True)
     for arc in document["arcs"]:
@@ -224,17 +212,13 @@ def _ends(arc: dict[str, Any]) -> str:
 
 def _show_policy(policy: Policy) -> None:
     document = policy_json(policy)
-    console.print(
-        f"[bold]policy {document['policy']}[/bold]", f"[dim]sha256 {document['digest']}[/dim]", sep="\n"
-    )
+    console.print(f"[bold]policy {document['policy']}[/bold]", f"[dim]sha256 {document['digest']}[/dim]", sep="\n")
     table = Table("figure", "value", "why", show_lines=False)
     for column in table.columns:
         column.overflow = "fold"
     table.columns[0].no_wrap = True
     for figure in document["figures"]:
-        value = (
-            "[dim]empty[/dim]" if figure["value"] is None else f"{_value(figure['value'])} {figure['unit']}"
-        )
+        value = "[dim]empty[/dim]" if figure["value"] is None else f"{_value(figure['value'])} {figure['unit']}"
         why = [", ".join(figure["rules"]), figure["source"], figure["empty_because"]]
         mark = f" ({figure['mark']})" if figure["mark"] else ""
         table.add_row(figure["figure"], value, "; ".join(filter(None, why)) + mark)

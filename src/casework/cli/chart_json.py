@@ -66,8 +66,7 @@ def _uses(uses: Iterable[GuardUse], policy: Policy) -> list[dict[str, Any]]:
 def guard_text(use: dict[str, Any]) -> str:
     """A guard and its figures on one line."""
     values = (
-        f"{name}={', '.join(value) if isinstance(value, list) else value}"
-        for name, value in use["params"].items()
+        f"{name}={', '.join(value) if isinstance(value, list) else value}" for name, value in use["params"].items()
     )
     params = "; ".join(values)
     return f"{use['guard']}({params})" if params else str(use["guard"])

@@ -249,6 +249,7 @@ def _show_ways(settings: Settings, told_of: Told) -> None:
     )
     lines = (
         f"  export CASEWORK_DATABASE_URL={url}",
+        f"  casework feed import {told_of.next_feed}   # the day after",
         f"  casework case options {told_of.cases[_SHOWN_OF][0]} --as {collector}",
         f"  make serve   # then, as phone collector {collector}:",
         f"  curl -H 'Authorization: Bearer {token}' http://127.0.0.1:8000/cases?state=lost_contact",

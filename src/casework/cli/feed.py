@@ -1,5 +1,6 @@
 """`casework feed`: import a folder, list the runs, see what was set aside."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +142,20 @@ def set_aside_(run_id: int, kind: str | None, output: Path | None) -> None:
         if output is not None:
             if kind is None:
                 raise click.UsageError("-o needs --kind: files have different columns")
-            output.write_text(aside_csv(conn, branch.branch.vault, run_id, kind), encoding="utf-8-sig", newline="")
+            _write_private(output, aside_csv(conn, branch.branch.vault, run_id, kind))
     table = Table("file", "line", "column", "code", "reason")
     for row in found:
         table.add_row(row.kind, str(row.line), row.column, row.code, row.text)
     console.print(table)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Cells are personal data: a new file that only its owner reads; one that is there is refused."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise click.UsageError(f"{path} exists already") from None
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from None
+    with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
+        file.write(text)

@@ -41,9 +41,9 @@ def cli(host: str | None, port: int | None, workers: int, *, demo: bool) -> None
 def _environment(*, demo: bool) -> dict[str, str]:
     """The environment, with the demo's database where that is asked for; the workers see the same."""
     if demo:
-        from casework.demo import place
+        from casework.demo.place import environment
 
-        os.environ.update(place.environment())
+        os.environ.update(environment())
     return dict(os.environ)
 
 

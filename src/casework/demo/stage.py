@@ -32,9 +32,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class Told:
-    """What came of it: the cases of each journey, by its name; tokens by post."""
+    """What came of it: the cases of each journey, by its name; tokens by post; the feed of the day after."""
 
     cases: dict[str, list[int]] = field(default_factory=dict)
+    next_feed: Path = Path()  # not imported: for whoever looks at the demo
     tokens: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)  # post: staff number, token
 
 
@@ -45,7 +46,7 @@ def perform(
     told = Told()
     cast = _hire(started, seed, told)
     progress("generating", 0, 1)
-    folders = generate(folder, seed=seed, loans=loans_number, days=days)
+    *folders, told.next_feed = generate(folder, seed=seed, loans=loans_number, days=days + 1)
     progress("generating", 1, 1)
     acts = {days * 2 // 5, days * 2 // 3, days - 1}  # the feed goes on about what the earlier ones did
     stage = _Stage(started, cast, told)
@@ -74,9 +75,7 @@ def _hire(started: Started, seed: int, told: Told) -> dict[str, list[Actor]]:
                 team=member.team,
                 region=member.region,
             )
-            cast.setdefault(member.post, []).append(
-                Actor(member.staff_no, "staff", "cli", frozenset({member.post}))
-            )
+            cast.setdefault(member.post, []).append(Actor(member.staff_no, "staff", "cli", frozenset({member.post})))
         for post in ("phone_collector", "auditor"):
             staff_no = cast[post][0].id
             told.tokens[post] = staff_no, tokens.issue(conn, trail, system("cli"), staff_no=staff_no)
@@ -208,7 +207,8 @@ def _candidates(conn: Connection, journey: Journey, today: date, taken: set[int]
     chosen = 0
     for case in _read(conn, [case_id for case_id in conn.execute(fresh).scalars() if case_id not in taken]):
         fits = journey.lowest_dpd <= case.days_past_due(today) <= journey.highest_dpd
-        if fits and journey.also(case):
+        moved = case.state_since > case.opened_on  # came back from somewhere: days count from there
+        if fits and not moved and journey.also(case):
             yield case
             chosen += 1
             if chosen == journey.many:
@@ -222,5 +222,5 @@ def _read(conn: Connection, ids: list[int]) -> list[Case]:
 def states_reached(started: Started) -> dict[str, int]:
     """How many cases are in each state."""
     with reading(started.engine) as conn:
-        found = conn.execute(sa.select(cases.c.state, sa.func.count()).group_by(cases.c.state))
-        return dict(found.tuples())
+        counted = sa.select(cases.c.state, sa.func.count().label("number")).group_by(cases.c.state)
+        return {row.state: row.number for row in conn.execute(counted)}

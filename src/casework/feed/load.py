@@ -40,7 +40,7 @@ from casework.feed.folder import Delivery, Sheet, read_folder
 from casework.feed.reconcile import Reconciliation, Snapshot, pack, reconcile, unknown_borrowers, unknown_loans
 from casework.feed.row import RepaymentRow
 from casework.feed.tables import set_aside, snapshots
-from casework.staff.actor import Actor
+from casework.staff.actor import Actor, system
 from casework.statechart.policy import Policy
 
 Progress = Callable[[str, int, int], None]
@@ -299,8 +299,10 @@ class _Import:
         fresh = {row.loan_id for row in found.opened}
         measured = [row for row in measured if row.loan_id not in fresh]
         touched = {row.loan_id for row in (*found.opened, *measured, *found.gone)} | {row.loan_id for row in payments}
+        # What the feed reports the service does itself; who had it imported is in the run and its entry. So a manager
+        # who imported a day may still cancel what was opened in error (he is not the opener).
         changes = Changes(
-            conn, self.branch, self.request.actor, self.run_id, delivery.as_of, self.policy, owners(conn),
+            conn, self.branch, system("feed"), self.run_id, delivery.as_of, self.policy, owners(conn),
             lambda done, total: self.progress("cases", done, total),
         )  # fmt: skip
         loans, known = self._booked(touched), changes.known(touched)

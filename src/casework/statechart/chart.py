@@ -40,9 +40,7 @@ class GuardUse:
         """The parameters with `@key` replaced by the policy's figure."""
         known = self._resolved.get(policy.digest)
         if known is None:
-            known = {
-                name: policy.figure(raw[1:]) if is_figure(raw) else raw for name, raw in self.params.items()
-            }
+            known = {name: policy.figure(raw[1:]) if is_figure(raw) else raw for name, raw in self.params.items()}
             self._resolved[policy.digest] = known
         return known
 
@@ -61,8 +59,7 @@ class EffectUse:
     def apply(self, situation: Any) -> None:
         """Change the facts of the situation's subject."""
         params = {
-            name: situation.policy.figure(raw[1:]) if is_figure(raw) else raw
-            for name, raw in self.params.items()
+            name: situation.policy.figure(raw[1:]) if is_figure(raw) else raw for name, raw in self.params.items()
         }
         self.effect.apply(situation, params)
 
@@ -207,9 +204,7 @@ class Chart:
         for event in self.events.values():
             for arc in event.arcs.values():
                 for branch in arc.branches:
-                    machine.add_transition(
-                        event.name, arc.source, branch.to, conditions=[_condition(arc, branch)]
-                    )
+                    machine.add_transition(event.name, arc.source, branch.to, conditions=[_condition(arc, branch)])
         return machine
 
     def recorded_by(self, kind: FactKind, given: Mapping[str, Any]) -> frozenset[str]:
@@ -248,9 +243,7 @@ def parse_chart(text: bytes, registry: Registry, policies: Policies, *, file: st
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested without end
         raise RulesBroken([f"{file}: {error}"]) from None
     faults: list[str] = []
-    chart = read_chart(
-        document, registry, policies, faults, text=text, digest=hashlib.sha256(text).hexdigest()
-    )
+    chart = read_chart(document, registry, policies, faults, text=text, digest=hashlib.sha256(text).hexdigest())
     if chart is not None and not faults:
         faults = law_faults(chart, registry, policies, document.get("laws", []))
     if faults or chart is None:

@@ -62,9 +62,7 @@ class Option:
     opens_on: date | None
 
 
-def decide(
-    chart: Chart, event: str, state: str, situation: Situation, posts: frozenset[str]
-) -> Step | Refusal:
+def decide(chart: Chart, event: str, state: str, situation: Situation, posts: frozenset[str]) -> Step | Refusal:
     """Decide `event` in `state` for somebody with `posts`; KeyError for an event the chart does not know."""
     spec = chart.events[event]
     if not spec.posts & posts:
@@ -127,9 +125,7 @@ def unmet(uses: Iterable[GuardUse], situation: Situation) -> tuple[Reason, ...]:
         if not verdict.met:
             facts = {**verdict.saw, **verdict.needs}
             zh, en = tell(use.zh, facts, use.words, "zh"), tell(use.en, facts, use.words, "en")
-            reasons.append(
-                Reason(use.guard.name, use.rules, verdict.saw, verdict.needs, zh, en, verdict.opens_on)
-            )
+            reasons.append(Reason(use.guard.name, use.rules, verdict.saw, verdict.needs, zh, en, verdict.opens_on))
     return tuple(reasons)
 
 

@@ -25,9 +25,7 @@ from casework.statechart.layout import (
 )
 from casework.statechart.outline import label, openings
 
-_FONT = (
-    "'Noto Sans CJK SC','Source Han Sans SC','PingFang SC','Microsoft YaHei','WenQuanYi Micro Hei',sans-serif"
-)
+_FONT = "'Noto Sans CJK SC','Source Han Sans SC','PingFang SC','Microsoft YaHei','WenQuanYi Micro Hei',sans-serif"
 _INK, _PALE, _LINE = "#0f172a", "#64748b", "#e2e8f0"
 _STYLE = f"""<style>
 .line{{fill:none;stroke-width:1.6}}
@@ -87,9 +85,7 @@ def _trunk(target: Box, ports: list[tuple[Box, Port]], sign: int, lane: float) -
     far_box, far = max(ports, key=lambda one: abs(one[1].y - end))
     down = 8 if far.y < end else -8
     inward = -8 * sign
-    turn_in = (
-        f"M{far_box.edge(sign):g} {far.y:g}H{lane + inward:g}Q{lane:g} {far.y:g} {lane:g} {far.y + down:g}"
-    )
+    turn_in = f"M{far_box.edge(sign):g} {far.y:g}H{lane + inward:g}Q{lane:g} {far.y:g} {lane:g} {far.y + down:g}"
     turn_out = f"V{end - down:g}Q{lane:g} {end:g} {lane + inward:g} {end:g}H{x + sign * 9:g}"
     yield f'<path d="{turn_in}{turn_out}" class="line" stroke="{target.colour}"/>'
     yield f'<path d="M{x:g} {end:g}l{sign * 10} -5v10z" fill="{target.colour}"/>'

@@ -66,9 +66,7 @@ def take(
         raw = given.get(name)
         if raw is None:
             if not field.optional:
-                faults.append(
-                    DataFault(name, "missing", f"缺少{field.zh}", f"{field.en} is required", field.rules)
-                )
+                faults.append(DataFault(name, "missing", f"缺少{field.zh}", f"{field.en} is required", field.rules))
             continue
         try:
             value = _typed(field, raw)
@@ -76,9 +74,7 @@ def take(
                 _check_day(field, value, today, latest)
                 value = value.isoformat()
         except ValueError as error:
-            faults.append(
-                DataFault(name, "malformed", f"{field.zh}格式不正确", f"{field.en}: {error}", field.rules)
-            )
+            faults.append(DataFault(name, "malformed", f"{field.zh}格式不正确", f"{field.en}: {error}", field.rules))
             continue
         if field.type == "text":
             texts[name] = value

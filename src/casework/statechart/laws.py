@@ -9,9 +9,7 @@ from casework.statechart.policy import Policies, Policy
 from casework.statechart.registry import Registry
 
 
-def law_faults(
-    chart: Chart, registry: Registry, policies: Policies, laws: list[Mapping[str, Any]]
-) -> list[str]:
+def law_faults(chart: Chart, registry: Registry, policies: Policies, laws: list[Mapping[str, Any]]) -> list[str]:
     """Every broken law of `chart`, as `key: reason`; an empty list means that it may be used."""
     return [
         *_initial(chart),
@@ -111,9 +109,7 @@ def _cuts(uses: list[GuardUse], policy: Policy) -> list[int]:
 
 
 def _passes(uses: list[GuardUse], days_past_due: int, policy: Policy) -> bool:
-    return all(
-        use.guard.number is not None and use.guard.number(days_past_due, use.resolved(policy)) for use in uses
-    )
+    return all(use.guard.number is not None and use.guard.number(days_past_due, use.resolved(policy)) for use in uses)
 
 
 def _four_eyes(chart: Chart) -> Iterator[str]:

@@ -11,12 +11,13 @@ from unicodedata import east_asian_width
 from casework.statechart.chart import Chart, State
 from casework.statechart.outline import Edge, edges, label, staying
 
-ROW, BOX, PAD, GAP, LANE, MARGIN = 24, 280, 14, 34, 16, 28
+ROW, BOX, PAD, GAP, LANE, MARGIN = 24, 304, 14, 34, 16, 28
 SMALL, WAY = 11.5, 12.5  # sizes of type
 SIDES = (-1, 1)
 FAMILIES = (("#1d4ed8", "#0e7490", "#6d28d9"), ("#b45309", "#be123c", "#a21caf"), ("#4d7c0f", "#0f766e"))
 _CLOSED, _FINAL = ("#78552b", "#15803d", "#475569"), "#334155"
 _TOP = 96
+_OPENERS = "(\uff08\u201c"  # never at its end
 _CLOSERS = ",.;:)\uff0c\uff1b\uff1a\uff09\u3001\u3002\u201d "  # never at the start of a line
 _TEXTS = {"zh": ("期限：", "状态不变：", "、"), "en": ("Deadline: ", "Stays here: ", ", ")}
 
@@ -119,9 +120,7 @@ def _colours(chart: Chart) -> dict[str, str]:
             out[name] = _FINAL
             continue
         groups = sorted((group for group in chart.groups.values() if name in group), key=len)
-        key: frozenset[str] | str = (
-            "closed" if state.closed else groups[0] if groups else frozenset(chart.states)
-        )
+        key: frozenset[str] | str = "closed" if state.closed else groups[0] if groups else frozenset(chart.states)
         if isinstance(key, frozenset) and key not in families:
             families.append(key)
         palette = _CLOSED if isinstance(key, str) else FAMILIES[families.index(key) % len(FAMILIES)]
@@ -193,7 +192,7 @@ def _pieces(text: str) -> Iterable[str]:
         piece += char
         following = text[number + 1 : number + 2]
         wide = east_asian_width(char) in "WF" or (following and east_asian_width(following) in "WF")
-        if (char == " " or wide) and following not in tuple(_CLOSERS):
+        if (char == " " or wide) and char not in _OPENERS and following not in tuple(_CLOSERS):
             yield piece
             piece = ""
     yield piece

@@ -52,9 +52,7 @@ class Policy:
         """The figure at `key`; KeyError if unknown, `RulesBroken` if the branch has left it empty."""
         value = self.figures[key]
         if value is None:
-            raise RulesBroken(
-                [f"policy {self.name}: {key} is empty; the branch must enter it before it can be used"]
-            )
+            raise RulesBroken([f"policy {self.name}: {key} is empty; the branch must enter it before it can be used"])
         return value
 
     @cached_property
@@ -109,9 +107,7 @@ def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
         for key, entry in entries.items()
     }
     faults += [f"policy {name}: {fault}" for fault in _law_faults(figures, law)]
-    faults += [
-        f"policy {name}: buckets.bands: {fault}" for fault in _bucket_faults(figures.get("buckets.bands"))
-    ]
+    faults += [f"policy {name}: buckets.bands: {fault}" for fault in _bucket_faults(figures.get("buckets.bands"))]
     if faults:
         raise RulesBroken(faults)
     return Policy(effective_on, figures, text, hashlib.sha256(text).hexdigest())

@@ -105,9 +105,7 @@ class _Reader:
             if raw[1:] not in policy.figures:
                 self.fault(where, f"policy {policy.name} has no figure {raw[1:]}")
             elif policy.figures[raw[1:]] is None:
-                self.fault(
-                    where, f"policy {policy.name} leaves {raw[1:]} empty; the branch must enter it first"
-                )
+                self.fault(where, f"policy {policy.name} leaves {raw[1:]} empty; the branch must enter it first")
             else:
                 values.append(policy.figures[raw[1:]])
         return values

@@ -78,9 +78,7 @@ class Registry:
 
         return register
 
-    def effect(
-        self, *, params: Mapping[str, ParamKind] | None = None
-    ) -> Callable[[EffectFunction], EffectFunction]:
+    def effect(self, *, params: Mapping[str, ParamKind] | None = None) -> Callable[[EffectFunction], EffectFunction]:
         """Register an effect under its function's name."""
 
         def register(function: EffectFunction) -> EffectFunction:

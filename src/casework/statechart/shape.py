@@ -99,9 +99,7 @@ def each(item: Shape) -> Shape:
     return check
 
 
-def table(
-    needs: Mapping[str, Shape], may: Mapping[str, Shape] | None = None, *, rest: Shape | None = None
-) -> Shape:
+def table(needs: Mapping[str, Shape], may: Mapping[str, Shape] | None = None, *, rest: Shape | None = None) -> Shape:
     """A table with the keys of `needs`, perhaps those of `may`; others are unknown, or as `rest` says."""
     known = {**needs, **(may or {})}
 

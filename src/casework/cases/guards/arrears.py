@@ -18,9 +18,7 @@ guard = REGISTRY.guard
 def dpd_at_least(now: Situation, params: Params) -> Verdict:
     due, days = now.case.oldest_due_date, params["days"]
     opens_on = due + timedelta(days=days) if due else None
-    return Verdict(
-        now.days_past_due >= days, {"days_past_due": now.days_past_due}, {"days_at_least": days}, opens_on
-    )
+    return Verdict(now.days_past_due >= days, {"days_past_due": now.days_past_due}, {"days_at_least": days}, opens_on)
 
 
 @guard(
@@ -67,6 +65,4 @@ def non_performing(now: Situation, params: Params) -> Verdict:
 @guard(params={"cut_off": "text"}, facts=("npl_since", "cut_off"))
 def npl_before(now: Situation, params: Params) -> Verdict:
     since, cut_off = now.facts.npl_since, date.fromisoformat(params["cut_off"])
-    return Verdict(
-        since is not None and since <= cut_off, {"npl_since": shown(since)}, {"cut_off": params["cut_off"]}
-    )
+    return Verdict(since is not None and since <= cut_off, {"npl_since": shown(since)}, {"cut_off": params["cut_off"]})

@@ -46,9 +46,7 @@ def no_newer_case(now: Situation, _: Params) -> Verdict:
 @guard(params={"state": "text"}, facts=("settled_from",))
 def settled_from(now: Situation, params: Params) -> Verdict:
     met = now.facts.settled_from == params["state"]
-    return Verdict(
-        met, {"settled_from": now.facts.settled_from or NONE}, {"settled_from_required": params["state"]}
-    )
+    return Verdict(met, {"settled_from": now.facts.settled_from or NONE}, {"settled_from_required": params["state"]})
 
 
 @guard(params={"days": "int"}, facts=("settled_on", "days_required"))

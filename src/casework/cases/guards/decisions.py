@@ -62,9 +62,7 @@ def matter_open(now: Situation, _: Params) -> Verdict:
 @guard(facts=("proposed_by",))
 def no_write_off_proposal(now: Situation, _: Params) -> Verdict:
     proposal = now.facts.proposal
-    return Verdict(
-        proposal is None, {"proposed_by": proposal.by if proposal else NONE}, {"proposals_at_most": 0}
-    )
+    return Verdict(proposal is None, {"proposed_by": proposal.by if proposal else NONE}, {"proposals_at_most": 0})
 
 
 @guard(facts=())

@@ -1,7 +1,8 @@
 """Guards on placing a case with an agency (3, X10 to X15)."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
+from casework.cases.case import Placement
 from casework.cases.guards.shown import NONE, shown
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
@@ -44,20 +45,27 @@ def agency_fit(now: Situation, params: Params) -> Verdict:
 
 @guard(facts=("agency",))
 def no_placement(now: Situation, _: Params) -> Verdict:
+    """No agency works the case now (X11); a placement that has ended but was not recalled yet does not count."""
     placement = now.facts.placement
-    agency = placement.agency if placement else NONE
-    return Verdict(placement is None, {"agency": agency}, {"placements_at_most": 0})
+    if placement is None or _ended(placement, now.today):
+        return Verdict(True, {"agency": NONE}, {"placements_at_most": 0})
+    opens_on = placement.term_until + timedelta(days=1)
+    return Verdict(False, {"agency": placement.agency}, {"placements_at_most": 0}, opens_on)
 
 
 @guard(facts=("term_until",))
 def placement_ended(now: Situation, _: Params) -> Verdict:
-    """Ended on record, or its term is over."""
     placement = now.facts.placement
     if placement is None:
         return Verdict(False, {"ended": False, "term_until": NONE}, {"ended": True})
-    ended = placement.ended or placement.term_until < now.today
+    ended = _ended(placement, now.today)
     saw = {"ended": ended, "term_until": placement.term_until.isoformat()}
     return Verdict(ended, saw, {"ended": True}, placement.term_until + timedelta(days=1))
+
+
+def _ended(placement: Placement, today: date) -> bool:
+    """Ended on record, or its term is over."""
+    return placement.ended or placement.term_until < today
 
 
 @guard(params={"holds": "texts"}, facts=("holds",))

@@ -1,0 +1,38 @@
+"""`python -m benchmarks [events|feed|verify|scale] …`: measure, and write benchmarks/RESULTS.md."""
+
+import argparse
+
+from benchmarks import events, feed, machine, scale, verify
+from benchmarks.place import POSTGRESQL, SQLITE, server_of
+
+ALL = ("events", "feed", "verify", "scale")
+
+
+def main() -> None:
+    """Run what is asked for; all of it takes about a quarter of an hour."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*ALL, []], default=[], metavar="|".join(ALL))
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of each run of `events`")
+    parser.add_argument("--loans", type=int, default=feed.LOANS, help="loans in the feed")
+    parser.add_argument("--cases", type=int, default=scale.LARGE, help="cases of the large side of `scale`")
+    parser.add_argument("--only", choices=(POSTGRESQL, SQLITE), help="one database (the results then show only that one)")
+    chosen = parser.parse_args()
+    kinds = (chosen.only,) if chosen.only else (POSTGRESQL, SQLITE)
+    for name in chosen.names or ALL:
+        print(f"── {name}", flush=True)
+        match name:
+            case "events":
+                events.run(seconds=chosen.seconds, kinds=kinds)
+            case "feed":
+                feed.run(loans=chosen.loans, kinds=kinds)
+            case "verify":
+                verify.run(kinds=kinds)
+            case _:
+                scale.run(large=chosen.cases, kinds=kinds)
+    with server_of(POSTGRESQL) as server:
+        assert server is not None
+        machine.write_facts(server.url("postgres"))
+
+
+if __name__ == "__main__":
+    main()

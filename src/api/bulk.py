@@ -1,0 +1,130 @@
+"""One event for many cases: a result per case and totals by reason, atomic or not, or only asked."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import Body
+from msgspec import Meta
+
+from api.changing import IdempotencyKey, changing_actor, respond, through_the_writer
+from api.outcomes import bulk_answer
+from api.problems import problem_responses
+from api.serving import Serving, serving_of
+from api.wire import MAX_CASES, BulkAnswer, CaseRef, Code, Data
+from casework.cases.advance import advance
+from casework.cases.commands import Fire
+from casework.cases.filter import BusinessDates, CaseFilter
+from casework.cases.queries import walk_cases
+from casework.database import reading
+from casework.errors import CallerError
+from casework.staff.actor import Actor
+
+
+class BulkBody(msgspec.Struct, forbid_unknown_fields=True):
+    """An event for the `cases` named, or for those that `filter` finds now (at most 1,000 either way).
+
+    `atomic`: if it may not happen to one, it happens to none. `dry_run`: decide, change nothing.
+    """
+
+    event: Code
+    data: Data = {}
+    cases: Annotated[list[CaseRef], Meta(min_length=1, max_length=MAX_CASES)] | None = None
+    filter: CaseFilter | None = None
+    atomic: bool = False
+    dry_run: bool = False
+
+
+_EXAMPLES = [
+    Example(
+        id="recall", summary="recall two cases, or none",
+        value={"event": "recall", "data": {"reason": "term_over", "destruction_due_on": "2026-03-01"},
+               "cases": [{"id": 17, "version": 4}, {"id": 18}], "atomic": True},
+    ),
+    Example(
+        id="dry_run", summary="what would happen",
+        value={"event": "place", "data": {"agency": "agency:A01", "term_until": "2026-06-30"},
+               "filter": {"state": ["lost_contact"], "dpd_min": 31}, "dry_run": True},
+    ),
+]  # fmt: skip
+_ANSWER = ResponseSpec(
+    BulkAnswer, generate_examples=False, description="A result per case.",
+    examples=[
+        Example(
+            summary="one done, one refused",
+            value={"dry_run": False, "atomic": False, "cases": 2, "by_outcome": {"done": 1, "stale_version": 1},
+                   "by_reason": {"stale_version": 1},
+                   "results": [
+                       {"case_id": 17, "outcome": "done", "status": 200, "version": 5, "from_state": "outsourced",
+                        "state": "lost_contact", "entry_id": "case:17:9"},
+                       {"case_id": 18, "outcome": "stale_version", "status": 412, "version": 7},
+                   ]},
+        )
+    ],
+)  # fmt: skip
+_PROBLEMS = problem_responses(
+    "malformed_json", "malformed_header", "post_not_permitted", "idempotency_running", "body_too_large",
+    "unsupported_media_type", "unknown_event", "invalid_request", "cases_or_filter", "repeated_case", "too_many_cases",
+    "filter_malformed", "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded", "database_full",
+)  # fmt: skip
+
+
+@post("/cases/events", status_code=200, summary="Fire an event for many cases", tags=["cases"],
+      responses={200: _ANSWER, **_PROBLEMS})  # fmt: skip
+async def fire_many(
+    request: Request[Any, Any, Any], data: Annotated[BulkBody, Body(examples=_EXAMPLES)],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:  # fmt: skip
+    """Each case has its own result, as if it had been asked for alone; everything is one transaction."""
+    actor, serving = changing_actor(request), serving_of(request)
+    _check(data, serving)
+    if data.dry_run:
+        return respond(await asyncio.to_thread(_forecast, serving, actor, data))
+    commands = await asyncio.to_thread(_commands, serving, actor, data)
+    return await through_the_writer(
+        request, commands, lambda outcomes: bulk_answer(commands, outcomes, atomic=data.atomic, dry_run=False),
+        idempotency_key, None, atomic=data.atomic, alone=True,
+    )  # fmt: skip
+
+
+def _check(data: BulkBody, serving: Serving) -> None:
+    if (data.cases is None) == (data.filter is None):
+        raise CallerError("cases_or_filter", "须提供 cases 或 filter 之一", "give either cases or a filter")
+    if data.event not in serving.branch.rulebook.chart.events:
+        raise CallerError("unknown_event", "状态图没有这个事件", "the chart has no such event")
+    if data.cases is not None and len({case.id for case in data.cases}) < len(data.cases):
+        raise CallerError("repeated_case", "同一案件不得重复出现", "a case may appear once")
+
+
+def _commands(serving: Serving, actor: Actor, data: BulkBody) -> Sequence[Fire]:
+    named = data.cases if data.cases is not None else _found(serving, data.filter or CaseFilter())
+    return [
+        Fire(actor=actor, case_id=case.id, event=data.event, data=data.data, version=case.version) for case in named
+    ]
+
+
+def _found(serving: Serving, wanted: CaseFilter) -> list[CaseRef]:
+    """The cases of a filter, pinned to the version they were found at: one that changes meanwhile is told as stale."""
+    with reading(serving.engine) as conn:
+        dates = BusinessDates(conn, serving.branch)
+        found = [line for chunk in walk_cases(conn, dates, wanted, at_most=MAX_CASES + 1) for line in chunk]
+    if len(found) > MAX_CASES:
+        raise CallerError(
+            "too_many_cases", f"筛选结果超过{MAX_CASES}个案件,请缩小范围",
+            f"the filter finds more than {MAX_CASES} cases; narrow it", at_most=MAX_CASES,
+        )  # fmt: skip
+    return [CaseRef(line.id, line.version) for line in found]
+
+
+def _forecast(serving: Serving, actor: Actor, data: BulkBody) -> Any:
+    commands = _commands(serving, actor, data)
+    with reading(serving.engine) as conn:
+        outcomes = advance(conn, commands, serving.branch, lock=False, dry_run=True)
+    return bulk_answer(commands, outcomes, atomic=data.atomic, dry_run=True)
+
+
+route_handlers = [fire_many]

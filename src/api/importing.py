@@ -1,0 +1,70 @@
+"""Imports that run behind an answer: one at a time per process, each in a thread of its own, ended before the process."""
+
+import shutil
+import threading
+from pathlib import Path
+
+from api.logs import log, log_bug
+from casework.database import writing
+from casework.errors import CallerError, TryAgain
+from casework.feed import run as runs
+from casework.feed.load import Request as ImportRequest
+from casework.feed.load import import_feed
+from casework.startup import Started
+
+
+class Imports:
+    """Begins imports and knows whether one runs."""
+
+    def __init__(self, started: Started) -> None:
+        self._started = started
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, request: ImportRequest, folder: Path, request_id: str, *, temporary: bool = False) -> int:
+        """Enter a run, begin to import `folder` and return the run's number; CallerError `import_running`.
+
+        A `temporary` folder is removed in any case, at the end or when the import does not begin.
+        """
+        try:
+            with self._lock:
+                if self._thread is not None and self._thread.is_alive():
+                    raise CallerError(
+                        "import_running", "另一批数据正在导入,请稍后重试", "another feed is being imported; try again later"
+                    )
+                with writing(self._started.engine) as conn:
+                    run_id = runs.begin(conn, request.actor, correction=request.correction)
+                arguments = (request, folder, run_id, request_id, temporary)
+                self._thread = threading.Thread(target=self._import, args=arguments, name="casework-import")
+                self._thread.start()
+        except BaseException:
+            if temporary:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return run_id
+
+    def _import(self, request: ImportRequest, folder: Path, run_id: int, request_id: str, temporary: bool) -> None:
+        try:
+            done = import_feed(self._started.engine, self._started.branch, folder, request, run_id=run_id)
+            log().info("feed", request_id=request_id, run=run_id, status=done.status)
+        except (CallerError, TryAgain) as failure:
+            log().warning("feed", request_id=request_id, run=run_id, status="refused", code=failure.code)
+        except Exception as error:  # noqa: BLE001  # nobody waits for it: the log and the run must tell
+            log_bug(request_id, error)
+            self._record_bug(run_id)
+        finally:
+            if temporary:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _record_bug(self, run_id: int) -> None:
+        try:
+            with writing(self._started.engine) as conn:
+                runs.finish(conn, run_id, runs.INTERRUPTED)
+        except TryAgain:
+            return  # the next import marks it
+
+    def stop(self) -> None:
+        """Wait for the import that runs."""
+        thread = self._thread
+        if thread is not None:
+            thread.join()

@@ -1,0 +1,181 @@
+"""Feeds over HTTP: entered and answered at once; their run tells what became of them."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.datastructures import UploadFile
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+from msgspec import Meta
+
+from api.auth import require
+from api.changing import changing_actor
+from api.problems import problem_responses, request_id_of
+from api.request import decoded
+from api.serving import Serving, serving_of
+from api.wire import RunStarted
+from casework.errors import CallerError
+from casework.feed.load import Request as ImportRequest
+from casework.staff.actor import Actor
+
+MAX_FILES = 8
+MAX_JSON_BYTES = 4_096
+_PIECE = 1024 * 1024
+
+
+class FeedBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A folder below the inbox (CASEWORK_FEED_INBOX), as the core bank left it there."""
+
+    folder: Annotated[str, Meta(min_length=1, max_length=200)]
+    confirm_vanished: bool = False
+    correction: bool = False
+
+
+_STARTED = ResponseSpec(
+    RunStarted, generate_examples=False, description="Entered; Location names the run to follow.",
+    examples=[Example(summary="entered", value={"run": 12, "status": "running", "location": "/feeds/12"})],
+)  # fmt: skip
+_PROBLEMS = problem_responses(
+    "malformed_request", "malformed_json", "post_not_permitted", "unknown_folder", "import_running", "body_too_large",
+    "unsupported_media_type", "invalid_request", "file_name_unsafe", "database_busy", "database_full",
+)  # fmt: skip
+_FLAG = Schema(type=OpenAPIType.STRING, enum=["true", "false"])
+_UPLOAD = Schema(
+    type=OpenAPIType.OBJECT,
+    properties={
+        "files": Schema(
+            type=OpenAPIType.ARRAY, items=Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream"), min_items=2,
+            max_items=MAX_FILES, description="manifest.json and the files it names",
+        ),
+        "confirm_vanished": _FLAG, "correction": _FLAG,
+    },
+    required=["files"],
+)  # fmt: skip
+_FOLDER = Schema(
+    type=OpenAPIType.OBJECT,
+    properties={
+        "folder": Schema(type=OpenAPIType.STRING, min_length=1, max_length=200),
+        "confirm_vanished": Schema(type=OpenAPIType.BOOLEAN), "correction": Schema(type=OpenAPIType.BOOLEAN),
+    },
+    required=["folder"], additional_properties=False,
+)  # fmt: skip
+
+
+class _TwoBodies(Operation):
+    """The route takes a folder's name or the files themselves; the framework can declare only one of them."""
+
+    def __post_init__(self) -> None:
+        self.request_body = RequestBody(
+            required=True,
+            content={
+                "application/json": OpenAPIMediaType(
+                    schema=_FOLDER, examples={"folder": Example(summary="a day of the inbox", value={"folder": "2026-03-01"})}
+                ),
+                "multipart/form-data": OpenAPIMediaType(schema=_UPLOAD),
+            },
+        )
+
+
+@post("/feeds", status_code=202, summary="Import a feed", tags=["feeds"], operation_class=_TwoBodies,
+      responses={202: _STARTED, **_PROBLEMS})  # fmt: skip
+async def import_feed(request: Request[Any, Any, Any]) -> Response[RunStarted]:
+    """Import a folder of the inbox, or the files of a multipart body; the answer is the run to follow."""
+    actor, serving = _importer(request), serving_of(request)
+    uploaded = request.content_type[0] == "multipart/form-data"
+    if uploaded:
+        folder, confirm, correction = await _received(request)
+    else:
+        wanted = await _wanted(request)
+        folder, confirm, correction = _below_inbox(serving, wanted.folder), wanted.confirm_vanished, wanted.correction
+    run_id = await asyncio.to_thread(
+        serving.imports.begin, ImportRequest(actor, confirm, correction), folder, request_id_of(request),
+        temporary=uploaded,
+    )  # fmt: skip
+    location = f"/feeds/{run_id}"
+    return Response(
+        RunStarted(run=run_id, status="running", location=location), status_code=202, headers={"Location": location}
+    )
+
+
+def _importer(request: Request[Any, Any, Any]) -> Actor:
+    policy = serving_of(request).branch.rulebook.policies.all[-1]
+    return require(changing_actor(request), *policy.figure("feed.importing_posts"))
+
+
+async def _wanted(request: Request[Any, Any, Any]) -> FeedBody:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_JSON_BYTES:
+            raise CallerError("body_too_large", "请求正文过大", "the body is too large", at_most_bytes=MAX_JSON_BYTES)
+    try:
+        return msgspec.convert(decoded(request.scope["headers"], bytes(body)), FeedBody)
+    except msgspec.ValidationError:
+        raise CallerError(
+            "invalid_request", "须为 {folder, confirm_vanished, correction}",
+            "the body must be {folder, confirm_vanished?, correction?}",
+        ) from None  # fmt: skip
+
+
+def _below_inbox(serving: Serving, name: str) -> Path:
+    """The folder, if it lies below the inbox; whatever else is asked for does not exist."""
+    inbox = serving.settings.feed_inbox
+    unknown = CallerError("unknown_folder", "收件目录中没有这个文件夹", "there is no such folder in the inbox")
+    if inbox is None or "\x00" in name:
+        raise unknown
+    try:
+        root, folder = inbox.resolve(), (inbox / name).resolve()
+        if folder == root or not folder.is_relative_to(root) or not folder.is_dir():
+            raise unknown
+    except (OSError, RuntimeError, ValueError):
+        raise unknown from None
+    return folder
+
+
+async def _received(request: Request[Any, Any, Any]) -> tuple[Path, bool, bool]:
+    """The files of a multipart body in a folder of their own, and the two flags."""
+    form = await request.form()
+    folder = Path(tempfile.mkdtemp(prefix="casework-feed-"))
+    try:
+        files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+        if not 2 <= len(files) <= MAX_FILES:
+            raise CallerError(
+                "malformed_request", f"须上传 manifest.json 及其所列文件(2至{MAX_FILES}个)",
+                f"send manifest.json and the files it names (2 to {MAX_FILES})",
+            )  # fmt: skip
+        for part in files:
+            await _keep(folder, part)
+    except BaseException:
+        await asyncio.to_thread(_remove, folder)
+        raise
+    return folder, str(form.get("confirm_vanished")) == "true", str(form.get("correction")) == "true"
+
+
+async def _keep(folder: Path, part: UploadFile) -> None:
+    place = folder / _safe(part.filename)
+    if place.exists():
+        raise CallerError("file_name_unsafe", "文件名重复", "two files have the same name")
+    with place.open("wb") as file:
+        while piece := await part.read(_PIECE):
+            await asyncio.to_thread(file.write, piece)
+
+
+def _safe(name: str) -> str:
+    """The name, if it is a plain one: it becomes a file's."""
+    if not 1 <= len(name) <= 100 or name.startswith(".") or not name.isprintable() or set(name) & set('/\\:*?"<>|'):
+        raise CallerError("file_name_unsafe", "文件名不可用", "a file has a name that cannot be used")
+    return name
+
+
+def _remove(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+
+
+route_handlers = [import_feed]

@@ -1,0 +1,53 @@
+"""Opening a case by hand: on misuse of the loan, or on an inspection's finding (rules 1.2.2, 4.2)."""
+
+import asyncio
+from typing import Annotated, Any
+
+from litestar import Request, Response, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Body
+
+from api.changing import IdempotencyKey, changing_actor, through_the_writer
+from api.outcomes import answer_of
+from api.problems import problem_responses, request_id_of
+from api.serving import Serving, serving_of
+from api.wire import DONE_EXAMPLE, OPENING_EXAMPLES, DoneBody, OpeningBody
+from casework.cases.commands import Open
+from casework.database import reading
+from casework.errors import CallerError
+from casework.feed.last_known import last_known
+from casework.staff.actor import Actor
+
+_OPENED = ResponseSpec(
+    DoneBody, generate_examples=False, description="Opened; Location names the case.", examples=[DONE_EXAMPLE]
+)
+_PROBLEMS = problem_responses(
+    "malformed_json", "malformed_header", "post_not_permitted", "unknown_loan", "refused", "idempotency_running",
+    "body_too_large", "unsupported_media_type", "unknown_ground", "faulty_data", "invalid_request",
+    "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded", "database_full",
+)  # fmt: skip
+
+
+@post("/cases", status_code=201, summary="Open a case by hand", tags=["cases"], responses={201: _OPENED, **_PROBLEMS})
+async def open_case(
+    request: Request[Any, Any, Any], data: Annotated[OpeningBody, Body(examples=OPENING_EXAMPLES)],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:  # fmt: skip
+    """Open a case of a loan on the books, with the figures the last feed left; DPD 0 is allowed."""
+    actor, serving, request_id = changing_actor(request), serving_of(request), request_id_of(request)
+    command = await asyncio.to_thread(_command, serving, actor, data)
+    return await through_the_writer(
+        request, [command], lambda outcomes: answer_of(outcomes[0], request_id, created=True), idempotency_key, None
+    )
+
+
+def _command(serving: Serving, actor: Actor, data: OpeningBody) -> Open:
+    with reading(serving.engine) as conn:
+        found = last_known(conn, serving.branch, data.loan_id, data.ground)
+    if found is None:
+        raise CallerError("unknown_loan", "没有这笔贷款", "there is no such loan on the books")
+    loan, measure = found
+    return Open(actor=actor, ground=data.ground, loan=loan, measure=measure, data=data.data)
+
+
+route_handlers = [open_case]

@@ -1,0 +1,110 @@
+"""Borrowers over HTTP: whole, masked, found by one key, and every look on record."""
+
+from typing import Any
+
+import pytest
+
+from casework.database import writing
+from casework.feed.tables import borrowers
+from tests.api.conftest import Running
+from tests.api.reading.conftest import ADDRESS, ID_NUMBER, NAME, PHONE
+
+
+def reads(running: Running) -> list[dict[str, Any]]:
+    page = running.get("/audit/entries", "AUD1", params={"stream": "borrower:B-L1"}).json()
+    return [entry["body"] for entry in page["items"]]
+
+
+def test_a_borrower_shows_loans_cases_and_contacts_masked(known: Running) -> None:
+    answer = known.get("/borrowers/B-L1")
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert [loan["loan_id"] for loan in body["loans"]] == ["L1", "L2"]
+    assert [case["loan_id"] for case in body["cases"]] == ["L1"]
+    assert body["overdue_fen"] == 102_100
+    assert (body["name"], body["id_number"]) == ("张**", "4201**********1234")
+    (contact,) = body["contacts"]
+    assert (contact["name"], contact["phone"], contact["address"]) == ("张**", "138****0000", "武汉市江岸区***")
+    for secret in (NAME, ID_NUMBER, PHONE, ADDRESS):
+        assert secret not in answer.text
+
+
+def test_looking_at_a_borrower_is_an_entry_with_who_what_and_why(known: Running) -> None:
+    known.get("/borrowers/B-L1", "T1", params={"purpose": "complaint"})
+    (entry,) = reads(known)
+    assert (entry["event"], entry["actor"]["id"]) == ("personal.read", "T1")
+    assert entry["data"]["purpose"] == "complaint"
+    assert entry["data"]["fields"] == ["contact_address", "contact_name", "contact_phone", "id_number", "name"]
+
+
+def test_an_unknown_borrower_is_404_and_leaves_no_entry(known: Running) -> None:
+    answer = known.get("/borrowers/nobody")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_borrower")
+    assert known.get("/audit/entries", "AUD1", params={"event": "personal.read"}).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"loan_id": "L2"},
+        {"phone": PHONE},
+        {"phone": "+86 138 0000 0000"},
+        {"name": NAME},
+        {"id_number": ID_NUMBER},
+        {"name": " 张 伟明 "},
+    ],
+)
+def test_each_key_finds_the_borrower_however_it_is_written(known: Running, search: dict[str, str]) -> None:
+    answer = known.post("/find", json={**search, "purpose": "complaint"})
+    assert answer.status_code == 200, answer.text
+    (found,) = answer.json()["items"]
+    assert (found["borrower_id"], found["name"], found["matched"]) == ("B-L1", "张**", [next(iter(search))])
+    assert [case["loan_id"] for case in found["cases"]] == ["L1"]
+    assert NAME not in answer.text
+    assert reads(known)[0]["data"] == {"fields": ["id_number", "name"], "masked": True, "purpose": "complaint"}
+
+
+def test_nobody_found_is_an_empty_answer(known: Running) -> None:
+    for search in ({"name": "张伟"}, {"phone": "13800000001"}, {"loan_id": "L3"}, {"id_number": "1"}):
+        assert known.post("/find", json=search).json() == {"items": [], "cut": False}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "filter_malformed"),
+        ({"name": "张", "phone": "1"}, "filter_malformed"),
+        ({"name": " "}, "filter_malformed"),
+        ({"name": "x" * 65}, "filter_malformed"),
+        ({"nick": "张"}, "invalid_request"),
+        ({"loan_id": "L1", "purpose": "因为好奇"}, "purpose_malformed"),
+    ],
+)
+def test_a_search_that_is_none_is_told_without_its_words(known: Running, body: dict[str, str], code: str) -> None:
+    answer = known.post("/find", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert "张" not in answer.text
+    assert reads(known) == []
+
+
+def test_a_name_many_share_is_cut_and_says_so(running: Running) -> None:
+    vault = running.started.branch.vault
+    index, sealed = vault.blind("name", "李娜"), vault.seal("name", "李娜")
+    people = [
+        {"borrower_id": f"B{number}", "institution": "wuhan", "name_sealed": sealed, "name_index": index}
+        for number in range(51)
+    ]
+    with writing(running.started.engine) as conn:
+        conn.execute(borrowers.insert(), people)
+    found = running.post("/find", json={"name": "李娜"}).json()
+    assert (len(found["items"]), found["cut"]) == (50, True)
+
+
+def test_the_grounds_to_open_a_case_of_a_loan_are_told(known: Running) -> None:
+    offers = {offer["ground"]: offer for offer in known.get("/loans/L2/openings").json()["openings"]}
+    assert [name for name, offer in offers.items() if offer["allowed"]] == ["misuse", "finding"]
+    assert [field["name"] for field in offers["misuse"]["data"]] == ["finding", "recall_demand"]
+    taken = known.get("/loans/L1/openings").json()
+    assert len(taken["cases"]) == 1
+    assert all("case_open_already" in [r["code"] for r in offer["reasons"]] for offer in taken["openings"])
+    assert known.get("/loans/L3/openings").json()["code"] == "unknown_loan"

@@ -1,0 +1,208 @@
+"""Every state × every event of the chart, through the API: done, refused or forbidden exactly as the chart says."""
+
+import itertools
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from casework.cases.commands import Command, Done, Fire, Measure, Record, Refused
+from casework.cases.gather import gather
+from casework.cases.situation import Situation
+from casework.database import reading
+from casework.staff.actor import Actor, system
+from casework.statechart.chart import Chart, Event
+from casework.statechart.decide import options
+from tests.api.conftest import BUSINESS_DATE, POSTS_OF_EVERYBODY, Running, measure
+
+STATES = ("phone_collection", "lost_contact", "home_visit", "outsourced", "litigation", "written_off", "settled", "closed")
+TODAY = BUSINESS_DATE.isoformat()
+LATER = (BUSINESS_DATE + timedelta(days=60)).isoformat()
+AGENCY = {"agency": "agency:1", "term_until": LATER}
+WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": 100, "interest_fen": 10}
+VISIT = {"photo": "sha256:" + "0" * 64, "person_met": "nobody", "address_kind": "home"}
+
+GIVEN: dict[str, dict[str, Any]] = {
+    "mark_lost": {}, "start_visit": {"address_kind": "home", "address": "示例路1号", "visit_on": LATER}, "reached": {},
+    "lead_found": {}, "found": {}, "not_found": {}, "abandon_visit": {"reason": "unsafe"}, "place_early": AGENCY,
+    "place": AGENCY, "grant_exception": {"reason": "dispute", "expires_on": LATER},
+    "recall": {"reason": "hold", "destruction_due_on": LATER}, "rotate": AGENCY, "sue": {"claim_fen": 100},
+    "withdraw": {"reason": "agreement"}, "end_unrecovered": {"reason": "no_assets"}, "propose_write_off": WRITE_OFF,
+    "reject_write_off": {"reason": "amount_wrong"}, "approve_write_off": {},
+    "recover": {"payment": "p:1", "amount_fen": 100}, "undo_write_off": {"booking": "b:1"},
+    "arrears_cleared": {"previous_as_of": TODAY}, "paid_in_full": {"previous_as_of": TODAY}, "compromise": {},
+    "reverse_payment": {"reversal": "r:1"}, "archive": {}, "transfer": {}, "cancel": {"reason": "opened_in_error"},
+}  # fmt: skip
+"""Data that each event takes."""
+
+
+def someone(staff_no: str) -> Actor:
+    if staff_no == "system":
+        return system("cli")
+    return Actor(staff_no, "staff", "api", frozenset(POSTS_OF_EVERYBODY[staff_no]))
+
+
+def fact(case_id: int, staff_no: str, kind: str, on: date = BUSINESS_DATE, **data: Any) -> Record:
+    return Record(actor=someone(staff_no), case_id=case_id, kind=kind, on=on, evidence="doc:1", data=data)
+
+
+def event(case_id: int, staff_no: str, name: str) -> Fire:
+    return Fire(actor=someone(staff_no), case_id=case_id, event=name, data=GIVEN[name])
+
+
+def agency_file(case: int) -> Record:
+    return fact(case, "G1", "agency_file", agency="agency:1", active=True, inspected_on=TODAY, evaluated_on=TODAY)
+
+
+def repaired(case: int) -> Record:
+    return fact(case, "R1", "information_repair", outcome="new_number", source="debtor", legal_basis="consent")
+
+
+def approvals(case: int, subject: str, *, proposed_by: str = "A1", by: tuple[str, ...] = ("B1", "V1")) -> list[Command]:
+    return [fact(case, who, "approval", subject=subject, proposed_by=proposed_by) for who in by]
+
+
+def figures(case: int, **changes: Any) -> Measure:
+    return Measure(actor=system("feed"), case_id=case, measure=measure(0, bucket="M0", **changes), run=1)
+
+
+def unanswered(case: int) -> list[Command]:
+    days = [BUSINESS_DATE - timedelta(days=days) for days in range(6, -1, -1)]
+    return [
+        fact(case, "T1", "contact_attempt", day, channel="phone", outcome="unanswered") for day in days for _ in range(3)
+    ]
+
+
+def visited(case: int, outcome: str, on: date = BUSINESS_DATE) -> Record:
+    return fact(case, "R1", "visit", on, outcome=outcome, **VISIT)
+
+
+def preparation(name: str, case: int) -> list[Command]:
+    """Facts that make every guard of the event hold."""
+    yesterday = BUSINESS_DATE - timedelta(days=1)
+    made: dict[str, list[Command]] = {
+        "mark_lost": unanswered(case),
+        "start_visit": [repaired(case)],
+        "reached": [fact(case, "T1", "contact_attempt", channel="phone", outcome="debtor")],
+        "lead_found": [repaired(case)],
+        "found": [visited(case, "found")],
+        "not_found": [visited(case, "not_found")],
+        "place_early": [
+            agency_file(case), visited(case, "not_found", yesterday), event(case, "R1", "not_found"),
+            visited(case, "not_found"), event(case, "R1", "not_found"), *approvals(case, "early_placement", proposed_by="G1", by=("B1",)),
+        ],
+        "place": [agency_file(case), repaired(case)],
+        "rotate": [agency_file(case), fact(case, "G1", "placement_ended", reason="term_over")],
+        "sue": [
+            fact(case, "R1", "disposal_form"), fact(case, "A1", "limitation_check", ends_on="2030-01-01"),
+            *approvals(case, "suit"),
+        ],
+        "withdraw": [fact(case, "A1", "ruling", outcome="withdrawal_allowed")],
+        "end_unrecovered": [fact(case, "A1", "ruling", outcome="enforcement_ended")],
+        "reject_write_off": [event(case, "A1", "propose_write_off")],
+        "approve_write_off": [event(case, "A1", "propose_write_off"), *approvals(case, "write_off")],
+        "undo_write_off": approvals(case, "undo_write_off"),
+        "compromise": [
+            fact(case, "A1", "agreement", agreed_fen=100), fact(case, "A1", "payment", payment="p:1", amount_fen=100),
+            *approvals(case, "compromise"),
+        ],
+        "transfer": [
+            fact(case, "A1", "transfer_contract"), fact(case, "A1", "debtor_notice"),
+            fact(case, "G1", "placement_ended", reason="hold"), *approvals(case, "transfer"),
+        ],
+        "cancel": [fact(case, "P1", "opening_error")],
+        "arrears_cleared": [figures(case)],
+        "paid_in_full": [figures(case, outstanding_principal_fen=0)],
+        "reverse_payment": [
+            fact(case, "system", "reversal", payment="p:1", paid_on=TODAY, amount_fen=100),
+        ],
+    }  # fmt: skip
+    return made.get(name, [])
+
+
+WAYS = {
+    "phone_collection": (), "lost_contact": (("mark_lost", "system"),), "home_visit": (("start_visit", "R1"),),
+    "outsourced": (("place", "G1"),), "litigation": (("sue", "A1"),), "written_off": (("approve_write_off", "V1"),),
+    "settled": (("arrears_cleared", "system"),), "closed": (("cancel", "B1"),),
+}  # fmt: skip
+
+
+def bring(running: Running, state: str, name: str) -> int:
+    """A case in `state`, far enough past due for `name`."""
+    early = name == "place_early" and state in ("phone_collection", "home_visit", "lost_contact")
+    case = running.open(f"L-{next(NUMBERS)}", days_past_due=20 if early else 120)[0]
+    for way, who in WAYS[state]:
+        outcomes = running.do(*preparation(way, case), event(case, who, way))
+        assert isinstance(outcomes[-1], Done), (state, outcomes[-1])
+        assert outcomes[-1].state == state
+    return case
+
+
+NUMBERS = itertools.count(1)
+
+
+def staff_for(spec: Event) -> str:
+    """A member of staff who may, not one who proposed anything; `system` if only the service itself may."""
+    order = ("V2", *POSTS_OF_EVERYBODY)
+    return next((who for who in order if spec.posts & set(POSTS_OF_EVERYBODY[who])), "system")
+
+
+def reasons_expected(running: Running, chart: Chart, case_id: int, name: str, staff_no: str) -> set[str]:
+    """What the chart itself says of the event for this case as it stands."""
+    actor = someone(staff_no)
+    with reading(running.started.engine) as conn:
+        case = gather(conn, [event(case_id, staff_no, name)], lock=False).cases[case_id]
+    policy = running.started.branch.rulebook.policies.at(BUSINESS_DATE)
+    situation = Situation(case, BUSINESS_DATE, policy, actor.id, given=GIVEN[name])
+    option = next(one for one in options(chart, case.state, situation, actor.posts) if one.event == name)
+    return {reason.code for reason in option.reasons}
+
+
+def fire(running: Running, case_id: int, name: str, staff_no: str) -> tuple[int, set[str], str | None]:
+    """Status, reasons and state; what only the service itself may do has no token, and goes to the door instead."""
+    if staff_no == "system":
+        outcome = running.do(event(case_id, staff_no, name))[0]
+        if isinstance(outcome, Done):
+            return 200, set(), outcome.state
+        assert isinstance(outcome, Refused)
+        return 409, {reason.code for reason in outcome.reasons}, None
+    body = {"event": name, "data": GIVEN[name]}
+    answer: Any = running.post(f"/cases/{case_id}/events", staff_no, json=body, headers={"If-Match": "*"})
+    reasons = {reason["code"] for reason in answer.json().get("reasons", [])}
+    return answer.status_code, reasons, answer.json().get("state")
+
+
+def test_the_table_of_this_test_names_every_state_and_event(running: Running) -> None:
+    chart = running.started.branch.rulebook.chart
+    assert set(STATES) == set(chart.states)
+    assert set(GIVEN) == set(chart.events)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_each_event_does_from_each_state_what_the_chart_says(running: Running, state: str) -> None:
+    chart = running.started.branch.rulebook.chart
+    for name, spec in chart.events.items():
+        case_id = bring(running, state, name)
+        outsider = next(who for who, posts in POSTS_OF_EVERYBODY.items() if not spec.posts & set(posts))
+        assert fire(running, case_id, name, outsider)[0] == 403, (state, name)
+        insider = staff_for(spec)
+        expected = reasons_expected(running, chart, case_id, name, insider)
+        status, reasons, to = fire(running, case_id, name, insider)
+        if not expected:
+            assert (status, to in targets(spec, state)) == (200, True), (state, name, reasons)
+            continue
+        assert (status, reasons) == (409, expected), (state, name)
+        assert (reasons == {"wrong_state"}) == (state not in spec.arcs), (state, name)
+        if state in spec.arcs and (state, name) not in NEVER_HERE:
+            for outcome in running.do(*preparation(name, case_id)):
+                assert isinstance(outcome, Done), (state, name, outcome)
+            status, reasons, to = fire(running, case_id, name, insider)
+            assert (status, to in targets(spec, state)) == (200, True), (state, name, reasons)
+
+
+NEVER_HERE = {("settled", "archive")}
+"""Arcs that time alone opens, 180 days after the day of these tests."""
+
+
+def targets(spec: Event, state: str) -> set[str]:
+    return {branch.to for branch in spec.arcs[state].branches} if state in spec.arcs else set()

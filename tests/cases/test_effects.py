@@ -1,0 +1,148 @@
+"""What events and facts do to a case, one row each, and that nothing else changes."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from casework.cases.case import AgencyFile, Approved, AttemptDay, Case, Placement, Proposal, facts_json
+from casework.cases.effects import ATTEMPT_DAYS_KEPT
+from casework.cases.registry import REGISTRY
+from tests.cases.worlds import CHART, attempts, dpd, opened, record, seen
+
+T = dpd(20)
+DAY = timedelta(days=1)
+TERM = (T + 90 * DAY).isoformat()
+PROPOSED = Proposal("S1", "death", 100, 10, 1)
+
+# (effect, its parameters, data given, facts before, facts that differ afterwards)
+EFFECTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    ("count_failed_visit", {}, {}, {"visited_on": T - DAY, "fresh": ["visit_not_found"]},
+     {"failed_visit_days": [T - DAY], "fresh": []}),
+    ("count_failed_visit", {}, {}, {"visited_on": T, "failed_visit_days": [T]}, {}),
+    ("place_with_agency", {}, {"agency": "agency:1", "term_until": TERM}, {},
+     {"placement": Placement("agency:1", T, T + 90 * DAY), "placements": 1}),
+    ("end_placement", {"destruction_days": 30}, {}, {"placement": Placement("agency:1", T, T)},
+     {"placement": None, "recalled_on": T, "destruction_due_on": T + 30 * DAY}),
+    ("end_placement", {"destruction_days": 30}, {"destruction_due_on": TERM}, {},
+     {"recalled_on": T, "destruction_due_on": T + 90 * DAY}),
+    ("grant_exception", {}, {"expires_on": TERM}, {}, {"exception_until": T + 90 * DAY}),
+    ("open_matter", {}, {}, {"approvals": {"suit": [Approved("A", "P", 1)]}}, {"matter_open": True, "approvals": {}}),
+    ("end_matter", {}, {}, {"matter_open": True}, {"matter_open": False}),
+    ("propose_write_off", {}, {"criterion": "death", "principal_fen": 100, "interest_fen": 10},
+     {"approvals": {"write_off": [Approved("A", "P", 1)]}}, {"proposal": PROPOSED, "approvals": {}}),
+    ("drop_proposal", {}, {}, {"proposal": PROPOSED, "approvals": {"write_off": []}},
+     {"proposal": None, "approvals": {}}),
+    ("count_recovery", {}, {"amount_fen": 7}, {"recovered_fen": 5}, {"recovered_fen": 12}),
+    ("settle", {"settled_as": "paid_in_full"}, {}, {"reversed_paid_on": T},
+     {"settled_from": "phone_collection", "settled_on": T, "settled_as": "paid_in_full", "settlement_since": T,
+      "reversed_paid_on": None}),
+    ("settle", {"settled_as": "arrears_cleared"}, {"previous_as_of": dpd(19).isoformat()}, {},
+     {"settled_from": "phone_collection", "settled_on": T, "settled_as": "arrears_cleared",
+      "settlement_since": dpd(19)}),
+    ("unsettle", {}, {}, {"settled_from": "litigation", "settled_on": T, "settled_as": "compromise",
+                          "settlement_since": T, "reversed_paid_on": T},
+     {"settled_from": None, "settled_on": None, "settled_as": None, "settlement_since": None,
+      "reversed_paid_on": None}),
+    ("close", {"closed_as": "archived"}, {}, {}, {}),
+]  # fmt: skip
+
+FILE = {"agency": "agency:1", "active": True, "inspected_on": T.isoformat(), "evaluated_on": T.isoformat()}
+# (fact, data given, facts before, facts that differ afterwards)
+FACTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    ("contact_attempt", {"channel": "phone", "outcome": "unanswered"}, {},
+     {"attempt_days": [AttemptDay(T, 1, False)]}),
+    ("contact_attempt", {"channel": "message", "outcome": "unanswered"}, {},
+     {"attempt_days": [AttemptDay(T, 0, False)]}),
+    ("contact_attempt", {"channel": "inbound", "outcome": "debtor"}, {},
+     {"attempt_days": [AttemptDay(T, 0, True)], "connected_on": T, "fresh": ["debtor_connected"]}),
+    ("contact_attempt", {"channel": "phone", "outcome": "debtor"}, {"connected_on": T + DAY},
+     {"attempt_days": [AttemptDay(T, 1, True)], "fresh": ["debtor_connected"]}),
+    ("promise", {"pay_by": TERM, "amount_fen": 1}, {}, {"promise_pay_by": T + 90 * DAY}),
+    ("promise_ended", {"outcome": "kept"}, {"promise_pay_by": T}, {"promise_pay_by": None}),
+    ("hold", {"hold": "dispute"}, {"holds": ["death"]}, {"holds": ["death", "dispute"], "material_version": 2}),
+    ("hold_lifted", {"hold": "death"}, {"holds": ["death"]}, {"holds": [], "material_version": 2}),
+    ("information_repair", {"outcome": "nothing_new"}, {}, {"repaired_on": T}),
+    ("information_repair", {"outcome": "new_number"}, {}, {"repaired_on": T, "fresh": ["new_number"]}),
+    ("visit", {"outcome": "found"}, {}, {"visited_on": T, "fresh": ["visit_found"]}),
+    ("agency_file", FILE, {}, {"agency_file": AgencyFile("agency:1", True, T, T)}),
+    ("placement_ended", {"reason": "term_over"}, {"placement": Placement("agency:1", T, T)},
+     {"placement": Placement("agency:1", T, T, True)}),
+    ("placement_ended", {"reason": "term_over"}, {}, {}),
+    ("disposal_form", {}, {}, {"disposal_form_on": T}),
+    ("limitation_check", {"ends_on": TERM}, {}, {"limitation_ends_on": T + 90 * DAY}),
+    ("acceleration", {}, {}, {"accelerated_on": T, "material_version": 2}),
+    ("ruling", {"outcome": "judgment"}, {"matter_open": True}, {"fresh": ["ruling"]}),
+    ("ruling", {"outcome": "dismissed"}, {"matter_open": True}, {"fresh": ["ruling"], "matter_open": False}),
+    ("approval", {"subject": "suit", "proposed_by": "P"}, {}, {"approvals": {"suit": [Approved("S1", "P", 1)]}}),
+    ("approval", {"subject": "suit", "proposed_by": "P"}, {"approvals": {"suit": [Approved("S1", "X", 0)]}},
+     {"approvals": {"suit": [Approved("S1", "P", 1)]}}),
+    ("payment", {"payment": "p:1", "amount_fen": 5}, {"received_fen": 2}, {"received_fen": 7}),
+    ("reversal", {"payment": "p:1", "paid_on": T.isoformat(), "amount_fen": 9}, {"received_fen": 5},
+     {"received_fen": 0, "reversed_paid_on": T}),
+    ("agreement", {"agreed_fen": 50}, {"received_fen": 9},
+     {"agreed_fen": 50, "received_fen": 0, "material_version": 2}),
+    ("transfer_contract", {}, {}, {"transfer_contract_on": T}),
+    ("debtor_notice", {}, {}, {"debtor_notified_on": T}),
+    ("opening_error", {}, {}, {"opening_error_on": T}),
+    ("finding_cleared", {}, {}, {"finding_cleared_on": T}),
+]  # fmt: skip
+
+
+def with_facts(before: dict[str, Any]) -> Case:
+    case = opened()
+    for name, value in before.items():
+        setattr(case.facts, name, value)
+    return case
+
+
+def differing(before: Case, after: Case) -> dict[str, Any]:
+    old, new = msgspec.structs.asdict(before.facts), msgspec.structs.asdict(after.facts)
+    return {name: new[name] for name in new if new[name] != old[name]}
+
+
+@pytest.mark.parametrize(("effect", "params", "given", "before", "changed"), EFFECTS)
+def test_an_effect_changes_its_own_facts_and_no_others(
+    effect: str, params: dict[str, Any], given: dict[str, Any], before: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    case = msgspec.msgpack.decode(msgspec.msgpack.encode(with_facts(before)), type=Case)
+    REGISTRY.effects[effect].apply(seen(case, T, given=given), params)
+    assert differing(with_facts(before), case) == changed
+    assert case.state == "phone_collection", "an effect never moves the case"
+
+
+@pytest.mark.parametrize(("kind", "given", "before", "changed"), FACTS)
+def test_a_fact_changes_its_own_facts_and_no_others(
+    kind: str, given: dict[str, Any], before: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    case = msgspec.msgpack.decode(msgspec.msgpack.encode(with_facts(before)), type=Case)
+    record(case, kind, T, **given)
+    assert differing(with_facts(before), case) == changed
+    assert (case.version, case.state) == (2, "phone_collection")
+
+
+def test_every_effect_and_every_fact_is_in_a_table_and_in_the_chart() -> None:
+    assert {row[0] for row in EFFECTS} == REGISTRY.effects.keys()
+    assert {row[0] for row in FACTS} == REGISTRY.recorders.keys() == CHART.facts.keys()
+
+
+def test_closing_says_as_what() -> None:
+    case = opened()
+    REGISTRY.effects["close"].apply(seen(case, T), {"closed_as": "archived"})
+    assert case.closed_as == "archived"
+
+
+def test_attempts_may_be_recorded_late_and_only_the_last_days_are_kept() -> None:
+    case = opened()
+    for number in reversed(range(ATTEMPT_DAYS_KEPT + 5)):
+        attempts(case, dpd(number), 1)
+    kept = [day.on for day in case.facts.attempt_days]
+    assert kept == [dpd(number) for number in range(5, ATTEMPT_DAYS_KEPT + 5)]
+
+
+def test_facts_are_stored_in_one_canonical_form_without_defaults() -> None:
+    case = opened()
+    assert facts_json(case.facts) == b"{}"
+    record(case, "limitation_check", T, ends_on=date(2029, 1, 1).isoformat())
+    assert b'"limitation_ends_on":"2029-01-01"' in facts_json(case.facts)

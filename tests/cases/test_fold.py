@@ -1,0 +1,249 @@
+"""A case as the fold of what happened to it: every arc can happen, and what must never happen never does."""
+
+import copy
+import os
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from casework.cases import fold
+from casework.cases.case import Case
+from casework.statechart.chart import Arc
+from casework.statechart.decide import Step
+from tests.cases.journeys import NEEDS, arrange, connected, in_state, perform
+from tests.cases.worlds import CHART, POLICY, approve, dpd, fire, measured, opened, reasons, record
+
+ARCS: list[tuple[Arc, str]] = [
+    (arc, branch.to) for event in CHART.events.values() for arc in event.arcs.values() for branch in arc.branches
+]
+
+
+def _case_for(arc: Arc, to: str, today: date) -> Case:
+    """A case in the arc's source, in the circumstances that lead to `to`."""
+    if arc.event == "reverse_payment":
+        return in_state("settled", settled_from=to)
+    case = in_state(arc.source)
+    if len(arc.branches) > 1 and to == "phone_collection":
+        connected(case, today)
+    return case
+
+
+@pytest.mark.parametrize(("arc", "to"), ARCS, ids=[f"{arc.event}-{arc.source}-{to}" for arc, to in ARCS])
+def test_every_branch_of_every_arc_can_really_happen(arc: Arc, to: str) -> None:
+    today = dpd(max(NEEDS[arc.event][2], 33 if arc.source in {"outsourced", "litigation"} else 0))
+    case = _case_for(arc, to, today)
+    version, owner = case.version, case.owner
+    perform(case, arc.event, today)
+    assert (case.state, case.owner) == (to, owner)
+    assert case.version > version
+    assert case.live is (to in CHART.groups["live"])
+    if to != arc.source:
+        assert case.state_since == today
+        assert case.facts.fresh == [], "what happened in the state before proves nothing in this one"
+    if arc.source == "outsourced" and to != "outsourced":
+        assert case.facts.placement is None, "a placement never outlives the state"
+        assert case.facts.destruction_due_on is not None, "and the agency's copy has its deadline (X12)"
+
+
+def test_the_real_chart_has_the_71_arcs_that_these_journeys_cover() -> None:
+    assert sum(len(event.arcs) for event in CHART.events.values()) == 71
+    assert NEEDS.keys() == CHART.events.keys()
+
+
+@pytest.mark.parametrize("event", sorted(NEEDS))
+def test_without_what_it_needs_an_event_with_guards_does_not_happen(event: str) -> None:
+    for arc in CHART.events[event].arcs.values():
+        needy = {"no_hold", "no_write_off_proposal", "dpd_at_least"}
+        if {use.guard.name for use in arc.guards} <= needy or event == "archive":
+            continue
+        case = in_state(arc.source)
+        if event == "place" or (event == "start_visit" and case.facts.repaired_on):
+            case.facts.agency_file = None
+            case.facts.repaired_on = None
+        assert reasons(fire(case, event, dpd(33), actor="A", **NEEDS[event][1])), arc.source
+
+
+# ── single rules of the fold ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_refusal_and_a_note_change_nothing() -> None:
+    case = opened()
+    before = copy.deepcopy(case)
+    for event in ("case.refused.place", fold.NOTED):
+        fold.apply(case, event, None, "S1", {"business_date": "2026-01-06"}, CHART, POLICY)
+    assert case == before
+
+
+def test_an_entry_of_another_kind_is_not_silently_passed_over() -> None:
+    with pytest.raises(ValueError, match=r"no entry of a case is called case\.vanished"):
+        fold.apply(opened(), "case.vanished", None, "S1", {}, CHART, POLICY)
+
+
+def test_an_assignment_changes_owner_and_handler_and_nothing_else() -> None:
+    case, before = opened(), opened()
+    fold.apply(case, fold.ASSIGNED, None, "S9", {"owner": "S2", "handler": "S3"}, CHART, POLICY)
+    assert (case.owner, case.handler, case.version) == ("S2", "S3", 2)
+    case.owner, case.handler, case.version = before.owner, before.handler, before.version
+    assert case == before
+
+
+def test_another_principal_is_material_and_another_due_date_is_not() -> None:
+    case = opened()
+    measured(case, dpd(2), oldest_due_date=dpd(1).isoformat())
+    assert case.facts.material_version == 1
+    measured(case, dpd(3), outstanding_principal_fen=1)
+    assert case.facts.material_version == 2
+    assert case.principal_at_opening_fen == 3_000_000, "the principal at opening is frozen"
+
+
+def test_approvals_of_the_case_as_it_was_do_not_count_for_the_case_as_it_is() -> None:
+    case = in_state("phone_collection")
+    arrange(case, "approve_write_off", dpd(60))
+    record(case, "hold", dpd(60), hold="dispute")
+    verdict = fire(case, "approve_write_off", dpd(60), actor="A")
+    assert set(reasons(verdict)) == {"proposal_unchanged", "approved"}
+
+
+def test_a_promise_is_open_through_its_day_and_then_bars_nothing() -> None:
+    case = opened()
+    arrange(case, "mark_lost", dpd(8))
+    record(case, "promise", dpd(7), pay_by=dpd(9).isoformat(), amount_fen=1)
+    assert reasons(fire(case, "mark_lost", dpd(9))) == ["no_open_promise"]
+    assert isinstance(fire(case, "mark_lost", dpd(10)), Step)
+
+
+def test_after_a_new_lead_the_same_silent_days_do_not_lose_the_debtor_again() -> None:
+    case = in_state("lost_contact")
+    perform(case, "lead_found", dpd(10))
+    assert reasons(fire(case, "mark_lost", dpd(10))) == ["days_without_contact"]
+
+
+def test_a_large_lost_case_may_be_visited_at_once_and_a_small_one_after_a_repair() -> None:
+    for principal, codes in ((5_000_000, ["repair_duty_done"]), (5_000_001, [])):
+        case = in_state("lost_contact")
+        case.principal_at_opening_fen = principal
+        assert reasons(fire(case, "start_visit", dpd(9))) == codes
+
+
+def test_a_matter_that_was_ruled_on_after_settlement_does_not_come_back() -> None:
+    case = in_state("settled", settled_from="litigation")
+    record(case, "ruling", dpd(95), actor="A", outcome="dismissed")
+    perform(case, "reverse_payment", dpd(100))
+    assert case.state == "phone_collection"
+
+
+# ── whatever happens ──────────────────────────────────────────────────────────────────────────────────────────
+
+_PEOPLE = st.sampled_from(["P1", "A", "B", "C"])
+
+
+class AnyLife(RuleBasedStateMachine):
+    """Whatever staff, the feed and the clock do to a case, in whatever order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.case = opened()
+        self.day = dpd(1)
+        self.was_closed = False
+
+    @initialize(ground=st.sampled_from(sorted(CHART.openings)))
+    def open(self, ground: str) -> None:
+        self.case = opened(dpd(1), ground=ground, by="P1")
+
+    @rule(days=st.sampled_from([0, 1, 1, 5, 31, 181]))
+    def days_pass(self, days: int) -> None:
+        self.day += timedelta(days=days)
+
+    @rule(event=st.sampled_from(sorted(CHART.events)), actor=_PEOPLE)
+    def anything_is_tried(self, event: str, actor: str) -> None:
+        self.attempt(event, actor)
+
+    @rule(data=st.data())
+    def a_stretch_of_life(self, data: st.DataObject) -> None:
+        """Events of the state the case is in, mostly prepared, so that lives go far and seldom end early."""
+        for _ in range(data.draw(st.integers(1, 6))):
+            here = [name for name, event in CHART.events.items() if self.case.state in event.arcs]
+            lasting = [name for name in here if name not in {"cancel", "transfer"}]
+            if not here:
+                return
+            event = data.draw(st.sampled_from(data.draw(st.sampled_from([lasting, lasting, here]))))
+            if data.draw(st.integers(0, 3)):
+                self.prepare(event)
+            self.attempt(event, data.draw(_PEOPLE))
+
+    def attempt(self, event: str, actor: str) -> None:
+        before = copy.deepcopy(self.case)
+        verdict = fire(self.case, event, self.day, actor=actor, **NEEDS[event][1])
+        if not isinstance(verdict, Step):
+            assert self.case == before, "a refused event changes nothing"
+            return
+        assert before.state != "closed", "nothing leaves the end"
+        assert self.case.version == before.version + 1
+        if self.case.state == "written_off" and before.state not in {"written_off", "settled"}:
+            self.was_written_off(before, actor)
+        if self.case.state == "litigation" and before.state not in {"litigation", "settled"}:
+            assert len(self.approvers(before, "suit")) >= 2
+
+    def prepare(self, event: str) -> None:
+        """Bring the facts about as far as this case allows; what does not fit is refused like anything else."""
+        if event in {"reject_write_off", "approve_write_off"} and self.case.facts.proposal is not None:
+            approve(self.case, "write_off", self.day, "A", "B")
+            return
+        if event == "place_early":  # its visits would be events of their own
+            return
+        arrange(self.case, event, self.day)
+
+    def approvers(self, case: Case, subject: str) -> set[str]:
+        given = case.facts.approvals.get(subject, [])
+        valid = [one for one in given if one.material_version == case.facts.material_version]
+        return {one.by for one in valid} - {one.proposed_by for one in valid}
+
+    def was_written_off(self, before: Case, actor: str) -> None:
+        proposal = before.facts.proposal
+        assert proposal is not None
+        assert actor != proposal.by
+        assert len(self.approvers(before, "write_off") - {proposal.by}) >= 2
+        assert proposal.material_version == before.facts.material_version
+
+    @rule(subject=st.sampled_from(sorted(CHART.approvals)), by=_PEOPLE, proposer=_PEOPLE)
+    def somebody_approves(self, subject: str, by: str, proposer: str) -> None:
+        approve(self.case, subject, self.day, by, proposed_by=proposer)
+
+    @rule(hold=st.sampled_from(["dispute", "death"]), lifted=st.booleans())
+    def a_hold(self, hold: str, lifted: bool) -> None:
+        record(self.case, "hold_lifted" if lifted else "hold", self.day, hold=hold)
+
+    @rule(cleared=st.booleans(), outstanding=st.sampled_from([0, 3_000_000]))
+    def the_feed_reports(self, cleared: bool, outstanding: int) -> None:
+        due = None if cleared else dpd(0).isoformat()
+        measured(self.case, self.day, oldest_due_date=due, outstanding_principal_fen=outstanding)
+
+    @invariant()
+    def the_case_is_in_one_state_and_somebody_owns_it(self) -> None:
+        assert self.case.state in CHART.states
+        assert self.case.owner
+        assert self.case.handler
+        assert self.case.live is (self.case.state in CHART.groups["live"])
+
+    @invariant()
+    def what_is_closed_stays_closed(self) -> None:
+        if self.was_closed:
+            assert self.case.state == "closed"
+        self.was_closed = self.case.state == "closed"
+        assert (self.case.closed_as is not None) is self.was_closed
+
+    @invariant()
+    def an_agency_has_the_case_only_while_it_is_outsourced(self) -> None:
+        assert (self.case.facts.placement is not None) is (self.case.state == "outsourced")
+
+
+TestAnyLife = AnyLife.TestCase
+TestAnyLife.settings = settings(
+    max_examples=2_000 if os.environ.get("CASEWORK_LONG") else 200,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)

@@ -1,0 +1,121 @@
+"""`casework chart` at the shell: exit codes, one fault per line, drawings and tables."""
+
+import json
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from click.testing import CliRunner, Result
+
+from casework.cli.main import main
+from tests.statechart.small import FOLDER, RULEBOOK
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["chart", *arguments], env={"CASEWORK_STATECHARTS": str(FOLDER)})
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A copy of the rulebook whose chart has two faults."""
+    folder = tmp_path / "statecharts"
+    shutil.copytree(FOLDER, folder)
+    chart = folder / "overdue_loan.toml"
+    text = chart.read_text(encoding="utf-8").replace("initial = true", "initial = false", 1)
+    chart.write_text(text.replace('to = "lost_contact" }', 'to = "nowhere" }'), encoding="utf-8")
+    return folder
+
+
+def test_check_says_0_and_what_it_found_for_a_sound_folder_and_file() -> None:
+    for place in ([], [str(FOLDER)], [str(FOLDER / "overdue_loan.toml")]):
+        result = run("check", *place)
+        assert result.exit_code == 0
+        assert result.output.startswith(f"overdue_loan@1#{RULEBOOK.chart.digest}: 8 states, 27 events")
+
+
+def test_check_says_1_with_file_key_and_reason_on_each_line_of_a_broken_one(broken: Path) -> None:
+    for place in (broken, broken / "overdue_loan.toml"):
+        result = run("check", str(place))
+        assert result.exit_code == 1
+        lines = result.stderr.splitlines()
+        assert "overdue_loan.toml: events.mark_lost.arcs[0].to[0]: unknown state nowhere" in lines
+        assert all(line.startswith("overdue_loan.toml: ") for line in lines)
+
+
+def test_check_finds_a_policy_looser_than_outside_law(tmp_path: Path) -> None:
+    folder = tmp_path / "statecharts"
+    shutil.copytree(FOLDER, folder)
+    policy = folder / "policy" / "2024-01-01.toml"
+    text = policy.read_text(encoding="utf-8")
+    policy.write_text(text.replace("connected_calls_per_day = { value = 3", "connected_calls_per_day = { value = 4"))
+    result = run("check", str(folder), "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["sound"] is False
+    assert "4 is looser than the law's 3" in document["faults"][0]
+
+
+def test_check_of_a_file_that_is_not_there_is_a_mistake_of_usage() -> None:
+    assert run("check", "nowhere.toml").exit_code == 2
+
+
+def test_check_of_a_folder_without_a_chart_is_not_sound(tmp_path: Path) -> None:
+    folder = tmp_path / "statecharts"
+    shutil.copytree(FOLDER, folder)
+    (folder / "overdue_loan.toml").unlink()
+    result = run("check", str(folder))
+    assert (result.exit_code, result.stderr) == (1, "statecharts: no chart here\n")
+
+
+def test_draw_writes_mermaid_to_the_terminal_and_svg_to_a_file(tmp_path: Path) -> None:
+    assert "stateDiagram-v2" in run("draw", "--lang", "en").stdout
+    target = tmp_path / "chart.svg"
+    assert run("draw", "--format", "svg", "-o", str(target)).exit_code == 0
+    assert ET.parse(target).getroot().tag.endswith("svg")
+    result = run("draw", "-o", str(tmp_path / "no" / "such" / "folder"))
+    assert (result.exit_code, result.stderr.startswith("file_unwritable: ")) == (1, True)
+
+
+def test_show_tells_an_event_with_its_guards_figures_and_rules() -> None:
+    result = run("show", "--event", "place", "--lang", "en")
+    assert result.exit_code == 0
+    for wanted in ("dpd_at_least(days=31)", "agency_post", "phone_collection → outsourced", "X11", "term_until"):
+        assert wanted in result.stdout
+
+
+def test_show_of_a_state_tells_what_can_happen_there_and_nothing_else() -> None:
+    document = json.loads(run("show", "--state", "settled", "--json").stdout)
+    assert [event["event"] for event in document["events"]] == ["reverse_payment", "archive"]
+    assert [state["state"] for state in document["states"]] == ["settled"]
+
+
+def test_show_of_the_whole_chart_names_every_event() -> None:
+    shown = run("show").stdout
+    assert all(event in shown for event in RULEBOOK.chart.events)
+
+
+def test_show_policy_tells_every_figure_with_its_reason() -> None:
+    shown = run("show", "--policy").stdout
+    figures = json.loads(run("show", "--policy", "--json").stdout)["figures"]
+    assert {figure["figure"] for figure in figures} == RULEBOOK.policies.all[0].figures.keys()
+    assert all(figure["figure"] in shown for figure in figures)
+    assert all(figure["rules"] or figure["source"] for figure in figures)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["show", "nonsense"], "unknown_chart"),
+        (["show", "outside_law"], "unknown_chart"),
+        (["show", "../../etc/passwd"], "unknown_chart"),
+        (["draw", "nonsense"], "unknown_chart"),
+        (["show", "--event", "nonsense"], "unknown_event"),
+        (["show", "--state", "nonsense"], "unknown_state"),
+    ],
+)
+def test_what_is_not_there_is_told_in_one_line_with_what_is(arguments: list[str], code: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"{code}: there is no such ")
+    assert "known: " in result.stderr

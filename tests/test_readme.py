@@ -1,0 +1,172 @@
+"""The README runs: every command in its `console` blocks is executed and answers what the README shows.
+
+What differs from run to run (times, hashes, tokens, speeds) is compared as such; a line `…` stands for any lines.
+`python -m tests.test_readme` prints the README with the present answers in place of those that differ.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_MARK = "@@@readme@@@"
+_VARYING = (
+    (re.compile(r"cw_[A-Za-z0-9_-]{43}"), "cw_TOKEN"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?"), "INSTANT"),
+    (re.compile(r"\b\d{8}T\d{6}\.\d+Z"), "INSTANT"),
+    (re.compile(r"\b[0-9a-f]{12}-\d+\b"), "REQUEST"),
+    (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{16,}\b"), "HEX"),
+    (re.compile(r"[\d,]+ entries/s"), "N entries/s"),
+    (re.compile(r"\b\d+\.\d+ s\b"), "N s"),
+    (re.compile(r"\s+$"), ""),
+)
+
+
+@dataclass
+class Command:
+    """One command of the README and what is shown below it."""
+
+    text: str
+    shown: list[str]
+
+
+def commands_of(block: str) -> Iterator[Command]:
+    """`$ ` begins a command, `> ` continues it, everything else is the answer to the last one."""
+    command: Command | None = None
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            if command:
+                yield command
+            command = Command(line[2:], [])
+        elif command and line.startswith("> ") and not command.shown:
+            command.text += "\n" + line[2:]
+        elif command:
+            command.shown.append(line)
+    if command:
+        yield command
+
+
+def _script(commands: list[Command], port: int) -> str:
+    lines = ["trap 'kill $(jobs -p) 2>/dev/null' EXIT"]
+    for command in commands:
+        text = command.text.replace(":8000", f":{port}")
+        if text == "make demo":
+            text = "casework demo"  # what it runs, in this folder instead of the repository
+        if text.startswith("make serve"):
+            text = (
+                f"casework serve --demo --port {port} >serve.log 2>&1 & for _ in $(seq 100); do "
+                f"curl -sf http://127.0.0.1:{port}/health/ready >/dev/null && break; sleep 0.1; done"
+            )
+        lines += [text, f"printf '\\n{_MARK}\\n'"]
+    return "\n".join(lines)
+
+
+def run(commands: list[Command], folder: Path) -> list[list[str]]:
+    """What the commands answer, in one shell, in `folder`."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CASEWORK_")}
+    place = sysconfig.get_path("scripts")
+    environment = kept | {"PATH": f"{place}:{kept['PATH']}", "COLUMNS": "118", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
+    done = subprocess.run(
+        ["bash", "-c", _script(commands, port)], cwd=folder, env=environment, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    answers = done.stdout.replace(f":{port}", ":8000").split(f"\n{_MARK}\n")
+    return [answer.splitlines() for answer in answers[: len(commands)]]
+
+
+def _normal(line: str) -> str:
+    for pattern, instead in _VARYING:
+        line = pattern.sub(instead, line)
+    return line
+
+
+def agrees(shown: list[str], answered: list[str]) -> bool:
+    """Whether the answer is what is shown; `…` alone on a line stands for any number of lines."""
+    parts = [".*\n" if line.strip() == "…" else re.escape(_normal(line)) + "\n" for line in _trimmed(shown)]
+    pattern = "".join("(?:.*\n)*?" if part == ".*\n" else part for part in parts)
+    text = "".join(_normal(line) + "\n" for line in _trimmed(answered))
+    return re.fullmatch(pattern, text) is not None
+
+
+def _trimmed(lines: list[str]) -> list[str]:
+    lines = [line.rstrip() for line in lines]
+    while lines and not lines[-1]:
+        lines.pop()
+    while lines and not lines[0]:
+        lines.pop(0)
+    return lines
+
+
+def test_every_command_of_the_readme_answers_what_it_shows(tmp_path: Path) -> None:
+    if subprocess.run(["bash", "-c", "command -v curl"], capture_output=True, check=False).returncode:
+        pytest.skip("the README uses curl, which this machine does not have")
+    commands = [command for block in _BLOCK.findall(README.read_text()) for command in commands_of(block)]
+    answers = run(commands, tmp_path)
+    assert len(commands) > 20
+    wrong = [
+        f"$ {command.text}\n--- shown\n" + "\n".join(command.shown) + "\n--- answered\n" + "\n".join(answer)
+        for command, answer in zip(commands, answers, strict=True)
+        if not agrees(command.shown, answer)
+    ]
+    assert not wrong, "\n\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("shown", "answered", "same"),
+    [
+        (["a", "b"], ["a", "b"], True),
+        (["a", "b"], ["a", "c"], False),
+        (["a"], ["a", "b"], False),
+        (["a", "…"], ["a", "b", "c"], True),
+        (["…", "c"], ["a", "b", "c"], True),
+        (["…", "c"], ["a", "b", "d"], False),
+        (["took 0.1 s"], ["took 12.7 s"], True),
+        (["took 0.1 s"], ["took long"], False),
+        (["2026-01-01T00:00:00Z"], ["2030-05-05T01:02:03.123456Z"], True),
+        (["7 entries"], ["8 entries"], False),
+    ],
+)
+def test_an_answer_agrees_only_where_it_may_vary(shown: list[str], answered: list[str], same: bool) -> None:
+    assert agrees(shown, answered) is same
+
+
+@pytest.mark.parametrize("name", ["docs/operations.md", "docs/security.md", "CHANGELOG.md"])
+def test_every_file_that_the_papers_name_exists(name: str) -> None:
+    named = re.findall(r"`((?:src|docs|tests|statecharts|migrations|benchmarks)/[\w./-]+)`", (ROOT / name).read_text())
+    named += re.findall(r"`((?:src|docs|tests|statecharts|migrations|benchmarks)/[\w./-]+)`", README.read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def main() -> None:
+    """Print the README with present answers where those shown do not agree."""
+    text = README.read_text()
+    blocks = _BLOCK.findall(text)
+    commands = [command for block in blocks for command in commands_of(block)]
+    with tempfile.TemporaryDirectory() as folder:
+        answers = iter(run(commands, Path(folder)))
+    for block in blocks:
+        lines = []
+        for command in commands_of(block):
+            answer = next(answers)
+            lines += ["$ " + command.text.replace("\n", "\n> ")]
+            lines += command.shown if agrees(command.shown, answer) else _trimmed(answer)
+        text = text.replace(block, "\n".join(lines) + "\n", 1)
+    sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main()
