@@ -23,7 +23,7 @@ _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARK = "@@@readme@@@"
 _VARYING = (
     (re.compile(r"cw_[A-Za-z0-9_-]{43}"), "cw_TOKEN"),
-    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?"), "INSTANT"),
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?"), "INSTANT"),
     (re.compile(r"\b\d{8}T\d{6}\.\d+Z"), "INSTANT"),
     (re.compile(r"\b[0-9a-f]{12}-\d+\b"), "REQUEST"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{16,}\b"), "HEX"),
@@ -149,6 +149,12 @@ def test_every_file_that_the_papers_name_exists(name: str) -> None:
     named = re.findall(r"`((?:src|docs|tests|statecharts|migrations|benchmarks)/[\w./-]+)`", (ROOT / name).read_text())
     named += re.findall(r"`((?:src|docs|tests|statecharts|migrations|benchmarks)/[\w./-]+)`", README.read_text())
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_table_of_settings_names_exactly_what_is_read() -> None:
+    read = set(re.findall(r"(?:text|_flag)\(\"([A-Z_]+)\"", (ROOT / "src/casework/settings.py").read_text()))
+    table = README.read_text().partition("## Settings")[2].partition("## ")[0]
+    assert read == set(re.findall(r"CASEWORK_([A-Z_]+)", table))
 
 
 def main() -> None:

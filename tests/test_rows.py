@@ -211,3 +211,61 @@ def test_fresh_ids_need_the_write_lock(database: Database, store: Engine) -> Non
     with reading(other) as conn, pytest.raises(RuntimeError):
         rows.next_ids(conn, "things_id_seq", things, 1)
     other.dispose()
+
+
+queue = sa.Table("waiting", things.metadata, sa.Column("thing", BigId, primary_key=True, autoincrement=False))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("sent_together", [False, True])
+def test_queued_rows_get_ascending_ids_and_a_place_in_the_queue_each(
+    store: Engine, size: int, sent_together: bool
+) -> None:
+    wanted = [_row(number)[1:] for number in range(1, size + 1)]
+    with writing(store) as conn:
+        queue.create(conn)
+        if sent_together:
+            with rows.together(conn):
+                rows.insert_queued(conn, things, wanted, COLUMNS[1:], queue=queue, sequence_name="things_id_seq")
+        else:
+            rows.insert_queued(conn, things, wanted, COLUMNS[1:], queue=queue, sequence_name="things_id_seq")
+        rows.insert_queued(conn, things, [], COLUMNS[1:], queue=queue, sequence_name="things_id_seq")
+    found = _all(store)
+    assert [row[1:] for row in found] == wanted
+    with reading(store) as conn:
+        assert sorted(conn.execute(sa.select(queue)).scalars()) == [row[0] for row in found]
+
+
+def test_questions_sent_together_are_answered_each_with_its_own(store: Engine) -> None:
+    with writing(store) as conn:
+        rows.insert_many(conn, things, [_row(number) for number in range(1, 6)], COLUMNS)
+        with rows.together(conn):
+            some = rows.ask_by_keys(conn, things, "id", [4, 2, 99], lock="skip")
+            every = rows.ask_all(conn, things)
+        assert [tuple(row) for row in some()] == [_row(2), _row(4)]
+        assert sorted(tuple(row) for row in every()) == [_row(number) for number in range(1, 6)]
+
+
+def test_an_error_among_statements_sent_together_is_raised_and_leaves_nothing(store: Engine) -> None:
+    with pytest.raises(Exception, match=r"(?i)unique|duplicate"), writing(store) as conn, rows.together(conn):
+        rows.insert_many(conn, things, [_row(1)], COLUMNS)
+        rows.insert_many(conn, things, [_row(1)], COLUMNS)
+        rows.insert_many(conn, things, [_row(2)], COLUMNS)
+    assert _all(store) == []
+    with writing(store) as conn:  # and the connection is as good as new
+        rows.insert_many(conn, things, [_row(3)], COLUMNS)
+    assert _all(store) == [_row(3)]
+
+
+def test_instants_that_are_selected_by_keys_are_in_utc(store: Engine) -> None:
+    with writing(store) as conn:
+        rows.insert_many(conn, things, [_row(1), NOTHING], COLUMNS)
+        found = rows.select_by_keys(conn, things, "id", [1, NOTHING[0]])
+    assert [row.at and row.at.tzinfo for row in found] == [UTC, None]
+
+
+@pytest.mark.only("postgresql")  # SQLite takes the statement through SQLAlchemy
+def test_a_select_with_parameters_of_its_own_is_refused_where_only_keys_are_sent(store: Engine) -> None:
+    statement = sa.select(things).where(things.c.fen > 5)
+    with pytest.raises(TypeError, match="nothing else"), reading(store) as conn:
+        rows.select_by_keys(conn, statement, "id", [1])

@@ -12,17 +12,17 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from sqlalchemy.engine import Engine
 
-from api import bulk, events, health, imports, logs, openings
+from api import bulk, events, health, imports, logs, openings, reading
 from api.auth import Tokens
 from api.edge import Edge
 from api.importing import Imports
 from api.metrics import Metrics
-from api.problems import EXCEPTION_HANDLERS
+from api.problems import EXCEPTION_HANDLERS, describe_as_problems
 from api.request import JsonRequest
 from api.serving import Serving
 from api.writer import Writer
+from casework import database
 from casework.append_only import has_owner_rights
-from casework.database import reading
 from casework.errors import CallerError
 from casework.settings import Settings
 from casework.startup import start
@@ -44,7 +44,8 @@ def from_environment() -> Litestar:
 
 def create_app(settings: Settings) -> Litestar:
     """The API on the branch that `settings` name; CallerError when the database, its keys or its rights are not as
-    they must be, TryAgain when it does not answer."""
+    they must be, TryAgain when it does not answer.
+    """
     started = start(settings)
     refuse_owner(started.engine, settings)
     metrics = Metrics()
@@ -72,6 +73,7 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
         debug=False,
     )
+    describe_as_problems(app.openapi_schema)
     app.asgi_handler = Edge(app.asgi_handler, serving)
     return app
 
@@ -80,7 +82,7 @@ def refuse_owner(engine: Engine, settings: Settings) -> None:
     """On PostgreSQL the service must not be able to take the log's guards down (audit.md §6)."""
     if settings.allow_owner:
         return
-    with reading(engine) as conn:
+    with database.reading(engine) as conn:
         if has_owner_rights(conn):
             raise CallerError(
                 "owner_rights", "服务不得以数据库所有者身份运行(CASEWORK_ALLOW_OWNER=1 可放行)",
@@ -89,21 +91,12 @@ def refuse_owner(engine: Engine, settings: Settings) -> None:
 
 
 def _routes(settings: Settings) -> list[Any]:
-    import os
-    try:
-        if os.environ.get("TMP_NO_READING"):
-            raise ImportError
-        from api import reading
-
-        reading_routes = reading.route_handlers
-    except ImportError:  # TEMPORARY while it is being written
-        reading_routes = []
     # Only a feed may be larger than any other body.
     large = Router(
         "/", route_handlers=imports.route_handlers, request_max_body_size=settings.feed_upload_mib * 1024 * 1024
     )
     changing = [*events.route_handlers, *openings.route_handlers, *bulk.route_handlers, large]
-    return [*health.route_handlers, *changing, *reading_routes]
+    return [*health.route_handlers, *changing, *reading.route_handlers]
 
 
 def _openapi() -> OpenAPIConfig:

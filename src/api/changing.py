@@ -77,7 +77,12 @@ async def through_the_writer(
     """Hand the commands to the writer and answer what was committed."""
     key = None
     if idempotency_key is not None:
-        parts = (request.method.encode(), request.scope["path"].encode(), (if_match or "").encode(), await request.body())
+        parts = (
+            request.method.encode(),
+            request.scope["path"].encode(),
+            (if_match or "").encode(),
+            await request.body(),
+        )
         key = key_of(idempotency_key, actor_of(request).id, *parts)
     job = Job(commands, answer, key, atomic=atomic, alone=alone, request_id=request_id_of(request))
     return respond(await serving_of(request).writer.write(job))
@@ -85,6 +90,4 @@ async def through_the_writer(
 
 def respond(answer: Answer) -> Response[bytes]:
     """An answer as a response."""
-    return Response(
-        answer.body, status_code=answer.status, media_type=answer.media_type, headers=dict(answer.headers)
-    )
+    return Response(answer.body, status_code=answer.status, media_type=answer.media_type, headers=dict(answer.headers))

@@ -17,14 +17,14 @@ READY_HELD_S = 2.0
 _OPEN = ("internal_error",)
 
 
-@get("/health/live", summary="The process answers", tags=["service"], sync_to_thread=False, security=[],
+@get("/health/live", summary="The process answers", tags=["service"], sync_to_thread=False, security=[{}],
      responses=problem_responses(always=_OPEN))  # fmt: skip
 def live() -> dict[str, str]:
     """Always `ok` while the process runs."""
     return {"status": "ok"}
 
 
-@get("/health/ready", summary="Work can be taken", tags=["service"], sync_to_thread=True, security=[],
+@get("/health/ready", summary="Work can be taken", tags=["service"], sync_to_thread=True, security=[{}],
      responses=problem_responses("not_ready", always=_OPEN))  # fmt: skip
 def ready(request: Request[Any, Any, Any]) -> dict[str, str]:
     """`ok` when the database answers, its schema is current, the log's guards stand and the writer lives; else 503."""

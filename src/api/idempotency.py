@@ -115,11 +115,8 @@ def claim(conn: Connection, keys: Sequence[Key], now: datetime) -> dict[tuple[st
 
 def _look(conn: Connection, keys: Sequence[Key]) -> Sequence[Any]:
     if conn.dialect.name == "postgresql":
-        lists = {
-            "locks": [key.lock for key in keys], "actors": [key.actor_id for key in keys],
-            "keys": [key.key for key in keys],
-        }  # fmt: skip
-        return conn.execute(_LOCK_AND_LOOK, lists).all()
+        lists = [key.lock for key in keys], [key.actor_id for key in keys], [key.key for key in keys]
+        return rows.ask_postgresql(conn, _LOCK_AND_LOOK, lists)
     return conn.execute(_LOOK, {"names": [key.name for key in keys]}).all()  # the writer holds the database
 
 
@@ -129,13 +126,10 @@ _LOOK = sa.select(idempotency.c.actor_id, idempotency.c.key, sa.true().label("mi
     _NAME.in_(sa.bindparam("names", expanding=True))
 )
 _LOCK_AND_LOOK = (
-    sa.text(
-        "SELECT u.a AS actor_id, u.k AS key, pg_try_advisory_xact_lock(u.n) AS mine,"
-        " i.request_hash, i.status, i.answer, i.created_at"
-        " FROM unnest(CAST(:locks AS bigint[]), CAST(:actors AS text[]), CAST(:keys AS text[])) AS u(n, a, k)"
-        " LEFT JOIN idempotency i ON i.actor_id = u.a AND i.key = u.k"
-    )
-    .columns(actor_id=sa.String, key=sa.String, mine=sa.Boolean, **{column.name: column.type for column in _ANSWER})
+    "SELECT u.a AS actor_id, u.k AS key, pg_try_advisory_xact_lock(u.n) AS mine,"
+    " i.request_hash, i.status, i.answer, i.created_at"
+    " FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS u(n, a, k)"
+    " LEFT JOIN idempotency i ON i.actor_id = u.a AND i.key = u.k"
 )
 _DELETE = idempotency.delete().where(_NAME.in_(sa.bindparam("names", expanding=True)))
 
@@ -170,4 +164,3 @@ def _unpacked(status: int, packed: bytes) -> Answer:
 
 
 __all__ = ["KEPT", "Answer", "Key", "claim", "key_of", "mismatch", "purge", "running", "store"]
-

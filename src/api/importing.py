@@ -30,7 +30,9 @@ class Imports:
             with self._lock:
                 if self._thread is not None and self._thread.is_alive():
                     raise CallerError(
-                        "import_running", "另一批数据正在导入,请稍后重试", "another feed is being imported; try again later"
+                        "import_running",
+                        "另一批数据正在导入,请稍后重试",
+                        "another feed is being imported; try again later",
                     )
                 with writing(self._started.engine) as conn:
                     run_id = runs.begin(conn, request.actor, correction=request.correction)

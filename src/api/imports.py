@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, post
 from litestar.datastructures import UploadFile
+from litestar.exceptions import ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
@@ -74,7 +75,8 @@ class _TwoBodies(Operation):
             required=True,
             content={
                 "application/json": OpenAPIMediaType(
-                    schema=_FOLDER, examples={"folder": Example(summary="a day of the inbox", value={"folder": "2026-03-01"})}
+                    schema=_FOLDER,
+                    examples={"folder": Example(summary="a day of the inbox", value={"folder": "2026-03-01"})},
                 ),
                 "multipart/form-data": OpenAPIMediaType(schema=_UPLOAD),
             },
@@ -139,7 +141,12 @@ def _below_inbox(serving: Serving, name: str) -> Path:
 
 async def _received(request: Request[Any, Any, Any]) -> tuple[Path, bool, bool]:
     """The files of a multipart body in a folder of their own, and the two flags."""
-    form = await request.form()
+    try:
+        form = await request.form()
+    except ValidationException:
+        raise CallerError(
+            "malformed_request", "multipart 正文缺少分隔符", "the multipart body has no boundary"
+        ) from None
     folder = Path(tempfile.mkdtemp(prefix="casework-feed-"))
     try:
         files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]

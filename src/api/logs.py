@@ -79,12 +79,17 @@ def configure(level: str = "INFO") -> None:
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLine())
-    for name in ("uvicorn", "uvicorn.error", "casework"):
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = ([handler] if name != "uvicorn.error" else []), name == "uvicorn.error"
-        logger.setLevel(max(number, logging.INFO))
-    access = logging.getLogger("uvicorn.access")
-    access.handlers, access.propagate = [], False
+        logger.handlers, logger.propagate = [], name != "uvicorn.access"
+    logging.getLogger("uvicorn").setLevel(max(number, logging.INFO))
+
+
+class Failed(Exception):  # noqa: N818  # it is what happened, and the log has its place already
+    """A bug that was logged where it happened."""
 
 
 class _JsonLine(logging.Formatter):

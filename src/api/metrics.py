@@ -39,7 +39,11 @@ class Metrics:
         self.registry = CollectorRegistry()
         kept: dict[str, Any] = {"registry": self.registry, "namespace": "casework"}
         self.requests = Histogram(
-            "http_request_seconds", "Requests by route template.", ("method", "route", "status"), buckets=_SECONDS, **kept
+            "http_request_seconds",
+            "Requests by route template.",
+            ("method", "route", "status"),
+            buckets=_SECONDS,
+            **kept,
         )
         self.events = Counter("commands", "Commands at the door by outcome.", ("event", "outcome"), **kept)
         self.batch = Histogram("batch_commands", "Commands that shared a transaction.", buckets=_BATCH, **kept)

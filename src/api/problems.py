@@ -12,9 +12,9 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
+from litestar.openapi.spec import Example, OpenAPI, OpenAPIMediaType, OpenAPIResponse, Operation, Reference
 
-from api.logs import log_bug
+from api.logs import Failed, log_bug
 from casework.errors import CallerError, TryAgain
 
 MEDIA_TYPE = "application/problem+json"
@@ -154,10 +154,16 @@ def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     return problem_response(request, "internal_error")
 
 
+def on_failed(request: Request[Any, Any, Any], _error: Failed) -> Response[bytes]:
+    """A bug that was logged where it happened."""
+    return problem_response(request, "internal_error")
+
+
 EXCEPTION_HANDLERS: dict[Any, Any] = {
     CallerError: on_caller_error,
     TryAgain: on_try_again,
     HTTPException: on_http,
+    Failed: on_failed,
     Exception: on_bug,
 }
 
@@ -188,12 +194,28 @@ def problem_responses(*codes: str, always: Sequence[str] = ("not_authenticated",
     return {status: _spec(status, found) for status, found in sorted(by_status.items())}
 
 
+def _example(code: str) -> Any:
+    return msgspec.json.decode(problem_body(code, request_id="9f1c2e7ab0d3-1a"))
+
+
 def _spec(status: int, codes: Sequence[str]) -> ResponseSpec:
-    examples = [
-        Example(id=code, summary=code, value=msgspec.json.decode(problem_body(code, request_id="9f1c2e7ab0d34c55")))
-        for code in dict.fromkeys(codes)
-    ]
+    examples = [Example(id=code, summary=code, value=_example(code)) for code in dict.fromkeys(codes)]
     return ResponseSpec(
         data_container=Problem, generate_examples=False, media_type=MEDIA_TYPE, examples=examples,
         description=f"{HTTPStatus(status).phrase}: {', '.join(dict.fromkeys(codes))}",
     )  # fmt: skip
+
+
+def describe_as_problems(document: OpenAPI) -> None:
+    """The framework describes errors that it finds itself in its own form; here every error is a problem."""
+    problem = Reference(ref="#/components/schemas/Problem")
+    for path in (document.paths or {}).values():
+        for method in ("get", "put", "post", "delete", "patch"):
+            operation: Operation | None = getattr(path, method)
+            for status, response in ((operation.responses if operation else None) or {}).items():
+                described = isinstance(response, OpenAPIResponse) and MEDIA_TYPE in (response.content or {})
+                if int(status) < 400 or described or not isinstance(response, OpenAPIResponse):
+                    continue
+                code = _OF_HTTP.get(int(status), "internal_error")
+                examples = {code: Example(summary=code, value=_example(code))}
+                response.content = {MEDIA_TYPE: OpenAPIMediaType(schema=problem, examples=examples)}

@@ -120,7 +120,13 @@ class RunStarted(msgspec.Struct, kw_only=True):
 
 DONE_EXAMPLE = Example(
     summary="done",
-    value={"case_id": 17, "version": 4, "from_state": "home_visit", "state": "phone_collection", "entry_id": "case:17:6"},
+    value={
+        "case_id": 17,
+        "version": 4,
+        "from_state": "home_visit",
+        "state": "phone_collection",
+        "entry_id": "case:17:6",
+    },
 )
 EVENT_EXAMPLES = [
     Example(id="reached", summary="debtor reached", value={"event": "reached"}),

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api import idempotency
 from api.idempotency import Answer, Key
-from api.logs import log_bug
+from api.logs import Failed, log_bug
 from api.metrics import Metrics
 from casework import rows
 from casework.cases.advance import advance
@@ -240,7 +240,13 @@ class Writer:
         commands = [command for job in jobs for command in job.commands]
         first = jobs[0]
         outcomes = advance(
-            conn, commands, self._started.branch, clock=self._clock, lock=lock, atomic=first.atomic, dry_run=first.dry_run
+            conn,
+            commands,
+            self._started.branch,
+            clock=self._clock,
+            lock=lock,
+            atomic=first.atomic,
+            dry_run=first.dry_run,
         )
         places = iter(outcomes)
         return [[next(places) for _ in job.commands] for job in jobs]
@@ -286,10 +292,6 @@ class Writer:
         loop = next((job.loop for job in done if job.loop is not None), None)
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(_resolve, done)
-
-
-class Failed(Exception):  # noqa: N818  # it is what happened, already logged where it happened
-    """A bug met in the writer; the log has its place."""
 
 
 def _resolve(jobs: list[Job]) -> None:

@@ -90,9 +90,7 @@ def backup(settings: Settings, file: Path) -> Manifest:
         with disposing(copy), reading(copy, snapshot=True) as conn:
             check_sound(conn, keys)
             if kind != "sqlite":
-                _dump_postgresql(
-                    conn, parse_url(settings.database_owner_url or settings.database_url), temporary
-                )
+                _dump_postgresql(conn, parse_url(settings.database_owner_url or settings.database_url), temporary)
             contents = contents_of(conn)
         size, digest = measure(temporary)
         prints = fingerprints(keys)

@@ -102,9 +102,7 @@ def read_manifest(file: Path, keys: Keys) -> Manifest:
             keys=wrong,
         )
     if not hmac.compare_digest(manifest.mac, mac_of(keys, manifest)):
-        raise CallerError(
-            "manifest_forged", "备份清单被改动", "the backup's manifest was changed after it was written"
-        )
+        raise CallerError("manifest_forged", "备份清单被改动", "the backup's manifest was changed after it was written")
     if manifest.contents.revision not in migrate.known_revisions():
         raise CallerError(
             "backup_of_newer_schema",
@@ -128,9 +126,7 @@ def check_file(file: Path, manifest: Manifest) -> None:
     try:
         size, digest = measure(file)
     except OSError:
-        raise CallerError(
-            "backup_missing", "备份文件不存在", "the backup file is missing", file=file.name
-        ) from None
+        raise CallerError("backup_missing", "备份文件不存在", "the backup file is missing", file=file.name) from None
     if (size, digest) != (manifest.bytes, manifest.sha256):
         raise CallerError(
             "backup_damaged", "备份文件与清单不符", "the backup file is not the one its manifest speaks of",

@@ -67,7 +67,10 @@ def insert_queued(
     if conn.dialect.name == "sqlite" or (len(rows) >= COPY_FROM_ROWS and not _is_together(conn)):
         ids = next_ids(conn, sequence_name, table, len(rows))
         insert_many(conn, table, [(row_id, *row) for row_id, row in zip(ids, rows, strict=True)], ("id", *names))
-        insert_many(conn, queue, [(row_id,) for row_id in ids], (waiting,))
+        if conn.dialect.name == "sqlite":
+            insert_many(conn, queue, [(row_id,) for row_id in ids], (waiting,))
+        else:  # one literal of numbers is quicker than COPY's rows of one
+            _pg_arrays(conn, *_pg_insert(queue, (waiting,), False), [(row_id,) for row_id in ids])
         return
     insert, literals = _pg_insert(table, names, False)
     sql = f"WITH fresh AS ({insert} RETURNING id) INSERT INTO {_quoted(queue.name)} ({_quoted(waiting)}) SELECT id FROM fresh"
@@ -162,6 +165,13 @@ def ask_all(conn: Connection, table: sa.Table) -> Callable[[], Sequence[Any]]:
     cursor = _raw(conn).cursor(row_factory=namedtuple_row)
     cursor.execute(plan.sql, prepare=True)
     return lambda: _answer(cursor, plan.instants)
+
+
+def ask_postgresql(conn: Connection, sql: str, parameters: Sequence[Any]) -> Sequence[Any]:
+    """The named tuples that a statement in PostgreSQL's own words answers (`%s` for parameters)."""
+    cursor = _raw(conn).cursor(row_factory=namedtuple_row)
+    found: list[Any] = cursor.execute(sql, parameters, prepare=True).fetchall()
+    return found
 
 
 def _answer(cursor: Any, instants: tuple[int, ...]) -> Sequence[Any]:

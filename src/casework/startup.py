@@ -32,9 +32,13 @@ def start(settings: Settings, *, check: bool = True) -> Started:
     keys = load_keys(settings.keys_dir)
     branch = branch_of(settings, keys)
     engine = open_engine(settings.database_url)
-    if check:
-        with reading(engine) as conn:
-            check_ready(conn, branch, keys)
+    try:
+        if check:
+            with reading(engine) as conn:
+                check_ready(conn, branch, keys)
+    except BaseException:
+        engine.dispose()
+        raise
     return Started(settings, engine, branch)
 
 

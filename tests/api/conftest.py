@@ -15,10 +15,11 @@ from litestar.testing import TestClient
 from api.app import create_app
 from casework.cases.advance import advance
 from casework.cases.commands import Command, Done, Open, Outcome
+from casework.cases.replay import verify
 from casework.cases.tables import institutions
 from casework.clock import now
-from casework.database import writing
-from casework.settings import Settings, shipped
+from casework.database import reading, writing
+from casework.settings import Settings, load_keys, shipped
 from casework.staff import register, tokens
 from casework.staff.actor import system
 from casework.startup import Started, start, upgrade
@@ -89,7 +90,13 @@ def people(started: Started) -> dict[str, str]:
         actor = system("cli")
         for staff_no, posts in POSTS_OF_EVERYBODY.items():
             register.add(
-                conn, trail, actor, started.branch.rulebook.chart, staff_no=staff_no, name=f"员工{staff_no}", posts=posts
+                conn,
+                trail,
+                actor,
+                started.branch.rulebook.chart,
+                staff_no=staff_no,
+                name=f"员工{staff_no}",
+                posts=posts,
             )
             issued[staff_no] = tokens.issue(conn, trail, actor, staff_no=staff_no)
         trail.write(conn)
@@ -177,6 +184,14 @@ def settings(database: Database, furnished: Callable[[str], Furnished]) -> Setti
         database_url=database.url, database_owner_url=database.owner_url, statecharts=shipped("statecharts"),
         keys_dir=furnished(database.name).keys_dir,
     )  # fmt: skip
+
+
+def findings(started: Started) -> list[Any]:
+    """What verifying the whole log finds, or doubts."""
+    keys = load_keys(started.settings.keys_dir)
+    with reading(started.engine, snapshot=True) as conn:
+        report = verify(conn, keys.mac, started.branch.vault)
+    return [*report.findings, *report.doubts]
 
 
 @pytest.fixture

@@ -29,7 +29,9 @@ def issue(started: Started, staff_no: str, *, days: int = 30, age: timedelta = t
     return token
 
 
-def add(started: Started, staff_no: str = "N1", name: str = "甄不存", posts: tuple[str, ...] = ("business_rep",)) -> None:
+def add(
+    started: Started, staff_no: str = "N1", name: str = "甄不存", posts: tuple[str, ...] = ("business_rep",)
+) -> None:
     with writing(started.engine) as conn:
         trail = started.branch.trail(now())
         chart = started.branch.rulebook.chart
@@ -70,7 +72,9 @@ def test_an_expired_token_is_no_token(running: Running) -> None:
     assert (asked(running, f"Bearer {fresh}"), asked(running, f"Bearer {old}")) == (200, 401)
 
 
-def test_a_revoked_token_is_forgotten_within_the_time_it_is_held(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_revoked_token_is_forgotten_within_the_time_it_is_held(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(auth, "HELD_S", 0.0)
     token = issue(running.started, "T1")
     assert asked(running, f"Bearer {token}") == 200
@@ -153,7 +157,10 @@ def test_whoever_cannot_be_added_is_told_why(
     assert told.value.code == code
 
 
-@pytest.mark.parametrize(("staff_no", "days", "code"), [("N9", 30, "unknown_staff"), ("R1", 0, "days_out_of_range"), ("R1", 367, "days_out_of_range")])
+@pytest.mark.parametrize(
+    ("staff_no", "days", "code"),
+    [("N9", 30, "unknown_staff"), ("R1", 0, "days_out_of_range"), ("R1", 367, "days_out_of_range")],
+)
 def test_a_token_is_for_known_staff_and_a_bounded_time(
     branch: tuple[Started, dict[str, str]], staff_no: str, days: int, code: str
 ) -> None:

@@ -6,8 +6,16 @@ import pytest
 
 from tests.api.conftest import Running
 
-CALL = {"kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:1", "data": {"channel": "phone", "outcome": "debtor"}}
-VISIT = {"event": "start_visit", "data": {"address_kind": "home", "address": "江岸区示例路1号", "visit_on": "2026-01-12"}}
+CALL = {
+    "kind": "contact_attempt",
+    "on": "2026-01-10",
+    "evidence": "rec:1",
+    "data": {"channel": "phone", "outcome": "debtor"},
+}
+VISIT = {
+    "event": "start_visit",
+    "data": {"address_kind": "home", "address": "江岸区示例路1号", "visit_on": "2026-01-12"},
+}
 
 
 @pytest.fixture
@@ -16,7 +24,9 @@ def case_id(running: Running) -> int:
     return running.open("L1")[0]
 
 
-def fire(running: Running, case_id: int, body: Any = VISIT, staff_no: str = "R1", version: str | None = '"1"', **headers: str) -> Any:
+def fire(
+    running: Running, case_id: int, body: Any = VISIT, staff_no: str = "R1", version: str | None = '"1"', **headers: str
+) -> Any:
     given = {**headers, **({} if version is None else {"If-Match": version})}
     return running.post(f"/cases/{case_id}/events", staff_no, json=body, headers=given)
 
@@ -78,7 +88,9 @@ def test_a_stale_version_is_told_the_present_one(running: Running, case_id: int)
     [(None, 428, "version_required"), ("1", 400, "malformed_header"), ('"1", "2"', 400, "malformed_header"),
      ('"x"', 400, "malformed_header"), ('W/"1"', 412, "stale_version"), ('"0"', 400, "malformed_header")],
 )  # fmt: skip
-def test_an_event_needs_the_version_it_saw(running: Running, case_id: int, version: str | None, status: int, code: str) -> None:
+def test_an_event_needs_the_version_it_saw(
+    running: Running, case_id: int, version: str | None, status: int, code: str
+) -> None:
     problem(fire(running, case_id, version=version), status, code)
 
 

@@ -15,7 +15,16 @@ from casework.statechart.chart import Chart, Event
 from casework.statechart.decide import options
 from tests.api.conftest import BUSINESS_DATE, POSTS_OF_EVERYBODY, Running, measure
 
-STATES = ("phone_collection", "lost_contact", "home_visit", "outsourced", "litigation", "written_off", "settled", "closed")
+STATES = (
+    "phone_collection",
+    "lost_contact",
+    "home_visit",
+    "outsourced",
+    "litigation",
+    "written_off",
+    "settled",
+    "closed",
+)
 TODAY = BUSINESS_DATE.isoformat()
 LATER = (BUSINESS_DATE + timedelta(days=60)).isoformat()
 AGENCY = {"agency": "agency:1", "term_until": LATER}
@@ -69,7 +78,9 @@ def figures(case: int, **changes: Any) -> Measure:
 def unanswered(case: int) -> list[Command]:
     days = [BUSINESS_DATE - timedelta(days=days) for days in range(6, -1, -1)]
     return [
-        fact(case, "T1", "contact_attempt", day, channel="phone", outcome="unanswered") for day in days for _ in range(3)
+        fact(case, "T1", "contact_attempt", day, channel="phone", outcome="unanswered")
+        for day in days
+        for _ in range(3)
     ]
 
 

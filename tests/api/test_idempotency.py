@@ -93,7 +93,9 @@ def test_a_key_of_128_characters_is_taken(running: Running, case_id: int) -> Non
     assert fire(running, case_id, **{"Idempotency-Key": "~" * 128}).status_code == 200
 
 
-def test_of_many_at_once_with_one_key_one_happens_and_nobody_is_told_anything_else(running: Running, case_id: int) -> None:
+def test_of_many_at_once_with_one_key_one_happens_and_nobody_is_told_anything_else(
+    running: Running, case_id: int
+) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: fire(running, case_id), range(16)))
     assert {answer.status_code for answer in answers} <= {200, 409}

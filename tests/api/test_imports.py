@@ -80,7 +80,9 @@ def test_a_feed_that_is_refused_is_told_by_its_run(importing: Running, inbox: Pa
     assert run.refusal["code"] == "manifest_missing"
 
 
-@pytest.mark.parametrize("folder", ["nowhere", "../secret", "way_out", ".", "..", "/etc", "day1/manifest.json", "a\u0000b", "x" * 200])
+@pytest.mark.parametrize(
+    "folder", ["nowhere", "../secret", "way_out", ".", "..", "/etc", "day1/manifest.json", "a\u0000b", "x" * 200]
+)
 def test_nothing_beyond_the_inbox_exists(importing: Running, folder: str) -> None:
     problem(importing.post("/feeds", "B1", json={"folder": folder}), 404, "unknown_folder")
 

@@ -36,7 +36,11 @@ def test_a_case_is_opened_on_misuse_though_the_loan_is_not_in_arrears(running: R
     done = answer.json()
     assert answer.headers["location"] == f"/cases/{done['case_id']}"
     assert answer.headers["etag"] == '"1"'
-    assert (done["from_state"], done["state"], done["entry_id"]) == (None, "phone_collection", f"case:{done['case_id']}:1")
+    assert (done["from_state"], done["state"], done["entry_id"]) == (
+        None,
+        "phone_collection",
+        f"case:{done['case_id']}:1",
+    )
 
 
 def test_a_loan_has_one_live_case(running: Running) -> None:

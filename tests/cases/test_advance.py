@@ -17,7 +17,19 @@ from hypothesis import strategies as st
 from casework import rows
 from casework.audit.tables import entries
 from casework.cases.advance import advance
-from casework.cases.commands import Command, Done, Fire, Measure, Mistaken, Note, NotDone, Open, Outcome, Record, Refused
+from casework.cases.commands import (
+    Command,
+    Done,
+    Fire,
+    Measure,
+    Mistaken,
+    NotDone,
+    Note,
+    Open,
+    Outcome,
+    Record,
+    Refused,
+)
 from casework.cases.replay import verify
 from casework.cases.tables import cases, institutions
 from casework.clock import now
@@ -104,7 +116,9 @@ class Branch:
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table."""
         with reading(self.started.engine, snapshot=True) as conn:
-            return {t.name: sorted((tuple(r) for r in conn.execute(sa.select(t))), key=repr) for t in metadata.sorted_tables}
+            return {
+                t.name: sorted((tuple(r) for r in conn.execute(sa.select(t))), key=repr) for t in metadata.sorted_tables
+            }
 
     def assert_sound(self) -> None:
         """Chains hold, and every row is the fold of its entries (replayed)."""
@@ -121,7 +135,13 @@ def furnish(started: Started) -> Branch:
         trail = started.branch.trail(now())
         for staff_no, post in POSTS.items():
             register.add(
-                conn, trail, system("cli"), started.branch.rulebook.chart, staff_no=staff_no, name="某员工", posts=[post]
+                conn,
+                trail,
+                system("cli"),
+                started.branch.rulebook.chart,
+                staff_no=staff_no,
+                name="某员工",
+                posts=[post],
             )
         trail.write(conn)
     return Branch(started)
@@ -183,10 +203,10 @@ def test_a_refusal_lists_every_unmet_guard_with_rule_facts_and_what_would_satisf
 @pytest.mark.parametrize(
     ("command", "code"),
     [
-        (lambda case_id: fire("T1", 999_999, "reached"), "unknown_case"),
+        (lambda _: fire("T1", 999_999, "reached"), "unknown_case"),
         (lambda case_id: fire("T1", case_id, "fly"), "unknown_event"),
         (lambda case_id: replace(attempt(case_id), kind="dream"), "unknown_fact"),
-        (lambda case_id: replace(opening("L9"), ground="whim"), "unknown_ground"),
+        (lambda _: replace(opening("L9"), ground="whim"), "unknown_ground"),
         (lambda case_id: fire("R1", case_id, "start_visit", version=7), "stale_version"),
         (lambda case_id: visit(case_id, address_kind="moon"), "faulty_data"),
         (lambda case_id: visit(case_id, surprise=1), "faulty_data"),
@@ -248,7 +268,9 @@ def test_opening_a_loan_twice_is_refused_and_names_the_live_case(branch: Branch)
     first, second = branch.do(opening("L1"), opening("L1"))
     assert isinstance(first, Done)
     assert isinstance(second, Refused)
-    assert [(reason.code, dict(reason.saw)) for reason in second.reasons] == [("case_open_already", {"case_id": first.case_id})]
+    assert [(reason.code, dict(reason.saw)) for reason in second.reasons] == [
+        ("case_open_already", {"case_id": first.case_id})
+    ]
     third = only(branch.do(opening("L1")))
     assert isinstance(third, Refused)
     assert [body["event"] for body in branch.bodies("openings:wuhan")] == ["case.refused_opening"] * 2
@@ -264,7 +286,7 @@ def test_an_opening_is_refused_with_the_guards_it_does_not_meet(branch: Branch) 
 
 def test_a_new_case_after_a_settled_one_names_it_also_within_one_batch(branch: Branch) -> None:
     (first,) = branch.open("L1")
-    settled = [
+    settled: list[Command] = [
         Measure(actor=FEED, case_id=first, measure=measure(None), run=1),
         fire("system", first, "arrears_cleared", previous_as_of="2024-02-29"),
     ]
@@ -361,13 +383,22 @@ def test_nothing_is_kept_unless_the_caller_commits(branch: Branch) -> None:
 
 def test_a_dry_run_answers_the_same_and_writes_nothing(branch: Branch) -> None:
     (case_id,) = branch.open("L1")
-    batch = [visit(case_id), fire("R1", case_id, "found"), attempt(case_id, version=1), opening("L2"), opening("L1")]
+    batch: list[Command] = [
+        visit(case_id),
+        fire("R1", case_id, "found"),
+        attempt(case_id, version=1),
+        opening("L2"),
+        opening("L1"),
+    ]
     before = branch.dump()
     forecast = branch.do(*batch, dry_run=True)
     assert branch.dump() == before
     assert [type(outcome) for outcome in forecast] == [Done, Refused, Mistaken, Done, Refused]
-    assert [replace(outcome, case_id=0, entry_id="") if isinstance(outcome, Done) else outcome for outcome in forecast] == [
-        replace(outcome, case_id=0, entry_id="") if isinstance(outcome, Done) else outcome for outcome in branch.do(*batch)
+    assert [
+        replace(outcome, case_id=0, entry_id="") if isinstance(outcome, Done) else outcome for outcome in forecast
+    ] == [
+        replace(outcome, case_id=0, entry_id="") if isinstance(outcome, Done) else outcome
+        for outcome in branch.do(*batch)
     ]
 
 
@@ -386,7 +417,11 @@ def test_several_commands_on_one_case_each_see_what_the_one_before_did(branch: B
         fire("R1", case_id, "found"),
     )
     assert [type(outcome) for outcome in outcomes] == [Done, Done, Done, Refused]
-    assert (branch.case(case_id).state, branch.case(case_id).version, branch.case(case_id).audit_seq) == ("phone_collection", 4, 5)
+    assert (branch.case(case_id).state, branch.case(case_id).version, branch.case(case_id).audit_seq) == (
+        "phone_collection",
+        4,
+        5,
+    )
     branch.assert_sound()
 
 
@@ -486,16 +521,21 @@ def _reversal(case_id: int) -> Record:
     return Record(actor=FEED, case_id=case_id, kind="reversal", on=TODAY, evidence="run:1", data=given_)
 
 
-_proposal = {"criterion": "death", "evidence": "doc:3", "principal_fen": 5, "interest_fen": 0}
-_term = {"agency": "AG1", "term_until": "2024-06-01"}
+def _measured(case_id: int, days_past_due: int | None) -> Measure:
+    return Measure(actor=FEED, case_id=case_id, measure=measure(days_past_due), run=1)
+
+
+_days = st.integers(0, 6).map(lambda days: TODAY - timedelta(days=days))
+_proposal: dict[str, Any] = {"criterion": "death", "evidence": "doc:3", "principal_fen": 5, "interest_fen": 0}
+_term: dict[str, Any] = {"agency": "AG1", "term_until": "2024-06-01"}
 commands = st.one_of(
     st.sampled_from(LOANS).map(opening),
     st.sampled_from(LOANS).map(lambda loan_id: opening(loan_id, days_past_due=None)),
     st.sampled_from(LOANS).map(lambda loan_id: opening(loan_id, actor=WHO["P1"], ground="misuse")),
-    st.builds(attempt, _case, st.integers(0, 6).map(lambda days: TODAY - timedelta(days=days)), st.sampled_from(["unanswered", "debtor"])),
+    st.builds(attempt, _case, _days, st.sampled_from(["unanswered", "debtor"])),
     st.builds(attempt, _case, st.just(TODAY), st.just("unanswered"), st.integers(1, 4)),
     st.builds(lambda case_id: Note(actor=WHO["T1"], case_id=case_id, text="记录"), _case),
-    st.builds(lambda c, d: Measure(actor=FEED, case_id=c, measure=measure(d), run=1), _case, st.sampled_from([None, 5, 40, 100])),
+    st.builds(_measured, _case, st.sampled_from([None, 5, 40, 100])),
     st.builds(_agency, _case),
     st.builds(_visited, _case, st.sampled_from(["found", "not_found"])),
     st.builds(_approval, _case, st.sampled_from(["V1", "V2", "T1"])),

@@ -102,7 +102,7 @@ def in_order(found: Sequence[Case], sort: Sort) -> list[int]:
     return [one.id for one in dated + undated]
 
 
-CASES = st.lists(
+CASES: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
     st.builds(
         dict,
         institution=st.sampled_from(sorted(TODAY)),
@@ -265,3 +265,23 @@ class Counted:
 
     def __exit__(self, *_: object) -> None:
         sa.event.remove(self.conn.engine, "before_cursor_execute", self._note)
+
+
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize(
+    "wanted", [CaseFilter(), CaseFilter(state=("closed",)), CaseFilter(team="T1"), CaseFilter(live=True)]
+)
+def test_a_list_is_read_in_the_order_of_an_index_and_never_sorted(
+    furnished: Engine, wanted: CaseFilter, sort: Sort
+) -> None:
+    with reading(furnished) as conn:
+        dates = BusinessDates(conn, BRANCH)
+        plans: list[str] = []
+        with Counted(conn) as statements:
+            page_of_cases(conn, dates, wanted, sort=sort)
+        for statement in statements:
+            values = tuple("1" for _ in range(statement.count("?")))
+            plans += [row[3] for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert plans
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan], plans

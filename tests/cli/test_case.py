@@ -6,17 +6,22 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from casework.cases.advance import advance
 from casework.cli.main import main
+from casework.database import writing
 from casework.settings import Settings
-from tests.api.conftest import Running
+from tests.api.conftest import furnish, opening
 
 
 @pytest.fixture
-def shell(running: Running, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs `casework` on the branch of `running`, which has the case of loan L1."""
+def shell(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs `casework case` on a branch with people and the case of loan L1."""
     monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
-    running.open("L1", days_past_due=12)
+    started, _ = furnish(settings)
+    with writing(started.engine) as conn:
+        advance(conn, [opening("L1", 12)], started.branch)
+    started.engine.dispose()
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(main, ["case", *arguments])

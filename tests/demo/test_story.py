@@ -74,10 +74,14 @@ def test_the_command_makes_a_branch_shows_it_and_may_be_repeated(
 
 
 def test_a_demo_never_goes_into_a_database_that_holds_something(settings: Settings, tmp_path: Path) -> None:
+    earlier = tmp_path / "branch" / "feeds"
+    fresh(earlier.parent)
+    earlier.mkdir()
     given = {"CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir)}
     refused = CliRunner().invoke(main, ["demo", "--folder", str(tmp_path / "branch")], env=given)
     assert refused.exit_code == 1
     assert refused.stderr.startswith("database_not_empty: ")
+    assert earlier.exists(), "a refusal takes nothing away"
 
 
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from casework.audit.findings import Report
 from casework.audit.tables import entries
 from casework.cases.replay import verify
 from casework.cases.tables import cases
+from casework.clock import now
 from casework.database import metadata, reading, writing
 from casework.demo.files import FeedFile, Form, write_folder
 from casework.feed import run as runs
@@ -84,10 +85,21 @@ def feed_file(kind: Kind, rows: Sequence[Cells], form: Form = "csv") -> FeedFile
     return FeedFile(kind, [[row[name] for name in names] for row in rows], None if kind == "contacts" else total, form)
 
 
-def write(folder: Path, as_of: date, *, form: Form = "csv", **files: Sequence[Cells] | None) -> Path:
+def write(
+    folder: Path,
+    as_of: date,
+    *,
+    form: Form = "csv",
+    institution: str = INSTITUTION,
+    **files: Sequence[Cells] | None,
+) -> Path:
     """A feed folder; `files` by kind."""
     sheets = [feed_file(kind, rows, form) for kind, rows in files.items() if rows is not None]  # type: ignore[arg-type]
-    return write_folder(folder, as_of, sheets)
+    write_folder(folder, as_of, sheets)
+    manifest = folder / "manifest.json"
+    stated = msgspec.json.decode(manifest.read_bytes()) | {"institution": institution}
+    manifest.write_bytes(msgspec.json.encode(stated))
+    return folder
 
 
 @dataclass
@@ -97,15 +109,18 @@ class Bank:
     started: Started
     folder: Path
     sent: int = 0
+    institution: str = INSTITUTION
     actor: Actor = field(default_factory=lambda: system("cli"))
 
     def send(
-        self, as_of: date, overdue: Sequence[Cells], *, actor: Actor | None = None, confirm: bool = False,
-        correction: bool = False, form: Form = "csv", **files: Sequence[Cells],
+        self, as_of: date, overdue: Sequence[Cells], *, loans: Sequence[Cells] | None = None,
+        contacts: Sequence[Cells] | None = None, repayments: Sequence[Cells] | None = None, actor: Actor | None = None,
+        confirm: bool = False, correction: bool = False, form: Form = "csv",
     ) -> runs.Run:  # fmt: skip
         """Write a folder and import it; CallerError if it is refused."""
         self.sent += 1
-        folder = write(self.folder / str(self.sent), as_of, form=form, overdue=overdue, **files)
+        files = {"overdue": overdue, "loans": loans, "contacts": contacts, "repayments": repayments}
+        folder = write(self.folder / str(self.sent), as_of, form=form, institution=self.institution, **files)
         return self.take(folder, actor=actor, confirm=confirm, correction=correction)
 
     def take(
@@ -118,9 +133,15 @@ class Bank:
     def staff(self, staff_no: str, *posts: str) -> Actor:
         """Somebody registered with these posts."""
         with writing(self.started.engine) as conn:
-            trail = self.started.branch.trail(runs.now())
+            trail = self.started.branch.trail(now())
             register.add(
-                conn, trail, system("cli"), self.started.branch.rulebook.chart, staff_no=staff_no, name="某员工", posts=posts
+                conn,
+                trail,
+                system("cli"),
+                self.started.branch.rulebook.chart,
+                staff_no=staff_no,
+                name="某员工",
+                posts=posts,
             )
             trail.write(conn)
         return Actor(staff_no, "staff", "cli", frozenset(posts))

@@ -1,7 +1,6 @@
 """A branch with nothing in it yet, and a bank that sends it feeds."""
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,9 +8,7 @@ import pytest
 from casework.settings import Settings
 from casework.staff.actor import system
 from casework.startup import start, upgrade
-from tests.conftest import Database
 from tests.feed.bank import Bank
-from tests.fresh import Fresh
 
 
 @pytest.fixture
@@ -24,11 +21,7 @@ def bank(settings: Settings, tmp_path: Path) -> Iterator[Bank]:
 
 
 @pytest.fixture
-def fresh_bank(
-    database: Database, settings: Settings, migrated_sqlite: Path, tmp_path: Path
-) -> Iterator[Callable[[], Bank]]:
-    """Makes a bank with an empty branch each time it is called."""
-    fresh = Fresh(database, settings, migrated_sqlite, tmp_path)
-    numbers = itertools.count(1)
-    yield lambda: Bank(fresh(), tmp_path / f"feeds-{next(numbers)}")
-    fresh.close()
+def sound_bank(bank: Bank) -> Iterator[Bank]:
+    """A bank that generated examples share; its log and rows are found sound at the end."""
+    yield bank
+    bank.assert_sound()

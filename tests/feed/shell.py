@@ -35,12 +35,17 @@ class Said:
 def casework(settings: Settings, *arguments: str | Path) -> Said:
     """Run `casework ARGUMENTS` in a pipe; a bug is raised, not turned into an exit code."""
     variables = {name: None for name in os.environ if name.startswith("CASEWORK_")} | environment(settings)
-    done = CliRunner(env=variables).invoke(main, list(map(str, arguments)), catch_exceptions=False, prog_name="casework")
+    done = CliRunner(env=variables).invoke(
+        main, list(map(str, arguments)), catch_exceptions=False, prog_name="casework"
+    )
     return Said(done.exit_code, done.stdout, done.stderr)
 
 
 def begin(settings: Settings, *arguments: str | Path) -> "subprocess.Popen[bytes]":
     """Start `casework ARGUMENTS` and do not wait."""
     return subprocess.Popen(
-        [*COMMAND, *map(str, arguments)], env=environment(settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*COMMAND, *map(str, arguments)],
+        env=environment(settings),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )

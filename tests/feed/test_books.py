@@ -40,7 +40,9 @@ def test_a_loan_without_an_owner_goes_to_the_first_risk_manager(bank: Bank) -> N
 
 
 @pytest.mark.parametrize("unusable", ["", "张三", "S 1", "S1;drop"])
-def test_a_loan_without_a_usable_owner_in_a_branch_without_risk_managers_is_unassigned(bank: Bank, unusable: str) -> None:
+def test_a_loan_without_a_usable_owner_in_a_branch_without_risk_managers_is_unassigned(
+    bank: Bank, unusable: str
+) -> None:
     run = bank.send(DAY, steady(), loans=[loan(1, owner_staff_no=unusable), *TEN[1:]])
     assert bank.case(1).owner == "unassigned"
     assert run.figures["warnings"]["owner_missing"] == run.figures["owners_missing"] == 1
@@ -85,7 +87,9 @@ def test_a_contact_whose_borrower_comes_later_goes_in_though_its_file_is_the_sam
 
 def test_an_empty_name_or_number_does_not_erase_what_is_known(bank: Bank) -> None:
     bank.send(DAY, steady(), loans=TEN)
-    bank.send(NEXT, steady(), loans=[loan(1, borrower_name="", id_number=""), loan(2, borrower_name="甄改名"), *TEN[2:]])
+    bank.send(
+        NEXT, steady(), loans=[loan(1, borrower_name="", id_number=""), loan(2, borrower_name="甄改名"), *TEN[2:]]
+    )
     vault = bank.started.branch.vault
     with reading(bank.started.engine) as conn:
         held = {row.borrower_id: row for row in conn.execute(sa.select(borrowers))}

@@ -62,7 +62,18 @@ def test_an_import_done_ends_with_0_and_says_what_happened(bank: Bank, settings:
 def test_json_output_is_one_document_with_the_expected_keys(bank: Bank, settings: Settings) -> None:
     said = casework(settings, "feed", "import", first_day(bank), "--json")
     run = json.loads(said.out)
-    assert {"as_of", "overdue", "overdue_fen", "opened", "gone", "gone_share", "buckets", "roll", "m1_cured", "m2_m3_cured"} <= set(run)
+    assert {
+        "as_of",
+        "overdue",
+        "overdue_fen",
+        "opened",
+        "gone",
+        "gone_share",
+        "buckets",
+        "roll",
+        "m1_cured",
+        "m2_m3_cured",
+    } <= set(run)
     assert (run["as_of"], run["overdue"], run["status"]) == ("2024-06-03", 10, "applied")
     assert json.loads(casework(settings, "feed", "runs", "--json").out) == [run]
 
@@ -78,7 +89,8 @@ def test_a_refused_import_ends_with_1_and_its_reason_in_both_languages(bank: Ban
 
 
 @pytest.mark.parametrize(
-    "arguments", [["feed", "import"], ["feed", "import", "x", "--sideways"], ["feed", "reimport", "x"], ["feed", "set-aside", "x"]]
+    "arguments",
+    [["feed", "import"], ["feed", "import", "x", "--sideways"], ["feed", "reimport", "x"], ["feed", "set-aside", "x"]],
 )
 def test_wrong_usage_ends_with_2(settings: Settings, arguments: list[str]) -> None:
     assert casework(settings, *arguments).code == 2
@@ -104,7 +116,12 @@ def test_set_aside_rows_are_listed_without_their_cells_and_written_to_a_private_
 ) -> None:
     books = [loan(number) for number in range(1, 41)]
     sheet = [arrears(number) for number in range(1, 40)]
-    casework(settings, "feed", "import", write(bank.folder / "x", DAY, overdue=sheet, loans=[*books[:-1], loan(40, npl_since="soon")]))
+    casework(
+        settings,
+        "feed",
+        "import",
+        write(bank.folder / "x", DAY, overdue=sheet, loans=[*books[:-1], loan(40, npl_since="soon")]),
+    )
     listed = casework(settings, "feed", "set-aside", "1")
     assert (listed.code, "malformed_date" in listed.out, "甄不存" in listed.out) == (0, True, False)
     target = tmp_path / "mend.csv"
@@ -142,7 +159,9 @@ def test_no_personal_data_in_any_output_of_good_and_bad_runs(bank: Bank, setting
     headless = write(bank.folder / "headless", NEXT, overdue=steady(), loans=TEN)
     file = next(headless.glob("loans*"))
     file.write_bytes(b"\n".join(file.read_bytes().splitlines()[1:]))
-    spoilt = write(bank.folder / "spoilt", NEXT, overdue=steady(), loans=[loan(1, borrower_name="甄不存1" * 60), *TEN[1:]])
+    spoilt = write(
+        bank.folder / "spoilt", NEXT, overdue=steady(), loans=[loan(1, borrower_name="甄不存1" * 60), *TEN[1:]]
+    )
     for folder in (good, headless, spoilt):
         for arguments in ([], ["--json"]):
             said = casework(settings, "feed", "import", folder, *arguments)
@@ -155,7 +174,9 @@ def test_no_personal_data_in_any_output_of_good_and_bad_runs(bank: Bank, setting
 # ── kill -9 ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_import_killed_at_any_moment_leaves_nothing_half_done_and_the_next_one_works(bank: Bank, settings: Settings) -> None:
+def test_an_import_killed_at_any_moment_leaves_nothing_half_done_and_the_next_one_works(
+    bank: Bank, settings: Settings
+) -> None:
     books = [loan(number) for number in range(1, 801)]
     casework(settings, "feed", "import", write(bank.folder / "0", DAY, overdue=[arrears(1)], loans=books))
     applied = 1
@@ -215,7 +236,9 @@ def test_a_locked_sqlite_is_one_line_and_nothing_is_changed(bank: Bank, settings
 @pytest.mark.only("postgresql")
 def test_a_postgresql_that_another_import_holds_is_one_line_and_the_run_says_so(bank: Bank, settings: Settings) -> None:
     folder = first_day(bank)
-    impatient = replace(settings, database_url=f"{settings.database_url}&options=-c%20lock_timeout%3D200%20-c%20timezone%3DUTC")
+    impatient = replace(
+        settings, database_url=f"{settings.database_url}&options=-c%20lock_timeout%3D200%20-c%20timezone%3DUTC"
+    )
     before = bank.dump("feed_runs")
     with psycopg.connect(settings.database_url) as holder:
         holder.execute("SELECT pg_advisory_xact_lock(hashtext('feed/demo'))")
@@ -295,7 +318,9 @@ def test_a_full_postgresql_is_one_line_and_nothing_is_changed(
     bank.assert_sound()
 
 
-def test_a_database_that_is_gone_is_one_line(bank: Bank, settings: Settings, database: Database, tmp_path: Path) -> None:
+def test_a_database_that_is_gone_is_one_line(
+    bank: Bank, settings: Settings, database: Database, tmp_path: Path
+) -> None:
     nowhere = f"sqlite:///{tmp_path / 'gone.db'}" if database.is_sqlite else "postgresql://nobody@/x?host=/nowhere"
     one_line(casework(replace(settings, database_url=nowhere), "feed", "import", first_day(bank)), "database_gone")
 
@@ -304,7 +329,10 @@ def test_a_database_that_is_gone_is_one_line(bank: Bank, settings: Settings, dat
 def test_a_postgresql_that_goes_in_the_middle_leaves_nothing_half_done(bank: Bank, settings: Settings) -> None:
     folder = many(bank)
     before = bank.dump("feed_runs")
-    with psycopg.connect(settings.database_url) as holder, psycopg.connect(settings.database_url, autocommit=True) as watch:
+    with (
+        psycopg.connect(settings.database_url) as holder,
+        psycopg.connect(settings.database_url, autocommit=True) as watch,
+    ):
         holder.execute("SELECT pg_advisory_xact_lock(hashtext('feed/demo'))")
         process = subprocess.Popen(
             [*COMMAND, "feed", "import", str(folder)], env=environment(settings), stdout=subprocess.PIPE,
@@ -323,7 +351,9 @@ def test_a_postgresql_that_goes_in_the_middle_leaves_nothing_half_done(bank: Ban
     bank.assert_sound()
 
 
-def test_a_branch_that_was_never_upgraded_says_what_to_do(empty_database: Database, settings: Settings, tmp_path: Path) -> None:
+def test_a_branch_that_was_never_upgraded_says_what_to_do(
+    empty_database: Database, settings: Settings, tmp_path: Path
+) -> None:
     if empty_database.is_sqlite:
         open_engine(empty_database.url, create=True).connect().close()
     said = casework(replace(settings, database_url=empty_database.url), "feed", "runs")
@@ -333,7 +363,12 @@ def test_a_branch_that_was_never_upgraded_says_what_to_do(empty_database: Databa
 
 @pytest.mark.only("sqlite")
 def test_the_wrong_keys_are_told_before_anything_is_written(bank: Bank, settings: Settings, tmp_path: Path) -> None:
-    other = replace(settings, keys_dir=tmp_path / "others", database_url=f"sqlite:///{tmp_path / 'other.db'}", database_owner_url=None)
+    other = replace(
+        settings,
+        keys_dir=tmp_path / "others",
+        database_url=f"sqlite:///{tmp_path / 'other.db'}",
+        database_owner_url=None,
+    )
     upgrade(other, system("cli"))
     start(other).engine.dispose()
     one_line(casework(replace(settings, keys_dir=other.keys_dir), "feed", "import", first_day(bank)), "key_wrong")

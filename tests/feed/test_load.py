@@ -172,7 +172,9 @@ def test_a_folder_that_is_not_what_its_manifest_says_leaves_only_the_refused_run
 
 
 @pytest.mark.parametrize(("gone", "guarded"), [(3, False), (4, True), (10, True)])
-def test_more_than_the_policy_share_of_vanished_loans_waits_for_confirmation(bank: Bank, gone: int, guarded: bool) -> None:
+def test_more_than_the_policy_share_of_vanished_loans_waits_for_confirmation(
+    bank: Bank, gone: int, guarded: bool
+) -> None:
     bank.send(DAY, steady(), loans=TEN)
     rest = steady(*range(1, gone + 1))
     if guarded:
@@ -230,22 +232,26 @@ def test_a_bad_overdue_row_is_set_aside_with_line_column_and_reason_and_the_good
     bank.assert_sound()
 
 
+MONEY = [paid(f"P{number}", number, DAY) for number in range(1, 40)]
+
+
 @pytest.mark.parametrize(
     ("kind", "rows", "column", "code"),
     [
         ("loans", [*FORTY[:-1], loan(40, npl_since="soon")], "npl_since", "malformed_date"),
         ("contacts", [*map(contact, range(1, 40)), contact(999)], "borrower_id", "unknown_borrower"),
         ("contacts", [*map(contact, range(1, 40)), contact(40, phone="none")], "phone", "malformed_phone"),
-        ("repayments", [*(paid(f"P{n}", n, DAY) for n in range(1, 40)), paid("P40", 999, DAY)], "loan_id", "unknown_loan"),
-        ("repayments", [*(paid(f"P{n}", n, DAY) for n in range(1, 40)), paid("P1", 1, DAY)], "payment_id", "repeated_payment"),
-        ("repayments", [*(paid(f"P{n}", n, DAY) for n in range(1, 40)), paid("R", 1, DAY, reverses="PX")], "reverses", "unknown_payment"),
-        ("repayments", [*(paid(f"P{n}", n, DAY) for n in range(1, 40)), paid("R", 1, DAY, reverses="P2")], "reverses", "unknown_payment"),
+        ("repayments", [*MONEY, paid("P40", 999, DAY)], "loan_id", "unknown_loan"),
+        ("repayments", [*MONEY, paid("P1", 1, DAY)], "payment_id", "repeated_payment"),
+        ("repayments", [*MONEY, paid("R", 1, DAY, reverses="PX")], "reverses", "unknown_payment"),
+        ("repayments", [*MONEY, paid("R", 1, DAY, reverses="P2")], "reverses", "unknown_payment"),
     ],
 )  # fmt: skip
 def test_bad_rows_of_the_other_files_are_set_aside_too(
     bank: Bank, kind: str, rows: Sequence[Cells], column: str, code: str
 ) -> None:
-    run = bank.send(DAY, GOOD[:-1], **({"loans": FORTY} | {kind: rows}))
+    files: dict[str, Any] = {"loans": FORTY, kind: rows}
+    run = bank.send(DAY, GOOD[:-1], **files)
     assert run.figures["set_aside_rows"] == 1
     with reading(bank.started.engine) as conn:
         (aside,) = aside_of(conn, run.id)
@@ -329,7 +335,9 @@ def test_a_run_that_died_is_marked_by_the_next(bank: Bank) -> None:
     assert {run.id: run.status for run in bank.runs()} == {died: "interrupted", died + 1: "applied"}
 
 
-def test_a_bug_in_the_middle_leaves_nothing_and_the_next_import_works(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_the_middle_leaves_nothing_and_the_next_import_works(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bank.send(DAY, steady(), loans=TEN)
     before = bank.dump(*OF_THE_RUN)
     monkeypatch.setattr("casework.feed.load.pack", lambda _: 1 / 0)

@@ -6,7 +6,7 @@ from litestar import Request, get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, QueryParameter
 
-from api.reading.common import CASE_LINE, answers, reader_of
+from api.reading.asking import CASE_LINE, answers, reader_of
 from casework.cases.disclosure import DEFAULT_PURPOSE, record_read
 from casework.cases.filter import BusinessDates
 from casework.database import reading, writing

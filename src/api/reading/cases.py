@@ -6,7 +6,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, PathParameter, QueryParameter
 
-from api.reading.common import (
+from api.reading.asking import (
     CASE_LINE,
     FILTERS,
     Cursor,

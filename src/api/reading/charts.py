@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
 
-from api.reading.common import answers, reader_of
+from api.reading.asking import answers, reader_of
 from casework.audit.tables import texts
 from casework.cases.filter import BusinessDates
 from casework.cases.options import FieldOffer, fields_of

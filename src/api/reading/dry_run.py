@@ -7,7 +7,7 @@ from litestar import Request, post
 from litestar.openapi.spec import Example
 from litestar.params import Body
 
-from api.reading.common import answers, reader_of
+from api.reading.asking import answers, reader_of
 from casework.cases.filter import BusinessDates, CaseFilter, filter_malformed
 from casework.cases.options import DryRun, dry_run
 from casework.database import reading

@@ -6,7 +6,7 @@ from litestar import Request, get
 from litestar.params import FromPath, QueryParameter
 
 from api.auth import require
-from api.reading.common import Cursor, Limit, answers, reader_of
+from api.reading.asking import Cursor, Limit, answers, reader_of
 from casework.audit.queries import EntryLine, EntryPage, find_entry, page_of_entries
 from casework.database import reading
 from casework.staff.register import AUDITOR

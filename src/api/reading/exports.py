@@ -7,7 +7,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, QueryParameter
 
-from api.reading.common import FILTERS, answers, case_filter, reader_of
+from api.reading.asking import FILTERS, answers, case_filter, reader_of
 from casework.cases.export import MAX_ROWS, Lang, cases_csv, cases_xlsx
 from casework.cases.filter import BusinessDates, CaseFilter
 from casework.cases.queries import CaseLine, Sort, walk_cases

@@ -8,12 +8,12 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.params import FromQuery, PathParameter, QueryParameter
 
-from api.reading.common import answers, reader_of
+from api.reading.asking import answers, reader_of
 from casework.database import reading
 from casework.errors import CallerError
 from casework.feed.aside import aside_csv, aside_of
 from casework.feed.headers import SET_ASIDE_COLUMNS, understand
-from casework.feed.run import Run, one_run, runs
+from casework.feed.run import Run, newest_runs, one_run
 from casework.personal import mask
 
 RunId = Annotated[int, PathParameter(ge=1, le=2**53 - 1, description="Number of the run.")]
@@ -75,9 +75,8 @@ def feed_runs(
     """Every run, whatever became of it, the newest first."""
     serving, _ = reader_of(request, "before", "limit")
     with reading(serving.engine) as conn:
-        found = runs(conn, every=True)
-    earlier = [run for run in reversed(found) if before is None or run.id < before]
-    return RunPage(earlier[:limit], earlier[limit - 1].id if len(earlier) > limit else None)
+        found = newest_runs(conn, before=before, limit=limit + 1)
+    return RunPage(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
 
 @get("/feeds/{run_id:int}", sync_to_thread=True, responses=answers(Run, _RUN, "unknown_run"), tags=["feeds"])
@@ -134,8 +133,9 @@ def set_aside_as_csv(
 
 
 def _masked(kind: Kind, text: str) -> str:
-    """The CSV with personal cells masked, and those of columns that nobody knows. A row with too few or too many
-    cells is masked whole but for its first: behind it cells may have moved.
+    """The CSV with personal cells masked, and those of columns that nobody knows.
+
+    A row with too few or too many cells is masked whole but for its first: behind it cells may have moved.
     """
     read = list(csv.reader(io.StringIO(text, newline="")))
     if not read or kind not in ("loans", "contacts"):

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Request, get
 from litestar.params import FromPath
 
-from api.reading.common import answers, reader_of
+from api.reading.asking import answers, reader_of
 from casework.cases.filter import BusinessDates
 from casework.cases.options import OpeningOffer, openings_of_loan
 from casework.cases.queries import cases_of_loan

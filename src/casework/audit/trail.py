@@ -100,6 +100,13 @@ class Trail:
         conn.execute(streams.update().where(streams.c.stream == stream).values(values))
         return after
 
+    def part(self) -> "Trail":
+        """A trail with what was added so far, to be written by itself; this one goes on without it."""
+        part = Trail(self._mac_key, self._vault, self.recorded_at)
+        part._entries, part._openings = self._entries, self._openings
+        self._entries, self._openings = [], []
+        return part
+
     def write(self, conn: Connection) -> None:
         """Store what was added: entries, their place in the unsealed queue, openings."""
         rows.insert_queued(

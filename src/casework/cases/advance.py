@@ -4,9 +4,11 @@ Gather (the only reads), decide each (pure), write state rows and audit entries 
 commits. Commands on the same case are taken in order, each seeing what the one before it did.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, assert_never
 
@@ -23,8 +25,8 @@ from casework.cases.commands import (
     Fire,
     Measure,
     Mistaken,
-    Note,
     NotDone,
+    Note,
     Open,
     Outcome,
     Record,
@@ -42,6 +44,8 @@ from casework.statechart.fields import DataFault, Field, take
 from casework.statechart.policy import Policy
 
 _NOTHING: tuple[dict[str, Any], dict[str, str], list[DataFault]] = ({}, {}, [])
+_SLICE = 2_500  # commands that are decided while the slice before is written
+_SWITCH_INTERVAL_S = 0.0005
 _TOGETHER = 300  # cases; beyond it COPY gains more than the round trips saved
 RULE_OF_THE_FEED = ("5.4",)
 _NOTE = {"note": Field("note", "text", "备注", "note", False, (), False, False, ())}
@@ -67,12 +71,39 @@ def advance(
     """
     gathered = gather(conn, commands, lock=lock)
     door = _Door(branch, gathered, clock(), missing="case_busy" if lock == "skip" else "unknown_case")
+    if len(commands) > _SLICE and not (atomic or dry_run) and conn.dialect.name == "postgresql":
+        return _overlapped(conn, commands, door)
     outcomes = [door.take(command) for command in commands]
     if dry_run:
         return outcomes
     if atomic and not all(isinstance(outcome, Done) for outcome in outcomes):
         return _only_refusals(conn, commands, outcomes, branch, clock)
-    door.write(conn)
+    door.part().write(conn)
+    return outcomes
+
+
+def _overlapped(conn: Connection, commands: Sequence[Command], door: "_Door") -> list[Outcome]:
+    """Decide a large batch slice by slice while PostgreSQL takes in the slice before.
+
+    The outcome is that of one slice: everything was gathered before, and deciding asks the database nothing. Only the
+    writing thread uses the connection meanwhile.
+    """
+    outcomes: list[Outcome] = []
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(min(interval, _SWITCH_INTERVAL_S))  # or the writing thread waits 5 ms for each of its turns
+    try:
+        with ThreadPoolExecutor(1, thread_name_prefix="casework-door") as behind:
+            written: Future[None] | None = None
+            for start in range(0, len(commands), _SLICE):
+                outcomes += map(door.take, commands[start : start + _SLICE])
+                part = door.part()
+                if written is not None:
+                    written.result()
+                written = behind.submit(part.write, conn)
+            if written is not None:
+                written.result()
+    finally:
+        sys.setswitchinterval(interval)
     return outcomes
 
 
@@ -97,11 +128,30 @@ def _only_refusals(
         recorded = dict(zip(numbers, map(door.take, refused), strict=True))
         numbers = [number for number, outcome in recorded.items() if isinstance(outcome, Refused)]
         if len(numbers) == len(recorded):
-            door.write(conn)
+            door.part().write(conn)
             for number, outcome in recorded.items():
                 told[number] = outcome
             break
     return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows and entries that belong together; parts are written in the order in which they were made."""
+
+    fresh: list[tuple[Any, ...]]
+    changed: list[tuple[Any, ...]]
+    refused_openings: list[tuple[str, Draft]]
+    trail: Trail
+
+    def write(self, conn: Connection) -> None:
+        """State rows, entries and the unsealed queue, one statement each; a small batch in one round trip."""
+        for stream, draft in self.refused_openings:
+            self.trail.append(conn, stream, draft)
+        with rows.together(conn) if not self.fresh and len(self.changed) <= _TOGETHER else nullcontext():
+            rows.update_many(conn, cases, "id", self.changed, CHANGING)  # first: it may free a loan for a new case
+            _insert(conn, self.fresh)
+            self.trail.write(conn)
 
 
 class _Door:
@@ -139,16 +189,13 @@ class _Door:
             case _:
                 assert_never(command)
 
-    def write(self, conn: Connection) -> None:
-        """State rows, entries and the unsealed queue, one statement each; a small batch in one round trip."""
+    def part(self) -> "_Part":
+        """What the commands since the last part have changed, ready to be written."""
         fresh = [to_row(case) for case in self.opened.values()]
         changed = [to_change(case) for case_id, case in self.touched.items() if case_id not in self.opened]
-        for stream, draft in self.refused_openings:
-            self.trail.append(conn, stream, draft)
-        with rows.together(conn) if not fresh and len(changed) <= _TOGETHER else nullcontext():
-            rows.update_many(conn, cases, "id", changed, CHANGING)  # first: it may free a loan for a new case
-            _insert(conn, fresh)
-            self.trail.write(conn)
+        part = _Part(fresh, changed, self.refused_openings, self.trail.part())
+        self.touched, self.opened, self.refused_openings = {}, {}, []
+        return part
 
     # ── the commands ────────────────────────────────────────────────────────────────────────────────────────────────
 

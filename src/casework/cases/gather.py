@@ -33,8 +33,8 @@ def gather(conn: Connection, commands: Sequence[Command], *, lock: rows.Lock) ->
     with rows.together(conn):
         found_rows = rows.ask_by_keys(conn, CASE_ROWS, "id", sorted(wanted), lock=lock)
         date_rows = rows.ask_all(conn, institutions)
-        found = {row[0]: from_row(row) for row in found_rows()}
-        dates: dict[str, date] = dict(date_rows())
+    found = {row[0]: from_row(row) for row in found_rows()}
+    dates: dict[str, date] = dict(date_rows())
     gathered = Gathered(found, dates)
     openings = [command for command in commands if isinstance(command, Open)]
     loans = {str(command.loan["loan_id"]) for command in openings}

@@ -121,7 +121,7 @@ def show(case_id: int | None, loan_id: str | None, entries: int, json_: bool, st
         if json_:
             print_json({**msgspec.to_builtins(detail), "history": history})
         else:
-            case_tables.detail(detail, history)
+            case_tables.detail(detail, history, open_.branch.time_zone)
 
 
 @cli.command()

@@ -1,6 +1,7 @@
 """Cases as tables and lines for people."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 from rich.markup import escape
@@ -9,10 +10,9 @@ from rich.table import Table
 from casework.cases.commands import Done, Mistaken, NotDone, Outcome, Refused
 from casework.cases.detail import CaseDetail
 from casework.cases.history import HistoryItem
-from casework.cases.options import CaseOptions, EventOffer
+from casework.cases.options import CaseOptions
 from casework.cases.queries import CasePage
 from casework.cli.shell import console
-from casework.clock import utc_text
 from casework.money import yuan_text
 from casework.statechart.chart import Chart
 
@@ -44,8 +44,8 @@ def lines(page: CasePage, chart: Chart) -> None:
         console.print(f"{len(page.items)} cases")
 
 
-def detail(case: CaseDetail, history: list[HistoryItem]) -> None:
-    """A case and its history."""
+def detail(case: CaseDetail, history: list[HistoryItem], time_zone: str) -> None:
+    """A case and its history, in branch time."""
     console.print(f"[bold]Case {case.id}[/bold] of loan {escape(case.loan_id)}: {case.state} {case.state_zh}")
     facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in (
@@ -59,40 +59,37 @@ def detail(case: CaseDetail, history: list[HistoryItem]) -> None:
         facts.add_row(name, escape(str(value)))
     console.print(facts)
     table = Table("No.", "Recorded", "What", "By", "From → to", "Rules", box=None)
+    zone = ZoneInfo(time_zone)
     for item in history:
         moved = f"{item.from_state or ''} → {item.to_state}" if item.from_state != item.to_state else ""
         what = f"{item.event} {item.zh}" + "".join(f"\n{name}: {text}" for name, text in item.texts.items())
         if item.reason_code:
             what += f"\n{item.reason_code}"
-        table.add_row(
-            str(item.seq), utc_text(item.recorded_at)[:19], escape(what), f"{item.actor} ({item.via})", moved,
-            " ".join(item.rules),
-        )  # fmt: skip
+        at = f"{item.recorded_at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+        by = f"{item.actor} ({item.via})"
+        table.add_row(str(item.seq), at, escape(what), by, moved, " ".join(item.rules))
     console.print(table)
 
 
 def options(offers: CaseOptions) -> None:
     """What may be done next: first what may, then what may not and why. Events of other states are left out."""
     console.print(f"[bold]Case {offers.case_id}[/bold] {offers.state}, business date {offers.business_date}")
-    table = Table("Event", "", "Leads to", "Needs", "Posts", box=None)
     possible = [offer for offer in offers.events if offer.leads_to]
     for offer in sorted(possible, key=lambda offer: not offer.allowed):
-        needs = " ".join(field.name for field in offer.data if field.required)
-        mark = "[green]may[/green]" if offer.allowed else "[red]may not[/red]"
-        opens = f" from {offer.opens_on}" if offer.opens_on else ""
-        table.add_row(
-            f"{offer.event} {offer.zh}", mark + opens, ", ".join(offer.leads_to), needs, " ".join(offer.posts)
-        )
-        for line in _reasons(offer):
-            table.add_row("", "", "", escape(line), "")
-    console.print(table)
+        mark = "[green]may    [/green]" if offer.allowed else "[red]may not[/red]"
+        opens = f", from {offer.opens_on} on if nothing else changes" if offer.opens_on else ""
+        console.print(f"{mark} [bold]{offer.event}[/bold] {offer.zh} → {', '.join(offer.leads_to)}{opens}")
+        needs = ", ".join(field.name for field in offer.data if field.required)
+        if needs:
+            console.print(f"          with {needs}", soft_wrap=True)
+        for reason in offer.reasons:
+            console.print(escape(f"          {reason.code} ({' '.join(reason.rules)}): {reason.zh}"), soft_wrap=True)
+            console.print(escape(f"          {' ' * len(reason.code)} {reason.en}"), soft_wrap=True)
     others = sum(not offer.leads_to for offer in offers.events)
-    recordable = " ".join(fact.kind for fact in offers.facts if fact.allowed)
-    console.print(f"{others} events belong to other states. Facts you may record: {recordable or 'none'}")
-
-
-def _reasons(offer: EventOffer) -> list[str]:
-    return [f"{reason.code} ({' '.join(reason.rules)}): {reason.zh} / {reason.en}" for reason in offer.reasons]
+    recordable = ", ".join(fact.kind for fact in offers.facts if fact.allowed)
+    console.print(
+        f"{others} events belong to other states. Facts you may record: {recordable or 'none'}", soft_wrap=True
+    )
 
 
 def done(outcome: Done, chart: Chart) -> None:

@@ -72,9 +72,7 @@ def downgrade_(revision: str, yes: bool) -> None:
         raise click.UsageError("a downgrade loses data; make a backup, then say --yes")
     with told():
         if revision != "base" and revision not in migrate.known_revisions():
-            raise CallerError(
-                "unknown_revision", f"没有结构版本 {revision}", f"there is no revision {revision}"
-            )
+            raise CallerError("unknown_revision", f"没有结构版本 {revision}", f"there is no revision {revision}")
         migrate.downgrade(Settings.from_environment(), revision)
     console.print(f"schema at {revision}")
 
@@ -186,9 +184,7 @@ def backup_(file: Path, json_: bool) -> None:
         return
     _print_contents(manifest)
     console.print(f"written to {file} and {manifest_path(file).name}", soft_wrap=True)
-    console.print(
-        f"NOT in the backup: the keys. Keep a copy of {settings.keys_dir} apart from it.", soft_wrap=True
-    )
+    console.print(f"NOT in the backup: the keys. Keep a copy of {settings.keys_dir} apart from it.", soft_wrap=True)
 
 
 @cli.command("restore")

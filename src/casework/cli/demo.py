@@ -66,8 +66,9 @@ def cli(folder: Path, seed: int, loans: int) -> None:
     with told():
         os.environ.update(environment(folder))
         settings = Settings.from_environment()
+        if not _is_inside(settings, folder):  # before anything of an earlier demo is taken away
+            _refuse_used(settings)
         fresh(folder)
-        _refuse_used(settings)
         upgrade(settings, system("cli"))
         started = start(settings)
         try:
@@ -78,6 +79,13 @@ def cli(folder: Path, seed: int, loans: int) -> None:
             started.engine.dispose()
     console.print(f"\n{time.perf_counter() - began:.1f} s in all. Have a look:")
     _show_ways(settings, told_of)
+
+
+def _is_inside(settings: Settings, folder: Path) -> bool:
+    """Whether the database is a file in the folder, to be made anew with it."""
+    url = parse_url(settings.database_url)
+    sqlite = url.get_backend_name() == "sqlite"
+    return sqlite and Path(str(url.database)).resolve().is_relative_to(folder.resolve())
 
 
 def _refuse_used(settings: Settings) -> None:
@@ -142,9 +150,7 @@ def _portfolio(conn: Connection, chart: Chart) -> Table:
     )
     counts = {(state, bucket): number for state, bucket, number in found}
     buckets = sorted({bucket for _, bucket in counts})
-    table = Table(
-        "state", *buckets, "cases", title="The portfolio: cases by state and bucket", title_justify="left"
-    )
+    table = Table("state", *buckets, "cases", title="The portfolio: cases by state and bucket", title_justify="left")
     for name, state in chart.states.items():
         row = [counts.get((name, bucket), 0) for bucket in buckets]
         table.add_row(f"{name} {state.zh}", *(str(number or "·") for number in row), str(sum(row)))
@@ -211,9 +217,7 @@ def _refusals(conn: Connection, chart: Chart) -> Table:
         .group_by(entries.c.event, reason)
         .order_by(sa.func.count().desc(), entries.c.event, reason)
     )
-    table = Table(
-        "event", "first reason", "rules", "times", title="Refused, and on record", title_justify="left"
-    )
+    table = Table("event", "first reason", "rules", "times", title="Refused, and on record", title_justify="left")
     for event, code, number in conn.execute(counted.limit(12)):
         spec = chart.events.get(event.removeprefix(REFUSED))
         rules = ", ".join(spec.rules) if spec else ""
@@ -221,9 +225,7 @@ def _refusals(conn: Connection, chart: Chart) -> Table:
     return table
 
 
-def _entries(
-    conn: Connection, condition: sa.ColumnElement[bool], order: sa.ColumnElement[int]
-) -> Iterator[Entry]:
+def _entries(conn: Connection, condition: sa.ColumnElement[bool], order: sa.ColumnElement[int]) -> Iterator[Entry]:
     for body in conn.execute(sa.select(entries.c.body).where(condition).order_by(order)).scalars():
         yield decode_strict(bytes(body))
 
@@ -252,7 +254,7 @@ def _show_ways(settings: Settings, told_of: Told) -> None:
         f"  casework feed import {told_of.next_feed}   # the day after",
         f"  casework case options {told_of.cases[_SHOWN_OF][0]} --as {collector}",
         f"  make serve   # then, as phone collector {collector}:",
-        f"  curl -H 'Authorization: Bearer {token}' http://127.0.0.1:8000/cases?state=lost_contact",
+        f"  curl -H 'Authorization: Bearer {token}' 'http://127.0.0.1:8000/cases?state=lost_contact'",
         f"The auditor's token ({auditor}); both are shown this once: {auditors_token}",
     )
     for line in lines:

@@ -23,7 +23,9 @@ def cli() -> None:
 @cli.command("import")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--confirm-vanished", is_flag=True, help="Apply although many loans left the snapshot at once.")
-@click.option("--correction", is_flag=True, help="Declare that this replaces an earlier feed of the same or an older day.")
+@click.option(
+    "--correction", is_flag=True, help="Declare that this replaces an earlier feed of the same or an older day."
+)
 @as_staff
 @as_json
 def import_(folder: Path, confirm_vanished: bool, correction: bool, staff_no: str | None, json_: bool) -> None:
@@ -75,8 +77,9 @@ class _watching:
     def report(self, stage: str, done: int, total: int) -> None:
         if self.bars is None:
             return
-        task = self.tasks.setdefault(stage, self.bars.add_task(stage, total=None) if stage not in self.tasks else None)
-        self.bars.update(task, completed=done, total=total)
+        if stage not in self.tasks:
+            self.tasks[stage] = self.bars.add_task(stage, total=None)
+        self.bars.update(self.tasks[stage], completed=done, total=total)
 
 
 def _tell(run: runs.Run) -> None:

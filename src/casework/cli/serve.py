@@ -64,7 +64,7 @@ def _run(settings: Settings, workers: int) -> None:
 
     options: dict[str, Any] = {
         "factory": True, "host": settings.host, "port": settings.port, "workers": workers, "loop": "auto",
-        "http": "httptools", "access_log": False, "server_header": False, "date_header": True, "log_config": None,
+        "http": "httptools", "proxy_headers": False, "access_log": False, "server_header": False, "date_header": True, "log_config": None,
         "timeout_graceful_shutdown": _DRAIN_S, "lifespan": "on", "ws": "none", "backlog": 2_048,
     }  # fmt: skip
     click.echo(f"casework serves http://{settings.host}:{settings.port}/schema/openapi.json", err=True)
@@ -74,7 +74,9 @@ def _run(settings: Settings, workers: int) -> None:
         return
     except SystemExit as ended:
         if ended.code:
-            raise CallerError("serve_failed", "服务未能启动", "the service could not start; see the log above") from None
+            raise CallerError(
+                "serve_failed", "服务未能启动", "the service could not start; see the log above"
+            ) from None
 
 
 __all__ = ["cli"]

@@ -106,14 +106,10 @@ def _approvals(subject: str, *people: Person, proposer: Person = ASSETS) -> tupl
 
 
 def _agency_file(agency: str) -> Step:
-    return fact(
-        "agency_file", AGENCY, agency=agency, active=True, inspected_on=Day(-9), evaluated_on=Day(-80)
-    )
+    return fact("agency_file", AGENCY, agency=agency, active=True, inspected_on=Day(-9), evaluated_on=Day(-80))
 
 
-_REPAIRED = fact(
-    "information_repair", REP, 1, outcome="new_address", source="public_register", legal_basis="law"
-)
+_REPAIRED = fact("information_repair", REP, 1, outcome="new_address", source="public_register", legal_basis="law")
 _START_VISIT: Final[dict[str, Any]] = {
     "address_kind": "home",
     "address": "某市某区样板路12号3栋504室",

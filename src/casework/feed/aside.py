@@ -30,7 +30,9 @@ class Aside(NamedTuple):
         return f"{zh} / {en}"
 
 
-def aside_of(conn: Connection, run_id: int, kind: str | None = None, *, after: int = 0, limit: int = LIMIT) -> list[Aside]:
+def aside_of(
+    conn: Connection, run_id: int, kind: str | None = None, *, after: int = 0, limit: int = LIMIT
+) -> list[Aside]:
     """The rows a run set aside, in order of entry, from behind the row with id `after`."""
     columns = [set_aside.c[name] for name in Aside._fields]
     statement = sa.select(*columns).where(set_aside.c.run_id == run_id, set_aside.c.id > after)

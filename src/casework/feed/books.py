@@ -71,7 +71,8 @@ _HASHES = sa.select(loans.c.loan_id, loans.c.row_hash, loans.c.risk_class, loans
 @dataclass(frozen=True, slots=True)
 class LoansWritten:
     """What writing a loans file did; `reclassified` are loans whose class or non-performing date differs now,
-    `unverified` staff whom nobody registered."""
+    `unverified` staff whom nobody registered.
+    """
 
     inserted: int
     updated: int
@@ -80,7 +81,13 @@ class LoansWritten:
 
 
 def write_loans(
-    conn: Connection, branch: Branch, institution: str, sheet: Sequence[LoanRow], actor: Actor, *, only_new: bool = False
+    conn: Connection,
+    branch: Branch,
+    institution: str,
+    sheet: Sequence[LoanRow],
+    actor: Actor,
+    *,
+    only_new: bool = False,
 ) -> LoansWritten:
     """Insert new loans, update changed ones, leave the others alone; borrowers and staff named with them.
 
@@ -112,7 +119,8 @@ def write_loans(
 @dataclass(frozen=True, slots=True)
 class OnBooks:
     """What the loans file of a feed says is outstanding. `unclear` loans had their row set aside; with `unnamed`, any
-    loan that seems omitted could be one of those rows."""
+    loan that seems omitted could be one of those rows.
+    """
 
     stated_fen: Mapping[str, int | None]
     unclear: frozenset[str]
@@ -155,9 +163,16 @@ def write_contacts(conn: Connection, vault: Vault, sheet: Sequence[ContactRow]) 
     for row in sheet:
         stored.append(
             (
-                row.borrower_id, row.role, row.relation, row.address_kind, row.source, row.legal_basis,
-                _sealed(vault, "person_name", row.person_name), _sealed(vault, "phone", row.phone),
-                vault.blind("phone", row.phone) if row.phone else None, _sealed(vault, "address", row.address),
+                row.borrower_id,
+                row.role,
+                row.relation,
+                row.address_kind,
+                row.source,
+                row.legal_basis,
+                _sealed(vault, "person_name", row.person_name),
+                _sealed(vault, "phone", row.phone),
+                vault.blind("phone", row.phone) if row.phone else None,
+                _sealed(vault, "address", row.address),
                 vault.fingerprint(_encode(row)),
             )  # fmt: skip
         )
@@ -192,8 +207,13 @@ def reversals_of(conn: Connection, loan_ids: Iterable[str]) -> dict[str, list[Re
     # A run enters its day when it ends, so the present one has none yet; it is known by its id.
     statement = (
         sa.select(
-            repayments.c.payment_id, repayments.c.loan_id, undone.c.payment_id, undone.c.paid_on, undone.c.amount_fen,
-            repayments.c.run_id, sa.func.coalesce(feed_runs.c.as_of, repayments.c.paid_on),
+            repayments.c.payment_id,
+            repayments.c.loan_id,
+            undone.c.payment_id,
+            undone.c.paid_on,
+            undone.c.amount_fen,
+            repayments.c.run_id,
+            sa.func.coalesce(feed_runs.c.as_of, repayments.c.paid_on),
         )
         .join(undone, undone.c.payment_id == repayments.c.reverses)
         .join(feed_runs, feed_runs.c.id == repayments.c.run_id)
@@ -260,7 +280,13 @@ def _write_borrowers(conn: Connection, vault: Vault, institution: str, touched: 
             if value:
                 sealed += [vault.seal(field, value), vault.blind(field, value)]
             else:
-                sealed += [before[2], before[3]] if before and field == "name" else [before[4], before[5]] if before else [None, None]
+                sealed += (
+                    [before[2], before[3]]
+                    if before and field == "name"
+                    else [before[4], before[5]]
+                    if before
+                    else [None, None]
+                )
         stored[before is None].append((borrower_id, institution, *sealed))
     rows.insert_many(conn, borrowers, stored[True], _BORROWER_COLUMNS)
     rows.update_many(conn, borrowers, "borrower_id", stored[False], _BORROWER_COLUMNS[1:])

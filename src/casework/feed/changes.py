@@ -22,7 +22,7 @@ from casework.staff.actor import Actor
 from casework.statechart.policy import Policy
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:/-]{1,120}")
-AT_ONCE = 5_000  # commands to the door in one call: bounds its memory, and lets progress move
+AT_ONCE = 20_000  # commands to the door in one call: bounds its memory, and lets progress move
 _CASES = sa.select(cases.c.loan_id, cases.c.id, cases.c.state, cases.c.live, cases.c.state_since)
 Progress = Callable[[int, int], None]
 _COUNTS = (
@@ -152,11 +152,19 @@ class Changes:
         }
 
     def _reversal(self, case_id: int, undone: Reversed) -> tuple[Command, Command]:
-        given = {"payment": _ref(undone.payment), "paid_on": undone.paid_on.isoformat(), "amount_fen": undone.amount_fen}
+        given = {
+            "payment": _ref(undone.payment),
+            "paid_on": undone.paid_on.isoformat(),
+            "amount_fen": undone.amount_fen,
+        }
         return (
             Record(
-                actor=self.actor, case_id=case_id, kind="reversal", on=self.as_of,
-                evidence=f"run:{self.run_id}", data=given,
+                actor=self.actor,
+                case_id=case_id,
+                kind="reversal",
+                on=self.as_of,
+                evidence=f"run:{self.run_id}",
+                data=given,
             ),  # fmt: skip
             Fire(actor=self.actor, case_id=case_id, event="reverse_payment", data={"reversal": _ref(undone.reversal)}),
         )
@@ -196,7 +204,10 @@ class Changes:
             if row.loan_id in opened_in_error:
                 commands.append(
                     Record(
-                        actor=self.actor, case_id=case.live, kind="opening_error", on=self.as_of,
+                        actor=self.actor,
+                        case_id=case.live,
+                        kind="opening_error",
+                        on=self.as_of,
                         evidence=f"run:{self.run_id}",
                     )  # fmt: skip
                 )
@@ -213,7 +224,9 @@ class Changes:
         """Money received on written-off cases (the claim is pursued after the write-off)."""
         commands: list[Command] = [
             Fire(
-                actor=self.actor, case_id=case.live, event="recover",
+                actor=self.actor,
+                case_id=case.live,
+                event="recover",
                 data={"payment": _ref(row.payment_id), "amount_fen": row.amount_fen},
             )  # fmt: skip
             for row in payments

@@ -147,7 +147,7 @@ class _Import:
         self._check_may_import(last)
         written, new_payments = self._books()
         before = runs.last_applied(conn, delivery.institution, before=delivery.as_of)
-        overdue, found = self._reconcile(before)
+        found = self._reconcile(before)
         restates_only = last is not None and last.as_of is not None and delivery.as_of < last.as_of
         self._check_vanished(found)
         counts: dict[str, int] = {}
@@ -160,7 +160,9 @@ class _Import:
     def _lock(self) -> None:
         """One import of an institution at a time; on SQLite the writer holds the database anyway."""
         if self.conn.dialect.name == "postgresql":
-            self.conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"feed/{self.delivery.institution}"))))
+            self.conn.execute(
+                sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"feed/{self.delivery.institution}")))
+            )
 
     def _who(self) -> dict[str, Any]:
         delivery = self.delivery
@@ -256,7 +258,7 @@ class _Import:
             new_payments = write_repayments(conn, self.run_id, payments.rows)
         return written, new_payments
 
-    def _reconcile(self, before: runs.Run | None) -> tuple[Sheet[Any], Reconciliation]:
+    def _reconcile(self, before: runs.Run | None) -> Reconciliation:
         previous = runs.snapshot_of(self.conn, before)
         known = previous.rows if previous else {}
         overdue = self.delivery.overdue
@@ -267,7 +269,7 @@ class _Import:
         }  # fmt: skip
         overdue = overdue.put_aside(faults)
         self._check_set_aside(overdue)
-        return overdue, self._compare(overdue, previous)
+        return self._compare(overdue, previous)
 
     def _compare(self, overdue: Sheet[Any], previous: Snapshot | None) -> Reconciliation:
         loans, unnamed = overdue.set_aside_keys()
@@ -291,7 +293,9 @@ class _Import:
             corrected = runs.snapshot_of(conn, last)
             found = self._compare(self.sheets[-1], corrected)
             earlier = runs.snapshot_of(conn, before)
-            opened_in_error = frozenset(row.loan_id for row in found.gone if not earlier or row.loan_id not in earlier.rows)
+            opened_in_error = frozenset(
+                row.loan_id for row in found.gone if not earlier or row.loan_id not in earlier.rows
+            )
         reclassified = [
             row for loan_id in written.reclassified if (row := found.snapshot.rows.get(loan_id)) is not None
         ]
@@ -307,7 +311,9 @@ class _Import:
         )  # fmt: skip
         loans, known = self._booked(touched), changes.known(touched)
         changes.recovered(payments, known)
-        changes.arrived(found, loans, known, reversals_of(conn, fresh & {loan for loan, case in known.items() if case.settled}))
+        changes.arrived(
+            found, loans, known, reversals_of(conn, fresh & {loan for loan, case in known.items() if case.settled})
+        )
         changes.changed(measured, loans, known)
         previous_as_of = before.as_of if before and before.as_of else delivery.as_of
         on_books = self._on_books()
@@ -350,9 +356,7 @@ class _Import:
             **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
             "set_aside_rows": len(stored), "warnings": warnings, "restates_only": restates_only,
         }  # fmt: skip
-        runs.finish(
-            conn, self.run_id, runs.APPLIED, correction=self.request.correction, figures=figures, **self._who()
-        )
+        runs.finish(conn, self.run_id, runs.APPLIED, correction=self.request.correction, figures=figures, **self._who())
         self._announce(figures)
 
     def _disagreements(self) -> dict[str, int]:

@@ -50,9 +50,7 @@ def finish(conn: Connection, run_id: int, status: str, **values: Any) -> None:
     for key in ("files", "figures", "refusal"):
         if key in values:
             values[key] = msgspec.json.encode(values[key])
-    conn.execute(
-        feed_runs.update().where(feed_runs.c.id == run_id).values(status=status, finished_at=now(), **values)
-    )
+    conn.execute(feed_runs.update().where(feed_runs.c.id == run_id).values(status=status, finished_at=now(), **values))
 
 
 def refuse(conn: Connection, run_id: int, mistake: CallerError, **values: Any) -> None:
@@ -122,6 +120,14 @@ def runs(conn: Connection, *, every: bool = False) -> list[Run]:
     return sorted(latest.values(), key=lambda run: (str(run.institution), run.as_of or date.min))
 
 
+def newest_runs(conn: Connection, *, before: int | None = None, limit: int) -> list[Run]:
+    """At most `limit` runs, whatever became of them, the newest first; `before`: only with smaller ids."""
+    statement = sa.select(feed_runs).order_by(feed_runs.c.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(feed_runs.c.id < before)
+    return [_run(row) for row in conn.execute(statement)]
+
+
 def one_run(conn: Connection, run_id: int) -> Run | None:
     """A run by its id."""
     row = conn.execute(sa.select(feed_runs).where(feed_runs.c.id == run_id)).one_or_none()
@@ -130,7 +136,10 @@ def one_run(conn: Connection, run_id: int) -> Run | None:
 
 def as_json(found: Sequence[Run]) -> list[dict[str, Any]]:
     """Runs for machines: the figures' keys beside the run's own."""
-    return [{**run.figures, **{key: value for key, value in msgspec.to_builtins(run).items() if key != "figures"}} for run in found]
+    return [
+        {**run.figures, **{key: value for key, value in msgspec.to_builtins(run).items() if key != "figures"}}
+        for run in found
+    ]
 
 
 def _run(row: Any) -> Run:

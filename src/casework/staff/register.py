@@ -54,13 +54,21 @@ def add(
     _check(staff_no, name, held, team, region, known_posts(chart))
     row = conn.execute(sa.select(staff).where(staff.c.staff_no == staff_no).with_for_update()).one_or_none()
     if row is not None and row.status != UNVERIFIED:
-        raise CallerError("staff_exists", f"员工{staff_no}已在册", f"{staff_no} is registered already", staff_no=staff_no)
+        raise CallerError(
+            "staff_exists", f"员工{staff_no}已在册", f"{staff_no} is registered already", staff_no=staff_no
+        )
     values = {"name": name, "posts": " ".join(held), "team": team, "region": region, "status": ACTIVE}
     if row is None:
         conn.execute(staff.insert().values(staff_no=staff_no, added_at=trail.recorded_at, **values))
     else:
         conn.execute(staff.update().where(staff.c.staff_no == staff_no).values(**values))
-    data = {"staff_no": staff_no, "posts": list(held), "team": team, "region": region, "known_from_feed": row is not None}
+    data = {
+        "staff_no": staff_no,
+        "posts": list(held),
+        "team": team,
+        "region": region,
+        "known_from_feed": row is not None,
+    }
     trail.append(conn, stream_of(staff_no), Draft("staff.added", actor.signed, data, texts={"name": name}))
     return Member(staff_no, name, held, team, region, ACTIVE)
 
@@ -76,7 +84,10 @@ def _check(
     for what, text, longest in (("name", name, 64), ("team", team, 32), ("region", region, 32)):
         if text is not None and (len(text) > longest or not text.strip() or any(ord(char) < 32 for char in text)):
             raise CallerError(
-                "staff_malformed", f"{what}须为1至{longest}个字符", f"{what} must have 1 to {longest} characters", field=what
+                "staff_malformed",
+                f"{what}须为1至{longest}个字符",
+                f"{what} must have 1 to {longest} characters",
+                field=what,
             )
     unknown = sorted(set(posts) - known)
     if unknown or not posts:

@@ -40,7 +40,9 @@ class Holder:
 def issue(conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, days: int = DEFAULT_DAYS) -> str:
     """A new token of an active member of staff, valid for `days` (1 to 366); it can never be read again."""
     if not 1 <= days <= MAX_DAYS:
-        raise CallerError("days_out_of_range", f"有效期须为1至{MAX_DAYS}天", f"a token is valid for 1 to {MAX_DAYS} days")
+        raise CallerError(
+            "days_out_of_range", f"有效期须为1至{MAX_DAYS}天", f"a token is valid for 1 to {MAX_DAYS} days"
+        )
     actor_for(conn, staff_no, actor.via)
     token = PREFIX + secrets.token_urlsafe(32)
     expires_at = trail.recorded_at + timedelta(days=days)

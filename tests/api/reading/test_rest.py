@@ -159,9 +159,10 @@ def with_runs(running: Running) -> Running:
             5,
             "id_number",
             "malformed_id_number",
-            ["loan_id", "姓名", "身份证号"],
-            ["L9", "张伟明", "42010219900101"],
+            LOANS,
+            ["L9", "B9", "张伟明", "42010219900101", "1.00", "表妹"],
         ),
+        ("loans", 6, "", "wrong_cell_count", LOANS, ["L8", "张伟明", "42010219900101", "1.00"]),
         *[("overdue", line, "oldest_due_date", "due_after_as_of", ["loan_id"], [f"L{line}"]) for line in (2, 3, 4)],
     ]
     with writing(running.started.engine) as conn:
@@ -206,7 +207,7 @@ def test_the_csv_of_rows_set_aside_masks_personal_cells(with_runs: Running) -> N
     answer = with_runs.get("/feeds/2/set-aside.csv", params={"kind": "loans"})
     header, row, moved = csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))
     assert header[:6] == LOANS
-    assert row[:6] == ["L9", "B9", "张**", "4201******0101", "100.00", "***"]
+    assert row[:6] == ["L9", "B9", "张**", "4201******0101", "1.00", "***"]
     assert row[6:9] == ["5", "id_number", "malformed_id_number"]
     assert moved[:6] == ["L8", "***", "***", "***", "", ""]
     assert "伟明" not in answer.text

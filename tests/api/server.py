@@ -1,0 +1,89 @@
+"""A server process as an operator starts it: `casework serve`, asked over a real socket."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from casework.settings import Settings
+
+CASEWORK = (str(Path(sys.executable).with_name("casework")),)
+
+
+@dataclass
+class ServerProcess:
+    """A running `casework serve`."""
+
+    process: "subprocess.Popen[bytes]"
+    url: str
+    log_path: Path
+
+    def client(self, token: str) -> httpx.Client:
+        """Somebody's client."""
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=20)
+
+    def stop(self, sign: int = signal.SIGTERM, within_s: float = 30) -> int:
+        """Send a signal and wait for the end; the exit code."""
+        self.process.send_signal(sign)
+        return self.process.wait(within_s)
+
+    def log(self) -> list[dict[str, Any]]:
+        """The lines on stdout, each of which must be JSON."""
+        return [json.loads(line) for line in self.log_path.read_text().splitlines()]
+
+
+def environment(settings: Settings, **more: str) -> dict[str, str]:
+    """What an operator would set."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("CASEWORK_")},
+        "CASEWORK_DATABASE_URL": settings.database_url,
+        "CASEWORK_KEYS_DIR": str(settings.keys_dir),
+        **more,
+    }
+
+
+@contextmanager
+def serving(settings: Settings, place: Path, *arguments: str, **more: str) -> Iterator[ServerProcess]:
+    """Start, wait until it is ready, end it at exit whatever happened."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log_path = place / "serve.log"
+    command = [*CASEWORK, "serve", "--port", str(port), *arguments]
+    with log_path.open("wb") as log, (place / "serve.err").open("wb") as err:
+        process = subprocess.Popen(command, env=environment(settings, **more), stdout=log, stderr=err, cwd=place)
+    server = ServerProcess(process, f"http://127.0.0.1:{port}", log_path)
+    try:
+        _wait_until_ready(server, place)
+        yield server
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_ready(server: ServerProcess, place: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            break
+        try:
+            if httpx.get(f"{server.url}/health/ready", timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise RuntimeError(f"casework serve did not start: {(place / 'serve.err').read_text()}")

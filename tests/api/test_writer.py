@@ -1,0 +1,127 @@
+"""The writer: what arrives together shares a transaction, and nobody pays for a stranger's mistake."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from api import writer as writer_module
+from api.idempotency import Answer
+from api.logs import Failed
+from api.metrics import Metrics
+from api.outcomes import answer_of
+from api.writer import Job, Writer
+from casework.cases.commands import Fire, Note, Outcome
+from casework.errors import TryAgain
+from casework.startup import Started
+from tests.api.conftest import Running, findings
+from tests.api.test_every_event import GIVEN, someone
+
+Branch = tuple[Started, dict[str, str]]
+
+
+@pytest.fixture
+def started(branch: Branch) -> Iterator[Started]:
+    """The branch, without the API."""
+    yield branch[0]
+
+
+def cases_of(started: Started, number: int) -> list[int]:
+    return Running(None, started, {}).open(*[f"L{n}" for n in range(number)])  # type: ignore[arg-type]
+
+
+def answer(outcomes: list[Outcome]) -> Answer:
+    return answer_of(outcomes[0], "req")
+
+
+def visit(case_id: int, make: Callable[[list[Outcome]], Answer] = answer) -> Job:
+    command = Fire(actor=someone("R1"), case_id=case_id, event="start_visit", data=GIVEN["start_visit"])
+    return Job([command], make)
+
+
+def written(writer: Writer, jobs: list[Job], *, start_late: bool = True) -> list[Any]:
+    """The answers of jobs that all wait before the writer begins."""
+
+    async def write() -> list[Any]:
+        waiting = [asyncio.ensure_future(writer.write(job)) for job in jobs]
+        await asyncio.sleep(0)
+        if start_late:
+            writer.start()
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.to_thread(writer.stop)
+        return found
+
+    return run(write())
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
+
+
+def commits(started: Started) -> list[int]:
+    counted: list[int] = []
+    sa.event.listen(started.engine, "commit", lambda _: counted.append(1))
+    return counted
+
+
+def test_what_waits_together_shares_one_transaction(started: Started) -> None:
+    ids = cases_of(started, 40)
+    counted = commits(started)
+    answers = written(Writer(started, Metrics()), [visit(case_id) for case_id in ids])
+    assert [one.status for one in answers] == [200] * 40
+    assert len(counted) == 1
+    assert findings(started) == []
+
+
+def test_jobs_on_the_same_case_are_taken_in_order(started: Started) -> None:
+    (case_id,) = cases_of(started, 1)
+    jobs = [visit(case_id), visit(case_id), Job([Note(actor=someone("R1"), case_id=case_id, text="x")], answer)]
+    assert [one.status for one in written(Writer(started, Metrics()), jobs)] == [200, 409, 200]
+
+
+def test_a_bug_in_one_job_costs_the_others_nothing(started: Started) -> None:
+    ids = cases_of(started, 5)
+
+    def broken(_: list[Outcome]) -> Answer:
+        raise ZeroDivisionError
+
+    jobs = [visit(case_id, broken if case_id == ids[2] else answer) for case_id in ids]
+    answers = written(Writer(started, Metrics()), jobs)
+    assert [getattr(one, "status", None) for one in answers] == [200, 200, None, 200, 200]
+    assert isinstance(answers[2], Failed)
+    assert findings(started) == []
+    again = written(Writer(started, Metrics()), [visit(ids[2])])
+    assert [one.status for one in again] == [200], "nothing of the failed job was kept"
+
+
+def test_more_than_may_wait_is_turned_away_and_the_rest_is_served(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "MAX_WAITING", 3)
+    ids = cases_of(started, 5)
+    answers = written(Writer(started, Metrics()), [visit(case_id) for case_id in ids])
+    assert [getattr(one, "status", None) or one.code for one in answers] == [200, 200, 200, "overloaded", "overloaded"]
+
+
+def test_a_stopped_writer_takes_nothing_but_finishes_what_waits(started: Started) -> None:
+    ids = cases_of(started, 3)
+    writer = Writer(started, Metrics())
+
+    async def work() -> tuple[list[Answer], Any]:
+        waiting = [asyncio.ensure_future(writer.write(visit(case_id))) for case_id in ids[:2]]
+        await asyncio.sleep(0)
+        writer.start()
+        stopping = asyncio.ensure_future(asyncio.to_thread(writer.stop))
+        done = await asyncio.gather(*waiting)
+        await stopping
+        try:
+            return done, await writer.write(visit(ids[2]))
+        except TryAgain as late:
+            return done, late
+
+    done, late = run(work())
+    assert [one.status for one in done] == [200, 200]
+    assert late.code == "shutting_down"
+    assert not writer.is_alive

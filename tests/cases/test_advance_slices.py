@@ -1,0 +1,82 @@
+"""A large batch is written slice by slice behind the deciding, and nobody can tell but by the clock."""
+
+from itertools import count
+from threading import get_ident
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from casework import rows
+from casework.cases import advance as door
+from casework.cases.commands import Command, Done
+from casework.database import writing
+from tests.cases.test_advance import (
+    LOANS,
+    Branch,
+    attempt,
+    branch,
+    commands,
+    normal,
+    opening,
+    placed,
+    two_branches,
+)
+
+__all__ = ["branch", "two_branches"]  # fixtures
+_examples = count(1)
+pytestmark = pytest.mark.only("postgresql")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batch=st.lists(commands, min_size=3, max_size=14), size=st.integers(1, 4))
+def test_a_batch_in_slices_equals_the_batch_whole_entry_for_entry(
+    two_branches: tuple[Branch, Branch], batch: list[Command], size: int
+) -> None:
+    sliced, whole = two_branches
+    prefix = f"S{next(_examples)}-"
+    loans = [f"{prefix}{loan_id}" for loan_id in LOANS]
+    here, there = sliced.open(*loans), whole.open(*loans)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(door, "_SLICE", size)
+        in_slices = sliced.do(*[placed(command, here, prefix) for command in batch])
+    at_once = whole.do(*[placed(command, there, prefix) for command in batch])
+    assert [type(outcome) for outcome in in_slices] == [type(outcome) for outcome in at_once]
+    assert normal(sliced, prefix) == normal(whole, prefix)
+
+
+def test_the_slices_really_are_written_behind_by_another_thread(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "_SLICE", 2)
+    threads, insert = list[int](), rows.insert_many
+
+    def seen(*args: Any, **kwargs: Any) -> int:
+        threads.append(get_ident())
+        return insert(*args, **kwargs)
+
+    monkeypatch.setattr(rows, "insert_many", seen)
+    done = branch.do(*[opening(f"L{number}") for number in range(5)])
+    assert all(isinstance(outcome, Done) for outcome in done)
+    assert set(threads).isdisjoint({get_ident()})
+    branch.assert_sound()
+
+
+def test_a_slice_that_cannot_be_written_leaves_nothing_of_the_batch(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (case_id,) = branch.open("L0")
+    monkeypatch.setattr(door, "_SLICE", 2)
+    before, update = branch.dump(), rows.update_many
+    calls = count(1)
+
+    def breaking(*args: Any, **kwargs: Any) -> int:
+        if next(calls) == 2:
+            raise RuntimeError("the second slice breaks")
+        return update(*args, **kwargs)
+
+    monkeypatch.setattr(rows, "update_many", breaking)
+    with pytest.raises(RuntimeError, match="second slice"), writing(branch.started.engine) as conn:
+        door.advance(conn, [attempt(case_id) for _ in range(7)], branch.started.branch)
+    assert branch.dump() == before
