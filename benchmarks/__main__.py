@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each run of `events`")
     parser.add_argument("--loans", type=int, default=feed.LOANS, help="loans in the feed")
     parser.add_argument("--cases", type=int, default=scale.LARGE, help="cases of the large side of `scale`")
-    parser.add_argument("--only", choices=(POSTGRESQL, SQLITE), help="one database (the results then show only that one)")
+    parser.add_argument("--only", choices=(POSTGRESQL, SQLITE), help="one database; the results then show no other")
     chosen = parser.parse_args()
     kinds = (chosen.only,) if chosen.only else (POSTGRESQL, SQLITE)
     for name in chosen.names or ALL:

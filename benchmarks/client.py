@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from array import array
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -47,10 +48,10 @@ class Connection(asyncio.Protocol):
     def send(self) -> None:
         """The next step of the next case."""
         case_id, version, step = self.cases[self.turn]
-        _, route, body = STEPS[step]
-        del body
+        route = STEPS[step][1]
         head, tail = self.heads[step].split(b"@", 1)
-        middle = b'%d/%s HTTP/1.1\r\nIf-Match: "%d"\r\nIdempotency-Key: %x' % (case_id, route.encode(), version, next(_keys))
+        form = b'%d/%s HTTP/1.1\r\nIf-Match: "%d"\r\nIdempotency-Key: %x'
+        middle = form % (case_id, route.encode(), version, next(_keys))
         self.began = time.perf_counter()
         self.transport.write(head + middle + tail)
 
@@ -100,9 +101,8 @@ async def drive(orders: dict[str, Any]) -> dict[str, Any]:
     taken, failed, clients, connections = array("d"), list[str](), int(orders["clients"]), list[Connection]()
     for number in range(clients):
         mine = orders["cases"][number::clients]
-        _, connection = await loop.create_connection(
-            lambda mine=mine: Connection(heads, mine, taken, failed), "127.0.0.1", orders["port"]
-        )
+        make = partial(Connection, heads, mine, taken, failed)
+        _, connection = await loop.create_connection(make, "127.0.0.1", orders["port"])
         connections.append(connection)
     await asyncio.sleep(orders["warm_up"])
     begin, began, used = len(taken), time.perf_counter(), time.process_time()

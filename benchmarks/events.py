@@ -45,7 +45,9 @@ def drive(port: int, place: Place, cases: list[list[int]], *, clients: int, seco
     return measured
 
 
-def measure(place: Place, cases: list[list[int]], workers: int, *, seconds: float, clients: tuple[int, ...]) -> list[Run]:
+def measure(
+    place: Place, cases: list[list[int]], workers: int, *, seconds: float, clients: tuple[int, ...]
+) -> list[Run]:
     """The service with so many workers at each number of clients; the best of `REPEATS`, with the spread."""
     found = []
     with api(place, workers=workers) as served:
@@ -65,8 +67,8 @@ def measure(place: Place, cases: list[list[int]], workers: int, *, seconds: floa
                     place.kind, workers, number, Spread(tuple(one["per_second"] for one in results)), best["p50_ms"],
                     best["p99_ms"], best["us_server"], best["us_database"],
                     best["client_cpu_s"] / best["events"] * 1e6,
-                )  # fmt: skip
-            )
+                )
+            )  # fmt: skip
             print(found[-1], flush=True)
     return found
 
@@ -99,13 +101,11 @@ def _told(runs: list[Run], floor: list[floors.Floor], began: float, seconds: flo
              f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}", ratio, f"{one.us_server:.0f}",
              f"{one.us_database:.0f}" if one.us_database else "in it", f"{one.us_client:.0f}")
         )  # fmt: skip
-    for it in floor:
-        rows.append(("pgbench, the same SQL", str(it.clients), str(it.per_second), f"{it.mean_ms:.1f} (mean)", "–", "1", *"–––"))
-    header = ("", "clients", "events/s: best (spread)", "p50 ms", "p99 ms", "÷ pgbench", "server µs", "database µs", "client µs")
-    return "\n\n".join(
-        [
-            f"Best of {REPEATS} runs of {seconds:g} s each; load average of the machine before: {began:.1f}. The last three "
-            "columns are processor time per event.",
-            table(header, rows),
-        ]
-    )
+    rows += [
+        ("pgbench, the same SQL", str(it.clients), str(it.per_second), f"{it.mean_ms:.1f} (mean)", "–", "1", *"–––")
+        for it in floor
+    ]
+    header = ("", "clients", "events/s: best (spread)", "p50 ms", "p99 ms", "÷ pgbench", "server µs", "database µs",
+              "client µs")  # fmt: skip
+    head = f"Best of {REPEATS} runs of {seconds:g} s each; load average of the machine before: {began:.1f}. The last"
+    return f"{head} three columns are processor time per event.\n\n{table(header, rows)}"

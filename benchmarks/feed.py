@@ -3,6 +3,7 @@
 import io
 import sqlite3
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,18 @@ def run(loans: int = LOANS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repea
         with server_of(kind) as server:
             for _ in range(repeats):
                 with place_on(server) as place:
-                    folders = [generate_large(place.folder / f"{day}", loans=loans, overdue=loans, as_of=day) for day in DAYS]
-                    first.append(loans / clocked(lambda place=place, folders=folders: _import(place, folders[0])))
-                    again.append(loans / clocked(lambda place=place, folders=folders: _import(place, folders[1])))
+                    for day, taken in zip(DAYS, (first, again), strict=True):
+                        folder = generate_large(place.folder / f"{day}", loans=loans, overdue=loans, as_of=day)
+                        taken.append(loans / clocked(partial(_import, place, folder)))
                     floor.append(loans / _bare(place))
                     print(kind, first[-1], again[-1], floor[-1], flush=True)
         per_second = Spread(tuple(first)), Spread(tuple(again)), Spread(tuple(floor))
         ratios = [f"{one.best / per_second[2].best:.3f}" for one in per_second[:2]]
         rows.append((kind, *map(str, per_second), *ratios))
-    header = ("loans/s: best (spread)", "first", "unchanged", "bare COPY / executemany", "first ÷ bare", "unchanged ÷ bare")
-    text = f"{loans:,} loans, all of them in arrears: {loans:,} cases opened, with loans, borrowers, entries. Best of {repeats}; "
-    write_section("feed", f"{text}load average before: {began:.1f}.\n\n{table(header, rows)}")
+    header = ("loans/s: best (spread)", "first", "unchanged", "bare COPY / executemany", "first ÷ bare",
+              "unchanged ÷ bare")  # fmt: skip
+    text = f"{loans:,} loans, all of them in arrears: as many cases opened, with loans, borrowers, entries. Best of"
+    write_section("feed", f"{text} {repeats}; load average before: {began:.1f}.\n\n{table(header, rows)}")
 
 
 def _import(place: Place, folder: Path) -> None:

@@ -110,9 +110,9 @@ def write_section(name: str, text: str) -> None:
 def write_facts(postgres_url: str) -> None:
     """The section `machine`."""
     with psycopg.connect(postgres_url) as conn:
-        shown = [
-            (f"PostgreSQL {name}".replace("PostgreSQL server_version", "PostgreSQL"), str(conn.execute(f"SHOW {name}").fetchone()[0]))  # type: ignore[index, arg-type]
-            for name in ("server_version", "fsync", "synchronous_commit", "shared_buffers")
-        ]
+        wanted = "fsync", "synchronous_commit", "shared_buffers"
+        sql = "SELECT name, setting || coalesce(' × ' || unit, '') FROM pg_settings WHERE name = ANY(%s)"
+        found = conn.execute(sql, [list(wanted)]).fetchall()
+        shown = [("PostgreSQL", f"{conn.info.server_version / 10_000:.2f}"), *found]
     shown.append(("SQLite", f"{sqlite3.sqlite_version}, WAL, synchronous=FULL"))
     write_section("machine", table(("", "measured on"), [*facts(), *shown]))

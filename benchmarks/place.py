@@ -16,9 +16,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from casework.cases.advance import advance
 from casework.cases.commands import Command, Done, Open
-from casework.cases.tables import institutions
+from casework.cases.tables import cases, institutions
 from casework.clock import now
 from casework.database import writing
 from casework.settings import Settings
@@ -30,7 +32,7 @@ from tests.postgres_server import APP, OWNER, Server, postgres_server
 POSTGRESQL, SQLITE = "PostgreSQL", "SQLite"
 BUSINESS_DATE = date(2026, 1, 10)
 STAFF = {"T1": "phone_collector", "A1": "asset_preservation", "V1": "approver"}
-TEAMS, STATES_OF_LOANS = 40, 2_000
+TEAMS = 40
 _BUCKETS = ((1, "M1"), (31, "M2"), (61, "M3"), (91, "M3+"))
 
 
@@ -57,6 +59,14 @@ class Place:
                     assert all(isinstance(one, Done) for one in outcomes), outcomes[:1]
         self.settle()
 
+    def spread(self) -> None:
+        """Put a tenth of the cases into the rarer states, as a branch has them; for reading only: no entry says so."""
+        with writing(self.started.engine) as conn:
+            part = cases.c.id % 100
+            rarer = sa.case((part < 5, "lost_contact"), (part < 8, "outsourced"), else_="litigation")
+            conn.execute(cases.update().where(part < 10).values(state=rarer))
+        self.settle()
+
     def settle(self) -> None:
         """Fresh statistics and a quiet disk, as a server has them after a night."""
         if self.server is not None:
@@ -81,12 +91,12 @@ class Place:
 
 
 def opening(number: int) -> Open:
-    """A loan in arrears, every number another; owners, teams, amounts and dates as spread as a branch's."""
+    """A loan in arrears, every number another; teams, amounts and dates as spread as a branch's."""
     days = 1 + number * 7 % 400
     loan: dict[str, str | None] = {
         "loan_id": f"L{number:07d}", "institution": "wuhan", "borrower_id": f"B{number // 2:07d}",
-        "product": "haihua" if number % 3 else "consumer", "channel_code": f"C{number % 9}", "team": f"team{number % TEAMS}",
-        "region": f"R{number % 8}", "owner": "T1",
+        "product": "haihua" if number % 3 else "consumer", "channel_code": f"C{number % 9}",
+        "team": f"team{number % TEAMS}", "region": f"R{number % 8}", "owner": "T1",
     }  # fmt: skip
     measure = {
         "oldest_due_date": (BUSINESS_DATE - timedelta(days=days)).isoformat(),
@@ -144,8 +154,9 @@ def _furnish(place: Place) -> None:
     with writing(place.started.engine) as conn:
         conn.execute(institutions.insert().values(institution="wuhan", business_date=BUSINESS_DATE))
         trail = branch.trail(now())
+        chart = branch.rulebook.chart
         for number, post in STAFF.items():
-            register.add(conn, trail, actor, branch.rulebook.chart, staff_no=number, name=f"员工{number}", posts=(post,))
+            register.add(conn, trail, actor, chart, staff_no=number, name=f"员工{number}", posts=(post,))
             place.tokens[number] = tokens.issue(conn, trail, actor, staff_no=number)
         trail.write(conn)
 

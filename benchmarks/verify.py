@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -32,32 +33,31 @@ def run(case_count: int = CASES, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) 
             with reading(place.started.engine) as conn:
                 bodies = [bytes(body) for body in conn.execute(sa.select(entries.c.body)).scalars()]
             size = sum(map(len, bodies)) / len(bodies)
-            verified = Spread(tuple(len(bodies) / clocked(lambda place=place: _verify(place)) for _ in range(REPEATS)))
-            hashed = Spread(tuple(len(bodies) / clocked(lambda bodies=bodies: _hash(bodies)) for _ in range(REPEATS)))
+            verified = Spread(tuple(len(bodies) / clocked(partial(_verify, place)) for _ in range(REPEATS)))
+            hashed = Spread(tuple(len(bodies) / clocked(partial(_hash, bodies)) for _ in range(REPEATS)))
             rows.append((kind, f"{len(bodies):,} of {size:.0f} bytes", str(verified), str(hashed),
                          f"{verified.best / hashed.best:.4f}"))  # fmt: skip
             print(rows[-1], flush=True)
     header = ("", "entries", "audit verify, entries/s: best (spread)", "bare SHA-256, entries/s", "÷ SHA-256")
-    write_section(
-        "verify", f"Best of {REPEATS}, the start of the command included; load average before: {began:.1f}.\n\n{table(header, rows)}"
-    )
+    head = f"Best of {REPEATS}, the start of the command included; load average before: {began:.1f}."
+    write_section("verify", f"{head}\n\n{table(header, rows)}")
 
 
 def _live(place: Place, case_count: int) -> None:
     """Four more entries for every case: two facts, and a write-off proposed and rejected."""
     actors = {number: Actor(number, "staff", "api", frozenset({post})) for number, post in STAFF.items()}
+    rejected = {"reason": "evidence_missing"}
     proposed = {"criterion": "long_overdue", "evidence": "doc:1", "principal_fen": 90_000, "interest_fen": 1_000}
     for begin in range(1, case_count + 1, 5_000):
         ids = range(begin, min(begin + 5_000, case_count + 1))
         commands: list[Command] = []
         for number, outcome in enumerate(("unanswered", "debtor")):
             commands += [
-                Record(actor=actors["T1"], case_id=case_id, kind="contact_attempt", on=BUSINESS_DATE, evidence=f"rec:{number}",
-                       data={"channel": "phone", "outcome": outcome}) for case_id in ids
+                Record(actor=actors["T1"], case_id=case_id, kind="contact_attempt", on=BUSINESS_DATE,
+                       evidence=f"rec:{number}", data={"channel": "phone", "outcome": outcome}) for case_id in ids
             ]  # fmt: skip
-        commands += [Fire(actor=actors["A1"], case_id=case_id, event="propose_write_off", data=proposed) for case_id in ids]
-        rejected = {"reason": "evidence_missing"}
-        commands += [Fire(actor=actors["V1"], case_id=case_id, event="reject_write_off", data=rejected) for case_id in ids]
+        for who, event, data in (("A1", "propose_write_off", proposed), ("V1", "reject_write_off", rejected)):
+            commands += [Fire(actor=actors[who], case_id=case_id, event=event, data=data) for case_id in ids]
         with writing(place.started.engine) as conn:
             outcomes = advance(conn, commands, place.started.branch)
         assert all(isinstance(outcome, Done) for outcome in outcomes)

@@ -91,17 +91,13 @@ contents = st.tuples(
 @pytest.mark.parametrize("by_copy", [False, True])
 @examples(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(filling=st.lists(contents, min_size=1, max_size=8))
-def test_any_value_survives_the_way_in_and_back(
-    store: Engine, by_copy: bool, filling: list[tuple[Any, ...]]
-) -> None:
+def test_any_value_survives_the_way_in_and_back(store: Engine, by_copy: bool, filling: list[tuple[Any, ...]]) -> None:
     given_rows = [(number, f"C{number}", *content) for number, content in enumerate(filling, 1)]
     with pytest.MonkeyPatch.context() as patch, writing(store) as conn:
         patch.setattr(rows, "COPY_FROM_ROWS", 1 if by_copy else 10**9)
         rows.insert_many(conn, things, given_rows, COLUMNS)
         inserted = [tuple(row) for row in conn.execute(things.select().order_by("id"))]
-        rows.update_many(
-            conn, things, "id", [(row[0], *row[2:]) for row in reversed(given_rows)], COLUMNS[2:]
-        )
+        rows.update_many(conn, things, "id", [(row[0], *row[2:]) for row in reversed(given_rows)], COLUMNS[2:])
         updated = [tuple(row) for row in conn.execute(things.select().order_by("id"))]
         conn.rollback()
     assert inserted == given_rows
@@ -144,9 +140,7 @@ def test_an_update_changes_the_named_columns_of_the_named_rows(store: Engine, si
 
 @pytest.mark.parametrize(("key", "place"), [("id", 0), ("code", 1), ("body", 8)])
 @pytest.mark.parametrize("lock", [False, True, "skip"])
-def test_rows_are_found_by_any_kind_of_key_in_key_order(
-    store: Engine, key: str, place: int, lock: rows.Lock
-) -> None:
+def test_rows_are_found_by_any_kind_of_key_in_key_order(store: Engine, key: str, place: int, lock: rows.Lock) -> None:
     stored = [(*_row(number)[:8], number.to_bytes(2)) for number in range(1, 1_300)]
     wanted = [row[place] for row in stored[40:1_200]]
     unknown: Any = {"id": 10**9, "code": "none", "body": b"none"}[key]

@@ -30,9 +30,9 @@ from casework.startup import start
 MAX_BODY_BYTES = 1024 * 1024
 _ABOUT = """Overdue loans as cases: charts decide, one door changes, a verifiable log remembers.
 
-Every change names the version it saw (`If-Match`, from the `ETag` of the case) and may carry an `Idempotency-Key`, kept
-24 hours. Errors are `application/problem+json` with a stable `code` and texts in English and Chinese. Amounts are in fen,
-dates are business dates, instants are UTC."""
+Every change names the version it saw (`If-Match`, from the `ETag` of the case) and may carry an `Idempotency-Key`,
+kept 24 hours. Errors are `application/problem+json` with a stable `code` and texts in English and Chinese. Amounts are
+in fen, dates are business dates, instants are UTC."""
 
 
 def from_environment() -> Litestar:
@@ -43,8 +43,9 @@ def from_environment() -> Litestar:
 
 
 def create_app(settings: Settings) -> Litestar:
-    """The API on the branch that `settings` name; CallerError when the database, its keys or its rights are not as
-    they must be, TryAgain when it does not answer.
+    """The API on the branch that `settings` name.
+
+    CallerError when the database, its keys or its rights are not as they must be; TryAgain when it does not answer.
     """
     started = start(settings)
     refuse_owner(started.engine, settings)

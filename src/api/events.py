@@ -33,9 +33,9 @@ _DONE = ResponseSpec(
     DoneBody, generate_examples=False, description="Done; the ETag is the new version.", examples=[DONE_EXAMPLE]
 )
 _PROBLEMS = problem_responses(
-    "malformed_json", "malformed_header", "post_not_permitted", "unknown_case", "idempotency_running", "stale_version",
-    "body_too_large", "unsupported_media_type", "faulty_data", "invalid_request", "idempotency_mismatch", "database_busy",
-    "outcome_unknown", "overloaded", "database_full",
+    "malformed_json", "malformed_header", "post_not_permitted", "unknown_case", "idempotency_running",
+    "stale_version", "body_too_large", "unsupported_media_type", "unknown_fact", "faulty_data", "invalid_request",
+    "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded", "database_full",
 )  # fmt: skip
 _EVENT_PROBLEMS = problem_responses(
     "malformed_json", "malformed_header", "post_not_permitted", "unknown_case", "refused", "idempotency_running",

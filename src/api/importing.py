@@ -1,4 +1,4 @@
-"""Imports that run behind an answer: one at a time per process, each in a thread of its own, ended before the process."""
+"""Imports that run behind an answer: one at a time per process, in a thread of its own, ended before the process is."""
 
 import shutil
 import threading

@@ -46,12 +46,13 @@ _PROBLEMS = problem_responses(
     "unsupported_media_type", "invalid_request", "file_name_unsafe", "database_busy", "database_full",
 )  # fmt: skip
 _FLAG = Schema(type=OpenAPIType.STRING, enum=["true", "false"])
+_FILE = Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream")
 _UPLOAD = Schema(
     type=OpenAPIType.OBJECT,
     properties={
         "files": Schema(
-            type=OpenAPIType.ARRAY, items=Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream"), min_items=2,
-            max_items=MAX_FILES, description="manifest.json and the files it names",
+            type=OpenAPIType.ARRAY, items=_FILE, min_items=2, max_items=MAX_FILES,
+            description="manifest.json and the files it names",
         ),
         "confirm_vanished": _FLAG, "correction": _FLAG,
     },

@@ -16,7 +16,7 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class Lines:
-    """Where log lines go, written several at once: a system call per line would let the interpreter's lock go each time.
+    """Where log lines go, several at once: a system call per line would let the interpreter's lock go each time.
 
     What waits is written after `HELD_S`, when `HELD_LINES` wait, at once for errors, and at exit.
     """
@@ -88,7 +88,7 @@ def configure(level: str = "INFO") -> None:
     logging.getLogger("uvicorn").setLevel(max(number, logging.INFO))
 
 
-class Failed(Exception):  # noqa: N818  # it is what happened, and the log has its place already
+class Failed(Exception):  # it is what happened, and the log has its place already
     """A bug that was logged where it happened."""
 
 

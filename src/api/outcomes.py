@@ -73,12 +73,11 @@ def _refused(outcome: Refused, request_id: str) -> Answer:
         "case_id": outcome.case_id, "version": outcome.version, "state": outcome.state, "entry_id": outcome.entry_id,
         "reasons": [reason_body(reason) for reason in outcome.reasons],
     }  # fmt: skip
-    zh, en = ";".join(reason.zh for reason in outcome.reasons), "; ".join(reason.en for reason in outcome.reasons)
-    return _problem(code, request_id, zh, en, facts, outcome.version)
+    texts = ";".join(reason.zh for reason in outcome.reasons), "; ".join(reason.en for reason in outcome.reasons)
+    return _problem(code, request_id, texts, facts, outcome.version)
 
 
 def _mistaken(outcome: Mistaken, request_id: str) -> Answer:
-    zh, en = _MISTAKES[outcome.code]
     facts: dict[str, Any] = {}
     if outcome.case_id is not None:
         facts["case_id"] = outcome.case_id
@@ -86,12 +85,12 @@ def _mistaken(outcome: Mistaken, request_id: str) -> Answer:
         facts["version"] = outcome.version
     if outcome.faults:
         facts["faults"] = [fault_body(fault) for fault in outcome.faults]
-    return _problem(outcome.code, request_id, zh, en, facts, outcome.version)
+    return _problem(outcome.code, request_id, _MISTAKES[outcome.code], facts, outcome.version)
 
 
-def _problem(code: str, request_id: str, zh: str, en: str, facts: dict[str, Any], version: int | None) -> Answer:
+def _problem(code: str, request_id: str, texts: tuple[str, str], facts: dict[str, Any], version: int | None) -> Answer:
     headers = {} if version is None else {"ETag": etag(version)}
-    body = problem_body(code, request_id=request_id, zh=zh, en=en, facts=facts)
+    body = problem_body(code, request_id=request_id, zh=texts[0], en=texts[1], facts=facts)
     return Answer(status_of(code), body, headers, MEDIA_TYPE)
 
 

@@ -217,5 +217,5 @@ def describe_as_problems(document: OpenAPI) -> None:
                 if int(status) < 400 or described or not isinstance(response, OpenAPIResponse):
                     continue
                 code = _OF_HTTP.get(int(status), "internal_error")
-                examples = {code: Example(summary=code, value=_example(code))}
+                examples: dict[str, Example | Reference] = {code: Example(summary=code, value=_example(code))}
                 response.content = {MEDIA_TYPE: OpenAPIMediaType(schema=problem, examples=examples)}

@@ -132,7 +132,8 @@ EVENT_EXAMPLES = [
     Example(id="reached", summary="debtor reached", value={"event": "reached"}),
     Example(
         id="start_visit", summary="start a home visit",
-        value={"event": "start_visit", "data": {"address_kind": "home", "address": "江岸区示例路1号", "visit_on": "2026-01-12"}},
+        value={"event": "start_visit",
+               "data": {"address_kind": "home", "address": "江岸区示例路1号", "visit_on": "2026-01-12"}},
     ),
 ]  # fmt: skip
 FACT_EXAMPLES = [

@@ -1,8 +1,9 @@
 """The one writer of a process: requests that arrive together share a transaction.
 
 No timer: the writer takes everything that waits, runs it, commits, answers, and looks again; an idle service adds no
-delay. A case that another process holds sends its job to the slow lane, which waits for it alone. If a shared batch fails
-for a reason that is not the database's own, its jobs run again one at a time, so that nobody pays for a stranger's mistake.
+delay. A case that another process holds sends its job to the slow lane, which waits for it alone. If a shared batch
+fails, but for a database that is full or gone, its jobs run again one at a time, so that nobody pays for a stranger's
+mistake.
 """
 
 import asyncio
@@ -31,8 +32,8 @@ from casework.startup import Started
 MAX_BATCH = 256
 MAX_WAITING = 2_048
 SWITCH_INTERVAL_S = 0.0002
-"""How long the event loop may keep the interpreter while the writer's next statement is ready. After every answer of the
-database the writer has to get it back: at Python's 5 ms, a batch of a dozen statements waits longer than it works."""
+"""How long the event loop may keep the interpreter while the writer's next statement is ready. After every answer of
+the database the writer has to get it back: at Python's 5 ms, a batch of a dozen statements waits longer than it works."""
 PURGE_EVERY_S = 30.0
 _TRIES = 3
 

@@ -17,6 +17,7 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg as psycopg_dialect
 from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import Dialect
 
 from casework import clock
 from casework.database import UtcDateTime, is_reading
@@ -60,7 +61,7 @@ def insert_queued(
     queue: sa.Table,
     sequence_name: str,
 ) -> None:
-    """Insert `rows` with fresh ids (column `id`, ascending in their order) and put the ids into `queue`'s only column."""
+    """Insert `rows` with fresh ids (column `id`, ascending in their order); the ids go into `queue`'s only column."""
     if not rows:
         return
     names, waiting = tuple(columns), next(iter(queue.c)).name
@@ -73,7 +74,8 @@ def insert_queued(
             _pg_arrays(conn, *_pg_insert(queue, (waiting,), False), [(row_id,) for row_id in ids])
         return
     insert, literals = _pg_insert(table, names, False)
-    sql = f"WITH fresh AS ({insert} RETURNING id) INSERT INTO {_quoted(queue.name)} ({_quoted(waiting)}) SELECT id FROM fresh"
+    target = f"INSERT INTO {_quoted(queue.name)} ({_quoted(waiting)})"
+    sql = f"WITH fresh AS ({insert} RETURNING id) {target} SELECT id FROM fresh"
     _pg_arrays(conn, sql, literals, rows)
 
 
@@ -81,8 +83,9 @@ def insert_queued(
 def together(conn: Connection) -> Iterator[None]:
     """Send the statements of this module inside without waiting for each one's answer: one round trip for all of them.
 
-    PostgreSQL only, elsewhere nothing changes. An error of any of them is raised at the end at the latest, and what came
-    after it has not happened; the numbers of rows that functions return mean nothing inside, and COPY is not used.
+    PostgreSQL only, elsewhere nothing changes. An error of any of them is raised at the end at the latest, and what
+    came after it has not happened; the numbers of rows that functions return mean nothing inside, and there is no
+    COPY.
     """
     if conn.dialect.name == "sqlite":
         yield
@@ -114,9 +117,7 @@ def delete_many(conn: Connection, table: sa.Table, key: str, keys: Iterable[Any]
     if conn.dialect.name == "sqlite":
         return _sqlite_many(conn, f"{target} = ?1", (_sqlite_convert(table.c[key].type),), rows)
     cast_to, literal = _pg_kind(table.c[key].type)
-    return sum(
-        _pg_arrays(conn, f"{target} = ANY(%s::{cast_to}[])", (literal,), chunk) for chunk in _chunks(rows)
-    )
+    return sum(_pg_arrays(conn, f"{target} = ANY(%s::{cast_to}[])", (literal,), chunk) for chunk in _chunks(rows))
 
 
 def select_by_keys(
@@ -209,13 +210,9 @@ def next_ids(conn: Connection, sequence_name: str, table: sa.Table, n: int) -> S
     if conn.dialect.name == "sqlite":
         if is_reading(conn):
             raise RuntimeError("fresh ids need the write lock: another writer would get the same")
-        last = int(
-            _cursor(conn).execute(f"SELECT coalesce(max(id), 0) FROM {_quoted(table.name)}").fetchone()[0]
-        )
+        last = int(_cursor(conn).execute(f"SELECT coalesce(max(id), 0) FROM {_quoted(table.name)}").fetchone()[0])
         return range(last + 1, last + 1 + n)
-    found = _cursor(conn).execute(
-        "SELECT nextval(%s::regclass) FROM generate_series(1, %s)", (sequence_name, n)
-    )
+    found = _cursor(conn).execute("SELECT nextval(%s::regclass) FROM generate_series(1, %s)", (sequence_name, n))
     return sorted(row[0] for row in found.fetchall())
 
 
@@ -330,7 +327,7 @@ def _plan(statement: sa.Select[Any]) -> _Plan:
     return _Plan(sql, tuple(i for i, column in enumerate(columns) if isinstance(column.type, UtcDateTime)))
 
 
-_PSYCOPG = psycopg_dialect()
+_PSYCOPG: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]
 
 
 # --- SQLite -------------------------------------------------------------------------------------------------
@@ -362,9 +359,7 @@ def _sqlite_convert(kind: Any) -> Convert:
     return _day_text if isinstance(kind, sa.Date) else None
 
 
-def _sqlite_many(
-    conn: Connection, sql: str, converts: tuple[Convert, ...], rows: Sequence[tuple[Any, ...]]
-) -> int:
+def _sqlite_many(conn: Connection, sql: str, converts: tuple[Convert, ...], rows: Sequence[tuple[Any, ...]]) -> int:
     ready: Iterable[Sequence[Any]] = rows
     if any(converts):
         columns = list(zip(*rows, strict=True))
@@ -385,9 +380,7 @@ def _chunks(rows: Sequence[tuple[Any, ...]]) -> Iterable[Sequence[tuple[Any, ...
     return (rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK))
 
 
-def _pg_arrays(
-    conn: Connection, sql: str, literals: tuple[Literals, ...], rows: Sequence[tuple[Any, ...]]
-) -> int:
+def _pg_arrays(conn: Connection, sql: str, literals: tuple[Literals, ...], rows: Sequence[tuple[Any, ...]]) -> int:
     arrays = [literal(values) for literal, values in zip(literals, zip(*rows, strict=True), strict=True)]
     return int(_cursor(conn).execute(sql, arrays, prepare=True).rowcount)
 
@@ -404,9 +397,7 @@ def _texts(values: Sequence[Any]) -> str:
     # Quoted always: an unquoted NULL, brace or blank would mean something else.
     return (
         "{"
-        + ",".join(
-            ["NULL" if v is None else '"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values]
-        )
+        + ",".join(["NULL" if v is None else '"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values])
         + "}"
     )
 

@@ -85,8 +85,9 @@ def test_a_repeat_with_the_same_key_changes_nothing_more(running: Running, ids: 
 
 @pytest.mark.parametrize(
     ("body", "code"),
-    [({}, "cases_or_filter"), ({"cases": [{"id": 1}], "filter": {}}, "cases_or_filter"), ({"cases": []}, "invalid_request"),
-     ({"cases": [{"id": 1}, {"id": 1}]}, "repeated_case"), ({"cases": [{"id": n} for n in range(1, 1002)]}, "invalid_request"),
+    [({}, "cases_or_filter"), ({"cases": [{"id": 1}], "filter": {}}, "cases_or_filter"),
+     ({"cases": []}, "invalid_request"), ({"cases": [{"id": 1}, {"id": 1}]}, "repeated_case"),
+     ({"cases": [{"id": n} for n in range(1, 1002)]}, "invalid_request"),
      ({"cases": [{"id": 1}], "event": "vanish"}, "unknown_event"), ({"filter": {"mood": "good"}}, "invalid_request"),
      ({"filter": {"dpd_min": -1, "dpd_max": -5}}, "filter_malformed"), ({"cases": [{"id": 2**63}]}, "invalid_request")],
 )  # fmt: skip

@@ -160,8 +160,8 @@ def test_a_note_is_kept_sealed_and_changes_no_version(running: Running, case_id:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"{", b'{"event": "reached"', b"\xc4\xe3\xba\xc3", '{"event":"你好"}'.encode("gb18030"), b"nul", b'{"event":"\\ud800"}',
-     b"[" * 5_000],
+    [b"{", b'{"event": "reached"', b"\xc4\xe3\xba\xc3", '{"event":"你好"}'.encode("gb18030"), b"nul",
+     b'{"event":"\\ud800"}', b"[" * 5_000],
 )  # fmt: skip
 def test_what_is_not_json_in_utf8_is_400(running: Running, case_id: int, raw: bytes) -> None:
     headers = {"If-Match": '"1"', "Content-Type": "application/json"}

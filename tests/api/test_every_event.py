@@ -100,7 +100,8 @@ def preparation(name: str, case: int) -> list[Command]:
         "not_found": [visited(case, "not_found")],
         "place_early": [
             agency_file(case), visited(case, "not_found", yesterday), event(case, "R1", "not_found"),
-            visited(case, "not_found"), event(case, "R1", "not_found"), *approvals(case, "early_placement", proposed_by="G1", by=("B1",)),
+            visited(case, "not_found"), event(case, "R1", "not_found"),
+            *approvals(case, "early_placement", proposed_by="G1", by=("B1",)),
         ],
         "place": [agency_file(case), repaired(case)],
         "rotate": [agency_file(case), fact(case, "G1", "placement_ended", reason="term_over")],

@@ -53,9 +53,8 @@ def test_only_a_known_ground_opens_a_case_of_a_known_loan(running: Running) -> N
     problem(open_case(running, "L9"), 404, "unknown_loan")
     problem(open_case(running, body={"ground": "whim"}), 422, "unknown_ground")
     problem(open_case(running, "L' OR 1=1"), 422, "invalid_request")
-    assert {fault["field"] for fault in problem(open_case(running, body={"ground": "misuse"}), 422, "faulty_data")["faults"]} == {
-        "finding", "recall_demand"
-    }  # fmt: skip
+    faults = problem(open_case(running, body={"ground": "misuse"}), 422, "faulty_data")["faults"]
+    assert {fault["field"] for fault in faults} == {"finding", "recall_demand"}
 
 
 def test_only_the_posts_of_the_ground_may_open(running: Running) -> None:

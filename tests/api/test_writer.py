@@ -1,7 +1,7 @@
 """The writer: what arrives together shares a transaction, and nobody pays for a stranger's mistake."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -23,9 +23,9 @@ Branch = tuple[Started, dict[str, str]]
 
 
 @pytest.fixture
-def started(branch: Branch) -> Iterator[Started]:
+def started(branch: Branch) -> Started:
     """The branch, without the API."""
-    yield branch[0]
+    return branch[0]
 
 
 def cases_of(started: Started, number: int) -> list[int]:

@@ -206,9 +206,7 @@ class _Door:
         today, policy = self._on(case.institution)
         if not spec.posts & command.actor.posts:  # before the data: nobody learns a form that is not his
             reason = post_reason(spec.posts, command.actor.posts, spec.rules)
-            return self._refuse(
-                case, command.event, command.actor, Refusal((reason,), True), {}, today, policy
-            )
+            return self._refuse(case, command.event, command.actor, Refusal((reason,), True), {}, today, policy)
         given, texts, faults = take(spec.fields, command.data, today=today, latest=max(today, self.today))
         if faults and case.state in spec.arcs:
             return Mistaken("faulty_data", case.id, case.version, tuple(faults))
@@ -219,9 +217,7 @@ class _Door:
         if isinstance(verdict, Refusal):
             return self._refuse(case, command.event, command.actor, verdict, data, today, policy)
         data["post"] = min(spec.posts & command.actor.posts)
-        draft = self._draft(
-            f"{fold.STEP}{command.event}", command.actor, data, today, policy, spec.rules, texts
-        )
+        draft = self._draft(f"{fold.STEP}{command.event}", command.actor, data, today, policy, spec.rules, texts)
         return self._happen(case, draft, verdict.to, policy)
 
     def _record(self, command: Record, case: Case) -> Outcome:
@@ -231,9 +227,7 @@ class _Door:
         today, policy = self._on(case.institution)
         if not kind.posts & command.actor.posts:
             reason = post_reason(kind.posts, command.actor.posts, kind.rules)
-            return self._refuse(
-                case, command.kind, command.actor, Refusal((reason,), True), {}, today, policy
-            )
+            return self._refuse(case, command.kind, command.actor, Refusal((reason,), True), {}, today, policy)
         latest = max(today, self.today)
         given, texts, faults = take(kind.fields, command.data, today=today, latest=latest)
         faults += take(_EVIDENCE, {"evidence": command.evidence}, today=today, latest=latest)[2]
@@ -246,16 +240,12 @@ class _Door:
         permitted = self.chart.recorded_by(kind, given)
         if not permitted & command.actor.posts:
             reason = post_reason(permitted, command.actor.posts, kind.rules)
-            return self._refuse(
-                case, command.kind, command.actor, Refusal((reason,), True), {}, today, policy
-            )
+            return self._refuse(case, command.kind, command.actor, Refusal((reason,), True), {}, today, policy)
         data = {
             "on": command.on.isoformat(), "evidence": command.evidence, "given": given,
             "post": min(permitted & command.actor.posts),
         }  # fmt: skip
-        draft = self._draft(
-            f"{fold.FACT}{command.kind}", command.actor, data, today, policy, kind.rules, texts
-        )
+        draft = self._draft(f"{fold.FACT}{command.kind}", command.actor, data, today, policy, kind.rules, texts)
         return self._happen(case, draft, case.state, policy)
 
     def _note(self, command: Note, case: Case) -> Outcome:
@@ -290,9 +280,7 @@ class _Door:
             "earlier_cases": [number for number, _ in siblings], "business_date": today.isoformat(),
         }  # fmt: skip
         new = fold.open_case(0, command.actor.id, self.chart, data)
-        refusal = decide_opening(
-            ground, Situation(new, today, policy, command.actor.id, given), command.actor.posts
-        )
+        refusal = decide_opening(ground, Situation(new, today, policy, command.actor.id, given), command.actor.posts)
         live = next((number for number, was_live in siblings if self._is_live(number, was_live)), None)
         if live is not None and not (refusal and refusal.forbidden):
             refusal = Refusal((*(refusal.reasons if refusal else ()), _open_already(live)))

@@ -57,8 +57,11 @@ class Measure:
 
 @dataclass(slots=True, kw_only=True)
 class Open:
-    """Open a case of a loan on a ground the chart knows. `loan` names it: loan_id, institution, borrower_id, product,
-    channel_code, team, region, owner; `measure` is its figures."""
+    """Open a case of a loan on a ground the chart knows.
+
+    `loan` names it: loan_id, institution, borrower_id, product, channel_code, team, region, owner; `measure` is its
+    figures.
+    """
 
     actor: Actor
     ground: str
@@ -95,8 +98,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Mistaken:
-    """The caller's mistake; nothing was recorded. `code` is unknown_case, unknown_event, unknown_fact, stale_version,
-    faulty_data or case_busy (a row that another transaction holds)."""
+    """The caller's mistake; nothing was recorded.
+
+    `code` is unknown_case, unknown_event, unknown_fact, unknown_ground, stale_version, faulty_data, or case_busy (a
+    row that another transaction holds).
+    """
 
     code: str
     case_id: int | None

@@ -57,7 +57,7 @@ class Published:
     def policy(self, ref: str) -> Policy:
         """The policy cited as `date#digest`; KeyError if it was never published."""
         if ref not in self._policies:
-            name, text = ref.split("#")[0], self._texts["policy", ref]
+            name, text = ref.partition("#")[0], self._texts["policy", ref]
             self._policies[ref] = parse_policy(name, text, {})  # the law of today does not judge the past
         return self._policies[ref]
 

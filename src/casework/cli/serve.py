@@ -10,6 +10,7 @@ import click
 from casework.cli.shell import told
 from casework.errors import CallerError
 from casework.settings import Settings
+from casework.startup import start
 
 _DRAIN_S = 30
 
@@ -41,7 +42,7 @@ def cli(host: str | None, port: int | None, workers: int, *, demo: bool) -> None
 def _environment(*, demo: bool) -> dict[str, str]:
     """The environment, with the demo's database where that is asked for; the workers see the same."""
     if demo:
-        from casework.demo.place import environment
+        from casework.demo.place import environment  # only `--demo` needs it
 
         os.environ.update(environment())
     return dict(os.environ)
@@ -49,8 +50,7 @@ def _environment(*, demo: bool) -> dict[str, str]:
 
 def _check(settings: Settings) -> None:
     """Tell what stands in the way before any process is started: one line instead of one per worker."""
-    from api.app import refuse_owner
-    from casework.startup import start
+    from api.app import refuse_owner  # the web framework is loaded when it is served, not for --help
 
     started = start(settings)
     try:
@@ -64,8 +64,8 @@ def _run(settings: Settings, workers: int) -> None:
 
     options: dict[str, Any] = {
         "factory": True, "host": settings.host, "port": settings.port, "workers": workers, "loop": "auto",
-        "http": "httptools", "proxy_headers": False, "access_log": False, "server_header": False, "date_header": True, "log_config": None,
-        "timeout_graceful_shutdown": _DRAIN_S, "lifespan": "on", "ws": "none", "backlog": 2_048,
+        "http": "httptools", "proxy_headers": False, "access_log": False, "server_header": False, "date_header": True,
+        "log_config": None, "timeout_graceful_shutdown": _DRAIN_S, "lifespan": "on", "ws": "none", "backlog": 2_048,
     }  # fmt: skip
     click.echo(f"casework serves http://{settings.host}:{settings.port}/schema/openapi.json", err=True)
     try:

@@ -70,8 +70,9 @@ _HASHES = sa.select(loans.c.loan_id, loans.c.row_hash, loans.c.risk_class, loans
 
 @dataclass(frozen=True, slots=True)
 class LoansWritten:
-    """What writing a loans file did; `reclassified` are loans whose class or non-performing date differs now,
-    `unverified` staff whom nobody registered.
+    """What writing a loans file did.
+
+    `reclassified` are loans whose class or non-performing date differs now; `unverified` staff nobody registered.
     """
 
     inserted: int
@@ -118,8 +119,9 @@ def write_loans(
 
 @dataclass(frozen=True, slots=True)
 class OnBooks:
-    """What the loans file of a feed says is outstanding. `unclear` loans had their row set aside; with `unnamed`, any
-    loan that seems omitted could be one of those rows.
+    """What the loans file of a feed says is outstanding.
+
+    `unclear` loans had their row set aside; with `unnamed`, any loan that seems omitted could be one of those rows.
     """
 
     stated_fen: Mapping[str, int | None]
@@ -159,23 +161,22 @@ def known_borrowers(conn: Connection, borrower_ids: Iterable[str]) -> set[str]:
 
 def write_contacts(conn: Connection, vault: Vault, sheet: Sequence[ContactRow]) -> int:
     """Insert the contacts that are not on the books yet; how many that were."""
-    stored = []
-    for row in sheet:
-        stored.append(
-            (
-                row.borrower_id,
-                row.role,
-                row.relation,
-                row.address_kind,
-                row.source,
-                row.legal_basis,
-                _sealed(vault, "person_name", row.person_name),
-                _sealed(vault, "phone", row.phone),
-                vault.blind("phone", row.phone) if row.phone else None,
-                _sealed(vault, "address", row.address),
-                vault.fingerprint(_encode(row)),
-            )  # fmt: skip
+    stored = [
+        (
+            row.borrower_id,
+            row.role,
+            row.relation,
+            row.address_kind,
+            row.source,
+            row.legal_basis,
+            _sealed(vault, "person_name", row.person_name),
+            _sealed(vault, "phone", row.phone),
+            vault.blind("phone", row.phone) if row.phone else None,
+            _sealed(vault, "address", row.address),
+            vault.fingerprint(_encode(row)),
         )
+        for row in sheet
+    ]
     return rows.insert_many(conn, contacts, stored, _CONTACT_COLUMNS, skip_existing=True)
 
 

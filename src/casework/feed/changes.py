@@ -165,7 +165,7 @@ class Changes:
                 on=self.as_of,
                 evidence=f"run:{self.run_id}",
                 data=given,
-            ),  # fmt: skip
+            ),
             Fire(actor=self.actor, case_id=case_id, event="reverse_payment", data={"reversal": _ref(undone.reversal)}),
         )
 
@@ -177,7 +177,7 @@ class Changes:
             measure = self.measure(row, loans.get(row.loan_id))
             if live is not None:
                 commands.append(Measure(actor=self.actor, case_id=live, measure=measure, run=self.run_id))
-            else:  # settled or closed by hand while the loan stays in arrears: only one that falls overdue *again* opens
+            else:  # settled or closed by hand while the loan stays in arrears: one that falls overdue *again* opens
                 self.counts["without_case"] += 1
         self._all_done(self.send(commands))
 
@@ -209,7 +209,7 @@ class Changes:
                         kind="opening_error",
                         on=self.as_of,
                         evidence=f"run:{self.run_id}",
-                    )  # fmt: skip
+                    )
                 )
                 continue
             event = "paid_in_full" if stated == 0 else None if case.live_state == "written_off" else "arrears_cleared"
@@ -228,7 +228,7 @@ class Changes:
                 case_id=case.live,
                 event="recover",
                 data={"payment": _ref(row.payment_id), "amount_fen": row.amount_fen},
-            )  # fmt: skip
+            )
             for row in payments
             if row.reverses is None
             and (case := known.get(row.loan_id)) is not None
@@ -239,9 +239,9 @@ class Changes:
         self._all_done(self.send(commands))
 
     def _all_done(self, outcomes: list[Outcome]) -> None:
-        for outcome in outcomes:
-            if not isinstance(outcome, Done):
-                raise RuntimeError(f"the door did not take what the feed reported: {type(outcome).__name__}")
+        others = {type(outcome).__name__ for outcome in outcomes if not isinstance(outcome, Done)}
+        if others:
+            raise RuntimeError(f"the door did not take what the feed reported: {', '.join(sorted(others))}")
 
 
 def _ref(payment_id: str) -> str:

@@ -21,8 +21,9 @@ def last_known(
     if loan is None:
         return None
     named = {
-        "loan_id": loan.loan_id, "institution": loan.institution, "borrower_id": loan.borrower_id, "product": loan.product,
-        "channel_code": loan.channel_code, "team": loan.team, "region": loan.region, "owner": owners(conn)(loan, ground),
+        "loan_id": loan.loan_id, "institution": loan.institution, "borrower_id": loan.borrower_id,
+        "product": loan.product, "channel_code": loan.channel_code, "team": loan.team, "region": loan.region,
+        "owner": owners(conn)(loan, ground),
     }  # fmt: skip
     return named, _figures(branch, loan, _overdue_row(conn, loan), _business_date(conn, loan.institution))
 

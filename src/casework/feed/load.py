@@ -167,7 +167,8 @@ class _Import:
     def _who(self) -> dict[str, Any]:
         delivery = self.delivery
         return {
-            "institution": delivery.institution, "as_of": delivery.as_of, "digest": delivery.digest, "files": self.files,
+            "institution": delivery.institution, "as_of": delivery.as_of, "digest": delivery.digest,
+            "files": self.files,
         }  # fmt: skip
 
     def _refuse(self, code: str, zh: str, en: str, **facts: Any) -> CallerError:
@@ -220,8 +221,8 @@ class _Import:
             return
         raise self._refuse(
             "loans_vanished", f"上一快照的 {before} 笔中有 {gone} 笔同时消失(上限 {share}%),须经确认",
-            f"{gone} of the {before} loans of the snapshot before are gone at once (at most {share} %); confirm, or send "
-            "the whole snapshot", gone=gone, before=before, share_percent=share, confirming_posts=sorted(confirming),
+            f"{gone} of the {before} loans of the snapshot before are gone at once (at most {share} %); confirm, or "
+            "send the whole snapshot", gone=gone, before=before, share_percent=share, confirming_posts=sorted(confirming),
         )  # fmt: skip
 
     # ── the books ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -360,7 +361,7 @@ class _Import:
         self._announce(figures)
 
     def _disagreements(self) -> dict[str, int]:
-        """Loans that the loans file shows with nothing outstanding, yet are in arrears: the overdue snapshot decides."""
+        """Loans in arrears of which the loans file shows nothing outstanding: the overdue snapshot decides."""
         if self.delivery.loans is None:
             return {}
         paid = {row.loan_id for row in self.delivery.loans.rows if row.outstanding_principal_fen == 0}

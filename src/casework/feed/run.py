@@ -20,7 +20,7 @@ RUNNING, APPLIED, REPEATED, REFUSED, AWAITING, INTERRUPTED = (
 
 
 class Run(msgspec.Struct, kw_only=True):
-    """One run: who, when, which files, what came of it. `figures` only of applied runs; `refusal` only of refused ones."""
+    """One run: who, when, which files, what came of it; `figures` only if applied, `refusal` only if refused."""
 
     id: int
     institution: str | None
@@ -88,7 +88,7 @@ def applied_digest(conn: Connection, institution: str, as_of: date, digest: str)
 
 
 def last_files(conn: Connection, institution: str) -> dict[str, tuple[date, str]]:
-    """Day and digest of the latest applied file of each kind, among the latest forty runs by day: what the books hold."""
+    """Day and digest of the latest applied file of each kind (among the last forty days): what the books hold."""
     statement = (
         sa.select(feed_runs.c.as_of, feed_runs.c.files)
         .where(feed_runs.c.institution == institution, feed_runs.c.status == APPLIED)
@@ -143,7 +143,8 @@ def as_json(found: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def _run(row: Any) -> Run:
-    values = {name: row._mapping[name] for name in Run.__struct_fields__}
+    columns = row._asdict()
+    values = {name: columns[name] for name in Run.__struct_fields__}
     for key, empty in (("files", []), ("figures", {}), ("refusal", None)):
         values[key] = msgspec.json.decode(bytes(values[key])) if values[key] else empty
     return Run(**values)

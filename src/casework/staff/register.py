@@ -51,7 +51,8 @@ def add(
     An auditor holds no other post: he reads everything and changes nothing.
     """
     held = tuple(sorted(set(posts)))
-    _check(staff_no, name, held, team, region, known_posts(chart))
+    _check_person(staff_no, name, team, region)
+    _check_posts(held, known_posts(chart))
     row = conn.execute(sa.select(staff).where(staff.c.staff_no == staff_no).with_for_update()).one_or_none()
     if row is not None and row.status != UNVERIFIED:
         raise CallerError(
@@ -73,9 +74,7 @@ def add(
     return Member(staff_no, name, held, team, region, ACTIVE)
 
 
-def _check(
-    staff_no: str, name: str, posts: tuple[str, ...], team: str | None, region: str | None, known: frozenset[str]
-) -> None:
+def _check_person(staff_no: str, name: str, team: str | None, region: str | None) -> None:
     if _STAFF_NO.fullmatch(staff_no) is None or staff_no == SYSTEM_POST:
         raise CallerError(
             "staff_no_malformed", "工号须为1至32位字母、数字或 . _ -",
@@ -89,11 +88,15 @@ def _check(
                 f"{what} must have 1 to {longest} characters",
                 field=what,
             )
+
+
+def _check_posts(posts: tuple[str, ...], known: frozenset[str]) -> None:
     unknown = sorted(set(posts) - known)
     if unknown or not posts:
         raise CallerError(
             "unknown_post", f"没有这样的岗位:{'、'.join(unknown) or '(空)'};可用:{'、'.join(sorted(known))}",
-            f"no such post: {', '.join(unknown) or '(none given)'}; known are {', '.join(sorted(known))}", posts=unknown,
+            f"no such post: {', '.join(unknown) or '(none given)'}; known are {', '.join(sorted(known))}",
+            posts=unknown,
         )  # fmt: skip
     if AUDITOR in posts and len(posts) > 1:
         raise CallerError(

@@ -1,4 +1,4 @@
-"""Bearer tokens: 256 random bits shown once, kept as SHA-256; issue and revocation are entries of the holder's stream."""
+"""Bearer tokens: 256 random bits shown once, kept as SHA-256; issue and revocation are entries of `staff:<no>`."""
 
 import hashlib
 import hmac
