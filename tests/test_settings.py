@@ -29,15 +29,15 @@ def test_every_variable_is_heard() -> None:
         }
     )  # fmt: skip
     assert settings == Settings(
-        "sqlite:////srv/a.db",
-        "sqlite:////srv/b.db",
-        True,
-        Path("/k"),
-        Path("/s"),
-        Path("/in"),
-        "DEBUG",
-        "::1",
-        81,
+        database_url="sqlite:////srv/a.db",
+        database_owner_url="sqlite:////srv/b.db",
+        allow_owner=True,
+        keys_dir=Path("/k"),
+        statecharts=Path("/s"),
+        feed_inbox=Path("/in"),
+        log_level="DEBUG",
+        host="::1",
+        port=81,
     )
 
 

@@ -114,4 +114,4 @@ def _forbidden(actor: Actor, wanted: list[str]) -> CallerError:
         "needs": {"any_of_posts": wanted} if wanted else {"none_of_posts": [AUDITOR]},
         "zh": "您的岗位无权执行此操作", "en": "none of your posts may do this", "opens_on": None,
     }  # fmt: skip
-    return CallerError("post_not_permitted", reason["zh"], reason["en"], reasons=[reason])  # type: ignore[arg-type]
+    return CallerError("post_not_permitted", reason["zh"], reason["en"], reasons=[reason])  # type: ignore[arg-type]  # both are texts

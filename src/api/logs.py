@@ -6,11 +6,12 @@ import sys
 import threading
 import traceback
 from collections.abc import MutableMapping
-from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import msgspec
 import structlog
+
+from casework.clock import now
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -59,7 +60,7 @@ class Lines:
 
 def _stamped(_logger: Any, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     event["level"] = level
-    event["at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+    event["at"] = now().isoformat(timespec="milliseconds")
     return event
 
 
@@ -100,7 +101,7 @@ class _JsonLine(logging.Formatter):
         line: dict[str, Any] = {"event": record.getMessage(), "logger": record.name, "level": record.levelname.lower()}
         if record.exc_info and record.exc_info[0] is not None:
             line |= {"event": "error", "error": record.exc_info[0].__name__}
-        line["at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line["at"] = now().isoformat(timespec="milliseconds")
         return _encode(line).decode()
 
 

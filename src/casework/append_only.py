@@ -13,7 +13,7 @@ from casework.database import metadata
 
 _PG_FUNCTION = "casework_append_only"
 _PG_BODY = (
-    "BEGIN RAISE EXCEPTION USING MESSAGE = 'append_only: ' || TG_TABLE_NAME,"  # noqa: ISC003
+    "BEGIN RAISE EXCEPTION USING MESSAGE = 'append_only: ' || TG_TABLE_NAME,"  # noqa: ISC003 - two texts, joined on purpose
     + " ERRCODE = 'restrict_violation'; END"
 )
 # pg_trigger.tgtype: ROW 1, BEFORE 2, DELETE 8, UPDATE 16, TRUNCATE 32

@@ -65,7 +65,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise ValueError("an instant needs its offset")
         return value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy passes it
         """Always in UTC."""
         if value is None:
             return None

@@ -327,7 +327,7 @@ def _plan(statement: sa.Select[Any]) -> _Plan:
     return _Plan(sql, tuple(i for i, column in enumerate(columns) if isinstance(column.type, UtcDateTime)))
 
 
-_PSYCOPG: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]
+_PSYCOPG: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
 # --- SQLite -------------------------------------------------------------------------------------------------

@@ -274,4 +274,4 @@ def generate_large(
 def _overdue_form(number: int) -> Form:
     if number in _GZIP_DAYS:
         return "csv_gz"
-    return {_BOM_DAY: "csv_bom", _CHINESE_DAY: "csv_gb18030", _XLSX_DAY: "xlsx"}.get(number, "csv")  # type: ignore[return-value]
+    return {_BOM_DAY: "csv_bom", _CHINESE_DAY: "csv_gb18030", _XLSX_DAY: "xlsx"}.get(number, "csv")  # type: ignore[return-value]  # the values are literals

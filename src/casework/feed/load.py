@@ -222,7 +222,8 @@ class _Import:
         raise self._refuse(
             "loans_vanished", f"上一快照的 {before} 笔中有 {gone} 笔同时消失(上限 {share}%),须经确认",
             f"{gone} of the {before} loans of the snapshot before are gone at once (at most {share} %); confirm, or "
-            "send the whole snapshot", gone=gone, before=before, share_percent=share, confirming_posts=sorted(confirming),
+            "send the whole snapshot",
+            gone=gone, before=before, share_percent=share, confirming_posts=sorted(confirming),
         )  # fmt: skip
 
     # ── the books ───────────────────────────────────────────────────────────────────────────────────────────────────

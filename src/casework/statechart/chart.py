@@ -235,8 +235,8 @@ def _condition(arc: Arc, branch: Branch) -> Callable[[EventData], bool]:
 
 def parse_chart(text: bytes, registry: Registry, policies: Policies, *, file: str = "chart") -> Chart:
     """Read, validate whole and freeze; `RulesBroken` lists file, key and reason of every fault."""
-    from casework.statechart.laws import law_faults  # noqa: PLC0415  (both build on the classes above)
-    from casework.statechart.read import read_chart  # noqa: PLC0415
+    from casework.statechart.laws import law_faults  # noqa: PLC0415 - they import this module
+    from casework.statechart.read import read_chart  # noqa: PLC0415 - they import this module
 
     try:
         document = tomllib.loads(text.decode())
