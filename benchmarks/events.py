@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import floors
-from benchmarks.machine import Spread, children, cpu_seconds, load, table, write_section
+from benchmarks.machine import Others, Spread, children, cpu_seconds, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, api, place_on, server_of
 
 CASES = 2_048
@@ -79,7 +79,7 @@ def _database(place: Place) -> list[int]:
 
 def run(seconds: float = 5.0, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> None:
     """Measure, and write the section `events`."""
-    began, runs, floor = load(), list[Run](), list[floors.Floor]()
+    others, runs, floor = Others(), list[Run](), list[floors.Floor]()
     for kind in kinds:
         with server_of(kind) as server, place_on(server) as place:
             place.fill(CASES)
@@ -88,10 +88,10 @@ def run(seconds: float = 5.0, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> 
                 runs += measure(place, cases, workers, seconds=seconds, clients=CLIENTS)
             if place.server is not None:
                 floor = floors.pgbench(place, case_count=CASES, seconds=seconds, clients=CLIENTS)
-    write_section("events", _told(runs, floor, began, seconds))
+    write_section("events", _told(runs, floor, others, seconds))
 
 
-def _told(runs: list[Run], floor: list[floors.Floor], began: float, seconds: float) -> str:
+def _told(runs: list[Run], floor: list[floors.Floor], others: Others, seconds: float) -> str:
     floor_of = {one.clients: one.per_second.best for one in floor}
     rows = []
     for one in runs:
@@ -107,5 +107,5 @@ def _told(runs: list[Run], floor: list[floors.Floor], began: float, seconds: flo
     ]
     header = ("", "clients", "events/s: best (spread)", "p50 ms", "p99 ms", "÷ pgbench", "server µs", "database µs",
               "client µs")  # fmt: skip
-    head = f"Best of {REPEATS} runs of {seconds:g} s each; load average of the machine before: {began:.1f}. The last"
+    head = f"Best of {REPEATS} runs of {seconds:g} s each; {others}. The last"
     return f"{head} three columns are processor time per event.\n\n{table(header, rows)}"

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from benchmarks.machine import Spread, clocked, load, table, write_section
+from benchmarks.machine import Others, Spread, clocked, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, place_on, server_of
 from casework.demo.branch import generate_large
 from casework.feed.load import Request, import_feed
@@ -24,7 +24,7 @@ REPEATS = 3
 
 def run(loans: int = LOANS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repeats: int = REPEATS) -> None:
     """Measure, and write the section `feed`."""
-    began = load()
+    others = Others()
     rows = []
     for kind in kinds:
         first, again, floor = list[float](), list[float](), list[float]()
@@ -42,7 +42,7 @@ def run(loans: int = LOANS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repea
     header = ("loans/s: best (spread)", "first", "unchanged", "bare COPY / executemany", "first ÷ bare",
               "unchanged ÷ bare")  # fmt: skip
     text = f"{loans:,} loans, all of them in arrears: as many cases opened, with loans, borrowers, entries. Best of"
-    write_section("feed", f"{text} {repeats}; load average before: {began:.1f}.\n\n{table(header, rows)}")
+    write_section("feed", f"{text} {repeats}; {others}.\n\n{table(header, rows)}")
 
 
 def _import(place: Place, folder: Path) -> None:

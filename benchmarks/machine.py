@@ -28,9 +28,23 @@ def facts() -> list[tuple[str, str]]:
     ]
 
 
-def load() -> float:
-    """The load average of the last minute: how busy the machine was with other things."""
-    return os.getloadavg()[0]
+class Others:
+    """How busy the machine was with work that is not ours, from now on until it is told."""
+
+    def __init__(self) -> None:
+        self._began, self._before = time.monotonic(), self._busy()
+
+    def __str__(self) -> str:
+        cores = (self._busy() - self._before) / (time.monotonic() - self._began)
+        return f"other work took {max(cores, 0.0):.1f} of the machine's {len(os.sched_getaffinity(0))} cores meanwhile"
+
+    @staticmethod
+    def _busy() -> float:
+        """Processor seconds of everything since the machine started, but for this process and what it started."""
+        user, nice, system, _idle, _wait, *rest = map(int, Path("/proc/stat").read_text().split()[1:9])
+        ended = os.times()
+        ours = cpu_seconds(children(os.getpid())) + ended.children_user + ended.children_system
+        return (user + nice + system + sum(rest)) / _TICKS - ours
 
 
 def children(process_id: int) -> list[int]:

@@ -87,12 +87,13 @@ class Place:
         return {
             **os.environ, "CASEWORK_DATABASE_URL": self.settings.database_url,
             "CASEWORK_KEYS_DIR": str(self.settings.keys_dir), "CASEWORK_LOG_LEVEL": "INFO",
+            "CASEWORK_STATECHARTS": str(self.settings.statecharts),
         }  # fmt: skip
 
 
 def opening(number: int) -> Open:
     """A loan in arrears, every number another; teams, amounts and dates as spread as a branch's."""
-    days = 1 + number * 7 % 400
+    days = 1 + (number * 2_654_435_761 % 2**32 >> 8) % 400  # of no team or region in particular
     loan: dict[str, str | None] = {
         "loan_id": f"L{number:07d}", "institution": "wuhan", "borrower_id": f"B{number // 2:07d}",
         "product": "haihua" if number % 3 else "consumer", "channel_code": f"C{number % 9}",
@@ -130,9 +131,11 @@ def place_on(server: Server | None, *, furnished: bool = True) -> Iterator[Place
     else:
         server.create_database(name)
         url, owner_url = server.url(name, APP), server.url(name, OWNER)
+    # Its own copy: the service would not start on charts that were edited while the database was filled.
+    charts = shutil.copytree(Settings.from_environment({}).statecharts, folder / "statecharts")
     settings = Settings(
         database_url=url, database_owner_url=owner_url, keys_dir=folder / "keys",
-        statecharts=Settings.from_environment({}).statecharts,
+        statecharts=charts,
     )  # fmt: skip
     try:
         upgrade(settings, system("cli"))

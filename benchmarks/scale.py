@@ -10,7 +10,7 @@ from itertools import count
 from random import Random
 from statistics import median
 
-from benchmarks.machine import children, load, resident_mib, table, write_section
+from benchmarks.machine import Others, children, resident_mib, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Api, Place, api, place_on, server_of
 
 SMALL, LARGE = 10_000, 500_000
@@ -111,7 +111,7 @@ def _times(question: Question, sides: tuple[Asked, ...]) -> tuple[float, ...]:
 
 def run(small: int = SMALL, large: int = LARGE, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> None:
     """Measure, and write the section `scale`."""
-    began, sections = load(), list[str]()
+    others, sections = Others(), list[str]()
     for kind in kinds:
         with ExitStack() as stack:
             server = stack.enter_context(server_of(kind))
@@ -141,7 +141,7 @@ def run(small: int = SMALL, large: int = LARGE, kinds: tuple[str, ...] = (POSTGR
             + table(("median ms of one request", f"{small:,} cases", f"{large:,} cases", "ratio"), lines)
         )
     head = f"Both sizes served at once and asked in turns, {EACH} times each; of each filter the sort with the worst"
-    write_section("scale", f"{head} ratio. Load average before: {began:.1f}.\n\n" + "\n\n".join(sections))
+    write_section("scale", f"{head} ratio; {others}.\n\n" + "\n\n".join(sections))
 
 
 def _of(times: list[tuple[str, float, float]], chosen: str) -> list[tuple[str, float, float]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.machine import Spread, clocked, load, table, write_section
+from benchmarks.machine import Others, Spread, clocked, table, write_section
 from benchmarks.place import BUSINESS_DATE, POSTGRESQL, SQLITE, STAFF, Place, place_on, server_of
 from casework.audit.tables import entries
 from casework.cases.advance import advance
@@ -23,7 +23,7 @@ REPEATS = 3
 
 def run(case_count: int = CASES, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> None:
     """Measure, and write the section `verify`."""
-    began = load()
+    others = Others()
     rows = []
     for kind in kinds:
         with server_of(kind) as server, place_on(server) as place:
@@ -39,7 +39,7 @@ def run(case_count: int = CASES, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) 
                          f"{verified.best / hashed.best:.4f}"))  # fmt: skip
             print(rows[-1], flush=True)
     header = ("", "entries", "audit verify, entries/s: best (spread)", "bare SHA-256, entries/s", "÷ SHA-256")
-    head = f"Best of {REPEATS}, the start of the command included; load average before: {began:.1f}."
+    head = f"Best of {REPEATS}, the start of the command included; {others}."
     write_section("verify", f"{head}\n\n{table(header, rows)}")
 
 

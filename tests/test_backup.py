@@ -375,3 +375,5 @@ def test_a_downgrade_wants_to_be_asked_for_twice(settings: Settings) -> None:
     status = shell.invoke(main, ["db", "status", "--json"], env=_environment(settings))
     assert status.exit_code == 1
     assert msgspec.json.decode(status.stdout)["why_not"] == ["schema_not_current"]
+    upwards = shell.invoke(main, ["db", "downgrade", "0001", "--yes"], env=_environment(settings))
+    assert (upwards.exit_code, upwards.stderr.split(":")[0]) == (1, "unknown_revision")

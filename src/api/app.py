@@ -62,6 +62,7 @@ def create_app(settings: Settings) -> Litestar:
             serving.writer.stop()  # requests have ended by now; what they left waiting is written first
             serving.tokens.close()
             started.engine.dispose()
+            logs.drain()
 
     app = Litestar(
         route_handlers=_routes(settings),

@@ -25,6 +25,7 @@ from casework.feed.load import Request as ImportRequest
 from casework.staff.actor import Actor
 
 MAX_FILES = 8
+MAX_NAME_BYTES = 200  # file systems take 255
 MAX_JSON_BYTES = 4_096
 _PIECE = 1024 * 1024
 
@@ -175,7 +176,13 @@ async def _keep(folder: Path, part: UploadFile) -> None:
 
 def _safe(name: str) -> str:
     """The name, if it is a plain one: it becomes a file's."""
-    if not 1 <= len(name) <= 100 or name.startswith(".") or not name.isprintable() or set(name) & set('/\\:*?"<>|'):
+    if (
+        not 1 <= len(name) <= 100
+        or not name.isprintable()
+        or len(name.encode()) > MAX_NAME_BYTES
+        or name.startswith(".")
+        or set(name) & set('/\\:*?"<>|')
+    ):
         raise CallerError("file_name_unsafe", "文件名不可用", "a file has a name that cannot be used")
     return name
 

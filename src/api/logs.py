@@ -30,7 +30,7 @@ class Lines:
         self._lock = threading.Lock()
         self._lines: list[bytes] = []
         self._timer: threading.Timer | None = None
-        atexit.register(self.drain)
+        _OPEN.append(self)
 
     def msg(self, line: bytes) -> None:
         """Take one line."""
@@ -56,6 +56,9 @@ class Lines:
             if lines:
                 self._stream.write(b"".join(lines))
                 self._stream.flush()
+
+
+_OPEN: list[Lines] = []
 
 
 def _stamped(_logger: Any, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -103,6 +106,15 @@ class _JsonLine(logging.Formatter):
             line |= {"event": "error", "error": record.exc_info[0].__name__}
         line["at"] = now().isoformat(timespec="milliseconds")
         return _encode(line).decode()
+
+
+def drain() -> None:
+    """Write the lines that wait: a worker process ends without running what is registered for exit."""
+    for lines in _OPEN:
+        lines.drain()
+
+
+atexit.register(drain)
 
 
 def log() -> Any:

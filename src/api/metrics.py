@@ -16,12 +16,14 @@ from prometheus_client.registry import Collector
 from sqlalchemy.engine import Engine
 
 from casework.audit.tables import entries, unsealed
+from casework.cases.commands import Command, Done, Fire, Measure, Mistaken, Note, Open, Outcome, Record, Refused
 from casework.clock import now
 from casework.database import reading
 from casework.errors import TryAgain
 from casework.feed.tables import feed_runs
+from casework.statechart.chart import Chart
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4"  # Litestar adds the charset to text
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
@@ -78,6 +80,31 @@ class Metrics:
         stored = CollectorRegistry()
         stored.register(_Stored(engine))
         return bytes(generate_latest(registry)) + bytes(generate_latest(stored))
+
+
+def counted(chart: Chart, command: Command, outcome: Outcome) -> tuple[str, str]:
+    """Event and outcome as the metrics name them; what the chart does not know has one name: it is bounded."""
+    event = "measure"
+    match command:
+        case Fire():
+            event = command.event if command.event in chart.events else "(unknown)"
+        case Record():
+            event = f"fact:{command.kind}" if command.kind in chart.facts else "(unknown)"
+        case Open():
+            event = f"open:{command.ground}" if command.ground in chart.openings else "(unknown)"
+        case Note():
+            event = "note"
+        case Measure():
+            pass  # only the feed measures
+    match outcome:
+        case Done():
+            return event, "done"
+        case Refused():
+            return event, "forbidden" if outcome.forbidden else "refused"
+        case Mistaken():
+            return event, outcome.code
+        case _:
+            return event, "not_done"
 
 
 class _Stored(Collector):

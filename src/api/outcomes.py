@@ -100,6 +100,8 @@ def _problem(code: str, request_id: str, texts: tuple[str, str], facts: dict[str
 def bulk_answer(commands: Sequence[Command], outcomes: Sequence[Outcome], *, atomic: bool, dry_run: bool) -> Answer:
     """A result per case, totals by outcome and by reason."""
     results = [_result(command, outcome) for command, outcome in zip(commands, outcomes, strict=True)]
+    if dry_run:  # nothing was written: the ids of the entries that would have been name nothing
+        results = [msgspec.structs.replace(result, entry_id=None) for result in results]
     reasons = Counter(reason.code for result in results for reason in result.reasons)
     reasons.update(result.outcome for result in results if result.outcome not in _PLAIN and not result.reasons)
     answer = BulkAnswer(

@@ -20,10 +20,10 @@ from sqlalchemy.exc import IntegrityError
 from api import idempotency
 from api.idempotency import Answer, Key
 from api.logs import Failed, log_bug
-from api.metrics import Metrics
+from api.metrics import Metrics, counted
 from casework import rows
 from casework.cases.advance import advance
-from casework.cases.commands import Command, Done, Fire, Measure, Mistaken, Note, Open, Outcome, Record, Refused
+from casework.cases.commands import Command, Mistaken, Outcome
 from casework.clock import Clock, now
 from casework.database import writing
 from casework.errors import CallerError, TryAgain
@@ -33,7 +33,8 @@ MAX_BATCH = 256
 MAX_WAITING = 2_048
 SWITCH_INTERVAL_S = 0.0002
 """How long the event loop may keep the interpreter while the writer's next statement is ready. After every answer of
-the database the writer has to get it back: at Python's 5 ms, a batch of a dozen statements waits longer than it works."""
+the database the writer has to get it back: at Python's 5 ms, a batch of a dozen statements waits longer than it
+works."""
 PURGE_EVERY_S = 30.0
 _TRIES = 3
 
@@ -223,13 +224,14 @@ class Writer:
             return results, []
         stored: list[tuple[Key, Answer]] = []
         counts: list[tuple[str, str]] = []
+        chart = self._started.branch.rulebook.chart
         for job, outcomes in zip(fresh, self._advance(conn, fresh, lock), strict=True):
             if lock == "skip" and any(isinstance(one, Mistaken) and one.code == "case_busy" for one in outcomes):
                 continue  # no result: the slow lane will wait for the case
             answer = job.answer(outcomes)
             results.append((job, answer))
             if not job.dry_run:
-                counts += map(self._counted, job.commands, outcomes)
+                counts += [counted(chart, *pair) for pair in zip(job.commands, outcomes, strict=True)]
                 if job.key is not None:
                     stored.append((job.key, answer))
         idempotency.store(conn, stored, moment)
@@ -251,31 +253,6 @@ class Writer:
         )
         places = iter(outcomes)
         return [[next(places) for _ in job.commands] for job in jobs]
-
-    def _counted(self, command: Command, outcome: Outcome) -> tuple[str, str]:
-        """Event and outcome as the metrics name them; what the chart does not know has one name: it is bounded."""
-        chart = self._started.branch.rulebook.chart
-        event = "measure"
-        match command:
-            case Fire():
-                event = command.event if command.event in chart.events else "(unknown)"
-            case Record():
-                event = f"fact:{command.kind}" if command.kind in chart.facts else "(unknown)"
-            case Open():
-                event = f"open:{command.ground}" if command.ground in chart.openings else "(unknown)"
-            case Note():
-                event = "note"
-            case Measure():
-                pass  # only the feed measures
-        match outcome:
-            case Done():
-                return event, "done"
-            case Refused():
-                return event, "forbidden" if outcome.forbidden else "refused"
-            case Mistaken():
-                return event, outcome.code
-            case _:
-                return event, "not_done"
 
     # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -11,10 +11,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
 from casework.append_only import UniqueKeys, append_only_tables
 from casework.database import open_engine, parse_url, translate
+from casework.errors import CallerError
 from casework.settings import Settings, shipped
 
 
@@ -32,8 +34,18 @@ def upgrade(settings: Settings, revision: str = "head") -> None:
 
 
 def downgrade(settings: Settings, revision: str) -> None:
-    """Bring the database down to `revision` ("base" takes everything away)."""
-    _walk(settings, revision, up=False)
+    """Bring the database down to `revision` ("base" takes everything away).
+
+    CallerError `unknown_revision` for one that is not there, or that does not lie below the present schema.
+    """
+    if revision != "base" and revision not in known_revisions():
+        raise CallerError("unknown_revision", f"没有结构版本 {revision}", f"there is no revision {revision}")
+    try:
+        _walk(settings, revision, up=False)
+    except CommandError as error:
+        raise CallerError(
+            "unknown_revision", f"当前结构不能降至 {revision}", f"the schema is not above {revision}"
+        ) from error
 
 
 def _walk(settings: Settings, revision: str, *, up: bool) -> None:

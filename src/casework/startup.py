@@ -67,7 +67,8 @@ def check_ready(conn: Connection, branch: Branch, keys: Keys) -> None:
     missing = missing_guards(conn)
     if missing:
         raise CallerError(
-            "guards_missing", "审计表的防改触发器缺失", "the log's append-only guards are missing or altered", guards=missing
+            "guards_missing", "审计表的防改触发器缺失", "the log's append-only guards are missing or altered",
+            guards=missing,
         )
     check_keys(conn, keys)
     waiting = unpublished(conn, branch)
@@ -95,7 +96,8 @@ def fingerprints(keys: Keys) -> dict[str, str]:
 
 def _register_keys(conn: Connection, keys: Keys) -> None:
     if conn.execute(sa.select(sa.func.count()).select_from(key_rows)).scalar_one() == 0:
-        conn.execute(key_rows.insert(), [{"purpose": name, "fingerprint": text} for name, text in fingerprints(keys).items()])
+        rows = [{"purpose": name, "fingerprint": text} for name, text in fingerprints(keys).items()]
+        conn.execute(key_rows.insert(), rows)
     check_keys(conn, keys)
 
 

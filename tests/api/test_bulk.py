@@ -68,6 +68,8 @@ def test_a_dry_run_says_the_same_and_writes_nothing(running: Running, ids: list[
     real = many(running, cases=refs(ids)).json()
     assert forecast["by_outcome"] == real["by_outcome"] == {"done": 2, "refused": 2}
     assert forecast["dry_run"]
+    assert not any("entry_id" in result for result in forecast["results"])
+    assert any("entry_id" in result for result in real["results"])
 
 
 def test_a_filter_finds_the_cases(running: Running, ids: list[int]) -> None:

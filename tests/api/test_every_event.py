@@ -90,7 +90,7 @@ def visited(case: int, outcome: str, on: date = BUSINESS_DATE) -> Record:
 
 def preparation(name: str, case: int) -> list[Command]:
     """Facts that make every guard of the event hold."""
-    yesterday = BUSINESS_DATE - timedelta(days=1)
+    tomorrow = BUSINESS_DATE + timedelta(days=1)
     made: dict[str, list[Command]] = {
         "mark_lost": unanswered(case),
         "start_visit": [repaired(case)],
@@ -99,8 +99,8 @@ def preparation(name: str, case: int) -> list[Command]:
         "found": [visited(case, "found")],
         "not_found": [visited(case, "not_found")],
         "place_early": [
-            agency_file(case), visited(case, "not_found", yesterday), event(case, "R1", "not_found"),
-            visited(case, "not_found"), event(case, "R1", "not_found"),
+            agency_file(case), visited(case, "not_found"), event(case, "R1", "not_found"),
+            visited(case, "not_found", tomorrow), event(case, "R1", "not_found"),
             *approvals(case, "early_placement", proposed_by="G1", by=("B1",)),
         ],
         "place": [agency_file(case), repaired(case)],

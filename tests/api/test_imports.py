@@ -101,7 +101,7 @@ def test_only_the_posts_of_the_policy_may_import(importing: Running, staff_no: s
     problem(importing.post("/feeds", staff_no, json={"folder": "day1"}), 403, "post_not_permitted")
 
 
-@pytest.mark.parametrize("name", ["../manifest.json", ".hidden", "a/b.csv", "x" * 101])
+@pytest.mark.parametrize("name", ["../manifest.json", ".hidden", "a/b.csv", "x" * 101, "名" * 100])
 def test_a_file_name_cannot_lead_elsewhere(importing: Running, name: str) -> None:
     files = [("files", ("manifest.json", b"{}")), ("files", (name, b"x"))]
     answer = importing.post("/feeds", "B1", files=files)

@@ -76,7 +76,14 @@ def test_whom_a_feed_named_becomes_active_when_he_is_added(shell: Any, branch: B
 
 
 def test_help_shows_examples(shell: Any) -> None:
-    for arguments in (("staff",), ("staff", "add"), ("staff", "token"), ("staff", "revoke"), ("staff", "list"), ("serve",)):
+    for arguments in (
+        ("staff",),
+        ("staff", "add"),
+        ("staff", "token"),
+        ("staff", "revoke"),
+        ("staff", "list"),
+        ("serve",),
+    ):
         told = shell(*arguments, "--help")
         assert told.exit_code == 0
         assert "Example" in told.output

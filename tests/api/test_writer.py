@@ -53,7 +53,8 @@ def written(writer: Writer, jobs: list[Job], *, start_late: bool = True) -> list
         await asyncio.to_thread(writer.stop)
         return found
 
-    return run(write())
+    found: list[Any] = run(write())
+    return found
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:

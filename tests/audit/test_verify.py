@@ -387,6 +387,7 @@ def test_a_value_of_another_type_is_a_finding_not_a_crash(log: BuiltLog) -> None
         f"UPDATE entries SET body = 'text' WHERE stream = '{STREAM}' AND stream_seq = 3",
         f"UPDATE entries SET mac = 7 WHERE stream = '{STREAM}' AND stream_seq = 3",
         f"UPDATE entries SET leaf_hash = 'x' WHERE stream = '{STREAM}' AND stream_seq = 3",
+        f"UPDATE entries SET stream = CAST(stream AS BLOB) WHERE stream = '{STREAM}' AND stream_seq = 3",
         f"UPDATE entries SET stream_seq = 'three' WHERE stream = '{STREAM}' AND stream_seq = 3",
         f"UPDATE entries SET recorded_at = 'yesterday' WHERE stream = '{STREAM}' AND stream_seq = 3",
         "UPDATE cases SET state_since = 'long ago', audit_head = 'x', facts = 3 WHERE id = 2",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from casework.cases.case import AgencyFile, Approved, AttemptDay, Case, Facts, Placement, Proposal
 from casework.cases.registry import REGISTRY
 from casework.statechart.decide import Option, options, unmet
-from tests.cases.worlds import CHART, DUE, POLICY, ask, attempts, dpd, opened, record, seen
+from tests.cases.worlds import CHART, DUE, POLICY, ask, attempts, dpd, fire, opened, reasons, record, seen
 
 BOUNDARIES = (0, 1, 3, 4, 30, 31, 60, 61, 90, 91, 180, 181, 270, 271, 360, 361)
 DAY = timedelta(days=1)
@@ -432,3 +432,34 @@ def test_codes_and_amounts_are_told_in_words_and_yuan() -> None:
     assert "30,000.00元" in reason.zh
     assert "50,000.00" in reason.en
     assert POLICY.figure("repair.duty_up_to_fen") == 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "event"),
+    [
+        ("contact_attempt", {"channel": "inbound", "outcome": "debtor"}, "reached"),
+        ("information_repair", {"outcome": "new_number", "source": "debtor", "legal_basis": "law"}, "lead_found"),
+    ],
+)
+def test_what_happened_before_the_case_was_lost_does_not_find_it_though_recorded_today(
+    kind: str, given: dict[str, Any], event: str
+) -> None:
+    case, today = opened(), dpd(8)
+    for day in range(4, 9):
+        attempts(case, dpd(day))
+    assert reasons(fire(case, "mark_lost", today)) == []
+    record(case, kind, today - timedelta(days=1), today=today, **given)
+    assert reasons(fire(case, event, today)) != []
+    record(case, kind, today, today=today, **given)
+    assert reasons(fire(case, event, today)) == []
+
+
+def test_a_visit_of_an_earlier_time_is_none_of_those_ordered_now() -> None:
+    case, today = opened(), dpd(8)
+    assert reasons(fire(case, "start_visit", today)) == []
+    record(case, "visit", today - timedelta(days=1), today=today, outcome="not_found")
+    assert reasons(fire(case, "not_found", today)) == ["visit_on_record"]
+    record(case, "visit", today, outcome="not_found")
+    record(case, "visit", today - timedelta(days=1), today=today, outcome="not_found")
+    assert reasons(fire(case, "not_found", today)) == []
+    assert case.facts.failed_visit_days == [today]

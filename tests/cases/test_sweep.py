@@ -2,8 +2,10 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from sqlalchemy.engine import Connection, Engine
 
 from casework import startup
@@ -13,6 +15,7 @@ from casework.cases.branch import Branch
 from casework.cases.commands import Command, Done, Fire, Measure, Open, Record
 from casework.cases.sweep import sweep, swept_events
 from casework.cases.tables import cases, institutions
+from casework.cli import main
 from casework.database import reading, writing
 from casework.settings import Settings, load_keys
 from casework.staff.actor import Actor, system
@@ -52,7 +55,7 @@ def unanswered_days(case_id: int, first: date, days: int) -> list[Command]:
             on=first + timedelta(days=day),
             evidence=f"rec:{case_id}-{day}-{call}",
             data={"channel": "phone", "outcome": "unanswered"},
-        )  # fmt: skip
+        )
         for day in range(days)
         for call in range(2)
     ]
@@ -69,16 +72,12 @@ def test_events_that_wait_for_days_alone_are_read_off_the_chart(branch: Branch) 
 
 
 @pytest.mark.every_postgres
-def test_a_sweep_marks_lost_whom_five_days_did_not_reach_and_nobody_else(
-    engine: Engine, branch: Branch
-) -> None:
+def test_a_sweep_marks_lost_whom_five_days_did_not_reach_and_nobody_else(engine: Engine, branch: Branch) -> None:
     """The case with five qualifying days is marked lost, the one with four is left alone, no refusal is written."""
     with writing(engine) as conn:
         added = datetime.now(UTC)
         conn.execute(
-            staff.insert().values(
-                staff_no="T1", name="T1", posts="phone_collector", status="active", added_at=added
-            )
+            staff.insert().values(staff_no="T1", name="T1", posts="phone_collector", status="active", added_at=added)
         )
         business_date(conn, DUE + timedelta(days=8))
         opened = advance(conn, [opening("L1"), opening("L2")], branch)
@@ -98,9 +97,7 @@ def test_a_sweep_archives_when_the_reversal_window_is_over(engine: Engine, branc
     settled_on = DUE + timedelta(days=10)
     with writing(engine) as conn:
         added = datetime.now(UTC)
-        conn.execute(
-            staff.insert().values(staff_no="T1", name="T1", posts="", status="active", added_at=added)
-        )
+        conn.execute(staff.insert().values(staff_no="T1", name="T1", posts="", status="active", added_at=added))
         business_date(conn, settled_on)
         advance(conn, [opening("L1")], branch)
         settle = Fire(
@@ -111,12 +108,21 @@ def test_a_sweep_archives_when_the_reversal_window_is_over(engine: Engine, branc
             "bucket": "M0",
             "overdue_principal_fen": 0,
         }
-        outcomes = advance(
-            conn, [Measure(actor=system("feed"), case_id=1, measure=cleared, run=1), settle], branch
-        )
+        outcomes = advance(conn, [Measure(actor=system("feed"), case_id=1, measure=cleared, run=1), settle], branch)
         assert all(isinstance(outcome, Done) for outcome in outcomes)
     for days, expected in ((180, "settled"), (181, "closed")):
         with writing(engine) as conn:
             business_date(conn, settled_on + timedelta(days=days))
         sweep(engine, branch)
         assert states(engine) == [expected]
+
+
+def test_the_sweep_tells_what_it_fired(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command names each swept event with its number, and as JSON too."""
+    startup.upgrade(settings, system("cli"))
+    monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
+    told = CliRunner().invoke(main, ["sweep"])
+    assert (told.exit_code, told.output) == (0, "mark_lost 标记失联: 0\narchive 归档: 0\n")
+    machine = CliRunner().invoke(main, ["sweep", "--json"])
+    assert msgspec.json.decode(machine.output) == {"fired": {"mark_lost": 0, "archive": 0}}

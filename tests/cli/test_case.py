@@ -37,6 +37,30 @@ def test_a_list_is_a_table_for_people_and_json_for_programs(shell: Any) -> None:
     assert json.loads(shell("list", "--all", "--state", "settled", "--json").output)["items"] == []
 
 
+@pytest.mark.parametrize(("option", "known"), [("--state", "lost_contact"), ("--bucket", "M3")])
+def test_a_mistyped_filter_is_told_with_what_there_is_instead_of_finding_nothing(
+    shell: Any, option: str, known: str
+) -> None:
+    result = shell("list", option, "lost_contract")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("filter_malformed: ")
+    assert known in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_sweep_says_what_it_fired(shell: Any) -> None:
+    silent = ("--data", "channel=phone", "--data", "outcome=unanswered", "--as", "T1")
+    for day in ("2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08", "2026-01-09"):
+        for call in ("rec:a", "rec:b"):
+            done = shell("record", "1", "contact_attempt", "--on", day, "--evidence", call, *silent)
+            assert done.exit_code == 0, done.output
+    told = json.loads(shell("sweep", "--json").output)
+    assert told["archive"] == 0
+    state = json.loads(shell("show", "1", "--json").output)["state"]
+    assert state == ("lost_contact" if told["mark_lost"] else "phone_collection")
+    assert "archive" in shell("sweep").output
+
+
 def test_a_case_is_shown_with_its_history_by_number_or_loan(shell: Any) -> None:
     assert shell("note", "1", "客户称月底还款", "--as", "T1").exit_code == 0
     by_loan = json.loads(shell("show", "--loan", "L1", "--json").output)

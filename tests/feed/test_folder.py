@@ -28,9 +28,7 @@ OVERDUE = """loan_id,oldest_due_date,overdue_principal,overdue_interest,overdue_
 D1,2024-05-01,1000.00,20.00,10.00,3102.00
 D2,2024-05-02,500.5,0,0,700
 """
-REPAYMENTS = (
-    "payment_id,loan_id,paid_on,amount,reverses\nP1,D1,2024-06-01,12.30,\nP2,D1,2024-06-01,-12.30,P1\n"
-)
+REPAYMENTS = "payment_id,loan_id,paid_on,amount,reverses\nP1,D1,2024-06-01,12.30,\nP2,D1,2024-06-01,-12.30,P1\n"
 LOANS = "借据号,客户号,客户姓名,贷款余额(元),备注\nD1,B1,赵样本,3102.00,无\nD2,B2,钱样本,700,\n"
 CONTACTS = "borrower_id,person_name,role,phone,address\nB1,赵样本,本人,12000000001,示例街1号\n"
 SUMS = {"overdue": 153_050, "repayments": 0, "loans": 380_200, "contacts": None}
@@ -72,9 +70,7 @@ def refusal(folder: Path) -> CallerError:
 
 
 def test_a_sound_folder_is_read_whole(tmp_path: Path) -> None:
-    delivery = read_folder(
-        deliver(tmp_path, overdue=OVERDUE, loans=LOANS, contacts=CONTACTS, repayments=REPAYMENTS)
-    )
+    delivery = read_folder(deliver(tmp_path, overdue=OVERDUE, loans=LOANS, contacts=CONTACTS, repayments=REPAYMENTS))
     assert (delivery.as_of, delivery.institution) == (date(2024, 6, 1), "demo")
     assert [sheet.kind for sheet in delivery.sheets] == ["loans", "contacts", "overdue", "repayments"]
     assert [row.loan_id for row in delivery.overdue.rows] == ["D1", "D2"]
@@ -116,6 +112,7 @@ MANIFEST_FAULTS: list[tuple[str, Callable[[Path], object], str]] = [
     ),
     ("empty list", lambda f: deliver(f, {"files": []}), "manifest_malformed"),
     ("bad day", lambda f: deliver(f, {"as_of": "2024-06-31"}, overdue=OVERDUE), "manifest_malformed"),
+    ("a day before all feeds", lambda f: deliver(f, {"as_of": "0001-01-05"}, overdue=OVERDUE), "manifest_malformed"),
     ("bad institution", lambda f: deliver(f, {"institution": "a b"}, overdue=OVERDUE), "manifest_malformed"),
     ("no overdue", lambda f: deliver(f, repayments=REPAYMENTS), "manifest_malformed"),
     ("unknown kind", lambda f: change(f, kind="gossip"), "manifest_malformed"),
@@ -142,9 +139,7 @@ MANIFEST_FAULTS: list[tuple[str, Callable[[Path], object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("fault", "code"), [f[1:] for f in MANIFEST_FAULTS], ids=[f[0] for f in MANIFEST_FAULTS]
-)
+@pytest.mark.parametrize(("fault", "code"), [f[1:] for f in MANIFEST_FAULTS], ids=[f[0] for f in MANIFEST_FAULTS])
 def test_a_folder_that_is_not_what_its_manifest_says_is_refused(
     tmp_path: Path, fault: Callable[[Path], object], code: str
 ) -> None:
@@ -212,6 +207,41 @@ def far_cell() -> bytes:
     return out.getvalue()
 
 
+def workbook(rows: str, shared: str = "") -> bytes:
+    """A workbook that no spreadsheet writes but the reader takes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(xlsx(OVERDUE))) as good, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bad:
+        for member in good.namelist():
+            part = good.read(member).decode()
+            if member.endswith("sheet1.xml"):
+                part = part[: part.index("<sheetData>")] + f"<sheetData>{rows}</sheetData></worksheet>"
+            if member.endswith("sharedStrings.xml") and shared:
+                part = part[: part.index("<si>")] + f"<si><t>{shared}</t></si></sst>"
+            bad.writestr(member, part)
+    return out.getvalue()
+
+
+def open_document() -> bytes:
+    """A spreadsheet of another format, which the reader would take too."""
+    names = "urn:oasis:names:tc:opendocument:xmlns"
+    cells = '<table:table-cell table:number-columns-repeated="9"><text:p>loan_id</text:p></table:table-cell>'
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as package:
+        package.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        package.writestr("META-INF/manifest.xml", f'<m:manifest xmlns:m="{names}:manifest:1.0"/>')
+        package.writestr(
+            "content.xml",
+            f'<office:document-content xmlns:office="{names}:office:1.0" xmlns:table="{names}:table:1.0"'
+            f' xmlns:text="{names}:text:1.0"><office:body><office:spreadsheet><table:table table:name="a">'
+            f'<table:table-row table:number-rows-repeated="9">{cells}</table:table-row></table:table>'
+            "</office:spreadsheet></office:body></office:document-content>",
+        )
+    return out.getvalue()
+
+
+FIRST = '<row r="1"><c r="A1"><v>1</v></c></row>'
+
+
 def bomb() -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as package:
@@ -227,6 +257,24 @@ FILE_FAULTS: list[tuple[str, bytes, str]] = [
     ("cut XLSX", xlsx(OVERDUE)[:-100], "file_unreadable"),
     ("zip that is no workbook", b"PK\x03\x04" + bytes(100), "file_unreadable"),
     ("XLSX with a far-off cell", far_cell(), "file_too_large"),
+    (
+        "XLSX with a far-off cell, its reference among blanks",
+        workbook(f'{FIRST}<row><c r = "XFD1048576"/></row>'),
+        "file_too_large",
+    ),
+    ("XLSX with a far-off cell in small letters", workbook(f'{FIRST}<row><c r="xfd1048576"/></row>'), "file_too_large"),
+    (
+        "XLSX with cells that have no reference",
+        workbook(f'<row r="1">{"<c><v>1</v></c>" * 16_000}</row><row r="1000000"><c><v>1</v></c></row>'),
+        "file_too_large",
+    ),
+    (
+        "XLSX with one long text in many cells",
+        workbook('<c t="s"><v>0</v></c>' * 3_000, "x" * 1_000_000),
+        "file_too_large",
+    ),
+    ("OpenDocument", open_document(), "file_unreadable"),
+    ("gzip of nothing but members", gzip.compress(b"") * 100_001, "file_too_large"),
     ("large XLSX", bomb(), "file_too_large"),
     ("empty", b"", "column_missing"),
     ("no header", OVERDUE.split("\n", 1)[1].encode(), "column_missing"),
@@ -329,9 +377,7 @@ def test_set_aside_rows_are_downloaded_mended_and_fed_again(tmp_path: Path) -> N
 
 def test_a_line_number_is_that_of_the_file_even_behind_a_cell_of_two_lines(tmp_path: Path) -> None:
     two_lines = '"D\n2",2024-05-02,1,0,0,1'
-    sheet = read_overdue(
-        tmp_path, GOOD_LINE, "", two_lines, "D3,soon,1,0,0,1", rows=3, sum_fen=103_200
-    ).overdue
+    sheet = read_overdue(tmp_path, GOOD_LINE, "", two_lines, "D3,soon,1,0,0,1", rows=3, sum_fen=103_200).overdue
     assert [(row.line, row.code) for row in sheet.set_aside] == [
         (4, "control_character"),
         (6, "malformed_date"),

@@ -25,6 +25,8 @@ GOOD_AND_TWIN: list[tuple[Field, Any, Any]] = [
     (field("date"), "2026-02-28", "2026-02-29"),
     (field("date"), "2026-01-01", "20260101"),
     (field("date"), "2026-01-01", "2026-W01-1"),
+    (field("date"), "1900-01-01", "1899-12-31"),
+    (field("date"), "2199-12-31", "9999-12-31"),
     (field("date", not_before_today=True), "2026-01-10", "2026-01-09"),
     (field("date", not_after_today=True), "2026-01-12", "2026-01-13"),
     (field("fen"), 0, -1),
@@ -83,6 +85,13 @@ _ANYTHING = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=4,
 )
+
+
+def test_a_fault_never_quotes_what_was_given() -> None:
+    for kind in sorted(TYPES):
+        spec = field(kind, one_of=("a",) if kind == "code" else ())
+        for fault in take({"x": spec}, {"x": "13800000000\x07"}, today=TODAY, latest=LATEST)[2]:
+            assert "13800000000" not in f"{fault.zh} {fault.en}", kind
 
 
 @given(kind=st.sampled_from(sorted(TYPES)), value=_ANYTHING)

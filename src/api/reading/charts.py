@@ -182,7 +182,7 @@ def chart(request: Request[Any, Any, Any], name: FromPath[str]) -> ChartView:
 def chart_mermaid(request: Request[Any, Any, Any], lang: Language = "zh") -> Response[str]:
     """The chart in force as a Mermaid diagram."""
     serving, _ = reader_of(request, "lang")
-    return Response(mermaid(serving.branch.rulebook.chart, lang), media_type="text/plain; charset=utf-8")
+    return Response(mermaid(serving.branch.rulebook.chart, lang), media_type="text/plain")
 
 
 @get(

@@ -14,7 +14,7 @@ from casework.cases.queries import CaseLine, Sort, walk_cases
 from casework.clock import now, utc_text
 from casework.database import reading
 
-CSV = "text/csv; charset=utf-8"
+CSV = "text/csv"  # Litestar adds the charset to text
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Language = Annotated[Lang, QueryParameter(description="Language of headers and labels.")]
 

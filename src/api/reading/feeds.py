@@ -129,7 +129,7 @@ def set_aside_as_csv(
         text = aside_csv(conn, serving.branch.vault, run_id, kind)
     body = _masked(kind, text).encode("utf-8-sig")
     headers = {"Content-Disposition": f'attachment; filename="set-aside-{run_id}-{kind}.csv"'}
-    return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(body, media_type="text/csv", headers=headers)
 
 
 def _masked(kind: Kind, text: str) -> str:

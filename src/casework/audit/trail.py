@@ -44,7 +44,7 @@ class Draft:
 
 
 class Head(NamedTuple):
-    """The end of a stream: number, leaf hash and time of its last entry (0, empty, the dawn of time before the first)."""
+    """The end of a stream: number, leaf hash and time of its last entry (0, empty, dawn of time before the first)."""
 
     seq: int
     leaf_hash: bytes

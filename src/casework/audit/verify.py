@@ -91,6 +91,9 @@ class _Walk:
         committed: dict[tuple[str, int], Mapping[str, str] | None] = {}
         for row in batch:
             stream = row[0]
+            if type(stream) is not str:  # SQLite holds no column to its type
+                self.report.find("column_differs", None, None, columns=["stream"])
+                continue
             if stream != self.stream:
                 self._turn(stream)
             entry = self._check(row)

@@ -40,7 +40,7 @@ from casework.database import is_conflict
 from casework.errors import TryAgain
 from casework.staff.actor import Actor
 from casework.statechart.decide import Reason, Refusal, decide, decide_opening, post_reason
-from casework.statechart.fields import DataFault, Field, take
+from casework.statechart.fields import EARLIEST, DataFault, Field, take
 from casework.statechart.policy import Policy
 
 _NOTHING: tuple[dict[str, Any], dict[str, str], list[DataFault]] = ({}, {}, [])
@@ -231,10 +231,9 @@ class _Door:
         latest = max(today, self.today)
         given, texts, faults = take(kind.fields, command.data, today=today, latest=latest)
         faults += take(_EVIDENCE, {"evidence": command.evidence}, today=today, latest=latest)[2]
-        if command.on > latest:
-            faults.append(
-                DataFault("on", "out_of_range", "日期晚于今天", f"on: must not be after {latest.isoformat()}")
-            )
+        if not EARLIEST <= command.on <= latest:
+            en = f"on: must lie between {EARLIEST.isoformat()} and {latest.isoformat()}"
+            faults.append(DataFault("on", "out_of_range", "日期过早,或晚于今天", en))
         if faults:
             return Mistaken("faulty_data", case.id, case.version, tuple(faults))
         permitted = self.chart.recorded_by(kind, given)

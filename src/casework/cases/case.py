@@ -83,6 +83,8 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     proposal: Proposal | None = None
     approvals: dict[str, list[Approved]] = {}
     agreed_fen: int | None = None
+    agreed_on: date | None = None
+    payments: list[str] = []
     received_fen: int = 0
     recovered_fen: int = 0
     transfer_contract_on: date | None = None

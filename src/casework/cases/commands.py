@@ -86,7 +86,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The rulebook forbids it; every reason is here and in the entry. `forbidden`: the actor's posts alone forbid it."""
+    """The rulebook forbids it; every reason is here and in the entry. `forbidden`: the actor's posts alone do."""
 
     case_id: int | None
     version: int | None

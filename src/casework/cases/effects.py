@@ -26,6 +26,11 @@ def _happened(now: Situation) -> date:
     return now.on or now.today
 
 
+def _in_this_state(now: Situation) -> bool:
+    """Whether it happened since the case came into its present state; an old call recorded today did not."""
+    return _happened(now) >= now.case.state_since
+
+
 # ── effects of events ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -128,7 +133,8 @@ def contact_attempt(now: Situation, _: Params) -> None:
     facts.attempt_days = sorted(days.values(), key=lambda day: day.on)[-ATTEMPT_DAYS_KEPT:]
     if connected:
         facts.connected_on = max(on, facts.connected_on) if facts.connected_on else on
-        facts.fresh = _add(facts.fresh, "debtor_connected")
+        if _in_this_state(now):
+            facts.fresh = _add(facts.fresh, "debtor_connected")
 
 
 @recorder
@@ -156,14 +162,16 @@ def hold_lifted(now: Situation, _: Params) -> None:
 @recorder
 def information_repair(now: Situation, _: Params) -> None:
     now.facts.repaired_on = _happened(now)
-    if now.given["outcome"] == "new_number":
+    if now.given["outcome"] == "new_number" and _in_this_state(now):
         now.facts.fresh = _add(now.facts.fresh, "new_number")
 
 
 @recorder
 def visit(now: Situation, _: Params) -> None:
-    now.facts.visited_on = _happened(now)
-    now.facts.fresh = _add(now.facts.fresh, f"visit_{now.given['outcome']}")
+    """A visit of an earlier time stays in the log alone: it is none of those ordered now."""
+    if _in_this_state(now):
+        now.facts.visited_on = _happened(now)
+        now.facts.fresh = _add(now.facts.fresh, f"visit_{now.given['outcome']}")
 
 
 @recorder
@@ -214,7 +222,13 @@ def approval(now: Situation, _: Params) -> None:
 
 @recorder
 def payment(now: Situation, _: Params) -> None:
-    now.facts.received_fen += now.given["amount_fen"]
+    """Counts once however often it is recorded, and towards an agreement only if it came after it."""
+    facts, known = now.facts, now.given["payment"]
+    if known in facts.payments:
+        return
+    facts.payments = _add(facts.payments, known)
+    if facts.agreed_on is None or _happened(now) >= facts.agreed_on:
+        facts.received_fen += now.given["amount_fen"]
 
 
 @recorder
@@ -226,6 +240,7 @@ def reversal(now: Situation, _: Params) -> None:
 @recorder
 def agreement(now: Situation, _: Params) -> None:
     now.facts.agreed_fen = now.given["agreed_fen"]
+    now.facts.agreed_on = _happened(now)
     now.facts.received_fen = 0
     now.facts.material_version += 1
 

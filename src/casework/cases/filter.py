@@ -41,9 +41,13 @@ class CaseFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class BusinessDates:
-    """The business date by institution: `as_of` of its last applied feed, else the branch's day."""
+    """The business date by institution: `as_of` of its last applied feed, else the branch's day.
+
+    `codes` are the states and buckets that a filter may name: a mistyped one would quietly find nothing.
+    """
 
     def __init__(self, conn: Connection, branch: Branch, clock: Clock = now) -> None:
+        self.codes = {"state": frozenset(branch.rulebook.chart.states), "bucket": branch.rulebook.policies.bucket_names}
         self.known: dict[str, date] = business_dates(conn)
         self.otherwise = branch_date(clock(), branch.time_zone)
 
@@ -63,7 +67,8 @@ def conditions_of(wanted: CaseFilter, dates: BusinessDates) -> list[sa.ColumnEle
     for name in ("state", "bucket"):
         values = getattr(wanted, name)
         for value in values:
-            check_text(name, value)
+            if value not in dates.codes[name]:
+                raise filter_malformed(name, f"one of {', '.join(sorted(dates.codes[name]))}")
         if len(values) == 1:  # an equality can be walked in the order of an index, IN cannot
             conditions.append(cases.c[name] == values[0])
         elif values:
@@ -136,5 +141,5 @@ def check_text(name: str, value: str) -> None:
 def filter_malformed(field: str, needs: str) -> CallerError:
     """The mistake, by the name of the filter's part."""
     return CallerError(
-        "filter_malformed", f"筛选条件 {field} 不正确,须为 {needs}", f"{field} must be {needs}", field=field
+        "filter_malformed", f"筛选条件 {field} 不正确", f"{field} must be {needs}", field=field, needs=needs
     )

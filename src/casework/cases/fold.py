@@ -38,7 +38,7 @@ def open_case(case_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any]
     return case
 
 
-def apply(  # noqa: PLR0917  (the parts of one entry, in its order)
+def apply(
     case: Case,
     event: str,
     to: str | None,

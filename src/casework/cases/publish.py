@@ -22,7 +22,8 @@ STREAM = "rulebook:published"
 
 def publish(conn: Connection, branch: Branch, actor: Actor, *, clock: Clock = now) -> list[str]:
     """Publish what is not published yet; the names published now. `CallerError` `text_changed` if a name was taken."""
-    held = {(row.kind, row.name): row.digest for row in conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest))}
+    there = conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest))
+    held = {(row.kind, row.name): row.digest for row in there}
     trail = branch.trail(clock())
     published = []
     for kind, name, digest, body in _texts_of(branch):
@@ -30,7 +31,8 @@ def publish(conn: Connection, branch: Branch, actor: Actor, *, clock: Clock = no
             raise _changed(kind, name)
         if (kind, name) in held:
             continue
-        conn.execute(texts.insert().values(digest=digest, kind=kind, name=name, body=body, published_at=trail.recorded_at))
+        row = {"digest": digest, "kind": kind, "name": name, "body": body, "published_at": trail.recorded_at}
+        conn.execute(texts.insert().values(row))
         draft = Draft(f"{kind}.published", actor.signed, {"name": name, "digest": digest, "bytes": len(body)})
         trail.append(conn, STREAM, draft)
         published.append(f"{kind} {name}")

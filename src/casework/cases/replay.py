@@ -50,7 +50,7 @@ def verify(
     return report
 
 
-class _Told(Exception):  # noqa: N818  (not an error: it only ends the replay of one case)
+class _Told(Exception):
     """The entry cannot be replayed further; the finding has been noted."""
 
 

@@ -36,13 +36,19 @@ _SHOWN = 50
 
 @click.group()
 def cli() -> None:
-    """The verifiable log: verify it, read it."""
+    """The verifiable log: verify it, read it.
+
+    \b
+    Examples:
+      casework audit verify
+      casework audit show 1207
+    """
 
 
 @cli.command()
 @as_json
 def verify(json_: bool) -> None:
-    r"""Walk every chain, replay every case, compare with its row.
+    """Walk every chain, replay every case, compare with its row.
 
     \b
     Exit code: 0 sound, 1 tampered, 2 cannot tell (no or wrong key, no database, nothing to check).
@@ -82,7 +88,7 @@ def _cannot_tell(json_: bool) -> Iterator[None]:
     try:
         yield
     except CallerError as mistake:
-        _end(json_, mistake.code, str(mistake), mistake.zh)
+        _end(json_, mistake.code, f"{mistake} / {mistake.zh}")
     except TryAgain as busy:
         _end(json_, busy.code, str(busy))
     except RulesBroken as broken:
@@ -155,7 +161,7 @@ def _print_report(report: Report) -> None:
 @click.argument("case_or_stream")
 @as_json
 def show(case_or_stream: str, json_: bool) -> None:
-    r"""The history of a case (its number) or of any stream, oldest first.
+    """The history of a case (its number) or of any stream, oldest first.
 
     \b
     Examples:
@@ -229,7 +235,7 @@ def _value(value: Any) -> str:
 @click.argument("entry_id")
 @as_json
 def show_entry(entry_id: str, json_: bool) -> None:
-    r"""One entry: its body, and whether its bytes, hash, MAC and link hold.
+    """One entry: its body, and whether its bytes, hash, MAC and link hold.
 
     \b
     Examples:

@@ -1,6 +1,5 @@
 """Cases as tables and lines for people."""
 
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -105,17 +104,16 @@ def why_not(outcome: Outcome) -> None:
     if isinstance(outcome, Refused):
         for reason in outcome.reasons:
             opens = f" [opens on {reason.opens_on}]" if reason.opens_on else ""
-            _err(f"refused: {reason.code} ({' '.join(reason.rules)}): {reason.en}{opens}", reason.zh)
+            _err(f"refused: {reason.code} ({' '.join(reason.rules)}): {reason.en}{opens} / {reason.zh}")
     elif isinstance(outcome, Mistaken):
         zh, en = _MISTAKES.get(outcome.code, (outcome.code, outcome.code))
         at = f" (it is at version {outcome.version})" if outcome.code == "stale_version" else ""
-        _err(f"{outcome.code}: {en}{at}", zh)
+        _err(f"{outcome.code}: {en}{at} / {zh}")
         for fault in outcome.faults:
-            _err(f"  {fault.field}: {fault.en}", f"  {fault.zh}")
+            _err(f"  {fault.field}: {fault.en} / {fault.zh}")
     elif isinstance(outcome, NotDone):
-        _err("not_done: another of the batch was refused", "同批其他操作被拒")
+        _err("not_done: another of the batch was refused / 同批其他操作被拒")
 
 
-def _err(*texts: Any) -> None:
-    for text in texts:
-        click.echo(text, err=True)
+def _err(line: str) -> None:
+    click.echo(line, err=True)

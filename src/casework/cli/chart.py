@@ -115,9 +115,7 @@ def draw(name: str, form: str, lang: str, output: Path | None) -> None:
 @click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="Figures as in force on this day.  [default: latest]")
 @_lang
 @as_json
-def show(  # noqa: PLR0917  (click passes them by name)
-    name: str, event: str | None, state: str | None, policy_: bool, on: Any, lang: str, json_: bool
-) -> None:
+def show(name: str, event: str | None, state: str | None, policy_: bool, on: Any, lang: str, json_: bool) -> None:
     """Show the chart NAME (default: overdue_loan): events, posts, ways, guards with their figures, rules.
 
     \b

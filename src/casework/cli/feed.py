@@ -8,8 +8,9 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from casework.cli.shell import as_json, as_staff, console, errors, print_json, progress_wanted, started
+from casework.cli.shell import Rate, as_json, as_staff, console, errors, print_json, progress_wanted, started
 from casework.database import reading
+from casework.errors import CallerError
 from casework.feed import run as runs
 from casework.feed.load import Request, import_feed
 from casework.staff.actor import Actor, system
@@ -17,7 +18,13 @@ from casework.staff.actor import Actor, system
 
 @click.group()
 def cli() -> None:
-    """The core-banking feed: one folder a business day, with its manifest."""
+    """The core-banking feed: one folder a business day, with its manifest.
+
+    \b
+    Examples:
+      casework feed import feeds/2026-03-01
+      casework feed runs
+    """
 
 
 @cli.command("import")
@@ -41,7 +48,7 @@ def import_(folder: Path, confirm_vanished: bool, correction: bool, staff_no: st
     """
     with started() as branch:
         request = Request(_actor(branch, staff_no), confirm_vanished, correction)
-        with _watching() as progress:
+        with _Watching() as progress:
             run = import_feed(branch.engine, branch.branch, folder, request, progress=progress)
     if json_:
         print_json(runs.as_json([run])[0])
@@ -58,13 +65,13 @@ def _actor(branch: Any, staff_no: str | None) -> Actor:
         return actor_for(conn, staff_no, "cli")
 
 
-class _watching:
+class _Watching:
     """Progress bars on a terminal, one per stage; silence in a pipe."""
 
     def __enter__(self) -> Any:
         self.bars: Progress | None = None
         if progress_wanted():
-            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
             self.bars = Progress(*columns, console=errors, transient=True)
             self.bars.start()
         self.tasks: dict[str, Any] = {}
@@ -141,6 +148,8 @@ def set_aside_(run_id: int, kind: str | None, output: Path | None) -> None:
     from casework.feed.aside import aside_csv, aside_of
 
     with started() as branch, reading(branch.engine) as conn:
+        if runs.one_run(conn, run_id) is None:
+            raise CallerError("unknown_run", f"没有编号为{run_id}的导入", f"there is no run {run_id}", run_id=run_id)
         found = aside_of(conn, run_id, kind)
         if output is not None:
             if kind is None:

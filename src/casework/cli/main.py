@@ -10,6 +10,7 @@ _GROUPS = {
     "staff": "people and their tokens",
     "feed": "the core-banking feed",
     "case": "cases and what may happen to them",
+    "sweep": "fire what days alone have made due",
     "audit": "the verifiable log",
     "demo": "a generated branch to look at",
     "serve": "the API",

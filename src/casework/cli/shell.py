@@ -8,6 +8,8 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
+from rich.progress import ProgressColumn, Task
+from rich.text import Text
 
 from casework.errors import CallerError, RulesBroken, TryAgain
 from casework.settings import Settings
@@ -26,7 +28,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except CallerError as mistake:
-        _end(f"{mistake.code}: {mistake}", mistake.zh)
+        _end(f"{mistake.code}: {mistake} / {mistake.zh}")
     except RulesBroken as broken:
         _end(*[f"rules_broken: {fault}" for fault in broken.faults])
     except TryAgain as busy:
@@ -55,8 +57,14 @@ def print_json(value: Any) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+class Rate(ProgressColumn):
+    """Rows a second, of the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        """Nothing until there is something to divide."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+
 def progress_wanted() -> bool:
     """Whether a person is watching stderr: progress there, silence in a pipe."""
     return sys.stderr.isatty()
-
-

@@ -190,12 +190,12 @@ JOURNEYS: Final = (
         many=1,
         steps=(
             fire("start_visit", REP, **_START_VISIT),
-            _visit(1, "not_found", "nobody"),
+            _visit(0, "not_found", "nobody"),
             fire("not_found", REP),
             _agency_file("agency:A01"),
             *_approvals("early_placement", RISK, proposer=AGENCY),
             refused("place_early", AGENCY, **_PLACEMENT),
-            _visit(0, "not_found", "neighbour"),
+            _visit(-1, "not_found", "neighbour"),  # the morning after the close that the feed reported
             fire("not_found", REP),
             fire("place_early", AGENCY, **_PLACEMENT),
         ),

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from casework.money import fen_from_yuan
+from casework.statechart.fields import EARLIEST, LATEST
 
 
 class Note(NamedTuple):
@@ -16,7 +17,7 @@ class Note(NamedTuple):
     code: str
 
 
-class BadCell(Exception):  # noqa: N818 - what it is, as in errors.py
+class BadCell(Exception):
     """The row cannot be used; never carries the cell's text, which may be personal data."""
 
     def __init__(self, column: str, code: str) -> None:
@@ -167,9 +168,12 @@ class Dates(dict[str, date | None]):
         if len(text) != 10 or text[4] != "-" or text[7] != "-" or not text.isascii():
             raise BadCell(self.column, "malformed_date")
         try:
-            return date.fromisoformat(text)
+            day = date.fromisoformat(text)
         except ValueError:
             raise BadCell(self.column, "malformed_date") from None
+        if not EARLIEST <= day <= LATEST:
+            raise BadCell(self.column, "malformed_date")
+        return day
 
 
 class DatesUntil(dict[str, date]):

@@ -15,6 +15,7 @@ import msgspec
 
 from casework.errors import CallerError
 from casework.feed.headers import Kind
+from casework.statechart.fields import EARLIEST, LATEST
 
 MANIFEST: Final = "manifest.json"
 MANIFEST_LIMIT: Final = 1 << 20  # bytes; a manifest of four files has under a thousand
@@ -69,6 +70,8 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(str(error)) from None
+    if not EARLIEST <= manifest.as_of <= LATEST:
+        raise _malformed("as_of is no business date")
     kinds = [entry.kind for entry in manifest.files]
     names = [entry.name for entry in manifest.files]
     if len(set(kinds)) < len(kinds):

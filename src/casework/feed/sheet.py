@@ -18,7 +18,15 @@ from casework.errors import CallerError
 
 UNPACKED_LIMIT: Final = 512 << 20  # bytes of a file once unpacked
 XLSX_CELL_LIMIT: Final = 12_000_000  # the reader holds the whole rectangle in memory, some 30 bytes a cell
-_CELL_REFERENCE: Final = re.compile(rb"""\br=["']([A-Z]{1,3})([0-9]{1,7})["']""")
+XLSX_TEXT_LIMIT: Final = 2 << 30  # bytes of text in cells: one shared text may stand in millions of them
+GZIP_MEMBER_LIMIT: Final = 100_000
+_GZIP_PIECE: Final = 1 << 14
+# Written for what the reader accepts, not for what a spreadsheet writes: blanks around "=", small letters, prefixes.
+_REFERENCE: Final = re.compile(rb"""\br\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
+_CELL_TAG: Final = re.compile(rb"<(?:[\w.-]+:)?c[\s/>]")
+_ROW_TAG: Final = re.compile(rb"<(?:[\w.-]+:)?row[\s/>]")
+_SHARED_USE: Final = re.compile(rb"""\bt\s*=\s*["']s["']""")
+_SHARED_END: Final = re.compile(rb"</(?:[\w.-]+:)?si\s*>")
 
 
 def read_rows(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
@@ -37,24 +45,30 @@ def read_rows(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
 def gunzip(content: bytes, name: str, limit: int = UNPACKED_LIMIT) -> bytes:
     """The content of a gzip file (of one member or several), at most `limit` bytes of it."""
     parts: list[bytes] = []
-    room = limit
+    view, at, room, members = memoryview(content), 0, limit, 0
     try:
-        while content:
-            member = zlib.decompressobj(wbits=31)
-            part = member.decompress(content, room + 1)
-            if len(part) > room:
+        # Some writers pad the file with zeros after the last member.
+        while at < len(content) and not (content[at] == 0 and content.count(0, at) == len(content) - at):
+            members += 1
+            if members > GZIP_MEMBER_LIMIT:
                 raise _too_large(name, limit)
-            if not member.eof:
-                raise CallerError(
-                    "file_cut",
-                    f"{name} 不完整:gzip 数据在结尾前中断",
-                    f"{name} is incomplete: its gzip data stops before the end",
-                    file=name,
-                )
-            parts.append(part)
-            room -= len(part)
-            # Some writers pad the file with zeros after the last member.
-            content = member.unused_data.lstrip(b"\0")
+            member = zlib.decompressobj(wbits=31)
+            while not member.eof:
+                # In pieces: what is left over after a member is copied, and a file may be nothing but tiny members.
+                piece = view[at : at + _GZIP_PIECE]
+                if not piece:
+                    raise CallerError(
+                        "file_cut",
+                        f"{name} 不完整:gzip 数据在结尾前中断",
+                        f"{name} is incomplete: its gzip data stops before the end",
+                        file=name,
+                    )
+                part = member.decompress(piece, room + 1)
+                if len(part) > room:
+                    raise _too_large(name, limit)
+                parts.append(part)
+                room -= len(part)
+                at += len(piece) - len(member.unused_data)
     except zlib.error:
         raise _unreadable(name, "its gzip data is damaged", "gzip 数据已损坏") from None
     return b"".join(parts)
@@ -90,9 +104,9 @@ def _csv_rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _xlsx_rows(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
-    _check_xlsx(content, name)
+    checked = _checked_xlsx(content, name)
     try:
-        sheet = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0)
+        sheet = CalamineWorkbook.from_filelike(checked).get_sheet_by_index(0)
         values = sheet.to_python(skip_empty_area=False)
     except (CalamineError, IndexError, OSError, ValueError):
         raise _unreadable(name, "it is no sound XLSX workbook", "不是有效的 XLSX 工作簿") from None
@@ -100,23 +114,62 @@ def _xlsx_rows(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
     return ((number, cells) for number, cells in rows if any(cells))
 
 
-def _check_xlsx(content: bytes, name: str) -> None:
-    """Unpack it once within bounds: the reader has none, and fills a huge rectangle for one far-off cell."""
+def _checked_xlsx(content: bytes, name: str) -> io.BytesIO:
+    """The workbook unpacked within bounds and packed anew, so that the reader sees only what was looked at.
+
+    The reader has no bounds of its own: it fills a huge rectangle for one far-off cell, copies a shared text into every
+    cell that uses it, reads other formats too, and ends the whole process where memory is short.
+    """
+    checked = io.BytesIO()
+    longest = uses = 0
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as package:
+        with zipfile.ZipFile(io.BytesIO(content)) as package, zipfile.ZipFile(checked, "w") as anew:
             members = package.infolist()
             if sum(member.file_size for member in members) > UNPACKED_LIMIT or len(members) > 1_000:
                 raise _too_large(name, UNPACKED_LIMIT)
+            if len({member.filename for member in members}) < len(members):
+                raise ValueError("two members of one name")
             for member in members:
-                # A member that is longer than it claims is cut there and fails its checksum.
-                columns = rows = 0
-                for letters, digits in _CELL_REFERENCE.findall(package.read(member)):
-                    rows = max(rows, int(digits))
-                    columns = max(columns, _column_number(letters))
+                # The parts of an XLSX; without the others it can be taken for no other format.
+                if not member.filename.endswith((".xml", ".rels")) or member.filename == "content.xml":
+                    continue
+                # A member that is longer than it claims is cut there.
+                part = package.read(member)
+                rows, columns = _rectangle(part)
                 if rows * columns > XLSX_CELL_LIMIT:
                     raise _too_large(name, UNPACKED_LIMIT)
+                uses = max(uses, len(_SHARED_USE.findall(part)))
+                longest = max(longest, _longest_shared(part))
+                anew.writestr(member.filename, part)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError):
         raise _unreadable(name, "it is no sound XLSX workbook", "不是有效的 XLSX 工作簿") from None
+    if longest * uses > XLSX_TEXT_LIMIT:
+        raise _too_large(name, XLSX_TEXT_LIMIT)
+    checked.seek(0)
+    return checked
+
+
+def _rectangle(part: bytes) -> tuple[int, int]:
+    """At most so many rows and columns a sheet can span."""
+    rows = columns = referenced = 0
+    for letters, digits in _REFERENCE.findall(part):
+        rows = max(rows, int(digits))
+        if letters:
+            referenced += 1
+            columns = max(columns, _column_number(letters.upper()))
+    if len(_CELL_TAG.findall(part)) > referenced:  # a cell without a reference stands right of the one before it
+        of_rows = _ROW_TAG.split(part)
+        rows += len(of_rows)
+        columns += max(len(_CELL_TAG.findall(row)) for row in of_rows)
+    return rows, columns
+
+
+def _longest_shared(part: bytes) -> int:
+    """Bytes of the longest text that cells can share, with its markup; ValueError where its end could be feigned."""
+    texts = _SHARED_END.split(part)
+    if len(texts) > 1 and b"<!" in part:
+        raise ValueError("comments or sections among the shared texts")
+    return max(map(len, texts)) if len(texts) > 1 else 0
 
 
 def _column_number(letters: bytes) -> int:

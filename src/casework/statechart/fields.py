@@ -15,6 +15,8 @@ from casework.statechart.wording import Words
 TYPES = {"date", "fen", "int", "code", "ref", "bool", "text", "staff", "hash"}
 MAX_INT = 2**53 - 1
 MAX_TEXT = 2_000
+# No date of a loan lies beyond these; the day after 9999-12-31, which a guard may ask for, does not exist at all.
+EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _REF = re.compile(r"[A-Za-z][A-Za-z0-9._:/-]{0,127}")
 _STAFF = re.compile(r"[A-Za-z0-9._-]{1,32}")
@@ -116,9 +118,14 @@ def _typed(field: Field, raw: Any) -> Any:
 
 
 def _date(raw: str) -> date:
-    day = date.fromisoformat(raw)
-    if day.isoformat() != raw:  # Python also reads 20260101 and 2026-W01-1
-        raise ValueError("must be a date YYYY-MM-DD")
+    try:
+        day = date.fromisoformat(raw)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != raw:  # Python also reads 20260101 and 2026-W01-1
+        raise ValueError("must be a date YYYY-MM-DD") from None  # Python's own text quotes what was given
+    if not EARLIEST <= day <= LATEST:
+        raise ValueError(f"must lie between {EARLIEST.isoformat()} and {LATEST.isoformat()}")
     return day
 
 

@@ -83,6 +83,11 @@ class Policies:
         self.all = tuple(sorted(policies, key=lambda policy: policy.effective_on))
         self._starts = [policy.effective_on for policy in self.all]
 
+    @cached_property
+    def bucket_names(self) -> frozenset[str]:
+        """The names of all bands that were ever in force or will be."""
+        return frozenset(band.name for policy in self.all for band in policy.buckets)
+
     def at(self, day: date) -> Policy:
         """The policy in force on `day`; before the first, the earliest."""
         return self.all[max(bisect_right(self._starts, day) - 1, 0)]

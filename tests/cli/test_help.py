@@ -1,0 +1,27 @@
+"""Every command explains itself."""
+
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from casework.cli.main import main
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(commands(main)), ids=" ".join)
+def test_every_command_has_help_with_an_example_on_lines_of_its_own(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(main, [*path, "--help"])
+    assert result.exit_code == 0
+    assert "\\b" not in result.output
+    examples = result.output.partition("Example")[2].splitlines()
+    assert any(" ".join(("casework", *path)) in line or "/me/cases" in line for line in examples[1:]), result.output
