@@ -217,6 +217,7 @@ def test_a_dry_run_of_nothing_sensible_is_told(running: Running, body: dict[str,
 def test_the_csv_has_yuan_with_two_places_and_no_formulas(running: Running) -> None:
     running.open("=1+1", days_past_due=10)
     answer = running.get("/cases.csv", params={"lang": "en"})
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.content.startswith(b"\xef\xbb\xbf")
     assert "attachment" in answer.headers["content-disposition"]
     assert answer.headers["casework-cut"] == "false"
