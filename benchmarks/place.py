@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ from casework.settings import Settings
 from casework.staff import register, tokens
 from casework.staff.actor import system
 from casework.startup import Started, start, upgrade
-from tests.postgres_server import APP, OWNER, Server, postgres_server
+from tests.postgres_server import APP, OWNER, Server, _die_with_parent, postgres_server
 
 POSTGRESQL, SQLITE = "PostgreSQL", "SQLite"
 BUSINESS_DATE = date(2026, 1, 10)
@@ -173,13 +174,16 @@ class Api:
 
 
 @contextmanager
-def api(place: Place, *, workers: int = 1, port: int = 18_431) -> Iterator[Api]:
+def api(place: Place, *, workers: int = 1) -> Iterator[Api]:
     """`casework serve` on the place's database: metrics on, JSON logs into a file."""
-    environment = place.environment()
+    port, environment = _free_port(), place.environment()
     log_path = place.folder / f"api-{workers}.log"
     command = [str(Path(sys.executable).with_name("casework")), "serve", "--port", str(port), "--workers", str(workers)]
     with log_path.open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=place.folder)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, env=environment, cwd=place.folder, preexec_fn=_die_with_parent
+        )  # noqa: PLW1509  # before any thread starts
+
         try:
             _wait_until_live(process, port, log_path)
             yield Api(port, process.pid)
@@ -190,6 +194,11 @@ def api(place: Place, *, workers: int = 1, port: int = 18_431) -> Iterator[Api]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
 
 
 def _wait_until_live(process: "subprocess.Popen[bytes]", port: int, log_path: Path) -> None:

@@ -116,11 +116,11 @@ def run(small: int = SMALL, large: int = LARGE, kinds: tuple[str, ...] = (POSTGR
         with ExitStack() as stack:
             server = stack.enter_context(server_of(kind))
             sides = list[Asked]()
-            for number, size in enumerate((small, large)):
+            for size in (small, large):
                 place: Place = stack.enter_context(place_on(server))
                 place.fill(size)
                 place.spread()
-                served = stack.enter_context(api(place, port=18_441 + number))
+                served = stack.enter_context(api(place))
                 sides.append(Asked(size, served, place.tokens))
                 print(kind, size, "ready", flush=True)
             pair = (sides[0], sides[1])

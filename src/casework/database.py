@@ -4,6 +4,7 @@ Writers use `writing(engine)`, readers `reading(engine)`; nothing else commits. 
 (locked, full, gone) leaves here as `errors.TryAgain`, and nothing was changed then.
 """
 
+import os
 import select
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -161,6 +162,12 @@ def _alive(raw: Any, _record: Any, _proxy: Any) -> None:
         raise sa.exc.InvalidatePoolError from exc
 
 
+def _touch_private(path: Path) -> None:
+    """Create the file for its owner alone, before SQLite would create it for all; its -wal and -shm follow its mode."""
+    with suppress(OSError):  # it is there, or cannot be: SQLite will say which
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
 def _open_sqlite(url: URL, *, read_only: bool, create: bool, pool_size: int) -> Engine:
     path = Path(str(url.database)).absolute()
     connect = _sqlite_connect(url, path, read_only=read_only, create=create)
@@ -206,6 +213,8 @@ def _sqlite_connect(
             pragmas.append(f"max_page_count={max_page_count}")
 
     def connect() -> sqlite3.Connection:
+        if create and not read_only:
+            _touch_private(path)
         raw = sqlite3.connect(
             place,
             uri=True,

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.feed import run as runs
-from casework.feed.aside import aside_csv, aside_of
+from casework.feed.aside import aside_csv, aside_of, record_aside_read
 from casework.feed.headers import COLUMNS, Kind
 from casework.staff.actor import system
 from tests.feed.bank import DAY, Bank, Cells, arrears, contact, loan, paid, write
@@ -373,3 +374,27 @@ def test_of_two_imports_of_one_feed_at_once_one_applies_and_the_other_finds_it_d
 def test_a_kind_of_file_is_known_to_the_bank_of_these_tests() -> None:
     kinds: list[Kind] = ["loans", "overdue", "contacts", "repayments"]
     assert list(COLUMNS) == kinds
+
+
+def test_no_feed_takes_over_a_loan_of_another_institution(bank: Bank) -> None:
+    """A loans file naming it is refused whole; an overdue row naming it is set aside as unknown."""
+    bank.send(DAY, GOOD, loans=FORTY)
+    other = replace(bank, institution="elsewhere")
+    with pytest.raises(CallerError) as told:
+        other.send(DAY, GOOD, loans=FORTY)
+    assert (told.value.code, told.value.facts["loans"]) == ("loan_elsewhere", len(FORTY))
+    others = [loan(number) for number in range(101, 141)]
+    run = other.send(DAY, [arrears(1), *(arrears(number) for number in range(101, 141))], loans=others)
+    assert (run.figures["set_aside"], run.figures["overdue"]) == (1, 40)
+    assert bank.case(2).institution == bank.institution
+    assert len(bank.cases(1)) == 0
+
+
+def test_reading_the_cells_of_rows_set_aside_is_an_entry(bank: Bank) -> None:
+    """Who read them, of which run and file, and whether masked."""
+    run = bank.send(DAY, GOOD[:-1], loans=[*FORTY[:-1], loan(40, npl_since="soon")])
+    with writing(bank.started.engine) as conn:
+        record_aside_read(conn, bank.started.branch, bank.actor, run.id, "loans", masked=False)
+    (body,) = bank.bodies("feed:set_aside")
+    assert (body["event"], body["actor"]["id"]) == ("personal.read", "system")
+    assert body["data"] == {"run": run.id, "kind": "loans", "purpose": "mend", "masked": False}

@@ -9,9 +9,9 @@ from litestar import Request, Response, get
 from litestar.params import FromQuery, PathParameter, QueryParameter
 
 from api.reading.asking import answers, reader_of
-from casework.database import reading
+from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.feed.aside import aside_csv, aside_of
+from casework.feed.aside import aside_csv, aside_of, record_aside_read
 from casework.feed.headers import SET_ASIDE_COLUMNS, understand
 from casework.feed.run import Run, newest_runs, one_run
 from casework.personal import mask
@@ -123,10 +123,12 @@ def set_aside_as_csv(
 
     Whole personal cells come out of `casework feed set-aside`, on the machine that has the keys.
     """
-    serving, _ = reader_of(request, "kind")
+    serving, actor = reader_of(request, "kind")
     with reading(serving.engine, snapshot=True) as conn:
         _known(one_run(conn, run_id), run_id)
         text = aside_csv(conn, serving.branch.vault, run_id, kind)
+    with writing(serving.engine) as conn:
+        record_aside_read(conn, serving.branch, actor, run_id, kind, masked=True)
     body = _masked(kind, text).encode("utf-8-sig")
     headers = {"Content-Disposition": f'attachment; filename="set-aside-{run_id}-{kind}.csv"'}
     return Response(body, media_type="text/csv", headers=headers)

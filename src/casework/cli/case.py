@@ -18,7 +18,7 @@ from casework.cases.filter import BusinessDates, CaseFilter
 from casework.cases.history import HistoryItem, history_of_case
 from casework.cases.options import options_of_case
 from casework.cases.queries import CasePage, Sort, cases_of_loan, find_case, page_of_cases, walk_cases
-from casework.cli import case_tables, sweep
+from casework.cli import case_tables
 from casework.cli.shell import as_json, as_staff, print_json, started
 from casework.database import reading, writing
 from casework.errors import CallerError
@@ -41,9 +41,6 @@ def cli() -> None:
       casework case options 1207 --as S0012
       casework case advance 1207 reached --as S0012
     """
-
-
-cli.add_command(sweep.command)
 
 
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from casework.cli.shell import Rate, as_json, as_staff, console, errors, print_json, progress_wanted, started
-from casework.database import reading
+from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.feed import run as runs
 from casework.feed.load import Request, import_feed
@@ -137,24 +137,32 @@ def runs_(every: bool, json_: bool) -> None:
 @click.argument("run_id", type=int)
 @click.option("--kind", type=click.Choice(["loans", "overdue", "contacts", "repayments"]), help="One file only.")
 @click.option("-o", "output", type=click.Path(path_type=Path), help="Write a CSV that can be mended and fed again.")
-def set_aside_(run_id: int, kind: str | None, output: Path | None) -> None:
+@as_staff
+def set_aside_(run_id: int, kind: str | None, output: Path | None, staff_no: str | None) -> None:
     """The rows of a run that could not be used: line, column, reason.
+
+    With -o their cells are written out. They are personal data: the reading is an entry of the log.
 
     \b
     Examples:
       casework feed set-aside 17
       casework feed set-aside 17 --kind overdue -o mend.csv
     """
-    from casework.feed.aside import aside_csv, aside_of
+    from casework.feed.aside import aside_csv, aside_of, record_aside_read
 
-    with started() as branch, reading(branch.engine) as conn:
-        if runs.one_run(conn, run_id) is None:
-            raise CallerError("unknown_run", f"没有编号为{run_id}的导入", f"there is no run {run_id}", run_id=run_id)
-        found = aside_of(conn, run_id, kind)
-        if output is not None:
-            if kind is None:
-                raise click.UsageError("-o needs --kind: files have different columns")
-            _write_private(output, aside_csv(conn, branch.branch.vault, run_id, kind))
+    if output is not None and kind is None:
+        raise click.UsageError("-o needs --kind: files have different columns")
+    with started() as branch:
+        with reading(branch.engine) as conn:
+            run = runs.one_run(conn, run_id)
+            if run is None:
+                raise CallerError("unknown_run", f"没有编号为{run_id}的导入", f"there is no run {run_id}", run=run_id)
+            found = aside_of(conn, run_id, kind)
+        if output is not None and kind is not None:
+            actor = _actor(branch, staff_no)
+            with writing(branch.engine) as conn:
+                record_aside_read(conn, branch.branch, actor, run_id, kind, masked=False)
+                _write_private(output, aside_csv(conn, branch.branch.vault, run_id, kind))
     table = Table("file", "line", "column", "code", "reason")
     for row in found:
         table.add_row(row.kind, str(row.line), row.column, row.code, row.text)

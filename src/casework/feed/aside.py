@@ -6,10 +6,14 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.audit.trail import Draft
+from casework.cases.branch import Branch
+from casework.clock import now
 from casework.feed.cell import TEXTS
 from casework.feed.folder import SetAside, set_aside_csv
 from casework.feed.tables import set_aside
 from casework.personal import Vault
+from casework.staff.actor import Actor
 
 LIMIT = 10_000
 
@@ -41,8 +45,16 @@ def aside_of(
     return [Aside(*row) for row in conn.execute(statement.order_by(set_aside.c.id).limit(limit))]
 
 
+def record_aside_read(conn: Connection, branch: Branch, actor: Actor, run_id: int, kind: str, *, masked: bool) -> None:
+    """Append `personal.read`: the cells of rows set aside are personal data. In the caller's transaction."""
+    trail = branch.trail(now())
+    data = {"run": run_id, "kind": kind, "purpose": "mend", "masked": masked}
+    trail.append(conn, "feed:set_aside", Draft("personal.read", actor.signed, data))
+    trail.write(conn)
+
+
 def aside_csv(conn: Connection, vault: Vault, run_id: int, kind: str) -> str:
-    """The rows of one file that a run set aside, with their cells: personal data."""
+    """The rows of one file that a run set aside, with their cells: personal data (`record_aside_read`)."""
     statement = (
         sa.select(set_aside)
         .where(set_aside.c.run_id == run_id, set_aside.c.kind == kind)

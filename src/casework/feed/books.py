@@ -17,6 +17,7 @@ from casework import rows
 from casework.audit.trail import Draft
 from casework.cases.branch import Branch
 from casework.clock import now
+from casework.errors import CallerError
 from casework.feed.cell import Note
 from casework.feed.row import ContactRow, LoanRow, RepaymentRow
 from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments
@@ -65,7 +66,7 @@ def of_row(row: LoanRow, institution: str) -> Booked:
 
 
 _BOOKED = sa.select(*(loans.c[name] for name in Booked._fields))
-_HASHES = sa.select(loans.c.loan_id, loans.c.row_hash, loans.c.risk_class, loans.c.npl_since)
+_HASHES = sa.select(loans.c.loan_id, loans.c.institution, loans.c.row_hash, loans.c.risk_class, loans.c.npl_since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,15 @@ def write_loans(
     """Insert new loans, update changed ones, leave the others alone; borrowers and staff named with them.
 
     `only_new`: the books have a later word on the loans they know; only those they do not are entered.
+    `CallerError` loan_elsewhere if a loan is on the books of another institution: no feed may take it over.
     """
     held = {row.loan_id: row for row in rows.select_by_keys(conn, _HASHES, "loan_id", [row.loan_id for row in sheet])}
+    elsewhere = sum(1 for row in held.values() if row.institution != institution)
+    if elsewhere:
+        raise CallerError(
+            "loan_elsewhere", f"{elsewhere}笔贷款属于其他机构", f"{elsewhere} loans belong to another institution",
+            loans=elsewhere,
+        )  # fmt: skip
     fresh: list[tuple[Any, ...]] = []
     changed: list[tuple[Any, ...]] = []
     touched: list[LoanRow] = []

@@ -13,8 +13,9 @@ from sqlalchemy.engine import Connection
 from casework import rows
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
-from casework.cases.commands import Command, Done, Fire, Measure, Open, Outcome, Record
+from casework.cases.commands import Command, Done, Fire, Measure, Open, Outcome, Record, Refused
 from casework.cases.tables import cases
+from casework.errors import TryAgain
 from casework.feed.books import Booked, OnBooks, Reversed
 from casework.feed.reconcile import Reconciliation
 from casework.feed.row import OverdueRow, RepaymentRow
@@ -239,6 +240,9 @@ class Changes:
         self._all_done(self.send(commands))
 
     def _all_done(self, outcomes: list[Outcome]) -> None:
+        if any(isinstance(outcome, Refused) and outcome.reasons[0].code == "case_open_already" for outcome in outcomes):
+            # Somebody opened a case of the loan by hand since this import looked; the next look sees it.
+            raise TryAgain("database_busy", "a case of one of these loans was opened meanwhile; import the feed again")
         others = {type(outcome).__name__ for outcome in outcomes if not isinstance(outcome, Done)}
         if others:
             raise RuntimeError(f"the door did not take what the feed reported: {', '.join(sorted(others))}")

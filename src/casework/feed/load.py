@@ -72,6 +72,7 @@ def import_feed(
     if run_id is None:
         with writing(engine) as conn:
             run_id = runs.begin(conn, request.actor, correction=request.correction)
+    delivery: Delivery | None = None
     try:
         progress("reading", 0, 1)
         delivery = read_folder(folder)
@@ -79,7 +80,7 @@ def import_feed(
             _Import(conn, branch, delivery, request, run_id, progress).carry_out()
     except CallerError as mistake:
         with writing(engine) as conn:
-            _record_refusal(conn, branch, run_id, mistake, request)
+            _record_refusal(conn, branch, run_id, mistake, request, delivery)
         raise
     except TryAgain as busy:
         _record_failure(engine, run_id, busy)
@@ -91,12 +92,25 @@ def import_feed(
     return done
 
 
-def _record_refusal(conn: Connection, branch: Branch, run_id: int, mistake: CallerError, request: Request) -> None:
-    runs.refuse(conn, run_id, mistake, **mistake.facts.pop("_run", {}))
+def _record_refusal(
+    conn: Connection, branch: Branch, run_id: int, mistake: CallerError, request: Request, delivery: Delivery | None
+) -> None:
+    runs.refuse(conn, run_id, mistake, **(_what_came(delivery) if delivery else {}))
     trail = branch.trail(now())
     draft = Draft("feed.refused", request.actor.signed, {"run": run_id}, reason_code=mistake.code)
     trail.append(conn, "feed:refused", draft)
     trail.write(conn)
+
+
+def _what_came(delivery: Delivery) -> dict[str, Any]:
+    """What a run says of the delivery it was for."""
+    files = [
+        {"name": file.name, "kind": file.kind, "rows": file.rows, "sha256": file.sha256.lower()}
+        for file in delivery.files
+    ]
+    return {
+        "institution": delivery.institution, "as_of": delivery.as_of, "digest": delivery.digest, "files": files,
+    }  # fmt: skip
 
 
 def _record_failure(engine: Engine, run_id: int, busy: TryAgain) -> None:
@@ -121,10 +135,7 @@ class _Import:
         self.run_id = run_id
         self.progress = progress
         self.policy: Policy = branch.rulebook.policies.at(delivery.as_of)
-        self.files = [
-            {"name": file.name, "kind": file.kind, "rows": file.rows, "sha256": file.sha256.lower()}
-            for file in delivery.files
-        ]
+        self.came = _what_came(delivery)
         self.sheets: list[Sheet[Any]] = []
         self.on_books: dict[str, Booked] = {}
         self.unverified = 0  # owners that the loans file names and nobody registered
@@ -132,7 +143,9 @@ class _Import:
     def _booked(self, loan_ids: Iterable[str]) -> dict[str, Booked]:
         """What the books know of these loans, asking the database only for those not in this feed's own file."""
         wanted = set(loan_ids)
-        self.on_books |= booked(self.conn, wanted - self.on_books.keys())
+        institution = self.delivery.institution
+        asked = booked(self.conn, wanted - self.on_books.keys())
+        self.on_books |= {loan_id: loan for loan_id, loan in asked.items() if loan.institution == institution}
         return {loan_id: loan for loan_id in wanted if (loan := self.on_books.get(loan_id)) is not None}
 
     def carry_out(self) -> None:
@@ -142,7 +155,7 @@ class _Import:
         runs.mark_interrupted(conn, delivery.institution, self.run_id)
         last = runs.last_applied(conn, delivery.institution)
         if runs.applied_digest(conn, delivery.institution, delivery.as_of, delivery.digest) is not None:
-            runs.finish(conn, self.run_id, runs.REPEATED, **self._who())
+            runs.finish(conn, self.run_id, runs.REPEATED, **self.came)
             return
         self._check_may_import(last)
         written, new_payments = self._books()
@@ -164,23 +177,13 @@ class _Import:
                 sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"feed/{self.delivery.institution}")))
             )
 
-    def _who(self) -> dict[str, Any]:
-        delivery = self.delivery
-        return {
-            "institution": delivery.institution, "as_of": delivery.as_of, "digest": delivery.digest,
-            "files": self.files,
-        }  # fmt: skip
-
-    def _refuse(self, code: str, zh: str, en: str, **facts: Any) -> CallerError:
-        return CallerError(code, zh, en, **facts, _run=self._who())
-
     def _check_may_import(self, last: runs.Run | None) -> None:
         posts = self.request.actor.posts
         if not posts & set(self.policy.figure("feed.importing_posts")):
-            raise self._refuse("post_not_permitted", "您的岗位不能导入数据", "none of your posts may import a feed")
+            raise CallerError("post_not_permitted", "您的岗位不能导入数据", "none of your posts may import a feed")
         today = branch_date(now(), self.branch.time_zone)
         if self.delivery.as_of > today:
-            raise self._refuse(
+            raise CallerError(
                 "as_of_in_future", f"数据日期 {self.delivery.as_of} 晚于今天 {today}",
                 f"the feed's business date {self.delivery.as_of} is after today ({today})",
             )  # fmt: skip
@@ -188,12 +191,12 @@ class _Import:
             return
         as_of = self.delivery.as_of.isoformat()
         if self.delivery.as_of < last.as_of:
-            raise self._refuse(
+            raise CallerError(
                 "older_than_last", f"{as_of} 早于最近一次导入的 {last.as_of};如为更正请声明",
                 f"{as_of} is older than the last applied feed ({last.as_of}); declare a correction if it is one",
                 last_as_of=last.as_of.isoformat(),
             )  # fmt: skip
-        raise self._refuse(
+        raise CallerError(
             "another_feed_applied", f"{as_of} 已导入过内容不同的数据;如为更正请声明",
             f"another feed for {as_of} was applied; declare a correction if this is one", run=last.id,
         )  # fmt: skip
@@ -203,7 +206,7 @@ class _Import:
         bad = len(sheet.set_aside)
         if bad * 100 > share * max(sheet.row_count, 1):
             first = [{"line": row.line, "column": row.column, "code": row.code} for row in sheet.set_aside[:5]]
-            raise self._refuse(
+            raise CallerError(
                 "too_many_set_aside", f"{sheet.name} 有 {bad} 行不可用(上限 {share}%)",
                 f"{bad} of {sheet.row_count} rows of {sheet.name} cannot be used (at most {share} %)",
                 kind=sheet.kind, rows=sheet.row_count, set_aside=bad, first=first,
@@ -219,7 +222,7 @@ class _Import:
         confirming = set(self.policy.figure("feed.confirming_posts"))
         if self.request.confirm_vanished and self.request.actor.posts & confirming:
             return
-        raise self._refuse(
+        raise CallerError(
             "loans_vanished", f"上一快照的 {before} 笔中有 {gone} 笔同时消失(上限 {share}%),须经确认",
             f"{gone} of the {before} loans of the snapshot before are gone at once (at most {share} %); confirm, or "
             "send the whole snapshot",
@@ -358,7 +361,7 @@ class _Import:
             **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
             "set_aside_rows": len(stored), "warnings": warnings, "restates_only": restates_only,
         }  # fmt: skip
-        runs.finish(conn, self.run_id, runs.APPLIED, correction=self.request.correction, figures=figures, **self._who())
+        runs.finish(conn, self.run_id, runs.APPLIED, correction=self.request.correction, figures=figures, **self.came)
         self._announce(figures)
 
     def _disagreements(self) -> dict[str, int]:
@@ -378,7 +381,7 @@ class _Import:
         whole = {key: value for key, value in figures.items() if isinstance(value, int)}
         data = {
             "run": self.run_id, "as_of": self.delivery.as_of.isoformat(), "digest": self.delivery.digest,
-            "files": self.files, "figures": whole, "correction": self.request.correction,
+            "files": self.came["files"], "figures": whole, "correction": self.request.correction,
             "confirmed_vanished": self.request.confirm_vanished,
         }  # fmt: skip
         draft = Draft(

@@ -63,9 +63,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         content = read_bounded(folder, MANIFEST, MANIFEST_LIMIT)
     except FileNotFoundError:
-        raise CallerError(
-            "manifest_missing", "文件夹中没有 manifest.json", "the folder has no manifest.json"
-        ) from None
+        raise CallerError("manifest_missing", "文件夹中没有 manifest.json", "the folder has no manifest.json") from None
     try:
         manifest = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -126,9 +126,7 @@ def reconcile(
                 changed.append(row)
         moves[move] += 1
         moves_fen[move] += principal + interest + penalty
-    gone, held = _missing(
-        before, now.keys(), was_held, set_aside_loans, everything=unnamed > 0, bucket=bucket_before
-    )
+    gone, held = _missing(before, now.keys(), was_held, set_aside_loans, everything=unnamed > 0, bucket=bucket_before)
     for old in gone:
         moves[bucket_before[old[1]], OUT] += 1
         moves_fen[bucket_before[old[1]], OUT] += old.overdue_fen
@@ -224,17 +222,13 @@ def _figures(
 
 def unknown_loans(rows: Iterable[OverdueRow | RepaymentRow], known: Collection[str]) -> dict[int, Note]:
     """Which rows (by index) name a loan that is not on the books; for `Sheet.put_aside`."""
-    return {
-        index: Note("loan_id", "unknown_loan") for index, row in enumerate(rows) if row.loan_id not in known
-    }
+    return {index: Note("loan_id", "unknown_loan") for index, row in enumerate(rows) if row.loan_id not in known}
 
 
 def unknown_borrowers(rows: Iterable[ContactRow], known: Collection[str]) -> dict[int, Note]:
     """Which contacts (by index) belong to nobody on the books; for `Sheet.put_aside`."""
     return {
-        index: Note("borrower_id", "unknown_borrower")
-        for index, row in enumerate(rows)
-        if row.borrower_id not in known
+        index: Note("borrower_id", "unknown_borrower") for index, row in enumerate(rows) if row.borrower_id not in known
     }
 
 

@@ -148,9 +148,7 @@ def loan_parser(positions: Mapping[str, int], width: int, notes: Notes) -> Parse
     """Build the parser of `loans` rows of one file; a parsed row's warnings are appended to `notes`."""
     pick = _picker(positions, [column.name for column in COLUMNS["loans"]], width)
     disbursed, npl = Dates("disbursed_on"), Dates("npl_since")
-    short = {
-        c: Texts(c, 32) for c in ("product", "channel_code", "owner_staff_no", "team", "region", "risk_class")
-    }
+    short = {c: Texts(c, 32) for c in ("product", "channel_code", "owner_staff_no", "team", "region", "risk_class")}
     product_of, channel_of, owner_of, team_of, region_of, class_of = short.values()
 
     def risk(cell: str) -> str | None:

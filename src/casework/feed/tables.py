@@ -52,9 +52,7 @@ contacts = sa.Table(
     sa.Column("phone_sealed", Bytes),
     sa.Column("phone_index", Bytes),
     sa.Column("address_sealed", Bytes),
-    sa.Column(
-        "row_hash", Bytes, nullable=False, unique=True
-    ),  # keyed hash: the same row twice is one contact
+    sa.Column("row_hash", Bytes, nullable=False, unique=True),  # keyed hash: the same row twice is one contact
     sa.Index("ix_contacts_borrower", "borrower_id"),
     sa.Index("ix_contacts_phone", "phone_index"),
 )
@@ -77,9 +75,7 @@ feed_runs = sa.Table(
     sa.Column("id", BigId, sa.Identity(), primary_key=True),
     sa.Column("institution", sa.String(32)),
     sa.Column("as_of", sa.Date),
-    sa.Column(
-        "status", sa.String(16), nullable=False
-    ),  # running applied repeated refused awaiting interrupted
+    sa.Column("status", sa.String(16), nullable=False),  # running applied repeated refused awaiting interrupted
     sa.Column("correction", sa.Boolean, nullable=False),
     sa.Column("digest", sa.String(64)),
     sa.Column("actor_id", sa.String(64), nullable=False),
