@@ -14,6 +14,7 @@ from api.idempotency import _LOCK_AND_LOOK
 from benchmarks.machine import Spread
 from benchmarks.place import Place
 from casework import rows
+from casework.array_literals import Literals
 from casework.audit.tables import entries, unsealed
 from casework.audit.trail import ENTRY_COLUMNS
 from casework.cases.case import CHANGING, from_row, to_change
@@ -80,7 +81,7 @@ def _script(place: Place, case_count: int) -> tuple[str, list[str]]:
         case = from_row(tuple(rows.select_by_keys(conn, CASE_ROWS, "id", [case_id])[0]))
     variables: dict[str, str] = {}
 
-    def bound(sql: str, values: Sequence[str | None], constants: Sequence[Any], makers: Sequence[rows.Literals]) -> str:
+    def bound(sql: str, values: Sequence[str | None], constants: Sequence[Any], makers: Sequence[Literals]) -> str:
         """`values` are pgbench expressions, None where the constant of that place is to be bound."""
         parts = sql.split("%s")
         for place_no, (value, constant, maker) in enumerate(zip(values, constants, makers, strict=True)):

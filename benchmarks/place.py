@@ -181,8 +181,9 @@ def api(place: Place, *, workers: int = 1) -> Iterator[Api]:
     command = [str(Path(sys.executable).with_name("casework")), "serve", "--port", str(port), "--workers", str(workers)]
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            command, stdout=log, stderr=log, env=environment, cwd=place.folder, preexec_fn=_die_with_parent
-        )  # noqa: PLW1509  # before any thread starts
+            command, stdout=log, stderr=log, env=environment, cwd=place.folder,
+            preexec_fn=_die_with_parent,  # before any thread starts
+        )  # fmt: skip
 
         try:
             _wait_until_live(process, port, log_path)

@@ -130,9 +130,7 @@ def empty_database(
         return
     own = f"empty_{next(_numbers)}"
     database.server.create_database(own)
-    yield Database(
-        database.name, database.server.url(own, APP), database.server.url(own, OWNER), database.server
-    )
+    yield Database(database.name, database.server.url(own, APP), database.server.url(own, OWNER), database.server)
     database.server.drop_database(own)
 
 

@@ -94,8 +94,7 @@ def test_no_ignore_is_without_its_reason() -> None:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if ("# noqa" in line or "# type: ignore" in line)
         and not any(
-            mark in line.split("# noqa" if "# noqa" in line else "# type: ignore")[1]
-            for mark in ("#", "(", " - ")
+            mark in line.split("# noqa" if "# noqa" in line else "# type: ignore")[1] for mark in ("#", "(", " - ")
         )
     ]
     assert unexplained == []

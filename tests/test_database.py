@@ -69,9 +69,7 @@ def test_an_instant_comes_back_in_utc_and_sorts(bench: Engine) -> None:
         conn.execute(scratch.insert(), {"id": 3, "at": datetime(2026, 3, 1, 1, 29, 59, 999999, UTC)})
     with reading(bench) as conn:
         found = conn.execute(
-            sa.select(scratch.c.id, scratch.c.at)
-            .where(scratch.c.at <= NINE_IN_SHANGHAI)
-            .order_by(scratch.c.at)
+            sa.select(scratch.c.id, scratch.c.at).where(scratch.c.at <= NINE_IN_SHANGHAI).order_by(scratch.c.at)
         ).all()
     assert [row.id for row in found] == [3, 1]
     assert str(found[1].at) == "2026-03-01 01:30:00+00:00"
@@ -231,9 +229,7 @@ def test_a_killed_session_is_gone_and_the_next_one_works(database: Database, ben
 
 
 @pytest.mark.only("postgresql")
-def test_an_idle_connection_that_the_server_closed_costs_nobody_a_request(
-    database: Database, bench: Engine
-) -> None:
+def test_an_idle_connection_that_the_server_closed_costs_nobody_a_request(database: Database, bench: Engine) -> None:
     assert database.server is not None
     with writing(bench) as conn:
         before = conn.exec_driver_sql("SELECT pg_backend_pid()").scalar()

@@ -57,18 +57,13 @@ def test_a_fresh_database_has_all_its_guards(database: Database) -> None:
 @pytest.mark.only("postgresql")
 def test_the_app_role_gets_what_it_needs_and_no_more(database: Database) -> None:
     wanted = {
-        table: {"SELECT", "INSERT"}
-        if table in append_only_tables()
-        else {"SELECT", "INSERT", "UPDATE", "DELETE"}
+        table: {"SELECT", "INSERT"} if table in append_only_tables() else {"SELECT", "INSERT", "UPDATE", "DELETE"}
         for table in metadata.tables
     } | {"alembic_version": {"SELECT"}}
     engine = open_engine(database.owner_url)
     with reading(engine) as conn:
         granted = conn.execute(
-            sa.text(
-                "SELECT table_name, privilege_type FROM information_schema.table_privileges"
-                " WHERE grantee = :app"
-            ),
+            sa.text("SELECT table_name, privilege_type FROM information_schema.table_privileges WHERE grantee = :app"),
             {"app": APP},
         ).all()
     engine.dispose()
@@ -78,9 +73,7 @@ def test_the_app_role_gets_what_it_needs_and_no_more(database: Database) -> None
     assert held == wanted
 
 
-def test_a_failing_upgrade_leaves_nothing_behind(
-    empty_database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_upgrade_leaves_nothing_behind(empty_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError
 

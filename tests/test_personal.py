@@ -41,9 +41,7 @@ def test_bytes_that_were_never_sealed_do_not_open(sealed: bytes) -> None:
         VAULT.open("name", sealed)
 
 
-@pytest.mark.parametrize(
-    ("key", "blind_key"), [(b"short", bytes(32)), (bytes(32), b"short"), (bytes(32), bytes(32))]
-)
+@pytest.mark.parametrize(("key", "blind_key"), [(b"short", bytes(32)), (bytes(32), b"short"), (bytes(32), bytes(32))])
 def test_a_vault_needs_two_different_keys(key: bytes, blind_key: bytes) -> None:
     with pytest.raises(ValueError, match="two different keys"):
         Vault(key, blind_key)

@@ -86,9 +86,7 @@ def test_keys_are_made_once_private_and_all_different(tmp_path: Path) -> None:
 
 def test_two_processes_starting_at_once_agree_on_the_keys(tmp_path: Path) -> None:
     found: list[Keys] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(ensure_keys(tmp_path / "keys"))) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: found.append(ensure_keys(tmp_path / "keys"))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

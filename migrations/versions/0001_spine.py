@@ -188,9 +188,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "unsealed",
-        sa.Column(
-            "entry", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
-        ),
+        sa.Column("entry", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("entry", name=op.f("pk_unsealed")),
     )
     op.create_table(
@@ -299,9 +297,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_tokens_token_hash")),
     )
-    for statement in append_only_ddl(
-        op.get_bind().dialect.name, "entries", (("id",), ("stream", "stream_seq"))
-    ):
+    for statement in append_only_ddl(op.get_bind().dialect.name, "entries", (("id",), ("stream", "stream_seq"))):
         op.execute(statement)
     for statement in append_only_ddl(op.get_bind().dialect.name, "texts", (("digest",), ("kind", "name"))):
         op.execute(statement)

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from api import bulk, events, health, imports, logs, openings, reading
 from api.auth import Tokens
+from api.docs_page import PageRenderPlugin
 from api.edge import Edge
 from api.importing import Imports
 from api.metrics import Metrics
@@ -108,7 +109,11 @@ def _openapi() -> OpenAPIConfig:
         version=version("casework"),
         description=_ABOUT,
         path="/schema",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json"), YamlRenderPlugin(path="/openapi.yaml")],
+        render_plugins=[
+            PageRenderPlugin(path="/"),
+            JsonRenderPlugin(path="/openapi.json"),
+            YamlRenderPlugin(path="/openapi.yaml"),
+        ],
         components=Components(security_schemes={"token": scheme}),
         security=[{"token": []}],
         use_handler_docstrings=True,

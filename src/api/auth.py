@@ -23,12 +23,18 @@ from casework.staff.tokens import holder_of, is_shaped
 
 HELD_S = 2.0
 MAX_HELD = 4_096
-_PUBLIC = frozenset({"/health/live", "/health/ready", "/schema"})
+_DESCRIPTION = frozenset({"/schema", "/schema/", "/schema/openapi.json", "/schema/openapi.yaml"})
+_PUBLIC = frozenset({"/health/live", "/health/ready"}) | _DESCRIPTION
 
 
 def is_public(path: str) -> bool:
     """Whether this path answers without a token: health and the API's own description."""
-    return path in _PUBLIC or path.startswith("/schema/")
+    return path in _PUBLIC
+
+
+def is_nothing(path: str) -> bool:
+    """Whether this path below the description leads nowhere: the framework would answer it with a page of its own."""
+    return path.startswith("/schema/") and path not in _DESCRIPTION
 
 
 class Tokens:

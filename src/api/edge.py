@@ -12,7 +12,7 @@ from typing import Any
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.auth import is_public
+from api.auth import is_nothing, is_public
 from api.logs import log, log_bug
 from api.problems import MEDIA_TYPE, problem_body, status_of
 from api.serving import Serving
@@ -68,6 +68,9 @@ class Edge:
                 await answer.problem("not_authenticated", (b"www-authenticate", b"Bearer"))
                 return
             scope["user"] = actor
+        if is_nothing(scope["path"]):
+            await answer.problem("not_found")
+            return
         await self._routes(scope, receive, answer)
 
     def _tell(self, scope: Any, answer: "_Answer", seconds: float) -> None:

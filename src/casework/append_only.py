@@ -72,9 +72,7 @@ def missing_guards(conn: Connection, tables: dict[str, UniqueKeys] | None = None
     if conn.dialect.name == "sqlite":
         triggers = conn.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
         held = {row[0]: row[1] for row in triggers}
-        texts = {
-            name: sql for table, keys in wanted.items() for name, sql in _sqlite_guards(table, keys).items()
-        }
+        texts = {name: sql for table, keys in wanted.items() for name, sql in _sqlite_guards(table, keys).items()}
         faults = [name for name, sql in texts.items() if held.get(name) != sql]
         if not conn.exec_driver_sql("PRAGMA recursive_triggers").scalar():
             faults.append("recursive_triggers")

@@ -197,9 +197,7 @@ def _open_sqlite(url: URL, *, read_only: bool, create: bool, pool_size: int) -> 
     return engine
 
 
-def _sqlite_connect(
-    url: URL, path: Path, *, read_only: bool, create: bool
-) -> Callable[[], sqlite3.Connection]:
+def _sqlite_connect(url: URL, path: Path, *, read_only: bool, create: bool) -> Callable[[], sqlite3.Connection]:
     busy_timeout_ms = _natural(url, "busy_timeout_ms", BUSY_TIMEOUT_MS)
     max_page_count = _natural(url, "max_page_count", 0)
     # A reader opens rw as well: after a crash it is he who may have to recover the write-ahead log.

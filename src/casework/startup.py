@@ -67,7 +67,9 @@ def check_ready(conn: Connection, branch: Branch, keys: Keys) -> None:
     missing = missing_guards(conn)
     if missing:
         raise CallerError(
-            "guards_missing", "审计表的防改触发器缺失", "the log's append-only guards are missing or altered",
+            "guards_missing",
+            "审计表的防改触发器缺失",
+            "the log's append-only guards are missing or altered",
             guards=missing,
         )
     check_keys(conn, keys)

@@ -111,9 +111,7 @@ def test_sealing_refuses_what_the_format_refuses() -> None:
 
 
 def test_a_commitment_is_the_labelled_hash_of_salt_field_and_value() -> None:
-    expected = hashlib.sha256(
-        b"casework/audit/v1/commit\n" + SALT + b"remark\x00" + "电话不通".encode()
-    ).hexdigest()
+    expected = hashlib.sha256(b"casework/audit/v1/commit\n" + SALT + b"remark\x00" + "电话不通".encode()).hexdigest()
     assert commit(SALT, "remark", "电话不通") == "c1:" + expected
 
 
@@ -159,12 +157,8 @@ LINKS: list[tuple[str, bytes | None, int, Entry, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("prev", "seq", "entry", "finding"), [link[1:] for link in LINKS], ids=[x[0] for x in LINKS]
-)
-def test_a_link_holds_or_its_fault_is_named(
-    prev: bytes | None, seq: int, entry: Entry, finding: str | None
-) -> None:
+@pytest.mark.parametrize(("prev", "seq", "entry", "finding"), [link[1:] for link in LINKS], ids=[x[0] for x in LINKS])
+def test_a_link_holds_or_its_fault_is_named(prev: bytes | None, seq: int, entry: Entry, finding: str | None) -> None:
     assert follows(prev, seq, entry) == finding
 
 

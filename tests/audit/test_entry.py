@@ -206,9 +206,7 @@ FORGED: list[tuple[str, bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("body", "finding"), [forged[1:] for forged in FORGED], ids=[forged[0] for forged in FORGED]
-)
+@pytest.mark.parametrize(("body", "finding"), [forged[1:] for forged in FORGED], ids=[forged[0] for forged in FORGED])
 def test_forged_bytes_are_refused_by_name(body: bytes, finding: str) -> None:
     assert body != BODY, "the forgery changed nothing"
     with pytest.raises(MalformedEntry) as refused:

@@ -145,9 +145,7 @@ def test_nobody_can_have_these_numbers() -> None:
 def test_every_owner_but_the_leaver_is_on_the_staff(month: list[tuple[Delivery, Reconciliation]]) -> None:
     loans = month[0][0].loans
     assert loans is not None
-    assert {row.owner_staff_no for row in loans.rows} - {member.staff_no for member in people.staff()} == {
-        "S099"
-    }
+    assert {row.owner_staff_no for row in loans.rows} - {member.staff_no for member in people.staff()} == {"S099"}
 
 
 def test_a_large_feed_is_unchanged_ten_days_later(tmp_path: Path) -> None:

@@ -34,12 +34,8 @@ def row(loan: str, days_past_due: int, fen: int = 1_000, on: date = DAY) -> Over
     return OverdueRow(loan, on - timedelta(days=days_past_due), fen, 20, 3, 100_000)
 
 
-def run(
-    before: list[OverdueRow] | None, rows: list[OverdueRow], on: date = DAY, **aside: Any
-) -> Reconciliation:
-    previous = (
-        None if before is None else Snapshot(on - timedelta(days=1), {r.loan_id: r for r in before}, {})
-    )
+def run(before: list[OverdueRow] | None, rows: list[OverdueRow], on: date = DAY, **aside: Any) -> Reconciliation:
+    previous = None if before is None else Snapshot(on - timedelta(days=1), {r.loan_id: r for r in before}, {})
     return reconcile(previous, on, rows, bucket=bucket, **aside)
 
 
@@ -107,9 +103,7 @@ def test_a_bucket_that_changed_while_the_row_was_aside_is_reported_when_it_comes
 
 
 def test_rows_of_loans_not_on_the_books_are_found() -> None:
-    assert {i: n.code for i, n in unknown_loans([row("A", 1), row("X", 1)], {"A"}).items()} == {
-        1: "unknown_loan"
-    }
+    assert {i: n.code for i, n in unknown_loans([row("A", 1), row("X", 1)], {"A"}).items()} == {1: "unknown_loan"}
 
 
 _rows = st.dictionaries(
@@ -125,11 +119,7 @@ def test_the_counts_add_up(
     result = run(before, good, set_aside=len(rows) - len(good), set_aside_loans=aside, unnamed=unnamed)
     figures = result.figures
     assert figures["opened"] + figures["changed"] + figures["unchanged"] + figures["set_aside"] == len(rows)
-    assert (
-        len(before or []) - figures["gone"] + figures["opened"]
-        == figures["overdue"]
-        == len(result.snapshot.rows)
-    )
+    assert len(before or []) - figures["gone"] + figures["opened"] == figures["overdue"] == len(result.snapshot.rows)
     assert sum(figures["buckets"].values()) == figures["overdue"]
     assert sum(figures["buckets_fen"].values()) == figures["overdue_fen"]
     assert sum(figures["roll"].values()) == figures["overdue"] + figures["gone"]

@@ -156,9 +156,7 @@ CORRUPT: list[tuple[Kind, str, str, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "column", "cell", "code"), CORRUPT)
-def test_a_corrupt_twin_is_refused_with_column_and_reason(
-    kind: Kind, column: str, cell: str, code: str
-) -> None:
+def test_a_corrupt_twin_is_refused_with_column_and_reason(kind: Kind, column: str, cell: str, code: str) -> None:
     assert read(kind)[0]
     with pytest.raises(BadCell) as bad:
         read(kind, **{column: cell})
@@ -178,9 +176,7 @@ def test_a_contact_without_phone_and_address_reaches_nobody() -> None:
 
 
 def test_surrounding_blanks_do_not_make_another_loan() -> None:
-    row, _ = read(
-        "overdue", loan_id=" D000001 ", oldest_due_date=" 2024-05-31", overdue_principal=" 1000.00 "
-    )
+    row, _ = read("overdue", loan_id=" D000001 ", oldest_due_date=" 2024-05-31", overdue_principal=" 1000.00 ")
     assert row == read("overdue")[0]
 
 

@@ -87,9 +87,7 @@ class Trail:
             recorded_at=recorded_text, rules=draft.rules, stream=stream, stream_seq=seq, to=draft.to,
         )  # fmt: skip
         sealed = seal_entry(entry, self._mac_key)
-        self._entries.append(
-            (stream, seq, draft.event, draft.actor.id, draft.reason_code, recorded_at, *sealed)
-        )
+        self._entries.append((stream, seq, draft.event, draft.actor.id, draft.reason_code, recorded_at, *sealed))
         return Head(seq, sealed.leaf_hash, recorded_at)
 
     def append(self, conn: Connection, stream: str, draft: Draft) -> Head:
@@ -123,16 +121,11 @@ def _locked_head(conn: Connection, stream: str) -> Head:
     return Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
 
 
-def read_openings(
-    conn: Connection, vault: Vault, stream: str, numbers: Sequence[int]
-) -> dict[tuple[int, str], str]:
+def read_openings(conn: Connection, vault: Vault, stream: str, numbers: Sequence[int]) -> dict[tuple[int, str], str]:
     """The committed texts of these entries of a stream, by (stream_seq, field)."""
     if not numbers:
         return {}
     found = conn.execute(
         sa.select(openings).where(openings.c.stream == stream, openings.c.stream_seq.in_(sorted(numbers)))
     )
-    return {
-        (row.stream_seq, row.field): json.loads(vault.open("opening", bytes(row.sealed)))["value"]
-        for row in found
-    }
+    return {(row.stream_seq, row.field): json.loads(vault.open("opening", bytes(row.sealed)))["value"] for row in found}

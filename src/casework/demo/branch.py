@@ -258,9 +258,7 @@ def generate_large(
         who = f"D{number:06d}", f"B{number:06d}", f"客户{number}", "", "consumer", f"C{number % 9 + 1:02d}"
         where = f"S{number % people.REPS + 1:03d}", team, region
         outstanding = yuan_text(outstanding_fen)
-        loan_rows.append(
-            [*who, *where, "2023-05-04", "false", yuan_text(outstanding_fen * 2), outstanding, "", ""]
-        )
+        loan_rows.append([*who, *where, "2023-05-04", "false", yuan_text(outstanding_fen * 2), outstanding, "", ""])
         if number <= overdue:
             due = anchor - timedelta(days=1 + number % 19 + number % 7 * 30)
             principal, interest = 100_000 + number % 900_000, 2_000 + number % 9_000
