@@ -182,9 +182,8 @@ def api(place: Place, *, workers: int = 1) -> Iterator[Api]:
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, env=environment, cwd=place.folder,
-            preexec_fn=_die_with_parent,  # before any thread starts
+            preexec_fn=_die_with_parent,  # no thread has been started yet
         )  # fmt: skip
-
         try:
             _wait_until_live(process, port, log_path)
             yield Api(port, process.pid)
