@@ -1,10 +1,14 @@
 """Which cases: the filter of every list, export, dry run and bulk request, and what it means in SQL."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from casework.cases.branch import Branch
 from casework.cases.gather import business_dates
@@ -56,8 +60,30 @@ class BusinessDates:
         return self.known.get(institution, self.otherwise)
 
 
-def conditions_of(wanted: CaseFilter, dates: BusinessDates) -> list[sa.ColumnElement[bool]]:
-    """The filter but for `worked_by`, which is two ranges; CallerError `filter_malformed` names the part."""
+class unindexed(FunctionElement[str]):  # noqa: N801 - it reads as SQL
+    """A column that SQLite is not to look up in an index: it would, and then sort all it found."""
+
+    type = sa.String()
+    inherit_cache = True
+
+
+@compiles(unindexed)
+def _as_it_is(element: unindexed, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
+@compiles(unindexed, "sqlite")
+def _with_a_plus(element: unindexed, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"+{compiler.process(element.clauses, **kw)}"
+
+
+def conditions_of(
+    wanted: CaseFilter, dates: BusinessDates, *, by_due_date: bool = False
+) -> list[sa.ColumnElement[bool]]:
+    """The filter but for `worked_by`, which is two ranges; CallerError `filter_malformed` names the part.
+
+    `by_due_date`: the list is in that order, for which one index serves bucket and order together.
+    """
     conditions: list[sa.ColumnElement[bool]] = []
     for name in ("owner", "handler", "team", "region", "product", "institution", "borrower_id", "loan_id"):
         value = getattr(wanted, name)
@@ -70,7 +96,8 @@ def conditions_of(wanted: CaseFilter, dates: BusinessDates) -> list[sa.ColumnEle
             if value not in dates.codes[name]:
                 raise filter_malformed(name, f"one of {', '.join(sorted(dates.codes[name]))}")
         if len(values) == 1:  # an equality can be walked in the order of an index, IN cannot
-            conditions.append(cases.c[name] == values[0])
+            walked = name == "bucket" and not by_due_date
+            conditions.append((unindexed(cases.c[name]) if walked else cases.c[name]) == values[0])
         elif values:
             conditions.append(cases.c[name].in_(values))
     if wanted.worked_by is not None:

@@ -102,7 +102,7 @@ def page_of_cases(
     if not 1 <= limit <= MAX_PAGE:
         raise filter_malformed("limit", f"1–{MAX_PAGE}")
     place = _read_cursor(cursor, wanted, sort) if cursor else None
-    found = _Listing(conditions_of(wanted, dates), wanted.worked_by, sort).fetch(conn, place, limit + 1)
+    found = _listing(wanted, dates, sort).fetch(conn, place, limit + 1)
     items = [_line(row, dates) for row in found[:limit]]
     following = None
     if len(found) > limit:
@@ -114,7 +114,7 @@ def walk_cases(
     conn: Connection, dates: BusinessDates, wanted: CaseFilter, *, sort: Sort = "id", at_most: int
 ) -> Iterator[list[CaseLine]]:
     """The cases of a filter in chunks, `at_most` in all; one statement per chunk (two where dates end)."""
-    listing = _Listing(conditions_of(wanted, dates), wanted.worked_by, sort)
+    listing = _listing(wanted, dates, sort)
     place, left = None, at_most
     while left > 0:
         size = min(left, _CHUNK)
@@ -126,6 +126,11 @@ def walk_cases(
         if len(found) < size:
             return
         left -= size
+
+
+def _listing(wanted: CaseFilter, dates: BusinessDates, sort: Sort) -> "_Listing":
+    by_due_date = sort.endswith("oldest_due_date")
+    return _Listing(conditions_of(wanted, dates, by_due_date=by_due_date), wanted.worked_by, sort)
 
 
 def _line(row: Row[Any], dates: BusinessDates) -> CaseLine:

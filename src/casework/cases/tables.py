@@ -63,6 +63,7 @@ cases = sa.Table(
     sa.Index("ix_cases_state", "state", "id"),
     sa.Index("ix_cases_state_due", "state", "oldest_due_date", "id"),
     sa.Index("ix_cases_state_amount", "state", "overdue_fen", "id"),
+    sa.Index("ix_cases_bucket_due", "bucket", "oldest_due_date", "id"),
     sa.Index("ix_cases_due", "oldest_due_date", "id"),
     sa.Index("ix_cases_amount", "overdue_fen", "id"),
 )
