@@ -78,6 +78,16 @@ def test_json_output_is_one_document_with_the_expected_keys(bank: Bank, settings
     assert json.loads(casework(settings, "feed", "runs", "--json").out) == [run]
 
 
+def test_a_refused_import_says_why_to_machines_too(bank: Bank, settings: Settings) -> None:
+    """One JSON document on stdout, beside the line for people and the exit code."""
+    casework(settings, "feed", "import", first_day(bank))
+    cut = write(bank.folder / "cut", NEXT, overdue=steady(1, 2, 3, 4))
+    said = casework(settings, "feed", "import", cut, "--json")
+    told = json.loads(said.out)
+    assert (said.code, told["status"], told["refusal"]["code"]) == (1, "refused", "loans_vanished")
+    assert told["refusal"]["facts"]["gone"] == 4
+
+
 def test_a_refused_import_ends_with_1_and_its_reason_in_both_languages(bank: Bank, settings: Settings) -> None:
     casework(settings, "feed", "import", first_day(bank))
     said = casework(settings, "feed", "import", write(bank.folder / "few", NEXT, overdue=steady(1, 2, 3, 4)))

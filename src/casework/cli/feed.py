@@ -48,8 +48,14 @@ def import_(folder: Path, confirm_vanished: bool, correction: bool, staff_no: st
     """
     with started() as branch:
         request = Request(_actor(branch, staff_no), confirm_vanished, correction)
-        with _Watching() as progress:
-            run = import_feed(branch.engine, branch.branch, folder, request, progress=progress)
+        try:
+            with _Watching() as progress:
+                run = import_feed(branch.engine, branch.branch, folder, request, progress=progress)
+        except CallerError as refused:
+            if json_:  # for machines too; the line for people and the exit code follow
+                refusal = {"code": refused.code, "zh": refused.zh, "en": str(refused), "facts": refused.facts}
+                print_json({"status": "refused", "refusal": refusal})
+            raise
     if json_:
         print_json(runs.as_json([run])[0])
     else:

@@ -32,7 +32,7 @@ def cli(host: str | None, port: int | None, workers: int, *, demo: bool) -> None
     """
     with told():
         settings = Settings.from_environment(_environment(demo=demo))
-        _check(settings)
+        _check(settings, workers)
         with tempfile.TemporaryDirectory(prefix="casework-metrics-") as folder:
             if workers > 1:
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when the workers import the library
@@ -48,8 +48,14 @@ def _environment(*, demo: bool) -> dict[str, str]:
     return dict(os.environ)
 
 
-def _check(settings: Settings) -> None:
+def _check(settings: Settings, workers: int) -> None:
     """Tell what stands in the way before any process is started: one line instead of one per worker."""
+    if workers > 1 and settings.database_url.startswith("sqlite"):
+        click.echo(
+            "warning: on SQLite several processes wait for each other's lock and are slower than one; for more, use "
+            "PostgreSQL / SQLite 多进程互相等待锁，比单进程更慢；需要多进程请使用 PostgreSQL",
+            err=True,
+        )
     from api.app import refuse_owner  # the web framework is loaded when it is served, not for --help
 
     started = start(settings)
