@@ -27,6 +27,9 @@ DATABASES = ("sqlite", "pg17")
 MINIMUM = "pg15"
 
 
+LONGER = 20 if os.environ.get("CASEWORK_LONG") else 1
+"""By how much a property with examples of its own number searches longer in `make check-long`."""
+
 hypothesis.settings.register_profile("quick", max_examples=30, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("long", max_examples=1_000, deadline=None, print_blob=True)
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 from casework import rows
 from casework.database import BigId, Bytes, UtcDateTime, open_engine, reading, writing
-from tests.conftest import Database
+from tests.conftest import LONGER, Database
 
 things = sa.Table(
     "things",
@@ -89,7 +89,7 @@ contents = st.tuples(
 
 
 @pytest.mark.parametrize("by_copy", [False, True])
-@examples(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(max_examples=40 * LONGER, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(filling=st.lists(contents, min_size=1, max_size=8))
 def test_any_value_survives_the_way_in_and_back(store: Engine, by_copy: bool, filling: list[tuple[Any, ...]]) -> None:
     given_rows = [(number, f"C{number}", *content) for number, content in enumerate(filling, 1)]

@@ -36,6 +36,7 @@ from tests.audit.built_log import (
     guards_down,
     visit_ordered,
 )  # fmt: skip
+from tests.conftest import LONGER
 from tests.postgres_server import Server
 
 STREAM = "case:2"  # six calls, a refusal, a note
@@ -400,7 +401,7 @@ def test_a_value_of_another_type_is_a_finding_not_a_crash(log: BuiltLog) -> None
         assert report.verdict == "tampered", sql
 
 
-@examples(max_examples=40, deadline=None)
+@examples(max_examples=40 * LONGER, deadline=None)
 @given(data=st.data())
 def test_a_single_flipped_bit_anywhere_is_found(log: BuiltLog, data: st.DataObject) -> None:
     with log.attacked() as conn:

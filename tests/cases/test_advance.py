@@ -39,7 +39,7 @@ from casework.settings import Settings, load_keys
 from casework.staff import register
 from casework.staff.actor import Actor, system
 from casework.startup import Started, start, upgrade
-from tests.conftest import Database
+from tests.conftest import LONGER, Database
 from tests.fresh import Fresh
 
 TODAY = date(2024, 3, 1)
@@ -621,7 +621,7 @@ def placed(command: Command, ids: list[int], prefix: str) -> Command:
     return replace(command, case_id=ids[command.case_id - 1] if command.case_id <= len(ids) else 999_999)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80 * LONGER, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=st.lists(commands, min_size=2, max_size=14))
 def test_a_batch_of_n_equals_n_batches_of_one_entry_for_entry(
     two_branches: tuple[Branch, Branch], batch: list[Command]

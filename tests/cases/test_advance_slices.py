@@ -23,13 +23,14 @@ from tests.cases.test_advance import (
     placed,
     two_branches,
 )
+from tests.conftest import LONGER
 
 __all__ = ["branch", "two_branches"]  # fixtures
 _examples = count(1)
 pytestmark = pytest.mark.only("postgresql")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25 * LONGER, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=st.lists(commands, min_size=3, max_size=14), size=st.integers(1, 4))
 def test_a_batch_in_slices_equals_the_batch_whole_entry_for_entry(
     two_branches: tuple[Branch, Branch], batch: list[Command], size: int

@@ -23,6 +23,7 @@ from casework.errors import CallerError
 from casework.personal import Vault
 from casework.settings import shipped
 from casework.staff.tables import staff
+from tests.conftest import LONGER
 
 TODAY = {"wuhan": date(2026, 1, 10), "yichang": date(2026, 1, 8)}
 SORTS: tuple[Sort, ...] = get_args(Sort)
@@ -132,7 +133,7 @@ FILTERS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60 * LONGER, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=CASES, later=CASES, wanted=FILTERS, sort=st.sampled_from(SORTS), limit=st.integers(1, 7))
 def test_all_pages_together_are_the_filtered_set_once_in_order_also_while_cases_are_opened(
     furnished: Engine,

@@ -28,6 +28,7 @@ from casework.cases.tables import cases, institutions
 from casework.staff.actor import system
 from tests.audit import built_log as logs
 from tests.audit.built_log import BuiltLog, built_log, change_entry, clock, guards_down
+from tests.conftest import LONGER
 from tests.postgres_server import Server
 
 Change = Callable[[Entry], dict[str, Any]]
@@ -228,7 +229,7 @@ def commands_on(case_id: int) -> st.SearchStrategy[Command]:
     return st.one_of(options)
 
 
-@examples(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(max_examples=25 * LONGER, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(batch=st.lists(st.integers(1, 6).flatmap(commands_on), min_size=5, max_size=60))
 def test_whatever_the_door_writes_replays_to_the_same_row(log: BuiltLog, batch: list[Command]) -> None:
     with log.attacked() as conn:

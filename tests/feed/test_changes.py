@@ -11,6 +11,7 @@ from casework.cases.advance import advance
 from casework.cases.commands import Command, Done, Fire, Record
 from casework.database import writing
 from casework.feed.run import Run
+from tests.conftest import LONGER
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 
 NEXT = DAY + timedelta(days=1)
@@ -301,7 +302,7 @@ snapshot = st.dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25 * LONGER, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(days=st.lists(snapshot, min_size=2, max_size=4), gaps=st.lists(st.integers(1, 3), min_size=4, max_size=4))
 def test_the_counts_always_add_up_and_every_live_case_is_a_loan_in_arrears(
     sound_bank: Bank, days: list[dict[int, tuple[int, str]]], gaps: list[int]

@@ -23,6 +23,7 @@ from casework.feed.cell import Note
 from casework.feed.folder import Delivery, Notice, SetAside, read_folder, set_aside_csv
 from casework.feed.headers import COLUMNS
 from casework.feed.manifest import FileEntry, Manifest
+from tests.conftest import LONGER
 
 OVERDUE = """loan_id,oldest_due_date,overdue_principal,overdue_interest,overdue_penalty,outstanding_principal
 D1,2024-05-01,1000.00,20.00,10.00,3102.00
@@ -297,7 +298,7 @@ def test_a_file_that_cannot_be_read_is_refused_before_anything_is_used(
     assert "D1" not in f"{refused} {refused.zh} {refused.facts}"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * LONGER, deadline=None)
 @given(st.data())
 def test_no_damage_to_a_file_is_worse_than_a_refusal(data: st.DataObject) -> None:
     content = bytearray(data.draw(st.sampled_from([form for _, form in FORMS])))
