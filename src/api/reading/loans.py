@@ -7,12 +7,12 @@ from litestar import Request, get
 from litestar.params import FromPath
 
 from api.reading.asking import answers, reader_of
-from casework.cases.filter import BusinessDates
+from casework.cases.filter import BusinessDates, check_text
 from casework.cases.options import OpeningOffer, openings_of_loan
 from casework.cases.queries import cases_of_loan
 from casework.database import reading
 from casework.errors import CallerError
-from casework.feed.borrowers import loan_and_measure
+from casework.feed.last_known import last_known
 
 
 class LoanOpenings(msgspec.Struct):
@@ -45,8 +45,9 @@ _OPENINGS = {
 def loan_openings(request: Request[Any, Any, Any], loan_id: FromPath[str]) -> LoanOpenings:
     """On which grounds the caller may open a case of this loan, and why not on the others."""
     serving, actor = reader_of(request)
+    check_text("loan_id", loan_id)
     with reading(serving.engine, snapshot=True) as conn:
-        found = loan_and_measure(conn, loan_id)
+        found = last_known(conn, serving.branch, loan_id)
         if found is None:
             raise CallerError("unknown_loan", "没有这笔贷款", "there is no such loan")
         loan, measure = found

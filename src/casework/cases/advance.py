@@ -282,7 +282,7 @@ class _Door:
         refusal = decide_opening(ground, Situation(new, today, policy, command.actor.id, given), command.actor.posts)
         live = next((number for number, was_live in siblings if self._is_live(number, was_live)), None)
         if live is not None and not (refusal and refusal.forbidden):
-            refusal = Refusal((*(refusal.reasons if refusal else ()), _open_already(live)))
+            refusal = Refusal((*(refusal.reasons if refusal else ()), open_already(live)))
         if refusal is not None:
             return self._refuse_opening(command, refusal, institution, data, policy)
         new.id = next(self.gathered.new_ids)  # only now: a refused opening leaves no gap among the cases
@@ -386,7 +386,8 @@ def _on_record(reason: Reason) -> dict[str, Any]:
     return {"code": reason.code, "saw": dict(reason.saw), "needs": dict(reason.needs)}
 
 
-def _open_already(case_id: int) -> Reason:
+def open_already(case_id: int) -> Reason:
+    """The loan has a live case already, and may have but one (1.1.1)."""
     return Reason(
         "case_open_already", ("1.1.1",), {"case_id": case_id}, {"live_cases_at_most": 0},
         f"该贷款已有在办案件{case_id}", f"the loan already has a live case, {case_id}",

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.cases import fold
+from casework.cases.advance import open_already
 from casework.cases.branch import Branch
 from casework.cases.case import Case, from_row
 from casework.cases.filter import BusinessDates, CaseFilter
@@ -236,19 +237,12 @@ def openings_of_loan(
         if not ground.posts & actor.posts:
             reasons.insert(0, post_reason(ground.posts, actor.posts, ground.rules))
         if live is not None:
-            reasons.append(_open_already(live))
+            reasons.append(open_already(live))
         offers.append(
             OpeningOffer(ground.name, ground.zh, ground.en, not reasons, [reason_offer(r) for r in reasons],
                          fields_of(ground.fields, chart), tuple(sorted(ground.posts)), ground.rules)
         )  # fmt: skip
     return offers
-
-
-def _open_already(case_id: int) -> Reason:
-    return Reason(
-        "case_open_already", ("1.1.1",), {"case_id": case_id}, {"live_cases_at_most": 0},
-        f"该贷款已有在办案件{case_id}", f"the loan already has a live case, {case_id}",
-    )  # fmt: skip
 
 
 # ── a set of cases ──────────────────────────────────────────────────────────────────────────────────────────

@@ -179,28 +179,6 @@ def _matching(vault: Vault, name: str, value: str) -> sa.Select[Any]:
     return sa.select(borrowers.c.borrower_id).where(borrowers.c[f"{name}_index"] == index)
 
 
-def loan_and_measure(conn: Connection, loan_id: str) -> tuple[dict[str, str | None], dict[str, Any]] | None:
-    """What opening a case of this loan would be told of it by the books, or none for an unknown loan.
-
-    Not in arrears: a loan that is has its case already.
-    """
-    check_text("loan_id", loan_id)
-    row = conn.execute(sa.select(loans).where(loans.c.loan_id == loan_id)).one_or_none()
-    if row is None:
-        return None
-    loan = {
-        "loan_id": row.loan_id, "institution": row.institution, "borrower_id": row.borrower_id,
-        "product": row.product, "channel_code": row.channel_code, "team": row.team, "region": row.region,
-        "owner": row.owner_staff_no or "unassigned",
-    }  # fmt: skip
-    measure = {
-        "oldest_due_date": None, "bucket": "M0", "overdue_principal_fen": 0, "overdue_interest_fen": 0,
-        "overdue_penalty_fen": 0, "outstanding_principal_fen": row.outstanding_principal_fen or 0,
-        "risk_class": row.risk_class, "npl_since": row.npl_since.isoformat() if row.npl_since else None,
-    }  # fmt: skip
-    return loan, measure
-
-
 def _contact(vault: Vault, row: sa.Row[Any]) -> Contact:
     return Contact(
         row.id, row.role, row.relation, _shown(vault, "person_name", row.name_sealed),

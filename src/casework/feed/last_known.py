@@ -14,16 +14,19 @@ from casework.feed.row import OverdueRow
 
 
 def last_known(
-    conn: Connection, branch: Branch, loan_id: str, ground: str
+    conn: Connection, branch: Branch, loan_id: str, ground: str | None = None
 ) -> tuple[dict[str, str | None], dict[str, Any]] | None:
-    """The loan and its figures, as `commands.Open` takes them; None for a loan that is not on the books."""
+    """The loan and its figures, as `commands.Open` takes them; None for a loan that is not on the books.
+
+    `ground` has a say in who will own the case; leave it out while only asking what may be done.
+    """
     loan = booked(conn, [loan_id]).get(loan_id)
     if loan is None:
         return None
     named = {
         "loan_id": loan.loan_id, "institution": loan.institution, "borrower_id": loan.borrower_id,
         "product": loan.product, "channel_code": loan.channel_code, "team": loan.team, "region": loan.region,
-        "owner": owners(conn)(loan, ground),
+        "owner": owners(conn)(loan, ground or ""),
     }  # fmt: skip
     return named, _figures(branch, loan, _overdue_row(conn, loan), _business_date(conn, loan.institution))
 
