@@ -1,11 +1,11 @@
-"""`python -m benchmarks [events|feed|verify|scale] …`: measure, and write benchmarks/RESULTS.md."""
+"""`python -m benchmarks [events|feed|verify|departure|scale] …`: measure, and write benchmarks/RESULTS.md."""
 
 import argparse
 
-from benchmarks import events, feed, machine, scale, verify
+from benchmarks import departure, events, feed, machine, scale, sealing, verify
 from benchmarks.place import POSTGRESQL, SQLITE, server_of
 
-ALL = ("events", "feed", "verify", "scale")
+ALL = ("events", "feed", "verify", "departure", "scale")
 
 
 def main() -> None:
@@ -27,6 +27,10 @@ def main() -> None:
                 feed.run(loans=chosen.loans, kinds=kinds)
             case "verify":
                 verify.run(kinds=kinds)
+            case "sealing":
+                sealing.run(kinds=kinds)
+            case "departure":
+                departure.run(kinds=kinds)
             case _:
                 scale.run(large=chosen.cases, kinds=kinds)
     with server_of(POSTGRESQL) as server:

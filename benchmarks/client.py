@@ -1,7 +1,7 @@
 """A cheap load generator in a process of its own: N keep-alive connections, each with its own cases.
 
-Every request is a change that succeeds and can be repeated: contact attempts, and a write-off proposed and rejected by
-another person. Each names the version it saw (If-Match) and a fresh Idempotency-Key.
+Every request is a change that succeeds and can be repeated: contact attempts, a visit ordered, and the debtor reached
+instead. Each names the version it saw (If-Match) and a fresh Idempotency-Key.
 Run by `events.py`: reads its orders as JSON from stdin, prints what it measured as JSON.
 """
 
@@ -19,11 +19,11 @@ import uvloop
 STEPS = (
     ("T1", "facts", {"kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:2026-0001",
                      "data": {"channel": "phone", "outcome": "unanswered"}}),
-    ("A1", "events", {"event": "propose_write_off", "data": {"criterion": "long_overdue", "evidence": "doc:2026-0001",
-                                                             "principal_fen": 90_000, "interest_fen": 1_000}}),
+    ("T1", "events", {"event": "start_visit", "data": {"address_kind": "home", "address": "江岸区示例路1号",
+                                                       "visit_on": "2026-01-12"}}),
     ("T1", "facts", {"kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:2026-0002",
-                     "data": {"channel": "message", "outcome": "unanswered"}}),
-    ("V1", "events", {"event": "reject_write_off", "data": {"reason": "evidence_missing"}}),
+                     "data": {"channel": "inbound", "outcome": "debtor"}}),
+    ("T1", "events", {"event": "reached"}),
 )  # fmt: skip
 _keys = count(time.time_ns())
 

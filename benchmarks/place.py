@@ -32,7 +32,7 @@ from tests.postgres_server import APP, OWNER, Server, _die_with_parent, postgres
 
 POSTGRESQL, SQLITE = "PostgreSQL", "SQLite"
 BUSINESS_DATE = date(2026, 1, 10)
-STAFF = {"T1": "phone_collector", "A1": "asset_preservation", "V1": "approver"}
+STAFF = {"T1": "phone_collector business_rep", "A1": "asset_preservation", "V1": "approver"}
 TEAMS = 40
 _BUCKETS = ((1, "M1"), (31, "M2"), (61, "M3"), (91, "M3+"))
 
@@ -97,7 +97,7 @@ def opening(number: int) -> Open:
     days = 1 + (number * 2_654_435_761 % 2**32 >> 8) % 400  # of no team or region in particular
     loan: dict[str, str | None] = {
         "loan_id": f"L{number:07d}", "institution": "wuhan", "borrower_id": f"B{number // 2:07d}",
-        "product": "haihua" if number % 3 else "consumer", "channel_code": f"C{number % 9}",
+        "product": "car" if number % 3 else "consumer", "channel_code": f"C{number % 9}",
         "team": f"team{number % TEAMS}", "region": f"R{number % 8}", "owner": "T1",
     }  # fmt: skip
     measure = {
@@ -158,9 +158,9 @@ def _furnish(place: Place) -> None:
     with writing(place.started.engine) as conn:
         conn.execute(institutions.insert().values(institution="wuhan", business_date=BUSINESS_DATE))
         trail = branch.trail(now())
-        chart = branch.rulebook.chart
+        permissions = branch.rulebook.permissions
         for number, post in STAFF.items():
-            register.add(conn, trail, actor, chart, staff_no=number, name=f"员工{number}", posts=(post,))
+            register.add(conn, trail, actor, permissions, staff_no=number, name=f"员工{number}", posts=post.split())
             place.tokens[number] = tokens.issue(conn, trail, actor, staff_no=number)
         trail.write(conn)
 

@@ -39,8 +39,9 @@ class Asked:
         self.connection = HTTPConnection("127.0.0.1", self.served.port, timeout=60)
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> dict[str, object]:
-        """One request; its answer, which must be 200."""
-        head = {"Authorization": f"Bearer {self.tokens['T1']}", "Content-Type": "application/json", **headers}
+        """One request; its answer, which must be 200. Whoever reads sees all; T1 owns every case, as nobody does."""
+        who = "T1" if method == "POST" else "V1"
+        head = {"Authorization": f"Bearer {self.tokens[who]}", "Content-Type": "application/json", **headers}
         self.connection.request(method, path, json.dumps(body) if body else None, head)
         answer = self.connection.getresponse()
         content = answer.read()

@@ -44,20 +44,20 @@ def run(case_count: int = CASES, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) 
 
 
 def _live(place: Place, case_count: int) -> None:
-    """Four more entries for every case: two facts, and a write-off proposed and rejected."""
-    actors = {number: Actor(number, "staff", "api", frozenset({post})) for number, post in STAFF.items()}
-    rejected = {"reason": "evidence_missing"}
-    proposed = {"criterion": "long_overdue", "evidence": "doc:1", "principal_fen": 90_000, "interest_fen": 1_000}
+    """Four more entries for every case: two facts, a visit ordered, and the debtor reached instead."""
+    actor = Actor("T1", "staff", "api", frozenset(STAFF["T1"].split()))
+    visit = {"address_kind": "home", "address": "江岸区示例路1号", "visit_on": "2026-01-12"}
     for begin in range(1, case_count + 1, 5_000):
-        ids = range(begin, min(begin + 5_000, case_count + 1))
         commands: list[Command] = []
-        for number, outcome in enumerate(("unanswered", "debtor")):
-            commands += [
-                Record(actor=actors["T1"], case_id=case_id, kind="contact_attempt", on=BUSINESS_DATE,
-                       evidence=f"rec:{number}", data={"channel": "phone", "outcome": outcome}) for case_id in ids
+        for case_id in range(begin, min(begin + 5_000, case_count + 1)):
+            calls = [
+                Record(actor=actor, case_id=case_id, kind="contact_attempt", on=BUSINESS_DATE, evidence="rec:1",
+                       data={"channel": "phone", "outcome": outcome}) for outcome in ("unanswered", "debtor")
             ]  # fmt: skip
-        for who, event, data in (("A1", "propose_write_off", proposed), ("V1", "reject_write_off", rejected)):
-            commands += [Fire(actor=actors[who], case_id=case_id, event=event, data=data) for case_id in ids]
+            commands += [
+                calls[0], Fire(actor=actor, case_id=case_id, event="start_visit", data=visit), calls[1],
+                Fire(actor=actor, case_id=case_id, event="reached"),
+            ]  # fmt: skip
         with writing(place.started.engine) as conn:
             outcomes = advance(conn, commands, place.started.branch)
         assert all(isinstance(outcome, Done) for outcome in outcomes)

@@ -1,8 +1,9 @@
 """Databases for tests: SQLite and a real PostgreSQL, fresh and migrated for every test that asks.
 
 `database_url` (with `settings`, `engine`) runs a test once per database: SQLite, PostgreSQL 17 from a wheel, and the
-minimum version 15 where the machine has it (else the tests marked `every_postgres` show the skip); `only("sqlite")` or
-`only("postgresql")` where the other has no such thing. On PostgreSQL the app role is used; `owner_url` is its owner's.
+minimum version 15 for tests marked `every_postgres` (in `make check-long` for all), where the machine has it (else
+they show the skip); `only("sqlite")` or `only("postgresql")` where the other has no such thing. On PostgreSQL the app
+role is used; `owner_url` is its owner's.
 """
 
 import itertools
@@ -45,9 +46,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database" in metafunc.fixturenames:
         everywhere = metafunc.definition.get_closest_marker("every_postgres")
         only = metafunc.definition.get_closest_marker("only")
-        # Without its binaries the minimum version is skipped visibly, but not once for every test.
-        there = postgres_server.binaries(MINIMUM.removeprefix("pg")) is not None
-        names: tuple[str, ...] = (*DATABASES, MINIMUM) if everywhere or there else DATABASES
+        # The whole suite on the minimum version too takes a third more: in the long run, where the machine has it.
+        # Without its binaries it is skipped visibly, but not once for every test.
+        long_run = LONGER > 1 and postgres_server.binaries(MINIMUM.removeprefix("pg")) is not None
+        names: tuple[str, ...] = (*DATABASES, MINIMUM) if everywhere or long_run else DATABASES
         if only is not None:
             names = tuple(name for name in names if (name == "sqlite") == (only.args[0] == "sqlite"))
         metafunc.parametrize("database", names, indirect=True)

@@ -15,6 +15,7 @@ def test_nothing_set_means_a_file_in_the_current_folder_with_its_keys_beside_it(
     assert settings.keys_dir == Path("casework.db.keys")
     assert settings.database_owner_url is None
     assert not settings.allow_owner
+    assert settings.seal
     assert (settings.statecharts / "overdue_loan.toml").is_file()
 
 
@@ -26,6 +27,7 @@ def test_every_variable_is_heard() -> None:
             "CASEWORK_ALLOW_OWNER": "yes", "CASEWORK_KEYS_DIR": "/k", "CASEWORK_STATECHARTS": "/s",
             "CASEWORK_FEED_INBOX": "/in", "CASEWORK_LOG_LEVEL": "debug",
             "CASEWORK_HOST": "::1", "CASEWORK_PORT": "81",
+            "CASEWORK_SEAL": "0", "CASEWORK_LOG_ORIGIN": "bank.example/1",
         }
     )  # fmt: skip
     assert settings == Settings(
@@ -38,6 +40,8 @@ def test_every_variable_is_heard() -> None:
         log_level="DEBUG",
         host="::1",
         port=81,
+        seal=False,
+        log_origin="bank.example/1",
     )
 
 

@@ -12,19 +12,40 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from sqlalchemy.engine import Engine
 
-from api import bulk, events, health, imports, logs, openings, reading
+from api import (
+    assignments,
+    bulk,
+    events,
+    handovers,
+    health,
+    imports,
+    log,
+    logs,
+    openings,
+    own_access,
+    people,
+    people_changes,
+    reading,
+    requests,
+    reset_codes,
+    session,
+)
+from api.admission import Admission
 from api.auth import Tokens
 from api.docs_page import PageRenderPlugin
 from api.edge import Edge
 from api.importing import Imports
 from api.metrics import Metrics
+from api.permitted import Permitted
 from api.problems import EXCEPTION_HANDLERS, describe_as_problems
 from api.request import JsonRequest
+from api.sealing import Sealing
 from api.serving import Serving
 from api.writer import Writer
 from casework import database
 from casework.append_only import has_owner_rights
 from casework.errors import CallerError
+from casework.identity.issuer import Issuer
 from casework.settings import Settings
 from casework.startup import start
 
@@ -34,6 +55,9 @@ _ABOUT = """Overdue loans as cases: charts decide, one door changes, a verifiabl
 Every change names the version it saw (`If-Match`, from the `ETag` of the case) and may carry an `Idempotency-Key`,
 kept 24 hours. Errors are `application/problem+json` with a stable `code` and texts in English and Chinese. Amounts are
 in fen, dates are business dates, instants are UTC."""
+
+
+_BEARER = "The access token of POST /session, an API key (POST /me/keys, `casework staff token`), or an issuer's."
 
 
 def from_environment() -> Litestar:
@@ -46,27 +70,36 @@ def from_environment() -> Litestar:
 def create_app(settings: Settings) -> Litestar:
     """The API on the branch that `settings` name.
 
-    CallerError when the database, its keys or its rights are not as they must be; TryAgain when it does not answer.
+    CallerError when the database, its keys or its rights are not as they must be; RulesBroken when a route has no row
+    in the permission table, or a row no route; TryAgain when the database does not answer.
     """
     started = start(settings)
     refuse_owner(started.engine, settings)
     metrics = Metrics()
-    serving = Serving(started, Writer(started, metrics), Tokens(started.engine), metrics, Imports(started))
+    tokens = Tokens(started.engine, started.branch, Issuer.of(settings))
+    serving = Serving(started, Writer(started, metrics), tokens, metrics, Imports(started), Admission())
+
+    sealing = Sealing(started)
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
         serving.writer.start()
+        sealing.start()
         try:
             yield
         finally:
             serving.imports.stop()
             serving.writer.stop()  # requests have ended by now; what they left waiting is written first
+            sealing.stop()
+            serving.admission.close()
             serving.tokens.close()
             started.engine.dispose()
             logs.drain()
 
+    permitted = Permitted(started.branch.rulebook.permissions)
     app = Litestar(
         route_handlers=_routes(settings),
+        guards=[permitted],
         lifespan=[running],
         state=State({"serving": serving}),
         exception_handlers=EXCEPTION_HANDLERS,
@@ -76,6 +109,7 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
         debug=False,
     )
+    permitted.check_routes(app)
     describe_as_problems(app.openapi_schema)
     app.asgi_handler = Edge(app.asgi_handler, serving)
     return app
@@ -99,11 +133,16 @@ def _routes(settings: Settings) -> list[Any]:
         "/", route_handlers=imports.route_handlers, request_max_body_size=settings.feed_upload_mib * 1024 * 1024
     )
     changing = [*events.route_handlers, *openings.route_handlers, *bulk.route_handlers, large]
-    return [*health.route_handlers, *changing, *reading.route_handlers]
+    changing += assignments.route_handlers
+    changing += handovers.route_handlers
+    changing += requests.route_handlers
+    identity = [*session.route_handlers, *own_access.route_handlers, *reset_codes.route_handlers]
+    register = [*people.route_handlers, *people_changes.route_handlers]
+    return [*health.route_handlers, *identity, *register, *changing, *reading.route_handlers, *log.route_handlers]
 
 
 def _openapi() -> OpenAPIConfig:
-    scheme = SecurityScheme(type="http", scheme="bearer", bearer_format="cw_…", description="`casework staff token`")
+    scheme = SecurityScheme(type="http", scheme="bearer", bearer_format="cw_…", description=_BEARER)
     return OpenAPIConfig(
         title="casework",
         version=version("casework"),

@@ -1,35 +1,45 @@
-"""Who asks: a bearer token names an active member of staff; nothing but health and the docs answers without one.
+"""Who asks: a bearer token names an active member of staff; without one, health, docs and logging in answer.
 
-Found holders are kept for `HELD_S` seconds, so a revoked token works at most that much longer and a busy client costs
-one query per interval, not one per request.
+Found holders are kept for `HELD_S` seconds, so that a busy client costs one query per interval and not one per
+request. A revoked token reads at most that much longer; it changes nothing any more: what writes asks again when the
+register has another version (`still_holds`, `still_valid`).
 """
 
 import asyncio
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
 from time import monotonic
 from typing import Any
 
 from litestar import Request
 from litestar.connection import ASGIConnection
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
+from casework.cases.branch import Branch
 from casework.clock import Clock, now
-from casework.database import reading
-from casework.errors import CallerError
+from casework.database import reading, writing
+from casework.errors import CallerError, TryAgain
+from casework.identity import holding, keys, outside_token
+from casework.identity.holding import Holder
+from casework.identity.issuer import Issuer
+from casework.identity.sessions import not_authenticated
 from casework.staff.actor import Actor
-from casework.staff.register import AUDITOR
-from casework.staff.tokens import holder_of, is_shaped
+from casework.staff.tokens import hash_of, is_shaped
 
 HELD_S = 2.0
 MAX_HELD = 4_096
+MAX_ASKING = 1_024
+NOTED_EVERY_S = 60.0
 _DESCRIPTION = frozenset({"/schema", "/schema/", "/schema/openapi.json", "/schema/openapi.yaml"})
 _PUBLIC = frozenset({"/health/live", "/health/ready"}) | _DESCRIPTION
+_LOGGING_IN = frozenset({"/session", "/session/refresh", "/session/password"})
 
 
-def is_public(path: str) -> bool:
-    """Whether this path answers without a token: health and the API's own description."""
-    return path in _PUBLIC
+def is_public(method: str, path: str) -> bool:
+    """Whether this answers without a token: health, the API's own description, and what gives a token."""
+    return path in _PUBLIC or (method == "POST" and path in _LOGGING_IN)
 
 
 def is_nothing(path: str) -> bool:
@@ -40,48 +50,78 @@ def is_nothing(path: str) -> bool:
 class Tokens:
     """The holders of tokens, looked up in worker threads and held for a moment; owned by the event loop's thread."""
 
-    def __init__(self, engine: Engine, *, clock: Clock = now) -> None:
+    def __init__(self, engine: Engine, branch: Branch, issuer: Issuer | None = None, *, clock: Clock = now) -> None:
         self._engine = engine
+        self._branch = branch
+        self._issuer = issuer
         self._clock = clock
-        self._held: dict[bytes, tuple[float, Actor | None]] = {}
-        self._asking: dict[bytes, asyncio.Future[Actor | None]] = {}
+        self._held: dict[bytes, tuple[float, Holder | None]] = {}
+        self._asking: dict[bytes, asyncio.Future[Holder | None]] = {}
+        self._used: set[bytes] = set()
+        self._noted: set[bytes] = set()
+        self._noted_hour: datetime | None = None
+        self._note_at = monotonic() + NOTED_EVERY_S
+        self._noting: Future[None] | None = None
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="casework-tokens")
+        # An issuer that hangs must not keep our own tokens waiting.
+        self._outside = ThreadPoolExecutor(1, thread_name_prefix="casework-issuer")
 
-    async def actor(self, authorization: bytes | None) -> Actor | None:
-        """Whom an Authorization header names, or none; TryAgain when the database cannot say."""
+    async def holder(self, authorization: bytes | None) -> Holder | None:
+        """Whom an Authorization header names, or none; TryAgain when the database or the issuer cannot say."""
         if authorization is None or authorization[:7].lower() != b"bearer ":
             return None
         token = authorization[7:].decode("latin-1").strip()
-        if not is_shaped(token):
+        ours = is_shaped(token)
+        if not ours and (self._issuer is None or not outside_token.is_shaped(token)):
             return None
-        digest = hashlib.sha256(token.encode()).digest()
+        digest = hash_of(token) if ours else hashlib.sha256(b"outside" + token.encode()).digest()
         held = self._held.get(digest)
-        if held is not None and held[0] > monotonic():
-            return held[1]
-        return await self._ask(digest)
+        holder = held[1] if held is not None and held[0] > monotonic() else await self._ask(digest, token, ours=ours)
+        if holder is not None and holder.kind == holding.KEY:
+            self._note(digest)
+        return holder
 
-    async def _ask(self, digest: bytes) -> Actor | None:
+    async def _ask(self, digest: bytes, token: str, *, ours: bool) -> Holder | None:
         """One query however many requests wait for it."""
         waiting = self._asking.get(digest)
         if waiting is None:
+            if len(self._asking) >= MAX_ASKING:
+                raise TryAgain("overloaded", "too many tokens are being looked up")
             loop = asyncio.get_running_loop()
-            waiting = asyncio.ensure_future(loop.run_in_executor(self._threads, self._look_up, digest))
+            if ours:
+                asked = loop.run_in_executor(self._threads, self._look_up, digest)
+            else:
+                asked = loop.run_in_executor(self._outside, self._look_outside, token)
+            waiting = asyncio.ensure_future(asked)
             self._asking[digest] = waiting
             waiting.add_done_callback(lambda done: self._keep(digest, done))
         return await asyncio.shield(waiting)
 
-    def _look_up(self, digest: bytes) -> Actor | None:
+    def _look_up(self, digest: bytes) -> Holder | None:
+        moment = self._clock()
+        today, policy = _rules(self._branch, moment)
         with reading(self._engine) as conn:
-            holder = holder_of(conn, digest, self._clock())
-        return None if holder is None else Actor(holder.staff_no, "staff", "api", holder.posts)
+            return holding.holder_of(conn, digest, moment, today=today, policy=policy)
 
-    def _keep(self, digest: bytes, done: "asyncio.Future[Actor | None]") -> None:
+    def _look_outside(self, token: str) -> Holder | None:
+        said = None if self._issuer is None else self._issuer.read(token)
+        if said is None:
+            return None
+        today, policy = _rules(self._branch, self._clock())
+        with reading(self._engine) as conn:
+            return holding.outside_holder(
+                conn, said.staff_no, said.expires_at, shown_factor=said.shown_factor, today=today, policy=policy
+            )
+
+    def _keep(self, digest: bytes, done: "asyncio.Future[Holder | None]") -> None:
         self._asking.pop(digest, None)
         if done.cancelled() or done.exception() is not None:
             return
         if len(self._held) >= MAX_HELD:
             self._make_room()
-        self._held[digest] = (monotonic() + HELD_S, done.result())
+        holder = done.result()
+        left = HELD_S if holder is None else min(HELD_S, (holder.expires_at - self._clock()).total_seconds())
+        self._held[digest] = (monotonic() + left, holder)
 
     def _make_room(self) -> None:
         present = monotonic()
@@ -89,9 +129,68 @@ class Tokens:
         for digest in list(self._held)[: max(0, len(self._held) - MAX_HELD // 2)]:
             del self._held[digest]  # oldest first: a flood of made-up tokens cannot grow it
 
+    # ── when a key was last used: to the hour, many at once, never while its request waits ──────────────────────────
+
+    def _note(self, digest: bytes) -> None:
+        if digest not in self._noted:
+            self._used.add(digest)
+        if monotonic() >= self._note_at and (self._noting is None or self._noting.done()):
+            self._note_at = monotonic() + NOTED_EVERY_S
+            self._begin_noting()
+
+    def _begin_noting(self) -> None:
+        moment = self._clock()
+        if self._noted_hour is None or moment.replace(minute=0, second=0, microsecond=0) != self._noted_hour:
+            self._noted_hour = moment.replace(minute=0, second=0, microsecond=0)
+            self._used |= self._noted & self._held.keys()
+            self._noted = set()
+        if self._used:
+            used, self._used = self._used, set()
+            self._noted |= used
+            self._noting = self._threads.submit(self._record, used, moment)
+
+    def _record(self, used: set[bytes], moment: datetime) -> None:
+        with suppress(TryAgain), writing(self._engine) as conn:  # the next hour tells it then
+            keys.record_use(conn, used, moment)
+
     def close(self) -> None:
-        """End the threads."""
+        """Note what was used, and end the threads."""
+        self._begin_noting()
+        if self._noting is not None:
+            self._noting.result()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._outside.shutdown(wait=False, cancel_futures=True)
+
+
+def _rules(branch: Branch, moment: datetime) -> Any:
+    today = branch.today(moment)
+    return today, branch.rulebook.policies.at(today)
+
+
+def still_holds(conn: Connection, holder: Holder, moment: datetime, branch: Branch) -> Holder | None:
+    """The holder as the register has him now, in this transaction; None when token or person have gone."""
+    today, policy = _rules(branch, moment)
+    return holding.still_holds(conn, holder, moment, today=today, policy=policy)
+
+
+def still_valid(conn: Connection, request: Request[Any, Any, Any], *, clock: Clock = now) -> Actor:
+    """Who asks, in a transaction that is to change something; CallerError when he may no more.
+
+    `not_authenticated` (401): his token has died; `post_not_permitted` (403): the post that allowed it has ended.
+    One statement, and the token looked up again only when the register has changed since. Call it once the rows that
+    are to change are locked, or first of all where nothing is.
+    """
+    holder: Holder = request.scope["auth"]
+    if holding.version_of(conn) == holder.actor.register_version:
+        return holder.actor
+    branch: Branch = request.app.state["serving"].branch
+    found = still_holds(conn, holder, clock(), branch)
+    if found is None:
+        raise not_authenticated()
+    command: Any = request.scope["state"].get("command")
+    if command is not None:  # what the guard allowed a moment ago, his posts may not allow any more
+        branch.rulebook.permissions.require(found.actor, command)
+    return found.actor
 
 
 def actor_of(request: Request[Any, Any, Any] | ASGIConnection[Any, Any, Any, Any]) -> Actor:
@@ -100,24 +199,22 @@ def actor_of(request: Request[Any, Any, Any] | ASGIConnection[Any, Any, Any, Any
     return actor
 
 
-def may_change(actor: Actor) -> Actor:
-    """The actor, unless he may only read: an auditor changes nothing (rule 1.1.4)."""
-    if AUDITOR in actor.posts or not actor.posts:
-        raise _forbidden(actor, [])
-    return actor
+def holder_of(request: Request[Any, Any, Any]) -> Holder:
+    """With what he came in."""
+    holder: Holder = request.scope["auth"]
+    return holder
 
 
-def require(actor: Actor, *posts: str) -> Actor:
-    """The actor, if he holds one of `posts`; CallerError `post_not_permitted` (403) otherwise."""
-    if not actor.posts & set(posts):
-        raise _forbidden(actor, sorted(posts))
-    return actor
+def session_of(request: Request[Any, Any, Any]) -> int:
+    """The session he came in with; CallerError `session_needed` (403) for a key or an outside token.
 
-
-def _forbidden(actor: Actor, wanted: list[str]) -> CallerError:
-    reason = {
-        "code": "post_not_permitted", "rules": ["1.1.4"], "saw": {"posts": sorted(actor.posts)},
-        "needs": {"any_of_posts": wanted} if wanted else {"none_of_posts": [AUDITOR]},
-        "zh": "您的岗位无权执行此操作", "en": "none of your posts may do this", "opens_on": None,
-    }  # fmt: skip
-    return CallerError("post_not_permitted", reason["zh"], reason["en"], reasons=[reason])  # type: ignore[arg-type]  # both are texts
+    A key makes no keys and touches no second factor: whoever finds one must not be able to stay.
+    """
+    holder = holder_of(request)
+    if holder.session_id is None:
+        raise CallerError(
+            "session_needed",
+            "此操作须以密码登录后进行",
+            "log in with your password for this; no key will do",
+        )
+    return holder.session_id

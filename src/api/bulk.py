@@ -11,8 +11,10 @@ from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta
 
-from api.changing import IdempotencyKey, changing_actor, respond, through_the_writer
+from api.auth import actor_of
+from api.changing import IdempotencyKey, respond, through_the_writer
 from api.outcomes import bulk_answer
+from api.permitted import reach
 from api.problems import problem_responses
 from api.serving import Serving, serving_of
 from api.wire import MAX_CASES, BulkAnswer, CaseRef, Code, Data
@@ -23,6 +25,7 @@ from casework.cases.queries import walk_cases
 from casework.database import reading
 from casework.errors import CallerError
 from casework.staff.actor import Actor
+from casework.staff.permissions import Reach
 
 
 class BulkBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,7 +70,8 @@ _ANSWER = ResponseSpec(
     ],
 )  # fmt: skip
 _PROBLEMS = problem_responses(
-    "malformed_json", "malformed_header", "post_not_permitted", "idempotency_running", "body_too_large",
+    "malformed_json", "malformed_header", "post_not_permitted", "key_not_permitted",
+    "idempotency_running", "body_too_large",
     "unsupported_media_type", "unknown_event", "invalid_request", "cases_or_filter", "repeated_case", "too_many_cases",
     "filter_malformed", "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded", "database_full",
 )  # fmt: skip
@@ -80,11 +84,11 @@ async def fire_many(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:  # fmt: skip
     """Each case has its own result, as if it had been asked for alone; everything is one transaction."""
-    actor, serving = changing_actor(request), serving_of(request)
+    actor, serving = actor_of(request), serving_of(request)
     _check(data, serving)
     if data.dry_run:
-        return respond(await asyncio.to_thread(_forecast, serving, actor, data))
-    commands = await asyncio.to_thread(_commands, serving, actor, data)
+        return respond(await asyncio.to_thread(_forecast, serving, actor, data, reach(request)))
+    commands = await asyncio.to_thread(_commands, serving, actor, data, reach(request))
     return await through_the_writer(
         request, commands, lambda outcomes: bulk_answer(commands, outcomes, atomic=data.atomic, dry_run=False),
         idempotency_key, None, atomic=data.atomic, alone=True,
@@ -100,18 +104,19 @@ def _check(data: BulkBody, serving: Serving) -> None:
         raise CallerError("repeated_case", "同一案件不得重复出现", "a case may appear once")
 
 
-def _commands(serving: Serving, actor: Actor, data: BulkBody) -> Sequence[Fire]:
-    named = data.cases if data.cases is not None else _found(serving, data.filter or CaseFilter())
+def _commands(serving: Serving, actor: Actor, data: BulkBody, within: Reach) -> Sequence[Fire]:
+    named = data.cases if data.cases is not None else found_by(serving, data.filter or CaseFilter(), within)
     return [
         Fire(actor=actor, case_id=case.id, event=data.event, data=data.data, version=case.version) for case in named
     ]
 
 
-def _found(serving: Serving, wanted: CaseFilter) -> list[CaseRef]:
-    """The cases of a filter, pinned to the version they were found at: one that changes meanwhile is told as stale."""
+def found_by(serving: Serving, wanted: CaseFilter, within: Reach) -> list[CaseRef]:
+    """The cases of a filter within reach, pinned to their version: one that changes meanwhile is told as stale."""
     with reading(serving.engine) as conn:
         dates = BusinessDates(conn, serving.branch)
-        found = [line for chunk in walk_cases(conn, dates, wanted, at_most=MAX_CASES + 1) for line in chunk]
+        walk = walk_cases(conn, dates, wanted, within=within, at_most=MAX_CASES + 1)
+        found = [line for chunk in walk for line in chunk]
     if len(found) > MAX_CASES:
         raise CallerError(
             "too_many_cases", f"筛选结果超过{MAX_CASES}个案件,请缩小范围",
@@ -120,8 +125,8 @@ def _found(serving: Serving, wanted: CaseFilter) -> list[CaseRef]:
     return [CaseRef(line.id, line.version) for line in found]
 
 
-def _forecast(serving: Serving, actor: Actor, data: BulkBody) -> Any:
-    commands = _commands(serving, actor, data)
+def _forecast(serving: Serving, actor: Actor, data: BulkBody, within: Reach) -> Any:
+    commands = _commands(serving, actor, data, within)
     with reading(serving.engine) as conn:
         outcomes = advance(conn, commands, serving.branch, lock=False, dry_run=True)
     return bulk_answer(commands, outcomes, atomic=data.atomic, dry_run=True)

@@ -7,14 +7,13 @@ from typing import Annotated, Any
 from litestar import Request, Response
 from litestar.params import HeaderParameter, PathParameter
 
-from api.auth import actor_of, may_change
+from api.auth import actor_of
 from api.idempotency import Answer, key_of
 from api.problems import request_id_of
 from api.serving import serving_of
 from api.writer import Job
 from casework.cases.commands import Command, Outcome
 from casework.errors import CallerError
-from casework.staff.actor import Actor
 
 MAX_CASE_ID = 2**53 - 1
 _ETAG = re.compile(r'"([1-9][0-9]{0,15})"')
@@ -58,11 +57,6 @@ def seen_version(if_match: str | None, *, required: bool) -> int | None:
     return 0 if text.startswith("W/") else int(found[1])
 
 
-def changing_actor(request: Request[Any, Any, Any]) -> Actor:
-    """Who asks, if he may change anything at all."""
-    return may_change(actor_of(request))
-
-
 def known_case_id(case_id: int) -> int:
     """The id, if a case could have it: the databases take no more than 64 bits."""
     if not 1 <= case_id <= MAX_CASE_ID:
@@ -84,7 +78,10 @@ async def through_the_writer(
             await request.body(),
         )
         key = key_of(idempotency_key, actor_of(request).id, *parts)
-    job = Job(commands, answer, key, atomic=atomic, alone=alone, request_id=request_id_of(request))
+    job = Job(
+        commands, answer, key, atomic=atomic, alone=alone, request_id=request_id_of(request),
+        holder=request.scope["auth"],
+    )  # fmt: skip
     return respond(await serving_of(request).writer.write(job))
 
 

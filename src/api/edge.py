@@ -62,12 +62,12 @@ class Edge:
 
     async def _serve(self, scope: Any, receive: Receive, answer: "_Answer", authorization: bytes | None) -> None:
         scope["user"] = scope["auth"] = None
-        if not is_public(scope["path"]):
-            actor = await self._serving.tokens.actor(authorization)
-            if actor is None:
+        if not is_public(scope["method"], scope["path"]):
+            holder = await self._serving.tokens.holder(authorization)
+            if holder is None:
                 await answer.problem("not_authenticated", (b"www-authenticate", b"Bearer"))
                 return
-            scope["user"] = actor
+            scope["user"], scope["auth"] = holder.actor, holder
         if is_nothing(scope["path"]):
             await answer.problem("not_found")
             return
@@ -99,9 +99,10 @@ class _Answer:
         if message["type"] == "http.response.start":
             self._started = True
             self.status = message["status"]
+            given = message["headers"]
             message["headers"] = [
-                *message["headers"], (b"x-request-id", self.request_id), (b"x-content-type-options", b"nosniff"),
-                (b"cache-control", b"no-store"),
+                *given, (b"x-request-id", self.request_id), (b"x-content-type-options", b"nosniff"),
+                *([] if any(name == b"cache-control" for name, _ in given) else [(b"cache-control", b"no-store")]),
             ]  # fmt: skip
         await self._send(message)
 

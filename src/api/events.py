@@ -6,11 +6,11 @@ from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body
 
+from api.auth import actor_of
 from api.changing import (
     CaseId,
     IdempotencyKey,
     IfMatch,
-    changing_actor,
     known_case_id,
     seen_version,
     through_the_writer,
@@ -33,12 +33,14 @@ _DONE = ResponseSpec(
     DoneBody, generate_examples=False, description="Done; the ETag is the new version.", examples=[DONE_EXAMPLE]
 )
 _PROBLEMS = problem_responses(
-    "malformed_json", "malformed_header", "post_not_permitted", "unknown_case", "idempotency_running",
+    "malformed_json", "malformed_header", "post_not_permitted", "out_of_reach", "key_not_permitted",
+    "unknown_case", "idempotency_running",
     "stale_version", "body_too_large", "unsupported_media_type", "unknown_fact", "faulty_data", "invalid_request",
     "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded", "database_full",
 )  # fmt: skip
 _EVENT_PROBLEMS = problem_responses(
-    "malformed_json", "malformed_header", "post_not_permitted", "unknown_case", "refused", "idempotency_running",
+    "malformed_json", "malformed_header", "post_not_permitted", "out_of_reach", "key_not_permitted",
+    "unknown_case", "refused", "idempotency_running",
     "stale_version", "body_too_large", "unsupported_media_type", "unknown_event", "faulty_data", "invalid_request",
     "idempotency_mismatch", "version_required", "database_busy", "outcome_unknown", "overloaded", "database_full",
 )  # fmt: skip
@@ -51,7 +53,7 @@ async def fire(
     if_match: IfMatch = None, idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:  # fmt: skip
     """Move the case, if the chart allows it; otherwise 409 with every reason (403 if none of your posts may)."""
-    actor, version = changing_actor(request), seen_version(if_match, required=True)
+    actor, version = actor_of(request), seen_version(if_match, required=True)
     command = Fire(actor=actor, case_id=known_case_id(case_id), event=data.event, data=data.data, version=version)
     return await _one(request, command, idempotency_key, if_match)
 
@@ -63,7 +65,7 @@ async def record(
     if_match: IfMatch = None, idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:  # fmt: skip
     """Record what happened, when, and with which evidence; guards read such facts."""
-    actor, version = changing_actor(request), seen_version(if_match, required=False)
+    actor, version = actor_of(request), seen_version(if_match, required=False)
     command = Record(
         actor=actor, case_id=known_case_id(case_id), kind=data.kind, on=data.on, evidence=data.evidence, data=data.data,
         version=version,
@@ -78,7 +80,7 @@ async def note(
     if_match: IfMatch = None, idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:  # fmt: skip
     """Write a note; the log commits to its text without holding it."""
-    actor, version = changing_actor(request), seen_version(if_match, required=False)
+    actor, version = actor_of(request), seen_version(if_match, required=False)
     command = Note(actor=actor, case_id=known_case_id(case_id), text=data.text, version=version)
     return await _one(request, command, idempotency_key, if_match)
 

@@ -3,13 +3,21 @@
 from time import monotonic
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
 
 from api.metrics import CONTENT_TYPE
 from api.problems import problem_responses
 from api.serving import Serving, serving_of
+from casework.audit.grown import present_log
+from casework.audit.seal import OLDEST_S, oldest_waiting_s
+from casework.clock import now
 from casework.database import reading
 from casework.errors import CallerError, TryAgain
+from casework.handover.orphans import Ahead, count_orphans, departures_ahead
+from casework.handover.sweep import warning_days
 from casework.settings import load_keys
 from casework.startup import check_ready
 
@@ -27,7 +35,11 @@ def live() -> dict[str, str]:
 @get("/health/ready", summary="Work can be taken", tags=["service"], sync_to_thread=True, security=[{}],
      responses=problem_responses("not_ready", always=_OPEN))  # fmt: skip
 def ready(request: Request[Any, Any, Any]) -> dict[str, str]:
-    """`ok` when the database answers, its schema is current, the log's guards stand and the writer lives; else 503."""
+    """`ok`, or 503 and why.
+
+    The database answers, its schema is current, the log's guards stand, the writer lives, and no entry has waited more
+    than 10 s to be sealed.
+    """
     state = request.app.state
     until, failure = getattr(state, "ready_until", (0.0, None))
     if until <= monotonic():
@@ -45,9 +57,38 @@ def _why_not(serving: Serving) -> str | None:
         keys = load_keys(serving.settings.keys_dir)
         with reading(serving.engine) as conn:
             check_ready(conn, serving.branch, keys)
+            # Where nothing is sealed, by this process or another, nothing can be late.
+            if (serving.settings.seal or present_log(conn)) and oldest_waiting_s(conn) > OLDEST_S:
+                return "sealing_late"
     except (CallerError, TryAgain) as error:
         return error.code
     return None
+
+
+class BranchHealth(msgspec.Struct):
+    """`orphans`: open cases of people who are not there, 0 when all is well; `ahead`: departures nobody has planned."""
+
+    orphans: int
+    ahead: list[Ahead]
+
+
+_WELL = ResponseSpec(
+    BranchHealth, generate_examples=False, description="Zero orphans is well.",
+    examples=[Example(id="ahead", summary="One departure is not planned",
+                      value={"orphans": 0, "ahead": [{"staff_no": "S0012", "leaves_on": "2026-03-31", "days_left": 9,
+                                                      "cases": 41, "status": None, "handover": None}]})],
+)  # fmt: skip
+
+
+@get("/health/branch", summary="Every case has somebody who is there", tags=["service"], sync_to_thread=True,
+     responses={200: _WELL, **problem_responses("post_not_permitted")})  # fmt: skip
+def branch_health(request: Request[Any, Any, Any]) -> BranchHealth:
+    """Cases without somebody who is there, and departures within the warning days that have no approved plan."""
+    serving = serving_of(request)
+    today = serving.branch.today(now())
+    with reading(serving.engine) as conn:
+        ahead = departures_ahead(conn, today, warning_days(serving.branch, today))
+        return BranchHealth(count_orphans(conn, today), ahead)
 
 
 @get("/metrics", summary="Prometheus metrics", tags=["service"], media_type="text/plain", sync_to_thread=True,
@@ -55,7 +96,7 @@ def _why_not(serving: Serving) -> str | None:
 def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The exposition of all workers together; needs a token like everything else."""
     serving = serving_of(request)
-    return Response(serving.metrics.text(serving.engine), media_type=CONTENT_TYPE)
+    return Response(serving.metrics.text(serving.engine, serving.branch), media_type=CONTENT_TYPE)
 
 
-route_handlers = [live, ready, metrics]
+route_handlers = [live, ready, branch_health, metrics]

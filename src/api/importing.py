@@ -2,7 +2,11 @@
 
 import shutil
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+
+from sqlalchemy.engine import Connection
 
 from api.logs import log, log_bug
 from casework.database import writing
@@ -10,6 +14,7 @@ from casework.errors import CallerError, TryAgain
 from casework.feed import run as runs
 from casework.feed.load import Request as ImportRequest
 from casework.feed.load import import_feed
+from casework.staff.actor import Actor
 from casework.startup import Started
 
 
@@ -21,9 +26,13 @@ class Imports:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def begin(self, request: ImportRequest, folder: Path, request_id: str, *, temporary: bool = False) -> int:
+    def begin(
+        self, request: ImportRequest, folder: Path, request_id: str, *, vouch: Callable[[Connection], Actor],
+        temporary: bool = False,
+    ) -> int:  # fmt: skip
         """Enter a run, begin to import `folder` and return the run's number; CallerError `import_running`.
 
+        `vouch` says in the run's transaction who asks, or that his token has died (`api.auth.still_valid`).
         A `temporary` folder is removed in any case, at the end or when the import does not begin.
         """
         try:
@@ -35,6 +44,7 @@ class Imports:
                         "another feed is being imported; try again later",
                     )
                 with writing(self._started.engine) as conn:
+                    request = replace(request, actor=vouch(conn))
                     run_id = runs.begin(conn, request.actor, correction=request.correction)
                 arguments = (request, folder, run_id, request_id, temporary)
                 self._thread = threading.Thread(target=self._import, args=arguments, name="casework-import")

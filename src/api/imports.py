@@ -14,15 +14,13 @@ from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestB
 from litestar.openapi.spec.enums import OpenAPIType
 from msgspec import Meta
 
-from api.auth import require
-from api.changing import changing_actor
+from api.auth import actor_of, still_valid
 from api.problems import problem_responses, request_id_of
 from api.request import decoded
 from api.serving import Serving, serving_of
 from api.wire import RunStarted
 from casework.errors import CallerError
 from casework.feed.load import Request as ImportRequest
-from casework.staff.actor import Actor
 
 MAX_FILES = 8
 MAX_NAME_BYTES = 200  # file systems take 255
@@ -43,7 +41,8 @@ _STARTED = ResponseSpec(
     examples=[Example(summary="entered", value={"run": 12, "status": "running", "location": "/feeds/12"})],
 )  # fmt: skip
 _PROBLEMS = problem_responses(
-    "malformed_request", "malformed_json", "post_not_permitted", "unknown_folder", "import_running", "body_too_large",
+    "malformed_request", "malformed_json", "post_not_permitted", "key_not_permitted", "unknown_folder",
+    "import_running", "body_too_large",
     "unsupported_media_type", "invalid_request", "file_name_unsafe", "database_busy", "database_full",
 )  # fmt: skip
 _FLAG = Schema(type=OpenAPIType.STRING, enum=["true", "false"])
@@ -89,7 +88,7 @@ class _TwoBodies(Operation):
       responses={202: _STARTED, **_PROBLEMS})  # fmt: skip
 async def import_feed(request: Request[Any, Any, Any]) -> Response[RunStarted]:
     """Import a folder of the inbox, or the files of a multipart body; the answer is the run to follow."""
-    actor, serving = _importer(request), serving_of(request)
+    actor, serving = actor_of(request), serving_of(request)
     uploaded = request.content_type[0] == "multipart/form-data"
     if uploaded:
         folder, confirm, correction = await _received(request)
@@ -98,17 +97,12 @@ async def import_feed(request: Request[Any, Any, Any]) -> Response[RunStarted]:
         folder, confirm, correction = _below_inbox(serving, wanted.folder), wanted.confirm_vanished, wanted.correction
     run_id = await asyncio.to_thread(
         serving.imports.begin, ImportRequest(actor, confirm, correction), folder, request_id_of(request),
-        temporary=uploaded,
+        vouch=lambda conn: still_valid(conn, request), temporary=uploaded,
     )  # fmt: skip
     location = f"/feeds/{run_id}"
     return Response(
         RunStarted(run=run_id, status="running", location=location), status_code=202, headers={"Location": location}
     )
-
-
-def _importer(request: Request[Any, Any, Any]) -> Actor:
-    policy = serving_of(request).branch.rulebook.policies.all[-1]
-    return require(changing_actor(request), *policy.figure("feed.importing_posts"))
 
 
 async def _wanted(request: Request[Any, Any, Any]) -> FeedBody:

@@ -13,14 +13,18 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
-from casework.audit.tables import entries, unsealed
+from casework.audit.grown import last_published, present_log, size_of
+from casework.audit.seal import oldest_waiting_s
+from casework.cases.branch import Branch
 from casework.cases.commands import Command, Done, Fire, Measure, Mistaken, Note, Open, Outcome, Record, Refused
 from casework.clock import now
 from casework.database import reading
 from casework.errors import TryAgain
 from casework.feed.tables import feed_runs
+from casework.handover.orphans import count_orphans, departures_ahead
+from casework.handover.sweep import warning_days
 from casework.statechart.chart import Chart
 
 CONTENT_TYPE = "text/plain; version=0.0.4"  # Litestar adds the charset to text
@@ -28,9 +32,6 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
-_FIRST_WAITING = sa.select(entries.c.recorded_at).where(
-    entries.c.id == sa.select(sa.func.min(unsealed.c.entry)).scalar_subquery()
-)
 _RUNS = sa.select(feed_runs.c.status, sa.func.count()).group_by(feed_runs.c.status)
 
 
@@ -71,14 +72,14 @@ class Metrics:
             instrument = self._of_event[key] = self.events.labels(event, outcome)
         instrument.inc()
 
-    def text(self, engine: Engine) -> bytes:
+    def text(self, engine: Engine, branch: Branch) -> bytes:
         """The exposition, with what only the database knows."""
         registry = self.registry
         if os.environ.get(MULTIPROCESS):
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library's
         stored = CollectorRegistry()
-        stored.register(_Stored(engine))
+        stored.register(_Stored(engine, branch))
         return bytes(generate_latest(registry)) + bytes(generate_latest(stored))
 
 
@@ -107,23 +108,36 @@ def counted(chart: Chart, command: Command, outcome: Outcome) -> tuple[str, str]
             return event, "not_done"
 
 
+def _sealed_and_signed(conn: Connection) -> tuple[int, int]:
+    """Leaves of the present log, and of those the signed ones: they stay apart while the signer refuses."""
+    log = present_log(conn)
+    if log is None:
+        return 0, 0
+    published = last_published(conn, log)
+    return size_of(conn, log), published.size if published else 0
+
+
 class _Stored(Collector):
     """Read from the database at each scrape."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, branch: Branch) -> None:
         self._engine = engine
+        self._branch = branch
 
     def describe(self) -> Iterable[Metric]:
         """Nothing ahead of the scrape: registering must not touch the database."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Age of the oldest unsealed entry in seconds (0: none), runs by status, and whether the database answered."""
+        """The log, runs by status, the branch's health, and whether the database answered."""
         up = GaugeMetricFamily("casework_database_up", "Whether the database answered this scrape.")
         try:
             with reading(self._engine) as conn:
-                first = conn.execute(_FIRST_WAITING).scalar_one_or_none()
+                age_s, sealed, signed = oldest_waiting_s(conn), *_sealed_and_signed(conn)
                 counted = conn.execute(_RUNS).all()
+                today = self._branch.today(now())
+                lost = count_orphans(conn, today)
+                ahead = departures_ahead(conn, today, warning_days(self._branch, today))
         except TryAgain:
             up.add_metric([], 0)
             yield up
@@ -131,9 +145,17 @@ class _Stored(Collector):
         up.add_metric([], 1)
         yield up
         age = GaugeMetricFamily("casework_unsealed_entries_age_seconds", "Age of the oldest entry not yet sealed.")
-        age.add_metric([], max(0.0, (now() - first).total_seconds()) if first else 0.0)
+        age.add_metric([], age_s)
         yield age
+        yield GaugeMetricFamily("casework_log_leaves", "Entries sealed into the present log.", value=sealed)
+        yield GaugeMetricFamily("casework_log_signed_leaves", "Leaves that the newest checkpoint signs.", value=signed)
         runs = GaugeMetricFamily("casework_feed_runs", "Feed runs by status.", labels=["status"])
         for status, number in counted:
             runs.add_metric([status], number)
         yield runs
+        orphans = GaugeMetricFamily("casework_orphans", "Open cases whose owner or handler is not there; must be 0.")
+        orphans.add_metric([], lost)
+        yield orphans
+        leaving = GaugeMetricFamily("casework_departures_unplanned", "People leaving soon without an approved plan.")
+        leaving.add_metric([], len(ahead))
+        yield leaving

@@ -7,7 +7,8 @@ from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body
 
-from api.changing import IdempotencyKey, changing_actor, through_the_writer
+from api.auth import actor_of
+from api.changing import IdempotencyKey, through_the_writer
 from api.outcomes import answer_of
 from api.problems import problem_responses, request_id_of
 from api.serving import Serving, serving_of
@@ -22,7 +23,8 @@ _OPENED = ResponseSpec(
     DoneBody, generate_examples=False, description="Opened; Location names the case.", examples=[DONE_EXAMPLE]
 )
 _PROBLEMS = problem_responses(
-    "malformed_json", "malformed_header", "post_not_permitted", "unknown_loan", "refused", "idempotency_running",
+    "malformed_json", "malformed_header", "post_not_permitted", "out_of_reach", "key_not_permitted",
+    "unknown_loan", "refused", "idempotency_running",
     "body_too_large", "unsupported_media_type", "unknown_ground", "faulty_data", "invalid_request",
     "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded", "database_full",
 )  # fmt: skip
@@ -34,7 +36,7 @@ async def open_case(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:  # fmt: skip
     """Open a case of a loan on the books, with the figures the last feed left; DPD 0 is allowed."""
-    actor, serving, request_id = changing_actor(request), serving_of(request), request_id_of(request)
+    actor, serving, request_id = actor_of(request), serving_of(request), request_id_of(request)
     command = await asyncio.to_thread(_command, serving, actor, data)
     return await through_the_writer(
         request, [command], lambda outcomes: answer_of(outcomes[0], request_id, created=True), idempotency_key, None
@@ -43,7 +45,7 @@ async def open_case(
 
 def _command(serving: Serving, actor: Actor, data: OpeningBody) -> Open:
     with reading(serving.engine) as conn:
-        found = last_known(conn, serving.branch, data.loan_id, data.ground)
+        found = last_known(conn, serving.branch, data.loan_id)
     if found is None:
         raise CallerError("unknown_loan", "没有这笔贷款", "there is no such loan on the books")
     loan, measure = found

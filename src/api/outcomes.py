@@ -13,7 +13,7 @@ from casework.cases.commands import Command, Done, Mistaken, Open, Outcome, Refu
 from casework.statechart.decide import Reason
 from casework.statechart.fields import DataFault
 
-_encode = msgspec.json.Encoder(enc_hook=str).encode
+encode = msgspec.json.Encoder(enc_hook=str).encode
 
 _MISTAKES = {
     "unknown_case": ("没有这个案件", "there is no such case"),
@@ -38,7 +38,7 @@ def answer_of(outcome: Outcome, request_id: str, *, created: bool = False) -> An
             headers = {"ETag": etag(outcome.version)}
             if created:
                 headers["Location"] = f"/cases/{outcome.case_id}"
-            return Answer(201 if created else 200, _encode(done_body(outcome)), headers)
+            return Answer(201 if created else 200, encode(done_body(outcome)), headers)
         case Refused():
             return _refused(outcome, request_id)
         case Mistaken():
@@ -68,13 +68,18 @@ def fault_body(fault: DataFault) -> FaultBody:
 
 
 def _refused(outcome: Refused, request_id: str) -> Answer:
-    code = "post_not_permitted" if outcome.forbidden else "refused"
+    code = _code_of(outcome)
     facts: dict[str, Any] = {
         "case_id": outcome.case_id, "version": outcome.version, "state": outcome.state, "entry_id": outcome.entry_id,
         "reasons": [reason_body(reason) for reason in outcome.reasons],
     }  # fmt: skip
     texts = ";".join(reason.zh for reason in outcome.reasons), "; ".join(reason.en for reason in outcome.reasons)
     return _problem(code, request_id, texts, facts, outcome.version)
+
+
+def _code_of(refused: Refused) -> str:
+    """`post_not_permitted` or `out_of_reach` (403) where the actor alone is the reason, else `refused` (409)."""
+    return refused.reasons[0].code if refused.forbidden else "refused"
 
 
 def _mistaken(outcome: Mistaken, request_id: str) -> Answer:
@@ -99,24 +104,33 @@ def _problem(code: str, request_id: str, texts: tuple[str, str], facts: dict[str
 
 def bulk_answer(commands: Sequence[Command], outcomes: Sequence[Outcome], *, atomic: bool, dry_run: bool) -> Answer:
     """A result per case, totals by outcome and by reason."""
-    results = [_result(command, outcome) for command, outcome in zip(commands, outcomes, strict=True)]
-    if dry_run:  # nothing was written: the ids of the entries that would have been name nothing
-        results = [msgspec.structs.replace(result, entry_id=None) for result in results]
+    ids = [0 if isinstance(command, Open) else command.case_id for command in commands]
+    results = results_of(ids, outcomes, dry_run=dry_run)
+    by_outcome, by_reason = totals_of(results)
+    answer = BulkAnswer(
+        dry_run=dry_run, atomic=atomic, cases=len(results), results=results, by_outcome=by_outcome,
+        by_reason=by_reason,
+    )  # fmt: skip
+    return Answer(200, encode(answer), {})
+
+
+def results_of(ids: Sequence[int], outcomes: Sequence[Outcome], *, dry_run: bool) -> list[ResultBody]:
+    """A result per case; after a dry run without entries, since nothing was written that their ids could name."""
+    results = [_result(case_id, outcome) for case_id, outcome in zip(ids, outcomes, strict=True)]
+    return [msgspec.structs.replace(result, entry_id=None) for result in results] if dry_run else results
+
+
+def totals_of(results: Sequence[ResultBody]) -> tuple[dict[str, int], dict[str, int]]:
+    """How many cases of each outcome, and of each reason."""
     reasons = Counter(reason.code for result in results for reason in result.reasons)
     reasons.update(result.outcome for result in results if result.outcome not in _PLAIN and not result.reasons)
-    answer = BulkAnswer(
-        dry_run=dry_run, atomic=atomic, cases=len(results), results=results,
-        by_outcome=dict(sorted(Counter(result.outcome for result in results).items())),
-        by_reason=dict(sorted(reasons.items())),
-    )  # fmt: skip
-    return Answer(200, _encode(answer), {})
+    return dict(sorted(Counter(result.outcome for result in results).items())), dict(sorted(reasons.items()))
 
 
 _PLAIN = ("done", "not_done")
 
 
-def _result(command: Command, outcome: Outcome) -> ResultBody:
-    case_id = 0 if isinstance(command, Open) else command.case_id
+def _result(case_id: int, outcome: Outcome) -> ResultBody:
     match outcome:
         case Done():
             return ResultBody(
@@ -124,7 +138,7 @@ def _result(command: Command, outcome: Outcome) -> ResultBody:
                 state=outcome.state, entry_id=outcome.entry_id,
             )  # fmt: skip
         case Refused():
-            code = "post_not_permitted" if outcome.forbidden else "refused"
+            code = _code_of(outcome)
             return ResultBody(
                 case_id=case_id, outcome=code, status=status_of(code), version=outcome.version, state=outcome.state,
                 entry_id=outcome.entry_id, reasons=tuple(map(reason_body, outcome.reasons)),

@@ -21,20 +21,29 @@ MEDIA_TYPE = "application/problem+json"
 
 STATUS: Mapping[str, int] = {
     "malformed_json": 400, "malformed_request": 400, "malformed_header": 400,
-    "not_authenticated": 401,
-    "post_not_permitted": 403,
+    "not_authenticated": 401, "log_in_refused": 401, "second_factor_needed": 401,
+    "post_not_permitted": 403, "out_of_reach": 403, "key_not_permitted": 403, "reveal_not_permitted": 403,
+    "purpose_not_permitted": 403, "session_needed": 403, "own_reset": 403,
     "not_found": 404, "unknown_case": 404, "unknown_loan": 404,
     "method_not_allowed": 405,
     "refused": 409, "idempotency_running": 409, "not_done": 409, "import_running": 409,
+    "plan_changed": 409, "handover_planned": 409, "handover_approved": 409, "handover_applied": 409,
+    "handover_replaced": 409, "handover_withdrawn": 409, "handover_not_yet": 409, "handover_unplaced": 409,
+    "handover_of_oneself": 403,
+    "staff_exists": 409, "wrong_status": 409, "owns_open_cases": 409, "cases_not_moved": 409, "leave_overlaps": 409,
+    "post_held_already": 409, "certificate_exists": 409, "deputy_by_himself": 403,
+    "unknown_post": 422, "unknown_team": 422, "unknown_region": 422,
     "stale_version": 412,
     "body_too_large": 413,
     "unsupported_media_type": 415,
     "invalid_request": 422, "faulty_data": 422, "unknown_event": 422, "unknown_fact": 422, "unknown_ground": 422,
+    "unknown_field": 422, "unknown_reason": 422, "request_open_already": 409, "request_out_of_reach": 403,
     "idempotency_mismatch": 422,
     "version_required": 428,
+    "locked_out": 429,
     "internal_error": 500,
     "overloaded": 503, "shutting_down": 503, "database_busy": 503, "database_gone": 503, "outcome_unknown": 503,
-    "not_ready": 503, "case_busy": 503,
+    "not_ready": 503, "case_busy": 503, "issuer_unreachable": 503,
     "database_full": 507,
 }  # fmt: skip
 """Status by code. A code that is not here is 404 when it begins with `unknown_`, else 422."""
@@ -48,6 +57,12 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "malformed_request": ("请求格式不正确", "the request is malformed"),
     "not_authenticated": ("缺少有效的访问令牌", "a valid bearer token is required"),
     "post_not_permitted": ("您的岗位无权执行此操作", "none of your posts may do this"),
+    "out_of_reach": (
+        "该案件不在您的管辖范围内", "this case is not yours, nor of the team, region or product you work for",
+    ),
+    "key_not_permitted": ("此令牌或会话未获授权执行此操作", "this key or session is not for that command"),
+    "reveal_not_permitted": ("您的岗位不得查看该个人信息明文", "none of your posts may be shown this in clear"),
+    "purpose_not_permitted": ("您的岗位不得以此为用途", "none of your posts looks at personal data for this purpose"),
     "not_found": ("没有这样的资源", "there is no such resource"),
     "method_not_allowed": ("该资源不支持此方法", "this resource does not take this method"),
     "body_too_large": ("请求正文过大", "the body is too large"),
@@ -56,6 +71,9 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "internal_error": ("系统内部错误,请提供请求编号", "an error of the service; quote the request id"),
     "overloaded": ("系统繁忙,请稍后重试", "too much work is waiting; try again"),
     "shutting_down": ("服务正在停止,请稍后重试", "the service is stopping; try again"),
+    "issuer_unreachable": (
+        "外部身份服务暂时无法访问,请稍后重试", "the outside issuer of tokens cannot be reached; try again",
+    ),
     "database_busy": ("数据库繁忙,请稍后重试;未作任何更改", "the database is busy; nothing was changed; try again"),
     "database_full": ("数据库空间已满;未作任何更改", "the database is full; nothing was changed"),
     "database_gone": ("数据库无法访问;未作任何更改", "the database is not reachable; nothing was changed; try again"),
@@ -122,7 +140,12 @@ def problem_response(
 
 def on_caller_error(request: Request[Any, Any, Any], error: CallerError) -> Response[bytes]:
     """A caller's mistake with its facts."""
-    return problem_response(request, error.code, zh=error.zh, en=error.en, facts=error.facts)
+    headers = {}
+    if status_of(error.code) == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if "retry_after_s" in error.facts:
+        headers["Retry-After"] = str(error.facts["retry_after_s"])
+    return problem_response(request, error.code, zh=error.zh, en=error.en, facts=error.facts, headers=headers)
 
 
 def on_try_again(request: Request[Any, Any, Any], error: TryAgain) -> Response[bytes]:

@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Request
 from sqlalchemy.engine import Engine
 
+from api.admission import Admission
 from api.auth import Tokens
 from api.importing import Imports
 from api.metrics import Metrics
@@ -24,6 +25,7 @@ class Serving:
     tokens: Tokens
     metrics: Metrics
     imports: Imports
+    admission: Admission
 
     @property
     def settings(self) -> Settings:

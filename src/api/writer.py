@@ -12,12 +12,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from api import idempotency
+from api.auth import still_holds
 from api.idempotency import Answer, Key
 from api.logs import Failed, log_bug
 from api.metrics import Metrics, counted
@@ -27,6 +29,8 @@ from casework.cases.commands import Command, Mistaken, Outcome
 from casework.clock import Clock, now
 from casework.database import writing
 from casework.errors import CallerError, TryAgain
+from casework.identity.holding import Holder
+from casework.identity.sessions import not_authenticated
 from casework.startup import Started
 
 MAX_BATCH = 256
@@ -50,9 +54,24 @@ class Job:
     dry_run: bool = False
     alone: bool = False  # a transaction of its own, in the slow lane
     request_id: str = "-"
+    holder: Holder | None = None  # of the token it came with; asked again when the register has changed since
     loop: asyncio.AbstractEventLoop | None = None
     future: "asyncio.Future[Answer] | None" = None
     result: Answer | BaseException | None = field(default=None)
+
+
+class _Dead(Exception):
+    """Tokens of these jobs have died since they were asked: nothing of them is written."""
+
+    def __init__(self, jobs: list[Job]) -> None:
+        super().__init__()
+        self._jobs = jobs
+
+    def refuse(self, batch: list[Job]) -> list[Job]:
+        """Answer them with 401; those of the batch that live."""
+        for job in self._jobs:
+            job.result = not_authenticated()
+        return [job for job in batch if job not in self._jobs]
 
 
 class Writer:
@@ -154,6 +173,11 @@ class Writer:
         try:
             self._transaction(batch, self._first_lock)
             return
+        except _Dead as dead:
+            living = dead.refuse(batch)
+            if living:
+                self._write_together(living)
+            return
         except TryAgain as failure:
             if failure.code != "database_busy":
                 for job in batch:
@@ -170,6 +194,9 @@ class Writer:
         for attempt in range(_TRIES):
             try:
                 self._transaction([job], "wait")
+                return
+            except _Dead as dead:
+                dead.refuse([job])
                 return
             except TryAgain as failure:
                 job.result = failure
@@ -250,9 +277,28 @@ class Writer:
             lock=lock,
             atomic=first.atomic,
             dry_run=first.dry_run,
+            vouch=partial(self._vouch, jobs),
         )
         places = iter(outcomes)
         return [[next(places) for _ in job.commands] for job in jobs]
+
+    def _vouch(self, jobs: list[Job], conn: Connection, version: int) -> None:
+        """Look tokens up again that were found under another version of the register; `_Dead` names those that died.
+
+        No statement while nobody's posts or tokens have changed.
+        """
+        dead = []
+        for job in jobs:
+            if job.holder is None or job.holder.actor.register_version == version:
+                continue
+            holder = still_holds(conn, job.holder, self._clock(), self._started.branch)
+            if holder is None:
+                dead.append(job)
+                continue
+            for command in job.commands:
+                command.actor = holder.actor
+        if dead:
+            raise _Dead(dead)
 
     # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

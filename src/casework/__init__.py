@@ -5,13 +5,17 @@ The way of one command, from the API (`api`) or the shell (`casework.cli`):
 
 Which slice owns what, from the top; imports go downwards only:
     demo        an invented branch and its story
+    enrolment   people taken on, one by one or from a file; their posts granted at the shell or asked for
     feed        the core-banking feed: folder → rows → reconcile → commands to the door
+    four_eyes   asking, reviewing, approving: events of cases, posts; what is approved happens at once
     cases       the case: its fold, guards, effects, the door, lists, options, replay
-    staff       people, their posts and tokens
+    request     one request under four eyes, pure: its fold, guards, topics
+    staff       people, each the fold of his entries: posts, teams, leave; who may do what; tokens
     audit       entries, chains, the one writer of the log, verification
     statechart  charts and policies as data: read, checked whole, decided, drawn; nothing of cases
     leaves      clock, money, errors, settings, database, rows, append_only, migrate, personal
 
-Across them: `startup` (settings → a branch ready to work), `backup` and `restore`.
+Across them: `startup` (settings → a branch ready to work), `verifying` (the log and every slice's rows), `backup` and
+`restore`.
 The charts are in `statecharts/`, the schema's history in `migrations/`, decisions in `docs/decisions/`.
 """

@@ -346,6 +346,14 @@ def is_conflict(exc: BaseException) -> bool:
     return isinstance(cause, psycopg.errors.UniqueViolation)
 
 
+def is_reference_broken(exc: BaseException) -> bool:
+    """Whether rows that others point at would have gone, or rows would point at nothing."""
+    cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
+    if isinstance(cause, sqlite3.IntegrityError):
+        return cause.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+    return isinstance(cause, psycopg.errors.ForeignKeyViolation)
+
+
 def _code(cause: BaseException | None) -> str | None:
     if isinstance(cause, sqlite3.Error):
         # The low byte is the primary code; extended codes (BUSY_SNAPSHOT, IOERR_WRITE) share it.

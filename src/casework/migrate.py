@@ -4,6 +4,8 @@ On PostgreSQL it runs with the owner's URL; the app role then gets what the serv
 tables SELECT and INSERT only.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -51,10 +53,11 @@ def downgrade(settings: Settings, revision: str) -> None:
 def _walk(settings: Settings, revision: str, *, up: bool) -> None:
     engine = open_engine(settings.database_owner_url or settings.database_url, create=up)
     try:
-        with engine.connect() as conn, conn.begin():
+        with engine.connect() as conn, _references_unasked(conn), conn.begin():
             if conn.dialect.name == "postgresql":
                 conn.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('casework/migrate'))"))
             (command.upgrade if up else command.downgrade)(configuration(conn), revision)
+            _check_references(conn)
             app_role = _app_role(settings)
             if app_role is not None:
                 grant(conn, app_role)
@@ -65,6 +68,28 @@ def _walk(settings: Settings, revision: str, *, up: bool) -> None:
         raise failure from exc
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _references_unasked(conn: Connection) -> Iterator[None]:
+    """SQLite alters a table by making it anew; dropping the old one would count as deleting what others point at.
+
+    It listens only outside a transaction; `_check_references` asks before the commit.
+    """
+    if conn.dialect.name != "sqlite":
+        yield
+        return
+    raw = conn.connection.cursor()
+    raw.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        raw.execute("PRAGMA foreign_keys=ON")
+
+
+def _check_references(conn: Connection) -> None:
+    if conn.dialect.name == "sqlite" and (broken := conn.exec_driver_sql("PRAGMA foreign_key_check").all()):
+        raise RuntimeError(f"the migration left references that lead nowhere: {broken[:5]}")
 
 
 def _app_role(settings: Settings) -> str | None:

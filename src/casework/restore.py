@@ -27,13 +27,13 @@ from casework.backup import (
     sync,
     writable,
 )
-from casework.cases.replay import verify
 from casework.clock import now
 from casework.database import open_engine, parse_url, reading
 from casework.errors import CallerError
 from casework.personal import Vault
 from casework.settings import Keys, Settings, load_keys
 from casework.startup import fingerprints
+from casework.verifying import verify
 
 _MANIFEST_AT_MOST: Final = 64 * 1024  # bytes
 Progress = Callable[[int], None]

@@ -2,17 +2,21 @@
 
 import contextlib
 import hashlib
+import ipaddress
 import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from casework.database import parse_url
 from casework.errors import CallerError
 
 DEFAULT_URL = "sqlite:///casework.db"
 KEY_BYTES = 32
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _KEY_NAMES = ("mac", "personal", "blind")
 
 
@@ -30,6 +34,12 @@ class Settings:
     log_level: str = "INFO"
     host: str = "127.0.0.1"
     port: int = 8000
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_claim: str = "preferred_username"
+    trusted_proxies: tuple[Network, ...] = ()
+    seal: bool = False  # what `casework serve` reads from the environment is on; a program that embeds the API says so
+    log_origin: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -61,6 +71,10 @@ class Settings:
             log_level=log_level,
             host=text("HOST") or "127.0.0.1",
             port=int(port),
+            **_outside(text("OIDC_ISSUER"), text("OIDC_AUDIENCE"), text("OIDC_CLAIM")),
+            trusted_proxies=_networks(text("TRUSTED_PROXIES") or ""),
+            seal=_flag("SEAL", text("SEAL") or "1"),
+            log_origin=text("LOG_ORIGIN"),
         )
 
 
@@ -71,6 +85,36 @@ def _malformed(name: str, wanted: str) -> CallerError:
         f"CASEWORK_{name} must be one of {wanted}",
         setting=f"CASEWORK_{name}",
     )  # fmt: skip
+
+
+def _outside(issuer: str | None, audience: str | None, claim: str | None) -> dict[str, str]:
+    """Whose tokens are taken beside our own; an issuer without an audience would let in tokens made for others."""
+    if issuer is None:
+        if audience or claim:
+            raise _malformed("OIDC_ISSUER", "an https:// address (it goes with CASEWORK_OIDC_AUDIENCE)")
+        return {}
+    if not is_safe_address(issuer):
+        raise _malformed("OIDC_ISSUER", "an https:// address (http:// on this machine only)")
+    if audience is None:
+        raise _malformed("OIDC_AUDIENCE", "the audience that tokens for this service name")
+    return {"oidc_issuer": issuer, "oidc_audience": audience, **({"oidc_claim": claim} if claim else {})}
+
+
+def is_safe_address(url: str) -> bool:
+    """Whether keys may be fetched from it: https, or http from this machine; no user, query or fragment."""
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        return known and bool(parts.hostname) and not (parts.username or parts.query or parts.fragment)
+    except ValueError:
+        return False
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise _malformed("TRUSTED_PROXIES", "addresses or networks, such as 10.0.0.7,10.1.0.0/24") from None
 
 
 def _flag(name: str, text: str | None) -> bool:

@@ -7,10 +7,13 @@ from sqlalchemy.engine import Connection, Engine
 
 from casework import migrate
 from casework.append_only import missing_guards
+from casework.audit import signer
+from casework.audit.logs import default_origin
 from casework.audit.tables import keys as key_rows
 from casework.cases.branch import Branch
 from casework.cases.publish import publish, unpublished
 from casework.cases.rulebook import load_rulebook
+from casework.clock import Clock, now
 from casework.database import open_engine, reading, writing
 from casework.errors import CallerError
 from casework.personal import Vault
@@ -47,18 +50,24 @@ def branch_of(settings: Settings, keys: Keys) -> Branch:
     return Branch(load_rulebook(settings.statecharts), Vault(keys.personal, keys.blind), keys.mac)
 
 
-def upgrade(settings: Settings, actor: Actor) -> list[str]:
+def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str]:
     """`casework db upgrade`: schema, keys, published rulebook; what was published now."""
     keys = ensure_keys(settings.keys_dir)
+    signer.make_keys_once(settings.keys_dir, origin_of(settings, keys))
     branch = branch_of(settings, keys)
     migrate.upgrade(settings)
     engine = open_engine(settings.database_url)
     try:
         with writing(engine) as conn:
             _register_keys(conn, keys)
-            return publish(conn, branch, actor)
+            return publish(conn, branch, actor, clock=clock)
     finally:
         engine.dispose()
+
+
+def origin_of(settings: Settings, keys: Keys) -> str:
+    """The name of the log that this branch begins: the setting's, or one that no other branch has."""
+    return settings.log_origin or default_origin(fingerprint("casework/log-origin\n", keys.mac))
 
 
 def check_ready(conn: Connection, branch: Branch, keys: Keys) -> None:
@@ -113,4 +122,7 @@ def check_keys(conn: Connection, keys: Keys) -> None:
         )
 
 
-__all__ = ["Started", "branch_of", "check_keys", "check_ready", "check_schema", "fingerprints", "start", "upgrade"]
+__all__ = [
+    "Started", "branch_of", "check_keys", "check_ready", "check_schema", "fingerprints", "origin_of", "start",
+    "upgrade",
+]  # fmt: skip

@@ -15,7 +15,6 @@ from litestar.testing import TestClient
 from api.app import create_app
 from casework.cases.advance import advance
 from casework.cases.commands import Command, Done, Open, Outcome
-from casework.cases.replay import verify
 from casework.cases.tables import institutions
 from casework.clock import now
 from casework.database import reading, writing
@@ -23,6 +22,7 @@ from casework.settings import Settings, load_keys, shipped
 from casework.staff import register, tokens
 from casework.staff.actor import system
 from casework.startup import Started, start, upgrade
+from casework.verifying import verify
 from tests.conftest import Database
 from tests.postgres_server import APP, OWNER, Server
 
@@ -83,7 +83,7 @@ def opening(loan_id: str, days_past_due: int = 5, **changes: Any) -> Open:
 
 
 def people(started: Started) -> dict[str, str]:
-    """Everybody of `POSTS_OF_EVERYBODY` with a token each."""
+    """Everybody of `POSTS_OF_EVERYBODY`, where the cases that `opening` opens belong, with a token each."""
     issued = {}
     with writing(started.engine) as conn:
         trail = started.branch.trail(now())
@@ -93,10 +93,12 @@ def people(started: Started) -> dict[str, str]:
                 conn,
                 trail,
                 actor,
-                started.branch.rulebook.chart,
+                started.branch.rulebook.permissions,
                 staff_no=staff_no,
                 name=f"员工{staff_no}",
                 posts=posts,
+                team="T1",
+                region="R1",
             )
             issued[staff_no] = tokens.issue(conn, trail, actor, staff_no=staff_no)
         trail.write(conn)
@@ -178,11 +180,11 @@ def database(
 
 
 @pytest.fixture
-def settings(database: Database, furnished: Callable[[str], Furnished]) -> Settings:
-    """Settings naming the test's database, with the keys it was written with."""
+def settings(database: Database, furnished: Callable[[str], Furnished], tmp_path: Path) -> Settings:
+    """Settings naming the test's database, with the keys it was written with; what the signer remembers is its own."""
     return Settings(
         database_url=database.url, database_owner_url=database.owner_url, statecharts=shipped("statecharts"),
-        keys_dir=furnished(database.name).keys_dir,
+        keys_dir=shutil.copytree(furnished(database.name).keys_dir, tmp_path / "keys"),
     )  # fmt: skip
 
 

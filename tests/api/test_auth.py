@@ -11,6 +11,7 @@ from casework.audit.trail import read_openings
 from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import CallerError
+from casework.identity import ending
 from casework.staff import register, tokens
 from casework.staff.actor import system
 from casework.staff.tables import staff
@@ -34,8 +35,8 @@ def add(
 ) -> None:
     with writing(started.engine) as conn:
         trail = started.branch.trail(now())
-        chart = started.branch.rulebook.chart
-        register.add(conn, trail, CLI, chart, staff_no=staff_no, name=name, posts=posts)
+        permissions = started.branch.rulebook.permissions
+        register.add(conn, trail, CLI, permissions, staff_no=staff_no, name=name, posts=posts)
         trail.write(conn)
 
 
@@ -80,7 +81,7 @@ def test_a_revoked_token_is_forgotten_within_the_time_it_is_held(
     assert asked(running, f"Bearer {token}") == 200
     with writing(running.started.engine) as conn:
         trail = running.started.branch.trail(now())
-        assert tokens.revoke(conn, trail, CLI, staff_no="T1") == 2
+        assert ending.revoke_tokens(conn, trail, CLI, staff_no="T1") == 2
         trail.write(conn)
     assert asked(running, f"Bearer {token}") == 401
 
@@ -131,21 +132,21 @@ def test_adding_somebody_is_an_entry_that_commits_to_his_name_without_holding_it
 def test_somebody_only_a_feed_has_named_cannot_act_until_he_is_added(branch: tuple[Started, dict[str, str]]) -> None:
     started, _ = branch
     with writing(started.engine) as conn:
-        conn.execute(staff.insert().values(staff_no="N1", name="N1", posts="", status="unverified", added_at=now()))
+        conn.execute(staff.insert().values(staff_no="N1", name="N1", status="unverified", added_at=now()))
     with pytest.raises(CallerError) as told:
         issue(started, "N1")
     assert told.value.code == "staff_unverified"
     add(started)
     assert issue(started, "N1").startswith("cw_")
     with reading(started.engine) as conn:
-        assert register.actor_for(conn, "N1", "cli").posts == {"business_rep"}
+        assert register.actor_for(conn, "N1", "cli", today=now().date()).posts == {"business_rep"}
 
 
 @pytest.mark.parametrize(
     ("staff_no", "name", "posts", "code"),
     [("R1", "x", ("business_rep",), "staff_exists"), ("a b", "x", ("business_rep",), "staff_no_malformed"),
      ("system", "x", ("business_rep",), "staff_no_malformed"), ("N1", "", ("business_rep",), "staff_malformed"),
-     ("N1", "a\nb", ("business_rep",), "staff_malformed"), ("N1", "x", (), "unknown_post"),
+     ("N1", "a\nb", ("business_rep",), "staff_malformed"), ("N1", "x", ("",), "unknown_post"),
      ("N1", "x", ("emperor",), "unknown_post"), ("N1", "x", ("system",), "unknown_post"),
      ("N1", "x", ("auditor", "approver"), "posts_conflict")],
 )  # fmt: skip

@@ -53,7 +53,8 @@ def test_an_event_that_the_chart_allows_moves_the_case_and_names_its_entry(runni
 def test_a_guard_that_is_not_met_refuses_with_every_reason(running: Running, case_id: int) -> None:
     sue = {"event": "sue", "data": {"claim_fen": 100}}
     body = problem(fire(running, case_id, sue, "A1"), 409, "refused")
-    assert {reason["code"] for reason in body["reasons"]} == {"disposal_form_filed", "limitation_checked", "approved"}
+    codes = {reason["code"] for reason in body["reasons"]}
+    assert codes == {"disposal_form_filed", "limitation_checked", "request_needed"}
     for reason in body["reasons"]:
         assert set(reason) == {"code", "rules", "saw", "needs", "zh", "en", "opens_on"}
         assert reason["rules"]

@@ -129,16 +129,14 @@ def test_an_upload_is_bounded_by_the_setting(
 
 def test_a_case_opened_by_hand_begins_with_what_the_last_feed_said(importing: Running) -> None:
     ended(importing, importing.post("/feeds", "B1", json={"folder": "day1"}).json()["run"])
-    not_overdue = importing.post("/cases", json={"loan_id": "L2", **MISUSE})
+    not_overdue = importing.post("/cases", "P1", json={"loan_id": "L2", **MISUSE})
     assert not_overdue.status_code == 201, not_overdue.text
-    overdue = importing.post("/cases", json={"loan_id": "L1", **MISUSE})
+    overdue = importing.post("/cases", "P1", json={"loan_id": "L1", **MISUSE})
     assert overdue.json()["reasons"][0]["code"] == "case_open_already"
     started = importing.started
     with reading(started.engine) as conn:
-        figures = {
-            number: found[1] for number in (1, 2) if (found := last_known(conn, started.branch, f"L{number}", "misuse"))
-        }
-        assert last_known(conn, started.branch, "L7", "misuse") is None
+        figures = {number: found[1] for number in (1, 2) if (found := last_known(conn, started.branch, f"L{number}"))}
+        assert last_known(conn, started.branch, "L7") is None
     assert (figures[1]["overdue_principal_fen"], figures[1]["bucket"]) == (100_000, "M1")
     assert (figures[2]["overdue_principal_fen"], figures[2]["oldest_due_date"]) == (0, None)
     assert figures[2]["outstanding_principal_fen"] == 5_000_000

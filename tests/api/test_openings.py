@@ -19,7 +19,7 @@ def _books(running: Running) -> None:
         for loan_id in ("L1", "L2"):
             conn.execute(
                 loans.insert().values(
-                    loan_id=loan_id, institution="wuhan", borrower_id="B1", product="consumer", owner_staff_no="T1",
+                    loan_id=loan_id, institution="wuhan", borrower_id="B1", product="consumer", owner_staff_no="R1",
                     team="T9", region="R9", outstanding_principal_fen=7_000_000, risk_class="normal",
                     npl_since=date(2025, 12, 1), row_hash=b"",
                 )

@@ -69,7 +69,7 @@ def test_an_administrator_may_add_and_the_entry_names_him(shell: Any, branch: Br
 
 def test_whom_a_feed_named_becomes_active_when_he_is_added(shell: Any, branch: Branch) -> None:
     with writing(branch[0].engine) as conn:
-        conn.execute(staff.insert().values(staff_no="N1", name="N1", posts="", status="unverified", added_at=now()))
+        conn.execute(staff.insert().values(staff_no="N1", name="N1", status="unverified", added_at=now()))
     assert shell("staff", "token", "N1").exit_code == 1
     assert shell("staff", "add", "N1", "甄不存", "--post", "approver").exit_code == 0
     assert shell("staff", "token", "N1").exit_code == 0

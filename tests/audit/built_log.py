@@ -21,16 +21,17 @@ from casework.audit.tables import entries
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.commands import Command, Fire, Measure, Note, Open, Outcome, Record
-from casework.cases.replay import verify
 from casework.cases.tables import institutions
 from casework.database import open_engine, writing
+from casework.four_eyes import requests
 from casework.settings import Settings, ensure_keys, load_keys
+from casework.staff import register
 from casework.staff.actor import Actor, system
-from casework.staff.tables import staff
 from casework.startup import branch_of, upgrade
+from casework.verifying import verify
 from tests.postgres_server import APP, OWNER, Server
 
-PHONE = Actor("T1", "staff", "api", frozenset({"phone_collector"}))
+PHONE = Actor("T1", "staff", "api", frozenset({"phone_collector"}), team="T1", region="R1")
 BUSINESS = Actor("S1", "staff", "api", frozenset({"business_rep"}))
 RISK = Actor("R1", "staff", "api", frozenset({"basic_risk_manager"}))
 ASSETS = Actor("A1", "staff", "api", frozenset({"asset_preservation"}))
@@ -38,6 +39,9 @@ APPROVERS = [Actor(f"P{n}", "staff", "api", frozenset({"approver"})) for n in (1
 FEED, SWEEP = system("feed"), system("sweep")
 TODAY = date(2026, 1, 10)
 NOTE = "客户称下周还款"
+WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": 500_000, "interest_fen": 20}
+CASES, REQUESTS, PEOPLE = 50, 10, 7
+STREAMS = CASES + REQUESTS + PEOPLE + 2  # and the published rulebook, and the refused opening
 
 
 def clock() -> datetime:
@@ -75,19 +79,16 @@ def visit_ordered(case_id: int) -> Fire:
     return Fire(actor=BUSINESS, case_id=case_id, event="start_visit", data=data)
 
 
-def write_off(case_id: int) -> list[Command]:
-    """Proposed, approved by two, written off."""
-    proposal = {"criterion": "death", "evidence": "doc:1", "principal_fen": 500_000, "interest_fen": 20}
-    approval = {"subject": "write_off", "proposed_by": "A1"}
-    return [
-        Fire(actor=ASSETS, case_id=case_id, event="propose_write_off", data=proposal),
-        Fire(actor=APPROVERS[2], case_id=case_id, event="approve_write_off"),  # refused: nobody approved yet
-        *(
-            Record(actor=by, case_id=case_id, kind="approval", on=TODAY, evidence="doc:2", data=approval)
-            for by in APPROVERS[:2]
-        ),
-        Fire(actor=APPROVERS[2], case_id=case_id, event="approve_write_off"),
-    ]
+def written_off(conn: Connection, branch: Branch, case_id: int) -> None:
+    """Asked for, reviewed and approved by three people."""
+    asked = requests.ask(
+        conn, branch, actor=ASSETS, kind="event", subject=f"case:{case_id}", what="write_off", data=WRITE_OFF,
+        clock=clock,
+    )  # fmt: skip
+    assert isinstance(asked, requests.Asked), asked
+    for step, actor in ((requests.review, RISK), (requests.approve, APPROVERS[0])):
+        moved = step(conn, branch, asked.request_id, actor=actor, clock=clock)
+        assert isinstance(moved, requests.Moved), moved
 
 
 def life(case_id: int) -> list[Command]:
@@ -100,8 +101,8 @@ def life(case_id: int) -> list[Command]:
             Fire(actor=FEED, case_id=case_id, event="arrears_cleared", data={"previous_as_of": "2026-01-09"}),
             Fire(actor=SWEEP, case_id=case_id, event="archive"),
         ]
-    if kind == 1:
-        return write_off(case_id)
+    if kind == 1:  # refused: it must be asked for; `fill` has it asked for
+        return [Fire(actor=ASSETS, case_id=case_id, event="write_off", data=WRITE_OFF)]
     if kind == 2:
         calls: list[Command] = [attempt(case_id, day) for day in days for _ in (1, 2)]
         return [
@@ -117,35 +118,31 @@ def life(case_id: int) -> list[Command]:
         ]
     return [
         Fire(actor=PHONE, case_id=case_id, event="mark_lost"),  # forbidden: only the service may
-        Record(actor=BUSINESS, case_id=case_id, kind="approval", on=TODAY, evidence="x:1"),  # forbidden too
+        Record(actor=BUSINESS, case_id=case_id, kind="agency_file", on=TODAY, evidence="x:1"),  # forbidden too
         Note(actor=PHONE, case_id=case_id, text=NOTE),
         Fire(actor=RISK, case_id=case_id, event="cancel", data={"reason": "opened_in_error"}),
     ]
 
 
-def fill(engine: Engine, branch: Branch, cases: int = 50) -> list[Outcome]:
+def fill(engine: Engine, branch: Branch, cases: int = CASES) -> list[Outcome]:
     """Staff, an institution, `cases` cases, their lives, and an opening that is refused."""
-    everyone = [PHONE, BUSINESS, RISK, ASSETS, *APPROVERS]
     with writing(engine) as conn:
-        conn.execute(
-            staff.insert(),
-            [
-                {
-                    "staff_no": one.id,
-                    "name": one.id,
-                    "posts": " ".join(one.posts),
-                    "status": "active",
-                    "added_at": clock(),
-                }
-                for one in everyone
-            ],
-        )
+        trail = branch.trail(clock())
+        for one in (PHONE, BUSINESS, RISK, ASSETS, *APPROVERS):
+            register.add(
+                conn, trail, system("cli"), branch.rulebook.permissions, staff_no=one.id, name=one.id,
+                posts=one.posts, team=one.team, region=one.region,
+            )  # fmt: skip
+        trail.write(conn)
         conn.execute(institutions.insert(), [{"institution": "wuhan", "business_date": TODAY}])
         opened = advance(conn, [opening(number) for number in range(cases)], branch, clock=clock)
     ids = [outcome.case_id for outcome in opened if outcome.case_id is not None]
     with writing(engine) as conn:
         commands = [command for case_id in ids for command in life(case_id)]
         outcomes = advance(conn, commands, branch, clock=clock)
+        for case_id in ids:
+            if case_id % 5 == 1:
+                written_off(conn, branch, case_id)
         return outcomes + advance(conn, [opening(0)], branch, clock=clock)
 
 
@@ -208,7 +205,7 @@ def built_log(kind: str, folder: Path, template: Path, servers: Callable[[str], 
         database_url=url, database_owner_url=owner, keys_dir=keys_dir,
         statecharts=Settings.from_environment({}).statecharts,
     )  # fmt: skip
-    upgrade(settings, system("cli"))
+    upgrade(settings, system("cli"), clock=clock)
     branch = branch_of(settings, load_keys(keys_dir))
     engine = open_engine(owner)
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from casework.cases.case import Case
 from casework.statechart.decide import Step
-from tests.cases.worlds import approve, attempts, dpd, fire, fit_agency, measured, opened, record
+from tests.cases.worlds import attempts, dpd, fire, fit_agency, measured, opened, record
 
 AGENCY = {"agency": "agency:1", "term_until": dpd(400).isoformat()}
 WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": 100, "interest_fen": 10}
@@ -50,7 +50,6 @@ def may_place_early(case: Case, today: date) -> None:
         day = today - timedelta(days=number)
         visited("not_found")(case, day)
         stepped(case, "not_found", day)
-    approve(case, "early_placement", today, "A")
 
 
 def placement_over(case: Case, today: date) -> None:
@@ -61,24 +60,10 @@ def placement_over(case: Case, today: date) -> None:
 def may_sue(case: Case, today: date) -> None:
     record(case, "disposal_form", today)
     record(case, "limitation_check", today, ends_on=dpd(900).isoformat())
-    approve(case, "suit", today, "A", "B")
 
 
 def ruled(case: Case, today: date) -> None:
     record(case, "ruling", today, outcome="withdrawal_allowed")
-
-
-def proposed(case: Case, today: date) -> None:
-    stepped(case, "propose_write_off", today, actor="P1", **WRITE_OFF)
-
-
-def may_write_off(case: Case, today: date) -> None:
-    proposed(case, today)
-    approve(case, "write_off", today, "A", "B")
-
-
-def may_undo(case: Case, today: date) -> None:
-    approve(case, "undo_write_off", today, "A", "B")
 
 
 def cleared(case: Case, today: date) -> None:
@@ -92,7 +77,6 @@ def paid(case: Case, today: date) -> None:
 def compromised(case: Case, today: date) -> None:
     record(case, "agreement", today, agreed_fen=100)
     record(case, "payment", today, payment="p:1", amount_fen=100)
-    approve(case, "compromise", today, "A", "B")
 
 
 def reversed_(case: Case, today: date) -> None:
@@ -105,7 +89,6 @@ def may_transfer(case: Case, today: date) -> None:
     record(case, "debtor_notice", today)
     if case.facts.placement is not None:
         record(case, "placement_ended", today, reason="hold")
-    approve(case, "transfer", today, "A", "B")
 
 
 def opened_wrongly(case: Case, today: date) -> None:
@@ -133,11 +116,9 @@ NEEDS: dict[str, tuple[Callable[[Case, date], None], dict[str, Any], int]] = {
     "sue": (may_sue, {"claim_fen": 100}, 40),
     "withdraw": (ruled, {"reason": "agreement"}, 60),
     "end_unrecovered": (ruled, {"reason": "no_assets"}, 60),
-    "propose_write_off": (nothing, WRITE_OFF, 60),
-    "reject_write_off": (proposed, {"reason": "amount_wrong"}, 60),
-    "approve_write_off": (may_write_off, {}, 60),
+    "write_off": (nothing, WRITE_OFF, 60),
     "recover": (nothing, {"payment": "p:1", "amount_fen": 100}, 90),
-    "undo_write_off": (may_undo, {"booking": "b:1"}, 90),
+    "undo_write_off": (nothing, {"booking": "b:1"}, 90),
     "arrears_cleared": (cleared, {}, 90),
     "paid_in_full": (paid, {}, 90),
     "compromise": (compromised, {}, 90),
@@ -165,7 +146,7 @@ _WAYS: dict[str, list[tuple[str, int]]] = {
     "home_visit": [("start_visit", 9)],
     "outsourced": [("place", 31)],
     "litigation": [("sue", 32)],
-    "written_off": [("approve_write_off", 60)],
+    "written_off": [("write_off", 60)],
     "settled": [("arrears_cleared", 90)],
     "closed": [("cancel", 20)],
 }

@@ -18,6 +18,7 @@ from casework import rows
 from casework.audit.tables import entries
 from casework.cases.advance import advance
 from casework.cases.commands import (
+    Assign,
     Command,
     Done,
     Fire,
@@ -30,7 +31,6 @@ from casework.cases.commands import (
     Record,
     Refused,
 )
-from casework.cases.replay import verify
 from casework.cases.tables import cases, institutions
 from casework.clock import now
 from casework.database import metadata, reading, writing
@@ -39,6 +39,7 @@ from casework.settings import Settings, load_keys
 from casework.staff import register
 from casework.staff.actor import Actor, system
 from casework.startup import Started, start, upgrade
+from casework.verifying import verify
 from tests.conftest import LONGER, Database
 from tests.fresh import Fresh
 
@@ -48,7 +49,10 @@ POSTS = {
     "R1": "business_rep", "T1": "phone_collector", "P1": "post_loan_officer", "B1": "basic_risk_manager",
     "G1": "agency_post", "A1": "asset_preservation", "V1": "approver", "V2": "approver",
 }  # fmt: skip
-WHO = {staff_no: Actor(staff_no, "staff", "api", frozenset({post})) for staff_no, post in POSTS.items()}
+WHO = {
+    staff_no: Actor(staff_no, "staff", "api", frozenset({post}), team="T1", region="R1")
+    for staff_no, post in POSTS.items()
+}
 
 
 def measure(days_past_due: int | None = 5, fen: int = 100_000) -> dict[str, Any]:
@@ -138,10 +142,12 @@ def furnish(started: Started) -> Branch:
                 conn,
                 trail,
                 system("cli"),
-                started.branch.rulebook.chart,
+                started.branch.rulebook.permissions,
                 staff_no=staff_no,
                 name="某员工",
                 posts=[post],
+                team="T1",
+                region="R1",
             )
         trail.write(conn)
     return Branch(started)
@@ -511,9 +517,8 @@ def _visited(case_id: int, outcome: str) -> Record:
     return Record(actor=WHO["P1"], case_id=case_id, kind="visit", on=TODAY, evidence="doc:1", data=seen)
 
 
-def _approval(case_id: int, who: str) -> Record:
-    given_ = {"subject": "write_off", "proposed_by": "A1"}
-    return Record(actor=WHO[who], case_id=case_id, kind="approval", on=TODAY, evidence="doc:2", data=given_)
+def _assigned(case_id: int, who: str, owner: str, handler: str | None) -> Assign:
+    return Assign(actor=WHO[who], case_id=case_id, owner=owner, handler=handler, reason="workload")
 
 
 def _reversal(case_id: int) -> Record:
@@ -538,15 +543,17 @@ commands = st.one_of(
     st.builds(_measured, _case, st.sampled_from([None, 5, 40, 100])),
     st.builds(_agency, _case),
     st.builds(_visited, _case, st.sampled_from(["found", "not_found"])),
-    st.builds(_approval, _case, st.sampled_from(["V1", "V2", "T1"])),
+    st.builds(
+        _assigned, _case, st.sampled_from(["B1", "B1", "T1"]), st.sampled_from(["P1", "T1", "V1", "R1", "X9"]),
+        st.sampled_from([None, "P1"]),
+    ),
     st.builds(_reversal, _case),
     st.builds(visit, _case),
     st.builds(lambda c: fire("G1", c, "place", **_term), _case),
     st.builds(lambda c: fire("G1", c, "recall", reason="term_over", destruction_due_on="2024-04-01"), _case),
     st.builds(lambda c: fire("system", c, "arrears_cleared", previous_as_of="2024-02-29"), _case),
     st.builds(lambda c: fire("system", c, "reverse_payment", reversal="pay:2"), _case),
-    st.builds(lambda c: fire("A1", c, "propose_write_off", **_proposal), _case),
-    st.builds(lambda c, who: fire(who, c, "approve_write_off"), _case, st.sampled_from(["V1", "A1"])),
+    st.builds(lambda c, who: fire(who, c, "write_off", **_proposal), _case, st.sampled_from(["V1", "A1"])),
     st.builds(lambda c, e: fire("R1", c, e), _case, st.sampled_from(["found", "not_found", "reached", "fly"])),
     st.builds(lambda c: fire("system", c, "mark_lost"), _case),
 )  # fmt: skip

@@ -100,16 +100,9 @@ def test_a_ground_opens_a_case_when_its_guards_hold(
     assert forbidden.forbidden
 
 
-def test_an_approval_is_recorded_only_by_those_who_may_approve_its_subject() -> None:
-    kind = CHART.facts["approval"]
-    assert CHART.recorded_by(kind, {"subject": "early_placement"}) == {"basic_risk_manager"}
-    assert CHART.recorded_by(kind, {"subject": "write_off"}) == {"basic_risk_manager", "approver"}
-    assert CHART.recorded_by(CHART.facts["visit"], {}) == CHART.facts["visit"].posts
-
-
 def test_every_code_in_the_chart_and_from_the_guards_has_words() -> None:
     told = {"no_file", "not_active", "inspection_overdue", "evaluation_overdue", "substandard", "doubtful", "loss"}
     for parts in (CHART.events, CHART.facts, CHART.openings):
         for part in parts.values():
             told |= {code for field in part.fields.values() for code in field.one_of}
-    assert told | set(CHART.states) | set(CHART.approvals) | set(CHART.openings) <= CHART.words.keys()
+    assert told | set(CHART.states) | set(CHART.openings) <= CHART.words.keys()

@@ -22,6 +22,7 @@ from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.personal import Vault
 from casework.settings import shipped
+from casework.staff.permissions import EVERYTHING, Reach
 from casework.staff.tables import staff
 from tests.conftest import LONGER
 
@@ -61,7 +62,6 @@ def furnished(engine: Engine) -> Engine:
                 staff.insert().values(
                     staff_no=staff_no,
                     name=staff_no,
-                    posts="",
                     status="active",
                     added_at=datetime(2026, 1, 1, tzinfo=UTC),
                 )
@@ -73,6 +73,17 @@ def furnished(engine: Engine) -> Engine:
 
 def days_past_due(one: Case) -> int:
     return one.days_past_due(TODAY[one.institution])
+
+
+def reached(within: Reach, one: Case) -> bool:
+    """The reach in plain words."""
+    return (
+        within.everything
+        or bool(within.people & {one.owner, one.handler})
+        or (one.team is not None and one.team in within.teams)
+        or (one.region is not None and one.region in within.regions)
+        or (one.product is not None and one.product in within.products)
+    )
 
 
 def holds(wanted: CaseFilter, one: Case) -> bool:
@@ -112,6 +123,8 @@ CASES: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
         owner=st.sampled_from(STAFF),
         handler=st.sampled_from(STAFF),
         team=st.sampled_from([None, "T1"]),
+        region=st.sampled_from([None, "R1", "R2"]),
+        product=st.sampled_from([None, "haihua", "consumer"]),
         live=st.booleans(),
         oldest_due_date=st.none() | st.dates(date(2025, 12, 30), date(2026, 1, 10)),
         overdue_fen=st.sampled_from([0, 100, 100, 2**40]),
@@ -131,16 +144,32 @@ FILTERS = st.builds(
     overdue_fen_min=st.none() | st.sampled_from([0, 100, 101]),
     overdue_fen_max=st.none() | st.sampled_from([99, 100]),
 )
+REACHES = st.just(EVERYTHING) | st.builds(
+    Reach,
+    everything=st.just(False),
+    people=st.frozensets(st.sampled_from(STAFF)),
+    teams=st.frozensets(st.sampled_from(["T1", "T2"])),
+    regions=st.frozensets(st.sampled_from(["R1", "R2"])),
+    products=st.frozensets(st.just("haihua")),
+)
 
 
 @settings(max_examples=60 * LONGER, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(values=CASES, later=CASES, wanted=FILTERS, sort=st.sampled_from(SORTS), limit=st.integers(1, 7))
+@given(
+    values=CASES,
+    later=CASES,
+    wanted=FILTERS,
+    within=REACHES,
+    sort=st.sampled_from(SORTS),
+    limit=st.integers(1, 7),
+)
 def test_all_pages_together_are_the_filtered_set_once_in_order_also_while_cases_are_opened(
     furnished: Engine,
     values: list[dict[str, Any]],
     later: list[dict[str, Any]],
     *,
     wanted: CaseFilter,
+    within: Reach,
     sort: Sort,
     limit: int,
 ) -> None:
@@ -155,7 +184,7 @@ def test_all_pages_together_are_the_filtered_set_once_in_order_also_while_cases_
     while True:
         with reading(furnished) as conn:
             dates = BusinessDates(conn, BRANCH)
-            page = page_of_cases(conn, dates, wanted, sort=sort, limit=limit, cursor=cursor)
+            page = page_of_cases(conn, dates, wanted, within=within, sort=sort, limit=limit, cursor=cursor)
         assert len(page.items) <= limit
         seen += [line.id for line in page.items]
         cursor = page.next
@@ -164,16 +193,18 @@ def test_all_pages_together_are_the_filtered_set_once_in_order_also_while_cases_
         if turn < len(meanwhile):
             store(furnished, [meanwhile[turn]])
             turn += 1
-    expected = in_order([one for one in first if holds(wanted, one)], sort)
+    expected = in_order([one for one in first if holds(wanted, one) and reached(within, one)], sort)
     assert [number for number in seen if number % 2 == 0] == expected
     assert len(seen) == len(set(seen))
     known = {one.id: one for one in first + meanwhile}
     assert seen == in_order([known[number] for number in seen], sort)
+    assert all(reached(within, known[number]) for number in seen)
 
 
 def listed(conn: Connection, wanted: CaseFilter, sort: Sort = "id") -> list[CaseLine]:
     dates = BusinessDates(conn, BRANCH)
-    return [line for lines in walk_cases(conn, dates, wanted, sort=sort, at_most=10**6) for line in lines]
+    walk = walk_cases(conn, dates, wanted, within=EVERYTHING, sort=sort, at_most=10**6)
+    return [line for lines in walk for line in lines]
 
 
 def test_a_walk_goes_on_beyond_one_chunk_and_stops_where_it_was_told(furnished: Engine) -> None:
@@ -185,7 +216,8 @@ def test_a_walk_goes_on_beyond_one_chunk_and_stops_where_it_was_told(furnished: 
         for sort in SORTS:
             assert sorted(line.id for line in listed(conn, CaseFilter(), sort)) == list(range(1, 2_501))
         dates = BusinessDates(conn, BRANCH)
-        few = [line for lines in walk_cases(conn, dates, CaseFilter(), at_most=1_500) for line in lines]
+        walk = walk_cases(conn, dates, CaseFilter(), within=EVERYTHING, at_most=1_500)
+        few = [line for lines in walk for line in lines]
     assert len(few) == 1_500
 
 
@@ -205,7 +237,7 @@ def test_a_cursor_not_made_here_is_the_callers_mistake(furnished: Engine, cursor
     with reading(furnished) as conn:
         dates = BusinessDates(conn, BRANCH)
         with pytest.raises(CallerError) as mistake:
-            page_of_cases(conn, dates, CaseFilter(), cursor=cursor)
+            page_of_cases(conn, dates, CaseFilter(), within=EVERYTHING, cursor=cursor)
     assert mistake.value.code == "cursor_malformed"
 
 
@@ -215,10 +247,10 @@ def test_a_page_and_a_lookup_cost_one_statement_whatever_they_hold(furnished: En
         dates = BusinessDates(conn, BRANCH)
         for limit in (1, 200):
             with Counted(conn) as statements:
-                page_of_cases(conn, dates, CaseFilter(state=("phone_collection",)), limit=limit)
+                page_of_cases(conn, dates, CaseFilter(state=("phone_collection",)), within=EVERYTHING, limit=limit)
             assert len(statements) == 1
         with Counted(conn) as statements:
-            page_of_cases(conn, dates, CaseFilter(), sort="oldest_due_date", limit=200)
+            page_of_cases(conn, dates, CaseFilter(), within=EVERYTHING, sort="oldest_due_date", limit=200)
         assert len(statements) == 1
         with Counted(conn) as statements:
             find_case(conn, 7)
@@ -276,13 +308,51 @@ class Counted:
 def test_a_list_is_read_in_the_order_of_an_index_and_never_sorted(
     furnished: Engine, wanted: CaseFilter, sort: Sort
 ) -> None:
-    with reading(furnished) as conn:
+    plans = planned(furnished, wanted, EVERYTHING, sort)
+    assert plans
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan], plans
+
+
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("within", [Reach(regions=frozenset({"R1"})), Reach(products=frozenset({"haihua"}))])
+def test_a_region_and_a_product_are_read_in_the_order_of_an_index_of_their_own(
+    furnished: Engine, within: Reach, sort: Sort
+) -> None:
+    """However few cases they have: no list may cost a walk over everybody else's."""
+    plans = planned(furnished, CaseFilter(), within, sort)
+    place = "region" if within.regions else "product"
+    assert [plan for plan in plans if f"({place}=?" in plan]
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan or plan.startswith("SCAN")], plans
+
+
+@pytest.mark.only("sqlite")
+def test_each_part_of_a_reach_is_a_range_of_its_own_index(furnished: Engine) -> None:
+    """Owner, handler, region and product merged: nothing but the few rows of each part is sorted."""
+    within = Reach(people=frozenset({"S1"}), regions=frozenset({"R1"}), products=frozenset({"haihua"}))
+    plans = planned(furnished, CaseFilter(), within, "id")
+    for column in ("owner", "handler", "region", "product"):
+        assert [plan for plan in plans if f"({column}=?" in plan], plans
+    assert not [plan for plan in plans if plan.startswith("SCAN cases")], plans
+
+
+def planned(engine: Engine, wanted: CaseFilter, within: Reach, sort: Sort) -> list[str]:
+    """SQLite's plan of every statement of a page."""
+    plans: list[str] = []
+    with reading(engine) as conn:
         dates = BusinessDates(conn, BRANCH)
-        plans: list[str] = []
         with Counted(conn) as statements:
-            page_of_cases(conn, dates, wanted, sort=sort)
+            page_of_cases(conn, dates, wanted, within=within, sort=sort)
         for statement in statements:
             values = tuple("1" for _ in range(statement.count("?")))
             plans += [row[3] for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
-    assert plans
-    assert not [plan for plan in plans if "TEMP B-TREE" in plan], plans
+    return plans
+
+
+@pytest.mark.parametrize("reach", [Reach(), Reach(teams=frozenset({"T9"}))])
+def test_whoever_reaches_nothing_is_shown_nothing(furnished: Engine, reach: Reach) -> None:
+    store(furnished, [case(1, team="T1"), case(2)])
+    with reading(furnished) as conn:
+        dates = BusinessDates(conn, BRANCH)
+        for wanted in (CaseFilter(), CaseFilter(owner="S1"), CaseFilter(worked_by="S1"), CaseFilter(loan_id="L1")):
+            assert page_of_cases(conn, dates, wanted, within=reach).items == []

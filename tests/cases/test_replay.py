@@ -104,17 +104,40 @@ def put(**values: Any) -> Change:
 
 
 STEP, REFUSED, FACT = "case.step.", "case.refused.", "case.fact."
-CALL, APPROVAL, MARK_LOST = f"{FACT}contact_attempt", f"{FACT}approval", f"{REFUSED}mark_lost"
-WRITE_OFF, REACHED, START_VISIT = f"{STEP}approve_write_off", f"{STEP}reached", f"{STEP}start_visit"
+CALL, MARK_LOST, NOTED, ASSIGNED = f"{FACT}contact_attempt", f"{REFUSED}mark_lost", "case.noted", "case.assigned"
+WRITE_OFF, REACHED, START_VISIT = f"{STEP}write_off", f"{STEP}reached", f"{STEP}start_visit"
 # stream, event that is rewritten, how, the first finding
 INSIDERS: dict[str, tuple[str, str, Change, str]] = {
     "a step leads elsewhere": ("case:1", WRITE_OFF, put(to="settled"), "step_elsewhere"),
     "a step starts elsewhere": ("case:1", WRITE_OFF, put(from_="lost_contact"), "state_differs"),
     "a step taken by a post that may not": (
-        "case:1", WRITE_OFF, data(post="phone_collector"), "step_not_allowed",
+        "case:3", REACHED, data(post="approver"), "step_not_allowed",
     ),
-    "a write-off approved by its proposer": ("case:1", WRITE_OFF, by("A1"), "step_not_allowed"),
-    "two approvals by one person": ("case:1", APPROVAL, by("P2"), "step_not_allowed"),
+    "a step on a case that is not his": ("case:3", START_VISIT, by("S2"), "out_of_reach"),
+    "a step for somebody whose case it is not": ("case:3", START_VISIT, data(acting_for="S2"), "out_of_reach"),
+    "a note by a post that may not": ("case:2", NOTED, data(post="auditor"), "post_not_permitted"),
+    "a note on a case that is not his": (
+        "case:2", NOTED, data(post="business_rep"), "out_of_reach",
+    ),
+    "an owner whom no rule names": ("case:1", ASSIGNED, data(rule="agency"), "owner_differs"),
+    "an owner for another post than the rule's": ("case:1", ASSIGNED, data(owner_post="agency_post"), "owner_differs"),
+    "an owner taken from somebody else": ("case:1", ASSIGNED, data(from_owner="T1"), "owner_differs"),
+    "an owner given by rule without a step": ("case:2", NOTED, lambda entry: {
+        "event": ASSIGNED, "personal": {}, "data": {
+            "business_date": entry.data["business_date"], "owner": "A1", "handler": "A1", "reason": "by_rule",
+            "from_owner": "S1", "from_handler": "S1", "rule": "own_customer", "owner_post": "business_rep",
+        },
+    }, "owner_differs"),
+    "an owner given by a post that may not": ("case:1", ASSIGNED, lambda entry: {
+        "data": entry.data | {"command": "case.assign", "post": "asset_preservation", "reason": "other"},
+    }, "post_not_permitted"),
+    "an opening by another rule": ("case:2", "case.opened", data(owner_rule="newly_overdue"), "owner_differs"),
+    "out of reach for a post that reaches everything": ("case:4", MARK_LOST, lambda _: {
+        "reason_code": "out_of_reach", "data": {
+            "business_date": "2026-01-10",
+            "reasons": [{"code": "out_of_reach", "saw": {"posts": ["approver"]}, "needs": {}}],
+        },
+    }, "refusal_differs"),
     "a step without its grounds": ("case:3", CALL, given_data(outcome="unanswered"), "step_not_allowed"),
     "an event the chart does not know": ("case:3", REACHED, put(event=f"{STEP}vanish"), "replay_impossible"),
     "an event of no kind": ("case:2", "case.noted", put(event="case.touched"), "replay_impossible"),
@@ -122,9 +145,6 @@ INSIDERS: dict[str, tuple[str, str, Change, str]] = {
     "a fact that moves the case": ("case:2", CALL, put(to="settled"), "state_differs"),
     "a fact recorded by a post that may not": (
         "case:2", CALL, data(post="approver"), "post_not_permitted",
-    ),
-    "an approval by a post of the proposers": (
-        "case:1", APPROVAL, data(post="agency_post"), "post_not_permitted",
     ),
     "data of another type": ("case:2", CALL, given_data(outcome="perhaps"), "data_not_typed"),
     "data the event does not take": ("case:3", START_VISIT, given_data(mood="good"), "data_not_typed"),
@@ -138,7 +158,7 @@ INSIDERS: dict[str, tuple[str, str, Change, str]] = {
     }, "refusal_differs"),
     "forbidden to a post that may": ("case:4", MARK_LOST, held_posts("system"), "refusal_differs"),
     "a fact forbidden to a post that may": (
-        "case:4", f"{REFUSED}approval", held_posts("approver"), "refusal_differs",
+        "case:4", f"{REFUSED}agency_file", held_posts("agency_post"), "refusal_differs",
     ),
     "a business date set back": (
         "case:2", "case.noted", data(business_date="2026-01-09"), "business_date_decreased",
@@ -244,7 +264,7 @@ def test_each_entry_is_judged_by_the_figures_in_force_on_its_day(log: BuiltLog, 
     """Five days without contact before 12 January, three from then on: both refusals and steps stand."""
     folder = tmp_path / "statecharts"
     shutil.copytree(log.settings.statecharts, folder)
-    policy = (folder / "policy" / "2024-01-01.toml").read_text()
+    policy = (folder / "policy" / "2024-01-01.2.toml").read_text()
     stricter, edits = re.subn(r"qualifying_days = \{ value = 5", "qualifying_days = { value = 3", policy)
     assert edits == 1
     (folder / "policy" / "2026-01-12.toml").write_text(stricter)
@@ -259,4 +279,4 @@ def test_each_entry_is_judged_by_the_figures_in_force_on_its_day(log: BuiltLog, 
         (step,) = advance(conn, [fire], branch, clock=clock)
         report = log.verify(conn)
     assert isinstance(step, Done)
-    assert (report.findings, report.texts) == ([], 3)
+    assert (report.findings, report.texts) == ([], 6)

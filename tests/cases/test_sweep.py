@@ -76,9 +76,7 @@ def test_a_sweep_marks_lost_whom_five_days_did_not_reach_and_nobody_else(engine:
     """The case with five qualifying days is marked lost, the one with four is left alone, no refusal is written."""
     with writing(engine) as conn:
         added = datetime.now(UTC)
-        conn.execute(
-            staff.insert().values(staff_no="T1", name="T1", posts="phone_collector", status="active", added_at=added)
-        )
+        conn.execute(staff.insert().values(staff_no="T1", name="T1", status="active", added_at=added))
         business_date(conn, DUE + timedelta(days=8))
         opened = advance(conn, [opening("L1"), opening("L2")], branch)
         assert all(isinstance(outcome, Done) for outcome in opened)
@@ -97,7 +95,7 @@ def test_a_sweep_archives_when_the_reversal_window_is_over(engine: Engine, branc
     settled_on = DUE + timedelta(days=10)
     with writing(engine) as conn:
         added = datetime.now(UTC)
-        conn.execute(staff.insert().values(staff_no="T1", name="T1", posts="", status="active", added_at=added))
+        conn.execute(staff.insert().values(staff_no="T1", name="T1", status="active", added_at=added))
         business_date(conn, settled_on)
         advance(conn, [opening("L1")], branch)
         settle = Fire(
@@ -123,6 +121,7 @@ def test_the_sweep_tells_what_it_fired(settings: Settings, monkeypatch: pytest.M
     monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
     told = CliRunner().invoke(main, ["sweep"])
-    assert (told.exit_code, told.output) == (0, "mark_lost 标记失联: 0\narchive 归档: 0\n")
+    assert told.exit_code == 0
+    assert told.output.startswith("mark_lost 标记失联: 0\narchive 归档: 0\n")
     machine = CliRunner().invoke(main, ["sweep", "--json"])
-    assert msgspec.json.decode(machine.output) == {"fired": {"mark_lost": 0, "archive": 0}}
+    assert msgspec.json.decode(machine.output)["fired"] == {"mark_lost": 0, "archive": 0}

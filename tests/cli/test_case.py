@@ -67,7 +67,7 @@ def test_a_case_is_shown_with_its_history_by_number_or_loan(shell: Any) -> None:
     assert by_loan["id"] == 1
     assert [item["event"] for item in by_loan["history"]] == ["case.opened", "case.noted"]
     assert by_loan["history"][1]["texts"] == {"note": "客户称月底还款"}
-    assert json.loads(shell("show", "1", "--as", "ADM1", "--json").output)["history"][1]["texts"] == {}
+    assert shell("show", "1", "--as", "ADM1", "--json").output.startswith("post_not_permitted")  # he sees no cases
     assert "客户称月底还款" in shell("show", "1").output
 
 

@@ -9,7 +9,6 @@ from click.testing import CliRunner
 from casework.audit.tables import entries
 from casework.cases.case import from_row
 from casework.cases.gather import CASE_ROWS
-from casework.cases.replay import verify
 from casework.cases.tables import cases
 from casework.cli import main
 from casework.clock import now
@@ -18,11 +17,13 @@ from casework.demo.place import environment, fresh
 from casework.demo.stage import perform, states_reached
 from casework.demo.story import JOURNEYS
 from casework.errors import CallerError
+from casework.identity.holding import holder_of
 from casework.settings import Settings
 from casework.staff.actor import system
-from casework.staff.register import members
-from casework.staff.tokens import hash_of, holder_of
+from casework.staff.listing import members
+from casework.staff.tokens import hash_of
 from casework.startup import start, upgrade
+from casework.verifying import verify
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
@@ -44,15 +45,20 @@ def test_the_story_reaches_every_state_and_leaves_a_sound_log(settings: Settings
         ways = {case.closed_as or case.facts.settled_as for case in ended}
         noted = conn.execute(sa.select(entries.c.id).where(entries.c.event == "case.noted")).all()
         refused = conn.execute(sa.select(entries.c.event).where(entries.c.event.like("case.refused.%"))).all()
-        held = {post for member in members(conn) for post in member.posts}
-        holders = {post: holder_of(conn, hash_of(token), now()) for post, (_, token) in told.tokens.items()}
+        today = started.branch.today(now())
+        held = {post for member in members(conn, today) for post in member.posts}
+        policy = started.branch.rulebook.policies.at(today)
+        holders = {
+            post: holder_of(conn, hash_of(token), now(), today=today, policy=policy)
+            for post, (_, token) in told.tokens.items()
+        }
     started.engine.dispose()
     assert report.verdict == "sound", report.findings
     assert {"arrears_cleared", "paid_in_full", "compromise", "transferred", "cancelled"} <= ways
     assert noted
     assert len({event for (event,) in refused}) >= 8
     assert held == (set(chart.posts) - {"system"}) | {"auditor", "administrator", "customer_service", "channel_post"}
-    assert {post: holder.posts for post, holder in holders.items() if holder} == {
+    assert {post: holder.actor.posts for post, holder in holders.items() if holder} == {
         "phone_collector": {"phone_collector"}, "auditor": {"auditor"},
     }  # fmt: skip
 

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from casework.audit.findings import Report
 from casework.audit.tables import entries
-from casework.cases.replay import verify
 from casework.cases.tables import cases
 from casework.clock import now
 from casework.database import metadata, reading, writing
@@ -23,6 +22,7 @@ from casework.settings import load_keys
 from casework.staff import register
 from casework.staff.actor import Actor, system
 from casework.startup import Started
+from casework.verifying import verify
 
 INSTITUTION = "demo"
 DAY = date(2024, 6, 3)
@@ -138,7 +138,7 @@ class Bank:
                 conn,
                 trail,
                 system("cli"),
-                self.started.branch.rulebook.chart,
+                self.started.branch.rulebook.permissions,
                 staff_no=staff_no,
                 name="某员工",
                 posts=posts,

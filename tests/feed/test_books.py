@@ -7,7 +7,9 @@ import sqlalchemy as sa
 
 from casework.audit.tables import entries
 from casework.database import reading
+from casework.errors import CallerError
 from casework.feed.tables import borrowers, contacts
+from casework.staff.tables import staff as people
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
 
 NEXT = DAY + timedelta(days=1)
@@ -20,7 +22,8 @@ def steady(*without: int) -> list[dict[str, str]]:
 
 def staff(bank: Bank) -> dict[str, str]:
     """Staff number → status."""
-    return {row[0]: row[5] for row in bank.dump()["staff"]}
+    with reading(bank.started.engine) as conn:
+        return {row.staff_no: row.status for row in conn.execute(sa.select(people.c.staff_no, people.c.status))}
 
 
 def test_an_owner_nobody_registered_is_entered_unverified_and_warned_about(bank: Bank) -> None:
@@ -40,13 +43,21 @@ def test_a_loan_without_an_owner_goes_to_the_first_risk_manager(bank: Bank) -> N
 
 
 @pytest.mark.parametrize("unusable", ["", "张三", "S 1", "S1;drop"])
-def test_a_loan_without_a_usable_owner_in_a_branch_without_risk_managers_is_unassigned(
+def test_a_feed_with_a_case_that_nobody_could_own_is_refused_and_leaves_nothing_half_done(
     bank: Bank, unusable: str
 ) -> None:
-    run = bank.send(DAY, steady(), loans=[loan(1, owner_staff_no=unusable), *TEN[1:]])
-    assert bank.case(1).owner == "unassigned"
-    assert run.figures["warnings"]["owner_missing"] == run.figures["owners_missing"] == 1
-    assert set(staff(bank)) == {"S1", "unassigned"}
+    told_of = ("feed_runs", "entries", "streams", "unsealed")  # that it was refused
+    before = bank.dump(*told_of)
+    loans = [loan(1, owner_staff_no=unusable), *TEN[1:]]
+    with pytest.raises(CallerError) as told:
+        bank.send(DAY, steady(), loans=loans)
+    assert (told.value.code, told.value.facts["cases"]) == ("no_owner", 1)
+    assert bank.dump(*told_of) == before
+    assert [body["reason_code"] for body in bank.bodies("feed:refused")] == ["no_owner"]
+    bank.staff("B1", "basic_risk_manager")
+    bank.send(DAY, steady(), loans=loans)
+    assert bank.case(1).owner == "B1"
+    bank.assert_sound()
 
 
 def test_a_new_owner_team_or_region_in_the_books_does_not_move_a_case_by_itself(bank: Bank) -> None:

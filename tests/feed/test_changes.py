@@ -11,6 +11,7 @@ from casework.cases.advance import advance
 from casework.cases.commands import Command, Done, Fire, Record
 from casework.database import writing
 from casework.feed.run import Run
+from casework.four_eyes import requests
 from tests.conftest import LONGER
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 
@@ -32,19 +33,22 @@ def do(bank: Bank, *commands: Command) -> None:
 
 
 def write_off(bank: Bank, number: int) -> int:
-    """Loan L<number> written off with two approvers; its case."""
-    keeper, first, second = (
+    """Loan L<number> written off by three people; its case."""
+    keeper, reviewer, approver = (
         bank.staff("A1", "asset_preservation"),
+        bank.staff("B9", "basic_risk_manager"),
         bank.staff("V1", "approver"),
-        bank.staff("V2", "approver"),
     )
     case_id = int(bank.case(number).id)
     proposal = {"criterion": "long_overdue", "evidence": "doc:1", "principal_fen": 5_000_000, "interest_fen": 100}
-    do(bank, Fire(actor=keeper, case_id=case_id, event="propose_write_off", data=proposal))
-    for approver in (first, second):
-        given_ = {"subject": "write_off", "proposed_by": "A1"}
-        do(bank, Record(actor=approver, case_id=case_id, kind="approval", on=DAY, evidence="doc:2", data=given_))
-    do(bank, Fire(actor=first, case_id=case_id, event="approve_write_off"))
+    with writing(bank.started.engine) as conn:
+        branch = bank.started.branch
+        asked = requests.ask(
+            conn, branch, actor=keeper, kind="event", subject=f"case:{case_id}", what="write_off", data=proposal
+        )
+        assert isinstance(asked, requests.Asked), asked
+        assert isinstance(requests.review(conn, branch, asked.request_id, actor=reviewer), requests.Moved)
+        assert isinstance(requests.approve(conn, branch, asked.request_id, actor=approver), requests.Moved)
     assert bank.case(number).state == "written_off"
     return case_id
 

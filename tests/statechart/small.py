@@ -22,10 +22,11 @@ BLOCKS: dict[str, str] = {
 
 
 def _registry() -> Registry:
-    """The service's guards and effects, and no fact that the small chart would have to describe."""
+    """The service's guards and effects, and of facts only what is retired: the small chart need not describe it."""
     registry = Registry()
     registry.guards, registry.effects = REGISTRY.guards, REGISTRY.effects
-    registry.recorders = {}
+    registry.recorders = {name: REGISTRY.recorders[name] for name in REGISTRY.recorders.keys() & REGISTRY.retired}
+    registry.retired = REGISTRY.retired
     return registry
 
 

@@ -31,7 +31,8 @@ def test_check_says_0_and_what_it_found_for_a_sound_folder_and_file() -> None:
     for place in ([], [str(FOLDER)], [str(FOLDER / "overdue_loan.toml")]):
         result = run("check", *place)
         assert result.exit_code == 0
-        assert result.output.startswith(f"overdue_loan@1#{RULEBOOK.chart.digest}: 8 states, 27 events")
+        assert result.output.startswith(f"overdue_loan@2#{RULEBOOK.chart.digest}: 8 states, 25 events, 61 arcs")
+    assert f"request@1#{RULEBOOK.requests.digest}: 6 states, 5 events" in run("check").output
 
 
 def test_check_says_1_with_file_key_and_reason_on_each_line_of_a_broken_one(broken: Path) -> None:
@@ -46,7 +47,7 @@ def test_check_says_1_with_file_key_and_reason_on_each_line_of_a_broken_one(brok
 def test_check_finds_a_policy_looser_than_outside_law(tmp_path: Path) -> None:
     folder = tmp_path / "statecharts"
     shutil.copytree(FOLDER, folder)
-    policy = folder / "policy" / "2024-01-01.toml"
+    policy = folder / "policy" / "2024-01-01.2.toml"
     text = policy.read_text(encoding="utf-8")
     policy.write_text(text.replace("connected_calls_per_day = { value = 3", "connected_calls_per_day = { value = 4"))
     result = run("check", str(folder), "--json")
@@ -63,7 +64,8 @@ def test_check_of_a_file_that_is_not_there_is_a_mistake_of_usage() -> None:
 def test_check_of_a_folder_without_a_chart_is_not_sound(tmp_path: Path) -> None:
     folder = tmp_path / "statecharts"
     shutil.copytree(FOLDER, folder)
-    (folder / "overdue_loan.toml").unlink()
+    for name in ("overdue_loan", "request"):
+        (folder / f"{name}.toml").unlink()
     result = run("check", str(folder))
     assert (result.exit_code, result.stderr) == (1, "statecharts: no chart here\n")
 
@@ -93,6 +95,14 @@ def test_show_of_a_state_tells_what_can_happen_there_and_nothing_else() -> None:
 def test_show_of_the_whole_chart_names_every_event() -> None:
     shown = run("show").stdout
     assert all(event in shown for event in RULEBOOK.chart.events)
+
+
+def test_show_tells_which_events_are_under_four_eyes_and_who_decides_them() -> None:
+    assert "four eyes: write_off" in run("show", "--event", "write_off", "--lang", "en").stdout
+    topics = {topic["topic"]: topic for topic in json.loads(run("show", "request", "--json").stdout)["topics"]}
+    assert topics.keys() == RULEBOOK.requests.approvals.keys()
+    assert (topics["suit"]["people"], topics["suit"]["approved_by"]) == (2, ["approver"])
+    assert all(topic in run("show", "request").stdout for topic in topics)
 
 
 def test_show_policy_tells_every_figure_with_its_reason() -> None:

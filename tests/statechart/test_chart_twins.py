@@ -25,13 +25,14 @@ CHART = BLOCKS["chart"]
 FINISH = 'arcs = [{ from = ["@live"], to = "ended" }]'
 PLACE = 'arcs = [{ from = ["calling"], to = "placed" }]'
 AT_LEAST = 'guards = [{ guard = "dpd_at_least", days = "@placement.from_dpd" }]'
-APPROVED = 'guards = [{ guard = "approved", subject = "early_placement", approvers = 1 }]'
-APPROVED_TEXT = '[guards.approved]\nrules = ["1.1.4"]\nzh = "须审批"\nen = "needs approval"\n'
+RETIRED = 'guards = [{ guard = "approved", subject = "early_placement", approvers = 1 }]'
+RETIRED_TEXT = '[guards.approved]\nrules = ["1.1.4"]\nzh = "须审批"\nen = "needs approval"\n'
 APPROVAL = """
 [approvals.early_placement]
 zh = "提前委外"
 en = "early placement"
 proposed_by = ["phone_collector"]
+reviewed_by = ["%s"]
 approved_by = ["%s"]
 """
 LAST = '  { state = "placed" },\n'
@@ -123,11 +124,17 @@ TWINS: list[tuple[str, str, str, str]] = [
     # facts, approvals, versions, laws of the trade
     ("[words]", FACT % "nonsense" + "[words]", "facts.nonsense", "nothing in the service records this fact"),
     ("[openings.arrears]", "[openings.arrears]\nstate = 'placed'", "openings.arrears.state", "unknown key"),
-    (AT_LEAST, APPROVED, "guards.dpd_at_least", "used nowhere"),
-    ("[words]", APPROVAL % "basic_risk_manager" + "[words]", "approvals.early_placement", "never asked for"),
+    (AT_LEAST, RETIRED, "guards.dpd_at_least", "used nowhere"),
+    ('effect = "place_with_agency"', 'effect = "drop_proposal"', "events.place.effects[0]", "is retired"),
+    ("[words]", FACT % "approval" + "[words]", "facts.approval", "is retired"),
     ("version = 1 ", "version = 2 ", "moves", "must name where each live state"),
     ("[words]", '[moves]\ncalling = "calling"\n[words]', "moves", "no version before the first"),
     ('state = "placed"\nguard', 'state = "gone"\nguard', "laws[0].state", "unknown state gone"),
+    ('guard = "dpd_at_least"\nexcept', 'four_eyes = "early_placement"\nexcept', "laws[0]",
+     "place from calling enters placed without four eyes on early_placement"),
+    ('guard = "dpd_at_least"\nexcept', "except", "laws[0]", "either a guard or a topic"),
+    ('guard = "dpd_at_least"\nexcept', 'guard = "dpd_at_least"\nfour_eyes = "x"\nexcept', "laws[0]",
+     "either a guard or a topic"),
     ('except = ["take_back"]', 'except = ["take"]', "laws[0].except", "unknown event take"),
     ('guard = "dpd_at_least"\nexcept', 'guard = "in_arrears"\nexcept', "laws[0]", "place from calling enters placed"),
     ('because = "nothing is placed before DPD 31 (3.2)"', "", "laws[0].because", "missing"),
@@ -165,17 +172,40 @@ def test_an_author_sees_all_faults_at_once() -> None:
     assert len([fault for fault in faults if "unknown post boss" in fault]) == 2
 
 
-def test_no_post_may_both_propose_and_approve() -> None:
-    text = CHART.replace(AT_LEAST, APPROVED).replace("[words]", APPROVAL % "phone_collector" + "[words]")
-    text = text.replace("[guards.dpd_at_least]", "[guards.approved]").replace(
-        '"dpd_at_least"\nexcept', '"approved"\nexcept'
+@pytest.mark.parametrize(
+    "posts", [("phone_collector", "basic_risk_manager"), ("basic_risk_manager", "phone_collector")]
+)
+def test_no_post_may_both_propose_and_review_or_approve(posts: tuple[str, str]) -> None:
+    text = CHART.replace("[words]", APPROVAL % posts + "[words]")
+    assert faults_of(text) == ["small.toml: approvals.early_placement: phone_collector may both propose and decide"]
+    assert small_chart(CHART.replace("[words]", APPROVAL % (("basic_risk_manager",) * 2) + "[words]")).approvals
+
+
+def test_a_law_on_four_eyes_holds_where_every_way_into_the_state_is_asked_for() -> None:
+    law = CHART.replace('guard = "dpd_at_least"\nexcept', 'four_eyes = "early_placement"\nexcept')
+    asked = law.replace(
+        'posts = ["basic_risk_manager"]    #', 'four_eyes = "early_placement"\nposts = ["basic_risk_manager"] #'
     )
-    text = text.replace("逾期{days_past_due}天，须满{days_at_least}天", "须审批")
-    text = text.replace("DPD is {days_past_due}; at least {days_at_least} is needed", "needs approval")
-    assert faults_of(text) == ["small.toml: approvals.early_placement: phone_collector may both propose and approve"]
-    assert small_chart(
-        text.replace('approved_by = ["phone_collector"]', 'approved_by = ["basic_risk_manager"]')
-    ).approvals
+    assert small_chart(asked).events["place"].four_eyes == "early_placement"
+
+
+def test_what_is_retired_is_read_in_charts_of_the_past_and_nowhere_else() -> None:
+    text = CHART.replace(AT_LEAST, RETIRED) + RETIRED_TEXT
+    start, end = text.index("[guards.dpd_at_least]"), text.index("[guards.debtor_connected_within]")
+    text = text[:start] + text[end:]
+    assert faults_of(text) == [
+        "small.toml: events.place.guards[0]: approved is retired: only charts of the past may name it"
+    ]
+    past = parse_chart(text.encode(), SMALL_REGISTRY, SMALL_POLICIES, past=True)
+    assert past.events["place"].arcs["calling"].guards[0].guard.name == "approved", "and today's laws do not judge it"
+
+
+def test_a_chart_of_the_past_need_not_know_the_policies_that_came_after_it() -> None:
+    later = small_policy(BLOCKS["policy"].replace("from_dpd = {", "from_day = {"), "2026-06-01")
+    policies = Policies([small_policy(), later])
+    with pytest.raises(RulesBroken, match="has no figure placement"):
+        parse_chart(CHART.encode(), SMALL_REGISTRY, policies)
+    assert parse_chart(CHART.encode(), SMALL_REGISTRY, policies, past=True).title == "small_matter@1"
 
 
 def test_a_fact_that_the_service_records_must_be_in_the_chart() -> None:
@@ -227,6 +257,6 @@ def test_a_chart_with_any_value_in_any_place_is_either_sound_or_refused_never_a_
         node = node[key]
     node[place[-1]] = value
     faults: list[str] = []
-    chart = read_chart(document, SMALL_REGISTRY, SMALL_POLICIES, faults, text=b"", digest="")
+    chart = read_chart(document, SMALL_REGISTRY, SMALL_POLICIES, faults, text=b"", digest="", past=False)
     assert isinstance(chart, Chart) != bool(faults)
     assert all(": " in fault for fault in faults)

@@ -77,7 +77,7 @@ def test_a_policy_is_named_by_its_date_and_nothing_else(name: str) -> None:
     ],
 )
 def test_the_branch_may_be_stricter_than_outside_law_and_never_looser(key: str, stricter: str, looser: str) -> None:
-    text = (FOLDER / "policy" / "2024-01-01.toml").read_text(encoding="utf-8")
+    text = (FOLDER / "policy" / "2024-01-01.2.toml").read_text(encoding="utf-8")
     bounds = load_law(FOLDER)
     assert text.count(key) == 1
     head = key.rsplit(" ", 1)[0]
@@ -87,7 +87,7 @@ def test_the_branch_may_be_stricter_than_outside_law_and_never_looser(key: str, 
 
 
 def test_a_class_that_outside_law_calls_non_performing_may_not_be_left_out() -> None:
-    text = (FOLDER / "policy" / "2024-01-01.toml").read_text(encoding="utf-8")
+    text = (FOLDER / "policy" / "2024-01-01.2.toml").read_text(encoding="utf-8")
     text = text.replace('["substandard", "doubtful", "loss"]', '["doubtful", "loss"]')
     with pytest.raises(RulesBroken, match=r"npl\.classes: leaves out substandard"):
         parse_policy("2024-01-01", text.encode(), load_law(FOLDER))
@@ -135,7 +135,7 @@ def _copy(place: Path) -> Path:
 
 def test_every_policy_file_carries_the_same_figures(tmp_path: Path) -> None:
     folder = _copy(tmp_path)
-    text = (folder / "policy" / "2024-01-01.toml").read_text(encoding="utf-8")
+    text = (folder / "policy" / "2024-01-01.2.toml").read_text(encoding="utf-8")
     later = text.replace("[settlement]", '[settlement]\ngrace_days = { value = 1, rules = ["1.1.2"] }')
     (folder / "policy" / "2025-01-01.toml").write_text(later, encoding="utf-8")
     with pytest.raises(RulesBroken, match=r"2025-01-01: settlement\.grace_days: not in every policy file"):

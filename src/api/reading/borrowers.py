@@ -1,21 +1,43 @@
-"""Borrowers: one over all his loans and cases, and finding him. Masked, and the reading is on record."""
+"""Borrowers: one over his loans and cases, finding him, and his data in clear. All of it is on record.
+
+permissions.toml says which fields a post sees masked and may be shown in clear; an entry is committed before anything
+is shown.
+"""
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Request, get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, QueryParameter
 
+from api.auth import still_valid
+from api.permitted import reach
 from api.reading.asking import CASE_LINE, answers, reader_of
-from casework.cases.disclosure import DEFAULT_PURPOSE, record_read
+from casework.cases.disclosure import record_read
 from casework.cases.filter import BusinessDates
+from casework.cases.sight import reach_of
+from casework.clock import now
 from casework.database import reading, writing
-from casework.feed.borrowers import Borrower, FoundPage, Search, borrower_page, fields_shown, find
+from casework.feed.borrowers import Borrower, FoundPage, Search, borrower_page, fields_found, fields_shown, find
+from casework.feed.reveal import MAX_CONTACTS, ClearBorrower, reveal
 
 Purpose = Annotated[
-    str,
-    QueryParameter(pattern="^[a-z][a-z0-9_]{0,63}$", description="A code, kept in the entry of this read."),
+    str | None,
+    QueryParameter(
+        max_length=64,
+        description="A purpose of permissions.toml, for the entry of this read; the usual one of your posts if none.",
+    ),
 ]
+
+
+class RevealBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Which fields, what for, and of which contacts (all of them if none is named and they are at most 50)."""
+
+    fields: Annotated[list[Annotated[str, msgspec.Meta(max_length=32)]], msgspec.Meta(min_length=1, max_length=16)]
+    purpose: Annotated[str, msgspec.Meta(max_length=64)]
+    contact_ids: Annotated[list[int], msgspec.Meta(max_length=MAX_CONTACTS)] | None = None
+
 
 _BORROWER = {
     "borrower_id": "B000731", "institution": "wuhan", "name": "张**", "id_number": "4201**********1234",
@@ -28,7 +50,7 @@ _BORROWER = {
     "contacts": [{"id": 9, "role": "debtor", "relation": None, "name": "张**", "phone": "138****0000",
                   "address_kind": "home", "address": "武汉市江岸区***", "source": "application_form",
                   "legal_basis": "contract"}],
-    "cut": False,
+    "cut": False, "beyond": False,
 }  # fmt: skip
 _ASKED = [Example(id="phone", summary="By phone", value={"phone": "13800000000", "purpose": "complaint"})]
 _FOUND = {
@@ -42,16 +64,20 @@ _FOUND = {
 @get(
     "/borrowers/{borrower_id:str}",
     sync_to_thread=True,
-    responses=answers(Borrower, _BORROWER, "unknown_borrower", "filter_malformed", "invalid_request"),
+    responses=answers(Borrower, _BORROWER, "unknown_borrower", "out_of_reach", "filter_malformed", "invalid_request",
+                      "purpose_unknown", "purpose_not_permitted"),
     tags=["borrowers"],
-)
-def borrower(
-    request: Request[Any, Any, Any], borrower_id: FromPath[str], purpose: Purpose = DEFAULT_PURPOSE
-) -> Borrower:
-    """A borrower over all his loans, cases and contacts, masked; the read is an entry."""
+)  # fmt: skip
+def borrower(request: Request[Any, Any, Any], borrower_id: FromPath[str], purpose: Purpose = None) -> Borrower:
+    """A borrower over his loans, cases and contacts within reach, masked; the read is an entry.
+
+    Borrowers none of whose cases or loans is within reach answer 403.
+    """
     serving, actor = reader_of(request, "purpose")
+    within = reach(request)
     with reading(serving.engine, snapshot=True) as conn:
-        page = borrower_page(conn, serving.branch, BusinessDates(conn, serving.branch), borrower_id)
+        dates = BusinessDates(conn, serving.branch)
+        page = borrower_page(conn, serving.branch, dates, borrower_id, actor=actor, within=within)
     with writing(serving.engine) as conn:
         record_read(conn, serving.branch, actor, [borrower_id], fields_shown(page), purpose=purpose)
     return page
@@ -61,8 +87,8 @@ def borrower(
     "/find",
     status_code=200,
     sync_to_thread=True,
-    responses=answers(FoundPage, _FOUND, "malformed_json", "filter_malformed", "purpose_malformed",
-                      "unsupported_media_type"),
+    responses=answers(FoundPage, _FOUND, "malformed_json", "filter_malformed", "purpose_unknown",
+                      "unsupported_media_type", "purpose_not_permitted"),
     tags=["borrowers"],
 )  # fmt: skip
 def find_borrowers(request: Request[Any, Any, Any], data: Annotated[Search, Body(examples=_ASKED)]) -> FoundPage:
@@ -72,9 +98,49 @@ def find_borrowers(request: Request[Any, Any, Any], data: Annotated[Search, Body
     """
     serving, actor = reader_of(request)
     with reading(serving.engine, snapshot=True) as conn:
-        page = find(conn, serving.branch, data)
+        page = find(conn, serving.branch, data, actor=actor, within=reach(request))
     if page.items:
         with writing(serving.engine) as conn:
             shown = [item.borrower_id for item in page.items]
-            record_read(conn, serving.branch, actor, shown, {"name", "id_number"}, purpose=data.purpose)
+            record_read(conn, serving.branch, actor, shown, fields_found(page), purpose=data.purpose)
     return page
+
+
+_REVEALED = {
+    "borrower_id": "B000731", "name": "张伟明", "id_number": None,
+    "contacts": [{"id": 9, "phone": "13800000000"}], "purpose": "collection",
+}  # fmt: skip
+_REVEAL_ASKED = [
+    Example(
+        id="dial", summary="His phone, to dial it",
+        value={"fields": ["name", "phone"], "purpose": "collection", "contact_ids": [9]},
+    )
+]  # fmt: skip
+
+
+@post(
+    "/borrowers/{borrower_id:str}/reveal",
+    status_code=200,
+    sync_to_thread=True,
+    responses=answers(ClearBorrower, _REVEALED, "malformed_json", "unknown_borrower", "unknown_contact",
+                      "out_of_reach", "reveal_not_permitted", "purpose_not_permitted", "purpose_unknown",
+                      "unknown_field", "too_many_contacts", "filter_malformed", "invalid_request",
+                      "unsupported_media_type", "database_busy", "database_full"),
+    tags=["borrowers"],
+)  # fmt: skip
+def reveal_of_borrower(
+    request: Request[Any, Any, Any],
+    borrower_id: FromPath[str],
+    data: Annotated[RevealBody, Body(examples=_REVEAL_ASKED)],
+) -> ClearBorrower:
+    """Fields in clear, for a purpose; `personal.revealed` says so in the log before they are shown."""
+    serving, _ = reader_of(request)
+    with writing(serving.engine) as conn:
+        actor = still_valid(conn, request)  # a token that died a moment ago is shown nothing
+        serving.branch.rulebook.permissions.require(actor, "borrower.reveal")
+        within = reach_of(serving.branch, actor, "borrower.reveal", serving.branch.today(now()))
+        found = reveal(
+            conn, serving.branch, borrower_id, data.fields, data.contact_ids, actor=actor, within=within,
+            purpose=data.purpose,
+        )  # fmt: skip
+    return found.open(serving.branch.vault)

@@ -6,6 +6,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, PathParameter, QueryParameter
 
+from api.permitted import case_in_sight, reach
 from api.reading.asking import (
     CASE_LINE,
     FILTERS,
@@ -17,12 +18,14 @@ from api.reading.asking import (
 )
 from casework.cases.case import Case
 from casework.cases.detail import CaseDetail, detail_of
-from casework.cases.disclosure import DEFAULT_PURPOSE, record_read
+from casework.cases.disclosure import record_read
 from casework.cases.filter import BusinessDates, CaseFilter
-from casework.cases.history import HistoryPage, NotePage, history_of_case, may_read_texts, notes_of_case
+from casework.cases.history import HistoryPage, NotePage, history_of_case, notes_of_case
 from casework.cases.options import CaseOptions, options_of_case
-from casework.cases.queries import CasePage, Sort, find_case, page_of_cases
+from casework.cases.queries import CasePage, Sort, page_of_cases
 from casework.database import reading, writing
+from casework.four_eyes.listing import show_pending
+from casework.staff.permissions import Reach
 
 CaseId = Annotated[int, PathParameter(ge=1, le=2**53 - 1, description="Number of the case.")]
 After = Annotated[int | None, QueryParameter(ge=0, le=2**53 - 1, description="`next` of the page before.")]
@@ -67,10 +70,10 @@ _OPTIONS = {
                          "en": "DPD is 8; at least 31 is needed", "opens_on": "2026-04-01"}],
             "data": [{"name": "agency", "type": "ref", "zh": "委外机构", "en": "agency", "required": True}],
             "posts": ["agency_post", "basic_risk_manager"], "leads_to": ["outsourced"],
-            "opens_on": "2026-04-01", "rules": ["3.2"],
+            "opens_on": "2026-04-01", "rules": ["3.2"], "four_eyes": None,
         }
     ],
-    "facts": [{"kind": "promise", "zh": "还款承诺", "en": "Promise to pay", "allowed": True,
+    "facts": [{"kind": "promise", "zh": "还款承诺", "en": "Promise to pay", "allowed": True, "reasons": [],
                "data": [{"name": "amount_fen", "type": "fen", "zh": "承诺金额", "en": "amount promised",
                          "required": True}],
                "posts": ["phone_collector"], "rules": ["1.3.1d"]}],
@@ -91,11 +94,11 @@ def cases(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> CasePage:
-    """Cases by filter and sort, page by page."""
+    """Cases by filter and sort, page by page; those within the caller's reach."""
     serving, _ = reader_of(request, *FILTERS, "sort", "limit", "cursor")
     with reading(serving.engine) as conn:
         dates = BusinessDates(conn, serving.branch)
-        return page_of_cases(conn, dates, wanted, sort=sort, limit=limit, cursor=cursor)
+        return page_of_cases(conn, dates, wanted, within=reach(request), sort=sort, limit=limit, cursor=cursor)
 
 
 @get(
@@ -111,25 +114,25 @@ def my_cases(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> CasePage:
-    """The cases that the caller owns or handles."""
+    """The cases that the caller owns or handles, or somebody whom he deputises for today (`owner` says who)."""
     serving, actor = reader_of(request, "live", "sort", "limit", "cursor")
-    wanted = CaseFilter(worked_by=actor.id, live=live)
+    wanted, theirs = CaseFilter(live=live), Reach(people=actor.people)
     with reading(serving.engine) as conn:
         dates = BusinessDates(conn, serving.branch)
-        return page_of_cases(conn, dates, wanted, sort=sort, limit=limit, cursor=cursor)
+        return page_of_cases(conn, dates, wanted, within=theirs, sort=sort, limit=limit, cursor=cursor)
 
 
 @get(
     "/cases/{case_id:int}",
     sync_to_thread=True,
-    responses=answers(CaseDetail, _DETAIL, "unknown_case"),
+    responses=answers(CaseDetail, _DETAIL, "unknown_case", "out_of_reach"),
     tags=["cases"],
 )
 def case(request: Request[Any, Any, Any], case_id: CaseId) -> Response[CaseDetail]:
     """One case as it stands; its version is the ETag that a change names in If-Match."""
     serving, _ = reader_of(request)
     with reading(serving.engine, snapshot=True) as conn:
-        found = find_case(conn, case_id)
+        found = case_in_sight(conn, request, case_id)
         today = BusinessDates(conn, serving.branch).of(found.institution)
     detail = detail_of(found, serving.branch.rulebook.chart, today)
     return Response(detail, headers={"ETag": f'"{found.version}"'})
@@ -138,7 +141,7 @@ def case(request: Request[Any, Any, Any], case_id: CaseId) -> Response[CaseDetai
 @get(
     "/cases/{case_id:int}/history",
     sync_to_thread=True,
-    responses=answers(HistoryPage, _HISTORY, "unknown_case", "filter_malformed", "invalid_request"),
+    responses=answers(HistoryPage, _HISTORY, "unknown_case", "out_of_reach", "filter_malformed", "invalid_request"),
     tags=["cases"],
 )
 def case_history(
@@ -151,7 +154,7 @@ def case_history(
     """The case's entries; texts are opened for those who may read them, and that is an entry itself."""
     serving, actor = reader_of(request, "after", "limit", "newest_first")
     with reading(serving.engine, snapshot=True) as conn:
-        found = find_case(conn, case_id)
+        found = case_in_sight(conn, request, case_id)
         page = history_of_case(
             conn, serving.branch, case_id, actor, after=after, limit=limit, newest_first=newest_first
         )
@@ -162,31 +165,32 @@ def case_history(
 @get(
     "/cases/{case_id:int}/notes",
     sync_to_thread=True,
-    responses=answers(NotePage, _NOTES, "unknown_case", "filter_malformed", "invalid_request"),
+    responses=answers(NotePage, _NOTES, "unknown_case", "out_of_reach", "filter_malformed", "invalid_request"),
     tags=["cases"],
 )
 def case_notes(request: Request[Any, Any, Any], case_id: CaseId, before: After = None, limit: Limit = 50) -> NotePage:
     """The case's notes, newest first; opening them is an entry itself."""
     serving, actor = reader_of(request, "before", "limit")
     with reading(serving.engine, snapshot=True) as conn:
-        found = find_case(conn, case_id)
+        found = case_in_sight(conn, request, case_id)
         page = notes_of_case(conn, serving.branch, case_id, actor, before=before, limit=limit)
-    _on_record(request, found, {"note"} if page.items and may_read_texts(actor) else set())
+    _on_record(request, found, {"note"} if any(item.text is not None for item in page.items) else set())
     return page
 
 
 @get(
     "/cases/{case_id:int}/options",
     sync_to_thread=True,
-    responses=answers(CaseOptions, _OPTIONS, "unknown_case"),
+    responses=answers(CaseOptions, _OPTIONS, "unknown_case", "out_of_reach"),
     tags=["cases"],
 )
 def case_options(request: Request[Any, Any, Any], case_id: CaseId) -> Response[CaseOptions]:
     """What the caller may do next with the case: each event and fact, every reason why not, and from when."""
     serving, actor = reader_of(request)
     with reading(serving.engine, snapshot=True) as conn:
-        found = find_case(conn, case_id)
+        found = case_in_sight(conn, request, case_id)
         options = options_of_case(conn, serving.branch, BusinessDates(conn, serving.branch), found, actor)
+        show_pending(conn, serving.branch, options)
     return Response(options, headers={"ETag": f'"{found.version}"'})
 
 
@@ -195,4 +199,4 @@ def _on_record(request: Request[Any, Any, Any], found: Case, fields: set[str]) -
     if fields:
         serving, actor = reader_of(request, *request.query_params)
         with writing(serving.engine) as conn:
-            record_read(conn, serving.branch, actor, [found.borrower_id], fields, purpose=DEFAULT_PURPOSE)
+            record_read(conn, serving.branch, actor, [found.borrower_id], fields)

@@ -11,6 +11,7 @@ from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
 
 from api.reading.asking import answers, reader_of
+from api.serving import Serving
 from casework.audit.tables import texts
 from casework.cases.filter import BusinessDates
 from casework.cases.options import FieldOffer, fields_of
@@ -82,6 +83,7 @@ class EventView(msgspec.Struct):
     rules: tuple[str, ...]
     data: list[FieldOffer]
     arcs: list[ArcView]
+    four_eyes: str | None
 
 
 class PartView(msgspec.Struct):
@@ -149,11 +151,11 @@ _CHART = {
 def charts(request: Request[Any, Any, Any]) -> list[PublishedChart]:
     """Every published version of every chart."""
     serving, _ = reader_of(request)
-    now = serving.branch.rulebook.chart.digest
+    now = {one.digest for one in _in_force(serving).values()}
     columns = (texts.c.name, texts.c.digest)
     with reading(serving.engine) as conn:
         found = conn.execute(sa.select(*columns).where(texts.c.kind == "chart").order_by(texts.c.name)).all()
-    return [PublishedChart(row.name, row.digest, row.digest == now) for row in found]
+    return [PublishedChart(row.name, row.digest, row.digest in now) for row in found]
 
 
 @get(
@@ -165,12 +167,18 @@ def charts(request: Request[Any, Any, Any]) -> list[PublishedChart]:
 def chart(request: Request[Any, Any, Any], name: FromPath[str]) -> ChartView:
     """The chart in force, whole."""
     serving, _ = reader_of(request)
-    if name != CASE_CHART:
+    found = _in_force(serving).get(name)
+    if found is None:
         raise CallerError("not_found", "没有这样的状态图", "there is no such chart")
     with reading(serving.engine) as conn:
         dates = BusinessDates(conn, serving.branch)
     policy = serving.branch.rulebook.policies.at(max([*dates.known.values()], default=dates.otherwise))
-    return chart_view(serving.branch.rulebook.chart, policy)
+    return chart_view(found, policy)
+
+
+def _in_force(serving: Serving) -> dict[str, Chart]:
+    """The charts that new steps follow, by name: of cases and of requests."""
+    return {one.name: one for one in (serving.branch.rulebook.chart, serving.branch.rulebook.requests)}
 
 
 @get(
@@ -223,7 +231,14 @@ def chart_view(shown: Chart, policy: Policy) -> ChartView:
 def _event(event: Event, shown: Chart, policy: Policy) -> EventView:
     arcs = [_arc(arc, policy) for arc in event.arcs.values()]
     return EventView(
-        event.name, event.zh, event.en, sorted(event.posts), event.rules, fields_of(event.fields, shown), arcs
+        event.name,
+        event.zh,
+        event.en,
+        sorted(event.posts),
+        event.rules,
+        fields_of(event.fields, shown),
+        arcs,
+        event.four_eyes,
     )
 
 

@@ -7,9 +7,10 @@ from litestar import Request, post
 from litestar.openapi.spec import Example
 from litestar.params import Body
 
+from api.permitted import reach
 from api.reading.asking import answers, reader_of
+from casework.cases.dry_run import DryRun, dry_run
 from casework.cases.filter import BusinessDates, CaseFilter, filter_malformed
-from casework.cases.options import DryRun, dry_run
 from casework.database import reading
 
 
@@ -30,7 +31,8 @@ _ASKED = [
     Example(id="cases", summary="A list", value={"cases": [1207, 1208]}),
 ]
 _TOTALS = {
-    "cases": 812, "cut": False, "unknown": [], "by_state": {"phone_collection": 700, "lost_contact": 112},
+    "cases": 812, "cut": False, "unknown": [], "out_of_reach": [],
+    "by_state": {"phone_collection": 700, "lost_contact": 112},
     "events": [{"event": "place", "allowed": 41, "refused": 771, "opens_later": 690,
                 "reasons": {"dpd_at_least": 690, "repair_duty_done": 81}}],
 }  # fmt: skip
@@ -52,4 +54,4 @@ def dry_run_of_cases(request: Request[Any, Any, Any], data: Annotated[DryRunRequ
     asked: CaseFilter | list[int] = data.filter if data.filter is not None else list(data.cases or ())
     with reading(serving.engine, snapshot=True) as conn:
         dates = BusinessDates(conn, serving.branch)
-        return dry_run(conn, serving.branch, dates, asked, actor, events=data.events)
+        return dry_run(conn, serving.branch, dates, asked, actor, within=reach(request), events=data.events)

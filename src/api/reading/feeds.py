@@ -129,13 +129,14 @@ def set_aside_as_csv(
         text = aside_csv(conn, serving.branch.vault, run_id, kind)
     with writing(serving.engine) as conn:
         record_aside_read(conn, serving.branch, actor, run_id, kind, masked=True)
-    body = _masked(kind, text).encode("utf-8-sig")
+    view = serving.branch.rulebook.permissions.view(actor, "set_aside")
+    body = _masked(kind, text, shown=view is not None).encode("utf-8-sig")
     headers = {"Content-Disposition": f'attachment; filename="set-aside-{run_id}-{kind}.csv"'}
     return Response(body, media_type="text/csv", headers=headers)
 
 
-def _masked(kind: Kind, text: str) -> str:
-    """The CSV with personal cells masked, and those of columns that nobody knows.
+def _masked(kind: Kind, text: str, *, shown: bool) -> str:
+    """The CSV with personal cells masked (not `shown`: empty), and those of columns that nobody knows.
 
     A row with too few or too many cells is masked whole but for its first: behind it cells may have moved.
     """
@@ -151,14 +152,18 @@ def _masked(kind: Kind, text: str) -> str:
     writer.writerow(header)
     for cells in read[1:]:
         known = {0: names.get(0)} if cells[code_at] == _MOVED else names
-        writer.writerow([cell if at in ours else _shown(known.get(at), cell) for at, cell in enumerate(cells)])
+        writer.writerow(
+            [cell if at in ours else _shown(known.get(at), cell, shown=shown) for at, cell in enumerate(cells)]
+        )
     return out.getvalue()
 
 
-def _shown(name: str | None, cell: str) -> str:
+def _shown(name: str | None, cell: str, *, shown: bool) -> str:
     if name is None:
         return "***" if cell else ""
-    return mask(name, cell) if name in _PERSONAL else cell
+    if name not in _PERSONAL:
+        return cell
+    return mask(name, cell) if shown else ""
 
 
 def _known(found: Run | None, run_id: int) -> Run:

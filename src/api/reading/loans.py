@@ -6,12 +6,15 @@ import msgspec
 from litestar import Request, get
 from litestar.params import FromPath
 
+from api.permitted import reach
 from api.reading.asking import answers, reader_of
 from casework.cases.filter import BusinessDates, check_text
 from casework.cases.options import OpeningOffer, openings_of_loan
 from casework.cases.queries import cases_of_loan
+from casework.cases.sight import beyond
 from casework.database import reading
 from casework.errors import CallerError
+from casework.feed.borrowers import loan_in_reach
 from casework.feed.last_known import last_known
 
 
@@ -39,18 +42,22 @@ _OPENINGS = {
 @get(
     "/loans/{loan_id:str}/openings",
     sync_to_thread=True,
-    responses=answers(LoanOpenings, _OPENINGS, "unknown_loan", "filter_malformed"),
+    responses=answers(LoanOpenings, _OPENINGS, "unknown_loan", "out_of_reach", "filter_malformed"),
     tags=["cases"],
 )
 def loan_openings(request: Request[Any, Any, Any], loan_id: FromPath[str]) -> LoanOpenings:
     """On which grounds the caller may open a case of this loan, and why not on the others."""
     serving, actor = reader_of(request)
     check_text("loan_id", loan_id)
+    within = reach(request)
     with reading(serving.engine, snapshot=True) as conn:
         found = last_known(conn, serving.branch, loan_id)
         if found is None:
             raise CallerError("unknown_loan", "没有这笔贷款", "there is no such loan")
         loan, measure = found
+        known = cases_of_loan(conn, loan_id)
+        if not loan_in_reach(conn, loan_id, within):
+            raise beyond(actor, ("1.1.1",), loan_id=loan_id)
         dates = BusinessDates(conn, serving.branch)
         offers = openings_of_loan(conn, serving.branch, dates, actor, loan=loan, measure=measure)
-        return LoanOpenings(loan_id, cases_of_loan(conn, loan_id), offers)
+        return LoanOpenings(loan_id, known, offers)

@@ -6,11 +6,18 @@ from typing import Any, Final, Literal
 
 Verdict = Literal["sound", "tampered", "cannot_tell"]
 EXIT_CODES: Final[Mapping[Verdict, int]] = {"sound": 0, "tampered": 1, "cannot_tell": 2}
-TRUST: Final = "self_consistent_only"
-TRUST_TEXTS: Final = (
-    "仅自身一致:尚未封存,也未持有检查点",
-    "self-consistent only: nothing sealed yet, no checkpoint held",
-)
+Trust = Literal["self_consistent_only", "signer_memory", "trusted_checkpoint"]
+TRUST_TEXTS: Final[Mapping[Trust, tuple[str, str]]] = {
+    "self_consistent_only": (
+        "仅自身一致:未与库外的检查点比对,不能排除运营方改写",
+        "self-consistent only: no checkpoint held outside the database, so no evidence against the operator",
+    ),
+    "signer_memory": (
+        "与签名者在库外保存的检查点一致",
+        "consistent with the checkpoint that the signer keeps outside the database",
+    ),
+    "trusted_checkpoint": ("与您持有的检查点一致", "consistent with the checkpoint you hold"),
+}
 KEPT: Final = 1_000  # findings kept in full; a log changed throughout must not fill the memory
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -33,6 +40,48 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "stream_missing": ("主体没有任何分录", "the subject has no entries at all"),
     "guard_missing": ("防改触发器缺失或被改", "an append-only guard is missing or altered"),
     "queue_dangling": ("待封存队列指向不存在的分录", "the unsealed queue names an entry that is gone"),
+    "queue_repeat": ("已封存的分录又在待封存队列中", "an entry is sealed, and queued for sealing again"),
+    "leaf_hole": ("树中缺少叶", "leaves of the tree are missing before this one"),
+    "sealed_entry_missing": ("已封存的分录缺失", "an entry that was sealed is gone"),
+    "leaf_differs": ("分录不是封存时的那一条", "the entry is not the one that was sealed"),
+    "tile_missing": ("树的分块缺失", "a tile of the tree is missing"),
+    "tile_differs": ("树的分块与叶不符", "a tile is not what the leaves make of it"),
+    "tile_unexpected": ("多出树中没有的分块", "tiles that the tree does not have"),
+    "log_statement_missing": ("日志首叶不是其开始分录", "the first leaf is not the entry that begins the log"),
+    "log_missing": ("叶不属于任何日志", "leaves of a log that was never begun"),
+    "checkpoint_malformed": ("检查点不符合格式", "a checkpoint is not in the one form of a signed note"),
+    "checkpoint_key_unknown": ("检查点由未知密钥签署", "a checkpoint is signed by no key that is known"),
+    "checkpoint_signature_wrong": ("检查点签名不符", "a signature of a checkpoint is wrong"),
+    "checkpoint_other_log": ("检查点属于另一日志", "a checkpoint is of another log"),
+    "checkpoint_columns_differ": ("检查点的列与其正文不一致", "a checkpoint's row is not what its note says"),
+    "checkpoint_root_differs": ("树与已签的检查点不符", "the tree is not the one that a checkpoint signs"),
+    "checkpoint_beyond_tree": (
+        "检查点比现有的树长:日志尾部被删",
+        "a checkpoint signs more leaves than there are: the tail was cut",
+    ),
+    "memory_root_differs": (
+        "历史与签名者库外保存的检查点不符",
+        "history is not the one that the signer remembers signing",
+    ),
+    "memory_beyond_tree": (
+        "日志比签名者所签的短:数据库被回退或尾部被删",
+        "the log is shorter than the signer signed it: an old copy, or its tail was cut",
+    ),
+    "memory_other_log": (
+        "数据库中的日志不是签名者所签的日志",
+        "the signer remembers another log than the database holds",
+    ),
+    "trusted_root_differs": (
+        "历史与您持有的检查点不符",
+        "history was rewritten: it is not the one of the checkpoint you hold",
+    ),
+    "trusted_beyond_tree": ("日志比您持有的检查点短", "the log is shorter than the checkpoint you hold"),
+    "trusted_other_log": ("您持有的检查点属于另一日志", "the checkpoint you hold is of another log"),
+    "memory_missing": (
+        "签名者的记忆缺失:无法排除改写",
+        "the signer's memory is missing: a rewritten history would not show",
+    ),
+    "log_keys_missing": ("缺少日志公钥:未核对签名", "the log's public keys are missing: signatures were not checked"),
     "queue_incomplete": (
         "分录既未封存也不在待封存队列",
         "the entry is neither sealed nor queued for sealing",
@@ -52,10 +101,24 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "state_differs": ("重放:分录的起始状态与案件不符", "replay: the entry starts from another state"),
     "refusal_differs": ("重放:拒绝理由不同", "replay: the reasons of the refusal differ"),
     "post_not_permitted": ("重放:该岗位无权执行", "replay: the post may not do this"),
+    "out_of_reach": ("重放:该案件不在其管辖范围", "replay: the case was not within the reach of that post"),
+    "owner_differs": ("重放:责任人与规则或前任不符", "replay: the owner does not follow from the case and the rules"),
+    "owner_history_differs": ("归属历史与分录不符", "the history of owners is not what the entries say"),
     "data_not_typed": ("重放:数据与状态图的声明不符", "replay: the data are not as the chart declares them"),
     "business_date_decreased": ("业务日期倒退", "the business date runs backwards"),
     "replay_impossible": ("重放:分录无法应用", "replay: the entry cannot be applied"),
-    "row_differs": ("案件行与其分录不符", "the case's row is not what its entries make of it"),
+    "row_differs": ("数据行与其分录不符", "a row is not what its entries make of it"),
+    "grant_without_request": ("授岗未经他人审批", "a post was granted without four eyes"),
+    "row_without_entries": ("数据行没有任何分录", "a row that no entry speaks of"),
+    "four_eyes_missing": ("重放:须经审批的事件没有对应的申请", "replay: an event under four eyes cites no request"),
+    "four_eyes_differs": (
+        "重放:分录与其引用的申请不符",
+        "replay: an entry and the request it cites do not say the same",
+    ),
+    "not_another_person": ("重放:同一人在一项申请中担任两种角色", "replay: one person had two parts in a request"),
+    "request_without_effect": ("已批准的申请没有执行分录", "an approved request, and no entry of what it led to"),
+    "plan_differs": ("交接计划与其摘要不符", "the plan of a hand-over is not the one of its digest"),
+    "receipt_differs": ("交接回执与案件分录不符", "the receipts of a hand-over are not the entries of its cases"),
     "text_unreadable": ("当前版本无法读取当时的文本", "this version cannot read the text that was in force"),
 }
 
@@ -94,12 +157,16 @@ class Report:
     streams: int = 0
     entries: int = 0
     cases: int = 0
+    people: int = 0
     replayed_steps: int = 0
     replayed_refusals: int = 0
     replayed_facts: int = 0
     cases_not_replayed: int = 0
     openings: int = 0
     texts: int = 0
+    leaves: int = 0
+    checkpoints: int = 0
+    trust: Trust = "self_consistent_only"
     body_bytes: int = 0
     first_recorded_at: str | None = None
     last_recorded_at: str | None = None
@@ -130,11 +197,14 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """For machines."""
         return {
-            "verdict": self.verdict, "trust": TRUST, "trust_zh": TRUST_TEXTS[0], "trust_en": TRUST_TEXTS[1],
+            "verdict": self.verdict, "trust": self.trust, "trust_zh": TRUST_TEXTS[self.trust][0],
+            "trust_en": TRUST_TEXTS[self.trust][1],
             "checked": {
                 "streams": self.streams, "entries": self.entries, "cases": self.cases,
+                "people": self.people,
                 "replayed_steps": self.replayed_steps, "replayed_refusals": self.replayed_refusals,
                 "replayed_facts": self.replayed_facts, "cases_not_replayed": self.cases_not_replayed,
+                "leaves": self.leaves, "checkpoints": self.checkpoints,
                 "openings": self.openings, "texts": self.texts, "body_bytes": self.body_bytes,
                 "first_recorded_at": self.first_recorded_at, "last_recorded_at": self.last_recorded_at,
                 "seconds": round(self.seconds, 3),

@@ -9,7 +9,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.audit.tables import entries
+from casework.audit.grown import Log
+from casework.audit.tables import entries, leaves
 from casework.errors import CallerError
 
 MAX_PAGE = 200
@@ -104,6 +105,22 @@ def find_entry(conn: Connection, entry_id: str) -> EntryLine:
     if row is None:
         raise CallerError("unknown_entry", "没有这条审计记录", "there is no such entry")
     return _line(row)
+
+
+def leaf_of_entry(conn: Connection, log: Log, entry_id: str) -> tuple[int, bytes]:
+    """Index and leaf hash of a sealed entry; CallerErrors `unknown_entry`, `not_sealed_yet`."""
+    leaf = bytes.fromhex(find_entry(conn, entry_id).leaf_hash)
+    stream, _, number = entry_id.rpartition(":")
+    index = conn.execute(
+        sa.select(leaves.c.leaf_index)
+        .join(entries, entries.c.id == leaves.c.entry)
+        .where(leaves.c.log == log.number, entries.c.stream == stream, entries.c.stream_seq == int(number))
+    ).scalar()
+    if index is None:
+        raise CallerError(
+            "not_sealed_yet", "该分录尚未封存", "this entry is not sealed yet", entry_id=entry_id
+        )  # fmt: skip
+    return int(index), leaf
 
 
 def _line(row: Any) -> EntryLine:

@@ -1,4 +1,4 @@
-"""The log's tables: entries (append-only), the unsealed queue, heads of streams, published texts, openings."""
+"""The log's tables: entries, their queue, the tree over them, heads of streams, published texts, openings."""
 
 import sqlalchemy as sa
 
@@ -69,4 +69,52 @@ keys = sa.Table(
     metadata,
     sa.Column("purpose", sa.String(32), primary_key=True),
     sa.Column("fingerprint", sa.String(32), nullable=False),
+)
+
+# The logs that this database has been, one after the other: the last is the present one. A second begins only after
+# a loss (a restored backup, a lost key); the first leaf of each is the entry that says what it is. Append-only.
+logs = sa.Table(
+    "logs",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("origin", sa.String(255), nullable=False),
+    sa.Column("begun_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("origin"),
+    info={"append_only": (("number",), ("origin",))},
+)
+
+# What the sealer has taken: the tree's leaves, from 0 without a hole. Append-only.
+leaves = sa.Table(
+    "leaves",
+    metadata,
+    sa.Column("log", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("leaf_index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("entry", sa.BigInteger, nullable=False),  # no foreign key: what a lost entry leaves behind is evidence
+    sa.Column("leaf_hash", Bytes, nullable=False),
+    sa.UniqueConstraint("log", "entry"),
+    info={"append_only": (("log", "leaf_index"), ("log", "entry"))},
+)
+
+# Full tiles (tlog-tiles, 256 hashes). Partial ones are made of leaves, or of the `root`s of tiles one level below.
+tiles = sa.Table(
+    "tiles",
+    metadata,
+    sa.Column("log", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("root", Bytes, nullable=False),
+    sa.Column("hashes", Bytes, nullable=False),
+    info={"append_only": (("log", "level", "number"),)},
+)
+
+# Signed checkpoints as they were published. Append-only.
+checkpoints = sa.Table(
+    "checkpoints",
+    metadata,
+    sa.Column("log", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("root", Bytes, nullable=False),
+    sa.Column("note", Bytes, nullable=False),
+    sa.Column("published_at", UtcDateTime, nullable=False),
+    info={"append_only": (("log", "size"),)},
 )

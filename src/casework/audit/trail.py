@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -57,10 +57,11 @@ _DAWN = datetime(1, 1, 1, tzinfo=UTC)
 class Trail:
     """Collects the entries of one transaction and writes them in one statement each; one per transaction."""
 
-    def __init__(self, mac_key: bytes, vault: Vault, recorded_at: datetime) -> None:
+    def __init__(self, mac_key: bytes, vault: Vault, recorded_at: datetime, today: date | None = None) -> None:
         self._mac_key = mac_key
         self._vault = vault
         self.recorded_at = recorded_at
+        self.today = today or recorded_at.date()  # the branch's calendar day
         self._recorded_text = utc_text(recorded_at)
         self._entries: list[tuple[Any, ...]] = []
         self._openings: list[tuple[Any, ...]] = []
@@ -98,9 +99,14 @@ class Trail:
         conn.execute(streams.update().where(streams.c.stream == stream).values(values))
         return after
 
+    @property
+    def entry_ids(self) -> list[str]:
+        """The ids of what was added and is not written yet, in that order."""
+        return [entry_id_of(stream, seq) for stream, seq, *_ in self._entries]
+
     def part(self) -> "Trail":
         """A trail with what was added so far, to be written by itself; this one goes on without it."""
-        part = Trail(self._mac_key, self._vault, self.recorded_at)
+        part = Trail(self._mac_key, self._vault, self.recorded_at, self.today)
         part._entries, part._openings = self._entries, self._openings
         self._entries, self._openings = [], []
         return part

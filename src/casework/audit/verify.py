@@ -7,6 +7,7 @@ that does not grow with the log. Attacks and promises: design paper audit.md §7
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
@@ -16,10 +17,12 @@ from casework.append_only import missing_guards
 from casework.audit.chain import HASH_BYTES, follows, leaf_hash, mac_matches
 from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import Report
+from casework.audit.grown import present_log
 from casework.audit.heads import StreamHeads, Tail
 from casework.audit.openings import Openings
+from casework.audit.sealable import copied
 from casework.audit.stored import as_stored
-from casework.audit.tables import entries, texts, unsealed
+from casework.audit.tables import entries, leaves, texts, unsealed
 from casework.personal import Vault
 
 BATCH: Final = 2_000
@@ -50,14 +53,17 @@ def verify_log(
     vault: Vault,
     report: Report,
     keepers: Mapping[str, Keeper],
+    followers: Mapping[str, Keeper] = MappingProxyType({}),
     *,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Check the whole log into `report`. `keepers` by prefix of stream; the others have theirs in `streams`.
+    """Check the whole log into `report`. `keepers` by prefix of stream; the others have their heads in `streams`.
+
+    `followers`, by prefix too, are told the same of streams whose heads are in `streams`.
 
     `conn` must be one snapshot (`reading(engine, snapshot=True)`). `progress` hears the entries done.
     """
-    walk = _Walk(conn, mac_key, vault, report, keepers)
+    walk = _Walk(conn, mac_key, vault, report, keepers, followers)
     select = as_stored(entries, _ENTRY, conn.dialect.name).order_by(entries.c.stream, entries.c.stream_seq)
     result = conn.execute(select, execution_options={"yield_per": BATCH})
     for batch in result.partitions():
@@ -73,16 +79,19 @@ class _Walk:
     """The state of one pass over the entries in order of stream and number."""
 
     def __init__(
-        self, conn: Connection, mac_key: bytes, vault: Vault, report: Report, keepers: Mapping[str, Keeper]
-    ) -> None:
+        self, conn: Connection, mac_key: bytes, vault: Vault, report: Report, keepers: Mapping[str, Keeper],
+        followers: Mapping[str, Keeper],
+    ) -> None:  # fmt: skip
         self.mac_key = mac_key
         self.report = report
         self.keepers = keepers
+        self.followers = followers
         self.others = StreamHeads(conn, report)
         self.openings = Openings(conn, vault, report)
         self.texts = _Texts(conn, report)
         self.stream: str | None = None
         self.keeper: Keeper = self.others
+        self.follower: Keeper | None = None
         self.tail = Tail(0, None, "")
         self.sound = True
 
@@ -108,16 +117,19 @@ class _Walk:
         """End the last stream and check what only the whole log can tell."""
         self._turn(None)
         self.openings.check(None, {})
-        for keeper in (*self.keepers.values(), self.others):
+        for keeper in (*self.keepers.values(), *self.followers.values(), self.others):
             keeper.finish()
         self.texts.finish()
 
     def _turn(self, stream: str | None) -> None:
         if self.stream is not None:
             self.keeper.close(self.stream, self.tail, sound=self.sound)
+            if self.follower is not None:
+                self.follower.close(self.stream, self.tail, sound=self.sound)
         if stream is not None:
             self.report.streams += 1
-            self.keeper = self.keepers.get(stream.partition(":")[0], self.others)
+            prefix = stream.partition(":")[0]
+            self.keeper, self.follower = self.keepers.get(prefix, self.others), self.followers.get(prefix)
         self.stream, self.tail, self.sound = stream, Tail(0, None, ""), True
 
     def _check(self, row: Any) -> Entry | None:
@@ -136,7 +148,7 @@ class _Walk:
             self._unreadable(row, fault.code, leaf)
             return None
         columns = (stream, seq, event, actor_id, reason_code, recorded_at)
-        if _copied(entry) != columns:
+        if copied(entry) != columns:
             self._columns(entry, columns)
             if entry.stream != stream:
                 return None  # it is missing where it belongs, and here nothing links to it
@@ -148,6 +160,8 @@ class _Walk:
         self._note(entry)
         if self.sound:
             self.keeper.follow(entry)
+            if self.follower is not None:
+                self.follower.follow(entry)
         return entry
 
     def _note(self, entry: Entry) -> None:
@@ -189,18 +203,11 @@ class _Walk:
             self.tail = Tail(seq, leaf, self.tail.recorded_at)
 
     def _columns(self, entry: Entry, columns: tuple[Any, ...]) -> None:
-        truth = _copied(entry)
+        truth = copied(entry)
         differing = [name for name, said, meant in zip(_ENTRY, columns, truth, strict=False) if said != meant]
         self.report.find("column_differs", columns[0], columns[1], columns=differing)
         if columns[:2] != truth[:2]:
             self.sound = False  # the entry does not stand where it belongs
-
-
-def _copied(entry: Entry) -> tuple[Any, ...]:
-    """What the row repeats of the body, in the order of `_ENTRY`."""
-    return (
-        entry.stream, entry.stream_seq, entry.event, entry.actor.id, entry.reason_code, entry.recorded_at,
-    )  # fmt: skip
 
 
 class _Texts:
@@ -222,22 +229,28 @@ class _Texts:
                 self._report.find("text_changed", kind=kind, name=name)
             if (kind, name, digest) not in self.announced:
                 self._report.find("text_unannounced", kind=kind, name=name)
-        references = {(kind, f"{name}#{digest}") for kind, name, digest in held}
-        announced = {(kind, f"{name}#{digest}") for kind, name, digest in self.announced}
-        cited = {(kind, reference) for kind, reference in self.cited if reference is not None}
-        for kind, reference in sorted((announced | cited) - references):
-            self._report.find("text_missing", kind=kind, reference=reference)
+        references = {(kind, reference(kind, name, digest)) for kind, name, digest in held}
+        announced = {(kind, reference(kind, name, digest)) for kind, name, digest in self.announced}
+        cited = {(kind, cite) for kind, cite in self.cited if cite is not None}
+        for kind, cite in sorted((announced | cited) - references):
+            self._report.find("text_missing", kind=kind, reference=cite)
+
+
+def reference(kind: str, name: str, digest: str) -> str:
+    """How entries cite a published text: a policy by its date, whatever its edition (audit.md §3)."""
+    return f"{name.partition('.')[0] if kind == 'policy' else name}#{digest}"
 
 
 def _check_queue(conn: Connection, report: Report) -> None:
-    """Every entry is queued for sealing (nothing is sealed yet) and the queue names nothing else.
-
-    Once entries are sealed, those with a leaf index leave the queue and this asks for the others only.
-    """
+    """Every entry is sealed in the present log or queued for sealing, not both; the queue names nothing else."""
     gone = sa.select(unsealed.c.entry).where(~sa.exists().where(entries.c.id == unsealed.c.entry))
     for number in conn.execute(gone.order_by(unsealed.c.entry).limit(_SHOWN)).scalars():
         report.find("queue_dangling", entry_row=number)
+    log = present_log(conn)
+    place = sa.select(entries.c.stream, entries.c.stream_seq)
     queued = sa.exists().where(unsealed.c.entry == entries.c.id)
-    left = sa.select(entries.c.stream, entries.c.stream_seq).where(~queued).limit(_SHOWN)
-    for stream, seq in conn.execute(left):
+    sealed = sa.exists().where(leaves.c.log == (log.number if log else 0), leaves.c.entry == entries.c.id)
+    for stream, seq in conn.execute(place.where(~queued, ~sealed).limit(_SHOWN)):
         report.find("queue_incomplete", stream, seq)
+    for stream, seq in conn.execute(place.join(unsealed, unsealed.c.entry == entries.c.id).where(sealed).limit(_SHOWN)):
+        report.find("queue_repeat", stream, seq)

@@ -1,11 +1,15 @@
 """The branch as the service holds it: its rulebook and its keys; what every command needs besides a connection."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from sqlalchemy.engine import Connection
 
 from casework.audit.trail import Trail
 from casework.cases.rulebook import Rulebook
+from casework.clock import branch_date
 from casework.personal import Vault
+from casework.staff.roster import Roster, read_roster
 
 
 @dataclass(frozen=True)
@@ -15,10 +19,24 @@ class Branch:
     rulebook: Rulebook
     vault: Vault
     mac_key: bytes
+    _rosters: dict[tuple[int, date], Roster] = field(default_factory=dict, repr=False, compare=False)
+
+    def roster(self, conn: Connection, version: int, on: date) -> Roster:
+        """The register on `on`, read again only when its version is another one."""
+        roster = self._rosters.get((version, on))
+        if roster is None:
+            roster = read_roster(conn, on)
+            self._rosters.clear()
+            self._rosters[version, on] = roster
+        return roster
+
+    def today(self, now: datetime) -> date:
+        """The branch's calendar day."""
+        return branch_date(now, self.time_zone)
 
     def trail(self, now: datetime) -> Trail:
         """A fresh writer of entries for one transaction."""
-        return Trail(self.mac_key, self.vault, now)
+        return Trail(self.mac_key, self.vault, now, self.today(now))
 
     @property
     def time_zone(self) -> str:

@@ -30,7 +30,7 @@ class Placement(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Proposal(msgspec.Struct, forbid_unknown_fields=True):
-    """A pending write-off proposal, pinned to the case as it was (`material_version`)."""
+    """A pending write-off proposal of chart version 1, pinned to the case as it was (`material_version`)."""
 
     by: str
     criterion: str
@@ -40,7 +40,7 @@ class Proposal(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Approved(msgspec.Struct, forbid_unknown_fields=True):
-    """One person's approval of a subject, pinned to the case as it was."""
+    """One person's approval of a subject under chart version 1, pinned to the case as it was."""
 
     by: str
     proposed_by: str
@@ -93,6 +93,9 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     finding_cleared_on: date | None = None
     risk_class: str | None = None
     npl_since: date | None = None
+    named: str | None = None  # to whom the customer belongs: the rep of the loan, or who was given the case in house
+    named_on: date | None = None  # when he was given it; none: at opening
+    last_in_house: str | None = None  # who had the case before it left the house, or went to whoever visits
     settled_from: str | None = None
     settled_on: date | None = None
     settled_as: str | None = None

@@ -10,15 +10,38 @@ from casework.statechart.decide import Reason
 from casework.statechart.fields import DataFault
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared:
+    """What four eyes decided: the request, who asked and reviewed, and the case as they saw it (`material_version`).
+
+    `approvers` are the posts that may approve its topic; `involved` is everybody who had a part in it before (their
+    principals too), none of whom may be the actor. Made by `casework.four_eyes` alone.
+    """
+
+    request_id: int
+    topic: str
+    asked_by: str
+    reviewed_by: str | None
+    involved: frozenset[str]
+    approvers: frozenset[str]
+    material_version: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Fire:
-    """Fire an event of the chart. `version` pins the case version the caller saw; none means whatever it is now."""
+    """Fire an event of the chart. `version` pins the case version the caller saw; none means whatever it is now.
+
+    An event that the chart puts under four eyes is asked for (`asking`: the id of the request that is being made;
+    every guard is asked, nothing moves) and later fired by the approver, `cleared`.
+    """
 
     actor: Actor
     case_id: int
     event: str
     data: Mapping[str, Any] = field(default_factory=dict)
     version: int | None = None
+    asking: int | None = None
+    cleared: Cleared | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,11 +79,34 @@ class Measure:
 
 
 @dataclass(slots=True, kw_only=True)
+class Assign:
+    """Give the case to another owner (rule 1.1.1), who also handles it unless `handler` says otherwise.
+
+    `reason` is a code; `rule` of owners.toml and `post` say why he. `permitted_by` is the command of permissions.toml
+    that the actor needs; `cause` (a hand-over, say) goes into the entry as it stands. With `keep_capacity` a receiver
+    who is full refuses it. `material_version` pins what a plan saw.
+    """
+
+    actor: Actor
+    case_id: int
+    owner: str
+    reason: str
+    handler: str | None = None
+    rule: str | None = None
+    post: str | None = None
+    permitted_by: str = "case.assign"
+    cause: Mapping[str, Any] = field(default_factory=dict)
+    keep_capacity: bool = True
+    version: int | None = None
+    material_version: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class Open:
     """Open a case of a loan on a ground the chart knows.
 
-    `loan` names it: loan_id, institution, borrower_id, product, channel_code, team, region, owner; `measure` is its
-    figures.
+    `loan` names it: loan_id, institution, borrower_id, product, channel_code, team, region, owner (the rep whom the
+    loan names, or none; who will own the case is for the rules to say); `measure` is its figures.
     """
 
     actor: Actor
@@ -70,7 +116,7 @@ class Open:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-Command = Fire | Record | Note | Measure | Open
+Command = Fire | Record | Note | Measure | Assign | Open
 
 
 @dataclass(frozen=True, slots=True)

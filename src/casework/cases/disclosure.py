@@ -1,19 +1,17 @@
 """Reading personal data is itself an entry (audit.md §5): who read which fields, and what for."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from casework.audit.trail import Draft
 from casework.cases.branch import Branch
 from casework.clock import Clock, now
-from casework.errors import CallerError
 from casework.staff.actor import Actor
 
-READ = "personal.read"
-DEFAULT_PURPOSE = "collection"
-_PURPOSE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+READ, REVEALED, EXPORTED = "personal.read", "personal.revealed", "cases.exported"
 _STREAM_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -24,21 +22,45 @@ def record_read(
     borrower_ids: Iterable[str],
     fields: Iterable[str],
     *,
-    purpose: str = DEFAULT_PURPOSE,
+    purpose: str | None = None,
     clock: Clock = now,
 ) -> None:
     """Append one entry `personal.read` to the stream of each borrower, in the caller's short transaction.
 
-    CallerError `purpose_malformed` unless `purpose` is a code: free text never enters an entry.
+    Without a purpose the one that is usual for the actor's posts counts. CallerErrors `purpose_unknown`,
+    `purpose_not_permitted`: it is a code of permissions.toml; free text never enters an entry.
     """
-    if _PURPOSE.fullmatch(purpose) is None:
-        zh, en = "用途须为代码,如 collection", "the purpose must be a code such as collection"
-        raise CallerError("purpose_malformed", zh, en)
+    permissions = branch.rulebook.permissions
+    if purpose is None:
+        purpose = permissions.purpose_of(actor)
+    permissions.check_purpose(actor, purpose)
     trail = branch.trail(clock())
     data = {"fields": sorted(set(fields)), "purpose": purpose, "masked": True}
     # In one order always: two readers of the same borrowers must not lock each other.
     for borrower_id in sorted(set(borrower_ids)):
         trail.append(conn, stream_of(branch, borrower_id), Draft(READ, actor.signed, dict(data)))
+    trail.write(conn)
+
+
+def record_revealed(
+    conn: Connection, branch: Branch, actor: Actor, borrower_id: str, fields: Iterable[str], contact_ids: Sequence[int],
+    *, purpose: str, clock: Clock = now,
+) -> None:  # fmt: skip
+    """Append `personal.revealed`: which fields, of which contacts, what for; commit it before showing them."""
+    trail = branch.trail(clock())
+    data = {"fields": sorted(set(fields)), "purpose": purpose, "masked": False, "contact_ids": sorted(contact_ids)}
+    trail.append(conn, stream_of(branch, borrower_id), Draft(REVEALED, actor.signed, data))
+    trail.write(conn)
+
+
+def record_export(
+    conn: Connection, branch: Branch, actor: Actor, wanted: Mapping[str, Any], *, rows: int, kind: str,
+    clock: Clock = now,
+) -> None:  # fmt: skip
+    """Append `cases.exported` to `exports:<who>`: which cases (the filter's parts), how many, in which format."""
+    trail = branch.trail(clock())
+    data = {"filter": dict(wanted), "rows": rows, "format": kind}
+    trail.append(conn, f"exports:{actor.id}", Draft(EXPORTED, actor.signed, data))
     trail.write(conn)
 
 

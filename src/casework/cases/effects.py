@@ -5,7 +5,7 @@ Registered by name; the chart says which event has which effect. The replay runs
 
 from datetime import date, timedelta
 
-from casework.cases.case import AgencyFile, Approved, AttemptDay, Placement, Proposal
+from casework.cases.case import AgencyFile, AttemptDay, Placement
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
 from casework.statechart.registry import Params
@@ -65,31 +65,12 @@ def grant_exception(now: Situation, _: Params) -> None:
 @effect()
 def open_matter(now: Situation, _: Params) -> None:
     now.facts.matter_open = True
-    now.facts.approvals.pop("suit", None)
+    now.facts.approvals.pop("suit", None)  # as version 1 kept them (casework.cases.retired)
 
 
 @effect()
 def end_matter(now: Situation, _: Params) -> None:
     now.facts.matter_open = False
-
-
-@effect()
-def propose_write_off(now: Situation, _: Params) -> None:
-    given = now.given
-    now.facts.proposal = Proposal(
-        now.actor,
-        given["criterion"],
-        given["principal_fen"],
-        given["interest_fen"],
-        now.facts.material_version,
-    )
-    now.facts.approvals.pop("write_off", None)
-
-
-@effect()
-def drop_proposal(now: Situation, _: Params) -> None:
-    now.facts.proposal = None
-    now.facts.approvals.pop("write_off", None)
 
 
 @effect()
@@ -210,14 +191,6 @@ def ruling(now: Situation, _: Params) -> None:
     now.facts.fresh = _add(now.facts.fresh, "ruling")
     if now.given["outcome"] != "judgment":
         now.facts.matter_open = False
-
-
-@recorder
-def approval(now: Situation, _: Params) -> None:
-    given, facts = now.given, now.facts
-    earlier = [known for known in facts.approvals.get(given["subject"], []) if known.by != now.actor]
-    this = Approved(now.actor, given["proposed_by"], facts.material_version)
-    facts.approvals[given["subject"]] = [*earlier, this]
 
 
 @recorder

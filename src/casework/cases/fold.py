@@ -1,7 +1,8 @@
 """Folding an audit entry into a case: only `apply` changes a case, in the door and in the replay.
 
 What an entry of a case says (its event): `case.opened`, `case.measured` (the feed reported other figures),
-`case.step.<event>`, `case.refused.<event>`, `case.fact.<kind>`, `case.noted`, `case.assigned`. Pure.
+`case.step.<event>`, `case.refused.<event>`, `case.asked.<event>` (under four eyes; nothing moves yet),
+`case.fact.<kind>`, `case.noted`, `case.assigned`. Pure.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from casework.statechart.chart import Chart
 from casework.statechart.policy import Policy
 
 OPENED, MEASURED, NOTED, ASSIGNED = "case.opened", "case.measured", "case.noted", "case.assigned"
-STEP, REFUSED, FACT = "case.step.", "case.refused.", "case.fact."
+STEP, REFUSED, FACT, ASKED = "case.step.", "case.refused.", "case.fact.", "case.asked."
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 REFUSED_OPENING = "case.refused_opening"
 
@@ -34,6 +35,7 @@ def open_case(case_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any]
         outstanding_principal_fen=0, facts=Facts(), last_entry_at=BEFORE_ALL,
         audit_seq=0, audit_head=b"",
     )  # fmt: skip
+    case.facts.named = data.get("named")
     _measure(case, measure)
     return case
 
@@ -60,9 +62,9 @@ def apply(
         case.facts.material_version += case.outstanding_principal_fen != before
         case.version += 1
     elif event == ASSIGNED:
-        case.owner, case.handler = data["owner"], data["handler"]
+        _assign(case, data)
         case.version += 1
-    elif not event.startswith(REFUSED) and event != NOTED:
+    elif not event.startswith((REFUSED, ASKED)) and event != NOTED:
         raise ValueError(f"no entry of a case is called {event}")
 
 
@@ -75,6 +77,14 @@ def _step(case: Case, event: str, to: str, now: Situation, chart: Chart) -> None
         case.facts.fresh = []
         case.facts.material_version += 1
     case.version += 1
+
+
+def _assign(case: Case, data: Mapping[str, Any]) -> None:
+    case.owner, case.handler = data["owner"], data["handler"]
+    if "named" in data:  # by hand, in house: from now on the customer is his
+        case.facts.named, case.facts.named_on = data["named"], _day(data["business_date"])
+    if "last_in_house" in data:
+        case.facts.last_in_house = data["last_in_house"]
 
 
 def _situation(case: Case, actor_id: str, data: Mapping[str, Any], policy: Policy) -> Situation:

@@ -12,6 +12,7 @@ from casework import rows
 from casework.cases.case import COLUMNS, Case, from_row
 from casework.cases.commands import Command, Open
 from casework.cases.tables import cases, institutions
+from casework.staff.tables import register_version
 
 CASE_ROWS = sa.select(*(cases.c[name] for name in COLUMNS))
 _SIBLINGS = sa.select(cases.c.loan_id, cases.c.id, cases.c.live)
@@ -24,6 +25,7 @@ class Gathered:
     cases: dict[int, Case]
     business_dates: dict[str, date]
     siblings: dict[str, list[tuple[int, bool]]] = field(default_factory=dict)
+    register_version: int = 0
     new_ids: Iterator[int] = field(default_factory=lambda: iter(()))
 
 
@@ -33,9 +35,10 @@ def gather(conn: Connection, commands: Sequence[Command], *, lock: rows.Lock) ->
     with rows.together(conn):
         found_rows = rows.ask_by_keys(conn, CASE_ROWS, "id", sorted(wanted), lock=lock)
         date_rows = rows.ask_all(conn, institutions)
+        version_rows = rows.ask_all(conn, register_version)
     found = {row[0]: from_row(row) for row in found_rows()}
     dates: dict[str, date] = dict(date_rows())
-    gathered = Gathered(found, dates)
+    gathered = Gathered(found, dates, register_version=version_rows()[0][1])
     openings = [command for command in commands if isinstance(command, Open)]
     loans = {str(command.loan["loan_id"]) for command in openings}
     loans |= {case.loan_id for case in found.values() if not case.live}
@@ -45,6 +48,14 @@ def gather(conn: Connection, commands: Sequence[Command], *, lock: rows.Lock) ->
         known.sort()
     gathered.new_ids = iter(rows.next_ids(conn, "cases_id_seq", cases, len(openings)))
     return gathered
+
+
+def open_cases(conn: Connection, people: Sequence[str]) -> dict[str, int]:
+    """How many open cases each of these people owns: an index range each, bounded by what one person can have."""
+    counted = sa.select(cases.c.owner, sa.func.count()).where(
+        cases.c.owner.in_(sorted(people)), cases.c.live == sa.true()
+    )
+    return {row[0]: row[1] for row in conn.execute(counted.group_by(cases.c.owner))}
 
 
 def business_dates(conn: Connection) -> dict[str, Any]:

@@ -15,18 +15,19 @@ from casework.cases.branch import Branch
 from casework.cases.filter import MAX_ID, filter_malformed
 from casework.personal import kind_of, mask
 from casework.staff.actor import Actor
+from casework.staff.permissions import Permissions, View
 
 MAX_PAGE = 200
 
-# Who works on cases or oversees them reads what colleagues wrote; administering the service does not need it.
-_MAY_NOT_READ_TEXTS = frozenset({"administrator", "channel_post"})
+# The fields of permissions.toml that the texts of entries belong to, by the kind of personal data.
+FIELD_OF = {"name": "name", "id_number": "id_number", "phone": "phone", "address": "address", "text": "note"}
 
 
 class HistoryItem(msgspec.Struct):
     """One entry: who did what, when, from which state to which, and what it carried.
 
-    `data` is the entry's own. `committed` names the texts that exist; `texts` holds them for readers with the
-    permission, notes and remarks whole, names, numbers and addresses masked.
+    `data` is the entry's own. `committed` names the texts that exist; `texts` holds those that permissions.toml shows
+    to the reader, whole or masked as it says.
     """
 
     entry_id: str
@@ -70,9 +71,9 @@ class NotePage(msgspec.Struct):
     next: int | None
 
 
-def may_read_texts(actor: Actor) -> bool:
-    """Whether the actor reads notes and remarks of cases."""
-    return bool(actor.posts - _MAY_NOT_READ_TEXTS)
+def shown_as(permissions: Permissions, actor: Actor, name: str) -> View | None:
+    """How the actor is shown the text `name` of an entry."""
+    return permissions.view(actor, FIELD_OF[kind_of(name)])
 
 
 def history_of_case(
@@ -90,8 +91,8 @@ def history_of_case(
     found = _entries(conn, stream, [], after=after, limit=limit, newest_first=newest_first)
     bodies = {row.stream_seq: msgspec.json.decode(row.body) for row in found[:limit]}
     with_texts = [seq for seq, body in bodies.items() if body["personal"]]
-    opened = read_openings(conn, branch.vault, stream, with_texts) if may_read_texts(actor) else {}
-    items = [_item(branch, row, bodies[row.stream_seq], opened) for row in found[:limit]]
+    opened = read_openings(conn, branch.vault, stream, with_texts)
+    items = [_item(branch, row, bodies[row.stream_seq], opened, actor) for row in found[:limit]]
     return HistoryPage(items, items[-1].seq if len(found) > limit else None)
 
 
@@ -112,7 +113,7 @@ def notes_of_case(
     found = _entries(conn, stream, conditions, after=before, limit=limit, newest_first=True)
     shown = found[:limit]
     opened: Mapping[tuple[int, str], str] = {}
-    if may_read_texts(actor):
+    if shown_as(branch.rulebook.permissions, actor, "note") == "clear":
         opened = read_openings(conn, branch.vault, stream, [row.stream_seq for row in shown])
     items = [
         NoteItem(f"{stream}:{row.stream_seq}", row.stream_seq, row.actor_id, row.recorded_at,
@@ -148,14 +149,15 @@ def _entries(
 
 
 def _item(
-    branch: Branch, row: sa.Row[Any], body: Mapping[str, Any], opened: Mapping[tuple[int, str], str]
+    branch: Branch, row: sa.Row[Any], body: Mapping[str, Any], opened: Mapping[tuple[int, str], str], actor: Actor
 ) -> HistoryItem:
     seq = row.stream_seq
     texts = {}
     for name in body["personal"]:
         if (seq, name) in opened:
-            value = opened[seq, name]
-            texts[name] = value if kind_of(name) == "text" else mask(name, value)
+            view = shown_as(branch.rulebook.permissions, actor, name)
+            if view is not None:
+                texts[name] = opened[seq, name] if view == "clear" else mask(name, opened[seq, name])
     zh, en = label_of(branch, body["event"])
     return HistoryItem(
         body["entry_id"], seq, body["event"], zh, en, body["actor"]["id"], body["actor"]["via"],

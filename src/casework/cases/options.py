@@ -1,11 +1,12 @@
-"""What may be done next, and if not now, why and from when: for one case, for a set of cases, for a loan.
+"""What may be done next, and if not now, why and from when: for one case, for a loan.
 
 The answers come from the door's own decisions (statechart.decide); nothing is written, nothing refused.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -13,23 +14,18 @@ from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.cases import fold
-from casework.cases.advance import open_already
 from casework.cases.branch import Branch
-from casework.cases.case import Case, from_row
-from casework.cases.filter import BusinessDates, CaseFilter
-from casework.cases.gather import CASE_ROWS
-from casework.cases.queries import walk_cases
+from casework.cases.case import Case
+from casework.cases.filter import BusinessDates
+from casework.cases.reasons import key_limited, open_already, out_of_reach, topic_posts
 from casework.cases.situation import Situation
 from casework.cases.tables import cases
-from casework.errors import CallerError
 from casework.staff.actor import Actor
-from casework.statechart.chart import Arc, Chart
+from casework.staff.permissions import Permissions
+from casework.statechart.chart import Chart, Event
 from casework.statechart.decide import Option, Reason, decide_opening, options, post_reason
 from casework.statechart.fields import Field
-from casework.statechart.registry import Verdict
-
-MAX_DRY_RUN = 10_000
-_CHUNK = 1_000
+from casework.statechart.policy import Policy
 
 
 class Choice(msgspec.Struct):
@@ -66,8 +62,32 @@ class ReasonOffer(msgspec.Struct):
     opens_on: date | None
 
 
+class FourEyesOffer(msgspec.Struct):
+    """The topic that an event is under, and the posts that may ask for it, review and approve it: three people."""
+
+    topic: str
+    ask: list[str]
+    review: list[str]
+    approve: list[str]
+
+
+class PendingRequest(msgspec.Struct):
+    """What was asked for already: `missing` is who still has to act; `changed` or `void`: it can only be returned."""
+
+    id: int
+    state: str
+    asked_by: str
+    reviewed_by: str | None
+    expires_on: date
+    missing: list[str]
+    changed: bool
+    void: bool
+
+
 class EventOffer(msgspec.Struct):
     """One event as it stands. `posts` could do it; `opens_on` is set where time alone will change the answer.
+
+    `allowed` by chart, post and reach; with `four_eyes` the event is asked for, and others decide.
 
     A guard that judges the data given (the agency to place with) is judged here without it.
     """
@@ -82,6 +102,8 @@ class EventOffer(msgspec.Struct):
     leads_to: tuple[str, ...]
     opens_on: date | None
     rules: tuple[str, ...]
+    four_eyes: FourEyesOffer | None = None
+    request: PendingRequest | None = None  # filled in by casework.four_eyes.listing
 
 
 class FactOffer(msgspec.Struct):
@@ -91,6 +113,7 @@ class FactOffer(msgspec.Struct):
     zh: str
     en: str
     allowed: bool
+    reasons: list[ReasonOffer]
     data: list[FieldOffer]
     posts: tuple[str, ...]
     rules: tuple[str, ...]
@@ -122,29 +145,6 @@ class OpeningOffer(msgspec.Struct):
     rules: tuple[str, ...]
 
 
-class EventTotals(msgspec.Struct):
-    """Of the cases asked about: how many may take the event, how many not, and how often for which reason.
-
-    `opens_later` counts those that time alone will open. A case counts once under each of its reasons.
-    """
-
-    event: str
-    allowed: int = 0
-    refused: int = 0
-    opens_later: int = 0
-    reasons: dict[str, int] = msgspec.field(default_factory=dict)
-
-
-class DryRun(msgspec.Struct):
-    """Totals over `cases` cases; `cut`: the filter holds more than that; `unknown`: ids not found."""
-
-    cases: int
-    cut: bool
-    unknown: list[int]
-    by_state: dict[str, int]
-    events: list[EventTotals]
-
-
 # ── one case ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -152,23 +152,60 @@ def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case
     """Every event of the chart and every kind of fact, for this case, actor and business date."""
     chart = branch.rulebook.chart
     today = dates.of(case.institution)
-    newer = {} if case.live else _newer_cases(conn, [case])
-    situation = _situation(case, branch, today, actor, newer)
-    offers = [_event_offer(chart, option) for option in options(chart, case.state, situation, actor.posts)]
-    facts = [
-        FactOffer(kind.name, kind.zh, kind.en, bool(kind.posts & actor.posts), fields_of(kind.fields, chart),
-                  tuple(sorted(kind.posts)), kind.rules)
-        for kind in chart.facts.values()
-    ]  # fmt: skip
+    newer = {} if case.live else newer_cases(conn, [case])
+    situation = situation_of(case, branch, today, actor, newer)
+    may = _May(branch.rulebook.permissions, actor, case, situation.policy)
+    offers = [
+        _event_offer(branch, option, may("case.event", chart.events[option.event]))
+        for option in options(chart, case.state, situation, frozenset(chart.posts))
+    ]
+    facts = []
+    for kind in chart.facts.values():
+        why_not = may("case.fact", kind)
+        facts.append(
+            FactOffer(kind.name, kind.zh, kind.en, not why_not, [reason_offer(reason) for reason in why_not],
+                      fields_of(kind.fields, chart), tuple(sorted(kind.posts)), kind.rules)
+        )  # fmt: skip
     return CaseOptions(case.id, case.version, case.state, today, chart.title, situation.policy.name, offers, facts)
 
 
-def _situation(case: Case, branch: Branch, today: date, actor: Actor, newer: Mapping[int, int]) -> Situation:
+class _Part(Protocol):
+    """An event, a kind of fact or a ground of opening: who may, by which rules."""
+
+    @property
+    def posts(self) -> frozenset[str]: ...
+    @property
+    def rules(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class _May:
+    """Why the actor may not do a part of the chart to the case, guards aside; as the route and the door would say."""
+
+    permissions: Permissions
+    actor: Actor
+    case: Case
+    policy: Policy
+
+    def __call__(self, command: str, part: _Part) -> list[Reason]:
+        """The reasons; none if he may."""
+        if self.actor.commands is not None and command not in self.actor.commands:
+            return [key_limited(command, self.actor.commands)]
+        if self.permissions.authority(self.actor, part.posts, self.case, self.policy) is not None:
+            return []
+        held = self.actor.posts.union(*(principal.posts for principal in self.actor.principals))
+        if not part.posts & held:
+            return [post_reason(part.posts, self.actor.posts, part.rules)]
+        return [out_of_reach(part.posts & held, part.rules)]
+
+
+def situation_of(case: Case, branch: Branch, today: date, actor: Actor, newer: Mapping[int, int]) -> Situation:
+    """What guards look at, as the door would show it to them."""
     gathered = {"newer_case": newer[case.id]} if case.id in newer else {}
     return Situation(case, today, branch.rulebook.policies.at(today), actor.id, gathered=gathered)
 
 
-def _newer_cases(conn: Connection, asked: Sequence[Case]) -> dict[int, int]:
+def newer_cases(conn: Connection, asked: Sequence[Case]) -> dict[int, int]:
     """For each closed case the newest later case of its loan, where there is one; one statement."""
     closed = [case for case in asked if not case.live]
     loans = {case.loan_id for case in closed}
@@ -181,13 +218,20 @@ def _newer_cases(conn: Connection, asked: Sequence[Case]) -> dict[int, int]:
 _OF_LOANS = sa.select(cases.c.loan_id, cases.c.id)
 
 
-def _event_offer(chart: Chart, option: Option) -> EventOffer:
+def _event_offer(branch: Branch, option: Option, why_not: list[Reason]) -> EventOffer:
+    chart = branch.rulebook.chart
     spec = chart.events[option.event]
+    reasons = [reason_offer(reason) for reason in (*why_not, *option.reasons)]
     return EventOffer(
-        spec.name, spec.zh, spec.en, option.allowed, [reason_offer(reason) for reason in option.reasons],
-        fields_of(spec.fields, chart), tuple(sorted(spec.posts)), option.leads_to, option.opens_on,
-        spec.rules,
+        spec.name, spec.zh, spec.en, option.allowed and not why_not, reasons, fields_of(spec.fields, chart),
+        tuple(sorted(spec.posts)), option.leads_to, option.opens_on, spec.rules, _four_eyes(branch, spec),
     )  # fmt: skip
+
+
+def _four_eyes(branch: Branch, spec: Event) -> FourEyesOffer | None:
+    if spec.four_eyes is None:
+        return None
+    return FourEyesOffer(spec.four_eyes, **topic_posts(branch.rulebook.requests.approvals[spec.four_eyes]))
 
 
 def reason_offer(reason: Reason) -> ReasonOffer:
@@ -232,10 +276,11 @@ def openings_of_loan(
     for ground in chart.openings.values():
         data = {**loan, "ground": ground.name, "measure": measure, "business_date": today.isoformat()}
         case = fold.open_case(0, actor.id, chart, data)
-        refusal = decide_opening(ground, Situation(case, today, policy, actor.id), actor.posts | ground.posts)
-        reasons = list(refusal.reasons) if refusal else []
-        if not ground.posts & actor.posts:
-            reasons.insert(0, post_reason(ground.posts, actor.posts, ground.rules))
+        # As the door asks it: the rep whom the loan names counts as the owner until the rules have chosen one.
+        case.owner = case.handler = str(loan["owner"] or "")
+        refusal = decide_opening(ground, Situation(case, today, policy, actor.id), ground.posts)
+        reasons = _May(branch.rulebook.permissions, actor, case, policy)("case.open", ground)
+        reasons += refusal.reasons if refusal else ()
         if live is not None:
             reasons.append(open_already(live))
         offers.append(
@@ -243,80 +288,3 @@ def openings_of_loan(
                          fields_of(ground.fields, chart), tuple(sorted(ground.posts)), ground.rules)
         )  # fmt: skip
     return offers
-
-
-# ── a set of cases ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-def dry_run(
-    conn: Connection,
-    branch: Branch,
-    dates: BusinessDates,
-    asked: CaseFilter | Sequence[int],
-    actor: Actor,
-    *,
-    events: Iterable[str] = (),
-) -> DryRun:
-    """What could be done with these cases: totals by event (all, or those named) and by reason.
-
-    At most 10,000 cases: more ids are a CallerError `too_many_cases`, a larger filter is `cut`. CallerError
-    `unknown_event` for an event the chart does not know.
-    """
-    chart = branch.rulebook.chart
-    names = tuple(dict.fromkeys(events)) or tuple(chart.events)
-    for name in names:
-        if name not in chart.events:
-            short = name[:64]
-            raise CallerError("unknown_event", f"没有事件 {short}", f"there is no event {short}", event=short)
-    result = DryRun(0, False, [], {}, [EventTotals(name) for name in names])
-    if isinstance(asked, CaseFilter):
-        chunks: Iterable[list[int]] = (
-            [line.id for line in lines] for lines in walk_cases(conn, dates, asked, at_most=MAX_DRY_RUN + 1)
-        )
-    else:
-        wanted = sorted(set(asked))
-        if len(wanted) > MAX_DRY_RUN:
-            zh, en = f"一次最多{MAX_DRY_RUN}个案件", f"at most {MAX_DRY_RUN} cases at once"
-            raise CallerError("too_many_cases", zh, en, at_most=MAX_DRY_RUN)
-        chunks = (wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK))
-    for chunk in chunks:
-        ids = chunk[: MAX_DRY_RUN - result.cases]
-        result.cut = len(ids) < len(chunk)
-        found = [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", ids)]
-        if len(found) < len(ids):
-            result.unknown += sorted(set(ids) - {case.id for case in found})
-        newer = _newer_cases(conn, found)
-        for case in found:
-            today = dates.of(case.institution)
-            _count(result, chart, _situation(case, branch, today, actor, newer), actor)
-    return result
-
-
-def _count(result: DryRun, chart: Chart, situation: Situation, actor: Actor) -> None:
-    case = situation.case
-    result.cases += 1
-    result.by_state[case.state] = result.by_state.get(case.state, 0) + 1
-    for totals in result.events:
-        spec = chart.events[totals.event]
-        codes = [] if spec.posts & actor.posts else ["post_not_permitted"]
-        arc = spec.arcs.get(case.state)
-        if arc is None:
-            codes.append("wrong_state")
-        else:
-            # The texts of ten thousand cases' reasons would never be read: verdicts are enough.
-            unmet = [(use.guard.name, verdict) for use in arc.guards if not (verdict := use.verdict(situation)).met]
-            totals.opens_later += not codes and _opens_later(arc, [verdict for _, verdict in unmet], situation)
-            codes += [name for name, _ in unmet]
-        totals.allowed += not codes
-        totals.refused += bool(codes)
-        for code in dict.fromkeys(codes):
-            totals.reasons[code] = totals.reasons.get(code, 0) + 1
-
-
-def _opens_later(arc: Arc, unmet: Sequence[Verdict], situation: Situation) -> bool:
-    """As `statechart.decide` says of one option: time alone meets every guard, and none lapses first."""
-    days = [verdict.opens_on for verdict in unmet if verdict.opens_on is not None]
-    if not days or len(days) < len(unmet):
-        return False
-    then = situation.at(max(days))
-    return all(use.verdict(then).met for use in arc.guards)

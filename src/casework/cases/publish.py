@@ -9,8 +9,9 @@ from sqlalchemy.engine import Connection
 
 from casework.audit.tables import texts
 from casework.audit.trail import Draft
+from casework.audit.verify import reference
 from casework.cases.branch import Branch
-from casework.cases.registry import REGISTRY
+from casework.cases.rulebook import registry_of
 from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.staff.actor import Actor
@@ -51,7 +52,7 @@ class Published:
 
     def __init__(self, conn: Connection) -> None:
         rows = conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest, texts.c.body)).all()
-        self._texts = {(row.kind, f"{row.name}#{row.digest}"): bytes(row.body) for row in rows}
+        self._texts = {(row.kind, reference(row.kind, row.name, row.digest)): bytes(row.body) for row in rows}
         self._charts: dict[str, Chart] = {}
         self._policies: dict[str, Policy] = {}
         self._all: Policies | None = None
@@ -68,15 +69,19 @@ class Published:
         if ref not in self._charts:
             if self._all is None:
                 self._all = Policies([self.policy(cited) for kind, cited in self._texts if kind == "policy"])
-            self._charts[ref] = parse_chart(self._texts["chart", ref], REGISTRY, self._all, file=ref)
+            text = self._texts["chart", ref]
+            self._charts[ref] = parse_chart(text, registry_of(ref), self._all, file=ref, past=True)
         return self._charts[ref]
 
 
 def _texts_of(branch: Branch) -> list[tuple[str, str, str, bytes]]:
-    chart = branch.rulebook.chart
-    policies = branch.rulebook.policies.all
-    return [("policy", policy.name, policy.digest, policy.text) for policy in policies] + [
-        ("chart", chart.title, chart.digest, chart.text)
+    rulebook = branch.rulebook
+    chart, permissions, owners = rulebook.chart, rulebook.permissions, rulebook.owners
+    return [("policy", policy.name, policy.digest, policy.text) for policy in rulebook.policies.all] + [
+        ("chart", chart.title, chart.digest, chart.text),
+        ("chart", rulebook.requests.title, rulebook.requests.digest, rulebook.requests.text),
+        ("permissions", permissions.title, permissions.digest, permissions.text),
+        ("owners", owners.title, owners.digest, owners.text),
     ]
 
 

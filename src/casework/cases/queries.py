@@ -1,4 +1,4 @@
-"""Reading cases: lists by filter and sort, page by page, and one case. Nothing here locks or writes.
+"""Reading cases: lists by filter and sort within a reach, page by page, and one case. Nothing here locks or writes.
 
 Pages are keyset pages: a page costs what it holds, however many cases there are and however deep it lies, and
 a walk over all pages meets every case that was there from the start once, whatever is inserted meanwhile.
@@ -26,8 +26,10 @@ from casework.cases.filter import (
     filter_malformed,
 )
 from casework.cases.gather import CASE_ROWS
+from casework.cases.reached import covered_by, ranges_of
 from casework.cases.tables import cases
 from casework.errors import CallerError
+from casework.staff.permissions import Reach
 
 Sort = Literal["id", "-id", "overdue_fen", "-overdue_fen", "oldest_due_date", "-oldest_due_date"]
 """A minus is descending. Oldest due date ascending is days past due descending; not in arrears comes last."""
@@ -94,15 +96,19 @@ def page_of_cases(
     dates: BusinessDates,
     wanted: CaseFilter,
     *,
+    within: Reach,
     sort: Sort = "id",
     limit: int = 50,
     cursor: str | None = None,
 ) -> CasePage:
-    """One page of at most `limit` (1 to 200) cases; CallerError `cursor_malformed`, `filter_malformed`."""
+    """One page of at most `limit` (1 to 200) cases `within` a reach.
+
+    CallerErrors `cursor_malformed`, `filter_malformed`.
+    """
     if not 1 <= limit <= MAX_PAGE:
         raise filter_malformed("limit", f"1–{MAX_PAGE}")
     place = _read_cursor(cursor, wanted, sort) if cursor else None
-    found = _listing(wanted, dates, sort).fetch(conn, place, limit + 1)
+    found = _listing(wanted, dates, sort, within).fetch(conn, place, limit + 1)
     items = [_line(row, dates) for row in found[:limit]]
     following = None
     if len(found) > limit:
@@ -111,10 +117,10 @@ def page_of_cases(
 
 
 def walk_cases(
-    conn: Connection, dates: BusinessDates, wanted: CaseFilter, *, sort: Sort = "id", at_most: int
+    conn: Connection, dates: BusinessDates, wanted: CaseFilter, *, within: Reach, sort: Sort = "id", at_most: int
 ) -> Iterator[list[CaseLine]]:
     """The cases of a filter in chunks, `at_most` in all; one statement per chunk (two where dates end)."""
-    listing = _listing(wanted, dates, sort)
+    listing = _listing(wanted, dates, sort, within)
     place, left = None, at_most
     while left > 0:
         size = min(left, _CHUNK)
@@ -128,9 +134,20 @@ def walk_cases(
         left -= size
 
 
-def _listing(wanted: CaseFilter, dates: BusinessDates, sort: Sort) -> "_Listing":
-    by_due_date = sort.endswith("oldest_due_date")
-    return _Listing(conditions_of(wanted, dates, by_due_date=by_due_date), wanted.worked_by, sort)
+def _listing(wanted: CaseFilter, dates: BusinessDates, sort: Sort, within: Reach) -> "_Listing":
+    conditions = conditions_of(wanted, dates, by_due_date=sort.endswith("oldest_due_date"))
+    if wanted.worked_by is not None:
+        ranges = ranges_of(Reach(people=frozenset({wanted.worked_by})), cases.c)
+        return _Listing([*conditions, covered_by(within, cases.c)], ranges, sort)
+    if within.everything:
+        return _Listing(conditions, [], sort)
+    if any(getattr(wanted, name) is not None for name in _FEW):
+        return _Listing([*conditions, covered_by(within, cases.c)], [], sort)
+    return _Listing(conditions, ranges_of(within, cases.c) or [sa.false()], sort)
+
+
+_FEW = ("owner", "handler", "borrower_id", "loan_id")
+"""Parts of a filter that find few cases by an index of their own; the reach is then only asked of those."""
 
 
 def _line(row: Row[Any], dates: BusinessDates) -> CaseLine:
@@ -163,10 +180,10 @@ def _place_of(line: CaseLine, sort: Sort) -> _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """A filter and a sort as statements."""
+    """A filter and a sort as statements. `ranges`: a case must lie in one of them; none where all do."""
 
     conditions: list[sa.ColumnElement[bool]]
-    worked_by: str | None
+    ranges: list[sa.ColumnElement[bool]]
     sort: Sort
 
     def fetch(self, conn: Connection, place: _Place | None, limit: int) -> list[Row[Any]]:
@@ -195,13 +212,12 @@ class _Listing:
         def ordered(*whose: sa.ColumnElement[bool]) -> sa.Select[Any]:
             return sa.select(*_LINES).where(*conditions, *whose).order_by(*map(self._order, keys)).limit(limit)
 
-        if self.worked_by is None:
-            return ordered()
-        # Two index ranges merged: an OR of two columns could use no index in order.
-        owned = ordered(cases.c.owner == self.worked_by).subquery()
-        handled = ordered(cases.c.handler == self.worked_by).subquery()
-        both = sa.union(sa.select(owned), sa.select(handled)).subquery()
-        return sa.select(both).order_by(*(self._order(both.c[key.name]) for key in keys)).limit(limit)
+        if len(self.ranges) <= 1:
+            return ordered(*self.ranges)
+        # Index ranges merged: an OR of several columns could use no index in order.
+        parts = [sa.select(ordered(one).subquery()) for one in self.ranges]
+        merged = sa.union(*parts).subquery()
+        return sa.select(merged).order_by(*(self._order(merged.c[key.name]) for key in keys)).limit(limit)
 
     def _order(self, key: sa.ColumnElement[Any]) -> sa.UnaryExpression[Any]:
         return key.desc() if self.sort.startswith("-") else key.asc()

@@ -4,8 +4,7 @@ Each entry is folded by the door's own `fold`, with the chart and policy it cite
 refusal is decided again. Runs as a keeper of `casework.audit.verify`.
 """
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -18,14 +17,14 @@ from casework.audit.findings import Report
 from casework.audit.heads import Tail, compare_head
 from casework.audit.stored import as_stored
 from casework.audit.tables import entries
-from casework.audit.verify import verify_log
-from casework.cases import fold
+from casework.cases import asked, fold
 from casework.cases.case import COLUMNS, Case, to_row
 from casework.cases.cited import Cited
+from casework.cases.replay_owners import OwnersReplay, history_of
+from casework.cases.rules_in_force import Judged
 from casework.cases.situation import Situation
 from casework.cases.tables import cases
-from casework.personal import Vault
-from casework.statechart.chart import Chart
+from casework.statechart.chart import Chart, Event
 from casework.statechart.decide import Refusal, Step, decide, decide_opening
 from casework.statechart.fields import Field, take
 from casework.statechart.policy import Policy
@@ -39,39 +38,30 @@ _HEAD_AT = tuple(COLUMNS.index(name) for name in _HEAD_COLUMNS)
 _ID_AT = COLUMNS.index("id")
 
 
-def verify(
-    conn: Connection, mac_key: bytes, vault: Vault, *, progress: Callable[[int], None] = lambda _: None
-) -> Report:
-    """Verify the whole log, replay every case; `conn` is one snapshot (`reading(engine, snapshot=True)`)."""
-    report, started = Report(), time.perf_counter()
-    keeper = CaseReplay(conn, report)
-    verify_log(conn, mac_key, vault, report, {PREFIX: keeper}, progress=progress)
-    report.seconds = time.perf_counter() - started
-    return report
-
-
 class _Told(Exception):
     """The entry cannot be replayed further; the finding has been noted."""
 
 
 class _Folded(NamedTuple):
-    """A case whose stream has ended, to be compared with its row; no case if it could not be replayed."""
+    """A case whose stream has ended, to be compared with its rows; no case if it could not be replayed."""
 
     stream: str
     tail: Tail
     case: Case | None
+    owners: Sequence[tuple[Any, ...]]
 
 
 class _Judge:
     """What a case's entry means under the chart and policy it cites."""
 
-    __slots__ = ("chart", "data", "entry", "policy", "today")
+    __slots__ = ("chart", "data", "entry", "judged", "policy", "today")
 
     def __init__(self, entry: Entry, chart: Chart, policy: Policy) -> None:
         self.entry = entry
         self.chart = chart
         self.policy = policy
         self.data = entry.data
+        self.judged = Judged(entry, chart, policy)
         self.today = date.fromisoformat(entry.data["business_date"])
 
     def situation(self, case: Case) -> Situation:
@@ -97,12 +87,17 @@ class _Judge:
 
 
 class CaseReplay:
-    """The keeper of streams of cases: folds them, decides again, compares with the rows."""
+    """The keeper of streams of cases: folds them, decides again, compares with the rows.
 
-    def __init__(self, conn: Connection, report: Report) -> None:
+    `cited` hears every entry that names a request under four eyes: the keeper of requests holds them against it.
+    """
+
+    def __init__(self, conn: Connection, report: Report, cited: Callable[[Entry], None] = lambda _: None) -> None:
+        self._cited = cited
         self._conn = conn
         self._report = report
         self._rulebook = Cited(conn, report)
+        self._owners = OwnersReplay(conn, report)
         self._select = as_stored(cases, COLUMNS, conn.dialect.name)
         self._pending: list[_Folded] = []
         self._met = 0
@@ -112,6 +107,8 @@ class CaseReplay:
         self._case: Case | None = None
         self._broken = False
         self._on = ""
+        self._before: Entry | None = None
+        self._history: list[tuple[Any, ...]] = []
 
     def follow(self, entry: Entry) -> None:
         """Replay one entry; after the first that cannot be, the rest of the case is left alone."""
@@ -119,6 +116,7 @@ class CaseReplay:
             return
         try:
             self._replay(entry)
+            self._before = entry
         except _Told:
             self._broken = True
         except Exception as error:  # noqa: BLE001  (it convicts this entry; the others must still be looked at)
@@ -132,7 +130,7 @@ class CaseReplay:
         self._report.cases_not_replayed += case is None
         if case is not None:
             case.audit_seq, case.audit_head = tail.seq, tail.leaf_hash or b""
-        self._pending.append(_Folded(stream, tail, case))
+        self._pending.append(_Folded(stream, tail, case, self._history))
         self._begin()
         if len(self._pending) >= _BATCH:
             self._flush()
@@ -140,6 +138,7 @@ class CaseReplay:
     def finish(self) -> None:
         """Compare the rest; then look for cases without a stream, if there must be any."""
         self._flush()
+        self._owners.finish()
         if self._conn.execute(sa.select(sa.func.count()).select_from(cases)).scalar_one() == self._met:
             return
         stream = sa.literal(f"{PREFIX}:").concat(sa.cast(cases.c.id, sa.String))
@@ -168,6 +167,7 @@ class CaseReplay:
         case, event = self._case, entry.event
         if case is None:
             self._case = self._open(judge)
+            self._remember(entry, self._case)
             return
         if entry.from_ != case.state:
             self._stop("state_differs", entry, entry_says=entry.from_, replayed=case.state)
@@ -180,6 +180,12 @@ class CaseReplay:
         fold.apply(case, event, entry.to, entry.actor.id, entry.data, judge.chart, judge.policy)
         if entry.to != case.state:
             self._stop("state_differs", entry, entry_says=entry.to, replayed=case.state)
+        self._remember(entry, case)
+
+    def _remember(self, entry: Entry, case: Case) -> None:
+        owner = history_of(entry, case)
+        if owner is not None:
+            self._history.append(owner)
 
     def _open(self, judge: _Judge) -> Case:
         entry, chart = judge.entry, judge.chart
@@ -192,6 +198,7 @@ class CaseReplay:
         if refusal is not None:
             self._find("opening_not_allowed", entry, reasons=_codes(refusal))
         self._check_fields(judge, ground.fields)
+        self._owners.opened(judge.judged, case)
         if (entry.from_, entry.to) != (None, case.state):
             self._stop("state_differs", entry, entry_says=entry.to, replayed=case.state)
         return case
@@ -199,11 +206,16 @@ class CaseReplay:
     def _step(self, judge: _Judge, case: Case) -> None:
         entry, name = judge.entry, judge.entry.event.removeprefix(fold.STEP)
         self._report.replayed_steps += 1
-        verdict = decide(judge.chart, name, case.state, judge.situation(case), frozenset({entry.data["post"]}))
+        spec = judge.chart.events[name]
+        self._under_four_eyes(judge, case, spec)
+        # Who may approve is for the chart of requests to say: their keeper does.
+        posts = spec.posts if spec.four_eyes is not None else frozenset({entry.data["post"]})
+        verdict = decide(judge.chart, name, case.state, judge.situation(case), posts)
         if not isinstance(verdict, Step):
             self._stop("step_not_allowed", entry, reasons=_codes(verdict))
         elif verdict.to != entry.to:
             self._stop("step_elsewhere", entry, entry_says=entry.to, replayed=verdict.to)
+        self._owners.acted(judge.judged, case)
         self._check_fields(judge, judge.chart.events[name].fields)
 
     def _refusal(self, judge: _Judge, case: Case) -> None:
@@ -211,6 +223,8 @@ class CaseReplay:
         self._report.replayed_refusals += 1
         name, reasons = entry.event.removeprefix(fold.REFUSED), entry.data["reasons"]
         recorded = [reason["code"] for reason in reasons]
+        if self._owners.refused(judge.judged, case, name):
+            return
         if recorded == [_POST_REASON]:
             spec = chart.events.get(name)
             # Which posts may record a fact can depend on data that a refused one does not keep.
@@ -220,7 +234,8 @@ class CaseReplay:
                 self._find("refusal_differs", entry, entry_says=recorded, replayed=[])
             return
         verdict = decide(chart, name, case.state, judge.situation(case), chart.events[name].posts)
-        replayed = _codes(verdict) if isinstance(verdict, Refusal) else []
+        replayed = asked.before_the_guards(chart.events[name], entry, case)
+        replayed += _codes(verdict) if isinstance(verdict, Refusal) else []
         if recorded != replayed or entry.reason_code != recorded[0]:
             self._find("refusal_differs", entry, entry_says=recorded, replayed=replayed)
 
@@ -232,9 +247,34 @@ class CaseReplay:
             kind = judge.chart.facts[entry.event.removeprefix(fold.FACT)]
             if entry.data["post"] not in judge.chart.recorded_by(kind, entry.data["given"]):
                 self._find(_POST_REASON, entry, post=entry.data["post"])
+            self._owners.acted(judge.judged, case)
             self._check_fields(judge, kind.fields)
+        elif entry.event == fold.NOTED:
+            self._owners.noted(judge.judged, case)
+        elif entry.event == fold.ASSIGNED:
+            self._owners.assigned(judge.judged, case, self._before)
+        elif entry.event.startswith(fold.ASKED):
+            self._asked(judge, case)
+            self._owners.acted(judge.judged, case)
         if entry.to != case.state:
             self._stop("state_differs", entry, entry_says=entry.to, replayed=case.state)
+
+    def _under_four_eyes(self, judge: _Judge, case: Case, spec: Event) -> None:
+        fault = asked.fault_of_step(spec, judge.entry, case)
+        if fault is not None:
+            self._find(fault, judge.entry)
+        if "four_eyes" in judge.data:
+            self._cited(judge.entry)
+
+    def _asked(self, judge: _Judge, case: Case) -> None:
+        """An event asked for under four eyes: it could have happened then, and nothing moves yet."""
+        entry, name = judge.entry, judge.entry.event.removeprefix(fold.ASKED)
+        spec = judge.chart.events[name]
+        verdict = decide(judge.chart, name, case.state, judge.situation(case), frozenset({entry.data["post"]}))
+        if isinstance(verdict, Refusal) or spec.four_eyes is None:
+            self._find("step_not_allowed", entry, reasons=_codes(verdict) if isinstance(verdict, Refusal) else [])
+        self._check_fields(judge, spec.fields)
+        self._cited(entry)
 
     def _check_fields(self, judge: _Judge, fields: Mapping[str, Field]) -> None:
         faulty = judge.faulty_fields(fields)
@@ -248,13 +288,15 @@ class CaseReplay:
         wanted = [number for number in numbers.values() if number is not None]
         found = {row[_ID_AT]: tuple(row) for row in rows.select_by_keys(self._conn, self._select, "id", wanted)}
         self._met += len(found)
+        known = {numbers[folded.stream]: folded.owners if folded.case else None for folded in self._pending}
+        self._owners.compare({number: owners for number, owners in known.items() if number is not None})
         for folded in self._pending:
             number = numbers[folded.stream]
             self._compare(folded, None if number is None else found.get(number))
         self._pending.clear()
 
     def _compare(self, folded: _Folded, row: tuple[Any, ...] | None) -> None:
-        stream, tail, case = folded
+        stream, tail, case, _ = folded
         if row is None:
             compare_head(self._report, stream, tail, None)
             return

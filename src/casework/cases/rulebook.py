@@ -1,26 +1,52 @@
-"""The rulebook in force: the chart of cases and the branch's policies, loaded and checked once per process."""
+"""The rulebook in force: chart, policies, permissions and owner rules, loaded and checked once per process."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import casework.cases.effects
-import casework.cases.guards  # noqa: F401  (registers the guards)
+import casework.cases.guards
+import casework.cases.retired  # noqa: F401  (all three register what charts may name)
+from casework.cases.owner_rules import OwnerRules, load_owner_rules
 from casework.cases.registry import REGISTRY
+from casework.request import situation as requests
+from casework.request.topics import REQUEST_CHART, load_requests
+from casework.staff.permission_table import check_against, load_permissions
+from casework.staff.permissions import Permissions
+from casework.staff.register import known_posts
 from casework.statechart.chart import Chart, load_chart
 from casework.statechart.policy import Policies, load_policies
+from casework.statechart.registry import Registry
 
 CASE_CHART = "overdue_loan"
 
 
+def registry_of(chart: str) -> Registry:
+    """What a chart of this name may name: a request has guards of its own, all else is about cases."""
+    return requests.REGISTRY if chart.partition("@")[0] == REQUEST_CHART else REGISTRY
+
+
 @dataclass(frozen=True)
 class Rulebook:
-    """The chart that cases follow and the policies by date."""
+    """The chart that cases follow, that of requests, the policies by date, who may do what, who owns which case."""
 
     chart: Chart
+    requests: Chart
     policies: Policies
+    permissions: Permissions
+    owners: OwnerRules
 
 
 def load_rulebook(folder: Path) -> Rulebook:
     """Read `statecharts/`; `RulesBroken` with every fault if anything in it may not be used."""
     policies = load_policies(folder)
-    return Rulebook(load_chart(folder / f"{CASE_CHART}.toml", REGISTRY, policies), policies)
+    chart = load_chart(folder / f"{CASE_CHART}.toml", REGISTRY, policies)
+    posts = known_posts(chart)
+    permissions = load_permissions(folder, policies, posts)
+    check_against(chart, permissions)
+    return Rulebook(
+        chart,
+        load_requests(folder, policies, chart, posts),
+        policies,
+        permissions,
+        load_owner_rules(folder, policies, posts, frozenset(chart.states)),
+    )

@@ -27,8 +27,8 @@ cases = sa.Table(
     sa.Column("state_since", sa.Date, nullable=False),
     sa.Column("live", sa.Boolean, nullable=False),  # state in the chart's group `live`: open or written off
     sa.Column("version", sa.BigInteger, nullable=False),
-    sa.Column("owner", sa.String(32), sa.ForeignKey("staff.staff_no"), nullable=False),
-    sa.Column("handler", sa.String(32), sa.ForeignKey("staff.staff_no"), nullable=False),
+    sa.Column("owner", sa.String(32), nullable=False),  # who answers for the case (1.1.1)
+    sa.Column("handler", sa.String(32), nullable=False),  # who works on it today
     sa.Column("opened_on", sa.Date, nullable=False),
     sa.Column("opened_for", sa.String(32), nullable=False),  # a key of the chart's [openings]
     sa.Column("opened_by", sa.String(64), nullable=False),
@@ -45,6 +45,11 @@ cases = sa.Table(
     sa.Column("last_entry_at", UtcDateTime, nullable=False),
     sa.Column("audit_seq", sa.BigInteger, nullable=False),
     sa.Column("audit_head", Bytes, nullable=False),
+    # Until a case is finally closed, owner and handler must be people who are there: the foreign keys below point at
+    # (staff_no, present). Once it is closed this is NULL and they ask nothing.
+    sa.Column("kept", sa.Boolean, sa.Computed("CASE WHEN closed_as IS NULL THEN (1 = 1) END", persisted=True)),
+    sa.ForeignKeyConstraint(["owner", "kept"], ["staff.staff_no", "staff.present"]),
+    sa.ForeignKeyConstraint(["handler", "kept"], ["staff.staff_no", "staff.present"]),
     # A loan has at most one live case; opening set-wise relies on it (ON CONFLICT, not NOT EXISTS).
     sa.Index(
         "uq_cases_live_loan",
@@ -66,6 +71,31 @@ cases = sa.Table(
     sa.Index("ix_cases_bucket_due", "bucket", "oldest_due_date", "id"),
     sa.Index("ix_cases_due", "oldest_due_date", "id"),
     sa.Index("ix_cases_amount", "overdue_fen", "id"),
+    # What a post reaches beyond its holder's own cases (permissions.toml): a region or product with hardly any cases
+    # must not cost a walk over all the others, in whichever order the list is asked for.
+    sa.Index("ix_cases_region", "region", "id"),
+    sa.Index("ix_cases_region_due", "region", "oldest_due_date", "id"),
+    sa.Index("ix_cases_region_amount", "region", "overdue_fen", "id"),
+    sa.Index("ix_cases_product", "product", "id"),
+    sa.Index("ix_cases_product_due", "product", "oldest_due_date", "id"),
+    sa.Index("ix_cases_product_amount", "product", "overdue_fen", "id"),
+)
+
+# Who answered for a case from when on: one row per change, the last before an instant holds. Append-only.
+owner_history = sa.Table(
+    "owner_history",
+    metadata,
+    sa.Column("case_id", BigId, primary_key=True, autoincrement=False),
+    sa.Column("stream_seq", sa.BigInteger, primary_key=True, autoincrement=False),  # the entry that says so
+    sa.Column("since_on", sa.Date, nullable=False),  # business date
+    sa.Column("since_at", UtcDateTime, nullable=False),
+    sa.Column("owner", sa.String(32), nullable=False),
+    sa.Column("handler", sa.String(32), nullable=False),
+    sa.Column("post", sa.String(32)),
+    sa.Column("reason", sa.String(32), nullable=False),
+    sa.Column("rule", sa.String(32)),  # of statecharts/rules/owners.toml
+    sa.Index("ix_owner_history_owner", "owner", "case_id"),
+    info={"append_only": (("case_id", "stream_seq"),)},
 )
 
 # A repeated request gets its first answer; stored in the transaction that it answers for.

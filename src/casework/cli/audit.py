@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,14 +23,16 @@ from sqlalchemy.engine import Connection
 from casework.audit.chain import leaf_hash, mac_matches
 from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import EXIT_CODES, TRUST_TEXTS, Report
+from casework.audit.sealed import Outside, trusted_file
 from casework.audit.tables import entries, texts
-from casework.cases.replay import verify as verify_and_replay
+from casework.cli import sealing
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.database import open_engine, reading
 from casework.errors import CallerError, RulesBroken, TryAgain
 from casework.personal import Vault
 from casework.settings import Settings, load_keys
 from casework.startup import check_keys, check_schema
+from casework.verifying import verify as verify_everything
 
 _SHOWN = 50
 
@@ -42,13 +45,22 @@ def cli() -> None:
     Examples:
       casework audit verify
       casework audit show 1207
+      casework audit checkpoint
     """
 
 
+for _command in sealing.COMMANDS:
+    cli.add_command(_command)
+
+
 @cli.command()
+@click.option("--trusted", type=click.Path(path_type=Path, dir_okay=False), help="A checkpoint that you hold.")
 @as_json
-def verify(json_: bool) -> None:
-    """Walk every chain, replay every case, compare with its row.
+def verify(trusted: Path | None, json_: bool) -> None:
+    """Walk every chain and the tree over them, replay every case, compare with its row.
+
+    The tree is compared with what the signer keeps outside the database and, where you give one, with a checkpoint
+    that you hold: only that tells a history rewritten by whoever has the keys.
 
     \b
     Exit code: 0 sound, 1 tampered, 2 cannot tell (no or wrong key, no database, nothing to check).
@@ -57,9 +69,10 @@ def verify(json_: bool) -> None:
     Examples:
       casework audit verify
       casework audit verify --json | jq .verdict
+      casework audit verify --trusted kept/2026-03-01.checkpoint
     """
     with _cannot_tell(json_):
-        report = _verify()
+        report = _verify(trusted)
         if json_:
             print_json(report.as_json())
         else:
@@ -68,16 +81,18 @@ def verify(json_: bool) -> None:
     sys.exit(code)
 
 
-def _verify() -> Report:
+def _verify(trusted: Path | None) -> Report:
     settings = Settings.from_environment()
     keys = load_keys(settings.keys_dir)
+    outside = Outside.of(settings.keys_dir, trusted_file(settings.keys_dir, trusted) if trusted else None)
     engine = open_engine(settings.database_url, read_only=True)
     try:
         with reading(engine, snapshot=True) as conn:
             check_schema(conn)
             check_keys(conn, keys)
             with _progress(conn) as told_so_far:
-                return verify_and_replay(conn, keys.mac, Vault(keys.personal, keys.blind), progress=told_so_far)
+                vault = Vault(keys.personal, keys.blind)
+                return verify_everything(conn, keys.mac, vault, outside=outside, progress=told_so_far)
     finally:
         engine.dispose()
 
@@ -128,13 +143,13 @@ def _print_report(report: Report) -> None:
         "cannot_tell": "[yellow]cannot tell 无法判断[/]",
     }  # fmt: skip
     console.print(f"verdict 结论: {words[report.verdict]}")
-    console.print(f"trust 可信程度: {TRUST_TEXTS[1]} ({TRUST_TEXTS[0]})")
+    console.print(f"trust 可信程度: {TRUST_TEXTS[report.trust][1]} ({TRUST_TEXTS[report.trust][0]})")
     rate = f", {report.entries / report.seconds:,.0f} entries/s" if report.seconds else ""
     console.print(
         f"checked 已核对: {report.entries:,} entries in {report.streams:,} streams, {report.cases:,} cases"
         f" ({report.replayed_steps:,} steps, {report.replayed_facts:,} facts,"
         f" {report.replayed_refusals:,} refusals replayed), {report.openings:,}"
-        f" openings, {report.texts:,} texts;"
+        f" openings, {report.texts:,} texts; {report.leaves:,} leaves, {report.checkpoints:,} checkpoints;"
         f" {report.seconds:.2f} s{rate}"
     )
     if report.cases_not_replayed:

@@ -1,7 +1,5 @@
 """`casework case`: lists of cases, one case, what may happen to it, and doing it."""
 
-import json
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, get_args
 
@@ -17,15 +15,17 @@ from casework.cases.disclosure import record_read
 from casework.cases.filter import BusinessDates, CaseFilter
 from casework.cases.history import HistoryItem, history_of_case
 from casework.cases.options import options_of_case
-from casework.cases.queries import CasePage, Sort, cases_of_loan, find_case, page_of_cases, walk_cases
-from casework.cli import case_tables
-from casework.cli.shell import as_json, as_staff, print_json, started
+from casework.cases.queries import CasePage, Sort, cases_of_loan, page_of_cases, walk_cases
+from casework.cases.sight import reach_of, seen_case
+from casework.cli import assigning, case_tables
+from casework.cli.given import data_json_option, data_option, given
+from casework.cli.shell import acting, as_json, as_staff, permitted, print_json, started
+from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.staff.actor import Actor, system
-from casework.staff.register import actor_for
+from casework.four_eyes.listing import show_pending
+from casework.staff.actor import Actor
 from casework.startup import Started
-from casework.statechart.fields import Field
 
 _ALL = 2**53
 
@@ -68,9 +68,10 @@ def cli() -> None:
 @click.option("--cursor", help="`next` of the page before.")
 @click.option("--all", "every", is_flag=True, help="All pages.")
 @as_json
+@as_staff
 def list_(
     *, state: tuple[str, ...], bucket: tuple[str, ...], sort: Sort, limit: int, cursor: str | None, every: bool,
-    json_: bool, **parts: Any,
+    json_: bool, staff_no: str | None, **parts: Any,
 ) -> None:  # fmt: skip
     """List cases by filter and sort, a page at a time or all.
 
@@ -82,11 +83,14 @@ def list_(
     wanted = CaseFilter(state=state, bucket=bucket, **parts)
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         dates = BusinessDates(conn, open_.branch)
+        actor = permitted(conn, open_.branch, staff_no, "case.read")
+        within = reach_of(open_.branch, actor, "case.read", dates.otherwise)
         if every:
-            found = [line for lines in walk_cases(conn, dates, wanted, sort=sort, at_most=_ALL) for line in lines]
+            walk = walk_cases(conn, dates, wanted, within=within, sort=sort, at_most=_ALL)
+            found = [line for lines in walk for line in lines]
             page = CasePage(found, None)
         else:
-            page = page_of_cases(conn, dates, wanted, sort=sort, limit=limit, cursor=cursor)
+            page = page_of_cases(conn, dates, wanted, within=within, sort=sort, limit=limit, cursor=cursor)
         if json_:
             print_json(page)
         else:
@@ -111,8 +115,8 @@ def show(case_id: int | None, loan_id: str | None, entries: int, json_: bool, st
         raise click.UsageError("give a CASE_ID or --loan LOAN_ID")
     with started() as open_:
         with reading(open_.engine, snapshot=True) as conn:
-            actor = _actor(conn, staff_no)
-            found = _find(conn, case_id, loan_id)
+            actor = permitted(conn, open_.branch, staff_no, "case.read")
+            found = seen_case(conn, open_.branch, actor, _find(conn, case_id, loan_id), open_.branch.today(now()))
             page = history_of_case(conn, open_.branch, found.id, actor, limit=entries, newest_first=True)
             today = BusinessDates(conn, open_.branch).of(found.institution)
         history = page.items[::-1]
@@ -137,9 +141,10 @@ def options(case_id: int, json_: bool, staff_no: str | None) -> None:
       casework case options 1207 --as S0012 --json
     """
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
-        actor = _actor(conn, staff_no)
-        found = find_case(conn, case_id)
+        actor = permitted(conn, open_.branch, staff_no, "case.read")
+        found = seen_case(conn, open_.branch, actor, case_id, open_.branch.today(now()))
         offers = options_of_case(conn, open_.branch, BusinessDates(conn, open_.branch), found, actor)
+        show_pending(conn, open_.branch, offers)
         if json_:
             print_json(offers)
         else:
@@ -148,16 +153,14 @@ def options(case_id: int, json_: bool, staff_no: str | None) -> None:
 
 # ── doing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_data = click.option("--data", "pairs", multiple=True, metavar="NAME=VALUE", help="A field; may be repeated.")
-_data_json = click.option("--data-json", metavar="JSON", help="All fields as one JSON object.")
 _version = click.option("--version", type=int, help="Refuse unless the case still is at this version.")
 
 
 @cli.command("advance")
 @click.argument("case_id", type=int)
 @click.argument("event")
-@_data
-@_data_json
+@data_option
+@data_json_option
 @_version
 @as_json
 @as_staff
@@ -175,8 +178,8 @@ def advance_(
     """
     with started() as open_, writing(open_.engine) as conn:
         spec = open_.branch.rulebook.chart.events.get(event)
-        data = _given(spec.fields if spec else {}, pairs, data_json)
-        actor = _actor(conn, staff_no)
+        data = given(spec.fields if spec else {}, pairs, data_json)
+        actor = acting(conn, open_.branch, staff_no)
         code = _do(conn, open_, Fire(actor=actor, case_id=case_id, event=event, data=data, version=version), json_)
     raise SystemExit(code)
 
@@ -186,8 +189,8 @@ def advance_(
 @click.argument("kind")
 @click.option("--on", type=click.DateTime(["%Y-%m-%d"]), required=True, help="When it happened.")
 @click.option("--evidence", required=True, metavar="REF", help="A reference such as rec:2026-0001.")
-@_data
-@_data_json
+@data_option
+@data_json_option
 @_version
 @as_json
 @as_staff
@@ -204,13 +207,17 @@ def record(
     """
     with started() as open_, writing(open_.engine) as conn:
         spec = open_.branch.rulebook.chart.facts.get(kind)
-        data = _given(spec.fields if spec else {}, pairs, data_json)
+        data = given(spec.fields if spec else {}, pairs, data_json)
         command = Record(
-            actor=_actor(conn, staff_no), case_id=case_id, kind=kind, on=_day(on), evidence=evidence, data=data,
-            version=version,
+            actor=acting(conn, open_.branch, staff_no), case_id=case_id, kind=kind, on=_day(on), evidence=evidence,
+            data=data, version=version,
         )  # fmt: skip
         code = _do(conn, open_, command, json_)
     raise SystemExit(code)
+
+
+cli.add_command(assigning.assign)
+cli.add_command(assigning.owners)
 
 
 @cli.command()
@@ -226,7 +233,7 @@ def note(case_id: int, text: str, json_: bool, staff_no: str | None) -> None:
       casework case note 1207 "客户称月底还款" --as S0012
     """
     with started() as open_, writing(open_.engine) as conn:
-        code = _do(conn, open_, Note(actor=_actor(conn, staff_no), case_id=case_id, text=text), json_)
+        code = _do(conn, open_, Note(actor=acting(conn, open_.branch, staff_no), case_id=case_id, text=text), json_)
     raise SystemExit(code)
 
 
@@ -245,17 +252,13 @@ def _do(conn: Connection, open_: Started, command: Command, json_: bool) -> int:
     return 2 if getattr(outcome, "code", "") in ("unknown_event", "unknown_fact", "faulty_data") else 1
 
 
-def _actor(conn: Connection, staff_no: str | None) -> Actor:
-    return actor_for(conn, staff_no, "cli") if staff_no else system("cli")
-
-
-def _find(conn: Connection, case_id: int | None, loan_id: str | None) -> Case:
+def _find(conn: Connection, case_id: int | None, loan_id: str | None) -> int:
     if case_id is not None:
-        return find_case(conn, case_id)
+        return case_id
     found = cases_of_loan(conn, str(loan_id))
     if not found:
         raise CallerError("unknown_case", "该贷款没有案件", "this loan has no case")
-    return find_case(conn, found[-1])
+    return found[-1]
 
 
 def _on_record(open_: Started, actor: Actor, found: Case, history: list[HistoryItem]) -> None:
@@ -263,33 +266,6 @@ def _on_record(open_: Started, actor: Actor, found: Case, history: list[HistoryI
     if fields:
         with writing(open_.engine) as conn:
             record_read(conn, open_.branch, actor, [found.borrower_id], fields)
-
-
-def _given(fields: Mapping[str, Field], pairs: tuple[str, ...], data_json: str | None) -> dict[str, Any]:
-    """The data as the door takes it: numbers and flags are read by the field's type, all else stays text."""
-    data: dict[str, Any] = {}
-    if data_json is not None:
-        try:
-            data = json.loads(data_json)
-        except ValueError:
-            data = []  # type: ignore[assignment]  # told below
-        if not isinstance(data, dict):
-            raise click.UsageError("--data-json must be a JSON object")
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"--data takes NAME=VALUE, not {pair[:64]!r}")
-        data[name] = _typed(fields.get(name), value)
-    return data
-
-
-def _typed(field: Field | None, value: str) -> Any:
-    kind = field.type if field else "text"
-    if kind in ("int", "fen") and value.isascii() and value.isdecimal():
-        return int(value)
-    if kind == "bool" and value in ("true", "false"):
-        return value == "true"
-    return value
 
 
 def _day(on: datetime) -> date:

@@ -81,6 +81,13 @@ def options(offers: CaseOptions) -> None:
         needs = ", ".join(field.name for field in offer.data if field.required)
         if needs:
             console.print(f"          with {needs}", soft_wrap=True)
+        if offer.four_eyes is not None:
+            console.print(f"          four eyes: {offer.four_eyes.topic}, asked for with `casework request ask`")
+        if offer.request is not None:
+            waiting = offer.request
+            stuck = waiting.changed or waiting.void
+            what = "can only be returned or withdrawn" if stuck else f"waits for {', '.join(waiting.missing)}"
+            console.print(f"          request {waiting.id} by {waiting.asked_by} {what}")
         for reason in offer.reasons:
             console.print(escape(f"          {reason.code} ({' '.join(reason.rules)}): {reason.zh}"), soft_wrap=True)
             console.print(escape(f"          {' ' * len(reason.code)} {reason.en}"), soft_wrap=True)

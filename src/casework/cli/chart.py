@@ -8,12 +8,13 @@ from typing import Any
 import click
 from rich.table import Table
 
-from casework.cases.registry import REGISTRY
-from casework.cases.rulebook import CASE_CHART
+from casework.cases.rulebook import CASE_CHART, registry_of
 from casework.cli.chart_json import chart_json, event_json, guard_text, policy_json
 from casework.cli.shell import as_json, console, print_json, told
 from casework.errors import CallerError, RulesBroken
+from casework.request.topics import REQUEST_CHART, event_faults, topic_faults
 from casework.settings import Settings
+from casework.staff.register import known_posts
 from casework.statechart.chart import Chart, load_chart
 from casework.statechart.draw import LANGUAGES, mermaid, svg
 from casework.statechart.policy import Policies, Policy, load_policies
@@ -68,14 +69,20 @@ def _check(home: Path, files: list[Path]) -> tuple[list[str], list[str]]:
         return broken.faults, []
     faults: list[str] = []
     sound = []
+    charts: dict[str, Chart] = {}
     for file in files:
         try:
-            chart = load_chart(file, REGISTRY, policies)
+            chart = load_chart(file, registry_of(file.stem), policies)
         except RulesBroken as broken:
             faults += broken.faults
         else:
+            charts[chart.name] = chart
             arcs = sum(len(event.arcs) for event in chart.events.values())
             sound.append(f"{chart.ref}: {len(chart.states)} states, {len(chart.events)} events, {arcs} arcs")
+    if CASE_CHART in charts and REQUEST_CHART in charts:
+        cases, asked = charts[CASE_CHART], charts[REQUEST_CHART]
+        faults += [f"{asked.name}.toml: {fault}" for fault in topic_faults(asked, policies, known_posts(cases))]
+        faults += [f"{cases.name}.toml: {fault}" for fault in event_faults(asked, cases)]
     if not files:
         faults.append(f"{home.name}: no chart here")
     return faults, sound
@@ -146,7 +153,7 @@ def _loaded(name: str) -> tuple[Chart, Policies]:
     file = folder / f"{name}.toml"
     known = {path.stem for path in folder.glob("*.toml")} - {"outside_law"}
     _known("chart", name, known)
-    return load_chart(file, REGISTRY, policies), policies
+    return load_chart(file, registry_of(file.stem), policies), policies
 
 
 def _known(what: str, name: str | None, known: Iterable[str]) -> None:
@@ -168,6 +175,16 @@ def _show_chart(chart: Chart, document: dict[str, Any], lang: str) -> None:
         _show_heading(event, lang)
         for ways, guards in _ways(event).items():
             console.print(f"  {ways}", *[f"[dim]·[/dim] {guard}" for guard in guards], sep="\n    ", soft_wrap=True)
+    if document["topics"]:
+        console.print(_topics(document["topics"], lang))
+
+
+def _topics(topics: list[dict[str, Any]], lang: str) -> Table:
+    table = Table("topic", "", "asked for by", "reviewed by", "approved by", "people", show_lines=False)
+    for topic in topics:
+        posts = (", ".join(topic[part]) for part in ("proposed_by", "reviewed_by", "approved_by"))
+        table.add_row(topic["topic"], topic[lang], *posts, str(topic["people"]))
+    return table
 
 
 def _ways(event: dict[str, Any]) -> dict[str, list[str]]:
@@ -183,6 +200,8 @@ def _ways(event: dict[str, Any]) -> dict[str, list[str]]:
 def _show_heading(event: dict[str, Any], lang: str) -> None:
     console.print(f"[bold]{event['event']}[/bold]  {event[lang]}  [dim]rules {', '.join(event['rules'])}[/dim]")
     console.print(f"  [dim]posts:[/dim] {', '.join(event['posts'])}")
+    if event["four_eyes"]:
+        console.print(f"  [dim]four eyes:[/dim] {event['four_eyes']} (casework chart show request)")
 
 
 def _show_event(document: dict[str, Any], lang: str) -> None:

@@ -25,6 +25,14 @@ def chart_json(chart: Chart, policy: Policy, state: str | None = None) -> dict[s
             for event in chart.events.values()
             if state is None or state in event.arcs
         ],
+        "topics": [
+            {
+                "topic": topic.name, "zh": topic.zh, "en": topic.en, "proposed_by": sorted(topic.proposed_by),
+                "reviewed_by": sorted(topic.reviewed_by), "approved_by": sorted(topic.approved_by),
+                "people": policy.figures.get(f"approval.{topic.name}"),
+            }
+            for topic in chart.approvals.values()
+        ],
     }  # fmt: skip
 
 
@@ -32,7 +40,7 @@ def event_json(chart: Chart, event: Event, policy: Policy, state: str | None = N
     """One event: labels, posts, rules, the data it takes, its arcs with their guards."""
     return {
         "event": event.name, "zh": event.zh, "en": event.en, "posts": sorted(event.posts),
-        "rules": list(event.rules), "after_closing": event.after_closing,
+        "rules": list(event.rules), "after_closing": event.after_closing, "four_eyes": event.four_eyes,
         "data": [
             {
                 "field": field.name, "type": field.type, "zh": field.zh, "en": field.en,

@@ -17,23 +17,28 @@ from sqlalchemy.engine import Connection
 from casework.audit.entry import Entry, decode_strict
 from casework.audit.findings import Report
 from casework.audit.tables import entries
+from casework.cases.branch import Branch
 from casework.cases.case import from_row
 from casework.cases.fold import REFUSED
 from casework.cases.gather import CASE_ROWS
-from casework.cases.replay import verify
 from casework.cases.tables import cases
+from casework.cli import handover_tables
 from casework.cli.shell import console, errors, progress_wanted, told
 from casework.database import open_engine, parse_url, reading
 from casework.demo.place import FOLDER, environment, fresh
 from casework.demo.stage import Told, perform
 from casework.errors import CallerError, TryAgain
 from casework.feed import run as runs
+from casework.handover import queries as handovers
+from casework.money import yuan_text
 from casework.settings import Settings
 from casework.staff.actor import system
 from casework.startup import Started, start, upgrade
 from casework.statechart.chart import Chart
+from casework.verifying import verify
 
 _SHOWN_OF = "lost, visited, found, promises to pay"
+_RECEIPTS = 5
 
 
 @click.command("demo")
@@ -139,6 +144,7 @@ def _show(started: Started, told_of: Told) -> None:
         console.print(_last_feed(conn))
         console.print(_one_story(conn, chart, told_of.cases[_SHOWN_OF][0]))
         console.print(_refusals(conn, chart))
+        _departure(conn, branch, told_of.handover)
         report = verify(conn, branch.mac_key, branch.vault)
     _show_report(report)
 
@@ -223,6 +229,21 @@ def _refusals(conn: Connection, chart: Chart) -> Table:
         rules = ", ".join(spec.rules) if spec else ""
         table.add_row(event.removeprefix(REFUSED), code, rules, str(number))
     return table
+
+
+def _departure(conn: Connection, branch: Branch, handover_id: int) -> None:
+    """Who left, who got what, and the first receipts."""
+    console.print("Somebody leaves")
+    handover_tables.plan(handovers.find(conn, handover_id), branch)
+    page = handovers.receipts(conn, handover_id, limit=_RECEIPTS)
+    table = Table("case", "state", "overdue yuan", "receiver", "rule", "receipt", title="The first receipts",
+                  title_justify="left")  # fmt: skip
+    for one in page.items:
+        rule = branch.rulebook.owners.labels(str(one.rule))[0]
+        table.add_row(
+            str(one.case_id), one.state, yuan_text(one.overdue_fen), one.receiver, rule, one.entry_id
+        )  # fmt: skip
+    console.print(table)
 
 
 def _entries(conn: Connection, condition: sa.ColumnElement[bool], order: sa.ColumnElement[int]) -> Iterator[Entry]:

@@ -8,12 +8,11 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from casework.cli.shell import Rate, as_json, as_staff, console, errors, print_json, progress_wanted, started
+from casework.cli.shell import Rate, acting, as_json, as_staff, console, errors, print_json, progress_wanted, started
 from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.feed import run as runs
 from casework.feed.load import Request, import_feed
-from casework.staff.actor import Actor, system
 
 
 @click.group()
@@ -47,7 +46,9 @@ def import_(folder: Path, confirm_vanished: bool, correction: bool, staff_no: st
       casework feed import feeds/2026-03-01-corrected --correction --json
     """
     with started() as branch:
-        request = Request(_actor(branch, staff_no), confirm_vanished, correction)
+        with reading(branch.engine) as conn:
+            actor = acting(conn, branch.branch, staff_no)
+        request = Request(actor, confirm_vanished, correction)
         try:
             with _Watching() as progress:
                 run = import_feed(branch.engine, branch.branch, folder, request, progress=progress)
@@ -60,15 +61,6 @@ def import_(folder: Path, confirm_vanished: bool, correction: bool, staff_no: st
         print_json(runs.as_json([run])[0])
     else:
         _tell(run)
-
-
-def _actor(branch: Any, staff_no: str | None) -> Actor:
-    if staff_no is None:
-        return system("cli")
-    from casework.staff.register import actor_for
-
-    with reading(branch.engine) as conn:
-        return actor_for(conn, staff_no, "cli")
 
 
 class _Watching:
@@ -165,7 +157,8 @@ def set_aside_(run_id: int, kind: str | None, output: Path | None, staff_no: str
                 raise CallerError("unknown_run", f"没有编号为{run_id}的导入", f"there is no run {run_id}", run=run_id)
             found = aside_of(conn, run_id, kind)
         if output is not None and kind is not None:
-            actor = _actor(branch, staff_no)
+            with reading(branch.engine) as conn:
+                actor = acting(conn, branch.branch, staff_no)
             with writing(branch.engine) as conn:
                 record_aside_read(conn, branch.branch, actor, run_id, kind, masked=False)
                 _write_private(output, aside_csv(conn, branch.branch.vault, run_id, kind))

@@ -7,11 +7,16 @@ import click
 _GROUPS = {
     "db": "schema, backup, restore",
     "chart": "check, draw and show the statecharts",
-    "staff": "people and their tokens",
+    "staff": "the register: people, posts, leave, keys",
     "feed": "the core-banking feed",
     "case": "cases and what may happen to them",
+    "borrower": "personal data in clear, for a purpose",
+    "request": "what takes four eyes: ask, review, approve",
+    "permissions": "who may do what, and is shown what",
+    "handover": "departures and transfers",
     "sweep": "fire what days alone have made due",
     "audit": "the verifiable log",
+    "keys": "the key that signs the log",
     "demo": "a generated branch to look at",
     "serve": "the API",
 }

@@ -10,9 +10,14 @@ import msgspec
 from rich.console import Console
 from rich.progress import ProgressColumn, Task
 from rich.text import Text
+from sqlalchemy.engine import Connection
 
+from casework.cases.branch import Branch
+from casework.clock import now
 from casework.errors import CallerError, RulesBroken, TryAgain
 from casework.settings import Settings
+from casework.staff.actor import Actor, system
+from casework.staff.register import actor_for
 from casework.startup import Started, start
 
 as_staff = click.option("--as", "staff_no", metavar="STAFF_NO", help="Act as this member of staff (default: system).")
@@ -50,6 +55,18 @@ def started(*, check: bool = True) -> Iterator[Started]:
             yield branch
         finally:
             branch.engine.dispose()
+
+
+def acting(conn: Connection, branch: Branch, staff_no: str | None) -> Actor:
+    """Who acts at the shell: the member of staff that `--as` names, or the service itself."""
+    return system("cli") if staff_no is None else actor_for(conn, staff_no, "cli", today=branch.today(now()))
+
+
+def permitted(conn: Connection, branch: Branch, staff_no: str | None, command: str) -> Actor:
+    """Who acts, if he may do `command` of permissions.toml; CallerErrors `post_not_permitted`, `key_not_permitted`."""
+    actor = acting(conn, branch, staff_no)
+    branch.rulebook.permissions.require(actor, command)
+    return actor
 
 
 def print_json(value: Any) -> None:

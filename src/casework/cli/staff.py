@@ -1,32 +1,49 @@
-"""`casework staff`: people, their posts and their tokens."""
+"""`casework staff`: who is in the register, with which posts, and the keys they come in with."""
+
+from datetime import datetime, timedelta
+from typing import Any
 
 import click
 import msgspec
-from rich.table import Table
-from sqlalchemy.engine import Connection
+import sqlalchemy as sa
+from rich.table import Column, Table
 
 from casework.cases.branch import Branch
-from casework.cli.shell import as_json, console, print_json, started
+from casework.cases.tables import cases
+from casework.cli import access, staff_changes, staff_import
+from casework.cli.changing import as_, changing, date_of, day
+from casework.cli.orphans import cli as orphans
+from casework.cli.shell import as_json, console, errors, print_json, started
 from casework.clock import now
-from casework.database import reading, writing
-from casework.errors import CallerError
-from casework.staff import register, tokens
-from casework.staff.actor import Actor, system
+from casework.database import reading
+from casework.enrolment.grants import Granted, enrol
+from casework.identity import ending
+from casework.staff import listing, tokens
+from casework.staff.listing import Member, Wanted
+from casework.staff.person import ACTIVE, LEFT, MERGED, UNVERIFIED, Person
+from casework.staff.register import post_labels
 
-_as = click.option("--as", "by", metavar="STAFF_NO", help="Act as this administrator (default: system).")
+_TITLES = {
+    "posts": "posts 岗位", "homes": "teams 团队", "certificates": "certificates 证书", "absences": "leave 请假"
+}  # fmt: skip
 
 
 @click.group("staff")
 def cli() -> None:
-    """People who act and own cases, their posts and their tokens.
+    """The register: people who act and own cases, their posts, teams, leave and keys.
 
     \b
     Examples:
       casework staff add 10021 张伟 --post phone_collector --team T1
       casework staff token 10021 --days 30
-      casework staff list
-      casework staff revoke 10021
+      casework staff list --post phone_collector
+      casework staff import staff.xlsx --dry-run
+      casework staff absent 10021 --from 2026-03-02 --until 2026-03-06 --deputy 10022
     """
+
+
+for command in (*staff_changes.COMMANDS, *staff_import.COMMANDS, *access.COMMANDS, orphans):
+    cli.add_command(command)
 
 
 @cli.command("add")
@@ -34,30 +51,59 @@ def cli() -> None:
 @click.argument("name")
 @click.option("--post", "posts", multiple=True, required=True, metavar="POST", help="A post he holds; may be repeated.")
 @click.option("--team", help="His team.")
-@click.option("--region", help="His region.")
+@click.option("--region", help="His region; by default his team's.")
+@click.option("--capacity", type=int, help="Open cases he may have.  [default: the policy's]")
+@click.option("--joined", "joined_on", type=day, help="His first day.  [default: today]")
+@click.option("--leaves", "leaves_on", type=day, help="His last day, if it is known.")
 @as_json
-@_as
+@as_
 def add(
-    staff_no: str, name: str, posts: tuple[str, ...], team: str | None, region: str | None, *, json_: bool,
-    by: str | None,
+    staff_no: str, name: str, posts: tuple[str, ...], team: str | None, region: str | None, capacity: int | None,
+    joined_on: datetime | None, leaves_on: datetime | None, *, json_: bool, by: str | None,
 ) -> None:  # fmt: skip
     """Register somebody; one whom a feed has named becomes active.
 
+    At the shell his posts are granted at once, as long as the policy lets it (staff.shell_grants). With --as
+    ADMINISTRATOR they are asked for, and somebody else approves (casework request).
+
     \b
-    Example:
+    Examples:
       casework staff add 10021 张伟 --post business_rep --post post_loan_officer --team T1 --region R2
+      casework staff add 10022 王芳 --post approver --as A1
     """
-    with started() as branch, writing(branch.engine) as conn:
-        trail = branch.branch.trail(now())
-        member = register.add(
-            conn, trail, _acting(conn, by), branch.branch.rulebook.chart, staff_no=staff_no, name=name, posts=posts,
-            team=team, region=region,
+    with changing(by, "staff.change") as change:
+        _, granted = enrol(
+            change.conn, change.branch, change.trail, change.actor, staff_no=staff_no, name=name, posts=posts,
+            team=team, region=region, capacity=capacity, joined_on=date_of(joined_on), leaves_on=date_of(leaves_on),
         )  # fmt: skip
-        trail.write(conn)
     if json_:
-        print_json(member)
+        print_json({"staff_no": staff_no, **_granted(granted)})
     else:
-        console.print(f"{member.staff_no} is registered as {', '.join(member.posts)}")
+        console.print(f"{staff_no} is registered")
+        tell_granted(granted)
+
+
+def _granted(granted: list[Granted]) -> dict[str, Any]:
+    """Posts granted, asked for (with their request) and refused, for machines."""
+    return {
+        "posts": [one.post for one in granted if one.request is None and not one.reasons],
+        "requests": [{"post": one.post, "request": one.request} for one in granted if one.request is not None],
+        "refused": [
+            {"post": one.post, "reasons": [msgspec.to_builtins(reason) for reason in one.reasons]}
+            for one in granted if one.reasons
+        ],
+    }  # fmt: skip
+
+
+def tell_granted(granted: list[Granted]) -> None:
+    """What became of each post, for people."""
+    for one in granted:
+        for reason in one.reasons:
+            errors.print(f"{one.post} cannot be asked for: {reason.code}: {reason.en} / {reason.zh}")
+        if one.request is not None:
+            console.print(f"{one.post} is asked for in request {one.request}; somebody else approves it")
+        elif not one.reasons:
+            console.print(f"{one.post} is granted")
 
 
 @cli.command("token")
@@ -65,7 +111,7 @@ def add(
 @click.option("--days", type=click.IntRange(1, tokens.MAX_DAYS), default=tokens.DEFAULT_DAYS, show_default=True,
               help="How long it is valid.")  # fmt: skip
 @as_json
-@_as
+@as_
 def token(staff_no: str, days: int, *, json_: bool, by: str | None) -> None:
     """Issue a bearer token and print it, this once: only its hash is kept.
 
@@ -73,10 +119,8 @@ def token(staff_no: str, days: int, *, json_: bool, by: str | None) -> None:
     Example:
       curl -H "Authorization: Bearer $(casework staff token 10021)" http://127.0.0.1:8000/me/cases
     """
-    with started() as branch, writing(branch.engine) as conn:
-        trail = branch.branch.trail(now())
-        issued = tokens.issue(conn, trail, _acting(conn, by), staff_no=staff_no, days=days)
-        trail.write(conn)
+    with changing(by, "staff.reset") as change:
+        issued = tokens.issue(change.conn, change.trail, change.actor, staff_no=staff_no, days=days)
     if json_:
         print_json({"staff_no": staff_no, "token": issued, "days": days})
     else:
@@ -86,7 +130,7 @@ def token(staff_no: str, days: int, *, json_: bool, by: str | None) -> None:
 @cli.command("revoke")
 @click.argument("staff_no")
 @as_json
-@_as
+@as_
 def revoke(staff_no: str, *, json_: bool, by: str | None) -> None:
     """Revoke every valid token of somebody; a running service forgets them within two seconds.
 
@@ -94,51 +138,162 @@ def revoke(staff_no: str, *, json_: bool, by: str | None) -> None:
     Example:
       casework staff revoke 10021
     """
-    with started() as branch, writing(branch.engine) as conn:
-        trail = branch.branch.trail(now())
-        revoked = tokens.revoke(conn, trail, _acting(conn, by), staff_no=staff_no)
-        trail.write(conn)
+    with changing(by, "staff.reset") as change:
+        revoked = ending.revoke_tokens(change.conn, change.trail, change.actor, staff_no=staff_no)
     if json_:
         print_json({"staff_no": staff_no, "revoked": revoked})
     else:
         console.print(f"{revoked} token(s) of {staff_no} revoked")
 
 
+# ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 @cli.command("list")
+@click.option("--post", help="Only those who hold it.")
+@click.option("--team", help="Only those who belong to it.")
+@click.option("--region", help="Only those who belong to it.")
+@click.option("--status", type=click.Choice([ACTIVE, UNVERIFIED, LEFT, MERGED]), help="Only those.")
+@click.option("--unverified", is_flag=True, help="Only those whom a feed named and nobody registered.")
+@click.option("--on", "on_", type=day, help="Posts, teams and leave as of this day.  [default: today]")
 @as_json
-def list_(*, json_: bool) -> None:
-    """Everybody, by staff number.
+def list_(
+    post: str | None, team: str | None, region: str | None, status: str | None, unverified: bool,
+    on_: datetime | None, *, json_: bool,
+) -> None:  # fmt: skip
+    """Everybody, by staff number. A post marked * was granted at the shell, without four eyes.
 
     \b
-    Example:
-      casework staff list --json
+    Examples:
+      casework staff list --post approver
+      casework staff list --unverified --json
+      casework staff list --team T1 --on 2026-01-31
     """
+    wanted = Wanted(post, team, region, UNVERIFIED if unverified else status)
     with started() as branch:
+        on = date_of(on_) or branch.branch.today(now())
         with reading(branch.engine) as conn:
-            members = register.members(conn)
+            found = listing.members(conn, on, wanted)
         labels = _labels(branch.branch)
     if json_:
-        print_json([msgspec.to_builtins(member) for member in members])
+        print_json([msgspec.to_builtins(member) for member in found])
         return
-    table = Table("staff no", "name", "posts", "team", "region", "status", title=f"{len(members)} members of staff")
-    for member in members:
-        posts = ", ".join(labels.get(post, post) for post in member.posts)
-        table.add_row(member.staff_no, member.name, posts, member.team or "", member.region or "", member.status)
+    table = Table(
+        "staff no", "name", Column("posts", overflow="fold"), "team", "region", "status", "capacity", "last day",
+        "on leave", title=f"{len(found)} members of staff on {on}",
+    )  # fmt: skip
+    for member in found:
+        table.add_row(*_row(member, labels))
     console.print(table)
 
 
+def _row(member: Member, labels: dict[str, str]) -> list[str]:
+    posts = ", ".join(labels.get(post, post) + "*" * (post in member.shell_posts) for post in member.posts)
+    leave = f"until {member.away_until}" if member.away_until else ""
+    return [
+        member.staff_no, member.name, posts, member.team or "", member.region or "", member.status,
+        "" if member.capacity is None else f"{member.capacity:,}", str(member.leaves_on or ""),
+        f"{leave}, deputy {member.deputy}" if member.deputy else leave,
+    ]  # fmt: skip
+
+
+@cli.command("unverified")
+@as_json
+def unverified_(*, json_: bool) -> None:
+    """Whom a feed named and nobody registered, and how many open cases each of them owns: confirm or merge them.
+
+    \b
+    Examples:
+      casework staff unverified
+      casework staff unverified --json
+    """
+    with started() as branch, reading(branch.engine) as conn:
+        found = listing.members(conn, branch.branch.today(now()), Wanted(status=UNVERIFIED))
+        held = {
+            row.owner: row.n
+            for row in conn.execute(
+                sa.select(cases.c.owner, sa.func.count().label("n"))
+                .where(cases.c.closed_as.is_(None), cases.c.owner.in_([member.staff_no for member in found]))
+                .group_by(cases.c.owner)
+            )
+        }
+    if json_:
+        print_json([{"staff_no": one.staff_no, "open_cases": held.get(one.staff_no, 0)} for one in found])
+        return
+    table = Table("staff no", "open cases", title=f"{len(found)} unverified")
+    for one in found:
+        table.add_row(one.staff_no, f"{held.get(one.staff_no, 0):,}")
+    console.print(table)
+
+
+@cli.command("certificates")
+@click.option(
+    "--within", "days", type=click.IntRange(0, 3_660), help="Ending within so many days.  [default: the policy's]"
+)
+@as_json
+def certificates(days: int | None, *, json_: bool) -> None:
+    """Certificates that have ended or soon will, without a later one of their kind.
+
+    \b
+    Examples:
+      casework staff certificates
+      casework staff certificates --within 90 --json
+    """
+    with started() as branch, reading(branch.engine) as conn:
+        today = branch.branch.today(now())
+        warning: int = branch.branch.rulebook.policies.at(today).figure("staff.certificate_warning_days")
+        found = listing.expiring(conn, today + timedelta(days=warning if days is None else days))
+    if json_:
+        print_json([msgspec.to_builtins(one) for one in found])
+        return
+    table = Table("staff no", "kind", "issued", "ends", title=f"{len(found)} certificates have ended or will")
+    for one in found:
+        table.add_row(one.staff_no, one.kind, str(one.issued_on), str(one.expires_on))
+    console.print(table)
+
+
+@cli.command("show")
+@click.argument("staff_no")
+@click.option("--on", "on_", type=day, help="Only what was in force on this day.")
+@as_json
+def show(staff_no: str, on_: datetime | None, *, json_: bool) -> None:
+    """Everything of one person that has days: posts, teams, leave, certificates.
+
+    \b
+    Examples:
+      casework staff show 10021
+      casework staff show 10021 --on 2026-01-31 --json
+    """
+    with started() as branch:
+        on = date_of(on_)
+        with reading(branch.engine, snapshot=True) as conn:
+            member, person = listing.member(conn, staff_no, on or branch.branch.today(now()))
+        labels = _labels(branch.branch)
+    shown = listing.dated(person, on)
+    if json_:
+        print_json({**msgspec.to_builtins(member), **listing.particulars(person), "dated": shown})
+        return
+    _tell(member, person, labels)
+    for title, rows in shown.items():
+        if rows:
+            table = Table(*rows[0], title=_TITLES[title], title_justify="left")
+            for row in rows:
+                table.add_row(*("" if value is None else str(value) for value in row.values()))
+            console.print(table)
+
+
+def _tell(member: Member, person: Person, labels: dict[str, str]) -> None:
+    console.print(f"{member.staff_no} {member.name}: {member.status}")
+    if member.posts:
+        console.print(f"posts 岗位: {', '.join(labels.get(post, post) for post in member.posts)}")
+    for words, value in (
+        ("team 团队", member.team), ("region 区域", member.region), ("capacity 上限", member.capacity),
+        ("joined 入职", person.joined_on), ("last day 最后工作日", person.leaves_on), ("left 离职", person.left_on),
+        ("returned 返岗", person.returned_on), ("is now 已并入", person.merged_into),
+    ):  # fmt: skip
+        if value is not None:
+            console.print(f"{words}: {value}")
+
+
 def _labels(branch: Branch) -> dict[str, str]:
-    return {code: f"{code} {labels.get('zh', '')}".strip() for code, labels in branch.rulebook.chart.posts.items()}
-
-
-def _acting(conn: Connection, by: str | None) -> Actor:
-    """Who registers: an administrator, or the service itself from the shell."""
-    if by is None:
-        return system("cli")
-    actor = register.actor_for(conn, by, "cli")
-    if register.ADMINISTRATOR not in actor.posts:
-        raise CallerError(
-            "post_not_permitted", "只有系统管理员可以登记员工", "only an administrator may register staff",
-            any_of_posts=[register.ADMINISTRATOR],
-        )  # fmt: skip
-    return actor
+    return {code: f"{code} {words['zh']}" for code, words in post_labels(branch.rulebook.chart).items()}

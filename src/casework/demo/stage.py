@@ -19,10 +19,12 @@ from casework.clock import now
 from casework.database import reading, writing
 from casework.demo import people
 from casework.demo.branch import generate
+from casework.demo.departure import depart
 from casework.demo.files import INSTITUTION
 from casework.demo.story import JOURNEYS, OFFICER, RISK, Day, Journey, Person, Step
 from casework.feed.load import Request, import_feed
 from casework.feed.tables import loans
+from casework.four_eyes import requests
 from casework.staff import register, tokens
 from casework.staff.actor import Actor, system
 from casework.startup import Started
@@ -32,9 +34,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class Told:
-    """What came of it: the cases of each journey, by its name; tokens by post; the feed of the day after."""
+    """What came of it: cases by journey, tokens by post, the feed of the day after, the hand-over of who left."""
 
     cases: dict[str, list[int]] = field(default_factory=dict)
+    handover: int = 0
     next_feed: Path = Path()  # not imported: for whoever looks at the demo
     tokens: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)  # post: staff number, token
 
@@ -55,6 +58,7 @@ def perform(
         progress("daily feeds", number + 1, len(folders))
         if number in acts:
             stage.act()
+    told.handover = depart(started, cast)
     return told
 
 
@@ -68,14 +72,15 @@ def _hire(started: Started, seed: int, told: Told) -> dict[str, list[Actor]]:
                 conn,
                 trail,
                 system("cli"),
-                started.branch.rulebook.chart,
+                started.branch.rulebook.permissions,
                 staff_no=member.staff_no,
                 name=member.name,
                 posts=[member.post],
                 team=member.team,
                 region=member.region,
             )
-            cast.setdefault(member.post, []).append(Actor(member.staff_no, "staff", "cli", frozenset({member.post})))
+            actor = register.actor_for(conn, member.staff_no, "cli", today=trail.today)
+            cast.setdefault(member.post, []).append(actor)
         for post in ("phone_collector", "auditor"):
             staff_no = cast[post][0].id
             told.tokens[post] = staff_no, tokens.issue(conn, trail, system("cli"), staff_no=staff_no)
@@ -97,7 +102,7 @@ class _Stage:
             today = business_dates(conn)[INSTITUTION]
             taken = {case_id for ids in self.told.cases.values() for case_id in ids}
             for journey in JOURNEYS:
-                chosen = list(_candidates(conn, journey, today, taken))
+                chosen = list(self._candidates(conn, journey, today, taken))
                 taken |= {case.id for case in chosen}
                 self.told.cases.setdefault(journey.name, []).extend(case.id for case in chosen)
                 self._walk(conn, journey, chosen, today)
@@ -106,6 +111,10 @@ class _Stage:
     def _walk(self, conn: Connection, journey: Journey, chosen: list[Case], today: date) -> None:
         """Step by step, all its cases together: the door takes a batch."""
         for number, step in enumerate(journey.steps, 1):
+            if step.what == "request":
+                for case in chosen:
+                    self._clear(conn, step, case, today)
+                continue
             commands = [self._command(step, case, today) for case in chosen]
             for outcome in advance(conn, commands, self.started.branch):
                 expected = isinstance(outcome, Done) if step.allowed else isinstance(outcome, Refused)
@@ -114,6 +123,29 @@ class _Stage:
         for case in _read(conn, [case.id for case in chosen]):
             if case.state != journey.ends_in:
                 raise RuntimeError(f"{journey.name} ends in {case.state}, not in {journey.ends_in}")
+
+    def _clear(self, conn: Connection, step: Step, case: Case, today: date) -> None:
+        """Asked for by one, reviewed by another, approved by a third: with that it happens."""
+        branch = self.started.branch
+        (case,) = _read(conn, [case.id])
+        data = {name: self._value(value, case, today) for name, value in step.data.items()}
+        asked = requests.ask(
+            conn,
+            branch,
+            actor=self._person(step.by, case),
+            kind="event",
+            subject=case.stream,
+            what=step.name,
+            data=data,
+        )
+        if not isinstance(asked, requests.Asked):
+            raise TypeError(f"{step.name} of case {case.id} could not be asked for: {asked}")
+        decisions = [(requests.review, step.reviewer), (requests.approve, step.approver)]
+        for decide, person in decisions:
+            if person is not None:
+                moved = decide(conn, branch, asked.request_id, actor=self._person(person, case))
+                if not isinstance(moved, requests.Moved):
+                    raise TypeError(f"{step.name} of case {case.id} was not let through: {moved}")
 
     def _command(self, step: Step, case: Case, today: date) -> Command:
         actor = self._person(step.by, case)
@@ -127,10 +159,31 @@ class _Stage:
         return Record(actor=actor, case_id=case.id, kind=step.name, on=on, evidence=evidence, data=data)
 
     def _person(self, person: Person, case: Case) -> Actor:
-        """The owner himself where a business rep is asked for, if he is still with us."""
+        """The owner himself, if he holds the post; else somebody whose post reaches the case."""
         holders = self.cast[person.post]
         own = next((actor for actor in holders if actor.id == case.owner), None)
-        return own or holders[(case.id + person.number) % len(holders)]
+        reaching = [actor for actor in holders if self._reaches(actor, case)] or holders
+        return own or reaching[(case.id + person.number) % len(reaching)]
+
+    def _reaches(self, actor: Actor, case: Case) -> bool:
+        rulebook = self.started.branch.rulebook
+        return rulebook.permissions.authority(actor, actor.posts, case, rulebook.policies.all[-1]) is not None
+
+    def _candidates(self, conn: Connection, journey: Journey, today: date, taken: set[int]) -> Iterator[Case]:
+        """The first cases in phone collection that fit, that no other journey has, and that all its people reach."""
+        fresh = sa.select(cases.c.id).where(cases.c.state == "phone_collection").order_by(cases.c.id)
+        chosen = 0
+        for case in _read(conn, [case_id for case_id in conn.execute(fresh).scalars() if case_id not in taken]):
+            fits = journey.lowest_dpd <= case.days_past_due(today) <= journey.highest_dpd
+            moved = case.state_since > case.opened_on  # came back from somewhere: days count from there
+            reached = all(
+                any(self._reaches(actor, case) for actor in self.cast[step.by.post]) for step in journey.steps
+            )
+            if fits and not moved and reached and journey.also(case):
+                yield case
+                chosen += 1
+                if chosen == journey.many:
+                    return
 
     def _value(self, value: Any, case: Case, today: date) -> Any:
         if isinstance(value, Day):
@@ -164,7 +217,8 @@ class _Stage:
             "risk_class": found.risk_class,
             "npl_since": None,
         }
-        officer, risk = self.cast[OFFICER.post][0], self.cast[RISK.post][0]
+        officer = next(actor for actor in self.cast[OFFICER.post] if actor.region == found.region)
+        risk = self.cast[RISK.post][0]
         data = {"finding": "inspection:2024-06", "recall_demand": "letter:2024-06"}
         (opened,) = advance(
             conn,
@@ -199,20 +253,6 @@ class _Stage:
         )
         if not all(isinstance(outcome, Done) for outcome in ended):
             raise RuntimeError(f"the recalled case was not cancelled: {ended}")
-
-
-def _candidates(conn: Connection, journey: Journey, today: date, taken: set[int]) -> Iterator[Case]:
-    """The first cases in phone collection that fit and that no other journey has."""
-    fresh = sa.select(cases.c.id).where(cases.c.state == "phone_collection").order_by(cases.c.id)
-    chosen = 0
-    for case in _read(conn, [case_id for case_id in conn.execute(fresh).scalars() if case_id not in taken]):
-        fits = journey.lowest_dpd <= case.days_past_due(today) <= journey.highest_dpd
-        moved = case.state_since > case.opened_on  # came back from somewhere: days count from there
-        if fits and not moved and journey.also(case):
-            yield case
-            chosen += 1
-            if chosen == journey.many:
-                return
 
 
 def _read(conn: Connection, ids: list[int]) -> list[Case]:

@@ -34,7 +34,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command: `what` is fire, record or note; values may be a `Day`, a `Person`, or of the case."""
+    """One command: `what` is fire, record, note or request; values may be a `Day`, a `Person`, or of the case.
+
+    A request is asked for `by` somebody, reviewed and approved by others, and happens with the approval.
+    """
 
     what: str
     name: str
@@ -42,6 +45,8 @@ class Step:
     data: Mapping[str, Any] = field(default_factory=dict)
     on: Day = Day(0)
     allowed: bool = True
+    reviewer: Person | None = None
+    approver: Person | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,11 @@ def refused(event: str, by: Person, **data: Any) -> Step:
     return Step("fire", event, by, data, allowed=False)
 
 
+def cleared(event: str, by: Person, reviewer: Person | None, approver: Person, **data: Any) -> Step:
+    """Ask for an event that takes four eyes; others review and approve it."""
+    return Step("request", event, by, data, reviewer=reviewer, approver=approver)
+
+
 def fact(kind: str, by: Person, ago: int = 0, **data: Any) -> Step:
     """Record a fact that happened `ago` days before the business date."""
     return Step("record", kind, by, data, Day(-ago))
@@ -101,10 +111,6 @@ def _visit(ago: int, outcome: str, met: str) -> Step:
     return fact("visit", REP, ago, outcome=outcome, photo=photo, person_met=met, address_kind="home")
 
 
-def _approvals(subject: str, *people: Person, proposer: Person = ASSETS) -> tuple[Step, ...]:
-    return tuple(fact("approval", person, subject=subject, proposed_by=proposer) for person in people)
-
-
 def _agency_file(agency: str) -> Step:
     return fact("agency_file", AGENCY, agency=agency, active=True, inspected_on=Day(-9), evaluated_on=Day(-80))
 
@@ -125,25 +131,19 @@ _LOST = (
 _FOR_SUIT = (
     fact("disposal_form", OFFICER, 2),
     fact("limitation_check", ASSETS, 1, ends_on=Day(700)),
-    *_approvals("suit", RISK),
     refused("sue", ASSETS, claim_fen=lambda case: case.overdue_fen),
-    *_approvals("suit", APPROVER),
-    fire("sue", ASSETS, claim_fen=lambda case: case.overdue_fen, court="court:WH-01"),
+    cleared("sue", ASSETS, RISK, APPROVER, claim_fen=lambda case: case.overdue_fen, court="court:WH-01"),
 )
+_WRITE_OFF: Final[dict[str, Any]] = {
+    "criterion": "long_overdue",
+    "evidence": "doc:write-off",
+    "principal_fen": lambda case: case.outstanding_principal_fen,
+    "interest_fen": lambda case: case.overdue_interest_fen,
+}
 _WRITTEN_OFF = (
-    fire(
-        "propose_write_off",
-        ASSETS,
-        criterion="long_overdue",
-        evidence="doc:write-off",
-        principal_fen=lambda case: case.outstanding_principal_fen,
-        interest_fen=lambda case: case.overdue_interest_fen,
-    ),
-    refused("approve_write_off", ASSETS),
-    *_approvals("write_off", RISK),
-    refused("approve_write_off", APPROVER),
-    *_approvals("write_off", APPROVER),
-    fire("approve_write_off", APPROVER),
+    refused("write_off", ASSETS, **_WRITE_OFF),
+    refused("write_off", APPROVER, **_WRITE_OFF),
+    cleared("write_off", ASSETS, RISK, APPROVER, **_WRITE_OFF),
 )
 
 JOURNEYS: Final = (
@@ -193,11 +193,10 @@ JOURNEYS: Final = (
             _visit(0, "not_found", "nobody"),
             fire("not_found", REP),
             _agency_file("agency:A01"),
-            *_approvals("early_placement", RISK, proposer=AGENCY),
             refused("place_early", AGENCY, **_PLACEMENT),
             _visit(-1, "not_found", "neighbour"),  # the morning after the close that the feed reported
             fire("not_found", REP),
-            fire("place_early", AGENCY, **_PLACEMENT),
+            cleared("place_early", AGENCY, None, RISK, **_PLACEMENT),
         ),
     ),
     Journey(
@@ -273,8 +272,7 @@ JOURNEYS: Final = (
         many=1,
         steps=(
             *_WRITTEN_OFF,
-            *_approvals("undo_write_off", RISK, APPROVER),
-            fire("undo_write_off", APPROVER, booking="voucher:2024-0613"),
+            cleared("undo_write_off", ASSETS, RISK, APPROVER, booking="voucher:2024-0613"),
         ),
     ),
     Journey(
@@ -284,10 +282,9 @@ JOURNEYS: Final = (
         many=1,
         steps=(
             fact("agreement", ASSETS, agreed_fen=800_000),
-            *_approvals("compromise", RISK, APPROVER),
             refused("compromise", ASSETS),
             fact("payment", ASSETS, payment="pay:compromise", amount_fen=800_000),
-            fire("compromise", ASSETS),
+            cleared("compromise", ASSETS, RISK, APPROVER),
         ),
     ),
     Journey(
@@ -299,8 +296,7 @@ JOURNEYS: Final = (
             fact("transfer_contract", ASSETS, 3),
             refused("transfer", ASSETS),
             fact("debtor_notice", ASSETS, 1),
-            *_approvals("transfer", RISK, APPROVER),
-            fire("transfer", ASSETS),
+            cleared("transfer", ASSETS, RISK, APPROVER),
         ),
     ),
     Journey(

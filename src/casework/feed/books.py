@@ -3,8 +3,7 @@
 Set-wise, in the caller's transaction. Personal data goes in sealed, with blind indexes to find it by.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
@@ -14,7 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework import rows
-from casework.audit.trail import Draft
 from casework.cases.branch import Branch
 from casework.clock import now
 from casework.errors import CallerError
@@ -22,11 +20,10 @@ from casework.feed.cell import Note
 from casework.feed.row import ContactRow, LoanRow, RepaymentRow
 from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments
 from casework.personal import Vault
+from casework.staff import register
 from casework.staff.actor import Actor
-from casework.staff.tables import staff
+from casework.staff.person import STAFF_NO
 
-UNASSIGNED = "unassigned"
-_STAFF_NO = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _LOAN_COLUMNS = (
     "loan_id", "institution", "borrower_id", "product", "channel_code", "owner_staff_no", "team", "region",
     "disbursed_on", "self_payment", "principal_fen", "outstanding_principal_fen", "risk_class", "npl_since", "row_hash",
@@ -122,7 +119,7 @@ def write_loans(
     rows.update_many(conn, loans, "loan_id", changed, _LOAN_COLUMNS[1:])
     _write_borrowers(conn, branch.vault, institution, touched)
     unknown = name_staff(conn, branch, {row.owner_staff_no for row in touched}, actor)
-    return LoansWritten(len(fresh), len(changed), frozenset(reclassified), len(set(unknown) - {UNASSIGNED}))
+    return LoansWritten(len(fresh), len(changed), frozenset(reclassified), len(unknown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,41 +233,16 @@ def reversals_of(conn: Connection, loan_ids: Iterable[str]) -> dict[str, list[Re
 
 def name_staff(conn: Connection, branch: Branch, staff_nos: Iterable[str | None], actor: Actor) -> list[str]:
     """Enter staff that a feed names and nobody registered as *unverified*: they own cases but cannot log in."""
-    wanted = {staff_no for staff_no in staff_nos if staff_no and _STAFF_NO.fullmatch(staff_no)} | {UNASSIGNED}
-    statement = sa.select(staff.c.staff_no)
-    held = {row[0] for row in rows.select_by_keys(conn, statement, "staff_no", sorted(wanted))}
-    unknown = sorted(wanted - held)
     trail = branch.trail(now())
-    stored = [(staff_no, staff_no, "", "unverified", trail.recorded_at) for staff_no in unknown]
-    rows.insert_many(conn, staff, stored, ("staff_no", "name", "posts", "status", "added_at"))
-    for staff_no in unknown:
-        trail.append(conn, f"staff:{staff_no}", Draft("staff.named_by_feed", actor.signed, {"staff_no": staff_no}))
+    wanted = {known for staff_no in staff_nos if (known := usable_staff_no(staff_no))}
+    unknown = register.named_by_feed(conn, trail, actor, wanted)
     trail.write(conn)
     return unknown
 
 
-def owners(conn: Connection) -> Callable[[Booked, str], str]:
-    """Who owns a new case: old non-performing loans asset preservation (1.4.2), else whom the loan names (1.1.1).
-
-    A loan that names nobody usable goes to the first basic-risk manager, who distributes cases (5.4); while there is
-    none, to the placeholder `unassigned`, which the run warns about.
-    """
-    active = conn.execute(
-        sa.select(staff.c.staff_no, staff.c.posts).where(staff.c.status == "active").order_by(staff.c.staff_no)
-    ).all()
-    first: dict[str, str] = {}
-    for staff_no, posts in active:
-        for post in posts.split():
-            first.setdefault(post, staff_no)
-
-    def owner(loan: Booked, ground: str) -> str:
-        named = loan.owner_staff_no
-        usable = named if named and _STAFF_NO.fullmatch(named) else None
-        if ground == "old_npl":
-            return first.get("asset_preservation") or usable or UNASSIGNED
-        return usable or first.get("basic_risk_manager") or UNASSIGNED
-
-    return owner
+def usable_staff_no(text: str | None) -> str | None:
+    """The staff number that a loan names, if somebody could have it."""
+    return text if text and STAFF_NO.fullmatch(text) else None
 
 
 def _write_borrowers(conn: Connection, vault: Vault, institution: str, touched: Sequence[LoanRow]) -> None:

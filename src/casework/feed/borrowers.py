@@ -1,6 +1,7 @@
-"""A borrower over all his loans and cases, and finding him; personal data leaves here masked.
+"""A borrower over his loans and cases, and finding him, within a reach; personal data leaves here as permitted.
 
-Callers record what they show (`casework.cases.disclosure.record_read`), before they show it.
+permissions.toml says which fields a reader sees masked; the others he is shown none of. Callers record what they show
+(`casework.cases.disclosure.record_read`), before they show it.
 """
 
 from datetime import date
@@ -14,13 +15,19 @@ from casework import rows
 from casework.cases.branch import Branch
 from casework.cases.filter import BusinessDates, CaseFilter, check_text, filter_malformed
 from casework.cases.queries import CaseLine, walk_cases
+from casework.cases.reached import covered_by
+from casework.cases.sight import beyond
 from casework.cases.tables import cases
 from casework.errors import CallerError
 from casework.feed.tables import borrowers, contacts, loans
 from casework.personal import Vault, mask
+from casework.staff.actor import Actor
+from casework.staff.permissions import Reach
 
 MAX_FOUND = 50
 """Borrowers that one search answers with; a common name needs another key."""
+_MAX_CANDIDATES = 2_000
+"""Borrowers of one name who are looked at for those within reach: a search costs the same however many bear it."""
 _MAX_ROWS = 200
 
 
@@ -41,7 +48,7 @@ class LoanOnBooks(msgspec.Struct):
 
 
 class Contact(msgspec.Struct):
-    """A way to reach the borrower or a person around him; name, phone and address masked."""
+    """A way to reach the borrower or a person around him; name, phone and address masked, or none."""
 
     id: int
     role: str
@@ -55,7 +62,10 @@ class Contact(msgspec.Struct):
 
 
 class Borrower(msgspec.Struct):
-    """A borrower over all his loans and cases; `cut` if there are more than the 200 shown."""
+    """A borrower over his loans and cases within the reader's reach; `cut` if there are more than the 200 shown.
+
+    `beyond`: he has loans or cases that are not within reach, which others work on.
+    """
 
     borrower_id: str
     institution: str
@@ -66,6 +76,7 @@ class Borrower(msgspec.Struct):
     cases: list[CaseLine]
     contacts: list[Contact]
     cut: bool
+    beyond: bool
 
 
 class FoundCase(msgspec.Struct):
@@ -95,55 +106,106 @@ class FoundPage(msgspec.Struct):
 
 
 class Search(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Exactly one of the keys; `purpose` is a code that the entry of this read keeps."""
+    """Exactly one of the keys; `purpose` is a code of permissions.toml that the entry of this read keeps."""
 
     loan_id: str | None = None
     phone: str | None = None
     name: str | None = None
     id_number: str | None = None
-    purpose: str = "collection"
+    purpose: str | None = None
 
 
 _LOANS = tuple(loans.c[name] for name in LoanOnBooks.__struct_fields__)
 _loan_of: Any = LoanOnBooks  # by position
 _BORROWERS = sa.select(borrowers)
-_CASES = sa.select(cases.c.borrower_id, cases.c.id, cases.c.loan_id, cases.c.state, cases.c.live)
+_CASES = sa.select(
+    *(cases.c[name] for name in ("borrower_id", "id", "loan_id", "state", "live")),
+    *(cases.c[name] for name in ("owner", "handler", "team", "region", "product")),  # for the reach
+)
+CONTACT_FIELDS = {"name": "contact_name", "phone": "phone", "address": "address"}
+"""Fields of permissions.toml by what a contact calls them."""
+_LOAN_PLACES = {
+    "owner": loans.c.owner_staff_no, "handler": loans.c.owner_staff_no, "team": loans.c.team,
+    "region": loans.c.region, "product": loans.c.product,
+}  # fmt: skip
+"""The columns of a loan that a reach looks at, by the names that those of a case have."""
 
 
-def borrower_page(conn: Connection, branch: Branch, dates: BusinessDates, borrower_id: str) -> Borrower:
-    """The borrower; CallerError `unknown_borrower`."""
+def borrower_page(
+    conn: Connection, branch: Branch, dates: BusinessDates, borrower_id: str, *, actor: Actor, within: Reach
+) -> Borrower:
+    """The borrower as `actor` may see him; CallerErrors `unknown_borrower`, `out_of_reach`."""
+    row = known_borrower(conn, borrower_id, actor, within)
+    more, show = _MAX_ROWS + 1, _Shown(branch, actor)
+    on_books = sa.select(*_LOANS).where(loans.c.borrower_id == borrower_id, covered_by(within, _LOAN_PLACES))
+    held = [_loan_of(*values) for values in conn.execute(on_books.order_by(loans.c.loan_id).limit(more))]
+    reached = sa.select(contacts).where(contacts.c.borrower_id == borrower_id).order_by(contacts.c.id)
+    ways = [show.contact(found) for found in conn.execute(reached.limit(more))]
+    wanted = CaseFilter(borrower_id=borrower_id)
+    walk = walk_cases(conn, dates, wanted, within=within, sort="-id", at_most=more)
+    lines = [line for chunk in walk for line in chunk]
+    overdue_fen = sum(line.overdue_fen for line in lines if line.live)
+    return Borrower(
+        borrower_id, row.institution, show.value("name", row.name_sealed),
+        show.value("id_number", row.id_number_sealed), overdue_fen, held[:_MAX_ROWS], lines[:_MAX_ROWS],
+        ways[:_MAX_ROWS], max(len(held), len(ways), len(lines)) > _MAX_ROWS, _has_others(conn, borrower_id, within),
+    )  # fmt: skip
+
+
+def known_borrower(conn: Connection, borrower_id: str, actor: Actor, within: Reach) -> sa.Row[Any]:
+    """His row; CallerErrors `unknown_borrower`, `out_of_reach`."""
     check_text("borrower_id", borrower_id)
     row = conn.execute(_BORROWERS.where(borrowers.c.borrower_id == borrower_id)).one_or_none()
     if row is None:
         raise CallerError("unknown_borrower", "没有这位借款人", "there is no such borrower")
-    vault, more = branch.vault, _MAX_ROWS + 1
-    on_books = sa.select(*_LOANS).where(loans.c.borrower_id == borrower_id).order_by(loans.c.loan_id)
-    held = [_loan_of(*values) for values in conn.execute(on_books.limit(more))]
-    reached = sa.select(contacts).where(contacts.c.borrower_id == borrower_id).order_by(contacts.c.id)
-    ways = [_contact(vault, found) for found in conn.execute(reached.limit(more))]
-    wanted = CaseFilter(borrower_id=borrower_id)
-    lines = [line for chunk in walk_cases(conn, dates, wanted, sort="-id", at_most=more) for line in chunk]
-    overdue_fen = sum(line.overdue_fen for line in lines if line.live)
-    return Borrower(
-        borrower_id, row.institution, _shown(vault, "name", row.name_sealed),
-        _shown(vault, "id_number", row.id_number_sealed), overdue_fen, held[:_MAX_ROWS], lines[:_MAX_ROWS],
-        ways[:_MAX_ROWS], max(len(held), len(ways), len(lines)) > _MAX_ROWS,
-    )  # fmt: skip
+    if not within.everything:
+        sees = conn.execute(sa.select(_is_within(sa.literal(borrower_id), within))).scalar()
+        if not sees:
+            raise beyond(actor, ("1.1.1",), borrower_id=borrower_id)
+    return row
+
+
+def _is_within(borrower_id: sa.ColumnElement[str], within: Reach) -> sa.ColumnElement[bool]:
+    """Whether one of his cases or loans is within reach."""
+    of_cases = sa.exists().where(cases.c.borrower_id == borrower_id, covered_by(within, cases.c))
+    of_loans = sa.exists().where(loans.c.borrower_id == borrower_id, covered_by(within, _LOAN_PLACES))
+    return sa.or_(of_cases, of_loans)
+
+
+def loan_in_reach(conn: Connection, loan_id: str, within: Reach) -> bool:
+    """Whether the loan, or a case of it, is within reach."""
+    if within.everything:
+        return True
+    of_cases = sa.exists().where(cases.c.loan_id == loan_id, covered_by(within, cases.c))
+    itself = sa.exists().where(loans.c.loan_id == loan_id, covered_by(within, _LOAN_PLACES))
+    return bool(conn.execute(sa.select(sa.or_(of_cases, itself))).scalar())
+
+
+def _has_others(conn: Connection, borrower_id: str, within: Reach) -> bool:
+    if within.everything:
+        return False
+    # A column that is NULL makes a plain NOT unknown, and would hide what lies beyond.
+    covered = {table: sa.func.coalesce(covered_by(within, columns), sa.false())
+               for table, columns in ((cases, cases.c), (loans, _LOAN_PLACES))}  # fmt: skip
+    others = [sa.exists().where(table.c.borrower_id == borrower_id, sa.not_(one)) for table, one in covered.items()]
+    return bool(conn.execute(sa.select(sa.or_(*others))).scalar())
 
 
 def fields_shown(page: Borrower) -> set[str]:
     """Which personal data the page shows, for the entry of the read."""
     shown = {name for name in ("name", "id_number") if getattr(page, name)}
     return shown | {
-        f"contact_{name}"
-        for contact in page.contacts
-        for name in ("name", "phone", "address")
-        if getattr(contact, name)
+        field for contact in page.contacts for name, field in CONTACT_FIELDS.items() if getattr(contact, name)
     }
 
 
-def find(conn: Connection, branch: Branch, search: Search) -> FoundPage:
-    """Borrowers by exactly one key, by blind index; CallerError `filter_malformed` for none or several."""
+def fields_found(page: FoundPage) -> set[str]:
+    """Which personal data a search shows, for the entries of the read."""
+    return {name for item in page.items for name in ("name", "id_number") if getattr(item, name)}
+
+
+def find(conn: Connection, branch: Branch, search: Search, *, actor: Actor, within: Reach) -> FoundPage:
+    """Borrowers within reach by exactly one key, by blind index; CallerError `filter_malformed` for none or several."""
     given = {
         name: value
         for name in ("loan_id", "phone", "name", "id_number")
@@ -154,20 +216,23 @@ def find(conn: Connection, branch: Branch, search: Search) -> FoundPage:
     name, value = next(iter(given.items()))
     if not value.strip() or len(value) > 64 or "\x00" in value:
         raise filter_malformed(name, "1 to 64 characters")
-    ids = sorted(set(conn.execute(_matching(branch.vault, name, value).limit(_MAX_ROWS)).scalars()))
-    shown = ids[:MAX_FOUND]
+    candidates = _matching(branch.vault, name, value).order_by("borrower_id").limit(_MAX_CANDIDATES).subquery()
+    ids = sa.select(candidates.c.borrower_id)
+    if not within.everything:
+        ids = ids.where(_is_within(candidates.c.borrower_id, within))
+    known = list(conn.execute(ids.order_by(candidates.c.borrower_id).limit(MAX_FOUND + 1)).scalars())
+    shown, show = known[:MAX_FOUND], _Shown(branch, actor)
     people = rows.select_by_keys(conn, _BORROWERS, "borrower_id", shown)
     of: dict[str, list[FoundCase]] = {}
     for row in rows.select_by_keys(conn, _CASES, "borrower_id", shown):
-        of.setdefault(row.borrower_id, []).append(FoundCase(row.id, row.loan_id, row.state, row.live))
-    vault = branch.vault
+        if within.covers(row):
+            of.setdefault(row.borrower_id, []).append(FoundCase(row.id, row.loan_id, row.state, row.live))
     items = [
-        Found(row.borrower_id, _shown(vault, "name", row.name_sealed),
-              _shown(vault, "id_number", row.id_number_sealed), [name],
-              sorted(of.get(row.borrower_id, []), key=lambda case: case.id)[-_MAX_ROWS:])
+        Found(row.borrower_id, show.value("name", row.name_sealed), show.value("id_number", row.id_number_sealed),
+              [name], sorted(of.get(row.borrower_id, []), key=lambda case: case.id)[-_MAX_ROWS:])
         for row in people
     ]  # fmt: skip
-    return FoundPage(items, len(ids) > MAX_FOUND)
+    return FoundPage(items, len(known) > MAX_FOUND)
 
 
 def _matching(vault: Vault, name: str, value: str) -> sa.Select[Any]:
@@ -179,13 +244,25 @@ def _matching(vault: Vault, name: str, value: str) -> sa.Select[Any]:
     return sa.select(borrowers.c.borrower_id).where(borrowers.c[f"{name}_index"] == index)
 
 
-def _contact(vault: Vault, row: sa.Row[Any]) -> Contact:
-    return Contact(
-        row.id, row.role, row.relation, _shown(vault, "person_name", row.name_sealed),
-        _shown(vault, "phone", row.phone_sealed), row.address_kind,
-        _shown(vault, "address", row.address_sealed), row.source, row.legal_basis,
-    )  # fmt: skip
+class _Shown:
+    """Personal data as one reader is shown it: masked, or not at all."""
 
+    def __init__(self, branch: Branch, actor: Actor) -> None:
+        self._vault = branch.vault
+        permissions = branch.rulebook.permissions
+        self._views = {field: permissions.view(actor, field) for field in permissions.personal}
 
-def _shown(vault: Vault, field: str, sealed: bytes | None) -> str | None:
-    return mask(field, vault.open(field, bytes(sealed))) if sealed is not None else None
+    def value(self, field: str, sealed: bytes | None, *, sealed_as: str | None = None) -> str | None:
+        """A field; `sealed_as` where it was sealed under another name."""
+        if sealed is None or self._views[field] is None:
+            return None
+        value = self._vault.open(sealed_as or field, bytes(sealed))
+        return value if self._views[field] == "clear" else mask(field, value)
+
+    def contact(self, row: sa.Row[Any]) -> Contact:
+        """A contact."""
+        return Contact(
+            row.id, row.role, row.relation, self.value("contact_name", row.name_sealed, sealed_as="person_name"),
+            self.value("phone", row.phone_sealed), row.address_kind, self.value("address", row.address_sealed),
+            row.source, row.legal_basis,
+        )  # fmt: skip

@@ -15,8 +15,8 @@ from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.commands import Command, Done, Fire, Measure, Open, Outcome, Record, Refused
 from casework.cases.tables import cases
-from casework.errors import TryAgain
-from casework.feed.books import Booked, OnBooks, Reversed
+from casework.errors import CallerError, TryAgain
+from casework.feed.books import Booked, OnBooks, Reversed, usable_staff_no
 from casework.feed.reconcile import Reconciliation
 from casework.feed.row import OverdueRow, RepaymentRow
 from casework.staff.actor import Actor
@@ -27,7 +27,7 @@ AT_ONCE = 20_000  # commands to the door in one call: bounds its memory, and let
 _CASES = sa.select(cases.c.loan_id, cases.c.id, cases.c.state, cases.c.live, cases.c.state_since)
 Progress = Callable[[int, int], None]
 _COUNTS = (
-    "cases_opened", "cases_reopened", "cases_overdue_again", "cases_settled", "cases_not_settled", "owners_missing",
+    "cases_opened", "cases_reopened", "cases_overdue_again", "cases_settled", "cases_not_settled",
     "recoveries", "without_case",
 )  # fmt: skip
 
@@ -52,7 +52,6 @@ class Changes:
     run_id: int
     as_of: date
     policy: Policy
-    owner: Callable[[Booked, str], str]
     progress: Progress
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
 
@@ -115,13 +114,11 @@ class Changes:
     def _open(self, loan: Booked, measure: dict[str, Any]) -> Open:
         cut_off = date.fromisoformat(self.policy.figure("assessment.cut_off_on"))
         ground = "old_npl" if loan.npl_since and loan.npl_since <= cut_off else "arrears"
-        owner = self.owner(loan, ground)
         named = {
             "loan_id": loan.loan_id, "institution": loan.institution, "borrower_id": loan.borrower_id,
             "product": loan.product, "channel_code": loan.channel_code, "team": loan.team, "region": loan.region,
-            "owner": owner,
+            "owner": usable_staff_no(loan.owner_staff_no),
         }  # fmt: skip
-        self.counts["owners_missing"] += owner == "unassigned"
         return Open(actor=self.actor, ground=ground, loan=named, measure=measure)
 
     def _reopen(
@@ -243,6 +240,13 @@ class Changes:
         if any(isinstance(outcome, Refused) and outcome.reasons[0].code == "case_open_already" for outcome in outcomes):
             # Somebody opened a case of the loan by hand since this import looked; the next look sees it.
             raise TryAgain("database_busy", "a case of one of these loans was opened meanwhile; import the feed again")
+        nobody = sum(isinstance(one, Refused) and one.reasons[0].code == "no_owner" for one in outcomes)
+        if nobody:
+            raise CallerError(
+                "no_owner", f"{nobody}个新案件无人可负责;请先登记基础风险管理岗,再导入",
+                f"nobody could own {nobody} of the new cases: register a basic-risk manager, then import again",
+                cases=nobody,
+            )  # fmt: skip
         others = {type(outcome).__name__ for outcome in outcomes if not isinstance(outcome, Done)}
         if others:
             raise RuntimeError(f"the door did not take what the feed reported: {', '.join(sorted(others))}")

@@ -9,24 +9,19 @@ from sqlalchemy.engine import Connection
 from casework.cases.branch import Branch
 from casework.cases.tables import cases, institutions
 from casework.feed import run as runs
-from casework.feed.books import Booked, booked, owners
+from casework.feed.books import Booked, booked, usable_staff_no
 from casework.feed.row import OverdueRow
 
 
-def last_known(
-    conn: Connection, branch: Branch, loan_id: str, ground: str | None = None
-) -> tuple[dict[str, str | None], dict[str, Any]] | None:
-    """The loan and its figures, as `commands.Open` takes them; None for a loan that is not on the books.
-
-    `ground` has a say in who will own the case; leave it out while only asking what may be done.
-    """
+def last_known(conn: Connection, branch: Branch, loan_id: str) -> tuple[dict[str, str | None], dict[str, Any]] | None:
+    """The loan and its figures, as `commands.Open` takes them; None for a loan that is not on the books."""
     loan = booked(conn, [loan_id]).get(loan_id)
     if loan is None:
         return None
     named = {
         "loan_id": loan.loan_id, "institution": loan.institution, "borrower_id": loan.borrower_id,
         "product": loan.product, "channel_code": loan.channel_code, "team": loan.team, "region": loan.region,
-        "owner": owners(conn)(loan, ground or ""),
+        "owner": usable_staff_no(loan.owner_staff_no),
     }  # fmt: skip
     return named, _figures(branch, loan, _overdue_row(conn, loan), _business_date(conn, loan.institution))
 

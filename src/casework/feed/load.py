@@ -28,7 +28,6 @@ from casework.feed.books import (
     booked,
     known_borrowers,
     of_row,
-    owners,
     reversals_of,
     unknown_payments,
     write_contacts,
@@ -311,7 +310,7 @@ class _Import:
         # What the feed reports the service does itself; who had it imported is in the run and its entry. So a manager
         # who imported a day may still cancel what was opened in error (he is not the opener).
         changes = Changes(
-            conn, self.branch, system("feed"), self.run_id, delivery.as_of, self.policy, owners(conn),
+            conn, self.branch, system("feed"), self.run_id, delivery.as_of, self.policy,
             lambda done, total: self.progress("cases", done, total),
         )  # fmt: skip
         loans, known = self._booked(touched), changes.known(touched)
@@ -355,8 +354,6 @@ class _Import:
         warnings |= self._disagreements()
         if self.unverified:
             warnings["unverified_owner"] = self.unverified
-        if counts.get("owners_missing"):
-            warnings["owner_missing"] = counts["owners_missing"]
         figures: dict[str, Any] = {
             **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
             "set_aside_rows": len(stored), "warnings": warnings, "restates_only": restates_only,

@@ -1,73 +1,68 @@
-"""Bearer tokens: 256 random bits shown once, kept as SHA-256; issue and revocation are entries of `staff:<no>`."""
+"""Bearer tokens: 256 random bits shown once, kept as SHA-256. Whom one names, `casework.identity.holding` says."""
 
 import hashlib
-import hmac
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.audit.trail import Draft, Trail
 from casework.errors import CallerError
 from casework.staff.actor import Actor
-from casework.staff.register import ACTIVE, actor_for, stream_of
-from casework.staff.tables import staff, tokens
+from casework.staff.register import actor_for, stream_of
+from casework.staff.tables import tokens
 
 PREFIX = "cw_"
 DEFAULT_DAYS = 30
 MAX_DAYS = 366
 _SHAPE = re.compile(r"cw_[A-Za-z0-9_-]{43}", re.ASCII)
 
-_HOLDER = (
-    sa.select(tokens.c.token_hash, tokens.c.expires_at, staff.c.staff_no, staff.c.posts)
-    .join_from(tokens, staff)
-    .where(tokens.c.token_hash == sa.bindparam("token_hash"), tokens.c.revoked_at.is_(None), staff.c.status == ACTIVE)
-)
-
 
 @dataclass(frozen=True, slots=True)
-class Holder:
-    """Whom a valid token names, and until when."""
+class Issued:
+    """A new key: `token` is told this once."""
 
-    staff_no: str
-    posts: frozenset[str]
+    id: int
+    token: str
     expires_at: datetime
 
 
 def issue(conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, days: int = DEFAULT_DAYS) -> str:
-    """A new token of an active member of staff, valid for `days` (1 to 366); it can never be read again."""
+    """The text of a `new_key` without label or limits."""
+    return new_key(conn, trail, actor, staff_no=staff_no, days=days).token
+
+
+def new_key(
+    conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, days: int = DEFAULT_DAYS, label: str | None = None,
+    commands: Collection[str] | None = None,
+) -> Issued:  # fmt: skip
+    """A new key of an active member of staff, valid for `days` (1 to 366); it can never be read again.
+
+    `commands` narrows what it may do. CallerErrors: days_out_of_range, unknown_staff, staff_unverified, staff_left.
+    Entry `staff.key_issued`; the label is free text and stays out of it.
+    """
     if not 1 <= days <= MAX_DAYS:
         raise CallerError(
             "days_out_of_range", f"有效期须为1至{MAX_DAYS}天", f"a token is valid for 1 to {MAX_DAYS} days"
         )
-    actor_for(conn, staff_no, actor.via)
+    actor_for(conn, staff_no, actor.via, today=trail.today)
     token = PREFIX + secrets.token_urlsafe(32)
     expires_at = trail.recorded_at + timedelta(days=days)
-    conn.execute(
+    key_id: int = conn.execute(
         tokens.insert().values(
-            token_hash=hash_of(token), staff_no=staff_no, created_at=trail.recorded_at, expires_at=expires_at
-        )
-    )
-    data = {"staff_no": staff_no, "days": days, "token": name_of(hash_of(token))}
-    trail.append(conn, stream_of(staff_no), Draft("staff.token_issued", actor.signed, data))
-    return token
-
-
-def revoke(conn: Connection, trail: Trail, actor: Actor, *, staff_no: str) -> int:
-    """Revoke every token of a member of staff that is still valid; how many there were."""
-    live = (tokens.c.staff_no == staff_no) & tokens.c.revoked_at.is_(None)
-    if conn.execute(sa.select(staff.c.staff_no).where(staff.c.staff_no == staff_no)).one_or_none() is None:
-        raise CallerError("unknown_staff", f"没有工号{staff_no[:32]}", f"there is no staff number {staff_no[:32]}")
-    found = conn.execute(sa.select(tokens.c.token_hash).where(live).with_for_update()).scalars().all()
-    if not found:
-        return 0
-    conn.execute(tokens.update().where(live).values(revoked_at=trail.recorded_at))
-    data = {"staff_no": staff_no, "tokens": sorted(name_of(bytes(one)) for one in found)}
-    trail.append(conn, stream_of(staff_no), Draft("staff.tokens_revoked", actor.signed, data))
-    return len(found)
+            token_hash=hash_of(token), staff_no=staff_no, label=label, created_at=trail.recorded_at,
+            commands=None if commands is None else " ".join(commands), expires_at=expires_at,
+        ).returning(tokens.c.id)
+    ).scalar_one()  # fmt: skip
+    data = {
+        "staff_no": staff_no, "days": days, "key": key_id, "token": name_of(hash_of(token)),
+        "commands": None if commands is None else list(commands),
+    }  # fmt: skip
+    trail.append(conn, stream_of(staff_no), Draft("staff.key_issued", actor.signed, data))
+    return Issued(key_id, token, expires_at)
 
 
 def hash_of(token: str) -> bytes:
@@ -83,11 +78,3 @@ def name_of(token_hash: bytes) -> str:
 def is_shaped(text: str) -> bool:
     """Whether this could be a token at all."""
     return _SHAPE.fullmatch(text) is not None
-
-
-def holder_of(conn: Connection, token_hash: bytes, now: datetime) -> Holder | None:
-    """Whom this token names now; None when it is unknown, expired, revoked, or its holder is not active."""
-    row = conn.execute(_HOLDER, {"token_hash": token_hash}).one_or_none()
-    if row is None or not hmac.compare_digest(bytes(row.token_hash), token_hash) or row.expires_at <= now:
-        return None
-    return Holder(row.staff_no, frozenset(row.posts.split()), row.expires_at)

@@ -149,6 +149,6 @@ def state_reason(chart: Chart, event: str, state: str) -> Reason:
         spec.rules,
         {"state": state},
         {"any_of_states": sorted(spec.arcs)},
-        f"案件处于“{chart.states[state].zh}”，不能执行“{spec.zh}”",
-        f"a case in “{chart.states[state].en}” cannot take “{spec.en}”",
+        f"当前状态“{chart.states[state].zh}”不能执行“{spec.zh}”",
+        f"“{spec.en}” cannot happen in the state “{chart.states[state].en}”",
     )

@@ -114,34 +114,38 @@ def _passes(uses: list[GuardUse], days_past_due: int, policy: Policy) -> bool:
 
 def _four_eyes(chart: Chart) -> Iterator[str]:
     for approval in chart.approvals.values():
-        for post in sorted(approval.proposed_by & approval.approved_by):
-            yield f"approvals.{approval.name}: {post} may both propose and approve"
-    subjects = {
-        str(use.params["subject"])
-        for event in chart.events.values()
-        for arc in event.arcs.values()
-        for use in arc.guards
-        if "subject" in use.params
-    }
-    for subject in sorted(subjects ^ set(chart.approvals)):
-        yield f"approvals.{subject}: is asked for but not described, or described but never asked for"
+        for post in sorted(approval.proposed_by & (approval.reviewed_by | approval.approved_by)):
+            yield f"approvals.{approval.name}: {post} may both propose and decide"
 
 
 def _recorders(chart: Chart, registry: Registry) -> Iterator[str]:
-    for name in sorted(set(registry.recorders) - set(chart.facts)):
+    for name in sorted(set(registry.recorders) - registry.retired - set(chart.facts)):
         yield f"facts.{name}: the service records it but the chart does not describe it"
 
 
 def _domain(chart: Chart, laws: list[Mapping[str, Any]]) -> Iterator[str]:
-    """Laws of the trade, as data: every way into `state` passes `guard`, but by the events named `except`."""
+    """Laws of the trade, as data: every way into `state` passes `guard`, or is under `four_eyes` on that topic.
+
+    The events named `except` may do without.
+    """
     for number, law in enumerate(laws):
         where, excepted = f"laws[{number}]", law.get("except", [])
+        if ("guard" in law) == ("four_eyes" in law):
+            yield f"{where}: names either a guard or a topic of four eyes"
+            continue
         if law["state"] not in chart.states:
             yield f"{where}.state: unknown state {law['state']}"
         for event in sorted(set(excepted) - set(chart.events)):
             yield f"{where}.except: unknown event {event}"
         for event, source, to in _edges(chart):
-            if to != law["state"] or source == to or event in excepted:
+            if to != law["state"] or source == to or event in excepted or _kept(chart, event, source, law):
                 continue
-            if all(use.guard.name != law["guard"] for use in chart.events[event].arcs[source].guards):
-                yield f"{where}: {event} from {source} enters {to} without {law['guard']} ({law['because']})"
+            missing = law.get("guard") or f"four eyes on {law['four_eyes']}"
+            yield f"{where}: {event} from {source} enters {to} without {missing} ({law['because']})"
+
+
+def _kept(chart: Chart, event: str, source: str, law: Mapping[str, Any]) -> bool:
+    spec = chart.events[event]
+    if "four_eyes" in law:
+        return spec.four_eyes == str(law["four_eyes"])
+    return any(use.guard.name == law["guard"] for use in spec.arcs[source].guards)

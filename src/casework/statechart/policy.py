@@ -1,10 +1,14 @@
 """The branch's figures: versioned, effective-dated, read from `statecharts/policy/*.toml` and nowhere else.
 
+A published policy never changes. One that needs more figures, or a correction, comes as a new edition of its date
+(`2024-01-01.2.toml` instead of `2024-01-01.toml`); entries go on citing the edition they were decided by.
+
 Before the first file's date the earliest applies (rulebook README). A figure looser than the floor that
 outside law sets in `statecharts/outside_law.toml` is refused here, when the policy is loaded.
 """
 
 import hashlib
+import re
 import tomllib
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
@@ -17,6 +21,7 @@ from typing import Any
 from casework.errors import RulesBroken
 from casework.statechart.shape import RULES, Shape, each, label, shape_faults, some, table, text, zero_or_more
 
+_NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(\.([2-9]|[1-9][0-9]))?")
 Figure = int | str | list[str] | list[dict[str, Any]] | bool
 
 
@@ -31,22 +36,21 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Policy:
-    """One policy file: its figures by dotted key (`lost_contact.qualifying_days`), its text and digest."""
+    """One policy file: its figures by dotted key (`lost_contact.qualifying_days`), its text and digest.
 
+    `name` is the file's: the effective date, and for a later edition of it `.2`, `.3` and so on.
+    """
+
+    name: str
     effective_on: date
     figures: Mapping[str, Figure | None]
     text: bytes
     digest: str
 
-    @property
-    def name(self) -> str:
-        """The effective date, which is also the file's name."""
-        return self.effective_on.isoformat()
-
     @cached_property
     def ref(self) -> str:
-        """`date#digest`, as every audit entry cites it."""
-        return f"{self.name}#{self.digest}"
+        """`date#digest`, as every audit entry cites it (audit.md §3); the digest tells editions apart."""
+        return f"{self.effective_on.isoformat()}#{self.digest}"
 
     def figure(self, key: str) -> Any:
         """The figure at `key`; KeyError if unknown, `RulesBroken` if the branch has left it empty."""
@@ -97,12 +101,14 @@ def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
     """Read one policy whole; `RulesBroken` names file, key and reason of every fault."""
     faults: list[str] = []
     try:
-        effective_on = date.fromisoformat(name)
+        effective_on = date.fromisoformat(name[:10])
         document = tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:
         raise RulesBroken([f"policy {name}: {error}"]) from None
-    if effective_on.isoformat() != name:
-        faults.append(f"policy {name}: the name of the file is not a date YYYY-MM-DD")
+    if _NAME.fullmatch(name) is None:
+        faults.append(
+            f"policy {name}: the name of the file is not a date YYYY-MM-DD, perhaps with an edition (.2 and on)"
+        )
     faults += [f"policy {name}: {fault}" for fault in shape_faults(_POLICY, document)]
     if faults:
         raise RulesBroken(faults)
@@ -115,7 +121,7 @@ def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
     faults += [f"policy {name}: buckets.bands: {fault}" for fault in _bucket_faults(figures.get("buckets.bands"))]
     if faults:
         raise RulesBroken(faults)
-    return Policy(effective_on, figures, text, hashlib.sha256(text).hexdigest())
+    return Policy(name, effective_on, figures, text, hashlib.sha256(text).hexdigest())
 
 
 def load_policies(folder: Path) -> Policies:
@@ -127,6 +133,11 @@ def load_policies(folder: Path) -> Policies:
             policies.append(parse_policy(path.stem, path.read_bytes(), law))
         except RulesBroken as broken:
             faults += broken.faults
+    dates = [policy.effective_on for policy in policies]
+    faults += [
+        f"policy {day}: two editions of one date; only the newest belongs here (the log keeps the older)"
+        for day in sorted({day for day in dates if dates.count(day) > 1})
+    ]
     for policy in policies[1:]:
         different = set(policy.figures) ^ set(policies[0].figures)
         faults += [f"policy {policy.name}: {key}: not in every policy file" for key in sorted(different)]

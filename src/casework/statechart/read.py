@@ -32,7 +32,10 @@ Table = Mapping[str, Any]
 class _Reader:
     """Reads one document; every fault is appended, none raised, so that an author sees all at once."""
 
-    def __init__(self, document: Table, registry: Registry, policies: Policies, faults: list[str]) -> None:
+    def __init__(
+        self, document: Table, registry: Registry, policies: Policies, faults: list[str], *, past: bool
+    ) -> None:
+        self.past = past
         self.document = document
         self.registry = registry
         self.policies = policies
@@ -97,9 +100,15 @@ class _Reader:
                     self.fault(f"{where}.{name}", f"is not of kind {declared[name]}")
 
     def figure_values(self, where: str, raw: Any) -> list[Any]:
-        """A parameter's value in every policy; an empty figure would stop the event, so it is a fault."""
+        """A parameter's value in every policy; an empty figure would stop the event, so it is a fault.
+
+        A chart of the past was not in force together with every policy that has been published since.
+        """
         if not is_figure(raw):
             return [raw]
+        if self.past:
+            known = [policy.figures.get(raw[1:]) for policy in self.policies.all]
+            return [value for value in known if value is not None]
         values = []
         for policy in self.policies.all:
             if raw[1:] not in policy.figures:
@@ -120,10 +129,15 @@ class _Reader:
             self.fault(where, f"guard {name} has no texts in [guards]")
             return None
         self.used_guards.add(name)
+        self.retired(where, name)
         params = {key: value for key, value in spec.items() if key not in {"guard", "rules"}}
         self.params(f"{where}.{name}", params, guard.params)
         rules = tuple(spec.get("rules", told["rules"]))
         return GuardUse(guard, params, rules, told["zh"], told["en"], self.words)
+
+    def retired(self, where: str, name: str) -> None:
+        if name in self.registry.retired and not self.past:
+            self.fault(where, f"{name} is retired: only charts of the past may name it")
 
     def guard_uses(self, where: str, specs: Iterable[Table]) -> tuple[GuardUse, ...]:
         uses = [self.guard_use(f"{where}[{number}]", spec) for number, spec in enumerate(specs)]
@@ -136,6 +150,7 @@ class _Reader:
             if effect is None:
                 self.fault(f"{where}[{number}]", f"unknown effect {spec['effect']!r}")
                 continue
+            self.retired(f"{where}[{number}]", effect.name)
             params = {key: value for key, value in spec.items() if key != "effect"}
             self.params(f"{where}[{number}].{effect.name}", params, effect.params)
             uses.append(EffectUse(effect, params))
@@ -178,6 +193,7 @@ class _Reader:
         return Event(
             name, table["zh"], table["en"], self.post_set(f"{where}.posts", table["posts"]),
             tuple(table["rules"]), self.fields(where, table), table.get("after_closing", False), arcs,
+            table.get("four_eyes"),
         )  # fmt: skip
 
     def fact(self, name: str, table: Table) -> FactKind | None:
@@ -187,6 +203,7 @@ class _Reader:
         if recorder is None:
             self.fault(where, "nothing in the service records this fact")
             return None
+        self.retired(where, name)
         return FactKind(name, table["zh"], table["en"], posts, tuple(table["rules"]), fields, recorder)
 
     def opening(self, name: str, table: Table) -> Opening:
@@ -200,7 +217,8 @@ class _Reader:
         where = f"approvals.{name}"
         proposed_by = self.post_set(f"{where}.proposed_by", table["proposed_by"])
         approved_by = self.post_set(f"{where}.approved_by", table["approved_by"])
-        return Approval(name, table["zh"], table["en"], proposed_by, approved_by)
+        reviewed_by = self.post_set(f"{where}.reviewed_by", table.get("reviewed_by", []))
+        return Approval(name, table["zh"], table["en"], proposed_by, approved_by, reviewed_by)
 
     def guard_texts(self) -> None:
         """Every guard described is known, used, and quotes only what it reports."""
@@ -241,13 +259,13 @@ class _Reader:
 
 
 def read_chart(
-    document: Table, registry: Registry, policies: Policies, faults: list[str], *, text: bytes, digest: str
+    document: Table, registry: Registry, policies: Policies, faults: list[str], *, text: bytes, digest: str, past: bool
 ) -> Chart | None:
-    """The frozen chart of `document`, or none with `faults` filled."""
+    """The frozen chart of `document`, or none with `faults` filled; `past` as of `parse_chart`."""
     faults += shape_faults(CHART, document)
     if faults:
         return None
-    reader = _Reader(document, registry, policies, faults)
+    reader = _Reader(document, registry, policies, faults, past=past)
     facts = {name: reader.fact(name, table) for name, table in reader.part("facts").items()}
     chart = Chart(
         name=document["name"], version=document["version"], zh=document["zh"], en=document["en"],

@@ -61,6 +61,14 @@ class Registry:
         self.guards: dict[str, Guard] = {}
         self.effects: dict[str, Effect] = {}
         self.recorders: dict[str, Effect] = {}
+        self.retired: set[str] = set()
+
+    def retire(self, *names: str) -> None:
+        """What no chart of today may name; the log's past versions still do, so that it can be replayed."""
+        for name in names:
+            if name not in {**self.guards, **self.effects, **self.recorders}:
+                raise ValueError(f"nothing registered is called {name}")
+        self.retired.update(names)
 
     def guard(
         self,

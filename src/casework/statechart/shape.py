@@ -150,7 +150,7 @@ CHART = table(
         "events": each(
             table(
                 {**_PERMITTED, "arcs": some(_ARC, empty="the event leads nowhere")},
-                {"data": FIELDS, "after_closing": flag, "guards": _USES, "effects": _EFFECTS},
+                {"data": FIELDS, "after_closing": flag, "four_eyes": name, "guards": _USES, "effects": _EFFECTS},
             )
         ),
         "openings": each(table(_PERMITTED, {"data": FIELDS, "guards": _USES})),
@@ -160,10 +160,12 @@ CHART = table(
         "targets": each(_BRANCHES),
         "words": each(table(LABELS)),
         "facts": each(table(_PERMITTED, {"data": FIELDS})),
-        "approvals": each(table({**LABELS, "proposed_by": POSTS, "approved_by": POSTS})),
+        "approvals": each(table({**LABELS, "proposed_by": POSTS, "approved_by": POSTS}, {"reviewed_by": POSTS})),
         "guards": each(table({**LABELS, "rules": RULES})),
         "moves": each(text),
-        "laws": some(table({"state": text, "guard": text, "because": text}, {"except": some(name)})),
+        "laws": some(
+            table({"state": text, "because": text}, {"guard": text, "four_eyes": name, "except": some(name)})
+        ),
     },
 )  # fmt: skip
 """What a chart document looks like; what its names mean is checked by `read`, what must hold by `laws`."""

@@ -43,8 +43,12 @@ def test_an_unknown_parameter_is_told_on_every_route(running: Running) -> None:
 
 def test_the_chart_is_shown_whole_with_its_figures(running: Running) -> None:
     chart = running.started.branch.rulebook.chart
-    (published,) = running.get("/charts").json()
-    assert published == {"title": chart.title, "digest": chart.digest, "in_force": True}
+    requests = running.started.branch.rulebook.requests
+    assert running.get("/charts").json() == [
+        {"title": one.title, "digest": one.digest, "in_force": True} for one in (chart, requests)
+    ]
+    asked_for = running.get("/charts/request").json()
+    assert [state["name"] for state in asked_for["states"]] == list(requests.states)
     body = running.get("/charts/overdue_loan").json()
     assert [event["name"] for event in body["events"]] == list(chart.events)
     place = next(event for event in body["events"] if event["name"] == "place")
@@ -98,7 +102,7 @@ def test_an_entry_that_is_not_there_is_404(running: Running, entry_id: str) -> N
 
 def test_entries_are_walked_by_stream_event_and_actor(running: Running) -> None:
     (case_id, other) = running.open("L1", "L2")
-    telephonist = Actor("T1", "staff", "api", frozenset({"phone_collector"}))
+    telephonist = Actor("T1", "staff", "api", frozenset({"phone_collector"}), team="T1", region="R1")
     running.do(*[Note(actor=telephonist, case_id=case_id, text="一") for _ in range(5)])
 
     def walk(**query: Any) -> list[str]:
@@ -184,34 +188,34 @@ def with_runs(running: Running) -> Running:
 
 
 def test_runs_are_listed_newest_first_and_found_by_number(with_runs: Running) -> None:
-    first = with_runs.get("/feeds", params={"limit": 2}).json()
+    first = with_runs.get("/feeds", "B1", params={"limit": 2}).json()
     assert [run["id"] for run in first["items"]] == [3, 2]
-    rest = with_runs.get("/feeds", params={"limit": 2, "before": first["next"]}).json()
+    rest = with_runs.get("/feeds", "B1", params={"limit": 2, "before": first["next"]}).json()
     assert ([run["id"] for run in rest["items"]], rest["next"]) == ([1], None)
-    run = with_runs.get("/feeds/1").json()
+    run = with_runs.get("/feeds/1", "B1").json()
     assert (run["status"], run["figures"]) == ("applied", {"overdue": 3})
-    assert with_runs.get("/feeds/3").json()["refusal"] == {"code": "loans_vanished"}
+    assert with_runs.get("/feeds/3", "B1").json()["refusal"] == {"code": "loans_vanished"}
     for path in ("/feeds/9", "/feeds/9/set-aside", "/feeds/9/set-aside.csv"):
-        assert (with_runs.get(path).status_code, with_runs.get(path).json()["code"]) == (404, "unknown_run")
+        assert (with_runs.get(path, "B1").status_code, with_runs.get(path, "B1").json()["code"]) == (404, "unknown_run")
 
 
 def test_rows_set_aside_are_listed_with_line_column_and_reason(with_runs: Running) -> None:
-    page = with_runs.get("/feeds/2/set-aside", params={"kind": "overdue", "limit": 2}).json()
+    page = with_runs.get("/feeds/2/set-aside", "B1", params={"kind": "overdue", "limit": 2}).json()
     assert [(row["line"], row["column"]) for row in page["items"]] == [(2, "oldest_due_date"), (3, "oldest_due_date")]
-    rest = with_runs.get("/feeds/2/set-aside", params={"kind": "overdue", "after": page["next"]}).json()
+    rest = with_runs.get("/feeds/2/set-aside", "B1", params={"kind": "overdue", "after": page["next"]}).json()
     assert ([row["line"] for row in rest["items"]], rest["next"]) == ([4], None)
-    assert len(with_runs.get("/feeds/2/set-aside").json()["items"]) == 5
+    assert len(with_runs.get("/feeds/2/set-aside", "B1").json()["items"]) == 5
 
 
 def test_the_csv_of_rows_set_aside_masks_personal_cells(with_runs: Running) -> None:
-    answer = with_runs.get("/feeds/2/set-aside.csv", params={"kind": "loans"})
+    answer = with_runs.get("/feeds/2/set-aside.csv", "B1", params={"kind": "loans"})
     header, row, moved = csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))
     assert header[:6] == LOANS
     assert row[:6] == ["L9", "B9", "张**", "4201******0101", "1.00", "***"]
     assert row[6:9] == ["5", "id_number", "malformed_id_number"]
     assert moved[:6] == ["L8", "***", "***", "***", "", ""]
     assert "伟明" not in answer.text
-    overdue = with_runs.get("/feeds/2/set-aside.csv").text.splitlines()
+    overdue = with_runs.get("/feeds/2/set-aside.csv", "B1").text.splitlines()
     assert len(overdue) == 4
 
 

@@ -1,0 +1,154 @@
+"""(e) The sealer: leaves a second from a full queue; ages and writers' waits at a steady 1,000 entries/s."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from statistics import quantiles
+
+import sqlalchemy as sa
+
+from benchmarks.machine import Others, clocked, table, write_section
+from benchmarks.place import POSTGRESQL, SQLITE, Place, place_on, server_of
+from casework.audit.entry import Actor
+from casework.audit.grown import begun_log, hashes_of, size_of
+from casework.audit.seal import Round, Sealer
+from casework.audit.tables import entries, leaves
+from casework.audit.trail import Draft
+from casework.audit.tree import prove_inclusion
+from casework.clock import now
+from casework.database import open_engine, reading, writing
+from casework.errors import CallerError, TryAgain
+from casework.personal import Vault
+from casework.settings import Settings, load_keys
+
+BACKLOG = 100_000
+SECONDS = 15.0
+PER_TRANSACTION = 10
+EVERY_S = PER_TRANSACTION / 1_000
+_WRITER = Actor("S1", "staff", "api")
+
+
+def run(seconds: float = SECONDS, backlog: int = BACKLOG, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> None:
+    """Measure, and write the section `sealing`."""
+    others, rows = Others(), []
+    for kind in kinds:
+        with server_of(kind) as server, place_on(server) as place:
+            for begin in range(0, backlog, 5_000):
+                _write(place, range(begin, begin + 5_000))
+            place.settle()
+            sealer = sealer_of(place.settings)
+            rate = backlog / clocked(lambda sealer=sealer: _seal_all(sealer))  # type: ignore[misc]  # a bound default
+            proof_ms = _proof_ms(place)
+            alone = _steady(place, seconds, watched=False)
+            _seal_all(sealer)
+            beside = _steady(place, seconds, watched=True)
+            rows.append((
+                kind, f"{rate:,.0f}", f"{proof_ms:.1f}", f"{beside['age_p99_s']:.2f}", f"{beside['per_s']:,.0f}",
+                f"{alone['p99_ms']:.1f}", f"{beside['p99_ms']:.1f}", f"{beside['p99_ms'] / alone['p99_ms']:.2f}",
+            ))  # fmt: skip
+            print(rows[-1], flush=True)
+    header = (
+        "", "leaves/s, saturated", "one proof, ms", "age at sealing p99, s", "entries/s", "writers' p99 alone, ms",
+        "beside the sealer, ms", "÷ alone",
+    )  # fmt: skip
+    head = (
+        f"{backlog:,} entries of some 450 bytes in the queue, checks, leaves, tiles and signature included; then"
+        f" {seconds:.0f} s of transactions of {PER_TRANSACTION} entries, the sealer a process of its own; {others}."
+    )
+    write_section("sealing", f"{head}\n\n{table(header, rows)}")
+
+
+def sealer_of(settings: Settings) -> Sealer:
+    """A sealer on a database of its own engine."""
+    keys = load_keys(settings.keys_dir)
+    vault = Vault(keys.personal, keys.blind)
+    return Sealer(open_engine(settings.database_url), keys.mac, vault, settings.keys_dir)
+
+
+def _seal_all(sealer: Sealer) -> None:
+    done = sealer.round()
+    assert (done.left, done.refused) == ([], None)
+
+
+def _write(place: Place, numbers: range) -> None:
+    with writing(place.started.engine) as conn:
+        trail = place.started.branch.trail(now())
+        for number in numbers:
+            data = {"number": number, "amount_fen": number * 7_919, "previous_as_of": "2026-01-09"}
+            trail.append(conn, f"bench:{number % 500}", Draft("bench.done", _WRITER, data))
+        trail.write(conn)
+
+
+def _proof_ms(place: Place) -> float:
+    """One inclusion proof, read from the database with nothing kept: the median of 50."""
+    chance, took = random.Random(1), []
+    for _ in range(50):
+        began = time.perf_counter()
+        with reading(place.started.engine, snapshot=True) as conn:
+            log = begun_log(conn)
+            size = size_of(conn, log)
+            prove_inclusion(chance.randrange(size), size, hashes_of(conn, log, size))
+        took.append((time.perf_counter() - began) * 1_000)
+    return sorted(took)[len(took) // 2]
+
+
+def _steady(place: Place, seconds: float, *, watched: bool) -> dict[str, float]:
+    """Transactions at a steady pace; with the sealer beside them, if `watched`."""
+    ages = place.folder / "ages.json"
+    process = None
+    if watched:
+        command = [sys.executable, "-m", "benchmarks.sealing", str(ages)]
+        process = subprocess.Popen(command, env=place.environment(), stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+    took, chance = [], random.Random(2)
+    began = time.monotonic()
+    due = began
+    while due < began + seconds:
+        time.sleep(max(0.0, due - time.monotonic()))
+        at = time.perf_counter()
+        first = chance.randrange(490)
+        _write(place, range(first, first + PER_TRANSACTION))
+        took.append((time.perf_counter() - at) * 1_000)
+        due += EVERY_S
+    measured = {"p99_ms": quantiles(took, n=100)[98], "per_s": len(took) * PER_TRANSACTION / (time.monotonic() - began)}
+    if process is not None:
+        time.sleep(1)
+        process.terminate()
+        process.wait(20)
+        measured["age_p99_s"] = quantiles(json.loads(ages.read_text()), n=100)[98]
+    return measured
+
+
+def _watch(ages: Path) -> None:
+    """The sealer's process: after each round the age of what it sealed, measured when it is committed and signed."""
+    settings = Settings.from_environment()
+    sealer, engine = sealer_of(settings), open_engine(settings.database_url)
+    sealer.round()
+    stop = threading.Event()
+    found: list[float] = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with reading(engine) as conn:
+        seen = [size_of(conn, begun_log(conn))]
+
+    def tell(done: Round | CallerError | TryAgain) -> None:
+        at = now()
+        assert isinstance(done, Round), done
+        with reading(engine) as conn:
+            wanted = sa.select(entries.c.recorded_at).join(leaves, leaves.c.entry == entries.c.id)
+            times = conn.execute(wanted.where(leaves.c.leaf_index >= seen[0])).scalars().all()
+        seen[0] += len(times)
+        found.extend((at - time).total_seconds() for time in times)
+
+    print("ready", flush=True)
+    sealer.watch(stop, tell=tell)
+    ages.write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    _watch(Path(sys.argv[1]))

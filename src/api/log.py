@@ -1,0 +1,69 @@
+"""The log as other people's programs read it (C2SP tlog-tiles), below `/log`, for auditors: bodies carry amounts.
+
+What is there never changes but the checkpoint, so everything else may be kept by whoever fetched it.
+"""
+
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.params import FromPath
+
+from api.problems import problem_responses
+from api.reading.asking import reader_of
+from casework.audit.grown import begun_log, read_bundle, read_tile, size_of
+from casework.audit.proving import published_note
+from casework.audit.tiles import TILE_HEIGHT, TILE_WIDTH, Bundle, MalformedTile, Tile, parse_path
+from casework.database import reading
+from casework.errors import CallerError
+
+_FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
+_FRESH = {"cache-control": "private, no-cache"}
+
+
+@get(
+    "/log/checkpoint", sync_to_thread=True, tags=["log"], media_type="text/plain",
+    summary="The newest signed checkpoint",
+    responses=problem_responses("log_not_begun", "no_checkpoint", "post_not_permitted"),
+)  # fmt: skip
+def checkpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """A signed note: origin, size, root, and the log's signature (C2SP tlog-checkpoint)."""
+    serving, _ = reader_of(request)
+    with reading(serving.engine) as conn:
+        return Response(published_note(conn), media_type="text/plain", headers=_FRESH)
+
+
+@get(
+    "/log/tile/{tile_path:path}", sync_to_thread=True, tags=["log"], media_type="application/octet-stream",
+    summary="A tile of the tree, or a bundle of entries",
+    responses=problem_responses("log_not_begun", "unknown_tile", "post_not_permitted"),
+)  # fmt: skip
+def tile(request: Request[Any, Any, Any], tile_path: FromPath[str]) -> Response[bytes]:
+    """`<level>/<number>[.p/<width>]`: 32-byte hashes; `entries/<number>[.p/<width>]`: entries after their lengths.
+
+    Partial ones are given in any width that the log has reached.
+    """
+    serving, _ = reader_of(request)
+    try:
+        wanted = parse_path(f"tile/{tile_path.removeprefix('/')}")
+        with reading(serving.engine, snapshot=True) as conn:
+            log = begun_log(conn)
+            if not _is_there(wanted, size_of(conn, log)):
+                raise _unknown()
+            data = read_tile(conn, log, wanted) if isinstance(wanted, Tile) else read_bundle(conn, log, wanted)
+    except MalformedTile:
+        raise _unknown() from None
+    return Response(data, media_type="application/octet-stream", headers=_FOR_EVER)
+
+
+def _is_there(wanted: Tile | Bundle, size: int) -> bool:
+    """Whether the log has grown as far: a number beyond every log must not reach the database."""
+    level = wanted.level if isinstance(wanted, Tile) else 0
+    return wanted.number * TILE_WIDTH + wanted.width <= size >> (TILE_HEIGHT * level)
+
+
+def _unknown() -> CallerError:
+    return CallerError("unknown_tile", "日志中没有这个分块", "the log has no such tile")
+
+
+route_handlers = [checkpoint, tile]
+"""What `create_app` adds."""

@@ -1,0 +1,86 @@
+"""The one place where the API asks the permission table: before every handler, from memory, deny by default.
+
+A route belongs to one command of `statecharts/rules/permissions.toml`, or is public there; `check_routes` keeps the
+service from starting where the table and the application name different routes.
+"""
+
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from sqlalchemy.engine import Connection
+
+from api.auth import actor_of, is_public
+from api.serving import Serving, serving_of
+from casework.cases.case import Case
+from casework.cases.sight import reach_of, seen_case
+from casework.clock import now
+from casework.errors import CallerError, RulesBroken
+from casework.staff.permission_table import plain_route
+from casework.staff.permissions import Permissions, Reach
+
+_FREE = frozenset({"OPTIONS"})
+"""Methods that tell only which others there are; the edge has seen to it that somebody known asks."""
+
+_NOWHERE = "GET /schema/{path}"
+"""What the framework adds below the description; the edge answers 404 before any handler (`auth.is_nothing`)."""
+
+
+class Permitted:
+    """A guard of the whole application."""
+
+    def __init__(self, permissions: Permissions) -> None:
+        self._permissions = permissions
+        self._commands = {route: row.name for row in permissions.commands.values() for route in row.routes}
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        """CallerErrors `post_not_permitted`, `key_not_permitted` (403) unless the caller may do the route's command."""
+        scope: Any = connection.scope
+        route = f"{scope['method']} {scope['path_template']}"
+        command = self._commands.get(route)
+        if command is not None and scope["user"] is not None:
+            self._permissions.require(scope["user"], command)
+            scope["state"]["command"] = command
+        elif scope["method"] not in _FREE and route not in self._permissions.public:
+            raise CallerError(
+                "post_not_permitted", "您的岗位无权执行此操作", "none of your posts may do this", route=route
+            )
+
+    def check_routes(self, app: Litestar) -> None:
+        """`RulesBroken` for a route without a row, and for a row without a route."""
+        there = routes_of(app)
+        known = self._commands.keys() | self._permissions.public
+        faults = [f"permissions.toml: the route {route} belongs to no command" for route in sorted(there - known)]
+        faults += [f"permissions.toml: there is no route {route}" for route in sorted(known - there)]
+        faults += [
+            f"permissions.toml: whether {route} is public the edge sees otherwise"
+            for route in sorted(there & known)
+            if (route in self._permissions.public) != is_public(*route.split(" ", 1))
+        ]
+        if faults:
+            raise RulesBroken(faults)
+
+
+def routes_of(app: Litestar) -> frozenset[str]:
+    """Every route of the application, as `GET /cases/{case_id}`."""
+    found = frozenset(
+        plain_route(f"{method} {route.path}")
+        for route in app.routes
+        for method in getattr(route, "methods", ())
+        if method not in _FREE
+    )
+    return found - {_NOWHERE}
+
+
+def reach(request: Request[Any, Any, Any]) -> Reach:
+    """The cases over which the caller may do the command that the route belongs to."""
+    branch = serving_of(request).branch
+    command: str = request.scope["state"]["command"]  # the guard put it there
+    return reach_of(branch, actor_of(request), command, branch.today(now()))
+
+
+def case_in_sight(conn: Connection, request: Request[Any, Any, Any], case_id: int) -> Case:
+    """The case that the path names, if it is within the caller's reach; CallerErrors `unknown_case`, `out_of_reach`."""
+    serving: Serving = serving_of(request)
+    return seen_case(conn, serving.branch, actor_of(request), case_id, serving.branch.today(now()))

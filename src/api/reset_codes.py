@@ -1,0 +1,86 @@
+"""What an administrator does for somebody's access: a one-time code for a password, and the end of all tokens."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import Body, PathParameter
+
+from api.auth import still_valid
+from api.problems import problem_responses
+from api.serving import serving_of
+from casework.clock import now
+from casework.database import writing
+from casework.identity import ending, resetting
+
+StaffNo = Annotated[str, PathParameter(description="The staff number.")]
+_PROBLEMS = ("unknown_staff", "post_not_permitted", "database_busy", "database_full")
+
+
+class ResetBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`second_factor_too`: also take away the second factor, for somebody whose phone is gone."""
+
+    second_factor_too: bool = False
+
+
+class CodeBody(msgspec.Struct):
+    """The code, told this once; hand it over in person."""
+
+    staff_no: str
+    code: str
+    expires_at: datetime
+
+
+class Revoked(msgspec.Struct):
+    """How many tokens and keys died."""
+
+    staff_no: str
+    revoked: int
+
+
+_CODE = Example(
+    id="code", summary="A code",
+    value={"staff_no": "10021", "code": "7KQM-2XRT-PB4C-W9HD", "expires_at": "2026-03-10T08:15:02.114523Z"},
+)  # fmt: skip
+_REVOKED = Example(id="revoked", summary="Three of them", value={"staff_no": "10021", "revoked": 3})
+
+
+@post("/staff/{staff_no:str}/reset-code", status_code=201, summary="A one-time code for a password", tags=["staff"],
+      sync_to_thread=True,
+      responses={201: ResponseSpec(CodeBody, generate_examples=False, description="Issued", examples=[_CODE]),
+                 **problem_responses("own_reset", "staff_unverified", "staff_left", "invalid_request", "malformed_json",
+                                     "unsupported_media_type", "body_too_large", *_PROBLEMS)})  # fmt: skip
+def issue_reset_code(
+    request: Request[Any, Any, Any], staff_no: StaffNo,
+    data: Annotated[ResetBody, Body(examples=[Example(id="plain", summary="A new password", value={})])],
+) -> CodeBody:  # fmt: skip
+    """A code with which somebody else sets his password, good for some hours and once; an earlier one dies."""
+    serving = serving_of(request)
+    with writing(serving.engine) as conn:
+        trail = serving.branch.trail(now())
+        policy = serving.branch.rulebook.policies.at(trail.today)
+        issued = resetting.issue_code(
+            conn, trail, policy, still_valid(conn, request), staff_no=staff_no, second_factor_too=data.second_factor_too
+        )
+        trail.write(conn)
+    return CodeBody(issued.staff_no, issued.code, issued.expires_at)
+
+
+@delete("/staff/{staff_no:str}/tokens", status_code=200, summary="Revoke all tokens of somebody", tags=["staff"],
+        sync_to_thread=True,
+        responses={200: ResponseSpec(Revoked, generate_examples=False, description="Revoked", examples=[_REVOKED]),
+                   **problem_responses(*_PROBLEMS)})  # fmt: skip
+def revoke_tokens(request: Request[Any, Any, Any], staff_no: StaffNo) -> Revoked:
+    """End all sessions, tokens and keys of somebody who stays (a lost machine); he logs in again with his password."""
+    serving = serving_of(request)
+    with writing(serving.engine) as conn:
+        trail = serving.branch.trail(now())
+        revoked = ending.revoke_tokens(conn, trail, still_valid(conn, request), staff_no=staff_no)
+        trail.write(conn)
+    return Revoked(staff_no, revoked)
+
+
+route_handlers = [issue_reset_code, revoke_tokens]

@@ -1,0 +1,57 @@
+"""The sealer as part of the process: a thread that begins and ends with it; with several processes, one seals."""
+
+import threading
+
+from api.logs import log, log_bug
+from casework.audit.seal import Round, Sealer
+from casework.errors import CallerError, TryAgain
+from casework.startup import Started
+
+_TOLD_AT_MOST = 20
+
+
+class Sealing:
+    """Seals twice a second until it is stopped; what troubles it is logged when it changes."""
+
+    def __init__(self, started: Started) -> None:
+        branch, settings = started.branch, started.settings
+        self._sealer = Sealer(started.engine, branch.mac_key, branch.vault, settings.keys_dir)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="casework-sealer") if settings.seal else None
+        self._trouble: tuple[object, ...] = ()
+
+    def start(self) -> None:
+        """Begin, unless CASEWORK_SEAL=0."""
+        if self._thread is not None:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End after the round that runs."""
+        self._stop.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._sealer.watch(self._stop, tell=self._tell)
+            except Exception as error:  # noqa: BLE001  # nobody waits for it: the log must tell, and sealing go on
+                log_bug("sealer", error)
+                self._stop.wait(5)
+
+    def _tell(self, done: Round | CallerError | TryAgain) -> None:
+        if not isinstance(done, Round):
+            trouble: tuple[object, ...] = (done.code,)
+        else:
+            refused = done.refused.code if done.refused else None
+            trouble = (refused, tuple(done.left)) if refused or done.left else ()
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
+        if isinstance(done, Round) and trouble:
+            left = [f"{one.entry_id or one.row}: {one.code}" for one in done.left[:_TOLD_AT_MOST]]
+            log().error("seal", refused=trouble[0], left=left, left_in_all=len(done.left))
+        elif trouble:
+            log().error("seal", code=trouble[0])
+        else:
+            log().info("seal", status="well again")

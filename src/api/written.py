@@ -1,0 +1,65 @@
+"""Changes that are no commands to the door: one transaction in a worker thread, for one request.
+
+The token is asked again in it, an idempotency key is claimed and its answer stored in it, and what the database could
+not take at that moment is tried again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Request, Response
+from sqlalchemy.engine import Connection
+
+from api import idempotency
+from api.auth import actor_of, still_valid
+from api.changing import respond
+from api.idempotency import Answer, Key, key_of
+from api.serving import Serving, serving_of
+from casework.clock import now
+from casework.database import is_conflict, writing
+from casework.errors import CallerError, TryAgain
+from casework.staff.actor import Actor
+
+Work = Callable[[Connection, Actor], Answer]
+_TRIES = 3
+
+
+async def written(
+    request: Request[Any, Any, Any], work: Work, idempotency_key: str | None, if_match: str | None = None
+) -> Response[bytes]:
+    """What `work` answers, committed; its CallerErrors undo everything. A refusal is an answer: its entry stays."""
+    key = None
+    if idempotency_key is not None:
+        parts = (request.method.encode(), request.scope["path"].encode(), (if_match or "").encode(),
+                 await request.body())  # fmt: skip
+        key = key_of(idempotency_key, actor_of(request).id, *parts)
+    return respond(await asyncio.to_thread(_write, serving_of(request), request, work, key))
+
+
+def _write(serving: Serving, request: Request[Any, Any, Any], work: Work, key: Key | None) -> Answer:
+    for attempt in range(_TRIES):
+        try:
+            with writing(serving.engine) as conn:
+                return _once(conn, request, work, key)
+        except TryAgain as busy:
+            if busy.code != "database_busy" or attempt == _TRIES - 1:
+                raise
+        except Exception as error:
+            # The same key was answered by another process in between: the next look finds its answer.
+            if key is None or not is_conflict(error) or attempt == _TRIES - 1:
+                raise
+    raise TryAgain("database_busy", "tried again and again")
+
+
+def _once(conn: Connection, request: Request[Any, Any, Any], work: Work, key: Key | None) -> Answer:
+    moment = now()
+    known = idempotency.claim(conn, [key], moment).get(key.name) if key is not None else None
+    if isinstance(known, CallerError):
+        raise known
+    if known is not None:
+        return known
+    answer = work(conn, still_valid(conn, request))
+    if key is not None:
+        idempotency.store(conn, [(key, answer)], moment)
+    return answer

@@ -1,0 +1,63 @@
+"""What proves the log to somebody who holds a checkpoint: the newest one, inclusion and consistency proofs.
+
+Every proof is verified before it is handed out: one that fails would only show later that the database was changed.
+"""
+
+from sqlalchemy.engine import Connection
+
+from casework.audit import tree
+from casework.audit.grown import begun_log, hashes_of, last_published, root_at, size_of
+from casework.audit.proof import InclusionProof
+from casework.audit.queries import leaf_of_entry
+from casework.audit.tiles import MalformedTile
+from casework.errors import CallerError
+
+
+def published_note(conn: Connection) -> bytes:
+    """The newest checkpoint as it was signed; CallerErrors `log_not_begun`, `no_checkpoint`."""
+    found = last_published(conn, begun_log(conn))
+    if found is None:
+        raise CallerError("no_checkpoint", "尚无已签署的检查点", "no checkpoint was signed yet")
+    return found.note
+
+
+def inclusion_of(conn: Connection, entry_id: str) -> InclusionProof:
+    """CallerErrors `log_not_begun`, `unknown_entry`, `not_sealed_yet`, `proof_fails`; `conn` is one snapshot."""
+    log = begun_log(conn)
+    index, leaf = leaf_of_entry(conn, log, entry_id)
+    found = last_published(conn, log, covering=index)
+    if found is None:
+        raise CallerError(
+            "not_sealed_yet", "该分录尚未纳入已签署的检查点", "no signed checkpoint covers this entry yet",
+            entry_id=entry_id,
+        )  # fmt: skip
+    try:
+        hashes = tree.prove_inclusion(index, found.size, hashes_of(conn, log, found.size))
+        tree.verify_inclusion(index, found.size, leaf, hashes, found.root)
+    except tree.Faulty:
+        raise CallerError(
+            "proof_fails", "证明与检查点不符：日志被改动，请运行 casework audit verify",
+            "the proof does not lead to the checkpoint: the log was changed; run: casework audit verify",
+            entry_id=entry_id,
+        ) from None  # fmt: skip
+    return InclusionProof(index, tuple(hashes), found.note)
+
+
+def consistency_of(conn: Connection, old: int, new: int) -> list[bytes]:
+    """CallerErrors `log_not_begun`, `size_unknown`, `tree_damaged`; `conn` is one snapshot."""
+    log = begun_log(conn)
+    size = size_of(conn, log)
+    if not old <= new <= size:
+        raise CallerError(
+            "size_unknown", f"须有 OLD ≤ NEW ≤ {size}", f"it must be OLD <= NEW <= {size}, which the log has",
+            leaves=size,
+        )  # fmt: skip
+    try:
+        hashes = tree.prove_consistency(old, new, hashes_of(conn, log, new))
+        tree.verify_consistency(old, new, hashes, root_at(conn, log, old), root_at(conn, log, new))
+    except (MalformedTile, tree.ProofRefused):
+        raise CallerError(
+            "tree_damaged", "树的数据缺失或被改动，请运行 casework audit verify",
+            "the tree's tiles are missing or changed; run: casework audit verify",
+        ) from None  # fmt: skip
+    return hashes

@@ -1,0 +1,98 @@
+"""The tables of permissions and owners as they were published: the replay asks under which an entry was written."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.audit.entry import Entry, MalformedEntry, decode_strict
+from casework.audit.findings import Report
+from casework.audit.tables import entries, texts
+from casework.cases.owner_rules import OwnerRules, parse_owner_rules
+from casework.cases.publish import STREAM
+from casework.errors import RulesBroken
+from casework.staff.permission_table import parse_permissions
+from casework.staff.permissions import Permissions
+from casework.staff.register import known_posts
+from casework.statechart.chart import Chart
+from casework.statechart.policy import Policies, Policy
+
+_T = TypeVar("_T")
+_KINDS: Final = ("permissions", "owners")
+
+
+class Judged(NamedTuple):
+    """An entry with the chart and policy it cites."""
+
+    entry: Entry
+    chart: Chart
+    policy: Policy
+
+
+class _Text(NamedTuple):
+    """A published table, and since when it is."""
+
+    since: str
+    body: bytes
+
+
+class RulesInForce:
+    """What was published by the time of an entry; a process may have worked by any of it.
+
+    Nothing for an entry from before the first publication: it was written under no such table. A table that cannot be
+    read any more is a doubt, told once; the walk over the texts convicts what was changed.
+    """
+
+    def __init__(self, conn: Connection, report: Report) -> None:
+        self._report = report
+        held = conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest, texts.c.body)).all()
+        bodies = {(row[0], row[1], row[2]): row[3] for row in held if isinstance(row[3], (bytes, memoryview))}
+        self._known: dict[str, list[_Text]] = {kind: [] for kind in _KINDS}
+        announced = sa.select(entries.c.body).where(entries.c.stream == STREAM).order_by(entries.c.stream_seq)
+        for body in conn.execute(announced).scalars():
+            try:
+                entry = decode_strict(bytes(body))
+            except (MalformedEntry, TypeError):
+                continue  # the walk over the entries says so
+            kind = entry.event.removesuffix(".published")
+            found = bodies.get((kind, entry.data.get("name"), entry.data.get("digest")))
+            if kind in self._known and found is not None:
+                self._known[kind].append(_Text(entry.recorded_at, bytes(found)))
+        self._permissions: dict[bytes, Permissions | None] = {}
+        self._owners: dict[bytes, OwnerRules | None] = {}
+
+    def permissions(self, judged: Judged) -> list[Permissions]:
+        """The tables of permissions."""
+
+        def parse(body: bytes) -> Permissions:
+            return parse_permissions(body, Policies([judged.policy]), known_posts(judged.chart))
+
+        return self._read("permissions", judged, self._permissions, parse)
+
+    def owners(self, judged: Judged) -> list[OwnerRules]:
+        """The rules of owners."""
+
+        def parse(body: bytes) -> OwnerRules:
+            chart = judged.chart
+            return parse_owner_rules(body, Policies([judged.policy]), known_posts(chart), frozenset(chart.states))
+
+        return self._read("owners", judged, self._owners, parse)
+
+    def _read(
+        self, kind: str, judged: Judged, parsed: dict[bytes, _T | None], parse: Callable[[bytes], _T]
+    ) -> list[_T]:
+        found = []
+        for since, body in self._known[kind]:
+            if since > judged.entry.recorded_at:
+                break
+            if body not in parsed:
+                try:
+                    parsed[body] = parse(body)
+                except RulesBroken:
+                    self._report.doubt("text_unreadable", kind=kind)
+                    parsed[body] = None
+            table = parsed[body]
+            if table is not None:
+                found.append(table)
+        return found

@@ -1,0 +1,43 @@
+"""One change of the register from the shell: who acts, one transaction, one trail; and how its days are given."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import click
+from sqlalchemy.engine import Connection
+
+from casework.audit.trail import Trail
+from casework.cases.branch import Branch
+from casework.cli.shell import permitted, started
+from casework.clock import now
+from casework.database import writing
+from casework.staff.actor import Actor
+
+as_ = click.option("--as", "by", metavar="STAFF_NO", help="Act as this member of staff (default: system).")
+day = click.DateTime(["%Y-%m-%d"])
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a change needs."""
+
+    branch: Branch
+    conn: Connection
+    trail: Trail
+    actor: Actor
+
+
+@contextmanager
+def changing(by: str | None, command: str) -> Iterator[Change]:
+    """Committed at the end; mistakes are told. `command` of permissions.toml is what `--as` must be permitted."""
+    with started() as branch, writing(branch.engine) as conn:
+        trail = branch.branch.trail(now())
+        yield Change(branch.branch, conn, trail, permitted(conn, branch.branch, by, command))
+        trail.write(conn)
+
+
+def date_of(given: datetime | None) -> date | None:
+    """The day that an option names."""
+    return None if given is None else given.date()

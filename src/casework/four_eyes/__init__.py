@@ -1,0 +1,1 @@
+"""Four eyes: what one person asks for, another reviews and a third approves, before it happens."""

@@ -1,0 +1,63 @@
+"""Who may do what to a request, and why not: posts and reach first, then the chart. Nothing is written here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from casework.cases.branch import Branch
+from casework.cases.reasons import out_of_reach
+from casework.four_eyes.kinds import AboutPeople, Kind, Standing
+from casework.four_eyes.recording import ROLES
+from casework.four_eyes.stored import Moment
+from casework.request.request import Request
+from casework.request.situation import Situation
+from casework.staff.actor import Actor
+from casework.staff.permissions import Authority
+from casework.statechart.chart import Approval
+from casework.statechart.decide import Refusal, decide, post_reason
+
+RULES = ("1.1.4",)
+
+
+def decided(
+    moment: Moment, actor: Actor, event: str, request: Request, standing: Standing | None, now_: Situation
+) -> tuple[Authority | None, Refusal | None]:
+    """By which post he may, and why the chart says no; who has no post learns nothing else."""
+    chart = moment.branch.rulebook.requests
+    found = None
+    if event != "withdraw":  # that is the right of who asked, whatever posts he still holds
+        found = authority_of(moment, actor, posts_for(chart.approvals[request.topic], event), standing)
+    if isinstance(found, Refusal):
+        return None, found
+    verdict = decide(chart, event, request.state, now_, frozenset({ROLES[event]}))
+    return found, verdict if isinstance(verdict, Refusal) else None
+
+
+def posts_for(topic: Approval, event: str) -> frozenset[str]:
+    """The posts that may do this to a request of the topic."""
+    if event == "return":
+        return topic.reviewed_by | topic.approved_by
+    return {"review": topic.reviewed_by, "approve": topic.approved_by}.get(event, topic.proposed_by)
+
+
+def authority_of(moment: Moment, actor: Actor, posts: frozenset[str], standing: Standing | None) -> Authority | Refusal:
+    """By which post, in his own right or for somebody he deputises for; a case must be within its reach."""
+    held = actor.posts.union(*(principal.posts for principal in actor.principals))
+    if not posts & held:
+        return Refusal((post_reason(posts, actor.posts, RULES),), forbidden=True)
+    if standing is not None:
+        permissions = moment.branch.rulebook.permissions
+        found = permissions.authority(actor, posts, standing.case, moment.policy)
+        return found or Refusal((out_of_reach(posts & held, RULES),), forbidden=True)
+    if posts & actor.posts:
+        return Authority(min(posts & actor.posts))
+    principal = next(one for one in actor.principals if posts & one.posts)
+    return Authority(min(posts & principal.posts), principal.id)
+
+
+def concerned_by(
+    conn: Connection, branch: Branch, kind: Kind, subject: str, what: str, data: Mapping[str, Any]
+) -> frozenset[str]:
+    """Whom the request is about, where its kind is about people."""
+    return kind.concerned(conn, branch, subject, what, data) if isinstance(kind, AboutPeople) else frozenset()

@@ -1,0 +1,277 @@
+"""Requests as people see them: what waits for them, what they asked for, one request with its data and what is next.
+
+Everything is read, nothing written; who may see what is decided here, by posts and by the reach to the case.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.cases.branch import Branch
+from casework.cases.options import CaseOptions, FieldOffer, PendingRequest, ReasonOffer, fields_of, reason_offer
+from casework.clock import Clock, now
+from casework.errors import CallerError
+from casework.four_eyes import stored
+from casework.four_eyes.case_events import NAME as EVENT
+from casework.four_eyes.case_events import PREFIX
+from casework.four_eyes.deciding import concerned_by, decided, posts_for
+from casework.four_eyes.kinds import AboutCases, Standing, kind_named, standings
+from casework.four_eyes.stored import Moment, Ties, moment_of
+from casework.four_eyes.tables import requests
+from casework.personal import mask
+from casework.request.request import Request, from_row
+from casework.request.situation import Situation
+from casework.staff.actor import Actor
+from casework.statechart.decide import Reason
+
+MAX_PAGE = 200
+_CHUNK = 200
+INBOX, MINE = "inbox", "mine"
+NEXT = ("review", "approve", "return", "withdraw")
+SEE_ALL = frozenset({"auditor"})
+
+
+class RequestLine(msgspec.Struct):
+    """One request. `missing` is who still has to act; `changed`: its case is not as it was asked for; `void`: over."""
+
+    id: int
+    kind: str
+    subject: str
+    what: str
+    what_zh: str
+    what_en: str
+    topic: str
+    topic_zh: str
+    topic_en: str
+    state: str
+    state_zh: str
+    state_en: str
+    open: bool
+    version: int
+    asked_by: str
+    asked_for: str | None
+    asked_on: date
+    reviewed_by: str | None
+    reviewed_for: str | None
+    decided_by: str | None
+    decided_for: str | None
+    expires_on: date
+    carried_out: str | None
+    missing: list[str]
+    changed: bool
+    void: bool
+
+
+class NextStep(msgspec.Struct):
+    """What may be done with a request: whether by this reader now, why not, and by which posts."""
+
+    event: str
+    zh: str
+    en: str
+    allowed: bool
+    reasons: list[ReasonOffer]
+    posts: list[str]
+    data: list[FieldOffer]
+
+
+class RequestDetail(msgspec.Struct):
+    """A request, the data it asks with (texts masked for who has no part in deciding it), and what is next."""
+
+    request: RequestLine
+    data: dict[str, Any]
+    options: list[NextStep]
+
+
+class RequestList(msgspec.Struct):
+    """A page, oldest first; `next` is the `after` of the page behind it, none at the end."""
+
+    items: list[RequestLine]
+    next: int | None
+
+
+def request_list(
+    conn: Connection, branch: Branch, actor: Actor, *, box: str = INBOX, subject: str | None = None, after: int = 0,
+    limit: int = 50, clock: Clock = now,
+) -> RequestList:  # fmt: skip
+    """What waits for the actor (`inbox`), what he asked for (`mine`), or every request of a subject that he may see."""
+    moment = moment_of(branch, clock())
+    items: list[RequestLine] = []
+    for request, standing in _found(conn, moment, actor, box, subject, after):
+        if len(items) == limit:
+            return RequestList(items, items[-1].id)
+        items.append(_line(moment, request, standing))
+    return RequestList(items, None)
+
+
+def request_detail(
+    conn: Connection, branch: Branch, actor: Actor, request_id: int, *, clock: Clock = now
+) -> RequestDetail:
+    """CallerErrors `unknown_request`, `request_out_of_reach`."""
+    request = stored.read_one(conn, request_id)
+    moment = moment_of(branch, clock())
+    standing = standings(conn, branch, [request]).get(request.id)
+    if not _may_see(moment, actor, request, standing):
+        raise CallerError(
+            "request_out_of_reach", "该申请不在您的管辖范围内", "this request is not one that you may see",
+            request=request.id,
+        )  # fmt: skip
+    data = stored.opened(branch, request)
+    people = Ties(conn, actor, request.asked_on, moment.today).since(request.asked_on)
+    situation = _situation(conn, moment, request, standing, people, data)
+    steps = [_next(conn, moment, actor, event, request, standing, situation, data, clock) for event in NEXT]
+    whole = actor.people & request.involved or any(step.allowed for step in steps) or actor.posts & SEE_ALL
+    shown = data if whole else _masked(branch, request, data)
+    return RequestDetail(_line(moment, request, standing), shown, steps if request.open else [])
+
+
+def show_pending(conn: Connection, branch: Branch, options: CaseOptions, *, clock: Clock = now) -> CaseOptions:
+    """The options of a case, each event with the request for it that is open, if there is one."""
+    moment = moment_of(branch, clock())
+    wanted = stored.ROWS.where(requests.c.subject == f"{PREFIX}{options.case_id}", requests.c.open == sa.true())
+    found = [from_row(row) for row in conn.execute(wanted)]
+    standing = standings(conn, branch, found)
+    lines = {request.what: _line(moment, request, standing.get(request.id)) for request in found}
+    for offer in options.events:
+        line = lines.get(offer.event)
+        if line is not None:
+            offer.request = PendingRequest(
+                line.id, line.state, line.asked_by, line.reviewed_by, line.expires_on, line.missing, line.changed,
+                line.void,
+            )  # fmt: skip
+    return options
+
+
+# ── which ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _found(
+    conn: Connection, moment: Moment, actor: Actor, box: str, subject: str | None, after: int
+) -> Iterator[tuple[Request, Standing | None]]:
+    """In order of id, a few hundred rows at a time: bounded by what is open, whatever the number of cases."""
+    conditions = _conditions(moment, actor, box, subject)
+    while True:
+        page = stored.ROWS.where(*conditions, requests.c.id > after).order_by(requests.c.id).limit(_CHUNK)
+        found = [from_row(row) for row in conn.execute(page)]
+        standing = standings(conn, moment.branch, found)
+        ties = Ties(conn, actor, min((one.asked_on for one in found), default=moment.today), moment.today)
+        for request in found:
+            here = standing.get(request.id)
+            if subject is not None and not _may_see(moment, actor, request, here):
+                continue
+            if subject is None and box == INBOX and not _waits(conn, moment, actor, request, here, ties):
+                continue
+            yield request, here
+        if len(found) < _CHUNK:
+            return
+        after = found[-1].id
+
+
+def _conditions(moment: Moment, actor: Actor, box: str, subject: str | None) -> list[sa.ColumnElement[bool]]:
+    if subject is not None:
+        return [requests.c.subject == subject]
+    people = sorted(actor.people)
+    if box == MINE:
+        return [sa.or_(requests.c.asked_by.in_(people), requests.c.asked_for.in_(people))]
+    held = actor.posts.union(*(principal.posts for principal in actor.principals))
+    topics = moment.branch.rulebook.requests.approvals.values()
+    mine = [topic.name for topic in topics if (topic.reviewed_by | topic.approved_by) & held]
+    return [
+        requests.c.open == sa.true(), requests.c.topic.in_(mine), requests.c.expires_on >= moment.today,
+        requests.c.asked_by.not_in(people),
+    ]  # fmt: skip
+
+
+def _waits(
+    conn: Connection, moment: Moment, actor: Actor, request: Request, standing: Standing | None, ties: Ties
+) -> bool:
+    """Whether he could review or approve it now (or return it, where its case has changed)."""
+    data = stored.opened(moment.branch, request) if standing is None else {}
+    now_ = _situation(conn, moment, request, standing, ties.since(request.asked_on), data)
+    events = ("return",) if now_.void or now_.subject_version != request.pinned_version else ("review", "approve")
+    return any(decided(moment, actor, event, request, standing, now_)[1] is None for event in events)
+
+
+def _may_see(moment: Moment, actor: Actor, request: Request, standing: Standing | None) -> bool:
+    if actor.kind == "system" or actor.people & request.involved:
+        return True
+    if standing is not None:
+        return moment.branch.rulebook.permissions.may_see(actor, standing.case, moment.policy)
+    topic = moment.branch.rulebook.requests.approvals[request.topic]
+    held = actor.posts.union(*(principal.posts for principal in actor.principals))
+    return bool(held & (SEE_ALL | topic.proposed_by | topic.reviewed_by | topic.approved_by))
+
+
+# ── how it is shown ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _situation(
+    conn: Connection, moment: Moment, request: Request, standing: Standing | None, people: frozenset[str],
+    data: Mapping[str, Any],
+) -> Situation:  # fmt: skip
+    concerned = concerned_by(conn, moment.branch, kind_named(request.kind), request.subject, request.what, data)
+    version = request.pinned_version if standing is None else standing.version
+    void = standing is not None and standing.void
+    return Situation(request, request.topic, moment.today, moment.policy, people, concerned, version, void)
+
+
+def _next(
+    conn: Connection, moment: Moment, actor: Actor, event: str, request: Request, standing: Standing | None,
+    now_: Situation, data: Mapping[str, Any], clock: Clock,
+) -> NextStep:  # fmt: skip
+    chart = moment.branch.rulebook.requests
+    spec = chart.events[event]
+    _, refusal = decided(moment, actor, event, request, standing, now_)
+    reasons: tuple[Reason, ...] = refusal.reasons if refusal else ()
+    kind = kind_named(request.kind)
+    if event == "approve" and request.open and not (refusal and refusal.forbidden) and isinstance(kind, AboutCases):
+        known = {reason.code for reason in reasons}
+        told = kind.forecast(conn, moment.branch, request, actor, data, clock)
+        reasons += tuple(one for one in told if SAME.get(one.code) not in known)
+    posts = sorted(posts_for(chart.approvals[request.topic], event))
+    return NextStep(event, spec.zh, spec.en, not reasons, [reason_offer(one) for one in reasons], posts,
+                    fields_of(spec.fields, chart))  # fmt: skip
+
+
+SAME = {"changed_since_asked": "subject_unchanged", "involved_before": "not_involved"}
+"""What the door and the chart of requests say twice, each by its own check."""
+
+
+def _masked(branch: Branch, request: Request, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Free text may be personal: it is for those who decide."""
+    fields = branch.rulebook.chart.events[request.what].fields if request.kind == EVENT else {}
+    return {
+        name: mask("text", value) if name in fields and fields[name].type == "text" else value
+        for name, value in data.items()
+    }
+
+
+def _line(moment: Moment, request: Request, standing: Standing | None) -> RequestLine:
+    chart = moment.branch.rulebook.requests
+    topic, state = chart.approvals[request.topic], chart.states[request.state]
+    event = moment.branch.rulebook.chart.events.get(request.what) if request.kind == EVENT else None
+    what_zh, what_en = (event.zh, event.en) if event else (topic.zh, topic.en)
+    void = request.open and ((standing is not None and standing.void) or moment.today > request.expires_on)
+    changed = request.open and standing is not None and standing.version != request.pinned_version
+    return RequestLine(
+        request.id, request.kind, request.subject, request.what, what_zh, what_en, topic.name, topic.zh, topic.en,
+        request.state, state.zh, state.en, request.open, request.version, request.asked_by, request.asked_for,
+        request.asked_on, request.reviewed_by, request.reviewed_for, request.decided_by, request.decided_for,
+        request.expires_on, request.carried_out, _missing(moment, request), changed, void,
+    )  # fmt: skip
+
+
+def _missing(moment: Moment, request: Request) -> list[str]:
+    if not request.open:
+        return []
+    people = int(moment.policy.figure(f"approval.{request.topic}"))
+    return ["review", "approve"] if people > 1 and request.reviewed_by is None else ["approve"]
+
+
+__all__: Sequence[str] = [
+    "INBOX", "MAX_PAGE", "MINE", "NextStep", "RequestDetail", "RequestLine", "RequestList", "request_detail",
+    "request_list", "show_pending",
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Proving who somebody is: passwords, sessions, second factors, outside issuers, and the brake on guessing."""

@@ -1,0 +1,249 @@
+"""The register's mistakes of a caller, each with its code, both languages and its facts (never a name)."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from casework.errors import CallerError
+
+
+def unknown_staff(staff_no: str) -> CallerError:
+    """No such number."""
+    return CallerError("unknown_staff", f"没有工号{staff_no[:32]}", f"there is no staff number {staff_no[:32]}")
+
+
+def staff_exists(staff_no: str) -> CallerError:
+    """The number is taken."""
+    return CallerError("staff_exists", f"员工{staff_no}已在册", f"{staff_no} is registered already", staff_no=staff_no)
+
+
+def staff_unverified(staff_no: str) -> CallerError:
+    """Only a feed named him."""
+    return CallerError(
+        "staff_unverified", f"员工{staff_no}尚未核实,不能操作", f"{staff_no} is not verified and cannot act",
+        staff_no=staff_no,
+    )  # fmt: skip
+
+
+def staff_left(staff_no: str) -> CallerError:
+    """He has left, or was merged into somebody."""
+    return CallerError("staff_left", f"员工{staff_no}已离职", f"{staff_no} has left", staff_no=staff_no)
+
+
+def wrong_status(staff_no: str, status: str, *needed: str) -> CallerError:
+    """What was asked for is not for somebody of this status."""
+    return CallerError(
+        "wrong_status", f"员工{staff_no}当前状态为 {status},须为 {'、'.join(needed)}",
+        f"{staff_no} is {status}; this is for somebody who is {' or '.join(needed)}",
+        staff_no=staff_no, status=status, needs=list(needed),
+    )  # fmt: skip
+
+
+def staff_no_malformed() -> CallerError:
+    """No staff number at all."""
+    return CallerError(
+        "staff_no_malformed", "工号须为1至32位字母、数字或 . _ -",
+        "a staff number has 1 to 32 letters, digits or . _ -, and is not “system”",
+    )  # fmt: skip
+
+
+def staff_malformed(field: str, longest: int) -> CallerError:
+    """A text that is empty, too long, or no text."""
+    return CallerError(
+        "staff_malformed", f"{field}须为1至{longest}个字符", f"{field} must have 1 to {longest} characters", field=field
+    )
+
+
+def unknown_post(posts: Iterable[str], known: Iterable[str]) -> CallerError:
+    """Posts that nobody can hold."""
+    unknown, held = sorted(posts), sorted(known)
+    return CallerError(
+        "unknown_post", f"没有这样的岗位:{'、'.join(unknown) or '(空)'};可用:{'、'.join(held)}",
+        f"no such post: {', '.join(unknown) or '(none given)'}; known are {', '.join(held)}", posts=unknown,
+    )  # fmt: skip
+
+
+def posts_conflict(posts: Iterable[str], because: Iterable[tuple[str, str]]) -> CallerError:
+    """Posts that nobody may hold on the same day; `because` has each reason in zh and en."""
+    reasons, held = list(because), sorted(posts)
+    return CallerError(
+        "posts_conflict", f"岗位不得兼任({'、'.join(held)}):{';'.join(zh for zh, _ in reasons)}",
+        f"nobody may hold {' and '.join(held)} together: {'; '.join(en for _, en in reasons)}", posts=held,
+    )  # fmt: skip
+
+
+def post_held_already(staff_no: str, post: str, from_on: date, until_on: date | None) -> CallerError:
+    """He holds the post on some of those days."""
+    until = until_on.isoformat() if until_on else None
+    return CallerError(
+        "post_held_already", f"员工{staff_no}在此期间已任{post}(自{from_on}至{until or '长期'})",
+        f"{staff_no} holds {post} already, from {from_on} until {until or 'further notice'}",
+        staff_no=staff_no, post=post, from_on=from_on.isoformat(), until_on=until,
+    )  # fmt: skip
+
+
+def post_not_held(staff_no: str, post: str) -> CallerError:
+    """There is nothing to end."""
+    return CallerError(
+        "post_not_held", f"员工{staff_no}不任{post}", f"{staff_no} does not hold {post}", staff_no=staff_no, post=post
+    )
+
+
+def dates_out_of_order(first: str, second: str) -> CallerError:
+    """`second` lies before `first`."""
+    return CallerError(
+        "dates_out_of_order", f"{second}不得早于{first}", f"{second} must not be before {first}", fields=[first, second]
+    )
+
+
+def day_in_past(field: str, earliest: date) -> CallerError:
+    """Nothing is changed backwards."""
+    return CallerError(
+        "day_in_past", f"{field}不得早于{earliest}", f"{field} must not be before {earliest}",
+        field=field, earliest=earliest.isoformat(),
+    )  # fmt: skip
+
+
+def day_in_future(field: str, latest: date) -> CallerError:
+    """It has not happened yet."""
+    return CallerError(
+        "day_in_future", f"{field}不得晚于{latest}", f"{field} must not be after {latest}",
+        field=field, latest=latest.isoformat(),
+    )  # fmt: skip
+
+
+def day_out_of_range(field: str, latest: date) -> CallerError:
+    """So far ahead that it can only be a slip."""
+    return CallerError(
+        "day_out_of_range", f"{field}不得晚于{latest}", f"{field} must not be after {latest}",
+        field=field, latest=latest.isoformat(),
+    )  # fmt: skip
+
+
+def capacity_out_of_range(most: int) -> CallerError:
+    """No number of cases a person could have."""
+    return CallerError(
+        "capacity_out_of_range", f"上限须为0至{most}件", f"a capacity is 0 to {most} open cases", most=most
+    )
+
+
+def unknown_place(kind: str, code: str, known: Iterable[str]) -> CallerError:
+    """A team or region that is not registered while others are; `kind` is team or region."""
+    held, word = sorted(known)[:50], {"team": "团队", "region": "区域"}[kind]
+    return CallerError(
+        f"unknown_{kind}", f"没有{word}{code}", f"there is no {kind} {code}; known are {', '.join(held)}", known=held
+    )
+
+
+def region_differs(team: str, region: str) -> CallerError:
+    """The team lies in another region."""
+    return CallerError(
+        "region_differs", f"团队{team}属于区域{region}", f"team {team} belongs to region {region}",
+        team=team, region=region,
+    )  # fmt: skip
+
+
+def nothing_changes(staff_no: str) -> CallerError:
+    """The register says so already."""
+    return CallerError(
+        "nothing_changes", f"员工{staff_no}的资料已是如此", f"the register says so of {staff_no} already",
+        staff_no=staff_no,
+    )  # fmt: skip
+
+
+def owns_open_cases(staff_no: str) -> CallerError:
+    """The database keeps every open case with somebody who is there (1.1.1)."""
+    return CallerError(
+        "owns_open_cases", f"员工{staff_no}名下仍有未结案件,请先交接",
+        f"{staff_no} is still owner or handler of open cases: hand them over first", staff_no=staff_no,
+    )  # fmt: skip
+
+
+def merged_into_himself(staff_no: str) -> CallerError:
+    """Nobody is merged into himself."""
+    return CallerError("merged_into_himself", "不能并入本人", "nobody is merged into himself", staff_no=staff_no)
+
+
+def place_malformed(kind: str, field: str, longest: int) -> CallerError:
+    """A team's or region's code or name that is empty, too long, or no text."""
+    word = {"team": "团队", "region": "区域"}[kind]
+    return CallerError(
+        "place_malformed", f"{word}的{field}须为1至{longest}个字符,前后无空格",
+        f"the {field} of a {kind} must have 1 to {longest} characters, without blanks around it", field=field,
+    )  # fmt: skip
+
+
+def unknown_reason(known: Iterable[str]) -> CallerError:
+    """No reason to be away that the register knows."""
+    codes = ", ".join(known)
+    return CallerError("unknown_reason", f"请假原因须为:{codes}", f"a reason for leave is one of {codes}")
+
+
+def leave_too_long(days: int) -> CallerError:
+    """A slip, or a departure."""
+    return CallerError("leave_too_long", f"请假最长{days}天", f"a leave lasts {days} days at most", most_days=days)
+
+
+def leave_overlaps(staff_no: str, from_on: date, until_on: date) -> CallerError:
+    """Two leaves of one person on the same day."""
+    return CallerError(
+        "leave_overlaps", f"员工{staff_no}在{from_on}至{until_on}已请假",
+        f"{staff_no} is on leave already from {from_on} to {until_on}",
+        staff_no=staff_no, from_on=from_on.isoformat(), until_on=until_on.isoformat(),
+    )  # fmt: skip
+
+
+def leave_unknown(staff_no: str, from_on: date) -> CallerError:
+    """No leave of his begins on that day."""
+    return CallerError(
+        "leave_unknown", f"员工{staff_no}没有自{from_on}开始的请假",
+        f"{staff_no} has no leave that begins on {from_on}", staff_no=staff_no, from_on=from_on.isoformat(),
+    )  # fmt: skip
+
+
+def deputy_himself(staff_no: str) -> CallerError:
+    """Nobody deputises for himself."""
+    return CallerError("deputy_himself", "不能由本人代理", "nobody deputises for himself", staff_no=staff_no)
+
+
+def deputy_by_himself(staff_no: str) -> CallerError:
+    """Nobody lends himself somebody's posts."""
+    return CallerError(
+        "deputy_by_himself", "不能指定本人为代理人,请由他人登记", "nobody names himself as a deputy: let somebody else",
+        staff_no=staff_no,
+    )  # fmt: skip
+
+
+def deputy_away(deputy: str, from_on: date, until_on: date | None) -> CallerError:
+    """The deputy is on leave, or gone, on some of those days."""
+    until = until_on.isoformat() if until_on else None
+    return CallerError(
+        "deputy_away", f"代理人{deputy}自{from_on}{f'至{until}' if until else '起'}不在岗",
+        f"the deputy {deputy} is away from {from_on}{f' to {until}' if until else ' on'}",
+        deputy=deputy, from_on=from_on.isoformat(), until_on=until,
+    )  # fmt: skip
+
+
+def deputises_then(staff_no: str, principal: str, from_on: date, until_on: date) -> CallerError:
+    """He deputises for somebody on some of those days."""
+    return CallerError(
+        "deputises_then", f"员工{staff_no}在{from_on}至{until_on}代理{principal},请先更换代理人",
+        f"{staff_no} deputises for {principal} from {from_on} to {until_on}: give {principal} another deputy first",
+        staff_no=staff_no, principal=principal, from_on=from_on.isoformat(), until_on=until_on.isoformat(),
+    )  # fmt: skip
+
+
+def certificate_kind_malformed() -> CallerError:
+    """No code."""
+    return CallerError(
+        "certificate_kind_malformed", "证书种类须为小写字母、数字、下划线组成的代码,如 collector_training",
+        "a kind of certificate is a code of small letters, digits and _, such as collector_training",
+    )  # fmt: skip
+
+
+def certificate_exists(staff_no: str, kind: str, issued_on: date) -> CallerError:
+    """The register has it."""
+    return CallerError(
+        "certificate_exists", f"员工{staff_no}的证书 {kind}({issued_on})已登记",
+        f"{staff_no}'s certificate {kind} of {issued_on} is registered already",
+        staff_no=staff_no, kind=kind, issued_on=issued_on.isoformat(),
+    )  # fmt: skip

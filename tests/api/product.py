@@ -1,0 +1,154 @@
+"""A branch in which every post meets every kind of case: who is let through where, asked by real requests.
+
+Relations of a case to the person who asks: his own (o), of his team (t), his region (r), the product that operations
+collects (p), or none of these (e, elsewhere).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from casework.cases.commands import Done
+from casework.clock import now
+from casework.database import writing
+from casework.feed.tables import borrowers, loans
+from casework.staff import register, tokens
+from casework.staff.actor import system
+from casework.staff.permissions import Permissions
+from tests.api.conftest import Running, opening
+
+RELATIONS = "otrpe"
+NO_POST = "(no post)"
+REFUSED = frozenset(
+    {"post_not_permitted", "out_of_reach", "key_not_permitted", "reveal_not_permitted", "purpose_not_permitted"}
+)
+_PLACES: dict[str, dict[str, str]] = {
+    "o": {"team": "T9", "region": "R9", "product": "consumer"},
+    "t": {"team": "T5", "region": "R9", "product": "consumer"},
+    "r": {"team": "T9", "region": "R5", "product": "consumer"},
+    "p": {"team": "T9", "region": "R9", "product": "haihua"},
+    "e": {"team": "T9", "region": "R9", "product": "consumer"},
+}
+_ELSEWHERE = {"rep9": "business_rep", "ops9": "operations_collector"}
+"""Those who own what is nobody's of the askers."""
+
+
+@dataclass
+class Product:
+    """The branch: a token for every post, and for each of them a case and a loan without one of every relation."""
+
+    running: Running
+    tokens: dict[str, str] = field(default_factory=dict)
+    cases: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def permissions(self) -> Permissions:
+        """The table in force."""
+        return self.running.started.branch.rulebook.permissions
+
+    @property
+    def posts(self) -> list[str]:
+        """Every post in the table's order, and nobody's."""
+        return [*self.permissions.posts, NO_POST]
+
+    def ask(self, post: str, route: str, relation: str | None = None, token: str | None = None) -> bool:
+        """Whether somebody with this post gets through the route, to a case of this relation if it is about one."""
+        method, path = route.split(" ", 1)
+        loan = self.loan(post, relation or "e", fresh=route == "POST /cases")
+        for name, value in {
+            "case_id": str(self.cases[post, relation or "e"]), "loan_id": loan, "borrower_id": f"B-{loan}",
+            "entry_id": "case:1:1", "name": "overdue_loan", "run_id": "1",
+        }.items():  # fmt: skip
+            path = path.replace(f"{{{name}}}", value)
+        path = _unknown_ids(path)
+        headers = {"Authorization": f"Bearer {token or self.tokens[post]}", "If-Match": "*"}
+        body = self.body(route, post, loan)
+        answer = self.running.client.request(method, path, headers=headers, json=body if method != "GET" else None)
+        assert answer.status_code < 500, (route, answer.text)
+        if answer.status_code == 401:
+            return False
+        refused = answer.status_code == 403 and answer.json()["code"] in REFUSED
+        assert answer.status_code != 403 or answer.headers["content-type"] == "application/problem+json"
+        return not refused
+
+    def seen(self, post: str, path: str) -> str:
+        """The relations of the cases that a list shows."""
+        headers = {"Authorization": f"Bearer {self.tokens[post]}"}
+        answer = self.running.client.get(path, headers=headers, params={"limit": 200})
+        if answer.status_code == 403:
+            return ""
+        shown = {item["id"] for item in answer.json()["items"]}
+        return "".join(relation for relation in RELATIONS if self.cases[post, relation] in shown)
+
+    def loan(self, post: str, relation: str, *, fresh: bool = False) -> str:
+        """The loan of the case, or one that has none yet."""
+        return f"{'N' if fresh else 'L'}-{relation}-{_number(post) if relation == 'o' else 'all'}"
+
+    def body(self, route: str, post: str, loan: str) -> Any:
+        """What the route takes where its answer turns on it; nothing that any other route would take."""
+        chart = self.running.started.branch.rulebook.chart
+        purposes = [row.code for row in self.permissions.purposes.values() if post in row.posts]
+        event = next((e.name for e in chart.events.values() if post in e.posts), "start_visit")
+        kind = next((k.name for k in chart.facts.values() if post in k.posts), "visit")
+        bodies: dict[str, Any] = {
+            "POST /cases": {"loan_id": loan, "ground": "misuse", "data": {"finding": "i:1", "recall_demand": "d:1"}},
+            "POST /cases/{case_id}/events": {"event": event, "data": {}},
+            "POST /cases/{case_id}/facts": {"kind": kind, "on": "2026-01-09", "evidence": "doc:1", "data": {}},
+            "POST /cases/{case_id}/notes": {"text": "x"},
+            "POST /borrowers/{borrower_id}/reveal": {"fields": ["name"], "purpose": (purposes or ["complaint"])[0]},
+        }
+        return bodies.get(route, {})
+
+
+def product(running: Running) -> Product:
+    """Furnish it."""
+    made = Product(running)
+    started = running.started
+    with writing(started.engine) as conn:
+        trail, actor = started.branch.trail(now()), system("cli")
+        table = started.branch.rulebook.permissions
+        for staff_no, post in _ELSEWHERE.items():
+            register.add(
+                conn, trail, actor, table, staff_no=staff_no, name=staff_no, posts=[post], team="T9", region="R9"
+            )
+        for post in made.posts:
+            posts = [] if post == NO_POST else [post]
+            register.add(
+                conn, trail, actor, table, staff_no=_number(post), name=post, posts=posts, team="T5", region="R5"
+            )
+            made.tokens[post] = tokens.issue(conn, trail, actor, staff_no=_number(post))
+        trail.write(conn)
+    for relation in RELATIONS:
+        owners = [_number(post) for post in made.posts] if relation == "o" else ["rep9"]
+        for owner in owners:
+            _furnish_loan(made, relation, owner)
+    return made
+
+
+def _furnish_loan(made: Product, relation: str, owner: str) -> None:
+    suffix = owner if relation == "o" else "all"
+    loan_id, place = f"L-{relation}-{suffix}", _PLACES[relation]
+    with writing(made.running.started.engine) as conn:
+        for one in (loan_id, f"N-{relation}-{suffix}"):
+            conn.execute(
+                loans.insert().values(
+                    loan_id=one, institution="wuhan", borrower_id=f"B-{one}", owner_staff_no=owner, row_hash=b"",
+                    outstanding_principal_fen=7_000_000, **place,
+                )
+            )  # fmt: skip
+        conn.execute(borrowers.insert().values(borrower_id=f"B-{loan_id}", institution="wuhan"))
+    (done,) = made.running.do(opening(loan_id, 5, owner=owner, **place))
+    assert isinstance(done, Done), done
+    for post in made.posts if relation != "o" else [post for post in made.posts if _number(post) == owner]:
+        made.cases[post, relation] = done.case_id
+
+
+def _number(post: str) -> str:
+    return "none5" if post == NO_POST else f"{post}5"
+
+
+def _unknown_ids(path: str) -> str:
+    """What the path still asks for is nobody's: a number where routes take one, else a name."""
+    while "{" in path:
+        name = path[path.index("{") + 1 : path.index("}")]
+        path = path.replace(f"{{{name}}}", "NOBODY" if name in ("staff_no", "receiver") else "999999")
+    return path

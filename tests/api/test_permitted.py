@@ -1,0 +1,191 @@
+"""Who gets through which route to which case: every post × route × scope, asked for real, against the approved table.
+
+`approved_permissions.txt` is what people approved. After a change of permissions.toml, of the chart's posts or of the
+routes, make it anew with `CASEWORK_APPROVE=1 .venv/bin/python -m pytest tests/api/test_permitted.py -n 0 -k approved`
+and read the difference line by line: that is the approval.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from litestar import Litestar, get, post
+from litestar.params import FromPath
+
+from api import app as app_module
+from api.permitted import Permitted, routes_of
+from casework.audit.tables import entries
+from casework.database import reading, writing
+from casework.errors import RulesBroken
+from casework.settings import Settings
+from casework.staff.tables import tokens as token_rows
+from casework.staff.tokens import hash_of
+from casework.startup import Started
+from tests.api.conftest import Running
+from tests.api.product import NO_POST, RELATIONS, Product, product
+
+APPROVED = Path(__file__).with_name("approved_permissions.txt")
+SCOPED = ("{case_id}", "{loan_id}", "{borrower_id}")
+LISTS = {"GET /cases": "/cases", "GET /me/cases": "/me/cases"}
+_HEAD = """\
+# Who gets through which route, to which case. Made by tests/api/test_permitted.py from real requests, approved by hand.
+# ·  refused (401 or 403)   y  let through, no case in question
+# o  his own   t  of his team   r  of his region   p  of the product that operations collects   e  elsewhere
+"""
+_SHORT = {
+    "business_rep": "rep", "phone_collector": "tel", "operations_collector": "ops", "post_loan_officer": "plo",
+    "basic_risk_manager": "brm", "agency_post": "agency", "asset_preservation": "asset", "approver": "appr",
+    "auditor": "audit", "administrator": "admin", "customer_service": "cs", "channel_post": "chan", NO_POST: "none",
+}  # fmt: skip
+
+
+@pytest.fixture
+def everybody(running: Running) -> Product:
+    """Every post with a case of every relation."""
+    return product(running)
+
+
+def is_scoped(route: str) -> bool:
+    return route == "POST /cases" or any(part in route for part in SCOPED)
+
+
+def line(title: str, cells: list[str]) -> str:
+    return f"{title:<58}" + "".join(f"{cell or '·':<7}" for cell in cells).rstrip()
+
+
+def routes_table(everybody: Product) -> Iterator[str]:
+    public = everybody.permissions.public
+    for row in everybody.permissions.commands.values():
+        yield f"\n# {row.name}: {row.en}"
+        for route in row.routes:
+            cells = []
+            for post_ in everybody.posts:
+                if route in LISTS:
+                    cells.append(everybody.seen(post_, LISTS[route]))
+                elif is_scoped(route):
+                    cells.append("".join(one for one in RELATIONS if everybody.ask(post_, route, one)))
+                else:
+                    cells.append("y" if everybody.ask(post_, route) else "")
+            yield line(route, cells)
+    yield "\n# without a token"
+    yield from sorted(public)
+
+
+def chart_table(everybody: Product) -> Iterator[str]:
+    """Events and facts by what the options of a case say, guards aside."""
+    found: dict[str, dict[str, str]] = {}
+    for post_ in everybody.posts:
+        for relation in RELATIONS:
+            case_id = everybody.cases[post_, relation]
+            headers = {"Authorization": f"Bearer {everybody.tokens[post_]}"}
+            answer = everybody.running.client.get(f"/cases/{case_id}/options", headers=headers)
+            if answer.status_code == 403:
+                continue
+            body = answer.json()
+            for offer in [*body["events"], *body["facts"]]:
+                name = f"event {offer['event']}" if "event" in offer else f"fact {offer['kind']}"
+                codes = {reason["code"] for reason in offer["reasons"]}
+                may = not codes & {"post_not_permitted", "out_of_reach", "key_not_permitted"}
+                found.setdefault(name, {}).setdefault(post_, "")
+                found[name][post_] += relation if may else ""
+    for name, cells in found.items():
+        yield line(name, [cells.get(post_, "") for post_ in everybody.posts])
+
+
+@pytest.mark.only("sqlite")
+def test_every_post_route_and_scope_is_as_the_approved_table_says(everybody: Product) -> None:
+    header = line("", [_SHORT[post_] for post_ in everybody.posts])
+    made = [_HEAD, header, *routes_table(everybody), "\n# the chart: what the options of a case offer", header]
+    text = "\n".join([*made, *chart_table(everybody)]) + "\n"
+    if os.environ.get("CASEWORK_APPROVE"):
+        APPROVED.write_text(text, encoding="utf-8")
+    assert text == APPROVED.read_text(encoding="utf-8")
+
+
+@pytest.mark.only("sqlite")
+def test_whoever_holds_no_post_gets_nothing_but_what_is_his_own(everybody: Product) -> None:
+    for row in everybody.permissions.commands.values():
+        for route in row.routes:
+            assert everybody.ask(NO_POST, route) is row.everybody, route
+
+
+@pytest.mark.only("sqlite")
+def test_an_auditor_changes_nothing_but_his_own_access(everybody: Product) -> None:
+    """Whatever he sends: not one entry that is not his reading or about himself, no case of another version."""
+    with reading(everybody.running.started.engine) as conn:
+        before = {row.id for row in conn.execute(sa.select(entries.c.id))}
+    for row in everybody.permissions.commands.values():
+        for route in row.routes:
+            for relation in RELATIONS if is_scoped(route) else "e":
+                everybody.ask("auditor", route, relation)
+    with reading(everybody.running.started.engine) as conn:
+        made = [row for row in conn.execute(sa.select(entries)) if row.id not in before]
+    left = [
+        (row.stream, row.event)
+        for row in made
+        if row.event not in ("personal.read", "personal.revealed", "cases.exported") and row.stream != "staff:auditor5"
+    ]
+    assert left == []
+
+
+@pytest.mark.only("sqlite")
+def test_a_key_made_for_one_command_does_nothing_else(everybody: Product) -> None:
+    token = everybody.tokens["basic_risk_manager"]
+    with writing(everybody.running.started.engine) as conn:
+        key = token_rows.c.token_hash == hash_of(token)
+        conn.execute(token_rows.update().where(key).values(commands="case.read"))
+    for row in everybody.permissions.commands.values():
+        for route in row.routes:
+            assert everybody.ask("basic_risk_manager", route) is (row.name == "case.read"), route
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = everybody.running.client.get("/audit/entries", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "key_not_permitted")
+    case_id = everybody.cases["basic_risk_manager", "o"]
+    offers = everybody.running.client.get(f"/cases/{case_id}/options", headers=headers).json()
+    assert not [offer for offer in [*offers["events"], *offers["facts"]] if offer["allowed"]]
+    forecast = {"cases": [case_id], "events": ["place"]}
+    (totals,) = everybody.running.client.post("/cases/options", headers=headers, json=forecast).json()["events"]
+    assert totals["reasons"]["key_not_permitted"] == 1
+
+
+# ── the table and the application name the same routes ───────────────────────────────────────────────────────────────
+
+
+@get("/nobody/approved")
+async def unapproved() -> None:
+    """A route without a row."""
+
+
+@post("/cases")
+async def open_() -> None:
+    """A route with one."""
+
+
+@pytest.mark.only("sqlite")
+def test_a_route_without_a_row_keeps_the_service_from_starting(
+    settings: Settings, branch: tuple[Started, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routes = app_module._routes
+    monkeypatch.setattr(app_module, "_routes", lambda given: [*routes(given), unapproved])
+    with pytest.raises(RulesBroken) as told:
+        app_module.create_app(settings)
+    assert told.value.faults == ["permissions.toml: the route GET /nobody/approved belongs to no command"]
+
+
+@pytest.mark.only("sqlite")
+def test_a_row_without_a_route_is_told_too(branch: tuple[Started, dict[str, str]]) -> None:
+    permissions = branch[0].branch.rulebook.permissions
+    with pytest.raises(RulesBroken) as told:
+        Permitted(permissions).check_routes(Litestar([open_], openapi_config=None))
+    assert "permissions.toml: there is no route GET /cases" in told.value.faults
+    assert "permissions.toml: there is no route POST /cases" not in told.value.faults
+
+
+def test_routes_are_named_without_the_types_of_their_parameters() -> None:
+    @get("/cases/{case_id:int}/history")
+    async def history(case_id: FromPath[int]) -> int:
+        return case_id
+
+    assert routes_of(Litestar([history], openapi_config=None)) == {"GET /cases/{case_id}/history"}

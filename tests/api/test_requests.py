@@ -1,0 +1,194 @@
+"""Four eyes over HTTP and at the shell: journeys, who sees what, refusals as problems, repeats."""
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from casework.cases.commands import Done, Record
+from casework.cli.main import main
+from casework.clock import now
+from casework.staff.register import actor_for
+from tests.api.conftest import BUSINESS_DATE, Running, findings
+
+SUE = {"claim_fen": 100}
+
+
+def suable(running: Running, loan: str = "L1") -> int:
+    """A case for which every guard of a suit holds."""
+    (case_id,) = running.open(loan, days_past_due=40)
+    facts: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("P1", "disposal_form", {}),
+        ("A1", "limitation_check", {"ends_on": "2027-01-01"}),
+    )
+    with running.started.engine.connect() as conn:
+        actors = {who: actor_for(conn, who, "api", today=running.started.branch.today(now())) for who, *_ in facts}
+    outcomes = running.do(
+        *(Record(actor=actors[who], case_id=case_id, kind=kind, on=BUSINESS_DATE, evidence="d:1", data=data)
+          for who, kind, data in facts)
+    )  # fmt: skip
+    assert all(isinstance(outcome, Done) for outcome in outcomes), outcomes
+    return case_id
+
+
+def asked(running: Running, case_id: int, who: str = "A1", **headers: str) -> Any:
+    body = {"kind": "event", "subject": f"case:{case_id}", "what": "sue", "data": SUE}
+    return running.post("/requests", who, json=body, headers=headers)
+
+
+def inbox(running: Running, who: str, **query: Any) -> list[int]:
+    answer = running.get("/requests", who, params=query)
+    assert answer.status_code == 200, answer.text
+    return [line["id"] for line in answer.json()["items"]]
+
+
+def test_a_suit_goes_from_the_proposer_to_the_reviewer_to_the_approver(running: Running) -> None:
+    """Each finds it in his inbox when it is his turn, and nobody else does."""
+    case_id = suable(running)
+    answer = asked(running, case_id)
+    assert answer.status_code == 201
+    number = answer.json()["request_id"]
+    assert (answer.headers["Location"], answer.headers["ETag"]) == (f"/requests/{number}", '"1"')
+    boxes = {who: inbox(running, who) for who in ("A1", "B1", "V1", "R1", "AUD1", "ADM1")}
+    assert boxes == {"A1": [], "B1": [number], "V1": [], "R1": [], "AUD1": [], "ADM1": []}
+    assert inbox(running, "A1", box="mine") == [number]
+    options = {one["event"]: one for one in running.get(f"/cases/{case_id}/options", "B1").json()["events"]}
+    assert options["sue"]["request"]["id"] == number
+    assert options["sue"]["request"]["missing"] == ["review", "approve"]
+    assert options["write_off"]["request"] is None
+    detail = running.get(f"/requests/{number}", "B1").json()
+    assert detail["data"] == SUE
+    allowed = {step["event"]: step["allowed"] for step in detail["options"]}
+    assert allowed == {"review": True, "approve": False, "return": True, "withdraw": False}
+    assert running.post(f"/requests/{number}/review", "B1", json={"remark": "材料齐全"}).status_code == 200
+    assert (inbox(running, "B1"), inbox(running, "V1"), inbox(running, "V2")) == ([], [number], [number])
+    done = running.post(f"/requests/{number}/approve", "V1", json={})
+    assert done.status_code == 200
+    assert done.json()["state"] == "approved"
+    assert done.json()["carried_out"].startswith(f"case:{case_id}:")
+    assert running.get(f"/cases/{case_id}", "A1").json()["state"] == "litigation"
+    assert inbox(running, "V1") == []
+    assert inbox(running, "V1", subject=f"case:{case_id}") == [number]
+    assert findings(running.started) == []
+
+
+def test_a_refusal_is_a_problem_with_every_reason_and_stays_on_record(running: Running) -> None:
+    case_id = suable(running)
+    number = asked(running, case_id).json()["request_id"]
+    early = running.post(f"/requests/{number}/approve", "V1", json={})
+    assert (early.status_code, early.json()["code"]) == (409, "refused")
+    assert [reason["code"] for reason in early.json()["reasons"]] == ["review_done"]
+    assert early.json()["entry_id"] == f"request:{number}:2"
+    own = running.post(f"/requests/{number}/review", "A1", json={})
+    assert (own.status_code, own.json()["code"]) == (403, "post_not_permitted"), "the route is not for his posts"
+    (unready,) = running.open("L2", days_past_due=40)
+    refused = asked(running, unready)
+    assert refused.status_code == 409
+    assert {reason["code"] for reason in refused.json()["reasons"]} == {"disposal_form_filed", "limitation_checked"}
+    again = asked(running, case_id, "P1")
+    assert (again.status_code, again.json()["code"], again.json()["request"]) == (409, "request_open_already", number)
+    assert findings(running.started) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"kind": "event", "subject": "case:99", "what": "sue", "data": SUE}, 404, "unknown_case"),
+        ({"kind": "event", "subject": "case:0", "what": "sue", "data": SUE}, 422, "invalid_request"),
+        ({"kind": "event", "subject": "case:1", "what": "vanish", "data": {}}, 422, "unknown_event"),
+        ({"kind": "event", "subject": "case:1", "what": "reached", "data": {}}, 422, "no_request_needed"),
+        ({"kind": "event", "subject": "case:1", "what": "sue", "data": {}}, 422, "faulty_data"),
+        ({"kind": "handover", "subject": "case:1", "what": "sue", "data": {}}, 422, "invalid_request"),
+        ({"kind": "event", "subject": "case:1", "what": "sue", "colour": 1}, 422, "invalid_request"),
+    ],
+)
+def test_mistakes_are_told_one_by_one(running: Running, body: dict[str, Any], status: int, code: str) -> None:
+    assert suable(running) == 1
+    answer = running.post("/requests", "A1", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_versions_and_keys_are_honoured(running: Running) -> None:
+    """A stale ETag changes nothing; a repeat with the same key gets the first answer and asks nothing twice."""
+    case_id = suable(running)
+    assert asked(running, case_id, **{"If-Match": '"1"'}).status_code == 412
+    first = asked(running, case_id, **{"Idempotency-Key": "k1"})
+    repeat = asked(running, case_id, **{"Idempotency-Key": "k1"})
+    assert (first.status_code, first.json()) == (201, repeat.json())
+    assert repeat.headers["Idempotent-Replay"] == "true"
+    other = running.post("/requests", "A1", headers={"Idempotency-Key": "k1"},
+                         json={"kind": "event", "subject": "case:7", "what": "sue", "data": SUE})  # fmt: skip
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+    number = first.json()["request_id"]
+    stale = running.post(f"/requests/{number}/review", "B1", json={}, headers={"If-Match": '"9"'})
+    assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
+    assert running.post(f"/requests/{number}/review", "B1", json={}, headers={"If-Match": '"1"'}).status_code == 200
+
+
+def test_who_has_nothing_to_do_with_a_request_does_not_see_it(running: Running) -> None:
+    """A rep sees those of his cases; an administrator sees no cases; the auditor sees all and changes none."""
+    number = asked(running, suable(running)).json()["request_id"]
+    assert running.get(f"/requests/{number}", "AUD1").status_code == 200
+    refused = running.get(f"/requests/{number}", "ADM1")
+    assert (refused.status_code, refused.json()["code"]) == (403, "request_out_of_reach")
+    assert running.get("/requests/99", "B1").status_code == 404
+    for act in ("review", "approve", "return", "withdraw"):
+        body = {"reason": "other"} if act == "return" else {}
+        assert running.post(f"/requests/{number}/{act}", "AUD1", json=body).status_code == 403
+
+
+def test_pages_follow_each_other_without_gap_or_repeat(running: Running) -> None:
+    numbers = [asked(running, suable(running, f"L{n}")).json()["request_id"] for n in range(5)]
+    seen: list[int] = []
+    after = 0
+    while True:
+        page = running.get("/requests", "B1", params={"limit": 2, "after": after}).json()
+        seen += [line["id"] for line in page["items"]]
+        if page["next"] is None:
+            break
+        after = page["next"]
+    assert seen == numbers
+    assert running.get("/requests", "B1", params={"colour": "red"}).status_code == 422
+
+
+def test_a_post_is_asked_for_and_granted(running: Running) -> None:
+    body = {"kind": "post", "subject": "staff:R1", "what": "post_loan_officer", "data": {"from_on": "2020-01-01"}}
+    answer = running.post("/requests", "ADM1", json=body)
+    assert answer.status_code == 201, answer.text
+    number = answer.json()["request_id"]
+    assert inbox(running, "V1") == [number]
+    done = running.post(f"/requests/{number}/approve", "V1", json={})
+    assert done.json()["carried_out"].startswith("staff:R1:")
+    assert findings(running.started) == []
+
+
+def shell(running: Running, *arguments: str) -> Result:
+    settings = running.started.settings
+    environment = {
+        "CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir),
+        "CASEWORK_STATECHARTS": str(settings.statecharts), "CASEWORK_DATABASE_OWNER_URL": "",
+    }  # fmt: skip
+    return CliRunner().invoke(main, ["request", *arguments], env=environment)
+
+
+def test_the_same_at_the_shell(running: Running) -> None:
+    """Asked, listed, shown, returned, asked anew, reviewed, approved; refusals end with exit code 1."""
+    case_id = suable(running)
+    done = shell(running, "ask", f"case:{case_id}", "sue", "--data", "claim_fen=100", "--as", "A1", "--json")
+    assert done.exit_code == 0, done.output
+    number = str(json.loads(done.stdout)["request_id"])
+    assert json.loads(shell(running, "list", "--as", "B1", "--json").stdout)["items"][0]["id"] == int(number)
+    assert "sue" in shell(running, "list", "--as", "B1").stdout
+    assert "may not" in shell(running, "show", number, "--as", "V1").stdout
+    refused = shell(running, "approve", number, "--as", "V1")
+    assert (refused.exit_code, "review_done" in refused.stderr) == (1, True)
+    alone = shell(running, "approve", number)
+    assert (alone.exit_code, "post_not_permitted" in alone.stderr) == (1, True), "the service itself approves nothing"
+    assert shell(running, "return", number, "--reason", "other", "--as", "B1").exit_code == 0
+    assert shell(running, "withdraw", number, "--as", "A1").exit_code == 1
+    number = str(asked(running, case_id).json()["request_id"])
+    assert shell(running, "review", number, "--as", "B1", "--remark", "同意").exit_code == 0
+    done = shell(running, "approve", number, "--as", "V2")
+    assert (done.exit_code, "carried out as" in done.stdout) == (0, True)
+    assert findings(running.started) == []

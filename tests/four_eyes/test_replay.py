@@ -1,0 +1,241 @@
+"""What verification finds in requests and the steps they led to; and that a log of chart version 1 still is sound."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from casework.audit.chain import seal_entry
+from casework.audit.entry import Entry, decode_strict
+from casework.audit.tables import entries
+from casework.cases.advance import advance
+from casework.cases.branch import Branch
+from casework.cases.commands import Done, Fire, Open, Record, Refused
+from casework.cases.publish import publish
+from casework.cases.tables import cases, institutions
+from casework.database import open_engine, reading, writing
+from casework.four_eyes.tables import requests
+from casework.settings import Settings, load_keys
+from casework.staff import register
+from casework.staff.actor import system
+from casework.startup import start, upgrade
+from casework.verifying import verify
+from tests.audit.built_log import guards_down
+from tests.cases.worlds import PAST
+from tests.conftest import Database
+from tests.four_eyes.conftest import BUSINESS_DATE, POSTS, START, WRITE_OFF, World
+from tests.four_eyes.test_requests import SUE
+
+Change = Callable[[Entry], dict[str, Any]]
+
+
+def sued(world: World) -> tuple[int, int]:
+    """A case in litigation and its request."""
+    case_id = world.suable()
+    number = world.asked("P1", case_id, "sue", **SUE)
+    world.turn("review", "B1", number)
+    world.turn("approve", "V1", number)
+    return case_id, number
+
+
+def rewrite(world: World, database: Database, stream: str, event: str, change: Change) -> list[str]:
+    """What is found after an insider with the MAC key rewrote an entry and every chain behind it."""
+    engine = open_engine(database.owner_url)
+    mac_key = world.started.branch.mac_key
+    with engine.connect() as conn, conn.begin(), guards_down(conn):
+        prev: str | None = None
+        rows = conn.execute(sa.select(entries).where(entries.c.stream == stream).order_by(entries.c.stream_seq)).all()
+        assert any(row.event == event for row in rows), [row.event for row in rows]
+        for row in rows:
+            entry = decode_strict(bytes(row.body))
+            values: dict[str, Any] = {"prev": prev} if row.stream_seq > 1 else {}
+            entry = msgspec.structs.replace(entry, **values | (change(entry) if row.event == event else {}))
+            sealed = seal_entry(entry, mac_key)
+            copies = {"event": entry.event, "actor_id": entry.actor.id, "reason_code": entry.reason_code}
+            conn.execute(entries.update().where(entries.c.id == row.id).values(**copies, **sealed._asdict()))
+            prev = sealed.leaf_hash.hex()
+        table = cases if stream.startswith("case:") else requests
+        number = int(stream.partition(":")[2])
+        conn.execute(table.update().where(table.c.id == number).values(audit_head=bytes.fromhex(str(prev))))
+    engine.dispose()
+    return [finding.code for finding in world.findings()]
+
+
+def by(staff_no: str) -> Change:
+    return lambda entry: {"actor": msgspec.structs.replace(entry.actor, id=staff_no)}
+
+
+def data(**changes: Any) -> Change:
+    return lambda entry: {"data": entry.data | changes}
+
+
+def four_eyes(**changes: Any) -> Change:
+    return lambda entry: {"data": entry.data | {"four_eyes": entry.data["four_eyes"] | changes}}
+
+
+def without(name: str) -> Change:
+    return lambda entry: {"data": {key: value for key, value in entry.data.items() if key != name}}
+
+
+ATTACKS: dict[str, tuple[str, str, Change, str]] = {
+    "approved by who asked": ("request", "request.approved", by("P1"), "not_another_person"),
+    "approved by who reviewed": (
+        "request", "request.approved",
+        lambda entry: by("B1")(entry) | {"data": entry.data | {"people": ["B1"]}}, "not_another_person",
+    ),
+    "a deputy left out": ("request", "request.approved", data(people=["V1", "P1"]), "not_another_person"),
+    "approved by a post that may not": (
+        "request", "request.approved", data(post="phone_collector"), "post_not_permitted",
+    ),
+    "asked by a post that may not": ("request", "request.asked", data(post="approver"), "post_not_permitted"),
+    "approved after it had expired": ("request", "request.approved", data(day="2027-01-01"), "step_not_allowed"),
+    "approved of another version": ("request", "request.approved", data(subject_version=9), "step_not_allowed"),
+    "approved and nothing came of it": (
+        "request", "request.approved", without("carried_out"), "request_without_effect",
+    ),
+    "it led to another entry": ("request", "request.approved", data(carried_out="case:1:1"), "four_eyes_differs"),
+    "it led to an entry that is none": ("request", "request.approved", data(carried_out="x"), "four_eyes_differs"),
+    "asked for longer than the policy lets it": (
+        "request", "request.asked", data(expires_after_days=999), "data_not_typed",
+    ),
+    "other data were asked for": ("request", "request.asked", data(data_digest="00" * 16), "row_differs"),
+    "a review turned into an approval": (
+        "request", "request.reviewed", lambda _: {"event": "request.approved", "to": "approved"}, "state_differs",
+    ),
+    "a step without a request": ("case", "case.step.sue", without("four_eyes"), "four_eyes_missing"),
+    "a step of a request that is not there": ("case", "case.step.sue", four_eyes(request=77), "four_eyes_missing"),
+    "a step by another approver": ("case", "case.step.sue", by("V2"), "four_eyes_differs"),
+    "a step by its proposer": ("case", "case.step.sue", by("P1"), "not_another_person"),
+    "a step of another topic": ("case", "case.step.sue", four_eyes(topic="write_off"), "four_eyes_differs"),
+    "a step of a case that had changed": ("case", "case.step.sue", four_eyes(material_version=9), "four_eyes_differs"),
+    "a step by a post that may not approve": ("case", "case.step.sue", data(post="agency_post"), "four_eyes_differs"),
+    "asked for by somebody else": ("case", "case.asked.sue", by("A1"), "four_eyes_differs"),
+    "asked for under a request that is not there": ("case", "case.asked.sue", data(request=77), "four_eyes_missing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_insiders_entry_is_found_though_every_chain_is_sound(world: World, database: Database, name: str) -> None:
+    case_id, number = sued(world)
+    subject, event, change, expected = ATTACKS[name]
+    stream = f"case:{case_id}" if subject == "case" else f"request:{number}"
+    found = rewrite(world, database, stream, event, change)
+    assert expected in found
+    assert not set(found) & {"mac_wrong", "body_changed", "link_broken", "head_differs", "column_differs"}
+
+
+ROWS: dict[str, Any] = {
+    "state": "asked", "open": True, "asked_by": "A1", "asked_for": "A2", "reviewed_by": "B2", "decided_by": "V2",
+    "expires_on": BUSINESS_DATE, "pinned_version": 7, "carried_out": None, "what": "write_off", "subject": "case:2",
+    "topic": "write_off", "version": 9, "data_sealed": b"x", "data_digest": "0" * 32,
+}  # fmt: skip
+
+
+def test_a_row_changed_by_other_hands_is_found(world: World) -> None:
+    """Each column of a request, by SQL."""
+    _, number = sued(world)
+    for column, value in ROWS.items():
+        with writing(world.started.engine) as conn:
+            before = conn.execute(sa.select(requests.c[column]).where(requests.c.id == number)).scalar_one()
+            conn.execute(requests.update().where(requests.c.id == number).values({column: value}))
+        assert "row_differs" in [finding.code for finding in world.findings()], column
+        with writing(world.started.engine) as conn:
+            conn.execute(requests.update().where(requests.c.id == number).values({column: before}))
+    assert world.findings() == []
+
+
+def test_a_request_without_entries_and_entries_without_a_request_are_found(world: World) -> None:
+    _, number = sued(world)
+    with writing(world.started.engine) as conn:
+        conn.execute(requests.delete().where(requests.c.id == number))
+    assert {finding.code for finding in world.findings()} == {"head_missing", "four_eyes_missing"}
+    row: dict[str, Any] = dict.fromkeys(requests.c.keys())
+    row |= {
+        "kind": "event", "subject": "case:1", "what": "sue", "topic": "suit", "state": "approved", "open": False,
+        "version": 1, "asked_by": "P1", "asked_on": BUSINESS_DATE, "expires_on": BUSINESS_DATE, "pinned_version": 1,
+        "data_sealed": b"", "data_digest": "", "last_entry_at": START, "audit_seq": 1, "audit_head": b"", "id": 50,
+    }  # fmt: skip
+    with writing(world.started.engine) as conn:
+        conn.execute(requests.insert().values(row))
+    assert "stream_missing" in {finding.code for finding in world.findings()}
+
+
+# ── version 1 ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_log_of_version_1_of_the_chart_is_sound_under_version_2_and_goes_on(settings: Settings) -> None:
+    """Approvals recorded as facts, proposals, refusals of then: all are decided again by the chart of then.
+
+    The log begins under version 1, version 2 is published, and the very same cases go on with requests.
+    """
+    upgrade(settings, system("cli"))
+    started = start(settings)
+    rulebook = dataclasses.replace(started.branch.rulebook, chart=PAST)
+    before = Branch(rulebook, started.branch.vault, started.branch.mac_key)
+    with writing(started.engine) as conn:
+        publish(conn, before, system("cli"))
+        conn.execute(institutions.insert().values(institution="wuhan", business_date=BUSINESS_DATE))
+        trail = before.trail(START)
+        for staff_no, posts in POSTS.items():
+            register.add(conn, trail, system("cli"), rulebook.permissions, staff_no=staff_no, name="某员工",
+                         posts=posts, team="T1", region="R1")  # fmt: skip
+        trail.write(conn)
+    world = World(started)
+    with writing(started.engine) as conn:
+        opened = [opening(number) for number in range(1, 5)]
+        assert all(isinstance(done, Done) for done in advance(conn, opened, before, clock=world.clock))
+    who = {staff_no: world.actor(staff_no) for staff_no in POSTS}
+
+    def approval(case_id: int, by_whom: str) -> Record:
+        given = {"subject": "write_off", "proposed_by": "A1"}
+        return Record(actor=who[by_whom], case_id=case_id, kind="approval", on=BUSINESS_DATE, evidence="d:1",
+                      data=given)  # fmt: skip
+
+    def of_then(case_id: int) -> list[Any]:
+        return [
+            Fire(actor=who["A1"], case_id=case_id, event="propose_write_off", data=WRITE_OFF),
+            Fire(actor=who["V1"], case_id=case_id, event="approve_write_off"),
+            approval(case_id, "B1"), approval(case_id, "V2"), approval(case_id, "P1"),
+        ]  # fmt: skip
+
+    with writing(started.engine) as conn:
+        outcomes = advance(conn, [*of_then(1), Fire(actor=who["V1"], case_id=1, event="approve_write_off"), *of_then(2),
+                                  Fire(actor=who["B1"], case_id=3, event="reject_write_off",
+                                       data={"reason": "amount_wrong"})], before, clock=world.clock)  # fmt: skip
+    assert [type(outcome) for outcome in outcomes] == [
+        Done, Refused, Done, Done, Refused, Done, Done, Refused, Done, Done, Refused, Refused,
+    ]  # fmt: skip
+    assert (world.case(1).state, world.case(1).chart) == ("written_off", "overdue_loan@1")
+    assert world.findings() == []
+    number = world.asked("A1", 2, "write_off", **WRITE_OFF)
+    world.turn("review", "B1", number)
+    assert world.case(2).state == "phone_collection", "what was approved then does not count now"
+    world.turn("approve", "V1", number)
+    assert (world.case(2).state, world.case(2).chart) == ("written_off", "overdue_loan@1")
+    assert world.findings() == []
+    started.engine.dispose()
+
+
+def opening(number: int) -> Open:
+    measure = {
+        "oldest_due_date": "2025-08-01", "bucket": "M7", "overdue_principal_fen": 100_000,
+        "overdue_interest_fen": 2_000,
+        "overdue_penalty_fen": 100, "outstanding_principal_fen": 5_000_000, "risk_class": "loss", "npl_since": None,
+    }  # fmt: skip
+    loan: dict[str, str | None] = {
+        "loan_id": f"L{number}", "institution": "wuhan", "borrower_id": f"B{number}", "product": "consumer",
+        "channel_code": None, "team": "T1", "region": "R1", "owner": "R1",
+    }  # fmt: skip
+    return Open(actor=system("feed"), ground="arrears", loan=loan, measure=measure)
+
+
+def test_verification_reads_and_writes_nothing(world: World) -> None:
+    sued(world)
+    before = world.counts()
+    keys = load_keys(world.started.settings.keys_dir)
+    with reading(world.started.engine, snapshot=True) as conn:
+        assert verify(conn, keys.mac, world.started.branch.vault).verdict == "sound"
+    assert world.counts() == before
