@@ -202,7 +202,7 @@ def branch(
 ) -> Iterator[tuple[Started, dict[str, str]]]:
     """A furnished branch, without the API."""
     started = start(settings)
-    yield started, furnished(database.name).tokens
+    yield started, dict(furnished(database.name).tokens)  # its own: a test may hire more people
     started.engine.dispose()
 
 
