@@ -337,7 +337,7 @@ def record_absence(
     One's own leave anybody records, with a deputy who holds every post that he is lent.
     """
     with _changing(request) as change:
-        _check_recorder(change, staff_no, data.deputy)
+        _check_recorder(change, staff_no, data.deputy, (data.from_on, data.until_on))
         absence.absent(
             change.conn, change.trail, change.actor, change.branch.rulebook.permissions, staff_no=staff_no,
             **msgspec.structs.asdict(data),
@@ -363,9 +363,8 @@ def end_absence(
         return _shown(change, staff_no)
 
 
-def _check_recorder(change: _Change, staff_no: str, deputy: str | None) -> None:
-    permissions = change.branch.rulebook.permissions
-    absence.check_recorder(change.conn, permissions, change.actor, staff_no, deputy, change.trail.today)
+def _check_recorder(change: _Change, staff_no: str, deputy: str | None, days: tuple[date, date] | None = None) -> None:
+    absence.check_recorder(change.conn, change.branch.rulebook.permissions, change.actor, staff_no, deputy, days)
 
 
 # ── teams and regions ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -154,7 +154,8 @@ async def ask(
 def list_requests(
     request: Request[Any, Any, Any],
     box: Annotated[
-        Literal["inbox", "mine"], QueryParameter(description="What waits for your decision, or what you asked for.")
+        Literal["inbox", "mine", "open"],
+        QueryParameter(description="What waits for your decision, what you asked for, or all open that you may see."),
     ] = "inbox",
     subject: Annotated[
         str | None, QueryParameter(max_length=80, description="Every request of one subject, such as case:17.")

@@ -146,6 +146,34 @@ def test_one_records_ones_own_leave_but_lends_no_post_to_somebody_without_it(run
     assert findings(running.started) == []
 
 
+OFFICER, REP = "post_loan_officer", "business_rep"
+REP_ALWAYS = ("T1", REP, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("grants", "status"),
+    [([REP_ALWAYS], 201), ([REP_ALWAYS, ("R1", OFFICER, 2, None)], 403), ([REP_ALWAYS, ("R1", OFFICER, 9, None)], 201),
+     ([REP_ALWAYS, ("R1", OFFICER, 0, 0)], 201), ([("T1", REP, 1, 2)], 403), ([("T1", REP, 1, 3)], 201),
+     ([("T1", REP, 2, None)], 403), ([("T1", REP, 0, 1), ("T1", REP, 2, None)], 201),
+     ([("T1", REP, 0, 1), ("T1", REP, 3, None)], 403)],
+)  # fmt: skip
+def test_ones_own_leave_lends_no_post_on_any_of_its_days(
+    running: Running, grants: list[tuple[str, str, int, int | None]], status: int
+) -> None:
+    """R1, a rep, is away from tomorrow for three days; T1 deputises. Days of `grants` are counted from today."""
+    on, branch = today(running), running.started.branch
+    with writing(running.started.engine) as conn:
+        trail = branch.trail(now())
+        for staff_no, post, first, last in grants:
+            register.grant_post(
+                conn, trail, system("cli"), branch.rulebook.permissions, {REP, OFFICER}, staff_no=staff_no, post=post,
+                from_on=on + first * DAY, until_on=None if last is None else on + last * DAY,
+            )  # fmt: skip
+        trail.write(conn)
+    leave = {"from_on": (on + DAY).isoformat(), "until_on": (on + 3 * DAY).isoformat(), "deputy": "T1"}
+    assert running.post("/staff/R1/absences", "R1", json=leave).status_code == status
+
+
 def test_nobody_names_himself_a_deputy(running: Running) -> None:
     on = today(running)
     leave = {"from_on": on.isoformat(), "until_on": on.isoformat()}

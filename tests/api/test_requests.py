@@ -138,6 +138,26 @@ def test_who_has_nothing_to_do_with_a_request_does_not_see_it(running: Running) 
         assert running.post(f"/requests/{number}/{act}", "AUD1", json=body).status_code == 403
 
 
+@pytest.mark.parametrize(("who", "sees_it"), [("AUD1", True), ("B1", True), ("ADM1", False)])
+def test_whoever_may_see_open_requests_can_list_them_without_deciding_them(
+    running: Running, who: str, sees_it: bool
+) -> None:
+    """The auditor decides none and lists all; the administrator sees no cases and so not what is asked for them."""
+    number = asked(running, suable(running)).json()["request_id"]
+    page = running.get("/requests", who, params={"box": "open"}).json()
+    assert [line["id"] for line in page["items"]] == ([number] if sees_it else [])
+    running.post(f"/requests/{number}/withdraw", "A1", json={})
+    assert running.get("/requests", who, params={"box": "open"}).json()["items"] == []
+
+
+def test_the_shell_without_a_person_lists_every_open_request(running: Running) -> None:
+    number = asked(running, suable(running)).json()["request_id"]
+    alone = json.loads(shell(running, "list", "--json").stdout)["items"]
+    auditor = json.loads(shell(running, "list", "--open", "--as", "AUD1", "--json").stdout)["items"]
+    assert [line["id"] for line in alone] == [line["id"] for line in auditor] == [number]
+    assert json.loads(shell(running, "list", "--as", "AUD1", "--json").stdout)["items"] == []
+
+
 def test_pages_follow_each_other_without_gap_or_repeat(running: Running) -> None:
     numbers = [asked(running, suable(running, f"L{n}")).json()["request_id"] for n in range(5)]
     seen: list[int] = []

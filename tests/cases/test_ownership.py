@@ -57,6 +57,16 @@ def by_rule(case: Case, named: str | None, people: Sequence[Colleague] = EVERYBO
     return choose(OWNERS, case, POLICY, roster(*people), Loads(), named=named, **more)
 
 
+@pytest.mark.parametrize(("named", "owner"), [("U1", "U1"), ("R1", "R1"), ("L1", None), (None, None)])
+def test_where_no_post_has_anybody_the_rep_named_keeps_the_case_if_he_is_there(
+    named: str | None, owner: str | None
+) -> None:
+    """A branch whose feed came before its register: better the rep than nobody, even for a product of operations."""
+    reps = [one for one in EVERYBODY if one.staff_no in ("R1", "U1", "L1")]
+    found = by_rule(case_of(product="haihua"), named, reps)
+    assert (found.owner if isinstance(found, Assignment) else None) == owner
+
+
 # what is special about the case, the rep whom the loan names → the owner, by which rule
 TABLE: list[tuple[str, dict[str, Any], str | None, str, str]] = [
     ("the rep's own customer (1.1.4)", {}, "R1", "R1", "own_customer"),

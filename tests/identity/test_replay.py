@@ -88,6 +88,8 @@ ATTACKS: list[tuple[str, sa.Table, Any]] = [
     ("T1", passwords, passwords.insert().values(staff_no="T1", password_hash="x", changed_at=START)),
     ("R1", second_factors, second_factors.insert().values(
         staff_no="R1", secret_sealed=b"x", confirmed_at=START, last_step=0)),
+    ("V1", second_factors, second_factors.delete()),
+    ("V1", second_factors, second_factors.update().values(confirmed_at=None)),
 ]  # fmt: skip
 
 

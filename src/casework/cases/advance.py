@@ -39,12 +39,14 @@ def advance(
     clock: Clock = now,
     lock: rows.Lock = "wait",
     atomic: bool = False,
+    keep_refusals: bool = True,
     dry_run: bool = False,
     vouch: Callable[[Connection, int], None] | None = None,
 ) -> list[Outcome]:
     """Carry out `commands`, each with its own outcome, in the caller's transaction.
 
-    `atomic`: if one is not done, none is (their refusals are still recorded). `dry_run`: decide, write nothing; the
+    `atomic`: if one is not done, none is; their refusals are still recorded, unless `keep_refusals` says that this was
+    no attempt of anybody's (a plan that is looked at again). `dry_run`: decide, write nothing; the
     entry ids are then those that would have been.
     The time is read once the rows are locked, so that it never runs backwards within a case.
     `lock="skip"` answers `case_busy` for a case another transaction holds instead of waiting for it.
@@ -60,7 +62,7 @@ def advance(
     if dry_run:
         return outcomes
     if atomic and not all(isinstance(outcome, Done) for outcome in outcomes):
-        return _only_refusals(conn, commands, outcomes, branch, clock)
+        return _only_refusals(conn, commands, outcomes, branch, clock) if keep_refusals else outcomes
     _write(conn, door.part())
     return outcomes
 

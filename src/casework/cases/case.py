@@ -151,7 +151,6 @@ class Case(msgspec.Struct):
 
 COLUMNS = Case.__struct_fields__
 _FACTS_AT = COLUMNS.index("facts")
-_NO_FACTS = b"{}"
 _decode_facts = msgspec.json.Decoder(Facts).decode
 _encode = msgspec.json.Encoder(order="deterministic").encode
 

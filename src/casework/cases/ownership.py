@@ -132,6 +132,9 @@ def choose(
             break  # better one of the owning post with too many cases than somebody of another post
     if full is not None and not strict:
         return full
+    if named is not None and roster.is_there(named):  # better the rep whom the loan names than nobody
+        held = min(roster.colleagues[named].posts, default=None)
+        return Assignment(named, held, rules.fallback.name, rules.fallback.rules)
     return Nobody("all_full" if full else "no_holder", rule.post, rule.name)
 
 

@@ -177,7 +177,8 @@ def _follows(rules: OwnerRules, case: Case, judged: Judged, said: Mapping[str, A
                 return False  # nobody is given a case that stays where it is
             return bool(said["owner"] == said["named"] if rule.named_first else said["post"] == rule.post)
         if not (rule.named_first or rule.keep):
-            return said["rule"] == FALLBACK and said["post"] in rules.fallback_posts
+            stands_in = said["post"] in rules.fallback_posts or said["owner"] == said["named"]
+            return said["rule"] == FALLBACK and stands_in
     return False
 
 

@@ -36,6 +36,8 @@ def plan(found: Handover, branch: Branch) -> None:
         f" (planned by {found.planned_by}{f', replaced by {found.replaced_by}' if found.replaced_by else ''})"
     )
     console.print(f"{shown.cases:,} cases, {yuan_text(shown.overdue_fen)} yuan overdue" + _states(shown, branch))
+    if shown.by_state.keys() - branch.rulebook.chart.groups["live"]:  # or “5 cases, 0 → 2” would look wrong
+        console.print("settled cases move too, in case a payment is reversed; they count towards nobody's open cases")
     if shown.stays:
         console.print(f"{shown.stays:,} cases lie in his new territory, or are bound to none, and stay with him")
     if shown.receivers:

@@ -14,7 +14,7 @@ from casework.cli.shell import as_json, as_staff, console, errors, permitted, pr
 from casework.database import reading, writing
 from casework.four_eyes import requests
 from casework.four_eyes.case_events import NAME as EVENT
-from casework.four_eyes.listing import INBOX, MAX_PAGE, MINE, RequestDetail, request_detail, request_list
+from casework.four_eyes.listing import INBOX, MAX_PAGE, MINE, OPEN, RequestDetail, request_detail, request_list
 from casework.four_eyes.requests import Asked, Moved, Refused
 from casework.handover import approving  # noqa: F401  (registers the kind `handover`)
 from casework.staff.actor import Actor
@@ -42,24 +42,26 @@ def cli() -> None:
 
 
 @cli.command("list")
-@click.option("--mine", is_flag=True, help="What you asked for.  [default: what waits for your decision]")
+@click.option("--mine", "box", flag_value=MINE, help="What you asked for.  [default: what waits for your decision]")
+@click.option("--open", "box", flag_value=OPEN, help="All open ones that you may see (the default without --as).")
 @click.option("--subject", metavar="SUBJECT", help="Every request of one subject, such as case:1207.")
 @click.option("--after", type=click.IntRange(0), default=0, help="`next` of the page before.")
 @click.option("--limit", type=click.IntRange(1, MAX_PAGE), default=50, show_default=True)
 @as_json
 @as_staff
-def list_(*, mine: bool, subject: str | None, after: int, limit: int, json_: bool, staff_no: str | None) -> None:
+def list_(*, box: str | None, subject: str | None, after: int, limit: int, json_: bool, staff_no: str | None) -> None:
     """List requests, the oldest first.
 
     \b
     Examples:
       casework request list --as S0007
       casework request list --mine --as S0012
+      casework request list --open --as S0017
       casework request list --subject case:1207 --json
     """
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         actor = permitted(conn, open_.branch, staff_no, "request.read")
-        box = MINE if mine else INBOX
+        box = box or (OPEN if staff_no is None else INBOX)  # the service itself decides nothing
         page = request_list(conn, open_.branch, actor, box=box, subject=subject, after=after, limit=limit)
     if json_:
         print_json(page)

@@ -173,8 +173,9 @@ def absent(
     """
     with changing(by, "leave.own") as change:
         absence.check_recorder(
-            change.conn, change.branch.rulebook.permissions, change.actor, staff_no, deputy, change.trail.today
-        )
+            change.conn, change.branch.rulebook.permissions, change.actor, staff_no, deputy,
+            (from_on.date(), until_on.date()),
+        )  # fmt: skip
         person = absence.absent(
             change.conn, change.trail, change.actor, change.branch.rulebook.permissions, staff_no=staff_no,
             from_on=from_on.date(), until_on=until_on.date(), reason=reason, deputy=deputy,
@@ -197,9 +198,7 @@ def back(staff_no: str, from_on: datetime, on_: datetime | None, *, json_: bool,
       casework staff back 10021 --from 2026-03-02 --on 2026-03-04
     """
     with changing(by, "leave.own") as change:
-        absence.check_recorder(
-            change.conn, change.branch.rulebook.permissions, change.actor, staff_no, None, change.trail.today
-        )
+        absence.check_recorder(change.conn, change.branch.rulebook.permissions, change.actor, staff_no, None)
         person = absence.end_absence(
             change.conn, change.trail, change.actor, staff_no=staff_no, from_on=from_on.date(),
             on=date_of(on_) or day_before(change.trail.today),

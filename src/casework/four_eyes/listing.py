@@ -30,7 +30,7 @@ from casework.statechart.decide import Reason
 
 MAX_PAGE = 200
 _CHUNK = 200
-INBOX, MINE = "inbox", "mine"
+INBOX, MINE, OPEN = "inbox", "mine", "open"
 NEXT = ("review", "approve", "return", "withdraw")
 SEE_ALL = frozenset({"auditor"})
 
@@ -97,7 +97,7 @@ def request_list(
     conn: Connection, branch: Branch, actor: Actor, *, box: str = INBOX, subject: str | None = None, after: int = 0,
     limit: int = 50, clock: Clock = now,
 ) -> RequestList:  # fmt: skip
-    """What waits for the actor (`inbox`), what he asked for (`mine`), or every request of a subject that he may see."""
+    """What waits for the actor (`inbox`), what he asked for (`mine`), or what he may see: open, or of a subject."""
     moment = moment_of(branch, clock())
     items: list[RequestLine] = []
     for request, standing in _found(conn, moment, actor, box, subject, after):
@@ -160,7 +160,7 @@ def _found(
         ties = Ties(conn, actor, min((one.asked_on for one in found), default=moment.today), moment.today)
         for request in found:
             here = standing.get(request.id)
-            if subject is not None and not _may_see(moment, actor, request, here):
+            if (subject is not None or box == OPEN) and not _may_see(moment, actor, request, here):
                 continue
             if subject is None and box == INBOX and not _waits(conn, moment, actor, request, here, ties):
                 continue
@@ -176,6 +176,8 @@ def _conditions(moment: Moment, actor: Actor, box: str, subject: str | None) -> 
     people = sorted(actor.people)
     if box == MINE:
         return [sa.or_(requests.c.asked_by.in_(people), requests.c.asked_for.in_(people))]
+    if box == OPEN:
+        return [requests.c.open == sa.true()]
     held = actor.posts.union(*(principal.posts for principal in actor.principals))
     topics = moment.branch.rulebook.requests.approvals.values()
     mine = [topic.name for topic in topics if (topic.reviewed_by | topic.approved_by) & held]
@@ -272,6 +274,6 @@ def _missing(moment: Moment, request: Request) -> list[str]:
 
 
 __all__: Sequence[str] = [
-    "INBOX", "MAX_PAGE", "MINE", "NextStep", "RequestDetail", "RequestLine", "RequestList", "request_detail",
+    "INBOX", "MAX_PAGE", "MINE", "OPEN", "NextStep", "RequestDetail", "RequestLine", "RequestList", "request_detail",
     "request_list", "show_pending",
 ]  # fmt: skip

@@ -86,12 +86,17 @@ class AccessReplay:
                 continue
             until, shown = given.sessions.get(session_id, ("", False))
             self._expect(_not_after(expires_at, until) and (shown or not second_factor), staff_no, sessions.name)
+        in_force = set[str]()
         for table, part in ((passwords, "password"), (second_factors, "factor")):
             columns = ("staff_no",) if table is passwords else ("staff_no", "confirmed_at")
             for staff_no, *confirmed_at in self._rows(table, columns):
                 given = self._of(staff_no, table.name)
                 if given is not None and confirmed_at != [None]:
                     self._expect(bool(getattr(given, part)), staff_no, table.name)
+                    in_force |= {f"staff:{staff_no}"} if table is second_factors else set()
+        for stream, given in self._people.items():  # without it a password alone lets him in
+            if given.is_sound and given.factor and stream not in in_force:
+                self._report.find("row_differs", stream, table=second_factors.name)
 
     def _rows(self, table: sa.Table, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
         select = as_stored(table, columns, self._conn.dialect.name)

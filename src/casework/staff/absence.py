@@ -100,12 +100,14 @@ def certify(
 
 
 def check_recorder(
-    conn: Connection, permissions: Permissions, actor: Actor, staff_no: str, deputy: str | None, on: date
-) -> None:
+    conn: Connection, permissions: Permissions, actor: Actor, staff_no: str, deputy: str | None,
+    days: tuple[date, date] | None = None,
+) -> None:  # fmt: skip
     """Whether the actor may record this leave: his own, lending no post that the deputy has not, or by `leave.record`.
 
-    Nobody makes himself a deputy: that would be a post without four eyes. CallerErrors: post_not_permitted,
-    key_not_permitted, deputy_by_himself.
+    `days`: its first and last, wherever a deputy is named; a post that either of them holds on some of them counts on
+    those alone. Nobody makes himself a deputy: that would be a post without four eyes. CallerErrors:
+    post_not_permitted, key_not_permitted, deputy_by_himself.
     """
     if actor.kind == "system":
         return
@@ -113,11 +115,24 @@ def check_recorder(
         raise mistakes.deputy_by_himself(actor.id)
     if staff_no == actor.id:
         people = dossier.persons(conn, {staff_no, deputy or staff_no})
-        posts = {number: {held.post for held in one.held_on(on)} for number, one in people.items()}
-        if deputy is None or posts.get(staff_no, set()) <= posts.get(deputy, set()):
+        if deputy is None or (days is not None and _lends_nothing(people.get(staff_no), people.get(deputy), *days)):
             permissions.require(actor, "leave.own")
             return
     permissions.require(actor, "leave.record")
+
+
+def _lends_nothing(principal: Person | None, deputy: Person | None, from_on: date, until_on: date) -> bool:
+    """Whether the deputy holds each post of the principal himself, on every day of the leave on which he would act."""
+    for lent in principal.posts if principal else ():
+        if not overlapping(lent, from_on, until_on):
+            continue
+        first, last = max(lent.from_on, from_on), min(lent.until_on or until_on, until_on)
+        for own in sorted(held for held in (deputy.posts if deputy else ()) if held.post == lent.post):
+            if own.from_on <= first and (own.until_on is None or own.until_on >= first):
+                first = LATEST if own.until_on is None else own.until_on + timedelta(days=1)
+        if first <= last:
+            return False
+    return True
 
 
 def _active(people: Mapping[str, Person], staff_no: str) -> Person:
