@@ -180,8 +180,24 @@ def test_nobody_names_himself_a_deputy(running: Running) -> None:
     assert problem(running.post("/staff/V1/absences", "B1", json={**leave, "deputy": "B1"})) == (
         403, "deputy_by_himself",
     )  # fmt: skip
-    assert problem(running.post("/staff/V1/absences", "B1", json={**leave, "deputy": "A1"})) == (422, "posts_conflict")
-    assert running.post("/staff/V1/absences", "B1", json={**leave, "deputy": "P1"}).status_code == 201
+    assert problem(running.post("/staff/A1/absences", "B1", json={**leave, "deputy": "V1"})) == (422, "posts_conflict")
+    assert running.post("/staff/T1/absences", "B1", json={**leave, "deputy": "P1"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("principal", "deputy", "by", "status"),
+    [("V1", "R1", "ADM1", 403), ("V1", "P1", "B1", 403), ("V1", "V2", "B1", 201), ("B1", "P1", "ADM1", 403),
+     ("ADM1", "R1", "B1", 403), ("P1", "R1", "ADM1", 201)],
+)  # fmt: skip
+def test_a_post_that_decides_is_lent_only_to_somebody_who_holds_it(
+    running: Running, principal: str, deputy: str, by: str, status: int
+) -> None:
+    """Anything else would be a post without four eyes, whoever records the leave (1.1.4)."""
+    on = today(running).isoformat()
+    leave = {"from_on": on, "until_on": on, "deputy": deputy}
+    answer = running.post(f"/staff/{principal}/absences", by, json=leave)
+    assert answer.status_code == status, answer.text
+    assert status == 201 or problem(answer) == (403, "deputy_lacks_post")
 
 
 def test_whom_a_feed_named_is_confirmed_or_merged_with_his_cases(running: Running) -> None:

@@ -57,7 +57,9 @@ def holder_of(conn: Connection, token_hash: bytes, now: datetime, *, today: date
         return None
     commands = None if row.commands is None else frozenset(row.commands.split())
     shown = row.kind != ACCESS or bool(row.second_factor)
-    actor = _actor(conn, row.staff_no, today, row.version, commands, policy, shown=shown)
+    # A key says nothing of the session it was made in: for somebody else's post it does not count as a second factor.
+    lent = row.kind == ACCESS and bool(row.second_factor)
+    actor = _actor(conn, row.staff_no, today, row.version, commands, policy, shown=shown, lent=lent)
     if actor is None:
         return None
     return Holder(actor, row.expires_at, row.kind, token_hash, row.session_id, shown)
@@ -68,7 +70,7 @@ def outside_holder(
 ) -> Holder | None:
     """The holder of an outside issuer's token; None when the register does not know him as active."""
     version: int = conn.execute(sa.select(register_version.c.version)).scalar_one()
-    actor = _actor(conn, staff_no, today, version, None, policy, shown=shown_factor)
+    actor = _actor(conn, staff_no, today, version, None, policy, shown=shown_factor, lent=shown_factor)
     return None if actor is None else Holder(actor, expires_at, OUTSIDE, shown_factor=shown_factor)
 
 
@@ -100,16 +102,15 @@ def _asking(policy: Policy) -> frozenset[str]:
 
 def _actor(
     conn: Connection, staff_no: str, today: date, version: int, commands: frozenset[str] | None, policy: Policy,
-    *, shown: bool,
+    *, shown: bool, lent: bool,
 ) -> Actor | None:  # fmt: skip
     try:
         actor = actor_for(conn, staff_no, "api", today=today)
     except CallerError:
         return None
     principals = actor.principals
-    if not shown:
-        # Deputising for an approver takes what his post takes; without it the deputy keeps his own work.
+    if not lent:  # deputising for an approver takes what his post takes; without it the deputy keeps his own work
         principals = tuple(one for one in principals if not one.posts & _asking(policy))
-        if needs_factor(actor, policy):
-            commands = ENROL_ONLY
+    if not shown and needs_factor(actor, policy):
+        commands = ENROL_ONLY
     return replace(actor, commands=commands, principals=principals, register_version=version)

@@ -106,25 +106,35 @@ def check_recorder(
     """Whether the actor may record this leave: his own, lending no post that the deputy has not, or by `leave.record`.
 
     `days`: its first and last, wherever a deputy is named; a post that either of them holds on some of them counts on
-    those alone. Nobody makes himself a deputy: that would be a post without four eyes. CallerErrors:
-    post_not_permitted, key_not_permitted, deputy_by_himself.
+    those alone. Nobody makes himself a deputy, and a post that reviews, approves or keeps the register is lent only to
+    somebody who holds it: anything else would be a post without four eyes (1.1.4). CallerErrors: post_not_permitted,
+    key_not_permitted, deputy_by_himself, deputy_lacks_post.
     """
     if actor.kind == "system":
         return
     if deputy == actor.id:
         raise mistakes.deputy_by_himself(actor.id)
-    if staff_no == actor.id:
-        people = dossier.persons(conn, {staff_no, deputy or staff_no})
-        if deputy is None or (days is not None and _lends_nothing(people.get(staff_no), people.get(deputy), *days)):
-            permissions.require(actor, "leave.own")
-            return
+    people = dossier.persons(conn, {staff_no, deputy or staff_no})
+    principal, lent_to = people.get(staff_no), people.get(deputy or staff_no)
+    if staff_no == actor.id and (deputy is None or (days is not None and _lends_nothing(principal, lent_to, *days))):
+        permissions.require(actor, "leave.own")
+        return
     permissions.require(actor, "leave.record")
+    deciding = permissions.commands["request.decide"].posts | permissions.commands["staff.change"].posts
+    if deputy is not None and days is not None and not _lends_nothing(principal, lent_to, *days, among=deciding):
+        raise mistakes.deputy_lacks_post(deputy, deciding)
 
 
-def _lends_nothing(principal: Person | None, deputy: Person | None, from_on: date, until_on: date) -> bool:
-    """Whether the deputy holds each post of the principal himself, on every day of the leave on which he would act."""
+def _lends_nothing(
+    principal: Person | None, deputy: Person | None, from_on: date, until_on: date, *,
+    among: frozenset[str] | None = None,
+) -> bool:  # fmt: skip
+    """Whether the deputy holds each post of the principal himself, on every day of the leave on which he would act.
+
+    `among`: only these posts count.
+    """
     for lent in principal.posts if principal else ():
-        if not overlapping(lent, from_on, until_on):
+        if not overlapping(lent, from_on, until_on) or (among is not None and lent.post not in among):
             continue
         first, last = max(lent.from_on, from_on), min(lent.until_on or until_on, until_on)
         for own in sorted(held for held in (deputy.posts if deputy else ()) if held.post == lent.post):

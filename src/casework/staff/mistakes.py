@@ -213,6 +213,16 @@ def deputy_by_himself(staff_no: str) -> CallerError:
     )  # fmt: skip
 
 
+def deputy_lacks_post(deputy: str, posts: Iterable[str]) -> CallerError:
+    """A post that reviews, approves or keeps the register is lent only to somebody who holds it."""
+    named = sorted(posts)
+    return CallerError(
+        "deputy_lacks_post", f"代理人{deputy}须本人持有被代理的复核、审批或登记岗位({'、'.join(named)})",
+        f"{deputy} must hold the post that reviews, approves or keeps the register himself: {', '.join(named)}",
+        deputy=deputy, posts=named,
+    )  # fmt: skip
+
+
 def deputy_away(deputy: str, from_on: date, until_on: date | None) -> CallerError:
     """The deputy is on leave, or gone, on some of those days."""
     until = until_on.isoformat() if until_on else None
