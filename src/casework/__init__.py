@@ -7,11 +7,13 @@ Which slice owns what, from the top; imports go downwards only:
     demo        an invented branch and its story
     enrolment   people taken on, one by one or from a file; their posts granted at the shell or asked for
     feed        the core-banking feed: folder → rows → reconcile → commands to the door
+    handover    departures and transfers: plan, preview, approval, apply, receipts
     four_eyes   asking, reviewing, approving: events of cases, posts; what is approved happens at once
     cases       the case: its fold, guards, effects, the door, lists, options, replay
     request     one request under four eyes, pure: its fold, guards, topics
+    identity    passwords, sessions, second factors, keys, outside issuers, the brake on guessing
     staff       people, each the fold of his entries: posts, teams, leave; who may do what; tokens
-    audit       entries, chains, the one writer of the log, verification
+    audit       entries, chains, the one writer of the log, the sealed tree, verification
     statechart  charts and policies as data: read, checked whole, decided, drawn; nothing of cases
     leaves      clock, money, errors, settings, database, rows, append_only, migrate, personal
 
