@@ -32,7 +32,7 @@ MAX_PAGE = 200
 _CHUNK = 200
 INBOX, MINE, OPEN = "inbox", "mine", "open"
 NEXT = ("review", "approve", "return", "withdraw")
-SEE_ALL = frozenset({"auditor"})
+READS_ALL = "audit.read"  # who may read the log may read every request
 
 
 class RequestLine(msgspec.Struct):
@@ -123,7 +123,7 @@ def request_detail(
     people = Ties(conn, actor, request.asked_on, moment.today).since(request.asked_on)
     situation = _situation(conn, moment, request, standing, people, data)
     steps = [_next(conn, moment, actor, event, request, standing, situation, data, clock) for event in NEXT]
-    whole = actor.people & request.involved or any(step.allowed for step in steps) or actor.posts & SEE_ALL
+    whole = actor.people & request.involved or any(step.allowed for step in steps) or _reads_all(branch, actor)
     shown = data if whole else _masked(branch, request, data)
     return RequestDetail(_line(moment, request, standing), shown, steps if request.open else [])
 
@@ -204,7 +204,12 @@ def _may_see(moment: Moment, actor: Actor, request: Request, standing: Standing 
         return moment.branch.rulebook.permissions.may_see(actor, standing.case, moment.policy)
     topic = moment.branch.rulebook.requests.approvals[request.topic]
     held = actor.posts.union(*(principal.posts for principal in actor.principals))
-    return bool(held & (SEE_ALL | topic.proposed_by | topic.reviewed_by | topic.approved_by))
+    involved = topic.proposed_by | topic.reviewed_by | topic.approved_by
+    return bool(held & involved) or _reads_all(moment.branch, actor)
+
+
+def _reads_all(branch: Branch, actor: Actor) -> bool:
+    return branch.rulebook.permissions.may(actor, READS_ALL)
 
 
 # ── how it is shown ─────────────────────────────────────────────────────────────────────────────────────────────────
