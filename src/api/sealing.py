@@ -3,8 +3,9 @@
 import threading
 
 from api.logs import log, log_bug
-from casework.audit.seal import Round, Sealer
+from casework.audit.seal import Round
 from casework.errors import CallerError, TryAgain
+from casework.sealing import sealer_of
 from casework.startup import Started
 
 _TOLD_AT_MOST = 20
@@ -14,10 +15,9 @@ class Sealing:
     """Seals twice a second until it is stopped; what troubles it is logged when it changes."""
 
     def __init__(self, started: Started) -> None:
-        branch, settings = started.branch, started.settings
-        self._sealer = Sealer(started.engine, branch.mac_key, branch.vault, settings.keys_dir)
+        self._sealer = sealer_of(started)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="casework-sealer") if settings.seal else None
+        self._thread = threading.Thread(target=self._run, name="casework-sealer") if started.settings.seal else None
         self._trouble: tuple[object, ...] = ()
 
     def start(self) -> None:
@@ -44,13 +44,14 @@ class Sealing:
             trouble: tuple[object, ...] = (done.code,)
         else:
             refused = done.refused.code if done.refused else None
-            trouble = (refused, tuple(done.left)) if refused or done.left else ()
+            troubled = tuple(done.troubled)
+            trouble = (refused, tuple(done.left), troubled) if refused or done.left or troubled else ()
         if trouble == self._trouble:
             return
         self._trouble = trouble
         if isinstance(done, Round) and trouble:
             left = [f"{one.entry_id or one.row}: {one.code}" for one in done.left[:_TOLD_AT_MOST]]
-            log().error("seal", refused=trouble[0], left=left, left_in_all=len(done.left))
+            log().error("seal", refused=trouble[0], left=left, left_in_all=len(done.left), troubled=done.troubled)
         elif trouble:
             log().error("seal", code=trouble[0])
         else:

@@ -77,7 +77,7 @@ def test_seal_says_what_it_did_for_machines(shell: Shell) -> None:
     assert done["left"] == []
     assert done["checkpoint"] == done["sealed"] + 1
     again = json.loads(shell.out("audit", "seal", "--json"))
-    assert again == {"sealed": 0, "left": [], "elsewhere": False, "checkpoint": None, "refused": None}
+    assert again == {"sealed": 0, "left": [], "elsewhere": False, "checkpoint": None, "refused": None, "troubled": []}
 
 
 def test_a_signer_that_refuses_is_exit_code_1_and_seals_all_the_same(shell: Shell) -> None:

@@ -7,7 +7,7 @@ asked again (audit.md §2).
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -38,17 +38,24 @@ OLDEST_S: Final = 10
 """Health fails when an entry waits longer than this (audit.md §2)."""
 SEALER: Final = Actor("system", "system", "sealer")
 _LOCK: Final = sa.text(f"SELECT pg_try_advisory_xact_lock({logs.SEAL_LOCK})")
+Chore = Callable[[], None]
+"""Something to look after in each round, in transactions of its own: at once done with where nothing is due, and safe
+when several processes do it. A CallerError or TryAgain of it is told and holds up neither sealing nor signing."""
 
 
 @dataclass(slots=True)
 class Round:
-    """What one round did. `elsewhere`: another process was sealing. `refused`: why the signer would not sign."""
+    """What one round did. `elsewhere`: another process was sealing. `refused`: why the signer would not sign.
+
+    `troubled`: codes of chores that could not do what was due.
+    """
 
     sealed: int = 0
     left: list[Left] = field(default_factory=list)
     elsewhere: bool = False
     checkpoint: Checkpoint | None = None
     refused: CallerError | None = None
+    troubled: list[str] = field(default_factory=list)
 
 
 class _Moved(Exception):
@@ -60,14 +67,17 @@ class Sealer:
 
     def __init__(
         self, engine: Engine, mac_key: bytes, vault: Vault, keys_dir: Path, *, clock: Clock = now,
-        stretch: int = STRETCH,
+        stretch: int = STRETCH, before: Sequence[Chore] = (), after: Sequence[Chore] = (),
     ) -> None:  # fmt: skip
+        """`before`: chores that write entries for this round to seal; `after`: those that follow what is sealed."""
         self._engine = engine
         self._mac_key = mac_key
         self._vault = vault
         self._keys_dir = keys_dir
         self._clock = clock
         self._stretch = stretch
+        self._before = before
+        self._after = after
         self._growing: Growing | None = None
 
     def round(self) -> Round:
@@ -77,6 +87,7 @@ class Sealer:
         `tree_damaged` when the tree cannot be read back.
         """
         done = Round()
+        self._see_to(self._before, done)
         with reading(self._engine) as conn:
             waiting = conn.execute(sa.select(unsealed.c.entry).limit(1)).scalar() is not None
         if waiting:
@@ -85,7 +96,16 @@ class Sealer:
             done.checkpoint = self._sign()
         except CallerError as refusal:
             done.refused = refusal
+        self._see_to(self._after, done)
         return done
+
+    @staticmethod
+    def _see_to(chores: Sequence[Chore], done: Round) -> None:
+        for chore in chores:
+            try:
+                chore()
+            except (CallerError, TryAgain) as trouble:
+                done.troubled.append(trouble.code)
 
     def watch(
         self, stop: threading.Event, *, every_s: float = EVERY_S,

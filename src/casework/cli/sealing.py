@@ -14,15 +14,9 @@ from casework.audit.tree import MAX_SIZE
 from casework.cli.shell import as_json, console, errors, print_json, started
 from casework.database import reading
 from casework.errors import CallerError, TryAgain
-from casework.startup import Started
+from casework.sealing import sealer_of
 
 _LEFT_SHOWN = 20
-
-
-def sealer_of(started: Started) -> Sealer:
-    """The sealer of an opened branch."""
-    branch, settings = started.branch, started.settings
-    return Sealer(started.engine, branch.mac_key, branch.vault, settings.keys_dir)
 
 
 @click.command("seal")
@@ -62,7 +56,7 @@ def as_facts(done: Round) -> dict[str, Any]:
     return {
         "sealed": done.sealed, "left": msgspec.to_builtins(done.left), "elsewhere": done.elsewhere,
         "checkpoint": done.checkpoint.size if done.checkpoint else None,
-        "refused": done.refused.code if done.refused else None,
+        "refused": done.refused.code if done.refused else None, "troubled": done.troubled,
     }  # fmt: skip
 
 
@@ -76,7 +70,7 @@ def _watch(sealer: Sealer, json_: bool) -> None:
     def tell(done: Round | CallerError | TryAgain) -> None:
         """What is new: trouble that stays is told once, and a round without work not at all."""
         facts = as_facts(done) if isinstance(done, Round) else {"refused": done.code}
-        trouble = (facts["refused"], facts.get("left"))
+        trouble = (facts["refused"], facts.get("left"), facts.get("troubled"))
         if facts.get("sealed") or facts.get("checkpoint") or trouble != told_last[0]:
             told_last[0] = trouble
             if json_:
@@ -99,6 +93,8 @@ def _tell(done: Round) -> None:
         errors.print(f"not sealed 未封存: {left.entry_id or f'row {left.row}'}: {left.code}", markup=False)
     if len(done.left) > _LEFT_SHOWN:
         errors.print(f"… {len(done.left):,} in all")
+    for code in done.troubled:
+        errors.print(f"put off 延后: {code}", markup=False)
     if done.refused:
         errors.print(f"not signed 未签署: {done.refused.code}: {done.refused} / {done.refused.zh}", markup=False)
 

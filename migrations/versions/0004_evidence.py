@@ -1,0 +1,78 @@
+"""Evidence: cosignatures, heads of cases, keys of openings, holds and erasures, the search index."""
+
+from alembic import op
+
+from casework.append_only import append_only_ddl, drop_append_only_ddl
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+GUARDED: dict[str, tuple[tuple[str, ...], ...]] = {}
+
+
+def upgrade() -> None:
+    """Each part by itself; then the guards of what is append-only."""
+    _witnesses()
+    _case_heads()
+    _privacy()
+    _search()
+    for table, keys in GUARDED.items():
+        for statement in append_only_ddl(op.get_bind().dialect.name, table, keys):
+            op.execute(statement)
+
+
+def downgrade() -> None:
+    """What others have signed, the index and the marks of erasures are lost; entries, leaves and openings stay."""
+    for table in reversed(GUARDED):
+        for statement in drop_append_only_ddl(op.get_bind().dialect.name, table):
+            op.execute(statement)
+    _no_search()
+    _no_privacy()
+    _no_case_heads()
+    _no_witnesses()
+
+
+# ── cosignatures ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _witnesses() -> None:
+    pass
+
+
+def _no_witnesses() -> None:
+    pass
+
+
+# ── heads of cases ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _case_heads() -> None:
+    pass
+
+
+def _no_case_heads() -> None:
+    pass
+
+
+# ── keys of openings, holds, erasures ───────────────────────────────────────────────────────────────────────────
+
+
+def _privacy() -> None:
+    pass
+
+
+def _no_privacy() -> None:
+    pass
+
+
+# ── the search index ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _search() -> None:
+    pass
+
+
+def _no_search() -> None:
+    pass
