@@ -6,18 +6,23 @@ from typing import Any, Final, Literal
 
 Verdict = Literal["sound", "tampered", "cannot_tell"]
 EXIT_CODES: Final[Mapping[Verdict, int]] = {"sound": 0, "tampered": 1, "cannot_tell": 2}
-Trust = Literal["self_consistent_only", "signer_memory", "trusted_checkpoint"]
+Trust = Literal["self_consistent_only", "signer_memory", "witnessed", "trusted_checkpoint"]
 TRUST_TEXTS: Final[Mapping[Trust, tuple[str, str]]] = {
     "self_consistent_only": (
         "仅自身一致:未与库外的检查点比对,不能排除运营方改写",
-        "self-consistent only: no checkpoint held outside the database, so no evidence against the operator",
+        "self-consistent only: no checkpoint held elsewhere was compared, so no evidence against the operator",
     ),
     "signer_memory": (
         "与签名者在库外保存的检查点一致",
         "consistent with the checkpoint that the signer keeps outside the database",
     ),
+    "witnessed": (
+        "与您信任的见证人签署的检查点一致",
+        "consistent with a checkpoint that a witness you trust has cosigned",
+    ),
     "trusted_checkpoint": ("与您持有的检查点一致", "consistent with the checkpoint you hold"),
 }
+_STRENGTH: Final[tuple[Trust, ...]] = ("self_consistent_only", "signer_memory", "witnessed", "trusted_checkpoint")
 KEPT: Final = 1_000  # findings kept in full; a log changed throughout must not fill the memory
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -119,6 +124,26 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "request_without_effect": ("已批准的申请没有执行分录", "an approved request, and no entry of what it led to"),
     "plan_differs": ("交接计划与其摘要不符", "the plan of a hand-over is not the one of its digest"),
     "receipt_differs": ("交接回执与案件分录不符", "the receipts of a hand-over are not the entries of its cases"),
+    "bundle_malformed": ("分录包的长度与其分录不符", "a bundle of entries is not exactly its entries"),
+    "key_history_wrong": (
+        "密钥更换分录不符:不是由旧密钥签署,或不是本日志的密钥",
+        "the log's statement of its keys is wrong: not signed by the key that leaves, or not this log's",
+    ),
+    "log_keys_differ": (
+        "日志自述的密钥中没有您持有的密钥",
+        "the log states other keys than the ones you hold",
+    ),
+    "cosignature_wrong": ("见证人的签名不符", "a witness's signature is wrong"),
+    "file_missing": ("缺少文件,或文件过大", "a file is missing, or too large to be what it is called"),
+    "bundle_unreadable": ("不是可读的证据包", "this is no bundle that can be read"),
+    "manifest_differs": ("清单与检查点不一致", "the manifest says another size than the checkpoint"),
+    "point_not_shown": (
+        "证据包不含证明该检查点所需的部分",
+        "the bundle lacks what would show the tree at this checkpoint",
+    ),
+    "tree_not_built": ("无法重建整棵树", "the tree could not be built to its end"),
+    "file_changed": ("文件与清单中的摘要不符", "a file is not the one of the manifest's digest"),
+    "trusted_not_signed": ("您持有的检查点并非由该日志签署", "the checkpoint you hold was not signed by this log"),
     "text_unreadable": ("当前版本无法读取当时的文本", "this version cannot read the text that was in force"),
 }
 
@@ -167,6 +192,9 @@ class Report:
     leaves: int = 0
     checkpoints: int = 0
     trust: Trust = "self_consistent_only"
+    scope: Mapping[str, Any] | None = None  # of a bundle: what it is said to be about
+    streams_continued: int = 0  # of a period: streams that go on from before it, so that their first link is unseen
+    witnessed: list[dict[str, Any]] = field(default_factory=list)
     body_bytes: int = 0
     first_recorded_at: str | None = None
     last_recorded_at: str | None = None
@@ -186,6 +214,11 @@ class Report:
         finding = Finding(code, detail=detail)
         if finding not in self.doubts:
             self.doubts.append(finding)
+
+    def believe(self, trust: Trust) -> None:
+        """The tree agrees with what somebody else holds; the strongest counts."""
+        if _STRENGTH.index(trust) > _STRENGTH.index(self.trust):
+            self.trust = trust
 
     @property
     def verdict(self) -> Verdict:
@@ -210,6 +243,7 @@ class Report:
                 "seconds": round(self.seconds, 3),
                 "entries_per_second": round(self.entries / self.seconds) if self.seconds else None,
             },
+            "scope": self.scope, "streams_continued": self.streams_continued, "witnessed": self.witnessed,
             "findings_in_all": self.findings_in_all,
             "findings": [finding.as_json() for finding in self.findings],
             "doubts": [doubt.as_json() for doubt in self.doubts],

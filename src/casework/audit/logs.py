@@ -17,7 +17,7 @@ from casework.audit import note, signer
 from casework.audit.checkpoint import Checkpoint
 from casework.audit.entry import Actor
 from casework.audit.grown import Growing, Log, begun_log, present_log, root_at, size_of
-from casework.audit.note import LogKey
+from casework.audit.key_history import BEGUN, CHANGED, change_text
 from casework.audit.signer import SigningKeys
 from casework.audit.tables import entries, leaves, logs, unsealed
 from casework.audit.tiles import MalformedTile
@@ -29,7 +29,6 @@ from casework.errors import CallerError
 PREFIX: Final = "log"
 LEAF_COLUMNS: Final = ("log", "leaf_index", "entry", "leaf_hash")
 SEAL_LOCK: Final = "hashtext('casework/seal')"
-_CHANGE_LABEL: Final = "casework/audit/v1/key-change"
 
 
 def default_origin(fingerprint: str) -> str:
@@ -54,7 +53,7 @@ def begin(
     log = Log(before.number + 1 if before else 1, keys.origin)
     stream = f"{PREFIX}:{log.number}"
     data = {"origin": log.origin, "key": keys.present.key.text, "succeeds": dict(succeeds) if succeeds else None}
-    head = trail.append(conn, stream, Draft("log.begun", actor, data))
+    head = trail.append(conn, stream, Draft(BEGUN, actor, data))
     trail.write(conn)
     conn.execute(logs.insert().values(number=log.number, origin=log.origin, begun_at=head.recorded_at))
     at = (entries.c.stream == stream) & (entries.c.stream_seq == head.seq)
@@ -67,11 +66,6 @@ def begin(
 
 
 # --- changing keys
-
-
-def change_text(log: Log, old: LogKey, new: LogKey, both_until: str) -> str:
-    """What the old key signs when the new one comes: its first line is no log's origin, so it is no checkpoint."""
-    return "".join(f"{line}\n" for line in (_CHANGE_LABEL, log.origin, old.text, new.text, both_until))
 
 
 def rotate(conn: Connection, trail: Trail, actor: Actor, folder: Path, *, overlap: timedelta) -> SigningKeys:
@@ -90,12 +84,12 @@ def rotate(conn: Connection, trail: Trail, actor: Actor, folder: Path, *, overla
     kept = [key for key in keys.keys[:-1] if key.until is not None and at < key.until]
     leaving = signer.SecretKey(keys.keys[-1].secret, until)
     old_key, new_key = keys.present.key, new.signer.key
-    signature = keys.present.sign(change_text(log, old_key, new_key, utc_text(until)))
+    signature = keys.present.sign(change_text(log.origin, old_key, new_key, utc_text(until)))
     data = {
         "old_key": old_key.text, "new_key": new_key.text, "both_until": utc_text(until),
         "signature": note.to_base64(signature.blob),
     }  # fmt: skip
-    trail.append(conn, f"{PREFIX}:{log.number}", Draft("log.key_changed", actor, data))
+    trail.append(conn, f"{PREFIX}:{log.number}", Draft(CHANGED, actor, data))
     trail.write(conn)
     changed = SigningKeys(keys.origin, (*kept, leaving, new))
     signer.write_keys(folder, changed)

@@ -1,0 +1,245 @@
+"""A bundle against itself and against what its reader holds: bodies, leaves, chains, tree, tiles, signatures.
+
+Two passes side by side: tiles are hashed (`hashing`, in processes of their own where there are cores), and the entries
+are followed along their chains (`links`). Every checkpoint is a point that the growing tree must pass (audit.md §7).
+"""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from casework.audit.entry import MalformedEntry, decode_strict
+from casework.audit.findings import Report
+from casework.audit.key_history import KeyHistory
+from casework.audit.tiles import TILE_WIDTH, MalformedTile, Tile, tile_hashes
+from casework.bundle.hashing import (
+    Fault,
+    Growth,
+    Hashed,
+    Lying,
+    Wanted,
+    hash_beside,
+    hash_tile,
+    leaf_hashes,
+    peaks_of,
+    read_tile,
+    roots_of_tiles,
+)
+from casework.bundle.layout import MalformedBundle, Manifest
+from casework.bundle.links import Links
+from casework.bundle.points import Point, Points, opened_points
+from casework.bundle.source import Missing, Source
+from casework.bundle.trust import Held, check_signatures
+
+_ABOUT_THE_LOG: Final = b'"event":"log.'
+_WORTH_IT: Final = 64  # tiles: below it, starting processes costs more than it saves
+Progress = Callable[[int, int], None]
+
+
+def jobs_here() -> int:
+    """How many processes this machine has a core for; more than eight have nothing to do."""
+    return min(len(os.sched_getaffinity(0)), 8)
+
+
+@dataclass(slots=True)
+class Found:
+    """What the passes leave for the checks at the end."""
+
+    history: KeyHistory | None = None
+    leaf_faults: list[Fault] = field(default_factory=list)
+    tree_known: bool = True
+
+
+def verify_bundle(
+    folder: Path, held: Held, *, jobs: int | None = None, progress: Progress = lambda _done, _all: None
+) -> Report:
+    """Verify what `folder` holds; what stops it is a doubt, so that an empty or partial bundle is never sound."""
+    report, started, source = Report(), time.perf_counter(), Source(folder)
+    try:
+        manifest = source.manifest()
+        points = opened_points(source, manifest, held.trusted, report)
+    except Missing as missing:
+        report.doubt("file_missing", path=missing.path)
+    except MalformedBundle as fault:
+        report.doubt("bundle_unreadable", fault=fault.code)
+    else:
+        report.scope = _scope_of(manifest)
+        _Run(source, manifest, points, held, report).run(jobs or jobs_here(), progress)
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+def _scope_of(manifest: Manifest) -> dict[str, Any]:
+    scope = manifest.scope
+    return {
+        "kind": scope.kind, "origin": manifest.origin, "size": manifest.size, "begin": scope.begin, "end": scope.end,
+        "from_at": scope.from_at, "to_at": scope.to_at, "made_at": manifest.made_at,
+    }  # fmt: skip
+
+
+class _Run:
+    """One verification of a whole log or a period of it."""
+
+    def __init__(self, source: Source, manifest: Manifest, points: Points, held: Held, report: Report) -> None:
+        self.source = source
+        self.manifest = manifest
+        self.points = points
+        self.held = held
+        self.report = report
+        self.found = Found()
+        self.growth = Growth(source)
+        scope = manifest.scope
+        self.begin, self.end, self.size = scope.begin, scope.end, points.size
+        self.links = Links(report, whole=self.begin == 0)
+
+    def run(self, jobs: int, progress: Progress) -> None:
+        """Everything."""
+        if self.end > self.size:
+            self.report.find("checkpoint_beyond_tree", signed=self.size, leaves=self.end)
+            self.end = self.size
+        self._outside(0, self.begin)
+        self._inside(jobs, progress)
+        self._outside(self.end, self.size)
+        self.growth.finish()
+        self._finish()
+
+    # ── tiles ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _outside(self, begin: int, end: int) -> None:
+        """Leaves that a period leaves out: their tiles' hashes lie in level 1; only a last partial tile is read."""
+        first, last = begin // TILE_WIDTH, end // TILE_WIDTH
+        if begin >= end or not self.found.tree_known:
+            return
+        try:
+            for place, root in enumerate(roots_of_tiles(self.source, first, last, self.size), first):
+                sizes = self.points.inside(place * TILE_WIDTH, TILE_WIDTH)
+                self._grow(Hashed(place, TILE_WIDTH, (root,), self._beginnings(place, TILE_WIDTH, sizes), ()))
+            width = end - last * TILE_WIDTH
+            if width:
+                leaves = tile_hashes(self.source.tile(Tile(0, last, width)), width)
+                at = {size: peaks_of(leaves[: size % TILE_WIDTH]) for size in self.points.inside(last * 256, width)}
+                self._grow(Hashed(last, width, peaks_of(leaves), at, ()))
+        except Missing as missing:
+            self._lost(missing.path)
+        except MalformedTile:
+            self.report.find("tile_differs", level=1)
+            self.found.tree_known = False
+
+    def _beginnings(self, number: int, width: int, sizes: Sequence[int]) -> dict[int, tuple[bytes, ...]]:
+        """Peaks at sizes inside a tile outside the period, where its hashes are in the bundle."""
+        if not sizes:
+            return {}
+        try:
+            leaves = tile_hashes(self.source.tile(Tile(0, number, width)), width)
+        except (Missing, MalformedTile):
+            return {}
+        return {size: peaks_of(leaves[: size - number * TILE_WIDTH]) for size in sizes}
+
+    def _inside(self, jobs: int, progress: Progress) -> None:
+        wanted = [
+            Wanted(number, width, self.points.inside(number * TILE_WIDTH, width))
+            for number in range(self.begin // TILE_WIDTH, -(-self.end // TILE_WIDTH))
+            if (width := min(TILE_WIDTH, self.end - number * TILE_WIDTH))
+        ]
+        beside = iter(hash_beside(self.source, wanted, jobs - 1)) if jobs > 1 and len(wanted) > _WORTH_IT else None
+        for one in wanted:
+            lying = read_tile(self.source, one.number, one.width)
+            self._grow(hash_tile(lying, one.sizes) if beside is None else next(beside))
+            self._follow(lying)
+            progress(self.report.entries, self.end - self.begin)
+
+    def _grow(self, hashed: Hashed) -> None:
+        """The next tile of the tree, and the points that it passes."""
+        for fault in hashed.faults:
+            self._fault(fault)
+        if hashed.peaks is None or not self.found.tree_known:
+            self.found.tree_known = False
+            return
+        first = hashed.number * TILE_WIDTH
+        for point in self.points.below(first + hashed.width):
+            beginning = hashed.at.get(point.size)
+            if beginning is None:
+                self.report.doubt("point_not_shown", size=point.size)
+            else:
+                self._pass(point, self.growth.root_with(beginning))
+        self.growth.add(hashed.peaks, hashed.width)
+        for point in self.points.below(first + hashed.width + 1):
+            self._pass(point, self.growth.root)
+
+    def _pass(self, point: Point, root: bytes) -> None:
+        if root != point.root:
+            self.report.find(point.differs, size=point.size)
+            return
+        self.points.held_true.append(point)
+        if point.trust is not None:
+            self.report.believe(point.trust)
+
+    def _fault(self, fault: Fault) -> None:
+        if fault.code == "file_missing":
+            self.report.doubt("file_missing", path=fault.path)
+        elif fault.code == "leaf_differs":
+            self.found.leaf_faults.append(fault)
+        else:
+            self.report.find(fault.code, path=fault.path)
+
+    def _lost(self, path: str) -> None:
+        self.report.doubt("file_missing", path=path)
+        self.found.tree_known = False
+
+    # ── entries ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _follow(self, lying: Lying) -> None:
+        """The tile's entries along their chains; one that cannot be read was told of by the hashing."""
+        bodies, first = lying.bodies, lying.number * TILE_WIDTH
+        if bodies is None:
+            return
+        text = (lying.hashes or b"".join(leaf_hashes(bodies))).hex()
+        self.links.take(first, bodies, [text[at : at + 64] for at in range(0, 64 * lying.width, 64)])
+        self.report.leaves += lying.width
+        # The events of interest are rare: one look over all bodies of a tile, then over each.
+        whole = b"".join(bodies)
+        self.report.body_bytes += len(whole)
+        if _ABOUT_THE_LOG in whole:
+            for index, body in enumerate(bodies, first):
+                if _ABOUT_THE_LOG in body:
+                    self._keep(index, body)
+
+    def _keep(self, index: int, body: bytes) -> None:
+        """An entry about the log itself."""
+        try:
+            entry = decode_strict(body)
+        except MalformedEntry as fault:
+            self.report.find("body_malformed", leaf_index=index, fault=fault.code)
+            return
+        if index == 0:
+            self.found.history = KeyHistory(self.manifest.origin, entry.stream)
+        if self.found.history is not None:
+            self.found.history.follow(entry)
+
+    # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _finish(self) -> None:
+        self.links.finish()
+        self.report.streams_continued = self.links.continued
+        if not self.found.tree_known:
+            self.report.doubt("tree_not_built")
+        for point in self.points.rest():
+            if point.size > self.size:
+                self.report.find(point.beyond, signed=point.size, leaves=self.size)
+        self._tell_leaves(root_holds=self.points.newest in self.points.held_true)
+        check_signatures(self.source, self.points, self.found.history, self.held, self.report, whole=self.begin == 0)
+
+    def _tell_leaves(self, *, root_holds: bool) -> None:
+        """Where the entries give the signed root, the tile is what was changed, else the entries."""
+        changed = self.found.leaf_faults
+        for fault in changed if not root_holds else ():
+            for index in fault.leaves:
+                self.report.find("body_changed", leaf_index=index)
+        for fault in [*(changed if root_holds else ()), *self.growth.faults]:
+            if fault.code == "file_missing":
+                self.report.doubt("file_missing", path=fault.path)
+            elif root_holds or not changed:  # else what lies above is another only because the entries are
+                self.report.find("tile_differs", path=fault.path)
