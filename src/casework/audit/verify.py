@@ -23,6 +23,7 @@ from casework.audit.openings import Openings
 from casework.audit.sealable import copied
 from casework.audit.stored import as_stored
 from casework.audit.tables import entries, leaves, texts, unsealed
+from casework.audit.texts import PUBLISHED, RULEBOOK, reference
 from casework.personal import Vault
 
 BATCH: Final = 2_000
@@ -31,7 +32,6 @@ _ENTRY = (
 )  # fmt: skip
 _TEXT = ("kind", "name", "digest", "body")
 _SHOWN: Final = 100  # rows of one set-wise finding that are named
-RULEBOOK: Final = "rulebook:"  # streams that announce texts
 
 
 class Keeper(Protocol):
@@ -172,8 +172,8 @@ class _Walk:
             report.first_recorded_at = at
         self.texts.cited.add(("chart", entry.chart))
         self.texts.cited.add(("policy", entry.policy))
-        if entry.stream.startswith(RULEBOOK) and entry.event.endswith(".published"):
-            kind, data = entry.event.removesuffix(".published"), entry.data
+        if entry.stream.startswith(RULEBOOK) and entry.event.endswith(PUBLISHED):
+            kind, data = entry.event.removesuffix(PUBLISHED), entry.data
             self.texts.announced.add((kind, str(data.get("name")), str(data.get("digest"))))
 
     def _find(self, code: str, stream: str, seq: int, **detail: Any) -> None:
@@ -234,11 +234,6 @@ class _Texts:
         cited = {(kind, cite) for kind, cite in self.cited if cite is not None}
         for kind, cite in sorted((announced | cited) - references):
             self._report.find("text_missing", kind=kind, reference=cite)
-
-
-def reference(kind: str, name: str, digest: str) -> str:
-    """How entries cite a published text: a policy by its date, whatever its edition (audit.md §3)."""
-    return f"{name.partition('.')[0] if kind == 'policy' else name}#{digest}"
 
 
 def _check_queue(conn: Connection, report: Report) -> None:

@@ -18,9 +18,9 @@ from casework.audit.findings import Report
 from casework.audit.heads import Tail, compare_head
 from casework.audit.stored import as_stored
 from casework.audit.tables import entries
-from casework.cases.cited import Cited
 from casework.cases.fold import ASKED as CASE_ASKED
 from casework.cases.fold import STEP
+from casework.cases.publish import cited_in
 from casework.four_eyes.case_events import NAME as EVENT
 from casework.four_eyes.deciding import posts_for
 from casework.four_eyes.post_grants import NAME as POST
@@ -69,7 +69,7 @@ class RequestReplay:
         self._conn = conn
         self._vault = vault
         self._report = report
-        self._rulebook = Cited(conn, report)
+        self._rulebook = cited_in(conn, report)
         self._select = as_stored(requests, COLUMNS, conn.dialect.name)
         self._pending: list[_Folded] = []
         self._cites: list[_Cite] = []
