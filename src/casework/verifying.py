@@ -59,7 +59,7 @@ def verify(
         four_eyes.PREFIX: asked,
     }
     followers: dict[str, Keeper] = {
-        staff.PREFIX: _Both(staff.StaffReplay(conn, vault, report, asked.granted), identity.AccessReplay(conn, report)),
+        staff.PREFIX: _Both(staff.StaffReplay(conn, vault, report, asked.cited), identity.AccessReplay(conn, report)),
         staff.PLACES_PREFIX: staff.PlacesReplay(conn, report),
         handover.PREFIX: handover.HandoverReplay(conn, report),
     }

@@ -23,6 +23,9 @@ TRUST_TEXTS: Final[Mapping[Trust, tuple[str, str]]] = {
     "trusted_checkpoint": ("与您持有的检查点一致", "consistent with the checkpoint you hold"),
 }
 _STRENGTH: Final[tuple[Trust, ...]] = ("self_consistent_only", "signer_memory", "witnessed", "trusted_checkpoint")
+_REPLAYED: Final = (
+    "cases", "people", "replayed_steps", "replayed_refusals", "replayed_facts", "cases_not_replayed",
+)  # fmt: skip
 KEPT: Final = 1_000  # findings kept in full; a log changed throughout must not fill the memory
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -214,6 +217,14 @@ class Report:
         finding = Finding(code, detail=detail)
         if finding not in self.doubts:
             self.doubts.append(finding)
+
+    def absorb(self, part: "Report") -> None:
+        """Add what another run found of its part: findings, doubts, and how much of cases was replayed."""
+        for name in _REPLAYED:
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+        self.findings += part.findings[: KEPT - len(self.findings)]
+        self.findings_in_all += part.findings_in_all
+        self.doubts += [doubt for doubt in part.doubts if doubt not in self.doubts]
 
     def believe(self, trust: Trust) -> None:
         """The tree agrees with what somebody else holds; the strongest counts."""

@@ -99,11 +99,8 @@ class Links:
         self.first_at: str | None = None
         self.last_at = ""
 
-    def take(self, first: int, bodies: Sequence[bytes], leaves: Sequence[str]) -> tuple[str, str]:
-        """The entries of one tile, `first` the index of its first leaf; `leaves` are their hashes in hex.
-
-        The earliest and the latest time at which one of them was recorded.
-        """
+    def take(self, first: int, bodies: Sequence[bytes], leaves: Sequence[str]) -> list[Link]:
+        """The entries of one tile, `first` the index of its first leaf; `leaves` are their hashes in hex."""
         links = self._read(first, bodies)
         self.ends.ready(links)
         ends = self.ends.hot
@@ -128,7 +125,7 @@ class Links:
         self.last_at = max(self.last_at, latest)
         self._report.entries += len(links)
         self.ends.make_room()
-        return earliest, latest
+        return links
 
     def finish(self) -> None:
         """Say what was seen."""

@@ -7,13 +7,16 @@ are followed along their chains (`links`). Every checkpoint is a point that the 
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
 
 from casework.audit.entry import MalformedEntry, decode_strict
 from casework.audit.findings import Report
 from casework.audit.key_history import KeyHistory
+from casework.audit.texts import RULEBOOK
 from casework.audit.tiles import TILE_WIDTH, MalformedTile, Tile, tile_hashes
 from casework.bundle.hashing import (
     Fault,
@@ -32,11 +35,31 @@ from casework.bundle.layout import MalformedBundle, Manifest
 from casework.bundle.links import Links
 from casework.bundle.points import Point, Points, opened_points
 from casework.bundle.source import Missing, Source
+from casework.bundle.spool import Spool
 from casework.bundle.trust import Held, check_signatures
 
 _ABOUT_THE_LOG: Final = b'"event":"log.'
+_ANNOUNCES: Final = b'"stream":"rulebook:'
 _WORTH_IT: Final = 64  # tiles: below it, starting processes costs more than it saves
-Progress = Callable[[int, int], None]
+Phase = Literal["structure", "replay"]
+Progress = Callable[[Phase, int, int], None]
+
+
+class Spooled(NamedTuple):
+    """The entries by stream, for who wants more of them: parts of a spool, and the bodies that announce texts."""
+
+    source: Source
+    paths: Sequence[Path]
+    announced: Sequence[bytes]
+    whole: bool
+
+
+Deep = Callable[[Spooled, Report, int, Callable[[int, int], None]], None]
+"""Told of the spooled entries; says what it found, by so many processes, telling how far it is."""
+
+
+def _silent(_phase: Phase, _done: int, _all: int) -> None:
+    pass
 
 
 def jobs_here() -> int:
@@ -54,9 +77,13 @@ class Found:
 
 
 def verify_bundle(
-    folder: Path, held: Held, *, jobs: int | None = None, progress: Progress = lambda _done, _all: None
+    folder: Path, held: Held, *, deep: Deep | None = None, jobs: int | None = None, progress: Progress = _silent
 ) -> Report:
-    """Verify what `folder` holds; what stops it is a doubt, so that an empty or partial bundle is never sound."""
+    """Verify what `folder` holds; what stops it is a doubt, so that an empty or partial bundle is never sound.
+
+    `deep`: what else is done with every entry (`casework.bundle.deep.replay`); it is given, so that nothing here knows
+    of cases.
+    """
     report, started, source = Report(), time.perf_counter(), Source(folder)
     try:
         manifest = source.manifest()
@@ -67,7 +94,7 @@ def verify_bundle(
         report.doubt("bundle_unreadable", fault=fault.code)
     else:
         report.scope = _scope_of(manifest)
-        _Run(source, manifest, points, held, report).run(jobs or jobs_here(), progress)
+        _Run(source, manifest, points, held, report, deep=deep).run(jobs or jobs_here(), progress)
     report.seconds = time.perf_counter() - started
     return report
 
@@ -83,7 +110,9 @@ def _scope_of(manifest: Manifest) -> dict[str, Any]:
 class _Run:
     """One verification of a whole log or a period of it."""
 
-    def __init__(self, source: Source, manifest: Manifest, points: Points, held: Held, report: Report) -> None:
+    def __init__(
+        self, source: Source, manifest: Manifest, points: Points, held: Held, report: Report, *, deep: Deep | None
+    ) -> None:
         self.source = source
         self.manifest = manifest
         self.points = points
@@ -94,17 +123,32 @@ class _Run:
         scope = manifest.scope
         self.begin, self.end, self.size = scope.begin, scope.end, points.size
         self.links = Links(report, whole=self.begin == 0)
+        self.deep = deep
+        self.spool: Spool | None = None
+        self.announced: list[bytes] = []
 
     def run(self, jobs: int, progress: Progress) -> None:
         """Everything."""
         if self.end > self.size:
             self.report.find("checkpoint_beyond_tree", signed=self.size, leaves=self.end)
             self.end = self.size
-        self._outside(0, self.begin)
-        self._inside(jobs, progress)
-        self._outside(self.end, self.size)
-        self.growth.finish()
-        self._finish()
+        with closing(Spool(self._bytes_expected())) if self.deep is not None else nullcontext() as self.spool:
+            self._outside(0, self.begin)
+            self._inside(jobs, progress)
+            self._outside(self.end, self.size)
+            self.growth.finish()
+            self._finish()
+            if self.spool is not None and self.deep is not None:
+                spooled = Spooled(self.source, self.spool.written(), self.announced, self.begin == 0)
+                self.deep(spooled, self.report, jobs, partial(progress, "replay"))
+
+    def _bytes_expected(self) -> int:
+        """About how much there is to spool, by the first bundle of entries."""
+        tiles = -(-(self.end - self.begin) // TILE_WIDTH)
+        first = (
+            read_tile(self.source, self.begin // TILE_WIDTH, min(TILE_WIDTH, self.end - self.begin)) if tiles else None
+        )
+        return tiles * sum(map(len, first.bodies)) if first is not None and first.bodies else 0
 
     # ── tiles ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -149,7 +193,7 @@ class _Run:
             lying = read_tile(self.source, one.number, one.width)
             self._grow(hash_tile(lying, one.sizes) if beside is None else next(beside))
             self._follow(lying)
-            progress(self.report.entries, self.end - self.begin)
+            progress("structure", self.report.entries, self.end - self.begin)
 
     def _grow(self, hashed: Hashed) -> None:
         """The next tile of the tree, and the points that it passes."""
@@ -197,7 +241,9 @@ class _Run:
         if bodies is None:
             return
         text = (lying.hashes or b"".join(leaf_hashes(bodies))).hex()
-        self.links.take(first, bodies, [text[at : at + 64] for at in range(0, 64 * lying.width, 64)])
+        links = self.links.take(first, bodies, [text[at : at + 64] for at in range(0, 64 * lying.width, 64)])
+        if self.spool is not None:
+            self.spool.put(links, bodies)
         self.report.leaves += lying.width
         # The events of interest are rare: one look over all bodies of a tile, then over each.
         whole = b"".join(bodies)
@@ -206,6 +252,10 @@ class _Run:
             for index, body in enumerate(bodies, first):
                 if _ABOUT_THE_LOG in body:
                     self._keep(index, body)
+        if _ANNOUNCES in whole:
+            self.announced += [
+                body for link, body in zip(links, bodies, strict=True) if link.stream.startswith(RULEBOOK)
+            ]
 
     def _keep(self, index: int, body: bytes) -> None:
         """An entry about the log itself."""
