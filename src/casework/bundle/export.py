@@ -20,6 +20,7 @@ from casework.audit.grown import Growing, Log, begun_log, last_published
 from casework.audit.note import LogKey
 from casework.audit.tables import checkpoints, entries, leaves, texts
 from casework.audit.tiles import TILE_HEIGHT, TILE_WIDTH, Bundle, Tile, encode_bundle
+from casework.audit.trail import Draft
 from casework.audit.tree import Range
 from casework.bundle.layout import (
     CHECKPOINT,
@@ -33,8 +34,10 @@ from casework.bundle.layout import (
     Scope,
     rounded,
 )
-from casework.clock import utc_text
+from casework.cases.branch import Branch
+from casework.clock import Clock, now, utc_text
 from casework.errors import CallerError
+from casework.staff.actor import Actor
 
 _BATCH: Final = 32 * TILE_WIDTH
 _BEGIN_AT: Final = "%Y-%m-%dT%H"  # of the published checkpoints one an hour is taken along
@@ -107,6 +110,17 @@ def export_log(
     )
     (folder / MANIFEST).write_bytes(manifest.encode())
     return Exported(manifest, end - begin)
+
+
+def record_exported(conn: Connection, branch: Branch, actor: Actor, manifest: Manifest, *, clock: Clock = now) -> None:
+    """Append `log.exported` to `exports:<who>`, in the caller's transaction: bodies carry amounts."""
+    scope = manifest.scope
+    data = {
+        "kind": scope.kind, "origin": manifest.origin, "size": manifest.size, "begin": scope.begin, "end": scope.end,
+    }  # fmt: skip
+    trail = branch.trail(clock())
+    trail.append(conn, f"exports:{actor.id}", Draft("log.exported", actor.signed, data))
+    trail.write(conn)
 
 
 def _scope(period: Period, begin: int, end: int) -> Scope:

@@ -38,8 +38,10 @@ def check_signatures(
         report.doubt("log_keys_missing")
         return
     for point in points.points:
-        if _is_signed(point, keys, report):
-            _witnessed(point, points, held, report)
+        if _is_signed(point, keys, report) and point in points.held_true:
+            if point.trust is not None:
+                report.believe(point.trust)
+            _witnessed(point, held, report)
 
 
 def _keys(source: Source, history: KeyHistory | None, held: Held, report: Report, *, whole: bool) -> Sequence[LogKey]:
@@ -66,17 +68,18 @@ def _named(source: Source) -> Sequence[LogKey]:
 
 
 def _is_signed(point: Point, keys: Sequence[LogKey], report: Report) -> bool:
-    where = {"size": point.size} | ({"path": point.path} if point.path else {"path": "(the one you hold)"})
+    where = {"size": point.size} | ({"path": point.path} if point.path else {})
     try:
         note.verified(point.signed, keys)
     except UnverifiedNote as fault:
-        unknown = fault.code == "no_known_signature"
-        report.find("checkpoint_key_unknown" if unknown else "checkpoint_signature_wrong", **where)
+        unknown = "checkpoint_key_unknown" if point.path else "trusted_not_signed"
+        report.find(unknown if fault.code == "no_known_signature" else "checkpoint_signature_wrong", **where)
         return False
     return True
 
 
-def _witnessed(point: Point, points: Points, held: Held, report: Report) -> None:
+def _witnessed(point: Point, held: Held, report: Report) -> None:
+    """Who of the witnesses that the reader trusts has seen this checkpoint, and when by their clocks."""
     for key in held.witnesses:
         try:
             found = note.verified(point.signed, [key])
@@ -84,7 +87,6 @@ def _witnessed(point: Point, points: Points, held: Held, report: Report) -> None
             if fault.code != "no_known_signature":
                 report.find("cosignature_wrong", size=point.size, witness=key.name)
             continue
-        if point in points.held_true:
-            report.believe("witnessed")
-            at = datetime.fromtimestamp(cosigned_at(found[0][1].blob), UTC)
-            report.witnessed.append({"witness": key.name, "size": point.size, "at": utc_text(at)})
+        report.believe("witnessed")
+        at = datetime.fromtimestamp(cosigned_at(found[0][1].blob), UTC)
+        report.witnessed.append({"witness": key.name, "size": point.size, "at": utc_text(at)})

@@ -4,6 +4,7 @@ Two passes side by side: tiles are hashed (`hashing`, in processes of their own 
 are followed along their chains (`links`). Every checkpoint is a point that the growing tree must pass (audit.md §7).
 """
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -34,7 +35,7 @@ from casework.bundle.hashing import (
 from casework.bundle.layout import MalformedBundle, Manifest
 from casework.bundle.links import Links
 from casework.bundle.points import Point, Points, opened_points
-from casework.bundle.source import Missing, Source
+from casework.bundle.source import MAX_TEXT_BYTES, Missing, Source
 from casework.bundle.spool import Spool
 from casework.bundle.trust import Held, check_signatures
 
@@ -94,6 +95,7 @@ def verify_bundle(
         report.doubt("bundle_unreadable", fault=fault.code)
     else:
         report.scope = _scope_of(manifest)
+        _check_files(source, manifest, report)
         _Run(source, manifest, points, held, report, deep=deep).run(jobs or jobs_here(), progress)
     report.seconds = time.perf_counter() - started
     return report
@@ -105,6 +107,18 @@ def _scope_of(manifest: Manifest) -> dict[str, Any]:
         "kind": scope.kind, "origin": manifest.origin, "size": manifest.size, "begin": scope.begin, "end": scope.end,
         "from_at": scope.from_at, "to_at": scope.to_at, "made_at": manifest.made_at,
     }  # fmt: skip
+
+
+def _check_files(source: Source, manifest: Manifest, report: Report) -> None:
+    """What lies beside the tree is what was put there. Each of these files is judged by itself too where it counts."""
+    for file in manifest.files:
+        try:
+            data = source.read(file.path, MAX_TEXT_BYTES)
+        except Missing:
+            report.doubt("file_missing", path=file.path)
+            continue
+        if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
+            report.doubt("file_changed", path=file.path)
 
 
 class _Run:
@@ -218,8 +232,6 @@ class _Run:
             self.report.find(point.differs, size=point.size)
             return
         self.points.held_true.append(point)
-        if point.trust is not None:
-            self.report.believe(point.trust)
 
     def _fault(self, fault: Fault) -> None:
         if fault.code == "file_missing":

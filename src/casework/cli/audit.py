@@ -25,7 +25,7 @@ from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import EXIT_CODES, TRUST_TEXTS, Report
 from casework.audit.sealed import Outside, trusted_file
 from casework.audit.tables import entries, texts
-from casework.cli import sealing
+from casework.cli import bundle, sealing
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.database import open_engine, reading
 from casework.errors import CallerError, RulesBroken, TryAgain
@@ -49,18 +49,30 @@ def cli() -> None:
     """
 
 
-for _command in sealing.COMMANDS:
+for _command in (*sealing.COMMANDS, bundle.export):
     cli.add_command(_command)
 
 
 @cli.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--trusted", type=click.Path(path_type=Path, dir_okay=False), help="A checkpoint that you hold.")
+@click.option("--key", "keys", multiple=True, help="With FOLDER: the log's verifier key as you hold it, or a file.")
+@click.option("--witness", "witnesses", multiple=True, help="With FOLDER: the key of a witness you trust, or a file.")
+@click.option("--deep", is_flag=True, help="With FOLDER: read every entry strictly and replay all of them too.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="With FOLDER: processes (default: one a core, at most 8).")
 @as_json
-def verify(trusted: Path | None, json_: bool) -> None:
-    """Walk every chain and the tree over them, replay every case, compare with its row.
+def verify(
+    folder: Path | None, trusted: Path | None, keys: tuple[str, ...], witnesses: tuple[str, ...], deep: bool,
+    jobs: int | None, json_: bool,
+) -> None:  # fmt: skip
+    """Verify the live database, or a bundle in FOLDER, for which neither database nor settings are needed.
 
-    The tree is compared with what the signer keeps outside the database and, where you give one, with a checkpoint
-    that you hold: only that tells a history rewritten by whoever has the keys.
+    Live: walk every chain and the tree over them, replay every case, compare with its row. The tree is compared with
+    what the signer keeps outside the database and, where you give one, with a checkpoint that you hold: only that tells
+    a history rewritten by whoever has the keys.
+
+    A bundle: bodies, leaves, chains, tree, tiles, signatures; with --deep also the form of every entry and whether each
+    step could happen under the rules it cites.
 
     \b
     Exit code: 0 sound, 1 tampered, 2 cannot tell (no or wrong key, no database, nothing to check).
@@ -70,9 +82,15 @@ def verify(trusted: Path | None, json_: bool) -> None:
       casework audit verify
       casework audit verify --json | jq .verdict
       casework audit verify --trusted kept/2026-03-01.checkpoint
+      casework audit verify 2026-q1 --key branch.key --trusted kept/2025-12-31.checkpoint --deep
     """
     with _cannot_tell(json_):
-        report = _verify(trusted)
+        if folder is not None:
+            report = bundle.verify_folder(folder, trusted=trusted, keys=keys, witnesses=witnesses, deep=deep, jobs=jobs)
+        elif keys or witnesses or deep or jobs:
+            raise click.UsageError("--key, --witness, --deep and --jobs go with a FOLDER")
+        else:
+            report = _verify(trusted)
         if json_:
             print_json(report.as_json())
         else:
@@ -108,6 +126,8 @@ def _cannot_tell(json_: bool) -> Iterator[None]:
         _end(json_, busy.code, str(busy))
     except RulesBroken as broken:
         _end(json_, "rules_broken", *broken.faults)
+    except click.UsageError:
+        raise
     except KeyboardInterrupt:
         _end(json_, "interrupted", "stopped before the end")
     except Exception as error:  # noqa: BLE001  (a bug, or a database too damaged to be read: the verdict is the same)
@@ -143,7 +163,11 @@ def _print_report(report: Report) -> None:
         "cannot_tell": "[yellow]cannot tell 无法判断[/]",
     }  # fmt: skip
     console.print(f"verdict 结论: {words[report.verdict]}")
+    if report.scope is not None:
+        _print_scope(report, report.scope)
     console.print(f"trust 可信程度: {TRUST_TEXTS[report.trust][1]} ({TRUST_TEXTS[report.trust][0]})")
+    for seen in report.witnessed:
+        console.print(f"witnessed 见证: {seen['size']:,} leaves by {seen['witness']} at {seen['at']}", markup=False)
     rate = f", {report.entries / report.seconds:,.0f} entries/s" if report.seconds else ""
     console.print(
         f"checked 已核对: {report.entries:,} entries in {report.streams:,} streams, {report.cases:,} cases"
@@ -170,6 +194,16 @@ def _print_report(report: Report) -> None:
         console.print(table)
     if report.findings_in_all > min(len(report.findings), _SHOWN):
         console.print(f"{report.findings_in_all:,} findings in all; --json has the first {len(report.findings):,}")
+
+
+def _print_scope(report: Report, scope: Mapping[str, Any]) -> None:
+    """What a bundle is about, so that nobody takes a part for the whole."""
+    console.print(f"log 日志: {scope['origin']}, {scope['size']:,} leaves, exported {scope['made_at']}", markup=False)
+    if scope["kind"] != "whole":
+        console.print(
+            f"only 仅: leaves {scope['begin']:,} to {scope['end']:,}; nothing is said of entries outside, and"
+            f" {report.streams_continued:,} streams go on from before it / 不涉及范围之外的分录"
+        )
 
 
 @cli.command()
