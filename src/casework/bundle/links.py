@@ -93,7 +93,8 @@ class Links:
 
     def __init__(self, report: Report, *, whole: bool, held: int = HELD) -> None:
         self._report = report
-        self._whole = whole
+        self.whole = whole
+        self._gapped = False
         self.ends = Ends(held)
         self.continued = 0
         self.first_at: str | None = None
@@ -127,6 +128,10 @@ class Links:
         self.ends.make_room()
         return links
 
+    def gap(self) -> None:
+        """Entries are missing from the bundle: what their absence breaks is told of once, and convicts nobody."""
+        self.whole, self._gapped = False, True
+
     def finish(self) -> None:
         """Say what was seen."""
         self._report.streams = self.ends.count()
@@ -150,7 +155,7 @@ class Links:
 
     def _begins(self, link: Link, leaf: str) -> None:
         """The first entry of a stream that is seen; in a period it may go on from before."""
-        if link.stream_seq == 1 or link.prev is None or self._whole:
+        if link.stream_seq == 1 or link.prev is None or self.whole:
             code = "link_broken" if link.stream_seq == 1 else "stream_hole"
             self._report.find(code, link.stream, link.stream_seq, leaf_hash=leaf)
         else:
@@ -159,6 +164,9 @@ class Links:
     def _blame(self, link: Link, before: Link) -> None:
         """As `chain.follows` names it."""
         if link.stream_seq > before.stream_seq + 1:
+            if self._gapped:
+                self.continued += 1
+                return
             code = "stream_hole"
         elif link.stream_seq <= before.stream_seq:
             code = "stream_repeat"

@@ -153,7 +153,7 @@ class _Run:
             self.growth.finish()
             self._finish()
             if self.spool is not None and self.deep is not None:
-                spooled = Spooled(self.source, self.spool.written(), self.announced, self.begin == 0)
+                spooled = Spooled(self.source, self.spool.written(), self.announced, self.links.whole)
                 self.deep(spooled, self.report, jobs, partial(progress, "replay"))
 
     def _bytes_expected(self) -> int:
@@ -251,6 +251,7 @@ class _Run:
         """The tile's entries along their chains; one that cannot be read was told of by the hashing."""
         bodies, first = lying.bodies, lying.number * TILE_WIDTH
         if bodies is None:
+            self.links.gap()
             return
         text = (lying.hashes or b"".join(leaf_hashes(bodies))).hex()
         links = self.links.take(first, bodies, [text[at : at + 64] for at in range(0, 64 * lying.width, 64)])
