@@ -40,6 +40,8 @@ def case(tmp_path: Path) -> Case:
 
 
 class Attack(NamedTuple):
+    """One attack, by its number in §7; `deep` where only `--deep` tells."""
+
     number: int
     what: str
     do: Callable[[Case], None]
@@ -78,7 +80,7 @@ def swap_in_a_stream(case: Case) -> None:
 
 def swap_across_streams(case: Case) -> None:
     assert decode_strict(case.bodies[20]).stream != decode_strict(case.bodies[21]).stream
-    case.edit(ENTRIES, lambda data: encode_bundle(swap(case, 20, 21)[:256]))
+    put(case.folder, ENTRIES, encode_bundle(swap(case, 20, 21)[:256]))
 
 
 def swap_across_streams_and_sign(case: Case) -> None:
@@ -153,12 +155,12 @@ def show_two_logs(case: Case) -> None:
     case.rewrite(found)
 
 
-def malleable(change: Callable[[bytes], bytes]) -> Callable[[Case], None]:
-    return lambda case: case.edit("checkpoint", change)
+def malleable(old: bytes, new: bytes) -> Callable[[Case], None]:
+    return lambda case: case.edit("checkpoint", lambda data: data.replace(old, new, 1))
 
 
-def doubled(data: bytes) -> bytes:
-    return data + data[data.rindex(b"\n\n") + 2 :]
+def double_the_signature(case: Case) -> None:
+    case.edit("checkpoint", lambda data: data + data[data.rindex(b"\n\n") + 2 :])
 
 
 ATTACKS = [
@@ -180,16 +182,10 @@ ATTACKS = [
     Attack(14, "the last leaf twice", double_the_last_leaf, {"bundle_malformed"}),
     Attack(15, "another log's checkpoint", bring_another_log, {"checkpoint_other_log"}),
     Attack(17, "two auditors, two logs", show_two_logs, {"trusted_root_differs"}),
-    Attack(
-        19, "a leading zero", malleable(lambda data: data.replace(b"\n300\n", b"\n0300\n")), {"checkpoint_malformed"}
-    ),
-    Attack(
-        19, "an empty line more", malleable(lambda data: data.replace(b"\n\n", b"\n\n\n")), {"checkpoint_malformed"}
-    ),
-    Attack(19, "a signature twice", malleable(doubled), {"checkpoint_malformed"}),
-    Attack(
-        19, "slack in the base64", malleable(lambda data: data.replace(b"=\n", b"==\n", 1)), {"checkpoint_malformed"}
-    ),
+    Attack(19, "a leading zero", malleable(b"\n300\n", b"\n0300\n"), {"checkpoint_malformed"}),
+    Attack(19, "an empty line more", malleable(b"\n\n", b"\n\n\n"), {"checkpoint_malformed"}),
+    Attack(19, "a signature twice", double_the_signature, {"checkpoint_malformed"}),
+    Attack(19, "slack in the base64", malleable(b"=\n", b"==\n"), {"checkpoint_malformed"}),
 ]
 
 

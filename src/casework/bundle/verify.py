@@ -293,7 +293,7 @@ class _Run:
             if point.size > self.size:
                 self.report.find(point.beyond, signed=point.size, leaves=self.size)
         self._tell_leaves(root_holds=self.points.newest in self.points.held_true)
-        check_signatures(self.source, self.points, self.found.history, self.held, self.report, whole=self.begin == 0)
+        check_signatures(self.source, self.points, self.found.history, self.held, self.report, whole=self.links.whole)
 
     def _tell_leaves(self, *, root_holds: bool) -> None:
         """Where the entries give the signed root, the tile is what was changed, else the entries."""
