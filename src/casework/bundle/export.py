@@ -32,6 +32,7 @@ from casework.bundle.layout import (
     File,
     Manifest,
     Scope,
+    Text,
     rounded,
 )
 from casework.cases.branch import Branch
@@ -102,11 +103,20 @@ def export_log(
     for at, data in _earlier(conn, log, begin, end, size):
         writer.put(f"{CHECKPOINTS}/{at}", data)
     writer.put(KEYS, "".join(f"{key.text}\n" for key in keys if key.name == log.origin).encode())
-    for digest, body in conn.execute(sa.select(texts.c.digest, texts.c.body)):
-        writer.put(f"{TEXTS}/{digest}", bytes(body))
+    published = []
+    for row in conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest, texts.c.body)):
+        writer.put(f"{TEXTS}/{row.digest}", bytes(row.body))
+        published.append(Text(row.kind, row.name, row.digest))
     scope = Scope("whole", 0, size) if period is None else _scope(period, begin, end)
     manifest = Manifest(
-        SCHEMA, log.origin, utc_text(made_at), size, scope, tuple(writer.files), held.size if held else None
+        SCHEMA,
+        log.origin,
+        utc_text(made_at),
+        size,
+        scope,
+        tuple(writer.files),
+        held.size if held else None,
+        tuple(published),
     )
     (folder / MANIFEST).write_bytes(manifest.encode())
     return Exported(manifest, end - begin)

@@ -59,6 +59,14 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: _Digest
 
 
+class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A published text that lies in the bundle by its digest; what announces it may lie outside a period."""
+
+    kind: Annotated[str, msgspec.Meta(max_length=16)]
+    name: Annotated[str, msgspec.Meta(max_length=64)]
+    digest: _Digest
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the bundle holds. `held` is the size of a checkpoint that its reader asked to be shown."""
 
@@ -69,6 +77,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scope: Scope
     files: Annotated[tuple[File, ...], msgspec.Meta(max_length=100_000)]
     held: _Size | None = None
+    texts: Annotated[tuple[Text, ...], msgspec.Meta(max_length=10_000)] = ()
 
     def encode(self) -> bytes:
         """As the file has it."""

@@ -50,6 +50,7 @@ class Spooled(NamedTuple):
     """The entries by stream, for who wants more of them: parts of a spool, and the bodies that announce texts."""
 
     source: Source
+    manifest: Manifest
     paths: Sequence[Path]
     announced: Sequence[bytes]
     whole: bool
@@ -153,7 +154,7 @@ class _Run:
             self.growth.finish()
             self._finish()
             if self.spool is not None and self.deep is not None:
-                spooled = Spooled(self.source, self.spool.written(), self.announced, self.links.whole)
+                spooled = Spooled(self.source, self.manifest, self.spool.written(), self.announced, self.links.whole)
                 self.deep(spooled, self.report, jobs, partial(progress, "replay"))
 
     def _bytes_expected(self) -> int:
