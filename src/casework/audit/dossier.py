@@ -64,6 +64,13 @@ class Opening(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True)
     value: str
 
 
+class Since(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """That the log goes on from a checkpoint of `size` leaves, which its reader holds: the consistency proof."""
+
+    size: int
+    proof: list[str]
+
+
 class Dossier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The document. `checkpoint` is the signed note under which everything is proven; `made_at` is nobody's proof."""
 
@@ -75,6 +82,7 @@ class Dossier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     heads: ProvenHead
     later: list[ProvenEntry]
     openings: list[Opening]
+    since: Since | None
     made_at: str
 
 
@@ -147,8 +155,9 @@ def verify_dossier(data: bytes, keys: Sequence[LogKey], trusted: Checkpoint | No
 def read_dossier(data: bytes, keys: Sequence[LogKey], trusted: Checkpoint | None = None) -> Shown:
     """Verify a dossier with the log's keys, which must have come another way than the dossier.
 
-    `trusted`: a checkpoint that the reader holds; one of another size cannot be compared, which is a doubt. Doubts, and
-    so no verdict but cannot_tell: bytes that are no dossier, no keys.
+    `trusted`: a checkpoint that the reader holds; it must be of the size that the dossier was asked for (`since`) or of
+    its own checkpoint's, else it cannot be compared, which is a doubt. Doubts too, and so no verdict but cannot_tell:
+    bytes that are no dossier, no keys.
     """
     shown = Shown()
     try:
@@ -227,12 +236,20 @@ class _Reading:
         return signed
 
     def _compare(self, signed: Checkpoint, trusted: Checkpoint) -> None:
+        """Whether the log signed begins with the one that the reader holds."""
+        since = self.document.since
+        same = trusted.size == signed.size
         if trusted.origin != signed.origin:
             self.report.find("trusted_other_log", signed=signed.origin, held=trusted.origin)
-        elif trusted.size != signed.size:
+            return
+        if not same and (since is None or since.size != trusted.size):
             self.report.doubt("trusted_of_another_size", signed=signed.size, held=trusted.size)
-        elif trusted.root != signed.root:
-            self.report.find("trusted_root_differs", size=signed.size)
+            return
+        try:
+            hashes = [] if same or since is None else _hashes(since.proof)
+            tree.verify_consistency(trusted.size, signed.size, hashes, trusted.root, signed.root)
+        except ProofRefused as fault:
+            self.report.find("trusted_root_differs", size=trusted.size, fault=fault.code)
         else:
             self.report.trust = "trusted_checkpoint"
 

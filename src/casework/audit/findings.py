@@ -99,8 +99,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "dossier_malformed": ("文件不是一份完整的案件档案", "the file is not one whole dossier in its one form"),
     "trusted_of_another_size": (
-        "您持有的检查点大小不同,无法与档案直接比对",
-        "the checkpoint you hold has another size: it cannot be compared with that of the dossier",
+        "您持有的检查点无法与档案比对:请以其大小重新索取档案 (--since)",
+        "the checkpoint you hold cannot be compared with the dossier: ask for one --since its size",
     ),
     "memory_missing": (
         "签名者的记忆缺失:无法排除改写",

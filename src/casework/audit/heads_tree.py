@@ -122,12 +122,13 @@ class StatementCheck:
 
     def __init__(self, report: Report, stated: Iterable[Stated]) -> None:
         self._report = report
-        self._coming = sorted(stated, key=lambda one: one.statement.size, reverse=True)
         self._tree = HeadsTree()
-        self.checked = len(self._coming)
-        for one in self._coming:
+        self._coming: list[Stated] = []
+        for one in sorted(stated, key=lambda one: one.statement.size, reverse=True):
             if type(one.leaf_index) is int and one.statement.size > one.leaf_index:
                 self._differs(one, stands_at=one.leaf_index)
+            else:
+                self._coming.append(one)
 
     def take(self, first_index: int, entries: Sequence[tuple[Any, Any, Any]]) -> None:
         """The next leaves, from `first_index` on without a hole: stream, number and leaf hash of each."""

@@ -9,7 +9,7 @@ from casework.audit.checkpoint import Checkpoint
 from casework.audit.dossier import MAX_DOSSIER_BYTES, read_dossier
 from casework.audit.findings import EXIT_CODES
 from casework.audit.note import LogKey
-from casework.audit.tree import Faulty
+from casework.audit.tree import MAX_SIZE, Faulty
 from casework.cases.sight import seen_case
 from casework.cli import dossier_tables
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
@@ -58,12 +58,14 @@ def heads(json_: bool) -> None:
 @click.argument("case_id", type=click.IntRange(1, 2**53 - 1))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the dossier into this file (0600).")
 @click.option("--openings", is_flag=True, help="With the texts that entries commit to, in clear; needs --purpose.")
+@click.option("--since", type=click.IntRange(0, MAX_SIZE), metavar="SIZE", help="The size of a checkpoint you hold.")
 @click.option("--purpose", metavar="CODE", help="What the texts are for: a purpose of permissions.toml.")
 @as_json
 @as_staff
 def dossier(
-    *, case_id: int, out: Path | None, openings: bool, purpose: str | None, json_: bool, staff_no: str | None
-) -> None:
+    *, case_id: int, out: Path | None, openings: bool, purpose: str | None, since: int | None, json_: bool,
+    staff_no: str | None,
+) -> None:  # fmt: skip
     """The entries of a case, with the proofs that they stand in the log and that none is missing as of a day.
 
     Who holds the log's verifier key (`casework keys show`) needs nothing else to verify it. Every handing-out is an
@@ -74,12 +76,12 @@ def dossier(
       casework case dossier 17
       casework case dossier 17 --out case-17.json --as S0031
       casework case dossier 17 --out case-17.json --openings --purpose judicial --as S0031
-      casework case dossier 17 --json > case-17.json
+      casework case dossier 17 --since 1200 --json > case-17.json
     """
     if openings != (purpose is not None):
         raise click.UsageError("--openings and --purpose go together")
     with started() as open_:
-        made = _made(open_, case_id, purpose, staff_no)
+        made = _made(open_, case_id, purpose, since, staff_no)
         if out is not None:
             signer.write_whole(out, made.data)
         if json_:
@@ -90,14 +92,14 @@ def dossier(
                 console.print(f"written 已写入: {out}", markup=False)
 
 
-def _made(open_: Started, case_id: int, purpose: str | None, staff_no: str | None) -> Made:
+def _made(open_: Started, case_id: int, purpose: str | None, since: int | None, staff_no: str | None) -> Made:
     """Made, and on record."""
     branch = open_.branch
     with reading(open_.engine, snapshot=True) as conn:
         actor: Actor = permitted(conn, branch, staff_no, "case.dossier")
         case = seen_case(conn, branch, actor, case_id, branch.today(now()))
         keys = signer.known_keys(open_.settings.keys_dir)
-        made = make_dossier(conn, branch, case_id, keys, with_openings=purpose is not None)
+        made = make_dossier(conn, branch, case_id, keys, with_openings=purpose is not None, since=since)
     with writing(open_.engine) as conn:
         if purpose is not None:
             check_and_record(conn, branch, actor, case, {name for _, name in made.shown.opened}, purpose)
@@ -112,6 +114,8 @@ def _made(open_: Started, case_id: int, purpose: str | None, staff_no: str | Non
 @as_json
 def verify_dossier_(file: Path, keys: tuple[str, ...], trusted: Path | None, json_: bool) -> None:
     """Verify a dossier; needs no database, no settings and no network.
+
+    With --trusted, the dossier must have been asked for --since that checkpoint's size, or be of the same.
 
     The key must have reached you another way than the dossier: whoever makes both can make anything.
 

@@ -12,9 +12,10 @@ from sqlalchemy.engine import Connection
 
 from casework.audit import dossier
 from casework.audit.case_heads import read_records, tile_of_records
-from casework.audit.dossier import MAX_BODIES_BYTES, MAX_ENTRIES, Dossier, ProvenEntry, ProvenHead, Shown
+from casework.audit.dossier import MAX_BODIES_BYTES, MAX_ENTRIES, Dossier, ProvenEntry, ProvenHead, Shown, Since
 from casework.audit.grown import Log, Published, begun_log, last_published
 from casework.audit.note import LogKey, to_base64
+from casework.audit.proving import consistency_of
 from casework.audit.stated import HeldStatement, newest_statement
 from casework.audit.tables import entries, leaves
 from casework.audit.tiles import TILE_WIDTH, FromTiles, Tile
@@ -41,12 +42,13 @@ class Made:
 
 def make_dossier(
     conn: Connection, branch: Branch, case_id: int, keys: Sequence[LogKey], *, with_openings: bool = False,
-    clock: Clock = now,
+    since: int | None = None, clock: Clock = now,
 ) -> Made:  # fmt: skip
     """The dossier of a case that is there, under the newest checkpoint and the newest statement that it covers.
 
-    `conn` is one snapshot; `keys`: the log's verifier keys. CallerErrors log_not_begun, no_checkpoint,
-    heads_not_stated, not_sealed_yet, case_not_in_heads, heads_not_kept, case_too_long, dossier_unsound.
+    `conn` is one snapshot; `keys`: the log's verifier keys; `since`: the size of a checkpoint that the reader holds.
+    CallerErrors log_not_begun, no_checkpoint, heads_not_stated, not_sealed_yet, case_not_in_heads, heads_not_kept,
+    case_too_long, size_unknown, tree_damaged, dossier_unsound.
     """
     log = begun_log(conn)
     signed = _signed(conn, log)
@@ -70,6 +72,7 @@ def make_dossier(
         case=case_id, origin=log.origin, checkpoint=_text(signed.note), entries=proven[:split],
         heads=ProvenHead(statement, *head), later=proven[split:],
         openings=openings_of(conn, branch, case_id, {row.stream_seq for row in found}) if with_openings else [],
+        since=_since(conn, since, signed.size) if since is not None else None,
         made_at=utc_text(clock()),
     )  # fmt: skip
     data = dossier.encode(document)
@@ -89,6 +92,10 @@ def record_made(conn: Connection, branch: Branch, actor: Actor, made: Made, *, c
     }  # fmt: skip
     trail.append(conn, f"exports:{actor.id}", Draft(MADE, actor.signed, data))
     trail.write(conn)
+
+
+def _since(conn: Connection, old: int, new: int) -> Since:
+    return Since(old, [to_base64(found) for found in consistency_of(conn, old, new)])
 
 
 def _signed(conn: Connection, log: Log) -> Published:
