@@ -1,6 +1,6 @@
 """The statements of case heads that a log holds: the newest one, and all of them against the leaves."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -12,6 +12,8 @@ from casework.audit.grown import Log
 from casework.audit.heads_tree import Stated, StatementCheck
 from casework.audit.stored import as_stored
 from casework.audit.tables import entries, leaves
+
+_AT_ONCE: Final = 8  # mostly it is the newest, or the one before it
 
 
 class HeldStatement(NamedTuple):
@@ -28,22 +30,27 @@ def newest_statement(conn: Connection, log: Log, *, before_leaf: int | None = No
 
     An entry that states nothing (its body was changed) counts as none: the verification says so.
     """
+    # Outer, and the bound looked at here: the statements come first, never the leaves of the whole log.
     sealed = sa.and_(leaves.c.log == log.number, leaves.c.entry == entries.c.id)
     wanted = (
         sa.select(entries.c.stream_seq, leaves.c.leaf_index, entries.c.body)
         .select_from(entries.outerjoin(leaves, sealed))
         .where(entries.c.stream == f"log:{log.number}", entries.c.event == EVENT)
         .order_by(entries.c.stream_seq.desc())
-        .limit(1)
+        .limit(_AT_ONCE)
     )
-    if before_leaf is not None:
-        wanted = wanted.where(leaves.c.leaf_index < before_leaf)
-    row = conn.execute(wanted).one_or_none()
-    if row is None:
-        return None
-    body = bytes(row.body)
+    found = conn.execute(wanted).all()
+    while found:
+        for seq, leaf_index, body in found:
+            if before_leaf is None or (leaf_index is not None and leaf_index < before_leaf):
+                return _held(seq, leaf_index, bytes(body))
+        found = conn.execute(wanted.where(entries.c.stream_seq < found[-1].stream_seq)).all()
+    return None
+
+
+def _held(seq: int, leaf_index: int | None, body: bytes) -> HeldStatement | None:
     try:
-        return HeldStatement(row.stream_seq, row.leaf_index, body, statement_of(decode_strict(body)))
+        return HeldStatement(seq, leaf_index, body, statement_of(decode_strict(body)))
     except (MalformedEntry, MalformedStatement):
         return None
 

@@ -107,25 +107,26 @@ def _signed(conn: Connection, log: Log) -> Published:
 
 def _entries(conn: Connection, log: Log, case_id: int, size: int) -> Sequence[Any]:
     """Number, body and leaf index of the case's entries that the checkpoint covers, in their order."""
-    sealed = sa.and_(leaves.c.log == log.number, leaves.c.entry == entries.c.id, leaves.c.leaf_index < size)
-    theirs = entries.join(leaves, sealed)
-    at = entries.c.stream == f"case:{case_id}"
+    own = entries.c.stream == f"case:{case_id}"
     length = sa.func.coalesce(sa.func.sum(sa.func.length(entries.c.body)), 0)
-    count, total = conn.execute(sa.select(sa.func.count(), length).select_from(theirs).where(at)).one()
-    if count == 0:
-        raise CallerError(
-            "not_sealed_yet",
-            "该案件尚无分录纳入已签署的检查点",
-            "no signed checkpoint covers an entry of this case yet",
-        )
+    count, total = conn.execute(sa.select(sa.func.count(), length).where(own)).one()
     if count > MAX_ENTRIES or total > MAX_BODIES_BYTES:
         raise CallerError(
             "case_too_long", f"该案件超过 {MAX_ENTRIES} 条分录,请导出整个日志 (casework audit export)",
             f"the case has more than {MAX_ENTRIES} entries, or too large ones; take out the whole log instead",
             entries=count, at_most=MAX_ENTRIES,
         )  # fmt: skip
-    columns = sa.select(entries.c.stream_seq, entries.c.body, leaves.c.leaf_index).select_from(theirs)
-    return conn.execute(columns.where(at).order_by(entries.c.stream_seq)).all()
+    # Outer, and the bound looked at here: the case's own entries come first, never the leaves of the whole log.
+    sealed = sa.and_(leaves.c.log == log.number, leaves.c.entry == entries.c.id)
+    columns = sa.select(entries.c.stream_seq, entries.c.body, leaves.c.leaf_index)
+    rows = conn.execute(columns.select_from(entries.outerjoin(leaves, sealed)).where(own).order_by("stream_seq"))
+    found = [row for row in rows if row.leaf_index is not None and row.leaf_index < size]
+    if not found:
+        raise CallerError(
+            "not_sealed_yet", "该案件尚无分录纳入已签署的检查点",
+            "no signed checkpoint covers an entry of this case yet",
+        )  # fmt: skip
+    return found
 
 
 # --- the head of the case among those of all cases

@@ -30,20 +30,20 @@ def proofs_of(conn: Connection, log: Log, size: int, indexes: Sequence[int]) -> 
         wanted = [tile for tile in tiles_with(nodes, size) if tile not in shared]
         fetched = _fetch(conn, log, wanted)
         shared.update({tile: data for tile, data in fetched.items() if tile.level or tile.width < TILE_WIDTH})
-        known = _remembering(FromTiles(size, {**shared, **fetched}.__getitem__), above)
+        known = _remembering(FromTiles(size, {**shared, **fetched}.__getitem__), above, {})
         for index in batch:
             yield [to_base64(found) for found in prove_inclusion(index, size, known)]
 
 
-def _remembering(hash_of: HashOf, above: dict[Node, bytes]) -> HashOf:
-    """Hashes high up are in most proofs: made once."""
+def _remembering(hash_of: HashOf, above: dict[Node, bytes], below: dict[Node, bytes]) -> HashOf:
+    """Each hash is made once: those high up are in most proofs, those below are shared by neighbours of one batch."""
 
     def known(node: Node) -> bytes:
-        if node.height < TILE_HEIGHT:
-            return hash_of(node)
-        if node not in above:
-            above[node] = hash_of(node)
-        return above[node]
+        memory = below if node.height < TILE_HEIGHT else above
+        found = memory.get(node)
+        if found is None:
+            found = memory[node] = hash_of(node)
+        return found
 
     return known
 
