@@ -1,5 +1,6 @@
 """Evidence: cosignatures, heads of cases, keys of openings, holds and erasures, the search index."""
 
+import sqlalchemy as sa
 from alembic import op
 
 from casework.append_only import append_only_ddl, drop_append_only_ddl
@@ -49,11 +50,30 @@ def _no_witnesses() -> None:
 
 
 def _case_heads() -> None:
-    pass
+    op.create_table(
+        "case_heads",
+        sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("statement", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("first_case", sa.BigInteger(), nullable=False),
+        sa.Column("records", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log", "statement", "number", name=op.f("pk_case_heads")),
+        sa.UniqueConstraint("log", "statement", "first_case", name=op.f("uq_case_heads_log_statement_first_case")),
+    )
+    op.create_table(
+        "case_head_tiles",
+        sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("statement", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log", "statement", "level", "number", name=op.f("pk_case_head_tiles")),
+    )
 
 
 def _no_case_heads() -> None:
-    pass
+    op.drop_table("case_head_tiles")
+    op.drop_table("case_heads")
 
 
 # ── keys of openings, holds, erasures ───────────────────────────────────────────────────────────────────────────

@@ -1,12 +1,13 @@
 """The sealer of a branch with all that is looked after in its rounds: what the slices want done beside sealing."""
 
 from casework.audit.seal import Chore, Sealer
+from casework.dossier.heads import DailyHeads
 from casework.startup import Started
 
 
 def sealer_of(started: Started) -> Sealer:
     """The sealer of an opened branch."""
     branch, settings = started.branch, started.settings
-    before: list[Chore] = []
+    before: list[Chore] = [DailyHeads(started.engine, branch)]
     after: list[Chore] = []
     return Sealer(started.engine, branch.mac_key, branch.vault, settings.keys_dir, before=before, after=after)

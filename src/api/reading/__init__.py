@@ -5,6 +5,7 @@ from typing import Any
 from api.reading.borrowers import borrower, find_borrowers, reveal_of_borrower
 from api.reading.cases import case, case_history, case_notes, case_options, cases, my_cases
 from api.reading.charts import chart, chart_drawing, chart_mermaid, charts, policies
+from api.reading.dossier import case_dossier
 from api.reading.dry_run import dry_run_of_cases
 from api.reading.entries import entries, entry
 from api.reading.exports import cases_as_csv, cases_as_xlsx
@@ -14,7 +15,7 @@ from api.reading.owners import case_owners, cases_owned_on
 
 route_handlers: list[Any] = [
     cases, cases_as_csv, cases_as_xlsx, my_cases, case, case_history, case_notes, case_options,
-    case_owners, cases_owned_on,
+    case_owners, cases_owned_on, case_dossier,
     dry_run_of_cases, borrower, find_borrowers, reveal_of_borrower, loan_openings, charts, chart, chart_mermaid,
     chart_drawing,
     policies, entries, entry, feed_runs, feed_run, set_aside_rows, set_aside_as_csv,

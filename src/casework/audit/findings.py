@@ -85,6 +85,31 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "trusted_beyond_tree": ("日志比您持有的检查点短", "the log is shorter than the checkpoint you hold"),
     "trusted_other_log": ("您持有的检查点属于另一日志", "the checkpoint you hold is of another log"),
+    "case_heads_malformed": ("每日案件末条声明不符合格式", "a statement of the heads of all cases is not one"),
+    "case_heads_differ": (
+        "每日案件末条声明与树中的叶不符",
+        "a daily statement of the heads of all cases is not what the leaves make of it",
+    ),
+    "entry_of_another_case": ("档案中混入其他案件的分录", "a dossier holds an entry of another case"),
+    "proof_refused": ("证明与已签的检查点不符", "a proof does not lead to the signed checkpoint"),
+    "leaf_order": ("案件分录的封存次序不符", "entries of a case are not sealed in their order"),
+    "head_not_stated": (
+        "日志声明的案件末条不是档案所示:尾部被删,或证明不符",
+        "the log does not state the last entry shown as the head of the case: the tail was cut, or the proof is wrong",
+    ),
+    "head_passed_over": (
+        "声明之前已封存的分录未被声明计入",
+        "an entry sealed before the statement's leaves ended is not counted by it",
+    ),
+    "entry_not_covered": (
+        "所示分录晚于声明所述的叶,不能由它证明",
+        "an entry said to be covered by the statement was sealed after its leaves",
+    ),
+    "dossier_malformed": ("文件不是一份完整的案件档案", "the file is not one whole dossier in its one form"),
+    "trusted_of_another_size": (
+        "您持有的检查点无法与档案比对:请以其大小重新索取档案 (--since)",
+        "the checkpoint you hold cannot be compared with the dossier: ask for one --since its size",
+    ),
     "memory_missing": (
         "签名者的记忆缺失:无法排除改写",
         "the signer's memory is missing: a rewritten history would not show",

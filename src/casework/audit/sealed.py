@@ -20,6 +20,7 @@ from casework.audit.checkpoint import Checkpoint
 from casework.audit.findings import Report, Trust
 from casework.audit.grown import TILE_COLUMNS, Growing, Log, TileRow
 from casework.audit.note import LogKey, UnverifiedNote
+from casework.audit.stated import statements_check
 from casework.audit.stored import as_stored
 from casework.audit.tables import checkpoints, entries, leaves, logs, tiles
 from casework.audit.tree import Faulty, Range
@@ -99,6 +100,7 @@ class _Walk:
         self.outside = outside
         self.tiles_made = self.checkpoints = self.next_index = 0
         self.growing = Growing(log, Range())
+        self.heads = statements_check(conn, report, log)
 
     def run(self, points: Sequence[_Point]) -> None:
         """Leaves, tiles, then the points that the tree passes: stored checkpoints and `points`."""
@@ -118,6 +120,7 @@ class _Walk:
             if point.size:
                 self.report.find(point.beyond, log=self.log.number, signed=point.size, leaves=self.growing.size)
             point = next(coming, None)
+        self.heads.finish()
         self._count_tiles()
 
     def _leaves(self) -> Iterator[Sequence[Any]]:
@@ -143,6 +146,7 @@ class _Walk:
             elif leaf != entry_hash:
                 self.report.find("leaf_differs", stream, seq, leaf_index=index)
             expected += 1
+        self.heads.take(self.next_index, [(stream, seq, leaf) for _, _, leaf, _, stream, seq in batch])
         if self.growing.size == 0 and tuple(batch[0][4:]) != (f"log:{self.log.number}", 1):
             self.report.find("log_statement_missing", log=self.log.number)
         self.next_index = expected

@@ -17,7 +17,7 @@ from casework.cases.history import HistoryItem, history_of_case
 from casework.cases.options import options_of_case
 from casework.cases.queries import CasePage, Sort, cases_of_loan, page_of_cases, walk_cases
 from casework.cases.sight import reach_of, seen_case
-from casework.cli import assigning, case_tables
+from casework.cli import assigning, case_tables, dossier
 from casework.cli.given import data_json_option, data_option, given
 from casework.cli.shell import acting, as_json, as_staff, permitted, print_json, started
 from casework.clock import now
@@ -218,6 +218,8 @@ def record(
 
 cli.add_command(assigning.assign)
 cli.add_command(assigning.owners)
+for _command in dossier.CASE_COMMANDS:
+    cli.add_command(_command)
 
 
 @cli.command()
