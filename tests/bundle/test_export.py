@@ -17,15 +17,18 @@ from click.testing import CliRunner
 
 from casework.audit import checkpoint, signer
 from casework.audit.note import LogKey, parse
+from casework.audit.proving import published_note
 from casework.audit.seal import Sealer
 from casework.audit.tables import checkpoints, entries
 from casework.audit.trail import Draft
 from casework.bundle.deep import replay
-from casework.bundle.export import Period, export_log, fresh_folder
+from casework.bundle.export import Period, export_case, export_log, fresh_folder
 from casework.bundle.trust import Held
 from casework.bundle.verify import verify_bundle
 from casework.cli import main
 from casework.database import reading, writing
+from casework.dossier.heads import state_heads
+from casework.dossier.make import make_dossier
 from casework.errors import CallerError
 from tests.audit.branch_log import WRITER
 from tests.audit.built_log import CASES, STREAMS, BuiltLog, built_log, clock
@@ -77,6 +80,7 @@ def log(
     with built_log(request.param, tmp_path_factory.mktemp("export"), migrated_sqlite, postgres_servers) as built:
         sealed = Sealed(built)
         sealed.seal(clock())
+        assert state_heads(built.engine, built.branch, daily=False) is not None
         for hours in (1, 2):
             sealed.write(400, clock() + hours * HOUR)
             sealed.seal(clock() + hours * HOUR)
@@ -175,6 +179,7 @@ def forged(bundle: Path, last: str, **fields: object) -> None:
         ("case.step.reached", {"to": "litigation"}, "step_elsewhere"),
         ("case.step.arrears_cleared", {"from_": "home_visit"}, "state_differs"),
         ("case.step.start_visit", {"chart": f"overdue_loan@9#{'0' * 64}"}, "text_missing"),
+        ("log.heads", {"data": {"day": "2026-01-11", "size": 300, "cases": 49, "root": "0" * 64}}, "case_heads_differ"),
         ("request.approved", {"event": "request.reviewed"}, "four_eyes_missing"),
     ],
 )
@@ -186,6 +191,19 @@ def test_what_the_rules_did_not_allow_is_found_under_a_real_signature(
     assert verify_bundle(bundle, Held()).verdict == "sound"
     assert code in codes(report) | doubts(report)
     assert report.verdict != "sound"
+
+
+def test_a_case_as_a_bundle_proves_its_entries_and_holds_no_others(log: Sealed, tmp_path: Path) -> None:
+    with fresh_folder(tmp_path / "case") as place, reading(log.built.engine, snapshot=True) as conn:
+        made = make_dossier(conn, log.built.branch, 3, log.keys)
+        export_case(place, 3, made.data, published_note(conn), log.keys, made_at=clock())
+    report = verify_bundle(tmp_path / "case", Held(keys=log.keys))
+    assert (report.verdict, report.entries) == ("sound", len(made.shown.complete))
+    assert sorted(path.name for path in (tmp_path / "case").iterdir()) == [
+        "MANIFEST.json", "checkpoint", "dossier.json", "log-keys"
+    ]  # fmt: skip
+    Case(tmp_path / "case", []).edit("dossier.json", lambda data: data.replace(b"case.step", b"case.stop", 1))
+    assert verify_bundle(tmp_path / "case", Held(keys=log.keys)).verdict == "tampered"
 
 
 def test_a_published_text_that_was_changed_is_found(bundle: Path) -> None:

@@ -15,16 +15,19 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.audit import checkpoint, note
 from casework.audit.checkpoint import Checkpoint
 from casework.audit.grown import Growing, Log, begun_log, last_published
 from casework.audit.note import LogKey
-from casework.audit.tables import checkpoints, entries, leaves, texts
+from casework.audit.tables import checkpoints as published_notes
+from casework.audit.tables import entries, leaves, texts
 from casework.audit.tiles import TILE_HEIGHT, TILE_WIDTH, Bundle, Tile, encode_bundle
 from casework.audit.trail import Draft
 from casework.audit.tree import Range
 from casework.bundle.layout import (
     CHECKPOINT,
     CHECKPOINTS,
+    DOSSIER,
     KEYS,
     MANIFEST,
     SCHEMA,
@@ -120,6 +123,21 @@ def export_log(
     )
     (folder / MANIFEST).write_bytes(manifest.encode())
     return Exported(manifest, end - begin)
+
+
+def export_case(
+    folder: Path, case_id: int, dossier: bytes, signed: bytes, keys: Sequence[LogKey], *, made_at: datetime
+) -> Exported:
+    """Write a case's dossier into the empty `folder` as a bundle; `signed` is the checkpoint it is proven under."""
+    said = checkpoint.parse(note.parse(signed).text)
+    writer = _Writer(folder)
+    writer.put(CHECKPOINT, signed)
+    writer.put(KEYS, "".join(f"{key.text}\n" for key in keys if key.name == said.origin).encode())
+    writer.put(DOSSIER, dossier)
+    scope = Scope("case", case=case_id)
+    manifest = Manifest(SCHEMA, said.origin, utc_text(made_at), said.size, scope, tuple(writer.files))
+    (folder / MANIFEST).write_bytes(manifest.encode())
+    return Exported(manifest, 0)
 
 
 def record_exported(conn: Connection, branch: Branch, actor: Actor, manifest: Manifest, *, clock: Clock = now) -> None:
@@ -228,12 +246,12 @@ def _stretches(
 
 def _earlier(conn: Connection, log: Log, begin: int, end: int, size: int) -> Iterator[tuple[int, bytes]]:
     """The last published checkpoint of each hour, inside the scope; the newest of all stands by itself."""
-    wanted = sa.select(checkpoints.c.size, checkpoints.c.note, checkpoints.c.published_at).where(
-        checkpoints.c.log == log.number, checkpoints.c.size >= begin, checkpoints.c.size <= end,
-        checkpoints.c.size < size,
+    wanted = sa.select(published_notes.c.size, published_notes.c.note, published_notes.c.published_at).where(
+        published_notes.c.log == log.number, published_notes.c.size >= begin, published_notes.c.size <= end,
+        published_notes.c.size < size,
     )  # fmt: skip
     before: Any = None
-    for row in conn.execute(wanted.order_by(checkpoints.c.size), execution_options={"yield_per": 1_000}):
+    for row in conn.execute(wanted.order_by(published_notes.c.size), execution_options={"yield_per": 1_000}):
         hour = row.published_at.strftime(_BEGIN_AT)
         if before is not None and hour != before[0]:
             yield before[1], before[2]

@@ -48,7 +48,7 @@ def _keys(source: Source, history: KeyHistory | None, held: Held, report: Report
     if history is None:
         if whole and report.entries:
             report.find("log_statement_missing")
-        return held.keys or _named(source)
+        return held.keys or named_keys(source)
     for code, entry in history.faults:
         report.find(code, entry.stream, entry.stream_seq)
     known = history.known_from(list(held.keys))
@@ -58,7 +58,7 @@ def _keys(source: Source, history: KeyHistory | None, held: Held, report: Report
     return known
 
 
-def _named(source: Source) -> Sequence[LogKey]:
+def named_keys(source: Source) -> Sequence[LogKey]:
     """The keys as the bundle's own file names them, where its entries cannot."""
     try:
         lines = source.read(KEYS, MAX_TEXT_BYTES).decode().split("\n")

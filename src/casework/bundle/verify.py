@@ -16,9 +16,11 @@ from typing import Any, Final, Literal, NamedTuple
 
 from casework.audit.entry import MalformedEntry, decode_strict
 from casework.audit.findings import Report
+from casework.audit.heads_tree import StatementCheck
 from casework.audit.key_history import KeyHistory
 from casework.audit.texts import RULEBOOK
 from casework.audit.tiles import TILE_WIDTH, MalformedTile, Tile, tile_hashes
+from casework.bundle.case import verify_case
 from casework.bundle.hashing import (
     Fault,
     Growth,
@@ -37,6 +39,7 @@ from casework.bundle.links import Links
 from casework.bundle.points import Point, Points, opened_points
 from casework.bundle.source import MAX_TEXT_BYTES, Missing, Source
 from casework.bundle.spool import Spool
+from casework.bundle.stated import statements
 from casework.bundle.trust import Held, check_signatures
 
 _ABOUT_THE_LOG: Final = b'"event":"log.'
@@ -97,6 +100,10 @@ def verify_bundle(
     else:
         report.scope = _scope_of(manifest)
         _check_files(source, manifest, report)
+        if manifest.scope.kind == "case":
+            verify_case(source, points, held, report)
+            report.seconds = time.perf_counter() - started
+            return report
         _Run(source, manifest, points, held, report, deep=deep).run(jobs or jobs_here(), progress)
     report.seconds = time.perf_counter() - started
     return report
@@ -106,7 +113,7 @@ def _scope_of(manifest: Manifest) -> dict[str, Any]:
     scope = manifest.scope
     return {
         "kind": scope.kind, "origin": manifest.origin, "size": manifest.size, "begin": scope.begin, "end": scope.end,
-        "from_at": scope.from_at, "to_at": scope.to_at, "made_at": manifest.made_at,
+        "from_at": scope.from_at, "to_at": scope.to_at, "case": scope.case, "made_at": manifest.made_at,
     }  # fmt: skip
 
 
@@ -141,6 +148,7 @@ class _Run:
         self.deep = deep
         self.spool: Spool | None = None
         self.announced: list[bytes] = []
+        self.heads: StatementCheck | None = None
 
     def run(self, jobs: int, progress: Progress) -> None:
         """Everything."""
@@ -148,6 +156,8 @@ class _Run:
             self.report.find("checkpoint_beyond_tree", signed=self.size, leaves=self.end)
             self.end = self.size
         with closing(Spool(self._bytes_expected())) if self.deep is not None else nullcontext() as self.spool:
+            if self.deep is not None and self.begin == 0:
+                self.heads = StatementCheck(self.report, statements(self.source, self.end, self.report))
             self._outside(0, self.begin)
             self._inside(jobs, progress)
             self._outside(self.end, self.size)
@@ -253,11 +263,14 @@ class _Run:
         bodies, first = lying.bodies, lying.number * TILE_WIDTH
         if bodies is None:
             self.links.gap()
+            self.heads = None  # what the missing entries were, nobody can tell
             return
         text = (lying.hashes or b"".join(leaf_hashes(bodies))).hex()
         links = self.links.take(first, bodies, [text[at : at + 64] for at in range(0, 64 * lying.width, 64)])
         if self.spool is not None:
             self.spool.put(links, bodies)
+        if self.heads is not None:
+            self.heads.take(first, [(one.stream, one.stream_seq, bytes.fromhex(one.prev or "")) for one in links])
         self.report.leaves += lying.width
         # The events of interest are rare: one look over all bodies of a tile, then over each.
         whole = b"".join(bodies)
@@ -287,6 +300,8 @@ class _Run:
 
     def _finish(self) -> None:
         self.links.finish()
+        if self.heads is not None and self.links.whole:
+            self.heads.finish()
         self.report.streams_continued = self.links.continued
         if not self.found.tree_known:
             self.report.doubt("tree_not_built")

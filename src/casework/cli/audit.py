@@ -199,7 +199,9 @@ def _print_report(report: Report) -> None:
 def _print_scope(report: Report, scope: Mapping[str, Any]) -> None:
     """What a bundle is about, so that nobody takes a part for the whole."""
     console.print(f"log 日志: {scope['origin']}, {scope['size']:,} leaves, exported {scope['made_at']}", markup=False)
-    if scope["kind"] != "whole":
+    if scope["kind"] == "case":
+        console.print(f"only 仅: case {scope['case']}; casework case verify-dossier tells it in full")
+    elif scope["kind"] != "whole":
         console.print(
             f"only 仅: leaves {scope['begin']:,} to {scope['end']:,}; nothing is said of entries outside, and"
             f" {report.streams_continued:,} streams go on from before it / 不涉及范围之外的分录"

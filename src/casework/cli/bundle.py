@@ -14,14 +14,17 @@ from casework.audit import checkpoint, note, signer
 from casework.audit.checkpoint import Checkpoint, WitnessKey
 from casework.audit.findings import Report
 from casework.audit.note import MAX_NOTE_BYTES, LogKey, Note
+from casework.audit.proving import published_note
 from casework.audit.tree import Faulty
 from casework.bundle.deep import replay
-from casework.bundle.export import Period, export_log, fresh_folder, record_exported
+from casework.bundle.export import Period, export_case, export_log, fresh_folder, record_exported
 from casework.bundle.trust import Held
 from casework.bundle.verify import Phase, verify_bundle
+from casework.cases.sight import seen_case
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
 from casework.clock import now
 from casework.database import reading, writing
+from casework.dossier.make import make_dossier
 from casework.errors import CallerError
 
 K = TypeVar("K", LogKey, WitnessKey)
@@ -33,15 +36,17 @@ _COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--from", "from_", metavar="DATE", help="Entries recorded on this day of the branch or later.")
 @click.option("--to", "to", metavar="DATE", help="Entries recorded on this day of the branch or earlier.")
+@click.option("--case", "case_id", type=click.IntRange(1, 2**53 - 1), help="One case: its dossier with every proof.")
 @click.option(
     "--trusted", type=click.Path(path_type=Path, dir_okay=False), help="A checkpoint the reader holds: what shows it."
 )
 @as_staff
 @as_json
 def export(
-    folder: Path, from_: str | None, to: str | None, trusted: Path | None, staff_no: str | None, json_: bool
-) -> None:
-    """Write the signed log, or a period of it, as files that verify anywhere: `casework audit verify FOLDER`.
+    folder: Path, from_: str | None, to: str | None, case_id: int | None, trusted: Path | None, staff_no: str | None,
+    json_: bool,
+) -> None:  # fmt: skip
+    """Write the signed log, a period of it, or a case, as files that verify anywhere: `casework audit verify FOLDER`.
 
     Checkpoints, tiles and entries lie as C2SP tlog-tiles has them; beside them the log's public keys, the published
     charts and policies, and a manifest. Bodies carry amounts, dates and numbers, no personal data. A period is widened
@@ -51,8 +56,11 @@ def export(
     Examples:
       casework audit export /media/audit/2026-03
       casework audit export q1 --from 2026-01-01 --to 2026-03-31 --as S117
+      casework audit export case-17 --case 17 --as S117
       casework audit export q1 --from 2026-01-01 --to 2026-03-31 --trusted kept/2025-12-31.checkpoint
     """
+    if case_id is not None and (from_ or to):
+        raise click.UsageError("--case goes without --from and --to: a dossier holds the whole case")
     with started() as branch:
         with reading(branch.engine) as conn:
             actor = permitted(conn, branch.branch, staff_no, "log.export")
@@ -60,7 +68,12 @@ def export(
         held = _checkpoint_of(_note_of(trusted)) if trusted is not None else None
         with fresh_folder(folder) as place, reading(branch.engine, snapshot=True) as conn, _bar("导出 export") as told:
             keys = signer.known_keys(branch.settings.keys_dir)
-            done = export_log(conn, place, keys, made_at=now(), period=period, held=held, progress=told)
+            if case_id is None:
+                done = export_log(conn, place, keys, made_at=now(), period=period, held=held, progress=told)
+            else:
+                seen_case(conn, branch.branch, actor, case_id, branch.branch.today(now()))
+                made = make_dossier(conn, branch.branch, case_id, keys, since=held.size if held else None)
+                done = export_case(place, case_id, made.data, published_note(conn), keys, made_at=now())
         with writing(branch.engine) as conn:
             record_exported(conn, branch.branch, actor, done.manifest)
     if json_:
@@ -68,7 +81,8 @@ def export(
         return
     scope = done.manifest.scope
     of = f" of {done.manifest.size:,}" if scope.kind == "period" else ""
-    console.print(f"exported 已导出: {done.entries:,} entries{of} of {done.manifest.origin} to {folder}", markup=False)
+    what = f"case {case_id}" if case_id is not None else f"{done.entries:,} entries{of}"
+    console.print(f"exported 已导出: {what} of {done.manifest.origin} to {folder}", markup=False)
     console.print(f"verify 核对: casework audit verify {folder}", markup=False)
 
 
