@@ -2,10 +2,10 @@
 
 import argparse
 
-from benchmarks import departure, events, feed, machine, scale, sealing, verify
+from benchmarks import bundles, departure, events, feed, machine, scale, sealing, verify
 from benchmarks.place import POSTGRESQL, SQLITE, server_of
 
-ALL = ("events", "feed", "verify", "departure", "scale")
+ALL = ("events", "feed", "verify", "sealing", "bundles", "departure", "scale")
 
 
 def main() -> None:
@@ -29,6 +29,8 @@ def main() -> None:
                 verify.run(kinds=kinds)
             case "sealing":
                 sealing.run(kinds=kinds)
+            case "bundles":
+                bundles.run()
             case "departure":
                 departure.run(kinds=kinds)
             case _:
