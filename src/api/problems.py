@@ -45,6 +45,7 @@ STATUS: Mapping[str, int] = {
     "overloaded": 503, "shutting_down": 503, "database_busy": 503, "database_gone": 503, "outcome_unknown": 503,
     "not_ready": 503, "case_busy": 503, "issuer_unreachable": 503,
     "database_full": 507,
+    "case_not_opened_then": 404, "portfolio_too_large": 413, "log_broken": 500,
 }  # fmt: skip
 """Status by code. A code that is not here is 404 when it begins with `unknown_`, else 422."""
 

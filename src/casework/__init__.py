@@ -9,6 +9,7 @@ Which slice owns what, from the top; imports go downwards only:
     feed        the core-banking feed: folder → rows → reconcile → commands to the door
     handover    departures and transfers: plan, preview, approval, apply, receipts
     four_eyes   asking, reviewing, approving: events of cases, posts; what is approved happens at once
+    past        a case or the portfolio at any past instant, and between two, from the log alone
     cases       the case: its fold, guards, effects, the door, lists, options, replay
     request     one request under four eyes, pure: its fold, guards, topics
     identity    passwords, sessions, second factors, keys, outside issuers, the brake on guessing

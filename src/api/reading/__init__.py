@@ -12,10 +12,11 @@ from api.reading.exports import cases_as_csv, cases_as_xlsx
 from api.reading.feeds import feed_run, feed_runs, set_aside_as_csv, set_aside_rows
 from api.reading.loans import loan_openings
 from api.reading.owners import case_owners, cases_owned_on
+from api.reading.past import case_between, case_then, portfolio_between, portfolio_then
 
 route_handlers: list[Any] = [
     cases, cases_as_csv, cases_as_xlsx, my_cases, case, case_history, case_notes, case_options,
-    case_owners, cases_owned_on, case_dossier,
+    case_owners, cases_owned_on, case_dossier, case_then, case_between, portfolio_then, portfolio_between,
     dry_run_of_cases, borrower, find_borrowers, reveal_of_borrower, loan_openings, charts, chart, chart_mermaid,
     chart_drawing,
     policies, entries, entry, feed_runs, feed_run, set_aside_rows, set_aside_as_csv,
