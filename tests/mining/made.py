@@ -69,7 +69,8 @@ def from_json(content: bytes) -> Model:
 
 def from_sqlite(content: bytes) -> Model:
     """An OCEL file in SQLite."""
-    events, objects = {}, {}
+    events: dict[str, Any] = {}
+    objects: dict[str, Any] = {}
     with opened(content) as raw:
         for kind, table in raw.execute('SELECT ocel_type, ocel_type_map FROM "event_map_type"').fetchall():
             for row in _rows(raw, f"event_{table}"):

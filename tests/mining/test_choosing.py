@@ -27,11 +27,11 @@ from casework.cli import main
 from casework.database import reading
 from casework.errors import CallerError
 from casework.mining import ocel_json, ocel_sqlite, xes
-from casework.mining.chosen import Chosen, Part, Wanted
+from casework.mining.chosen import Chosen, Wanted
 from casework.mining.names import Names, visible
 from casework.mining.ocel_sqlite import tables_of
 from casework.mining.spool import Spool
-from casework.mining.told import STREAMS
+from casework.mining.told import STREAMS, Part
 from casework.personal import Vault
 from tests.audit.built_log import CASES, BuiltLog, change_entry, clock, guards_down
 from tests.mining.made import DAY, from_json, from_sqlite, made, traces
@@ -175,7 +175,7 @@ def test_the_model_is_the_same_under_pseudonyms(log: BuiltLog) -> None:
 def test_a_pseudonym_needs_the_key_and_tells_kinds_apart() -> None:
     names, others = Names(VAULT, "all"), Names(Vault(bytes(32), b"\x02" * 32), "all")
     assert names.of("loan", "X1") == Names(VAULT, "customers").of("loan", "X1") != others.of("loan", "X1")
-    assert len({names.of(kind, "X1") for kind in ("loan", "borrower", "staff")}) == 3  # type: ignore[arg-type]
+    assert len({names.of(kind, "X1") for kind in ("loan", "borrower", "staff")}) == 3
     assert Names(VAULT, "customers").of("staff", "X1") == "X1"
 
 

@@ -182,12 +182,12 @@ def test_the_json_file_has_the_keys_and_types_of_the_specification(in_json: byte
     whole = json.loads(in_json)
     assert list(whole) == ["objectTypes", "eventTypes", "objects", "events"]
     for types, items in (("objectTypes", "objects"), ("eventTypes", "events")):
-        declared = {}
+        declared: dict[str, dict[str, str]] = {}
         for kind in whole[types]:
             assert set(kind) == {"name", "attributes"}
             assert all(set(one) == {"name", "type"} for one in kind["attributes"])
             declared[kind["name"]] = {one["name"]: one["type"] for one in kind["attributes"]}
-        assert {kind for types in declared.values() for kind in types.values()} == {"string", "integer"}
+        assert {kind for of_type in declared.values() for kind in of_type.values()} == {"string", "integer"}
         assert {one["type"] for one in whole[items]} == set(declared)
         for one in whole[items]:
             names = {"id", "type", "attributes", "relationships"} | ({"time"} if items == "events" else set())
@@ -235,8 +235,8 @@ def test_the_sqlite_file_has_the_tables_and_keys_of_the_specification(in_sqlite:
         tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         assert tables == set(keys)
         for table, (primary, references) in keys.items():
-            columns = raw.execute(f'PRAGMA table_info("{table}")').fetchall()
-            assert [name for _, name, *_, place in columns if place] == primary
+            held = raw.execute(f'PRAGMA table_info("{table}")').fetchall()
+            assert [name for _, name, *_, place in held if place] == primary
             found = raw.execute(f'PRAGMA foreign_key_list("{table}")').fetchall()
             assert {(row[3], row[2], row[4]) for row in found} == set(references)
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import date, datetime, time, timedelta
-from enum import Enum
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -18,7 +17,7 @@ from casework.cases.tables import cases
 from casework.clock import utc_text
 from casework.errors import CallerError
 from casework.four_eyes.tables import requests
-from casework.mining.told import is_refusal
+from casework.mining.told import Part, is_refusal
 
 BATCH: Final = 2_000
 
@@ -46,14 +45,6 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
         if not self.refusals and is_refusal(event):
             return False
         return not self.events or any(_matches(event, wanted) for wanted in self.events)
-
-
-class Part(Enum):
-    """What an entry that was read is to the file."""
-
-    BEFORE = "before"  # of the period: it says only how things stood when the period began
-    BESIDE = "beside"  # in the period but not wanted: what it changed has changed
-    IN = "in"
 
 
 class Chosen:

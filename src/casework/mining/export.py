@@ -20,10 +20,10 @@ from casework.clock import Clock, now
 from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.mining import ocel_json, ocel_sqlite, xes
-from casework.mining.chosen import Chosen, Part, Wanted
+from casework.mining.chosen import Chosen, Wanted
 from casework.mining.names import Cover, Names
 from casework.mining.spool import Spool
-from casework.mining.told import STREAMS
+from casework.mining.told import STREAMS, Part
 from casework.staff.actor import Actor
 
 Format = Literal["xes", "ocel-json", "ocel-sqlite"]

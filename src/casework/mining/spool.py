@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from casework.audit.entry import Entry
-from casework.mining.chosen import Part
 from casework.mining.names import Names
-from casework.mining.told import Told, Value, told
+from casework.mining.told import Part, Told, Value, told
 
 INITIAL: Final = ""
 """The time of an initial value here; it sorts before every other."""

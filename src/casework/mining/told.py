@@ -6,6 +6,7 @@ the attributes `business_date` and `on`.
 """
 
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from typing import Any, Final, Literal, NamedTuple
 
 from casework.audit.entry import Entry
@@ -44,6 +45,14 @@ OWN: Final[Mapping[str, str]] = {
 """The object that a stream is about, by the stream's prefix."""
 STREAMS: Final = (*OWN, "openings")
 """Prefixes of the streams that are about objects: all but rulebook, feeds, places, exports and the log itself."""
+
+
+class Part(Enum):
+    """What an entry that was read is to the file."""
+
+    BEFORE = "before"  # of the period: it says only how things stood when the period began
+    BESIDE = "beside"  # in the period but not wanted: what it changed has changed
+    IN = "in"
 
 
 class Relation(NamedTuple):

@@ -12,9 +12,8 @@ from xml.sax.saxutils import quoteattr
 
 from casework.audit.entry import Entry
 from casework.cases import fold
-from casework.mining.chosen import Part
 from casework.mining.names import Names
-from casework.mining.told import Told, Value, told
+from casework.mining.told import Part, Told, Value, told
 
 PREFIXES: Final = ("case",)
 _EXTENSIONS: Final = (("Concept", "concept"), ("Lifecycle", "lifecycle"), ("Organizational", "org"), ("Time", "time"))
