@@ -128,7 +128,7 @@ def present(conn: Connection) -> Log:
 def rewrite(conn: Connection, log: SealedLog, stream: str, seq: int, change: Callable[[Entry], Entry]) -> None:
     """Change an entry, link everything behind it anew, with hashes and MACs; set the case's head."""
     at = (entries.c.stream == stream) & (entries.c.stream_seq >= seq)
-    prev = None
+    prev, head = None, {}
     for row in conn.execute(sa.select(entries).where(at).order_by(entries.c.stream_seq)).all():
         entry = decode_strict(bytes(row.body))
         entry = change(entry) if prev is None else msgspec.structs.replace(entry, prev=prev)
