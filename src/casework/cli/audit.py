@@ -25,7 +25,7 @@ from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import EXIT_CODES, TRUST_TEXTS, Report
 from casework.audit.sealed import Outside, trusted_file
 from casework.audit.tables import entries, texts
-from casework.cli import bundle, dossier, past, sealing
+from casework.cli import bundle, dossier, mining, past, sealing
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.database import open_engine, reading
 from casework.errors import CallerError, RulesBroken, TryAgain
@@ -50,7 +50,8 @@ def cli() -> None:
     """
 
 
-for _command in (*sealing.COMMANDS, bundle.export, *dossier.AUDIT_COMMANDS, *past.AUDIT_COMMANDS):
+_COMMANDS = (*sealing.COMMANDS, bundle.export, *dossier.AUDIT_COMMANDS, *past.AUDIT_COMMANDS, *mining.COMMANDS)
+for _command in _COMMANDS:
     cli.add_command(_command)
 
 

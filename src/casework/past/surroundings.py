@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from casework.audit.stored import as_stored
 from casework.audit.tables import entries
-from casework.audit.verify import reference
+from casework.audit.texts import reference
 from casework.cases.branch import Branch
 from casework.cases.publish import STREAM as RULEBOOK
 from casework.clock import utc_text
