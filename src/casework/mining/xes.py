@@ -6,7 +6,6 @@ not declared as an extension, because an extension's address must lead to its de
 """
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from itertools import groupby
 from typing import Final
 from xml.sax.saxutils import quoteattr
@@ -99,6 +98,5 @@ def _event(event: Told) -> str:
     return "    <event>\n      " + "\n      ".join(parts) + "\n    </event>\n"
 
 
-@lru_cache(maxsize=8_192)  # most are said again and again, and quoting takes a third of the time
 def _attribute(key: str, value: Value, tag: str | None = None) -> str:
     return f"<{tag or ('int' if type(value) is int else 'string')} key={quoteattr(key)} value={quoteattr(str(value))}/>"
