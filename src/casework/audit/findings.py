@@ -59,6 +59,23 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "检查点比现有的树长:日志尾部被删",
         "a checkpoint signs more leaves than there are: the tail was cut",
     ),
+    "cosignature_wrong": ("见证签名不符", "a cosignature is not the witness's, or not of this checkpoint and time"),
+    "cosignature_unknown_checkpoint": (
+        "见证签名所指的检查点缺失",
+        "a witness has cosigned a checkpoint that is gone or unreadable",
+    ),
+    "back_dated_behind_cosignature": (
+        "记录时间早于不含该分录的检查点被见证之时:倒填,或封存曾停顿",
+        "recorded long before a witness saw the log without it: dated back, or sealing stood still",
+    ),
+    "dated_ahead_of_cosignature": (
+        "记录时间晚于包含该分录的检查点被见证之时",
+        "recorded, it says, after a witness saw it in the log: the time had not come",
+    ),
+    "receipt_not_honoured": (
+        "已出具回执的分录缺失或被替换",
+        "an entry for which a receipt was given is gone, or another one",
+    ),
     "memory_root_differs": (
         "历史与签名者库外保存的检查点不符",
         "history is not the one that the signer remembers signing",
@@ -166,6 +183,7 @@ class Report:
     texts: int = 0
     leaves: int = 0
     checkpoints: int = 0
+    cosignatures: int = 0
     trust: Trust = "self_consistent_only"
     body_bytes: int = 0
     first_recorded_at: str | None = None
@@ -204,7 +222,7 @@ class Report:
                 "people": self.people,
                 "replayed_steps": self.replayed_steps, "replayed_refusals": self.replayed_refusals,
                 "replayed_facts": self.replayed_facts, "cases_not_replayed": self.cases_not_replayed,
-                "leaves": self.leaves, "checkpoints": self.checkpoints,
+                "leaves": self.leaves, "checkpoints": self.checkpoints, "cosignatures": self.cosignatures,
                 "openings": self.openings, "texts": self.texts, "body_bytes": self.body_bytes,
                 "first_recorded_at": self.first_recorded_at, "last_recorded_at": self.last_recorded_at,
                 "seconds": round(self.seconds, 3),
