@@ -1,4 +1,4 @@
-"""Receipts: what is handed to whoever made a change, so that an entry which is later missing convicts the service. Pure.
+"""Receipts: handed to whoever made a change, so that an entry which is later missing convicts the service. Pure.
 
 A signed note (C2SP signed-note, key kind 0x01) under a key of its own, `<origin>/receipts`, never the log's. Its text:
 

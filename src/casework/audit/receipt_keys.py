@@ -63,7 +63,7 @@ def read_signer(folder: Path) -> ReceiptSigner | None:
 
 
 def known_keys(folder: Path) -> list[LogKey]:
-    """Every key that this service ever signed receipts with; none without the file. CallerError `log_keys_malformed`"""
+    """Every key that this service ever signed receipts with; CallerError `log_keys_malformed`."""
     try:
         lines = (folder / KNOWN_FILE).read_text(encoding="utf-8").split("\n")
     except OSError:

@@ -42,8 +42,9 @@ class Outside:
 
     @classmethod
     def of(cls, folder: Path, trusted: Checkpoint | None = None) -> "Outside":
-        """As the keys folder has it; CallerErrors `log_keys_malformed`, `signer_memory_malformed`,
-        `witnesses_malformed`.
+        """As the keys folder has it.
+
+        CallerErrors `log_keys_malformed`, `signer_memory_malformed`, `witnesses_malformed`.
         """
         return cls(signer.known_keys(folder), signer.read_memory(folder), trusted, known_witnesses(folder))
 

@@ -49,8 +49,9 @@ def add(folder: Path, text: str) -> WitnessKey:
 
 
 def remove(folder: Path, name: str) -> list[WitnessKey]:
-    """Forget every key of that name (or the one whose text it is); what they cosigned stays. CallerError
-    `unknown_witness`.
+    """Forget every key of that name (or the one whose text it is); what they cosigned stays.
+
+    CallerError `unknown_witness`.
     """
     known = known_witnesses(folder)
     gone = [key for key in known if name in (key.name, key.text)]

@@ -25,7 +25,7 @@ from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import EXIT_CODES, TRUST_TEXTS, Report
 from casework.audit.sealed import Outside, trusted_file
 from casework.audit.tables import entries, texts
-from casework.cli import sealing
+from casework.cli import receipts, sealing
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.database import open_engine, reading
 from casework.errors import CallerError, RulesBroken, TryAgain
@@ -49,7 +49,7 @@ def cli() -> None:
     """
 
 
-for _command in sealing.COMMANDS:
+for _command in (*sealing.COMMANDS, *receipts.COMMANDS):
     cli.add_command(_command)
 
 
@@ -149,7 +149,8 @@ def _print_report(report: Report) -> None:
         f"checked 已核对: {report.entries:,} entries in {report.streams:,} streams, {report.cases:,} cases"
         f" ({report.replayed_steps:,} steps, {report.replayed_facts:,} facts,"
         f" {report.replayed_refusals:,} refusals replayed), {report.openings:,}"
-        f" openings, {report.texts:,} texts; {report.leaves:,} leaves, {report.checkpoints:,} checkpoints;"
+        f" openings, {report.texts:,} texts; {report.leaves:,} leaves, {report.checkpoints:,} checkpoints,"
+        f" {report.cosignatures:,} cosignatures;"
         f" {report.seconds:.2f} s{rate}"
     )
     if report.cases_not_replayed:
