@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -92,7 +92,7 @@ def kept(conn: Connection, promised: Sequence[Recorded]) -> list[Kept]:
     return found
 
 
-def _standing(promised: Recorded, row: sa.Row[tuple[object, ...]] | None, signed: int) -> Kept:
+def _standing(promised: Recorded, row: Any | None, signed: int) -> Kept:
     there = row is not None and leaf_hash(bytes(row.body)) == promised.leaf
     if row is None or not there or (row.leaf_index is None and row.waiting is None):
         return Kept(promised.entry_id, "receipt_not_honoured")
@@ -105,7 +105,7 @@ def _standing(promised: Recorded, row: sa.Row[tuple[object, ...]] | None, signed
     return Kept(promised.entry_id, "included", row.leaf_index, signed)
 
 
-def _look(conn: Connection, entry_ids: Sequence[str], log: Log | None = None) -> dict[str, sa.Row[tuple[object, ...]]]:
+def _look(conn: Connection, entry_ids: Sequence[str], log: Log | None = None) -> dict[str, Any]:
     places = []
     for entry_id in entry_ids:
         stream, _, number = entry_id.rpartition(":")

@@ -72,8 +72,8 @@ def _check(file: Path, json_: bool) -> NoReturn:
         signed, found = _looked_up(file)
     except (CallerError, TryAgain) as failure:
         _cannot_tell(json_, failure.code, str(failure))
-    except RulesBroken as broken:
-        _cannot_tell(json_, "rules_broken", str(broken))
+    except RulesBroken as rules:
+        _cannot_tell(json_, "rules_broken", str(rules))
     standings = {one.standing for one in found}
     broken, waiting = "receipt_not_honoured" in standings, "not_sealed_yet" in standings
     verdict = "receipt_not_honoured" if broken else "not_sealed_yet" if waiting else "included"

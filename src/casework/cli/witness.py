@@ -210,7 +210,7 @@ def _tell(checked: Checked, json_: bool) -> None:
     root = note.to_base64(checked.checkpoint.root)
     if checked.step == "first":
         errors.print(
-            f"FIRST CONTACT 首次见证: nothing before {checked.checkpoint.size:,} leaves is vouched for by this witness.\n"
+            f"FIRST CONTACT 首次见证: this witness vouches for nothing before {checked.checkpoint.size:,} leaves.\n"
             f"Compare with the branch, by another way than the network, the root {root}\n"
             "请以网络以外的方式与网点核对该根；此前的历史本见证人无从担保。",
             markup=False, style="bold",

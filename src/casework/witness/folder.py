@@ -35,10 +35,9 @@ def make(folder: Path, name: str) -> Cosigner:
         raise CallerError("witness_exists", "该文件夹已有见证人密钥", "there is a witness's key in that folder already")
     try:
         cosigner = Cosigner(name, secrets.token_bytes(note.SEED_BYTES))
-        too_long = len(cosigner.key.text) > MAX_KEY_TEXT
     except Faulty:
-        too_long = True
-    if too_long:
+        cosigner = None
+    if cosigner is None or len(cosigner.key.text) > MAX_KEY_TEXT:
         raise CallerError(
             "witness_name_malformed", "见证人名称不得为空、过长或含空格、加号",
             "a witness's name is not empty and not long, and has no spaces and no plus",
