@@ -32,6 +32,7 @@ class _Waiter:
     def __init__(self, places: Iterable[Place], done: "asyncio.Future[int]") -> None:
         self.left = set(places)
         self.done = done
+        self.looked_up = False
 
 
 class Awaiting:
@@ -71,18 +72,17 @@ class Awaiting:
     async def _look(self) -> None:
         """Until nobody waits; a database that cannot answer now is asked again."""
         known: tuple[int, int] | None = None
-        fresh: set[int] = set()
         while self._waiters:
             waiting = [waiter for waiter in self._waiters if not waiter.done.done()]
             wanted = {place for waiter in waiting for place in waiter.left}
             with suppress(TryAgain):
-                come = any(id(waiter) not in fresh for waiter in waiting)
-                at, covered = await asyncio.to_thread(self._covered, wanted, None if come else known)
-                known, fresh = at, {id(waiter) for waiter in waiting}
+                is_new = any(not waiter.looked_up for waiter in waiting)
+                known, covered = await asyncio.to_thread(self._covered, wanted, None if is_new else known)
                 for waiter in waiting:
+                    waiter.looked_up = True
                     waiter.left -= covered
-                    if not waiter.left and at is not None and not waiter.done.done():
-                        waiter.done.set_result(at[1])
+                    if not waiter.left and known is not None and not waiter.done.done():
+                        waiter.done.set_result(known[1])
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _covered(self, wanted: set[Place], known: tuple[int, int] | None) -> tuple[tuple[int, int] | None, set[Place]]:

@@ -64,7 +64,7 @@ def take_in(conn: Connection, data: bytes, witnesses: Sequence[WitnessKey], at: 
         for one, (_, signature) in zip(taken, found, strict=True)
         if one.new
     ]
-    rows.insert_many(conn, cosignatures, new, _COLUMNS)
+    rows.insert_many(conn, cosignatures, new, _COLUMNS, skip_existing=True)  # the same may be handed in twice at once
     return taken
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from casework.audit.checkpoint import Checkpoint, Cosigner, SignedCheckpoint, Trust, cosigned_at
 from casework.audit.kept import holding
@@ -15,7 +14,6 @@ from casework.witness import folder as kept
 from casework.witness.fetching import Branch, CannotTell
 from casework.witness.judging import Refused, Step, check_growth, judge, trust_of
 
-_FORKED: Final = "checkpoint_differs"
 Prover = Callable[[Checkpoint, Checkpoint], bytes]
 """The consistency proof from the first to the second, as lines of base64; `CannotTell` where there is none."""
 
@@ -126,9 +124,6 @@ def _hand_in(folder: Path, branch: Branch, checked: Checked) -> None:
             branch.hand_in((folder / kept.COSIGNED / str(size)).read_bytes())
         except CannotTell as failure:
             checked.kept_back = failure
-            if failure.code == _FORKED:
-                raise Refused("fork", (folder / kept.COSIGNED / str(size)).read_bytes(), "the branch has published "
-                              f"another root of size {size} than it has shown here") from None  # fmt: skip
             if failure.code == "unreachable":
                 return
             continue
