@@ -66,6 +66,7 @@ def test_every_change_is_answered_with_a_receipt_that_the_log_keeps(running: Run
     assert {standing for receipt in receipts for standing in standings(running, receipt)} == {"included"}
 
 
+@pytest.mark.only("sqlite")
 def test_reading_and_mistakes_carry_no_receipt(running: Running) -> None:
     case_id = running.open("L1")[0]
     for answer in (
@@ -89,6 +90,7 @@ def test_a_repeated_answer_carries_the_same_receipt(running: Running) -> None:
     assert one.headers["receipt"] == two.headers["receipt"]
 
 
+@pytest.mark.only("sqlite")
 def test_losing_the_key_stops_no_change_and_is_told(running: Running) -> None:
     case_id = running.open("L1")[0]
     path = running.started.settings.keys_dir / receipt_keys.KEY_FILE
@@ -101,6 +103,7 @@ def test_losing_the_key_stops_no_change_and_is_told(running: Running) -> None:
     assert "receipt" in running.post(f"/cases/{case_id}/notes", json={"text": "x"}).headers
 
 
+@pytest.mark.only("sqlite")
 def test_large_changes_tell_their_number_and_each_entry_has_its_receipt(running: Running) -> None:
     cases = running.open(*[f"L{number}" for number in range(21)])
     answer = running.post("/cases/events", json={**VISIT, "cases": [{"id": case_id} for case_id in cases]})
@@ -171,6 +174,7 @@ def test_who_prefers_it_is_answered_once_a_signed_checkpoint_covers_the_change(s
     assert "preference-applied" not in fire(sealing, case_id).headers  # who does not ask does not wait
 
 
+@pytest.mark.only("sqlite")
 def test_where_nobody_seals_the_change_stands_and_the_time_runs_out(running: Running) -> None:
     case_id = running.open("L1")[0]
     began = time.monotonic()

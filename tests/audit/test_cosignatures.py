@@ -98,6 +98,7 @@ def test_the_newest_cosigned_checkpoint_may_be_older_than_the_newest(log: Branch
     assert caught.value.code == "no_cosigned_checkpoint"
 
 
+@pytest.mark.only("sqlite")
 def test_what_is_not_a_known_witnesss_signature_of_our_checkpoint_is_not_taken(log: BranchLog) -> None:
     good = cosigned(log)
     read = note.parse(good)
@@ -122,6 +123,7 @@ def test_what_is_not_a_known_witnesss_signature_of_our_checkpoint_is_not_taken(l
         assert conn.execute(sa.select(sa.func.count()).select_from(cosignatures)).scalar_one() == 0
 
 
+@pytest.mark.only("sqlite")
 def test_forged_rows_are_never_given_out(log: BranchLog) -> None:
     """Whatever the owner of the database writes there."""
     line = note.parse(cosigned(log)).signatures[-1].line.encode()
@@ -135,6 +137,7 @@ def test_forged_rows_are_never_given_out(log: BranchLog) -> None:
         log.attack(lambda conn: conn.execute(cosignatures.delete()))
 
 
+@pytest.mark.only("sqlite")
 def test_a_forgotten_witness_is_neither_given_out_nor_held_against_the_log(log: BranchLog) -> None:
     take(log, cosigned(log))
     witnesses.remove(log.folder, WITNESS.name)
@@ -143,6 +146,7 @@ def test_a_forgotten_witness_is_neither_given_out_nor_held_against_the_log(log: 
     assert log.verify().verdict == "sound"
 
 
+@pytest.mark.only("sqlite")
 def test_keys_of_witnesses_are_added_once_and_taken_for_no_other(log: BranchLog) -> None:
     assert witnesses.add(log.folder, WITNESS.key.text) == WITNESS.key
     assert known(log) == [WITNESS.key]
@@ -262,6 +266,7 @@ def test_attack_7_sealing_that_stood_still_while_a_witness_looked_shows(log: Bra
     assert log.codes() == {"back_dated_behind_cosignature"}
 
 
+@pytest.mark.only("sqlite")
 def test_an_entry_sealed_a_little_late_is_no_finding(log: BranchLog) -> None:
     """A long transaction: its entries bear the time of its beginning."""
     log.write(2, seed=9)
@@ -358,6 +363,7 @@ def test_attack_11_the_next_entrys_link_shows_it_where_there_is_a_next_one(log: 
     assert "stream_hole" in log.codes()
 
 
+@pytest.mark.only("sqlite")
 def test_an_entry_swapped_in_the_tree_does_not_honour_its_receipt(log: BranchLog) -> None:
     data = receipted(log)
     log.seal()
@@ -385,6 +391,7 @@ def test_a_receipt_is_made_of_the_body_and_not_of_a_row_that_was_changed(log: Br
     assert caught.value.code == "proof_fails"
 
 
+@pytest.mark.only("sqlite")
 def test_only_a_key_of_this_service_makes_receipts_that_are_believed(log: BranchLog) -> None:
     forged = note.LogSigner(f"{ORIGIN}/receipts", b"\x09" * 32)
     data = receipted(log)
@@ -424,6 +431,7 @@ def test_the_log_says_once_which_key_signs_receipts_and_again_after_a_loss(log: 
     assert log.verify().verdict == "sound"
 
 
+@pytest.mark.only("sqlite")
 def test_a_receipt_is_checked_with_the_announced_key_when_the_files_are_gone(log: BranchLog) -> None:
     data = receipted(log)
     announce(log)
@@ -443,6 +451,7 @@ def test_a_log_that_begins_says_it_in_its_first_round(settings: Settings, engine
         assert root_at(conn, built.log(), 5) == newest(built).root
 
 
+@pytest.mark.only("sqlite")
 def test_a_key_that_others_can_read_signs_nothing(log: BranchLog) -> None:
     receipt_keys.make_once(log.folder, ORIGIN)
     (log.folder / receipt_keys.KEY_FILE).chmod(0o644)
@@ -455,6 +464,7 @@ def test_no_log_is_named_as_the_first_line_of_a_receipt() -> None:
     assert caught.value.code == "origin_malformed"
 
 
+@pytest.mark.only("sqlite")
 def test_entries_are_collected_with_the_latest_of_their_times(log: BranchLog) -> None:
     with writing(log.engine) as conn:
         collected = collecting(conn)

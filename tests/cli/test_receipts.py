@@ -60,6 +60,7 @@ def test_a_receipt_is_checked_by_its_exit_code(shell: Shell, owner_engine: Engin
     assert "receipt_not_honoured" in shell.run("audit", "receipt", "--check", str(file)).stdout
 
 
+@pytest.mark.only("sqlite")
 def test_a_receipt_needs_an_entry_and_a_key(shell: Shell) -> None:
     assert shell.run("audit", "receipt").exit_code == 2
     assert shell.run("audit", "receipt", "case:1:1").stderr.startswith("unknown_entry")
@@ -86,6 +87,7 @@ def test_a_cosigned_checkpoint_carried_by_hand_is_taken_in_and_given_out(shell: 
     assert shell.run("keys", "witness", "add", "nonsense").stderr.startswith("witness_key_malformed")
 
 
+@pytest.mark.only("sqlite")
 def test_a_new_log_has_a_new_key_for_receipts_and_says_so(shell: Shell) -> None:
     shell.out("audit", "seal")
     shell.out("keys", "rotate", "--new-origin", "bank.example/2", "--reason", "memory_lost")
