@@ -4,13 +4,16 @@ import sqlalchemy as sa
 from alembic import op
 
 from casework.append_only import append_only_ddl, drop_append_only_ddl
+from casework.database import UtcDateTime
 
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-GUARDED: dict[str, tuple[tuple[str, ...], ...]] = {}
+GUARDED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "cosignatures": (("log", "size", "witness"),),
+}
 
 
 def upgrade() -> None:
@@ -39,11 +42,20 @@ def downgrade() -> None:
 
 
 def _witnesses() -> None:
-    pass
+    op.create_table(
+        "cosignatures",
+        sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("witness", sa.String(length=255), nullable=False),
+        sa.Column("line", sa.LargeBinary(), nullable=False),
+        sa.Column("cosigned_at", sa.BigInteger(), nullable=False),
+        sa.Column("received_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("log", "size", "witness", name=op.f("pk_cosignatures")),
+    )
 
 
 def _no_witnesses() -> None:
-    pass
+    op.drop_table("cosignatures")
 
 
 # ── heads of cases ──────────────────────────────────────────────────────────────────────────────────────────────

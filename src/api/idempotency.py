@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework import rows
+from casework.audit.receipt import Change
 from casework.cases.tables import idempotency
 from casework.errors import CallerError
 
@@ -54,6 +55,16 @@ class Answer:
     headers: Mapping[str, str]
     media_type: str = "application/json"
     replayed: bool = False
+    change: Change | None = None  # what was recorded, for the receipt
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    """As it is stored; answers of before there were receipts have the first three only."""
+
+    headers: dict[str, str]
+    media_type: str
+    body: bytes
+    change: Change | None = None
 
 
 def key_of(header: str | None, actor_id: str, *parts: bytes) -> Key | None:
@@ -154,13 +165,13 @@ def purge(conn: Connection, now: datetime) -> int:
 
 
 def _packed(answer: Answer) -> bytes:
-    return msgspec.msgpack.encode((dict(answer.headers), answer.media_type, answer.body))
+    return msgspec.msgpack.encode(_Packed(dict(answer.headers), answer.media_type, answer.body, answer.change))
 
 
 def _unpacked(status: int, packed: bytes) -> Answer:
-    parts: tuple[dict[str, str], str, bytes] = msgspec.msgpack.decode(packed, type=tuple[dict[str, str], str, bytes])
-    headers, media_type, body = parts
-    return Answer(status, body, {**headers, "Idempotent-Replay": "true"}, media_type, replayed=True)
+    first = msgspec.msgpack.decode(packed, type=_Packed)
+    headers = {**first.headers, "Idempotent-Replay": "true"}
+    return Answer(status, first.body, headers, first.media_type, replayed=True, change=first.change)
 
 
 __all__ = ["KEPT", "Answer", "Key", "claim", "key_of", "mismatch", "purge", "running", "store"]

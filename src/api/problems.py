@@ -39,6 +39,8 @@ STATUS: Mapping[str, int] = {
     "invalid_request": 422, "faulty_data": 422, "unknown_event": 422, "unknown_fact": 422, "unknown_ground": 422,
     "unknown_field": 422, "unknown_reason": 422, "request_open_already": 409, "request_out_of_reach": 403,
     "idempotency_mismatch": 422,
+    "malformed_note": 400, "witness_unknown": 403, "checkpoint_differs": 409, "size_unknown": 404,
+    "receipt_key_missing": 503,
     "version_required": 428,
     "locked_out": 429,
     "internal_error": 500,

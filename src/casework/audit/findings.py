@@ -67,6 +67,23 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "检查点比现有的树长:日志尾部被删",
         "a checkpoint signs more leaves than there are: the tail was cut",
     ),
+    "cosignature_wrong": ("见证签名不符", "a cosignature is not the witness's, or not of this checkpoint and time"),
+    "cosignature_unknown_checkpoint": (
+        "见证签名所指的检查点缺失",
+        "a witness has cosigned a checkpoint that is gone or unreadable",
+    ),
+    "back_dated_behind_cosignature": (
+        "记录时间早于不含该分录的检查点被见证之时:倒填,或封存曾停顿",
+        "recorded long before a witness saw the log without it: dated back, or sealing stood still",
+    ),
+    "dated_ahead_of_cosignature": (
+        "记录时间晚于包含该分录的检查点被见证之时",
+        "recorded, it says, after a witness saw it in the log: the time had not come",
+    ),
+    "receipt_not_honoured": (
+        "已出具回执的分录缺失或被替换",
+        "an entry for which a receipt was given is gone, or another one",
+    ),
     "memory_root_differs": (
         "历史与签名者库外保存的检查点不符",
         "history is not the one that the signer remembers signing",
@@ -161,7 +178,6 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "日志自述的密钥中没有您持有的密钥",
         "the log states other keys than the ones you hold",
     ),
-    "cosignature_wrong": ("见证人的签名不符", "a witness's signature is wrong"),
     "file_missing": ("缺少文件,或文件过大", "a file is missing, or too large to be what it is called"),
     "bundle_unreadable": ("不是可读的证据包", "this is no bundle that can be read"),
     "manifest_differs": ("清单与检查点不一致", "the manifest says another size than the checkpoint"),
@@ -219,6 +235,7 @@ class Report:
     texts: int = 0
     leaves: int = 0
     checkpoints: int = 0
+    cosignatures: int = 0
     trust: Trust = "self_consistent_only"
     scope: Mapping[str, Any] | None = None  # of a bundle: what it is said to be about
     streams_continued: int = 0  # of a period: streams that go on from before it, so that their first link is unseen
@@ -273,7 +290,7 @@ class Report:
                 "people": self.people,
                 "replayed_steps": self.replayed_steps, "replayed_refusals": self.replayed_refusals,
                 "replayed_facts": self.replayed_facts, "cases_not_replayed": self.cases_not_replayed,
-                "leaves": self.leaves, "checkpoints": self.checkpoints,
+                "leaves": self.leaves, "checkpoints": self.checkpoints, "cosignatures": self.cosignatures,
                 "openings": self.openings, "texts": self.texts, "body_bytes": self.body_bytes,
                 "first_recorded_at": self.first_recorded_at, "last_recorded_at": self.last_recorded_at,
                 "seconds": round(self.seconds, 3),

@@ -4,7 +4,7 @@ The first leaf of a log is the entry that says what it is: origin, key and, afte
 what of that was lost (audit.md §2). A change of keys is an entry with the old key's signature (§4).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,8 @@ from casework.errors import CallerError
 
 PREFIX: Final = "log"
 LEAF_COLUMNS: Final = ("log", "leaf_index", "entry", "leaf_hash")
+RECEIPT_KEY: Final = "log.receipt_key"
+"""The event by which a log says which key signs its receipts (`casework.audit.receipt_keys`)."""
 SEAL_LOCK: Final = "hashtext('casework/seal')"
 
 
@@ -43,17 +45,21 @@ def hold_seal(conn: Connection) -> None:
 
 
 def begin(
-    conn: Connection, trail: Trail, actor: Actor, keys: SigningKeys, *, succeeds: Mapping[str, Any] | None = None
-) -> Growing:
+    conn: Connection, trail: Trail, actor: Actor, keys: SigningKeys, *, succeeds: Mapping[str, Any] | None = None,
+    also: Sequence[Draft] = (),
+) -> Growing:  # fmt: skip
     """Begin the log of these keys with the entry that says so as leaf 0; the caller's transaction holds the seal.
 
-    The entry's data: origin, verifier key, and `succeeds`: what is known of the log before.
+    The entry's data: origin, verifier key, and `succeeds`: what is known of the log before. `also` are further entries
+    of the log's stream, which wait to be sealed as any other.
     """
     before = present_log(conn)
     log = Log(before.number + 1 if before else 1, keys.origin)
     stream = f"{PREFIX}:{log.number}"
     data = {"origin": log.origin, "key": keys.present.key.text, "succeeds": dict(succeeds) if succeeds else None}
     head = trail.append(conn, stream, Draft(BEGUN, actor, data))
+    for draft in also:
+        trail.append(conn, stream, draft)
     trail.write(conn)
     conn.execute(logs.insert().values(number=log.number, origin=log.origin, begun_at=head.recorded_at))
     at = (entries.c.stream == stream) & (entries.c.stream_seq == head.seq)

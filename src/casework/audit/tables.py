@@ -118,3 +118,17 @@ checkpoints = sa.Table(
     sa.Column("published_at", UtcDateTime, nullable=False),
     info={"append_only": (("log", "size"),)},
 )
+
+# What witnesses have signed of published checkpoints: their signature line, under which key, and the time it states
+# (seconds since 1970). Append-only.
+cosignatures = sa.Table(
+    "cosignatures",
+    metadata,
+    sa.Column("log", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("witness", sa.String(255), primary_key=True),
+    sa.Column("line", Bytes, nullable=False),
+    sa.Column("cosigned_at", sa.BigInteger, nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    info={"append_only": (("log", "size", "witness"),)},
+)

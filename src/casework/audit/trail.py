@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from casework import rows
 from casework.audit.chain import commit, seal_entry
 from casework.audit.entry import Actor, Entry, entry_id_of
+from casework.audit.receipt import Change, Recorded
 from casework.audit.tables import entries, openings, streams, unsealed
 from casework.clock import utc_text
 from casework.personal import Vault
@@ -24,6 +25,7 @@ from casework.personal import Vault
 ENTRY_COLUMNS = (
     "id", "stream", "stream_seq", "event", "actor_id", "reason_code", "recorded_at", "body", "leaf_hash", "mac",
 )  # fmt: skip
+_COLLECTED = "casework_collected"
 _OPENING_COLUMNS = ("stream", "stream_seq", "field", "sealed")
 
 
@@ -117,7 +119,31 @@ class Trail:
             conn, entries, self._entries, ENTRY_COLUMNS[1:], queue=unsealed, sequence_name="entries_id_seq"
         )
         rows.insert_many(conn, openings, self._openings, _OPENING_COLUMNS)
+        collected = conn.get_execution_options().get(_COLLECTED)
+        if collected is not None:
+            collected += [(row[5], Recorded(entry_id_of(row[0], row[1]), row[7])) for row in self._entries]
         self._entries, self._openings = [], []
+
+
+Collected = list[tuple[datetime, Recorded]]
+"""Entries in the order written, each with its time."""
+
+
+def collecting(conn: Connection) -> Collected:
+    """A list that from now on gets every entry that trails write on this connection: for receipts.
+
+    Only where few are written: it grows with them.
+    """
+    collected: Collected = []
+    conn.execution_options(**{_COLLECTED: collected})  # in place
+    return collected
+
+
+def change_of(collected: Collected) -> Change | None:
+    """The change that these entries are; none where nothing was written."""
+    if not collected:
+        return None
+    return Change(utc_text(max(at for at, _ in collected)), tuple(entry for _, entry in collected))
 
 
 def _locked_head(conn: Connection, stream: str) -> Head:

@@ -25,7 +25,7 @@ from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import EXIT_CODES, TRUST_TEXTS, Report
 from casework.audit.sealed import Outside, trusted_file
 from casework.audit.tables import entries, texts
-from casework.cli import bundle, dossier, mining, past, sealing
+from casework.cli import bundle, dossier, mining, past, receipts, sealing
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.database import open_engine, reading
 from casework.errors import CallerError, RulesBroken, TryAgain
@@ -50,7 +50,14 @@ def cli() -> None:
     """
 
 
-_COMMANDS = (*sealing.COMMANDS, bundle.export, *dossier.AUDIT_COMMANDS, *past.AUDIT_COMMANDS, *mining.COMMANDS)
+_COMMANDS = (
+    *sealing.COMMANDS,
+    *receipts.COMMANDS,
+    bundle.export,
+    *dossier.AUDIT_COMMANDS,
+    *past.AUDIT_COMMANDS,
+    *mining.COMMANDS,
+)
 for _command in _COMMANDS:
     cli.add_command(_command)
 
@@ -175,7 +182,8 @@ def _print_report(report: Report) -> None:
         f"checked 已核对: {report.entries:,} entries in {report.streams:,} streams, {report.cases:,} cases"
         f" ({report.replayed_steps:,} steps, {report.replayed_facts:,} facts,"
         f" {report.replayed_refusals:,} refusals replayed), {report.openings:,}"
-        f" openings, {report.texts:,} texts; {report.leaves:,} leaves, {report.checkpoints:,} checkpoints;"
+        f" openings, {report.texts:,} texts; {report.leaves:,} leaves, {report.checkpoints:,} checkpoints,"
+        f" {report.cosignatures:,} cosignatures;"
         f" {report.seconds:.2f} s{rate}"
     )
     if report.cases_not_replayed:

@@ -17,6 +17,7 @@ _GROUPS = {
     "sweep": "fire what days alone have made due",
     "audit": "the verifiable log",
     "keys": "the key that signs the log",
+    "witness": "watch a log from another machine",
     "demo": "a generated branch to look at",
     "serve": "the API",
 }
