@@ -1,6 +1,7 @@
 """The sealer of a branch with all that is looked after in its rounds: what the slices want done beside sealing."""
 
 from casework.audit.seal import Chore, Sealer
+from casework.search.index import Indexer
 from casework.startup import Started
 
 
@@ -8,5 +9,5 @@ def sealer_of(started: Started) -> Sealer:
     """The sealer of an opened branch."""
     branch, settings = started.branch, started.settings
     before: list[Chore] = []
-    after: list[Chore] = []
+    after: list[Chore] = [Indexer(started.engine).chore]
     return Sealer(started.engine, branch.mac_key, branch.vault, settings.keys_dir, before=before, after=after)

@@ -46,15 +46,30 @@ def between(first: int, last: int) -> int:
 
 def pack(held: int) -> bytes:
     """The bytes of a set."""
-    if 2 * held.bit_count() >= _WHOLE:
-        return held.to_bytes(_WHOLE, "little")
-    offsets = list(offsets_of(held))
-    return struct.pack(f"<{len(offsets)}H", *offsets)
+    return with_more(b"", offsets_of(held))
 
 
 def unpack(data: bytes) -> int:
-    """The set that bytes say. Bytes that `pack` never wrote make some set: an entry found by it is matched anew."""
+    """The set that bytes say. Bytes that were never packed make some set: an entry found by it is matched anew."""
     if len(data) >= _WHOLE:
         return int.from_bytes(data[:_WHOLE], "little")
+    return from_offsets(_listed(data))
+
+
+def with_more(data: bytes, more: Iterable[int]) -> bytes:
+    """The bytes of a set after these offsets were added; the same bytes where it had them all."""
+    if len(data) < _WHOLE:
+        offsets = {*_listed(data), *more}
+        if 2 * len(offsets) < _WHOLE:
+            return struct.pack(f"<{len(offsets)}H", *sorted(offsets))
+        filled, more = bytearray(_WHOLE), offsets
+    else:
+        filled = bytearray(data[:_WHOLE])
+    for offset in more:
+        filled[offset >> 3] |= 1 << (offset & 7)
+    return bytes(filled)
+
+
+def _listed(data: bytes) -> list[int]:
     count = len(data) // 2
-    return from_offsets(offset % WIDTH for offset in struct.unpack(f"<{count}H", data[: 2 * count]))
+    return [offset % WIDTH for offset in struct.unpack(f"<{count}H", data[: 2 * count])]

@@ -46,7 +46,7 @@ def differences(conn: Connection, told: Callable[[int], None] = lambda _: None) 
             terms[row[0] >> SEGMENT_BITS]: bits.unpack(bytes(row[1]))
             for row in rows.select_by_keys(conn, POSTINGS, "place", places)
         }
-        expected = {term: bits.from_offsets(offsets) for (term, _), offsets in filing.offsets.items()}
+        expected = {term: bits.from_offsets(offsets) for term, offsets in filing.offsets[segment].items()}
         for term in sorted(held.keys() | expected.keys()):
             has, ought = held.get(term, 0) & own, expected.get(term, 0)
             if has != ought:

@@ -79,14 +79,15 @@ class Filing:
     """Entries of one stretch by the postings they go into; `file` them, then `changes`."""
 
     def __init__(self) -> None:
-        self.offsets: defaultdict[tuple[Term, int], list[int]] = defaultdict(list)
+        self.offsets: defaultdict[int, defaultdict[Term, list[int]]] = defaultdict(lambda: defaultdict(list))
         self.times: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
 
     def file(self, row: int, event: str, actor: str, recorded_at: datetime, body: bytes) -> None:
-        """One entry."""
+        """One entry; an offset may be listed twice."""
         segment, offset = divmod(row, bits.WIDTH)
+        lists = self.offsets[segment]
         for term in terms_of(said_by(body, event=event, actor=actor)):
-            self.offsets[term, segment].append(offset)
+            lists[term].append(offset)
         self.times[segment].append((offset, times.seconds(recorded_at)))
 
 
@@ -168,22 +169,24 @@ class Indexer:
         for row in found:
             if row.id is not None and type(row.body) is bytes:  # else gone or no bytes: `audit verify` tells of it
                 filing.file(row.id, row.event, row.actor_id, row.recorded_at, row.body)
-        terms = {term for term, _ in filing.offsets}
+        terms = {term for lists in filing.offsets.values() for term in lists}
         if not terms <= self._terms.keys():
             self._terms |= {(kind, value): number for number, kind, value in conn.execute(sa.select(search_terms))}
-        known, ids = filing.offsets, self._terms
-        places = {place_of(ids[term], segment): (term, segment) for term, segment in known if term in ids}
-        held = {row[0]: bits.unpack(bytes(row[1])) for row in rows.select_by_keys(
-            conn, POSTINGS, "place", sorted(places)
-        )}  # fmt: skip
+        ids = self._terms
+        places = [
+            place_of(ids[term], segment) for segment, lists in filing.offsets.items() for term in lists if term in ids
+        ]
+        held = {row[0]: bytes(row[1]) for row in rows.select_by_keys(conn, POSTINGS, "place", sorted(places))}
         fresh, old = [], []
-        for (term, segment), offsets in known.items():
-            more = bits.from_offsets(offsets)
-            place = place_of(ids[term], segment) if term in ids else None
-            if place is None or place not in held:
-                fresh.append((term, segment, bits.pack(more)))
-            elif more | held[place] != held[place]:
-                old.append((place, bits.pack(more | held[place])))
+        for segment, lists in filing.offsets.items():
+            for term, offsets in lists.items():
+                place = place_of(ids[term], segment) if term in ids else None
+                data = held.get(place) if place is not None else None
+                merged = bits.with_more(data or b"", offsets)
+                if place is None or data is None:
+                    fresh.append((term, segment, merged))
+                elif merged != data:
+                    old.append((place, merged))
         dated = {row[0]: bytes(row[1]) for row in rows.select_by_keys(conn, SEGMENTS, "segment", sorted(filing.times))}
         segments = [
             (segment, *times.with_more(dated.get(segment, times.NONE), more)) for segment, more in filing.times.items()

@@ -99,30 +99,34 @@ def _gather(data: Mapping[str, Any], amounts: set[int]) -> None:
 # ── terms ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def terms_of(said: Said) -> list[Term]:
-    """Everything an entry is filed under, each once."""
-    terms = list(_plain_terms(said.event, said.actor, said.rules, said.codes, said.post))
-    if said.amounts:
-        terms += dict.fromkeys(term for amount in said.amounts if amount >= 0 for term in _amount_terms(amount))
-    return terms
+def terms_of(said: Said) -> Iterator[Term]:
+    """Everything an entry is filed under; some of it may come twice."""
+    yield ANY
+    yield from _of_event(said.event)
+    yield from _of("actor", said.actor)
+    for rule in said.rules:
+        yield from _of("rule", rule)
+    for code in said.codes:
+        yield from _of("code", code)
+    if said.post is not None:
+        yield from _of("post", said.post)
+    for amount in said.amounts:
+        if amount >= 0:
+            step = step_of(amount)
+            yield from _OF_STEP[step] if step < len(_OF_STEP) else ()
+            yield _OF_CELL[(amount >> _CELL_SHIFT) % _CELLS]
+
+
+@lru_cache(1_024)
+def _of_event(event: str) -> tuple[Term, ...]:
+    families = [term for family in families_of(event) for term in _of("family", family)]
+    return (*_of("event", event), *families)
 
 
 @lru_cache(8_192)
-def _plain_terms(
-    event: str, actor: str, rules: tuple[str, ...], codes: tuple[str, ...], post: str | None
-) -> tuple[Term, ...]:
-    found = [ANY, ("event", event), ("actor", actor)]
-    found += [("family", family) for family in families_of(event)]
-    found += [("rule", rule) for rule in rules]
-    found += [("code", code) for code in codes]
-    if post is not None:
-        found.append(("post", post))
-    return tuple(dict.fromkeys(term for term in found if _fits(term[1])))
-
-
-def _fits(value: str) -> bool:
-    """Whether the index takes it: what the trail wrote always fits, what somebody put in its place need not."""
-    return len(value) <= LONGEST and value.isprintable()
+def _of(kind: str, value: str) -> tuple[Term, ...]:
+    """The term, if the index takes it: what the trail wrote always fits, what somebody put in its place need not."""
+    return ((kind, value),) if len(value) <= LONGEST and value.isprintable() else ()
 
 
 def families_of(event: str) -> list[str]:
@@ -136,18 +140,17 @@ def families_of(event: str) -> list[str]:
 
 def step_of(amount_fen: int) -> int:
     """The quarter of an octave in which an amount lies: larger amounts, no smaller steps. 0 for nothing."""
-    if amount_fen <= 0:
+    octaves = amount_fen.bit_length()
+    if not octaves:
         return 0
-    octave = amount_fen.bit_length() - 1
-    part = amount_fen >> (octave - 2) if octave >= 2 else amount_fen << (2 - octave)
-    return 4 * (octave + 1) + (part & 3)
+    return 4 * octaves + (amount_fen << 2 >> (octaves - 1) & 3)
 
 
-@lru_cache(8_192)
-def _amount_terms(amount_fen: int) -> tuple[Term, ...]:
-    step = step_of(amount_fen)
-    steps = [(kind, str(step >> (2 * level))) for level, kind in enumerate(_AMOUNT_KINDS)]
-    return (*steps, ("cell", str((amount_fen >> _CELL_SHIFT) % _CELLS)))
+_OF_STEP: Final = [
+    tuple((kind, str(step >> (2 * level))) for level, kind in enumerate(_AMOUNT_KINDS))
+    for step in range(step_of(2**64))
+]
+_OF_CELL: Final = [("cell", str(cell)) for cell in range(_CELLS)]
 
 
 def range_terms(low: int, high: int) -> list[list[Term]]:
@@ -158,7 +161,7 @@ def range_terms(low: int, high: int) -> list[list[Term]]:
     groups = [list(_cover(step_of(low), step_of(high) + 1))]
     first, last = low >> _CELL_SHIFT, high >> _CELL_SHIFT
     if last - first < _MOST_CELLS:
-        groups.append([("cell", str(cell % _CELLS)) for cell in range(first, last + 1)])
+        groups.append([_OF_CELL[cell % _CELLS] for cell in range(first, last + 1)])
     return groups
 
 
