@@ -26,7 +26,7 @@ from casework.audit.chain import leaf_hash
 from casework.audit.entry import Actor, Entry
 from casework.audit.grown import present_log
 from casework.audit.logs import LEAF_COLUMNS
-from casework.audit.tables import entries, leaves
+from casework.audit.tables import entries, leaves, unsealed
 from casework.audit.trail import ENTRY_COLUMNS, Draft
 from casework.clock import now, utc_text
 from casework.database import open_engine, reading, writing
@@ -273,7 +273,7 @@ def build(place: Place, written: int) -> tuple[str, ...]:
         assert process.stdout is not None
         beside = _writers(place, lambda _: process.poll() is not None)
         told = json.loads(process.stdout.read())
-    sealer_of(place.settings).round()
+    _seal_roughly(place)
     Indexer(place.started.engine).catch_up()
     place.settle()
     with reading(place.started.engine) as conn:
@@ -285,6 +285,18 @@ def build(place: Place, written: int) -> tuple[str, ...]:
         f"{told['leaves'] / told['seconds']:,.0f}", f"{per_entry:.0f}", f"{written / told['leaves']:.0f}",
         f"{alone:.1f}", f"{beside:.1f}",
     )  # fmt: skip
+
+
+def _seal_roughly(place: Place) -> None:
+    """What the writers wrote becomes leaves without tiles, as the invented log has them."""
+    with writing(place.started.engine) as conn:
+        log = present_log(conn)
+        assert log is not None
+        first = int(conn.execute(sa.select(sa.func.max(leaves.c.leaf_index))).scalar_one()) + 1
+        waiting = conn.execute(sa.select(unsealed.c.entry).order_by(unsealed.c.entry)).scalars().all()
+        taken = [(log.number, first + place_no, row, b"h" * 32) for place_no, row in enumerate(waiting)]
+        rows.insert_many(conn, leaves, taken, LEAF_COLUMNS)
+        conn.execute(unsealed.delete())
 
 
 def _writers(place: Place, ended: Callable[[float], bool]) -> float:

@@ -25,7 +25,7 @@ from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import EXIT_CODES, TRUST_TEXTS, Report
 from casework.audit.sealed import Outside, trusted_file
 from casework.audit.tables import entries, texts
-from casework.cli import sealing
+from casework.cli import sealing, searching
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.database import open_engine, reading
 from casework.errors import CallerError, RulesBroken, TryAgain
@@ -45,11 +45,12 @@ def cli() -> None:
     Examples:
       casework audit verify
       casework audit show 1207
+      casework audit search --actor S0012
       casework audit checkpoint
     """
 
 
-for _command in sealing.COMMANDS:
+for _command in (*sealing.COMMANDS, *searching.COMMANDS):
     cli.add_command(_command)
 
 

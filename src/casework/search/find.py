@@ -33,6 +33,7 @@ WINDOW: Final = 50_000
 """Ids, or numbers of a stream, that one page passes where the database alone decides."""
 LOOKED_AT: Final = 4_000
 """Bodies that one page reads where a body decides: some 30 ms."""
+_PAGES: Final = 200
 _FIRST, _LAST = 0, 2**63 - 1
 _COLUMNS = tuple(entries.c["id", "stream", "stream_seq", "event", "actor_id", "recorded_at", "body", "leaf_hash"])
 _ENTRIES = sa.select(*_COLUMNS)
@@ -79,7 +80,7 @@ def find(conn: Connection, wanted: Wanted, after: Place | None, limit: int) -> F
     behind = read_behind(conn)
     tail = _tail(conn, wanted, edge, behind) if groups_of(wanted) else None
     if tail is None:
-        return _one_by_one(conn, wanted, edge, limit, behind.leaves)
+        return _one_by_one(conn, wanted, edge, limit, behind)
     return _by_index(conn, wanted, edge, limit, tail, behind.leaves)
 
 
@@ -169,10 +170,9 @@ def _most(wanted: Wanted, limit: int) -> int:
 # ── one by one ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _one_by_one(conn: Connection, wanted: Wanted, edge: int, limit: int, unindexed: int) -> Found:
+def _one_by_one(conn: Connection, wanted: Wanted, edge: int, limit: int, behind: Behind) -> Found:
     """A stretch of the log as it lies there."""
-    key, most = entries.c.id, _most(wanted, limit)
-    last = conn.execute(sa.select(sa.func.max(key))).scalar() or 0
+    key, most, last, unindexed = entries.c.id, _most(wanted, limit), behind.last, behind.leaves
     if wanted.newest_first:
         edge = min(edge, last + 1)
         end = max(edge - WINDOW, _FIRST)
@@ -200,14 +200,12 @@ def _one_by_one(conn: Connection, wanted: Wanted, edge: int, limit: int, unindex
 
 def _tail(conn: Connection, wanted: Wanted, edge: int, behind: Behind) -> list[Any] | None:
     """The entries beyond `edge` that match and that the index does not cover; None where too many are not covered."""
-    waiting = sa.select(sa.literal(1)).select_from(unsealed).limit(TAIL + 1).subquery()
-    queued = conn.execute(sa.select(sa.func.count()).select_from(waiting)).scalar_one()
-    if behind.state.emptying or behind.leaves > TAIL or queued > TAIL:
+    if behind.state.emptying or behind.leaves > TAIL or behind.queued > TAIL:
         return None
     looked_at: dict[int, Any] = {}
     where = (_beyond(entries.c.id, wanted, edge), *_conditions(wanted))
     sources: list[sa.Select[Any]] = []
-    if queued:
+    if behind.queued:
         sources.append(_ENTRIES.join(unsealed, unsealed.c.entry == entries.c.id))
     if behind.leaves:
         unfiled = sa.and_(leaves.c.log == behind.log, leaves.c.leaf_index >= behind.begin)
@@ -277,7 +275,8 @@ def _ids(segment: int, alive: int, wanted: Wanted, edge: int) -> list[int]:
 
 
 def walk(conn: Connection, wanted: Wanted, *, at_a_time: int = 1_000) -> Iterator[Found]:
-    """All pages, one after the other."""
+    """All pages, one after the other; CallerError `filter_malformed`."""
+    check(wanted)
     place: Place | None = None
     while True:
         found = find(conn, wanted, place, at_a_time)
@@ -285,3 +284,13 @@ def walk(conn: Connection, wanted: Wanted, *, at_a_time: int = 1_000) -> Iterato
         place = found.place
         if place is None:
             return
+
+
+def collect(conn: Connection, wanted: Wanted, *, at_most: int) -> tuple[list[EntryLine], bool]:
+    """The first `at_most` entries, and whether there may be more: of `_PAGES` pages, however little they hold."""
+    lines: list[EntryLine] = []
+    for number, found in enumerate(walk(conn, wanted), 1):
+        lines += map(line_of, found.rows)
+        if len(lines) > at_most or (number == _PAGES and found.place is not None):
+            return lines[:at_most], True
+    return lines, False

@@ -17,8 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from casework import rows
-from casework.audit.grown import present_log, size_of
-from casework.audit.tables import entries, leaves
+from casework.audit.tables import entries, leaves, logs, unsealed
 from casework.database import reading, writing
 from casework.search import bits, times
 from casework.search.said import Term, said_by, terms_of
@@ -47,12 +46,17 @@ class State(NamedTuple):
 
 
 class Behind(NamedTuple):
-    """What the index has, and how many leaves of the present log it lacks."""
+    """What the index has, and how many leaves of the present log it lacks.
+
+    `queued`: entries that wait to be sealed, counted to 10,000; `last`: the last entry's id.
+    """
 
     state: State
     log: int
     begin: int
     size: int
+    queued: int
+    last: int
 
     @property
     def leaves(self) -> int:
@@ -65,14 +69,22 @@ def place_of(term: int, segment: int) -> int:
     return term << SEGMENT_BITS | segment
 
 
+_LOG: Final = sa.select(sa.func.coalesce(sa.func.max(logs.c.number), 0)).scalar_subquery()
+_SIZE: Final = sa.select(sa.func.coalesce(sa.func.max(leaves.c.leaf_index), -1) + 1).where(leaves.c.log == _LOG)
+_QUEUED: Final = sa.select(sa.func.count()).select_from(sa.select(unsealed.c.entry).limit(10_000).subquery())
+_BEHIND: Final = sa.select(
+    *search_state.c["log", "indexed", "emptying"], _LOG.label("present"), _SIZE.scalar_subquery().label("size"),
+    _QUEUED.scalar_subquery().label("queued"),
+    sa.select(sa.func.coalesce(sa.func.max(entries.c.id), 0)).scalar_subquery().label("last"),
+)  # fmt: skip
+
+
 def read_behind(conn: Connection) -> Behind:
-    """The index against the log."""
-    row = conn.execute(sa.select(search_state)).one()
-    state, log = State(row.log, row.indexed, row.emptying), present_log(conn)
-    if log is None:
-        return Behind(state, 0, 0, 0)
-    begin = 0 if state.emptying or state.log != log.number else state.indexed
-    return Behind(state, log.number, begin, size_of(conn, log))
+    """The index against the log, in one statement."""
+    row = conn.execute(_BEHIND).one()
+    state = State(row.log, row.indexed, row.emptying)
+    begin = 0 if state.emptying or state.log != row.present else state.indexed
+    return Behind(state, row.present, begin, row.size, row.queued, row.last)
 
 
 class Filing:
