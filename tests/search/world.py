@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from casework import rows
 from casework.audit.entry import Actor
-from casework.audit.tables import entries
-from casework.audit.trail import Draft
+from casework.audit.tables import entries, streams
+from casework.audit.trail import Draft, Head
 from casework.database import reading, writing
 from casework.search.find import page_of_entries
 from casework.search.index import Indexer
@@ -37,13 +37,20 @@ class World(BranchLog):
         chance = random.Random(seed)
         left = count
         while left > 0:
-            few = min(left, chance.randrange(1, 12))
-            jump = chance.randrange(3_000) if jumps and chance.random() < 0.2 else 0
+            few = min(left, chance.randrange(1, 30))
+            jump = chance.randrange(3_000) if jumps and chance.random() < 0.4 else 0
             with self._jumping(jump), writing(self.engine) as conn:
-                trail = self.trail()
+                trail, touched = self.trail(), set[str]()
                 for _ in range(few):
-                    trail.append(conn, f"test:{chance.randrange(1, 9)}", _draft(chance))
+                    stream = f"test:{chance.randrange(1, 9)}"
+                    head = self.rest.get(stream, Head(0, b"", datetime(1, 1, 1, tzinfo=UTC)))
+                    self.rest[stream] = trail.add(stream, head, _draft(chance))
+                    touched.add(stream)
                 trail.write(conn)
+                heads = [(stream, *self.rest[stream]) for stream in sorted(touched)]
+                columns = ("audit_seq", "audit_head", "last_entry_at")
+                rows.insert_many(conn, streams, heads, ("stream", *columns), skip_existing=True)
+                rows.update_many(conn, streams, "stream", heads, columns)
             left -= few
 
     @contextmanager
@@ -160,11 +167,11 @@ def filters(draw: st.DrawFn) -> Wanted:
     low, high = sorted(draw(st.tuples(st.sampled_from(AMOUNTS), st.sampled_from(AMOUNTS))))
     begin = START + timedelta(seconds=draw(st.integers(0, 150)))
     end = begin + timedelta(seconds=draw(st.integers(1, 100)))
-    streams = perhaps(("test:1",), ("test:2", "test:5", "test:77"), ("log:1",), ())
+    of = perhaps(("test:1",), ("test:2", "test:5", "test:77"), ("log:1",), ())
     return Wanted(
         event=perhaps(*EVENTS, "case.*", "case.step.*", "case.st*", "*", "nothing.here", "nothing.*"),
         actor=perhaps(*ACTORS, "S9"), rule=perhaps(*RULES, "1.3.*", "9*"), code=perhaps(*CODES, "nosuch"),
         post=perhaps(*POSTS), amount_fen_min=perhaps(low, 500_000), amount_fen_max=perhaps(max(high, 500_000)),
-        recorded_from=perhaps(begin), recorded_until=perhaps(end), streams=streams,
+        recorded_from=perhaps(begin), recorded_until=perhaps(end), streams=of,
         newest_first=draw(st.booleans()),
     )  # fmt: skip
