@@ -1,11 +1,11 @@
-"""`python -m benchmarks [events|feed|verify|departure|scale] …`: measure, and write benchmarks/RESULTS.md."""
+"""`python -m benchmarks [events|feed|verify|departure|search|scale] …`: measure, and write benchmarks/RESULTS.md."""
 
 import argparse
 
-from benchmarks import bundles, departure, events, feed, machine, scale, sealing, verify
+from benchmarks import bundles, departure, events, feed, machine, scale, sealing, search, verify
 from benchmarks.place import POSTGRESQL, SQLITE, server_of
 
-ALL = ("events", "feed", "verify", "sealing", "bundles", "departure", "scale")
+ALL = ("events", "feed", "verify", "sealing", "bundles", "departure", "search", "scale")
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each run of `events`")
     parser.add_argument("--loans", type=int, default=feed.LOANS, help="loans in the feed")
     parser.add_argument("--cases", type=int, default=scale.LARGE, help="cases of the large side of `scale`")
+    parser.add_argument("--entries", type=int, default=search.LARGE, help="entries of the large side of `search`")
     parser.add_argument("--only", choices=(POSTGRESQL, SQLITE), help="one database; the results then show no other")
     chosen = parser.parse_args()
     kinds = (chosen.only,) if chosen.only else (POSTGRESQL, SQLITE)
@@ -31,6 +32,8 @@ def main() -> None:
                 sealing.run(kinds=kinds)
             case "bundles":
                 bundles.run()
+            case "search":
+                search.run(large=chosen.entries, kinds=kinds)
             case "departure":
                 departure.run(kinds=kinds)
             case _:

@@ -103,8 +103,43 @@ def _no_privacy() -> None:
 
 
 def _search() -> None:
-    pass
+    """Empty: the chore behind the sealer fills it from the leaves there are."""
+    op.create_table(
+        "search_terms",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), sa.Identity(always=False), nullable=False
+        ),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("value", sa.String(length=96), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_search_terms")),
+        sa.UniqueConstraint("kind", "value", name=op.f("uq_search_terms_kind_value")),
+    )
+    op.create_table(
+        "search_postings",
+        sa.Column("place", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("bits", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_search_postings")),
+        postgresql_with={"fillfactor": "80"},  # the postings of the last segment are written again and again
+    )
+    op.create_table(
+        "search_segments",
+        sa.Column("segment", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("first_s", sa.BigInteger(), nullable=False),
+        sa.Column("last_s", sa.BigInteger(), nullable=False),
+        sa.Column("times", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("segment", name=op.f("pk_search_segments")),
+    )
+    state = op.create_table(
+        "search_state",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("log", sa.Integer(), nullable=False),
+        sa.Column("indexed", sa.BigInteger(), nullable=False),
+        sa.Column("emptying", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_search_state")),
+    )
+    op.bulk_insert(state, [{"id": 1, "log": 0, "indexed": 0, "emptying": False}])
 
 
 def _no_search() -> None:
-    pass
+    for table in ("search_state", "search_segments", "search_postings", "search_terms"):
+        op.drop_table(table)

@@ -14,10 +14,11 @@ Which slice owns what, from the top; imports go downwards only:
     request     one request under four eyes, pure: its fold, guards, topics
     identity    passwords, sessions, second factors, keys, outside issuers, the brake on guessing
     staff       people, each the fold of his entries: posts, teams, leave; who may do what; tokens
+    search      finding entries of the log: an index beside it, pages, files
     witness     internal audit's own program: cosigns checkpoints, refuses a second history; needs no database
     audit       entries, chains, the one writer of the log, the sealed tree, verification
     statechart  charts and policies as data: read, checked whole, decided, drawn; nothing of cases
-    leaves      clock, money, errors, settings, database, rows, append_only, migrate, personal
+    leaves      clock, money, errors, spreadsheet, settings, database, rows, append_only, migrate, personal
 
 Across them: `startup` (settings → a branch ready to work), `verifying` (the log and every slice's rows), `backup` and
 `restore`.

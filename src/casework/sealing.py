@@ -4,6 +4,7 @@ from casework.audit.receipt_keys import Announcing
 from casework.audit.seal import SEALER, Chore, Sealer
 from casework.clock import now
 from casework.dossier.heads import DailyHeads
+from casework.search.index import Indexer
 from casework.startup import Started
 
 
@@ -14,5 +15,5 @@ def sealer_of(started: Started) -> Sealer:
         Announcing(started.engine, settings.keys_dir, lambda: branch.trail(now()), SEALER),
         DailyHeads(started.engine, branch),
     ]
-    after: list[Chore] = []
+    after: list[Chore] = [Indexer(started.engine).chore]
     return Sealer(started.engine, branch.mac_key, branch.vault, settings.keys_dir, before=before, after=after)

@@ -7,11 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy.engine import Engine
 
-from casework.audit.queries import page_of_entries
 from casework.cases.advance import advance
 from casework.cli.main import main
 from casework.database import reading, writing
 from casework.feed.tables import borrowers, contacts
+from casework.search.find import page_of_entries
+from casework.search.wanted import Wanted
 from casework.settings import Settings
 from tests.api.conftest import furnish, opening
 
@@ -77,7 +78,7 @@ def test_data_in_clear_needs_a_purpose_and_leaves_an_entry(shell: Shell, engine:
     assert (shown["name"], shown["contacts"][0]["phone"]) == (NAME, PHONE)
     assert NAME in shell(*asked, "--purpose", "collection").stdout
     with reading(engine) as conn:
-        found = [msg.body for msg in page_of_entries(conn, stream="borrower:B-L1").items]
+        found = [msg.body for msg in page_of_entries(conn, Wanted(streams=("borrower:B-L1",))).items]
     told = [json.loads(bytes(body)) for body in found]
     assert [(body["event"], body["actor"]["id"]) for body in told] == [
         ("personal.revealed", "R1"), ("personal.revealed", "system"),

@@ -7,7 +7,7 @@ from api.reading.cases import case, case_history, case_notes, case_options, case
 from api.reading.charts import chart, chart_drawing, chart_mermaid, charts, policies
 from api.reading.dossier import case_dossier
 from api.reading.dry_run import dry_run_of_cases
-from api.reading.entries import entries, entry
+from api.reading.entries import entries, entries_as_csv, entries_as_jsonl, entries_as_xlsx, entry
 from api.reading.exports import cases_as_csv, cases_as_xlsx
 from api.reading.feeds import feed_run, feed_runs, set_aside_as_csv, set_aside_rows
 from api.reading.loans import loan_openings
@@ -19,6 +19,7 @@ route_handlers: list[Any] = [
     case_owners, cases_owned_on, case_dossier, case_then, case_between, portfolio_then, portfolio_between,
     dry_run_of_cases, borrower, find_borrowers, reveal_of_borrower, loan_openings, charts, chart, chart_mermaid,
     chart_drawing,
-    policies, entries, entry, feed_runs, feed_run, set_aside_rows, set_aside_as_csv,
+    policies, entries, entry, entries_as_jsonl, entries_as_csv, entries_as_xlsx,
+    feed_runs, feed_run, set_aside_rows, set_aside_as_csv,
 ]  # fmt: skip
 """For `api.app.create_app`."""

@@ -1,18 +1,55 @@
-"""Audit entries, for auditors: bodies carry amounts and name who did what."""
+"""Audit entries, for auditors: found by filter, one by one or as files. Bodies carry amounts and name who did what."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from litestar import Request, get
+from litestar import Request, Response, get
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 
-from api.reading.asking import Cursor, Limit, answers, reader_of
-from casework.audit.queries import EntryLine, EntryPage, find_entry, page_of_entries
-from casework.database import reading
+from api.reading.asking import Limit, answers, reader_of
+from api.reading.exports import CSV, XLSX, Language, file_of
+from casework.audit.entry import MAX_INT
+from casework.audit.queries import EntryLine, find_entry
+from casework.clock import now, utc_text
+from casework.database import reading, writing
+from casework.search.cursor import MAX_LENGTH
+from casework.search.export import MAX_ROWS, Format, entries_csv, entries_jsonl, entries_xlsx
+from casework.search.find import EntryPage, collect, page_of_entries
+from casework.searching import PARTS, Asked, record_entries_export, wanted_of
 
+JSON_LINES = "application/jsonl"
 _Code = Annotated[str | None, QueryParameter(max_length=80)]
 _Event = Annotated[
     str | None,
-    QueryParameter(max_length=80, description="Exact, or with * at its end: every event that begins so."),
+    QueryParameter(max_length=81, description="Exact, or with * at its end: every event that begins so."),
+]
+_Rule = Annotated[
+    str | None, QueryParameter(max_length=17, description="A rule such as 1.3.1a; with * at its end all that begin so.")
+]
+_Reason = Annotated[
+    str | None, QueryParameter(max_length=64, description="The reason code, or any reason of a refusal.")
+]
+_Subject = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=100,
+        description="case:17, loan:L2024000917, borrower:B000731, staff:S0012, …: with its cases and their requests.",
+    ),
+]
+_From = Annotated[
+    str | None,
+    QueryParameter(
+        name="from", max_length=40, description="Recorded on this day of the branch or later; or an instant."
+    ),
+]
+_To = Annotated[
+    str | None, QueryParameter(max_length=40, description="Recorded on this day or earlier; or before an instant.")
+]
+_Fen = Annotated[int | None, QueryParameter(ge=0, le=MAX_INT, description="An amount of the entry, in fen.")]
+_Order = Annotated[Literal["oldest", "newest"], QueryParameter(description="Which come first.")]
+_Cursor = Annotated[
+    str | None,
+    QueryParameter(max_length=MAX_LENGTH, description="`next` of the page before; opaque, of this list only."),
 ]
 
 _ENTRY = {
@@ -22,31 +59,52 @@ _ENTRY = {
              "stream_seq": 6},
     "leaf_hash": "5f" * 32, "recorded_at": "2026-03-09T08:20:00.000001Z",
 }  # fmt: skip
+_MISTAKES = ("filter_malformed", "unknown_subject", "invalid_request")
+
+
+def entry_filter(
+    *,
+    subject: _Subject = None,
+    stream: _Code = None,
+    event: _Event = None,
+    actor: _Code = None,
+    rule: _Rule = None,
+    code: _Reason = None,
+    post: _Reason = None,
+    begin: _From = None,
+    to: _To = None,
+    amount_fen_min: _Fen = None,
+    amount_fen_max: _Fen = None,
+    order: _Order = "oldest",
+) -> Asked:
+    """The filter that a request's query names; for `Provide`."""
+    return Asked(
+        subject=subject, stream=stream, event=event, actor=actor, rule=rule, code=code, post=post, from_=begin, to=to,
+        amount_fen_min=amount_fen_min, amount_fen_max=amount_fen_max, order=order,
+    )  # fmt: skip
+
+
+_FILTER = {"asked": Provide(entry_filter, sync_to_thread=False)}
 
 
 @get(
     "/audit/entries",
     sync_to_thread=True,
-    responses=answers(EntryPage, {"items": [_ENTRY], "next": "NDgx"}, "filter_malformed", "cursor_malformed",
-                      "invalid_request"),
+    dependencies=_FILTER,
+    responses=answers(EntryPage, {"items": [_ENTRY], "next": "NDgx", "unindexed": 0}, *_MISTAKES, "cursor_malformed"),
     tags=["audit"],
-)  # fmt: skip
+)
 def entries(
-    request: Request[Any, Any, Any],
-    *,
-    stream: _Code = None,
-    event: _Event = None,
-    actor: _Code = None,
-    after: Cursor = None,
-    limit: Limit = 50,
+    request: Request[Any, Any, Any], asked: NamedDependency[Asked], *, after: _Cursor = None, limit: Limit = 50
 ) -> EntryPage:
-    """Entries in the order written (of one stream: in its order), with the exact body and its leaf hash.
+    """Entries that match every part of the filter, with the exact body and its leaf hash.
 
-    A page reads a bounded stretch of the log: it may be short or empty while `next` is given.
+    A page costs what it holds, however long the log is; it may be short or empty while `next` is given. The index
+    behind it is a convenience: what counts is the log (`/log`), and each entry was read from there.
     """
-    serving, _ = reader_of(request, "stream", "event", "actor", "after", "limit")
-    with reading(serving.engine) as conn:
-        return page_of_entries(conn, stream=stream, event=event, actor=actor, after=after, limit=limit)
+    serving, _ = reader_of(request, *PARTS, "after", "limit")
+    with reading(serving.engine, snapshot=True) as conn:
+        return page_of_entries(conn, wanted_of(conn, serving.branch, asked), after=after, limit=limit)
 
 
 @get(
@@ -60,3 +118,55 @@ def entry(request: Request[Any, Any, Any], entry_id: FromPath[str]) -> EntryLine
     serving, _ = reader_of(request)
     with reading(serving.engine) as conn:
         return find_entry(conn, entry_id)
+
+
+# ── files ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@get(
+    "/audit/entries.jsonl", sync_to_thread=True, dependencies=_FILTER, tags=["audit"], media_type=JSON_LINES,
+    responses=answers(bytes, '{"actor":{"id":"S0012",…\n', *_MISTAKES, media_type=JSON_LINES),
+)  # fmt: skip
+def entries_as_jsonl(request: Request[Any, Any, Any], asked: NamedDependency[Asked]) -> Response[bytes]:
+    """The exact bodies, one on a line, each of which hashes to its leaf. At most 20,000 (`Casework-Cut`)."""
+    lines, cut = _taken_out(request, asked, "jsonl")
+    return file_of(b"".join(entries_jsonl(lines)), JSON_LINES, "entries.jsonl", cut=cut)
+
+
+@get(
+    "/audit/entries.csv", sync_to_thread=True, dependencies=_FILTER, tags=["audit"],
+    responses=answers(str, "分录编号,记录时间(UTC),…\r\ncase:1207:6,…\r\n", *_MISTAKES, media_type="text/csv"),
+)  # fmt: skip
+def entries_as_csv(
+    request: Request[Any, Any, Any], asked: NamedDependency[Asked], *, lang: Language = "zh"
+) -> Response[bytes]:
+    """The entries of a filter as CSV, at most 20,000; a last row and `Casework-Cut` say if there are more."""
+    lines, cut = _taken_out(request, asked, "csv", "lang")
+    serving, _ = reader_of(request, *PARTS, "lang")
+    return file_of(entries_csv(lines, serving.branch.rulebook.chart, lang, cut=cut), CSV, "entries.csv", cut=cut)
+
+
+@get(
+    "/audit/entries.xlsx", sync_to_thread=True, dependencies=_FILTER, tags=["audit"], media_type=XLSX,
+    responses=answers(bytes, "(a workbook)", *_MISTAKES, media_type=XLSX),
+)  # fmt: skip
+def entries_as_xlsx(
+    request: Request[Any, Any, Any], asked: NamedDependency[Asked], *, lang: Language = "zh"
+) -> Response[bytes]:
+    """The entries of a filter as a workbook, at most 20,000; its sheet of notes says if there are more."""
+    lines, cut = _taken_out(request, asked, "xlsx", "lang")
+    serving, _ = reader_of(request, *PARTS, "lang")
+    notes = {{"zh": "导出时间", "en": "Made at"}[lang]: utc_text(now())}
+    body = entries_xlsx(lines, serving.branch.rulebook.chart, lang, cut=cut, notes=notes)
+    return file_of(body, XLSX, "entries.xlsx", cut=cut)
+
+
+def _taken_out(request: Request[Any, Any, Any], asked: Asked, kind: Format, *more: str) -> tuple[list[EntryLine], bool]:
+    """What a file will hold; that it was taken out is on record before it is made."""
+    serving, actor = reader_of(request, *PARTS, *more)
+    with reading(serving.engine, snapshot=True) as conn:
+        wanted = wanted_of(conn, serving.branch, asked)
+        lines, cut = collect(conn, wanted, at_most=MAX_ROWS)
+    with writing(serving.engine) as conn:
+        record_entries_export(conn, serving.branch, actor, asked, wanted, rows=len(lines), kind=kind)
+    return lines, cut

@@ -44,7 +44,7 @@ def cases_as_csv(
     lines, cut = _lines(request, wanted, sort, "csv")
     serving, _ = reader_of(request, *FILTERS, "sort", "lang")
     body = cases_csv(lines, serving.branch.rulebook.chart, lang, cut=cut)
-    return _file(body, CSV, "cases.csv", cut=cut)
+    return file_of(body, CSV, "cases.csv", cut=cut)
 
 
 @get(
@@ -67,7 +67,7 @@ def cases_as_xlsx(
     asked = msgspec.json.encode(wanted).decode()
     notes = dict(zip(names, (asked, sort, utc_text(now())), strict=True))
     body = cases_xlsx(lines, serving.branch.rulebook.chart, lang, cut=cut, notes=notes)
-    return _file(body, XLSX, "cases.xlsx", cut=cut)
+    return file_of(body, XLSX, "cases.xlsx", cut=cut)
 
 
 def _lines(
@@ -84,7 +84,8 @@ def _lines(
     return shown, len(lines) > MAX_ROWS
 
 
-def _file(body: bytes, media_type: str, name: str, *, cut: bool) -> Response[bytes]:
+def file_of(body: bytes, media_type: str, name: str, *, cut: bool) -> Response[bytes]:
+    """A file to be saved; `Casework-Cut` says whether it has less than was asked for."""
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
         "Casework-Cut": "true" if cut else "false",

@@ -55,12 +55,12 @@ def record_revealed(
 
 def record_export(
     conn: Connection, branch: Branch, actor: Actor, wanted: Mapping[str, Any], *, rows: int, kind: str,
-    clock: Clock = now,
+    event: str = EXPORTED, clock: Clock = now,
 ) -> None:  # fmt: skip
-    """Append `cases.exported` to `exports:<who>`: which cases (the filter's parts), how many, in which format."""
+    """Append `event` to `exports:<who>`: what was taken out (the filter's parts), how many rows, in which format."""
     trail = branch.trail(clock())
     data = {"filter": dict(wanted), "rows": rows, "format": kind}
-    trail.append(conn, f"exports:{actor.id}", Draft(EXPORTED, actor.signed, data))
+    trail.append(conn, f"exports:{actor.id}", Draft(event, actor.signed, data))
     trail.write(conn)
 
 

@@ -10,6 +10,7 @@ import xlsxwriter
 
 from casework.cases.queries import CaseLine
 from casework.money import yuan_text
+from casework.spreadsheet import WORKBOOK, safe_cell
 from casework.statechart.chart import Chart
 
 MAX_ROWS = 20_000
@@ -64,14 +65,7 @@ def cases_csv(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool)
 def cases_xlsx(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool, notes: Mapping[str, str]) -> bytes:
     """A workbook: the cases, and a sheet of notes (filter, sort, time); one row in memory at a time."""
     out = io.BytesIO()
-    # Texts stay texts: a cell that begins with "=" must not become a formula.
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
-    with xlsxwriter.Workbook(out, options) as book:
+    with xlsxwriter.Workbook(out, WORKBOOK) as book:
         bold, money = book.add_format({"bold": True}), book.add_format({"num_format": "#,##0.00"})
         day = book.add_format({"num_format": "yyyy-mm-dd"})
         sheet = book.add_worksheet({"zh": "案件", "en": "Cases"}[lang])
@@ -129,8 +123,3 @@ def _text(field: str, value: Any, chart: Chart, lang: Lang) -> str:
 def _label(field: str, value: str, chart: Chart, lang: Lang) -> str:
     known: Any = {"state": chart.states, "opened_for": chart.openings}.get(field, {}).get(value)
     return str(getattr(known, lang)) if known is not None else value
-
-
-def safe_cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: a leading = + - @, tab or return gets an apostrophe."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n", "=", "+", "-", "@") else text

@@ -25,7 +25,7 @@ from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import EXIT_CODES, TRUST_TEXTS, Report
 from casework.audit.sealed import Outside, trusted_file
 from casework.audit.tables import entries, texts
-from casework.cli import bundle, dossier, mining, past, receipts, sealing
+from casework.cli import bundle, dossier, mining, past, receipts, sealing, searching
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.database import open_engine, reading
 from casework.errors import CallerError, RulesBroken, TryAgain
@@ -45,6 +45,7 @@ def cli() -> None:
     Examples:
       casework audit verify
       casework audit show 1207
+      casework audit search --actor S0012
       casework audit checkpoint
       casework audit as-of --at 2026-03-01
     """
@@ -57,6 +58,7 @@ _COMMANDS = (
     *dossier.AUDIT_COMMANDS,
     *past.AUDIT_COMMANDS,
     *mining.COMMANDS,
+    *searching.COMMANDS,
 )
 for _command in _COMMANDS:
     cli.add_command(_command)

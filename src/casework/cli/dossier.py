@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from casework.audit import checkpoint, note, signer
+from casework.audit import checkpoint, kept, note, signer
 from casework.audit.checkpoint import Checkpoint
 from casework.audit.dossier import MAX_DOSSIER_BYTES, read_dossier
 from casework.audit.findings import EXIT_CODES
@@ -83,7 +83,7 @@ def dossier(
     with started() as open_:
         made = _made(open_, case_id, purpose, since, staff_no)
         if out is not None:
-            signer.write_whole(out, made.data)
+            kept.write_whole(out, made.data)
         if json_:
             click.echo(made.data, nl=False)
         else:

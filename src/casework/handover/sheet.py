@@ -11,11 +11,9 @@ from typing import Any, Final, Literal, NamedTuple
 import xlsxwriter
 
 from casework.handover.carried import KINDS
+from casework.spreadsheet import WORKBOOK
 
 Lang = Literal["zh", "en"]
-SAFE: Final = {
-    "constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False,
-}  # fmt: skip
 
 
 class Column(NamedTuple):
@@ -52,7 +50,7 @@ def workbook(
 ) -> bytes:
     """The cases as rows of `COLUMNS`, and a sheet of `notes`. `labels`: states and rules in words of `lang`."""
     out = io.BytesIO()
-    with xlsxwriter.Workbook(out, SAFE) as book:
+    with xlsxwriter.Workbook(out, WORKBOOK) as book:
         bold, money = book.add_format({"bold": True}), book.add_format({"num_format": "#,##0.00"})
         day = book.add_format({"num_format": "yyyy-mm-dd"})
         sheet = book.add_worksheet({"zh": "交接案件", "en": "Cases"}[lang])
