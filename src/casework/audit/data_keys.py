@@ -15,15 +15,16 @@ from casework import rows
 from casework.audit.tables import opening_keys
 from casework.personal import Sealer, Vault
 
-_KEYS = sa.select(opening_keys.c.subject, opening_keys.c.wrapped)
-_WRAPPED = sa.select(opening_keys.c.wrapped).where(opening_keys.c.subject == sa.bindparam("subject"))
+WRAPPED = sa.select(opening_keys.c.subject, opening_keys.c.wrapped)
+"""For `rows.select_by_keys`."""
+_ONE = sa.select(opening_keys.c.wrapped).where(opening_keys.c.subject == sa.bindparam("subject"))
 # Until the transaction ends nobody destroys a key that something is being sealed with.
 _HELD = "SELECT subject, wrapped FROM opening_keys WHERE subject = ANY(%s::text[]) ORDER BY subject FOR KEY SHARE"
 
 
 def keys_of(conn: Connection, vault: Vault, subjects: Collection[str]) -> dict[str, Sealer]:
     """The keys of these subjects, for reading; one that is gone is left out."""
-    return _unwrapped(vault, rows.select_by_keys(conn, _KEYS, "subject", sorted(subjects)))
+    return _unwrapped(vault, rows.select_by_keys(conn, WRAPPED, "subject", sorted(subjects)))
 
 
 def keys_for(conn: Connection, vault: Vault, subjects: Collection[str], at: datetime) -> dict[str, Sealer]:
@@ -42,7 +43,7 @@ def key_of(conn: Connection, vault: Vault, subject: str | None) -> Sealer:
     """What opens a value sealed for `subject` (none: the branch's own); ValueError where its key is gone."""
     if subject is None:
         return vault
-    return opener(vault, subject, conn.execute(_WRAPPED, {"subject": subject}).scalar())
+    return opener(vault, subject, conn.execute(_ONE, {"subject": subject}).scalar())
 
 
 def opener(vault: Vault, subject: str | None, wrapped: bytes | None) -> Sealer:

@@ -100,7 +100,7 @@ class Trail:
 
     def append(self, conn: Connection, stream: str, draft: Draft) -> Head:
         """Append to a stream whose head lies in `streams`, locking it."""
-        head = _locked_head(conn, stream)
+        head = locked_head(conn, stream)
         after = self.add(stream, head, draft)
         values = {"audit_seq": after.seq, "audit_head": after.leaf_hash, "last_entry_at": after.recorded_at}
         conn.execute(streams.update().where(streams.c.stream == stream).values(values))
@@ -140,7 +140,8 @@ class Trail:
         self._entries, self._sealed = [], []
 
 
-def _locked_head(conn: Connection, stream: str) -> Head:
+def locked_head(conn: Connection, stream: str) -> Head:
+    """The end of a stream whose head lies in `streams`, held until the transaction ends."""
     columns = ("stream", "last_entry_at", "audit_seq", "audit_head")
     rows.insert_many(conn, streams, [(stream, _DAWN, 0, b"")], columns, skip_existing=True)
     row = conn.execute(sa.select(streams).where(streams.c.stream == stream).with_for_update()).one()

@@ -79,11 +79,15 @@ class NextStep(msgspec.Struct):
 
 
 class RequestDetail(msgspec.Struct):
-    """A request, the data it asks with (texts masked for who has no part in deciding it), and what is next."""
+    """A request, the data it asks with (texts masked for who has no part in deciding it), and what is next.
+
+    `erased`: its data were erased with those of the borrower; then there are none.
+    """
 
     request: RequestLine
     data: dict[str, Any]
     options: list[NextStep]
+    erased: bool = False
 
 
 class RequestList(msgspec.Struct):
@@ -125,7 +129,7 @@ def request_detail(
     steps = [_next(conn, moment, actor, event, request, standing, situation, data, clock) for event in NEXT]
     whole = actor.people & request.involved or any(step.allowed for step in steps) or _reads_all(branch, actor)
     shown = data if whole else _masked(branch, request, data)
-    return RequestDetail(_line(moment, request, standing), shown, steps if request.open else [])
+    return RequestDetail(_line(moment, request, standing), shown, steps if request.open else [], request.erased)
 
 
 def show_pending(conn: Connection, branch: Branch, options: CaseOptions, *, clock: Clock = now) -> CaseOptions:

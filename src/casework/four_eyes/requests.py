@@ -53,7 +53,8 @@ def ask(
     people = stored.people_of(conn, actor, moment.today, moment.today)
     said: dict[str, Any] = {
         "kind": kind, "subject": subject, "what": what, "topic": topic.name, "pinned_version": pinned,
-        "data_digest": stored.digest_of(branch.vault, request_id, text), "people": sorted(people), "concerned": sorted(concerned),
+        "data_digest": stored.digest_of(branch.vault, request_id, text), "people": sorted(people),
+        "concerned": sorted(concerned),
         "expires_after_days": moment.policy.figure("approval.expires_after_days"), "day": moment.today.isoformat(),
     }  # fmt: skip
     request = folding.asked(request_id, actor.id, branch.rulebook.requests, said, folding.NEVER)
