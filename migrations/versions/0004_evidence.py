@@ -13,6 +13,7 @@ depends_on = None
 
 GUARDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "cosignatures": (("log", "size", "witness"),),
+    "erasures": (("stream", "stream_seq"),),
 }
 
 
@@ -92,11 +93,35 @@ def _no_case_heads() -> None:
 
 
 def _privacy() -> None:
-    pass
+    """What is sealed so far stays under the branch's key: `subject` is null."""
+    op.create_table(
+        "opening_keys",
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", name=op.f("pk_opening_keys")),
+    )
+    op.create_table(
+        "erasures",
+        sa.Column("stream", sa.String(length=80), nullable=False),
+        sa.Column("stream_seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("borrower_id", sa.String(length=64), nullable=False),
+        sa.Column("cases_until", sa.BigInteger(), nullable=False),
+        sa.Column("erased_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("stream", "stream_seq", name=op.f("pk_erasures")),
+    )
+    op.create_index("ix_erasures_borrower", "erasures", ["borrower_id"])
+    op.add_column("openings", sa.Column("subject", sa.String(length=80)))
+    op.add_column("requests", sa.Column("sealed_for", sa.String(length=80)))
 
 
 def _no_privacy() -> None:
-    pass
+    """What was sealed under a borrower's key cannot be read without it: that much is lost."""
+    op.drop_column("requests", "sealed_for")
+    op.drop_column("openings", "subject")
+    op.drop_index("ix_erasures_borrower", "erasures")
+    op.drop_table("erasures")
+    op.drop_table("opening_keys")
 
 
 # ── the search index ────────────────────────────────────────────────────────────────────────────────────────────

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.audit.receipt import Change
-from casework.cases.tables import idempotency
+from casework.cases.tables import ANSWER_ERASED, idempotency
 from casework.errors import CallerError
 
 KEPT = timedelta(hours=24)
@@ -99,6 +99,14 @@ def mismatch() -> CallerError:
     )  # fmt: skip
 
 
+def answer_erased() -> CallerError:
+    """The request was carried out; what it was answered spoke of somebody whose data were erased since."""
+    return CallerError(
+        "answer_erased", "该请求已执行,其答复已随个人信息删除",
+        "this request was carried out; its answer was erased with personal data",
+    )  # fmt: skip
+
+
 def claim(conn: Connection, keys: Sequence[Key], now: datetime) -> dict[tuple[str, str], Answer | CallerError]:
     """What is already known of `keys`: their first answers, or why they cannot be used; the rest are claimed.
 
@@ -116,6 +124,8 @@ def claim(conn: Connection, keys: Sequence[Key], now: datetime) -> dict[tuple[st
             known[name] = running()
         elif row.created_at is not None and row.created_at <= now - KEPT:
             expired.append(name)  # its 24 hours are over: the key may be used anew, purged or not
+        elif row.created_at is not None and bytes(row.answer) == ANSWER_ERASED:
+            known[name] = answer_erased()
         elif row.created_at is not None:
             same = bytes(row.request_hash) == by_name[name].request_hash
             known[name] = _unpacked(row.status, bytes(row.answer)) if same else mismatch()
@@ -174,4 +184,4 @@ def _unpacked(status: int, packed: bytes) -> Answer:
     return Answer(status, first.body, headers, first.media_type, replayed=True, change=first.change)
 
 
-__all__ = ["KEPT", "Answer", "Key", "claim", "key_of", "mismatch", "purge", "running", "store"]
+__all__ = ["KEPT", "Answer", "Key", "answer_erased", "claim", "key_of", "mismatch", "purge", "running", "store"]

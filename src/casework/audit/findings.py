@@ -140,6 +140,16 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "承诺的原文缺失,且无删除分录",
         "an opening is missing and no entry says it was erased",
     ),
+    "opening_not_erased": (
+        "分录称已删除的原文仍在",
+        "an opening is still there although an entry says that it was erased",
+    ),
+    "erasure_unlisted": (
+        "删除登记表与删除分录不符",
+        "the table of erasures does not list this entry, or lists something else",
+    ),
+    "erasure_of_others": ("删除分录涉及他人的流", "an erasure covers streams that are not the borrower's"),
+    "erased_under_hold": ("重放:法律保全期间不得删除", "replay: erased while a legal hold was open"),
     "opening_wrong": ("原文与分录中的承诺不符", "an opening does not open its commitment"),
     "opening_unannounced": ("没有分录承诺过这段原文", "no entry commits to this opening"),
     "text_changed": ("已发布的状态图或策略文本被改动", "a published text is not the one of its digest"),
@@ -232,6 +242,8 @@ class Report:
     replayed_facts: int = 0
     cases_not_replayed: int = 0
     openings: int = 0
+    openings_erased: int = 0
+    requests_erased: int = 0
     texts: int = 0
     leaves: int = 0
     checkpoints: int = 0
@@ -291,7 +303,8 @@ class Report:
                 "replayed_steps": self.replayed_steps, "replayed_refusals": self.replayed_refusals,
                 "replayed_facts": self.replayed_facts, "cases_not_replayed": self.cases_not_replayed,
                 "leaves": self.leaves, "checkpoints": self.checkpoints, "cosignatures": self.cosignatures,
-                "openings": self.openings, "texts": self.texts, "body_bytes": self.body_bytes,
+                "openings": self.openings, "openings_erased": self.openings_erased,
+                "requests_erased": self.requests_erased, "texts": self.texts, "body_bytes": self.body_bytes,
                 "first_recorded_at": self.first_recorded_at, "last_recorded_at": self.last_recorded_at,
                 "seconds": round(self.seconds, 3),
                 "entries_per_second": round(self.entries / self.seconds) if self.seconds else None,

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from casework.append_only import missing_guards
 from casework.audit.chain import HASH_BYTES, follows, leaf_hash, mac_matches
 from casework.audit.entry import Entry, MalformedEntry, decode_strict
+from casework.audit.erasure import Erased
 from casework.audit.findings import Report
 from casework.audit.grown import present_log
 from casework.audit.heads import StreamHeads, Tail
@@ -55,15 +56,17 @@ def verify_log(
     keepers: Mapping[str, Keeper],
     followers: Mapping[str, Keeper] = MappingProxyType({}),
     *,
+    erased: Erased,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Check the whole log into `report`. `keepers` by prefix of stream; the others have their heads in `streams`.
 
-    `followers`, by prefix too, are told the same of streams whose heads are in `streams`.
+    `followers`, by prefix too, are told the same of streams whose heads are in `streams`. `erased`: the erasures of
+    the log (`audit.erased`), known before its openings are judged.
 
     `conn` must be one snapshot (`reading(engine, snapshot=True)`). `progress` hears the entries done.
     """
-    walk = _Walk(conn, mac_key, vault, report, keepers, followers)
+    walk = _Walk(conn, mac_key, vault, report, keepers, followers, erased)
     select = as_stored(entries, _ENTRY, conn.dialect.name).order_by(entries.c.stream, entries.c.stream_seq)
     result = conn.execute(select, execution_options={"yield_per": BATCH})
     for batch in result.partitions():
@@ -80,14 +83,14 @@ class _Walk:
 
     def __init__(
         self, conn: Connection, mac_key: bytes, vault: Vault, report: Report, keepers: Mapping[str, Keeper],
-        followers: Mapping[str, Keeper],
+        followers: Mapping[str, Keeper], erased: Erased,
     ) -> None:  # fmt: skip
         self.mac_key = mac_key
         self.report = report
         self.keepers = keepers
         self.followers = followers
         self.others = StreamHeads(conn, report)
-        self.openings = Openings(conn, vault, report)
+        self.openings = Openings(conn, vault, report, erased)
         self.texts = _Texts(conn, report)
         self.stream: str | None = None
         self.keeper: Keeper = self.others

@@ -68,6 +68,7 @@ def _texts_of(branch: Branch) -> list[tuple[str, str, str, bytes]]:
         ("chart", rulebook.requests.title, rulebook.requests.digest, rulebook.requests.text),
         ("permissions", permissions.title, permissions.digest, permissions.text),
         ("owners", owners.title, owners.digest, owners.text),
+        ("privacy", rulebook.privacy.title, rulebook.privacy.digest, rulebook.privacy.text),
     ]
 
 

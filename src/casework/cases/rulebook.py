@@ -1,4 +1,4 @@
-"""The rulebook in force: chart, policies, permissions and owner rules, loaded and checked once per process."""
+"""The rulebook in force: charts, policies, permissions, rules of owners and privacy; loaded and checked once."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +7,7 @@ import casework.cases.effects
 import casework.cases.guards
 import casework.cases.retired  # noqa: F401  (all three register what charts may name)
 from casework.cases.owner_rules import OwnerRules, load_owner_rules
+from casework.cases.privacy_rules import PrivacyRules, load_privacy_rules
 from casework.cases.registry import REGISTRY
 from casework.request import situation as requests
 from casework.request.topics import REQUEST_CHART, load_requests
@@ -27,13 +28,14 @@ def registry_of(chart: str) -> Registry:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """The chart that cases follow, that of requests, the policies by date, who may do what, who owns which case."""
+    """Charts of cases and requests, policies by date, who may do what, who owns which case, when data may go."""
 
     chart: Chart
     requests: Chart
     policies: Policies
     permissions: Permissions
     owners: OwnerRules
+    privacy: PrivacyRules
 
 
 def load_rulebook(folder: Path) -> Rulebook:
@@ -49,4 +51,5 @@ def load_rulebook(folder: Path) -> Rulebook:
         policies,
         permissions,
         load_owner_rules(folder, policies, posts, frozenset(chart.states)),
+        load_privacy_rules(folder),
     )

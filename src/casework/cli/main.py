@@ -12,6 +12,7 @@ _GROUPS = {
     "case": "cases and what may happen to them",
     "borrower": "personal data in clear, for a purpose",
     "request": "what takes four eyes: ask, review, approve",
+    "privacy": "legal holds, and erasing a borrower's data",
     "permissions": "who may do what, and is shown what",
     "handover": "departures and transfers",
     "sweep": "fire what days alone have made due",

@@ -120,7 +120,7 @@ class RequestJudge:
             number = int(entry.stream.partition(":")[2])
             if entry.event != folding.ASKED:
                 raise ValueError("a request begins by being asked")
-            self._request = folding.asked(number, entry.actor.id, chart, entry.data, b"", at)
+            self._request = folding.asked(number, entry.actor.id, chart, entry.data, at)
             self._asked(entry, chart, policy)
             return
         request = self._request

@@ -4,7 +4,8 @@ The keeper of `request:` streams for `casework.audit.verify`. Each step is decid
 people its entry names; an approved event has its step in the case, and a case's step under four eyes its request.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -13,7 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework import rows
+from casework.audit.data_keys import WRAPPED
 from casework.audit.entry import Entry
+from casework.audit.erasure import Erased
 from casework.audit.findings import Report
 from casework.audit.heads import Tail, compare_head
 from casework.audit.stored import as_stored
@@ -23,7 +26,7 @@ from casework.four_eyes.case_events import NAME as EVENT
 from casework.four_eyes.judge import CITED, Cite, RequestJudge, cite_of, compare_cite
 from casework.four_eyes.stored import digest_of, opened_text
 from casework.four_eyes.tables import requests
-from casework.personal import Vault
+from casework.personal import Sealer, Vault
 from casework.request import request as folding
 from casework.request.request import COLUMNS, Request
 
@@ -31,8 +34,8 @@ PREFIX: Final = folding.PREFIX
 _BATCH: Final = 1_000
 _SHOWN: Final = 100
 _HEAD = ("audit_seq", "audit_head", "last_entry_at")
-_APART = (*_HEAD, "data_sealed")  # compared by themselves
-_ID_AT = COLUMNS.index("id")
+_APART = (*_HEAD, "data_sealed", "sealed_for")  # compared by themselves
+_ID_AT, _SEALED_FOR_AT = COLUMNS.index("id"), COLUMNS.index("sealed_for")
 _BY_POSTS = ("post_not_permitted", "out_of_reach")
 
 
@@ -49,9 +52,10 @@ class _Folded(NamedTuple):
 class RequestReplay:
     """The keeper of streams of requests."""
 
-    def __init__(self, conn: Connection, vault: Vault, report: Report) -> None:
+    def __init__(self, conn: Connection, vault: Vault, report: Report, erased: Erased) -> None:
         self._conn = conn
         self._vault = vault
+        self._erased = erased
         self._report = report
         self._judge = RequestJudge(cited_in(conn, report), report)
         self._select = as_stored(requests, COLUMNS, conn.dialect.name)
@@ -98,13 +102,23 @@ class RequestReplay:
         known = sorted({number for number in numbers.values() if number is not None} | set(wanted))
         found = {row[_ID_AT]: row for row in rows.select_by_keys(self._conn, self._select, "id", known)}
         self._met += len(found)
+        subjects = {row[_SEALED_FOR_AT] for row in found.values() if type(row[_SEALED_FOR_AT]) is str}
+        keys = self._keys_of(subjects) if subjects else {}
         for folded in self._pending:
             number = numbers[folded.stream]
-            self._compare(folded, None if number is None else found.get(number))
+            self._compare(folded, None if number is None else found.get(number), keys)
         self._check_effects(self._pending)
         self._pending.clear()
 
-    def _compare(self, folded: _Folded, row: Any) -> None:
+    def _keys_of(self, subjects: set[str]) -> Mapping[str, Sealer]:
+        """The keys that are there and were not altered."""
+        found = {}
+        for subject, wrapped in rows.select_by_keys(self._conn, WRAPPED, "subject", sorted(subjects)):
+            with suppress(TypeError, ValueError):
+                found[subject] = self._vault.unwrap(subject, wrapped)
+        return found
+
+    def _compare(self, folded: _Folded, row: Any, keys: Mapping[str, Sealer]) -> None:
         stream, tail, request, *_ = folded
         if row is None:
             compare_head(self._report, stream, tail, None)
@@ -116,15 +130,25 @@ class RequestReplay:
         differing = [
             name for name in COLUMNS if name not in _APART and held[name] != _as_stored(getattr(request, name))
         ]
-        if not self._opens(request, held["data_sealed"]):
+        key = self._vault if held["sealed_for"] is None else keys.get(held["sealed_for"])
+        by = self._erased.by(stream, 1)
+        if by is not None and held["data_sealed"] == folding.ERASED:
+            self._report.requests_erased += 1
+        elif by is not None:
+            self._report.find("opening_not_erased", stream, 1, field="data", erased_by=by)
+        elif held["data_sealed"] == folding.ERASED:
+            self._report.find("opening_missing", stream, 1, field="data")
+        elif not self._opens(key, request, held["data_sealed"]):
             differing.append("data_sealed")
         if differing:
             self._report.find("row_differs", stream, tail.seq, columns=differing)
 
-    def _opens(self, request: Request, sealed: Any) -> bool:
+    def _opens(self, key: Sealer | None, request: Request, sealed: Any) -> bool:
         """Whether what is kept sealed is what the entry commits to."""
         try:
-            return digest_of(self._vault, request.id, opened_text(self._vault, sealed)) == request.data_digest
+            return (
+                key is not None and digest_of(self._vault, request.id, opened_text(key, sealed)) == request.data_digest
+            )
         except (TypeError, ValueError):
             return False
 
