@@ -39,7 +39,35 @@ class Rulebook:
 
 
 def load_rulebook(folder: Path) -> Rulebook:
-    """Read `statecharts/`; `RulesBroken` with every fault if anything in it may not be used."""
+    """Read `statecharts/`; `RulesBroken` with every fault if anything in it may not be used.
+
+    The same texts are the same rulebook: a process that opens several branches reads and checks them once.
+    """
+    texts = _texts(folder)
+    if texts in _KNOWN:
+        return _KNOWN[texts]
+    read = _load(folder)
+    if texts is not None and _texts(folder) == texts:  # nobody wrote to them meanwhile
+        while len(_KNOWN) >= _KEPT:
+            _KNOWN.pop(next(iter(_KNOWN)), None)
+        _KNOWN[texts] = read
+    return read
+
+
+_Texts = tuple[tuple[Path, bytes], ...] | None
+_KEPT = 4
+_KNOWN: dict[_Texts, Rulebook] = {}
+
+
+def _texts(folder: Path) -> _Texts:
+    """Every file of the rulebook, the whole of what `_load` reads; none if one cannot be read, as `_load` will tell."""
+    try:
+        return tuple((path, path.read_bytes()) for path in sorted(folder.rglob("*.toml")))
+    except OSError:
+        return None
+
+
+def _load(folder: Path) -> Rulebook:
     policies = load_policies(folder)
     chart = load_chart(folder / f"{CASE_CHART}.toml", REGISTRY, policies)
     posts = known_posts(chart)
