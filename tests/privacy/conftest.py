@@ -1,8 +1,11 @@
 """A bank whose borrowers have a past: notes, a visit, a request, rows set aside, answers; their cases are over."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,14 +19,17 @@ from casework.cases.advance import advance
 from casework.cases.commands import Command, Done, Fire, Note, Outcome
 from casework.cases.tables import idempotency
 from casework.clock import now
-from casework.database import reading, writing
+from casework.database import open_engine, reading, writing
 from casework.feed.run import Run
 from casework.four_eyes import requests
 from casework.privacy.erase import Erasure, Refused, erase
+from casework.settings import Settings, ensure_keys
 from casework.staff.actor import Actor, system
-from casework.startup import Started
+from casework.startup import Started, start, upgrade
+from casework.verifying import verify
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
 from tests.feed.conftest import bank
+from tests.postgres_server import APP, OWNER, Server
 
 T = TypeVar("T")
 RISK = Actor("R9", "staff", "cli", frozenset({"basic_risk_manager"}))
@@ -42,7 +48,7 @@ class House:
 
     bank: Bank
     sent: date = DAY
-    rest: dict[str, Any] = field(default_factory=dict)
+    owner: Engine | None = None
 
     @property
     def started(self) -> Started:
@@ -135,6 +141,35 @@ class House:
             lambda conn: erase(conn, self.started.branch, f"B{number}", basis=basis, actor=system("cli"), clock=at)
         )
 
+    # ── undone ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def undone(self) -> Iterator[Connection]:
+        """A transaction with the owner's rights that is rolled back."""
+        with (self.owner or self.engine).connect() as conn, conn.begin() as transaction:
+            yield conn
+            transaction.rollback()
+
+    def erase_in(
+        self, conn: Connection, number: int, basis: str = "retention_over", *, later: bool = True
+    ) -> Erasure | Refused:  # fmt: skip
+        clock = self.later if later else now
+        return erase(conn, self.started.branch, f"B{number}", basis=basis, actor=system("cli"), clock=clock)
+
+    def erased_in(self, conn: Connection, number: int) -> Erasure:
+        told = self.erase_in(conn, number)
+        assert isinstance(told, Erasure), told
+        return told
+
+    def checked(self, conn: Connection) -> Report:
+        """The whole verification of what `conn` sees."""
+        branch = self.started.branch
+        return verify(conn, branch.mac_key, branch.vault)
+
+    def found(self, conn: Connection) -> set[str]:
+        """The codes of its findings."""
+        return {finding.code for finding in self.checked(conn).findings}
+
     def texts(self, number: int) -> int:
         """How many openings his case has."""
         stream = f"case:{self.case_id(number)}"
@@ -144,8 +179,7 @@ class House:
         return self.bank.verified()
 
 
-@pytest.fixture
-def house(bank: Bank) -> House:
+def furnish(bank: Bank) -> House:
     """Ten borrowers in arrears; B1 and B2 have a past, and no case any more; B3 has a past and a live case."""
     for who in (RISK, REP, ASSETS):
         bank.staff(who.id, *who.posts)
@@ -157,4 +191,45 @@ def house(bank: Bank) -> House:
     return made
 
 
-__all__ = ["bank", "house"]
+@pytest.fixture
+def house(bank: Bank) -> House:
+    """One of its own, for what commits."""
+    return furnish(bank)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "pg17"])
+def shared(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    migrated_sqlite: Path,
+    postgres_servers: Callable[[str], Server],
+) -> Iterator[House]:
+    """One per database for everything that is rolled back; `undone` gives its owner's connection."""
+    folder = tmp_path_factory.mktemp("privacy")
+    server = None if request.param == "sqlite" else postgres_servers("17")
+    name = f"privacy_{folder.name}".replace("-", "_")
+    url = owner = f"sqlite:///{folder / 'casework.db'}"
+    if server is None:
+        shutil.copyfile(migrated_sqlite, folder / "casework.db")
+    else:
+        server.create_database(name, template="migrated")
+        url, owner = server.url(name, APP), server.url(name, OWNER)
+    ensure_keys(folder / "keys")
+    settings = Settings(
+        database_url=url, database_owner_url=owner, keys_dir=folder / "keys",
+        statecharts=Settings.from_environment({}).statecharts,
+    )  # fmt: skip
+    upgrade(settings, system("cli"))
+    started, owners = start(settings), open_engine(owner)
+    try:
+        made = furnish(Bank(started, folder / "feeds"))
+        made.owner = owners
+        yield made
+    finally:
+        started.engine.dispose()
+        owners.dispose()
+        if server is not None:
+            server.drop_database(name)
+
+
+__all__ = ["bank", "house", "shared"]

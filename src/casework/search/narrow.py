@@ -89,7 +89,7 @@ def _is_of(term: Term, group: Sequence[Term]) -> bool:
 def groups_of(wanted: Wanted) -> list[list[Term]]:
     """What an entry must be filed under: one term of every group. A value may end in `*`."""
     groups: list[list[Term]] = []
-    if wanted.event is not None:
+    if wanted.event is not None and wanted.event != "*":
         family = wanted.event.removesuffix("*")
         whole = wanted.event.endswith("*") and family in families_of(f"{family}x")
         groups.append([("family", family) if whole else ("event", wanted.event)])
