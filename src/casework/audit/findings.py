@@ -188,6 +188,11 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "日志自述的密钥中没有您持有的密钥",
         "the log states other keys than the ones you hold",
     ),
+    "receipt_not_trusted": ("不是本日志签发的回执", "a receipt that this log's receipt key has not signed"),
+    "receipt_not_covered": (
+        "证据包尚未涵盖该回执的分录",
+        "the log as far as it is in the bundle need not hold the entry of the receipt yet",
+    ),
     "file_missing": ("缺少文件,或文件过大", "a file is missing, or too large to be what it is called"),
     "bundle_unreadable": ("不是可读的证据包", "this is no bundle that can be read"),
     "manifest_differs": ("清单与检查点不一致", "the manifest says another size than the checkpoint"),
@@ -248,6 +253,7 @@ class Report:
     leaves: int = 0
     checkpoints: int = 0
     cosignatures: int = 0
+    receipts: int = 0
     trust: Trust = "self_consistent_only"
     scope: Mapping[str, Any] | None = None  # of a bundle: what it is said to be about
     streams_continued: int = 0  # of a period: streams that go on from before it, so that their first link is unseen
@@ -303,6 +309,7 @@ class Report:
                 "replayed_steps": self.replayed_steps, "replayed_refusals": self.replayed_refusals,
                 "replayed_facts": self.replayed_facts, "cases_not_replayed": self.cases_not_replayed,
                 "leaves": self.leaves, "checkpoints": self.checkpoints, "cosignatures": self.cosignatures,
+                "receipts": self.receipts,
                 "openings": self.openings, "openings_erased": self.openings_erased,
                 "requests_erased": self.requests_erased, "texts": self.texts, "body_bytes": self.body_bytes,
                 "first_recorded_at": self.first_recorded_at, "last_recorded_at": self.last_recorded_at,

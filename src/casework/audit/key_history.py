@@ -13,6 +13,8 @@ from casework.audit.tree import Faulty
 
 BEGUN: Final = "log.begun"
 CHANGED: Final = "log.key_changed"
+RECEIPT_KEY: Final = "log.receipt_key"
+"""The event by which a log says which key signs its receipts (`casework.audit.receipt_keys`)."""
 _CHANGE_LABEL: Final = "casework/audit/v1/key-change"
 
 

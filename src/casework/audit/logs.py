@@ -28,8 +28,6 @@ from casework.errors import CallerError
 
 PREFIX: Final = "log"
 LEAF_COLUMNS: Final = ("log", "leaf_index", "entry", "leaf_hash")
-RECEIPT_KEY: Final = "log.receipt_key"
-"""The event by which a log says which key signs its receipts (`casework.audit.receipt_keys`)."""
 SEAL_LOCK: Final = "hashtext('casework/seal')"
 
 

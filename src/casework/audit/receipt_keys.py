@@ -17,7 +17,8 @@ from casework.audit import note
 from casework.audit.entry import Actor, MalformedEntry, decode_strict
 from casework.audit.grown import Log, present_log
 from casework.audit.kept import is_private, write_whole
-from casework.audit.logs import PREFIX, RECEIPT_KEY, hold_seal
+from casework.audit.key_history import RECEIPT_KEY
+from casework.audit.logs import PREFIX, hold_seal
 from casework.audit.note import LogKey, LogSigner
 from casework.audit.receipt import NAME_ENDING, ReceiptSigner
 from casework.audit.tables import entries

@@ -136,7 +136,6 @@ class Links:
         """Say what was seen."""
         self._report.streams = self.ends.count()
         self._report.first_recorded_at, self._report.last_recorded_at = self.first_at, self.last_at or None
-        self.ends.close()
 
     def _read(self, first: int, bodies: Sequence[bytes]) -> list[Link]:
         try:

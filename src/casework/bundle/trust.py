@@ -5,6 +5,7 @@ and that is what the report says.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from casework.audit.checkpoint import WitnessKey, cosigned_at
 from casework.audit.findings import Report
 from casework.audit.key_history import KeyHistory
 from casework.audit.note import LogKey, Note, UnverifiedNote
+from casework.audit.times import Seen
 from casework.audit.tree import Faulty
 from casework.bundle.layout import KEYS
 from casework.bundle.points import Point, Points
@@ -27,6 +29,7 @@ class Held:
     keys: Sequence[LogKey] = ()
     witnesses: Sequence[WitnessKey] = ()
     trusted: Note | None = None
+    receipts: Sequence[bytes] = ()
 
 
 def check_signatures(
@@ -76,6 +79,16 @@ def _is_signed(point: Point, keys: Sequence[LogKey], report: Report) -> bool:
         report.find(unknown if fault.code == "no_known_signature" else "checkpoint_signature_wrong", **where)
         return False
     return True
+
+
+def seen_by_witnesses(points: Points, witnesses: Sequence[WitnessKey]) -> list[Seen]:
+    """When witnesses that the reader trusts saw the tree, and how large; a wrong signature is told of at the end."""
+    found = []
+    for point in points.points:
+        for key in witnesses:
+            with suppress(UnverifiedNote):
+                found += [Seen(point.size, cosigned_at(one.blob)) for _, one in note.verified(point.signed, [key])]
+    return found
 
 
 def _witnessed(point: Point, held: Held, report: Report) -> None:

@@ -20,6 +20,7 @@ from casework.audit.heads_tree import StatementCheck
 from casework.audit.key_history import KeyHistory
 from casework.audit.texts import RULEBOOK
 from casework.audit.tiles import TILE_WIDTH, MalformedTile, Tile, tile_hashes
+from casework.audit.times import Times, instant_text
 from casework.bundle.case import verify_case
 from casework.bundle.hashing import (
     Fault,
@@ -35,12 +36,13 @@ from casework.bundle.hashing import (
     roots_of_tiles,
 )
 from casework.bundle.layout import MalformedBundle, Manifest
-from casework.bundle.links import Links
+from casework.bundle.links import Link, Links
 from casework.bundle.points import Point, Points, opened_points
+from casework.bundle.promised import Promised
 from casework.bundle.source import MAX_TEXT_BYTES, Missing, Source
 from casework.bundle.spool import Spool
 from casework.bundle.stated import statements
-from casework.bundle.trust import Held, check_signatures
+from casework.bundle.trust import Held, check_signatures, seen_by_witnesses
 
 _ABOUT_THE_LOG: Final = b'"event":"log.'
 _ANNOUNCES: Final = b'"stream":"rulebook:'
@@ -149,6 +151,8 @@ class _Run:
         self.spool: Spool | None = None
         self.announced: list[bytes] = []
         self.heads: StatementCheck | None = None
+        self.times = Times(seen_by_witnesses(points, held.witnesses))
+        self.promised = Promised(held.receipts)
 
     def run(self, jobs: int, progress: Progress) -> None:
         """Everything."""
@@ -266,7 +270,12 @@ class _Run:
             self.heads = None  # what the missing entries were, nobody can tell
             return
         text = (lying.hashes or b"".join(leaf_hashes(bodies))).hex()
-        links = self.links.take(first, bodies, [text[at : at + 64] for at in range(0, 64 * lying.width, 64)])
+        leaves = [text[at : at + 64] for at in range(0, 64 * lying.width, 64)]
+        links = self.links.take(first, bodies, leaves)
+        if self.promised:
+            self.promised.take(leaves)
+        if self.times:
+            self._check_times(first, links)
         if self.spool is not None:
             self.spool.put(links, bodies)
         if self.heads is not None:
@@ -284,6 +293,15 @@ class _Run:
                 body for link, body in zip(links, bodies, strict=True) if link.stream.startswith(RULEBOOK)
             ]
 
+    def _check_times(self, first: int, links: Sequence[Link]) -> None:
+        """What witnesses' clocks say of the times that the entries bear (attacks 6 and 7)."""
+        for fault in self.times.check(first, [link.recorded_at for link in links]):
+            link = links[fault.leaf_index - first]
+            self.report.find(
+                fault.code, link.stream, link.stream_seq, leaf_index=fault.leaf_index, recorded_at=fault.recorded_at,
+                cosigned_size=fault.seen.size, cosigned_at=instant_text(fault.seen.at),
+            )  # fmt: skip
+
     def _keep(self, index: int, body: bytes) -> None:
         """An entry about the log itself."""
         try:
@@ -293,6 +311,7 @@ class _Run:
             return
         if index == 0:
             self.found.history = KeyHistory(self.manifest.origin, entry.stream)
+        self.promised.announced(entry)
         if self.found.history is not None:
             self.found.history.follow(entry)
 
@@ -300,6 +319,9 @@ class _Run:
 
     def _finish(self) -> None:
         self.links.finish()
+        if self.promised and self.links.whole:
+            self.promised.finish(self.manifest.origin, self.links.ends, self.report)
+        self.links.ends.close()
         if self.heads is not None and self.links.whole:
             self.heads.finish()
         self.report.streams_continued = self.links.continued

@@ -69,12 +69,16 @@ for _command in _COMMANDS:
 @click.option("--trusted", type=click.Path(path_type=Path, dir_okay=False), help="A checkpoint that you hold.")
 @click.option("--key", "keys", multiple=True, help="With FOLDER: the log's verifier key as you hold it, or a file.")
 @click.option("--witness", "witnesses", multiple=True, help="With FOLDER: the key of a witness you trust, or a file.")
+@click.option(
+    "--receipt", "receipts", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
+    help="With FOLDER: a receipt you hold; its entries must be there.",
+)  # fmt: skip
 @click.option("--deep", is_flag=True, help="With FOLDER: read every entry strictly and replay all of them too.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="With FOLDER: processes (default: one a core, at most 8).")
 @as_json
 def verify(
-    folder: Path | None, trusted: Path | None, keys: tuple[str, ...], witnesses: tuple[str, ...], deep: bool,
-    jobs: int | None, json_: bool,
+    folder: Path | None, trusted: Path | None, keys: tuple[str, ...], witnesses: tuple[str, ...],
+    receipts: tuple[Path, ...], deep: bool, jobs: int | None, json_: bool,
 ) -> None:  # fmt: skip
     """Verify the live database, or a bundle in FOLDER, for which neither database nor settings are needed.
 
@@ -97,9 +101,11 @@ def verify(
     """
     with _cannot_tell(json_):
         if folder is not None:
-            report = bundle.verify_folder(folder, trusted=trusted, keys=keys, witnesses=witnesses, deep=deep, jobs=jobs)
-        elif keys or witnesses or deep or jobs:
-            raise click.UsageError("--key, --witness, --deep and --jobs go with a FOLDER")
+            report = bundle.verify_folder(
+                folder, trusted=trusted, keys=keys, witnesses=witnesses, receipts=receipts, deep=deep, jobs=jobs
+            )
+        elif keys or witnesses or receipts or deep or jobs:
+            raise click.UsageError("--key, --witness, --receipt, --deep and --jobs go with a FOLDER")
         else:
             report = _verify(trusted)
         if json_:

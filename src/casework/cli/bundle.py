@@ -1,5 +1,6 @@
 """`casework audit export`, and the verification of what it wrote: a folder, with no database and no settings."""
 
+import base64
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
@@ -15,6 +16,8 @@ from casework.audit.checkpoint import Checkpoint, WitnessKey
 from casework.audit.findings import Report
 from casework.audit.note import MAX_NOTE_BYTES, LogKey, Note
 from casework.audit.proving import published_note
+from casework.audit.receipt import LABEL as RECEIPT_LABEL
+from casework.audit.receipt import parse_receipt
 from casework.audit.tree import Faulty
 from casework.bundle.deep import replay
 from casework.bundle.export import Period, export_case, export_log, fresh_folder, record_exported
@@ -108,12 +111,13 @@ def _period(from_: str | None, to: str | None, time_zone: str) -> Period | None:
 
 
 def verify_folder(
-    folder: Path, *, trusted: Path | None, keys: Sequence[str], witnesses: Sequence[str], deep: bool, jobs: int | None
-) -> Report:  # fmt: skip
+    folder: Path, *, trusted: Path | None, keys: Sequence[str], witnesses: Sequence[str], receipts: Sequence[Path],
+    deep: bool, jobs: int | None,
+) -> Report:  # fmt: skip  # fmt: skip
     """The report on a bundle; CallerErrors `checkpoint_unreadable`, `key_malformed`."""
     held = Held(
         _keys(LogKey, keys), _keys(WitnessKey, witnesses),
-        _note_of(trusted) if trusted is not None else None,
+        _note_of(trusted) if trusted is not None else None, [_receipt_of(file) for file in receipts],
     )  # fmt: skip
     with _bars() as told:
         return verify_bundle(folder, held, deep=replay if deep else None, jobs=jobs, progress=told)
@@ -132,6 +136,21 @@ def _keys(kind: type[K], given: Sequence[str]) -> list[K]:
                 "a verifier key looks like name+hex+base64; or name a file of them", key=text[:100],
             ) from None  # fmt: skip
     return list(dict.fromkeys(found))
+
+
+def _receipt_of(file: Path) -> bytes:
+    """A receipt as a note, or as the API's header had it; CallerError `receipt_unreadable`."""
+    try:
+        data = file.open("rb").read(2 * MAX_NOTE_BYTES)
+        if not data.startswith(RECEIPT_LABEL.encode()):
+            data = base64.b64decode(data.strip(), validate=True)
+        parse_receipt(data)
+    except (OSError, ValueError) as fault:
+        reason = fault.code if isinstance(fault, Faulty) else "unreadable"
+        raise CallerError(
+            "receipt_unreadable", f"该文件不是回执（{reason}）", f"that file is no receipt ({reason})", reason=reason
+        ) from None
+    return data
 
 
 def _note_of(file: Path) -> Note:
