@@ -14,8 +14,9 @@ from casework.audit.checkpoint import Checkpoint, Cosigner
 from casework.audit.entry import Actor, Entry, decode_strict, encode
 from casework.audit.findings import Report
 from casework.audit.grown import Growing, Log
-from casework.audit.key_history import BEGUN
+from casework.audit.key_history import BEGUN, RECEIPT_KEY
 from casework.audit.note import LogSigner, Note, parse
+from casework.audit.receipt import NAME_ENDING, Receipt, Recorded
 from casework.audit.tiles import TILE_HEIGHT, TILE_WIDTH, Bundle, Tile, encode_bundle
 from casework.audit.tree import Range, root_of
 from casework.bundle.layout import CHECKPOINT, CHECKPOINTS, KEYS, MANIFEST, SCHEMA, Manifest, Scope
@@ -26,6 +27,7 @@ from casework.clock import utc_text
 ORIGIN = "log.example/forged"
 REAL = LogSigner(ORIGIN, bytes(range(32)))
 OTHER = LogSigner(ORIGIN, bytes(range(1, 33)))
+RECEIPTS = LogSigner(ORIGIN + NAME_ENDING, bytes(range(3, 35)))
 WITNESS = Cosigner("witness.example", bytes(range(2, 34)))
 _ACTOR = Actor("S1", "staff", "api")
 _START = datetime(2026, 1, 11, 1, 30, tzinfo=UTC)
@@ -43,11 +45,13 @@ def entry(stream: str, seq: int, before: bytes | None, minute: int, **fields: An
 
 
 def bodies(count: int, streams: int = 7) -> list[bytes]:
-    """A log's first entry, then `count - 1` of streams in turn, a minute apart."""
+    """What a log says of its keys, then entries of streams in turn, a minute apart; `count` in all, at least 2."""
     data = {"origin": ORIGIN, "key": REAL.key.text, "succeeds": None}
     found = [encode(entry("log:1", 1, None, 0, event=BEGUN, data=data))]
+    said = {"receipt_key": RECEIPTS.key.text}
+    found.append(encode(entry("log:1", 2, leaf_hash(found[0]), 1, event=RECEIPT_KEY, data=said)))
     ends: dict[str, tuple[int, bytes | None]] = {}
-    for number in range(1, count):
+    for number in range(2, count):
         stream = f"test:{number * 5 % streams}"
         seq, before = ends.get(stream, (0, None))
         found.append(encode(entry(stream, seq + 1, before, number)))
@@ -144,6 +148,12 @@ class Case:
     def trust(self, size: int) -> None:
         """The reader kept the checkpoint of this size, from before the attack."""
         self.held = Held(trusted=note_of(signed(self.bodies, size)))
+
+
+def receipt(body: bytes) -> bytes:
+    """What was answered when this entry was written."""
+    made = decode_strict(body)
+    return Receipt(ORIGIN, made.recorded_at, (Recorded(made.entry_id, leaf_hash(body)),)).signed(RECEIPTS)
 
 
 def note_of(data: bytes) -> Note:

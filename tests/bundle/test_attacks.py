@@ -18,12 +18,14 @@ from casework.bundle.trust import Held
 from tests.bundle.forged import (
     OTHER,
     REAL,
+    WITNESS,
     Case,
     bodies,
     changed,
     codes,
     doubts,
     put,
+    receipt,
     relinked,
     signed,
     write,
@@ -107,6 +109,35 @@ def back_date(case: Case) -> None:
     case.rewrite(relinked(found))
 
 
+def back_date_behind_a_witness(case: Case) -> None:
+    """The witness saw 256 leaves at 05:46; leaf 290, written at 06:20, says an hour before that."""
+    at = "2026-01-11T04:30:00.000000Z"
+    back = [changed(body, recorded_at=at, occurred_at=at) if n == 290 else body for n, body in enumerate(case.bodies)]
+    case.rewrite(relinked(back), earlier=(256,), witness=WITNESS)
+    case.held = Held(witnesses=[WITNESS.key])
+
+
+def post_date_before_a_witness(case: Case) -> None:
+    """The witness saw 256 leaves at 05:46, and leaf 250 says that it was written on the next day."""
+    at = "2026-01-12T12:00:00.000000Z"
+    ahead = [changed(body, recorded_at=at, occurred_at=at) if n == 250 else body for n, body in enumerate(case.bodies)]
+    case.rewrite(relinked(ahead), earlier=(256,), witness=WITNESS)
+    case.held = Held(witnesses=[WITNESS.key])
+
+
+def delete_before_sealing(case: Case) -> None:
+    """The last entry of a stream, never sealed; whoever made it has the receipt."""
+    case.held = Held(receipts=[receipt(case.bodies[150])])
+    stream = decode_strict(case.bodies[150]).stream
+    gone = [body for n, body in enumerate(case.bodies) if n < 150 or decode_strict(body).stream != stream]
+    case.rewrite(relinked(gone))
+
+
+def put_another_in_its_place(case: Case) -> None:
+    case.held = Held(receipts=[receipt(case.bodies[150])])
+    case.rewrite(relinked([changed(b, data={"number": 0}) if n == 150 else b for n, b in enumerate(case.bodies)]))
+
+
 def replace_a_stream_and_sign(case: Case) -> None:
     case.trust(256)
     found = [
@@ -174,6 +205,10 @@ ATTACKS = [
     Attack(4, "cut the tail", cut_the_tail, {"trusted_beyond_tree"}),
     Attack(5, "rewrite history and sign it", rewrite_history_and_sign, {"trusted_root_differs"}),
     Attack(6, "back-date in a stream, with the key", back_date, {"back_dated"}),
+    Attack(6, "back-date behind a witness", back_date_behind_a_witness, {"back_dated_behind_cosignature"}),
+    Attack(7, "post-date", post_date_before_a_witness, {"dated_ahead_of_cosignature"}),
+    Attack(11, "delete before sealing", delete_before_sealing, {"receipt_not_honoured"}),
+    Attack(11, "another entry in its place", put_another_in_its_place, {"receipt_not_honoured"}),
     Attack(8, "replace a stream, with the key", replace_a_stream_and_sign, {"trusted_root_differs"}),
     Attack(8, "use a number twice, with the key", repeat_a_number_and_sign, {"stream_repeat"}),
     Attack(9, "sign with another key", sign_with_another_key, {"checkpoint_key_unknown"}),
@@ -203,6 +238,24 @@ def test_the_same_bundle_is_sound_before_any_of_it(case: Case) -> None:
     report = case.verify(deep=replay)
     assert (report.verdict, report.trust, report.checkpoints) == ("sound", "trusted_checkpoint", 3)
     assert (report.entries, report.streams) == (SIZE, 8)
+
+
+def test_a_receipt_that_was_honoured_leaves_the_bundle_sound(case: Case) -> None:
+    case.held = Held(receipts=[receipt(case.bodies[150]), receipt(case.bodies[-1])])
+    report = case.verify()
+    assert (report.verdict, report.receipts) == ("sound", 2)
+
+
+def test_a_receipt_for_what_may_still_wait_to_be_sealed_cannot_be_told(case: Case) -> None:
+    case.held = Held(receipts=[receipt(case.bodies[-1])])
+    case.rewrite(case.bodies[:-1])
+    report = case.verify()
+    assert (report.verdict, doubts(report)) == ("cannot_tell", {"receipt_not_covered"})
+
+
+def test_a_receipt_of_another_key_accuses_nobody(case: Case) -> None:
+    case.held = Held(receipts=[receipt(case.bodies[150]).replace(b"/receipts", b"/receiptz")])
+    assert doubts(case.verify()) == {"receipt_not_trusted"}
 
 
 def empty(case: Case) -> None:

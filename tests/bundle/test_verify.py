@@ -112,7 +112,7 @@ def with_new_key(found: list[bytes], new: LogSigner, by: LogSigner) -> bytes:
     until = "2026-03-01T00:00:00.000000Z"
     blob = by.sign(change_text(ORIGIN, REAL.key, new.key, until)).blob
     data = {"old_key": REAL.key.text, "new_key": new.key.text, "both_until": until, "signature": to_base64(blob)}
-    return encode(entry("log:1", 2, leaf_hash(found[0]), len(found), event=CHANGED, data=data))
+    return encode(entry("log:1", 3, leaf_hash(found[1]), len(found), event=CHANGED, data=data))
 
 
 def test_who_holds_an_old_key_follows_the_log_to_the_new_one(tmp_path: Path) -> None:

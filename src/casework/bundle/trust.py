@@ -48,14 +48,14 @@ def check_signatures(
 
 
 def _keys(source: Source, history: KeyHistory | None, held: Held, report: Report, *, whole: bool) -> Sequence[LogKey]:
-    if history is None:
+    if history is None or not history.keys:
         if whole and report.entries:
             report.find("log_statement_missing")
         return held.keys or named_keys(source)
     for code, entry in history.faults:
         report.find(code, entry.stream, entry.stream_seq)
     known = history.known_from(list(held.keys))
-    if history.keys and not known:
+    if not known:
         report.find("log_keys_differ", held=[key.text for key in held.keys])
         return held.keys
     return known
