@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from litestar.testing import TestClient
 
+from api.app import create_app
 from casework.audit.tables import openings
-from casework.cases.tables import idempotency
-from casework.database import metadata, reading, writing
+from casework.clock import now
+from casework.database import metadata, parse_url, writing
 from casework.feed.tables import borrowers, contacts
 from casework.privacy import reach
-from casework.privacy.answers import erase_answers, speaks_of
+from casework.privacy.answers import speaks_of
 from casework.privacy.columns import NOT_PERSONAL, PERSONAL
 from casework.privacy.scrub import found_in, scrub
-from tests.api.conftest import Running
-from tests.api.conftest import branch as branch
-from tests.api.conftest import running as running
-from tests.api.test_idempotency import entries_of, fire
+from casework.staff import tokens
+from casework.staff.actor import system
 from tests.cli.test_sealing import Shell
-from tests.privacy.conftest import House
+from tests.privacy.conftest import ADDRESS, NOTE, House
 
 
 def test_every_column_is_named_as_personal_or_as_not() -> None:
@@ -61,7 +61,7 @@ def traces_of(house: House, number: int) -> list[bytes]:
 @pytest.mark.only("sqlite")
 def test_no_file_of_the_database_holds_a_sealed_byte_of_his_afterwards(house: House) -> None:
     his, others = traces_of(house, 1), traces_of(house, 2)
-    file = Path(str(house.engine.url.database))
+    file = Path(str(parse_url(house.started.settings.database_url).database))
     assert len(his) > 5
     assert set(his) <= set(found_in(file, his))
     told = house.erase(1)
@@ -86,17 +86,29 @@ def test_on_postgresql_keys_are_rewritten_and_the_rest_is_vacuumed_by_their_owne
 # ── an erased answer over HTTP ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_repeat_of_an_erased_answer_is_told_so_and_runs_nothing(running: Running) -> None:
-    case_id = running.open("L1")[0]
-    assert fire(running, case_id).status_code == 200
-    before = entries_of(running, case_id)
-    with writing(running.started.engine) as conn:
-        assert erase_answers(conn, {case_id}, set(), set()) == 1
-    again = fire(running, case_id)
-    assert (again.status_code, again.json()["code"]) == (410, "answer_erased")
-    assert entries_of(running, case_id) == before
-    with reading(running.started.engine) as conn:
-        assert conn.execute(sa.select(idempotency.c.answer)).scalar_one() == b""
+def test_pages_show_an_erased_borrower_as_erased_and_none_crashes(house: House) -> None:
+    case_id = house.case_id(1)
+    pages = ["/borrowers/B1", f"/cases/{case_id}", f"/cases/{case_id}/history", f"/cases/{case_id}/notes"]
+    with writing(house.engine) as conn:
+        trail = house.started.branch.trail(now())
+        token = tokens.issue(conn, trail, system("cli"), staff_no="R9")
+        trail.write(conn)
+    with TestClient(create_app(house.started.settings)) as client:
+        ask = {"headers": {"Authorization": f"Bearer {token}"}}
+        before = {page: client.get(page, **ask) for page in pages}
+        house.erase(1)
+        after = {page: client.get(page, **ask) for page in pages}
+        revealed = client.post("/borrowers/B1/reveal", json={"fields": ["name"], "purpose": "collection"}, **ask)
+    assert [one.status_code for one in (*before.values(), *after.values())] == [200] * 8, before | after
+    assert before["/borrowers/B1"].json()["erased_on"] is None
+    assert before["/borrowers/B1"].json()["contacts"]
+    assert after["/borrowers/B1"].json()["erased_on"] is not None
+    assert after["/borrowers/B1"].json()["contacts"] == []
+    assert f"{NOTE}1" in before[pages[3]].text
+    assert not [page for page in pages if NOTE in after[page].text or ADDRESS in after[page].text]
+    assert "erased" in after[pages[3]].text
+    assert revealed.status_code < 500
+    assert "甄不存" not in revealed.text
 
 
 @pytest.mark.parametrize(
