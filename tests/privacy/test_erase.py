@@ -7,15 +7,17 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.audit.erasure import parts_of
 from casework.audit.tables import entries, erasures, opening_keys, openings
 from casework.cases.disclosure import stream_of
 from casework.cases.tables import idempotency
 from casework.database import metadata
-from casework.feed.tables import borrowers, contacts, loans
+from casework.feed.tables import borrowers, contacts, loans, set_aside
 from casework.four_eyes.tables import requests
 from casework.privacy.erase import Refused
 from casework.privacy.holding import hold, release
 from casework.request.request import ERASED as REQUEST_ERASED
+from tests.feed.bank import contact
 from tests.privacy.conftest import RISK, House
 
 Rows = Mapping[str, list[Any]]
@@ -221,3 +223,50 @@ def test_the_next_feed_brings_nothing_back_until_a_new_case_opens(house: House) 
         assert back["names"]
         assert back["contacts"]
     assert house.report().verdict == "sound"
+
+
+# ── rows set aside ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def aside_of(house: House) -> list[str]:
+    """The rows set aside, opened."""
+    vault = house.started.branch.vault
+    held = house.read(sa.select(set_aside.c.row_sealed).order_by(set_aside.c.id))
+    return [vault.open("set_aside", bytes(row.row_sealed)) for row in held]
+
+
+def test_rows_set_aside_that_are_his_go_and_later_ones_keep_only_ids(house: House) -> None:
+    many = [contact(3, phone=f"1200001{number:04}") for number in range(40)]  # few enough of them are wrong
+    wrong = [*many, contact(1, phone="无"), contact(2, phone="无")]
+    house.send(without=(1, 2), contacts=wrong)
+    before = aside_of(house)
+    assert [sum(f"甄不存{number}" in row for row in before) for number in (1, 2)] == [1, 1], before
+    told = house.erase(1)
+    assert told.gone.counts["set_aside"] == 1
+    assert aside_of(house) == [row for row in before if "B1" not in row]
+    house.send(without=(1, 2), contacts=wrong)
+    later = aside_of(house)
+    assert "甄不存1" not in "".join(later)
+    assert "虚构路1号" not in "".join(later)
+    assert [sum(f'"{name}"' in row for row in later) for name in ("B1", "B2")] == [1, 2]
+    assert house.report().verdict == "sound"
+
+
+# ── an erasure by who has the keys, against the rules ───────────────────────────────────────────────────────
+
+
+def test_an_erasure_under_a_legal_hold_is_found(shared: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("casework.privacy.erase.reasons_against", lambda *_: ())
+    with shared.undone() as conn:
+        hold(conn, shared.started.branch, "B1", reason="complaint", actor=RISK)
+        shared.erased_in(conn, 1)
+        assert shared.found(conn) == {"erased_under_hold"}
+
+
+def test_an_erasure_that_covers_somebody_else_is_found(shared: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = (f"case:{shared.case_id(2)}", 99)
+    monkeypatch.setattr("casework.privacy.erase.parts_of", lambda places: parts_of([*places, other]))
+    with shared.undone() as conn:
+        shared.erased_in(conn, 1)
+        conn.execute(openings.delete().where(openings.c.stream == other[0]))
+        assert shared.found(conn) == {"erasure_of_others"}

@@ -94,11 +94,11 @@ def test_pages_show_an_erased_borrower_as_erased_and_none_crashes(house: House) 
         token = tokens.issue(conn, trail, system("cli"), staff_no="R9")
         trail.write(conn)
     with TestClient(create_app(house.started.settings)) as client:
-        ask = {"headers": {"Authorization": f"Bearer {token}"}}
-        before = {page: client.get(page, **ask) for page in pages}
+        ask = {"Authorization": f"Bearer {token}"}
+        before = {page: client.get(page, headers=ask) for page in pages}
         house.erase(1)
-        after = {page: client.get(page, **ask) for page in pages}
-        revealed = client.post("/borrowers/B1/reveal", json={"fields": ["name"], "purpose": "collection"}, **ask)
+        after = {page: client.get(page, headers=ask) for page in pages}
+        revealed = client.post("/borrowers/B1/reveal", json={"fields": ["name"], "purpose": "collection"}, headers=ask)
     assert [one.status_code for one in (*before.values(), *after.values())] == [200] * 8, before | after
     assert before["/borrowers/B1"].json()["erased_on"] is None
     assert before["/borrowers/B1"].json()["contacts"]

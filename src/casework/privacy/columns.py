@@ -1,8 +1,8 @@
 """Every column of the database: whether it holds personal data of borrowers, and what erasure does to it.
 
 A test compares this with the tables: a column that is named in neither place is a column nobody has thought about.
-Numbers of loans, borrowers, cases and staff, amounts, dates and codes are not what is erased (decision 0020), nor is what
-the register says of staff.
+Numbers of loans, borrowers, cases and staff, amounts, dates and codes are not what is erased (decision 0020), nor
+is what the register says of staff.
 """
 
 from collections.abc import Mapping
