@@ -22,7 +22,7 @@ def shell(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Shell:
 
 def test_search_shows_a_table_or_json_and_goes_on_at_a_cursor(shell: Shell) -> None:
     shown = shell.out("audit", "search", "--event", "chart.*", "--order", "oldest").decode()
-    assert "rulebook:published:1" in shown
+    assert "rulebook:published:" in shown
     assert "chart.published" in shown
     first = json.loads(shell.out("audit", "search", "--actor", "system", "--limit", "2", "--json"))
     assert len(first["items"]) == 2

@@ -9,7 +9,7 @@ import msgspec
 from casework.errors import CallerError
 from casework.search.wanted import Wanted
 
-MAX_LENGTH = 1_200
+MAX_LENGTH = 1_600
 _MAX_ID = 2**63 - 1
 
 

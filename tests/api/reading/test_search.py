@@ -182,7 +182,7 @@ def test_no_text_of_an_entry_becomes_a_formula() -> None:
 
 
 def test_every_term_of_a_branch_comes_from_a_field_that_may_be_searched(running: Running) -> None:
-    """Entries of people, cases, requests and keys: terms are events, actors, rules, codes, posts and steps of amounts."""
+    """Of people, cases, requests and keys: terms are events, actors, rules, codes, posts and steps of amounts."""
     story(running)
     index(running)
     allowed: dict[str, set[str]] = {
