@@ -7,7 +7,7 @@ BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test serve check check-long bench revision lock clean
+.PHONY: help demo test serve check check-long check-mining bench revision lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -40,6 +40,10 @@ check: .venv/.stamp  ## what CI runs
 
 check-long: .venv/.stamp  ## the suite with many more generated examples
 	CASEWORK_LONG=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m tests.mining_check
+
+check-mining: .venv/.stamp  ## pm4py, in an environment of its own, reads the exports for process mining
+	$(BIN)/python -m tests.mining_check
 
 bench: .venv/.stamp  ## benchmarks/RESULTS.md anew
 	$(BIN)/python -m benchmarks

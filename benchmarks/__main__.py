@@ -2,10 +2,10 @@
 
 import argparse
 
-from benchmarks import departure, events, feed, machine, scale, sealing, search, verify
+from benchmarks import bundles, departure, events, feed, machine, scale, sealing, search, verify
 from benchmarks.place import POSTGRESQL, SQLITE, server_of
 
-ALL = ("events", "feed", "verify", "departure", "search", "scale")
+ALL = ("events", "feed", "verify", "sealing", "bundles", "departure", "search", "scale")
 
 
 def main() -> None:
@@ -30,6 +30,8 @@ def main() -> None:
                 verify.run(kinds=kinds)
             case "sealing":
                 sealing.run(kinds=kinds)
+            case "bundles":
+                bundles.run()
             case "search":
                 search.run(large=chosen.entries, kinds=kinds)
             case "departure":

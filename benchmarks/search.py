@@ -177,7 +177,12 @@ def _deep(conn: Connection, wanted: Wanted) -> tuple[float | None, list[int]]:
     return times[-1], ids
 
 
-_WHOLE = sa.select(entries.c["id", "stream", "stream_seq", "event", "actor_id", "recorded_at", "body", "leaf_hash"])
+_WHOLE = sa.select(
+    *(
+        entries.c[name]
+        for name in ("id", "stream", "stream_seq", "event", "actor_id", "recorded_at", "body", "leaf_hash")
+    )
+)
 
 
 def _floor(conn: Connection, ids: list[int]) -> float:

@@ -9,8 +9,9 @@ role is used; `owner_url` is its owner's.
 import itertools
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from sqlalchemy.engine import Engine
 
 from casework import migrate
 from casework.database import open_engine
-from casework.settings import Settings, ensure_keys
+from casework.settings import Settings, ensure_keys, shipped
+from casework.staff.actor import system
+from casework.startup import upgrade
 from tests import postgres_server
 from tests.postgres_server import APP, OWNER, Server
 
@@ -102,23 +105,78 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class Published:
+    """What tests' own databases are copied from: a file, or the name of a database; and the keys it is for."""
+
+    source: str
+    keys_dir: Path
+
+
+@pytest.fixture(scope="session")
+def published(
+    tmp_path_factory: pytest.TempPathFactory, postgres_servers: Callable[[str], Server], migrated_sqlite: Path
+) -> Callable[[str], Published]:
+    """Makes the database of a kind after `casework db upgrade` when it is first asked for: rulebook published, keys."""
+    made: dict[str, Published] = {}
+
+    def of(name: str) -> Published:
+        if name not in made:
+            keys_dir = tmp_path_factory.mktemp("published") / "keys"
+            if name == "sqlite":
+                source = str(keys_dir.with_name("casework.db"))
+                shutil.copyfile(migrated_sqlite, source)
+                url = owner_url = f"sqlite:///{source}"
+            else:
+                server, source = postgres_servers(name.removeprefix("pg")), "published"
+                server.create_database(source, template="migrated")
+                url, owner_url = server.url(source, APP), server.url(source, OWNER)
+            upgrade(
+                Settings(
+                    database_url=url,
+                    database_owner_url=owner_url,
+                    keys_dir=keys_dir,
+                    statecharts=shipped("statecharts"),
+                ),
+                system("cli"),
+            )
+            if name == "sqlite":  # all of it in the one file that is copied
+                with closing(sqlite3.connect(source)) as raw:
+                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            made[name] = Published(source, keys_dir)
+        return made[name]
+
+    return of
+
+
+@pytest.fixture
+def template() -> str:
+    """What `database` is copied from; `published` where every test would begin with `casework db upgrade`.
+
+    The keys of `settings` are then those that it was published with.
+    """
+    return "migrated"
+
+
 _numbers = itertools.count(1)
 
 
 @pytest.fixture
 def database(
-    request: pytest.FixtureRequest, tmp_path: Path, postgres_servers: Callable[[str], Server]
-) -> Iterator[Database]:
-    """A fresh, migrated database."""
+    request: pytest.FixtureRequest, template: str, published: Callable[[str], Published], tmp_path: Path,
+    postgres_servers: Callable[[str], Server],
+) -> Iterator[Database]:  # fmt: skip
+    """A fresh database: migrated, and published where `template` says so."""
     name: str = request.param
+    source = published(name).source if template == "published" else None
     if name == "sqlite":
         path = tmp_path / "casework.db"
-        shutil.copyfile(request.getfixturevalue("migrated_sqlite"), path)
+        shutil.copyfile(source or request.getfixturevalue("migrated_sqlite"), path)
         yield Database(name, f"sqlite:///{path}", f"sqlite:///{path}")
         return
     server = postgres_servers(name.removeprefix("pg"))
     own = f"test_{next(_numbers)}"
-    server.create_database(own, template="migrated")
+    server.create_database(own, template=source or "migrated")
     yield Database(name, server.url(own, APP), server.url(own, OWNER), server)
     server.drop_database(own)
 
@@ -154,10 +212,13 @@ def owner_url(database: Database) -> str:
 
 
 @pytest.fixture
-def settings(database: Database, tmp_path: Path) -> Settings:
-    """Settings naming the test's database, with keys of its own."""
+def settings(database: Database, template: str, published: Callable[[str], Published], tmp_path: Path) -> Settings:
+    """Settings naming the test's database, with keys of its own or those it was published with."""
     keys_dir = tmp_path / "keys"
-    ensure_keys(keys_dir)
+    if template == "published":
+        shutil.copytree(published(database.name).keys_dir, keys_dir)
+    else:
+        ensure_keys(keys_dir)
     return Settings(database_url=database.url, database_owner_url=database.owner_url, keys_dir=keys_dir,
                     statecharts=Settings.from_environment({}).statecharts)  # fmt: skip
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from casework.settings import Settings
-from casework.staff.actor import system
-from casework.startup import Started, start, upgrade
-from tests.conftest import Database
+from casework.startup import Started, start
+from tests.conftest import Database, Published
 from tests.postgres_server import APP, OWNER
 
 _numbers = itertools.count(1)
@@ -16,11 +15,14 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Fresh:
-    """Makes empty branches of the same kind of database as `database`; `close` takes them away."""
+    """Makes empty branches of the same kind of database as `database`, with the keys of `settings`; `close` ends them.
+
+    `settings` are of a published branch (`template`).
+    """
 
     database: Database
     settings: Settings
-    migrated_sqlite: Path
+    published: Published
     folder: Path
     opened: list[tuple[str, Started]] = field(default_factory=list)
 
@@ -31,14 +33,13 @@ class Fresh:
         server = self.database.server
         if server is None:
             path = self.folder / f"{own}.db"
-            shutil.copyfile(self.migrated_sqlite, path)
+            shutil.copyfile(self.published.source, path)
             settings = replace(self.settings, database_url=f"sqlite:///{path}", database_owner_url=None)
         else:
-            server.create_database(own, template="migrated")
+            server.create_database(own, template=self.published.source)
             settings = replace(
                 self.settings, database_url=server.url(own, APP), database_owner_url=server.url(own, OWNER)
             )
-        upgrade(settings, system("cli"))
         started = start(settings)
         self.opened.append((own, started))
         return started

@@ -52,7 +52,7 @@ def test_a_fresh_database_has_all_its_guards(database: Database) -> None:
         assert missing_guards(conn) == []
     engine.dispose()
     assert set(append_only_tables()) == {
-        "checkpoints", "entries", "leaves", "logs", "owner_history", "texts", "tiles",
+        "checkpoints", "cosignatures", "entries", "erasures", "leaves", "logs", "owner_history", "texts", "tiles",
     }  # fmt: skip
 
 

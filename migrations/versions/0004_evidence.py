@@ -4,13 +4,17 @@ import sqlalchemy as sa
 from alembic import op
 
 from casework.append_only import append_only_ddl, drop_append_only_ddl
+from casework.database import UtcDateTime
 
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-GUARDED: dict[str, tuple[tuple[str, ...], ...]] = {}
+GUARDED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "cosignatures": (("log", "size", "witness"),),
+    "erasures": (("stream", "stream_seq"),),
+}
 
 
 def upgrade() -> None:
@@ -39,33 +43,85 @@ def downgrade() -> None:
 
 
 def _witnesses() -> None:
-    pass
+    op.create_table(
+        "cosignatures",
+        sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("witness", sa.String(length=255), nullable=False),
+        sa.Column("line", sa.LargeBinary(), nullable=False),
+        sa.Column("cosigned_at", sa.BigInteger(), nullable=False),
+        sa.Column("received_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("log", "size", "witness", name=op.f("pk_cosignatures")),
+    )
 
 
 def _no_witnesses() -> None:
-    pass
+    op.drop_table("cosignatures")
 
 
 # ── heads of cases ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _case_heads() -> None:
-    pass
+    op.create_table(
+        "case_heads",
+        sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("statement", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("first_case", sa.BigInteger(), nullable=False),
+        sa.Column("records", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log", "statement", "number", name=op.f("pk_case_heads")),
+        sa.UniqueConstraint("log", "statement", "first_case", name=op.f("uq_case_heads_log_statement_first_case")),
+    )
+    op.create_table(
+        "case_head_tiles",
+        sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("statement", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log", "statement", "level", "number", name=op.f("pk_case_head_tiles")),
+    )
 
 
 def _no_case_heads() -> None:
-    pass
+    op.drop_table("case_head_tiles")
+    op.drop_table("case_heads")
 
 
 # ── keys of openings, holds, erasures ───────────────────────────────────────────────────────────────────────────
 
 
 def _privacy() -> None:
-    pass
+    """What is sealed so far stays under the branch's key: `subject` is null."""
+    op.create_table(
+        "opening_keys",
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", name=op.f("pk_opening_keys")),
+    )
+    op.create_table(
+        "erasures",
+        sa.Column("stream", sa.String(length=80), nullable=False),
+        sa.Column("stream_seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("borrower_id", sa.String(length=64), nullable=False),
+        sa.Column("cases_until", sa.BigInteger(), nullable=False),
+        sa.Column("erased_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("stream", "stream_seq", name=op.f("pk_erasures")),
+    )
+    op.create_index("ix_erasures_borrower", "erasures", ["borrower_id"])
+    op.add_column("openings", sa.Column("subject", sa.String(length=80)))
+    op.add_column("requests", sa.Column("sealed_for", sa.String(length=80)))
 
 
 def _no_privacy() -> None:
-    pass
+    """What was sealed under a borrower's key cannot be read without it: that much is lost."""
+    op.drop_column("requests", "sealed_for")
+    op.drop_column("openings", "subject")
+    op.drop_index("ix_erasures_borrower", "erasures")
+    op.drop_table("erasures")
+    op.drop_table("opening_keys")
 
 
 # ── the search index ────────────────────────────────────────────────────────────────────────────────────────────

@@ -21,6 +21,7 @@ from api import (
     health,
     imports,
     log,
+    log_proofs,
     logs,
     openings,
     own_access,
@@ -33,12 +34,14 @@ from api import (
 )
 from api.admission import Admission
 from api.auth import Tokens
+from api.awaiting import Awaiting
 from api.docs_page import PageRenderPlugin
 from api.edge import Edge
 from api.importing import Imports
 from api.metrics import Metrics
 from api.permitted import Permitted
 from api.problems import EXCEPTION_HANDLERS, describe_as_problems
+from api.receipts import Receipts
 from api.request import JsonRequest
 from api.sealing import Sealing
 from api.serving import Serving
@@ -54,7 +57,13 @@ MAX_BODY_BYTES = 1024 * 1024
 _ABOUT = """Overdue loans as cases: charts decide, one door changes, a verifiable log remembers.
 
 Every change names the version it saw (`If-Match`, from the `ETag` of the case) and may carry an `Idempotency-Key`,
-kept 24 hours. Errors are `application/problem+json` with a stable `code` and texts in English and Chinese. Amounts are
+kept 24 hours. Each change is answered with a `Receipt`: a signed note (C2SP) in base64 that names its entries and their
+leaf hashes, and convicts the service if one is later missing (`casework audit receipt --check`). Of more than 20
+entries `Receipt-Omitted` tells the number, and `GET /log/receipt/{entry_id}` gives each. With `Prefer: sealed, wait=10`
+(RFC 7240; 5 s by default, 30 at most) the answer comes once a signed checkpoint covers the change, with its size as
+`Sealed-In` and `Preference-Applied: sealed`; after that time it comes without them, and the change stands.
+
+Errors are `application/problem+json` with a stable `code` and texts in English and Chinese. Amounts are
 in fen, dates are business dates, instants are UTC."""
 
 
@@ -78,7 +87,10 @@ def create_app(settings: Settings) -> Litestar:
     refuse_owner(started.engine, settings)
     metrics = Metrics()
     tokens = Tokens(started.engine, started.branch, Issuer.of(settings))
-    serving = Serving(started, Writer(started, metrics), tokens, metrics, Imports(started), Admission())
+    serving = Serving(
+        started, Writer(started, metrics), tokens, metrics, Imports(started), Admission(),
+        Receipts(settings, metrics), Awaiting(started.engine),
+    )  # fmt: skip
 
     sealing = Sealing(started)
 
@@ -89,6 +101,7 @@ def create_app(settings: Settings) -> Litestar:
         try:
             yield
         finally:
+            serving.awaiting.close()
             serving.imports.stop()
             serving.writer.stop()  # requests have ended by now; what they left waiting is written first
             sealing.stop()
@@ -138,7 +151,15 @@ def _routes(settings: Settings) -> list[Any]:
     changing += requests.route_handlers
     identity = [*session.route_handlers, *own_access.route_handlers, *reset_codes.route_handlers]
     register = [*people.route_handlers, *people_changes.route_handlers]
-    return [*health.route_handlers, *identity, *register, *changing, *reading.route_handlers, *log.route_handlers]
+    return [
+        *health.route_handlers,
+        *identity,
+        *register,
+        *changing,
+        *reading.route_handlers,
+        *log.route_handlers,
+        *log_proofs.route_handlers,
+    ]
 
 
 class _Described(OpenAPI):

@@ -10,6 +10,7 @@ from litestar.params import HeaderParameter, PathParameter
 from api.auth import actor_of
 from api.idempotency import Answer, key_of
 from api.problems import request_id_of
+from api.receipts import tell_recorded
 from api.serving import serving_of
 from api.writer import Job
 from casework.cases.commands import Command, Outcome
@@ -82,7 +83,9 @@ async def through_the_writer(
         commands, answer, key, atomic=atomic, alone=alone, request_id=request_id_of(request),
         holder=request.scope["auth"],
     )  # fmt: skip
-    return respond(await serving_of(request).writer.write(job))
+    told = await serving_of(request).writer.write(job)
+    tell_recorded(request, told.change)
+    return respond(told)
 
 
 def respond(answer: Answer) -> Response[bytes]:

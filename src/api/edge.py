@@ -6,6 +6,8 @@ It wraps the whole application, so that 404 and 405 are seen too, and unknown pa
 import itertools
 import re
 import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -14,10 +16,13 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import is_nothing, is_public
 from api.logs import log, log_bug
+from api.prefer import sealed_wait_s
 from api.problems import MEDIA_TYPE, problem_body, status_of
+from api.receipts import headers_of
 from api.serving import Serving
 from casework.errors import TryAgain
 
+Headers = list[tuple[bytes, bytes]]
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _UNKNOWN_ROUTE = "(none)"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -42,14 +47,20 @@ class Edge:
         began = perf_counter()
         authorization: bytes | None = None
         request_id = b""
+        preferred: list[bytes] = []
         for name, value in scope["headers"]:
             if name == b"authorization":
                 authorization = value
             elif name == b"x-request-id" and _SANE_ID.fullmatch(value):
                 request_id = value
+            elif name == b"prefer":
+                preferred.append(value)
         request_id = request_id or b"%s-%x" % (self._id_prefix, next(self._ids))
-        answer = _Answer(send, request_id)
         scope["state"]["request_id"] = request_id.decode()
+        answer = _Answer(send, request_id, partial(
+            headers_of, scope["state"], self._serving.receipts, self._serving.awaiting,
+            sealed_wait_s(preferred) if preferred else None,
+        ))  # fmt: skip
         try:
             await self._serve(scope, receive, answer, authorization)
         except TryAgain as failure:
@@ -87,10 +98,12 @@ class Edge:
 class _Answer:
     """`send` that remembers the status and adds the headers every answer carries."""
 
-    __slots__ = ("_send", "_started", "request_id", "status")
+    __slots__ = ("_recorded", "_send", "_started", "request_id", "status")
 
-    def __init__(self, send: Send, request_id: bytes) -> None:
+    def __init__(self, send: Send, request_id: bytes, recorded: Callable[[], Awaitable[Headers]]) -> None:
+        """`recorded` gives the headers that tell of what the request has changed; it may take its time."""
         self._send = send
+        self._recorded = recorded
         self._started = False
         self.request_id = request_id
         self.status = 500
@@ -101,7 +114,8 @@ class _Answer:
             self.status = message["status"]
             given = message["headers"]
             message["headers"] = [
-                *given, (b"x-request-id", self.request_id), (b"x-content-type-options", b"nosniff"),
+                *given, *await self._recorded(),
+                (b"x-request-id", self.request_id), (b"x-content-type-options", b"nosniff"),
                 *([] if any(name == b"cache-control" for name, _ in given) else [(b"cache-control", b"no-store")]),
             ]  # fmt: skip
         await self._send(message)

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework import rows
-from casework.cases.tables import idempotency
+from casework.audit.receipt import Change
+from casework.cases.tables import ANSWER_ERASED, idempotency
 from casework.errors import CallerError
 
 KEPT = timedelta(hours=24)
@@ -54,6 +55,16 @@ class Answer:
     headers: Mapping[str, str]
     media_type: str = "application/json"
     replayed: bool = False
+    change: Change | None = None  # what was recorded, for the receipt
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    """As it is stored; answers of before there were receipts have the first three only."""
+
+    headers: dict[str, str]
+    media_type: str
+    body: bytes
+    change: Change | None = None
 
 
 def key_of(header: str | None, actor_id: str, *parts: bytes) -> Key | None:
@@ -88,6 +99,14 @@ def mismatch() -> CallerError:
     )  # fmt: skip
 
 
+def answer_erased() -> CallerError:
+    """The request was carried out; what it was answered spoke of somebody whose data were erased since."""
+    return CallerError(
+        "answer_erased", "该请求已执行,其答复已随个人信息删除",
+        "this request was carried out; its answer was erased with personal data",
+    )  # fmt: skip
+
+
 def claim(conn: Connection, keys: Sequence[Key], now: datetime) -> dict[tuple[str, str], Answer | CallerError]:
     """What is already known of `keys`: their first answers, or why they cannot be used; the rest are claimed.
 
@@ -105,6 +124,8 @@ def claim(conn: Connection, keys: Sequence[Key], now: datetime) -> dict[tuple[st
             known[name] = running()
         elif row.created_at is not None and row.created_at <= now - KEPT:
             expired.append(name)  # its 24 hours are over: the key may be used anew, purged or not
+        elif row.created_at is not None and bytes(row.answer) == ANSWER_ERASED:
+            known[name] = answer_erased()
         elif row.created_at is not None:
             same = bytes(row.request_hash) == by_name[name].request_hash
             known[name] = _unpacked(row.status, bytes(row.answer)) if same else mismatch()
@@ -154,13 +175,13 @@ def purge(conn: Connection, now: datetime) -> int:
 
 
 def _packed(answer: Answer) -> bytes:
-    return msgspec.msgpack.encode((dict(answer.headers), answer.media_type, answer.body))
+    return msgspec.msgpack.encode(_Packed(dict(answer.headers), answer.media_type, answer.body, answer.change))
 
 
 def _unpacked(status: int, packed: bytes) -> Answer:
-    parts: tuple[dict[str, str], str, bytes] = msgspec.msgpack.decode(packed, type=tuple[dict[str, str], str, bytes])
-    headers, media_type, body = parts
-    return Answer(status, body, {**headers, "Idempotent-Replay": "true"}, media_type, replayed=True)
+    first = msgspec.msgpack.decode(packed, type=_Packed)
+    headers = {**first.headers, "Idempotent-Replay": "true"}
+    return Answer(status, first.body, headers, first.media_type, replayed=True, change=first.change)
 
 
-__all__ = ["KEPT", "Answer", "Key", "claim", "key_of", "mismatch", "purge", "running", "store"]
+__all__ = ["KEPT", "Answer", "Key", "answer_erased", "claim", "key_of", "mismatch", "purge", "running", "store"]

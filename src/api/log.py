@@ -11,13 +11,14 @@ from litestar.params import FromPath
 from api.problems import problem_responses
 from api.reading.asking import reader_of
 from casework.audit.grown import begun_log, read_bundle, read_tile, size_of
-from casework.audit.proving import published_note
+from casework.audit.proving import cosigned_note, published_note
 from casework.audit.tiles import TILE_HEIGHT, TILE_WIDTH, Bundle, MalformedTile, Tile, parse_path
+from casework.audit.witnesses import known_witnesses
 from casework.database import reading
 from casework.errors import CallerError
 
-_FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
-_FRESH = {"cache-control": "private, no-cache"}
+FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
+FRESH = {"cache-control": "private, no-cache"}
 
 
 @get(
@@ -26,10 +27,24 @@ _FRESH = {"cache-control": "private, no-cache"}
     responses=problem_responses("log_not_begun", "no_checkpoint", "post_not_permitted"),
 )  # fmt: skip
 def checkpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """A signed note: origin, size, root, and the log's signature (C2SP tlog-checkpoint)."""
+    """A signed note: origin, size, root, the log's signature, and cosignatures of witnesses (C2SP tlog-checkpoint)."""
     serving, _ = reader_of(request)
-    with reading(serving.engine) as conn:
-        return Response(published_note(conn), media_type="text/plain", headers=_FRESH)
+    witnesses = known_witnesses(serving.settings.keys_dir)
+    with reading(serving.engine, snapshot=True) as conn:
+        return Response(published_note(conn, witnesses), media_type="text/plain", headers=FRESH)
+
+
+@get(
+    "/log/checkpoint/cosigned", sync_to_thread=True, tags=["log"], media_type="text/plain",
+    summary="The newest checkpoint that a witness has cosigned",
+    responses=problem_responses("log_not_begun", "no_cosigned_checkpoint", "post_not_permitted"),
+)  # fmt: skip
+def cosigned_checkpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """As the newest checkpoint, perhaps an older one: at least one witness that the branch knows has signed it."""
+    serving, _ = reader_of(request)
+    witnesses = known_witnesses(serving.settings.keys_dir)
+    with reading(serving.engine, snapshot=True) as conn:
+        return Response(cosigned_note(conn, witnesses), media_type="text/plain", headers=FRESH)
 
 
 @get(
@@ -52,7 +67,7 @@ def tile(request: Request[Any, Any, Any], tile_path: FromPath[str]) -> Response[
             data = read_tile(conn, log, wanted) if isinstance(wanted, Tile) else read_bundle(conn, log, wanted)
     except MalformedTile:
         raise _unknown() from None
-    return Response(data, media_type="application/octet-stream", headers=_FOR_EVER)
+    return Response(data, media_type="application/octet-stream", headers=FOR_EVER)
 
 
 def _is_there(wanted: Tile | Bundle, size: int) -> bool:
@@ -65,5 +80,5 @@ def _unknown() -> CallerError:
     return CallerError("unknown_tile", "日志中没有这个分块", "the log has no such tile")
 
 
-route_handlers = [checkpoint, tile]
+route_handlers = [checkpoint, cosigned_checkpoint, tile]
 """What `create_app` adds."""

@@ -53,6 +53,9 @@ class Metrics:
         self.queue = Gauge(
             "writer_queue_commands", "Commands waiting for the writer.", multiprocess_mode="livesum", **kept
         )
+        self.receipts_missing = Counter(
+            "changes_without_receipt", "Changes answered while there was no key to sign receipts.", **kept
+        )
         self._of_request: dict[tuple[str, str, int], Any] = {}
         self._of_event: dict[tuple[str, str], Any] = {}
 

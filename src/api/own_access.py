@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from api.auth import actor_of, holder_of, session_of, still_valid
 from api.problems import problem_responses
+from api.receipts import Recording
 from api.serving import Serving, serving_of
 from api.session import Otp
 from casework.audit.trail import Trail
@@ -120,9 +121,10 @@ def end_my_session(request: Request[Any, Any, Any], session_id: OwnId) -> None:
     if not 1 <= session_id <= MAX_ID:
         raise CallerError("unknown_session", "没有这个会话", "there is no such open session of yours")
     with writing(serving.engine) as conn:
-        trail = serving.branch.trail(now())
+        trail, recording = serving.branch.trail(now()), Recording(request, conn)
         sessions.end_session(conn, trail, still_valid(conn, request), session_id)
         trail.write(conn)
+    recording.tell()
 
 
 # ── keys ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -146,12 +148,13 @@ def make_key(request: Request[Any, Any, Any], data: Annotated[KeyBody, Body(exam
     if holder_of(request).kind == holding.KEY:
         session_of(request)
     with writing(serving.engine) as conn:
-        trail = serving.branch.trail(now())
+        trail, recording = serving.branch.trail(now()), Recording(request, conn)
         made = keys.issue_key(
             conn, trail, still_valid(conn, request), serving.branch.rulebook.permissions.commands.keys(),
             label=data.label, days=data.days, commands=data.commands,
         )  # fmt: skip
         trail.write(conn)
+    recording.tell()
     return KeyIssued(made.id, made.token, made.expires_at)
 
 
@@ -176,9 +179,10 @@ def revoke_my_key(request: Request[Any, Any, Any], key_id: OwnId) -> None:
     if not 1 <= key_id <= MAX_ID:
         raise CallerError("unknown_key", "没有这个密钥", "there is no such live key of yours")
     with writing(serving.engine) as conn:
-        trail = serving.branch.trail(now())
+        trail, recording = serving.branch.trail(now()), Recording(request, conn)
         keys.revoke_key(conn, trail, still_valid(conn, request), key_id)
         trail.write(conn)
+    recording.tell()
 
 
 # ── the second factor ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -240,7 +244,8 @@ def _with_code(request: Request[Any, Any, Any], work: Callable[[Connection, Trai
     """
     serving = serving_of(request)
     with writing(serving.engine) as conn:
-        trail, actor = serving.branch.trail(now()), still_valid(conn, request)
+        trail, recording = serving.branch.trail(now()), Recording(request, conn)
+        actor = still_valid(conn, request)
         lock_person(conn, actor.id)
         counted = Brake.of(_policy(serving), serving.branch.vault, actor.id, f"session of {actor.id}")
         refused = brake.count(conn, counted, trail.recorded_at)
@@ -251,6 +256,7 @@ def _with_code(request: Request[Any, Any, Any], work: Callable[[Connection, Trai
             else:
                 brake.keep(conn, counted, trail.recorded_at)
         trail.write(conn)
+    recording.tell()
     if refused is not None:
         raise refused
 

@@ -18,6 +18,7 @@ from api.auth import still_valid
 from api.outcomes import reason_body
 from api.people import HISTORY, REGION, TEAM, Dated, MemberHistory, RegionBody, StaffNo, TeamBody
 from api.problems import problem_responses
+from api.receipts import Recording
 from api.serving import serving_of
 from api.wire import ReasonBody
 from casework.audit.trail import Trail
@@ -175,8 +176,10 @@ def _changing(request: Request[Any, Any, Any]) -> Iterator[_Change]:
     serving = serving_of(request)
     with writing(serving.engine) as conn:
         trail = serving.branch.trail(now())
+        recording = Recording(request, conn)
         yield _Change(serving.branch, conn, trail, still_valid(conn, request))
         trail.write(conn)
+    recording.tell()
 
 
 def _shown(change: _Change, staff_no: str) -> MemberHistory:

@@ -33,18 +33,22 @@ STATUS: Mapping[str, int] = {
     "staff_exists": 409, "wrong_status": 409, "owns_open_cases": 409, "cases_not_moved": 409, "leave_overlaps": 409,
     "post_held_already": 409, "certificate_exists": 409, "deputy_by_himself": 403, "deputy_lacks_post": 403,
     "unknown_post": 422, "unknown_team": 422, "unknown_region": 422,
+    "answer_erased": 410, "hold_placed_already": 409, "no_hold": 409,
     "stale_version": 412,
     "body_too_large": 413,
     "unsupported_media_type": 415,
     "invalid_request": 422, "faulty_data": 422, "unknown_event": 422, "unknown_fact": 422, "unknown_ground": 422,
     "unknown_field": 422, "unknown_reason": 422, "request_open_already": 409, "request_out_of_reach": 403,
     "idempotency_mismatch": 422,
+    "malformed_note": 400, "witness_unknown": 403, "checkpoint_differs": 409, "size_unknown": 404,
+    "receipt_key_missing": 503,
     "version_required": 428,
     "locked_out": 429,
     "internal_error": 500,
     "overloaded": 503, "shutting_down": 503, "database_busy": 503, "database_gone": 503, "outcome_unknown": 503,
     "not_ready": 503, "case_busy": 503, "issuer_unreachable": 503,
     "database_full": 507,
+    "case_not_opened_then": 404, "portfolio_too_large": 413, "log_broken": 500,
 }  # fmt: skip
 """Status by code. A code that is not here is 404 when it begins with `unknown_`, else 422."""
 

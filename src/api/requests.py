@@ -97,6 +97,7 @@ _DETAIL = {
     "request": _LINE, "data": {"claim_fen": 5_230_000},
     "options": [{"event": "review", "zh": "复核", "en": "Review", "allowed": True, "reasons": [],
                  "posts": ["basic_risk_manager"], "data": []}],
+    "erased": False,
 }  # fmt: skip
 _ASKED = ResponseSpec(
     AskedBody, generate_examples=False, description="Asked; Location names the request.",

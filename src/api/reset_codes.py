@@ -11,6 +11,7 @@ from litestar.params import Body, PathParameter
 
 from api.auth import still_valid
 from api.problems import problem_responses
+from api.receipts import Recording
 from api.serving import serving_of
 from casework.clock import now
 from casework.database import writing
@@ -60,12 +61,13 @@ def issue_reset_code(
     """A code with which somebody else sets his password, good for some hours and once; an earlier one dies."""
     serving = serving_of(request)
     with writing(serving.engine) as conn:
-        trail = serving.branch.trail(now())
+        trail, recording = serving.branch.trail(now()), Recording(request, conn)
         policy = serving.branch.rulebook.policies.at(trail.today)
         issued = resetting.issue_code(
             conn, trail, policy, still_valid(conn, request), staff_no=staff_no, second_factor_too=data.second_factor_too
         )
         trail.write(conn)
+    recording.tell()
     return CodeBody(issued.staff_no, issued.code, issued.expires_at)
 
 
@@ -77,9 +79,10 @@ def revoke_tokens(request: Request[Any, Any, Any], staff_no: StaffNo) -> Revoked
     """End all sessions, tokens and keys of somebody who stays (a lost machine); he logs in again with his password."""
     serving = serving_of(request)
     with writing(serving.engine) as conn:
-        trail = serving.branch.trail(now())
+        trail, recording = serving.branch.trail(now()), Recording(request, conn)
         revoked = ending.revoke_tokens(conn, trail, still_valid(conn, request), staff_no=staff_no)
         trail.write(conn)
+    recording.tell()
     return Revoked(staff_no, revoked)
 
 

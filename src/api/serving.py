@@ -8,8 +8,10 @@ from sqlalchemy.engine import Engine
 
 from api.admission import Admission
 from api.auth import Tokens
+from api.awaiting import Awaiting
 from api.importing import Imports
 from api.metrics import Metrics
+from api.receipts import Receipts
 from api.writer import Writer
 from casework.cases.branch import Branch
 from casework.settings import Settings
@@ -26,6 +28,8 @@ class Serving:
     metrics: Metrics
     imports: Imports
     admission: Admission
+    receipts: Receipts
+    awaiting: Awaiting
 
     @property
     def settings(self) -> Settings:

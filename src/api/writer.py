@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic
 
@@ -23,9 +23,11 @@ from api.auth import still_holds
 from api.idempotency import Answer, Key
 from api.logs import Failed, log_bug
 from api.metrics import Metrics, counted
+from api.receipts import shared_out
 from casework import rows
+from casework.audit.trail import collecting
 from casework.cases.advance import advance
-from casework.cases.commands import Command, Mistaken, Outcome
+from casework.cases.commands import Command, Done, Mistaken, Outcome, Refused
 from casework.clock import Clock, now
 from casework.database import writing
 from casework.errors import CallerError, TryAgain
@@ -252,10 +254,13 @@ class Writer:
         stored: list[tuple[Key, Answer]] = []
         counts: list[tuple[str, str]] = []
         chart = self._started.branch.rulebook.chart
-        for job, outcomes in zip(fresh, self._advance(conn, fresh, lock), strict=True):
+        collected = collecting(conn)
+        of_all = self._advance(conn, fresh, lock)
+        changes = shared_out(collected, [[_first_entry(outcome) for outcome in outcomes] for outcomes in of_all])
+        for job, outcomes, change in zip(fresh, of_all, changes, strict=True):
             if lock == "skip" and any(isinstance(one, Mistaken) and one.code == "case_busy" for one in outcomes):
                 continue  # no result: the slow lane will wait for the case
-            answer = job.answer(outcomes)
+            answer = replace(job.answer(outcomes), change=change)
             results.append((job, answer))
             if not job.dry_run:
                 counts += [counted(chart, *pair) for pair in zip(job.commands, outcomes, strict=True)]
@@ -316,6 +321,17 @@ class Writer:
         loop = next((job.loop for job in done if job.loop is not None), None)
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(_resolve, done)
+
+
+def _first_entry(outcome: Outcome) -> str | None:
+    """As `shared_out` takes it."""
+    match outcome:
+        case Done():
+            return outcome.entry_id
+        case Refused():
+            return "" if outcome.entry_id is None and outcome.case_id is None else outcome.entry_id
+        case _:
+            return None
 
 
 def _resolve(jobs: list[Job]) -> None:

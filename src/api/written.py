@@ -6,6 +6,7 @@ not take at that moment is tried again.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from litestar import Request, Response
@@ -15,7 +16,9 @@ from api import idempotency
 from api.auth import actor_of, still_valid
 from api.changing import respond
 from api.idempotency import Answer, Key, key_of
+from api.receipts import tell_recorded
 from api.serving import Serving, serving_of
+from casework.audit.trail import change_of, collecting
 from casework.clock import now
 from casework.database import is_conflict, writing
 from casework.errors import CallerError, TryAgain
@@ -34,7 +37,9 @@ async def written(
         parts = (request.method.encode(), request.scope["path"].encode(), (if_match or "").encode(),
                  await request.body())  # fmt: skip
         key = key_of(idempotency_key, actor_of(request).id, *parts)
-    return respond(await asyncio.to_thread(_write, serving_of(request), request, work, key))
+    answer = await asyncio.to_thread(_write, serving_of(request), request, work, key)
+    tell_recorded(request, answer.change)
+    return respond(answer)
 
 
 def _write(serving: Serving, request: Request[Any, Any, Any], work: Work, key: Key | None) -> Answer:
@@ -59,7 +64,9 @@ def _once(conn: Connection, request: Request[Any, Any, Any], work: Work, key: Ke
         raise known
     if known is not None:
         return known
+    collected = collecting(conn)
     answer = work(conn, still_valid(conn, request))
+    answer = replace(answer, change=change_of(collected))
     if key is not None:
         idempotency.store(conn, [(key, answer)], moment)
     return answer

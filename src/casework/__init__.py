@@ -9,11 +9,13 @@ Which slice owns what, from the top; imports go downwards only:
     feed        the core-banking feed: folder → rows → reconcile → commands to the door
     handover    departures and transfers: plan, preview, approval, apply, receipts
     four_eyes   asking, reviewing, approving: events of cases, posts; what is approved happens at once
+    past        a case or the portfolio at any past instant, and between two, from the log alone
     cases       the case: its fold, guards, effects, the door, lists, options, replay
     request     one request under four eyes, pure: its fold, guards, topics
     identity    passwords, sessions, second factors, keys, outside issuers, the brake on guessing
     staff       people, each the fold of his entries: posts, teams, leave; who may do what; tokens
     search      finding entries of the log: an index beside it, pages, files
+    witness     internal audit's own program: cosigns checkpoints, refuses a second history; needs no database
     audit       entries, chains, the one writer of the log, the sealed tree, verification
     statechart  charts and policies as data: read, checked whole, decided, drawn; nothing of cases
     leaves      clock, money, errors, spreadsheet, settings, database, rows, append_only, migrate, personal

@@ -25,14 +25,19 @@ from sqlalchemy.engine import URL, Connection, Engine
 from casework import migrate
 from casework.append_only import missing_guards
 from casework.audit.tables import entries
+from casework.audit.trail import Draft, Trail
 from casework.cases.tables import cases
-from casework.clock import now
-from casework.database import open_engine, parse_url, reading, translate
+from casework.clock import now, utc_text
+from casework.database import open_engine, parse_url, reading, translate, writing
 from casework.errors import CallerError, TryAgain
+from casework.personal import Vault
 from casework.settings import Keys, Settings, load_keys
+from casework.staff.actor import system
 from casework.startup import check_keys, check_schema, fingerprints
 
 FORMAT: Final = "casework/backup/v1"
+BACKUPS, BACKED_UP = "branch:backups", "branch.backed_up"
+"""The stream and event of the entries that say that a backup was made."""
 _LABEL: Final = b"casework/backup/v1\n"
 _CHUNK: Final = 1 << 20
 _PREFIX: Final = ".casework-backup-"
@@ -97,9 +102,25 @@ def backup(settings: Settings, file: Path) -> Manifest:
         manifest = Manifest(FORMAT, kind, now(), file.name, size, digest, contents, prints)
         manifest.mac = mac_of(keys, manifest)
         sync(temporary)
+        # Before the file has its name: a backup that nobody knows of could not be told to whoever has data erased.
+        _record(settings, keys, manifest)
         temporary.rename(file)
         _write_manifest(file, manifest)
     return manifest
+
+
+def _record(settings: Settings, keys: Keys, manifest: Manifest) -> None:
+    """The entry that a copy of everything was made, in the database that was copied; its name stays outside."""
+    engine = open_engine(settings.database_url)
+    held = manifest.contents
+    data = {
+        "kind": manifest.kind, "bytes": manifest.bytes, "sha256": manifest.sha256, "entries": held.entries,
+        "cases": held.cases, "last_entry": held.last_entry, "made_at": utc_text(manifest.made_at),
+    }  # fmt: skip
+    with disposing(engine), writing(engine) as conn:
+        trail = Trail(keys.mac, Vault(keys.personal, keys.blind), now())
+        trail.append(conn, BACKUPS, Draft(BACKED_UP, system("cli").signed, data))
+        trail.write(conn)
 
 
 def contents_of(conn: Connection) -> Contents:

@@ -6,6 +6,7 @@ tables SELECT and INSERT only.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -123,8 +124,9 @@ def revision(conn: Connection) -> str | None:
     return MigrationContext.configure(conn).get_current_revision()
 
 
+@cache
 def head() -> str | None:
-    """The newest revision this version of the service knows."""
+    """The newest revision this version of the service knows; its scripts do not change while it runs."""
     return ScriptDirectory.from_config(configuration()).get_current_head()
 
 

@@ -17,37 +17,63 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 Kind = Literal["name", "id_number", "phone", "address", "text"]
 
 _VERSION = b"\x01"
+_KEY_BYTES = 32
 _NONCE_BYTES = 12
+_KEY_LABEL = "casework/personal/v1/key\n"
 _BLIND_BYTES = 16
 _BLIND_LABEL = b"casework/personal/v1/blind\n"
 _SPACE = re.compile(r"\s+")
 _NOT_DIGIT = re.compile(r"[^0-9]+")
 
 
-class Vault:
-    """Seals and finds personal data with one key each; safe to share between threads."""
+class Sealer:
+    """Seals with one key of 32 bytes; safe to share between threads."""
 
-    def __init__(self, key: bytes, blind_key: bytes) -> None:
-        """`key` and `blind_key`: 32 bytes each, different; ValueError otherwise."""
-        if len(key) != 32 or len(blind_key) != 32 or key == blind_key:
-            raise ValueError("two different keys of 32 bytes are needed")
+    def __init__(self, key: bytes) -> None:
+        """ValueError for a key of another length."""
+        if len(key) != _KEY_BYTES:
+            raise ValueError("a key has 32 bytes")
         self._cipher = AESGCM(key)
-        self._blind_key = blind_key
 
     def seal(self, field: str, value: str) -> bytes:
         """Version 1 ‖ nonce 12 ‖ ciphertext and tag; twice the same value gives different bytes."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return _VERSION + nonce + self._cipher.encrypt(nonce, value.encode(), field.encode())
+        return self._seal(field, value.encode())
 
     def open(self, field: str, sealed: bytes) -> str:
         """The value; ValueError when `sealed` was altered, or made for another field or by another key."""
+        return self._open(field, sealed).decode()
+
+    def _seal(self, bound_to: str, value: bytes) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return _VERSION + nonce + self._cipher.encrypt(nonce, value, bound_to.encode())
+
+    def _open(self, bound_to: str, sealed: bytes) -> bytes:
         if sealed[:1] != _VERSION:
             raise ValueError("not a sealed value of a known version")
         nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
-            return self._cipher.decrypt(nonce, body, field.encode()).decode()
+            return self._cipher.decrypt(nonce, body, bound_to.encode())
         except (InvalidTag, ValueError):
             raise ValueError("a sealed value does not open") from None
+
+
+class Vault(Sealer):
+    """The branch's own keys: seals, wraps the keys of single subjects, and finds what is sealed by blind index."""
+
+    def __init__(self, key: bytes, blind_key: bytes) -> None:
+        """`key` and `blind_key`: 32 bytes each, different; ValueError otherwise."""
+        if len(key) != _KEY_BYTES or len(blind_key) != _KEY_BYTES or key == blind_key:
+            raise ValueError("two different keys of 32 bytes are needed")
+        super().__init__(key)
+        self._blind_key = blind_key
+
+    def new_key(self, subject: str) -> bytes:
+        """A fresh key, wrapped with the branch's and bound to its subject."""
+        return self._seal(_KEY_LABEL + subject, os.urandom(_KEY_BYTES))
+
+    def unwrap(self, subject: str, wrapped: bytes) -> Sealer:
+        """What seals for `subject`; ValueError for a key that was altered, or is another subject's."""
+        return Sealer(self._open(_KEY_LABEL + subject, wrapped))
 
     def blind(self, field: str, value: str) -> bytes:
         """16 bytes, equal for equal values after normalisation; fields of one kind share their index."""

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from casework import migrate
 from casework.append_only import missing_guards
-from casework.audit import signer
+from casework.audit import receipt_keys, signer
 from casework.audit.logs import default_origin
 from casework.audit.tables import keys as key_rows
 from casework.cases.branch import Branch
@@ -53,7 +53,9 @@ def branch_of(settings: Settings, keys: Keys) -> Branch:
 def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str]:
     """`casework db upgrade`: schema, keys, published rulebook; what was published now."""
     keys = ensure_keys(settings.keys_dir)
-    signer.make_keys_once(settings.keys_dir, origin_of(settings, keys))
+    origin = origin_of(settings, keys)
+    signer.make_keys_once(settings.keys_dir, origin)
+    receipt_keys.make_once(settings.keys_dir, signer.signed_origin(settings.keys_dir) or origin)
     branch = branch_of(settings, keys)
     migrate.upgrade(settings)
     engine = open_engine(settings.database_url)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from sqlalchemy.engine import Connection
 
 from casework.audit.entry import Entry
+from casework.audit.erased import read_erased
 from casework.audit.findings import Report
 from casework.audit.heads import Tail
 from casework.audit.sealed import Outside, verify_sealed
@@ -15,6 +16,7 @@ from casework.four_eyes import replay as four_eyes
 from casework.handover import replay as handover
 from casework.identity import replay as identity
 from casework.personal import Vault
+from casework.privacy import replay as privacy
 from casework.staff import replay as staff
 
 
@@ -53,17 +55,19 @@ def verify(
     `outside`: keys, memory and checkpoints that the database has no hand in; without them no signature is checked.
     """
     report, started = Report(), time.perf_counter()
-    asked = four_eyes.RequestReplay(conn, vault, report)
+    erased = read_erased(conn, mac_key)
+    asked = four_eyes.RequestReplay(conn, vault, report, erased)
     keepers: dict[str, Keeper] = {
         cases.PREFIX: cases.CaseReplay(conn, report, asked.cited),
         four_eyes.PREFIX: asked,
     }
     followers: dict[str, Keeper] = {
-        staff.PREFIX: _Both(staff.StaffReplay(conn, vault, report, asked.granted), identity.AccessReplay(conn, report)),
+        staff.PREFIX: _Both(staff.StaffReplay(conn, vault, report, asked.cited), identity.AccessReplay(conn, report)),
         staff.PLACES_PREFIX: staff.PlacesReplay(conn, report),
+        privacy.PREFIX: privacy.PrivacyReplay(conn, vault, report),
         handover.PREFIX: handover.HandoverReplay(conn, report),
     }
-    verify_log(conn, mac_key, vault, report, keepers, followers, progress=progress)
+    verify_log(conn, mac_key, vault, report, keepers, followers, erased=erased, progress=progress)
     verify_sealed(conn, report, outside)
     report.seconds = time.perf_counter() - started
     return report

@@ -108,7 +108,8 @@ class BranchLog:
 
     def verify(self, **kept: Any) -> Report:
         """The whole verification with what the keys folder knows."""
-        outside = Outside(kept.get("keys", self.outside().keys), self.outside().remembered, kept.get("trusted"))
+        known = self.outside()
+        outside = Outside(kept.get("keys", known.keys), known.remembered, kept.get("trusted"), known.witnesses)
         with reading(self.engine, snapshot=True) as conn:
             return verify(conn, self.mac_key, self.vault, outside=outside)
 

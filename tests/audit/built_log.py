@@ -188,8 +188,8 @@ def guards_down(conn: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def built_log(kind: str, folder: Path, template: Path, servers: Callable[[str], Server]) -> Iterator[BuiltLog]:
-    """A log in a database of its own; `kind` is sqlite or pg17."""
+def own_database(kind: str, folder: Path, template: Path, servers: Callable[[str], Server]) -> Iterator[Settings]:
+    """A migrated database for the tests of a file, with keys of its own; `kind` is sqlite or pg17."""
     server = None if kind == "sqlite" else servers(kind.removeprefix("pg"))
     name = f"log_{folder.name}".replace("-", "_")
     if server is None:
@@ -201,19 +201,27 @@ def built_log(kind: str, folder: Path, template: Path, servers: Callable[[str], 
         url, owner = server.url(name, APP), server.url(name, OWNER)
     keys_dir = folder / "keys"
     ensure_keys(keys_dir)
-    settings = Settings(
-        database_url=url, database_owner_url=owner, keys_dir=keys_dir,
-        statecharts=Settings.from_environment({}).statecharts,
-    )  # fmt: skip
-    upgrade(settings, system("cli"), clock=clock)
-    branch = branch_of(settings, load_keys(keys_dir))
-    engine = open_engine(owner)
     try:
-        yield BuiltLog(settings, engine, branch, fill(engine, branch))
+        yield Settings(
+            database_url=url, database_owner_url=owner, keys_dir=keys_dir,
+            statecharts=Settings.from_environment({}).statecharts,
+        )  # fmt: skip
     finally:
-        engine.dispose()
         if server is not None:
             server.drop_database(name)
+
+
+@contextmanager
+def built_log(kind: str, folder: Path, template: Path, servers: Callable[[str], Server]) -> Iterator[BuiltLog]:
+    """A log in a database of its own; `kind` is sqlite or pg17."""
+    with own_database(kind, folder, template, servers) as settings:
+        upgrade(settings, system("cli"), clock=clock)
+        branch = branch_of(settings, load_keys(settings.keys_dir))
+        engine = open_engine(str(settings.database_owner_url))
+        try:
+            yield BuiltLog(settings, engine, branch, fill(engine, branch))
+        finally:
+            engine.dispose()
 
 
 def entry_at(conn: Connection, stream: str, seq: int) -> Any:

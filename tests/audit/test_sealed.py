@@ -1,8 +1,9 @@
 """Verification names what was done to a sealed log: attacks of audit.md §7 by the owner, each with its finding."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,20 +18,46 @@ from casework.audit.entry import decode_strict, encode
 from casework.audit.findings import TEXTS
 from casework.audit.tables import checkpoints, entries, leaves, streams, tiles, unsealed
 from casework.audit.tree import root_of
+from casework.database import open_engine
 from casework.settings import Settings
+from casework.verifying import verify
 from tests.audit.branch_log import ORIGIN, BranchLog
+from tests.audit.built_log import guards_down, own_database
 from tests.audit.test_seal import forge
 from tests.audit.test_signer import cut
+from tests.postgres_server import Server
 
 
 @pytest.fixture
 def log(settings: Settings, engine: Engine, owner_engine: Engine) -> BranchLog:
+    """A log of the test's own."""
+    return sealed(BranchLog(settings, engine, owner_engine))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "pg17"])
+def shared(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    migrated_sqlite: Path,
+    postgres_servers: Callable[[str], Server],
+) -> Iterator[BranchLog]:
+    """One log per database for all attacks, which are rolled back."""
+    folder = tmp_path_factory.mktemp("sealed")
+    with own_database(request.param, folder, migrated_sqlite, postgres_servers) as settings:
+        engine, owner = open_engine(settings.database_url), open_engine(str(settings.database_owner_url))
+        try:
+            yield sealed(BranchLog(settings, engine, owner))
+        finally:
+            engine.dispose()
+            owner.dispose()
+
+
+def sealed(log: BranchLog) -> BranchLog:
     """300 entries and a bit, sealed in rounds: a full tile, a partial one, several checkpoints."""
-    built = BranchLog(settings, engine, owner_engine)
     for number in range(4):
-        built.write(80, seed=number)
-        built.seal()
-    return built
+        log.write(80, seed=number)
+        log.seal()
+    return log
 
 
 Attack = Callable[[Connection, BranchLog], None]
@@ -269,10 +296,13 @@ ATTACKS: dict[str, tuple[Attack, set[str]]] = {
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_each_attack_on_a_sealed_log_is_named(log: BranchLog, name: str) -> None:
+def test_each_attack_on_a_sealed_log_is_named(shared: BranchLog, name: str) -> None:
     attack, expected = ATTACKS[name]
-    log.attack(lambda conn: attack(conn, log))
-    report = log.verify()
+    with shared.owner.connect() as conn, conn.begin() as transaction:
+        with guards_down(conn):
+            attack(conn, shared)
+        report = verify(conn, shared.mac_key, shared.vault, outside=shared.outside())
+        transaction.rollback()
     found = {finding.code for finding in report.findings}
     assert expected <= found, found
     assert report.verdict == "tampered"

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, make_url
 
-from casework.audit import logs, note, signer
+from casework.audit import key_history, logs, note, signer
 from casework.audit.chain import leaf_hash
 from casework.audit.checkpoint import Trust
 from casework.audit.entry import decode_strict
@@ -287,7 +287,7 @@ def test_a_new_key_comes_with_the_old_ones_signature_and_both_sign_for_a_while(l
         at = (entries.c.stream == "log:1") & (entries.c.event == "log.key_changed")
         data = decode_strict(bytes(conn.execute(sa.select(entries.c.body).where(at)).scalar_one())).data
     assert (data["old_key"], data["new_key"]) == (old.text, new.text)
-    text = logs.change_text(log.log(), old, new, data["both_until"])
+    text = key_history.change_text(log.log().origin, old, new, data["both_until"])
     assert old.signed(text, note.from_base64(data["signature"]))
     assert not new.signed(text, note.from_base64(data["signature"]))
     log.at = START + timedelta(days=31)

@@ -38,9 +38,9 @@ from casework.errors import TryAgain
 from casework.settings import Settings, load_keys
 from casework.staff import register
 from casework.staff.actor import Actor, system
-from casework.startup import Started, start, upgrade
+from casework.startup import Started, start
 from casework.verifying import verify
-from tests.conftest import LONGER, Database
+from tests.conftest import LONGER, Database, Published
 from tests.fresh import Fresh
 
 TODAY = date(2024, 3, 1)
@@ -154,9 +154,14 @@ def furnish(started: Started) -> Branch:
 
 
 @pytest.fixture
+def template() -> str:
+    """Every test here begins with a published rulebook."""
+    return "published"
+
+
+@pytest.fixture
 def branch(settings: Settings) -> Iterator[Branch]:
     """A furnished branch."""
-    upgrade(settings, system("cli"))
     started = start(settings)
     yield furnish(started)
     started.engine.dispose()
@@ -579,10 +584,10 @@ def held(branch: Branch) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def two_branches(
-    database: Database, settings: Settings, migrated_sqlite: Path, tmp_path: Path
+    database: Database, settings: Settings, published: Callable[[str], Published], tmp_path: Path
 ) -> Iterator[tuple[Branch, Branch]]:
     """Two furnished branches; the examples share them, each with loans of its own. Sound at the end."""
-    pair = [Fresh(database, settings, migrated_sqlite, tmp_path) for _ in range(2)]
+    pair = [Fresh(database, settings, published(database.name), tmp_path) for _ in range(2)]
     one, other = (furnish(fresh()) for fresh in pair)
     yield one, other
     for branch in (one, other):

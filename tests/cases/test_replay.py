@@ -21,13 +21,14 @@ from casework.audit.findings import Report
 from casework.audit.tables import entries
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
-from casework.cases.commands import Command, Done, Fire, Measure, Note, Record, Refused
+from casework.cases.commands import Command, Done, Fire, Refused
 from casework.cases.publish import publish
 from casework.cases.rulebook import load_rulebook
 from casework.cases.tables import cases, institutions
 from casework.staff.actor import system
 from tests.audit import built_log as logs
 from tests.audit.built_log import BuiltLog, built_log, change_entry, clock, guards_down
+from tests.cases.anything import commands_on
 from tests.conftest import LONGER
 from tests.postgres_server import Server
 
@@ -205,49 +206,6 @@ def test_a_case_whose_chain_is_broken_is_counted_as_not_replayed(log: BuiltLog) 
 
 # --- whatever the door writes, the replay agrees with
 
-DAYS = st.sampled_from([date(2026, 1, day) for day in range(5, 11)])
-EVENTS = st.sampled_from(
-    ["mark_lost", "reached", "lead_found", "found", "not_found", "abandon_visit", "archive", "sue", "cancel"]
-)
-ACTORS = st.sampled_from([logs.PHONE, logs.BUSINESS, logs.RISK, logs.ASSETS, logs.SWEEP, *logs.APPROVERS])
-VISIT = {"photo": "sha256:" + "0" * 64, "person_met": "nobody", "address_kind": "home"}
-REPAIR = {"outcome": "new_number", "source": "debtor", "legal_basis": "consent"}
-
-
-def commands_on(case_id: int) -> st.SearchStrategy[Command]:
-    """Some command on the case: sensible or not, permitted or not."""
-    outcome = st.sampled_from(["unanswered", "debtor", "third_party"])
-    options: list[st.SearchStrategy[Command]] = [
-        st.builds(lambda actor, event: Fire(actor=actor, case_id=case_id, event=event), ACTORS, EVENTS),
-        st.builds(lambda day, result: logs.attempt(case_id, day, result), DAYS, outcome),
-        st.just(logs.visit_ordered(case_id)),
-        st.builds(
-            lambda day, result: Record(
-                actor=logs.BUSINESS, case_id=case_id, kind="visit", on=day, evidence="v:1",
-                data=VISIT | {"outcome": result},
-            ), DAYS, st.sampled_from(["found", "not_found"]),
-        ),
-        st.just(Record(
-            actor=logs.PHONE, case_id=case_id, kind="information_repair", on=logs.TODAY, evidence="r:1",
-            data=REPAIR,
-        )),
-        st.builds(
-            lambda hold: Record(
-                actor=logs.RISK, case_id=case_id, kind="hold", on=logs.TODAY, evidence="h:1",
-                data={"hold": hold},
-            ), st.sampled_from(["dispute", "complaint"]),
-        ),
-        st.just(Note(actor=logs.PHONE, case_id=case_id, text=logs.NOTE)),
-        st.builds(
-            lambda due: Measure(actor=logs.FEED, case_id=case_id, measure=logs.measure(due), run=2),
-            st.sampled_from([None, "2025-12-01", "2026-01-05"]),
-        ),
-        st.just(Fire(
-            actor=logs.FEED, case_id=case_id, event="arrears_cleared", data={"previous_as_of": "2026-01-09"}
-        )),
-    ]  # fmt: skip
-    return st.one_of(options)
-
 
 @examples(max_examples=25 * LONGER, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(batch=st.lists(st.integers(1, 6).flatmap(commands_on), min_size=5, max_size=60))
@@ -279,4 +237,4 @@ def test_each_entry_is_judged_by_the_figures_in_force_on_its_day(log: BuiltLog, 
         (step,) = advance(conn, [fire], branch, clock=clock)
         report = log.verify(conn)
     assert isinstance(step, Done)
-    assert (report.findings, report.texts) == ([], 6)
+    assert (report.findings, report.texts) == ([], 7)

@@ -1,14 +1,19 @@
 """The demo's story: every state is reached through the real doors, and the log verifies after it."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
+from sqlalchemy.engine import Connection
 
 from casework.audit.tables import entries
+from casework.cases.branch import Branch
 from casework.cases.case import from_row
+from casework.cases.filter import BusinessDates, CaseFilter
 from casework.cases.gather import CASE_ROWS
+from casework.cases.queries import walk_cases
 from casework.cases.tables import cases
 from casework.cli import main
 from casework.clock import now
@@ -18,9 +23,14 @@ from casework.demo.stage import perform, states_reached
 from casework.demo.story import JOURNEYS
 from casework.errors import CallerError
 from casework.identity.holding import holder_of
+from casework.past.instant import read_instant
+from casework.past.one_case import case_as_of
+from casework.past.portfolio import PortfolioFilter
+from casework.past.whole import portfolio_as_of
 from casework.settings import Settings
 from casework.staff.actor import system
 from casework.staff.listing import members
+from casework.staff.permissions import Reach
 from casework.staff.tokens import hash_of
 from casework.startup import start, upgrade
 from casework.verifying import verify
@@ -28,6 +38,22 @@ from casework.verifying import verify
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
     """Nobody watches."""
+
+
+def _the_log_alone_tells_what_the_lists_show(conn: Connection, branch: Branch) -> None:
+    instant = read_instant("now", branch.time_zone, now())
+    dates = BusinessDates(conn, branch)
+    walk = walk_cases(conn, dates, CaseFilter(), within=Reach(everything=True), sort="id", at_most=10_000)
+    listed: Counter[tuple[str, str]] = Counter()
+    for line in (line for lines in walk for line in lines):
+        listed[line.state, line.bucket] += 1
+        then = case_as_of(conn, branch, line.id, instant)
+        for name in ("state", "owner", "handler", "overdue_fen", "days_past_due", "version", "last_entry_at"):
+            assert getattr(then, name) == getattr(line, name), (line.id, name)
+    told: Counter[tuple[str, str]] = Counter()
+    for cell in portfolio_as_of(conn, branch, instant, PortfolioFilter()).by_state_and_bucket:
+        told[cell.state, cell.bucket_recorded] += cell.cases
+    assert told == listed
 
 
 def test_the_story_reaches_every_state_and_leaves_a_sound_log(settings: Settings, tmp_path: Path) -> None:
@@ -45,6 +71,7 @@ def test_the_story_reaches_every_state_and_leaves_a_sound_log(settings: Settings
         ways = {case.closed_as or case.facts.settled_as for case in ended}
         noted = conn.execute(sa.select(entries.c.id).where(entries.c.event == "case.noted")).all()
         refused = conn.execute(sa.select(entries.c.event).where(entries.c.event.like("case.refused.%"))).all()
+        _the_log_alone_tells_what_the_lists_show(conn, started.branch)
         today = started.branch.today(now())
         held = {post for member in members(conn, today) for post in member.posts}
         policy = started.branch.rulebook.policies.at(today)

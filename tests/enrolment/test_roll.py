@@ -19,16 +19,21 @@ from casework.staff import places, register
 from casework.staff.actor import Actor, system
 from casework.staff.person import Home
 from casework.staff.register import post_labels
-from casework.startup import start, upgrade
+from casework.startup import start
 from tests.staff.conftest import TODAY, Register
 
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
+def template() -> str:
+    """Every test here begins with a published rulebook."""
+    return "published"
+
+
+@pytest.fixture
 def branch(settings: Settings) -> Iterator[Register]:
     """A branch with an administrator in its register."""
-    upgrade(settings, system("cli"))
     started = start(settings)
     held = Register(started)
     held.add("A1", "administrator")

@@ -6,15 +6,19 @@ from pathlib import Path
 import pytest
 
 from casework.settings import Settings
-from casework.staff.actor import system
-from casework.startup import start, upgrade
+from casework.startup import start
 from tests.feed.bank import Bank
+
+
+@pytest.fixture
+def template() -> str:
+    """Every test here begins with a published rulebook."""
+    return "published"
 
 
 @pytest.fixture
 def bank(settings: Settings, tmp_path: Path) -> Iterator[Bank]:
     """A fresh branch and its bank."""
-    upgrade(settings, system("cli"))
     started = start(settings)
     yield Bank(started, tmp_path / "feeds")
     started.engine.dispose()

@@ -23,7 +23,7 @@ from casework.settings import Settings, load_keys
 from casework.staff import absence, register
 from casework.staff.actor import Actor, system
 from casework.staff.tables import register_version
-from casework.startup import Started, start, upgrade
+from casework.startup import Started, start
 from casework.verifying import verify
 
 T = TypeVar("T")
@@ -245,7 +245,6 @@ def codes(told: Any) -> list[str]:
 
 
 def furnish(settings: Settings) -> World:
-    upgrade(settings, system("cli"))
     return fill(start(settings))
 
 
@@ -261,6 +260,12 @@ def fill(started: Started) -> World:
             )  # fmt: skip
         trail.write(conn)
     return World(started)
+
+
+@pytest.fixture
+def template() -> str:
+    """Every test here begins with a published rulebook."""
+    return "published"
 
 
 @pytest.fixture

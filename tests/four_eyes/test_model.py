@@ -1,6 +1,7 @@
 """Whatever people do to requests, in whatever order: never two hats, never twice, never after a change."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from casework.errors import CallerError
 from casework.four_eyes import requests
 from casework.four_eyes.requests import Asked, Moved
 from casework.settings import Settings
-from tests.conftest import LONGER, Database
+from tests.conftest import LONGER, Database, Published
 from tests.four_eyes.conftest import WRITE_OFF, World, fill
 from tests.four_eyes.test_requests import SUE
 from tests.fresh import Fresh
@@ -163,10 +164,10 @@ class People(RuleBasedStateMachine):
 
 
 def test_never_two_hats_never_twice_never_after_a_change(
-    database: Database, settings: Settings, migrated_sqlite: Path, tmp_path: Path
+    database: Database, settings: Settings, published: Callable[[str], Published], tmp_path: Path
 ) -> None:
     """Requests × cases × people × deputies, against a model that knows nothing of charts."""
-    fresh = Fresh(database, settings, migrated_sqlite, tmp_path)
+    fresh = Fresh(database, settings, published(database.name), tmp_path)
     try:
         run_state_machine_as_test(
             lambda: People(fill(fresh())),  # type: ignore[arg-type]  # it calls it, which is all that it does with it

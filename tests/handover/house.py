@@ -20,7 +20,7 @@ from casework.settings import Settings
 from casework.staff import register
 from casework.staff.actor import Actor, system
 from casework.staff.register import actor_for
-from casework.startup import Started, start, upgrade
+from casework.startup import Started, start
 
 TODAY = date(2024, 3, 1)
 FEED = system("feed")
@@ -179,7 +179,6 @@ class House:
 
 def furnished(settings: Settings) -> House:
     """A branch with everybody of `PEOPLE` and a business date."""
-    upgrade(settings, system("cli"))
     house = House(start(settings))
     with writing(house.started.engine) as conn:
         conn.execute(institutions.insert().values(institution="wuhan", business_date=TODAY))

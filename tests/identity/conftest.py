@@ -26,7 +26,7 @@ from casework.settings import Settings
 from casework.staff import register
 from casework.staff.actor import Actor, system
 from casework.staff.tokens import hash_of
-from casework.startup import Started, start, upgrade
+from casework.startup import Started, start
 from casework.statechart.policy import Policy
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -135,8 +135,13 @@ class Phone:
 
 
 @pytest.fixture
+def template() -> str:
+    """Every test here begins with a published rulebook."""
+    return "published"
+
+
+@pytest.fixture
 def world(settings: Settings) -> Iterator[World]:
-    upgrade(settings, system("cli"))
     started = start(settings)
     made = World(started)
 

@@ -18,7 +18,7 @@ from casework.staff.actor import Actor, system
 from casework.staff.dossier import person
 from casework.staff.permissions import Permissions
 from casework.staff.person import Person
-from casework.startup import Started, start, upgrade
+from casework.startup import Started, start
 from casework.verifying import verify
 
 TODAY = date(2026, 3, 10)
@@ -95,9 +95,14 @@ class Register:
 
 
 @pytest.fixture
+def template() -> str:
+    """Every test here begins with a published rulebook."""
+    return "published"
+
+
+@pytest.fixture
 def branch(settings: Settings) -> Iterator[Register]:
     """A branch with nobody in its register."""
-    upgrade(settings, system("cli"))
     started = start(settings)
     yield Register(started)
     started.engine.dispose()

@@ -50,13 +50,14 @@ _BORROWER = {
     "contacts": [{"id": 9, "role": "debtor", "relation": None, "name": "张**", "phone": "138****0000",
                   "address_kind": "home", "address": "武汉市江岸区***", "source": "application_form",
                   "legal_basis": "contract"}],
-    "cut": False, "beyond": False,
+    "cut": False, "beyond": False, "erased_on": None,
 }  # fmt: skip
 _ASKED = [Example(id="phone", summary="By phone", value={"phone": "13800000000", "purpose": "complaint"})]
 _FOUND = {
     "items": [{"borrower_id": "B000731", "name": "张**", "id_number": "4201**********1234",
                "matched": ["phone"],
-               "cases": [{"id": 1207, "loan_id": "L2024000917", "state": "phone_collection", "live": True}]}],
+               "cases": [{"id": 1207, "loan_id": "L2024000917", "state": "phone_collection", "live": True}],
+               "erased_on": None}],
     "cut": False,
 }  # fmt: skip
 
@@ -108,7 +109,7 @@ def find_borrowers(request: Request[Any, Any, Any], data: Annotated[Search, Body
 
 _REVEALED = {
     "borrower_id": "B000731", "name": "张伟明", "id_number": None,
-    "contacts": [{"id": 9, "phone": "13800000000"}], "purpose": "collection",
+    "contacts": [{"id": 9, "phone": "13800000000"}], "purpose": "collection", "erased_on": None,
 }  # fmt: skip
 _REVEAL_ASKED = [
     Example(

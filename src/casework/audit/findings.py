@@ -6,18 +6,26 @@ from typing import Any, Final, Literal
 
 Verdict = Literal["sound", "tampered", "cannot_tell"]
 EXIT_CODES: Final[Mapping[Verdict, int]] = {"sound": 0, "tampered": 1, "cannot_tell": 2}
-Trust = Literal["self_consistent_only", "signer_memory", "trusted_checkpoint"]
+Trust = Literal["self_consistent_only", "signer_memory", "witnessed", "trusted_checkpoint"]
 TRUST_TEXTS: Final[Mapping[Trust, tuple[str, str]]] = {
     "self_consistent_only": (
         "仅自身一致:未与库外的检查点比对,不能排除运营方改写",
-        "self-consistent only: no checkpoint held outside the database, so no evidence against the operator",
+        "self-consistent only: no checkpoint held elsewhere was compared, so no evidence against the operator",
     ),
     "signer_memory": (
         "与签名者在库外保存的检查点一致",
         "consistent with the checkpoint that the signer keeps outside the database",
     ),
+    "witnessed": (
+        "与您信任的见证人签署的检查点一致",
+        "consistent with a checkpoint that a witness you trust has cosigned",
+    ),
     "trusted_checkpoint": ("与您持有的检查点一致", "consistent with the checkpoint you hold"),
 }
+_STRENGTH: Final[tuple[Trust, ...]] = ("self_consistent_only", "signer_memory", "witnessed", "trusted_checkpoint")
+_REPLAYED: Final = (
+    "cases", "people", "replayed_steps", "replayed_refusals", "replayed_facts", "cases_not_replayed",
+)  # fmt: skip
 KEPT: Final = 1_000  # findings kept in full; a log changed throughout must not fill the memory
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -59,6 +67,23 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "检查点比现有的树长:日志尾部被删",
         "a checkpoint signs more leaves than there are: the tail was cut",
     ),
+    "cosignature_wrong": ("见证签名不符", "a cosignature is not the witness's, or not of this checkpoint and time"),
+    "cosignature_unknown_checkpoint": (
+        "见证签名所指的检查点缺失",
+        "a witness has cosigned a checkpoint that is gone or unreadable",
+    ),
+    "back_dated_behind_cosignature": (
+        "记录时间早于不含该分录的检查点被见证之时:倒填,或封存曾停顿",
+        "recorded long before a witness saw the log without it: dated back, or sealing stood still",
+    ),
+    "dated_ahead_of_cosignature": (
+        "记录时间晚于包含该分录的检查点被见证之时",
+        "recorded, it says, after a witness saw it in the log: the time had not come",
+    ),
+    "receipt_not_honoured": (
+        "已出具回执的分录缺失或被替换",
+        "an entry for which a receipt was given is gone, or another one",
+    ),
     "memory_root_differs": (
         "历史与签名者库外保存的检查点不符",
         "history is not the one that the signer remembers signing",
@@ -77,6 +102,31 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "trusted_beyond_tree": ("日志比您持有的检查点短", "the log is shorter than the checkpoint you hold"),
     "trusted_other_log": ("您持有的检查点属于另一日志", "the checkpoint you hold is of another log"),
+    "case_heads_malformed": ("每日案件末条声明不符合格式", "a statement of the heads of all cases is not one"),
+    "case_heads_differ": (
+        "每日案件末条声明与树中的叶不符",
+        "a daily statement of the heads of all cases is not what the leaves make of it",
+    ),
+    "entry_of_another_case": ("档案中混入其他案件的分录", "a dossier holds an entry of another case"),
+    "proof_refused": ("证明与已签的检查点不符", "a proof does not lead to the signed checkpoint"),
+    "leaf_order": ("案件分录的封存次序不符", "entries of a case are not sealed in their order"),
+    "head_not_stated": (
+        "日志声明的案件末条不是档案所示:尾部被删,或证明不符",
+        "the log does not state the last entry shown as the head of the case: the tail was cut, or the proof is wrong",
+    ),
+    "head_passed_over": (
+        "声明之前已封存的分录未被声明计入",
+        "an entry sealed before the statement's leaves ended is not counted by it",
+    ),
+    "entry_not_covered": (
+        "所示分录晚于声明所述的叶,不能由它证明",
+        "an entry said to be covered by the statement was sealed after its leaves",
+    ),
+    "dossier_malformed": ("文件不是一份完整的案件档案", "the file is not one whole dossier in its one form"),
+    "trusted_of_another_size": (
+        "您持有的检查点无法与档案比对:请以其大小重新索取档案 (--since)",
+        "the checkpoint you hold cannot be compared with the dossier: ask for one --since its size",
+    ),
     "memory_missing": (
         "签名者的记忆缺失:无法排除改写",
         "the signer's memory is missing: a rewritten history would not show",
@@ -90,6 +140,16 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "承诺的原文缺失,且无删除分录",
         "an opening is missing and no entry says it was erased",
     ),
+    "opening_not_erased": (
+        "分录称已删除的原文仍在",
+        "an opening is still there although an entry says that it was erased",
+    ),
+    "erasure_unlisted": (
+        "删除登记表与删除分录不符",
+        "the table of erasures does not list this entry, or lists something else",
+    ),
+    "erasure_of_others": ("删除分录涉及他人的流", "an erasure covers streams that are not the borrower's"),
+    "erased_under_hold": ("重放:法律保全期间不得删除", "replay: erased while a legal hold was open"),
     "opening_wrong": ("原文与分录中的承诺不符", "an opening does not open its commitment"),
     "opening_unannounced": ("没有分录承诺过这段原文", "no entry commits to this opening"),
     "text_changed": ("已发布的状态图或策略文本被改动", "a published text is not the one of its digest"),
@@ -119,6 +179,30 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "request_without_effect": ("已批准的申请没有执行分录", "an approved request, and no entry of what it led to"),
     "plan_differs": ("交接计划与其摘要不符", "the plan of a hand-over is not the one of its digest"),
     "receipt_differs": ("交接回执与案件分录不符", "the receipts of a hand-over are not the entries of its cases"),
+    "bundle_malformed": ("分录包的长度与其分录不符", "a bundle of entries is not exactly its entries"),
+    "key_history_wrong": (
+        "密钥更换分录不符:不是由旧密钥签署,或不是本日志的密钥",
+        "the log's statement of its keys is wrong: not signed by the key that leaves, or not this log's",
+    ),
+    "log_keys_differ": (
+        "日志自述的密钥中没有您持有的密钥",
+        "the log states other keys than the ones you hold",
+    ),
+    "receipt_not_trusted": ("不是本日志签发的回执", "a receipt that this log's receipt key has not signed"),
+    "receipt_not_covered": (
+        "证据包尚未涵盖该回执的分录",
+        "the log as far as it is in the bundle need not hold the entry of the receipt yet",
+    ),
+    "file_missing": ("缺少文件,或文件过大", "a file is missing, or too large to be what it is called"),
+    "bundle_unreadable": ("不是可读的证据包", "this is no bundle that can be read"),
+    "manifest_differs": ("清单与检查点不一致", "the manifest says another size than the checkpoint"),
+    "point_not_shown": (
+        "证据包不含证明该检查点所需的部分",
+        "the bundle lacks what would show the tree at this checkpoint",
+    ),
+    "tree_not_built": ("无法重建整棵树", "the tree could not be built to its end"),
+    "file_changed": ("文件与清单中的摘要不符", "a file is not the one of the manifest's digest"),
+    "trusted_not_signed": ("您持有的检查点并非由该日志签署", "the checkpoint you hold was not signed by this log"),
     "text_unreadable": ("当前版本无法读取当时的文本", "this version cannot read the text that was in force"),
 }
 
@@ -163,10 +247,17 @@ class Report:
     replayed_facts: int = 0
     cases_not_replayed: int = 0
     openings: int = 0
+    openings_erased: int = 0
+    requests_erased: int = 0
     texts: int = 0
     leaves: int = 0
     checkpoints: int = 0
+    cosignatures: int = 0
+    receipts: int = 0
     trust: Trust = "self_consistent_only"
+    scope: Mapping[str, Any] | None = None  # of a bundle: what it is said to be about
+    streams_continued: int = 0  # of a period: streams that go on from before it, so that their first link is unseen
+    witnessed: list[dict[str, Any]] = field(default_factory=list)
     body_bytes: int = 0
     first_recorded_at: str | None = None
     last_recorded_at: str | None = None
@@ -187,6 +278,19 @@ class Report:
         if finding not in self.doubts:
             self.doubts.append(finding)
 
+    def absorb(self, part: "Report") -> None:
+        """Add what another run found of its part: findings, doubts, and how much of cases was replayed."""
+        for name in _REPLAYED:
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+        self.findings += part.findings[: KEPT - len(self.findings)]
+        self.findings_in_all += part.findings_in_all
+        self.doubts += [doubt for doubt in part.doubts if doubt not in self.doubts]
+
+    def believe(self, trust: Trust) -> None:
+        """The tree agrees with what somebody else holds; the strongest counts."""
+        if _STRENGTH.index(trust) > _STRENGTH.index(self.trust):
+            self.trust = trust
+
     @property
     def verdict(self) -> Verdict:
         """Tampered if anything was found; sound only if something was checked and nothing is in doubt."""
@@ -204,12 +308,15 @@ class Report:
                 "people": self.people,
                 "replayed_steps": self.replayed_steps, "replayed_refusals": self.replayed_refusals,
                 "replayed_facts": self.replayed_facts, "cases_not_replayed": self.cases_not_replayed,
-                "leaves": self.leaves, "checkpoints": self.checkpoints,
-                "openings": self.openings, "texts": self.texts, "body_bytes": self.body_bytes,
+                "leaves": self.leaves, "checkpoints": self.checkpoints, "cosignatures": self.cosignatures,
+                "receipts": self.receipts,
+                "openings": self.openings, "openings_erased": self.openings_erased,
+                "requests_erased": self.requests_erased, "texts": self.texts, "body_bytes": self.body_bytes,
                 "first_recorded_at": self.first_recorded_at, "last_recorded_at": self.last_recorded_at,
                 "seconds": round(self.seconds, 3),
                 "entries_per_second": round(self.entries / self.seconds) if self.seconds else None,
             },
+            "scope": self.scope, "streams_continued": self.streams_continued, "witnessed": self.witnessed,
             "findings_in_all": self.findings_in_all,
             "findings": [finding.as_json() for finding in self.findings],
             "doubts": [doubt.as_json() for doubt in self.doubts],

@@ -152,6 +152,11 @@ class Growing:
         """How many leaves there are."""
         return self.tree.size
 
+    @property
+    def partial(self) -> Sequence[Sequence[bytes]]:
+        """The hashes of the last tile of each level that is not full, from level 0 on."""
+        return self._partial
+
     def add(self, leaf_hashes: Sequence[bytes]) -> list[TileRow]:
         """Add leaves; the tiles that became full with them."""
         before = self.tree.size

@@ -4,7 +4,7 @@ The first leaf of a log is the entry that says what it is: origin, key and, afte
 what of that was lost (audit.md §2). A change of keys is an entry with the old key's signature (§4).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ from casework.audit import note, signer
 from casework.audit.checkpoint import Checkpoint
 from casework.audit.entry import Actor
 from casework.audit.grown import Growing, Log, begun_log, present_log, root_at, size_of
-from casework.audit.note import LogKey
+from casework.audit.key_history import BEGUN, CHANGED, change_text
 from casework.audit.signer import SigningKeys
 from casework.audit.tables import entries, leaves, logs, unsealed
 from casework.audit.tiles import MalformedTile
@@ -29,7 +29,6 @@ from casework.errors import CallerError
 PREFIX: Final = "log"
 LEAF_COLUMNS: Final = ("log", "leaf_index", "entry", "leaf_hash")
 SEAL_LOCK: Final = "hashtext('casework/seal')"
-_CHANGE_LABEL: Final = "casework/audit/v1/key-change"
 
 
 def default_origin(fingerprint: str) -> str:
@@ -44,17 +43,21 @@ def hold_seal(conn: Connection) -> None:
 
 
 def begin(
-    conn: Connection, trail: Trail, actor: Actor, keys: SigningKeys, *, succeeds: Mapping[str, Any] | None = None
-) -> Growing:
+    conn: Connection, trail: Trail, actor: Actor, keys: SigningKeys, *, succeeds: Mapping[str, Any] | None = None,
+    also: Sequence[Draft] = (),
+) -> Growing:  # fmt: skip
     """Begin the log of these keys with the entry that says so as leaf 0; the caller's transaction holds the seal.
 
-    The entry's data: origin, verifier key, and `succeeds`: what is known of the log before.
+    The entry's data: origin, verifier key, and `succeeds`: what is known of the log before. `also` are further entries
+    of the log's stream, which wait to be sealed as any other.
     """
     before = present_log(conn)
     log = Log(before.number + 1 if before else 1, keys.origin)
     stream = f"{PREFIX}:{log.number}"
     data = {"origin": log.origin, "key": keys.present.key.text, "succeeds": dict(succeeds) if succeeds else None}
-    head = trail.append(conn, stream, Draft("log.begun", actor, data))
+    head = trail.append(conn, stream, Draft(BEGUN, actor, data))
+    for draft in also:
+        trail.append(conn, stream, draft)
     trail.write(conn)
     conn.execute(logs.insert().values(number=log.number, origin=log.origin, begun_at=head.recorded_at))
     at = (entries.c.stream == stream) & (entries.c.stream_seq == head.seq)
@@ -67,11 +70,6 @@ def begin(
 
 
 # --- changing keys
-
-
-def change_text(log: Log, old: LogKey, new: LogKey, both_until: str) -> str:
-    """What the old key signs when the new one comes: its first line is no log's origin, so it is no checkpoint."""
-    return "".join(f"{line}\n" for line in (_CHANGE_LABEL, log.origin, old.text, new.text, both_until))
 
 
 def rotate(conn: Connection, trail: Trail, actor: Actor, folder: Path, *, overlap: timedelta) -> SigningKeys:
@@ -90,12 +88,12 @@ def rotate(conn: Connection, trail: Trail, actor: Actor, folder: Path, *, overla
     kept = [key for key in keys.keys[:-1] if key.until is not None and at < key.until]
     leaving = signer.SecretKey(keys.keys[-1].secret, until)
     old_key, new_key = keys.present.key, new.signer.key
-    signature = keys.present.sign(change_text(log, old_key, new_key, utc_text(until)))
+    signature = keys.present.sign(change_text(log.origin, old_key, new_key, utc_text(until)))
     data = {
         "old_key": old_key.text, "new_key": new_key.text, "both_until": utc_text(until),
         "signature": note.to_base64(signature.blob),
     }  # fmt: skip
-    trail.append(conn, f"{PREFIX}:{log.number}", Draft("log.key_changed", actor, data))
+    trail.append(conn, f"{PREFIX}:{log.number}", Draft(CHANGED, actor, data))
     trail.write(conn)
     changed = SigningKeys(keys.origin, (*kept, leaving, new))
     signer.write_keys(folder, changed)

@@ -3,9 +3,13 @@
 Every proof is verified before it is handed out: one that fails would only show later that the database was changed.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy.engine import Connection
 
 from casework.audit import tree
+from casework.audit.checkpoint import WitnessKey
+from casework.audit.cosignatures import newest_cosigned, with_cosignatures
 from casework.audit.grown import begun_log, hashes_of, last_published, root_at, size_of
 from casework.audit.proof import InclusionProof
 from casework.audit.queries import leaf_of_entry
@@ -13,16 +17,25 @@ from casework.audit.tiles import MalformedTile
 from casework.errors import CallerError
 
 
-def published_note(conn: Connection) -> bytes:
-    """The newest checkpoint as it was signed; CallerErrors `log_not_begun`, `no_checkpoint`."""
-    found = last_published(conn, begun_log(conn))
+def published_note(conn: Connection, witnesses: Sequence[WitnessKey] = ()) -> bytes:
+    """The newest checkpoint as it was signed, and cosigned by these; CallerErrors `log_not_begun`, `no_checkpoint`."""
+    log = begun_log(conn)
+    found = last_published(conn, log)
     if found is None:
         raise CallerError("no_checkpoint", "尚无已签署的检查点", "no checkpoint was signed yet")
-    return found.note
+    return with_cosignatures(conn, log, found, witnesses)
 
 
-def inclusion_of(conn: Connection, entry_id: str) -> InclusionProof:
-    """CallerErrors `log_not_begun`, `unknown_entry`, `not_sealed_yet`, `proof_fails`; `conn` is one snapshot."""
+def cosigned_note(conn: Connection, witnesses: Sequence[WitnessKey]) -> bytes:
+    """The newest checkpoint that one of these has cosigned; CallerErrors `log_not_begun`, `no_cosigned_checkpoint`."""
+    return newest_cosigned(conn, begun_log(conn), witnesses)
+
+
+def inclusion_of(conn: Connection, entry_id: str, witnesses: Sequence[WitnessKey] = ()) -> InclusionProof:
+    """In the newest checkpoint, with the cosignatures that it has of these witnesses.
+
+    CallerErrors `log_not_begun`, `unknown_entry`, `not_sealed_yet`, `proof_fails`; `conn` is one snapshot.
+    """
     log = begun_log(conn)
     index, leaf = leaf_of_entry(conn, log, entry_id)
     found = last_published(conn, log, covering=index)
@@ -40,7 +53,7 @@ def inclusion_of(conn: Connection, entry_id: str) -> InclusionProof:
             "the proof does not lead to the checkpoint: the log was changed; run: casework audit verify",
             entry_id=entry_id,
         ) from None  # fmt: skip
-    return InclusionProof(index, tuple(hashes), found.note)
+    return InclusionProof(index, tuple(hashes), with_cosignatures(conn, log, found, witnesses))
 
 
 def consistency_of(conn: Connection, old: int, new: int) -> list[bytes]:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from casework import rows
-from casework.audit import logs, signer
+from casework.audit import logs, receipt_keys, signer
 from casework.audit.checkpoint import Checkpoint
 from casework.audit.entry import Actor
 from casework.audit.grown import TILE_COLUMNS, Growing, last_published, present_log, size_of
@@ -180,7 +180,8 @@ class Sealer:
     def _begun(self, conn: Connection) -> Growing:
         signer.check_nothing_signed(signer.read_memory(self._keys_dir))
         keys = signer.read_keys(self._keys_dir)
-        return logs.begin(conn, Trail(self._mac_key, self._vault, self._clock()), SEALER, keys)
+        also = receipt_keys.announcement(self._keys_dir, keys.origin, SEALER)
+        return logs.begin(conn, Trail(self._mac_key, self._vault, self._clock()), SEALER, keys, also=also)
 
 
 def store(conn: Connection, growing: Growing, stretch: Stretch) -> None:

@@ -16,13 +16,16 @@ from sqlalchemy.engine import Connection
 
 from casework.audit import checkpoint, note, signer
 from casework.audit.chain import HASH_BYTES
-from casework.audit.checkpoint import Checkpoint
+from casework.audit.checkpoint import Checkpoint, WitnessKey
+from casework.audit.cosigned import check_cosignatures, check_times
 from casework.audit.findings import Report, Trust
 from casework.audit.grown import TILE_COLUMNS, Growing, Log, TileRow
 from casework.audit.note import LogKey, UnverifiedNote
+from casework.audit.stated import statements_check
 from casework.audit.stored import as_stored
 from casework.audit.tables import checkpoints, entries, leaves, logs, tiles
 from casework.audit.tree import Faulty, Range
+from casework.audit.witnesses import known_witnesses
 from casework.errors import CallerError
 
 _BATCH: Final = 8_192
@@ -36,11 +39,15 @@ class Outside:
     keys: Sequence[LogKey]
     remembered: Checkpoint | None = None
     trusted: Checkpoint | None = None
+    witnesses: Sequence[WitnessKey] = ()
 
     @classmethod
     def of(cls, folder: Path, trusted: Checkpoint | None = None) -> "Outside":
-        """As the keys folder has it; CallerErrors `log_keys_malformed`, `signer_memory_malformed`."""
-        return cls(signer.known_keys(folder), signer.read_memory(folder), trusted)
+        """As the keys folder has it.
+
+        CallerErrors `log_keys_malformed`, `signer_memory_malformed`, `witnesses_malformed`.
+        """
+        return cls(signer.known_keys(folder), signer.read_memory(folder), trusted, known_witnesses(folder))
 
 
 class _Point(NamedTuple):
@@ -99,6 +106,8 @@ class _Walk:
         self.outside = outside
         self.tiles_made = self.checkpoints = self.next_index = 0
         self.growing = Growing(log, Range())
+        self.heads = statements_check(conn, report, log)
+        self.times = check_cosignatures(conn, report, log, outside.witnesses if outside else ())
 
     def run(self, points: Sequence[_Point]) -> None:
         """Leaves, tiles, then the points that the tree passes: stored checkpoints and `points`."""
@@ -118,14 +127,16 @@ class _Walk:
             if point.size:
                 self.report.find(point.beyond, log=self.log.number, signed=point.size, leaves=self.growing.size)
             point = next(coming, None)
+        self.heads.finish()
         self._count_tiles()
 
     def _leaves(self) -> Iterator[Sequence[Any]]:
-        """Index, entry row, leaf hash, and the hash, stream and number of the entry; of the leaves that are whole."""
+        """Index, entry row, leaf hash, and the hash, stream and number of the entry; its time where that is bounded."""
         raw = as_stored(leaves, ("leaf_index", "entry", "leaf_hash"), self.conn.dialect.name).selected_columns
         its = as_stored(entries, ("leaf_hash", "stream", "stream_seq"), self.conn.dialect.name).selected_columns
+        when = as_stored(entries, ("recorded_at",), self.conn.dialect.name).selected_columns if self.times else ()
         wanted = (
-            sa.select(*raw, its[0].label("entry_hash"), *list(its)[1:])
+            sa.select(*raw, its[0].label("entry_hash"), *list(its)[1:], *when)
             .select_from(leaves.outerjoin(entries, entries.c.id == leaves.c.entry))
             .where(leaves.c.log == self.log.number)
             .order_by(leaves.c.leaf_index)
@@ -134,7 +145,7 @@ class _Walk:
 
     def _check_leaves(self, batch: Sequence[Any]) -> None:
         expected = self.next_index
-        for index, row, leaf, entry_hash, stream, seq in batch:
+        for index, row, leaf, entry_hash, stream, seq, *_ in batch:
             if index != expected:
                 self.report.find("leaf_hole", log=self.log.number, expected=expected, found=index)
                 expected = index if type(index) is int else expected  # SQLite holds no column to its type
@@ -143,8 +154,11 @@ class _Walk:
             elif leaf != entry_hash:
                 self.report.find("leaf_differs", stream, seq, leaf_index=index)
             expected += 1
-        if self.growing.size == 0 and tuple(batch[0][4:]) != (f"log:{self.log.number}", 1):
+        self.heads.take(self.next_index, [(stream, seq, leaf) for _, _, leaf, _, stream, seq, *_ in batch])
+        if self.growing.size == 0 and tuple(batch[0][4:6]) != (f"log:{self.log.number}", 1):
             self.report.find("log_statement_missing", log=self.log.number)
+        if self.times:
+            check_times(self.times, self.report, [(row[0], row[4], row[5], row[6]) for row in batch])
         self.next_index = expected
         self.report.leaves += len(batch)
 

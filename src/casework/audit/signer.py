@@ -5,8 +5,6 @@ database that was set back, or whose history was rewritten, is one that it refus
 neither writers nor the sealing of leaves.
 """
 
-import fcntl
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +19,9 @@ from sqlalchemy.engine import Connection, Engine
 from casework.audit import checkpoint, note
 from casework.audit.checkpoint import Checkpoint
 from casework.audit.grown import Log, hashes_of, last_published, present_log, root_at, size_of
+from casework.audit.kept import holding, is_private, write_whole
 from casework.audit.note import LogKey, LogSigner
+from casework.audit.receipt import LABELS
 from casework.audit.tables import checkpoints
 from casework.audit.tiles import MalformedTile
 from casework.audit.tree import Faulty, ProofRefused, prove_consistency, verify_consistency
@@ -66,51 +66,25 @@ class SigningKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 # --- files
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Put `data` in the place of whatever `path` holds: whole or not at all, 0600, and on the disk at return."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.rename(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """The keys folder for oneself: one process at a time signs or changes keys."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(folder / _LOCK_FILE, os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with holding(folder, _LOCK_FILE):
         yield
-    finally:
-        os.close(handle)
 
 
 def read_keys(folder: Path) -> SigningKeys:
     """CallerErrors `signing_key_missing`, `signing_key_unsafe` (permissions, or a content that is no key)."""
     path = folder / KEYS_FILE
     try:
-        mode, parent_mode, data = path.stat().st_mode, folder.stat().st_mode, path.read_bytes()
+        private, data = is_private(path), path.read_bytes()
     except OSError:
         raise CallerError(
             "signing_key_missing", "缺少签名密钥；分录照常写入并封存，但检查点暂不签署",
             "the signing key is missing: entries are written and sealed, but no checkpoint is signed",
         ) from None  # fmt: skip
     found = _decoded(data)
-    if found is None or mode & 0o077 or parent_mode & 0o022:
+    if found is None or not private:
         raise CallerError(
             "signing_key_unsafe", "签名密钥文件权限过宽或内容不正确",
             "the signing key's file must be 0600, whole, in a folder only its owner writes",
@@ -149,8 +123,13 @@ def known_keys(folder: Path) -> list[LogKey]:
 
 
 def new_key(origin: str) -> SecretKey:
-    """A fresh key under the name of its log; CallerError `origin_malformed`."""
+    """A fresh key under the name of its log; CallerError `origin_malformed`.
+
+    No log is named as the first line of what else is signed: its checkpoints could be taken for that.
+    """
     try:
+        if origin.startswith(LABELS):
+            raise note.MalformedKey("malformed_name")
         return SecretKey(LogSigner(origin, secrets.token_bytes(note.SEED_BYTES)).secret_text)
     except Faulty:
         raise CallerError(
@@ -169,6 +148,18 @@ def make_keys_once(folder: Path, origin: str) -> bool:
             return False
         write_keys(folder, SigningKeys(origin, (new_key(origin),)))
         return True
+
+
+def signed_origin(folder: Path) -> str | None:
+    """The log that these keys sign now, or signed last where the private key is gone; None where there was never one.
+
+    CallerError `log_keys_malformed`.
+    """
+    try:
+        return read_keys(folder).origin
+    except CallerError:
+        known = known_keys(folder)
+        return known[-1].name if known else None
 
 
 def read_memory(folder: Path) -> Checkpoint | None:

@@ -53,7 +53,8 @@ texts = sa.Table(
     info={"append_only": (("digest",), ("kind", "name"))},
 )
 
-# Openings (salt and value, sealed) of the commitments in entries; erasure deletes rows here, never an entry.
+# Openings (salt and value, sealed) of the commitments in entries; erasure deletes rows here, never an entry. `subject`
+# names the key they are sealed with; none: the branch's own.
 openings = sa.Table(
     "openings",
     metadata,
@@ -61,6 +62,30 @@ openings = sa.Table(
     sa.Column("stream_seq", sa.BigInteger, primary_key=True),
     sa.Column("field", sa.String(64), primary_key=True),
     sa.Column("sealed", Bytes, nullable=False),
+    sa.Column("subject", sa.String(80)),
+)
+
+# A key per borrower (`borrower:<id>`), wrapped with the branch's; erasure deletes it (decision 0020).
+opening_keys = sa.Table(
+    "opening_keys",
+    metadata,
+    sa.Column("subject", sa.String(80), primary_key=True),
+    sa.Column("wrapped", Bytes, nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+)
+
+# Where the entries `privacy.erased` are: verification reads them before it judges openings, the feed asks whose data it
+# may not bring back. A borrower is erased until a case of his with a higher id than `cases_until` opens. Append-only.
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("stream", sa.String(80), primary_key=True),
+    sa.Column("stream_seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("borrower_id", sa.String(64), nullable=False),
+    sa.Column("cases_until", sa.BigInteger, nullable=False),
+    sa.Column("erased_at", UtcDateTime, nullable=False),
+    sa.Index("ix_erasures_borrower", "borrower_id"),
+    info={"append_only": (("stream", "stream_seq"),)},
 )
 
 # Fingerprints of the keys this database was written with, so that a wrong key file is told, not guessed.
@@ -117,4 +142,18 @@ checkpoints = sa.Table(
     sa.Column("note", Bytes, nullable=False),
     sa.Column("published_at", UtcDateTime, nullable=False),
     info={"append_only": (("log", "size"),)},
+)
+
+# What witnesses have signed of published checkpoints: their signature line, under which key, and the time it states
+# (seconds since 1970). Append-only.
+cosignatures = sa.Table(
+    "cosignatures",
+    metadata,
+    sa.Column("log", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("witness", sa.String(255), primary_key=True),
+    sa.Column("line", Bytes, nullable=False),
+    sa.Column("cosigned_at", sa.BigInteger, nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    info={"append_only": (("log", "size", "witness"),)},
 )

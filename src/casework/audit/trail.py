@@ -16,20 +16,27 @@ from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.audit.chain import commit, seal_entry
+from casework.audit.data_keys import keys_for, opener
 from casework.audit.entry import Actor, Entry, entry_id_of
-from casework.audit.tables import entries, openings, streams, unsealed
+from casework.audit.receipt import Change, Recorded
+from casework.audit.tables import entries, opening_keys, openings, streams, unsealed
 from casework.clock import utc_text
 from casework.personal import Vault
 
 ENTRY_COLUMNS = (
     "id", "stream", "stream_seq", "event", "actor_id", "reason_code", "recorded_at", "body", "leaf_hash", "mac",
 )  # fmt: skip
-_OPENING_COLUMNS = ("stream", "stream_seq", "field", "sealed")
+_COLLECTED = "casework_collected"
+_OPENING_COLUMNS = ("stream", "stream_seq", "field", "sealed", "subject")
+_SEALED_AS = "opening"
 
 
 @dataclass(slots=True)
 class Draft:
-    """What an entry is to say, before it has a place in its stream. `texts` are committed, never written."""
+    """What an entry is to say, before it has a place in its stream.
+
+    `texts` are committed, never written; they are sealed with the key of `subject` (none: the branch's own).
+    """
 
     event: str
     actor: Actor
@@ -41,6 +48,7 @@ class Draft:
     chart: str | None = None
     policy: str | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    subject: str | None = None
 
 
 class Head(NamedTuple):
@@ -64,7 +72,8 @@ class Trail:
         self.today = today or recorded_at.date()  # the branch's calendar day
         self._recorded_text = utc_text(recorded_at)
         self._entries: list[tuple[Any, ...]] = []
-        self._openings: list[tuple[Any, ...]] = []
+        self._openings: list[tuple[str, int, str, str, str | None]] = []  # still to be sealed
+        self._sealed: list[tuple[Any, ...]] = []
 
     def add(self, stream: str, head: Head, draft: Draft) -> Head:
         """Append `draft` after `head` of `stream`; the new head. The caller holds the stream's lock.
@@ -80,7 +89,7 @@ class Trail:
             salt = os.urandom(32)
             personal[name] = commit(salt, name, text)
             opening = json.dumps({"salt": salt.hex(), "value": text}, ensure_ascii=False)
-            self._openings.append((stream, seq, name, self._vault.seal("opening", opening)))
+            self._openings.append((stream, seq, name, opening, draft.subject))
         entry = Entry(
             actor=draft.actor, chart=draft.chart, data=draft.data, entry_id=entry_id_of(stream, seq), event=draft.event,
             from_=draft.from_, occurred_at=recorded_text, personal=personal, policy=draft.policy,
@@ -93,7 +102,7 @@ class Trail:
 
     def append(self, conn: Connection, stream: str, draft: Draft) -> Head:
         """Append to a stream whose head lies in `streams`, locking it."""
-        head = _locked_head(conn, stream)
+        head = locked_head(conn, stream)
         after = self.add(stream, head, draft)
         values = {"audit_seq": after.seq, "audit_head": after.leaf_hash, "last_entry_at": after.recorded_at}
         conn.execute(streams.update().where(streams.c.stream == stream).values(values))
@@ -107,31 +116,76 @@ class Trail:
     def part(self) -> "Trail":
         """A trail with what was added so far, to be written by itself; this one goes on without it."""
         part = Trail(self._mac_key, self._vault, self.recorded_at, self.today)
-        part._entries, part._openings = self._entries, self._openings
-        self._entries, self._openings = [], []
+        part._entries, part._openings, part._sealed = self._entries, self._openings, self._sealed
+        self._entries, self._openings, self._sealed = [], [], []
         return part
+
+    def seal_texts(self, conn: Connection) -> None:
+        """Seal the openings of what was added, each with its subject's key: one statement, none without such texts.
+
+        `write` does it too; whoever sends statements without waiting for their answers does it before.
+        """
+        subjects = {subject for *_, subject in self._openings if subject is not None}
+        keys = keys_for(conn, self._vault, subjects, self.recorded_at) if subjects else {}
+        for stream, seq, name, opening, subject in self._openings:
+            sealer = self._vault if subject is None else keys[subject]
+            self._sealed.append((stream, seq, name, sealer.seal(_SEALED_AS, opening), subject))
+        self._openings = []
 
     def write(self, conn: Connection) -> None:
         """Store what was added: entries, their place in the unsealed queue, openings."""
+        self.seal_texts(conn)
         rows.insert_queued(
             conn, entries, self._entries, ENTRY_COLUMNS[1:], queue=unsealed, sequence_name="entries_id_seq"
         )
-        rows.insert_many(conn, openings, self._openings, _OPENING_COLUMNS)
-        self._entries, self._openings = [], []
+        rows.insert_many(conn, openings, self._sealed, _OPENING_COLUMNS)
+        collected = conn.get_execution_options().get(_COLLECTED)
+        if collected is not None:
+            collected += [(row[5], Recorded(entry_id_of(row[0], row[1]), row[7])) for row in self._entries]
+        self._entries, self._sealed = [], []
 
 
-def _locked_head(conn: Connection, stream: str) -> Head:
+Collected = list[tuple[datetime, Recorded]]
+"""Entries in the order written, each with its time."""
+
+
+def collecting(conn: Connection) -> Collected:
+    """A list that from now on gets every entry that trails write on this connection: for receipts.
+
+    Only where few are written: it grows with them.
+    """
+    collected: Collected = []
+    conn.execution_options(**{_COLLECTED: collected})  # in place
+    return collected
+
+
+def change_of(collected: Collected) -> Change | None:
+    """The change that these entries are; none where nothing was written."""
+    if not collected:
+        return None
+    return Change(utc_text(max(at for at, _ in collected)), tuple(entry for _, entry in collected))
+
+
+def locked_head(conn: Connection, stream: str) -> Head:
+    """The end of a stream whose head lies in `streams`, held until the transaction ends."""
     columns = ("stream", "last_entry_at", "audit_seq", "audit_head")
     rows.insert_many(conn, streams, [(stream, _DAWN, 0, b"")], columns, skip_existing=True)
     row = conn.execute(sa.select(streams).where(streams.c.stream == stream).with_for_update()).one()
     return Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
 
 
+_OPENINGS = sa.select(openings, opening_keys.c.wrapped).select_from(
+    openings.outerjoin(opening_keys, opening_keys.c.subject == openings.c.subject)
+)
+
+
 def read_openings(conn: Connection, vault: Vault, stream: str, numbers: Sequence[int]) -> dict[tuple[int, str], str]:
-    """The committed texts of these entries of a stream, by (stream_seq, field)."""
+    """The committed texts of these entries of a stream, by (stream_seq, field); erased ones are left out."""
     if not numbers:
         return {}
-    found = conn.execute(
-        sa.select(openings).where(openings.c.stream == stream, openings.c.stream_seq.in_(sorted(numbers)))
-    )
-    return {(row.stream_seq, row.field): json.loads(vault.open("opening", bytes(row.sealed)))["value"] for row in found}
+    wanted = _OPENINGS.where(openings.c.stream == stream, openings.c.stream_seq.in_(sorted(numbers)))
+    found = {}
+    for row in conn.execute(wanted):
+        sealer = opener(vault, row.subject, row.wrapped)
+        found[row.stream_seq, row.field] = json.loads(sealer.open(_SEALED_AS, bytes(row.sealed)))["value"]
+    return found

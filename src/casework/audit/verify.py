@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from casework.append_only import missing_guards
 from casework.audit.chain import HASH_BYTES, follows, leaf_hash, mac_matches
 from casework.audit.entry import Entry, MalformedEntry, decode_strict
+from casework.audit.erasure import Erased
 from casework.audit.findings import Report
 from casework.audit.grown import present_log
 from casework.audit.heads import StreamHeads, Tail
@@ -23,6 +24,7 @@ from casework.audit.openings import Openings
 from casework.audit.sealable import copied
 from casework.audit.stored import as_stored
 from casework.audit.tables import entries, leaves, texts, unsealed
+from casework.audit.texts import PUBLISHED, RULEBOOK, reference
 from casework.personal import Vault
 
 BATCH: Final = 2_000
@@ -31,7 +33,6 @@ _ENTRY = (
 )  # fmt: skip
 _TEXT = ("kind", "name", "digest", "body")
 _SHOWN: Final = 100  # rows of one set-wise finding that are named
-RULEBOOK: Final = "rulebook:"  # streams that announce texts
 
 
 class Keeper(Protocol):
@@ -55,15 +56,17 @@ def verify_log(
     keepers: Mapping[str, Keeper],
     followers: Mapping[str, Keeper] = MappingProxyType({}),
     *,
+    erased: Erased,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Check the whole log into `report`. `keepers` by prefix of stream; the others have their heads in `streams`.
 
-    `followers`, by prefix too, are told the same of streams whose heads are in `streams`.
+    `followers`, by prefix too, are told the same of streams whose heads are in `streams`. `erased`: the erasures of
+    the log (`audit.erased`), known before its openings are judged.
 
     `conn` must be one snapshot (`reading(engine, snapshot=True)`). `progress` hears the entries done.
     """
-    walk = _Walk(conn, mac_key, vault, report, keepers, followers)
+    walk = _Walk(conn, mac_key, vault, report, keepers, followers, erased)
     select = as_stored(entries, _ENTRY, conn.dialect.name).order_by(entries.c.stream, entries.c.stream_seq)
     result = conn.execute(select, execution_options={"yield_per": BATCH})
     for batch in result.partitions():
@@ -80,14 +83,14 @@ class _Walk:
 
     def __init__(
         self, conn: Connection, mac_key: bytes, vault: Vault, report: Report, keepers: Mapping[str, Keeper],
-        followers: Mapping[str, Keeper],
+        followers: Mapping[str, Keeper], erased: Erased,
     ) -> None:  # fmt: skip
         self.mac_key = mac_key
         self.report = report
         self.keepers = keepers
         self.followers = followers
         self.others = StreamHeads(conn, report)
-        self.openings = Openings(conn, vault, report)
+        self.openings = Openings(conn, vault, report, erased)
         self.texts = _Texts(conn, report)
         self.stream: str | None = None
         self.keeper: Keeper = self.others
@@ -172,8 +175,8 @@ class _Walk:
             report.first_recorded_at = at
         self.texts.cited.add(("chart", entry.chart))
         self.texts.cited.add(("policy", entry.policy))
-        if entry.stream.startswith(RULEBOOK) and entry.event.endswith(".published"):
-            kind, data = entry.event.removesuffix(".published"), entry.data
+        if entry.stream.startswith(RULEBOOK) and entry.event.endswith(PUBLISHED):
+            kind, data = entry.event.removesuffix(PUBLISHED), entry.data
             self.texts.announced.add((kind, str(data.get("name")), str(data.get("digest"))))
 
     def _find(self, code: str, stream: str, seq: int, **detail: Any) -> None:
@@ -234,11 +237,6 @@ class _Texts:
         cited = {(kind, cite) for kind, cite in self.cited if cite is not None}
         for kind, cite in sorted((announced | cited) - references):
             self._report.find("text_missing", kind=kind, reference=cite)
-
-
-def reference(kind: str, name: str, digest: str) -> str:
-    """How entries cite a published text: a policy by its date, whatever its edition (audit.md §3)."""
-    return f"{name.partition('.')[0] if kind == 'policy' else name}#{digest}"
 
 
 def _check_queue(conn: Connection, report: Report) -> None:

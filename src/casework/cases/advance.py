@@ -134,6 +134,7 @@ def _write(conn: Connection, part: Part) -> None:
     """
     for stream, draft in part.refused_openings:
         part.trail.append(conn, stream, draft)
+    part.trail.seal_texts(conn)
     try:
         with rows.together(conn) if not part.fresh and len(part.changed) <= _TOGETHER else nullcontext():
             rows.update_many(conn, cases, "id", part.changed, CHANGING)  # first: it may free a loan for a new case

@@ -1,23 +1,21 @@
-"""The charts and policies that entries cite, for the replay: what was in force when they were written."""
-
-from sqlalchemy.engine import Connection
+"""The charts and policies that entries cite, for the replay: what was in force when they were written. Pure."""
 
 from casework.audit.entry import Entry
 from casework.audit.findings import Report
-from casework.cases.publish import Published
+from casework.cases.published import Published
 from casework.errors import RulesBroken
 from casework.statechart.chart import Chart
 from casework.statechart.policy import Policy
 
 
 class Cited:
-    """The charts and policies that entries cite; one that cannot be used is told once."""
+    """The charts and policies that entries cite; one that cannot be used is told once.
 
-    def __init__(self, conn: Connection, report: Report) -> None:
-        try:
-            self._published: Published | None = Published(conn)
-        except TypeError:  # SQLite may hold a text where bytes belong; the walk over the texts says where
-            self._published = None
+    `published`: none where the texts cannot be read at all; the walk over them says where.
+    """
+
+    def __init__(self, published: Published | None, report: Report) -> None:
+        self._published = published
         self._report = report
         self._known: dict[tuple[str, str], tuple[Chart, Policy] | None] = {}
 

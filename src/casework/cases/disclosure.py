@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 from casework.audit.trail import Draft
 from casework.cases.branch import Branch
 from casework.clock import Clock, now
+from casework.personal import Vault
 from casework.staff.actor import Actor
 
 READ, REVEALED, EXPORTED = "personal.read", "personal.revealed", "cases.exported"
@@ -65,7 +66,12 @@ def record_export(
 
 
 def stream_of(branch: Branch, borrower_id: str) -> str:
+    """The audit stream of a borrower; also the subject of his key."""
+    return stream_name(branch.vault, borrower_id)
+
+
+def stream_name(vault: Vault, borrower_id: str) -> str:
     """`borrower:<id>`; where an id has characters a stream's name cannot have, its blind index in hex."""
     if _STREAM_NAME.fullmatch(borrower_id):
         return f"borrower:{borrower_id}"
-    return f"borrower:blind-{branch.vault.blind('borrower_id', borrower_id).hex()}"
+    return f"borrower:blind-{vault.blind('borrower_id', borrower_id).hex()}"

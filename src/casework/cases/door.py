@@ -25,6 +25,7 @@ from casework.cases.commands import (
     Record,
     Refused,
 )
+from casework.cases.disclosure import stream_of
 from casework.cases.gather import Gathered
 from casework.cases.ownership import BY_RULE, Loads, Nobody, choose, owning_rule
 from casework.cases.reasons import (
@@ -70,6 +71,7 @@ class Door:
     def __init__(
         self, branch: Branch, gathered: Gathered, now: datetime, roster: Roster, loads: Loads, *, missing: str
     ) -> None:
+        self.branch = branch
         self.chart = branch.rulebook.chart
         self.policies = branch.rulebook.policies
         self.permissions = branch.rulebook.permissions
@@ -376,6 +378,8 @@ class Door:
 
     def _seal(self, case: Case, draft: Draft, came_from: str | None, to: str) -> Done:
         draft.from_, draft.to = came_from, to
+        if draft.texts:
+            draft.subject = stream_of(self.branch, case.borrower_id)
         head = self.trail.add(case.stream, Head(case.audit_seq, case.audit_head, case.last_entry_at), draft)
         case.audit_seq, case.audit_head, case.last_entry_at = head
         self.touched[case.id] = case

@@ -1,7 +1,7 @@
 """The history of a case: the entries of its stream, with the committed texts for those who may read them."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from casework.audit.tables import entries, openings
 from casework.audit.trail import read_openings
 from casework.cases import fold
 from casework.cases.branch import Branch
+from casework.cases.erased import ErasedOf
 from casework.cases.filter import MAX_ID, filter_malformed
 from casework.personal import kind_of, mask
 from casework.staff.actor import Actor
@@ -27,7 +28,7 @@ class HistoryItem(msgspec.Struct):
     """One entry: who did what, when, from which state to which, and what it carried.
 
     `data` is the entry's own. `committed` names the texts that exist; `texts` holds those that permissions.toml shows
-    to the reader, whole or masked as it says.
+    to the reader, whole or masked as it says. `erased_on`: the day on which they were erased.
     """
 
     entry_id: str
@@ -45,6 +46,7 @@ class HistoryItem(msgspec.Struct):
     data: Mapping[str, Any]
     committed: list[str]
     texts: dict[str, str]
+    erased_on: date | None = None
 
 
 class HistoryPage(msgspec.Struct):
@@ -55,13 +57,14 @@ class HistoryPage(msgspec.Struct):
 
 
 class NoteItem(msgspec.Struct):
-    """One note: `text` is none for readers without the permission, or where its opening was erased."""
+    """One note: `text` is none for readers without the permission, and where it was erased on `erased_on`."""
 
     entry_id: str
     seq: int
     actor: str
     recorded_at: datetime
     text: str | None
+    erased_on: date | None = None
 
 
 class NotePage(msgspec.Struct):
@@ -92,7 +95,8 @@ def history_of_case(
     bodies = {row.stream_seq: msgspec.json.decode(row.body) for row in found[:limit]}
     with_texts = [seq for seq, body in bodies.items() if body["personal"]]
     opened = read_openings(conn, branch.vault, stream, with_texts)
-    items = [_item(branch, row, bodies[row.stream_seq], opened, actor) for row in found[:limit]]
+    erased = ErasedOf(conn, branch, case_id)
+    items = [_item(branch, row, bodies[row.stream_seq], opened, actor, erased) for row in found[:limit]]
     return HistoryPage(items, items[-1].seq if len(found) > limit else None)
 
 
@@ -109,15 +113,18 @@ def notes_of_case(
     stream = f"case:{case_id}"
     # Through the openings: a case may have hundreds of entries and two notes.
     noted = sa.select(openings.c.stream_seq).where(openings.c.stream == stream, openings.c.field == "note")
-    conditions = [entries.c.event == fold.NOTED, entries.c.stream_seq.in_(noted)]
+    erased = ErasedOf(conn, branch, case_id)
+    conditions = [entries.c.event == fold.NOTED]
+    if not erased.ever:
+        conditions.append(entries.c.stream_seq.in_(noted))
     found = _entries(conn, stream, conditions, after=before, limit=limit, newest_first=True)
     shown = found[:limit]
-    opened: Mapping[tuple[int, str], str] = {}
-    if shown_as(branch.rulebook.permissions, actor, "note") == "clear":
-        opened = read_openings(conn, branch.vault, stream, [row.stream_seq for row in shown])
+    opened = read_openings(conn, branch.vault, stream, [row.stream_seq for row in shown])
+    in_clear = shown_as(branch.rulebook.permissions, actor, "note") == "clear"
     items = [
         NoteItem(f"{stream}:{row.stream_seq}", row.stream_seq, row.actor_id, row.recorded_at,
-                 opened.get((row.stream_seq, "note")))
+                 opened.get((row.stream_seq, "note")) if in_clear else None,
+                 None if (row.stream_seq, "note") in opened else erased.on(row.recorded_at))
         for row in shown
     ]  # fmt: skip
     return NotePage(items, items[-1].seq if len(found) > limit else None)
@@ -149,7 +156,12 @@ def _entries(
 
 
 def _item(
-    branch: Branch, row: sa.Row[Any], body: Mapping[str, Any], opened: Mapping[tuple[int, str], str], actor: Actor
+    branch: Branch,
+    row: sa.Row[Any],
+    body: Mapping[str, Any],
+    opened: Mapping[tuple[int, str], str],
+    actor: Actor,
+    erased: ErasedOf,
 ) -> HistoryItem:
     seq = row.stream_seq
     texts = {}
@@ -163,6 +175,7 @@ def _item(
         body["entry_id"], seq, body["event"], zh, en, body["actor"]["id"], body["actor"]["via"],
         row.recorded_at, body["from"], body["to"], body["reason_code"], body["rules"], body["data"],
         sorted(body["personal"]), texts,
+        None if all((seq, name) in opened for name in body["personal"]) else erased.on(row.recorded_at),
     )  # fmt: skip
 
 

@@ -7,16 +7,15 @@ the very text that was in force.
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.audit.findings import Report
 from casework.audit.tables import texts
 from casework.audit.trail import Draft
-from casework.audit.verify import reference
 from casework.cases.branch import Branch
-from casework.cases.rulebook import registry_of
+from casework.cases.cited import Cited
+from casework.cases.published import Published
 from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.staff.actor import Actor
-from casework.statechart.chart import Chart, parse_chart
-from casework.statechart.policy import Policies, Policy, parse_policy
 
 STREAM = "rulebook:published"
 
@@ -47,31 +46,18 @@ def unpublished(conn: Connection, branch: Branch) -> list[str]:
     return [f"{kind} {name}" for kind, name, digest, _ in _texts_of(branch) if digest not in held]
 
 
-class Published:
-    """Charts and policies as they were, by the reference that entries cite; read once, parsed when asked for."""
+def published(conn: Connection) -> Published:
+    """What was ever published; TypeError where SQLite holds a text in the place of bytes."""
+    rows = conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest, texts.c.body)).all()
+    return Published((row.kind, row.name, row.digest, bytes(row.body)) for row in rows)
 
-    def __init__(self, conn: Connection) -> None:
-        rows = conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest, texts.c.body)).all()
-        self._texts = {(row.kind, reference(row.kind, row.name, row.digest)): bytes(row.body) for row in rows}
-        self._charts: dict[str, Chart] = {}
-        self._policies: dict[str, Policy] = {}
-        self._all: Policies | None = None
 
-    def policy(self, ref: str) -> Policy:
-        """The policy cited as `date#digest`; KeyError if it was never published."""
-        if ref not in self._policies:
-            name, text = ref.partition("#")[0], self._texts["policy", ref]
-            self._policies[ref] = parse_policy(name, text, {})  # the law of today does not judge the past
-        return self._policies[ref]
-
-    def chart(self, ref: str) -> Chart:
-        """The chart cited as `name@version#digest`; KeyError if it was never published."""
-        if ref not in self._charts:
-            if self._all is None:
-                self._all = Policies([self.policy(cited) for kind, cited in self._texts if kind == "policy"])
-            text = self._texts["chart", ref]
-            self._charts[ref] = parse_chart(text, registry_of(ref), self._all, file=ref, past=True)
-        return self._charts[ref]
+def cited_in(conn: Connection, report: Report) -> Cited:
+    """The charts and policies that entries cite, as this database holds them."""
+    try:
+        return Cited(published(conn), report)
+    except TypeError:  # SQLite may hold a text where bytes belong; the walk over the texts says where
+        return Cited(None, report)
 
 
 def _texts_of(branch: Branch) -> list[tuple[str, str, str, bytes]]:
@@ -82,6 +68,7 @@ def _texts_of(branch: Branch) -> list[tuple[str, str, str, bytes]]:
         ("chart", rulebook.requests.title, rulebook.requests.digest, rulebook.requests.text),
         ("permissions", permissions.title, permissions.digest, permissions.text),
         ("owners", owners.title, owners.digest, owners.text),
+        ("privacy", rulebook.privacy.title, rulebook.privacy.digest, rulebook.privacy.text),
     ]
 
 

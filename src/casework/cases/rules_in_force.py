@@ -1,16 +1,12 @@
-"""The tables of permissions and owners as they were published: the replay asks under which an entry was written."""
+"""Permissions and owner rules as they were published: the replay asks under which an entry was written. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, TypeVar
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
-
-from casework.audit.entry import Entry, MalformedEntry, decode_strict
+from casework.audit.entry import Entry
 from casework.audit.findings import Report
-from casework.audit.tables import entries, texts
+from casework.audit.texts import PUBLISHED
 from casework.cases.owner_rules import OwnerRules, parse_owner_rules
-from casework.cases.publish import STREAM
 from casework.errors import RulesBroken
 from casework.staff.permission_table import parse_permissions
 from casework.staff.permissions import Permissions
@@ -44,21 +40,15 @@ class RulesInForce:
     read any more is a doubt, told once; the walk over the texts convicts what was changed.
     """
 
-    def __init__(self, conn: Connection, report: Report) -> None:
+    def __init__(self, texts: Mapping[tuple[str, str, str], bytes], announced: Iterable[Entry], report: Report) -> None:
+        """`texts` by kind, name and digest; `announced`: the entries that published them, in their order."""
         self._report = report
-        held = conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest, texts.c.body)).all()
-        bodies = {(row[0], row[1], row[2]): row[3] for row in held if isinstance(row[3], (bytes, memoryview))}
         self._known: dict[str, list[_Text]] = {kind: [] for kind in _KINDS}
-        announced = sa.select(entries.c.body).where(entries.c.stream == STREAM).order_by(entries.c.stream_seq)
-        for body in conn.execute(announced).scalars():
-            try:
-                entry = decode_strict(bytes(body))
-            except (MalformedEntry, TypeError):
-                continue  # the walk over the entries says so
-            kind = entry.event.removesuffix(".published")
-            found = bodies.get((kind, entry.data.get("name"), entry.data.get("digest")))
+        for entry in announced:
+            kind = entry.event.removesuffix(PUBLISHED)
+            found = texts.get((kind, str(entry.data.get("name")), str(entry.data.get("digest"))))
             if kind in self._known and found is not None:
-                self._known[kind].append(_Text(entry.recorded_at, bytes(found)))
+                self._known[kind].append(_Text(entry.recorded_at, found))
         self._permissions: dict[bytes, Permissions | None] = {}
         self._owners: dict[bytes, OwnerRules | None] = {}
 

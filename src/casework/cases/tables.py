@@ -98,6 +98,9 @@ owner_history = sa.Table(
     info={"append_only": (("case_id", "stream_seq"),)},
 )
 
+ANSWER_ERASED = b""
+"""What is left of an answer that an erasure reached: the row stays, so that the request does not run again."""
+
 # A repeated request gets its first answer; stored in the transaction that it answers for.
 idempotency = sa.Table(
     "idempotency",

@@ -25,7 +25,7 @@ from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import EXIT_CODES, TRUST_TEXTS, Report
 from casework.audit.sealed import Outside, trusted_file
 from casework.audit.tables import entries, texts
-from casework.cli import sealing, searching
+from casework.cli import bundle, dossier, mining, past, receipts, sealing, searching
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.database import open_engine, reading
 from casework.errors import CallerError, RulesBroken, TryAgain
@@ -47,21 +47,47 @@ def cli() -> None:
       casework audit show 1207
       casework audit search --actor S0012
       casework audit checkpoint
+      casework audit as-of --at 2026-03-01
     """
 
 
-for _command in (*sealing.COMMANDS, *searching.COMMANDS):
+_COMMANDS = (
+    *sealing.COMMANDS,
+    *receipts.COMMANDS,
+    bundle.export,
+    *dossier.AUDIT_COMMANDS,
+    *past.AUDIT_COMMANDS,
+    *mining.COMMANDS,
+    *searching.COMMANDS,
+)
+for _command in _COMMANDS:
     cli.add_command(_command)
 
 
 @cli.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--trusted", type=click.Path(path_type=Path, dir_okay=False), help="A checkpoint that you hold.")
+@click.option("--key", "keys", multiple=True, help="With FOLDER: the log's verifier key as you hold it, or a file.")
+@click.option("--witness", "witnesses", multiple=True, help="With FOLDER: the key of a witness you trust, or a file.")
+@click.option(
+    "--receipt", "receipts", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
+    help="With FOLDER: a receipt you hold; its entries must be there.",
+)  # fmt: skip
+@click.option("--deep", is_flag=True, help="With FOLDER: read every entry strictly and replay all of them too.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="With FOLDER: processes (default: one a core, at most 8).")
 @as_json
-def verify(trusted: Path | None, json_: bool) -> None:
-    """Walk every chain and the tree over them, replay every case, compare with its row.
+def verify(
+    folder: Path | None, trusted: Path | None, keys: tuple[str, ...], witnesses: tuple[str, ...],
+    receipts: tuple[Path, ...], deep: bool, jobs: int | None, json_: bool,
+) -> None:  # fmt: skip
+    """Verify the live database, or a bundle in FOLDER, for which neither database nor settings are needed.
 
-    The tree is compared with what the signer keeps outside the database and, where you give one, with a checkpoint
-    that you hold: only that tells a history rewritten by whoever has the keys.
+    Live: walk every chain and the tree over them, replay every case, compare with its row. The tree is compared with
+    what the signer keeps outside the database and, where you give one, with a checkpoint that you hold: only that tells
+    a history rewritten by whoever has the keys.
+
+    A bundle: bodies, leaves, chains, tree, tiles, signatures; with --deep also the form of every entry and whether each
+    step could happen under the rules it cites.
 
     \b
     Exit code: 0 sound, 1 tampered, 2 cannot tell (no or wrong key, no database, nothing to check).
@@ -71,9 +97,17 @@ def verify(trusted: Path | None, json_: bool) -> None:
       casework audit verify
       casework audit verify --json | jq .verdict
       casework audit verify --trusted kept/2026-03-01.checkpoint
+      casework audit verify 2026-q1 --key branch.key --trusted kept/2025-12-31.checkpoint --deep
     """
     with _cannot_tell(json_):
-        report = _verify(trusted)
+        if folder is not None:
+            report = bundle.verify_folder(
+                folder, trusted=trusted, keys=keys, witnesses=witnesses, receipts=receipts, deep=deep, jobs=jobs
+            )
+        elif keys or witnesses or receipts or deep or jobs:
+            raise click.UsageError("--key, --witness, --receipt, --deep and --jobs go with a FOLDER")
+        else:
+            report = _verify(trusted)
         if json_:
             print_json(report.as_json())
         else:
@@ -109,6 +143,8 @@ def _cannot_tell(json_: bool) -> Iterator[None]:
         _end(json_, busy.code, str(busy))
     except RulesBroken as broken:
         _end(json_, "rules_broken", *broken.faults)
+    except click.UsageError:
+        raise
     except KeyboardInterrupt:
         _end(json_, "interrupted", "stopped before the end")
     except Exception as error:  # noqa: BLE001  (a bug, or a database too damaged to be read: the verdict is the same)
@@ -144,13 +180,18 @@ def _print_report(report: Report) -> None:
         "cannot_tell": "[yellow]cannot tell 无法判断[/]",
     }  # fmt: skip
     console.print(f"verdict 结论: {words[report.verdict]}")
+    if report.scope is not None:
+        _print_scope(report, report.scope)
     console.print(f"trust 可信程度: {TRUST_TEXTS[report.trust][1]} ({TRUST_TEXTS[report.trust][0]})")
+    for seen in report.witnessed:
+        console.print(f"witnessed 见证: {seen['size']:,} leaves by {seen['witness']} at {seen['at']}", markup=False)
     rate = f", {report.entries / report.seconds:,.0f} entries/s" if report.seconds else ""
     console.print(
         f"checked 已核对: {report.entries:,} entries in {report.streams:,} streams, {report.cases:,} cases"
         f" ({report.replayed_steps:,} steps, {report.replayed_facts:,} facts,"
         f" {report.replayed_refusals:,} refusals replayed), {report.openings:,}"
-        f" openings, {report.texts:,} texts; {report.leaves:,} leaves, {report.checkpoints:,} checkpoints;"
+        f" openings, {report.texts:,} texts; {report.leaves:,} leaves, {report.checkpoints:,} checkpoints,"
+        f" {report.cosignatures:,} cosignatures;"
         f" {report.seconds:.2f} s{rate}"
     )
     if report.cases_not_replayed:
@@ -171,6 +212,18 @@ def _print_report(report: Report) -> None:
         console.print(table)
     if report.findings_in_all > min(len(report.findings), _SHOWN):
         console.print(f"{report.findings_in_all:,} findings in all; --json has the first {len(report.findings):,}")
+
+
+def _print_scope(report: Report, scope: Mapping[str, Any]) -> None:
+    """What a bundle is about, so that nobody takes a part for the whole."""
+    console.print(f"log 日志: {scope['origin']}, {scope['size']:,} leaves, exported {scope['made_at']}", markup=False)
+    if scope["kind"] == "case":
+        console.print(f"only 仅: case {scope['case']}; casework case verify-dossier tells it in full")
+    elif scope["kind"] != "whole":
+        console.print(
+            f"only 仅: leaves {scope['begin']:,} to {scope['end']:,}; nothing is said of entries outside, and"
+            f" {report.streams_continued:,} streams go on from before it / 不涉及范围之外的分录"
+        )
 
 
 @cli.command()

@@ -59,6 +59,8 @@ def _print(shown: ClearBorrower) -> None:
     for name in ("name", "id_number"):
         if value := getattr(shown, name):
             table.add_row(name, value)
+    if shown.erased_on is not None:
+        table.add_row("erased 已删除", shown.erased_on.isoformat())
     for contact in shown.contacts:
         told = "  ".join(value for value in (contact.name, contact.phone, contact.address) if value)
         table.add_row(f"contact {contact.id}", told)

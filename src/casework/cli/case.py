@@ -17,7 +17,7 @@ from casework.cases.history import HistoryItem, history_of_case
 from casework.cases.options import options_of_case
 from casework.cases.queries import CasePage, Sort, cases_of_loan, page_of_cases, walk_cases
 from casework.cases.sight import reach_of, seen_case
-from casework.cli import assigning, case_tables
+from casework.cli import assigning, case_tables, dossier, past
 from casework.cli.given import data_json_option, data_option, given
 from casework.cli.shell import acting, as_json, as_staff, permitted, print_json, started
 from casework.clock import now
@@ -39,6 +39,7 @@ def cli() -> None:
       casework case list --state lost_contact --sort -overdue_fen
       casework case show --loan L2024000917
       casework case options 1207 --as S0012
+      casework case as-of 1207 --at 2026-03-01
       casework case advance 1207 reached --as S0012
     """
 
@@ -218,6 +219,8 @@ def record(
 
 cli.add_command(assigning.assign)
 cli.add_command(assigning.owners)
+for _command in (*dossier.CASE_COMMANDS, *past.CASE_COMMANDS):
+    cli.add_command(_command)
 
 
 @cli.command()

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from casework.audit import logs, signer
+from casework.audit import logs, receipt_keys, signer
 from casework.audit.checkpoint import Checkpoint
 from casework.audit.grown import last_published, present_log, size_of
 from casework.audit.sealed import trusted_file
+from casework.cli import witnesses
 from casework.cli.shell import as_json, console, print_json, started, told
 from casework.clock import now, utc_text
 from casework.database import reading, writing
@@ -112,6 +113,7 @@ def rotate(overlap_days: int, new_origin: str | None, reason: str | None, json_:
                 keys = logs.rotate(conn, trail, actor, folder, overlap=timedelta(days=overlap_days))
             else:
                 keys, _ = logs.begin_anew(conn, trail, actor, folder, new_origin, reason_code=reason)
+                receipt_keys.make(folder, new_origin)
         known = [key.text for key in signer.known_keys(folder)]
     if json_:
         print_json(_facts(folder, keys, known))
@@ -158,5 +160,7 @@ def _check(branch: Started, held: Checkpoint) -> None:
             )  # fmt: skip
         signer.checked_root(conn, log, size_of(conn, log), held.origin, held)
 
+
+cli.add_command(witnesses.cli)
 
 __all__ = ["cli"]

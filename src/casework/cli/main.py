@@ -12,11 +12,13 @@ _GROUPS = {
     "case": "cases and what may happen to them",
     "borrower": "personal data in clear, for a purpose",
     "request": "what takes four eyes: ask, review, approve",
+    "privacy": "legal holds, and erasing a borrower's data",
     "permissions": "who may do what, and is shown what",
     "handover": "departures and transfers",
     "sweep": "fire what days alone have made due",
     "audit": "the verifiable log",
     "keys": "the key that signs the log",
+    "witness": "watch a log from another machine",
     "demo": "a generated branch to look at",
     "serve": "the API",
 }

@@ -8,9 +8,10 @@ import click
 import msgspec
 
 from casework.audit.proof import encode_hashes
-from casework.audit.proving import consistency_of, inclusion_of, published_note
+from casework.audit.proving import consistency_of, cosigned_note, inclusion_of, published_note
 from casework.audit.seal import Round, Sealer
 from casework.audit.tree import MAX_SIZE
+from casework.audit.witnesses import known_witnesses
 from casework.cli.shell import as_json, console, errors, print_json, started
 from casework.database import reading
 from casework.errors import CallerError, TryAgain
@@ -100,15 +101,20 @@ def _tell(done: Round) -> None:
 
 
 @click.command("checkpoint")
-def checkpoint() -> None:
+@click.option("--cosigned", is_flag=True, help="The newest that a witness has cosigned, which may be an older one.")
+def checkpoint(cosigned: bool) -> None:
     """Print the newest signed checkpoint: keep it, and history cannot be rewritten behind it unseen.
+
+    Below the log's signature stand those of the witnesses that this branch knows, each with its time.
 
     \b
     Examples:
       casework audit checkpoint > kept/$(date +%F).checkpoint
+      casework audit checkpoint --cosigned
     """
-    with started() as branch, reading(branch.engine) as conn:
-        click.echo(published_note(conn), nl=False)
+    with started() as branch, reading(branch.engine, snapshot=True) as conn:
+        witnesses = known_witnesses(branch.settings.keys_dir)
+        click.echo(cosigned_note(conn, witnesses) if cosigned else published_note(conn, witnesses), nl=False)
 
 
 @click.command("proof")
@@ -121,7 +127,8 @@ def proof_(entry_id: str) -> None:
       casework audit proof case:17:3 > case-17-3.tlog-proof
     """
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
-        click.echo(inclusion_of(conn, entry_id).encode(), nl=False)
+        witnesses = known_witnesses(branch.settings.keys_dir)
+        click.echo(inclusion_of(conn, entry_id, witnesses).encode(), nl=False)
 
 
 @click.command("consistency")

@@ -4,6 +4,7 @@ permissions.toml says which fields a reader sees masked; the others he is shown 
 (`casework.cases.disclosure.record_read`), before they show it.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.cases.branch import Branch
+from casework.cases.erased import last_erased_on
 from casework.cases.filter import BusinessDates, CaseFilter, check_text, filter_malformed
 from casework.cases.queries import CaseLine, walk_cases
 from casework.cases.reached import covered_by
@@ -64,7 +66,8 @@ class Contact(msgspec.Struct):
 class Borrower(msgspec.Struct):
     """A borrower over his loans and cases within the reader's reach; `cut` if there are more than the 200 shown.
 
-    `beyond`: he has loans or cases that are not within reach, which others work on.
+    `beyond`: he has loans or cases that are not within reach, which others work on. `erased_on`: his personal data
+    were erased that day, and none have come in since.
     """
 
     borrower_id: str
@@ -77,6 +80,7 @@ class Borrower(msgspec.Struct):
     contacts: list[Contact]
     cut: bool
     beyond: bool
+    erased_on: date | None = None
 
 
 class FoundCase(msgspec.Struct):
@@ -96,6 +100,7 @@ class Found(msgspec.Struct):
     id_number: str | None
     matched: list[str]
     cases: list[FoundCase]
+    erased_on: date | None = None
 
 
 class FoundPage(msgspec.Struct):
@@ -149,6 +154,7 @@ def borrower_page(
         borrower_id, row.institution, show.value("name", row.name_sealed),
         show.value("id_number", row.id_number_sealed), overdue_fen, held[:_MAX_ROWS], lines[:_MAX_ROWS],
         ways[:_MAX_ROWS], max(len(held), len(ways), len(lines)) > _MAX_ROWS, _has_others(conn, borrower_id, within),
+        erased_of(conn, branch, [row]).get(borrower_id),
     )  # fmt: skip
 
 
@@ -163,6 +169,12 @@ def known_borrower(conn: Connection, borrower_id: str, actor: Actor, within: Rea
         if not sees:
             raise beyond(actor, ("1.1.1",), borrower_id=borrower_id)
     return row
+
+
+def erased_of(conn: Connection, branch: Branch, found: Sequence[sa.Row[Any]]) -> dict[str, date]:
+    """The days on which those were erased of whom nothing has come in since."""
+    bare = [row.borrower_id for row in found if row.name_sealed is None and row.id_number_sealed is None]
+    return last_erased_on(conn, branch, bare) if bare else {}
 
 
 def _is_within(borrower_id: sa.ColumnElement[str], within: Reach) -> sa.ColumnElement[bool]:
@@ -223,13 +235,15 @@ def find(conn: Connection, branch: Branch, search: Search, *, actor: Actor, with
     known = list(conn.execute(ids.order_by(candidates.c.borrower_id).limit(MAX_FOUND + 1)).scalars())
     shown, show = known[:MAX_FOUND], _Shown(branch, actor)
     people = rows.select_by_keys(conn, _BORROWERS, "borrower_id", shown)
+    erased = erased_of(conn, branch, people)
     of: dict[str, list[FoundCase]] = {}
     for row in rows.select_by_keys(conn, _CASES, "borrower_id", shown):
         if within.covers(row):
             of.setdefault(row.borrower_id, []).append(FoundCase(row.id, row.loan_id, row.state, row.live))
     items = [
         Found(row.borrower_id, show.value("name", row.name_sealed), show.value("id_number", row.id_number_sealed),
-              [name], sorted(of.get(row.borrower_id, []), key=lambda case: case.id)[-_MAX_ROWS:])
+              [name], sorted(of.get(row.borrower_id, []), key=lambda case: case.id)[-_MAX_ROWS:],
+              erased.get(row.borrower_id))
         for row in people
     ]  # fmt: skip
     return FoundPage(items, len(known) > MAX_FOUND)

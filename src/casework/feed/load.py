@@ -35,6 +35,7 @@ from casework.feed.books import (
     write_repayments,
 )
 from casework.feed.changes import Changes
+from casework.feed.erased import ErasedPeople, returned, share_lock
 from casework.feed.folder import Delivery, Sheet, read_folder
 from casework.feed.reconcile import Reconciliation, Snapshot, pack, reconcile, unknown_borrowers, unknown_loans
 from casework.feed.row import RepaymentRow
@@ -138,6 +139,7 @@ class _Import:
         self.sheets: list[Sheet[Any]] = []
         self.on_books: dict[str, Booked] = {}
         self.unverified = 0  # owners that the loans file names and nobody registered
+        self.erased = ErasedPeople(frozenset(), frozenset())
 
     def _booked(self, loan_ids: Iterable[str]) -> dict[str, Booked]:
         """What the books know of these loans, asking the database only for those not in this feed's own file."""
@@ -157,6 +159,7 @@ class _Import:
             runs.finish(conn, self.run_id, runs.REPEATED, **self.came)
             return
         self._check_may_import(last)
+        self.erased = ErasedPeople.read(conn)
         written, new_payments = self._books()
         before = runs.last_applied(conn, delivery.institution, before=delivery.as_of)
         found = self._reconcile(before)
@@ -170,7 +173,8 @@ class _Import:
     # ── checks ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _lock(self) -> None:
-        """One import of an institution at a time; on SQLite the writer holds the database anyway."""
+        """One import of an institution at a time, no erasure meanwhile; on SQLite the writer holds the database."""
+        share_lock(self.conn)
         if self.conn.dialect.name == "postgresql":
             self.conn.execute(
                 sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"feed/{self.delivery.institution}")))
@@ -241,8 +245,8 @@ class _Import:
             if delivery.loans.sha256 != digest:
                 self.progress("loans", 0, len(delivery.loans.rows))
                 written = write_loans(
-                    conn, self.branch, delivery.institution, delivery.loans.rows, self.request.actor,
-                    only_new=latest_on > delivery.as_of,
+                    conn, self.branch, delivery.institution, self.erased.loans(delivery.loans.rows),
+                    self.request.actor, only_new=latest_on > delivery.as_of,
                 )  # fmt: skip
                 self.unverified = written.unverified
         if delivery.contacts is not None:
@@ -252,7 +256,7 @@ class _Import:
             # A row set aside because nobody knew its borrower may be good by now.
             if written.inserted or contacts.sha256 != seen.get("contacts", (delivery.as_of, ""))[1]:
                 self.progress("contacts", 0, len(contacts.rows))
-                write_contacts(conn, vault, contacts.rows)
+                write_contacts(conn, vault, self.erased.contacts(contacts.rows))
         new_payments: list[RepaymentRow] = []
         if delivery.repayments is not None:
             on_books = self._booked(row.loan_id for row in delivery.repayments.rows)
@@ -324,7 +328,20 @@ class _Import:
         changes.left(
             found.gone, loans, known, on_books=on_books, previous_as_of=previous_as_of, opened_in_error=opened_in_error
         )
+        self._take_in_again()
         return changes.counts
+
+    def _take_in_again(self) -> None:
+        """Who was erased and has a new case by now is on the books again as these files say."""
+        back = returned(self.conn)
+        loans, contacts = self.delivery.loans, self.delivery.contacts
+        if not back or loans is None:
+            return
+        his = [row for row in loans.rows if row.borrower_id in back]
+        write_loans(self.conn, self.branch, self.delivery.institution, his, self.request.actor)
+        if contacts is not None:
+            ways = [row for row in contacts.rows if row.borrower_id in back]
+            write_contacts(self.conn, self.branch.vault, ways)
 
     def _on_books(self) -> OnBooks | None:
         """What the loans file of this feed says is outstanding, if one came."""
@@ -340,7 +357,14 @@ class _Import:
     ) -> None:
         conn, delivery = self.conn, self.delivery
         stored = [
-            (self.run_id, sheet.kind, row.line, row.column, row.code, self._sealed_cells(sheet, row.cells))
+            (
+                self.run_id,
+                sheet.kind,
+                row.line,
+                row.column,
+                row.code,
+                self._sealed_cells(sheet, self.erased.cells(row.cells)),
+            )
             for sheet in self.sheets
             for row in sheet.set_aside
         ]
@@ -356,7 +380,8 @@ class _Import:
             warnings["unverified_owner"] = self.unverified
         figures: dict[str, Any] = {
             **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
-            "set_aside_rows": len(stored), "warnings": warnings, "restates_only": restates_only,
+            "set_aside_rows": len(stored), "erased": self.erased.dropped, "warnings": warnings,
+            "restates_only": restates_only,
         }  # fmt: skip
         runs.finish(conn, self.run_id, runs.APPLIED, correction=self.request.correction, figures=figures, **self.came)
         self._announce(figures)

@@ -6,6 +6,7 @@ appends the entry in the caller's transaction; `Revealed.open` unseals, once the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from sqlalchemy.engine import Connection
 from casework.cases.branch import Branch
 from casework.cases.disclosure import record_revealed
 from casework.errors import CallerError
-from casework.feed.borrowers import CONTACT_FIELDS, known_borrower
+from casework.feed.borrowers import CONTACT_FIELDS, erased_of, known_borrower
 from casework.feed.tables import contacts
 from casework.personal import Vault
 from casework.staff.actor import Actor
@@ -36,13 +37,14 @@ class ClearContact(msgspec.Struct, omit_defaults=True):
 
 
 class ClearBorrower(msgspec.Struct):
-    """What was asked for, in clear."""
+    """What was asked for, in clear; nothing where his data were erased, on the day `erased_on`."""
 
     borrower_id: str
     name: str | None
     id_number: str | None
     contacts: list[ClearContact]
     purpose: str
+    erased_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Revealed:
     fields: frozenset[str]
     borrower: Any
     contacts: Sequence[Any]
+    erased_on: date | None
 
     def open(self, vault: Vault) -> ClearBorrower:
         """In clear; only after the transaction of `reveal` is committed."""
@@ -70,7 +73,7 @@ class Revealed:
             )
             for row in self.contacts
         ]
-        return ClearBorrower(self.borrower_id, name, id_number, people, self.purpose)
+        return ClearBorrower(self.borrower_id, name, id_number, people, self.purpose, self.erased_on)
 
     def _open(self, vault: Vault, field: str, sealed: bytes | None) -> str | None:
         if sealed is None or field not in self.fields:
@@ -99,7 +102,9 @@ def reveal(
         found = _contacts(conn, borrower_id, contact_ids)
     shown = [contact.id for contact in found]
     record_revealed(conn, branch, actor, borrower_id, fields, shown, purpose=purpose)
-    return Revealed(borrower_id, purpose, frozenset(fields), row, found)
+    return Revealed(
+        borrower_id, purpose, frozenset(fields), row, found, erased_of(conn, branch, [row]).get(borrower_id)
+    )
 
 
 def _contacts(conn: Connection, borrower_id: str, wanted: Sequence[int] | None) -> list[Any]:

@@ -79,11 +79,15 @@ class NextStep(msgspec.Struct):
 
 
 class RequestDetail(msgspec.Struct):
-    """A request, the data it asks with (texts masked for who has no part in deciding it), and what is next."""
+    """A request, the data it asks with (texts masked for who has no part in deciding it), and what is next.
+
+    `erased`: its data were erased with those of the borrower; then there are none.
+    """
 
     request: RequestLine
     data: dict[str, Any]
     options: list[NextStep]
+    erased: bool = False
 
 
 class RequestList(msgspec.Struct):
@@ -119,13 +123,13 @@ def request_detail(
             "request_out_of_reach", "该申请不在您的管辖范围内", "this request is not one that you may see",
             request=request.id,
         )  # fmt: skip
-    data = stored.opened(branch, request)
+    data = stored.opened(conn, branch, request)
     people = Ties(conn, actor, request.asked_on, moment.today).since(request.asked_on)
     situation = _situation(conn, moment, request, standing, people, data)
     steps = [_next(conn, moment, actor, event, request, standing, situation, data, clock) for event in NEXT]
     whole = actor.people & request.involved or any(step.allowed for step in steps) or _reads_all(branch, actor)
     shown = data if whole else _masked(branch, request, data)
-    return RequestDetail(_line(moment, request, standing), shown, steps if request.open else [])
+    return RequestDetail(_line(moment, request, standing), shown, steps if request.open else [], request.erased)
 
 
 def show_pending(conn: Connection, branch: Branch, options: CaseOptions, *, clock: Clock = now) -> CaseOptions:
@@ -191,7 +195,7 @@ def _waits(
     conn: Connection, moment: Moment, actor: Actor, request: Request, standing: Standing | None, ties: Ties
 ) -> bool:
     """Whether he could review or approve it now (or return it, where its case has changed)."""
-    data = stored.opened(moment.branch, request) if standing is None else {}
+    data = stored.opened(conn, moment.branch, request) if standing is None else {}
     now_ = _situation(conn, moment, request, standing, ties.since(request.asked_on), data)
     events = ("return",) if now_.void or now_.subject_version != request.pinned_version else ("review", "approve")
     return any(decided(moment, actor, event, request, standing, now_)[1] is None for event in events)

@@ -62,7 +62,7 @@ def move(
     spec = chart.events[event]
     (to,) = {branch.to for branch in spec.arcs[request.state].branches}
     draft = stored.draft_of(moment, actor, folding.entry_of(to), {**said, "by": event}, rules=spec.rules, texts=texts)
-    draft.from_, draft.to = request.state, to
+    draft.from_, draft.to, draft.subject = request.state, to, request.sealed_for
     folding.apply(request, draft.event, to, actor.id, draft.data, chart)
     entry_id = stored.append(moment, request, draft)
     return Moved(request.id, request.state, request.version, entry_id, request.carried_out)

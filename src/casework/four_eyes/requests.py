@@ -48,15 +48,16 @@ def ask(
     moment = moment_of(branch, clock())
     _make_room(conn, moment, subject, what)
     (request_id,) = rows.next_ids(conn, "requests_id_seq", requests, 1)
-    sealed, digest = stored.sealed(branch, request_id, data)
+    text = stored.text_of(data)
     concerned = concerned_by(conn, branch, handled, subject, what, data)
     people = stored.people_of(conn, actor, moment.today, moment.today)
     said: dict[str, Any] = {
         "kind": kind, "subject": subject, "what": what, "topic": topic.name, "pinned_version": pinned,
-        "data_digest": digest, "people": sorted(people), "concerned": sorted(concerned),
+        "data_digest": stored.digest_of(branch.vault, request_id, text), "people": sorted(people),
+        "concerned": sorted(concerned),
         "expires_after_days": moment.policy.figure("approval.expires_after_days"), "day": moment.today.isoformat(),
     }  # fmt: skip
-    request = folding.asked(request_id, actor.id, branch.rulebook.requests, said, sealed, folding.NEVER)
+    request = folding.asked(request_id, actor.id, branch.rulebook.requests, said, folding.NEVER)
     standing = standings(conn, branch, [request]).get(request_id)
     if version is not None and standing is not None and version != standing.case.version:
         raise CallerError(
@@ -85,6 +86,7 @@ def ask(
     draft = stored.draft_of(moment, actor, folding.ASKED, said, rules=RULES)
     draft.to = request.state
     entry_id = stored.append(moment, request, draft)
+    stored.seal(conn, moment, request, text, None if standing is None else standing.case.borrower_id)
     stored.insert(conn, request)
     moment.trail.write(conn)
     return Asked(request.id, request.state, request.version, request.expires_on, entry_id)
@@ -131,7 +133,7 @@ def _move(
 ) -> Moved | Refused:  # fmt: skip
     spec = branch.rulebook.requests.events[event]
     seen = stored.read_one(conn, request_id)
-    kind, data = kind_named(seen.kind), stored.opened(branch, seen)
+    kind, data = kind_named(seen.kind), stored.opened(conn, branch, seen)
     pins = event in PINNING
     # The subject first, as everybody does who locks both; what cannot be decided any more locks nothing.
     pinned = kind.pin(conn, branch, seen.subject, seen.what, data) if pins and seen.open else seen.pinned_version

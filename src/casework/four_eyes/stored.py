@@ -10,12 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework import rows
+from casework.audit.data_keys import key_of, keys_for
 from casework.audit.trail import Draft, Head, Trail
 from casework.cases.branch import Branch
+from casework.cases.disclosure import stream_of
 from casework.database import is_conflict
 from casework.errors import CallerError, TryAgain
 from casework.four_eyes.tables import requests
-from casework.personal import Vault
+from casework.personal import Sealer, Vault
 from casework.request.request import CHANGING, COLUMNS, Request, from_row, to_change, to_row
 from casework.staff.actor import Actor
 from casework.staff.tables import absences
@@ -104,8 +106,8 @@ def draft_of(
     )  # fmt: skip
 
 
-def sealed(branch: Branch, request_id: int, data: Mapping[str, Any]) -> tuple[bytes, str]:
-    """What was asked for, sealed, and the keyed digest by which entries name it; CallerError `request_too_large`."""
+def text_of(data: Mapping[str, Any]) -> str:
+    """What was asked for as one text; CallerError `request_too_large`."""
     try:
         text = msgspec.json.encode(data, order="deterministic").decode()
     except (TypeError, ValueError):  # a lone surrogate, or nothing that JSON could say
@@ -115,7 +117,18 @@ def sealed(branch: Branch, request_id: int, data: Mapping[str, Any]) -> tuple[by
             "request_too_large", f"申请数据须为不超过{MAX_DATA_BYTES}字节的 JSON",
             f"the data of a request are JSON of at most {MAX_DATA_BYTES} bytes", at_most=MAX_DATA_BYTES,
         )  # fmt: skip
-    return branch.vault.seal(_SEALED_AS, text), digest_of(branch.vault, request_id, text)
+    return text
+
+
+def seal(conn: Connection, moment: Moment, request: Request, text: str, borrower_id: str | None) -> None:
+    """Seal what was asked for, with the key of the borrower whose case it is about, if it is about one."""
+    vault = moment.branch.vault
+    if borrower_id is not None:
+        request.sealed_for = subject = stream_of(moment.branch, borrower_id)
+        sealer = keys_for(conn, vault, [subject], moment.trail.recorded_at)[subject]
+    else:
+        sealer = vault
+    request.data_sealed = sealer.seal(_SEALED_AS, text)
 
 
 def digest_of(vault: Vault, request_id: int, text: str) -> str:
@@ -123,14 +136,16 @@ def digest_of(vault: Vault, request_id: int, text: str) -> str:
     return vault.fingerprint(f"request\n{request_id}\n{text}".encode()).hex()
 
 
-def opened_text(vault: Vault, data_sealed: bytes) -> str:
+def opened_text(sealer: Sealer, data_sealed: bytes) -> str:
     """The data as they were sealed; ValueError if they were altered."""
-    return vault.open(_SEALED_AS, data_sealed)
+    return sealer.open(_SEALED_AS, data_sealed)
 
 
-def opened(branch: Branch, request: Request) -> dict[str, Any]:
-    """What was asked for; a bug's ValueError if it is not what the entry commits to."""
-    text = opened_text(branch.vault, request.data_sealed)
+def opened(conn: Connection, branch: Branch, request: Request) -> dict[str, Any]:
+    """What was asked for, nothing once it is erased; a bug's ValueError if it is not what the entry commits to."""
+    if request.erased:
+        return {}
+    text = opened_text(key_of(conn, branch.vault, request.sealed_for), request.data_sealed)
     if digest_of(branch.vault, request.id, text) != request.data_digest:
         raise ValueError("the data of a request are not those that were asked for")
     data: dict[str, Any] = msgspec.json.decode(text)

@@ -27,6 +27,7 @@ requests = sa.Table(
     sa.Column("carried_out", sa.String(96)),  # the entry that the approval led to: case:17:9
     sa.Column("data_sealed", Bytes, nullable=False),  # what was asked for, whole; free text may be personal
     sa.Column("data_digest", sa.String(64), nullable=False),  # keyed, as the entries name it
+    sa.Column("sealed_for", sa.String(80)),  # whose key that is (`audit.data_keys`); none: the branch's own
     sa.Column("last_entry_at", UtcDateTime, nullable=False),
     sa.Column("audit_seq", sa.BigInteger, nullable=False),
     sa.Column("audit_head", Bytes, nullable=False),

@@ -18,16 +18,14 @@ from casework.audit.heads import Tail
 from casework.audit.stored import as_stored
 from casework.audit.tables import entries
 from casework.cases import fold
+from casework.handover.folding import FOLDED, fold_handover
 from casework.handover.moves import MOVE_COLUMNS, Move, digest_of
 from casework.handover.tables import handover_moves, handovers
 
 PREFIX: Final = "handover"
 _BATCH: Final = 500
 _SHOWN: Final = 100
-_FOLDED: Final = ("staff_no", "kind", "effective_on", "status", "plan_digest", "planned_by", "planned_at", "applied_at",
-                  "replaced_by")  # fmt: skip
-_AS_PLANNED: Final = ("staff_no", "kind", "effective_on", "plan_digest", "planned_by")
-_COLUMNS: Final = ("id", *_FOLDED, "options", "preview")
+_COLUMNS: Final = ("id", *FOLDED, "options", "preview")
 _MOVES: Final = tuple(handover_moves.c[name] for name in (*MOVE_COLUMNS, "entry_id"))
 
 
@@ -54,7 +52,7 @@ class HandoverReplay:
         if self._broken:
             return
         try:
-            self._row = _apply(self._row, entry)
+            self._row = fold_handover(self._row, entry)
         except Exception as error:  # noqa: BLE001  (it convicts this entry; the others must still be looked at)
             self._report.find("replay_impossible", entry.stream, entry.stream_seq, error=type(error).__name__)
             self._broken = True
@@ -95,7 +93,7 @@ class HandoverReplay:
 
     def _compare(self, stream: str, seq: int, are: Mapping[str, Any], row: Any) -> None:
         held = dict(zip(_COLUMNS, row, strict=True))
-        differing = [name for name in _FOLDED if held[name] != are[name]]
+        differing = [name for name in FOLDED if held[name] != are[name]]
         if differing:
             self._report.find("row_differs", stream, seq, table=handovers.name, columns=differing)
         try:
@@ -125,34 +123,6 @@ class HandoverReplay:
             self._report.find("receipt_differs", stream, seq, cases=sorted(wrong)[:_SHOWN], wrong=len(wrong))
 
 
-def _apply(row: dict[str, Any] | None, entry: Entry) -> dict[str, Any]:
-    data, event = entry.data, entry.event
-    if event == "handover.planned":
-        if row is not None:
-            raise ValueError("planned twice")
-        fresh = dict.fromkeys(_FOLDED) | {name: data[name] for name in _AS_PLANNED}
-        return fresh | {"status": "planned", "planned_at": entry.recorded_at}
-    if row is None:
-        raise ValueError(f"{event} cannot be the first")
-    before, changes = _STEPS[event]
-    if before is not None and row["status"] not in before:
-        raise ValueError(f"{event} after {row['status']}")
-    changed: dict[str, Any] = changes(entry)
-    return row | changed
-
-
-def _same(_entry: Entry) -> dict[str, Any]:
-    return {}
-
-
-_OPEN = ("planned", "approved")
-_STEPS: Final[Mapping[str, Any]] = {
-    "handover.approved": (("planned",), lambda _: {"status": "approved"}),
-    "handover.applied": (("approved",), lambda entry: {"status": "applied", "applied_at": entry.recorded_at}),
-    "handover.replaced": (_OPEN, lambda entry: {"status": "replaced", "replaced_by": entry.data["by"]}),
-    "handover.withdrawn": (_OPEN, lambda _: {"status": "withdrawn"}),
-    "handover.sheet_made": (None, _same),
-}
 _STREAM = sa.literal("case:").concat(sa.cast(handover_moves.c.case_id, sa.String))
 _NUMBERED = entries.c.stream.concat(":").concat(sa.cast(entries.c.stream_seq, sa.String))
 _RECEIPTS = (

@@ -15,6 +15,8 @@ from casework.statechart.chart import Chart
 PREFIX = "request"
 ASKED, REFUSED = "request.asked", "request.refused."
 NEVER = datetime.min.replace(tzinfo=UTC)
+ERASED = b"erased"
+"""What `data_sealed` is after an erasure; nothing sealed begins so."""
 
 
 class Request(msgspec.Struct):
@@ -40,6 +42,7 @@ class Request(msgspec.Struct):
     carried_out: str | None
     data_sealed: bytes
     data_digest: str
+    sealed_for: str | None
     last_entry_at: datetime
     audit_seq: int
     audit_head: bytes
@@ -48,6 +51,11 @@ class Request(msgspec.Struct):
     def stream(self) -> str:
         """The audit stream of this request."""
         return f"{PREFIX}:{self.id}"
+
+    @property
+    def erased(self) -> bool:
+        """Whether what was asked for is gone by an erasure."""
+        return self.data_sealed == ERASED
 
     @property
     def involved(self) -> frozenset[str]:
@@ -81,18 +89,16 @@ def from_row(row: Any) -> Request:
     return Request(**values)
 
 
-def asked(
-    request_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any], sealed: bytes, at: datetime
-) -> Request:
-    """The request that a `request.asked` entry begins; `sealed` is kept beside the log."""
+def asked(request_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any], at: datetime) -> Request:
+    """The request that a `request.asked` entry begins; its data are kept beside the log."""
     asked_on = date.fromisoformat(data["day"])
     return Request(
         id=request_id, kind=data["kind"], subject=data["subject"], what=data["what"], topic=data["topic"],
         state=chart.initial, open=True, version=1, asked_by=actor_id, asked_for=data.get("acting_for"),
         asked_on=asked_on, reviewed_by=None, reviewed_for=None, decided_by=None, decided_for=None,
         expires_on=asked_on + timedelta(days=data["expires_after_days"]), pinned_version=data["pinned_version"],
-        carried_out=None, data_sealed=sealed, data_digest=data["data_digest"], last_entry_at=at, audit_seq=0,
-        audit_head=b"",
+        carried_out=None, data_sealed=b"", data_digest=data["data_digest"], sealed_for=None,
+        last_entry_at=at, audit_seq=0, audit_head=b"",
     )  # fmt: skip
 
 

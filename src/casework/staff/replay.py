@@ -20,13 +20,14 @@ from casework.audit.stored import as_stored
 from casework.audit.tables import entries, openings
 from casework.clock import utc_text
 from casework.personal import Vault
-from casework.staff import person, places
-from casework.staff.actor import SYSTEM_POST
+from casework.staff import places
 from casework.staff.dossier import COLUMNS, DATED
+from casework.staff.judge import PREFIX as _PREFIX
+from casework.staff.judge import StaffJudge
 from casework.staff.person import Person
 from casework.staff.tables import regions, staff, teams
 
-PREFIX: Final = "staff"
+PREFIX: Final = _PREFIX
 PLACES_PREFIX: Final = "register"
 _BATCH: Final = 1_000
 _SHOWN: Final = 100
@@ -53,51 +54,22 @@ class StaffReplay:
     def __init__(
         self, conn: Connection, vault: Vault, report: Report, granted: Callable[[Entry], None] = lambda _: None
     ) -> None:
-        self._granted = granted
+        self._judge = StaffJudge(report, granted)
         self._conn = conn
         self._vault = vault
         self._report = report
         self._pending: dict[str, _Folded] = {}
         self._met = dict.fromkeys((staff, *(kept.table for kept in DATED)), 0)
-        self._begin()
-
-    def _begin(self) -> None:
-        self._person: Person | None = None
-        self._named_at: int | None = None
-        self._broken = False
 
     def follow(self, entry: Entry) -> None:
-        """Fold one entry; after the first that cannot be, the rest of the stream is left alone."""
-        if self._broken:
-            return
-        try:
-            at = datetime.fromisoformat(entry.recorded_at)
-            if entry.event in person.FOLDED and f"{PREFIX}:{entry.data['staff_no']}" != entry.stream:
-                raise ValueError("somebody else's entry")
-            self._person = person.apply(self._person, entry.event, entry.data, by=entry.actor.id, recorded_at=at)
-            self._check_grants(entry)
-        except Exception as error:  # noqa: BLE001  (it convicts this entry; the others must still be looked at)
-            self._report.find("replay_impossible", entry.stream, entry.stream_seq, error=type(error).__name__)
-            self._broken = True
-        if "name" in entry.personal:
-            self._named_at = entry.stream_seq
-
-    def _check_grants(self, entry: Entry) -> None:
-        """Without four eyes posts are granted by the service at the shell alone; before they were dated, by others."""
-        if entry.event == person.POST_GRANTED:
-            direct = [entry.data["post"]] if entry.data["request"] is None else []
-            if not direct:
-                self._granted(entry)
-        else:
-            direct = entry.data.get("posts", []) if entry.data.get("from_on") else []
-        if direct and entry.actor.kind != SYSTEM_POST:
-            self._report.find("grant_without_request", entry.stream, entry.stream_seq, posts=direct)
+        """Judge one entry."""
+        self._judge.follow(entry)
 
     def close(self, stream: str, tail: Tail, *, sound: bool) -> None:
         """The stream has ended: keep it until enough are there to be compared in one statement each."""
         self._report.people += 1
-        self._pending[stream] = _Folded(tail, self._person, self._named_at, sound and not self._broken)
-        self._begin()
+        folded, named_at, whole = self._judge.end()
+        self._pending[stream] = _Folded(tail, folded, named_at, sound and whole)
         if len(self._pending) >= _BATCH:
             self._flush()
 

@@ -1,0 +1,252 @@
+"""(g) A bundle verified without its database: its structure, and everything read and replayed; one core and two.
+
+The log is the demo branch's, its cases copied under other numbers until there are enough entries: openings, calls,
+steps, refusals, figures as the door wrote them. The floor is what no verifier can leave out: SHA-256 of every body once
+and of every node of the tree once, in a process of its own, before and after.
+"""
+
+import hashlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from benchmarks.machine import Others, table, write_section
+from casework.audit.chain import leaf_hash
+from casework.audit.checkpoint import Checkpoint
+from casework.audit.entry import Entry, decode_strict, encode
+from casework.audit.grown import Growing, Log
+from casework.audit.key_history import BEGUN
+from casework.audit.note import LogSigner
+from casework.audit.tiles import TILE_HEIGHT, TILE_WIDTH, Bundle, Tile, decode_bundle, encode_bundle
+from casework.audit.tree import Range
+from casework.bundle.deep import replay
+from casework.bundle.layout import CHECKPOINT, MANIFEST, SCHEMA, TEXTS, Manifest, Scope
+from casework.bundle.source import Source
+from casework.bundle.trust import Held
+from casework.bundle.verify import verify_bundle
+
+ORIGIN: Final = "bench.example/log"
+CALLS: Final = 20  # more of them for three cases in four, as a branch works them: some 17 entries a case
+_SIGNER: Final = LogSigner(ORIGIN, bytes(32))
+_CALL: Final = "case.fact.contact_attempt"
+_REPEATS: Final = 3
+
+
+def run(sizes: Sequence[int] = (1_000_000,)) -> None:
+    """Measure, and write the section `bundles`."""
+    others, rows = Others(), []
+    with tempfile.TemporaryDirectory(prefix="casework-bench-") as name:
+        demo = _demo(Path(name) / "demo")
+        for size in sizes:
+            folder = Path(name) / str(size)
+            write_bundle(folder, demo, size)
+            for deep in (False, True):
+                for jobs in (1, 2):
+                    runs = [_measured(folder, jobs, deep=deep) for _ in range(_REPEATS)]
+                    best = min(runs, key=lambda one: one["ratio"])
+                    what = f"{'deep' if deep else 'structure'}, {jobs} {'core' if jobs == 1 else 'cores'}"
+                    rows.append((
+                        f"{size:,} entries, {what}", f"{best['s']:.1f}", f"{size / best['s']:,.0f}",
+                        f"{best['floor']:.2f}", f"{best['ratio']:.2f}", f"{best['mib']:.0f}",
+                    ))  # fmt: skip
+                    print(rows[-1], flush=True)
+    header = ("", "seconds", "entries/s", "bare hashing, s", "÷ bare hashing", "memory of all processes, MiB")
+    head = (
+        f"Entries of {_mean_bytes:,.0f} bytes, some {CALLS} a case; the ratio is the best of {_REPEATS} runs, its floor"
+        f" timed before and after; memory is the sum over processes of the most each had; {others}."
+    )
+    write_section("bundles", f"{head}\n\n{table(header, rows)}")
+
+
+_mean_bytes = 0.0
+
+
+def _demo(folder: Path) -> Path:
+    """The demo branch's log as a bundle."""
+    folder.mkdir()
+    casework = str(Path(sys.executable).with_name("casework"))
+    environment = {**os.environ, "CASEWORK_DATABASE_URL": f"sqlite:///{folder}/demo/casework.db"}
+    for words in (["demo"], ["audit", "seal"], ["audit", "export", "bundle"]):
+        subprocess.run([casework, *words], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return folder / "bundle"
+
+
+# --- a log of any length
+
+
+def _demo_entries(bundle: Path) -> list[Entry]:
+    source = Source(bundle)
+    size = source.manifest().size
+    found: list[Entry] = []
+    for number in range(-(-size // TILE_WIDTH)):
+        width = min(TILE_WIDTH, size - number * TILE_WIDTH)
+        found += map(decode_strict, decode_bundle(source.entries(Bundle(number, width)), width))
+    return found
+
+
+def bodies(demo: Path, wanted: int) -> Iterator[bytes]:
+    """The demo's texts, then copies of its cases until there are enough entries."""
+    entries = _demo_entries(demo)
+    begun = {"origin": ORIGIN, "key": _SIGNER.key.text, "succeeds": None}
+    yield encode(msgspec.structs.replace(entries[0], event=BEGUN, data=begun))
+    texts = [encode(entry) for entry in entries if entry.stream.startswith("rulebook:")]
+    yield from texts
+    lives = _lives(entries)
+    heads: dict[str, tuple[int, bytes]] = {}
+    left, number = wanted - 1 - len(texts), count(1)
+    while True:
+        names = {stream: f"case:{next(number)}" for stream in lives}
+        for entry in _in_turns(list(lives.values())):
+            if left == 0:
+                return
+            left -= 1
+            body = encode(_copied(entry, names[entry.stream], heads))
+            yield body
+
+
+def _lives(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """The cases that cite no request; most of them with more calls."""
+    lives: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.stream.startswith("case:"):
+            lives.setdefault(entry.stream, []).append(entry)
+    lives = {stream: life for stream, life in lives.items() if not any(_cites(entry) for entry in life)}
+    call = next(entry for entry in entries if entry.event == _CALL and entry.data["given"]["outcome"] == "unanswered")
+    for place, life in enumerate(lives.values()):
+        if place % 4 and life[0].to == "phone_collection":
+            life[1:1] = [_called(call, life[0])] * CALLS
+    return lives
+
+
+def _called(call: Entry, opening: Entry) -> Entry:
+    """A call on the day the case was opened."""
+    day = opening.data["business_date"]
+    return msgspec.structs.replace(
+        call, data={**call.data, "business_date": day, "on": day}, from_=opening.to, to=opening.to,
+        recorded_at=opening.recorded_at, occurred_at=opening.occurred_at, chart=opening.chart, policy=opening.policy,
+    )  # fmt: skip
+
+
+def _cites(entry: Entry) -> bool:
+    return "request" in entry.data or "four_eyes" in entry.data
+
+
+def _in_turns(lives: Sequence[Sequence[Entry]]) -> Iterator[Entry]:
+    """One entry of each life, then the next of each: as a day's work mixes them."""
+    for place in range(max(map(len, lives))):
+        for life in lives:
+            if place < len(life):
+                yield life[place]
+
+
+def _copied(entry: Entry, stream: str, heads: dict[str, tuple[int, bytes]]) -> Entry:
+    seq, before = heads.get(stream, (0, b""))
+    copy = msgspec.structs.replace(
+        entry, stream=stream, stream_seq=seq + 1, entry_id=f"{stream}:{seq + 1}", prev=before.hex() or None
+    )
+    heads[stream] = (seq + 1, leaf_hash(encode(copy)))
+    return copy
+
+
+def write_bundle(folder: Path, demo: Path, wanted: int) -> None:
+    """A whole bundle of so many entries."""
+    global _mean_bytes  # noqa: PLW0603  (told in the head of the section)
+    growing, width, total = Growing(Log(1, ORIGIN), Range()), 32 * TILE_WIDTH, 0
+
+    def put(path: str, data: bytes) -> None:
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+
+    def flush(piece: list[bytes]) -> None:
+        first, hashes = growing.size, [leaf_hash(body) for body in piece]
+        for at in range(0, len(piece), TILE_WIDTH):
+            part, number = piece[at : at + TILE_WIDTH], (first + at) // TILE_WIDTH
+            put(Bundle(number, len(part)).path, encode_bundle(part))
+            put(Tile(0, number, len(part)).path, b"".join(hashes[at : at + TILE_WIDTH]))
+        for _, level, number, _, data in growing.add(hashes):
+            put(Tile(level, number).path, data)
+
+    waiting: list[bytes] = []
+    for body in bodies(demo, wanted):
+        total += len(body)
+        waiting.append(body)
+        if len(waiting) == width:
+            flush(waiting)
+            waiting = []
+    if waiting:
+        flush(waiting)
+    for level, hashes in enumerate(growing.partial):
+        if level and hashes:
+            number = (wanted >> (TILE_HEIGHT * level)) // TILE_WIDTH
+            put(Tile(level, number, len(hashes)).path, b"".join(hashes))
+    for text in (demo / TEXTS).iterdir():
+        put(f"{TEXTS}/{text.name}", text.read_bytes())
+    put(CHECKPOINT, Checkpoint(ORIGIN, wanted, growing.tree.root).signed(_SIGNER))
+    put(
+        MANIFEST,
+        Manifest(SCHEMA, ORIGIN, "2026-01-01T00:00:00.000000Z", wanted, Scope("whole", 0, wanted), ()).encode(),
+    )
+    _mean_bytes = total / wanted
+
+
+# --- measuring
+
+
+def floor_s(folder: Path) -> float:
+    """SHA-256 of every body once and of every node once; reading and cutting up are not counted."""
+    sha256, spent, source = hashlib.sha256, 0.0, Source(folder)
+    size, leaves = source.manifest().size, []
+    for number in range(-(-size // TILE_WIDTH)):
+        width = min(TILE_WIDTH, size - number * TILE_WIDTH)
+        found = decode_bundle(source.entries(Bundle(number, width)), width)
+        began = time.perf_counter()
+        leaves += [sha256(body).digest() for body in found]
+        spent += time.perf_counter() - began
+    nodes = leaves
+    began = time.perf_counter()
+    while len(nodes) > 1:
+        nodes = [sha256(nodes[at] + nodes[at + 1]).digest() for at in range(0, len(nodes) - 1, 2)]
+    return spent + time.perf_counter() - began
+
+
+def _measured(folder: Path, jobs: int, *, deep: bool) -> dict[str, float]:
+    """In processes of their own, so that memory is what the verification took."""
+    command = [sys.executable, "-m", "benchmarks.bundles", "{}", str(folder), str(jobs), "deep" if deep else ""]
+
+    def told(what: str) -> Any:
+        words = [what if word == "{}" else word for word in command]
+        return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
+
+    before, verified, after = told("floor"), told("verify"), told("floor")
+    floor = (before["s"] + after["s"]) / 2
+    return {"s": verified["s"], "mib": verified["mib"], "floor": floor, "ratio": verified["s"] / floor}
+
+
+def main() -> None:
+    """One measurement, as JSON on stdout."""
+    what, folder, jobs, deep = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "deep"
+    if what == "floor":
+        print(json.dumps({"s": floor_s(folder)}))
+        return
+    began = time.perf_counter()
+    report = verify_bundle(folder, Held(), deep=replay if deep else None, jobs=jobs)
+    took = time.perf_counter() - began
+    assert report.verdict == "sound", report.as_json()
+    own, child = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    beside = jobs if deep and jobs > 1 else jobs - 1
+    print(json.dumps({"s": took, "mib": own + beside * child, "steps": report.replayed_steps}))
+
+
+if __name__ == "__main__":
+    main()

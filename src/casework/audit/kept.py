@@ -1,0 +1,49 @@
+"""Files outside the database: replaced whole and on the disk at return, in folders that one process holds at a time."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put `data` in the place of whatever `path` holds: whole or not at all, 0600, and on the disk at return."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.rename(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def holding(folder: Path, lock: str) -> Iterator[None]:
+    """The folder for oneself, by its file `lock`: others who ask wait, a process that dies lets go."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(folder / lock, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_private(path: Path) -> bool:
+    """Whether only its owner reads the file and only he writes its folder; OSError where it is not there.
+
+    Writable by others is as bad for the folder as readable for the file: the content could be exchanged.
+    """
+    return not (path.stat().st_mode & 0o077 or path.parent.stat().st_mode & 0o022)

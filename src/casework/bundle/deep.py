@@ -1,0 +1,256 @@
+"""Everything in every entry: its one byte form, the rules it cites, and whether it could happen as it says.
+
+Cases, requests, people, places and hand-overs are folded from their entries as live verification folds them, without
+the rows that a bundle does not have; what one stream says of another is compared at the end.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from casework.audit.entry import Entry, MalformedEntry, decode_strict
+from casework.audit.findings import Report
+from casework.audit.texts import PUBLISHED, reference
+from casework.bundle.layout import TEXTS
+from casework.bundle.source import MAX_TEXT_BYTES, Missing
+from casework.bundle.spool import bodies_of
+from casework.bundle.verify import Spooled
+from casework.cases.cited import Cited
+from casework.cases.judge import CaseJudge
+from casework.cases.owners_judge import OwnersJudge
+from casework.cases.published import Published
+from casework.cases.rules_in_force import RulesInForce
+from casework.four_eyes.case_events import NAME as EVENT
+from casework.four_eyes.judge import CITED, Cite, RequestJudge, cite_of, compare_cite
+from casework.four_eyes.post_grants import NAME as POST
+from casework.handover.folding import fold_handover
+from casework.staff import places
+from casework.staff.judge import StaffJudge
+
+Texts = Mapping[tuple[str, str, str], bytes]
+"""Published texts by kind, name and digest."""
+
+
+@dataclass(slots=True)
+class Part:
+    """What the replay of a part of the streams leaves: its report, and what other parts must agree with."""
+
+    report: Report = field(default_factory=Report)
+    cites: list[Cite] = field(default_factory=list)
+    requests: dict[int, dict[str, Any]] = field(default_factory=dict)
+    texts_cited: set[tuple[str, str]] = field(default_factory=set)
+    streams_held: int = 0
+
+
+class _Judges:
+    """Follows one stream after the other, each by its kind."""
+
+    def __init__(self, texts: Texts, announced: Sequence[Entry], part: Part) -> None:
+        report, rulebook = part.report, Published((*key, body) for key, body in texts.items())
+        self._part = part
+        self._cases = CaseJudge(
+            Cited(rulebook, report), OwnersJudge(RulesInForce(texts, announced, report), report), report, self._cite
+        )
+        self._requests = RequestJudge(Cited(rulebook, report), report)
+        self._people = StaffJudge(report, self._cite)
+        self._by_prefix: Mapping[str, Callable[[Sequence[Entry], bool], None]] = {
+            "case": self._case, "request": self._request, "staff": self._person, "register": self._places,
+            "handover": self._handover,
+        }  # fmt: skip
+
+    def stream(self, entries: Sequence[Entry], *, whole: bool) -> None:
+        """Every entry of one stream, in its order; `whole` if none is missing and all can be read."""
+        judge = self._by_prefix.get(entries[0].stream.partition(":")[0])
+        if judge is not None:
+            judge(entries, whole)
+
+    def _cite(self, entry: Entry) -> None:
+        self._part.cites.append(cite_of(entry))
+
+    def _case(self, entries: Sequence[Entry], whole: bool) -> None:
+        for entry in entries if whole else ():
+            self._cases.follow(entry)
+        self._cases.end(sound=whole)
+
+    def _request(self, entries: Sequence[Entry], whole: bool) -> None:
+        for entry in entries if whole else ():
+            self._requests.follow(entry)
+        request = self._requests.end(sound=whole).request
+        if request is not None:
+            self._part.requests[request.id] = {name: getattr(request, name) for name in (*CITED, "kind")}
+
+    def _person(self, entries: Sequence[Entry], whole: bool) -> None:
+        self._part.report.people += 1
+        for entry in entries if whole else ():
+            self._people.follow(entry)
+        self._people.end()
+
+    def _places(self, entries: Sequence[Entry], whole: bool) -> None:
+        self._fold(entries if whole else (), lambda _row, entry: places.fold(entry.event, entry.data))
+
+    def _handover(self, entries: Sequence[Entry], whole: bool) -> None:
+        self._fold(entries if whole else (), fold_handover)
+
+    def _fold(self, entries: Iterable[Entry], fold: Callable[[Any, Entry], Any]) -> None:
+        row: Any = None
+        for entry in entries:
+            try:
+                row = fold(row, entry)
+            except Exception as error:  # noqa: BLE001  (it convicts this entry; the others must still be looked at)
+                found = {"error": type(error).__name__}
+                self._part.report.find("replay_impossible", entry.stream, entry.stream_seq, **found)
+                return
+
+
+class _Named(msgspec.Struct):
+    """Where an entry belongs, before it is read strictly."""
+
+    stream: str
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+# --- a part, in a process of its own
+
+_KNOWN: dict[str, Any] = {}
+
+
+def begin(texts: Texts, announced: Sequence[bytes], whole: bool) -> None:
+    """What every part of a process needs to know; called once in each."""
+    _KNOWN.update(texts=texts, announced=[decode_strict(body) for body in announced], whole=whole)
+
+
+def replay_part(bodies: Iterable[bytes]) -> Part:
+    """Read every body strictly, then replay stream by stream."""
+    part = Part()
+    judges = _Judges(_KNOWN["texts"], _KNOWN["announced"], part)
+    streams: dict[str, list[bytes]] = {}
+    for body in bodies:
+        streams.setdefault(_stream_of(body), []).append(body)
+    for name, held in streams.items():
+        entries, readable = _read(name, held, part)
+        if entries:
+            part.streams_held += 1
+            whole = readable and entries[0].stream_seq == 1 and entries[-1].stream_seq == len(entries)
+            if whole or _KNOWN["whole"]:
+                judges.stream(entries, whole=whole)
+    return part
+
+
+def _stream_of(body: bytes) -> str:
+    try:
+        return _decode_named(body).stream
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""  # told of by the strict reading
+
+
+def _read(name: str, bodies: Sequence[bytes], part: Part) -> tuple[list[Entry], bool]:
+    entries = []
+    for number, body in enumerate(bodies, 1):
+        try:
+            entry = decode_strict(body)
+        except MalformedEntry as fault:
+            part.report.find("body_malformed", name or None, number if name else None, fault=fault.code)
+            continue
+        entries.append(entry)
+        if entry.chart is not None:
+            part.texts_cited.add(("chart", entry.chart))
+        if entry.policy is not None:
+            part.texts_cited.add(("policy", entry.policy))
+    return entries, len(entries) == len(bodies)
+
+
+# --- all parts
+
+
+def replay(spooled: Spooled, report: Report, jobs: int, progress: Callable[[int, int], None]) -> None:
+    """Replay a spool part by part, in processes where there are cores, and compare across the parts."""
+    paths, whole = spooled.paths, spooled.whole
+    texts = _texts_of(spooled, report)
+    known = (texts, spooled.announced, whole)
+    every = Part()
+    with ExitStack() as stack:
+        parts: Iterable[Part]
+        if jobs < 2 or len(paths) < 2:
+            begin(*known)
+            parts = map(_replay_file, paths)
+        else:
+            pool = stack.enter_context(ProcessPoolExecutor(jobs, initializer=begin, initargs=known))
+            parts = pool.map(_replay_file, paths)
+        for done, part in enumerate(parts, 1):
+            _absorb(every, part)
+            progress(done, len(paths))
+    report.absorb(every.report)
+    _compare(every, report, whole=whole)
+    _check_texts(every.texts_cited, texts, report, whole=whole)
+
+
+def _replay_file(path: Path) -> Part:
+    return replay_part(bodies_of(path))
+
+
+def _absorb(every: Part, part: Part) -> None:
+    every.report.absorb(part.report)
+    every.cites += part.cites
+    every.requests |= part.requests
+    every.texts_cited |= part.texts_cited
+
+
+def _compare(every: Part, report: Report, *, whole: bool) -> None:
+    """Requests against what names them: an approved event has its step in the case, and a step its request."""
+    carried = set()
+    for cite in every.cites:
+        held = every.requests.get(cite.request_id)
+        if held is None and not whole:
+            continue  # it was asked for outside the period
+        compare_cite(cite, held, report)
+        carried.add((cite.request_id, f"{cite.stream}:{cite.seq}"))
+    for number, request in every.requests.items():
+        led_to = request["carried_out"]
+        if whole and led_to is not None and request["kind"] in (EVENT, POST) and (number, led_to) not in carried:
+            report.find("four_eyes_differs", f"request:{number}", entry=led_to)
+
+
+def _check_texts(cited: Iterable[tuple[str, str]], texts: Texts, report: Report, *, whole: bool) -> None:
+    """What entries cite is there; that a period holds no other text than its entries cite is nobody's promise."""
+    held = {(kind, reference(kind, name, digest)) for kind, name, digest in texts}
+    for kind, cite in sorted(set(cited) - held):
+        if whole:
+            report.find("text_missing", kind=kind, reference=cite)
+        else:
+            report.doubt("text_missing", kind=kind, reference=cite)
+
+
+def _texts_of(spooled: Spooled, report: Report) -> Texts:
+    """The published texts: those that the log announces or, of a period, that the manifest names; by their digests."""
+    if not spooled.whole:
+        named = [(text.kind, text.name, text.digest) for text in spooled.manifest.texts]
+    else:
+        named = []
+        for body in spooled.announced:
+            try:
+                entry = decode_strict(body)
+            except MalformedEntry:
+                continue  # the replay says so
+            data = entry.data
+            named.append((entry.event.removesuffix(PUBLISHED), str(data.get("name")), str(data.get("digest"))))
+    found: dict[tuple[str, str, str], bytes] = {}
+    for kind, name, digest in named:
+        report.texts += 1
+        try:
+            text = spooled.source.read(f"{TEXTS}/{digest}", MAX_TEXT_BYTES)
+        except (Missing, ValueError):  # also for a digest that is no name of a file
+            report.doubt("file_missing", path=f"{TEXTS}/{digest}")
+            continue
+        if hashlib.sha256(text).hexdigest() != digest:
+            report.find("text_changed", kind=kind, name=name)
+        else:
+            found[kind, name, digest] = text
+    return found

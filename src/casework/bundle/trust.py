@@ -1,0 +1,105 @@
+"""Whose word a bundle's reader takes: log keys and witnesses that he holds, and a checkpoint he kept (audit.md §4).
+
+Without a key of his own, the log's statement of its keys is all there is: then the bundle is consistent with itself,
+and that is what the report says.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from casework.audit import note
+from casework.audit.checkpoint import WitnessKey, cosigned_at
+from casework.audit.findings import Report
+from casework.audit.key_history import KeyHistory
+from casework.audit.note import LogKey, Note, UnverifiedNote
+from casework.audit.times import Seen
+from casework.audit.tree import Faulty
+from casework.bundle.layout import KEYS
+from casework.bundle.points import Point, Points
+from casework.bundle.source import MAX_TEXT_BYTES, Missing, Source
+from casework.clock import utc_text
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the reader brings along; all of it may be missing."""
+
+    keys: Sequence[LogKey] = ()
+    witnesses: Sequence[WitnessKey] = ()
+    trusted: Note | None = None
+    receipts: Sequence[bytes] = ()
+
+
+def check_signatures(
+    source: Source, points: Points, history: KeyHistory | None, held: Held, report: Report, *, whole: bool
+) -> None:
+    """Verify every note with the keys that count, and say whom the reader need not trust any more."""
+    keys = _keys(source, history, held, report, whole=whole)
+    if not keys:
+        report.doubt("log_keys_missing")
+        return
+    for point in points.points:
+        if _is_signed(point, keys, report) and point in points.held_true:
+            if point.trust is not None:
+                report.believe(point.trust)
+            _witnessed(point, held, report)
+
+
+def _keys(source: Source, history: KeyHistory | None, held: Held, report: Report, *, whole: bool) -> Sequence[LogKey]:
+    if history is None or not history.keys:
+        if whole and report.entries:
+            report.find("log_statement_missing")
+        return held.keys or named_keys(source)
+    for code, entry in history.faults:
+        report.find(code, entry.stream, entry.stream_seq)
+    known = history.known_from(list(held.keys))
+    if not known:
+        report.find("log_keys_differ", held=[key.text for key in held.keys])
+        return held.keys
+    return known
+
+
+def named_keys(source: Source) -> Sequence[LogKey]:
+    """The keys as the bundle's own file names them, where its entries cannot."""
+    try:
+        lines = source.read(KEYS, MAX_TEXT_BYTES).decode().split("\n")
+        return [LogKey.parse(line) for line in lines if line]
+    except (Missing, UnicodeDecodeError, Faulty):
+        return []
+
+
+def _is_signed(point: Point, keys: Sequence[LogKey], report: Report) -> bool:
+    where = {"size": point.size} | ({"path": point.path} if point.path else {})
+    try:
+        note.verified(point.signed, keys)
+    except UnverifiedNote as fault:
+        unknown = "checkpoint_key_unknown" if point.path else "trusted_not_signed"
+        report.find(unknown if fault.code == "no_known_signature" else "checkpoint_signature_wrong", **where)
+        return False
+    return True
+
+
+def seen_by_witnesses(points: Points, witnesses: Sequence[WitnessKey]) -> list[Seen]:
+    """When witnesses that the reader trusts saw the tree, and how large; a wrong signature is told of at the end."""
+    found = []
+    for point in points.points:
+        for key in witnesses:
+            with suppress(UnverifiedNote):
+                found += [Seen(point.size, cosigned_at(one.blob)) for _, one in note.verified(point.signed, [key])]
+    return found
+
+
+def _witnessed(point: Point, held: Held, report: Report) -> None:
+    """Who of the witnesses that the reader trusts has seen this checkpoint, and when by their clocks."""
+    for key in held.witnesses:
+        try:
+            found = note.verified(point.signed, [key])
+        except UnverifiedNote as fault:
+            if fault.code != "no_known_signature":
+                report.find("cosignature_wrong", size=point.size, witness=key.name)
+            continue
+        report.believe("witnessed")
+        at = datetime.fromtimestamp(cosigned_at(found[0][1].blob), UTC)
+        report.witnessed.append({"witness": key.name, "size": point.size, "at": utc_text(at)})

@@ -1,0 +1,165 @@
+"""What the replay asks of who acted and who owns: within his reach? does the owner follow from the rules? Pure.
+
+Asked under the tables that were published when the entry was written. The register's own past is not asked here:
+somebody's team, posts and load on that day are for `casework.staff.replay`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from casework.audit.entry import Entry
+from casework.audit.findings import Report
+from casework.cases import fold
+from casework.cases.case import Case
+from casework.cases.owner_rules import BEFORE, BY_RULE, FALLBACK, OwnerRules
+from casework.cases.rules_in_force import Judged, RulesInForce
+from casework.staff.actor import SYSTEM_POST, Actor
+from casework.staff.permissions import Permissions
+
+OUT_OF_REACH: Final = "out_of_reach"
+_POST_REASON: Final = "post_not_permitted"
+_OF_RECEIVERS: Final = frozenset({"receiver_unknown", "receiver_not_there", "receiver_without_post", "receiver_full"})
+
+
+class OwnersJudge:
+    """Follows the entries of cases beside the fold; findings go into the same report."""
+
+    def __init__(self, rules: RulesInForce, report: Report) -> None:
+        self._rules = rules
+        self._report = report
+
+    def opened(self, judged: Judged, case: Case) -> None:
+        """An opening: the owner is whom the rules name; one from before owners went by rule says nothing of it."""
+        data = judged.entry.data
+        if "owner_rule" not in data:
+            return
+        tables = self._rules.owners(judged)
+        said = {"rule": data["owner_rule"], "owner": data["owner"], "post": data["owner_post"], "named": data["named"]}
+        if tables and not any(_follows(rules, case, judged, said) for rules in tables):
+            self._find("owner_differs", judged.entry, rule=data["owner_rule"])
+        self._within_reach(judged, case, own=data["named"])
+
+    def acted(self, judged: Judged, case: Case) -> None:
+        """A step, a fact, something asked for: whether `case`, as it was before, was within the actor's reach."""
+        self._within_reach(judged, case)
+
+    def noted(self, judged: Judged, case: Case) -> None:
+        """A note; those from before notes were permitted by table name no post."""
+        if "post" in judged.entry.data:
+            self._permitted(judged, case, "case.note")
+
+    def assigned(self, judged: Judged, case: Case, before: Entry | None) -> None:
+        """An assignment, `before` being the entry before it: by rule after a step, or by somebody who may."""
+        entry, data = judged.entry, judged.entry.data
+        if (data["from_owner"], data["from_handler"]) != (case.owner, case.handler):
+            self._find("owner_differs", entry, owner=case.owner)
+        if "command" in data:
+            self._permitted(judged, case, data["command"])
+            return
+        moved = before is not None and before.event.startswith(fold.STEP) and before.from_ != before.to
+        said = {
+            "rule": data["rule"], "owner": data["owner"], "post": data["owner_post"],
+            "named": data.get("named", case.facts.named),
+        }  # fmt: skip
+        tables = self._rules.owners(judged)
+        known = not tables or any(_follows(rules, case, judged, said) for rules in tables)
+        right = known and data["reason"] == BY_RULE
+        if not moved or not right:
+            self._find("owner_differs", entry, rule=data["rule"])
+
+    def refused(self, judged: Judged, case: Case, name: str) -> bool:
+        """Whether a refusal is one that no chart decides (a note, an assignment, reach) and was judged here."""
+        reasons = judged.entry.data["reasons"]
+        codes = [reason["code"] for reason in reasons]
+        if codes == [OUT_OF_REACH]:
+            right = not any(_always_reaches(table, judged, case) for table in self._rules.permissions(judged))
+        elif name not in ("note", "assign"):
+            return False
+        elif codes == [_POST_REASON]:
+            permitted = frozenset(reasons[0]["needs"]["any_of_posts"])
+            right = permitted.isdisjoint(reasons[0]["saw"]["posts"])
+        else:
+            right = name == "assign" and all(_receiver_refused(reason, judged.entry.data, case) for reason in reasons)
+        if not right or judged.entry.reason_code != codes[0]:
+            self._find("refusal_differs", judged.entry, entry_says=codes, replayed=[])
+        return True
+
+    # ── one entry ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _find(self, code: str, entry: Entry, /, **detail: Any) -> None:
+        self._report.find(code, entry.stream, entry.stream_seq, **detail)
+
+    def _permitted(self, judged: Judged, case: Case, command: str) -> None:
+        """Whether some table of then let the post that the entry names do the command, and to this case."""
+        tables, post = self._rules.permissions(judged), judged.entry.data["post"]
+        known = [table.commands[command] for table in tables if command in table.commands]
+        if tables and post != SYSTEM_POST and not any(post in row.posts for row in known):
+            self._find(_POST_REASON, judged.entry, post=post)
+        self._within_reach(judged, case)
+
+    def _within_reach(self, judged: Judged, case: Case, *, own: str | None = None) -> None:
+        """Whether the post that the entry names can reach the case at all, wherever its holder belonged on that day.
+
+        `own`: whose a case was that is only being opened.
+        """
+        entry, data = judged.entry, judged.entry.data
+        tables = self._rules.permissions(judged)
+        if entry.actor.kind != "staff" or not tables:
+            return
+        who, post = data.get("acting_for", entry.actor.id), frozenset({data["post"]})
+        best = Actor(who, "staff", entry.actor.via, post, case.team, case.region)
+        if entry.event == fold.OPENED and own == who:
+            return
+        if not any(table.authority(best, post, case, judged.policy) for table in tables):
+            self._find(OUT_OF_REACH, entry, post=data["post"])
+
+
+def history_of(entry: Entry, case: Case) -> tuple[Any, ...] | None:
+    """The row of `owner_history`, as it is stored, that an entry makes; `case` as the entry leaves it."""
+    data = entry.data
+    if entry.event == fold.OPENED:
+        by_rule = "owner_rule" in data
+        why = (data.get("owner_post"), BY_RULE if by_rule else BEFORE, data.get("owner_rule"))
+    elif entry.event == fold.ASSIGNED and "reason" in data:
+        why = (data["owner_post"], data["reason"], data["rule"])
+    else:
+        return None
+    return (case.id, entry.stream_seq, data["business_date"], entry.recorded_at, case.owner, case.handler, *why)
+
+
+def _follows(rules: OwnerRules, case: Case, judged: Judged, said: Mapping[str, Any]) -> bool:
+    """Whether the rules can name the rule, post and person that an entry names, whoever was there on that day.
+
+    A rule for the person named may have been passed over, since he may have gone; so may one that keeps the owner.
+    """
+    for rule in rules.holding(case, judged.policy):
+        if rule.name == said["rule"]:
+            if rule.keep:
+                return False  # nobody is given a case that stays where it is
+            return bool(said["owner"] == said["named"] if rule.named_first else said["post"] == rule.post)
+        if not (rule.named_first or rule.keep):
+            stands_in = said["post"] in rules.fallback_posts or said["owner"] == said["named"]
+            return said["rule"] == FALLBACK and stands_in
+    return False
+
+
+def _always_reaches(table: Permissions, judged: Judged, case: Case) -> bool:
+    """Whether one of the posts that a refusal for want of reach names reaches this case whoever holds it."""
+    posts = frozenset(judged.entry.data["reasons"][0]["saw"]["posts"])
+    return not posts or table.authority(Actor("-", "staff", "-", posts), posts, case, judged.policy) is not None
+
+
+def _receiver_refused(reason: Mapping[str, Any], data: Mapping[str, Any], case: Case) -> bool:
+    """Whether a reason not to assign can be true of the case; what the register was then is not asked."""
+    match reason["code"]:
+        case "case_closed":
+            return case.closed_as is not None
+        case "changed_since_asked":
+            return bool(
+                reason["saw"]["material_version"] == case.facts.material_version
+                and reason["needs"]["material_version"] != case.facts.material_version
+            )
+        case "receiver_is_owner":
+            return (data["owner"], data["handler"]) == (case.owner, case.handler)
+        case code:
+            return code in _OF_RECEIVERS and reason["saw"]["receiver"] in (data["owner"], data["handler"])

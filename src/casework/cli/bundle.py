@@ -1,0 +1,195 @@
+"""`casework audit export`, and the verification of what it wrote: a folder, with no database and no settings."""
+
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from casework.audit import checkpoint, note, signer
+from casework.audit.checkpoint import Checkpoint, WitnessKey
+from casework.audit.findings import Report
+from casework.audit.note import MAX_NOTE_BYTES, LogKey, Note
+from casework.audit.proving import published_note
+from casework.audit.receipt import LABEL as RECEIPT_LABEL
+from casework.audit.receipt import parse_receipt
+from casework.audit.tree import Faulty
+from casework.bundle.deep import replay
+from casework.bundle.export import Period, export_case, export_log, fresh_folder, record_exported
+from casework.bundle.trust import Held
+from casework.bundle.verify import Phase, verify_bundle
+from casework.cases.sight import seen_case
+from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
+from casework.clock import now
+from casework.database import reading, writing
+from casework.dossier.make import make_dossier
+from casework.errors import CallerError
+
+K = TypeVar("K", LogKey, WitnessKey)
+_PHASES: dict[Phase, str] = {"structure": "核对分录 entries", "replay": "重放 replay"}
+_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+
+
+@click.command("export")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--from", "from_", metavar="DATE", help="Entries recorded on this day of the branch or later.")
+@click.option("--to", "to", metavar="DATE", help="Entries recorded on this day of the branch or earlier.")
+@click.option("--case", "case_id", type=click.IntRange(1, 2**53 - 1), help="One case: its dossier with every proof.")
+@click.option(
+    "--trusted", type=click.Path(path_type=Path, dir_okay=False), help="A checkpoint the reader holds: what shows it."
+)
+@as_staff
+@as_json
+def export(
+    folder: Path, from_: str | None, to: str | None, case_id: int | None, trusted: Path | None, staff_no: str | None,
+    json_: bool,
+) -> None:  # fmt: skip
+    """Write the signed log, a period of it, or a case, as files that verify anywhere: `casework audit verify FOLDER`.
+
+    Checkpoints, tiles and entries lie as C2SP tlog-tiles has them; beside them the log's public keys, the published
+    charts and policies, and a manifest. Bodies carry amounts, dates and numbers, no personal data. A period is widened
+    to whole tiles of 256 entries. That a bundle was made is itself an entry.
+
+    \b
+    Examples:
+      casework audit export /media/audit/2026-03
+      casework audit export q1 --from 2026-01-01 --to 2026-03-31 --as S117
+      casework audit export case-17 --case 17 --as S117
+      casework audit export q1 --from 2026-01-01 --to 2026-03-31 --trusted kept/2025-12-31.checkpoint
+    """
+    if case_id is not None and (from_ or to):
+        raise click.UsageError("--case goes without --from and --to: a dossier holds the whole case")
+    with started() as branch:
+        with reading(branch.engine) as conn:
+            actor = permitted(conn, branch.branch, staff_no, "log.export")
+        period = _period(from_, to, branch.branch.time_zone)
+        held = _checkpoint_of(_note_of(trusted)) if trusted is not None else None
+        with fresh_folder(folder) as place, reading(branch.engine, snapshot=True) as conn, _bar("导出 export") as told:
+            keys = signer.known_keys(branch.settings.keys_dir)
+            if case_id is None:
+                done = export_log(conn, place, keys, made_at=now(), period=period, held=held, progress=told)
+            else:
+                seen_case(conn, branch.branch, actor, case_id, branch.branch.today(now()))
+                made = make_dossier(conn, branch.branch, case_id, keys, since=held.size if held else None)
+                done = export_case(place, case_id, made.data, published_note(conn), keys, made_at=now())
+        with writing(branch.engine) as conn:
+            record_exported(conn, branch.branch, actor, done.manifest)
+    if json_:
+        print_json({"folder": str(folder), "entries": done.entries, "manifest": done.manifest})
+        return
+    scope = done.manifest.scope
+    of = f" of {done.manifest.size:,}" if scope.kind == "period" else ""
+    what = f"case {case_id}" if case_id is not None else f"{done.entries:,} entries{of}"
+    console.print(f"exported 已导出: {what} of {done.manifest.origin} to {folder}", markup=False)
+    console.print(f"verify 核对: casework audit verify {folder}", markup=False)
+
+
+def _period(from_: str | None, to: str | None, time_zone: str) -> Period | None:
+    """The days as instants; CallerError `date_malformed`."""
+    if from_ is None and to is None:
+        return None
+    zone = ZoneInfo(time_zone)
+
+    def midnight(text: str | None, days: int) -> datetime | None:
+        if text is None:
+            return None
+        try:
+            day = date.fromisoformat(text) + timedelta(days=days)
+        except (ValueError, OverflowError):
+            raise CallerError("date_malformed", "日期形如 2026-03-31", "a date looks like 2026-03-31") from None
+        return datetime(day.year, day.month, day.day, tzinfo=zone)
+
+    return Period(midnight(from_, 0), midnight(to, 1))
+
+
+# --- verification
+
+
+def verify_folder(
+    folder: Path, *, trusted: Path | None, keys: Sequence[str], witnesses: Sequence[str], receipts: Sequence[Path],
+    deep: bool, jobs: int | None,
+) -> Report:  # fmt: skip  # fmt: skip
+    """The report on a bundle; CallerErrors `checkpoint_unreadable`, `key_malformed`."""
+    held = Held(
+        _keys(LogKey, keys), _keys(WitnessKey, witnesses),
+        _note_of(trusted) if trusted is not None else None, [_receipt_of(file) for file in receipts],
+    )  # fmt: skip
+    with _bars() as told:
+        return verify_bundle(folder, held, deep=replay if deep else None, jobs=jobs, progress=told)
+
+
+def _keys(kind: type[K], given: Sequence[str]) -> list[K]:
+    """Keys as they are written, or files of them, one a line; CallerError `key_malformed`."""
+    found = []
+    for text in given:
+        try:
+            lines = [text] if "+" in text else Path(text).read_text(encoding="utf-8").split("\n")
+            found += [kind.parse(line) for line in lines if line]
+        except (OSError, UnicodeDecodeError, Faulty):
+            raise CallerError(
+                "key_malformed", "公钥形如 name+hex+base64，或为此类文件",
+                "a verifier key looks like name+hex+base64; or name a file of them", key=text[:100],
+            ) from None  # fmt: skip
+    return list(dict.fromkeys(found))
+
+
+def _receipt_of(file: Path) -> bytes:
+    """A receipt as a note, or as the API's header had it; CallerError `receipt_unreadable`."""
+    try:
+        data = file.open("rb").read(2 * MAX_NOTE_BYTES)
+        if not data.startswith(RECEIPT_LABEL.encode()):
+            data = base64.b64decode(data.strip(), validate=True)
+        parse_receipt(data)
+    except (OSError, ValueError) as fault:
+        reason = fault.code if isinstance(fault, Faulty) else "unreadable"
+        raise CallerError(
+            "receipt_unreadable", f"该文件不是回执（{reason}）", f"that file is no receipt ({reason})", reason=reason
+        ) from None
+    return data
+
+
+def _note_of(file: Path) -> Note:
+    """A checkpoint that somebody keeps; CallerError `checkpoint_unreadable`."""
+    try:
+        signed = note.parse(file.open("rb").read(MAX_NOTE_BYTES + 1))
+        checkpoint.parse(signed.text)
+    except (OSError, Faulty) as fault:
+        reason = fault.code if isinstance(fault, Faulty) else "unreadable"
+        raise CallerError(
+            "checkpoint_unreadable", f"该文件不是检查点（{reason}）", f"that file is no checkpoint ({reason})",
+            reason=reason,
+        ) from None  # fmt: skip
+    return signed
+
+
+def _checkpoint_of(signed: Note) -> Checkpoint:
+    return checkpoint.parse(signed.text)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, nothing in a pipe."""
+    if not progress_wanted():
+        yield lambda _done, _all: None
+        return
+    with Progress(*_COLUMNS, console=errors, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, whole: bar.update(task, completed=done, total=whole)
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[Phase, int, int], None]]:
+    if not progress_wanted():
+        yield lambda _phase, _done, _all: None
+        return
+    with Progress(*_COLUMNS, console=errors, transient=True) as bar:
+        tasks = {phase: bar.add_task(title, total=None, visible=False) for phase, title in _PHASES.items()}
+        yield lambda phase, done, whole: bar.update(tasks[phase], completed=done, total=whole, visible=True)
+
+
+__all__ = ["export", "verify_folder"]

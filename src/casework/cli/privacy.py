@@ -1,0 +1,239 @@
+"""`casework privacy`: what is held of a borrower, legal holds, erasure."""
+
+import sys
+from typing import NoReturn
+
+import click
+from rich.table import Table
+
+from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
+from casework.clock import now
+from casework.database import reading, writing
+from casework.errors import CallerError
+from casework.privacy.erase import COMMAND, Erasure, Refused, erase, look_through
+from casework.privacy.holding import hold, release
+from casework.privacy.remaining import Copies, Remaining
+from casework.privacy.scrub import Scrubbed, scrub
+from casework.privacy.showing import PLACES, Holding, holding_of
+from casework.staff.actor import Actor
+from casework.startup import Started
+
+_READ = "privacy.read"
+
+
+@click.group()
+def cli() -> None:
+    """A borrower's personal data: what is held where, legal holds, and erasing it for good.
+
+    \b
+    Examples:
+      casework privacy show B000731
+      casework privacy hold B000731 --reason litigation --as S0031
+      casework privacy erase B000731 --basis retention_over --as S0012
+    """
+
+
+@cli.command("show")
+@click.argument("borrower_id")
+@as_json
+@as_staff
+def show(borrower_id: str, json_: bool, staff_no: str | None) -> None:
+    """Show what is held of BORROWER_ID and where, holds, retention, and whether each basis would let it be erased.
+
+    Counts and dates only: no personal data is read.
+
+    \b
+    Examples:
+      casework privacy show B000731
+      casework privacy show B000731 --json | jq .bases
+    """
+    with started() as open_, reading(open_.engine, snapshot=True) as conn:
+        permitted(conn, open_.branch, staff_no, _READ)
+        found = holding_of(conn, open_.branch, borrower_id, now())
+    if json_:
+        print_json(found)
+    else:
+        _print_holding(found)
+
+
+@cli.command("hold")
+@click.argument("borrower_id")
+@click.option("--reason", required=True, metavar="CODE", help="A reason of statecharts/rules/privacy.toml.")
+@as_json
+@as_staff
+def hold_(borrower_id: str, reason: str, json_: bool, staff_no: str | None) -> None:
+    """Place a legal hold: while it is open, nothing of BORROWER_ID can be erased.
+
+    \b
+    Examples:
+      casework privacy hold B000731 --reason litigation --as S0031
+    """
+    with started() as open_, writing(open_.engine) as conn:
+        actor = permitted(conn, open_.branch, staff_no, "privacy.hold")
+        entry_id = hold(conn, open_.branch, borrower_id, reason=reason, actor=actor)
+    _told_entry(entry_id, "hold placed 已保全", json_)
+
+
+@cli.command("release")
+@click.argument("borrower_id")
+@click.option("--reason", metavar="CODE", help="Only the hold for this reason.")
+@as_json
+@as_staff
+def release_(borrower_id: str, reason: str | None, json_: bool, staff_no: str | None) -> None:
+    """Release the legal holds on BORROWER_ID.
+
+    \b
+    Examples:
+      casework privacy release B000731 --as S0031
+      casework privacy release B000731 --reason complaint --as S0031
+    """
+    with started() as open_, writing(open_.engine) as conn:
+        actor = permitted(conn, open_.branch, staff_no, "privacy.hold")
+        entry_id = release(conn, open_.branch, borrower_id, reason=reason, actor=actor)
+    _told_entry(entry_id, "hold released 已解除保全", json_)
+
+
+@cli.command("erase")
+@click.argument("borrower_id")
+@click.option("--basis", required=True, metavar="CODE", help="A basis of statecharts/rules/privacy.toml.")
+@click.option("--yes", is_flag=True, help="Do not ask. Needed where nobody can be asked.")
+@click.option("--rewrite", is_flag=True, help="Write the tables it reached anew, which keeps others waiting.")
+@as_json
+@as_staff
+def erase_(
+    *, borrower_id: str, basis: str, yes: bool, rewrite: bool, json_: bool, staff_no: str | None
+) -> None:  # fmt: skip
+    """Erase the personal data of BORROWER_ID for good: names, numbers, contacts, notes, what was asked for.
+
+    What will go is shown first and must be confirmed by typing the borrower's id, or by --yes. The log stays whole:
+    an entry says what was erased, and verification goes on without it. At the end: what still holds the data.
+
+    \b
+    Exit code: 0 erased; 1 refused (every reason is told and recorded), or not confirmed.
+
+    \b
+    Examples:
+      casework privacy erase B000731 --basis retention_over --as S0012
+      casework privacy erase B000731 --basis ordered --as S0012 --yes --json
+    """
+    with started() as open_:
+        with reading(open_.engine, snapshot=True) as conn:
+            permitted(conn, open_.branch, staff_no, COMMAND)
+            open_.branch.rulebook.privacy.basis(basis)
+            aside = look_through(conn, open_.branch, borrower_id, now())
+            found = holding_of(conn, open_.branch, borrower_id, now(), set_aside=len(aside.ids))
+        if not yes and found.allowed(basis):
+            _confirm(found)
+        with writing(open_.engine) as conn:
+            actor: Actor = permitted(conn, open_.branch, staff_no, COMMAND)
+            told = erase(conn, open_.branch, borrower_id, basis=basis, actor=actor, aside=aside)
+        if isinstance(told, Refused):
+            _refused(told, json_)
+        scrubbed = _scrubbed(open_, told, rewrite=rewrite)
+    if json_:
+        print_json(
+            {"borrower_id": borrower_id, "entry_ids": told.entry_ids, "erased": told.gone.counts,
+             "files": scrubbed, "remaining": told.remaining}
+        )  # fmt: skip
+    else:
+        _print_erasure(told, scrubbed)
+
+
+def _scrubbed(open_: Started, told: Erasure, *, rewrite: bool) -> Scrubbed | None:
+    """The files; what goes wrong there undoes nothing, and is told."""
+    try:
+        return scrub(open_.settings, told.gone.traces, rewrite=rewrite)
+    except Exception as error:  # noqa: BLE001  (the erasure is committed: whatever it is, the report must come)
+        errors.print(f"the files were not cleaned 文件未清理: {type(error).__name__}", markup=False)
+        return None
+
+
+def _confirm(found: Holding) -> None:
+    if not sys.stdin.isatty():
+        raise CallerError("not_confirmed", "不可撤销:请加 --yes", "this cannot be undone: say --yes")
+    _print_holding(found)
+    typed = click.prompt(f"This cannot be undone 不可撤销. Type {found.borrower_id} to go on", err=True)
+    if typed.strip() != found.borrower_id:
+        raise CallerError("not_confirmed", "未确认", "not confirmed; nothing was erased")
+
+
+def _refused(told: Refused, json_: bool) -> NoReturn:
+    if json_:
+        reasons = [{"code": one.code, "zh": one.zh, "en": one.en, "saw": one.saw, "opens_on": one.opens_on}
+                   for one in told.reasons]  # fmt: skip
+        print_json({"borrower_id": told.borrower_id, "refused": told.entry_id, "reasons": reasons})
+    errors.print(f"refused 已拒绝 ({told.entry_id})", markup=False)
+    for one in told.reasons:
+        errors.print(f"  {one.code}: {one.zh} / {one.en}", markup=False)
+    sys.exit(1)
+
+
+# ── for people ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _told_entry(entry_id: str, what: str, json_: bool) -> None:
+    if json_:
+        print_json({"entry_id": entry_id})
+    else:
+        console.print(f"{what}: {entry_id}", markup=False)
+
+
+def _print_holding(found: Holding) -> None:
+    table = Table(box=None, show_header=False, title=f"{found.borrower_id}", title_justify="left")
+    for name, number in found.held.items():
+        zh, en = PLACES[name]
+        table.add_row(f"{en} {zh}", f"{number:,}")
+    table.add_row("cases 案件", f"{found.cases:,}")
+    table.add_row("holds 保全", ", ".join(found.holds) or "–")
+    table.add_row("last record 最后记录", str(found.last_record_on or "–"))
+    table.add_row("last case ended 最后结案", str(found.last_ended_on or "–"))
+    for one in found.erased:
+        table.add_row("erased 已删除", f"{one.erased_at:%Y-%m-%d} ({one.entry_id})")
+    console.print(table)
+    bases = Table("basis 依据", "", "why not 不得删除的原因", box=None)
+    for basis in found.bases:
+        why = "\n".join(f"{one.zh} / {one.en}" for one in basis.reasons)
+        bases.add_row(basis.code, "yes" if basis.allowed else "no", why or "–")
+    console.print(bases)
+
+
+def _print_erasure(told: Erasure, scrubbed: Scrubbed | None) -> None:
+    table = Table("erased 已删除", "", box=None)
+    for name, number in told.gone.counts.items():
+        zh, en = PLACES[name]
+        table.add_row(f"{en} {zh}", f"{number:,}")
+    console.print(table)
+    console.print(f"recorded 已记录: {', '.join(told.entry_ids)}", markup=False)
+    if scrubbed is not None:
+        _print_scrubbed(scrubbed)
+    _print_remaining(told.remaining)
+
+
+def _print_scrubbed(done: Scrubbed) -> None:
+    if done.left is not None:
+        state = "emptied" if done.log_emptied else "NOT emptied while others read (the last to close it does)"
+        console.print(f"write-ahead log {state}")
+        console.print(f"{done.searched} erased values looked for in the file, found {done.left}")
+    if done.rewritten or done.vacuumed:
+        console.print(f"rewritten: {', '.join(done.rewritten) or '–'}; vacuumed: {', '.join(done.vacuumed) or '–'}")
+    if done.not_permitted:
+        console.print(f"NOT vacuumed (only their owner may; set CASEWORK_DATABASE_OWNER_URL): {done.not_permitted}")
+
+
+def _print_remaining(still: Remaining) -> None:
+    kinds = {
+        "backups 备份": still.backups,
+        "exports 导出": still.exports,
+        "hand-over sheets 交接清单": still.handover_sheets,
+    }
+    console.print("what still holds the data 仍留存之处:")
+    for title, copies in kinds.items():
+        console.print(f"  {title}: {copies.count:,}{_newest(copies)}", markup=False)
+    console.print(f"  {still.zh}", markup=False)
+    console.print(f"  {still.en}", markup=False)
+
+
+def _newest(copies: Copies) -> str:
+    shown = [f"{copy.at:%Y-%m-%d %H:%M} ({copy.entry_id})" for copy in copies.newest[:5]]
+    more = ", …" if copies.count > len(shown) else ""
+    return f": {', '.join(shown)}{more}" if shown else ""

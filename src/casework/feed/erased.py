@@ -1,0 +1,93 @@
+"""Whose personal data a feed may not bring back: borrowers who were erased and have had no new case since.
+
+A new case is a new purpose: from the import that opens it on, his data are taken in again (decision 0020).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework import rows
+from casework.audit.tables import erasures
+from casework.cases.tables import cases
+from casework.feed.row import ContactRow, LoanRow
+from casework.feed.tables import borrowers, loans
+
+LOCK = "hashtext('casework/erasure')"
+"""PostgreSQL's advisory lock: imports share it, an erasure has it alone. On SQLite the write lock does."""
+
+_NEWER = sa.exists().where(cases.c.borrower_id == erasures.c.borrower_id, cases.c.id > erasures.c.cases_until)
+_STANDING = sa.select(erasures.c.borrower_id).where(~_NEWER).distinct()
+_RETURNED = (
+    sa.select(borrowers.c.borrower_id)
+    .where(
+        borrowers.c.borrower_id.in_(sa.select(erasures.c.borrower_id)),
+        borrowers.c.borrower_id.not_in(_STANDING),
+        borrowers.c.name_sealed.is_(None),
+        borrowers.c.id_number_sealed.is_(None),
+    )
+    .order_by(borrowers.c.borrower_id)
+)
+_LOANS = sa.select(loans.c.borrower_id, loans.c.loan_id)
+
+
+@dataclass(slots=True)
+class ErasedPeople:
+    """Those whose data stay out of one import, and how many of its rows were cut for that."""
+
+    ids: frozenset[str]
+    loan_ids: frozenset[str]
+    dropped: int = 0
+
+    @classmethod
+    def read(cls, conn: Connection) -> "ErasedPeople":
+        """As of the start of the import, which shares the lock that an erasure takes."""
+        ids = frozenset(conn.execute(_STANDING).scalars())
+        of_them = rows.select_by_keys(conn, _LOANS, "borrower_id", sorted(ids))
+        return cls(ids, frozenset(row.loan_id for row in of_them))
+
+    def loans(self, sheet: Sequence[LoanRow]) -> Sequence[LoanRow]:
+        """The rows, without name and number of those erased."""
+        if not self.ids:
+            return sheet
+        cut = [
+            row._replace(borrower_name=None, id_number=None)
+            if row.borrower_id in self.ids and (row.borrower_name or row.id_number)
+            else row
+            for row in sheet
+        ]
+        self.dropped += sum(after is not before for after, before in zip(cut, sheet, strict=True))
+        return cut
+
+    def contacts(self, sheet: Sequence[ContactRow]) -> Sequence[ContactRow]:
+        """The rows, without those of the erased."""
+        kept = [row for row in sheet if row.borrower_id not in self.ids] if self.ids else sheet
+        self.dropped += len(sheet) - len(kept)
+        return kept
+
+    def cells(self, cells: tuple[str, ...]) -> tuple[str, ...]:
+        """The cells of a row that is set aside: of the erased only the ids, whatever column they slipped into."""
+        plain = [cell.strip() for cell in cells]
+        if not self.ids or not any(cell in self.ids or cell in self.loan_ids for cell in plain):
+            return cells
+        self.dropped += 1
+        return tuple(cell if cell in self.ids or cell in self.loan_ids else "" for cell in plain)
+
+
+def share_lock(conn: Connection) -> None:
+    """Keep erasures waiting until this transaction ends."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(sa.text(f"SELECT pg_advisory_xact_lock_shared({LOCK})"))
+
+
+def hold_lock(conn: Connection) -> None:
+    """Wait until no import runs, and keep others waiting; TryAgain if one runs for long."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+
+
+def returned(conn: Connection) -> frozenset[str]:
+    """Those who were erased, have a new case since, and of whom nothing is on the books again."""
+    return frozenset(conn.execute(_RETURNED).scalars())

@@ -1,0 +1,47 @@
+"""Stored answers of idempotent requests that speak of a borrower: found by what they name, left as tombstones.
+
+A tombstone has no answer and no hash of the request (which is one of its text): a repeat is told that the answer was
+erased (410), and never runs again while the key is kept.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.cases.tables import ANSWER_ERASED, idempotency
+
+_AT_ONCE: Final = 500
+_CASE = re.compile(rb'case:(\d{1,16})(?!\d)|/cases/(\d{1,16})(?!\d)|"case_id":(\d{1,16})(?!\d)')
+_REQUEST = re.compile(rb'request:(\d{1,16})(?!\d)|/requests/(\d{1,16})(?!\d)|"request_id":(\d{1,16})(?!\d)')
+_TEXT = re.compile(rb'"([^"\\]{1,64})"')
+
+
+def speaks_of(answer: bytes, cases: Collection[int], requests: Collection[int], ids: Collection[bytes]) -> bool:
+    """Whether an answer names one of these cases or requests, or holds one of these ids as a text of JSON. Pure."""
+    return (
+        any(int(next(filter(None, found.groups()))) in cases for found in _CASE.finditer(answer))
+        or any(int(next(filter(None, found.groups()))) in requests for found in _REQUEST.finditer(answer))
+        or any(found[1] in ids for found in _TEXT.finditer(answer))
+    )
+
+
+def erase_answers(
+    conn: Connection, cases: Collection[int], requests: Collection[int], ids: Collection[str]
+) -> int:  # fmt: skip
+    """Every stored answer is looked at, some hundreds at a time (they are kept for a day); how many are gone."""
+    wanted = {one.encode() for one in ids}
+    found = []
+    statement = sa.select(idempotency.c.actor_id, idempotency.c.key, idempotency.c.answer)
+    for batch in conn.execute(statement, execution_options={"yield_per": _AT_ONCE}).partitions():
+        found += [(row.actor_id, row.key) for row in batch if speaks_of(bytes(row.answer), cases, requests, wanted)]
+    name = sa.tuple_(idempotency.c.actor_id, idempotency.c.key)
+    for at in range(0, len(found), _AT_ONCE):
+        conn.execute(
+            idempotency.update()
+            .where(name.in_(found[at : at + _AT_ONCE]))
+            .values(request_hash=b"", status=410, answer=ANSWER_ERASED)
+        )
+    return len(found)

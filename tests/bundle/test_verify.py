@@ -1,0 +1,198 @@
+"""What a verified bundle means: every covered bit counts, whose word was taken, and how far a period goes."""
+
+import os
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casework.audit.chain import leaf_hash
+from casework.audit.checkpoint import Cosigner
+from casework.audit.entry import encode
+from casework.audit.findings import Report
+from casework.audit.key_history import CHANGED, change_text
+from casework.audit.note import LogSigner, to_base64
+from casework.bundle import links
+from casework.bundle.links import Link, Links
+from casework.bundle.trust import Held
+from casework.bundle.verify import verify_bundle
+from tests.bundle.forged import (
+    ORIGIN,
+    OTHER,
+    REAL,
+    WITNESS,
+    Case,
+    bodies,
+    codes,
+    doubts,
+    entry,
+    note_of,
+    put,
+    signed,
+    write,
+)
+
+SIZE = 600
+COVERED = ("checkpoint", "checkpoints/300", "tile/entries/000", "tile/entries/002.p/88", "tile/0/001", "tile/1/000.p/2")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """A bundle that tests may change as long as they put it back."""
+    found = bodies(SIZE)
+    return Case(write(tmp_path_factory.mktemp("whole") / "bundle", found, earlier=(300,), witness=WITNESS), found)
+
+
+@given(path=st.sampled_from(COVERED), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_any_flipped_bit_in_a_covered_byte_is_found(whole: Case, path: str, place: float, bit: int) -> None:
+    before = (whole.folder / path).read_bytes()
+    data = bytearray(before)
+    data[int(place * len(data))] ^= 1 << bit
+    (whole.folder / path).write_bytes(data)
+    try:
+        report = Case(whole.folder, whole.bodies, Held(witnesses=[WITNESS.key])).verify()
+        assert report.verdict == "tampered", (path, int(place * len(data)), bit)
+    finally:
+        (whole.folder / path).write_bytes(before)
+
+
+def test_with_nothing_held_a_bundle_is_consistent_with_itself_and_says_no_more(whole: Case) -> None:
+    report = whole.verify()
+    assert (report.verdict, report.trust) == ("sound", "self_consistent_only")
+    assert (report.entries, report.leaves, report.checkpoints, report.streams) == (SIZE, SIZE, 2, 8)
+    assert (report.first_recorded_at, report.last_recorded_at) == (
+        "2026-01-11T01:30:00.000000Z", "2026-01-11T11:29:00.000000Z"
+    )  # fmt: skip
+
+
+def test_processes_beside_give_the_same_report(tmp_path: Path) -> None:
+    found = bodies(256 * 70)
+    folder = write(tmp_path / "bundle", found)
+    Case(folder, found).edit("tile/entries/050", lambda data: data.replace(b'"number":12900}', b'"number":12901}'))
+    one, two = (verify_bundle(folder, Held(), jobs=jobs).as_json() for jobs in (1, 2))
+    one["checked"].pop("seconds"), two["checked"].pop("seconds")
+    one["checked"].pop("entries_per_second"), two["checked"].pop("entries_per_second")
+    assert one == two
+    assert {finding["code"] for finding in one["findings"]} == {"body_changed", "checkpoint_root_differs"}
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 300, 511, 512, SIZE])
+def test_a_checkpoint_of_any_size_that_the_log_passed_is_consistent_with_it(whole: Case, size: int) -> None:
+    held = Held(trusted=note_of(signed(whole.bodies, size)))
+    report = Case(whole.folder, whole.bodies, held).verify()
+    assert report.verdict == "sound"
+    assert report.trust == ("trusted_checkpoint" if size else "self_consistent_only")
+
+
+def test_a_held_checkpoint_that_the_log_did_not_sign_convinces_nobody(whole: Case) -> None:
+    held = Held(trusted=note_of(signed(whole.bodies, 300, OTHER)))
+    report = Case(whole.folder, whole.bodies, held).verify()
+    assert codes(report) == {"trusted_not_signed"}
+    assert report.trust == "self_consistent_only"
+
+
+def test_a_witness_that_the_reader_trusts_gives_the_log_a_time(whole: Case) -> None:
+    report = Case(whole.folder, whole.bodies, Held(witnesses=[WITNESS.key])).verify()
+    assert (report.verdict, report.trust) == ("sound", "witnessed")
+    assert [(seen["size"], seen["at"]) for seen in report.witnessed] == [
+        (300, "2026-01-11T06:30:00.000000Z"), (SIZE, "2026-01-11T11:30:00.000000Z")
+    ]  # fmt: skip
+    stranger = Held(witnesses=[Cosigner("witness.example", bytes(32)).key])
+    assert Case(whole.folder, whole.bodies, stranger).verify().trust == "self_consistent_only"
+
+
+# --- keys that change
+
+
+def with_new_key(found: list[bytes], new: LogSigner, by: LogSigner) -> bytes:
+    """The entry with which a new key comes."""
+    until = "2026-03-01T00:00:00.000000Z"
+    blob = by.sign(change_text(ORIGIN, REAL.key, new.key, until)).blob
+    data = {"old_key": REAL.key.text, "new_key": new.key.text, "both_until": until, "signature": to_base64(blob)}
+    return encode(entry("log:1", 3, leaf_hash(found[1]), len(found), event=CHANGED, data=data))
+
+
+def test_who_holds_an_old_key_follows_the_log_to_the_new_one(tmp_path: Path) -> None:
+    found = bodies(40)
+    found.append(with_new_key(found, OTHER, REAL))
+    folder = write(tmp_path / "bundle", found, OTHER)
+    assert verify_bundle(folder, Held(keys=[REAL.key])).verdict == "sound"
+    assert verify_bundle(folder, Held(keys=[OTHER.key])).verdict == "sound"
+
+
+def test_a_new_key_that_the_old_one_did_not_sign_is_found(tmp_path: Path) -> None:
+    found = bodies(40)
+    found.append(with_new_key(found, OTHER, OTHER))
+    report = verify_bundle(write(tmp_path / "bundle", found, OTHER), Held(keys=[REAL.key]))
+    assert codes(report) == {"key_history_wrong", "checkpoint_key_unknown"}
+
+
+def test_a_log_that_does_not_begin_with_its_statement_is_found(tmp_path: Path) -> None:
+    report = verify_bundle(write(tmp_path / "bundle", bodies(40)[1:]), Held(keys=[REAL.key]))
+    assert "log_statement_missing" in codes(report)
+
+
+# --- what somebody may have put there
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "too large"])
+def test_nothing_but_a_regular_file_of_a_bounded_size_is_read(tmp_path: Path, kind: str) -> None:
+    folder = write(tmp_path / "bundle", bodies(40))
+    place = folder / "checkpoint"
+    place.rename(tmp_path / "kept")
+    match kind:
+        case "link":
+            place.symlink_to(tmp_path / "kept")
+        case "pipe":
+            os.mkfifo(place)
+        case "folder":
+            place.mkdir()
+        case _:
+            place.write_bytes(b"x" * 300_000)
+    assert doubts(verify_bundle(folder, Held())) == {"file_missing"}
+
+
+def test_a_tile_that_was_changed_is_told_from_an_entry_that_was(whole: Case, tmp_path: Path) -> None:
+    folder = write(tmp_path / "bundle", whole.bodies)
+    data = bytearray((folder / "tile/0/000").read_bytes())
+    data[40] ^= 1
+    put(folder, "tile/0/000", bytes(data))
+    assert codes(verify_bundle(folder, Held())) >= {"tile_differs"}
+    assert "body_changed" not in codes(verify_bundle(folder, Held()))
+
+
+# --- ends of streams that do not fit into memory
+
+
+@given(seed=st.integers(0, 2**32), held=st.integers(1, 40))
+def test_ends_that_spill_find_the_same_as_ends_that_do_not(seed: int, held: int) -> None:
+    """Streams as they come, one of them broken somewhere."""
+    found = bodies(300, streams=31)
+    chance = random.Random(seed)
+    del found[chance.randrange(1, 300)]
+    reports = []
+    for most in (held, links.HELD):
+        report = Report()
+        following = Links(report, whole=True, held=most)
+        for at in range(0, len(found), 16):
+            piece = found[at : at + 16]
+            following.take(at, piece, [_hash(body) for body in piece])
+        following.finish()
+        reports.append((report.streams, report.findings))
+    assert reports[0] == reports[1]
+    assert reports[0][0] >= 31
+
+
+def _hash(body: bytes) -> str:
+    return leaf_hash(body).hex()
+
+
+def test_the_end_of_a_stream_takes_no_more_than_its_last_entry() -> None:
+    following = Links(Report(), whole=True)
+    following.take(0, bodies(300), [_hash(body) for body in bodies(300)])
+    assert len(following.ends.hot) == 8
+    assert all(isinstance(end, Link) for end in following.ends.hot.values())
+    assert datetime.fromisoformat(following.last_at) > datetime(2026, 1, 11, tzinfo=UTC)
