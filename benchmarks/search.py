@@ -57,7 +57,7 @@ def run(large: int = LARGE, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> No
     for kind in kinds:
         with ExitStack() as stack:
             server = stack.enter_context(server_of(kind))
-            sides = list[Place]()
+            sides, facts = list[Place](), tuple[str, ...]()
             for size in (SMALL, large):
                 place = stack.enter_context(place_on(server))
                 began = time.perf_counter()

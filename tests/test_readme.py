@@ -83,7 +83,7 @@ def run(commands: list[Command], folder: Path) -> list[list[str]]:
     environment = kept | {"PATH": f"{place}:{kept['PATH']}", "COLUMNS": "118", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
     done = subprocess.run(
         ["bash", "-c", _script(commands, port)], cwd=folder, env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=240, check=False,
+        stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
     )  # fmt: skip
     answers = done.stdout.replace(f":{port}", ":8000").split(f"\n{_MARK}\n")
     return [answer.splitlines() for answer in answers[: len(commands)]]

@@ -24,9 +24,22 @@ from casework.staff.actor import Actor, Principal
 from casework.staff.permissions import EVERYTHING, Reach
 from casework.verifying import verify
 from tests.audit.built_log import guards_down
-from tests.cases.test_advance import FEED, TODAY, WHO, Branch, attempt, branch, fire, measure, only, opening, visit
+from tests.cases.test_advance import (
+    FEED,
+    TODAY,
+    WHO,
+    Branch,
+    attempt,
+    branch,
+    fire,
+    measure,
+    only,
+    opening,
+    template,
+    visit,
+)
 
-__all__ = ["branch"]  # a fixture
+__all__ = ["branch", "template"]  # fixtures
 PLACE: dict[str, Any] = {"agency": "AG1", "term_until": "2024-06-01"}
 
 

@@ -28,7 +28,7 @@ from casework.staff.actor import Actor, system
 from casework.startup import Started, start, upgrade
 from casework.verifying import verify
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
-from tests.feed.conftest import bank
+from tests.feed.conftest import bank, template
 from tests.postgres_server import APP, OWNER, Server
 
 T = TypeVar("T")
@@ -232,4 +232,4 @@ def shared(
             server.drop_database(name)
 
 
-__all__ = ["bank", "house", "shared"]
+__all__ = ["bank", "house", "shared", "template"]

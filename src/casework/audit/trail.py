@@ -179,13 +179,28 @@ _OPENINGS = sa.select(openings, opening_keys.c.wrapped).select_from(
 )
 
 
+class Opened(NamedTuple):
+    """What a commitment hides: its salt (32 bytes in hex) and the text."""
+
+    salt: str
+    value: str
+
+
 def read_openings(conn: Connection, vault: Vault, stream: str, numbers: Sequence[int]) -> dict[tuple[int, str], str]:
     """The committed texts of these entries of a stream, by (stream_seq, field); erased ones are left out."""
+    return {place: opened.value for place, opened in opened_with_salts(conn, vault, stream, numbers).items()}
+
+
+def opened_with_salts(
+    conn: Connection, vault: Vault, stream: str, numbers: Sequence[int]
+) -> dict[tuple[int, str], Opened]:
+    """As `read_openings`, with what makes the commitments."""
     if not numbers:
         return {}
     wanted = _OPENINGS.where(openings.c.stream == stream, openings.c.stream_seq.in_(sorted(numbers)))
     found = {}
     for row in conn.execute(wanted):
         sealer = opener(vault, row.subject, row.wrapped)
-        found[row.stream_seq, row.field] = json.loads(sealer.open(_SEALED_AS, bytes(row.sealed)))["value"]
+        opened = json.loads(sealer.open(_SEALED_AS, bytes(row.sealed)))
+        found[row.stream_seq, row.field] = Opened(opened["salt"], opened["value"])
     return found

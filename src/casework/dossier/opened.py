@@ -1,6 +1,5 @@
 """What the commitments of a case's entries hide, for a dossier: with permission, for a purpose, on record."""
 
-import json
 from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
@@ -8,6 +7,7 @@ from sqlalchemy.engine import Connection
 
 from casework.audit.dossier import Opening
 from casework.audit.tables import openings
+from casework.audit.trail import opened_with_salts
 from casework.cases.branch import Branch
 from casework.cases.case import Case
 from casework.cases.disclosure import record_revealed
@@ -18,14 +18,10 @@ from casework.staff.actor import Actor
 
 def openings_of(conn: Connection, branch: Branch, case_id: int, entries: Collection[int]) -> list[Opening]:
     """The openings that are held of these entries of the case, with their salts; an erased one is left out."""
-    wanted = sa.select(openings.c.stream_seq, openings.c.field, openings.c.sealed)
-    at = wanted.where(openings.c.stream == f"case:{case_id}").order_by(openings.c.stream_seq, openings.c.field)
-    found = []
-    for seq, name, sealed in conn.execute(at):
-        if seq in entries:
-            opened = json.loads(branch.vault.open("opening", bytes(sealed)))
-            found.append(Opening(seq, name, opened["salt"], opened["value"]))
-    return found
+    stream = f"case:{case_id}"
+    numbers = conn.execute(sa.select(openings.c.stream_seq).where(openings.c.stream == stream).distinct()).scalars()
+    held = opened_with_salts(conn, branch.vault, stream, [seq for seq in numbers if seq in entries])
+    return [Opening(seq, name, opened.salt, opened.value) for (seq, name), opened in sorted(held.items())]
 
 
 def check_and_record(
