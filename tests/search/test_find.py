@@ -28,6 +28,7 @@ def small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(find, "WINDOW", 6_000)
     monkeypatch.setattr(find, "LOOKED_AT", 100)
     monkeypatch.setattr(narrow, "SEGMENTS", 3)
+    monkeypatch.setattr(find, "POSTINGS_ASKED", 25)
 
 
 def bring_to(world: World, state: str) -> None:

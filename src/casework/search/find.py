@@ -10,6 +10,7 @@ the index between two looks.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -33,6 +34,8 @@ WINDOW: Final = 50_000
 """Ids, or numbers of a stream, that one page passes where the database alone decides."""
 LOOKED_AT: Final = 4_000
 """Bodies that one page reads where a body decides: some 30 ms."""
+POSTINGS_ASKED: Final = 60_000
+"""Postings that one page asks for, or a window more: filters of many terms pass fewer segments."""
 _PAGES: Final = 200
 _FIRST, _LAST = 0, 2**63 - 1
 _COLUMNS = tuple(entries.c["id", "stream", "stream_seq", "event", "actor_id", "recorded_at", "body", "leaf_hash"])
@@ -241,24 +244,22 @@ def _walk(conn: Connection, wanted: Wanted, edge: int, enough: int) -> tuple[lis
     if not all(groups):
         return found, None
     segments = segments_beyond(conn, wanted, edge)
-    passed = segments[: narrow.SEGMENTS]
-    looked_at = at = 0
+    looked_at = asked = at = 0
     size = 4
-    while at < len(passed):
-        window = dict(passed[at : at + size])
-        alive = narrowed(conn, groups, window)
-        for segment in window:
-            ids = _ids(segment, alive.get(segment, 0), wanted, edge)
-            while ids:
-                some, ids = ids[: enough + 16], ids[enough + 16 :]
-                found += [row for row in _rows(conn, some, wanted) if _is_wanted(wanted, row)]
-                looked_at += len(some)
-                if len(found) >= enough or looked_at >= LOOKED_AT:
-                    return found, some[-1]
-        at, size = at + size, min(size * 4, 256)
-    if len(segments) > len(passed):
-        last = passed[-1][0]
-        return found, (last if wanted.newest_first else last + 1) * bits.WIDTH - (not wanted.newest_first)
+    most = min(len(segments), narrow.SEGMENTS)  # where there is one more, it is for a later page
+    while at < most and asked < POSTINGS_ASKED:
+        window = dict(segments[at : min(at + size, most)])
+        alive, cost = narrowed(conn, groups, window)
+        ids = chain.from_iterable(_ids(segment, alive[segment], wanted, edge) for segment in window if segment in alive)
+        while some := list(islice(ids, enough + 16)):
+            found += [row for row in _rows(conn, some, wanted) if _is_wanted(wanted, row)]
+            looked_at += len(some)
+            if len(found) >= enough or looked_at >= LOOKED_AT:
+                return found, some[-1]
+        at, asked, size = at + len(window), asked + cost, min(size * 4, 256)
+    if at < len(segments):
+        last = segments[at - 1][0]
+        return found, last * bits.WIDTH if wanted.newest_first else (last + 1) * bits.WIDTH - 1
     return found, None
 
 
@@ -267,11 +268,12 @@ def _rows(conn: Connection, ids: Sequence[int], wanted: Wanted) -> Sequence[Any]
     return list(reversed(found)) if wanted.newest_first else found
 
 
-def _ids(segment: int, alive: int, wanted: Wanted, edge: int) -> list[int]:
+def _ids(segment: int, alive: int, wanted: Wanted, edge: int) -> Iterator[int]:
     """The ids of a set, beyond the edge, in order."""
     begin = segment * bits.WIDTH
-    offsets = bits.offsets_of(alive, descending=wanted.newest_first)
-    return [begin + offset for offset in offsets if _beyond(begin + offset, wanted, edge)]
+    for offset in bits.offsets_of(alive, descending=wanted.newest_first):
+        if _beyond(begin + offset, wanted, edge):
+            yield begin + offset
 
 
 def walk(conn: Connection, wanted: Wanted, *, at_a_time: int = 1_000) -> Iterator[Found]:

@@ -43,12 +43,16 @@ def segments_beyond(conn: Connection, wanted: Wanted, edge: int) -> list[tuple[i
     ]  # fmt: skip
 
 
-def narrowed(conn: Connection, groups: list[list[int]], window: dict[int, int]) -> dict[int, int]:
-    """Of each segment the entries that are filed under one term of every group; the groups are put in better order."""
-    alive = window
+def narrowed(conn: Connection, groups: list[list[int]], window: dict[int, int]) -> tuple[dict[int, int], int]:
+    """Of each segment the entries that are filed under one term of every group, and how many postings were asked for.
+
+    The groups are put in better order.
+    """
+    alive, cost = window, 0
     left: dict[int, int] = {}
     for number, terms in enumerate(groups):
         places = sorted(place_of(term, segment) for term in terms for segment in alive)
+        cost += len(places)
         held: dict[int, int] = {}
         for place, data in rows.select_by_keys(conn, POSTINGS, "place", places):
             segment = place & ((1 << SEGMENT_BITS) - 1)
@@ -59,7 +63,7 @@ def narrowed(conn: Connection, groups: list[list[int]], window: dict[int, int]) 
             break
     asked = sorted(left, key=lambda number: (left[number] * len(groups[number]), number))
     groups[:] = [groups[number] for number in (*asked, *range(len(left), len(groups)))]
-    return alive
+    return alive, cost
 
 
 def term_ids(conn: Connection, wanted: Wanted) -> list[list[int]]:
