@@ -98,7 +98,10 @@ def test_what_is_restored_is_what_was_backed_up(started: Started, target: Settin
     assert restored.report.cases == 3
     with reading(started.engine, snapshot=True) as conn:
         before = conn.execute(sa.select(cases).order_by(cases.c.id)).all()
+        assert contents_of(conn).entries == made.contents.entries + 1  # that it was backed up is an entry
+    with reading((copied := open_engine(target.database_url, read_only=True)), snapshot=True) as conn:
         assert contents_of(conn) == made.contents
+    copied.dispose()
     again = start(target)  # schema, keys, guards, rulebook
     with reading(again.engine) as conn:
         assert conn.execute(sa.select(cases).order_by(cases.c.id)).all() == before
@@ -121,7 +124,7 @@ def test_a_backup_is_private_whole_and_without_the_keys(started: Started, tmp_pa
         assert key.hex().encode() not in held
     assert {stat.S_IMODE(path.stat().st_mode) for path in (file, manifest_path(file))} == {0o600}
     assert made.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert made.contents.entries == 11  # five texts, one member of staff, three openings, a note, a refusal
+    assert made.contents.entries == 12  # six texts, one member of staff, three openings, a note, a refusal
     assert sorted(path.name for path in tmp_path.glob("*backup*")) == ["day.backup", "day.backup.manifest.json"]
 
 
@@ -338,7 +341,7 @@ def test_the_shell_tells_status_backs_up_and_restores(started: Started, target: 
     status = shell.invoke(main, ["db", "status", "--json"], env=_environment(started.settings))
     assert status.exit_code == 0, status.output
     told = msgspec.json.decode(status.stdout)
-    assert (told["ready"], told["entries"], told["cases"]) == (True, 11, 3)
+    assert (told["ready"], told["entries"], told["cases"]) == (True, 12, 3)
     assert told["business_dates"] == {"wuhan": "2026-01-10"}
 
     made = shell.invoke(main, ["db", "backup", file], env=_environment(started.settings))
