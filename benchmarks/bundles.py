@@ -1,4 +1,4 @@
-"""(g) A bundle verified without its database: its structure, and everything read and replayed; one core and two.
+"""(h) A bundle verified without its database: its structure, and everything read and replayed; one core and two.
 
 The log is the demo branch's, its cases copied under other numbers until there are enough entries: openings, calls,
 steps, refusals, figures as the door wrote them. The floor is what no verifier can leave out: SHA-256 of every body once

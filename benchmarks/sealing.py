@@ -1,4 +1,4 @@
-"""(e) The sealer: leaves a second from a full queue; ages and writers' waits at a steady 1,000 entries/s."""
+"""(f) The sealer: leaves a second from a full queue; ages and writers' waits at a steady 1,000 entries/s."""
 
 import json
 import random
