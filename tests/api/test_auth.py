@@ -139,7 +139,7 @@ def test_somebody_only_a_feed_has_named_cannot_act_until_he_is_added(branch: tup
     add(started)
     assert issue(started, "N1").startswith("cw_")
     with reading(started.engine) as conn:
-        assert register.actor_for(conn, "N1", "cli", today=now().date()).posts == {"business_rep"}
+        assert register.actor_for(conn, "N1", "cli", today=started.branch.today(now())).posts == {"business_rep"}
 
 
 @pytest.mark.parametrize(
