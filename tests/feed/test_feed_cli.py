@@ -307,7 +307,7 @@ def test_a_full_postgresql_is_one_line_and_nothing_is_changed(
     name = settings.database_url.split("@/")[1].split("?")[0]
     inside = small_disk / "data"
     inside.mkdir(mode=0o700)
-    owner = (server.socket_dir / "data").stat()
+    owner = server.socket_dir.stat()
     os.chown(inside, owner.st_uid, owner.st_gid)
     bank.started.engine.dispose()
     before = bank.dump("feed_runs")
