@@ -141,6 +141,16 @@ class House:
             lambda conn: erase(conn, self.started.branch, f"B{number}", basis=basis, actor=system("cli"), clock=at)
         )
 
+    def erase_him(self, borrower_id: str) -> Erasure:
+        """By any id."""
+        told = self.in_one(
+            lambda conn: erase(
+                conn, self.started.branch, borrower_id, basis="ordered", actor=system("cli"), clock=self.later
+            )
+        )
+        assert isinstance(told, Erasure), told
+        return told
+
     # ── undone ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @contextmanager

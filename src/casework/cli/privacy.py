@@ -188,7 +188,7 @@ def _print_holding(found: Holding) -> None:
     table.add_row("last record 最后记录", str(found.last_record_on or "–"))
     table.add_row("last case ended 最后结案", str(found.last_ended_on or "–"))
     for one in found.erased:
-        table.add_row("erased 已删除", f"{one.erased_at:%Y-%m-%d} ({one.entry_id})")
+        table.add_row("erased 已删除", f"{one.erased_on} ({one.entry_id})")
     console.print(table)
     bases = Table("basis 依据", "", "why not 不得删除的原因", box=None)
     for basis in found.bases:

@@ -1,6 +1,8 @@
 """Rows that an import set aside: to be listed, downloaded, mended and fed again."""
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,8 +12,11 @@ from sqlalchemy.engine import Connection
 from casework.audit.trail import Draft
 from casework.cases.branch import Branch
 from casework.clock import now
+from casework.errors import CallerError
 from casework.feed.cell import TEXTS
 from casework.feed.folder import SetAside, set_aside_csv
+from casework.feed.headers import Kind, understand
+from casework.feed.naming import named_in
 from casework.feed.tables import set_aside
 from casework.personal import Vault
 from casework.staff.actor import Actor
@@ -22,6 +27,7 @@ _SEALED_AS = "set_aside"
 
 
 class _Cells(msgspec.Struct):
+    header: list[str]
     cells: list[str]
 
 
@@ -66,23 +72,33 @@ def record_aside_read(conn: Connection, branch: Branch, actor: Actor, run_id: in
 def aside_of_people(
     conn: Connection, vault: Vault, wanted: AbstractSet[str], *, after: int = 0
 ) -> tuple[list[int], int]:
-    """Rows, from behind the one with id `after`, in which a cell is one of `wanted` (loan, borrower, ID numbers).
+    """Rows, from behind the one with id `after`, that name one of `wanted` (loan, borrower, ID numbers; `named_in`).
 
     The cells are sealed, so every row is opened: in order of id, some thousands at a time. Their ids, and the last id
     that was looked at. A row that does not open is nobody's.
     """
     found: list[int] = []
-    statement = sa.select(set_aside.c.id, set_aside.c.row_sealed).where(set_aside.c.id > after).order_by(set_aside.c.id)
+    columns = (set_aside.c.id, set_aside.c.kind, set_aside.c.row_sealed)
+    statement = sa.select(*columns).where(set_aside.c.id > after).order_by(set_aside.c.id)
     for batch in conn.execute(statement, execution_options={"yield_per": _AT_ONCE}).partitions():
         for row in batch:
             try:
-                cells = _decode(vault.open(_SEALED_AS, bytes(row.row_sealed))).cells
+                raw = _decode(vault.open(_SEALED_AS, bytes(row.row_sealed)))
             except (ValueError, TypeError):  # verification does not cover these rows: whoever mends them finds out
                 continue
-            if not wanted.isdisjoint(map(str.strip, cells)):
+            if not wanted.isdisjoint(named_in(*_columns(row.kind, tuple(raw.header)), raw.cells)):
                 found.append(row.id)
         after = batch[-1].id
     return found, after
+
+
+@lru_cache(maxsize=64)
+def _columns(kind: Kind, header: tuple[str, ...]) -> tuple[Mapping[str, int], int]:
+    """Where the known columns are, and the header's width; no width where this version does not understand it."""
+    try:
+        return understand(kind, header).positions, len(header)
+    except CallerError:
+        return {}, -1
 
 
 def aside_csv(conn: Connection, vault: Vault, run_id: int, kind: str) -> str:

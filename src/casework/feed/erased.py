@@ -12,6 +12,8 @@ from sqlalchemy.engine import Connection
 from casework import rows
 from casework.audit.tables import erasures
 from casework.cases.tables import cases
+from casework.feed.headers import Header
+from casework.feed.naming import named_in
 from casework.feed.row import ContactRow, LoanRow
 from casework.feed.tables import borrowers, loans
 
@@ -67,13 +69,15 @@ class ErasedPeople:
         self.dropped += len(sheet) - len(kept)
         return kept
 
-    def cells(self, cells: tuple[str, ...]) -> tuple[str, ...]:
-        """The cells of a row that is set aside: of the erased only the ids, whatever column they slipped into."""
-        plain = [cell.strip() for cell in cells]
-        if not self.ids or not any(cell in self.ids or cell in self.loan_ids for cell in plain):
+    def cells(self, header: Header, cells: tuple[str, ...]) -> tuple[str, ...]:
+        """The cells of a row that is set aside: of the erased only their ids."""
+        if not self.ids:
+            return cells
+        his = named_in(header.positions, len(header.names), cells) & (self.ids | self.loan_ids)
+        if not his:
             return cells
         self.dropped += 1
-        return tuple(cell if cell in self.ids or cell in self.loan_ids else "" for cell in plain)
+        return tuple(cell if cell in his else "" for cell in map(str.strip, cells))
 
 
 def share_lock(conn: Connection) -> None:

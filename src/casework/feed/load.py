@@ -363,7 +363,7 @@ class _Import:
                 row.line,
                 row.column,
                 row.code,
-                self._sealed_cells(sheet, self.erased.cells(row.cells)),
+                self._sealed_cells(sheet, self.erased.cells(sheet.header, row.cells)),
             )
             for sheet in self.sheets
             for row in sheet.set_aside

@@ -52,10 +52,11 @@ class OfBasis(msgspec.Struct):
 
 
 class Before(msgspec.Struct):
-    """An erasure of his data."""
+    """An erasure of his data; `erased_on` is the branch's day."""
 
     entry_id: str
     erased_at: datetime
+    erased_on: date
 
 
 class Holding(msgspec.Struct):
@@ -89,7 +90,9 @@ def holding_of(
         reasons = reasons_against(basis, now, policy)
         why = [Why(one.code, one.zh, one.en, dict(one.saw), one.opens_on) for one in reasons]
         bases.append(OfBasis(basis.code, basis.zh, basis.en, basis.source, not reasons, why))
-    before = [Before(f"{row.stream}:{row.stream_seq}", row.erased_at) for row in found.erased]
+    before = [
+        Before(f"{row.stream}:{row.stream_seq}", row.erased_at, branch.today(row.erased_at)) for row in found.erased
+    ]
     return Holding(
         borrower_id, _held(conn, found) | ({} if set_aside is None else {"set_aside": set_aside}), len(found.cases),
         list(now.holds), now.last_record_on, now.last_ended_on, before, bases,
