@@ -150,12 +150,15 @@ def published(
 
 
 @pytest.fixture
-def template() -> str:
-    """What `database` is copied from; `published` where every test would begin with `casework db upgrade`.
+def rulebook_published() -> None:
+    """Asked for by fixtures whose branch begins after `casework db upgrade`: `database` is copied with that done.
 
-    The keys of `settings` are then those that it was published with.
+    The keys of `settings` are then those that it was done with.
     """
-    return "migrated"
+
+
+def _begins_published(request: pytest.FixtureRequest) -> bool:
+    return "rulebook_published" in request.fixturenames
 
 
 _numbers = itertools.count(1)
@@ -163,12 +166,12 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def database(
-    request: pytest.FixtureRequest, template: str, published: Callable[[str], Published], tmp_path: Path,
+    request: pytest.FixtureRequest, published: Callable[[str], Published], tmp_path: Path,
     postgres_servers: Callable[[str], Server],
 ) -> Iterator[Database]:  # fmt: skip
-    """A fresh database: migrated, and published where `template` says so."""
+    """A fresh, migrated database."""
     name: str = request.param
-    source = published(name).source if template == "published" else None
+    source = published(name).source if _begins_published(request) else None
     if name == "sqlite":
         path = tmp_path / "casework.db"
         shutil.copyfile(source or request.getfixturevalue("migrated_sqlite"), path)
@@ -212,10 +215,12 @@ def owner_url(database: Database) -> str:
 
 
 @pytest.fixture
-def settings(database: Database, template: str, published: Callable[[str], Published], tmp_path: Path) -> Settings:
+def settings(
+    database: Database, request: pytest.FixtureRequest, published: Callable[[str], Published], tmp_path: Path
+) -> Settings:
     """Settings naming the test's database, with keys of its own or those it was published with."""
     keys_dir = tmp_path / "keys"
-    if template == "published":
+    if _begins_published(request):
         shutil.copytree(published(database.name).keys_dir, keys_dir)
     else:
         ensure_keys(keys_dir)

@@ -17,7 +17,7 @@ _numbers = itertools.count(1)
 class Fresh:
     """Makes empty branches of the same kind of database as `database`, with the keys of `settings`; `close` ends them.
 
-    `settings` are of a published branch (`template`).
+    `settings` are of a published branch (`rulebook_published`).
     """
 
     database: Database

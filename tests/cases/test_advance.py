@@ -154,13 +154,7 @@ def furnish(started: Started) -> Branch:
 
 
 @pytest.fixture
-def template() -> str:
-    """Every test here begins with a published rulebook."""
-    return "published"
-
-
-@pytest.fixture
-def branch(settings: Settings) -> Iterator[Branch]:
+def branch(settings: Settings, rulebook_published: None) -> Iterator[Branch]:
     """A furnished branch."""
     started = start(settings)
     yield furnish(started)
@@ -584,7 +578,11 @@ def held(branch: Branch) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def two_branches(
-    database: Database, settings: Settings, published: Callable[[str], Published], tmp_path: Path
+    database: Database,
+    settings: Settings,
+    rulebook_published: None,
+    published: Callable[[str], Published],
+    tmp_path: Path,
 ) -> Iterator[tuple[Branch, Branch]]:
     """Two furnished branches; the examples share them, each with loans of its own. Sound at the end."""
     pair = [Fresh(database, settings, published(database.name), tmp_path) for _ in range(2)]

@@ -26,13 +26,7 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def template() -> str:
-    """Every test here begins with a published rulebook."""
-    return "published"
-
-
-@pytest.fixture
-def branch(settings: Settings) -> Iterator[Register]:
+def branch(settings: Settings, rulebook_published: None) -> Iterator[Register]:
     """A branch with an administrator in its register."""
     started = start(settings)
     held = Register(started)

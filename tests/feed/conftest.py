@@ -11,13 +11,7 @@ from tests.feed.bank import Bank
 
 
 @pytest.fixture
-def template() -> str:
-    """Every test here begins with a published rulebook."""
-    return "published"
-
-
-@pytest.fixture
-def bank(settings: Settings, tmp_path: Path) -> Iterator[Bank]:
+def bank(settings: Settings, rulebook_published: None, tmp_path: Path) -> Iterator[Bank]:
     """A fresh branch and its bank."""
     started = start(settings)
     yield Bank(started, tmp_path / "feeds")

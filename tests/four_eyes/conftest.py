@@ -263,13 +263,7 @@ def fill(started: Started) -> World:
 
 
 @pytest.fixture
-def template() -> str:
-    """Every test here begins with a published rulebook."""
-    return "published"
-
-
-@pytest.fixture
-def world(settings: Settings) -> Iterator[World]:
+def world(settings: Settings, rulebook_published: None) -> Iterator[World]:
     """People and no case yet."""
     made = furnish(settings)
     yield made

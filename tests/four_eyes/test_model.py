@@ -164,7 +164,11 @@ class People(RuleBasedStateMachine):
 
 
 def test_never_two_hats_never_twice_never_after_a_change(
-    database: Database, settings: Settings, published: Callable[[str], Published], tmp_path: Path
+    database: Database,
+    settings: Settings,
+    rulebook_published: None,
+    published: Callable[[str], Published],
+    tmp_path: Path,
 ) -> None:
     """Requests × cases × people × deputies, against a model that knows nothing of charts."""
     fresh = Fresh(database, settings, published(database.name), tmp_path)

@@ -9,13 +9,7 @@ from tests.handover.house import House, furnished
 
 
 @pytest.fixture
-def template() -> str:
-    """Every test here begins with a published rulebook."""
-    return "published"
-
-
-@pytest.fixture
-def house(settings: Settings) -> Iterator[House]:
+def house(settings: Settings, rulebook_published: None) -> Iterator[House]:
     """A furnished branch on the test's database."""
     made = furnished(settings)
     yield made

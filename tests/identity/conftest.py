@@ -135,13 +135,7 @@ class Phone:
 
 
 @pytest.fixture
-def template() -> str:
-    """Every test here begins with a published rulebook."""
-    return "published"
-
-
-@pytest.fixture
-def world(settings: Settings) -> Iterator[World]:
+def world(settings: Settings, rulebook_published: None) -> Iterator[World]:
     started = start(settings)
     made = World(started)
 

@@ -95,13 +95,7 @@ class Register:
 
 
 @pytest.fixture
-def template() -> str:
-    """Every test here begins with a published rulebook."""
-    return "published"
-
-
-@pytest.fixture
-def branch(settings: Settings) -> Iterator[Register]:
+def branch(settings: Settings, rulebook_published: None) -> Iterator[Register]:
     """A branch with nobody in its register."""
     started = start(settings)
     yield Register(started)
