@@ -23,8 +23,9 @@ from casework.audit.tree import prove_inclusion
 from casework.clock import now
 from casework.database import open_engine, reading, writing
 from casework.errors import CallerError, TryAgain
-from casework.personal import Vault
-from casework.settings import Settings, load_keys
+from casework.sealing import sealer_of
+from casework.settings import Settings
+from casework.startup import start
 
 BACKLOG = 100_000
 SECONDS = 15.0
@@ -41,7 +42,7 @@ def run(seconds: float = SECONDS, backlog: int = BACKLOG, kinds: tuple[str, ...]
             for begin in range(0, backlog, 5_000):
                 _write(place, range(begin, begin + 5_000))
             place.settle()
-            sealer = sealer_of(place.settings)
+            sealer = sealer_of(place.started)
             rate = backlog / clocked(lambda sealer=sealer: _seal_all(sealer))  # type: ignore[misc]  # a bound default
             proof_ms = _proof_ms(place)
             alone = _steady(place, seconds, watched=False)
@@ -61,13 +62,6 @@ def run(seconds: float = SECONDS, backlog: int = BACKLOG, kinds: tuple[str, ...]
         f" {seconds:.0f} s of transactions of {PER_TRANSACTION} entries, the sealer a process of its own; {others}."
     )
     write_section("sealing", f"{head}\n\n{table(header, rows)}")
-
-
-def sealer_of(settings: Settings) -> Sealer:
-    """A sealer on a database of its own engine."""
-    keys = load_keys(settings.keys_dir)
-    vault = Vault(keys.personal, keys.blind)
-    return Sealer(open_engine(settings.database_url), keys.mac, vault, settings.keys_dir)
 
 
 def _seal_all(sealer: Sealer) -> None:
@@ -128,7 +122,7 @@ def _steady(place: Place, seconds: float, *, watched: bool) -> dict[str, float]:
 def _watch(ages: Path) -> None:
     """The sealer's process: after each round the age of what it sealed, measured when it is committed and signed."""
     settings = Settings.from_environment()
-    sealer, engine = sealer_of(settings), open_engine(settings.database_url)
+    sealer, engine = sealer_of(start(settings)), open_engine(settings.database_url)
     sealer.round()
     stop = threading.Event()
     found: list[float] = []

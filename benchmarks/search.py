@@ -20,7 +20,6 @@ from sqlalchemy.engine import Connection
 
 from benchmarks.machine import Others, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, place_on, server_of
-from benchmarks.sealing import sealer_of
 from casework import rows
 from casework.audit.chain import leaf_hash
 from casework.audit.entry import Actor, Entry
@@ -30,6 +29,7 @@ from casework.audit.tables import entries, leaves, unsealed
 from casework.audit.trail import ENTRY_COLUMNS, Draft
 from casework.clock import now, utc_text
 from casework.database import open_engine, reading, writing
+from casework.sealing import sealer_of
 from casework.search.find import page_of_entries
 from casework.search.index import Indexer, begin_anew, read_behind
 from casework.search.tables import search_postings
@@ -196,7 +196,7 @@ def fill(place: Place, count: int) -> int:
     """`count` entries of a year, sealed as far as a search can tell; bytes of their bodies."""
     chance = random.Random(11)
     engine = place.started.engine
-    sealer_of(place.settings).round()
+    sealer_of(place.started).round()
     with reading(engine) as conn:
         log = present_log(conn)
         assert log is not None

@@ -10,20 +10,26 @@ from typing import NamedTuple
 import pytest
 
 from casework.audit.chain import leaf_hash
-from casework.audit.entry import decode_strict
+from casework.audit.entry import decode_strict, encode
 from casework.audit.findings import EXIT_CODES
+from casework.audit.key_history import RECEIPT_KEY
+from casework.audit.note import LogSigner
+from casework.audit.receipt import Receipt, Recorded
 from casework.audit.tiles import decode_bundle, encode_bundle
 from casework.bundle.deep import replay
 from casework.bundle.trust import Held
 from tests.bundle.forged import (
+    ORIGIN,
     OTHER,
     REAL,
+    RECEIPTS,
     WITNESS,
     Case,
     bodies,
     changed,
     codes,
     doubts,
+    entry,
     put,
     receipt,
     relinked,
@@ -251,6 +257,26 @@ def test_a_receipt_for_what_may_still_wait_to_be_sealed_cannot_be_told(case: Cas
     case.rewrite(case.bodies[:-1])
     report = case.verify()
     assert (report.verdict, doubts(report)) == ("cannot_tell", {"receipt_not_covered"})
+
+
+def test_a_receipt_key_that_another_stream_names_is_not_the_logs(case: Case) -> None:
+    """Whoever may write an entry at all cannot make himself the one who signs receipts."""
+    forger = LogSigner(RECEIPTS.name, bytes(range(9, 41)))
+    said = {"receipt_key": forger.key.text}
+    found = [*case.bodies, encode(entry("test:x", 1, None, SIZE, event=RECEIPT_KEY, data=said))]
+    case.rewrite(found)
+    promise = Receipt(ORIGIN, "2026-01-11T01:40:00.000000Z", (Recorded("case:9:9", bytes(32)),)).signed(forger)
+    case.held = Held(receipts=[promise])
+    report = case.verify()
+    assert (codes(report), doubts(report)) == (set(), {"receipt_not_trusted"})
+
+
+def test_receipts_held_against_a_part_of_the_log_are_never_passed_over(case: Case) -> None:
+    case.held = Held(receipts=[receipt(case.bodies[150])])
+    (case.folder / ENTRIES).unlink()
+    report = case.verify()
+    assert report.verdict == "cannot_tell"
+    assert "receipts_not_checked" in doubts(report)
 
 
 def test_a_receipt_of_another_key_accuses_nobody(case: Case) -> None:

@@ -21,12 +21,11 @@ from tests.cases.test_advance import (
     normal,
     opening,
     placed,
-    template,
     two_branches,
 )
 from tests.conftest import LONGER
 
-__all__ = ["branch", "template", "two_branches"]  # fixtures
+__all__ = ["branch", "two_branches"]  # fixtures
 _examples = count(1)
 pytestmark = pytest.mark.only("postgresql")
 

@@ -35,11 +35,10 @@ from tests.cases.test_advance import (
     measure,
     only,
     opening,
-    template,
     visit,
 )
 
-__all__ = ["branch", "template"]  # fixtures
+__all__ = ["branch"]  # a fixture
 PLACE: dict[str, Any] = {"agency": "AG1", "term_until": "2024-06-01"}
 
 

@@ -28,7 +28,7 @@ from casework.staff.actor import Actor, system
 from casework.startup import Started, start, upgrade
 from casework.verifying import verify
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
-from tests.feed.conftest import bank, template
+from tests.feed.conftest import bank
 from tests.postgres_server import APP, OWNER, Server
 
 T = TypeVar("T")
@@ -242,4 +242,4 @@ def shared(
             server.drop_database(name)
 
 
-__all__ = ["bank", "house", "shared", "template"]
+__all__ = ["bank", "house", "shared"]

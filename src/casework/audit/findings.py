@@ -189,6 +189,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "the log states other keys than the ones you hold",
     ),
     "receipt_not_trusted": ("不是本日志签发的回执", "a receipt that this log's receipt key has not signed"),
+    "receipts_not_checked": (
+        "仅能对完整日志核对回执",
+        "receipts can only be held against the whole log: a part may leave out what they promise",
+    ),
     "receipt_not_covered": (
         "证据包尚未涵盖该回执的分录",
         "the log as far as it is in the bundle need not hold the entry of the receipt yet",

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from casework.audit.note import LogKey
+from casework.audit.tree import Faulty
+from casework.errors import CallerError
+
 
 def write_whole(path: Path, data: bytes) -> None:
     """Put `data` in the place of whatever `path` holds: whole or not at all, 0600, and on the disk at return."""
@@ -27,6 +31,20 @@ def write_whole(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def log_keys_in(path: Path) -> list[LogKey]:
+    """The verifier keys in a file, one a line; none without the file. CallerError `log_keys_malformed`."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError:
+        return []
+    try:
+        return [LogKey.parse(line) for line in lines if line]
+    except Faulty:
+        raise CallerError(
+            "log_keys_malformed", f"文件 {path.name} 内容不正确", f"the file {path.name} is not one of keys"
+        ) from None
 
 
 @contextmanager

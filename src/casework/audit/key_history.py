@@ -28,13 +28,13 @@ class KeyHistory:
 
     def __init__(self, origin: str, stream: str) -> None:
         self.origin = origin
-        self._stream = stream
+        self.stream = stream
         self.keys: list[LogKey] = []
         self.faults: list[tuple[str, Entry]] = []
 
     def follow(self, entry: Entry) -> None:
         """Any entry; those that say nothing of this log's keys are passed over."""
-        if entry.stream != self._stream or entry.event not in (BEGUN, CHANGED):
+        if entry.stream != self.stream or entry.event not in (BEGUN, CHANGED):
             return
         try:
             if entry.event == BEGUN:

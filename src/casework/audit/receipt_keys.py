@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from casework.audit import note
 from casework.audit.entry import Actor, MalformedEntry, decode_strict
 from casework.audit.grown import Log, present_log
-from casework.audit.kept import is_private, write_whole
+from casework.audit.kept import is_private, log_keys_in, write_whole
 from casework.audit.key_history import RECEIPT_KEY
 from casework.audit.logs import PREFIX, hold_seal
 from casework.audit.note import LogKey, LogSigner
@@ -25,7 +25,6 @@ from casework.audit.tables import entries
 from casework.audit.trail import Draft, Trail
 from casework.audit.tree import Faulty
 from casework.database import reading, writing
-from casework.errors import CallerError
 
 KEY_FILE: Final = "receipts"
 KNOWN_FILE: Final = "receipt-keys"
@@ -65,16 +64,7 @@ def read_signer(folder: Path) -> ReceiptSigner | None:
 
 def known_keys(folder: Path) -> list[LogKey]:
     """Every key that this service ever signed receipts with; CallerError `log_keys_malformed`."""
-    try:
-        lines = (folder / KNOWN_FILE).read_text(encoding="utf-8").split("\n")
-    except OSError:
-        return []
-    try:
-        return [LogKey.parse(line) for line in lines if line]
-    except Faulty:
-        raise CallerError(
-            "log_keys_malformed", f"文件 {KNOWN_FILE} 内容不正确", f"the file {KNOWN_FILE} is not one of keys"
-        ) from None
+    return log_keys_in(folder / KNOWN_FILE)
 
 
 class ReceiptKey:

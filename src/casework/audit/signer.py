@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 from casework.audit import checkpoint, note
 from casework.audit.checkpoint import Checkpoint
 from casework.audit.grown import Log, hashes_of, last_published, present_log, root_at, size_of
-from casework.audit.kept import holding, is_private, write_whole
+from casework.audit.kept import holding, is_private, log_keys_in, write_whole
 from casework.audit.note import LogKey, LogSigner
 from casework.audit.receipt import LABELS
 from casework.audit.tables import checkpoints
@@ -110,16 +110,7 @@ def write_keys(folder: Path, keys: SigningKeys) -> None:
 
 def known_keys(folder: Path) -> list[LogKey]:
     """Every key that this service ever signed with; a key's name is its log's origin. None without the file."""
-    try:
-        lines = (folder / KNOWN_FILE).read_text(encoding="utf-8").split("\n")
-    except OSError:
-        return []
-    try:
-        return [LogKey.parse(line) for line in lines if line]
-    except Faulty:
-        raise CallerError(
-            "log_keys_malformed", f"文件 {KNOWN_FILE} 内容不正确", f"the file {KNOWN_FILE} is not one of keys"
-        ) from None
+    return log_keys_in(folder / KNOWN_FILE)
 
 
 def new_key(origin: str) -> SecretKey:

@@ -18,12 +18,12 @@ def verify_case(source: Source, points: Points, held: Held, report: Report) -> N
     except Missing as missing:
         report.doubt("file_missing", path=missing.path)
         return
+    if held.receipts:
+        report.doubt("receipts_not_checked")
     shown = read_dossier(data, keys, trusted)
     report.absorb(shown.report)
     report.entries, report.checkpoints, report.streams = len(shown.complete) + len(shown.later), 1, 1
     report.believe(shown.report.trust)
-    if shown.checkpoint is not None and (shown.checkpoint.size, shown.checkpoint.root) != (
-        points.newest.size,
-        points.newest.root,
-    ):
+    newest = (points.newest.size, points.newest.root)
+    if shown.checkpoint is not None and (shown.checkpoint.size, shown.checkpoint.root) != newest:
         report.doubt("manifest_differs", size=points.size, signed=shown.checkpoint.size)

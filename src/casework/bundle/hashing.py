@@ -57,7 +57,7 @@ class Wanted(NamedTuple):
     sizes: tuple[int, ...] = ()
 
 
-class Lying(NamedTuple):
+class StoredTile(NamedTuple):
     """A tile as it lies in the bundle: its entries and its hashes, each none where it cannot be read."""
 
     number: int
@@ -67,7 +67,7 @@ class Lying(NamedTuple):
     faults: tuple[Fault, ...]
 
 
-def read_tile(source: Source, number: int, width: int) -> Lying:
+def read_tile(source: Source, number: int, width: int) -> StoredTile:
     """Read both files of a tile; what is wrong with their form is among the faults."""
     tile, bundle = Tile(0, number, width), Bundle(number, width)
     faults: list[Fault] = []
@@ -85,7 +85,7 @@ def read_tile(source: Source, number: int, width: int) -> Lying:
             hashes = None
     except Missing as missing:
         faults.append(Fault("file_missing", missing.path))
-    return Lying(number, width, bodies, hashes, tuple(faults))
+    return StoredTile(number, width, bodies, hashes, tuple(faults))
 
 
 def leaf_hashes(bodies: Sequence[bytes]) -> list[bytes]:
@@ -100,9 +100,9 @@ def leaf_hashes(bodies: Sequence[bytes]) -> list[bytes]:
     return found
 
 
-def hash_tile(lying: Lying, sizes: Sequence[int]) -> Hashed:
+def hash_tile(stored: StoredTile, sizes: Sequence[int]) -> Hashed:
     """A tile's entries against its hashes; where there are no entries, the hashes stand for them."""
-    number, width, bodies, held, faults = lying
+    number, width, bodies, held, faults = stored
     if bodies is not None:
         leaves = leaf_hashes(bodies)
         if held is not None and held != b"".join(leaves):

@@ -31,12 +31,16 @@ class Point:
 
 @dataclass(slots=True)
 class Points:
-    """The points in order of size; those that the tree has passed with the right root are `held_true`."""
+    """The points in order of size, and which of them the tree has passed with the right root."""
 
     newest: Point
     points: Sequence[Point]
-    held_true: list[Point] = field(default_factory=list)
+    _sizes: list[int] = field(init=False)
+    _met: set[tuple[int, str]] = field(default_factory=set)
     _next: int = 0
+
+    def __post_init__(self) -> None:
+        self._sizes = [point.size for point in self.points]
 
     @property
     def size(self) -> int:
@@ -45,8 +49,16 @@ class Points:
 
     def inside(self, first: int, width: int) -> tuple[int, ...]:
         """The sizes strictly between the beginning and the end of a tile."""
-        sizes = [point.size for point in self.points]
+        sizes = self._sizes
         return tuple(dict.fromkeys(sizes[bisect_right(sizes, first) : bisect_left(sizes, first + width)]))
+
+    def meet(self, point: Point) -> None:
+        """The tree has the root that the point says."""
+        self._met.add((point.size, point.path))
+
+    def is_met(self, point: Point) -> bool:
+        """Whether it has."""
+        return (point.size, point.path) in self._met
 
     def below(self, size: int) -> Iterator[Point]:
         """Those not passed yet whose size is below this, in order; each is given once."""

@@ -17,8 +17,8 @@ _MARK: Final = b'"event":"log.heads"'
 def statements(source: Source, end: int, report: Report) -> Iterator[Stated]:
     """Every statement among the first `end` entries; one that is none is told in `report`."""
     for number in range(-(-end // TILE_WIDTH)):
-        lying = read_tile(source, number, min(TILE_WIDTH, end - number * TILE_WIDTH))
-        for index, body in enumerate(lying.bodies or (), number * TILE_WIDTH):
+        stored = read_tile(source, number, min(TILE_WIDTH, end - number * TILE_WIDTH))
+        for index, body in enumerate(stored.bodies or (), number * TILE_WIDTH):
             if _MARK in body:
                 yield from _stated(index, body, report)
 

@@ -41,7 +41,7 @@ def check_signatures(
         report.doubt("log_keys_missing")
         return
     for point in points.points:
-        if _is_signed(point, keys, report) and point in points.held_true:
+        if _is_signed(point, keys, report) and points.is_met(point):
             if point.trust is not None:
                 report.believe(point.trust)
             _witnessed(point, held, report)

@@ -26,7 +26,7 @@ from casework.bundle.hashing import (
     Fault,
     Growth,
     Hashed,
-    Lying,
+    StoredTile,
     Wanted,
     hash_beside,
     hash_tile,
@@ -104,9 +104,8 @@ def verify_bundle(
         _check_files(source, manifest, report)
         if manifest.scope.kind == "case":
             verify_case(source, points, held, report)
-            report.seconds = time.perf_counter() - started
-            return report
-        _Run(source, manifest, points, held, report, deep=deep).run(jobs or jobs_here(), progress)
+        else:
+            _Run(source, manifest, points, held, report, deep=deep).run(jobs or jobs_here(), progress)
     report.seconds = time.perf_counter() - started
     return report
 
@@ -193,7 +192,8 @@ class _Run:
             width = end - last * TILE_WIDTH
             if width:
                 leaves = tile_hashes(self.source.tile(Tile(0, last, width)), width)
-                at = {size: peaks_of(leaves[: size % TILE_WIDTH]) for size in self.points.inside(last * 256, width)}
+                sizes = self.points.inside(last * TILE_WIDTH, width)
+                at = {size: peaks_of(leaves[: size % TILE_WIDTH]) for size in sizes}
                 self._grow(Hashed(last, width, peaks_of(leaves), at, ()))
         except Missing as missing:
             self._lost(missing.path)
@@ -219,9 +219,9 @@ class _Run:
         ]
         beside = iter(hash_beside(self.source, wanted, jobs - 1)) if jobs > 1 and len(wanted) > _WORTH_IT else None
         for one in wanted:
-            lying = read_tile(self.source, one.number, one.width)
-            self._grow(hash_tile(lying, one.sizes) if beside is None else next(beside))
-            self._follow(lying)
+            stored = read_tile(self.source, one.number, one.width)
+            self._grow(hash_tile(stored, one.sizes) if beside is None else next(beside))
+            self._follow(stored)
             progress("structure", self.report.entries, self.end - self.begin)
 
     def _grow(self, hashed: Hashed) -> None:
@@ -246,7 +246,7 @@ class _Run:
         if root != point.root:
             self.report.find(point.differs, size=point.size)
             return
-        self.points.held_true.append(point)
+        self.points.meet(point)
 
     def _fault(self, fault: Fault) -> None:
         if fault.code == "file_missing":
@@ -262,15 +262,15 @@ class _Run:
 
     # ── entries ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _follow(self, lying: Lying) -> None:
+    def _follow(self, stored: StoredTile) -> None:
         """The tile's entries along their chains; one that cannot be read was told of by the hashing."""
-        bodies, first = lying.bodies, lying.number * TILE_WIDTH
+        bodies, first = stored.bodies, stored.number * TILE_WIDTH
         if bodies is None:
             self.links.gap()
             self.heads = None  # what the missing entries were, nobody can tell
             return
-        text = (lying.hashes or b"".join(leaf_hashes(bodies))).hex()
-        leaves = [text[at : at + 64] for at in range(0, 64 * lying.width, 64)]
+        text = (stored.hashes or b"".join(leaf_hashes(bodies))).hex()
+        leaves = [text[at : at + 64] for at in range(0, 64 * stored.width, 64)]
         links = self.links.take(first, bodies, leaves)
         if self.promised:
             self.promised.take(leaves)
@@ -280,7 +280,7 @@ class _Run:
             self.spool.put(links, bodies)
         if self.heads is not None:
             self.heads.take(first, [(one.stream, one.stream_seq, bytes.fromhex(one.prev or "")) for one in links])
-        self.report.leaves += lying.width
+        self.report.leaves += stored.width
         # The events of interest are rare: one look over all bodies of a tile, then over each.
         whole = b"".join(bodies)
         self.report.body_bytes += len(whole)
@@ -311,9 +311,10 @@ class _Run:
             return
         if index == 0:
             self.found.history = KeyHistory(self.manifest.origin, entry.stream)
-        self.promised.announced(entry)
-        if self.found.history is not None:
-            self.found.history.follow(entry)
+        history = self.found.history
+        if history is not None and entry.stream == history.stream:
+            history.follow(entry)
+            self.promised.announced(entry)
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -321,6 +322,8 @@ class _Run:
         self.links.finish()
         if self.promised and self.links.whole:
             self.promised.finish(self.manifest.origin, self.links.ends, self.report)
+        elif self.promised:
+            self.report.doubt("receipts_not_checked")
         self.links.ends.close()
         if self.heads is not None and self.links.whole:
             self.heads.finish()
@@ -330,7 +333,7 @@ class _Run:
         for point in self.points.rest():
             if point.size > self.size:
                 self.report.find(point.beyond, signed=point.size, leaves=self.size)
-        self._tell_leaves(root_holds=self.points.newest in self.points.held_true)
+        self._tell_leaves(root_holds=self.points.is_met(self.points.newest))
         check_signatures(self.source, self.points, self.found.history, self.held, self.report, whole=self.links.whole)
 
     def _tell_leaves(self, *, root_holds: bool) -> None:

@@ -10,7 +10,7 @@ import xlsxwriter
 
 from casework.cases.queries import CaseLine
 from casework.money import yuan_text
-from casework.spreadsheet import WORKBOOK, safe_cell
+from casework.spreadsheet import WORKBOOK, safe_cell, write_notes
 from casework.statechart.chart import Chart
 
 MAX_ROWS = 20_000
@@ -80,14 +80,7 @@ def cases_xlsx(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool
                 value = _cell(column.field, getattr(line, column.field), chart, lang)
                 if value is not None:
                     sheet.write(number, place, value, _format_of(column.field, value, money, day))
-        about = book.add_worksheet({"zh": "说明", "en": "Notes"}[lang])
-        about.set_column(0, 0, 24)
-        shown = {**notes, {"zh": "行数", "en": "Rows"}[lang]: str(number)}
-        if cut:
-            shown[{"zh": "注意", "en": "Attention"}[lang]] = cut_note(lang)
-        for row, (name, value) in enumerate(shown.items()):
-            about.write_string(row, 0, name, bold)
-            about.write_string(row, 1, value)
+        write_notes(book, lang, notes, number, cut_note(lang) if cut else None)
     return out.getvalue()
 
 

@@ -11,7 +11,7 @@ import xlsxwriter
 
 from casework.audit.queries import EntryLine
 from casework.money import yuan_text
-from casework.spreadsheet import WORKBOOK, safe_cell
+from casework.spreadsheet import WORKBOOK, safe_cell, write_notes
 from casework.statechart.chart import Chart
 
 MAX_ROWS: Final = 20_000
@@ -88,14 +88,7 @@ def entries_xlsx(lines: Iterable[EntryLine], chart: Chart, lang: Lang, *, cut: b
                 text = told.get(column.field, "")
                 if text:
                     sheet.write_string(number, place, text if len(text) <= _MAX_CELL else f"{text[:_MAX_CELL]}…")
-        about = book.add_worksheet({"zh": "说明", "en": "Notes"}[lang])
-        about.set_column(0, 1, 30)
-        shown = {**notes, {"zh": "行数", "en": "Rows"}[lang]: str(number)}
-        if cut:
-            shown[{"zh": "注意", "en": "Attention"}[lang]] = cut_note(lang)
-        for row, (name, value) in enumerate(shown.items()):
-            about.write_string(row, 0, name, bold)
-            about.write_string(row, 1, value)
+        write_notes(book, lang, notes, number, cut_note(lang) if cut else None)
     return out.getvalue()
 
 
