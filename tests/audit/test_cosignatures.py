@@ -108,7 +108,8 @@ def test_what_is_not_a_known_witnesss_signature_of_our_checkpoint_is_not_taken(l
     def made(other: Checkpoint) -> bytes:
         return note.Note(other.text, (WITNESS.cosign(other, at),)).encode()
 
-    spoilt = read.signatures[-1]._replace(blob=read.signatures[-1].blob[:-1] + b"\x00")
+    blob = read.signatures[-1].blob
+    spoilt = read.signatures[-1]._replace(blob=blob[:-1] + bytes([blob[-1] ^ 1]))
     assert refused(log, cosigned(log, OTHER)) == "witness_unknown"
     assert refused(log, read._replace(signatures=read.signatures[:1]).encode()) == "witness_unknown"
     assert refused(log, read._replace(signatures=(spoilt,)).encode()) == "cosignature_wrong"
