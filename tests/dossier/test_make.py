@@ -96,8 +96,8 @@ def _log(conn: Connection) -> tuple[Any, int]:
 
 
 def tile_spoilt(conn: Connection) -> None:
-    row = conn.execute(sa.select(case_heads.c.records)).scalars().first()
-    conn.execute(case_heads.update().values(records=bytes(row or b"")[:-1] + b"\x00"))
+    records = bytes(conn.execute(sa.select(case_heads.c.records)).scalars().first() or b"")
+    conn.execute(case_heads.update().values(records=records[:-1] + bytes([records[-1] ^ 1])))
 
 
 def records_cut(conn: Connection) -> None:
