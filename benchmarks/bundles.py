@@ -132,7 +132,8 @@ def _called(call: Entry, opening: Entry) -> Entry:
     """A call on the day the case was opened."""
     day = opening.data["business_date"]
     return msgspec.structs.replace(
-        call, data={**call.data, "business_date": day, "on": day}, from_=opening.to, to=opening.to,
+        call, stream=opening.stream, data={**call.data, "business_date": day, "on": day},
+        from_=opening.to, to=opening.to,
         recorded_at=opening.recorded_at, occurred_at=opening.occurred_at, chart=opening.chart, policy=opening.policy,
     )  # fmt: skip
 
@@ -242,7 +243,7 @@ def main() -> None:
     began = time.perf_counter()
     report = verify_bundle(folder, Held(), deep=replay if deep else None, jobs=jobs)
     took = time.perf_counter() - began
-    assert report.verdict == "sound", report.as_json()
+    assert report.verdict == "sound", (report.findings[:1], report.doubts[:1])
     own, child = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     beside = jobs if deep and jobs > 1 else jobs - 1
     print(json.dumps({"s": took, "mib": own + beside * child, "steps": report.replayed_steps}))

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from typing import Any
 
@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
+from litestar.types import ASGIApp
 from sqlalchemy.engine import Engine
 
 from api import (
@@ -39,7 +40,7 @@ from api.docs_page import PageRenderPlugin
 from api.edge import Edge
 from api.importing import Imports
 from api.metrics import Metrics
-from api.permitted import Permitted
+from api.permitted import Permitted, permitted
 from api.problems import EXCEPTION_HANDLERS, describe_as_problems
 from api.receipts import Receipts
 from api.request import JsonRequest
@@ -77,45 +78,21 @@ def from_environment() -> Litestar:
     return create_app(settings)
 
 
-def create_app(settings: Settings) -> Litestar:
-    """The API on the branch that `settings` name.
+@dataclass(frozen=True)
+class Assembled:
+    """Routes, their description and the answers to errors, before there is a branch to serve."""
 
-    CallerError when the database, its keys or its rights are not as they must be; RulesBroken when a route has no row
-    in the permission table, or a row no route; TryAgain when the database does not answer.
-    """
-    started = start(settings)
-    refuse_owner(started.engine, settings)
-    metrics = Metrics()
-    tokens = Tokens(started.engine, started.branch, Issuer.of(settings))
-    serving = Serving(
-        started, Writer(started, metrics), tokens, metrics, Imports(started), Admission(),
-        Receipts(settings, metrics), Awaiting(started.engine),
-    )  # fmt: skip
+    app: Litestar
+    routes: ASGIApp
+    """What the framework made of them, without the edge."""
 
-    sealing = Sealing(started)
 
-    @asynccontextmanager
-    async def running(_app: Litestar) -> AsyncIterator[None]:
-        serving.writer.start()
-        sealing.start()
-        try:
-            yield
-        finally:
-            serving.awaiting.close()
-            serving.imports.stop()
-            serving.writer.stop()  # requests have ended by now; what they left waiting is written first
-            sealing.stop()
-            serving.admission.close()
-            serving.tokens.close()
-            started.engine.dispose()
-            logs.drain()
-
-    permitted = Permitted(started.branch.rulebook.permissions)
+def assemble(feed_upload_mib: int) -> Assembled:
+    """The application without its branch; knows of the settings only how large an uploaded feed may be."""
     app = Litestar(
-        route_handlers=_routes(settings),
+        route_handlers=_routes(feed_upload_mib),
         guards=[permitted],
-        lifespan=[running],
-        state=State({"serving": serving}),
+        lifespan=[_running],
         exception_handlers=EXCEPTION_HANDLERS,
         request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,
@@ -123,9 +100,48 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
         debug=False,
     )
-    permitted.check_routes(app)
-    app.asgi_handler = Edge(app.asgi_handler, serving)
+    return Assembled(app, app.asgi_handler)
+
+
+def create_app(settings: Settings, assembled: Assembled | None = None) -> Litestar:
+    """The API on the branch that `settings` name.
+
+    `assembled`: what another application, whose time is over, was made of; it serves this branch from now on.
+    CallerError when the database, its keys or its rights are not as they must be; RulesBroken when a route has no row
+    in the permission table, or a row no route; TryAgain when the database does not answer.
+    """
+    started = start(settings)
+    refuse_owner(started.engine, settings)
+    assembled = assembled or assemble(settings.feed_upload_mib)
+    metrics = Metrics()
+    serving = Serving(
+        started, Writer(started, metrics), Tokens(started.engine, started.branch, Issuer.of(settings)), metrics,
+        Imports(started), Admission(), Receipts(settings, metrics), Awaiting(started.engine), Sealing(started),
+    )  # fmt: skip
+    app = assembled.app
+    table = Permitted(started.branch.rulebook.permissions)
+    table.check_routes(app)
+    app.state = State({"serving": serving, "permitted": table})  # nothing of a branch served before is left in it
+    app.asgi_handler = Edge(assembled.routes, serving)
     return app
+
+
+@asynccontextmanager
+async def _running(app: Litestar) -> AsyncIterator[None]:
+    serving: Serving = app.state["serving"]
+    serving.writer.start()
+    serving.sealing.start()
+    try:
+        yield
+    finally:
+        serving.awaiting.close()
+        serving.imports.stop()
+        serving.writer.stop()  # requests have ended by now; what they left waiting is written first
+        serving.sealing.stop()
+        serving.admission.close()
+        serving.tokens.close()
+        serving.engine.dispose()
+        logs.drain()
 
 
 def refuse_owner(engine: Engine, settings: Settings) -> None:
@@ -140,11 +156,9 @@ def refuse_owner(engine: Engine, settings: Settings) -> None:
             )  # fmt: skip
 
 
-def _routes(settings: Settings) -> list[Any]:
+def _routes(feed_upload_mib: int) -> list[Any]:
     # Only a feed may be larger than any other body.
-    large = Router(
-        "/", route_handlers=imports.route_handlers, request_max_body_size=settings.feed_upload_mib * 1024 * 1024
-    )
+    large = Router("/", route_handlers=imports.route_handlers, request_max_body_size=feed_upload_mib * 1024 * 1024)
     changing = [*events.route_handlers, *openings.route_handlers, *bulk.route_handlers, large]
     changing += assignments.route_handlers
     changing += handovers.route_handlers

@@ -27,8 +27,14 @@ _NOWHERE = "GET /schema/{path}"
 """What the framework adds below the description; the edge answers 404 before any handler (`auth.is_nothing`)."""
 
 
+async def permitted(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """The guard of the whole application: asks the table of the branch that it serves."""
+    table: Permitted = connection.app.state["permitted"]
+    await table(connection, handler)
+
+
 class Permitted:
-    """A guard of the whole application."""
+    """What the guard asks: a branch's table by routes."""
 
     def __init__(self, permissions: Permissions) -> None:
         self._permissions = permissions

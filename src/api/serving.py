@@ -12,6 +12,7 @@ from api.awaiting import Awaiting
 from api.importing import Imports
 from api.metrics import Metrics
 from api.receipts import Receipts
+from api.sealing import Sealing
 from api.writer import Writer
 from casework.cases.branch import Branch
 from casework.settings import Settings
@@ -30,6 +31,7 @@ class Serving:
     admission: Admission
     receipts: Receipts
     awaiting: Awaiting
+    sealing: Sealing
 
     @property
     def settings(self) -> Settings:

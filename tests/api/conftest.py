@@ -12,7 +12,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from api.app import create_app
+from api.app import Assembled, assemble, create_app
 from casework.cases.advance import advance
 from casework.cases.commands import Command, Done, Open, Outcome
 from casework.cases.tables import institutions
@@ -206,9 +206,15 @@ def branch(
     started.engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def assembled() -> Assembled:
+    """The routes, which serve one test's branch after the other: making them takes most of a start."""
+    return assemble(Settings.from_environment({}).feed_upload_mib)
+
+
 @pytest.fixture
-def running(settings: Settings, branch: tuple[Started, dict[str, str]]) -> Iterator[Running]:
+def running(settings: Settings, branch: tuple[Started, dict[str, str]], assembled: Assembled) -> Iterator[Running]:
     """The application, started, on a furnished branch."""
     started, issued = branch
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings, assembled)) as client:
         yield Running(client, started, issued)
