@@ -24,6 +24,7 @@ help:  ## this list
 	  $(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt \
 	  && $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .; \
 	fi
+	@$(BIN)/python -m compileall -q src  # every command is a process: it need not be compiled each time
 	@touch $@
 
 demo: .venv/.stamp  ## a generated branch of 2,000 loans, a month of feeds, every state, the log verified
