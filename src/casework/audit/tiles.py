@@ -195,12 +195,13 @@ def decode_bundle(data: bytes, width: int) -> list[bytes]:
     if not 1 <= width <= TILE_WIDTH:
         raise MalformedTile("malformed_bundle")
     entries: list[bytes] = []
+    add = entries.append
     at = 0
     try:
         for _ in range(width):
             begin = at + 2
             at = begin + (data[at] << 8 | data[at + 1])
-            entries.append(data[begin:at])
+            add(data[begin:at])
     except IndexError:  # the data end before or within a length
         raise MalformedTile("malformed_bundle") from None
     if at != len(data):

@@ -45,7 +45,6 @@ from casework.bundle.stated import statements
 from casework.bundle.trust import Held, check_signatures, seen_by_witnesses
 
 _ABOUT_THE_LOG: Final = b'"event":"log.'
-_ANNOUNCES: Final = b'"stream":"rulebook:'
 _WORTH_IT: Final = 64  # tiles: below it, starting processes costs more than it saves
 Phase = Literal["structure", "replay"]
 Progress = Callable[[Phase, int, int], None]
@@ -281,17 +280,21 @@ class _Run:
         if self.heads is not None:
             self.heads.take(first, [(one.stream, one.stream_seq, bytes.fromhex(one.prev or "")) for one in links])
         self.report.leaves += stored.width
-        # The events of interest are rare: one look over all bodies of a tile, then over each.
-        whole = b"".join(bodies)
-        self.report.body_bytes += len(whole)
-        if _ABOUT_THE_LOG in whole:
-            for index, body in enumerate(bodies, first):
-                if _ABOUT_THE_LOG in body:
-                    self._keep(index, body)
-        if _ANNOUNCES in whole:
-            self.announced += [
-                body for link, body in zip(links, bodies, strict=True) if link.stream.startswith(RULEBOOK)
-            ]
+        self.report.body_bytes += sum(map(len, bodies))
+        self._look_at_rules_and_log(first, links, bodies)
+
+    def _look_at_rules_and_log(self, first: int, links: Sequence[Link], bodies: Sequence[bytes]) -> None:
+        """Entries about the log itself are in the stream of its first; what publishes texts is kept for the replay."""
+        if first == 0 and _ABOUT_THE_LOG in bodies[0]:
+            self._keep(0, bodies[0])
+        log = self.found.history.stream if self.found.history is not None else None
+        for place, link in enumerate(links):
+            stream = link.stream
+            if stream == log:
+                if first + place and _ABOUT_THE_LOG in bodies[place]:
+                    self._keep(first + place, bodies[place])
+            elif stream.startswith(RULEBOOK):
+                self.announced.append(bodies[place])
 
     def _check_times(self, first: int, links: Sequence[Link]) -> None:
         """What witnesses' clocks say of the times that the entries bear (attacks 6 and 7)."""
@@ -311,9 +314,8 @@ class _Run:
             return
         if index == 0:
             self.found.history = KeyHistory(self.manifest.origin, entry.stream)
-        history = self.found.history
-        if history is not None and entry.stream == history.stream:
-            history.follow(entry)
+        if self.found.history is not None:
+            self.found.history.follow(entry)
             self.promised.announced(entry)
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────
