@@ -95,6 +95,18 @@ def test_what_was_answered_is_kept_and_nothing_is_half_done_when_the_server_ends
     assert findings(branch[0]) == []
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_that_is_told_to_end_does_so_with_0_and_leaves_no_file_behind(
+    settings: Settings, tmp_path: Path, workers: str
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with serving(settings, tmp_path, "--workers", workers, TMPDIR=str(temporary)) as server:
+        assert bool(list(temporary.glob("casework-*"))) == (workers == "2")
+        assert server.stop() == 0
+    assert list(temporary.iterdir()) == []
+
+
 def test_two_processes_on_one_database_share_cases_without_a_lost_update(
     branch: Furnished, settings: Settings, tmp_path: Path
 ) -> None:

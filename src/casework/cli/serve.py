@@ -1,7 +1,11 @@
 """`casework serve`: the API under uvicorn."""
 
 import os
+import signal
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -33,10 +37,18 @@ def cli(host: str | None, port: int | None, workers: int, *, demo: bool) -> None
     with told():
         settings = Settings.from_environment(_environment(demo=demo))
         _check(settings, workers)
-        with tempfile.TemporaryDirectory(prefix="casework-metrics-") as folder:
-            if workers > 1:
-                os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when the workers import the library
+        # The server ends its work at SIGTERM and raises it again: what lies around it must get its turn too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        with _shared_metrics() if workers > 1 else nullcontext():
             _run(replace(settings, host=host or settings.host, port=settings.port if port is None else port), workers)
+
+
+@contextmanager
+def _shared_metrics() -> Iterator[None]:
+    """A folder in which several workers count together."""
+    with tempfile.TemporaryDirectory(prefix="casework-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when the workers import the library
+        yield
 
 
 def _environment(*, demo: bool) -> dict[str, str]:
