@@ -5,27 +5,26 @@ the rows that a bundle does not have; what one stream says of another is compare
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import Report
 from casework.audit.texts import PUBLISHED, reference
 from casework.bundle.layout import TEXTS
+from casework.bundle.links import UNREADABLE
 from casework.bundle.source import MAX_TEXT_BYTES, Missing
-from casework.bundle.spool import bodies_of
+from casework.bundle.spool import streams_of
 from casework.bundle.verify import Spooled
 from casework.cases.cited import Cited
 from casework.cases.judge import CaseJudge
 from casework.cases.owners_judge import OwnersJudge
 from casework.cases.published import Published
-from casework.cases.rules_in_force import RulesInForce
+from casework.cases.rules_in_force import Parsed, RulesInForce
 from casework.four_eyes.case_events import NAME as EVENT
 from casework.four_eyes.judge import CITED, Cite, RequestJudge, cite_of, compare_cite
 from casework.four_eyes.post_grants import NAME as POST
@@ -51,12 +50,11 @@ class Part:
 class _Judges:
     """Follows one stream after the other, each by its kind."""
 
-    def __init__(self, texts: Texts, announced: Sequence[Entry], part: Part) -> None:
-        report, rulebook = part.report, Published((*key, body) for key, body in texts.items())
+    def __init__(self, known: "_Known", part: Part) -> None:
+        report, rulebook = part.report, known.rulebook
+        rules = RulesInForce(known.texts, known.announced, report, known.parsed)
         self._part = part
-        self._cases = CaseJudge(
-            Cited(rulebook, report), OwnersJudge(RulesInForce(texts, announced, report), report), report, self._cite
-        )
+        self._cases = CaseJudge(Cited(rulebook, report), OwnersJudge(rules, report), report, self._cite)
         self._requests = RequestJudge(Cited(rulebook, report), report)
         self._people = StaffJudge(report, self._cite)
         self._by_prefix: Mapping[str, Callable[[Sequence[Entry], bool], None]] = {
@@ -108,47 +106,39 @@ class _Judges:
                 return
 
 
-class _Named(msgspec.Struct):
-    """Where an entry belongs, before it is read strictly."""
-
-    stream: str
-
-
-_decode_named = msgspec.json.Decoder(_Named).decode
-
-
 # --- a part, in a process of its own
 
-_KNOWN: dict[str, Any] = {}
+
+class _Known:
+    """What every part needs to know; rules are read once in a process, not once in a part."""
+
+    def __init__(self, texts: Texts, announced: Sequence[Entry], *, whole: bool) -> None:
+        self.texts, self.announced, self.whole = texts, announced, whole
+        self.rulebook = Published((*key, body) for key, body in texts.items())
+        self.parsed = Parsed()
 
 
-def begin(texts: Texts, announced: Sequence[bytes], whole: bool) -> None:
-    """What every part of a process needs to know; called once in each."""
-    _KNOWN.update(texts=texts, announced=[decode_strict(body) for body in announced], whole=whole)
+_known: _Known
 
 
-def replay_part(bodies: Iterable[bytes]) -> Part:
-    """Read every body strictly, then replay stream by stream."""
+def begin(texts: Texts, announced: Sequence[Entry], whole: bool) -> None:
+    """Called once in each process, before its first part."""
+    global _known  # noqa: PLW0603  (a pool of processes has no other place for it)
+    _known = _Known(texts, announced, whole=whole)
+
+
+def replay_part(streams: Mapping[str, Sequence[bytes]]) -> Part:
+    """Read every body strictly, and replay it stream by stream."""
     part = Part()
-    judges = _Judges(_KNOWN["texts"], _KNOWN["announced"], part)
-    streams: dict[str, list[bytes]] = {}
-    for body in bodies:
-        streams.setdefault(_stream_of(body), []).append(body)
+    judges = _Judges(_known, part)
     for name, held in streams.items():
-        entries, readable = _read(name, held, part)
+        entries, readable = _read("" if name.startswith(UNREADABLE) else name, held, part)
         if entries:
             part.streams_held += 1
             whole = readable and entries[0].stream_seq == 1 and entries[-1].stream_seq == len(entries)
-            if whole or _KNOWN["whole"]:
+            if whole or _known.whole:
                 judges.stream(entries, whole=whole)
     return part
-
-
-def _stream_of(body: bytes) -> str:
-    try:
-        return _decode_named(body).stream
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""  # told of by the strict reading
 
 
 def _read(name: str, bodies: Sequence[bytes], part: Part) -> tuple[list[Entry], bool]:
@@ -173,8 +163,9 @@ def _read(name: str, bodies: Sequence[bytes], part: Part) -> tuple[list[Entry], 
 def replay(spooled: Spooled, report: Report, jobs: int, progress: Callable[[int, int], None]) -> None:
     """Replay a spool part by part, in processes where there are cores, and compare across the parts."""
     paths, whole = spooled.paths, spooled.whole
-    texts = _texts_of(spooled, report)
-    known = (texts, spooled.announced, whole)
+    announced = list(_readable(spooled.announced))
+    texts = _texts_of(spooled, announced, report)
+    known = (texts, announced, whole)
     every = Part()
     with ExitStack() as stack:
         parts: Iterable[Part]
@@ -193,7 +184,7 @@ def replay(spooled: Spooled, report: Report, jobs: int, progress: Callable[[int,
 
 
 def _replay_file(path: Path) -> Part:
-    return replay_part(bodies_of(path))
+    return replay_part(streams_of(path))
 
 
 def _absorb(every: Part, part: Part) -> None:
@@ -228,19 +219,21 @@ def _check_texts(cited: Iterable[tuple[str, str]], texts: Texts, report: Report,
             report.doubt("text_missing", kind=kind, reference=cite)
 
 
-def _texts_of(spooled: Spooled, report: Report) -> Texts:
+def _readable(bodies: Iterable[bytes]) -> Iterator[Entry]:
+    for body in bodies:
+        with suppress(MalformedEntry):  # the replay says so
+            yield decode_strict(body)
+
+
+def _texts_of(spooled: Spooled, announced: Iterable[Entry], report: Report) -> Texts:
     """The published texts: those that the log announces or, of a period, that the manifest names; by their digests."""
     if not spooled.whole:
         named = [(text.kind, text.name, text.digest) for text in spooled.manifest.texts]
     else:
-        named = []
-        for body in spooled.announced:
-            try:
-                entry = decode_strict(body)
-            except MalformedEntry:
-                continue  # the replay says so
-            data = entry.data
-            named.append((entry.event.removesuffix(PUBLISHED), str(data.get("name")), str(data.get("digest"))))
+        named = [
+            (entry.event.removesuffix(PUBLISHED), str(entry.data.get("name")), str(entry.data.get("digest")))
+            for entry in announced
+        ]
     found: dict[tuple[str, str, str], bytes] = {}
     for kind, name, digest in named:
         report.texts += 1

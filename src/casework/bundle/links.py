@@ -15,6 +15,9 @@ from casework.audit.findings import Report
 HELD: Final = 150_000
 """Ends of streams kept in memory, some 300 bytes each; beyond that they go to a temporary file, and come back."""
 
+UNREADABLE: Final = "unreadable "
+"""What the stream of an entry that cannot be read is said to be; no entry can name one so."""
+
 
 class Link(msgspec.Struct, gc=False):
     """What ties an entry to its stream. Once it is checked, `prev` holds the entry's own leaf hash in hex."""
@@ -149,7 +152,7 @@ class Links:
             except _DECODE_FAULTS:
                 self._report.find("body_malformed", leaf_index=index)
                 # A stream that no entry can have: nothing links to it, and the next of its stream shows a hole.
-                links.append(Link(f"unreadable {index}", 1, self.last_at))
+                links.append(Link(f"{UNREADABLE}{index}", 1, self.last_at))
         return links
 
     def _begins(self, link: Link, leaf: str) -> None:

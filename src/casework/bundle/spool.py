@@ -3,17 +3,18 @@
 Bodies go to temporary files by a hash of their stream, each small enough to be sorted in memory.
 """
 
+import struct
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from casework.bundle.links import Link
 
-PART_BYTES: Final = 16 * 1024 * 1024
+PART_BYTES: Final = 8 * 1024 * 1024
 _MOST_PARTS: Final = 512  # files that are open at once
-_SIZE_BYTES: Final = 4
+_SIZES: Final = struct.Struct(">HI")  # of the name of the stream and of the body
 
 
 class Spool:
@@ -27,11 +28,10 @@ class Spool:
 
     def put(self, links: Sequence[Link], bodies: Sequence[bytes]) -> None:
         """The entries of a tile."""
-        files, count, place_of = self._files, len(self._files), zlib.crc32
+        files, count, place_of, sizes = self._files, len(self._files), zlib.crc32, _SIZES.pack
         for link, body in zip(links, bodies, strict=True):
-            file = files[place_of(link.stream.encode()) % count]
-            file.write(len(body).to_bytes(_SIZE_BYTES, "big"))
-            file.write(body)
+            name = link.stream.encode()
+            files[place_of(name) % count].write(b"%b%b%b" % (sizes(len(name), len(body)), name, body))
 
     def written(self) -> list[Path]:
         """The parts, once everything was put."""
@@ -46,11 +46,14 @@ class Spool:
         self._folder.cleanup()
 
 
-def bodies_of(path: Path) -> Iterator[bytes]:
-    """The bodies of a part, in the order of the tree."""
-    data = path.read_bytes()
+def streams_of(path: Path) -> dict[str, list[bytes]]:
+    """The bodies of a part by stream, in the order of the tree."""
+    data, sizes = path.read_bytes(), _SIZES.unpack_from
+    streams: dict[str, list[bytes]] = {}
     at = 0
     while at < len(data):
-        begin = at + _SIZE_BYTES
-        at = begin + int.from_bytes(data[at:begin], "big")
-        yield data[begin:at]
+        named, long = sizes(data, at)
+        begin = at + _SIZES.size + named
+        name, at = data[begin - named : begin].decode(), begin + long
+        streams.setdefault(name, []).append(data[begin:at])
+    return streams

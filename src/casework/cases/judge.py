@@ -22,6 +22,7 @@ from casework.statechart.fields import Field, take
 from casework.statechart.policy import Policy
 
 _POST_REASON: Final = "post_not_permitted"
+_REMEMBERED: Final = 4_096
 
 
 class _Told(Exception):
@@ -53,14 +54,37 @@ class _Judge:
             data.get("gathered", {}),
         )
 
-    def faulty_fields(self, fields: Mapping[str, Field]) -> list[str]:
+
+class _Fields:
+    """Whether the data of entries are as their charts declare them; what recurs (a call, a day) is asked once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], tuple[str, ...]] = {}
+
+    def faulty(self, judge: _Judge, fields: Mapping[str, Field]) -> tuple[str, ...]:
         """Fields that are not as the chart declares them; a committed text counts as given."""
-        given = dict.fromkeys(self.entry.personal, "–") | self.data["given"]
+        entry, given = judge.entry, judge.data["given"]
+        if entry.personal:
+            given = dict.fromkeys(entry.personal, "–") | given
         if not fields and not given:
-            return []
-        # A day more than the wall clock of the entry, which no time zone exceeds.
-        latest = max(self.today, date.fromisoformat(self.entry.recorded_at[:10]) + timedelta(days=1))
-        return [fault.field for fault in take(fields, given, today=self.today, latest=latest)[2]]
+            return ()
+        recorded_on = entry.recorded_at[:10]
+        if any(type(value) is not str for value in given.values()):  # 1 and true would be remembered as one
+            return _faulty(fields, given, judge.today, recorded_on)
+        asked_of = (entry.chart, entry.event, judge.data.get("ground"), judge.today, recorded_on, *given.items())
+        known = self._known.get(asked_of)
+        if known is None:
+            known = _faulty(fields, given, judge.today, recorded_on)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[asked_of] = known
+        return known
+
+
+def _faulty(fields: Mapping[str, Field], given: Mapping[str, Any], today: date, recorded_on: str) -> tuple[str, ...]:
+    # A day more than the wall clock of the entry, which no time zone exceeds.
+    latest = max(today, date.fromisoformat(recorded_on) + timedelta(days=1))
+    return tuple(fault.field for fault in take(fields, given, today=today, latest=latest)[2])
 
 
 class Ended(NamedTuple):
@@ -83,6 +107,7 @@ class CaseJudge:
         self._report = report
         self._rulebook = rulebook
         self._owners = owners
+        self._fields = _Fields()
         self._begin()
 
     def _begin(self) -> None:
@@ -244,9 +269,9 @@ class CaseJudge:
         self._cited(entry)
 
     def _check_fields(self, judge: _Judge, fields: Mapping[str, Field]) -> None:
-        faulty = judge.faulty_fields(fields)
+        faulty = self._fields.faulty(judge, fields)
         if faulty:
-            self._find("data_not_typed", judge.entry, fields=faulty)
+            self._find("data_not_typed", judge.entry, fields=list(faulty))
 
 
 def _codes(verdict: Refusal) -> list[str]:

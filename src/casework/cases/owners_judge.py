@@ -5,7 +5,8 @@ somebody's team, posts and load on that day are for `casework.staff.replay`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from casework.audit.entry import Entry
 from casework.audit.findings import Report
@@ -15,8 +16,10 @@ from casework.cases.owner_rules import BEFORE, BY_RULE, FALLBACK, OwnerRules
 from casework.cases.rules_in_force import Judged, RulesInForce
 from casework.staff.actor import SYSTEM_POST, Actor
 from casework.staff.permissions import Permissions
+from casework.statechart.policy import Policy
 
 OUT_OF_REACH: Final = "out_of_reach"
+_REMEMBERED: Final = 4_096
 _POST_REASON: Final = "post_not_permitted"
 _OF_RECEIVERS: Final = frozenset({"receiver_unknown", "receiver_not_there", "receiver_without_post", "receiver_full"})
 
@@ -27,6 +30,8 @@ class OwnersJudge:
     def __init__(self, rules: RulesInForce, report: Report) -> None:
         self._rules = rules
         self._report = report
+        # Few combinations recur in all entries; by policy, and by how many tables were published by then.
+        self._reached: dict[tuple[_AtBest, str, int], bool] = {}
 
     def opened(self, judged: Judged, case: Case) -> None:
         """An opening: the owner is whom the rules name; one from before owners went by rule says nothing of it."""
@@ -106,12 +111,47 @@ class OwnersJudge:
         tables = self._rules.permissions(judged)
         if entry.actor.kind != "staff" or not tables:
             return
-        who, post = data.get("acting_for", entry.actor.id), frozenset({data["post"]})
-        best = Actor(who, "staff", entry.actor.via, post, case.team, case.region)
+        who, post = data.get("acting_for", entry.actor.id), data["post"]
         if entry.event == fold.OPENED and own == who:
             return
-        if not any(table.authority(best, post, case, judged.policy) for table in tables):
-            self._find(OUT_OF_REACH, entry, post=data["post"])
+        at_best = _AtBest(
+            post, who in (case.owner, case.handler), case.team is not None, case.region is not None, case.product
+        )
+        known = (at_best, judged.policy.digest, len(tables))
+        reached = self._reached.get(known)
+        if reached is None:
+            reached = any(at_best.reached(table, judged.policy) for table in tables)
+            if len(self._reached) < _REMEMBERED:
+                self._reached[known] = reached
+        if not reached:
+            self._find(OUT_OF_REACH, entry, post=post)
+
+
+@dataclass(slots=True)
+class _Whose:
+    """A case as a scope looks at it."""
+
+    owner: str
+    handler: str
+    team: str | None
+    region: str | None
+    product: str | None
+
+
+class _AtBest(NamedTuple):
+    """All that decides whether somebody with a post can reach a case, if he belonged where the case does."""
+
+    post: str
+    own: bool
+    of_a_team: bool
+    of_a_region: bool
+    product: str | None
+
+    def reached(self, table: Permissions, policy: Policy) -> bool:
+        """Whether the table lets him."""
+        post, team, region = frozenset({self.post}), "T" if self.of_a_team else None, "R" if self.of_a_region else None
+        case = _Whose("he" if self.own else "another", "another", team, region, self.product)
+        return table.authority(Actor("he", "staff", "-", post, team, region), post, case, policy) is not None
 
 
 def history_of(entry: Entry, case: Case) -> tuple[Any, ...] | None:

@@ -1,7 +1,8 @@
 """Permissions and owner rules as they were published: the replay asks under which an entry was written. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, TypeVar
 
 from casework.audit.entry import Entry
 from casework.audit.findings import Report
@@ -33,6 +34,14 @@ class _Text(NamedTuple):
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Tables that were read, by their text; none where one cannot be. Several `RulesInForce` may share them."""
+
+    permissions: dict[bytes, Permissions | None] = field(default_factory=dict)
+    owners: dict[bytes, OwnerRules | None] = field(default_factory=dict)
+
+
 class RulesInForce:
     """What was published by the time of an entry; a process may have worked by any of it.
 
@@ -40,17 +49,24 @@ class RulesInForce:
     read any more is a doubt, told once; the walk over the texts convicts what was changed.
     """
 
-    def __init__(self, texts: Mapping[tuple[str, str, str], bytes], announced: Iterable[Entry], report: Report) -> None:
+    def __init__(
+        self,
+        texts: Mapping[tuple[str, str, str], bytes],
+        announced: Iterable[Entry],
+        report: Report,
+        parsed: Parsed | None = None,
+    ) -> None:
         """`texts` by kind, name and digest; `announced`: the entries that published them, in their order."""
         self._report = report
+        self._parsed = parsed or Parsed()
         self._known: dict[str, list[_Text]] = {kind: [] for kind in _KINDS}
         for entry in announced:
             kind = entry.event.removesuffix(PUBLISHED)
             found = texts.get((kind, str(entry.data.get("name")), str(entry.data.get("digest"))))
             if kind in self._known and found is not None:
                 self._known[kind].append(_Text(entry.recorded_at, found))
-        self._permissions: dict[bytes, Permissions | None] = {}
-        self._owners: dict[bytes, OwnerRules | None] = {}
+        self._latest = {kind: max((text.since for text in known), default="") for kind, known in self._known.items()}
+        self._all: dict[str, list[Any]] = {}
 
     def permissions(self, judged: Judged) -> list[Permissions]:
         """The tables of permissions."""
@@ -58,7 +74,7 @@ class RulesInForce:
         def parse(body: bytes) -> Permissions:
             return parse_permissions(body, Policies([judged.policy]), known_posts(judged.chart))
 
-        return self._read("permissions", judged, self._permissions, parse)
+        return self._read("permissions", judged, self._parsed.permissions, parse)
 
     def owners(self, judged: Judged) -> list[OwnerRules]:
         """The rules of owners."""
@@ -67,11 +83,15 @@ class RulesInForce:
             chart = judged.chart
             return parse_owner_rules(body, Policies([judged.policy]), known_posts(chart), frozenset(chart.states))
 
-        return self._read("owners", judged, self._owners, parse)
+        return self._read("owners", judged, self._parsed.owners, parse)
 
     def _read(
         self, kind: str, judged: Judged, parsed: dict[bytes, _T | None], parse: Callable[[bytes], _T]
     ) -> list[_T]:
+        """What was published by then; entries from after the last publication, nearly all, get the same list."""
+        after_all = judged.entry.recorded_at >= self._latest[kind]
+        if after_all and kind in self._all:
+            return self._all[kind]
         found = []
         for since, body in self._known[kind]:
             if since > judged.entry.recorded_at:
@@ -85,4 +105,6 @@ class RulesInForce:
             table = parsed[body]
             if table is not None:
                 found.append(table)
+        if after_all:
+            self._all[kind] = found
         return found
