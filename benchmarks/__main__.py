@@ -15,7 +15,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each run of `events`")
     parser.add_argument("--loans", type=int, default=feed.LOANS, help="loans in the feed")
     parser.add_argument("--cases", type=int, default=scale.LARGE, help="cases of the large side of `scale`")
-    parser.add_argument("--entries", type=int, default=search.LARGE, help="entries of the large side of `search`")
+    parser.add_argument(
+        "--entries",
+        type=int,
+        default=search.LARGE,
+        help="entries of the large side of `search`; `bundles` measures them too if they are more than a million",
+    )
     parser.add_argument("--only", choices=(POSTGRESQL, SQLITE), help="one database; the results then show no other")
     chosen = parser.parse_args()
     kinds = (chosen.only,) if chosen.only else (POSTGRESQL, SQLITE)
@@ -31,7 +36,7 @@ def main() -> None:
             case "sealing":
                 sealing.run(kinds=kinds)
             case "bundles":
-                bundles.run()
+                bundles.run(large=chosen.entries)
             case "search":
                 search.run(large=chosen.entries, kinds=kinds)
             case "departure":

@@ -208,7 +208,7 @@ def fill(place: Place, count: int) -> int:
         made, taken = [], []
         for number in range(begin, min(begin + _CHUNK, count)):
             jitter = timedelta(seconds=chance.random() * 20)
-            row = _entry(chance, numbers, BEGIN + YEAR * number / count + jitter, count)
+            row = _entry(chance, numbers, BEGIN + YEAR * (number / count) + jitter, count)
             written += len(row[6])
             made.append((first + number, *row))
             taken.append((log.number, leaf + number, first + number, row[7]))
