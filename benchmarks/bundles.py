@@ -8,7 +8,6 @@ and of every node of the tree once, in a process of its own, before and after.
 import hashlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from benchmarks.machine import Others, table, write_section
+from benchmarks.machine import Others, children, proportional_mib, table, write_section
 from casework.audit.chain import leaf_hash
 from casework.audit.checkpoint import Checkpoint
 from casework.audit.entry import Entry, decode_strict, encode
@@ -64,8 +63,8 @@ def run(large: int = USUAL) -> None:
     header = ("", "seconds", "entries/s", "bare hashing, s", "÷ bare hashing", "memory of all processes, MiB")
     head = (
         f"Entries of {_mean_bytes:,.0f} bytes, some {CALLS} a case; the ratio is the best of {_REPEATS} runs of a"
-        " million (one of more), its floor timed before and after; memory is the sum over processes of the most each"
-        f" had; {others}."
+        " million (one of more), its floor timed before and after; memory is the most that all processes had together,"
+        f" what they share counted once; {others}."
     )
     write_section("bundles", f"{head}\n\n{table(header, rows)}")
 
@@ -229,7 +228,13 @@ def _measured(folder: Path, jobs: int, *, deep: bool) -> dict[str, float]:
 
     def told(what: str) -> Any:
         words = [what if word == "{}" else word for word in command]
-        return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
+        process, mib = subprocess.Popen(words, stdout=subprocess.PIPE), 0.0
+        while process.poll() is None:
+            mib = max(mib, proportional_mib(children(process.pid)))
+            time.sleep(0.1)
+        assert process.returncode == 0, words
+        assert process.stdout is not None
+        return {**json.loads(process.stdout.read()), "mib": mib}
 
     before, verified, after = told("floor"), told("verify"), told("floor")
     floor = (before["s"] + after["s"]) / 2
@@ -246,9 +251,7 @@ def main() -> None:
     report = verify_bundle(folder, Held(), deep=replay if deep else None, jobs=jobs)
     took = time.perf_counter() - began
     assert report.verdict == "sound", (report.findings[:1], report.doubts[:1])
-    own, child = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    beside = jobs if deep and jobs > 1 else jobs - 1
-    print(json.dumps({"s": took, "mib": own + beside * child, "steps": report.replayed_steps}))
+    print(json.dumps({"s": took}))
 
 
 if __name__ == "__main__":

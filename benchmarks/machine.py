@@ -6,6 +6,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +80,16 @@ def resident_mib(process_ids: Iterable[int]) -> float:
     for process_id in process_ids:
         pages += int(Path(f"/proc/{process_id}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def proportional_mib(process_ids: Iterable[int]) -> float:
+    """Memory of these processes together: what they share is counted once among them (Pss)."""
+    kib = 0
+    for process_id in process_ids:
+        with suppress(OSError):  # it has ended
+            lines = Path(f"/proc/{process_id}/smaps_rollup").read_text().splitlines()
+            kib += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return kib / 1024
 
 
 def clocked(work: Callable[[], object]) -> float:

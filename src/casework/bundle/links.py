@@ -75,7 +75,8 @@ class Ends:
         return int(known) + len(self.hot) - int(also.fetchone()[0])
 
     def close(self) -> None:
-        """Let the temporary file go."""
+        """Let all of it go: what comes after may need the memory."""
+        self.hot = {}
         if self._cold is not None:
             self._cold.close()
 
