@@ -6,6 +6,7 @@ they show the skip); `only("sqlite")` or `only("postgresql")` where the other ha
 role is used; `owner_url` is its owner's.
 """
 
+import gc
 import itertools
 import os
 import shutil
@@ -34,6 +35,8 @@ MINIMUM = "pg15"
 LONGER = 20 if os.environ.get("CASEWORK_LONG") else 1
 """By how much a property with examples of its own number searches longer in `make check-long`."""
 
+_LONGEST = ("tests/test_readme.py", "tests/api/test_openapi.py", "tests/handover/test_killed.py")
+
 hypothesis.settings.register_profile("quick", max_examples=30, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("long", max_examples=1_000, deadline=None, print_blob=True)
 
@@ -43,6 +46,18 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("long" if os.environ.get("CASEWORK_LONG") else "quick")
     config.addinivalue_line("markers", "every_postgres: run on the minimum PostgreSQL version too")
     config.addinivalue_line("markers", "only(kind): what is tested exists on sqlite, or on postgresql, alone")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The longest begin first, so that no process is left alone with one of them at the end.
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    # What was imported and collected stays to the end: the collector need not walk through all of it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -12,8 +12,8 @@ import msgspec
 
 from casework.audit.findings import Report
 
-HELD: Final = 150_000
-"""Ends of streams kept in memory, some 300 bytes each; beyond that they go to a temporary file, and come back."""
+HELD: Final = 300_000
+"""Ends of streams kept in memory, some 400 bytes each; beyond that they go to a temporary file, and come back."""
 
 UNREADABLE: Final = "unreadable "
 """What the stream of an entry that cannot be read is said to be; no entry can name one so."""
