@@ -134,6 +134,7 @@ def test_the_branchs_health_shows_zero_orphans_and_departures_that_nobody_planne
     assert "casework_departures_unplanned 1.0" in metrics
 
 
+# A server each; `casework handover apply` is killed at more moments in tests/handover/test_killed.py.
 @pytest.mark.parametrize("after_s", [0.0, 0.05, 0.15, 0.3] if LONGER > 1 else [0.05, 0.3])
 def test_killing_the_service_while_it_applies_leaves_all_moved_or_none(
     branch: tuple[Started, dict[str, str]], settings: Settings, tmp_path: Path, after_s: float

@@ -95,7 +95,7 @@ def test_what_was_answered_is_kept_and_nothing_is_half_done_when_the_server_ends
     assert findings(branch[0]) == []
 
 
-@pytest.mark.only("sqlite")
+@pytest.mark.only("sqlite")  # what is looked at are its own files and its exit code
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_server_that_is_told_to_end_does_so_with_0_and_leaves_no_file_behind(
     settings: Settings, tmp_path: Path, workers: str
