@@ -110,6 +110,15 @@ class Spread:
         """The largest; for rates."""
         return max(self.values)
 
+    @property
+    def least(self) -> float:
+        """The smallest; for waits."""
+        return min(self.values)
+
+    def waits(self, places: int) -> str:
+        """The least and the spread, as waits are told."""
+        return f"{self.least:.{places}f} ({self.least:.{places}f}–{max(self.values):.{places}f})"
+
     def __str__(self) -> str:
         low, high = min(self.values), max(self.values)
         return f"{high:,.0f}" if len(self.values) == 1 else f"{high:,.0f} ({low:,.0f}–{high:,.0f})"

@@ -8,9 +8,10 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
-from api.permitted import Permitted
+from api.permitted import Permitted, permitted
 from casework.cases.rulebook import load_rulebook
 from casework.settings import shipped
 from casework.staff.actor import Actor, Principal
@@ -25,7 +26,8 @@ _ROUTE = ("GET", "/cases/{case_id}/options")
 class _Connection:
     """As much of a request as a guard looks at."""
 
-    def __init__(self, actor: Actor) -> None:
+    def __init__(self, actor: Actor, table: Permitted) -> None:
+        self.app = SimpleNamespace(state={"permitted": table})
         self.scope: dict[str, Any] = {"method": _ROUTE[0], "path_template": _ROUTE[1], "user": actor, "state": {}}
 
 
@@ -54,7 +56,7 @@ async def _timed(guard: Callable[[Any, Any], Awaitable[None]], connection: _Conn
 def measure() -> list[tuple[str, float, float]]:
     """Who asks, microseconds of the guard, microseconds of the floor."""
     rulebook = load_rulebook(shipped("statecharts"))
-    permitted = Permitted(rulebook.permissions)
+    table = Permitted(rulebook.permissions)
     known = {f"{_ROUTE[0]} {_ROUTE[1]}"}
 
     async def floor(connection: Any, _handler: Any) -> None:
@@ -64,7 +66,7 @@ def measure() -> list[tuple[str, float, float]]:
 
     rows = []
     for who, actor in actors().items():
-        connection = _Connection(actor)
+        connection = _Connection(actor, table)
         spent = asyncio.run(_timed(permitted, connection))
         rows.append((who, spent, asyncio.run(_timed(floor, connection))))
     return rows

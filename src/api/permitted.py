@@ -27,10 +27,10 @@ _NOWHERE = "GET /schema/{path}"
 """What the framework adds below the description; the edge answers 404 before any handler (`auth.is_nothing`)."""
 
 
-async def permitted(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def permitted(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
     """The guard of the whole application: asks the table of the branch that it serves."""
     table: Permitted = connection.app.state["permitted"]
-    await table(connection, handler)
+    table.require(connection.scope)
 
 
 class Permitted:
@@ -40,9 +40,8 @@ class Permitted:
         self._permissions = permissions
         self._commands = {route: row.name for row in permissions.commands.values() for route in row.routes}
 
-    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    def require(self, scope: Any) -> None:
         """CallerErrors `post_not_permitted`, `key_not_permitted` (403) unless the caller may do the route's command."""
-        scope: Any = connection.scope
         route = f"{scope['method']} {scope['path_template']}"
         command = self._commands.get(route)
         if command is not None and scope["user"] is not None:

@@ -67,7 +67,7 @@ def respace_a_body_and_sign(case: Case) -> None:
     case.rewrite(found)
 
 
-def respace_an_announcement_and_sign(case: Case) -> None:
+def respace_a_rule_and_sign(case: Case) -> None:
     said = {"name": "2024-01-01", "digest": "00" * 32}
     body = encode(entry("rulebook:texts", 1, None, SIZE, event="policy.published", data=said))
     case.rewrite([*case.bodies, body.replace(b'"data":{', b'"data": {')])
@@ -209,7 +209,13 @@ def double_the_signature(case: Case) -> None:
 ATTACKS = [
     Attack(1, "edit a body", edit_a_body, {"body_changed"}),
     Attack(1, "re-space a body, with the key", respace_a_body_and_sign, {"body_malformed"}, deep=True),
-    Attack(1, "re-space a rule's, with the key", respace_an_announcement_and_sign, {"body_malformed"}, deep=True),
+    Attack(
+        1,
+        "re-space a published rule, with the key",
+        respace_a_rule_and_sign,
+        {"body_malformed"},
+        deep=True,
+    ),
     Attack(2, "delete an entry", delete_an_entry, {"bundle_malformed"}),
     Attack(2, "delete an entry, with the key", delete_an_entry_and_sign, {"stream_hole"}),
     Attack(3, "re-order a stream, with the key", swap_in_a_stream, {"stream_hole", "stream_repeat"}),

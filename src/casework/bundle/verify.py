@@ -148,6 +148,7 @@ class _Run:
         self.deep = deep
         self.spool: Spool | None = None
         self.announced: list[bytes] = []
+        self.log_stream: str | None = None
         self.heads: StatementCheck | None = None
         self.times = Times(seen_by_witnesses(points, held.witnesses))
         self.promised = Promised(held.receipts)
@@ -285,13 +286,13 @@ class _Run:
 
     def _look_at_rules_and_log(self, first: int, links: Sequence[Link], bodies: Sequence[bytes]) -> None:
         """Entries about the log itself are in the stream of its first; what publishes texts is kept for the replay."""
-        if first == 0 and _ABOUT_THE_LOG in bodies[0]:
-            self._keep(0, bodies[0])
-        log = self.found.history.stream if self.found.history is not None else None
+        if first == 0:
+            self.log_stream = links[0].stream
+        log = self.log_stream
         for place, link in enumerate(links):
             stream = link.stream
             if stream == log:
-                if first + place and _ABOUT_THE_LOG in bodies[place]:
+                if _ABOUT_THE_LOG in bodies[place]:
                     self._keep(first + place, bodies[place])
             elif stream.startswith(RULEBOOK):
                 self.announced.append(bodies[place])

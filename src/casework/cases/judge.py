@@ -61,8 +61,8 @@ class _Fields:
     def __init__(self) -> None:
         self._known: dict[tuple[Any, ...], tuple[str, ...]] = {}
 
-    def faulty(self, judge: _Judge, fields: Mapping[str, Field]) -> tuple[str, ...]:
-        """Fields that are not as the chart declares them; a committed text counts as given."""
+    def faulty(self, judge: _Judge, of: str, fields: Mapping[str, Field]) -> tuple[str, ...]:
+        """Fields that are not as the chart declares them for `of`; a committed text counts as given."""
         entry, given = judge.entry, judge.data["given"]
         if entry.personal:
             given = dict.fromkeys(entry.personal, "–") | given
@@ -71,13 +71,13 @@ class _Fields:
         recorded_on = entry.recorded_at[:10]
         if any(type(value) is not str for value in given.values()):  # 1 and true would be remembered as one
             return _faulty(fields, given, judge.today, recorded_on)
-        asked_of = (entry.chart, entry.event, judge.data.get("ground"), judge.today, recorded_on, *given.items())
-        known = self._known.get(asked_of)
+        question = (entry.chart, of, judge.today, recorded_on, *given.items())
+        known = self._known.get(question)
         if known is None:
             known = _faulty(fields, given, judge.today, recorded_on)
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            self._known[asked_of] = known
+            self._known[question] = known
         return known
 
 
@@ -189,7 +189,7 @@ class CaseJudge:
         refusal = decide_opening(ground, judge.situation(case), ground.posts)
         if refusal is not None:
             self._find("opening_not_allowed", entry, reasons=_codes(refusal))
-        self._check_fields(judge, ground.fields)
+        self._check_fields(judge, ground.fields, ground.name)
         self._owners.opened(judge.judged, case)
         if (entry.from_, entry.to) != (None, case.state):
             self._stop("state_differs", entry, entry_says=entry.to, replayed=case.state)
@@ -268,8 +268,9 @@ class CaseJudge:
         self._check_fields(judge, spec.fields)
         self._cited(entry)
 
-    def _check_fields(self, judge: _Judge, fields: Mapping[str, Field]) -> None:
-        faulty = self._fields.faulty(judge, fields)
+    def _check_fields(self, judge: _Judge, fields: Mapping[str, Field], of: str = "") -> None:
+        """`of`: the ground of an opening; else the fields are those of the entry's event."""
+        faulty = self._fields.faulty(judge, of or judge.entry.event, fields)
         if faulty:
             self._find("data_not_typed", judge.entry, fields=list(faulty))
 

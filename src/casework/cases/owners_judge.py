@@ -31,7 +31,7 @@ class OwnersJudge:
         self._rules = rules
         self._report = report
         # Few combinations recur in all entries; by policy, and by how many tables were published by then.
-        self._reached: dict[tuple[_AtBest, str, int], bool] = {}
+        self._reached: dict[tuple[AtBest, str, int], bool] = {}
 
     def opened(self, judged: Judged, case: Case) -> None:
         """An opening: the owner is whom the rules name; one from before owners went by rule says nothing of it."""
@@ -114,15 +114,16 @@ class OwnersJudge:
         who, post = data.get("acting_for", entry.actor.id), data["post"]
         if entry.event == fold.OPENED and own == who:
             return
-        at_best = _AtBest(
+        at_best = AtBest(
             post, who in (case.owner, case.handler), case.team is not None, case.region is not None, case.product
         )
-        known = (at_best, judged.policy.digest, len(tables))
-        reached = self._reached.get(known)
+        question = (at_best, judged.policy.digest, len(tables))
+        reached = self._reached.get(question)
         if reached is None:
             reached = any(at_best.reached(table, judged.policy) for table in tables)
-            if len(self._reached) < _REMEMBERED:
-                self._reached[known] = reached
+            if len(self._reached) >= _REMEMBERED:
+                self._reached.clear()
+            self._reached[question] = reached
         if not reached:
             self._find(OUT_OF_REACH, entry, post=post)
 
@@ -138,7 +139,7 @@ class _Whose:
     product: str | None
 
 
-class _AtBest(NamedTuple):
+class AtBest(NamedTuple):
     """All that decides whether somebody with a post can reach a case, if he belonged where the case does."""
 
     post: str
