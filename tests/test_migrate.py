@@ -1,5 +1,8 @@
 """One history of the schema, up and down, on every database."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -9,6 +12,8 @@ from casework import migrate
 from casework.append_only import append_only_tables, missing_guards
 from casework.database import metadata, open_engine, reading, writing
 from casework.settings import Settings
+from casework.staff.actor import system
+from casework.startup import upgrade
 from tests.conftest import Database
 from tests.postgres_server import APP
 
@@ -93,4 +98,94 @@ def test_what_was_written_before_a_repeated_upgrade_stays(database: Database) ->
     migrate.upgrade(_settings(database))
     with reading(engine) as conn:
         assert conn.exec_driver_sql("SELECT fingerprint FROM keys").scalar() == "ab"
+    engine.dispose()
+
+
+LATER = """
+import sqlalchemy as sa
+from alembic import op
+
+from casework.append_only import append_only_ddl
+
+revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+
+
+def upgrade() -> None:
+    op.add_column("texts", sa.Column("more", sa.Integer))
+    with op.batch_alter_table("regions") as regions:  # SQLite makes it anew, and teams point at it
+        regions.create_unique_constraint("uq_regions_name", ["name"])
+    op.create_table("later", sa.Column("id", sa.Integer, primary_key=True))
+    for statement in append_only_ddl(op.get_bind().dialect.name, "later", (("id",),)):
+        op.execute(statement)
+    {also}
+
+
+def downgrade() -> None:
+    op.drop_table("later")
+    with op.batch_alter_table("regions") as regions:
+        regions.drop_constraint("uq_regions_name", type_="unique")
+    op.drop_column("texts", "more")
+"""
+
+
+def _with_a_later_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, also: str = "pass") -> None:
+    folder = shutil.copytree(migrate.scripts(), tmp_path / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "versions" / "0002_later.py").write_text(LATER.format(also=also))
+    monkeypatch.setattr(migrate, "shipped", lambda _: folder)
+
+
+def _fill(settings: Settings) -> None:
+    upgrade(settings, system("cli"))
+    engine = open_engine(settings.database_url)
+    with writing(engine) as conn:
+        conn.exec_driver_sql("INSERT INTO regions (code, name) VALUES ('R1', 'East')")
+        conn.exec_driver_sql("INSERT INTO teams (code, name, region) VALUES ('T1', 'First', 'R1')")
+    engine.dispose()
+
+
+def _rows(settings: Settings) -> dict[str, int]:
+    engine = open_engine(settings.database_url)
+    with reading(engine) as conn:
+        found = {name: conn.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one() for name in metadata.tables}
+    engine.dispose()
+    return found
+
+
+def test_a_later_revision_keeps_the_rows_guards_and_grants_there_are(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(settings)
+    before = _rows(settings)
+    assert min(before[name] for name in ("entries", "texts", "keys", "regions", "teams")) > 0
+    _with_a_later_revision(tmp_path, monkeypatch)
+    assert upgrade(settings, system("cli")) == []
+    assert _rows(settings) == before
+    engine = open_engine(settings.database_url)
+    with writing(engine) as conn:  # as the app role
+        assert migrate.revision(conn) == "0002"
+        conn.exec_driver_sql("UPDATE regions SET name = 'West'")
+        conn.exec_driver_sql("INSERT INTO later (id) VALUES (1)")
+        conn.exec_driver_sql("SELECT more FROM texts")
+        assert missing_guards(conn, append_only_tables() | {"later": (("id",),)}) == []
+    with pytest.raises(sa.exc.DBAPIError), writing(engine) as conn:
+        conn.exec_driver_sql("DELETE FROM later")
+    with pytest.raises(sa.exc.DBAPIError), writing(engine) as conn:
+        conn.exec_driver_sql("UPDATE texts SET more = 1")
+    engine.dispose()
+    migrate.downgrade(settings, "0001")
+    assert _rows(settings) == before
+
+
+def test_a_later_revision_after_which_references_lead_nowhere_changes_nothing(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(settings)
+    before = _rows(settings)
+    _with_a_later_revision(tmp_path, monkeypatch, also="op.execute('DELETE FROM regions')")
+    with pytest.raises((RuntimeError, sa.exc.IntegrityError)):
+        upgrade(settings, system("cli"))
+    assert _rows(settings) == before
+    engine = open_engine(settings.database_url)
+    with reading(engine) as conn:
+        assert migrate.revision(conn) == "0001"
     engine.dispose()

@@ -72,7 +72,7 @@ def downgrade_(revision: str, yes: bool) -> None:
 
     \b
     Examples:
-      casework db backup before.backup && casework db downgrade 0001 --yes
+      casework db backup before.backup && casework db downgrade base --yes
     """
     if not yes:
         raise click.UsageError("a downgrade loses data; make a backup, then say --yes")

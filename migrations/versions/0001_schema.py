@@ -1,0 +1,575 @@
+"""The schema: log and evidence, people, access, cases, feeds, four eyes, hand-overs, search."""
+
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+from casework.append_only import UniqueKeys, append_only_ddl
+from casework.database import BigId, Bytes, UtcDateTime, metadata
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+# What the tables are at this revision; what the code declares moves on with later ones.
+schema = sa.MetaData(naming_convention=metadata.naming_convention)
+must = partial(sa.Column, nullable=False)
+key = partial(sa.Column, primary_key=True, autoincrement=False)
+
+
+def upgrade() -> None:
+    """Tables, guards of those that are append-only, and the two tables of one row."""
+    conn = op.get_bind()
+    schema.create_all(conn, checkfirst=False)
+    for made in schema.tables.values():
+        for statement in append_only_ddl(conn.dialect.name, made.name, made.info["append_only"]) if made.info else ():
+            op.execute(statement)
+    op.bulk_insert(schema.tables["register_version"], [{"id": 1, "version": 1}])
+    op.bulk_insert(schema.tables["search_state"], [{"id": 1, "log": 0, "indexed": 0, "emptying": False}])
+
+
+def downgrade() -> None:
+    """Nothing is left; guards and indexes go with their tables."""
+    schema.drop_all(op.get_bind(), checkfirst=False)
+
+
+def table(name: str, *parts: Any, append_only: UniqueKeys = (), **options: Any) -> None:
+    """A table of the schema; `append_only` are its unique keys if rows can only be added to it."""
+    sa.Table(name, schema, *parts, info={"append_only": append_only} if append_only else {}, **options)
+
+
+def identity() -> sa.Column[Any]:
+    """A number that the database gives."""
+    return sa.Column("id", BigId, sa.Identity(), primary_key=True)
+
+
+def unique_where(condition: str, name: str, *columns: str) -> sa.Index:
+    """An index under which `columns` are unique among the rows of which `condition` holds."""
+    where = sa.text(condition)
+    return sa.Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
+
+
+# ── the log and its evidence ──────────────────────────────────────────────────────────────────────────────────────
+table(
+    "entries",
+    identity(),
+    must("stream", sa.String(80)),
+    must("stream_seq", sa.BigInteger),
+    must("event", sa.String(80)),
+    must("actor_id", sa.String(64)),
+    sa.Column("reason_code", sa.String(64)),
+    must("recorded_at", UtcDateTime),
+    must("body", Bytes),
+    must("leaf_hash", Bytes),
+    must("mac", Bytes),
+    sa.UniqueConstraint("stream", "stream_seq"),
+    append_only=(("id",), ("stream", "stream_seq")),
+)
+table(
+    "unsealed",
+    key("entry", BigId),
+)
+table(
+    "streams",
+    key("stream", sa.String(80)),
+    must("last_entry_at", UtcDateTime),
+    must("audit_seq", sa.BigInteger),
+    must("audit_head", Bytes),
+)
+table(
+    "texts",
+    key("digest", sa.String(64)),
+    must("kind", sa.String(16)),
+    must("name", sa.String(64)),
+    must("body", Bytes),
+    must("published_at", UtcDateTime),
+    sa.UniqueConstraint("kind", "name"),
+    append_only=(("digest",), ("kind", "name")),
+)
+table(
+    "openings",
+    key("stream", sa.String(80)),
+    key("stream_seq", sa.BigInteger),
+    key("field", sa.String(64)),
+    must("sealed", Bytes),
+    sa.Column("subject", sa.String(80)),
+)
+table(
+    "opening_keys",
+    key("subject", sa.String(80)),
+    must("wrapped", Bytes),
+    must("made_at", UtcDateTime),
+)
+table(
+    "erasures",
+    key("stream", sa.String(80)),
+    key("stream_seq", sa.BigInteger),
+    must("borrower_id", sa.String(64)),
+    must("cases_until", sa.BigInteger),
+    must("erased_at", UtcDateTime),
+    sa.Index("ix_erasures_borrower", "borrower_id"),
+    append_only=(("stream", "stream_seq"),),
+)
+table(
+    "keys",
+    key("purpose", sa.String(32)),
+    must("fingerprint", sa.String(32)),
+)
+table(
+    "logs",
+    key("number", sa.Integer),
+    must("origin", sa.String(255), unique=True),
+    must("begun_at", UtcDateTime),
+    append_only=(("number",), ("origin",)),
+)
+table(
+    "leaves",
+    key("log", sa.Integer),
+    key("leaf_index", sa.BigInteger),
+    must("entry", sa.BigInteger),
+    must("leaf_hash", Bytes),
+    sa.UniqueConstraint("log", "entry"),
+    append_only=(("log", "leaf_index"), ("log", "entry")),
+)
+table(
+    "tiles",
+    key("log", sa.Integer),
+    key("level", sa.Integer),
+    key("number", sa.BigInteger),
+    must("root", Bytes),
+    must("hashes", Bytes),
+    append_only=(("log", "level", "number"),),
+)
+table(
+    "checkpoints",
+    key("log", sa.Integer),
+    key("size", sa.BigInteger),
+    must("root", Bytes),
+    must("note", Bytes),
+    must("published_at", UtcDateTime),
+    append_only=(("log", "size"),),
+)
+table(
+    "cosignatures",
+    key("log", sa.Integer),
+    key("size", sa.BigInteger),
+    key("witness", sa.String(255)),
+    must("line", Bytes),
+    must("cosigned_at", sa.BigInteger),
+    must("received_at", UtcDateTime),
+    append_only=(("log", "size", "witness"),),
+)
+# ── people ────────────────────────────────────────────────────────────────────────────────────────────────────────
+table(
+    "staff",
+    key("staff_no", sa.String(32)),
+    must("name", sa.String(64)),
+    must("status", sa.String(16)),
+    sa.Column("capacity", sa.Integer),
+    sa.Column("joined_on", sa.Date),
+    sa.Column("leaves_on", sa.Date),
+    sa.Column("left_on", sa.Date),
+    sa.Column("returned_on", sa.Date),
+    sa.Column("merged_into", sa.String(32), sa.ForeignKey("staff.staff_no")),
+    must("added_at", UtcDateTime),
+    must("present", sa.Boolean, sa.Computed("status NOT IN ('left', 'merged')", persisted=True)),
+    sa.UniqueConstraint("staff_no", "present"),
+)
+table(
+    "regions",
+    key("code", sa.String(32)),
+    must("name", sa.String(64)),
+)
+table(
+    "teams",
+    key("code", sa.String(32)),
+    must("name", sa.String(64)),
+    sa.Column("region", sa.String(32), sa.ForeignKey("regions.code")),
+)
+table(
+    "posts_held",
+    key("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
+    key("post", sa.String(32)),
+    key("from_on", sa.Date),
+    sa.Column("until_on", sa.Date),
+    must("granted_by", sa.String(64)),
+    sa.Column("request_id", BigId),
+)
+table(
+    "memberships",
+    key("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
+    key("from_on", sa.Date),
+    sa.Column("until_on", sa.Date),
+    sa.Column("team", sa.String(32)),
+    sa.Column("region", sa.String(32)),
+)
+table(
+    "certificates",
+    key("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
+    key("kind", sa.String(32)),
+    key("issued_on", sa.Date),
+    sa.Column("expires_on", sa.Date),
+)
+table(
+    "absences",
+    key("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
+    key("from_on", sa.Date),
+    must("until_on", sa.Date),
+    must("reason", sa.String(32)),
+    sa.Column("deputy", sa.String(32), sa.ForeignKey("staff.staff_no")),
+    sa.Index("ix_absences_deputy", "deputy"),
+)
+table(
+    "register_version",
+    key("id", sa.Integer),
+    must("version", sa.BigInteger),
+)
+table(
+    "tokens",
+    identity(),
+    must("token_hash", Bytes, unique=True),
+    must("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
+    must("kind", sa.String(16), server_default="key"),
+    sa.Column("label", sa.String(64)),
+    sa.Column("commands", sa.String(2000)),
+    sa.Column("session_id", BigId),
+    must("created_at", UtcDateTime),
+    must("expires_at", UtcDateTime),
+    sa.Column("last_used_at", UtcDateTime),
+    sa.Column("revoked_at", UtcDateTime),
+    sa.Index("ix_tokens_session_id", "session_id"),
+    sa.Index("ix_tokens_staff_no", "staff_no"),
+)
+# ── access ────────────────────────────────────────────────────────────────────────────────────────────────────────
+table(
+    "passwords",
+    key("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
+    must("password_hash", sa.String(255)),
+    must("changed_at", UtcDateTime),
+)
+table(
+    "reset_codes",
+    key("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
+    must("code_hash", Bytes),
+    must("expires_at", UtcDateTime),
+    must("failures", sa.Integer),
+)
+table(
+    "second_factors",
+    key("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
+    must("secret_sealed", Bytes),
+    sa.Column("confirmed_at", UtcDateTime),
+    must("last_step", sa.BigInteger),
+)
+table(
+    "sessions",
+    identity(),
+    must("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
+    must("family_hash", Bytes, unique=True),
+    must("refresh_hash", Bytes),
+    must("second_factor", sa.Boolean),
+    must("created_at", UtcDateTime),
+    must("refreshed_at", UtcDateTime),
+    must("expires_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Index("ix_sessions_staff_no", "staff_no"),
+)
+table(
+    "log_in_failures",
+    key("subject", sa.String(100)),
+    must("failures", sa.Integer),
+    must("first_at", UtcDateTime),
+    sa.Column("locked_until", UtcDateTime),
+    sa.Index("ix_log_in_failures_first_at", "first_at"),
+)
+# ── cases ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+table(
+    "institutions",
+    key("institution", sa.String(32)),
+    must("business_date", sa.Date),
+)
+table(
+    "cases",
+    identity(),
+    must("institution", sa.String(32)),
+    must("loan_id", sa.String(64)),
+    must("borrower_id", sa.String(64)),
+    sa.Column("product", sa.String(32)),
+    sa.Column("channel_code", sa.String(32)),
+    sa.Column("team", sa.String(32)),
+    sa.Column("region", sa.String(32)),
+    must("chart", sa.String(64)),
+    must("state", sa.String(32)),
+    must("state_since", sa.Date),
+    must("live", sa.Boolean),
+    must("version", sa.BigInteger),
+    must("owner", sa.String(32)),
+    must("handler", sa.String(32)),
+    must("opened_on", sa.Date),
+    must("opened_for", sa.String(32)),
+    must("opened_by", sa.String(64)),
+    sa.Column("closed_as", sa.String(32)),
+    must("principal_at_opening_fen", sa.BigInteger),
+    sa.Column("oldest_due_date", sa.Date),
+    must("bucket", sa.String(8)),
+    must("overdue_principal_fen", sa.BigInteger),
+    must("overdue_interest_fen", sa.BigInteger),
+    must("overdue_penalty_fen", sa.BigInteger),
+    must("overdue_fen", sa.BigInteger),
+    must("outstanding_principal_fen", sa.BigInteger),
+    must("facts", Bytes),
+    must("last_entry_at", UtcDateTime),
+    must("audit_seq", sa.BigInteger),
+    must("audit_head", Bytes),
+    sa.Column("kept", sa.Boolean, sa.Computed("CASE WHEN closed_as IS NULL THEN (1 = 1) END", persisted=True)),
+    sa.ForeignKeyConstraint(["handler", "kept"], ["staff.staff_no", "staff.present"]),
+    sa.ForeignKeyConstraint(["owner", "kept"], ["staff.staff_no", "staff.present"]),
+    sa.Index("ix_cases_amount", "overdue_fen", "id"),
+    sa.Index("ix_cases_borrower", "borrower_id"),
+    sa.Index("ix_cases_bucket_due", "bucket", "oldest_due_date", "id"),
+    sa.Index("ix_cases_due", "oldest_due_date", "id"),
+    sa.Index("ix_cases_handler", "handler", "live", "id"),
+    sa.Index("ix_cases_loan", "loan_id"),
+    sa.Index("ix_cases_owner", "owner", "live", "id"),
+    sa.Index("ix_cases_product", "product", "id"),
+    sa.Index("ix_cases_product_amount", "product", "overdue_fen", "id"),
+    sa.Index("ix_cases_product_due", "product", "oldest_due_date", "id"),
+    sa.Index("ix_cases_region", "region", "id"),
+    sa.Index("ix_cases_region_amount", "region", "overdue_fen", "id"),
+    sa.Index("ix_cases_region_due", "region", "oldest_due_date", "id"),
+    sa.Index("ix_cases_state", "state", "id"),
+    sa.Index("ix_cases_state_amount", "state", "overdue_fen", "id"),
+    sa.Index("ix_cases_state_due", "state", "oldest_due_date", "id"),
+    unique_where("live", "uq_cases_live_loan", "loan_id"),
+)
+table(
+    "owner_history",
+    key("case_id", BigId),
+    key("stream_seq", sa.BigInteger),
+    must("since_on", sa.Date),
+    must("since_at", UtcDateTime),
+    must("owner", sa.String(32)),
+    must("handler", sa.String(32)),
+    sa.Column("post", sa.String(32)),
+    must("reason", sa.String(32)),
+    sa.Column("rule", sa.String(32)),
+    sa.Index("ix_owner_history_owner", "owner", "case_id"),
+    append_only=(("case_id", "stream_seq"),),
+)
+table(
+    "idempotency",
+    key("actor_id", sa.String(64)),
+    key("key", sa.String(128)),
+    must("request_hash", Bytes),
+    must("status", sa.Integer),
+    must("answer", Bytes),
+    must("created_at", UtcDateTime),
+    sa.Index("ix_idempotency_created", "created_at"),
+)
+# ── feeds and what they bring ─────────────────────────────────────────────────────────────────────────────────────
+table(
+    "loans",
+    key("loan_id", sa.String(64)),
+    must("institution", sa.String(32)),
+    must("borrower_id", sa.String(64)),
+    sa.Column("product", sa.String(32)),
+    sa.Column("channel_code", sa.String(32)),
+    sa.Column("owner_staff_no", sa.String(32)),
+    sa.Column("team", sa.String(32)),
+    sa.Column("region", sa.String(32)),
+    sa.Column("disbursed_on", sa.Date),
+    sa.Column("self_payment", sa.Boolean),
+    sa.Column("principal_fen", sa.BigInteger),
+    sa.Column("outstanding_principal_fen", sa.BigInteger),
+    sa.Column("risk_class", sa.String(32)),
+    sa.Column("npl_since", sa.Date),
+    must("row_hash", Bytes),
+    sa.Index("ix_loans_borrower", "borrower_id"),
+)
+table(
+    "borrowers",
+    key("borrower_id", sa.String(64)),
+    must("institution", sa.String(32)),
+    sa.Column("name_sealed", Bytes),
+    sa.Column("name_index", Bytes),
+    sa.Column("id_number_sealed", Bytes),
+    sa.Column("id_number_index", Bytes),
+    sa.Index("ix_borrowers_id_number", "id_number_index"),
+    sa.Index("ix_borrowers_name", "name_index"),
+)
+table(
+    "contacts",
+    identity(),
+    must("borrower_id", sa.String(64)),
+    must("role", sa.String(16)),
+    sa.Column("relation", sa.String(32)),
+    sa.Column("address_kind", sa.String(16)),
+    sa.Column("source", sa.String(64)),
+    sa.Column("legal_basis", sa.String(64)),
+    sa.Column("name_sealed", Bytes),
+    sa.Column("phone_sealed", Bytes),
+    sa.Column("phone_index", Bytes),
+    sa.Column("address_sealed", Bytes),
+    must("row_hash", Bytes, unique=True),
+    sa.Index("ix_contacts_borrower", "borrower_id"),
+    sa.Index("ix_contacts_phone", "phone_index"),
+)
+table(
+    "repayments",
+    key("payment_id", sa.String(64)),
+    must("loan_id", sa.String(64)),
+    must("paid_on", sa.Date),
+    must("amount_fen", sa.BigInteger),
+    sa.Column("reverses", sa.String(64)),
+    must("run_id", BigId),
+    sa.Index("ix_repayments_loan", "loan_id"),
+)
+table(
+    "feed_runs",
+    identity(),
+    sa.Column("institution", sa.String(32)),
+    sa.Column("as_of", sa.Date),
+    must("status", sa.String(16)),
+    must("correction", sa.Boolean),
+    sa.Column("digest", sa.String(64)),
+    must("actor_id", sa.String(64)),
+    must("via", sa.String(16)),
+    must("started_at", UtcDateTime),
+    sa.Column("finished_at", UtcDateTime),
+    sa.Column("refusal", Bytes),
+    sa.Column("files", Bytes),
+    sa.Column("figures", Bytes),
+    sa.Index("ix_feed_runs_as_of", "institution", "as_of"),
+)
+table(
+    "snapshots",
+    key("run_id", BigId, sa.ForeignKey("feed_runs.id")),
+    must("rows", Bytes),
+)
+table(
+    "set_aside",
+    identity(),
+    must("run_id", BigId, sa.ForeignKey("feed_runs.id")),
+    must("kind", sa.String(16)),
+    must("line", sa.BigInteger),
+    sa.Column("column", sa.String(64)),
+    must("code", sa.String(64)),
+    must("row_sealed", Bytes),
+    sa.Index("ix_set_aside_run", "run_id", "id"),
+)
+# ── four eyes ─────────────────────────────────────────────────────────────────────────────────────────────────────
+table(
+    "requests",
+    identity(),
+    must("kind", sa.String(16)),
+    must("subject", sa.String(80)),
+    must("what", sa.String(64)),
+    must("topic", sa.String(32)),
+    must("state", sa.String(16)),
+    must("open", sa.Boolean),
+    must("version", sa.BigInteger),
+    must("asked_by", sa.String(64)),
+    sa.Column("asked_for", sa.String(32)),
+    must("asked_on", sa.Date),
+    sa.Column("reviewed_by", sa.String(64)),
+    sa.Column("reviewed_for", sa.String(32)),
+    sa.Column("decided_by", sa.String(64)),
+    sa.Column("decided_for", sa.String(32)),
+    must("expires_on", sa.Date),
+    must("pinned_version", sa.BigInteger),
+    sa.Column("carried_out", sa.String(96)),
+    must("data_sealed", Bytes),
+    must("data_digest", sa.String(64)),
+    sa.Column("sealed_for", sa.String(80)),
+    must("last_entry_at", UtcDateTime),
+    must("audit_seq", sa.BigInteger),
+    must("audit_head", Bytes),
+    sa.Index("ix_requests_asked_by", "asked_by", "id"),
+    sa.Index("ix_requests_open", "open", "expires_on", "id"),
+    sa.Index("ix_requests_subject", "subject", "id"),
+    unique_where("open", "uq_requests_open", "subject", "what"),
+)
+# ── hand-overs ────────────────────────────────────────────────────────────────────────────────────────────────────
+table(
+    "handovers",
+    identity(),
+    must("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
+    must("kind", sa.String(16)),
+    must("effective_on", sa.Date),
+    must("status", sa.String(16)),
+    must("plan_digest", sa.String(64)),
+    must("options", Bytes),
+    must("preview", Bytes),
+    must("planned_by", sa.String(64)),
+    must("planned_at", UtcDateTime),
+    sa.Column("request_id", BigId),
+    sa.Column("applied_at", UtcDateTime),
+    sa.Column("replaced_by", BigId),
+    sa.Index("ix_handovers_staff_no", "staff_no", "id"),
+    unique_where("status IN ('planned', 'approved')", "uq_handovers_open", "staff_no"),
+)
+table(
+    "handover_moves",
+    key("handover_id", BigId, sa.ForeignKey("handovers.id")),
+    key("case_id", BigId),
+    must("material_version", sa.BigInteger),
+    must("was_owner", sa.Boolean),
+    must("was_handler", sa.Boolean),
+    sa.Column("receiver", sa.String(32)),
+    sa.Column("handler", sa.String(32)),
+    sa.Column("post", sa.String(32)),
+    sa.Column("rule", sa.String(32)),
+    must("reason", sa.String(32)),
+    must("overdue_fen", sa.BigInteger),
+    must("state", sa.String(32)),
+    sa.Column("entry_id", sa.String(96)),
+)
+# ── heads of cases ────────────────────────────────────────────────────────────────────────────────────────────────
+table(
+    "case_heads",
+    key("log", sa.Integer),
+    key("statement", sa.BigInteger),
+    key("number", sa.BigInteger),
+    must("first_case", sa.BigInteger),
+    must("records", Bytes),
+    sa.UniqueConstraint("log", "statement", "first_case"),
+)
+table(
+    "case_head_tiles",
+    key("log", sa.Integer),
+    key("statement", sa.BigInteger),
+    key("level", sa.Integer),
+    key("number", sa.BigInteger),
+    must("hashes", Bytes),
+)
+# ── the search index ──────────────────────────────────────────────────────────────────────────────────────────────
+table(
+    "search_terms",
+    identity(),
+    must("kind", sa.String(16)),
+    must("value", sa.String(96)),
+    sa.UniqueConstraint("kind", "value"),
+)
+table(
+    "search_postings",
+    key("place", BigId),
+    must("bits", Bytes),
+    postgresql_with={"fillfactor": "80"},  # the last segment's are written again and again
+)
+table(
+    "search_segments",
+    key("segment", BigId),
+    must("first_s", sa.BigInteger),
+    must("last_s", sa.BigInteger),
+    must("times", Bytes),
+)
+table(
+    "search_state",
+    key("id", sa.Integer),
+    must("log", sa.Integer),
+    must("indexed", sa.BigInteger),
+    must("emptying", sa.Boolean),
+)
