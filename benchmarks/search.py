@@ -48,7 +48,7 @@ _FACTS = [f"case.fact.fact_{number}" for number in range(12)]
 _OTHERS = ["case.noted", "case.assigned", "personal.read", "staff.logged_in", "staff.session_ended", "request.asked"]
 _CODES = [f"code_{number}" for number in range(30)]
 _RULES = [f"1.{a}.{b}{c}" for a in (1, 2, 3) for b in (1, 2, 3, 4) for c in "abc"]
-_CHART, _POLICY = "overdue_loan@2#" + "5f" * 16, "2025-01-01#" + "7a" * 16
+_CHART, _POLICY = "overdue_loan@1#" + "5f" * 16, "2025-01-01#" + "7a" * 16
 
 
 def run(large: int = LARGE, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from casework.cases.case import AgencyFile, Approved, AttemptDay, Case, Placement, Proposal, facts_json
+from casework.cases.case import AgencyFile, AttemptDay, Case, Placement, facts_json
 from casework.cases.effects import ATTEMPT_DAYS_KEPT
 from casework.cases.registry import REGISTRY
 from tests.cases.worlds import CHART, attempts, dpd, opened, record, seen
@@ -14,7 +14,6 @@ from tests.cases.worlds import CHART, attempts, dpd, opened, record, seen
 T = dpd(20)
 DAY = timedelta(days=1)
 TERM = (T + 90 * DAY).isoformat()
-PROPOSED = Proposal("S1", "death", 100, 10, 1)
 
 # (effect, its parameters, data given, facts before, facts that differ afterwards)
 EFFECTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]] = [
@@ -28,12 +27,8 @@ EFFECTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], dict[st
     ("end_placement", {"destruction_days": 30}, {"destruction_due_on": TERM}, {},
      {"recalled_on": T, "destruction_due_on": T + 90 * DAY}),
     ("grant_exception", {}, {"expires_on": TERM}, {}, {"exception_until": T + 90 * DAY}),
-    ("open_matter", {}, {}, {"approvals": {"suit": [Approved("A", "P", 1)]}}, {"matter_open": True, "approvals": {}}),
+    ("open_matter", {}, {}, {}, {"matter_open": True}),
     ("end_matter", {}, {}, {"matter_open": True}, {"matter_open": False}),
-    ("propose_write_off", {}, {"criterion": "death", "principal_fen": 100, "interest_fen": 10},
-     {"approvals": {"write_off": [Approved("A", "P", 1)]}}, {"proposal": PROPOSED, "approvals": {}}),
-    ("drop_proposal", {}, {}, {"proposal": PROPOSED, "approvals": {"write_off": []}},
-     {"proposal": None, "approvals": {}}),
     ("count_recovery", {}, {"amount_fen": 7}, {"recovered_fen": 5}, {"recovered_fen": 12}),
     ("settle", {"settled_as": "paid_in_full"}, {}, {"reversed_paid_on": T},
      {"settled_from": "phone_collection", "settled_on": T, "settled_as": "paid_in_full", "settlement_since": T,
@@ -75,9 +70,6 @@ FACTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ("acceleration", {}, {}, {"accelerated_on": T, "material_version": 2}),
     ("ruling", {"outcome": "judgment"}, {"matter_open": True}, {"fresh": ["ruling"]}),
     ("ruling", {"outcome": "dismissed"}, {"matter_open": True}, {"fresh": ["ruling"], "matter_open": False}),
-    ("approval", {"subject": "suit", "proposed_by": "P"}, {}, {"approvals": {"suit": [Approved("S1", "P", 1)]}}),
-    ("approval", {"subject": "suit", "proposed_by": "P"}, {"approvals": {"suit": [Approved("S1", "X", 0)]}},
-     {"approvals": {"suit": [Approved("S1", "P", 1)]}}),
     ("payment", {"payment": "p:1", "amount_fen": 5}, {"received_fen": 2},
      {"received_fen": 7, "payments": ["p:1"]}),
     ("payment", {"payment": "p:1", "amount_fen": 5}, {"received_fen": 2, "payments": ["p:1"]}, {}),
@@ -128,7 +120,7 @@ def test_a_fact_changes_its_own_facts_and_no_others(
 
 def test_every_effect_and_every_fact_is_in_a_table_and_in_the_chart() -> None:
     assert {row[0] for row in EFFECTS} == REGISTRY.effects.keys()
-    assert {row[0] for row in FACTS} == REGISTRY.recorders.keys() == CHART.facts.keys() | {"approval"}  # version 1's
+    assert {row[0] for row in FACTS} == REGISTRY.recorders.keys() == CHART.facts.keys()
 
 
 def test_closing_says_as_what() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.cases.case import AgencyFile, Approved, AttemptDay, Case, Facts, Placement, Proposal
+from casework.cases.case import AgencyFile, AttemptDay, Case, Facts, Placement
 from casework.cases.registry import REGISTRY
 from casework.statechart.decide import Option, options, unmet
 from tests.cases.worlds import CHART, DUE, POLICY, ask, attempts, dpd, fire, opened, reasons, record, seen
@@ -53,21 +53,14 @@ def file(**changes: Any) -> Change:
     return facts(agency_file=AgencyFile(**values | changes))
 
 
-def approvals(subject: str, *given: Approved, **more: Any) -> Change:
-    return facts(approvals={subject: list(given)}, **more)
-
-
 def placed(**changes: Any) -> Change:
     values: dict[str, Any] = {"agency": "agency:1", "placed_on": T, "term_until": T}
     return facts(placement=Placement(**values | changes))
 
 
-PROPOSED = Proposal("P", "death", 1, 1, 1)
 AGENCY = {"inspection_days": 31, "evaluation_days": 365}
 NPL = {"above_dpd": 90, "classes": ["substandard", "doubtful", "loss"]}
 EXCLUDED = {"holds": ["death", "dispute"]}
-SUIT = {"subject": "suit", "approvers": 2}
-WRITE_OFF = {"subject": "write_off", "approvers": 2}
 
 # (guard, its parameters, the case, met?)
 TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
@@ -133,28 +126,10 @@ TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
     ("debt_due", {}, nothing, True),
     ("debt_due", {}, of_case(oldest_due_date=None), False),
     ("debt_due", {}, both(of_case(oldest_due_date=None), facts(accelerated_on=T)), True),
-    ("approved", SUIT, approvals("suit", Approved("A", "P", 1), Approved("B", "P", 1)), True),
-    ("approved", SUIT, approvals("suit", Approved("A", "P", 1)), False),
-    ("approved", SUIT, approvals("transfer", Approved("A", "P", 1), Approved("B", "P", 1)), False),
-    ("approved", SUIT, approvals("suit", Approved("A", "A", 1), Approved("B", "P", 1)), False),
-    ("approved", SUIT, approvals("suit", Approved("A", "B", 1), Approved("B", "P", 1)), False),
-    ("approved", SUIT, approvals("suit", Approved("A", "P", 1), Approved("B", "P", 0)), False),  # older case
-    ("approved", WRITE_OFF, approvals("write_off", Approved("A", "X", 1), Approved("B", "X", 1)), True),
-    ("approved", WRITE_OFF,
-     approvals("write_off", Approved("A", "X", 1), Approved("P", "X", 1), proposal=PROPOSED), False),
     ("ruling_on_record", {}, facts(fresh=["ruling"]), True),
     ("ruling_on_record", {}, nothing, False),
     ("matter_open", {}, facts(matter_open=True), True),
     ("matter_open", {}, nothing, False),
-    ("no_write_off_proposal", {}, nothing, True),
-    ("no_write_off_proposal", {}, facts(proposal=PROPOSED), False),
-    ("write_off_proposed", {}, facts(proposal=PROPOSED), True),
-    ("write_off_proposed", {}, nothing, False),
-    ("proposal_unchanged", {}, facts(proposal=PROPOSED), True),
-    ("proposal_unchanged", {}, facts(proposal=PROPOSED, material_version=2), False),
-    ("proposal_unchanged", {}, nothing, True),  # that there is none is told by write_off_proposed
-    ("actor_is_not_proposer", {}, facts(proposal=PROPOSED), True),
-    ("actor_is_not_proposer", {}, facts(proposal=Proposal("S1", "death", 1, 1, 1)), False),
     ("opened_for_arrears", {}, nothing, True),
     ("opened_for_arrears", {}, of_case(opened_for="old_npl"), True),
     ("opened_for_arrears", {}, of_case(opened_for="misuse"), False),
@@ -325,11 +300,6 @@ _FACTS = st.builds(
     placement=st.none() | st.builds(Placement, st.just("agency:1"), _DAYS, _DAYS, st.booleans()),
     exception_until=_MAYBE, disposal_form_on=_MAYBE, limitation_ends_on=_MAYBE, accelerated_on=_MAYBE,
     matter_open=st.booleans(),
-    proposal=st.none() | st.builds(Proposal, _PEOPLE, st.just("death"), st.just(1), st.just(1), st.integers(1, 2)),
-    approvals=st.dictionaries(
-        st.sampled_from(["early_placement", "suit", "write_off", "transfer"]),
-        st.lists(st.builds(Approved, _PEOPLE, _PEOPLE, st.integers(1, 2)), max_size=3), max_size=6,
-    ),
     agreed_fen=st.none() | st.integers(0, 9), received_fen=st.integers(0, 9), transfer_contract_on=_MAYBE,
     debtor_notified_on=_MAYBE, opening_error_on=_MAYBE, finding_cleared_on=_MAYBE,
     risk_class=st.sampled_from([None, "special_mention", "loss"]), npl_since=_MAYBE,

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 from casework.cases import fold
 from casework.cases.case import Case
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
-from casework.statechart.chart import Chart, parse_chart
+from casework.statechart.chart import Chart
 from casework.statechart.decide import Refusal, Step, decide
 from casework.statechart.policy import Policy
 from casework.statechart.registry import Verdict
@@ -17,9 +16,6 @@ from tests.statechart.small import RULEBOOK
 
 CHART: Chart = RULEBOOK.chart
 POLICY: Policy = RULEBOOK.policies.all[0]
-PAST_TEXT = (Path(__file__).parent / "past" / "overdue_loan.1.toml").read_bytes()
-PAST: Chart = parse_chart(PAST_TEXT, REGISTRY, RULEBOOK.policies, file="overdue_loan@1", past=True)
-"""Version 1, as logs of before cite it."""
 DUE = date(2026, 1, 5)
 """The oldest unpaid due date of every case that is in arrears; DPD n is n days later."""
 
@@ -65,8 +61,7 @@ def record(case: Case, kind: str, on: date, *, actor: str = "S1", today: date | 
         "on": on.isoformat(), "evidence": "rec:1", "given": given,
         "business_date": (today or on).isoformat(),
     }  # fmt: skip
-    chart = CHART if kind in CHART.facts else PAST
-    fold.apply(case, f"{fold.FACT}{kind}", case.state, actor, data, chart, POLICY)
+    fold.apply(case, f"{fold.FACT}{kind}", case.state, actor, data, CHART, POLICY)
 
 
 def attempts(case: Case, on: date, count: int = 2, outcome: str = "unanswered", channel: str = "phone") -> None:

@@ -1,6 +1,5 @@
-"""What verification finds in requests and the steps they led to; and that a log of chart version 1 still is sound."""
+"""What verification finds in requests and the steps they led to."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -11,22 +10,14 @@ import sqlalchemy as sa
 from casework.audit.chain import seal_entry
 from casework.audit.entry import Entry, decode_strict
 from casework.audit.tables import entries
-from casework.cases.advance import advance
-from casework.cases.branch import Branch
-from casework.cases.commands import Done, Fire, Open, Record, Refused
-from casework.cases.publish import publish
-from casework.cases.tables import cases, institutions
+from casework.cases.tables import cases
 from casework.database import open_engine, reading, writing
 from casework.four_eyes.tables import requests
-from casework.settings import Settings, load_keys
-from casework.staff import register
-from casework.staff.actor import system
-from casework.startup import start, upgrade
+from casework.settings import load_keys
 from casework.verifying import verify
 from tests.audit.built_log import guards_down
-from tests.cases.worlds import PAST
 from tests.conftest import Database
-from tests.four_eyes.conftest import BUSINESS_DATE, POSTS, START, WRITE_OFF, World
+from tests.four_eyes.conftest import BUSINESS_DATE, START, World
 from tests.four_eyes.test_requests import SUE
 
 Change = Callable[[Entry], dict[str, Any]]
@@ -161,75 +152,6 @@ def test_a_request_without_entries_and_entries_without_a_request_are_found(world
     with writing(world.started.engine) as conn:
         conn.execute(requests.insert().values(row))
     assert "stream_missing" in {finding.code for finding in world.findings()}
-
-
-# ── version 1 ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_log_of_version_1_of_the_chart_is_sound_under_version_2_and_goes_on(settings: Settings) -> None:
-    """Approvals recorded as facts, proposals, refusals of then: all are decided again by the chart of then.
-
-    The log begins under version 1, version 2 is published, and the very same cases go on with requests.
-    """
-    upgrade(settings, system("cli"))
-    started = start(settings)
-    rulebook = dataclasses.replace(started.branch.rulebook, chart=PAST)
-    before = Branch(rulebook, started.branch.vault, started.branch.mac_key)
-    with writing(started.engine) as conn:
-        publish(conn, before, system("cli"))
-        conn.execute(institutions.insert().values(institution="wuhan", business_date=BUSINESS_DATE))
-        trail = before.trail(START)
-        for staff_no, posts in POSTS.items():
-            register.add(conn, trail, system("cli"), rulebook.permissions, staff_no=staff_no, name="某员工",
-                         posts=posts, team="T1", region="R1")  # fmt: skip
-        trail.write(conn)
-    world = World(started)
-    with writing(started.engine) as conn:
-        opened = [opening(number) for number in range(1, 5)]
-        assert all(isinstance(done, Done) for done in advance(conn, opened, before, clock=world.clock))
-    who = {staff_no: world.actor(staff_no) for staff_no in POSTS}
-
-    def approval(case_id: int, by_whom: str) -> Record:
-        given = {"subject": "write_off", "proposed_by": "A1"}
-        return Record(actor=who[by_whom], case_id=case_id, kind="approval", on=BUSINESS_DATE, evidence="d:1",
-                      data=given)  # fmt: skip
-
-    def of_then(case_id: int) -> list[Any]:
-        return [
-            Fire(actor=who["A1"], case_id=case_id, event="propose_write_off", data=WRITE_OFF),
-            Fire(actor=who["V1"], case_id=case_id, event="approve_write_off"),
-            approval(case_id, "B1"), approval(case_id, "V2"), approval(case_id, "P1"),
-        ]  # fmt: skip
-
-    with writing(started.engine) as conn:
-        outcomes = advance(conn, [*of_then(1), Fire(actor=who["V1"], case_id=1, event="approve_write_off"), *of_then(2),
-                                  Fire(actor=who["B1"], case_id=3, event="reject_write_off",
-                                       data={"reason": "amount_wrong"})], before, clock=world.clock)  # fmt: skip
-    assert [type(outcome) for outcome in outcomes] == [
-        Done, Refused, Done, Done, Refused, Done, Done, Refused, Done, Done, Refused, Refused,
-    ]  # fmt: skip
-    assert (world.case(1).state, world.case(1).chart) == ("written_off", "overdue_loan@1")
-    assert world.findings() == []
-    number = world.asked("A1", 2, "write_off", **WRITE_OFF)
-    world.turn("review", "B1", number)
-    assert world.case(2).state == "phone_collection", "what was approved then does not count now"
-    world.turn("approve", "V1", number)
-    assert (world.case(2).state, world.case(2).chart) == ("written_off", "overdue_loan@1")
-    assert world.findings() == []
-    started.engine.dispose()
-
-
-def opening(number: int) -> Open:
-    measure = {
-        "oldest_due_date": "2025-08-01", "bucket": "M7", "overdue_principal_fen": 100_000,
-        "overdue_interest_fen": 2_000,
-        "overdue_penalty_fen": 100, "outstanding_principal_fen": 5_000_000, "risk_class": "loss", "npl_since": None,
-    }  # fmt: skip
-    loan: dict[str, str | None] = {
-        "loan_id": f"L{number}", "institution": "wuhan", "borrower_id": f"B{number}", "product": "consumer",
-        "channel_code": None, "team": "T1", "region": "R1", "owner": "R1",
-    }  # fmt: skip
-    return Open(actor=system("feed"), ground="arrears", loan=loan, measure=measure)
 
 
 def test_verification_reads_and_writes_nothing(world: World) -> None:

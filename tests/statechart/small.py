@@ -9,7 +9,7 @@ from casework.cases.registry import REGISTRY
 from casework.cases.rulebook import load_rulebook
 from casework.statechart.chart import Chart, parse_chart
 from casework.statechart.policy import Policies, Policy, parse_policy
-from casework.statechart.registry import Registry
+from casework.statechart.registry import Params, Registry, Verdict
 
 FOLDER = Path(__file__).parents[2] / "statecharts"
 RULEBOOK = load_rulebook(FOLDER)
@@ -22,11 +22,23 @@ BLOCKS: dict[str, str] = {
 
 
 def _registry() -> Registry:
-    """The service's guards and effects, and of facts only what is retired: the small chart need not describe it."""
+    """The service's guards and effects, none of its facts, and one of each that an invented past version named."""
     registry = Registry()
-    registry.guards, registry.effects = REGISTRY.guards, REGISTRY.effects
-    registry.recorders = {name: REGISTRY.recorders[name] for name in REGISTRY.recorders.keys() & REGISTRY.retired}
-    registry.retired = REGISTRY.retired
+    registry.guards, registry.effects = dict(REGISTRY.guards), dict(REGISTRY.effects)
+
+    @registry.guard()
+    def once_asked(_now: Any, _params: Params) -> Verdict:
+        return Verdict(met=True)
+
+    @registry.effect()
+    def once_counted(_now: Any, _params: Params) -> None:
+        """Nothing follows from it."""
+
+    @registry.recorder
+    def once_recorded(_now: Any, _params: Params) -> None:
+        """Nothing follows from it."""
+
+    registry.retire("once_asked", "once_counted", "once_recorded")
     return registry
 
 

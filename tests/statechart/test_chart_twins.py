@@ -25,8 +25,8 @@ CHART = BLOCKS["chart"]
 FINISH = 'arcs = [{ from = ["@live"], to = "ended" }]'
 PLACE = 'arcs = [{ from = ["calling"], to = "placed" }]'
 AT_LEAST = 'guards = [{ guard = "dpd_at_least", days = "@placement.from_dpd" }]'
-RETIRED = 'guards = [{ guard = "approved", subject = "early_placement", approvers = 1 }]'
-RETIRED_TEXT = '[guards.approved]\nrules = ["1.1.4"]\nzh = "须审批"\nen = "needs approval"\n'
+RETIRED = 'guards = [{ guard = "once_asked" }]'
+RETIRED_TEXT = '[guards.once_asked]\nrules = ["1.1.4"]\nzh = "须审批"\nen = "needs approval"\n'
 APPROVAL = """
 [approvals.early_placement]
 zh = "提前委外"
@@ -125,8 +125,8 @@ TWINS: list[tuple[str, str, str, str]] = [
     ("[words]", FACT % "nonsense" + "[words]", "facts.nonsense", "nothing in the service records this fact"),
     ("[openings.arrears]", "[openings.arrears]\nstate = 'placed'", "openings.arrears.state", "unknown key"),
     (AT_LEAST, RETIRED, "guards.dpd_at_least", "used nowhere"),
-    ('effect = "place_with_agency"', 'effect = "drop_proposal"', "events.place.effects[0]", "is retired"),
-    ("[words]", FACT % "approval" + "[words]", "facts.approval", "is retired"),
+    ('effect = "place_with_agency"', 'effect = "once_counted"', "events.place.effects[0]", "is retired"),
+    ("[words]", FACT % "once_recorded" + "[words]", "facts.once_recorded", "is retired"),
     ("version = 1 ", "version = 2 ", "moves", "must name where each live state"),
     ("[words]", '[moves]\ncalling = "calling"\n[words]', "moves", "no version before the first"),
     ('state = "placed"\nguard', 'state = "gone"\nguard', "laws[0].state", "unknown state gone"),
@@ -194,10 +194,10 @@ def test_what_is_retired_is_read_in_charts_of_the_past_and_nowhere_else() -> Non
     start, end = text.index("[guards.dpd_at_least]"), text.index("[guards.debtor_connected_within]")
     text = text[:start] + text[end:]
     assert faults_of(text) == [
-        "small.toml: events.place.guards[0]: approved is retired: only charts of the past may name it"
+        "small.toml: events.place.guards[0]: once_asked is retired: only charts of the past may name it"
     ]
     past = parse_chart(text.encode(), SMALL_REGISTRY, SMALL_POLICIES, past=True)
-    assert past.events["place"].arcs["calling"].guards[0].guard.name == "approved", "and today's laws do not judge it"
+    assert past.events["place"].arcs["calling"].guards[0].guard.name == "once_asked", "and today's laws do not judge it"
 
 
 def test_a_chart_of_the_past_need_not_know_the_policies_that_came_after_it() -> None:

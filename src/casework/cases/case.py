@@ -29,24 +29,6 @@ class Placement(msgspec.Struct, forbid_unknown_fields=True):
     ended: bool = False
 
 
-class Proposal(msgspec.Struct, forbid_unknown_fields=True):
-    """A pending write-off proposal of chart version 1, pinned to the case as it was (`material_version`)."""
-
-    by: str
-    criterion: str
-    principal_fen: int
-    interest_fen: int
-    material_version: int
-
-
-class Approved(msgspec.Struct, forbid_unknown_fields=True):
-    """One person's approval of a subject under chart version 1, pinned to the case as it was."""
-
-    by: str
-    proposed_by: str
-    material_version: int
-
-
 class AttemptDay(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """The contact attempts of one calendar day: how many, and whether the debtor himself was connected."""
 
@@ -80,8 +62,6 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     limitation_ends_on: date | None = None
     accelerated_on: date | None = None
     matter_open: bool = False
-    proposal: Proposal | None = None
-    approvals: dict[str, list[Approved]] = {}
     agreed_fen: int | None = None
     agreed_on: date | None = None
     payments: list[str] = []

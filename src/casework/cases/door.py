@@ -191,7 +191,7 @@ class Door:
             faults.append(DataFault("on", "out_of_range", "日期过早,或晚于今天", en))
         if faults:
             return Mistaken("faulty_data", case.id, case.version, tuple(faults))
-        permitted = self.chart.recorded_by(kind, given)
+        permitted = kind.posts
         authority = self._authority(command.actor, permitted, case, policy, kind.rules)
         if isinstance(authority, Refusal):
             return self._refuse(case, command.kind, command.actor, authority, {}, today, policy)

@@ -65,7 +65,6 @@ def grant_exception(now: Situation, _: Params) -> None:
 @effect()
 def open_matter(now: Situation, _: Params) -> None:
     now.facts.matter_open = True
-    now.facts.approvals.pop("suit", None)  # as version 1 kept them (casework.cases.retired)
 
 
 @effect()

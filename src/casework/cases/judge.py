@@ -237,7 +237,7 @@ class CaseJudge:
         if entry.event.startswith(fold.FACT):
             self._report.replayed_facts += 1
             kind = judge.chart.facts[entry.event.removeprefix(fold.FACT)]
-            if entry.data["post"] not in judge.chart.recorded_by(kind, entry.data["given"]):
+            if entry.data["post"] not in kind.posts:
                 self._find(_POST_REASON, entry, post=entry.data["post"])
             self._owners.acted(judge.judged, case)
             self._check_fields(judge, kind.fields)

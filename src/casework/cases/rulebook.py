@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import casework.cases.effects
-import casework.cases.guards
-import casework.cases.retired  # noqa: F401  (all three register what charts may name)
+import casework.cases.guards  # noqa: F401  (both register what charts may name)
 from casework.cases.owner_rules import OwnerRules, load_owner_rules
 from casework.cases.privacy_rules import PrivacyRules, load_privacy_rules
 from casework.cases.registry import REGISTRY

@@ -209,11 +209,6 @@ class Chart:
                     machine.add_transition(event.name, arc.source, branch.to, conditions=[_condition(arc, branch)])
         return machine
 
-    def recorded_by(self, kind: FactKind, given: Mapping[str, Any]) -> frozenset[str]:
-        """The posts that may record this fact: an approval only those who may approve its subject (1.1.4)."""
-        approval = self.approvals.get(str(given.get("subject")))
-        return kind.posts & approval.approved_by if approval else kind.posts
-
     def fire(self, event: str, state: str, situation: Any) -> str | None:
         """Where `event` leads from `state`, an arc of the chart; none if a guard forbids it."""
         record = Record(state)

@@ -1,0 +1,51 @@
+"""A chart goes on to its next version: the log of the one before stays sound, and the same cases live under the new."""
+
+import dataclasses
+
+from casework.cases.advance import advance
+from casework.cases.branch import Branch
+from casework.cases.commands import Command, Done, Fire, Outcome, Refused
+from casework.cases.publish import publish
+from casework.cases.registry import REGISTRY
+from casework.database import writing
+from casework.staff.actor import system
+from casework.statechart.chart import Chart, parse_chart
+from tests.cases.worlds import CHART
+from tests.four_eyes.conftest import World
+from tests.statechart.small import RULEBOOK
+
+FREED = 'effects = [{ effect = "grant_exception" }]'
+GUARDED = f'guards = [{{ guard = "dpd_at_least", days = "@placement.from_dpd" }}]\n{FREED}'
+MOVES = "".join(f'{name} = "{name}"\n' for name, state in CHART.states.items() if not state.final)
+
+
+def next_version() -> Chart:
+    """An invented version 2, under which an exception may be granted on any day."""
+    text = CHART.text.decode()
+    assert text.count(GUARDED) == 1
+    text = text.replace(GUARDED, FREED)
+    text = text.replace("version = 1\n", "version = 2\n", 1) + "\n[moves]\n" + MOVES
+    return parse_chart(text.encode(), REGISTRY, RULEBOOK.policies, file="overdue_loan@2")
+
+
+def test_a_log_of_one_version_is_sound_under_the_next_and_its_cases_go_on(world: World) -> None:
+    """What version 1 refused is decided again by version 1 for ever; what comes after it by version 2."""
+    now = world.started.branch
+    later = Branch(dataclasses.replace(now.rulebook, chart=next_version()), now.vault, now.mac_key)
+    young, old = world.open(5), world.open(40)
+
+    def grant(case_id: int, branch: Branch) -> Outcome:
+        data = {"reason": "dispute", "expires_on": "2026-04-01"}
+        command: Command = Fire(actor=world.actor("B1"), case_id=case_id, event="grant_exception", data=data)
+        with writing(world.started.engine) as conn:
+            (outcome,) = advance(conn, [command], branch, clock=world.clock)
+        return outcome
+
+    assert isinstance(grant(young, now), Refused)
+    assert isinstance(grant(old, now), Done)
+    with writing(world.started.engine) as conn:
+        assert "chart overdue_loan@2" in publish(conn, later, system("cli"))
+    assert isinstance(grant(young, later), Done)
+    assert isinstance(grant(old, later), Done)
+    assert (world.case(young).chart, world.case(old).chart) == ("overdue_loan@1", "overdue_loan@1")
+    assert world.findings() == []
