@@ -139,6 +139,6 @@ def test_attempts_may_be_recorded_late_and_only_the_last_days_are_kept() -> None
 
 def test_facts_are_stored_in_one_canonical_form_without_defaults() -> None:
     case = opened()
-    assert facts_json(case.facts) == b"{}"
+    assert facts_json(case.facts) == b'{"first_overdue_on":"2026-01-06"}'
     record(case, "limitation_check", T, ends_on=date(2029, 1, 1).isoformat())
     assert b'"limitation_ends_on":"2029-01-01"' in facts_json(case.facts)

@@ -101,6 +101,71 @@ def test_a_case_without_a_home_gets_its_owners(branch: Branch) -> None:
     branch.assert_sound()
 
 
+def measured(branch: Branch, case_id: int, **figures: Any) -> dict[str, Any]:
+    """The last entry after a measure with other figures."""
+    branch.do(Measure(actor=FEED, case_id=case_id, measure=measure(5) | figures, run=1))
+    return branch.bodies(f"case:{case_id}")[-1]
+
+
+@pytest.mark.every_postgres
+def test_a_non_performing_date_that_is_learnt_later_moves_owner_and_handler_that_day(branch: Branch) -> None:
+    (case_id,) = branch.open("L1")
+    branch.do(assign(case_id, "R1", handler="T1"))
+    said = measured(branch, case_id, npl_since="2023-12-31")
+    row = branch.case(case_id)
+    assert (row.owner, row.handler) == ("A1", "A1")
+    assert (said["event"], said["data"]["reason"], said["data"]["rule"]) == ("case.assigned", "by_rule", "old_npl")
+    assert (said["data"]["from_owner"], said["data"]["from_handler"], said["data"]["business_date"]) == (
+        "R1", "T1", TODAY.isoformat(),
+    )  # fmt: skip
+    assert history(branch, case_id)[-1] == ("A1", "by_rule", "old_npl")
+    branch.assert_sound()
+
+
+STAYS: list[tuple[str, dict[str, Any]]] = [
+    ("non-performing after the cut-off", {"npl_since": "2024-01-01"}),
+    ("a worse class of a rep's own customer", {"risk_class": "loss"}),
+    ("other amounts", {"overdue_principal_fen": 1, "overdue_interest_fen": 7}),
+    ("an older bucket", {"bucket": "M2"}),
+]
+
+
+@pytest.mark.parametrize(("what", "figures"), STAYS, ids=[row[0] for row in STAYS])
+def test_figures_under_which_the_same_rule_holds_move_nobody(
+    branch: Branch, what: str, figures: dict[str, Any]
+) -> None:
+    (case_id,) = branch.open("L1")
+    assert measured(branch, case_id, **figures)["event"] == "case.measured", what
+    assert branch.case(case_id).owner == "R1"
+    branch.assert_sound()
+
+
+def test_a_placed_case_stays_with_the_agency_post_whatever_the_feed_learns_of_it(branch: Branch) -> None:
+    (case_id,) = branch.open("L1", days_past_due=40)
+    file = {"agency": "AG1", "active": True, "inspected_on": TODAY.isoformat(), "evaluated_on": TODAY.isoformat()}
+    branch.do(Record(actor=WHO["G1"], case_id=case_id, kind="agency_file", on=TODAY, evidence="doc:7", data=file))
+    assert isinstance(only(branch.do(fire("G1", case_id, "place", **PLACE))), Done)
+    assert measured(branch, case_id, npl_since="2023-12-31")["event"] == "case.measured"
+    assert branch.case(case_id).owner == "G1"
+    branch.assert_sound()
+
+
+def test_a_part_payment_makes_no_old_arrear_new(branch: Branch) -> None:
+    """A leaver's old arrear stays the post-loan officer's when its oldest due date moves past the cut-off."""
+    old = measure(5) | {"oldest_due_date": "2023-12-30", "bucket": "M3"}
+    nobodys = dict(opening("L1").loan) | {"owner": None}
+    case_id = only(branch.do(replace(opening("L1"), loan=nobodys, measure=old))).case_id
+    assert branch.case(case_id).owner == "P1"
+    measured(branch, case_id)
+    assert measured(branch, case_id, risk_class="substandard")["event"] == "case.measured"
+    assert branch.case(case_id).owner == "P1"
+    due_on_the_cut_off = measure(5) | {"oldest_due_date": "2023-12-31", "bucket": "M3"}
+    nobodys |= {"loan_id": "L2"}
+    case_id = only(branch.do(replace(opening("L2"), loan=nobodys, measure=due_on_the_cut_off))).case_id
+    assert branch.case(case_id).owner == "T1", "in arrears first on 1 January"
+    branch.assert_sound()
+
+
 # ── by hand ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -48,6 +48,7 @@ def case_of(**changes: Any) -> Case:
     """A case overdue since January 2024; `risk_class`, `npl_since` and the like go to its facts."""
     case = opened()
     case.oldest_due_date = AFTER
+    case.facts.first_overdue_on = AFTER + timedelta(days=1)
     for name, value in changes.items():
         setattr(case.facts if hasattr(case.facts, name) else case, name, value)
     return case
@@ -70,9 +71,16 @@ def test_where_no_post_has_anybody_the_rep_named_keeps_the_case_if_he_is_there(
 # what is special about the case, the rep whom the loan names → the owner, by which rule
 TABLE: list[tuple[str, dict[str, Any], str | None, str, str]] = [
     ("the rep's own customer (1.1.4)", {}, "R1", "R1", "own_customer"),
-    ("overdue before the cut-off, not yet NPL: the rep", {"oldest_due_date": CUT_OFF}, "R1", "R1", "own_customer"),
+    ("overdue by the cut-off, not yet NPL: the rep", {"first_overdue_on": CUT_OFF}, "R1", "R1", "own_customer"),
     ("a leaver's, newly overdue after the cut-off (1.4.1)", {}, "L1", "T1", "newly_overdue"),
-    ("a leaver's, due on the cut-off itself: old", {"oldest_due_date": CUT_OFF}, "L1", "P1", "leavers_customer"),
+    ("a leaver's, overdue first on the cut-off itself: old", {"first_overdue_on": CUT_OFF}, "L1", "P1",
+     "leavers_customer"),
+    ("a leaver's, due on the cut-off, so overdue first the day after: new",
+     {"oldest_due_date": CUT_OFF, "first_overdue_on": AFTER}, "L1", "T1", "newly_overdue"),
+    ("a leaver's old arrear of which a part was paid stays old",
+     {"oldest_due_date": date(2024, 3, 1), "first_overdue_on": CUT_OFF}, "L1", "P1", "leavers_customer"),
+    ("a case that never was in arrears counts as of its opening: new",
+     {"oldest_due_date": None, "first_overdue_on": None}, "L1", "T1", "newly_overdue"),
     ("nobody named", {}, None, "T1", "newly_overdue"),
     ("somebody nobody knows", {}, "Z9", "T1", "newly_overdue"),
     ("whom only a feed named", {}, "U1", "U1", "own_customer"),
@@ -83,7 +91,10 @@ TABLE: list[tuple[str, dict[str, Any], str | None, str, str]] = [
     ("Haihua, old NPL: asset preservation", {"product": "haihua", "npl_since": CUT_OFF}, "R1", "A1", "old_npl"),
     ("misuse, the rep is there", {"opened_for": "misuse"}, "R1", "R1", "own_customer"),
     ("misuse, a leaver's: post-loan (1.1.4)", {"opened_for": "misuse"}, "L1", "P1", "risk_customer"),
-    ("substandard, a leaver's: post-loan", {"risk_class": "substandard"}, "L1", "P1", "risk_class"),
+    ("substandard, a leaver's new arrear: phone post (1.4.1)", {"risk_class": "substandard"}, "L1", "T1",
+     "newly_overdue"),
+    ("substandard, a leaver's old arrear: post-loan", {"risk_class": "substandard", "first_overdue_on": CUT_OFF},
+     "L1", "P1", "risk_class"),
     ("special mention is no bad class", {"risk_class": "special_mention"}, "L1", "T1", "newly_overdue"),
     ("at a home visit: the rep (1.3.2a)", {"state": "home_visit"}, "R1", "R1", "own_visit"),
     ("a leaver's at a home visit: post-loan", {"state": "home_visit"}, "L1", "P1", "visit"),

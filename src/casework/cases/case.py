@@ -73,6 +73,8 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     finding_cleared_on: date | None = None
     risk_class: str | None = None
     npl_since: date | None = None
+    # The day after the oldest due date that the case first had: a part payment moves that date, not this one (1.4.1).
+    first_overdue_on: date | None = None
     named: str | None = None  # to whom the customer belongs: the rep of the loan, or who was given the case in house
     named_on: date | None = None  # when he was given it; none: at opening
     last_in_house: str | None = None  # who had the case before it left the house, or went to whoever visits

@@ -217,7 +217,12 @@ class Door:
         today, policy = self._on(case.institution)
         data = {"measure": command.measure, "run": command.run}
         draft = self._draft(fold.MEASURED, command.actor, data, today, policy, RULE_OF_THE_FEED)
-        return self._happen(case, draft, case.state, policy)
+        seen, was = self.owner_rules.looked_at(case), self._rule_of(case, policy) if case.live else None
+        done = self._happen(case, draft, case.state, policy)
+        if was is None or self.owner_rules.looked_at(case) == seen:
+            return done
+        self._follow(case, case.state, was, command.actor, today, policy)
+        return Done(case.id, case.version, done.from_state, done.state, done.entry_id)
 
     # ── opening ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

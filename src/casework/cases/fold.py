@@ -6,7 +6,7 @@ What an entry of a case says (its event): `case.opened`, `case.measured` (the fe
 """
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from casework.cases.case import Case, Facts
@@ -98,6 +98,8 @@ def _situation(case: Case, actor_id: str, data: Mapping[str, Any], policy: Polic
 def _measure(case: Case, measure: Mapping[str, Any]) -> None:
     due = measure["oldest_due_date"]
     case.oldest_due_date = _day(due) if due else None
+    if case.oldest_due_date is not None and case.facts.first_overdue_on is None:
+        case.facts.first_overdue_on = case.oldest_due_date + timedelta(days=1)
     case.bucket = measure["bucket"]
     case.overdue_principal_fen = measure["overdue_principal_fen"]
     case.overdue_interest_fen = measure["overdue_interest_fen"]

@@ -98,6 +98,15 @@ class OwnerRules:
         """The posts of those to whom a customer belongs: reps."""
         return frozenset(rule.post for rule in self.rules if rule.named_first and rule.post is not None)
 
+    @cached_property
+    def _of_measure(self) -> tuple[Callable[[Case], Any], ...]:
+        used = {key for rule in self.rules for key in rule.when}
+        return tuple(read for key, read in _MEASURED.items() if key in used)
+
+    def looked_at(self, case: Case) -> tuple[Any, ...]:
+        """What these rules see of the figures that the feed reports: if it differs, they are to be asked anew."""
+        return tuple(read(case) for read in self._of_measure)
+
     def holding(self, case: Case, policy: Policy) -> Iterator[OwnerRule]:
         """The rules whose conditions hold of the case as it stands, in order; the last of the file always does."""
         key = (policy.digest, case.state)
@@ -138,7 +147,9 @@ def _bound(key: str, value: Any) -> Test:
     day = date.fromisoformat(value)
     if key == "npl_by":
         return lambda case: case.facts.npl_since is not None and case.facts.npl_since <= day
-    return lambda case: (case.oldest_due_date or case.opened_on) > day  # overdue_after; not in arrears: as of now
+    return lambda case: (
+        (case.facts.first_overdue_on or case.opened_on) > day
+    )  # overdue_after; never in arrears: as of now
 
 
 _READS: Mapping[str, Callable[[Case], str | None]] = {
@@ -148,6 +159,12 @@ _READS: Mapping[str, Callable[[Case], str | None]] = {
     "teams": lambda case: case.team,
     "regions": lambda case: case.region,
     "buckets": lambda case: case.bucket,
+}
+_MEASURED: Mapping[str, Callable[[Case], Any]] = {
+    "classes": _READS["classes"],
+    "buckets": _READS["buckets"],
+    "npl_by": lambda case: case.facts.npl_since,
+    "overdue_after": lambda case: case.facts.first_overdue_on,
 }
 
 

@@ -54,14 +54,16 @@ class OwnersJudge:
             self._permitted(judged, case, "case.note")
 
     def assigned(self, judged: Judged, case: Case, before: Entry | None) -> None:
-        """An assignment, `before` being the entry before it: by rule after a step, or by somebody who may."""
+        """An assignment, `before` being the entry before it: by rule after a step or a measure, or by who may."""
         entry, data = judged.entry, judged.entry.data
         if (data["from_owner"], data["from_handler"]) != (case.owner, case.handler):
             self._find("owner_differs", entry, owner=case.owner)
         if "command" in data:
             self._permitted(judged, case, data["command"])
             return
-        moved = before is not None and before.event.startswith(fold.STEP) and before.from_ != before.to
+        moved = before is not None and (
+            before.event == fold.MEASURED or (before.event.startswith(fold.STEP) and before.from_ != before.to)
+        )
         said = {
             "rule": data["rule"], "owner": data["owner"], "post": data["owner_post"],
             "named": data.get("named", case.facts.named),
