@@ -146,14 +146,15 @@ class Bank:
             trail.write(conn)
         return Actor(staff_no, "staff", "cli", frozenset(posts))
 
-    def case(self, number: int) -> Any:
-        """The latest case of loan L<number>."""
+    def case(self, number: int | str) -> Any:
+        """The latest case of loan L<number> (or of the loan of that name)."""
         return self.cases(number)[-1]
 
-    def cases(self, number: int) -> list[Any]:
-        """Every case of loan L<number>, in order."""
+    def cases(self, number: int | str) -> list[Any]:
+        """Every case of loan L<number> (or of the loan of that name), in order."""
+        loan_id = number if isinstance(number, str) else f"L{number}"
         with reading(self.started.engine) as conn:
-            found = conn.execute(sa.select(cases).where(cases.c.loan_id == f"L{number}").order_by(cases.c.id))
+            found = conn.execute(sa.select(cases).where(cases.c.loan_id == loan_id).order_by(cases.c.id))
             return list(found)
 
     def story(self, case_id: int) -> list[str]:

@@ -245,7 +245,7 @@ MONEY = [paid(f"P{number}", number, DAY) for number in range(1, 40)]
         ("repayments", [*MONEY, paid("P40", 999, DAY)], "loan_id", "unknown_loan"),
         ("repayments", [*MONEY, paid("P1", 1, DAY)], "payment_id", "repeated_payment"),
         ("repayments", [*MONEY, paid("R", 1, DAY, reverses="PX")], "reverses", "unknown_payment"),
-        ("repayments", [*MONEY, paid("R", 1, DAY, reverses="P2")], "reverses", "unknown_payment"),
+        ("repayments", [*MONEY, paid("R", 1, DAY, reverses="P2")], "reverses", "reversal_of_another_loan"),
     ],
 )  # fmt: skip
 def test_bad_rows_of_the_other_files_are_set_aside_too(

@@ -16,7 +16,6 @@ from casework import rows
 from casework.cases.branch import Branch
 from casework.clock import now
 from casework.errors import CallerError
-from casework.feed.cell import Note
 from casework.feed.row import ContactRow, LoanRow, RepaymentRow
 from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments
 from casework.personal import Vault
@@ -138,19 +137,6 @@ class OnBooks:
         if loan_id in self.stated_fen:
             return self.stated_fen[loan_id]
         return None if self.unnamed or loan_id in self.unclear else 0
-
-
-def unknown_payments(conn: Connection, sheet: Sequence[RepaymentRow]) -> dict[int, Note]:
-    """Which reversals (by index) undo a payment of the loan that nobody knows; for `Sheet.put_aside`."""
-    undoing = {row.reverses for row in sheet if row.reverses is not None}
-    statement = sa.select(repayments.c.payment_id, repayments.c.loan_id)
-    known = {(row[0], row[1]) for row in rows.select_by_keys(conn, statement, "payment_id", sorted(undoing))}
-    known |= {(row.payment_id, row.loan_id) for row in sheet if row.payment_id in undoing}
-    return {
-        index: Note("reverses", "unknown_payment")
-        for index, row in enumerate(sheet)
-        if row.reverses is not None and (row.reverses, row.loan_id) not in known
-    }
 
 
 def booked(conn: Connection, loan_ids: Iterable[str]) -> dict[str, Booked]:

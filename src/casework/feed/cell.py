@@ -53,7 +53,16 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "unknown_loan": ("借据不在贷款台账中", "no such loan on the books"),
     "unknown_borrower": ("客户不在贷款台账中", "no such borrower on the books"),
+    "payment_differs": (
+        "同一流水号此前已导入，借据、日期、金额或冲正流水号不同",
+        "a payment of this number came before with another loan, date, amount or payment undone",
+    ),
     "unknown_payment": ("被冲正的还款不存在", "no such payment to be reversed"),
+    "reversal_of_itself": ("冲正流水号就是本行的流水号", "the row reverses itself"),
+    "reversal_of_reversal": ("被冲正的流水本身是冲正", "what it reverses is itself a reversal"),
+    "reversal_of_another_loan": ("被冲正的还款属于另一借据", "the payment that it reverses belongs to another loan"),
+    "reversal_amount_differs": ("冲正金额与原还款金额不同", "its amount is not that of the payment it reverses"),
+    "reversed_already": ("该还款此前已被冲正", "the payment was reversed before"),
     # Warnings: the row goes in.
     "days_past_due_differs": (
         "报送的逾期天数与计算不符",

@@ -29,7 +29,6 @@ from casework.feed.books import (
     known_borrowers,
     of_row,
     reversals_of,
-    unknown_payments,
     write_contacts,
     write_loans,
     write_repayments,
@@ -37,6 +36,7 @@ from casework.feed.books import (
 from casework.feed.changes import Changes
 from casework.feed.erased import ErasedPeople, returned, share_lock
 from casework.feed.folder import Delivery, Sheet, read_folder
+from casework.feed.payments import disputed_payments
 from casework.feed.reconcile import Reconciliation, Snapshot, pack, reconcile, unknown_borrowers, unknown_loans
 from casework.feed.row import RepaymentRow
 from casework.feed.tables import set_aside, snapshots
@@ -204,9 +204,12 @@ class _Import:
             f"another feed for {as_of} was applied; declare a correction if this is one", run=last.id,
         )  # fmt: skip
 
-    def _check_set_aside(self, sheet: Sheet[Any]) -> None:
+    def _check_set_aside(self, sheet: Sheet[Any], *, disputed: int = 0) -> None:
+        """More than the policy's share of bad rows refuse the feed; a few payments in dispute hold up no snapshot."""
         share = self.policy.figure("feed.set_aside_share_percent")
         bad = len(sheet.set_aside)
+        if disputed <= self.policy.figure("feed.disputed_payments_unasked"):
+            bad -= disputed
         if bad * 100 > share * max(sheet.row_count, 1):
             first = [{"line": row.line, "column": row.column, "code": row.code} for row in sheet.set_aside[:5]]
             raise CallerError(
@@ -261,8 +264,9 @@ class _Import:
         if delivery.repayments is not None:
             on_books = self._booked(row.loan_id for row in delivery.repayments.rows)
             payments = delivery.repayments.put_aside(unknown_loans(delivery.repayments.rows, on_books))
-            payments = payments.put_aside(unknown_payments(conn, payments.rows))
-            self._check_set_aside(payments)
+            disputed = disputed_payments(conn, payments.rows)
+            payments = payments.put_aside(disputed)
+            self._check_set_aside(payments, disputed=len(disputed))
             new_payments = write_repayments(conn, self.run_id, payments.rows)
         return written, new_payments
 

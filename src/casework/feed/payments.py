@@ -1,0 +1,68 @@
+"""Which payments a feed may bring: each number once, and reversals that undo what was really received.
+
+A number that comes again with the same content changes nothing. What contradicts the payments on the books is set aside
+with a reason of its own, so that nothing is counted, uncounted or re-opened by a row that undoes nothing (feed.md).
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework import rows
+from casework.feed.cell import Note
+from casework.feed.row import RepaymentRow
+from casework.feed.tables import repayments
+
+_HELD: Final = sa.select(*(repayments.c[name] for name in RepaymentRow._fields))
+_REVERSALS: Final = sa.select(repayments.c.loan_id, repayments.c.reverses).where(repayments.c.reverses.is_not(None))
+
+
+def disputed_payments(conn: Connection, sheet: Sequence[RepaymentRow]) -> dict[int, Note]:
+    """Which rows (by index) contradict the payments on the books or the rows before them; for `Sheet.put_aside`.
+
+    Two questions to the database, however many rows. A payment's number comes once in `sheet` (the folder's reader
+    sees to that).
+    """
+    reversals = [row for row in sheet if row.reverses is not None]
+    held = _held(conn, {row.payment_id for row in sheet} | {str(row.reverses) for row in reversals})
+    known = {row.payment_id: row for row in sheet} | held
+    undone = {
+        row[1] for row in rows.select_by_keys(conn, _REVERSALS, "loan_id", sorted({r.loan_id for r in reversals}))
+    }
+    faults: dict[int, Note] = {}
+    for index, row in enumerate(sheet):
+        before = held.get(row.payment_id)
+        if before is not None:
+            if before != row:
+                faults[index] = Note("payment_id", "payment_differs")
+        elif row.reverses is not None:
+            code = _fault_of_reversal(row, known.get(row.reverses), undone)
+            if code is not None:
+                faults[index] = Note("reverses", code)
+            else:
+                undone.add(row.reverses)
+    return faults
+
+
+def _held(conn: Connection, payment_ids: Iterable[str]) -> dict[str, RepaymentRow]:
+    """The payments and reversals of these numbers that are on the books."""
+    found = rows.select_by_keys(conn, _HELD, "payment_id", sorted(payment_ids))
+    return {row.payment_id: RepaymentRow(*row) for row in found}
+
+
+def _fault_of_reversal(row: RepaymentRow, undone: RepaymentRow | None, undone_before: Collection[str]) -> str | None:
+    if row.reverses == row.payment_id:
+        return "reversal_of_itself"
+    if undone is None:
+        return "unknown_payment"
+    if undone.reverses is not None:
+        return "reversal_of_reversal"
+    if undone.loan_id != row.loan_id:
+        return "reversal_of_another_loan"
+    if undone.amount_fen != row.amount_fen:
+        return "reversal_amount_differs"
+    if undone.payment_id in undone_before:
+        return "reversed_already"
+    return None
