@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 import msgspec
-from rich.table import Table
 
 from casework.cli.changing import as_, changing
 from casework.cli.shell import as_json, console, permitted, print_json, started
+from casework.cli.tables import Table
 from casework.clock import now
 from casework.database import reading
 from casework.identity import resetting

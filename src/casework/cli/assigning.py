@@ -4,7 +4,6 @@ from datetime import datetime
 
 import click
 from rich.markup import escape
-from rich.table import Table
 from sqlalchemy.engine import Connection
 
 from casework.cases.advance import advance
@@ -16,6 +15,7 @@ from casework.cases.responsible import OwnersOfCase, owners_of_case
 from casework.cases.sight import seen_case
 from casework.cli import case_tables
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
+from casework.cli.tables import Table
 from casework.clock import now
 from casework.database import reading, writing
 from casework.money import yuan_text

@@ -16,7 +16,6 @@ import msgspec
 import sqlalchemy as sa
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 from sqlalchemy.engine import Connection
 
@@ -27,6 +26,7 @@ from casework.audit.sealed import Outside, trusted_file
 from casework.audit.tables import entries, texts
 from casework.cli import bundle, dossier, mining, past, receipts, sealing, searching
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
+from casework.cli.tables import Table
 from casework.database import open_engine, reading
 from casework.errors import CallerError, RulesBroken, TryAgain
 from casework.personal import Vault

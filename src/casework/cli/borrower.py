@@ -1,10 +1,10 @@
 """`casework borrower`: personal data in clear, for a purpose."""
 
 import click
-from rich.table import Table
 
 from casework.cases.sight import reach_of
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
+from casework.cli.tables import Table
 from casework.clock import now
 from casework.database import writing
 from casework.feed.reveal import ClearBorrower, reveal

@@ -4,7 +4,6 @@ from zoneinfo import ZoneInfo
 
 import click
 from rich.markup import escape
-from rich.table import Table
 
 from casework.cases.commands import Done, Mistaken, NotDone, Outcome, Refused
 from casework.cases.detail import CaseDetail
@@ -12,6 +11,7 @@ from casework.cases.history import HistoryItem
 from casework.cases.options import CaseOptions
 from casework.cases.queries import CasePage
 from casework.cli.shell import console
+from casework.cli.tables import Table
 from casework.money import yuan_text
 from casework.statechart.chart import Chart
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 
 from casework.cases.rulebook import CASE_CHART, registry_of
 from casework.cli.chart_json import chart_json, event_json, guard_text, policy_json
 from casework.cli.shell import as_json, console, print_json, told
+from casework.cli.tables import Table
 from casework.errors import CallerError, RulesBroken
 from casework.request.topics import REQUEST_CHART, event_faults, topic_faults
 from casework.settings import Settings

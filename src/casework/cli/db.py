@@ -8,7 +8,6 @@ from typing import Any
 import click
 import sqlalchemy as sa
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from sqlalchemy.engine import Connection
 
 from casework import migrate
@@ -19,6 +18,7 @@ from casework.cases.gather import business_dates
 from casework.cases.publish import unpublished
 from casework.cases.tables import cases
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, told
+from casework.cli.tables import Table
 from casework.database import open_engine, parse_url, reading
 from casework.errors import CallerError
 from casework.restore import restore

@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 from sqlalchemy.engine import Connection
 
 from casework.audit.entry import Entry, decode_strict
@@ -24,6 +23,7 @@ from casework.cases.gather import CASE_ROWS
 from casework.cases.tables import cases
 from casework.cli import handover_tables
 from casework.cli.shell import console, errors, progress_wanted, told
+from casework.cli.tables import Table
 from casework.database import open_engine, parse_url, reading
 from casework.demo.place import FOLDER, environment, fresh
 from casework.demo.stage import Told, perform

@@ -1,6 +1,5 @@
 """A dossier for people: the history of its case, what is shown, what is not, what is wrong."""
 
-from rich.table import Table
 from rich.text import Text
 
 from casework.audit.case_heads import Statement
@@ -9,6 +8,7 @@ from casework.audit.dossier import Shown
 from casework.audit.entry import Entry
 from casework.audit.findings import TRUST_TEXTS
 from casework.cli.shell import console
+from casework.cli.tables import Table
 
 _SHOWN = 50
 _VERDICTS = {

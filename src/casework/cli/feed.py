@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from casework.cli.shell import Rate, acting, as_json, as_staff, console, errors, print_json, progress_wanted, started
+from casework.cli.tables import Table
 from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.feed import run as runs

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from rich.table import Column, Table
+from rich.table import Column
 
 from casework.cases.branch import Branch
 from casework.cli.shell import console
+from casework.cli.tables import Table
 from casework.handover.applying import Applied
 from casework.handover.approving import Approved
 from casework.handover.carried import Carried

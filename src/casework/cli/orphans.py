@@ -2,9 +2,9 @@
 
 import click
 import msgspec
-from rich.table import Table
 
 from casework.cli.shell import as_json, console, print_json, started
+from casework.cli.tables import Table
 from casework.clock import now
 from casework.database import reading
 from casework.handover.orphans import orphans

@@ -5,9 +5,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.markup import escape
-from rich.table import Table
 
 from casework.cli.shell import console
+from casework.cli.tables import Table
 from casework.money import yuan_text
 from casework.past.case_then import CaseDifference, CaseThen
 from casework.past.instant import Instant

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
-from rich.table import Table
 
 from casework.cases.rulebook import load_rulebook
 from casework.cli.shell import as_json, console, print_json, told
+from casework.cli.tables import Table
 from casework.settings import Settings
 from casework.staff.permissions import Permissions
 from casework.statechart.chart import Chart

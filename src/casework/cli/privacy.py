@@ -4,9 +4,9 @@ import sys
 from typing import NoReturn
 
 import click
-from rich.table import Table
 
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
+from casework.cli.tables import Table
 from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import CallerError

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import click
 import msgspec
 from rich.markup import escape
-from rich.table import Table
 from sqlalchemy.engine import Connection
 
 from casework.cases.branch import Branch
 from casework.cli.given import data_json_option, data_option, given
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
+from casework.cli.tables import Table
 from casework.database import reading, writing
 from casework.four_eyes import requests
 from casework.four_eyes.case_events import NAME as EVENT

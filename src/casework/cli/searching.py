@@ -11,12 +11,12 @@ import click
 import msgspec
 import sqlalchemy as sa
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from sqlalchemy.engine import Connection
 
 from casework.audit.queries import EntryLine
 from casework.audit.tables import entries
 from casework.cli.shell import Rate, as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
+from casework.cli.tables import Table
 from casework.clock import now, utc_text
 from casework.database import reading, writing
 from casework.money import fen_from_yuan, yuan_text

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import msgspec
 import sqlalchemy as sa
-from rich.table import Column, Table
+from rich.table import Column
 
 from casework.cases.branch import Branch
 from casework.cases.tables import cases
@@ -14,6 +14,7 @@ from casework.cli import access, staff_changes, staff_import
 from casework.cli.changing import as_, changing, date_of, day
 from casework.cli.orphans import cli as orphans
 from casework.cli.shell import as_json, console, errors, print_json, started
+from casework.cli.tables import Table
 from casework.clock import now
 from casework.database import reading
 from casework.enrolment.grants import Granted, enrol

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 import msgspec
-from rich.table import Table
 
 from casework.cases.merging import merge as merge_into
 from casework.cli.changing import as_, changing, date_of, day
 from casework.cli.shell import as_json, console, errors, print_json, started
+from casework.cli.tables import Table
 from casework.database import reading
 from casework.enrolment.grants import grant as grant_one
 from casework.staff import absence, places, register

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 import msgspec
-from rich.table import Table
 
 from casework.cli.changing import as_
 from casework.cli.shell import as_json, console, errors, permitted, print_json, started
+from casework.cli.tables import Table
 from casework.database import writing
 from casework.enrolment.roll import Outcome, bring
 from casework.enrolment.sheet import MOST_BYTES, MOST_FAULTS, post_names, read_sheet

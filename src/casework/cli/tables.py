@@ -1,0 +1,56 @@
+"""Tables for people: every header in English and Chinese, from one list of words."""
+
+from typing import Any, Final
+
+from rich.table import Column
+from rich.table import Table as RichTable
+
+WORDS: Final = {
+    "actor": "操作人", "acts": "可办", "after": "之后", "amount": "金额", "approved by": "审批", "as of": "数据日期",
+    "asked by": "申请人", "asked for by": "可申请", "before": "之前", "borrower": "客户号", "bucket": "账龄",
+    "business date": "业务日期", "by": "操作人", "by rule": "按规则", "capacity": "上限", "carries": "随案事项",
+    "case": "案件", "cases": "案件数", "cases after": "其后案件数", "cases before": "此前案件数",
+    "cases opened": "入催案件", "cases settled": "出催案件", "changed": "变化", "code": "代码", "column": "列",
+    "command": "操作", "complete": "完整", "days past due": "逾期天数", "detail": "详情", "dpd": "逾期天数",
+    "ends": "到期", "entries": "分录", "entry": "分录", "event": "事件", "field": "字段", "figure": "指标",
+    "file": "文件", "first reason": "首要原因", "from": "原状态", "from → to": "状态变化", "given": "移入",
+    "gone": "已消失", "handler": "经办人", "id": "编号", "id number": "证件号码", "institution": "机构",
+    "issued": "签发", "kind": "类别", "label": "名称", "last": "最近", "last day": "最后工作日",
+    "last used": "最近使用", "line": "行", "live": "在办", "loan": "借据号", "may": "权限", "name": "姓名",
+    "new": "新增", "next": "下一步", "no.": "序号", "of": "交出人", "of at most": "上限", "on": "日期",
+    "on leave": "休假", "open before": "原在办", "open before → after / most": "在办：原 → 后／上限",
+    "open cases": "在办案件", "opened": "入催", "outstanding": "贷款余额", "overdue": "逾期金额",
+    "overdue after": "其后逾期金额", "overdue amount": "逾期金额", "overdue before": "此前逾期金额",
+    "overdue yuan": "逾期金额（元）", "owner": "管户人", "owner, handler": "管户人、经办人", "people": "人数",
+    "person": "人员", "personal data": "个人信息", "planned by": "拟定人", "post": "岗位", "posts": "岗位",
+    "principal yuan": "贷款余额（元）", "reason": "原因", "receipt": "回执", "receiver": "接收人", "receives": "接收",
+    "recorded": "记录时间", "recorded (utc)": "记录时间（UTC）", "region": "区域", "replaced by": "取代计划",
+    "request": "申请", "reviewed by": "复核", "role": "角色", "rule": "规则", "rules": "规则", "run": "批次",
+    "scope": "范围", "sees": "可见", "seq": "序号", "set aside": "搁置", "since": "起", "staff no": "工号",
+    "state": "状态", "status": "状态", "stream": "流", "subject": "对象", "taken": "移出", "team": "团队",
+    "team, region": "团队、区域", "times": "次数", "to": "新状态", "topic": "事项", "unchanged": "未变",
+    "unplaced": "无人接收", "until": "止", "value": "值", "version": "版本", "waits for": "待办", "what": "事项",
+    "who": "人员", "why": "原因", "¥": "金额",
+}  # fmt: skip
+"""Header in small letters → Chinese. A header that has its Chinese in it already, or is a code, needs none."""
+
+
+class Table(RichTable):
+    """A table whose headers, or the names in front of its rows where it has none, are told in both languages."""
+
+    def __init__(self, *headers: Column | str, **more: Any) -> None:
+        """As `rich` takes it; headers are given in English."""
+        super().__init__(*headers, **more)
+        for column in self.columns:
+            if (zh := _zh(column.header)) is not None:
+                column.header = f"{column.header}\n{zh}"
+
+    def add_row(self, *cells: Any, **more: Any) -> None:
+        """A row; in a table without headers its first cell names the others."""
+        if not self.show_header and cells and (zh := _zh(cells[0])) is not None:
+            cells = (f"{cells[0]} {zh}", *cells[1:])
+        super().add_row(*cells, **more)
+
+
+def _zh(header: Any) -> str | None:
+    return WORDS.get(header.lower()) if isinstance(header, str) else None

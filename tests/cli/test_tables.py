@@ -1,0 +1,40 @@
+"""Tables at the shell speak both languages."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from casework.cli.tables import WORDS, Table
+
+CLI = Path(__file__).parents[2] / "src" / "casework" / "cli"
+FILES = sorted(path for path in CLI.glob("*.py") if path.name != "tables.py")
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+def headers(path: Path) -> list[str]:
+    """The headers that a module writes out, of tables made with `Table("…", Column("…"))`."""
+    found = []
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in {"Table", "Column"}:
+            found += [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+    return [header for header in found if header]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_header_of_a_table_has_its_chinese(path: Path) -> None:
+    assert [header for header in headers(path) if header.lower() not in WORDS and not HAN.search(header)] == []
+
+
+def test_no_command_makes_a_table_of_one_language() -> None:
+    texts = {path.name: path.read_text(encoding="utf-8") for path in FILES}
+    assert [name for name, text in texts.items() if re.search(r"rich\.table import .*Table", text)] == []
+
+
+def test_a_header_and_the_name_of_a_row_get_their_chinese_and_codes_do_not() -> None:
+    assert [column.header for column in Table("Case", "M1", "Owner").columns] == ["Case\n案件", "M1", "Owner\n管户人"]
+    named = Table(show_header=False)
+    named.add_row("owner", "S0012")
+    named.add_row("lost_contact", "3")
+    assert list(named.columns[0].cells) == ["owner 管户人", "lost_contact"]
