@@ -244,8 +244,8 @@ MONEY = [paid(f"P{number}", number, DAY) for number in range(1, 40)]
         ("contacts", [*map(contact, range(1, 40)), contact(40, phone="none")], "phone", "malformed_phone"),
         ("repayments", [*MONEY, paid("P40", 999, DAY)], "loan_id", "unknown_loan"),
         ("repayments", [*MONEY, paid("P1", 1, DAY)], "payment_id", "repeated_payment"),
-        ("repayments", [*MONEY, paid("R", 1, DAY, reverses="PX")], "reverses", "unknown_payment"),
-        ("repayments", [*MONEY, paid("R", 1, DAY, reverses="P2")], "reverses", "reversal_of_another_loan"),
+        ("repayments", [*MONEY, paid("R1", 1, DAY, reverses="P99")], "reverses", "unknown_payment"),
+        ("repayments", [*MONEY, paid("R1", 1, DAY, reverses="P2")], "reverses", "reversal_of_another_loan"),
     ],
 )  # fmt: skip
 def test_bad_rows_of_the_other_files_are_set_aside_too(
@@ -260,7 +260,7 @@ def test_bad_rows_of_the_other_files_are_set_aside_too(
 
 
 def test_a_reversal_before_its_payment_in_the_same_file_is_good(bank: Bank) -> None:
-    run = bank.send(DAY, GOOD, loans=FORTY, repayments=[paid("R", 1, DAY, reverses="P"), paid("P", 1, DAY)])
+    run = bank.send(DAY, GOOD, loans=FORTY, repayments=[paid("R1", 1, DAY, reverses="P1"), paid("P1", 1, DAY)])
     assert run.figures["set_aside_rows"] == 0
 
 

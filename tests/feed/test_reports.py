@@ -7,10 +7,14 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from casework.cases.tables import cases
 from casework.database import reading
+from casework.errors import CallerError
 from casework.feed.aside import aside_of
 from casework.feed.run import Run
 from tests.feed.bank import Bank
@@ -23,6 +27,55 @@ def aside(bank: Bank, run: Run) -> list[tuple[str, int, str, str]]:
     """What a run set aside: kind, line, column, code."""
     with reading(bank.started.engine) as conn:
         return [(row.kind, row.line, row.column, row.code) for row in aside_of(conn, run.id)]
+
+
+def every_case(bank: Bank) -> list[Any]:
+    """The cases there are."""
+    with reading(bank.started.engine) as conn:
+        return list(conn.execute(sa.select(cases)))
+
+
+def xlsx_long_keys(bank: Bank, folder: Path) -> None:
+    """Numbers whose digits are lost are no keys: the file is refused, naming the column, and nobody has paid."""
+    for day in ("16-first", "19-first", "16-d1", "16-d2", "19-d2"):
+        if day == "16-d1":
+            bank.take(folder / day)
+            continue
+        with pytest.raises(CallerError) as told:
+            bank.take(folder / day)
+        assert told.value.code == "too_many_set_aside"
+        assert told.value.facts["first"][0] == {"line": 2, "column": "loan_id", "code": "id_exponent"}
+    assert {case.state for case in every_case(bank)} == {"phone_collection"}
+    assert {case.loan_id for case in every_case(bank)} == {f"{6222020000000000 + 1001 * n}" for n in range(1, 41)}
+
+
+def csv_spoilt_keys(bank: Bank, folder: Path) -> None:
+    """Nine keys that a spreadsheet or a paste spoilt are set aside, each with its cause; no case is on any of them."""
+    run = bank.take(folder / "d1")
+    causes = ["id_exponent", "id_formula", "id_formula", "error_value", "id_without_digit", "id_decimal",
+              "repeated_loan", "id_invisible_character", "id_invisible_character"]  # fmt: skip
+    assert aside(bank, run) == [
+        (kind, 202 + at, "loan_id", cause) for kind in ("loans", "overdue") for at, cause in enumerate(causes)
+    ]
+    assert {case.loan_id for case in every_case(bank)} == {f"L{number:04}" for number in range(1, 201)}
+
+
+def xlsx_error_cells(bank: Bank, folder: Path) -> None:
+    """An error cell is not an empty one: what the books know of the loan stays."""
+    bank.take(folder / "d1")
+    known = {table: bank.dump()[table] for table in ("loans", "cases")}
+    run = bank.take(folder / "d2")
+    assert aside(bank, run) == [("loans", line, "owner_staff_no", "error_value") for line in (2, 3)]
+    assert {table: bank.dump()[table] for table in known} == known
+
+
+def placeholder_dates(bank: Bank, folder: Path) -> None:
+    """1900-01-01 is no day on which a loan went bad or fell due."""
+    run = bank.take(folder / "d1")
+    assert aside(bank, run) == [("overdue", 2, "oldest_due_date", "placeholder_date")]
+    assert run.figures["warnings"]["placeholder_date"] == 40
+    assert {(case.state, case.bucket) for case in every_case(bank)} == {("phone_collection", "M1")}
+    assert len(every_case(bank)) == 39
 
 
 def payment_number_reused(bank: Bank, folder: Path) -> None:
@@ -46,6 +99,10 @@ def reversal_unchecked(bank: Bank, folder: Path) -> None:
 REPORTS: Mapping[str, Check] = {
     "payment-number-reused": payment_number_reused,
     "reversal-unchecked": reversal_unchecked,
+    "csv-spoilt-keys": csv_spoilt_keys,
+    "placeholder-dates": placeholder_dates,
+    "xlsx-error-cells": xlsx_error_cells,
+    "xlsx-long-keys": xlsx_long_keys,
 }
 
 

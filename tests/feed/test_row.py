@@ -74,7 +74,7 @@ def read(kind: Kind, **changed: str) -> tuple[Any, list[Note]]:
     notes: list[Note] = []
     width = len(columns)
     parsers: dict[Kind, Parser[Any]] = {
-        "loans": loan_parser(positions, width, notes),
+        "loans": loan_parser(positions, width, AS_OF, notes),
         "overdue": overdue_parser(positions, width, AS_OF, notes),
         "contacts": contact_parser(positions, width),
         "repayments": repayment_parser(positions, width, AS_OF),

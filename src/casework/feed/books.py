@@ -51,13 +51,14 @@ class Booked(NamedTuple):
     outstanding_principal_fen: int | None
     risk_class: str | None
     npl_since: date | None
+    disbursed_on: date | None
 
 
 def of_row(row: LoanRow, institution: str) -> Booked:
     """What a row of a loans file says of its loan, once it is on the books."""
     return Booked(
         row.loan_id, institution, row.borrower_id, row.product, row.channel_code, row.owner_staff_no, row.team,
-        row.region, row.outstanding_principal_fen, row.risk_class, row.npl_since,
+        row.region, row.outstanding_principal_fen, row.risk_class, row.npl_since, row.disbursed_on,
     )  # fmt: skip
 
 

@@ -2,10 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
+from casework import ids
 from casework.money import fen_from_yuan
 from casework.statechart.fields import EARLIEST, LATEST
 
@@ -26,13 +27,17 @@ class BadCell(Exception):
 
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
-    "missing_value": ("必填的值为空", "a compulsory value is empty"),
+    **ids.TEXTS,
     "malformed_amount": (
         "金额不是最多两位小数的数字",
         "not an amount in yuan with at most two decimal places",
     ),
     "negative_amount": ("金额为负数", "the amount is negative"),
     "malformed_date": ("日期不是有效的 YYYY-MM-DD", "not a date in the form YYYY-MM-DD"),
+    "placeholder_date": (
+        f"日期早于{EARLIEST}或晚于{LATEST}，是占位日期",
+        f"a date before {EARLIEST} or after {LATEST} only fills the place of an unknown one",
+    ),
     "due_after_as_of": ("到期日晚于数据日期", "the due date is after the feed's business date"),
     "not_past_due": (
         "到期日就是数据日期,尚未逾期",
@@ -43,8 +48,6 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "malformed_phone": ("不是电话号码", "not a phone number"),
     "malformed_id_number": ("不是证件号码", "not an identity document's number"),
     "unknown_role": ("未知的联系人角色", "not one of debtor, co_borrower, guarantor, contact"),
-    "text_too_long": ("文字过长", "the text is too long"),
-    "control_character": ("含有控制字符", "the text holds a control character"),
     "wrong_cell_count": ("单元格数与表头不符", "the row has more or fewer cells than the header"),
     "repeated_loan": ("同一借据在文件中重复出现", "the loan is in the file already, on an earlier line"),
     "repeated_payment": (
@@ -64,6 +67,18 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "reversal_amount_differs": ("冲正金额与原还款金额不同", "its amount is not that of the payment it reverses"),
     "reversed_already": ("该还款此前已被冲正", "the payment was reversed before"),
     # Warnings: the row goes in.
+    "dated_after_as_of": (
+        "日期晚于数据日期，按未知处理",
+        "the date is after the feed's business date; taken as unknown",
+    ),
+    "due_before_disbursement": (
+        "最早到期日早于放款日期",
+        "the oldest due date is before the day on which the loan was paid out",
+    ),
+    "first_sheet_hidden": (
+        "工作簿的第一张工作表是隐藏的，已读取第一张可见的工作表",
+        "the workbook's first sheet is hidden; the first visible one was read",
+    ),
     "days_past_due_differs": (
         "报送的逾期天数与计算不符",
         "the reported days past due differ from the computed ones",
@@ -101,12 +116,10 @@ RISK_CLASSES: Final = {
     "损失": "loss",
 }
 PRODUCTS: Final = {"嗨花": "haihua", "消费贷": "consumer", "消费贷款": "consumer"}
+# What databases and spreadsheets show for a nought that was to be a date.
+_NO_DAY: Final = frozenset({"0000-00-00", "1900-01-00", "00:00:00"})
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 \-()]{2,30}", re.ASCII)
 _ID_NUMBER: Final = re.compile(r"[0-9A-Za-z()\-]{5,32}")
-# Not for a cell: controls, halves of surrogates, line separators; and the marks that turn text around.
-# (Private-use characters stay: GB18030 keeps some rare characters of names there.)
-_UNFIT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 
 
 def text_cell(cell: str, column: str, limit: int) -> str | None:
@@ -116,18 +129,28 @@ def text_cell(cell: str, column: str, limit: int) -> str | None:
         return None
     if len(text) > limit:
         raise BadCell(column, "text_too_long")
-    # `isprintable` is fast and right but for some blanks and format marks, which are looked at one by one.
-    if not text.isprintable() and any(c in _TURNING or unicodedata.category(c) in _UNFIT for c in text):
+    if ids.has_control(text):
         raise BadCell(column, "control_character")
     return text
 
 
-def key_cell(cell: str, column: str, limit: int = 64) -> str:
-    """A compulsory text: an id."""
-    text = text_cell(cell, column, limit)
-    if text is None:
-        raise BadCell(column, "missing_value")
-    return text
+def key_cell(cell: str, column: str) -> str:
+    """A compulsory id, folded; `BadCell` says why the text is none."""
+    if ids.is_plain(cell):
+        return cell
+    folded = ids.fold(cell)
+    fault = ids.fault_of(folded)
+    if fault is not None:
+        raise BadCell(column, fault)
+    return folded
+
+
+def error_in(cells: Sequence[str], positions: Mapping[str, int]) -> str | None:
+    """The first column that a spreadsheet's error value stands in, of those in `positions`."""
+    for column, position in positions.items():
+        if "#" in cells[position] and ids.ERROR_VALUE.fullmatch(cells[position].strip().upper()):
+            return column
+    return None
 
 
 def fen(cell: str) -> int:
@@ -173,6 +196,8 @@ class Dates(dict[str, date | None]):
 
     def read(self, text: str) -> date:
         """The date of a text that is not empty; `BadCell` if it is none."""
+        if text in _NO_DAY:
+            raise BadCell(self.column, "placeholder_date")
         # `fromisoformat` alone would take 20240131 and 2024-W05-3 too.
         if len(text) != 10 or text[4] != "-" or text[7] != "-" or not text.isascii():
             raise BadCell(self.column, "malformed_date")
@@ -181,7 +206,28 @@ class Dates(dict[str, date | None]):
         except ValueError:
             raise BadCell(self.column, "malformed_date") from None
         if not EARLIEST <= day <= LATEST:
-            raise BadCell(self.column, "malformed_date")
+            raise BadCell(self.column, "placeholder_date")
+        return day
+
+
+class KnownDates:
+    """Optional dates up to the feed's day: a placeholder or a later day is unknown, with a note."""
+
+    def __init__(self, column: str, as_of: date, notes: list[Note]) -> None:
+        self.as_of, self.notes, self.plain = as_of, notes, Dates(column)
+
+    def __call__(self, cell: str) -> date | None:
+        """The date, none if it is empty or not to be taken for one; `BadCell` if it is malformed."""
+        try:
+            day = self.plain[cell]
+        except BadCell as bad:
+            if bad.note.code != "placeholder_date":
+                raise
+            self.notes.append(bad.note)
+            return None
+        if day is not None and day > self.as_of:
+            self.notes.append(Note(self.plain.column, "dated_after_as_of"))
+            return None
         return day
 
 

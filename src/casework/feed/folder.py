@@ -14,8 +14,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from casework import ids
 from casework.errors import CallerError
-from casework.feed.cell import TEXTS, BadCell, Note, fen
+from casework.feed.cell import TEXTS, BadCell, Note, error_in, fen
 from casework.feed.headers import SET_ASIDE_COLUMNS, Header, Kind, understand
 from casework.feed.manifest import FileEntry, Manifest, read_files, read_manifest
 from casework.feed.row import (
@@ -29,7 +30,7 @@ from casework.feed.row import (
     overdue_parser,
     repayment_parser,
 )
-from casework.feed.sheet import read_rows
+from casework.feed.sheet import Lines, read_rows
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
@@ -113,8 +114,8 @@ class Sheet(Generic[Row]):
         unnamed = 0
         for row in self.set_aside:
             shifted = row.code == "wrong_cell_count" and position > 0
-            key = row.cells[position].strip() if position < len(row.cells) and not shifted else ""
-            if key and (row.column != "loan_id" or row.code in {"repeated_loan", "unknown_loan"}):
+            key = ids.fold(row.cells[position]) if position < len(row.cells) and not shifted else ""
+            if ids.fault_of(key) is None:
                 keys.add(key)
             else:
                 unnamed += 1
@@ -187,7 +188,7 @@ def _parser(kind: Kind, header: Header, as_of: date, notes: list[Note]) -> Parse
         case "overdue":
             return overdue_parser(positions, width, as_of, notes)
         case "loans":
-            return loan_parser(positions, width, notes)
+            return loan_parser(positions, width, as_of, notes)
         case "contacts":
             return contact_parser(positions, width)
         case "repayments":
@@ -195,7 +196,8 @@ def _parser(kind: Kind, header: Header, as_of: date, notes: list[Note]) -> Parse
 
 
 def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes) -> Sheet[Any]:
-    lines_of_cells = read_rows(content, entry.name)
+    read = read_rows(content, entry.name)
+    lines_of_cells = iter(read)
     _, names = next(lines_of_cells, (1, []))
     header = understand(entry.kind, names)
     notes: list[Note] = []
@@ -206,8 +208,7 @@ def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes) -> Sheet[A
     width = len(names)
     sheet: Sheet[Any] = Sheet(entry.kind, entry.name, entry.sha256.lower(), entry.rows, header, content)
     rows, lines, notices = sheet.rows, sheet.lines, sheet.notices
-    notices += [Notice(1, column, "column_absent") for column in header.absent]
-    notices += [Notice(1, column, "column_unknown") for column in header.unknown]
+    notices += _odd_about(read, header)
     count = 0
     for line, cells in lines_of_cells:
         count += 1
@@ -216,6 +217,8 @@ def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes) -> Sheet[A
         try:
             if len(cells) != width:
                 raise BadCell("", "wrong_cell_count")
+            if read.errors and (column := error_in(cells, header.positions)) is not None:
+                raise BadCell(column, "error_value")
             row = parse(cells)
             if repeated:
                 if row[0] in seen:
@@ -233,12 +236,21 @@ def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes) -> Sheet[A
             notes.clear()
         if sum_up.by_text:
             sum_up.add_text(cells, readable=True)
-    if count != entry.rows:
+    # Whoever counted the lines of a file counted its blank rows too.
+    if entry.rows not in {count, count + read.blank}:
         raise _row_count_differs(entry, str(count), str(count))
     sum_up.add_rows(rows)
     if sum_up.differs(entry):
         notices.append(Notice(1, "", "control_sum_undecided"))
-    return sheet
+    return replace(sheet, row_count=count)
+
+
+def _odd_about(read: Lines, header: Header) -> Iterable[Notice]:
+    """What is odd about the file as a whole."""
+    yield from (Notice(1, column, "column_absent") for column in header.absent)
+    yield from (Notice(1, column, "column_unknown") for column in header.unknown)
+    if read.first_hidden:
+        yield Notice(1, "", "first_sheet_hidden")
 
 
 class _Control:

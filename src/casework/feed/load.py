@@ -6,6 +6,7 @@ reconciliation with the snapshot before, the guard against a truncated snapshot,
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from casework.feed.books import (
     write_loans,
     write_repayments,
 )
+from casework.feed.cell import TEXTS
 from casework.feed.changes import Changes
 from casework.feed.erased import ErasedPeople, returned, share_lock
 from casework.feed.folder import Delivery, Sheet, read_folder
@@ -212,9 +214,13 @@ class _Import:
             bad -= disputed
         if bad * 100 > share * max(sheet.row_count, 1):
             first = [{"line": row.line, "column": row.column, "code": row.code} for row in sheet.set_aside[:5]]
+            row = sheet.set_aside[0]
+            (zh, en), column = TEXTS[row.code], row.column or sheet.kind
             raise CallerError(
-                "too_many_set_aside", f"{sheet.name} 有 {bad} 行不可用(上限 {share}%)",
-                f"{bad} of {sheet.row_count} rows of {sheet.name} cannot be used (at most {share} %)",
+                "too_many_set_aside",
+                f"{sheet.name} 有 {bad} 行不可用（上限 {share}%），最先是第{row.line}行 {column}：{zh}",
+                f"{bad} of {sheet.row_count} rows of {sheet.name} cannot be used (at most {share} %), the first in "
+                f"line {row.line}, {column}: {en}",
                 kind=sheet.kind, rows=sheet.row_count, set_aside=bad, first=first,
             )  # fmt: skip
         self.sheets.append(sheet)
@@ -391,12 +397,21 @@ class _Import:
         self._announce(figures)
 
     def _disagreements(self) -> dict[str, int]:
-        """Loans in arrears of which the loans file shows nothing outstanding: the overdue snapshot decides."""
-        if self.delivery.loans is None:
-            return {}
-        paid = {row.loan_id for row in self.delivery.loans.rows if row.outstanding_principal_fen == 0}
-        disagreeing = sum(1 for row in self.delivery.overdue.rows if row.loan_id in paid)
-        return {"nothing_outstanding_yet_overdue": disagreeing} if disagreeing else {}
+        """Where the books and the overdue snapshot, which decides, do not fit together: warnings by code.
+
+        Loans in arrears of which the loans file shows nothing outstanding; and due before they were paid out, among the
+        loans of this feed's file and those whose arrears are new or other than before.
+        """
+        overdue = self.delivery.overdue.rows
+        loans = self.delivery.loans.rows if self.delivery.loans else []
+        paid = {row.loan_id for row in loans if row.outstanding_principal_fen == 0}
+        paid_out = {loan.loan_id: loan.disbursed_on for loan in self.on_books.values() if loan.disbursed_on}
+        never = date.min
+        found = {
+            "nothing_outstanding_yet_overdue": sum(row.loan_id in paid for row in overdue),
+            "due_before_disbursement": sum(row.oldest_due_date < paid_out.get(row.loan_id, never) for row in overdue),
+        }
+        return {code: number for code, number in found.items() if number}
 
     def _sealed_cells(self, sheet: Sheet[Any], cells: tuple[str, ...]) -> bytes:
         raw = {"header": list(sheet.header.names), "cells": list(cells)}

@@ -10,13 +10,14 @@ from datetime import date
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
+from casework import ids
 from casework.feed.cell import (
     PRODUCTS,
     RISK_CLASSES,
     ROLES,
     BadCell,
-    Dates,
     DatesUntil,
+    KnownDates,
     Note,
     Texts,
     amount_cell,
@@ -116,7 +117,7 @@ def overdue_parser(positions: Mapping[str, int], width: int, as_of: date, notes:
             return "due_after_as_of" if due > as_of else "not_past_due"
         return None
 
-    dates = DatesUntil("oldest_due_date", judge)
+    dates, is_plain = DatesUntil("oldest_due_date", judge), ids.is_plain
 
     def amount(cell: str, column: str) -> int:
         amount_fen = amount_cell(cell, column)
@@ -130,7 +131,7 @@ def overdue_parser(positions: Mapping[str, int], width: int, as_of: date, notes:
             due_on = dates[due]
             p, i, y, o = fen(principal), fen(interest), fen(penalty), fen(outstanding)
             # An id or an amount out of the common run is looked at cell by cell, below.
-            if p | i | y | o < 0 or not loan_id.isprintable() or " " in loan_id or not 0 < len(loan_id) <= 64:
+            if p | i | y | o < 0 or not is_plain(loan_id):
                 raise ValueError("read it cell by cell")
             row = OverdueRow(loan_id, due_on, p, i, y, o)
         except ValueError:
@@ -144,10 +145,10 @@ def overdue_parser(positions: Mapping[str, int], width: int, as_of: date, notes:
     return parse
 
 
-def loan_parser(positions: Mapping[str, int], width: int, notes: Notes) -> Parser[LoanRow]:
+def loan_parser(positions: Mapping[str, int], width: int, as_of: date, notes: Notes) -> Parser[LoanRow]:
     """Build the parser of `loans` rows of one file; a parsed row's warnings are appended to `notes`."""
     pick = _picker(positions, [column.name for column in COLUMNS["loans"]], width)
-    disbursed, npl = Dates("disbursed_on"), Dates("npl_since")
+    disbursed, npl = KnownDates("disbursed_on", as_of, notes), KnownDates("npl_since", as_of, notes)
     short = {c: Texts(c, 32) for c in ("product", "channel_code", "owner_staff_no", "team", "region", "risk_class")}
     product_of, channel_of, owner_of, team_of, region_of, class_of = short.values()
 
@@ -172,12 +173,12 @@ def loan_parser(positions: Mapping[str, int], width: int, notes: Notes) -> Parse
             owner_of[owner],
             team_of[team],
             region_of[region],
-            disbursed[disbursed_on],
+            disbursed(disbursed_on),
             flag_cell(self_payment),
             amount_cell(principal, "principal"),
             amount_cell(outstanding, "outstanding_principal"),
             risk(risk_class) if risk_class else None,
-            npl[npl_since],
+            npl(npl_since),
         )
 
     return parse
@@ -223,7 +224,7 @@ def repayment_parser(positions: Mapping[str, int], width: int, as_of: date) -> P
 
     def parse(cells: list[str]) -> RepaymentRow:
         payment_id, loan_id, paid_on, amount, reverses = pick(cells)
-        undone = text_cell(reverses, "reverses", 64)
+        undone = key_cell(reverses, "reverses") if reverses and not reverses.isspace() else None
         if undone is not None and amount.lstrip()[:1] == "-":
             amount = amount.replace("-", "", 1)
         amount_fen = amount_cell(amount, "amount")

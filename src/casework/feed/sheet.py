@@ -10,11 +10,14 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from casework.errors import CallerError
+from casework.feed.workbook import plain_cells, zeros_of_styles
+from casework.ids import ERROR_VALUE
 
 UNPACKED_LIMIT: Final = 512 << 20  # bytes of a file once unpacked
 XLSX_CELL_LIMIT: Final = 12_000_000  # the reader holds the whole rectangle in memory, some 30 bytes a cell
@@ -26,20 +29,45 @@ _REFERENCE: Final = re.compile(rb"""\br\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
 _CELL_TAG: Final = re.compile(rb"<(?:[\w.-]+:)?c[\s/>]")
 _ROW_TAG: Final = re.compile(rb"<(?:[\w.-]+:)?row[\s/>]")
 _SHARED_USE: Final = re.compile(rb"""\bt\s*=\s*["']s["']""")
+_ERROR: Final = re.compile(ERROR_VALUE.pattern.encode())
 _SHARED_END: Final = re.compile(rb"</(?:[\w.-]+:)?si\s*>")
 
 
-def read_rows(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Every row that is not blank, the header first, with the line it begins on (an XLSX row's number).
+Rows = Iterator[tuple[int, list[str]]]
 
-    `name` is for errors. `CallerError`: file_cut (gzip without its end), file_unreadable, file_too_large, and
-    while iterating csv_malformed.
+
+@dataclass(slots=True)
+class Lines:
+    """The rows of a file that are not blank, the header first, with the line each begins on (an XLSX row's number).
+
+    To be walked once. `blank`: how many rows walked over so far had nothing in any cell. `errors`: whether an error
+    value of a spreadsheet may stand somewhere. `first_hidden`: a workbook's first sheet is hidden, and was not read.
+    """
+
+    rows: Rows
+    errors: bool
+    first_hidden: bool = False
+    blank: int = 0
+
+    def __iter__(self) -> Rows:
+        for line, cells in self.rows:
+            if any(map(str.strip, cells)):
+                yield line, cells
+            else:
+                self.blank += 1
+
+
+def read_rows(content: bytes, name: str) -> Lines:
+    """The rows of a file; `name` is for errors.
+
+    `CallerError`: file_cut (gzip without its end), file_unreadable, file_too_large, and while iterating csv_malformed.
     """
     if content[:2] == b"\x1f\x8b":
         content = gunzip(content, name)
     if content[:4] == b"PK\x03\x04":
         return _xlsx_rows(content, name)
-    return _csv_rows(_decode(content, name), name)
+    text = _decode(content, name)
+    return Lines(_csv_rows(text, name), ERROR_VALUE.search(text) is not None)
 
 
 def gunzip(content: bytes, name: str, limit: int = UNPACKED_LIMIT) -> bytes:
@@ -90,8 +118,7 @@ def _csv_rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
     line = 1
     try:
         for cells in reader:
-            if cells:
-                yield line, cells
+            yield line, cells
             line = reader.line_num + 1  # a quoted cell may hold line ends
     except csv.Error as error:
         raise CallerError(
@@ -103,25 +130,30 @@ def _csv_rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
         ) from None
 
 
-def _xlsx_rows(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
-    checked = _checked_xlsx(content, name)
+def _xlsx_rows(content: bytes, name: str) -> Lines:
+    checked, errors = _checked_xlsx(content, name)
     try:
-        sheet = CalamineWorkbook.from_filelike(checked).get_sheet_by_index(0)
-        values = sheet.to_python(skip_empty_area=False)
+        book = CalamineWorkbook.from_filelike(checked)
+        sheets = [sheet for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+        seen = [sheet for sheet in sheets if sheet.visible == SheetVisibleEnum.Visible]
+        values = book.get_sheet_by_name(seen[0].name).to_python(skip_empty_area=False)
     except (CalamineError, IndexError, OSError, ValueError):
         raise _unreadable(name, "it is no sound XLSX workbook", "不是有效的 XLSX 工作簿") from None
     rows = ((number, [_xlsx_text(value) for value in row]) for number, row in enumerate(values, 1))
-    return ((number, cells) for number, cells in rows if any(cells))
+    return Lines(rows, errors, first_hidden=seen[0] != sheets[0])
 
 
-def _checked_xlsx(content: bytes, name: str) -> io.BytesIO:
+def _checked_xlsx(content: bytes, name: str) -> tuple[io.BytesIO, bool]:
     """The workbook unpacked within bounds and packed anew, so that the reader sees only what was looked at.
+
+    And whether an error value may stand in a cell: the reader takes it for an empty one, so it is made a text.
 
     The reader has no bounds of its own: it fills a huge rectangle for one far-off cell, copies a shared text into every
     cell that uses it, reads other formats too, and ends the whole process where memory is short.
     """
     checked = io.BytesIO()
     longest = uses = 0
+    errors, zeros = False, dict[bytes, int]()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as package, zipfile.ZipFile(checked, "w") as anew:
             members = package.infolist()
@@ -129,7 +161,8 @@ def _checked_xlsx(content: bytes, name: str) -> io.BytesIO:
                 raise _too_large(name, UNPACKED_LIMIT)
             if len({member.filename for member in members}) < len(members):
                 raise ValueError("two members of one name")
-            for member in members:
+            # The styles first: they say how many digits the numbers in the sheets are shown with.
+            for member in sorted(members, key=lambda member: not member.filename.endswith("styles.xml")):
                 # The parts of an XLSX; without the others it can be taken for no other format.
                 if not member.filename.endswith((".xml", ".rels")) or member.filename == "content.xml":
                     continue
@@ -140,13 +173,16 @@ def _checked_xlsx(content: bytes, name: str) -> io.BytesIO:
                     raise _too_large(name, UNPACKED_LIMIT)
                 uses = max(uses, len(_SHARED_USE.findall(part)))
                 longest = max(longest, _longest_shared(part))
-                anew.writestr(member.filename, part)
+                if member.filename.endswith("styles.xml"):
+                    zeros |= zeros_of_styles(part)
+                errors = errors or _ERROR.search(part) is not None
+                anew.writestr(member.filename, plain_cells(part, zeros))
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError):
         raise _unreadable(name, "it is no sound XLSX workbook", "不是有效的 XLSX 工作簿") from None
     if longest * uses > XLSX_TEXT_LIMIT:
         raise _too_large(name, XLSX_TEXT_LIMIT)
     checked.seek(0)
-    return checked
+    return checked, errors
 
 
 def _rectangle(part: bytes) -> tuple[int, int]:
@@ -188,6 +224,8 @@ def _xlsx_text(value: object) -> str:
             return "true" if value else "false"
         case float() if value.is_integer() and abs(value) < 1e15:
             return str(int(value))
+        case float() if value.is_integer():
+            return f"{value:E}"  # of more than 15 digits a spreadsheet keeps no more than 15: no number to be used
         case float():
             # A computed amount may carry binary dust (1234.5600000000002); a real third decimal is a fault.
             rounded = round(value, 2)

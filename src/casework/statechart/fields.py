@@ -16,7 +16,8 @@ TYPES = {"date", "fen", "int", "code", "ref", "bool", "text", "staff", "hash"}
 MAX_INT = 2**53 - 1
 MAX_TEXT = 2_000
 # No date of a loan lies beyond these; the day after 9999-12-31, which a guard may ask for, does not exist at all.
-EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
+# Before 1980 there are no consumer loans, but days that stand for an unknown one (1899-12-30, 1900-01-01, 1970-01-01).
+EARLIEST, LATEST = date(1980, 1, 1), date(2199, 12, 31)
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _REF = re.compile(r"[A-Za-z][A-Za-z0-9._:/-]{0,127}")
 _STAFF = re.compile(r"[A-Za-z0-9._-]{1,32}")
