@@ -387,6 +387,7 @@ table(
     sa.Column("risk_class", sa.String(32)),
     sa.Column("npl_since", sa.Date),
     must("row_hash", Bytes),
+    sa.Column("omitted_on", sa.Date),
     sa.Index("ix_loans_borrower", "borrower_id"),
 )
 table(

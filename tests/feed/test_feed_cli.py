@@ -34,6 +34,11 @@ def steady(*without: int) -> list[dict[str, str]]:
     return [arrears(number) for number in range(1, 11) if number not in without]
 
 
+def first_of_forty(bank: Bank) -> Path:
+    everybody = range(1, 41)
+    return write(bank.folder / "first", DAY, overdue=[*map(arrears, everybody)], loans=[*map(loan, everybody)])
+
+
 def first_day(bank: Bank) -> Path:
     return write(bank.folder / "first", DAY, overdue=steady(), loans=TEN, contacts=[contact(n) for n in range(1, 11)])
 
@@ -80,19 +85,19 @@ def test_json_output_is_one_document_with_the_expected_keys(bank: Bank, settings
 
 def test_a_refused_import_says_why_to_machines_too(bank: Bank, settings: Settings) -> None:
     """One JSON document on stdout, beside the line for people and the exit code."""
-    casework(settings, "feed", "import", first_day(bank))
+    casework(settings, "feed", "import", first_of_forty(bank))
     cut = write(bank.folder / "cut", NEXT, overdue=steady(1, 2, 3, 4))
     said = casework(settings, "feed", "import", cut, "--json")
     told = json.loads(said.out)
     assert (said.code, told["status"], told["refusal"]["code"]) == (1, "refused", "loans_vanished")
-    assert told["refusal"]["facts"]["gone"] == 4
+    assert told["refusal"]["facts"]["gone"] == 34
 
 
 def test_a_refused_import_ends_with_1_and_its_reason_in_both_languages(bank: Bank, settings: Settings) -> None:
-    casework(settings, "feed", "import", first_day(bank))
+    casework(settings, "feed", "import", first_of_forty(bank))
     said = casework(settings, "feed", "import", write(bank.folder / "few", NEXT, overdue=steady(1, 2, 3, 4)))
     one_line(said, "loans_vanished")
-    assert "4 笔" in said.err
+    assert "34笔" in said.err
     assert casework(settings, "feed", "import", bank.folder / "few", "--confirm-vanished").code == 0
     every = json.loads(casework(settings, "feed", "runs", "--all", "--json").out)
     assert [run["status"] for run in every] == ["applied", "awaiting", "applied"]

@@ -169,39 +169,6 @@ def test_a_folder_that_is_not_what_its_manifest_says_leaves_only_the_refused_run
     refused(bank, code, lambda: bank.take(folder))
 
 
-# ── the truncated snapshot ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(("gone", "guarded"), [(3, False), (4, True), (10, True)])
-def test_more_than_the_policy_share_of_vanished_loans_waits_for_confirmation(
-    bank: Bank, gone: int, guarded: bool
-) -> None:
-    bank.send(DAY, steady(), loans=TEN)
-    rest = steady(*range(1, gone + 1))
-    if guarded:
-        told = refused(bank, "loans_vanished", lambda: bank.send(NEXT, rest))
-        assert (told.facts["gone"], told.facts["before"], told.facts["share_percent"]) == (gone, 10, 30)
-    run = bank.send(NEXT, rest, confirm=guarded)
-    assert run.figures["gone"] == gone
-    assert sum(bank.case(number).state == "settled" for number in range(1, 11)) == gone
-    assert bank.bodies("feed:demo")[-1]["data"]["confirmed_vanished"] is guarded
-
-
-def test_only_a_post_of_the_policy_may_confirm(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    bank.send(DAY, steady(), loans=TEN)
-    policy = bank.started.branch.rulebook.policies.at(NEXT)
-    plain = policy.figure
-
-    def figure(name: str) -> Any:
-        """A policy under which others import than confirm."""
-        return ["phone_collector", *plain(name)] if name == "feed.importing_posts" else plain(name)
-
-    monkeypatch.setattr(type(policy), "figure", lambda _self, name: figure(name))
-    collector, manager = bank.staff("T1", "phone_collector"), bank.staff("B1", "basic_risk_manager")
-    refused(bank, "loans_vanished", lambda: bank.send(NEXT, steady(1, 2, 3, 4), confirm=True, actor=collector))
-    assert bank.send(NEXT, steady(1, 2, 3, 4), confirm=True, actor=manager).status == "applied"
-
-
 # ── rows set aside ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 GOOD: list[Cells] = [arrears(number) for number in range(2, 41)]

@@ -99,7 +99,17 @@ def reversal_unchecked(bank: Bank, folder: Path) -> None:
     assert [case.state for case in bank.cases("L0001")] == ["settled", "phone_collection"]
 
 
+def loans_truncated(bank: Bank, folder: Path) -> None:
+    """Two of forty loans in the loans file: refused until somebody confirms, and nobody is paid in full unasked."""
+    bank.take(folder / "d1")
+    with pytest.raises(CallerError) as told:
+        bank.take(folder / "d2")
+    assert (told.value.code, [one["gone"] for one in told.value.facts["kinds"]]) == ("loans_vanished", [6, 38])
+    assert bank.take(folder / "d2", confirm=True).figures["cases_settled"] == 6
+
+
 REPORTS: Mapping[str, Check] = {
+    "loans-truncated": loans_truncated,
     "payment-number-reused": payment_number_reused,
     "reversal-unchecked": reversal_unchecked,
     "csv-spoilt-keys": csv_spoilt_keys,

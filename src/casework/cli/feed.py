@@ -28,7 +28,7 @@ def cli() -> None:
 
 @cli.command("import")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--confirm-vanished", is_flag=True, help="Apply although many loans left the snapshot at once.")
+@click.option("--confirm-vanished", is_flag=True, help="Apply although many loans are missing at once.")
 @click.option(
     "--correction", is_flag=True, help="Declare that this replaces an earlier feed of the same or an older day."
 )

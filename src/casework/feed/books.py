@@ -26,6 +26,7 @@ from casework.staff.person import STAFF_NO
 _LOAN_COLUMNS = (
     "loan_id", "institution", "borrower_id", "product", "channel_code", "owner_staff_no", "team", "region",
     "disbursed_on", "self_payment", "principal_fen", "outstanding_principal_fen", "risk_class", "npl_since", "row_hash",
+    "omitted_on",
 )  # fmt: skip
 _BORROWER_COLUMNS = (
     "borrower_id", "institution", "name_sealed", "name_index", "id_number_sealed", "id_number_index",
@@ -63,7 +64,9 @@ def of_row(row: LoanRow, institution: str) -> Booked:
 
 
 _BOOKED = sa.select(*(loans.c[name] for name in Booked._fields))
-_HASHES = sa.select(loans.c.loan_id, loans.c.institution, loans.c.row_hash, loans.c.risk_class, loans.c.npl_since)
+_HASHES = sa.select(
+    loans.c.loan_id, loans.c.institution, loans.c.row_hash, loans.c.risk_class, loans.c.npl_since, loans.c.omitted_on
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +111,11 @@ def write_loans(
     for row in sheet:
         row_hash = fingerprint(_encode(row))
         before = held.get(row.loan_id)
-        if before is not None and (only_new or bytes(before.row_hash) == row_hash):
+        unchanged = before is not None and bytes(before.row_hash) == row_hash and before.omitted_on is None
+        if before is not None and (only_new or unchanged):
             continue
         touched.append(row)
-        stored = (row.loan_id, institution, row.borrower_id, *row[4:], row_hash)
+        stored = (row.loan_id, institution, row.borrower_id, *row[4:], row_hash, None)
         (fresh if before is None else changed).append(stored)
         if before is not None and (before.risk_class, before.npl_since) != (row.risk_class, row.npl_since):
             reclassified.add(row.loan_id)

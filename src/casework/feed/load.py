@@ -4,11 +4,11 @@ The folder is read and checked before the database is touched. Then, under the i
 reconciliation with the snapshot before, the guard against a truncated snapshot, and the door.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -42,6 +42,7 @@ from casework.feed.payments import disputed_payments
 from casework.feed.reconcile import Reconciliation, Snapshot, pack, reconcile, unknown_borrowers, unknown_loans
 from casework.feed.row import RepaymentRow
 from casework.feed.tables import set_aside, snapshots
+from casework.feed.vanished import LeftBooks, Vanished, allowed, left_books, mark_omitted, refusal
 from casework.staff.actor import Actor, system
 from casework.statechart.policy import Policy
 
@@ -140,6 +141,7 @@ class _Import:
         self.came = _what_came(delivery)
         self.sheets: list[Sheet[Any]] = []
         self.on_books: dict[str, Booked] = {}
+        self.left_books = LeftBooks()
         self.unverified = 0  # owners that the loans file names and nobody registered
         self.erased = ErasedPeople(frozenset(), frozenset())
 
@@ -162,14 +164,19 @@ class _Import:
             return
         self._check_may_import(last)
         self.erased = ErasedPeople.read(conn)
-        written, new_payments = self._books()
+        seen = runs.last_files(conn, delivery.institution)
+        written, new_payments = self._books(seen)
         before = runs.last_applied(conn, delivery.institution, before=delivery.as_of)
         found = self._reconcile(before)
+        # A correction of the last day: what happens is told by what the run it corrects had applied.
+        corrected = last if last is not None and last.as_of == delivery.as_of else None
+        happened = self._compare(self.sheets[-1], runs.snapshot_of(conn, corrected)) if corrected else found
         restates_only = last is not None and last.as_of is not None and delivery.as_of < last.as_of
-        self._check_vanished(found)
+        self._check_vanished(happened, corrected or before, seen)
+        mark_omitted(conn, self.left_books.omitted, delivery.as_of)
         counts: dict[str, int] = {}
         if not restates_only:
-            counts = self._apply(found, written, new_payments, before, last)
+            counts = self._apply(happened, written, new_payments, before, correcting=corrected is not None)
         self._finish(found, counts, before, restates_only=restates_only)
 
     # ── checks ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -225,27 +232,30 @@ class _Import:
             )  # fmt: skip
         self.sheets.append(sheet)
 
-    def _check_vanished(self, found: Reconciliation) -> None:
-        share = self.policy.figure("feed.vanished_share_percent")
-        gone = len(found.gone)
-        before = gone + found.figures["overdue"] - found.figures["opened"]
-        if gone * 100 <= share * before or gone == 0:
+    def _check_vanished(
+        self, overdue: Reconciliation, before: runs.Run | None, seen: Mapping[str, tuple[date, str]]
+    ) -> None:
+        """Nothing vanishes in great numbers unasked, from neither kind of snapshot (5.4)."""
+        day_before = before.as_of if before else None
+        latest_on = seen["loans"][0] if "loans" in seen else None
+        found = (
+            self._vanished("overdue", overdue.before, len(overdue.gone), day_before),
+            self._vanished("loans", self.left_books.before, self.left_books.gone, latest_on),
+        )
+        if not any(one.too_many for one in found):
             return
         confirming = set(self.policy.figure("feed.confirming_posts"))
-        if self.request.confirm_vanished and self.request.actor.posts & confirming:
-            return
-        raise CallerError(
-            "loans_vanished", f"上一快照的 {before} 笔中有 {gone} 笔同时消失(上限 {share}%),须经确认",
-            f"{gone} of the {before} loans of the snapshot before are gone at once (at most {share} %); confirm, or "
-            "send the whole snapshot",
-            gone=gone, before=before, share_percent=share, confirming_posts=sorted(confirming),
-        )  # fmt: skip
+        if not (self.request.confirm_vanished and self.request.actor.posts & confirming):
+            raise refusal(found, confirming)
+
+    def _vanished(self, kind: Literal["overdue", "loans"], before: int, gone: int, since: date | None) -> Vanished:
+        may = allowed(self.policy, before, self.delivery.as_of, since)
+        return Vanished(kind, before, gone, may.percent, may.loans)
 
     # ── the books ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _books(self) -> tuple[LoansWritten, list[RepaymentRow]]:
+    def _books(self, seen: Mapping[str, tuple[date, str]]) -> tuple[LoansWritten, list[RepaymentRow]]:
         conn, delivery, vault = self.conn, self.delivery, self.branch.vault
-        seen = runs.last_files(conn, delivery.institution)
         written = LoansWritten(0, 0, frozenset())
         if delivery.loans is not None:
             self._check_set_aside(delivery.loans)
@@ -253,6 +263,9 @@ class _Import:
             latest_on, digest = seen.get("loans", (delivery.as_of, ""))
             if delivery.loans.sha256 != digest:
                 self.progress("loans", 0, len(delivery.loans.rows))
+                stated = self._on_books()
+                if stated is not None and latest_on <= delivery.as_of:
+                    self.left_books = left_books(conn, delivery.institution, stated)
                 written = write_loans(
                     conn, self.branch, delivery.institution, self.erased.loans(delivery.loans.rows),
                     self.request.actor, only_new=latest_on > delivery.as_of,
@@ -300,16 +313,14 @@ class _Import:
 
     def _apply(
         self, found: Reconciliation, written: LoansWritten, payments: list[RepaymentRow], before: runs.Run | None,
-        last: runs.Run | None,
+        *, correcting: bool,
     ) -> dict[str, int]:  # fmt: skip
         conn, delivery = self.conn, self.delivery
         date_row = [(delivery.institution, delivery.as_of)]
         rows.insert_many(conn, institutions, date_row, ("institution", "business_date"), skip_existing=True)
         rows.update_many(conn, institutions, "institution", date_row, ("business_date",))
         opened_in_error: frozenset[str] = frozenset()
-        if last is not None and last.as_of == delivery.as_of:  # a correction: against what the run it corrects applied
-            corrected = runs.snapshot_of(conn, last)
-            found = self._compare(self.sheets[-1], corrected)
+        if correcting:
             earlier = runs.snapshot_of(conn, before)
             opened_in_error = frozenset(
                 row.loan_id for row in found.gone if not earlier or row.loan_id not in earlier.rows
@@ -390,8 +401,8 @@ class _Import:
             warnings["unverified_owner"] = self.unverified
         figures: dict[str, Any] = {
             **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
-            "set_aside_rows": len(stored), "erased": self.erased.dropped, "warnings": warnings,
-            "restates_only": restates_only,
+            "set_aside_rows": len(stored), "left_books": self.left_books.gone, "erased": self.erased.dropped,
+            "warnings": warnings, "restates_only": restates_only,
         }  # fmt: skip
         runs.finish(conn, self.run_id, runs.APPLIED, correction=self.request.correction, figures=figures, **self.came)
         self._announce(figures)

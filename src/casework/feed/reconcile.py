@@ -84,6 +84,11 @@ class Reconciliation:
     held: list[str]
     figures: Figures
 
+    @property
+    def before(self) -> int:
+        """How many loans the snapshot before had."""
+        return len(self.gone) + self.figures["overdue"] - len(self.opened)
+
 
 def reconcile(
     previous: Snapshot | None,

@@ -22,6 +22,7 @@ loans = sa.Table(
     sa.Column("risk_class", sa.String(32)),
     sa.Column("npl_since", sa.Date),
     sa.Column("row_hash", Bytes, nullable=False),  # of the feed's row, so that an unchanged row costs nothing
+    sa.Column("omitted_on", sa.Date),  # day of the loans file that left the loan out; none while the last one has it
     sa.Index("ix_loans_borrower", "borrower_id"),
 )
 

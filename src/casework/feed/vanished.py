@@ -1,0 +1,116 @@
+"""The guard against short files: how many loans a snapshot lacks that the one before it had, and how many it may lack.
+
+Absence is no fact where a file may have been cut. It covers both kinds of snapshot: loans that left `overdue`, and
+loans with something outstanding that `loans` leaves out or shows as zero (5.4; figures `feed.vanished_…`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework import rows
+from casework.errors import CallerError
+from casework.feed.books import OnBooks
+from casework.feed.tables import loans
+from casework.statechart.policy import Policy
+
+_OUTSTANDING = sa.select(loans.c.loan_id).where(
+    loans.c.omitted_on.is_(None),
+    sa.or_(loans.c.outstanding_principal_fen.is_(None), loans.c.outstanding_principal_fen > 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """How many of `before` loans may vanish unasked: `percent` of them, and never fewer than the policy's floor."""
+
+    percent: int
+    loans: int
+
+
+class Vanished(msgspec.Struct, frozen=True):
+    """One kind of snapshot: the loans it had before, how many of them are gone, and how many may go unasked."""
+
+    kind: Literal["overdue", "loans"]
+    before: int
+    gone: int
+    share_percent: int
+    at_most: int
+
+    @property
+    def too_many(self) -> bool:
+        """Whether somebody must confirm."""
+        return self.gone > self.at_most
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBooks:
+    """What a loans file lacks: of `before` loans with something outstanding, those it omits and those it shows as 0."""
+
+    before: int = 0
+    omitted: tuple[str, ...] = ()
+    zero: int = 0
+
+    @property
+    def gone(self) -> int:
+        """Omitted and shown as zero together."""
+        return len(self.omitted) + self.zero
+
+
+def allowed(policy: Policy, before: int, as_of: date, since: date | None) -> Allowed:
+    """How many of `before` loans may be missing on `as_of`, if the file before is of the day `since` (none: long ago).
+
+    A correction of the same day is given one day's share.
+    """
+    most = policy.figure("feed.vanished_percent_at_most")
+    days = None if since is None else max((as_of - since).days, 1)
+    percent = most if days is None else min(policy.figure("feed.vanished_percent_per_day") * days, most)
+    return Allowed(percent, max(percent * before // 100, policy.figure("feed.vanished_loans_always")))
+
+
+def left_books(conn: Connection, institution: str, stated: OnBooks) -> LeftBooks:
+    """What the books knew something outstanding of and this loans file does not. Before the file is written to them.
+
+    A loan that a row set aside names, or may be, is not missing; an unknown amount is not zero.
+    """
+    known = conn.execute(_OUTSTANDING.where(loans.c.institution == institution)).scalars().all()
+    gone = [loan_id for loan_id in known if stated.outstanding_fen(loan_id) == 0]
+    omitted = tuple(loan_id for loan_id in gone if loan_id not in stated.stated_fen)
+    return LeftBooks(len(known), omitted, len(gone) - len(omitted))
+
+
+def mark_omitted(conn: Connection, loan_ids: Iterable[str], as_of: date) -> None:
+    """Remember since when the loans file leaves these out, so that they are missed once and not every day."""
+    rows.update_many(conn, loans, "loan_id", [(loan_id, as_of) for loan_id in loan_ids], ("omitted_on",))
+
+
+def refusal(found: tuple[Vanished, Vanished], confirming: Iterable[str]) -> CallerError:
+    """`loans_vanished`, telling of every kind that lacks too many. `found`: overdue, then loans.
+
+    Of its facts `gone`, `before` and `share_percent` are the overdue snapshot's; `kinds` has both.
+    """
+    zh = "；".join(_ZH[one.kind].format(one=one) for one in found if one.too_many)
+    en = "; ".join(_EN[one.kind].format(one=one) for one in found if one.too_many)
+    overdue = found[0]
+    return CallerError(
+        "loans_vanished", f"{zh}。文件可能不完整，须经确认", f"{en}; confirm, or send the whole file",
+        gone=overdue.gone, before=overdue.before, share_percent=overdue.share_percent,
+        kinds=[msgspec.to_builtins(one) for one in found], confirming_posts=sorted(confirming),
+    )  # fmt: skip
+
+
+_ZH: Final = {
+    "overdue": "上一逾期快照的{one.before}笔中有{one.gone}笔同时消失（不经确认至多{one.at_most}笔）",
+    "loans": "有余额的{one.before}笔贷款中有{one.gone}笔在贷款文件中缺失或余额为零（不经确认至多{one.at_most}笔）",
+}
+_EN: Final = {
+    "overdue": "{one.gone} of the {one.before} loans of the overdue snapshot before are gone at once "
+    "(at most {one.at_most} unasked)",
+    "loans": "{one.gone} of the {one.before} loans with something outstanding are left out of the loans file or shown "
+    "as zero (at most {one.at_most} unasked)",
+}
