@@ -59,12 +59,12 @@ def book(kind: Kind, row: Mapping[str, Any], *, shown: str = "General", hidden: 
 def read(folder: Path, kind: Kind, content: bytes, *, rows: int = 1, sum_fen: int | None = None) -> Delivery:
     """The folder with that file and, if it is another, a sound `overdue` one."""
     folder.mkdir(exist_ok=True)
-    entries = []
+    entries: list[dict[str, Any]] = []
     for which, data, count in ((kind, content, rows), ("overdue", csv("overdue", GOOD["overdue"]), 1)):
         if any(entry["kind"] == which for entry in entries):
             continue
         (folder / which).write_bytes(data)
-        total = SUMS[which] if which != kind or sum_fen is None else sum_fen  # type: ignore[index]
+        total = SUMS[which] if which != kind or sum_fen is None else sum_fen
         entries.append({
             "name": which, "kind": which, "rows": count, "sha256": hashlib.sha256(data).hexdigest(),
             "control_sum_fen": total,
