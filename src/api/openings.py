@@ -13,6 +13,7 @@ from api.outcomes import answer_of
 from api.problems import problem_responses, request_id_of
 from api.serving import Serving, serving_of
 from api.wire import DONE_EXAMPLE, OPENING_EXAMPLES, DoneBody, OpeningBody
+from casework import ids
 from casework.cases.commands import Open
 from casework.database import reading
 from casework.errors import CallerError
@@ -25,7 +26,7 @@ _OPENED = ResponseSpec(
 _PROBLEMS = problem_responses(
     "malformed_json", "malformed_header", "post_not_permitted", "out_of_reach", "key_not_permitted",
     "unknown_loan", "refused", "idempotency_running",
-    "body_too_large", "unsupported_media_type", "unknown_ground", "faulty_data", "invalid_request",
+    "body_too_large", "unsupported_media_type", "unknown_ground", "faulty_data", "invalid_request", "id_malformed",
     "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded", "database_full",
 )  # fmt: skip
 
@@ -44,8 +45,9 @@ async def open_case(
 
 
 def _command(serving: Serving, actor: Actor, data: OpeningBody) -> Open:
+    loan_id = ids.checked("loan_id", data.loan_id)
     with reading(serving.engine) as conn:
-        found = last_known(conn, serving.branch, data.loan_id)
+        found = last_known(conn, serving.branch, loan_id)
     if found is None:
         raise CallerError("unknown_loan", "没有这笔贷款", "there is no such loan on the books")
     loan, measure = found

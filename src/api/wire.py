@@ -41,7 +41,7 @@ class NoteBody(msgspec.Struct, forbid_unknown_fields=True):
 class OpeningBody(msgspec.Struct, forbid_unknown_fields=True):
     """A case opened by hand, on a ground of the chart (misuse, finding)."""
 
-    loan_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:/-]{1,64}$", max_length=64)]
+    loan_id: Annotated[str, Meta(min_length=1, max_length=128, description="As the feed has it, or in full width.")]
     ground: Code
     data: Data = {}
 

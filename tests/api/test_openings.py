@@ -52,9 +52,23 @@ def test_a_loan_has_one_live_case(running: Running) -> None:
 def test_only_a_known_ground_opens_a_case_of_a_known_loan(running: Running) -> None:
     problem(open_case(running, "L9"), 404, "unknown_loan")
     problem(open_case(running, body={"ground": "whim"}), 422, "unknown_ground")
-    problem(open_case(running, "L' OR 1=1"), 422, "invalid_request")
+    problem(open_case(running, ""), 422, "invalid_request")
     faults = problem(open_case(running, body={"ground": "misuse"}), 422, "faulty_data")["faults"]
     assert {fault["field"] for fault in faults} == {"finding", "recall_demand"}
+
+
+def test_a_loan_is_found_in_full_width_too(running: Running) -> None:
+    assert open_case(running, "Ｌ１").status_code == 201
+    problem(open_case(running, "L1"), 409, "refused")
+
+
+@pytest.mark.parametrize(
+    ("loan_id", "fault"), [("L' OR 1=1", "id_character"), ("10001.0", "id_decimal"), ("合计", "id_without_digit")]
+)
+def test_a_spoilt_loan_number_is_told_with_what_is_allowed(running: Running, loan_id: str, fault: str) -> None:
+    body = problem(open_case(running, loan_id), 422, "id_malformed")
+    assert (body["field"], body["fault"]) == ("loan_id", fault)
+    assert "at least one digit" in body["needs"]
 
 
 def test_only_the_posts_of_the_ground_may_open(running: Running) -> None:

@@ -266,10 +266,10 @@ def test_an_unknown_case_is_told(furnished: Engine) -> None:
 
 
 def test_the_cases_of_a_loan_are_named_oldest_first(furnished: Engine) -> None:
-    store(furnished, [case(1, loan_id="L", live=False), case(2), case(3, loan_id="L")])
+    store(furnished, [case(1, loan_id="L9", live=False), case(2), case(3, loan_id="L9")])
     with reading(furnished) as conn:
-        assert cases_of_loan(conn, "L") == [1, 3]
-        assert cases_of_loan(conn, "none") == []
+        assert cases_of_loan(conn, "L9") == cases_of_loan(conn, " Ｌ９") == [1, 3]
+        assert cases_of_loan(conn, "L8") == []
 
 
 def test_a_line_holds_what_the_row_holds(furnished: Engine) -> None:

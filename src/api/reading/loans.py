@@ -8,7 +8,7 @@ from litestar.params import FromPath
 
 from api.permitted import reach
 from api.reading.asking import answers, reader_of
-from casework.cases.filter import BusinessDates, check_text
+from casework.cases.filter import BusinessDates, check_id
 from casework.cases.options import OpeningOffer, openings_of_loan
 from casework.cases.queries import cases_of_loan
 from casework.cases.sight import beyond
@@ -48,7 +48,7 @@ _OPENINGS = {
 def loan_openings(request: Request[Any, Any, Any], loan_id: FromPath[str]) -> LoanOpenings:
     """On which grounds the caller may open a case of this loan, and why not on the others."""
     serving, actor = reader_of(request)
-    check_text("loan_id", loan_id)
+    loan_id = check_id("loan_id", loan_id)
     within = reach(request)
     with reading(serving.engine, snapshot=True) as conn:
         found = last_known(conn, serving.branch, loan_id)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from casework import ids
 from casework.cases.branch import Branch
 from casework.cases.gather import business_dates
 from casework.cases.tables import cases
@@ -17,13 +18,15 @@ from casework.clock import Clock, branch_date, now
 from casework.errors import CallerError
 
 MAX_ID = 2**63 - 1
+IDS = ("owner", "handler", "worked_by", "borrower_id", "loan_id")
+"""The parts of a filter that name a loan or somebody."""
 
 
 class CaseFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Which cases: every part given must hold. `state` and `bucket` mean any of; ranges include both ends.
 
-    `worked_by` is owner or handler; days past due count to the business date of the case's institution;
-    amounts are the overdue total in fen; `live` is open or written off.
+    Ids are compared folded (`casework.ids`). `worked_by` is owner or handler; days past due count to the business
+    date of the case's institution; amounts are the overdue total in fen; `live` is open or written off.
     """
 
     state: tuple[str, ...] = ()
@@ -42,6 +45,11 @@ class CaseFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     dpd_max: int | None = None
     overdue_fen_min: int | None = None
     overdue_fen_max: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in IDS:
+            if (given := getattr(self, name)) is not None:
+                msgspec.structs.force_setattr(self, name, ids.fold(given))
 
 
 class BusinessDates:
@@ -88,7 +96,7 @@ def conditions_of(
     for name in ("owner", "handler", "team", "region", "product", "institution", "borrower_id", "loan_id"):
         value = getattr(wanted, name)
         if value is not None:
-            check_text(name, value)
+            (check_id if name in IDS else check_text)(name, value)
             conditions.append(cases.c[name] == value)
     for name in ("state", "bucket"):
         values = getattr(wanted, name)
@@ -101,7 +109,7 @@ def conditions_of(
         elif values:
             conditions.append(cases.c[name].in_(values))
     if wanted.worked_by is not None:
-        check_text("worked_by", wanted.worked_by)
+        check_id("worked_by", wanted.worked_by)
     if wanted.live is not None:
         conditions.append(cases.c.live == sa.literal(wanted.live, sa.Boolean))
     conditions += _amounts(wanted)
@@ -163,6 +171,11 @@ def check_text(name: str, value: str) -> None:
     """What no column can hold would be a driver's error: told here instead."""
     if len(value) > 64 or "\x00" in value or not value.isprintable():
         raise filter_malformed(name, "a code of at most 64 characters")
+
+
+def check_id(name: str, value: str) -> str:
+    """The id that is looked for, folded; CallerError `filter_malformed` for what no id is (`casework.ids`)."""
+    return ids.checked(name, value, code="filter_malformed")
 
 
 def filter_malformed(field: str, needs: str) -> CallerError:

@@ -21,7 +21,7 @@ from casework.cases.filter import (
     MAX_ID,
     BusinessDates,
     CaseFilter,
-    check_text,
+    check_id,
     conditions_of,
     filter_malformed,
 )
@@ -284,6 +284,6 @@ def find_case(conn: Connection, case_id: int) -> Case:
 
 def cases_of_loan(conn: Connection, loan_id: str) -> list[int]:
     """The ids of a loan's cases, oldest first; the live one, if any, is the last."""
-    check_text("loan_id", loan_id)
-    found = conn.execute(sa.select(cases.c.id).where(cases.c.loan_id == loan_id).order_by(cases.c.id))
+    wanted = check_id("loan_id", loan_id)
+    found = conn.execute(sa.select(cases.c.id).where(cases.c.loan_id == wanted).order_by(cases.c.id))
     return list(found.scalars())

@@ -108,3 +108,24 @@ def test_the_grounds_to_open_a_case_of_a_loan_are_told(known: Running) -> None:
     assert len(taken["cases"]) == 1
     assert all("case_open_already" in [r["code"] for r in offer["reasons"]] for offer in taken["openings"])
     assert known.get("/loans/L3/openings").json()["code"] == "unknown_loan"
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [("/loans/Ｌ1/openings", "loan_id"), ("/cases?loan_id=Ｌ１", "items"), ("/cases?owner=Ｒ1", "items")],
+)
+def test_what_is_asked_for_in_full_width_is_found(known: Running, path: str, found: str) -> None:
+    assert known.get(path).json()[found]
+
+
+@pytest.mark.parametrize("spoilt", ["6.2E%2B18", "10001.0", "合计", "L1%E2%80%8B", "%27L1"])
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("/loans/{}/openings", "loan_id"), ("/cases?loan_id={}", "loan_id"), ("/cases?borrower_id={}", "borrower_id"),
+     ("/cases?owner={}", "owner"), ("/cases?worked_by={}", "worked_by")],
+)  # fmt: skip
+def test_a_spoilt_id_is_told_and_not_looked_for(known: Running, path: str, field: str, spoilt: str) -> None:
+    answer = known.get(path.format(spoilt))
+    body = answer.json()
+    assert (answer.status_code, body["code"], body["field"]) == (422, "filter_malformed", field)
+    assert body["fault"].startswith("id_")
