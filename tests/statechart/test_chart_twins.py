@@ -114,6 +114,8 @@ TWINS: list[tuple[str, str, str, str]] = [
     ('type = "ref", zh = "机构"', 'type = "agency", zh = "机构"', "events.place.data.agency.type", "is not one of"),
     ('type = "ref", zh = "机构"', 'type = "ref", one_of = ["a"], zh = "机构"', "events.place.data.agency.one_of",
      "a code must list what it may be"),
+    ('["poor_result"]', '["poor_result"], words = { whim = { zh = "随意", en = "whim" } }',
+     "events.place.data.reason.words", "whim is not one of its codes"),
     (', one_of = ["poor_result"]', "", "events.place.data.reason.one_of", "a code must list what it may be"),
     ('["poor_result"]', '["poor_result", "whim"]', "events.place.data.reason.one_of", "whim has no words"),
     ('type = "ref", zh = "机构"', 'type = "ref", not_before_today = true, zh = "机构"', "events.place.data.agency",

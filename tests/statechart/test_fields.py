@@ -14,13 +14,13 @@ TODAY, LATEST = date(2026, 1, 10), date(2026, 1, 12)
 
 def field(kind: str, **changes: Any) -> Field:
     values: dict[str, Any] = {
-        "name": "x", "type": kind, "zh": "字段", "en": "field", "optional": False, "one_of": (),
+        "name": "x", "type": kind, "zh": "字段", "en": "field", "optional": False, "one_of": {},
         "not_before_today": False, "not_after_today": False, "rules": (),
     }  # fmt: skip
     return Field(**values | changes)
 
 
-CODE = field("code", one_of=("a", "b"))
+CODE = field("code", one_of={"a": {"zh": "甲", "en": "one"}, "b": {"zh": "乙", "en": "two"}})
 GOOD_AND_TWIN: list[tuple[Field, Any, Any]] = [
     (field("date"), "2026-02-28", "2026-02-29"),
     (field("date"), "2026-01-01", "20260101"),
@@ -60,6 +60,21 @@ def test_a_good_value_is_taken_and_its_twin_is_named_malformed(spec: Field, good
     assert [(fault.field, fault.code) for fault in faults] == [("x", "malformed")]
 
 
+SAID: list[tuple[Field, Any, str]] = [
+    (field("date", not_before_today=True), "2026-01-09", "字段早于业务日期2026-01-10"),
+    (field("date", not_after_today=True), "2026-01-13", "字段晚于2026-01-12"),
+    (field("date"), "13 Jan", "字段须为 YYYY-MM-DD 形式的日期"),
+    (CODE, "c", "字段须为以下之一：甲（a）、乙（b）"),
+    (field("fen"), -1, "字段须为不小于零的整数（单位：分）"),
+]
+
+
+@pytest.mark.parametrize(("spec", "given", "zh"), SAID)
+def test_a_fault_says_its_cause_in_chinese_too(spec: Field, given: Any, zh: str) -> None:
+    (fault,) = take({"x": spec}, {"x": given}, today=TODAY, latest=LATEST)[2]
+    assert fault.zh == zh
+
+
 def test_every_type_is_in_the_table() -> None:
     assert {spec.type for spec, _, _ in GOOD_AND_TWIN} == TYPES
 
@@ -89,14 +104,14 @@ _ANYTHING = st.recursive(
 
 def test_a_fault_never_quotes_what_was_given() -> None:
     for kind in sorted(TYPES):
-        spec = field(kind, one_of=("a",) if kind == "code" else ())
+        spec = field(kind, one_of={"a": {"zh": "甲", "en": "one"}} if kind == "code" else {})
         for fault in take({"x": spec}, {"x": "13800000000\x07"}, today=TODAY, latest=LATEST)[2]:
             assert "13800000000" not in f"{fault.zh} {fault.en}", kind
 
 
 @given(kind=st.sampled_from(sorted(TYPES)), value=_ANYTHING)
 def test_no_value_whatever_crashes_a_field(kind: str, value: Any) -> None:
-    spec = field(kind, one_of=("a",) if kind == "code" else ())
+    spec = field(kind, one_of={"a": {"zh": "甲", "en": "one"}} if kind == "code" else {})
     values, texts, faults = take({"x": spec}, {"x": value}, today=TODAY, latest=LATEST)
     assert len(values) + len(texts) + len(faults) == 1
     assert all(fault.field == "x" for fault in faults)

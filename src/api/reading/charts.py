@@ -223,12 +223,12 @@ def chart_view(shown: Chart, policy: Policy) -> ChartView:
         [StateView(s.name, s.zh, s.en, s.initial, s.closed, s.final, s.deadline_zh, s.deadline_en)
          for s in shown.states.values()],
         {name: sorted(states) for name, states in shown.groups.items()},
-        [_event(event, shown, policy) for event in shown.events.values()],
-        _parts(shown.openings.values(), shown), _parts(shown.facts.values(), shown), shown.posts,
+        [_event(event, policy) for event in shown.events.values()],
+        _parts(shown.openings.values()), _parts(shown.facts.values()), shown.posts,
     )  # fmt: skip
 
 
-def _event(event: Event, shown: Chart, policy: Policy) -> EventView:
+def _event(event: Event, policy: Policy) -> EventView:
     arcs = [_arc(arc, policy) for arc in event.arcs.values()]
     return EventView(
         event.name,
@@ -236,7 +236,7 @@ def _event(event: Event, shown: Chart, policy: Policy) -> EventView:
         event.en,
         sorted(event.posts),
         event.rules,
-        fields_of(event.fields, shown),
+        fields_of(event.fields),
         arcs,
         event.four_eyes,
     )
@@ -252,10 +252,9 @@ def _guards(uses: Iterable[GuardUse], policy: Policy) -> list[GuardView]:
     return [GuardView(use.guard.name, use.rules, use.params, use.resolved(policy), use.zh, use.en) for use in uses]
 
 
-def _parts(parts: Iterable[Any], shown: Chart) -> list[PartView]:
+def _parts(parts: Iterable[Any]) -> list[PartView]:
     return [
-        PartView(part.name, part.zh, part.en, sorted(part.posts), part.rules, fields_of(part.fields, shown))
-        for part in parts
+        PartView(part.name, part.zh, part.en, sorted(part.posts), part.rules, fields_of(part.fields)) for part in parts
     ]
 
 

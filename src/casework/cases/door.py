@@ -50,8 +50,8 @@ from casework.statechart.policy import Policy
 RULE_OF_THE_FEED = ("5.4",)
 RULE_OF_OWNERS = ("1.1.1",)
 _NOTHING: tuple[dict[str, Any], dict[str, str], list[DataFault]] = ({}, {}, [])
-_NOTE = {"note": Field("note", "text", "备注", "note", False, (), False, False, ())}
-_EVIDENCE = {"evidence": Field("evidence", "ref", "证据", "evidence", False, (), False, False, ())}
+_NOTE = {"note": Field("note", "text", "备注", "note", False, {}, False, False, ())}
+_EVIDENCE = {"evidence": Field("evidence", "ref", "证据", "evidence", False, {}, False, False, ())}
 
 
 @dataclass(frozen=True, slots=True)

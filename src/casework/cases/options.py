@@ -22,7 +22,7 @@ from casework.cases.situation import Situation
 from casework.cases.tables import cases
 from casework.staff.actor import Actor
 from casework.staff.permissions import Permissions
-from casework.statechart.chart import Chart, Event
+from casework.statechart.chart import Event
 from casework.statechart.decide import Option, Reason, decide_opening, options, post_reason
 from casework.statechart.fields import Field
 from casework.statechart.policy import Policy
@@ -164,7 +164,7 @@ def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case
         why_not = may("case.fact", kind)
         facts.append(
             FactOffer(kind.name, kind.zh, kind.en, not why_not, [reason_offer(reason) for reason in why_not],
-                      fields_of(kind.fields, chart), tuple(sorted(kind.posts)), kind.rules)
+                      fields_of(kind.fields), tuple(sorted(kind.posts)), kind.rules)
         )  # fmt: skip
     return CaseOptions(case.id, case.version, case.state, today, chart.title, situation.policy.name, offers, facts)
 
@@ -223,7 +223,7 @@ def _event_offer(branch: Branch, option: Option, why_not: list[Reason]) -> Event
     spec = chart.events[option.event]
     reasons = [reason_offer(reason) for reason in (*why_not, *option.reasons)]
     return EventOffer(
-        spec.name, spec.zh, spec.en, option.allowed and not why_not, reasons, fields_of(spec.fields, chart),
+        spec.name, spec.zh, spec.en, option.allowed and not why_not, reasons, fields_of(spec.fields),
         tuple(sorted(spec.posts)), option.leads_to, option.opens_on, spec.rules, _four_eyes(branch, spec),
     )  # fmt: skip
 
@@ -239,18 +239,17 @@ def reason_offer(reason: Reason) -> ReasonOffer:
     return ReasonOffer(reason.code, reason.rules, reason.saw, reason.needs, reason.zh, reason.en, reason.opens_on)
 
 
-def fields_of(fields: Mapping[str, Field], chart: Chart) -> list[FieldOffer]:
+def fields_of(fields: Mapping[str, Field]) -> list[FieldOffer]:
     """Declared fields in their wire form."""
     return [
-        FieldOffer(field.name, field.type, field.zh, field.en, not field.optional, _choices(field, chart),
+        FieldOffer(field.name, field.type, field.zh, field.en, not field.optional, _choices(field),
                    field.not_before_today, field.not_after_today, field.rules)
         for field in fields.values()
     ]  # fmt: skip
 
 
-def _choices(field: Field, chart: Chart) -> tuple[Choice, ...]:
-    words = [(code, chart.words.get(code, {})) for code in field.one_of]
-    return tuple(Choice(code, told.get("zh", code), told.get("en", code)) for code, told in words)
+def _choices(field: Field) -> tuple[Choice, ...]:
+    return tuple(Choice(code, words["zh"], words["en"]) for code, words in field.one_of.items())
 
 
 # ── a loan ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -285,6 +284,6 @@ def openings_of_loan(
             reasons.append(open_already(live))
         offers.append(
             OpeningOffer(ground.name, ground.zh, ground.en, not reasons, [reason_offer(r) for r in reasons],
-                         fields_of(ground.fields, chart), tuple(sorted(ground.posts)), ground.rules)
+                         fields_of(ground.fields), tuple(sorted(ground.posts)), ground.rules)
         )  # fmt: skip
     return offers

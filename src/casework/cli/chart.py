@@ -140,7 +140,7 @@ def show(name: str, event: str | None, state: str | None, policy_: bool, on: Any
         if policy_:
             print_json(policy_json(policy)) if json_ else _show_policy(policy)
         elif event:
-            document = event_json(chart, chart.events[event], policy)
+            document = event_json(chart.events[event], policy)
             print_json(document) if json_ else _show_event(document, lang)
         else:
             document = chart_json(chart, policy, state)

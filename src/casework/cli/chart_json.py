@@ -21,7 +21,7 @@ def chart_json(chart: Chart, policy: Policy, state: str | None = None) -> dict[s
         "title": chart.title, "digest": chart.digest, "policy": policy.ref, "zh": chart.zh, "en": chart.en,
         "states": [one for one in states if state in (None, one["state"])],
         "events": [
-            event_json(chart, event, policy, state)
+            event_json(event, policy, state)
             for event in chart.events.values()
             if state is None or state in event.arcs
         ],
@@ -36,7 +36,7 @@ def chart_json(chart: Chart, policy: Policy, state: str | None = None) -> dict[s
     }  # fmt: skip
 
 
-def event_json(chart: Chart, event: Event, policy: Policy, state: str | None = None) -> dict[str, Any]:
+def event_json(event: Event, policy: Policy, state: str | None = None) -> dict[str, Any]:
     """One event: labels, posts, rules, the data it takes, its arcs with their guards."""
     return {
         "event": event.name, "zh": event.zh, "en": event.en, "posts": sorted(event.posts),
@@ -44,7 +44,7 @@ def event_json(chart: Chart, event: Event, policy: Policy, state: str | None = N
         "data": [
             {
                 "field": field.name, "type": field.type, "zh": field.zh, "en": field.en,
-                "optional": field.optional, "one_of": {code: chart.words[code] for code in field.one_of},
+                "optional": field.optional, "one_of": dict(field.one_of),
             }
             for field in event.fields.values()
         ],

@@ -22,6 +22,12 @@ _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _REF = re.compile(r"[A-Za-z][A-Za-z0-9._:/-]{0,127}")
 _STAFF = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
+_SHAPES = {
+    "code": ("须为代码", "must be a code"),
+    "ref": ("须为引用编号，如 rec:2026-0001", "must be a reference such as rec:2026-0001"),
+    "staff": ("须为工号", "must be a staff number"),
+    "hash": ("须为 sha256: 加64位十六进制数", "must be sha256: and 64 hex digits"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +39,18 @@ class Field:
     zh: str
     en: str
     optional: bool
-    one_of: tuple[str, ...]
+    one_of: Words  # code → language → text; a field may have words of its own for a code
     not_before_today: bool
     not_after_today: bool
     rules: tuple[str, ...]
+
+
+class _Unfit(ValueError):
+    """A value that a field does not take; says why in both languages, never what was given."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh, self.en = zh, en
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +90,8 @@ def take(
             if isinstance(value, date):
                 _check_day(field, value, today, latest)
                 value = value.isoformat()
-        except ValueError as error:
-            faults.append(DataFault(name, "malformed", f"{field.zh}格式不正确", f"{field.en}: {error}", field.rules))
+        except _Unfit as why:
+            faults.append(DataFault(name, "malformed", f"{field.zh}{why.zh}", f"{field.en}: {why.en}", field.rules))
             continue
         if field.type == "text":
             texts[name] = value
@@ -88,33 +102,34 @@ def take(
 
 def _check_day(field: Field, day: date, today: date, latest: date) -> None:
     if field.not_before_today and day < today:
-        raise ValueError(f"must not be before the business date {today.isoformat()}")
+        raise _Unfit(f"早于业务日期{today.isoformat()}", f"must not be before the business date {today.isoformat()}")
     if field.not_after_today and day > latest:
-        raise ValueError(f"must not be after {latest.isoformat()}")
+        raise _Unfit(f"晚于{latest.isoformat()}", f"must not be after {latest.isoformat()}")
 
 
 def _typed(field: Field, raw: Any) -> Any:
     kind = field.type
     if kind in {"int", "fen"}:
         if type(raw) is not int or not 0 <= raw <= MAX_INT:
-            raise ValueError("must be a whole number, zero or more" + (", in fen" if kind == "fen" else ""))
+            unit = ("（单位：分）", ", in fen") if kind == "fen" else ("", "")
+            raise _Unfit(f"须为不小于零的整数{unit[0]}", f"must be a whole number, zero or more{unit[1]}")
         return raw
     if kind == "bool":
         if type(raw) is not bool:
-            raise ValueError("must be true or false")
+            raise _Unfit("须为 true 或 false", "must be true or false")
         return raw
     if type(raw) is not str:
-        raise ValueError("must be a text")
+        raise _Unfit("须为文字", "must be a text")
     if kind == "date":
         return _date(raw)
     if kind == "text":
         return _text(raw)
     if field.one_of and raw not in field.one_of:
-        raise ValueError("must be one of " + ", ".join(field.one_of))
+        known = "、".join(f"{words['zh']}（{code}）" for code, words in field.one_of.items())
+        raise _Unfit(f"须为以下之一：{known}", "must be one of " + ", ".join(field.one_of))
     pattern = {"code": _CODE, "ref": _REF, "staff": _STAFF, "hash": _HASH}[kind]
     if pattern.fullmatch(raw) is None:
-        shape = {"code": "a code", "ref": "a reference such as rec:2026-0001", "staff": "a staff number"}
-        raise ValueError("must be " + shape.get(kind, "sha256: and 64 hex digits"))
+        raise _Unfit(*_SHAPES[kind])
     return raw
 
 
@@ -124,18 +139,20 @@ def _date(raw: str) -> date:
     except ValueError:
         day = None
     if day is None or day.isoformat() != raw:  # Python also reads 20260101 and 2026-W01-1
-        raise ValueError("must be a date YYYY-MM-DD") from None  # Python's own text quotes what was given
+        raise _Unfit("须为 YYYY-MM-DD 形式的日期", "must be a date YYYY-MM-DD") from None  # Python's own quotes it
     if not EARLIEST <= day <= LATEST:
-        raise ValueError(f"must lie between {EARLIEST.isoformat()} and {LATEST.isoformat()}")
+        first, last = EARLIEST.isoformat(), LATEST.isoformat()
+        raise _Unfit(f"须在{first}与{last}之间", f"must lie between {first} and {last}")
     return day
 
 
 def _text(raw: str) -> str:
     if not raw.strip() or len(raw) > MAX_TEXT:
-        raise ValueError(f"must have 1 to {MAX_TEXT} characters")
+        raise _Unfit(f"须为1至{MAX_TEXT}个字符", f"must have 1 to {MAX_TEXT} characters")
     if any((ord(char) < 32 and char not in "\n\t") or ord(char) == 127 for char in raw):
-        raise ValueError("must not hold control characters")
-    raw.encode()  # a lone surrogate cannot be stored; UnicodeEncodeError is a ValueError
+        raise _Unfit("含有控制字符", "must not hold control characters")
+    if any("\ud800" <= char <= "\udfff" for char in raw):  # a lone surrogate cannot be stored
+        raise _Unfit("含有无法保存的字符", "must not hold halves of characters")
     return raw
 
 
@@ -146,16 +163,19 @@ def read_fields(
     fields = {}
     for name, spec in table.items():
         place = f"{where}.data.{name}"
-        kind, codes = spec["type"], tuple(spec.get("one_of", ()))
+        kind, codes, own = spec["type"], tuple(spec.get("one_of", ())), spec.get("words", {})
         if kind not in TYPES:
             faults.append(f"{place}.type: {kind!r} is not one of {', '.join(sorted(TYPES))}")
         if (kind == "code") != bool(codes):
             faults.append(f"{place}.one_of: a code must list what it may be, and nothing else may")
         if kind != "date" and ("not_before_today" in spec or "not_after_today" in spec):
             faults.append(f"{place}: only a date can be bound to today")
-        faults += [f"{place}.one_of: {code} has no words" for code in codes if code not in words]
+        faults += [f"{place}.words: {code} is not one of its codes" for code in own if code not in codes]
+        told = {code: own.get(code) or words.get(code) for code in codes}
+        faults += [f"{place}.one_of: {code} has no words" for code, labels in told.items() if labels is None]
         fields[name] = Field(
-            name, kind, spec["zh"], spec["en"], spec.get("optional", False), codes,
+            name, kind, spec["zh"], spec["en"], spec.get("optional", False),
+            {code: labels for code, labels in told.items() if labels is not None},
             spec.get("not_before_today", False), spec.get("not_after_today", False),
             tuple(spec.get("rules", ())),
         )  # fmt: skip

@@ -132,7 +132,7 @@ FIELDS = each(
     table(
         {"type": text, **LABELS},
         {
-            "optional": flag, "one_of": some(name, empty="lists no code"), "rules": RULES,
+            "optional": flag, "one_of": some(name, empty="lists no code"), "rules": RULES, "words": each(table(LABELS)),
             "not_before_today": flag, "not_after_today": flag,
         },
     )
