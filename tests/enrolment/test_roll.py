@@ -160,3 +160,23 @@ def test_a_workbook_says_the_same_as_text(branch: Register) -> None:
     outcome = run(branch, content.getvalue())
     assert outcome.faults == []
     assert (branch.person("S1").capacity, branch.person("S1").joined_on) == (50, TODAY - 400 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("number", "shown", "told_as"),
+    [(10021, "General", "10021"), (21, "00000", "00021"), (1234567890123456, "0", "id_exponent"),
+     (10021.5, "General", "id_decimal")],
+)  # fmt: skip
+def test_a_staff_number_in_a_number_cell_is_read_with_its_digits_or_told(
+    branch: Register, number: float, shown: str, told_as: str
+) -> None:
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["staff_no", "name"])
+        sheet.write_number(1, 0, number, book.add_format({"num_format": shown}))
+        sheet.write_string(1, 1, "王")
+    outcome = run(branch, content.getvalue())
+    faults = [(fault.line, fault.column, fault.code) for fault in outcome.faults]
+    assert faults == ([(2, "staff_no", told_as)] if told_as.startswith("id_") else [])
+    assert {one.staff_no for one in outcome.differences} == (set() if faults else {told_as})

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from casework.audit.trail import Draft
 from casework.clock import now
 from casework.database import reading, writing
+from casework.errors import CallerError
 from casework.staff import absence, places, register
 from casework.staff.listing import Wanted, member, members
 from casework.staff.person import Absence, Held, Home
@@ -33,7 +34,10 @@ def test_who_is_added_holds_his_posts_from_that_day_on(branch: Register) -> None
 @pytest.mark.parametrize(
     ("changes", "code"),
     [({"staff_no": "S 2"}, "staff_no_malformed"), ({"staff_no": "system"}, "staff_no_malformed"),
-     ({"staff_no": "S" * 33}, "staff_no_malformed"), ({"staff_no": "S1"}, "staff_exists"),
+     ({"staff_no": "S" * 32 + "1"}, "staff_no_malformed"), ({"staff_no": "S1"}, "staff_exists"),
+     ({"staff_no": "Ｓ１"}, "staff_exists"), ({"staff_no": "合计"}, "staff_no_malformed"),
+     ({"staff_no": "1234567890123456.0"}, "staff_no_malformed"), ({"staff_no": "1.5E15"}, "staff_no_malformed"),
+     ({"staff_no": "12.50"}, "staff_no_malformed"), ({"staff_no": "张1"}, "staff_no_malformed"),
      ({"name": ""}, "staff_malformed"), ({"name": "甲" * 65}, "staff_malformed"),
      ({"name": "a\u202eb"}, "staff_malformed"),
      ({"team": ""}, "staff_malformed"), ({"region": "R" * 33}, "staff_malformed"),
@@ -317,3 +321,14 @@ def test_a_member_of_before_dated_posts_counts_from_the_day_he_became_known(bran
         conn.execute(memberships.insert().values(staff_no="S1", from_on=day, team="T1"))
         conn.execute(posts_held.insert().values(staff_no="S1", post="approver", from_on=day, granted_by="system"))
     assert branch.report().findings == []
+
+
+def test_a_staff_number_is_registered_folded(branch: Register) -> None:
+    assert branch.add("Ｓ１.2x", "business_rep").staff_no == "S1.2x"
+
+
+def test_a_spoilt_staff_number_is_told_with_its_fault_and_what_is_allowed(branch: Register) -> None:
+    with pytest.raises(CallerError) as told:
+        branch.add("10001.0", "business_rep")
+    assert (told.value.facts["field"], told.value.facts["fault"]) == ("staff_no", "id_decimal")
+    assert "at least one digit" in told.value.facts["needs"]

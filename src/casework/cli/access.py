@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from casework.cli.changing import as_, changing
-from casework.cli.shell import as_json, console, permitted, print_json, started
+from casework.cli.shell import FOLDED, as_json, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.database import reading
@@ -16,7 +16,7 @@ from casework.identity.access import Access, access_of
 
 
 @click.command("reset")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.option("--second-factor", is_flag=True, help="Take his second factor away too: the phone is gone.")
 @as_json
 @as_
@@ -47,7 +47,7 @@ def reset(staff_no: str, *, second_factor: bool, json_: bool, by: str | None) ->
 
 
 @click.command("access")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @as_json
 @as_
 def access(staff_no: str, *, json_: bool, by: str | None) -> None:

@@ -14,7 +14,7 @@ from casework.cases.reassign import COMMAND, MAX_CASES, Plan, ReceiverLoad, Want
 from casework.cases.responsible import OwnersOfCase, owners_of_case
 from casework.cases.sight import seen_case
 from casework.cli import case_tables
-from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
+from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.database import reading, writing
@@ -23,9 +23,9 @@ from casework.money import yuan_text
 
 @click.command()
 @click.argument("case_ids", type=click.IntRange(1), nargs=-1, required=True, metavar="ID...")
-@click.option("--to", "owner", metavar="STAFF_NO", help="Who is to own them.")
+@click.option("--to", "owner", type=FOLDED, metavar="STAFF_NO", help="Who is to own them.")
 @click.option("--by-rule", is_flag=True, help="Whoever owns them by rule; nobody gets more than his capacity.")
-@click.option("--handler", metavar="STAFF_NO", help="Who works on them; the owner unless told otherwise.")
+@click.option("--handler", type=FOLDED, metavar="STAFF_NO", help="Who works on them; the owner unless told otherwise.")
 @click.option("--reason", metavar="CODE", help="Why, such as workload; needed with --to.")
 @click.option("--preview", is_flag=True, help="Only say what would happen.")
 @as_json

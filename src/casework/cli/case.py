@@ -19,7 +19,7 @@ from casework.cases.queries import CasePage, Sort, cases_of_loan, page_of_cases,
 from casework.cases.sight import reach_of, seen_case
 from casework.cli import assigning, case_tables, dossier, past
 from casework.cli.given import data_json_option, data_option, given
-from casework.cli.shell import acting, as_json, as_staff, permitted, print_json, started
+from casework.cli.shell import FOLDED, acting, as_json, as_staff, permitted, print_json, started
 from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import CallerError
@@ -50,9 +50,9 @@ def cli() -> None:
 @cli.command("list")
 @click.option("--state", multiple=True, help="State; may be repeated.")
 @click.option("--bucket", multiple=True, help="Bucket of days past due, such as M1; may be repeated.")
-@click.option("--owner", metavar="STAFF_NO")
-@click.option("--handler", metavar="STAFF_NO")
-@click.option("--worked-by", metavar="STAFF_NO", help="Owner or handler.")
+@click.option("--owner", type=FOLDED, metavar="STAFF_NO")
+@click.option("--handler", type=FOLDED, metavar="STAFF_NO")
+@click.option("--worked-by", type=FOLDED, metavar="STAFF_NO", help="Owner or handler.")
 @click.option("--team")
 @click.option("--region")
 @click.option("--product")

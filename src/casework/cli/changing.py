@@ -10,12 +10,12 @@ from sqlalchemy.engine import Connection
 
 from casework.audit.trail import Trail
 from casework.cases.branch import Branch
-from casework.cli.shell import permitted, started
+from casework.cli.shell import FOLDED, permitted, started
 from casework.clock import now
 from casework.database import writing
 from casework.staff.actor import Actor
 
-as_ = click.option("--as", "by", metavar="STAFF_NO", help="Act as this member of staff (default: system).")
+as_ = click.option("--as", "by", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system).")
 day = click.DateTime(["%Y-%m-%d"])
 
 

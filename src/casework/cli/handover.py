@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from casework.cli import handover_tables
-from casework.cli.shell import acting, as_json, console, print_json, started
+from casework.cli.shell import FOLDED, acting, as_json, console, print_json, started
 from casework.database import reading, writing
 from casework.four_eyes.recording import Refused
 from casework.handover import planning, queries
@@ -21,7 +21,7 @@ from casework.handover.sheets import sheet_of
 from casework.startup import Started
 
 _id = click.argument("handover_id", type=click.IntRange(1, 2**53 - 1), metavar="ID")
-_as = click.option("--as", "by", metavar="STAFF_NO", help="Act as this member of staff (default: system).")
+_as = click.option("--as", "by", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system).")
 
 
 @click.group()
@@ -42,12 +42,19 @@ def cli() -> None:
 
 
 @cli.command("plan")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="His last day, or the first one in the new team.")
 @click.option("--transfer", is_flag=True, help="He moves; otherwise he leaves.")
 @click.option("--team", help="With --transfer: the team he moves to.")
 @click.option("--region", help="With --transfer: the region he moves to (default: the team's).")
-@click.option("--to", "receivers", multiple=True, metavar="STAFF_NO", help="Receiver instead of the rules; repeatable.")
+@click.option(
+    "--to",
+    "receivers",
+    multiple=True,
+    type=FOLDED,
+    metavar="STAFF_NO",
+    help="Receiver instead of the rules; repeatable.",
+)
 @as_json
 @_as
 def plan_(
@@ -88,7 +95,7 @@ def show(handover_id: int, json_: bool) -> None:
 
 
 @cli.command("list")
-@click.option("--of", "staff_no", metavar="STAFF_NO", help="Hand-overs of this person only.")
+@click.option("--of", "staff_no", type=FOLDED, metavar="STAFF_NO", help="Hand-overs of this person only.")
 @click.option("--status", type=click.Choice(["planned", "approved", "applied", "replaced", "withdrawn"]))
 @click.option("--limit", type=click.IntRange(1, queries.MAX_PAGE), default=50, show_default=True)
 @click.option("--before", type=int, help="`next` of the page before.")

@@ -14,7 +14,7 @@ from casework.audit.tables import entries
 from casework.cases.branch import Branch
 from casework.cases.sight import seen_case
 from casework.cli import past_tables
-from casework.cli.shell import Rate, as_json, as_staff, errors, permitted, print_json, progress_wanted, started
+from casework.cli.shell import FOLDED, Rate, as_json, as_staff, errors, permitted, print_json, progress_wanted, started
 from casework.clock import now
 from casework.database import reading
 from casework.past.instant import Instant, read_instant
@@ -29,7 +29,7 @@ _to = click.option("--to", "end", required=True, metavar="INSTANT", help="As --f
 _FILTERS = (
     click.option("--institution"),
     click.option("--product"),
-    click.option("--owner", metavar="STAFF_NO"),
+    click.option("--owner", type=FOLDED, metavar="STAFF_NO"),
     click.option("--state", help="A state of the chart, then or now."),
 )
 

@@ -15,7 +15,18 @@ from sqlalchemy.engine import Connection
 
 from casework.audit.queries import EntryLine
 from casework.audit.tables import entries
-from casework.cli.shell import Rate, as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
+from casework.cli.shell import (
+    FOLDED,
+    Rate,
+    as_json,
+    as_staff,
+    console,
+    errors,
+    permitted,
+    print_json,
+    progress_wanted,
+    started,
+)
 from casework.cli.tables import Table
 from casework.clock import now, utc_text
 from casework.database import reading, writing
@@ -46,7 +57,7 @@ _SHOWN = 50
 )
 @click.option("--stream", help="One stream alone, such as feed:wuhan.")
 @click.option("--event", help="Such as case.step.place; with * at its end: all that begin so.")
-@click.option("--actor", metavar="STAFF_NO", help="Who acted.")
+@click.option("--actor", type=FOLDED, metavar="STAFF_NO", help="Who acted.")
 @click.option("--rule", help="Such as 1.3.1a; with * at its end: all that begin so.")
 @click.option("--code", help="Reason code, or any reason of a refusal.")
 @click.option("--post", help="By which post it was done.")

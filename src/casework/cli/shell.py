@@ -12,6 +12,7 @@ from rich.progress import ProgressColumn, Task
 from rich.text import Text
 from sqlalchemy.engine import Connection
 
+from casework import ids
 from casework.cases.branch import Branch
 from casework.clock import now
 from casework.errors import CallerError, RulesBroken, TryAgain
@@ -20,7 +21,21 @@ from casework.staff.actor import Actor, system
 from casework.staff.register import actor_for
 from casework.startup import Started, start
 
-as_staff = click.option("--as", "staff_no", metavar="STAFF_NO", help="Act as this member of staff (default: system).")
+
+class _Folded(click.ParamType[str]):
+    """A staff number as ids are compared: full width and blanks around it make no difference."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """The text, folded."""
+        return ids.fold(str(value))
+
+
+FOLDED = _Folded()
+as_staff = click.option(
+    "--as", "staff_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system)."
+)
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 # A pipe has no width of its own: wide enough that no table is cut.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)

@@ -13,7 +13,7 @@ from casework.cases.tables import cases
 from casework.cli import access, staff_changes, staff_import
 from casework.cli.changing import as_, changing, date_of, day
 from casework.cli.orphans import cli as orphans
-from casework.cli.shell import as_json, console, errors, print_json, started
+from casework.cli.shell import FOLDED, as_json, console, errors, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.database import reading
@@ -48,7 +48,7 @@ for command in (*staff_changes.COMMANDS, *staff_import.COMMANDS, *access.COMMAND
 
 
 @cli.command("add")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.argument("name")
 @click.option("--post", "posts", multiple=True, required=True, metavar="POST", help="A post he holds; may be repeated.")
 @click.option("--team", help="His team.")
@@ -108,7 +108,7 @@ def tell_granted(granted: list[Granted]) -> None:
 
 
 @cli.command("token")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.option("--days", type=click.IntRange(1, tokens.MAX_DAYS), default=tokens.DEFAULT_DAYS, show_default=True,
               help="How long it is valid.")  # fmt: skip
 @as_json
@@ -129,7 +129,7 @@ def token(staff_no: str, days: int, *, json_: bool, by: str | None) -> None:
 
 
 @cli.command("revoke")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @as_json
 @as_
 def revoke(staff_no: str, *, json_: bool, by: str | None) -> None:
@@ -254,7 +254,7 @@ def certificates(days: int | None, *, json_: bool) -> None:
 
 
 @cli.command("show")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.option("--on", "on_", type=day, help="Only what was in force on this day.")
 @as_json
 def show(staff_no: str, on_: datetime | None, *, json_: bool) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from casework.cases.merging import merge as merge_into
 from casework.cli.changing import as_, changing, date_of, day
-from casework.cli.shell import as_json, console, errors, print_json, started
+from casework.cli.shell import FOLDED, as_json, console, errors, print_json, started
 from casework.cli.tables import Table
 from casework.database import reading
 from casework.enrolment.grants import grant as grant_one
@@ -31,7 +31,7 @@ def _told(person: Person, en: str, *, json_: bool) -> None:
 
 
 @click.command("confirm")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.argument("name")
 @click.option("--team", help="His team.")
 @click.option("--region", help="His region; by default his team's.")
@@ -53,7 +53,7 @@ def confirm(staff_no: str, name: str, team: str | None, region: str | None, *, j
 
 
 @click.command("merge")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.argument("into")
 @as_json
 @as_
@@ -73,7 +73,7 @@ def merge(staff_no: str, into: str, *, json_: bool, by: str | None) -> None:
 
 
 @click.command("change")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.option("--name", help="His new name.")
 @click.option("--capacity", metavar="CASES|none", help="Open cases he may have; none: the policy's figure.")
 @click.option("--joined", "joined_on", type=day, help="His first day.")
@@ -106,7 +106,7 @@ def change_(
 
 
 @click.command("move")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.option("--team", help="The new team; left out: none.")
 @click.option("--region", help="The new region; by default the team's.")
 @click.option("--from", "from_on", type=day, help="From this day on.  [default: today]")
@@ -132,7 +132,7 @@ def move(
 
 
 @click.command("return")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.option("--team", help="His team.")
 @click.option("--region", help="His region; by default his team's.")
 @as_json
@@ -152,13 +152,13 @@ def return_(staff_no: str, team: str | None, region: str | None, *, json_: bool,
 
 
 @click.command("absent")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.option("--from", "from_on", type=day, required=True, help="First day of the leave.")
 @click.option("--until", "until_on", type=day, required=True, help="Its last day.")
 @click.option(
     "--reason", type=click.Choice(list(absence.REASONS)), default="leave", show_default=True, help="Why he is away."
 )
-@click.option("--deputy", metavar="STAFF_NO", help="Who sees and acts in his place meanwhile.")
+@click.option("--deputy", type=FOLDED, metavar="STAFF_NO", help="Who sees and acts in his place meanwhile.")
 @as_json
 @as_
 def absent(
@@ -185,7 +185,7 @@ def absent(
 
 
 @click.command("back")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.option("--from", "from_on", type=day, required=True, help="First day of the leave that ends.")
 @click.option("--on", "on_", type=day, help="Its last day now.  [default: yesterday]")
 @as_json
@@ -207,7 +207,7 @@ def back(staff_no: str, from_on: datetime, on_: datetime | None, *, json_: bool,
 
 
 @click.command("certify")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.argument("kind")
 @click.option("--issued", "issued_on", type=day, required=True, help="When it was issued.")
 @click.option("--expires", "expires_on", type=day, help="Its last day, if it has one.")
@@ -245,7 +245,7 @@ def post_() -> None:
 
 
 @post_.command("grant")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.argument("post")
 @click.option("--from", "from_on", type=day, help="First day.  [default: today]")
 @click.option("--until", "until_on", type=day, help="Last day.  [default: without end]")
@@ -279,7 +279,7 @@ def grant(
 
 
 @post_.command("end")
-@click.argument("staff_no")
+@click.argument("staff_no", type=FOLDED)
 @click.argument("post")
 @click.option("--on", "on_", type=day, help="Its last day.  [default: yesterday, so that it ends at once]")
 @as_json

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework import ids
 from casework.audit.trail import Trail
 from casework.cases.branch import Branch
 from casework.clock import Clock, now
@@ -54,7 +55,7 @@ def enrol(
 
     CallerErrors as of `register.add` and `grant`.
     """
-    wanted = sorted(set(posts))
+    staff_no, wanted = ids.fold(staff_no), sorted(set(posts))
     permissions = branch.rulebook.permissions
     conflicts.check_posts(permissions, wanted)
     direct = wanted if wanted and at_the_shell(branch, actor, trail.today) else []

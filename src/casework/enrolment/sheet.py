@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, NamedTuple
 
+from casework import ids
 from casework.errors import CallerError
 from casework.feed.cell import TEXTS as CELL_TEXTS
 from casework.feed.cell import BadCell, Dates, text_cell
 from casework.feed.headers import normal
 from casework.staff.actor import SYSTEM_POST
-from casework.staff.person import LONGEST_CODE, LONGEST_NAME, MOST_CASES, STAFF_NO
+from casework.staff.person import LONGEST_CODE, LONGEST_NAME, MOST_CASES, fault_of_staff_no
 
 MOST_BYTES: Final = 4 << 20
 MOST_ROWS: Final = 10_000
@@ -30,9 +31,12 @@ COMPULSORY: Final = ("staff_no", "name")
 _KNOWN: Final = {normal(name): column for column, aliases in COLUMNS.items() for name in (column, *aliases)}
 _SEPARATORS: Final = re.compile("[\\s,;、\uff0c\uff1b]+")  # the full-width comma and semicolon too
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
-    **{code: CELL_TEXTS[code] for code in (
-        "missing_value", "malformed_date", "text_too_long", "control_character", "wrong_cell_count")},
-    "malformed_staff_no": ("工号须为1至32位字母、数字或 . _ -", "not a staff number: 1 to 32 letters, digits or . _ -"),
+    **ids.TEXTS,
+    **{code: CELL_TEXTS[code] for code in ("malformed_date", "placeholder_date", "wrong_cell_count")},
+    "malformed_staff_no": (
+        "工号须为1至32位字母、数字或 . _ -，至少一个数字",
+        "not a staff number: 1 to 32 letters, digits or . _ -, at least one digit",
+    ),
     "repeated_staff_no": ("同一工号在文件中重复出现", "the staff number is in the file already, on an earlier line"),
     "unknown_post": ("没有这样的岗位", "there is no such post"),
     "malformed_capacity": (f"上限须为0至{MOST_CASES}的整数", f"a capacity is a whole number from 0 to {MOST_CASES}"),
@@ -138,6 +142,8 @@ def _line(
         if column is None:
             continue
         try:
+            if ids.ERROR_VALUE.fullmatch(cell.strip().upper()):
+                raise BadCell(column, "error_value")
             if cell.strip() == NONE:
                 values[column] = _none(column)
             elif cell.strip():
@@ -161,9 +167,10 @@ def _value(column: str, cell: str, posts: Mapping[str, str]) -> Any:
     text = cell.strip()
     match column:
         case "staff_no":
-            if STAFF_NO.fullmatch(text) is None or text == SYSTEM_POST:
-                raise BadCell(column, "malformed_staff_no")
-            return text
+            staff_no = ids.fold(text)
+            if (fault := fault_of_staff_no(staff_no)) is not None:
+                raise BadCell(column, fault)
+            return staff_no
         case "name":
             return text_cell(cell, column, LONGEST_NAME)
         case "team" | "region":

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 
+from casework import ids
 from casework.errors import CallerError
 
 
@@ -38,11 +39,13 @@ def wrong_status(staff_no: str, status: str, *needed: str) -> CallerError:
     )  # fmt: skip
 
 
-def staff_no_malformed() -> CallerError:
-    """No staff number at all."""
+def staff_no_malformed(fault: str = "malformed_staff_no") -> CallerError:
+    """No staff number at all; `fault` is a code of `ids.TEXTS` or malformed_staff_no."""
+    zh, en = ids.TEXTS.get(fault, ("", ""))
+    needs = "1 to 32 letters, digits or . _ -, at least one digit, and not “system”"
     return CallerError(
-        "staff_no_malformed", "工号须为1至32位字母、数字或 . _ -",
-        "a staff number has 1 to 32 letters, digits or . _ -, and is not “system”",
+        "staff_no_malformed", f"工号须为1至32位字母、数字或 . _ -，至少一个数字{f'：{zh}' if zh else ''}",
+        f"a staff number has {needs}{f': {en}' if en else ''}", field="staff_no", fault=fault, needs=needs,
     )  # fmt: skip
 
 

@@ -10,9 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
+from casework import ids
 from casework.staff.actor import SYSTEM_POST
 
-STAFF_NO: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
+# Of the ids' alphabet (`casework.ids`) what a stream of the log can be named by, and no number from a spreadsheet.
+STAFF_NO: Final = re.compile(
+    r"(?=.*[0-9])(?!.*\.0+\Z)(?!\d+\.\d{0,2}\Z)(?!\d+\.\d*[eE]-?\d+\Z)[A-Za-z0-9._-]{1,32}", re.ASCII
+)
 LONGEST_NAME: Final = 64
 LONGEST_CODE: Final = 32  # of a team or region
 MOST_CASES: Final = 100_000  # that a capacity may name
@@ -29,6 +33,14 @@ FOLDED: Final = frozenset({
     DEPUTY_ENDED, LEFT_US, RETURNED,
 })  # fmt: skip
 """The events that make up a person; all others of the stream are about how he comes in."""
+
+
+def fault_of_staff_no(folded: str) -> str | None:
+    """Why a folded text is no staff number: a code of `ids.TEXTS`, or malformed_staff_no; none if it is one."""
+    if STAFF_NO.fullmatch(folded) is not None:
+        return None
+    fault = ids.fault_of(folded)
+    return "malformed_staff_no" if fault in {None, "id_character", "text_too_long"} else fault
 
 
 class Held(NamedTuple):

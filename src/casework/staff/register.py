@@ -13,7 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework import rows
+from casework import ids, rows
 from casework.audit.trail import Draft, Trail
 from casework.staff import conflicts, dossier, mistakes, person, places
 from casework.staff.actor import SYSTEM_POST, Actor, Principal
@@ -24,7 +24,6 @@ from casework.staff.person import (
     LONGEST_CODE,
     LONGEST_NAME,
     MOST_CASES,
-    STAFF_NO,
     UNVERIFIED,
     Person,
     day_before,
@@ -95,8 +94,10 @@ def add(
     staff_no_malformed, staff_malformed, unknown_post, posts_conflict, staff_exists, unknown_team, unknown_region,
     region_differs, capacity_out_of_range, day_in_future, day_in_past, dates_out_of_order.
     """
-    if STAFF_NO.fullmatch(staff_no) is None or staff_no == SYSTEM_POST:
-        raise mistakes.staff_no_malformed()
+    staff_no = ids.fold(staff_no)
+    fault = person.fault_of_staff_no(staff_no)
+    if fault is not None:
+        raise mistakes.staff_no_malformed(fault)
     held, today = sorted(set(posts)), trail.today
     conflicts.check_posts(permissions, held)
     before = dossier.persons(conn, [staff_no], lock=True).get(staff_no)
