@@ -10,7 +10,6 @@ from tests.cases.worlds import attempts, dpd, fire, fit_agency, measured, opened
 
 AGENCY = {"agency": "agency:1", "term_until": dpd(400).isoformat()}
 WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": 100, "interest_fen": 10}
-PHOTO = "sha256:" + "0" * 64
 
 
 def stepped(case: Case, event: str, today: date, **more: Any) -> None:
@@ -25,7 +24,8 @@ def connected(case: Case, today: date) -> None:
 def visited(outcome: str) -> Callable[[Case, date], None]:
     def prepare(case: Case, today: date) -> None:
         met = "debtor" if outcome == "found" else "nobody"
-        record(case, "visit", today, outcome=outcome, photo=PHOTO, person_met=met, address_kind="home")
+        photo = f"sha256:{len(case.facts.visit_photos):064x}"  # another one for each visit
+        record(case, "visit", today, outcome=outcome, photo=photo, person_met=met, address_kind="home")
 
     return prepare
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from casework.cases.case import AgencyFile, AttemptDay, Case, Placement, facts_json
+from casework.cases.case import AgencyFile, AttemptDay, Case, FailedVisit, Placement, facts_json
 from casework.cases.effects import ATTEMPT_DAYS_KEPT
 from casework.cases.registry import REGISTRY
 from tests.cases.worlds import CHART, attempts, dpd, opened, record, seen
@@ -17,9 +17,11 @@ TERM = (T + 90 * DAY).isoformat()
 
 # (effect, its parameters, data given, facts before, facts that differ afterwards)
 EFFECTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]] = [
-    ("count_failed_visit", {}, {}, {"visited_on": T - DAY, "fresh": ["visit_not_found"]},
-     {"failed_visit_days": [T - DAY], "fresh": []}),
-    ("count_failed_visit", {}, {}, {"visited_on": T, "failed_visit_days": [T]}, {}),
+    ("count_failed_visit", {}, {},
+     {"last_failed_visit": FailedVisit(T - DAY, "p1"), "failed_visits": [FailedVisit(T, "p2")],
+      "fresh": ["visit_not_found"]},
+     {"last_failed_visit": None, "failed_visits": [FailedVisit(T - DAY, "p1"), FailedVisit(T, "p2")], "fresh": []}),
+    ("count_failed_visit", {}, {}, {"failed_visits": [FailedVisit(T, "p1")]}, {}),
     ("place_with_agency", {}, {"agency": "agency:1", "term_until": TERM}, {},
      {"placement": Placement("agency:1", T, T + 90 * DAY), "placements": 1}),
     ("end_placement", {"destruction_days": 30}, {}, {"placement": Placement("agency:1", T, T)},
@@ -54,13 +56,24 @@ FACTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
      {"attempt_days": [AttemptDay(T, 0, True)], "connected_on": T, "fresh": ["debtor_connected"]}),
     ("contact_attempt", {"channel": "phone", "outcome": "debtor"}, {"connected_on": T + DAY},
      {"attempt_days": [AttemptDay(T, 1, True)], "fresh": ["debtor_connected"]}),
-    ("promise", {"pay_by": TERM, "amount_fen": 1}, {}, {"promise_pay_by": T + 90 * DAY}),
-    ("promise_ended", {"outcome": "kept"}, {"promise_pay_by": T}, {"promise_pay_by": None}),
-    ("hold", {"hold": "dispute"}, {"holds": ["death"]}, {"holds": ["death", "dispute"], "material_version": 2}),
-    ("hold_lifted", {"hold": "death"}, {"holds": ["death"]}, {"holds": [], "material_version": 2}),
+    ("promise", {"pay_by": TERM, "amount_fen": 1}, {}, {"promise_pay_by": T + 90 * DAY, "interrupted_on": T}),
+    ("promise", {"pay_by": TERM, "amount_fen": 1}, {"interrupted_on": T + DAY}, {"promise_pay_by": T + 90 * DAY}),
+    ("promise_ended", {"outcome": "kept"}, {"promise_pay_by": T}, {"promise_pay_by": None, "interrupted_on": T}),
+    ("promise_ended", {"outcome": "kept"}, {}, {}),
+    ("hold", {"hold": "dispute"}, {"holds": ["death"]},
+     {"holds": ["death", "dispute"], "material_version": 2, "interrupted_on": T}),
+    ("hold_lifted", {"hold": "death"}, {"holds": ["death"]},
+     {"holds": [], "material_version": 2, "interrupted_on": T}),
+    ("hold_lifted", {"hold": "death"}, {}, {"material_version": 2}),
     ("information_repair", {"outcome": "nothing_new"}, {}, {"repaired_on": T}),
     ("information_repair", {"outcome": "new_number"}, {}, {"repaired_on": T, "fresh": ["new_number"]}),
-    ("visit", {"outcome": "found"}, {}, {"visited_on": T, "fresh": ["visit_found"]}),
+    ("visit", {"outcome": "found", "person_met": "family", "photo": "p1"}, {},
+     {"found_on": T, "visit_photos": ["p1"], "fresh": ["visit_found"]}),
+    ("visit", {"outcome": "found", "person_met": "debtor", "photo": "p1"}, {"visit_photos": ["p2"]},
+     {"found_on": T, "visit_photos": ["p1", "p2"], "fresh": ["debtor_connected", "visit_found"],
+      "connected_on": T, "attempt_days": [AttemptDay(T, 0, True)]}),
+    ("visit", {"outcome": "not_found", "person_met": "nobody", "photo": "p1"}, {},
+     {"last_failed_visit": FailedVisit(T, "p1"), "visit_photos": ["p1"], "fresh": ["visit_not_found"]}),
     ("agency_file", FILE, {}, {"agency_file": AgencyFile("agency:1", True, T, T)}),
     ("placement_ended", {"reason": "term_over"}, {"placement": Placement("agency:1", T, T)},
      {"placement": Placement("agency:1", T, T, True)}),

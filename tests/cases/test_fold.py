@@ -14,7 +14,7 @@ from casework.cases import fold
 from casework.cases.case import Case
 from casework.statechart.chart import Arc
 from casework.statechart.decide import Step
-from tests.cases.journeys import NEEDS, arrange, connected, in_state, perform
+from tests.cases.journeys import NEEDS, arrange, in_state, perform, unanswered
 from tests.cases.worlds import CHART, POLICY, dpd, fire, measured, opened, reasons, record
 
 ARCS: list[tuple[Arc, str]] = [
@@ -27,8 +27,8 @@ def _case_for(arc: Arc, to: str, today: date) -> Case:
     if arc.event == "reverse_payment":
         return in_state("settled", settled_from=to)
     case = in_state(arc.source)
-    if len(arc.branches) > 1 and to == "phone_collection":
-        connected(case, today)
+    if len(arc.branches) > 1 and to == "lost_contact":
+        unanswered(case, today)
     return case
 
 
@@ -61,7 +61,7 @@ def test_without_what_it_needs_an_event_with_guards_does_not_happen(event: str) 
         if {use.guard.name for use in arc.guards} <= needy or event == "archive":
             continue
         case = in_state(arc.source)
-        if event == "place" or (event == "start_visit" and case.facts.repaired_on):
+        if event == "place":
             case.facts.agency_file = None
             case.facts.repaired_on = None
         assert reasons(fire(case, event, dpd(33), actor="A", **NEEDS[event][1])), arc.source
@@ -115,25 +115,10 @@ def test_what_an_approver_would_look_at_again_is_material(kind: str, given: dict
     assert case.facts.material_version == 1 + material
 
 
-def test_a_promise_is_open_through_its_day_and_then_bars_nothing() -> None:
-    case = opened()
-    arrange(case, "mark_lost", dpd(8))
-    record(case, "promise", dpd(7), pay_by=dpd(9).isoformat(), amount_fen=1)
-    assert reasons(fire(case, "mark_lost", dpd(9))) == ["no_open_promise"]
-    assert isinstance(fire(case, "mark_lost", dpd(10)), Step)
-
-
 def test_after_a_new_lead_the_same_silent_days_do_not_lose_the_debtor_again() -> None:
     case = in_state("lost_contact")
     perform(case, "lead_found", dpd(10))
     assert reasons(fire(case, "mark_lost", dpd(10))) == ["days_without_contact"]
-
-
-def test_a_large_lost_case_may_be_visited_at_once_and_a_small_one_after_a_repair() -> None:
-    for principal, codes in ((5_000_000, ["repair_duty_done"]), (5_000_001, [])):
-        case = in_state("lost_contact")
-        case.principal_at_opening_fen = principal
-        assert reasons(fire(case, "start_visit", dpd(9))) == codes
 
 
 def test_a_matter_that_was_ruled_on_after_settlement_does_not_come_back() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.cases.case import AgencyFile, AttemptDay, Case, Facts, Placement
+from casework.cases.case import AgencyFile, AttemptDay, Case, Facts, FailedVisit, Placement
 from casework.cases.registry import REGISTRY
 from casework.statechart.decide import Option, options, unmet
 from tests.cases.worlds import CHART, DUE, POLICY, ask, attempts, dpd, fire, opened, reasons, record, seen
@@ -53,6 +53,10 @@ def file(**changes: Any) -> Change:
     return facts(agency_file=AgencyFile(**values | changes))
 
 
+def failed(*visits: tuple[date, str], **more: Any) -> Change:
+    return facts(failed_visits=[FailedVisit(on, photo) for on, photo in visits], **more)
+
+
 def placed(**changes: Any) -> Change:
     values: dict[str, Any] = {"agency": "agency:1", "placed_on": T, "term_until": T}
     return facts(placement=Placement(**values | changes))
@@ -60,6 +64,9 @@ def placed(**changes: Any) -> Change:
 
 AGENCY = {"inspection_days": 31, "evaluation_days": 365}
 NPL = {"above_dpd": 90, "classes": ["substandard", "doubtful", "loss"]}
+LOST_STATE = {"state": "lost_contact"}
+LOST_CASE = facts(desk_state="lost_contact")
+REPAIR = {"up_to_fen": 5_000_000, "state": "lost_contact"}
 EXCLUDED = {"holds": ["death", "dispute"]}
 
 # (guard, its parameters, the case, met?)
@@ -78,19 +85,30 @@ TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
     ("npl_before", {"cut_off": "2023-12-31"}, nothing, False),
     ("debtor_connected_since", {}, facts(fresh=["debtor_connected"]), True),
     ("debtor_connected_since", {}, facts(connected_on=T), False),
-    ("debtor_connected_within", {"days": 5}, facts(connected_on=T - 5 * DAY), True),
-    ("debtor_connected_within", {"days": 5}, facts(connected_on=T - 6 * DAY), False),
-    ("debtor_connected_within", {"days": 5}, nothing, False),
+    ("debtor_connected_that_day", {}, facts(attempt_days=[AttemptDay(T, 0, True)]), True),  # no day named: some day
+    ("debtor_connected_that_day", {}, facts(attempt_days=[AttemptDay(T, 2, False)]), False),
+    ("still_lost", LOST_STATE, facts(desk_state="lost_contact", desk_since=T), True),
+    ("still_lost", LOST_STATE, facts(desk_state="lost_contact", desk_since=T, connected_on=T - DAY), True),
+    ("still_lost", LOST_STATE, facts(desk_state="lost_contact", desk_since=T, connected_on=T), False),
+    ("still_lost", LOST_STATE, facts(desk_state="lost_contact", desk_since=T, found_on=T), False),
+    ("still_lost", LOST_STATE, facts(desk_state="phone_collection", desk_since=T), False),
+    ("still_lost", LOST_STATE, nothing, False),
     ("new_number_since", {}, facts(fresh=["new_number"]), True),
     ("new_number_since", {}, facts(repaired_on=T), False),
-    ("repair_duty_done", {"up_to_fen": 5_000_000}, of_case(principal_at_opening_fen=5_000_001), True),
-    ("repair_duty_done", {"up_to_fen": 5_000_000}, of_case(principal_at_opening_fen=5_000_000), False),
-    ("repair_duty_done", {"up_to_fen": 5_000_000}, of_case(principal_at_opening_fen=1), False),
-    ("repair_duty_done", {"up_to_fen": 5_000_000}, facts(repaired_on=T), True),
+    ("repair_duty_done", REPAIR, both(LOST_CASE, of_case(principal_at_opening_fen=5_000_001)), True),
+    ("repair_duty_done", REPAIR, both(LOST_CASE, of_case(principal_at_opening_fen=5_000_000)), False),
+    ("repair_duty_done", REPAIR, both(LOST_CASE, of_case(principal_at_opening_fen=1)), False),
+    ("repair_duty_done", REPAIR, both(LOST_CASE, facts(repaired_on=T)), True),
+    ("repair_duty_done", REPAIR, both(LOST_CASE, facts(visit_photos=["p"])), True),
+    ("repair_duty_done", REPAIR, nothing, True),  # it is not lost
     ("visit_on_record", {"outcome": "found"}, facts(fresh=["visit_found"]), True),
     ("visit_on_record", {"outcome": "found"}, facts(fresh=["visit_not_found"]), False),
-    ("failed_visits", {"days": 2}, facts(failed_visit_days=[T - DAY, T]), True),
-    ("failed_visits", {"days": 2}, facts(failed_visit_days=[T, T]), False),
+    ("failed_visits", {"days": 2}, failed((T - DAY, "p1"), (T, "p2")), True),
+    ("failed_visits", {"days": 2}, failed((T, "p1"), (T, "p2")), False),  # one day
+    ("failed_visits", {"days": 2}, failed((T - DAY, "p1"), (T, "p1")), False),  # one photo
+    ("failed_visits", {"days": 2}, failed((T - DAY, "p1"), (T, "p2"), connected_on=T - 2 * DAY), True),
+    ("failed_visits", {"days": 2}, failed((T - DAY, "p1"), (T, "p2"), connected_on=T - DAY), False),
+    ("failed_visits", {"days": 2}, failed((T - DAY, "p1"), (T, "p2"), found_on=T - DAY), False),
     ("failed_visits", {"days": 2}, nothing, False),
     ("no_hold", {}, nothing, True),
     ("no_hold", {}, facts(holds=["dispute"]), False),
@@ -186,7 +204,8 @@ def test_a_guard_on_days_past_due_turns_exactly_at_its_figure(guard: str, days: 
 
 
 def test_every_guard_is_in_a_table() -> None:
-    tested = {row[0] for row in TABLE} | BY_DAYS.keys() | {"days_without_contact", "no_newer_case"}
+    by_themselves = {"days_without_contact", "no_newer_case", "person_met_fits", "photo_is_new"}
+    tested = {row[0] for row in TABLE} | BY_DAYS.keys() | by_themselves
     assert tested == REGISTRY.guards.keys()
 
 
@@ -261,7 +280,7 @@ def test_a_case_opened_for_a_finding_counts_from_its_opening() -> None:
 
 def test_a_case_that_came_back_counts_from_its_return() -> None:
     case = opened()
-    case.state_since = dpd(20)
+    case.facts.desk_since = dpd(20)
     for days in [*range(4, 9), *range(20, 24)]:
         attempts(case, dpd(days))
     assert not ask("days_without_contact", case, dpd(24), LOST).met
@@ -293,9 +312,12 @@ _FACTS = st.builds(
     attempt_days=st.lists(
         st.builds(AttemptDay, _DAYS, st.integers(0, 3), st.booleans()), max_size=8, unique_by=lambda day: day.on
     ).map(lambda days: sorted(days, key=lambda day: day.on)),
-    connected_on=_MAYBE,
+    connected_on=_MAYBE, found_on=_MAYBE, interrupted_on=_MAYBE, desk_since=_MAYBE,
+    desk_state=st.sampled_from([None, "phone_collection", "lost_contact"]),
     fresh=st.lists(st.sampled_from(["debtor_connected", "new_number", "visit_found", "visit_not_found", "ruling"])),
-    promise_pay_by=_MAYBE, holds=_HOLDS, repaired_on=_MAYBE, failed_visit_days=st.lists(_DAYS, max_size=3),
+    promise_pay_by=_MAYBE, holds=_HOLDS, repaired_on=_MAYBE,
+    failed_visits=st.lists(st.builds(FailedVisit, _DAYS, st.sampled_from(["p1", "p2"])), max_size=3),
+    visit_photos=st.lists(st.sampled_from(["p1", "p2"]), unique=True),
     agency_file=st.none() | st.builds(AgencyFile, st.just("agency:1"), st.booleans(), _DAYS, _DAYS),
     placement=st.none() | st.builds(Placement, st.just("agency:1"), _DAYS, _DAYS, st.booleans()),
     exception_until=_MAYBE, disposal_form_on=_MAYBE, limitation_ends_on=_MAYBE, accelerated_on=_MAYBE,
@@ -332,6 +354,8 @@ def _uses() -> list[Any]:
                 found[use.guard.name, repr(use.params)] = use
     for opening in CHART.openings.values():
         found |= {(use.guard.name, repr(use.params)): use for use in opening.guards}
+    for kind in CHART.facts.values():
+        found |= {(use.guard.name, repr(use.params)): use for use in kind.guards}
     return list(found.values())
 
 
@@ -397,6 +421,7 @@ def test_codes_and_amounts_are_told_in_words_and_yuan() -> None:
     use = next(use for use in _uses() if use.guard.name == "no_hold")
     (reason,) = unmet([use], seen(case, T))
     assert (reason.zh, reason.en) == ("案件因死亡、争议暂停催收", "the case is on hold: death, dispute")
+    case.facts.desk_state = "lost_contact"
     use = next(use for use in _uses() if use.guard.name == "repair_duty_done")
     (reason,) = unmet([use], seen(case, T))
     assert "30,000.00元" in reason.zh
@@ -427,9 +452,10 @@ def test_what_happened_before_the_case_was_lost_does_not_find_it_though_recorded
 def test_a_visit_of_an_earlier_time_is_none_of_those_ordered_now() -> None:
     case, today = opened(), dpd(8)
     assert reasons(fire(case, "start_visit", today)) == []
-    record(case, "visit", today - timedelta(days=1), today=today, outcome="not_found")
+    in_vain = {"outcome": "not_found", "person_met": "nobody"}
+    record(case, "visit", today - timedelta(days=1), today=today, photo="p1", **in_vain)
     assert reasons(fire(case, "not_found", today)) == ["visit_on_record"]
-    record(case, "visit", today, outcome="not_found")
-    record(case, "visit", today - timedelta(days=1), today=today, outcome="not_found")
+    record(case, "visit", today, photo="p2", **in_vain)
+    record(case, "visit", today - timedelta(days=1), today=today, photo="p3", **in_vain)
     assert reasons(fire(case, "not_found", today)) == []
-    assert case.facts.failed_visit_days == [today]
+    assert case.facts.failed_visits == [FailedVisit(today, "p2")]

@@ -36,7 +36,7 @@ reviewed_by = ["%s"]
 approved_by = ["%s"]
 """
 LAST = '  { state = "placed" },\n'
-CONNECTED = '{ guard = "debtor_connected_within", days = "@connection.within_days" }'
+CONNECTED = '{ guard = "new_number_since" }'
 SHADOWED = f'  {{ state = "ended", when = [{CONNECTED}] }},\n'
 MOST = ', { guard = "dpd_at_most", days = 30 }]'
 MOST_TEXT = '[guards.dpd_at_most]\nrules = ["3.2"]\nzh = "逾期过久"\nen = "too late"\n'
@@ -193,7 +193,7 @@ def test_a_law_on_four_eyes_holds_where_every_way_into_the_state_is_asked_for() 
 
 def test_what_is_retired_is_read_in_charts_of_the_past_and_nowhere_else() -> None:
     text = CHART.replace(AT_LEAST, RETIRED) + RETIRED_TEXT
-    start, end = text.index("[guards.dpd_at_least]"), text.index("[guards.debtor_connected_within]")
+    start, end = text.index("[guards.dpd_at_least]"), text.index("[guards.new_number_since]")
     text = text[:start] + text[end:]
     assert faults_of(text) == [
         "small.toml: events.place.guards[0]: once_asked is retired: only charts of the past may name it"

@@ -157,6 +157,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "text_unannounced": ("没有分录宣布过这份文本", "no entry announces this text"),
     "opening_not_allowed": ("重放:当时不得立案", "replay: the case could not be opened then"),
     "step_not_allowed": ("重放:当时不得执行此事件", "replay: the event could not happen then"),
+    "fact_not_allowed": ("重放:当时不得登记此事实", "replay: the fact could not be recorded then"),
     "step_elsewhere": ("重放:事件应到另一状态", "replay: the event leads to another state"),
     "state_differs": ("重放:分录的起始状态与案件不符", "replay: the entry starts from another state"),
     "refusal_differs": ("重放:拒绝理由不同", "replay: the reasons of the refusal differ"),

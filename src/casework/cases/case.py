@@ -37,6 +37,13 @@ class AttemptDay(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     connected: bool
 
 
+class FailedVisit(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """One visit that did not find the debtor: the day, and the hash of the photo that proves it."""
+
+    on: date
+    photo: str
+
+
 class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """Everything recorded of a case that guards read, as far as they still need it.
 
@@ -46,12 +53,17 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
 
     attempt_days: list[AttemptDay] = []
     connected_on: date | None = None
+    interrupted_on: date | None = None  # the last day on which a promise or a hold broke into silent days
+    desk_state: str | None = None  # of the chart's group `desk`: where it is or last was, and since when
+    desk_since: date | None = None  # none of both: where it was opened
     fresh: list[str] = []
     promise_pay_by: date | None = None
     holds: list[str] = []
     repaired_on: date | None = None
-    failed_visit_days: list[date] = []
-    visited_on: date | None = None
+    found_on: date | None = None
+    failed_visits: list[FailedVisit] = []
+    last_failed_visit: FailedVisit | None = None  # not counted yet
+    visit_photos: list[str] = []
     agency_file: AgencyFile | None = None
     placement: Placement | None = None
     placements: int = 0

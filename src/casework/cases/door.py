@@ -43,7 +43,7 @@ from casework.staff.actor import SYSTEM_POST, Actor
 from casework.staff.permissions import Authority
 from casework.staff.roster import Roster
 from casework.statechart.chart import Event
-from casework.statechart.decide import Reason, Refusal, Step, decide, decide_opening, post_reason
+from casework.statechart.decide import Reason, Refusal, Step, decide, decide_opening, post_reason, unmet
 from casework.statechart.fields import EARLIEST, DataFault, Field, take
 from casework.statechart.policy import Policy
 
@@ -191,11 +191,11 @@ class Door:
             faults.append(DataFault("on", "out_of_range", "日期过早,或晚于今天", en))
         if faults:
             return Mistaken("faulty_data", case.id, case.version, tuple(faults))
-        permitted = kind.posts
-        authority = self._authority(command.actor, permitted, case, policy, kind.rules)
-        if isinstance(authority, Refusal):
-            return self._refuse(case, command.kind, command.actor, authority, {}, today, policy)
-        data = {"on": command.on.isoformat(), "evidence": command.evidence, "given": given, **_by(authority)}
+        data = {"on": command.on.isoformat(), "evidence": command.evidence, "given": given}
+        reasons = unmet(kind.guards, Situation(case, today, policy, command.actor.id, given, on=command.on))
+        if reasons:
+            return self._refuse(case, command.kind, command.actor, Refusal(reasons), data, today, policy)
+        data |= _by(authority)
         draft = self._draft(f"{fold.FACT}{command.kind}", command.actor, data, today, policy, kind.rules, texts)
         return self._happen(case, draft, case.state, policy)
 

@@ -5,7 +5,7 @@ Registered by name; the chart says which event has which effect. The replay runs
 
 from datetime import date, timedelta
 
-from casework.cases.case import AgencyFile, AttemptDay, Placement
+from casework.cases.case import AgencyFile, AttemptDay, FailedVisit, Placement
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
 from casework.statechart.registry import Params
@@ -26,6 +26,10 @@ def _happened(now: Situation) -> date:
     return now.on or now.today
 
 
+def _later(day: date, known: date | None) -> date:
+    return max(day, known) if known else day
+
+
 def _in_this_state(now: Situation) -> bool:
     """Whether it happened since the case came into its present state; an old call recorded today did not."""
     return _happened(now) >= now.case.state_since
@@ -36,9 +40,12 @@ def _in_this_state(now: Situation) -> bool:
 
 @effect()
 def count_failed_visit(now: Situation, _: Params) -> None:
-    day = now.facts.visited_on or now.today
-    now.facts.failed_visit_days = sorted({*now.facts.failed_visit_days, day})
-    now.facts.fresh = [name for name in now.facts.fresh if name != "visit_not_found"]
+    """Counts the visit recorded last: one report is one visit."""
+    facts, visit = now.facts, now.facts.last_failed_visit
+    if visit is not None:
+        facts.failed_visits = sorted([*facts.failed_visits, visit], key=lambda one: (one.on, one.photo))
+    facts.last_failed_visit = None
+    facts.fresh = [name for name in facts.fresh if name != "visit_not_found"]
 
 
 @effect()
@@ -104,37 +111,52 @@ def close(now: Situation, params: Params) -> None:
 @recorder
 def contact_attempt(now: Situation, _: Params) -> None:
     """Only a dialled call counts as an attempt (1.3.1a); a debtor who calls in is connected all the same."""
+    _contacted(now, attempts=int(now.given["channel"] == "phone"), connected=now.given["outcome"] == "debtor")
+
+
+def _contacted(now: Situation, *, attempts: int, connected: bool) -> None:
     on, facts = _happened(now), now.facts
-    connected = now.given["outcome"] == "debtor"
     days = {day.on: day for day in facts.attempt_days}
     before = days.get(on, AttemptDay(on, 0, False))
-    attempts = before.attempts + (now.given["channel"] == "phone")
-    days[on] = AttemptDay(on, attempts, before.connected or connected)
+    days[on] = AttemptDay(on, before.attempts + attempts, before.connected or connected)
     facts.attempt_days = sorted(days.values(), key=lambda day: day.on)[-ATTEMPT_DAYS_KEPT:]
     if connected:
-        facts.connected_on = max(on, facts.connected_on) if facts.connected_on else on
+        facts.connected_on = _later(on, facts.connected_on)
         if _in_this_state(now):
             facts.fresh = _add(facts.fresh, "debtor_connected")
 
 
+def _interrupted(now: Situation, day: date) -> None:
+    """Silent days are counted anew after `day` (1.3.1c)."""
+    now.facts.interrupted_on = _later(day, now.facts.interrupted_on)
+
+
 @recorder
 def promise(now: Situation, _: Params) -> None:
+    """Open from its day to the day promised; one that takes its place was open until then."""
+    before = now.facts.promise_pay_by
+    _interrupted(now, max(_happened(now), min(before, now.today)) if before else _happened(now))
     now.facts.promise_pay_by = _day(now, "pay_by")
 
 
 @recorder
 def promise_ended(now: Situation, _: Params) -> None:
+    if now.facts.promise_pay_by is not None:
+        _interrupted(now, _happened(now))
     now.facts.promise_pay_by = None
 
 
 @recorder
 def hold(now: Situation, _: Params) -> None:
     now.facts.holds = _add(now.facts.holds, now.given["hold"])
+    _interrupted(now, _happened(now))
     now.facts.material_version += 1
 
 
 @recorder
 def hold_lifted(now: Situation, _: Params) -> None:
+    if now.given["hold"] in now.facts.holds:
+        _interrupted(now, _happened(now))
     now.facts.holds = [name for name in now.facts.holds if name != now.given["hold"]]
     now.facts.material_version += 1
 
@@ -148,10 +170,17 @@ def information_repair(now: Situation, _: Params) -> None:
 
 @recorder
 def visit(now: Situation, _: Params) -> None:
-    """A visit of an earlier time stays in the log alone: it is none of those ordered now."""
+    """A visit of an earlier time is none of those ordered now; whom it met was met all the same."""
+    facts, given, on = now.facts, now.given, _happened(now)
+    facts.visit_photos = _add(facts.visit_photos, given["photo"])
+    if given["outcome"] == "found":
+        facts.found_on = _later(on, facts.found_on)
+    if given["person_met"] == "debtor":
+        _contacted(now, attempts=0, connected=True)
     if _in_this_state(now):
-        now.facts.visited_on = _happened(now)
-        now.facts.fresh = _add(now.facts.fresh, f"visit_{now.given['outcome']}")
+        facts.fresh = _add(facts.fresh, f"visit_{given['outcome']}")
+        if given["outcome"] == "not_found":
+            facts.last_failed_visit = FailedVisit(on, given["photo"])
 
 
 @recorder

@@ -75,6 +75,8 @@ def _step(case: Case, event: str, to: str, now: Situation, chart: Chart) -> None
         case.state, case.state_since = to, now.today
         case.live = to in chart.groups["live"]
         case.facts.fresh = []
+        if to in chart.groups["desk"]:
+            case.facts.desk_state, case.facts.desk_since = to, now.today
         case.facts.material_version += 1
     case.version += 1
 

@@ -17,7 +17,7 @@ from casework.cases.owners_judge import OwnersJudge, history_of
 from casework.cases.rules_in_force import Judged
 from casework.cases.situation import Situation
 from casework.statechart.chart import Chart, Event
-from casework.statechart.decide import Refusal, Step, decide, decide_opening
+from casework.statechart.decide import Refusal, Step, decide, decide_opening, unmet
 from casework.statechart.fields import Field, take
 from casework.statechart.policy import Policy
 
@@ -52,6 +52,7 @@ class _Judge:
             self.entry.actor.id,
             data.get("given", {}),
             data.get("gathered", {}),
+            date.fromisoformat(data["on"]) if "on" in data else None,
         )
 
 
@@ -225,9 +226,12 @@ class CaseJudge:
             if not permitted.isdisjoint(held) or not (spec or permitted <= chart.facts[name].posts):
                 self._find("refusal_differs", entry, entry_says=recorded, replayed=[])
             return
-        verdict = decide(chart, name, case.state, judge.situation(case), chart.events[name].posts)
-        replayed = asked.before_the_guards(chart.events[name], entry, case)
-        replayed += _codes(verdict) if isinstance(verdict, Refusal) else []
+        if name in chart.facts:
+            replayed = [reason.code for reason in unmet(chart.facts[name].guards, judge.situation(case))]
+        else:
+            verdict = decide(chart, name, case.state, judge.situation(case), chart.events[name].posts)
+            replayed = asked.before_the_guards(chart.events[name], entry, case)
+            replayed += _codes(verdict) if isinstance(verdict, Refusal) else []
         if recorded != replayed or entry.reason_code != recorded[0]:
             self._find("refusal_differs", entry, entry_says=recorded, replayed=replayed)
 
@@ -240,6 +244,9 @@ class CaseJudge:
             if entry.data["post"] not in kind.posts:
                 self._find(_POST_REASON, entry, post=entry.data["post"])
             self._owners.acted(judge.judged, case)
+            reasons = unmet(kind.guards, judge.situation(case))
+            if reasons:
+                self._find("fact_not_allowed", entry, reasons=[reason.code for reason in reasons])
             self._check_fields(judge, kind.fields)
         elif entry.event == fold.NOTED:
             self._owners.noted(judge.judged, case)

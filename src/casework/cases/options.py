@@ -23,7 +23,7 @@ from casework.cases.tables import cases
 from casework.staff.actor import Actor
 from casework.staff.permissions import Permissions
 from casework.statechart.chart import Event
-from casework.statechart.decide import Option, Reason, decide_opening, options, post_reason
+from casework.statechart.decide import Option, Reason, decide_opening, options, post_reason, unmet
 from casework.statechart.fields import Field
 from casework.statechart.policy import Policy
 
@@ -107,7 +107,10 @@ class EventOffer(msgspec.Struct):
 
 
 class FactOffer(msgspec.Struct):
-    """A kind of fact that may be recorded; each also takes its date `on` and a reference `evidence`."""
+    """A kind of fact that may be recorded; each also takes its date `on` and a reference `evidence`.
+
+    A guard that judges the data given, or the day, is judged here without them.
+    """
 
     kind: str
     zh: str
@@ -161,7 +164,7 @@ def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case
     ]
     facts = []
     for kind in chart.facts.values():
-        why_not = may("case.fact", kind)
+        why_not = [*may("case.fact", kind), *unmet(kind.guards, situation)]
         facts.append(
             FactOffer(kind.name, kind.zh, kind.en, not why_not, [reason_offer(reason) for reason in why_not],
                       fields_of(kind.fields), tuple(sorted(kind.posts)), kind.rules)

@@ -114,7 +114,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class FactKind:
-    """A typed fact that may be recorded of a case: labels, who may record it, its data, its rules."""
+    """A typed fact that may be recorded of a case: labels, who may record it, its data, its rules, its guards."""
 
     name: str
     zh: str
@@ -123,6 +123,7 @@ class FactKind:
     rules: tuple[str, ...]
     fields: Mapping[str, Field]
     recorder: Effect
+    guards: tuple[GuardUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

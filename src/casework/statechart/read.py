@@ -204,7 +204,8 @@ class _Reader:
             self.fault(where, "nothing in the service records this fact")
             return None
         self.retired(where, name)
-        return FactKind(name, table["zh"], table["en"], posts, tuple(table["rules"]), fields, recorder)
+        guards = self.guard_uses(f"{where}.guards", table.get("guards", ()))
+        return FactKind(name, table["zh"], table["en"], posts, tuple(table["rules"]), fields, recorder, guards)
 
     def opening(self, name: str, table: Table) -> Opening:
         where = f"openings.{name}"

@@ -159,7 +159,7 @@ CHART = table(
         "groups": each(some(text, empty="names no state")),
         "targets": each(_BRANCHES),
         "words": each(table(LABELS)),
-        "facts": each(table(_PERMITTED, {"data": FIELDS})),
+        "facts": each(table(_PERMITTED, {"data": FIELDS, "guards": _USES})),
         "approvals": each(table({**LABELS, "proposed_by": POSTS, "approved_by": POSTS}, {"reviewed_by": POSTS})),
         "guards": each(table({**LABELS, "rules": RULES})),
         "moves": each(text),

@@ -4,6 +4,6 @@ The chart says where each applies and with which figures; its texts and rule num
 which is why a guard whose name says all has no docstring. Importing this package registers them.
 """
 
-from casework.cases.guards import arrears, closing, decisions, placement, reach
+from casework.cases.guards import arrears, closing, decisions, placement, reach, visits
 
-__all__ = ["arrears", "closing", "decisions", "placement", "reach"]
+__all__ = ["arrears", "closing", "decisions", "placement", "reach", "visits"]

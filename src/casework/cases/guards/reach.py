@@ -1,8 +1,8 @@
-"""Guards on reaching the debtor: attempts, repairs, visits, holds, promises."""
+"""Guards on reaching the debtor: attempts, repairs, holds, promises."""
 
 from datetime import date, timedelta
 
-from casework.cases.guards.shown import FOR_ARREARS, shown
+from casework.cases.guards.shown import FOR_ARREARS, NONE, last_seen_on, shown
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
 from casework.statechart.registry import Params, Verdict
@@ -15,9 +15,10 @@ guard = REGISTRY.guard
     facts=("days_in_a_row", "counted_from", "days_required", "attempts_required"),
 )
 def days_without_contact(now: Situation, params: Params) -> Verdict:
-    """Days in a row with all attempts and none connected: the longest run since the last connection.
+    """Days in a row with all attempts and none connected: the longest run since the last interruption.
 
-    A day short of attempts proves nothing: it breaks a run, but takes nothing from one that is complete.
+    A connection, a promise and a hold interrupt: what was silent before them proves nothing. A day short of attempts
+    proves nothing either: it breaks a run, but takes nothing from one that is complete.
     """
     start = _first_counting_day(now, params["from_dpd"])
     longest, run, last = 0, 0, None
@@ -34,18 +35,25 @@ def days_without_contact(now: Situation, params: Params) -> Verdict:
         last = day.on
     return Verdict(
         longest >= params["days"],
-        {"days_in_a_row": longest, "counted_from": start.isoformat()},
+        {"days_in_a_row": longest, "counted_from": min(start, now.today).isoformat()},
         {"days_required": params["days"], "attempts_required": params["attempts_per_day"]},
     )
 
 
 def _first_counting_day(now: Situation, from_dpd: int) -> date:
-    """The day of `from_dpd`, or the opening if its ground is not arrears; not before the case came back."""
-    case = now.case
+    """The day of `from_dpd`, or the opening if its ground is not arrears; none before the case came back.
+
+    Nor before the day after the last interruption. What is in force today is for `no_hold` and `no_open_promise`.
+    """
+    case, facts = now.case, now.facts
     start = case.opened_on
     if case.opened_for in FOR_ARREARS and case.oldest_due_date is not None:
         start = case.oldest_due_date + timedelta(days=from_dpd)
-    return max(start, case.state_since) if case.state_since > case.opened_on else start
+    promised = facts.promise_pay_by
+    over = promised if promised and promised < now.today else None
+    broken = [day + timedelta(days=1) for day in (facts.interrupted_on, over) if day is not None]
+    back = [facts.desk_since] if facts.desk_since is not None else []
+    return max([start, *back, *broken])
 
 
 @guard(facts=())
@@ -54,11 +62,22 @@ def debtor_connected_since(now: Situation, _: Params) -> Verdict:
     return Verdict(met, {"connected": met}, {"connected": True})
 
 
-@guard(params={"days": "int"}, facts=("connected_on", "days_required"))
-def debtor_connected_within(now: Situation, params: Params) -> Verdict:
-    last = now.facts.connected_on
-    met = last is not None and (now.today - last).days <= params["days"]
-    return Verdict(met, {"connected_on": shown(last)}, {"days_required": params["days"]})
+@guard(facts=())
+def debtor_connected_that_day(now: Situation, _: Params) -> Verdict:
+    """On the day of the fact; while none is named, whether there is such a day at all."""
+    days = [day.on for day in now.facts.attempt_days if day.connected]
+    met = now.on in days if now.on is not None else bool(days)
+    return Verdict(met, {"connected": met}, {"connected": True})
+
+
+@guard(params={"state": "text"}, facts=("desk_state",))
+def still_lost(now: Situation, params: Params) -> Verdict:
+    """It was in `state` when it left, and the debtor was found or reached nowhere since."""
+    facts, seen_on = now.facts, last_seen_on(now)
+    seen_since = seen_on is not None and (facts.desk_since is None or seen_on >= facts.desk_since)
+    met = facts.desk_state == params["state"] and not seen_since
+    saw = {"desk_state": facts.desk_state or NONE, "debtor_seen_on": shown(seen_on)}
+    return Verdict(met, saw, {"desk_state_required": params["state"]})
 
 
 @guard(facts=())
@@ -67,24 +86,14 @@ def new_number_since(now: Situation, _: Params) -> Verdict:
     return Verdict(met, {"new_number": met}, {"new_number": True})
 
 
-@guard(params={"up_to_fen": "int"}, facts=("principal_fen", "up_to_fen"))
+@guard(params={"up_to_fen": "int", "state": "text"}, facts=("principal_fen", "up_to_fen"))
 def repair_duty_done(now: Situation, params: Params) -> Verdict:
-    principal = now.case.principal_at_opening_fen
-    met = principal > params["up_to_fen"] or now.facts.repaired_on is not None
-    saw = {"principal_fen": principal, "repaired": now.facts.repaired_on is not None}
-    return Verdict(met, saw, {"up_to_fen": params["up_to_fen"], "repaired": True})
-
-
-@guard(params={"outcome": "text"}, facts=("outcome_required",))
-def visit_on_record(now: Situation, params: Params) -> Verdict:
-    met = f"visit_{params['outcome']}" in now.facts.fresh
-    return Verdict(met, {"visit_recorded": met}, {"outcome_required": params["outcome"]})
-
-
-@guard(params={"days": "int"}, facts=("failed_days", "days_required"))
-def failed_visits(now: Situation, params: Params) -> Verdict:
-    failed = len(set(now.facts.failed_visit_days))
-    return Verdict(failed >= params["days"], {"failed_days": failed}, {"days_required": params["days"]})
+    """Owed by a case of so much or less that is or was last in `state` and has never been visited."""
+    principal, facts = now.case.principal_at_opening_fen, now.facts
+    owed = principal <= params["up_to_fen"] and facts.desk_state == params["state"]
+    repaired, visited = facts.repaired_on is not None, bool(facts.visit_photos)
+    saw = {"principal_fen": principal, "repaired": repaired, "visited": visited}
+    return Verdict(not owed or repaired or visited, saw, {"up_to_fen": params["up_to_fen"], "repaired": True})
 
 
 @guard(facts=("holds",))

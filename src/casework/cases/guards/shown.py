@@ -1,4 +1,4 @@
-"""What guards share: how an absent fact or a date is shown, and which grounds are arrears."""
+"""What guards share: how an absent fact or a date is shown, which grounds are arrears, when the debtor was seen."""
 
 from datetime import date, timedelta
 
@@ -18,3 +18,8 @@ def day_after_due(now: Situation) -> date | None:
     """The first day past due, from which a debt is in arrears; none without a due date."""
     due = now.case.oldest_due_date
     return due + timedelta(days=1) if due else None
+
+
+def last_seen_on(now: Situation) -> date | None:
+    """The last day on which the debtor was reached or found; none if he never was."""
+    return max((day for day in (now.facts.connected_on, now.facts.found_on) if day is not None), default=None)
