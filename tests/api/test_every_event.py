@@ -29,7 +29,6 @@ TODAY = BUSINESS_DATE.isoformat()
 LATER = (BUSINESS_DATE + timedelta(days=60)).isoformat()
 AGENCY = {"agency": "agency:1", "term_until": LATER}
 WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": 100, "interest_fen": 10}
-VISIT = {"photo": "sha256:" + "0" * 64, "person_met": "nobody", "address_kind": "home"}
 
 GIVEN: dict[str, dict[str, Any]] = {
     "mark_lost": {}, "start_visit": {"address_kind": "home", "address": "示例路1号", "visit_on": LATER}, "reached": {},
@@ -80,7 +79,9 @@ def unanswered(case: int) -> list[Command]:
 
 
 def visited(case: int, outcome: str, on: date = BUSINESS_DATE) -> Record:
-    return fact(case, "R1", "visit", on, outcome=outcome, **VISIT)
+    photo = f"sha256:{next(NUMBERS):064x}"  # another one for each visit
+    met = "debtor" if outcome == "found" else "nobody"
+    return fact(case, "R1", "visit", on, outcome=outcome, photo=photo, person_met=met, address_kind="home")
 
 
 def preparation(name: str, case: int) -> list[Command]:
@@ -88,7 +89,6 @@ def preparation(name: str, case: int) -> list[Command]:
     tomorrow = BUSINESS_DATE + timedelta(days=1)
     made: dict[str, list[Command]] = {
         "mark_lost": unanswered(case),
-        "start_visit": [repaired(case)],
         "reached": [fact(case, "T1", "contact_attempt", channel="phone", outcome="debtor")],
         "lead_found": [repaired(case)],
         "found": [visited(case, "found")],

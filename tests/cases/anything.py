@@ -12,7 +12,6 @@ EVENTS = st.sampled_from(
     ["mark_lost", "reached", "lead_found", "found", "not_found", "abandon_visit", "archive", "sue", "cancel"]
 )
 ACTORS = st.sampled_from([logs.PHONE, logs.BUSINESS, logs.RISK, logs.ASSETS, logs.SWEEP, *logs.APPROVERS])
-VISIT = {"photo": "sha256:" + "0" * 64, "person_met": "nobody", "address_kind": "home"}
 REPAIR = {"outcome": "new_number", "source": "debtor", "legal_basis": "consent"}
 
 
@@ -24,11 +23,16 @@ def commands_on(case_id: int) -> st.SearchStrategy[Command]:
         st.builds(lambda day, result: logs.attempt(case_id, day, result), DAYS, outcome),
         st.just(logs.visit_ordered(case_id)),
         st.builds(
-            lambda day, result: Record(
+            lambda day, result, met, photo: Record(
                 actor=logs.BUSINESS, case_id=case_id, kind="visit", on=day, evidence="v:1",
-                data=VISIT | {"outcome": result},
-            ), DAYS, st.sampled_from(["found", "not_found"]),
+                data={"outcome": result, "person_met": met, "photo": "sha256:" + photo * 64, "address_kind": "home"},
+            ), DAYS, st.sampled_from(["found", "not_found"]), st.sampled_from(["debtor", "nobody", "family"]),
+            st.sampled_from("0123"),
         ),
+        st.just(Record(
+            actor=logs.PHONE, case_id=case_id, kind="promise", on=logs.TODAY, evidence="c:1",
+            data={"pay_by": "2026-01-12", "amount_fen": 100},
+        )),
         st.just(Record(
             actor=logs.PHONE, case_id=case_id, kind="information_repair", on=logs.TODAY, evidence="r:1",
             data=REPAIR,

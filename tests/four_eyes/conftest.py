@@ -114,7 +114,8 @@ class World:
         return case_id
 
     def visit_in_vain(self, case_id: int, on: str) -> None:
-        data = {"outcome": "not_found", "photo": "sha256:" + "0" * 64, "person_met": "nobody", "address_kind": "home"}
+        photo = f"sha256:{on.replace('-', ''):0>64}"
+        data = {"outcome": "not_found", "photo": photo, "person_met": "nobody", "address_kind": "home"}
         visit = Record(actor=self.actor("R1"), case_id=case_id, kind="visit", on=date.fromisoformat(on),
                        evidence="v:1", data=data)  # fmt: skip
         outcomes = self.do(visit, Fire(actor=self.actor("R1"), case_id=case_id, event="not_found"))

@@ -116,6 +116,10 @@ class House:
         assert isinstance(outcome, Done), outcome
         return outcome
 
+    def connect(self, who: str, case_id: int) -> Outcome:
+        """A call that the debtor answered: without one on its day no promise is taken."""
+        return self.record(who, case_id, "contact_attempt", channel="phone", outcome="debtor")
+
     def fire(self, who: str, case_id: int, event: str, **data: Any) -> Outcome:
         """An event."""
         actor = FEED if who == "system" else self.who(who)

@@ -20,6 +20,7 @@ def sheet(house: House, handover: int, receiver: str, by: str = "B1", lang: Any 
 
 def planned(house: House) -> tuple[int, list[int]]:
     ids = house.open("=1+1", "L2")
+    house.connect("R1", ids[0])
     house.record("R1", ids[0], "promise", pay_by="2024-03-09", amount_fen=100)
     house.record("B1", ids[1], "hold", hold="dispute")
     return house.plan("R1"), ids

@@ -49,6 +49,7 @@ from casework.statechart.policy import Policy
 
 RULE_OF_THE_FEED = ("5.4",)
 RULE_OF_OWNERS = ("1.1.1",)
+_NO_POSTS: Mapping[str, tuple[str, ...]] = {}
 _NOTHING: tuple[dict[str, Any], dict[str, str], list[DataFault]] = ({}, {}, [])
 _NOTE = {"note": Field("note", "text", "备注", "note", False, {}, False, False, ())}
 _EVIDENCE = {"evidence": Field("evidence", "ref", "证据", "evidence", False, {}, False, False, ())}
@@ -126,7 +127,7 @@ class Door:
             return Mistaken("unknown_event", case.id, case.version)
         today, policy = self._on(case.institution)
         posts = command.cleared.approvers if command.cleared else spec.posts
-        authority = self._authority(command.actor, posts, case, policy, spec.rules)
+        authority = self._authority(command.actor, posts, case, policy, spec.rules, spec.only_own)
         if isinstance(authority, Refusal):  # before the data: nobody learns a form that is not his
             return self._refuse(case, command.event, command.actor, authority, {}, today, policy)
         given, texts, faults = take(spec.fields, command.data, today=today, latest=max(today, self.today))
@@ -180,7 +181,7 @@ class Door:
         if kind is None:
             return Mistaken("unknown_fact", case.id, case.version)
         today, policy = self._on(case.institution)
-        authority = self._authority(command.actor, kind.posts, case, policy, kind.rules)
+        authority = self._authority(command.actor, kind.posts, case, policy, kind.rules, kind.only_own)
         if isinstance(authority, Refusal):
             return self._refuse(case, command.kind, command.actor, authority, {}, today, policy)
         latest = max(today, self.today)
@@ -339,16 +340,17 @@ class Door:
     # ── what they share ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _authority(
-        self, actor: Actor, posts: frozenset[str], case: Case, policy: Policy, rules: tuple[str, ...]
-    ) -> Authority | Refusal:
+        self, actor: Actor, posts: frozenset[str], case: Case, policy: Policy, rules: tuple[str, ...],
+        only_own: Mapping[str, tuple[str, ...]] = _NO_POSTS,
+    ) -> Authority | Refusal:  # fmt: skip
         """By which post the actor may act on this case, or why not."""
-        authority = self.permissions.authority(actor, posts, case, policy)
+        authority = self.permissions.authority(actor, posts, case, policy, only_own)
         if authority is not None:
             return authority
         held = actor.posts.union(*(principal.posts for principal in actor.principals))
         if not posts & held:
             return Refusal((post_reason(posts, actor.posts, rules),), forbidden=True)
-        return Refusal((out_of_reach(posts & held, rules),), forbidden=True)
+        return Refusal((out_of_reach(posts & held, rules, only_own),), forbidden=True)
 
     def _on(self, institution: str) -> tuple[date, Policy]:
         today = self.gathered.business_dates.get(institution, self.today)

@@ -117,7 +117,7 @@ class _Reaches:
             return ["post_not_permitted"]
         reach = self._found.get((spec.name, policy.name))
         if reach is None:
-            reach = self._permissions.reach(self._actor, spec.posts, ACTS, policy)
+            reach = self._permissions.reach(self._actor, spec.posts, ACTS, policy, spec.only_own)
             self._found[spec.name, policy.name] = reach
         return [] if reach.covers(case) else ["out_of_reach"]
 

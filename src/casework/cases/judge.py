@@ -208,7 +208,7 @@ class CaseJudge:
             self._stop("step_not_allowed", entry, reasons=_codes(verdict))
         elif verdict.to != entry.to:
             self._stop("step_elsewhere", entry, entry_says=entry.to, replayed=verdict.to)
-        self._owners.acted(judge.judged, case)
+        self._owners.acted(judge.judged, case, spec.only_own)
         self._check_fields(judge, judge.chart.events[name].fields)
 
     def _refusal(self, judge: _Judge, case: Case) -> None:
@@ -243,7 +243,7 @@ class CaseJudge:
             kind = judge.chart.facts[entry.event.removeprefix(fold.FACT)]
             if entry.data["post"] not in kind.posts:
                 self._find(_POST_REASON, entry, post=entry.data["post"])
-            self._owners.acted(judge.judged, case)
+            self._owners.acted(judge.judged, case, kind.only_own)
             reasons = unmet(kind.guards, judge.situation(case))
             if reasons:
                 self._find("fact_not_allowed", entry, reasons=[reason.code for reason in reasons])
@@ -254,7 +254,7 @@ class CaseJudge:
             self._owners.assigned(judge.judged, case, self._before)
         elif entry.event.startswith(fold.ASKED):
             self._asked(judge, case)
-            self._owners.acted(judge.judged, case)
+            self._owners.acted(judge.judged, case, judge.chart.events[entry.event.removeprefix(fold.ASKED)].only_own)
         if entry.to != case.state:
             self._stop("state_differs", entry, entry_says=entry.to, replayed=case.state)
 

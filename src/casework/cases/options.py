@@ -159,12 +159,12 @@ def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case
     situation = situation_of(case, branch, today, actor, newer)
     may = _May(branch.rulebook.permissions, actor, case, situation.policy)
     offers = [
-        _event_offer(branch, option, may("case.event", chart.events[option.event]))
+        _event_offer(branch, option, may("case.event", spec := chart.events[option.event], spec.only_own))
         for option in options(chart, case.state, situation, frozenset(chart.posts))
     ]
     facts = []
     for kind in chart.facts.values():
-        why_not = [*may("case.fact", kind), *unmet(kind.guards, situation)]
+        why_not = [*may("case.fact", kind, kind.only_own), *unmet(kind.guards, situation)]
         facts.append(
             FactOffer(kind.name, kind.zh, kind.en, not why_not, [reason_offer(reason) for reason in why_not],
                       fields_of(kind.fields), tuple(sorted(kind.posts)), kind.rules)
@@ -190,16 +190,18 @@ class _May:
     case: Case
     policy: Policy
 
-    def __call__(self, command: str, part: _Part) -> list[Reason]:
+    def __call__(
+        self, command: str, part: _Part, only_own: Mapping[str, tuple[str, ...]] | None = None
+    ) -> list[Reason]:
         """The reasons; none if he may."""
         if self.actor.commands is not None and command not in self.actor.commands:
             return [key_limited(command, self.actor.commands)]
-        if self.permissions.authority(self.actor, part.posts, self.case, self.policy) is not None:
+        if self.permissions.authority(self.actor, part.posts, self.case, self.policy, only_own or ()) is not None:
             return []
         held = self.actor.posts.union(*(principal.posts for principal in self.actor.principals))
         if not part.posts & held:
             return [post_reason(part.posts, self.actor.posts, part.rules)]
-        return [out_of_reach(part.posts & held, part.rules)]
+        return [out_of_reach(part.posts & held, part.rules, only_own)]
 
 
 def situation_of(case: Case, branch: Branch, today: date, actor: Actor, newer: Mapping[int, int]) -> Situation:

@@ -4,7 +4,7 @@ Asked under the tables that were published when the entry was written. The regis
 somebody's team, posts and load on that day are for `casework.staff.replay`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -44,9 +44,12 @@ class OwnersJudge:
             self._find("owner_differs", judged.entry, rule=data["owner_rule"])
         self._within_reach(judged, case, own=data["named"])
 
-    def acted(self, judged: Judged, case: Case) -> None:
-        """A step, a fact, something asked for: whether `case`, as it was before, was within the actor's reach."""
-        self._within_reach(judged, case)
+    def acted(self, judged: Judged, case: Case, only_own: Collection[str] = ()) -> None:
+        """A step, a fact, something asked for: whether `case`, as it was before, was within the actor's reach.
+
+        `only_own`: the posts that the chart lets do it only with cases they own or handle.
+        """
+        self._within_reach(judged, case, only_own=only_own)
 
     def noted(self, judged: Judged, case: Case) -> None:
         """A note; those from before notes were permitted by table name no post."""
@@ -79,7 +82,9 @@ class OwnersJudge:
         reasons = judged.entry.data["reasons"]
         codes = [reason["code"] for reason in reasons]
         if codes == [OUT_OF_REACH]:
-            right = not any(_always_reaches(table, judged, case) for table in self._rules.permissions(judged))
+            spec = judged.chart.events.get(name) or judged.chart.facts.get(name)
+            own = spec.only_own if spec is not None else ()
+            right = not any(_always_reaches(table, judged, case, own) for table in self._rules.permissions(judged))
         elif name not in ("note", "assign"):
             return False
         elif codes == [_POST_REASON]:
@@ -104,7 +109,9 @@ class OwnersJudge:
             self._find(_POST_REASON, judged.entry, post=post)
         self._within_reach(judged, case)
 
-    def _within_reach(self, judged: Judged, case: Case, *, own: str | None = None) -> None:
+    def _within_reach(
+        self, judged: Judged, case: Case, *, own: str | None = None, only_own: Collection[str] = ()
+    ) -> None:
         """Whether the post that the entry names can reach the case at all, wherever its holder belonged on that day.
 
         `own`: whose a case was that is only being opened.
@@ -117,8 +124,9 @@ class OwnersJudge:
         if entry.event == fold.OPENED and own == who:
             return
         at_best = AtBest(
-            post, who in (case.owner, case.handler), case.team is not None, case.region is not None, case.product
-        )
+            post, who in (case.owner, case.handler), case.team is not None, case.region is not None, case.product,
+            post in only_own,
+        )  # fmt: skip
         question = (at_best, judged.policy.digest, len(tables))
         reached = self._reached.get(question)
         if reached is None:
@@ -149,12 +157,14 @@ class AtBest(NamedTuple):
     of_a_team: bool
     of_a_region: bool
     product: str | None
+    only_own: bool = False
 
     def reached(self, table: Permissions, policy: Policy) -> bool:
         """Whether the table lets him."""
         post, team, region = frozenset({self.post}), "T" if self.of_a_team else None, "R" if self.of_a_region else None
         case = _Whose("he" if self.own else "another", "another", team, region, self.product)
-        return table.authority(Actor("he", "staff", "-", post, team, region), post, case, policy) is not None
+        only_own = post if self.only_own else ()
+        return table.authority(Actor("he", "staff", "-", post, team, region), post, case, policy, only_own) is not None
 
 
 def history_of(entry: Entry, case: Case) -> tuple[Any, ...] | None:
@@ -186,10 +196,11 @@ def _follows(rules: OwnerRules, case: Case, judged: Judged, said: Mapping[str, A
     return False
 
 
-def _always_reaches(table: Permissions, judged: Judged, case: Case) -> bool:
+def _always_reaches(table: Permissions, judged: Judged, case: Case, only_own: Collection[str]) -> bool:
     """Whether one of the posts that a refusal for want of reach names reaches this case whoever holds it."""
     posts = frozenset(judged.entry.data["reasons"][0]["saw"]["posts"])
-    return not posts or table.authority(Actor("-", "staff", "-", posts), posts, case, judged.policy) is not None
+    nobody = Actor("-", "staff", "-", posts)
+    return not posts or table.authority(nobody, posts, case, judged.policy, only_own) is not None
 
 
 def _receiver_refused(reason: Mapping[str, Any], data: Mapping[str, Any], case: Case) -> bool:

@@ -1,6 +1,6 @@
 """Reasons why not that are no guard's: whose case it is, what four eyes ask, who may receive a case. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from casework.statechart.chart import Approval, Event
 from casework.statechart.decide import Reason
@@ -14,8 +14,20 @@ def open_already(case_id: int) -> Reason:
     )  # fmt: skip
 
 
-def out_of_reach(posts: Iterable[str], rules: tuple[str, ...]) -> Reason:
-    """One of the actor's posts may do this, but not to this case: it is not his, nor of his team, region or product."""
+def out_of_reach(
+    posts: Collection[str], rules: tuple[str, ...], only_own: Mapping[str, tuple[str, ...]] | None = None
+) -> Reason:
+    """One of the actor's posts may do this, but not to this case: it is not his, nor of his team, region or product.
+
+    `only_own`: the posts that may do this only with cases they own or handle, by which rules.
+    """
+    own = {rule: None for post in sorted(posts) for rule in (only_own or {}).get(post, ())}
+    if own and all(post in (only_own or {}) for post in posts):
+        return Reason(
+            "out_of_reach", tuple(dict.fromkeys(("1.1.4", *own, *rules))), {"posts": sorted(posts)},
+            {"own_or_handled": True}, "您的岗位只能办理本人管户或经办的案件，该案件不是",
+            "your post does this only with cases that you own or handle, and this is neither",
+        )  # fmt: skip
     return Reason(
         "out_of_reach", ("1.1.4", *rules), {"posts": sorted(posts)}, {"case_within_reach": True},
         "该案件不在您的管辖范围内", "this case is not yours, nor of the team, region or product you work for",

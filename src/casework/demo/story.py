@@ -161,10 +161,9 @@ JOURNEYS: Final = (
         lowest_dpd=8,
         highest_dpd=30,
         many=1,
-        also=lambda case: case.principal_at_opening_fen <= LARGE_FEN,  # these owe an information repair
         steps=(
             *_LOST,
-            refused("start_visit", REP, **_START_VISIT),
+            refused("found", REP),
             _REPAIRED,
             fire("start_visit", REP, **_START_VISIT),
             refused("found", REP),
@@ -213,7 +212,7 @@ JOURNEYS: Final = (
     ),
     Journey(
         "from one agency to another and back",
-        ends_in="lost_contact",
+        ends_in="phone_collection",
         lowest_dpd=61,
         highest_dpd=180,
         many=1,
@@ -254,7 +253,7 @@ JOURNEYS: Final = (
     Journey("sued", ends_in="litigation", lowest_dpd=91, steps=_FOR_SUIT),
     Journey(
         "a suit withdrawn",
-        ends_in="lost_contact",
+        ends_in="phone_collection",
         lowest_dpd=91,
         many=1,
         steps=(
@@ -267,7 +266,7 @@ JOURNEYS: Final = (
     Journey("written off", ends_in="written_off", lowest_dpd=181, steps=_WRITTEN_OFF),
     Journey(
         "a write-off booked in error",
-        ends_in="lost_contact",
+        ends_in="phone_collection",
         lowest_dpd=181,
         many=1,
         steps=(

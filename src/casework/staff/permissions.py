@@ -142,13 +142,18 @@ class Permissions:
 
     # ── cases ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def authority(self, actor: Actor, posts: frozenset[str], case: Whose, policy: Policy) -> Authority | None:
-        """By which of `posts` the actor may act on the case, first in his own right; none if he may not."""
+    def authority(
+        self, actor: Actor, posts: frozenset[str], case: Whose, policy: Policy, only_own: Collection[str] = ()
+    ) -> Authority | None:
+        """By which of `posts` the actor may act on the case, first in his own right; none if he may not.
+
+        Those of `only_own` reach only what he owns or handles, however far they reach else.
+        """
         if actor.kind == "system":
             return Authority(min(posts & actor.posts)) if posts & actor.posts else None
         for who in _persons(actor):
             for post in sorted(posts & who.posts):
-                if self._covers(post, ACTS, who, case, policy):
+                if self._covers(post, ACTS, who, case, policy, own=post in only_own):
                     return Authority(post, None if who is actor else who.id)
         return None
 
@@ -161,14 +166,18 @@ class Permissions:
         row = self.commands[command]
         return self.reach(actor, row.posts, ACTS if row.scope == ACTS else SEES, policy)
 
-    def reach(self, actor: Actor, posts: frozenset[str], how: str, policy: Policy) -> Reach:
-        """All cases that the actor reaches by `posts`; `how` is sees or acts."""
+    def reach(
+        self, actor: Actor, posts: frozenset[str], how: str, policy: Policy, only_own: Collection[str] = ()
+    ) -> Reach:
+        """All cases that the actor reaches by `posts`; `how` is sees or acts, `only_own` as of `authority`."""
         if actor.kind == "system":
             return EVERYTHING
         people, teams, regions, products = set[str](), set[str](), set[str](), set[str]()
         for who in _persons(actor):
             for post in posts & who.posts:
                 scope = self._scope(post, how)
+                if scope is not None and post in only_own:
+                    scope = "own"
                 if scope == "all":
                     return EVERYTHING
                 if scope is not None:
@@ -282,11 +291,13 @@ class Permissions:
         row = self.posts.get(post)
         return None if row is None else row.acts if how == ACTS else row.sees
 
-    def _covers(self, post: str, how: str, who: Actor | Principal, case: Whose, policy: Policy) -> bool:
+    def _covers(self, post: str, how: str, who: Actor | Principal, case: Whose, policy: Policy, *, own: bool) -> bool:
         scope = self._scope(post, how)
         if scope is None:
             return False
-        if scope == "all" or who.id in (case.owner, case.handler):
+        if own or who.id in (case.owner, case.handler):
+            return who.id in (case.owner, case.handler)
+        if scope == "all":
             return True
         if scope == "team":
             return case.team is not None and case.team == who.team

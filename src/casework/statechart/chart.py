@@ -110,6 +110,8 @@ class Event:
     after_closing: bool
     arcs: Mapping[str, Arc]
     four_eyes: str | None = None  # the topic under which it must be asked for; `posts` then are those who may ask
+    only_own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of `posts`, those that may only with cases they own or handle, each with the rules that say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ class FactKind:
     fields: Mapping[str, Field]
     recorder: Effect
     guards: tuple[GuardUse, ...] = ()
+    only_own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """As of an event."""
 
 
 @dataclass(frozen=True, slots=True)

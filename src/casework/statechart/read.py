@@ -68,6 +68,11 @@ class _Reader:
                 self.fault(where, f"unknown post {name}")
         return frozenset(names)
 
+    def only_own(self, where: str, table: Table) -> Mapping[str, tuple[str, ...]]:
+        for post in sorted(table.get("only_own", {}).keys() - set(table["posts"])):
+            self.fault(f"{where}.only_own", f"{post} is none of its posts")
+        return {post: tuple(rules) for post, rules in table.get("only_own", {}).items()}
+
     def states_of(self, where: str, names: Iterable[str]) -> list[str]:
         out: list[str] = []
         for name in names:
@@ -193,7 +198,7 @@ class _Reader:
         return Event(
             name, table["zh"], table["en"], self.post_set(f"{where}.posts", table["posts"]),
             tuple(table["rules"]), self.fields(where, table), table.get("after_closing", False), arcs,
-            table.get("four_eyes"),
+            table.get("four_eyes"), self.only_own(where, table),
         )  # fmt: skip
 
     def fact(self, name: str, table: Table) -> FactKind | None:
@@ -205,7 +210,8 @@ class _Reader:
             return None
         self.retired(where, name)
         guards = self.guard_uses(f"{where}.guards", table.get("guards", ()))
-        return FactKind(name, table["zh"], table["en"], posts, tuple(table["rules"]), fields, recorder, guards)
+        return FactKind(name, table["zh"], table["en"], posts, tuple(table["rules"]), fields, recorder, guards,
+                        self.only_own(where, table))  # fmt: skip
 
     def opening(self, name: str, table: Table) -> Opening:
         where = f"openings.{name}"

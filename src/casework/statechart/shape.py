@@ -137,6 +137,7 @@ FIELDS = each(
         },
     )
 )  # fmt: skip
+_ONLY_OWN = each(RULES)
 _PERMITTED: dict[str, Shape] = {**LABELS, "posts": POSTS, "rules": RULES}
 _ARC = table({"from": _SOURCES, "to": either(text, _BRANCHES)}, {"guards": _USES, "effects": _EFFECTS})
 
@@ -150,7 +151,10 @@ CHART = table(
         "events": each(
             table(
                 {**_PERMITTED, "arcs": some(_ARC, empty="the event leads nowhere")},
-                {"data": FIELDS, "after_closing": flag, "four_eyes": name, "guards": _USES, "effects": _EFFECTS},
+                {
+                    "data": FIELDS, "after_closing": flag, "four_eyes": name, "guards": _USES, "effects": _EFFECTS,
+                    "only_own": _ONLY_OWN,
+                },
             )
         ),
         "openings": each(table(_PERMITTED, {"data": FIELDS, "guards": _USES})),
@@ -159,7 +163,7 @@ CHART = table(
         "groups": each(some(text, empty="names no state")),
         "targets": each(_BRANCHES),
         "words": each(table(LABELS)),
-        "facts": each(table(_PERMITTED, {"data": FIELDS, "guards": _USES})),
+        "facts": each(table(_PERMITTED, {"data": FIELDS, "guards": _USES, "only_own": _ONLY_OWN})),
         "approvals": each(table({**LABELS, "proposed_by": POSTS, "approved_by": POSTS}, {"reviewed_by": POSTS})),
         "guards": each(table({**LABELS, "rules": RULES})),
         "moves": each(text),
