@@ -88,14 +88,14 @@ class Product:
 
     def loan(self, post: str, relation: str, *, fresh: bool = False) -> str:
         """The loan of the case, or one that has none yet."""
-        return f"{'N' if fresh else 'L'}-{relation}-{_number(post) if relation == 'o' else 'all'}"
+        return f"{'N' if fresh else 'L'}1-{relation}-{_number(post) if relation == 'o' else 'all'}"
 
     def body(self, route: str, post: str, loan: str) -> Any:
         """What the route takes where its answer turns on it; nothing that any other route would take."""
         chart = self.running.started.branch.rulebook.chart
         purposes = [row.code for row in self.permissions.purposes.values() if post in row.posts]
-        event = next((e.name for e in chart.events.values() if post in e.posts), "start_visit")
-        kind = next((k.name for k in chart.facts.values() if post in k.posts), "visit")
+        event = next((e.name for e in chart.events.values() if post in e.posts - e.only_own.keys()), "start_visit")
+        kind = next((k.name for k in chart.facts.values() if post in k.posts - k.only_own.keys()), "visit")
         bodies: dict[str, Any] = {
             "POST /cases": {"loan_id": loan, "ground": "misuse", "data": {"finding": "i:1", "recall_demand": "d:1"}},
             "POST /cases/{case_id}/events": {"event": event, "data": {}},
@@ -133,9 +133,9 @@ def product(running: Running) -> Product:
 
 def _furnish_loan(made: Product, relation: str, owner: str) -> None:
     suffix = owner if relation == "o" else "all"
-    loan_id, place = f"L-{relation}-{suffix}", _PLACES[relation]
+    loan_id, place = f"L1-{relation}-{suffix}", _PLACES[relation]
     with writing(made.running.started.engine) as conn:
-        for one in (loan_id, f"N-{relation}-{suffix}"):
+        for one in (loan_id, f"N1-{relation}-{suffix}"):
             conn.execute(
                 loans.insert().values(
                     loan_id=one, institution="wuhan", borrower_id=f"B-{one}", owner_staff_no=owner, row_hash=b"",

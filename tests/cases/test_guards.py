@@ -452,7 +452,7 @@ def test_what_happened_before_the_case_was_lost_does_not_find_it_though_recorded
 def test_a_visit_of_an_earlier_time_is_none_of_those_ordered_now() -> None:
     case, today = opened(), dpd(8)
     assert reasons(fire(case, "start_visit", today)) == []
-    in_vain = {"outcome": "not_found", "person_met": "nobody"}
+    in_vain: dict[str, Any] = {"outcome": "not_found", "person_met": "nobody"}
     record(case, "visit", today - timedelta(days=1), today=today, photo="p1", **in_vain)
     assert reasons(fire(case, "not_found", today)) == ["visit_on_record"]
     record(case, "visit", today, photo="p2", **in_vain)

@@ -50,6 +50,8 @@ def test_the_table_is_printed_for_people_and_as_json(settings: Settings) -> None
     (export,) = [row for row in document["commands"] if row["command"] == "case.export"]
     assert (export["posts"], export["scope"]) == (["auditor", "basic_risk_manager"], "sees")
     assert document["chart"]["events"]["place"] == ["agency_post", "basic_risk_manager"]
+    assert document["only_own"]["events"]["start_visit"] == ["asset_preservation"]
+    assert "place" not in document["only_own"]["events"]
     one = json.loads(CliRunner().invoke(main, ["permissions", "--json", "--post", "auditor"]).output)
     assert list(one["posts"]) == ["auditor"]
     assert CliRunner().invoke(main, ["permissions", "--post", "king"]).exit_code == 2

@@ -18,7 +18,7 @@ from casework.cases.options import FieldOffer, fields_of
 from casework.cases.rulebook import CASE_CHART
 from casework.database import reading
 from casework.errors import CallerError
-from casework.statechart.chart import Arc, Chart, Event, GuardUse
+from casework.statechart.chart import Arc, Chart, Event, FactKind, GuardUse, Opening
 from casework.statechart.draw import mermaid, svg
 from casework.statechart.policy import Policy
 
@@ -84,6 +84,8 @@ class EventView(msgspec.Struct):
     data: list[FieldOffer]
     arcs: list[ArcView]
     four_eyes: str | None
+    only_own: Mapping[str, tuple[str, ...]] = {}
+    """Of `posts`, those that may only with cases they own or handle, each with its rules."""
 
 
 class PartView(msgspec.Struct):
@@ -95,6 +97,8 @@ class PartView(msgspec.Struct):
     posts: list[str]
     rules: tuple[str, ...]
     data: list[FieldOffer]
+    only_own: Mapping[str, tuple[str, ...]] = {}
+    guards: list[GuardView] = []
 
 
 class ChartView(msgspec.Struct):
@@ -224,7 +228,7 @@ def chart_view(shown: Chart, policy: Policy) -> ChartView:
          for s in shown.states.values()],
         {name: sorted(states) for name, states in shown.groups.items()},
         [_event(event, policy) for event in shown.events.values()],
-        _parts(shown.openings.values()), _parts(shown.facts.values()), shown.posts,
+        _parts(shown.openings.values(), policy), _parts(shown.facts.values(), policy), shown.posts,
     )  # fmt: skip
 
 
@@ -239,6 +243,7 @@ def _event(event: Event, policy: Policy) -> EventView:
         fields_of(event.fields),
         arcs,
         event.four_eyes,
+        event.only_own,
     )
 
 
@@ -252,10 +257,12 @@ def _guards(uses: Iterable[GuardUse], policy: Policy) -> list[GuardView]:
     return [GuardView(use.guard.name, use.rules, use.params, use.resolved(policy), use.zh, use.en) for use in uses]
 
 
-def _parts(parts: Iterable[Any]) -> list[PartView]:
+def _parts(parts: Iterable[FactKind | Opening], policy: Policy) -> list[PartView]:
     return [
-        PartView(part.name, part.zh, part.en, sorted(part.posts), part.rules, fields_of(part.fields)) for part in parts
-    ]
+        PartView(part.name, part.zh, part.en, sorted(part.posts), part.rules, fields_of(part.fields),
+                 part.only_own if isinstance(part, FactKind) else {}, _guards(part.guards, policy))
+        for part in parts
+    ]  # fmt: skip
 
 
 def _policy(policy: Policy, in_force: bool) -> PolicyView:

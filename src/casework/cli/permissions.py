@@ -1,6 +1,6 @@
 """`casework permissions`: the table of who may do what and is shown what, as people read it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import click
@@ -10,9 +10,9 @@ from casework.cli.shell import as_json, console, print_json, told
 from casework.cli.tables import Table
 from casework.settings import Settings
 from casework.staff.permissions import Permissions
-from casework.statechart.chart import Chart
+from casework.statechart.chart import Chart, Opening
 
-_MARK, _NOT = "●", "·"
+_MARK, _OWN, _NOT = "●", "○", "·"
 
 
 @click.command()
@@ -65,6 +65,10 @@ def _document(permissions: Permissions, chart: Chart, posts: list[str]) -> dict[
             part: {name: of(one.posts) for name, one in items.items()}
             for part, items in (("events", chart.events), ("facts", chart.facts), ("openings", chart.openings))
         },
+        "only_own": {
+            part: {name: of(one.only_own) for name, one in items.items() if of(one.only_own)}
+            for part, items in (("events", chart.events), ("facts", chart.facts))
+        },
         "personal": [
             {"field": row.name, "zh": row.zh, "en": row.en, "clear": of(row.clear), "masked": of(row.masked),
              "reveal": of(row.reveal)}
@@ -89,7 +93,9 @@ def _print(permissions: Permissions, chart: Chart, posts: list[str]) -> None:
     commands = {row.name: (row.posts, row.scope, row.en) for row in permissions.commands.values()}
     _grid("command", commands, posts)
     for title, items in (("event", chart.events), ("fact", chart.facts), ("opening", chart.openings)):
-        _grid(title, {name: (one.posts, "acts", one.en) for name, one in items.items()}, posts)
+        own = {name: one.only_own for name, one in items.items() if not isinstance(one, Opening)}
+        _grid(title, {name: (one.posts, "acts", one.en) for name, one in items.items()}, posts, own)
+    console.print(f"\n{_OWN}: only cases that they own or handle")
     fields = Table("personal data", *posts, box=None)
     for field in permissions.personal.values():
         fields.add_row(field.name, *(_seen(permissions, field.name, post) for post in posts))
@@ -97,10 +103,14 @@ def _print(permissions: Permissions, chart: Chart, posts: list[str]) -> None:
     console.print(fields)
 
 
-def _grid(title: str, rows: dict[str, tuple[frozenset[str], str, str]], posts: list[str]) -> None:
+def _grid(
+    title: str, rows: dict[str, tuple[frozenset[str], str, str]], posts: list[str],
+    own: Mapping[str, Collection[str]] | None = None,
+) -> None:  # fmt: skip
     table = Table(title, "scope", *[str(number) for number in range(1, len(posts) + 1)], "", box=None)
     for name, (allowed, scope, en) in rows.items():
-        table.add_row(name, scope, *(_MARK if post in allowed else _NOT for post in posts), en)
+        mark = dict.fromkeys(allowed, _MARK) | dict.fromkeys((own or {}).get(name, ()), _OWN)
+        table.add_row(name, scope, *(mark.get(post, _NOT) for post in posts), en)
     console.print()
     console.print("  ".join(f"{number} {post}" for number, post in enumerate(posts, 1)), style="dim")
     console.print(table)
