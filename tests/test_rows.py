@@ -150,6 +150,39 @@ def test_rows_are_found_by_any_kind_of_key_in_key_order(store: Engine, key: str,
     assert [tuple(row) for row in found] == sorted(stored[40:1_200], key=lambda row: row[place])
 
 
+PAIR = ("text", "count")
+
+
+def _shared(number: int) -> tuple[Any, ...]:
+    """Rows whose `text` is one of two, and whose `count` both of them have."""
+    return (number, f"C{number}", "wuhan" if number % 2 else "yichang", number, (number + 1) // 2)
+
+
+@pytest.mark.parametrize("source", [things, sa.select(things.c.id, things.c.text, things.c.count)])
+@pytest.mark.parametrize("lock", [False, True, "skip"])
+def test_a_key_of_two_columns_finds_the_rows_that_have_both_and_no_other(
+    store: Engine, source: sa.Table | sa.Select[Any], lock: rows.Lock
+) -> None:
+    with writing(store) as conn:
+        rows.insert_many(conn, things, [_shared(n) for n in range(1, 2_001)], ("id", "code", "text", "fen", "count"))
+        wanted = [("yichang", 7), ("wuhan", 7), ("wuhan", 3), ("wuhan", 10**6), ("nobody", 3), ("wuhan", 3)]
+        wanted += [("yichang", n) for n in range(500, 900)]
+        found = rows.select_by_keys(conn, source, PAIR, wanted, lock=lock)
+    place = 2 if isinstance(source, sa.Select) else 4
+    assert [(row.text, row[place]) for row in found] == [
+        ("wuhan", 3), ("wuhan", 7), ("yichang", 7), *(("yichang", n) for n in range(500, 900)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [4, 1_200])
+def test_an_update_by_two_columns_leaves_rows_that_share_one_of_them_alone(store: Engine, size: int) -> None:
+    with writing(store) as conn:
+        rows.insert_many(conn, things, [_shared(n) for n in range(1, size + 1)], ("id", "code", "text", "fen", "count"))
+        changes = [("wuhan", n, b"new") for n in range(1, size // 2 + 1)] + [("nobody", 1, b"new")]
+        assert rows.update_many(conn, things, PAIR, changes, ["body"]) == size // 2
+    assert {(row[2], row[8]) for row in _all(store)} == {("wuhan", b"new"), ("yichang", None)}
+
+
 def test_a_select_of_some_columns_finds_by_its_key(store: Engine) -> None:
     some = sa.select(things.c.code, things.c.fen).where(things.c.flag.is_(True))
     with writing(store) as conn:

@@ -6,11 +6,12 @@ PostgreSQL: arrays through `unnest`, or COPY for large inserts; SQLite: executem
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
 import sqlalchemy as sa
 from psycopg.rows import namedtuple_row
@@ -26,9 +27,13 @@ from casework.database import UtcDateTime, is_reading
 COPY_FROM_ROWS = 64
 """From this many rows on, COPY is quicker than one INSERT … SELECT FROM unnest (measured)."""
 _CHUNK = 10_000
+_KEYS: Final = "keys"  # parameters: keys0, and keys1 … where the key is of several columns
+_KEYS_IN_ORDER: Final = re.compile(rf"%\({_KEYS}\d\)s")
 _LITERAL_KEYS = 500
 
 Lock = Literal[False, True, "wait", "skip"]
+Key = str | tuple[str, ...]
+"""The column that rows are known by; or several, whose keys are then tuples in the same order (never of bytes)."""
 Convert = Callable[[Any], Any] | None
 
 
@@ -96,16 +101,16 @@ def together(conn: Connection) -> Iterator[None]:
 
 
 def update_many(
-    conn: Connection, table: sa.Table, key: str, rows: Sequence[tuple[Any, ...]], columns: Sequence[str]
+    conn: Connection, table: sa.Table, key: Key, rows: Sequence[tuple[Any, ...]], columns: Sequence[str]
 ) -> int:
-    """Set `columns` where `key` is each row's first value (keys must differ); the number updated."""
+    """Set `columns` where `key` is each row's first value or values (keys must differ); the number updated."""
     if not rows:
         return 0
-    names = tuple(columns)
+    names, keys = tuple(columns), _columns_of(key)
     if conn.dialect.name == "sqlite":
-        sql, converts = _sqlite_update(table, key, names)
+        sql, converts = _sqlite_update(table, keys, names)
         return _sqlite_many(conn, sql, converts, rows)
-    sql, converts = _pg_update(table, key, names)
+    sql, converts = _pg_update(table, keys, names)
     return sum(_pg_arrays(conn, sql, converts, chunk) for chunk in _chunks(rows))
 
 
@@ -124,12 +129,12 @@ def delete_many(conn: Connection, table: sa.Table, key: str, keys: Iterable[Any]
 def select_by_keys(
     conn: Connection,
     source: sa.Table | sa.Select[Any],
-    key_column: str,
+    key_column: Key,
     keys: Iterable[Any],
     *,
     lock: Lock = False,
 ) -> Sequence[Any]:
-    """The rows of a table or a select whose `key_column` is among `keys`, in key order; others are left out.
+    """The rows of a table or a select whose `key_column` (or columns) is among `keys`, in key order; others are not.
 
     Rows are named tuples. `lock` (True or "wait": wait for other holders; "skip": leave their rows out) locks in key
     order on PostgreSQL, so that two batches cannot deadlock; on SQLite the writer already holds the database. A select
@@ -141,20 +146,21 @@ def select_by_keys(
 def ask_by_keys(
     conn: Connection,
     source: sa.Table | sa.Select[Any],
-    key_column: str,
+    key_column: Key,
     keys: Iterable[Any],
     *,
     lock: Lock = False,
 ) -> Callable[[], Sequence[Any]]:
     """`select_by_keys` in two steps: the question is sent, the call of what is returned waits for its answer."""
-    wanted = list(keys)
+    wanted, names = list(keys), _columns_of(key_column)
     if not wanted:
         return list
     if conn.dialect.name == "sqlite":
-        return _sqlite_select(conn, source, key_column, wanted)
-    plan = _pg_select(source, key_column, lock)
+        return _sqlite_select(conn, source, names, wanted)
+    plan = _pg_select(source, names, lock)
     cursor = _raw(conn).cursor(row_factory=namedtuple_row)
-    cursor.execute(plan.sql, (wanted,), prepare=True)
+    arrays = (wanted,) if len(names) == 1 else tuple(map(list, zip(*wanted, strict=True)))
+    cursor.execute(plan.sql, arrays, prepare=True)
     return lambda: _answer(cursor, plan.instants)
 
 
@@ -191,10 +197,10 @@ def _answer(cursor: Any, instants: tuple[int, ...]) -> Sequence[Any]:
 
 
 def _sqlite_select(
-    conn: Connection, source: sa.Table | sa.Select[Any], key_column: str, wanted: list[Any]
+    conn: Connection, source: sa.Table | sa.Select[Any], keys: tuple[str, ...], wanted: list[Any]
 ) -> Callable[[], Sequence[Any]]:
     by_literals = isinstance(wanted[0], bytes)  # json has no bytes
-    statement = _select(source, key_column, "sqlite", False, by_literals)
+    statement = _select(source, keys, "sqlite", False, by_literals)
     if not by_literals:
         found = conn.execute(statement, {"keys": json.dumps(wanted)}).all()
         return lambda: found
@@ -228,6 +234,10 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(map(_quoted, names))
 
 
+def _columns_of(key: Key) -> tuple[str, ...]:
+    return (key,) if isinstance(key, str) else key
+
+
 @lru_cache(maxsize=512)
 def _sqlite_insert(table: sa.Table, names: tuple[str, ...], skip: bool) -> tuple[str, tuple[Convert, ...]]:
     marks = ", ".join("?" * len(names))
@@ -237,10 +247,13 @@ def _sqlite_insert(table: sa.Table, names: tuple[str, ...], skip: bool) -> tuple
 
 
 @lru_cache(maxsize=512)
-def _sqlite_update(table: sa.Table, key: str, names: tuple[str, ...]) -> tuple[str, tuple[Convert, ...]]:
-    sets = ", ".join(f"{_quoted(name)} = ?{place}" for place, name in enumerate(names, 2))
-    sql = f"UPDATE {_quoted(table.name)} SET {sets} WHERE {_quoted(key)} = ?1"
-    return sql, tuple(_sqlite_convert(table.c[name].type) for name in (key, *names))
+def _sqlite_update(
+    table: sa.Table, keys: tuple[str, ...], names: tuple[str, ...]
+) -> tuple[str, tuple[Convert, ...]]:  # fmt: skip
+    sets = ", ".join(f"{_quoted(name)} = ?{place}" for place, name in enumerate(names, len(keys) + 1))
+    found = " AND ".join(f"{_quoted(key)} = ?{place}" for place, key in enumerate(keys, 1))
+    sql = f"UPDATE {_quoted(table.name)} SET {sets} WHERE {found}"
+    return sql, tuple(_sqlite_convert(table.c[name].type) for name in (*keys, *names))
 
 
 @lru_cache(maxsize=512)
@@ -253,43 +266,54 @@ def _pg_insert(table: sa.Table, names: tuple[str, ...], skip: bool) -> tuple[str
 
 
 @lru_cache(maxsize=512)
-def _pg_update(table: sa.Table, key: str, names: tuple[str, ...]) -> tuple[str, tuple["Literals", ...]]:
-    kinds = [pg_kind(table.c[name].type) for name in (key, *names)]
+def _pg_update(
+    table: sa.Table, keys: tuple[str, ...], names: tuple[str, ...]
+) -> tuple[str, tuple["Literals", ...]]:  # fmt: skip
+    kinds = [pg_kind(table.c[name].type) for name in (*keys, *names)]
     arrays = ", ".join(f"%s::{cast_to}[]" for cast_to, _ in kinds)
     sets = ", ".join(f"{_quoted(name)} = u.v{place}" for place, name in enumerate(names))
-    fields = ", ".join(["k", *(f"v{place}" for place in range(len(names)))])
-    sql = (
-        f"UPDATE {_quoted(table.name)} AS t SET {sets}"
-        f" FROM unnest({arrays}) AS u({fields}) WHERE t.{_quoted(key)} = u.k"
-    )
+    fields = ", ".join([*(f"k{place}" for place in range(len(keys))), *(f"v{place}" for place in range(len(names)))])
+    found = " AND ".join(f"t.{_quoted(key)} = u.k{place}" for place, key in enumerate(keys))
+    sql = f"UPDATE {_quoted(table.name)} AS t SET {sets} FROM unnest({arrays}) AS u({fields}) WHERE {found}"
     return sql, tuple(literal for _, literal in kinds)
 
 
 @lru_cache(maxsize=512)
 def _select(
-    source: sa.Table | sa.Select[*tuple[Any, ...]], key_column: str, dialect: str, lock: Lock, by_literals: bool
+    source: sa.Table | sa.Select[*tuple[Any, ...]], keys: tuple[str, ...], dialect: str, lock: Lock, by_literals: bool
 ) -> sa.Select[*tuple[Any, ...]]:
     if isinstance(source, sa.Table):
         statement: sa.Select[*tuple[Any, ...]] = sa.select(source)
-        column: sa.ColumnElement[Any] = source.c[key_column]
+        columns: list[sa.ColumnElement[Any]] = [source.c[name] for name in keys]
     else:
         statement = source
-        column = source.selected_columns[key_column]
+        columns = [source.selected_columns[name] for name in keys]
     found: sa.ColumnElement[bool]
     if by_literals:
-        found = column.in_(sa.bindparam("keys", expanding=True))
+        found = columns[0].in_(sa.bindparam("keys", expanding=True))
     elif dialect == "sqlite":
-        found = column.in_(
-            sa.text("SELECT value FROM json_each(:keys)").bindparams(sa.bindparam("keys", type_=sa.Text))
-        )
+        parts = ["value"] if len(keys) == 1 else [f"json_extract(value, '$[{at}]')" for at in range(len(keys))]
+        given = sa.text(f"SELECT {', '.join(parts)} FROM json_each(:keys)")
+        found = _one_of(columns).in_(given.bindparams(sa.bindparam("keys", type_=sa.Text)))
     else:
-        found = column == sa.any_(sa.bindparam("keys", type_=postgresql.ARRAY(column.type)))
-    statement = statement.where(found).order_by(column)
+        arrays = [
+            sa.bindparam(f"{_KEYS}{at}", type_=postgresql.ARRAY(column.type)) for at, column in enumerate(columns)
+        ]
+        found = columns[0] == sa.any_(arrays[0])
+        if len(columns) > 1:
+            kinds = [f"CAST(:{_KEYS}{at} AS {pg_kind(column.type)[0]}[])" for at, column in enumerate(columns)]
+            given = sa.text(f"SELECT * FROM unnest({', '.join(kinds)})")
+            found = _one_of(columns).in_(given.bindparams(*arrays))
+    statement = statement.where(found).order_by(*columns)
     if lock and dialect != "sqlite":
         # A select may join; only the rows of the key's own table are to be held.
-        owner = cast("sa.Column[Any]", column).table
+        owner = cast("sa.Column[Any]", columns[0]).table
         statement = statement.with_for_update(of=owner, skip_locked=lock == "skip")
     return statement
+
+
+def _one_of(columns: list[sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
+    return columns[0] if len(columns) == 1 else sa.tuple_(*columns)
 
 
 class _Plan(NamedTuple):
@@ -300,8 +324,8 @@ class _Plan(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def _pg_select(source: sa.Table | sa.Select[Any], key_column: str, lock: Lock) -> _Plan:
-    return _plan(_select(source, key_column, "postgresql", lock, False))
+def _pg_select(source: sa.Table | sa.Select[Any], keys: tuple[str, ...], lock: Lock) -> _Plan:
+    return _plan(_select(source, keys, "postgresql", lock, False))
 
 
 @lru_cache(maxsize=64)
@@ -315,16 +339,15 @@ def _pg_every(table: sa.Table) -> _Plan:
 
 
 def _plan(statement: sa.Select[Any]) -> _Plan:
-    """The statement with its only parameter, the keys, in the driver's form; TypeError for types it gives otherwise."""
+    """The statement with the keys, its only parameters, as the driver takes it; TypeError for types given otherwise."""
     columns = list(statement.selected_columns)
     for column in columns:
         if not isinstance(column.type, sa.types.NullType):  # asked for as the driver gives it (audit.stored)
             pg_kind(column.type)
     compiled = statement.compile(dialect=_PSYCOPG, compile_kwargs={"render_postcompile": True})
-    others = {name: value for name, value in compiled.params.items() if name != "keys"}
-    if others:
+    if any(not name.startswith(_KEYS) for name in compiled.params):
         raise TypeError("a select by keys takes the keys and nothing else")
-    sql = str(compiled).replace("%(keys)s", "%s")
+    sql = _KEYS_IN_ORDER.sub("%s", str(compiled))
     return _Plan(sql, tuple(i for i, column in enumerate(columns) if isinstance(column.type, UtcDateTime)))
 
 
