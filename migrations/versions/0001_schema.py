@@ -107,6 +107,7 @@ table(
     "erasures",
     key("stream", sa.String(80)),
     key("stream_seq", sa.BigInteger),
+    must("institution", sa.String(32)),
     must("borrower_id", sa.String(64)),
     must("cases_until", sa.BigInteger),
     must("erased_at", UtcDateTime),
@@ -393,7 +394,7 @@ table(
 table(
     "borrowers",
     key("borrower_id", sa.String(64)),
-    must("institution", sa.String(32)),
+    key("institution", sa.String(32)),
     sa.Column("name_sealed", Bytes),
     sa.Column("name_index", Bytes),
     sa.Column("id_number_sealed", Bytes),
@@ -404,6 +405,7 @@ table(
 table(
     "contacts",
     identity(),
+    must("institution", sa.String(32)),
     must("borrower_id", sa.String(64)),
     must("role", sa.String(16)),
     sa.Column("relation", sa.String(32)),
@@ -420,6 +422,7 @@ table(
 )
 table(
     "repayments",
+    key("institution", sa.String(32)),
     key("payment_id", sa.String(64)),
     must("loan_id", sa.String(64)),
     must("paid_on", sa.Date),

@@ -11,22 +11,25 @@ from sqlalchemy.engine import Connection
 
 from casework.audit.tables import entries
 from casework.cases.branch import Branch
-from casework.cases.disclosure import record_export, stream_of
+from casework.cases.disclosure import record_export
 from casework.cases.tables import cases
 from casework.clock import Clock, now, utc_text
+from casework.customer import Customer, named, stream_of
 from casework.errors import CallerError
+from casework.feed.customers import institution_needed, institutions_of, of_customer
 from casework.four_eyes.tables import requests
 from casework.search.wanted import MAX_STREAMS, Wanted, check, malformed
 from casework.staff.actor import Actor
 
 EXPORTED = "audit.exported"
-_SUBJECT = re.compile(r"([a-z_]{1,32}):([A-Za-z0-9._:/-]{1,64})", re.ASCII)
+_SUBJECT = re.compile(r"([a-z_]{1,32}):([A-Za-z0-9._:/~-]{1,97})", re.ASCII)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What API and shell take.
 
-    `subject` is `case:17`, `loan:<id>`, `borrower:<id>`, `staff:<no>` or any other stream, with the requests about it.
+    `subject` is `case:17`, `loan:<id>`, `borrower:<id>` (`borrower:<institution>~<id>` where several have the number),
+    `staff:<no>` or any other stream, with the requests about it.
     `from_` and `to` are days of the branch, both included, or instants with their offset, the end not included.
     """
 
@@ -69,17 +72,20 @@ def wanted_of(conn: Connection, branch: Branch, asked: Asked) -> Wanted:
 
 
 def streams_of(conn: Connection, branch: Branch, subject: str) -> tuple[str, ...]:
-    """The streams that tell of a subject; CallerErrors `filter_malformed`, `unknown_subject`."""
+    """The streams that tell of a subject; CallerErrors `filter_malformed`, `unknown_subject`, `institution_needed`."""
     found = _SUBJECT.fullmatch(subject)
     if found is None:
-        raise malformed("subject", "such as case:17, loan:L2024000917, borrower:B000731 or staff:S0012")
+        raise malformed(
+            "subject", "such as case:17, loan:L2024000917, borrower:B000731, borrower:wuhan~B000731 or staff:S0012"
+        )
     kind, name = found.groups()
     streams = [subject] if kind not in ("loan", "borrower") else []
-    if kind == "borrower":
-        streams.append(stream_of(branch, name))
-    if kind in ("loan", "borrower"):
-        column = cases.c.loan_id if kind == "loan" else cases.c.borrower_id
-        ids = conn.execute(sa.select(cases.c.id).where(column == name).order_by(cases.c.id).limit(MAX_STREAMS + 1))
+    about_cases = cases.c.loan_id == name if kind == "loan" else None
+    if kind == "borrower" and (customer := _customer(conn, name)) is not None:
+        streams.append(stream_of(branch.vault, customer))
+        about_cases = of_customer(cases, customer)
+    if about_cases is not None:
+        ids = conn.execute(sa.select(cases.c.id).where(about_cases).order_by(cases.c.id).limit(MAX_STREAMS + 1))
         streams += [f"case:{case_id}" for case_id in ids.scalars()]
     about = sa.select(requests.c.id).where(requests.c.subject.in_(streams)).order_by(requests.c.id)
     streams += [f"request:{number}" for number in conn.execute(about.limit(MAX_STREAMS + 1)).scalars()]
@@ -87,6 +93,14 @@ def streams_of(conn: Connection, branch: Branch, subject: str) -> tuple[str, ...
     if not streams or conn.execute(there).scalar() is None:
         raise CallerError("unknown_subject", "日志中没有这个对象", "the log tells of no such subject")
     return tuple(streams)
+
+
+def _customer(conn: Connection, name: str) -> Customer | None:
+    institution, number = named(name)
+    known = [institution] if institution is not None else institutions_of(conn, number)
+    if len(known) > 1:
+        raise institution_needed(known)
+    return Customer(known[0], number) if known else None
 
 
 def record_entries_export(

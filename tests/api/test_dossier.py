@@ -57,7 +57,7 @@ def test_openings_are_for_a_purpose_that_the_post_has_and_each_is_a_read_of_pers
     answer = proven.get("/cases/1/dossier", "A1", params={"openings": "true", "purpose": "judicial"})
     shown = read_dossier(answer.content, signer.known_keys(proven.started.settings.keys_dir))
     assert list(shown.opened.values()) == [NOTE]
-    (read,) = on_record(proven, "borrower:B-L1")
+    (read,) = on_record(proven, "borrower:wuhan~B-L1")
     assert (read["event"], read["data"]["fields"], read["data"]["purpose"]) == (
         "personal.revealed", ["note"], "judicial",
     )  # fmt: skip
@@ -70,7 +70,7 @@ def test_openings_are_for_a_purpose_that_the_post_has_and_each_is_a_read_of_pers
         refused = proven.get("/cases/1/dossier", "A1", params=params)
         assert (refused.status_code, refused.json()["code"]) == (status, code)
     assert len(on_record(proven, "exports:A1")) == 1
-    assert len(on_record(proven, "borrower:B-L1")) == 1
+    assert len(on_record(proven, "borrower:wuhan~B-L1")) == 1
 
 
 def test_others_and_other_cases_are_refused_and_nothing_is_on_record(proven: Running) -> None:

@@ -136,6 +136,8 @@ TWINS: list[tuple[str, Document, str]] = [
     ("an endless event", {"event": "case." + "a" * 200}, "malformed_event"),
     ("a stream without a kind", {"stream": ":7", "entry_id": ":7:3"}, "malformed_stream"),
     ("a stream with two colons", {"stream": "case:7:1", "entry_id": "case:7:1:3"}, "malformed_stream"),
+    ("a stream with two tildes", {"stream": "case:7~1~2", "entry_id": "case:7~1~2:3"}, "malformed_stream"),
+    ("a stream with nothing behind its tilde", {"stream": "case:7~", "entry_id": "case:7~:3"}, "malformed_stream"),
     ("a stream with a slash", {"stream": "case:../7", "entry_id": "case:../7:3"}, "malformed_stream"),
     ("a state in words", {"to": "lost contact"}, "malformed_state"),
     ("free text as a reason", {"reason_code": "he does not answer"}, "malformed_reason_code"),
@@ -317,7 +319,7 @@ hashes = st.binary(min_size=32, max_size=32).map(bytes.hex)
 @st.composite
 def documents(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Document:
     """Any object inside the profile."""
-    stream = draw(st.from_regex(r"[a-z]+:[A-Za-z0-9._-]{1,64}", fullmatch=True))
+    stream = draw(st.from_regex(r"[a-z]+:[A-Za-z0-9._-]{1,64}(~[A-Za-z0-9._-]{1,64})?", fullmatch=True))
     seq = draw(st.integers(1, MAX_INT) | st.integers(1, 3))
     return document(
         data=draw(st.dictionaries(keys, values.filter(shallow), max_size=12)),

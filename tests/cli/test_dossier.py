@@ -106,7 +106,7 @@ def test_texts_are_opened_for_a_purpose_only(shell: None, tmp_path: Path) -> Non
     assert NOTE in run("case", "dossier", "2", "--openings", "--purpose", "judicial").stdout
     assert run("case", "dossier", "2", "--openings").exit_code == 2
     assert "purpose_unknown" in run("case", "dossier", "2", "--openings", "--purpose", "fun").stderr
-    assert "personal.revealed" in run("audit", "show", "borrower:B1").stdout
+    assert "personal.revealed" in run("audit", "show", "borrower:wuhan~B1").stdout
     refused = run("case", "dossier", "2", "--as", "T1")
     assert (refused.exit_code, refused.stderr.partition(":")[0]) == (1, "post_not_permitted")
 

@@ -17,6 +17,7 @@ from casework.database import reading
 from casework.errors import CallerError
 from casework.feed.aside import aside_of
 from casework.feed.run import Run
+from casework.feed.tables import borrowers, repayments
 from tests.feed.bank import Bank
 
 FOLDER = Path(os.environ.get("CASEWORK_REAL_FEEDS", Path(__file__).parents[3] / "shared" / "data")) / "reports"
@@ -108,6 +109,23 @@ def loans_truncated(bank: Bank, folder: Path) -> None:
     assert bank.take(folder / "d2", confirm=True).figures["cases_settled"] == 6
 
 
+def two_institutions(bank: Bank, folder: Path) -> None:
+    """Each institution's B0001 keeps the name and number that it sent, and each one's payment P1 is kept."""
+    for feed in ("a1", "b1"):
+        bank.take(folder / feed)
+    open_ = bank.started.branch.vault.open
+    with reading(bank.started.engine) as conn:
+        people = conn.execute(sa.select(borrowers).where(borrowers.c.borrower_id == "B0001").order_by("institution"))
+        names = [
+            (row.institution, open_("name", row.name_sealed), open_("id_number", row.id_number_sealed))
+            for row in people
+        ]
+        paid = conn.execute(sa.select(repayments).order_by("institution"))
+        payments = [(row.institution, row.payment_id, row.loan_id, row.amount_fen) for row in paid]
+    assert names == [("wuhan", "测试0001", "999999199001010001"), ("yichang", "另一人0001", "888888198002020001")]
+    assert payments == [("wuhan", "P1", "A0001", 5_000), ("yichang", "P1", "Z0001", 7_000)]
+
+
 REPORTS: Mapping[str, Check] = {
     "loans-truncated": loans_truncated,
     "payment-number-reused": payment_number_reused,
@@ -116,6 +134,7 @@ REPORTS: Mapping[str, Check] = {
     "placeholder-dates": placeholder_dates,
     "xlsx-error-cells": xlsx_error_cells,
     "xlsx-long-keys": xlsx_long_keys,
+    "two-institutions": two_institutions,
 }
 
 

@@ -131,7 +131,8 @@ def test_relations_name_who_acted_who_had_the_case_and_what_it_was_about(log: Bu
             assert (entry.stream, "subject") in found
         if entry.event == "case.opened":
             data = entry.data
-            assert {(f"loan:{data['loan_id']}", "loan"), (f"borrower:{data['borrower_id']}", "borrower"),
+            borrower = f"borrower:{data['institution']}~{data['borrower_id']}"
+            assert {(f"loan:{data['loan_id']}", "loan"), (borrower, "borrower"),
                     (f"staff:{data['owner']}", "owner_after")} <= found  # fmt: skip
         if entry.event == "case.assigned":
             assert {(f"staff:{entry.data['owner']}", "owner_after"),

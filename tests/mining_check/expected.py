@@ -37,8 +37,8 @@ _RELATIONS = [
     "json_extract(b, '$.data.given.agency'), 'agency' FROM e WHERE json_extract(b, '$.data.given.agency') IS NOT NULL",
     "'loan:' || json_extract(b, '$.data.loan_id'), 'loan' FROM e WHERE json_extract(b, '$.data.loan_id') IS NOT NULL",
     (
-        "'borrower:' || json_extract(b, '$.data.borrower_id'), 'borrower' FROM e"
-        " WHERE json_extract(b, '$.data.borrower_id') IS NOT NULL"
+        "'borrower:' || json_extract(b, '$.data.institution') || '~' || json_extract(b, '$.data.borrower_id'),"
+        " 'borrower' FROM e WHERE json_extract(b, '$.data.borrower_id') IS NOT NULL"
     ),
     (
         "json_extract(b, '$.data.subject'), 'about' FROM e WHERE prefix = 'request'"

@@ -19,6 +19,7 @@ from casework.cases.advance import advance
 from casework.cases.commands import Command, Done, Fire, Note, Outcome
 from casework.cases.tables import idempotency
 from casework.clock import now
+from casework.customer import Customer
 from casework.database import open_engine, reading, writing
 from casework.feed.run import Run
 from casework.four_eyes import requests
@@ -27,7 +28,7 @@ from casework.settings import Settings, ensure_keys
 from casework.staff.actor import Actor, system
 from casework.startup import Started, start, upgrade
 from casework.verifying import verify
-from tests.feed.bank import DAY, Bank, arrears, contact, loan
+from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan
 from tests.feed.conftest import bank
 from tests.postgres_server import APP, OWNER, Server
 
@@ -138,14 +139,19 @@ class House:
         self, number: int, basis: str = "retention_over", at: Callable[[], datetime] = now
     ) -> Erasure | Refused:  # fmt: skip
         return self.in_one(
-            lambda conn: erase(conn, self.started.branch, f"B{number}", basis=basis, actor=system("cli"), clock=at)
+            lambda conn: erase(conn, self.started.branch, customer(number), basis=basis, actor=system("cli"), clock=at)
         )
 
     def erase_him(self, borrower_id: str) -> Erasure:
         """By any id."""
         told = self.in_one(
             lambda conn: erase(
-                conn, self.started.branch, borrower_id, basis="ordered", actor=system("cli"), clock=self.later
+                conn,
+                self.started.branch,
+                Customer(INSTITUTION, borrower_id),
+                basis="ordered",
+                actor=system("cli"),
+                clock=self.later,
             )
         )
         assert isinstance(told, Erasure), told
@@ -164,7 +170,7 @@ class House:
         self, conn: Connection, number: int, basis: str = "retention_over", *, later: bool = True
     ) -> Erasure | Refused:  # fmt: skip
         clock = self.later if later else now
-        return erase(conn, self.started.branch, f"B{number}", basis=basis, actor=system("cli"), clock=clock)
+        return erase(conn, self.started.branch, customer(number), basis=basis, actor=system("cli"), clock=clock)
 
     def erased_in(self, conn: Connection, number: int) -> Erasure:
         told = self.erase_in(conn, number)
@@ -187,6 +193,11 @@ class House:
 
     def report(self) -> Report:
         return self.bank.verified()
+
+
+def customer(number: int) -> Customer:
+    """Borrower B<number> of the bank."""
+    return Customer(INSTITUTION, f"B{number}")
 
 
 def furnish(bank: Bank) -> House:

@@ -9,8 +9,8 @@ from sqlalchemy.engine import Connection
 
 from casework.audit.erasure import parts_of
 from casework.audit.tables import entries, erasures, opening_keys, openings
-from casework.cases.disclosure import stream_of
 from casework.cases.tables import idempotency
+from casework.customer import stream_of
 from casework.database import metadata
 from casework.feed.tables import borrowers, contacts, loans, set_aside
 from casework.four_eyes.tables import requests
@@ -18,7 +18,7 @@ from casework.privacy.erase import Refused
 from casework.privacy.holding import hold, release
 from casework.request.request import ERASED as REQUEST_ERASED
 from tests.feed.bank import contact
-from tests.privacy.conftest import RISK, House
+from tests.privacy.conftest import RISK, House, customer
 
 Rows = Mapping[str, list[Any]]
 _GROWS = {"entries", "unsealed", "streams", "erasures"}
@@ -33,7 +33,7 @@ def of_him(conn: Connection, house: House, number: int) -> dict[str, Any]:
     case_id, borrower = house.case_id(number), f"B{number}"
     asked = conn.execute(sa.select(requests).where(requests.c.subject == f"case:{case_id}")).all()
     streams = [f"case:{case_id}", *(f"request:{row.id}" for row in asked)]
-    key = opening_keys.c.subject == stream_of(house.started.branch, borrower)
+    key = opening_keys.c.subject == stream_of(house.started.branch.vault, customer(number))
     return {
         "keys": conn.execute(sa.select(opening_keys).where(key)).all(),
         "openings": conn.execute(sa.select(openings).where(openings.c.stream.in_(streams))).all(),
@@ -130,7 +130,7 @@ def test_a_forged_erasure_hides_nothing(shared: House) -> None:
         forged = shared.erased_in(conn, 1)
         at = sa.and_(entries.c.stream == forged.entry_ids[0].rpartition(":")[0], entries.c.event == "privacy.erased")
         row = conn.execute(sa.select(entries).where(at)).one()
-        values = row._asdict() | {"mac": bytes(len(row.mac)), "stream": "borrower:nobody", "stream_seq": 1}
+        values = row._asdict() | {"mac": bytes(len(row.mac)), "stream": "borrower:wuhan~nobody", "stream_seq": 1}
         del values["id"]
         conn.execute(entries.insert().values(values))
         assert "mac_wrong" in shared.found(conn)
@@ -138,7 +138,7 @@ def test_a_forged_erasure_hides_nothing(shared: House) -> None:
 
 def test_an_erasure_is_listed_and_nothing_else_is(shared: House) -> None:
     with shared.undone() as conn:
-        row = {"stream": f"case:{shared.case_id(2)}", "stream_seq": 1, "borrower_id": "B2", "cases_until": 9}
+        row = {"stream": f"case:{shared.case_id(2)}", "stream_seq": 1, **customer(2)._asdict(), "cases_until": 9}
         at = conn.execute(sa.select(entries.c.recorded_at).limit(1)).scalar_one()
         conn.execute(erasures.insert().values(row | {"erased_at": at}))
         assert "erasure_unlisted" in shared.found(conn)
@@ -165,7 +165,7 @@ def test_a_refusal_names_every_reason_and_is_an_entry_and_nothing_is_gone(
 ) -> None:
     with shared.undone() as conn:
         if held:
-            hold(conn, shared.started.branch, f"B{number}", reason="complaint", actor=RISK)
+            hold(conn, shared.started.branch, customer(number), reason="complaint", actor=RISK)
         before = of_him(conn, shared, number)
         told = shared.erase_in(conn, number, basis, later=later)
         codes = [reason.code for reason in told.reasons] if isinstance(told, Refused) else []
@@ -179,12 +179,12 @@ def test_a_refusal_names_every_reason_and_is_an_entry_and_nothing_is_gone(
 
 def test_an_open_request_keeps_his_data_and_a_released_hold_does_not(shared: House) -> None:
     with shared.undone() as conn:
-        hold(conn, shared.started.branch, "B1", reason="complaint", actor=RISK)
+        hold(conn, shared.started.branch, customer(1), reason="complaint", actor=RISK)
         conn.execute(requests.update().where(requests.c.subject == f"case:{shared.case_id(1)}").values(open=True))
         told = shared.erase_in(conn, 1)
         assert isinstance(told, Refused)
         assert {reason.code for reason in told.reasons} == {"hold", "request"}
-        release(conn, shared.started.branch, "B1", actor=RISK)
+        release(conn, shared.started.branch, customer(1), actor=RISK)
         told = shared.erase_in(conn, 1)
         assert isinstance(told, Refused)
         assert [reason.code for reason in told.reasons] == ["request"]
@@ -258,7 +258,7 @@ def test_rows_set_aside_that_are_his_go_and_later_ones_keep_only_ids(house: Hous
 def test_an_erasure_under_a_legal_hold_is_found(shared: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("casework.privacy.erase.reasons_against", lambda *_: ())
     with shared.undone() as conn:
-        hold(conn, shared.started.branch, "B1", reason="complaint", actor=RISK)
+        hold(conn, shared.started.branch, customer(1), reason="complaint", actor=RISK)
         shared.erased_in(conn, 1)
         assert shared.found(conn) == {"erased_under_hold"}
 

@@ -116,11 +116,13 @@ def test_pages_show_an_erased_borrower_as_erased_and_none_crashes(house: House) 
     [
         (b'{"entry_id":"case:7:3"}', True), (b'{"entry_id":"case:77:3"}', False), (b'{"case_id":7}', True),
         (b'{"case_id":70}', False), (b'{"loan_id":"L1"}', True), (b'{"loan_id":"L11"}', False),
-        (b'{"to":"/requests/4"}', True), (b'{"to":"/requests/41"}', False),
+        (b'{"borrower_id":"B1","institution":"wuhan"}', True), (b'{"borrower_id":"B1","institution":"yichang"}', False),
+        (b'{"borrower_id":"B11","institution":"wuhan"}', False), (b'{"to":"/requests/4"}', True),
+        (b'{"to":"/requests/41"}', False),
     ],
 )  # fmt: skip
 def test_an_answer_is_his_by_the_whole_of_a_number_or_id(answer: bytes, his: bool) -> None:
-    assert speaks_of(answer, {7}, {4}, {b"L1"}) is his
+    assert speaks_of(answer, {7}, {4}, {b"L1"}, frozenset({b"wuhan", b"B1"})) is his
 
 
 # ── the shell ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -37,7 +37,7 @@ def held(house: House, number: int) -> tuple[int, ...]:
     of_him = borrowers.c.borrower_id == f"B{number}"
     places = (
         sa.select(openings.c.field).where(openings.c.stream == case),
-        sa.select(opening_keys.c.subject).where(opening_keys.c.subject == f"borrower:B{number}"),
+        sa.select(opening_keys.c.subject).where(opening_keys.c.subject == f"borrower:demo~B{number}"),
         sa.select(contacts.c.id).where(contacts.c.borrower_id == f"B{number}"),
         sa.select(borrowers.c.institution).where(of_him, borrowers.c.name_index.is_not(None)),
         sa.select(requests.c.id).where(requests.c.subject == case, requests.c.data_sealed != MARK),
@@ -139,7 +139,7 @@ def test_no_note_that_is_written_meanwhile_escapes(house: House) -> None:
 
 @pytest.mark.only("postgresql")
 def test_two_who_need_a_key_that_is_not_there_seal_with_the_same(house: House) -> None:
-    vault, subject, sealed = house.started.branch.vault, "borrower:B9", list[bytes]()
+    vault, subject, sealed = house.started.branch.vault, "borrower:demo~B9", list[bytes]()
 
     def second() -> None:
         with writing(house.engine) as conn:
@@ -159,7 +159,7 @@ def test_two_who_need_a_key_that_is_not_there_seal_with_the_same(house: House) -
 def test_a_key_that_something_is_being_sealed_with_is_not_destroyed_before_that_is_done(house: House) -> None:
     vault, gone = house.started.branch.vault, list[Gone]()
     with writing(house.engine) as conn:
-        keys_for(conn, vault, ["borrower:B1"], now())
+        keys_for(conn, vault, ["borrower:demo~B1"], now())
         eraser = threading.Thread(target=lambda: gone.append(house.erase(1).gone))
         eraser.start()
         eraser.join(0.3)
@@ -216,7 +216,7 @@ def test_more_streams_than_one_entry_names_are_covered_by_several(
 def test_a_borrower_whose_id_no_stream_can_have_is_erased_like_others(
     house: House, whatever_the_rules_say: None
 ) -> None:
-    odd = {"borrower_id": "客 户/1"}
+    odd = {"borrower_id": "客户/1"}
     numbers = range(1, PEOPLE + 2)
     loans = [loan(number, **(odd if number > PEOPLE else {})) for number in numbers]
     house.send(
@@ -226,7 +226,7 @@ def test_a_borrower_whose_id_no_stream_can_have_is_erased_like_others(
     house.done(Note(actor=REP, case_id=house.case_id(PEOPLE + 1), text=NOTE))
     told = house.erase_him(odd["borrower_id"])
     assert told.gone.counts["openings"] == told.gone.counts["contacts"] == 1
-    assert told.entry_ids[0].startswith("borrower:blind-")
+    assert told.entry_ids[0].startswith("borrower:demo~blind-")
     assert house.report().verdict == "sound"
 
 
@@ -255,10 +255,10 @@ def test_a_request_whose_data_come_back_after_the_erasure_is_found(shared: House
 @pytest.mark.parametrize("by", ["another's", "none"])
 def test_a_key_that_was_exchanged_or_taken_away_opens_nothing(shared: House, by: str) -> None:
     with shared.undone() as conn:
-        his = opening_keys.c.subject == "borrower:B1"
+        his = opening_keys.c.subject == "borrower:demo~B1"
         if by == "none":
             conn.execute(opening_keys.delete().where(his))
         else:
-            other = sa.select(opening_keys.c.wrapped).where(opening_keys.c.subject == "borrower:B2")
+            other = sa.select(opening_keys.c.wrapped).where(opening_keys.c.subject == "borrower:demo~B2")
             conn.execute(opening_keys.update().where(his).values(wrapped=conn.execute(other).scalar_one()))
         assert shared.found(conn) == {"opening_wrong", "row_differs"}

@@ -19,7 +19,17 @@ from casework.cases.filter import BusinessDates
 from casework.cases.sight import reach_of
 from casework.clock import now
 from casework.database import reading, writing
-from casework.feed.borrowers import Borrower, FoundPage, Search, borrower_page, fields_found, fields_shown, find
+from casework.feed.borrowers import (
+    Borrower,
+    FoundPage,
+    Search,
+    borrower_page,
+    customer_of,
+    fields_found,
+    fields_shown,
+    find,
+)
+from casework.feed.customers import customer_named
 from casework.feed.reveal import MAX_CONTACTS, ClearBorrower, reveal
 
 Purpose = Annotated[
@@ -31,12 +41,20 @@ Purpose = Annotated[
 ]
 
 
+_WHOSE = "Whose customer is meant; needed where several institutions have a borrower of this number."
+Institution = Annotated[str | None, QueryParameter(max_length=64, description=_WHOSE)]
+
+
 class RevealBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Which fields, what for, and of which contacts (all of them if none is named and they are at most 50)."""
+    """Which fields, what for, and of which contacts (all of them if none is named and they are at most 50).
+
+    `institution` says whose customer is meant, where several institutions have a borrower of this number.
+    """
 
     fields: Annotated[list[Annotated[str, msgspec.Meta(max_length=32)]], msgspec.Meta(min_length=1, max_length=16)]
     purpose: Annotated[str, msgspec.Meta(max_length=64)]
     contact_ids: Annotated[list[int], msgspec.Meta(max_length=MAX_CONTACTS)] | None = None
+    institution: Annotated[str, msgspec.Meta(max_length=64)] | None = None
 
 
 _BORROWER = {
@@ -54,7 +72,7 @@ _BORROWER = {
 }  # fmt: skip
 _ASKED = [Example(id="phone", summary="By phone", value={"phone": "13800000000", "purpose": "complaint"})]
 _FOUND = {
-    "items": [{"borrower_id": "B000731", "name": "张**", "id_number": "4201**********1234",
+    "items": [{"borrower_id": "B000731", "institution": "wuhan", "name": "张**", "id_number": "4201**********1234",
                "matched": ["phone"],
                "cases": [{"id": 1207, "loan_id": "L2024000917", "state": "phone_collection", "live": True}],
                "erased_on": None}],
@@ -65,22 +83,27 @@ _FOUND = {
 @get(
     "/borrowers/{borrower_id:str}",
     sync_to_thread=True,
-    responses=answers(Borrower, _BORROWER, "unknown_borrower", "out_of_reach", "filter_malformed", "invalid_request",
-                      "purpose_unknown", "purpose_not_permitted"),
+    responses=answers(Borrower, _BORROWER, "unknown_borrower", "institution_needed", "out_of_reach",
+                      "filter_malformed", "invalid_request", "purpose_unknown", "purpose_not_permitted"),
     tags=["borrowers"],
 )  # fmt: skip
-def borrower(request: Request[Any, Any, Any], borrower_id: FromPath[str], purpose: Purpose = None) -> Borrower:
+def borrower(
+    request: Request[Any, Any, Any], borrower_id: FromPath[str], institution: Institution = None,
+    purpose: Purpose = None,
+) -> Borrower:  # fmt: skip
     """A borrower over his loans, cases and contacts within reach, masked; the read is an entry.
 
-    Borrowers none of whose cases or loans is within reach answer 403.
+    Borrowers none of whose cases or loans is within reach answer 403. Where several institutions have a borrower of
+    this number, and the reader works with more than one of them, he has to say which: 409 lists them.
     """
-    serving, actor = reader_of(request, "purpose")
+    serving, actor = reader_of(request, "institution", "purpose")
     within = reach(request)
     with reading(serving.engine, snapshot=True) as conn:
         dates = BusinessDates(conn, serving.branch)
-        page = borrower_page(conn, serving.branch, dates, borrower_id, actor=actor, within=within)
+        customer = customer_named(conn, borrower_id, institution, within=within)
+        page = borrower_page(conn, serving.branch, dates, customer, actor=actor, within=within)
     with writing(serving.engine) as conn:
-        record_read(conn, serving.branch, actor, [borrower_id], fields_shown(page), purpose=purpose)
+        record_read(conn, serving.branch, actor, [customer], fields_shown(page), purpose=purpose)
     return page
 
 
@@ -102,13 +125,13 @@ def find_borrowers(request: Request[Any, Any, Any], data: Annotated[Search, Body
         page = find(conn, serving.branch, data, actor=actor, within=reach(request))
     if page.items:
         with writing(serving.engine) as conn:
-            shown = [item.borrower_id for item in page.items]
+            shown = [customer_of(item) for item in page.items]
             record_read(conn, serving.branch, actor, shown, fields_found(page), purpose=data.purpose)
     return page
 
 
 _REVEALED = {
-    "borrower_id": "B000731", "name": "张伟明", "id_number": None,
+    "borrower_id": "B000731", "institution": "wuhan", "name": "张伟明", "id_number": None,
     "contacts": [{"id": 9, "phone": "13800000000"}], "purpose": "collection", "erased_on": None,
 }  # fmt: skip
 _REVEAL_ASKED = [
@@ -124,8 +147,8 @@ _REVEAL_ASKED = [
     status_code=200,
     sync_to_thread=True,
     responses=answers(ClearBorrower, _REVEALED, "malformed_json", "unknown_borrower", "unknown_contact",
-                      "out_of_reach", "reveal_not_permitted", "purpose_not_permitted", "purpose_unknown",
-                      "unknown_field", "too_many_contacts", "filter_malformed", "invalid_request",
+                      "institution_needed", "out_of_reach", "reveal_not_permitted", "purpose_not_permitted",
+                      "purpose_unknown", "unknown_field", "too_many_contacts", "filter_malformed", "invalid_request",
                       "unsupported_media_type", "database_busy", "database_full"),
     tags=["borrowers"],
 )  # fmt: skip
@@ -140,8 +163,9 @@ def reveal_of_borrower(
         actor = still_valid(conn, request)  # a token that died a moment ago is shown nothing
         serving.branch.rulebook.permissions.require(actor, "borrower.reveal")
         within = reach_of(serving.branch, actor, "borrower.reveal", serving.branch.today(now()))
+        customer = customer_named(conn, borrower_id, data.institution, within=within)
         found = reveal(
-            conn, serving.branch, borrower_id, data.fields, data.contact_ids, actor=actor, within=within,
+            conn, serving.branch, customer, data.fields, data.contact_ids, actor=actor, within=within,
             purpose=data.purpose,
         )  # fmt: skip
     return found.open(serving.branch.vault)

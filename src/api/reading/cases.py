@@ -199,4 +199,4 @@ def _on_record(request: Request[Any, Any, Any], found: Case, fields: set[str]) -
     if fields:
         serving, actor = reader_of(request, *request.query_params)
         with writing(serving.engine) as conn:
-            record_read(conn, serving.branch, actor, [found.borrower_id], fields)
+            record_read(conn, serving.branch, actor, [found.customer], fields)

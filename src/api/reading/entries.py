@@ -32,8 +32,9 @@ _Reason = Annotated[
 _Subject = Annotated[
     str | None,
     QueryParameter(
-        max_length=100,
-        description="case:17, loan:L2024000917, borrower:B000731, staff:S0012, …: with its cases and their requests.",
+        max_length=120,
+        description="case:17, loan:L2024000917, borrower:B000731 (borrower:wuhan~B000731 where several institutions "
+        "have the number), staff:S0012, …: with its cases and their requests.",
     ),
 ]
 _From = Annotated[
@@ -59,7 +60,7 @@ _ENTRY = {
              "stream_seq": 6},
     "leaf_hash": "5f" * 32, "recorded_at": "2026-03-09T08:20:00.000001Z",
 }  # fmt: skip
-_MISTAKES = ("filter_malformed", "unknown_subject", "invalid_request")
+_MISTAKES = ("filter_malformed", "unknown_subject", "institution_needed", "invalid_request")
 
 
 def entry_filter(

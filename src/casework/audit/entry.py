@@ -18,6 +18,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 SCHEMA: Final = "casework/audit/v1"
+STREAM: Final = r"[a-z]+:[A-Za-z0-9._-]{1,64}(~[A-Za-z0-9._-]{1,64})?"
+"""A stream's name: kind and number, after a `~` a number that is only one's within the first (a borrower's)."""
 MAX_BODY_BYTES: Final = 65_535
 MAX_INT: Final = 2**53 - 1  # beyond it a reader that keeps numbers as doubles would see another number
 MIN_INT: Final = -MAX_INT
@@ -127,7 +129,7 @@ def _grammar(code: str, pattern: str) -> Callable[[str], None]:
 
 _check_key = _grammar("malformed_key", r"[a-z0-9_]{1,64}")
 _check_event = _grammar("malformed_event", r"(?=.{3,128}\Z)[a-z]+(\.[a-z0-9_]+){1,3}")
-_check_stream = _grammar("malformed_stream", r"[a-z]+:[A-Za-z0-9._-]{1,64}")
+_check_stream = _grammar("malformed_stream", STREAM)
 _check_state = _grammar("malformed_state", r"[a-z0-9_]{1,64}")
 _check_reason = _grammar("malformed_reason_code", r"[a-z0-9_]{1,64}")
 _check_chart = _grammar("malformed_chart", r"[a-z0-9_]{1,64}@[A-Za-z0-9._-]{1,32}#[0-9a-f]{8,64}")

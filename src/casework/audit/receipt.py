@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from casework.audit import note
 from casework.audit.chain import HASH_BYTES
 from casework.audit.checkpoint import MAX_ORIGIN_BYTES
+from casework.audit.entry import STREAM
 from casework.audit.note import LogKey, LogSigner, Note, Signature
 from casework.audit.tree import Faulty
 
@@ -29,7 +30,7 @@ LABELS: Final = "casework/audit/v1/"
 NAME_ENDING: Final = "/receipts"
 MAX_ENTRIES: Final = 2_000
 
-_is_entry_id = re.compile(r"[a-z]+:[A-Za-z0-9._-]{1,64}:[1-9][0-9]{0,15}").fullmatch
+_is_entry_id = re.compile(rf"{STREAM}:[1-9][0-9]{{0,15}}").fullmatch
 _is_instant = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z").fullmatch
 
 

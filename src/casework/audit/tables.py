@@ -65,7 +65,7 @@ openings = sa.Table(
     sa.Column("subject", sa.String(80)),
 )
 
-# A key per borrower (`borrower:<id>`), wrapped with the branch's; erasure deletes it (decision 0020).
+# A key per borrower (`borrower:<institution>~<number>`), wrapped with the branch's; erasure deletes it (decision 0020).
 opening_keys = sa.Table(
     "opening_keys",
     metadata,
@@ -81,6 +81,7 @@ erasures = sa.Table(
     metadata,
     sa.Column("stream", sa.String(80), primary_key=True),
     sa.Column("stream_seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("institution", sa.String(32), nullable=False),
     sa.Column("borrower_id", sa.String(64), nullable=False),
     sa.Column("cases_until", sa.BigInteger, nullable=False),
     sa.Column("erased_at", UtcDateTime, nullable=False),

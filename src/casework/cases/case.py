@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from casework.customer import Customer
+
 
 class AgencyFile(msgspec.Struct, forbid_unknown_fields=True):
     """What is on file of the agency that is to receive the case (3.1, X10, X12)."""
@@ -137,6 +139,11 @@ class Case(msgspec.Struct):
     def stream(self) -> str:
         """The audit stream of this case."""
         return f"case:{self.id}"
+
+    @property
+    def customer(self) -> Customer:
+        """Whose loan it is about."""
+        return Customer(self.institution, self.borrower_id)
 
     def days_past_due(self, business_date: date) -> int:
         """Days from the oldest unpaid due date to `business_date`, never negative; 0 if not in arrears."""

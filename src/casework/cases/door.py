@@ -25,7 +25,6 @@ from casework.cases.commands import (
     Record,
     Refused,
 )
-from casework.cases.disclosure import stream_of
 from casework.cases.gather import Gathered
 from casework.cases.ownership import BY_RULE, Loads, Nobody, choose, owning_rule
 from casework.cases.reasons import (
@@ -39,6 +38,7 @@ from casework.cases.reasons import (
 )
 from casework.cases.receiver import belongs_to, next_owner, unfit
 from casework.cases.situation import Situation
+from casework.customer import stream_of
 from casework.staff.actor import SYSTEM_POST, Actor
 from casework.staff.permissions import Authority
 from casework.staff.roster import Roster
@@ -386,7 +386,7 @@ class Door:
     def _seal(self, case: Case, draft: Draft, came_from: str | None, to: str) -> Done:
         draft.from_, draft.to = came_from, to
         if draft.texts:
-            draft.subject = stream_of(self.branch, case.borrower_id)
+            draft.subject = stream_of(self.branch.vault, case.customer)
         head = self.trail.add(case.stream, Head(case.audit_seq, case.audit_head, case.last_entry_at), draft)
         case.audit_seq, case.audit_head, case.last_entry_at = head
         self.touched[case.id] = case

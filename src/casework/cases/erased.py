@@ -10,21 +10,20 @@ from casework import rows
 from casework.audit.tables import erasures
 from casework.cases.branch import Branch
 from casework.cases.tables import cases
+from casework.customer import Customer
 
-_BY_BORROWER = sa.select(erasures.c.borrower_id, erasures.c.erased_at)
-_BY_CASE = (
-    sa.select(cases.c.id, erasures.c.erased_at)
-    .join(erasures, erasures.c.borrower_id == cases.c.borrower_id)
-    .order_by(erasures.c.erased_at)
-)
+_BY_CUSTOMER = sa.select(erasures.c.institution, erasures.c.borrower_id, erasures.c.erased_at)
+_HIS = (erasures.c.institution == cases.c.institution) & (erasures.c.borrower_id == cases.c.borrower_id)
+_BY_CASE = sa.select(cases.c.id, erasures.c.erased_at).join(erasures, _HIS).order_by(erasures.c.erased_at)
 
 
-def last_erased_on(conn: Connection, branch: Branch, borrower_ids: Collection[str]) -> dict[str, date]:
+def last_erased_on(conn: Connection, branch: Branch, customers: Collection[Customer]) -> dict[Customer, date]:
     """The branch's day of the latest erasure of each who was ever erased."""
-    found: dict[str, datetime] = {}
-    for row in rows.select_by_keys(conn, _BY_BORROWER, "borrower_id", sorted(borrower_ids)):
-        found[row.borrower_id] = max(row.erased_at, found.get(row.borrower_id, row.erased_at))
-    return {borrower_id: branch.today(at) for borrower_id, at in found.items()}
+    found: dict[Customer, datetime] = {}
+    for row in rows.select_by_keys(conn, _BY_CUSTOMER, Customer._fields, sorted(customers)):
+        customer = Customer(row.institution, row.borrower_id)
+        found[customer] = max(row.erased_at, found.get(customer, row.erased_at))
+    return {customer: branch.today(at) for customer, at in found.items()}
 
 
 class ErasedOf:

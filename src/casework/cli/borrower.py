@@ -3,10 +3,12 @@
 import click
 
 from casework.cases.sight import reach_of
+from casework.cli.given import institution_option
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.database import writing
+from casework.feed.customers import customer_named
 from casework.feed.reveal import ClearBorrower, reveal
 
 
@@ -24,12 +26,13 @@ def cli() -> None:
 @click.argument("borrower_id")
 @click.option("--field", "fields", multiple=True, required=True, help="A field of permissions.toml; may be repeated.")
 @click.option("--purpose", required=True, metavar="CODE", help="What for: a purpose of permissions.toml.")
+@institution_option
 @click.option("--contact", "contact_ids", multiple=True, type=int, help="Of this contact only; may be repeated.")
 @as_json
 @as_staff
 def reveal_(
-    *, borrower_id: str, fields: tuple[str, ...], purpose: str, contact_ids: tuple[int, ...], json_: bool,
-    staff_no: str | None,
+    *, borrower_id: str, fields: tuple[str, ...], purpose: str, institution: str | None,
+    contact_ids: tuple[int, ...], json_: bool, staff_no: str | None,
 ) -> None:  # fmt: skip
     """Show fields of BORROWER_ID in clear. The entry `personal.revealed` is committed before anything is shown.
 
@@ -37,13 +40,15 @@ def reveal_(
     Examples:
       casework borrower reveal B000731 --field name --field phone --purpose collection --as S0012
       casework borrower reveal B000731 --field id_number --purpose judicial --as S0031 --json
+      casework borrower reveal B000731 --institution wuhan --field name --purpose collection --as S0012
     """
     with started() as open_:
         with writing(open_.engine) as conn:
             actor = permitted(conn, open_.branch, staff_no, "borrower.reveal")
             within = reach_of(open_.branch, actor, "borrower.reveal", open_.branch.today(now()))
+            customer = customer_named(conn, borrower_id, institution, within=within)
             found = reveal(
-                conn, open_.branch, borrower_id, fields, contact_ids or None, actor=actor, within=within,
+                conn, open_.branch, customer, fields, contact_ids or None, actor=actor, within=within,
                 purpose=purpose,
             )  # fmt: skip
         shown = found.open(open_.branch.vault)
@@ -56,6 +61,7 @@ def reveal_(
 def _print(shown: ClearBorrower) -> None:
     table = Table(box=None, show_header=False)
     table.add_row("borrower", shown.borrower_id)
+    table.add_row("institution", shown.institution)
     for name in ("name", "id_number"):
         if value := getattr(shown, name):
             table.add_row(name, value)

@@ -268,7 +268,7 @@ def _on_record(open_: Started, actor: Actor, found: Case, history: list[HistoryI
     fields = {name for item in history for name in item.texts}
     if fields:
         with writing(open_.engine) as conn:
-            record_read(conn, open_.branch, actor, [found.borrower_id], fields)
+            record_read(conn, open_.branch, actor, [found.customer], fields)
 
 
 def _day(on: datetime) -> date:

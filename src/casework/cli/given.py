@@ -8,6 +8,9 @@ import click
 
 from casework.statechart.fields import Field
 
+institution_option = click.option(
+    "--institution", metavar="CODE", help="Whose customer; needed where several institutions have the number."
+)
 data_option = click.option("--data", "pairs", multiple=True, metavar="NAME=VALUE", help="A field; may be repeated.")
 data_json_option = click.option("--data-json", metavar="JSON", help="All fields as one JSON object.")
 

@@ -5,11 +5,13 @@ from typing import NoReturn
 
 import click
 
+from casework.cli.given import institution_option
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import CallerError
+from casework.feed.customers import customer_named
 from casework.privacy.erase import COMMAND, Erasure, Refused, erase, look_through
 from casework.privacy.holding import hold, release
 from casework.privacy.remaining import Copies, Remaining
@@ -35,9 +37,10 @@ def cli() -> None:
 
 @cli.command("show")
 @click.argument("borrower_id")
+@institution_option
 @as_json
 @as_staff
-def show(borrower_id: str, json_: bool, staff_no: str | None) -> None:
+def show(borrower_id: str, institution: str | None, json_: bool, staff_no: str | None) -> None:
     """Show what is held of BORROWER_ID and where, holds, retention, and whether each basis would let it be erased.
 
     Counts and dates only: no personal data is read.
@@ -49,7 +52,7 @@ def show(borrower_id: str, json_: bool, staff_no: str | None) -> None:
     """
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         permitted(conn, open_.branch, staff_no, _READ)
-        found = holding_of(conn, open_.branch, borrower_id, now())
+        found = holding_of(conn, open_.branch, customer_named(conn, borrower_id, institution), now())
     if json_:
         print_json(found)
     else:
@@ -59,9 +62,12 @@ def show(borrower_id: str, json_: bool, staff_no: str | None) -> None:
 @cli.command("hold")
 @click.argument("borrower_id")
 @click.option("--reason", required=True, metavar="CODE", help="A reason of statecharts/rules/privacy.toml.")
+@institution_option
 @as_json
 @as_staff
-def hold_(borrower_id: str, reason: str, json_: bool, staff_no: str | None) -> None:
+def hold_(
+    borrower_id: str, institution: str | None, reason: str, json_: bool, staff_no: str | None
+) -> None:  # fmt: skip
     """Place a legal hold: while it is open, nothing of BORROWER_ID can be erased.
 
     \b
@@ -70,16 +76,20 @@ def hold_(borrower_id: str, reason: str, json_: bool, staff_no: str | None) -> N
     """
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, "privacy.hold")
-        entry_id = hold(conn, open_.branch, borrower_id, reason=reason, actor=actor)
+        customer = customer_named(conn, borrower_id, institution)
+        entry_id = hold(conn, open_.branch, customer, reason=reason, actor=actor)
     _told_entry(entry_id, "hold placed 已保全", json_)
 
 
 @cli.command("release")
 @click.argument("borrower_id")
 @click.option("--reason", metavar="CODE", help="Only the hold for this reason.")
+@institution_option
 @as_json
 @as_staff
-def release_(borrower_id: str, reason: str | None, json_: bool, staff_no: str | None) -> None:
+def release_(
+    borrower_id: str, institution: str | None, reason: str | None, json_: bool, staff_no: str | None
+) -> None:  # fmt: skip
     """Release the legal holds on BORROWER_ID.
 
     \b
@@ -89,7 +99,8 @@ def release_(borrower_id: str, reason: str | None, json_: bool, staff_no: str | 
     """
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, "privacy.hold")
-        entry_id = release(conn, open_.branch, borrower_id, reason=reason, actor=actor)
+        customer = customer_named(conn, borrower_id, institution)
+        entry_id = release(conn, open_.branch, customer, reason=reason, actor=actor)
     _told_entry(entry_id, "hold released 已解除保全", json_)
 
 
@@ -98,10 +109,12 @@ def release_(borrower_id: str, reason: str | None, json_: bool, staff_no: str | 
 @click.option("--basis", required=True, metavar="CODE", help="A basis of statecharts/rules/privacy.toml.")
 @click.option("--yes", is_flag=True, help="Do not ask. Needed where nobody can be asked.")
 @click.option("--rewrite", is_flag=True, help="Write the tables it reached anew, which keeps others waiting.")
+@institution_option
 @as_json
 @as_staff
 def erase_(
-    *, borrower_id: str, basis: str, yes: bool, rewrite: bool, json_: bool, staff_no: str | None
+    *, borrower_id: str, institution: str | None, basis: str, yes: bool, rewrite: bool, json_: bool,
+    staff_no: str | None,
 ) -> None:  # fmt: skip
     """Erase the personal data of BORROWER_ID for good: names, numbers, contacts, notes, what was asked for.
 
@@ -114,25 +127,26 @@ def erase_(
     \b
     Examples:
       casework privacy erase B000731 --basis retention_over --as S0012
-      casework privacy erase B000731 --basis ordered --as S0012 --yes --json
+      casework privacy erase B000731 --institution wuhan --basis ordered --as S0012 --yes --json
     """
     with started() as open_:
         with reading(open_.engine, snapshot=True) as conn:
             permitted(conn, open_.branch, staff_no, COMMAND)
             open_.branch.rulebook.privacy.basis(basis)
-            aside = look_through(conn, open_.branch, borrower_id, now())
-            found = holding_of(conn, open_.branch, borrower_id, now(), set_aside=len(aside.ids))
+            customer = customer_named(conn, borrower_id, institution)
+            aside = look_through(conn, open_.branch, customer, now())
+            found = holding_of(conn, open_.branch, customer, now(), set_aside=len(aside.ids))
         if not yes and found.allowed(basis):
             _confirm(found)
         with writing(open_.engine) as conn:
             actor: Actor = permitted(conn, open_.branch, staff_no, COMMAND)
-            told = erase(conn, open_.branch, borrower_id, basis=basis, actor=actor, aside=aside)
+            told = erase(conn, open_.branch, customer, basis=basis, actor=actor, aside=aside)
         if isinstance(told, Refused):
             _refused(told, json_)
         scrubbed = _scrubbed(open_, told, rewrite=rewrite)
     if json_:
         print_json(
-            {"borrower_id": borrower_id, "entry_ids": told.entry_ids, "erased": told.gone.counts,
+            {**customer._asdict(), "entry_ids": told.entry_ids, "erased": told.gone.counts,
              "files": scrubbed, "remaining": told.remaining}
         )  # fmt: skip
     else:
@@ -161,7 +175,7 @@ def _refused(told: Refused, json_: bool) -> NoReturn:
     if json_:
         reasons = [{"code": one.code, "zh": one.zh, "en": one.en, "saw": one.saw, "opens_on": one.opens_on}
                    for one in told.reasons]  # fmt: skip
-        print_json({"borrower_id": told.borrower_id, "refused": told.entry_id, "reasons": reasons})
+        print_json({**told.customer._asdict(), "refused": told.entry_id, "reasons": reasons})
     errors.print(f"refused 已拒绝 ({told.entry_id})", markup=False)
     for one in told.reasons:
         errors.print(f"  {one.code}: {one.zh} / {one.en}", markup=False)
@@ -179,7 +193,7 @@ def _told_entry(entry_id: str, what: str, json_: bool) -> None:
 
 
 def _print_holding(found: Holding) -> None:
-    table = Table(box=None, show_header=False, title=f"{found.borrower_id}", title_justify="left")
+    table = Table(box=None, show_header=False, title=f"{found.borrower_id} ({found.institution})", title_justify="left")
     for name, number in found.held.items():
         zh, en = PLACES[name]
         table.add_row(f"{en} {zh}", f"{number:,}")

@@ -89,6 +89,7 @@ def search(
       casework audit search --actor S0012 --from 2026-03-01 --to 2026-03-31
       casework audit search --event 'case.refused.*' --code too_early --json
       casework audit search --subject borrower:B000731
+      casework audit search --subject borrower:wuhan~B000731
       casework audit search --amount-min 50000 --event case.step.write_off
       casework audit search --rule '1.3.*' --format xlsx --out 催收.xlsx
     """

@@ -40,4 +40,4 @@ def check_and_record(
         permissions.check_reveal(actor, hidden, purpose)
     permissions.check_purpose(actor, purpose)
     if fields:
-        record_revealed(conn, branch, actor, case.borrower_id, fields, [], purpose=purpose)
+        record_revealed(conn, branch, actor, case.customer, fields, [], purpose=purpose)

@@ -17,7 +17,7 @@ from casework.feed.cell import TEXTS
 from casework.feed.folder import SetAside, set_aside_csv
 from casework.feed.headers import Kind, understand
 from casework.feed.naming import named_in
-from casework.feed.tables import set_aside
+from casework.feed.tables import feed_runs, set_aside
 from casework.personal import Vault
 from casework.staff.actor import Actor
 
@@ -70,16 +70,17 @@ def record_aside_read(conn: Connection, branch: Branch, actor: Actor, run_id: in
 
 
 def aside_of_people(
-    conn: Connection, vault: Vault, wanted: AbstractSet[str], *, after: int = 0
+    conn: Connection, vault: Vault, institution: str, wanted: AbstractSet[str], *, after: int = 0
 ) -> tuple[list[int], int]:
-    """Rows, from behind the one with id `after`, that name one of `wanted` (loan, borrower, ID numbers; `named_in`).
+    """Rows of the institution, from behind the one with id `after`, that name one of `wanted` (`named_in`).
 
     The cells are sealed, so every row is opened: in order of id, some thousands at a time. Their ids, and the last id
     that was looked at. A row that does not open is nobody's.
     """
     found: list[int] = []
     columns = (set_aside.c.id, set_aside.c.kind, set_aside.c.row_sealed)
-    statement = sa.select(*columns).where(set_aside.c.id > after).order_by(set_aside.c.id)
+    its = sa.select(feed_runs.c.id).where(feed_runs.c.institution == institution)
+    statement = sa.select(*columns).where(set_aside.c.id > after, set_aside.c.run_id.in_(its)).order_by(set_aside.c.id)
     for batch in conn.execute(statement, execution_options={"yield_per": _AT_ONCE}).partitions():
         for row in batch:
             try:

@@ -15,7 +15,9 @@ from sqlalchemy.engine import Connection
 from casework import rows
 from casework.cases.branch import Branch
 from casework.clock import now
+from casework.customer import Customer
 from casework.errors import CallerError
+from casework.feed.payments import PAYMENT
 from casework.feed.row import ContactRow, LoanRow, RepaymentRow
 from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments
 from casework.personal import Vault
@@ -28,11 +30,9 @@ _LOAN_COLUMNS = (
     "disbursed_on", "self_payment", "principal_fen", "outstanding_principal_fen", "risk_class", "npl_since", "row_hash",
     "omitted_on",
 )  # fmt: skip
-_BORROWER_COLUMNS = (
-    "borrower_id", "institution", "name_sealed", "name_index", "id_number_sealed", "id_number_index",
-)  # fmt: skip
+_OF_BORROWER = ("name_sealed", "name_index", "id_number_sealed", "id_number_index")
 _CONTACT_COLUMNS = (
-    "borrower_id", "role", "relation", "address_kind", "source", "legal_basis", "name_sealed", "phone_sealed",
+    *Customer._fields, "role", "relation", "address_kind", "source", "legal_basis", "name_sealed", "phone_sealed",
     "phone_index", "address_sealed", "row_hash",
 )  # fmt: skip
 _encode = msgspec.msgpack.Encoder().encode
@@ -149,16 +149,20 @@ def booked(conn: Connection, loan_ids: Iterable[str]) -> dict[str, Booked]:
     return {row[0]: Booked(*row) for row in rows.select_by_keys(conn, _BOOKED, "loan_id", list(loan_ids))}
 
 
-def known_borrowers(conn: Connection, borrower_ids: Iterable[str]) -> set[str]:
-    """Which of these borrowers are on the books."""
-    statement = sa.select(borrowers.c.borrower_id)
-    return {row[0] for row in rows.select_by_keys(conn, statement, "borrower_id", sorted(set(borrower_ids)))}
+_CUSTOMERS = sa.select(borrowers.c.institution, borrowers.c.borrower_id)
 
 
-def write_contacts(conn: Connection, vault: Vault, sheet: Sequence[ContactRow]) -> int:
-    """Insert the contacts that are not on the books yet; how many that were."""
+def known_borrowers(conn: Connection, institution: str, borrower_ids: Iterable[str]) -> set[str]:
+    """Which of these customers of the institution are on the books."""
+    wanted = [Customer(institution, borrower_id) for borrower_id in sorted(set(borrower_ids))]
+    return {row.borrower_id for row in rows.select_by_keys(conn, _CUSTOMERS, Customer._fields, wanted)}
+
+
+def write_contacts(conn: Connection, vault: Vault, institution: str, sheet: Sequence[ContactRow]) -> int:
+    """Insert the contacts of the institution's customers that are not on the books yet; how many that were."""
     stored = [
         (
+            institution,
             row.borrower_id,
             row.role,
             row.relation,
@@ -169,20 +173,25 @@ def write_contacts(conn: Connection, vault: Vault, sheet: Sequence[ContactRow]) 
             _sealed(vault, "phone", row.phone),
             vault.blind("phone", row.phone) if row.phone else None,
             _sealed(vault, "address", row.address),
-            vault.fingerprint(_encode(row)),
+            vault.fingerprint(_encode((institution, *row))),
         )
         for row in sheet
     ]
     return rows.insert_many(conn, contacts, stored, _CONTACT_COLUMNS, skip_existing=True)
 
 
-def write_repayments(conn: Connection, run_id: int, sheet: Sequence[RepaymentRow]) -> list[RepaymentRow]:
-    """Insert the payments that are new; those are returned."""
-    statement = sa.select(repayments.c.payment_id)
-    held = {row[0] for row in rows.select_by_keys(conn, statement, "payment_id", [row.payment_id for row in sheet])}
+_PAYMENTS = sa.select(*(repayments.c[name] for name in PAYMENT))
+
+
+def write_repayments(
+    conn: Connection, institution: str, run_id: int, sheet: Sequence[RepaymentRow]
+) -> list[RepaymentRow]:  # fmt: skip
+    """Insert the payments that are new of the institution; those are returned."""
+    wanted = [(institution, row.payment_id) for row in sheet]
+    held = {row.payment_id for row in rows.select_by_keys(conn, _PAYMENTS, PAYMENT, wanted)}
     fresh = [row for row in sheet if row.payment_id not in held]
-    columns = ("payment_id", "loan_id", "paid_on", "amount_fen", "reverses", "run_id")
-    rows.insert_many(conn, repayments, [(*row, run_id) for row in fresh], columns)
+    columns = (*PAYMENT, "loan_id", "paid_on", "amount_fen", "reverses", "run_id")
+    rows.insert_many(conn, repayments, [(institution, *row, run_id) for row in fresh], columns)
     return fresh
 
 
@@ -212,7 +221,10 @@ def reversals_of(conn: Connection, loan_ids: Iterable[str]) -> dict[str, list[Re
             repayments.c.run_id,
             sa.func.coalesce(feed_runs.c.as_of, repayments.c.paid_on),
         )
-        .join(undone, undone.c.payment_id == repayments.c.reverses)
+        .join(
+            undone,
+            (undone.c.institution == repayments.c.institution) & (undone.c.payment_id == repayments.c.reverses),
+        )
         .join(feed_runs, feed_runs.c.id == repayments.c.run_id)
         .where(repayments.c.reverses.is_not(None), undone.c.loan_id == repayments.c.loan_id)
     )
@@ -242,8 +254,8 @@ def _write_borrowers(conn: Connection, vault: Vault, institution: str, touched: 
     for row in touched:
         name, id_number = people.get(row.borrower_id, (None, None))
         people[row.borrower_id] = (row.borrower_name or name, row.id_number or id_number)
-    statement = sa.select(borrowers)
-    held = {row.borrower_id: row for row in rows.select_by_keys(conn, statement, "borrower_id", list(people))}
+    wanted = [Customer(institution, borrower_id) for borrower_id in people]
+    held = {row.borrower_id: row for row in rows.select_by_keys(conn, borrowers, Customer._fields, wanted)}
     stored: Mapping[bool, list[tuple[Any, ...]]] = {True: [], False: []}
     for borrower_id, (name, id_number) in people.items():
         before = held.get(borrower_id)
@@ -259,9 +271,9 @@ def _write_borrowers(conn: Connection, vault: Vault, institution: str, touched: 
                     if before
                     else [None, None]
                 )
-        stored[before is None].append((borrower_id, institution, *sealed))
-    rows.insert_many(conn, borrowers, stored[True], _BORROWER_COLUMNS)
-    rows.update_many(conn, borrowers, "borrower_id", stored[False], _BORROWER_COLUMNS[1:])
+        stored[before is None].append((institution, borrower_id, *sealed))
+    rows.insert_many(conn, borrowers, stored[True], (*Customer._fields, *_OF_BORROWER))
+    rows.update_many(conn, borrowers, Customer._fields, stored[False], _OF_BORROWER)
 
 
 def _sealed(vault: Vault, field: str, value: str | None) -> bytes | None:

@@ -15,12 +15,14 @@ from sqlalchemy.engine import Connection
 from casework import rows
 from casework.cases.branch import Branch
 from casework.cases.erased import last_erased_on
-from casework.cases.filter import BusinessDates, CaseFilter, check_text, filter_malformed
+from casework.cases.filter import BusinessDates, CaseFilter, filter_malformed
 from casework.cases.queries import CaseLine, walk_cases
 from casework.cases.reached import covered_by
 from casework.cases.sight import beyond
 from casework.cases.tables import cases
+from casework.customer import Customer
 from casework.errors import CallerError
+from casework.feed.customers import LOAN_PLACES, is_within, of_customer
 from casework.feed.tables import borrowers, contacts, loans
 from casework.personal import Vault, mask
 from casework.staff.actor import Actor
@@ -96,6 +98,7 @@ class Found(msgspec.Struct):
     """A borrower found, masked, with his cases; `matched` are the keys that led to him."""
 
     borrower_id: str
+    institution: str
     name: str | None
     id_number: str | None
     matched: list[str]
@@ -124,64 +127,58 @@ _LOANS = tuple(loans.c[name] for name in LoanOnBooks.__struct_fields__)
 _loan_of: Any = LoanOnBooks  # by position
 _BORROWERS = sa.select(borrowers)
 _CASES = sa.select(
-    *(cases.c[name] for name in ("borrower_id", "id", "loan_id", "state", "live")),
+    *(cases.c[name] for name in ("institution", "borrower_id", "id", "loan_id", "state", "live")),
     *(cases.c[name] for name in ("owner", "handler", "team", "region", "product")),  # for the reach
 )
+_BY_NUMBER = ("borrower_id", "institution")
 CONTACT_FIELDS = {"name": "contact_name", "phone": "phone", "address": "address"}
 """Fields of permissions.toml by what a contact calls them."""
-_LOAN_PLACES = {
-    "owner": loans.c.owner_staff_no, "handler": loans.c.owner_staff_no, "team": loans.c.team,
-    "region": loans.c.region, "product": loans.c.product,
-}  # fmt: skip
-"""The columns of a loan that a reach looks at, by the names that those of a case have."""
 
 
 def borrower_page(
-    conn: Connection, branch: Branch, dates: BusinessDates, borrower_id: str, *, actor: Actor, within: Reach
+    conn: Connection, branch: Branch, dates: BusinessDates, customer: Customer, *, actor: Actor, within: Reach
 ) -> Borrower:
     """The borrower as `actor` may see him; CallerErrors `unknown_borrower`, `out_of_reach`."""
-    row = known_borrower(conn, borrower_id, actor, within)
+    row = known_borrower(conn, customer, actor, within)
     more, show = _MAX_ROWS + 1, _Shown(branch, actor)
-    on_books = sa.select(*_LOANS).where(loans.c.borrower_id == borrower_id, covered_by(within, _LOAN_PLACES))
+    on_books = sa.select(*_LOANS).where(of_customer(loans, customer), covered_by(within, LOAN_PLACES))
     held = [_loan_of(*values) for values in conn.execute(on_books.order_by(loans.c.loan_id).limit(more))]
-    reached = sa.select(contacts).where(contacts.c.borrower_id == borrower_id).order_by(contacts.c.id)
+    reached = sa.select(contacts).where(of_customer(contacts, customer)).order_by(contacts.c.id)
     ways = [show.contact(found) for found in conn.execute(reached.limit(more))]
-    wanted = CaseFilter(borrower_id=borrower_id)
+    wanted = CaseFilter(institution=customer.institution, borrower_id=customer.borrower_id)
     walk = walk_cases(conn, dates, wanted, within=within, sort="-id", at_most=more)
     lines = [line for chunk in walk for line in chunk]
     overdue_fen = sum(line.overdue_fen for line in lines if line.live)
     return Borrower(
-        borrower_id, row.institution, show.value("name", row.name_sealed),
+        row.borrower_id, row.institution, show.value("name", row.name_sealed),
         show.value("id_number", row.id_number_sealed), overdue_fen, held[:_MAX_ROWS], lines[:_MAX_ROWS],
-        ways[:_MAX_ROWS], max(len(held), len(ways), len(lines)) > _MAX_ROWS, _has_others(conn, borrower_id, within),
-        erased_of(conn, branch, [row]).get(borrower_id),
+        ways[:_MAX_ROWS], max(len(held), len(ways), len(lines)) > _MAX_ROWS, _has_others(conn, customer, within),
+        erased_of(conn, branch, [row]).get(customer),
     )  # fmt: skip
 
 
-def known_borrower(conn: Connection, borrower_id: str, actor: Actor, within: Reach) -> sa.Row[Any]:
+def known_borrower(conn: Connection, customer: Customer, actor: Actor, within: Reach) -> sa.Row[Any]:
     """His row; CallerErrors `unknown_borrower`, `out_of_reach`."""
-    check_text("borrower_id", borrower_id)
-    row = conn.execute(_BORROWERS.where(borrowers.c.borrower_id == borrower_id)).one_or_none()
+    row = conn.execute(_BORROWERS.where(of_customer(borrowers, customer))).one_or_none()
     if row is None:
         raise CallerError("unknown_borrower", "没有这位借款人", "there is no such borrower")
     if not within.everything:
-        sees = conn.execute(sa.select(_is_within(sa.literal(borrower_id), within))).scalar()
+        of_him = (sa.literal(customer.institution), sa.literal(customer.borrower_id))
+        sees = conn.execute(sa.select(is_within(of_him, within))).scalar()
         if not sees:
-            raise beyond(actor, ("1.1.1",), borrower_id=borrower_id)
+            raise beyond(actor, ("1.1.1",), borrower_id=customer.borrower_id)
     return row
 
 
-def erased_of(conn: Connection, branch: Branch, found: Sequence[sa.Row[Any]]) -> dict[str, date]:
+def erased_of(conn: Connection, branch: Branch, found: Sequence[sa.Row[Any]]) -> dict[Customer, date]:
     """The days on which those were erased of whom nothing has come in since."""
-    bare = [row.borrower_id for row in found if row.name_sealed is None and row.id_number_sealed is None]
+    bare = [customer_of(row) for row in found if row.name_sealed is None and row.id_number_sealed is None]
     return last_erased_on(conn, branch, bare) if bare else {}
 
 
-def _is_within(borrower_id: sa.ColumnElement[str], within: Reach) -> sa.ColumnElement[bool]:
-    """Whether one of his cases or loans is within reach."""
-    of_cases = sa.exists().where(cases.c.borrower_id == borrower_id, covered_by(within, cases.c))
-    of_loans = sa.exists().where(loans.c.borrower_id == borrower_id, covered_by(within, _LOAN_PLACES))
-    return sa.or_(of_cases, of_loans)
+def customer_of(row: Any) -> Customer:
+    """Whose row it is, of any table that says so."""
+    return Customer(row.institution, row.borrower_id)
 
 
 def loan_in_reach(conn: Connection, loan_id: str, within: Reach) -> bool:
@@ -189,17 +186,17 @@ def loan_in_reach(conn: Connection, loan_id: str, within: Reach) -> bool:
     if within.everything:
         return True
     of_cases = sa.exists().where(cases.c.loan_id == loan_id, covered_by(within, cases.c))
-    itself = sa.exists().where(loans.c.loan_id == loan_id, covered_by(within, _LOAN_PLACES))
+    itself = sa.exists().where(loans.c.loan_id == loan_id, covered_by(within, LOAN_PLACES))
     return bool(conn.execute(sa.select(sa.or_(of_cases, itself))).scalar())
 
 
-def _has_others(conn: Connection, borrower_id: str, within: Reach) -> bool:
+def _has_others(conn: Connection, customer: Customer, within: Reach) -> bool:
     if within.everything:
         return False
     # A column that is NULL makes a plain NOT unknown, and would hide what lies beyond.
     covered = {table: sa.func.coalesce(covered_by(within, columns), sa.false())
-               for table, columns in ((cases, cases.c), (loans, _LOAN_PLACES))}  # fmt: skip
-    others = [sa.exists().where(table.c.borrower_id == borrower_id, sa.not_(one)) for table, one in covered.items()]
+               for table, columns in ((cases, cases.c), (loans, LOAN_PLACES))}  # fmt: skip
+    others = [sa.exists().where(of_customer(table, customer), sa.not_(one)) for table, one in covered.items()]
     return bool(conn.execute(sa.select(sa.or_(*others))).scalar())
 
 
@@ -228,34 +225,35 @@ def find(conn: Connection, branch: Branch, search: Search, *, actor: Actor, with
     name, value = next(iter(given.items()))
     if not value.strip() or len(value) > 64 or "\x00" in value:
         raise filter_malformed(name, "1 to 64 characters")
-    candidates = _matching(branch.vault, name, value).order_by("borrower_id").limit(_MAX_CANDIDATES).subquery()
-    ids = sa.select(candidates.c.borrower_id)
+    candidates = _matching(branch.vault, name, value).order_by(*_BY_NUMBER).limit(_MAX_CANDIDATES).subquery()
+    ids = sa.select(candidates.c.institution, candidates.c.borrower_id)
     if not within.everything:
-        ids = ids.where(_is_within(candidates.c.borrower_id, within))
-    known = list(conn.execute(ids.order_by(candidates.c.borrower_id).limit(MAX_FOUND + 1)).scalars())
+        ids = ids.where(is_within((candidates.c.institution, candidates.c.borrower_id), within))
+    known = [customer_of(row) for row in conn.execute(ids.order_by(*_BY_NUMBER).limit(MAX_FOUND + 1))]
     shown, show = known[:MAX_FOUND], _Shown(branch, actor)
-    people = rows.select_by_keys(conn, _BORROWERS, "borrower_id", shown)
+    people = rows.select_by_keys(conn, _BORROWERS, _BY_NUMBER, [customer[::-1] for customer in shown])
     erased = erased_of(conn, branch, people)
-    of: dict[str, list[FoundCase]] = {}
-    for row in rows.select_by_keys(conn, _CASES, "borrower_id", shown):
+    of: dict[Customer, list[FoundCase]] = {}
+    for row in rows.select_by_keys(conn, _CASES, Customer._fields, shown):
         if within.covers(row):
-            of.setdefault(row.borrower_id, []).append(FoundCase(row.id, row.loan_id, row.state, row.live))
+            of.setdefault(customer_of(row), []).append(FoundCase(row.id, row.loan_id, row.state, row.live))
     items = [
-        Found(row.borrower_id, show.value("name", row.name_sealed), show.value("id_number", row.id_number_sealed),
-              [name], sorted(of.get(row.borrower_id, []), key=lambda case: case.id)[-_MAX_ROWS:],
-              erased.get(row.borrower_id))
-        for row in people
+        Found(*customer[::-1], show.value("name", row.name_sealed), show.value("id_number", row.id_number_sealed),
+              [name], sorted(of.get(customer, []), key=lambda case: case.id)[-_MAX_ROWS:], erased.get(customer))
+        for row in people for customer in [customer_of(row)]
     ]  # fmt: skip
     return FoundPage(items, len(known) > MAX_FOUND)
 
 
 def _matching(vault: Vault, name: str, value: str) -> sa.Select[Any]:
     if name == "loan_id":
-        return sa.select(loans.c.borrower_id).where(loans.c.loan_id == value.strip())
+        return sa.select(loans.c.institution, loans.c.borrower_id).where(loans.c.loan_id == value.strip())
     index = vault.blind(name, value)
     if name == "phone":
-        return sa.select(contacts.c.borrower_id).where(contacts.c.phone_index == index).distinct()
-    return sa.select(borrowers.c.borrower_id).where(borrowers.c[f"{name}_index"] == index)
+        return (
+            sa.select(contacts.c.institution, contacts.c.borrower_id).where(contacts.c.phone_index == index).distinct()
+        )
+    return sa.select(borrowers.c.institution, borrowers.c.borrower_id).where(borrowers.c[f"{name}_index"] == index)
 
 
 class _Shown:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from casework import rows
 from casework.audit.tables import erasures
 from casework.cases.tables import cases
+from casework.customer import Customer
 from casework.feed.headers import Header
 from casework.feed.naming import named_in
 from casework.feed.row import ContactRow, LoanRow
@@ -20,34 +21,41 @@ from casework.feed.tables import borrowers, loans
 LOCK = "hashtext('casework/erasure')"
 """PostgreSQL's advisory lock: imports share it, an erasure has it alone. On SQLite the write lock does."""
 
-_NEWER = sa.exists().where(cases.c.borrower_id == erasures.c.borrower_id, cases.c.id > erasures.c.cases_until)
-_STANDING = sa.select(erasures.c.borrower_id).where(~_NEWER).distinct()
+_NEWER = sa.exists().where(
+    cases.c.institution == erasures.c.institution, cases.c.borrower_id == erasures.c.borrower_id,
+    cases.c.id > erasures.c.cases_until,
+)  # fmt: skip
+_ONE: sa.BindParameter[str] = sa.bindparam("institution")
+_OF_ONE = sa.select(erasures.c.borrower_id).where(erasures.c.institution == _ONE)
+_STANDING = _OF_ONE.where(~_NEWER).distinct()
 _RETURNED = (
     sa.select(borrowers.c.borrower_id)
     .where(
-        borrowers.c.borrower_id.in_(sa.select(erasures.c.borrower_id)),
+        borrowers.c.institution == _ONE,
+        borrowers.c.borrower_id.in_(_OF_ONE),
         borrowers.c.borrower_id.not_in(_STANDING),
         borrowers.c.name_sealed.is_(None),
         borrowers.c.id_number_sealed.is_(None),
     )
     .order_by(borrowers.c.borrower_id)
 )
-_LOANS = sa.select(loans.c.borrower_id, loans.c.loan_id)
+_LOANS = sa.select(loans.c.institution, loans.c.borrower_id, loans.c.loan_id)
 
 
 @dataclass(slots=True)
 class ErasedPeople:
-    """Those whose data stay out of one import, and how many of its rows were cut for that."""
+    """Those of an institution whose data stay out of one import, and how many of its rows were cut for that."""
 
     ids: frozenset[str]
     loan_ids: frozenset[str]
     dropped: int = 0
 
     @classmethod
-    def read(cls, conn: Connection) -> "ErasedPeople":
+    def read(cls, conn: Connection, institution: str) -> "ErasedPeople":
         """As of the start of the import, which shares the lock that an erasure takes."""
-        ids = frozenset(conn.execute(_STANDING).scalars())
-        of_them = rows.select_by_keys(conn, _LOANS, "borrower_id", sorted(ids))
+        ids = frozenset(conn.execute(_STANDING, {"institution": institution}).scalars())
+        them = [Customer(institution, borrower_id) for borrower_id in sorted(ids)]
+        of_them = rows.select_by_keys(conn, _LOANS, Customer._fields, them)
         return cls(ids, frozenset(row.loan_id for row in of_them))
 
     def loans(self, sheet: Sequence[LoanRow]) -> Sequence[LoanRow]:
@@ -92,6 +100,6 @@ def hold_lock(conn: Connection) -> None:
         conn.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
 
 
-def returned(conn: Connection) -> frozenset[str]:
-    """Those who were erased, have a new case since, and of whom nothing is on the books again."""
-    return frozenset(conn.execute(_RETURNED).scalars())
+def returned(conn: Connection, institution: str) -> frozenset[str]:
+    """Its customers who were erased, have a new case since, and of whom nothing is on the books again."""
+    return frozenset(conn.execute(_RETURNED, {"institution": institution}).scalars())

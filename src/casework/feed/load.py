@@ -163,7 +163,7 @@ class _Import:
             runs.finish(conn, self.run_id, runs.REPEATED, **self.came)
             return
         self._check_may_import(last)
-        self.erased = ErasedPeople.read(conn)
+        self.erased = ErasedPeople.read(conn, delivery.institution)
         seen = runs.last_files(conn, delivery.institution)
         written, new_payments = self._books(seen)
         before = runs.last_applied(conn, delivery.institution, before=delivery.as_of)
@@ -272,21 +272,21 @@ class _Import:
                 )  # fmt: skip
                 self.unverified = written.unverified
         if delivery.contacts is not None:
-            people = known_borrowers(conn, (row.borrower_id for row in delivery.contacts.rows))
+            people = known_borrowers(conn, delivery.institution, (row.borrower_id for row in delivery.contacts.rows))
             contacts = delivery.contacts.put_aside(unknown_borrowers(delivery.contacts.rows, people))
             self._check_set_aside(contacts)
             # A row set aside because nobody knew its borrower may be good by now.
             if written.inserted or contacts.sha256 != seen.get("contacts", (delivery.as_of, ""))[1]:
                 self.progress("contacts", 0, len(contacts.rows))
-                write_contacts(conn, vault, self.erased.contacts(contacts.rows))
+                write_contacts(conn, vault, delivery.institution, self.erased.contacts(contacts.rows))
         new_payments: list[RepaymentRow] = []
         if delivery.repayments is not None:
             on_books = self._booked(row.loan_id for row in delivery.repayments.rows)
             payments = delivery.repayments.put_aside(unknown_loans(delivery.repayments.rows, on_books))
-            disputed = disputed_payments(conn, payments.rows)
+            disputed = disputed_payments(conn, delivery.institution, payments.rows)
             payments = payments.put_aside(disputed)
             self._check_set_aside(payments, disputed=len(disputed))
-            new_payments = write_repayments(conn, self.run_id, payments.rows)
+            new_payments = write_repayments(conn, delivery.institution, self.run_id, payments.rows)
         return written, new_payments
 
     def _reconcile(self, before: runs.Run | None) -> Reconciliation:
@@ -354,7 +354,7 @@ class _Import:
 
     def _take_in_again(self) -> None:
         """Who was erased and has a new case by now is on the books again as these files say."""
-        back = returned(self.conn)
+        back = returned(self.conn, self.delivery.institution)
         loans, contacts = self.delivery.loans, self.delivery.contacts
         if not back or loans is None:
             return
@@ -362,7 +362,7 @@ class _Import:
         write_loans(self.conn, self.branch, self.delivery.institution, his, self.request.actor)
         if contacts is not None:
             ways = [row for row in contacts.rows if row.borrower_id in back]
-            write_contacts(self.conn, self.branch.vault, ways)
+            write_contacts(self.conn, self.branch.vault, self.delivery.institution, ways)
 
     def _on_books(self) -> OnBooks | None:
         """What the loans file of this feed says is outstanding, if one came."""

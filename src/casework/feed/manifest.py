@@ -13,6 +13,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from casework.customer import INSTITUTION
 from casework.errors import CallerError
 from casework.feed.headers import Kind
 from casework.statechart.fields import EARLIEST, LATEST
@@ -22,7 +23,7 @@ MANIFEST_LIMIT: Final = 1 << 20  # bytes; a manifest of four files has under a t
 FILE_LIMIT: Final = 512 << 20  # bytes of a file as it lies there; a branch's largest has some ten million
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00-\x1f/\\.][^\x00-\x1f/\\]*\Z", max_length=200)]
-_Institution = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,31}\Z")]
+_Institution = Annotated[str, msgspec.Meta(pattern=rf"\A{INSTITUTION}\Z")]
 _Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-fA-F]{64}\Z")]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 _Fen = Annotated[int, msgspec.Meta(ge=-(2**53) + 1, le=2**53 - 1)]

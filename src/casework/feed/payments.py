@@ -15,18 +15,20 @@ from casework.feed.cell import Note
 from casework.feed.row import RepaymentRow
 from casework.feed.tables import repayments
 
-_HELD: Final = sa.select(*(repayments.c[name] for name in RepaymentRow._fields))
+PAYMENT: Final = ("institution", "payment_id")
+"""What a payment is known by: each institution numbers its own."""
+_HELD: Final = sa.select(repayments.c.institution, *(repayments.c[name] for name in RepaymentRow._fields))
 _REVERSALS: Final = sa.select(repayments.c.loan_id, repayments.c.reverses).where(repayments.c.reverses.is_not(None))
 
 
-def disputed_payments(conn: Connection, sheet: Sequence[RepaymentRow]) -> dict[int, Note]:
-    """Which rows (by index) contradict the payments on the books or the rows before them; for `Sheet.put_aside`.
+def disputed_payments(conn: Connection, institution: str, sheet: Sequence[RepaymentRow]) -> dict[int, Note]:
+    """Which rows (by index) contradict the institution's payments or the rows before them; for `Sheet.put_aside`.
 
     Two questions to the database, however many rows. A payment's number comes once in `sheet` (the folder's reader
     sees to that).
     """
     reversals = [row for row in sheet if row.reverses is not None]
-    held = _held(conn, {row.payment_id for row in sheet} | {str(row.reverses) for row in reversals})
+    held = _held(conn, institution, {row.payment_id for row in sheet} | {str(row.reverses) for row in reversals})
     known = {row.payment_id: row for row in sheet} | held
     undone = {
         row[1] for row in rows.select_by_keys(conn, _REVERSALS, "loan_id", sorted({r.loan_id for r in reversals}))
@@ -46,10 +48,10 @@ def disputed_payments(conn: Connection, sheet: Sequence[RepaymentRow]) -> dict[i
     return faults
 
 
-def _held(conn: Connection, payment_ids: Iterable[str]) -> dict[str, RepaymentRow]:
-    """The payments and reversals of these numbers that are on the books."""
-    found = rows.select_by_keys(conn, _HELD, "payment_id", sorted(payment_ids))
-    return {row.payment_id: RepaymentRow(*row) for row in found}
+def _held(conn: Connection, institution: str, payment_ids: Iterable[str]) -> dict[str, RepaymentRow]:
+    """The institution's payments and reversals of these numbers that are on the books."""
+    found = rows.select_by_keys(conn, _HELD, PAYMENT, [(institution, number) for number in sorted(payment_ids)])
+    return {row.payment_id: RepaymentRow(*row[1:]) for row in found}
 
 
 def _fault_of_reversal(row: RepaymentRow, undone: RepaymentRow | None, undone_before: Collection[str]) -> str | None:

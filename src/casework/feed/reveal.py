@@ -15,8 +15,10 @@ from sqlalchemy.engine import Connection
 
 from casework.cases.branch import Branch
 from casework.cases.disclosure import record_revealed
+from casework.customer import Customer
 from casework.errors import CallerError
 from casework.feed.borrowers import CONTACT_FIELDS, erased_of, known_borrower
+from casework.feed.customers import of_customer
 from casework.feed.tables import contacts
 from casework.personal import Vault
 from casework.staff.actor import Actor
@@ -40,6 +42,7 @@ class ClearBorrower(msgspec.Struct):
     """What was asked for, in clear; nothing where his data were erased, on the day `erased_on`."""
 
     borrower_id: str
+    institution: str
     name: str | None
     id_number: str | None
     contacts: list[ClearContact]
@@ -51,7 +54,7 @@ class ClearBorrower(msgspec.Struct):
 class Revealed:
     """What is about to be shown, still sealed."""
 
-    borrower_id: str
+    customer: Customer
     purpose: str
     fields: frozenset[str]
     borrower: Any
@@ -73,7 +76,8 @@ class Revealed:
             )
             for row in self.contacts
         ]
-        return ClearBorrower(self.borrower_id, name, id_number, people, self.purpose, self.erased_on)
+        institution, borrower_id = self.customer
+        return ClearBorrower(borrower_id, institution, name, id_number, people, self.purpose, self.erased_on)
 
     def _open(self, vault: Vault, field: str, sealed: bytes | None) -> str | None:
         if sealed is None or field not in self.fields:
@@ -82,8 +86,8 @@ class Revealed:
 
 
 def reveal(
-    conn: Connection, branch: Branch, borrower_id: str, fields: Sequence[str], contact_ids: Sequence[int] | None = None,
-    *, actor: Actor, within: Reach, purpose: str,
+    conn: Connection, branch: Branch, customer: Customer, fields: Sequence[str],
+    contact_ids: Sequence[int] | None = None, *, actor: Actor, within: Reach, purpose: str,
 ) -> Revealed:  # fmt: skip
     """Check, read, and append the entry; the caller commits, then opens.
 
@@ -96,19 +100,17 @@ def reveal(
             "unknown_field", "该字段不属于借款人", "this is no field of a borrower", fields=barred,
             known=[*_OF_BORROWER, *CONTACT_FIELDS.values()],
         )  # fmt: skip
-    row = known_borrower(conn, borrower_id, actor, within)
+    row = known_borrower(conn, customer, actor, within)
     found = []
     if set(fields) & set(CONTACT_FIELDS.values()):
-        found = _contacts(conn, borrower_id, contact_ids)
+        found = _contacts(conn, customer, contact_ids)
     shown = [contact.id for contact in found]
-    record_revealed(conn, branch, actor, borrower_id, fields, shown, purpose=purpose)
-    return Revealed(
-        borrower_id, purpose, frozenset(fields), row, found, erased_of(conn, branch, [row]).get(borrower_id)
-    )
+    record_revealed(conn, branch, actor, customer, fields, shown, purpose=purpose)
+    return Revealed(customer, purpose, frozenset(fields), row, found, erased_of(conn, branch, [row]).get(customer))
 
 
-def _contacts(conn: Connection, borrower_id: str, wanted: Sequence[int] | None) -> list[Any]:
-    statement = sa.select(contacts).where(contacts.c.borrower_id == borrower_id).order_by(contacts.c.id)
+def _contacts(conn: Connection, customer: Customer, wanted: Sequence[int] | None) -> list[Any]:
+    statement = sa.select(contacts).where(of_customer(contacts, customer)).order_by(contacts.c.id)
     if wanted is not None:
         statement = statement.where(contacts.c.id.in_(sorted(set(wanted))[: MAX_CONTACTS + 1]))
     found = list(conn.execute(statement.limit(MAX_CONTACTS + 1)))

@@ -29,8 +29,8 @@ loans = sa.Table(
 borrowers = sa.Table(
     "borrowers",
     metadata,
-    sa.Column("borrower_id", sa.String(64), primary_key=True),
-    sa.Column("institution", sa.String(32), nullable=False),
+    sa.Column("borrower_id", sa.String(64), primary_key=True),  # first: one index finds a number in every institution
+    sa.Column("institution", sa.String(32), primary_key=True),
     sa.Column("name_sealed", Bytes),
     sa.Column("name_index", Bytes),
     sa.Column("id_number_sealed", Bytes),
@@ -43,6 +43,7 @@ contacts = sa.Table(
     "contacts",
     metadata,
     sa.Column("id", BigId, sa.Identity(), primary_key=True),
+    sa.Column("institution", sa.String(32), nullable=False),
     sa.Column("borrower_id", sa.String(64), nullable=False),
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("relation", sa.String(32)),
@@ -61,6 +62,7 @@ contacts = sa.Table(
 repayments = sa.Table(
     "repayments",
     metadata,
+    sa.Column("institution", sa.String(32), primary_key=True),
     sa.Column("payment_id", sa.String(64), primary_key=True),
     sa.Column("loan_id", sa.String(64), nullable=False),
     sa.Column("paid_on", sa.Date, nullable=False),

@@ -86,7 +86,7 @@ def ask(
     draft = stored.draft_of(moment, actor, folding.ASKED, said, rules=RULES)
     draft.to = request.state
     entry_id = stored.append(moment, request, draft)
-    stored.seal(conn, moment, request, text, None if standing is None else standing.case.borrower_id)
+    stored.seal(conn, moment, request, text, None if standing is None else standing.case.customer)
     stored.insert(conn, request)
     moment.trail.write(conn)
     return Asked(request.id, request.state, request.version, request.expires_on, entry_id)

@@ -13,7 +13,7 @@ from casework import rows
 from casework.audit.data_keys import key_of, keys_for
 from casework.audit.trail import Draft, Head, Trail
 from casework.cases.branch import Branch
-from casework.cases.disclosure import stream_of
+from casework.customer import Customer, stream_of
 from casework.database import is_conflict
 from casework.errors import CallerError, TryAgain
 from casework.four_eyes.tables import requests
@@ -120,11 +120,11 @@ def text_of(data: Mapping[str, Any]) -> str:
     return text
 
 
-def seal(conn: Connection, moment: Moment, request: Request, text: str, borrower_id: str | None) -> None:
+def seal(conn: Connection, moment: Moment, request: Request, text: str, customer: Customer | None) -> None:
     """Seal what was asked for, with the key of the borrower whose case it is about, if it is about one."""
     vault = moment.branch.vault
-    if borrower_id is not None:
-        request.sealed_for = subject = stream_of(moment.branch, borrower_id)
+    if customer is not None:
+        request.sealed_for = subject = stream_of(vault, customer)
         sealer = keys_for(conn, vault, [subject], moment.trail.recorded_at)[subject]
     else:
         sealer = vault

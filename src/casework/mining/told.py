@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from casework.audit.entry import Entry
 from casework.cases import fold
+from casework.customer import Customer
 from casework.mining.names import Kind, Names, visible
 
 Value = str | int
@@ -162,7 +163,7 @@ class _Telling:
         if isinstance(agency, str):
             self.relations.append(Relation(f"agency:{visible(agency.removeprefix('agency:'))}", "agency", "agency"))
         loan = self._relate("loan", data.get("loan_id"), "loan")
-        borrower = self._relate("borrower", data.get("borrower_id"), "borrower")
+        borrower = self._relate("borrower", _customer(data), "borrower")
         for one, other, qualifier in ((self.own, loan, "loan"), (self.own, borrower, "borrower"),
                                       (loan, borrower, "borrower")):  # fmt: skip
             if one is not None and other is not None:
@@ -239,6 +240,12 @@ def _measure(data: Mapping[str, Any]) -> Mapping[str, Any]:
 def _overdue_fen(measure: Mapping[str, Any]) -> int | None:
     parts = [measure.get(f"overdue_{part}_fen") for part in ("principal", "interest", "penalty")]
     return sum(part for part in parts if type(part) is int) if all(type(part) is int for part in parts) else None
+
+
+def _customer(data: Mapping[str, Any]) -> str | None:
+    """As the stream of a borrower names them."""
+    institution, number = data.get("institution"), data.get("borrower_id")
+    return str(Customer(institution, number)) if isinstance(institution, str) and isinstance(number, str) else None
 
 
 def _reasons(data: Mapping[str, Any]) -> Iterator[str]:

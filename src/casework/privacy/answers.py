@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.cases.tables import ANSWER_ERASED, idempotency
+from casework.customer import Customer
+from casework.feed.customers import institutions_of
 
 _AT_ONCE: Final = 500
 _CASE = re.compile(rb'case:(\d{1,16})(?!\d)|/cases/(\d{1,16})(?!\d)|"case_id":(\d{1,16})(?!\d)')
@@ -19,24 +21,35 @@ _REQUEST = re.compile(rb'request:(\d{1,16})(?!\d)|/requests/(\d{1,16})(?!\d)|"re
 _TEXT = re.compile(rb'"([^"\\]{1,64})"')
 
 
-def speaks_of(answer: bytes, cases: Collection[int], requests: Collection[int], ids: Collection[bytes]) -> bool:
-    """Whether an answer names one of these cases or requests, or holds one of these ids as a text of JSON. Pure."""
+def speaks_of(
+    answer: bytes, cases: Collection[int], requests: Collection[int], loans: Collection[bytes],
+    customer: frozenset[bytes],
+) -> bool:  # fmt: skip
+    """Whether an answer names one of these cases or requests, or one of these loans or the customer as texts of JSON.
+
+    Pure. `customer` are the texts that name them only together: a number that two institutions have, with the
+    institution.
+    """
+    texts = {found[1] for found in _TEXT.finditer(answer)}
     return (
         any(int(next(filter(None, found.groups()))) in cases for found in _CASE.finditer(answer))
         or any(int(next(filter(None, found.groups()))) in requests for found in _REQUEST.finditer(answer))
-        or any(found[1] in ids for found in _TEXT.finditer(answer))
+        or not texts.isdisjoint(loans)
+        or customer <= texts
     )
 
 
 def erase_answers(
-    conn: Connection, cases: Collection[int], requests: Collection[int], ids: Collection[str]
+    conn: Connection, cases: Collection[int], requests: Collection[int], loan_ids: Collection[str], customer: Customer
 ) -> int:  # fmt: skip
     """Every stored answer is looked at, some hundreds at a time (they are kept for a day); how many are gone."""
-    wanted = {one.encode() for one in ids}
+    loans = {one.encode() for one in loan_ids}
+    named_by = customer if len(institutions_of(conn, customer.borrower_id)) > 1 else (customer.borrower_id,)
+    him = frozenset(text.encode() for text in named_by)
     found = []
     statement = sa.select(idempotency.c.actor_id, idempotency.c.key, idempotency.c.answer)
     for batch in conn.execute(statement, execution_options={"yield_per": _AT_ONCE}).partitions():
-        found += [(row.actor_id, row.key) for row in batch if speaks_of(bytes(row.answer), cases, requests, wanted)]
+        found += [(row.actor_id, row.key) for row in batch if speaks_of(bytes(row.answer), cases, requests, loans, him)]
     name = sa.tuple_(idempotency.c.actor_id, idempotency.c.key)
     for at in range(0, len(found), _AT_ONCE):
         conn.execute(

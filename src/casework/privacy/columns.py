@@ -64,10 +64,10 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         ),
         "certificates": "staff_no kind issued_on expires_on",
         "checkpoints": "log size root note published_at",
-        "contacts": "id borrower_id",
+        "contacts": "id institution borrower_id",
         "cosignatures": "log size witness line cosigned_at received_at",
         "entries": "id stream stream_seq event actor_id reason_code recorded_at body leaf_hash mac",
-        "erasures": "stream stream_seq borrower_id cases_until erased_at",
+        "erasures": "stream stream_seq institution borrower_id cases_until erased_at",
         "feed_runs": (
             "id institution as_of status correction digest actor_id via started_at finished_at refusal files figures"
         ),
@@ -85,7 +85,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "leaves": "log leaf_index entry leaf_hash",
         "loans": (
             "loan_id institution borrower_id product channel_code owner_staff_no team region disbursed_on "
-            "self_payment principal_fen outstanding_principal_fen risk_class npl_since"
+            "self_payment principal_fen outstanding_principal_fen risk_class npl_since omitted_on"
         ),
         "log_in_failures": "subject failures first_at locked_until",
         "logs": "number origin begun_at",
@@ -97,7 +97,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "posts_held": "staff_no post from_on until_on granted_by request_id",
         "regions": "code name",
         "register_version": "id version",
-        "repayments": "payment_id loan_id paid_on amount_fen reverses run_id",
+        "repayments": "institution payment_id loan_id paid_on amount_fen reverses run_id",
         "requests": (
             "id kind subject what topic state open version asked_by asked_for asked_on reviewed_by "
             "reviewed_for decided_by decided_for expires_on pinned_version carried_out data_digest "

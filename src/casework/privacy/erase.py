@@ -16,6 +16,7 @@ from casework.audit.tables import erasures
 from casework.audit.trail import Draft, Trail
 from casework.cases.branch import Branch
 from casework.clock import Clock, now
+from casework.customer import Customer
 from casework.feed.erased import hold_lock
 from casework.privacy.deciding import RULES, reasons_against
 from casework.privacy.gather import Gathered, gather
@@ -26,14 +27,14 @@ from casework.statechart.decide import Reason
 
 COMMAND = "privacy.erase"
 REFUSED = "privacy.erase_refused"
-_COLUMNS = ("stream", "stream_seq", "borrower_id", "cases_until", "erased_at")
+_COLUMNS = ("stream", "stream_seq", *Customer._fields, "cases_until", "erased_at")
 
 
 @dataclass(frozen=True)
 class Erasure:
     """It is done once the caller commits: the entries that say so, what is gone, what still holds it."""
 
-    borrower_id: str
+    customer: Customer
     entry_ids: tuple[str, ...]
     gone: Gone
     remaining: Remaining
@@ -43,21 +44,21 @@ class Erasure:
 class Refused:
     """Nothing was erased; every reason is here and in the entry."""
 
-    borrower_id: str
+    customer: Customer
     entry_id: str
     reasons: tuple[Reason, ...]
 
 
-def look_through(conn: Connection, branch: Branch, borrower_id: str, at: datetime) -> Aside:
+def look_through(conn: Connection, branch: Branch, customer: Customer, at: datetime) -> Aside:
     """The rows set aside that are his, found before the transaction that erases: it opens every row of the table.
 
-    CallerErrors as of `gather`.
+    CallerError as of `gather`.
     """
-    return find_aside(conn, branch, gather(conn, branch, borrower_id, at))
+    return find_aside(conn, branch, gather(conn, branch, customer, at))
 
 
 def erase(
-    conn: Connection, branch: Branch, borrower_id: str, *, basis: str, actor: Actor, aside: Aside | None = None,
+    conn: Connection, branch: Branch, customer: Customer, *, basis: str, actor: Actor, aside: Aside | None = None,
     clock: Clock = now,
 ) -> Erasure | Refused:  # fmt: skip
     """Erase on a `basis` of privacy.toml. `aside`: what `look_through` found a moment ago.
@@ -67,7 +68,7 @@ def erase(
     branch.rulebook.permissions.require(actor, COMMAND)
     ground = branch.rulebook.privacy.basis(basis)
     hold_lock(conn)
-    found = gather(conn, branch, borrower_id, clock(), lock=True)
+    found = gather(conn, branch, customer, clock(), lock=True)
     trail = branch.trail(clock())
     policy = branch.rulebook.policies.at(trail.today)
     said = {"basis": basis, "rulebook": branch.rulebook.privacy.ref, "day": trail.today.isoformat()}
@@ -79,11 +80,11 @@ def erase(
         )  # fmt: skip
         head = trail.append(conn, found.stream, draft)
         trail.write(conn)
-        return Refused(borrower_id, f"{found.stream}:{head.seq}", reasons)
+        return Refused(customer, f"{found.stream}:{head.seq}", reasons)
     still = remaining(conn, found)
     gone = empty(conn, found, find_aside(conn, branch, found, aside).ids)
     entry_ids = _record(conn, trail, found, Draft(ERASED, actor.signed, said, rules=RULES, policy=policy.ref), gone)
-    return Erasure(borrower_id, entry_ids, gone, still)
+    return Erasure(customer, entry_ids, gone, still)
 
 
 def _record(conn: Connection, trail: Trail, found: Gathered, draft: Draft, gone: Gone) -> tuple[str, ...]:
@@ -96,7 +97,7 @@ def _record(conn: Connection, trail: Trail, found: Gathered, draft: Draft, gone:
         if number == 1:
             draft.data["erased"] = dict(gone.counts)
         head = trail.append(conn, found.stream, draft)
-        marks.append((found.stream, head.seq, found.borrower_id, cases_until, head.recorded_at))
+        marks.append((found.stream, head.seq, *found.customer, cases_until, head.recorded_at))
     trail.write(conn)
     rows.insert_many(conn, erasures, marks, _COLUMNS)
     return tuple(f"{stream}:{seq}" for stream, seq, *_ in marks)

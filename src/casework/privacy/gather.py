@@ -15,12 +15,12 @@ from casework.audit.tables import entries, erasures, streams
 from casework.audit.trail import locked_head
 from casework.cases.branch import Branch
 from casework.cases.case import Case, from_row
-from casework.cases.disclosure import stream_of
-from casework.cases.filter import check_text
 from casework.cases.gather import CASE_ROWS
 from casework.cases.tables import cases
 from casework.clock import branch_date
+from casework.customer import Customer, stream_of
 from casework.errors import CallerError
+from casework.feed.customers import of_customer
 from casework.feed.tables import borrowers, loans
 from casework.four_eyes.tables import requests
 from casework.privacy.deciding import HOLD_PLACED, HOLD_RELEASED, Situation, open_holds
@@ -40,7 +40,7 @@ class Asked:
 class Gathered:
     """A borrower as he stands; `seq` is the last number of his own stream, `erased` the erasures so far."""
 
-    borrower_id: str
+    customer: Customer
     stream: str
     seq: int
     row: Any
@@ -60,26 +60,24 @@ class Gathered:
         ]
 
 
-def gather(conn: Connection, branch: Branch, borrower_id: str, at: datetime, *, lock: bool = False) -> Gathered:
-    """Read him, with `lock` every row held until the transaction ends.
+def gather(conn: Connection, branch: Branch, customer: Customer, at: datetime, *, lock: bool = False) -> Gathered:
+    """Read him, with `lock` every row held until the transaction ends; CallerError `unknown_borrower`.
 
-    CallerErrors `unknown_borrower`, `filter_malformed`.
     Cases before requests before his stream: the order in which everybody takes them.
     """
-    check_text("borrower_id", borrower_id)
-    stream = stream_of(branch, borrower_id)
-    held_cases = _cases(conn, borrower_id, lock=lock)
+    stream = stream_of(branch.vault, customer)
+    held_cases = _cases(conn, customer, lock=lock)
     asked = _requests(conn, [case.stream for case in held_cases], lock=lock)
     seq = locked_head(conn, stream).seq if lock else _seq(conn, stream)
-    row = conn.execute(sa.select(borrowers).where(borrowers.c.borrower_id == borrower_id)).one_or_none()
-    of_him = sa.select(loans.c.loan_id).where(loans.c.borrower_id == borrower_id).order_by(loans.c.loan_id)
+    row = conn.execute(sa.select(borrowers).where(of_customer(borrowers, customer))).one_or_none()
+    of_him = sa.select(loans.c.loan_id).where(of_customer(loans, customer)).order_by(loans.c.loan_id)
     loan_ids = sorted({*conn.execute(of_him).scalars(), *(case.loan_id for case in held_cases)})
     if row is None and not loan_ids:
         raise CallerError("unknown_borrower", "没有这位借款人", "there is no such borrower")
-    before = sa.select(erasures).where(erasures.c.borrower_id == borrower_id).order_by(erasures.c.stream_seq)
+    before = sa.select(erasures).where(of_customer(erasures, customer)).order_by(erasures.c.stream_seq)
     situation = _situation(branch, at, held_cases, asked, holds_of(conn, stream))
     return Gathered(
-        borrower_id, stream, seq, row, held_cases, asked, loan_ids, conn.execute(before).all(), situation
+        customer, stream, seq, row, held_cases, asked, loan_ids, conn.execute(before).all(), situation
     )  # fmt: skip
 
 
@@ -92,8 +90,8 @@ def holds_of(conn: Connection, stream: str) -> list[str]:
     return open_holds((row.event, msgspec.json.decode(bytes(row.body))["data"]) for row in found)
 
 
-def _cases(conn: Connection, borrower_id: str, *, lock: bool) -> list[Case]:
-    statement = CASE_ROWS.where(cases.c.borrower_id == borrower_id).order_by(cases.c.id)
+def _cases(conn: Connection, customer: Customer, *, lock: bool) -> list[Case]:
+    statement = CASE_ROWS.where(of_customer(cases, customer)).order_by(cases.c.id)
     return [from_row(row) for row in conn.execute(statement.with_for_update() if lock else statement)]
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.engine import Connection
 from casework.audit.trail import Draft
 from casework.cases.branch import Branch
 from casework.clock import Clock, now
+from casework.customer import Customer
 from casework.errors import CallerError
 from casework.privacy.deciding import HOLD_PLACED, HOLD_RELEASED, RULES
 from casework.privacy.gather import Gathered, gather
@@ -16,13 +17,13 @@ COMMAND = "privacy.hold"
 
 
 def hold(
-    conn: Connection, branch: Branch, borrower_id: str, *, reason: str, actor: Actor, clock: Clock = now
+    conn: Connection, branch: Branch, customer: Customer, *, reason: str, actor: Actor, clock: Clock = now
 ) -> str:  # fmt: skip
     """Place a hold; the entry's id. CallerErrors `unknown_borrower`, `unknown_hold_reason`, `hold_placed_already`."""
     branch.rulebook.permissions.require(actor, COMMAND)
     branch.rulebook.privacy.hold(reason)
     at = clock()
-    found = gather(conn, branch, borrower_id, at, lock=True)
+    found = gather(conn, branch, customer, at, lock=True)
     if reason in found.situation.holds:
         raise CallerError(
             "hold_placed_already", "该事由的保全已存在", "there is a hold for this reason already", reason=reason
@@ -31,12 +32,12 @@ def hold(
 
 
 def release(
-    conn: Connection, branch: Branch, borrower_id: str, *, reason: str | None = None, actor: Actor, clock: Clock = now
+    conn: Connection, branch: Branch, customer: Customer, *, reason: str | None = None, actor: Actor, clock: Clock = now
 ) -> str:  # fmt: skip
     """Release the hold for `reason`, or every one; the entry's id. CallerErrors `unknown_borrower`, `no_hold`."""
     branch.rulebook.permissions.require(actor, COMMAND)
     at = clock()
-    found = gather(conn, branch, borrower_id, at, lock=True)
+    found = gather(conn, branch, customer, at, lock=True)
     reasons = [one for one in found.situation.holds if reason in (None, one)]
     if not reasons:
         raise CallerError("no_hold", "没有这样的保全", "there is no such hold", holds=list(found.situation.holds))

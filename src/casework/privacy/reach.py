@@ -15,6 +15,7 @@ from casework import rows
 from casework.audit.tables import opening_keys, openings
 from casework.cases.branch import Branch
 from casework.feed.aside import aside_of_people
+from casework.feed.customers import of_customer
 from casework.feed.tables import borrowers, contacts, loans, set_aside
 from casework.four_eyes.tables import requests
 from casework.personal import normalise
@@ -50,13 +51,16 @@ class Gone:
 
 
 def find_aside(conn: Connection, branch: Branch, found: Gathered, before: Aside | None = None) -> Aside:
-    """The rows set aside that name him, one of his loans or his ID number; `before`: what was looked at already."""
+    """The rows that his institution's feeds set aside and that name him, a loan of his or his ID number.
+
+    `before`: what was looked at already.
+    """
     before = before or Aside()
-    wanted = {found.borrower_id, *found.loan_ids}
+    wanted = {found.customer.borrower_id, *found.loan_ids}
     if found.row is not None and found.row.id_number_sealed is not None:
         number = branch.vault.open("id_number", bytes(found.row.id_number_sealed))
         wanted |= {number, normalise("id_number", number)}
-    ids, until = aside_of_people(conn, branch.vault, wanted, after=before.until)
+    ids, until = aside_of_people(conn, branch.vault, found.customer.institution, wanted, after=before.until)
     return Aside((*before.ids, *ids), until)
 
 
@@ -80,7 +84,7 @@ def empty(conn: Connection, found: Gathered, aside: Sequence[int]) -> Gone:
     rows.delete_many(conn, set_aside, "id", [row.id for row in put_aside])
     gone.note("set_aside", len(put_aside), (row.row_sealed for row in put_aside))
     numbers, asked_ids = {case.id for case in found.cases}, {one.id for one in found.requests}
-    gone.note("answers", erase_answers(conn, numbers, asked_ids, {found.borrower_id, *found.loan_ids}))
+    gone.note("answers", erase_answers(conn, numbers, asked_ids, found.loan_ids, found.customer))
     return gone
 
 
@@ -90,17 +94,13 @@ _ASIDE = sa.select(set_aside.c.id, set_aside.c.row_sealed)
 def _empty_books(conn: Connection, found: Gathered, gone: Gone) -> None:
     held = [getattr(found.row, name) for name in _OF_BORROWER] if found.row is not None else []
     conn.execute(
-        borrowers.update()
-        .where(borrowers.c.borrower_id == found.borrower_id)
-        .values(dict.fromkeys(_OF_BORROWER, sa.null()))
+        borrowers.update().where(of_customer(borrowers, found.customer)).values(dict.fromkeys(_OF_BORROWER, sa.null()))
     )
     gone.note("borrower_fields", sum(one is not None for one in held[::2]), held)
-    ways = conn.execute(
-        sa.delete(contacts).where(contacts.c.borrower_id == found.borrower_id).returning(contacts)
-    ).all()
+    ways = conn.execute(sa.delete(contacts).where(of_customer(contacts, found.customer)).returning(contacts)).all()
     gone.note("contacts", len(ways), (getattr(way, name) for way in ways for name in (*_OF_CONTACT, "row_hash")))
     # A row's fingerprint is over name and number too; without it the next loans file writes it anew, without them.
-    of_him = loans.c.borrower_id == found.borrower_id
+    of_him = of_customer(loans, found.customer)
     prints = conn.execute(sa.select(loans.c.row_hash).where(of_him)).scalars().all()
     conn.execute(loans.update().where(of_him).values(row_hash=b""))
     gone.note("loan_fingerprints", len(prints), (one for one in prints if one))

@@ -16,16 +16,16 @@ from casework.audit.findings import Report
 from casework.audit.heads import Tail
 from casework.audit.stored import as_stored
 from casework.audit.tables import entries, erasures
-from casework.cases.disclosure import stream_name
 from casework.cases.tables import cases
+from casework.customer import KIND, Customer, stream_of
 from casework.four_eyes.tables import requests
 from casework.personal import Vault
 from casework.privacy.deciding import HOLD_PLACED, HOLD_RELEASED, open_holds
 
-PREFIX: Final = "borrower"
+PREFIX: Final = KIND
 _BATCH: Final = 200
 _SHOWN: Final = 100
-_MARK = ("stream", "stream_seq", "borrower_id", "cases_until", "erased_at")
+_MARK = ("stream", "stream_seq", *Customer._fields, "cases_until", "erased_at")
 
 
 class _Met(NamedTuple):
@@ -85,7 +85,7 @@ class PrivacyReplay:
             mark = marks.get((entry.stream, entry.stream_seq))
             self._met += mark is not None
             said = entry.data.get("cases_until"), entry.recorded_at
-            if mark is None or self._stream_of(mark[0]) != entry.stream or mark[1:] != said:
+            if mark is None or self._stream_of(*mark[:2]) != entry.stream or mark[2:] != said:
                 self._report.find("erasure_unlisted", entry.stream, entry.stream_seq)
             others = [stream for stream, _ in covers if owners.get(stream, stream) != entry.stream]
             if others:
@@ -99,15 +99,19 @@ class PrivacyReplay:
         subjects = {f"request:{row.id}": row.subject for row in asked}
         numbers = sorted({*_numbers(about, "case:"), *_numbers(subjects.values(), "case:")})
         found = rows.select_by_keys(self._conn, _BORROWERS, "id", numbers)
-        of_case = {f"case:{row.id}": self._stream_of(row.borrower_id) for row in found}
+        of_case = {f"case:{row.id}": self._stream_of(row.institution, row.borrower_id) for row in found}
         return {stream: of_case.get(subjects.get(stream, stream), "") for stream in about}
 
-    def _stream_of(self, borrower_id: Any) -> str:
-        return stream_name(self._vault, borrower_id) if type(borrower_id) is str else ""
+    def _stream_of(self, institution: Any, borrower_id: Any) -> str:
+        """Nobody's where the row says what no customer is called."""
+        try:
+            return stream_of(self._vault, Customer(institution, borrower_id))
+        except (ValueError, TypeError):
+            return ""
 
 
 _SUBJECTS = sa.select(requests.c.id, requests.c.subject)
-_BORROWERS = sa.select(cases.c.id, cases.c.borrower_id)
+_BORROWERS = sa.select(cases.c.id, cases.c.institution, cases.c.borrower_id)
 
 
 def _numbers(streams: Any, prefix: str) -> list[int]:

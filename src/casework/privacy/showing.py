@@ -11,6 +11,8 @@ from sqlalchemy.engine import Connection
 from casework import rows
 from casework.audit.tables import opening_keys, openings
 from casework.cases.branch import Branch
+from casework.customer import Customer
+from casework.feed.customers import of_customer
 from casework.feed.tables import contacts
 from casework.four_eyes.tables import requests
 from casework.privacy.deciding import reasons_against
@@ -63,6 +65,7 @@ class Holding(msgspec.Struct):
     """What is held; `held` counts by the keys of `PLACES`. Rows set aside are counted only before an erasure."""
 
     borrower_id: str
+    institution: str
     held: dict[str, int]
     cases: int
     holds: list[str]
@@ -77,13 +80,13 @@ class Holding(msgspec.Struct):
 
 
 def holding_of(
-    conn: Connection, branch: Branch, borrower_id: str, at: datetime, *, set_aside: int | None = None
+    conn: Connection, branch: Branch, customer: Customer, at: datetime, *, set_aside: int | None = None
 ) -> Holding:  # fmt: skip
     """Reads counts only. `set_aside`: what was found there, if it was looked through.
 
-    CallerErrors `unknown_borrower`, `filter_malformed`.
+    CallerError `unknown_borrower`.
     """
-    found = gather(conn, branch, borrower_id, at)
+    found = gather(conn, branch, customer, at)
     policy, now = branch.rulebook.policies.at(found.situation.today), found.situation
     bases = []
     for basis in branch.rulebook.privacy.bases.values():
@@ -94,7 +97,8 @@ def holding_of(
         Before(f"{row.stream}:{row.stream_seq}", row.erased_at, branch.today(row.erased_at)) for row in found.erased
     ]
     return Holding(
-        borrower_id, _held(conn, found) | ({} if set_aside is None else {"set_aside": set_aside}), len(found.cases),
+        customer.borrower_id, customer.institution,
+        _held(conn, found) | ({} if set_aside is None else {"set_aside": set_aside}), len(found.cases),
         list(now.holds), now.last_record_on, now.last_ended_on, before, bases,
     )  # fmt: skip
 
@@ -102,7 +106,7 @@ def holding_of(
 def _held(conn: Connection, found: Gathered) -> dict[str, int]:
     texts: Sequence[Any] = rows.select_by_keys(conn, _STREAMS, "stream", [stream for stream, _ in found.places])
     asked = rows.select_by_keys(conn, _ASKED, "id", [one.id for one in found.requests])
-    of_him = sa.select(sa.func.count()).select_from(contacts).where(contacts.c.borrower_id == found.borrower_id)
+    of_him = sa.select(sa.func.count()).select_from(contacts).where(of_customer(contacts, found.customer))
     his = sa.select(sa.func.count()).select_from(opening_keys).where(opening_keys.c.subject == found.stream)
     fields = (found.row.name_sealed, found.row.id_number_sealed) if found.row is not None else ()
     return {

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from casework.audit.entry import MAX_INT
+from casework.audit.entry import MAX_INT, STREAM
 from casework.errors import CallerError
 from casework.search.said import Said
 
@@ -41,7 +41,7 @@ _GRAMMARS: Final = {
     "code": (r"[a-z0-9_]{1,64}", "a reason code"),
     "post": (r"[a-z0-9_]{1,64}", "a post"),
 }
-_STREAM: Final = re.compile(r"[a-z_]+:[A-Za-z0-9._-]{1,64}", re.ASCII)
+_STREAM: Final = re.compile(STREAM, re.ASCII)
 
 
 def check(wanted: Wanted) -> None:

@@ -41,6 +41,7 @@ def known(running: Running) -> Running:
         )
         conn.execute(
             contacts.insert().values(
+                institution="wuhan",
                 borrower_id="B-L1",
                 role="debtor",
                 name_sealed=vault.seal("person_name", NAME),

@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 
 from casework.database import writing
-from casework.feed.tables import borrowers
+from casework.feed.tables import borrowers, contacts
 from tests.api.conftest import Running
 from tests.api.reading.conftest import ADDRESS, ID_NUMBER, NAME, PHONE
+from tests.api.reading.test_sight import newcomer
 
 
 def reads(running: Running) -> list[dict[str, Any]]:
-    page = running.get("/audit/entries", "AUD1", params={"stream": "borrower:B-L1"}).json()
+    page = running.get("/audit/entries", "AUD1", params={"stream": "borrower:wuhan~B-L1"}).json()
     return [entry["body"] for entry in page["items"]]
 
 
@@ -98,6 +99,75 @@ def test_a_name_many_share_is_cut_and_says_so(running: Running) -> None:
         conn.execute(borrowers.insert(), people)
     found = running.post("/find", "B1", json={"name": "李娜"}).json()
     assert (len(found["items"]), found["cut"]) == (50, True)
+
+
+@pytest.fixture
+def both(known: Running) -> Running:
+    """`known`, and B-L1 of yichang: somebody else with the same phone, whose loan L7 is in a team of its own."""
+    vault = known.started.branch.vault
+    him = {"institution": "yichang", "borrower_id": "B-L1"}
+    with writing(known.started.engine) as conn:
+        named = {"name_sealed": vault.seal("name", "李四"), "name_index": vault.blind("name", "李四")}
+        conn.execute(borrowers.insert().values(him | named))
+        phone = {"phone_sealed": vault.seal("phone", PHONE), "phone_index": vault.blind("phone", PHONE)}
+        conn.execute(contacts.insert().values(him | phone | {"role": "debtor", "row_hash": b"d"}))
+    newcomer(known, "R9", "business_rep", team="T9", region="R9")
+    known.open("L7", institution="yichang", borrower_id="B-L1", owner="R9", team="T9", region="R9")
+    return known
+
+
+REVEAL = {"fields": ["name"], "purpose": "complaint"}
+
+
+def test_a_number_of_two_institutions_is_asked_back_with_those_within_reach(both: Running) -> None:
+    for answer in (both.get("/borrowers/B-L1", "B1"), both.post("/borrowers/B-L1/reveal", "B1", json=REVEAL)):
+        told = answer.json()
+        assert (answer.status_code, told["code"]) == (409, "institution_needed")
+        assert (told["field"], told["institutions"]) == ("institution", ["wuhan", "yichang"])
+    assert reads(both) == []
+
+
+@pytest.mark.parametrize(("institution", "initial"), [("wuhan", "张**"), ("yichang", "李**")])
+def test_the_institution_that_is_named_is_the_one_that_is_shown(both: Running, institution: str, initial: str) -> None:
+    page = both.get("/borrowers/B-L1", "B1", params={"institution": institution}).json()
+    assert (page["institution"], page["name"], len(page["contacts"])) == (institution, initial, 1)
+    assert {case["institution"] for case in page["cases"]} == {institution}
+    assert page["beyond"] is False
+    shown = both.post("/borrowers/B-L1/reveal", "B1", json=REVEAL | {"institution": institution}).json()
+    assert (shown["institution"], shown["name"][0]) == (institution, initial[0])
+    entries = both.get("/audit/entries", "AUD1", params={"stream": f"borrower:{institution}~B-L1"}).json()["items"]
+    assert [entry["body"]["event"] for entry in entries] == ["personal.read", "personal.revealed"]
+    assert entries[0]["entry_id"] == f"borrower:{institution}~B-L1:1"
+    one = both.get(f"/audit/entries/{entries[0]['entry_id']}", "AUD1")
+    assert one.json()["body"]["stream"] == f"borrower:{institution}~B-L1"
+
+
+@pytest.mark.parametrize(("staff_no", "own", "others"), [("R1", "wuhan", "yichang"), ("R9", "yichang", "wuhan")])
+def test_who_reaches_one_of_them_is_shown_that_one_and_told_nothing_of_the_other(
+    both: Running, staff_no: str, own: str, others: str
+) -> None:
+    answer = both.get("/borrowers/B-L1", staff_no)
+    assert (answer.json()["institution"], answer.json()["beyond"]) == (own, False)
+    assert others not in answer.text
+    refused = both.get("/borrowers/B-L1", staff_no, params={"institution": others})
+    assert (refused.status_code, refused.json()["code"]) == (403, "out_of_reach")
+    found = both.post("/find", staff_no, json={"phone": PHONE, "purpose": "collection"}).json()["items"]
+    assert [one["institution"] for one in found] == [own]
+
+
+def test_who_reaches_none_of_them_is_refused_without_being_told_that_there_are_two(both: Running) -> None:
+    newcomer(both, "T8", "business_rep", team="T8", region="R8")
+    refused = both.get("/borrowers/B-L1", "T8")
+    assert (refused.status_code, refused.json()["code"]) == (403, "out_of_reach")
+    assert "institutions" not in refused.json()
+
+
+def test_a_phone_that_customers_of_two_institutions_have_finds_both(both: Running) -> None:
+    found = both.post("/find", "B1", json={"phone": PHONE, "purpose": "complaint"}).json()["items"]
+    assert [(one["borrower_id"], one["institution"], one["name"]) for one in found] == [
+        ("B-L1", "wuhan", "张**"), ("B-L1", "yichang", "李**"),
+    ]  # fmt: skip
+    assert [case["loan_id"] for one in found for case in one["cases"]] == ["L1", "L7"]
 
 
 def test_the_grounds_to_open_a_case_of_a_loan_are_told(known: Running) -> None:

@@ -141,7 +141,7 @@ def test_an_address_in_the_history_is_masked(running: Running) -> None:
 def test_opening_a_text_is_an_entry_and_looking_at_the_rest_is_not(running: Running) -> None:
     (case_id,) = running.open("L1")
     running.get(f"/cases/{case_id}/history")
-    reads = {"stream": "borrower:B-L1"}
+    reads = {"stream": "borrower:wuhan~B-L1"}
     assert running.get("/audit/entries", "AUD1", params=reads).json()["items"] == []
     running.do(Note(actor=TELEPHONIST, case_id=case_id, text="客户称月底还款"))
     running.get(f"/cases/{case_id}/notes")

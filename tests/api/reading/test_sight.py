@@ -176,7 +176,7 @@ def test_fields_are_shown_in_clear_for_a_purpose_and_the_entry_says_so(known: Ru
         "fields": ["address", "contact_name", "id_number", "name", "phone"], "purpose": "judicial", "masked": False,
         "contact_ids": [contact["id"]],
     }  # fmt: skip
-    assert (entry["stream"], entry["actor"]["id"]) == ("borrower:B-L1", "P1")
+    assert (entry["stream"], entry["actor"]["id"]) == ("borrower:wuhan~B-L1", "P1")
     assert findings(known.started) == []
 
 
@@ -217,7 +217,8 @@ def test_what_may_not_be_shown_is_told_and_shown_to_nobody(
 def test_without_names_at_most_fifty_contacts_are_shown_at_once(known: Running) -> None:
     with writing(known.started.engine) as conn:
         conn.execute(
-            contacts.insert(), [{"borrower_id": "B-L1", "role": "kin", "row_hash": b"%d" % n} for n in range(50)]
+            contacts.insert(),
+            [{"institution": "wuhan", "borrower_id": "B-L1", "role": "kin", "row_hash": b"%d" % n} for n in range(50)],
         )
     assert code(reveal(known, fields=["phone"])) == (422, "too_many_contacts")
     assert len(reveal(known, fields=["phone"], contact_ids=[1, 2, 3]).json()["contacts"]) == 3

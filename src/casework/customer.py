@@ -1,0 +1,45 @@
+"""Whose a borrower's number is: each institution numbers its own customers, so the two together name one. Pure.
+
+The one place that makes a customer's audit stream, which is also the subject of their key, and takes it apart again.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from casework.personal import Vault
+
+INSTITUTION: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}"
+"""The code of an institution: what a manifest may say. It has no `~`, so that a stream can be taken apart."""
+KIND: Final = "borrower"
+_IS_INSTITUTION: Final = re.compile(INSTITUTION, re.ASCII)
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._-]{1,38}", re.ASCII)  # no longer than a blind index, which is for all others
+
+
+class Customer(NamedTuple):
+    """A borrower: the institution, and the number that it gave them."""
+
+    institution: str
+    borrower_id: str
+
+    def __str__(self) -> str:
+        return f"{self.institution}~{self.borrower_id}"
+
+
+def stream_of(vault: Vault, customer: Customer) -> str:
+    """`borrower:<institution>~<number>`, at most 80 characters; ValueError for what is no institution's code.
+
+    A number that is longer than 38 characters, or has some that a stream's name cannot have, stands there as its blind
+    index in hex.
+    """
+    if not _IS_INSTITUTION.fullmatch(customer.institution):
+        raise ValueError("no institution's code")
+    number = customer.borrower_id
+    if not _PLAIN.fullmatch(number):
+        number = f"blind-{vault.blind('borrower_id', number).hex()}"
+    return f"{KIND}:{Customer(customer.institution, number)}"
+
+
+def named(text: str) -> tuple[str | None, str]:
+    """What somebody wrote for a customer: the institution, if they named it before a `~`, and the number."""
+    institution, mark, number = text.partition("~")
+    return (institution, number) if mark and _IS_INSTITUTION.fullmatch(institution) else (None, text)
