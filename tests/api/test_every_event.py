@@ -39,6 +39,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "recover": {"payment": "p:1", "amount_fen": 100}, "undo_write_off": {"booking": "b:1"},
     "arrears_cleared": {"previous_as_of": TODAY}, "paid_in_full": {"previous_as_of": TODAY}, "compromise": {},
     "reverse_payment": {"reversal": "r:1"}, "archive": {}, "transfer": {}, "cancel": {"reason": "opened_in_error"},
+    "opening_corrected": {"run": "run:1"},
 }  # fmt: skip
 """Data that each event takes."""
 
@@ -112,6 +113,7 @@ def preparation(name: str, case: int) -> list[Command]:
             fact(case, "G1", "placement_ended", reason="hold"),
         ],
         "cancel": [fact(case, "P1", "opening_error")],
+        "opening_corrected": [figures(case)],
         "arrears_cleared": [figures(case)],
         "paid_in_full": [figures(case, outstanding_principal_fen=0)],
         "reverse_payment": [

@@ -95,6 +95,11 @@ def opened_wrongly(case: Case, today: date) -> None:
     record(case, "opening_error", today)
 
 
+def opened_by_this_feed(case: Case, today: date) -> None:
+    cleared(case, today)
+    case.opened_on = today
+
+
 def nothing(case: Case, today: date) -> None:
     """For an event that needs no fact."""
 
@@ -126,6 +131,7 @@ NEEDS: dict[str, tuple[Callable[[Case, date], None], dict[str, Any], int]] = {
     "archive": (nothing, {}, 271),
     "transfer": (may_transfer, {}, 100),
     "cancel": (opened_wrongly, {"reason": "opened_in_error"}, 100),
+    "opening_corrected": (opened_by_this_feed, {"run": "run:1"}, 100),
 }
 
 

@@ -159,7 +159,7 @@ class AnyLife(RuleBasedStateMachine):
         """Events of the state the case is in, mostly prepared, so that lives go far and seldom end early."""
         for _ in range(data.draw(st.integers(1, 6))):
             here = [name for name, event in CHART.events.items() if self.case.state in event.arcs]
-            lasting = [name for name in here if name not in {"cancel", "transfer"}]
+            lasting = [name for name in here if name not in {"cancel", "opening_corrected", "transfer"}]
             if not here:
                 return
             event = data.draw(st.sampled_from(data.draw(st.sampled_from([lasting, lasting, here]))))

@@ -169,6 +169,11 @@ TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
     ("transfer_contract_filed", {}, nothing, False),
     ("debtor_notified", {}, facts(debtor_notified_on=T), True),
     ("debtor_notified", {}, nothing, False),
+    ("opened_by_corrected_feed", {}, of_case(opened_on=T), True),
+    ("opened_by_corrected_feed", {}, of_case(opened_on=T, opened_for="old_npl"), True),
+    ("opened_by_corrected_feed", {}, of_case(opened_on=T - DAY), False),
+    ("opened_by_corrected_feed", {}, of_case(opened_on=T, opened_by="B1"), False),
+    ("opened_by_corrected_feed", {}, of_case(opened_on=T, opened_for="misuse"), False),
     ("ground_to_cancel", {}, facts(opening_error_on=T), True),
     ("ground_to_cancel", {}, facts(finding_cleared_on=T), False),  # but still in arrears
     ("ground_to_cancel", {}, both(facts(finding_cleared_on=T), of_case(oldest_due_date=None)), True),

@@ -18,6 +18,7 @@ from casework.cases.tables import cases, institutions, owner_history
 from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import CallerError
+from casework.four_eyes import requests
 from casework.settings import load_keys
 from casework.staff import absence, register
 from casework.staff.actor import Actor, Principal
@@ -44,6 +45,19 @@ PLACE: dict[str, Any] = {"agency": "AG1", "term_until": "2024-06-01"}
 
 def assign(case_id: int, owner: str, who: str = "B1", **more: Any) -> Assign:
     return Assign(actor=WHO[who], case_id=case_id, owner=owner, **{"reason": "workload", **more})
+
+
+def cancel(branch: Branch, case_id: int) -> None:
+    """Opened in error by one person's word; asked for, and approved by another."""
+    branch.do(Record(actor=WHO["B1"], case_id=case_id, kind="opening_error", on=TODAY, evidence="doc:1"))
+    with writing(branch.started.engine) as conn:
+        asked = requests.ask(
+            conn, branch.started.branch, actor=WHO["B1"], kind="event", subject=f"case:{case_id}", what="cancel",
+            data={"reason": "opened_in_error"},
+        )  # fmt: skip
+        assert isinstance(asked, requests.Asked), asked
+        moved = requests.approve(conn, branch.started.branch, asked.request_id, actor=WHO["V1"])
+        assert isinstance(moved, requests.Moved), moved
 
 
 def history(branch: Branch, case_id: int) -> list[tuple[str, str, str | None]]:
@@ -225,9 +239,7 @@ def test_a_closed_case_is_given_to_nobody_and_a_reason_nobody_knows_is_a_mistake
     mistaken = only(branch.do(assign(case_id, "P1", reason="whim")))
     assert isinstance(mistaken, Mistaken)
     assert [fault.field for fault in mistaken.faults] == ["reason"]
-    branch.do(Record(actor=WHO["B1"], case_id=case_id, kind="opening_error", on=TODAY, evidence="doc:1"))
-    closed = only(branch.do(fire("B1", case_id, "cancel", reason="opened_in_error")))
-    assert isinstance(closed, Done), closed
+    cancel(branch, case_id)
     assert codes(only(branch.do(assign(case_id, "P1")))) == ["case_closed"]
     branch.assert_sound()
 
@@ -384,9 +396,8 @@ def test_who_was_responsible_on_a_day_is_answered_for_the_case_and_for_the_perso
 
 def test_a_case_finally_closed_is_nobodys_from_that_day_on(branch: Branch) -> None:
     (case_id,) = branch.open("L1")
-    branch.do(Record(actor=WHO["B1"], case_id=case_id, kind="opening_error", on=TODAY, evidence="doc:1"))
     business_date(branch, TODAY + timedelta(days=2))
-    branch.do(fire("B1", case_id, "cancel", reason="opened_in_error"))
+    cancel(branch, case_id)
     with reading(branch.started.engine) as conn:
         held = [
             bool(owned_on(conn, "R1", TODAY + timedelta(days=number), within=EVERYTHING).items) for number in (0, 1, 2)

@@ -8,9 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casework.cases.advance import advance
-from casework.cases.commands import Command, Done, Fire, Record
-from casework.database import writing
+from casework.cases.commands import Command, Done, Fire, Open, Record, Refused
+from casework.database import reading, writing
+from casework.feed.last_known import last_known
 from casework.feed.run import Run
+from casework.feed.without_case import without_case
 from casework.four_eyes import requests
 from tests.conftest import LONGER
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
@@ -226,35 +228,99 @@ def test_a_written_off_case_settles_when_the_loans_file_shows_it_paid_in_full(ba
     bank.assert_sound()
 
 
+def cancel(bank: Bank, number: int) -> int:
+    """The case of loan L<number> cancelled on a person's word, which another approved; its number."""
+    manager, approver = bank.staff("B1", "basic_risk_manager"), bank.staff("V1", "approver")
+    case_id, branch = int(bank.case(number).id), bank.started.branch
+    do(bank, Record(actor=manager, case_id=case_id, kind="opening_error", on=DAY, evidence="doc:9"))
+    with writing(bank.started.engine) as conn:
+        asked = requests.ask(
+            conn, branch, actor=manager, kind="event", subject=f"case:{case_id}", what="cancel",
+            data={"reason": "opened_in_error"},
+        )  # fmt: skip
+        assert isinstance(asked, requests.Asked), asked
+        assert isinstance(requests.approve(conn, branch, asked.request_id, actor=approver), requests.Moved)
+    assert bank.case(number).closed_as == "cancelled"
+    return case_id
+
+
+@pytest.mark.parametrize("post", ["basic_risk_manager", "post_loan_officer"])
+def test_nobody_cancels_a_debt_on_his_own_word(bank: Bank, post: str) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    somebody, case_id = bank.staff("S9", post), bank.case(1).id
+    do(bank, Record(actor=somebody, case_id=case_id, kind="opening_error", on=DAY, evidence="doc:9"))
+    with writing(bank.started.engine) as conn:
+        cancelling = Fire(actor=somebody, case_id=case_id, event="cancel", data={"reason": "opened_in_error"})
+        (outcome,) = advance(conn, [cancelling], bank.started.branch)
+    assert isinstance(outcome, Refused)
+    assert [reason.code for reason in outcome.reasons] == ["request_needed"]
+    assert bank.case(1).live
+
+
 def test_a_loan_whose_case_was_closed_by_hand_opens_no_new_one_while_it_stays_in_arrears(bank: Bank) -> None:
     bank.send(DAY, steady(), loans=TEN)
-    keeper = bank.staff("B1", "basic_risk_manager")
-    case_id = bank.case(1).id
-    do(
-        bank,
-        Record(actor=keeper, case_id=case_id, kind="opening_error", on=DAY, evidence="doc:9"),
-        Fire(actor=keeper, case_id=case_id, event="cancel", data={"reason": "opened_in_error"}),
-    )
+    cancel(bank, 1)
     run = bank.send(NEXT, [*steady(1), arrears(1, overdue_interest="99.00")])
     assert (run.figures["changed"], run.figures["without_case"]) == (1, 1)
     assert [case.state for case in bank.cases(1)] == ["closed"]
 
 
+def test_a_loan_in_arrears_without_a_case_is_counted_every_day_and_listed_until_somebody_acts(bank: Bank) -> None:
+    assert bank.send(DAY, steady(), loans=TEN).figures["without_case"] == 0
+    case_id = cancel(bank, 1)
+    assert [bank.send(day, steady()).figures["without_case"] for day in (NEXT, THIRD)] == [1, 1]  # nothing changed
+    with reading(bank.started.engine) as conn:
+        (found,) = without_case(conn)
+        assert without_case(conn, after="L1") == []
+    assert (found.loan_id, found.as_of, found.days_past_due, found.overdue_fen) == ("L1", THIRD, 7, 102_100)
+    assert (found.last_case, found.last_state, found.ended_as, found.since) == (case_id, "closed", "cancelled", DAY)
+    with reading(bank.started.engine) as conn:
+        known = last_known(conn, bank.started.branch, "L1")
+    assert known is not None
+    manager = bank.staff("B2", "basic_risk_manager")
+    do(bank, Open(actor=manager, ground="arrears", loan=known[0], measure=known[1]))
+    with reading(bank.started.engine) as conn:
+        assert without_case(conn) == []
+    assert bank.send(THIRD + timedelta(days=1), steady()).figures["without_case"] == 0
+    bank.assert_sound()
+
+
 # ── corrections ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_correction_of_the_day_records_openings_in_error_for_the_risk_manager_to_cancel(bank: Bank) -> None:
+def test_a_correction_of_the_day_takes_back_what_that_day_opened_in_error(bank: Bank) -> None:
     bank.send(DAY, steady(1), loans=TEN)
     bank.send(NEXT, steady())
     run = bank.send(NEXT, steady(1), correction=True)
     case = bank.case(1)
-    assert bank.story(case.id) == ["case.opened", "case.measured", "case.fact.opening_error"]
-    assert (case.state, case.oldest_due_date) == ("phone_collection", None)
+    assert bank.story(case.id) == ["case.opened", "case.measured", "case.step.opening_corrected"]
+    assert (case.state, case.closed_as, case.oldest_due_date) == ("closed", "cancelled", None)
     assert (run.figures["opened"], run.figures["gone"], run.figures["overdue"]) == (0, 0, 9)
-    manager = bank.staff("B1", "basic_risk_manager")
-    do(bank, Fire(actor=manager, case_id=case.id, event="cancel", data={"reason": "corrected_feed"}))
-    assert (bank.case(1).state, bank.case(1).closed_as) == ("closed", "cancelled")
+    assert (run.figures["cases_cancelled"], run.figures["cases_settled"], run.figures["without_case"]) == (1, 0, 0)
     assert [one.id for one in bank.runs(every=False)] == [1, run.id]
+    bank.assert_sound()
+
+
+@pytest.mark.parametrize("before", ["opened by a person", "re-opened by a reversal"])
+def test_a_correction_takes_back_no_case_that_the_corrected_feed_did_not_open(bank: Bank, before: str) -> None:
+    if before == "opened by a person":
+        bank.send(DAY, steady(1), loans=TEN)
+        with reading(bank.started.engine) as conn:
+            known = last_known(conn, bank.started.branch, "L1")
+        assert known is not None
+        found = {"finding": "doc:1", "recall_demand": "doc:2"}
+        officer = bank.staff("P1", "post_loan_officer")
+        do(bank, Open(actor=officer, ground="misuse", loan=known[0], measure=known[1], data=found))
+        bank.send(NEXT, steady())
+    else:
+        bank.send(DAY - timedelta(days=1), steady(), loans=TEN)
+        bank.send(DAY, steady(1), repayments=[paid("P1", 1, DAY)])
+        bank.send(NEXT, steady(), repayments=[paid("P2", 1, NEXT, reverses="P1")])
+    case = bank.case(1)
+    assert case.live
+    bank.send(NEXT, steady(1), correction=True)
+    assert "case.step.opening_corrected" not in bank.story(case.id)
+    assert bank.case(1).closed_as is None
     bank.assert_sound()
 
 

@@ -21,7 +21,7 @@ from casework.demo import people
 from casework.demo.branch import generate
 from casework.demo.departure import depart
 from casework.demo.files import INSTITUTION
-from casework.demo.story import JOURNEYS, OFFICER, RISK, Day, Journey, Person, Step
+from casework.demo.story import APPROVER, JOURNEYS, OFFICER, RISK, Day, Journey, Person, Step, cleared
 from casework.feed.load import Request, import_feed
 from casework.feed.tables import loans
 from casework.four_eyes import requests
@@ -113,7 +113,7 @@ class _Stage:
         for number, step in enumerate(journey.steps, 1):
             if step.what == "request":
                 for case in chosen:
-                    self._clear(conn, step, case, today)
+                    self._clear(conn, step, case.id, today)
                 continue
             commands = [self._command(step, case, today) for case in chosen]
             for outcome in advance(conn, commands, self.started.branch):
@@ -124,10 +124,10 @@ class _Stage:
             if case.state != journey.ends_in:
                 raise RuntimeError(f"{journey.name} ends in {case.state}, not in {journey.ends_in}")
 
-    def _clear(self, conn: Connection, step: Step, case: Case, today: date) -> None:
+    def _clear(self, conn: Connection, step: Step, case_id: int, today: date) -> None:
         """Asked for by one, reviewed by another, approved by a third: with that it happens."""
         branch = self.started.branch
-        (case,) = _read(conn, [case.id])
+        (case,) = _read(conn, [case_id])
         data = {name: self._value(value, case, today) for name, value in step.data.items()}
         asked = requests.ask(
             conn,
@@ -193,7 +193,7 @@ class _Stage:
         return value(case) if callable(value) else value
 
     def _recall(self, conn: Connection) -> None:
-        """A loan is recalled for misuse; the finding is cleared, and another person cancels the case."""
+        """A loan is recalled for misuse; the finding is cleared, and two other people cancel the case."""
         held = sa.select(cases.c.id).where(cases.c.loan_id == loans.c.loan_id)
         found = conn.execute(
             sa.select(loans)
@@ -218,7 +218,6 @@ class _Stage:
             "npl_since": None,
         }
         officer = next(actor for actor in self.cast[OFFICER.post] if actor.region == found.region)
-        risk = self.cast[RISK.post][0]
         data = {"finding": "inspection:2024-06", "recall_demand": "letter:2024-06"}
         (opened,) = advance(
             conn,
@@ -237,7 +236,7 @@ class _Stage:
             raise TypeError(f"the recall was not opened: {opened}")
         self.told.cases.setdefault("recalled for misuse, cleared, cancelled", []).append(opened.case_id)
         today = business_dates(conn)[INSTITUTION]
-        ended = advance(
+        (noted,) = advance(
             conn,
             [
                 Record(
@@ -246,13 +245,13 @@ class _Stage:
                     kind="finding_cleared",
                     on=today,
                     evidence="visit:2024-06",
-                ),
-                Fire(actor=risk, case_id=opened.case_id, event="cancel", data={"reason": "finding_cleared"}),
+                )
             ],
             self.started.branch,
         )
-        if not all(isinstance(outcome, Done) for outcome in ended):
-            raise RuntimeError(f"the recalled case was not cancelled: {ended}")
+        if not isinstance(noted, Done):
+            raise TypeError(f"the cleared finding was not recorded: {noted}")
+        self._clear(conn, cleared("cancel", RISK, None, APPROVER, reason="finding_cleared"), opened.case_id, today)
 
 
 def _read(conn: Connection, ids: list[int]) -> list[Case]:

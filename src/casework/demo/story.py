@@ -307,7 +307,7 @@ JOURNEYS: Final = (
         steps=(
             refused("cancel", RISK, reason="opened_in_error"),
             fact("opening_error", OFFICER),
-            fire("cancel", RISK, reason="opened_in_error"),
+            cleared("cancel", RISK, None, APPROVER, reason="opened_in_error"),
         ),
     ),
 )

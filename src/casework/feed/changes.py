@@ -19,16 +19,19 @@ from casework.errors import CallerError, TryAgain
 from casework.feed.books import Booked, OnBooks, Reversed, usable_staff_no
 from casework.feed.reconcile import Reconciliation
 from casework.feed.row import OverdueRow, RepaymentRow
-from casework.staff.actor import Actor
+from casework.feed.without_case import live_loans
+from casework.staff.actor import SYSTEM_POST, Actor
 from casework.statechart.policy import Policy
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:/-]{1,120}")
 AT_ONCE = 20_000  # commands to the door in one call: bounds its memory, and lets progress move
-_CASES = sa.select(cases.c.loan_id, cases.c.id, cases.c.state, cases.c.live, cases.c.state_since)
+_CASES = sa.select(
+    cases.c.loan_id, cases.c.id, cases.c.state, cases.c.live, cases.c.state_since, cases.c.opened_on, cases.c.opened_by
+)
 Progress = Callable[[int, int], None]
 _COUNTS = (
     "cases_opened", "cases_reopened", "cases_overdue_again", "cases_settled", "cases_not_settled",
-    "recoveries", "without_case",
+    "cases_cancelled", "recoveries", "without_case",
 )  # fmt: skip
 
 
@@ -38,6 +41,7 @@ class Known:
 
     live: int | None = None
     live_state: str | None = None
+    opened_by_feed_on: date | None = None  # the live one, unless a person opened it
     settled: int | None = None
     settled_on: date | None = None
 
@@ -58,10 +62,12 @@ class Changes:
     def known(self, loan_ids: Iterable[str]) -> dict[str, Known]:
         """The cases of these loans."""
         found: dict[str, Known] = {}
-        for loan_id, case_id, state, live, since in rows.select_by_keys(self.conn, _CASES, "loan_id", list(loan_ids)):
+        held = rows.select_by_keys(self.conn, _CASES, "loan_id", list(loan_ids))
+        for loan_id, case_id, state, live, since, opened_on, opened_by in held:
             known = found.setdefault(loan_id, Known())
             if live:
                 known.live, known.live_state = case_id, state
+                known.opened_by_feed_on = opened_on if opened_by == SYSTEM_POST else None
             elif state == "settled" and case_id > (known.settled or 0):
                 known.settled, known.settled_on = case_id, since
         return found
@@ -173,11 +179,15 @@ class Changes:
         for row in measured:
             live = known[row.loan_id].live if row.loan_id in known else None
             measure = self.measure(row, loans.get(row.loan_id))
+            # Settled or closed by hand while the loan stays in arrears: one that falls overdue *again* opens.
             if live is not None:
                 commands.append(Measure(actor=self.actor, case_id=live, measure=measure, run=self.run_id))
-            else:  # settled or closed by hand while the loan stays in arrears: one that falls overdue *again* opens
-                self.counts["without_case"] += 1
         self._all_done(self.send(commands))
+
+    def count_without_case(self, institution: str, in_arrears: Iterable[str]) -> None:
+        """Every loan of the snapshot that nobody works on, once all else is done: counted each day until one acts."""
+        live = live_loans(self.conn, institution)
+        self.counts["without_case"] = sum(loan_id not in live for loan_id in in_arrears)
 
     # ── loans no longer in arrears ──────────────────────────────────────────────────────────────────────────────────
 
@@ -188,7 +198,8 @@ class Changes:
         """Loans that left the snapshot: settled if the chart allows it, else measured and the refusal on record.
 
         `on_books`: the loans file in this feed, if there was one: only that can tell *paid in full*.
-        `opened_in_error`: opened by the very run that this one corrects; for a person to cancel.
+        `opened_in_error`: in arrears by the word of the run that this one corrects alone; a case that it opened is
+        taken back (decision 0004).
         """
         commands: list[Command] = []
         for row in gone:
@@ -199,16 +210,9 @@ class Changes:
             outstanding = row.outstanding_principal_fen if stated is None else stated
             measure = self.cleared(loans.get(row.loan_id), outstanding)
             commands.append(Measure(actor=self.actor, case_id=case.live, measure=measure, run=self.run_id))
-            if row.loan_id in opened_in_error:
-                commands.append(
-                    Record(
-                        actor=self.actor,
-                        case_id=case.live,
-                        kind="opening_error",
-                        on=self.as_of,
-                        evidence=f"run:{self.run_id}",
-                    )
-                )
+            if row.loan_id in opened_in_error and case.opened_by_feed_on == self.as_of:
+                by = {"run": f"run:{self.run_id}"}
+                commands.append(Fire(actor=self.actor, case_id=case.live, event="opening_corrected", data=by))
                 continue
             event = "paid_in_full" if stated == 0 else None if case.live_state == "written_off" else "arrears_cleared"
             if event:
@@ -216,7 +220,8 @@ class Changes:
                 commands.append(Fire(actor=self.actor, case_id=case.live, event=event, data=data))
         for command, outcome in zip(commands, self.send(commands), strict=True):
             if isinstance(command, Fire):
-                self.counts["cases_settled" if isinstance(outcome, Done) else "cases_not_settled"] += 1
+                happened = "cases_cancelled" if command.event == "opening_corrected" else "cases_settled"
+                self.counts[happened if isinstance(outcome, Done) else "cases_not_settled"] += 1
 
     def recovered(self, payments: Iterable[RepaymentRow], known: Mapping[str, Known]) -> None:
         """Money received on written-off cases (the claim is pursued after the write-off)."""

@@ -332,8 +332,7 @@ class _Import:
         fresh = {row.loan_id for row in found.opened}
         measured = [row for row in measured if row.loan_id not in fresh]
         touched = {row.loan_id for row in (*found.opened, *measured, *found.gone)} | {row.loan_id for row in payments}
-        # What the feed reports the service does itself; who had it imported is in the run and its entry. So a manager
-        # who imported a day may still cancel what was opened in error (he is not the opener).
+        # What the feed reports the service does itself; who had it imported is in the run and its entry.
         changes = Changes(
             conn, self.branch, system("feed"), self.run_id, delivery.as_of, self.policy,
             lambda done, total: self.progress("cases", done, total),
@@ -349,6 +348,7 @@ class _Import:
         changes.left(
             found.gone, loans, known, on_books=on_books, previous_as_of=previous_as_of, opened_in_error=opened_in_error
         )
+        changes.count_without_case(delivery.institution, found.snapshot.rows)
         self._take_in_again()
         return changes.counts
 

@@ -6,6 +6,7 @@ from typing import Any
 from casework.cases.guards.shown import FOR_ARREARS, NONE, shown
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
+from casework.staff.actor import SYSTEM_POST
 from casework.statechart.registry import Params, Verdict
 
 guard = REGISTRY.guard
@@ -74,6 +75,14 @@ def ground_to_cancel(now: Situation, _: Params) -> Verdict:
     facts, days_past_due = now.facts, now.days_past_due
     met = facts.opening_error_on is not None or (facts.finding_cleared_on is not None and days_past_due == 0)
     return Verdict(met, {"days_past_due": days_past_due}, {"error_or_cleared_finding_at_dpd": 0})
+
+
+@guard(facts=("opened_by", "opened_on", "opened_for"))
+def opened_by_corrected_feed(now: Situation, _: Params) -> Verdict:
+    case = now.case
+    met = (case.opened_by, case.opened_on) == (SYSTEM_POST, now.today) and case.opened_for in FOR_ARREARS
+    saw = {"opened_by": case.opened_by, "opened_on": shown(case.opened_on), "opened_for": case.opened_for}
+    return Verdict(met, saw, {"opened_by": SYSTEM_POST, "opened_on": shown(now.today)})
 
 
 @guard(facts=("opened_by",))
