@@ -79,6 +79,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "工作簿的第一张工作表是隐藏的，已读取第一张可见的工作表",
         "the workbook's first sheet is hidden; the first visible one was read",
     ),
+    "total_row": ("合计行，不是贷款，未读取", "a row of totals and no loan; it was not read"),
     "days_past_due_differs": (
         "报送的逾期天数与计算不符",
         "the reported days past due differ from the computed ones",

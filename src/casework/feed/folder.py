@@ -31,6 +31,7 @@ from casework.feed.row import (
     repayment_parser,
 )
 from casework.feed.sheet import Lines, read_rows
+from casework.feed.total_row import Totals
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
@@ -109,17 +110,18 @@ class Sheet(Generic[Row]):
 
         A row with the wrong number of cells tells it only in the first place: behind it cells may have moved.
         """
+        keys = [self._key_of(row) for row in self.set_aside]
+        return {key for key in keys if key is not None}, keys.count(None)
+
+    def unnamed_rows(self) -> list[SetAside]:
+        """The rows set aside that do not tell their loan: any loan that the file seems to lack could be theirs."""
+        return [row for row in self.set_aside if self._key_of(row) is None]
+
+    def _key_of(self, row: SetAside) -> str | None:
         position = self.header.positions["loan_id"]
-        keys: set[str] = set()
-        unnamed = 0
-        for row in self.set_aside:
-            shifted = row.code == "wrong_cell_count" and position > 0
-            key = ids.fold(row.cells[position]) if position < len(row.cells) and not shifted else ""
-            if ids.fault_of(key) is None:
-                keys.add(key)
-            else:
-                unnamed += 1
-        return keys, unnamed
+        shifted = row.code == "wrong_cell_count" and position > 0
+        key = ids.fold(row.cells[position]) if position < len(row.cells) and not shifted else ""
+        return key if ids.fault_of(key) is None else None
 
 
 @dataclass(frozen=True)
@@ -206,13 +208,14 @@ def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes) -> Sheet[A
     key_column, repeated = _REPEATED.get(entry.kind, ("", ""))
     seen: set[str] = set()
     width = len(names)
+    totals, may_be_totals = Totals(entry.kind, header.positions, width), 0
     sheet: Sheet[Any] = Sheet(entry.kind, entry.name, entry.sha256.lower(), entry.rows, header, content)
     rows, lines, notices = sheet.rows, sheet.lines, sheet.notices
     notices += _odd_about(read, header)
     count = 0
     for line, cells in lines_of_cells:
         count += 1
-        if count > entry.rows:  # no need to read on, however long it is
+        if count > entry.rows + may_be_totals:  # no need to read on, however long it is
             raise _row_count_differs(entry, f"more than {entry.rows}", f"多于 {entry.rows}")
         try:
             if len(cells) != width:
@@ -226,6 +229,7 @@ def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes) -> Sheet[A
                 seen.add(row[0])
         except BadCell as bad:
             notes.clear()
+            may_be_totals += totals.may_be(cells)
             sheet.set_aside.append(SetAside(line, *bad.note, tuple(cells)))
             sum_up.add_text(cells, readable=len(cells) == width)
             continue
@@ -236,13 +240,27 @@ def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes) -> Sheet[A
             notes.clear()
         if sum_up.by_text:
             sum_up.add_text(cells, readable=True)
-    # Whoever counted the lines of a file counted its blank rows too.
-    if entry.rows not in {count, count + read.blank}:
+    left_out = _take_out_totals(sheet, totals, sum_up) if may_be_totals else 0
+    count -= left_out
+    # Whoever counted the lines of a file, or summed a column, may have counted blank rows and totals too.
+    if entry.rows not in {count, count + left_out, count + read.blank, count + left_out + read.blank}:
         raise _row_count_differs(entry, str(count), str(count))
     sum_up.add_rows(rows)
     if sum_up.differs(entry):
         notices.append(Notice(1, "", "control_sum_undecided"))
     return replace(sheet, row_count=count)
+
+
+def _take_out_totals(sheet: Sheet[Any], totals: Totals, sum_up: "_Control") -> int:
+    """Total rows are no rows: out of what was set aside, with a notice; how many. The file is read again for them."""
+    numbered = iter(read_rows(sheet.content, sheet.name))
+    next(numbered, None)
+    on = totals.lines(numbered)
+    for row in [row for row in sheet.set_aside if row.line in on]:
+        sheet.set_aside.remove(row)
+        sheet.notices.append(Notice(row.line, "", "total_row"))
+        sum_up.leave_out(row.cells)
+    return len(on)
 
 
 def _odd_about(read: Lines, header: Header) -> Iterable[Notice]:
@@ -267,6 +285,7 @@ class _Control:
         self.by_text = kind == "repayments"  # a reversal's sign is in the text and not in the row
         self.sum_fen = 0
         self.unreadable = 0
+        self.totals_fen = 0  # of total rows, which whoever made the manifest may have added up too
 
     def add_text(self, cells: Sequence[str], *, readable: bool) -> None:
         for position in self.cells:
@@ -278,6 +297,12 @@ class _Control:
             except ValueError:
                 self.unreadable += 1
 
+    def leave_out(self, cells: Sequence[str]) -> None:
+        """Take a total row, which was added by its text, out again."""
+        total_fen = sum(fen(text) for position in self.cells if (text := cells[position].strip()))
+        self.sum_fen -= total_fen
+        self.totals_fen += total_fen
+
     def add_rows(self, rows: Sequence[Any]) -> None:
         if self.kind == "overdue":
             self.sum_fen += sum(row[2] + row[3] + row[4] for row in rows)
@@ -287,6 +312,8 @@ class _Control:
     def differs(self, entry: FileEntry) -> bool:
         """Whether the sum is undecided; `CallerError` control_sum_differs if it is decided and wrong."""
         short_fen = (entry.control_sum_fen or 0) - self.sum_fen
+        if self.totals_fen and short_fen == self.totals_fen:
+            return False
         if short_fen == 0 or (short_fen > 0 and self.unreadable):
             return short_fen != 0
         raise CallerError(
