@@ -16,6 +16,7 @@ from casework.audit.seal import OLDEST_S, oldest_waiting_s
 from casework.clock import now
 from casework.database import reading
 from casework.errors import CallerError, TryAgain
+from casework.feed.held_back import FeedHealth, feed_health
 from casework.handover.orphans import Ahead, count_orphans, departures_ahead
 from casework.handover.sweep import warning_days
 from casework.settings import load_keys
@@ -66,29 +67,35 @@ def _why_not(serving: Serving) -> str | None:
 
 
 class BranchHealth(msgspec.Struct):
-    """`orphans`: open cases of people who are not there, 0 when all is well; `ahead`: departures nobody has planned."""
+    """`orphans`: open cases of people who are not there, 0 when all is well; `ahead`: departures nobody has planned.
+
+    `feeds`: what the last feed of each institution leaves to be done: loans in arrears without a case, loans held back.
+    """
 
     orphans: int
     ahead: list[Ahead]
+    feeds: list[FeedHealth]
 
 
 _WELL = ResponseSpec(
     BranchHealth, generate_examples=False, description="Zero orphans is well.",
     examples=[Example(id="ahead", summary="One departure is not planned",
                       value={"orphans": 0, "ahead": [{"staff_no": "S0012", "leaves_on": "2026-03-31", "days_left": 9,
-                                                      "cases": 41, "status": None, "handover": None}]})],
+                                                      "cases": 41, "status": None, "handover": None}],
+                             "feeds": [{"institution": "wuhan", "as_of": "2026-03-22", "without_case": 0,
+                                        "held_back": []}]})],
 )  # fmt: skip
 
 
 @get("/health/branch", summary="Every case has somebody who is there", tags=["service"], sync_to_thread=True,
      responses={200: _WELL, **problem_responses("post_not_permitted")})  # fmt: skip
 def branch_health(request: Request[Any, Any, Any]) -> BranchHealth:
-    """Cases without somebody who is there, and departures within the warning days that have no approved plan."""
+    """Cases without somebody who is there, departures that have no approved plan, and what feeds leave to be done."""
     serving = serving_of(request)
     today = serving.branch.today(now())
     with reading(serving.engine) as conn:
         ahead = departures_ahead(conn, today, warning_days(serving.branch, today))
-        return BranchHealth(count_orphans(conn, today), ahead)
+        return BranchHealth(count_orphans(conn, today), ahead, feed_health(conn))
 
 
 @get("/metrics", summary="Prometheus metrics", tags=["service"], media_type="text/plain", sync_to_thread=True,

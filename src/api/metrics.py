@@ -22,6 +22,7 @@ from casework.cases.commands import Command, Done, Fire, Measure, Mistaken, Note
 from casework.clock import now
 from casework.database import reading
 from casework.errors import TryAgain
+from casework.feed.held_back import feed_health
 from casework.feed.tables import feed_runs
 from casework.handover.orphans import count_orphans, departures_ahead
 from casework.handover.sweep import warning_days
@@ -140,6 +141,7 @@ class _Stored(Collector):
                 counted = conn.execute(_RUNS).all()
                 today = self._branch.today(now())
                 lost = count_orphans(conn, today)
+                feeds = feed_health(conn)
                 ahead = departures_ahead(conn, today, warning_days(self._branch, today))
         except TryAgain:
             up.add_metric([], 0)
@@ -156,6 +158,18 @@ class _Stored(Collector):
         for status, number in counted:
             runs.add_metric([status], number)
         yield runs
+        idle = GaugeMetricFamily(
+            "casework_loans_without_case", "Loans in arrears by the last feed that nobody works on; must be 0.",
+            labels=["institution"],
+        )  # fmt: skip
+        held = GaugeMetricFamily(
+            "casework_loans_held_back", "Loans that rows without a loan number keep from settling; must be 0.",
+            labels=["institution"],
+        )  # fmt: skip
+        for one in feeds:
+            idle.add_metric([one.institution], one.without_case)
+            held.add_metric([one.institution], sum(part.loans for part in one.held_back))
+        yield from (idle, held)
         orphans = GaugeMetricFamily("casework_orphans", "Open cases whose owner or handler is not there; must be 0.")
         orphans.add_metric([], lost)
         yield orphans

@@ -1,4 +1,4 @@
-"""Opening a case by hand: on misuse of the loan, or on an inspection's finding (rules 1.2.2, 4.2)."""
+"""Opening a case by hand: on misuse, an inspection's finding (1.2.2, 4.2), or arrears that nobody works on (5.4)."""
 
 import asyncio
 from typing import Annotated, Any

@@ -1,6 +1,7 @@
 """From the feed to the door: what opens, changes, settles and re-opens a case, and what a correction does."""
 
 import itertools
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -247,7 +248,7 @@ def cancel(bank: Bank, number: int) -> int:
 @pytest.mark.parametrize("post", ["basic_risk_manager", "post_loan_officer"])
 def test_nobody_cancels_a_debt_on_his_own_word(bank: Bank, post: str) -> None:
     bank.send(DAY, steady(), loans=TEN)
-    somebody, case_id = bank.staff("S9", post), bank.case(1).id
+    somebody, case_id = replace(bank.staff("S9", post), team="T1", region="R1"), bank.case(1).id
     do(bank, Record(actor=somebody, case_id=case_id, kind="opening_error", on=DAY, evidence="doc:9"))
     with writing(bank.started.engine) as conn:
         cancelling = Fire(actor=somebody, case_id=case_id, event="cancel", data={"reason": "opened_in_error"})
@@ -309,7 +310,7 @@ def test_a_correction_takes_back_no_case_that_the_corrected_feed_did_not_open(ba
             known = last_known(conn, bank.started.branch, "L1")
         assert known is not None
         found = {"finding": "doc:1", "recall_demand": "doc:2"}
-        officer = bank.staff("P1", "post_loan_officer")
+        officer = replace(bank.staff("P1", "post_loan_officer"), team="T1", region="R1")
         do(bank, Open(actor=officer, ground="misuse", loan=known[0], measure=known[1], data=found))
         bank.send(NEXT, steady())
     else:

@@ -17,7 +17,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from casework.database import open_engine
+from casework.cases.tables import cases
+from casework.database import open_engine, writing
 from casework.settings import Settings
 from casework.staff.actor import system
 from casework.startup import start, upgrade
@@ -389,3 +390,13 @@ def test_the_wrong_keys_are_told_before_anything_is_written(bank: Bank, settings
     start(other).engine.dispose()
     one_line(casework(replace(settings, keys_dir=other.keys_dir), "feed", "import", first_day(bank)), "key_wrong")
     assert bank.runs() == []
+
+
+def test_loans_in_arrears_without_a_case_are_listed_at_the_shell(bank: Bank, settings: Settings) -> None:
+    casework(settings, "feed", "import", first_day(bank))
+    assert "every loan in arrears has a case" in casework(settings, "feed", "without-case").out
+    with writing(bank.started.engine) as conn:
+        conn.execute(cases.update().where(cases.c.loan_id == "L3").values(live=False))
+    assert "L3" in casework(settings, "feed", "without-case").out
+    (found,) = json.loads(casework(settings, "feed", "without-case", "--json").out)
+    assert (found["loan_id"], found["days_past_due"], found["last_state"]) == ("L3", 5, "phone_collection")

@@ -126,12 +126,22 @@ def two_institutions(bank: Bank, folder: Path) -> None:
     assert payments == [("wuhan", "P1", "A0001", 5_000), ("yichang", "P1", "Z0001", 7_000)]
 
 
+def total_row_holds(bank: Bank, folder: Path) -> None:
+    """The row 合计 is no loan: those who left settle day by day."""
+    runs = [bank.take(folder / day) for day in ("d20", "d21", "d22", "d23")]
+    assert [(run.figures["gone"], run.figures["held"], run.figures["overdue"]) for run in runs] == [
+        (0, 0, 40), (1, 0, 39), (2, 0, 37), (2, 0, 35),
+    ]  # fmt: skip
+    assert [run.figures["warnings"]["total_row"] for run in runs] == [1, 1, 1, 1]
+
+
 REPORTS: Mapping[str, Check] = {
     "loans-truncated": loans_truncated,
     "payment-number-reused": payment_number_reused,
     "reversal-unchecked": reversal_unchecked,
     "csv-spoilt-keys": csv_spoilt_keys,
     "placeholder-dates": placeholder_dates,
+    "total-row-holds": total_row_holds,
     "xlsx-error-cells": xlsx_error_cells,
     "xlsx-long-keys": xlsx_long_keys,
     "two-institutions": two_institutions,

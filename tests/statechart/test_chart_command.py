@@ -31,7 +31,7 @@ def test_check_says_0_and_what_it_found_for_a_sound_folder_and_file() -> None:
     for place in ([], [str(FOLDER)], [str(FOLDER / "overdue_loan.toml")]):
         result = run("check", *place)
         assert result.exit_code == 0
-        assert result.output.startswith(f"overdue_loan@1#{RULEBOOK.chart.digest}: 8 states, 25 events, 61 arcs")
+        assert result.output.startswith(f"overdue_loan@1#{RULEBOOK.chart.digest}: 8 states, 26 events, 66 arcs")
     assert f"request@1#{RULEBOOK.requests.digest}: 6 states, 5 events" in run("check").output
 
 

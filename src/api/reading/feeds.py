@@ -14,6 +14,7 @@ from casework.errors import CallerError
 from casework.feed.aside import aside_csv, aside_of, record_aside_read
 from casework.feed.headers import SET_ASIDE_COLUMNS, understand
 from casework.feed.run import Run, newest_runs, one_run
+from casework.feed.without_case import LoanWithoutCase, without_case
 from casework.personal import mask
 
 RunId = Annotated[int, PathParameter(ge=1, le=2**53 - 1, description="Number of the run.")]
@@ -47,12 +48,25 @@ class RunPage(msgspec.Struct):
     next: int | None
 
 
+class WithoutCasePage(msgspec.Struct):
+    """In order of loan numbers; `next` is the `after` of the page that follows, none at the end."""
+
+    items: list[LoanWithoutCase]
+    next: str | None
+
+
 _RUN = {
     "id": 31, "institution": "wuhan", "as_of": "2026-03-09", "status": "applied", "correction": False,
     "digest": "5f" * 32, "actor_id": "system", "via": "cli", "started_at": "2026-03-10T00:10:00.000000Z",
     "finished_at": "2026-03-10T00:10:02.418000Z", "refusal": None,
     "files": [{"name": "overdue.csv", "kind": "overdue", "rows": 1500, "sha256": "5f" * 32}],
     "figures": {"overdue": 1500, "opened": 31, "gone": 12},
+}  # fmt: skip
+_WITHOUT_CASE = {
+    "items": [{"loan_id": "HB-2023-000042", "institution": "wuhan", "as_of": "2026-03-09", "days_past_due": 41,
+               "overdue_fen": 1_204_500, "outstanding_principal_fen": 3_800_000, "last_case": 77,
+               "last_state": "closed", "ended_as": "cancelled", "since": "2026-02-20"}],
+    "next": None,
 }  # fmt: skip
 _ASIDE = {
     "items": [{"id": 7, "kind": "overdue", "line": 18, "column": "oldest_due_date", "code": "due_after_as_of",
@@ -85,6 +99,24 @@ def feed_run(request: Request[Any, Any, Any], run_id: RunId) -> Run:
     serving, _ = reader_of(request)
     with reading(serving.engine) as conn:
         return _known(one_run(conn, run_id), run_id)
+
+
+@get(
+    "/feeds/without-case",
+    sync_to_thread=True,
+    responses=answers(WithoutCasePage, _WITHOUT_CASE, "invalid_request", "filter_malformed"),
+    tags=["feeds"],
+)
+def loans_without_case(
+    request: Request[Any, Any, Any],
+    after: Annotated[str, QueryParameter(max_length=64, description="`next` of the page before.")] = "",
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
+) -> WithoutCasePage:
+    """Loans in arrears by the last feed that nobody works on, and how their last case ended."""
+    serving, _ = reader_of(request, "after", "limit")
+    with reading(serving.engine, snapshot=True) as conn:
+        found = without_case(conn, after=after, limit=limit + 1)
+    return WithoutCasePage(found[:limit], found[limit - 1].loan_id if len(found) > limit else None)
 
 
 @get(

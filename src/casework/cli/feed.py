@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from casework.cli.shell import Rate, acting, as_json, as_staff, console, errors, print_json, progress_wanted, started
@@ -13,6 +14,7 @@ from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.feed import run as runs
 from casework.feed.load import Request, import_feed
+from casework.money import yuan_text
 
 
 @click.group()
@@ -98,6 +100,10 @@ def _tell(run: runs.Run) -> None:
     )
     for code, number in sorted(figures["warnings"].items()):
         console.print(f"  warning: {code} × {number}")
+    for held in figures["held_back"]:
+        console.print(f"  held back: {held['en']}", soft_wrap=True, markup=False)
+    if figures.get("without_case"):
+        console.print(f"  without a case: {figures['without_case']} loans in arrears (casework feed without-case)")
     if figures["set_aside_rows"]:
         console.print(f"  set aside: casework feed set-aside {run.id}")
 
@@ -166,6 +172,39 @@ def set_aside_(run_id: int, kind: str | None, output: Path | None, staff_no: str
     for row in found:
         table.add_row(row.kind, str(row.line), row.column, row.code, row.text)
     console.print(table)
+
+
+@cli.command("without-case")
+@as_json
+def without_case_(json_: bool) -> None:
+    """Loans in arrears that nobody works on: in the last snapshot, without a live case. None is good.
+
+    Their last case was cancelled, settled by agreement or transferred while the loan stayed overdue. They are counted
+    every day until somebody acts.
+
+    \b
+    Examples:
+      casework feed without-case
+      casework feed without-case --json
+    """
+    from casework.feed.without_case import without_case
+
+    with started() as branch, reading(branch.engine, snapshot=True) as conn:
+        found = without_case(conn)
+        chart = branch.branch.rulebook.chart
+    if json_:
+        print_json([msgspec.to_builtins(one) for one in found])
+    elif not found:
+        console.print("every loan in arrears has a case that somebody works on")
+    else:
+        table = Table("loan", "as of", "days past due", "¥", "last case", "state", "how", "since")
+        for one in found:
+            state = chart.states[one.last_state].en if one.last_state else ""
+            table.add_row(
+                one.loan_id, str(one.as_of), str(one.days_past_due), yuan_text(one.overdue_fen),
+                str(one.last_case or ""), state, one.ended_as or "", str(one.since or ""),
+            )  # fmt: skip
+        console.print(table)
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -111,17 +111,21 @@ class Sheet(Generic[Row]):
         A row with the wrong number of cells tells it only in the first place: behind it cells may have moved.
         """
         keys = [self._key_of(row) for row in self.set_aside]
-        return {key for key in keys if key is not None}, keys.count(None)
+        named = {key for key, fault in keys if fault is None}
+        return named, sum(fault is not None for _, fault in keys)
 
-    def unnamed_rows(self) -> list[SetAside]:
-        """The rows set aside that do not tell their loan: any loan that the file seems to lack could be theirs."""
-        return [row for row in self.set_aside if self._key_of(row) is None]
+    def unnamed_rows(self) -> list[tuple[int, str]]:
+        """Lines of the rows set aside that do not tell their loan, and why: any loan could be theirs."""
+        faults = [(row.line, self._key_of(row)[1]) for row in self.set_aside]
+        return [(line, fault) for line, fault in faults if fault is not None]
 
-    def _key_of(self, row: SetAside) -> str | None:
+    def _key_of(self, row: SetAside) -> tuple[str, str | None]:
+        """The loan id of a row set aside, and what is wrong with it."""
         position = self.header.positions["loan_id"]
-        shifted = row.code == "wrong_cell_count" and position > 0
-        key = ids.fold(row.cells[position]) if position < len(row.cells) and not shifted else ""
-        return key if ids.fault_of(key) is None else None
+        if row.code == "wrong_cell_count" and (position > 0 or not row.cells):
+            return "", row.code
+        key = ids.fold(row.cells[position])
+        return key, ids.fault_of(key)
 
 
 @dataclass(frozen=True)
@@ -215,7 +219,7 @@ def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes) -> Sheet[A
     count = 0
     for line, cells in lines_of_cells:
         count += 1
-        if count > entry.rows + may_be_totals:  # no need to read on, however long it is
+        if count > entry.rows + may_be_totals and not totals.may_be(cells):  # no need to read on, however long it is
             raise _row_count_differs(entry, f"more than {entry.rows}", f"多于 {entry.rows}")
         try:
             if len(cells) != width:

@@ -38,6 +38,7 @@ from casework.feed.cell import TEXTS
 from casework.feed.changes import Changes
 from casework.feed.erased import ErasedPeople, returned, share_lock
 from casework.feed.folder import Delivery, Sheet, read_folder
+from casework.feed.held_back import HeldBack, held_back
 from casework.feed.payments import disputed_payments
 from casework.feed.reconcile import Reconciliation, Snapshot, pack, reconcile, unknown_borrowers, unknown_loans
 from casework.feed.row import RepaymentRow
@@ -261,11 +262,12 @@ class _Import:
             self._check_set_aside(delivery.loans)
             self.on_books = {row.loan_id: of_row(row, delivery.institution) for row in delivery.loans.rows}
             latest_on, digest = seen.get("loans", (delivery.as_of, ""))
-            if delivery.loans.sha256 != digest:
+            stated = self._on_books()
+            fresh = delivery.loans.sha256 != digest
+            if stated is not None and latest_on <= delivery.as_of and (fresh or stated.unnamed):
+                self.left_books = left_books(conn, delivery.institution, stated)
+            if fresh:
                 self.progress("loans", 0, len(delivery.loans.rows))
-                stated = self._on_books()
-                if stated is not None and latest_on <= delivery.as_of:
-                    self.left_books = left_books(conn, delivery.institution, stated)
                 written = write_loans(
                     conn, self.branch, delivery.institution, self.erased.loans(delivery.loans.rows),
                     self.request.actor, only_new=latest_on > delivery.as_of,
@@ -403,9 +405,19 @@ class _Import:
             **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
             "set_aside_rows": len(stored), "left_books": self.left_books.gone, "erased": self.erased.dropped,
             "warnings": warnings, "restates_only": restates_only,
+            "held_back": msgspec.to_builtins(self._held_back(found)),
         }  # fmt: skip
         runs.finish(conn, self.run_id, runs.APPLIED, correction=self.request.correction, figures=figures, **self.came)
         self._announce(figures)
+
+    def _held_back(self, found: Reconciliation) -> list[HeldBack]:
+        """What rows without a readable loan number hold back, by file; nothing where every row names its loan."""
+        overdue = self.sheets[-1]
+        named, _ = overdue.set_aside_keys()
+        by_file = [(overdue, sum(loan_id not in named for loan_id in found.held))]
+        if self.delivery.loans is not None:
+            by_file.append((self.delivery.loans, self.left_books.held))
+        return [held_back(sheet.kind, loans, sheet.unnamed_rows()) for sheet, loans in by_file if loans]
 
     def _disagreements(self) -> dict[str, int]:
         """Where the books and the overdue snapshot, which decides, do not fit together: warnings by code.

@@ -24,7 +24,7 @@ PATHS = (
     "/cases", "/cases.csv", "/cases.xlsx", "/me/cases", "/cases/1", "/cases/1/history", "/cases/1/notes",
     "/cases/1/options", "/borrowers/B", "/loans/L/openings", "/charts", "/charts/overdue_loan",
     "/charts/overdue_loan.mmd", "/charts/overdue_loan.svg", "/policies", "/audit/entries", "/audit/entries/case:1:1",
-    "/feeds", "/feeds/1", "/feeds/1/set-aside", "/feeds/1/set-aside.csv",
+    "/feeds", "/feeds/without-case", "/feeds/1", "/feeds/1/set-aside", "/feeds/1/set-aside.csv",
 )  # fmt: skip
 
 
