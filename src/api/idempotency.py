@@ -59,12 +59,12 @@ class Answer:
 
 
 class _Packed(msgspec.Struct, array_like=True):
-    """As it is stored; answers of before there were receipts have the first three only."""
+    """As it is stored."""
 
     headers: dict[str, str]
     media_type: str
     body: bytes
-    change: Change | None = None
+    change: Change | None
 
 
 def key_of(header: str | None, actor_id: str, *parts: bytes) -> Key | None:

@@ -168,7 +168,7 @@ def test_a_case_that_comes_back_in_house_goes_to_whoever_had_it_there() -> None:
     assert after("lost_contact") is None, "the same rule names the same post: nothing to give"
 
 
-def test_a_case_from_before_the_rep_was_recorded_still_belongs_to_its_rep() -> None:
+def test_a_case_whose_loan_names_nobody_belongs_to_the_rep_who_owns_it() -> None:
     people, case = roster(*EVERYBODY), case_of(owner="R1", handler="R1")
     case.state = "outsourced"
     data = next_owner(case, "phone_collection", "own_customer", IN_HOUSE, OWNERS, people, Loads(), POLICY)

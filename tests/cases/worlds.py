@@ -37,8 +37,9 @@ def opened(on: date | None = None, *, ground: str = "arrears", by: str = "system
     """A case opened on `on` (default: DPD 1)."""
     data: dict[str, Any] = {
         "loan_id": "L1", "institution": "wuhan", "borrower_id": "B1", "product": "consumer", "channel_code": None,
-        "team": "T1", "region": "R1", "owner": "S1", "ground": ground, "measure": measure(**figures), "given": {},
-        "earlier_cases": [], "business_date": (on or dpd(1)).isoformat(),
+        "team": "T1", "region": "R1", "owner": "S1", "named": None, "ground": ground,
+        "measure": measure(**figures), "given": {}, "earlier_cases": [],
+        "business_date": (on or dpd(1)).isoformat(),
     }  # fmt: skip
     return fold.open_case(1, by, CHART, data)
 

@@ -7,14 +7,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casework.audit.trail import Draft
-from casework.clock import now
-from casework.database import reading, writing
+from casework.database import reading
 from casework.errors import CallerError
 from casework.staff import absence, places, register
 from casework.staff.listing import Wanted, member, members
 from casework.staff.person import Absence, Held, Home
-from casework.staff.tables import memberships, posts_held, register_version, staff
+from casework.staff.tables import register_version
 from tests.staff.conftest import TODAY, Register
 
 DAY = timedelta(days=1)
@@ -307,20 +305,6 @@ def test_the_list_is_filtered_paged_and_as_of_a_day(branch: Register) -> None:
         first, third = member(conn, "S1", TODAY)[0], member(conn, "S3", TODAY + DAY)[0]
     assert (first.away_until, first.deputy, first.shell_posts) == (TODAY + 2 * DAY, "S2", ("business_rep",))
     assert (third.posts, third.shell_posts) == (("approver", "business_rep"), ("approver",))
-
-
-def test_a_member_of_before_dated_posts_counts_from_the_day_he_became_known(branch: Register) -> None:
-    """What an older version wrote folds to what migration 0002 made of it."""
-    with writing(branch.started.engine) as conn:
-        trail = branch.started.branch.trail(now())
-        old = {"staff_no": "S1", "posts": ["approver"], "team": "T1", "region": None, "known_from_feed": False}
-        trail.append(conn, "staff:S1", Draft("staff.added", branch.actor.signed, old, texts={"name": "王"}))
-        trail.write(conn)
-        day = trail.recorded_at.date()
-        conn.execute(staff.insert().values(staff_no="S1", name="王", status="active", added_at=trail.recorded_at))
-        conn.execute(memberships.insert().values(staff_no="S1", from_on=day, team="T1"))
-        conn.execute(posts_held.insert().values(staff_no="S1", post="approver", from_on=day, granted_by="system"))
-    assert branch.report().findings == []
 
 
 def test_a_staff_number_is_registered_folded(branch: Register) -> None:

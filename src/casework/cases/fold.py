@@ -35,7 +35,7 @@ def open_case(case_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any]
         outstanding_principal_fen=0, facts=Facts(), last_entry_at=BEFORE_ALL,
         audit_seq=0, audit_head=b"",
     )  # fmt: skip
-    case.facts.named = data.get("named")
+    case.facts.named = data["named"]
     _measure(case, measure)
     return case
 
@@ -92,7 +92,7 @@ def _assign(case: Case, data: Mapping[str, Any]) -> None:
 def _situation(case: Case, actor_id: str, data: Mapping[str, Any], policy: Policy) -> Situation:
     on = data.get("on")
     return Situation(
-        case, _day(data["business_date"]), policy, actor_id, data.get("given", {}), data.get("gathered", {}),
+        case, _day(data["business_date"]), policy, actor_id, data["given"], data.get("gathered", {}),
         _day(on) if on else None,
     )  # fmt: skip
 
@@ -108,8 +108,8 @@ def _measure(case: Case, measure: Mapping[str, Any]) -> None:
     case.overdue_penalty_fen = measure["overdue_penalty_fen"]
     case.overdue_fen = case.overdue_principal_fen + case.overdue_interest_fen + case.overdue_penalty_fen
     case.outstanding_principal_fen = measure["outstanding_principal_fen"]
-    case.facts.risk_class = measure.get("risk_class")
-    since = measure.get("npl_since")
+    case.facts.risk_class = measure["risk_class"]
+    since = measure["npl_since"]
     case.facts.npl_since = _day(since) if since else None
 
 

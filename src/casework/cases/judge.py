@@ -50,7 +50,7 @@ class _Judge:
             self.today,
             self.policy,
             self.entry.actor.id,
-            data.get("given", {}),
+            data["given"],
             data.get("gathered", {}),
             date.fromisoformat(data["on"]) if "on" in data else None,
         )

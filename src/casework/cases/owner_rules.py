@@ -26,7 +26,7 @@ from casework.statechart.shape import (
     whole,
 )
 
-BY_RULE, BEFORE = "by_rule", "before"  # reasons that the service itself gives: by rule; owner since before 0002
+BY_RULE = "by_rule"  # the reason that the service itself gives
 FALLBACK = "fallback"
 _LISTS = ("states", "products", "opened_for", "classes", "teams", "regions", "buckets")
 _DAYS = ("npl_by", "overdue_after")
@@ -210,8 +210,8 @@ def parse_owner_rules(body: bytes, policies: Policies, posts: frozenset[str], st
     faults += [f"owners.toml: {one}: two rules of this name" for one in twice]
     if rules[-1].when or rules[-1].keep or rules[-1].named_first:
         faults.append("owners.toml: the last rule must always hold, so that every case has an owning post")
-    missing = sorted({BY_RULE, BEFORE} - set(document["reasons"]))
-    faults += [f"owners.toml: reasons.{code}: missing" for code in missing]
+    if BY_RULE not in document["reasons"]:
+        faults.append(f"owners.toml: reasons.{BY_RULE}: missing")
     spec = document["fallback"]
     faults += [f"owners.toml: fallback: unknown post {post}" for post in spec["posts"] if post not in posts]
     if faults:

@@ -12,7 +12,7 @@ from casework.audit.entry import Entry
 from casework.audit.findings import Report
 from casework.cases import fold
 from casework.cases.case import Case
-from casework.cases.owner_rules import BEFORE, BY_RULE, FALLBACK, OwnerRules
+from casework.cases.owner_rules import BY_RULE, FALLBACK, OwnerRules
 from casework.cases.rules_in_force import Judged, RulesInForce
 from casework.staff.actor import SYSTEM_POST, Actor
 from casework.staff.permissions import Permissions
@@ -34,10 +34,8 @@ class OwnersJudge:
         self._reached: dict[tuple[AtBest, str, int], bool] = {}
 
     def opened(self, judged: Judged, case: Case) -> None:
-        """An opening: the owner is whom the rules name; one from before owners went by rule says nothing of it."""
+        """An opening: the owner is whom the rules name."""
         data = judged.entry.data
-        if "owner_rule" not in data:
-            return
         tables = self._rules.owners(judged)
         said = {"rule": data["owner_rule"], "owner": data["owner"], "post": data["owner_post"], "named": data["named"]}
         if tables and not any(_follows(rules, case, judged, said) for rules in tables):
@@ -52,9 +50,8 @@ class OwnersJudge:
         self._within_reach(judged, case, only_own=only_own)
 
     def noted(self, judged: Judged, case: Case) -> None:
-        """A note; those from before notes were permitted by table name no post."""
-        if "post" in judged.entry.data:
-            self._permitted(judged, case, "case.note")
+        """A note: whether some table of then permitted it."""
+        self._permitted(judged, case, "case.note")
 
     def assigned(self, judged: Judged, case: Case, before: Entry | None) -> None:
         """An assignment, `before` being the entry before it: by rule after a step or a measure, or by who may."""
@@ -171,9 +168,8 @@ def history_of(entry: Entry, case: Case) -> tuple[Any, ...] | None:
     """The row of `owner_history`, as it is stored, that an entry makes; `case` as the entry leaves it."""
     data = entry.data
     if entry.event == fold.OPENED:
-        by_rule = "owner_rule" in data
-        why = (data.get("owner_post"), BY_RULE if by_rule else BEFORE, data.get("owner_rule"))
-    elif entry.event == fold.ASSIGNED and "reason" in data:
+        why = (data["owner_post"], BY_RULE, data["owner_rule"])
+    elif entry.event == fold.ASSIGNED:
         why = (data["owner_post"], data["reason"], data["rule"])
     else:
         return None

@@ -45,7 +45,7 @@ def _unfit_person(who: str, rules: OwnerRules, roster: Roster) -> str | None:
 
 
 def belongs_to(case: Case, rules: OwnerRules, roster: Roster) -> str | None:
-    """To whom the customer belongs: as recorded; of cases from before that was, their owner if he is a rep."""
+    """To whom the customer belongs: as recorded; where nobody is, the owner if they are a rep."""
     if case.facts.named is not None:
         return case.facts.named
     owner = roster.colleagues.get(case.owner)

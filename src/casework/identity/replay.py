@@ -118,8 +118,8 @@ class AccessReplay:
 def _fold(given: _Given, entry: Entry) -> None:
     data = entry.data
     match entry.event:
-        case "staff.key_issued" | "staff.token_issued":
-            commands = data.get("commands")
+        case "staff.key_issued":
+            commands = data["commands"]
             until = datetime.fromisoformat(entry.recorded_at) + timedelta(days=data["days"])
             given.keys[data["token"]] = _Key(None if commands is None else " ".join(commands), utc_text(until))
         case "staff.logged_in":

@@ -58,7 +58,7 @@ class Remaining(msgspec.Struct):
 
 
 def remaining(conn: Connection, found: Gathered) -> Remaining:
-    """By the log alone: backups made before they were entries (0.3 and older) are not among them."""
+    """By the log alone."""
     since = _first_entry(conn, [stream for stream, _ in found.places])
     later = [] if since is None else [entries.c.recorded_at >= since]
     backups = sa.and_(entries.c.stream == BACKUPS, entries.c.event == BACKED_UP, *later)

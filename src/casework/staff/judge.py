@@ -54,13 +54,13 @@ class StaffJudge:
             self._named_at = entry.stream_seq
 
     def _check_grants(self, entry: Entry) -> None:
-        """Without four eyes posts are granted by the service at the shell alone; before they were dated, by others."""
+        """Without four eyes posts are granted by the service at the shell alone."""
         if entry.event == person.POST_GRANTED:
             direct = [entry.data["post"]] if entry.data["request"] is None else []
             if not direct:
                 self._granted(entry)
         else:
-            direct = entry.data.get("posts", []) if entry.data.get("from_on") else []
+            direct = entry.data["posts"] if entry.event == person.ADDED else []
         if direct and entry.actor.kind != SYSTEM_POST:
             self._report.find("grant_without_request", entry.stream, entry.stream_seq, posts=direct)
 

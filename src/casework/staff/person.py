@@ -11,7 +11,6 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from casework import ids
-from casework.staff.actor import SYSTEM_POST
 
 # Of the ids' alphabet (`casework.ids`) what a stream of the log can be named by, and no number from a spreadsheet.
 STAFF_NO: Final = re.compile(
@@ -163,13 +162,10 @@ def apply(
 
 
 def _added(person: Person, data: Mapping[str, Any], by: str) -> Person:
-    given = _day(data, "from_on")
-    # Entries from before posts were dated say neither day nor grantor: they count from the day on which the person
-    # became known, as migration 0002 has it.
-    from_on, by = (given, by) if given is not None else (person.added_at.date(), SYSTEM_POST)
+    from_on = _must(data, "from_on")
     posts = tuple(Held(post, from_on, None, by, None) for post in data.get("posts", ()))
     return replace(
-        person, status=ACTIVE, capacity=data.get("capacity"), joined_on=_day(data, "joined_on") or given,
+        person, status=ACTIVE, capacity=data.get("capacity"), joined_on=_must(data, "joined_on"),
         leaves_on=_day(data, "leaves_on"), posts=_sorted((*person.posts, *posts)),
         homes=_sorted((*person.homes, *_home(data, from_on))),
     )  # fmt: skip
