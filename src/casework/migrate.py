@@ -31,9 +31,9 @@ def configuration(connection: Connection | None = None) -> Config:
     return config
 
 
-def upgrade(settings: Settings, revision: str = "head") -> None:
-    """Bring the database up to `revision`, all or nothing; grants the app role; creates a SQLite file."""
-    _walk(settings, revision, up=True)
+def upgrade(settings: Settings) -> None:
+    """Bring the database up to the newest revision, all or nothing; grants the app role; creates a SQLite file."""
+    _walk(settings, "head", up=True)
 
 
 def downgrade(settings: Settings, revision: str) -> None:

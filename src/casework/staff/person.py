@@ -188,7 +188,7 @@ def _certified(person: Person, data: Mapping[str, Any], _by: str) -> Person:
 
 
 def _granted(person: Person, data: Mapping[str, Any], by: str) -> Person:
-    fresh = Held(data["post"], _must(data, "from_on"), _day(data, "until_on"), by, data.get("request"))
+    fresh = Held(data["post"], _must(data, "from_on"), _day(data, "until_on"), by, data["request"])
     return replace(person, posts=_sorted((*person.posts, fresh)))
 
 
