@@ -278,10 +278,12 @@ def openings_of_loan(
     ).scalar()
     offers = []
     for ground in chart.openings.values():
-        data = {**loan, "ground": ground.name, "measure": measure, "business_date": today.isoformat()}
-        case = fold.open_case(0, actor.id, chart, data)
         # As the door asks it: the rep whom the loan names counts as the owner until the rules have chosen one.
-        case.owner = case.handler = str(loan["owner"] or "")
+        data = {
+            **loan, "owner": loan["owner"] or "", "named": loan["owner"], "ground": ground.name, "measure": measure,
+            "business_date": today.isoformat(),
+        }  # fmt: skip
+        case = fold.open_case(0, actor.id, chart, data)
         refusal = decide_opening(ground, Situation(case, today, policy, actor.id), ground.posts)
         reasons = _May(branch.rulebook.permissions, actor, case, policy)("case.open", ground)
         reasons += refusal.reasons if refusal else ()
