@@ -26,7 +26,7 @@ STATES = (
     "closed",
 )
 TODAY = BUSINESS_DATE.isoformat()
-LATER = (BUSINESS_DATE + timedelta(days=60)).isoformat()
+LATER = (BUSINESS_DATE + timedelta(days=30)).isoformat()
 AGENCY = {"agency": "agency:1", "term_until": LATER}
 WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": 100, "interest_fen": 10}
 

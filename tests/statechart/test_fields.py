@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casework.statechart.fields import TYPES, Field, take
+from tests.statechart.small import RULEBOOK
 
+POLICY = RULEBOOK.policies.all[0]
 TODAY, LATEST = date(2026, 1, 10), date(2026, 1, 12)
 
 
@@ -29,6 +31,9 @@ GOOD_AND_TWIN: list[tuple[Field, Any, Any]] = [
     (field("date"), "2199-12-31", "9999-12-31"),
     (field("date", not_before_today=True), "2026-01-10", "2026-01-09"),
     (field("date", not_after_today=True), "2026-01-12", "2026-01-13"),
+    (field("date", within_days=14), "2026-01-26", "2026-01-27"),
+    (field("date", within_days=14), "1990-01-01", "1979-01-01"),
+    (field("date", within_days="@promise.within_days"), "2026-01-26", "2026-01-27"),
     (field("fen"), 0, -1),
     (field("fen"), 2**53 - 1, 2**53),
     (field("fen"), 100, 100.0),
@@ -53,9 +58,9 @@ GOOD_AND_TWIN: list[tuple[Field, Any, Any]] = [
 
 @pytest.mark.parametrize(("spec", "good", "twin"), GOOD_AND_TWIN)
 def test_a_good_value_is_taken_and_its_twin_is_named_malformed(spec: Field, good: Any, twin: Any) -> None:
-    values, texts, faults = take({"x": spec}, {"x": good}, today=TODAY, latest=LATEST)
+    values, texts, faults = take({"x": spec}, {"x": good}, today=TODAY, latest=LATEST, policy=POLICY)
     assert (values | texts, faults) == ({"x": good}, [])
-    values, texts, faults = take({"x": spec}, {"x": twin}, today=TODAY, latest=LATEST)
+    values, texts, faults = take({"x": spec}, {"x": twin}, today=TODAY, latest=LATEST, policy=POLICY)
     assert (values, texts) == ({}, {})
     assert [(fault.field, fault.code) for fault in faults] == [("x", "malformed")]
 
@@ -63,6 +68,7 @@ def test_a_good_value_is_taken_and_its_twin_is_named_malformed(spec: Field, good
 SAID: list[tuple[Field, Any, str]] = [
     (field("date", not_before_today=True), "2026-01-09", "字段早于业务日期2026-01-10"),
     (field("date", not_after_today=True), "2026-01-13", "字段晚于2026-01-12"),
+    (field("date", within_days=14), "2026-01-27", "字段晚于2026-01-26，最迟为14天后"),
     (field("date"), "13 Jan", "字段须为 YYYY-MM-DD 形式的日期"),
     (CODE, "c", "字段须为以下之一：甲（a）、乙（b）"),
     (field("fen"), -1, "字段须为不小于零的整数（单位：分）"),

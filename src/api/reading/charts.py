@@ -240,7 +240,7 @@ def _event(event: Event, policy: Policy) -> EventView:
         event.en,
         sorted(event.posts),
         event.rules,
-        fields_of(event.fields),
+        fields_of(event.fields, policy),
         arcs,
         event.four_eyes,
         event.only_own,
@@ -259,7 +259,7 @@ def _guards(uses: Iterable[GuardUse], policy: Policy) -> list[GuardView]:
 
 def _parts(parts: Iterable[FactKind | Opening], policy: Policy) -> list[PartView]:
     return [
-        PartView(part.name, part.zh, part.en, sorted(part.posts), part.rules, fields_of(part.fields),
+        PartView(part.name, part.zh, part.en, sorted(part.posts), part.rules, fields_of(part.fields, policy),
                  part.only_own if isinstance(part, FactKind) else {}, _guards(part.guards, policy))
         for part in parts
     ]  # fmt: skip

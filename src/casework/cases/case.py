@@ -87,6 +87,7 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     finding_cleared_on: date | None = None
     risk_class: str | None = None
     npl_since: date | None = None
+    disbursed_on: date | None = None
     # The day after the oldest due date that the case first had: a part payment moves that date, not this one (1.4.1).
     first_overdue_on: date | None = None
     named: str | None = None  # to whom the customer belongs: the rep of the loan, or who was given the case in house

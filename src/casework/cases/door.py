@@ -25,6 +25,7 @@ from casework.cases.commands import (
     Record,
     Refused,
 )
+from casework.cases.days import day_faults
 from casework.cases.gather import Gathered
 from casework.cases.ownership import BY_RULE, Loads, Nobody, choose, owning_rule
 from casework.cases.reasons import (
@@ -44,7 +45,7 @@ from casework.staff.permissions import Authority
 from casework.staff.roster import Roster
 from casework.statechart.chart import Event
 from casework.statechart.decide import Reason, Refusal, Step, decide, decide_opening, post_reason, unmet
-from casework.statechart.fields import EARLIEST, DataFault, Field, take
+from casework.statechart.fields import DataFault, Field, take
 from casework.statechart.policy import Policy
 
 RULE_OF_THE_FEED = ("5.4",)
@@ -130,7 +131,9 @@ class Door:
         authority = self._authority(command.actor, posts, case, policy, spec.rules, spec.only_own)
         if isinstance(authority, Refusal):  # before the data: nobody learns a form that is not his
             return self._refuse(case, command.event, command.actor, authority, {}, today, policy)
-        given, texts, faults = take(spec.fields, command.data, today=today, latest=max(today, self.today))
+        given, texts, faults = take(
+            spec.fields, command.data, today=today, latest=max(today, self.today), policy=policy
+        )
         if faults and case.state in spec.arcs:
             return Mistaken("faulty_data", case.id, case.version, tuple(faults))
         gathered = self._beside(case)
@@ -185,11 +188,9 @@ class Door:
         if isinstance(authority, Refusal):
             return self._refuse(case, command.kind, command.actor, authority, {}, today, policy)
         latest = max(today, self.today)
-        given, texts, faults = take(kind.fields, command.data, today=today, latest=latest)
+        given, texts, faults = take(kind.fields, command.data, today=today, latest=latest, policy=policy)
         faults += take(_EVIDENCE, {"evidence": command.evidence}, today=today, latest=latest)[2]
-        if not EARLIEST <= command.on <= latest:
-            en = f"on: must lie between {EARLIEST.isoformat()} and {latest.isoformat()}"
-            faults.append(DataFault("on", "out_of_range", "日期过早,或晚于今天", en))
+        faults += day_faults(case, command.on, latest, policy)
         if faults:
             return Mistaken("faulty_data", case.id, case.version, tuple(faults))
         data = {"on": command.on.isoformat(), "evidence": command.evidence, "given": given}
@@ -235,7 +236,9 @@ class Door:
         today, policy = self._on(institution)
         given, texts, faults = _NOTHING
         if ground.fields or command.data:
-            given, texts, faults = take(ground.fields, command.data, today=today, latest=max(today, self.today))
+            given, texts, faults = take(
+                ground.fields, command.data, today=today, latest=max(today, self.today), policy=policy
+            )
         if faults and ground.posts & command.actor.posts:
             return Mistaken("faulty_data", None, None, tuple(faults))
         siblings = self.gathered.siblings.get(loan_id, [])

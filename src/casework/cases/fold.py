@@ -111,6 +111,8 @@ def _measure(case: Case, measure: Mapping[str, Any]) -> None:
     case.facts.risk_class = measure["risk_class"]
     since = measure["npl_since"]
     case.facts.npl_since = _day(since) if since else None
+    disbursed = measure.get("disbursed_on")
+    case.facts.disbursed_on = _day(disbursed) if disbursed else None
 
 
 _day = date.fromisoformat

@@ -13,6 +13,7 @@ from casework.audit.findings import Report
 from casework.cases import asked, fold
 from casework.cases.case import Case
 from casework.cases.cited import Cited
+from casework.cases.days import day_faults
 from casework.cases.owners_judge import OwnersJudge, history_of
 from casework.cases.rules_in_force import Judged
 from casework.cases.situation import Situation
@@ -71,21 +72,25 @@ class _Fields:
             return ()
         recorded_on = entry.recorded_at[:10]
         if any(type(value) is not str for value in given.values()):  # 1 and true would be remembered as one
-            return _faulty(fields, given, judge.today, recorded_on)
-        question = (entry.chart, of, judge.today, recorded_on, *given.items())
+            return _faulty(fields, given, judge, recorded_on)
+        question = (entry.chart, entry.policy, of, judge.today, recorded_on, *given.items())
         known = self._known.get(question)
         if known is None:
-            known = _faulty(fields, given, judge.today, recorded_on)
+            known = _faulty(fields, given, judge, recorded_on)
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[question] = known
         return known
 
 
-def _faulty(fields: Mapping[str, Field], given: Mapping[str, Any], today: date, recorded_on: str) -> tuple[str, ...]:
-    # A day more than the wall clock of the entry, which no time zone exceeds.
-    latest = max(today, date.fromisoformat(recorded_on) + timedelta(days=1))
-    return tuple(fault.field for fault in take(fields, given, today=today, latest=latest)[2])
+def _faulty(fields: Mapping[str, Field], given: Mapping[str, Any], judge: _Judge, recorded_on: str) -> tuple[str, ...]:
+    latest = _latest(judge.today, recorded_on)
+    return tuple(fault.field for fault in take(fields, given, today=judge.today, latest=latest, policy=judge.policy)[2])
+
+
+def _latest(today: date, recorded_on: str) -> date:
+    """A day more than the wall clock of the entry, which no time zone exceeds."""
+    return max(today, date.fromisoformat(recorded_on) + timedelta(days=1))
 
 
 class Ended(NamedTuple):
@@ -244,6 +249,9 @@ class CaseJudge:
             if entry.data["post"] not in kind.posts:
                 self._find(_POST_REASON, entry, post=entry.data["post"])
             self._owners.acted(judge.judged, case, kind.only_own)
+            on, latest = date.fromisoformat(entry.data["on"]), _latest(judge.today, entry.recorded_at[:10])
+            if day_faults(case, on, latest, judge.policy):
+                self._find("data_not_typed", entry, fields=["on"])
             reasons = unmet(kind.guards, judge.situation(case))
             if reasons:
                 self._find("fact_not_allowed", entry, reasons=[reason.code for reason in reasons])

@@ -48,6 +48,7 @@ class FieldOffer(msgspec.Struct, omit_defaults=True):
     not_before_today: bool = False
     not_after_today: bool = False
     rules: tuple[str, ...] = ()
+    within_days: int | None = None
 
 
 class ReasonOffer(msgspec.Struct):
@@ -159,7 +160,9 @@ def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case
     situation = situation_of(case, branch, today, actor, newer)
     may = _May(branch.rulebook.permissions, actor, case, situation.policy)
     offers = [
-        _event_offer(branch, option, may("case.event", spec := chart.events[option.event], spec.only_own))
+        _event_offer(
+            branch, option, situation.policy, may("case.event", spec := chart.events[option.event], spec.only_own)
+        )
         for option in options(chart, case.state, situation, frozenset(chart.posts))
     ]
     facts = []
@@ -167,7 +170,7 @@ def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case
         why_not = [*may("case.fact", kind, kind.only_own), *unmet(kind.guards, situation)]
         facts.append(
             FactOffer(kind.name, kind.zh, kind.en, not why_not, [reason_offer(reason) for reason in why_not],
-                      fields_of(kind.fields), tuple(sorted(kind.posts)), kind.rules)
+                      fields_of(kind.fields, situation.policy), tuple(sorted(kind.posts)), kind.rules)
         )  # fmt: skip
     return CaseOptions(case.id, case.version, case.state, today, chart.title, situation.policy.name, offers, facts)
 
@@ -223,12 +226,12 @@ def newer_cases(conn: Connection, asked: Sequence[Case]) -> dict[int, int]:
 _OF_LOANS = sa.select(cases.c.loan_id, cases.c.id)
 
 
-def _event_offer(branch: Branch, option: Option, why_not: list[Reason]) -> EventOffer:
+def _event_offer(branch: Branch, option: Option, policy: Policy, why_not: list[Reason]) -> EventOffer:
     chart = branch.rulebook.chart
     spec = chart.events[option.event]
     reasons = [reason_offer(reason) for reason in (*why_not, *option.reasons)]
     return EventOffer(
-        spec.name, spec.zh, spec.en, option.allowed and not why_not, reasons, fields_of(spec.fields),
+        spec.name, spec.zh, spec.en, option.allowed and not why_not, reasons, fields_of(spec.fields, policy),
         tuple(sorted(spec.posts)), option.leads_to, option.opens_on, spec.rules, _four_eyes(branch, spec),
     )  # fmt: skip
 
@@ -244,11 +247,11 @@ def reason_offer(reason: Reason) -> ReasonOffer:
     return ReasonOffer(reason.code, reason.rules, reason.saw, reason.needs, reason.zh, reason.en, reason.opens_on)
 
 
-def fields_of(fields: Mapping[str, Field]) -> list[FieldOffer]:
-    """Declared fields in their wire form."""
+def fields_of(fields: Mapping[str, Field], policy: Policy) -> list[FieldOffer]:
+    """Declared fields in their wire form, as `policy` bounds them."""
     return [
         FieldOffer(field.name, field.type, field.zh, field.en, not field.optional, _choices(field),
-                   field.not_before_today, field.not_after_today, field.rules)
+                   field.not_before_today, field.not_after_today, field.rules, field.days_ahead(policy))
         for field in fields.values()
     ]  # fmt: skip
 
@@ -291,6 +294,6 @@ def openings_of_loan(
             reasons.append(open_already(live))
         offers.append(
             OpeningOffer(ground.name, ground.zh, ground.en, not reasons, [reason_offer(r) for r in reasons],
-                         fields_of(ground.fields), tuple(sorted(ground.posts)), ground.rules)
+                         fields_of(ground.fields, policy), tuple(sorted(ground.posts)), ground.rules)
         )  # fmt: skip
     return offers

@@ -65,15 +65,20 @@ def of_row(row: LoanRow, institution: str) -> Booked:
 
 _BOOKED = sa.select(*(loans.c[name] for name in Booked._fields))
 _HASHES = sa.select(
-    loans.c.loan_id, loans.c.institution, loans.c.row_hash, loans.c.risk_class, loans.c.npl_since, loans.c.omitted_on
+    *(
+        loans.c[name]
+        for name in ("loan_id", "institution", "row_hash", "risk_class", "npl_since", "disbursed_on", "omitted_on")
+    )
 )
+_OF_THE_CASE = ("risk_class", "npl_since", "disbursed_on")  # what a case keeps of its loan beside the amounts
 
 
 @dataclass(frozen=True, slots=True)
 class LoansWritten:
     """What writing a loans file did.
 
-    `reclassified` are loans whose class or non-performing date differs now; `unverified` staff nobody registered.
+    `reclassified` are loans whose class, non-performing date or disbursement differs now; `unverified` staff nobody
+    registered.
     """
 
     inserted: int
@@ -117,7 +122,7 @@ def write_loans(
         touched.append(row)
         stored = (row.loan_id, institution, row.borrower_id, *row[4:], row_hash, None)
         (fresh if before is None else changed).append(stored)
-        if before is not None and (before.risk_class, before.npl_since) != (row.risk_class, row.npl_since):
+        if before is not None and any(getattr(before, name) != getattr(row, name) for name in _OF_THE_CASE):
             reclassified.add(row.loan_id)
     rows.insert_many(conn, loans, fresh, _LOAN_COLUMNS)
     rows.update_many(conn, loans, "loan_id", changed, _LOAN_COLUMNS[1:])

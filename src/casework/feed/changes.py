@@ -266,4 +266,5 @@ def _ref(payment_id: str) -> str:
 
 def _class_of(loan: Booked | None) -> dict[str, Any]:
     since = loan.npl_since.isoformat() if loan and loan.npl_since else None
-    return {"risk_class": loan.risk_class if loan else None, "npl_since": since}
+    disbursed = loan.disbursed_on.isoformat() if loan and loan.disbursed_on else None
+    return {"risk_class": loan.risk_class if loan else None, "npl_since": since, "disbursed_on": disbursed}

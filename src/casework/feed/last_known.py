@@ -55,4 +55,5 @@ def _figures(branch: Branch, loan: Booked, row: OverdueRow | None, business_date
         "outstanding_principal_fen": row.outstanding_principal_fen if row else loan.outstanding_principal_fen or 0,
         "risk_class": loan.risk_class,
         "npl_since": loan.npl_since.isoformat() if loan.npl_since else None,
+        "disbursed_on": loan.disbursed_on.isoformat() if loan.disbursed_on else None,
     }

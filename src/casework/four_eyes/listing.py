@@ -244,7 +244,7 @@ def _next(
         reasons += tuple(one for one in told if SAME.get(one.code) not in known)
     posts = sorted(posts_for(chart.approvals[request.topic], event))
     return NextStep(event, spec.zh, spec.en, not reasons, [reason_offer(one) for one in reasons], posts,
-                    fields_of(spec.fields))  # fmt: skip
+                    fields_of(spec.fields, moment.policy))  # fmt: skip
 
 
 SAME = {"changed_since_asked": "subject_unchanged", "involved_before": "not_involved"}

@@ -7,9 +7,10 @@ Free text is possible only as type `text`: it never enters an audit entry, only 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
+from casework.statechart.policy import Policy
 from casework.statechart.wording import Words
 
 TYPES = {"date", "fen", "int", "code", "ref", "bool", "text", "staff", "hash"}
@@ -43,6 +44,16 @@ class Field:
     not_before_today: bool
     not_after_today: bool
     rules: tuple[str, ...]
+    within_days: str | int | None = None  # a date at most so many days ahead; `@figure` of the policy, or a number
+
+    def days_ahead(self, policy: Policy | None) -> int | None:
+        """`within_days` under this policy."""
+        if isinstance(self.within_days, str):
+            if policy is None:
+                raise ValueError(f"{self.name} is bound by a figure, and no policy was given")
+            days: int = policy.figure(self.within_days[1:])
+            return days
+        return self.within_days
 
 
 class _Unfit(ValueError):
@@ -65,12 +76,13 @@ class DataFault:
 
 
 def take(
-    fields: Mapping[str, Field], given: Mapping[str, Any], *, today: date, latest: date
+    fields: Mapping[str, Field], given: Mapping[str, Any], *, today: date, latest: date, policy: Policy | None = None
 ) -> tuple[dict[str, Any], dict[str, str], list[DataFault]]:
     """Split `given` into typed values for the entry and texts to be committed; list every fault.
 
     `today` is the business date; `latest` the last date that can have happened (a date `not_after_today` may
-    lie between them: work is done in the morning after the close that the feed reported).
+    lie between them: work is done in the morning after the close that the feed reported), from which `within_days`
+    counts too. `policy` holds the figures that fields are bound by.
     """
     faults = [
         DataFault(name[:64], "unknown", "未知字段", "this event does not take such a field")
@@ -88,7 +100,7 @@ def take(
         try:
             value = _typed(field, raw)
             if isinstance(value, date):
-                _check_day(field, value, today, latest)
+                _check_day(field, value, today, latest, field.days_ahead(policy))
                 value = value.isoformat()
         except _Unfit as why:
             faults.append(DataFault(name, "malformed", f"{field.zh}{why.zh}", f"{field.en}: {why.en}", field.rules))
@@ -100,9 +112,12 @@ def take(
     return values, texts, faults
 
 
-def _check_day(field: Field, day: date, today: date, latest: date) -> None:
+def _check_day(field: Field, day: date, today: date, latest: date, days_ahead: int | None) -> None:
     if field.not_before_today and day < today:
         raise _Unfit(f"早于业务日期{today.isoformat()}", f"must not be before the business date {today.isoformat()}")
+    if days_ahead is not None and day > latest + timedelta(days=days_ahead):
+        last = (latest + timedelta(days=days_ahead)).isoformat()
+        raise _Unfit(f"晚于{last}，最迟为{days_ahead}天后", f"must not be after {last}, {days_ahead} days ahead")
     if field.not_after_today and day > latest:
         raise _Unfit(f"晚于{latest.isoformat()}", f"must not be after {latest.isoformat()}")
 
@@ -168,7 +183,7 @@ def read_fields(
             faults.append(f"{place}.type: {kind!r} is not one of {', '.join(sorted(TYPES))}")
         if (kind == "code") != bool(codes):
             faults.append(f"{place}.one_of: a code must list what it may be, and nothing else may")
-        if kind != "date" and ("not_before_today" in spec or "not_after_today" in spec):
+        if kind != "date" and spec.keys() & {"not_before_today", "not_after_today", "within_days"}:
             faults.append(f"{place}: only a date can be bound to today")
         faults += [f"{place}.words: {code} is not one of its codes" for code in own if code not in codes]
         told = {code: own.get(code) or words.get(code) for code in codes}
@@ -177,6 +192,6 @@ def read_fields(
             name, kind, spec["zh"], spec["en"], spec.get("optional", False),
             {code: labels for code, labels in told.items() if labels is not None},
             spec.get("not_before_today", False), spec.get("not_after_today", False),
-            tuple(spec.get("rules", ())),
+            tuple(spec.get("rules", ())), spec.get("within_days"),
         )  # fmt: skip
     return fields

@@ -89,6 +89,11 @@ class _Reader:
         return [name for name in out if name in self.part("states")]
 
     def fields(self, where: str, table: Table) -> Mapping[str, Any]:
+        for name, spec in table.get("data", {}).items():
+            place = f"{where}.data.{name}.within_days"
+            for value in self.figure_values(place, spec["within_days"]) if "within_days" in spec else ():
+                if type(value) is not int:
+                    self.fault(place, "is neither a whole number nor a figure that is one")
         return read_fields(where, table.get("data", {}), self.words, self.faults)
 
     # ── guards and effects where they are used ────────────────────────────────────────────────────────────

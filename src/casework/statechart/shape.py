@@ -133,7 +133,7 @@ FIELDS = each(
         {"type": text, **LABELS},
         {
             "optional": flag, "one_of": some(name, empty="lists no code"), "rules": RULES, "words": each(table(LABELS)),
-            "not_before_today": flag, "not_after_today": flag,
+            "not_before_today": flag, "not_after_today": flag, "within_days": either(text, whole),
         },
     )
 )  # fmt: skip

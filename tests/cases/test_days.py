@@ -1,0 +1,118 @@
+"""Which days facts and events may name: none before there was the loan, none beyond the horizon of the policy."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from casework.cases.case import Case
+from casework.cases.commands import Command, Done, Mistaken, Open, Record
+from casework.cases.days import day_faults
+from casework.clock import now
+from casework.statechart.fields import take
+from tests.cases.test_advance import FEED, WHO, Branch, attempt, branch, measure, opening, visit
+from tests.cases.worlds import CHART, DUE, POLICY, dpd, measured, opened
+
+__all__ = ["branch"]  # a fixture
+DAY = timedelta(days=1)
+LATEST = dpd(12)  # the branch's today, two days after the business date
+
+
+def lent(on: date | None, **changes: Any) -> Case:
+    """A case opened at DPD 10 whose loan was paid out on `on`."""
+    case = opened(dpd(10), disbursed_on=on.isoformat() if on else None)
+    for name, value in changes.items():
+        setattr(case, name, value)
+    return case
+
+
+# (what, the case, the day of the fact, taken?)
+DAYS: list[tuple[str, Case, date, bool]] = [
+    ("the day on which the loan was paid out", lent(date(2025, 6, 1)), date(2025, 6, 1), True),
+    ("the day before", lent(date(2025, 6, 1)), date(2025, 5, 31), False),
+    ("the business date", lent(date(2025, 6, 1)), dpd(10), True),
+    ("the branch's today", lent(date(2025, 6, 1)), LATEST, True),
+    ("tomorrow", lent(date(2025, 6, 1)), LATEST + DAY, False),
+    ("a feed says it was paid out after it fell due: the due date", lent(dpd(30)), DUE, True),
+    ("and the day before that", lent(dpd(30)), DUE - DAY, False),
+    ("paid since, opened before the feed's day", lent(dpd(30), oldest_due_date=None), DUE + DAY, True),
+    ("ten years before the opening, where the day is not known", lent(None), dpd(10) - 3_653 * DAY, True),
+    ("more than that", lent(None), dpd(10) - 3_654 * DAY, False),
+]
+
+
+@pytest.mark.parametrize(("what", "case", "on", "taken"), DAYS, ids=[row[0] for row in DAYS])
+def test_a_fact_lies_between_the_loans_beginning_and_today(what: str, case: Case, on: date, taken: bool) -> None:
+    faults = day_faults(case, on, LATEST, POLICY)
+    assert [fault.field for fault in faults] == ([] if taken else ["on"]), what
+    for fault in faults:
+        assert LATEST.isoformat() in fault.zh
+        assert LATEST.isoformat() in fault.en, "it names the bounds"
+
+
+def test_a_later_word_of_the_feed_on_the_disbursement_counts() -> None:
+    case = lent(None)
+    measured(case, dpd(11), disbursed_on="2025-06-01")
+    assert day_faults(case, date(2025, 5, 31), LATEST, POLICY)
+    measured(case, dpd(12), disbursed_on="2025-05-31")
+    assert not day_faults(case, date(2025, 5, 31), LATEST, POLICY)
+
+
+# (event or fact, its date, the policy's figure)
+AHEAD = [
+    ("start_visit", "visit_on", "visit.within_days"),
+    ("place_early", "term_until", "placement.within_days"),
+    ("place", "term_until", "placement.within_days"),
+    ("rotate", "term_until", "placement.within_days"),
+    ("grant_exception", "expires_on", "placement.within_days"),
+    ("recall", "destruction_due_on", "placement.within_days"),
+    ("promise", "pay_by", "promise.within_days"),
+    ("limitation_check", "ends_on", "limitation.within_days"),
+]
+
+
+@pytest.mark.parametrize(("name", "field", "figure"), AHEAD)
+def test_a_date_ahead_lies_within_the_policys_days(name: str, field: str, figure: str) -> None:
+    part = CHART.events.get(name) or CHART.facts[name]
+    fields = {field: part.fields[field]}
+    for extra, faults in ((0, 0), (1, 1)):
+        day = LATEST + timedelta(days=POLICY.figure(figure) + extra)
+        given = {field: day.isoformat()}
+        found = take(fields, given, today=dpd(10), latest=LATEST, policy=POLICY)[2]
+        assert [fault.field for fault in found] == [field] * faults
+
+
+def test_every_date_of_the_chart_that_people_give_is_bound_to_the_present() -> None:
+    of_the_feed = {"previous_as_of", "paid_on"}
+    parts = [part.fields for some in (CHART.events, CHART.facts, CHART.openings) for part in some.values()]
+    for field in (field for fields in parts for field in fields.values() if field.type == "date"):
+        bound = field.not_after_today or field.within_days is not None
+        assert bound is (field.name not in of_the_feed), field.name
+
+
+def test_the_door_refuses_such_a_day_and_names_the_field(branch: Branch) -> None:
+    asked = opening("L1")
+    figures = measure(5) | {"disbursed_on": "2023-09-01"}
+    (done,) = branch.do(Open(actor=FEED, ground="arrears", loan=asked.loan, measure=figures))
+    assert isinstance(done, Done)
+    today = branch.started.branch.today(now())
+    commands: list[tuple[Command, str | None]] = [
+        (attempt(done.case_id, date(2023, 9, 1), "debtor"), None),
+        (attempt(done.case_id, date(2023, 8, 31)), "on"),
+        (attempt(done.case_id, today + DAY), "on"),
+        (visit(done.case_id, visit_on=(today + 32 * DAY).isoformat()), "visit_on"),
+        (visit(done.case_id, visit_on=(today + 31 * DAY).isoformat()), None),
+        (promise(done.case_id, today + 15 * DAY), "pay_by"),
+        (promise(done.case_id, today + 14 * DAY), None),
+    ]
+    for command, fault in commands:
+        (outcome,) = branch.do(command)
+        faults = [one.field for one in outcome.faults] if isinstance(outcome, Mistaken) else []
+        assert faults == ([fault] if fault else []), command
+        assert isinstance(outcome, Done) is (fault is None), outcome
+    branch.assert_sound()
+
+
+def promise(case_id: int, pay_by: date) -> Record:
+    data = {"pay_by": pay_by.isoformat(), "amount_fen": 100}
+    return Record(actor=WHO["T1"], case_id=case_id, kind="promise", on=date(2023, 9, 1), evidence="rec:1", data=data)
