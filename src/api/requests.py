@@ -17,7 +17,7 @@ from api.outcomes import etag, reason_body
 from api.problems import MEDIA_TYPE, problem_body, problem_responses, request_id_of, status_of
 from api.reading.asking import answers, reader_of
 from api.serving import serving_of
-from api.wire import Code, Data
+from api.wire import Code, Data, ReasonBody
 from api.written import written
 from casework.cases.branch import Branch
 from casework.database import reading
@@ -57,23 +57,31 @@ class ReturnBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AskedBody(msgspec.Struct, kw_only=True):
-    """It waits for a review or an approval; open through `expires_on`."""
+    """It waits for a review or an approval; open through `expires_on`.
+
+    `flags` speak against it and forbid nothing: who reviews and approves sees them too.
+    """
 
     request_id: int
     state: str
     version: int
     expires_on: date
     entry_id: str
+    flags: list[ReasonBody] = []
 
 
 class MovedBody(msgspec.Struct, kw_only=True):
-    """The request is in another state; `carried_out` is the entry of what its approval has led to."""
+    """The request is in another state; `carried_out` is the entry of what its approval has led to.
+
+    `flags` spoke against it when it was decided.
+    """
 
     request_id: int
     state: str
     version: int
     entry_id: str
     carried_out: str | None
+    flags: list[ReasonBody] = []
 
 
 _ASK_EXAMPLES = [
@@ -91,7 +99,7 @@ _LINE: dict[str, Any] = {
     "topic": "suit", "topic_zh": "诉讼", "topic_en": "suit", "state": "asked", "state_zh": "待复核或审批",
     "state_en": "Asked", "open": True, "version": 1, "asked_by": "S0012", "asked_for": None, "asked_on": "2026-03-09",
     "reviewed_by": None, "reviewed_for": None, "decided_by": None, "decided_for": None, "expires_on": "2026-03-23",
-    "carried_out": None, "missing": ["review", "approve"], "changed": False, "void": False,
+    "carried_out": None, "missing": ["review", "approve"], "changed": False, "void": False, "flags": [],
 }  # fmt: skip
 _DETAIL = {
     "request": _LINE, "data": {"claim_fen": 5_230_000},
@@ -142,7 +150,7 @@ async def ask(
             return _refused(told, request_id)
         body = AskedBody(
             request_id=told.request_id, state=told.state, version=told.version, expires_on=told.expires_on,
-            entry_id=told.entry_id,
+            entry_id=told.entry_id, flags=[reason_body(flag) for flag in told.flags],
         )  # fmt: skip
         return Answer(201, _encode(body), {"ETag": etag(told.version), "Location": f"/requests/{told.request_id}"})
 
@@ -241,7 +249,7 @@ async def _decide(
             return _refused(told, request_id)
         body = MovedBody(
             request_id=told.request_id, state=told.state, version=told.version, entry_id=told.entry_id,
-            carried_out=told.carried_out,
+            carried_out=told.carried_out, flags=[reason_body(flag) for flag in told.flags],
         )  # fmt: skip
         return Answer(200, _encode(body), {"ETag": etag(told.version)})
 

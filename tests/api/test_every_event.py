@@ -28,7 +28,7 @@ STATES = (
 TODAY = BUSINESS_DATE.isoformat()
 LATER = (BUSINESS_DATE + timedelta(days=30)).isoformat()
 AGENCY = {"agency": "agency:1", "term_until": LATER}
-WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": 100, "interest_fen": 10}
+WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": 5_000_000, "interest_fen": 10}
 
 GIVEN: dict[str, dict[str, Any]] = {
     "mark_lost": {}, "start_visit": {"address_kind": "home", "address": "示例路1号", "visit_on": LATER}, "reached": {},
@@ -106,7 +106,8 @@ def preparation(name: str, case: int) -> list[Command]:
         "withdraw": [fact(case, "A1", "ruling", outcome="withdrawal_allowed")],
         "end_unrecovered": [fact(case, "A1", "ruling", outcome="enforcement_ended")],
         "compromise": [
-            fact(case, "A1", "agreement", agreed_fen=100), fact(case, "A1", "payment", payment="p:1", amount_fen=100),
+            fact(case, "A1", "agreement", agreed_fen=100),
+            fact(case, "system", "payment", payment="p:1", amount_fen=100),
         ],
         "transfer": [
             fact(case, "A1", "transfer_contract"), fact(case, "A1", "debtor_notice"),

@@ -15,12 +15,12 @@ from tests.api.conftest import BUSINESS_DATE, Running, findings
 SUE = {"claim_fen": 100}
 
 
-def suable(running: Running, loan: str = "L1") -> int:
+def suable(running: Running, loan: str = "L1", limitation_ends_on: str = "2027-01-01") -> int:
     """A case for which every guard of a suit holds."""
     (case_id,) = running.open(loan, days_past_due=40)
     facts: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("P1", "disposal_form", {}),
-        ("A1", "limitation_check", {"ends_on": "2027-01-01"}),
+        ("A1", "limitation_check", {"ends_on": limitation_ends_on}),
     )
     with running.started.engine.connect() as conn:
         actors = {who: actor_for(conn, who, "api", today=running.started.branch.today(now())) for who, *_ in facts}
@@ -89,6 +89,75 @@ def test_a_refusal_is_a_problem_with_every_reason_and_stays_on_record(running: R
     again = asked(running, case_id, "P1")
     assert (again.status_code, again.json()["code"], again.json()["request"]) == (409, "request_open_already", number)
     assert findings(running.started) == []
+
+
+def test_a_suit_after_limitation_is_told_as_a_flag_wherever_the_request_is_seen(running: Running) -> None:
+    """In the answers, the inbox, the request's page, the options of the case, at the shell; twin: no flag at all."""
+    expected = [("limitation_running", ["CC188", "CC193"], "诉讼时效已于2020-01-01届满，债务人可据此抗辩",
+                 "limitation ended on 2020-01-01: the debtor may plead it")]  # fmt: skip
+
+    def told(flags: Any) -> list[tuple[Any, ...]]:
+        return [(flag["code"], flag["rules"], flag["zh"], flag["en"]) for flag in flags]
+
+    for loan, ends_on, flags in (("L1", "2020-01-01", expected), ("L2", "2027-01-01", [])):
+        case_id = suable(running, loan, ends_on)
+        options = {one["event"]: one for one in running.get(f"/cases/{case_id}/options", "A1").json()["events"]}
+        assert (told(options["sue"]["flags"]), options["sue"]["allowed"]) == (flags, True)
+        answer = asked(running, case_id)
+        assert (answer.status_code, told(answer.json()["flags"])) == (201, flags)
+        number = answer.json()["request_id"]
+        (line,) = [one for one in running.get("/requests", "B1").json()["items"] if one["id"] == number]
+        assert told(line["flags"]) == flags
+        assert told(running.get(f"/requests/{number}", "V1").json()["request"]["flags"]) == flags
+        for text in (shell(running, "list", "--as", "B1").stdout, shell(running, "show", str(number)).stdout):
+            assert ("limitation ended" in " ".join(text.split())) is bool(flags)
+        assert told(running.post(f"/requests/{number}/review", "B1", json={}).json()["flags"]) == flags
+        done = shell(running, "approve", str(number), "--as", "V1")
+        assert (done.exit_code, "to weigh: limitation_running" in done.stdout) == (0, bool(flags))
+        assert running.get(f"/cases/{case_id}", "A1").json()["state"] == "litigation"
+    assert findings(running.started) == []
+
+
+# the event, its data, the reasons it is refused for: the loan owes ¥50,000 and ¥21 of interest and penalty
+ABOVE_THE_BOOKS: list[tuple[str, dict[str, Any], set[str]]] = [
+    ("sue", {"claim_fen": 999_999_999_999}, {"claim_within_debt"}),
+    ("sue", {"claim_fen": 5_002_101}, {"claim_within_debt"}),
+    ("sue", {"claim_fen": 5_002_100}, set()),
+    ("write_off", {"criterion": "other", "principal_fen": 400_000_000, "interest_fen": 0},
+     {"fit_to_write_off", "whole_principal"}),
+    ("write_off", {"criterion": "death", "principal_fen": 1, "interest_fen": 0}, {"whole_principal"}),
+    ("write_off", {"criterion": "death", "principal_fen": 5_000_000, "interest_fen": 2_101}, {"interest_within_books"}),
+    ("write_off", {"criterion": "death", "principal_fen": 5_000_000, "interest_fen": 2_100}, set()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "data", "expected"), ABOVE_THE_BOOKS)
+def test_what_is_above_the_books_is_not_even_asked_for_and_the_refusal_names_the_amounts(
+    running: Running, event: str, data: dict[str, Any], expected: set[str]
+) -> None:
+    case_id = suable(running)
+    body = {"kind": "event", "subject": f"case:{case_id}", "what": event, "data": data | _evidence(event)}
+    answer = running.post("/requests", "A1", json=body)
+    assert answer.status_code == (409 if expected else 201), answer.text
+    reasons = {reason["code"]: reason for reason in answer.json().get("reasons", [])}
+    assert reasons.keys() == expected
+    for name, figure in (("claim_within_debt", "50,021.00"), ("whole_principal", "50,000.00"),
+                         ("interest_within_books", "21.00")):  # fmt: skip
+        if name in reasons:
+            assert figure in reasons[name]["zh"]
+            assert figure in reasons[name]["en"]
+
+
+def _evidence(event: str) -> dict[str, str]:
+    return {"evidence": "doc:1"} if event == "write_off" else {}
+
+
+def test_a_claim_of_nothing_is_a_mistake_that_is_named(running: Running) -> None:
+    body = {"kind": "event", "subject": f"case:{suable(running)}", "what": "sue", "data": {"claim_fen": 0}}
+    answer = running.post("/requests", "A1", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "faulty_data")
+    (fault,) = answer.json()["faults"]
+    assert (fault["field"], fault["zh"]) == ("claim_fen", "诉讼请求金额须大于零")
 
 
 @pytest.mark.parametrize(

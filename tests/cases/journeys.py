@@ -9,7 +9,7 @@ from casework.statechart.decide import Step
 from tests.cases.worlds import attempts, dpd, fire, fit_agency, measured, opened, record
 
 AGENCY = {"agency": "agency:1", "term_until": dpd(400).isoformat()}
-WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": 100, "interest_fen": 10}
+WRITE_OFF = {"criterion": "long_overdue", "evidence": "doc:1", "principal_fen": 3_000_000, "interest_fen": 10}
 
 
 def stepped(case: Case, event: str, today: date, **more: Any) -> None:
@@ -62,8 +62,15 @@ def may_sue(case: Case, today: date) -> None:
     record(case, "limitation_check", today, ends_on=dpd(900).isoformat())
 
 
-def ruled(case: Case, today: date) -> None:
-    record(case, "ruling", today, outcome="withdrawal_allowed")
+def ruled(outcome: str) -> Callable[[Case, date], None]:
+    def prepare(case: Case, today: date) -> None:
+        record(case, "ruling", today, outcome=outcome)
+
+    return prepare
+
+
+def non_performing(case: Case, today: date) -> None:
+    measured(case, today, risk_class="substandard")
 
 
 def cleared(case: Case, today: date) -> None:
@@ -119,9 +126,9 @@ NEEDS: dict[str, tuple[Callable[[Case, date], None], dict[str, Any], int]] = {
     "recall": (nothing, {"reason": "hold", "destruction_due_on": dpd(60).isoformat()}, 40),
     "rotate": (placement_over, AGENCY, 40),
     "sue": (may_sue, {"claim_fen": 100}, 40),
-    "withdraw": (ruled, {"reason": "agreement"}, 60),
-    "end_unrecovered": (ruled, {"reason": "no_assets"}, 60),
-    "write_off": (nothing, WRITE_OFF, 60),
+    "withdraw": (ruled("withdrawal_allowed"), {"reason": "agreement"}, 60),
+    "end_unrecovered": (ruled("enforcement_suspended"), {"reason": "no_assets"}, 60),
+    "write_off": (non_performing, WRITE_OFF, 60),
     "recover": (nothing, {"payment": "p:1", "amount_fen": 100}, 90),
     "undo_write_off": (nothing, {"booking": "b:1"}, 90),
     "arrears_cleared": (cleared, {}, 90),

@@ -67,6 +67,8 @@ NPL = {"above_dpd": 90, "classes": ["substandard", "doubtful", "loss"]}
 LOST_STATE = {"state": "lost_contact"}
 LOST_CASE = facts(desk_state="lost_contact")
 REPAIR = {"up_to_fen": 5_000_000, "state": "lost_contact"}
+FIT = {**NPL, "or_criteria": ["death", "bankruptcy", "fraud"]}
+ENDED = {"outcomes": ["enforcement_suspended", "enforcement_ended", "dismissed"]}
 EXCLUDED = {"holds": ["death", "dispute"]}
 
 # (guard, its parameters, the case, met?)
@@ -139,13 +141,28 @@ TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
     ("disposal_form_filed", {}, facts(disposal_form_on=T), True),
     ("disposal_form_filed", {}, nothing, False),
     ("limitation_checked", {}, facts(limitation_ends_on=T), True),
-    ("limitation_checked", {}, facts(limitation_ends_on=T - DAY), False),
+    ("limitation_checked", {}, facts(limitation_ends_on=T - DAY), True),  # past, and known to be
     ("limitation_checked", {}, nothing, False),
+    ("limitation_running", {}, facts(limitation_ends_on=T), True),
+    ("limitation_running", {}, facts(limitation_ends_on=T - DAY), False),
+    ("limitation_running", {}, nothing, True),  # that nobody checked it is told by limitation_checked
+    ("claim_within_debt", {}, nothing, True),  # nothing claimed yet
     ("debt_due", {}, nothing, True),
     ("debt_due", {}, of_case(oldest_due_date=None), False),
     ("debt_due", {}, both(of_case(oldest_due_date=None), facts(accelerated_on=T)), True),
-    ("ruling_on_record", {}, facts(fresh=["ruling"]), True),
-    ("ruling_on_record", {}, nothing, False),
+    ("ruling_on_record", ENDED, facts(rulings=["enforcement_suspended"]), True),
+    ("ruling_on_record", ENDED, facts(rulings=["dismissed", "judgment"]), True),
+    ("ruling_on_record", ENDED, facts(rulings=["judgment"]), False),
+    ("ruling_on_record", ENDED, facts(rulings=["withdrawal_allowed"]), False),
+    ("ruling_on_record", ENDED, nothing, False),
+    ("no_judgment", {}, nothing, True),
+    ("no_judgment", {}, facts(rulings=["withdrawal_allowed"]), True),
+    ("no_judgment", {}, facts(rulings=["judgment", "withdrawal_allowed"]), False),
+    ("fit_to_write_off", FIT, nothing, True),  # no criterion named yet
+    ("principal_outstanding", {}, of_case(outstanding_principal_fen=1), True),
+    ("principal_outstanding", {}, of_case(outstanding_principal_fen=0), False),
+    ("whole_principal", {}, nothing, True),  # no sum named yet
+    ("interest_within_books", {}, nothing, True),
     ("matter_open", {}, facts(matter_open=True), True),
     ("matter_open", {}, nothing, False),
     ("opened_for_arrears", {}, nothing, True),
@@ -154,9 +171,12 @@ TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
     ("opened_for_arrears", {}, of_case(opened_for="finding"), False),
     ("not_accelerated", {}, nothing, True),
     ("not_accelerated", {}, facts(accelerated_on=T), False),
-    ("agreed_sum_received", {}, facts(agreed_fen=100, received_fen=100), True),
-    ("agreed_sum_received", {}, facts(agreed_fen=100, received_fen=99), False),
-    ("agreed_sum_received", {}, facts(received_fen=100), False),
+    ("agreement_filed", {}, facts(agreed_fen=100), True),
+    ("agreement_filed", {}, nothing, False),
+    ("agreed_sum_received", {}, facts(agreed_fen=100, received_fen={"pay:1": 60, "pay:2": 40}), True),
+    ("agreed_sum_received", {}, facts(agreed_fen=100, received_fen={"pay:1": 99}), False),
+    ("agreed_sum_received", {}, facts(agreed_fen=100), False),
+    ("agreed_sum_received", {}, nothing, True),  # that there is no agreement is told by agreement_filed
     ("settling_payment_reversed", {}, facts(settlement_since=T - DAY, reversed_paid_on=T - DAY), True),
     ("settling_payment_reversed", {}, facts(settlement_since=T, reversed_paid_on=T - DAY), False),
     ("settling_payment_reversed", {}, facts(settlement_since=T), False),
@@ -195,6 +215,41 @@ def test_a_guard_says_what_its_facts_say(guard: str, params: dict[str, Any], cha
     case = opened()
     change(case)
     verdict = ask(guard, case, T, params)
+    assert verdict.met is met
+    assert REGISTRY.guards[guard].facts <= verdict.saw.keys() | verdict.needs.keys()
+
+
+# Books of the case: principal 3,000,000 fen outstanding, 2,000 fen overdue interest and 100 fen penalty.
+# (guard, its parameters, the data given, the case, met?)
+GIVEN_TABLE: list[tuple[str, dict[str, Any], dict[str, Any], Change, bool]] = [
+    ("claim_within_debt", {}, {"claim_fen": 3_002_100}, nothing, True),
+    ("claim_within_debt", {}, {"claim_fen": 3_002_101}, nothing, False),
+    ("claim_within_debt", {}, {"claim_fen": 999_999_999_999}, nothing, False),
+    ("whole_principal", {}, {"principal_fen": 3_000_000}, nothing, True),
+    ("whole_principal", {}, {"principal_fen": 2_999_999}, nothing, False),
+    ("whole_principal", {}, {"principal_fen": 3_000_001}, nothing, False),
+    ("whole_principal", {}, {"principal_fen": 1}, nothing, False),
+    ("whole_principal", {}, {"principal_fen": 0}, nothing, False),
+    ("interest_within_books", {}, {"interest_fen": 0}, nothing, True),
+    ("interest_within_books", {}, {"interest_fen": 2_100}, nothing, True),
+    ("interest_within_books", {}, {"interest_fen": 2_101}, nothing, False),
+    *(("fit_to_write_off", FIT, {"criterion": one}, nothing, True) for one in ("death", "bankruptcy", "fraud")),
+    *(("fit_to_write_off", FIT, {"criterion": one}, nothing, False)
+      for one in ("long_overdue", "enforcement_suspended", "enforcement_ended", "other")),
+    *(("fit_to_write_off", FIT, {"criterion": one}, facts(risk_class="substandard"), True)
+      for one in ("long_overdue", "enforcement_suspended", "enforcement_ended", "other", "death")),
+    ("fit_to_write_off", FIT, {"criterion": "other"}, of_case(oldest_due_date=T - 90 * DAY), False),
+    ("fit_to_write_off", FIT, {"criterion": "other"}, of_case(oldest_due_date=T - 91 * DAY), True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("guard", "params", "given", "change", "met"), GIVEN_TABLE)
+def test_a_guard_on_what_is_asked_for_holds_it_against_the_books(
+    guard: str, params: dict[str, Any], given: dict[str, Any], change: Change, met: bool
+) -> None:
+    case = opened()
+    change(case)
+    verdict = ask(guard, case, T, params, given=given)
     assert verdict.met is met
     assert REGISTRY.guards[guard].facts <= verdict.saw.keys() | verdict.needs.keys()
 
@@ -319,7 +374,7 @@ _FACTS = st.builds(
     ).map(lambda days: sorted(days, key=lambda day: day.on)),
     connected_on=_MAYBE, found_on=_MAYBE, interrupted_on=_MAYBE, desk_since=_MAYBE,
     desk_state=st.sampled_from([None, "phone_collection", "lost_contact"]),
-    fresh=st.lists(st.sampled_from(["debtor_connected", "new_number", "visit_found", "visit_not_found", "ruling"])),
+    fresh=st.lists(st.sampled_from(["debtor_connected", "new_number", "visit_found", "visit_not_found"])),
     promise_pay_by=_MAYBE, holds=_HOLDS, repaired_on=_MAYBE,
     failed_visits=st.lists(st.builds(FailedVisit, _DAYS, st.sampled_from(["p1", "p2"])), max_size=3),
     visit_photos=st.lists(st.sampled_from(["p1", "p2"]), unique=True),
@@ -327,12 +382,19 @@ _FACTS = st.builds(
     placement=st.none() | st.builds(Placement, st.just("agency:1"), _DAYS, _DAYS, st.booleans()),
     exception_until=_MAYBE, disposal_form_on=_MAYBE, limitation_ends_on=_MAYBE, accelerated_on=_MAYBE,
     matter_open=st.booleans(),
-    agreed_fen=st.none() | st.integers(0, 9), received_fen=st.integers(0, 9), transfer_contract_on=_MAYBE,
+    rulings=st.lists(st.sampled_from(["judgment", "dismissed", "withdrawal_allowed"]), unique=True).map(sorted),
+    agreed_fen=st.none() | st.integers(1, 9), transfer_contract_on=_MAYBE,
+    received_fen=st.dictionaries(st.sampled_from(["pay:1", "pay:2"]), st.integers(1, 9)),
     debtor_notified_on=_MAYBE, opening_error_on=_MAYBE, finding_cleared_on=_MAYBE,
     risk_class=st.sampled_from([None, "special_mention", "loss"]), npl_since=_MAYBE,
     settled_from=st.sampled_from([None, *CHART.states]), settled_on=_MAYBE, settlement_since=_MAYBE,
     reversed_paid_on=_MAYBE, material_version=st.integers(1, 2),
 )  # fmt: skip
+
+
+GIVEN_ANYHOW = {
+    "agency": "agency:1", "criterion": "other", "principal_fen": 1, "interest_fen": 9_999, "claim_fen": 9_999_999,
+}  # fmt: skip
 
 
 @st.composite
@@ -352,8 +414,9 @@ def worlds(draw: st.DrawFn) -> tuple[Case, date]:
 
 
 def _uses() -> list[Any]:
-    found = {}
+    found: dict[tuple[str, str], Any] = {}
     for event in CHART.events.values():
+        found |= {(use.guard.name, repr(use.params)): use for use in event.flags}
         for arc in event.arcs.values():
             for use in (*arc.guards, *(use for branch in arc.branches for use in branch.when)):
                 found[use.guard.name, repr(use.params)] = use
@@ -369,7 +432,7 @@ def test_every_guard_answers_with_a_bool_the_facts_it_quotes_and_text_in_both_la
     world: tuple[Case, date],
 ) -> None:
     case, today = world
-    now = seen(case, today, given={"agency": "agency:1"})
+    now = seen(case, today, given=GIVEN_ANYHOW)
     for use in _uses():
         verdict = use.verdict(now)
         assert type(verdict.met) is bool
@@ -384,7 +447,7 @@ def test_every_guard_answers_with_a_bool_the_facts_it_quotes_and_text_in_both_la
 def test_on_opens_on_an_unmet_guard_is_met_and_the_day_before_it_is_not(world: tuple[Case, date]) -> None:
     case, today = world
     for use in _uses():
-        now = seen(case, today, given={"agency": "agency:1"})
+        now = seen(case, today, given=GIVEN_ANYHOW)
         verdict = use.verdict(now)
         if verdict.met or verdict.opens_on is None:
             continue
@@ -396,7 +459,7 @@ def test_on_opens_on_an_unmet_guard_is_met_and_the_day_before_it_is_not(world: t
 @given(worlds())
 def test_when_time_alone_opens_an_event_it_is_open_on_that_day(world: tuple[Case, date]) -> None:
     case, today = world
-    now = seen(case, today, given={"agency": "agency:1"})
+    now = seen(case, today, given=GIVEN_ANYHOW)
     everyone = frozenset(CHART.posts)
     for option in options(CHART, case.state, now, everyone):
         if option.opens_on is not None:
@@ -412,7 +475,7 @@ def test_what_lapses_before_it_would_open_is_not_promised() -> None:
     """Due for placement in eleven days, but by then the agency's inspection is too old."""
     case = opened()
     file(inspected_on=dpd(-5))(case)
-    now = seen(case, dpd(20), given={"agency": "agency:1"})
+    now = seen(case, dpd(20), given=GIVEN_ANYHOW)
     place = _option(options(CHART, "phone_collection", now, frozenset({"agency_post"})), "place")
     assert [reason.code for reason in place.reasons] == ["dpd_at_least"]
     assert place.reasons[0].opens_on == dpd(31)

@@ -6,7 +6,7 @@ import pytest
 
 from casework.cases.case import Case
 from casework.statechart.decide import Step
-from tests.cases.journeys import NEEDS, in_state, perform, ruled
+from tests.cases.journeys import NEEDS, in_state, perform
 from tests.cases.worlds import attempts, dpd, fire, opened, reasons, record
 
 Acts = Callable[[Case], None]
@@ -150,8 +150,6 @@ def test_a_case_that_comes_back_in_house_is_as_it_was_when_it_left(away: str, ba
     if left == "lost_contact":  # a visit in between finds nobody and changes nothing
         visit_ordered(case)
     perform(case, away, dpd(max(31, NEEDS[away][2])))
-    if away == "sue":
-        ruled(case, dpd(60))
     perform(case, back, dpd(max(61, NEEDS[back][2])))
     assert case.state == left
 

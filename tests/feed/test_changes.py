@@ -43,7 +43,7 @@ def write_off(bank: Bank, number: int) -> int:
         bank.staff("V1", "approver"),
     )
     case_id = int(bank.case(number).id)
-    proposal = {"criterion": "long_overdue", "evidence": "doc:1", "principal_fen": 5_000_000, "interest_fen": 100}
+    proposal = {"criterion": "death", "evidence": "doc:1", "principal_fen": 5_000_000, "interest_fen": 100}
     with writing(bank.started.engine) as conn:
         branch = bank.started.branch
         asked = requests.ask(

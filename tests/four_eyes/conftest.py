@@ -36,7 +36,7 @@ POSTS = {
     "V1": ["approver"], "V2": ["approver"], "T1": ["phone_collector"],
     "ADM1": ["administrator"], "ADM2": ["administrator"], "AUD1": ["auditor"], "N1": ["customer_service"],
 }  # fmt: skip
-WRITE_OFF = {"criterion": "long_overdue", "evidence": "doc:1", "principal_fen": 100, "interest_fen": 10}
+WRITE_OFF = {"criterion": "long_overdue", "evidence": "doc:1", "principal_fen": 5_000_000, "interest_fen": 2_100}
 AGENCY = {"agency": "agency:1", "term_until": "2026-09-01"}
 
 
@@ -90,16 +90,17 @@ class World:
 
     def record(self, case_id: int, who: str, kind: str, **data: Any) -> None:
         command = Record(
-            actor=self.actor(who), case_id=case_id, kind=kind, on=BUSINESS_DATE, evidence="doc:1", data=data
-        )
+            actor=system("feed") if who == "system" else self.actor(who), case_id=case_id, kind=kind, on=BUSINESS_DATE,
+            evidence="doc:1", data=data,
+        )  # fmt: skip
         (done,) = self.do(command)
         assert isinstance(done, Done), done
 
-    def suable(self) -> int:
+    def suable(self, limitation_ends_on: str = "2027-01-01") -> int:
         """A case for which every guard of a suit holds."""
         case_id = self.open()
         self.record(case_id, "P1", "disposal_form")
-        self.record(case_id, "A1", "limitation_check", ends_on="2027-01-01")
+        self.record(case_id, "A1", "limitation_check", ends_on=limitation_ends_on)
         return case_id
 
     def hold(self, case_id: int) -> None:
@@ -112,6 +113,17 @@ class World:
         self.record(case_id, "G1", "disposal_form")
         self.record(case_id, who, "limitation_check", ends_on="2027-01-01")
         return case_id
+
+    def measured(self, case_id: int, **figures: int) -> None:
+        """The feed reports other figures of the case that `open` made."""
+        case = self.case(case_id)
+        measure = {
+            "oldest_due_date": case.oldest_due_date.isoformat(), "bucket": "M7", "overdue_principal_fen": 100_000,
+            "overdue_interest_fen": 2_000, "overdue_penalty_fen": 100, "outstanding_principal_fen": 5_000_000,
+            "risk_class": "loss", "npl_since": None, **figures,
+        }  # fmt: skip
+        (done,) = self.do(Measure(actor=system("feed"), case_id=case_id, measure=measure, run=2))
+        assert isinstance(done, Done), done
 
     def visit_in_vain(self, case_id: int, on: str) -> None:
         photo = f"sha256:{on.replace('-', ''):0>64}"

@@ -24,8 +24,8 @@ Change = Callable[[Entry], dict[str, Any]]
 
 
 def sued(world: World) -> tuple[int, int]:
-    """A case in litigation and its request."""
-    case_id = world.suable()
+    """A case in litigation and its request; its limitation was over, and everybody was told."""
+    case_id = world.suable(limitation_ends_on="2026-01-31")
     number = world.asked("P1", case_id, "sue", **SUE)
     world.turn("review", "B1", number)
     world.turn("approve", "V1", number)
@@ -71,6 +71,8 @@ def without(name: str) -> Change:
     return lambda entry: {"data": {key: value for key, value in entry.data.items() if key != name}}
 
 
+FLAG = [{"code": "limitation_running", "saw": {}, "needs": {}}]
+
 ATTACKS: dict[str, tuple[str, str, Change, str]] = {
     "approved by who asked": ("request", "request.approved", by("P1"), "not_another_person"),
     "approved by who reviewed": (
@@ -103,6 +105,9 @@ ATTACKS: dict[str, tuple[str, str, Change, str]] = {
     "a step of another topic": ("case", "case.step.sue", four_eyes(topic="write_off"), "four_eyes_differs"),
     "a step of a case that had changed": ("case", "case.step.sue", four_eyes(material_version=9), "four_eyes_differs"),
     "a step by a post that may not approve": ("case", "case.step.sue", data(post="agency_post"), "four_eyes_differs"),
+    "a flag taken out of the asking": ("case", "case.asked.sue", without("flags"), "flags_differ"),
+    "a flag taken out of the step": ("case", "case.step.sue", without("flags"), "flags_differ"),
+    "a flag that nothing calls for": ("case", "case.step.sue", data(flags=FLAG * 2), "flags_differ"),
     "asked for by somebody else": ("case", "case.asked.sue", by("A1"), "four_eyes_differs"),
     "asked for under a request that is not there": ("case", "case.asked.sue", data(request=77), "four_eyes_missing"),
 }  # fmt: skip

@@ -37,7 +37,7 @@ def ready(world: World, event: str) -> tuple[int, str, dict[str, Any], list[str]
         return case_id, "A1", {"booking": "b:1"}, ["B1", "V1"]
     if event == "compromise":
         world.record(case_id, "A1", "agreement", agreed_fen=100)
-        world.record(case_id, "A1", "payment", payment="p:1", amount_fen=100)
+        world.record(case_id, "system", "payment", payment="pay:1", amount_fen=100)
         return case_id, "A1", {}, ["B1", "V1"]
     if event == "transfer":
         world.record(case_id, "A1", "transfer_contract")
@@ -180,19 +180,17 @@ def test_what_has_changed_since_can_only_be_returned_or_withdrawn(world: World) 
 
 
 def test_guards_run_again_at_the_approval_and_every_reason_is_told(world: World) -> None:
-    """Limitation ended in the meantime: the door refuses, the request stays open, both streams say so."""
-    case_id = world.open()
-    world.record(case_id, "P1", "disposal_form")
-    world.record(case_id, "A1", "limitation_check", ends_on="2026-03-05")
-    number = world.asked("A1", case_id, "sue", **SUE)
+    """Interest was paid in the meantime: the door refuses, the request stays open, both streams say so."""
+    case_id = world.suable()
+    number = world.asked("A1", case_id, "sue", claim_fen=5_002_100)
     world.turn("review", "B1", number)
-    world.business_date("2026-03-06")
+    world.measured(case_id, overdue_interest_fen=1_999)
     told = world.turn("approve", "V1", number)
-    assert codes(told) == ["limitation_checked"]
+    assert codes(told) == ["claim_within_debt"]
     assert world.request(number).open
     assert world.entries_of(f"case:{case_id}")[-1] == "case.refused.sue"
     assert world.entries_of(f"request:{number}")[-1] == "request.refused.approve"
-    world.record(case_id, "A1", "limitation_check", ends_on="2027-03-05")
+    world.measured(case_id, overdue_interest_fen=2_000)
     assert isinstance(world.turn("approve", "V1", number), Moved)
     assert world.findings() == []
 

@@ -38,7 +38,7 @@ REP = Actor("S1", "staff", "api", frozenset({"business_rep"}))
 ASSETS = Actor("A1", "staff", "api", frozenset({"asset_preservation"}))
 NOTE = "客户称下周还款"
 ADDRESS = "虚构路99号"
-WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": 500_000, "interest_fen": 20}
+WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": 5_000_000, "interest_fen": 20}
 YEARS_LATER = timedelta(days=6 * 366)
 PEOPLE = 10
 

@@ -130,6 +130,13 @@ TWINS: list[tuple[str, str, str, str]] = [
      "events.place.data.reason.words", "whim is not one of its codes"),
     (', one_of = ["poor_result"]', "", "events.place.data.reason.one_of", "a code must list what it may be"),
     ('["poor_result"]', '["poor_result", "whim"]', "events.place.data.reason.one_of", "whim has no words"),
+    ('type = "ref", zh = "机构"', 'type = "ref", above_zero = true, zh = "机构"', "events.place.data.agency",
+     "only a number can be above zero"),
+    ('posts = ["basic_risk_manager"]    #',
+     'flags = [{ guard = "dpd_at_least", days = 1 }]\nposts = ["basic_risk_manager"] #',
+     "events.place.flags", "nobody would see them"),
+    ('posts = ["basic_risk_manager"]    #', 'flags = [{ guard = "gone" }]\nposts = ["basic_risk_manager"] #',
+     "events.place.flags[0]", "unknown guard"),
     ('type = "ref", zh = "机构"', 'type = "ref", not_before_today = true, zh = "机构"', "events.place.data.agency",
      "only a date can be bound to today"),
     ('"ref", zh = "机构", en', '"ref", en', "events.place.data.agency.zh", "missing"),
@@ -201,6 +208,15 @@ def test_a_law_on_four_eyes_holds_where_every_way_into_the_state_is_asked_for() 
         'posts = ["basic_risk_manager"]    #', 'four_eyes = "early_placement"\nposts = ["basic_risk_manager"] #'
     )
     assert small_chart(asked).events["place"].four_eyes == "early_placement"
+
+
+def test_a_flag_of_an_event_under_four_eyes_is_no_guard_of_its_ways() -> None:
+    asked = CHART.replace(AT_LEAST, AT_LEAST.replace("guards", "flags") + '\nfour_eyes = "early_placement"')
+    lawless = asked[: asked.index("[[laws]]")]
+    place = small_chart(lawless).events["place"]
+    assert [use.guard.name for use in place.flags] == ["dpd_at_least"]
+    assert place.arcs["calling"].guards == ()
+    assert any("enters placed without dpd_at_least" in fault for fault in faults_of(asked)), "no law is kept by a flag"
 
 
 def test_what_is_retired_is_read_in_charts_of_the_past_and_nowhere_else() -> None:

@@ -81,6 +81,22 @@ def test_a_fault_says_its_cause_in_chinese_too(spec: Field, given: Any, zh: str)
     assert fault.zh == zh
 
 
+@pytest.mark.parametrize("kind", ["fen", "int"])
+def test_what_must_be_above_zero_is_told_so_in_both_languages(kind: str) -> None:
+    spec = {"x": field(kind, above_zero=True)}
+    assert take(spec, {"x": 1}, today=TODAY, latest=LATEST) == ({"x": 1}, {}, [])
+    values, _, (fault,) = take(spec, {"x": 0}, today=TODAY, latest=LATEST)
+    assert (values, fault.code, fault.zh, fault.en) == (
+        {},
+        "out_of_range",
+        "字段须大于零",
+        "field must be more than zero",
+    )
+    assert take({"x": field(kind)}, {"x": 0}, today=TODAY, latest=LATEST)[0] == {"x": 0}, (
+        "elsewhere nothing is an amount"
+    )
+
+
 def test_every_type_is_in_the_table() -> None:
     assert {spec.type for spec, _, _ in GOOD_AND_TWIN} == TYPES
 

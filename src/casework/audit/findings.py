@@ -161,6 +161,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "step_elsewhere": ("重放:事件应到另一状态", "replay: the event leads to another state"),
     "state_differs": ("重放:分录的起始状态与案件不符", "replay: the entry starts from another state"),
     "refusal_differs": ("重放:拒绝理由不同", "replay: the reasons of the refusal differ"),
+    "flags_differ": ("重放:提示与当时的案件不符", "replay: what was flagged is not what the case calls for"),
     "post_not_permitted": ("重放:该岗位无权执行", "replay: the post may not do this"),
     "out_of_reach": ("重放:该案件不在其管辖范围", "replay: the case was not within the reach of that post"),
     "owner_differs": ("重放:责任人与规则或前任不符", "replay: the owner does not follow from the case and the rules"),

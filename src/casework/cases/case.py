@@ -76,10 +76,10 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     limitation_ends_on: date | None = None
     accelerated_on: date | None = None
     matter_open: bool = False
+    rulings: list[str] = []  # outcomes since the suit; a new suit begins anew
     agreed_fen: int | None = None
     agreed_on: date | None = None
-    payments: list[str] = []
-    received_fen: int = 0
+    received_fen: dict[str, int] = {}  # what the feed brought since the agreement, by payment
     recovered_fen: int = 0
     transfer_contract_on: date | None = None
     debtor_notified_on: date | None = None

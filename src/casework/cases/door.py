@@ -146,6 +146,8 @@ class Door:
             asking = {"asking": True} if command.asking is not None else {}
             return self._refuse(case, command.event, command.actor, verdict, data | asking, today, policy)
         data |= _by(authority)
+        if flags := unmet(spec.flags, now):
+            data["flags"] = [_on_record(flag) for flag in flags]
         if command.asking is not None:
             data["request"] = command.asking
             draft = self._draft(f"{fold.ASKED}{command.event}", command.actor, data, today, policy, spec.rules, texts)

@@ -96,7 +96,7 @@ def dry_run(
         newer = newer_cases(conn, found)
         for case in found:
             today = dates.of(case.institution)
-            _count(result, chart, situation_of(case, branch, today, actor, newer), reaches)
+            _count(result, chart, situation_of(case, branch, today, actor.id, newer), reaches)
     return result
 
 

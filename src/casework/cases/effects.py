@@ -71,7 +71,9 @@ def grant_exception(now: Situation, _: Params) -> None:
 
 @effect()
 def open_matter(now: Situation, _: Params) -> None:
+    """Rulings are those of this suit, not of one before it."""
     now.facts.matter_open = True
+    now.facts.rulings = []
 
 
 @effect()
@@ -86,11 +88,13 @@ def count_recovery(now: Situation, _: Params) -> None:
 
 @effect(params={"settled_as": "text"})
 def settle(now: Situation, params: Params) -> None:
+    """A compromise rests on what was paid since the agreement; any other settlement on the last feed's payments."""
     since = now.given.get("previous_as_of")
+    agreed_on = now.facts.agreed_on if params["settled_as"] == "compromise" else None
     now.facts.settled_from = now.case.state
     now.facts.settled_on = now.today
     now.facts.settled_as = params["settled_as"]
-    now.facts.settlement_since = date.fromisoformat(since) if since else now.today
+    now.facts.settlement_since = date.fromisoformat(since) if since else agreed_on or now.today
     now.facts.reversed_paid_on = None
 
 
@@ -216,33 +220,32 @@ def acceleration(now: Situation, _: Params) -> None:
 @recorder
 def ruling(now: Situation, _: Params) -> None:
     """A judgment leaves the matter open, for enforcement follows it; every other ruling ends it."""
-    now.facts.fresh = _add(now.facts.fresh, "ruling")
+    now.facts.rulings = _add(now.facts.rulings, now.given["outcome"])
     if now.given["outcome"] != "judgment":
         now.facts.matter_open = False
 
 
 @recorder
 def payment(now: Situation, _: Params) -> None:
-    """Counts once however often it is recorded, and towards an agreement only if it came after it."""
-    facts, known = now.facts, now.given["payment"]
-    if known in facts.payments:
-        return
-    facts.payments = _add(facts.payments, known)
-    if facts.agreed_on is None or _happened(now) >= facts.agreed_on:
-        facts.received_fen += now.given["amount_fen"]
+    """Counts once however often it is recorded, and only towards an agreement that it came after."""
+    facts = now.facts
+    if facts.agreed_on is not None and _happened(now) >= facts.agreed_on:
+        facts.received_fen = facts.received_fen | {now.given["payment"]: now.given["amount_fen"]}
 
 
 @recorder
 def reversal(now: Situation, _: Params) -> None:
-    now.facts.reversed_paid_on = _day(now, "paid_on")
-    now.facts.received_fen = max(now.facts.received_fen - now.given["amount_fen"], 0)
+    """What was undone counts towards no agreement any more."""
+    facts, undone = now.facts, now.given["payment"]
+    facts.reversed_paid_on = _day(now, "paid_on")
+    facts.received_fen = {name: fen for name, fen in facts.received_fen.items() if name != undone}
 
 
 @recorder
 def agreement(now: Situation, _: Params) -> None:
     now.facts.agreed_fen = now.given["agreed_fen"]
     now.facts.agreed_on = _happened(now)
-    now.facts.received_fen = 0
+    now.facts.received_fen = {}
     now.facts.material_version += 1
 
 

@@ -214,7 +214,8 @@ class CaseJudge:
         elif verdict.to != entry.to:
             self._stop("step_elsewhere", entry, entry_says=entry.to, replayed=verdict.to)
         self._owners.acted(judge.judged, case, spec.only_own)
-        self._check_fields(judge, judge.chart.events[name].fields)
+        self._check_fields(judge, spec.fields)
+        self._check_flags(judge, case, spec)
 
     def _refusal(self, judge: _Judge, case: Case) -> None:
         entry, chart = judge.entry, judge.chart
@@ -281,7 +282,15 @@ class CaseJudge:
         if isinstance(verdict, Refusal) or spec.four_eyes is None:
             self._find("step_not_allowed", entry, reasons=_codes(verdict) if isinstance(verdict, Refusal) else [])
         self._check_fields(judge, spec.fields)
+        self._check_flags(judge, case, spec)
         self._cited(entry)
+
+    def _check_flags(self, judge: _Judge, case: Case, spec: Event) -> None:
+        """Whoever asked and decided was shown what the case called for."""
+        recorded = [flag["code"] for flag in judge.data.get("flags", [])]
+        replayed = [flag.code for flag in unmet(spec.flags, judge.situation(case))]
+        if recorded != replayed:
+            self._find("flags_differ", judge.entry, entry_says=recorded, replayed=replayed)
 
     def _check_fields(self, judge: _Judge, fields: Mapping[str, Field], of: str = "") -> None:
         """`of`: the ground of an opening; else the fields are those of the entry's event."""

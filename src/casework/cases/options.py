@@ -49,6 +49,7 @@ class FieldOffer(msgspec.Struct, omit_defaults=True):
     not_after_today: bool = False
     rules: tuple[str, ...] = ()
     within_days: int | None = None
+    above_zero: bool = False
 
 
 class ReasonOffer(msgspec.Struct):
@@ -104,6 +105,7 @@ class EventOffer(msgspec.Struct):
     opens_on: date | None
     rules: tuple[str, ...]
     four_eyes: FourEyesOffer | None = None
+    flags: list[ReasonOffer] = []  # what speaks against it and forbids nothing; as the case is, the data aside
     request: PendingRequest | None = None  # filled in by casework.four_eyes.listing
 
 
@@ -157,12 +159,10 @@ def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case
     chart = branch.rulebook.chart
     today = dates.of(case.institution)
     newer = {} if case.live else newer_cases(conn, [case])
-    situation = situation_of(case, branch, today, actor, newer)
+    situation = situation_of(case, branch, today, actor.id, newer)
     may = _May(branch.rulebook.permissions, actor, case, situation.policy)
     offers = [
-        _event_offer(
-            branch, option, situation.policy, may("case.event", spec := chart.events[option.event], spec.only_own)
-        )
+        _event_offer(branch, option, situation, may("case.event", spec := chart.events[option.event], spec.only_own))
         for option in options(chart, case.state, situation, frozenset(chart.posts))
     ]
     facts = []
@@ -207,10 +207,13 @@ class _May:
         return [out_of_reach(part.posts & held, part.rules, only_own)]
 
 
-def situation_of(case: Case, branch: Branch, today: date, actor: Actor, newer: Mapping[int, int]) -> Situation:
+def situation_of(
+    case: Case, branch: Branch, today: date, actor_id: str, newer: Mapping[int, int],
+    given: Mapping[str, Any] | None = None,
+) -> Situation:  # fmt: skip
     """What guards look at, as the door would show it to them."""
     gathered = {"newer_case": newer[case.id]} if case.id in newer else {}
-    return Situation(case, today, branch.rulebook.policies.at(today), actor.id, gathered=gathered)
+    return Situation(case, today, branch.rulebook.policies.at(today), actor_id, given or {}, gathered)
 
 
 def newer_cases(conn: Connection, asked: Sequence[Case]) -> dict[int, int]:
@@ -226,13 +229,14 @@ def newer_cases(conn: Connection, asked: Sequence[Case]) -> dict[int, int]:
 _OF_LOANS = sa.select(cases.c.loan_id, cases.c.id)
 
 
-def _event_offer(branch: Branch, option: Option, policy: Policy, why_not: list[Reason]) -> EventOffer:
+def _event_offer(branch: Branch, option: Option, situation: Situation, why_not: list[Reason]) -> EventOffer:
     chart = branch.rulebook.chart
     spec = chart.events[option.event]
     reasons = [reason_offer(reason) for reason in (*why_not, *option.reasons)]
     return EventOffer(
-        spec.name, spec.zh, spec.en, option.allowed and not why_not, reasons, fields_of(spec.fields, policy),
+        spec.name, spec.zh, spec.en, option.allowed and not why_not, reasons, fields_of(spec.fields, situation.policy),
         tuple(sorted(spec.posts)), option.leads_to, option.opens_on, spec.rules, _four_eyes(branch, spec),
+        [reason_offer(flag) for flag in unmet(spec.flags, situation)] if option.leads_to else [],
     )  # fmt: skip
 
 
@@ -251,7 +255,8 @@ def fields_of(fields: Mapping[str, Field], policy: Policy) -> list[FieldOffer]:
     """Declared fields in their wire form, as `policy` bounds them."""
     return [
         FieldOffer(field.name, field.type, field.zh, field.en, not field.optional, _choices(field),
-                   field.not_before_today, field.not_after_today, field.rules, field.days_ahead(policy))
+                   field.not_before_today, field.not_after_today, field.rules, field.days_ahead(policy),
+                   field.above_zero)
         for field in fields.values()
     ]  # fmt: skip
 

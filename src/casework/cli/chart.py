@@ -1,7 +1,7 @@
 """`casework chart`: check charts before they are published, draw them, show what they say."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +212,8 @@ def _show_event(document: dict[str, Any], lang: str) -> None:
         console.print(f"  [dim]data:[/dim] {field['field']}: {field['type']}{needed}, {field[lang]}", soft_wrap=True)
         if codes:
             console.print(f"        {codes}", soft_wrap=True)
+    for use in document["flags"]:
+        console.print(f"  [dim]flag:[/dim] {guard_text(use)}  [dim]{', '.join(use['rules'])}: {use[lang]}[/dim]")
     for arc in document["arcs"]:
         console.print(f"\n  {arc['from']} → {_ends(arc)}", soft_wrap=True)
         for use in arc["guards"]:
@@ -245,10 +247,4 @@ def _show_policy(policy: Policy) -> None:
 def _value(value: Any) -> str:
     if not isinstance(value, list):
         return str(value)
-    return ", ".join(_row(item) if isinstance(item, dict) else str(item) for item in value)
-
-
-def _row(row: Mapping[str, Any]) -> str:
-    if "floor" in row:
-        return f"{row['from_dpd']}+ {'/'.join((row['floor'], *row.get('also', ())))}"
-    return str(row["name"])
+    return ", ".join(str(item["name"] if isinstance(item, dict) else item) for item in value)

@@ -48,6 +48,7 @@ def event_json(event: Event, policy: Policy, state: str | None = None) -> dict[s
             }
             for field in event.fields.values()
         ],
+        "flags": _uses(event.flags, policy),
         "arcs": [_arc(arc, policy) for arc in event.arcs.values() if state in (None, arc.source)],
     }  # fmt: skip
 

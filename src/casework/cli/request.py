@@ -8,6 +8,7 @@ from rich.markup import escape
 from sqlalchemy.engine import Connection
 
 from casework.cases.branch import Branch
+from casework.cases.options import ReasonOffer
 from casework.cli.given import data_json_option, data_option, given
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
@@ -66,12 +67,12 @@ def list_(*, box: str | None, subject: str | None, after: int, limit: int, json_
     if json_:
         print_json(page)
         return
-    table = Table("id", "subject", "what", "state", "asked by", "on", "until", "waits for")
+    table = Table("id", "subject", "what", "state", "asked by", "on", "until", "waits for", "to weigh")
     for line in page.items:
         waits = "returned or withdrawn only" if line.changed or line.void else ", ".join(line.missing)
         table.add_row(
             str(line.id), line.subject, f"{line.what} {line.what_zh}", line.state, line.asked_by, str(line.asked_on),
-            str(line.expires_on), waits,
+            str(line.expires_on), waits, "; ".join(f"{flag.zh} {flag.en}" for flag in line.flags),
         )  # fmt: skip
     console.print(table)
     if page.next is not None:
@@ -215,6 +216,8 @@ def _tell(told: Asked | Moved | Refused, *, json_: bool) -> None:
         raise SystemExit(1)
     if json_:
         return
+    for flag in told.flags:
+        console.print(escape(f"to weigh: {_said(flag)}"), soft_wrap=True)
     after = f", open through {told.expires_on}" if isinstance(told, Asked) else ""
     if isinstance(told, Moved) and told.carried_out is not None:
         after = f", carried out as {told.carried_out}"
@@ -222,7 +225,11 @@ def _tell(told: Asked | Moved | Refused, *, json_: bool) -> None:
 
 
 def _why(reason: Reason) -> str:
-    return f"refused: {reason.code} ({' '.join(reason.rules)}): {reason.en} / {reason.zh}"
+    return f"refused: {_said(reason)}"
+
+
+def _said(reason: Reason | ReasonOffer) -> str:
+    return f"{reason.code} ({' '.join(reason.rules)}): {reason.en} / {reason.zh}"
 
 
 def _show(found: RequestDetail) -> None:
@@ -241,6 +248,8 @@ def _show(found: RequestDetail) -> None:
         console.print(f"open through {line.expires_on}, waits for {', '.join(line.missing)}")
     if line.changed or line.void:
         console.print("its subject has changed since: it can only be returned or withdrawn / 所涉事项已变化")
+    for flag in line.flags:
+        console.print(escape(f"to weigh: {_said(flag)}"), soft_wrap=True)
     for name, value in found.data.items():
         console.print(escape(f"  {name}: {value}"), soft_wrap=True)
     for step in found.options:

@@ -27,6 +27,11 @@ _STRANGER_DAY: Final = 12
 _NEGATIVE_DAY: Final = 16
 _LOANS_EVERY: Final = 7
 
+AGREED_LOAN: Final = "D000001"
+"""Its debtor, long in arrears, pays what was agreed on between the first and the second act of the story."""
+AGREED_FEN: Final = 800_000
+_AGREED_DPD: Final = 250
+
 # From how many days past due, the chance per day to pay everything that is due.
 _CHANCE_TO_PAY: Final = ((91, 0.002), (61, 0.008), (31, 0.02), (0, 0.05))
 
@@ -52,6 +57,7 @@ class _Branch:
     first_day: date
     loans: list[Loan]
     names: dict[str, str]
+    acts: tuple[int, int, int]
     bounced: tuple[Loan, date, str, int] | None = None  # loan, its old due date, payment, fen
 
     def day(self, number: int) -> list[FeedFile]:
@@ -66,6 +72,7 @@ class _Branch:
             if whole:
                 self._pay_in_full(day, payments)
         self._bounce(number, day, payments)
+        self._agree(number, payments)
         if number == _STRANGER_DAY:
             payments.add("D999999", 12_345)
         form: Form = "csv_gb18030" if number == _CHINESE_DAY else "csv"
@@ -124,6 +131,15 @@ class _Branch:
             payments.add(loan.loan_id, amount_fen, reverses=payment_id)
             loan.oldest_due = due
 
+    def _agree(self, number: int, payments: _Payments) -> None:
+        """The agreed sum comes in; once the case is settled the bank waives the rest, and the loan is gone."""
+        first, second, _ = self.acts
+        loan = next(loan for loan in self.loans if loan.loan_id == AGREED_LOAN)
+        if number == first + 1:
+            self._pay(loan, AGREED_FEN, payments)
+        elif number == second + 1:
+            loan.outstanding_fen, loan.oldest_due, loan.on_the_books = 0, None, False
+
     def _overdue_file(self, number: int, day: date) -> FeedFile:
         rows = []
         sum_fen = 0
@@ -151,10 +167,10 @@ class _Branch:
         overdue = loan.days_past_due(day)
         npl_since = loan.oldest_due + timedelta(days=91) if loan.oldest_due and overdue > 90 else None
         bands = (
-            (361, "loss"),
-            (271, "doubtful"),
+            (271, "loss"),
+            (181, "doubtful"),
             (91, "substandard"),
-            (8, "special_mention"),
+            (31, "special_mention"),
             (0, "normal"),
         )
         identity = Random(f"{self.names[loan.borrower_id]} {loan.borrower_id}")  # noqa: S311 - a story
@@ -214,6 +230,11 @@ class _Branch:
                     ]
 
 
+def acts_of(days: int) -> tuple[int, int, int]:
+    """After which of so many feeds the story goes on: what it does is seen in the feeds that follow."""
+    return days * 2 // 5, days * 2 // 3, days - 1
+
+
 def generate(
     folder: Path, *, seed: int, loans: int = 2_000, days: int = 30, first_day: date = date(2024, 6, 1)
 ) -> list[Path]:
@@ -224,8 +245,13 @@ def generate(
     random = Random(f"branch {seed}")  # noqa: S311 - a story, not a secret
     names = {f"B{number:06d}": people.name(random) for number in range(1, max(loans * 93 // 100, 1) + 1)}
     branch = _Branch(
-        random, first_day, [new_loan(random, n, len(names), first_day) for n in range(1, loans + 1)], names
-    )
+        random, first_day, [new_loan(random, n, len(names), first_day) for n in range(1, loans + 1)], names,
+        acts_of(days - 1),
+    )  # fmt: skip
+    agreed = branch.loans[0]
+    agreed.in_story, agreed.oldest_due = True, (first_day - timedelta(days=_AGREED_DPD)).replace(day=agreed.due_day)
+    agreed.disbursed_on = min(agreed.disbursed_on, agreed.oldest_due - timedelta(days=90))
+    agreed.outstanding_fen = max(agreed.outstanding_fen, 3 * AGREED_FEN)
     late = next((loan for loan in reversed(branch.loans) if loan.oldest_due), None)
     if late is not None:  # where the files disagree: nothing outstanding, yet in arrears
         late.outstanding_fen, late.in_story = 0, True

@@ -18,7 +18,7 @@ from casework.cases.tables import cases
 from casework.clock import now
 from casework.database import reading, writing
 from casework.demo import people
-from casework.demo.branch import generate
+from casework.demo.branch import acts_of, generate
 from casework.demo.departure import depart
 from casework.demo.files import INSTITUTION
 from casework.demo.story import APPROVER, JOURNEYS, OFFICER, RISK, Day, Journey, Person, Step, cleared
@@ -51,7 +51,7 @@ def perform(
     progress("generating", 0, 1)
     *folders, told.next_feed = generate(folder, seed=seed, loans=loans_number, days=days + 1)
     progress("generating", 1, 1)
-    acts = {days * 2 // 5, days * 2 // 3, days - 1}  # the feed goes on about what the earlier ones did
+    acts = acts_of(days)  # the feed goes on about what the earlier ones did
     stage = _Stage(started, cast, told)
     for number, delivery in enumerate(folders):
         import_feed(started.engine, started.branch, delivery, Request(system("feed")))
@@ -102,7 +102,8 @@ class _Stage:
             today = business_dates(conn)[INSTITUTION]
             taken = {case_id for ids in self.told.cases.values() for case_id in ids}
             for journey in JOURNEYS:
-                chosen = list(self._candidates(conn, journey, today, taken))
+                going_on = set(self.told.cases.get(journey.follows, ()))
+                chosen = list(self._candidates(conn, journey, today, taken - going_on, going_on))
                 taken |= {case.id for case in chosen}
                 self.told.cases.setdefault(journey.name, []).extend(case.id for case in chosen)
                 self._walk(conn, journey, chosen, today)
@@ -169,8 +170,13 @@ class _Stage:
         rulebook = self.started.branch.rulebook
         return rulebook.permissions.authority(actor, actor.posts, case, rulebook.policies.all[-1]) is not None
 
-    def _candidates(self, conn: Connection, journey: Journey, today: date, taken: set[int]) -> Iterator[Case]:
-        """The first cases in phone collection that fit, that no other journey has, and that all its people reach."""
+    def _candidates(
+        self, conn: Connection, journey: Journey, today: date, taken: set[int], going_on: set[int]
+    ) -> Iterator[Case]:
+        """The first cases in phone collection that fit, that no other journey has, and that all its people reach.
+
+        Where a journey follows another, only cases of that one (`going_on`).
+        """
         fresh = sa.select(cases.c.id).where(cases.c.state == "phone_collection").order_by(cases.c.id)
         chosen = 0
         for case in _read(conn, [case_id for case_id in conn.execute(fresh).scalars() if case_id not in taken]):
@@ -179,7 +185,8 @@ class _Stage:
             reached = all(
                 any(self._reaches(actor, case) for actor in self.cast[step.by.post]) for step in journey.steps
             )
-            if fits and not moved and reached and journey.also(case):
+            follows = not journey.follows or case.id in going_on
+            if fits and not moved and reached and follows and journey.also(case):
                 yield case
                 chosen += 1
                 if chosen == journey.many:

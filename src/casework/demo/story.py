@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from casework.cases.case import Case
+from casework.demo.branch import AGREED_FEN, AGREED_LOAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Journey:
     lowest_dpd: int
     highest_dpd: int = 10_000
     many: int = 2
+    follows: str = ""  # the journey, on an earlier day, that its cases come from; else they are fresh
     also: Callable[[Case], bool] = lambda _case: True
 
 
@@ -131,14 +133,21 @@ _LOST = (
 _FOR_SUIT = (
     fact("disposal_form", OFFICER, 2),
     fact("limitation_check", ASSETS, 1, ends_on=Day(700)),
-    refused("sue", ASSETS, claim_fen=lambda case: case.overdue_fen),
+    refused("sue", ASSETS, claim_fen=lambda case: case.overdue_fen),  # without having been approved
     cleared("sue", ASSETS, RISK, APPROVER, claim_fen=lambda case: case.overdue_fen, court="court:WH-01"),
 )
+
+
+def _owes(case: Case) -> bool:
+    """Of a few the files disagree: in arrears, and nothing outstanding."""
+    return case.outstanding_principal_fen >= case.overdue_principal_fen
+
+
 _WRITE_OFF: Final[dict[str, Any]] = {
     "criterion": "long_overdue",
     "evidence": "doc:write-off",
     "principal_fen": lambda case: case.outstanding_principal_fen,
-    "interest_fen": lambda case: case.overdue_interest_fen,
+    "interest_fen": lambda case: case.overdue_interest_fen + case.overdue_penalty_fen,
 }
 _WRITTEN_OFF = (
     refused("write_off", ASSETS, **_WRITE_OFF),
@@ -147,6 +156,25 @@ _WRITTEN_OFF = (
 )
 
 JOURNEYS: Final = (
+    Journey(
+        "settled by compromise",  # on the second day: the feed has brought the money
+        ends_in="settled",
+        lowest_dpd=91,
+        many=1,
+        follows="agreed on a compromise",
+        steps=(cleared("compromise", ASSETS, RISK, APPROVER),),
+    ),
+    Journey(
+        "agreed on a compromise",
+        ends_in="phone_collection",
+        lowest_dpd=91,
+        many=1,
+        also=lambda case: case.loan_id == AGREED_LOAN and case.facts.agreed_on is None,
+        steps=(
+            fact("agreement", ASSETS, agreed_fen=AGREED_FEN),
+            refused("compromise", ASSETS),  # asked for or not, nothing has come in yet
+        ),
+    ),
     Journey(
         "a debtor nobody can reach",
         ends_in="lost_contact",
@@ -250,12 +278,13 @@ JOURNEYS: Final = (
             fact("hold_lifted", RISK, hold="dispute"),
         ),
     ),
-    Journey("sued", ends_in="litigation", lowest_dpd=91, steps=_FOR_SUIT),
+    Journey("sued", ends_in="litigation", lowest_dpd=91, also=_owes, steps=_FOR_SUIT),
     Journey(
         "a suit withdrawn",
         ends_in="phone_collection",
         lowest_dpd=91,
         many=1,
+        also=_owes,
         steps=(
             *_FOR_SUIT,
             refused("withdraw", ASSETS, reason="agreement"),
@@ -263,27 +292,16 @@ JOURNEYS: Final = (
             fire("withdraw", ASSETS, reason="agreement"),
         ),
     ),
-    Journey("written off", ends_in="written_off", lowest_dpd=181, steps=_WRITTEN_OFF),
+    Journey("written off", ends_in="written_off", lowest_dpd=181, also=_owes, steps=_WRITTEN_OFF),
     Journey(
         "a write-off booked in error",
         ends_in="phone_collection",
         lowest_dpd=181,
         many=1,
+        also=_owes,
         steps=(
             *_WRITTEN_OFF,
             cleared("undo_write_off", ASSETS, RISK, APPROVER, booking="voucher:2024-0613"),
-        ),
-    ),
-    Journey(
-        "settled by compromise",
-        ends_in="settled",
-        lowest_dpd=91,
-        many=1,
-        steps=(
-            fact("agreement", ASSETS, agreed_fen=800_000),
-            refused("compromise", ASSETS),
-            fact("payment", ASSETS, payment="pay:compromise", amount_fen=800_000),
-            cleared("compromise", ASSETS, RISK, APPROVER),
         ),
     ),
     Journey(

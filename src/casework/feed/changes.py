@@ -1,7 +1,5 @@
 """From what the feed says happened to what is asked of the door: cases opened, measured anew, settled, re-opened."""
 
-import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,14 +14,15 @@ from casework.cases.branch import Branch
 from casework.cases.commands import Command, Done, Fire, Measure, Open, Outcome, Record, Refused
 from casework.cases.tables import cases
 from casework.errors import CallerError, TryAgain
-from casework.feed.books import Booked, OnBooks, Reversed
+from casework.feed import agreements
+from casework.feed.books import Booked, OnBooks, Reversed, usable_staff_no
+from casework.feed.payments import payment_ref
 from casework.feed.reconcile import Reconciliation
 from casework.feed.row import OverdueRow, RepaymentRow
 from casework.feed.without_case import live_loans
 from casework.staff.actor import SYSTEM_POST, Actor
 from casework.statechart.policy import Policy
 
-_PLAIN_ID = re.compile(r"[A-Za-z0-9._:/-]{1,120}")
 AT_ONCE = 20_000  # commands to the door in one call: bounds its memory, and lets progress move
 _CASES = sa.select(
     cases.c.loan_id, cases.c.id, cases.c.state, cases.c.live, cases.c.state_since, cases.c.opened_on, cases.c.opened_by
@@ -123,7 +122,7 @@ class Changes:
         named = {
             "loan_id": loan.loan_id, "institution": loan.institution, "borrower_id": loan.borrower_id,
             "product": loan.product, "channel_code": loan.channel_code, "team": loan.team, "region": loan.region,
-            "owner": loan.owner_staff_no,
+            "owner": usable_staff_no(loan.owner_staff_no),
         }  # fmt: skip
         return Open(actor=self.actor, ground=ground, loan=named, measure=measure)
 
@@ -157,7 +156,7 @@ class Changes:
 
     def _reversal(self, case_id: int, undone: Reversed) -> tuple[Command, Command]:
         given = {
-            "payment": _ref(undone.payment),
+            "payment": payment_ref(undone.payment),
             "paid_on": undone.paid_on.isoformat(),
             "amount_fen": undone.amount_fen,
         }
@@ -170,7 +169,12 @@ class Changes:
                 evidence=f"run:{self.run_id}",
                 data=given,
             ),
-            Fire(actor=self.actor, case_id=case_id, event="reverse_payment", data={"reversal": _ref(undone.reversal)}),
+            Fire(
+                actor=self.actor,
+                case_id=case_id,
+                event="reverse_payment",
+                data={"reversal": payment_ref(undone.reversal)},
+            ),
         )
 
     def changed(self, measured: Iterable[OverdueRow], loans: Mapping[str, Booked], known: Mapping[str, Known]) -> None:
@@ -230,7 +234,7 @@ class Changes:
                 actor=self.actor,
                 case_id=case.live,
                 event="recover",
-                data={"payment": _ref(row.payment_id), "amount_fen": row.amount_fen},
+                data={"payment": payment_ref(row.payment_id), "amount_fen": row.amount_fen},
             )
             for row in payments
             if row.reverses is None
@@ -240,6 +244,19 @@ class Changes:
         ]
         self.counts["recoveries"] += len(commands)
         self._all_done(self.send(commands))
+
+    def on_agreements(self, institution: str) -> set[str]:
+        """Count what came on compromise agreements, take back what was undone; loans whose settled case is open again.
+
+        Before `known` is asked: a case that opens again is live from here on.
+        """
+        states = {*self.branch.rulebook.chart.groups["live"], "settled"}
+        found = agreements.agreed_cases(self.conn, institution, states)
+        taken_back = self.send(agreements.undone(found, self.actor, self.as_of, self.run_id))
+        self._all_done(self.send(agreements.received(found, self.actor, self.run_id)))
+        reopened = {one.case_id for one in taken_back if isinstance(one, Done) and one.from_state != one.state}
+        self.counts["cases_reopened"] += len(reopened)
+        return {one.loan_id for one in found if one.case_id in reopened}
 
     def _all_done(self, outcomes: list[Outcome]) -> None:
         if any(isinstance(outcome, Refused) and outcome.reasons[0].code == "case_open_already" for outcome in outcomes):
@@ -255,13 +272,6 @@ class Changes:
         others = {type(outcome).__name__ for outcome in outcomes if not isinstance(outcome, Done)}
         if others:
             raise RuntimeError(f"the door did not take what the feed reported: {', '.join(sorted(others))}")
-
-
-def _ref(payment_id: str) -> str:
-    """A payment's id as a reference in an entry; an id in another alphabet by its digest."""
-    if _PLAIN_ID.fullmatch(payment_id):
-        return f"pay:{payment_id}"
-    return f"pay:sha256-{hashlib.sha256(payment_id.encode()).hexdigest()[:32]}"
 
 
 def _class_of(loan: Booked | None) -> dict[str, Any]:

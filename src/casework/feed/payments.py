@@ -4,6 +4,8 @@ A number that comes again with the same content changes nothing. What contradict
 with a reason of its own, so that nothing is counted, uncounted or re-opened by a row that undoes nothing (feed.md).
 """
 
+import hashlib
+import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
@@ -19,6 +21,15 @@ PAYMENT: Final = ("institution", "payment_id")
 """What a payment is known by: each institution numbers its own."""
 _HELD: Final = sa.select(repayments.c.institution, *(repayments.c[name] for name in RepaymentRow._fields))
 _REVERSALS: Final = sa.select(repayments.c.loan_id, repayments.c.reverses).where(repayments.c.reverses.is_not(None))
+
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._:/-]{1,120}")
+
+
+def payment_ref(payment_id: str) -> str:
+    """A payment's id as a reference in an entry; an id in another alphabet by its digest."""
+    if _PLAIN_ID.fullmatch(payment_id):
+        return f"pay:{payment_id}"
+    return f"pay:sha256-{hashlib.sha256(payment_id.encode()).hexdigest()[:32]}"
 
 
 def disputed_payments(conn: Connection, institution: str, sheet: Sequence[RepaymentRow]) -> dict[int, Note]:

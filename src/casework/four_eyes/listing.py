@@ -19,6 +19,7 @@ from casework.four_eyes import stored
 from casework.four_eyes.case_events import NAME as EVENT
 from casework.four_eyes.case_events import PREFIX
 from casework.four_eyes.deciding import concerned_by, decided, posts_for
+from casework.four_eyes.flags import flags_of
 from casework.four_eyes.kinds import AboutCases, Standing, kind_named, standings
 from casework.four_eyes.stored import Moment, Ties, moment_of
 from casework.four_eyes.tables import requests
@@ -36,7 +37,10 @@ READS_ALL = "audit.read"  # who may read the log may read every request
 
 
 class RequestLine(msgspec.Struct):
-    """One request. `missing` is who still has to act; `changed`: its case is not as it was asked for; `void`: over."""
+    """One request. `missing` is who still has to act; `changed`: its case is not as it was asked for; `void`: over.
+
+    `flags`: what speaks against it now and forbids nothing, for whoever decides to weigh.
+    """
 
     id: int
     kind: str
@@ -64,6 +68,7 @@ class RequestLine(msgspec.Struct):
     missing: list[str]
     changed: bool
     void: bool
+    flags: list[ReasonOffer] = []
 
 
 class NextStep(msgspec.Struct):
@@ -103,12 +108,12 @@ def request_list(
 ) -> RequestList:  # fmt: skip
     """What waits for the actor (`inbox`), what he asked for (`mine`), or what he may see: open, or of a subject."""
     moment = moment_of(branch, clock())
-    items: list[RequestLine] = []
-    for request, standing in _found(conn, moment, actor, box, subject, after):
-        if len(items) == limit:
-            return RequestList(items, items[-1].id)
-        items.append(_line(moment, request, standing))
-    return RequestList(items, None)
+    found: list[tuple[Request, Standing | None]] = []
+    for one in _found(conn, moment, actor, box, subject, after):
+        if len(found) == limit:
+            return RequestList(_lines(conn, moment, found), found[-1][0].id)
+        found.append(one)
+    return RequestList(_lines(conn, moment, found), None)
 
 
 def request_detail(
@@ -129,7 +134,8 @@ def request_detail(
     steps = [_next(conn, moment, actor, event, request, standing, situation, data, clock) for event in NEXT]
     whole = actor.people & request.involved or any(step.allowed for step in steps) or _reads_all(branch, actor)
     shown = data if whole else _masked(branch, request, data)
-    return RequestDetail(_line(moment, request, standing), shown, steps if request.open else [], request.erased)
+    (line,) = _lines(conn, moment, [(request, standing)])
+    return RequestDetail(line, shown, steps if request.open else [], request.erased)
 
 
 def show_pending(conn: Connection, branch: Branch, options: CaseOptions, *, clock: Clock = now) -> CaseOptions:
@@ -138,7 +144,7 @@ def show_pending(conn: Connection, branch: Branch, options: CaseOptions, *, cloc
     wanted = stored.ROWS.where(requests.c.subject == f"{PREFIX}{options.case_id}", requests.c.open == sa.true())
     found = [from_row(row) for row in conn.execute(wanted)]
     standing = standings(conn, branch, found)
-    lines = {request.what: _line(moment, request, standing.get(request.id)) for request in found}
+    lines = {request.what: _line(moment, request, standing.get(request.id), ()) for request in found}
     for offer in options.events:
         line = lines.get(offer.event)
         if line is not None:
@@ -260,7 +266,13 @@ def _masked(branch: Branch, request: Request, data: Mapping[str, Any]) -> dict[s
     }
 
 
-def _line(moment: Moment, request: Request, standing: Standing | None) -> RequestLine:
+def _lines(conn: Connection, moment: Moment, found: Sequence[tuple[Request, Standing | None]]) -> list[RequestLine]:
+    standing = {request.id: here for request, here in found if here is not None}
+    flags = flags_of(conn, moment, [request for request, _ in found], standing)
+    return [_line(moment, request, here, flags.get(request.id, ())) for request, here in found]
+
+
+def _line(moment: Moment, request: Request, standing: Standing | None, flags: Sequence[Reason]) -> RequestLine:
     chart = moment.branch.rulebook.requests
     topic, state = chart.approvals[request.topic], chart.states[request.state]
     event = moment.branch.rulebook.chart.events.get(request.what) if request.kind == EVENT else None
@@ -272,6 +284,7 @@ def _line(moment: Moment, request: Request, standing: Standing | None) -> Reques
         request.state, state.zh, state.en, request.open, request.version, request.asked_by, request.asked_for,
         request.asked_on, request.reviewed_by, request.reviewed_for, request.decided_by, request.decided_for,
         request.expires_on, request.carried_out, _missing(moment, request), changed, void,
+        [reason_offer(flag) for flag in flags],
     )  # fmt: skip
 
 

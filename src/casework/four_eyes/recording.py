@@ -22,24 +22,29 @@ REFUSED_ASKING = "requests:refused"  # the stream of what never became a request
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """It is a request now, and waits for a review or an approval."""
+    """It is a request now, and waits for a review or an approval; `flags` speak against it and forbid nothing."""
 
     request_id: int
     state: str
     version: int
     expires_on: date
     entry_id: str
+    flags: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The request is in another state; `carried_out` is the entry of what an approval has led to."""
+    """The request is in another state; `carried_out` is the entry of what an approval has led to.
+
+    `flags` spoke against it when it was decided, and forbade nothing.
+    """
 
     request_id: int
     state: str
     version: int
     entry_id: str
     carried_out: str | None = None
+    flags: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Refused:
 
 def move(
     moment: Moment, request: Request, event: str, actor: Actor, said: Mapping[str, Any],
-    texts: Mapping[str, str] | None = None,
+    texts: Mapping[str, str] | None = None, *, flags: tuple[Reason, ...] = (),
 ) -> Moved:  # fmt: skip
     """Let `event`, which was decided, happen to the request in memory, with its entry; the caller writes both."""
     chart = moment.branch.rulebook.requests
@@ -65,7 +70,7 @@ def move(
     draft.from_, draft.to, draft.subject = request.state, to, request.sealed_for
     folding.apply(request, draft.event, to, actor.id, draft.data, chart)
     entry_id = stored.append(moment, request, draft)
-    return Moved(request.id, request.state, request.version, entry_id, request.carried_out)
+    return Moved(request.id, request.state, request.version, entry_id, request.carried_out, flags)
 
 
 def refuse(

@@ -17,6 +17,7 @@ from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.four_eyes import case_events, ending, post_grants, recording, stored  # noqa: F401  (two register kinds)
 from casework.four_eyes.deciding import RULES, authority_of, concerned_by, decided
+from casework.four_eyes.flags import flags_of
 from casework.four_eyes.kinds import Carried, kind_named, standings
 from casework.four_eyes.recording import ROLES, Asked, Moved, Refused
 from casework.four_eyes.stored import Moment, moment_of
@@ -87,9 +88,10 @@ def ask(
     draft.to = request.state
     entry_id = stored.append(moment, request, draft)
     stored.seal(conn, moment, request, text, None if standing is None else standing.case.customer)
+    flags = {} if standing is None else flags_of(conn, moment, [request], {request.id: standing})
     stored.insert(conn, request)
     moment.trail.write(conn)
-    return Asked(request.id, request.state, request.version, request.expires_on, entry_id)
+    return Asked(request.id, request.state, request.version, request.expires_on, entry_id, flags.get(request.id, ()))
 
 
 def review(
@@ -154,6 +156,7 @@ def _move(
     said = {"given": values, "people": sorted(people), "concerned": sorted(concerned), "subject_version": pinned,
             "void": void, "role": ROLES[event], **_by(authority)}  # fmt: skip
     reasons = refusal.reasons if refusal else ()
+    flags = flags_of(conn, moment, [request], {request.id: standing}) if pins and standing is not None else {}
     if not reasons and event == "approve":
         outcome = kind.carry_out(conn, branch, request, actor, data, clock)
         if isinstance(outcome, Carried):
@@ -164,7 +167,7 @@ def _move(
         forbidden = bool(refusal and refusal.forbidden)
         told: Moved | Refused = recording.refuse(moment, request, event, actor, said, reasons, forbidden=forbidden)
     else:
-        told = recording.move(moment, request, event, actor, said, texts)
+        told = recording.move(moment, request, event, actor, said, texts, flags=flags.get(request.id, ()))
     recording.write(conn, moment, [request])
     return told
 

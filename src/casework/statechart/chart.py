@@ -112,6 +112,7 @@ class Event:
     four_eyes: str | None = None  # the topic under which it must be asked for; `posts` then are those who may ask
     only_own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Of `posts`, those that may only with cases they own or handle, each with the rules that say so."""
+    flags: tuple[GuardUse, ...] = ()  # what is not met is shown to who asks and decides, and stops nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class Field:
     not_after_today: bool
     rules: tuple[str, ...]
     within_days: str | int | None = None  # a date at most so many days ahead; `@figure` of the policy, or a number
+    above_zero: bool = False
 
     def days_ahead(self, policy: Policy | None) -> int | None:
         """`within_days` under this policy."""
@@ -99,6 +100,10 @@ def take(
             continue
         try:
             value = _typed(field, raw)
+            if field.above_zero and value == 0:
+                zh, en = f"{field.zh}须大于零", f"{field.en} must be more than zero"
+                faults.append(DataFault(name, "out_of_range", zh, en, field.rules))
+                continue
             if isinstance(value, date):
                 _check_day(field, value, today, latest, field.days_ahead(policy))
                 value = value.isoformat()
@@ -185,6 +190,8 @@ def read_fields(
             faults.append(f"{place}.one_of: a code must list what it may be, and nothing else may")
         if kind != "date" and spec.keys() & {"not_before_today", "not_after_today", "within_days"}:
             faults.append(f"{place}: only a date can be bound to today")
+        if kind not in {"int", "fen"} and "above_zero" in spec:
+            faults.append(f"{place}: only a number can be above zero")
         faults += [f"{place}.words: {code} is not one of its codes" for code in own if code not in codes]
         told = {code: own.get(code) or words.get(code) for code in codes}
         faults += [f"{place}.one_of: {code} has no words" for code, labels in told.items() if labels is None]
@@ -192,6 +199,6 @@ def read_fields(
             name, kind, spec["zh"], spec["en"], spec.get("optional", False),
             {code: labels for code, labels in told.items() if labels is not None},
             spec.get("not_before_today", False), spec.get("not_after_today", False),
-            tuple(spec.get("rules", ())), spec.get("within_days"),
+            tuple(spec.get("rules", ())), spec.get("within_days"), spec.get("above_zero", False),
         )  # fmt: skip
     return fields

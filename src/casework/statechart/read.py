@@ -189,6 +189,9 @@ class _Reader:
         where = f"events.{name}"
         shared_guards = self.guard_uses(f"{where}.guards", table.get("guards", ()))
         shared_effects = self.effect_uses(f"{where}.effects", table.get("effects", ()))
+        flags = self.guard_uses(f"{where}.flags", table.get("flags", ()))
+        if flags and "four_eyes" not in table:
+            self.fault(f"{where}.flags", "nobody would see them: the event is under no four eyes")
         arcs: dict[str, Arc] = {}
         for number, spec in enumerate(table["arcs"]):
             place = f"{where}.arcs[{number}]"
@@ -203,7 +206,7 @@ class _Reader:
         return Event(
             name, table["zh"], table["en"], self.post_set(f"{where}.posts", table["posts"]),
             tuple(table["rules"]), self.fields(where, table), table.get("after_closing", False), arcs,
-            table.get("four_eyes"), self.only_own(where, table),
+            table.get("four_eyes"), self.only_own(where, table), flags,
         )  # fmt: skip
 
     def fact(self, name: str, table: Table) -> FactKind | None:

@@ -133,7 +133,7 @@ FIELDS = each(
         {"type": text, **LABELS},
         {
             "optional": flag, "one_of": some(name, empty="lists no code"), "rules": RULES, "words": each(table(LABELS)),
-            "not_before_today": flag, "not_after_today": flag, "within_days": either(text, whole),
+            "not_before_today": flag, "not_after_today": flag, "within_days": either(text, whole), "above_zero": flag,
         },
     )
 )  # fmt: skip
@@ -153,7 +153,7 @@ CHART = table(
                 {**_PERMITTED, "arcs": some(_ARC, empty="the event leads nowhere")},
                 {
                     "data": FIELDS, "after_closing": flag, "four_eyes": name, "guards": _USES, "effects": _EFFECTS,
-                    "only_own": _ONLY_OWN,
+                    "only_own": _ONLY_OWN, "flags": _USES,
                 },
             )
         ),

@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from casework.cases.guards.shown import NONE, day_after_due, shown
+from casework.cases.guards.shown import day_after_due, shown
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
 from casework.statechart.registry import Params, Verdict
@@ -56,7 +56,7 @@ def non_performing(now: Situation, params: Params) -> Verdict:
     met = now.days_past_due > above or now.facts.risk_class in params["classes"]
     return Verdict(
         met,
-        {"days_past_due": now.days_past_due, "risk_class": now.facts.risk_class or NONE},
+        {"days_past_due": now.days_past_due, "risk_class": now.facts.risk_class or "unclassified"},
         {"days_past_due_above": above, "or_class_in": list(params["classes"])},
         due + timedelta(days=above + 1) if due else None,
     )

@@ -24,11 +24,17 @@ def not_accelerated(now: Situation, _: Params) -> Verdict:
     return Verdict(on is None, {"accelerated_on": shown(on)}, {"accelerated": False})
 
 
+@guard(facts=())
+def agreement_filed(now: Situation, _: Params) -> Verdict:
+    filed = now.facts.agreed_fen is not None
+    return Verdict(filed, {"filed": filed}, {"filed": True})
+
+
 @guard(facts=("received_fen", "agreed_fen"))
 def agreed_sum_received(now: Situation, _: Params) -> Verdict:
-    agreed, received = now.facts.agreed_fen, now.facts.received_fen
-    met = agreed is not None and received >= agreed
-    return Verdict(met, {"received_fen": received}, {"agreed_fen": NONE if agreed is None else agreed})
+    """Every instalment that the feed brought since the agreement; that there is none is told by `agreement_filed`."""
+    agreed, received = now.facts.agreed_fen or 0, sum(now.facts.received_fen.values())
+    return Verdict(received >= agreed, {"received_fen": received}, {"agreed_fen": agreed})
 
 
 @guard(facts=("paid_since",))
