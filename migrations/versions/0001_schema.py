@@ -181,14 +181,14 @@ table(
 )
 table(
     "regions",
-    key("code", sa.String(32)),
+    key("code", sa.String(64)),
     must("name", sa.String(64)),
 )
 table(
     "teams",
-    key("code", sa.String(32)),
+    key("code", sa.String(64)),
     must("name", sa.String(64)),
-    sa.Column("region", sa.String(32), sa.ForeignKey("regions.code")),
+    sa.Column("region", sa.String(64), sa.ForeignKey("regions.code")),
 )
 table(
     "posts_held",
@@ -204,8 +204,8 @@ table(
     key("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
     key("from_on", sa.Date),
     sa.Column("until_on", sa.Date),
-    sa.Column("team", sa.String(32)),
-    sa.Column("region", sa.String(32)),
+    sa.Column("team", sa.String(64)),
+    sa.Column("region", sa.String(64)),
 )
 table(
     "certificates",
@@ -300,8 +300,8 @@ table(
     must("borrower_id", sa.String(64)),
     sa.Column("product", sa.String(32)),
     sa.Column("channel_code", sa.String(32)),
-    sa.Column("team", sa.String(32)),
-    sa.Column("region", sa.String(32)),
+    sa.Column("team", sa.String(64)),
+    sa.Column("region", sa.String(64)),
     must("chart", sa.String(64)),
     must("state", sa.String(32)),
     must("state_since", sa.Date),
@@ -379,8 +379,8 @@ table(
     sa.Column("product", sa.String(32)),
     sa.Column("channel_code", sa.String(32)),
     sa.Column("owner_staff_no", sa.String(32)),
-    sa.Column("team", sa.String(32)),
-    sa.Column("region", sa.String(32)),
+    sa.Column("team", sa.String(64)),
+    sa.Column("region", sa.String(64)),
     sa.Column("disbursed_on", sa.Date),
     sa.Column("self_payment", sa.Boolean),
     sa.Column("principal_fen", sa.BigInteger),

@@ -16,6 +16,7 @@ from casework.cases.rulebook import load_rulebook
 from casework.clock import Clock, now
 from casework.database import open_engine, reading, writing
 from casework.errors import CallerError
+from casework.handover.standing import handing_over
 from casework.personal import Vault
 from casework.settings import Keys, Settings, ensure_keys, fingerprint, load_keys
 from casework.staff.actor import Actor
@@ -47,7 +48,8 @@ def start(settings: Settings, *, check: bool = True) -> Started:
 
 def branch_of(settings: Settings, keys: Keys) -> Branch:
     """The rulebook and keys, without a database."""
-    return Branch(load_rulebook(settings.statecharts), Vault(keys.personal, keys.blind), keys.mac)
+    vault = Vault(keys.personal, keys.blind)
+    return Branch(load_rulebook(settings.statecharts), vault, keys.mac, handing_over=handing_over)
 
 
 def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str]:

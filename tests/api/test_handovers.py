@@ -65,15 +65,17 @@ def test_the_token_of_a_leaver_dies_with_his_departure(running: Running) -> None
 
 
 def test_a_plan_whose_cases_changed_is_answered_with_the_one_that_replaces_it(running: Running) -> None:
-    running.open("L1")
+    (case_id,) = running.open("L1")
+    running.open("L2")
     plan = planned(running)
     running.post(f"/handovers/{plan['id']}/approve", "V1", json={})
-    running.open("L2")
+    given = {"cases": [{"id": case_id}], "owner": "P1", "reason": "workload"}
+    assert running.post("/assignments", "B1", json=given).status_code == 200
     answer = running.post(f"/handovers/{plan['id']}/apply", "B1", json={})
     assert (answer.status_code, answer.json()["code"]) == (409, "plan_changed")
-    assert answer.json()["differences"]["came"] == 1
+    assert answer.json()["differences"]["went"] == 1
     fresh = running.get(f"/handovers/{answer.json()['replaced_by']}", "B1").json()
-    assert (fresh["status"], fresh["preview"]["cases"]) == ("planned", 2)
+    assert (fresh["status"], fresh["preview"]["cases"]) == ("planned", 1)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ import pytest
 import sqlalchemy as sa
 
 from casework.audit.tables import entries
-from casework.database import reading
+from casework.clock import now
+from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.feed.tables import borrowers, contacts
+from casework.staff import places
 from casework.staff.tables import staff as people
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
 
@@ -42,7 +44,43 @@ def test_a_loan_without_an_owner_goes_to_the_first_risk_manager(bank: Bank) -> N
     assert (bank.case(1).owner, bank.case(1).handler) == ("B1", "B1")
 
 
-@pytest.mark.parametrize("unusable", ["", "张三", "S 1", "S1;drop"])
+def test_an_owner_that_cannot_be_read_is_told_by_its_line_and_no_person_is_made_of_it(bank: Bank) -> None:
+    bank.staff("B1", "basic_risk_manager")
+    loans = [
+        loan(1, owner_staff_no="S1、S2"),
+        loan(2, owner_staff_no="system"),
+        loan(3, owner_staff_no="ＢＲ１"),
+        *TEN[3:],
+    ]
+    run = bank.send(DAY, steady(), loans=loans)
+    assert run.figures["set_aside_rows"] == 0
+    assert [bank.case(number).owner for number in (1, 2, 3)] == ["B1", "B1", "BR1"]
+    assert staff(bank).keys() == {"B1", "BR1", "S1"}
+    warnings = run.figures["warnings"]
+    assert (warnings["owner_unreadable"], warnings["owner_reserved"], warnings["unverified_owner"]) == (1, 1, 2)
+    assert run.figures["warned"] == [
+        {"kind": "loans", "line": 2, "column": "owner_staff_no", "code": "owner_unreadable"},
+        {"kind": "loans", "line": 3, "column": "owner_staff_no", "code": "owner_reserved"},
+    ]
+    bank.assert_sound()
+
+
+def test_teams_and_regions_that_nobody_registered_go_in_and_are_counted_once_others_are_registered(bank: Bank) -> None:
+    bank.staff("S1", "business_rep")
+    first = bank.send(DAY, steady(), loans=[loan(1, team="T9"), *TEN[1:]])
+    assert "unverified_team" not in first.figures["warnings"], "none is registered: they may be called anything"
+    with writing(bank.started.engine) as conn:
+        trail = bank.started.branch.trail(now())
+        places.set_region(conn, trail, bank.actor, code="R1", name="某区")
+        places.set_team(conn, trail, bank.actor, code="T1", name="某团队", region="R1")
+        trail.write(conn)
+    second = bank.send(NEXT, steady(), loans=[loan(1, team="T9", region="R8"), loan(2, team="T9"), *TEN[2:]])
+    assert (second.figures["warnings"]["unverified_team"], second.figures["warnings"]["unverified_region"]) == (1, 1)
+    assert second.figures["set_aside_rows"] == 0
+    bank.assert_sound()
+
+
+@pytest.mark.parametrize("unusable", ["", "张三", "S 1", "S1;drop", "system"])
 def test_a_feed_with_a_case_that_nobody_could_own_is_refused_and_leaves_nothing_half_done(
     bank: Bank, unusable: str
 ) -> None:

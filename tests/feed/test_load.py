@@ -279,6 +279,35 @@ def test_set_aside_cells_lie_sealed(bank: Bank) -> None:
 # ── odd, but not bad ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+CLASSED: list[tuple[str, int, str | None]] = [
+    ("normal", 5, None), ("special_mention", 5, None), ("normal", 8, "class_better_than_floor"),
+    ("special_mention", 90, None), ("special_mention", 91, "class_better_than_floor"), ("substandard", 91, None),
+    ("doubtful", 181, "class_worse_than_floor"), ("loss", 40, "class_worse_than_floor"), ("loss", 361, None),
+    ("", 361, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("risk_class", "days", "code"), CLASSED)
+def test_a_class_better_or_worse_than_its_floor_is_warned_about_and_goes_in(
+    bank: Bank, risk_class: str, days: int, code: str | None
+) -> None:
+    steady_ = [arrears(1, days), *(arrears(number) for number in range(2, 11))]
+    loans = [loan(1, risk_class=risk_class, disbursed_on="2020-01-05"), *(loan(number) for number in range(2, 11))]
+    run = bank.send(DAY, steady_, loans=loans)
+    found = {name: number for name, number in run.figures["warnings"].items() if name.startswith("class_")}
+    assert found == ({code: 1} if code else {})
+    told = [one for one in run.figures["warned"] if one["code"] == code]
+    assert told == ([{"kind": "overdue", "line": 2, "column": "risk_class", "code": code}] if code else [])
+    assert run.figures["set_aside_rows"] == 0
+    assert bank.case(1).live
+
+
+def test_a_class_that_ageing_left_behind_is_warned_about_without_a_loans_file(bank: Bank) -> None:
+    bank.send(DAY, [arrears(1, 90)], loans=[loan(1, risk_class="special_mention")])
+    aged = bank.send(DAY + timedelta(days=1), [arrears(1, 90)])
+    assert aged.figures["warnings"]["class_better_than_floor"] == 1
+
+
 def test_a_loan_with_nothing_outstanding_yet_overdue_is_warned_about_and_the_snapshot_decides(bank: Bank) -> None:
     run = bank.send(DAY, steady(), loans=[loan(1, outstanding_principal="0.00"), *TEN[1:]])
     assert run.figures["warnings"]["nothing_outstanding_yet_overdue"] == 1

@@ -13,11 +13,13 @@ import pytest
 import sqlalchemy as sa
 
 from casework.cases.tables import cases
-from casework.database import reading
+from casework.clock import now
+from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.feed.aside import aside_of
 from casework.feed.run import Run
 from casework.feed.tables import borrowers, repayments
+from casework.handover import applying, approving, planning
 from tests.feed.bank import Bank
 
 FOLDER = Path(os.environ.get("CASEWORK_REAL_FEEDS", Path(__file__).parents[3] / "shared" / "data")) / "reports"
@@ -135,16 +137,49 @@ def total_row_holds(bank: Bank, folder: Path) -> None:
     assert [run.figures["warnings"]["total_row"] for run in runs] == [1, 1, 1, 1]
 
 
+def odd_team_owner(bank: Bank, folder: Path) -> None:
+    """A long team name, an owner in full width and one that cannot be read set no row aside."""
+    bank.staff("B1", "basic_risk_manager")
+    run = bank.take(folder / "d1")
+    assert aside(bank, run) == []
+    owners = {number: bank.case(f"L{number}") for number in ("0001", "0002", "0003")}
+    assert (owners["0001"].owner, len(owners["0001"].team)) == ("BR1", 37)
+    assert (owners["0002"].owner, owners["0003"].owner) == ("BR1", "B1")
+    assert run.figures["warned"][0] == {
+        "kind": "loans", "line": 4, "column": "owner_staff_no", "code": "owner_unreadable",
+    }  # fmt: skip
+
+
+def opening_to_leaver(bank: Bank, folder: Path) -> None:
+    """The new case of somebody whose approved hand-over is due goes to the pool, and the hand-over applies."""
+    manager = bank.staff("B1", "basic_risk_manager")
+    bank.staff("BR1", "business_rep"), bank.staff("BR2", "business_rep"), bank.staff("C1", "phone_collector")
+    approver, branch = bank.staff("V1", "approver"), bank.started.branch
+    bank.take(folder / "d1")
+    with writing(bank.started.engine) as conn:
+        handover = planning.plan(conn, branch, actor=manager, staff_no="BR2", on=branch.today(now()))
+        approving.approve(conn, branch, handover, actor=approver)
+    his = {case.loan_id for number in range(1, 41) for case in bank.cases(f"L{number:04}") if case.owner == "BR2"}
+    bank.take(folder / "d2")
+    assert bank.case("L0050").owner == "C1"
+    with writing(bank.started.engine) as conn:
+        applied = applying.apply(conn, branch, handover, actor=manager)
+    assert isinstance(applied, applying.Applied)
+    assert applied.cases == len(his) > 0
+
+
 REPORTS: Mapping[str, Check] = {
-    "loans-truncated": loans_truncated,
-    "payment-number-reused": payment_number_reused,
-    "reversal-unchecked": reversal_unchecked,
     "csv-spoilt-keys": csv_spoilt_keys,
+    "loans-truncated": loans_truncated,
+    "odd-team-owner": odd_team_owner,
+    "opening-to-leaver": opening_to_leaver,
+    "payment-number-reused": payment_number_reused,
     "placeholder-dates": placeholder_dates,
+    "reversal-unchecked": reversal_unchecked,
     "total-row-holds": total_row_holds,
+    "two-institutions": two_institutions,
     "xlsx-error-cells": xlsx_error_cells,
     "xlsx-long-keys": xlsx_long_keys,
-    "two-institutions": two_institutions,
 }
 
 

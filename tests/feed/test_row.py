@@ -141,7 +141,6 @@ CORRUPT: list[tuple[Kind, str, str, str]] = [
     ("loans", "principal", "五万", "malformed_amount"),
     ("loans", "outstanding_principal", "-1", "negative_amount"),
     ("loans", "npl_since", "never", "malformed_date"),
-    ("loans", "team", "T" * 33, "text_too_long"),
     ("contacts", "role", "stranger", "unknown_role"),
     ("contacts", "role", "", "missing_value"),
     ("contacts", "phone", "call me", "malformed_phone"),
@@ -162,6 +161,62 @@ def test_a_corrupt_twin_is_refused_with_column_and_reason(kind: Kind, column: st
         read(kind, **{column: cell})
     assert bad.value.note == Note(column, code)
     assert not cell.strip() or cell not in str(bad.value)
+
+
+# column of loans, cell → what is taken for it, the warning: none of them sets the row aside.
+CODES: list[tuple[str, str, str | None, str | None]] = [
+    ("owner_staff_no", "ＢＲ１", "BR1", None),
+    ("owner_staff_no", " BR1 ", "BR1", None),
+    ("owner_staff_no", "BR1、BR2", None, "owner_unreadable"),
+    ("owner_staff_no", "BR1 BR2", None, "owner_unreadable"),
+    ("owner_staff_no", "1234567890123456.0", None, "owner_unreadable"),
+    ("owner_staff_no", "6.2E+18", None, "owner_unreadable"),
+    ("owner_staff_no", "nobody-else", None, "owner_unreadable"),
+    ("owner_staff_no", "张三", None, "owner_unreadable"),
+    ("owner_staff_no", "S" * 33, None, "owner_unreadable"),
+    ("owner_staff_no", "S\x001", None, "owner_unreadable"),
+    ("owner_staff_no", "system", None, "owner_reserved"),
+    ("owner_staff_no", "ＳＹＳＴＥＭ", None, "owner_reserved"),
+    ("owner_staff_no", "Null", None, "owner_reserved"),
+    ("owner_staff_no", "systems1", "systems1", None),
+    (
+        "team",
+        "武汉江岸支行个人金融部贷后管理中心第一催收小组(含外拓与电话催收两个班次)",
+        "武汉江岸支行个人金融部贷后管理中心第一催收小组(含外拓与电话催收两个班次)",
+        None,
+    ),
+    ("team", "T" * 64, "T" * 64, None),
+    ("team", "T" * 65, None, "code_unreadable"),
+    ("team", "Ｔ１", "T1", None),
+    ("region", "R" * 65, None, "code_unreadable"),
+    ("region", "R\u202e1", None, "code_unreadable"),
+    ("product", "P" * 33, None, "code_unreadable"),
+    ("product", "ｃｏｎｓｕｍｅｒ", "consumer", None),
+    ("channel_code", "C" * 33, None, "code_unreadable"),
+    ("channel_code", "C\n1", None, "code_unreadable"),
+    ("risk_class", "次级" * 30, None, "unknown_risk_class"),
+    ("risk_class", "sub-standard", None, "unknown_risk_class"),
+    ("risk_class", "Substandard", "substandard", None),
+]
+
+
+@pytest.mark.parametrize(("column", "cell", "taken", "warning"), CODES)
+def test_a_code_that_is_odd_is_unknown_with_a_warning_and_never_sets_the_row_aside(
+    column: str, cell: str, taken: str | None, warning: str | None
+) -> None:
+    row, notes = read("loans", **{column: cell})
+    assert getattr(row, column) == taken
+    assert notes == ([] if warning is None else [Note(column, warning)])
+    assert warning is None or warning in TEXTS
+
+
+def test_every_row_with_an_odd_code_is_warned_about_though_the_text_recurs() -> None:
+    columns = [column.name for column in COLUMNS["loans"]]
+    notes: list[Note] = []
+    parse = loan_parser({name: index for index, name in enumerate(columns)}, len(columns), AS_OF, notes)
+    for _ in range(3):
+        parse([{**GOOD["loans"], "owner_staff_no": "甲、乙", "team": "T" * 99}[name] for name in columns])
+    assert notes == [Note("owner_staff_no", "owner_unreadable"), Note("team", "code_unreadable")] * 3
 
 
 def test_every_reason_has_a_text_in_both_languages() -> None:

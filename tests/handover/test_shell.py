@@ -60,13 +60,13 @@ def test_people_read_who_gets_what_and_what_comes_next(house: House, shell: Any)
 
 
 def test_a_changed_plan_ends_with_exit_code_1_and_names_the_new_one(house: House, shell: Any) -> None:
-    house.open("L1")
+    ids = house.open("L1", "L2")
     shell("handover", "plan", "R1", "--as", "B1")
     shell("handover", "approve", "1", "--as", "V1")
-    house.open("L2")
+    house.settle(ids[0])
     done = shell("handover", "apply", "1", "--as", "B1", "--json", code=1)
     body = told(done)
-    assert (body["code"], body["by"], body["differences"]["came"]) == ("plan_changed", 2, 1)
+    assert (body["code"], body["by"], body["differences"]["changed"]) == ("plan_changed", 2, 1)
     assert "plan_changed" in done.stderr
     again = shell("handover", "apply", "1", "--as", "B1", code=1)
     assert again.stderr.startswith("handover_replaced: ")

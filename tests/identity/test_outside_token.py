@@ -126,6 +126,7 @@ BAD_CLAIMS: list[tuple[str, dict[str, Any]]] = [
     ("a list of names", {"preferred_username": ["R1"]}),
     ("a path for a name", {"preferred_username": "../R1"}),
     ("a name with a line", {"preferred_username": "R1\n"}),
+    ("a name that the service keeps for itself", {"preferred_username": "System"}),
 ]
 
 

@@ -32,13 +32,14 @@ def test_who_is_added_holds_his_posts_from_that_day_on(branch: Register) -> None
 @pytest.mark.parametrize(
     ("changes", "code"),
     [({"staff_no": "S 2"}, "staff_no_malformed"), ({"staff_no": "system"}, "staff_no_malformed"),
+     ({"staff_no": "SYSTEM"}, "staff_no_malformed"), ({"staff_no": "Null"}, "staff_no_malformed"),
      ({"staff_no": "S" * 32 + "1"}, "staff_no_malformed"), ({"staff_no": "S1"}, "staff_exists"),
      ({"staff_no": "Ｓ１"}, "staff_exists"), ({"staff_no": "合计"}, "staff_no_malformed"),
      ({"staff_no": "1234567890123456.0"}, "staff_no_malformed"), ({"staff_no": "1.5E15"}, "staff_no_malformed"),
      ({"staff_no": "12.50"}, "staff_no_malformed"), ({"staff_no": "张1"}, "staff_no_malformed"),
      ({"name": ""}, "staff_malformed"), ({"name": "甲" * 65}, "staff_malformed"),
      ({"name": "a\u202eb"}, "staff_malformed"),
-     ({"team": ""}, "staff_malformed"), ({"region": "R" * 33}, "staff_malformed"),
+     ({"team": ""}, "staff_malformed"), ({"region": "R" * 65}, "staff_malformed"),
      ({"posts": ["emperor"]}, "unknown_post"), ({"posts": ["auditor", "approver"]}, "posts_conflict"),
      ({"posts": ["administrator", "approver"]}, "posts_conflict"),
      ({"capacity": -1}, "capacity_out_of_range"), ({"capacity": 100_001}, "capacity_out_of_range"),
@@ -52,6 +53,20 @@ def test_whoever_cannot_be_added_is_refused_with_the_reason(
     good: dict[str, Any] = {"staff_no": "S2", "name": "李四", "posts": ["business_rep"], "capacity": 0}
     assert branch.mistake(register.add, branch.permissions, **{**good, **changes}) == code
     assert branch.do(register.add, branch.permissions, **good).staff_no == "S2"
+
+
+def test_a_team_in_full_width_is_the_team(branch: Register) -> None:
+    branch.do(places.set_region, code="Ｒ１", name="某区")
+    branch.do(places.set_team, code="Ｔ１（外拓）", name="某团队", region="R1")
+    assert branch.add("S1", "business_rep", team="T1(外拓)").homes == (Home(TODAY, None, "T1(外拓)", "R1"),)
+    assert branch.add("S2", "business_rep", team="Ｔ１(外拓)").homes == branch.person("S1").homes
+    assert branch.mistake(register.add, branch.permissions, staff_no="S3", name="某", team="T2") == "unknown_team"
+
+
+def test_no_door_makes_a_person_of_a_reserved_name(branch: Register) -> None:
+    for name in ("system", "Feed", "NULL"):
+        assert branch.mistake(register.named_by_feed, {"U1", name}) == "staff_no_malformed"
+    assert branch.do(register.named_by_feed, {"U1", "system1"}) == ["U1", "system1"], "only the very names are reserved"
 
 
 def test_a_post_is_granted_for_days_and_ends_by_itself(branch: Register) -> None:
@@ -269,7 +284,7 @@ def test_a_registered_team_has_its_region_and_others_are_then_unknown(branch: Re
 
 @pytest.mark.parametrize(
     ("changes", "code"),
-    [({"code": ""}, "place_malformed"), ({"code": " T1"}, "place_malformed"), ({"code": "T" * 33}, "place_malformed"),
+    [({"code": ""}, "place_malformed"), ({"code": " T1"}, "place_malformed"), ({"code": "T" * 65}, "place_malformed"),
      ({"name": "\n"}, "place_malformed"), ({"region": "R9"}, "unknown_region")],
 )  # fmt: skip
 def test_a_team_that_cannot_be_is_refused(branch: Register, changes: dict[str, Any], code: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from casework.errors import RulesBroken
-from casework.statechart.policy import Policies, load_law, load_policies, parse_policy
+from casework.statechart.policy import CLASSES, Policies, load_law, load_policies, parse_policy
 from tests.statechart.small import BLOCKS, FOLDER, RULEBOOK, law, small_policy
 
 POLICY = BLOCKS["policy"]
@@ -91,6 +91,61 @@ def test_a_class_that_outside_law_calls_non_performing_may_not_be_left_out() -> 
     text = text.replace('["substandard", "doubtful", "loss"]', '["doubtful", "loss"]')
     with pytest.raises(RulesBroken, match=r"npl\.classes: leaves out substandard"):
         parse_policy("2024-01-01", text.encode(), load_law(FOLDER))
+
+
+# days past due → the classes that are right there; all others are warned about.
+RIGHT: list[tuple[int, set[str]]] = [
+    (0, {"normal"}), (1, {"normal", "special_mention"}), (7, {"normal", "special_mention"}), (8, {"special_mention"}),
+    (30, {"special_mention"}), (31, {"special_mention"}), (90, {"special_mention"}), (91, {"substandard"}),
+    (181, {"substandard"}), (270, {"substandard"}), (271, {"doubtful"}), (360, {"doubtful"}), (361, {"loss"}),
+    (4_000, {"loss"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("days", "right"), RIGHT)
+def test_a_class_is_held_against_the_floor_of_its_days_past_due(days: int, right: set[str]) -> None:
+    policy = load_policies(FOLDER).all[0]
+    best, worst = min(map(CLASSES.index, right)), max(map(CLASSES.index, right))
+    for index, name in enumerate(CLASSES):
+        wanted = "class_better_than_floor" if index < best else "class_worse_than_floor" if index > worst else None
+        assert policy.class_warning(name, days) == wanted, name
+
+
+def test_a_branch_without_floors_warns_about_no_class() -> None:
+    assert {small_policy().class_warning(name, 400) for name in CLASSES} == {None}
+
+
+# an edit of the floors → what is said
+FLOORS: list[tuple[str, str, str]] = [
+    ('{ from_dpd = 361, floor = "loss" }', '{ from_dpd = 361, floor = "doubtful" }', "from DPD 361 doubtful is better"),
+    ('{ from_dpd = 91, floor', '{ from_dpd = 92, floor', "from DPD 91 special_mention is better than substandard"),
+    ('"doubtful" }', '"doubtful", also = ["substandard"] }', "from DPD 271 substandard is better than doubtful"),
+    ('{ from_dpd = 8, floor = "special_mention" },', "", "from DPD 8 normal is better than special_mention"),
+    ('{ from_dpd = 0, floor = "normal" },', "", "the days must begin with 0 and rise"),
+    ('{ from_dpd = 91,', '{ from_dpd = 8,', "the days must begin with 0 and rise"),
+    ('floor = "loss" }', 'floor = "bad" }', "no class is called bad"),
+    ("{ from_dpd = 361,",
+     '{ from_dpd = 300, floor = "loss" }, { from_dpd = 301, floor = "doubtful" }, { from_dpd = 361,',
+     "may not be better than the one"),
+    ('floor = "loss" }', 'flor = "loss" }', "each needs from_dpd"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "said"), FLOORS)
+def test_floors_that_could_not_be_or_that_outside_law_forbids_are_refused(old: str, new: str, said: str) -> None:
+    text = (FOLDER / "policy" / "2024-01-01.2.toml").read_text(encoding="utf-8")
+    head, mark, floors = text.partition("\nfloors = ")
+    assert old in floors
+    edited = (head + mark + floors.replace(old, new, 1)).encode()
+    with pytest.raises(RulesBroken, match=rf"classification\.floors: .*{said}"):
+        parse_policy("2024-01-01", edited, load_law(FOLDER))
+
+
+def test_floors_stricter_than_outside_law_are_the_branchs_own() -> None:
+    text = (FOLDER / "policy" / "2024-01-01.2.toml").read_text(encoding="utf-8")
+    stricter = text.replace('from_dpd = 361, floor = "loss"', 'from_dpd = 301, floor = "loss"')
+    policy = parse_policy("2024-01-01", stricter.encode(), load_law(FOLDER))
+    assert policy.class_warning("doubtful", 301) == "class_better_than_floor"
 
 
 def test_an_empty_figure_is_not_judged_by_the_law_but_cannot_be_used() -> None:

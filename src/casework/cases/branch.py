@@ -1,5 +1,6 @@
 """The branch as the service holds it: its rulebook and its keys; what every command needs besides a connection."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -14,18 +15,22 @@ from casework.staff.roster import Roster, read_roster
 
 @dataclass(frozen=True)
 class Branch:
-    """Loaded once per process; safe to share between threads."""
+    """Loaded once per process; safe to share between threads.
+
+    `handing_over` says who hands over all cases by a day; a change of that is a change of the register's version.
+    """
 
     rulebook: Rulebook
     vault: Vault
     mac_key: bytes
+    handing_over: Callable[[Connection, date], Iterable[str]] = lambda _conn, _on: ()
     _rosters: dict[tuple[int, date], Roster] = field(default_factory=dict, repr=False, compare=False)
 
     def roster(self, conn: Connection, version: int, on: date) -> Roster:
         """The register on `on`, read again only when its version is another one."""
         roster = self._rosters.get((version, on))
         if roster is None:
-            roster = read_roster(conn, on)
+            roster = read_roster(conn, on, self.handing_over(conn, on))
             self._rosters.clear()
             self._rosters[version, on] = roster
         return roster

@@ -21,7 +21,9 @@ from casework.statechart.policy import Policy
 OUT_OF_REACH: Final = "out_of_reach"
 _REMEMBERED: Final = 4_096
 _POST_REASON: Final = "post_not_permitted"
-_OF_RECEIVERS: Final = frozenset({"receiver_unknown", "receiver_not_there", "receiver_without_post", "receiver_full"})
+_OF_RECEIVERS: Final = frozenset({
+    "receiver_unknown", "receiver_not_there", "receiver_leaving", "receiver_without_post", "receiver_full",
+})  # fmt: skip
 
 
 class OwnersJudge:

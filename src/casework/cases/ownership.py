@@ -103,7 +103,18 @@ def choose(
     `strict`: for a case that somebody has already. Nobody gets more open cases than his capacity, a rep neither, and
     only an active holder of an owning post gets one. Otherwise, where all holders of the owning post are full, the
     least laden of them gets it. A case that is not open costs nobody any capacity.
+    Who is going (`Roster.going`) gets none, unless a new case would else have nobody.
     """
+    found = _choose(rules, case, policy, roster, loads, named, without | roster.going, strict=strict)
+    if isinstance(found, Nobody) and roster.going and not strict:
+        return _choose(rules, case, policy, roster, loads, named, without, strict=strict)
+    return found
+
+
+def _choose(
+    rules: OwnerRules, case: Case, policy: Policy, roster: Roster, loads: Loads, named: str | None,
+    without: frozenset[str], *, strict: bool,
+) -> Assignment | Nobody:  # fmt: skip
     usual: int = policy.figure("staff.capacity_cases")
     named = roster.known(named)
     if named in without or (strict and not _can_take(named, rules, case, roster, loads, usual)):

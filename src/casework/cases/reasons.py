@@ -93,6 +93,7 @@ def receiver_unfit(code: str, receiver: str, **saw: int) -> Reason:
 _RECEIVERS = {
     "receiver_unknown": ("不在册", "is not on the register"),
     "receiver_not_there": ("已离职或尚未核实", "has left, or is not verified"),
+    "receiver_leaving": ("即将离职，不能接收案件", "is about to leave and receives no cases"),
     "receiver_without_post": ("没有可负责案件的岗位", "holds no post that may own a case"),
     "receiver_full": ("在办案件已达上限", "has as many open cases as he may have"),
     "receiver_is_owner": ("已是责任人", "is the owner already"),

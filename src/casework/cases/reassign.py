@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework import rows
@@ -21,7 +22,8 @@ from casework.cases.receiver import belongs_to
 from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.staff.actor import Actor
-from casework.staff.roster import Roster, read_roster
+from casework.staff.roster import Roster
+from casework.staff.tables import register_version
 from casework.statechart.decide import Reason
 from casework.statechart.policy import Policy
 
@@ -104,7 +106,7 @@ def plan(
     """
     _check(branch, named, wanted)
     today = branch.today(clock())
-    roster = read_roster(conn, today)
+    roster = branch.roster(conn, conn.execute(sa.select(register_version.c.version)).scalar_one(), today)
     wanted_ids = sorted(case_id for case_id, _ in named)
     found = {row[0]: from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", wanted_ids)}
     dates = business_dates(conn)

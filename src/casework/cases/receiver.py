@@ -41,6 +41,8 @@ def _unfit_person(who: str, rules: OwnerRules, roster: Roster) -> str | None:
         return "receiver_unknown"
     if colleague.status != ACTIVE:
         return "receiver_not_there"
+    if who in roster.going:
+        return "receiver_leaving"
     return None if colleague.posts & rules.posts else "receiver_without_post"
 
 

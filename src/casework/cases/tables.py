@@ -20,8 +20,8 @@ cases = sa.Table(
     sa.Column("borrower_id", sa.String(64), nullable=False),
     sa.Column("product", sa.String(32)),
     sa.Column("channel_code", sa.String(32)),
-    sa.Column("team", sa.String(32)),
-    sa.Column("region", sa.String(32)),
+    sa.Column("team", sa.String(64)),
+    sa.Column("region", sa.String(64)),
     sa.Column("chart", sa.String(64), nullable=False),  # overdue_loan@1
     sa.Column("state", sa.String(32), nullable=False),
     sa.Column("state_since", sa.Date, nullable=False),

@@ -1,7 +1,7 @@
 """`casework chart`: check charts before they are published, draw them, show what they say."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -247,4 +247,10 @@ def _show_policy(policy: Policy) -> None:
 def _value(value: Any) -> str:
     if not isinstance(value, list):
         return str(value)
-    return ", ".join(str(item["name"] if isinstance(item, dict) else item) for item in value)
+    return ", ".join(_row(item) if isinstance(item, dict) else str(item) for item in value)
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    if "floor" in row:
+        return f"{row['from_dpd']}+ {'/'.join((row['floor'], *row.get('also', ())))}"
+    return str(row["name"])

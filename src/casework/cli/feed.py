@@ -13,6 +13,7 @@ from casework.cli.tables import Table
 from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.feed import run as runs
+from casework.feed.cell import TEXTS
 from casework.feed.load import Request, import_feed
 from casework.money import yuan_text
 
@@ -100,6 +101,9 @@ def _tell(run: runs.Run) -> None:
     )
     for code, number in sorted(figures["warnings"].items()):
         console.print(f"  warning: {code} × {number}")
+    for told in figures["warned"]:
+        where = f"{told['kind']} line {told['line']} {told['column']}".rstrip()
+        console.print(f"    {where}: {' / '.join(TEXTS[told['code']])}", markup=False)
     for held in figures["held_back"]:
         console.print(f"  held back: {held['en']}", soft_wrap=True, markup=False)
     if figures.get("without_case"):

@@ -167,10 +167,10 @@ class _Branch:
         overdue = loan.days_past_due(day)
         npl_since = loan.oldest_due + timedelta(days=91) if loan.oldest_due and overdue > 90 else None
         bands = (
-            (271, "loss"),
-            (181, "doubtful"),
+            (361, "loss"),
+            (271, "doubtful"),
             (91, "substandard"),
-            (31, "special_mention"),
+            (8, "special_mention"),
             (0, "normal"),
         )
         identity = Random(f"{self.names[loan.borrower_id]} {loan.borrower_id}")  # noqa: S311 - a story

@@ -37,6 +37,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "工号须为1至32位字母、数字或 . _ -，至少一个数字",
         "not a staff number: 1 to 32 letters, digits or . _ -, at least one digit",
     ),
+    "reserved_staff_no": ("工号是系统保留名称", "a name that the service keeps for itself, no staff number"),
     "repeated_staff_no": ("同一工号在文件中重复出现", "the staff number is in the file already, on an earlier line"),
     "unknown_post": ("没有这样的岗位", "there is no such post"),
     "malformed_capacity": (f"上限须为0至{MOST_CASES}的整数", f"a capacity is a whole number from 0 to {MOST_CASES}"),

@@ -21,9 +21,8 @@ from casework.feed.payments import PAYMENT
 from casework.feed.row import ContactRow, LoanRow, RepaymentRow
 from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments
 from casework.personal import Vault
-from casework.staff import register
+from casework.staff import places, register
 from casework.staff.actor import Actor
-from casework.staff.person import STAFF_NO
 
 _LOAN_COLUMNS = (
     "loan_id", "institution", "borrower_id", "product", "channel_code", "owner_staff_no", "team", "region",
@@ -242,15 +241,22 @@ def reversals_of(conn: Connection, loan_ids: Iterable[str]) -> dict[str, list[Re
 def name_staff(conn: Connection, branch: Branch, staff_nos: Iterable[str | None], actor: Actor) -> list[str]:
     """Enter staff that a feed names and nobody registered as *unverified*: they own cases but cannot log in."""
     trail = branch.trail(now())
-    wanted = {known for staff_no in staff_nos if (known := usable_staff_no(staff_no))}
-    unknown = register.named_by_feed(conn, trail, actor, wanted)
+    unknown = register.named_by_feed(conn, trail, actor, {staff_no for staff_no in staff_nos if staff_no})
     trail.write(conn)
     return unknown
 
 
-def usable_staff_no(text: str | None) -> str | None:
-    """The staff number that a loan names, if somebody could have it."""
-    return text if text and STAFF_NO.fullmatch(text) else None
+def unverified_places(conn: Connection, sheet: Sequence[LoanRow]) -> dict[str, int]:
+    """How many teams and regions these loans name that nobody registered, as warnings; none while none is registered.
+
+    The loans go in with them: a place that the register does not know is the feed's word, not an error.
+    """
+    places_ = {
+        "unverified_team": ({row.team for row in sheet}, {row.code for row in places.all_teams(conn)}),
+        "unverified_region": ({row.region for row in sheet}, {row.code for row in places.all_regions(conn)}),
+    }  # fmt: skip
+    counts = {code: len(named - known - {None}) for code, (named, known) in places_.items() if known}
+    return {code: number for code, number in counts.items() if number}
 
 
 def _write_borrowers(conn: Connection, vault: Vault, institution: str, touched: Sequence[LoanRow]) -> None:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from casework import ids
 from casework.money import fen_from_yuan
+from casework.staff.person import fault_of_staff_no
 from casework.statechart.fields import EARLIEST, LATEST
 
 
@@ -85,6 +86,30 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "the reported days past due differ from the computed ones",
     ),
     "unknown_risk_class": ("未知的五级分类,按未知处理", "not a known risk class; taken as unknown"),
+    "nothing_outstanding_yet_overdue": (
+        "贷款文件显示无余额，逾期文件中仍在逾期，以逾期文件为准",
+        "nothing outstanding in the loans file, yet in arrears; the overdue file decides",
+    ),
+    "class_better_than_floor": (
+        "五级分类优于按逾期天数应有的最低分类",
+        "the class is better than the days past due allow",
+    ),
+    "class_worse_than_floor": (
+        "五级分类劣于按逾期天数应有的最低分类",
+        "the class is worse than the days past due call for",
+    ),
+    "owner_unreadable": (
+        "责任人不是一个工号（如两人并列），按没有责任人处理",
+        "the owner is not one staff number (two in a cell, say); the loan goes in without an owner",
+    ),
+    "owner_reserved": (
+        "责任人是系统保留名称，按没有责任人处理",
+        "the owner is a name that the service keeps for itself; the loan goes in without an owner",
+    ),
+    "code_unreadable": (
+        "内容过长或含有控制字符，按未知处理",
+        "too long, or with a control character; taken as unknown",
+    ),
     "column_absent": (
         "文件没有此列,按未知处理",
         "the file lacks this column; its values are taken as unknown",
@@ -263,6 +288,39 @@ class Texts(dict[str, str | None]):
         if len(self) < self.KEPT:
             self[cell] = text
         return text
+
+
+class Codes(dict[str, str | None]):
+    """Short codes that repeat over and over and never set a row aside (owner, team, product): folded by NFKC.
+
+    What cannot be read is unknown, and `odd` says why by column and cell: `unfit`, or what `fault` finds in a text.
+    """
+
+    def __init__(
+        self, column: str, limit: int, odd: dict[tuple[str, str], str],
+        fault: Callable[[str], str | None] = lambda _: None, unfit: str = "code_unreadable",
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.column, self.limit, self.odd, self.fault, self.unfit = column, limit, odd, fault, unfit
+
+    def __missing__(self, cell: str) -> str | None:
+        text, code = None, None
+        try:
+            text = text_cell(unicodedata.normalize("NFKC", cell), self.column, self.limit)
+            code = self.fault(text) if text is not None else None
+        except BadCell:
+            code = self.unfit
+        if code is not None:
+            text, self.odd[self.column, cell] = None, code
+        if len(self) < Texts.KEPT:
+            self[cell] = text
+        return text
+
+
+def owner_fault(text: str) -> str | None:
+    """Why the owner that a loan names is no staff number; none if it is one."""
+    fault = fault_of_staff_no(text)
+    return "owner_reserved" if fault == "reserved_staff_no" else None if fault is None else "owner_unreadable"
 
 
 def flag_cell(cell: str) -> bool | None:

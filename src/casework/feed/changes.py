@@ -15,7 +15,7 @@ from casework.cases.commands import Command, Done, Fire, Measure, Open, Outcome,
 from casework.cases.tables import cases
 from casework.errors import CallerError, TryAgain
 from casework.feed import agreements
-from casework.feed.books import Booked, OnBooks, Reversed, usable_staff_no
+from casework.feed.books import Booked, OnBooks, Reversed
 from casework.feed.payments import payment_ref
 from casework.feed.reconcile import Reconciliation
 from casework.feed.row import OverdueRow, RepaymentRow
@@ -122,7 +122,7 @@ class Changes:
         named = {
             "loan_id": loan.loan_id, "institution": loan.institution, "borrower_id": loan.borrower_id,
             "product": loan.product, "channel_code": loan.channel_code, "team": loan.team, "region": loan.region,
-            "owner": usable_staff_no(loan.owner_staff_no),
+            "owner": loan.owner_staff_no,
         }  # fmt: skip
         return Open(actor=self.actor, ground=ground, loan=named, measure=measure)
 

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from casework.cases.branch import Branch
 from casework.cases.tables import cases, institutions
 from casework.feed import run as runs
-from casework.feed.books import Booked, booked, usable_staff_no
+from casework.feed.books import Booked, booked
 from casework.feed.row import OverdueRow
 
 
@@ -21,7 +21,7 @@ def last_known(conn: Connection, branch: Branch, loan_id: str) -> tuple[dict[str
     named = {
         "loan_id": loan.loan_id, "institution": loan.institution, "borrower_id": loan.borrower_id,
         "product": loan.product, "channel_code": loan.channel_code, "team": loan.team, "region": loan.region,
-        "owner": usable_staff_no(loan.owner_staff_no),
+        "owner": loan.owner_staff_no,
     }  # fmt: skip
     return named, _figures(branch, loan, _overdue_row(conn, loan), _business_date(conn, loan.institution))
 

@@ -30,6 +30,7 @@ from casework.feed.books import (
     known_borrowers,
     of_row,
     reversals_of,
+    unverified_places,
     write_contacts,
     write_loans,
     write_repayments,
@@ -44,6 +45,7 @@ from casework.feed.reconcile import Reconciliation, Snapshot, pack, reconcile, u
 from casework.feed.row import RepaymentRow
 from casework.feed.tables import set_aside, snapshots
 from casework.feed.vanished import LeftBooks, Vanished, allowed, left_books, mark_omitted, refusal
+from casework.feed.warned import warnings_of
 from casework.staff.actor import Actor, system
 from casework.statechart.policy import Policy
 
@@ -396,17 +398,16 @@ class _Import:
         rows.insert_many(conn, set_aside, stored, ("run_id", "kind", "line", "column", "code", "row_sealed"))
         conn.execute(snapshots.insert().values(run_id=self.run_id, rows=pack(found.snapshot)))
         skipped = (delivery.as_of - before.as_of).days - 1 if before and before.as_of else 0
-        warnings: dict[str, int] = {}
-        for sheet in delivery.sheets:
-            for notice in sheet.notices:
-                warnings[notice.code] = warnings.get(notice.code, 0) + 1
-        warnings |= self._disagreements()
+        warned = warnings_of(delivery, self.on_books, self.policy)
+        warnings = dict(warned.counts)
         if self.unverified:
             warnings["unverified_owner"] = self.unverified
+        if delivery.loans is not None:
+            warnings |= unverified_places(conn, delivery.loans.rows)
         figures: dict[str, Any] = {
             **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
             "set_aside_rows": len(stored), "left_books": self.left_books.gone, "erased": self.erased.dropped,
-            "warnings": warnings, "restates_only": restates_only,
+            "warnings": warnings, "warned": warned.first, "restates_only": restates_only,
             "held_back": msgspec.to_builtins(self._held_back(found)),
         }  # fmt: skip
         runs.finish(conn, self.run_id, runs.APPLIED, correction=self.request.correction, figures=figures, **self.came)
@@ -420,23 +421,6 @@ class _Import:
         if self.delivery.loans is not None:
             by_file.append((self.delivery.loans, self.left_books.held))
         return [held_back(sheet.kind, loans, sheet.unnamed_rows()) for sheet, loans in by_file if loans]
-
-    def _disagreements(self) -> dict[str, int]:
-        """Where the books and the overdue snapshot, which decides, do not fit together: warnings by code.
-
-        Loans in arrears of which the loans file shows nothing outstanding; and due before they were paid out, among the
-        loans of this feed's file and those whose arrears are new or other than before.
-        """
-        overdue = self.delivery.overdue.rows
-        loans = self.delivery.loans.rows if self.delivery.loans else []
-        paid = {row.loan_id for row in loans if row.outstanding_principal_fen == 0}
-        paid_out = {loan.loan_id: loan.disbursed_on for loan in self.on_books.values() if loan.disbursed_on}
-        never = date.min
-        found = {
-            "nothing_outstanding_yet_overdue": sum(row.loan_id in paid for row in overdue),
-            "due_before_disbursement": sum(row.oldest_due_date < paid_out.get(row.loan_id, never) for row in overdue),
-        }
-        return {code: number for code, number in found.items() if number}
 
     def _sealed_cells(self, sheet: Sheet[Any], cells: tuple[str, ...]) -> bytes:
         raw = {"header": list(sheet.header.names), "cells": list(cells)}

@@ -16,6 +16,7 @@ from casework.feed.cell import (
     RISK_CLASSES,
     ROLES,
     BadCell,
+    Codes,
     DatesUntil,
     KnownDates,
     Note,
@@ -25,10 +26,12 @@ from casework.feed.cell import (
     flag_cell,
     id_number_cell,
     key_cell,
+    owner_fault,
     phone_cell,
     text_cell,
 )
 from casework.feed.headers import COLUMNS
+from casework.staff.person import LONGEST_CODE
 
 
 class LoanRow(NamedTuple):
@@ -145,25 +148,28 @@ def overdue_parser(positions: Mapping[str, int], width: int, as_of: date, notes:
     return parse
 
 
+def _class_fault(text: str) -> str | None:
+    return None if text.lower() in RISK_CLASSES else "unknown_risk_class"
+
+
+_CODES: Final = ("product", "channel_code", "owner_staff_no", "team", "region", "risk_class")
+
+
 def loan_parser(positions: Mapping[str, int], width: int, as_of: date, notes: Notes) -> Parser[LoanRow]:
     """Build the parser of `loans` rows of one file; a parsed row's warnings are appended to `notes`."""
     pick = _picker(positions, [column.name for column in COLUMNS["loans"]], width)
     disbursed, npl = KnownDates("disbursed_on", as_of, notes), KnownDates("npl_since", as_of, notes)
-    short = {c: Texts(c, 32) for c in ("product", "channel_code", "owner_staff_no", "team", "region", "risk_class")}
-    product_of, channel_of, owner_of, team_of, region_of, class_of = short.values()
-
-    def risk(cell: str) -> str | None:
-        text = class_of[cell]
-        if text is None or (known := RISK_CLASSES.get(text.lower())) is not None:
-            return None if text is None else known
-        notes.append(Note("risk_class", "unknown_risk_class"))
-        return None
+    odd: dict[tuple[str, str], str] = {}
+    product_of, channel_of = Codes("product", 32, odd), Codes("channel_code", 32, odd)
+    owner_of = Codes("owner_staff_no", 32, odd, owner_fault, "owner_unreadable")
+    team_of, region_of = Codes("team", LONGEST_CODE, odd), Codes("region", LONGEST_CODE, odd)
+    class_of = Codes("risk_class", 32, odd, _class_fault, "unknown_risk_class")
 
     def parse(cells: list[str]) -> LoanRow:
         loan_id, borrower, name, id_number, product, channel, owner, team, region, *rest = pick(cells)
         disbursed_on, self_payment, principal, outstanding, risk_class, npl_since = rest
-        product_name = product_of[product]
-        return LoanRow(
+        product_name, class_name = product_of[product], class_of[risk_class]
+        loan = LoanRow(
             key_cell(loan_id, "loan_id"),
             key_cell(borrower, "borrower_id"),
             text_cell(name, "borrower_name", 128),
@@ -177,9 +183,13 @@ def loan_parser(positions: Mapping[str, int], width: int, as_of: date, notes: No
             flag_cell(self_payment),
             amount_cell(principal, "principal"),
             amount_cell(outstanding, "outstanding_principal"),
-            risk(risk_class) if risk_class else None,
+            RISK_CLASSES[class_name.lower()] if class_name else None,
             npl(npl_since),
         )
+        if odd:
+            cells_read = zip(_CODES, (product, channel, owner, team, region, risk_class), strict=True)
+            notes.extend(Note(of[0], odd[of]) for of in cells_read if of in odd)
+        return loan
 
     return parse
 

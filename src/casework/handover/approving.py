@@ -27,6 +27,7 @@ from casework.handover.replanning import Replanned, replan
 from casework.handover.tables import handovers
 from casework.request.request import Request
 from casework.staff.actor import Actor
+from casework.staff.register import bump
 from casework.statechart.decide import Reason
 
 APPROVE = "handover.approve"
@@ -75,6 +76,7 @@ def withdraw(conn: Connection, branch: Branch, handover_id: int, *, actor: Actor
         raise mistakes.not_open(handover_id, row.status, standing.OPEN)
     trail = branch.trail(clock())
     conn.execute(handovers.update().where(handovers.c.id == handover_id).values(status=standing.WITHDRAWN))
+    bump(conn)
     returned = close_request(conn, branch, trail, handover_id, actor, "withdrawn")
     data = {"staff_no": row.staff_no, "was": row.status, "returned": returned}
     stream = planning.stream_of(handover_id)
@@ -147,6 +149,7 @@ class Handovers:
         if changed:
             return (_reason(mistakes.plan_changed(row.id)),)
         conn.execute(handovers.update().where(handovers.c.id == row.id).values(status=standing.APPROVED))
+        bump(conn)
         trail = branch.trail(clock())
         said = {"staff_no": row.staff_no, "request": request.id, "plan_digest": row.plan_digest}
         stream = planning.stream_of(row.id)

@@ -8,7 +8,6 @@ from casework.errors import CallerError
 
 _RECEIVERS = {
     "receiver_is_leaver": ("正是要交接的人", "is the one who goes"),
-    "receiver_leaving": ("即将离职,不能接收案件", "is about to leave and receives no cases"),
 }
 
 

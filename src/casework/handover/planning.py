@@ -37,7 +37,8 @@ from casework.handover.tables import handover_moves, handovers
 from casework.staff import dossier, places
 from casework.staff.actor import Actor, system
 from casework.staff.mistakes import staff_left
-from casework.staff.person import ACTIVE, Person
+from casework.staff.person import ACTIVE, Person, folded
+from casework.staff.register import bump
 from casework.staff.roster import Colleague, Roster
 from casework.staff.tables import register_version
 from casework.statechart.policy import Policy
@@ -99,11 +100,12 @@ def _checked(conn: Connection, person: Person, kind: str, wanted: Options, on: d
         return Options(receivers)
     if wanted.team is None and wanted.region is None:
         raise mistakes.home_needed()
-    region = places.check(conn, wanted.team, wanted.region)
+    team = folded(wanted.team)
+    region = places.check(conn, team, folded(wanted.region))
     home = person.home_on(on)
-    if home is not None and (home.team, home.region) == (wanted.team, region):
+    if home is not None and (home.team, home.region) == (team, region):
         raise mistakes.already_at_home(person.staff_no)
-    return Options(receivers, wanted.team, region)
+    return Options(receivers, team, region)
 
 
 # ── drawing it up ───────────────────────────────────────────────────────────────────────────────────────────
@@ -239,6 +241,7 @@ def store(
     old = conn.execute(_OPEN_ONE, {"who": staff_no}).one_or_none()
     if old is not None:
         conn.execute(handovers.update().where(handovers.c.id == old.id).values(status=standing.REPLACED))
+        bump(conn)
     try:
         fresh = handovers.insert().values(values).returning(handovers.c.id)
         handover_id = int(conn.execute(fresh).scalar_one())

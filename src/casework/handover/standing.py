@@ -69,6 +69,11 @@ def are_going(conn: Connection, until: date) -> set[str]:
     return set(conn.execute(sa.union(known, planned)).scalars())
 
 
+def handing_over(conn: Connection, on: date) -> list[str]:
+    """Whose departure is approved for `on` or an earlier day: a new case would make another plan of it."""
+    return list(conn.execute(_HANDING_OVER, {"on": on}).scalars())
+
+
 # ── what cases carry ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -95,6 +100,10 @@ def _pending(conn: Connection, found: Iterable[Case]) -> Sequence[Any]:
     return rows.select_by_keys(conn, _PENDING, "subject", sorted(case.stream for case in found))
 
 
+_HANDING_OVER = sa.select(handovers.c.staff_no).where(
+    handovers.c.status == APPROVED, handovers.c.kind == "departure",
+    handovers.c.effective_on <= sa.bindparam("on", type_=sa.Date),
+)  # fmt: skip
 _ORDERED = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.body).where(
     entries.c.event == sa.literal_column(f"'{fold.STEP}start_visit'")  # a select by keys takes no other parameters
 )

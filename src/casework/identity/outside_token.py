@@ -14,6 +14,8 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from casework.staff.person import fault_of_staff_no
+
 ALGORITHMS = ("RS256", "PS256", "ES256", "Ed25519", "EdDSA")
 LEEWAY_S = 30
 """How far the clocks of two machines may be apart."""
@@ -21,7 +23,6 @@ MAX_TOKEN_CHARS = 8_192
 MIN_RSA_BITS = 2_048
 SECOND_FACTOR_METHODS = frozenset({"mfa", "otp", "hwk"})  # RFC 8176: what `amr` says of a second factor
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
-_STAFF_NO = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
 _TYPES = (None, "jwt", "at+jwt", "application/at+jwt")
 
 PublicKey = RSAKey | ECKey | OKPKey
@@ -122,7 +123,7 @@ def _said(claims: Mapping[str, Any], wanted: Wanted, now: datetime) -> Outside |
     if any(name in claims and _moment(claims, name) is None for name in ("nbf", "iat")):
         return None
     staff_no = claims.get(wanted.claim)
-    if not isinstance(staff_no, str) or _STAFF_NO.fullmatch(staff_no) is None:
+    if not isinstance(staff_no, str) or fault_of_staff_no(staff_no) is not None:
         return None
     methods = claims.get("amr")
     shown = isinstance(methods, list) and any(method in SECOND_FACTOR_METHODS for method in methods if _is_text(method))

@@ -39,10 +39,13 @@ def wrong_status(staff_no: str, status: str, *needed: str) -> CallerError:
     )  # fmt: skip
 
 
+_RESERVED = ("这是系统保留名称", "it is a name that the service keeps for itself")
+
+
 def staff_no_malformed(fault: str = "malformed_staff_no") -> CallerError:
-    """No staff number at all; `fault` is a code of `ids.TEXTS` or malformed_staff_no."""
-    zh, en = ids.TEXTS.get(fault, ("", ""))
-    needs = "1 to 32 letters, digits or . _ -, at least one digit, and not “system”"
+    """No staff number at all; `fault` is a code of `ids.TEXTS`, malformed_staff_no or reserved_staff_no."""
+    zh, en = _RESERVED if fault == "reserved_staff_no" else ids.TEXTS.get(fault, ("", ""))
+    needs = "1 to 32 letters, digits or . _ -, at least one digit"
     return CallerError(
         "staff_no_malformed", f"工号须为1至32位字母、数字或 . _ -，至少一个数字{f'：{zh}' if zh else ''}",
         f"a staff number has {needs}{f': {en}' if en else ''}", field="staff_no", fault=fault, needs=needs,

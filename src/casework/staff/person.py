@@ -5,6 +5,7 @@ stays: "who was it on day X" has an answer. Entries of the same stream about tok
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -17,7 +18,12 @@ STAFF_NO: Final = re.compile(
     r"(?=.*[0-9])(?!.*\.0+\Z)(?!\d+\.\d{0,2}\Z)(?!\d+\.\d*[eE]-?\d+\Z)[A-Za-z0-9._-]{1,32}", re.ASCII
 )
 LONGEST_NAME: Final = 64
-LONGEST_CODE: Final = 32  # of a team or region
+LONGEST_CODE: Final = 64  # of a team or region: some branches write its whole name
+RESERVED: Final = frozenset({
+    "system", "service", "feed", "sweep", "cli", "api", "sealer", "heads", "witness",
+    "anonymous", "everybody", "nobody", "none", "null", "unknown",
+})  # fmt: skip
+"""What the service calls itself and its parts in the log, or means nobody by: no door takes one for a staff number."""
 MOST_CASES: Final = 100_000  # that a capacity may name
 
 ACTIVE, UNVERIFIED, LEFT, MERGED = "active", "unverified", "left", "merged"
@@ -34,8 +40,18 @@ FOLDED: Final = frozenset({
 """The events that make up a person; all others of the stream are about how he comes in."""
 
 
+def folded(code: str | None) -> str | None:
+    """A team or region as it is compared: full width becomes plain (NFKC), in the feed and in the register alike."""
+    return None if code is None else unicodedata.normalize("NFKC", code)
+
+
 def fault_of_staff_no(folded: str) -> str | None:
-    """Why a folded text is no staff number: a code of `ids.TEXTS`, or malformed_staff_no; none if it is one."""
+    """Why a folded text is no staff number: a code of `ids.TEXTS`, malformed_staff_no or reserved_staff_no; else none.
+
+    A reserved name is one in small letters and in capitals.
+    """
+    if folded.casefold() in RESERVED:
+        return "reserved_staff_no"
     if STAFF_NO.fullmatch(folded) is not None:
         return None
     fault = ids.fault_of(folded)

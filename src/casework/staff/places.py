@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from casework.audit.trail import Draft, Trail
 from casework.staff import mistakes
 from casework.staff.actor import Actor
-from casework.staff.person import LONGEST_CODE, LONGEST_NAME
+from casework.staff.person import LONGEST_CODE, LONGEST_NAME, folded
 from casework.staff.tables import regions, teams
 
 TEAMS, REGIONS = "register:teams", "register:regions"
@@ -66,6 +66,7 @@ def all_regions(conn: Connection) -> list[Region]:
 
 def set_region(conn: Connection, trail: Trail, actor: Actor, *, code: str, name: str) -> Region:
     """Register a region, or give it another name. CallerErrors: place_malformed, nothing_changes."""
+    code = folded(code) or ""
     _check("region", code, name)
     trail.append(conn, REGIONS, Draft(REGION_SET, actor.signed, {"code": code, "name": name}))
     return _put(conn, regions, Region(code, name))
@@ -76,6 +77,7 @@ def set_team(conn: Connection, trail: Trail, actor: Actor, *, code: str, name: s
 
     CallerErrors: place_malformed, unknown_region.
     """
+    code, region = folded(code) or "", folded(region)
     _check("team", code, name)
     # The stream's lock first: then two changes of a team wait for each other.
     trail.append(conn, TEAMS, Draft(TEAM_SET, actor.signed, {"code": code, "name": name, "region": region}))

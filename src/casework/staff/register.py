@@ -140,7 +140,13 @@ def _joining(
 
 
 def named_by_feed(conn: Connection, trail: Trail, actor: Actor, staff_nos: Collection[str]) -> list[str]:
-    """Enter those that nobody registered as *unverified*: they own the cases that name them but cannot log in."""
+    """Enter those that nobody registered as *unverified*: they own the cases that name them but cannot log in.
+
+    CallerError staff_no_malformed.
+    """
+    fault = next(filter(None, map(person.fault_of_staff_no, sorted(staff_nos))), None)
+    if fault is not None:
+        raise mistakes.staff_no_malformed(fault)
     held = {row[0] for row in rows.select_by_keys(conn, _NUMBERS, "staff_no", sorted(staff_nos))}
     unknown = sorted(set(staff_nos) - held)
     fresh = []
@@ -328,6 +334,7 @@ def _of_status(conn: Connection, staff_no: str, *statuses: str) -> Person:
 
 
 def _home(conn: Connection, team: str | None, region: str | None) -> dict[str, str | None]:
+    team, region = person.folded(team), person.folded(region)
     for field, code in (("team", team), ("region", region)):
         if code is not None:
             check_text(field, code, LONGEST_CODE)

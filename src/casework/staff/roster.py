@@ -1,6 +1,6 @@
 """The register as one day sees it: who is there, with which posts, where, and how much he can carry."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -36,10 +36,11 @@ class Colleague:
 
 @dataclass(frozen=True)
 class Roster:
-    """Everybody on `on`, by staff number."""
+    """Everybody on `on`, by staff number. `going` get no cases any more, though theirs are still theirs."""
 
     on: date
     colleagues: Mapping[str, Colleague]
+    going: frozenset[str] = frozenset()
 
     @cached_property
     def by_post(self) -> Mapping[str, tuple[Colleague, ...]]:
@@ -64,13 +65,17 @@ class Roster:
         return colleague.staff_no if colleague is not None and colleague.is_there else None
 
 
-def read_roster(conn: Connection, on: date) -> Roster:
-    """Everybody on `on`; four statements, whatever the number of cases."""
+def read_roster(conn: Connection, on: date, handing_over: Iterable[str] = ()) -> Roster:
+    """Everybody on `on`; four statements, whatever the number of cases.
+
+    Whoever has come to the last day is going, and so are those who hand their cases over (`handing_over`).
+    """
     posts: dict[str, set[str]] = {}
     for staff_no, post in conn.execute(_POSTS, {"on": on}):
         posts.setdefault(staff_no, set()).add(post)
     homes = {row[0]: (row[1], row[2]) for row in conn.execute(_HOMES, {"on": on})}
     away = {row[0]: row[1] for row in conn.execute(_AWAY, {"on": on})}
+    rows = conn.execute(_STAFF).all()
     found = {
         row.staff_no: Colleague(
             row.staff_no,
@@ -78,9 +83,10 @@ def read_roster(conn: Connection, on: date) -> Roster:
             frozenset(posts.get(row.staff_no, ())), *homes.get(row.staff_no, (None, None)), row.capacity,
             row.staff_no in away, away.get(row.staff_no), row.returned_on, row.merged_into,
         )
-        for row in conn.execute(_STAFF)
+        for row in rows
     }  # fmt: skip
-    return Roster(on, found)
+    last_day = (row.staff_no for row in rows if row.leaves_on is not None and row.leaves_on <= on)
+    return Roster(on, found, frozenset({*last_day, *handing_over}))
 
 
 def in_force(table: sa.Table) -> sa.ColumnElement[bool]:

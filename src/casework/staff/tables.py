@@ -29,16 +29,16 @@ staff = sa.Table(
 regions = sa.Table(
     "regions",
     metadata,
-    sa.Column("code", sa.String(32), primary_key=True),
+    sa.Column("code", sa.String(64), primary_key=True),
     sa.Column("name", sa.String(64), nullable=False),
 )
 
 teams = sa.Table(
     "teams",
     metadata,
-    sa.Column("code", sa.String(32), primary_key=True),
+    sa.Column("code", sa.String(64), primary_key=True),
     sa.Column("name", sa.String(64), nullable=False),
-    sa.Column("region", sa.String(32), sa.ForeignKey("regions.code")),
+    sa.Column("region", sa.String(64), sa.ForeignKey("regions.code")),
 )
 
 # Dated rows: in force from `from_on` through `until_on` (none: without end), both days included.
@@ -59,8 +59,8 @@ memberships = sa.Table(
     sa.Column("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no"), primary_key=True),
     sa.Column("from_on", sa.Date, primary_key=True),
     sa.Column("until_on", sa.Date),
-    sa.Column("team", sa.String(32)),
-    sa.Column("region", sa.String(32)),
+    sa.Column("team", sa.String(64)),
+    sa.Column("region", sa.String(64)),
 )
 
 certificates = sa.Table(

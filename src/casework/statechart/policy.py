@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from casework.errors import RulesBroken
 from casework.statechart.shape import RULES, Shape, each, label, shape_faults, some, table, text, zero_or_more
 
 _NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(\.([2-9]|[1-9][0-9]))?")
+CLASSES: Final = ("normal", "special_mention", "substandard", "doubtful", "loss")
+"""The five classes of a loan, the best first (2023 classification measures)."""
 Figure = int | str | list[str] | list[dict[str, Any]] | bool
 
 
@@ -68,6 +70,21 @@ class Policy:
     def bucket(self, days_past_due: int) -> str:
         """The name of the band that holds `days_past_due` (below 1: the first band)."""
         return self._bucket_names[bisect_right(self._bucket_lows, max(days_past_due, 0)) - 1]
+
+    @cached_property
+    def _class_floors(self) -> tuple[list[int], list[frozenset[str]]]:
+        """From which day past due which classes are as they should be; any, where the branch has no floors."""
+        rows: Any = self.figures.get("classification.floors") or [{"from_dpd": 0, "floor": CLASSES[0], "also": CLASSES}]
+        return [row["from_dpd"] for row in rows], [frozenset({row["floor"], *row.get("also", ())}) for row in rows]
+
+    def class_warning(self, risk_class: str, days_past_due: int) -> str | None:
+        """What is odd about a class at that many days past due: better or worse than its floor; none if nothing is."""
+        lows, allowed = self._class_floors
+        fit = allowed[bisect_right(lows, max(days_past_due, 0)) - 1]
+        if risk_class in fit:
+            return None
+        worse = CLASSES.index(risk_class) > max(CLASSES.index(one) for one in fit)
+        return "class_worse_than_floor" if worse else "class_better_than_floor"
 
     @cached_property
     def _bucket_lows(self) -> list[int]:
@@ -119,6 +136,8 @@ def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
     }
     faults += [f"policy {name}: {fault}" for fault in _law_faults(figures, law)]
     faults += [f"policy {name}: buckets.bands: {fault}" for fault in _bucket_faults(figures.get("buckets.bands"))]
+    floors = figures.get("classification.floors")
+    faults += [f"policy {name}: classification.floors: {fault}" for fault in _floor_faults(floors)]
     if faults:
         raise RulesBroken(faults)
     return Policy(name, effective_on, figures, text, hashlib.sha256(text).hexdigest())
@@ -188,7 +207,8 @@ def _figure(where: str, entry: Any) -> Iterator[str]:
 
 def _bound(where: str, bound: Any) -> Iterator[str]:
     codes = some(text, empty="is empty")
-    bounds: dict[str, Shape] = {"at_most": zero_or_more, "at_least": zero_or_more, "must_hold": codes}
+    floors = some(_FLOOR, empty="is empty")
+    bounds: dict[str, Shape] = {"at_most": zero_or_more, "at_least": zero_or_more, "must_hold": codes, "floors": floors}
     yield from table({"source": text, "mark": text}, bounds)(where, bound)
     if isinstance(bound, dict) and not bounds.keys() & bound.keys():
         yield f"{where}: bounds nothing"
@@ -212,11 +232,46 @@ def _law_faults(figures: Mapping[str, Any], law: Mapping[str, Any]) -> list[str]
             continue
         if "at_most" in bound and value > bound["at_most"]:
             faults.append(f"{key}: {value} is looser than the law's {bound['at_most']} ({bound['source']})")
+        if "floors" in bound:
+            faults += [f"{key}: {fault} ({bound['source']})" for fault in _better_floors(value, bound["floors"])]
         if "at_least" in bound and value < bound["at_least"]:
             faults.append(f"{key}: {value} is looser than the law's {bound['at_least']} ({bound['source']})")
-        missing = sorted(set(bound.get("must_hold", [])) - set(value if isinstance(value, list) else []))
+        wanted = set(bound.get("must_hold", []))
+        missing = sorted(wanted - set(value if isinstance(value, list) else [])) if wanted else []
         if missing:
             faults.append(f"{key}: leaves out {', '.join(missing)} ({bound['source']})")
+    return faults
+
+
+def _floor_faults(floors: Any) -> list[str]:
+    if floors is None:
+        return []
+    if not isinstance(floors, list) or any(list(_FLOOR("floor", one)) for one in floors):
+        return ["each needs from_dpd, whole days, and floor, a class; also: classes that are right there too"]
+    lows, classes = [one["from_dpd"] for one in floors], [one["floor"] for one in floors]
+    unknown = sorted({*classes, *(name for one in floors for name in one.get("also", ()))} - set(CLASSES))
+    if unknown:
+        return [f"no class is called {', '.join(unknown)}"]
+    if lows != sorted(set(lows)) or lows[0] != 0:
+        return ["the days must begin with 0 and rise"]
+    worse = [CLASSES.index(one) for one in classes]
+    return [] if worse == sorted(worse) else ["a floor may not be better than the one before it"]
+
+
+_FLOOR = table({"from_dpd": zero_or_more, "floor": text}, {"also": some(text, empty="is empty")})
+
+
+def _better_floors(floors: Any, lawful: list[dict[str, Any]]) -> list[str]:
+    """Where the floors of a policy are better than the law's at the same day past due, or allow better classes."""
+    if _floor_faults(floors) or not floors:
+        return []
+    faults = []
+    for law in lawful:
+        held = [one for one in floors if one["from_dpd"] <= law["from_dpd"]][-1:]
+        held += [one for one in floors if one["from_dpd"] > law["from_dpd"]]
+        allowed = {name for one in held for name in (one["floor"], *one.get("also", ()))}
+        better = sorted(name for name in allowed if CLASSES.index(name) < CLASSES.index(law["floor"]))
+        faults += [f"from DPD {law['from_dpd']} {name} is better than {law['floor']}" for name in better]
     return faults
 
 
