@@ -3,7 +3,8 @@
 Said in the run's text and figures, and by the branch's health and metrics until a feed comes without such rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from sqlalchemy.engine import Connection
 from casework.cases.tables import institutions
 from casework.feed import run as runs
 from casework.feed.cell import TEXTS
+from casework.feed.folder import Sheet
 from casework.feed.headers import Kind
 
 _INSTITUTIONS = sa.select(institutions.c.institution).order_by(institutions.c.institution)
@@ -38,8 +40,24 @@ class FeedHealth(msgspec.Struct, frozen=True):
     held_back: list[HeldBack]
 
 
-def held_back(kind: Kind, loans: int, unnamed: Sequence[tuple[int, str]]) -> HeldBack:
+def held_back(
+    overdue: Sheet[Any], held: Collection[str], loans: Sheet[Any] | None, loans_held: int
+) -> list[HeldBack]:  # fmt: skip
+    """What rows without a readable loan number hold back, by file; nothing where every row names its loan.
+
+    `held`: the loans in arrears whose row is set aside, or could be; `loans_held`: how many the loans file may have.
+    """
+    named, _ = overdue.set_aside_keys()
+    found = [of_file("overdue", sum(loan_id not in named for loan_id in held), overdue.unnamed_rows())]
+    if loans is not None:
+        found.append(of_file("loans", loans_held, loans.unnamed_rows()))
+    return [one for one in found if one is not None]
+
+
+def of_file(kind: Kind, loans: int, unnamed: Sequence[tuple[int, str]]) -> HeldBack | None:
     """What rows of one file hold back: `loans` that it seems to lack. `unnamed`: line and fault of each row."""
+    if not loans or not unnamed:
+        return None
     line, code = unnamed[0]
     zh, en = TEXTS[code]
     rows = len(unnamed)

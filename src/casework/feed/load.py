@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -39,12 +39,12 @@ from casework.feed.cell import TEXTS
 from casework.feed.changes import Changes
 from casework.feed.erased import ErasedPeople, returned, share_lock
 from casework.feed.folder import Delivery, Sheet, read_folder
-from casework.feed.held_back import HeldBack, held_back
+from casework.feed.held_back import held_back
 from casework.feed.payments import disputed_payments
 from casework.feed.reconcile import Reconciliation, Snapshot, pack, reconcile, unknown_borrowers, unknown_loans
 from casework.feed.row import RepaymentRow
 from casework.feed.tables import set_aside, snapshots
-from casework.feed.vanished import LeftBooks, Vanished, allowed, left_books, mark_omitted, refusal
+from casework.feed.vanished import LeftBooks, compared, left_books, mark_omitted, refusal
 from casework.feed.warned import warnings_of
 from casework.staff.actor import Actor, system
 from casework.statechart.policy import Policy
@@ -239,21 +239,14 @@ class _Import:
         self, overdue: Reconciliation, before: runs.Run | None, seen: Mapping[str, tuple[date, str]]
     ) -> None:
         """Nothing vanishes in great numbers unasked, from neither kind of snapshot (5.4)."""
-        day_before = before.as_of if before else None
+        gone = (overdue.before, len(overdue.gone), before.as_of if before else None)
         latest_on = seen["loans"][0] if "loans" in seen else None
-        found = (
-            self._vanished("overdue", overdue.before, len(overdue.gone), day_before),
-            self._vanished("loans", self.left_books.before, self.left_books.gone, latest_on),
-        )
+        found = compared(self.policy, self.delivery.as_of, gone, self.left_books, latest_on)
         if not any(one.too_many for one in found):
             return
         confirming = set(self.policy.figure("feed.confirming_posts"))
         if not (self.request.confirm_vanished and self.request.actor.posts & confirming):
             raise refusal(found, confirming)
-
-    def _vanished(self, kind: Literal["overdue", "loans"], before: int, gone: int, since: date | None) -> Vanished:
-        may = allowed(self.policy, before, self.delivery.as_of, since)
-        return Vanished(kind, before, gone, may.percent, may.loans)
 
     # ── the books ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -408,19 +401,12 @@ class _Import:
             **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
             "set_aside_rows": len(stored), "left_books": self.left_books.gone, "erased": self.erased.dropped,
             "warnings": warnings, "warned": warned.first, "restates_only": restates_only,
-            "held_back": msgspec.to_builtins(self._held_back(found)),
+            "held_back": msgspec.to_builtins(
+                held_back(self.sheets[-1], found.held, delivery.loans, self.left_books.held)
+            ),
         }  # fmt: skip
         runs.finish(conn, self.run_id, runs.APPLIED, correction=self.request.correction, figures=figures, **self.came)
         self._announce(figures)
-
-    def _held_back(self, found: Reconciliation) -> list[HeldBack]:
-        """What rows without a readable loan number hold back, by file; nothing where every row names its loan."""
-        overdue = self.sheets[-1]
-        named, _ = overdue.set_aside_keys()
-        by_file = [(overdue, sum(loan_id not in named for loan_id in found.held))]
-        if self.delivery.loans is not None:
-            by_file.append((self.delivery.loans, self.left_books.held))
-        return [held_back(sheet.kind, loans, sheet.unnamed_rows()) for sheet, loans in by_file if loans]
 
     def _sealed_cells(self, sheet: Sheet[Any], cells: tuple[str, ...]) -> bytes:
         raw = {"header": list(sheet.header.names), "cells": list(cells)}

@@ -25,14 +25,6 @@ _OUTSTANDING = sa.select(loans.c.loan_id).where(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """How many of `before` loans may vanish unasked: `percent` of them, and never fewer than the policy's floor."""
-
-    percent: int
-    loans: int
-
-
 class Vanished(msgspec.Struct, frozen=True):
     """One kind of snapshot: the loans it had before, how many of them are gone, and how many may go unasked."""
 
@@ -63,15 +55,29 @@ class LeftBooks:
         return len(self.omitted) + self.zero
 
 
-def allowed(policy: Policy, before: int, as_of: date, since: date | None) -> Allowed:
-    """How many of `before` loans may be missing on `as_of`, if the file before is of the day `since` (none: long ago).
+def compared(
+    policy: Policy, as_of: date, overdue: tuple[int, int, date | None], left: LeftBooks, loans_on: date | None
+) -> tuple[Vanished, Vanished]:
+    """Both kinds of snapshot on `as_of`, overdue first.
 
-    A correction of the same day is given one day's share.
+    `overdue`: how many loans the snapshot before had, how many of them are gone, and its day; `loans_on`: the day of the
+    loans file before. No day: so long ago that the whole share may be missing.
     """
-    most = policy.figure("feed.vanished_percent_at_most")
-    days = None if since is None else max((as_of - since).days, 1)
-    percent = most if days is None else min(policy.figure("feed.vanished_percent_per_day") * days, most)
-    return Allowed(percent, max(percent * before // 100, policy.figure("feed.vanished_loans_always")))
+    return (
+        _vanished("overdue", policy, as_of, *overdue),
+        _vanished("loans", policy, as_of, left.before, left.gone, loans_on),
+    )
+
+
+def _vanished(
+    kind: Literal["overdue", "loans"], policy: Policy, as_of: date, before: int, gone: int, since: date | None
+) -> Vanished:
+    percent: int = policy.figure("feed.vanished_percent_at_most")
+    if since is not None:  # a correction of the same day has one day's share
+        days = max((as_of - since).days, 1)
+        percent = min(policy.figure("feed.vanished_percent_per_day") * days, percent)
+    at_most = max(percent * before // 100, policy.figure("feed.vanished_loans_always"))
+    return Vanished(kind, before, gone, percent, at_most)
 
 
 def left_books(conn: Connection, institution: str, stated: OnBooks) -> LeftBooks:

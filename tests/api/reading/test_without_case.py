@@ -9,7 +9,7 @@ import pytest
 from casework.cases.tables import institutions
 from casework.clock import now
 from casework.database import writing
-from casework.feed.held_back import held_back
+from casework.feed.held_back import of_file
 from casework.feed.reconcile import Snapshot, pack
 from casework.feed.row import OverdueRow
 from casework.feed.tables import feed_runs, snapshots
@@ -17,7 +17,7 @@ from tests.api.conftest import Running
 from tests.api.test_events import problem
 
 DAY = date(2026, 1, 31)
-HELD = msgspec.to_builtins(held_back("overdue", 3, [(42, "missing_value")]))
+HELD = msgspec.to_builtins(of_file("overdue", 3, [(42, "missing_value")]))
 
 
 @pytest.fixture
