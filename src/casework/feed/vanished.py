@@ -60,7 +60,7 @@ def compared(
 ) -> tuple[Vanished, Vanished]:
     """Both kinds of snapshot on `as_of`, overdue first.
 
-    `overdue`: how many loans the snapshot before had, how many of them are gone, and its day; `loans_on`: the day of the
+    `overdue`: how many loans the snapshot before had, how many of those are gone, its day; `loans_on`: the day of the
     loans file before. No day: so long ago that the whole share may be missing.
     """
     return (
