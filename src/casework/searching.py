@@ -9,9 +9,11 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework import ids
 from casework.audit.tables import entries
 from casework.cases.branch import Branch
 from casework.cases.disclosure import record_export
+from casework.cases.filter import check_id
 from casework.cases.tables import cases
 from casework.clock import Clock, now, utc_text
 from casework.customer import Customer, named, stream_of
@@ -22,7 +24,9 @@ from casework.search.wanted import MAX_STREAMS, Wanted, check, malformed
 from casework.staff.actor import Actor
 
 EXPORTED = "audit.exported"
-_SUBJECT = re.compile(r"([a-z_]{1,32}):([A-Za-z0-9._:/~-]{1,97})", re.ASCII)
+_SUBJECT = re.compile(r"([a-z_]{1,32}):(.{1,200})")
+_STREAM = re.compile(r"[A-Za-z0-9._:/~-]{1,97}", re.ASCII)
+_BY_ID = ("loan", "borrower")  # whose ids have characters that no stream's name has
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -73,20 +77,20 @@ def wanted_of(conn: Connection, branch: Branch, asked: Asked) -> Wanted:
 
 def streams_of(conn: Connection, branch: Branch, subject: str) -> tuple[str, ...]:
     """The streams that tell of a subject; CallerErrors `filter_malformed`, `unknown_subject`, `institution_needed`."""
-    found = _SUBJECT.fullmatch(subject)
-    if found is None:
+    found = _SUBJECT.fullmatch(ids.fold(subject))
+    if found is None or (found[1] not in _BY_ID and _STREAM.fullmatch(found[2]) is None):
         raise malformed(
             "subject", "such as case:17, loan:L2024000917, borrower:B000731, borrower:wuhan~B000731 or staff:S0012"
         )
     kind, name = found.groups()
-    streams = [subject] if kind not in ("loan", "borrower") else []
-    about_cases = cases.c.loan_id == name if kind == "loan" else None
+    streams = [f"{kind}:{name}"] if kind not in _BY_ID else []
+    about_cases = cases.c.loan_id == check_id("subject", name) if kind == "loan" else None
     if kind == "borrower" and (customer := _customer(conn, name)) is not None:
         streams.append(stream_of(branch.vault, customer))
         about_cases = of_customer(cases, customer)
     if about_cases is not None:
-        ids = conn.execute(sa.select(cases.c.id).where(about_cases).order_by(cases.c.id).limit(MAX_STREAMS + 1))
-        streams += [f"case:{case_id}" for case_id in ids.scalars()]
+        numbers = conn.execute(sa.select(cases.c.id).where(about_cases).order_by(cases.c.id).limit(MAX_STREAMS + 1))
+        streams += [f"case:{number}" for number in numbers.scalars()]
     about = sa.select(requests.c.id).where(requests.c.subject.in_(streams)).order_by(requests.c.id)
     streams += [f"request:{number}" for number in conn.execute(about.limit(MAX_STREAMS + 1)).scalars()]
     there = sa.select(sa.literal(1)).where(entries.c.stream.in_(streams), entries.c.stream_seq == 1).limit(1)
@@ -97,6 +101,7 @@ def streams_of(conn: Connection, branch: Branch, subject: str) -> tuple[str, ...
 
 def _customer(conn: Connection, name: str) -> Customer | None:
     institution, number = named(name)
+    number = check_id("subject", number)
     known = [institution] if institution is not None else institutions_of(conn, number)
     if len(known) > 1:
         raise institution_needed(known)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from casework import rows
 from casework.cases.branch import Branch
 from casework.cases.erased import last_erased_on
-from casework.cases.filter import BusinessDates, CaseFilter, filter_malformed
+from casework.cases.filter import BusinessDates, CaseFilter, check_id, filter_malformed
 from casework.cases.queries import CaseLine, walk_cases
 from casework.cases.reached import covered_by
 from casework.cases.sight import beyond
@@ -247,7 +247,8 @@ def find(conn: Connection, branch: Branch, search: Search, *, actor: Actor, with
 
 def _matching(vault: Vault, name: str, value: str) -> sa.Select[Any]:
     if name == "loan_id":
-        return sa.select(loans.c.institution, loans.c.borrower_id).where(loans.c.loan_id == value.strip())
+        wanted = check_id("loan_id", value)
+        return sa.select(loans.c.institution, loans.c.borrower_id).where(loans.c.loan_id == wanted)
     index = vault.blind(name, value)
     if name == "phone":
         return (

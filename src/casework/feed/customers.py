@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework import ids
-from casework.cases.filter import check_text
+from casework.cases.filter import check_id, check_text
 from casework.cases.reached import covered_by
 from casework.cases.tables import cases
 from casework.customer import Customer
@@ -27,11 +26,10 @@ def customer_named(
 ) -> Customer:
     """The customer who is meant; without `institution` the only one with this number, or the only one within reach.
 
-    CallerErrors `unknown_borrower`; `institution_needed`, which names those within reach that have the number and no
-    others. Whether the one who is meant is within reach is not asked here.
+    CallerErrors `filter_malformed`, `unknown_borrower`; `institution_needed`, which names those within reach that have
+    the number and no others. Whether the one who is meant is within reach is not asked here.
     """
-    check_text("borrower_id", borrower_id)
-    borrower_id = ids.fold(borrower_id)
+    borrower_id = check_id("borrower_id", borrower_id)
     if institution is not None:
         check_text("institution", institution)
     known = [one for one in institutions_of(conn, borrower_id) if institution in (None, one)]

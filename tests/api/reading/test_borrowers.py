@@ -39,7 +39,7 @@ def test_looking_at_a_borrower_is_an_entry_with_who_what_and_why(known: Running)
 
 
 def test_an_unknown_borrower_is_404_and_leaves_no_entry(known: Running) -> None:
-    answer = known.get("/borrowers/nobody")
+    answer = known.get("/borrowers/B99")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_borrower")
     assert known.get("/audit/entries", "AUD1", params={"event": "personal.read"}).json()["items"] == []
 
@@ -182,7 +182,12 @@ def test_the_grounds_to_open_a_case_of_a_loan_are_told(known: Running) -> None:
 
 @pytest.mark.parametrize(
     ("path", "found"),
-    [("/loans/Ｌ1/openings", "loan_id"), ("/cases?loan_id=Ｌ１", "items"), ("/cases?owner=Ｒ1", "items")],
+    [
+        ("/loans/Ｌ1/openings", "loan_id"),
+        ("/cases?loan_id=Ｌ１", "items"),
+        ("/cases?owner=Ｒ1", "items"),
+        ("/borrowers/Ｂ-L1", "name"),
+    ],
 )
 def test_what_is_asked_for_in_full_width_is_found(known: Running, path: str, found: str) -> None:
     assert known.get(path).json()[found]
@@ -192,10 +197,22 @@ def test_what_is_asked_for_in_full_width_is_found(known: Running, path: str, fou
 @pytest.mark.parametrize(
     ("path", "field"),
     [("/loans/{}/openings", "loan_id"), ("/cases?loan_id={}", "loan_id"), ("/cases?borrower_id={}", "borrower_id"),
-     ("/cases?owner={}", "owner"), ("/cases?worked_by={}", "worked_by")],
+     ("/cases?owner={}", "owner"), ("/cases?worked_by={}", "worked_by"),
+     ("/borrowers/{}", "borrower_id"), ("/audit/entries?subject=loan:{}", "subject"),
+     ("/audit/entries?subject=borrower:{}", "subject")],
 )  # fmt: skip
 def test_a_spoilt_id_is_told_and_not_looked_for(known: Running, path: str, field: str, spoilt: str) -> None:
-    answer = known.get(path.format(spoilt))
+    answer = known.get(path.format(spoilt), "AUD1" if "audit" in path else "R1")
     body = answer.json()
     assert (answer.status_code, body["code"], body["field"]) == (422, "filter_malformed", field)
     assert body["fault"].startswith("id_")
+
+
+@pytest.mark.parametrize(("loan_id", "status"), [(" Ｌ１ ", 200), ("L1", 200), ("合计", 422), ("10001.0", 422)])
+def test_a_loan_number_to_find_by_is_folded_or_told(known: Running, loan_id: str, status: int) -> None:
+    answer = known.post("/find", "B1", json={"loan_id": loan_id})
+    assert answer.status_code == status, answer.text
+    body = answer.json()
+    assert (
+        len(body["items"]) == 1 if status == 200 else (body["code"], body["field"]) == ("filter_malformed", "loan_id")
+    )

@@ -72,6 +72,7 @@ def test_entries_are_found_by_every_part_of_the_filter(running: Running) -> None
         assert found(running, actor="T1", order="newest") == [refused, f"case:{one}:3", f"case:{one}:2"]
         assert found(running, actor="T1", post="phone_collector") == [f"case:{one}:2", f"case:{one}:3"]
         assert found(running, subject="loan:L1") == [f"case:{one}:{number}" for number in (1, 2, 3)]
+        assert found(running, subject="loan:Ｌ１") == found(running, subject="loan:L1")
         assert found(running, subject="borrower:B-L1", event="case.noted") == [f"case:{one}:2"]
         assert found(running, subject="staff:AUD1")[0] == "staff:AUD1:1"
         assert found(running, amount_fen_min=5_000_000, event="case.opened") == [f"case:{one}:1", f"case:{other}:1"]
