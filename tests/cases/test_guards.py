@@ -1,5 +1,6 @@
 """Every guard of a case, at its boundaries: facts on one side, the verdict on the other."""
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -432,15 +433,26 @@ def test_every_guard_answers_with_a_bool_the_facts_it_quotes_and_text_in_both_la
     world: tuple[Case, date],
 ) -> None:
     case, today = world
-    now = seen(case, today, given=GIVEN_ANYHOW)
-    for use in _uses():
-        verdict = use.verdict(now)
-        assert type(verdict.met) is bool
-        assert use.guard.facts <= verdict.saw.keys() | verdict.needs.keys()
-        for reason in unmet([use], now):
-            assert reason.zh
-            assert reason.en
-            assert "{" not in reason.zh + reason.en
+    nothing_given: dict[str, Any] = {}
+    for now in (seen(case, today, given=GIVEN_ANYHOW), seen(case, today, given=nothing_given)):
+        for use in _uses():
+            verdict = use.verdict(now)
+            assert type(verdict.met) is bool
+            assert use.guard.facts <= verdict.saw.keys() | verdict.needs.keys()
+            for reason in unmet([use], now):
+                assert reason.zh
+                assert reason.en
+                assert not {"{", "–", "None"} & set(re.findall(r"{|–|None", reason.zh + reason.en)), reason
+
+
+def test_where_a_value_is_missing_the_reason_has_a_text_of_its_own() -> None:
+    case = opened(ground="old_npl")
+    use = next(use for use in CHART.openings["old_npl"].guards if use.guard.name == "npl_before")
+    (reason,) = unmet([use], seen(case, T))
+    assert reason.zh == "没有不良认定日；须在2023-12-31或之前"
+    case.facts.npl_since = date(2024, 1, 1)
+    (reason,) = unmet([use], seen(case, T))
+    assert reason.zh == "不良认定日（2024-01-01）须在2023-12-31或之前"
 
 
 @given(worlds())

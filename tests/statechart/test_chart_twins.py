@@ -122,6 +122,8 @@ TWINS: list[tuple[str, str, str, str]] = [
      "leaves contact.messages_per_day empty"),
     ("未逾期（逾期{days_past_due}天）", "未逾期（{borrower_name}）", "guards.in_arrears.zh", "quotes {borrower_name}"),
     ("未逾期（逾期{days_past_due}天）", "未逾期（{days_past_due:hex}）", "guards.in_arrears.zh", "no such form"),
+    ('zh = "没有修复出新号码的记录"', 'without = { day = { zh = "无", en = "none" } }\nzh = "没有修复出新号码的记录"',
+     "guards.new_number_since.without.day", "does not report it"),
     # data
     ('type = "ref", zh = "机构"', 'type = "agency", zh = "机构"', "events.place.data.agency.type", "is not one of"),
     ('type = "ref", zh = "机构"', 'type = "ref", one_of = ["a"], zh = "机构"', "events.place.data.agency.one_of",

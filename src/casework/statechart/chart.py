@@ -19,7 +19,7 @@ from casework.errors import RulesBroken
 from casework.statechart.fields import Field
 from casework.statechart.policy import Policies, Policy
 from casework.statechart.registry import Effect, Guard, Registry, Verdict
-from casework.statechart.wording import Words
+from casework.statechart.wording import Words, tell
 
 logging.getLogger("transitions").setLevel(logging.WARNING)  # INFO costs three times the transition itself
 
@@ -34,6 +34,7 @@ class GuardUse:
     zh: str
     en: str
     words: Words = field(compare=False, repr=False)
+    without: Words = field(default_factory=dict, compare=False, repr=False)  # fact → language → text where it is none
     _resolved: dict[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def resolved(self, policy: Policy) -> Mapping[str, Any]:
@@ -43,6 +44,12 @@ class GuardUse:
             known = {name: policy.figure(raw[1:]) if is_figure(raw) else raw for name, raw in self.params.items()}
             self._resolved[policy.digest] = known
         return known
+
+    def told(self, facts: Mapping[str, Any], lang: str) -> str:
+        """Its text with the facts filled in; where one that it quotes is none, the text made for that."""
+        missing = next((name for name in self.without if facts[name] is None), None)
+        text = self.without[missing][lang] if missing else {"zh": self.zh, "en": self.en}[lang]
+        return tell(text, facts, self.words, lang)
 
     def verdict(self, situation: Any) -> Verdict:
         """What this guard says of the situation (anything with a `policy`)."""

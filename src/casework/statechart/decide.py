@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from casework.statechart.chart import Chart, GuardUse, Opening
 from casework.statechart.policy import Policy
-from casework.statechart.wording import tell
 
 
 class Situation(Protocol):
@@ -124,7 +123,7 @@ def unmet(uses: Iterable[GuardUse], situation: Situation) -> tuple[Reason, ...]:
         verdict = use.verdict(situation)
         if not verdict.met:
             facts = {**verdict.saw, **verdict.needs}
-            zh, en = tell(use.zh, facts, use.words, "zh"), tell(use.en, facts, use.words, "en")
+            zh, en = use.told(facts, "zh"), use.told(facts, "en")
             reasons.append(Reason(use.guard.name, use.rules, verdict.saw, verdict.needs, zh, en, verdict.opens_on))
     return tuple(reasons)
 

@@ -21,7 +21,7 @@ from casework.statechart.chart import (
 )
 from casework.statechart.fields import read_fields
 from casework.statechart.policy import Policies
-from casework.statechart.registry import ParamKind, Registry
+from casework.statechart.registry import Guard, ParamKind, Registry
 from casework.statechart.shape import CHART, shape_faults
 from casework.statechart.wording import FORMS, Words, quoted
 
@@ -143,7 +143,7 @@ class _Reader:
         params = {key: value for key, value in spec.items() if key not in {"guard", "rules"}}
         self.params(f"{where}.{name}", params, guard.params)
         rules = tuple(spec.get("rules", told["rules"]))
-        return GuardUse(guard, params, rules, told["zh"], told["en"], self.words)
+        return GuardUse(guard, params, rules, told["zh"], told["en"], self.words, told.get("without", {}))
 
     def retired(self, where: str, name: str) -> None:
         if name in self.registry.retired and not self.past:
@@ -245,12 +245,19 @@ class _Reader:
                 continue
             if name not in self.used_guards:
                 self.fault(where, "used nowhere in this chart")
-            for lang in ("zh", "en"):
-                for key, form in quoted(table[lang]):
-                    if key not in guard.facts:
-                        self.fault(f"{where}.{lang}", f"quotes {{{key}}}, which the guard does not report")
-                    if form not in FORMS:
-                        self.fault(f"{where}.{lang}", f"quotes {{{key}:{form}}}, and there is no such form")
+            for fact, labels in table.get("without", {}).items():
+                if fact not in guard.facts:
+                    self.fault(f"{where}.without.{fact}", "the guard does not report it")
+                self.quotes(f"{where}.without.{fact}", labels, guard)
+            self.quotes(where, table, guard)
+
+    def quotes(self, where: str, labels: Table, guard: Guard) -> None:
+        for lang in ("zh", "en"):
+            for key, form in quoted(labels[lang]):
+                if key not in guard.facts:
+                    self.fault(f"{where}.{lang}", f"quotes {{{key}}}, which the guard does not report")
+                if form not in FORMS:
+                    self.fault(f"{where}.{lang}", f"quotes {{{key}:{form}}}, and there is no such form")
 
     def moves(self) -> Mapping[str, str]:
         """Where a later version takes the cases of the one before it, state by state."""

@@ -165,7 +165,7 @@ CHART = table(
         "words": each(table(LABELS)),
         "facts": each(table(_PERMITTED, {"data": FIELDS, "guards": _USES, "only_own": _ONLY_OWN})),
         "approvals": each(table({**LABELS, "proposed_by": POSTS, "approved_by": POSTS}, {"reviewed_by": POSTS})),
-        "guards": each(table({**LABELS, "rules": RULES})),
+        "guards": each(table({**LABELS, "rules": RULES}, {"without": each(table(LABELS))})),
         "moves": each(text),
         "laws": some(
             table({"state": text, "because": text}, {"guard": text, "four_eyes": name, "except": some(name)})

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from casework.cases.guards.shown import FOR_ARREARS, NONE, shown
+from casework.cases.guards.shown import FOR_ARREARS, shown
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
 from casework.staff.actor import SYSTEM_POST
@@ -53,7 +53,7 @@ def no_newer_case(now: Situation, _: Params) -> Verdict:
 @guard(params={"state": "text"}, facts=("settled_from",))
 def settled_from(now: Situation, params: Params) -> Verdict:
     met = now.facts.settled_from == params["state"]
-    return Verdict(met, {"settled_from": now.facts.settled_from or NONE}, {"settled_from_required": params["state"]})
+    return Verdict(met, {"settled_from": now.facts.settled_from}, {"settled_from_required": params["state"]})
 
 
 @guard(params={"days": "int"}, facts=("settled_on", "days_required"))

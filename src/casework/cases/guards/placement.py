@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 from casework.cases.case import Placement
-from casework.cases.guards.shown import NONE, shown
+from casework.cases.guards.shown import shown
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
 from casework.statechart.registry import Params, Verdict
@@ -23,7 +23,7 @@ def no_live_exception(now: Situation, _: Params) -> Verdict:
 def agency_fit(now: Situation, params: Params) -> Verdict:
     """Active, inspected and evaluated in time; while no agency is named, the one on file is meant."""
     file = now.facts.agency_file
-    agency = now.given.get("agency") or (file.agency if file else NONE)
+    agency = now.given.get("agency") or (file.agency if file else None)
     missing = []
     if file is None or file.agency != agency:
         missing.append("no_file")
@@ -48,7 +48,7 @@ def no_placement(now: Situation, _: Params) -> Verdict:
     """No agency works the case now (X11); a placement that has ended but was not recalled yet does not count."""
     placement = now.facts.placement
     if placement is None or _ended(placement, now.today):
-        return Verdict(True, {"agency": NONE}, {"placements_at_most": 0})
+        return Verdict(True, {"agency": None}, {"placements_at_most": 0})
     opens_on = placement.term_until + timedelta(days=1)
     return Verdict(False, {"agency": placement.agency}, {"placements_at_most": 0}, opens_on)
 
@@ -57,7 +57,7 @@ def no_placement(now: Situation, _: Params) -> Verdict:
 def placement_ended(now: Situation, _: Params) -> Verdict:
     placement = now.facts.placement
     if placement is None:
-        return Verdict(False, {"ended": False, "term_until": NONE}, {"ended": True})
+        return Verdict(False, {"ended": False, "term_until": None}, {"ended": True})
     ended = _ended(placement, now.today)
     saw = {"ended": ended, "term_until": placement.term_until.isoformat()}
     return Verdict(ended, saw, {"ended": True}, placement.term_until + timedelta(days=1))

@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from casework.cases.guards.shown import FOR_ARREARS, NONE, last_seen_on, shown
+from casework.cases.guards.shown import FOR_ARREARS, last_seen_on, shown
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
 from casework.statechart.registry import Params, Verdict
@@ -76,7 +76,7 @@ def still_lost(now: Situation, params: Params) -> Verdict:
     facts, seen_on = now.facts, last_seen_on(now)
     seen_since = seen_on is not None and (facts.desk_since is None or seen_on >= facts.desk_since)
     met = facts.desk_state == params["state"] and not seen_since
-    saw = {"desk_state": facts.desk_state or NONE, "debtor_seen_on": shown(seen_on)}
+    saw = {"desk_state": facts.desk_state, "debtor_seen_on": shown(seen_on)}
     return Verdict(met, saw, {"desk_state_required": params["state"]})
 
 

@@ -1,17 +1,16 @@
-"""What guards share: how an absent fact or a date is shown, which grounds are arrears, when the debtor was seen."""
+"""What guards share: how a date is shown, which grounds are arrears, when the debtor was seen."""
 
 from datetime import date, timedelta
 
 from casework.cases.situation import Situation
 
-NONE = "–"
 FOR_ARREARS = ("arrears", "old_npl")
 """Openings whose case ends with the arrears; the others end when their own ground does (1.2.2)."""
 
 
-def shown(day: date | None) -> str:
-    """A date as reasons quote it."""
-    return day.isoformat() if day else NONE
+def shown(day: date | None) -> str | None:
+    """A date as reasons quote it; where there is none the chart has a text of its own (`without`)."""
+    return day.isoformat() if day else None
 
 
 def day_after_due(now: Situation) -> date | None:

@@ -1,6 +1,6 @@
 """Guards on visits: what one report may say, and how many in vain count (1.3.2)."""
 
-from casework.cases.guards.shown import NONE, last_seen_on
+from casework.cases.guards.shown import last_seen_on
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
 from casework.statechart.registry import Params, Verdict
@@ -27,7 +27,7 @@ def failed_visits(now: Situation, params: Params) -> Verdict:
 @guard(facts=("outcome", "person_met"))
 def person_met_fits(now: Situation, _: Params) -> Verdict:
     """Who was found was met, and who was met was found; without a report there is nothing to object to."""
-    outcome, met = now.given.get("outcome", NONE), now.given.get("person_met", NONE)
+    outcome, met = now.given.get("outcome"), now.given.get("person_met")
     return Verdict((outcome, met) not in _CANNOT_BE, {"outcome": outcome, "person_met": met}, {"consistent": True})
 
 
