@@ -28,6 +28,11 @@ def test_a_signed_receipt_opens_with_its_key_and_says_the_same() -> None:
     assert (signed.receipt, signed.key) == (GOOD, SIGNER.key)
 
 
+def test_an_entry_of_a_borrower_has_receipts_too() -> None:
+    whole = Receipt(ORIGIN, AT, (Recorded("borrower:wuhan~B000731:3", b"\x01" * 32),))
+    assert open_receipt(whole.signed(SIGNER), [SIGNER.key]).receipt == whole
+
+
 def test_the_quick_signer_makes_the_same_bytes_each_time() -> None:
     quick = ReceiptSigner(SIGNER)
     assert quick.sign(Change(AT, ENTRIES)) == quick.sign(Change(AT, ENTRIES)) == GOOD.signed(SIGNER)
@@ -54,6 +59,7 @@ def resigned(change: Callable[[str], str]) -> bytes:
         (lambda text: text.replace("case:7:3", "case:7:03"), "malformed_entry_id"),
         (lambda text: text.replace("case:7:3", "case:7:0"), "malformed_entry_id"),
         (lambda text: text.replace("case:7:3", "Case:7:3"), "malformed_entry_id"),
+        (lambda text: text.replace("case:7:3", "borrower:a~b~c:3"), "malformed_entry_id"),
         (lambda text: text.replace("case:7:3 ", "case:7:3  "), "malformed_leaf"),
         (lambda text: text.replace(LEAF, LEAF[:-2] + "F="), "malformed_leaf"),
         (lambda text: text.replace(LEAF, LEAF[4:]), "malformed_leaf"),

@@ -396,12 +396,13 @@ def test_an_erased_customer_with_a_new_case_is_taken_in_again_and_the_other_stay
     ("change", "code"),
     [
         (lambda conn: conn.execute(erasures.update().values(institution=OTHER)), "erasure_unlisted"),
+        (lambda conn: conn.execute(erasures.update().values(institution="no code")), "erasure_unlisted"),
         (
             lambda conn: conn.execute(cases.update().where(cases.c.loan_id == "A1").values(institution=OTHER)),
             "erasure_of_others",
         ),
     ],
-    ids=["the list names the other", "the case is the other's"],
+    ids=["the list names the other", "the list names nobody", "the case is the other's"],
 )
 def test_verification_tells_customers_of_the_same_number_apart(
     two: Two, change: Callable[[Any], Any], code: str
