@@ -1,17 +1,19 @@
 """Policies: every fault has a corrupt twin, nothing looser than outside law is loaded, dates decide what applies."""
 
+import re
 import shutil
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from casework.cases.rulebook import load_rulebook
 from casework.errors import RulesBroken
 from casework.statechart.policy import CLASSES, Policies, load_law, load_policies, parse_policy
 from tests.statechart.small import BLOCKS, FOLDER, RULEBOOK, law, small_policy
 
 POLICY = BLOCKS["policy"]
-CALLS = 'connected_calls_per_day = { value = 3, rules = ["X2"], source = "GB/T 45251-2025", mark = "B" }'
+CALLS = next(line + "\n" for line in POLICY.splitlines() if line.startswith("connected_calls_per_day"))
 M0, M1 = '  { name = "M0", low_dpd = 0, high_dpd = 0 },\n', '  { name = "M1", low_dpd = 1 },\n'
 BANDS = "each band needs a name and low_dpd"
 
@@ -34,6 +36,9 @@ TWINS: list[tuple[str, str, str, str]] = [
     ("value = 3, rules", "value = 4, rules", "contact.connected_calls_per_day", "4 is looser than the law's 3"),
     ("value = 3, rules", 'value = "3", rules', "contact.connected_calls_per_day", "is not a whole number"),
     ("value = 3, rules", "value = true, rules", "contact.connected_calls_per_day", "is not a whole number"),
+    (', zh = "应委外的逾期天数"', "", "placement.from_dpd.zh", "missing label"),
+    (', en = "connected calls a day"', "", "contact.connected_calls_per_day.en", "missing label"),
+    ('en = "messages a day"', 'en = " "', "contact.messages_per_day.en", "missing label"),
     (M0, M0.replace("high_dpd = 0", "high_dpd = 2"), "buckets.bands", "M1 does not start where the band before"),
     (M0, "", "buckets.bands", "M1 does not start where"),
     (M1, M1.replace("low_dpd = 1", "low_dpd = 1, high_dpd = 30"), "buckets.bands", "the last band has an end"),
@@ -72,8 +77,6 @@ def test_a_policy_is_named_by_its_date_and_nothing_else(name: str) -> None:
         ("unanswered_attempts_per_day = { value = 6", "5", "7"),
         ("evaluation_days = { value = 365", "180", "367"),
         ("above_dpd = { value = 90", "60", "91"),
-        ("suit = { value = 2", "3", "1"),
-        ("\nwrite_off = { value = 2", "3", "1"),
     ],
 )
 def test_the_branch_may_be_stricter_than_outside_law_and_never_looser(key: str, stricter: str, looser: str) -> None:
@@ -188,10 +191,46 @@ def _copy(place: Path) -> Path:
     return place / "statecharts"
 
 
+@pytest.mark.parametrize(
+    ("topic", "people", "said"),
+    [("suit", 1, "suit is 1, must be 2 or more"), ("write_off", 1, "write_off is 1, must be 2 or more"),
+     ("compromise", 1, None), ("compromise", 2, None), ("suit", 3, "is not 1 (approve)"), ("cancel", 2, "wants a")],
+)  # fmt: skip
+def test_no_policy_lowers_how_many_people_the_house_wants_for_a_suit_and_a_write_off(
+    tmp_path: Path, topic: str, people: int, said: str | None
+) -> None:
+    folder = _copy(tmp_path)
+    file = folder / "policy" / "2024-01-01.2.toml"
+    text, edits = re.subn(rf"(?m)^{topic} = {{ value = \d", f"{topic} = {{ value = {people}", file.read_text("utf-8"))
+    assert edits == 1
+    file.write_text(text, encoding="utf-8")
+    if said is None:
+        assert load_rulebook(folder).policies.all[0].figure(f"approval.{topic}") == people
+        return
+    with pytest.raises(RulesBroken) as broken:
+        load_rulebook(folder)
+    assert [fault for fault in broken.value.faults if said in fault]
+
+
+def test_outside_law_bounds_only_what_is_marked_a_or_b_and_names_its_source() -> None:
+    law = load_law(FOLDER)
+    assert {bound["mark"] for bound in law.values()} <= {"A", "B"}
+    assert not [key for key in law if key.startswith("approval.")], "how many people decide is the house's own rule"
+
+
+def test_every_figure_is_cited_by_the_rules_it_rests_on() -> None:
+    policy = load_policies(FOLDER).all[0]
+    assert policy.cited["placement.from_dpd"] == ("3.2",)
+    kept = {policy.cited[f"records.{key}"] for key in ("retention_years", "retention_after_settlement_years")}
+    assert kept == {("X.records",)}, "records have a rule of their own"
+
+
 def test_every_policy_file_carries_the_same_figures(tmp_path: Path) -> None:
     folder = _copy(tmp_path)
     text = (folder / "policy" / "2024-01-01.2.toml").read_text(encoding="utf-8")
-    later = text.replace("[settlement]", '[settlement]\ngrace_days = { value = 1, rules = ["1.1.2"] }')
+    later = text.replace(
+        "[settlement]", '[settlement]\ngrace_days = { value = 1, rules = ["1.1.2"], zh = "宽限", en = "grace" }'
+    )
     (folder / "policy" / "2025-01-01.toml").write_text(later, encoding="utf-8")
     with pytest.raises(RulesBroken, match=r"2025-01-01: settlement\.grace_days: not in every policy file"):
         load_policies(folder)

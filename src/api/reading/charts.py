@@ -122,6 +122,8 @@ class FigureView(msgspec.Struct):
     """A figure of a policy with its rules or source; `value` none says `empty_because`."""
 
     key: str
+    zh: str
+    en: str
     value: Any
     unit: str | None
     rules: list[str]
@@ -141,7 +143,9 @@ class PolicyView(msgspec.Struct):
 _CHARTS = [{"title": "overdue_loan@1", "digest": "5f" * 32, "in_force": True}]
 _POLICIES = [
     {"effective_on": "2024-01-01", "digest": "5f" * 32, "in_force": True,
-     "figures": [{"key": "placement.from_dpd", "value": 31, "unit": "days past due", "rules": ["3.2"],
+     "figures": [{"key": "placement.from_dpd", "zh": "应委外的逾期天数",
+                  "en": "days past due from which a case is due for placement", "value": 31,
+                  "unit": "days past due", "rules": ["3.2"],
                   "source": None, "empty_because": None}]}
 ]  # fmt: skip
 _CHART = {
@@ -267,7 +271,8 @@ def _parts(parts: Iterable[FactKind | Opening], policy: Policy) -> list[PartView
 
 def _policy(policy: Policy, in_force: bool) -> PolicyView:
     figures = [
-        FigureView(f"{section}.{key}", figure.get("value"), figure.get("unit"), figure.get("rules", []),
+        FigureView(f"{section}.{key}", figure["zh"], figure["en"], figure.get("value"),
+                   figure.get("unit"), figure.get("rules", []),
                    figure.get("source"), figure.get("empty_because"))
         for section, table in tomllib.loads(policy.text.decode()).items()
         for key, figure in table.items()

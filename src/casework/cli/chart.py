@@ -138,7 +138,7 @@ def show(name: str, event: str | None, state: str | None, policy_: bool, on: Any
         _known("event", event, chart.events)
         _known("state", state, chart.states)
         if policy_:
-            print_json(policy_json(policy)) if json_ else _show_policy(policy)
+            print_json(policy_json(policy)) if json_ else _show_policy(policy, lang)
         elif event:
             document = event_json(chart.events[event], policy)
             print_json(document) if json_ else _show_event(document, lang)
@@ -229,10 +229,10 @@ def _ends(arc: dict[str, Any]) -> str:
     return ", else ".join(ends)
 
 
-def _show_policy(policy: Policy) -> None:
+def _show_policy(policy: Policy, lang: str) -> None:
     document = policy_json(policy)
     console.print(f"[bold]policy {document['policy']}[/bold]", f"[dim]sha256 {document['digest']}[/dim]", sep="\n")
-    table = Table("figure", "value", "why", show_lines=False)
+    table = Table("figure", "means", "value", "why", show_lines=False)
     for column in table.columns:
         column.overflow = "fold"
     table.columns[0].no_wrap = True
@@ -240,7 +240,7 @@ def _show_policy(policy: Policy) -> None:
         value = "[dim]empty[/dim]" if figure["value"] is None else f"{_value(figure['value'])} {figure['unit']}"
         why = [", ".join(figure["rules"]), figure["source"], figure["empty_because"]]
         mark = f" ({figure['mark']})" if figure["mark"] else ""
-        table.add_row(figure["figure"], value, "; ".join(filter(None, why)) + mark)
+        table.add_row(figure["figure"], figure[lang], value, "; ".join(filter(None, why)) + mark)
     console.print(table)
 
 

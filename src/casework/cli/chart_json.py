@@ -89,7 +89,8 @@ def policy_json(policy: Policy) -> dict[str, Any]:
         "digest": policy.digest,
         "figures": [
             {
-                "figure": f"{section}.{key}", "value": entry.get("value"), "unit": entry.get("unit", ""),
+                "figure": f"{section}.{key}", "zh": entry["zh"], "en": entry["en"],
+                "value": entry.get("value"), "unit": entry.get("unit", ""),
                 "rules": entry.get("rules", []), "source": entry.get("source"), "mark": entry.get("mark", ""),
                 "empty_because": entry.get("empty_because"),
             }

@@ -104,6 +104,6 @@ def _kept(
     saw = {"since": since.isoformat(), "years": years}
     opens_on = until + timedelta(days=1)
     return Reason(
-        code, ("X14",), saw, {"after": until.isoformat()}, f"{texts[0]}(至{until.isoformat()})",
+        code, policy.cited[figure], saw, {"after": until.isoformat()}, f"{texts[0]}(至{until.isoformat()})",
         f"{texts[1]} (it ends on {until.isoformat()})", opens_on,
     )  # fmt: skip

@@ -33,6 +33,8 @@ def topic_faults(chart: Chart, policies: Policies, posts: frozenset[str]) -> Ite
             people = policy.figures.get(f"approval.{name}")
             if people not in (1, 2):
                 yield f"{where}: policy {policy.name}: approval.{name} is not 1 (approve) or 2 (review and approve)"
+            elif people < topic.at_least:
+                yield f"{where}: policy {policy.name}: approval.{name} is {people}, must be {topic.at_least} or more"
             elif people > 1 and not topic.reviewed_by:
                 yield f"{where}: policy {policy.name} wants a review, and nobody may review it (reviewed_by)"
 

@@ -153,7 +153,10 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A topic of four eyes: who may ask (propose), review and approve; no post may both ask and approve."""
+    """A topic of four eyes: who may ask (propose), review and approve; no post may both ask and approve.
+
+    `at_least`: of how many people beside the proposer the policy may not make fewer.
+    """
 
     name: str
     zh: str
@@ -161,6 +164,7 @@ class Approval:
     proposed_by: frozenset[str]
     approved_by: frozenset[str]
     reviewed_by: frozenset[str] = frozenset()
+    at_least: int = 1
 
 
 @dataclass(slots=True)

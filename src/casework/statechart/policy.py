@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from casework.errors import RulesBroken
-from casework.statechart.shape import RULES, Shape, each, label, shape_faults, some, table, text, zero_or_more
+from casework.statechart.shape import LABELS, RULES, Shape, each, shape_faults, some, table, text, zero_or_more
 
 _NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(\.([2-9]|[1-9][0-9]))?")
 CLASSES: Final = ("normal", "special_mention", "substandard", "doubtful", "loss")
@@ -40,12 +40,14 @@ class Bucket:
 class Policy:
     """One policy file: its figures by dotted key (`lost_contact.qualifying_days`), its text and digest.
 
+    `cited` are the rules on which each figure rests.
     `name` is the file's: the effective date, and for a later edition of it `.2`, `.3` and so on.
     """
 
     name: str
     effective_on: date
     figures: Mapping[str, Figure | None]
+    cited: Mapping[str, tuple[str, ...]]
     text: bytes
     digest: str
 
@@ -140,7 +142,11 @@ def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
     faults += [f"policy {name}: classification.floors: {fault}" for fault in _floor_faults(floors)]
     if faults:
         raise RulesBroken(faults)
-    return Policy(name, effective_on, figures, text, hashlib.sha256(text).hexdigest())
+    cited = {
+        f"{section}.{key}": tuple(entry.get("rules", ()))
+        for section, entries in document.items() for key, entry in entries.items()
+    }  # fmt: skip
+    return Policy(name, effective_on, figures, cited, text, hashlib.sha256(text).hexdigest())
 
 
 def load_policies(folder: Path) -> Policies:
@@ -185,10 +191,9 @@ def _value(where: str, value: Any) -> Iterator[str]:
 
 
 _ENTRY = table(
-    {},
+    LABELS,
     {
-        "value": _value, "unit": text, "rules": RULES, "source": text, "mark": text, "zh": label, "en": label,
-        "empty_because": text,
+        "value": _value, "unit": text, "rules": RULES, "source": text, "mark": text, "empty_because": text,
     },
 )  # fmt: skip
 

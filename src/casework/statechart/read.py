@@ -233,7 +233,7 @@ class _Reader:
         proposed_by = self.post_set(f"{where}.proposed_by", table["proposed_by"])
         approved_by = self.post_set(f"{where}.approved_by", table["approved_by"])
         reviewed_by = self.post_set(f"{where}.reviewed_by", table.get("reviewed_by", []))
-        return Approval(name, table["zh"], table["en"], proposed_by, approved_by, reviewed_by)
+        return Approval(name, table["zh"], table["en"], proposed_by, approved_by, reviewed_by, table.get("at_least", 1))
 
     def guard_texts(self) -> None:
         """Every guard described is known, used, and quotes only what it reports."""

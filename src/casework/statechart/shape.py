@@ -164,7 +164,9 @@ CHART = table(
         "targets": each(_BRANCHES),
         "words": each(table(LABELS)),
         "facts": each(table(_PERMITTED, {"data": FIELDS, "guards": _USES, "only_own": _ONLY_OWN})),
-        "approvals": each(table({**LABELS, "proposed_by": POSTS, "approved_by": POSTS}, {"reviewed_by": POSTS})),
+        "approvals": each(
+            table({**LABELS, "proposed_by": POSTS, "approved_by": POSTS}, {"reviewed_by": POSTS, "at_least": whole})
+        ),
         "guards": each(table({**LABELS, "rules": RULES}, {"without": each(table(LABELS))})),
         "moves": each(text),
         "laws": some(
