@@ -27,7 +27,7 @@ class _Folded(click.ParamType[str]):
 
     name = "id"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002 (the signature is click's)
         """The text, folded."""
         return ids.fold(str(value))
 
