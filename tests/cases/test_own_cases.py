@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from casework.cases.commands import Assign, Command, Done, Fire, Open, Outcome, Record, Refused
+from casework.cases.dry_run import dry_run
 from casework.cases.filter import BusinessDates
 from casework.cases.options import options_of_case
 from casework.cases.queries import find_case
 from casework.database import reading
 from casework.staff.actor import Actor, Principal
+from casework.staff.permissions import Reach
 from tests.cases.test_advance import FEED, TODAY, WHO, Branch, branch, measure, opening
 
 __all__ = ["branch"]  # a fixture
@@ -151,3 +153,13 @@ def test_options_offer_own_collection_where_it_may_be_done_and_say_why_not_elsew
         kind = next(one for one in shown[case_id].facts if one.kind == "information_repair")
         assert {reason.code for reason in (*event.reasons, *kind.reasons)} == codes
         assert (event.allowed, kind.allowed) == (not codes, not codes)
+
+
+def test_a_forecast_over_many_cases_counts_the_same_way(branch: Branch) -> None:
+    asked = [old_npl(branch), *branch.open("L2", "L3", days_past_due=120)]
+    with reading(branch.started.engine) as conn:
+        dates = BusinessDates(conn, branch.started.branch)
+        told = dry_run(
+            conn, branch.started.branch, dates, asked, ASSETS, within=Reach(everything=True), events=["start_visit"]
+        )
+    assert (told.events[0].allowed, told.events[0].reasons) == (1, {"out_of_reach": 2})

@@ -147,6 +147,15 @@ INSIDERS: dict[str, tuple[str, str, Change, str]] = {
     "a fact recorded by a post that may not": (
         "case:2", CALL, data(post="approver"), "post_not_permitted",
     ),
+    "own collection of a case that is not his": ("case:2", CALL, data(post="asset_preservation"), "out_of_reach"),
+    "a promise on a day without a contact": ("case:2", CALL, lambda entry: {
+        "event": f"{FACT}promise", "data": entry.data | {"given": {"pay_by": "2026-01-12", "amount_fen": 1}},
+    }, "fact_not_allowed"),
+    "a fact of a day to come": ("case:2", CALL, data(on="2199-01-01"), "data_not_typed"),
+    "a fact from before the loan": ("case:2", CALL, data(on="1990-01-01"), "data_not_typed"),
+    "a fact refused that was allowed": ("case:2", CALL, lambda entry: {
+        "event": f"{REFUSED}contact_attempt", **reasons("photo_is_new")(entry),
+    }, "refusal_differs"),
     "data of another type": ("case:2", CALL, given_data(outcome="perhaps"), "data_not_typed"),
     "data the event does not take": ("case:3", START_VISIT, given_data(mood="good"), "data_not_typed"),
     "a committed text left out": ("case:3", START_VISIT, put(personal={}), "data_not_typed"),
