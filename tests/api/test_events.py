@@ -69,7 +69,7 @@ def test_a_wrong_state_is_refused_and_says_which_states_there_are(running: Runni
 
 def test_nobody_without_the_post_may_and_he_is_told_which_posts_may(running: Running, case_id: int) -> None:
     body = problem(fire(running, case_id, staff_no="T1"), 403, "post_not_permitted")
-    assert body["reasons"][0]["needs"]["any_of_posts"] == ["business_rep", "post_loan_officer"]
+    assert body["reasons"][0]["needs"]["any_of_posts"] == ["asset_preservation", "business_rep", "post_loan_officer"]
 
 
 def test_an_auditor_changes_nothing(running: Running, case_id: int) -> None:

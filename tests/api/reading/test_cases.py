@@ -167,7 +167,7 @@ def test_options_tell_every_event_with_reasons_data_and_the_day_it_opens(running
     assert reasons["one_of"][0].keys() == {"code", "zh", "en"}
     visit = next(offer for offer in body["events"] if offer["event"] == "start_visit")
     assert [reason["code"] for reason in visit["reasons"]] == ["post_not_permitted"]
-    assert visit["posts"] == ["business_rep", "post_loan_officer"]
+    assert visit["posts"] == ["asset_preservation", "business_rep", "post_loan_officer"]
 
 
 def test_an_option_that_is_allowed_is_then_done(running: Running) -> None:
