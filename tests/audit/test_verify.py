@@ -25,6 +25,7 @@ from casework.cli import main
 from casework.database import open_engine, reading, writing
 from casework.settings import Settings, ensure_keys, load_keys
 from casework.staff.actor import system
+from casework.staff.tables import posts_held, staff
 from casework.startup import branch_of, upgrade
 from tests.audit.built_log import (
     CASES,
@@ -473,8 +474,23 @@ def test_exit_0_and_a_report_of_what_was_checked_when_sound(filled: Settings) ->
     assert "no checkpoint held" in human.stdout
 
 
-@pytest.mark.parametrize("attack", [one_byte, deleted_in_the_middle, case(state="lost_contact")])
-def test_exit_1_when_tampered(filled: Settings, owner_engine: Any, attack: Callable[[Connection], None]) -> None:
+def of_the_register(table: sa.Table, **values: Any) -> Callable[[Connection], None]:
+    def attack(conn: Connection) -> None:
+        assert conn.execute(table.update().where(table.c.staff_no == "S1").values(values)).rowcount == 1
+
+    return attack
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        one_byte, deleted_in_the_middle, case(state="lost_contact"), of_the_register(staff, name="X"),
+        of_the_register(posts_held, post="approver"),
+    ],
+)  # fmt: skip
+def test_exit_1_when_tampered_and_both_reports_say_it(
+    filled: Settings, owner_engine: Any, attack: Callable[[Connection], None]
+) -> None:
     with writing(owner_engine) as conn, guards_down(conn):
         attack(conn)
     result = run(filled, "verify", "--json")

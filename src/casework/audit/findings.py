@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+import msgspec
+
+from casework.audit.told import plain
+
 Verdict = Literal["sound", "tampered", "cannot_tell"]
 EXIT_CODES: Final[Mapping[Verdict, int]] = {"sound": 0, "tampered": 1, "cannot_tell": 2}
 Trust = Literal["self_consistent_only", "signer_memory", "witnessed", "trusted_checkpoint"]
@@ -215,7 +219,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, where, with details that name columns, codes and numbers only."""
+    """One thing that is wrong, where, with details that name columns, codes and numbers only: in JSON's own types."""
 
     code: str
     stream: str | None = None
@@ -271,18 +275,28 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     findings_in_all: int = 0
     doubts: list[Finding] = field(default_factory=list)
+    doubts_in_all: int = 0
+    _doubted: set[bytes] = field(default_factory=set)
 
     def find(self, code: str, stream: str | None = None, stream_seq: int | None = None, /, **detail: Any) -> None:
         """Note a finding; beyond `KEPT` only its number."""
         self.findings_in_all += 1
         if len(self.findings) < KEPT:
-            self.findings.append(Finding(code, stream, stream_seq, detail))
+            self.findings.append(Finding(code, plain(stream), plain(stream_seq), plain(detail)))
 
     def doubt(self, code: str, /, **detail: Any) -> None:
-        """Note what cannot be judged, once."""
-        finding = Finding(code, detail=detail)
-        if finding not in self.doubts:
-            self.doubts.append(finding)
+        """Note what cannot be judged, once; beyond `KEPT` only its number."""
+        self._doubt(Finding(code, detail=plain(detail)))
+
+    def _doubt(self, doubt: Finding) -> None:
+        if len(self.doubts) >= KEPT:
+            self.doubts_in_all += 1
+            return
+        said = msgspec.json.encode((doubt.code, doubt.detail), order="sorted")
+        if said not in self._doubted:
+            self._doubted.add(said)
+            self.doubts.append(doubt)
+            self.doubts_in_all += 1
 
     def absorb(self, part: "Report") -> None:
         """Add what another run found of its part: findings, doubts, and how much of cases was replayed."""
@@ -290,7 +304,9 @@ class Report:
             setattr(self, name, getattr(self, name) + getattr(part, name))
         self.findings += part.findings[: KEPT - len(self.findings)]
         self.findings_in_all += part.findings_in_all
-        self.doubts += [doubt for doubt in part.doubts if doubt not in self.doubts]
+        for doubt in part.doubts:
+            self._doubt(doubt)
+        self.doubts_in_all += part.doubts_in_all - len(part.doubts)
 
     def believe(self, trust: Trust) -> None:
         """The tree agrees with what somebody else holds; the strongest counts."""
@@ -305,7 +321,7 @@ class Report:
         return "sound" if self.entries and not self.doubts else "cannot_tell"
 
     def as_json(self) -> dict[str, Any]:
-        """For machines."""
+        """For machines, and what people are shown is made of: nothing in it but JSON's own types."""
         return {
             "verdict": self.verdict, "trust": self.trust, "trust_zh": TRUST_TEXTS[self.trust][0],
             "trust_en": TRUST_TEXTS[self.trust][1],
@@ -325,5 +341,6 @@ class Report:
             "scope": self.scope, "streams_continued": self.streams_continued, "witnessed": self.witnessed,
             "findings_in_all": self.findings_in_all,
             "findings": [finding.as_json() for finding in self.findings],
+            "doubts_in_all": self.doubts_in_all,
             "doubts": [doubt.as_json() for doubt in self.doubts],
         }  # fmt: skip

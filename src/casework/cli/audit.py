@@ -21,20 +21,19 @@ from sqlalchemy.engine import Connection
 
 from casework.audit.chain import leaf_hash, mac_matches
 from casework.audit.entry import Entry, MalformedEntry, decode_strict
-from casework.audit.findings import EXIT_CODES, TRUST_TEXTS, Report
+from casework.audit.findings import EXIT_CODES, Report
 from casework.audit.sealed import Outside, trusted_file
 from casework.audit.tables import entries, texts
 from casework.cli import bundle, dossier, mining, past, receipts, sealing, searching
+from casework.cli.log_report import brief, print_report
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
-from casework.cli.tables import Table
 from casework.database import open_engine, reading
 from casework.errors import CallerError, RulesBroken, TryAgain
 from casework.personal import Vault
+from casework.screen import on_screen
 from casework.settings import Settings, load_keys
 from casework.startup import check_keys, check_schema
 from casework.verifying import verify as verify_everything
-
-_SHOWN = 50
 
 
 @click.group()
@@ -108,10 +107,8 @@ def verify(
             raise click.UsageError("--key, --witness, --receipt, --deep and --jobs go with a FOLDER")
         else:
             report = _verify(trusted)
-        if json_:
-            print_json(report.as_json())
-        else:
-            _print_report(report)
+        told = report.as_json()
+        print_json(told) if json_ else print_report(told)
         code = EXIT_CODES[report.verdict]
     sys.exit(code)
 
@@ -156,7 +153,7 @@ def _end(json_: bool, code: str, en: str, *more: str) -> None:
     if json_:
         print_json({"verdict": "cannot_tell", "code": code, "en": en, "more": more})
     for line in (f"cannot tell: {code}: {en}", *more):
-        click.echo(line, err=True)
+        click.echo(on_screen(line, kept="\n"), err=True)
     sys.exit(EXIT_CODES["cannot_tell"])
 
 
@@ -171,59 +168,6 @@ def _progress(conn: Connection) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=errors, transient=True) as bar:
         task = bar.add_task("核对分录 entries", total=total)
         yield lambda done: bar.update(task, completed=done)
-
-
-def _print_report(report: Report) -> None:
-    """For people: verdict, trust, what was checked, what was found."""
-    words = {
-        "sound": "[green]sound 完好[/]", "tampered": "[red]tampered 被改动[/]",
-        "cannot_tell": "[yellow]cannot tell 无法判断[/]",
-    }  # fmt: skip
-    console.print(f"verdict 结论: {words[report.verdict]}")
-    if report.scope is not None:
-        _print_scope(report, report.scope)
-    console.print(f"trust 可信程度: {TRUST_TEXTS[report.trust][1]} ({TRUST_TEXTS[report.trust][0]})")
-    for seen in report.witnessed:
-        console.print(f"witnessed 见证: {seen['size']:,} leaves by {seen['witness']} at {seen['at']}", markup=False)
-    rate = f", {report.entries / report.seconds:,.0f} entries/s" if report.seconds else ""
-    console.print(
-        f"checked 已核对: {report.entries:,} entries in {report.streams:,} streams, {report.cases:,} cases"
-        f" ({report.replayed_steps:,} steps, {report.replayed_facts:,} facts,"
-        f" {report.replayed_refusals:,} refusals replayed), {report.openings:,}"
-        f" openings, {report.texts:,} texts; {report.leaves:,} leaves, {report.checkpoints:,} checkpoints,"
-        f" {report.cosignatures:,} cosignatures;"
-        f" {report.seconds:.2f} s{rate}"
-    )
-    if report.cases_not_replayed:
-        console.print(f"not replayed 未重放: {report.cases_not_replayed:,} cases (see findings)")
-    if report.first_recorded_at:
-        console.print(f"recorded 记录时间: {report.first_recorded_at} – {report.last_recorded_at}")
-    if not report.entries:
-        console.print("nothing to check: the log is empty 日志为空")
-    for title, found in (("findings 发现", report.findings), ("in doubt 存疑", report.doubts)):
-        if not found:
-            continue
-        table = Table("code", "stream", "seq", "what 说明", "detail", title=title, title_justify="left")
-        for finding in found[:_SHOWN]:
-            table.add_row(
-                finding.code, finding.stream or "", str(finding.stream_seq or ""),
-                f"{finding.en}\n{finding.zh}", _brief(finding.detail),
-            )  # fmt: skip
-        console.print(table)
-    if report.findings_in_all > min(len(report.findings), _SHOWN):
-        console.print(f"{report.findings_in_all:,} findings in all; --json has the first {len(report.findings):,}")
-
-
-def _print_scope(report: Report, scope: Mapping[str, Any]) -> None:
-    """What a bundle is about, so that nobody takes a part for the whole."""
-    console.print(f"log 日志: {scope['origin']}, {scope['size']:,} leaves, exported {scope['made_at']}", markup=False)
-    if scope["kind"] == "case":
-        console.print(f"only 仅: case {scope['case']}; casework case verify-dossier tells it in full")
-    elif scope["kind"] != "whole":
-        console.print(
-            f"only 仅: leaves {scope['begin']:,} to {scope['end']:,}; nothing is said of entries outside, and"
-            f" {report.streams_continued:,} streams go on from before it / 不涉及范围之外的分录"
-        )
 
 
 @cli.command()
@@ -264,7 +208,7 @@ def _print_history(stream: str, bodies: list[bytes], states: Mapping[str, Any]) 
             _moved(entry, states), f"{entry.actor.id} ({entry.actor.via})", entry.reason_code or "",
         )  # fmt: skip
         console.print("  ".join(word for word in told if word), markup=False)
-        console.print(Padding(Text(_brief(_told_data(entry)), style="dim"), (0, 0, 0, 6)))
+        console.print(Padding(Text(brief(_told_data(entry)), style="dim"), (0, 0, 0, 6)))
 
 
 def _moved(entry: Entry, states: Mapping[str, Any]) -> str:
@@ -290,14 +234,6 @@ def _told_data(entry: Entry) -> dict[str, Any]:
             flat[key] = value
     flat |= dict.fromkeys(entry.personal, "(sealed)")
     return {key: value for key, value in flat.items() if value not in (None, [], {})}
-
-
-def _brief(data: Mapping[str, Any]) -> str:
-    return " ".join(f"{key}={_value(value)}" for key, value in data.items())
-
-
-def _value(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 @cli.command(name="entry")

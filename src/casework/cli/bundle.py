@@ -29,6 +29,7 @@ from casework.clock import now
 from casework.database import reading, writing
 from casework.dossier.make import make_dossier
 from casework.errors import CallerError
+from casework.screen import on_screen
 
 K = TypeVar("K", LogKey, WitnessKey)
 _PHASES: dict[Phase, str] = {"structure": "核对分录 entries", "replay": "重放 replay"}
@@ -85,7 +86,7 @@ def export(
     scope = done.manifest.scope
     of = f" of {done.manifest.size:,}" if scope.kind == "period" else ""
     what = f"case {case_id}" if case_id is not None else f"{done.entries:,} entries{of}"
-    console.print(f"exported 已导出: {what} of {done.manifest.origin} to {folder}", markup=False)
+    console.print(f"exported 已导出: {what} of {on_screen(done.manifest.origin)} to {folder}", markup=False)
     console.print(f"verify 核对: casework audit verify {folder}", markup=False)
 
 

@@ -20,6 +20,7 @@ from casework.cli.shell import as_json, console, print_json, started
 from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import CallerError, RulesBroken, TryAgain
+from casework.screen import on_screen
 from casework.settings import Settings
 from casework.startup import check_schema, start
 
@@ -128,7 +129,7 @@ def _facts(signed: SignedReceipt, found: list[Kept], verdict: str) -> dict[str, 
 
 
 def _tell(signed: SignedReceipt, found: list[Kept], verdict: str) -> None:
-    console.print(f"receipt 回执: {signed.receipt.origin}, {signed.receipt.recorded_at}", markup=False)
+    console.print(f"receipt 回执: {on_screen(signed.receipt.origin)}, {signed.receipt.recorded_at}", markup=False)
     for one in found:
         where = "" if one.leaf_index is None else f", leaf {one.leaf_index}"
         under = "" if one.checkpoint is None else f", under the checkpoint of {one.checkpoint}"

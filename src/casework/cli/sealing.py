@@ -15,6 +15,7 @@ from casework.audit.witnesses import known_witnesses
 from casework.cli.shell import as_json, console, errors, print_json, started
 from casework.database import reading
 from casework.errors import CallerError, TryAgain
+from casework.screen import on_screen
 from casework.sealing import sealer_of
 
 _LEFT_SHOWN = 20
@@ -87,7 +88,9 @@ def _watch(sealer: Sealer, json_: bool) -> None:
 def _tell(done: Round) -> None:
     console.print(f"sealed 已封存: {done.sealed:,}")
     if done.checkpoint:
-        console.print(f"signed 已签署: {done.checkpoint.size:,} leaves of {done.checkpoint.origin}", markup=False)
+        console.print(
+            f"signed 已签署: {done.checkpoint.size:,} leaves of {on_screen(done.checkpoint.origin)}", markup=False
+        )
     if done.elsewhere:
         console.print("another process is sealing 另一进程正在封存")
     for left in done.left[:_LEFT_SHOWN]:

@@ -16,6 +16,7 @@ from casework import ids
 from casework.cases.branch import Branch
 from casework.clock import now
 from casework.errors import CallerError, RulesBroken, TryAgain
+from casework.screen import in_json, on_screen
 from casework.settings import Settings
 from casework.staff.actor import Actor, system
 from casework.staff.register import actor_for
@@ -57,7 +58,7 @@ def told() -> Iterator[None]:
 
 def _end(*lines: str) -> None:
     for line in lines:
-        click.echo(line, err=True)
+        click.echo(on_screen(line, kept="\n"), err=True)
     sys.exit(1)
 
 
@@ -85,8 +86,8 @@ def permitted(conn: Connection, branch: Branch, staff_no: str | None, command: s
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout, indented, keys as given."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    """One JSON document on stdout, indented, keys as given; safe to look at."""
+    click.echo(in_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
 
 
 class Rate(ProgressColumn):

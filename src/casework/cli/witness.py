@@ -14,6 +14,7 @@ from casework.audit.kept import holding
 from casework.audit.times import instant_text
 from casework.cli.shell import as_json, console, errors, print_json, told
 from casework.errors import CallerError
+from casework.screen import on_screen
 from casework.witness import folder as kept
 from casework.witness.checking import Checked, check_branch, check_file
 from casework.witness.fetching import Branch, CannotTell
@@ -223,7 +224,8 @@ def _tell(checked: Checked, json_: bool) -> None:
         })  # fmt: skip
         return
     console.print(
-        f"{_STEPS[checked.step]}: {checked.checkpoint.size:,} leaves of {checked.checkpoint.origin}", markup=False
+        f"{_STEPS[checked.step]}: {checked.checkpoint.size:,} leaves of {on_screen(checked.checkpoint.origin)}",
+        markup=False,
     )
     if checked.step != "same":
         console.print(f"cosigned 已见证: {instant_text(checked.at)}  {checked.path}", markup=False)
