@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,23 @@ def test_uploaded_files_are_imported_the_same_way_and_leave_nothing_behind(
     assert ended(importing, answer.json()["run"]).status == "applied"
     importing.client.app.state["serving"].imports.stop()
     assert list(received.iterdir()) == []
+
+
+def test_an_upload_whose_loans_file_is_short_waits_until_it_is_sent_again_confirmed(
+    importing: Running, tmp_path: Path
+) -> None:
+    everybody = [arrears(number) for number in range(1, 31)]
+    write(tmp_path / "whole", DAY, loans=[loan(number) for number in range(1, 31)], overdue=everybody)
+    short = write(tmp_path / "short", DAY + timedelta(days=1), loans=[loan(30)], overdue=everybody[1:])
+
+    def upload(folder: Path, **data: str) -> runs.Run:
+        files = [("files", (path.name, path.read_bytes())) for path in folder.iterdir()]
+        return ended(importing, importing.post("/feeds", "B1", files=files, data=data).json()["run"])
+
+    assert upload(tmp_path / "whole").status == "applied"
+    told = upload(short)
+    assert (told.status, told.refusal and told.refusal["code"]) == ("awaiting", "loans_vanished")
+    assert upload(short, confirm_vanished="true").figures["left_books"] == 29
 
 
 def test_a_feed_that_is_refused_is_told_by_its_run(importing: Running, inbox: Path) -> None:
