@@ -387,6 +387,7 @@ table(
     sa.Column("outstanding_principal_fen", sa.BigInteger),
     sa.Column("risk_class", sa.String(32)),
     sa.Column("npl_since", sa.Date),
+    sa.Column("status", sa.String(16)),
     must("row_hash", Bytes),
     sa.Column("omitted_on", sa.Date),
     sa.Index("ix_loans_borrower", "borrower_id"),

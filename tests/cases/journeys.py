@@ -11,6 +11,8 @@ from tests.cases.worlds import attempts, dpd, fire, fit_agency, measured, opened
 AGENCY = {"agency": "agency:1", "term_until": dpd(400).isoformat()}
 WRITE_OFF = {"criterion": "long_overdue", "evidence": "doc:1", "principal_fen": 3_000_000, "interest_fen": 10}
 
+WRITTEN_OFF_FEN = 3_000_010
+
 
 def stepped(case: Case, event: str, today: date, **more: Any) -> None:
     verdict = fire(case, event, today, **more)
@@ -78,6 +80,8 @@ def cleared(case: Case, today: date) -> None:
 
 
 def paid(case: Case, today: date) -> None:
+    if case.state == "written_off":
+        stepped(case, "recover", today, payment="p:1", amount_fen=WRITTEN_OFF_FEN)
     measured(case, today, oldest_due_date=None, bucket="M0", outstanding_principal_fen=0)
 
 
@@ -86,8 +90,18 @@ def compromised(case: Case, today: date) -> None:
     record(case, "payment", today, payment="p:1", amount_fen=100)
 
 
+def recovered(case: Case, _: date) -> None:
+    case.facts.recoveries, case.facts.recovered_fen = [*case.facts.recoveries, "p:2"], case.facts.recovered_fen + 7
+
+
 def reversed_(case: Case, today: date) -> None:
+    if "p:1" in case.facts.recoveries:
+        stepped(case, "recovery_reversed", today, payment="p:1", reversal="r:1", amount_fen=WRITTEN_OFF_FEN)
     record(case, "reversal", today, payment="p:1", paid_on=today.isoformat(), amount_fen=100)
+
+
+def settled_today(case: Case, today: date) -> None:
+    case.facts.settled_on = today
 
 
 def may_transfer(case: Case, today: date) -> None:
@@ -130,11 +144,13 @@ NEEDS: dict[str, tuple[Callable[[Case, date], None], dict[str, Any], int]] = {
     "end_unrecovered": (ruled("enforcement_suspended"), {"reason": "no_assets"}, 60),
     "write_off": (non_performing, WRITE_OFF, 60),
     "recover": (nothing, {"payment": "p:1", "amount_fen": 100}, 90),
+    "recovery_reversed": (recovered, {"payment": "p:2", "reversal": "r:2", "amount_fen": 7}, 90),
     "undo_write_off": (nothing, {"booking": "b:1"}, 90),
     "arrears_cleared": (cleared, {}, 90),
     "paid_in_full": (paid, {}, 90),
     "compromise": (compromised, {}, 90),
     "reverse_payment": (reversed_, {"reversal": "r:1"}, 100),
+    "settlement_corrected": (settled_today, {"as_of": dpd(100).isoformat()}, 100),
     "archive": (nothing, {}, 271),
     "transfer": (may_transfer, {}, 100),
     "cancel": (opened_wrongly, {"reason": "opened_in_error"}, 100),

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from casework.cases.case import AgencyFile, AttemptDay, Case, FailedVisit, Placement, facts_json
+from casework.cases.case import AgencyFile, AttemptDay, Case, FailedVisit, Placement, Stood, facts_json
 from casework.cases.effects import ATTEMPT_DAYS_KEPT
 from casework.cases.registry import REGISTRY
 from tests.cases.worlds import CHART, attempts, dpd, opened, record, seen
@@ -14,6 +14,12 @@ from tests.cases.worlds import CHART, attempts, dpd, opened, record, seen
 T = dpd(20)
 DAY = timedelta(days=1)
 TERM = (T + 90 * DAY).isoformat()
+
+STOOD = Stood("phone_collection", dpd(1), [])
+SETTLED = {
+    "settled_from": "litigation", "settled_on": T, "settled_as": "compromise", "settlement_since": T,
+    "reversed_paid_on": T, "settled_out_of": STOOD,
+}  # fmt: skip
 
 # (effect, its parameters, data given, facts before, facts that differ afterwards)
 EFFECTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]] = [
@@ -31,21 +37,35 @@ EFFECTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], dict[st
     ("grant_exception", {}, {"expires_on": TERM}, {}, {"exception_until": T + 90 * DAY}),
     ("open_matter", {}, {}, {"rulings": ["judgment"]}, {"matter_open": True, "rulings": []}),
     ("end_matter", {}, {}, {"matter_open": True}, {"matter_open": False}),
-    ("count_recovery", {}, {"amount_fen": 7}, {"recovered_fen": 5}, {"recovered_fen": 12}),
-    ("settle", {"settled_as": "paid_in_full"}, {}, {"reversed_paid_on": T},
+    ("book_write_off", {}, {"principal_fen": 100, "interest_fen": 20, "penalty_fen": 3},
+     {"recoveries": ["p:0"], "recovered_fen": 9},
+     {"written_off_on": T, "written_off_fen": 123, "recoveries": [], "recovered_fen": 0}),
+    ("book_write_off", {}, {"principal_fen": 100, "interest_fen": 20}, {},
+     {"written_off_on": T, "written_off_fen": 120}),
+    ("unbook_write_off", {}, {}, {"written_off_on": T, "written_off_fen": 9, "recoveries": ["p:1"], "recovered_fen": 5},
+     {"written_off_on": None, "written_off_fen": 0, "recoveries": [], "recovered_fen": 0}),
+    ("count_recovery", {}, {"payment": "p:1", "amount_fen": 7}, {"recovered_fen": 5},
+     {"recovered_fen": 12, "recoveries": ["p:1"]}),
+    ("count_recovery", {}, {"payment": "p:1", "amount_fen": 7}, {"recovered_fen": 7, "recoveries": ["p:1"]}, {}),
+    ("uncount_recovery", {}, {"payment": "p:1", "amount_fen": 7},
+     {"recovered_fen": 12, "recoveries": ["p:1", "p:2"]}, {"recovered_fen": 5, "recoveries": ["p:2"]}),
+    ("settle", {"settled_as": "paid_in_full"}, {}, {"reversed_paid_on": T, "fresh": ["ruling"]},
      {"settled_from": "phone_collection", "settled_on": T, "settled_as": "paid_in_full", "settlement_since": T,
-      "reversed_paid_on": None}),
+      "settled_out_of": Stood("phone_collection", dpd(1), ["ruling"]), "reversed_paid_on": None}),
     ("settle", {"settled_as": "arrears_cleared"}, {"previous_as_of": dpd(19).isoformat()}, {},
      {"settled_from": "phone_collection", "settled_on": T, "settled_as": "arrears_cleared",
-      "settlement_since": dpd(19)}),
+      "settlement_since": dpd(19), "settled_out_of": STOOD}),
     ("settle", {"settled_as": "compromise"}, {}, {"agreed_on": dpd(10)},
-     {"settled_from": "phone_collection", "settled_on": T, "settled_as": "compromise", "settlement_since": dpd(10)}),
+     {"settled_from": "phone_collection", "settled_on": T, "settled_as": "compromise", "settlement_since": dpd(10),
+      "settled_out_of": STOOD}),
     ("settle", {"settled_as": "paid_in_full"}, {}, {"agreed_on": dpd(10)},
-     {"settled_from": "phone_collection", "settled_on": T, "settled_as": "paid_in_full", "settlement_since": T}),
-    ("unsettle", {}, {}, {"settled_from": "litigation", "settled_on": T, "settled_as": "compromise",
-                          "settlement_since": T, "reversed_paid_on": T},
-     {"settled_from": None, "settled_on": None, "settled_as": None, "settlement_since": None,
-      "reversed_paid_on": None}),
+     {"settled_from": "phone_collection", "settled_on": T, "settled_as": "paid_in_full", "settlement_since": T,
+      "settled_out_of": STOOD}),
+    ("settle", {"settled_as": "paid_in_full"}, {"previous_as_of": dpd(19).isoformat()}, {"written_off_on": dpd(5)},
+     {"settled_from": "phone_collection", "settled_on": T, "settled_as": "paid_in_full",
+      "settlement_since": dpd(5), "settled_out_of": STOOD}),
+    ("unsettle", {}, {}, SETTLED, dict.fromkeys(SETTLED)),
+    ("resume", {}, {}, SETTLED, dict.fromkeys(SETTLED)),
     ("close", {"closed_as": "archived"}, {}, {}, {}),
 ]  # fmt: skip
 
@@ -103,6 +123,7 @@ FACTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ("debtor_notice", {}, {}, {"debtor_notified_on": T}),
     ("opening_error", {}, {}, {"opening_error_on": T}),
     ("finding_cleared", {}, {}, {"finding_cleared_on": T}),
+    ("left_books", {"status": "transferred"}, {}, {"left_books": "transferred", "material_version": 2}),
 ]  # fmt: skip
 
 

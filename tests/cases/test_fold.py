@@ -14,7 +14,7 @@ from casework.cases import fold
 from casework.cases.case import Case
 from casework.statechart.chart import Arc
 from casework.statechart.decide import Step
-from tests.cases.journeys import NEEDS, arrange, in_state, perform, unanswered
+from tests.cases.journeys import NEEDS, arrange, in_state, perform, stepped, unanswered
 from tests.cases.worlds import CHART, POLICY, dpd, fire, measured, opened, reasons, record
 
 ARCS: list[tuple[Arc, str]] = [
@@ -24,7 +24,7 @@ ARCS: list[tuple[Arc, str]] = [
 
 def _case_for(arc: Arc, to: str, today: date) -> Case:
     """A case in the arc's source, in the circumstances that lead to `to`."""
-    if arc.event == "reverse_payment":
+    if arc.event in ("reverse_payment", "settlement_corrected"):
         return in_state("settled", settled_from=to)
     case = in_state(arc.source)
     if len(arc.branches) > 1 and to == "lost_contact":
@@ -41,7 +41,7 @@ def test_every_branch_of_every_arc_can_really_happen(arc: Arc, to: str) -> None:
     assert (case.state, case.owner) == (to, owner)
     assert case.version > version
     assert case.live is (to in CHART.groups["live"])
-    if to != arc.source:
+    if to != arc.source and arc.event != "settlement_corrected":
         assert case.state_since == today
         assert case.facts.fresh == [], "what happened in the state before proves nothing in this one"
     if arc.source == "outsourced" and to != "outsourced":
@@ -49,8 +49,8 @@ def test_every_branch_of_every_arc_can_really_happen(arc: Arc, to: str) -> None:
         assert case.facts.destruction_due_on is not None, "and the agency's copy has its deadline (X12)"
 
 
-def test_the_real_chart_has_the_66_arcs_that_these_journeys_cover() -> None:
-    assert sum(len(event.arcs) for event in CHART.events.values()) == 66
+def test_the_real_chart_has_the_69_arcs_that_these_journeys_cover() -> None:
+    assert sum(len(event.arcs) for event in CHART.events.values()) == 69
     assert NEEDS.keys() == CHART.events.keys()
 
 
@@ -119,6 +119,70 @@ def test_after_a_new_lead_the_same_silent_days_do_not_lose_the_debtor_again() ->
     case = in_state("lost_contact")
     perform(case, "lead_found", dpd(10))
     assert reasons(fire(case, "mark_lost", dpd(10))) == ["days_without_contact"]
+
+
+@pytest.mark.parametrize("state", ["phone_collection", "lost_contact", "home_visit", "litigation"])
+def test_a_settlement_that_a_correction_takes_back_leaves_the_case_as_if_it_had_never_been(state: str) -> None:
+    case = in_state(state)
+    record(case, "hold", dpd(60), hold="death")
+    record(case, "promise", dpd(60), pay_by=dpd(99).isoformat(), amount_fen=1)
+    case.facts.fresh = ["ruling"]
+    before = copy.deepcopy(case)
+    perform(case, "arrears_cleared", dpd(90))
+    assert case.state == "settled"
+    stepped(case, "settlement_corrected", dpd(90), as_of=dpd(90).isoformat())
+    measured(case, dpd(90))
+    assert case.facts.material_version > before.facts.material_version, "what was asked for before is asked for anew"
+    case.version, case.facts.material_version = before.version, before.facts.material_version
+    assert case == before
+
+
+def test_a_placement_that_a_wrong_settlement_ended_does_not_revive_with_the_case() -> None:
+    case = in_state("outsourced")
+    perform(case, "arrears_cleared", dpd(90))
+    stepped(case, "settlement_corrected", dpd(90), as_of=dpd(90).isoformat())
+    assert (case.state, case.state_since, case.facts.placement) == ("phone_collection", dpd(90), None)
+    assert case.facts.destruction_due_on is not None
+
+
+def test_only_the_correction_of_the_very_day_takes_a_settlement_back() -> None:
+    case = in_state("phone_collection")
+    perform(case, "arrears_cleared", dpd(90))
+    refused = fire(case, "settlement_corrected", dpd(91), as_of=dpd(91).isoformat())
+    assert reasons(refused) == ["settled_by_corrected_feed"]
+
+
+def test_what_is_written_off_is_paid_by_money_alone_whatever_the_books_show() -> None:
+    case = in_state("written_off")
+    case.facts.written_off_fen = 110
+    measured(case, dpd(70), oldest_due_date=None, bucket="M0", outstanding_principal_fen=0)
+    assert reasons(fire(case, "paid_in_full", dpd(70))) == ["written_off_sum_received"]
+    stepped(case, "recover", dpd(71), payment="p:1", amount_fen=109)
+    stepped(case, "recover", dpd(71), payment="p:1", amount_fen=109)
+    assert reasons(fire(case, "paid_in_full", dpd(71))) == ["written_off_sum_received"]
+    stepped(case, "recover", dpd(72), payment="p:2", amount_fen=1)
+    measured(case, dpd(72))
+    stepped(case, "paid_in_full", dpd(72))
+    assert case.state == "settled"
+
+
+def test_a_recovery_that_bounces_reopens_the_claim_only_if_what_is_left_falls_short() -> None:
+    case = in_state("written_off")
+    case.facts.written_off_fen = 110
+    for number, amount in ((1, 60), (2, 50), (3, 40)):
+        stepped(case, "recover", dpd(70), payment=f"p:{number}", amount_fen=amount)
+    stepped(case, "paid_in_full", dpd(80))
+    paid_on = dpd(70).isoformat()
+    record(case, "reversal", dpd(81), payment="p:3", amount_fen=40, paid_on=paid_on)
+    stepped(case, "recovery_reversed", dpd(81), payment="p:3", reversal="r:3", amount_fen=40)
+    assert reasons(fire(case, "reverse_payment", dpd(81), reversal="r:3")) == ["recovery_falls_short"]
+    assert reasons(fire(case, "recovery_reversed", dpd(82), payment="p:3", reversal="r:9", amount_fen=40)) == [
+        "recovery_counted"
+    ]
+    record(case, "reversal", dpd(82), payment="p:2", amount_fen=50, paid_on=paid_on)
+    stepped(case, "recovery_reversed", dpd(82), payment="p:2", reversal="r:2", amount_fen=50)
+    stepped(case, "reverse_payment", dpd(82), reversal="r:2")
+    assert (case.state, case.facts.recovered_fen, case.facts.written_off_on) == ("written_off", 60, dpd(60))
 
 
 def test_a_matter_that_was_ruled_on_after_settlement_does_not_come_back() -> None:

@@ -178,6 +178,15 @@ TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
     ("agreed_sum_received", {}, facts(agreed_fen=100, received_fen={"pay:1": 99}), False),
     ("agreed_sum_received", {}, facts(agreed_fen=100), False),
     ("agreed_sum_received", {}, nothing, True),  # that there is no agreement is told by agreement_filed
+    ("written_off_sum_received", {}, facts(written_off_on=T, written_off_fen=100, recovered_fen=100), True),
+    ("written_off_sum_received", {}, facts(written_off_on=T, written_off_fen=100, recovered_fen=99), False),
+    ("written_off_sum_received", {}, nothing, False),
+    ("recovery_counted", {}, nothing, False),  # the payment is in the event's data: test_fold
+    ("recovery_falls_short", {}, nothing, True),
+    ("recovery_falls_short", {}, facts(written_off_on=T, written_off_fen=9, settled_as="paid_in_full"), True),
+    ("recovery_falls_short", {}, facts(written_off_on=T, settled_as="paid_in_full"), False),
+    ("recovery_falls_short", {}, facts(written_off_on=T, settled_as="compromise"), True),
+    ("settled_by_corrected_feed", {}, nothing, False),  # the day is in the event's data: test_fold
     ("settling_payment_reversed", {}, facts(settlement_since=T - DAY, reversed_paid_on=T - DAY), True),
     ("settling_payment_reversed", {}, facts(settlement_since=T, reversed_paid_on=T - DAY), False),
     ("settling_payment_reversed", {}, facts(settlement_since=T), False),
@@ -389,6 +398,8 @@ _FACTS = st.builds(
     debtor_notified_on=_MAYBE, opening_error_on=_MAYBE, finding_cleared_on=_MAYBE,
     risk_class=st.sampled_from([None, "special_mention", "loss"]), npl_since=_MAYBE,
     settled_from=st.sampled_from([None, *CHART.states]), settled_on=_MAYBE, settlement_since=_MAYBE,
+    settled_as=st.sampled_from([None, "arrears_cleared", "paid_in_full", "compromise"]), written_off_on=_MAYBE,
+    written_off_fen=st.integers(0, 9), recovered_fen=st.integers(0, 9),
     reversed_paid_on=_MAYBE, material_version=st.integers(1, 2),
 )  # fmt: skip
 

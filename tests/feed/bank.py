@@ -16,7 +16,7 @@ from casework.clock import now
 from casework.database import metadata, reading, writing
 from casework.demo.files import FeedFile, Form, write_folder
 from casework.feed import run as runs
-from casework.feed.headers import COLUMNS, Kind
+from casework.feed.headers import COLUMNS, NOT_MISSED, Kind
 from casework.feed.load import Request, import_feed
 from casework.settings import load_keys
 from casework.staff import register
@@ -80,9 +80,16 @@ def _fen(text: str) -> int:
 
 def feed_file(kind: Kind, rows: Sequence[Cells], form: Form = "csv") -> FeedFile:
     """The file of these rows, with the control sum that is right for what can be read."""
-    names = [column.name for column in COLUMNS[kind] if column.name != "days_past_due"]
+    more = tuple(name for name in NOT_MISSED if any(name in row for row in rows))
+    names = [column.name for column in COLUMNS[kind] if column.name not in NOT_MISSED or column.name in more]
     total = sum(_fen(row[name]) for row in rows for name in _AMOUNTS[kind])
-    return FeedFile(kind, [[row[name] for name in names] for row in rows], None if kind == "contacts" else total, form)
+    return FeedFile(
+        kind,
+        [[row.get(name, "") if name in more else row[name] for name in names] for row in rows],
+        None if kind == "contacts" else total,
+        form,
+        more,
+    )
 
 
 def write(

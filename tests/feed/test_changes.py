@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casework.cases.advance import advance
-from casework.cases.commands import Command, Done, Fire, Open, Record, Refused
+from casework.cases.commands import Fire, Open, Record, Refused
 from casework.database import reading, writing
 from casework.feed.last_known import last_known
 from casework.feed.run import Run
@@ -17,6 +17,7 @@ from casework.feed.without_case import without_case
 from casework.four_eyes import requests
 from tests.conftest import LONGER
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
+from tests.feed.steps import do, write_off
 
 NEXT = DAY + timedelta(days=1)
 THIRD = DAY + timedelta(days=2)
@@ -26,34 +27,6 @@ TEN = [loan(number) for number in range(1, 11)]
 def steady(*without: int, on: date = DAY) -> list[dict[str, str]]:
     """Loans 1 to 10 in arrears but those named, so that few vanish at once; figures as of DAY."""
     return [arrears(number, on=on) for number in range(1, 11) if number not in without]
-
-
-def do(bank: Bank, *commands: Command) -> None:
-    """Through the door; everything must happen."""
-    with writing(bank.started.engine) as conn:
-        outcomes = advance(conn, commands, bank.started.branch)
-    assert all(isinstance(outcome, Done) for outcome in outcomes), outcomes
-
-
-def write_off(bank: Bank, number: int) -> int:
-    """Loan L<number> written off by three people; its case."""
-    keeper, reviewer, approver = (
-        bank.staff("A1", "asset_preservation"),
-        bank.staff("B9", "basic_risk_manager"),
-        bank.staff("V1", "approver"),
-    )
-    case_id = int(bank.case(number).id)
-    proposal = {"criterion": "death", "evidence": "doc:1", "principal_fen": 5_000_000, "interest_fen": 100}
-    with writing(bank.started.engine) as conn:
-        branch = bank.started.branch
-        asked = requests.ask(
-            conn, branch, actor=keeper, kind="event", subject=f"case:{case_id}", what="write_off", data=proposal
-        )
-        assert isinstance(asked, requests.Asked), asked
-        assert isinstance(requests.review(conn, branch, asked.request_id, actor=reviewer), requests.Moved)
-        assert isinstance(requests.approve(conn, branch, asked.request_id, actor=approver), requests.Moved)
-    assert bank.case(number).state == "written_off"
-    return case_id
 
 
 def test_ageing_within_a_bucket_writes_nothing(bank: Bank) -> None:
@@ -218,14 +191,6 @@ def test_money_on_a_written_off_case_is_a_recovery_and_clearing_the_arrears_does
     assert recovered["data"]["given"] == {"amount_fen": 2_100, "payment": "pay:P1"}
     assert bank.case(1).state == "written_off"
     assert (run.figures["recoveries"], run.figures["cases_settled"]) == (1, 0)
-    bank.assert_sound()
-
-
-def test_a_written_off_case_settles_when_the_loans_file_shows_it_paid_in_full(bank: Bank) -> None:
-    bank.send(DAY, steady(), loans=TEN)
-    write_off(bank, 1)
-    bank.send(NEXT, steady(1), loans=TEN[1:])
-    assert bank.case(1).state == "settled"
     bank.assert_sound()
 
 

@@ -9,9 +9,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
+from casework.cases.case import Facts
 from casework.cases.tables import cases
 from casework.clock import now
 from casework.database import reading, writing
@@ -21,6 +23,7 @@ from casework.feed.run import Run
 from casework.feed.tables import borrowers, repayments
 from casework.handover import applying, approving, planning
 from tests.feed.bank import Bank
+from tests.feed.steps import write_off
 
 FOLDER = Path(os.environ.get("CASEWORK_REAL_FEEDS", Path(__file__).parents[3] / "shared" / "data")) / "reports"
 Check = Callable[[Bank, Path], None]
@@ -168,6 +171,24 @@ def opening_to_leaver(bank: Bank, folder: Path) -> None:
     assert applied.cases == len(his) > 0
 
 
+def recovery_reversed(bank: Bank, folder: Path) -> None:
+    """A recovery that bounces is uncounted with an entry; one that a correction of an older day brings is counted."""
+
+    def recovered_fen() -> int:
+        return msgspec.json.decode(bytes(bank.case("L0001").facts), type=Facts).recovered_fen
+
+    bank.take(folder / "d1")
+    case_id = write_off(bank, "L0001", principal_fen=800_000, interest_fen=1_000)
+    bank.take(folder / "d2")
+    assert recovered_fen() == 300_000
+    bank.take(folder / "d3")
+    assert recovered_fen() == 200_000
+    assert bank.story(case_id)[-1] == "case.step.recovery_reversed"
+    bank.take(folder / "d4")
+    bank.take(folder / "c3", correction=True)
+    assert recovered_fen() == 270_000
+
+
 REPORTS: Mapping[str, Check] = {
     "csv-spoilt-keys": csv_spoilt_keys,
     "loans-truncated": loans_truncated,
@@ -175,6 +196,7 @@ REPORTS: Mapping[str, Check] = {
     "opening-to-leaver": opening_to_leaver,
     "payment-number-reused": payment_number_reused,
     "placeholder-dates": placeholder_dates,
+    "recovery-reversed": recovery_reversed,
     "reversal-unchecked": reversal_unchecked,
     "total-row-holds": total_row_holds,
     "two-institutions": two_institutions,

@@ -37,6 +37,7 @@ GOOD: dict[Kind, dict[str, str]] = {
         "outstanding_principal": "49999.9",
         "risk_class": "次级",
         "npl_since": "",
+        "status": "",
     },
     "overdue": {
         "loan_id": "D000001",
@@ -246,6 +247,18 @@ def test_reported_days_past_due_that_disagree_are_a_warning_only(stated: str, *,
     row, notes = read("overdue", days_past_due=stated)
     assert row == read("overdue")[0]
     assert notes == ([Note("days_past_due", "days_past_due_differs")] if warned else [])
+
+
+@pytest.mark.parametrize(
+    ("cell", "status"),
+    [
+        ("", None), ("on_book", "on_book"), ("正常", "on_book"), ("在账", "on_book"), ("核销", "written_off"),
+        ("已核销", "written_off"), ("已转让", "transferred"), (" CLOSED ", "closed"), ("已结清", "closed"),
+    ],
+)  # fmt: skip
+def test_the_status_of_a_loan_is_read_in_both_languages(cell: str, status: str | None) -> None:
+    row, notes = read("loans", status=cell)
+    assert (row.status, notes) == (status, [])
 
 
 def test_an_unknown_risk_class_is_unknown_and_warned_about() -> None:

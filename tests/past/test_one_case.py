@@ -372,4 +372,4 @@ def test_a_change_names_the_fact_that_changed_with_its_value_before(log: BuiltLo
             change.field: (change.before, change.after) for change in changes_between(before, lived.rows[lived.at][1])
         }
     assert changes["facts.recovered_fen"] == (0, 7)
-    assert changes.keys() <= {"version", "facts.recovered_fen", "facts.payments", "facts.material_version"}
+    assert changes.keys() <= {"version", "facts.recovered_fen", "facts.recoveries", "facts.material_version"}

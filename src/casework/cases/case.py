@@ -46,6 +46,14 @@ class FailedVisit(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     photo: str
 
 
+class Stood(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """How a case stood in the state that it was settled from: since when, and what had happened there."""
+
+    state: str
+    since: date
+    fresh: list[str]
+
+
 class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """Everything recorded of a case that guards read, as far as they still need it.
 
@@ -80,7 +88,11 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     agreed_fen: int | None = None
     agreed_on: date | None = None
     received_fen: dict[str, int] = {}  # what the feed brought since the agreement, by payment
+    written_off_on: date | None = None
+    written_off_fen: int = 0  # principal, interest and penalty of the write-off
+    recoveries: list[str] = []  # payments received after it, and their sum
     recovered_fen: int = 0
+    left_books: str | None = None  # off the bank's books without having been paid: written_off, transferred
     transfer_contract_on: date | None = None
     debtor_notified_on: date | None = None
     opening_error_on: date | None = None
@@ -97,6 +109,7 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     settled_on: date | None = None
     settled_as: str | None = None
     settlement_since: date | None = None
+    settled_out_of: Stood | None = None
     reversed_paid_on: date | None = None
     material_version: int = 1
 

@@ -5,7 +5,7 @@ Registered by name; the chart says which event has which effect. The replay runs
 
 from datetime import date, timedelta
 
-from casework.cases.case import AgencyFile, AttemptDay, FailedVisit, Placement
+from casework.cases.case import AgencyFile, AttemptDay, FailedVisit, Placement, Stood
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
 from casework.statechart.registry import Params
@@ -82,26 +82,68 @@ def end_matter(now: Situation, _: Params) -> None:
 
 
 @effect()
+def book_write_off(now: Situation, _: Params) -> None:
+    """From here on the claim is what was written off, and only money received counts towards it (MOF2017.90)."""
+    facts, given = now.facts, now.given
+    facts.written_off_on = now.today
+    facts.written_off_fen = given["principal_fen"] + given["interest_fen"] + given.get("penalty_fen", 0)
+    facts.recoveries, facts.recovered_fen = [], 0
+
+
+@effect()
+def unbook_write_off(now: Situation, _: Params) -> None:
+    facts = now.facts
+    facts.written_off_on, facts.written_off_fen, facts.recoveries, facts.recovered_fen = None, 0, [], 0
+
+
+@effect()
 def count_recovery(now: Situation, _: Params) -> None:
-    now.facts.recovered_fen += now.given["amount_fen"]
+    """A payment counts once however often it is reported."""
+    facts, known = now.facts, now.given["payment"]
+    if known not in facts.recoveries:
+        facts.recoveries = _add(facts.recoveries, known)
+        facts.recovered_fen += now.given["amount_fen"]
+
+
+@effect()
+def uncount_recovery(now: Situation, _: Params) -> None:
+    facts = now.facts
+    facts.recoveries = [known for known in facts.recoveries if known != now.given["payment"]]
+    facts.recovered_fen -= now.given["amount_fen"]
 
 
 @effect(params={"settled_as": "text"})
 def settle(now: Situation, params: Params) -> None:
-    """A compromise rests on what was paid since the agreement; any other settlement on the last feed's payments."""
-    since = now.given.get("previous_as_of")
-    agreed_on = now.facts.agreed_on if params["settled_as"] == "compromise" else None
-    now.facts.settled_from = now.case.state
-    now.facts.settled_on = now.today
-    now.facts.settled_as = params["settled_as"]
-    now.facts.settlement_since = date.fromisoformat(since) if since else agreed_on or now.today
-    now.facts.reversed_paid_on = None
+    """What the settlement rests on: the undoing of a payment dated since then re-opens the case.
+
+    A compromise rests on what was paid since the agreement, a claim written off on what was recovered since the
+    write-off, any other settlement on the payments since the feed before.
+    """
+    facts, since = now.facts, now.given.get("previous_as_of")
+    facts.settled_from = now.case.state
+    facts.settled_out_of = Stood(now.case.state, now.case.state_since, facts.fresh)
+    facts.settled_on = now.today
+    facts.settled_as = params["settled_as"]
+    facts.settlement_since = date.fromisoformat(since) if since else now.today
+    if facts.settled_as == "compromise":
+        facts.settlement_since = facts.agreed_on or now.today
+    elif facts.settled_as == "paid_in_full" and facts.written_off_on is not None:
+        facts.settlement_since = facts.written_off_on
+    facts.reversed_paid_on = None
 
 
 @effect()
 def unsettle(now: Situation, _: Params) -> None:
     facts = now.facts
     facts.settled_from = facts.settled_on = facts.settled_as = facts.settlement_since = facts.reversed_paid_on = None
+    facts.settled_out_of = None
+
+
+@effect()
+def resume(now: Situation, params: Params) -> None:
+    """The settlement never was: what had happened in the state before it still counts there, and since the same day."""
+    now.resumed = now.facts.settled_out_of
+    unsettle(now, params)
 
 
 @effect(params={"closed_as": "text"})
@@ -262,6 +304,12 @@ def debtor_notice(now: Situation, _: Params) -> None:
 @recorder
 def opening_error(now: Situation, _: Params) -> None:
     now.facts.opening_error_on = _happened(now)
+
+
+@recorder
+def left_books(now: Situation, _: Params) -> None:
+    now.facts.left_books = now.given["status"]
+    now.facts.material_version += 1
 
 
 @recorder

@@ -72,10 +72,11 @@ def _step(case: Case, event: str, to: str, now: Situation, chart: Chart) -> None
     for use in chart.events[event].arcs[case.state].effects:
         use.apply(now)
     if to != case.state:
-        case.state, case.state_since = to, now.today
+        back = now.resumed if now.resumed is not None and now.resumed.state == to else None
+        case.state, case.state_since = to, back.since if back else now.today
         case.live = to in chart.groups["live"]
-        case.facts.fresh = []
-        if to in chart.groups["desk"]:
+        case.facts.fresh = back.fresh if back else []
+        if to in chart.groups["desk"] and back is None:
             case.facts.desk_state, case.facts.desk_since = to, now.today
         case.facts.material_version += 1
     case.version += 1

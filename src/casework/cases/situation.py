@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from casework.cases.case import Case, Facts
+from casework.cases.case import Case, Facts, Stood
 from casework.statechart.policy import Policy
 
 
@@ -20,6 +20,7 @@ class Situation:
     given: Mapping[str, Any] = field(default_factory=dict)
     gathered: Mapping[str, Any] = field(default_factory=dict)
     on: date | None = None  # when a fact happened; none for an event
+    resumed: Stood | None = None  # set by an effect that brings the case back to where it was, as if it had not left
 
     @property
     def facts(self) -> Facts:

@@ -4,7 +4,7 @@ import csv
 import gzip
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 import xlsxwriter
 
-from casework.feed.headers import COLUMNS, Kind
+from casework.feed.headers import COLUMNS, NOT_MISSED, Kind
 
 Form = Literal["csv", "csv_bom", "csv_gb18030", "csv_gz", "xlsx"]
 INSTITUTION: Final = "demo"
@@ -26,6 +26,7 @@ class FeedFile(NamedTuple):
     rows: Sequence[Sequence[str]]
     control_sum_fen: int | None
     form: Form = "csv"
+    more: tuple[str, ...] = ()  # columns beyond the usual ones, behind them
 
 
 def write_folder(folder: Path, as_of: date, files: Sequence[FeedFile]) -> Path:
@@ -50,9 +51,9 @@ def write_folder(folder: Path, as_of: date, files: Sequence[FeedFile]) -> Path:
     return folder
 
 
-def header(kind: Kind, *, chinese: bool = False) -> list[str]:
+def header(kind: Kind, *, chinese: bool = False, more: Collection[str] = ()) -> list[str]:
     """The header of a file of `kind`, in English or as a Chinese system would write it."""
-    columns = [column for column in COLUMNS[kind] if column.name != "days_past_due"]
+    columns = [column for column in COLUMNS[kind] if column.name not in NOT_MISSED or column.name in more]
     return [column.aliases[0] if chinese else column.name for column in columns]
 
 
@@ -61,7 +62,7 @@ def _content(file: FeedFile) -> bytes:
         return _xlsx(file)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header(file.kind, chinese=file.form == "csv_gb18030"))
+    writer.writerow(header(file.kind, chinese=file.form == "csv_gb18030", more=file.more))
     writer.writerows(file.rows)
     text = out.getvalue()
     match file.form:
@@ -80,6 +81,6 @@ def _xlsx(file: FeedFile) -> bytes:
     with xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False}) as book:
         book.set_properties({"created": datetime(2024, 1, 1)})  # noqa: DTZ001 - the file format knows no zone
         sheet = book.add_worksheet(file.kind)
-        for number, cells in enumerate([header(file.kind, chinese=True), *file.rows]):
+        for number, cells in enumerate([header(file.kind, chinese=True, more=file.more), *file.rows]):
             sheet.write_row(number, 0, cells)
     return out.getvalue()

@@ -26,8 +26,8 @@ from casework.staff.actor import Actor
 
 _LOAN_COLUMNS = (
     "loan_id", "institution", "borrower_id", "product", "channel_code", "owner_staff_no", "team", "region",
-    "disbursed_on", "self_payment", "principal_fen", "outstanding_principal_fen", "risk_class", "npl_since", "row_hash",
-    "omitted_on",
+    "disbursed_on", "self_payment", "principal_fen", "outstanding_principal_fen", "risk_class", "npl_since", "status",
+    "row_hash", "omitted_on",
 )  # fmt: skip
 _OF_BORROWER = ("name_sealed", "name_index", "id_number_sealed", "id_number_index")
 _CONTACT_COLUMNS = (
@@ -52,13 +52,14 @@ class Booked(NamedTuple):
     risk_class: str | None
     npl_since: date | None
     disbursed_on: date | None
+    status: str | None
 
 
 def of_row(row: LoanRow, institution: str) -> Booked:
     """What a row of a loans file says of its loan, once it is on the books."""
     return Booked(
         row.loan_id, institution, row.borrower_id, row.product, row.channel_code, row.owner_staff_no, row.team,
-        row.region, row.outstanding_principal_fen, row.risk_class, row.npl_since, row.disbursed_on,
+        row.region, row.outstanding_principal_fen, row.risk_class, row.npl_since, row.disbursed_on, row.status,
     )  # fmt: skip
 
 
@@ -135,14 +136,18 @@ class OnBooks:
     """What the loans file of a feed says is outstanding.
 
     `unclear` loans had their row set aside; with `unnamed`, any loan that seems omitted could be one of those rows.
+    `closed` loans have nothing outstanding whatever the amount beside it: the status decides.
     """
 
     stated_fen: Mapping[str, int | None]
     unclear: frozenset[str]
     unnamed: bool
+    closed: frozenset[str] = frozenset()
 
     def outstanding_fen(self, loan_id: str) -> int | None:
         """Outstanding principal, 0 for a loan that the file omits, none where the file does not tell."""
+        if loan_id in self.closed:
+            return 0
         if loan_id in self.stated_fen:
             return self.stated_fen[loan_id]
         return None if self.unnamed or loan_id in self.unclear else 0

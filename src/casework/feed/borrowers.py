@@ -49,6 +49,7 @@ class LoanOnBooks(msgspec.Struct):
     outstanding_principal_fen: int | None
     risk_class: str | None
     npl_since: date | None
+    status: str | None  # on_book, written_off, transferred, closed
 
 
 class Contact(msgspec.Struct):

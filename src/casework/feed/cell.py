@@ -85,6 +85,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "报送的逾期天数与计算不符",
         "the reported days past due differ from the computed ones",
     ),
+    "unknown_loan_status": ("未知的贷款状态，按未知处理", "not a known status of a loan; taken as unknown"),
     "unknown_risk_class": ("未知的五级分类,按未知处理", "not a known risk class; taken as unknown"),
     "nothing_outstanding_yet_overdue": (
         "贷款文件显示无余额，逾期文件中仍在逾期，以逾期文件为准",
@@ -140,6 +141,13 @@ RISK_CLASSES: Final = {
     "次级": "substandard",
     "可疑": "doubtful",
     "损失": "loss",
+}
+LOAN_STATUSES: Final = {
+    **{name: name for name in ("on_book", "written_off", "transferred", "closed")},
+    **dict.fromkeys(("正常", "在账", "表内", "未结清"), "on_book"),
+    **dict.fromkeys(("已核销", "核销"), "written_off"),
+    **dict.fromkeys(("已转让", "转让"), "transferred"),
+    **dict.fromkeys(("已结清", "结清"), "closed"),
 }
 PRODUCTS: Final = {"嗨花": "haihua", "消费贷": "consumer", "消费贷款": "consumer"}
 # What databases and spreadsheets show for a nought that was to be a date.

@@ -1,37 +1,44 @@
 """From what the feed says happened to what is asked of the door: cases opened, measured anew, settled, re-opened."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
+from casework.cases.case import Facts
 from casework.cases.commands import Command, Done, Fire, Measure, Open, Outcome, Record, Refused
 from casework.cases.tables import cases
 from casework.errors import CallerError, TryAgain
 from casework.feed import agreements
-from casework.feed.books import Booked, OnBooks, Reversed
-from casework.feed.payments import payment_ref
+from casework.feed.books import Booked, Reversed
+from casework.feed.corrections import SettledThen
 from casework.feed.reconcile import Reconciliation
+from casework.feed.recoveries import Undoing, commands_of
 from casework.feed.row import OverdueRow, RepaymentRow
+from casework.feed.settling import NotOverdue, Word
 from casework.feed.without_case import live_loans
-from casework.staff.actor import SYSTEM_POST, Actor
+from casework.staff.actor import Actor
 from casework.statechart.policy import Policy
 
 AT_ONCE = 20_000  # commands to the door in one call: bounds its memory, and lets progress move
-_CASES = sa.select(
-    cases.c.loan_id, cases.c.id, cases.c.state, cases.c.live, cases.c.state_since, cases.c.opened_on, cases.c.opened_by
-)
+_CASES = sa.select(cases.c.loan_id, cases.c.id, cases.c.live, cases.c.state, cases.c.state_since)
+_FACTS = sa.select(cases.c.id, cases.c.facts)
 Progress = Callable[[int, int], None]
 _COUNTS = (
     "cases_opened", "cases_reopened", "cases_overdue_again", "cases_settled", "cases_not_settled",
-    "cases_cancelled", "recoveries", "without_case",
+    "cases_cancelled", "settlements_corrected", "recoveries", "recoveries_reversed", "without_case",
 )  # fmt: skip
+_COUNTED_AS = {
+    "recover": "recoveries", "recovery_reversed": "recoveries_reversed", "paid_in_full": "cases_settled",
+    "reverse_payment": "cases_reopened",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -39,8 +46,6 @@ class Known:
     """A loan's live case, if any, and its latest settled one."""
 
     live: int | None = None
-    live_state: str | None = None
-    opened_by_feed_on: date | None = None  # the live one, unless a person opened it
     settled: int | None = None
     settled_on: date | None = None
 
@@ -57,16 +62,17 @@ class Changes:
     policy: Policy
     progress: Progress
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
+    retaken: set[str] = field(default_factory=set)  # loans whose case a correction brought back
+    unpaid: list[int] = field(default_factory=list)  # cases whose loan left the books unpaid
 
     def known(self, loan_ids: Iterable[str]) -> dict[str, Known]:
         """The cases of these loans."""
         found: dict[str, Known] = {}
         held = rows.select_by_keys(self.conn, _CASES, "loan_id", list(loan_ids))
-        for loan_id, case_id, state, live, since, opened_on, opened_by in held:
+        for loan_id, case_id, live, state, since in held:
             known = found.setdefault(loan_id, Known())
             if live:
-                known.live, known.live_state = case_id, state
-                known.opened_by_feed_on = opened_on if opened_by == SYSTEM_POST else None
+                known.live = case_id
             elif state == "settled" and case_id > (known.settled or 0):
                 known.settled, known.settled_on = case_id, since
         return found
@@ -110,7 +116,8 @@ class Changes:
             measure = self.measure(row, loan)
             if live is not None:
                 commands.append(Measure(actor=self.actor, case_id=live, measure=measure, run=self.run_id))
-                self.counts["cases_reopened" if loan_id in reopened else "cases_overdue_again"] += 1
+                back = loan_id in reopened or loan_id in self.retaken
+                self.counts["cases_reopened" if back else "cases_overdue_again"] += 1
             else:
                 commands.append(self._open(loan, measure))
                 self.counts["cases_opened"] += 1
@@ -145,7 +152,7 @@ class Changes:
                 if undone.run_id == self.run_id or undone.received_on > settled_on
             ]  # fmt: skip
             if since:
-                commands += self._reversal(case.settled, max(since, key=lambda undone: undone.paid_on))
+                commands += self._undoing().of(case.settled, max(since, key=lambda undone: undone.paid_on))
                 loans.append(row.loan_id)
         outcomes = self.send(commands)
         return {
@@ -153,29 +160,6 @@ class Changes:
             for loan_id, outcome in zip(loans, outcomes[1::2], strict=True)
             if isinstance(outcome, Done)
         }
-
-    def _reversal(self, case_id: int, undone: Reversed) -> tuple[Command, Command]:
-        given = {
-            "payment": payment_ref(undone.payment),
-            "paid_on": undone.paid_on.isoformat(),
-            "amount_fen": undone.amount_fen,
-        }
-        return (
-            Record(
-                actor=self.actor,
-                case_id=case_id,
-                kind="reversal",
-                on=self.as_of,
-                evidence=f"run:{self.run_id}",
-                data=given,
-            ),
-            Fire(
-                actor=self.actor,
-                case_id=case_id,
-                event="reverse_payment",
-                data={"reversal": payment_ref(undone.reversal)},
-            ),
-        )
 
     def changed(self, measured: Iterable[OverdueRow], loans: Mapping[str, Booked], known: Mapping[str, Known]) -> None:
         """Loans whose figures differ from what was last reported."""
@@ -195,55 +179,102 @@ class Changes:
 
     # ── loans no longer in arrears ──────────────────────────────────────────────────────────────────────────────────
 
-    def left(
-        self, gone: Iterable[OverdueRow], loans: Mapping[str, Booked], known: Mapping[str, Known], *,
-        on_books: OnBooks | None, previous_as_of: date, opened_in_error: frozenset[str],
-    ) -> None:  # fmt: skip
-        """Loans that left the snapshot: settled if the chart allows it, else measured and the refusal on record.
+    def taken_back(
+        self, settled: Sequence[SettledThen], owed: Mapping[str, OverdueRow], loans: Mapping[str, Booked]
+    ) -> None:
+        """Settlements of this very day that the correction denies: the cases are again as they were.
 
-        `on_books`: the loans file in this feed, if there was one: only that can tell *paid in full*.
-        `opened_in_error`: in arrears by the word of the run that this one corrects alone; a case that it opened is
-        taken back (decision 0004).
+        `owed`: what is owed on loans of which no file of today says it.
+        """
+        data = {"as_of": self.as_of.isoformat()}
+        commands: list[Command] = []
+        for one in settled:
+            commands.append(Fire(actor=self.actor, case_id=one.case_id, event="settlement_corrected", data=data))
+            if one.loan_id in owed:
+                measure = self.measure(owed[one.loan_id], loans.get(one.loan_id))
+                commands.append(Measure(actor=self.actor, case_id=one.case_id, measure=measure, run=self.run_id))
+        self._all_done(self.send(commands))
+        self.retaken |= {one.loan_id for one in settled}
+        self.counts["settlements_corrected"] += len(settled)
+
+    def left(
+        self, cases_left: Iterable[NotOverdue], gone: Mapping[str, OverdueRow], loans: Mapping[str, Booked],
+        word_on: Callable[[str], Word], *, reclassified: Collection[str], opened_in_error: Collection[str],
+        since: tuple[date, date],
+    ) -> None:  # fmt: skip
+        """Live cases of loans not in the snapshot: settled if books and chart allow it, else measured.
+
+        `gone`: the rows of loans that have just left the snapshot. `opened_in_error`: in arrears by the word of the run
+        that this one corrects alone; a case that it opened is taken back (decision 0004). `since`: the days of the
+        snapshot and of the loans file before.
         """
         commands: list[Command] = []
-        for row in gone:
-            case = known.get(row.loan_id)
-            if case is None or case.live is None:
+        unpaid: list[tuple[int, str]] = []
+        for case in cases_left:
+            word, row = word_on(case.loan_id), gone.get(case.loan_id)
+            if case.state == "written_off":  # off the books: what they show is no word on the claim (MOF2017.90)
                 continue
-            stated = on_books.outstanding_fen(row.loan_id) if on_books else None
-            outstanding = row.outstanding_principal_fen if stated is None else stated
-            measure = self.cleared(loans.get(row.loan_id), outstanding)
-            commands.append(Measure(actor=self.actor, case_id=case.live, measure=measure, run=self.run_id))
-            if row.loan_id in opened_in_error and case.opened_by_feed_on == self.as_of:
+            in_error = case.loan_id in opened_in_error and case.opened_by_feed_on == self.as_of
+            if word.taken_off is not None and not in_error:
+                unpaid.append((case.case_id, word.taken_off))
+                continue
+            outstanding = word.outstanding_fen
+            if outstanding is None and row is not None:
+                outstanding = row.outstanding_principal_fen
+            if outstanding is None:
+                continue
+            left_now = row is not None or case.oldest_due_date is not None or case.loan_id in self.retaken
+            if left_now or outstanding != case.outstanding_fen or case.loan_id in reclassified:
+                measure = self.cleared(loans.get(case.loan_id), outstanding)
+                commands.append(Measure(actor=self.actor, case_id=case.case_id, measure=measure, run=self.run_id))
+            if in_error:
                 by = {"run": f"run:{self.run_id}"}
-                commands.append(Fire(actor=self.actor, case_id=case.live, event="opening_corrected", data=by))
-                continue
-            event = "paid_in_full" if stated == 0 else None if case.live_state == "written_off" else "arrears_cleared"
-            if event:
-                data = {"previous_as_of": previous_as_of.isoformat()}
-                commands.append(Fire(actor=self.actor, case_id=case.live, event=event, data=data))
+                commands.append(Fire(actor=self.actor, case_id=case.case_id, event="opening_corrected", data=by))
+            elif word.paid or left_now:
+                event = "paid_in_full" if word.paid else "arrears_cleared"
+                data = {"previous_as_of": (since[0] if left_now else min(since)).isoformat()}
+                commands.append(Fire(actor=self.actor, case_id=case.case_id, event=event, data=data))
         for command, outcome in zip(commands, self.send(commands), strict=True):
             if isinstance(command, Fire):
                 happened = "cases_cancelled" if command.event == "opening_corrected" else "cases_settled"
                 self.counts[happened if isinstance(outcome, Done) else "cases_not_settled"] += 1
+        self._left_unpaid(unpaid)
 
-    def recovered(self, payments: Iterable[RepaymentRow], known: Mapping[str, Known]) -> None:
-        """Money received on written-off cases (the claim is pursued after the write-off)."""
-        commands: list[Command] = [
-            Fire(
-                actor=self.actor,
-                case_id=case.live,
-                event="recover",
-                data={"payment": payment_ref(row.payment_id), "amount_fen": row.amount_fen},
+    def _left_unpaid(self, unpaid: Iterable[tuple[int, str]]) -> None:
+        """Cases whose loan the bank took off its books unpaid: said once in the case, and listed by every feed."""
+        status_of = dict(unpaid)
+        said = {
+            row[0]: msgspec.json.decode(bytes(row[1]), type=Facts).left_books
+            for row in rows.select_by_keys(self.conn, _FACTS, "id", sorted(status_of))
+        }
+        self.unpaid = sorted(status_of)
+        news = [(case_id, status) for case_id, status in status_of.items() if said[case_id] != status]
+        by, run = self.actor, f"run:{self.run_id}"
+        self._all_done(
+            self.send(
+                [
+                    Record(
+                        actor=by, case_id=one, kind="left_books", on=self.as_of, evidence=run, data={"status": status}
+                    )
+                    for one, status in news
+                ]
             )
-            for row in payments
-            if row.reverses is None
-            and (case := known.get(row.loan_id)) is not None
-            and case.live is not None
-            and case.live_state == "written_off"
-        ]
-        self.counts["recoveries"] += len(commands)
-        self._all_done(self.send(commands))
+        )
+
+    def _undoing(self) -> Undoing:
+        return Undoing(self.actor, self.as_of, self.run_id)
+
+    def received(self, payments: Sequence[RepaymentRow], previous_as_of: date) -> None:
+        """Money received on claims written off, and money of settled cases that was taken back."""
+        commands = commands_of(self.conn, payments, self._undoing(), previous_as_of)
+        outcomes = self.send(commands)
+        for command, outcome in zip(commands, outcomes, strict=True):
+            counted = _COUNTED_AS.get(command.event) if isinstance(command, Fire) else None
+            if counted is not None and isinstance(outcome, Done):
+                self.counts[counted] += 1
+        # Whether an undone payment re-opens a settled case is for the chart to say; a refusal is on record.
+        told = zip(commands, outcomes, strict=True)
+        self._all_done([o for c, o in told if not (isinstance(c, Fire) and c.event == "reverse_payment")])
 
     def on_agreements(self, institution: str) -> set[str]:
         """Count what came on compromise agreements, take back what was undone; loans whose settled case is open again.

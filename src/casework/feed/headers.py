@@ -47,6 +47,7 @@ COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = {
         _must("outstanding_principal", "贷款余额", "剩余本金", "本金余额"),
         _may("risk_class", "五级分类", "风险分类"),
         _may("npl_since", "转不良日期", "不良日期", "不良起始日"),
+        _may("status", "贷款状态", "状态", "借据状态"),
     ),
     "overdue": (
         _must("loan_id", "借据号", "贷款编号", "借据编号", "贷款账号"),
@@ -78,8 +79,9 @@ COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = {
     ),
 }
 
-# Columns that are never missed: the extra figure of `overdue`, and ours on set-aside rows that are fed again.
-_NOT_MISSED: Final = frozenset({"days_past_due"})
+# Columns that are never missed: the extra figure of `overdue`, what few banks send of a loan, and ours on set-aside
+# rows that are fed again.
+NOT_MISSED: Final = frozenset({"days_past_due", "status"})
 SET_ASIDE_COLUMNS: Final = ("set_aside_line", "set_aside_column", "set_aside_code", "set_aside_reason")
 _UNIT = re.compile(r"[(（](?:元|人民币元|yuan|cny|天|days)[)）]$")
 
@@ -140,5 +142,5 @@ def understand(kind: Kind, cells: Sequence[str]) -> Header:
             kind=kind,
             columns=missing,
         )
-    absent = tuple(c.name for c in COLUMNS[kind] if c.name not in positions and c.name not in _NOT_MISSED)
+    absent = tuple(c.name for c in COLUMNS[kind] if c.name not in positions and c.name not in NOT_MISSED)
     return Header(tuple(cells), positions, absent, tuple(unknown))

@@ -4,7 +4,7 @@ The folder is read and checked before the database is touched. Then, under the i
 reconciliation with the snapshot before, the guard against a truncated snapshot, and the door.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -25,7 +25,6 @@ from casework.feed import run as runs
 from casework.feed.books import (
     Booked,
     LoansWritten,
-    OnBooks,
     booked,
     known_borrowers,
     of_row,
@@ -37,18 +36,22 @@ from casework.feed.books import (
 )
 from casework.feed.cell import TEXTS
 from casework.feed.changes import Changes
+from casework.feed.corrections import owed_unpaid, settled_by_feed, wrongly_settled
 from casework.feed.erased import ErasedPeople, returned, share_lock
 from casework.feed.folder import Delivery, Sheet, read_folder
 from casework.feed.held_back import held_back
+from casework.feed.may_import import check_may_import
 from casework.feed.payments import disputed_payments
 from casework.feed.reconcile import Reconciliation, Snapshot, pack, reconcile, unknown_borrowers, unknown_loans
-from casework.feed.row import RepaymentRow
+from casework.feed.row import OverdueRow, RepaymentRow
+from casework.feed.settling import Word, cases_not_overdue, stated_by, word_on
 from casework.feed.tables import set_aside, snapshots
 from casework.feed.vanished import LeftBooks, compared, left_books, mark_omitted, refusal
 from casework.feed.warned import warnings_of
 from casework.staff.actor import Actor, system
 from casework.statechart.policy import Policy
 
+UNPAID_LISTED = 1_000
 Progress = Callable[[str, int, int], None]
 
 
@@ -145,6 +148,9 @@ class _Import:
         self.sheets: list[Sheet[Any]] = []
         self.on_books: dict[str, Booked] = {}
         self.left_books = LeftBooks()
+        self.previous_as_of = delivery.as_of  # day of the snapshot before; the feed's own if there was none
+        self.loans_before: date | None = None  # day of the last loans file before this feed
+        self.unpaid: list[int] = []  # cases whose loan left the books without having been paid
         self.unverified = 0  # owners that the loans file names and nobody registered
         self.erased = ErasedPeople(frozenset(), frozenset())
 
@@ -165,11 +171,13 @@ class _Import:
         if runs.applied_digest(conn, delivery.institution, delivery.as_of, delivery.digest) is not None:
             runs.finish(conn, self.run_id, runs.REPEATED, **self.came)
             return
-        self._check_may_import(last)
+        today = branch_date(now(), self.branch.time_zone)
+        check_may_import(delivery.as_of, last, self.request.actor.posts, self.policy, today, self.request.correction)
         self.erased = ErasedPeople.read(conn, delivery.institution)
         seen = runs.last_files(conn, delivery.institution)
         written, new_payments = self._books(seen)
         before = runs.last_applied(conn, delivery.institution, before=delivery.as_of)
+        self.previous_as_of = (before and before.as_of) or delivery.as_of
         found = self._reconcile(before)
         # A correction of the last day: what happens is told by what the run it corrects had applied.
         corrected = last if last is not None and last.as_of == delivery.as_of else None
@@ -177,8 +185,11 @@ class _Import:
         restates_only = last is not None and last.as_of is not None and delivery.as_of < last.as_of
         self._check_vanished(happened, corrected or before, seen)
         mark_omitted(conn, self.left_books.omitted, delivery.as_of)
-        counts: dict[str, int] = {}
-        if not restates_only:
+        if restates_only:  # the day is past, but money that it turns out to have brought is money all the same
+            changes = self._changes()
+            changes.received(new_payments, self.previous_as_of)
+            counts = changes.counts
+        else:
             counts = self._apply(happened, written, new_payments, before, correcting=corrected is not None)
         self._finish(found, counts, before, restates_only=restates_only)
 
@@ -191,30 +202,6 @@ class _Import:
             self.conn.execute(
                 sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"feed/{self.delivery.institution}")))
             )
-
-    def _check_may_import(self, last: runs.Run | None) -> None:
-        posts = self.request.actor.posts
-        if not posts & set(self.policy.figure("feed.importing_posts")):
-            raise CallerError("post_not_permitted", "您的岗位不能导入数据", "none of your posts may import a feed")
-        today = branch_date(now(), self.branch.time_zone)
-        if self.delivery.as_of > today:
-            raise CallerError(
-                "as_of_in_future", f"数据日期 {self.delivery.as_of} 晚于今天 {today}",
-                f"the feed's business date {self.delivery.as_of} is after today ({today})",
-            )  # fmt: skip
-        if last is None or last.as_of is None or self.request.correction or self.delivery.as_of > last.as_of:
-            return
-        as_of = self.delivery.as_of.isoformat()
-        if self.delivery.as_of < last.as_of:
-            raise CallerError(
-                "older_than_last", f"{as_of} 早于最近一次导入的 {last.as_of};如为更正请声明",
-                f"{as_of} is older than the last applied feed ({last.as_of}); declare a correction if it is one",
-                last_as_of=last.as_of.isoformat(),
-            )  # fmt: skip
-        raise CallerError(
-            "another_feed_applied", f"{as_of} 已导入过内容不同的数据;如为更正请声明",
-            f"another feed for {as_of} was applied; declare a correction if this is one", run=last.id,
-        )  # fmt: skip
 
     def _check_set_aside(self, sheet: Sheet[Any], *, disputed: int = 0) -> None:
         """More than the policy's share of bad rows refuse the feed; a few payments in dispute hold up no snapshot."""
@@ -252,12 +239,13 @@ class _Import:
 
     def _books(self, seen: Mapping[str, tuple[date, str]]) -> tuple[LoansWritten, list[RepaymentRow]]:
         conn, delivery, vault = self.conn, self.delivery, self.branch.vault
+        self.loans_before = seen["loans"][0] if "loans" in seen else None
         written = LoansWritten(0, 0, frozenset())
         if delivery.loans is not None:
             self._check_set_aside(delivery.loans)
             self.on_books = {row.loan_id: of_row(row, delivery.institution) for row in delivery.loans.rows}
             latest_on, digest = seen.get("loans", (delivery.as_of, ""))
-            stated = self._on_books()
+            stated = stated_by(delivery.loans)
             fresh = delivery.loans.sha256 != digest
             if stated is not None and latest_on <= delivery.as_of and (fresh or stated.unnamed):
                 self.left_books = left_books(conn, delivery.institution, stated)
@@ -316,40 +304,61 @@ class _Import:
         date_row = [(delivery.institution, delivery.as_of)]
         rows.insert_many(conn, institutions, date_row, ("institution", "business_date"), skip_existing=True)
         rows.update_many(conn, institutions, "institution", date_row, ("business_date",))
+        changes = self._changes()
         opened_in_error: frozenset[str] = frozenset()
         if correcting:
             earlier = runs.snapshot_of(conn, before)
             opened_in_error = frozenset(
                 row.loan_id for row in found.gone if not earlier or row.loan_id not in earlier.rows
             )
+            self._take_back(changes, found, earlier.rows if earlier else {})
         reclassified = [
             row for loan_id in written.reclassified if (row := found.snapshot.rows.get(loan_id)) is not None
         ]
         measured = list({row.loan_id: row for row in [*found.changed, *reclassified]}.values())
         fresh = {row.loan_id for row in found.opened}
         measured = [row for row in measured if row.loan_id not in fresh]
-        # What the feed reports the service does itself; who had it imported is in the run and its entry.
-        changes = Changes(
-            conn, self.branch, system("feed"), self.run_id, delivery.as_of, self.policy,
-            lambda done, total: self.progress("cases", done, total),
-        )  # fmt: skip
+        changes.received(payments, self.previous_as_of)
         again = changes.on_agreements(delivery.institution) - fresh - {row.loan_id for row in measured}
         measured += [row for loan_id in sorted(again) if (row := found.snapshot.rows.get(loan_id)) is not None]
-        touched = {row.loan_id for row in (*found.opened, *measured, *found.gone)} | {row.loan_id for row in payments}
+        touched = {row.loan_id for row in (*found.opened, *measured)}
         loans, known = self._booked(touched), changes.known(touched)
-        changes.recovered(payments, known)
         changes.arrived(
             found, loans, known, reversals_of(conn, fresh & {loan for loan, case in known.items() if case.settled})
         )
         changes.changed(measured, loans, known)
-        previous_as_of = before.as_of if before and before.as_of else delivery.as_of
-        on_books = self._on_books()
+        gone = {row.loan_id: row for row in found.gone}
+        every = delivery.loans is not None
+        off = cases_not_overdue(conn, delivery.institution, found.snapshot.rows, gone, every=every)
+        words, booked_off = self._words_on({case.loan_id for case in off})
         changes.left(
-            found.gone, loans, known, on_books=on_books, previous_as_of=previous_as_of, opened_in_error=opened_in_error
-        )
+            off, gone, booked_off, words, reclassified=written.reclassified, opened_in_error=opened_in_error,
+            since=(self.previous_as_of, self.loans_before or self.previous_as_of),
+        )  # fmt: skip
+        self.unpaid = changes.unpaid
         changes.count_without_case(delivery.institution, found.snapshot.rows)
         self._take_in_again()
         return changes.counts
+
+    def _take_back(self, changes: Changes, found: Reconciliation, earlier: Mapping[str, OverdueRow]) -> None:
+        """Settlements that the run corrected had caused and this feed denies."""
+        settled = settled_by_feed(self.conn, self.delivery.institution, self.delivery.as_of)
+        words, loans = self._words_on({one.loan_id for one in settled})
+        overdue = found.snapshot.rows
+        wrongly = wrongly_settled(settled, overdue, words)
+        changes.taken_back(wrongly, owed_unpaid(wrongly, overdue, earlier, words), loans)
+
+    def _words_on(self, loan_ids: Collection[str]) -> tuple[Callable[[str], Word], dict[str, Booked]]:
+        """What the books say of these loans, those that the feed's own file omits too."""
+        on_books, loans = stated_by(self.delivery.loans), self._booked(loan_ids)
+        return (lambda loan_id: word_on(loan_id, on_books, loans.get(loan_id))), loans
+
+    def _changes(self) -> Changes:
+        """What the feed reports the service does itself; who had it imported is in the run and its entry."""
+        return Changes(
+            self.conn, self.branch, system("feed"), self.run_id, self.delivery.as_of, self.policy,
+            lambda done, total: self.progress("cases", done, total),
+        )  # fmt: skip
 
     def _take_in_again(self) -> None:
         """Who was erased and has a new case by now is on the books again as these files say."""
@@ -362,15 +371,6 @@ class _Import:
         if contacts is not None:
             ways = [row for row in contacts.rows if row.borrower_id in back]
             write_contacts(self.conn, self.branch.vault, self.delivery.institution, ways)
-
-    def _on_books(self) -> OnBooks | None:
-        """What the loans file of this feed says is outstanding, if one came."""
-        sheet = self.delivery.loans
-        if sheet is None:
-            return None
-        unclear, unnamed = sheet.set_aside_keys()
-        stated = {row.loan_id: row.outstanding_principal_fen for row in sheet.rows}
-        return OnBooks(stated, frozenset(unclear), unnamed > 0)
 
     def _finish(
         self, found: Reconciliation, counts: dict[str, int], before: runs.Run | None, *, restates_only: bool
@@ -399,7 +399,8 @@ class _Import:
             warnings |= unverified_places(conn, delivery.loans.rows)
         figures: dict[str, Any] = {
             **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
-            "set_aside_rows": len(stored), "left_books": self.left_books.gone, "erased": self.erased.dropped,
+            "set_aside_rows": len(stored), "left_books": self.left_books.gone, "left_books_unpaid": len(self.unpaid),
+            "left_books_unpaid_cases": self.unpaid[:UNPAID_LISTED], "erased": self.erased.dropped,
             "warnings": warnings, "warned": warned.first, "restates_only": restates_only,
             "held_back": msgspec.to_builtins(
                 held_back(self.sheets[-1], found.held, delivery.loans, self.left_books.held)

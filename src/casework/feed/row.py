@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from casework import ids
 from casework.feed.cell import (
+    LOAN_STATUSES,
     PRODUCTS,
     RISK_CLASSES,
     ROLES,
@@ -52,6 +53,7 @@ class LoanRow(NamedTuple):
     outstanding_principal_fen: int | None
     risk_class: str | None  # normal, special_mention, substandard, doubtful, loss
     npl_since: date | None
+    status: str | None = None  # on_book, written_off, transferred, closed
 
 
 class OverdueRow(NamedTuple):
@@ -152,7 +154,11 @@ def _class_fault(text: str) -> str | None:
     return None if text.lower() in RISK_CLASSES else "unknown_risk_class"
 
 
-_CODES: Final = ("product", "channel_code", "owner_staff_no", "team", "region", "risk_class")
+def _status_fault(text: str) -> str | None:
+    return None if text.lower() in LOAN_STATUSES else "unknown_loan_status"
+
+
+_CODES: Final = ("product", "channel_code", "owner_staff_no", "team", "region", "risk_class", "status")
 
 
 def loan_parser(positions: Mapping[str, int], width: int, as_of: date, notes: Notes) -> Parser[LoanRow]:
@@ -164,11 +170,12 @@ def loan_parser(positions: Mapping[str, int], width: int, as_of: date, notes: No
     owner_of = Codes("owner_staff_no", 32, odd, owner_fault, "owner_unreadable")
     team_of, region_of = Codes("team", LONGEST_CODE, odd), Codes("region", LONGEST_CODE, odd)
     class_of = Codes("risk_class", 32, odd, _class_fault, "unknown_risk_class")
+    status_of = Codes("status", 32, odd, _status_fault, "unknown_loan_status")
 
     def parse(cells: list[str]) -> LoanRow:
         loan_id, borrower, name, id_number, product, channel, owner, team, region, *rest = pick(cells)
-        disbursed_on, self_payment, principal, outstanding, risk_class, npl_since = rest
-        product_name, class_name = product_of[product], class_of[risk_class]
+        disbursed_on, self_payment, principal, outstanding, risk_class, npl_since, status = rest
+        product_name, class_name, status_name = product_of[product], class_of[risk_class], status_of[status]
         loan = LoanRow(
             key_cell(loan_id, "loan_id"),
             key_cell(borrower, "borrower_id"),
@@ -185,9 +192,10 @@ def loan_parser(positions: Mapping[str, int], width: int, as_of: date, notes: No
             amount_cell(outstanding, "outstanding_principal"),
             RISK_CLASSES[class_name.lower()] if class_name else None,
             npl(npl_since),
+            LOAN_STATUSES[status_name.lower()] if status_name else None,
         )
         if odd:
-            cells_read = zip(_CODES, (product, channel, owner, team, region, risk_class), strict=True)
+            cells_read = zip(_CODES, (product, channel, owner, team, region, risk_class, status), strict=True)
             notes.extend(Note(of[0], odd[of]) for of in cells_read if of in odd)
         return loan
 

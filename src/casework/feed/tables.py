@@ -21,6 +21,7 @@ loans = sa.Table(
     sa.Column("outstanding_principal_fen", sa.BigInteger),
     sa.Column("risk_class", sa.String(32)),
     sa.Column("npl_since", sa.Date),
+    sa.Column("status", sa.String(16)),  # as the bank says: on_book, written_off, transferred, closed
     sa.Column("row_hash", Bytes, nullable=False),  # of the feed's row, so that an unchanged row costs nothing
     sa.Column("omitted_on", sa.Date),  # day of the loans file that left the loan out; none while the last one has it
     sa.Index("ix_loans_borrower", "borrower_id"),

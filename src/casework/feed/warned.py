@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from casework.feed.books import Booked
-from casework.feed.folder import Delivery
+from casework.feed.books import Booked, OnBooks
+from casework.feed.folder import Delivery, Sheet
+from casework.feed.row import LoanRow
+from casework.feed.settling import stated_by
 from casework.statechart.policy import Policy
 
 TOLD: Final = 20
@@ -31,20 +33,28 @@ def warnings_of(delivery: Delivery, on_books: Mapping[str, Booked], policy: Poli
     counts: Counter[str] = Counter()
     first: list[dict[str, Any]] = []
     found = ((sheet.kind, *notice) for sheet in delivery.sheets for notice in sheet.notices)
-    for kind, line, column, code in (*found, *(("overdue", *odd) for odd in _disagreeing(delivery, on_books, policy))):
+    between = (("overdue", *odd) for odd in _disagreeing(delivery, on_books, policy))
+    for kind, line, column, code in (*found, *_contradictory(delivery.loans), *between):
         counts[code] += 1
         if len(first) < TOLD:
             first.append({"kind": kind, "line": line, "column": column, "code": code})
     return Warned(dict(counts), first)
 
 
+def _contradictory(loans: Sheet[LoanRow] | None) -> Iterator[tuple[str, int, str, str]]:
+    """Loans called closed with something outstanding: the status decides."""
+    for line, row in zip(loans.lines, loans.rows, strict=True) if loans else ():
+        if row.status == "closed" and row.outstanding_principal_fen:
+            yield "loans", line, "status", "closed_yet_outstanding"
+
+
 def _disagreeing(delivery: Delivery, on_books: Mapping[str, Booked], policy: Policy) -> Iterator[tuple[int, str, str]]:
-    loans = delivery.loans.rows if delivery.loans else []
-    paid = {row.loan_id for row in loans if row.outstanding_principal_fen == 0}
+    stated = stated_by(delivery.loans) or OnBooks({}, frozenset(), unnamed=True)
     judged: dict[tuple[str, date], str | None] = {}
     for line, row in zip(delivery.overdue.lines, delivery.overdue.rows, strict=True):
-        if row.loan_id in paid:
-            yield line, "loan_id", "nothing_outstanding_yet_overdue"
+        if stated.outstanding_fen(row.loan_id) == 0:
+            named = row.loan_id in stated.stated_fen
+            yield line, "loan_id", "nothing_outstanding_yet_overdue" if named else "omitted_yet_overdue"
         loan = on_books.get(row.loan_id)
         if loan is None:
             continue

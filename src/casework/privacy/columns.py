@@ -85,7 +85,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "leaves": "log leaf_index entry leaf_hash",
         "loans": (
             "loan_id institution borrower_id product channel_code owner_staff_no team region disbursed_on "
-            "self_payment principal_fen outstanding_principal_fen risk_class npl_since omitted_on"
+            "self_payment principal_fen outstanding_principal_fen risk_class npl_since status omitted_on"
         ),
         "log_in_failures": "subject failures first_at locked_until",
         "logs": "number origin begun_at",

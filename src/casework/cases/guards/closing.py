@@ -37,11 +37,42 @@ def agreed_sum_received(now: Situation, _: Params) -> Verdict:
     return Verdict(received >= agreed, {"received_fen": received}, {"agreed_fen": agreed})
 
 
+@guard(facts=("recovered_fen", "written_off_fen"))
+def written_off_sum_received(now: Situation, _: Params) -> Verdict:
+    recovered, owed = now.facts.recovered_fen, now.facts.written_off_fen
+    met = now.facts.written_off_on is not None and recovered >= owed
+    return Verdict(met, {"recovered_fen": recovered}, {"written_off_fen": owed})
+
+
+@guard()
+def recovery_counted(now: Situation, _: Params) -> Verdict:
+    counted = now.given.get("payment") in now.facts.recoveries
+    return Verdict(counted, {"counted": counted}, {"counted": True})
+
+
+@guard(facts=("recovered_fen", "written_off_fen"))
+def recovery_falls_short(now: Situation, _: Params) -> Verdict:
+    """A claim that its recoveries settled opens again only when they no longer reach it; others are not asked."""
+    facts = now.facts
+    recovered, owed = facts.recovered_fen, facts.written_off_fen
+    met = facts.written_off_on is None or facts.settled_as != "paid_in_full" or recovered < owed
+    return Verdict(met, {"recovered_fen": recovered}, {"written_off_fen": owed})
+
+
 @guard(facts=("paid_since",))
 def settling_payment_reversed(now: Situation, _: Params) -> Verdict:
     since, paid_on = now.facts.settlement_since, now.facts.reversed_paid_on
     met = since is not None and paid_on is not None and paid_on >= since
     return Verdict(met, {"reversed_payment_of": shown(paid_on)}, {"paid_since": shown(since)})
+
+
+@guard()
+def settled_by_corrected_feed(now: Situation, _: Params) -> Verdict:
+    """Settled by what the feed of that day said of the loan: neither by an agreement nor by money on a write-off."""
+    facts, as_of = now.facts, now.given.get("as_of")
+    by_feed = facts.settled_as in ("arrears_cleared", "paid_in_full") and facts.written_off_on is None
+    met = by_feed and facts.settled_on is not None and shown(facts.settled_on) == as_of
+    return Verdict(met, {"settled_on": shown(facts.settled_on)}, {"settled_on_the_day_corrected": True})
 
 
 @guard(facts=("newer_case",))

@@ -1,0 +1,99 @@
+"""What the books say of a loan that is not in arrears: whether its case is done with, and as what (decision 0026).
+
+Every live case whose loan is not in the overdue snapshot is looked at whenever a loans file came, whatever it was
+opened for and however long ago its loan left the arrears. A loan that left the books without having been paid (written
+off, transferred) is never taken for a settled one.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import date
+from typing import Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework import rows
+from casework.cases.tables import cases
+from casework.feed.books import Booked, OnBooks
+from casework.feed.folder import Sheet
+from casework.feed.row import LoanRow
+from casework.staff.actor import SYSTEM_POST
+
+UNPAID: Final = frozenset({"written_off", "transferred"})
+"""Statuses of loans that left the books without having been paid."""
+
+
+class NotOverdue(NamedTuple):
+    """A live case whose loan is not in the overdue snapshot, as it was measured last."""
+
+    loan_id: str
+    case_id: int
+    state: str
+    oldest_due_date: date | None
+    outstanding_fen: int
+    opened_on: date
+    opened_by: str
+
+    @property
+    def opened_by_feed_on(self) -> date | None:
+        """The day on which the feed opened it; none if a person did."""
+        return self.opened_on if self.opened_by == SYSTEM_POST else None
+
+
+class Word(NamedTuple):
+    """What the books say: off them unpaid (`written_off`, `transferred`), or what is outstanding, if known."""
+
+    taken_off: str | None
+    outstanding_fen: int | None
+
+    @property
+    def paid(self) -> bool:
+        """Nothing is outstanding, and not because the loan was taken off the books."""
+        return self.taken_off is None and self.outstanding_fen == 0
+
+
+_LIVE: Final = sa.select(
+    cases.c.loan_id,
+    cases.c.id,
+    cases.c.state,
+    cases.c.oldest_due_date,
+    cases.c.outstanding_principal_fen,
+    cases.c.opened_on,
+    cases.c.opened_by,
+).where(cases.c.live == sa.true())
+
+
+def cases_not_overdue(
+    conn: Connection, institution: str, overdue: Collection[str], gone: Iterable[str], *, every: bool
+) -> list[NotOverdue]:
+    """Live cases of loans not among `overdue`, in order of loan: `every` one of the institution, else those `gone`.
+
+    One question to the database either way.
+    """
+    found = (
+        conn.execute(_LIVE.where(cases.c.institution == institution).order_by(cases.c.loan_id))
+        if every
+        else rows.select_by_keys(conn, _LIVE, "loan_id", gone)
+    )
+    return [NotOverdue(*row) for row in found if row[0] not in overdue]
+
+
+def word_on(loan_id: str, on_books: OnBooks | None, known: Booked | None) -> Word:
+    """The word of this feed's loans file, if one came, on a loan of which `known` is the books' last row.
+
+    The status decides. A loan last heard of as written off or transferred stays so when a later file omits it.
+    """
+    told = on_books.outstanding_fen(loan_id) if on_books else None
+    if known is not None and known.status in UNPAID:
+        return Word(known.status, told)
+    return Word(None, told)
+
+
+def stated_by(sheet: Sheet[LoanRow] | None) -> OnBooks | None:
+    """What a loans file says is outstanding; none if no such file came."""
+    if sheet is None:
+        return None
+    unclear, unnamed = sheet.set_aside_keys()
+    stated = {row.loan_id: row.outstanding_principal_fen for row in sheet.rows}
+    closed = frozenset(row.loan_id for row in sheet.rows if row.status == "closed")
+    return OnBooks(stated, frozenset(unclear), unnamed > 0, closed)
