@@ -13,6 +13,7 @@ from api.problems import problem_responses
 from api.serving import Serving, serving_of
 from casework.audit.grown import present_log
 from casework.audit.seal import OLDEST_S, oldest_waiting_s
+from casework.cases.unverified import Unverified, unverified
 from casework.clock import now
 from casework.database import reading
 from casework.errors import CallerError, TryAgain
@@ -70,32 +71,37 @@ class BranchHealth(msgspec.Struct):
     """`orphans`: open cases of people who are not there, 0 when all is well; `ahead`: departures nobody has planned.
 
     `feeds`: what the last feed of each institution leaves to be done: loans in arrears without a case, loans held back.
+    `unverified`: whom a feed named and nobody registered, with the open cases they own and the days since.
     """
 
     orphans: int
     ahead: list[Ahead]
     feeds: list[FeedHealth]
+    unverified: list[Unverified]
 
 
 _WELL = ResponseSpec(
-    BranchHealth, generate_examples=False, description="Zero orphans is well.",
+    BranchHealth, generate_examples=False, description="Zero orphans, and nobody unverified, is well.",
     examples=[Example(id="ahead", summary="One departure is not planned",
                       value={"orphans": 0, "ahead": [{"staff_no": "S0012", "leaves_on": "2026-03-31", "days_left": 9,
                                                       "cases": 41, "status": None, "handover": None}],
                              "feeds": [{"institution": "wuhan", "as_of": "2026-03-22", "without_case": 0,
-                                        "held_back": []}]})],
+                                        "held_back": []}],
+                             "unverified": [{"staff_no": "S0031", "open_cases": 7, "first_named_on": "2026-03-01",
+                                             "days": 21}]})],
 )  # fmt: skip
 
 
 @get("/health/branch", summary="Every case has somebody who is there", tags=["service"], sync_to_thread=True,
      responses={200: _WELL, **problem_responses("post_not_permitted")})  # fmt: skip
 def branch_health(request: Request[Any, Any, Any]) -> BranchHealth:
-    """Cases without somebody who is there, departures that have no approved plan, and what feeds leave to be done."""
+    """Cases without somebody who is there, departures without an approved plan, what feeds leave to be done."""
     serving = serving_of(request)
     today = serving.branch.today(now())
     with reading(serving.engine) as conn:
         ahead = departures_ahead(conn, today, warning_days(serving.branch, today))
-        return BranchHealth(count_orphans(conn, today), ahead, feed_health(conn))
+        unknown = unverified(conn, today, serving.branch.time_zone)
+        return BranchHealth(count_orphans(conn, today), ahead, feed_health(conn), unknown)
 
 
 @get("/metrics", summary="Prometheus metrics", tags=["service"], media_type="text/plain", sync_to_thread=True,

@@ -19,6 +19,7 @@ from casework.audit.grown import last_published, present_log, size_of
 from casework.audit.seal import oldest_waiting_s
 from casework.cases.branch import Branch
 from casework.cases.commands import Command, Done, Fire, Measure, Mistaken, Note, Open, Outcome, Record, Refused
+from casework.cases.unverified import Unverified, unverified
 from casework.clock import now
 from casework.database import reading
 from casework.errors import TryAgain
@@ -143,6 +144,7 @@ class _Stored(Collector):
                 lost = count_orphans(conn, today)
                 feeds = feed_health(conn)
                 ahead = departures_ahead(conn, today, warning_days(self._branch, today))
+                unknown = unverified(conn, today, self._branch.time_zone)
         except TryAgain:
             up.add_metric([], 0)
             yield up
@@ -176,3 +178,17 @@ class _Stored(Collector):
         leaving = GaugeMetricFamily("casework_departures_unplanned", "People leaving soon without an approved plan.")
         leaving.add_metric([], len(ahead))
         yield leaving
+        yield from _unverified(unknown)
+
+
+def _unverified(found: list[Unverified]) -> Iterable[Metric]:
+    for name, text, value in (
+        ("people", "People whom a feed named and nobody registered; must be 0.", len(found)),
+        ("cases", "Open cases that people own whom nobody registered.", sum(one.open_cases for one in found)),
+        (
+            "days",
+            "Days since the first of those whom nobody registered was named.",
+            max([one.days for one in found], default=0),
+        ),
+    ):
+        yield GaugeMetricFamily(f"casework_unverified_{name}", text, value=value)

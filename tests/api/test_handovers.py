@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,9 @@ def test_a_faulty_plan_is_told_and_nothing_is_stored(
 
 def test_the_branchs_health_shows_zero_orphans_and_departures_that_nobody_planned(running: Running) -> None:
     running.open("L1")
-    assert running.get("/health/branch", "B1").json() == {"orphans": 0, "ahead": [], "feeds": []}
+    assert running.get("/health/branch", "B1").json() == {
+        "orphans": 0, "ahead": [], "feeds": [], "unverified": [],
+    }  # fmt: skip
     with writing(running.started.engine) as conn:
         trail = running.started.branch.trail(now())
         register.change(conn, trail, system("cli"), staff_no="R1", figures={"leaves_on": trail.today})
@@ -134,6 +137,22 @@ def test_the_branchs_health_shows_zero_orphans_and_departures_that_nobody_planne
     metrics = running.get("/metrics", "B1").text
     assert "casework_orphans 0.0" in metrics
     assert "casework_departures_unplanned 1.0" in metrics
+    assert "casework_unverified_people 0.0" in metrics
+
+
+def test_the_branchs_health_names_who_owns_cases_and_was_never_registered(running: Running) -> None:
+    with writing(running.started.engine) as conn:
+        trail = running.started.branch.trail(now() - timedelta(days=21))
+        register.named_by_feed(conn, trail, system("feed"), ["U1", "U2"])
+        trail.write(conn)
+    running.open("L1", "L2", owner="U1")
+    found = running.get("/health/branch", "B1").json()
+    told = [(one["staff_no"], one["open_cases"], one["days"]) for one in found["unverified"]]
+    assert told == [("U1", 2, 21), ("U2", 0, 21)]
+    assert found["orphans"] == 0, "they are there; they are not verified"
+    metrics = running.get("/metrics", "B1").text
+    for line in ("people 2.0", "cases 2.0", "days 21.0"):
+        assert f"casework_unverified_{line}" in metrics
 
 
 # A server each; `casework handover apply` is killed at more moments in tests/handover/test_killed.py.

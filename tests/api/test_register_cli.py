@@ -154,9 +154,11 @@ def test_wrong_usage_is_exit_code_2(shell: Any, arguments: tuple[str, ...]) -> N
 def test_whom_a_feed_named_is_listed_confirmed_and_merged(shell: Any, running: Running, branch: Branch) -> None:
     unverified(branch, "U1", "U2")
     running.open("L1", "L2", owner="U1")
+    today = branch[0].branch.today(now()).isoformat()
     assert read(shell("unverified", "--json")) == [
-        {"staff_no": "U1", "open_cases": 2}, {"staff_no": "U2", "open_cases": 0},
-    ]  # fmt: skip
+        {"staff_no": "U1", "open_cases": 2, "first_named_on": today, "days": 0},
+        {"staff_no": "U2", "open_cases": 0, "first_named_on": today, "days": 0},
+    ]
     assert "U2" in shell("unverified").output
     assert shell("confirm", "U2", "李强", "--team", "T1").exit_code == 0
     assert read(shell("merge", "U1", "R1", "--json")) == {"staff_no": "U1", "into": "R1", "cases": 2}

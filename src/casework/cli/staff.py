@@ -5,11 +5,10 @@ from typing import Any
 
 import click
 import msgspec
-import sqlalchemy as sa
 from rich.table import Column
 
 from casework.cases.branch import Branch
-from casework.cases.tables import cases
+from casework.cases.unverified import unverified
 from casework.cli import access, staff_changes, staff_import
 from casework.cli.changing import as_, changing, date_of, day
 from casework.cli.orphans import cli as orphans
@@ -201,7 +200,7 @@ def _row(member: Member, labels: dict[str, str]) -> list[str]:
 @cli.command("unverified")
 @as_json
 def unverified_(*, json_: bool) -> None:
-    """Whom a feed named and nobody registered, and how many open cases each of them owns: confirm or merge them.
+    """Whom a feed named and nobody registered, since when, and how many open cases each owns: confirm or merge them.
 
     \b
     Examples:
@@ -209,21 +208,13 @@ def unverified_(*, json_: bool) -> None:
       casework staff unverified --json
     """
     with started() as branch, reading(branch.engine) as conn:
-        found = listing.members(conn, branch.branch.today(now()), Wanted(status=UNVERIFIED))
-        held = {
-            row.owner: row.n
-            for row in conn.execute(
-                sa.select(cases.c.owner, sa.func.count().label("n"))
-                .where(cases.c.closed_as.is_(None), cases.c.owner.in_([member.staff_no for member in found]))
-                .group_by(cases.c.owner)
-            )
-        }
+        found = unverified(conn, branch.branch.today(now()), branch.branch.time_zone)
     if json_:
-        print_json([{"staff_no": one.staff_no, "open_cases": held.get(one.staff_no, 0)} for one in found])
+        print_json([msgspec.to_builtins(one) for one in found])
         return
-    table = Table("staff no", "open cases", title=f"{len(found)} unverified")
+    table = Table("staff no", "open cases", "first named", "days", title=f"{len(found)} unverified")
     for one in found:
-        table.add_row(one.staff_no, f"{held.get(one.staff_no, 0):,}")
+        table.add_row(one.staff_no, f"{one.open_cases:,}", str(one.first_named_on), str(one.days))
     console.print(table)
 
 
