@@ -145,6 +145,22 @@ def test_a_fact_is_recorded_and_what_was_refused_before_may_then_happen(running:
     problem(stale, 412, "stale_version")
 
 
+def test_a_fact_that_a_guard_forbids_is_refused_with_reasons_on_record_and_taken_once_it_may(
+    running: Running, case_id: int
+) -> None:
+    promise = {
+        "kind": "promise", "on": "2026-01-10", "evidence": "rec:2", "data": {"pay_by": "2026-01-15", "amount_fen": 1},
+    }  # fmt: skip
+    body = problem(running.post(f"/cases/{case_id}/facts", "T1", json=promise), 409, "refused")
+    assert [reason["code"] for reason in body["reasons"]] == ["debtor_connected_that_day"]
+    assert (body["version"], body["entry_id"]) == (1, f"case:{case_id}:2")
+    assert running.post(f"/cases/{case_id}/facts", "T1", json=CALL).status_code == 200
+    assert running.post(f"/cases/{case_id}/facts", "T1", json=promise).status_code == 200
+    items = running.get(f"/cases/{case_id}/history", "T1").json()["items"]
+    (refused,) = [one for one in items if one["event"] == "case.refused.promise"]
+    assert [reason["code"] for reason in refused["data"]["reasons"]] == ["debtor_connected_that_day"]
+
+
 @pytest.mark.parametrize("on", ["2026-02-30", "yesterday", "2999-01-01", 7])
 def test_a_fact_has_a_date_that_can_have_been(running: Running, case_id: int, on: Any) -> None:
     answer = running.post(f"/cases/{case_id}/facts", "T1", json={**CALL, "on": on})

@@ -225,11 +225,8 @@ class CaseJudge:
         if self._owners.refused(judge.judged, case, name):
             return
         if recorded == [_POST_REASON]:
-            spec = chart.events.get(name)
-            # Which posts may record a fact can depend on data that a refused one does not keep.
-            permitted = spec.posts if spec else frozenset(reasons[0]["needs"]["any_of_posts"])
-            held = reasons[0]["saw"]["posts"]
-            if not permitted.isdisjoint(held) or not (spec or permitted <= chart.facts[name].posts):
+            permitted = (chart.events.get(name) or chart.facts[name]).posts
+            if not permitted.isdisjoint(reasons[0]["saw"]["posts"]):
                 self._find("refusal_differs", entry, entry_says=recorded, replayed=[])
             return
         if name in chart.facts:
