@@ -108,8 +108,8 @@ _ANSWER = ResponseSpec(
 _PROBLEMS = problem_responses(
     "malformed_json", "malformed_header", "post_not_permitted", "key_not_permitted", "idempotency_running",
     "body_too_large", "unsupported_media_type", "invalid_request", "cases_or_filter", "owner_or_rule",
-    "unknown_reason", "repeated_case", "too_many_cases", "filter_malformed", "idempotency_mismatch", "database_busy",
-    "outcome_unknown", "overloaded", "database_full",
+    "unknown_reason", "repeated_case", "too_many_cases", "filter_malformed", "institution_needed",
+    "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded", "database_full",
 )  # fmt: skip
 
 

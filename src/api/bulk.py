@@ -24,6 +24,7 @@ from casework.cases.filter import BusinessDates, CaseFilter
 from casework.cases.queries import walk_cases
 from casework.database import reading
 from casework.errors import CallerError
+from casework.feed.customers import institution_needed
 from casework.staff.actor import Actor
 from casework.staff.permissions import Reach
 
@@ -73,7 +74,8 @@ _PROBLEMS = problem_responses(
     "malformed_json", "malformed_header", "post_not_permitted", "key_not_permitted",
     "idempotency_running", "body_too_large",
     "unsupported_media_type", "unknown_event", "invalid_request", "cases_or_filter", "repeated_case", "too_many_cases",
-    "filter_malformed", "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded", "database_full",
+    "filter_malformed", "institution_needed", "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded",
+    "database_full",
 )  # fmt: skip
 
 
@@ -112,7 +114,10 @@ def _commands(serving: Serving, actor: Actor, data: BulkBody, within: Reach) -> 
 
 
 def found_by(serving: Serving, wanted: CaseFilter, within: Reach) -> list[CaseRef]:
-    """The cases of a filter within reach, pinned to their version: one that changes meanwhile is told as stale."""
+    """The cases of a filter within reach, pinned to their version: one that changes meanwhile is told as stale.
+
+    CallerErrors `too_many_cases`; `institution_needed` where a borrower's number alone finds cases of several people.
+    """
     with reading(serving.engine) as conn:
         dates = BusinessDates(conn, serving.branch)
         walk = walk_cases(conn, dates, wanted, within=within, at_most=MAX_CASES + 1)
@@ -122,6 +127,9 @@ def found_by(serving: Serving, wanted: CaseFilter, within: Reach) -> list[CaseRe
             "too_many_cases", f"筛选结果超过{MAX_CASES}个案件,请缩小范围",
             f"the filter finds more than {MAX_CASES} cases; narrow it", at_most=MAX_CASES,
         )  # fmt: skip
+    institutions = sorted({line.institution for line in found})
+    if wanted.borrower_id is not None and len(institutions) > 1:
+        raise institution_needed(institutions)
     return [CaseRef(line.id, line.version) for line in found]
 
 

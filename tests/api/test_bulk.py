@@ -79,6 +79,19 @@ def test_a_filter_finds_the_cases(running: Running, ids: list[int]) -> None:
     assert many(running, filter={"state": ["phone_collection"]}).json()["cases"] == 0
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_borrowers_number_that_two_institutions_have_changes_no_case_of_either(
+    running: Running, ids: list[int], dry_run: bool
+) -> None:
+    running.open("L7", institution="yichang", borrower_id="B-L1")
+    before = counted(running)
+    told = problem(many(running, filter={"borrower_id": "B-L1"}, dry_run=dry_run), 409, "institution_needed")
+    assert told["institutions"] == ["wuhan", "yichang"]
+    assert counted(running) == before
+    one = many(running, filter={"borrower_id": "B-L1", "institution": "yichang"}, dry_run=dry_run).json()
+    assert [result["case_id"] for result in one["results"]] == [max(ids) + 1]
+
+
 def test_a_repeat_with_the_same_key_changes_nothing_more(running: Running, ids: list[int]) -> None:
     first, again = (many(running, cases=refs(ids), headers={"Idempotency-Key": "b"}) for _ in range(2))
     assert first.content == again.content

@@ -94,7 +94,7 @@ def borrower(
     """A borrower over his loans, cases and contacts within reach, masked; the read is an entry.
 
     Borrowers none of whose cases or loans is within reach answer 403. Where several institutions have a borrower of
-    this number, and the reader works with more than one of them, he has to say which: 409 lists them.
+    this number, a reader who works with more than one of them has to say which: 409 lists them.
     """
     serving, actor = reader_of(request, "institution", "purpose")
     within = reach(request)
