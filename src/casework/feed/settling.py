@@ -1,4 +1,4 @@
-"""What the books say of a loan that is not in arrears: whether its case is done with, and as what (decision 0026).
+"""What the books say of a loan that is not in arrears: whether its case is done with, and as what (decision 0027).
 
 Every live case whose loan is not in the overdue snapshot is looked at whenever a loans file came, whatever it was
 opened for and however long ago its loan left the arrears. A loan that left the books without having been paid (written
