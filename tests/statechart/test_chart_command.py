@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -97,6 +98,31 @@ def test_show_of_a_state_tells_what_can_happen_there_and_nothing_else() -> None:
 def test_show_of_the_whole_chart_names_every_event() -> None:
     shown = run("show").stdout
     assert all(event in shown for event in RULEBOOK.chart.events)
+
+
+def test_deadlines_are_shown_with_the_figures_of_the_policy() -> None:
+    """Of every state, at the shell and in the drawing; none of them is written down twice."""
+    shown = json.loads(run("show", "--json").stdout)
+    deadlines = {state["state"]: state["deadline"] for state in shown["states"]}
+    assert (
+        deadlines["phone_collection"]["zh"] == "连续5天未接通即失联；50,000元及以上须在逾期31天前上门；逾期31天应委外"
+    )
+    assert deadlines["home_visit"]["en"].startswith("report by 17:00 the same day")
+    assert deadlines["written_off"]["en"] == "limitation, warned 180/90/30 days ahead"
+    assert not [text for both in deadlines.values() for text in both.values() if "{" in text]
+    drawn = run("draw", "--format", "svg", "--lang", "en").stdout
+    assert "180/90/30" in drawn
+    assert "{@" not in drawn
+    request = json.loads(run("show", "request", "--json").stdout)
+    assert "14天有效期满" in {state["deadline"]["zh"] for state in request["states"]}
+
+
+def test_another_policy_shows_other_deadlines() -> None:
+    policy = RULEBOOK.policies.all[0]
+    other = replace(policy, figures={**policy.figures, "placement.from_dpd": 61, "visit.duty_from_fen": 1_234_550})
+    told = RULEBOOK.chart.told_with(other).states["phone_collection"].deadline_en
+    assert told.endswith("from ¥12,345.50: a visit before DPD 61; placement due at DPD 61")
+    assert RULEBOOK.chart.states["phone_collection"].deadline_en.count("{@") == 4, "the chart itself stays as it is"
 
 
 def test_show_tells_which_events_are_under_four_eyes_and_who_decides_them() -> None:

@@ -178,10 +178,14 @@ def chart(request: Request[Any, Any, Any], name: FromPath[str]) -> ChartView:
     found = _in_force(serving).get(name)
     if found is None:
         raise CallerError("not_found", "没有这样的状态图", "there is no such chart")
+    return chart_view(found, _policy_in_force(serving))
+
+
+def _policy_in_force(serving: Serving) -> Policy:
+    """The policy of the latest business date, as what is shown of the rules has it."""
     with reading(serving.engine) as conn:
         dates = BusinessDates(conn, serving.branch)
-    policy = serving.branch.rulebook.policies.at(max([*dates.known.values()], default=dates.otherwise))
-    return chart_view(found, policy)
+    return serving.branch.rulebook.policies.at(max([*dates.known.values()], default=dates.otherwise))
 
 
 def _in_force(serving: Serving) -> dict[str, Chart]:
@@ -198,7 +202,8 @@ def _in_force(serving: Serving) -> dict[str, Chart]:
 def chart_mermaid(request: Request[Any, Any, Any], lang: Language = "zh") -> Response[str]:
     """The chart in force as a Mermaid diagram."""
     serving, _ = reader_of(request, "lang")
-    return Response(mermaid(serving.branch.rulebook.chart, lang), media_type="text/plain")
+    shown = serving.branch.rulebook.chart.told_with(_policy_in_force(serving))
+    return Response(mermaid(shown, lang), media_type="text/plain")
 
 
 @get(
@@ -210,22 +215,21 @@ def chart_mermaid(request: Request[Any, Any, Any], lang: Language = "zh") -> Res
 def chart_drawing(request: Request[Any, Any, Any], lang: Language = "zh") -> Response[str]:
     """The chart in force as a drawing."""
     serving, _ = reader_of(request, "lang")
-    return Response(svg(serving.branch.rulebook.chart, lang), media_type="image/svg+xml")
+    shown = serving.branch.rulebook.chart.told_with(_policy_in_force(serving))
+    return Response(svg(shown, lang), media_type="image/svg+xml")
 
 
 @get("/policies", sync_to_thread=True, responses=answers(list[PolicyView], _POLICIES), tags=["rulebook"])
 def policies(request: Request[Any, Any, Any]) -> list[PolicyView]:
     """The branch's figures by effective date, each with its rules or source."""
     serving, _ = reader_of(request)
-    with reading(serving.engine) as conn:
-        dates = BusinessDates(conn, serving.branch)
-    held = serving.branch.rulebook.policies
-    in_force = held.at(max([*dates.known.values()], default=dates.otherwise))
-    return [_policy(policy, policy is in_force) for policy in held.all]
+    in_force = _policy_in_force(serving)
+    return [_policy(policy, policy is in_force) for policy in serving.branch.rulebook.policies.all]
 
 
 def chart_view(shown: Chart, policy: Policy) -> ChartView:
     """A chart in its wire form."""
+    shown = shown.told_with(policy)
     return ChartView(
         shown.name, shown.version, shown.digest, policy.name, shown.zh, shown.en,
         [StateView(s.name, s.zh, s.en, s.initial, s.closed, s.final, s.deadline_zh, s.deadline_en)

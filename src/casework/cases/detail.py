@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from casework.cases.case import Case, Facts
-from casework.statechart.chart import Chart
+from casework.cases.rulebook import Rulebook
 
 
 class CaseDetail(msgspec.Struct):
@@ -50,9 +50,9 @@ class CaseDetail(msgspec.Struct):
     audit_head: str
 
 
-def detail_of(found: Case, chart: Chart, today: date) -> CaseDetail:
-    """A case in its wire form, with the labels of its state."""
-    state = chart.states[found.state]
+def detail_of(found: Case, rulebook: Rulebook, today: date) -> CaseDetail:
+    """A case in its wire form, with the labels of its state and the deadline as the policy of `today` has it."""
+    state = rulebook.chart.told_with(rulebook.policies.at(today)).states[found.state]
     beside: dict[str, Any] = {
         "state_zh": state.zh, "state_en": state.en, "deadline_zh": state.deadline_zh,
         "deadline_en": state.deadline_en, "days_past_due": found.days_past_due(today), "business_date": today,

@@ -122,7 +122,7 @@ def show(case_id: int | None, loan_id: str | None, entries: int, json_: bool, st
             today = BusinessDates(conn, open_.branch).of(found.institution)
         history = page.items[::-1]
         _on_record(open_, actor, found, history)
-        detail = detail_of(found, open_.branch.rulebook.chart, today)
+        detail = detail_of(found, open_.branch.rulebook, today)
         if json_:
             print_json({**msgspec.to_builtins(detail), "history": history})
         else:

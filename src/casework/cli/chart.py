@@ -102,7 +102,8 @@ def draw(name: str, form: str, lang: str, output: Path | None) -> None:
       casework chart draw --format svg --lang en -o overdue_loan.svg
     """
     with told():
-        chart, _ = _loaded(name)
+        chart, policies = _loaded(name)
+        chart = chart.told_with(policies.all[-1])
         text = mermaid(chart, lang) if form == "mermaid" else svg(chart, lang)
         if output is None:
             click.echo(text, nl=False)

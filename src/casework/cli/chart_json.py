@@ -9,7 +9,8 @@ from casework.statechart.policy import Policy
 
 
 def chart_json(chart: Chart, policy: Policy, state: str | None = None) -> dict[str, Any]:
-    """The whole chart, or what can happen in one state."""
+    """The whole chart, or what can happen in one state; deadlines with the policy's figures."""
+    chart = chart.told_with(policy)
     states = [
         {
             "state": one.name, "zh": one.zh, "en": one.en, "initial": one.initial, "closed": one.closed,

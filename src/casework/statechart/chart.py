@@ -8,7 +8,7 @@ import hashlib
 import logging
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from casework.errors import RulesBroken
 from casework.statechart.fields import Field
 from casework.statechart.policy import Policies, Policy
 from casework.statechart.registry import Effect, Guard, Registry, Verdict
-from casework.statechart.wording import Words, tell
+from casework.statechart.wording import Words, tell, with_figures
 
 logging.getLogger("transitions").setLevel(logging.WARNING)  # INFO costs three times the transition itself
 
@@ -193,6 +193,17 @@ class Chart:
     posts: Mapping[str, Mapping[str, str]]
     words: Words
     moves: Mapping[str, str]
+
+    def told_with(self, policy: Policy) -> "Chart":
+        """The chart as it is shown: the deadlines of its states with the policy's figures filled in."""
+        told = {
+            name: replace(
+                state, deadline_zh=with_figures(state.deadline_zh, policy.figures),
+                deadline_en=with_figures(state.deadline_en, policy.figures),
+            )
+            for name, state in self.states.items()
+        }  # fmt: skip
+        return replace(self, states=told)
 
     @cached_property
     def title(self) -> str:

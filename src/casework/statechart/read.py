@@ -23,7 +23,7 @@ from casework.statechart.fields import read_fields
 from casework.statechart.policy import Policies
 from casework.statechart.registry import Guard, ParamKind, Registry
 from casework.statechart.shape import CHART, shape_faults
-from casework.statechart.wording import FORMS, Words, quoted
+from casework.statechart.wording import FORMS, Words, figures_quoted, has_bare_digit, quoted
 
 _KINDS = {int: "int", str: "text", list: "texts"}
 Table = Mapping[str, Any]
@@ -270,7 +270,19 @@ class _Reader:
             self.states_of(f"moves.{old}", [new])
         return moves
 
+    def deadline(self, where: str, labels: Table) -> None:
+        """What moves a case out of the state: its figures are the policy's and stand in no text."""
+        for lang in ("zh", "en"):
+            for key, form in figures_quoted(labels[lang]):
+                if form not in {None, "yuan"}:
+                    self.fault(f"{where}.{lang}", f"quotes {{@{key}:{form}}}, and there is no such form")
+                self.figure_values(f"{where}.{lang}", f"@{key}")
+            if has_bare_digit(labels[lang]) and not self.past:
+                self.fault(f"{where}.{lang}", "a figure stands in the text; quote one of the policy ({@section.key})")
+
     def states(self) -> Mapping[str, State]:
+        for name, table in self.part("states").items():
+            self.deadline(f"states.{name}.deadline", table["deadline"])
         return {
             name: State(
                 name, table["zh"], table["en"], table.get("initial", False), table.get("closed", False),

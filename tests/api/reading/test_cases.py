@@ -97,6 +97,7 @@ def test_a_case_shows_its_figures_and_its_version_as_etag(running: Running) -> N
     body = answer.json()
     assert (body["days_past_due"], body["overdue_fen"], body["state_zh"]) == (12, 102_100, "电话催收")
     assert body["business_date"] == "2026-01-10"
+    assert body["deadline_en"].startswith("5 days in a row without contact; from ¥50,000: a visit before DPD 31")
 
 
 @pytest.mark.parametrize("path", ["/cases/999", "/cases/999/history", "/cases/999/notes", "/cases/999/options"])

@@ -54,6 +54,9 @@ def test_the_chart_is_shown_whole_with_its_figures(running: Running) -> None:
     place = next(event for event in body["events"] if event["name"] == "place")
     guard = next(g for g in place["arcs"][0]["guards"] if g["guard"] == "dpd_at_least")
     assert (guard["params"], guard["figures"]) == ({"days": "@placement.from_dpd"}, {"days": 31})
+    deadlines = {state["name"]: state["deadline_en"] for state in body["states"]}
+    assert deadlines["written_off"] == "limitation, warned 180/90/30 days ahead"
+    assert not [text for text in deadlines.values() if "{" in text]
     assert running.get("/charts/nosuch").status_code == 404
 
 
@@ -66,6 +69,8 @@ def test_the_chart_is_drawn_in_both_languages(running: Running) -> None:
         assert drawing.headers["content-type"].startswith("image/svg+xml")
         assert ET.fromstring(drawing.text).tag.endswith("svg")
         assert word in drawing.text
+        assert "180/90/30" in drawing.text
+        assert "{@" not in drawing.text
     assert running.get("/charts/overdue_loan.svg", params={"lang": "fr"}).status_code == 422
 
 
@@ -74,6 +79,7 @@ def test_policies_show_each_figure_with_its_rule_or_why_it_is_empty(running: Run
     figures = {figure["key"]: figure for figure in policy["figures"]}
     assert policy["in_force"] is True
     assert figures["placement.from_dpd"]["value"] == 31
+    assert all(figure["zh"] and figure["en"] for figure in figures.values())
     assert figures["contact.messages_per_day"]["value"] is None
     assert figures["contact.messages_per_day"]["empty_because"]
     assert set(figures) == set(running.started.branch.rulebook.policies.all[0].figures)
