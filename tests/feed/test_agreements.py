@@ -17,6 +17,7 @@ from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 
 NEXT = DAY + timedelta(days=1)
 THIRD = DAY + timedelta(days=2)
+DAY_LONG = timedelta(days=1)
 FOURTH = DAY + timedelta(days=3)
 TEN = [loan(number) for number in range(1, 11)]
 STEADY: list[Cells] = [arrears(number) for number in range(1, 11)]
@@ -171,6 +172,24 @@ def test_a_compromise_whose_payment_bounces_is_open_again_with_the_figures_of_th
     (case,) = bank.cases(1)
     assert (case.state, case.overdue_interest_fen, run.figures["cases_reopened"]) == ("phone_collection", 3_300, 1)
     assert compromise(bank, keeper) == "agreed_sum_received"
+    bank.assert_sound()
+
+
+def test_a_case_that_cleared_its_arrears_did_not_rest_on_what_counted_towards_its_agreement(
+    bank: Bank, keeper: Actor
+) -> None:
+    """The bounce of an instalment alone opens nothing (twin: once the loan is back, its case goes on without it)."""
+    fact(bank, keeper, "agreement", agreed_fen=AGREED_FEN)
+    bank.send(NEXT, STEADY, repayments=[paid("P1", 1, NEXT, "5000.00")])
+    bank.send(THIRD, STEADY[1:], repayments=[paid("P2", 1, THIRD, "1021.00")])
+    undone = [paid("P3", 1, FOURTH, "5000.00", reverses="P1")]
+    bank.send(FOURTH, STEADY[1:], repayments=undone)
+    assert (bank.case(1).state, bank.story(bank.case(1).id)[-1]) == ("settled", "case.step.arrears_cleared")
+    later = FOURTH + DAY_LONG
+    bank.send(later, STEADY, repayments=[paid("P4", 1, later, "1021.00", reverses="P2")])
+    bank.send(later + DAY_LONG, STEADY)
+    (case,) = bank.cases(1)
+    assert (case.state, received_fen(bank)) == ("phone_collection", 0)
     bank.assert_sound()
 
 

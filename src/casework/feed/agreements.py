@@ -59,9 +59,14 @@ def agreed_cases(conn: Connection, institution: str, states: Iterable[str]) -> l
 
 
 def undone(found: Iterable[Agreed], actor: Actor, as_of: date, run_id: int) -> list[Command]:
-    """What had counted and was reversed; the door decides whether a case that it settled is open again."""
+    """What had counted and was reversed; the door decides whether a case that it settled is open again.
+
+    A case that ended otherwise than by compromise did not rest on it.
+    """
     commands: list[Command] = []
     for one in found:
+        if not one.live and one.facts.settled_as != "compromise":
+            continue
         by_id = {row.payment_id: row for row in one.payments}
         for row in one.payments:
             back = by_id.get(row.reverses)
