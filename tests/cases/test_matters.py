@@ -1,5 +1,7 @@
 """How a suit ends (5.6): by which rulings, of which suit; what is sued for or written off is what the books show."""
 
+from typing import Any
+
 import pytest
 
 from casework.cases.case import Case
@@ -7,7 +9,8 @@ from casework.statechart.decide import Step
 from tests.cases.journeys import in_state, perform, stepped
 from tests.cases.worlds import dpd, fire, reasons, record
 
-WITHDRAW, END = ("withdraw", {"reason": "agreement"}), ("end_unrecovered", {"reason": "no_assets"})
+WITHDRAW: tuple[str, dict[str, Any]] = ("withdraw", {"reason": "agreement"})
+END: tuple[str, dict[str, Any]] = ("end_unrecovered", {"reason": "no_assets"})
 
 
 def ruled(case: Case, *outcomes: str, on: int = 50) -> None:
@@ -89,6 +92,11 @@ def test_what_is_written_off_is_the_whole_principal_of_a_loan_that_may_be(
     days: int, criterion: str, principal_fen: int, interest_fen: int, expected: list[str]
 ) -> None:
     case = in_state("phone_collection")
-    data = {"criterion": criterion, "evidence": "doc:1", "principal_fen": principal_fen, "interest_fen": interest_fen}
+    data: dict[str, Any] = {
+        "criterion": criterion,
+        "evidence": "doc:1",
+        "principal_fen": principal_fen,
+        "interest_fen": interest_fen,
+    }
     assert reasons(fire(case, "write_off", dpd(days), **data)) == expected
     assert (case.state == "written_off") is not bool(expected)
