@@ -1,6 +1,6 @@
 """Red flags of requests: what speaks against, and forbids nothing; told to who asks, reviews and approves.
 
-The chart names them (`flags` of an event; decision 0026). They are judged on the case as it is now and the data asked
+The chart names them (`flags` of an event; decision 0029). They are judged on the case as it is now and the data asked
 with; the door writes them into the entries of the asking and of the step (`casework.cases.door`).
 """
 

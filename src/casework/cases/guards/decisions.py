@@ -90,7 +90,7 @@ def fit_to_write_off(now: Situation, params: Params) -> Verdict:
 
 @guard(facts=("principal_fen", "outstanding_principal_fen"))
 def whole_principal(now: Situation, _: Params) -> Verdict:
-    """A loan is written off whole (decision 0025): the principal that the books of the day show, which is some."""
+    """A loan is written off whole (decision 0028): the principal that the books of the day show, which is some."""
     left = now.case.outstanding_principal_fen
     principal = now.given.get("principal_fen", left)
     saw = {"principal_fen": principal, "outstanding_principal_fen": left}
