@@ -131,6 +131,18 @@ def test_a_correction_that_says_a_loan_left_the_books_unpaid_reopens_its_case_wi
     bank.assert_sound()
 
 
+def test_a_correction_whose_row_of_the_loan_is_set_aside_reopens_the_case_with_what_was_owed(bank: Bank) -> None:
+    many = [loan(number) for number in range(1, 41)]
+    rows = [arrears(number) for number in range(1, 41)]
+    bank.send(DAY, rows, loans=many)
+    before = facts(bank, bank.case(1).id)
+    bank.send(NEXT, rows[1:], loans=many)
+    run = bank.send(NEXT, [*rows[1:], arrears(1, overdue_interest="abc")], loans=many[1:] + many[:1], correction=True)
+    assert (facts(bank, bank.case(1).id), run.figures["set_aside"]) == (before, 1)
+    assert bank.send(THIRD, rows).figures["without_case"] == 0
+    bank.assert_sound()
+
+
 def test_a_settlement_taken_back_can_be_settled_again_on_the_same_day_and_its_payment_reversed_later(
     bank: Bank,
 ) -> None:

@@ -65,6 +65,18 @@ def test_an_import_done_ends_with_0_and_says_what_happened(bank: Bank, settings:
     assert (again.code, again.out) == (0, "2024-06-03: already applied, nothing changed\n")
 
 
+def test_an_import_says_where_the_files_disagree_and_which_cases_left_the_bank_s_books_unpaid(
+    bank: Bank, settings: Settings
+) -> None:
+    casework(settings, "feed", "import", first_day(bank))
+    odd = [loan(2, outstanding_principal="0.00"), loan(3, status="closed"), loan(4, status="written_off"), *TEN[4:]]
+    said = casework(settings, "feed", "import", write(bank.folder / "odd", NEXT, overdue=steady(3, 4), loans=odd))
+    assert said.code == 0, said
+    for code in ("nothing_outstanding_yet_overdue", "omitted_yet_overdue", "closed_yet_outstanding"):
+        assert f"warning: {code} × 1" in said.out
+    assert f"off the bank's books, unpaid: cases {bank.case(4).id}\n" in said.out
+
+
 def test_json_output_is_one_document_with_the_expected_keys(bank: Bank, settings: Settings) -> None:
     said = casework(settings, "feed", "import", first_day(bank), "--json")
     run = json.loads(said.out)

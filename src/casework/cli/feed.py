@@ -106,6 +106,9 @@ def _tell(run: runs.Run) -> None:
         console.print(f"    {where}: {' / '.join(TEXTS[told['code']])}", markup=False)
     for held in figures["held_back"]:
         console.print(f"  held back: {held['en']}", soft_wrap=True, markup=False)
+    if figures["left_books_unpaid"]:
+        cases = ", ".join(map(str, figures["left_books_unpaid_cases"]))
+        console.print(f"  off the bank's books, unpaid: cases {cases}", soft_wrap=True, markup=False)
     if figures.get("without_case"):
         console.print(f"  without a case: {figures['without_case']} loans in arrears (casework feed without-case)")
     if figures["set_aside_rows"]:

@@ -95,6 +95,14 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "五级分类优于按逾期天数应有的最低分类",
         "the class is better than the days past due allow",
     ),
+    "omitted_yet_overdue": (
+        "贷款文件中没有该借据，逾期文件中仍在逾期，以逾期文件为准",
+        "not in the loans file, yet in arrears; the overdue file decides",
+    ),
+    "closed_yet_outstanding": (
+        "贷款状态为已结清而余额不为零，以状态为准",
+        "closed by its status, yet something is outstanding; the status decides",
+    ),
     "class_worse_than_floor": (
         "五级分类劣于按逾期天数应有的最低分类",
         "the class is worse than the days past due call for",

@@ -42,20 +42,25 @@ def settled_by_feed(conn: Connection, institution: str, as_of: date) -> list[Set
 
 
 def wrongly_settled(
-    settled: Collection[SettledThen], overdue: Collection[str], word_on: Callable[[str], Word]
+    settled: Collection[SettledThen], in_arrears: Collection[str], word_on: Callable[[str], Word]
 ) -> list[SettledThen]:
     """Those that the corrected files deny: the loan is in arrears after all, not paid after all, or left unpaid."""
-    return [one for one in settled if one.loan_id in overdue or _denied(one, word_on(one.loan_id))]
+    return [one for one in settled if one.loan_id in in_arrears or _denied(one, word_on(one.loan_id))]
 
 
-def owed_unpaid(
+def owed_as_before(
     settled: Collection[SettledThen],
     overdue: Collection[str],
+    held: Collection[str],
     earlier: Mapping[str, OverdueRow],
     word_on: Callable[[str], Word],
 ) -> dict[str, OverdueRow]:
-    """What is owed on those whose loan left the books unpaid, as the snapshot before said: no file of today says it."""
-    loans = [one.loan_id for one in settled if one.loan_id not in overdue and word_on(one.loan_id).taken_off]
+    """What is owed on those of which no file of today says it: as the snapshot before said.
+
+    Their row was set aside (`held`), or their loan left the books unpaid.
+    """
+    untold = [one.loan_id for one in settled if one.loan_id not in overdue]
+    loans = [loan_id for loan_id in untold if loan_id in held or word_on(loan_id).taken_off]
     return {loan_id: earlier[loan_id] for loan_id in loans if loan_id in earlier}
 
 

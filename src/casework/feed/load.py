@@ -36,7 +36,7 @@ from casework.feed.books import (
 )
 from casework.feed.cell import TEXTS
 from casework.feed.changes import Changes
-from casework.feed.corrections import owed_unpaid, settled_by_feed, wrongly_settled
+from casework.feed.corrections import owed_as_before, settled_by_feed, wrongly_settled
 from casework.feed.erased import ErasedPeople, returned, share_lock
 from casework.feed.folder import Delivery, Sheet, read_folder
 from casework.feed.held_back import held_back
@@ -306,12 +306,15 @@ class _Import:
         rows.update_many(conn, institutions, "institution", date_row, ("business_date",))
         changes = self._changes()
         opened_in_error: frozenset[str] = frozenset()
+        held: set[str] = set()  # in arrears before the run corrected, and now by a row that was set aside
         if correcting:
             earlier = runs.snapshot_of(conn, before)
             opened_in_error = frozenset(
                 row.loan_id for row in found.gone if not earlier or row.loan_id not in earlier.rows
             )
-            self._take_back(changes, found, earlier.rows if earlier else {})
+            rows_before = earlier.rows if earlier else {}
+            held = self.sheets[-1].set_aside_keys()[0] & rows_before.keys()
+            self._take_back(changes, found, rows_before, held)
         reclassified = [
             row for loan_id in written.reclassified if (row := found.snapshot.rows.get(loan_id)) is not None
         ]
@@ -329,7 +332,7 @@ class _Import:
         changes.changed(measured, loans, known)
         gone = {row.loan_id: row for row in found.gone}
         every = delivery.loans is not None
-        off = cases_not_overdue(conn, delivery.institution, found.snapshot.rows, gone, every=every)
+        off = cases_not_overdue(conn, delivery.institution, held | found.snapshot.rows.keys(), gone, every=every)
         words, booked_off = self._words_on({case.loan_id for case in off})
         changes.left(
             off, gone, booked_off, words, reclassified=written.reclassified, opened_in_error=opened_in_error,
@@ -340,13 +343,15 @@ class _Import:
         self._take_in_again()
         return changes.counts
 
-    def _take_back(self, changes: Changes, found: Reconciliation, earlier: Mapping[str, OverdueRow]) -> None:
+    def _take_back(
+        self, changes: Changes, found: Reconciliation, earlier: Mapping[str, OverdueRow], held: set[str]
+    ) -> None:
         """Settlements that the run corrected had caused and this feed denies."""
         settled = settled_by_feed(self.conn, self.delivery.institution, self.delivery.as_of)
         words, loans = self._words_on({one.loan_id for one in settled})
-        overdue = found.snapshot.rows
-        wrongly = wrongly_settled(settled, overdue, words)
-        changes.taken_back(wrongly, owed_unpaid(wrongly, overdue, earlier, words), loans)
+        overdue = found.snapshot.rows.keys()
+        wrongly = wrongly_settled(settled, held | overdue, words)
+        changes.taken_back(wrongly, owed_as_before(wrongly, overdue, held, earlier, words), loans)
 
     def _words_on(self, loan_ids: Collection[str]) -> tuple[Callable[[str], Word], dict[str, Booked]]:
         """What the books say of these loans, those that the feed's own file omits too."""
