@@ -84,12 +84,19 @@ def handled(branch: Branch) -> tuple[int, Actor]:
     return case_id, ASSETS
 
 
+def given_by_hand(branch: Branch) -> tuple[int, Actor]:
+    (case_id,) = branch.open("L1", days_past_due=120)
+    given = Assign(actor=WHO["B1"], case_id=case_id, owner="A1", reason="workload")
+    assert isinstance(branch.do(given)[0], Done)
+    return case_id, ASSETS
+
+
 def of_a_principal(branch: Branch) -> tuple[int, Actor]:
     deputy = Actor("A9", "staff", "api", frozenset(), principals=(Principal("A1", ASSETS.posts, "T1", "R1"),))
     return old_npl(branch), deputy
 
 
-@pytest.mark.parametrize("whose", [owned, of_a_principal])
+@pytest.mark.parametrize("whose", [owned, given_by_hand, of_a_principal])
 def test_on_a_case_it_owns_asset_preservation_does_all_of_own_collection(
     branch: Branch, whose: Callable[[Branch], tuple[int, Actor]]
 ) -> None:

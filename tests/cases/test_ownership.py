@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from casework.cases.case import Case
 from casework.cases.owner_rules import parse_owner_rules
 from casework.cases.ownership import Assignment, Loads, Nobody, capacity_of, choose, pick
-from casework.cases.receiver import next_owner
+from casework.cases.receiver import belongs_to, next_owner
 from casework.errors import RulesBroken
 from casework.staff.register import known_posts
 from casework.staff.roster import Colleague, Roster
@@ -100,6 +100,7 @@ TABLE: list[tuple[str, dict[str, Any], str | None, str, str]] = [
     ("a leaver's at a home visit: post-loan", {"state": "home_visit"}, "L1", "P1", "visit"),
     ("a home visit for Haihua: the rep", {"state": "home_visit", "product": "haihua"}, "R1", "R1", "own_visit"),
     ("given to a phone collector, at a home visit", {"state": "home_visit"}, "T1", "P1", "visit"),
+    ("given to asset preservation, at a home visit (5.6)", {"state": "home_visit"}, "A1", "A1", "own_collection"),
     ("with an agency (3.1)", {"state": "outsourced"}, "R1", "G1", "agency"),
     ("with an agency, old NPL", {"state": "outsourced", "npl_since": CUT_OFF}, "R1", "G1", "agency"),
     ("in court (5.6)", {"state": "litigation"}, "R1", "A1", "matter"),
@@ -166,6 +167,14 @@ def test_a_case_that_comes_back_in_house_goes_to_whoever_had_it_there() -> None:
     assert case.facts.last_in_house is None
     assert [(after(state) or {}).get("owner") for state in ("home_visit", "phone_collection")] == ["R1", "O2"]
     assert after("lost_contact") is None, "the same rule names the same post: nothing to give"
+
+
+def test_a_case_does_not_belong_to_asset_preservation_because_it_was_in_court() -> None:
+    """Given to it by hand it does; by the rule of a state it has the case for as long as that state lasts."""
+    case = case_of(owner="A1")
+    assert belongs_to(case, OWNERS, roster(*EVERYBODY)) is None
+    case.facts.named = "A1"
+    assert belongs_to(case, OWNERS, roster(*EVERYBODY)) == "A1"
 
 
 def test_a_case_whose_loan_names_nobody_belongs_to_the_rep_who_owns_it() -> None:

@@ -95,8 +95,9 @@ class OwnerRules:
 
     @cached_property
     def posts_of_named(self) -> frozenset[str]:
-        """The posts of those to whom a customer belongs: reps."""
-        return frozenset(rule.post for rule in self.rules if rule.named_first and rule.post is not None)
+        """The posts of those to whom a customer belongs without anybody's word: reps, not who is only visiting."""
+        named = (rule for rule in self.rules if rule.named_first and "states" not in rule.when)
+        return frozenset(rule.post for rule in named if rule.post is not None)
 
     @cached_property
     def _of_measure(self) -> tuple[Callable[[Case], Any], ...]:
