@@ -46,6 +46,7 @@ _is_exponent = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?[eE]\+[0-9]+|[+-]?[0-9]+\.[0
 # One or two decimals are how an amount is written; `2024.0001` is no number that went through a cell.
 _is_decimal = re.compile(r"[+-]?[0-9]+\.[0-9]{0,2}|.*\.0+").fullmatch
 _is_in_alphabet = re.compile("[A-Za-z0-9()\\-_./:#\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]*").fullmatch
+_DECIMALS: Final = re.compile(r"\.0*\Z")
 _has_digit = re.compile("[0-9]").search
 _LEFT_OVER: Final = ("=", "'", '"', "`", "\u2018", "\u2019", "\u201c", "\u201d")
 # Blank though they are letters or signs: fillers of Hangul, the empty braille pattern; and what only changes a sign.
@@ -99,6 +100,13 @@ _FAULTS: Final[tuple[tuple[str, Callable[[str], object]], ...]] = (
     ("id_without_digit", lambda text: not _has_digit(text)),
 )
 """The cause that says most comes first."""
+
+
+def spellings(text: str) -> set[str]:
+    """The text as it came, folded, and without what a spreadsheet or a paste left: for finding whose a spoilt id is."""
+    folded = fold(text)
+    bare = "".join(char for char in folded if not _is_unseen(char)).strip("".join(_LEFT_OVER))
+    return {text.strip(), folded, bare, _DECIMALS.sub("", bare)}
 
 
 def checked(field: str, text: str, *, code: str = "id_malformed", longest: int = LONGEST) -> str:

@@ -12,6 +12,12 @@ AT = {"loan_id": 0, "borrower_id": 1, "id_number": 2, "principal": 3}
     [
         (("L1", " B1 ", "11010119900101123x", "1000"), {"L1", "B1", "11010119900101123x", "11010119900101123X"}),
         (("L1", "B1", "", "B2"), {"L1", "B1", ""}),  # in another column it is an amount, a name, a remark
+        (
+            ("Ｌ１", "'B1", "", "1"),
+            {"Ｌ１", "L1", "'B1", "B1", ""},
+        ),  # an id that was set aside as spoilt is still somebody's
+        (('="L1"', "B1\u200b", "", "1"), {'="L1"', "L1", "B1\u200b", "B1", ""}),
+        (("10001.0", "B1", "", "1"), {"10001.0", "10001", "B1", ""}),
         (("L1", "B1", "B2"), {"L1", "B1", "B2"}),  # cells that may have moved
     ],
 )

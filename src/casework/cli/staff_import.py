@@ -14,6 +14,7 @@ from casework.database import writing
 from casework.enrolment.roll import Outcome, bring
 from casework.enrolment.sheet import MOST_BYTES, MOST_FAULTS, post_names, read_sheet
 from casework.errors import CallerError
+from casework.feed.cell import TEXTS
 from casework.feed.sheet import read_rows
 from casework.staff.register import post_labels
 
@@ -39,7 +40,10 @@ def import_(file: Path, dry_run: bool, *, json_: bool, by: str | None) -> None:
     with started() as branch:
         content = _content(file)
         names = post_names(post_labels(branch.branch.rulebook.chart))
-        sheet = read_sheet(read_rows(content, file.name), names)
+        lines = read_rows(content, file.name)
+        sheet = read_sheet(lines, names)
+        if lines.first_hidden:
+            errors.print(" / ".join(TEXTS["first_sheet_hidden"]))
         with writing(branch.engine) as conn:
             actor = permitted(conn, branch.branch, by, "staff.change")
             outcome = bring(conn, branch.branch, sheet, actor=actor, dry_run=dry_run)

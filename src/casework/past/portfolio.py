@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from casework import ids
 from casework.past.instant import Instant
 from casework.past.surroundings import Source
 
@@ -49,6 +50,10 @@ class PortfolioFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     product: str | None = None
     owner: str | None = None
     state: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.owner is not None:
+            msgspec.structs.force_setattr(self, "owner", ids.fold(self.owner))
 
     def holds(self, view: View | None) -> bool:
         """Whether a case, as it was, is one of them."""

@@ -11,7 +11,7 @@ from casework.audit.stored import as_stored
 from casework.audit.tables import entries
 from casework.audit.tables import texts as published
 from casework.cases.branch import Branch
-from casework.cases.filter import MAX_ID, check_text, filter_malformed
+from casework.cases.filter import MAX_ID, check_id, check_text, filter_malformed
 from casework.errors import CallerError
 from casework.past.chained import COLUMNS, Chain, Said, broken
 from casework.past.folding import PREFIX, CaseFold, number_of
@@ -97,7 +97,7 @@ def check_filter(conn: Connection, branch: Branch, wanted: PortfolioFilter) -> N
     for name in ("institution", "product", "owner"):
         value = getattr(wanted, name)
         if value is not None:
-            check_text(name, value)
+            (check_id if name == "owner" else check_text)(name, value)
     state = wanted.state
     if state is None or state in branch.rulebook.chart.states:
         return
