@@ -249,17 +249,17 @@ def test_a_case_that_cannot_be_placed_is_told_with_why_and_the_plan_is_not_asked
 
 
 def test_planner_leaver_and_their_deputies_cannot_approve(house: House) -> None:
-    house.add("BV", ("basic_risk_manager", "approver"), None, "G1")
-    house.add("LV", ("business_rep", "approver"), "T1", "G1")
-    house.open("L1", owner="LV")
+    house.add("BV1", ("basic_risk_manager", "approver"), None, "G1")
+    house.add("LV1", ("business_rep", "approver"), "T1", "G1")
+    house.open("L1", owner="LV1")
     with writing(house.started.engine) as conn:
         trail = house.started.branch.trail(now())
         permissions = house.started.branch.rulebook.permissions
-        absent(conn, trail, system("cli"), permissions, staff_no="LV", from_on=house.today, until_on=house.today,
+        absent(conn, trail, system("cli"), permissions, staff_no="LV1", from_on=house.today, until_on=house.today,
                reason="leave", deputy="V2")  # fmt: skip
         trail.write(conn)
-    handover = house.plan("LV", by="BV")
-    for who, code in (("BV", "not_involved"), ("LV", "not_concerned"), ("V2", "not_concerned")):
+    handover = house.plan("LV1", by="BV1")
+    for who, code in (("BV1", "not_involved"), ("LV1", "not_concerned"), ("V2", "not_concerned")):
         outcome = house.approve(handover, by=who)
         assert isinstance(outcome, recording.Refused), outcome
         assert code in [reason.code for reason in outcome.reasons]
@@ -365,14 +365,14 @@ def test_a_note_changes_nothing_that_was_approved(house: House) -> None:
 
 
 def test_who_planned_first_cannot_approve_what_the_service_planned_anew(house: House) -> None:
-    house.add("BV", ("basic_risk_manager", "approver"), None, "G1")
+    house.add("BV1", ("basic_risk_manager", "approver"), None, "G1")
     (case_id,) = house.open("L1")
-    handover = house.plan("R1", by="BV")
+    handover = house.plan("R1", by="BV1")
     house.approve(handover)
     hold(house, [case_id])
     outcome = house.apply(handover, by="B1")
     assert isinstance(outcome, Replanned)
-    again = house.approve(outcome.by, by="BV")
+    again = house.approve(outcome.by, by="BV1")
     assert isinstance(again, recording.Refused)
     assert [reason.code for reason in again.reasons] == ["not_concerned"]
 
