@@ -41,10 +41,14 @@ def fact(bank: Bank, who: Actor, kind: str, on: date = DAY, **data: Any) -> Any:
 
 
 def compromise(bank: Bank, keeper: Actor) -> str | None:
+    return decided(bank, keeper, "compromise")
+
+
+def decided(bank: Bank, keeper: Actor, what: str, **data: Any) -> str | None:
     """Asked, reviewed, approved: the code of what it was refused for, none if it happened."""
     with writing(bank.started.engine) as conn:
         branch, subject = bank.started.branch, f"case:{bank.case(1).id}"
-        told = requests.ask(conn, branch, actor=keeper, kind="event", subject=subject, what="compromise", data={})
+        told = requests.ask(conn, branch, actor=keeper, kind="event", subject=subject, what=what, data=data)
         if isinstance(told, requests.Refused):
             return told.reasons[0].code
         for act, who, post in (
@@ -171,6 +175,25 @@ def test_a_compromise_whose_payment_bounces_is_open_again_with_the_figures_of_th
     )  # fmt: skip
     (case,) = bank.cases(1)
     assert (case.state, case.overdue_interest_fen, run.figures["cases_reopened"]) == ("phone_collection", 3_300, 1)
+    assert compromise(bank, keeper) == "agreed_sum_received"
+    bank.assert_sound()
+
+
+def test_a_claim_written_off_that_a_compromise_settled_is_written_off_again_when_the_payment_bounces(
+    bank: Bank, keeper: Actor
+) -> None:
+    """The same money is a recovery and counts towards the agreement; neither once it is undone."""
+    books = {"criterion": "death", "evidence": "doc:1", "principal_fen": 5_000_000, "interest_fen": 2_100}
+    assert decided(bank, keeper, "write_off", **books) is None
+    fact(bank, keeper, "agreement", agreed_fen=AGREED_FEN)
+    bank.send(NEXT, STEADY, repayments=[paid("P1", 1, NEXT, "10000.00")])
+    assert compromise(bank, keeper) is None
+    bank.send(THIRD, STEADY)
+    assert bank.case(1).state == "settled"
+    bank.send(FOURTH, STEADY, repayments=[paid("P2", 1, FOURTH, "10000.00", reverses="P1")])
+    (case,) = bank.cases(1)
+    assert (case.state, received_fen(bank)) == ("written_off", 0)
+    assert bank.story(case.id).count("case.step.recovery_reversed") == 1
     assert compromise(bank, keeper) == "agreed_sum_received"
     bank.assert_sound()
 
