@@ -313,6 +313,7 @@ table(
     must("opened_for", sa.String(32)),
     must("opened_by", sa.String(64)),
     sa.Column("closed_as", sa.String(32)),
+    sa.Column("ended_as", sa.String(32)),
     must("principal_at_opening_fen", sa.BigInteger),
     sa.Column("oldest_due_date", sa.Date),
     must("bucket", sa.String(8)),

@@ -106,3 +106,19 @@ def test_every_code_in_the_chart_and_from_the_guards_has_words() -> None:
         for part in parts.values():
             told |= {code for field in part.fields.values() for code in field.one_of}
     assert told | set(CHART.states) | set(CHART.openings) <= CHART.words.keys()
+
+
+def test_however_a_case_ends_its_state_says_so_in_words() -> None:
+    ways = {
+        (branch.to, str(use.params.get("settled_as") or use.params.get("closed_as")))
+        for event in CHART.events.values()
+        for arc in event.arcs.values()
+        for branch in arc.branches
+        for use in arc.effects
+        if use.effect.name in {"settle", "close"}
+    }
+    assert ways == {(name, how) for name, state in CHART.states.items() for how in state.ways}
+    settled = CHART.states["settled"]
+    assert settled.told("arrears_cleared", "zh") == "已出催（逾期已还清）"
+    assert settled.told("paid_in_full", "en") == "Settled (loan paid in full)"
+    assert settled.told(None, "zh") == "已出催"

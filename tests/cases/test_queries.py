@@ -40,6 +40,7 @@ def case(case_id: int, **values: Any) -> Case:
         "channel_code": None, "team": None, "region": None, "chart": "overdue_loan@1", "state": "phone_collection",
         "state_since": date(2026, 1, 1), "live": True, "version": 1, "owner": "S1", "handler": "S1",
         "opened_on": date(2026, 1, 1), "opened_for": "arrears", "opened_by": "system", "closed_as": None,
+        "ended_as": None,
         "principal_at_opening_fen": 0, "oldest_due_date": date(2026, 1, 5), "bucket": "M1",
         "overdue_principal_fen": overdue_fen, "overdue_interest_fen": 0, "overdue_penalty_fen": 0,
         "overdue_fen": overdue_fen, "outstanding_principal_fen": 0, "facts": Facts(),

@@ -136,6 +136,7 @@ class Case(msgspec.Struct):
     opened_for: str
     opened_by: str
     closed_as: str | None
+    ended_as: str | None  # how it was closed, or settled: a code with words in the chart
     principal_at_opening_fen: int
     oldest_due_date: date | None
     bucket: str
@@ -187,7 +188,7 @@ def to_row(case: Case) -> tuple[Any, ...]:
 
 # What an entry can change; the rest of a row is as the opening said.
 CHANGING = (
-    "state", "state_since", "live", "version", "owner", "handler", "closed_as", "oldest_due_date", "bucket",
+    "state", "state_since", "live", "version", "owner", "handler", "closed_as", "ended_as", "oldest_due_date", "bucket",
     "overdue_principal_fen", "overdue_interest_fen", "overdue_penalty_fen", "overdue_fen", "outstanding_principal_fen",
     "facts", "last_entry_at", "audit_seq", "audit_head",
 )  # fmt: skip

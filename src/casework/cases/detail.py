@@ -35,6 +35,7 @@ class CaseDetail(msgspec.Struct):
     opened_for: str
     opened_by: str
     closed_as: str | None
+    ended_as: str | None
     principal_at_opening_fen: int
     oldest_due_date: date | None
     days_past_due: int
@@ -54,7 +55,8 @@ def detail_of(found: Case, rulebook: Rulebook, today: date) -> CaseDetail:
     """A case in its wire form, with the labels of its state and the deadline as the policy of `today` has it."""
     state = rulebook.chart.told_with(rulebook.policies.at(today)).states[found.state]
     beside: dict[str, Any] = {
-        "state_zh": state.zh, "state_en": state.en, "deadline_zh": state.deadline_zh,
+        "state_zh": state.told(found.ended_as, "zh"), "state_en": state.told(found.ended_as, "en"),
+        "deadline_zh": state.deadline_zh,
         "deadline_en": state.deadline_en, "days_past_due": found.days_past_due(today), "business_date": today,
         "audit_head": found.audit_head.hex(),
     }  # fmt: skip

@@ -56,7 +56,7 @@ def cases_csv(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool)
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([getattr(column, lang) for column in _COLUMNS])
     for line in lines:
-        writer.writerow([_text(column.field, getattr(line, column.field), chart, lang) for column in _COLUMNS])
+        writer.writerow([_text(column.field, _shown(line, column.field, chart, lang)) for column in _COLUMNS])
     if cut:
         writer.writerow([cut_note(lang)])
     return out.getvalue().encode("utf-8-sig")
@@ -77,7 +77,7 @@ def cases_xlsx(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool
         number = 0
         for number, line in enumerate(lines, 1):
             for place, column in enumerate(_COLUMNS):
-                value = _cell(column.field, getattr(line, column.field), chart, lang)
+                value = _cell(column.field, _shown(line, column.field, chart, lang))
                 if value is not None:
                     sheet.write(number, place, value, _format_of(column.field, value, money, day))
         write_notes(book, lang, notes, number, cut_note(lang) if cut else None)
@@ -91,10 +91,8 @@ def cut_note(lang: Lang) -> str:
     return f"only the first {MAX_ROWS} rows; narrow the filter"
 
 
-def _cell(field: str, value: Any, chart: Chart, lang: Lang) -> Any:
-    if field.endswith("_fen"):
-        return value / 100  # exact to the fen far beyond any loan
-    return _label(field, value, chart, lang) if isinstance(value, str) else value
+def _cell(field: str, value: Any) -> Any:
+    return value / 100 if field.endswith("_fen") else value  # exact to the fen far beyond any loan
 
 
 def _format_of(field: str, value: Any, money: Any, day: Any) -> Any:
@@ -103,16 +101,21 @@ def _format_of(field: str, value: Any, money: Any, day: Any) -> Any:
     return day if isinstance(value, date) else None
 
 
-def _text(field: str, value: Any, chart: Chart, lang: Lang) -> str:
+def _text(field: str, value: Any) -> str:
     if value is None:
         return ""
     if field.endswith("_fen"):
         return yuan_text(value)
     if isinstance(value, date):
         return value.isoformat()
-    return safe_cell(_label(field, str(value), chart, lang)) if not isinstance(value, int) else str(value)
+    return str(value) if isinstance(value, int) else safe_cell(str(value))
 
 
-def _label(field: str, value: str, chart: Chart, lang: Lang) -> str:
-    known: Any = {"state": chart.states, "opened_for": chart.openings}.get(field, {}).get(value)
-    return str(getattr(known, lang)) if known is not None else value
+def _shown(line: CaseLine, field: str, chart: Chart, lang: Lang) -> Any:
+    """A field of a case, codes in words; a code of an earlier chart as it is."""
+    value = getattr(line, field)
+    if field == "state" and value in chart.states:
+        return chart.states[value].told(line.ended_as, lang)
+    if field == "opened_for" and value in chart.openings:
+        return getattr(chart.openings[value], lang)
+    return value

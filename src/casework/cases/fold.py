@@ -29,6 +29,7 @@ def open_case(case_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any]
         chart=chart.title, state=chart.initial, state_since=_day(data["business_date"]), live=True, version=1,
         owner=data["owner"], handler=data["owner"],
         opened_on=_day(data["business_date"]), opened_for=data["ground"], opened_by=actor_id, closed_as=None,
+        ended_as=None,
         principal_at_opening_fen=measure["outstanding_principal_fen"],
         oldest_due_date=None, bucket="",
         overdue_principal_fen=0, overdue_interest_fen=0, overdue_penalty_fen=0, overdue_fen=0,
@@ -79,6 +80,7 @@ def _step(case: Case, event: str, to: str, now: Situation, chart: Chart) -> None
         if to in chart.groups["desk"] and back is None:
             case.facts.desk_state, case.facts.desk_since = to, now.today
         case.facts.material_version += 1
+    case.ended_as = case.closed_as or case.facts.settled_as
     case.version += 1
 
 

@@ -58,6 +58,7 @@ class CaseLine(msgspec.Struct):
     opened_on: date
     opened_for: str
     closed_as: str | None
+    ended_as: str | None
     principal_at_opening_fen: int
     oldest_due_date: date | None
     bucket: str

@@ -33,6 +33,7 @@ cases = sa.Table(
     sa.Column("opened_for", sa.String(32), nullable=False),  # a key of the chart's [openings]
     sa.Column("opened_by", sa.String(64), nullable=False),
     sa.Column("closed_as", sa.String(32)),
+    sa.Column("ended_as", sa.String(32)),
     sa.Column("principal_at_opening_fen", sa.BigInteger, nullable=False),
     sa.Column("oldest_due_date", sa.Date),  # none: not in the overdue snapshot
     sa.Column("bucket", sa.String(8), nullable=False),  # as of the last change that the feed reported

@@ -32,9 +32,10 @@ def lines(page: CasePage, chart: Chart) -> None:
         table.columns[column].justify = "right"
     for line in page.items:
         state = chart.states.get(line.state)
+        label = state.told(line.ended_as, "zh") if state else ""
         table.add_row(
-            str(line.id), escape(line.loan_id), f"{line.state} {state.zh if state else ''}", str(line.days_past_due),
-            line.bucket, yuan_text(line.overdue_fen), line.owner, line.handler, escape(line.team or ""),
+            str(line.id), escape(line.loan_id), f"{line.state} {label}", str(line.days_past_due), line.bucket,
+            yuan_text(line.overdue_fen), line.owner, line.handler, escape(line.team or ""),
         )  # fmt: skip
     console.print(table)
     if page.next:

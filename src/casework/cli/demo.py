@@ -166,7 +166,7 @@ def _portfolio(conn: Connection, chart: Chart) -> Table:
 def _ways_out(conn: Connection) -> str:
     """How the cases that ended did end."""
     ended = CASE_ROWS.where(cases.c.state.in_(("settled", "closed")))
-    counted = Counter(case.closed_as or case.facts.settled_as for case in map(from_row, conn.execute(ended)))
+    counted = Counter(case.ended_as for case in map(from_row, conn.execute(ended)))
     return "Ended: " + ", ".join(f"{way} {number}" for way, number in counted.most_common())
 
 

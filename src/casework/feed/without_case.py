@@ -67,7 +67,7 @@ def _last_cases(conn: Connection, loan_ids: list[str]) -> dict[str, Case]:
 def _told(loan_id: str, institution: str, snapshot: Snapshot, last: Case | None) -> LoanWithoutCase:
     row = snapshot.rows[loan_id]
     days_past_due = (snapshot.as_of - row.oldest_due_date).days
-    case = (last.id, last.state, last.closed_as or last.facts.settled_as, last.state_since) if last else (None,) * 4
+    case = (last.id, last.state, last.ended_as, last.state_since) if last else (None,) * 4
     return LoanWithoutCase(
         loan_id, institution, snapshot.as_of, days_past_due, row.overdue_fen, row.outstanding_principal_fen, *case
     )

@@ -48,6 +48,7 @@ class CaseThen(msgspec.Struct):
     opened_for: str
     opened_by: str
     closed_as: str | None
+    ended_as: str | None
     principal_at_opening_fen: int
     oldest_due_date: date | None
     overdue_principal_fen: int

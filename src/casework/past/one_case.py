@@ -137,7 +137,8 @@ def _then(at: At, world: Surroundings, texts: Texts) -> CaseThen:
     beside: dict[str, Any] = {
         "instant": world.instant, "business_date": on, "business_date_from": source, "policy": policy.ref,
         "days_past_due": past_due, "bucket_recorded": case.bucket, "bucket_computed": policy.bucket(past_due),
-        "state_zh": state.zh, "state_en": state.en, "last_entry_id": f"{case.stream}:{case.audit_seq}",
+        "last_entry_id": f"{case.stream}:{case.audit_seq}",
+        "state_zh": state.told(case.ended_as, "zh"), "state_en": state.told(case.ended_as, "en"),
         "audit_head": case.audit_head.hex(),
     }  # fmt: skip
     values = {name: beside[name] if name in beside else getattr(case, name) for name in CaseThen.__struct_fields__}

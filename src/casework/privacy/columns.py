@@ -58,7 +58,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "case_heads": "log statement number first_case records",
         "cases": (
             "id institution loan_id borrower_id product channel_code team region chart state state_since "
-            "live version owner handler opened_on opened_for opened_by closed_as principal_at_opening_fen "
+            "live version owner handler opened_on opened_for opened_by closed_as ended_as principal_at_opening_fen "
             "oldest_due_date bucket overdue_principal_fen overdue_interest_fen overdue_penalty_fen "
             "overdue_fen outstanding_principal_fen facts last_entry_at audit_seq audit_head kept"
         ),

@@ -102,6 +102,14 @@ class State:
     final: bool
     deadline_zh: str
     deadline_en: str
+    ways: Words = field(default_factory=dict)  # how a case came to its end here: code → language → text
+
+    def told(self, ended_as: str | None, lang: str) -> str:
+        """The state in words; of one that ends a case with how it ended."""
+        label, ways = {"zh": self.zh, "en": self.en}[lang], self.ways
+        if ended_as is None or ended_as not in ways:
+            return label
+        return f"{label}（{ways[ended_as][lang]}）" if lang == "zh" else f"{label} ({ways[ended_as][lang]})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,6 +287,7 @@ class _Reader:
             name: State(
                 name, table["zh"], table["en"], table.get("initial", False), table.get("closed", False),
                 table.get("final", False), table["deadline"]["zh"], table["deadline"]["en"],
+                table.get("ended_as", {}),
             )
             for name, table in self.part("states").items()
         }  # fmt: skip

@@ -146,7 +146,10 @@ CHART = table(
         "name": name, "version": whole, **LABELS,
         "posts": each(table(LABELS)),
         "states": each(
-            table({**LABELS, "deadline": table(LABELS)}, {"initial": flag, "closed": flag, "final": flag})
+            table(
+                {**LABELS, "deadline": table(LABELS)},
+                {"initial": flag, "closed": flag, "final": flag, "ended_as": each(table(LABELS))},
+            )
         ),
         "events": each(
             table(
