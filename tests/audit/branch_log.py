@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -108,10 +108,9 @@ class BranchLog:
 
     def verify(self, **kept: Any) -> Report:
         """The whole verification with what the keys folder knows."""
-        known = self.outside()
-        outside = Outside(kept.get("keys", known.keys), known.remembered, kept.get("trusted"), known.witnesses)
+        known = replace(self.outside(), **kept)
         with reading(self.engine, snapshot=True) as conn:
-            return verify(conn, self.mac_key, self.vault, outside=outside)
+            return verify(conn, self.mac_key, self.vault, outside=known)
 
     def attack(self, do: Callable[[Connection], Any]) -> None:
         """With the owner's rights, guards down meanwhile, committed."""

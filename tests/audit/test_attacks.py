@@ -25,13 +25,25 @@ from sqlalchemy.engine import Connection
 
 from casework.audit import note, signer
 from casework.audit.chain import leaf_hash, mac, seal_entry
-from casework.audit.checkpoint import Checkpoint
+from casework.audit.checkpoint import Checkpoint, Cosigner
 from casework.audit.entry import Entry, decode_strict, encode
 from casework.audit.findings import EXIT_CODES, TEXTS, Report
 from casework.audit.grown import TILE_COLUMNS, Growing, Log, present_log, size_of
+from casework.audit.handed import Handed
 from casework.audit.seal import Sealer
 from casework.audit.sealed import Outside
-from casework.audit.tables import checkpoints, entries, leaves, logs, openings, streams, texts, tiles, unsealed
+from casework.audit.tables import (
+    checkpoints,
+    cosignatures,
+    entries,
+    leaves,
+    logs,
+    openings,
+    streams,
+    texts,
+    tiles,
+    unsealed,
+)
 from casework.audit.tree import Range, node_hash, root_of
 from casework.cases.advance import advance
 from casework.cases.commands import Command, Note
@@ -54,6 +66,7 @@ from tests.postgres_server import Server
 STREAM = "case:2"  # opened, six calls, a refusal, a note: all sealed
 UNSEALED = "case:22"  # its two last entries, both notes, are not
 OTHER_KEY = b"\x09" * 32
+WITNESS = Cosigner("witness.example", b"\x05" * 32)
 
 
 @dataclass
@@ -323,6 +336,18 @@ def _in_2025(entry: Entry) -> Entry:
     return msgspec.structs.replace(entry, recorded_at=early, occurred_at=early)
 
 
+def dated_back_behind_a_witness(conn: Connection, log: SealedLog) -> Outside:
+    """Written after a witness saw the log, dated before; no row of its signatures is left, but it has kept them."""
+    last = conn.execute(sa.select(cases.c.audit_seq).where(cases.c.id == 12)).scalar_one()
+    assert leaf_index_of(conn, "case:12", last) >= log.first.size
+    rewrite(conn, log, "case:12", last, _in_2025)
+    conn.execute(cosignatures.delete())
+    newest = resign(conn, log.keys.present, reseal(conn))
+    signed = note.parse(log.first.signed(log.keys.present))
+    cosigned = signed.signed_also(WITNESS.cosign(log.first, int(clock().timestamp())))
+    return log.outside(remembered=newest, witnesses=[WITNESS.key], handed=[Handed(log.first, cosigned)])
+
+
 def stream_replaced(conn: Connection, log: SealedLog) -> None:
     """From its first entry: every number, link, hash and MAC of it is right."""
     rewrite(conn, log, STREAM, 1, lambda entry: msgspec.structs.replace(entry, rules=("5.5",)))
@@ -532,6 +557,8 @@ ROWS = [
     Row(6, "an unsealed entry back-dated", back_dated_unsealed, {"back_dated"}),
     Row(6, "a sealed entry back-dated, all signed anew", back_dated_and_signed, {"back_dated", "memory_root_differs"},
         signer="tree_not_consistent"),
+    Row(6, "dated back behind a witness, its signatures deleted", dated_back_behind_a_witness,
+        {"back_dated", "back_dated_behind_cosignature"}),
     Row(8, "a stream replaced by a consistent one", stream_replaced, {"leaf_differs"}),
     Row(8, "a stream replaced, leaves and tiles too", stream_replaced_and_resealed, ROOTS,
         signer="tree_not_consistent"),

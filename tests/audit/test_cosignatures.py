@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from casework.audit.checkpoint import Checkpoint, Cosigner, Trust
 from casework.audit.cosignatures import Taken, take_in
 from casework.audit.entry import decode_strict, encode
 from casework.audit.grown import root_at
+from casework.audit.handed import handed_notes
 from casework.audit.honoured import change_of_entry, kept, opened, trusted_keys
 from casework.audit.proving import cosigned_note, inclusion_of, published_note
 from casework.audit.receipt_keys import Announcing
@@ -24,6 +26,8 @@ from casework.clock import utc_text
 from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.settings import Settings
+from casework.witness.checking import check_file
+from casework.witness.folder import trust_also
 from tests.audit.branch_log import ORIGIN, WRITER, BranchLog
 
 WITNESS = Cosigner("witness.example", b"\x05" * 32)
@@ -247,6 +251,69 @@ def test_attack_6_an_entry_dated_back_behind_a_cosignature(log: BranchLog) -> No
     assert finding.detail["cosigned_size"] == finding.detail["leaf_index"]
     witnesses.remove(log.folder, WITNESS.name)
     assert log.codes() == set()  # nobody would have known
+
+
+def kept_by_the_witness(log: BranchLog, folder: Path) -> Path:
+    """Its own folder after it looked at the newest checkpoint, by the product's own hand."""
+    shown = folder.with_name("shown")
+    with reading(log.engine) as conn:
+        shown.write_bytes(published_note(conn))
+    folder.mkdir(mode=0o700)
+    (folder / "key").write_text(f"{WITNESS.secret_text}\n")
+    (folder / "key").chmod(0o600)
+    trust_also(folder, [key.text for key in signer.known_keys(log.folder)])
+    check_file(folder, shown, clock=log.clock)
+    return folder
+
+
+def forget_all(conn: Connection) -> None:
+    conn.execute(cosignatures.delete())
+
+
+@pytest.mark.parametrize("brought", ["folder", "file", "nothing"])
+def test_deleting_the_rows_of_cosignatures_hides_nothing_from_who_brings_what_a_witness_keeps(
+    log: BranchLog, tmp_path: Path, brought: str
+) -> None:
+    folder = kept_by_the_witness(log, tmp_path / "witness")
+    (note_file,) = (folder / "cosigned").iterdir()
+    take(log, note_file.read_bytes())
+    write_at(log, -24)
+    log.seal()
+    assert log.codes() == {"back_dated_behind_cosignature"}
+    log.attack(forget_all)
+    if brought == "nothing":
+        assert log.codes() == set()  # the twin: who has nothing is told nothing
+        return
+    handed = handed_notes(log.folder, folder if brought == "folder" else note_file)
+    report = log.verify(handed=handed)
+    assert {finding.code for finding in report.findings} == {"back_dated_behind_cosignature"}
+    assert (report.trust, [seen["witness"] for seen in report.witnessed]) == ("trusted_checkpoint", [WITNESS.name])
+    assert {finding.code for finding in log.verify(handed=handed, witnesses=[]).findings} == set()
+
+
+@pytest.mark.only("sqlite")
+def test_a_sound_log_is_sound_with_what_its_witness_keeps_and_a_silent_witness_cannot_be_told(
+    log: BranchLog, tmp_path: Path
+) -> None:
+    handed = handed_notes(log.folder, kept_by_the_witness(log, tmp_path / "witness"))
+    report = log.verify(handed=handed, asked=[WITNESS.key])
+    assert (report.verdict, report.findings) == ("sound", [])
+    silent = log.verify(handed=handed, witnesses=[WITNESS.key, OTHER.key], asked=[OTHER.key])
+    assert (silent.verdict, [doubt.code for doubt in silent.doubts]) == ("cannot_tell", ["witness_not_seen"])
+    assert log.verify(asked=[WITNESS.key]).verdict == "cannot_tell"
+    take(log, handed[0].signed.encode())
+    assert log.verify(asked=[WITNESS.key]).verdict == "sound"
+
+
+@pytest.mark.only("sqlite")
+def test_a_folder_without_a_checkpoint_of_this_log_is_refused_by_name(log: BranchLog, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/1").write_bytes(b"nothing")
+    for name in ("empty", "other", "none"):
+        with pytest.raises(CallerError) as caught:
+            handed_notes(log.folder, tmp_path / name)
+        assert caught.value.code == "checkpoint_not_trusted"
 
 
 def test_attack_7_an_entry_dated_ahead_of_the_cosignature_that_covers_it(log: BranchLog) -> None:

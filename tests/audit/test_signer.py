@@ -14,9 +14,9 @@ from casework.audit.chain import leaf_hash
 from casework.audit.checkpoint import Trust
 from casework.audit.entry import decode_strict
 from casework.audit.grown import last_published
+from casework.audit.handed import trusted_file
 from casework.audit.proof import verify_consistency
 from casework.audit.proving import consistency_of, inclusion_of, published_note
-from casework.audit.sealed import trusted_file
 from casework.audit.tables import entries, leaves
 from casework.audit.tables import logs as log_rows
 from casework.database import reading, writing

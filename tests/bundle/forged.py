@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from casework.audit.chain import leaf_hash
-from casework.audit.checkpoint import Checkpoint, Cosigner
+from casework.audit.checkpoint import Checkpoint
 from casework.audit.entry import Actor, Entry, decode_strict, encode
 from casework.audit.findings import Report
 from casework.audit.grown import Growing, Log
@@ -28,7 +28,6 @@ ORIGIN = "log.example/forged"
 REAL = LogSigner(ORIGIN, bytes(range(32)))
 OTHER = LogSigner(ORIGIN, bytes(range(1, 33)))
 RECEIPTS = LogSigner(ORIGIN + NAME_ENDING, bytes(range(3, 35)))
-WITNESS = Cosigner("witness.example", bytes(range(2, 34)))
 _ACTOR = Actor("S1", "staff", "api")
 _START = datetime(2026, 1, 11, 1, 30, tzinfo=UTC)
 
@@ -79,11 +78,8 @@ def changed(body: bytes, **fields: Any) -> bytes:
     return encode(msgspec.structs.replace(decode_strict(body), **fields))
 
 
-def write(
-    folder: Path, found: Sequence[bytes], signer: LogSigner = REAL, *, earlier: Sequence[int] = (),
-    witness: Cosigner | None = None,
-) -> Path:  # fmt: skip
-    """A whole bundle of exactly these entries; checkpoints of `earlier` sizes lie in it too."""
+def write(folder: Path, found: Sequence[bytes], signer: LogSigner = REAL, *, earlier: Sequence[int] = ()) -> Path:
+    """A whole bundle of exactly these entries; checkpoints of `earlier` sizes lie in it too, none is cosigned."""
     growing = Growing(Log(1, ORIGIN), Range())
     hashes = [leaf_hash(body) for body in found]
     for _, level, number, _, data in growing.add(hashes):
@@ -96,22 +92,17 @@ def write(
         piece = found[at : at + TILE_WIDTH]
         put(folder, Bundle(at // TILE_WIDTH, len(piece)).path, encode_bundle(piece))
     for size in earlier:
-        put(folder, f"{CHECKPOINTS}/{size}", signed(found, size, signer, witness))
-    put(folder, CHECKPOINT, signed(found, len(found), signer, witness))
+        put(folder, f"{CHECKPOINTS}/{size}", signed(found, size, signer))
+    put(folder, CHECKPOINT, signed(found, len(found), signer))
     put(folder, KEYS, f"{signer.key.text}\n".encode())
     manifest = Manifest(SCHEMA, ORIGIN, "2026-01-12T00:00:00.000000Z", len(found), Scope("whole", 0, len(found)), ())
     put(folder, MANIFEST, manifest.encode())
     return folder
 
 
-def signed(found: Sequence[bytes], size: int, signer: LogSigner = REAL, witness: Cosigner | None = None) -> bytes:
+def signed(found: Sequence[bytes], size: int, signer: LogSigner = REAL) -> bytes:
     """The checkpoint of the first `size` entries."""
-    checkpoint = Checkpoint(ORIGIN, size, root_of(leaf_hash(body) for body in found[:size]))
-    data = checkpoint.signed(signer)
-    if witness is None:
-        return data
-    at = int((_START + timedelta(minutes=size)).timestamp())
-    return parse(data).signed_also(witness.cosign(checkpoint, at)).encode()
+    return Checkpoint(ORIGIN, size, root_of(leaf_hash(body) for body in found[:size])).signed(signer)
 
 
 def put(folder: Path, path: str, data: bytes) -> None:

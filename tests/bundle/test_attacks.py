@@ -4,6 +4,7 @@ Attackers have the files, and where it says so the real signing key; readers hav
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,12 +19,14 @@ from casework.audit.receipt import Receipt, Recorded
 from casework.audit.tiles import decode_bundle, encode_bundle
 from casework.bundle.deep import replay
 from casework.bundle.trust import Held
+from casework.bundle.verify import verify_bundle
+from casework.database import writing
+from tests.audit.branch_log import BranchLog
 from tests.bundle.forged import (
     ORIGIN,
     OTHER,
     REAL,
     RECEIPTS,
-    WITNESS,
     Case,
     bodies,
     changed,
@@ -36,6 +39,7 @@ from tests.bundle.forged import (
     signed,
     write,
 )
+from tests.bundle.written import WITNESS, branch_log, cosign, exported, grow
 
 SIZE = 300
 ENTRIES, TILE = "tile/entries/000", "tile/0/000"
@@ -119,22 +123,6 @@ def back_date(case: Case) -> None:
     at = "2026-01-11T01:31:00.000000Z"
     found[200] = changed(found[200], recorded_at=at, occurred_at=at)
     case.rewrite(relinked(found))
-
-
-def back_date_behind_a_witness(case: Case) -> None:
-    """The witness saw 256 leaves at 05:46; leaf 290, written at 06:20, says an hour before that."""
-    at = "2026-01-11T04:30:00.000000Z"
-    back = [changed(body, recorded_at=at, occurred_at=at) if n == 290 else body for n, body in enumerate(case.bodies)]
-    case.rewrite(relinked(back), earlier=(256,), witness=WITNESS)
-    case.held = Held(witnesses=[WITNESS.key])
-
-
-def post_date_before_a_witness(case: Case) -> None:
-    """The witness saw 256 leaves at 05:46, and leaf 250 says that it was written on the next day."""
-    at = "2026-01-12T12:00:00.000000Z"
-    ahead = [changed(body, recorded_at=at, occurred_at=at) if n == 250 else body for n, body in enumerate(case.bodies)]
-    case.rewrite(relinked(ahead), earlier=(256,), witness=WITNESS)
-    case.held = Held(witnesses=[WITNESS.key])
 
 
 def delete_before_sealing(case: Case) -> None:
@@ -224,8 +212,6 @@ ATTACKS = [
     Attack(4, "cut the tail", cut_the_tail, {"trusted_beyond_tree"}),
     Attack(5, "rewrite history and sign it", rewrite_history_and_sign, {"trusted_root_differs"}),
     Attack(6, "back-date in a stream, with the key", back_date, {"back_dated"}),
-    Attack(6, "back-date behind a witness", back_date_behind_a_witness, {"back_dated_behind_cosignature"}),
-    Attack(7, "post-date", post_date_before_a_witness, {"dated_ahead_of_cosignature"}),
     Attack(11, "delete before sealing", delete_before_sealing, {"receipt_not_honoured"}),
     Attack(11, "another entry in its place", put_another_in_its_place, {"receipt_not_honoured"}),
     Attack(8, "replace a stream, with the key", replace_a_stream_and_sign, {"trusted_root_differs"}),
@@ -257,6 +243,69 @@ def test_the_same_bundle_is_sound_before_any_of_it(case: Case) -> None:
     report = case.verify(deep=replay)
     assert (report.verdict, report.trust, report.checkpoints) == ("sound", "trusted_checkpoint", 3)
     assert (report.entries, report.streams) == (SIZE, 8)
+
+
+# --- attacks 6 and 7, on bundles as they are written: a witness saw the log, and its signatures were taken in
+
+
+def entry_dated(log: BranchLog, hours: float) -> None:
+    """An entry that the service writes with the real keys, its clock set."""
+    at, log.at = log.at, log.at + timedelta(hours=hours)
+    with writing(log.engine) as conn:
+        trail = log.trail()
+        log.add(conn, trail, "test:90")
+        trail.write(conn)
+    log.at = at
+
+
+def back_date_behind_a_witness(log: BranchLog) -> None:
+    """The witness saw the log without it; then it is written, dated a day before that."""
+    cosign(log)
+    entry_dated(log, -24)
+    log.seal()
+
+
+def post_date_before_a_witness(log: BranchLog) -> None:
+    """The witness saw it in the log, and it says that it was written on the next day."""
+    entry_dated(log, +24)
+    log.seal()
+    cosign(log)
+
+
+def stop_sealing_while_a_witness_looks(log: BranchLog) -> None:
+    entry_dated(log, 0)
+    log.at += timedelta(hours=3)
+    cosign(log)
+    log.seal()
+
+
+def write_as_usual(log: BranchLog) -> None:
+    """The twin: nothing wrong, before or behind a witness."""
+    cosign(log)
+    entry_dated(log, 0)
+    log.seal()
+    cosign(log)
+
+
+WITNESSED: list[tuple[int, Callable[[BranchLog], None], set[str]]] = [
+    (6, back_date_behind_a_witness, {"back_dated_behind_cosignature"}),
+    (6, stop_sealing_while_a_witness_looks, {"back_dated_behind_cosignature"}),
+    (7, post_date_before_a_witness, {"dated_ahead_of_cosignature"}),
+    (0, write_as_usual, set()),
+]
+
+
+@pytest.mark.parametrize(("number", "do", "found"), WITNESSED, ids=lambda one: getattr(one, "__name__", ""))
+def test_the_times_that_a_witness_gives_convict_in_a_bundle_as_it_is_written(
+    tmp_path: Path, migrated_sqlite: Path, number: int, do: Callable[[BranchLog], None], found: set[str]
+) -> None:
+    with branch_log(tmp_path, migrated_sqlite) as log:
+        grow(log, 20)
+        do(log)
+        report = verify_bundle(exported(log, tmp_path / "written"), Held(witnesses=[WITNESS.key]))
+        alone = verify_bundle(tmp_path / "written", Held())
+    assert (codes(report), EXIT_CODES[report.verdict], report.trust) == (found, 1 if number else 0, "witnessed")
+    assert alone.verdict == "sound"  # nobody would have known
 
 
 def test_a_receipt_that_was_honoured_leaves_the_bundle_sound(case: Case) -> None:

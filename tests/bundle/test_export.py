@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from casework.audit import checkpoint, signer
+from casework.audit import checkpoint, signer, witnesses
+from casework.audit.cosignatures import take_in
+from casework.audit.findings import EXIT_CODES, Report
 from casework.audit.note import LogKey, parse
 from casework.audit.proving import published_note
 from casework.audit.seal import Sealer
@@ -34,6 +36,7 @@ from tests.audit.branch_log import WRITER
 from tests.audit.built_log import CASES, STREAMS, BuiltLog, built_log, clock
 from tests.bundle.forged import Case, codes, doubts
 from tests.bundle.rewritten import bodies_of, rewrite
+from tests.bundle.written import WITNESS
 from tests.postgres_server import Server
 
 HOUR = timedelta(hours=1)
@@ -44,6 +47,7 @@ class Sealed:
     """A branch's log of cases, requests and people, and two times 400 entries more, sealed an hour apart each."""
 
     built: BuiltLog
+    sealed_at: datetime = field(default_factory=clock)
 
     @property
     def keys(self) -> list[LogKey]:
@@ -62,7 +66,7 @@ class Sealed:
         """One round."""
         branch = self.built.branch
         sealer = Sealer(self.built.engine, branch.mac_key, branch.vault, self.built.settings.keys_dir, clock=lambda: at)
-        done = sealer.round()
+        done, self.sealed_at = sealer.round(), at
         assert (done.left, done.refused) == ([], None)
 
     def checkpoints(self) -> list[bytes]:
@@ -237,3 +241,36 @@ def test_an_auditor_exports_and_another_machine_verifies(
     assert (
         subprocess.run([*command[:3], str(tmp_path)], env=elsewhere, capture_output=True, check=False).returncode == 2
     )
+
+
+def test_a_case_goes_on_from_what_a_witness_signed_and_its_entries_have_its_times(
+    log: Sealed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its dossier is under the newest checkpoint, which a witness has seldom signed yet."""
+    settings = log.built.settings
+    monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
+
+    def verified(name: str, *words: str) -> tuple[Report, int]:
+        run = CliRunner().invoke(main, ["audit", "export", str(tmp_path / name), "--case", "3", *words])
+        assert run.exit_code == 0, run.output
+        held = Held(keys=log.keys, witnesses=[WITNESS.key])
+        report = verify_bundle(tmp_path / name, held)
+        return report, EXIT_CODES[report.verdict]
+
+    assert "witness_not_seen" in doubts(verified("never")[0])
+    witnesses.add(settings.keys_dir, WITNESS.key.text)
+    try:
+        signed = parse(log.checkpoints()[-1])
+        at = int((log.sealed_at + timedelta(seconds=1)).timestamp())
+        data = signed.signed_also(WITNESS.cosign(checkpoint.parse(signed.text), at)).encode()
+        with writing(log.built.engine) as conn:
+            take_in(conn, data, [WITNESS.key], log.sealed_at)
+        for name in ("under", "behind"):
+            report, code = verified(name)
+            assert (code, report.trust, len(report.witnessed)) == (0, "witnessed", 1)
+            log.write(1, log.sealed_at)
+            log.seal(log.sealed_at)
+        (tmp_path / "behind/checkpoints").exists() or pytest.fail("the cosigned one does not lie beside")
+    finally:
+        witnesses.remove(settings.keys_dir, WITNESS.name)

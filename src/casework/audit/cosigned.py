@@ -1,6 +1,7 @@
 """Checks the cosignatures on file, and the times of entries against what witnesses have seen (audit.md §7, 6 and 7)."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,44 +12,75 @@ from casework.audit.checkpoint import WitnessKey, cosigned_at
 from casework.audit.cosignatures import read_line
 from casework.audit.findings import Report
 from casework.audit.grown import Log
+from casework.audit.handed import Handed
+from casework.audit.note import UnverifiedNote
 from casework.audit.stored import as_stored
 from casework.audit.tables import checkpoints, cosignatures
 from casework.audit.times import Seen, Times, instant_text
 from casework.audit.tree import Faulty
 
 
-def check_cosignatures(conn: Connection, report: Report, log: Log, witnesses: Sequence[WitnessKey]) -> Times:
-    """Verify every cosignature of the log into `report`; the times that the known witnesses' set to its entries.
+class WitnessesSeen:
+    """What witnesses have signed of one log: rows of the database, and notes that somebody hands in beside them.
 
-    One of a witness that is not known (any more) must be right by its own key, and bounds nothing.
+    Only what known witnesses say bounds the times of entries. A cosignature of another must be right by its own key.
     """
-    return Times(_seen(conn, report, log, witnesses))
 
+    def __init__(self, report: Report, log: Log, witnesses: Sequence[WitnessKey]) -> None:
+        self.by: set[WitnessKey] = set()
+        self._report = report
+        self._log = log
+        self._known = {key.text: key for key in witnesses}
+        self._handed: list[Seen] = []
 
-def _seen(conn: Connection, report: Report, log: Log, witnesses: Sequence[WitnessKey]) -> Iterator[Seen]:
-    names = ("size", "witness", "line", "cosigned_at")
-    own = as_stored(cosignatures, names, conn.dialect.name).selected_columns
-    text_of = as_stored(checkpoints, ("note",), conn.dialect.name).selected_columns
-    same = (checkpoints.c.log == cosignatures.c.log) & (checkpoints.c.size == cosignatures.c.size)
-    wanted = (
-        sa.select(*own, *text_of)
-        .select_from(cosignatures.outerjoin(checkpoints, same))
-        .where(cosignatures.c.log == log.number)
-        .order_by(cosignatures.c.size)
-    )
-    known = {key.text for key in witnesses}
-    for size, witness, line, at, data in conn.execute(wanted, execution_options={"yield_per": 500}):
-        report.cosignatures += 1
-        where = {"log": log.number, "size": size, "witness": str(witness)[:255]}
-        text = _text(data)
-        if text is None:
-            report.find("cosignature_unknown_checkpoint", **where)
-            continue
-        good = _good(text, witness, line)
-        if good is None or good != at:
-            report.find("cosignature_wrong", **where)
-        elif witness in known:
-            yield Seen(size, good)
+    def take_handed(self, handed: Sequence[Handed]) -> None:
+        """Notes with their cosignatures, by size: they count, whatever rows the database has of them."""
+        newest: dict[str, dict[str, Any]] = {}
+        for said, signed in handed:
+            if said.origin != self._log.origin:
+                continue  # it is told of with the checkpoint
+            for key in self._known.values():
+                try:
+                    found = note.verified(signed, [key])
+                except UnverifiedNote as fault:
+                    if fault.code != "no_known_signature":
+                        self.by.add(key)
+                        self._report.find("cosignature_wrong", size=said.size, witness=key.name)
+                    continue
+                at = cosigned_at(found[0][1].blob)
+                self.by.add(key)
+                self._handed.append(Seen(said.size, at))
+                newest[key.text] = {"witness": key.name, "size": said.size, "at": instant_text(at)}
+        self._report.witnessed += newest.values()
+
+    def times(self, conn: Connection) -> Times:
+        """Verify every cosignature on file into the report; the bounds of all that was seen."""
+        return Times(chain(self._handed, self._on_file(conn)))
+
+    def _on_file(self, conn: Connection) -> Iterator[Seen]:
+        names = ("size", "witness", "line", "cosigned_at")
+        own = as_stored(cosignatures, names, conn.dialect.name).selected_columns
+        text_of = as_stored(checkpoints, ("note",), conn.dialect.name).selected_columns
+        same = (checkpoints.c.log == cosignatures.c.log) & (checkpoints.c.size == cosignatures.c.size)
+        wanted = (
+            sa.select(*own, *text_of)
+            .select_from(cosignatures.outerjoin(checkpoints, same))
+            .where(cosignatures.c.log == self._log.number)
+            .order_by(cosignatures.c.size)
+        )
+        for size, witness, line, at, data in conn.execute(wanted, execution_options={"yield_per": 500}):
+            self._report.cosignatures += 1
+            where = {"log": self._log.number, "size": size, "witness": str(witness)[:255]}
+            text = _text(data)
+            if text is None:
+                self._report.find("cosignature_unknown_checkpoint", **where)
+                continue
+            good = _good(text, witness, line)
+            if good is None or good != at:
+                self._report.find("cosignature_wrong", **where)
+            elif witness in self._known:
+                self.by.add(self._known[witness])
+                yield Seen(size, good)
 
 
 def _text(data: Any) -> str | None:

@@ -125,7 +125,7 @@ class Shown:
     """What a dossier shows and what was found wrong with it.
 
     `complete`: entries that are all of the case as of `statement`; `later`: those after it. Both mean something only
-    where `report` found nothing.
+    where `report` found nothing. `leaf_indexes`: where the one and then the other are in the tree.
     """
 
     report: Report = field(default_factory=Report)
@@ -134,6 +134,7 @@ class Shown:
     statement: Statement | None = None
     complete: list[Entry] = field(default_factory=list)
     later: list[Entry] = field(default_factory=list)
+    leaf_indexes: list[int] = field(default_factory=list)
     opened: dict[tuple[int, str], str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -204,6 +205,7 @@ class _Reading:
         self._statement(signed, before, later)
         self.shown.complete = [one.entry for one in before if one is not None]
         self.shown.later = [one.entry for one in later if one is not None]
+        self.shown.leaf_indexes = [one.leaf_index for one in whole]
         self._openings({one.entry.stream_seq: one.entry for one in whole})
         self.report.streams, self.report.cases, self.report.entries = 1, 1, len(whole)
 

@@ -76,6 +76,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "见证签名所指的检查点缺失",
         "a witness has cosigned a checkpoint that is gone or unreadable",
     ),
+    "witness_not_seen": (
+        "没有您所信任的见证人的签名:其时间无从核对",
+        "a witness that you trust has signed nothing here: its times could not be compared",
+    ),
     "back_dated_behind_cosignature": (
         "记录时间早于不含该分录的检查点被见证之时:倒填,或封存曾停顿",
         "recorded long before a witness saw the log without it: dated back, or sealing stood still",

@@ -17,16 +17,16 @@ from sqlalchemy.engine import Connection
 from casework.audit import checkpoint, note, signer
 from casework.audit.chain import HASH_BYTES
 from casework.audit.checkpoint import Checkpoint, WitnessKey
-from casework.audit.cosigned import check_cosignatures, check_times
+from casework.audit.cosigned import WitnessesSeen, check_times
 from casework.audit.findings import Report, Trust
 from casework.audit.grown import TILE_COLUMNS, Growing, Log, TileRow
+from casework.audit.handed import Handed
 from casework.audit.note import LogKey, UnverifiedNote
 from casework.audit.stated import statements_check
 from casework.audit.stored import as_stored
 from casework.audit.tables import checkpoints, entries, leaves, logs, tiles
 from casework.audit.tree import Faulty, Range
 from casework.audit.witnesses import known_witnesses
-from casework.errors import CallerError
 
 _BATCH: Final = 8_192
 _MISSING: Final = b""
@@ -34,20 +34,33 @@ _MISSING: Final = b""
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What is known outside the database: the log's keys, what the signer signed last, a checkpoint that is held."""
+    """What is known outside the database: the log's keys, what the signer signed last, checkpoints that are held.
+
+    `handed`: such checkpoints with their cosignatures, whose times count; `asked`: witnesses who must have signed
+    something, beside those that the branch knows.
+    """
 
     keys: Sequence[LogKey]
     remembered: Checkpoint | None = None
     trusted: Checkpoint | None = None
     witnesses: Sequence[WitnessKey] = ()
+    handed: Sequence[Handed] = ()
+    asked: Sequence[WitnessKey] = ()
 
     @classmethod
-    def of(cls, folder: Path, trusted: Checkpoint | None = None) -> "Outside":
+    def of(cls, folder: Path, handed: Sequence[Handed] = (), asked: Sequence[WitnessKey] = ()) -> "Outside":
         """As the keys folder has it.
 
         CallerErrors `log_keys_malformed`, `signer_memory_malformed`, `witnesses_malformed`.
         """
-        return cls(signer.known_keys(folder), signer.read_memory(folder), trusted, known_witnesses(folder))
+        known = {(key.name, key.key_id): key for key in (*known_witnesses(folder), *asked)}
+        memory = signer.read_memory(folder)
+        return cls(signer.known_keys(folder), memory, None, list(known.values()), handed, asked)
+
+    def held(self) -> list[Checkpoint]:
+        """Every checkpoint that somebody holds."""
+        own = [] if self.trusted is None else [self.trusted]
+        return [*own, *(one.checkpoint for one in self.handed)]
 
 
 class _Point(NamedTuple):
@@ -71,27 +84,33 @@ def verify_sealed(conn: Connection, report: Report, outside: Outside | None = No
     numbers = [log.number for log in held]
     for number in conn.execute(sa.select(leaves.c.log).where(leaves.c.log.not_in(numbers)).distinct()).scalars():
         report.find("log_missing", log=number)
+    seen: set[WitnessKey] = set()
     for log in held:
         walk = _Walk(conn, report, log, outside)
+        seen |= walk.seen.by
         walk.run(_held_elsewhere(report, log, outside) if outside and log == held[-1] else [])
         if outside and log == held[-1] and outside.remembered is None and walk.checkpoints:
             report.doubt("memory_missing")
     if outside is not None and not held:
-        for point, code in ((outside.remembered, "memory_beyond_tree"), (outside.trusted, "trusted_beyond_tree")):
-            if point is not None:
-                report.find(code, signed=point.size, leaves=0)
+        for point in [outside.remembered] if outside.remembered is not None else []:
+            report.find("memory_beyond_tree", signed=point.size, leaves=0)
+        for point in outside.held():
+            report.find("trusted_beyond_tree", signed=point.size, leaves=0)
+    for key in outside.asked if outside is not None else ():
+        if key not in seen:
+            report.doubt("witness_not_seen", witness=key.text)
 
 
 def _held_elsewhere(report: Report, log: Log, outside: Outside) -> list[_Point]:
     """The points that the database has no hand in; all are of the present log."""
     points = []
-    known: list[tuple[Checkpoint | None, str, Trust]] = [
-        (outside.remembered, "memory", "signer_memory"), (outside.trusted, "trusted", "trusted_checkpoint"),
-    ]  # fmt: skip
+    known: list[tuple[Checkpoint, str, Trust]] = [(held, "trusted", "trusted_checkpoint") for held in outside.held()]
+    if outside.remembered is not None:
+        known.append((outside.remembered, "memory", "signer_memory"))
     for held, name, trust in known:
-        if held is not None and held.origin != log.origin:
+        if held.origin != log.origin:
             report.find(f"{name}_other_log", signed=held.origin, held=log.origin)
-        elif held is not None:
+        else:
             points.append(_Point(held.size, held.root, f"{name}_root_differs", f"{name}_beyond_tree", trust))
     return points
 
@@ -107,7 +126,10 @@ class _Walk:
         self.tiles_made = self.checkpoints = self.next_index = 0
         self.growing = Growing(log, Range())
         self.heads = statements_check(conn, report, log)
-        self.times = check_cosignatures(conn, report, log, outside.witnesses if outside else ())
+        self.seen = WitnessesSeen(report, log, outside.witnesses if outside else ())
+        if outside is not None:
+            self.seen.take_handed(outside.handed)
+        self.times = self.seen.times(conn)
 
     def run(self, points: Sequence[_Point]) -> None:
         """Leaves, tiles, then the points that the tree passes: stored checkpoints and `points`."""
@@ -235,18 +257,3 @@ class _Walk:
             self.report.find("checkpoint_key_unknown" if unknown else "checkpoint_signature_wrong", **at)
             return None
         return signed
-
-
-def trusted_file(keys_dir: Path, file: Path) -> Checkpoint:
-    """The checkpoint that somebody holds; CallerError `checkpoint_not_trusted` unless a known key has signed it."""
-    try:
-        read = note.parse(file.read_bytes())
-        held = checkpoint.parse(read.text)
-        note.verified(read, [key for key in signer.known_keys(keys_dir) if key.name == held.origin])
-    except (OSError, Faulty) as fault:
-        reason = fault.code if isinstance(fault, Faulty) else "unreadable"
-        raise CallerError(
-            "checkpoint_not_trusted", f"该文件不是本日志签署的检查点（{reason}）",
-            f"that file is no checkpoint signed by this log ({reason})", reason=reason,
-        ) from None  # fmt: skip
-    return held

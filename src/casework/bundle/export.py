@@ -6,7 +6,7 @@ hashes are those of the leaves that were sealed, not of the bodies as they are n
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.audit import checkpoint, note
-from casework.audit.checkpoint import Checkpoint
+from casework.audit.checkpoint import Checkpoint, WitnessKey
 from casework.audit.grown import Growing, Log, begun_log, last_published
 from casework.audit.note import LogKey
-from casework.audit.tables import checkpoints as published_notes
 from casework.audit.tables import entries, leaves, texts
 from casework.audit.tiles import TILE_HEIGHT, TILE_WIDTH, Bundle, Tile, encode_bundle
 from casework.audit.trail import Draft
@@ -38,13 +37,13 @@ from casework.bundle.layout import (
     Text,
     rounded,
 )
+from casework.bundle.published import taken_along
 from casework.cases.branch import Branch
 from casework.clock import Clock, now, utc_text
 from casework.errors import CallerError
 from casework.staff.actor import Actor
 
 _BATCH: Final = 32 * TILE_WIDTH
-_BEGIN_AT: Final = "%Y-%m-%dT%H"  # of the published checkpoints one an hour is taken along
 Progress = Callable[[int, int], None]
 
 
@@ -87,11 +86,13 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
 
 def export_log(
     conn: Connection, folder: Path, keys: Sequence[LogKey], *, made_at: datetime, period: Period | None = None,
-    held: Checkpoint | None = None, progress: Progress = lambda _done, _all: None,
+    held: Checkpoint | None = None, witnesses: Sequence[WitnessKey] = (),
+    progress: Progress = lambda _done, _all: None,
 ) -> Exported:  # fmt: skip
     """Write the present log as far as it is signed into the empty `folder`; `conn` is one snapshot.
 
     `held`: a checkpoint that the reader keeps: what shows it is put in, also where a period would leave it out.
+    `witnesses`: those that the branch knows; cosignatures of others on file go along too.
     CallerErrors `log_not_begun`, `no_checkpoint`, `nothing_recorded` (a period without entries).
     """
     log = begun_log(conn)
@@ -101,10 +102,12 @@ def export_log(
     size = newest.size
     begin, end = (0, size) if period is None else rounded(*_range_of(conn, log, period, size), size)
     writer = _Writer(folder)
-    _write_leaves(conn, log, writer, size, (begin, end), held.size if held is not None else None, progress)
-    writer.put(CHECKPOINT, newest.note)
-    for at, data in _earlier(conn, log, begin, end, size):
-        writer.put(f"{CHECKPOINTS}/{at}", data)
+    shown = {held.size} if held is not None else set()
+    for at, data in taken_along(conn, log, witnesses, begin=begin, end=end, size=size, made_at=made_at):
+        writer.put(CHECKPOINT if at == size else f"{CHECKPOINTS}/{at}", data)
+        if not begin <= at <= end:
+            shown.add(at)
+    _write_leaves(conn, log, writer, size, (begin, end), shown, progress)
     writer.put(KEYS, "".join(f"{key.text}\n" for key in keys if key.name == log.origin).encode())
     published = []
     for row in conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest, texts.c.body)):
@@ -126,12 +129,18 @@ def export_log(
 
 
 def export_case(
-    folder: Path, case_id: int, dossier: bytes, signed: bytes, keys: Sequence[LogKey], *, made_at: datetime
-) -> Exported:
-    """Write a case's dossier into the empty `folder` as a bundle; `signed` is the checkpoint it is proven under."""
+    folder: Path, case_id: int, dossier: bytes, signed: bytes, keys: Sequence[LogKey], *, made_at: datetime,
+    cosigned: bytes | None = None,
+) -> Exported:  # fmt: skip
+    """Write a case's dossier into the empty `folder` as a bundle; `signed` is the checkpoint it is proven under.
+
+    `cosigned`: an earlier one that a witness has signed, from which the dossier shows that the log goes on.
+    """
     said = checkpoint.parse(note.parse(signed).text)
     writer = _Writer(folder)
     writer.put(CHECKPOINT, signed)
+    if cosigned is not None:
+        writer.put(f"{CHECKPOINTS}/{checkpoint.parse(note.parse(cosigned).text).size}", cosigned)
     writer.put(KEYS, "".join(f"{key.text}\n" for key in keys if key.name == said.origin).encode())
     writer.put(DOSSIER, dossier)
     scope = Scope("case", case=case_id)
@@ -196,15 +205,16 @@ def _range_of(conn: Connection, log: Log, period: Period, size: int) -> tuple[in
 
 
 def _write_leaves(
-    conn: Connection, log: Log, writer: _Writer, size: int, scope: tuple[int, int], shown: int | None,
+    conn: Connection, log: Log, writer: _Writer, size: int, scope: tuple[int, int], shown: Collection[int],
     progress: Progress,
 ) -> None:  # fmt: skip
-    """Tiles of the whole tree above level 0; tiles of leaves and entries within the scope."""
+    """Tiles of the whole tree above level 0; entries within the scope; tiles of leaves there and where `shown` ends."""
     growing, (begin, end) = Growing(log, Range()), scope
+    places = {at // TILE_WIDTH for at in shown}
     for first, hashes, bodies in _stretches(conn, log, size, scope):
         for at in range(0, len(hashes), TILE_WIDTH):
             number, tile = (first + at) // TILE_WIDTH, hashes[at : at + TILE_WIDTH]
-            is_shown = shown is not None and number == shown // TILE_WIDTH
+            is_shown = number in places
             last_partial = len(tile) < TILE_WIDTH
             inside = begin <= first + at < end
             if inside or is_shown or last_partial:
@@ -242,19 +252,3 @@ def _stretches(
                 "leaves or sealed entries are missing; run: casework audit verify",
             )  # fmt: skip
         yield first, [bytes(row[0]) for row in found], [bytes(row[1]) for row in found]
-
-
-def _earlier(conn: Connection, log: Log, begin: int, end: int, size: int) -> Iterator[tuple[int, bytes]]:
-    """The last published checkpoint of each hour, inside the scope; the newest of all stands by itself."""
-    wanted = sa.select(published_notes.c.size, published_notes.c.note, published_notes.c.published_at).where(
-        published_notes.c.log == log.number, published_notes.c.size >= begin, published_notes.c.size <= end,
-        published_notes.c.size < size,
-    )  # fmt: skip
-    before: Any = None
-    for row in conn.execute(wanted.order_by(published_notes.c.size), execution_options={"yield_per": 1_000}):
-        hour = row.published_at.strftime(_BEGIN_AT)
-        if before is not None and hour != before[0]:
-            yield before[1], before[2]
-        before = (hour, row.size, bytes(row.note))
-    if before is not None:
-        yield before[1], before[2]

@@ -21,7 +21,7 @@ TEXTS: Final = "texts"  # a folder: published charts and policies, named by thei
 OPENINGS: Final = "openings.jsonl"
 DOSSIER: Final = "dossier.json"
 TILES: Final = "tile"
-MAX_MANIFEST_BYTES: Final = 8 * 1024 * 1024
+MAX_MANIFEST_BYTES: Final = 32 * 1024 * 1024
 
 Kind = Literal["whole", "period", "case"]
 _Size = Annotated[int, msgspec.Meta(ge=0, le=MAX_SIZE)]

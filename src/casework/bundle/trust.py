@@ -4,22 +4,20 @@ Without a key of his own, the log's statement of its keys is all there is: then 
 and that is what the report says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from casework.audit import note
 from casework.audit.checkpoint import WitnessKey, cosigned_at
 from casework.audit.findings import Report
 from casework.audit.key_history import KeyHistory
 from casework.audit.note import LogKey, Note, UnverifiedNote
-from casework.audit.times import Seen
+from casework.audit.times import Seen, instant_text
 from casework.audit.tree import Faulty
 from casework.bundle.layout import KEYS
 from casework.bundle.points import Point, Points
 from casework.bundle.source import MAX_TEXT_BYTES, Missing, Source
-from casework.clock import utc_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +38,13 @@ def check_signatures(
     if not keys:
         report.doubt("log_keys_missing")
         return
+    seen: set[WitnessKey] = set()
     for point in points.points:
-        if _is_signed(point, keys, report) and points.is_met(point):
+        if is_signed(point, keys, report) and points.is_met(point):
             if point.trust is not None:
                 report.believe(point.trust)
-            _witnessed(point, held, report)
+            seen |= witnessed(point, held, report)
+    unseen(held, seen, report)
 
 
 def _keys(source: Source, history: KeyHistory | None, held: Held, report: Report, *, whole: bool) -> Sequence[LogKey]:
@@ -70,7 +70,8 @@ def named_keys(source: Source) -> Sequence[LogKey]:
         return []
 
 
-def _is_signed(point: Point, keys: Sequence[LogKey], report: Report) -> bool:
+def is_signed(point: Point, keys: Sequence[LogKey], report: Report) -> bool:
+    """Whether the log has; else the finding is told."""
     where = {"size": point.size} | ({"path": point.path} if point.path else {})
     try:
         note.verified(point.signed, keys)
@@ -81,25 +82,40 @@ def _is_signed(point: Point, keys: Sequence[LogKey], report: Report) -> bool:
     return True
 
 
-def seen_by_witnesses(points: Points, witnesses: Sequence[WitnessKey]) -> list[Seen]:
+def seen_by_witnesses(points: Sequence[Point], witnesses: Sequence[WitnessKey]) -> list[Seen]:
     """When witnesses that the reader trusts saw the tree, and how large; a wrong signature is told of at the end."""
     found = []
-    for point in points.points:
+    for point in points:
         for key in witnesses:
             with suppress(UnverifiedNote):
                 found += [Seen(point.size, cosigned_at(one.blob)) for _, one in note.verified(point.signed, [key])]
     return found
 
 
-def _witnessed(point: Point, held: Held, report: Report) -> None:
-    """Who of the witnesses that the reader trusts has seen this checkpoint, and when by their clocks."""
+def witnessed(point: Point, held: Held, report: Report) -> set[WitnessKey]:
+    """Who of the witnesses that the reader trusts has signed this checkpoint, and when by their clocks: told.
+
+    A signature that is wrong is a finding, and no silence.
+    """
+    signed = set()
     for key in held.witnesses:
         try:
             found = note.verified(point.signed, [key])
         except UnverifiedNote as fault:
             if fault.code != "no_known_signature":
                 report.find("cosignature_wrong", size=point.size, witness=key.name)
+                signed.add(key)
             continue
+        signed.add(key)
+        report.cosignatures += 1
         report.believe("witnessed")
-        at = datetime.fromtimestamp(cosigned_at(found[0][1].blob), UTC)
-        report.witnessed.append({"witness": key.name, "size": point.size, "at": utc_text(at)})
+        at = instant_text(cosigned_at(found[0][1].blob))
+        report.witnessed.append({"witness": key.name, "size": point.size, "at": at})
+    return signed
+
+
+def unseen(held: Held, seen: Collection[WitnessKey], report: Report) -> None:
+    """A witness whose word the reader takes and who says nothing here: nothing can be told of its times."""
+    for key in held.witnesses:
+        if key not in seen:
+            report.doubt("witness_not_seen", witness=key.text)

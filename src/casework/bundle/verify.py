@@ -150,7 +150,7 @@ class _Run:
         self.announced: list[bytes] = []
         self.log_stream: str | None = None
         self.heads: StatementCheck | None = None
-        self.times = Times(seen_by_witnesses(points, held.witnesses))
+        self.times = Times(seen_by_witnesses(points.points, held.witnesses))
         self.promised = Promised(held.receipts)
 
     def run(self, jobs: int, progress: Progress) -> None:

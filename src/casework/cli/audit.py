@@ -6,7 +6,7 @@ nothing but a whole log looked at may ever give 0.
 
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from rich.text import Text
 from sqlalchemy.engine import Connection
 
 from casework.audit.chain import leaf_hash, mac_matches
+from casework.audit.checkpoint import WitnessKey
 from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import EXIT_CODES, Report
-from casework.audit.sealed import Outside, trusted_file
+from casework.audit.handed import handed_notes
+from casework.audit.sealed import Outside
 from casework.audit.tables import entries, texts
 from casework.cli import bundle, dossier, mining, past, receipts, sealing, searching
 from casework.cli.log_report import brief, print_report
@@ -65,9 +67,12 @@ for _command in _COMMANDS:
 
 @cli.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-@click.option("--trusted", type=click.Path(path_type=Path, dir_okay=False), help="A checkpoint that you hold.")
+@click.option(
+    "--trusted", type=click.Path(path_type=Path),
+    help="A checkpoint that you hold; without FOLDER also a folder of them, as a witness has.",
+)  # fmt: skip
 @click.option("--key", "keys", multiple=True, help="With FOLDER: the log's verifier key as you hold it, or a file.")
-@click.option("--witness", "witnesses", multiple=True, help="With FOLDER: the key of a witness you trust, or a file.")
+@click.option("--witness", "witnesses", multiple=True, help="The key of a witness you trust, or a file.")
 @click.option(
     "--receipt", "receipts", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
     help="With FOLDER: a receipt you hold; its entries must be there.",
@@ -82,20 +87,23 @@ def verify(
     """Verify the live database, or a bundle in FOLDER, for which neither database nor settings are needed.
 
     Live: walk every chain and the tree over them, replay every case, compare with its row. The tree is compared with
-    what the signer keeps outside the database and, where you give one, with a checkpoint that you hold: only that tells
-    a history rewritten by whoever has the keys.
+    what the signer keeps outside the database and, where you give some, with checkpoints that you hold: only that tells
+    a history rewritten by whoever has the keys. If witnesses have signed those, their times count, whatever rows the
+    database has left of them.
 
     A bundle: bodies, leaves, chains, tree, tiles, signatures; with --deep also the form of every entry and whether each
     step could happen under the rules it cites.
 
     \b
-    Exit code: 0 sound, 1 tampered, 2 cannot tell (no or wrong key, no database, nothing to check).
+    Exit code: 0 sound, 1 tampered, 2 cannot tell (no or wrong key, no database, nothing to check, nothing signed by a
+    --witness).
 
     \b
     Examples:
       casework audit verify
       casework audit verify --json | jq .verdict
       casework audit verify --trusted kept/2026-03-01.checkpoint
+      casework audit verify --trusted /audit/wuhan --witness witness.key
       casework audit verify 2026-q1 --key branch.key --trusted kept/2025-12-31.checkpoint --deep
     """
     with _cannot_tell(json_):
@@ -103,20 +111,20 @@ def verify(
             report = bundle.verify_folder(
                 folder, trusted=trusted, keys=keys, witnesses=witnesses, receipts=receipts, deep=deep, jobs=jobs
             )
-        elif keys or witnesses or receipts or deep or jobs:
-            raise click.UsageError("--key, --witness, --receipt, --deep and --jobs go with a FOLDER")
+        elif keys or receipts or deep or jobs:
+            raise click.UsageError("--key, --receipt, --deep and --jobs go with a FOLDER")
         else:
-            report = _verify(trusted)
+            report = _verify(trusted, bundle.witness_keys(witnesses))
         told = report.as_json()
         print_json(told) if json_ else print_report(told)
         code = EXIT_CODES[report.verdict]
     sys.exit(code)
 
 
-def _verify(trusted: Path | None) -> Report:
+def _verify(trusted: Path | None, asked: Sequence[WitnessKey]) -> Report:
     settings = Settings.from_environment()
     keys = load_keys(settings.keys_dir)
-    outside = Outside.of(settings.keys_dir, trusted_file(settings.keys_dir, trusted) if trusted else None)
+    outside = Outside.of(settings.keys_dir, handed_notes(settings.keys_dir, trusted) if trusted else (), asked)
     engine = open_engine(settings.database_url, read_only=True)
     try:
         with reading(engine, snapshot=True) as conn:

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -10,17 +10,19 @@ from zoneinfo import ZoneInfo
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.engine import Connection
 
 from casework.audit import checkpoint, note, signer
 from casework.audit.checkpoint import Checkpoint, WitnessKey
 from casework.audit.findings import Report
 from casework.audit.note import MAX_NOTE_BYTES, LogKey, Note
-from casework.audit.proving import published_note
+from casework.audit.proving import cosigned_note, published_note
 from casework.audit.receipt import LABEL as RECEIPT_LABEL
 from casework.audit.receipt import parse_receipt
 from casework.audit.tree import Faulty
+from casework.audit.witnesses import known_witnesses
 from casework.bundle.deep import replay
-from casework.bundle.export import Period, export_case, export_log, fresh_folder, record_exported
+from casework.bundle.export import Exported, Period, export_case, export_log, fresh_folder, record_exported
 from casework.bundle.trust import Held
 from casework.bundle.verify import Phase, verify_bundle
 from casework.cases.sight import seen_case
@@ -30,6 +32,7 @@ from casework.database import reading, writing
 from casework.dossier.make import make_dossier
 from casework.errors import CallerError
 from casework.screen import on_screen
+from casework.startup import Started
 
 K = TypeVar("K", LogKey, WitnessKey)
 _PHASES: dict[Phase, str] = {"structure": "核对分录 entries", "replay": "重放 replay"}
@@ -71,13 +74,15 @@ def export(
         period = _period(from_, to, branch.branch.time_zone)
         held = _checkpoint_of(_note_of(trusted)) if trusted is not None else None
         with fresh_folder(folder) as place, reading(branch.engine, snapshot=True) as conn, _bar("导出 export") as told:
-            keys = signer.known_keys(branch.settings.keys_dir)
             if case_id is None:
-                done = export_log(conn, place, keys, made_at=now(), period=period, held=held, progress=told)
+                folder_of_keys = branch.settings.keys_dir
+                done = export_log(
+                    conn, place, signer.known_keys(folder_of_keys), made_at=now(), period=period, held=held,
+                    witnesses=known_witnesses(folder_of_keys), progress=told,
+                )  # fmt: skip
             else:
                 seen_case(conn, branch.branch, actor, case_id, branch.branch.today(now()))
-                made = make_dossier(conn, branch.branch, case_id, keys, since=held.size if held else None)
-                done = export_case(place, case_id, made.data, published_note(conn), keys, made_at=now())
+                done = _export_case(conn, place, branch, case_id, held)
         with writing(branch.engine) as conn:
             record_exported(conn, branch.branch, actor, done.manifest)
     if json_:
@@ -88,6 +93,20 @@ def export(
     what = f"case {case_id}" if case_id is not None else f"{done.entries:,} entries{of}"
     console.print(f"exported 已导出: {what} of {on_screen(done.manifest.origin)} to {folder}", markup=False)
     console.print(f"verify 核对: casework audit verify {folder}", markup=False)
+
+
+def _export_case(conn: Connection, place: Path, branch: Started, case_id: int, held: Checkpoint | None) -> Exported:
+    """The dossier under the newest checkpoint; unless its reader holds one, it goes on from the newest cosigned one."""
+    keys, witnesses = signer.known_keys(branch.settings.keys_dir), known_witnesses(branch.settings.keys_dir)
+    signed = published_note(conn, witnesses)
+    cosigned = None
+    if held is None:
+        with suppress(CallerError):  # no witness has signed anything yet
+            cosigned = cosigned_note(conn, witnesses)
+    cosigned = None if cosigned == signed else cosigned
+    since = held if cosigned is None else _checkpoint_of(note.parse(cosigned))
+    made = make_dossier(conn, branch.branch, case_id, keys, since=since.size if since else None)
+    return export_case(place, case_id, made.data, signed, keys, made_at=now(), cosigned=cosigned)
 
 
 def _period(from_: str | None, to: str | None, time_zone: str) -> Period | None:
@@ -117,11 +136,16 @@ def verify_folder(
 ) -> Report:  # fmt: skip  # fmt: skip
     """The report on a bundle; CallerErrors `checkpoint_unreadable`, `key_malformed`."""
     held = Held(
-        _keys(LogKey, keys), _keys(WitnessKey, witnesses),
+        _keys(LogKey, keys), witness_keys(witnesses),
         _note_of(trusted) if trusted is not None else None, [_receipt_of(file) for file in receipts],
     )  # fmt: skip
     with _bars() as told:
         return verify_bundle(folder, held, deep=replay if deep else None, jobs=jobs, progress=told)
+
+
+def witness_keys(given: Sequence[str]) -> list[WitnessKey]:
+    """Keys of witnesses as they are written, or files of them; CallerError `key_malformed`."""
+    return _keys(WitnessKey, given)
 
 
 def _keys(kind: type[K], given: Sequence[str]) -> list[K]:
@@ -193,4 +217,4 @@ def _bars() -> Iterator[Callable[[Phase, int, int], None]]:
         yield lambda phase, done, whole: bar.update(tasks[phase], completed=done, total=whole, visible=True)
 
 
-__all__ = ["export", "verify_folder"]
+__all__ = ["export", "verify_folder", "witness_keys"]

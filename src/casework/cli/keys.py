@@ -9,7 +9,7 @@ import click
 from casework.audit import logs, receipt_keys, signer
 from casework.audit.checkpoint import Checkpoint
 from casework.audit.grown import last_published, present_log, size_of
-from casework.audit.sealed import trusted_file
+from casework.audit.handed import trusted_file
 from casework.cli import witnesses
 from casework.cli.shell import as_json, console, print_json, started, told
 from casework.clock import now, utc_text
