@@ -85,6 +85,21 @@ def test_many_doubts_are_counted_and_only_the_first_are_kept() -> None:
     assert (len(whole.doubts), whole.doubts_in_all, whole.verdict) == (1, 1, "cannot_tell")
 
 
+def test_a_code_that_comes_after_a_thousand_of_another_is_kept_all_the_same() -> None:
+    report, part = Report(entries=1), Report(entries=1)
+    for number in range(1_500):
+        report.find("body_changed", "case:1", number)
+        report.doubt("file_missing", path=str(number))
+    report.find("row_differs")
+    report.doubt("tree_not_built")
+    part.find("stream_hole")
+    report.absorb(part)
+    assert report.findings_in_all == 1_502
+    assert [one.code for one in report.findings[-2:]] == ["row_differs", "stream_hole"]
+    assert report.doubts[-1].code == "tree_not_built"
+    assert (len(report.findings), len(report.doubts)) == (findings.KEPT + 2, findings.KEPT + 1)
+
+
 HOSTILE = "log\x1b[2J\u202eexample\u2066\u2028\u200b\u3164/\x85branch\x7f\U000e0041"
 
 

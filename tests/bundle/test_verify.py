@@ -2,23 +2,29 @@
 
 import os
 import random
+import time
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casework.audit.chain import leaf_hash
-from casework.audit.checkpoint import Cosigner
+from casework.audit.checkpoint import Checkpoint, Cosigner
 from casework.audit.entry import encode
 from casework.audit.findings import Report
 from casework.audit.key_history import CHANGED, change_text
 from casework.audit.note import LogSigner, to_base64
 from casework.bundle import links
+from casework.bundle.deep import replay
+from casework.bundle.layout import SCHEMA, Manifest, Scope
 from casework.bundle.links import Link, Links
+from casework.bundle.source import Source
 from casework.bundle.trust import Held
-from casework.bundle.verify import verify_bundle
+from casework.bundle.verify import Deep, verify_bundle
 from tests.bundle.forged import (
     ORIGIN,
     OTHER,
@@ -173,6 +179,67 @@ def test_nothing_but_a_regular_file_of_a_bounded_size_is_read(tmp_path: Path, ki
         case _:
             place.write_bytes(b"x" * 300_000)
     assert doubts(verify_bundle(folder, Held())) == {"file_missing"}
+
+
+def claiming(folder: Path, size: int, kind: str = "whole") -> Path:
+    """Some hundred bytes that claim so many leaves, properly signed by whoever made them."""
+    put(folder, "checkpoint", Checkpoint(ORIGIN, size, b"\x01" * 32).signed(REAL))
+    put(folder, "log-keys", f"{REAL.key.text}\n".encode())
+    scope = Scope("whole", 0, size) if kind == "whole" else Scope("period", size // 512 * 256, size)
+    put(folder, "MANIFEST.json", msgspec.json.encode(Manifest(SCHEMA, ORIGIN, "2026", size, scope, ())))
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["whole", "period"])
+@pytest.mark.parametrize(("deep", "jobs"), [(None, 1), (None, 2), (replay, 1)])
+def test_a_claim_beyond_what_its_files_can_hold_is_refused_at_once_and_without_memory(
+    tmp_path: Path, kind: str, deep: Deep | None, jobs: int
+) -> None:
+    folder = claiming(tmp_path / "bundle", 2**40, kind)
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 1_000
+    tracemalloc.start()
+    began = time.monotonic()
+    report = verify_bundle(folder, Held(), deep=deep, jobs=jobs)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (report.verdict, codes(report), doubts(report)) == ("cannot_tell", set(), {"bundle_incomplete"})
+    assert (peak < 10_000_000, time.monotonic() - began < 5) == (True, True)
+
+
+def test_tiles_are_read_as_they_come_and_missing_ones_are_named_up_to_a_bound(tmp_path: Path) -> None:
+    """The twin: a claim that files could hold is looked at file by file, without memory for those that are missing."""
+    tracemalloc.start()
+    began = time.monotonic()
+    report = verify_bundle(claiming(tmp_path / "bundle", 256 * 16_000), Held(), jobs=1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (report.verdict, doubts(report)) == ("cannot_tell", {"file_missing", "tree_not_built"})
+    assert (len(report.doubts), report.doubts_in_all > 30_000, peak < 30_000_000) == (1_001, True, True)
+    assert time.monotonic() - began < 30
+
+
+def test_a_checkpoint_that_nobody_known_has_signed_is_refused_before_anything_else_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path / "bundle", bodies(40))
+    put(folder, "checkpoint", signed(bodies(40), 40, OTHER))
+
+    def never(*_: object) -> bytes:
+        raise AssertionError("a tile was read")
+
+    monkeypatch.setattr(Source, "tile", never)
+    monkeypatch.setattr(Source, "entries", never)
+    assert codes(verify_bundle(folder, Held(keys=[REAL.key]))) == {"checkpoint_key_unknown"}
+    put(folder, "checkpoint", signed(bodies(40), 40).replace(b"\n40\n", b"\n41\n"))
+    assert codes(verify_bundle(folder, Held(keys=[REAL.key]))) == {"checkpoint_signature_wrong"}
+
+
+def test_a_lost_file_of_keys_accuses_nobody_where_the_log_says_who_signs_it(tmp_path: Path) -> None:
+    found = bodies(40)
+    found.append(with_new_key(found, OTHER, REAL))
+    folder = write(tmp_path / "bundle", found, OTHER)
+    (folder / "log-keys").unlink()
+    assert verify_bundle(folder, Held(keys=[REAL.key])).verdict == "sound"
 
 
 def test_a_tile_that_was_changed_is_told_from_an_entry_that_was(whole: Case, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ _STRENGTH: Final[tuple[Trust, ...]] = ("self_consistent_only", "signer_memory", 
 _REPLAYED: Final = (
     "cases", "people", "replayed_steps", "replayed_refusals", "replayed_facts", "cases_not_replayed",
 )  # fmt: skip
-KEPT: Final = 1_000  # findings kept in full; a log changed throughout must not fill the memory
+KEPT: Final = 1_000  # findings and doubts kept in full; a log changed throughout must not fill the memory
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "body_changed": ("分录正文被改动", "the body is not the one that was recorded"),
@@ -208,6 +208,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "the log as far as it is in the bundle need not hold the entry of the receipt yet",
     ),
     "file_missing": ("缺少文件,或文件过大", "a file is missing, or too large to be what it is called"),
+    "bundle_incomplete": (
+        "证据包自称的叶远多于其文件所能容纳",
+        "the bundle claims far more leaves than its files can hold: nothing of the log was looked at",
+    ),
     "bundle_unreadable": ("不是可读的证据包", "this is no bundle that can be read"),
     "manifest_differs": ("清单与检查点不一致", "the manifest says another size than the checkpoint"),
     "point_not_shown": (
@@ -283,17 +287,17 @@ class Report:
     _doubted: set[bytes] = field(default_factory=set)
 
     def find(self, code: str, stream: str | None = None, stream_seq: int | None = None, /, **detail: Any) -> None:
-        """Note a finding; beyond `KEPT` only its number."""
+        """Note a finding; beyond `KEPT` only its number, unless it is the first of its code."""
         self.findings_in_all += 1
-        if len(self.findings) < KEPT:
+        if len(self.findings) < KEPT or all(code != one.code for one in self.findings):
             self.findings.append(Finding(code, plain(stream), plain(stream_seq), plain(detail)))
 
     def doubt(self, code: str, /, **detail: Any) -> None:
-        """Note what cannot be judged, once; beyond `KEPT` only its number."""
+        """Note what cannot be judged, once; beyond `KEPT` only its number, unless it is the first of its code."""
         self._doubt(Finding(code, detail=plain(detail)))
 
     def _doubt(self, doubt: Finding) -> None:
-        if len(self.doubts) >= KEPT:
+        if len(self.doubts) >= KEPT and any(doubt.code == one.code for one in self.doubts):
             self.doubts_in_all += 1
             return
         said = msgspec.json.encode((doubt.code, doubt.detail), order="sorted")
@@ -306,7 +310,11 @@ class Report:
         """Add what another run found of its part: findings, doubts, and how much of cases was replayed."""
         for name in _REPLAYED:
             setattr(self, name, getattr(self, name) + getattr(part, name))
-        self.findings += part.findings[: KEPT - len(self.findings)]
+        kept = {one.code for one in self.findings}
+        for found in part.findings:
+            if len(self.findings) < KEPT or found.code not in kept:
+                self.findings.append(found)
+                kept.add(found.code)
         self.findings_in_all += part.findings_in_all
         for doubt in part.doubts:
             self._doubt(doubt)

@@ -130,9 +130,9 @@ def peaks_of(leaves: Sequence[bytes]) -> tuple[bytes, ...]:
     return tree.peaks
 
 
-def hash_beside(source: Source, wanted: Sequence[Wanted], processes: int) -> Iterator[Hashed]:
+def hash_beside(source: Source, wanted: Iterator[Wanted], processes: int) -> Iterator[Hashed]:
     """Every tile in order, hashed by processes beside this one, a bounded number ahead."""
-    tasks = (wanted[at : at + _TILES_PER_TASK] for at in range(0, len(wanted), _TILES_PER_TASK))
+    tasks = iter(lambda: list(islice(wanted, _TILES_PER_TASK)), [])
     with ProcessPoolExecutor(processes) as pool:
         ahead = deque(pool.submit(_run, source, task) for task in islice(tasks, 2 * processes + 1))
         while ahead:

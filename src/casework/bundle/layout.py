@@ -21,6 +21,7 @@ TEXTS: Final = "texts"  # a folder: published charts and policies, named by thei
 OPENINGS: Final = "openings.jsonl"
 DOSSIER: Final = "dossier.json"
 TILES: Final = "tile"
+ENTRIES: Final = "tile/entries"
 MAX_MANIFEST_BYTES: Final = 32 * 1024 * 1024
 
 Kind = Literal["whole", "period", "case"]

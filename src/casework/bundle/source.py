@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from casework.bundle.layout import CHECKPOINT, CHECKPOINTS, MANIFEST, MAX_MANIFE
 MAX_TILE_BYTES: Final = TILE_WIDTH * HASH_BYTES
 MAX_BUNDLE_BYTES: Final = TILE_WIDTH * (MAX_ENTRY_BYTES + 2)
 MAX_TEXT_BYTES: Final = 4 * 1024 * 1024
+_DEEPEST: Final = 6  # folders below `tile/entries`: numbers of tiles in groups of three, and that of a partial one
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -70,6 +72,19 @@ class Source:
     def entries(self, bundle: Bundle) -> bytes:
         """Missing."""
         return self.read(bundle.path, MAX_BUNDLE_BYTES)
+
+    def files_below(self, folder: str, at_most: int) -> int:
+        """How many files lie in a folder and the folders in it, counted to `at_most`; no deeper than tiles do."""
+        found, waiting = 0, [(self.folder / folder, 0)]
+        while waiting and found < at_most:
+            here, depth = waiting.pop()
+            with suppress(OSError), os.scandir(here) as names:
+                for one in names:
+                    if one.is_file(follow_symlinks=False):
+                        found += 1
+                    elif depth < _DEEPEST and one.is_dir(follow_symlinks=False):
+                        waiting.append((Path(one.path), depth + 1))
+        return min(found, at_most)
 
     def checkpoints(self) -> list[str]:
         """The paths of the earlier notes."""

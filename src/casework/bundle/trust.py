@@ -47,6 +47,26 @@ def check_signatures(
     unseen(held, seen, report)
 
 
+def is_signed_at_all(source: Source, points: Points, held: Held, report: Report) -> bool:
+    """Whether a key of the reader's, or one that the bundle itself names, has signed the newest checkpoint.
+
+    Asked before anything is read that it speaks of. Which of these keys count is decided at the end, by the log's own
+    statement of them; where the file of keys is not as it was, its silence says nothing.
+    """
+    keys = {(key.name, key.key_id): key for key in (*named_keys(source), *held.keys)}
+    try:
+        note.verified(points.newest.signed, list(keys.values()))
+    except UnverifiedNote as fault:
+        if fault.code == "no_known_signature" and (not named_keys(source) or _is_doubted(KEYS, report)):
+            return True
+        return is_signed(points.newest, list(keys.values()), report)
+    return True
+
+
+def _is_doubted(path: str, report: Report) -> bool:
+    return any(doubt.detail.get("path") == path for doubt in report.doubts)
+
+
 def _keys(source: Source, history: KeyHistory | None, held: Held, report: Report, *, whole: bool) -> Sequence[LogKey]:
     if history is None or not history.keys:
         if whole and report.entries:

@@ -7,7 +7,7 @@ are followed along their chains (`links`). Every checkpoint is a point that the 
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,16 +35,17 @@ from casework.bundle.hashing import (
     read_tile,
     roots_of_tiles,
 )
-from casework.bundle.layout import MalformedBundle, Manifest
+from casework.bundle.layout import ENTRIES, MalformedBundle, Manifest
 from casework.bundle.links import Link, Links
 from casework.bundle.points import Point, Points, opened_points
 from casework.bundle.promised import Promised
 from casework.bundle.source import MAX_TEXT_BYTES, Missing, Source
 from casework.bundle.spool import Spool
 from casework.bundle.stated import statements
-from casework.bundle.trust import Held, check_signatures, seen_by_witnesses
+from casework.bundle.trust import Held, check_signatures, is_signed_at_all, seen_by_witnesses
 
 _ABOUT_THE_LOG: Final = b'"event":"log.'
+_MISSING_AT_MOST: Final = 20_000  # files of entries that are looked for one by one and named
 _WORTH_IT: Final = 64  # tiles: below it, starting processes costs more than it saves
 Phase = Literal["structure", "replay"]
 Progress = Callable[[Phase, int, int], None]
@@ -101,9 +102,11 @@ def verify_bundle(
     else:
         report.scope = _scope_of(manifest)
         _check_files(source, manifest, report)
-        if manifest.scope.kind == "case":
+        if not is_signed_at_all(source, points, held, report):
+            pass  # what a stranger claims of sizes is not worth a look
+        elif manifest.scope.kind == "case":
             verify_case(source, points, held, report)
-        else:
+        elif _is_there(source, manifest, report):
             _Run(source, manifest, points, held, report, deep=deep).run(jobs or jobs_here(), progress)
     report.seconds = time.perf_counter() - started
     return report
@@ -115,6 +118,16 @@ def _scope_of(manifest: Manifest) -> dict[str, Any]:
         "kind": scope.kind, "origin": manifest.origin, "size": manifest.size, "begin": scope.begin, "end": scope.end,
         "from_at": scope.from_at, "to_at": scope.to_at, "case": scope.case, "made_at": manifest.made_at,
     }  # fmt: skip
+
+
+def _is_there(source: Source, manifest: Manifest, report: Report) -> bool:
+    """Whether about as many files lie there as the claimed leaves need: a claim costs nothing, looking for all does."""
+    wanted = -(-manifest.scope.end // TILE_WIDTH) - manifest.scope.begin // TILE_WIDTH
+    held = source.files_below(ENTRIES, wanted)
+    if wanted - held > _MISSING_AT_MOST:
+        report.doubt("bundle_incomplete", leaves=manifest.scope.end - manifest.scope.begin, files=wanted, held=held)
+        return False
+    return True
 
 
 def _check_files(source: Source, manifest: Manifest, report: Report) -> None:
@@ -212,17 +225,19 @@ class _Run:
         return {size: peaks_of(leaves[: size - number * TILE_WIDTH]) for size in sizes}
 
     def _inside(self, jobs: int, progress: Progress) -> None:
-        wanted = [
-            Wanted(number, width, self.points.inside(number * TILE_WIDTH, width))
-            for number in range(self.begin // TILE_WIDTH, -(-self.end // TILE_WIDTH))
-            if (width := min(TILE_WIDTH, self.end - number * TILE_WIDTH))
-        ]
-        beside = iter(hash_beside(self.source, wanted, jobs - 1)) if jobs > 1 and len(wanted) > _WORTH_IT else None
-        for one in wanted:
+        count = -(-self.end // TILE_WIDTH) - self.begin // TILE_WIDTH
+        beside = hash_beside(self.source, self._wanted(), jobs - 1) if jobs > 1 and count > _WORTH_IT else None
+        for one in self._wanted():
             stored = read_tile(self.source, one.number, one.width)
             self._grow(hash_tile(stored, one.sizes) if beside is None else next(beside))
             self._follow(stored)
             progress("structure", self.report.entries, self.end - self.begin)
+
+    def _wanted(self) -> Iterator[Wanted]:
+        """The tiles of the scope, one after the other: how many there are is only a claim."""
+        for number in range(self.begin // TILE_WIDTH, -(-self.end // TILE_WIDTH)):
+            width = min(TILE_WIDTH, self.end - number * TILE_WIDTH)
+            yield Wanted(number, width, self.points.inside(number * TILE_WIDTH, width))
 
     def _grow(self, hashed: Hashed) -> None:
         """The next tile of the tree, and the points that it passes."""
