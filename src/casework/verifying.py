@@ -12,6 +12,7 @@ from casework.audit.heads import Tail
 from casework.audit.sealed import Outside, verify_sealed
 from casework.audit.verify import Keeper, verify_log
 from casework.cases import replay as cases
+from casework.dossier.kept import check_kept
 from casework.four_eyes import replay as four_eyes
 from casework.handover import replay as handover
 from casework.identity import replay as identity
@@ -69,5 +70,6 @@ def verify(
     }
     verify_log(conn, mac_key, vault, report, keepers, followers, erased=erased, progress=progress)
     verify_sealed(conn, report, outside)
+    check_kept(conn, report)
     report.seconds = time.perf_counter() - started
     return report

@@ -14,8 +14,10 @@ from casework.audit.chain import leaf_hash, mac
 from casework.audit.entry import decode_strict, encode
 from casework.audit.tables import entries, leaves, streams
 from casework.cases.tables import cases
+from casework.database import writing
 from casework.dossier.heads import DailyHeads, sealed_heads
 from casework.dossier.tables import case_head_tiles, case_heads
+from casework.errors import CallerError
 from tests.audit.built_log import CASES, change_entry, entry_at
 from tests.dossier.conftest import CASE, Stated
 
@@ -128,6 +130,61 @@ def test_a_row_that_was_rewound_makes_the_next_statement_a_false_one(stated: Sta
     assert "case_heads_differ" in stated.codes(attack)
 
 
+# --- the rows from which dossiers take their proofs
+
+
+def record_edited(conn: Connection) -> None:
+    """The head of one case is said to be an entry before."""
+    data = bytes(conn.execute(sa.select(case_heads.c.records)).scalars().first() or b"")
+    conn.execute(case_heads.update().values(records=data[:15] + bytes([data[15] - 1]) + data[16:]))
+
+
+def record_cut(conn: Connection) -> None:
+    data = bytes(conn.execute(sa.select(case_heads.c.records)).scalars().first() or b"")
+    conn.execute(case_heads.update().values(records=data[:-48]))
+
+
+def record_spoilt(conn: Connection) -> None:
+    conn.execute(case_heads.update().values(records=b"nothing"))
+
+
+def first_case_edited(conn: Connection) -> None:
+    conn.execute(case_heads.update().values(first_case=case_heads.c.first_case + 1))
+
+
+def renumbered(conn: Connection) -> None:
+    conn.execute(case_heads.update().values(number=7))
+
+
+def tile_slipped_in(conn: Connection) -> None:
+    at = conn.execute(sa.select(case_heads.c.log, case_heads.c.statement).limit(1)).one()
+    values = {"log": at.log, "statement": at.statement, "level": 1, "number": 0, "hashes": bytes(32)}
+    conn.execute(case_head_tiles.insert().values(values))
+
+
+def given_to_no_statement(conn: Connection) -> None:
+    conn.execute(case_heads.update().values(statement=99))
+
+
+def all_deleted(conn: Connection) -> None:
+    conn.execute(case_heads.delete())
+
+
+ROWS: list[tuple[Callable[[Connection], None], set[str]]] = [
+    (record_edited, {"row_differs"}), (record_cut, {"row_differs"}), (record_spoilt, {"row_differs"}),
+    (first_case_edited, {"row_differs"}), (renumbered, {"row_differs"}), (tile_slipped_in, {"row_differs"}),
+    (given_to_no_statement, {"row_without_entries", "heads_not_kept"}), (all_deleted, {"heads_not_kept"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("attack", "codes"), ROWS, ids=lambda one: getattr(one, "__name__", ""))
+def test_rows_of_the_heads_that_were_changed_are_found_by_live_verification(
+    stated: Stated, attack: Callable[[Connection], None], codes: set[str]
+) -> None:
+    """Medium 15: before, only each dossier that was asked for failed."""
+    assert stated.codes(attack) == codes
+
+
 # --- once a day (these commit)
 
 
@@ -179,3 +236,23 @@ def test_the_trees_of_the_newest_statements_are_kept_and_those_before_are_not(st
         assert len(statements(conn)) > len(held)
         report = stated.verify(conn)
     assert (report.findings, report.verdict) == ([], "sound")
+
+
+def test_where_the_rows_of_the_newest_statement_were_changed_heads_are_stated_anew(stated: Stated) -> None:
+    """The way out (`casework audit heads`), though no case has another head."""
+    stated.state()
+    stated.seal()
+    assert stated.state() is None
+    with writing(stated.log.engine) as conn:
+        record_spoilt(conn)
+    with stated.reading() as conn, pytest.raises(CallerError):
+        stated.made(conn)
+    assert stated.state() is not None
+    stated.seal()
+    with stated.reading() as conn:
+        assert stated.made(conn).shown.report.verdict == "sound"
+    with writing(stated.log.engine) as conn:
+        newest = sa.select(sa.func.max(case_heads.c.statement)).scalar_subquery()
+        conn.execute(case_heads.delete().where(case_heads.c.statement != newest))
+    with stated.reading() as conn:
+        assert stated.verify(conn).findings == []

@@ -115,6 +115,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "每日案件末条声明与树中的叶不符",
         "a daily statement of the heads of all cases is not what the leaves make of it",
     ),
+    "heads_not_kept": (
+        "最近一次每日声明的案件末条树缺失",
+        "the tree of the newest statement of heads is gone: no dossier can be made of it",
+    ),
     "entry_of_another_case": ("档案中混入其他案件的分录", "a dossier holds an entry of another case"),
     "proof_refused": ("证明与已签的检查点不符", "a proof does not lead to the signed checkpoint"),
     "leaf_order": ("案件分录的封存次序不符", "entries of a case are not sealed in their order"),
@@ -284,12 +288,14 @@ class Report:
     findings_in_all: int = 0
     doubts: list[Finding] = field(default_factory=list)
     doubts_in_all: int = 0
+    _found: set[str] = field(default_factory=set)
     _doubted: set[bytes] = field(default_factory=set)
 
     def find(self, code: str, stream: str | None = None, stream_seq: int | None = None, /, **detail: Any) -> None:
         """Note a finding; beyond `KEPT` only its number, unless it is the first of its code."""
         self.findings_in_all += 1
-        if len(self.findings) < KEPT or all(code != one.code for one in self.findings):
+        if len(self.findings) < KEPT or code not in self._found:
+            self._found.add(code)
             self.findings.append(Finding(code, plain(stream), plain(stream_seq), plain(detail)))
 
     def doubt(self, code: str, /, **detail: Any) -> None:
@@ -310,11 +316,10 @@ class Report:
         """Add what another run found of its part: findings, doubts, and how much of cases was replayed."""
         for name in _REPLAYED:
             setattr(self, name, getattr(self, name) + getattr(part, name))
-        kept = {one.code for one in self.findings}
         for found in part.findings:
-            if len(self.findings) < KEPT or found.code not in kept:
+            if len(self.findings) < KEPT or found.code not in self._found:
+                self._found.add(found.code)
                 self.findings.append(found)
-                kept.add(found.code)
         self.findings_in_all += part.findings_in_all
         for doubt in part.doubts:
             self._doubt(doubt)

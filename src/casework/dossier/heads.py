@@ -22,6 +22,7 @@ from casework.cases.branch import Branch
 from casework.cases.tables import cases
 from casework.clock import Clock, now
 from casework.database import reading, writing
+from casework.dossier.kept import is_kept
 from casework.dossier.tables import case_head_tiles, case_heads
 
 KEPT: Final = 3
@@ -58,7 +59,7 @@ def state_heads(engine: Engine, branch: Branch, *, daily: bool, clock: Clock = n
     """Write a statement of the heads as they are sealed now; none, and nothing written, where none is due.
 
     None is due where no case is sealed; `daily`: where the branch's day has one; else: where no head has changed since
-    the newest one.
+    the newest one, and its tree is kept as it was.
     """
     moment = clock()
     day = branch.today(moment).isoformat()
@@ -77,7 +78,8 @@ def state_heads(engine: Engine, branch: Branch, *, daily: bool, clock: Clock = n
         newest = newest_statement(conn, log)
         if present_log(conn) != log or (daily and _stated_on(conn, log, day)):
             return None
-        if not daily and newest is not None and newest.statement.root == stated.root:
+        same = newest is not None and newest.statement.root == stated.root
+        if not daily and newest is not None and same and is_kept(conn, log, newest.seq, built):
             return None
         trail = branch.trail(moment)
         head = trail.append(conn, f"log:{log.number}", Draft(EVENT, HEADS_BY, stated.data))
