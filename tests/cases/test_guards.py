@@ -63,7 +63,7 @@ def placed(**changes: Any) -> Change:
     return facts(placement=Placement(**values | changes))
 
 
-AGENCY = {"inspection_days": 31, "evaluation_days": 365}
+AGENCY = {"inspection_months": 1, "evaluation_days": 365}
 NPL = {"above_dpd": 90, "classes": ["substandard", "doubtful", "loss"]}
 LOST_STATE = {"state": "lost_contact"}
 LOST_CASE = facts(desk_state="lost_contact")
@@ -124,8 +124,8 @@ TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
     ("agency_fit", AGENCY, file(), True),
     ("agency_fit", AGENCY, nothing, False),
     ("agency_fit", AGENCY, file(active=False), False),
-    ("agency_fit", AGENCY, file(inspected_on=T - 31 * DAY), True),
-    ("agency_fit", AGENCY, file(inspected_on=T - 32 * DAY), False),
+    ("agency_fit", AGENCY, file(inspected_on=date(2025, 12, 1)), True),
+    ("agency_fit", AGENCY, file(inspected_on=date(2025, 11, 30)), False),
     ("agency_fit", AGENCY, file(evaluated_on=T - 365 * DAY), True),
     ("agency_fit", AGENCY, file(evaluated_on=T - 366 * DAY), False),
     ("no_placement", {}, nothing, True),
@@ -291,6 +291,23 @@ def test_only_the_agency_on_file_may_receive_the_case(agency: str) -> None:
     verdict = ask("agency_fit", case, T, AGENCY, given={"agency": agency})
     assert verdict.met is (agency == "agency:1")
     assert verdict.saw["missing"] == ([] if verdict.met else ["no_file"])
+
+
+MONTHLY: list[tuple[date, date, bool]] = [
+    (date(2026, 1, 1), date(2025, 12, 1), True), (date(2026, 1, 31), date(2025, 12, 1), True),
+    (date(2026, 2, 1), date(2025, 12, 31), False), (date(2026, 2, 1), date(2026, 1, 1), True),
+    (date(2026, 2, 28), date(2026, 1, 1), True), (date(2026, 3, 1), date(2026, 1, 31), False),
+    (date(2026, 3, 31), date(2026, 3, 1), True), (date(2027, 1, 31), date(2026, 12, 1), True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("today", "inspected_on", "fit"), MONTHLY)
+def test_an_agency_is_inspected_once_in_every_calendar_month(today: date, inspected_on: date, fit: bool) -> None:
+    """In this month or, until it ends, in the month before (3.3): never by counting days."""
+    case = opened()
+    file(inspected_on=inspected_on, evaluated_on=today)(case)
+    verdict = ask("agency_fit", case, today, AGENCY)
+    assert (verdict.met, verdict.saw["missing"]) == (fit, [] if fit else ["inspection_overdue"])
 
 
 # ── five days without contact (1.3.1c) ────────────────────────────────────────────────────────────────────────

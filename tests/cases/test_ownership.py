@@ -20,7 +20,7 @@ from tests.cases.worlds import CHART, POLICY, opened
 from tests.statechart.small import RULEBOOK
 
 OWNERS = RULEBOOK.owners
-USUAL: int = POLICY.figure("staff.capacity_cases")
+USUAL = POLICY.capacities
 TODAY = date(2026, 1, 6)
 IN_HOUSE = CHART.groups["in_house"]
 
@@ -121,6 +121,25 @@ def test_the_owner_of_a_case_is_whom_the_rulebook_says(
     assert isinstance(found, Assignment), what
     assert (found.owner, found.rule) == (owner, rule)
     assert found.rules
+
+
+def test_capacity_is_of_the_person_else_of_the_post_and_the_largest_of_several() -> None:
+    """An agency's account manager watches placements and works none of them: more cases than a collector."""
+    agency, usual = USUAL.by_post["agency_post"], USUAL.usual
+    assert (agency, usual) == (20_000, 2_000)
+    held = {
+        ("phone_collector",): usual, ("agency_post",): agency, ("phone_collector", "agency_post"): agency, (): usual,
+    }  # fmt: skip
+    for posts, cases in held.items():
+        assert capacity_of(colleague("N1", *posts), USUAL) == cases, posts
+        assert capacity_of(colleague("N1", *posts, capacity=7), USUAL) == 7
+    full = Loads({one.staff_no: usual for one in EVERYBODY})
+    placed = choose(OWNERS, case_of(state="outsourced"), POLICY, roster(*EVERYBODY), full)
+    assert isinstance(placed, Assignment)
+    assert (placed.owner, placed.over_capacity) == ("G1", False), "with as many cases as a collector may have"
+    called = choose(OWNERS, case_of(), POLICY, roster(*EVERYBODY), full)
+    assert isinstance(called, Assignment)
+    assert (called.owner, called.over_capacity) == ("T1", True)
 
 
 def test_where_the_owning_post_has_nobody_basic_risk_distributes_and_without_anybody_nobody_is_told() -> None:

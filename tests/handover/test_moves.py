@@ -16,7 +16,7 @@ from tests.statechart.small import RULEBOOK
 
 POSTS = ("business_rep", "phone_collector", "post_loan_officer", "basic_risk_manager", "asset_preservation", "auditor")
 TEAMS = (None, "T1", "T2")
-USUAL = int(POLICY.figure("staff.capacity_cases"))
+USUAL = POLICY.capacities
 
 
 @st.composite

@@ -218,6 +218,27 @@ def test_outside_law_bounds_only_what_is_marked_a_or_b_and_names_its_source() ->
     assert not [key for key in law if key.startswith("approval.")], "how many people decide is the house's own rule"
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [('[{ post = "agency_post", cases = 1 }]', None), ('[{ post = "agency_post" }]', "each needs post and cases"),
+     ('[{ post = "agency_post", cases = "many" }]', "each needs post and cases"),
+     ('[{ post = "agency_post", cases = 1 }, { post = "agency_post", cases = 2 }]', "agency_post: twice"),
+     ('[{ post = "emperor", cases = 1 }]', "unknown post emperor")],
+)  # fmt: skip
+def test_a_capacity_is_of_a_post_that_there_is_and_named_once(tmp_path: Path, rows: str, said: str | None) -> None:
+    folder = _copy(tmp_path)
+    file = folder / "policy" / "2024-01-01.2.toml"
+    text, edits = re.subn(r"(?s)(capacity_by_post = .*?value = )\[.*?\n\]", rf"\g<1>{rows}", file.read_text("utf-8"))
+    assert edits == 1
+    file.write_text(text, encoding="utf-8")
+    if said is None:
+        assert load_rulebook(folder).policies.all[0].capacities.of(["agency_post"]) == 1
+        return
+    with pytest.raises(RulesBroken) as broken:
+        load_rulebook(folder)
+    assert [fault for fault in broken.value.faults if "staff.capacity_by_post" in fault and said in fault]
+
+
 def test_every_figure_is_cited_by_the_rules_it_rests_on() -> None:
     policy = load_policies(FOLDER).all[0]
     assert policy.cited["placement.from_dpd"] == ("3.2",)

@@ -209,6 +209,10 @@ def parse_owner_rules(body: bytes, policies: Policies, posts: frozenset[str], st
     names = [rule.name for rule in rules]
     twice = sorted({one for one in names if names.count(one) > 1})
     faults += [f"owners.toml: {one}: two rules of this name" for one in twice]
+    for policy in policies.all:
+        by_post: Any = policy.figures.get("staff.capacity_by_post") or ()
+        unknown = sorted({row["post"] for row in by_post} - posts)
+        faults += [f"policy {policy.name}: staff.capacity_by_post: unknown post {post}" for post in unknown]
     if rules[-1].when or rules[-1].keep or rules[-1].named_first:
         faults.append("owners.toml: the last rule must always hold, so that every case has an owning post")
     if BY_RULE not in document["reasons"]:

@@ -11,7 +11,7 @@ from casework.cases.case import Case
 from casework.cases.owner_rules import BY_RULE, OwnerRule, OwnerRules
 from casework.staff.person import ACTIVE
 from casework.staff.roster import Colleague, Roster
-from casework.statechart.policy import Policy
+from casework.statechart.policy import Capacities, Policy
 
 __all__ = ["BY_RULE", "Assignment", "Loads", "Nobody", "capacity_of", "choose", "owning_rule", "pick"]
 
@@ -50,7 +50,7 @@ class Loads:
     counts: dict[str, int] = field(default_factory=dict)
     count: Callable[[Sequence[str]], Mapping[str, int]] | None = None
     lightened: list[str] = field(default_factory=list, repr=False)  # whom a case was taken from, in order
-    _pools: dict[tuple[int, str, int], "_Pool"] = field(default_factory=dict, repr=False)
+    _pools: dict[tuple[int, str, Capacities], "_Pool"] = field(default_factory=dict, repr=False)
 
     def need(self, people: Iterable[str]) -> None:
         """These people are about to be asked for."""
@@ -77,7 +77,7 @@ class Loads:
         self.counts[was] -= 1
         self.lightened.append(was)
 
-    def holders(self, roster: Roster, post: str, usual: int) -> "_Pool":
+    def holders(self, roster: Roster, post: str, usual: Capacities) -> "_Pool":
         """The holders of a post, ranked; kept for as long as the batch asks for them."""
         key = (id(roster), post, usual)
         pool = self._pools.get(key)
@@ -115,7 +115,7 @@ def _choose(
     rules: OwnerRules, case: Case, policy: Policy, roster: Roster, loads: Loads, named: str | None,
     without: frozenset[str], *, strict: bool,
 ) -> Assignment | Nobody:  # fmt: skip
-    usual: int = policy.figure("staff.capacity_cases")
+    usual = policy.capacities
     named = roster.known(named)
     if named in without or (strict and not _can_take(named, rules, case, roster, loads, usual)):
         named = None
@@ -154,13 +154,13 @@ def pick(people: Iterable[Colleague], case: Case, loads: Loads, policy: Policy) 
 
     Somebody away comes after everybody who is there.
     """
-    pool = _Pool(tuple(people), loads, policy.figure("staff.capacity_cases"), None)
+    pool = _Pool(tuple(people), loads, policy.capacities, None)
     return pool.nearest(case, frozenset())
 
 
-def capacity_of(colleague: Colleague, usual: int) -> int:
-    """How many open cases he may have: his own figure, else the policy's."""
-    return usual if colleague.capacity is None else colleague.capacity
+def capacity_of(colleague: Colleague, usual: Capacities) -> int:
+    """How many open cases somebody may have: their own figure, else the policy's for their posts."""
+    return usual.of(colleague.posts) if colleague.capacity is None else colleague.capacity
 
 
 # ── the person named ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,7 +177,9 @@ def _may_be_named(rule: OwnerRule, case: Case, roster: Roster, named: str | None
     return not rule.must_hold or rule.post in colleague.posts or colleague.status != ACTIVE
 
 
-def _can_take(named: str | None, rules: OwnerRules, case: Case, roster: Roster, loads: Loads, usual: int) -> bool:
+def _can_take(
+    named: str | None, rules: OwnerRules, case: Case, roster: Roster, loads: Loads, usual: Capacities
+) -> bool:
     colleague = roster.colleagues.get(named) if named else None
     if colleague is None or colleague.status != ACTIVE or not colleague.posts & rules.posts:
         return False
@@ -185,7 +187,7 @@ def _can_take(named: str | None, rules: OwnerRules, case: Case, roster: Roster, 
 
 
 def _had_it(
-    rule: OwnerRule, case: Case, roster: Roster, loads: Loads, usual: int, without: frozenset[str]
+    rule: OwnerRule, case: Case, roster: Roster, loads: Loads, usual: Capacities, without: frozenset[str]
 ) -> Assignment | None:
     """Whoever had the case before it left the house gets it back, if he still holds the owning post."""
     before = case.facts.last_in_house
@@ -197,7 +199,7 @@ def _had_it(
     return Assignment(colleague.staff_no, rule.post, rule.name, rule.rules)
 
 
-def _has_room(colleague: Colleague, case: Case, loads: Loads, usual: int) -> bool:
+def _has_room(colleague: Colleague, case: Case, loads: Loads, usual: Capacities) -> bool:
     if not case.live or case.owner == colleague.staff_no:
         return True
     loads.need([colleague.staff_no])
@@ -225,7 +227,7 @@ class _Pool:
     then; cases taken away make it too high, for which the person is ranked anew beforehand.
     """
 
-    def __init__(self, people: Sequence[Colleague], loads: Loads, usual: int, roster: Roster | None) -> None:
+    def __init__(self, people: Sequence[Colleague], loads: Loads, usual: Capacities, roster: Roster | None) -> None:
         loads.need(one.staff_no for one in people)
         self._loads = loads
         self._usual = usual

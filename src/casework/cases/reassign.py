@@ -126,7 +126,7 @@ def plan(
             steps.append(spreading.step(case, policy))
     receivers |= {step.owner for step in steps if isinstance(step, Assign)}
     loads.need(receivers)
-    usual: int = branch.rulebook.policies.at(today).figure("staff.capacity_cases")
+    usual = branch.rulebook.policies.at(today).capacities
     known = {who: roster.colleagues[who] for who in loads.counts if who in roster.colleagues}
     return Plan(tuple(steps), found, dict(loads.counts), {who: capacity_of(one, usual) for who, one in known.items()})
 

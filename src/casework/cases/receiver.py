@@ -29,7 +29,7 @@ def unfit(command: Assign, case: Case, rules: OwnerRules, roster: Roster, loads:
         found.append(receiver_unfit("receiver_is_owner", owner))
     if command.keep_capacity and case.live and owner != case.owner and owner in roster.colleagues:
         loads.need([owner])
-        most = capacity_of(roster.colleagues[owner], policy.figure("staff.capacity_cases"))
+        most = capacity_of(roster.colleagues[owner], policy.capacities)
         if loads.of(owner) >= most:
             found.append(receiver_unfit("receiver_full", owner, cases=most))
     return found

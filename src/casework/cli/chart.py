@@ -254,4 +254,6 @@ def _value(value: Any) -> str:
 def _row(row: Mapping[str, Any]) -> str:
     if "floor" in row:
         return f"{row['from_dpd']}+ {'/'.join((row['floor'], *row.get('also', ())))}"
+    if "post" in row:
+        return f"{row['post']} {row['cases']:,}"
     return str(row["name"])

@@ -19,7 +19,7 @@ from casework.cases.receiver import belongs_to
 from casework.staff.permissions import Permissions
 from casework.staff.person import ACTIVE
 from casework.staff.roster import Colleague, Roster
-from casework.statechart.policy import Policy
+from casework.statechart.policy import Capacities, Policy
 
 DEPARTURE, TRANSFER = "departure", "transfer"
 NAMED: Final = "named"
@@ -64,16 +64,16 @@ class Candidates:
 
 def choose_moves(cases: Iterable[Case], goes: str, among: Candidates, loads: Loads) -> list[Move]:
     """A move for each of `cases`, in the order given; `loads` are counted on as cases are given out."""
-    usual: dict[str, int] = {}
+    usual: dict[str, Capacities] = {}
     moves = []
     for case in cases:
         policy = among.policy_of(case)
-        most = usual.setdefault(policy.ref, policy.figure("staff.capacity_cases"))
+        most = usual.setdefault(policy.ref, policy.capacities)
         moves.append(_move(case, goes, among, loads, policy, most))
     return moves
 
 
-def _move(case: Case, goes: str, among: Candidates, loads: Loads, policy: Policy, usual: int) -> Move:
+def _move(case: Case, goes: str, among: Candidates, loads: Loads, policy: Policy, usual: Capacities) -> Move:
     owner = among.roster.colleagues.get(case.owner)
     if case.owner != goes and owner is not None and owner.status == ACTIVE:
         return _seen(case, goes, case.owner, case.owner, None, None, OWNER_STAYS)
@@ -92,7 +92,7 @@ def _move(case: Case, goes: str, among: Candidates, loads: Loads, policy: Policy
     return _seen(case, goes, found.owner, _handler(case, goes, found.owner, among), found.post, found.rule, BY_RULE)
 
 
-def _by_rule(case: Case, among: Candidates, loads: Loads, policy: Policy, usual: int) -> Assignment | Nobody:
+def _by_rule(case: Case, among: Candidates, loads: Loads, policy: Policy, usual: Capacities) -> Assignment | Nobody:
     """The owner by rule whom the door will take: the rules prefer some (the named rep) who may not be fit for it."""
     named, without = belongs_to(case, among.rules, among.roster), among.without
     while True:
@@ -124,7 +124,7 @@ def _handler(case: Case, goes: str, receiver: str, among: Candidates) -> str:
     return case.handler if stays and fit else receiver
 
 
-def _least_laden(people: Sequence[Colleague], loads: Loads, usual: int, *, counts: bool) -> Colleague | None:
+def _least_laden(people: Sequence[Colleague], loads: Loads, usual: Capacities, *, counts: bool) -> Colleague | None:
     """The one with the smallest share of his capacity; a case that is not live takes no room of it."""
     loads.need(one.staff_no for one in people)
     room = [one for one in people if not counts or loads.of(one.staff_no) < capacity_of(one, usual)]
@@ -133,7 +133,7 @@ def _least_laden(people: Sequence[Colleague], loads: Loads, usual: int, *, count
     return min(room, key=lambda one: (one.away, _share(one, loads, usual), one.staff_no))
 
 
-def _share(colleague: Colleague, loads: Loads, usual: int) -> Fraction:
+def _share(colleague: Colleague, loads: Loads, usual: Capacities) -> Fraction:
     return Fraction(loads.of(colleague.staff_no) + 1, max(capacity_of(colleague, usual), 1))
 
 

@@ -41,7 +41,7 @@ from casework.staff.person import ACTIVE, Person, folded
 from casework.staff.register import bump
 from casework.staff.roster import Colleague, Roster
 from casework.staff.tables import register_version
-from casework.statechart.policy import Policy
+from casework.statechart.policy import Capacities, Policy
 
 PLAN: Final = "handover.plan"
 RULES: Final = ("1.1.1", "5.4")
@@ -138,7 +138,7 @@ def draw(
     found = standing.cases_of(conn, person.staff_no)
     moving = moving_of(found, person.staff_no, kind, wanted, among, branch)
     loads = Loads(count=lambda people: open_cases(conn, people))
-    usual = int(branch.rulebook.policies.at(today).figure("staff.capacity_cases"))
+    usual = branch.rulebook.policies.at(today).capacities
     if by_hand and among.named:
         _check_room(moving, person.staff_no, among.named, loads, usual)
     loads.need(among.roster.colleagues)
@@ -208,7 +208,7 @@ def moving_of(
     return [case for case in found if not stays(case, mover, home, among, branch.rulebook.permissions)]
 
 
-def _check_room(moving: Sequence[Case], goes: str, named: Sequence[Colleague], loads: Loads, usual: int) -> None:
+def _check_room(moving: Sequence[Case], goes: str, named: Sequence[Colleague], loads: Loads, usual: Capacities) -> None:
     loads.need(one.staff_no for one in named)
     room = sum(max(capacity_of(one, usual) - loads.of(one.staff_no), 0) for one in named)
     needed = sum(case.live and case.owner == goes for case in moving)

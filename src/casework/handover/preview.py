@@ -15,6 +15,7 @@ from casework.cases.ownership import Loads, capacity_of
 from casework.handover.carried import Carried, summed
 from casework.handover.moves import Move, receivers_of
 from casework.staff.roster import Roster
+from casework.statechart.policy import Capacities
 
 SHOWN: Final = 100
 """Cases that cannot be placed which are named one by one; the others are counted."""
@@ -95,7 +96,7 @@ class Preview(msgspec.Struct):
 
 def preview_of(
     found: Mapping[int, Case], moves: Sequence[Move], *, before: Mapping[str, int], after: Loads, roster: Roster,
-    usual: int, dates: Mapping[int, Mapping[str, Any]], ending: Ending, stays: int,
+    usual: Capacities, dates: Mapping[int, Mapping[str, Any]], ending: Ending, stays: int,
 ) -> Preview:  # fmt: skip
     """`before` and `after`: live cases per receiver; `dates`: what each case carries (`carried.dates_of`)."""
     receivers = []

@@ -11,7 +11,7 @@ import hashlib
 import re
 import tomllib
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -34,6 +34,18 @@ class Bucket:
     name: str
     low_dpd: int
     high_dpd: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Capacities:
+    """How many open cases one person may have who has no figure of their own: by post, else the usual number."""
+
+    usual: int
+    by_post: Mapping[str, int]
+
+    def of(self, posts: Iterable[str]) -> int:
+        """The largest of the posts that somebody holds; the usual number for who holds none."""
+        return max((self.by_post.get(post, self.usual) for post in posts), default=self.usual)
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,12 @@ class Policy:
         """The bands of days past due, in order (outside-rules.md, table of days past due)."""
         rows = self.figure("buckets.bands")
         return tuple(Bucket(row["name"], row["low_dpd"], row.get("high_dpd")) for row in rows)
+
+    @cached_property
+    def capacities(self) -> Capacities:
+        """`staff.capacity_cases`, and by post `staff.capacity_by_post`."""
+        rows: Any = self.figures.get("staff.capacity_by_post") or ()
+        return Capacities(self.figure("staff.capacity_cases"), {row["post"]: row["cases"] for row in rows})
 
     def bucket(self, days_past_due: int) -> str:
         """The name of the band that holds `days_past_due` (below 1: the first band)."""
@@ -138,6 +156,8 @@ def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
     }
     faults += [f"policy {name}: {fault}" for fault in _law_faults(figures, law)]
     faults += [f"policy {name}: buckets.bands: {fault}" for fault in _bucket_faults(figures.get("buckets.bands"))]
+    by_post = figures.get("staff.capacity_by_post")
+    faults += [f"policy {name}: staff.capacity_by_post: {fault}" for fault in _capacity_faults(by_post)]
     floors = figures.get("classification.floors")
     faults += [f"policy {name}: classification.floors: {fault}" for fault in _floor_faults(floors)]
     if faults:
@@ -246,6 +266,18 @@ def _law_faults(figures: Mapping[str, Any], law: Mapping[str, Any]) -> list[str]
         if missing:
             faults.append(f"{key}: leaves out {', '.join(missing)} ({bound['source']})")
     return faults
+
+
+def _capacity_faults(rows: Any) -> list[str]:
+    if rows is None:
+        return []
+    if not isinstance(rows, list) or any(list(_OF_POST("row", row)) for row in rows):
+        return ["each needs post and cases, a whole number"]
+    posts = [row["post"] for row in rows]
+    return [f"{post}: twice" for post in sorted({post for post in posts if posts.count(post) > 1})]
+
+
+_OF_POST = table({"post": text, "cases": zero_or_more})
 
 
 def _floor_faults(floors: Any) -> list[str]:

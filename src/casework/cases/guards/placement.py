@@ -19,9 +19,12 @@ def no_live_exception(now: Situation, _: Params) -> Verdict:
     return Verdict(not live, {"exception_until": shown(until)}, {"live_exceptions_at_most": 0}, opens_on)
 
 
-@guard(params={"inspection_days": "int", "evaluation_days": "int"}, facts=("agency", "missing"))
+@guard(params={"inspection_months": "int", "evaluation_days": "int"}, facts=("agency", "missing"))
 def agency_fit(now: Situation, params: Params) -> Verdict:
-    """Active, inspected and evaluated in time; while no agency is named, the one on file is meant."""
+    """Active, inspected and evaluated in time; while no agency is named, the one on file is meant.
+
+    Inspected at least monthly (3.3) is once in every calendar month: this one or, until it ends, the one before.
+    """
     file = now.facts.agency_file
     agency = now.given.get("agency") or (file.agency if file else None)
     missing = []
@@ -30,14 +33,14 @@ def agency_fit(now: Situation, params: Params) -> Verdict:
     else:
         if not file.active:
             missing.append("not_active")
-        if (now.today - file.inspected_on).days > params["inspection_days"]:
+        if _month(now.today) - _month(file.inspected_on) > params["inspection_months"]:
             missing.append("inspection_overdue")
         if (now.today - file.evaluated_on).days > params["evaluation_days"]:
             missing.append("evaluation_overdue")
     return Verdict(
         not missing, {"agency": agency, "missing": missing},
         {
-            "inspected_within_days": params["inspection_days"],
+            "inspected_within_calendar_months": params["inspection_months"],
             "evaluated_within_days": params["evaluation_days"],
         },
     )  # fmt: skip
@@ -72,3 +75,8 @@ def _ended(placement: Placement, today: date) -> bool:
 def placement_not_excluded(now: Situation, params: Params) -> Verdict:
     excluding = [hold for hold in now.facts.holds if hold in params["holds"]]
     return Verdict(not excluding, {"holds": excluding}, {"none_of": list(params["holds"])})
+
+
+def _month(day: date) -> int:
+    """The calendar months that have passed by that day."""
+    return day.year * 12 + day.month
