@@ -85,12 +85,12 @@ def test_the_sweep_applies_what_is_due_and_approved_and_nothing_else(house: Hous
 
 
 def test_the_sweep_plans_anew_what_has_changed_and_goes_on_with_the_others(house: House) -> None:
-    house.open("L1")
+    (case_id,) = house.open("L1")
     house.open("L2", owner="R2", team="T2")
     first, second = house.plan("R1"), house.plan("R2")
     for handover in (first, second):
         house.approve(handover)
-    house.open("L3")
+    house.settle(case_id)
     swept = sweep_departures(house.started.engine, house.started.branch)
     assert [one.handover for one in swept.replanned] == [first]
     assert [one.handover for one in swept.applied] == [second]
