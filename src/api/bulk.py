@@ -124,7 +124,7 @@ def found_by(serving: Serving, wanted: CaseFilter, within: Reach) -> list[CaseRe
         found = [line for chunk in walk for line in chunk]
     if len(found) > MAX_CASES:
         raise CallerError(
-            "too_many_cases", f"筛选结果超过{MAX_CASES}个案件,请缩小范围",
+            "too_many_cases", f"筛选结果超过{MAX_CASES}个案件，请缩小范围",
             f"the filter finds more than {MAX_CASES} cases; narrow it", at_most=MAX_CASES,
         )  # fmt: skip
     institutions = sorted({line.institution for line in found})

@@ -42,7 +42,7 @@ def seen_version(if_match: str | None, *, required: bool) -> int | None:
         if not required:
             return None
         raise CallerError(
-            "version_required", "缺少 If-Match:请先查看案件,并以其 ETag 作为 If-Match",
+            "version_required", "缺少 If-Match：请先查看案件，并以其 ETag 作为 If-Match",
             "If-Match is required: look at the case first and send its ETag", header="If-Match",
         )  # fmt: skip
     text = if_match.strip()
@@ -51,7 +51,7 @@ def seen_version(if_match: str | None, *, required: bool) -> int | None:
     found = _ETAG.fullmatch(text.removeprefix("W/"))
     if found is None:
         raise CallerError(
-            "malformed_header", "If-Match 须为一个 ETag,如 \"12\"", 'If-Match must be one ETag such as "12", or *',
+            "malformed_header", "If-Match 须为一个 ETag，如 \"12\"", 'If-Match must be one ETag such as "12", or *',
             header="If-Match",
         )  # fmt: skip
     # A weak tag never matches (RFC 9110): no case has version 0.

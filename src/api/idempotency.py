@@ -102,7 +102,7 @@ def mismatch() -> CallerError:
 def answer_erased() -> CallerError:
     """The request was carried out; what it was answered spoke of somebody whose data were erased since."""
     return CallerError(
-        "answer_erased", "该请求已执行,其答复已随个人信息删除",
+        "answer_erased", "该请求已执行，其答复已随个人信息删除",
         "this request was carried out; its answer was erased with personal data",
     )  # fmt: skip
 

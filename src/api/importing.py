@@ -40,7 +40,7 @@ class Imports:
                 if self._thread is not None and self._thread.is_alive():
                     raise CallerError(
                         "import_running",
-                        "另一批数据正在导入,请稍后重试",
+                        "另一批数据正在导入，请稍后重试",
                         "another feed is being imported; try again later",
                     )
                 with writing(self._started.engine) as conn:

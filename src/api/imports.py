@@ -148,7 +148,7 @@ async def _received(request: Request[Any, Any, Any]) -> tuple[Path, bool, bool]:
         files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
         if not 2 <= len(files) <= MAX_FILES:
             raise CallerError(
-                "malformed_request", f"须上传 manifest.json 及其所列文件(2至{MAX_FILES}个)",
+                "malformed_request", f"须上传 manifest.json 及其所列文件（2至{MAX_FILES}个）",
                 f"send manifest.json and the files it names (2 to {MAX_FILES})",
             )  # fmt: skip
         for part in files:

@@ -19,10 +19,10 @@ _MISTAKES = {
     "unknown_case": ("没有这个案件", "there is no such case"),
     "unknown_event": ("状态图没有这个事件", "the chart has no such event"),
     "unknown_fact": ("没有这种事实", "the chart has no such kind of fact"),
-    "unknown_ground": ("没有这种立案事由", "the chart has no such ground for opening a case"),
-    "stale_version": ("案件已被他人更改,请查看最新版本后再操作", "the case has changed since the version you saw"),
+    "unknown_ground": ("没有这种入催事由", "the chart has no such ground for opening a case"),
+    "stale_version": ("案件已被他人更改，请查看最新版本后再操作", "the case has changed since the version you saw"),
     "faulty_data": ("提交的数据有误", "the data given are not what the event takes"),
-    "case_busy": ("案件正被他人处理,请稍后重试", "the case is being worked on; try again"),
+    "case_busy": ("案件正被他人处理，请稍后重试", "the case is being worked on; try again"),
 }
 
 

@@ -184,7 +184,7 @@ def run_tool(tool: str, url: URL, *arguments: str) -> None:
     if found is None:
         raise CallerError(
             "pg_tool_missing",
-            f"找不到 {tool},请安装与服务器同版本的 PostgreSQL 客户端工具",
+            f"找不到 {tool}，请安装与服务器同版本的 PostgreSQL 客户端工具",
             f"{tool} is not on the PATH; install PostgreSQL's client tools of the server's version",
             tool=tool,
         )
@@ -202,7 +202,7 @@ def run_tool(tool: str, url: URL, *arguments: str) -> None:
     )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[0][:300]
-        raise CallerError("pg_tool_failed", f"{tool} 失败:{reason}", f"{tool} failed: {reason}", tool=tool)
+        raise CallerError("pg_tool_failed", f"{tool} 失败：{reason}", f"{tool} failed: {reason}", tool=tool)
 
 
 # ── files ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,7 +231,7 @@ def writable() -> Iterator[None]:
         yield
     except OSError as exc:
         reason = exc.strerror or type(exc).__name__
-        raise CallerError("backup_unwritable", f"无法写入:{reason}", f"cannot write there: {reason}") from exc
+        raise CallerError("backup_unwritable", f"无法写入：{reason}", f"cannot write there: {reason}") from exc
 
 
 @contextmanager

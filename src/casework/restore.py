@@ -67,7 +67,7 @@ def restore(
     if manifest.kind != url.get_backend_name():
         raise CallerError(
             "backup_of_other_kind",
-            f"备份来自{manifest.kind},数据库是{url.get_backend_name()}",
+            f"备份来自{manifest.kind}，数据库是{url.get_backend_name()}",
             f"the backup is of {manifest.kind}, the database is {url.get_backend_name()}",
         )
     check_file(file, manifest)
@@ -175,7 +175,7 @@ class _Job:
             differing = [key for key in said if said[key] != holds[key]]
             raise CallerError(
                 "contents_differ",
-                f"恢复的内容与清单不符:{'、'.join(differing)}",
+                f"恢复的内容与清单不符：{'、'.join(differing)}",
                 f"what was restored is not what the manifest says: {', '.join(differing)}",
                 differing=differing,
             )
@@ -189,7 +189,7 @@ class _Job:
             codes = sorted({finding.code for finding in (*report.findings, *report.doubts)})
             raise CallerError(
                 "restored_unsound",
-                f"备份中的审计日志未通过核对:{'、'.join(codes)}",
+                f"备份中的审计日志未通过核对：{'、'.join(codes)}",
                 f"the log in the backup does not verify: {', '.join(codes)}",
                 findings=codes,
             )

@@ -188,7 +188,7 @@ def _read(path: Path) -> bytes:
         key = path.read_bytes()
     except OSError:
         raise CallerError(
-            "key_missing", f"缺少密钥文件 {path.name};新数据库请先运行 casework db upgrade",
+            "key_missing", f"缺少密钥文件 {path.name}；新数据库请先运行 casework db upgrade",
             f"the key file {path.name} is missing or unreadable; for a new database run: casework db upgrade",
             key=path.name,
         ) from None  # fmt: skip

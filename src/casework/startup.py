@@ -89,7 +89,7 @@ def check_ready(conn: Connection, branch: Branch, keys: Keys) -> None:
     waiting = unpublished(conn, branch)
     if waiting:
         raise CallerError(
-            "rulebook_unpublished", "状态图或策略尚未发布,请运行 casework db upgrade",
+            "rulebook_unpublished", "状态图或策略尚未发布，请运行 casework db upgrade",
             "the rulebook is not published in this database; run: casework db upgrade", texts=waiting,
         )  # fmt: skip
 
@@ -99,7 +99,7 @@ def check_schema(conn: Connection) -> None:
     revision = migrate.revision(conn)
     if revision != migrate.head():
         raise CallerError(
-            "schema_not_current", "数据库结构不是当前版本,请运行 casework db upgrade",
+            "schema_not_current", "数据库结构不是当前版本，请运行 casework db upgrade",
             "the database is not at the current schema; run: casework db upgrade", revision=revision,
         )  # fmt: skip
 

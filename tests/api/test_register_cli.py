@@ -60,7 +60,7 @@ def test_at_the_shell_a_post_is_granted_and_the_list_marks_it(shell: Any, branch
     added = read(shell("add", "N1", "甄不存", "--post", "phone_collector", "--capacity", "9", "--json"))
     assert added == {"staff_no": "N1", "posts": ["phone_collector"], "requests": [], "refused": []}
     listed = shell("list", "--post", "phone_collector")
-    assert "phone_collector 电催岗*" in listed.output
+    assert "phone_collector 基础管理岗（电催）*" in listed.output
     assert findings(branch[0]) == []
 
 
@@ -178,7 +178,7 @@ def test_who_left_is_back_without_anything(shell: Any, branch: Branch, today: da
 
 def test_a_file_is_imported_whole_or_not_at_all(shell: Any, branch: Branch, tmp_path: Path) -> None:
     file = tmp_path / "staff.csv"
-    file.write_text("工号,姓名,岗位,手机\nN1,甄不存,电催岗,1\nR1,员工R1,业务代表,2\n", encoding="gb18030")
+    file.write_text("工号,姓名,岗位,手机\nN1,甄不存,基础管理岗（电催）,1\nR1,员工R1,业务代表,2\n", encoding="gb18030")
     dry = read(shell("import", str(file), "--dry-run", "--json"))
     assert (dry["applied"], dry["rows"], dry["unchanged"], dry["columns_not_read"]) == (False, 2, 1, ["手机"])
     assert refused(shell("show", "N1")) == "unknown_staff"

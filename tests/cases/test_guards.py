@@ -528,7 +528,7 @@ def test_codes_and_amounts_are_told_in_words_and_yuan() -> None:
     record(case, "hold", T, hold="death")
     use = next(use for use in _uses() if use.guard.name == "no_hold")
     (reason,) = unmet([use], seen(case, T))
-    assert (reason.zh, reason.en) == ("案件因死亡、争议暂停催收", "the case is on hold: death, dispute")
+    assert (reason.zh, reason.en) == ("案件因死亡、争议停催", "the case is on hold: death, dispute")
     case.facts.desk_state = "lost_contact"
     use = next(use for use in _uses() if use.guard.name == "repair_duty_done")
     (reason,) = unmet([use], seen(case, T))

@@ -85,6 +85,6 @@ def test_who_answered_for_a_case_is_shown_from_its_opening_on(shell: Any) -> Non
     assert "on 2026-01-10: P1" in table.output
     found = json.loads(shell("owners", "1", "--json").output)
     assert [one["owner"] for one in found["owners"]] == ["R1", "P1"]
-    assert "尚未立案" in shell("owners", "1", "--on", "2020-01-01").output
+    assert "尚未入催" in shell("owners", "1", "--on", "2020-01-01").output
     assert shell("owners", "1", "--as", "R1").exit_code == 1
     assert shell("owners", "99").exit_code == 1

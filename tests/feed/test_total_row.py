@@ -145,7 +145,7 @@ def test_what_a_row_without_a_loan_number_holds_is_said_until_a_feed_has_no_such
     (held,) = run.figures["held_back"]
     assert (held["kind"], held["loans"], held["rows"], held["line"], held["code"]) == ("overdue", 2, 1, 40, code)
     assert "line 40 (" in held["en"]
-    assert "2笔贷款暂不结清" in held["zh"]
+    assert "2笔贷款暂不出催" in held["zh"]
     assert (run.figures["gone"], health(bank)) == (0, [(2, 1, code)])
     folder = write(bank.folder / "shell", THIRD, overdue=[*rest(2), row])
     assert "held back: 2 loans in all; rows of overdue without" in casework(settings, "feed", "import", folder).out

@@ -36,7 +36,7 @@ def test_a_case_is_told_as_it_was_and_how_the_instant_was_read(shell: Shell) -> 
 def test_a_difference_tells_fields_and_who_did_what(shell: Shell) -> None:
     told = shell("case", "diff", "1", "--from", BEFORE, "--to", "now", "--limit", "2")
     assert told.exit_code == 0, told.output
-    for words in ("opened between", "written_off", "case.opened 立案", "system (feed)", "more with --after 2"):
+    for words in ("opened between", "written_off", "case.opened 入催", "system (feed)", "more with --after 2"):
         assert words in told.output
     found = json.loads(shell("case", "diff", "1", "--from", BEFORE, "--to", "now", "--after", "2", "--json").output)
     assert [entry["seq"] for entry in found["entries"]] == list(range(3, found["entries_in_all"] + 1))
@@ -51,8 +51,8 @@ def test_the_portfolio_is_told_by_state_and_what_became_of_it(shell: Shell) -> N
     assert whole["total"]["cases"] == logs.CASES
     moved = shell("audit", "diff", "--from", BEFORE, "--to", "now", "--limit", "3")
     for words in (
-        "(opened 立案)",
-        f"opened 立案 {logs.CASES}",
+        "(opened 入催)",
+        f"opened 入催 {logs.CASES}",
         "more with --after 3",
         f"3 of {logs.CASES} changed cases",
     ):

@@ -105,7 +105,7 @@ def test_deadlines_are_shown_with_the_figures_of_the_policy() -> None:
     shown = json.loads(run("show", "--json").stdout)
     deadlines = {state["state"]: state["deadline"] for state in shown["states"]}
     assert (
-        deadlines["phone_collection"]["zh"] == "连续5天未接通即失联；50,000元及以上须在逾期31天前上门；逾期31天应委外"
+        deadlines["phone_collection"]["zh"] == "连续5天未接通即失联；50,000元及以上须在逾期31天前下户；逾期31天应委外"
     )
     assert deadlines["home_visit"]["en"].startswith("report by 17:00 the same day")
     assert deadlines["written_off"]["en"] == "limitation, warned 180/90/30 days ahead"

@@ -44,7 +44,7 @@ _DETAIL = {
 _HISTORY = {
     "items": [
         {
-            "entry_id": "case:1207:3", "seq": 3, "event": "case.step.start_visit", "zh": "发起上门",
+            "entry_id": "case:1207:3", "seq": 3, "event": "case.step.start_visit", "zh": "安排下户",
             "en": "Start a home visit", "actor": "S0012", "via": "api",
             "recorded_at": "2026-03-09T08:15:02.114523Z",
             "from_state": "phone_collection", "to_state": "home_visit", "reason_code": None,
@@ -66,7 +66,7 @@ _OPTIONS = {
         {
             "event": "place", "zh": "委外", "en": "Place with an agency", "allowed": False,
             "reasons": [{"code": "dpd_at_least", "rules": ["3.2"], "saw": {"days_past_due": 8},
-                         "needs": {"days_at_least": 31}, "zh": "逾期8天,须满31天",
+                         "needs": {"days_at_least": 31}, "zh": "逾期8天，须满31天",
                          "en": "DPD is 8; at least 31 is needed", "opens_on": "2026-04-01"}],
             "data": [{"name": "agency", "type": "ref", "zh": "委外机构", "en": "agency", "required": True}],
             "posts": ["agency_post", "basic_risk_manager"], "leads_to": ["outsourced"],

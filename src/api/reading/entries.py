@@ -136,7 +136,7 @@ def entries_as_jsonl(request: Request[Any, Any, Any], asked: NamedDependency[Ask
 
 @get(
     "/audit/entries.csv", sync_to_thread=True, dependencies=_FILTER, tags=["audit"],
-    responses=answers(str, "分录编号,记录时间(UTC),…\r\ncase:1207:6,…\r\n", *_MISTAKES, media_type="text/csv"),
+    responses=answers(str, "分录编号,记录时间（UTC）,…\r\ncase:1207:6,…\r\n", *_MISTAKES, media_type="text/csv"),
 )  # fmt: skip
 def entries_as_csv(
     request: Request[Any, Any, Any], asked: NamedDependency[Asked], *, lang: Language = "zh"

@@ -27,7 +27,7 @@ Language = Annotated[Lang, QueryParameter(description="Language of headers and l
     dependencies={"wanted": Provide(case_filter, sync_to_thread=False)},
     responses=answers(
         str,
-        "案件编号,贷款编号,…\r\n1207,L2024000917,…\r\n",
+        "案件编号,借据号,…\r\n1207,L2024000917,…\r\n",
         "filter_malformed",
         "invalid_request",
         media_type="text/csv",

@@ -53,7 +53,7 @@ _THEN: dict[str, Any] = {
 _CASE_DIFFERENCE = {
     "case_id": 1207, "from_at": _EARLIER, "to_at": _INSTANT, "before": None, "after": _THEN,
     "changes": [{"field": "state", "before": None, "after": "phone_collection"}], "entries_in_all": 1,
-    "entries": [{"entry_id": "case:1207:1", "seq": 1, "event": "case.opened", "zh": "立案", "en": "Case opened",
+    "entries": [{"entry_id": "case:1207:1", "seq": 1, "event": "case.opened", "zh": "入催", "en": "Case opened",
                  "actor": "system", "via": "feed", "acting_for": None, "recorded_at": "2026-03-03T01:02:03.000004Z",
                  "from_state": None, "to_state": "phone_collection", "reason_code": None, "rules": ["1.1.2"]}],
     "next": None,

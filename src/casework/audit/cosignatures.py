@@ -86,7 +86,7 @@ def _verified(read: Note, witnesses: Sequence[WitnessKey]) -> list[tuple[Witness
         if fault.code == "signature_wrong":
             raise CallerError("cosignature_wrong", "见证签名不正确", "the cosignature is wrong") from None
     raise CallerError(
-        "witness_unknown", "签名者不是本网点所知的见证人",
+        "witness_unknown", "签名者不是本机构所知的见证人",
         "none of its signatures is one of a witness that this branch knows; there: casework keys witness add KEY",
     )  # fmt: skip
 
@@ -97,7 +97,7 @@ def _published(conn: Connection, signed: Checkpoint) -> tuple[Log, datetime]:
     row = conn.execute(wanted.where(logs.c.origin == signed.origin, at.size == signed.size)).one_or_none()
     if row is None:
         raise CallerError(
-            "unknown_checkpoint", "本网点没有发布过这样的检查点",
+            "unknown_checkpoint", "本机构没有发布过这样的检查点",
             "no checkpoint of that log and size was published here", size=signed.size,
         )  # fmt: skip
     if bytes(row.root) != signed.root:

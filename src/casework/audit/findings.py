@@ -13,7 +13,7 @@ EXIT_CODES: Final[Mapping[Verdict, int]] = {"sound": 0, "tampered": 1, "cannot_t
 Trust = Literal["self_consistent_only", "signer_memory", "witnessed", "trusted_checkpoint"]
 TRUST_TEXTS: Final[Mapping[Trust, tuple[str, str]]] = {
     "self_consistent_only": (
-        "仅自身一致:未与库外的检查点比对,不能排除运营方改写",
+        "仅自身一致：未与库外的检查点比对，不能排除运营方改写",
         "self-consistent only: no checkpoint held elsewhere was compared, so no evidence against the operator",
     ),
     "signer_memory": (
@@ -36,7 +36,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "body_changed": ("分录正文被改动", "the body is not the one that was recorded"),
     "leaf_hash_changed": ("分录的叶哈希被改动", "the stored leaf hash is not that of the body"),
     "mac_wrong": (
-        "分录的验证码不符:不是本服务写入的",
+        "分录的验证码不符：不是本服务写入的",
         "the MAC does not match: this service did not write it so",
     ),
     "body_malformed": ("分录正文不符合格式", "the body is not in the one canonical form"),
@@ -68,7 +68,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "checkpoint_columns_differ": ("检查点的列与其正文不一致", "a checkpoint's row is not what its note says"),
     "checkpoint_root_differs": ("树与已签的检查点不符", "the tree is not the one that a checkpoint signs"),
     "checkpoint_beyond_tree": (
-        "检查点比现有的树长:日志尾部被删",
+        "检查点比现有的树长：日志尾部被删",
         "a checkpoint signs more leaves than there are: the tail was cut",
     ),
     "cosignature_wrong": ("见证签名不符", "a cosignature is not the witness's, or not of this checkpoint and time"),
@@ -77,11 +77,11 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "a witness has cosigned a checkpoint that is gone or unreadable",
     ),
     "witness_not_seen": (
-        "没有您所信任的见证人的签名:其时间无从核对",
+        "没有您所信任的见证人的签名：其时间无从核对",
         "a witness that you trust has signed nothing here: its times could not be compared",
     ),
     "back_dated_behind_cosignature": (
-        "记录时间早于不含该分录的检查点被见证之时:倒填,或封存曾停顿",
+        "记录时间早于不含该分录的检查点被见证之时：倒填，或封存曾停顿",
         "recorded long before a witness saw the log without it: dated back, or sealing stood still",
     ),
     "dated_ahead_of_cosignature": (
@@ -97,7 +97,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "history is not the one that the signer remembers signing",
     ),
     "memory_beyond_tree": (
-        "日志比签名者所签的短:数据库被回退或尾部被删",
+        "日志比签名者所签的短：数据库被回退或尾部被删",
         "the log is shorter than the signer signed it: an old copy, or its tail was cut",
     ),
     "memory_other_log": (
@@ -123,7 +123,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "proof_refused": ("证明与已签的检查点不符", "a proof does not lead to the signed checkpoint"),
     "leaf_order": ("案件分录的封存次序不符", "entries of a case are not sealed in their order"),
     "head_not_stated": (
-        "日志声明的案件末条不是档案所示:尾部被删,或证明不符",
+        "日志声明的案件末条不是档案所示：尾部被删，或证明不符",
         "the log does not state the last entry shown as the head of the case: the tail was cut, or the proof is wrong",
     ),
     "head_passed_over": (
@@ -131,25 +131,25 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "an entry sealed before the statement's leaves ended is not counted by it",
     ),
     "entry_not_covered": (
-        "所示分录晚于声明所述的叶,不能由它证明",
+        "所示分录晚于声明所述的叶，不能由它证明",
         "an entry said to be covered by the statement was sealed after its leaves",
     ),
     "dossier_malformed": ("文件不是一份完整的案件档案", "the file is not one whole dossier in its one form"),
     "trusted_of_another_size": (
-        "您持有的检查点无法与档案比对:请以其大小重新索取档案 (--since)",
+        "您持有的检查点无法与档案比对：请以其大小重新索取档案 (--since)",
         "the checkpoint you hold cannot be compared with the dossier: ask for one --since its size",
     ),
     "memory_missing": (
-        "签名者的记忆缺失:无法排除改写",
+        "签名者的记忆缺失：无法排除改写",
         "the signer's memory is missing: a rewritten history would not show",
     ),
-    "log_keys_missing": ("缺少日志公钥:未核对签名", "the log's public keys are missing: signatures were not checked"),
+    "log_keys_missing": ("缺少日志公钥：未核对签名", "the log's public keys are missing: signatures were not checked"),
     "queue_incomplete": (
         "分录既未封存也不在待封存队列",
         "the entry is neither sealed nor queued for sealing",
     ),
     "opening_missing": (
-        "承诺的原文缺失,且无删除分录",
+        "承诺的原文缺失，且无删除分录",
         "an opening is missing and no entry says it was erased",
     ),
     "opening_not_erased": (
@@ -161,41 +161,41 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "the table of erasures does not list this entry, or lists something else",
     ),
     "erasure_of_others": ("删除分录涉及他人的流", "an erasure covers streams that are not the borrower's"),
-    "erased_under_hold": ("重放:法律保全期间不得删除", "replay: erased while a legal hold was open"),
+    "erased_under_hold": ("重放：法律保全期间不得删除", "replay: erased while a legal hold was open"),
     "opening_wrong": ("原文与分录中的承诺不符", "an opening does not open its commitment"),
     "opening_unannounced": ("没有分录承诺过这段原文", "no entry commits to this opening"),
     "text_changed": ("已发布的状态图或策略文本被改动", "a published text is not the one of its digest"),
     "text_missing": ("分录引用的状态图或策略文本缺失", "a text that entries announce or cite is missing"),
     "text_unannounced": ("没有分录宣布过这份文本", "no entry announces this text"),
-    "opening_not_allowed": ("重放:当时不得立案", "replay: the case could not be opened then"),
-    "step_not_allowed": ("重放:当时不得执行此事件", "replay: the event could not happen then"),
-    "fact_not_allowed": ("重放:当时不得登记此事实", "replay: the fact could not be recorded then"),
-    "step_elsewhere": ("重放:事件应到另一状态", "replay: the event leads to another state"),
-    "state_differs": ("重放:分录的起始状态与案件不符", "replay: the entry starts from another state"),
-    "refusal_differs": ("重放:拒绝理由不同", "replay: the reasons of the refusal differ"),
-    "flags_differ": ("重放:提示与当时的案件不符", "replay: what was flagged is not what the case calls for"),
-    "post_not_permitted": ("重放:该岗位无权执行", "replay: the post may not do this"),
-    "out_of_reach": ("重放:该案件不在其管辖范围", "replay: the case was not within the reach of that post"),
-    "owner_differs": ("重放:责任人与规则或前任不符", "replay: the owner does not follow from the case and the rules"),
+    "opening_not_allowed": ("重放：当时不得入催", "replay: the case could not be opened then"),
+    "step_not_allowed": ("重放：当时不得执行此事件", "replay: the event could not happen then"),
+    "fact_not_allowed": ("重放：当时不得登记此事实", "replay: the fact could not be recorded then"),
+    "step_elsewhere": ("重放：事件应到另一状态", "replay: the event leads to another state"),
+    "state_differs": ("重放：分录的起始状态与案件不符", "replay: the entry starts from another state"),
+    "refusal_differs": ("重放：拒绝理由不同", "replay: the reasons of the refusal differ"),
+    "flags_differ": ("重放：提示与当时的案件不符", "replay: what was flagged is not what the case calls for"),
+    "post_not_permitted": ("重放：该岗位无权执行", "replay: the post may not do this"),
+    "out_of_reach": ("重放：该案件不在其管辖范围", "replay: the case was not within the reach of that post"),
+    "owner_differs": ("重放：管户人与规则或前任不符", "replay: the owner does not follow from the case and the rules"),
     "owner_history_differs": ("归属历史与分录不符", "the history of owners is not what the entries say"),
-    "data_not_typed": ("重放:数据与状态图的声明不符", "replay: the data are not as the chart declares them"),
+    "data_not_typed": ("重放：数据与状态图的声明不符", "replay: the data are not as the chart declares them"),
     "business_date_decreased": ("业务日期倒退", "the business date runs backwards"),
-    "replay_impossible": ("重放:分录无法应用", "replay: the entry cannot be applied"),
+    "replay_impossible": ("重放：分录无法应用", "replay: the entry cannot be applied"),
     "row_differs": ("数据行与其分录不符", "a row is not what its entries make of it"),
     "grant_without_request": ("授岗未经他人审批", "a post was granted without four eyes"),
     "row_without_entries": ("数据行没有任何分录", "a row that no entry speaks of"),
-    "four_eyes_missing": ("重放:须经审批的事件没有对应的申请", "replay: an event under four eyes cites no request"),
+    "four_eyes_missing": ("重放：须经审批的事件没有对应的申请", "replay: an event under four eyes cites no request"),
     "four_eyes_differs": (
-        "重放:分录与其引用的申请不符",
+        "重放：分录与其引用的申请不符",
         "replay: an entry and the request it cites do not say the same",
     ),
-    "not_another_person": ("重放:同一人在一项申请中担任两种角色", "replay: one person had two parts in a request"),
+    "not_another_person": ("重放：同一人在一项申请中担任两种角色", "replay: one person had two parts in a request"),
     "request_without_effect": ("已批准的申请没有执行分录", "an approved request, and no entry of what it led to"),
-    "plan_differs": ("交接计划与其摘要不符", "the plan of a hand-over is not the one of its digest"),
-    "receipt_differs": ("交接回执与案件分录不符", "the receipts of a hand-over are not the entries of its cases"),
+    "plan_differs": ("移交计划与其摘要不符", "the plan of a hand-over is not the one of its digest"),
+    "receipt_differs": ("移交回执与案件分录不符", "the receipts of a hand-over are not the entries of its cases"),
     "bundle_malformed": ("分录包的长度与其分录不符", "a bundle of entries is not exactly its entries"),
     "key_history_wrong": (
-        "密钥更换分录不符:不是由旧密钥签署,或不是本日志的密钥",
+        "密钥更换分录不符：不是由旧密钥签署，或不是本日志的密钥",
         "the log's statement of its keys is wrong: not signed by the key that leaves, or not this log's",
     ),
     "log_keys_differ": (
@@ -211,7 +211,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "证据包尚未涵盖该回执的分录",
         "the log as far as it is in the bundle need not hold the entry of the receipt yet",
     ),
-    "file_missing": ("缺少文件,或文件过大", "a file is missing, or too large to be what it is called"),
+    "file_missing": ("缺少文件，或文件过大", "a file is missing, or too large to be what it is called"),
     "bundle_incomplete": (
         "证据包自称的叶远多于其文件所能容纳",
         "the bundle claims far more leaves than its files can hold: nothing of the log was looked at",

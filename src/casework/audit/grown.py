@@ -47,7 +47,7 @@ def begun_log(conn: Connection) -> Log:
     log = present_log(conn)
     if log is None:
         raise CallerError(
-            "log_not_begun", "尚未封存任何分录,请运行 casework audit seal",
+            "log_not_begun", "尚未封存任何分录，请运行 casework audit seal",
             "nothing was ever sealed in this database; run: casework audit seal",
         )  # fmt: skip
     return log

@@ -70,7 +70,7 @@ def opened(data: bytes, keys: Sequence[LogKey]) -> SignedReceipt:
         return open_receipt(data, keys)
     except Faulty as fault:
         raise CallerError(
-            "receipt_not_trusted", f"不是本网点签发的回执（{fault.code}）",
+            "receipt_not_trusted", f"不是本机构签发的回执（{fault.code}）",
             f"that is no receipt signed by this service ({fault.code})", reason=fault.code,
         ) from None  # fmt: skip
 

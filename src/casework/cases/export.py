@@ -26,27 +26,27 @@ class _Column(NamedTuple):
 
 _COLUMNS = (
     _Column("id", "案件编号", "Case", 10),
-    _Column("loan_id", "贷款编号", "Loan", 20),
-    _Column("borrower_id", "借款人编号", "Borrower", 16),
+    _Column("loan_id", "借据号", "Loan", 20),
+    _Column("borrower_id", "客户号", "Borrower", 16),
     _Column("state", "状态", "State", 14),
     _Column("state_since", "进入状态日期", "In state since", 12),
     _Column("days_past_due", "逾期天数", "Days past due", 9),
     _Column("bucket", "账龄", "Bucket", 7),
     _Column("oldest_due_date", "最早应还日", "Oldest due date", 12),
-    _Column("overdue_fen", "逾期总额(元)", "Overdue (yuan)", 14),
-    _Column("overdue_principal_fen", "逾期本金(元)", "Overdue principal (yuan)", 14),
-    _Column("overdue_interest_fen", "逾期利息(元)", "Overdue interest (yuan)", 14),
-    _Column("overdue_penalty_fen", "罚息(元)", "Penalty (yuan)", 14),
-    _Column("outstanding_principal_fen", "未偿本金(元)", "Outstanding principal (yuan)", 14),
-    _Column("owner", "负责人", "Owner", 12),
+    _Column("overdue_fen", "逾期总额（元）", "Overdue (yuan)", 14),
+    _Column("overdue_principal_fen", "逾期本金（元）", "Overdue principal (yuan)", 14),
+    _Column("overdue_interest_fen", "逾期利息（元）", "Overdue interest (yuan)", 14),
+    _Column("overdue_penalty_fen", "罚息（元）", "Penalty (yuan)", 14),
+    _Column("outstanding_principal_fen", "贷款余额（元）", "Outstanding principal (yuan)", 14),
+    _Column("owner", "管户人", "Owner", 12),
     _Column("handler", "经办人", "Handler", 12),
     _Column("team", "团队", "Team", 10),
     _Column("region", "区域", "Region", 10),
     _Column("product", "产品", "Product", 12),
     _Column("channel_code", "渠道", "Channel", 12),
     _Column("institution", "机构", "Institution", 12),
-    _Column("opened_on", "立案日期", "Opened on", 12),
-    _Column("opened_for", "立案原因", "Opened for", 14),
+    _Column("opened_on", "入催日期", "Opened on", 12),
+    _Column("opened_for", "入催原因", "Opened for", 14),
 )
 
 
@@ -87,7 +87,7 @@ def cases_xlsx(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool
 def cut_note(lang: Lang) -> str:
     """What a file says at its end when the filter holds more rows than a file may have."""
     if lang == "zh":
-        return f"仅导出前 {MAX_ROWS} 行;请缩小筛选范围"
+        return f"仅导出前 {MAX_ROWS} 行；请缩小筛选范围"
     return f"only the first {MAX_ROWS} rows; narrow the filter"
 
 

@@ -180,12 +180,12 @@ def _item(
 
 
 _LABELS = {
-    fold.OPENED: ("立案", "Case opened"),
+    fold.OPENED: ("入催", "Case opened"),
     fold.MEASURED: ("数据更新", "Figures reported by the feed"),
     fold.NOTED: ("备注", "Note"),
     fold.ASSIGNED: ("分派", "Assigned"),
 }
-_PREFIXES = ((fold.STEP, "", ""), (fold.FACT, "", ""), (fold.REFUSED, "被拒:", "Refused: "))
+_PREFIXES = ((fold.STEP, "", ""), (fold.FACT, "", ""), (fold.REFUSED, "被拒：", "Refused: "))
 
 
 def label_of(branch: Branch, event: str) -> tuple[str, str]:

@@ -73,7 +73,7 @@ class PrivacyRules:
 
 def _unknown(code: str, zh: str, en: str, known: Mapping[str, Any]) -> CallerError:
     return CallerError(
-        code, f"{zh}须为以下之一:{'、'.join(known)}", f"the {en} must be one of {', '.join(known)}", known=list(known)
+        code, f"{zh}须为以下之一：{'、'.join(known)}", f"the {en} must be one of {', '.join(known)}", known=list(known)
     )
 
 

@@ -253,7 +253,7 @@ def _read_cursor(cursor: str, wanted: CaseFilter, sort: Sort) -> _Place:
     if place is None:
         raise CallerError(
             "cursor_malformed",
-            "分页游标无效,或不属于当前的筛选和排序",
+            "分页游标无效，或不属于当前的筛选和排序",
             "the cursor is not one of this list with this filter and sort",
         )
     return place

@@ -46,7 +46,7 @@ def request_needed(event: Event) -> Reason:
     """The chart puts this event under four eyes."""
     return Reason(
         "request_needed", ("1.1.4",), {"event": event.name}, {"request": event.four_eyes},
-        f"“{event.zh}”须先申请,经他人复核、审批后生效", f"“{event.en}” must be asked for and approved by others",
+        f"“{event.zh}”须先申请，经他人复核、审批后生效", f"“{event.en}” must be asked for and approved by others",
     )  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def no_request_needed(event: Event) -> Reason:
     """The chart does not put this event under four eyes: it is fired."""
     return Reason(
         "no_request_needed", ("1.1.4",), {"event": event.name}, {"request": None},
-        f"“{event.zh}”无须审批,请直接办理", f"“{event.en}” needs no approval: do it",
+        f"“{event.zh}”无须审批，请直接办理", f"“{event.en}” needs no approval: do it",
     )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def changed_since_asked(saw: int, asked: int) -> Reason:
     """The case is not as it was when it was asked for (decision 0007)."""
     return Reason(
         "changed_since_asked", ("1.1.4",), {"material_version": saw}, {"material_version": asked},
-        "申请提出后案件已变化,须重新申请", "the case has changed since this was asked for; it must be asked for anew",
+        "申请提出后案件已变化，须重新申请", "the case has changed since this was asked for; it must be asked for anew",
     )  # fmt: skip
 
 
@@ -70,7 +70,7 @@ def involved_before(people: Iterable[str]) -> Reason:
     """Proposer, reviewer and approver are three people; a deputy is not another one than his principal (1.1.4)."""
     return Reason(
         "involved_before", ("1.1.4",), {"involved": sorted(people)}, {"another_person": True},
-        "您或您代理的人已参与本申请,须由他人办理",
+        "您或您代理的人已参与本申请，须由他人办理",
         "you, or somebody you deputise for, had a part in this request before",
     )  # fmt: skip
 
@@ -79,7 +79,7 @@ def case_closed(closed_as: str) -> Reason:
     """A case that is finally closed is nobody's work any more."""
     return Reason(
         "case_closed", ("1.1.1",), {"closed_as": closed_as}, {"closed_as": None},
-        "案件已终结,不再改派", "the case is finally closed and is not given to anybody any more",
+        "案件已终结，不再改派", "the case is finally closed and is not given to anybody any more",
     )  # fmt: skip
 
 
@@ -96,7 +96,7 @@ _RECEIVERS = {
     "receiver_leaving": ("即将离职，不能接收案件", "is about to leave and receives no cases"),
     "receiver_without_post": ("没有可负责案件的岗位", "holds no post that may own a case"),
     "receiver_full": ("在办案件已达上限", "has as many open cases as he may have"),
-    "receiver_is_owner": ("已是责任人", "is the owner already"),
+    "receiver_is_owner": ("已是管户人", "is the owner already"),
 }
 
 
@@ -113,7 +113,7 @@ def no_owner(rule: str) -> Reason:
     """Nobody on the register could own the case (1.1.1)."""
     return Reason(
         "no_owner", ("1.1.1", "5.4"), {"rule": rule}, {"somebody_to_own_it": True},
-        "没有可负责该案件的员工,请先登记基础风险管理岗",
+        "没有可负责该案件的员工，请先登记基础风险管理岗",
         "nobody could own this case: register a basic-risk manager first",
     )  # fmt: skip
 

@@ -179,7 +179,7 @@ def _check(branch: Branch, named: Sequence[tuple[int, int | None]], wanted: Want
     if stated is None or not (stated.by_hand or (wanted.owner is None and wanted.reason == BY_RULE)):
         known = [code for code, one in reasons.items() if one.by_hand]
         raise CallerError(
-            "unknown_reason", f"原因代码须为:{'、'.join(known)}", f"the reason must be one of {', '.join(known)}",
+            "unknown_reason", f"原因代码须为：{'、'.join(known)}", f"the reason must be one of {', '.join(known)}",
             known=known,
         )  # fmt: skip
     if len(named) > MAX_CASES:

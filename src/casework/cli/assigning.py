@@ -145,4 +145,4 @@ def _table(found: OwnersOfCase) -> None:
         table.add_row(str(one.since_on), one.owner, one.handler, one.post or "", escape(why), one.entry_id)
     console.print(table)
     if found.on is not None:
-        console.print(f"on {found.on}: {found.responsible or 'not opened yet 尚未立案'}")
+        console.print(f"on {found.on}: {found.responsible or 'not opened yet 尚未入催'}")

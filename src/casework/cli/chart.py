@@ -112,7 +112,7 @@ def draw(name: str, form: str, lang: str, output: Path | None) -> None:
             output.write_text(text, encoding="utf-8")
         except OSError as error:
             reason = str(error.strerror)
-            raise CallerError("file_unwritable", f"无法写入文件: {reason}", f"cannot write: {reason}") from None
+            raise CallerError("file_unwritable", f"无法写入文件：{reason}", f"cannot write: {reason}") from None
 
 
 @cli.command()
@@ -161,7 +161,7 @@ def _known(what: str, name: str | None, known: Iterable[str]) -> None:
     names = sorted(known)
     if name is not None and name not in names:
         raise CallerError(
-            f"unknown_{what}", f"未知的{_WHAT[what]},可选: {'、'.join(names)}",
+            f"unknown_{what}", f"未知的{_WHAT[what]}，可选：{'、'.join(names)}",
             f"there is no such {what}; known: {', '.join(names)}",
         )  # fmt: skip
 

@@ -48,7 +48,7 @@ def heads(json_: bool) -> None:
         console.print(f"stated 已声明: {stated.cases:,} cases in {stated.size:,} leaves, day {stated.day}")
         console.print(f"root 根: {stated.root.hex()}")
     else:
-        console.print("nothing new to state 案件无变化,无须声明")
+        console.print("nothing new to state 案件无变化，无须声明")
     if done.refused:
         errors.print(f"not signed 未签署: {done.refused.code}: {done.refused} / {done.refused.zh}", markup=False)
         raise SystemExit(1)

@@ -43,14 +43,14 @@ def _tell(shown: Shown, signed: Checkpoint, stated: Statement) -> None:
         f" {stated.size:,} leaves, as the log itself stated on {stated.day}"
     )
     _line(
-        f"  所列 {complete:,} 条分录均在日志中,且为日志于 {stated.day} 声明时 (前 {stated.size:,} 叶) 该案件的全部分录"
+        f"  所列 {complete:,} 条分录均在日志中，且为日志于 {stated.day} 声明时 (前 {stated.size:,} 叶) 该案件的全部分录"
     )
     if later:
         _line(f"later 其后: {later:,} entries after that are in the log too; that they are all is not shown")
-        _line(f"  其后 {later:,} 条亦在日志中,但未证明其后再无分录")
+        _line(f"  其后 {later:,} 条亦在日志中，但未证明其后再无分录")
     _line("not shown 未证明: that the statement was true (whoever has the whole log checks it); acts never recorded;")
     _line("  anything at all if the verifier key came with the dossier: then it is self-consistent only")
-    _line("  声明本身是否属实 (须以完整日志核对);从未记录的行为;若公钥与档案同源,则仅自身一致")
+    _line("  声明本身是否属实 (须以完整日志核对)；从未记录的行为；若公钥与档案同源，则仅自身一致")
 
 
 def _line(text: str) -> None:

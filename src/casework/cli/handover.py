@@ -225,7 +225,7 @@ def _tell(outcome: Approved | Applied | Replanned | Refused, *, json_: bool) -> 
         line = (
             f"plan_changed: cases or receivers have changed since hand-over {outcome.handover} was planned; nothing was"
             f" done; plan {outcome.by} replaces it and waits for approval"
-            f" / 案件或接收人已变化,未作任何更改;新计划{outcome.by}待审批"
+            f" / 案件或接收人已变化，未作任何更改；新计划{outcome.by}待审批"
         )
         lines = [line]
     else:

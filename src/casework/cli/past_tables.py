@@ -16,8 +16,8 @@ from casework.statechart.chart import Chart
 
 _READ_AS = {
     "offset": "as given with its offset / 按所给时区",
-    "branch_time": "given in branch time / 按网点时间",
-    "end_of_branch_day": "the end of that branch day / 网点当日结束时",
+    "branch_time": "given in branch time / 按本机构时间",
+    "end_of_branch_day": "the end of that branch day / 本机构当日结束时",
     "now": "now / 此刻",
 }
 _FROM = {"feed": "last feed 最近数据", "entry": "the case's last entry 案件分录", "calendar": "calendar 日历"}
@@ -54,7 +54,7 @@ def case_difference(found: CaseDifference) -> None:
     console.print(f"[bold]Case {found.case_id}[/bold] from {_told(found.from_at)}")
     console.print(f"{'':>{len(str(found.case_id)) + 5}} to   {_told(found.to_at)}")
     if found.before is None:
-        console.print("opened between the two 期间立案")
+        console.print("opened between the two 期间入催")
     before, after = found.before, found.after
     table = Table("Field", "Before 之前", "After 之后", box=None)
     for change in found.changes:
@@ -107,13 +107,13 @@ def portfolio_difference(found: PortfolioDifference, chart: Chart) -> None:
     sums.add_row("after 之后", *_figures(found.after))
     console.print(sums)
     console.print(
-        f"opened 立案 {found.opened:,}, closed 结束 {found.closed:,}, reopened 重开 {found.reopened:,}, other owner"
+        f"opened 入催 {found.opened:,}, closed 结束 {found.closed:,}, reopened 重开 {found.reopened:,}, other owner"
         f" 换人 {found.owner_changed:,}, changed 有变化 {found.changed_in_all:,}, untouched 无分录 {found.untouched:,}"
     )
     moves = _right(Table("From", "To", "Cases", "Overdue before", "Overdue after", box=None), 2)
     for move in found.moves:
         moves.add_row(
-            _state(move.from_state, chart) if move.from_state else "(opened 立案)", _state(move.to_state, chart),
+            _state(move.from_state, chart) if move.from_state else "（opened 入催）", _state(move.to_state, chart),
             f"{move.cases:,}", yuan_text(move.overdue_before_fen), yuan_text(move.overdue_after_fen),
         )  # fmt: skip
     owners = _right(Table("Owner", "Cases before", "Given", "Taken", "Cases after", "Overdue after", box=None), 1)

@@ -164,7 +164,7 @@ def _scrubbed(open_: Started, told: Erasure, *, rewrite: bool) -> Scrubbed | Non
 
 def _confirm(found: Holding) -> None:
     if not sys.stdin.isatty():
-        raise CallerError("not_confirmed", "不可撤销:请加 --yes", "this cannot be undone: say --yes")
+        raise CallerError("not_confirmed", "不可撤销：请加 --yes", "this cannot be undone: say --yes")
     _print_holding(found)
     typed = click.prompt(f"This cannot be undone 不可撤销. Type {found.borrower_id} to go on", err=True)
     if typed.strip() != found.borrower_id:
@@ -238,9 +238,9 @@ def _print_remaining(still: Remaining) -> None:
     kinds = {
         "backups 备份": still.backups,
         "exports 导出": still.exports,
-        "hand-over sheets 交接清单": still.handover_sheets,
+        "hand-over sheets 移交清单": still.handover_sheets,
     }
-    console.print("what still holds the data 仍留存之处:")
+    console.print("what still holds the data 仍留存之处：")
     for title, copies in kinds.items():
         console.print(f"  {title}: {copies.count:,}{_newest(copies)}", markup=False)
     console.print(f"  {still.zh}", markup=False)

@@ -135,14 +135,14 @@ def _show(page: EntryPage) -> None:
         "event 事件",
         "actor 操作人",
         "codes, rules 原因、规则",
-        "yuan 金额(元)",
+        "yuan 金额（元）",
     )
     for line in page.items:
         table.add_row(*_cells(line))
     console.print(table)
     if page.unindexed:
         errors.print(
-            f"{page.unindexed:,} entries are not indexed yet and were looked at one by one 尚未编入索引,已逐条查看"
+            f"{page.unindexed:,} entries are not indexed yet and were looked at one by one 尚未编入索引，已逐条查看"
         )
     if page.next is not None:
         console.print(f"more 更多: --cursor {page.next}", markup=False, soft_wrap=True)
@@ -159,7 +159,7 @@ def _cells(line: EntryLine) -> list[str]:
         amounts = [f"{name} {yuan_text(amount)}" for name, amount in named_amounts(data)]
         told = [body["event"], body["actor"]["id"], " ".join([*codes, *body["rules"]]).strip(), "\n".join(amounts)]
     except (msgspec.MsgspecError, LookupError, TypeError, AttributeError):
-        told = ["(unreadable 不可读)", "", "", ""]
+        told = ["（unreadable 不可读）", "", "", ""]
     return [text.replace("[", r"\[") for text in (*shown, *told)]
 
 

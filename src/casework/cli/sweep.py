@@ -43,7 +43,7 @@ def cli(json_: bool) -> None:
 
 def _tell(departures: Swept) -> None:
     for done in departures.applied:
-        console.print(f"hand-over {done.handover} applied 交接已执行: {done.cases:,} cases")
+        console.print(f"hand-over {done.handover} applied 移交已执行: {done.cases:,} cases")
     for replanned in departures.replanned:
         console.print(f"hand-over {replanned.handover} planned anew as {replanned.by}: approve it 须重新审批")
     for failed in departures.failed:
@@ -51,4 +51,4 @@ def _tell(departures: Swept) -> None:
     for one in departures.ahead:
         when = f"leaves on {one.leaves_on}" if one.days_left >= 0 else f"should have left on {one.leaves_on}"
         plan = f"plan {one.handover} is not approved" if one.handover else "no plan"
-        errors.print(f"{one.staff_no} {when}, {one.cases:,} cases, {plan} 尚无已审批的交接计划", markup=False)
+        errors.print(f"{one.staff_no} {when}, {one.cases:,} cases, {plan} 尚无已审批的移交计划", markup=False)

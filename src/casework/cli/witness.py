@@ -213,7 +213,7 @@ def _tell(checked: Checked, json_: bool) -> None:
         errors.print(
             f"FIRST CONTACT 首次见证: this witness vouches for nothing before {checked.checkpoint.size:,} leaves.\n"
             f"Compare with the branch, by another way than the network, the root {root}\n"
-            "请以网络以外的方式与网点核对该根；此前的历史本见证人无从担保。",
+            "请以网络以外的方式与本机构核对该根；此前的历史本见证人无从担保。",
             markup=False, style="bold",
         )  # fmt: skip
     if json_:

@@ -24,7 +24,7 @@ def fresh(folder: Path) -> None:
         if not (folder / _MARK).exists() and any(folder.iterdir()):
             raise CallerError(
                 "folder_not_empty",
-                "文件夹不为空,且不是演示生成的",
+                "文件夹不为空，且不是演示生成的",
                 "the folder is not empty and no demo made it",
                 folder=str(folder),
             )

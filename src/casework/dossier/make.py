@@ -55,7 +55,7 @@ def make_dossier(
     stated = newest_statement(conn, log, before_leaf=signed.size)
     if stated is None or stated.leaf_index is None:
         raise CallerError(
-            "heads_not_stated", "尚无检查点涵盖的每日案件末条声明,请运行 casework audit heads",
+            "heads_not_stated", "尚无检查点涵盖的每日案件末条声明，请运行 casework audit heads",
             "no signed checkpoint covers a statement of the heads of all cases yet; run: casework audit heads",
         )  # fmt: skip
     found = _entries(conn, log, case_id, signed.size)
@@ -112,7 +112,7 @@ def _entries(conn: Connection, log: Log, case_id: int, size: int) -> Sequence[An
     count, total = conn.execute(sa.select(sa.func.count(), length).where(own)).one()
     if count > MAX_ENTRIES or total > MAX_BODIES_BYTES:
         raise CallerError(
-            "case_too_long", f"该案件超过 {MAX_ENTRIES} 条分录,请导出整个日志 (casework audit export)",
+            "case_too_long", f"该案件超过 {MAX_ENTRIES} 条分录，请导出整个日志 (casework audit export)",
             f"the case has more than {MAX_ENTRIES} entries, or too large ones; take out the whole log instead",
             entries=count, at_most=MAX_ENTRIES,
         )  # fmt: skip
@@ -148,13 +148,13 @@ def _head(
     if row is None or not places:
         if conn.execute(sa.select(case_heads.c.number).where(*at).limit(1)).scalar() is None:
             raise CallerError(
-                "heads_not_kept", "该声明的案件末条树未保存,请运行 casework audit heads",
+                "heads_not_kept", "该声明的案件末条树未保存，请运行 casework audit heads",
                 "the tree of that statement is not kept here; run: casework audit heads", statement=stated.seq,
             )  # fmt: skip
         if sealed_before:
             raise _unsound(["head_not_stated"])
         raise CallerError(
-            "case_not_in_heads", "该案件立案晚于最近一次每日声明;请次日再取,或运行 casework audit heads",
+            "case_not_in_heads", "该案件入催晚于最近一次每日声明；请次日再取，或运行 casework audit heads",
             "the case was opened after the newest daily statement; ask again tomorrow, or run: casework audit heads",
             day=stated.statement.day,
         )  # fmt: skip
@@ -183,6 +183,6 @@ def _text(data: bytes) -> str:
 
 def _unsound(codes: list[str]) -> CallerError:
     return CallerError(
-        "dossier_unsound", "档案自身不能通过核对:日志被改动,请运行 casework audit verify",
+        "dossier_unsound", "档案自身不能通过核对：日志被改动，请运行 casework audit verify",
         "the dossier does not verify: the log was changed; run: casework audit verify", findings=codes,
     )  # fmt: skip

@@ -41,7 +41,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "due_after_as_of": ("到期日晚于数据日期", "the due date is after the feed's business date"),
     "not_past_due": (
-        "到期日就是数据日期,尚未逾期",
+        "到期日就是数据日期，尚未逾期",
         "due on the feed's business date itself, so not past due",
     ),
     "paid_after_as_of": ("还款日期晚于数据日期", "the payment is dated after the feed's business date"),
@@ -86,7 +86,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "the reported days past due differ from the computed ones",
     ),
     "unknown_loan_status": ("未知的贷款状态，按未知处理", "not a known status of a loan; taken as unknown"),
-    "unknown_risk_class": ("未知的五级分类,按未知处理", "not a known risk class; taken as unknown"),
+    "unknown_risk_class": ("未知的五级分类，按未知处理", "not a known risk class; taken as unknown"),
     "nothing_outstanding_yet_overdue": (
         "贷款文件显示无余额，逾期文件中仍在逾期，以逾期文件为准",
         "nothing outstanding in the loans file, yet in arrears; the overdue file decides",
@@ -120,12 +120,12 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "too long, or with a control character; taken as unknown",
     ),
     "column_absent": (
-        "文件没有此列,按未知处理",
+        "文件没有此列，按未知处理",
         "the file lacks this column; its values are taken as unknown",
     ),
-    "column_unknown": ("无法识别的列,已忽略", "an unknown column, not read"),
+    "column_unknown": ("无法识别的列，已忽略", "an unknown column, not read"),
     "control_sum_undecided": (
-        "有金额无法读取,无法核对控制总额",
+        "有金额无法读取，无法核对控制总额",
         "an amount cannot be read, so the control sum could not be checked to the end",
     ),
 }

@@ -296,7 +296,7 @@ class Changes:
         nobody = sum(isinstance(one, Refused) and one.reasons[0].code == "no_owner" for one in outcomes)
         if nobody:
             raise CallerError(
-                "no_owner", f"{nobody}个新案件无人可负责;请先登记基础风险管理岗,再导入",
+                "no_owner", f"{nobody}个新案件无人可负责；请先登记基础风险管理岗，再导入",
                 f"nobody could own {nobody} of the new cases: register a basic-risk manager, then import again",
                 cases=nobody,
             )  # fmt: skip

@@ -322,7 +322,7 @@ class _Control:
             return short_fen != 0
         raise CallerError(
             "control_sum_differs",
-            f"{entry.name} 的控制总额与清单不符:清单 {entry.control_sum_fen} 分,实际 {self.sum_fen} 分",
+            f"{entry.name} 的控制总额与清单不符：清单 {entry.control_sum_fen} 分，实际 {self.sum_fen} 分",
             f"{entry.name} adds up to {self.sum_fen} fen, the manifest states {entry.control_sum_fen}",
             file=entry.name,
             stated_fen=entry.control_sum_fen,
@@ -334,7 +334,7 @@ class _Control:
 def _row_count_differs(entry: FileEntry, found_en: str, found_zh: str) -> CallerError:
     return CallerError(
         "row_count_differs",
-        f"{entry.name} 的行数与清单不符:清单 {entry.rows} 行,实际 {found_zh} 行",
+        f"{entry.name} 的行数与清单不符：清单 {entry.rows} 行，实际 {found_zh} 行",
         f"{entry.name} has {found_en} rows, but the manifest states {entry.rows}",
         file=entry.name,
         stated=entry.rows,

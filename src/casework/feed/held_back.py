@@ -63,8 +63,8 @@ def of_file(kind: Kind, loans: int, unnamed: Sequence[tuple[int, str]]) -> HeldB
     rows = len(unnamed)
     return HeldBack(
         kind, loans, rows, line, code,
-        f"{loans}笔贷款暂不结清：{kind} 文件有{rows}行没有可用的借据号，可能是其中任何一笔"
-        f"（最先是第{line}行：{zh}）；没有这种行的数据到来后才结清",
+        f"{loans}笔贷款暂不出催：{kind} 文件有{rows}行没有可用的借据号，可能是其中任何一笔"
+        f"（最先是第{line}行：{zh}）；没有这种行的数据到来后才出催",
         f"{loans} loans in all; rows of {kind} without a readable loan number, which could be any of them: {rows}, "
         f"the first in line {line} ({en}); they settle with the next feed that has no such row",
     )  # fmt: skip

@@ -99,7 +99,7 @@ def read_files(folder: Path, manifest: Manifest) -> dict[Kind, bytes]:
         except FileNotFoundError:
             raise CallerError(
                 "file_missing",
-                f"清单列出的文件不存在:{entry.name}",
+                f"清单列出的文件不存在：{entry.name}",
                 f"{entry.name} is in the manifest but not in the folder",
                 file=entry.name,
             ) from None
@@ -107,7 +107,7 @@ def read_files(folder: Path, manifest: Manifest) -> dict[Kind, bytes]:
         if found != entry.sha256.lower():
             raise CallerError(
                 "file_digest_differs",
-                f"{entry.name} 的摘要与清单不符(文件不完整或被改动)",
+                f"{entry.name} 的摘要与清单不符（文件不完整或被改动）",
                 f"{entry.name} does not have the digest that the manifest states: it was cut or changed",
                 file=entry.name,
                 stated=entry.sha256.lower(),
@@ -147,7 +147,7 @@ def read_bounded(folder: Path, name: str, limit: int) -> bytes:
 def _unreadable(name: str) -> CallerError:
     return CallerError(
         "file_unreadable",
-        f"{name} 无法读取(不是普通文件或没有权限)",
+        f"{name} 无法读取（不是普通文件或没有权限）",
         f"{name} cannot be read: not a regular file, or no permission",
         file=name,
     )
@@ -156,7 +156,7 @@ def _unreadable(name: str) -> CallerError:
 def _malformed(reason: str) -> CallerError:
     return CallerError(
         "manifest_malformed",
-        f"manifest.json 不符合约定:{reason}",
+        f"manifest.json 不符合约定：{reason}",
         f"manifest.json is malformed: {reason}",
         reason=reason,
     )

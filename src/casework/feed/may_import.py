@@ -26,11 +26,11 @@ def check_may_import(
         return
     if as_of < last.as_of:
         raise CallerError(
-            "older_than_last", f"{as_of} 早于最近一次导入的 {last.as_of};如为更正请声明",
+            "older_than_last", f"{as_of} 早于最近一次导入的 {last.as_of}；如为更正请声明",
             f"{as_of} is older than the last applied feed ({last.as_of}); declare a correction if it is one",
             last_as_of=last.as_of.isoformat(),
         )  # fmt: skip
     raise CallerError(
-        "another_feed_applied", f"{as_of} 已导入过内容不同的数据;如为更正请声明",
+        "another_feed_applied", f"{as_of} 已导入过内容不同的数据；如为更正请声明",
         f"another feed for {as_of} was applied; declare a correction if this is one", run=last.id,
     )  # fmt: skip

@@ -116,7 +116,7 @@ def _contacts(conn: Connection, customer: Customer, wanted: Sequence[int] | None
     found = list(conn.execute(statement.limit(MAX_CONTACTS + 1)))
     if len(found) > MAX_CONTACTS or (wanted is not None and len(set(wanted)) > MAX_CONTACTS):
         raise CallerError(
-            "too_many_contacts", f"一次最多{MAX_CONTACTS}个联系人,请以 contact_ids 指定",
+            "too_many_contacts", f"一次最多{MAX_CONTACTS}个联系人，请以 contact_ids 指定",
             f"at most {MAX_CONTACTS} contacts at once; name them by contact_ids", at_most=MAX_CONTACTS,
         )  # fmt: skip
     missing = sorted(set(wanted or ()) - {row.id for row in found})

@@ -35,7 +35,7 @@ class CaseEvents:
             raise CallerError("unknown_event", "状态图没有这个事件", "the chart has no such event")
         if event.four_eyes is None:
             raise CallerError(
-                "no_request_needed", f"“{event.zh}”无须审批,请直接办理", f"“{event.en}” needs no approval: do it",
+                "no_request_needed", f"“{event.zh}”无须审批，请直接办理", f"“{event.en}” needs no approval: do it",
                 event=what,
             )  # fmt: skip
         return event.four_eyes
@@ -129,7 +129,7 @@ def _mistake(outcome: Outcome) -> CallerError:
     if outcome.code == "unknown_case":
         return unknown_case()
     what = ", ".join(fault.field for fault in outcome.faults) or outcome.code
-    return CallerError(outcome.code, f"提交的数据有误:{what}", f"the data given are not what the event takes: {what}",
+    return CallerError(outcome.code, f"提交的数据有误：{what}", f"the data given are not what the event takes: {what}",
                        faults=faults)  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def _no_longer(fault: DataFault) -> Reason:
     """What was good data when it was asked for can have been overtaken by the calendar: a term that is over."""
     return Reason(
         "data_overtaken", ("1.1.4", *fault.rules), {"field": fault.field}, {"field_valid": fault.field},
-        f"申请中的数据已失效:{fault.zh}", f"what was asked for is no longer possible: {fault.en}",
+        f"申请中的数据已失效：{fault.zh}", f"what was asked for is no longer possible: {fault.en}",
     )  # fmt: skip
 
 

@@ -90,7 +90,7 @@ def kind_named(name: str) -> Kind:
     if name not in _KINDS:
         known = ", ".join(sorted(_KINDS))
         raise CallerError(
-            "unknown_kind", f"没有这类申请:{name[:16]}", f"there is no such kind of request; known are {known}",
+            "unknown_kind", f"没有这类申请：{name[:16]}", f"there is no such kind of request; known are {known}",
             known=sorted(_KINDS),
         )  # fmt: skip
     return _KINDS[name]

@@ -35,7 +35,7 @@ class PostGrants:
         known = known_posts(branch.rulebook.chart)
         if what not in known:
             raise CallerError(
-                "unknown_post", f"没有这样的岗位:{what[:32]}", f"no such post; known are {', '.join(sorted(known))}",
+                "unknown_post", f"没有这样的岗位：{what[:32]}", f"no such post; known are {', '.join(sorted(known))}",
                 posts=[what[:32]],
             )  # fmt: skip
         return TOPIC
@@ -113,7 +113,7 @@ def _days(data: Mapping[str, Any]) -> tuple[date, date | None]:
         return date.fromisoformat(data["from_on"]), None if until_on is None else date.fromisoformat(until_on)
     except (KeyError, TypeError, ValueError):
         raise CallerError(
-            "faulty_data", "授岗申请须有 from_on,可有 until_on(日期)",
+            "faulty_data", "授岗申请须有 from_on，可有 until_on(日期)",
             "a request for a post takes from_on and perhaps until_on, dates YYYY-MM-DD",
             faults=[{"field": "from_on", "code": "malformed", "zh": "日期", "en": "dates"}],
         ) from None  # fmt: skip

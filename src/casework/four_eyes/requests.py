@@ -62,7 +62,7 @@ def ask(
     standing = standings(conn, branch, [request]).get(request_id)
     if version is not None and standing is not None and version != standing.case.version:
         raise CallerError(
-            "stale_version", "案件已被他人更改,请查看最新版本后再操作",
+            "stale_version", "案件已被他人更改，请查看最新版本后再操作",
             "the case has changed since the version you saw", version=standing.case.version,
         )  # fmt: skip
     authority = authority_of(moment, actor, topic.proposed_by, standing)
@@ -142,7 +142,7 @@ def _move(
     request = stored.read_one(conn, request_id, lock=True)
     if version is not None and version != request.version:
         raise CallerError(
-            "stale_version", "申请已被他人处理,请查看最新状态", "the request has changed since the version you saw",
+            "stale_version", "申请已被他人处理，请查看最新状态", "the request has changed since the version you saw",
             version=request.version,
         )  # fmt: skip
     moment = moment_of(branch, clock())
@@ -184,7 +184,7 @@ def _taken(spec: Event, given: Mapping[str, Any], today: date) -> tuple[dict[str
     if faults:
         named = ", ".join(fault.field for fault in faults)
         raise CallerError(
-            "faulty_data", f"提交的数据有误:{named}", f"{named}: {faults[0].en}",
+            "faulty_data", f"提交的数据有误：{named}", f"{named}: {faults[0].en}",
             faults=[{"field": one.field, "code": one.code, "zh": one.zh, "en": one.en} for one in faults],
         )  # fmt: skip
     return values, texts

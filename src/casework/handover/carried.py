@@ -10,13 +10,13 @@ from casework.cases.case import Case
 
 KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "promise": ("承诺还款日", "promise to pay by"),
-    "visit": ("已安排外访日", "visit ordered for"),
+    "visit": ("已安排下户日", "visit ordered for"),
     "placement_term": ("委外到期日", "end of the placement's term"),
     "exception": ("留存催收例外到期日", "end of the exception from placement"),
     "destruction": ("委外资料销毁期限", "agency's copy to be destroyed by"),
     "limitation": ("诉讼时效届满日", "limitation period ends"),
     "request": ("待审批申请到期日", "pending request expires"),
-    "hold": ("暂停催收标记(无日期)", "hold (without a date)"),
+    "hold": ("停催标记（无日期）", "hold (without a date)"),
 }
 """What may be carried, in Chinese and English; `hold` has no date of its own."""
 

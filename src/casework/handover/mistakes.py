@@ -7,13 +7,13 @@ from casework.cases.reasons import receiver_unfit
 from casework.errors import CallerError
 
 _RECEIVERS = {
-    "receiver_is_leaver": ("正是要交接的人", "is the one who goes"),
+    "receiver_is_leaver": ("正是要移交的人", "is the one who goes"),
 }
 
 
 def unknown_handover() -> CallerError:
     """No such id."""
-    return CallerError("unknown_handover", "没有这个交接计划", "there is no such hand-over")
+    return CallerError("unknown_handover", "没有这个移交计划", "there is no such hand-over")
 
 
 def receiver_mistake(code: str, receiver: str) -> CallerError:
@@ -29,7 +29,7 @@ def receivers_full(receivers: Iterable[str], cases: int, room: int) -> CallerErr
     """The receivers named by hand have less room than is needed."""
     named = sorted(receivers)
     return CallerError(
-        "receiver_full", f"{'、'.join(named)}共可再接收{room}件,需交接{cases}件在办案件",
+        "receiver_full", f"{'、'.join(named)}共可再接收{room}件，需移交{cases}件在办案件",
         f"{', '.join(named)} can take {room} more open cases, and {cases} are to be handed over",
         receivers=named, room=room, needed=cases,
     )  # fmt: skip
@@ -38,14 +38,14 @@ def receivers_full(receivers: Iterable[str], cases: int, room: int) -> CallerErr
 def home_needed() -> CallerError:
     """A transfer leads somewhere."""
     return CallerError(
-        "home_needed", "调动须说明调往的团队或区域", "a transfer needs the team or the region he moves to"
+        "home_needed", "转岗须说明转往的团队或区域", "a transfer needs the team or the region he moves to"
     )
 
 
 def home_not_wanted() -> CallerError:
     """A departure leads nowhere."""
     return CallerError(
-        "home_not_wanted", "离职交接不填写团队和区域", "a departure has no team or region; say --transfer to move him"
+        "home_not_wanted", "离职移交不填写团队和区域", "a departure has no team or region; say --transfer to move him"
     )
 
 
@@ -69,7 +69,7 @@ def not_open(handover_id: int, status: str, wanted: Sequence[str]) -> CallerErro
     """The plan is past that, or not there yet; code `handover_<status>` (`handover_planned`: not approved yet)."""
     zh, en = _STATUS[status]
     return CallerError(
-        f"handover_{status}", f"交接计划{handover_id}{zh}", f"hand-over {handover_id} {en}", handover=handover_id,
+        f"handover_{status}", f"移交计划{handover_id}{zh}", f"hand-over {handover_id} {en}", handover=handover_id,
         status=status, needs=list(wanted),
     )  # fmt: skip
 
@@ -77,7 +77,7 @@ def not_open(handover_id: int, status: str, wanted: Sequence[str]) -> CallerErro
 _STATUS = {
     "planned": ("尚未审批", "is not approved yet"),
     "approved": ("已审批", "is approved already"),
-    "applied": ("已执行,不得重复执行", "was applied already and is not applied twice"),
+    "applied": ("已执行，不得重复执行", "was applied already and is not applied twice"),
     "replaced": ("已被新计划取代", "was replaced by another plan"),
     "withdrawn": ("已撤回", "was withdrawn"),
 }
@@ -86,7 +86,7 @@ _STATUS = {
 def not_yet(handover_id: int, effective_on: date) -> CallerError:
     """Too early to apply it."""
     return CallerError(
-        "handover_not_yet", f"交接计划{handover_id}自{effective_on}起方可执行",
+        "handover_not_yet", f"移交计划{handover_id}自{effective_on}起方可执行",
         f"hand-over {handover_id} can be applied from {effective_on} on", handover=handover_id,
         opens_on=effective_on.isoformat(),
     )  # fmt: skip
@@ -95,7 +95,7 @@ def not_yet(handover_id: int, effective_on: date) -> CallerError:
 def not_asked(handover_id: int, unplaced: int) -> CallerError:
     """There is no request to decide."""
     return CallerError(
-        "handover_unplaced", f"交接计划{handover_id}尚有{unplaced}件案件无人接收,不能提交审批",
+        "handover_unplaced", f"移交计划{handover_id}尚有{unplaced}件案件无人接收，不能提交审批",
         f"hand-over {handover_id} cannot place {unplaced} cases, so there is nothing to approve",
         handover=handover_id, unplaced=unplaced,
     )  # fmt: skip
@@ -104,7 +104,7 @@ def not_asked(handover_id: int, unplaced: int) -> CallerError:
 def own_departure(staff_no: str) -> CallerError:
     """Nobody carries out his own hand-over, nor does his deputy."""
     return CallerError(
-        "handover_of_oneself", "本人及其代理人不得办理本人的交接",
+        "handover_of_oneself", "本人及其代理人不得办理本人的移交",
         "nobody decides or carries out his own hand-over, nor does his deputy", staff_no=staff_no,
     )  # fmt: skip
 
@@ -112,7 +112,7 @@ def own_departure(staff_no: str) -> CallerError:
 def plan_changed(handover_id: int) -> CallerError:
     """The world is not as it was shown."""
     return CallerError(
-        "plan_changed", f"交接计划{handover_id}拟定后案件或接收人已变化,须重新拟定",
+        "plan_changed", f"移交计划{handover_id}拟定后案件或接收人已变化，须重新拟定",
         f"cases or receivers have changed since hand-over {handover_id} was planned; it must be planned anew",
         handover=handover_id,
     )  # fmt: skip

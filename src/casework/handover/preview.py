@@ -21,7 +21,7 @@ SHOWN: Final = 100
 """Cases that cannot be placed which are named one by one; the others are counted."""
 
 REASONS: Final[Mapping[str, tuple[str, str]]] = {
-    "no_holder": ("无人任该岗位,且无人可代为负责", "nobody holds the owning post, or one that stands in for it"),
+    "no_holder": ("无人任该岗位，且无人可代为负责", "nobody holds the owning post, or one that stands in for it"),
     "all_full": ("可接收人员的在办案件均已达上限", "everybody who could have it has as many cases as he may have"),
 }
 """Why a case cannot be placed, in Chinese and English."""

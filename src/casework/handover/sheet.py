@@ -27,21 +27,21 @@ class Column(NamedTuple):
 
 COLUMNS: Final = (
     Column("case_id", "案件编号", "Case", 10),
-    Column("loan_id", "贷款编号", "Loan", 20),
-    Column("borrower_id", "借款人编号", "Borrower", 16),
+    Column("loan_id", "借据号", "Loan", 20),
+    Column("borrower_id", "客户号", "Borrower", 16),
     Column("state", "状态", "State", 14),
     Column("bucket", "账龄", "Bucket", 7),
     Column("days_past_due", "逾期天数", "Days past due", 9),
-    Column("overdue_fen", "逾期总额(元)", "Overdue (yuan)", 14),
-    Column("outstanding_principal_fen", "未偿本金(元)", "Outstanding principal (yuan)", 14),
+    Column("overdue_fen", "逾期总额（元）", "Overdue (yuan)", 14),
+    Column("outstanding_principal_fen", "贷款余额（元）", "Outstanding principal (yuan)", 14),
     *(Column(kind, zh, en, 14) for kind, (zh, en) in KINDS.items()),
-    Column("previous_owner", "原责任人", "Previous owner", 12),
+    Column("previous_owner", "原管户人", "Previous owner", 12),
     Column("previous_handler", "原经办人", "Previous handler", 12),
-    Column("owner", "责任人", "Owner", 12),
+    Column("owner", "管户人", "Owner", 12),
     Column("handler", "经办人", "Handler", 12),
-    Column("reason", "交接方式", "Chosen", 12),
+    Column("reason", "移交方式", "Chosen", 12),
     Column("rule", "依据规则", "Rule", 16),
-    Column("entry_id", "回执(审计分录)", "Receipt (audit entry)", 22),
+    Column("entry_id", "回执（审计分录）", "Receipt (audit entry)", 22),
 )
 
 
@@ -53,7 +53,7 @@ def workbook(
     with xlsxwriter.Workbook(out, WORKBOOK) as book:
         bold, money = book.add_format({"bold": True}), book.add_format({"num_format": "#,##0.00"})
         day = book.add_format({"num_format": "yyyy-mm-dd"})
-        sheet = book.add_worksheet({"zh": "交接案件", "en": "Cases"}[lang])
+        sheet = book.add_worksheet({"zh": "移交案件", "en": "Cases"}[lang])
         sheet.freeze_panes(1, 0)
         for place, column in enumerate(COLUMNS):
             sheet.set_column(place, place, column.width)

@@ -25,10 +25,10 @@ READ, SHEET = "handover.read", "handover.sheet"
 _CHUNK = 1_000
 _REASONS = {
     "by_rule": ("按规则", "by rule"), "named": ("指定接收人", "named by hand"),
-    "owner_stays": ("由责任人经办", "its owner handles it"),
+    "owner_stays": ("由管户人经办", "its owner handles it"),
 }  # fmt: skip
-_KINDS = {"departure": ("离职交接", "departure"), "transfer": ("调动交接", "transfer")}
-_NOTES = (("交接计划", "Hand-over"), ("交出人", "Handed over by"), ("接收人", "Received by"), ("种类", "Kind"),
+_KINDS = {"departure": ("离职移交", "departure"), "transfer": ("转岗移交", "transfer")}
+_NOTES = (("移交计划", "Hand-over"), ("交出人", "Handed over by"), ("接收人", "Received by"), ("种类", "Kind"),
           ("生效日", "Effective on"), ("计划状态", "Status"), ("案件数", "Cases"))  # fmt: skip
 
 

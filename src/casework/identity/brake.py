@@ -126,6 +126,6 @@ def _lock(conn: Connection, subject: str, until: datetime) -> None:
 def _locked_out(until: datetime, now: datetime) -> CallerError:
     seconds = max(1, int((until - now).total_seconds()) + 1)
     return CallerError(
-        "locked_out", f"尝试次数过多,请{-(-seconds // 60)}分钟后再试", "too many tries; wait and try again",
+        "locked_out", f"尝试次数过多，请{-(-seconds // 60)}分钟后再试", "too many tries; wait and try again",
         retry_after_s=seconds,
     )  # fmt: skip

@@ -45,7 +45,7 @@ def issue_key(
     unknown = sorted(set(wanted or ()) - set(known))
     if unknown or wanted == [] or len(" ".join(wanted or ())) > MAX_COMMANDS_TEXT:
         raise CallerError(
-            "unknown_command", "没有这样的权限命令(至少一个)",
+            "unknown_command", "没有这样的权限命令（至少一个）",
             "no such command in the permission table (name at least one)",
             commands=[name[:64] for name in unknown[:20]],
         )  # fmt: skip

@@ -36,7 +36,7 @@ def check_rules(staff_no: str, password: str) -> None:
         )  # fmt: skip
     if staff_no.casefold() in password.casefold() or len(set(password)) < 4:
         raise CallerError(
-            "password_too_easy", "密码不得包含工号,也不得只由几个重复字符组成",
+            "password_too_easy", "密码不得包含工号，也不得只由几个重复字符组成",
             "a password must not contain the staff number, nor consist of a few characters repeated",
         )  # fmt: skip
 

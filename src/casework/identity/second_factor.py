@@ -39,7 +39,7 @@ def enrol(conn: Connection, vault: Vault, actor: Actor) -> Enrolment:
     lock_person(conn, actor.id)
     if is_confirmed(conn, actor.id):
         raise CallerError(
-            "second_factor_exists", "已绑定第二因素,请先解除", "a second factor is in force; remove it first"
+            "second_factor_exists", "已绑定第二因素，请先解除", "a second factor is in force; remove it first"
         )
     key = secrets.token_bytes(SECRET_BYTES)
     secret = base64.b32encode(key).decode()

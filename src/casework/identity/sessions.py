@@ -144,7 +144,7 @@ def purge(conn: Connection, now: datetime) -> int:
 
 def not_authenticated() -> CallerError:
     """What every bad proof of who somebody is comes to; it never says why."""
-    return CallerError("not_authenticated", "登录已失效,请重新登录", "log in again")
+    return CallerError("not_authenticated", "登录已失效，请重新登录", "log in again")
 
 
 def _end_own(conn: Connection, trail: Trail, actor: Actor, session_id: int, event: str) -> None:

@@ -107,7 +107,7 @@ def broken(fault: str, stream: str | None, seq: int | None, **detail: Any) -> Ca
     zh, en = TEXTS[fault]
     place = f"{stream}:{seq}" if stream is not None else "–"
     return CallerError(
-        "log_broken", f"日志在 {place} 处不可信,无法作答:{zh}(请运行 casework audit verify)",
+        "log_broken", f"日志在 {place} 处不可信，无法作答：{zh}（请运行 casework audit verify）",
         f"the log cannot be relied on at {place}, so there is no answer: {en}; run casework audit verify",
         fault=fault, stream=stream, stream_seq=seq, **detail,
     )  # fmt: skip

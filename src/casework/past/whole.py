@@ -86,7 +86,7 @@ def check_size(conn: Connection, at_most: int | None) -> None:
     if largest > at_most:
         raise CallerError(
             "portfolio_too_large",
-            f"日志超过{at_most}条,须在命令行执行:casework audit as-of 或 casework audit diff",
+            f"日志超过{at_most}条，须在命令行执行：casework audit as-of 或 casework audit diff",
             f"the log has more than {at_most:,} entries: ask at the shell, casework audit as-of or casework audit diff",
             at_most=at_most, commands=["casework audit as-of", "casework audit diff"],
         )  # fmt: skip

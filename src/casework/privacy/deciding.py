@@ -60,7 +60,7 @@ def reasons_against(basis: Basis, now: Situation, policy: Policy) -> tuple[Reaso
         _kept(RETENTION, now.last_record_on, now.today, policy, "records.retention_years",
               ("最后一条催收记录后的保存期限未满", "the retention period after the last record is not over")),
         _kept(AFTER_SETTLEMENT, now.last_ended_on, now.today, policy, "records.retention_after_settlement_years",
-              ("最后一个案件结清后的保存期限未满", "the retention period after the last case ended is not over")),
+              ("最后一个案件出催后的保存期限未满", "the retention period after the last case ended is not over")),
     )  # fmt: skip
     return tuple(reason for reason in found if reason is not None and reason.code in basis.waits_for)
 
@@ -89,7 +89,7 @@ def _held(now: Situation) -> Reason | None:
         return None
     named = ", ".join(now.holds)
     saw = {"reasons": list(now.holds)}
-    return Reason(HOLD, RULES, saw, {"released": True}, f"处于保全中:{named}", f"a legal hold is open: {named}")
+    return Reason(HOLD, RULES, saw, {"released": True}, f"处于保全中：{named}", f"a legal hold is open: {named}")
 
 
 def _kept(
@@ -104,6 +104,6 @@ def _kept(
     saw = {"since": since.isoformat(), "years": years}
     opens_on = until + timedelta(days=1)
     return Reason(
-        code, policy.cited[figure], saw, {"after": until.isoformat()}, f"{texts[0]}(至{until.isoformat()})",
+        code, policy.cited[figure], saw, {"after": until.isoformat()}, f"{texts[0]}（至{until.isoformat()}）",
         f"{texts[1]} (it ends on {until.isoformat()})", opens_on,
     )  # fmt: skip

@@ -19,8 +19,8 @@ LISTED: Final = 200
 """Of each kind so many are named, the newest; all are counted."""
 _SHEET: Final = "handover.sheet_made"
 ZH: Final = (
-    "本系统不掌握的副本(纸质材料、员工自行保存的文件、外包机构及下游系统、磁带与磁盘快照、预写日志归档)须由网点另行清理;"
-    "审计日志仍保留借据号、借款人编号、金额、日期及加盐承诺,无法由其还原个人信息"
+    "本系统不掌握的副本（纸质材料、员工自行保存的文件、外包机构及下游系统、磁带与磁盘快照、预写日志归档）须由本机构另行清理；"
+    "审计日志仍保留借据号、客户号、金额、日期及加盐承诺，无法由其还原个人信息"
 )
 EN: Final = (
     "copies this service does not know of (paper, files that staff kept, agencies and other systems, tapes and disk "

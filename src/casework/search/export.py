@@ -29,7 +29,7 @@ class _Column(NamedTuple):
 
 _COLUMNS: Final = (
     _Column("entry_id", "分录编号", "Entry", 18),
-    _Column("recorded_at", "记录时间(UTC)", "Recorded (UTC)", 28),
+    _Column("recorded_at", "记录时间（UTC）", "Recorded (UTC)", 28),
     _Column("event", "事件", "Event", 26),
     _Column("label", "事件名称", "Event in words", 20),
     _Column("from", "原状态", "From state", 14),
@@ -41,7 +41,7 @@ _COLUMNS: Final = (
     _Column("acting_for", "代理", "Acting for", 12),
     _Column("codes", "原因代码", "Reason codes", 24),
     _Column("rules", "规则", "Rules", 14),
-    _Column("amounts", "金额(元)", "Amounts (yuan)", 36),
+    _Column("amounts", "金额（元）", "Amounts (yuan)", 36),
     _Column("business_date", "业务日期", "Business date", 12),
     _Column("chart", "状态图", "Chart", 24),
     _Column("policy", "政策", "Policy", 20),
@@ -95,7 +95,7 @@ def entries_xlsx(lines: Iterable[EntryLine], chart: Chart, lang: Lang, *, cut: b
 def cut_note(lang: Lang) -> str:
     """What a file says at its end when more entries match than it has."""
     if lang == "zh":
-        return f"仅导出前 {MAX_ROWS} 行以内;请缩小筛选范围"
+        return f"仅导出前 {MAX_ROWS} 行以内；请缩小筛选范围"
     return f"only the first rows, {MAX_ROWS} at most; narrow the filter"
 
 
@@ -123,7 +123,7 @@ def _told(line: EntryLine, chart: Chart, lang: Lang) -> dict[str, str]:
             "data": msgspec.json.encode(data, order="deterministic").decode(),
         }  # fmt: skip
     except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError):
-        return told | {"data": {"zh": "(正文不可读)", "en": "(unreadable body)"}[lang]}
+        return told | {"data": {"zh": "（正文不可读）", "en": "(unreadable body)"}[lang]}
 
 
 def named_amounts(data: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

@@ -20,7 +20,7 @@ def staff_exists(staff_no: str) -> CallerError:
 def staff_unverified(staff_no: str) -> CallerError:
     """Only a feed named him."""
     return CallerError(
-        "staff_unverified", f"员工{staff_no}尚未核实,不能操作", f"{staff_no} is not verified and cannot act",
+        "staff_unverified", f"员工{staff_no}尚未核实，不能操作", f"{staff_no} is not verified and cannot act",
         staff_no=staff_no,
     )  # fmt: skip
 
@@ -33,7 +33,7 @@ def staff_left(staff_no: str) -> CallerError:
 def wrong_status(staff_no: str, status: str, *needed: str) -> CallerError:
     """What was asked for is not for somebody of this status."""
     return CallerError(
-        "wrong_status", f"员工{staff_no}当前状态为 {status},须为 {'、'.join(needed)}",
+        "wrong_status", f"员工{staff_no}当前状态为 {status}，须为 {'、'.join(needed)}",
         f"{staff_no} is {status}; this is for somebody who is {' or '.join(needed)}",
         staff_no=staff_no, status=status, needs=list(needed),
     )  # fmt: skip
@@ -63,7 +63,7 @@ def unknown_post(posts: Iterable[str], known: Iterable[str]) -> CallerError:
     """Posts that nobody can hold."""
     unknown, held = sorted(posts), sorted(known)
     return CallerError(
-        "unknown_post", f"没有这样的岗位:{'、'.join(unknown) or '(空)'};可用:{'、'.join(held)}",
+        "unknown_post", f"没有这样的岗位：{'、'.join(unknown) or '(空)'}；可用：{'、'.join(held)}",
         f"no such post: {', '.join(unknown) or '(none given)'}; known are {', '.join(held)}", posts=unknown,
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ def posts_conflict(posts: Iterable[str], because: Iterable[tuple[str, str]]) -> 
     """Posts that nobody may hold on the same day; `because` has each reason in zh and en."""
     reasons, held = list(because), sorted(posts)
     return CallerError(
-        "posts_conflict", f"岗位不得兼任({'、'.join(held)}):{';'.join(zh for zh, _ in reasons)}",
+        "posts_conflict", f"岗位不得兼任（{'、'.join(held)}）：{';'.join(zh for zh, _ in reasons)}",
         f"nobody may hold {' and '.join(held)} together: {'; '.join(en for _, en in reasons)}", posts=held,
     )  # fmt: skip
 
@@ -81,7 +81,7 @@ def post_held_already(staff_no: str, post: str, from_on: date, until_on: date | 
     """He holds the post on some of those days."""
     until = until_on.isoformat() if until_on else None
     return CallerError(
-        "post_held_already", f"员工{staff_no}在此期间已任{post}(自{from_on}至{until or '长期'})",
+        "post_held_already", f"员工{staff_no}在此期间已任{post}（自{from_on}至{until or '长期'}）",
         f"{staff_no} holds {post} already, from {from_on} until {until or 'further notice'}",
         staff_no=staff_no, post=post, from_on=from_on.isoformat(), until_on=until,
     )  # fmt: skip
@@ -159,7 +159,7 @@ def nothing_changes(staff_no: str) -> CallerError:
 def owns_open_cases(staff_no: str) -> CallerError:
     """The database keeps every open case with somebody who is there (1.1.1)."""
     return CallerError(
-        "owns_open_cases", f"员工{staff_no}名下仍有未结案件,请先交接",
+        "owns_open_cases", f"员工{staff_no}名下仍有未结案件，请先移交",
         f"{staff_no} is still owner or handler of open cases: hand them over first", staff_no=staff_no,
     )  # fmt: skip
 
@@ -173,7 +173,7 @@ def place_malformed(kind: str, field: str, longest: int) -> CallerError:
     """A team's or region's code or name that is empty, too long, or no text."""
     word = {"team": "团队", "region": "区域"}[kind]
     return CallerError(
-        "place_malformed", f"{word}的{field}须为1至{longest}个字符,前后无空格",
+        "place_malformed", f"{word}的{field}须为1至{longest}个字符，前后无空格",
         f"the {field} of a {kind} must have 1 to {longest} characters, without blanks around it", field=field,
     )  # fmt: skip
 
@@ -181,7 +181,7 @@ def place_malformed(kind: str, field: str, longest: int) -> CallerError:
 def unknown_reason(known: Iterable[str]) -> CallerError:
     """No reason to be away that the register knows."""
     codes = ", ".join(known)
-    return CallerError("unknown_reason", f"请假原因须为:{codes}", f"a reason for leave is one of {codes}")
+    return CallerError("unknown_reason", f"请假原因须为：{codes}", f"a reason for leave is one of {codes}")
 
 
 def leave_too_long(days: int) -> CallerError:
@@ -214,7 +214,8 @@ def deputy_himself(staff_no: str) -> CallerError:
 def deputy_by_himself(staff_no: str) -> CallerError:
     """Nobody lends himself somebody's posts."""
     return CallerError(
-        "deputy_by_himself", "不能指定本人为代理人,请由他人登记", "nobody names himself as a deputy: let somebody else",
+        "deputy_by_himself", "不能指定本人为代理人，请由他人登记",
+        "nobody names himself as a deputy: let somebody else",
         staff_no=staff_no,
     )  # fmt: skip
 
@@ -223,7 +224,7 @@ def deputy_lacks_post(deputy: str, posts: Iterable[str]) -> CallerError:
     """A post that reviews, approves or keeps the register is lent only to somebody who holds it."""
     named = sorted(posts)
     return CallerError(
-        "deputy_lacks_post", f"代理人{deputy}须本人持有被代理的复核、审批或登记岗位({'、'.join(named)})",
+        "deputy_lacks_post", f"代理人{deputy}须本人持有被代理的复核、审批或登记岗位（{'、'.join(named)}）",
         f"{deputy} must hold the post that reviews, approves or keeps the register himself: {', '.join(named)}",
         deputy=deputy, posts=named,
     )  # fmt: skip
@@ -242,7 +243,7 @@ def deputy_away(deputy: str, from_on: date, until_on: date | None) -> CallerErro
 def deputises_then(staff_no: str, principal: str, from_on: date, until_on: date) -> CallerError:
     """He deputises for somebody on some of those days."""
     return CallerError(
-        "deputises_then", f"员工{staff_no}在{from_on}至{until_on}代理{principal},请先更换代理人",
+        "deputises_then", f"员工{staff_no}在{from_on}至{until_on}代理{principal}，请先更换代理人",
         f"{staff_no} deputises for {principal} from {from_on} to {until_on}: give {principal} another deputy first",
         staff_no=staff_no, principal=principal, from_on=from_on.isoformat(), until_on=until_on.isoformat(),
     )  # fmt: skip
@@ -251,7 +252,7 @@ def deputises_then(staff_no: str, principal: str, from_on: date, until_on: date)
 def certificate_kind_malformed() -> CallerError:
     """No code."""
     return CallerError(
-        "certificate_kind_malformed", "证书种类须为小写字母、数字、下划线组成的代码,如 collector_training",
+        "certificate_kind_malformed", "证书种类须为小写字母、数字、下划线组成的代码，如 collector_training",
         "a kind of certificate is a code of small letters, digits and _, such as collector_training",
     )  # fmt: skip
 
@@ -259,7 +260,7 @@ def certificate_kind_malformed() -> CallerError:
 def certificate_exists(staff_no: str, kind: str, issued_on: date) -> CallerError:
     """The register has it."""
     return CallerError(
-        "certificate_exists", f"员工{staff_no}的证书 {kind}({issued_on})已登记",
+        "certificate_exists", f"员工{staff_no}的证书 {kind}（{issued_on}）已登记",
         f"{staff_no}'s certificate {kind} of {issued_on} is registered already",
         staff_no=staff_no, kind=kind, issued_on=issued_on.isoformat(),
     )  # fmt: skip

@@ -270,7 +270,7 @@ class Permissions:
         row = self.purposes.get(purpose)
         if row is None:
             raise CallerError(
-                "purpose_unknown", f"用途须为以下之一:{'、'.join(self.purposes)}",
+                "purpose_unknown", f"用途须为以下之一：{'、'.join(self.purposes)}",
                 f"the purpose must be one of {', '.join(self.purposes)}", known=list(self.purposes),
             )  # fmt: skip
         if actor.kind != "system" and not _holds(actor, row.posts):

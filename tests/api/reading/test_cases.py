@@ -234,7 +234,7 @@ def test_the_workbook_has_numbers_dates_and_a_sheet_of_notes(running: Running) -
     rows = book.get_sheet_by_index(0).to_python()
     cells = dict(zip(rows[0], rows[1], strict=True))
     assert len(rows) == 3
-    assert (cells["逾期总额(元)"], cells["贷款编号"], cells["最早应还日"]) == (1021.0, "=1+1", date(2025, 12, 31))
+    assert (cells["逾期总额（元）"], cells["借据号"], cells["最早应还日"]) == (1021.0, "=1+1", date(2025, 12, 31))
     notes = {row[0]: row[1] for row in book.get_sheet_by_index(1).to_python()}
     assert notes["行数"] == "2"
     assert notes["筛选"] == '{"dpd_min":1}'

@@ -153,9 +153,9 @@ def test_csv_and_workbook_say_what_an_entry_says_and_hold_no_formula(running: Ru
     answer = running.get(f"{PREFIX}.xlsx", "AUD1", params={"event": "case.*"})
     book = CalamineWorkbook.from_filelike(io.BytesIO(answer.content))
     head, *rows = book.get_sheet_by_name("审计分录").to_python()
-    assert head[:3] == ["分录编号", "记录时间(UTC)", "事件"]
+    assert head[:3] == ["分录编号", "记录时间（UTC）", "事件"]
     assert {type(cell) for row in rows for cell in row} == {str}
-    assert "outstanding_principal 50000.00" in str(rows[0][head.index("金额(元)")])
+    assert "outstanding_principal 50000.00" in str(rows[0][head.index("金额（元）")])
     assert book.get_sheet_by_name("说明").to_python()[-1] == ["行数", str(len(rows))]
     with zipfile.ZipFile(io.BytesIO(answer.content)) as parts:
         assert not [name for name in parts.namelist() if b"<f>" in parts.read(name)]
