@@ -123,7 +123,7 @@ FACTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ("debtor_notice", {}, {}, {"debtor_notified_on": T}),
     ("opening_error", {}, {}, {"opening_error_on": T}),
     ("finding_cleared", {}, {}, {"finding_cleared_on": T}),
-    ("left_books", {"status": "transferred"}, {}, {"left_books": "transferred", "material_version": 2}),
+    ("left_books", {"status": "transferred"}, {}, {"left_books": "transferred"}),
 ]  # fmt: skip
 
 

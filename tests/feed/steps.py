@@ -14,27 +14,34 @@ def do(bank: Bank, *commands: Command) -> None:
     assert all(isinstance(outcome, Done) for outcome in outcomes), outcomes
 
 
+def ask_write_off(bank: Bank, number: int | str, *, principal_fen: int = 5_000_000, interest_fen: int = 100) -> int:
+    """The write-off of the case of loan L<number> (or of that name) asked for; the request's number."""
+    keeper, case_id = bank.staff("A1", "asset_preservation"), int(bank.case(number).id)
+    proposal = {
+        "criterion": "death", "evidence": "doc:1", "principal_fen": principal_fen, "interest_fen": interest_fen,
+    }  # fmt: skip
+    with writing(bank.started.engine) as conn:
+        asked = requests.ask(
+            conn, bank.started.branch, actor=keeper, kind="event", subject=f"case:{case_id}", what="write_off",
+            data=proposal,
+        )  # fmt: skip
+    assert isinstance(asked, requests.Asked), asked
+    return asked.request_id
+
+
+def decide_write_off(bank: Bank, request_id: int) -> None:
+    """Reviewed and approved by two other people."""
+    reviewer, approver = bank.staff("B9", "basic_risk_manager"), bank.staff("V1", "approver")
+    with writing(bank.started.engine) as conn:
+        for moved in (
+            requests.review(conn, bank.started.branch, request_id, actor=reviewer),
+            requests.approve(conn, bank.started.branch, request_id, actor=approver),
+        ):
+            assert isinstance(moved, requests.Moved), moved
+
+
 def write_off(bank: Bank, number: int | str, *, principal_fen: int = 5_000_000, interest_fen: int = 100) -> int:
     """The case of loan L<number> (or of that name), written off by three people."""
-    keeper, reviewer, approver = (
-        bank.staff("A1", "asset_preservation"),
-        bank.staff("B9", "basic_risk_manager"),
-        bank.staff("V1", "approver"),
-    )
-    case_id = int(bank.case(number).id)
-    proposal = {
-        "criterion": "death",
-        "evidence": "doc:1",
-        "principal_fen": principal_fen,
-        "interest_fen": interest_fen,
-    }
-    with writing(bank.started.engine) as conn:
-        branch = bank.started.branch
-        asked = requests.ask(
-            conn, branch, actor=keeper, kind="event", subject=f"case:{case_id}", what="write_off", data=proposal
-        )
-        assert isinstance(asked, requests.Asked), asked
-        assert isinstance(requests.review(conn, branch, asked.request_id, actor=reviewer), requests.Moved)
-        assert isinstance(requests.approve(conn, branch, asked.request_id, actor=approver), requests.Moved)
+    decide_write_off(bank, ask_write_off(bank, number, principal_fen=principal_fen, interest_fen=interest_fen))
     assert bank.case(number).state == "written_off"
-    return case_id
+    return int(bank.case(number).id)

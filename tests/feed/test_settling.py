@@ -9,8 +9,10 @@ import pytest
 from casework.cases.commands import Open, Record
 from casework.database import writing
 from casework.feed.last_known import last_known
+from casework.four_eyes import requests
+from casework.staff.actor import Actor
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
-from tests.feed.steps import do, write_off
+from tests.feed.steps import ask_write_off, decide_write_off, do, write_off
 
 NEXT = DAY + timedelta(days=1)
 THIRD = DAY + timedelta(days=2)
@@ -200,6 +202,41 @@ def test_a_loan_that_is_back_on_the_books_and_not_overdue_settles_as_they_now_sa
     bank.send(NEXT, steady(1), loans=[loan(1, status="written_off"), *TEN[1:]])
     bank.send(THIRD, steady(1), loans=back)
     assert bank.story(bank.case(1).id)[-1] == f"case.step.{event}"
+    bank.assert_sound()
+
+
+@pytest.mark.parametrize("loans", [row for row in GONE if row.id in ("principal 0", "gone from both files")])
+def test_a_write_off_that_the_bank_books_before_it_is_approved_here_is_not_taken_for_payment(
+    bank: Bank, loans: list[Cells]
+) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    request = ask_write_off(bank, 1)
+    case_id = int(bank.case(1).id)
+    run = bank.send(NEXT, steady(1), loans=loans)
+    assert (bank.case(1).state, run.figures["left_books_unpaid_cases"]) == ("phone_collection", [case_id])
+    decide_write_off(bank, request)
+    assert bank.case(1).state == "written_off"
+    bank.assert_sound()
+
+
+def test_a_loan_called_closed_is_paid_though_its_write_off_is_asked_for(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    ask_write_off(bank, 1)
+    bank.send(NEXT, steady(1), loans=[loan(1, outstanding_principal="0.00", status="closed"), *TEN[1:]])
+    assert bank.case(1).state == "settled"
+    bank.assert_sound()
+
+
+def test_a_write_off_that_is_withdrawn_no_longer_keeps_the_case_of_a_paid_loan_open(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    request = ask_write_off(bank, 1)
+    bank.send(NEXT, steady(1), loans=TEN[1:])
+    with writing(bank.started.engine) as conn:
+        keeper = Actor("A1", "staff", "cli", frozenset({"asset_preservation"}))
+        withdrawn = requests.withdraw(conn, bank.started.branch, request, actor=keeper)
+    assert isinstance(withdrawn, requests.Moved), withdrawn
+    bank.send(THIRD, steady(1), loans=TEN[1:])
+    assert bank.story(bank.case(1).id)[-1] == "case.step.paid_in_full"
     bank.assert_sound()
 
 

@@ -210,6 +210,7 @@ class Changes:
         """
         commands: list[Command] = []
         unpaid: list[tuple[int, str]] = []
+        waiting: list[int] = []
         for case in cases_left:
             word, row = word_on(case.loan_id), gone.get(case.loan_id)
             if case.state == "written_off":  # off the books: what they show is no word on the claim (MOF2017.90)
@@ -217,6 +218,11 @@ class Changes:
             in_error = case.loan_id in opened_in_error and case.opened_by_feed_on == self.as_of
             if word.taken_off is not None and not in_error:
                 unpaid.append((case.case_id, word.taken_off))
+                continue
+            if (
+                word.paid and not word.closed and case.write_off_asked and not in_error
+            ):  # nobody can tell it from a write-off booked early
+                waiting.append(case.case_id)
                 continue
             outstanding = word.outstanding_fen
             if outstanding is None and row is not None:
@@ -239,6 +245,7 @@ class Changes:
                 happened = "cases_cancelled" if command.event == "opening_corrected" else "cases_settled"
                 self.counts[happened if isinstance(outcome, Done) else "cases_not_settled"] += 1
         self._left_unpaid(unpaid)
+        self.unpaid = sorted([*self.unpaid, *waiting])
 
     def _left_unpaid(self, unpaid: Iterable[tuple[int, str]]) -> None:
         """Cases whose loan the bank took off its books unpaid: said once in the case, and listed by every feed."""

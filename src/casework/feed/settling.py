@@ -17,6 +17,7 @@ from casework.cases.tables import cases
 from casework.feed.books import Booked, OnBooks
 from casework.feed.folder import Sheet
 from casework.feed.row import LoanRow
+from casework.four_eyes.tables import requests
 from casework.staff.actor import SYSTEM_POST
 
 UNPAID: Final = frozenset({"written_off", "transferred"})
@@ -33,6 +34,7 @@ class NotOverdue(NamedTuple):
     outstanding_fen: int
     opened_on: date
     opened_by: str
+    write_off_asked: bool  # its write-off is asked for and not decided
 
     @property
     def opened_by_feed_on(self) -> date | None:
@@ -45,6 +47,7 @@ class Word(NamedTuple):
 
     taken_off: str | None
     outstanding_fen: int | None
+    closed: bool = False  # said in so many words, by the status
 
     @property
     def paid(self) -> bool:
@@ -63,19 +66,25 @@ _LIVE: Final = sa.select(
 ).where(cases.c.live == sa.true())
 
 
+_WRITE_OFF_ASKED: Final = sa.select(requests.c.subject).where(
+    requests.c.what == "write_off", requests.c.open == sa.true()
+)
+
+
 def cases_not_overdue(
     conn: Connection, institution: str, overdue: Collection[str], gone: Iterable[str], *, every: bool
 ) -> list[NotOverdue]:
     """Live cases of loans not among `overdue`, in order of loan: `every` one of the institution, else those `gone`.
 
-    One question to the database either way.
+    Two questions to the database either way.
     """
     found = (
         conn.execute(_LIVE.where(cases.c.institution == institution).order_by(cases.c.loan_id))
         if every
         else rows.select_by_keys(conn, _LIVE, "loan_id", gone)
     )
-    return [NotOverdue(*row) for row in found if row[0] not in overdue]
+    asked = set(conn.execute(_WRITE_OFF_ASKED).scalars())
+    return [NotOverdue(*row, write_off_asked=f"case:{row[1]}" in asked) for row in found if row[0] not in overdue]
 
 
 def word_on(loan_id: str, on_books: OnBooks | None, known: Booked | None) -> Word:
@@ -86,7 +95,7 @@ def word_on(loan_id: str, on_books: OnBooks | None, known: Booked | None) -> Wor
     told = on_books.outstanding_fen(loan_id) if on_books else None
     if known is not None and known.status in UNPAID:
         return Word(known.status, told)
-    return Word(None, told)
+    return Word(None, told, on_books is not None and loan_id in on_books.closed)
 
 
 def stated_by(sheet: Sheet[LoanRow] | None) -> OnBooks | None:
