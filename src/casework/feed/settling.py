@@ -84,7 +84,7 @@ def cases_not_overdue(
         else rows.select_by_keys(conn, _LIVE, "loan_id", gone)
     )
     asked = set(conn.execute(_WRITE_OFF_ASKED).scalars())
-    return [NotOverdue(*row, write_off_asked=f"case:{row[1]}" in asked) for row in found if row[0] not in overdue]
+    return [NotOverdue._make((*row, f"case:{row[1]}" in asked)) for row in found if row[0] not in overdue]
 
 
 def word_on(loan_id: str, on_books: OnBooks | None, known: Booked | None) -> Word:
