@@ -201,6 +201,7 @@ def test_a_manager_gives_a_case_and_the_entry_names_from_whom_why_and_by_which_p
 BARRED: list[tuple[str, Callable[[int], Assign], list[str]]] = [
     ("a collector may not", lambda c: assign(c, "P1", "T1"), ["post_not_permitted"]),
     ("to nobody", lambda c: assign(c, "Z9"), ["receiver_unknown"]),
+    ("to the service itself", lambda c: assign(c, "system"), ["receiver_unknown"]),
     ("to somebody gone", lambda c: assign(c, "L9"), ["receiver_not_there"]),
     ("to somebody unverified", lambda c: assign(c, "U9"), ["receiver_not_there"]),
     ("to an approver", lambda c: assign(c, "V1"), ["receiver_without_post"]),
