@@ -293,6 +293,10 @@ table(
     must("business_date", sa.Date),
 )
 table(
+    "institutions_added",
+    key("institution", sa.String(32)),
+)
+table(
     "cases",
     identity(),
     must("institution", sa.String(32)),

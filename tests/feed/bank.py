@@ -15,6 +15,7 @@ from casework.cases.tables import cases
 from casework.clock import now
 from casework.database import metadata, reading, writing
 from casework.demo.files import FeedFile, Form, write_folder
+from casework.feed import institutions
 from casework.feed import run as runs
 from casework.feed.headers import COLUMNS, NOT_MISSED, Kind
 from casework.feed.load import Request, import_feed
@@ -136,6 +137,14 @@ class Bank:
         """Import a folder."""
         request = Request(actor or self.actor, confirm_vanished=confirm, correction=correction)
         return import_feed(self.started.engine, self.started.branch, folder, request)
+
+    def know(self, *institutions_: str) -> None:
+        """As `casework institution add` of each: the branch takes their feeds too."""
+        with writing(self.started.engine) as conn:
+            trail = self.started.branch.trail(now())
+            for institution in institutions_:
+                institutions.add(conn, trail, system("cli"), institution)
+            trail.write(conn)
 
     def staff(self, staff_no: str, *posts: str) -> Actor:
         """Somebody registered with these posts."""

@@ -345,6 +345,7 @@ def test_the_counts_always_add_up_and_every_live_case_is_a_loan_in_arrears(
 ) -> None:
     bank, example = sound_bank, next(_examples)
     bank.institution = f"bank{example}"  # each example is a bank of its own within one branch
+    bank.know(bank.institution)
     base = example * 1_000
     padding: list[Cells] = [arrears(base + number) for number in range(100, 260)]
     books = [loan(base + number) for number in (*range(1, 9), *range(100, 260))]

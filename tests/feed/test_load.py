@@ -375,6 +375,7 @@ def test_a_kind_of_file_is_known_to_the_bank_of_these_tests() -> None:
 def test_no_feed_takes_over_a_loan_of_another_institution(bank: Bank) -> None:
     """A loans file naming it is refused whole; an overdue row naming it is set aside as unknown."""
     bank.send(DAY, GOOD, loans=FORTY)
+    bank.know("elsewhere")
     other = replace(bank, institution="elsewhere")
     with pytest.raises(CallerError) as told:
         other.send(DAY, GOOD, loans=FORTY)

@@ -116,8 +116,12 @@ def loans_truncated(bank: Bank, folder: Path) -> None:
 
 def two_institutions(bank: Bank, folder: Path) -> None:
     """Each institution's B0001 keeps the name and number that it sent, and each one's payment P1 is kept."""
-    for feed in ("a1", "b1"):
-        bank.take(folder / feed)
+    bank.take(folder / "a1")
+    with pytest.raises(CallerError) as told:
+        bank.take(folder / "b1")
+    assert told.value.code == "institution_unknown"
+    bank.know("yichang")
+    bank.take(folder / "b1")
     open_ = bank.started.branch.vault.open
     with reading(bank.started.engine) as conn:
         people = conn.execute(sa.select(borrowers).where(borrowers.c.borrower_id == "B0001").order_by("institution"))

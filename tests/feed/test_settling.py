@@ -242,6 +242,7 @@ def test_a_write_off_that_is_withdrawn_no_longer_keeps_the_case_of_a_paid_loan_o
 
 def test_another_institution_s_loans_file_says_nothing_of_this_one_s_cases(bank: Bank) -> None:
     misuse(bank)
+    bank.know("elsewhere")
     bank.institution = "elsewhere"
     books = [loan(number) for number in range(101, 111)]
     bank.send(DAY, [arrears(101)], loans=books)

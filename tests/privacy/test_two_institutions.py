@@ -120,6 +120,7 @@ def two(bank: Bank) -> Two:
     for who in (RISK, REP):
         bank.staff(who.id, *who.posts)
     made = Two({name: Bank(bank.started, bank.folder / name, institution=name) for name in BOTH})
+    bank.know(*BOTH)
     made.send()
     return made
 

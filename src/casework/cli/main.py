@@ -9,6 +9,7 @@ _GROUPS = {
     "chart": "check, draw and show the statecharts",
     "staff": "the register: people, posts, leave, keys",
     "feed": "the core-banking feed",
+    "institution": "whose feeds are taken",
     "case": "cases and what may happen to them",
     "borrower": "personal data in clear, for a purpose",
     "request": "what takes four eyes: ask, review, approve",

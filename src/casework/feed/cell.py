@@ -123,6 +123,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "文件没有此列，按未知处理",
         "the file lacks this column; its values are taken as unknown",
     ),
+    "institution_registered": (
+        "本网点的第一批数据：其机构已登记，其他机构须先运行 casework institution add",
+        "the branch's first feed: its institution is registered; any other needs casework institution add",
+    ),
     "column_unknown": ("无法识别的列，已忽略", "an unknown column, not read"),
     "control_sum_undecided": (
         "有金额无法读取，无法核对控制总额",

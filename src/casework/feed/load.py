@@ -40,6 +40,7 @@ from casework.feed.corrections import owed_as_before, settled_by_feed, wrongly_s
 from casework.feed.erased import ErasedPeople, returned, share_lock
 from casework.feed.folder import Delivery, Sheet, read_folder
 from casework.feed.held_back import held_back
+from casework.feed.institutions import REGISTERED_BY_FEED, register_or_refuse
 from casework.feed.may_import import check_may_import
 from casework.feed.payments import disputed_payments
 from casework.feed.reconcile import Reconciliation, Snapshot, pack, reconcile, unknown_borrowers, unknown_loans
@@ -75,7 +76,7 @@ def import_feed(
     """Import the feed in `folder`; the run as it ended.
 
     `CallerError` if the folder is refused (the run is on record then): anything `read_folder` raises,
-    post_not_permitted, older_than_last, another_feed_applied, too_many_set_aside, loans_vanished.
+    post_not_permitted, institution_unknown, older_than_last, another_feed_applied, too_many_set_aside, loans_vanished.
     `run_id` continues a run that was entered before (the API answers with it at once).
     """
     if run_id is None:
@@ -151,6 +152,7 @@ class _Import:
         self.previous_as_of = delivery.as_of  # day of the snapshot before; the feed's own if there was none
         self.loans_before: date | None = None  # day of the last loans file before this feed
         self.unpaid: list[int] = []  # cases whose loan left the books without having been paid
+        self.registered = False  # this feed is the branch's first and made its institution known
         self.unverified = 0  # owners that the loans file names and nobody registered
         self.erased = ErasedPeople(frozenset(), frozenset())
 
@@ -166,13 +168,17 @@ class _Import:
         """Import, or raise and leave nothing behind."""
         delivery, conn = self.delivery, self.conn
         self._lock()
-        runs.mark_interrupted(conn, delivery.institution, self.run_id)
         last = runs.last_applied(conn, delivery.institution)
         if runs.applied_digest(conn, delivery.institution, delivery.as_of, delivery.digest) is not None:
+            runs.mark_interrupted(conn, delivery.institution, self.run_id)
             runs.finish(conn, self.run_id, runs.REPEATED, **self.came)
             return
         today = branch_date(now(), self.branch.time_zone)
         check_may_import(delivery.as_of, last, self.request.actor.posts, self.policy, today, self.request.correction)
+        trail = self.branch.trail(now())
+        self.registered = register_or_refuse(conn, trail, self.request.actor, delivery.institution, self.run_id)
+        trail.write(conn)
+        runs.mark_interrupted(conn, delivery.institution, self.run_id)  # not before: it locks rows that others wait for
         self.erased = ErasedPeople.read(conn, delivery.institution)
         seen = runs.last_files(conn, delivery.institution)
         written, new_payments = self._books(seen)
@@ -396,7 +402,8 @@ class _Import:
         rows.insert_many(conn, set_aside, stored, ("run_id", "kind", "line", "column", "code", "row_sealed"))
         conn.execute(snapshots.insert().values(run_id=self.run_id, rows=pack(found.snapshot)))
         skipped = (delivery.as_of - before.as_of).days - 1 if before and before.as_of else 0
-        warned = warnings_of(delivery, self.on_books, self.policy)
+        first = [("manifest", 1, "institution", REGISTERED_BY_FEED)] if self.registered else []
+        warned = warnings_of(delivery, self.on_books, self.policy, first)
         warnings = dict(warned.counts)
         if self.unverified:
             warnings["unverified_owner"] = self.unverified

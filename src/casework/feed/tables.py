@@ -92,6 +92,13 @@ feed_runs = sa.Table(
     sa.Index("ix_feed_runs_as_of", "institution", "as_of"),
 )
 
+# Institutions made known: by the branch's first feed, or added before their own first feed.
+institutions_added = sa.Table(
+    "institutions_added",
+    metadata,
+    sa.Column("institution", sa.String(32), primary_key=True),
+)
+
 # The applied snapshot of a run, compressed: what the next run and a correction are compared with.
 snapshots = sa.Table(
     "snapshots",

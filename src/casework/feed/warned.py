@@ -1,7 +1,7 @@
 """What is odd about a feed that goes in all the same: counted by code, the first ones by file and line. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -24,17 +24,23 @@ class Warned:
     first: list[dict[str, Any]]
 
 
-def warnings_of(delivery: Delivery, on_books: Mapping[str, Booked], policy: Policy) -> Warned:
+Told = tuple[str, int, str, str]
+"""File, line, column, code."""
+
+
+def warnings_of(
+    delivery: Delivery, on_books: Mapping[str, Booked], policy: Policy, of_feed: Iterable[Told] = ()
+) -> Warned:
     """The warnings of its rows, and where the books and the overdue snapshot, which decides, do not fit together.
 
     `on_books`: the loans of this feed's file and those whose arrears are new or other than before; of no others is
-    anything said of class or day of disbursement.
+    anything said of class or day of disbursement. `of_feed`: what is odd about the feed as a whole.
     """
     counts: Counter[str] = Counter()
     first: list[dict[str, Any]] = []
     found = ((sheet.kind, *notice) for sheet in delivery.sheets for notice in sheet.notices)
     between = (("overdue", *odd) for odd in _disagreeing(delivery, on_books, policy))
-    for kind, line, column, code in (*found, *_contradictory(delivery.loans), *between):
+    for kind, line, column, code in (*of_feed, *found, *_contradictory(delivery.loans), *between):
         counts[code] += 1
         if len(first) < TOLD:
             first.append({"kind": kind, "line": line, "column": column, "code": code})

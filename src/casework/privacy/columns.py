@@ -81,6 +81,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         ),
         "idempotency": "actor_id key status created_at",
         "institutions": "institution business_date",
+        "institutions_added": "institution",
         "keys": "purpose fingerprint",
         "leaves": "log leaf_index entry leaf_hash",
         "loans": (
