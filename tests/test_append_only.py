@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from casework import migrate
-from casework.append_only import append_only_ddl, drop_append_only_ddl, has_owner_rights, missing_guards
+from casework.append_only import append_only_ddl, drop_append_only_ddl, foreign_parts, has_owner_rights, missing_guards
 from casework.database import Bytes, open_engine, reading, writing
 from tests.conftest import Database
 from tests.postgres_server import APP
@@ -120,6 +120,43 @@ def test_an_altered_guard_of_the_same_name_is_named(guarded: Engine) -> None:
             "CREATE TRIGGER diary_append_only_update BEFORE UPDATE ON diary WHEN 0 BEGIN SELECT 1; END"
         )
         assert missing_guards(conn, {"diary": KEYS}) == ["diary_append_only_update"]
+
+
+FOREIGN: dict[str, dict[str, list[str]]] = {
+    "sqlite": {
+        "trigger": ["CREATE TRIGGER kind AFTER INSERT ON Diary BEGIN SELECT 1; END"],
+        "view": ["ALTER TABLE diary RENAME TO aside", "CREATE VIEW diary AS SELECT * FROM aside WHERE id > 1"],
+    },
+    "postgresql": {
+        "trigger": [
+            "CREATE FUNCTION kind() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$",
+            "CREATE TRIGGER kind BEFORE INSERT ON diary FOR EACH ROW EXECUTE FUNCTION kind()",
+        ],
+        "rule": ["CREATE RULE kind AS ON INSERT TO diary DO INSTEAD NOTHING"],
+        "policy": ["CREATE POLICY kind ON diary FOR SELECT USING (id > 1)"],
+        "child": ["CREATE TABLE kind () INHERITS (diary)"],
+        "view": ["ALTER TABLE diary RENAME TO aside", "CREATE VIEW diary AS SELECT * FROM aside WHERE id > 1"],
+    },
+}
+
+
+def test_every_foreign_part_of_a_table_is_named_and_its_own_guards_are_not(guarded: Engine) -> None:
+    for kind, statements in FOREIGN[guarded.dialect.name].items():
+        with guarded.connect() as conn, conn.begin() as transaction:
+            assert foreign_parts(conn, {"diary": KEYS}) == []
+            for statement in statements:
+                conn.exec_driver_sql(statement)
+            found = [part for part in foreign_parts(conn, {"diary": KEYS}) if part.kind == kind]
+            assert [(part.table, part.name) for part in found] == [("diary", "diary" if kind == "view" else "kind")]
+            transaction.rollback()
+
+
+@pytest.mark.only("postgresql")
+def test_row_security_without_a_policy_is_named_too(guarded: Engine) -> None:
+    with guarded.connect() as conn, conn.begin() as transaction:
+        conn.exec_driver_sql("ALTER TABLE diary ENABLE ROW LEVEL SECURITY")
+        assert [part.kind for part in foreign_parts(conn, {"diary": KEYS})] == ["policy"]
+        transaction.rollback()
 
 
 def test_guards_can_be_taken_away_before_the_table_is(guarded: Engine) -> None:

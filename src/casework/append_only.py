@@ -4,7 +4,7 @@ Design: audit.md §6. Guards stop accidents; what convicts is the log's own hash
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -95,6 +95,46 @@ def missing_guards(conn: Connection, tables: dict[str, UniqueKeys] | None = None
         for kind, bits in _PG_TYPES.items()
         if (f"{table}_append_only_{kind}", table, bits) not in standing
     ]
+
+
+class Foreign(NamedTuple):
+    """Something on a table that this service never puts there: `kind` is trigger, rule, policy, child or view."""
+
+    table: str
+    kind: str
+    name: str
+
+
+def foreign_parts(conn: Connection, tables: dict[str, UniqueKeys] | None = None) -> list[Foreign]:
+    """What could change, hide or add rows behind the service's back; `tables`: all, with the keys of append-only ones.
+
+    Other objects of the database are nobody's business here.
+    """
+    guarded = append_only_tables() if tables is None else tables
+    names = sorted({*guarded, *metadata.tables} if tables is None else guarded)
+    if conn.dialect.name == "sqlite":
+        own = {name for table, keys in guarded.items() for name in _sqlite_guards(table, keys)}
+        held = conn.exec_driver_sql("SELECT lower(tbl_name), type, name FROM sqlite_master WHERE type <> 'index'").all()
+        parts = [Foreign(table, kind, name) for table, kind, name in held if table in names and kind != "table"]
+    else:
+        own = {f"{table}_append_only_{kind}" for table in guarded for kind in _PG_TYPES}
+        parts = [Foreign(*map(_text, row)) for row in conn.execute(_PG_FOREIGN, {"names": names})]
+    return sorted(part for part in parts if part.kind != "trigger" or part.name not in own)
+
+
+# One column of tables' oids, then what stands on them. A table has no rule of its own; a view is one.
+_PG_FOREIGN = sa.text(
+    "WITH ours AS (SELECT oid, relname, relkind, relrowsecurity FROM pg_class"
+    "  WHERE relname = ANY(:names) AND pg_table_is_visible(oid))"
+    " SELECT relname, 'trigger', tgname FROM ours JOIN pg_trigger ON tgrelid = ours.oid WHERE NOT tgisinternal"
+    " UNION ALL SELECT relname, 'rule', rulename FROM ours JOIN pg_rewrite ON ev_class = ours.oid"
+    "  WHERE relkind = 'r'"
+    " UNION ALL SELECT relname, 'policy', coalesce(polname, '') FROM ours LEFT JOIN pg_policy ON polrelid = ours.oid"
+    "  WHERE relrowsecurity OR polname IS NOT NULL"
+    " UNION ALL SELECT ours.relname, 'child', child.relname FROM ours JOIN pg_inherits ON inhparent = ours.oid"
+    "  JOIN pg_class child ON child.oid = inhrelid"
+    " UNION ALL SELECT relname, 'view', relname FROM ours WHERE relkind <> 'r'"
+)
 
 
 def _text(value: Any) -> str:

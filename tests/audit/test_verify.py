@@ -285,6 +285,14 @@ def text_slipped_in(conn: Connection) -> None:
     )  # fmt: skip
 
 
+def foreign_trigger(conn: Connection) -> None:
+    """It would hand every case to somebody with the next entry."""
+    if conn.dialect.name == "sqlite":
+        conn.exec_driver_sql("CREATE TRIGGER kind AFTER INSERT ON entries BEGIN UPDATE cases SET owner = 'P1'; END")
+    else:
+        conn.exec_driver_sql("CREATE RULE kind AS ON INSERT TO entries DO ALSO UPDATE cases SET owner = 'P1'")
+
+
 ATTACKS: dict[str, tuple[Callable[[Connection], None], set[str]]] = {
     "one byte of a body edited": (one_byte, {"body_changed"}),
     "a body re-spaced, its hash mended": (respaced, {"mac_wrong", "body_malformed", "link_broken"}),
@@ -328,6 +336,7 @@ ATTACKS: dict[str, tuple[Callable[[Connection], None], set[str]]] = {
     "an opening of no entry": (opening_of_no_entry, {"opening_unannounced"}),
     "a published text changed": (text_changed, {"text_changed"}),
     "a published text deleted": (text_deleted, {"text_missing"}),
+    "a foreign trigger or rule": (foreign_trigger, {"foreign_part"}),
     "a text slipped in": (text_slipped_in, {"text_changed", "text_unannounced"}),
 }  # fmt: skip
 MUST = {"two entries swapped": {"column_differs"}}

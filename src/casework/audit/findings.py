@@ -51,6 +51,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "head_missing": ("流没有对应的主体", "the stream has entries but no subject"),
     "stream_missing": ("主体没有任何分录", "the subject has no entries at all"),
     "guard_missing": ("防改触发器缺失或被改", "an append-only guard is missing or altered"),
+    "foreign_part": (
+        "表上有非本服务设置的触发器、规则、策略、子表,或表已换成视图",
+        "a trigger, rule, policy or child on a table, or a view in its place, that this service did not put there",
+    ),
     "queue_dangling": ("待封存队列指向不存在的分录", "the unsealed queue names an entry that is gone"),
     "queue_repeat": ("已封存的分录又在待封存队列中", "an entry is sealed, and queued for sealing again"),
     "leaf_hole": ("树中缺少叶", "leaves of the tree are missing before this one"),

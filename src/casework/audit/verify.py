@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.append_only import missing_guards
+from casework.append_only import foreign_parts, missing_guards
 from casework.audit.chain import HASH_BYTES, follows, leaf_hash, mac_matches
 from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.erasure import Erased
@@ -75,6 +75,8 @@ def verify_log(
     walk.finish()
     for name in missing_guards(conn):
         report.find("guard_missing", guard=name)
+    for part in foreign_parts(conn):
+        report.find("foreign_part", table=part.table, kind=part.kind, name=part.name)
     _check_queue(conn, report)
 
 
