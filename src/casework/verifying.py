@@ -9,7 +9,9 @@ from casework.audit.entry import Entry
 from casework.audit.erased import read_erased
 from casework.audit.findings import Report
 from casework.audit.heads import Tail
+from casework.audit.kinds import check_kinds, texts_of_any_bytes
 from casework.audit.sealed import Outside, verify_sealed
+from casework.audit.steady import Steady, part_of
 from casework.audit.verify import Keeper, verify_log
 from casework.cases import replay as cases
 from casework.dossier.kept import check_kept
@@ -56,20 +58,40 @@ def verify(
     `outside`: keys, memory and checkpoints that the database has no hand in; without them no signature is checked.
     """
     report, started = Report(), time.perf_counter()
-    erased = read_erased(conn, mac_key)
-    asked = four_eyes.RequestReplay(conn, vault, report, erased)
-    keepers: dict[str, Keeper] = {
-        cases.PREFIX: cases.CaseReplay(conn, report, asked.cited),
-        four_eyes.PREFIX: asked,
-    }
-    followers: dict[str, Keeper] = {
-        staff.PREFIX: _Both(staff.StaffReplay(conn, vault, report, asked.cited), identity.AccessReplay(conn, report)),
-        staff.PLACES_PREFIX: staff.PlacesReplay(conn, report),
-        privacy.PREFIX: privacy.PrivacyReplay(conn, vault, report),
-        handover.PREFIX: handover.HandoverReplay(conn, report),
-    }
-    verify_log(conn, mac_key, vault, report, keepers, followers, erased=erased, progress=progress)
-    verify_sealed(conn, report, outside)
-    check_kept(conn, report)
+    with texts_of_any_bytes(conn, report):
+        _verify(conn, mac_key, vault, report, outside, progress)
     report.seconds = time.perf_counter() - started
     return report
+
+
+def _verify(
+    conn: Connection, mac_key: bytes, vault: Vault, report: Report, outside: Outside | None,
+    progress: Callable[[int], None],
+) -> None:  # fmt: skip
+    with part_of(report, "kinds"):
+        check_kinds(conn, report)
+    erased = read_erased(conn, mac_key)
+    asked = four_eyes.RequestReplay(conn, vault, report, erased)
+
+    def steady(name: str, keeper: Keeper) -> Keeper:
+        return Steady(report, name, keeper)
+
+    keepers: dict[str, Keeper] = {
+        cases.PREFIX: steady("cases", cases.CaseReplay(conn, report, asked.cited)),
+        four_eyes.PREFIX: steady("requests", asked),
+    }
+    followers: dict[str, Keeper] = {
+        staff.PREFIX: _Both(
+            steady("staff", staff.StaffReplay(conn, vault, report, asked.cited)),
+            steady("access", identity.AccessReplay(conn, report)),
+        ),
+        staff.PLACES_PREFIX: steady("places", staff.PlacesReplay(conn, report)),
+        privacy.PREFIX: steady("privacy", privacy.PrivacyReplay(conn, vault, report)),
+        handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report)),
+    }
+    with part_of(report, "entries"):
+        verify_log(conn, mac_key, vault, report, keepers, followers, erased=erased, progress=progress)
+    with part_of(report, "tree"):
+        verify_sealed(conn, report, outside)
+    with part_of(report, "heads"):
+        check_kept(conn, report)

@@ -41,6 +41,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "body_malformed": ("分录正文不符合格式", "the body is not in the one canonical form"),
     "column_differs": ("分录的列与正文不一致", "a copied column differs from the body"),
+    "value_mistyped": (
+        "列中有其类型不允许的值:不是本服务写入的",
+        "a column holds values that are not of its kind: this service did not write them",
+    ),
     "stream_hole": ("流中缺少分录", "entries of the stream are missing before this one"),
     "stream_repeat": ("流中分录编号重复", "the stream's number was used before"),
     "link_broken": ("与前一分录的链接断裂", "the link to the entry before is broken"),
@@ -225,6 +229,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "point_not_shown": (
         "证据包不含证明该检查点所需的部分",
         "the bundle lacks what would show the tree at this checkpoint",
+    ),
+    "part_not_compared": (
+        "有一部分无法核对:其中的数据无法读取,或本程序有误",
+        "a part could not be compared: its rows cannot be read, or this program has a fault",
     ),
     "tree_not_built": ("无法重建整棵树", "the tree could not be built to its end"),
     "file_changed": ("文件与清单中的摘要不符", "a file is not the one of the manifest's digest"),

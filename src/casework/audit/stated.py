@@ -43,15 +43,16 @@ def newest_statement(conn: Connection, log: Log, *, before_leaf: int | None = No
     while found:
         for seq, leaf_index, body in found:
             if before_leaf is None or (leaf_index is not None and leaf_index < before_leaf):
-                return _held(seq, leaf_index, bytes(body))
+                return _held(seq, leaf_index, body)
         found = conn.execute(wanted.where(entries.c.stream_seq < found[-1].stream_seq)).all()
     return None
 
 
-def _held(seq: int, leaf_index: int | None, body: bytes) -> HeldStatement | None:
+def _held(seq: int, leaf_index: int | None, body: Any) -> HeldStatement | None:
     try:
-        return HeldStatement(seq, leaf_index, body, statement_of(decode_strict(body)))
-    except (MalformedEntry, MalformedStatement):
+        data = bytes(body)
+        return HeldStatement(seq, leaf_index, data, statement_of(decode_strict(data)))
+    except (MalformedEntry, MalformedStatement, TypeError):  # SQLite holds no column to its type
         return None
 
 

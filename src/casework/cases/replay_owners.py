@@ -51,12 +51,12 @@ class OwnerRows:
         for row in rows.select_by_keys(self._conn, self._select, "case_id", sorted(expected)):
             found.setdefault(row[0], []).append(tuple(row))
         for case_id, wanted in expected.items():
-            held = sorted(found.get(case_id, ()), key=lambda row: row[1])
+            held = sorted(found.get(case_id, ()), key=lambda row: _by_kind(row[1]))
             self._met += len(held)
             if wanted is None or held == list(wanted):
                 continue
             there, said = {row[1]: row for row in held}, {row[1]: row for row in wanted}
-            wrong = sorted(seq for seq in there.keys() | said.keys() if there.get(seq) != said.get(seq))
+            wrong = sorted((seq for seq in there.keys() | said.keys() if there.get(seq) != said.get(seq)), key=_by_kind)
             self._report.find("owner_history_differs", f"case:{case_id}", wrong[0], entries=wrong[:_SHOWN])
 
     def finish(self) -> None:
@@ -69,3 +69,8 @@ class OwnerRows:
         alone = sa.select(owner_history.c.case_id).where(~spoken_of, ~there).distinct()
         for number in self._conn.execute(alone.order_by(owner_history.c.case_id).limit(_SHOWN)).scalars():
             self._report.find("row_without_entries", f"case:{number}", table=str(owner_history.name))
+
+
+def _by_kind(value: Any) -> tuple[str, Any]:
+    """An order for values of any kind: SQLite holds no column to its type."""
+    return type(value).__name__, value
