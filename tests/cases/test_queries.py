@@ -242,17 +242,17 @@ def test_a_cursor_not_made_here_is_the_callers_mistake(furnished: Engine, cursor
     assert mistake.value.code == "cursor_malformed"
 
 
-def test_a_page_and_a_lookup_cost_one_statement_whatever_they_hold(furnished: Engine) -> None:
+def test_a_page_costs_two_statements_and_a_lookup_one_whatever_they_hold(furnished: Engine) -> None:
     store(furnished, [case(number) for number in range(1, 301)])
     with reading(furnished) as conn:
         dates = BusinessDates(conn, BRANCH)
         for limit in (1, 200):
             with Counted(conn) as statements:
                 page_of_cases(conn, dates, CaseFilter(state=("phone_collection",)), within=EVERYTHING, limit=limit)
-            assert len(statements) == 1
+            assert len(statements) == 2  # the cases, and what their people are called
         with Counted(conn) as statements:
             page_of_cases(conn, dates, CaseFilter(), within=EVERYTHING, sort="oldest_due_date", limit=200)
-        assert len(statements) == 1
+        assert len(statements) == 2  # the cases, and what their people are called
         with Counted(conn) as statements:
             find_case(conn, 7)
         assert len(statements) == 1
@@ -280,6 +280,7 @@ def test_a_line_holds_what_the_row_holds(furnished: Engine) -> None:
         (line,) = listed(conn, CaseFilter())
     shown = msgspec.structs.asdict(line)
     assert shown.pop("days_past_due") == 49
+    assert (shown.pop("owner_name"), shown.pop("handler_name")) == (None, None), "nobody of that number is registered"
     assert shown == {name: getattr(one, name) for name in shown}
 
 

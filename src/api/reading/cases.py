@@ -134,7 +134,7 @@ def case(request: Request[Any, Any, Any], case_id: CaseId) -> Response[CaseDetai
     with reading(serving.engine, snapshot=True) as conn:
         found = case_in_sight(conn, request, case_id)
         today = BusinessDates(conn, serving.branch).of(found.institution)
-    detail = detail_of(found, serving.branch.rulebook, today)
+        detail = detail_of(conn, found, serving.branch.rulebook, today)
     return Response(detail, headers={"ETag": f'"{found.version}"'})
 
 

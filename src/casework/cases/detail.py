@@ -4,9 +4,11 @@ from datetime import date
 from typing import Any
 
 import msgspec
+from sqlalchemy.engine import Connection
 
 from casework.cases.case import Case, Facts
 from casework.cases.rulebook import Rulebook
+from casework.staff.listing import names_of
 
 
 class CaseDetail(msgspec.Struct):
@@ -31,6 +33,8 @@ class CaseDetail(msgspec.Struct):
     version: int
     owner: str
     handler: str
+    owner_name: str | None
+    handler_name: str | None
     opened_on: date
     opened_for: str
     opened_by: str
@@ -51,14 +55,16 @@ class CaseDetail(msgspec.Struct):
     audit_head: str
 
 
-def detail_of(found: Case, rulebook: Rulebook, today: date) -> CaseDetail:
+def detail_of(conn: Connection, found: Case, rulebook: Rulebook, today: date) -> CaseDetail:
     """A case in its wire form, with the labels of its state and the deadline as the policy of `today` has it."""
     state = rulebook.chart.told_with(rulebook.policies.at(today)).states[found.state]
+    names = names_of(conn, (found.owner, found.handler))
     beside: dict[str, Any] = {
         "state_zh": state.told(found.ended_as, "zh"), "state_en": state.told(found.ended_as, "en"),
         "deadline_zh": state.deadline_zh,
         "deadline_en": state.deadline_en, "days_past_due": found.days_past_due(today), "business_date": today,
-        "audit_head": found.audit_head.hex(),
+        "audit_head": found.audit_head.hex(), "owner_name": names.get(found.owner),
+        "handler_name": names.get(found.handler),
     }  # fmt: skip
     values = {name: beside[name] if name in beside else getattr(found, name) for name in CaseDetail.__struct_fields__}
     return CaseDetail(**values)

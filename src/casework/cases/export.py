@@ -50,6 +50,9 @@ _COLUMNS = (
 )
 
 
+_PEOPLE = {"owner": "owner_name", "handler": "handler_name"}
+
+
 def cases_csv(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool) -> bytes:
     """UTF-8 with BOM, CRLF; no cell can be taken for a formula. When `cut`, a last row says so."""
     out = io.StringIO(newline="")
@@ -116,6 +119,8 @@ def _shown(line: CaseLine, field: str, chart: Chart, lang: Lang) -> Any:
     value = getattr(line, field)
     if field == "state" and value in chart.states:
         return chart.states[value].told(line.ended_as, lang)
+    if field in _PEOPLE and (name := getattr(line, _PEOPLE[field])) is not None:
+        return f"{name}（{value}）" if lang == "zh" else f"{name} ({value})"
     if field == "opened_for" and value in chart.openings:
         return getattr(chart.openings[value], lang)
     return value

@@ -7,7 +7,7 @@ a walk over all pages meets every case that was there from the start once, whate
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
@@ -29,6 +29,7 @@ from casework.cases.gather import CASE_ROWS
 from casework.cases.reached import covered_by, ranges_of
 from casework.cases.tables import cases
 from casework.errors import CallerError
+from casework.staff.listing import names_of
 from casework.staff.permissions import Reach
 
 Sort = Literal["id", "-id", "overdue_fen", "-overdue_fen", "oldest_due_date", "-oldest_due_date"]
@@ -69,6 +70,8 @@ class CaseLine(msgspec.Struct):
     outstanding_principal_fen: int
     last_entry_at: datetime
     days_past_due: int
+    owner_name: str | None = None
+    handler_name: str | None = None
 
 
 class CasePage(msgspec.Struct):
@@ -78,7 +81,7 @@ class CasePage(msgspec.Struct):
     next: str | None
 
 
-_LINE_COLUMNS = CaseLine.__struct_fields__[:-1]
+_LINE_COLUMNS = CaseLine.__struct_fields__[:-3]
 _line_of: Any = CaseLine  # by position, in the order of its own fields
 _LINES = tuple(cases.c[name] for name in _LINE_COLUMNS)
 _DUE_AT = _LINE_COLUMNS.index("oldest_due_date")
@@ -110,7 +113,7 @@ def page_of_cases(
         raise filter_malformed("limit", f"1–{MAX_PAGE}")
     place = _read_cursor(cursor, wanted, sort) if cursor else None
     found = _listing(wanted, dates, sort, within).fetch(conn, place, limit + 1)
-    items = [_line(row, dates) for row in found[:limit]]
+    items = _lines(conn, found[:limit], dates)
     following = None
     if len(found) > limit:
         following = _write_cursor(_place_of(items[-1], sort), wanted, sort)
@@ -127,7 +130,7 @@ def walk_cases(
         size = min(left, _CHUNK)
         found = listing.fetch(conn, place, size)
         if found:
-            lines = [_line(row, dates) for row in found]
+            lines = _lines(conn, found, dates)
             yield lines
             place = _place_of(lines[-1], sort)
         if len(found) < size:
@@ -149,6 +152,14 @@ def _listing(wanted: CaseFilter, dates: BusinessDates, sort: Sort, within: Reach
 
 _FEW = ("owner", "handler", "borrower_id", "loan_id")
 """Parts of a filter that find few cases by an index of their own; the reach is then only asked of those."""
+
+
+def _lines(conn: Connection, found: Sequence[Row[Any]], dates: BusinessDates) -> list[CaseLine]:
+    lines = [_line(row, dates) for row in found]
+    names = names_of(conn, (who for line in lines for who in (line.owner, line.handler)))
+    for line in lines:
+        line.owner_name, line.handler_name = names.get(line.owner), names.get(line.handler)
+    return lines
 
 
 def _line(row: Row[Any], dates: BusinessDates) -> CaseLine:

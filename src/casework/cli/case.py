@@ -120,9 +120,9 @@ def show(case_id: int | None, loan_id: str | None, entries: int, json_: bool, st
             found = seen_case(conn, open_.branch, actor, _find(conn, case_id, loan_id), open_.branch.today(now()))
             page = history_of_case(conn, open_.branch, found.id, actor, limit=entries, newest_first=True)
             today = BusinessDates(conn, open_.branch).of(found.institution)
+            detail = detail_of(conn, found, open_.branch.rulebook, today)
         history = page.items[::-1]
         _on_record(open_, actor, found, history)
-        detail = detail_of(found, open_.branch.rulebook, today)
         if json_:
             print_json({**msgspec.to_builtins(detail), "history": history})
         else:

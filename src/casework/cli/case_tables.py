@@ -25,6 +25,11 @@ _MISTAKES = {
 }
 
 
+def person(staff_no: str, name: str | None) -> str:
+    """Somebody as people say it: by name and number."""
+    return f"{name} {staff_no}" if name else staff_no
+
+
 def lines(page: CasePage, chart: Chart) -> None:
     """A page of a list."""
     table = Table("Case", "Loan", "State", "DPD", "Bucket", "Overdue", "Owner", "Handler", "Team", box=None)
@@ -35,7 +40,8 @@ def lines(page: CasePage, chart: Chart) -> None:
         label = state.told(line.ended_as, "zh") if state else ""
         table.add_row(
             str(line.id), escape(line.loan_id), f"{line.state} {label}", str(line.days_past_due), line.bucket,
-            yuan_text(line.overdue_fen), line.owner, line.handler, escape(line.team or ""),
+            yuan_text(line.overdue_fen), person(line.owner, line.owner_name),
+            person(line.handler, line.handler_name), escape(line.team or ""),
         )  # fmt: skip
     console.print(table)
     if page.next:
@@ -52,7 +58,8 @@ def detail(case: CaseDetail, history: list[HistoryItem], time_zone: str) -> None
         ("version", case.version), ("borrower", case.borrower_id), ("institution", case.institution),
         ("business date", case.business_date), ("days past due", f"{case.days_past_due} ({case.bucket})"),
         ("overdue", yuan_text(case.overdue_fen)), ("outstanding", yuan_text(case.outstanding_principal_fen)),
-        ("owner, handler", f"{case.owner}, {case.handler}"), ("team, region", f"{case.team}, {case.region}"),
+        ("owner, handler", f"{person(case.owner, case.owner_name)}, {person(case.handler, case.handler_name)}"),
+        ("team, region", f"{case.team}, {case.region}"),
         ("opened", f"{case.opened_on} for {case.opened_for} by {case.opened_by}"),
         ("next", f"{case.deadline_zh} / {case.deadline_en}"),
     ):  # fmt: skip

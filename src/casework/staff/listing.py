@@ -1,6 +1,6 @@
 """The register as lists and pages show it, as of a day."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, Final
@@ -8,6 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework import rows
 from casework.staff import mistakes
 from casework.staff.actor import SYSTEM_POST
 from casework.staff.dossier import DATED, person, persons
@@ -16,6 +17,13 @@ from casework.staff.roster import in_force
 from casework.staff.tables import certificates, memberships, posts_held, staff
 
 MOST: Final = 1_000  # of one page
+_NAMES: Final = sa.select(staff.c.staff_no, staff.c.name)
+
+
+def names_of(conn: Connection, staff_nos: Iterable[str]) -> dict[str, str]:
+    """What these people are called; nobody there is left out, nor is who was named by a feed alone."""
+    found = rows.select_by_keys(conn, _NAMES, "staff_no", sorted(set(staff_nos)))
+    return {staff_no: name for staff_no, name in found if name != staff_no}
 
 
 @dataclass(frozen=True, slots=True)

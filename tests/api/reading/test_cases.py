@@ -9,7 +9,9 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from casework.cases.commands import Note, Record
+from casework.database import writing
 from casework.staff.actor import Actor
+from casework.staff.tables import staff
 from tests.api.conftest import Running
 
 TELEPHONIST = Actor("T1", "staff", "api", frozenset({"phone_collector"}), team="T1", region="R1")
@@ -238,6 +240,23 @@ def test_the_workbook_has_numbers_dates_and_a_sheet_of_notes(running: Running) -
     notes = {row[0]: row[1] for row in book.get_sheet_by_index(1).to_python()}
     assert notes["行数"] == "2"
     assert notes["筛选"] == '{"dpd_min":1}'
+
+
+def test_people_are_told_by_name_and_number_and_who_was_never_registered_by_number(running: Running) -> None:
+    running.open("L1", "L2")
+    with writing(running.started.engine) as conn:
+        conn.execute(staff.update().where(staff.c.staff_no == "R1").values(name="王芳"))
+    (line, _) = running.get("/cases", "B1").json()["items"]
+    assert (line["owner"], line["owner_name"], line["handler_name"]) == ("R1", "王芳", "王芳")
+    one = running.get("/cases/1", "B1").json()
+    assert (one["owner"], one["owner_name"], one["handler_name"]) == ("R1", "王芳", "王芳")
+    rows = list(csv.DictReader(io.StringIO(running.get("/cases.csv", "B1").content.decode("utf-8-sig"))))
+    assert {row["管户人"] for row in rows} == {"王芳（R1）"}
+    with writing(running.started.engine) as conn:
+        conn.execute(staff.update().where(staff.c.staff_no == "R1").values(name="R1"))
+    assert running.get("/cases/1", "B1").json()["owner_name"] is None
+    rows = list(csv.DictReader(io.StringIO(running.get("/cases.csv", "B1").content.decode("utf-8-sig"))))
+    assert {row["管户人"] for row in rows} == {"R1"}
 
 
 def test_a_file_holds_what_the_list_holds(running: Running) -> None:
