@@ -4,17 +4,21 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from enum import Enum, IntEnum
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 from sqlalchemy.sql.elements import quoted_name
 
-from casework.audit import findings
+from casework.audit import findings, signer, witnesses
+from casework.audit.checkpoint import WitnessKey
 from casework.audit.findings import EXIT_CODES, TEXTS, Report
 from casework.audit.told import plain
 from casework.cli import log_report, shell
+from casework.errors import CallerError
 from casework.screen import in_json, on_screen
+from casework.witness import folder
 
 Odd = Enum("Odd", {"ONE": "one"})
 Number = IntEnum("Number", {"TWO": 2})
@@ -122,3 +126,22 @@ def test_names_of_others_are_shown_with_what_would_move_or_turn_text_written_out
 @pytest.mark.parametrize("text", ["bank.example/loans/wuhan", "某行/武汉分行", "", "a b", "é"])
 def test_ordinary_names_are_shown_as_they_are(text: str) -> None:
     assert (on_screen(text), in_json(f'"{text}"')) == (text, f'"{text}"')
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u2066", "\u200b", "\u3164", "\ufeff"])
+def test_no_log_and_no_witness_gets_a_name_with_what_is_not_seen(sign: str, tmp_path: Path) -> None:
+    name = f"bank.example/{sign}wuhan"
+    for refused, code in (
+        (lambda: signer.new_key(name), "origin_malformed"),
+        (lambda: witnesses.parse_key(WitnessKey(name, bytes(32)).text), "witness_key_malformed"),
+        (lambda: folder.make(tmp_path, name), "witness_name_malformed"),
+    ):
+        with pytest.raises(CallerError) as caught:
+            refused()
+        assert caught.value.code == code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_in_chinese_is_a_name(tmp_path: Path) -> None:
+    assert signer.new_key("某行/武汉分行").signer.name == "某行/武汉分行"
+    assert witnesses.parse_key(folder.make(tmp_path, "审计部").key.text).name == "审计部"

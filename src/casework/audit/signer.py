@@ -28,6 +28,7 @@ from casework.audit.tree import Faulty, ProofRefused, prove_consistency, verify_
 from casework.clock import Clock, now
 from casework.database import reading, writing
 from casework.errors import CallerError
+from casework.screen import on_screen
 
 KEYS_FILE: Final = "signing"
 MEMORY_FILE: Final = "last-signed"
@@ -116,15 +117,19 @@ def known_keys(folder: Path) -> list[LogKey]:
 def new_key(origin: str) -> SecretKey:
     """A fresh key under the name of its log; CallerError `origin_malformed`.
 
-    No log is named as the first line of what else is signed: its checkpoints could be taken for that.
+    No log is named as the first line of what else is signed: its checkpoints could be taken for that. Nor with what is
+    not seen, or turns the text around it: two names that look alike are one.
     """
     try:
-        if origin.startswith(LABELS):
+        if origin.startswith(LABELS) or on_screen(origin) != origin:
             raise note.MalformedKey("malformed_name")
         return SecretKey(LogSigner(origin, secrets.token_bytes(note.SEED_BYTES)).secret_text)
     except Faulty:
         raise CallerError(
-            "origin_malformed", "日志名称不得含空格或加号", "a log's name has no spaces and no plus", origin=origin
+            "origin_malformed",
+            "日志名称不得含空格、加号、控制字符或不可见字符",
+            "a log's name has no spaces, no plus, and nothing that is not seen",
+            origin=origin,
         ) from None
 
 

@@ -8,6 +8,7 @@ from casework.audit.checkpoint import WitnessKey
 from casework.audit.kept import write_whole
 from casework.audit.tree import Faulty
 from casework.errors import CallerError
+from casework.screen import on_screen
 
 FILE: Final = "witnesses"
 MAX_WITNESSES: Final = 32
@@ -68,9 +69,9 @@ def parse_key(text: str) -> WitnessKey:
     except Faulty as fault:
         reason = fault.code
     else:
-        if len(text) <= MAX_KEY_TEXT:
+        if len(text) <= MAX_KEY_TEXT and on_screen(key.name) == key.name:
             return key
-        reason = "too_long"
+        reason = "too_long" if len(text) > MAX_KEY_TEXT else "malformed_name"
     raise CallerError(
         "witness_key_malformed", f"不是见证人的公钥（{reason}）", f"that is no witness's verifier key ({reason})",
         reason=reason,

@@ -106,9 +106,9 @@ def show(folder: Path, json_: bool) -> None:
     if json_:
         print_json(facts)
         return
-    console.print(f"witness 见证人: {key}", markup=False)
+    console.print(f"witness 见证人: {on_screen(key)}", markup=False)
     for text in texts:
-        console.print(f"trusts 信任: {text}", markup=False)
+        console.print(f"trusts 信任: {on_screen(text)}", markup=False)
     if checkpoint:
         console.print(f"signed last 上次见证: {checkpoint.size:,} leaves, {facts['root']}", markup=False)
     else:

@@ -16,6 +16,7 @@ from casework.audit.kept import is_private, write_whole
 from casework.audit.tree import Faulty
 from casework.audit.witnesses import MAX_KEY_TEXT
 from casework.errors import CallerError
+from casework.screen import on_screen
 from casework.witness.judging import trust_of
 
 KEY_FILE: Final = "key"
@@ -37,10 +38,10 @@ def make(folder: Path, name: str) -> Cosigner:
         cosigner = Cosigner(name, secrets.token_bytes(note.SEED_BYTES))
     except Faulty:
         cosigner = None
-    if cosigner is None or len(cosigner.key.text) > MAX_KEY_TEXT:
+    if cosigner is None or len(cosigner.key.text) > MAX_KEY_TEXT or on_screen(name) != name:
         raise CallerError(
-            "witness_name_malformed", "见证人名称不得为空、过长或含空格、加号",
-            "a witness's name is not empty and not long, and has no spaces and no plus",
+            "witness_name_malformed", "见证人名称不得为空、过长或含空格、加号、不可见字符",
+            "a witness's name is not empty and not long, and has no spaces, no plus, and nothing that is not seen",
         )  # fmt: skip
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(folder / KEY_FILE, f"{cosigner.secret_text}\n".encode())
