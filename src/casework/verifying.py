@@ -15,12 +15,17 @@ from casework.audit.steady import Steady, part_of
 from casework.audit.verify import Keeper, verify_log
 from casework.cases import replay as cases
 from casework.dossier.kept import check_kept
+from casework.feed import tables as feed_tables
 from casework.four_eyes import replay as four_eyes
 from casework.handover import replay as handover
 from casework.identity import replay as identity
 from casework.personal import Vault
 from casework.privacy import replay as privacy
+from casework.search import tables as search_tables
 from casework.staff import replay as staff
+
+_ALSO = (feed_tables, search_tables)
+"""Imported so that every table of the database is known: kinds and foreign parts are looked at in all of them."""
 
 
 class _Both:

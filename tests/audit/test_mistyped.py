@@ -110,6 +110,36 @@ def test_a_mistyped_value_in_any_column_is_named_and_hides_nothing_beside_it(log
                 assert {"table": table, "column": column.name, "rows": 1} in named
 
 
+def nonsense(column: sa.Column[Any]) -> Any:
+    """A blob, where SQLite takes one: a number that is the row's own must be a number."""
+    is_row = column.primary_key and len(column.table.primary_key.columns) == 1 and isinstance(column.type, sa.Integer)
+    return 987_654 if is_row else b"\xff"
+
+
+@pytest.mark.parametrize("log", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("table", TABLES)
+def test_a_row_of_nothing_but_nonsense_in_any_table_hides_nothing_beside_it(log: BuiltLog, table: str) -> None:
+    columns = [column for column in metadata.tables[table].columns if column.computed is None]
+    names, marks = ", ".join(f'"{column.name}"' for column in columns), ", ".join("?" * len(columns))
+    with log.attacked() as conn:
+        conn.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        conn.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+        with guards_down(conn):
+            beside(conn)
+            row = tuple(map(nonsense, columns))
+            conn.exec_driver_sql(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', row)
+        conn.exec_driver_sql("PRAGMA ignore_check_constraints = OFF")
+        report = verified(conn, log)
+    assert {(one.code, one.stream) for one in report.findings} >= BESIDE, report.doubts
+    said = [one.detail for one in report.findings if one.code == "value_mistyped"]
+    named = {detail["column"] for detail in said if detail["table"] == table}
+    assert named >= {column.name for column in columns if nonsense(column) == b"\xff" and not is_blob(column)}
+
+
+def is_blob(column: sa.Column[Any]) -> bool:
+    return isinstance(column.type, sa.LargeBinary)
+
+
 def test_the_log_is_sound_before_any_of_it(log: BuiltLog) -> None:
     with log.attacked() as conn:
         report = verified(conn, log)
