@@ -8,6 +8,7 @@ WORKBOOK: Final = {
 }  # fmt: skip
 """XlsxWriter's options: rows are written as they come, and texts stay texts whatever they begin with."""
 _ACTIVE: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # ＝＋－＠ too
+_DEFUSED: Final = frozenset((*_ACTIVE, "'"))
 
 
 def write_notes(book: Any, lang: Literal["zh", "en"], notes: Mapping[str, str], rows: int, cut: str | None) -> None:
@@ -26,3 +27,13 @@ def write_notes(book: Any, lang: Literal["zh", "en"], notes: Mapping[str, str], 
 def safe_cell(text: str) -> str:
     """A text that no spreadsheet takes for a formula: a leading = + - @, tab or return gets an apostrophe."""
     return f"'{text}" if text[:1] in _ACTIVE else text
+
+
+def defused(text: str) -> str:
+    """As `safe_cell`, behind blanks too, and so that `fused` gives the text back: an apostrophe gets one more."""
+    return f"'{text}" if text[:1] in _DEFUSED or text.lstrip()[:1] in _DEFUSED else text
+
+
+def fused(text: str) -> str:
+    """The text that `defused` was given."""
+    return text.removeprefix("'")

@@ -14,6 +14,7 @@ from casework.errors import CallerError
 from casework.feed.aside import aside_csv, aside_of, record_aside_read
 from casework.feed.headers import SET_ASIDE_COLUMNS, understand
 from casework.feed.run import Run, newest_runs, one_run
+from casework.feed.safe_form import in_safe_form
 from casework.feed.without_case import LoanWithoutCase, without_case
 from casework.personal import mask
 
@@ -149,20 +150,27 @@ def set_aside_rows(
     tags=["feeds"],
 )  # fmt: skip
 def set_aside_as_csv(
-    request: Request[Any, Any, Any], run_id: RunId, kind: FromQuery[Kind] = "overdue"
+    request: Request[Any, Any, Any],
+    run_id: RunId,
+    kind: FromQuery[Kind] = "overdue",
+    raw: Annotated[bool, QueryParameter(description="Cells as they came, formulas too.")] = False,
 ) -> Response[bytes]:
     """The rows of one file that a run set aside, as a CSV to be mended and fed again; personal cells masked.
 
+    A cell that a spreadsheet could run has an apostrophe in front; the column `set_aside_safe` says so, and a file that
+    has it is read without them.
+
     Whole personal cells come out of `casework feed set-aside`, on the machine that has the keys.
     """
-    serving, actor = reader_of(request, "kind")
+    serving, actor = reader_of(request, "kind", "raw")
     with reading(serving.engine, snapshot=True) as conn:
         _known(one_run(conn, run_id), run_id)
         text = aside_csv(conn, serving.branch.vault, run_id, kind)
     with writing(serving.engine) as conn:
         record_aside_read(conn, serving.branch, actor, run_id, kind, masked=True)
     view = serving.branch.rulebook.permissions.view(actor, "set_aside")
-    body = _masked(kind, text, shown=view is not None).encode("utf-8-sig")
+    masked = _masked(kind, text, shown=view is not None)
+    body = (masked if raw else in_safe_form(masked)).encode("utf-8-sig")
     headers = {"Content-Disposition": f'attachment; filename="set-aside-{run_id}-{kind}.csv"'}
     return Response(body, media_type="text/csv", headers=headers)
 

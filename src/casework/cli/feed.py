@@ -148,11 +148,13 @@ def runs_(every: bool, json_: bool) -> None:
 @click.argument("run_id", type=int)
 @click.option("--kind", type=click.Choice(["loans", "overdue", "contacts", "repayments"]), help="One file only.")
 @click.option("-o", "output", type=click.Path(path_type=Path), help="Write a CSV that can be mended and fed again.")
+@click.option("--raw", is_flag=True, help="With -o: cells as they came, which a spreadsheet may run as formulas.")
 @as_staff
-def set_aside_(run_id: int, kind: str | None, output: Path | None, staff_no: str | None) -> None:
+def set_aside_(run_id: int, kind: str | None, output: Path | None, raw: bool, staff_no: str | None) -> None:
     """The rows of a run that could not be used: line, column, reason.
 
-    With -o their cells are written out. They are personal data: the reading is an entry of the log.
+    With -o their cells are written out. They are personal data: the reading is an entry of the log. A cell that a
+    spreadsheet could run has an apostrophe in front; the last column says so, and the file is read without them.
 
     \b
     Examples:
@@ -160,6 +162,7 @@ def set_aside_(run_id: int, kind: str | None, output: Path | None, staff_no: str
       casework feed set-aside 17 --kind overdue -o mend.csv
     """
     from casework.feed.aside import aside_csv, aside_of, record_aside_read
+    from casework.feed.safe_form import in_safe_form
 
     if output is not None and kind is None:
         raise click.UsageError("-o needs --kind: files have different columns")
@@ -174,7 +177,8 @@ def set_aside_(run_id: int, kind: str | None, output: Path | None, staff_no: str
                 actor = acting(conn, branch.branch, staff_no)
             with writing(branch.engine) as conn:
                 record_aside_read(conn, branch.branch, actor, run_id, kind, masked=False)
-                _write_private(output, aside_csv(conn, branch.branch.vault, run_id, kind))
+                text = aside_csv(conn, branch.branch.vault, run_id, kind)
+                _write_private(output, text if raw else in_safe_form(text))
     table = Table("file", "line", "column", "code", "reason")
     for row in found:
         table.add_row(row.kind, str(row.line), row.column, row.code, row.text)

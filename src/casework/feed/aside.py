@@ -103,7 +103,10 @@ def _columns(kind: Kind, header: tuple[str, ...]) -> tuple[Mapping[str, int], in
 
 
 def aside_csv(conn: Connection, vault: Vault, run_id: int, kind: str) -> str:
-    """The rows of one file that a run set aside, with their cells: personal data (`record_aside_read`)."""
+    """The rows of one file that a run set aside, with their cells: personal data (`record_aside_read`).
+
+    As they came (`set_aside_csv`): whatever hands it out puts it into the safe form unless the raw one is asked for.
+    """
     statement = (
         sa.select(set_aside)
         .where(set_aside.c.run_id == run_id, set_aside.c.kind == kind)

@@ -175,7 +175,8 @@ def read_folder(path: Path) -> Delivery:
 def set_aside_csv(kind: Kind, header: Sequence[str], rows: Iterable[SetAside]) -> str:
     """The set-aside rows as a CSV to be mended and fed again: the file's columns, then line and reason.
 
-    The four columns at the end are known to the importer and not read. Cells are as they came, formulas too.
+    The four columns at the end are known to the importer and not read. Cells are as they came, formulas too: for
+    whoever may open it in a spreadsheet there is `safe_form.in_safe_form`.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")

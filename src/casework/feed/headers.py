@@ -83,6 +83,7 @@ COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = {
 # rows that are fed again.
 NOT_MISSED: Final = frozenset({"days_past_due", "status"})
 SET_ASIDE_COLUMNS: Final = ("set_aside_line", "set_aside_column", "set_aside_code", "set_aside_reason")
+SAFE_COLUMN: Final = "set_aside_safe"  # a file that has it has its cells defused (`safe_form`)
 _UNIT = re.compile(r"[(（](?:元|人民币元|yuan|cny|天|days)[)）]$")
 
 
@@ -121,7 +122,7 @@ def understand(kind: Kind, cells: Sequence[str]) -> Header:
     for index, cell in enumerate(cells):
         name = known.get(normal(cell))
         if name is None:
-            if cell.strip() and normal(cell) not in SET_ASIDE_COLUMNS:
+            if cell.strip() and normal(cell) not in (*SET_ASIDE_COLUMNS, SAFE_COLUMN):
                 unknown.append(cell.strip()[:64])
         elif name in positions:
             raise CallerError(

@@ -16,6 +16,7 @@ from typing import Final
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from casework.errors import CallerError
+from casework.feed.safe_form import as_it_was, is_safe_form
 from casework.feed.workbook import plain_cells, zeros_of_styles
 from casework.ids import ERROR_VALUE
 
@@ -42,6 +43,7 @@ class Lines:
 
     To be walked once. `blank`: how many rows walked over so far had nothing in any cell. `errors`: whether an error
     value of a spreadsheet may stand somewhere. `first_hidden`: a workbook's first sheet is hidden, and was not read.
+    Cells of a safe form (`safe_form`) are as they were before.
     """
 
     rows: Rows
@@ -50,9 +52,11 @@ class Lines:
     blank: int = 0
 
     def __iter__(self) -> Rows:
+        safe = None
         for line, cells in self.rows:
             if any(map(str.strip, cells)):
-                yield line, cells
+                safe = is_safe_form(cells) if safe is None else safe
+                yield line, as_it_was(cells) if safe else cells
             else:
                 self.blank += 1
 

@@ -225,6 +225,20 @@ def test_the_csv_of_rows_set_aside_masks_personal_cells(with_runs: Running) -> N
     assert len(overdue) == 4
 
 
+@pytest.mark.parametrize(("params", "shown"), [({}, "'=L9"), ({"raw": True}, "=L9")])
+def test_the_csv_of_rows_set_aside_is_defused_unless_the_raw_one_is_asked_for(
+    with_runs: Running, params: dict[str, bool], shown: str
+) -> None:
+    vault = with_runs.started.branch.vault
+    sealed = vault.seal("set_aside", json.dumps({"header": ["borrower_id", "role"], "cells": ["=L9", "debtor"]}))
+    with writing(with_runs.started.engine) as conn:
+        row = {"run_id": 2, "kind": "contacts", "line": 2, "column": "", "code": "unknown_borrower"}
+        conn.execute(set_aside.insert().values(**row, row_sealed=sealed))
+    answer = with_runs.get("/feeds/2/set-aside.csv", "B1", params={"kind": "contacts", **params})
+    header, row_ = csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))
+    assert (row_[0], "set_aside_safe" in header) == (shown, not params)
+
+
 # ── the description ──────────────────────────────────────────────────────────────────────────────────────────
 
 
