@@ -58,7 +58,7 @@ def test_an_owner_that_cannot_be_read_is_told_by_its_line_and_no_person_is_made_
     assert staff(bank).keys() == {"B1", "BR1", "S1"}
     warnings = run.figures["warnings"]
     assert (warnings["owner_unreadable"], warnings["owner_reserved"], warnings["unverified_owner"]) == (1, 1, 2)
-    assert run.figures["warned"] == [
+    assert [told for told in run.figures["warned"] if told["kind"] != "manifest"] == [
         {"kind": "loans", "line": 2, "column": "owner_staff_no", "code": "owner_unreadable"},
         {"kind": "loans", "line": 3, "column": "owner_staff_no", "code": "owner_reserved"},
     ]

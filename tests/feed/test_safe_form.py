@@ -76,7 +76,7 @@ def test_formulas_of_a_feed_are_handed_out_defused_mended_and_fed_again(bank: Ba
     files: dict[str, list[str]] = {"safe": [], "raw": ["--raw"]}
     for name, more in files.items():
         target = bank.folder / name
-        words = ["feed", "set-aside", str(run.id), "--kind", "contacts", "-o", target, *more]
+        words: list[str | Path] = ["feed", "set-aside", str(run.id), "--kind", "contacts", "-o", target, *more]
         assert casework(bank.started.settings, *words).code == 0
     safe, raw = (dict(zip(*parsed((bank.folder / name).read_text("utf-8-sig")), strict=True)) for name in files)
     personal = ("person_name", "phone", "source")

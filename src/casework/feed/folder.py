@@ -8,6 +8,7 @@ later (`Sheet.put_aside`).
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -16,6 +17,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from casework import ids
 from casework.errors import CallerError
+from casework.feed.bounds import COLUMN_LIMIT, USUAL, Bounds, Room, too_many_columns, too_many_rows
 from casework.feed.cell import TEXTS, BadCell, Note, error_in, fen
 from casework.feed.headers import SET_ASIDE_COLUMNS, Header, Kind, understand
 from casework.feed.manifest import FileEntry, Manifest, read_files, read_manifest
@@ -41,6 +43,7 @@ _AMOUNTS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "contacts": (),
     "repayments": ("amount",),
 }
+NOTICES_KEPT: Final = 1_000
 _REPEATED: Final[Mapping[Kind, tuple[str, str]]] = {
     "loans": ("loan_id", "repeated_loan"),
     "overdue": ("loan_id", "repeated_loan"),
@@ -81,22 +84,39 @@ class Sheet(Generic[Row]):
     rows: list[Row] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)  # the first ones
+    more_notices: Counter[str] = field(default_factory=Counter)  # how many there were besides, by code
+    bounds: Bounds = USUAL
+
+    def notice(self, found: Iterable[Notice]) -> None:
+        """Keep the first ones and count the others: a row may have several, and a file very many rows."""
+        for one in found:
+            if len(self.notices) < NOTICES_KEPT:
+                self.notices.append(one)
+            else:
+                self.more_notices[one.code] += 1
+
+    def room(self) -> Room:
+        """For what may be set aside besides."""
+        room = Room(self.kind, self.name, self.header.names, self.bounds)
+        for row in self.set_aside:
+            room.take(*row)
+        return room
 
     def put_aside(self, faults: Mapping[int, Note]) -> "Sheet[Row]":
         """The sheet without the rows at these indexes of `rows`, which are set aside for the reasons given.
 
         For what only the books can tell (unknown_loan). The file is read again for the cells: it is rare, and
-        keeping every row's text would double the memory of every feed.
+        keeping every row's text would double the memory of every feed. `CallerError` too_many_set_aside.
         """
         if not faults:
             return self
         notes = {self.lines[index]: note for index, note in faults.items()}
-        more = [
-            SetAside(line, notes[line].column, notes[line].code, tuple(cells))
-            for line, cells in read_rows(self.content, self.name)
-            if line in notes
-        ]
+        room, more = self.room(), []
+        for line, cells in read_rows(self.content, self.name, self.bounds.rows):
+            if line in notes:
+                more.append(SetAside(line, *notes[line], tuple(cells)))
+                room.take(*more[-1])
         kept = [index for index in range(len(self.rows)) if index not in faults]
         return replace(
             self,
@@ -148,17 +168,21 @@ class Delivery:
         return [sheet for sheet in sheets if sheet is not None]
 
 
-def read_folder(path: Path) -> Delivery:
-    """Read a feed folder whole.
+def read_folder(path: Path, bounds: Bounds = USUAL) -> Delivery:
+    """Read a feed folder whole, within `bounds`.
 
     `CallerError`, and then nothing is to be imported: folder_missing, manifest_missing, manifest_malformed,
     file_missing, file_unreadable, file_too_large, file_cut, file_digest_differs, csv_malformed,
-    column_missing, column_repeated, row_count_differs, control_sum_differs.
+    column_missing, column_repeated, row_count_differs, control_sum_differs, too_many_rows, too_many_columns,
+    row_too_long, too_many_set_aside.
     """
     manifest = read_manifest(path)
+    for entry in manifest.files:
+        if entry.rows > bounds.rows:
+            raise too_many_rows(entry.name, bounds.rows)
     contents = read_files(path, manifest)
     sheets: dict[Kind, Sheet[Any]] = {
-        entry.kind: _read_sheet(manifest, entry, contents[entry.kind]) for entry in manifest.files
+        entry.kind: _read_sheet(manifest, entry, contents[entry.kind], bounds) for entry in manifest.files
     }
     return Delivery(
         as_of=manifest.as_of,
@@ -202,21 +226,20 @@ def _parser(kind: Kind, header: Header, as_of: date, notes: list[Note]) -> Parse
             return repayment_parser(positions, width, as_of)
 
 
-def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes) -> Sheet[Any]:
-    read = read_rows(content, entry.name)
+def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes, bounds: Bounds = USUAL) -> Sheet[Any]:
+    read = read_rows(content, entry.name, bounds.rows)
     lines_of_cells = iter(read)
-    _, names = next(lines_of_cells, (1, []))
-    header = understand(entry.kind, names)
+    header = _header(entry, next(lines_of_cells, (1, []))[1])
     notes: list[Note] = []
     parse = _parser(entry.kind, header, manifest.as_of, notes)
     sum_up = _Control(entry.kind, header.positions)
     key_column, repeated = _REPEATED.get(entry.kind, ("", ""))
     seen: set[str] = set()
-    width = len(names)
+    width = len(header.names)
     totals, may_be_totals = Totals(entry.kind, header.positions, width), 0
-    sheet: Sheet[Any] = Sheet(entry.kind, entry.name, entry.sha256.lower(), entry.rows, header, content)
-    rows, lines, notices = sheet.rows, sheet.lines, sheet.notices
-    notices += _odd_about(read, header)
+    sheet: Sheet[Any] = Sheet(entry.kind, entry.name, entry.sha256.lower(), entry.rows, header, content, bounds=bounds)
+    rows, lines, room = sheet.rows, sheet.lines, sheet.room()
+    sheet.notice(_odd_about(read, header))
     count = 0
     for line, cells in lines_of_cells:
         count += 1
@@ -236,12 +259,13 @@ def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes) -> Sheet[A
             notes.clear()
             may_be_totals += totals.may_be(cells)
             sheet.set_aside.append(SetAside(line, *bad.note, tuple(cells)))
+            room.take(*sheet.set_aside[-1])
             sum_up.add_text(cells, readable=len(cells) == width)
             continue
         rows.append(row)
         lines.append(line)
         if notes:
-            notices += [Notice(line, *note) for note in notes]
+            sheet.notice(Notice(line, *note) for note in notes)
             notes.clear()
         if sum_up.by_text:
             sum_up.add_text(cells, readable=True)
@@ -252,18 +276,25 @@ def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes) -> Sheet[A
         raise _row_count_differs(entry, str(count), str(count))
     sum_up.add_rows(rows)
     if sum_up.differs(entry):
-        notices.append(Notice(1, "", "control_sum_undecided"))
+        sheet.notice([Notice(1, "", "control_sum_undecided")])
     return replace(sheet, row_count=count)
+
+
+def _header(entry: FileEntry, names: list[str]) -> Header:
+    if len(names) > COLUMN_LIMIT:
+        raise too_many_columns(entry.name, len(names))
+    return understand(entry.kind, names)
 
 
 def _take_out_totals(sheet: Sheet[Any], totals: Totals, sum_up: "_Control") -> int:
     """Total rows are no rows: out of what was set aside, with a notice; how many. The file is read again for them."""
-    numbered = iter(read_rows(sheet.content, sheet.name))
+    numbered = iter(read_rows(sheet.content, sheet.name, sheet.bounds.rows))
     next(numbered, None)
     on = totals.lines(numbered)
-    for row in [row for row in sheet.set_aside if row.line in on]:
-        sheet.set_aside.remove(row)
-        sheet.notices.append(Notice(row.line, "", "total_row"))
+    out = [row for row in sheet.set_aside if row.line in on]
+    sheet.set_aside[:] = [row for row in sheet.set_aside if row.line not in on]
+    sheet.notice(Notice(row.line, "", "total_row") for row in out)
+    for row in out:
         sum_up.leave_out(row.cells)
     return len(on)
 

@@ -36,7 +36,7 @@ def warnings_of(
     `on_books`: the loans of this feed's file and those whose arrears are new or other than before; of no others is
     anything said of class or day of disbursement. `of_feed`: what is odd about the feed as a whole.
     """
-    counts: Counter[str] = Counter()
+    counts = sum((sheet.more_notices for sheet in delivery.sheets), Counter[str]())
     first: list[dict[str, Any]] = []
     found = ((sheet.kind, *notice) for sheet in delivery.sheets for notice in sheet.notices)
     between = (("overdue", *odd) for odd in _disagreeing(delivery, on_books, policy))
