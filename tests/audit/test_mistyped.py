@@ -140,6 +140,16 @@ def is_blob(column: sa.Column[Any]) -> bool:
     return isinstance(column.type, sa.LargeBinary)
 
 
+@pytest.mark.parametrize("log", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("fraction", ["000000", "000001", "999499", "999500", "999999"])
+def test_no_fraction_of_a_second_is_taken_for_a_mistyped_instant(log: BuiltLog, fraction: str) -> None:
+    with log.attacked() as conn:
+        with guards_down(conn):
+            assert put(conn, "staff", "added_at", f"2026-01-02T03:59:59.{fraction}Z")
+        report = verified(conn, log)
+    assert [one for one in report.findings if one.code == "value_mistyped"] == []
+
+
 def test_the_log_is_sound_before_any_of_it(log: BuiltLog) -> None:
     with log.attacked() as conn:
         report = verified(conn, log)

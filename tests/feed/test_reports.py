@@ -95,13 +95,10 @@ def payment_number_reused(bank: Bank, folder: Path) -> None:
 
 def reversal_unchecked(bank: Bank, folder: Path) -> None:
     """Nothing that undoes nothing re-opens the settled case; what undoes the payment rightly is taken."""
-    runs = [bank.take(folder / day) for day in ("d1", "d2", "d3", "d4")]
+    runs = [bank.take(folder / day) for day in ("d1", "d2", "d3", "d4", "d5")]
     assert [[code for *_, code in aside(bank, run)] for run in runs] == [
-        [], [], ["reversal_of_itself"], ["reversal_amount_differs"],
+        [], [], ["reversal_of_itself"], ["reversal_amount_differs"], ["id_without_digit"],
     ]  # fmt: skip
-    with pytest.raises(CallerError) as told:  # the reversal of a reversal has no payment number with a digit in it
-        bank.take(folder / "d5")
-    assert told.value.facts["first"] == [{"line": 2, "column": "payment_id", "code": "id_without_digit"}]
     assert [case.state for case in bank.cases("L0001")] == ["settled", "phone_collection"]
 
 
@@ -152,9 +149,7 @@ def odd_team_owner(bank: Bank, folder: Path) -> None:
     owners = {number: bank.case(f"L{number}") for number in ("0001", "0002", "0003")}
     assert (owners["0001"].owner, len(owners["0001"].team)) == ("BR1", 37)
     assert (owners["0002"].owner, owners["0003"].owner) == ("BR1", "B1")
-    assert run.figures["warned"][0] == {
-        "kind": "loans", "line": 4, "column": "owner_staff_no", "code": "owner_unreadable",
-    }  # fmt: skip
+    assert {"kind": "loans", "line": 4, "column": "owner_staff_no", "code": "owner_unreadable"} in run.figures["warned"]
 
 
 def opening_to_leaver(bank: Bank, folder: Path) -> None:

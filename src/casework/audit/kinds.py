@@ -81,7 +81,11 @@ def _sqlite_fault(column: sa.Column[Any]) -> str:
     return f"NOT ({right})" if not column.nullable else f"{name} IS NOT NULL AND NOT ({right})"
 
 
-_INSTANT: Final = "(strftime('%Y-%m-%dT%H:%M:%S', {0}, '+0 days') || '.' || substr({0}, 21, 6) || 'Z')"
+# The fraction is left out of the reading: SQLite rounds to milliseconds, and 06.999763 would become 07.
+_INSTANT: Final = (
+    "(strftime('%Y-%m-%dT%H:%M:%S', substr({0}, 1, 19), '+0 days') || '.' || substr({0}, 21, 6) || 'Z')"
+    " AND {0} GLOB '*.[0-9][0-9][0-9][0-9][0-9][0-9]Z'"
+)
 
 
 def _postgresql_fault(column: sa.Column[Any]) -> str | None:

@@ -209,13 +209,12 @@ class _Import:
                 sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"feed/{self.delivery.institution}")))
             )
 
-    def _check_set_aside(self, sheet: Sheet[Any], *, disputed: int = 0) -> None:
-        """More than the policy's share of bad rows refuse the feed; a few payments in dispute hold up no snapshot."""
+    def _check_set_aside(self, sheet: Sheet[Any]) -> None:
+        """More than the policy's share of bad rows refuse the feed; a few contacts or payments hold up no snapshot."""
         share = self.policy.figure("feed.set_aside_share_percent")
         bad = len(sheet.set_aside)
-        if disputed <= self.policy.figure("feed.disputed_payments_unasked"):
-            bad -= disputed
-        if bad * 100 > share * max(sheet.row_count, 1):
+        always = self.policy.figure("feed.set_aside_rows_always") if sheet.kind in ("contacts", "repayments") else 0
+        if bad > always and bad * 100 > share * max(sheet.row_count, 1):
             first = [{"line": row.line, "column": row.column, "code": row.code} for row in sheet.set_aside[:5]]
             row = sheet.set_aside[0]
             (zh, en), column = TEXTS[row.code], row.column or sheet.kind
@@ -274,9 +273,8 @@ class _Import:
         if delivery.repayments is not None:
             on_books = self._booked(row.loan_id for row in delivery.repayments.rows)
             payments = delivery.repayments.put_aside(unknown_loans(delivery.repayments.rows, on_books))
-            disputed = disputed_payments(conn, delivery.institution, payments.rows)
-            payments = payments.put_aside(disputed)
-            self._check_set_aside(payments, disputed=len(disputed))
+            payments = payments.put_aside(disputed_payments(conn, delivery.institution, payments.rows))
+            self._check_set_aside(payments)
             new_payments = write_repayments(conn, delivery.institution, self.run_id, payments.rows)
         return written, new_payments
 
