@@ -22,6 +22,6 @@ Which slice owns what, from the top; imports go downwards only:
                 customer (whose a borrower's number is)
 
 Across them: `startup` (settings → a branch ready to work), `verifying` (the log and every slice's rows), `backup` and
-`restore`.
+`restore`, `right_keys` (which of the keys at hand have made what is there).
 The charts are in `statecharts/`, the schema's history in `migrations/`, decisions in `docs/decisions/`.
 """

@@ -118,15 +118,20 @@ def _register_keys(conn: Connection, keys: Keys) -> None:
 
 def check_keys(conn: Connection, keys: Keys) -> None:
     """CallerError `key_wrong` unless these are the keys that the database was written with."""
-    held = {row.purpose: row.fingerprint for row in conn.execute(sa.select(key_rows))}
-    wrong = sorted(name for name, text in fingerprints(keys).items() if held.get(name) != text)
+    wrong = unlike(conn, keys)
     if wrong:
         raise CallerError(
             "key_wrong", "密钥与数据库不符", "these keys are not the ones this database was written with", keys=wrong
         )
 
 
+def unlike(conn: Connection, keys: Keys) -> list[str]:
+    """The purposes of the keys that are others than the database's own row of them says."""
+    held = {row.purpose: row.fingerprint for row in conn.execute(sa.select(key_rows))}
+    return sorted(name for name, text in fingerprints(keys).items() if held.get(name) != text)
+
+
 __all__ = [
     "Started", "branch_of", "check_keys", "check_ready", "check_schema", "fingerprints", "origin_of", "start",
-    "upgrade",
+    "unlike", "upgrade",
 ]  # fmt: skip

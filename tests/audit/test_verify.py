@@ -1,6 +1,7 @@
 """Verification finds every attack of audit.md §7 that shows before sealing, and accuses nobody falsely."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from casework.audit.chain import commit, leaf_hash, seal_entry
 from casework.audit.entry import decode_strict, encode
 from casework.audit.findings import TEXTS, Finding
 from casework.audit.tables import entries, openings, streams, texts, unsealed
+from casework.audit.tables import keys as key_rows
 from casework.cases.advance import advance
 from casework.cases.tables import cases
 from casework.cli import main
@@ -513,6 +515,43 @@ def test_exit_1_when_tampered_and_both_reports_say_it(
 def test_exit_2_with_other_keys_than_the_log_was_written_with(filled: Settings, tmp_path: Path) -> None:
     other = tmp_path / "other_keys"
     ensure_keys(other)
+    result = run(replace(filled, keys_dir=other), "verify", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["code"]) == (2, "key_wrong")
+
+
+def row_of_keys(value: Any) -> Callable[[Connection], None]:
+    def attack(conn: Connection) -> None:
+        conn.execute(key_rows.update().values(fingerprint=value))
+        case(state="lost_contact")(conn)
+
+    return attack
+
+
+@pytest.mark.parametrize("value", ["0" * 32, ""])
+def test_exit_1_when_the_row_of_keys_was_changed_to_stop_the_verification(
+    filled: Settings, owner_engine: Any, value: str
+) -> None:
+    """What the keys have made says whose they are; before, any other row of them ended all with key_wrong."""
+    with writing(owner_engine) as conn, guards_down(conn):
+        row_of_keys(value)(conn)
+    result = run(filled, "verify", "--json")
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["verdict"]) == (1, "tampered")
+    assert [(one["code"], one["stream"]) for one in answer["findings"]] == [
+        ("row_differs", STREAM),
+        ("row_differs", None),
+    ]
+    assert answer["findings"][1]["detail"] == {"table": "keys", "purposes": ["blind", "mac", "personal"]}
+
+
+@pytest.mark.parametrize("wrong", ["mac", "personal", "blind"])
+def test_exit_2_where_one_of_the_key_files_is_another_and_nobody_is_accused(
+    filled: Settings, tmp_path: Path, wrong: str
+) -> None:
+    other = tmp_path / "mixed"
+    shutil.copytree(filled.keys_dir, other)
+    ensure_keys(tmp_path / "fresh")
+    shutil.copyfile(tmp_path / "fresh" / wrong, other / wrong)
     result = run(replace(filled, keys_dir=other), "verify", "--json")
     assert (result.exit_code, json.loads(result.stdout)["code"]) == (2, "key_wrong")
 

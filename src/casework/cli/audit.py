@@ -24,17 +24,20 @@ from casework.audit.checkpoint import WitnessKey
 from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import EXIT_CODES, Report
 from casework.audit.handed import handed_notes
+from casework.audit.kinds import texts_of_any_bytes
 from casework.audit.sealed import Outside
 from casework.audit.tables import entries, texts
+from casework.audit.tables import keys as key_rows
 from casework.cli import bundle, dossier, mining, past, receipts, sealing, searching
 from casework.cli.log_report import brief, print_report
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.database import open_engine, reading
 from casework.errors import CallerError, RulesBroken, TryAgain
 from casework.personal import Vault
+from casework.right_keys import right_keys
 from casework.screen import on_screen
-from casework.settings import Settings, load_keys
-from casework.startup import check_keys, check_schema
+from casework.settings import Keys, Settings, load_keys
+from casework.startup import check_keys, check_schema, unlike
 from casework.verifying import verify as verify_everything
 
 
@@ -129,12 +132,24 @@ def _verify(trusted: Path | None, asked: Sequence[WitnessKey]) -> Report:
     try:
         with reading(engine, snapshot=True) as conn:
             check_schema(conn)
-            check_keys(conn, keys)
+            vault = Vault(keys.personal, keys.blind)
+            changed = _changed_rows_of_keys(conn, keys, vault)
             with _progress(conn) as told_so_far:
-                vault = Vault(keys.personal, keys.blind)
-                return verify_everything(conn, keys.mac, vault, outside=outside, progress=told_so_far)
+                report = verify_everything(conn, keys.mac, vault, outside=outside, progress=told_so_far)
+            if changed:
+                report.find("row_differs", table=key_rows.name, purposes=changed)
+            return report
     finally:
         engine.dispose()
+
+
+def _changed_rows_of_keys(conn: Connection, keys: Keys, vault: Vault) -> list[str]:
+    """Rows that deny keys which have made what is there; CallerError `key_wrong` for keys that made none of it."""
+    with texts_of_any_bytes(conn, Report()):  # what is not read as text is told of again
+        unlike_its_row = unlike(conn, keys)
+        if unlike_its_row and not right_keys(conn, keys.mac, vault) >= set(unlike_its_row):
+            check_keys(conn, keys)
+    return unlike_its_row
 
 
 @contextmanager
