@@ -23,6 +23,7 @@ from casework.feed.run import Run
 from casework.feed.tables import borrowers, repayments
 from casework.handover import applying, approving, planning
 from tests.feed.bank import Bank
+from tests.feed.doors import AtTheShell, Uploading
 from tests.feed.steps import write_off
 
 FOLDER = Path(os.environ.get("CASEWORK_REAL_FEEDS", Path(__file__).parents[3] / "shared" / "data")) / "reports"
@@ -204,13 +205,33 @@ REPORTS: Mapping[str, Check] = {
 }
 
 
-@pytest.mark.parametrize("report", sorted(REPORTS))
-def test_a_feed_that_went_wrong_elsewhere_comes_out_right(
-    bank: Bank, report: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = FOLDER / report
-    if not folder.is_dir():
+@pytest.fixture
+def folder(report: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a report, on a day on which it can be imported: they are dated November."""
+    found = FOLDER / report
+    if not found.is_dir():
         pytest.skip(f"no reports at {FOLDER} (CASEWORK_REAL_FEEDS)")
-    monkeypatch.setattr("casework.feed.load.branch_date", lambda *_: date(2026, 12, 31))  # they are dated November
+    monkeypatch.setattr("casework.feed.load.branch_date", lambda *_: date(2026, 12, 31))
+    return found
+
+
+@pytest.mark.parametrize("report", sorted(REPORTS))
+def test_a_feed_that_went_wrong_elsewhere_comes_out_right(bank: Bank, report: str, folder: Path) -> None:
     REPORTS[report](bank, folder)
+    bank.assert_sound()
+
+
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize("report", sorted(REPORTS))
+def test_it_comes_out_right_at_the_shell_too(bank: Bank, report: str, folder: Path) -> None:
+    shell = AtTheShell(bank.started, bank.folder)
+    REPORTS[report](shell, folder)
+    bank.assert_sound()
+
+
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize("report", sorted(REPORTS))
+def test_it_comes_out_right_when_it_is_uploaded_too(bank: Bank, report: str, folder: Path) -> None:
+    with Uploading(bank.started, bank.folder).open() as uploading:
+        REPORTS[report](uploading, folder)
     bank.assert_sound()
