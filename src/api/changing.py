@@ -14,6 +14,7 @@ from api.receipts import tell_recorded
 from api.serving import serving_of
 from api.writer import Job
 from casework.cases.commands import Command, Outcome
+from casework.cases.unseen import unseen
 from casework.errors import CallerError
 
 MAX_CASE_ID = 2**53 - 1
@@ -61,7 +62,7 @@ def seen_version(if_match: str | None, *, required: bool) -> int | None:
 def known_case_id(case_id: int) -> int:
     """The id, if a case could have it: the databases take no more than 64 bits."""
     if not 1 <= case_id <= MAX_CASE_ID:
-        raise CallerError("unknown_case", "没有这个案件", "there is no such case")
+        raise unseen("unknown_case", case_id=case_id)
     return case_id
 
 

@@ -15,9 +15,10 @@ from api.serving import Serving, serving_of
 from api.wire import DONE_EXAMPLE, OPENING_EXAMPLES, DoneBody, OpeningBody
 from casework import ids
 from casework.cases.commands import Open
+from casework.cases.sight import reach_of
+from casework.clock import now
 from casework.database import reading
-from casework.errors import CallerError
-from casework.feed.last_known import last_known
+from casework.feed.last_known import known_loan
 from casework.staff.actor import Actor
 
 _OPENED = ResponseSpec(
@@ -46,11 +47,9 @@ async def open_case(
 
 def _command(serving: Serving, actor: Actor, data: OpeningBody) -> Open:
     loan_id = ids.checked("loan_id", data.loan_id)
+    within = reach_of(serving.branch, actor, "case.read", serving.branch.today(now()))
     with reading(serving.engine) as conn:
-        found = last_known(conn, serving.branch, loan_id)
-    if found is None:
-        raise CallerError("unknown_loan", "没有这笔贷款", "there is no such loan on the books")
-    loan, measure = found
+        loan, measure = known_loan(conn, serving.branch, loan_id, within)
     return Open(actor=actor, ground=data.ground, loan=loan, measure=measure, data=data.data)
 
 

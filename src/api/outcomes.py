@@ -10,13 +10,14 @@ from api.idempotency import Answer
 from api.problems import MEDIA_TYPE, problem_body, status_of
 from api.wire import BulkAnswer, DoneBody, FaultBody, ReasonBody, ResultBody
 from casework.cases.commands import Command, Done, Mistaken, Open, Outcome, Refused
+from casework.cases.unseen import TEXTS
 from casework.statechart.decide import Reason
 from casework.statechart.fields import DataFault
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 
 _MISTAKES = {
-    "unknown_case": ("没有这个案件", "there is no such case"),
+    "unknown_case": TEXTS["unknown_case"],
     "unknown_event": ("状态图没有这个事件", "the chart has no such event"),
     "unknown_fact": ("没有这种事实", "the chart has no such kind of fact"),
     "unknown_ground": ("没有这种入催事由", "the chart has no such ground for opening a case"),

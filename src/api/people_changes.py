@@ -118,7 +118,7 @@ class AbsenceBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AbsenceEndBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The leave that began on `from_on` now ends on `on` (yesterday if none)."""
+    """The leave that began on `from_on` now ends on `on` (none: yesterday, or today if somebody deputised today)."""
 
     from_on: date
     on: date | None = None
@@ -327,8 +327,8 @@ _DAYS = ("dates_out_of_order", "day_in_past", "day_out_of_range")
 @post("/staff/{staff_no:str}/absences", status_code=201, summary="Record leave", tags=["staff"], sync_to_thread=True,
       responses=_answers(
           MemberHistory, HISTORY, "unknown_staff", "wrong_status", "unknown_reason", "leave_too_long", "leave_overlaps",
-          "deputy_himself", "deputy_by_himself", "deputy_away", "deputises_then", "posts_conflict", *_DAYS,
-          status=201))  # fmt: skip
+          "deputy_himself", "deputy_by_himself", "deputy_away", "deputises_then", "posts_conflict",
+          "lent_from_tomorrow", "lent_too_long", *_DAYS, status=201))  # fmt: skip
 def record_absence(
     request: Request[Any, Any, Any], staff_no: StaffNo,
     data: Annotated[AbsenceBody, Body(examples=[Example(
@@ -361,13 +361,15 @@ def end_absence(
         _check_recorder(change, staff_no, None)
         absence.end_absence(
             change.conn, change.trail, change.actor, staff_no=staff_no, from_on=data.from_on,
-            on=data.on or day_before(change.trail.today),
+            on=data.on,
         )  # fmt: skip
         return _shown(change, staff_no)
 
 
 def _check_recorder(change: _Change, staff_no: str, deputy: str | None, days: tuple[date, date] | None = None) -> None:
-    absence.check_recorder(change.conn, change.branch.rulebook.permissions, change.actor, staff_no, deputy, days)
+    absence.check_recorder(
+        change.conn, change.branch.rulebook.permissions, change.actor, staff_no, deputy, days, today=change.trail.today
+    )
 
 
 # ── teams and regions ───────────────────────────────────────────────────────────────────────────────────────────────

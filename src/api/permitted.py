@@ -86,6 +86,6 @@ def reach(request: Request[Any, Any, Any]) -> Reach:
 
 
 def case_in_sight(conn: Connection, request: Request[Any, Any, Any], case_id: int) -> Case:
-    """The case that the path names, if it is within the caller's reach; CallerErrors `unknown_case`, `out_of_reach`."""
+    """The case that the path names, if it is within the caller's reach; CallerError `unknown_case`."""
     serving: Serving = serving_of(request)
     return seen_case(conn, serving.branch, actor_of(request), case_id, serving.branch.today(now()))

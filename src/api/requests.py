@@ -179,7 +179,7 @@ def list_requests(
 
 
 @get("/requests/{request_id:int}", sync_to_thread=True, summary="One request", tags=["requests"],
-     responses=answers(RequestDetail, _DETAIL, "unknown_request", "request_out_of_reach", "invalid_request")
+     responses=answers(RequestDetail, _DETAIL, "unknown_request", "invalid_request")
 )  # fmt: skip
 def show_request(request: Request[Any, Any, Any], request_id: RequestId) -> Response[RequestDetail]:
     """With what it asks for, and what you may do next or why not; free text is masked for who does not decide it."""

@@ -21,6 +21,8 @@ NO_POST = "(no post)"
 REFUSED = frozenset(
     {"post_not_permitted", "out_of_reach", "key_not_permitted", "reveal_not_permitted", "purpose_not_permitted"}
 )
+UNSEEN = frozenset({"unknown_case", "unknown_loan", "unknown_borrower"})
+"""What those get who may not see a case, loan or borrower that is there."""
 _PLACES: dict[str, dict[str, str]] = {
     "o": {"team": "T9", "region": "R9", "product": "consumer"},
     "t": {"team": "T5", "region": "R9", "product": "consumer"},
@@ -57,25 +59,30 @@ class Product:
 
     def ask(self, post: str, route: str, relation: str | None = None, token: str | None = None) -> bool:
         """Whether somebody with this post gets through the route, to a case of this relation if it is about one."""
-        method, path = route.split(" ", 1)
         loan = self.loan(post, relation or "e", fresh=route == "POST /cases")
-        for name, value in {
-            "case_id": str(self.cases[post, relation or "e"]), "loan_id": loan, "borrower_id": f"B-{loan}",
-            "entry_id": "case:1:1", "name": "overdue_loan", "run_id": "1",
-        }.items():  # fmt: skip
-            path = path.replace(f"{{{name}}}", value)
-        path = _unknown_ids(path)
-        headers = {"Authorization": f"Bearer {token or self.tokens[post]}", "If-Match": "*"}
-        body = self.body(route, post, loan)
-        answer = self.running.client.request(
-            method, path, headers=headers, json=body if method != "GET" else None, params=_QUERIES.get(route)
-        )
+        answer = self.answer(post, route, self.cases[post, relation or "e"], loan, token)
         assert answer.status_code < 500, (route, answer.text)
         if answer.status_code == 401:
             return False
         refused = answer.status_code == 403 and answer.json()["code"] in REFUSED
+        refused |= answer.status_code == 404 and answer.json()["code"] in UNSEEN
         assert answer.status_code != 403 or answer.headers["content-type"] == "application/problem+json"
         return not refused
+
+    def answer(self, post: str, route: str, case_id: int, loan: str, token: str | None = None) -> Any:
+        """What the route answers about this case, this loan, or its borrower."""
+        method, path = route.split(" ", 1)
+        for name, value in {
+            "case_id": str(case_id), "loan_id": loan, "borrower_id": f"B-{loan}",
+            "entry_id": "case:1:1", "name": "overdue_loan", "run_id": "1",
+        }.items():  # fmt: skip
+            path = path.replace(f"{{{name}}}", value)
+        headers = {"Authorization": f"Bearer {token or self.tokens[post]}", "If-Match": "*"}
+        body = self.body(route, post, loan)
+        return self.running.client.request(
+            method, _unknown_ids(path), headers=headers, json=body if method != "GET" else None,
+            params=_QUERIES.get(route),
+        )  # fmt: skip
 
     def seen(self, post: str, path: str) -> str:
         """The relations of the cases that a list shows."""

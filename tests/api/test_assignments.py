@@ -129,7 +129,7 @@ def test_the_owners_of_a_case_and_the_cases_of_a_person_are_told_by_day(running:
     assert [one["case_id"] for one in page["items"]] == [ids[1]]
     assert running.get(f"/staff/P1/cases?on={day}", "R1").json()["items"] == [], "beyond the reach of a rep"
     assert [one["case_id"] for one in running.get(f"/staff/R1/cases?on={day}", "AUD1").json()["items"]] == [ids[1]]
-    problem(running.get(f"/cases/{ids[0]}/owners", "R1"), 403, "out_of_reach")
+    problem(running.get(f"/cases/{ids[0]}/owners", "R1"), 404, "unknown_case")
     problem(running.get("/cases/999/owners", "B1"), 404, "unknown_case")
     problem(running.get("/staff/R1/cases", "B1"), 422, "invalid_request")
     problem(running.get(f"/staff/R1/cases?on={day}&order=1", "B1"), 422, "filter_malformed")

@@ -10,6 +10,7 @@ from casework.database import writing
 from casework.staff import register
 from casework.staff.actor import system
 from tests.api.conftest import Running, findings
+from tests.api.reading.test_sight import newcomer
 
 DAY = timedelta(days=1)
 
@@ -175,7 +176,7 @@ def test_ones_own_leave_lends_no_post_on_any_of_its_days(
 
 
 def test_nobody_names_himself_a_deputy(running: Running) -> None:
-    on = today(running)
+    on = today(running) + DAY
     leave = {"from_on": on.isoformat(), "until_on": on.isoformat()}
     assert problem(running.post("/staff/V1/absences", "B1", json={**leave, "deputy": "B1"})) == (
         403, "deputy_by_himself",
@@ -193,11 +194,48 @@ def test_a_post_that_decides_is_lent_only_to_somebody_who_holds_it(
     running: Running, principal: str, deputy: str, by: str, status: int
 ) -> None:
     """Anything else would be a post without four eyes, whoever records the leave (1.1.4)."""
-    on = today(running).isoformat()
+    on = (today(running) + DAY).isoformat()
     leave = {"from_on": on, "until_on": on, "deputy": deputy}
     answer = running.post(f"/staff/{principal}/absences", by, json=leave)
     assert answer.status_code == status, answer.text
     assert status == 201 or problem(answer) == (403, "deputy_lacks_post")
+
+
+@pytest.mark.parametrize(
+    ("principal", "deputy", "by", "first", "days", "wanted"),
+    [
+        ("P1", "R1", "B1", 0, 1, "lent_from_tomorrow"), ("P1", "R1", "ADM1", 0, 9, "lent_from_tomorrow"),
+        ("P1", "R1", "B1", 1, 31, None), ("P1", "R1", "B1", 1, 32, "lent_too_long"),
+        ("A1", "R1", "B1", 0, 1, "lent_from_tomorrow"), ("T1", "P1", "B1", 0, 1, "lent_from_tomorrow"),
+        ("P9", "P1", "P9", 0, 1, "lent_from_tomorrow"), ("P9", "P1", "B1", 0, 1, "lent_from_tomorrow"),
+        ("P9", "P1", "P9", 1, 31, None), ("P8", "P1", "P8", 0, 300, None),
+        ("R1", "P1", "B1", 0, 300, None), ("V1", "V2", "V1", 0, 300, None),
+    ],
+)  # fmt: skip
+def test_a_post_that_reaches_cases_of_others_is_lent_from_tomorrow_and_for_a_month(
+    running: Running, principal: str, deputy: str, by: str, first: int, days: int, wanted: str | None
+) -> None:
+    """By whomever. A rep's own cases, and what the deputy reaches anyway, are lent at once. P9 is of another region."""
+    newcomer(running, "P9", OFFICER, team="T9", region="R9")
+    newcomer(running, "P8", OFFICER, team="T1", region="R1")
+    from_on = today(running) + first * DAY
+    leave = {"from_on": from_on.isoformat(), "until_on": (from_on + (days - 1) * DAY).isoformat(), "deputy": deputy}
+    answer = running.post(f"/staff/{principal}/absences", by, json=leave)
+    assert (answer.status_code == 201) if wanted is None else (problem(answer) == (422, wanted)), answer.text
+    assert running.get("/me", deputy).json()["deputises_for"] == [] or wanted is None
+    alone = {**leave, "deputy": None}
+    assert wanted is None or running.post(f"/staff/{principal}/absences", "B1", json=alone).status_code == 201
+
+
+def test_back_on_the_same_day_a_deputy_stays_one_until_the_day_is_over(running: Running) -> None:
+    on = today(running)
+    leave = {"from_on": on.isoformat(), "until_on": (on + 5 * DAY).isoformat(), "deputy": "P1"}
+    assert running.post("/staff/R1/absences", "B1", json=leave).status_code == 201
+    undone = {"from_on": on.isoformat(), "on": (on - DAY).isoformat()}
+    assert problem(running.post("/staff/R1/absences/end", "R1", json=undone)) == (422, "day_in_past")
+    assert running.post("/staff/R1/absences/end", "R1", json={"from_on": on.isoformat()}).status_code == 200
+    assert [one["staff_no"] for one in running.get("/me", "P1").json()["deputises_for"]] == ["R1"]
+    assert running.get("/staff/R1", "R1").json()["away_until"] == on.isoformat()
 
 
 def test_whom_a_feed_named_is_confirmed_or_merged_with_his_cases(running: Running) -> None:

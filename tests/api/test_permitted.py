@@ -8,6 +8,7 @@ and read the difference line by line: that is the approval.
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -73,6 +74,31 @@ def routes_table(everybody: Product) -> Iterator[str]:
     yield from sorted(public)
 
 
+def test_no_route_tells_somebody_that_what_he_may_not_see_is_there(everybody: Product) -> None:
+    """Every post × route × case: beyond sight, the answer is that of a number that nobody has; nothing is written."""
+
+    def told(answer: Any) -> Any:
+        return answer.status_code, {**answer.json(), "instance": "", "case_id": ""}, [*answer.headers]
+
+    with reading(everybody.running.started.engine) as conn:
+        before = conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one()
+    asked = 0
+    for post_ in everybody.posts:
+        hidden = set(RELATIONS) - set(everybody.seen(post_, "/cases"))
+        for row in everybody.permissions.commands.values():
+            for route in filter(is_scoped, row.routes):
+                absent = told(everybody.answer(post_, route, 999_999, "L999"))
+                for relation in sorted(hidden):
+                    loan = everybody.loan(post_, relation)
+                    there = everybody.answer(post_, route, everybody.cases[post_, relation], loan)
+                    assert told(there) == absent, (post_, route, relation)
+                    assert there.status_code in (403, 404), (post_, route, relation)
+                    asked += 1
+    assert asked > 300
+    with reading(everybody.running.started.engine) as conn:
+        assert conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one() == before
+
+
 def chart_table(everybody: Product) -> Iterator[str]:
     """Events and facts by what the options of a case say, guards aside."""
     found: dict[str, dict[str, str]] = {}
@@ -81,7 +107,7 @@ def chart_table(everybody: Product) -> Iterator[str]:
             case_id = everybody.cases[post_, relation]
             headers = {"Authorization": f"Bearer {everybody.tokens[post_]}"}
             answer = everybody.running.client.get(f"/cases/{case_id}/options", headers=headers)
-            if answer.status_code == 403:
+            if answer.status_code in (403, 404):
                 continue
             body = answer.json()
             for offer in [*body["events"], *body["facts"]]:

@@ -194,7 +194,7 @@ def test_a_manager_gives_a_case_and_the_entry_names_from_whom_why_and_by_which_p
         "R1", "absence", "basic_risk_manager", "post_loan_officer", "P1",
     )  # fmt: skip
     assert history(branch, case_id) == [("R1", "by_rule", "own_customer"), ("P1", "absence", None)]
-    assert codes(only(branch.do(visit(case_id)))) == ["out_of_reach"], "the rep has lost his reach with the case"
+    assert only(branch.do(visit(case_id))) == Mistaken("unknown_case", case_id), "he has lost his sight with the case"
     branch.assert_sound()
 
 
@@ -333,7 +333,7 @@ def test_a_deputy_acts_on_his_principals_case_the_entry_names_both_and_his_own_r
             return register.actor_for(conn, "R2", "api", today=branch.started.branch.today(now()))
 
     note = Note(actor=deputy(), case_id=ours, text="代理")
-    assert codes(only(branch.do(note))) == ["out_of_reach"]
+    assert only(branch.do(note)) == Mistaken("unknown_case", ours)
     with writing(branch.started.engine) as conn:
         trail = branch.started.branch.trail(now())
         absence.absent(
@@ -348,7 +348,7 @@ def test_a_deputy_acts_on_his_principals_case_the_entry_names_both_and_his_own_r
     assert (said["actor"]["id"], said["data"]) == (
         "R2", {"acting_for": "R1", "business_date": TODAY.isoformat(), "post": "business_rep"},
     )  # fmt: skip
-    assert codes(only(branch.do(replace(note, actor=lent, case_id=theirs)))) == ["out_of_reach"]
+    assert only(branch.do(replace(note, actor=lent, case_id=theirs))) == Mistaken("unknown_case", theirs)
     with writing(branch.started.engine) as conn:
         trail = branch.started.branch.trail(now())
         absence.end_absence(conn, trail, FEED, staff_no="R1", from_on=today, on=today)

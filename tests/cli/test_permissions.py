@@ -73,7 +73,7 @@ def test_a_list_at_the_shell_is_all_of_it_or_what_somebody_reaches(shell: Shell)
 def test_a_case_beyond_reach_is_told_at_the_shell_too(shell: Shell, command: str) -> None:
     assert shell("case", command, "1", "--as", "R1").exit_code == 0
     refused = shell("case", command, "2", "--as", "R1")
-    assert (refused.exit_code, refused.stderr.split(":")[0]) == (1, "out_of_reach")
+    assert (refused.exit_code, refused.stderr.split(":")[0]) == (1, "unknown_case")
     assert shell("case", command, "2").exit_code == 0
 
 

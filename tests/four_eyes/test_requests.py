@@ -1,15 +1,21 @@
 """A request from asking to its end: who may, what happens, what is refused and why, on both databases."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import Connection
 
-from casework.cases.commands import Done, Fire
+from casework.cases.commands import Done, Fire, Mistaken
 from casework.cases.commands import Refused as RefusedByTheDoor
 from casework.database import writing
 from casework.errors import CallerError
 from casework.four_eyes import requests
 from casework.four_eyes.requests import Asked, Moved, Refused
+from casework.four_eyes.tables import requests as rows
+from casework.request.request import ERASED
+from casework.staff import absence, register
+from casework.staff.actor import system
 from tests.four_eyes.conftest import AGENCY, WRITE_OFF, World, codes
 
 SUE = {"claim_fen": 100}
@@ -73,21 +79,22 @@ def test_fired_directly_it_is_refused_to_everybody_even_to_who_may_approve_it(wo
     (told,) = world.do(Fire(actor=world.actor(proposer), case_id=case_id, event=event, data=data))
     assert isinstance(told, RefusedByTheDoor)
     assert [reason.code for reason in told.reasons] == ["request_needed"]
-    for who in ("V1", "B1", "ADM1"):
+    for who in ("V1", "B1", "AUD1"):
         (told,) = world.do(Fire(actor=world.actor(who), case_id=case_id, event=event, data=data))
         assert isinstance(told, RefusedByTheDoor)
         assert told.forbidden
+    (told,) = world.do(Fire(actor=world.actor("ADM1"), case_id=case_id, event=event, data=data))
+    assert told == Mistaken("unknown_case", case_id), "an administrator sees no case"
     assert world.findings() == []
 
 
 # who does what to a suit that A1 asked for → the code that he is refused with (none: it happens)
 HATS: list[tuple[str, str, str | None]] = [
     ("review", "B1", None), ("review", "A1", "post_not_permitted"), ("review", "V1", "post_not_permitted"),
-    ("review", "AUD1", "post_not_permitted"), ("review", "ADM1", "post_not_permitted"),
+    ("review", "AUD1", "post_not_permitted"),
     ("review", "system", "post_not_permitted"),
     ("approve", "V1", "review_done"), ("approve", "A1", "post_not_permitted"),
     ("approve", "B1", "post_not_permitted"), ("approve", "system", "post_not_permitted"),
-    ("approve", "ADM1", "post_not_permitted"),
     ("return", "B1", None), ("return", "V1", None), ("return", "A1", "post_not_permitted"),
     ("return", "R1", "post_not_permitted"), ("return", "AUD1", "post_not_permitted"),
     ("withdraw", "A1", None), ("withdraw", "A2", "own_request"), ("withdraw", "V1", "own_request"),
@@ -111,6 +118,55 @@ def test_who_may_do_what_to_a_request_that_was_just_asked(world: World) -> None:
     assert world.findings() == []
 
 
+def hire(world: World, staff_no: str, post: str) -> None:
+    """Somebody of another team and region."""
+
+    def work(conn: Connection) -> None:
+        branch = world.started.branch
+        trail = branch.trail(world.at)
+        register.add(
+            conn, trail, system("cli"), branch.rulebook.permissions, staff_no=staff_no, name="某员工", posts=[post],
+            team="T9", region="R9",
+        )  # fmt: skip
+        trail.write(conn)
+
+    world.in_one(work)
+
+
+STRANGERS = [(act, who) for act in ("review", "approve", "return", "withdraw") for who in ("ADM1", "R9")]
+
+
+@pytest.mark.parametrize(("act", "who"), STRANGERS)
+def test_who_may_not_see_a_request_gets_the_answer_of_one_that_is_not_there_and_no_entry(
+    world: World, act: str, who: str
+) -> None:
+    hire(world, "R9", "business_rep")
+    number = world.asked("A1", world.suable(), "sue", **SUE)
+    before, told = world.entries_of(f"request:{number}"), []
+    for asked in (number, 999):
+        for version in (None, 1, 7):
+            with pytest.raises(CallerError) as mistake:
+                world.turn(act, who, asked, version=version)
+            told.append((mistake.value.code, mistake.value.facts, mistake.value.zh, mistake.value.en))
+    assert told[0][:2] == ("unknown_request", {})
+    assert told == [told[0]] * 6
+    assert world.entries_of(f"request:{number}") == before
+
+
+@pytest.mark.parametrize("version", [None, 1, 7])
+def test_asking_about_a_case_beyond_sight_is_as_asking_about_none(world: World, version: int | None) -> None:
+    case_id, told = world.suable(), []
+    world.asked("A1", case_id, "sue", **SUE)  # that it is asked for already is not told either
+    before = world.entries_of(f"case:{case_id}")
+    for asked in (case_id, 999):
+        with pytest.raises(CallerError) as mistake:
+            world.ask("ADM1", asked, "sue", version=version, **SUE)
+        told.append((mistake.value.code, mistake.value.facts, mistake.value.zh, mistake.value.en))
+    assert told == [told[0]] * 2
+    assert told[0][0] == "unknown_case"
+    assert world.entries_of(f"case:{case_id}") == before
+
+
 def test_nobody_wears_two_hats(world: World) -> None:
     """Who holds the posts of two roles still is one person."""
     case_id = world.suable()
@@ -122,6 +178,32 @@ def test_nobody_wears_two_hats(world: World) -> None:
     assert isinstance(told, Refused)
     assert not told.forbidden
     assert isinstance(world.turn("approve", "V1", number), Moved)
+    assert world.findings() == []
+
+
+def test_a_deputy_is_no_other_person_by_undoing_the_leave_the_same_day(world: World) -> None:
+    """Whoever deputised at any time of a day counts for the whole of it; the day after a leave he is another again."""
+    case_id = world.suable_by("A1")
+    world.leave("A1", "B1")
+    number = world.asked("A1", case_id, "sue", **SUE)
+
+    def undo(on: date | None) -> None:
+        def work(conn: Connection) -> None:
+            trail = world.started.branch.trail(world.at)
+            absence.end_absence(conn, trail, world.actor("A1"), staff_no="A1", from_on=world.today, on=on)
+            trail.write(conn)
+
+        world.in_one(work)
+
+    with pytest.raises(CallerError) as mistake:
+        undo(world.today - timedelta(days=1))
+    assert mistake.value.code == "day_in_past"
+    undo(None)
+    assert codes(world.turn("review", "B1", number)) == ["not_involved"]
+    world.pass_days(1)
+    assert codes(world.turn("review", "B1", number)) == ["not_involved"], "since the day it was asked"
+    assert isinstance(world.turn("withdraw", "A1", number), Moved)
+    assert isinstance(world.turn("review", "B1", world.asked("A1", case_id, "sue", **SUE)), Moved)
     assert world.findings() == []
 
 
@@ -216,7 +298,7 @@ def test_what_the_guards_forbid_is_not_even_asked_for(world: World) -> None:
     assert world.findings() == []
 
 
-@pytest.mark.parametrize("who", ["T1", "B1", "V1", "AUD1", "ADM1", "system"])
+@pytest.mark.parametrize("who", ["T1", "B1", "V1", "AUD1", "system"])
 def test_only_the_posts_of_a_topic_ask_for_it(world: World, who: str) -> None:
     """Nobody else, and not the service itself."""
     told = world.ask(who, world.suable(), "sue", **SUE)
@@ -450,3 +532,31 @@ def test_the_door_itself_knows_who_was_involved(world: World) -> None:
     (told,) = world.do(Fire(actor=world.actor("V2"), case_id=case_id, event="sue", data=SUE, cleared=cleared))
     assert isinstance(told, Done)
     assert [found.code for found in world.findings()] == ["four_eyes_missing"], "and without a request it is found"
+
+
+# What a writer of rows makes of a suit that waits for its approver.
+ALTERED: list[dict[str, Any]] = [
+    {"kind": "handover"}, {"subject": "case:2"}, {"what": "write_off"}, {"topic": "early_placement"},
+    {"asked_by": "A2"}, {"asked_for": "A2"}, {"asked_on": date(2026, 3, 3)}, {"expires_on": date(2027, 3, 3)},
+    {"pinned_version": 99}, {"data_sealed": ERASED}, {"data_digest": "0" * 64},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changed", ALTERED, ids=lambda changed: next(iter(changed)))
+def test_of_a_request_that_a_writer_of_rows_has_changed_nothing_comes(world: World, changed: dict[str, Any]) -> None:
+    case_id, other = world.suable(), world.suable()
+    number = world.asked("A1", case_id, "sue", **SUE)
+    assert isinstance(world.turn("review", "B1", number), Moved)
+    world.in_one(lambda conn: conn.execute(rows.update().where(rows.c.id == number).values(**changed)))
+    with pytest.raises(CallerError) as mistake:
+        world.turn("approve", "V1", number)
+    assert mistake.value.code == "request_altered"
+    assert (world.case(case_id).state, world.case(other).state) == ("phone_collection", "phone_collection")
+    assert {"row_differs", "opening_missing"} & {finding.code for finding in world.findings()}
+
+
+def test_the_same_request_unchanged_is_approved(world: World) -> None:
+    number = world.asked("A1", world.suable(), "sue", **SUE)
+    assert isinstance(world.turn("review", "B1", number), Moved)
+    assert isinstance(world.turn("approve", "V1", number), Moved)
+    assert world.findings() == []

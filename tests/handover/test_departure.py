@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casework.cases.commands import Assign, Done, Note, Refused
+from casework.cases.commands import Assign, Done, Mistaken, Note, Refused
 from casework.cases.queries import find_case
 from casework.clock import now
 from casework.database import reading, writing
@@ -17,6 +17,7 @@ from casework.handover import queries
 from casework.handover.applying import Applied, apply
 from casework.handover.approving import Approved
 from casework.handover.replanning import Replanned
+from casework.handover.tables import handovers
 from casework.settings import load_keys
 from casework.staff import register, tokens
 from casework.staff.absence import absent
@@ -387,6 +388,38 @@ def test_through_the_requests_a_changed_plan_is_refused_too(house: House) -> Non
     assert [reason.code for reason in outcome.reasons] == ["plan_changed"]
 
 
+def reviewed_suit(house: House) -> tuple[int, int]:
+    """A case, and a suit of it that waits for the approver alone."""
+    (case_id,) = house.open("L9", days_past_due=200)
+    house.record("P1", case_id, "disposal_form")
+    house.record("P1", case_id, "limitation_check", ends_on="2030-01-01")
+    with writing(house.started.engine) as conn:
+        branch, who = house.started.branch, house.who
+        asked = four_eyes.ask(
+            conn, branch, actor=who("P1"), kind="event", subject=f"case:{case_id}", what="sue",
+            data={"claim_fen": 100},
+        )  # fmt: skip
+        assert isinstance(asked, recording.Asked), asked
+        assert isinstance(four_eyes.review(conn, branch, asked.request_id, actor=who("B1")), recording.Moved)
+    return case_id, asked.request_id
+
+
+def test_who_approves_a_plan_sues_nobody_though_a_writer_of_rows_made_it_name_a_suit(house: House) -> None:
+    """Kind and subject are compared at the approval; another plan's request is no better than a suit's."""
+    case_id, suit = reviewed_suit(house)
+    handover, other = house.plan("R1"), house.plan("R2")
+    mine = house.row(handover).request_id
+    for named in (suit, house.row(other).request_id):
+        with writing(house.started.engine) as conn:
+            conn.execute(handovers.update().where(handovers.c.id == handover).values(request_id=named))
+        refused("handover_request_differs", house.approve, handover)
+    assert house.events(f"request:{suit}")[-1] == "request.reviewed"
+    assert "case.step.sue" not in house.events(f"case:{case_id}")
+    with writing(house.started.engine) as conn:
+        conn.execute(handovers.update().where(handovers.c.id == handover).values(request_id=mine))
+    assert isinstance(house.approve(handover), Approved), "the good twin"
+
+
 # ── statuses and days ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -475,10 +508,14 @@ def test_the_door_itself_still_refuses_what_a_plan_may_not_do(house: House) -> N
     """Nobody assigns under the name of a hand-over without its post."""
     (case_id,) = house.open("L1")
     (outcome,) = house.do(
-        Assign(actor=house.who("R2"), case_id=case_id, owner="C1", reason="departure", permitted_by="handover.apply")
+        Assign(actor=house.who("R1"), case_id=case_id, owner="C1", reason="departure", permitted_by="handover.apply")
     )
     assert isinstance(outcome, Refused)
     assert outcome.forbidden
+    (outcome,) = house.do(
+        Assign(actor=house.who("R2"), case_id=case_id, owner="C1", reason="departure", permitted_by="handover.apply")
+    )
+    assert outcome == Mistaken("unknown_case", case_id)
     (good,) = house.do(
         Assign(actor=house.who("B1"), case_id=case_id, owner="C1", reason="departure", permitted_by="handover.apply")
     )

@@ -40,6 +40,7 @@ ATTACKS: list[tuple[Any, str]] = [
     (row(staff_no="R2"), "row_differs"),
     (row(planned_by="B2"), "row_differs"),
     (row(plan_digest="0" * 64), "row_differs"),
+    (row(request_id=99), "row_differs"),
     (row(preview=b"{}"), "plan_differs"),
     (row(options=b'{"receivers":["C2"]}'), "plan_differs"),
     (moves(receiver="C2"), "plan_differs"),

@@ -110,14 +110,22 @@ def test_a_leave_ends_early_and_what_has_passed_stays(branch: Register) -> None:
     away(branch, "S1", 20, 29)
     branch.later(3)
     end: dict[str, Any] = {"staff_no": "S1", "from_on": TODAY}
-    assert branch.mistake(absence.end_absence, **end, on=TODAY + DAY) == "day_in_past"
+    assert branch.mistake(absence.end_absence, **end, on=TODAY + 2 * DAY) == "day_in_past", "S2 deputised today"
     assert branch.mistake(absence.end_absence, **end, on=TODAY + 9 * DAY) == "dates_out_of_order"
     assert (
         branch.mistake(absence.end_absence, staff_no="S1", from_on=TODAY + DAY, on=TODAY + 4 * DAY) == "leave_unknown"
     )
-    branch.do(absence.end_absence, **end, on=TODAY + 2 * DAY)
+    branch.do(absence.end_absence, **end, on=TODAY + 3 * DAY)
     never = branch.do(absence.end_absence, staff_no="S1", from_on=TODAY + 20 * DAY, on=TODAY + 19 * DAY)
-    assert never.absences == (Absence(TODAY, TODAY + 2 * DAY, "leave", "S2"),)
+    assert never.absences == (Absence(TODAY, TODAY + 3 * DAY, "leave", "S2"),)
+    assert branch.report().findings == []
+
+
+def test_a_leave_without_a_deputy_ends_with_yesterday_even_if_it_began_today(branch: Register) -> None:
+    branch.add("S1", "business_rep")
+    away(branch, "S1", 0, 9)
+    back = branch.do(absence.end_absence, staff_no="S1", from_on=TODAY)
+    assert back.absences == ()
     assert branch.report().findings == []
 
 

@@ -83,7 +83,7 @@ _FOUND = {
 @get(
     "/borrowers/{borrower_id:str}",
     sync_to_thread=True,
-    responses=answers(Borrower, _BORROWER, "unknown_borrower", "institution_needed", "out_of_reach",
+    responses=answers(Borrower, _BORROWER, "unknown_borrower", "institution_needed",
                       "filter_malformed", "invalid_request", "purpose_unknown", "purpose_not_permitted"),
     tags=["borrowers"],
 )  # fmt: skip
@@ -93,8 +93,9 @@ def borrower(
 ) -> Borrower:  # fmt: skip
     """A borrower over his loans, cases and contacts within reach, masked; the read is an entry.
 
-    Borrowers none of whose cases or loans is within reach answer 403. Where several institutions have a borrower of
-    this number, a reader who works with more than one of them has to say which: 409 lists them.
+    Borrowers none of whose cases or loans is within reach answer 404, as those do who are not there. Where several
+    institutions have a borrower of this number, a reader who works with more than one of them has to say which: 409
+    lists them.
     """
     serving, actor = reader_of(request, "institution", "purpose")
     within = reach(request)
@@ -147,7 +148,7 @@ _REVEAL_ASKED = [
     status_code=200,
     sync_to_thread=True,
     responses=answers(ClearBorrower, _REVEALED, "malformed_json", "unknown_borrower", "unknown_contact",
-                      "institution_needed", "out_of_reach", "reveal_not_permitted", "purpose_not_permitted",
+                      "institution_needed", "reveal_not_permitted", "purpose_not_permitted",
                       "purpose_unknown", "unknown_field", "too_many_contacts", "filter_malformed", "invalid_request",
                       "unsupported_media_type", "database_busy", "database_full"),
     tags=["borrowers"],

@@ -125,7 +125,7 @@ def my_cases(
 @get(
     "/cases/{case_id:int}",
     sync_to_thread=True,
-    responses=answers(CaseDetail, _DETAIL, "unknown_case", "out_of_reach"),
+    responses=answers(CaseDetail, _DETAIL, "unknown_case"),
     tags=["cases"],
 )
 def case(request: Request[Any, Any, Any], case_id: CaseId) -> Response[CaseDetail]:
@@ -141,7 +141,7 @@ def case(request: Request[Any, Any, Any], case_id: CaseId) -> Response[CaseDetai
 @get(
     "/cases/{case_id:int}/history",
     sync_to_thread=True,
-    responses=answers(HistoryPage, _HISTORY, "unknown_case", "out_of_reach", "filter_malformed", "invalid_request"),
+    responses=answers(HistoryPage, _HISTORY, "unknown_case", "filter_malformed", "invalid_request"),
     tags=["cases"],
 )
 def case_history(
@@ -165,7 +165,7 @@ def case_history(
 @get(
     "/cases/{case_id:int}/notes",
     sync_to_thread=True,
-    responses=answers(NotePage, _NOTES, "unknown_case", "out_of_reach", "filter_malformed", "invalid_request"),
+    responses=answers(NotePage, _NOTES, "unknown_case", "filter_malformed", "invalid_request"),
     tags=["cases"],
 )
 def case_notes(request: Request[Any, Any, Any], case_id: CaseId, before: After = None, limit: Limit = 50) -> NotePage:
@@ -181,7 +181,7 @@ def case_notes(request: Request[Any, Any, Any], case_id: CaseId, before: After =
 @get(
     "/cases/{case_id:int}/options",
     sync_to_thread=True,
-    responses=answers(CaseOptions, _OPTIONS, "unknown_case", "out_of_reach"),
+    responses=answers(CaseOptions, _OPTIONS, "unknown_case"),
     tags=["cases"],
 )
 def case_options(request: Request[Any, Any, Any], case_id: CaseId) -> Response[CaseOptions]:

@@ -45,7 +45,7 @@ _EXAMPLE = {
     "/cases/{case_id:int}/dossier",
     sync_to_thread=True,
     responses=answers(
-        Dossier, _EXAMPLE, "unknown_case", "out_of_reach", "invalid_request", "filter_malformed", "log_not_begun",
+        Dossier, _EXAMPLE, "unknown_case", "invalid_request", "filter_malformed", "log_not_begun",
         "no_checkpoint", "heads_not_stated", "not_sealed_yet", "case_not_in_heads", "heads_not_kept", "case_too_long",
         "dossier_unsound", "size_unknown", "tree_damaged", "log_keys_malformed",
         "reveal_not_permitted", "purpose_not_permitted", "purpose_unknown",

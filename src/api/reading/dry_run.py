@@ -31,7 +31,7 @@ _ASKED = [
     Example(id="cases", summary="A list", value={"cases": [1207, 1208]}),
 ]
 _TOTALS = {
-    "cases": 812, "cut": False, "unknown": [], "out_of_reach": [],
+    "cases": 812, "cut": False, "unknown": [],
     "by_state": {"phone_collection": 700, "lost_contact": 112},
     "events": [{"event": "place", "allowed": 41, "refused": 771, "opens_later": 690,
                 "reasons": {"dpd_at_least": 690, "repair_duty_done": 81}}],

@@ -11,11 +11,8 @@ from api.reading.asking import answers, reader_of
 from casework.cases.filter import BusinessDates, check_id
 from casework.cases.options import OpeningOffer, openings_of_loan
 from casework.cases.queries import cases_of_loan
-from casework.cases.sight import beyond
 from casework.database import reading
-from casework.errors import CallerError
-from casework.feed.borrowers import loan_in_reach
-from casework.feed.last_known import last_known
+from casework.feed.last_known import known_loan
 
 
 class LoanOpenings(msgspec.Struct):
@@ -42,7 +39,7 @@ _OPENINGS = {
 @get(
     "/loans/{loan_id:str}/openings",
     sync_to_thread=True,
-    responses=answers(LoanOpenings, _OPENINGS, "unknown_loan", "out_of_reach", "filter_malformed"),
+    responses=answers(LoanOpenings, _OPENINGS, "unknown_loan", "filter_malformed"),
     tags=["cases"],
 )
 def loan_openings(request: Request[Any, Any, Any], loan_id: FromPath[str]) -> LoanOpenings:
@@ -51,13 +48,8 @@ def loan_openings(request: Request[Any, Any, Any], loan_id: FromPath[str]) -> Lo
     loan_id = check_id("loan_id", loan_id)
     within = reach(request)
     with reading(serving.engine, snapshot=True) as conn:
-        found = last_known(conn, serving.branch, loan_id)
-        if found is None:
-            raise CallerError("unknown_loan", "没有这笔贷款", "there is no such loan")
-        loan, measure = found
+        loan, measure = known_loan(conn, serving.branch, loan_id, within)
         known = cases_of_loan(conn, loan_id)
-        if not loan_in_reach(conn, loan_id, within):
-            raise beyond(actor, ("1.1.1",), loan_id=loan_id)
         dates = BusinessDates(conn, serving.branch)
         offers = openings_of_loan(conn, serving.branch, dates, actor, loan=loan, measure=measure)
         return LoanOpenings(loan_id, known, offers)

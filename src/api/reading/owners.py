@@ -45,7 +45,7 @@ _OWNED = {
 
 @get(
     "/cases/{case_id:int}/owners", sync_to_thread=True,
-    responses=answers(OwnersOfCase, _OWNERS, "unknown_case", "out_of_reach", "filter_malformed", "invalid_request"),
+    responses=answers(OwnersOfCase, _OWNERS, "unknown_case", "filter_malformed", "invalid_request"),
     tags=["cases"],
 )  # fmt: skip
 def case_owners(request: Request[Any, Any, Any], case_id: CaseId, on: On = None) -> OwnersOfCase:

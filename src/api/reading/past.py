@@ -82,7 +82,7 @@ _PORTFOLIO_DIFFERENCE = {
     "next": 1207,
 }  # fmt: skip
 _OF_CASE = (
-    "unknown_case", "out_of_reach", "case_not_opened_then", "instant_malformed", "instant_in_future", "invalid_request",
+    "unknown_case", "case_not_opened_then", "instant_malformed", "instant_in_future", "invalid_request",
     "filter_malformed", "log_broken",
 )  # fmt: skip
 _OF_PORTFOLIO = (

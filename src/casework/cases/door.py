@@ -94,7 +94,7 @@ class Door:
         if isinstance(command, Open):
             return self._open(command)
         case = self.gathered.cases.get(command.case_id)
-        if case is None:
+        if case is None or not self._sees(command.actor, case):  # first of all: strangers learn nothing, not even a 412
             return Mistaken(self.missing, command.case_id)
         if command.version is not None and command.version != case.version:
             return Mistaken("stale_version", case.id, case.version)
@@ -356,6 +356,9 @@ class Door:
         if not posts & held:
             return Refusal((post_reason(posts, actor.posts, rules),), forbidden=True)
         return Refusal((out_of_reach(posts & held, rules, only_own),), forbidden=True)
+
+    def _sees(self, actor: Actor, case: Case) -> bool:
+        return actor.kind == "system" or self.permissions.may_see(actor, case, self._on(case.institution)[1])
 
     def _on(self, institution: str) -> tuple[date, Policy]:
         today = self.gathered.business_dates.get(institution, self.today)

@@ -38,15 +38,14 @@ class EventTotals(msgspec.Struct):
 
 
 class DryRun(msgspec.Struct):
-    """Totals over `cases` cases; `cut`: the filter holds more than that; `unknown`: ids not found.
+    """Totals over `cases` cases; `cut`: the filter holds more than that.
 
-    `out_of_reach`: ids of cases that the posts of whoever asks do not show him; they count nowhere else.
+    `unknown`: ids of no case that the posts of whoever asks show him, whether there is one or not.
     """
 
     cases: int
     cut: bool
     unknown: list[int]
-    out_of_reach: list[int]
     by_state: dict[str, int]
     events: list[EventTotals]
 
@@ -72,7 +71,7 @@ def dry_run(
         if name not in chart.events:
             short = name[:64]
             raise CallerError("unknown_event", f"没有事件 {short}", f"there is no event {short}", event=short)
-    result = DryRun(0, False, [], [], {}, [EventTotals(name) for name in names])
+    result = DryRun(0, False, [], {}, [EventTotals(name) for name in names])
     reaches = _Reaches(branch, actor)
     if isinstance(asked, CaseFilter):
         chunks: Iterable[list[int]] = (
@@ -89,10 +88,8 @@ def dry_run(
         ids = chunk[: MAX_DRY_RUN - result.cases]
         result.cut = len(ids) < len(chunk)
         found = [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", ids)]
-        if len(found) < len(ids):
-            result.unknown += sorted(set(ids) - {case.id for case in found})
-        result.out_of_reach += [case.id for case in found if not within.covers(case)]
         found = [case for case in found if within.covers(case)]
+        result.unknown += sorted(set(ids) - {case.id for case in found})
         newer = newer_cases(conn, found)
         for case in found:
             today = dates.of(case.institution)

@@ -28,6 +28,7 @@ from casework.cases.filter import (
 from casework.cases.gather import CASE_ROWS
 from casework.cases.reached import covered_by, ranges_of
 from casework.cases.tables import cases
+from casework.cases.unseen import unseen
 from casework.errors import CallerError
 from casework.staff.listing import names_of
 from casework.staff.permissions import Reach
@@ -290,7 +291,7 @@ def find_case(conn: Connection, case_id: int) -> Case:
     if 0 < case_id <= MAX_ID:
         row = conn.execute(CASE_ROWS.where(cases.c.id == case_id)).one_or_none()
     if row is None:
-        raise CallerError("unknown_case", f"没有编号为{case_id}的案件", f"there is no case {case_id}", case_id=case_id)
+        raise unseen("unknown_case", case_id=case_id)
     return from_row(row)
 
 

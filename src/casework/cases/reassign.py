@@ -29,6 +29,7 @@ from casework.statechart.policy import Policy
 
 MAX_CASES = 1_000
 COMMAND = "case.assign"
+SEEN_BY = "case.read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +111,8 @@ def plan(
     wanted_ids = sorted(case_id for case_id, _ in named)
     found = {row[0]: from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", wanted_ids)}
     dates = business_dates(conn)
+    within = branch.rulebook.permissions.within(actor, SEEN_BY, branch.rulebook.policies.at(today))
+    found = {case_id: case for case_id, case in found.items() if within.covers(case)}
     loads = Loads(count=lambda people: open_cases(conn, people))
     receivers = {wanted.owner} if wanted.owner is not None else set[str]()
     loads.need({case.owner for case in found.values()} | receivers)

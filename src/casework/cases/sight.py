@@ -7,12 +7,9 @@ from sqlalchemy.engine import Connection
 from casework.cases.branch import Branch
 from casework.cases.case import Case
 from casework.cases.queries import find_case
-from casework.cases.reasons import out_of_reach
-from casework.errors import CallerError
+from casework.cases.unseen import unseen
 from casework.staff.actor import Actor
-from casework.staff.permissions import Reach, Whose
-from casework.statechart.decide import Reason
-from casework.statechart.policy import Policy
+from casework.staff.permissions import Reach
 
 
 def reach_of(branch: Branch, actor: Actor, command: str, today: date) -> Reach:
@@ -21,28 +18,8 @@ def reach_of(branch: Branch, actor: Actor, command: str, today: date) -> Reach:
 
 
 def seen_case(conn: Connection, branch: Branch, actor: Actor, case_id: int, today: date) -> Case:
-    """The case, if the actor's posts show it to him; CallerErrors `unknown_case`, `out_of_reach`."""
+    """The case, if the actor's posts show it to him; CallerError `unknown_case`, the same where there is none."""
     found = find_case(conn, case_id)
-    check_sight(branch, actor, found, branch.rulebook.policies.at(today), case_id=case_id)
+    if not branch.rulebook.permissions.may_see(actor, found, branch.rulebook.policies.at(today)):
+        raise unseen("unknown_case", case_id=case_id)
     return found
-
-
-def check_sight(branch: Branch, actor: Actor, case: Whose, policy: Policy, **facts: int | str) -> None:
-    """CallerError `out_of_reach` with its reason, unless the actor's posts show him the case (or loan)."""
-    permissions = branch.rulebook.permissions
-    if not permissions.may_see(actor, case, policy):
-        raise beyond(actor, permissions.commands["case.read"].rules, **facts)
-
-
-def beyond(actor: Actor, rules: tuple[str, ...], **facts: int | str) -> CallerError:
-    """CallerError `out_of_reach`: what is asked for is there, but not for him."""
-    held = actor.posts.union(*(principal.posts for principal in actor.principals))
-    reason = out_of_reach(held, rules)
-    return CallerError(reason.code, reason.zh, reason.en, reasons=[_told(reason)], **facts)
-
-
-def _told(reason: Reason) -> dict[str, object]:
-    return {
-        "code": reason.code, "rules": list(reason.rules), "saw": dict(reason.saw), "needs": dict(reason.needs),
-        "zh": reason.zh, "en": reason.en, "opens_on": None,
-    }  # fmt: skip

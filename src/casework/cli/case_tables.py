@@ -10,13 +10,14 @@ from casework.cases.detail import CaseDetail
 from casework.cases.history import HistoryItem
 from casework.cases.options import CaseOptions
 from casework.cases.queries import CasePage
+from casework.cases.unseen import TEXTS
 from casework.cli.shell import console
 from casework.cli.tables import Table
 from casework.money import yuan_text
 from casework.statechart.chart import Chart
 
 _MISTAKES = {
-    "unknown_case": ("没有这个案件", "there is no such case"),
+    "unknown_case": TEXTS["unknown_case"],
     "unknown_event": ("没有这个事件", "the chart has no such event"),
     "unknown_fact": ("没有这种事实", "the chart has no such kind of fact"),
     "stale_version": ("案件版本已变化", "the case has changed since that version"),

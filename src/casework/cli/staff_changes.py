@@ -174,7 +174,7 @@ def absent(
     with changing(by, "leave.own") as change:
         absence.check_recorder(
             change.conn, change.branch.rulebook.permissions, change.actor, staff_no, deputy,
-            (from_on.date(), until_on.date()),
+            (from_on.date(), until_on.date()), today=change.trail.today,
         )  # fmt: skip
         person = absence.absent(
             change.conn, change.trail, change.actor, change.branch.rulebook.permissions, staff_no=staff_no,
@@ -187,7 +187,7 @@ def absent(
 @click.command("back")
 @click.argument("staff_no", type=FOLDED)
 @click.option("--from", "from_on", type=day, required=True, help="First day of the leave that ends.")
-@click.option("--on", "on_", type=day, help="Its last day now.  [default: yesterday]")
+@click.option("--on", "on_", type=day, help="Its last day now.  [default: yesterday; with a deputy today]")
 @as_json
 @as_
 def back(staff_no: str, from_on: datetime, on_: datetime | None, *, json_: bool, by: str | None) -> None:
@@ -198,10 +198,12 @@ def back(staff_no: str, from_on: datetime, on_: datetime | None, *, json_: bool,
       casework staff back 10021 --from 2026-03-02 --on 2026-03-04
     """
     with changing(by, "leave.own") as change:
-        absence.check_recorder(change.conn, change.branch.rulebook.permissions, change.actor, staff_no, None)
+        absence.check_recorder(
+            change.conn, change.branch.rulebook.permissions, change.actor, staff_no, None, today=change.trail.today
+        )
         person = absence.end_absence(
             change.conn, change.trail, change.actor, staff_no=staff_no, from_on=from_on.date(),
-            on=date_of(on_) or day_before(change.trail.today),
+            on=date_of(on_),
         )  # fmt: skip
     _told(person, f"the leave of {staff_no} from {from_on.date()} has ended", json_=json_)
 

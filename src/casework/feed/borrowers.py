@@ -18,10 +18,9 @@ from casework.cases.erased import last_erased_on
 from casework.cases.filter import BusinessDates, CaseFilter, check_id, filter_malformed
 from casework.cases.queries import CaseLine, walk_cases
 from casework.cases.reached import covered_by
-from casework.cases.sight import beyond
 from casework.cases.tables import cases
+from casework.cases.unseen import unseen
 from casework.customer import Customer
-from casework.errors import CallerError
 from casework.feed.customers import LOAN_PLACES, is_within, of_customer
 from casework.feed.tables import borrowers, contacts, loans
 from casework.personal import Vault, mask
@@ -139,8 +138,8 @@ CONTACT_FIELDS = {"name": "contact_name", "phone": "phone", "address": "address"
 def borrower_page(
     conn: Connection, branch: Branch, dates: BusinessDates, customer: Customer, *, actor: Actor, within: Reach
 ) -> Borrower:
-    """The borrower as `actor` may see him; CallerErrors `unknown_borrower`, `out_of_reach`."""
-    row = known_borrower(conn, customer, actor, within)
+    """The borrower as `actor` may see him; CallerError `unknown_borrower`."""
+    row = known_borrower(conn, customer, within)
     more, show = _MAX_ROWS + 1, _Shown(branch, actor)
     on_books = sa.select(*_LOANS).where(of_customer(loans, customer), covered_by(within, LOAN_PLACES))
     held = [_loan_of(*values) for values in conn.execute(on_books.order_by(loans.c.loan_id).limit(more))]
@@ -158,16 +157,16 @@ def borrower_page(
     )  # fmt: skip
 
 
-def known_borrower(conn: Connection, customer: Customer, actor: Actor, within: Reach) -> sa.Row[Any]:
-    """His row; CallerErrors `unknown_borrower`, `out_of_reach`."""
+def known_borrower(conn: Connection, customer: Customer, within: Reach) -> sa.Row[Any]:
+    """His row; CallerError `unknown_borrower`, the same where he is beyond reach."""
     row = conn.execute(_BORROWERS.where(of_customer(borrowers, customer))).one_or_none()
     if row is None:
-        raise CallerError("unknown_borrower", "没有这位借款人", "there is no such borrower")
+        raise unseen("unknown_borrower")
     if not within.everything:
         of_him = (sa.literal(customer.institution), sa.literal(customer.borrower_id))
         sees = conn.execute(sa.select(is_within(of_him, within))).scalar()
         if not sees:
-            raise beyond(actor, ("1.1.1",), borrower_id=customer.borrower_id)
+            raise unseen("unknown_borrower")
     return row
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 from casework.cases.filter import check_id, check_text
 from casework.cases.reached import covered_by
 from casework.cases.tables import cases
+from casework.cases.unseen import unseen
 from casework.customer import Customer
 from casework.errors import CallerError
 from casework.feed.tables import borrowers, loans
@@ -34,7 +35,7 @@ def customer_named(
         check_text("institution", institution)
     known = [one for one in institutions_of(conn, borrower_id) if institution in (None, one)]
     if not known:
-        raise CallerError("unknown_borrower", "没有这位借款人", "there is no such borrower")
+        raise unseen("unknown_borrower")
     if len(known) > 1 and not within.everything:
         # Where none is within reach any of them is refused alike: that there are several is not told.
         known = _within_reach(conn, borrower_id, within) or known[:1]

@@ -8,9 +8,12 @@ from sqlalchemy.engine import Connection
 
 from casework.cases.branch import Branch
 from casework.cases.tables import cases, institutions
+from casework.cases.unseen import unseen
 from casework.feed import run as runs
 from casework.feed.books import Booked, booked
+from casework.feed.borrowers import loan_in_reach
 from casework.feed.row import OverdueRow
+from casework.staff.permissions import Reach
 
 
 def last_known(conn: Connection, branch: Branch, loan_id: str) -> tuple[dict[str, str | None], dict[str, Any]] | None:
@@ -24,6 +27,16 @@ def last_known(conn: Connection, branch: Branch, loan_id: str) -> tuple[dict[str
         "owner": loan.owner_staff_no,
     }  # fmt: skip
     return named, _figures(branch, loan, _overdue_row(conn, loan), _business_date(conn, loan.institution))
+
+
+def known_loan(
+    conn: Connection, branch: Branch, loan_id: str, within: Reach
+) -> tuple[dict[str, str | None], dict[str, Any]]:
+    """The loan as `last_known` gives it; CallerError `unknown_loan`, the same where it is beyond reach."""
+    found = last_known(conn, branch, loan_id)
+    if found is None or not loan_in_reach(conn, loan_id, within):
+        raise unseen("unknown_loan")
+    return found
 
 
 def _business_date(conn: Connection, institution: str) -> date | None:

@@ -92,15 +92,15 @@ def reveal(
     """Check, read, and append the entry; the caller commits, then opens.
 
     Without `contact_ids` all of his contacts, if they are at most 50. CallerErrors: those of
-    `Permissions.check_reveal`, `unknown_borrower`, `out_of_reach`, `unknown_contact`, `too_many_contacts`.
+    `Permissions.check_reveal`, `unknown_borrower`, `unknown_contact`, `too_many_contacts`.
     """
+    row = known_borrower(conn, customer, within)  # first: what is refused of him would tell that he is there
     branch.rulebook.permissions.check_reveal(actor, fields, purpose)
     if barred := sorted(set(fields) - {*_OF_BORROWER, *CONTACT_FIELDS.values()}):
         raise CallerError(
             "unknown_field", "该字段不属于借款人", "this is no field of a borrower", fields=barred,
             known=[*_OF_BORROWER, *CONTACT_FIELDS.values()],
         )  # fmt: skip
-    row = known_borrower(conn, customer, actor, within)
     found = []
     if set(fields) & set(CONTACT_FIELDS.values()):
         found = _contacts(conn, customer, contact_ids)

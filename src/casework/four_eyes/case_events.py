@@ -11,6 +11,7 @@ from casework.cases.branch import Branch
 from casework.cases.case import from_row
 from casework.cases.commands import Cleared, Done, Fire, Mistaken, Outcome, Refused
 from casework.cases.gather import CASE_ROWS
+from casework.cases.unseen import unseen
 from casework.clock import Clock
 from casework.errors import CallerError
 from casework.four_eyes.kinds import Carried, Standing, register
@@ -115,8 +116,8 @@ def case_of(subject: str) -> int:
 
 
 def unknown_case() -> CallerError:
-    """There is none of this number."""
-    return CallerError("unknown_case", "没有这个案件", "there is no such case")
+    """There is none of this number, or it is not shown to whoever asks."""
+    return unseen("unknown_case")
 
 
 def _mistake(outcome: Outcome) -> CallerError:

@@ -18,6 +18,7 @@ from casework.statechart.chart import Approval
 from casework.statechart.decide import Refusal, decide, post_reason
 
 RULES = ("1.1.4",)
+READS_ALL = "audit.read"  # who may read the log may read every request
 
 
 def decided(
@@ -32,6 +33,19 @@ def decided(
         return None, found
     verdict = decide(chart, event, request.state, now_, frozenset({ROLES[event]}))
     return found, verdict if isinstance(verdict, Refusal) else None
+
+
+def may_see(moment: Moment, actor: Actor, request: Request, standing: Standing | None) -> bool:
+    """Whether the request is shown to him: he has a part in it, sees its case, or holds a post of its topic."""
+    if actor.kind == "system" or actor.people & request.involved:
+        return True
+    permissions = moment.branch.rulebook.permissions
+    if standing is not None:
+        return permissions.may_see(actor, standing.case, moment.policy)
+    topic = moment.branch.rulebook.requests.approvals[request.topic]
+    held = actor.posts.union(*(principal.posts for principal in actor.principals))
+    involved = topic.proposed_by | topic.reviewed_by | topic.approved_by
+    return bool(held & involved) or permissions.may(actor, READS_ALL)
 
 
 def posts_for(topic: Approval, event: str) -> frozenset[str]:

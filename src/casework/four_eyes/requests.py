@@ -13,10 +13,11 @@ from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.cases.branch import Branch
+from casework.cases.unseen import unseen
 from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.four_eyes import case_events, ending, post_grants, recording, stored  # noqa: F401  (two register kinds)
-from casework.four_eyes.deciding import RULES, authority_of, concerned_by, decided
+from casework.four_eyes.deciding import RULES, authority_of, concerned_by, decided, may_see
 from casework.four_eyes.flags import flags_of
 from casework.four_eyes.kinds import Carried, kind_named, standings
 from casework.four_eyes.recording import ROLES, Asked, Moved, Refused
@@ -47,19 +48,20 @@ def ask(
     topic = branch.rulebook.requests.approvals[handled.topic(branch, what)]
     pinned = handled.pin(conn, branch, subject, what, data)
     moment = moment_of(branch, clock())
-    _make_room(conn, moment, subject, what)
     (request_id,) = rows.next_ids(conn, "requests_id_seq", requests, 1)
     text = stored.text_of(data)
     concerned = concerned_by(conn, branch, handled, subject, what, data)
     people = stored.people_of(conn, actor, moment.today, moment.today)
     said: dict[str, Any] = {
         "kind": kind, "subject": subject, "what": what, "topic": topic.name, "pinned_version": pinned,
-        "data_digest": stored.digest_of(branch.vault, request_id, text), "people": sorted(people),
-        "concerned": sorted(concerned),
+        "data_digest": "", "people": sorted(people), "concerned": sorted(concerned),
         "expires_after_days": moment.policy.figure("approval.expires_after_days"), "day": moment.today.isoformat(),
     }  # fmt: skip
     request = folding.asked(request_id, actor.id, branch.rulebook.requests, said, folding.NEVER)
     standing = standings(conn, branch, [request]).get(request_id)
+    if standing is not None and not branch.rulebook.permissions.may_see(actor, standing.case, moment.policy):
+        raise unseen("unknown_case")
+    _make_room(conn, moment, subject, what)
     if version is not None and standing is not None and version != standing.case.version:
         raise CallerError(
             "stale_version", "案件已被他人更改，请查看最新版本后再操作",
@@ -84,6 +86,7 @@ def ask(
         return Refused(None, None, reasons, isinstance(authority, Refusal), entry_id)
     said |= _by(authority)
     request.asked_for = authority.acting_for
+    said["data_digest"] = request.data_digest = stored.digest_of(branch.vault, request, text)
     draft = stored.draft_of(moment, actor, folding.ASKED, said, rules=RULES)
     draft.to = request.state
     entry_id = stored.append(moment, request, draft)
@@ -137,17 +140,21 @@ def _move(
     seen = stored.read_one(conn, request_id)
     kind, data = kind_named(seen.kind), stored.opened(conn, branch, seen)
     pins = event in PINNING
+    if pins and seen.erased:  # nothing that is open is erased
+        raise stored.altered(request_id)
     # The subject first, as everybody does who locks both; what cannot be decided any more locks nothing.
     pinned = kind.pin(conn, branch, seen.subject, seen.what, data) if pins and seen.open else seen.pinned_version
     request = stored.read_one(conn, request_id, lock=True)
+    moment = moment_of(branch, clock())
+    standing = standings(conn, branch, [request]).get(request.id)
+    if not may_see(moment, actor, request, standing):
+        raise unseen("unknown_request")
     if version is not None and version != request.version:
         raise CallerError(
             "stale_version", "申请已被他人处理，请查看最新状态", "the request has changed since the version you saw",
             version=request.version,
         )  # fmt: skip
-    moment = moment_of(branch, clock())
     values, texts = _taken(spec, given, moment.today)
-    standing = standings(conn, branch, [request]).get(request.id)
     people = stored.people_of(conn, actor, request.asked_on, moment.today)
     concerned = concerned_by(conn, branch, kind, request.subject, request.what, data)
     void = standing is not None and standing.void

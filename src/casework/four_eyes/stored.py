@@ -13,6 +13,7 @@ from casework import rows
 from casework.audit.data_keys import key_of, keys_for, keys_of
 from casework.audit.trail import Draft, Head, Trail
 from casework.cases.branch import Branch
+from casework.cases.unseen import unseen
 from casework.customer import Customer, stream_of
 from casework.database import is_conflict
 from casework.errors import CallerError, TryAgain
@@ -27,6 +28,10 @@ from casework.statechart.policy import Policy
 ROWS = sa.select(*(requests.c[name] for name in COLUMNS))
 _SEALED_AS = "request"
 MAX_DATA_BYTES = 16 * 1024
+BOUND = (
+    "kind", "subject", "what", "topic", "asked_by", "asked_for", "asked_on", "expires_on", "pinned_version",
+)  # fmt: skip
+"""What a request's digest holds beside its data; none of it ever changes."""
 
 
 @dataclass(slots=True)
@@ -58,7 +63,7 @@ def read_one(conn: Connection, request_id: int, *, lock: bool = False) -> Reques
     """CallerError `unknown_request`."""
     found = read(conn, [request_id], lock=lock) if 1 <= request_id < 2**53 else []
     if not found:
-        raise CallerError("unknown_request", "没有这个申请", "there is no such request")
+        raise unseen("unknown_request")
     return found[0]
 
 
@@ -131,9 +136,10 @@ def seal(conn: Connection, moment: Moment, request: Request, text: str, customer
     request.data_sealed = sealer.seal(_SEALED_AS, text)
 
 
-def digest_of(vault: Vault, request_id: int, text: str) -> str:
-    """The keyed digest of a request's data, bound to the request."""
-    return vault.fingerprint(f"request\n{request_id}\n{text}".encode()).hex()
+def digest_of(vault: Vault, request: Request, text: str) -> str:
+    """The keyed digest of a request's data, bound to who asked for what, of whom and when."""
+    bound = (request.id, *(getattr(request, name) for name in BOUND))
+    return vault.fingerprint("\n".join(("request", *map(str, bound), text)).encode()).hex()
 
 
 def opened_text(sealer: Sealer, data_sealed: bytes) -> str:
@@ -142,7 +148,7 @@ def opened_text(sealer: Sealer, data_sealed: bytes) -> str:
 
 
 def opened(conn: Connection, branch: Branch, request: Request) -> dict[str, Any]:
-    """What was asked for, nothing once it is erased; a bug's ValueError if it is not what the entry commits to."""
+    """What was asked for, nothing once it is erased; CallerError `request_altered` if it is not what was asked for."""
     if request.erased:
         return {}
     return _opened(branch.vault, request, key_of(conn, branch.vault, request.sealed_for))
@@ -163,10 +169,19 @@ def opened_all(conn: Connection, branch: Branch, asked: Sequence[Request]) -> di
 
 def _opened(vault: Vault, request: Request, sealer: Sealer) -> dict[str, Any]:
     text = opened_text(sealer, request.data_sealed)
-    if digest_of(vault, request.id, text) != request.data_digest:
-        raise ValueError("the data of a request are not those that were asked for")
+    if digest_of(vault, request, text) != request.data_digest:
+        raise altered(request.id)
     data: dict[str, Any] = msgspec.json.decode(text)
     return data
+
+
+def altered(request_id: int) -> CallerError:
+    """Somebody has changed its row: nothing comes of it, and `audit verify` says where."""
+    return CallerError(
+        "request_altered", f"申请{request_id}的记录与提出时不符，可能被改动，不得办理，请核验审计日志",
+        f"request {request_id} is not as it was asked for; its row may have been changed: verify the log",
+        request=request_id,
+    )  # fmt: skip
 
 
 class Ties:

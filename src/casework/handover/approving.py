@@ -18,6 +18,7 @@ from casework.errors import CallerError
 from casework.four_eyes import requests as four_eyes
 from casework.four_eyes.kinds import Carried, register
 from casework.four_eyes.recording import Refused
+from casework.four_eyes.stored import read_one
 from casework.handover import mistakes, planning, preview, standing
 from casework.handover.asking import NAME, PREFIX, asked_with, close_request
 from casework.handover.comparing import Differences
@@ -47,7 +48,7 @@ def approve(
     """Approve the plan; if the world has moved, nothing is approved and a new plan is made instead.
 
     CallerErrors: unknown_handover, post_not_permitted, handover_unplaced, and by its status handover_approved,
-    handover_applied, handover_replaced, handover_withdrawn; faulty_data.
+    handover_applied, handover_replaced, handover_withdrawn; faulty_data; handover_request_differs, request_altered.
     """
     branch.rulebook.permissions.require(actor, APPROVE)
     row = row_of(conn, handover_id, lock=True)
@@ -55,6 +56,9 @@ def approve(
         raise mistakes.not_open(handover_id, row.status, [standing.PLANNED])
     if row.request_id is None:
         raise mistakes.not_asked(handover_id, preview.decoded(bytes(row.preview)).unplaced)
+    asked = read_one(conn, row.request_id)
+    if (asked.kind, asked.subject, asked.what) != (NAME, f"{PREFIX}{handover_id}", row.kind):
+        raise mistakes.request_differs(handover_id)
     changed = _changed(conn, branch, row, clock)
     if changed:
         return replan(conn, branch, row, changed, actor=actor, clock=clock)

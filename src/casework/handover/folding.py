@@ -6,7 +6,7 @@ from typing import Any, Final
 from casework.audit.entry import Entry
 
 FOLDED: Final = ("staff_no", "kind", "effective_on", "status", "plan_digest", "planned_by", "planned_at", "applied_at",
-                  "replaced_by")  # fmt: skip
+                  "replaced_by", "request_id")  # fmt: skip
 _AS_PLANNED: Final = ("staff_no", "kind", "effective_on", "plan_digest", "planned_by")
 
 
@@ -17,7 +17,7 @@ def fold_handover(row: dict[str, Any] | None, entry: Entry) -> dict[str, Any]:
         if row is not None:
             raise ValueError("planned twice")
         fresh = dict.fromkeys(FOLDED) | {name: data[name] for name in _AS_PLANNED}
-        return fresh | {"status": "planned", "planned_at": entry.recorded_at}
+        return fresh | {"request_id": data["request"], "status": "planned", "planned_at": entry.recorded_at}
     if row is None:
         raise ValueError(f"{event} cannot be the first")
     before, changes = _STEPS[event]

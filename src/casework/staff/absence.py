@@ -23,6 +23,8 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
     "other": ("其他", "other"),
 }  # fmt: skip
 LONGEST_DAYS: Final = 366
+LONGEST_LENT_DAYS: Final = 31
+"""Of a leave that lends a wide post: longer ones are recorded anew, and looked at anew, month by month."""
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
@@ -52,19 +54,24 @@ def absent(
     return record(conn, trail, actor, before, staff_no, person.ABSENT, data)
 
 
-def end_absence(conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, from_on: date, on: date) -> Person:
+def end_absence(
+    conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, from_on: date, on: date | None = None
+) -> Person:
     """The leave that began on `from_on` ends early: `on` is its last day, the day before it began if it never did.
 
-    What has passed stays as it was. CallerErrors: unknown_staff, wrong_status, leave_unknown, dates_out_of_order,
-    day_in_past.
+    What has passed stays as it was, and a day on which somebody deputised for him is such a day: for four eyes the two
+    are one person until it is over (1.1.4). `on`: none for the earliest possible day. CallerErrors: unknown_staff,
+    wrong_status, leave_unknown, dates_out_of_order, day_in_past.
     """
     before = _active(dossier.persons(conn, [staff_no], lock=True), staff_no)
     ending = next((absence for absence in before.absences if absence.from_on == from_on), None)
     if ending is None:
         raise mistakes.leave_unknown(staff_no, from_on)
+    deputised = ending.deputy is not None and from_on <= trail.today
+    earliest = max(trail.today if deputised else day_before(trail.today), day_before(from_on))
+    on = earliest if on is None else on
     if on >= ending.until_on:
         raise mistakes.dates_out_of_order("on", "until_on")
-    earliest = max(day_before(trail.today), day_before(from_on))
     if on < earliest:
         raise mistakes.day_in_past("on", earliest)
     data = {"from_on": from_on.isoformat(), "on": on.isoformat()}
@@ -101,14 +108,15 @@ def certify(
 
 def check_recorder(
     conn: Connection, permissions: Permissions, actor: Actor, staff_no: str, deputy: str | None,
-    days: tuple[date, date] | None = None,
+    days: tuple[date, date] | None = None, *, today: date,
 ) -> None:  # fmt: skip
     """Whether the actor may record this leave: his own, lending no post that the deputy has not, or by `leave.record`.
 
     `days`: its first and last, wherever a deputy is named; a post that either of them holds on some of them counts on
     those alone. Nobody makes himself a deputy, and a post that reviews, approves or keeps the register is lent only to
-    somebody who holds it: anything else would be a post without four eyes (1.1.4). CallerErrors: post_not_permitted,
-    key_not_permitted, deputy_by_himself, deputy_lacks_post.
+    somebody who holds it: anything else would be a post without four eyes (1.1.4). One that reaches beyond its holder's
+    own cases is lent from tomorrow on, for a month at most: there is a night in which others can see it. CallerErrors:
+    post_not_permitted, key_not_permitted, deputy_by_himself, deputy_lacks_post, lent_from_tomorrow, lent_too_long.
     """
     if actor.kind == "system":
         return
@@ -118,11 +126,39 @@ def check_recorder(
     principal, lent_to = people.get(staff_no), people.get(deputy or staff_no)
     if staff_no == actor.id and (deputy is None or (days is not None and _lends_nothing(principal, lent_to, *days))):
         permissions.require(actor, "leave.own")
-        return
-    permissions.require(actor, "leave.record")
-    deciding = permissions.commands["request.decide"].posts | permissions.commands["staff.change"].posts
-    if deputy is not None and days is not None and not _lends_nothing(principal, lent_to, *days, among=deciding):
-        raise mistakes.deputy_lacks_post(deputy, deciding)
+    else:
+        permissions.require(actor, "leave.record")
+        deciding = permissions.commands["request.decide"].posts | permissions.commands["staff.change"].posts
+        if deputy is not None and days is not None and not _lends_nothing(principal, lent_to, *days, among=deciding):
+            raise mistakes.deputy_lacks_post(deputy, deciding)
+    if deputy is not None and days is not None and _widens(permissions, principal, lent_to, *days):
+        _check_wide(today, *days)
+
+
+def _check_wide(today: date, from_on: date, until_on: date) -> None:
+    if from_on <= today:
+        raise mistakes.lent_from_tomorrow(today + timedelta(days=1))
+    if until_on - from_on >= timedelta(days=LONGEST_LENT_DAYS):
+        raise mistakes.lent_too_long(LONGEST_LENT_DAYS)
+
+
+def _widens(
+    permissions: Permissions, principal: Person | None, deputy: Person | None, from_on: date, until_on: date
+) -> bool:
+    """Whether the deputy comes to reach cases of others: by a post that he has not, or in a place that is not his."""
+    scopes = {name: {post.sees, post.acts} - {None, "own"} for name, post in permissions.posts.items()}
+    wide = frozenset(name for name, reached in scopes.items() if reached)
+    if not _lends_nothing(principal, deputy, from_on, until_on, among=wide):
+        return True
+    if principal is None or deputy is None:
+        return False
+    lent = {held.post for held in principal.posts if overlapping(held, from_on, until_on)}
+    reached = {scope for post in lent for scope in scopes.get(post, ())}
+    theirs, his = ([home for home in who.homes if overlapping(home, from_on, until_on)] for who in (principal, deputy))
+    return any(
+        {getattr(home, place) for home in theirs} - {None} - {getattr(home, place) for home in his}
+        for place in ("team", "region") if place in reached
+    )  # fmt: skip
 
 
 def _lends_nothing(

@@ -101,6 +101,25 @@ def dates_out_of_order(first: str, second: str) -> CallerError:
     )
 
 
+def lent_from_tomorrow(earliest: date) -> CallerError:
+    """A wide post is not lent on the day on which it is recorded."""
+    return CallerError(
+        "lent_from_tomorrow",
+        f"该请假会使代理人经办他人的案件，代理最早自{earliest}起；今日可先登记不设代理人的请假",
+        f"with this leave the deputy would reach cases of others: it lends from {earliest} on at the earliest; until "
+        "then record leave without a deputy", field="from_on", earliest=earliest.isoformat(),
+    )  # fmt: skip
+
+
+def lent_too_long(at_most: int) -> CallerError:
+    """A wide post is lent for a bounded time."""
+    return CallerError(
+        "lent_too_long", f"该请假会使代理人经办他人的案件，一次不得超过{at_most}天",
+        f"with this leave the deputy would reach cases of others: {at_most} days at most at once",
+        field="until_on", at_most_days=at_most,
+    )  # fmt: skip
+
+
 def day_in_past(field: str, earliest: date) -> CallerError:
     """Nothing is changed backwards."""
     return CallerError(

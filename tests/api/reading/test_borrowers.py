@@ -150,7 +150,7 @@ def test_who_reaches_one_of_them_is_shown_that_one_and_told_nothing_of_the_other
     assert (answer.json()["institution"], answer.json()["beyond"]) == (own, False)
     assert others not in answer.text
     refused = both.get("/borrowers/B-L1", staff_no, params={"institution": others})
-    assert (refused.status_code, refused.json()["code"]) == (403, "out_of_reach")
+    assert (refused.status_code, refused.json()["code"]) == (404, "unknown_borrower")
     found = both.post("/find", staff_no, json={"phone": PHONE, "purpose": "collection"}).json()["items"]
     assert [one["institution"] for one in found] == [own]
 
@@ -158,7 +158,7 @@ def test_who_reaches_one_of_them_is_shown_that_one_and_told_nothing_of_the_other
 def test_who_reaches_none_of_them_is_refused_without_being_told_that_there_are_two(both: Running) -> None:
     newcomer(both, "T8", "business_rep", team="T8", region="R8")
     refused = both.get("/borrowers/B-L1", "T8")
-    assert (refused.status_code, refused.json()["code"]) == (403, "out_of_reach")
+    assert (refused.status_code, refused.json()["code"]) == (404, "unknown_borrower")
     assert "institutions" not in refused.json()
 
 

@@ -48,20 +48,30 @@ def code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
+def alike(there: Any, absent: Any) -> bool:
+    """Whether what is there and what is not got the same 404, but for the request's own id and what was asked for."""
+    one, other = ({**answer.json(), "instance": "", "case_id": ""} for answer in (there, absent))
+    assert one == other
+    assert [*there.headers] == [*absent.headers]
+    return one["status"] == 404 and one["code"].startswith("unknown_")
+
+
+def written(running: Running) -> int:
+    """How many entries there are."""
+    with reading(running.started.engine) as conn:
+        return int(conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one())
+
+
 def bodies(running: Running, event: str) -> list[dict[str, Any]]:
     page = running.get("/audit/entries", "AUD1", params={"event": event}).json()
     return [entry["body"] for entry in page["items"]]
 
 
 @pytest.mark.parametrize("path", ["", "/history", "/notes", "/options"])
-def test_a_case_beyond_reach_and_all_below_it_is_403_with_the_reason(strange: Running, path: str) -> None:
+def test_a_case_beyond_reach_and_all_below_it_answers_as_one_that_is_not_there(strange: Running, path: str) -> None:
     assert strange.get(f"/cases/1{path}", "R1").status_code == 200
     for staff_no in ("R9", "T9"):
-        answer = strange.get(f"/cases/1{path}", staff_no)
-        assert code(answer) == (403, "out_of_reach")
-        (reason,) = answer.json()["reasons"]
-        assert reason["code"] == "out_of_reach"
-        assert reason["needs"] == {"case_within_reach": True}
+        assert alike(strange.get(f"/cases/1{path}", staff_no), strange.get(f"/cases/999{path}", staff_no))
 
 
 def test_lists_counts_and_dry_runs_hold_what_is_within_reach(strange: Running) -> None:
@@ -71,34 +81,60 @@ def test_lists_counts_and_dry_runs_hold_what_is_within_reach(strange: Running) -
         totals = strange.post("/cases/options", staff_no, json={"filter": {}, "events": ["reached"]}).json()
         assert totals["cases"] == len(expected)
         named = strange.post("/cases/options", staff_no, json={"cases": [1, elsewhere, 999]}).json()
-        assert (named["cases"], named["unknown"]) == (len(expected), [999])
-        assert named["out_of_reach"] == sorted({1, elsewhere} - set(expected))
+        assert (named["cases"], named["unknown"]) == (len(expected), [*sorted({1, elsewhere} - set(expected)), 999])
 
 
-def test_a_bulk_request_finds_only_cases_within_reach_and_is_refused_those_it_names(strange: Running) -> None:
+def test_a_bulk_request_finds_only_cases_within_reach_and_knows_no_others_that_it_names(strange: Running) -> None:
     (elsewhere,) = strange.open("L9", owner="R9", team="T9", region="R9")
     body = {"event": "reached", "filter": {}, "dry_run": True}
     assert [one["case_id"] for one in strange.post("/cases/events", "T9", json=body).json()["results"]] == [elsewhere]
     named = {"event": "reached", "cases": [{"id": 1}]}
     (result,) = strange.post("/cases/events", "T9", json=named).json()["results"]
-    assert (result["outcome"], result["status"]) == ("out_of_reach", 403)
-    assert [body["event"] for body in bodies(strange, "case.refused.*")] == ["case.refused.reached"]
+    assert result == {"case_id": 1, "outcome": "unknown_case", "status": 404}
+    assert bodies(strange, "case.refused.*") == []
 
 
-def test_acting_beyond_reach_is_403_with_an_entry(strange: Running) -> None:
-    answer = strange.post("/cases/1/notes", "T9", json={"text": "x"})
-    assert code(answer) == (403, "out_of_reach")
-    assert answer.json()["entry_id"] == "case:1:2"
+ACTS: list[tuple[str, dict[str, Any]]] = [
+    ("events", {"event": "reached"}), ("events", {"event": "recall", "data": {"reason": "whim"}}),
+    ("facts", {"kind": "call", "on": "2026-01-02", "evidence": "rec:1", "data": {}}), ("notes", {"text": "x"}),
+]  # fmt: skip
 
 
-def test_a_borrower_none_of_whose_cases_or_loans_is_within_reach_is_403_and_not_found(strange: Running) -> None:
+@pytest.mark.parametrize(("act", "body"), ACTS)
+@pytest.mark.parametrize("version", ["*", '"1"', '"7"', 'W/"1"'])
+def test_acting_on_a_case_beyond_reach_tells_neither_state_nor_version_and_writes_nothing(
+    strange: Running, act: str, body: dict[str, Any], version: str
+) -> None:
+    before = written(strange)
     for staff_no in ("R9", "T9"):
-        assert code(strange.get("/borrowers/B-L1", staff_no)) == (403, "out_of_reach")
+        answers = [
+            strange.post(f"/cases/{case_id}/{act}", staff_no, json=body, headers={"If-Match": version})
+            for case_id in (1, 999)
+        ]
+        assert alike(*answers)
+    assert written(strange) == before
+
+
+def test_who_sees_a_case_on_which_he_may_not_act_is_told_why_with_an_entry(strange: Running) -> None:
+    answer = strange.post("/cases/1/events", "B1", json={"event": "reached"}, headers={"If-Match": '"1"'})
+    assert code(answer) == (403, "post_not_permitted")
+    assert (answer.json()["state"], answer.json()["entry_id"]) == ("phone_collection", "case:1:2")
+    stale = strange.post("/cases/1/events", "B1", json={"event": "reached"}, headers={"If-Match": '"7"'})
+    assert code(stale) == (412, "stale_version")
+
+
+def test_a_borrower_or_loan_beyond_reach_answers_as_one_that_is_not_there(strange: Running) -> None:
+    for staff_no in ("R9", "T9"):
+        assert alike(strange.get("/borrowers/B-L1", staff_no), strange.get("/borrowers/B-L999", staff_no))
         assert strange.post("/find", staff_no, json={"name": NAME}).json() == {"items": [], "cut": False}
-        assert code(strange.get("/loans/L1/openings", staff_no)) == (403, "out_of_reach")
-        reveal = {"fields": ["name"], "purpose": "collection"}
-        assert code(strange.post("/borrowers/B-L1/reveal", staff_no, json=reveal)) == (403, "out_of_reach")
-    assert bodies(strange, "personal.*") == []
+        assert alike(strange.get("/loans/L1/openings", staff_no), strange.get("/loans/L999/openings", staff_no))
+        for fields in (["name"], ["id_number"], ["shoe_size"]):
+            body = {"fields": fields, "purpose": "collection"}
+            asked = [strange.post(f"/borrowers/{who}/reveal", staff_no, json=body) for who in ("B-L1", "B-L999")]
+            assert alike(*asked)
+    misuse = {"ground": "misuse", "data": {"finding": "f:1", "recall_demand": "d:1"}}
+    assert alike(*[strange.post("/cases", "R9", json=misuse | {"loan_id": loan}) for loan in ("L1", "L999")])
+    assert bodies(strange, "personal.*") == bodies(strange, "case.refused*") == []
 
 
 def test_of_a_borrower_shared_with_others_only_what_is_within_reach_is_shown(strange: Running) -> None:
