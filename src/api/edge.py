@@ -46,11 +46,12 @@ class Edge:
             return
         began = perf_counter()
         authorization: bytes | None = None
+        repeated = False
         request_id = b""
         preferred: list[bytes] = []
         for name, value in scope["headers"]:
             if name == b"authorization":
-                authorization = value
+                repeated, authorization = repeated or authorization is not None, value
             elif name == b"x-request-id" and _SANE_ID.fullmatch(value):
                 request_id = value
             elif name == b"prefer":
@@ -62,7 +63,11 @@ class Edge:
             sealed_wait_s(preferred) if preferred else None,
         ))  # fmt: skip
         try:
-            await self._serve(scope, receive, answer, authorization)
+            if repeated:  # a proxy may have looked at the other one
+                scope["user"] = scope["auth"] = None
+                await answer.problem("malformed_header")
+            else:
+                await self._serve(scope, receive, answer, authorization)
         except TryAgain as failure:
             await answer.problem(failure.code, (b"retry-after", str(failure.retry_after_s).encode()))
         except Exception as error:  # noqa: BLE001  # the last place that can answer at all

@@ -17,12 +17,13 @@ from sqlalchemy.engine import Connection, Engine
 
 from casework.audit.grown import last_published, present_log, size_of
 from casework.audit.seal import oldest_waiting_s
+from casework.audit.tree import MAX_SIZE
 from casework.cases.branch import Branch
 from casework.cases.commands import Command, Done, Fire, Measure, Mistaken, Note, Open, Outcome, Record, Refused
 from casework.cases.unverified import Unverified, unverified
 from casework.clock import now
 from casework.database import reading
-from casework.errors import TryAgain
+from casework.errors import CallerError, TryAgain
 from casework.feed.held_back import feed_health
 from casework.feed.tables import feed_runs
 from casework.handover.orphans import count_orphans, departures_ahead
@@ -57,6 +58,9 @@ class Metrics:
         )
         self.receipts_missing = Counter(
             "changes_without_receipt", "Changes answered while there was no key to sign receipts.", **kept
+        )
+        self.places_taken = Counter(
+            "log_places_taken", "Changes refused because the log held an entry that its head knows nothing of.", **kept
         )
         self._of_request: dict[tuple[str, str, int], Any] = {}
         self._of_event: dict[tuple[str, str], Any] = {}
@@ -119,7 +123,11 @@ def _sealed_and_signed(conn: Connection) -> tuple[int, int]:
     if log is None:
         return 0, 0
     published = last_published(conn, log)
-    return size_of(conn, log), published.size if published else 0
+    signed = published.size if published else 0
+    try:
+        return size_of(conn, log), signed
+    except CallerError:  # a leaf where none can be: as far apart as can be, and no scrape fails
+        return MAX_SIZE, signed
 
 
 class _Stored(Collector):

@@ -14,14 +14,14 @@ from litestar.exceptions import HTTPException, SerializationException, Validatio
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPI, OpenAPIMediaType, OpenAPIResponse, Operation, Reference
 
-from api.logs import Failed, log_bug
+from api.logs import Failed, log, log_bug
 from casework.errors import CallerError, TryAgain
 
 MEDIA_TYPE = "application/problem+json"
 
 STATUS: Mapping[str, int] = {
     "malformed_json": 400, "malformed_request": 400, "malformed_header": 400,
-    "not_authenticated": 401, "log_in_refused": 401, "second_factor_needed": 401,
+    "not_authenticated": 401, "log_in_refused": 401,
     "post_not_permitted": 403, "out_of_reach": 403, "key_not_permitted": 403, "reveal_not_permitted": 403,
     "purpose_not_permitted": 403, "session_needed": 403, "own_reset": 403,
     "not_found": 404, "unknown_case": 404, "unknown_loan": 404,
@@ -50,6 +50,7 @@ STATUS: Mapping[str, int] = {
     "not_ready": 503, "case_busy": 503, "issuer_unreachable": 503,
     "database_full": 507,
     "case_not_opened_then": 404, "portfolio_too_large": 413, "log_broken": 500,
+    "log_place_taken": 503, "tree_damaged": 503,
 }  # fmt: skip
 """Status by code. A code that is not here is 404 when it begins with `unknown_`, else 422."""
 
@@ -60,6 +61,7 @@ _OF_HTTP = {400: "malformed_request", 401: "not_authenticated", 403: "post_not_p
 _TEXTS: Mapping[str, tuple[str, str]] = {
     "malformed_json": ("请求正文不是有效的 UTF-8 JSON", "the body is not JSON in UTF-8"),
     "malformed_request": ("请求格式不正确", "the request is malformed"),
+    "malformed_header": ("请求头重复或格式不正确", "a header is malformed, or stands twice where it may stand once"),
     "not_authenticated": ("缺少有效的访问令牌", "a valid bearer token is required"),
     "post_not_permitted": ("您的岗位无权执行此操作", "none of your posts may do this"),
     "out_of_reach": (
@@ -148,6 +150,9 @@ def on_caller_error(request: Request[Any, Any, Any], error: CallerError) -> Resp
     headers = {}
     if status_of(error.code) == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if error.code == "log_place_taken":  # no try again helps: somebody has to come
+        request.app.state["serving"].metrics.places_taken.inc()
+        log().error(error.code, request_id=request_id_of(request), streams=error.facts["streams"])
     if "retry_after_s" in error.facts:
         headers["Retry-After"] = str(error.facts["retry_after_s"])
     return problem_response(request, error.code, zh=error.zh, en=error.en, facts=error.facts, headers=headers)

@@ -94,7 +94,7 @@ _STRANGERS = ("malformed_json", "unsupported_media_type", "invalid_request", "ov
 
 @post("/session", status_code=200, summary="Log in", tags=["session"], security=[{}],
       responses={200: _GRANTED,
-                 **problem_responses("log_in_refused", "second_factor_needed", "locked_out", *_STRANGERS)})  # fmt: skip
+                 **problem_responses("log_in_refused", "locked_out", *_STRANGERS)})  # fmt: skip
 async def open_session(
     request: Request[Any, Any, Any],
     data: Annotated[LogInBody, Body(examples=[
@@ -105,7 +105,8 @@ async def open_session(
 ) -> SessionBody:  # fmt: skip
     """A password, and the code of the second factor where there is one, for a session.
 
-    Wrong tries are counted per staff number and per address, known or not; too many lock for some minutes (429).
+    A missing code is answered as a wrong password is. Wrong tries are counted per staff number and per address, known
+    or not; too many lock for some minutes (429).
     """
     return _told(await _compared(request, data.staff_no, partial(_log_in, data=data)))
 
@@ -135,7 +136,7 @@ async def close_session(request: Request[Any, Any, Any]) -> None:
 
 
 @post("/session/password", status_code=204, summary="Set a password", tags=["session"], security=[{}],
-      responses=problem_responses("log_in_refused", "second_factor_needed", "locked_out", "code_or_password",
+      responses=problem_responses("log_in_refused", "locked_out", "code_or_password",
                                   "password_too_short", "password_too_long", "password_too_easy",
                                   *_STRANGERS))  # fmt: skip
 async def set_password(

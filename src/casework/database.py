@@ -346,6 +346,19 @@ def is_conflict(exc: BaseException) -> bool:
     return isinstance(cause, psycopg.errors.UniqueViolation)
 
 
+def place_taken(exc: BaseException, table: str) -> bool:
+    """Whether a row of the append-only `table` stands already where another was to go; not for its number of a row.
+
+    SQLite's guard speaks before its keys do, and does not say which key it was.
+    """
+    cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
+    if isinstance(cause, sqlite3.IntegrityError):
+        return str(cause) == f"append_only: {table}"
+    if not isinstance(cause, psycopg.errors.UniqueViolation):
+        return False
+    return cause.diag.table_name == table and cause.diag.constraint_name != f"{table}_pkey"
+
+
 def is_reference_broken(exc: BaseException) -> bool:
     """Whether rows that others point at would have gone, or rows would point at nothing."""
     cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc

@@ -1,6 +1,8 @@
 """Tokens: who may ask, until when, and that nobody learns them."""
 
+import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -48,6 +50,39 @@ def asked(running: Running, authorization: str | None) -> int:
 def test_a_token_names_its_holder_and_the_scheme_is_not_case_sensitive(running: Running) -> None:
     token = running.tokens["R1"]
     assert asked(running, f"Bearer {token}") == asked(running, f"bearer {token}") == 200
+
+
+def as_sent(running: Running, path: str, *authorizations: str) -> tuple[int, str]:
+    """Status and code for headers as they come from the wire: the test's client would make one of two."""
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    headers = [(b"host", b"x"), *((b"authorization", one.encode()) for one in authorizations)]
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+        "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": headers,
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "state": {}, "extensions": {},
+    }  # fmt: skip
+    running.client.blocking_portal.call(running.client.app, scope, receive, send)
+    body = b"".join(message.get("body", b"") for message in told)
+    return told[0]["status"], "" if told[0]["status"] == 200 else json.loads(body)["code"]
+
+
+@pytest.mark.parametrize("second", ["Bearer ", "bearer ", "Basic dTpw", ""])
+@pytest.mark.parametrize("path", ["/metrics", "/health/live", "/nowhere"])
+def test_two_authorization_headers_are_refused_whatever_they_hold(running: Running, path: str, second: str) -> None:
+    """Who stands before the service may have looked at the other one."""
+    good = f"Bearer {running.tokens['R1']}"
+    other = second + running.tokens["B1"] if second.lower() == "bearer " else second
+    for several in ((good, other), (other, good), (good, good), (good, other, good)):
+        assert as_sent(running, path, *several) == (400, "malformed_header")
+    assert as_sent(running, "/metrics", good) == (200, "")
+    assert as_sent(running, "/health/live") == (200, "")
 
 
 @pytest.mark.parametrize(

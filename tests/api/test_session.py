@@ -178,7 +178,7 @@ def test_an_approver_sets_up_his_second_factor_first(running: Running, monkeypat
     assert fresh["must_enrol"] is False
     assert status(running, fresh["access_token"], "/me/cases") == 200
     needed = ask(running, "/session", staff_no="V1", password=PASSWORD)
-    assert (needed.status_code, needed.json()["code"]) == (401, "second_factor_needed")
+    assert (needed.status_code, needed.json()["code"]) == (401, "log_in_refused")
     forget_steps(running)
     code = phone.generate(int(time.time())).decode()  # once: half a minute later it would be another
     log_in(running, "V1", otp=code)

@@ -386,6 +386,18 @@ def forged(conn: Connection, log: SealedLog, *, sealed: bool = False) -> None:
     conn.execute(leaves.insert().values(log=present(conn).number, leaf_index=end, entry=number, leaf_hash=leaf))
 
 
+def put_in_the_way(conn: Connection, log: SealedLog) -> None:
+    """Where the case goes on: its row is left as it is, and its next change finds the place taken."""
+    before = conn.execute(sa.select(cases.c.audit_seq, cases.c.audit_head).where(cases.c.id == 2)).one()
+    forged(conn, log)
+    conn.execute(cases.update().where(cases.c.id == 2).values(before._asdict()))
+
+
+def leaf_far_ahead(conn: Connection, _log: SealedLog) -> None:
+    values = {"log": present(conn).number, "leaf_index": 2**62, "entry": 10**9, "leaf_hash": bytes(32)}
+    conn.execute(leaves.insert().values(values))
+
+
 def forged_and_sealed(conn: Connection, log: SealedLog) -> None:
     forged(conn, log, sealed=True)
 
@@ -565,6 +577,8 @@ ROWS = [
     Row(9, "signed with another key", signed_by_another, {"checkpoint_key_unknown"}),
     Row(10, "an entry forged by SQL", forged, {"mac_wrong"}),
     Row(10, "an entry forged, its leaf too", forged_and_sealed, {"mac_wrong"}),
+    Row(27, "an entry put where a case goes on", put_in_the_way, {"mac_wrong", "head_rewound"}),
+    Row(28, "a leaf far ahead", leaf_far_ahead, {"leaf_hole", "sealed_entry_missing"}, signer="tree_damaged"),
     Row(11, "an entry deleted before sealing", deleted_before_sealing, {"stream_hole"}),
     Row(11, "the last entry deleted before sealing", last_deleted_before_sealing, {"tail_cut"}),
     Row(12, "the copied actor edited", column(actor_id="T2"), {"column_differs"}),

@@ -383,3 +383,29 @@ def test_a_tree_with_lost_tiles_is_not_built_on(log: BranchLog) -> None:
     with pytest.raises(CallerError, match="missing") as caught:
         log.seal()
     assert caught.value.code == "tree_damaged"
+
+
+AHEAD = [1, 5, 256, 2**40, 2**53 - 2, 2**53, 2**62]
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+def test_a_leaf_far_ahead_is_refused_by_name_and_found_and_taken_away_sealing_goes_on(
+    log: BranchLog, ahead: int
+) -> None:
+    """A writer of rows needs one INSERT for it. No log grows over a hole, whatever the size of the hole."""
+    log.write(300)
+    log.seal()
+    end = len(log.leaves())
+    values = {"log": log.log().number, "leaf_index": end + ahead if ahead < 2**60 else ahead, "entry": 10**9,
+              "leaf_hash": bytes(32)}  # fmt: skip
+    with writing(log.engine) as conn:
+        conn.execute(leaves.insert().values(values))
+    log.write(3)
+    with pytest.raises(CallerError) as caught:
+        log.seal()
+    assert caught.value.code == "tree_damaged"
+    found = log.verify()
+    assert "leaf_hole" in {finding.code for finding in found.findings}
+    log.attack(lambda conn: conn.execute(leaves.delete().where(leaves.c.leaf_index > end)))
+    assert log.seal().sealed == 3
+    assert log.verify().verdict == "sound"

@@ -80,7 +80,7 @@ def test_revoking_his_tokens_ends_the_sessions_too_and_leaves_the_password(world
     assert world.holder(access) is None
     assert world.holder(key) is None
     assert isinstance(world.do(lambda conn, trail: sessions.refresh(conn, trail, world.policy, refresh)), CallerError)
-    assert world.refused("R1") == "second_factor_needed"
+    assert world.refused("R1") == "log_in_refused"
 
 
 @pytest.mark.parametrize("status", ["left", "merged", "unverified"])

@@ -104,7 +104,7 @@ def test_a_new_password_ends_every_session_of_before(world: World) -> None:
 def test_a_code_leaves_the_second_factor_alone_unless_the_phone_is_gone(world: World) -> None:
     world.enrol("R1")
     redeemed(world, issued(world).code)
-    assert world.refused("R1") == "second_factor_needed"
+    assert world.refused("R1") == "log_in_refused"
     redeemed(world, issued(world, second_factor_too=True).code)
     world.logged_in("R1")
     assert "staff.second_factor_removed" in [event for event, _ in world.said("R1")]
@@ -150,7 +150,7 @@ def change(world: World, *, right: bool, otp: str | None = None) -> str | None:
 def test_a_password_is_changed_with_the_old_one_and_the_second_factor(world: World) -> None:
     phone = world.enrol("R1")
     assert change(world, right=False, otp=phone.shows(world.at)) == "log_in_refused"
-    assert change(world, right=True) == "second_factor_needed"
+    assert change(world, right=True) == "log_in_refused"
     assert stored(world) == "hash of R1"
     assert change(world, right=True, otp=phone.shows(world.at)) is None
     assert stored(world) == "new hash"

@@ -46,7 +46,7 @@ def test_a_factor_counts_only_once_it_was_confirmed(world: World) -> None:
     world.do(lambda conn, _: second_factor.enrol(conn, world.started.branch.vault, actor))
     world.logged_in("R1")
     phone = world.enrol("R1")  # the one begun is replaced
-    assert world.refused("R1") == "second_factor_needed"
+    assert world.refused("R1") == "log_in_refused"
     world.logged_in("R1", otp=phone.shows(world.at))
 
 
@@ -57,9 +57,16 @@ def test_a_wrong_code_is_told_like_a_wrong_password_and_counts(world: World) -> 
     assert world.refused("R1", otp=phone.shows(world.at)) == "locked_out"
 
 
-def test_a_missing_code_is_asked_for_and_counts_for_nothing(world: World) -> None:
+@pytest.mark.parametrize("right", [True, False])
+def test_without_the_code_a_right_password_is_told_and_counted_as_a_wrong_one_is(world: World, right: bool) -> None:
     phone = world.enrol("R1")
-    assert [world.refused("R1") for _ in range(12)] == ["second_factor_needed"] * 12
+    assert [world.refused("R1", right=right) for _ in range(6)] == ["log_in_refused"] * 5 + ["locked_out"]
+    assert world.refused("R1", otp=phone.shows(world.at)) == "locked_out"
+
+
+def test_a_code_that_was_forgotten_once_keeps_nobody_out(world: World) -> None:
+    phone = world.enrol("R1")
+    assert world.refused("R1") == "log_in_refused"
     world.logged_in("R1", otp=phone.shows(world.at))
 
 

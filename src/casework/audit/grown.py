@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from casework.audit.chain import HASH_BYTES
 from casework.audit.tables import checkpoints, entries, leaves, logs, tiles
 from casework.audit.tiles import TILE_HEIGHT, TILE_WIDTH, Bundle, FromTiles, MalformedTile, Tile, encode_bundle
-from casework.audit.tree import Range, cover, fold
+from casework.audit.tree import MAX_SIZE, Range, cover, fold
 from casework.errors import CallerError
 
 TILE_COLUMNS = ("log", "level", "number", "root", "hashes")
@@ -54,9 +54,20 @@ def begun_log(conn: Connection) -> Log:
 
 
 def size_of(conn: Connection, log: Log) -> int:
-    """How many leaves the log has."""
+    """How many leaves the log has; CallerError `tree_damaged` for a leaf where no tree can have one."""
     last = conn.execute(sa.select(sa.func.max(leaves.c.leaf_index)).where(leaves.c.log == log.number)).scalar()
-    return 0 if last is None else int(last) + 1
+    size = 0 if last is None else int(last) + 1
+    if size > MAX_SIZE:
+        raise damaged()
+    return size
+
+
+def damaged() -> CallerError:
+    """Leaves or tiles are missing, or one stands where none can be: nothing is built on such a tree."""
+    return CallerError(
+        "tree_damaged", "树的数据缺失或被改动，请运行 casework audit verify",
+        "leaves or tiles of the tree are missing, or one was put where none can be: run casework audit verify",
+    )  # fmt: skip
 
 
 def last_published(conn: Connection, log: Log, *, covering: int = 0) -> Published | None:

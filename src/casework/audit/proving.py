@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from casework.audit import tree
 from casework.audit.checkpoint import WitnessKey
 from casework.audit.cosignatures import newest_cosigned, with_cosignatures
-from casework.audit.grown import begun_log, hashes_of, last_published, root_at, size_of
+from casework.audit.grown import begun_log, damaged, hashes_of, last_published, root_at, size_of
 from casework.audit.proof import InclusionProof
 from casework.audit.queries import leaf_of_entry
 from casework.audit.tiles import MalformedTile
@@ -69,8 +69,5 @@ def consistency_of(conn: Connection, old: int, new: int) -> list[bytes]:
         hashes = tree.prove_consistency(old, new, hashes_of(conn, log, new))
         tree.verify_consistency(old, new, hashes, root_at(conn, log, old), root_at(conn, log, new))
     except (MalformedTile, tree.ProofRefused):
-        raise CallerError(
-            "tree_damaged", "树的数据缺失或被改动，请运行 casework audit verify",
-            "the tree's tiles are missing or changed; run: casework audit verify",
-        ) from None  # fmt: skip
+        raise damaged() from None
     return hashes

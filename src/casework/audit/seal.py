@@ -20,7 +20,7 @@ from casework import rows
 from casework.audit import logs, receipt_keys, signer
 from casework.audit.checkpoint import Checkpoint
 from casework.audit.entry import Actor
-from casework.audit.grown import TILE_COLUMNS, Growing, last_published, present_log, size_of
+from casework.audit.grown import TILE_COLUMNS, Growing, damaged, last_published, present_log, size_of
 from casework.audit.logs import LEAF_COLUMNS
 from casework.audit.sealable import Left, Stretch, read_stretch
 from casework.audit.tables import entries, leaves, tiles, unsealed
@@ -140,7 +140,7 @@ class Sealer:
                 done.elsewhere = True
                 return
             except MalformedTile:
-                raise CallerError("tree_damaged", "树的部分数据缺失", "parts of the tree are missing") from None
+                raise damaged() from None
             done.sealed += len(stretch.sealable)
             done.left += stretch.left
             after = stretch.until

@@ -6,7 +6,8 @@ A subject with a row of its own (a case) keeps `audit_seq` and `audit_head` ther
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ from casework.audit.entry import Actor, Entry, entry_id_of
 from casework.audit.receipt import Change, Recorded
 from casework.audit.tables import entries, opening_keys, openings, streams, unsealed
 from casework.clock import utc_text
+from casework.database import place_taken
+from casework.errors import CallerError
 from casework.personal import Vault
 
 ENTRY_COLUMNS = (
@@ -29,6 +32,7 @@ ENTRY_COLUMNS = (
 _COLLECTED = "casework_collected"
 _OPENING_COLUMNS = ("stream", "stream_seq", "field", "sealed", "subject")
 _SEALED_AS = "opening"
+_NAMED = 5  # streams that a refusal names
 
 
 @dataclass(slots=True)
@@ -132,17 +136,41 @@ class Trail:
             self._sealed.append((stream, seq, name, sealer.seal(_SEALED_AS, opening), subject))
         self._openings = []
 
+    @contextmanager
+    def places_free(self) -> Iterator[None]:
+        """CallerError `log_place_taken` where the next place of a stream holds an entry that its head knows nothing of.
+
+        Who writes a stream holds its head, so nobody of ours can have been quicker: somebody else has written there.
+        """
+        streams_ = sorted({stream for stream, *_ in self._entries})[:_NAMED]
+        try:
+            yield
+        except Exception as error:
+            if place_taken(error, entries.name):
+                raise _taken(streams_) from error
+            raise
+
     def write(self, conn: Connection) -> None:
-        """Store what was added: entries, their place in the unsealed queue, openings."""
+        """Store what was added: entries, their place in the unsealed queue, openings. CallerError `log_place_taken`."""
         self.seal_texts(conn)
-        rows.insert_queued(
-            conn, entries, self._entries, ENTRY_COLUMNS[1:], queue=unsealed, sequence_name="entries_id_seq"
-        )
+        with self.places_free():
+            rows.insert_queued(
+                conn, entries, self._entries, ENTRY_COLUMNS[1:], queue=unsealed, sequence_name="entries_id_seq"
+            )
         rows.insert_many(conn, openings, self._sealed, _OPENING_COLUMNS)
         collected = conn.get_execution_options().get(_COLLECTED)
         if collected is not None:
             collected += [(row[5], Recorded(entry_id_of(row[0], row[1]), row[7])) for row in self._entries]
         self._entries, self._sealed = [], []
+
+
+def _taken(names: Sequence[str]) -> CallerError:
+    return CallerError(
+        "log_place_taken",
+        f"审计日志此处已有一条来历不明的分录，未作任何更改；请管理员运行 casework audit verify：{'、'.join(names)}",
+        "where the log goes on there is an entry already of which the stream's head knows nothing; nothing was changed;"
+        f" the operator runs casework audit verify: {', '.join(names)}", streams=list(names),
+    )  # fmt: skip
 
 
 Collected = list[tuple[datetime, Recorded]]

@@ -129,14 +129,15 @@ def _only_refusals(
 def _write(conn: Connection, part: Part) -> None:
     """State rows, entries and the unsealed queue, one statement each; a small batch in one round trip.
 
-    TryAgain if another transaction has meanwhile opened a case of the same loan, or let an owner leave: the next look
-    sees it.
+    CallerError `log_place_taken`; TryAgain if another transaction has meanwhile opened a case of the same loan, or let
+    an owner leave: the next look sees it.
     """
     for stream, draft in part.refused_openings:
         part.trail.append(conn, stream, draft)
     part.trail.seal_texts(conn)
     try:
-        with rows.together(conn) if not part.fresh and len(part.changed) <= _TOGETHER else nullcontext():
+        together = rows.together(conn) if not part.fresh and len(part.changed) <= _TOGETHER else nullcontext()
+        with part.trail.places_free(), together:
             rows.update_many(conn, cases, "id", part.changed, CHANGING)  # first: it may free a loan for a new case
             rows.insert_many(conn, cases, part.fresh, COLUMNS)
             rows.insert_many(conn, owner_history, part.owners, _HISTORY)

@@ -74,7 +74,7 @@ def keep(conn: Connection, brake: Brake, now: datetime) -> int | None:
 
 
 def take_back(conn: Connection, brake: Brake) -> None:
-    """The counted attempt was neither right nor wrong (the second factor was still missing)."""
+    """The counted attempt is not one of the wrong ones after all."""
     for subject in sorted(brake.limits):
         some = (counted.c.subject == subject) & (counted.c.failures > 0)
         conn.execute(counted.update().where(some).values(failures=counted.c.failures - 1))

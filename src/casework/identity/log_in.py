@@ -54,7 +54,8 @@ def finish(
 ) -> Granted | CallerError:  # fmt: skip
     """Open a session, if the password `is_right` and the second factor, where there is one, too.
 
-    `renewed`: the same password hashed by today's figures. As values: log_in_refused, second_factor_needed.
+    `renewed`: the same password hashed by today's figures. As a value: log_in_refused, which never
+    says whether it was the password, or the code of the second factor that was wrong or missing.
     """
     proven = prove(conn, trail, vault, attempt, is_right=is_right, otp=otp)
     if isinstance(proven, CallerError):
@@ -82,9 +83,6 @@ def prove(
     except CallerError:
         return refused(conn, trail, attempt)
     has_factor = second_factor.is_confirmed(conn, attempt.staff_no)
-    if has_factor and otp is None:
-        brake.take_back(conn, attempt.brake)
-        return CallerError("second_factor_needed", "请输入动态码", "send the code of your second factor")
     if has_factor and not second_factor.takes(conn, vault, attempt.staff_no, otp or "", trail.recorded_at):
         return refused(conn, trail, attempt)
     return Proven(actor, has_factor, brake.release(conn, attempt.brake))
@@ -98,6 +96,6 @@ def refused(conn: Connection, trail: Trail, attempt: Attempt) -> CallerError:
         data = {"staff_no": attempt.staff_no, "failures": tries, "minutes": attempt.brake.minutes}
         trail.append(conn, stream_of(attempt.staff_no), Draft("staff.locked", system("api").signed, data))
     return CallerError(
-        "log_in_refused", "工号、密码、一次性代码或动态码不正确",
-        "the staff number, password, one-time code or code of the second factor is not right",
+        "log_in_refused", "工号、密码、一次性代码或动态码不正确，或缺少动态码",
+        "the staff number, password, one-time code or code of the second factor is not right, or the last is missing",
     )  # fmt: skip

@@ -91,7 +91,7 @@ def set_by_password(
     conn: Connection, trail: Trail, vault: Vault, attempt: Attempt, *, is_right: bool, otp: str | None,
     password_hash: str,
 ) -> CallerError | None:  # fmt: skip
-    """Exchange the password for another. As values: log_in_refused, second_factor_needed."""
+    """Exchange the password for another. As a value: log_in_refused."""
     proven = prove(conn, trail, vault, attempt, is_right=is_right, otp=otp)
     if isinstance(proven, CallerError):
         return proven

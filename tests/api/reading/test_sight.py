@@ -53,7 +53,7 @@ def alike(there: Any, absent: Any) -> bool:
     one, other = ({**answer.json(), "instance": "", "case_id": ""} for answer in (there, absent))
     assert one == other
     assert [*there.headers] == [*absent.headers]
-    return one["status"] == 404 and one["code"].startswith("unknown_")
+    return bool(one["status"] == 404 and one["code"].startswith("unknown_"))
 
 
 def written(running: Running) -> int:
