@@ -337,7 +337,8 @@ def record_absence(
 ) -> MemberHistory:  # fmt: skip
     """Somebody is away; on those days his deputy sees and acts in his place, and the log names both.
 
-    One's own leave anybody records, with a deputy who holds every post that he is lent.
+    One's own leave anybody records, with a deputy who holds every post that he is lent. Posts that reach cases of
+    others are lent from tomorrow on, for 31 days at most.
     """
     with _changing(request) as change:
         _check_recorder(change, staff_no, data.deputy, (data.from_on, data.until_on))
