@@ -14,7 +14,7 @@ and `test_note`.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -469,6 +469,10 @@ def checkpoint_of_another_log(conn: Connection, log: SealedLog) -> None:
     renote(conn, log, lambda _: log.last._replace(origin=other.name).signed(other))
 
 
+def log_begun_earlier(conn: Connection, log: SealedLog) -> None:
+    conn.execute(logs.update().values(begun_at=datetime(2025, 1, 1, tzinfo=UTC)))
+
+
 def log_renamed(conn: Connection, log: SealedLog) -> None:
     conn.execute(logs.update().values(origin="log.example/other"))
 
@@ -593,6 +597,7 @@ ROWS = [
     Row(14, "the last node twice in a tile", last_node_twice_in_a_tile, {"tile_unexpected"}),
     Row(14, "a node twice in a tile", tile_edited, {"tile_differs"}),
     Row(15, "a checkpoint of another log", checkpoint_of_another_log, {"checkpoint_other_log"}),
+    Row(15, "the log begun on another day", log_begun_earlier, {"row_differs"}),
     Row(15, "the log under another name", log_renamed, {"checkpoint_other_log", "memory_other_log"},
         signer="signer_other_log"),
     Row(16, "an old backup restored", backup_restored, {"memory_beyond_tree"}, signer="tree_shrank"),

@@ -206,6 +206,10 @@ def delete_checkpoint(conn: Connection) -> None:
     conn.execute(checkpoints.delete().where(checkpoints.c.size == size))
 
 
+def move_to_no_log(conn: Connection) -> None:
+    conn.execute(cosignatures.update().values(log=9))
+
+
 def test_cosignatures_that_were_touched_are_found(log: BranchLog) -> None:
     take(log, cosigned(log))
     with reading(log.engine) as conn:
@@ -219,7 +223,7 @@ def test_cosignatures_that_were_touched_are_found(log: BranchLog) -> None:
         (edit_time, "cosignature_wrong"), (edit_line, "cosignature_wrong"), (give_to_another, "cosignature_wrong"),
         (name_nobody, "cosignature_wrong"), (move_to_another_size, "cosignature_wrong"),
         (move_to_no_checkpoint, "cosignature_unknown_checkpoint"),
-        (delete_checkpoint, "cosignature_unknown_checkpoint"),
+        (delete_checkpoint, "cosignature_unknown_checkpoint"), (move_to_no_log, "log_missing"),
     ]  # fmt: skip
     for attack, code in attacks:
         log.attack(attack)

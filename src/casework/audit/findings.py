@@ -68,7 +68,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "tile_differs": ("树的分块与叶不符", "a tile is not what the leaves make of it"),
     "tile_unexpected": ("多出树中没有的分块", "tiles that the tree does not have"),
     "log_statement_missing": ("日志首叶不是其开始分录", "the first leaf is not the entry that begins the log"),
-    "log_missing": ("叶不属于任何日志", "leaves of a log that was never begun"),
+    "log_missing": ("有行不属于任何日志", "rows of a log that was never begun"),
     "checkpoint_malformed": ("检查点不符合格式", "a checkpoint is not in the one form of a signed note"),
     "checkpoint_key_unknown": ("检查点由未知密钥签署", "a checkpoint is signed by no key that is known"),
     "checkpoint_signature_wrong": ("检查点签名不符", "a signature of a checkpoint is wrong"),

@@ -24,7 +24,7 @@ from casework.audit.handed import Handed
 from casework.audit.note import LogKey, UnverifiedNote
 from casework.audit.stated import statements_check
 from casework.audit.stored import as_stored
-from casework.audit.tables import checkpoints, entries, leaves, logs, tiles
+from casework.audit.tables import checkpoints, cosignatures, entries, leaves, logs, tiles
 from casework.audit.tree import Faulty, Range
 from casework.audit.witnesses import known_witnesses
 
@@ -82,8 +82,11 @@ def verify_sealed(conn: Connection, report: Report, outside: Outside | None = No
         sa.select(logs.c.number, logs.c.origin).order_by(logs.c.number)
     )]  # fmt: skip
     numbers = [log.number for log in held]
-    for number in conn.execute(sa.select(leaves.c.log).where(leaves.c.log.not_in(numbers)).distinct()).scalars():
-        report.find("log_missing", log=number)
+    for table in (leaves, tiles, checkpoints, cosignatures):
+        strange = sa.select(table.c.log).where(table.c.log.not_in(numbers)).distinct()
+        for number in conn.execute(strange).scalars():
+            report.find("log_missing", log=number, table=table.name)
+    _check_beginnings(conn, report)
     seen: set[WitnessKey] = set()
     for log in held:
         walk = _Walk(conn, report, log, outside)
@@ -99,6 +102,17 @@ def verify_sealed(conn: Connection, report: Report, outside: Outside | None = No
     for key in outside.asked if outside is not None else ():
         if key not in seen:
             report.doubt("witness_not_seen", witness=key.text)
+
+
+def _check_beginnings(conn: Connection, report: Report) -> None:
+    """That a log began when its first entry says so."""
+    first = sa.and_(entries.c.stream == sa.literal("log:").concat(sa.cast(logs.c.number, sa.String)),
+                    entries.c.stream_seq == 1)  # fmt: skip
+    own = as_stored(logs, ("number", "begun_at"), conn.dialect.name)
+    said = as_stored(entries, ("recorded_at",), conn.dialect.name).selected_columns
+    for number, begun_at, recorded_at in conn.execute(own.add_columns(*said).select_from(logs.join(entries, first))):
+        if begun_at != recorded_at:
+            report.find("row_differs", f"log:{number}", 1, table=logs.name, columns=["begun_at"])
 
 
 def _held_elsewhere(report: Report, log: Log, outside: Outside) -> list[_Point]:
