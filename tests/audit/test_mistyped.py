@@ -1,6 +1,7 @@
 """Values of a kind that a column cannot hold end no verification, and hide nothing beside them."""
 
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,16 @@ def test_a_day_without_end_is_named_and_hides_nothing_beside_it(log: BuiltLog, t
             assert {(one.code, one.stream) for one in report.findings} >= BESIDE, report.doubts
             named = [one.detail for one in report.findings if one.code == "value_mistyped"]
             assert named == [{"table": table, "column": column.name, "rows": 1}]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_first_and_the_last_day_of_all_are_days(log: BuiltLog, day: str) -> None:
+    """The twin: whatever else is said of them, they are of their kind."""
+    with log.attacked() as conn:
+        with guards_down(conn):
+            conn.execute(staff.update().values(joined_on=date.fromisoformat(day)))
+        report = verified(conn, log)
+    assert {one.code for one in report.findings} == {"row_differs"}
 
 
 # --- whatever else a part trips over

@@ -14,7 +14,7 @@ from casework.audit.findings import Report
 from casework.database import UtcDateTime, metadata
 
 _EARLIEST: Final = "0001-01-01"
-_LATEST: Final = "9999-12-31"
+_BEYOND: Final = "10000-01-01"
 
 
 def check_kinds(conn: Connection, report: Report) -> None:
@@ -93,4 +93,4 @@ def _postgresql_fault(column: sa.Column[Any]) -> str | None:
     name, kind = f'"{column.name}"', column.type
     if not isinstance(kind, (UtcDateTime, sa.Date)):
         return None
-    return f"NOT isfinite({name}) OR {name} < '{_EARLIEST}' OR {name} >= '{_LATEST}'"
+    return f"NOT isfinite({name}) OR {name} < '{_EARLIEST}' OR {name} >= '{_BEYOND}'"
