@@ -1,4 +1,7 @@
-"""Imports that run behind an answer: one at a time per process, in a thread of its own, ended before the process is."""
+"""Imports that run behind an answer: one at a time per process of the API, ended before the process is.
+
+Each runs in a process of its own (`casework.importing`); a thread here waits for it.
+"""
 
 import shutil
 import threading
@@ -9,11 +12,11 @@ from pathlib import Path
 from sqlalchemy.engine import Connection
 
 from api.logs import log, log_bug
-from casework.database import writing
+from casework.database import reading, writing
 from casework.errors import CallerError, TryAgain
 from casework.feed import run as runs
 from casework.feed.load import Request as ImportRequest
-from casework.feed.load import import_feed
+from casework.importing import ImportBroke, import_apart
 from casework.staff.actor import Actor
 from casework.startup import Started
 
@@ -25,6 +28,7 @@ class Imports:
         self._started = started
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._run_id = 0
 
     def begin(
         self, request: ImportRequest, folder: Path, request_id: str, *, vouch: Callable[[Connection], Actor],
@@ -37,7 +41,7 @@ class Imports:
         """
         try:
             with self._lock:
-                if self._thread is not None and self._thread.is_alive():
+                if self._still_runs():
                     raise CallerError(
                         "import_running",
                         "另一批数据正在导入，请稍后重试",
@@ -47,6 +51,7 @@ class Imports:
                     request = replace(request, actor=vouch(conn))
                     run_id = runs.begin(conn, request.actor, correction=request.correction)
                 arguments = (request, folder, run_id, request_id, temporary)
+                self._run_id = run_id
                 self._thread = threading.Thread(target=self._import, args=arguments, name="casework-import")
                 self._thread.start()
         except BaseException:
@@ -55,12 +60,26 @@ class Imports:
             raise
         return run_id
 
+    def _still_runs(self) -> bool:
+        """Whether the last run has not ended; if it has, what is left of it is waited for: its process ends."""
+        thread = self._thread
+        if thread is None or not thread.is_alive():
+            return False
+        with reading(self._started.engine) as conn:
+            run = runs.one_run(conn, self._run_id)
+        if run is not None and run.status == runs.RUNNING:
+            return True
+        thread.join()
+        return False
+
     def _import(self, request: ImportRequest, folder: Path, run_id: int, request_id: str, temporary: bool) -> None:
         try:
-            done = import_feed(self._started.engine, self._started.branch, folder, request, run_id=run_id)
+            done = import_apart(self._started, folder, request, run_id=run_id)
             log().info("feed", request_id=request_id, run=run_id, status=done.status)
         except (CallerError, TryAgain) as failure:
             log().warning("feed", request_id=request_id, run=run_id, status="refused", code=failure.code)
+        except ImportBroke as bug:
+            log().error("bug", request_id=request_id, error=bug.error, where=bug.where, run=run_id)
         except Exception as error:  # noqa: BLE001  # nobody waits for it: the log and the run must tell
             log_bug(request_id, error)
             self._record_bug(run_id)

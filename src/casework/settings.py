@@ -31,6 +31,8 @@ class Settings:
     statecharts: Path = Path("statecharts")
     feed_inbox: Path | None = None
     feed_upload_mib: int = 256
+    feed_rows: int = 1 << 20  # that a file of a feed may have
+    feed_memory_mib: int = 2_048  # that an import may take, in its own process
     log_level: str = "INFO"
     host: str = "127.0.0.1"
     port: int = 8000
@@ -54,12 +56,13 @@ class Settings:
         log_level = (text("LOG_LEVEL") or "INFO").upper()
         if log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise _malformed("LOG_LEVEL", "DEBUG, INFO, WARNING, ERROR")
-        upload = text("FEED_UPLOAD_MIB") or "256"
-        if not upload.isdecimal() or not 1 <= int(upload) <= 4_096:
-            raise _malformed("FEED_UPLOAD_MIB", "1-4096")
-        port = text("PORT") or "8000"
-        if not port.isdecimal() or not 0 <= int(port) <= 65_535:
-            raise _malformed("PORT", "0-65535")
+
+        def number(name: str, usual: int, least: int, most: int) -> int:
+            given = text(name) or str(usual)
+            if not given.isdecimal() or len(given) > 9 or not least <= int(given) <= most:
+                raise _malformed(name, f"{least}-{most}")
+            return int(given)
+
         return cls(
             database_url=url,
             database_owner_url=text("DATABASE_OWNER_URL"),
@@ -67,10 +70,12 @@ class Settings:
             keys_dir=Path(keys_dir) if keys_dir else default_keys_dir(url, given),
             statecharts=Path(statecharts) if statecharts else shipped("statecharts"),
             feed_inbox=Path(inbox) if inbox else None,
-            feed_upload_mib=int(upload),
+            feed_upload_mib=number("FEED_UPLOAD_MIB", cls.feed_upload_mib, 1, 4_096),
+            feed_rows=number("FEED_ROWS", cls.feed_rows, 1, 100_000_000),
+            feed_memory_mib=number("FEED_MEMORY_MIB", cls.feed_memory_mib, 128, 1_000_000),
             log_level=log_level,
             host=text("HOST") or "127.0.0.1",
-            port=int(port),
+            port=number("PORT", cls.port, 0, 65_535),
             **_outside(text("OIDC_ISSUER"), text("OIDC_AUDIENCE"), text("OIDC_CLAIM")),
             trusted_proxies=_networks(text("TRUSTED_PROXIES") or ""),
             seal=_flag("SEAL", text("SEAL") or "1"),

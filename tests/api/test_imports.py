@@ -18,7 +18,7 @@ from casework.startup import Started
 from tests.api.conftest import Running
 from tests.api.test_events import problem
 from tests.api.test_openings import MISUSE
-from tests.feed.bank import DAY, arrears, loan, write
+from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, loan, write
 
 
 @pytest.fixture
@@ -35,6 +35,7 @@ def inbox(tmp_path: Path) -> Path:
 def importing(settings: Settings, branch: tuple[Started, dict[str, str]], inbox: Path) -> Any:
     """The application with an inbox."""
     started, issued = branch
+    Bank(started, inbox).know(INSTITUTION)
     with TestClient(create_app(replace(settings, feed_inbox=inbox))) as client:
         yield Running(client, started, issued)
 

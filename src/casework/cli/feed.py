@@ -14,7 +14,8 @@ from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.feed import run as runs
 from casework.feed.cell import TEXTS
-from casework.feed.load import Request, import_feed
+from casework.feed.load import Request
+from casework.importing import import_apart
 from casework.money import yuan_text
 
 
@@ -54,7 +55,7 @@ def import_(folder: Path, confirm_vanished: bool, correction: bool, staff_no: st
         request = Request(actor, confirm_vanished, correction)
         try:
             with _Watching() as progress:
-                run = import_feed(branch.engine, branch.branch, folder, request, progress=progress)
+                run = import_apart(branch, folder, request, progress=progress)
         except CallerError as refused:
             if json_:  # for machines too; the line for people and the exit code follow
                 refusal = {"code": refused.code, "zh": refused.zh, "en": str(refused), "facts": refused.facts}

@@ -34,6 +34,7 @@ from casework.feed.books import (
     write_loans,
     write_repayments,
 )
+from casework.feed.bounds import USUAL, Bounds
 from casework.feed.cell import TEXTS
 from casework.feed.changes import Changes
 from casework.feed.corrections import owed_as_before, settled_by_feed, wrongly_settled
@@ -56,7 +57,7 @@ UNPAID_LISTED = 1_000
 Progress = Callable[[str, int, int], None]
 
 
-def _silent(_stage: str, _done: int, _total: int) -> None:
+def silent(_stage: str, _done: int, _total: int) -> None:
     """Nobody watches."""
 
 
@@ -71,7 +72,7 @@ class Request:
 
 def import_feed(
     engine: Engine, branch: Branch, folder: Path, request: Request, *, run_id: int | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent, bounds: Bounds = USUAL,
 ) -> runs.Run:  # fmt: skip
     """Import the feed in `folder`; the run as it ended.
 
@@ -85,12 +86,12 @@ def import_feed(
     delivery: Delivery | None = None
     try:
         progress("reading", 0, 1)
-        delivery = read_folder(folder)
+        delivery = read_folder(folder, bounds)
         with writing(engine) as conn:
             _Import(conn, branch, delivery, request, run_id, progress).carry_out()
     except CallerError as mistake:
         with writing(engine) as conn:
-            _record_refusal(conn, branch, run_id, mistake, request, delivery)
+            record_refusal(conn, branch, run_id, mistake, request, delivery)
         raise
     except TryAgain as busy:
         _record_failure(engine, run_id, busy)
@@ -102,9 +103,10 @@ def import_feed(
     return done
 
 
-def _record_refusal(
+def record_refusal(
     conn: Connection, branch: Branch, run_id: int, mistake: CallerError, request: Request, delivery: Delivery | None
 ) -> None:
+    """Say in the run and in the log that it was refused; `delivery` is none if the folder could not be read."""
     runs.refuse(conn, run_id, mistake, **(_what_came(delivery) if delivery else {}))
     trail = branch.trail(now())
     draft = Draft("feed.refused", request.actor.signed, {"run": run_id}, reason_code=mistake.code)

@@ -17,6 +17,7 @@ from casework.staff.actor import Actor
 RUNNING, APPLIED, REPEATED, REFUSED, AWAITING, INTERRUPTED = (
     "running", "applied", "repeated", "refused", "awaiting", "interrupted",
 )  # fmt: skip
+KILLED = "import_killed"  # a refusal's code: nobody refused, the process ended
 
 
 class Run(msgspec.Struct, kw_only=True):
@@ -56,7 +57,7 @@ def finish(conn: Connection, run_id: int, status: str, **values: Any) -> None:
 def refuse(conn: Connection, run_id: int, mistake: CallerError, **values: Any) -> None:
     """A run that a caller's mistake ended; nothing of it went in."""
     refusal = {"code": mistake.code, "zh": mistake.zh, "en": str(mistake), "facts": mistake.facts}
-    status = AWAITING if mistake.code == "loans_vanished" else REFUSED
+    status = {"loans_vanished": AWAITING, KILLED: INTERRUPTED}.get(mistake.code, REFUSED)
     finish(conn, run_id, status, refusal=refusal, **values)
 
 

@@ -1,0 +1,126 @@
+"""The process that imports one feed for `casework.importing`: `python -m casework.import_worker`, a job on its stdin.
+
+It may take so much memory and no more, and it ends with the process that began it, whose end closes its stdin. What it
+says on stdout are lines of JSON: progress, and at last what came of it. The run and its refusal it records itself, but
+for what ends it.
+"""
+
+import os
+import resource
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from casework.errors import CallerError, RulesBroken, TryAgain
+from casework.feed.bounds import Bounds
+from casework.feed.load import Request, import_feed
+from casework.settings import Settings
+from casework.staff.actor import Actor
+from casework.startup import start
+
+
+class Job(msgspec.Struct):
+    """What is to be imported into which branch, and within which bounds."""
+
+    database_url: str
+    keys_dir: str
+    statecharts: str
+    folder: str
+    run_id: int
+    actor: Actor
+    confirm_vanished: bool
+    correction: bool
+    memory_mib: int
+    rows: int
+
+
+class Told(msgspec.Struct, omit_defaults=True):
+    """One line: how far a stage is, or what came of the job. The last line is no progress."""
+
+    what: Literal["progress", "done", "refused", "try_again", "memory", "broke"]
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    code: str = ""  # of a refusal, or of a database that gave up
+    zh: str = ""
+    en: str = ""
+    facts: dict[str, Any] = {}
+    retry_after_s: int = 1
+    error: str = ""  # of a bug: its type, and the places it came through
+    where: list[str] = []
+
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def carry_out(job: Job, say: Callable[[Told], None]) -> Told:
+    """Import, saying how far it is; what came of it."""
+    settings = Settings(
+        database_url=job.database_url, keys_dir=Path(job.keys_dir), statecharts=Path(job.statecharts)
+    )  # fmt: skip
+    request = Request(job.actor, job.confirm_vanished, job.correction)
+    try:
+        started = start(settings)
+        import_feed(
+            started.engine, started.branch, Path(job.folder), request, run_id=job.run_id, bounds=Bounds(rows=job.rows),
+            progress=lambda stage, done, total: say(Told("progress", stage=stage, done=done, total=total)),
+        )  # fmt: skip
+    except CallerError as mistake:
+        return Told("refused", code=mistake.code, zh=mistake.zh, en=str(mistake), facts=mistake.facts)
+    except RulesBroken as broken:
+        return Told("refused", code="rules_broken", zh="状态图或策略有误", en=str(broken))
+    except TryAgain as busy:
+        return Told("try_again", code=busy.code, en=str(busy), retry_after_s=busy.retry_after_s)
+    except MemoryError:
+        return Told("memory")
+    except Exception as error:  # noqa: BLE001  # whoever began this process tells of it
+        frames = traceback.extract_tb(error.__traceback__)[-12:]
+        where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}:{frame.name}" for frame in frames]
+        return Told("broke", error=type(error).__name__, where=where)
+    return Told("done")
+
+
+def limit_memory(mib: int) -> None:
+    """From here on this process has no more than that; without effect where the system knows no such limit.
+
+    No core is written either: it would hold personal data.
+    """
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = mib << 20
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted if most == resource.RLIM_INFINITY else min(wanted, most),) * 2)
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+def main() -> None:
+    """One job."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a stopping service waits for its import
+        signal.signal(number, signal.SIG_IGN)
+    with os.fdopen(os.dup(1), "wb", buffering=0) as out:
+        os.dup2(2, 1)  # whatever else prints disturbs nobody
+        with os.fdopen(0, "rb", buffering=0, closefd=False) as given:
+            job = msgspec.json.decode(given.readline(), type=Job)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        limit_memory(job.memory_mib)
+        out.write(_encode(carry_out(job, lambda told: _say(out, told))) + b"\n")
+    os._exit(0)  # nothing is left to be done, and much to be taken down
+
+
+def _say(out: Any, told: Told) -> None:
+    out.write(_encode(told) + b"\n")
+
+
+if __name__ == "__main__":
+    main()
