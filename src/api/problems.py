@@ -152,7 +152,7 @@ def on_caller_error(request: Request[Any, Any, Any], error: CallerError) -> Resp
         headers["WWW-Authenticate"] = "Bearer"
     if error.code == "log_place_taken":  # no try again helps: somebody has to come
         request.app.state["serving"].metrics.places_taken.inc()
-        log().error(error.code, request_id=request_id_of(request), streams=error.facts["streams"])
+        log().error(error.code, request_id=request_id_of(request), stream=error.facts["stream"])
     if "retry_after_s" in error.facts:
         headers["Retry-After"] = str(error.facts["retry_after_s"])
     return problem_response(request, error.code, zh=error.zh, en=error.en, facts=error.facts, headers=headers)

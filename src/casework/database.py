@@ -5,6 +5,7 @@ Writers use `writing(engine)`, readers `reading(engine)`; nothing else commits. 
 """
 
 import os
+import re
 import select
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -346,7 +347,7 @@ def is_conflict(exc: BaseException) -> bool:
     return isinstance(cause, psycopg.errors.UniqueViolation)
 
 
-def place_taken(exc: BaseException, table: str) -> bool:
+def is_place_taken(exc: BaseException, table: str) -> bool:
     """Whether a row of the append-only `table` stands already where another was to go; not for its number of a row.
 
     SQLite's guard speaks before its keys do, and does not say which key it was.
@@ -357,6 +358,14 @@ def place_taken(exc: BaseException, table: str) -> bool:
     if not isinstance(cause, psycopg.errors.UniqueViolation):
         return False
     return cause.diag.table_name == table and cause.diag.constraint_name != f"{table}_pkey"
+
+
+def key_taken(exc: BaseException) -> str | None:
+    """The first value of the unique key that was taken, as PostgreSQL tells it; none on SQLite."""
+    cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
+    detail = cause.diag.message_detail if isinstance(cause, psycopg.Error) else None
+    found = re.search(r"=\((.+?), ", detail or "")
+    return None if found is None else found[1]
 
 
 def is_reference_broken(exc: BaseException) -> bool:

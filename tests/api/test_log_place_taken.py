@@ -8,10 +8,14 @@ import pytest
 import sqlalchemy as sa
 
 from casework.audit.tables import entries, unsealed
+from casework.cases.commands import Measure
+from casework.cases.tables import cases
 from casework.clock import now
-from casework.database import open_engine, writing
+from casework.database import open_engine, reading, writing
+from casework.errors import CallerError
 from casework.settings import Settings
-from tests.api.conftest import Running, findings
+from casework.staff.actor import system
+from tests.api.conftest import Running, findings, measure
 from tests.api.test_every_event import GIVEN
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -55,7 +59,7 @@ def test_a_forged_next_number_is_refused_by_name_told_as_an_alarm_and_leaves_oth
     for _ in range(2):
         refused = visit(running, first)
         assert (refused.status_code, refused.json()["code"]) == (503, "log_place_taken")
-        assert refused.json()["streams"] == [f"case:{first}"]
+        assert refused.json()["stream"] == f"case:{first}"
     assert running.get(f"/cases/{first}", "B1").json()["state"] == "phone_collection"
     assert visit(running, second).status_code == 200
     assert "casework_log_places_taken_total 2.0" in running.get("/metrics").text
@@ -72,6 +76,20 @@ def test_a_forged_next_number_of_another_kind_of_stream_is_refused_by_name_too(r
         seq = conn.execute(sa.select(sa.func.max(entries.c.stream_seq)).where(entries.c.stream == "staff:R1")).scalar()
     forge(running, "staff:R1", int(seq or 0) + 1)
     refused = running.post("/staff/R1/absences", "R1", json={"from_on": day, "until_on": day})
-    assert (refused.status_code, refused.json()["code"], refused.json()["streams"]) == (
-        503, "log_place_taken", ["staff:R1"],
+    assert (refused.status_code, refused.json()["code"], refused.json()["stream"]) == (
+        503, "log_place_taken", "staff:R1",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [3, 400])
+def test_of_many_cases_the_one_that_is_blocked_is_named_and_none_is_changed(running: Running, count: int) -> None:
+    """By a batch in one round trip and by one that is copied in: the feed and the sweep are such batches."""
+    ids = running.open(*[f"L{number}" for number in range(count)])
+    forge(running, f"case:{ids[1]}", 2)
+    commands = [Measure(actor=system("feed"), case_id=case_id, measure=measure(6), run=2) for case_id in ids]
+    with pytest.raises(CallerError) as told:
+        running.do(*commands)
+    assert (told.value.code, told.value.facts) == ("log_place_taken", {"stream": f"case:{ids[1]}"})
+    with reading(running.started.engine) as conn:
+        changed = sa.select(sa.func.count()).select_from(cases).where(cases.c.audit_seq > 1)
+        assert conn.execute(changed).scalar_one() == 0

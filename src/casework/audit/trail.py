@@ -22,7 +22,7 @@ from casework.audit.entry import Actor, Entry, entry_id_of
 from casework.audit.receipt import Change, Recorded
 from casework.audit.tables import entries, opening_keys, openings, streams, unsealed
 from casework.clock import utc_text
-from casework.database import place_taken
+from casework.database import is_place_taken, key_taken
 from casework.errors import CallerError
 from casework.personal import Vault
 
@@ -32,7 +32,6 @@ ENTRY_COLUMNS = (
 _COLLECTED = "casework_collected"
 _OPENING_COLUMNS = ("stream", "stream_seq", "field", "sealed", "subject")
 _SEALED_AS = "opening"
-_NAMED = 5  # streams that a refusal names
 
 
 @dataclass(slots=True)
@@ -137,23 +136,23 @@ class Trail:
         self._openings = []
 
     @contextmanager
-    def places_free(self) -> Iterator[None]:
+    def places_free(self, conn: Connection) -> Iterator[None]:
         """CallerError `log_place_taken` where the next place of a stream holds an entry that its head knows nothing of.
 
         Who writes a stream holds its head, so nobody of ours can have been quicker: somebody else has written there.
         """
-        streams_ = sorted({stream for stream, *_ in self._entries})[:_NAMED]
+        added = self._entries
         try:
             yield
         except Exception as error:
-            if place_taken(error, entries.name):
-                raise _taken(streams_) from error
+            if is_place_taken(error, entries.name):
+                raise _taken(key_taken(error) or _in_the_way(conn, added)) from error
             raise
 
     def write(self, conn: Connection) -> None:
         """Store what was added: entries, their place in the unsealed queue, openings. CallerError `log_place_taken`."""
         self.seal_texts(conn)
-        with self.places_free():
+        with self.places_free(conn):
             rows.insert_queued(
                 conn, entries, self._entries, ENTRY_COLUMNS[1:], queue=unsealed, sequence_name="entries_id_seq"
             )
@@ -164,12 +163,24 @@ class Trail:
         self._entries, self._sealed = [], []
 
 
-def _taken(names: Sequence[str]) -> CallerError:
+def _in_the_way(conn: Connection, added: Sequence[tuple[Any, ...]]) -> str:
+    """The stream in which one of these entries found its place taken; those before it stand in this transaction."""
+    if conn.dialect.name != "sqlite":  # the transaction answers no more
+        return "?"
+    ours = {(stream, seq): mac for stream, seq, *_, mac in added}
+    found = rows.select_by_keys(conn, _PLACES, ("stream", "stream_seq"), sorted(ours))
+    return str(next((row.stream for row in found if row.mac != ours[row.stream, row.stream_seq]), "?"))
+
+
+_PLACES = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.mac)
+
+
+def _taken(stream: str) -> CallerError:
     return CallerError(
         "log_place_taken",
-        f"审计日志此处已有一条来历不明的分录，未作任何更改；请管理员运行 casework audit verify：{'、'.join(names)}",
-        "where the log goes on there is an entry already of which the stream's head knows nothing; nothing was changed;"
-        f" the operator runs casework audit verify: {', '.join(names)}", streams=list(names),
+        f"审计日志 {stream} 的下一处已有一条来历不明的分录，未作任何更改；请管理员运行 casework audit verify",
+        f"where {stream} goes on in the log there is an entry already of which its head knows nothing; nothing was "
+        "changed; the operator runs casework audit verify", stream=stream,
     )  # fmt: skip
 
 

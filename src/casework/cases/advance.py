@@ -137,7 +137,7 @@ def _write(conn: Connection, part: Part) -> None:
     part.trail.seal_texts(conn)
     try:
         together = rows.together(conn) if not part.fresh and len(part.changed) <= _TOGETHER else nullcontext()
-        with part.trail.places_free(), together:
+        with part.trail.places_free(conn), together:
             rows.update_many(conn, cases, "id", part.changed, CHANGING)  # first: it may free a loan for a new case
             rows.insert_many(conn, cases, part.fresh, COLUMNS)
             rows.insert_many(conn, owner_history, part.owners, _HISTORY)
