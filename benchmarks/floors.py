@@ -26,7 +26,7 @@ from tests.postgres_server import APP
 
 REPEATS = 3
 _ANY_NUMBER = 10**15
-_IDEMPOTENCY = ("actor_id", "key", "request_hash", "status", "answer", "created_at")
+_IDEMPOTENCY = ("actor_id", "key", "request_hash", "status", "answer", "created_at", "mac")
 
 
 @dataclass
@@ -101,7 +101,7 @@ def _script(place: Place, case_count: int) -> tuple[str, list[str]]:
     change = to_change(case)
     entry_values = [getattr(entry, name) for name in ENTRY_COLUMNS[1:]]
     kept = [getattr(stored, name) for name in _IDEMPOTENCY]
-    kept[-1] = now()
+    kept[-2] = now()
     statements = [
         "BEGIN",
         _LOCK_AND_LOOK.replace("%s", number, 1).replace("%s", "ARRAY['T1']", 1).replace("%s", key, 1),

@@ -373,6 +373,7 @@ table(
     must("status", sa.Integer),
     must("answer", Bytes),
     must("created_at", UtcDateTime),
+    must("mac", Bytes),
     sa.Index("ix_idempotency_created", "created_at"),
 )
 # ── feeds and what they bring ─────────────────────────────────────────────────────────────────────────────────────

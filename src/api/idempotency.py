@@ -5,6 +5,7 @@ in another process) a repeat is told that. All keys of a batch are claimed in on
 """
 
 import hashlib
+import hmac
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +16,17 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from api.logs import log
 from casework import rows
 from casework.audit.receipt import Change
+from casework.cases.answer_mac import answer_mac
 from casework.cases.tables import ANSWER_ERASED, idempotency
 from casework.errors import CallerError
 
 KEPT = timedelta(hours=24)
 PURGED_AT_ONCE = 500
 _SHAPE = re.compile(r"[\x21-\x7e]{1,128}")
-_COLUMNS = ("actor_id", "key", "request_hash", "status", "answer", "created_at")
+_COLUMNS = ("actor_id", "key", "request_hash", "status", "answer", "created_at", "mac")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,17 @@ def answer_erased() -> CallerError:
     )  # fmt: skip
 
 
-def claim(conn: Connection, keys: Sequence[Key], now: datetime) -> dict[tuple[str, str], Answer | CallerError]:
+def answer_changed() -> CallerError:
+    """What is stored for the key is not what this service stored; it is not told, not receipted, and nothing runs."""
+    return CallerError(
+        "answer_changed", "所存答复被改动：请先查看现状，再以新的 Idempotency-Key 提交",
+        "the answer stored for this Idempotency-Key was changed; look at how things stand before you use another key",
+    )  # fmt: skip
+
+
+def claim(
+    conn: Connection, keys: Sequence[Key], now: datetime, mac_key: bytes
+) -> dict[tuple[str, str], Answer | CallerError]:
     """What is already known of `keys`: their first answers, or why they cannot be used; the rest are claimed.
 
     On PostgreSQL the lock and the look are one statement, so an answer that another process commits between the two is
@@ -122,6 +135,9 @@ def claim(conn: Connection, keys: Sequence[Key], now: datetime) -> dict[tuple[st
         name = (row.actor_id, row.key)
         if not row.mine:
             known[name] = running()
+        elif row.created_at is not None and not _is_ours(row, mac_key):
+            log().error("answer_changed", actor=row.actor_id)
+            known[name] = answer_changed()
         elif row.created_at is not None and row.created_at <= now - KEPT:
             expired.append(name)  # its 24 hours are over: the key may be used anew, purged or not
         elif row.created_at is not None and bytes(row.answer) == ANSWER_ERASED:
@@ -142,22 +158,28 @@ def _look(conn: Connection, keys: Sequence[Key]) -> Sequence[Any]:
 
 
 _NAME = sa.tuple_(idempotency.c.actor_id, idempotency.c.key)
-_ANSWER = (idempotency.c.request_hash, idempotency.c.status, idempotency.c.answer, idempotency.c.created_at)
+_ANSWER = tuple(idempotency.c["request_hash", "status", "answer", "created_at", "mac"])
 _LOOK = sa.select(idempotency.c.actor_id, idempotency.c.key, sa.true().label("mine"), *_ANSWER).where(
     _NAME.in_(sa.bindparam("names", expanding=True))
 )
 _LOCK_AND_LOOK = (
     "SELECT u.a AS actor_id, u.k AS key, pg_try_advisory_xact_lock(u.n) AS mine,"
-    " i.request_hash, i.status, i.answer, i.created_at"
+    " i.request_hash, i.status, i.answer, i.created_at, i.mac"
     " FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS u(n, a, k)"
     " LEFT JOIN idempotency i ON i.actor_id = u.a AND i.key = u.k"
 )
 _DELETE = idempotency.delete().where(_NAME.in_(sa.bindparam("names", expanding=True)))
 
 
-def store(conn: Connection, answers: Sequence[tuple[Key, Answer]], now: datetime) -> None:
+def _is_ours(row: Any, mac_key: bytes) -> bool:
+    parts = row.actor_id, row.key, bytes(row.request_hash), row.status, bytes(row.answer), row.created_at
+    return hmac.compare_digest(answer_mac(mac_key, *parts), bytes(row.mac))
+
+
+def store(conn: Connection, answers: Sequence[tuple[Key, Answer]], now: datetime, mac_key: bytes) -> None:
     """Keep the first answers."""
-    stored = [(*key.name, key.request_hash, answer.status, _packed(answer), now) for key, answer in answers]
+    unsigned = [(*key.name, key.request_hash, answer.status, _packed(answer), now) for key, answer in answers]
+    stored = [(*one, answer_mac(mac_key, *one)) for one in unsigned]
     rows.insert_many(conn, idempotency, stored, _COLUMNS)
 
 
@@ -184,4 +206,16 @@ def _unpacked(status: int, packed: bytes) -> Answer:
     return Answer(status, first.body, headers, first.media_type, replayed=True, change=first.change)
 
 
-__all__ = ["KEPT", "Answer", "Key", "answer_erased", "claim", "key_of", "mismatch", "purge", "running", "store"]
+__all__ = [
+    "KEPT",
+    "Answer",
+    "Key",
+    "answer_changed",
+    "answer_erased",
+    "claim",
+    "key_of",
+    "mismatch",
+    "purge",
+    "running",
+    "store",
+]

@@ -114,7 +114,7 @@ def receipt(request: Request[Any, Any, Any], entry_id: FromPath[str]) -> Respons
     if signs is None:
         raise CallerError("receipt_key_missing", "缺少回执密钥", "the key for receipts is missing")
     with reading(serving.engine, snapshot=True) as conn:
-        change = change_of_entry(conn, entry_id, of_actor=None if may_all else actor.id)
+        change = change_of_entry(conn, entry_id, serving.branch.mac_key, of_actor=None if may_all else actor.id)
     return Response(signs.sign(change), media_type="text/plain", headers={"cache-control": "private, no-cache"})
 
 

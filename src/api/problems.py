@@ -33,7 +33,7 @@ STATUS: Mapping[str, int] = {
     "staff_exists": 409, "wrong_status": 409, "owns_open_cases": 409, "cases_not_moved": 409, "leave_overlaps": 409,
     "post_held_already": 409, "certificate_exists": 409, "deputy_by_himself": 403, "deputy_lacks_post": 403,
     "unknown_post": 422, "unknown_team": 422, "unknown_region": 422,
-    "answer_erased": 410, "institution_needed": 409, "hold_placed_already": 409, "no_hold": 409,
+    "answer_changed": 409, "answer_erased": 410, "institution_needed": 409, "hold_placed_already": 409, "no_hold": 409,
     "stale_version": 412,
     "body_too_large": 413,
     "unsupported_media_type": 415,

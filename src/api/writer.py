@@ -239,8 +239,8 @@ class Writer:
     def _decide(
         self, conn: Connection, jobs: list[Job], lock: rows.Lock
     ) -> tuple[list[tuple[Job, Answer | CallerError]], list[tuple[str, str]]]:
-        moment = self._clock()
-        known = idempotency.claim(conn, [job.key for job in jobs if job.key is not None], moment)
+        moment, mac_key = self._clock(), self._started.branch.mac_key
+        known = idempotency.claim(conn, [job.key for job in jobs if job.key is not None], moment, mac_key)
         results: list[tuple[Job, Answer | CallerError]] = []
         fresh: list[Job] = []
         for job in jobs:
@@ -266,7 +266,7 @@ class Writer:
                 counts += [counted(chart, *pair) for pair in zip(job.commands, outcomes, strict=True)]
                 if job.key is not None:
                     stored.append((job.key, answer))
-        idempotency.store(conn, stored, moment)
+        idempotency.store(conn, stored, moment, mac_key)
         if stored and monotonic() > self._purge_at:
             self._purge_at = monotonic() + (0.0 if idempotency.purge(conn, moment) else PURGE_EVERY_S)
         return results, counts

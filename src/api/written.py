@@ -58,8 +58,8 @@ def _write(serving: Serving, request: Request[Any, Any, Any], work: Work, key: K
 
 
 def _once(conn: Connection, request: Request[Any, Any, Any], work: Work, key: Key | None) -> Answer:
-    moment = now()
-    known = idempotency.claim(conn, [key], moment).get(key.name) if key is not None else None
+    moment, mac_key = now(), serving_of(request).branch.mac_key
+    known = idempotency.claim(conn, [key], moment, mac_key).get(key.name) if key is not None else None
     if isinstance(known, CallerError):
         raise known
     if known is not None:
@@ -68,5 +68,5 @@ def _once(conn: Connection, request: Request[Any, Any, Any], work: Work, key: Ke
     answer = work(conn, still_valid(conn, request))
     answer = replace(answer, change=change_of(collected))
     if key is not None:
-        idempotency.store(conn, [(key, answer)], moment)
+        idempotency.store(conn, [(key, answer)], moment, mac_key)
     return answer

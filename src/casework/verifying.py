@@ -14,6 +14,7 @@ from casework.audit.sealed import Outside, verify_sealed
 from casework.audit.steady import Steady, part_of
 from casework.audit.verify import Keeper, verify_log
 from casework.cases import replay as cases
+from casework.cases.answer_mac import check_answers
 from casework.dossier.kept import check_kept
 from casework.feed import tables as feed_tables
 from casework.four_eyes import replay as four_eyes
@@ -98,5 +99,7 @@ def _verify(
         verify_log(conn, mac_key, vault, report, keepers, followers, erased=erased, progress=progress)
     with part_of(report, "tree"):
         verify_sealed(conn, report, outside)
+    with part_of(report, "answers"):
+        check_answers(conn, mac_key, report)
     with part_of(report, "heads"):
         check_kept(conn, report)

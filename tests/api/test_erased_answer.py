@@ -15,7 +15,9 @@ def test_a_repeat_of_an_erased_answer_is_told_so_and_runs_nothing(running: Runni
     assert fire(running, case_id).status_code == 200
     before = entries_of(running, case_id)
     with writing(running.started.engine) as conn:
-        assert erase_answers(conn, {case_id}, set(), set(), Customer("wuhan", "B-L1")) == 1
+        assert (
+            erase_answers(conn, {case_id}, set(), set(), Customer("wuhan", "B-L1"), running.started.branch.mac_key) == 1
+        )
     again = fire(running, case_id)
     assert (again.status_code, again.json()["code"]) == (410, "answer_erased")
     assert entries_of(running, case_id) == before

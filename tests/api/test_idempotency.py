@@ -115,26 +115,26 @@ ANSWER = Answer(200, b"{}", {"ETag": '"1"'})
 
 @pytest.mark.every_postgres
 def test_an_answer_is_kept_24_hours_and_then_the_key_may_be_used_anew(branch: tuple[Started, dict[str, str]]) -> None:
-    engine, then = branch[0].engine, now() - timedelta(hours=30)
+    engine, mac_key, then = branch[0].engine, branch[0].branch.mac_key, now() - timedelta(hours=30)
     with writing(engine) as conn:
-        assert idempotency.claim(conn, [key()], then) == {}
-        idempotency.store(conn, [(key(), ANSWER)], then)
+        assert idempotency.claim(conn, [key()], then, mac_key) == {}
+        idempotency.store(conn, [(key(), ANSWER)], then, mac_key)
     with writing(engine) as conn:
-        known = idempotency.claim(conn, [key()], then + timedelta(hours=23, minutes=59))
+        known = idempotency.claim(conn, [key()], then + timedelta(hours=23, minutes=59), mac_key)
         found = known[key().name]
         assert isinstance(found, Answer)
         assert (found.body, found.replayed) == (b"{}", True)
     with writing(engine) as conn:
-        assert idempotency.claim(conn, [key(digest=b"2")], then + timedelta(hours=24)) == {}
-        idempotency.store(conn, [(key(digest=b"2"), ANSWER)], now())
-        assert isinstance(idempotency.claim(conn, [key()], now())[key().name], CallerError)
+        assert idempotency.claim(conn, [key(digest=b"2")], then + timedelta(hours=24), mac_key) == {}
+        idempotency.store(conn, [(key(digest=b"2"), ANSWER)], now(), mac_key)
+        assert isinstance(idempotency.claim(conn, [key()], now(), mac_key)[key().name], CallerError)
 
 
 def test_what_is_older_than_24_hours_goes_a_bounded_number_at_a_time(branch: tuple[Started, dict[str, str]]) -> None:
-    engine, then = branch[0].engine, now() - timedelta(hours=25)
+    engine, mac_key, then = branch[0].engine, branch[0].branch.mac_key, now() - timedelta(hours=25)
     with writing(engine) as conn:
-        idempotency.store(conn, [(key(f"k{number}"), ANSWER) for number in range(600)], then)
-        idempotency.store(conn, [(key("fresh"), ANSWER)], now())
+        idempotency.store(conn, [(key(f"k{number}"), ANSWER) for number in range(600)], then, mac_key)
+        idempotency.store(conn, [(key("fresh"), ANSWER)], now(), mac_key)
     with writing(engine) as conn:
         assert idempotency.purge(conn, now()) == idempotency.PURGED_AT_ONCE
         assert idempotency.purge(conn, now()) == 100
@@ -144,13 +144,13 @@ def test_what_is_older_than_24_hours_goes_a_bounded_number_at_a_time(branch: tup
 
 @pytest.mark.only("postgresql")
 def test_a_key_that_another_process_is_working_on_is_told_as_running(branch: tuple[Started, dict[str, str]]) -> None:
-    engine = branch[0].engine
+    engine, mac_key = branch[0].engine, branch[0].branch.mac_key
     with writing(engine) as elsewhere:
-        assert idempotency.claim(elsewhere, [key("a"), key("b")], now()) == {}
+        assert idempotency.claim(elsewhere, [key("a"), key("b")], now(), mac_key) == {}
         with writing(engine) as here:
-            known = idempotency.claim(here, [key("b"), key("c")], now())
+            known = idempotency.claim(here, [key("b"), key("c")], now(), mac_key)
         assert list(known) == [key("b").name]
         assert isinstance(known[key("b").name], CallerError)
         assert known[key("b").name].code == "idempotency_running"  # type: ignore[union-attr]
     with writing(engine) as here:
-        assert idempotency.claim(here, [key("b")], now()) == {}
+        assert idempotency.claim(here, [key("b")], now(), mac_key) == {}

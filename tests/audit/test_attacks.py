@@ -47,7 +47,7 @@ from casework.audit.tables import (
 from casework.audit.tree import Range, node_hash, root_of
 from casework.cases.advance import advance
 from casework.cases.commands import Command, Note
-from casework.cases.tables import cases
+from casework.cases.tables import cases, idempotency
 from casework.database import metadata, reading, writing
 from casework.errors import CallerError
 from casework.verifying import verify
@@ -412,6 +412,13 @@ def last_deleted_before_sealing(conn: Connection, log: SealedLog) -> None:
     gone(conn, UNSEALED, conn.execute(sa.select(cases.c.audit_seq).where(cases.c.id == 22)).scalar_one())
 
 
+def answer_forged(conn: Connection, log: SealedLog) -> None:
+    """An answer that never was, to be repeated and receipted for a key that somebody is going to use."""
+    values = {"actor_id": "S1", "key": "k", "request_hash": b"\x01" * 32, "status": 200, "answer": b"\x94",
+              "created_at": datetime(2026, 1, 10, tzinfo=UTC), "mac": mac(OTHER_KEY, b"\x01" * 32)}  # fmt: skip
+    conn.execute(idempotency.insert().values(values))
+
+
 def column(**values: Any) -> Attack:
     def attack(conn: Connection, log: SealedLog) -> None:
         change_entry(conn, STREAM, 3, **values)
@@ -583,6 +590,7 @@ ROWS = [
     Row(10, "an entry forged, its leaf too", forged_and_sealed, {"mac_wrong"}),
     Row(27, "an entry put where a case goes on", put_in_the_way, {"mac_wrong", "head_rewound"}),
     Row(28, "a leaf far ahead", leaf_far_ahead, {"leaf_hole", "sealed_entry_missing"}, signer="tree_damaged"),
+    Row(10, "a stored answer forged by SQL", answer_forged, {"answer_changed"}),
     Row(11, "an entry deleted before sealing", deleted_before_sealing, {"stream_hole"}),
     Row(11, "the last entry deleted before sealing", last_deleted_before_sealing, {"tail_cut"}),
     Row(12, "the copied actor edited", column(actor_id="T2"), {"column_differs"}),

@@ -450,16 +450,31 @@ def test_an_entry_swapped_in_the_tree_does_not_honour_its_receipt(log: BranchLog
 
 def test_a_receipt_is_made_of_the_body_and_not_of_a_row_that_was_changed(log: BranchLog) -> None:
     with reading(log.engine) as conn:
-        change = change_of_entry(conn, "test:1:1")
-        assert change_of_entry(conn, "test:1:1", of_actor=WRITER.id) == change
+        change = change_of_entry(conn, "test:1:1", log.mac_key)
+        assert change_of_entry(conn, "test:1:1", log.mac_key, of_actor=WRITER.id) == change
         for entry_id, actor in (("test:1:1", "S2"), ("test:1:9999", None), ("x", None), ("test:1:", None)):
             with pytest.raises(CallerError) as caught:
-                change_of_entry(conn, entry_id, of_actor=actor)
+                change_of_entry(conn, entry_id, log.mac_key, of_actor=actor)
             assert caught.value.code == "unknown_entry"
     at = (entries.c.stream == "test:1") & (entries.c.stream_seq == 1)
     log.attack(lambda conn: conn.execute(entries.update().where(at).values(leaf_hash=b"\x01" * 32)))
     with reading(log.engine) as conn, pytest.raises(CallerError) as caught:
-        change_of_entry(conn, "test:1:1")
+        change_of_entry(conn, "test:1:1", log.mac_key)
+    assert caught.value.code == "proof_fails"
+
+
+def test_no_receipt_is_made_for_an_entry_in_perfect_form_that_the_service_did_not_write(log: BranchLog) -> None:
+    at = (entries.c.stream == "test:2") & (entries.c.stream_seq == 1)
+
+    def forge(conn: Connection) -> None:
+        leaf = bytes(conn.execute(sa.select(entries.c.leaf_hash).where(at)).scalar_one())
+        conn.execute(entries.update().where(at).values(mac=mac(b"\x07" * 32, leaf)))
+
+    log.attack(forge)
+    with reading(log.engine) as conn:
+        with pytest.raises(CallerError) as caught:
+            change_of_entry(conn, "test:2:1", log.mac_key)
+        assert change_of_entry(conn, "test:1:1", log.mac_key).entries  # its twin, untouched
     assert caught.value.code == "proof_fails"
 
 

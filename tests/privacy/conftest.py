@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from casework.audit.findings import Report
 from casework.audit.tables import openings
 from casework.cases.advance import advance
+from casework.cases.answer_mac import answer_mac
 from casework.cases.commands import Command, Done, Fire, Note, Outcome
 from casework.cases.tables import idempotency
 from casework.clock import now
@@ -124,8 +125,8 @@ class House:
     def answered(self, key: str, body: dict[str, Any]) -> None:
         """An answer that the API stored."""
         packed = msgspec.msgpack.encode(({}, "application/json", msgspec.json.encode(body)))
-        row = {"actor_id": "S1", "key": key, "request_hash": b"h" * 32, "status": 200, "answer": packed,
-               "created_at": now()}  # fmt: skip
+        parts = ("S1", key, b"h" * 32, 200, packed, now())
+        row = (*parts, answer_mac(self.started.branch.mac_key, *parts))
         self.in_one(lambda conn: conn.execute(idempotency.insert().values(row)))
 
     # ── erasing ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from casework.audit.tables import entries, erasures, opening_keys, openings
 from casework.cases.advance import advance
+from casework.cases.answer_mac import answer_mac
 from casework.cases.commands import Done, Note
 from casework.cases.filter import BusinessDates
 from casework.cases.queries import find_case
@@ -339,8 +340,8 @@ def remember(two: Two) -> None:
         case_id = int(two.bank.case(two.loan_id(institution)).id)
         note = Note(actor=REP, case_id=case_id, text=f"客户{NAMES[institution]}来电")
         answer = msgspec.json.encode({"borrower_id": "B1", "institution": institution})
-        row = {"actor_id": "S1", "key": institution, "request_hash": b"h", "status": 200, "answer": answer,
-               "created_at": now()}  # fmt: skip
+        parts = ("S1", institution, b"h", 200, answer, now())
+        row = (*parts, answer_mac(branch.mac_key, *parts))
         with writing(two.bank.started.engine) as conn:
             (done,) = advance(conn, [note], branch)
             assert isinstance(done, Done), done

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LEAF_PREFIX: Final = b"\x00"
 MAC_LABEL: Final = b"casework/audit/v1/mac\n"
 COMMIT_LABEL: Final = b"casework/audit/v1/commit\n"
+KEYED_LABEL: Final = b"casework/keyed/v1/"
 HASH_BYTES: Final = 32
 _BLOCK_BYTES: Final = 64  # of SHA-256, for HMAC (RFC 2104)
 
@@ -54,6 +55,15 @@ def mac(key: bytes, leaf: bytes) -> bytes:
 def mac_matches(key: bytes, leaf: bytes, tag: bytes) -> bool:
     """Whether `tag` is the MAC of `leaf`, in a time that does not tell how much of it was right."""
     return hmac.compare_digest(mac(key, leaf), tag)
+
+
+def keyed(key: bytes, kind: str, *parts: bytes) -> bytes:
+    """HMAC-SHA256 (32 bytes) of what the service keeps beside the log, under the same key with a domain of its own.
+
+    `kind` says what it is of, each kind apart from the others and from entries; each part goes in with its length.
+    """
+    framed = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    return hmac.digest(key, KEYED_LABEL + kind.encode() + b"\n" + framed, "sha256")
 
 
 @lru_cache(maxsize=4)

@@ -96,6 +96,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "记录时间晚于包含该分录的检查点被见证之时",
         "recorded, it says, after a witness saw it in the log: the time had not come",
     ),
+    "answer_changed": (
+        "为重复请求所存的答复被改动或伪造",
+        "an answer kept for the repeat of a request is not the one that was stored",
+    ),
     "receipt_not_honoured": (
         "已出具回执的分录缺失或被替换",
         "an entry for which a receipt was given is gone, or another one",

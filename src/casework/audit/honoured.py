@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.audit import receipt_keys
-from casework.audit.chain import leaf_hash
+from casework.audit.chain import leaf_hash, mac_matches
 from casework.audit.entry import MalformedEntry, decode_strict
 from casework.audit.grown import Log, last_published, present_log
 from casework.audit.note import LogKey
@@ -30,10 +30,11 @@ class Kept(NamedTuple):
     checkpoint: int | None = None
 
 
-def change_of_entry(conn: Connection, entry_id: str, *, of_actor: str | None = None) -> Change:
+def change_of_entry(conn: Connection, entry_id: str, mac_key: bytes, *, of_actor: str | None = None) -> Change:
     """An entry that is there, to be receipted; with `of_actor` only one of his own.
 
-    The leaf hash is that of the body. CallerErrors `unknown_entry`, `proof_fails`.
+    The leaf hash is that of the body, and its MAC holds: nothing is promised that this service did not write.
+    CallerErrors `unknown_entry`, `proof_fails`.
     """
     rows = _look(conn, [entry_id])
     row = rows.get(entry_id)
@@ -44,12 +45,17 @@ def change_of_entry(conn: Connection, entry_id: str, *, of_actor: str | None = N
         entry = decode_strict(body)
     except MalformedEntry:
         entry = None
-    if entry is None or entry.entry_id != entry_id or leaf_hash(body) != bytes(row.leaf_hash):
+    if entry is None or entry.entry_id != entry_id or not _is_ours(row, mac_key):
         raise CallerError(
-            "proof_fails", "分录被改动，请运行 casework audit verify",
-            "the entry was changed; run: casework audit verify", entry_id=entry_id,
+            "proof_fails", "分录被改动或伪造，请运行 casework audit verify",
+            "the entry was changed or forged; run: casework audit verify", entry_id=entry_id,
         )  # fmt: skip
     return Change(entry.recorded_at, (Recorded(entry_id, leaf_hash(body)),))
+
+
+def _is_ours(row: Any, mac_key: bytes) -> bool:
+    leaf = leaf_hash(bytes(row.body))
+    return leaf == bytes(row.leaf_hash) and mac_matches(mac_key, leaf, bytes(row.mac))
 
 
 def trusted_keys(conn: Connection, folder: Path) -> list[LogKey]:
@@ -115,6 +121,7 @@ def _look(conn: Connection, entry_ids: Sequence[str], log: Log | None = None) ->
     wanted = (
         sa.select(
             entries.c.stream, entries.c.stream_seq, entries.c.actor_id, entries.c.body, entries.c.leaf_hash,
+            entries.c.mac,
             leaves.c.leaf_index, leaves.c.leaf_hash.label("sealed_hash"), unsealed.c.entry.label("waiting"),
         )
         .select_from(entries.outerjoin(leaves, sealed).outerjoin(unsealed, unsealed.c.entry == entries.c.id))

@@ -112,5 +112,6 @@ idempotency = sa.Table(
     sa.Column("status", sa.Integer, nullable=False),
     sa.Column("answer", Bytes, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("mac", Bytes, nullable=False),  # over all of it: a receipt is signed for what it says was changed
     sa.Index("ix_idempotency_created", "created_at"),
 )

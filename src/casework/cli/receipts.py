@@ -56,7 +56,7 @@ def receipt(entry_id: str | None, file: Path | None, json_: bool) -> None:
         signer = receipt_keys.read_signer(branch.settings.keys_dir)
         if signer is None:
             raise no_receipt_key()
-        click.echo(signer.sign(change_of_entry(conn, str(entry_id))), nl=False)
+        click.echo(signer.sign(change_of_entry(conn, str(entry_id), branch.branch.mac_key)), nl=False)
 
 
 def no_receipt_key() -> CallerError:

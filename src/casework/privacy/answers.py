@@ -11,11 +11,13 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.cases.answer_mac import answer_mac
 from casework.cases.tables import ANSWER_ERASED, idempotency
 from casework.customer import Customer
 from casework.feed.customers import institutions_of
 
 _AT_ONCE: Final = 500
+_GONE: Final = 410
 _CASE = re.compile(rb'case:(\d{1,16})(?!\d)|/cases/(\d{1,16})(?!\d)|"case_id":(\d{1,16})(?!\d)')
 _REQUEST = re.compile(rb'request:(\d{1,16})(?!\d)|/requests/(\d{1,16})(?!\d)|"request_id":(\d{1,16})(?!\d)')
 _TEXT = re.compile(rb'"([^"\\]{1,64})"')
@@ -40,21 +42,32 @@ def speaks_of(
 
 
 def erase_answers(
-    conn: Connection, cases: Collection[int], requests: Collection[int], loan_ids: Collection[str], customer: Customer
+    conn: Connection, cases: Collection[int], requests: Collection[int], loan_ids: Collection[str], customer: Customer,
+    mac_key: bytes,
 ) -> int:  # fmt: skip
     """Every stored answer is looked at, some hundreds at a time (they are kept for a day); how many are gone."""
     loans = {one.encode() for one in loan_ids}
     named_by = customer if len(institutions_of(conn, customer.borrower_id)) > 1 else (customer.borrower_id,)
     him = frozenset(text.encode() for text in named_by)
     found = []
-    statement = sa.select(idempotency.c.actor_id, idempotency.c.key, idempotency.c.answer)
+    statement = sa.select(idempotency.c.actor_id, idempotency.c.key, idempotency.c.answer, idempotency.c.created_at)
     for batch in conn.execute(statement, execution_options={"yield_per": _AT_ONCE}).partitions():
-        found += [(row.actor_id, row.key) for row in batch if speaks_of(bytes(row.answer), cases, requests, loans, him)]
-    name = sa.tuple_(idempotency.c.actor_id, idempotency.c.key)
-    for at in range(0, len(found), _AT_ONCE):
-        conn.execute(
-            idempotency.update()
-            .where(name.in_(found[at : at + _AT_ONCE]))
-            .values(request_hash=b"", status=410, answer=ANSWER_ERASED)
-        )
+        found += [
+            (row.actor_id, row.key, row.created_at)
+            for row in batch
+            if speaks_of(bytes(row.answer), cases, requests, loans, him)
+        ]
+    tombstones = [
+        {"whose": actor_id, "under": key, "mac": answer_mac(mac_key, actor_id, key, b"", _GONE, ANSWER_ERASED, at)}
+        for actor_id, key, at in found
+    ]
+    if tombstones:
+        conn.execute(_ERASE, tombstones)
     return len(found)
+
+
+_ERASE = (
+    idempotency.update()
+    .where(idempotency.c.actor_id == sa.bindparam("whose"), idempotency.c.key == sa.bindparam("under"))
+    .values(request_hash=b"", status=_GONE, answer=ANSWER_ERASED, mac=sa.bindparam("mac"))
+)

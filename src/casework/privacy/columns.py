@@ -79,7 +79,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
             "id staff_no kind effective_on status plan_digest options preview planned_by planned_at "
             "request_id applied_at replaced_by"
         ),
-        "idempotency": "actor_id key status created_at",
+        "idempotency": "actor_id key status created_at mac",
         "institutions": "institution business_date",
         "institutions_added": "institution",
         "keys": "purpose fingerprint",

@@ -82,7 +82,7 @@ def erase(
         trail.write(conn)
         return Refused(customer, f"{found.stream}:{head.seq}", reasons)
     still = remaining(conn, found)
-    gone = empty(conn, found, find_aside(conn, branch, found, aside).ids)
+    gone = empty(conn, found, find_aside(conn, branch, found, aside).ids, branch.mac_key)
     entry_ids = _record(conn, trail, found, Draft(ERASED, actor.signed, said, rules=RULES, policy=policy.ref), gone)
     return Erasure(customer, entry_ids, gone, still)
 

@@ -64,7 +64,7 @@ def find_aside(conn: Connection, branch: Branch, found: Gathered, before: Aside 
     return Aside((*before.ids, *ids), until)
 
 
-def empty(conn: Connection, found: Gathered, aside: Sequence[int]) -> Gone:
+def empty(conn: Connection, found: Gathered, aside: Sequence[int], mac_key: bytes) -> Gone:
     """Delete, overwrite, or leave a mark, place by place; his cases, requests and stream are held by the caller."""
     gone = Gone()
     of_him = opening_keys.c.subject == found.stream
@@ -84,7 +84,7 @@ def empty(conn: Connection, found: Gathered, aside: Sequence[int]) -> Gone:
     rows.delete_many(conn, set_aside, "id", [row.id for row in put_aside])
     gone.note("set_aside", len(put_aside), (row.row_sealed for row in put_aside))
     numbers, asked_ids = {case.id for case in found.cases}, {one.id for one in found.requests}
-    gone.note("answers", erase_answers(conn, numbers, asked_ids, found.loan_ids, found.customer))
+    gone.note("answers", erase_answers(conn, numbers, asked_ids, found.loan_ids, found.customer, mac_key))
     return gone
 
 
