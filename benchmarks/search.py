@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from statistics import median, quantiles
 from typing import Any
 
@@ -139,12 +140,14 @@ def _line(name: str, wanted: Wanted, sides: list[Place]) -> tuple[str, ...]:
     for number in range(EACH + 2):
         for side, place in enumerate(sides):
             with reading(place.started.engine, snapshot=True) as conn:
-                at, page = _clocked(lambda conn=conn: page_of_entries(conn, wanted, limit=PAGE))  # type: ignore[misc]
+                mac_key = place.started.branch.mac_key
+                ask = partial(page_of_entries, conn, mac_key, wanted, limit=PAGE)
+                at, page = _clocked(ask)
                 pages[side] = len(page.items)
                 if number >= 2:
                     times[side].append(at * 1e3)
     with reading(sides[1].started.engine, snapshot=True) as conn:
-        deep, ids = _deep(conn, wanted)
+        deep, ids = _deep(conn, sides[1].started.branch.mac_key, wanted)
         floor = median(_floor(conn, ids) for _ in range(EACH)) * 1e3
     small_ms, large_ms = median(times[0]), median(times[1])
     shown = (
@@ -161,11 +164,11 @@ def _clocked(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - began, done
 
 
-def _deep(conn: Connection, wanted: Wanted) -> tuple[float | None, list[int]]:
+def _deep(conn: Connection, mac_key: bytes, wanted: Wanted) -> tuple[float | None, list[int]]:
     """Milliseconds of the page behind the first `DEEP`, if there are so many; and the row ids of the first page."""
     after, ids, times = None, list[int](), list[float]()
     for number in range(DEEP + 1):
-        took, page = _clocked(lambda after=after: page_of_entries(conn, wanted, after=after, limit=PAGE))  # type: ignore[misc]
+        took, page = _clocked(lambda after=after: page_of_entries(conn, mac_key, wanted, after=after, limit=PAGE))  # type: ignore[misc]
         times.append(took * 1e3)
         if number == 0:
             names = [line.entry_id.rpartition(":") for line in page.items]

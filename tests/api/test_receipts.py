@@ -6,19 +6,24 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
+import sqlalchemy as sa
 from litestar.testing import TestClient
 
 from api.app import create_app
 from api.prefer import sealed_wait_s
 from api.receipts import shared_out
 from casework.audit import receipt_keys
+from casework.audit.chain import leaf_hash, mac
 from casework.audit.checkpoint import Trust
+from casework.audit.entry import decode_strict, encode
 from casework.audit.honoured import kept
 from casework.audit.receipt import Receipt, Recorded, open_receipt
 from casework.audit.signer import known_keys
+from casework.audit.tables import entries
 from casework.clock import now
-from casework.database import reading
+from casework.database import reading, writing
 from casework.settings import Settings
 from casework.startup import Started
 from tests.api.conftest import Running
@@ -184,3 +189,29 @@ def test_where_nobody_seals_the_change_stands_and_the_time_runs_out(running: Run
     assert not {"preference-applied", "sealed-in"} & set(answer.headers)
     assert "receipt" in answer.headers
     assert running.get(f"/cases/{case_id}").headers["etag"] == '"2"'
+
+
+def test_a_forged_entry_is_marked_wherever_it_is_shown_and_gets_no_receipt(running: Running) -> None:
+    """In perfect form, under another key; the entries around it are shown as they are."""
+    case_id = running.open("L1")[0]
+    fire(running, case_id)
+    entry_id = f"case:{case_id}:2"
+    with writing(running.started.engine) as conn:
+        at = (entries.c.stream == f"case:{case_id}") & (entries.c.stream_seq == 2)
+        row = dict(conn.execute(sa.select(entries).where(at)).one()._mapping)
+        prev, forged_id = bytes(row["leaf_hash"]).hex(), f"case:{case_id}:3"
+        entry = decode_strict(bytes(row["body"]))
+        body = encode(msgspec.structs.replace(entry, stream_seq=3, entry_id=forged_id, prev=prev))
+        leaf, number = leaf_hash(body), conn.execute(sa.select(sa.func.max(entries.c.id))).scalar_one() + 1_000
+        row |= {"id": number, "stream_seq": 3, "body": body, "leaf_hash": leaf, "mac": mac(b"\x07" * 32, leaf)}
+        conn.execute(entries.insert().values(row))
+    for whose in ("R1", "AUD1"):
+        assert running.get(f"/log/receipt/{forged_id}", whose).json()["code"] == "proof_fails"
+        assert running.get(f"/log/receipt/{entry_id}", whose).status_code == 200
+    told = {one["entry_id"]: one["mac_holds"] for one in running.get(f"/cases/{case_id}/history").json()["items"]}
+    assert told == {f"case:{case_id}:1": True, entry_id: True, forged_id: False}
+    found = running.get(f"/audit/entries?stream=case:{case_id}", "AUD1").json()["items"]
+    assert {one["entry_id"]: one["mac_holds"] for one in found} == told
+    assert running.get(f"/audit/entries/{forged_id}", "AUD1").json()["mac_holds"] is False
+    table = running.get(f"/audit/entries.csv?stream=case:{case_id}&lang=en", "AUD1").text
+    assert table.count("no: forged") == 1

@@ -84,7 +84,9 @@ def test_data_in_clear_needs_a_purpose_and_leaves_an_entry(shell: Shell, engine:
     assert (shown["name"], shown["contacts"][0]["phone"]) == (NAME, PHONE)
     assert NAME in shell(*asked, "--purpose", "collection").stdout
     with reading(engine) as conn:
-        found = [msg.body for msg in page_of_entries(conn, Wanted(streams=("borrower:wuhan~B-L1",))).items]
+        found = [
+            msg.body for msg in page_of_entries(conn, b"\x00" * 32, Wanted(streams=("borrower:wuhan~B-L1",))).items
+        ]
     told = [json.loads(bytes(body)) for body in found]
     assert [(body["event"], body["actor"]["id"]) for body in told] == [
         ("personal.revealed", "R1"), ("personal.revealed", "system"),

@@ -89,7 +89,7 @@ def test_a_walk_meets_each_entry_that_was_there_once_while_others_are_written(wo
     after, indexer = None, world.indexer(stretch=40)
     while True:
         with reading(world.engine, snapshot=True) as conn:
-            page = page_of_entries(conn, wanted, after=after, limit=7)
+            page = page_of_entries(conn, world.mac_key, wanted, after=after, limit=7)
         found += [line.entry_id for line in page.items]
         after = page.next
         if after is None:
@@ -125,10 +125,12 @@ def test_the_answer_says_how_far_the_index_is_behind(world: World) -> None:
     world.fill(50)
     world.seal()
     with reading(world.engine, snapshot=True) as conn:
-        assert page_of_entries(conn, Wanted(actor="S1")).unindexed == 51  # and the entry that begins the log
+        assert (
+            page_of_entries(conn, world.mac_key, Wanted(actor="S1")).unindexed == 51
+        )  # and the entry that begins the log
     world.indexer().catch_up()
     with reading(world.engine, snapshot=True) as conn:
-        assert page_of_entries(conn, Wanted(actor="S1")).unindexed == 0
+        assert page_of_entries(conn, world.mac_key, Wanted(actor="S1")).unindexed == 0
 
 
 # ── cursors and bounds ──────────────────────────────────────────────────────────────────────────────────────────
@@ -139,11 +141,11 @@ def test_a_cursor_belongs_to_its_filter_and_is_refused_when_it_was_changed(world
     world.settle()
     first, other = Wanted(event="case.*"), Wanted(event="case.*", newest_first=True)
     with reading(world.engine, snapshot=True) as conn:
-        cursor = page_of_entries(conn, first, limit=5).next
-        of_streams = page_of_entries(conn, Wanted(streams=("test:1", "test:2")), limit=2).next
+        cursor = page_of_entries(conn, world.mac_key, first, limit=5).next
+        of_streams = page_of_entries(conn, world.mac_key, Wanted(streams=("test:1", "test:2")), limit=2).next
         assert cursor is not None
         assert of_streams is not None
-        page_of_entries(conn, first, after=cursor, limit=9)
+        page_of_entries(conn, world.mac_key, first, after=cursor, limit=9)
         changed = [cursor[:place] + chr(ord(cursor[place]) ^ 1) + cursor[place + 1 :] for place in range(len(cursor))]
         tried: list[tuple[Wanted, str]] = [(first, one) for one in (*changed, cursor + "=", cursor + "A", cursor[:-1])]
         tried += [(other, cursor), (first, of_streams), (Wanted(streams=("test:1",)), of_streams), (Wanted(), cursor),
@@ -179,7 +181,7 @@ def test_a_page_has_its_bounds(world: World) -> None:
 def refused(conn: Any, wanted: Wanted, **rest: Any) -> str:
     """The code of the mistake."""
     with pytest.raises(CallerError) as told:
-        page_of_entries(conn, wanted, **rest)
+        page_of_entries(conn, b"\x01" * 32, wanted, **rest)
     return told.value.code
 
 

@@ -90,7 +90,7 @@ class World(BranchLog):
         after = None
         while True:
             with reading(self.engine, snapshot=True) as conn:
-                page = page_of_entries(conn, wanted, after=after, limit=limit)
+                page = page_of_entries(conn, self.mac_key, wanted, after=after, limit=limit)
             assert len(page.items) <= limit
             found += [line.entry_id for line in page.items]
             after = page.next

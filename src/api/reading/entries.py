@@ -58,7 +58,7 @@ _ENTRY = {
     "body": {"actor": {"id": "S0012", "kind": "staff", "via": "api"}, "chart": "overdue_loan@1#5f…",
              "data": {}, "entry_id": "case:1207:6", "event": "case.noted", "stream": "case:1207",
              "stream_seq": 6},
-    "leaf_hash": "5f" * 32, "recorded_at": "2026-03-09T08:20:00.000001Z",
+    "leaf_hash": "5f" * 32, "recorded_at": "2026-03-09T08:20:00.000001Z", "mac_holds": True,
 }  # fmt: skip
 _MISTAKES = ("filter_malformed", "unknown_subject", "institution_needed", "invalid_request")
 
@@ -105,7 +105,9 @@ def entries(
     """
     serving, _ = reader_of(request, *PARTS, "after", "limit")
     with reading(serving.engine, snapshot=True) as conn:
-        return page_of_entries(conn, wanted_of(conn, serving.branch, asked), after=after, limit=limit)
+        return page_of_entries(
+            conn, serving.branch.mac_key, wanted_of(conn, serving.branch, asked), after=after, limit=limit
+        )
 
 
 @get(
@@ -118,7 +120,7 @@ def entry(request: Request[Any, Any, Any], entry_id: FromPath[str]) -> EntryLine
     """One entry by its id, such as `case:1207:6`."""
     serving, _ = reader_of(request)
     with reading(serving.engine) as conn:
-        return find_entry(conn, entry_id)
+        return find_entry(conn, serving.branch.mac_key, entry_id)
 
 
 # ── files ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -167,7 +169,7 @@ def _taken_out(request: Request[Any, Any, Any], asked: Asked, kind: Format, *mor
     serving, actor = reader_of(request, *PARTS, *more)
     with reading(serving.engine, snapshot=True) as conn:
         wanted = wanted_of(conn, serving.branch, asked)
-        lines, cut = collect(conn, wanted, at_most=MAX_ROWS)
+        lines, cut = collect(conn, serving.branch.mac_key, wanted, at_most=MAX_ROWS)
     with writing(serving.engine) as conn:
         record_entries_export(conn, serving.branch, actor, asked, wanted, rows=len(lines), kind=kind)
     return lines, cut

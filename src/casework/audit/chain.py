@@ -21,6 +21,8 @@ KEYED_LABEL: Final = b"casework/keyed/v1/"
 HASH_BYTES: Final = 32
 _BLOCK_BYTES: Final = 64  # of SHA-256, for HMAC (RFC 2104)
 
+_BYTES: Final = (bytes, memoryview)
+
 _sha256 = hashlib.sha256
 
 
@@ -64,6 +66,17 @@ def keyed(key: bytes, kind: str, *parts: bytes) -> bytes:
     """
     framed = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
     return hmac.digest(key, KEYED_LABEL + kind.encode() + b"\n" + framed, "sha256")
+
+
+def is_genuine(key: bytes, body: object, stored_leaf: object, tag: object) -> bool:
+    """Whether an entry as it is stored is one that the holder of `key` wrote: its leaf hash, and the MAC of that.
+
+    Values that are no bytes, as SQLite may hold them, are none of it.
+    """
+    if not (isinstance(body, _BYTES) and isinstance(stored_leaf, _BYTES) and isinstance(tag, _BYTES)):
+        return False
+    leaf = leaf_hash(bytes(body))
+    return leaf == bytes(stored_leaf) and mac_matches(key, leaf, bytes(tag))
 
 
 @lru_cache(maxsize=4)

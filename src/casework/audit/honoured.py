@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.audit import receipt_keys
-from casework.audit.chain import leaf_hash, mac_matches
+from casework.audit.chain import is_genuine, leaf_hash
 from casework.audit.entry import MalformedEntry, decode_strict
 from casework.audit.grown import Log, last_published, present_log
 from casework.audit.note import LogKey
@@ -45,17 +45,12 @@ def change_of_entry(conn: Connection, entry_id: str, mac_key: bytes, *, of_actor
         entry = decode_strict(body)
     except MalformedEntry:
         entry = None
-    if entry is None or entry.entry_id != entry_id or not _is_ours(row, mac_key):
+    if entry is None or entry.entry_id != entry_id or not is_genuine(mac_key, body, row.leaf_hash, row.mac):
         raise CallerError(
             "proof_fails", "分录被改动或伪造，请运行 casework audit verify",
             "the entry was changed or forged; run: casework audit verify", entry_id=entry_id,
         )  # fmt: skip
     return Change(entry.recorded_at, (Recorded(entry_id, leaf_hash(body)),))
-
-
-def _is_ours(row: Any, mac_key: bytes) -> bool:
-    leaf = leaf_hash(bytes(row.body))
-    return leaf == bytes(row.leaf_hash) and mac_matches(mac_key, leaf, bytes(row.mac))
 
 
 def trusted_keys(conn: Connection, folder: Path) -> list[LogKey]:

@@ -7,22 +7,31 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.audit.chain import is_genuine
 from casework.audit.grown import Log
 from casework.audit.tables import entries, leaves
 from casework.errors import CallerError
 
 
 class EntryLine(msgspec.Struct):
-    """One entry: its body as the exact canonical bytes (JSON), and their leaf hash in hex."""
+    """One entry: its body as the exact canonical bytes (JSON), and their leaf hash in hex.
+
+    `mac_holds`: whether this service wrote it so; an entry with false was forged or changed, and proves nothing.
+    """
 
     entry_id: str
     body: msgspec.Raw
     leaf_hash: str
     recorded_at: datetime
+    mac_holds: bool
 
 
-def find_entry(conn: Connection, entry_id: str) -> EntryLine:
+def find_entry(conn: Connection, mac_key: bytes, entry_id: str) -> EntryLine:
     """One entry by its id, such as `case:7:3`; CallerError `unknown_entry`."""
+    return line_of(_row_of(conn, entry_id), mac_key)
+
+
+def _row_of(conn: Connection, entry_id: str) -> Any:
     stream, _, number = entry_id.rpartition(":")
     row = None
     if number.isascii() and number.isdecimal() and len(number) <= 18 and len(stream) <= 80 and stream.isprintable():
@@ -32,17 +41,18 @@ def find_entry(conn: Connection, entry_id: str) -> EntryLine:
             entries.c.stream_seq,
             entries.c.body,
             entries.c.leaf_hash,
+            entries.c.mac,
             entries.c.recorded_at,
         )
         row = conn.execute(sa.select(*columns).where(*place)).one_or_none()
     if row is None:
         raise CallerError("unknown_entry", "没有这条审计记录", "there is no such entry")
-    return _line(row)
+    return row
 
 
 def leaf_of_entry(conn: Connection, log: Log, entry_id: str) -> tuple[int, bytes]:
     """Index and leaf hash of a sealed entry; CallerErrors `unknown_entry`, `not_sealed_yet`."""
-    leaf = bytes.fromhex(find_entry(conn, entry_id).leaf_hash)
+    leaf = bytes(_row_of(conn, entry_id).leaf_hash)
     stream, _, number = entry_id.rpartition(":")
     index = conn.execute(
         sa.select(leaves.c.leaf_index)
@@ -56,10 +66,12 @@ def leaf_of_entry(conn: Connection, log: Log, entry_id: str) -> tuple[int, bytes
     return int(index), leaf
 
 
-def _line(row: Any) -> EntryLine:
+def line_of(row: Any, mac_key: bytes) -> EntryLine:
+    """An entry as it is shown."""
     return EntryLine(
         f"{row.stream}:{row.stream_seq}",
         msgspec.Raw(bytes(row.body)),
         bytes(row.leaf_hash).hex(),
         row.recorded_at,
+        is_genuine(mac_key, bytes(row.body), row.leaf_hash, row.mac),
     )

@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.audit.chain import is_genuine
 from casework.audit.tables import entries, openings
 from casework.audit.trail import read_openings
 from casework.cases import fold
@@ -28,7 +29,8 @@ class HistoryItem(msgspec.Struct):
     """One entry: who did what, when, from which state to which, and what it carried.
 
     `data` is the entry's own. `committed` names the texts that exist; `texts` holds those that permissions.toml shows
-    to the reader, whole or masked as it says. `erased_on`: the day on which they were erased.
+    to the reader, whole or masked as it says. `erased_on`: the day on which they were erased. An entry without
+    `mac_holds` is none that this service wrote so.
     """
 
     entry_id: str
@@ -46,6 +48,7 @@ class HistoryItem(msgspec.Struct):
     data: Mapping[str, Any]
     committed: list[str]
     texts: dict[str, str]
+    mac_holds: bool
     erased_on: date | None = None
 
 
@@ -147,7 +150,7 @@ def _entries(
             raise filter_malformed("after", "the number of an entry")
         conditions = [*conditions, seq < after if newest_first else seq > after]
     statement = (
-        sa.select(seq, entries.c.actor_id, entries.c.recorded_at, entries.c.body)
+        sa.select(seq, *entries.c["actor_id", "recorded_at", "body", "leaf_hash", "mac"])
         .where(entries.c.stream == stream, *conditions)
         .order_by(seq.desc() if newest_first else seq)
         .limit(limit + 1)
@@ -174,7 +177,7 @@ def _item(
     return HistoryItem(
         body["entry_id"], seq, body["event"], zh, en, body["actor"]["id"], body["actor"]["via"],
         row.recorded_at, body["from"], body["to"], body["reason_code"], body["rules"], body["data"],
-        sorted(body["personal"]), texts,
+        sorted(body["personal"]), texts, is_genuine(branch.mac_key, row.body, row.leaf_hash, row.mac),
         None if all((seq, name) in opened for name in body["personal"]) else erased.on(row.recorded_at),
     )  # fmt: skip
 

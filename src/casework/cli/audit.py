@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 from sqlalchemy.engine import Connection
 
-from casework.audit.chain import leaf_hash, mac_matches
+from casework.audit.chain import is_genuine, leaf_hash, mac_matches
 from casework.audit.checkpoint import WitnessKey
 from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import EXIT_CODES, Report
@@ -207,22 +207,25 @@ def show(case_or_stream: str, json_: bool) -> None:
     """
     stream = f"case:{case_or_stream}" if case_or_stream.isdecimal() else case_or_stream
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
-        wanted = sa.select(entries.c.body).where(entries.c.stream == stream).order_by(entries.c.stream_seq)
-        bodies = [bytes(body) for body in conn.execute(wanted).scalars()]
-        if not bodies:
+        columns = entries.c["body", "leaf_hash", "mac"]
+        wanted = sa.select(*columns).where(entries.c.stream == stream).order_by(entries.c.stream_seq)
+        found = conn.execute(wanted).all()
+        if not found:
             raise CallerError("unknown_stream", f"没有流 {stream}", f"there is no stream {stream}", stream=stream)
         if json_:
-            print_json([msgspec.Raw(body) for body in bodies])
+            print_json([msgspec.Raw(bytes(row.body)) for row in found])
             return
-        _print_history(stream, bodies, branch.branch.rulebook.chart.states)
+        _print_history(stream, found, branch.branch.mac_key, branch.branch.rulebook.chart.states)
 
 
-def _print_history(stream: str, bodies: list[bytes], states: Mapping[str, Any]) -> None:
+def _print_history(stream: str, found: Sequence[Any], mac_key: bytes, states: Mapping[str, Any]) -> None:
     """One line per entry and its data below: a table would leave no room for them on a narrow terminal."""
     console.print(stream, style="bold", markup=False)
-    for body in bodies:
+    for row in found:
+        if not is_genuine(mac_key, bytes(row.body), row.leaf_hash, row.mac):
+            console.print("      FORGED 伪造: not written by this service", style="red", markup=False)
         try:
-            entry = decode_strict(body)
+            entry = decode_strict(bytes(row.body))
         except MalformedEntry as fault:
             console.print(f"   ?  unreadable: {fault.code}", style="red", markup=False)
             continue

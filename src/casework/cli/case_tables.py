@@ -71,6 +71,8 @@ def detail(case: CaseDetail, history: list[HistoryItem], time_zone: str) -> None
     for item in history:
         moved = f"{item.from_state or ''} → {item.to_state}" if item.from_state != item.to_state else ""
         what = f"{item.event} {item.zh}" + "".join(f"\n{name}: {text}" for name, text in item.texts.items())
+        if not item.mac_holds:
+            what += "\nFORGED 伪造"
         if item.reason_code:
             what += f"\n{item.reason_code}"
         at = f"{item.recorded_at.astimezone(zone):%Y-%m-%d %H:%M:%S}"

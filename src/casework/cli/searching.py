@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.engine import Connection
 
-from casework.audit.queries import EntryLine
+from casework.audit.queries import EntryLine, line_of
 from casework.audit.tables import entries
 from casework.cli.shell import (
     FOLDED,
@@ -41,7 +41,7 @@ from casework.search.export import (
     entries_xlsx,
     named_amounts,
 )
-from casework.search.find import EntryPage, collect, line_of, page_of_entries, walk
+from casework.search.find import EntryPage, collect, page_of_entries, walk
 from casework.search.index import Indexer, begin_anew
 from casework.search.wanted import Wanted, malformed
 from casework.searching import Asked, record_entries_export, wanted_of
@@ -103,7 +103,7 @@ def search(
         with reading(branch.engine, snapshot=True) as conn:
             actor = permitted(conn, branch.branch, staff_no, "audit.export" if kind else "audit.read")
             wanted = wanted_of(conn, branch.branch, asked)
-            page = None if kind else _page(conn, wanted, cursor, limit)
+            page = None if kind else _page(conn, branch.branch.mac_key, wanted, cursor, limit)
         if kind is not None and out is not None:
             _export(branch, actor, asked, wanted, kind, out, lang)
         elif json_:
@@ -119,11 +119,11 @@ def _fen(name: str, text: str | None) -> int | None:
         raise malformed(name, "an amount in yuan, such as 50000 or 0.05") from None
 
 
-def _page(conn: Connection, wanted: Wanted, cursor: str | None, limit: int) -> EntryPage:
+def _page(conn: Connection, mac_key: bytes, wanted: Wanted, cursor: str | None, limit: int) -> EntryPage:
     """A page that is full, or the last: at the shell nobody minds when a rare thing takes some stretches."""
-    page = page_of_entries(conn, wanted, after=cursor, limit=limit)
+    page = page_of_entries(conn, mac_key, wanted, after=cursor, limit=limit)
     while page.next is not None and len(page.items) < limit:
-        more = page_of_entries(conn, wanted, after=page.next, limit=limit - len(page.items))
+        more = page_of_entries(conn, mac_key, wanted, after=page.next, limit=limit - len(page.items))
         page = EntryPage([*page.items, *more.items], more.next, more.unindexed)
     return page
 
@@ -160,6 +160,8 @@ def _cells(line: EntryLine) -> list[str]:
         told = [body["event"], body["actor"]["id"], " ".join([*codes, *body["rules"]]).strip(), "\n".join(amounts)]
     except (msgspec.MsgspecError, LookupError, TypeError, AttributeError):
         told = ["（unreadable 不可读）", "", "", ""]
+    if not line.mac_holds:
+        told[0] += "\nFORGED 伪造"
     return [text.replace("[", r"\[") for text in (*shown, *told)]
 
 
@@ -187,12 +189,13 @@ def _written(branch: Started, wanted: Wanted, kind: Format, file: BinaryIO, lang
     """How many entries went into the file, and whether there are more; JSON Lines go there as they are found."""
     with reading(branch.engine, snapshot=True) as conn:
         if kind != "jsonl":
-            lines, cut = collect(conn, wanted, at_most=MAX_ROWS)
+            lines, cut = collect(conn, branch.branch.mac_key, wanted, at_most=MAX_ROWS)
         else:
             rows = 0
             with _progress("分录 entries", None) as told:
                 for found in walk(conn, wanted):
-                    file.writelines(entries_jsonl(map(line_of, found.rows)))
+                    lines = [line_of(row, branch.branch.mac_key) for row in found.rows]
+                    file.writelines(entries_jsonl(lines))
                     rows += len(found.rows)
                     told(rows)
             return rows, False

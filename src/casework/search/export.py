@@ -46,8 +46,10 @@ _COLUMNS: Final = (
     _Column("chart", "状态图", "Chart", 24),
     _Column("policy", "政策", "Policy", 20),
     _Column("leaf_hash", "叶哈希", "Leaf hash", 66),
+    _Column("written_by", "由本服务写入", "Written by this service", 12),
     _Column("data", "数据", "Data", 60),
 )
+_WRITTEN_BY: Final = {"zh": {True: "是", False: "否：伪造"}, "en": {True: "yes", False: "no: forged"}}
 _PREFIXES: Final = ("case.step.", "case.refused.", "case.asked.", "case.fact.")
 
 
@@ -106,6 +108,7 @@ def _header(column: _Column, lang: Lang) -> str:
 def _told(line: EntryLine, chart: Chart, lang: Lang) -> dict[str, str]:
     """The columns of one entry; of a body that somebody changed, what it is."""
     told = {"entry_id": line.entry_id, "recorded_at": _time(line.recorded_at), "leaf_hash": line.leaf_hash}
+    told["written_by"] = _WRITTEN_BY[lang][line.mac_holds]
     try:
         body = msgspec.json.decode(line.body)
         data: dict[str, Any] = body["data"]

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework import rows
-from casework.audit.queries import EntryLine
+from casework.audit.queries import EntryLine, line_of
 from casework.audit.tables import entries, leaves, unsealed
 from casework.search import bits, cursor, narrow
 from casework.search.cursor import Place
@@ -38,7 +38,9 @@ POSTINGS_ASKED: Final = 60_000
 """Postings that one page asks for, or a window more: filters of many terms pass fewer segments."""
 _PAGES: Final = 200
 _FIRST, _LAST = 0, 2**63 - 1
-_COLUMNS = tuple(entries.c["id", "stream", "stream_seq", "event", "actor_id", "recorded_at", "body", "leaf_hash"])
+_COLUMNS = tuple(
+    entries.c["id", "stream", "stream_seq", "event", "actor_id", "recorded_at", "body", "leaf_hash", "mac"]
+)
 _ENTRIES = sa.select(*_COLUMNS)
 
 
@@ -62,14 +64,16 @@ class Found(NamedTuple):
     unindexed: int = 0
 
 
-def page_of_entries(conn: Connection, wanted: Wanted, *, after: str | None = None, limit: int = 50) -> EntryPage:
+def page_of_entries(
+    conn: Connection, mac_key: bytes, wanted: Wanted, *, after: str | None = None, limit: int = 50
+) -> EntryPage:
     """Entries after the cursor `after`; CallerErrors `filter_malformed`, `cursor_malformed`."""
     if not 1 <= limit <= MAX_PAGE:
         raise malformed("limit", f"1–{MAX_PAGE}")
     check(wanted)
     found = find(conn, wanted, cursor.read(after, wanted) if after else None, limit)
     return EntryPage(
-        [line_of(row) for row in found.rows],
+        [line_of(row, mac_key) for row in found.rows],
         None if found.place is None else cursor.write(found.place, wanted),
         found.unindexed,
     )
@@ -85,13 +89,6 @@ def find(conn: Connection, wanted: Wanted, after: Place | None, limit: int) -> F
     if tail is None:
         return _one_by_one(conn, wanted, edge, limit, behind)
     return _by_index(conn, wanted, edge, limit, tail, behind.leaves)
-
-
-def line_of(row: Any) -> EntryLine:
-    """An entry as it is shown."""
-    return EntryLine(
-        f"{row.stream}:{row.stream_seq}", msgspec.Raw(bytes(row.body)), bytes(row.leaf_hash).hex(), row.recorded_at
-    )
 
 
 def _is_wanted(wanted: Wanted, row: Any) -> bool:
@@ -288,11 +285,11 @@ def walk(conn: Connection, wanted: Wanted, *, at_a_time: int = 1_000) -> Iterato
             return
 
 
-def collect(conn: Connection, wanted: Wanted, *, at_most: int) -> tuple[list[EntryLine], bool]:
+def collect(conn: Connection, mac_key: bytes, wanted: Wanted, *, at_most: int) -> tuple[list[EntryLine], bool]:
     """The first `at_most` entries, and whether there may be more: of `_PAGES` pages, however little they hold."""
     lines: list[EntryLine] = []
     for number, found in enumerate(walk(conn, wanted), 1):
-        lines += map(line_of, found.rows)
+        lines += [line_of(row, mac_key) for row in found.rows]
         if len(lines) > at_most or (number == _PAGES and found.place is not None):
             return lines[:at_most], True
     return lines, False

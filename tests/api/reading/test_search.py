@@ -169,7 +169,8 @@ def test_no_text_of_an_entry_becomes_a_formula() -> None:
         "from": "=a", "to": None, "chart": None, "policy": None, "data": {"post": "\r=1", "reasons": []},
     }  # fmt: skip
     lines = [
-        EntryLine(f"={n}", msgspec.Raw(raw), "ab", now()) for n, raw in enumerate([msgspec.json.encode(body), b"{"])
+        EntryLine(f"={n}", msgspec.Raw(raw), "ab", now(), n == 0)
+        for n, raw in enumerate([msgspec.json.encode(body), b"{"])
     ]
     chart = load_rulebook(Settings.from_environment({}).statecharts).chart
     table = list(csv.reader(io.StringIO(entries_csv(lines, chart, "en", cut=True).decode("utf-8-sig"))))
@@ -178,6 +179,7 @@ def test_no_text_of_an_entry_becomes_a_formula() -> None:
     assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r\n＝＋－＠")]
     assert table[2][-1] == "(unreadable body)"
     assert "narrow the filter" in table[-1][0]
+    assert [row[-2] for row in table[:3]] == ["Written by this service", "yes", "no: forged"]
     made = entries_xlsx(lines, chart, "zh", cut=True, notes={"=1": "=2"})
     with zipfile.ZipFile(io.BytesIO(made)) as parts:
         assert not [name for name in parts.namelist() if b"<f>" in parts.read(name)]
