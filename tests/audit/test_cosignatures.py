@@ -311,13 +311,17 @@ def test_a_sound_log_is_sound_with_what_its_witness_keeps_and_a_silent_witness_c
 
 @pytest.mark.only("sqlite")
 def test_a_folder_without_a_checkpoint_of_this_log_is_refused_by_name(log: BranchLog, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "other").mkdir()
+    for name in ("empty", "other", "new"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "new/key").write_text(WITNESS.secret_text)
     (tmp_path / "other/1").write_bytes(b"nothing")
-    for name in ("empty", "other", "none"):
+    for name, reason in (("empty", "no_checkpoint"), ("new", "no_checkpoint"), ("none", "unreadable"), ("other", None)):
         with pytest.raises(CallerError) as caught:
             handed_notes(log.folder, tmp_path / name)
-        assert caught.value.code == "checkpoint_not_trusted"
+        assert (caught.value.code, caught.value.facts["reason"]) == (
+            "checkpoint_not_trusted",
+            reason or "no_signatures",
+        )
 
 
 def test_attack_7_an_entry_dated_ahead_of_the_cosignature_that_covers_it(log: BranchLog) -> None:

@@ -12,6 +12,7 @@ from casework.errors import CallerError
 
 COSIGNED: Final = "cosigned"
 """Where a witness keeps what it signed, in its folder."""
+KEY_FILE: Final = "key"
 
 
 class Handed(NamedTuple):
@@ -43,8 +44,12 @@ def _paths(place: Path) -> Iterator[Path]:
     if not place.is_dir():
         yield place
         return
-    folder = place / COSIGNED if (place / COSIGNED).is_dir() else place
-    for path in folder.iterdir():
+    cosigned = place / COSIGNED
+    if cosigned.is_dir():
+        place = cosigned
+    elif (place / KEY_FILE).exists():
+        return  # a witness who has signed nothing yet: its own key is nobody's checkpoint
+    for path in place.iterdir():
         if path.is_file() and not path.name.startswith("."):
             yield path
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from casework.audit import note
+from casework.audit import handed, note
 from casework.audit.checkpoint import Checkpoint, Cosigner, SignedCheckpoint, Trust
 from casework.audit.kept import is_private, write_whole
 from casework.audit.tree import Faulty
@@ -19,11 +19,11 @@ from casework.errors import CallerError
 from casework.screen import on_screen
 from casework.witness.judging import trust_of
 
-KEY_FILE: Final = "key"
+KEY_FILE: Final = handed.KEY_FILE
 TRUSTED_FILE: Final = "trusted"
 MEMORY_FILE: Final = "last"
 HANDED_IN_FILE: Final = "handed-in"
-COSIGNED: Final = "cosigned"
+COSIGNED: Final = handed.COSIGNED
 REFUSED: Final = "refused"
 LOCK: Final = "lock"
 MAX_REFUSED: Final = 100
