@@ -3,7 +3,6 @@
 Each runs in a process of its own (`casework.importing`); a thread here waits for it.
 """
 
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from sqlalchemy.engine import Connection
 
 from api.logs import log, log_bug
+from api.uploads import Upload, remove_left_over
 from casework.database import reading, writing
 from casework.errors import CallerError, TryAgain
 from casework.feed import run as runs
@@ -29,15 +29,16 @@ class Imports:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._run_id = 0
+        remove_left_over()
 
     def begin(
         self, request: ImportRequest, folder: Path, request_id: str, *, vouch: Callable[[Connection], Actor],
-        temporary: bool = False,
+        upload: Upload | None = None,
     ) -> int:  # fmt: skip
         """Enter a run, begin to import `folder` and return the run's number; CallerError `import_running`.
 
         `vouch` says in the run's transaction who asks, or that his token has died (`api.auth.still_valid`).
-        A `temporary` folder is removed in any case, at the end or when the import does not begin.
+        The folder of an `upload` is removed in any case, at the end or when the import does not begin.
         """
         try:
             with self._lock:
@@ -50,13 +51,13 @@ class Imports:
                 with writing(self._started.engine) as conn:
                     request = replace(request, actor=vouch(conn))
                     run_id = runs.begin(conn, request.actor, correction=request.correction)
-                arguments = (request, folder, run_id, request_id, temporary)
+                arguments = (request, folder, run_id, request_id, upload)
                 self._run_id = run_id
                 self._thread = threading.Thread(target=self._import, args=arguments, name="casework-import")
                 self._thread.start()
         except BaseException:
-            if temporary:
-                shutil.rmtree(folder, ignore_errors=True)
+            if upload is not None:
+                upload.close()
             raise
         return run_id
 
@@ -72,7 +73,9 @@ class Imports:
         thread.join()
         return False
 
-    def _import(self, request: ImportRequest, folder: Path, run_id: int, request_id: str, temporary: bool) -> None:
+    def _import(
+        self, request: ImportRequest, folder: Path, run_id: int, request_id: str, upload: Upload | None
+    ) -> None:
         try:
             done = import_apart(self._started, folder, request, run_id=run_id)
             log().info("feed", request_id=request_id, run=run_id, status=done.status)
@@ -84,8 +87,8 @@ class Imports:
             log_bug(request_id, error)
             self._record_bug(run_id)
         finally:
-            if temporary:
-                shutil.rmtree(folder, ignore_errors=True)
+            if upload is not None:
+                upload.close()
 
     def _record_bug(self, run_id: int) -> None:
         try:

@@ -1,7 +1,6 @@
 """Feeds over HTTP: entered and answered at once; their run tells what became of them."""
 
 import asyncio
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from api.auth import actor_of, still_valid
 from api.problems import problem_responses, request_id_of
 from api.request import decoded
 from api.serving import Serving, serving_of
+from api.uploads import Upload
 from api.wire import RunStarted
 from casework.errors import CallerError
 from casework.feed.load import Request as ImportRequest
@@ -89,15 +89,16 @@ class _TwoBodies(Operation):
 async def import_feed(request: Request[Any, Any, Any]) -> Response[RunStarted]:
     """Import a folder of the inbox, or the files of a multipart body; the answer is the run to follow."""
     actor, serving = actor_of(request), serving_of(request)
-    uploaded = request.content_type[0] == "multipart/form-data"
-    if uploaded:
-        folder, confirm, correction = await _received(request)
+    upload: Upload | None = None
+    if request.content_type[0] == "multipart/form-data":
+        upload, confirm, correction = await _received(request)
+        folder = upload.folder
     else:
         wanted = await _wanted(request)
         folder, confirm, correction = _below_inbox(serving, wanted.folder), wanted.confirm_vanished, wanted.correction
     run_id = await asyncio.to_thread(
         serving.imports.begin, ImportRequest(actor, confirm, correction), folder, request_id_of(request),
-        vouch=lambda conn: still_valid(conn, request), temporary=uploaded,
+        vouch=lambda conn: still_valid(conn, request), upload=upload,
     )  # fmt: skip
     location = f"/feeds/{run_id}"
     return Response(
@@ -135,7 +136,7 @@ def _below_inbox(serving: Serving, name: str) -> Path:
     return folder
 
 
-async def _received(request: Request[Any, Any, Any]) -> tuple[Path, bool, bool]:
+async def _received(request: Request[Any, Any, Any]) -> tuple[Upload, bool, bool]:
     """The files of a multipart body in a folder of their own, and the two flags."""
     try:
         form = await request.form()
@@ -143,7 +144,7 @@ async def _received(request: Request[Any, Any, Any]) -> tuple[Path, bool, bool]:
         raise CallerError(
             "malformed_request", "multipart 正文缺少分隔符", "the multipart body has no boundary"
         ) from None
-    folder = Path(tempfile.mkdtemp(prefix="casework-feed-"))
+    upload = await asyncio.to_thread(Upload)
     try:
         files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
         if not 2 <= len(files) <= MAX_FILES:
@@ -152,11 +153,11 @@ async def _received(request: Request[Any, Any, Any]) -> tuple[Path, bool, bool]:
                 f"send manifest.json and the files it names (2 to {MAX_FILES})",
             )  # fmt: skip
         for part in files:
-            await _keep(folder, part)
+            await _keep(upload.folder, part)
     except BaseException:
-        await asyncio.to_thread(_remove, folder)
+        upload.close()
         raise
-    return folder, str(form.get("confirm_vanished")) == "true", str(form.get("correction")) == "true"
+    return upload, str(form.get("confirm_vanished")) == "true", str(form.get("correction")) == "true"
 
 
 async def _keep(folder: Path, part: UploadFile) -> None:
@@ -179,12 +180,6 @@ def _safe(name: str) -> str:
     ):
         raise CallerError("file_name_unsafe", "文件名不可用", "a file has a name that cannot be used")
     return name
-
-
-def _remove(folder: Path) -> None:
-    for file in folder.iterdir():
-        file.unlink()
-    folder.rmdir()
 
 
 route_handlers = [import_feed]
