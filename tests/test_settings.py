@@ -25,6 +25,7 @@ def test_every_variable_is_heard() -> None:
             "CASEWORK_DATABASE_URL": "sqlite:////srv/a.db",
             "CASEWORK_DATABASE_OWNER_URL": "sqlite:////srv/b.db",
             "CASEWORK_ALLOW_OWNER": "yes", "CASEWORK_KEYS_DIR": "/k", "CASEWORK_STATECHARTS": "/s",
+            "CASEWORK_FEED_ROWS": "7", "CASEWORK_FEED_MEMORY_MIB": "128",
             "CASEWORK_FEED_INBOX": "/in", "CASEWORK_LOG_LEVEL": "debug",
             "CASEWORK_HOST": "::1", "CASEWORK_PORT": "81",
             "CASEWORK_SEAL": "0", "CASEWORK_LOG_ORIGIN": "bank.example/1",
@@ -37,6 +38,8 @@ def test_every_variable_is_heard() -> None:
         keys_dir=Path("/k"),
         statecharts=Path("/s"),
         feed_inbox=Path("/in"),
+        feed_rows=7,
+        feed_memory_mib=128,
         log_level="DEBUG",
         host="::1",
         port=81,
@@ -47,7 +50,17 @@ def test_every_variable_is_heard() -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("ALLOW_OWNER", "perhaps"), ("PORT", "-1"), ("PORT", "65536"), ("PORT", "http"), ("LOG_LEVEL", "LOUD")],
+    [
+        ("ALLOW_OWNER", "perhaps"),
+        ("PORT", "-1"),
+        ("PORT", "65536"),
+        ("PORT", "http"),
+        ("LOG_LEVEL", "LOUD"),
+        ("FEED_ROWS", "0"),
+        ("FEED_MEMORY_MIB", "127"),
+        ("FEED_MEMORY_MIB", "2 GiB"),
+        ("FEED_UPLOAD_MIB", "9" * 10),
+    ],
 )
 def test_a_malformed_variable_is_named(name: str, text: str) -> None:
     with pytest.raises(CallerError, match=f"CASEWORK_{name}") as refused:

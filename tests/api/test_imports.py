@@ -136,6 +136,33 @@ def test_an_upload_without_files_or_cut_in_the_middle_is_told(importing: Running
     problem(importing.post("/feeds", "B1", content=cut, headers=headers), 400, "malformed_request")
 
 
+def test_the_service_outlives_an_import_that_takes_too_much_memory(
+    settings: Settings, branch: tuple[Started, dict[str, str]], inbox: Path
+) -> None:
+    """It answers while the import's process is ended, its run says why, and the next feed goes in."""
+    started, issued = branch
+    Bank(started, inbox).know(INSTITUTION)
+    write(inbox / "large", DAY, loans=[loan(number) for number in range(20_000)], overdue=[arrears(1)])
+    with TestClient(create_app(replace(settings, feed_inbox=inbox, feed_memory_mib=80))) as client:
+        running = Running(client, started, issued)
+        run_id = running.post("/feeds", "B1", json={"folder": "large"}).json()["run"]
+        answers = 0
+        while (run := running.get(f"/feeds/{run_id}", "B1").json())["status"] == "running":
+            assert client.get("/health/ready").status_code == 200
+            answers += 1
+        assert answers > 0
+        assert (run["status"], run["refusal"]["code"]) == ("refused", "import_memory_exceeded")
+        assert client.get("/health/ready").status_code == 200
+        assert ended(running, running.post("/feeds", "B1", json={"folder": "day1"}).json()["run"]).status == "applied"
+
+
+def test_an_uploaded_feed_of_another_institution_is_refused_by_its_run(importing: Running, tmp_path: Path) -> None:
+    folder = write(tmp_path / "other", DAY, institution="elsewhere", loans=[loan(1)], overdue=[arrears(1)])
+    files = [("files", (path.name, path.read_bytes())) for path in folder.iterdir()]
+    run = ended(importing, importing.post("/feeds", "B1", files=files).json()["run"])
+    assert (run.status, run.refusal and run.refusal["code"]) == ("refused", "institution_unknown")
+
+
 def test_an_upload_is_bounded_by_the_setting(
     settings: Settings, branch: tuple[Started, dict[str, str]], inbox: Path
 ) -> None:

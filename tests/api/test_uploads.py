@@ -1,6 +1,5 @@
 """The folders of uploads: gone when the import is over, and gone after a kill too."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -60,7 +59,7 @@ def test_nothing_else_in_the_folder_of_temporary_files_is_touched(received: Path
     (received / "casework-feed-file").touch()
     (received / "casework-feed-no-lock").mkdir()
     (received / "casework-feed-locked-away").mkdir()
-    os.symlink(tmp_path / "secret" / ".lock", received / "casework-feed-locked-away" / ".lock")
+    (received / "casework-feed-locked-away" / ".lock").symlink_to(tmp_path / "secret" / ".lock")
     (received / "other").mkdir()
     before = sorted(received.iterdir())
     remove_left_over()

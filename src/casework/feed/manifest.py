@@ -20,7 +20,7 @@ from casework.statechart.fields import EARLIEST, LATEST
 
 MANIFEST: Final = "manifest.json"
 MANIFEST_LIMIT: Final = 1 << 20  # bytes; a manifest of four files has under a thousand
-FILE_LIMIT: Final = 512 << 20  # bytes of a file as it lies there; a branch's largest has some ten million
+FILE_LIMIT: Final = 256 << 20  # bytes of a file as it lies there; a branch's largest has some ten million
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00-\x1f/\\.][^\x00-\x1f/\\]*\Z", max_length=200)]
 _Institution = Annotated[str, msgspec.Meta(pattern=rf"\A{INSTITUTION}\Z")]
@@ -126,9 +126,10 @@ def read_bounded(folder: Path, name: str, limit: int) -> bytes:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         with os.fdopen(os.open(folder / name, flags), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
                 raise _unreadable(name)
-            content = file.read(limit + 1)
+            content = file.read(min(limit, found.st_size) + 1)  # so much is set aside for it at once
     except FileNotFoundError:
         raise
     except OSError:

@@ -1,0 +1,150 @@
+"""An import in a process of its own: what ends that process is told by the run, and nothing of the feed is in."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from casework import importing
+from casework.database import reading
+from casework.errors import CallerError
+from casework.feed import run as runs
+from casework.feed.load import Request
+from casework.feed.tables import loans
+from casework.importing import ImportBroke, import_apart
+from casework.staff.actor import system
+from tests.feed.bank import DAY, Bank, arrears, loan, write
+from tests.feed.shell import begin, casework
+
+SHORT_MIB = 80  # a process that has only begun has some 65
+MANY = 20_000
+
+
+def feed(bank: Bank, number: int = 2) -> Path:
+    books = [loan(one) for one in range(1, number + 1)]
+    return write(bank.folder / f"of{number}", DAY, loans=books, overdue=[arrears(1)])
+
+
+def take(bank: Bank, folder: Path, memory_mib: int = 2_048) -> runs.Run:
+    started = replace(bank.started, settings=replace(bank.started.settings, feed_memory_mib=memory_mib))
+    return import_apart(started, folder, Request(system("cli")))
+
+
+def nothing_in(bank: Bank) -> bool:
+    with reading(bank.started.engine) as conn:
+        return conn.execute(sa.select(sa.func.count()).select_from(loans)).scalar_one() == 0
+
+
+def test_an_import_that_takes_more_memory_than_it_may_is_refused_by_name_and_the_next_goes_in(bank: Bank) -> None:
+    with pytest.raises(CallerError) as told:
+        take(bank, feed(bank, MANY), SHORT_MIB)
+    assert (told.value.code, told.value.facts) == ("import_memory_exceeded", {"at_most_mib": SHORT_MIB})
+    (run,) = bank.runs()
+    assert (run.status, run.refusal and run.refusal["code"]) == ("refused", "import_memory_exceeded")
+    assert nothing_in(bank)
+    assert [body["reason_code"] for body in bank.bodies("feed:refused")] == ["import_memory_exceeded"]
+    assert take(bank, feed(bank), SHORT_MIB).status == "applied"
+    bank.assert_sound()
+
+
+def ending(how: str) -> list[str]:
+    """A process that reads its job and then ends so."""
+    return [sys.executable, "-c", f"import os, signal, sys; sys.stdin.readline(); {how}"]
+
+
+DEATHS: dict[str, tuple[list[str], str, str]] = {
+    "killed": (ending("os.kill(os.getpid(), signal.SIGKILL)"), "import_killed", "interrupted"),
+    "ended without a word": (ending("os._exit(3)"), "import_killed", "interrupted"),
+    "gone before it read its job": ([sys.executable, "-c", ""], "import_killed", "interrupted"),
+    "aborted by a library that wants memory": (ending("os.abort()"), "import_memory_exceeded", "refused"),
+}
+
+
+@pytest.mark.parametrize("death", DEATHS)
+def test_however_the_process_ends_its_run_says_so(bank: Bank, monkeypatch: pytest.MonkeyPatch, death: str) -> None:
+    command, code, status = DEATHS[death]
+    monkeypatch.setattr(importing, "_COMMAND", command)
+    with pytest.raises(CallerError) as told:
+        take(bank, feed(bank))
+    assert told.value.code == code
+    (run,) = bank.runs()
+    assert (run.status, run.refusal and run.refusal["code"]) == (status, code)
+    assert run.finished_at is not None
+    assert nothing_in(bank)
+
+
+def in_worker(code: str) -> list[str]:
+    """The import's process with something changed in it."""
+    return [sys.executable, "-c", f"import os\nimport casework.import_worker as worker\n{code}\nworker.main()"]
+
+
+def test_a_process_that_dies_behind_its_commit_has_imported_the_feed(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin: what is in the books is not told as refused."""
+    code = "carry_out = worker.carry_out\nworker.carry_out = lambda *job: (carry_out(*job), os._exit(9))"
+    monkeypatch.setattr(importing, "_COMMAND", in_worker(code))
+    assert take(bank, feed(bank)).status == "applied"
+
+
+def test_a_bug_in_the_process_is_told_with_its_place_and_without_its_message(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "def broken(*_, **__): raise ValueError('张伟明')\nworker.import_feed = broken"
+    monkeypatch.setattr(importing, "_COMMAND", in_worker(code))
+    with pytest.raises(ImportBroke) as told:
+        take(bank, feed(bank))
+    assert told.value.error == "ValueError"
+    assert "张伟明" not in str(told.value)
+    assert [run.status for run in bank.runs()] == ["interrupted"]
+
+
+def test_the_shell_tells_an_import_that_takes_too_much_memory_in_one_line(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "_COMMAND", ending("os.abort()"))
+    said = casework(bank.started.settings, "feed", "import", feed(bank))
+    assert (said.code, said.err.split(":")[0], said.err.count("\n")) == (1, "import_memory_exceeded", 1)
+
+
+def children_of(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(one) for one in found]
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def wait_for(what: str, happened: object, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():  # type: ignore[operator]
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the children of a process are read from /proc")
+def test_the_process_ends_with_the_one_that_began_it(bank: Bank) -> None:
+    if bank.started.engine.dialect.name != "sqlite":
+        pytest.skip("the import is held up by a lock on the file")
+    place = str(bank.started.engine.connect().exec_driver_sql("PRAGMA database_list").one()[2])
+    shell: subprocess.Popen[bytes] = begin(bank.started.settings, "feed", "import", feed(bank, MANY))
+    wait_for("no process", lambda: children_of(shell.pid))
+    (child,) = children_of(shell.pid)
+    with sqlite3.connect(place, isolation_level=None) as held:
+        held.execute("BEGIN IMMEDIATE")
+        os.kill(shell.pid, signal.SIGKILL)
+        shell.wait()
+        wait_for("it lives on", lambda: gone(child), 4)
+        held.execute("ROLLBACK")
+    assert nothing_in(bank)
