@@ -20,8 +20,10 @@ NOT_OURS = {
     "暂停催收": "停催", "已结清": "已出催", "–": "a text of its own where a value is missing",
 }  # fmt: skip
 HALF_WIDTH = re.compile(r"[\u4e00-\u9fff”）][,;:!?]|[,;:!?][\u4e00-\u9fff“（]|[\u4e00-\u9fff]\(|\)[\u4e00-\u9fff]")
-# Files of the bank and of clerks are read by whatever they call their columns.
+# Files of the bank and of clerks are read by whatever words they have in headers and cells; texts have our own.
 AS_THEY_COME = {"headers.py", "sheet.py", "cell.py", "total_row.py"}
+PATTERN = re.compile(r"\[0-9|\(\?:|\\s")
+IN_A_CELL = re.compile(r"[\u4e00-\u9fff]{1,8}")
 
 
 def _literals(path: Path) -> Iterator[tuple[int, str]]:
@@ -43,13 +45,19 @@ def _told(path: Path) -> Iterator[tuple[int, str]]:
 
 BOTH = re.compile(r"[A-Za-z]{2}[^\u4e00-\u9fff]* [\u4e00-\u9fff]")
 """English and Chinese in one line, as the shell prints them: its punctuation is the English one's."""
-FILES = sorted(
-    path for path in (*(ROOT / "src").rglob("*.py"), *(ROOT / "statecharts").rglob("*.toml"))
-    if not (path.name in AS_THEY_COME and path.parent.name in {"feed", "enrolment"})
-)  # fmt: skip
+FILES = sorted((*(ROOT / "src").rglob("*.py"), *(ROOT / "statecharts").rglob("*.toml")))
+
+
+def _is_read(path: Path, text: str) -> bool:
+    """Whether it is what a file may have in a cell."""
+    of_files = path.name in AS_THEY_COME and path.parent.name in {"feed", "enrolment"}
+    return of_files and IN_A_CELL.fullmatch(text) is not None
+
 
 TOLD = [
-    (f"{path.relative_to(ROOT)}:{line}", text) for path in FILES for line, text in _told(path) if HAN.search(text)
+    (f"{path.relative_to(ROOT)}:{line}", text)
+    for path in FILES for line, text in _told(path)
+    if HAN.search(text) and not _is_read(path, text) and not PATTERN.search(text)
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 An id is read folded (NFKC: full width becomes plain) and without blanks around it. It has letters, Han, digits and
 `( ) - _ . / : #`, at least one digit, at most 64 characters. What a spreadsheet makes of a number on its way through a
-cell (`6.22E+18`, `10001.0`, `="0012"`, `'0012`, `#N/A`) is no id, and no guess is made at what it was.
+cell (`6.22E+18`, `10001.0`, `2026-01-02`, `="0012"`, `'0012`, `#N/A`) is no id, and no guess is made at what it was.
 """
 
 import re
@@ -24,6 +24,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "a spreadsheet made a number of it (exponent, or more than 15 digits): its digits are lost; use a text column",
     ),
     "id_decimal": ("编号带有小数，是被表格转成了数字", "it ends in decimals, as a number from a spreadsheet does"),
+    "id_date": (
+        "编号是日期或时间，是被表格转成的，请将该列设为文本",
+        "it is a day or a time, which a spreadsheet made of it; use a text column",
+    ),
     "id_formula": ("编号前后残留表格符号（=、引号、撇号）", "a spreadsheet's = or quotation mark is left around it"),
     "id_invisible_character": ("编号中有看不见的字符", "it holds a character that nobody sees"),
     "id_without_digit": ("编号中没有数字（如“合计”）", "it has no digit in it"),
@@ -40,8 +44,17 @@ _ALLOWED: Final = (
     "字母、汉字、数字和 ( ) - _ . / : #，至少一个数字，最多{}个字符",
     "letters, Han, digits and ( ) - _ . / : #, at least one digit, at most {} characters",
 )
+# What a spreadsheet takes 1-2, 24/1/2 or 12:30 for and hands on: 2026-01-02, 2026/1/2, 1月2日, 2-Jan, Jan-24, 12:30:00.
+_DATE: Final = (
+    r"(?:19|20)[0-9]{2}([-/])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12][0-9]|3[01])(?:T?[0-9:.]*)"
+    r"|(?:(?:19|20)[0-9]{2}年)?[0-9]{1,2}月(?:[0-9]{1,2}日)?|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
+    r"|(?:[0-9]{1,2}-)?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:-[0-9]{2})?"
+)
+_is_date = re.compile(_DATE, re.ASCII).fullmatch
 # Nearly every id is plain: no dot, and nothing that a spreadsheet could have made.
-_is_plain = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9()_/:#-]*[0-9][A-Za-z0-9()_/:#-]*", re.ASCII).fullmatch
+_is_plain = re.compile(
+    rf"(?=.{{1,64}}\Z)(?!(?:{_DATE})\Z)[A-Za-z0-9()_/:#-]*[0-9][A-Za-z0-9()_/:#-]*", re.ASCII
+).fullmatch
 _is_exponent = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?[eE]\+[0-9]+|[+-]?[0-9]+\.[0-9]*[eE]-?[0-9]+").fullmatch
 # One or two decimals are how an amount is written; `2024.0001` is no number that went through a cell.
 _is_decimal = re.compile(r"[+-]?[0-9]+\.[0-9]{0,2}|.*\.0+").fullmatch
@@ -96,6 +109,7 @@ _FAULTS: Final[tuple[tuple[str, Callable[[str], object]], ...]] = (
     ("id_formula", lambda text: text.startswith(_LEFT_OVER) or text.endswith(_LEFT_OVER)),
     ("id_exponent", _is_exponent),
     ("id_decimal", _is_decimal),
+    ("id_date", _is_date),
     ("id_character", lambda text: not _is_in_alphabet(text)),
     ("id_without_digit", lambda text: not _has_digit(text)),
 )

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from casework.cli.staff import HEADERS
 from casework.cli.tables import WORDS, Table
+from casework.staff.person import Absence, Certificate, Held, Home
 
 CLI = Path(__file__).parents[2] / "src" / "casework" / "cli"
 FILES = sorted(path for path in CLI.glob("*.py") if path.name != "tables.py")
@@ -38,3 +40,10 @@ def test_a_header_and_the_name_of_a_row_get_their_chinese_and_codes_do_not() -> 
     named.add_row("owner", "S0012")
     named.add_row("lost_contact", "3")
     assert list(named.columns[0].cells) == ["owner 管户人", "lost_contact"]
+
+
+@pytest.mark.parametrize("dated", [Held, Home, Certificate, Absence])
+def test_what_a_person_has_for_days_is_told_under_headers_in_both_languages(dated: type[tuple[object, ...]]) -> None:
+    table = Table(*(HEADERS.get(name, name) for name in dated._fields))  # type: ignore[attr-defined]
+    assert [column.header for column in table.columns if not HAN.search(str(column.header))] == []
+    assert [column.header for column in table.columns if "_" in str(column.header)] == []

@@ -50,7 +50,7 @@ def test_a_header_without_what_is_compulsory_or_with_it_twice_is_refused(header:
      ("staff_no", "a.b_-9", "a.b_-9", "System", "reserved_staff_no"),
      ("staff_no", "ＢＲ１", "BR1", "BR", "id_without_digit"), ("staff_no", "0012", "0012", "'0012", "id_formula"),
      ("staff_no", "10001", "10001", "10001.0", "id_decimal"), ("staff_no", "1E5", "1E5", "1.2E+15", "id_exponent"),
-     ("staff_no", "N.A1", "N.A1", "#N/A", "error_value"),
+     ("staff_no", "N.A1", "N.A1", "#N/A", "error_value"), ("staff_no", "1-2", "1-2", "2026-01-02", "id_date"),
      ("staff_no", "S1", "S1", "S1\u200b", "id_invisible_character"),
      ("staff_no", "S" * 31 + "1", "S" * 31 + "1", "S" * 32 + "1", "malformed_staff_no"),
      ("staff_no", "S1", "S1", "张1", "malformed_staff_no"), ("team", "N/A", "N/A", "#N/A", "error_value"),

@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def csv(_kind: Kind, row: Cells) -> bytes:
 
 
 def book(_kind: Kind, row: Mapping[str, Any], *, shown: str = "General", hidden: Sequence[str] = ()) -> bytes:
-    """A workbook with one row after sheets of other things; a number is shown in the format `shown`."""
+    """A workbook with one row after sheets of other things; a number is shown in the format `shown`, a day as one."""
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"in_memory": True}) as made:
         form = made.add_format({"num_format": shown})
@@ -45,6 +45,8 @@ def book(_kind: Kind, row: Mapping[str, Any], *, shown: str = "General", hidden:
             sheet.write_string(0, column, name)
             if isinstance(value, int | float):
                 sheet.write_number(1, column, value, form)
+            elif isinstance(value, date | time):
+                sheet.write_datetime(1, column, value, made.add_format({"num_format": "yyyy-mm-dd hh:mm"}))
             elif value in ERRORS:
                 sheet.write_formula(1, column, "=NA()", None, value)
             else:
@@ -104,10 +106,12 @@ def test_a_number_cell_in_a_key_column_is_read_with_the_digits_that_it_shows(
         pytest.param(6222020000000001001, "id_exponent", id="19 digits"),
         pytest.param(1_000_000_000_000_000, "id_exponent", id="the least of 16"),
         pytest.param(12.5, "id_decimal", id="a part"),
+        pytest.param(date(2026, 1, 2), "id_date", id="a day"),
+        pytest.param(time(12, 30), "id_date", id="a time"),
     ],
 )
 def test_a_number_cell_that_cannot_be_told_exactly_is_set_aside_naming_the_column(
-    tmp_path: Path, kind: Kind, column: str, number: float, code: str
+    tmp_path: Path, kind: Kind, column: str, number: float | date | time, code: str
 ) -> None:
     sheet = sheet_of(read(tmp_path, kind, book(kind, {**GOOD[kind], column: number})), kind)
     assert [(row.column, row.code) for row in sheet.set_aside] == [(column, code)]
@@ -117,7 +121,8 @@ def test_a_number_cell_that_cannot_be_told_exactly_is_set_aside_naming_the_colum
 @pytest.mark.parametrize(
     ("text", "code"),
     [("6.22E+18", "id_exponent"), ("10001.0", "id_decimal"), ("='1'", "id_formula"), ("'0012", "id_formula"),
-     ("合计", "id_without_digit"), ("#N/A", "error_value"), ("L1\u200b", "id_invisible_character")],
+     ("合计", "id_without_digit"), ("#N/A", "error_value"), ("L1\u200b", "id_invisible_character"),
+     ("1月2日", "id_date"), ("2-Jan", "id_date")],
 )  # fmt: skip
 def test_a_spoilt_key_is_set_aside_in_every_key_column_with_its_cause(
     tmp_path: Path, kind: Kind, column: str, text: str, code: str

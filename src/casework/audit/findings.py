@@ -42,7 +42,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "body_malformed": ("分录正文不符合格式", "the body is not in the one canonical form"),
     "column_differs": ("分录的列与正文不一致", "a copied column differs from the body"),
     "value_mistyped": (
-        "列中有其类型不允许的值:不是本服务写入的",
+        "列中有其类型不允许的值：不是本服务写入的",
         "a column holds values that are not of its kind: this service did not write them",
     ),
     "stream_hole": ("流中缺少分录", "entries of the stream are missing before this one"),
@@ -56,7 +56,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "stream_missing": ("主体没有任何分录", "the subject has no entries at all"),
     "guard_missing": ("防改触发器缺失或被改", "an append-only guard is missing or altered"),
     "foreign_part": (
-        "表上有非本服务设置的触发器、规则、策略、子表,或表已换成视图",
+        "表上有非本服务设置的触发器、规则、策略、子表，或表已换成视图",
         "a trigger, rule, policy or child on a table, or a view in its place, that this service did not put there",
     ),
     "queue_dangling": ("待封存队列指向不存在的分录", "the unsealed queue names an entry that is gone"),
@@ -235,7 +235,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "the bundle lacks what would show the tree at this checkpoint",
     ),
     "part_not_compared": (
-        "有一部分无法核对:其中的数据无法读取,或本程序有误",
+        "有一部分无法核对：其中的数据无法读取,或本程序有误",
         "a part could not be compared: its rows cannot be read, or this program has a fault",
     ),
     "tree_not_built": ("无法重建整棵树", "the tree could not be built to its end"),

@@ -26,6 +26,11 @@ from casework.staff.register import post_labels
 _TITLES = {
     "posts": "posts 岗位", "homes": "teams 团队", "certificates": "certificates 证书", "absences": "leave 请假"
 }  # fmt: skip
+HEADERS = {
+    "from_on": "from 自", "until_on": "until", "granted_by": "granted by 授岗人", "request_id": "request",
+    "issued_on": "issued", "expires_on": "ends", "deputy": "deputy 代理人",
+}  # fmt: skip
+"""What the fields of dated rows are called, where it is not by their own name."""
 
 
 @click.group("staff")
@@ -268,7 +273,7 @@ def show(staff_no: str, on_: datetime | None, *, json_: bool) -> None:
     _tell(member, person, labels)
     for title, rows in shown.items():
         if rows:
-            table = Table(*rows[0], title=_TITLES[title], title_justify="left")
+            table = Table(*(HEADERS.get(name, name) for name in rows[0]), title=_TITLES[title], title_justify="left")
             for row in rows:
                 table.add_row(*("" if value is None else str(value) for value in row.values()))
             console.print(table)

@@ -100,7 +100,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "not in the loans file, yet in arrears; the overdue file decides",
     ),
     "closed_yet_outstanding": (
-        "贷款状态为已结清而余额不为零，以状态为准",
+        "贷款状态为结清而余额不为零，以状态为准",
         "closed by its status, yet something is outstanding; the status decides",
     ),
     "class_worse_than_floor": (
@@ -108,11 +108,11 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "the class is worse than the days past due call for",
     ),
     "owner_unreadable": (
-        "责任人不是一个工号（如两人并列），按没有责任人处理",
+        "管户人不是一个工号（如两人并列），按没有管户人处理",
         "the owner is not one staff number (two in a cell, say); the loan goes in without an owner",
     ),
     "owner_reserved": (
-        "责任人是系统保留名称，按没有责任人处理",
+        "管户人是系统保留名称，按没有管户人处理",
         "the owner is a name that the service keeps for itself; the loan goes in without an owner",
     ),
     "code_unreadable": (
@@ -124,7 +124,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "the file lacks this column; its values are taken as unknown",
     ),
     "institution_registered": (
-        "本网点的第一批数据：其机构已登记，其他机构须先运行 casework institution add",
+        "第一批数据：其机构已登记，其他机构须先运行 casework institution add",
         "the branch's first feed: its institution is registered; any other needs casework institution add",
     ),
     "column_unknown": ("无法识别的列，已忽略", "an unknown column, not read"),

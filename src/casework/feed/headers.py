@@ -138,7 +138,7 @@ def understand(kind: Kind, cells: Sequence[str]) -> Header:
     if missing:
         raise CallerError(
             "column_missing",
-            f"{kind} 文件缺少必需的列:{'、'.join(missing)}",
+            f"{kind} 文件缺少必需的列：{'、'.join(missing)}",
             f"the {kind} file lacks the compulsory column(s) {', '.join(missing)}",
             kind=kind,
             columns=missing,

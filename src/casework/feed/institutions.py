@@ -44,7 +44,7 @@ def register_or_refuse(conn: Connection, trail: Trail, actor: Actor, institution
             return True
     raise CallerError(
         "institution_unknown",
-        f"数据来自未登记的机构 {institution}（已登记：{'、'.join(known)}）；确属本网点的，请先运行 "
+        f"数据来自未登记的机构 {institution}（已登记：{'、'.join(known)}）；确属本机构的，请先运行 "
         f"casework institution add {institution}",
         f"the feed is of {institution}, which is not known here (known: {', '.join(known)}); if it is right, run: "
         f"casework institution add {institution}",

@@ -100,7 +100,7 @@ def gunzip(content: bytes, name: str, limit: int = UNPACKED_LIMIT) -> bytes:
                 if not piece:
                     raise CallerError(
                         "file_cut",
-                        f"{name} 不完整:gzip 数据在结尾前中断",
+                        f"{name} 不完整：gzip 数据在结尾前中断",
                         f"{name} is incomplete: its gzip data stops before the end",
                         file=name,
                     )
@@ -299,4 +299,4 @@ def _too_large(name: str, limit: int) -> CallerError:
 
 
 def _unreadable(name: str, en: str, zh: str) -> CallerError:
-    return CallerError("file_unreadable", f"{name} 无法读取:{zh}", f"{name} cannot be read: {en}", file=name)
+    return CallerError("file_unreadable", f"{name} 无法读取：{zh}", f"{name} cannot be read: {en}", file=name)

@@ -104,7 +104,7 @@ def not_asked(handover_id: int, unplaced: int) -> CallerError:
 def request_differs(handover_id: int) -> CallerError:
     """The request that the plan's row names asks for something else: somebody has changed the row."""
     return CallerError(
-        "handover_request_differs", f"交接计划{handover_id}所指的申请并非该计划的申请，记录可能被改动，请核验审计日志",
+        "handover_request_differs", f"移交计划{handover_id}所指的申请并非该计划的申请，记录可能被改动，请核验审计日志",
         f"the request that hand-over {handover_id} names asks for something else; its row may have been changed: "
         "verify the log", handover=handover_id,
     )  # fmt: skip

@@ -52,9 +52,9 @@ def fault_of_staff_no(folded: str) -> str | None:
     """
     if folded.casefold() in RESERVED:
         return "reserved_staff_no"
-    if STAFF_NO.fullmatch(folded) is not None:
-        return None
     fault = ids.fault_of(folded)
+    if fault is None and STAFF_NO.fullmatch(folded) is not None:
+        return None
     return "malformed_staff_no" if fault in {None, "id_character", "text_too_long"} else fault
 
 
