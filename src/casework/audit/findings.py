@@ -235,7 +235,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "the bundle lacks what would show the tree at this checkpoint",
     ),
     "part_not_compared": (
-        "有一部分无法核对：其中的数据无法读取,或本程序有误",
+        "有一部分无法核对：其中的数据无法读取，或本程序有误",
         "a part could not be compared: its rows cannot be read, or this program has a fault",
     ),
     "tree_not_built": ("无法重建整棵树", "the tree could not be built to its end"),
