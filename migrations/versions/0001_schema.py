@@ -241,6 +241,7 @@ table(
     must("expires_at", UtcDateTime),
     sa.Column("last_used_at", UtcDateTime),
     sa.Column("revoked_at", UtcDateTime),
+    must("mac", Bytes),
     sa.Index("ix_tokens_session_id", "session_id"),
     sa.Index("ix_tokens_staff_no", "staff_no"),
 )
@@ -250,6 +251,7 @@ table(
     key("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
     must("password_hash", sa.String(255)),
     must("changed_at", UtcDateTime),
+    must("mac", Bytes),
 )
 table(
     "reset_codes",
@@ -257,6 +259,7 @@ table(
     must("code_hash", Bytes),
     must("expires_at", UtcDateTime),
     must("failures", sa.Integer),
+    must("mac", Bytes),
 )
 table(
     "second_factors",
@@ -264,6 +267,7 @@ table(
     must("secret_sealed", Bytes),
     sa.Column("confirmed_at", UtcDateTime),
     must("last_step", sa.BigInteger),
+    must("mac", Bytes),
 )
 table(
     "sessions",
@@ -276,6 +280,7 @@ table(
     must("refreshed_at", UtcDateTime),
     must("expires_at", UtcDateTime),
     sa.Column("ended_at", UtcDateTime),
+    must("mac", Bytes),
     sa.Index("ix_sessions_staff_no", "staff_no"),
 )
 table(

@@ -101,7 +101,7 @@ class Tokens:
         moment = self._clock()
         today, policy = _rules(self._branch, moment)
         with reading(self._engine) as conn:
-            return holding.holder_of(conn, digest, moment, today=today, policy=policy)
+            return holding.holder_of(conn, digest, moment, self._branch.mac_key, today=today, policy=policy)
 
     def _look_outside(self, token: str) -> Holder | None:
         said = None if self._issuer is None else self._issuer.read(token)
@@ -170,7 +170,7 @@ def _rules(branch: Branch, moment: datetime) -> Any:
 def still_holds(conn: Connection, holder: Holder, moment: datetime, branch: Branch) -> Holder | None:
     """The holder as the register has him now, in this transaction; None when token or person have gone."""
     today, policy = _rules(branch, moment)
-    return holding.still_holds(conn, holder, moment, today=today, policy=policy)
+    return holding.still_holds(conn, holder, moment, branch.mac_key, today=today, policy=policy)
 
 
 def still_valid(conn: Connection, request: Request[Any, Any, Any], *, clock: Clock = now) -> Actor:

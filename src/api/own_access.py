@@ -203,7 +203,7 @@ def enrol(request: Request[Any, Any, Any]) -> EnrolmentBody:
     serving = serving_of(request)
     session_of(request)
     with writing(serving.engine) as conn:
-        made = second_factor.enrol(conn, serving.branch.vault, still_valid(conn, request))
+        made = second_factor.enrol(conn, serving.branch.mac_key, serving.branch.vault, still_valid(conn, request))
     return EnrolmentBody(made.secret, made.uri)
 
 

@@ -89,7 +89,7 @@ def _verify(
     followers: dict[str, Keeper] = {
         staff.PREFIX: _Both(
             steady("staff", staff.StaffReplay(conn, vault, report, asked.cited)),
-            steady("access", identity.AccessReplay(conn, report)),
+            steady("access", identity.AccessReplay(conn, mac_key, report)),
         ),
         staff.PLACES_PREFIX: steady("places", staff.PlacesReplay(conn, report)),
         privacy.PREFIX: steady("privacy", privacy.PrivacyReplay(conn, vault, report)),

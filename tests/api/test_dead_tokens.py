@@ -115,11 +115,11 @@ def test_one_dead_token_in_a_batch_costs_the_others_nothing(branch: tuple[Starte
     ids = cases_of(started, 3)
     jobs = [visit(case_id) for case_id in ids]
     with reading(started.engine) as conn:
-        today = started.branch.today(now())
+        today, mac_key = started.branch.today(now()), started.branch.mac_key
         policy = started.branch.rulebook.policies.at(today)
         for job, staff_no in zip(jobs, ("R1", "R1", "R1"), strict=True):
-            job.holder = holder_of(conn, hash_of(issued[staff_no]), now(), today=today, policy=policy)
-        jobs[1].holder = holder_of(conn, hash_of(issued["T1"]), now(), today=today, policy=policy)
+            job.holder = holder_of(conn, hash_of(issued[staff_no]), now(), mac_key, today=today, policy=policy)
+        jobs[1].holder = holder_of(conn, hash_of(issued["T1"]), now(), mac_key, today=today, policy=policy)
     revoke(started, "T1")
     answers = written(Writer(started, Metrics()), jobs)
     assert isinstance(answers[1], CallerError)

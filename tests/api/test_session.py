@@ -16,6 +16,7 @@ from casework.clock import now
 from casework.database import reading, writing
 from casework.identity import keys, resetting
 from casework.identity.tables import passwords, second_factors
+from casework.staff.access_mac import changed
 from casework.staff.actor import system
 from tests.api.conftest import Running, findings
 
@@ -69,7 +70,10 @@ def enrol(running: Running, token: str) -> TOTP:
 def forget_steps(running: Running) -> None:
     """As if half a minute had passed since the last code."""
     with writing(running.started.engine) as conn:
-        conn.execute(second_factors.update().values(last_step=0))
+        mac_key = running.started.branch.mac_key
+        for row in conn.execute(sa.select(second_factors)).all():
+            fresh = changed(mac_key, second_factors.name, row, last_step=0)
+            conn.execute(second_factors.update().where(second_factors.c.staff_no == row.staff_no).values(fresh))
 
 
 def test_a_day_at_work(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:

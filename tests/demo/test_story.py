@@ -76,7 +76,7 @@ def test_the_story_reaches_every_state_and_leaves_a_sound_log(settings: Settings
         held = {post for member in members(conn, today) for post in member.posts}
         policy = started.branch.rulebook.policies.at(today)
         holders = {
-            post: holder_of(conn, hash_of(token), now(), today=today, policy=policy)
+            post: holder_of(conn, hash_of(token), now(), started.branch.mac_key, today=today, policy=policy)
             for post, (_, token) in told.tokens.items()
         }
     started.engine.dispose()

@@ -65,7 +65,7 @@ class World:
             return register.actor_for(conn, staff_no, "api", today=self.today)
 
     def set_password(self, staff_no: str) -> None:
-        self.do(lambda conn, trail: keep_password(conn, staff_no, f"hash of {staff_no}", trail.recorded_at))
+        self.do(lambda conn, trail: keep_password(conn, trail, staff_no, f"hash of {staff_no}"))
 
     def brake(self, staff_no: str, address: str = "10.0.0.1") -> Brake:
         return Brake.of(self.policy, self.started.branch.vault, staff_no, address)
@@ -94,12 +94,14 @@ class World:
 
     def holder(self, token: str) -> Holder | None:
         with reading(self.started.engine) as conn:
-            return holder_of(conn, hash_of(token), self.at, today=self.today, policy=self.policy)
+            return holder_of(
+                conn, hash_of(token), self.at, self.started.branch.mac_key, today=self.today, policy=self.policy
+            )
 
     def enrol(self, staff_no: str, session_id: int | None = None) -> "Phone":
         """Set up a second factor and confirm it."""
         vault, actor = self.started.branch.vault, self.actor(staff_no)
-        made = self.do(lambda conn, _: second_factor.enrol(conn, vault, actor))
+        made = self.do(lambda conn, _: second_factor.enrol(conn, self.started.branch.mac_key, vault, actor))
         phone = Phone(made.secret)
         code = phone.shows(self.at)
         wrong = self.do(

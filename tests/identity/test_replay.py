@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from casework.database import reading
 from casework.identity import ending, keys, log_in, resetting, sessions
 from casework.identity.sessions import Granted
-from casework.identity.tables import passwords, second_factors
+from casework.identity.tables import passwords, reset_codes, second_factors
 from casework.identity.tables import sessions as session_rows
 from casework.settings import load_keys
 from casework.staff.actor import system
@@ -70,25 +70,35 @@ def test_what_was_given_properly_is_sound_and_so_is_what_was_ended(full: World) 
 
 ATTACKS: list[tuple[str, sa.Table, Any]] = [
     ("V1", tokens, tokens.insert().values(
-        token_hash=b"x" * 32, staff_no="V1", kind="key", created_at=START, expires_at=START)),
+        token_hash=b"x" * 32, staff_no="V1", kind="key", created_at=START, expires_at=START, mac=b"")),
     ("V1", tokens, tokens.update().where(tokens.c.kind == "key").values(staff_no="V1")),
     ("R1", tokens, tokens.update().where(tokens.c.kind == "key").values(commands=None)),
     ("R1", tokens, tokens.update().where(tokens.c.kind == "key").values(commands="case.read case.fire")),
     ("R1", tokens, tokens.update().where(tokens.c.kind == "key").values(expires_at=START.replace(year=2030))),
     ("R1", tokens, tokens.update().where(tokens.c.kind == "key").values(revoked_at=None)),
     ("V1", tokens, tokens.insert().values(
-        token_hash=b"y" * 32, staff_no="V1", kind="access", session_id=999, created_at=START, expires_at=START)),
+        token_hash=b"y" * 32, staff_no="V1", kind="access", session_id=999, created_at=START, expires_at=START,
+        mac=b"")),
     ("T1", session_rows, session_rows.insert().values(
         staff_no="T1", family_hash=b"f", refresh_hash=b"r", second_factor=True, created_at=START, refreshed_at=START,
-        expires_at=START)),
+        expires_at=START, mac=b"")),
     ("R1", session_rows, session_rows.update().where(session_rows.c.staff_no == "R1").values(second_factor=True)),
     ("R1", session_rows, session_rows.update().where(session_rows.c.staff_no == "R1").values(ended_at=None)),
     ("R1", session_rows, session_rows.update().where(session_rows.c.staff_no == "R1").values(
         expires_at=START.replace(year=2030))),
-    ("T1", passwords, passwords.insert().values(staff_no="T1", password_hash="x", changed_at=START)),
+    ("T1", passwords, passwords.insert().values(staff_no="T1", password_hash="x", changed_at=START, mac=b"")),
     ("R1", second_factors, second_factors.insert().values(
-        staff_no="R1", secret_sealed=b"x", confirmed_at=START, last_step=0)),
+        staff_no="R1", secret_sealed=b"x", confirmed_at=START, last_step=0, mac=b"")),
     ("V1", second_factors, second_factors.delete()),
+    ("V1", second_factors, second_factors.update().values(last_step=0)),
+    ("V1", passwords, passwords.update().where(passwords.c.staff_no == "V1").values(password_hash="known")),
+    ("T1", reset_codes, reset_codes.insert().values(
+        staff_no="T1", code_hash=b"c" * 32, expires_at=START.replace(year=2030), failures=0, mac=b"")),
+    ("V1", session_rows, session_rows.update().where(session_rows.c.staff_no == "V1", session_rows.c.second_factor)
+        .values(refresh_hash=b"r" * 32)),
+    ("V1", tokens, tokens.update().where(tokens.c.staff_no == "V1", tokens.c.id == (
+        sa.select(sa.func.max(tokens.c.id)).where(tokens.c.staff_no == "V1").scalar_subquery()))
+        .values(expires_at=START.replace(year=2030))),
     ("V1", second_factors, second_factors.update().values(confirmed_at=None)),
 ]  # fmt: skip
 

@@ -33,7 +33,7 @@ def redeemed(world: World, code: str, staff_no: str = "R1", address: str = "10.0
 
 
 def stored(world: World, staff_no: str = "R1") -> str | None:
-    return world.do(lambda conn, _: password_of(conn, staff_no))
+    return world.do(lambda conn, trail: password_of(conn, trail, staff_no))
 
 
 def test_a_code_sets_a_password_once(world: World) -> None:

@@ -29,7 +29,9 @@ def test_codes_are_those_of_rfc_6238(seconds: int, code: str) -> None:
 
 def test_a_secret_has_160_bits_and_the_uri_an_authenticator_reads(world: World) -> None:
     actor = world.actor("R1")
-    made = world.do(lambda conn, _: second_factor.enrol(conn, world.started.branch.vault, actor))
+    made = world.do(
+        lambda conn, _: second_factor.enrol(conn, world.started.branch.mac_key, world.started.branch.vault, actor)
+    )
     assert len(base64.b32decode(made.secret)) == 20
     assert made.uri.startswith("otpauth://totp/casework:R1?")
     assert f"secret={made.secret}" in made.uri
@@ -43,7 +45,7 @@ def test_the_secret_lies_sealed_and_in_no_entry(world: World) -> None:
 
 def test_a_factor_counts_only_once_it_was_confirmed(world: World) -> None:
     actor = world.actor("R1")
-    world.do(lambda conn, _: second_factor.enrol(conn, world.started.branch.vault, actor))
+    world.do(lambda conn, _: second_factor.enrol(conn, world.started.branch.mac_key, world.started.branch.vault, actor))
     world.logged_in("R1")
     phone = world.enrol("R1")  # the one begun is replaced
     assert world.refused("R1") == "log_in_refused"
@@ -101,7 +103,9 @@ def test_a_phone_may_be_half_a_minute_off_and_no_more(world: World, steps: int, 
 
 def test_the_code_that_confirmed_does_not_log_in_again(world: World) -> None:
     actor, vault = world.actor("R1"), world.started.branch.vault
-    phone = Phone(world.do(lambda conn, _: second_factor.enrol(conn, vault, actor)).secret)
+    phone = Phone(
+        world.do(lambda conn, _: second_factor.enrol(conn, world.started.branch.mac_key, vault, actor)).secret
+    )
     code = phone.shows(world.at)
     world.do(lambda conn, trail: second_factor.confirm(conn, trail, vault, actor, code, session_id=None))
     assert world.refused("R1", otp=code) == "log_in_refused"
@@ -175,7 +179,9 @@ def test_a_second_one_is_refused_while_one_is_in_force(world: World) -> None:
     world.enrol("R1")
     actor = world.actor("R1")
     with pytest.raises(CallerError) as told:
-        world.do(lambda conn, _: second_factor.enrol(conn, world.started.branch.vault, actor))
+        world.do(
+            lambda conn, _: second_factor.enrol(conn, world.started.branch.mac_key, world.started.branch.vault, actor)
+        )
     assert told.value.code == "second_factor_exists"
 
 

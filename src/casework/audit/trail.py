@@ -112,6 +112,11 @@ class Trail:
         return after
 
     @property
+    def mac_key(self) -> bytes:
+        """For what is stored beside the log under a MAC of its own (`chain.keyed`)."""
+        return self._mac_key
+
+    @property
     def entry_ids(self) -> list[str]:
         """The ids of what was added and is not written yet, in that order."""
         return [entry_id_of(stream, seq) for stream, seq, *_ in self._entries]

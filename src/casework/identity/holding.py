@@ -3,12 +3,14 @@
 import hmac
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
 from casework.identity.tables import sessions
+from casework.staff.access_mac import ALLOWING, holds
 from casework.staff.actor import Actor
 from casework.staff.register import actor_for
 from casework.staff.tables import register_version, tokens
@@ -34,8 +36,8 @@ class Holder:
 # One statement, so that one moment: a token that dies between two would pass with the version of after its death.
 _HOLDER = (
     sa.select(
-        register_version.c.version, tokens.c.token_hash, tokens.c.expires_at, tokens.c.staff_no, tokens.c.commands,
-        tokens.c.kind, tokens.c.session_id, sessions.c.second_factor, sessions.c.ended_at,
+        register_version.c.version, *(tokens.c[name] for name in (*ALLOWING[tokens.name], "mac")), sessions.c.ended_at,
+        *(sessions.c[name].label(f"session_{name}") for name in (*ALLOWING[sessions.name], "mac")),
     )
     .select_from(
         register_version.outerjoin(
@@ -45,24 +47,39 @@ _HOLDER = (
 )  # fmt: skip
 
 
-def holder_of(conn: Connection, token_hash: bytes, now: datetime, *, today: date, policy: Policy) -> Holder | None:
-    """Whom this token names now; None when it is unknown, expired, revoked, or its holder may not act."""
+def holder_of(
+    conn: Connection, token_hash: bytes, now: datetime, mac_key: bytes, *, today: date, policy: Policy
+) -> Holder | None:
+    """Whom this token names now; None when it is unknown, expired, revoked, or its holder may not act.
+
+    Also when this service did not make it so, and when it is of a session that is over or was never opened.
+    """
     row = conn.execute(_HOLDER, {"token_hash": token_hash}).one()
     if (
         row.token_hash is None
         or not hmac.compare_digest(bytes(row.token_hash), token_hash)
         or row.expires_at <= now
-        or row.ended_at is not None
+        or not holds(mac_key, tokens.name, row)
+        or (row.kind == ACCESS and not _is_open(row, now, mac_key))
     ):
         return None
     commands = None if row.commands is None else frozenset(row.commands.split())
-    shown = row.kind != ACCESS or bool(row.second_factor)
+    shown = row.kind != ACCESS or bool(row.session_second_factor)
     # A key says nothing of the session it was made in: for somebody else's post it does not count as a second factor.
-    lent = row.kind == ACCESS and bool(row.second_factor)
+    lent = row.kind == ACCESS and bool(row.session_second_factor)
     actor = _actor(conn, row.staff_no, today, row.version, commands, policy, shown=shown, lent=lent)
     if actor is None:
         return None
     return Holder(actor, row.expires_at, row.kind, token_hash, row.session_id, shown)
+
+
+def _is_open(row: Any, now: datetime, mac_key: bytes) -> bool:
+    """Whether the session that an access token belongs to is one that a log-in opened, and goes on."""
+    if row.session_family_hash is None or row.session_staff_no != row.staff_no:
+        return False
+    if row.ended_at is not None or row.session_expires_at <= now:
+        return False
+    return holds(mac_key, sessions.name, row, "session_")
 
 
 def outside_holder(
@@ -74,10 +91,12 @@ def outside_holder(
     return None if actor is None else Holder(actor, expires_at, OUTSIDE, shown_factor=shown_factor)
 
 
-def still_holds(conn: Connection, holder: Holder, now: datetime, *, today: date, policy: Policy) -> Holder | None:
+def still_holds(
+    conn: Connection, holder: Holder, now: datetime, mac_key: bytes, *, today: date, policy: Policy
+) -> Holder | None:
     """The same token looked up anew; None when it has died meanwhile."""
     if holder.token_hash is not None:
-        return holder_of(conn, holder.token_hash, now, today=today, policy=policy)
+        return holder_of(conn, holder.token_hash, now, mac_key, today=today, policy=policy)
     if holder.expires_at <= now:
         return None
     return outside_holder(

@@ -35,17 +35,20 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """Somebody who has shown who he is; `failures` wrong attempts came before."""
+    """Somebody who has shown who he is; `failures` wrong attempts came before.
+
+    `step` is the time step of the second factor that was shown; none: there is no factor in force.
+    """
 
     actor: Actor
-    second_factor: bool
+    step: int | None
     failures: int
 
 
 def begin(conn: Connection, trail: Trail, attempted: Brake, staff_no: str) -> Attempt | CallerError:
     """Count the attempt; `locked_out` as a value."""
     refused = brake.count(conn, attempted, trail.recorded_at)
-    return refused or Attempt(staff_no, attempted, password_of(conn, staff_no))
+    return refused or Attempt(staff_no, attempted, password_of(conn, trail, staff_no))
 
 
 def finish(
@@ -61,12 +64,12 @@ def finish(
     if isinstance(proven, CallerError):
         return proven
     if renewed is not None:
-        keep_password(conn, attempt.staff_no, renewed, trail.recorded_at)
+        keep_password(conn, trail, attempt.staff_no, renewed)
     if proven.failures:
         data = {"staff_no": attempt.staff_no, "failures": proven.failures}
         draft = Draft("staff.log_in_failed", system("api").signed, data)
         trail.append(conn, stream_of(attempt.staff_no), draft)
-    return open_session(conn, trail, policy, proven.actor, second_factor=proven.second_factor)
+    return open_session(conn, trail, policy, proven.actor, step=proven.step)
 
 
 def prove(
@@ -76,16 +79,18 @@ def prove(
     if not is_right:
         return refused(conn, trail, attempt)
     lock_person(conn, attempt.staff_no)
-    if password_of(conn, attempt.staff_no) != attempt.stored:
+    if password_of(conn, trail, attempt.staff_no) != attempt.stored:
         return refused(conn, trail, attempt)  # another password was set while this one was compared
     try:
         actor = actor_for(conn, attempt.staff_no, "api", today=trail.today)
     except CallerError:
         return refused(conn, trail, attempt)
-    has_factor = second_factor.is_confirmed(conn, attempt.staff_no)
-    if has_factor and not second_factor.takes(conn, vault, attempt.staff_no, otp or "", trail.recorded_at):
-        return refused(conn, trail, attempt)
-    return Proven(actor, has_factor, brake.release(conn, attempt.brake))
+    step = None
+    if second_factor.is_confirmed(conn, attempt.staff_no):
+        step = second_factor.takes(conn, trail, vault, attempt.staff_no, otp or "")
+        if step is None:
+            return refused(conn, trail, attempt)
+    return Proven(actor, step, brake.release(conn, attempt.brake))
 
 
 def refused(conn: Connection, trail: Trail, attempt: Attempt) -> CallerError:

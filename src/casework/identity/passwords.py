@@ -1,14 +1,15 @@
 """Passwords: Argon2id by pwdlib, refused by length and not by ingredients; compared in the same time for a stranger."""
 
 import unicodedata
-from datetime import datetime
 
 import sqlalchemy as sa
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy.engine import Connection
 
+from casework.audit.trail import Trail
 from casework.errors import CallerError
 from casework.identity.tables import passwords
+from casework.staff.access_mac import holds, with_mac
 
 MIN_LENGTH, MAX_LENGTH = 12, 128
 MEMORY_KIB, PASSES, LANES = 64 * 1024, 3, 1
@@ -57,16 +58,20 @@ def is_outdated(stored: str) -> bool:
     return _hasher.check_needs_rehash(stored)
 
 
-def password_of(conn: Connection, staff_no: str) -> str | None:
-    """The stored hash of somebody, if he has one."""
-    found: str | None = conn.execute(_HASH, {"staff_no": staff_no}).scalar_one_or_none()
+def password_of(conn: Connection, trail: Trail, staff_no: str) -> str | None:
+    """The stored hash of somebody, if he has one that this service stored."""
+    row = conn.execute(_HASH, {"staff_no": staff_no}).one_or_none()
+    if row is None or not holds(trail.mac_key, passwords.name, row):
+        return None
+    found: str = row.password_hash
     return found
 
 
-def keep_password(conn: Connection, staff_no: str, stored: str, changed_at: datetime) -> None:
+def keep_password(conn: Connection, trail: Trail, staff_no: str, stored: str) -> None:
     """Store the hash; the caller holds the person and writes the entry."""
     conn.execute(passwords.delete().where(passwords.c.staff_no == staff_no))
-    conn.execute(passwords.insert().values(staff_no=staff_no, password_hash=stored, changed_at=changed_at))
+    row = {"staff_no": staff_no, "password_hash": stored, "changed_at": trail.recorded_at}
+    conn.execute(passwords.insert().values(with_mac(trail.mac_key, passwords.name, row)))
 
 
 def _plain(password: str) -> str:
@@ -74,4 +79,4 @@ def _plain(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
-_HASH = sa.select(passwords.c.password_hash).where(passwords.c.staff_no == sa.bindparam("staff_no"))
+_HASH = sa.select(passwords).where(passwords.c.staff_no == sa.bindparam("staff_no"))

@@ -1,7 +1,8 @@
 """Replays who was given access from the entries, and compares: a key, session, password or factor given by SQL shows.
 
-A second follower of the streams `staff:<no>`. What no entry can tell: the hash of a password itself, and the access
-tokens of a session that is open (minutes each); `docs/security.md` says so.
+A second follower of the streams `staff:<no>`. Each row also carries a MAC over what it allows, which nobody makes
+without the key. What no entry can tell: that the row of a password, or of an access token, is one
+of before that was put back.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,18 +13,17 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.audit.chain import keyed
 from casework.audit.entry import Entry
 from casework.audit.findings import Report
 from casework.audit.heads import Tail
 from casework.audit.stored import as_stored
 from casework.clock import utc_text
 from casework.identity.holding import ACCESS
-from casework.identity.tables import passwords, second_factors, sessions
+from casework.identity.tables import passwords, reset_codes, second_factors, sessions
+from casework.staff.access_mac import ALLOWING, fingerprint, holds
 from casework.staff.tables import tokens
 from casework.staff.tokens import name_of
-
-_TOKENS = ("token_hash", "staff_no", "kind", "commands", "session_id", "expires_at", "revoked_at")
-_SESSIONS = ("id", "staff_no", "second_factor", "expires_at", "ended_at")
 
 
 class _Key(NamedTuple):
@@ -39,14 +39,18 @@ class _Given:
     sessions: dict[int, tuple[str, bool]] = field(default_factory=dict)
     password: bool = False
     factor: bool = False
+    code: str | None = None
+    secret: str | None = None
+    step: int = 0
     is_sound: bool = True
 
 
 class AccessReplay:
     """Follows the streams of people for what they come in with."""
 
-    def __init__(self, conn: Connection, report: Report) -> None:
+    def __init__(self, conn: Connection, mac_key: bytes, report: Report) -> None:
         self._conn = conn
+        self._mac_key = mac_key
         self._report = report
         self._people: dict[str, _Given] = {}
         self._given = _Given()
@@ -69,38 +73,41 @@ class AccessReplay:
 
     def finish(self) -> None:
         """Compare every row that lets somebody in."""
-        for found in self._rows(tokens, _TOKENS):
-            token_hash, staff_no, kind, commands, session_id, expires_at, revoked_at = found
-            given = self._of(staff_no, tokens.name)
-            if given is None or revoked_at is not None:
-                continue
-            if kind == ACCESS:
-                self._expect(session_id in given.sessions, staff_no, tokens.name)
-                continue
-            key = given.keys.get(name_of(bytes(token_hash)) if isinstance(token_hash, bytes | memoryview) else "")
-            narrow = key is not None and commands == key.commands and _not_after(expires_at, key.expires_at)
-            self._expect(narrow, staff_no, tokens.name)
-        for session_id, staff_no, second_factor, expires_at, ended_at in self._rows(sessions, _SESSIONS):
-            given = self._of(staff_no, sessions.name)
-            if given is None or ended_at is not None:
-                continue
-            until, shown = given.sessions.get(session_id, ("", False))
-            self._expect(_not_after(expires_at, until) and (shown or not second_factor), staff_no, sessions.name)
+        for row, given in self._rows(tokens, "revoked_at"):
+            self._expect(_is_token(given, row), row.staff_no, tokens.name)
+        for row, given in self._rows(sessions, "id", "ended_at"):
+            until, shown = given.sessions.get(row.id, ("", False))
+            is_given = _not_after(row.expires_at, until) and (shown or not row.second_factor)
+            self._expect(is_given, row.staff_no, sessions.name)
+        for row, given in self._rows(reset_codes):
+            is_given = given.code == fingerprint(bytes(row.mac))
+            self._expect(is_given, row.staff_no, reset_codes.name)
+        for row, given in self._rows(passwords):
+            self._expect(given.password, row.staff_no, passwords.name)
         in_force = set[str]()
-        for table, part in ((passwords, "password"), (second_factors, "factor")):
-            columns = ("staff_no",) if table is passwords else ("staff_no", "confirmed_at")
-            for staff_no, *confirmed_at in self._rows(table, columns):
-                given = self._of(staff_no, table.name)
-                if given is not None and confirmed_at != [None]:
-                    self._expect(bool(getattr(given, part)), staff_no, table.name)
-                    in_force |= {f"staff:{staff_no}"} if table is second_factors else set()
+        for row, given in self._rows(second_factors):
+            if row.confirmed_at is not None:
+                self._expect(self._is_factor(given, row), row.staff_no, second_factors.name)
+                in_force.add(f"staff:{row.staff_no}")
         for stream, given in self._people.items():  # without it a password alone lets him in
             if given.is_sound and given.factor and stream not in in_force:
                 self._report.find("row_differs", stream, table=second_factors.name)
 
-    def _rows(self, table: sa.Table, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-        select = as_stored(table, columns, self._conn.dialect.name)
-        return (tuple(row) for row in self._conn.execute(select))
+    def _rows(self, table: sa.Table, *more: str) -> Iterator[tuple[Any, _Given]]:
+        """The rows that still let somebody in whose stream can be trusted; those without a right MAC are told."""
+        select = as_stored(table, (*ALLOWING[table.name], "mac", *more), self._conn.dialect.name)
+        for row in self._conn.execute(select):
+            given = self._of(row.staff_no, table.name)
+            if given is None or any(getattr(row, over) is not None for over in more if over != "id"):
+                continue
+            if holds(self._mac_key, table.name, row):
+                yield row, given
+            else:
+                self._expect(False, row.staff_no, table.name)
+
+    def _is_factor(self, given: _Given, row: Any) -> bool:
+        secret = fingerprint(keyed(self._mac_key, "second_factor_secret", bytes(row.secret_sealed)))
+        return given.factor and given.secret == secret and row.last_step >= given.step
 
     def _of(self, staff_no: Any, table: str) -> _Given | None:
         """What he was given; none when his stream is not to be trusted (that is told already)."""
@@ -115,6 +122,14 @@ class AccessReplay:
             self._report.find("row_differs", f"staff:{staff_no}", table=table)
 
 
+def _is_token(given: _Given, row: Any) -> bool:
+    if row.kind == ACCESS:
+        until, _ = given.sessions.get(row.session_id, ("", False))
+        return _not_after(row.expires_at, until)
+    key = given.keys.get(name_of(bytes(row.token_hash)))
+    return key is not None and row.commands == key.commands and _not_after(row.expires_at, key.expires_at)
+
+
 def _fold(given: _Given, entry: Entry) -> None:
     data = entry.data
     match entry.event:
@@ -124,10 +139,14 @@ def _fold(given: _Given, entry: Entry) -> None:
             given.keys[data["token"]] = _Key(None if commands is None else " ".join(commands), utc_text(until))
         case "staff.logged_in":
             given.sessions[data["session"]] = (data["expires_at"], data["second_factor"])
+            given.step = data["step"] or given.step
+        case "staff.reset_code_issued":
+            given.code = data["code"]
         case "staff.password_set":
-            given.password = True
+            given.password, given.code = True, None
+            given.step = data["step"] or given.step
         case "staff.second_factor_enrolled":
-            given.factor = True
+            given.factor, given.secret, given.step = True, data["secret"], data["step"]
             if data["session"] is not None:
                 given.sessions[data["session"]] = (given.sessions[data["session"]][0], True)
         case _:
@@ -150,6 +169,7 @@ def _take(given: _Given, event: str, data: Mapping[str, Any]) -> None:
                 given.keys.pop(name, None)  # access tokens are among them
             for ended in data.get("sessions", ()):
                 given.sessions.pop(ended)
+            given.code = None if data.get("reset_codes") else given.code
             given.password = given.password and not data.get("passwords")
             given.factor = given.factor and not data.get("second_factors")
 

@@ -5,6 +5,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -19,6 +20,7 @@ from casework.identity.passwords import keep_password
 from casework.identity.sessions import end_all
 from casework.identity.tables import reset_codes
 from casework.personal import Vault
+from casework.staff.access_mac import fingerprint, holds, with_mac
 from casework.staff.actor import Actor
 from casework.staff.register import actor_for, stream_of
 from casework.statechart.policy import Policy
@@ -52,11 +54,14 @@ def issue_code(
     text = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
     expires_at = trail.recorded_at + timedelta(hours=policy.figure("login.reset_hours"))
     conn.execute(reset_codes.delete().where(reset_codes.c.staff_no == staff_no))
-    conn.execute(
-        reset_codes.insert().values(staff_no=staff_no, code_hash=_hashed(text), expires_at=expires_at, failures=0)
-    )
+    row: dict[str, Any] = {"staff_no": staff_no, "code_hash": _hashed(text), "expires_at": expires_at, "failures": 0}
+    row = with_mac(trail.mac_key, reset_codes.name, row)
+    conn.execute(reset_codes.insert().values(row))
     brake.clear(conn, staff_no)
-    data = {"staff_no": staff_no, "expires_at": utc_text(expires_at), "second_factor_too": second_factor_too}
+    data = {
+        "staff_no": staff_no, "expires_at": utc_text(expires_at), "second_factor_too": second_factor_too,
+        "code": fingerprint(row["mac"]),
+    }  # fmt: skip
     trail.append(conn, stream_of(staff_no), Draft("staff.reset_code_issued", actor.signed, data))
     if second_factor_too:
         second_factor.take_away(conn, trail, actor, staff_no)
@@ -74,6 +79,8 @@ def set_by_code(
     row = conn.execute(sa.select(reset_codes).where(mine)).one_or_none()
     if row is None or row.expires_at <= trail.recorded_at:
         return refused(conn, trail, attempt)
+    if not holds(trail.mac_key, reset_codes.name, row):  # nobody issued it
+        return refused(conn, trail, attempt)
     if not hmac.compare_digest(bytes(row.code_hash), _hashed(code)):
         conn.execute(reset_codes.update().where(mine).values(failures=row.failures + 1))
         conn.execute(reset_codes.delete().where(mine & (reset_codes.c.failures >= MAX_TRIES)))
@@ -83,7 +90,7 @@ def set_by_code(
     except CallerError:
         return refused(conn, trail, attempt)
     brake.release(conn, attempt.brake)
-    _set(conn, trail, actor, password_hash, "code")
+    _set(conn, trail, actor, password_hash, "code", None)
     return None
 
 
@@ -95,16 +102,16 @@ def set_by_password(
     proven = prove(conn, trail, vault, attempt, is_right=is_right, otp=otp)
     if isinstance(proven, CallerError):
         return proven
-    _set(conn, trail, proven.actor, password_hash, "password")
+    _set(conn, trail, proven.actor, password_hash, "password", proven.step)
     return None
 
 
-def _set(conn: Connection, trail: Trail, actor: Actor, password_hash: str, by: str) -> None:
+def _set(conn: Connection, trail: Trail, actor: Actor, password_hash: str, by: str, step: int | None) -> None:
     """A code that was still good dies with it, and so do all sessions: whoever knew the old password is out."""
     conn.execute(reset_codes.delete().where(reset_codes.c.staff_no == actor.id))
-    keep_password(conn, actor.id, password_hash, trail.recorded_at)
+    keep_password(conn, trail, actor.id, password_hash)
     end_all(conn, trail, actor, actor.id, "password_set")
-    data = {"staff_no": actor.id, "by": by}
+    data = {"staff_no": actor.id, "by": by, "step": step}
     trail.append(conn, stream_of(actor.id), Draft("staff.password_set", actor.signed, data))
 
 

@@ -5,18 +5,21 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from sqlalchemy.engine import Connection
 
+from casework.audit.chain import keyed
 from casework.audit.trail import Draft, Trail
 from casework.errors import CallerError
 from casework.identity.ending import lock_person
 from casework.identity.holding import needs_factor
 from casework.identity.tables import second_factors, sessions
 from casework.personal import Vault
+from casework.staff.access_mac import changed, fingerprint, holds, with_mac
 from casework.staff.actor import Actor
 from casework.staff.register import bump, stream_of
 from casework.statechart.policy import Policy
@@ -34,7 +37,7 @@ class Enrolment:
     uri: str
 
 
-def enrol(conn: Connection, vault: Vault, actor: Actor) -> Enrolment:
+def enrol(conn: Connection, mac_key: bytes, vault: Vault, actor: Actor) -> Enrolment:
     """Make a secret that `confirm` puts into force; CallerError `second_factor_exists` when one is in force."""
     lock_person(conn, actor.id)
     if is_confirmed(conn, actor.id):
@@ -45,7 +48,8 @@ def enrol(conn: Connection, vault: Vault, actor: Actor) -> Enrolment:
     secret = base64.b32encode(key).decode()
     conn.execute(second_factors.delete().where(second_factors.c.staff_no == actor.id))
     sealed = vault.seal(_SEALED_AS, f"{actor.id}:{secret}")
-    conn.execute(second_factors.insert().values(staff_no=actor.id, secret_sealed=sealed, last_step=0))
+    row = {"staff_no": actor.id, "secret_sealed": sealed, "confirmed_at": None, "last_step": 0}
+    conn.execute(second_factors.insert().values(with_mac(mac_key, second_factors.name, row)))
     return Enrolment(secret, _codes(key).get_provisioning_uri(actor.id, "casework"))
 
 
@@ -60,13 +64,19 @@ def confirm(
     lock_person(conn, actor.id)
     if is_confirmed(conn, actor.id):
         raise CallerError("second_factor_exists", "已绑定第二因素", "a second factor is in force already")
-    if not takes(conn, vault, actor.id, otp, trail.recorded_at, confirmed=False):
+    step = takes(conn, trail, vault, actor.id, otp, confirmed=False)
+    if step is None:
         return wrong()
     mine = second_factors.c.staff_no == actor.id
-    conn.execute(second_factors.update().where(mine).values(confirmed_at=trail.recorded_at))
-    conn.execute(sessions.update().where(sessions.c.id == session_id).values(second_factor=True))
+    row = conn.execute(sa.select(second_factors).where(mine)).one()
+    _put(conn, trail, second_factors, mine, row, confirmed_at=trail.recorded_at)
+    here = sessions.c.id == session_id
+    session = conn.execute(sa.select(sessions).where(here)).one_or_none()
+    if session is not None and holds(trail.mac_key, sessions.name, session):
+        _put(conn, trail, sessions, here, session, second_factor=True)
     bump(conn)
-    data = {"staff_no": actor.id, "session": session_id}
+    secret = keyed(trail.mac_key, "second_factor_secret", bytes(row.secret_sealed))
+    data = {"staff_no": actor.id, "session": session_id, "step": step, "secret": fingerprint(secret)}
     trail.append(conn, stream_of(actor.id), Draft("staff.second_factor_enrolled", actor.signed, data))
     return None
 
@@ -83,7 +93,7 @@ def remove(conn: Connection, trail: Trail, vault: Vault, policy: Policy, actor: 
             "second_factor_required", "您的岗位必须使用第二因素", "your posts require a second factor",
             posts=sorted(policy.figure("login.second_factor_posts")),
         )  # fmt: skip
-    if not takes(conn, vault, actor.id, otp, trail.recorded_at, confirmed=True):
+    if takes(conn, trail, vault, actor.id, otp) is None:
         return wrong()
     take_away(conn, trail, actor, actor.id)
     return None
@@ -107,8 +117,12 @@ def is_confirmed(conn: Connection, staff_no: str) -> bool:
     return conn.execute(found).one_or_none() is not None
 
 
-def takes(conn: Connection, vault: Vault, staff_no: str, otp: str, now: datetime, *, confirmed: bool = True) -> bool:
-    """Whether this is a code of now that was not used before; a code that passes is used. The caller holds the person.
+def takes(
+    conn: Connection, trail: Trail, vault: Vault, staff_no: str, otp: str, *, confirmed: bool = True
+) -> int | None:
+    """The time step of a code of now that was not used before, which is then used; none for any other code.
+
+    The caller holds the person. A row that this service did not store so takes none: its last step may be set back.
 
     CallerError `unknown_second_factor` when there is none.
     """
@@ -119,11 +133,17 @@ def takes(conn: Connection, vault: Vault, staff_no: str, otp: str, now: datetime
     owner, _, secret = vault.open(_SEALED_AS, bytes(row.secret_sealed)).partition(":")
     if owner != staff_no:
         raise ValueError("a second factor was moved from one person to another")
-    step = _step_of(base64.b32decode(secret), otp, now)
+    if not holds(trail.mac_key, second_factors.name, row):
+        return None
+    step = _step_of(base64.b32decode(secret), otp, trail.recorded_at)
     if step is None or step <= row.last_step:
-        return False
-    conn.execute(second_factors.update().where(second_factors.c.staff_no == staff_no).values(last_step=step))
-    return True
+        return None
+    _put(conn, trail, second_factors, second_factors.c.staff_no == staff_no, row, last_step=step)
+    return step
+
+
+def _put(conn: Connection, trail: Trail, table: sa.Table, where: sa.ColumnElement[bool], row: Any, **to: Any) -> None:
+    conn.execute(table.update().where(where).values(changed(trail.mac_key, table.name, row, **to)))
 
 
 def wrong() -> CallerError:

@@ -21,6 +21,7 @@ from casework.errors import CallerError
 from casework.identity.ending import end_sessions, lock_person
 from casework.identity.holding import ACCESS, needs_factor
 from casework.identity.tables import sessions
+from casework.staff.access_mac import changed, holds, with_mac
 from casework.staff.actor import Actor
 from casework.staff.register import actor_for, stream_of
 from casework.staff.tables import tokens
@@ -56,21 +57,25 @@ class Open:
     second_factor: bool
 
 
-def open_session(conn: Connection, trail: Trail, policy: Policy, actor: Actor, *, second_factor: bool) -> Granted:
-    """Open a session of somebody who has shown who he is; the caller holds his row. Entry `staff.logged_in`."""
+def open_session(conn: Connection, trail: Trail, policy: Policy, actor: Actor, *, step: int | None) -> Granted:
+    """Open a session of somebody who has shown who he is; the caller holds his row. Entry `staff.logged_in`.
+
+    `step` is the time step of the second factor that was shown; none: none was.
+    """
     _make_room(conn, trail, actor)
     family, rotating = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
     expires_at = trail.recorded_at + timedelta(hours=policy.figure("login.session_hours"))
+    second_factor = step is not None
     session_id: int = conn.execute(
-        sessions.insert().values(
-            staff_no=actor.id, family_hash=_hashed(family), refresh_hash=_hashed(rotating),
-            second_factor=second_factor, created_at=trail.recorded_at, refreshed_at=trail.recorded_at,
-            expires_at=expires_at,
-        ).returning(sessions.c.id)
+        sessions.insert().values(with_mac(trail.mac_key, sessions.name, {
+            "staff_no": actor.id, "family_hash": _hashed(family), "refresh_hash": _hashed(rotating),
+            "second_factor": second_factor, "created_at": trail.recorded_at, "refreshed_at": trail.recorded_at,
+            "expires_at": expires_at,
+        })).returning(sessions.c.id)
     ).scalar_one()  # fmt: skip
     _sweep(conn, trail, actor.id)
     data = {
-        "staff_no": actor.id, "via": "password", "session": session_id, "second_factor": second_factor,
+        "staff_no": actor.id, "via": "password", "session": session_id, "second_factor": second_factor, "step": step,
         "expires_at": utc_text(expires_at),
     }  # fmt: skip
     trail.append(conn, stream_of(actor.id), Draft("staff.logged_in", actor.signed, data))
@@ -89,6 +94,8 @@ def refresh(conn: Connection, trail: Trail, policy: Policy, refresh_token: str) 
     row = _session(conn, _hashed(found[1]), lock=True)
     if row is None or row.ended_at is not None or row.expires_at <= trail.recorded_at:
         return not_authenticated()
+    if not holds(trail.mac_key, sessions.name, row):  # no session that a log-in opened
+        return not_authenticated()
     if not hmac.compare_digest(bytes(row.refresh_hash), _hashed(found[2])):
         end_sessions(conn, trail, which=[row.id])
         data = {"staff_no": row.staff_no, "session": row.id, "cause": "refresh_token_reused"}
@@ -100,8 +107,9 @@ def refresh(conn: Connection, trail: Trail, policy: Policy, refresh_token: str) 
     except CallerError:
         return not_authenticated()
     rotating = secrets.token_urlsafe(32)
-    fresh = {"refresh_hash": _hashed(rotating), "refreshed_at": trail.recorded_at}
-    conn.execute(sessions.update().where(sessions.c.id == row.id).values(**fresh))
+    fresh = changed(trail.mac_key, sessions.name, row, refresh_hash=_hashed(rotating))
+    fresh["refreshed_at"] = trail.recorded_at
+    conn.execute(sessions.update().where(sessions.c.id == row.id).values(fresh))
     _sweep(conn, trail, row.staff_no)
     text = f"cwr_{found[1]}.{rotating}"
     return _granted(conn, trail, policy, actor, row.id, text, row.expires_at, row.second_factor)
@@ -173,10 +181,10 @@ def _granted(
     minutes = timedelta(minutes=policy.figure("login.access_minutes"))
     expires_at = min(trail.recorded_at + minutes, session_ends_at)
     conn.execute(
-        tokens.insert().values(
-            token_hash=hash_of(access), staff_no=actor.id, kind=ACCESS, session_id=session_id,
-            created_at=trail.recorded_at, expires_at=expires_at,
-        )
+        tokens.insert().values(with_mac(trail.mac_key, tokens.name, {
+            "token_hash": hash_of(access), "staff_no": actor.id, "kind": ACCESS, "session_id": session_id,
+            "commands": None, "created_at": trail.recorded_at, "expires_at": expires_at,
+        }))
     )  # fmt: skip
     must_enrol = not second_factor and needs_factor(actor, policy)
     seconds = int((expires_at - trail.recorded_at).total_seconds())

@@ -10,6 +10,7 @@ passwords = sa.Table(
     sa.Column("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no"), primary_key=True),
     sa.Column("password_hash", sa.String(255), nullable=False),  # argon2id
     sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.Column("mac", Bytes, nullable=False),  # this and those below: casework.staff.access_mac
 )
 
 # One-time codes with which somebody sets a (new) password; made by an administrator, shown once.
@@ -20,6 +21,7 @@ reset_codes = sa.Table(
     sa.Column("code_hash", Bytes, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("mac", Bytes, nullable=False),
 )
 
 second_factors = sa.Table(
@@ -29,6 +31,7 @@ second_factors = sa.Table(
     sa.Column("secret_sealed", Bytes, nullable=False),
     sa.Column("confirmed_at", UtcDateTime),
     sa.Column("last_step", sa.BigInteger, nullable=False),  # the newest time step used (RFC 6238): none twice
+    sa.Column("mac", Bytes, nullable=False),
 )
 
 # A log-in. The refresh token names its session by a part that stays (`family_hash`) and a part that is replaced at
@@ -45,6 +48,7 @@ sessions = sa.Table(
     sa.Column("refreshed_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("ended_at", UtcDateTime),
+    sa.Column("mac", Bytes, nullable=False),
     sa.Index("ix_sessions_staff_no", "staff_no"),
 )
 

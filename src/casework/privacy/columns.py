@@ -94,7 +94,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "opening_keys": "subject made_at",
         "openings": "stream stream_seq field subject",
         "owner_history": "case_id stream_seq since_on since_at owner handler post reason rule",
-        "passwords": "staff_no password_hash changed_at",
+        "passwords": "staff_no password_hash changed_at mac",
         "posts_held": "staff_no post from_on until_on granted_by request_id",
         "regions": "code name",
         "register_version": "id version",
@@ -104,13 +104,15 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
             "reviewed_for decided_by decided_for expires_on pinned_version carried_out data_digest "
             "sealed_for last_entry_at audit_seq audit_head"
         ),
-        "reset_codes": "staff_no code_hash expires_at failures",
+        "reset_codes": "staff_no code_hash expires_at failures mac",
         "search_postings": "place bits",
         "search_segments": "segment first_s last_s times",
         "search_state": "id log indexed emptying",
         "search_terms": "id kind value",
-        "second_factors": "staff_no secret_sealed confirmed_at last_step",
-        "sessions": "id staff_no family_hash refresh_hash second_factor created_at refreshed_at expires_at ended_at",
+        "second_factors": "staff_no secret_sealed confirmed_at last_step mac",
+        "sessions": (
+            "id staff_no family_hash refresh_hash second_factor created_at refreshed_at expires_at ended_at mac"
+        ),
         "set_aside": "id run_id kind line column code",
         "snapshots": "run_id rows",
         "staff": ("staff_no name status capacity joined_on leaves_on left_on returned_on merged_into added_at present"),
@@ -119,7 +121,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "texts": "digest kind name body published_at",
         "tiles": "log level number root hashes",
         "tokens": (
-            "id token_hash staff_no kind label commands session_id created_at expires_at last_used_at revoked_at"
+            "id token_hash staff_no kind label commands session_id created_at expires_at last_used_at revoked_at mac"
         ),
         "unsealed": "entry",
     }.items()

@@ -107,6 +107,7 @@ tokens = sa.Table(
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("last_used_at", UtcDateTime),  # to the hour, for keys
     sa.Column("revoked_at", UtcDateTime),
+    sa.Column("mac", Bytes, nullable=False),  # casework.staff.access_mac
     sa.Index("ix_tokens_staff_no", "staff_no"),
     sa.Index("ix_tokens_session_id", "session_id"),
 )

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from casework.audit.trail import Draft, Trail
 from casework.errors import CallerError
+from casework.staff.access_mac import with_mac
 from casework.staff.actor import Actor
 from casework.staff.register import actor_for, stream_of
 from casework.staff.tables import tokens
@@ -52,10 +53,11 @@ def new_key(
     token = PREFIX + secrets.token_urlsafe(32)
     expires_at = trail.recorded_at + timedelta(days=days)
     key_id: int = conn.execute(
-        tokens.insert().values(
-            token_hash=hash_of(token), staff_no=staff_no, label=label, created_at=trail.recorded_at,
-            commands=None if commands is None else " ".join(commands), expires_at=expires_at,
-        ).returning(tokens.c.id)
+        tokens.insert().values(with_mac(trail.mac_key, tokens.name, {
+            "token_hash": hash_of(token), "staff_no": staff_no, "kind": "key", "label": label, "session_id": None,
+            "created_at": trail.recorded_at, "commands": None if commands is None else " ".join(commands),
+            "expires_at": expires_at,
+        })).returning(tokens.c.id)
     ).scalar_one()  # fmt: skip
     data = {
         "staff_no": staff_no, "days": days, "key": key_id, "token": name_of(hash_of(token)),
