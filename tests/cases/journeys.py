@@ -90,6 +90,10 @@ def compromised(case: Case, today: date) -> None:
     record(case, "payment", today, payment="p:1", amount_fen=100)
 
 
+def claim_written_off(case: Case, today: date) -> None:
+    case.facts.written_off_on = case.facts.written_off_on or today
+
+
 def recovered(case: Case, _: date) -> None:
     case.facts.recoveries, case.facts.recovered_fen = [*case.facts.recoveries, "p:2"], case.facts.recovered_fen + 7
 
@@ -143,7 +147,7 @@ NEEDS: dict[str, tuple[Callable[[Case, date], None], dict[str, Any], int]] = {
     "withdraw": (ruled("withdrawal_allowed"), {"reason": "agreement"}, 60),
     "end_unrecovered": (ruled("enforcement_suspended"), {"reason": "no_assets"}, 60),
     "write_off": (non_performing, WRITE_OFF, 60),
-    "recover": (nothing, {"payment": "p:1", "amount_fen": 100}, 90),
+    "recover": (claim_written_off, {"payment": "p:1", "amount_fen": 100}, 90),
     "recovery_reversed": (recovered, {"payment": "p:2", "reversal": "r:2", "amount_fen": 7}, 90),
     "undo_write_off": (nothing, {"booking": "b:1"}, 90),
     "arrears_cleared": (cleared, {}, 90),

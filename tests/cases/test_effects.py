@@ -35,7 +35,7 @@ EFFECTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], dict[st
     ("end_placement", {"destruction_days": 30}, {"destruction_due_on": TERM}, {},
      {"recalled_on": T, "destruction_due_on": T + 90 * DAY}),
     ("grant_exception", {}, {"expires_on": TERM}, {}, {"exception_until": T + 90 * DAY}),
-    ("open_matter", {}, {}, {"rulings": ["judgment"]}, {"matter_open": True, "rulings": []}),
+    ("open_matter", {}, {}, {"rulings": ["judgment"]}, {"matter_open": True, "sued_on": T, "rulings": []}),
     ("end_matter", {}, {}, {"matter_open": True}, {"matter_open": False}),
     ("book_write_off", {}, {"principal_fen": 100, "interest_fen": 20, "penalty_fen": 3},
      {"recoveries": ["p:0"], "recovered_fen": 9},

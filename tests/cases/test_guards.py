@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -181,6 +182,10 @@ TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
     ("written_off_sum_received", {}, facts(written_off_on=T, written_off_fen=100, recovered_fen=100), True),
     ("written_off_sum_received", {}, facts(written_off_on=T, written_off_fen=100, recovered_fen=99), False),
     ("written_off_sum_received", {}, nothing, False),
+    ("claim_written_off", {}, facts(written_off_on=T), True),
+    ("claim_written_off", {}, nothing, False),
+    ("dated_since_opening", {}, nothing, True),  # no day named yet; with one: a test below
+    ("dated_since_suit", {}, nothing, True),
     ("recovery_counted", {}, nothing, False),  # the payment is in the event's data: test_fold
     ("recovery_falls_short", {}, nothing, True),
     ("recovery_falls_short", {}, facts(written_off_on=T, written_off_fen=9, settled_as="paid_in_full"), True),
@@ -520,6 +525,24 @@ def test_what_lapses_before_it_would_open_is_not_promised() -> None:
     assert [reason.code for reason in place.reasons] == ["dpd_at_least"]
     assert place.reasons[0].opens_on == dpd(31)
     assert place.opens_on is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "on", "told"),
+    [
+        ("ruling", facts(sued_on=T), T, None),
+        ("ruling", facts(sued_on=T), T + DAY, None),
+        ("ruling", facts(sued_on=T), T - DAY, f"裁判文书的日期早于起诉日{T}"),
+        ("ruling", nothing, T, "案件没有起诉，不能登记裁判文书"),
+        ("agreement", nothing, dpd(1), None),
+        ("agreement", nothing, dpd(0), f"减免协议的日期早于入催日{dpd(1)}"),
+    ],
+)
+def test_a_fact_is_no_older_than_what_it_is_of(kind: str, change: Change, on: date, told: str | None) -> None:
+    case = opened()
+    change(case)
+    found = unmet(CHART.facts[kind].guards, replace(seen(case, T + DAY), on=on))
+    assert [reason.zh for reason in found] == ([told] if told else [])
 
 
 def test_codes_and_amounts_are_told_in_words_and_yuan() -> None:

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from casework.cases.case import Case
-from casework.statechart.decide import Step
+from casework.cases.situation import Situation
+from casework.statechart.decide import Step, unmet
 from tests.cases.journeys import in_state, perform, stepped
-from tests.cases.worlds import dpd, fire, reasons, record
+from tests.cases.worlds import CHART, POLICY, dpd, fire, reasons, record
 
 WITHDRAW: tuple[str, dict[str, Any]] = ("withdraw", {"reason": "agreement"})
 END: tuple[str, dict[str, Any]] = ("end_unrecovered", {"reason": "no_assets"})
@@ -52,6 +53,17 @@ def test_the_judgment_of_one_suit_does_not_bind_the_next() -> None:
     )
     ruled(case, "withdrawal_allowed", on=80)
     assert isinstance(fire(case, WITHDRAW[0], dpd(81), **WITHDRAW[1]), Step)
+
+
+def test_a_ruling_of_the_suit_before_is_refused_for_the_next_though_it_is_entered_later() -> None:
+    case = in_state("litigation")
+    ruled(case, "dismissed")
+    stepped(case, END[0], dpd(60), **END[1])
+    perform(case, "sue", dpd(70))
+    late = Situation(case, dpd(80), POLICY, "A1", {"outcome": "dismissed"}, on=dpd(55))
+    assert [reason.code for reason in unmet(CHART.facts["ruling"].guards, late)] == ["dated_since_suit"]
+    of_this_suit = Situation(case, dpd(80), POLICY, "A1", {"outcome": "dismissed"}, on=dpd(70))
+    assert unmet(CHART.facts["ruling"].guards, of_this_suit) == ()
 
 
 def test_a_judgment_still_stands_when_a_bounced_payment_brings_the_case_back_to_litigation() -> None:

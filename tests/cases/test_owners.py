@@ -170,6 +170,7 @@ def test_a_part_payment_makes_no_old_arrear_new(branch: Branch) -> None:
     nobodys = dict(opening("L1").loan) | {"owner": None}
     case_id = only(branch.do(replace(opening("L1"), loan=nobodys, measure=old))).case_id
     assert branch.case(case_id).owner == "P1"
+    business_date(branch, TODAY + timedelta(days=1))
     measured(branch, case_id)
     assert measured(branch, case_id, risk_class="substandard")["event"] == "case.measured"
     assert branch.case(case_id).owner == "P1"
@@ -177,6 +178,27 @@ def test_a_part_payment_makes_no_old_arrear_new(branch: Branch) -> None:
     nobodys |= {"loan_id": "L2"}
     case_id = only(branch.do(replace(opening("L2"), loan=nobodys, measure=due_on_the_cut_off))).case_id
     assert branch.case(case_id).owner == "T1", "in arrears first on 1 January"
+    branch.assert_sound()
+
+
+@pytest.mark.parametrize(
+    ("was", "says", "days", "owner"),
+    [
+        pytest.param("2024-01-05", "2023-12-30", 0, "P1", id="older, that very day"),
+        pytest.param("2024-01-05", "2023-12-30", 3, "P1", id="older, days later: only a mistake makes arrears older"),
+        pytest.param("2023-12-30", "2024-01-05", 0, "T1", id="younger, that very day: a correction"),
+        pytest.param("2023-12-30", "2024-01-05", 1, "P1", id="younger, the next day: a part payment"),
+    ],
+)
+def test_an_oldest_due_date_that_was_reported_wrongly_moves_the_owner_and_a_part_payment_does_not(
+    branch: Branch, was: str, says: str, days: int, owner: str
+) -> None:
+    first = measure(5) | {"oldest_due_date": was}
+    nobodys = dict(opening("L1").loan) | {"owner": None}
+    case_id = only(branch.do(replace(opening("L1"), loan=nobodys, measure=first))).case_id
+    business_date(branch, TODAY + timedelta(days=days))
+    measured(branch, case_id, oldest_due_date=says)
+    assert branch.case(case_id).owner == owner
     branch.assert_sound()
 
 

@@ -115,6 +115,20 @@ def test_what_was_paid_before_the_agreement_or_on_another_loan_does_not_count(ba
     bank.assert_sound()
 
 
+@pytest.mark.parametrize("days", [-1, 0])
+def test_an_agreement_from_before_the_case_is_refused_so_that_old_instalments_do_not_pay_it(
+    bank: Bank, keeper: Actor, days: int
+) -> None:
+    on = DAY + timedelta(days=days)
+    told = fact(bank, keeper, "agreement", on, agreed_fen=1)
+    bank.send(NEXT, STEADY, repayments=[paid("P0", 1, on, "100.00")])
+    if days < 0:
+        assert isinstance(told, Refused)
+        assert [reason.code for reason in told.reasons] == ["dated_since_opening"]
+    assert (received_fen(bank), compromise(bank, keeper)) == ((0, "agreement_filed") if days < 0 else (10_000, None))
+    bank.assert_sound()
+
+
 def test_an_agreement_that_is_entered_after_its_payment_came_counts_it_with_the_next_feed(
     bank: Bank, keeper: Actor
 ) -> None:

@@ -361,3 +361,25 @@ def test_the_counts_always_add_up_and_every_live_case_is_a_loan_in_arrears(
         assert live == held
         assert overdue_now == len(held) + len(padding)
         on += timedelta(days=gap)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["a correction of an older day", "the feed of today"])
+def test_a_non_performing_date_moves_the_owner_whichever_feed_brings_it(bank: Bank, again: bool) -> None:
+    bank.staff("A1", "asset_preservation")
+    bank.staff("S1", "business_rep")
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, [arrears(1, overdue_interest="31.00"), *steady(1)])
+    books = [loan(1, npl_since="2023-11-30"), *TEN[1:]]
+    run = bank.send(*((THIRD, steady()) if again else (DAY, steady())), loans=books, correction=not again)
+    assert (bank.case(1).owner, run.figures["restates_only"]) == ("A1", not again)
+    assert bank.case(1).overdue_interest_fen == (2_000 if again else 3_100), "the amounts are those of the last day"
+    assert bank.case(2).owner == "S1"
+    bank.assert_sound()
+
+
+def test_a_correction_of_an_older_day_counts_the_loans_without_a_case_as_the_last_feed_left_them(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    cancel(bank, 1)
+    bank.send(NEXT, steady())
+    run = bank.send(DAY, [*steady(2), arrears(2, overdue_interest="9.00")], correction=True)
+    assert (run.figures["restates_only"], run.figures["without_case"]) == (True, 1)

@@ -125,3 +125,25 @@ def test_the_reversal_of_a_payment_from_before_the_write_off_uncounts_nothing(ba
     bank.send(THIRD, steady(), repayments=[paid("R0", 1, THIRD, "10.00", reverses="P0")])
     assert (facts(bank).recovered_fen, bank.story(case_id)) == (2_000, story)
     bank.assert_sound()
+
+
+def test_money_beyond_what_was_owed_counts_when_another_payment_bounces(bank: Bank) -> None:
+    """A claim that P1 settled is still settled without it if P2, which came after, reaches what was written off."""
+    written_off(bank)
+    bank.send(NEXT, steady(1), repayments=[paid("P1", 1, NEXT, "110.00")])
+    run = bank.send(THIRD, steady(1), repayments=[paid("P2", 1, THIRD, "110.00"), paid("P3", 1, THIRD, "1.00")])
+    assert (bank.case(1).state, run.figures["recoveries"], facts(bank).recovered_fen) == ("settled", 2, 22_100)
+    bank.send(FOURTH, steady(1), repayments=[paid("R1", 1, FOURTH, "110.00", reverses="P1")])
+    assert (bank.case(1).state, facts(bank).recoveries) == ("settled", ["pay:P2", "pay:P3"])
+    later = FOURTH + timedelta(days=1)
+    bank.send(later, steady(1), repayments=[paid("R2", 1, later, "110.00", reverses="P2")])
+    assert (bank.case(1).state, facts(bank).recovered_fen) == ("written_off", 100)
+    bank.assert_sound()
+
+
+def test_a_payment_on_a_case_that_was_settled_without_a_write_off_is_no_recovery(bank: Bank) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, steady(1), loans=TEN[1:], repayments=[paid("P1", 1, NEXT, "100.00")])
+    run = bank.send(THIRD, steady(1), repayments=[paid("P2", 1, THIRD, "5.00")])
+    assert (bank.case(1).state, run.figures["recoveries"], facts(bank).recoveries) == ("settled", 0, [])
+    bank.assert_sound()

@@ -187,6 +187,28 @@ def test_what_the_books_last_said_of_a_status_holds_on_a_day_without_a_loans_fil
     assert (bank.case(1).state, run.figures["left_books_unpaid"]) == ("phone_collection", 1)
 
 
+SAYS_NOTHING: list[Any] = [
+    pytest.param({"outstanding_principal": "0.00"}, id="a zero without a status"),
+    pytest.param({"outstanding_principal": "0.00", "status": ""}, id="a zero with an empty status"),
+    pytest.param({"outstanding_principal": "0.00", "status": "冻结"}, id="a zero with an unknown status"),
+    pytest.param({"outstanding_principal": ""}, id="no amount"),
+]
+
+
+@pytest.mark.parametrize("cells", SAYS_NOTHING)
+def test_a_loan_off_the_books_unpaid_stays_so_when_a_later_file_names_it_and_says_nothing_new(
+    bank: Bank, cells: dict[str, str]
+) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    bank.send(NEXT, steady(1), loans=[loan(1, outstanding_principal="0.00", status="written_off"), *TEN[1:]])
+    again = [loan(1, **cells), *TEN[1:]]
+    for day, loans in ((THIRD, again), (FOURTH, again), (FOURTH + timedelta(days=1), None)):
+        run = bank.send(day, steady(1), loans=loans)
+        assert (bank.case(1).state, run.figures["left_books_unpaid"]) == ("phone_collection", 1)
+    assert bank.case(1).overdue_fen == 102_100
+    bank.assert_sound()
+
+
 @pytest.mark.parametrize(
     ("back", "event"),
     [

@@ -32,7 +32,7 @@ def test_check_says_0_and_what_it_found_for_a_sound_folder_and_file() -> None:
     for place in ([], [str(FOLDER)], [str(FOLDER / "overdue_loan.toml")]):
         result = run("check", *place)
         assert result.exit_code == 0
-        assert result.output.startswith(f"overdue_loan@1#{RULEBOOK.chart.digest}: 8 states, 28 events, 69 arcs")
+        assert result.output.startswith(f"overdue_loan@1#{RULEBOOK.chart.digest}: 8 states, 28 events, 70 arcs")
     assert f"request@1#{RULEBOOK.requests.digest}: 6 states, 5 events" in run("check").output
 
 
@@ -90,7 +90,7 @@ def test_show_tells_an_event_with_its_guards_figures_and_rules() -> None:
 def test_show_of_a_state_tells_what_can_happen_there_and_nothing_else() -> None:
     document = json.loads(run("show", "--state", "settled", "--json").stdout)
     assert [event["event"] for event in document["events"]] == [
-        "recovery_reversed", "reverse_payment", "settlement_corrected", "archive",
+        "recover", "recovery_reversed", "reverse_payment", "settlement_corrected", "archive",
     ]  # fmt: skip
     assert [state["state"] for state in document["states"]] == ["settled"]
 

@@ -84,6 +84,7 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     limitation_ends_on: date | None = None
     accelerated_on: date | None = None
     matter_open: bool = False
+    sued_on: date | None = None
     rulings: list[str] = []  # outcomes since the suit; a new suit begins anew
     agreed_fen: int | None = None
     agreed_on: date | None = None

@@ -73,6 +73,7 @@ def grant_exception(now: Situation, _: Params) -> None:
 def open_matter(now: Situation, _: Params) -> None:
     """Rulings are those of this suit, not of one before it."""
     now.facts.matter_open = True
+    now.facts.sued_on = now.today
     now.facts.rulings = []
 
 

@@ -37,7 +37,7 @@ def open_case(case_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any]
         audit_seq=0, audit_head=b"",
     )  # fmt: skip
     case.facts.named = data["named"]
-    _measure(case, measure)
+    _measure(case, measure, case.opened_on)
     return case
 
 
@@ -59,7 +59,7 @@ def apply(
         case.version += 1
     elif event == MEASURED:
         before = case.outstanding_principal_fen
-        _measure(case, data["measure"])
+        _measure(case, data["measure"], _day(data["business_date"]))
         case.facts.material_version += case.outstanding_principal_fen != before
         case.version += 1
     elif event == ASSIGNED:
@@ -100,11 +100,15 @@ def _situation(case: Case, actor_id: str, data: Mapping[str, Any], policy: Polic
     )  # fmt: skip
 
 
-def _measure(case: Case, measure: Mapping[str, Any]) -> None:
+def _measure(case: Case, measure: Mapping[str, Any], today: date) -> None:
     due = measure["oldest_due_date"]
     case.oldest_due_date = _day(due) if due else None
-    if case.oldest_due_date is not None and case.facts.first_overdue_on is None:
-        case.facts.first_overdue_on = case.oldest_due_date + timedelta(days=1)
+    if case.oldest_due_date is not None:
+        # What is learnt on the day of the opening corrects it; later only an older due date does, for a part payment
+        # makes none younger arrears (1.4.1).
+        overdue_on, known = case.oldest_due_date + timedelta(days=1), case.facts.first_overdue_on
+        known = known if today > case.opened_on else None
+        case.facts.first_overdue_on = min(known, overdue_on) if known else overdue_on
     case.bucket = measure["bucket"]
     case.overdue_principal_fen = measure["overdue_principal_fen"]
     case.overdue_interest_fen = measure["overdue_interest_fen"]

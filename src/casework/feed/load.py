@@ -4,8 +4,8 @@ The folder is read and checked before the database is touched. Then, under the i
 reconciliation with the snapshot before, the guard against a truncated snapshot, and the door.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,8 @@ from casework.feed.institutions import REGISTERED_BY_FEED, register_or_refuse
 from casework.feed.may_import import check_may_import
 from casework.feed.payments import disputed_payments
 from casework.feed.reconcile import Reconciliation, Snapshot, pack, reconcile, unknown_borrowers, unknown_loans
-from casework.feed.row import OverdueRow, RepaymentRow
-from casework.feed.settling import Word, cases_not_overdue, stated_by, word_on
+from casework.feed.row import LoanRow, OverdueRow, RepaymentRow
+from casework.feed.settling import Word, cases_not_overdue, stated_by, still_off, word_on
 from casework.feed.tables import set_aside, snapshots
 from casework.feed.vanished import LeftBooks, compared, left_books, mark_omitted, refusal
 from casework.feed.warned import warnings_of
@@ -150,6 +150,7 @@ class _Import:
         self.came = _what_came(delivery)
         self.sheets: list[Sheet[Any]] = []
         self.on_books: dict[str, Booked] = {}
+        self.loan_rows: Sequence[LoanRow] = ()
         self.left_books = LeftBooks()
         self.previous_as_of = delivery.as_of  # day of the snapshot before; the feed's own if there was none
         self.loans_before: date | None = None  # day of the last loans file before this feed
@@ -190,16 +191,14 @@ class _Import:
         # A correction of the last day: what happens is told by what the run it corrects had applied.
         corrected = last if last is not None and last.as_of == delivery.as_of else None
         happened = self._compare(self.sheets[-1], runs.snapshot_of(conn, corrected)) if corrected else found
-        restates_only = last is not None and last.as_of is not None and delivery.as_of < last.as_of
+        later = last if last is not None and last.as_of is not None and delivery.as_of < last.as_of else None
         self._check_vanished(happened, corrected or before, seen)
         mark_omitted(conn, self.left_books.omitted, delivery.as_of)
-        if restates_only:  # the day is past, but money that it turns out to have brought is money all the same
-            changes = self._changes()
-            changes.received(new_payments, self.previous_as_of)
-            counts = changes.counts
+        if later is not None:  # the day is past, but money that it turns out to have brought is money all the same
+            counts = self._learn_late(later, written, new_payments)
         else:
             counts = self._apply(happened, written, new_payments, before, correcting=corrected is not None)
-        self._finish(found, counts, before, restates_only=restates_only)
+        self._finish(found, counts, before, restates_only=later is not None)
 
     # ── checks ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -250,7 +249,8 @@ class _Import:
         written = LoansWritten(0, 0, frozenset())
         if delivery.loans is not None:
             self._check_set_aside(delivery.loans)
-            self.on_books = {row.loan_id: of_row(row, delivery.institution) for row in delivery.loans.rows}
+            self.loan_rows = still_off(conn, delivery.institution, delivery.loans.rows)
+            self.on_books = {row.loan_id: of_row(row, delivery.institution) for row in self.loan_rows}
             latest_on, digest = seen.get("loans", (delivery.as_of, ""))
             stated = stated_by(delivery.loans)
             fresh = delivery.loans.sha256 != digest
@@ -259,7 +259,7 @@ class _Import:
             if fresh:
                 self.progress("loans", 0, len(delivery.loans.rows))
                 written = write_loans(
-                    conn, self.branch, delivery.institution, self.erased.loans(delivery.loans.rows),
+                    conn, self.branch, delivery.institution, self.erased.loans(self.loan_rows),
                     self.request.actor, only_new=latest_on > delivery.as_of,
                 )  # fmt: skip
                 self.unverified = written.unverified
@@ -337,8 +337,7 @@ class _Import:
         )
         changes.changed(measured, loans, known)
         gone = {row.loan_id: row for row in found.gone}
-        every = delivery.loans is not None
-        off = cases_not_overdue(conn, delivery.institution, held | found.snapshot.rows.keys(), gone, every=every)
+        off = cases_not_overdue(conn, delivery.institution, held | found.snapshot.rows.keys())
         words, booked_off = self._words_on({case.loan_id for case in off})
         changes.left(
             off, gone, booked_off, words, reclassified=written.reclassified, opened_in_error=opened_in_error,
@@ -347,6 +346,19 @@ class _Import:
         self.unpaid = changes.unpaid
         changes.count_without_case(delivery.institution, found.snapshot.rows)
         self._take_in_again()
+        return changes.counts
+
+    def _learn_late(self, last: runs.Run, written: LoansWritten, payments: list[RepaymentRow]) -> dict[str, int]:
+        """What a correction of a day before that of `last` says and still holds: money, and of what class loans are."""
+        changes = self._changes()
+        changes.received(payments, self.previous_as_of)
+        latest = runs.snapshot_of(self.conn, last)
+        if latest is not None:
+            measured = [row for loan_id in written.reclassified if (row := latest.rows.get(loan_id)) is not None]
+            loan_ids = [row.loan_id for row in measured]
+            as_known = replace(changes, as_of=latest.as_of, policy=self.branch.rulebook.policies.at(latest.as_of))
+            as_known.changed(measured, self._booked(loan_ids), changes.known(loan_ids))
+            changes.count_without_case(self.delivery.institution, latest.rows)
         return changes.counts
 
     def _take_back(
@@ -374,10 +386,10 @@ class _Import:
     def _take_in_again(self) -> None:
         """Who was erased and has a new case by now is on the books again as these files say."""
         back = returned(self.conn, self.delivery.institution)
-        loans, contacts = self.delivery.loans, self.delivery.contacts
-        if not back or loans is None:
+        contacts = self.delivery.contacts
+        if not back or self.delivery.loans is None:
             return
-        his = [row for row in loans.rows if row.borrower_id in back]
+        his = [row for row in self.loan_rows if row.borrower_id in back]
         write_loans(self.conn, self.branch, self.delivery.institution, his, self.request.actor)
         if contacts is not None:
             ways = [row for row in contacts.rows if row.borrower_id in back]

@@ -1,6 +1,7 @@
 """Money on claims that were written off, and its undoing (账销案存: the case lives on until the money is in).
 
-A payment dated since the write-off is counted once; its reversal uncounts it. When what was received reaches what was
+A payment dated since the write-off is counted once, also one beyond what was owed, for another may yet bounce; its
+reversal uncounts it. When what was received reaches what was
 written off the case is paid in full, and if a reversal takes it below that again the case is open again. Whether each
 of these may be is the chart's to say; here it is only worked out what to ask for, set-wise.
 """
@@ -132,7 +133,7 @@ def _received(payments: Sequence[RepaymentRow], claims: dict[str, list[Claim]], 
     for row in payments:
         for claim in claims.get(row.loan_id, ()) if row.reverses is None else ():
             since = claim.facts.written_off_on
-            if claim.state != "written_off" or since is None or row.paid_on < since:
+            if since is None or row.paid_on < since or not (claim.latest or claim.state == "written_off"):
                 continue
             ref = payment_ref(row.payment_id)
             claim.facts.recoveries.append(ref)

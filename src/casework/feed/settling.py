@@ -1,22 +1,22 @@
 """What the books say of a loan that is not in arrears: whether its case is done with, and as what (decision 0027).
 
-Every live case whose loan is not in the overdue snapshot is looked at whenever a loans file came, whatever it was
-opened for and however long ago its loan left the arrears. A loan that left the books without having been paid (written
+Every live case whose loan is not in the overdue snapshot is looked at with every feed, whatever it was opened for and
+however long ago its loan left the arrears. A loan that left the books without having been paid (written
 off, transferred) is never taken for a settled one.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework import rows
 from casework.cases.tables import cases
 from casework.feed.books import Booked, OnBooks
 from casework.feed.folder import Sheet
 from casework.feed.row import LoanRow
+from casework.feed.tables import loans
 from casework.four_eyes.tables import requests
 from casework.staff.actor import SYSTEM_POST
 
@@ -71,18 +71,9 @@ _WRITE_OFF_ASKED: Final = sa.select(requests.c.subject).where(
 )
 
 
-def cases_not_overdue(
-    conn: Connection, institution: str, overdue: Collection[str], gone: Iterable[str], *, every: bool
-) -> list[NotOverdue]:
-    """Live cases of loans not among `overdue`, in order of loan: `every` one of the institution, else those `gone`.
-
-    Two questions to the database either way.
-    """
-    found = (
-        conn.execute(_LIVE.where(cases.c.institution == institution).order_by(cases.c.loan_id))
-        if every
-        else rows.select_by_keys(conn, _LIVE, "loan_id", gone)
-    )
+def cases_not_overdue(conn: Connection, institution: str, overdue: Collection[str]) -> list[NotOverdue]:
+    """Every live case of a loan of the institution that is not among `overdue`, in order of loan; two questions."""
+    found = conn.execute(_LIVE.where(cases.c.institution == institution).order_by(cases.c.loan_id))
     asked = set(conn.execute(_WRITE_OFF_ASKED).scalars())
     return [NotOverdue._make((*row, f"case:{row[1]}" in asked)) for row in found if row[0] not in overdue]
 
@@ -96,6 +87,25 @@ def word_on(loan_id: str, on_books: OnBooks | None, known: Booked | None) -> Wor
     if known is not None and known.status in UNPAID:
         return Word(known.status, told)
     return Word(None, told, on_books is not None and loan_id in on_books.closed)
+
+
+_OFF: Final = sa.select(loans.c.loan_id, loans.c.status).where(loans.c.status.in_(sorted(UNPAID)))
+
+
+def still_off(conn: Connection, institution: str, sheet: Sequence[LoanRow]) -> Sequence[LoanRow]:
+    """The rows with the status that holds: one without a status and without anything outstanding says nothing new.
+
+    A loan that left the books unpaid stays so until a file says otherwise: by a status, or by what is outstanding.
+    """
+    off = {row.loan_id: row.status for row in conn.execute(_OFF.where(loans.c.institution == institution))}
+    if not off:
+        return sheet
+    return [
+        row._replace(status=off[row.loan_id])
+        if row.loan_id in off and row.status is None and not row.outstanding_principal_fen
+        else row
+        for row in sheet
+    ]
 
 
 def stated_by(sheet: Sheet[LoanRow] | None) -> OnBooks | None:

@@ -30,6 +30,15 @@ def agreement_filed(now: Situation, _: Params) -> Verdict:
     return Verdict(filed, {"filed": filed}, {"filed": True})
 
 
+@guard(facts=("opened_on",))
+def dated_since_opening(now: Situation, _: Params) -> Verdict:
+    """What was paid before the case was there is no part of a compromise of it; no day named: nothing to object to."""
+    opened_on = now.case.opened_on
+    return Verdict(
+        now.on is None or now.on >= opened_on, {"opened_on": shown(opened_on)}, {"on_or_after_opening": True}
+    )
+
+
 @guard(facts=("received_fen", "agreed_fen"))
 def agreed_sum_received(now: Situation, _: Params) -> Verdict:
     """Every instalment that the feed brought since the agreement; that there is none is told by `agreement_filed`."""
@@ -42,6 +51,12 @@ def written_off_sum_received(now: Situation, _: Params) -> Verdict:
     recovered, owed = now.facts.recovered_fen, now.facts.written_off_fen
     met = now.facts.written_off_on is not None and recovered >= owed
     return Verdict(met, {"recovered_fen": recovered}, {"written_off_fen": owed})
+
+
+@guard()
+def claim_written_off(now: Situation, _: Params) -> Verdict:
+    on = now.facts.written_off_on
+    return Verdict(on is not None, {"written_off_on": shown(on)}, {"written_off": True})
 
 
 @guard()

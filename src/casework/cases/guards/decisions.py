@@ -61,6 +61,14 @@ def ruling_on_record(now: Situation, params: Params) -> Verdict:
     return Verdict(met, {"rulings": list(now.facts.rulings)}, {"outcomes_required": list(params["outcomes"])})
 
 
+@guard(facts=("sued_on",))
+def dated_since_suit(now: Situation, _: Params) -> Verdict:
+    """A ruling of before the suit is of another one; while no day is named there is nothing to object to."""
+    sued_on = now.facts.sued_on
+    met = now.on is None or (sued_on is not None and now.on >= sued_on)
+    return Verdict(met, {"sued_on": shown(sued_on)}, {"on_or_after": shown(sued_on)})
+
+
 @guard(facts=())
 def no_judgment(now: Situation, _: Params) -> Verdict:
     """A suit is withdrawn before judgment; after it there is only appeal or enforcement."""
