@@ -245,9 +245,19 @@ def test_a_placeholder_in_a_compulsory_column_sets_the_row_aside(
 def test_a_day_after_the_feeds_own_is_unknown_with_a_warning(
     tmp_path: Path, column: str, day: date, known: bool
 ) -> None:
-    sheet = sheet_of(read(tmp_path, "loans", csv("loans", {**GOOD["loans"], column: day.isoformat()})), "loans")
+    row = {**GOOD["loans"], "disbursed_on": "", column: day.isoformat()}
+    sheet = sheet_of(read(tmp_path, "loans", csv("loans", row)), "loans")
     assert getattr(sheet.rows[0], column) == (day if known else None)
     assert sheet.notices == ([] if known else [Notice(2, column, "dated_after_as_of")])
+
+
+@pytest.mark.parametrize(("early", "known"), [(1, False), (0, True), (-1, True)], ids=["before", "on", "after"])
+def test_a_loan_is_not_non_performing_before_it_was_paid_out(tmp_path: Path, early: int, known: bool) -> None:
+    npl_since = date.fromisoformat(GOOD["loans"]["disbursed_on"]) - timedelta(days=early)
+    row = {**GOOD["loans"], "npl_since": npl_since.isoformat()}
+    sheet = sheet_of(read(tmp_path, "loans", csv("loans", row)), "loans")
+    assert sheet.rows[0].npl_since == (npl_since if known else None)
+    assert sheet.notices == ([] if known else [Notice(2, "npl_since", "npl_before_disbursement")])
 
 
 @pytest.mark.parametrize(

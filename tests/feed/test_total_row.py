@@ -148,7 +148,9 @@ def test_what_a_row_without_a_loan_number_holds_is_said_until_a_feed_has_no_such
     assert "2笔贷款暂不出催" in held["zh"]
     assert (run.figures["gone"], health(bank)) == (0, [(2, 1, code)])
     folder = write(bank.folder / "shell", THIRD, overdue=[*rest(2), row])
-    assert "held back: 2 loans in all; rows of overdue without" in casework(settings, "feed", "import", folder).out
+    said = casework(settings, "feed", "import", folder).out
+    assert "held back: 2笔贷款暂不出催：" in said
+    assert "2 loans in all; rows of overdue without" in said
     freed = bank.send(THIRD + timedelta(days=1), rest(2))
     assert (freed.figures["gone"], freed.figures["held_back"], health(bank)) == (2, [], [])
     bank.assert_sound()

@@ -174,7 +174,8 @@ def _last_feed(conn: Connection) -> Table:
     run = runs.runs(conn)[-1]
     table = Table(title=f"The last feed: {run.as_of}", title_justify="left", show_header=False)
     for key in ("overdue", "opened", "gone", "changed", "unchanged", "cases_opened", "cases_settled"):
-        table.add_row(key.replace("_", " "), f"{run.figures[key]:,}")
+        name = "loans overdue" if key == "overdue" else key.replace("_", " ")
+        table.add_row(name, f"{run.figures[key]:,}")
     table.add_row("overdue amount", f"¥{run.figures['overdue_fen'] / 100:,.2f}")
     return table
 

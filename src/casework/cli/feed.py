@@ -106,7 +106,7 @@ def _tell(run: runs.Run) -> None:
         where = f"{told['kind']} line {told['line']} {told['column']}".rstrip()
         console.print(f"    {where}: {' / '.join(TEXTS[told['code']])}", markup=False)
     for held in figures["held_back"]:
-        console.print(f"  held back: {held['en']}", soft_wrap=True, markup=False)
+        console.print(f"  held back: {held['zh']} / {held['en']}", soft_wrap=True, markup=False)
     if figures["left_books_unpaid"]:
         cases = ", ".join(map(str, figures["left_books_unpaid_cases"]))
         console.print(f"  off the bank's books, unpaid: cases {cases}", soft_wrap=True, markup=False)
@@ -132,7 +132,9 @@ def runs_(every: bool, json_: bool) -> None:
     if json_:
         print_json(runs.as_json(found))
         return
-    table = Table("run", "institution", "as of", "status", "overdue", "¥", "new", "gone", "changed", "set aside", "by")
+    table = Table(
+        "run", "institution", "as of", "status", "loans overdue", "¥", "new", "gone", "changed", "set aside", "by"
+    )
     for run in found:
         figures = run.figures
         amount = f"{figures['overdue_fen'] / 100:,.2f}" if figures else ""

@@ -76,6 +76,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "最早到期日早于放款日期",
         "the oldest due date is before the day on which the loan was paid out",
     ),
+    "npl_before_disbursement": (
+        "转不良日期早于放款日期，按未知处理",
+        "non-performing before the day on which the loan was paid out; taken as unknown",
+    ),
     "first_sheet_hidden": (
         "工作簿的第一张工作表是隐藏的，已读取第一张可见的工作表",
         "the workbook's first sheet is hidden; the first visible one was read",

@@ -194,6 +194,9 @@ def loan_parser(positions: Mapping[str, int], width: int, as_of: date, notes: No
             npl(npl_since),
             LOAN_STATUSES[status_name.lower()] if status_name else None,
         )
+        if loan.npl_since is not None and loan.disbursed_on is not None and loan.npl_since < loan.disbursed_on:
+            notes.append(Note("npl_since", "npl_before_disbursement"))
+            loan = loan._replace(npl_since=None)
         if odd:
             cells_read = zip(_CODES, (product, channel, owner, team, region, risk_class, status), strict=True)
             notes.extend(Note(of[0], odd[of]) for of in cells_read if of in odd)
