@@ -39,7 +39,8 @@ EVERYBODY = (
     colleague("O1", "operations_collector"), colleague("A1", "asset_preservation"), colleague("G1", "agency_post"),
     colleague("B1", "basic_risk_manager"), colleague("X1", "auditor"), colleague("V1", "approver"),
     colleague("L1", "business_rep", status="left"), colleague("U1", status="unverified"),
-    colleague("M1", status="merged", merged_into="R1"),
+    colleague("M1", status="merged", merged_into="R1"), colleague("D1", "administrator"), colleague("N1"),
+    colleague("C1", "customer_service"), colleague("R2", "business_rep", "administrator"),
 )  # fmt: skip
 CUT_OFF, AFTER = date(2023, 12, 31), date(2024, 1, 1)
 
@@ -83,6 +84,11 @@ TABLE: list[tuple[str, dict[str, Any], str | None, str, str]] = [
      {"oldest_due_date": None, "first_overdue_on": None}, "L1", "T1", "newly_overdue"),
     ("nobody named", {}, None, "T1", "newly_overdue"),
     ("somebody nobody knows", {}, "Z9", "T1", "newly_overdue"),
+    ("an auditor whom the feed names owns nothing", {}, "X1", "T1", "newly_overdue"),
+    ("an administrator neither", {}, "D1", "T1", "newly_overdue"),
+    ("nor customer service, at a home visit either", {"state": "home_visit"}, "C1", "P1", "visit"),
+    ("a rep who is an administrator too", {}, "R2", "R2", "own_customer"),
+    ("somebody registered without a post", {}, "N1", "N1", "own_customer"),
     ("whom only a feed named", {}, "U1", "U1", "own_customer"),
     ("a number that was merged into the rep's", {}, "M1", "R1", "own_customer"),
     ("NPL on the cut-off itself (1.4.2)", {"npl_since": CUT_OFF}, "R1", "A1", "old_npl"),

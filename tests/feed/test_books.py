@@ -44,6 +44,28 @@ def test_a_loan_without_an_owner_goes_to_the_first_risk_manager(bank: Bank) -> N
     assert (bank.case(1).owner, bank.case(1).handler) == ("B1", "B1")
 
 
+@pytest.mark.parametrize(
+    ("posts", "owner"),
+    [
+        (["auditor"], "B1"),
+        (["administrator"], "B1"),
+        (["administrator", "business_rep"], "X1"),
+        (["business_rep"], "X1"),
+    ],
+    ids=["auditor", "administrator", "rep and administrator", "rep"],
+)
+def test_no_auditor_or_administrator_comes_to_own_cases_because_a_feed_names_them(
+    bank: Bank, posts: list[str], owner: str
+) -> None:
+    """The twins: whoever holds an owning post besides does, and so does a rep."""
+    bank.staff("B1", "basic_risk_manager")
+    bank.staff("X1", *posts)
+    run = bank.send(DAY, steady(), loans=[loan(1, owner_staff_no="X1"), *TEN[1:]])
+    assert bank.case(1).owner == owner
+    assert run.figures["warnings"].get("owner_without_owning_post", 0) == (owner != "X1")
+    bank.assert_sound()
+
+
 def test_an_owner_that_cannot_be_read_is_told_by_its_line_and_no_person_is_made_of_it(bank: Bank) -> None:
     bank.staff("B1", "basic_risk_manager")
     loans = [

@@ -13,7 +13,7 @@ from casework.staff.person import ACTIVE
 from casework.staff.roster import Colleague, Roster
 from casework.statechart.policy import Capacities, Policy
 
-__all__ = ["BY_RULE", "Assignment", "Loads", "Nobody", "capacity_of", "choose", "owning_rule", "pick"]
+__all__ = ["BY_RULE", "Assignment", "Loads", "Nobody", "capacity_of", "choose", "is_barred", "owning_rule", "pick"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Loads:
 def owning_rule(rules: OwnerRules, case: Case, policy: Policy, roster: Roster, named: str | None) -> OwnerRule:
     """The first rule that holds; one for the person named holds only while he is there and may own by it."""
     for rule in rules.holding(case, policy):
-        if not rule.named_first or _may_be_named(rule, case, roster, named):
+        if not rule.named_first or _may_be_named(rule, rules, case, roster, named):
             return rule
     return rules.rules[-1]  # it always holds (checked when the rules are read)
 
@@ -166,15 +166,22 @@ def capacity_of(colleague: Colleague, usual: Capacities) -> int:
 # ── the person named ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _may_be_named(rule: OwnerRule, case: Case, roster: Roster, named: str | None) -> bool:
+def _may_be_named(rule: OwnerRule, rules: OwnerRules, case: Case, roster: Roster, named: str | None) -> bool:
     colleague = roster.colleagues.get(named) if named else None
     if colleague is None or not colleague.is_there:
         return False
     since = case.facts.named_on or case.opened_on
     if colleague.returned_on is not None and since < colleague.returned_on:
         return False  # who comes back gets no old cases by itself
+    if is_barred(colleague, rules):
+        return False
     # Nobody knows the posts of somebody unverified: the feed says that the customer is his.
     return not rule.must_hold or rule.post in colleague.posts or colleague.status != ACTIVE
+
+
+def is_barred(colleague: Colleague, rules: OwnerRules) -> bool:
+    """Whether a feed may name them as much as it likes: none of the posts they hold owns cases (auditors, say)."""
+    return colleague.status == ACTIVE and bool(colleague.posts) and not colleague.posts & rules.posts
 
 
 def _can_take(
@@ -210,7 +217,7 @@ def _rule_without_keeping(
     rules: OwnerRules, case: Case, policy: Policy, roster: Roster, named: str | None
 ) -> OwnerRule:
     for rule in rules.holding(case, policy):
-        if not rule.keep and (not rule.named_first or _may_be_named(rule, case, roster, named)):
+        if not rule.keep and (not rule.named_first or _may_be_named(rule, rules, case, roster, named)):
             return rule
     return rules.rules[-1]
 

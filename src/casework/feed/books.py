@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.cases.branch import Branch
+from casework.cases.ownership import is_barred
 from casework.clock import now
 from casework.customer import Customer
 from casework.errors import CallerError
@@ -23,6 +24,7 @@ from casework.feed.tables import borrowers, contacts, feed_runs, loans, repaymen
 from casework.personal import Vault
 from casework.staff import places, register
 from casework.staff.actor import Actor
+from casework.staff.roster import read_roster
 
 _LOAN_COLUMNS = (
     "loan_id", "institution", "borrower_id", "product", "channel_code", "owner_staff_no", "team", "region",
@@ -262,6 +264,17 @@ def unverified_places(conn: Connection, sheet: Sequence[LoanRow]) -> dict[str, i
     }  # fmt: skip
     counts = {code: len(named - known - {None}) for code, (named, known) in places_.items() if known}
     return {code: number for code, number in counts.items() if number}
+
+
+def barred_owners(conn: Connection, branch: Branch, sheet: Sequence[LoanRow]) -> dict[str, int]:
+    """How many people these loans name whose posts own no case (auditors, administrators), as a warning.
+
+    Their cases go to whom the rules name next.
+    """
+    colleagues = read_roster(conn, branch.today(now())).colleagues
+    named = {row.owner_staff_no for row in sheet if row.owner_staff_no in colleagues}
+    barred = sum(is_barred(colleagues[staff_no], branch.rulebook.owners) for staff_no in named if staff_no)
+    return {"owner_without_owning_post": barred} if barred else {}
 
 
 def _write_borrowers(conn: Connection, vault: Vault, institution: str, touched: Sequence[LoanRow]) -> None:

@@ -115,6 +115,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "管户人不是一个工号（如两人并列），按没有管户人处理",
         "the owner is not one staff number (two in a cell, say); the loan goes in without an owner",
     ),
+    "owner_without_owning_post": (
+        "责任人所在岗位不负责案件（如审计、系统管理员），其案件按规则另定责任人",
+        "the owner's posts own no cases (an auditor, an administrator); the rules name whose they are",
+    ),
     "owner_reserved": (
         "管户人是系统保留名称，按没有管户人处理",
         "the owner is a name that the service keeps for itself; the loan goes in without an owner",

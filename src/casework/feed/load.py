@@ -25,6 +25,7 @@ from casework.feed import run as runs
 from casework.feed.books import (
     Booked,
     LoansWritten,
+    barred_owners,
     booked,
     known_borrowers,
     of_row,
@@ -421,6 +422,7 @@ class _Import:
             warnings["unverified_owner"] = self.unverified
         if delivery.loans is not None:
             warnings |= unverified_places(conn, delivery.loans.rows)
+            warnings |= barred_owners(conn, self.branch, delivery.loans.rows)
         figures: dict[str, Any] = {
             **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
             "set_aside_rows": len(stored), "left_books": self.left_books.gone, "left_books_unpaid": len(self.unpaid),
