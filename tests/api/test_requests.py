@@ -21,6 +21,7 @@ def suable(running: Running, loan: str = "L1", limitation_ends_on: str = "2027-0
     facts: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("P1", "disposal_form", {}),
         ("A1", "limitation_check", {"ends_on": limitation_ends_on}),
+        ("A1", "acceleration", {}),
     )
     with running.started.engine.connect() as conn:
         actors = {who: actor_for(conn, who, "api", today=running.started.branch.today(now())) for who, *_ in facts}

@@ -234,12 +234,16 @@ def test_a_guard_says_what_its_facts_say(guard: str, params: dict[str, Any], cha
     assert REGISTRY.guards[guard].facts <= verdict.saw.keys() | verdict.needs.keys()
 
 
-# Books of the case: principal 3,000,000 fen outstanding, 2,000 fen overdue interest and 100 fen penalty.
+# Books of the case, in fen: principal 3,000,000 outstanding, 100,000 overdue; overdue interest 2,000, penalty 100.
 # (guard, its parameters, the data given, the case, met?)
 GIVEN_TABLE: list[tuple[str, dict[str, Any], dict[str, Any], Change, bool]] = [
-    ("claim_within_debt", {}, {"claim_fen": 3_002_100}, nothing, True),
-    ("claim_within_debt", {}, {"claim_fen": 3_002_101}, nothing, False),
-    ("claim_within_debt", {}, {"claim_fen": 999_999_999_999}, nothing, False),
+    ("claim_within_debt", {}, {"claim_fen": 102_100}, nothing, True),
+    ("claim_within_debt", {}, {"claim_fen": 102_101}, nothing, False),
+    ("claim_within_debt", {}, {"claim_fen": 3_002_100}, nothing, False),  # neither accelerated nor matured
+    ("claim_within_debt", {}, {"claim_fen": 3_002_100}, facts(accelerated_on=T), True),
+    ("claim_within_debt", {}, {"claim_fen": 3_002_101}, facts(accelerated_on=T), False),
+    ("claim_within_debt", {}, {"claim_fen": 3_002_100}, of_case(overdue_principal_fen=3_000_000), True),  # matured
+    ("claim_within_debt", {}, {"claim_fen": 999_999_999_999}, facts(accelerated_on=T), False),
     ("whole_principal", {}, {"principal_fen": 3_000_000}, nothing, True),
     ("whole_principal", {}, {"principal_fen": 2_999_999}, nothing, False),
     ("whole_principal", {}, {"principal_fen": 3_000_001}, nothing, False),

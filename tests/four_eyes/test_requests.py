@@ -264,6 +264,7 @@ def test_what_has_changed_since_can_only_be_returned_or_withdrawn(world: World) 
 def test_guards_run_again_at_the_approval_and_every_reason_is_told(world: World) -> None:
     """Interest was paid in the meantime: the door refuses, the request stays open, both streams say so."""
     case_id = world.suable()
+    world.record(case_id, "A1", "acceleration")
     number = world.asked("A1", case_id, "sue", claim_fen=5_002_100)
     world.turn("review", "B1", number)
     world.measured(case_id, overdue_interest_fen=1_999)

@@ -44,8 +44,13 @@ def debt_due(now: Situation, _: Params) -> Verdict:
 
 @guard(facts=("claim_fen", "owed_fen", "principal_fen", "interest_fen"))
 def claim_within_debt(now: Situation, _: Params) -> Verdict:
-    """Not above principal, overdue interest and penalty in the books of the day; costs are claimed apart."""
-    principal, interest = now.case.outstanding_principal_fen, _overdue_interest_fen(now)
+    """Not above the principal that is due, overdue interest and penalty in the books of the day; costs apart.
+
+    All of the principal is due once the debt is accelerated, or has matured: then all of it is overdue in the books.
+    """
+    case, interest = now.case, _overdue_interest_fen(now)
+    accelerated = now.facts.accelerated_on is not None
+    principal = case.outstanding_principal_fen if accelerated else case.overdue_principal_fen
     claim, owed = now.given.get("claim_fen", 0), principal + interest
     saw = {"claim_fen": claim, "principal_fen": principal, "interest_fen": interest}
     return Verdict(claim <= owed, saw, {"owed_fen": owed})
