@@ -16,6 +16,7 @@ from casework.audit.verify import Keeper, verify_log
 from casework.cases import replay as cases
 from casework.cases.answer_mac import check_answers
 from casework.dossier.kept import check_kept
+from casework.feed import replay as feed
 from casework.feed import tables as feed_tables
 from casework.four_eyes import replay as four_eyes
 from casework.handover import replay as handover
@@ -91,7 +92,10 @@ def _verify(
             steady("staff", staff.StaffReplay(conn, vault, report, asked.cited)),
             steady("access", identity.AccessReplay(conn, mac_key, report)),
         ),
-        staff.PLACES_PREFIX: steady("places", staff.PlacesReplay(conn, report)),
+        staff.PLACES_PREFIX: _Both(
+            steady("places", staff.PlacesReplay(conn, report)),
+            steady("institutions", feed.InstitutionsReplay(conn, report)),
+        ),
         privacy.PREFIX: steady("privacy", privacy.PrivacyReplay(conn, vault, report)),
         handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report)),
     }

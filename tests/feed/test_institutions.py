@@ -7,10 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+import sqlalchemy as sa
 
-from casework.database import reading
+from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.feed.institutions import known_institutions
+from casework.feed.tables import institutions_added
 from tests.feed.bank import DAY, Bank, arrears, loan, write
 from tests.feed.shell import casework
 
@@ -135,3 +137,18 @@ def test_of_two_first_feeds_at_once_only_one_registers_its_institution(bank: Ban
     assert sorted(told, key=str) == [None, "institution_unknown"]
     assert len(known(bank)) == 1
     bank.assert_sound()
+
+
+@pytest.mark.parametrize("change", [
+    institutions_added.insert().values(institution="elsewhere"),
+    institutions_added.delete(),
+    institutions_added.update().values(institution="elsewhere"),
+], ids=["let in", "shut out", "renamed"])  # fmt: skip
+def test_an_institution_that_is_let_in_by_sql_is_found(bank: Bank, change: sa.Executable) -> None:
+    bank.send(DAY, [arrears(1)], loans=OURS)
+    bank.assert_sound()
+    with writing(bank.started.engine) as conn:
+        conn.execute(change)
+    report = bank.verified()
+    assert report.verdict == "tampered"
+    assert [(found["code"], found["stream"]) for found in report.as_json()["findings"]] == [("row_differs", STREAM)]

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.audit.trail import Draft, Trail
-from casework.cases.tables import institutions
 from casework.customer import INSTITUTION
 from casework.errors import CallerError
 from casework.feed.tables import institutions_added
@@ -23,9 +22,8 @@ REGISTERED_BY_FEED: Final = "institution_registered"
 
 
 def known_institutions(conn: Connection) -> list[str]:
-    """Those whose feed was applied, and those that were added; in order."""
-    fed, added = sa.select(institutions.c.institution), sa.select(institutions_added.c.institution)
-    return sorted(conn.execute(sa.union(fed, added)).scalars())
+    """In order."""
+    return sorted(conn.execute(sa.select(institutions_added.c.institution)).scalars())
 
 
 def register_or_refuse(conn: Connection, trail: Trail, actor: Actor, institution: str, run_id: int) -> bool:
