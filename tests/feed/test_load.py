@@ -39,7 +39,7 @@ def refused(bank: Bank, code: str, send: Callable[[], Any]) -> CallerError:
     assert told.value.zh
     assert bank.dump(*OF_THE_RUN) == before
     run = bank.runs()[-1]
-    assert run.status == ("awaiting" if code == "loans_vanished" else "refused")
+    assert run.status == ("awaiting" if code in ("loans_vanished", "loans_respelled") else "refused")
     assert run.refusal is not None
     assert run.refusal["code"] == code
     assert run.finished_at is not None

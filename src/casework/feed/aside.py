@@ -14,7 +14,7 @@ from casework.cases.branch import Branch
 from casework.clock import now
 from casework.errors import CallerError
 from casework.feed.cell import TEXTS
-from casework.feed.folder import SetAside, set_aside_csv
+from casework.feed.folder import SetAside, Sheet, set_aside_csv
 from casework.feed.headers import Kind, understand
 from casework.feed.naming import named_in
 from casework.feed.tables import feed_runs, set_aside
@@ -120,3 +120,17 @@ def aside_csv(conn: Connection, vault: Vault, run_id: int, kind: str) -> str:
         header = raw["header"]
         found.append(SetAside(row.line, row.column, row.code, tuple(raw["cells"])))
     return set_aside_csv(kind, header, found)  # type: ignore[arg-type]  # kinds in the table are kinds of file
+
+
+def too_many_set_aside(sheet: Sheet[Any], share_percent: int) -> CallerError:
+    """`too_many_set_aside`: the sheet has more bad rows than the policy's share; the first are named."""
+    bad, row = len(sheet.set_aside), sheet.set_aside[0]
+    (zh, en), column = TEXTS[row.code], row.column or sheet.kind
+    return CallerError(
+        "too_many_set_aside",
+        f"{sheet.name} 有 {bad} 行不可用（上限 {share_percent}%），最先是第{row.line}行 {column}：{zh}",
+        f"{bad} of {sheet.row_count} rows of {sheet.name} cannot be used (at most {share_percent} %), the first in "
+        f"line {row.line}, {column}: {en}",
+        kind=sheet.kind, rows=sheet.row_count, set_aside=bad,
+        first=[{"line": row.line, "column": row.column, "code": row.code} for row in sheet.set_aside[:5]],
+    )  # fmt: skip

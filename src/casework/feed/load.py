@@ -21,7 +21,9 @@ from casework.cases.tables import institutions
 from casework.clock import branch_date, now
 from casework.database import reading, writing
 from casework.errors import CallerError, TryAgain
+from casework.feed import respelled
 from casework.feed import run as runs
+from casework.feed.aside import too_many_set_aside
 from casework.feed.books import (
     Booked,
     LoansWritten,
@@ -36,7 +38,6 @@ from casework.feed.books import (
     write_repayments,
 )
 from casework.feed.bounds import USUAL, Bounds
-from casework.feed.cell import TEXTS
 from casework.feed.changes import Changes
 from casework.feed.corrections import owed_as_before, settled_by_feed, wrongly_settled
 from casework.feed.erased import ErasedPeople, returned, share_lock
@@ -78,7 +79,8 @@ def import_feed(
     """Import the feed in `folder`; the run as it ended.
 
     `CallerError` if the folder is refused (the run is on record then): anything `read_folder` raises,
-    post_not_permitted, institution_unknown, older_than_last, another_feed_applied, too_many_set_aside, loans_vanished.
+    post_not_permitted, institution_unknown, older_than_last, another_feed_applied, too_many_set_aside, loans_vanished,
+    loans_respelled.
     `run_id` continues a run that was entered before (the API answers with it at once).
     """
     if run_id is None:
@@ -217,30 +219,23 @@ class _Import:
         bad = len(sheet.set_aside)
         always = self.policy.figure("feed.set_aside_rows_always") if sheet.kind in ("contacts", "repayments") else 0
         if bad > always and bad * 100 > share * max(sheet.row_count, 1):
-            first = [{"line": row.line, "column": row.column, "code": row.code} for row in sheet.set_aside[:5]]
-            row = sheet.set_aside[0]
-            (zh, en), column = TEXTS[row.code], row.column or sheet.kind
-            raise CallerError(
-                "too_many_set_aside",
-                f"{sheet.name} 有 {bad} 行不可用（上限 {share}%），最先是第{row.line}行 {column}：{zh}",
-                f"{bad} of {sheet.row_count} rows of {sheet.name} cannot be used (at most {share} %), the first in "
-                f"line {row.line}, {column}: {en}",
-                kind=sheet.kind, rows=sheet.row_count, set_aside=bad, first=first,
-            )  # fmt: skip
+            raise too_many_set_aside(sheet, share)
         self.sheets.append(sheet)
 
     def _check_vanished(
         self, overdue: Reconciliation, before: runs.Run | None, seen: Mapping[str, tuple[date, str]]
     ) -> None:
-        """Nothing vanishes in great numbers unasked, from neither kind of snapshot (5.4)."""
+        """Nothing vanishes in great numbers, or comes under another number, unasked (5.4)."""
         gone = (overdue.before, len(overdue.gone), before.as_of if before else None)
         latest_on = seen["loans"][0] if "loans" in seen else None
         found = compared(self.policy, self.delivery.as_of, gone, self.left_books, latest_on)
-        if not any(one.too_many for one in found):
+        omitted = self.left_books.omitted
+        named_anew = respelled.by_file(overdue, self.sheets[-1], omitted, self.delivery.loans)
+        if not any(named_anew.values()) and not any(one.too_many for one in found):
             return
         confirming = set(self.policy.figure("feed.confirming_posts"))
         if not (self.request.confirm_vanished and self.request.actor.posts & confirming):
-            raise refusal(found, confirming)
+            raise respelled.refusal(named_anew, confirming) if any(named_anew.values()) else refusal(found, confirming)
 
     # ── the books ───────────────────────────────────────────────────────────────────────────────────────────────────
 

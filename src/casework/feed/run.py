@@ -57,7 +57,7 @@ def finish(conn: Connection, run_id: int, status: str, **values: Any) -> None:
 def refuse(conn: Connection, run_id: int, mistake: CallerError, **values: Any) -> None:
     """A run that a caller's mistake ended; nothing of it went in."""
     refusal = {"code": mistake.code, "zh": mistake.zh, "en": str(mistake), "facts": mistake.facts}
-    status = {"loans_vanished": AWAITING, KILLED: INTERRUPTED}.get(mistake.code, REFUSED)
+    status = {"loans_vanished": AWAITING, "loans_respelled": AWAITING, KILLED: INTERRUPTED}.get(mistake.code, REFUSED)
     finish(conn, run_id, status, refusal=refusal, **values)
 
 
