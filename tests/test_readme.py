@@ -153,7 +153,7 @@ def test_every_file_that_the_papers_name_exists(name: str) -> None:
 
 
 def test_the_table_of_settings_names_exactly_what_is_read() -> None:
-    read = set(re.findall(r"(?:text|_flag)\(\"([A-Z_]+)\"", (ROOT / "src/casework/settings.py").read_text()))
+    read = set(re.findall(r"(?:text|number|_flag)\(\"([A-Z_]+)\"", (ROOT / "src/casework/settings.py").read_text()))
     table = README.read_text().partition("## Settings")[2].partition("## ")[0]
     assert read == set(re.findall(r"CASEWORK_([A-Z_]+)", table))
 

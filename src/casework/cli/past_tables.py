@@ -113,7 +113,7 @@ def portfolio_difference(found: PortfolioDifference, chart: Chart) -> None:
     moves = _right(Table("From", "To", "Cases", "Overdue before", "Overdue after", box=None), 2)
     for move in found.moves:
         moves.add_row(
-            _state(move.from_state, chart) if move.from_state else "（opened 入催）", _state(move.to_state, chart),
+            _state(move.from_state, chart) if move.from_state else "(opened 入催)", _state(move.to_state, chart),
             f"{move.cases:,}", yuan_text(move.overdue_before_fen), yuan_text(move.overdue_after_fen),
         )  # fmt: skip
     owners = _right(Table("Owner", "Cases before", "Given", "Taken", "Cases after", "Overdue after", box=None), 1)

@@ -116,7 +116,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "the owner is not one staff number (two in a cell, say); the loan goes in without an owner",
     ),
     "owner_without_owning_post": (
-        "责任人所在岗位不负责案件（如审计、系统管理员），其案件按规则另定责任人",
+        "管户人所在岗位不负责案件（如审计、系统管理员），其案件按规则另定管户人",
         "the owner's posts own no cases (an auditor, an administrator); the rules name whose they are",
     ),
     "owner_reserved": (
