@@ -251,6 +251,7 @@ table(
     key("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
     must("password_hash", sa.String(255)),
     must("changed_at", UtcDateTime),
+    must("by_code", sa.Boolean),
     must("mac", Bytes),
 )
 table(
@@ -267,6 +268,8 @@ table(
     must("secret_sealed", Bytes),
     sa.Column("confirmed_at", UtcDateTime),
     must("last_step", sa.BigInteger),
+    sa.Column("removal_asked_by", sa.String(32)),
+    sa.Column("removal_asked_at", UtcDateTime),
     must("mac", Bytes),
 )
 table(
@@ -276,6 +279,7 @@ table(
     must("family_hash", Bytes, unique=True),
     must("refresh_hash", Bytes),
     must("second_factor", sa.Boolean),
+    must("after_code", sa.Boolean),
     must("created_at", UtcDateTime),
     must("refreshed_at", UtcDateTime),
     must("expires_at", UtcDateTime),

@@ -141,7 +141,8 @@ _KEY_LINE = {
 
 @post("/me/keys", status_code=201, summary="Make an API key", tags=["session"], sync_to_thread=True,
       responses={**_shown(KeyIssued, _KEY_ISSUED, 201),
-                 **problem_responses("unknown_command", "too_many_keys", "session_needed", *_WRITES)})  # fmt: skip
+                 **problem_responses("unknown_command", "too_many_keys", "session_needed", "key_after_code",
+                                    *_WRITES)})  # fmt: skip
 def make_key(request: Request[Any, Any, Any], data: Annotated[KeyBody, Body(examples=[_KEY])]) -> KeyIssued:
     """A key for a program that works in my name, for so many days; it is shown this once."""
     serving = serving_of(request)
@@ -151,7 +152,7 @@ def make_key(request: Request[Any, Any, Any], data: Annotated[KeyBody, Body(exam
         trail, recording = serving.branch.trail(now()), Recording(request, conn)
         made = keys.issue_key(
             conn, trail, still_valid(conn, request), serving.branch.rulebook.permissions.commands.keys(),
-            label=data.label, days=data.days, commands=data.commands,
+            label=data.label, days=data.days, commands=data.commands, session_id=holder_of(request).session_id,
         )  # fmt: skip
         trail.write(conn)
     recording.tell()

@@ -23,7 +23,7 @@ STATUS: Mapping[str, int] = {
     "malformed_json": 400, "malformed_request": 400, "malformed_header": 400,
     "not_authenticated": 401, "log_in_refused": 401,
     "post_not_permitted": 403, "out_of_reach": 403, "key_not_permitted": 403, "reveal_not_permitted": 403,
-    "purpose_not_permitted": 403, "session_needed": 403, "own_reset": 403,
+    "purpose_not_permitted": 403, "session_needed": 403, "key_after_code": 403, "own_reset": 403,
     "not_found": 404, "unknown_case": 404, "unknown_loan": 404,
     "method_not_allowed": 405,
     "refused": 409, "idempotency_running": 409, "not_done": 409, "import_running": 409,

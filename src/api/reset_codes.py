@@ -28,11 +28,16 @@ class ResetBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CodeBody(msgspec.Struct):
-    """The code, told this once; hand it over in person."""
+    """The code, told this once; hand it over in person.
+
+    `awaits_second_administrator`: the second factor of somebody whose post asks for one stays until another
+    administrator asks for its end too; that one's code then counts.
+    """
 
     staff_no: str
     code: str
     expires_at: datetime
+    awaits_second_administrator: bool = False
 
 
 class Revoked(msgspec.Struct):
@@ -68,7 +73,7 @@ def issue_reset_code(
         )
         trail.write(conn)
     recording.tell()
-    return CodeBody(issued.staff_no, issued.code, issued.expires_at)
+    return CodeBody(issued.staff_no, issued.code, issued.expires_at, issued.awaits_second_administrator)
 
 
 @delete("/staff/{staff_no:str}/tokens", status_code=200, summary="Revoke all tokens of somebody", tags=["staff"],

@@ -217,7 +217,9 @@ def test_a_key_is_made_in_a_session_and_works_for_what_it_names(
 ) -> None:
     monkeypatch.setattr(auth, "HELD_S", 0.0)
     set_password(running)
-    token = log_in(running)["access_token"]
+    first, token = (log_in(running)["access_token"] for _ in range(2))
+    at_first = ask(running, "/me/keys", first, label="夜间报表", days=7)
+    assert (at_first.status_code, at_first.json()["code"]) == (403, "key_after_code")
     made = ask(running, "/me/keys", token, label="夜间报表", days=7, commands=["case.read"])
     assert made.status_code == 201, made.text
     key = made.json()["key"]
@@ -274,8 +276,9 @@ def test_an_administrator_issues_a_code_and_nobody_else(running: Running) -> Non
     assert answer.status_code == 201
     code = answer.json()["code"]
     assert ask(running, "/session/password", staff_no="R1", code=code, new_password=PASSWORD).status_code == 204
-    for staff_no in ("B1", "V1", "AUD1", "R1"):
+    for staff_no in ("B1", "V1", "AUD1", "P1"):
         assert running.post("/staff/R1/reset-code", staff_no, json={}).status_code == 403
+    assert running.post("/staff/R1/reset-code", "R1", json={}).status_code == 401  # their key ended with the reset
     own = running.post("/staff/ADM1/reset-code", "ADM1", json={})
     assert (own.status_code, own.json()["code"]) == (403, "own_reset")
     assert running.post("/staff/GHOST/reset-code", "ADM1", json={}).status_code == 404
@@ -284,10 +287,12 @@ def test_an_administrator_issues_a_code_and_nobody_else(running: Running) -> Non
 def test_an_administrator_ends_all_that_somebody_has(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth, "HELD_S", 0.0)
     set_password(running)
-    token = log_in(running)["access_token"]
+    first, token = (log_in(running)["access_token"] for _ in range(2))
+    key = ask(running, "/me/keys", token, label="x", days=7).json()["key"]
+    assert {status(running, one) for one in (first, token, key)} == {200}
     answer = running.client.delete("/staff/R1/tokens", headers=running.as_("ADM1"))
-    assert answer.json() == {"staff_no": "R1", "revoked": 2}
-    assert {status(running, token), status(running, running.tokens["R1"])} == {401}
+    assert answer.json() == {"staff_no": "R1", "revoked": 3}
+    assert {status(running, one) for one in (first, token, key)} == {401}
     log_in(running)
 
 

@@ -80,13 +80,14 @@ ATTACKS: list[tuple[str, sa.Table, Any]] = [
         token_hash=b"y" * 32, staff_no="V1", kind="access", session_id=999, created_at=START, expires_at=START,
         mac=b"")),
     ("T1", session_rows, session_rows.insert().values(
-        staff_no="T1", family_hash=b"f", refresh_hash=b"r", second_factor=True, created_at=START, refreshed_at=START,
-        expires_at=START, mac=b"")),
+        staff_no="T1", family_hash=b"f", refresh_hash=b"r", second_factor=True, after_code=False, created_at=START,
+        refreshed_at=START, expires_at=START, mac=b"")),
     ("R1", session_rows, session_rows.update().where(session_rows.c.staff_no == "R1").values(second_factor=True)),
     ("R1", session_rows, session_rows.update().where(session_rows.c.staff_no == "R1").values(ended_at=None)),
     ("R1", session_rows, session_rows.update().where(session_rows.c.staff_no == "R1").values(
         expires_at=START.replace(year=2030))),
-    ("T1", passwords, passwords.insert().values(staff_no="T1", password_hash="x", changed_at=START, mac=b"")),
+    ("T1", passwords, passwords.insert().values(
+        staff_no="T1", password_hash="x", changed_at=START, by_code=False, mac=b"")),
     ("R1", second_factors, second_factors.insert().values(
         staff_no="R1", secret_sealed=b"x", confirmed_at=START, last_step=0, mac=b"")),
     ("V1", second_factors, second_factors.delete()),

@@ -1,14 +1,18 @@
 """One-time codes and new passwords: who gives one, how often it may be tried, and what ends with it."""
 
+from dataclasses import replace
+
 import pytest
 
 from casework.errors import CallerError
-from casework.identity import log_in, resetting
+from casework.identity import keys, log_in, resetting
 from casework.identity.passwords import password_of
 from casework.identity.resetting import Code
+from casework.identity.second_factor import is_confirmed
 from casework.identity.tables import reset_codes
 from casework.staff import register
 from casework.staff.actor import Actor, system
+from casework.staff.tokens import Issued
 from tests.identity.conftest import World
 
 SHELL = system("cli")
@@ -168,3 +172,69 @@ def test_a_password_that_was_set_while_another_was_compared_wins(world: World) -
     vault, policy = world.started.branch.vault, world.policy
     late = world.do(lambda conn, trail: log_in.finish(conn, trail, vault, policy, attempt, is_right=True, otp=None))
     assert isinstance(late, CallerError)
+
+
+# ── an administrator who came in once ───────────────────────────────────────────────────────────────────────────────
+
+
+def key_in(world: World, staff_no: str, session_id: int | None) -> Issued:
+    actor = world.actor(staff_no)
+    return world.do(
+        lambda conn, trail: keys.issue_key(
+            conn, trail, actor, {"case.read"}, label="x", days=300, session_id=session_id
+        )
+    )
+
+
+def test_keys_end_with_a_reset_and_stay_when_one_changes_the_password_oneself(world: World) -> None:
+    key = key_in(world, "R1", None)
+    attempt = world.do(lambda conn, trail: log_in.begin(conn, trail, world.brake("R1"), "R1"))
+    assert isinstance(attempt, log_in.Attempt)
+    world.do(
+        lambda conn, trail: resetting.set_by_password(
+            conn, trail, world.started.branch.vault, attempt, is_right=True, otp=None, password_hash="own"
+        )
+    )
+    assert world.holder(key.token) is not None
+    code = issued(world).code
+    assert world.holder(key.token) is not None  # a code that nobody uses ends nothing
+    redeemed(world, code)
+    assert world.holder(key.token) is None
+
+
+def test_no_key_is_made_in_the_first_session_after_a_code_and_one_is_in_the_next(world: World) -> None:
+    redeemed(world, issued(world).code)
+    first = world.logged_in("R1")
+    with pytest.raises(CallerError) as told:
+        key_in(world, "R1", first.session_id)
+    assert told.value.code == "key_after_code"
+    second = world.logged_in("R1")
+    assert world.holder(key_in(world, "R1", second.session_id).token) is not None
+    assert [data["after_code"] for _, data in world.said("R1", "staff.logged_in")] == [True, False]
+
+
+def test_the_second_factor_of_who_decides_is_taken_away_by_two_administrators_alone(world: World) -> None:
+    world.enrol("V1")
+    first, second = world.actor("ADM1"), replace(world.actor("ADM1"), id="ADM2")
+    assert issued(world, "V1", first, second_factor_too=True).awaits_second_administrator
+    assert issued(world, "V1", first, second_factor_too=True).awaits_second_administrator  # the same one again
+    assert second_factor_of(world, "V1")
+    world.wait(hours=25)
+    assert issued(world, "V1", second, second_factor_too=True).awaits_second_administrator  # too late
+    assert second_factor_of(world, "V1")
+    assert not issued(world, "V1", first, second_factor_too=True).awaits_second_administrator
+    assert not second_factor_of(world, "V1")
+    assert [event for event, _ in world.said("V1")].count("staff.second_factor_removal_asked") == 3
+
+
+def test_one_administrator_or_the_shell_takes_it_from_who_needs_none(world: World) -> None:
+    world.enrol("R1")
+    assert not issued(world, "R1", world.actor("ADM1"), second_factor_too=True).awaits_second_administrator
+    assert not second_factor_of(world, "R1")
+    world.enrol("V1")
+    assert not issued(world, "V1", SHELL, second_factor_too=True).awaits_second_administrator
+    assert not second_factor_of(world, "V1")
+
+
+def second_factor_of(world: World, staff_no: str) -> bool:
+    return world.do(lambda conn, _: is_confirmed(conn, staff_no))

@@ -44,6 +44,8 @@ def reset(staff_no: str, *, second_factor: bool, json_: bool, by: str | None) ->
         return
     click.echo(issued.code)
     click.echo(f"good once, until {_short(issued.expires_at)} UTC", err=True)
+    if issued.awaits_second_administrator:
+        click.echo("the second factor stays until another administrator asks too 须另一名管理员再次申请", err=True)
 
 
 @click.command("access")

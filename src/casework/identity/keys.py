@@ -12,6 +12,7 @@ from casework.audit.trail import Draft, Trail
 from casework.errors import CallerError
 from casework.identity.ending import lock_person
 from casework.identity.holding import KEY
+from casework.identity.tables import sessions
 from casework.staff.actor import Actor
 from casework.staff.register import bump, stream_of
 from casework.staff.tables import tokens
@@ -35,11 +36,15 @@ class Key:
 
 def issue_key(
     conn: Connection, trail: Trail, actor: Actor, known: Collection[str], *, label: str, days: int,
-    commands: Collection[str] | None = None,
+    commands: Collection[str] | None = None, session_id: int | None = None,
 ) -> Issued:  # fmt: skip
-    """A key of the actor's own. Entry `staff.key_issued`.
+    """A key of the actor's own, made in the session `session_id`. Entry `staff.key_issued`.
 
-    CallerErrors: unknown_command (not a command of rules/permissions.toml), too_many_keys, days_out_of_range.
+    None is made in the first session after a one-time code: whoever issued the code might be the one who logged in,
+    and the key would stay.
+
+    CallerErrors: key_after_code, unknown_command (not a command of rules/permissions.toml), too_many_keys,
+    days_out_of_range.
     """
     wanted = None if commands is None else sorted(set(commands))
     unknown = sorted(set(wanted or ()) - set(known))
@@ -50,6 +55,12 @@ def issue_key(
             commands=[name[:64] for name in unknown[:20]],
         )  # fmt: skip
     lock_person(conn, actor.id)
+    session = sa.select(sessions.c.after_code).where(sessions.c.id == session_id)
+    if session_id is not None and conn.execute(session).scalar_one_or_none():
+        raise CallerError(
+            "key_after_code", "以一次性代码设置密码后的首次登录中不得创建密钥，请重新登录后再创建",
+            "no key is made in the first session after a one-time code: log in again first",
+        )  # fmt: skip
     if len(keys_of(conn, actor.id, trail.recorded_at)) >= MAX_KEYS:
         raise CallerError(
             "too_many_keys", f"有效密钥不得超过{MAX_KEYS}个", f"at most {MAX_KEYS} live keys; revoke one first",

@@ -15,7 +15,7 @@ from casework.errors import CallerError
 from casework.identity import brake, second_factor
 from casework.identity.brake import Brake
 from casework.identity.ending import lock_person
-from casework.identity.passwords import keep_password, password_of
+from casework.identity.passwords import first_after_code, keep_password, password_of
 from casework.identity.sessions import Granted, open_session
 from casework.personal import Vault
 from casework.staff.actor import Actor, system
@@ -63,13 +63,14 @@ def finish(
     proven = prove(conn, trail, vault, attempt, is_right=is_right, otp=otp)
     if isinstance(proven, CallerError):
         return proven
+    after_code = first_after_code(conn, trail, attempt.staff_no)
     if renewed is not None:
         keep_password(conn, trail, attempt.staff_no, renewed)
     if proven.failures:
         data = {"staff_no": attempt.staff_no, "failures": proven.failures}
         draft = Draft("staff.log_in_failed", system("api").signed, data)
         trail.append(conn, stream_of(attempt.staff_no), draft)
-    return open_session(conn, trail, policy, proven.actor, step=proven.step)
+    return open_session(conn, trail, policy, proven.actor, step=proven.step, after_code=after_code)
 
 
 def prove(

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from casework.audit.trail import Trail
 from casework.errors import CallerError
 from casework.identity.tables import passwords
-from casework.staff.access_mac import holds, with_mac
+from casework.staff.access_mac import changed, holds, with_mac
 
 MIN_LENGTH, MAX_LENGTH = 12, 128
 MEMORY_KIB, PASSES, LANES = 64 * 1024, 3, 1
@@ -67,10 +67,20 @@ def password_of(conn: Connection, trail: Trail, staff_no: str) -> str | None:
     return found
 
 
-def keep_password(conn: Connection, trail: Trail, staff_no: str, stored: str) -> None:
+def first_after_code(conn: Connection, trail: Trail, staff_no: str) -> bool:
+    """Whether this log-in is the first since a code set the password; it is told once. The caller holds the person."""
+    row = conn.execute(_HASH, {"staff_no": staff_no}).one_or_none()
+    if row is None or not row.by_code:
+        return False
+    fresh = changed(trail.mac_key, passwords.name, row, by_code=False)
+    conn.execute(passwords.update().where(passwords.c.staff_no == staff_no).values(fresh))
+    return True
+
+
+def keep_password(conn: Connection, trail: Trail, staff_no: str, stored: str, *, by_code: bool = False) -> None:
     """Store the hash; the caller holds the person and writes the entry."""
     conn.execute(passwords.delete().where(passwords.c.staff_no == staff_no))
-    row = {"staff_no": staff_no, "password_hash": stored, "changed_at": trail.recorded_at}
+    row = {"staff_no": staff_no, "password_hash": stored, "changed_at": trail.recorded_at, "by_code": by_code}
     conn.execute(passwords.insert().values(with_mac(trail.mac_key, passwords.name, row)))
 
 

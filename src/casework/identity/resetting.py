@@ -14,7 +14,8 @@ from casework.audit.trail import Draft, Trail
 from casework.clock import utc_text
 from casework.errors import CallerError
 from casework.identity import brake, second_factor
-from casework.identity.ending import lock_person
+from casework.identity.ending import lock_person, revoke_tokens
+from casework.identity.holding import needs_factor
 from casework.identity.log_in import Attempt, prove, refused
 from casework.identity.passwords import keep_password
 from casework.identity.sessions import end_all
@@ -32,11 +33,15 @@ _LENGTH, _GROUP = 16, 4
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A one-time code, told this once, and until when it is good."""
+    """A one-time code, told this once, and until when it is good.
+
+    `awaits_second_administrator`: the second factor stays until another administrator asks for its end too.
+    """
 
     staff_no: str
     code: str
     expires_at: datetime
+    awaits_second_administrator: bool = False
 
 
 def issue_code(
@@ -44,13 +49,14 @@ def issue_code(
 ) -> Code:
     """A code with which `staff_no` sets a password, good for login.reset_hours; it replaces one issued before.
 
-    He may try again at once if he was locked. `second_factor_too` also takes his second factor away (a lost phone).
+    They may try again at once if they were locked. `second_factor_too` also takes their second factor away (a lost
+    phone); of somebody whose posts ask for one, only once a second administrator asks for it within a code's hours.
     CallerErrors: unknown_staff, staff_unverified, staff_left, own_reset. Entry `staff.reset_code_issued`.
     """
     if actor.kind == "staff" and staff_no in actor.people:
         raise CallerError("own_reset", "不得为本人签发一次性代码", "nobody issues a code for himself")
     lock_person(conn, staff_no)
-    actor_for(conn, staff_no, actor.via, today=trail.today)
+    target = actor_for(conn, staff_no, actor.via, today=trail.today)
     text = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
     expires_at = trail.recorded_at + timedelta(hours=policy.figure("login.reset_hours"))
     conn.execute(reset_codes.delete().where(reset_codes.c.staff_no == staff_no))
@@ -63,9 +69,15 @@ def issue_code(
         "code": fingerprint(row["mac"]),
     }  # fmt: skip
     trail.append(conn, stream_of(staff_no), Draft("staff.reset_code_issued", actor.signed, data))
+    awaits = False
     if second_factor_too:
-        second_factor.take_away(conn, trail, actor, staff_no)
-    return Code(staff_no, "-".join(text[i : i + _GROUP] for i in range(0, _LENGTH, _GROUP)), expires_at)
+        hours = timedelta(hours=policy.figure("login.reset_hours"))
+        if not needs_factor(target, policy) or second_factor.may_take_away(conn, trail, actor, staff_no, hours):
+            second_factor.take_away(conn, trail, actor, staff_no)
+        else:
+            awaits = True
+    shown = "-".join(text[i : i + _GROUP] for i in range(0, _LENGTH, _GROUP))
+    return Code(staff_no, shown, expires_at, awaits)
 
 
 def set_by_code(
@@ -109,7 +121,9 @@ def set_by_password(
 def _set(conn: Connection, trail: Trail, actor: Actor, password_hash: str, by: str, step: int | None) -> None:
     """A code that was still good dies with it, and so do all sessions: whoever knew the old password is out."""
     conn.execute(reset_codes.delete().where(reset_codes.c.staff_no == actor.id))
-    keep_password(conn, trail, actor.id, password_hash)
+    keep_password(conn, trail, actor.id, password_hash, by_code=by == "code")
+    if by == "code":  # keys too: somebody may have made one who had no business to
+        revoke_tokens(conn, trail, actor, staff_no=actor.id)
     end_all(conn, trail, actor, actor.id, "password_set")
     data = {"staff_no": actor.id, "by": by, "step": step}
     trail.append(conn, stream_of(actor.id), Draft("staff.password_set", actor.signed, data))

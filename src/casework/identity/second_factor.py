@@ -4,7 +4,7 @@ import base64
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -48,7 +48,8 @@ def enrol(conn: Connection, mac_key: bytes, vault: Vault, actor: Actor) -> Enrol
     secret = base64.b32encode(key).decode()
     conn.execute(second_factors.delete().where(second_factors.c.staff_no == actor.id))
     sealed = vault.seal(_SEALED_AS, f"{actor.id}:{secret}")
-    row = {"staff_no": actor.id, "secret_sealed": sealed, "confirmed_at": None, "last_step": 0}
+    row = {"staff_no": actor.id, "secret_sealed": sealed, "confirmed_at": None, "last_step": 0,
+           "removal_asked_by": None, "removal_asked_at": None}  # fmt: skip
     conn.execute(second_factors.insert().values(with_mac(mac_key, second_factors.name, row)))
     return Enrolment(secret, _codes(key).get_provisioning_uri(actor.id, "casework"))
 
@@ -107,6 +108,25 @@ def take_away(conn: Connection, trail: Trail, actor: Actor, staff_no: str) -> bo
     data = {"staff_no": staff_no}
     trail.append(conn, stream_of(staff_no), Draft("staff.second_factor_removed", actor.signed, data))
     return True
+
+
+def may_take_away(conn: Connection, trail: Trail, actor: Actor, staff_no: str, within: timedelta) -> bool:
+    """Whether another administrator asked for the end of this factor before; else it is kept that this one does.
+
+    Of somebody who decides: one alone could set the password, enrol a phone and decide as them. The shell's operator
+    has the keys and needs nobody. The caller holds the person. Entry `staff.second_factor_removal_asked`.
+    """
+    mine = second_factors.c.staff_no == staff_no
+    row = conn.execute(sa.select(second_factors).where(mine)).one_or_none()
+    if row is None or row.confirmed_at is None or actor.kind == "system":
+        return True
+    asked = row.removal_asked_by if holds(trail.mac_key, second_factors.name, row) else None
+    if asked is not None and asked not in actor.people and row.removal_asked_at > trail.recorded_at - within:
+        return True
+    _put(conn, trail, second_factors, mine, row, removal_asked_by=actor.id, removal_asked_at=trail.recorded_at)
+    draft = Draft("staff.second_factor_removal_asked", actor.signed, {"staff_no": staff_no})
+    trail.append(conn, stream_of(staff_no), draft)
+    return False
 
 
 def is_confirmed(conn: Connection, staff_no: str) -> bool:

@@ -57,10 +57,13 @@ class Open:
     second_factor: bool
 
 
-def open_session(conn: Connection, trail: Trail, policy: Policy, actor: Actor, *, step: int | None) -> Granted:
+def open_session(
+    conn: Connection, trail: Trail, policy: Policy, actor: Actor, *, step: int | None, after_code: bool
+) -> Granted:
     """Open a session of somebody who has shown who he is; the caller holds his row. Entry `staff.logged_in`.
 
-    `step` is the time step of the second factor that was shown; none: none was.
+    `step` is the time step of the second factor that was shown; none: none was. `after_code`: whoever issued the code
+    with which the password was set may be who logs in; no key is made in this session.
     """
     _make_room(conn, trail, actor)
     family, rotating = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
@@ -69,13 +72,15 @@ def open_session(conn: Connection, trail: Trail, policy: Policy, actor: Actor, *
     session_id: int = conn.execute(
         sessions.insert().values(with_mac(trail.mac_key, sessions.name, {
             "staff_no": actor.id, "family_hash": _hashed(family), "refresh_hash": _hashed(rotating),
-            "second_factor": second_factor, "created_at": trail.recorded_at, "refreshed_at": trail.recorded_at,
+            "second_factor": second_factor, "after_code": after_code, "created_at": trail.recorded_at,
+            "refreshed_at": trail.recorded_at,
             "expires_at": expires_at,
         })).returning(sessions.c.id)
     ).scalar_one()  # fmt: skip
     _sweep(conn, trail, actor.id)
     data = {
         "staff_no": actor.id, "via": "password", "session": session_id, "second_factor": second_factor, "step": step,
+        "after_code": after_code,
         "expires_at": utc_text(expires_at),
     }  # fmt: skip
     trail.append(conn, stream_of(actor.id), Draft("staff.logged_in", actor.signed, data))

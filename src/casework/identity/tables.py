@@ -10,6 +10,7 @@ passwords = sa.Table(
     sa.Column("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no"), primary_key=True),
     sa.Column("password_hash", sa.String(255), nullable=False),  # argon2id
     sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.Column("by_code", sa.Boolean, nullable=False),  # set with a code, and nobody has logged in with it since
     sa.Column("mac", Bytes, nullable=False),  # this and those below: casework.staff.access_mac
 )
 
@@ -31,6 +32,8 @@ second_factors = sa.Table(
     sa.Column("secret_sealed", Bytes, nullable=False),
     sa.Column("confirmed_at", UtcDateTime),
     sa.Column("last_step", sa.BigInteger, nullable=False),  # the newest time step used (RFC 6238): none twice
+    sa.Column("removal_asked_by", sa.String(32)),  # the administrator who waits for another one
+    sa.Column("removal_asked_at", UtcDateTime),
     sa.Column("mac", Bytes, nullable=False),
 )
 
@@ -44,6 +47,7 @@ sessions = sa.Table(
     sa.Column("family_hash", Bytes, nullable=False, unique=True),
     sa.Column("refresh_hash", Bytes, nullable=False),
     sa.Column("second_factor", sa.Boolean, nullable=False),  # whether he showed it
+    sa.Column("after_code", sa.Boolean, nullable=False),  # the first since a code set the password
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("refreshed_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),

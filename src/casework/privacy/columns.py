@@ -94,7 +94,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "opening_keys": "subject made_at",
         "openings": "stream stream_seq field subject",
         "owner_history": "case_id stream_seq since_on since_at owner handler post reason rule",
-        "passwords": "staff_no password_hash changed_at mac",
+        "passwords": "staff_no password_hash changed_at by_code mac",
         "posts_held": "staff_no post from_on until_on granted_by request_id",
         "regions": "code name",
         "register_version": "id version",
@@ -109,9 +109,10 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "search_segments": "segment first_s last_s times",
         "search_state": "id log indexed emptying",
         "search_terms": "id kind value",
-        "second_factors": "staff_no secret_sealed confirmed_at last_step mac",
+        "second_factors": "staff_no secret_sealed confirmed_at last_step removal_asked_by removal_asked_at mac",
         "sessions": (
-            "id staff_no family_hash refresh_hash second_factor created_at refreshed_at expires_at ended_at mac"
+            "id staff_no family_hash refresh_hash second_factor after_code created_at refreshed_at expires_at "
+            "ended_at mac"
         ),
         "set_aside": "id run_id kind line column code",
         "snapshots": "run_id rows",

@@ -14,10 +14,17 @@ from casework.clock import utc_text
 
 ALLOWING: Final[Mapping[str, tuple[str, ...]]] = {
     "tokens": ("token_hash", "staff_no", "kind", "commands", "session_id", "expires_at"),
-    "sessions": ("family_hash", "refresh_hash", "staff_no", "second_factor", "expires_at"),
+    "sessions": ("family_hash", "refresh_hash", "staff_no", "second_factor", "after_code", "expires_at"),
     "reset_codes": ("staff_no", "code_hash", "expires_at"),
-    "second_factors": ("staff_no", "secret_sealed", "confirmed_at", "last_step"),
-    "passwords": ("staff_no", "password_hash"),
+    "second_factors": (
+        "staff_no",
+        "secret_sealed",
+        "confirmed_at",
+        "last_step",
+        "removal_asked_by",
+        "removal_asked_at",
+    ),
+    "passwords": ("staff_no", "password_hash", "by_code"),
 }
 """By table, the columns that its MAC is over."""
 _FINGERPRINT_DIGITS: Final = 32
