@@ -47,3 +47,11 @@ def test_what_a_person_has_for_days_is_told_under_headers_in_both_languages(date
     table = Table(*(HEADERS.get(name, name) for name in dated._fields))  # type: ignore[attr-defined]
     assert [column.header for column in table.columns if not HAN.search(str(column.header))] == []
     assert [column.header for column in table.columns if "_" in str(column.header)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_no_table_shows_a_dash_where_a_value_is_missing(path: Path) -> None:
+    nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    between = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}  # "3–12"
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in between]
+    assert [text for text in texts if text in ("–", "—", "None")] == []

@@ -188,7 +188,10 @@ _LABELS = {
     fold.NOTED: ("备注", "Note"),
     fold.ASSIGNED: ("分派", "Assigned"),
 }
-_PREFIXES = ((fold.STEP, "", ""), (fold.FACT, "", ""), (fold.REFUSED, "被拒：", "Refused: "))
+_PREFIXES = (
+    (fold.STEP, "", ""), (fold.FACT, "", ""), (fold.REFUSED, "被拒：", "Refused: "),
+    (fold.ASKED, "申请：", "Asked for: "),
+)  # fmt: skip
 
 
 def label_of(branch: Branch, event: str) -> tuple[str, str]:

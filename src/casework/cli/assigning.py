@@ -110,7 +110,7 @@ def _tell(made: Plan, outcomes: list[Outcome], receivers: list[ReceiverLoad], *,
     for one in receivers:
         table.add_row(
             one.staff_no, str(one.cases), yuan_text(one.overdue_fen), str(one.before), str(one.after),
-            "–" if one.capacity is None else str(one.capacity),
+            "no limit 不限" if one.capacity is None else str(one.capacity),
         )  # fmt: skip
     console.print(table)
 

@@ -12,7 +12,7 @@ from casework.cases.options import CaseOptions
 from casework.cases.queries import CasePage
 from casework.cases.unseen import TEXTS
 from casework.cli.shell import console
-from casework.cli.tables import Table
+from casework.cli.tables import NONE, Table
 from casework.money import yuan_text
 from casework.statechart.chart import Chart
 
@@ -60,7 +60,7 @@ def detail(case: CaseDetail, history: list[HistoryItem], time_zone: str) -> None
         ("business date", case.business_date), ("days past due", f"{case.days_past_due} ({case.bucket})"),
         ("overdue", yuan_text(case.overdue_fen)), ("outstanding", yuan_text(case.outstanding_principal_fen)),
         ("owner, handler", f"{person(case.owner, case.owner_name)}, {person(case.handler, case.handler_name)}"),
-        ("team, region", f"{case.team}, {case.region}"),
+        ("team, region", f"{case.team or NONE}, {case.region or NONE}"),
         ("opened", f"{case.opened_on} for {case.opened_for} by {case.opened_by}"),
         ("next", f"{case.deadline_zh} / {case.deadline_en}"),
     ):  # fmt: skip

@@ -18,7 +18,7 @@ from casework.cases.gather import business_dates
 from casework.cases.publish import unpublished
 from casework.cases.tables import cases
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, told
-from casework.cli.tables import Table
+from casework.cli.tables import NONE, Table
 from casework.database import open_engine, parse_url, reading
 from casework.errors import CallerError
 from casework.restore import restore
@@ -161,9 +161,9 @@ def _readable(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items()) or "–"
+        return ", ".join(f"{key} {item}" for key, item in value.items()) or NONE
     if isinstance(value, list):
-        return ", ".join(value) or "–"
+        return ", ".join(value) or NONE
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from rich.markup import escape
 
 from casework.cli.shell import console
-from casework.cli.tables import Table
+from casework.cli.tables import NONE, Table
 from casework.money import yuan_text
 from casework.past.case_then import CaseDifference, CaseThen
 from casework.past.instant import Instant
@@ -35,7 +35,8 @@ def case(then: CaseThen) -> None:
         ("days past due", then.days_past_due),
         ("bucket", f"recorded 记录 {then.bucket_recorded}, computed 计算 {then.bucket_computed}"),
         ("overdue", yuan_text(then.overdue_fen)), ("outstanding", yuan_text(then.outstanding_principal_fen)),
-        ("owner, handler", f"{then.owner}, {then.handler}"), ("team, region", f"{then.team}, {then.region}"),
+        ("owner, handler", f"{then.owner}, {then.handler}"),
+        ("team, region", f"{then.team or NONE}, {then.region or NONE}"),
         ("opened", f"{then.opened_on} for {then.opened_for} by {then.opened_by}"),
         ("version, chart", f"{then.version}, {then.chart}"),
         ("last entry", f"{then.last_entry_id} recorded {_local(then.last_entry_at, then.instant)}"),
@@ -92,7 +93,7 @@ def portfolio(found: Portfolio, chart: Chart) -> None:
         owners.add_row(escape(owner.owner), *_figures(owner))
     teams = _sums("Region", "Team")
     for team in found.by_team:
-        teams.add_row(escape(team.region or "–"), escape(team.team or "–"), *_figures(team))
+        teams.add_row(escape(team.region or NONE), escape(team.team or NONE), *_figures(team))
     for table in (states, owners, teams):
         console.print(table)
     console.print(f"{found.entries:,} entries of cases read")
@@ -160,7 +161,7 @@ def _state(state: str, chart: Chart) -> str:
 
 
 def _value(value: Any) -> str:
-    return "–" if value is None else str(value)
+    return NONE if value is None else str(value)
 
 
 def _sums(*names: str) -> Table:

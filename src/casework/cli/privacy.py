@@ -7,7 +7,7 @@ import click
 
 from casework.cli.given import institution_option
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
-from casework.cli.tables import Table
+from casework.cli.tables import NONE, Table
 from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import CallerError
@@ -198,16 +198,16 @@ def _print_holding(found: Holding) -> None:
         zh, en = PLACES[name]
         table.add_row(f"{en} {zh}", f"{number:,}")
     table.add_row("cases 案件", f"{found.cases:,}")
-    table.add_row("holds 保全", ", ".join(found.holds) or "–")
-    table.add_row("last record 最后记录", str(found.last_record_on or "–"))
-    table.add_row("last case ended 最后结案", str(found.last_ended_on or "–"))
+    table.add_row("holds 保全", ", ".join(found.holds) or NONE)
+    table.add_row("last record 最后记录", str(found.last_record_on or NONE))
+    table.add_row("last case ended 最后结案", str(found.last_ended_on or NONE))
     for one in found.erased:
         table.add_row("erased 已删除", f"{one.erased_on} ({one.entry_id})")
     console.print(table)
     bases = Table("basis 依据", "", "why not 不得删除的原因", box=None)
     for basis in found.bases:
         why = "\n".join(f"{one.zh} / {one.en}" for one in basis.reasons)
-        bases.add_row(basis.code, "yes" if basis.allowed else "no", why or "–")
+        bases.add_row(basis.code, "yes" if basis.allowed else "no", why)
     console.print(bases)
 
 
@@ -229,7 +229,7 @@ def _print_scrubbed(done: Scrubbed) -> None:
         console.print(f"write-ahead log {state}")
         console.print(f"{done.searched} erased values looked for in the file, found {done.left}")
     if done.rewritten or done.vacuumed:
-        console.print(f"rewritten: {', '.join(done.rewritten) or '–'}; vacuumed: {', '.join(done.vacuumed) or '–'}")
+        console.print(f"rewritten: {', '.join(done.rewritten) or NONE}; vacuumed: {', '.join(done.vacuumed) or NONE}")
     if done.not_permitted:
         console.print(f"NOT vacuumed (only their owner may; set CASEWORK_DATABASE_OWNER_URL): {done.not_permitted}")
 

@@ -10,7 +10,7 @@ import msgspec
 from casework.cases.merging import merge as merge_into
 from casework.cli.changing import as_, changing, date_of, day
 from casework.cli.shell import FOLDED, as_json, console, errors, print_json, started
-from casework.cli.tables import Table
+from casework.cli.tables import NONE, Table
 from casework.database import reading
 from casework.enrolment.grants import grant as grant_one
 from casework.staff import absence, places, register
@@ -127,7 +127,7 @@ def move(
             change.conn, change.trail, change.actor, staff_no=staff_no, team=team, region=region,
             from_on=date_of(from_on) or change.trail.today, cause={},
         )  # fmt: skip
-    _told(person, f"{staff_no} belongs to team {team or '–'}, region {person.homes[-1].region or '–'}"
+    _told(person, f"{staff_no} belongs to team {team or NONE}, region {person.homes[-1].region or NONE}"
           if team or region else f"{staff_no} belongs to no team", json_=json_)  # fmt: skip
 
 

@@ -36,6 +36,9 @@ WORDS: Final = {
 }  # fmt: skip
 """Header in small letters → Chinese. A header that has its Chinese in it already, or is a code, needs none."""
 
+NONE: Final = "none 无"
+"""Where a value is missing and an empty cell would not say so."""
+
 
 class Table(RichTable):
     """A table whose headers, or the names in front of its rows where it has none, are told in both languages."""

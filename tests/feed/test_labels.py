@@ -1,0 +1,23 @@
+"""What people call the entries of a case: every event of the chart, whatever became of it, has its words."""
+
+import re
+
+import pytest
+
+from casework.cases import fold
+from casework.cases.history import label_of
+from tests.feed.bank import Bank
+
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+@pytest.mark.only("sqlite")
+def test_an_entry_has_words_whatever_became_of_the_event_and_an_unknown_one_its_code(bank: Bank) -> None:
+    branch = bank.started.branch
+    chart = branch.rulebook.chart
+    kinds = [f"{became}{event}" for became in (fold.STEP, fold.REFUSED, fold.ASKED) for event in chart.events]
+    kinds += [f"{fold.FACT}{fact}" for fact in chart.facts]
+    assert [kind for kind in kinds if not HAN.search(label_of(branch, kind)[0])] == []
+    asked, refused = (label_of(branch, f"{became}write_off") for became in (fold.ASKED, fold.REFUSED))
+    assert (asked, refused) == (("申请：核销", "Asked for: Write off"), ("被拒：核销", "Refused: Write off"))
+    assert label_of(branch, f"{fold.ASKED}gone_by") == (f"{fold.ASKED}gone_by",) * 2
