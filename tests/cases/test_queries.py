@@ -246,13 +246,15 @@ def test_a_page_costs_two_statements_and_a_lookup_one_whatever_they_hold(furnish
     store(furnished, [case(number) for number in range(1, 301)])
     with reading(furnished) as conn:
         dates = BusinessDates(conn, BRANCH)
+        # The cases, and what their people are called: on PostgreSQL that goes by the driver and is not counted here.
+        page = 2 if conn.dialect.name == "sqlite" else 1
         for limit in (1, 200):
             with Counted(conn) as statements:
                 page_of_cases(conn, dates, CaseFilter(state=("phone_collection",)), within=EVERYTHING, limit=limit)
-            assert len(statements) == 2  # the cases, and what their people are called
+            assert len(statements) == page
         with Counted(conn) as statements:
             page_of_cases(conn, dates, CaseFilter(), within=EVERYTHING, sort="oldest_due_date", limit=200)
-        assert len(statements) == 2  # the cases, and what their people are called
+        assert len(statements) == page
         with Counted(conn) as statements:
             find_case(conn, 7)
         assert len(statements) == 1
