@@ -61,7 +61,7 @@ def _states(shown: Preview, branch: Branch) -> str:
 
 def _receivers(receivers: Iterable[Receiving], branch: Branch) -> Table:
     # Chinese has no blanks to break at: folded, or it would be cut.
-    by_rule, carries = Column("by", overflow="fold"), Column("carries", overflow="fold")
+    by_rule, carries = Column("by rule", overflow="fold"), Column("carries", overflow="fold")
     table = Table("receiver", "cases", "overdue yuan", "principal yuan", by_rule, "open before → after / most", carries)
     rules = branch.rulebook.owners
     for one in receivers:
@@ -74,7 +74,7 @@ def _receivers(receivers: Iterable[Receiving], branch: Branch) -> Table:
 
 
 def _carried(one: Carried) -> str:
-    return f"{one.zh} {one.cases:,}" + (f", 最早 {one.earliest}" if one.earliest else "")
+    return f"{one.zh} {one.cases:,}" + (f"，最早 {one.earliest}" if one.earliest else "")
 
 
 def _ending(shown: Preview) -> None:
