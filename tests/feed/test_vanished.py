@@ -143,6 +143,13 @@ def test_a_short_correction_of_the_first_day_is_asked_about_too(bank: Bank) -> N
     assert bank.send(DAY, without(10), correction=True).status == "applied"
 
 
+def test_several_corrections_of_a_day_together_take_no_more_than_the_day_may(bank: Bank) -> None:
+    bank.send(DAY, OPEN, loans=BOOKS)
+    bank.send(NEXT, without(6))
+    assert bank.send(NEXT, without(10), correction=True).status == "applied"
+    refused(bank, "loans_vanished", lambda: bank.send(NEXT, without(12), correction=True))
+
+
 def test_an_older_loans_file_is_no_word_on_who_left_the_books_since(bank: Bank) -> None:
     bank.send(NEXT, OPEN, loans=BOOKS)
     run = bank.send(DAY, OPEN, loans=BOOKS[30:], correction=True)

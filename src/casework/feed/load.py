@@ -179,8 +179,8 @@ class _Import:
             runs.mark_interrupted(conn, delivery.institution, self.run_id)
             runs.finish(conn, self.run_id, runs.REPEATED, **self.came)
             return
-        today = branch_date(now(), self.branch.time_zone)
-        check_may_import(delivery.as_of, last, self.request.actor.posts, self.policy, today, self.request.correction)
+        posts, today = self.request.actor.posts, branch_date(now(), self.branch.time_zone)
+        check_may_import(delivery.as_of, last, posts, self.policy, today, self.request.correction)
         trail = self.branch.trail(now())
         self.registered = register_or_refuse(conn, trail, self.request.actor, delivery.institution, self.run_id)
         trail.write(conn)
@@ -189,13 +189,13 @@ class _Import:
         seen = runs.last_files(conn, delivery.institution)
         written, new_payments = self._books(seen)
         before = runs.last_applied(conn, delivery.institution, before=delivery.as_of)
-        self.previous_as_of = (before and before.as_of) or delivery.as_of
-        found = self._reconcile(before)
+        self.previous_as_of, found = (before and before.as_of) or delivery.as_of, self._reconcile(before)
         # A correction of the last day: what happens is told by what the run it corrects had applied.
         corrected = last if last is not None and last.as_of == delivery.as_of else None
         happened = self._compare(self.sheets[-1], runs.snapshot_of(conn, corrected)) if corrected else found
         later = last if last is not None and last.as_of is not None and delivery.as_of < last.as_of else None
         self._check_vanished(happened, corrected or before, seen)
+        self._check_vanished(found, before, seen)  # several corrections of a day together take no more than the day
         mark_omitted(conn, self.left_books.omitted, delivery.as_of)
         if later is not None:  # the day is past, but money that it turns out to have brought is money all the same
             counts = self._learn_late(later, written, new_payments)
