@@ -95,7 +95,7 @@ class Product:
 
     def loan(self, post: str, relation: str, *, fresh: bool = False) -> str:
         """The loan of the case, or one that has none yet."""
-        return f"{'N' if fresh else 'L'}1-{relation}-{_number(post) if relation == 'o' else 'all'}"
+        return f"{'N' if fresh else 'L'}1-{relation}-{number_of(post) if relation == 'o' else 'all'}"
 
     def body(self, route: str, post: str, loan: str) -> Any:
         """What the route takes where its answer turns on it; nothing that any other route would take."""
@@ -127,12 +127,12 @@ def product(running: Running) -> Product:
         for post in made.posts:
             posts = [] if post == NO_POST else [post]
             register.add(
-                conn, trail, actor, table, staff_no=_number(post), name=post, posts=posts, team="T5", region="R5"
+                conn, trail, actor, table, staff_no=number_of(post), name=post, posts=posts, team="T5", region="R5"
             )
-            made.tokens[post] = tokens.issue(conn, trail, actor, staff_no=_number(post))
+            made.tokens[post] = tokens.issue(conn, trail, actor, staff_no=number_of(post))
         trail.write(conn)
     for relation in RELATIONS:
-        owners = [_number(post) for post in made.posts] if relation == "o" else ["rep9"]
+        owners = [number_of(post) for post in made.posts] if relation == "o" else ["rep9"]
         for owner in owners:
             _furnish_loan(made, relation, owner)
     return made
@@ -152,11 +152,11 @@ def _furnish_loan(made: Product, relation: str, owner: str) -> None:
         conn.execute(borrowers.insert().values(borrower_id=f"B-{loan_id}", institution="wuhan"))
     (done,) = made.running.do(opening(loan_id, 5, owner=owner, **place))
     assert isinstance(done, Done), done
-    for post in made.posts if relation != "o" else [post for post in made.posts if _number(post) == owner]:
+    for post in made.posts if relation != "o" else [post for post in made.posts if number_of(post) == owner]:
         made.cases[post, relation] = done.case_id
 
 
-def _number(post: str) -> str:
+def number_of(post: str) -> str:
     return "none5" if post == NO_POST else f"{post}5"
 
 

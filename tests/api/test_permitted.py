@@ -18,14 +18,15 @@ from litestar.params import FromPath
 from api import app as app_module
 from api.permitted import Permitted, routes_of
 from casework.audit.tables import entries
+from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import RulesBroken
 from casework.settings import Settings
-from casework.staff.tables import tokens as token_rows
-from casework.staff.tokens import hash_of
+from casework.staff.actor import system
+from casework.staff.tokens import new_key
 from casework.startup import Started
 from tests.api.conftest import Running
-from tests.api.product import NO_POST, RELATIONS, Product, product
+from tests.api.product import NO_POST, RELATIONS, Product, number_of, product
 
 APPROVED = Path(__file__).with_name("approved_permissions.txt")
 SCOPED = ("{case_id}", "{loan_id}", "{borrower_id}")
@@ -160,10 +161,11 @@ def test_an_auditor_changes_nothing_but_his_own_access(everybody: Product) -> No
 
 @pytest.mark.only("sqlite")
 def test_a_key_made_for_one_command_does_nothing_else(everybody: Product) -> None:
-    token = everybody.tokens["basic_risk_manager"]
     with writing(everybody.running.started.engine) as conn:
-        key = token_rows.c.token_hash == hash_of(token)
-        conn.execute(token_rows.update().where(key).values(commands="case.read"))
+        trail = everybody.running.started.branch.trail(now())
+        limited = new_key(conn, trail, system("cli"), staff_no=number_of("basic_risk_manager"), commands=["case.read"])
+        trail.write(conn)
+    token = everybody.tokens["basic_risk_manager"] = limited.token
     for row in everybody.permissions.commands.values():
         for route in row.routes:
             assert everybody.ask("basic_risk_manager", route) is (row.name == "case.read"), route
