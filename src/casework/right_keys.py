@@ -14,7 +14,7 @@ from casework.audit.chain import leaf_hash, mac_matches
 from casework.audit.data_keys import opener
 from casework.audit.stored import as_stored
 from casework.audit.tables import entries, opening_keys, openings
-from casework.four_eyes.stored import digest_of, opened_text
+from casework.four_eyes.stored import BOUND, digest_of, opened_text
 from casework.four_eyes.tables import requests
 from casework.personal import Vault
 
@@ -45,12 +45,12 @@ def _openings(conn: Connection, vault: Vault) -> Iterator[bool]:
 
 
 def _requests(conn: Connection, vault: Vault) -> Iterator[bool]:
-    names = ("id", "data_sealed", "data_digest")
-    for number, sealed, digest, subject, wrapped in conn.execute(
-        _with_keys(conn, requests, names, requests.c.sealed_for)
-    ):
+    names = ("id", "data_sealed", "data_digest", *BOUND)
+    for row in conn.execute(_with_keys(conn, requests, names, requests.c.sealed_for)):
+        asked: Any = row  # as they lie in the database, which is how the digest tells them
         try:
-            yield digest_of(vault, number, opened_text(opener(vault, subject, wrapped), sealed)) == digest
+            text = opened_text(opener(vault, row.sealed_for, row.wrapped), row.data_sealed)
+            yield digest_of(vault, asked, text) == row.data_digest
         except _FAULTS:
             yield False
 
