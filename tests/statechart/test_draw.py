@@ -90,3 +90,14 @@ def test_labels_cannot_break_out_of_a_drawing() -> None:
         label = line.split(" : ", 1)[1] if " : " in line else re.sub(r'state "(.*)" as \w+', r"\1", line.strip())
         if label != line.strip():
             assert not set('"<>{}`\\') & set(re.sub(r"#\d+;", "", label)), line
+
+
+def test_an_event_stands_once_beside_a_way_however_many_of_its_branches_go_it() -> None:
+    for lang in ("zh", "en"):
+        for edge in edges(RULEBOOK.chart, lang):
+            assert len(set(edge.events)) == len(edge.events), edge
+    abandoned = [edge.events for edge in edges(RULEBOOK.chart, "en") if (edge.source, edge.to) == AWAY]
+    assert abandoned == [(("Abandon the visit", True),)]
+
+
+AWAY = ("home_visit", "lost_contact")

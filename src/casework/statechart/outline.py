@@ -25,10 +25,10 @@ def edges(chart: Chart, lang: str) -> list[Edge]:
     found: dict[tuple[str, str], list[tuple[str, bool]]] = {}
     for event in chart.events.values():
         for arc in event.arcs.values():
-            for branch in arc.branches:
-                if branch.to != arc.source:
-                    one_of = (label(event, lang), len(arc.branches) > 1)
-                    found.setdefault((arc.source, branch.to), []).append(one_of)
+            one_of = (label(event, lang), len(arc.branches) > 1)
+            for to in dict.fromkeys(branch.to for branch in arc.branches):  # two branches may lead to one state
+                if to != arc.source:
+                    found.setdefault((arc.source, to), []).append(one_of)
     order = {name: place for place, name in enumerate(chart.states)}
     pairs = sorted(found, key=lambda pair: (order[pair[0]], order[pair[1]]))
     return [Edge(source, to, tuple(found[source, to])) for source, to in pairs]
