@@ -30,11 +30,11 @@ import psycopg
 OWNER = "casework_owner"
 APP = "casework_app"
 
-_QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_wal_size=256MB")
+QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_wal_size=256MB")
 _MEMORY = Path("/dev/shm")
 _MEMORY_NEEDED = 4 * 1024**3  # far more than a server takes: there are several, and other things in memory
 _PREFIX = "casework-pg-"
-_COMMON = (
+USUAL = (
     "listen_addresses=",
     "unix_socket_permissions=0700",
     "max_connections=80",
@@ -62,11 +62,13 @@ class Server:
     bin_dir: Path
     version: str
     process_id: int
+    port: int = 5432
     _leaving: list[str] = field(default_factory=list, repr=False)
 
     def url(self, database: str, user: str = "postgres") -> str:
         """A URL as the service takes it."""
-        return f"postgresql://{user}@/{database}?host={self.socket_dir}"
+        port = "" if self.port == 5432 else f"&port={self.port}"
+        return f"postgresql://{user}@/{database}?host={self.socket_dir}{port}"
 
     def execute(self, *statements: str, database: str = "postgres") -> None:
         """Run statements as the superuser, each in its own transaction."""
@@ -106,12 +108,34 @@ def _run(conn: psycopg.Connection[Any], statements: Sequence[str]) -> None:
         conn.execute(statement.encode())
 
 
-@contextmanager
-def postgres_server(version: str = "17", *, durable: bool = False) -> Iterator[Server]:
-    """Start a server and stop it at exit; RuntimeError with its log when it does not come up in 30 s.
+@dataclass(frozen=True)
+class Room:
+    """Folders of the server's own identity: for sockets and logs, and for data; gone at the end."""
 
-    `durable` keeps fsync and commits as in production (benchmarks).
-    """
+    home: Path
+    data: Path
+    bin_dir: Path
+    version: str
+
+    def tool(self, name: str, *arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """Run one of PostgreSQL's programs as the server's identity; RuntimeError with what it says where it fails."""
+        done = subprocess.run(
+            [self.bin_dir / name, *arguments], capture_output=True, text=True, cwd="/", check=False, timeout=120,
+            env=_environment(self.home, self.bin_dir) | environment, **_identity(),
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{name} failed: {done.stderr}")
+        return done
+
+    def initialise(self, data: Path) -> None:
+        """A new cluster whose superuser is `postgres`; who is on this machine is let in."""
+        encoding = ("-E", "UTF8", "--locale=C")
+        self.tool("initdb", "-D", data, "-U", "postgres", "-A", "trust", *encoding, "--no-sync")
+
+
+@contextmanager
+def room(version: str = "17", *, durable: bool = False) -> Iterator[Room]:
+    """Where servers of a version may live; RuntimeError where the machine has none."""
     bin_dir = binaries(version)
     if bin_dir is None:
         raise RuntimeError(f"no PostgreSQL {version} on this machine")
@@ -125,13 +149,24 @@ def postgres_server(version: str = "17", *, durable: bool = False) -> Iterator[S
             if not _reachable_by_others(bin_dir):
                 shutil.copytree(bin_dir.parent, home / "pginstall", symlinks=True)
                 bin_dir = home / "pginstall" / "bin"
-        with _running(home, place / "data", bin_dir, version, _COMMON if durable else _COMMON + _QUICK) as server:
-            server.execute(f"CREATE ROLE {OWNER} LOGIN", f"CREATE ROLE {APP} LOGIN")
-            with closing(server):
-                yield server
+        yield Room(home, place, bin_dir, version)
     finally:
         for folder in (place, home):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgres_server(version: str = "17", *, durable: bool = False) -> Iterator[Server]:
+    """Start a server and stop it at exit; RuntimeError with its log when it does not come up in 30 s.
+
+    `durable` keeps fsync and commits as in production (benchmarks).
+    """
+    with room(version, durable=durable) as place:
+        place.initialise(place.data / "data")
+        with running(place, place.data / "data", USUAL if durable else USUAL + QUICK) as server:
+            server.execute(f"CREATE ROLE {OWNER} LOGIN", f"CREATE ROLE {APP} LOGIN")
+            with closing(server):
+                yield server
 
 
 def _roomy(home: Path) -> Path:
@@ -150,30 +185,22 @@ def _roomy(home: Path) -> Path:
 
 
 @contextmanager
-def _running(home: Path, data: Path, bin_dir: Path, version: str, settings: tuple[str, ...]) -> Iterator[Server]:
-    log_path = home / "log"
-    uid, gid = _server_identity()
-    groups: list[int] | None = [] if os.getuid() == 0 else None  # only root may change his
-    user, group = (uid, gid) if os.getuid() == 0 else (None, None)
-    environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(home), "LC_ALL": "C"}
-    made = subprocess.run(
-        [bin_dir / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C",
-         "--no-sync"],
-        capture_output=True, text=True, cwd="/", env=environment, check=False,
-        user=user, group=group, extra_groups=groups,
-    )  # fmt: skip
-    if made.returncode:
-        raise RuntimeError(f"initdb failed: {made.stderr}")
-    arguments = [f"-c{setting}" for setting in (*settings, f"unix_socket_directories={home}")]
-    with log_path.open("wb") as log:
+def running(
+    place: Room, data: Path, settings: Sequence[str], sockets: Path | None = None, port: int = 5432
+) -> Iterator[Server]:
+    """A server on `data` that listens in `sockets` (default: the room's own folder), stopped at exit."""
+    sockets = sockets or place.home
+    log_path = sockets / "log"
+    arguments = [f"-c{setting}" for setting in (*settings, f"unix_socket_directories={sockets}")]
+    with log_path.open("ab") as log:
         process = subprocess.Popen(
-            [bin_dir / "postgres", "-D", data, *arguments],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=environment,
+            [place.bin_dir / "postgres", "-D", data, *arguments],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=_environment(sockets, place.bin_dir),
             preexec_fn=_die_with_parent,  # noqa: PLW1509  # before any thread starts
-            user=user, group=group, extra_groups=groups,
+            **_identity(),
         )  # fmt: skip
     try:
-        server = Server(home, bin_dir, version, process.pid)
+        server = Server(sockets, place.bin_dir, place.version, process.pid, port)
         _wait_until_ready(server, process, log_path)
         yield server
     finally:
@@ -183,6 +210,16 @@ def _running(home: Path, data: Path, bin_dir: Path, version: str, settings: tupl
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGQUIT)
             process.wait(20)
+
+
+def _environment(home: Path, bin_dir: Path) -> dict[str, str]:
+    return {"PATH": f"{bin_dir}:{os.environ.get('PATH', '')}", "HOME": str(home), "LC_ALL": "C"}
+
+
+def _identity() -> dict[str, Any]:
+    """As whom the server runs; only root may change his groups."""
+    uid, gid = _server_identity()
+    return {"user": uid, "group": gid, "extra_groups": []} if os.getuid() == 0 else {}
 
 
 def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]", log_path: Path) -> None:

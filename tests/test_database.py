@@ -13,7 +13,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from casework.database import UtcDateTime, open_engine, parse_url, reading, translate, writing
+from casework.address import parse_url
+from casework.database import UtcDateTime, open_engine, reading, writing
+from casework.driver_errors import translate
 from casework.errors import CallerError, TryAgain
 from tests.conftest import Database
 from tests.postgres_server import postgres_server

@@ -47,6 +47,7 @@ STATUS: Mapping[str, int] = {
     "locked_out": 429,
     "internal_error": 500,
     "overloaded": 503, "shutting_down": 503, "database_busy": 503, "database_gone": 503, "outcome_unknown": 503,
+    "database_read_only": 503,
     "not_ready": 503, "case_busy": 503, "issuer_unreachable": 503,
     "database_full": 507,
     "case_not_opened_then": 404, "portfolio_too_large": 413, "log_broken": 500,
@@ -84,9 +85,13 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "database_busy": ("数据库繁忙，请稍后重试；未作任何更改", "the database is busy; nothing was changed; try again"),
     "database_full": ("数据库空间已满；未作任何更改", "the database is full; nothing was changed"),
     "database_gone": ("数据库无法访问；未作任何更改", "the database is not reachable; nothing was changed; try again"),
+    "database_read_only": (
+        "数据库当前只读；未作任何更改，请稍后重试",
+        "the database takes no writes now; nothing was changed; try again",
+    ),
     "outcome_unknown": (
-        "提交时数据库连接中断，结果未知；请以相同的 Idempotency-Key 重发",
-        "the database was lost during the commit, so the outcome is unknown; repeat with the same Idempotency-Key",
+        "提交时数据库连接中断或备库未确认，结果未知；请以相同的 Idempotency-Key 重发",
+        "lost while committing, or no standby confirmed it: outcome unknown; repeat with the same Idempotency-Key",
     ),
 }  # fmt: skip
 

@@ -220,15 +220,8 @@ class Writer:
 
     def _transaction(self, jobs: list[Job], lock: rows.Lock) -> None:
         """One transaction; results are set only for what it decided. Jobs whose case is held elsewhere change lanes."""
-        committing = False
-        try:
-            with writing(self._started.engine) as conn:
-                results, counts = self._decide(conn, jobs, lock)
-                committing = True
-        except TryAgain as failure:
-            if committing and failure.code == "database_gone":
-                raise TryAgain("outcome_unknown", "lost during the commit", retry_after_s=5) from failure
-            raise
+        with writing(self._started.engine) as conn:
+            results, counts = self._decide(conn, jobs, lock)
         for job, result in results:
             job.result = result
         if counts:

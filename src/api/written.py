@@ -20,7 +20,8 @@ from api.receipts import tell_recorded
 from api.serving import Serving, serving_of
 from casework.audit.trail import change_of, collecting
 from casework.clock import now
-from casework.database import is_conflict, writing
+from casework.database import writing
+from casework.driver_errors import is_conflict
 from casework.errors import CallerError, TryAgain
 from casework.staff.actor import Actor
 

@@ -23,12 +23,14 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import URL, Connection, Engine
 
 from casework import migrate
+from casework.address import names_several, parse_url
 from casework.append_only import missing_guards
 from casework.audit.tables import entries
 from casework.audit.trail import Draft, Trail
 from casework.cases.tables import cases
 from casework.clock import now, utc_text
-from casework.database import open_engine, parse_url, reading, translate, writing
+from casework.database import open_engine, reading, writing
+from casework.driver_errors import translate
 from casework.errors import CallerError, TryAgain
 from casework.personal import Vault
 from casework.settings import Keys, Settings, load_keys
@@ -91,7 +93,7 @@ def backup(settings: Settings, file: Path) -> Manifest:
             _copy_sqlite(Path(str(url.database)), temporary)
             copy = open_engine(f"sqlite:///{temporary}", read_only=True)
         else:
-            copy = open_engine(settings.database_url, read_only=True)
+            copy = open_engine(settings.database_owner_url or settings.database_url, read_only=True)
         with disposing(copy), reading(copy, snapshot=True) as conn:
             check_sound(conn, keys)
             if kind != "sqlite":
@@ -167,6 +169,10 @@ def _copy_sqlite(source: Path, target: Path) -> None:
 def _dump_postgresql(conn: Connection, url: URL, target: Path) -> None:
     """By pg_dump, of the very snapshot that `conn` counts in."""
     snapshot = conn.execute(sa.text("SELECT pg_export_snapshot()")).scalar_one()
+    if names_several(url):  # only the server where the snapshot is knows of it
+        here: Any = conn.connection.driver_connection
+        place = {"host": here.info.host, "port": str(here.info.port), "target_session_attrs": "any"}
+        url = url.update_query_dict(place)
     run_tool(
         "pg_dump",
         url,

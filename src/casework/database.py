@@ -5,12 +5,12 @@ Writers use `writing(engine)`, readers `reading(engine)`; nothing else commits. 
 """
 
 import os
-import re
 import select
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,11 +18,13 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from casework import clock
+from casework.address import WRITABLE, parse_url
+from casework.driver_errors import takes_no_writes, translate, try_again
 from casework.errors import CallerError, TryAgain
 
 metadata = sa.MetaData(
@@ -43,6 +45,7 @@ Bytes = sa.LargeBinary
 BUSY_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 10_000
 _READING = "casework_reading"
+_UNCONFIRMED = "casework_unconfirmed"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -78,24 +81,6 @@ class UtcDateTime(TypeDecorator[datetime]):
 # --- opening ------------------------------------------------------------------------------------------------
 
 
-def parse_url(text: str) -> URL:
-    """The service's URL with the driver it derives; CallerError `database_url_unusable` for any other."""
-    try:
-        url = make_url(text)
-    except sa.exc.ArgumentError:
-        url = None
-    backend = url.get_backend_name() if url is not None else ""
-    if url is not None and backend in ("postgresql", "postgres"):
-        return url.set(drivername="postgresql+psycopg")
-    if url is not None and backend == "sqlite" and url.database not in (None, "", ":memory:"):
-        return url.set(drivername="sqlite+pysqlite")
-    raise CallerError(
-        "database_url_unusable",
-        "数据库地址须为 sqlite:///文件 或 postgresql://…",
-        "the database URL must be sqlite:///FILE or postgresql://…",
-    )
-
-
 def open_engine(url: str, *, read_only: bool = False, create: bool = False, pool_size: int = 8) -> Engine:
     """An engine for `url`; connects lazily. A missing SQLite file is `database_gone` unless `create` is said.
 
@@ -123,17 +108,15 @@ _readers: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 def _open_postgresql(url: URL, *, read_only: bool, create: bool, pool_size: int) -> Engine:
     del create  # databases of a server are made by its administrator
     # As start-up options they survive RESET ALL and DISCARD ALL; explicit `options` in the URL win.
-    options = f"-c timezone=UTC -c lock_timeout={LOCK_TIMEOUT_MS}"
-    if read_only:
-        options += " -c default_transaction_read_only=on"
+    plain = f"-c timezone=UTC -c lock_timeout={LOCK_TIMEOUT_MS} {url.query.get('options', '')}".strip()
+    options = f"{plain} -c default_transaction_read_only=on" if read_only else plain
     defaults = {
-        "options": options,
         "application_name": "casework",
         "connect_timeout": "5",
         "tcp_user_timeout": "15000",  # a host that vanished without a word is noticed
     }
     engine = sa.create_engine(
-        url.update_query_dict({k: v for k, v in defaults.items() if k not in url.query}),
+        url.update_query_dict({**defaults, **url.query, "options": options}),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=10,
@@ -143,7 +126,36 @@ def _open_postgresql(url: URL, *, read_only: bool, create: bool, pool_size: int)
         isolation_level="AUTOCOMMIT" if read_only else None,
     )
     sa.event.listen(engine, "checkout", _alive)
+    if not read_only:
+        sa.event.listen(engine, "connect", _listening)
+    elif url.query.get("target_session_attrs") == WRITABLE:
+        sa.event.listen(engine, "do_connect", partial(_to_who_takes_writes, plain))
     return engine
+
+
+def _to_who_takes_writes(
+    plain: str, _dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]
+) -> psycopg.Connection[Any]:
+    """A reader's session on the host where the writers' are; `plain` are their start-up options.
+
+    libpq takes a session whose own default is to read only for one on a host that takes no writes, and refuses every
+    host. So a session without that setting finds the host.
+    """
+    with psycopg.connect(*arguments, **(parameters | {"options": plain})) as found:
+        info = found.info
+        place = {"host": info.host, "port": info.port, "hostaddr": info.hostaddr or None}
+    # Should it have become a standby in between, it is refused still.
+    return psycopg.connect(*arguments, **(parameters | place | {"target_session_attrs": "primary"}))
+
+
+def _listening(raw: Any, record: Any) -> None:
+    """A commit that nobody waits for any longer is told by a notice alone: it stands here, and may on no standby."""
+
+    def noticed(notice: Any) -> None:
+        if notice.source_function == "SyncRepWaitForLSN":  # its text is in the server's language
+            record.info[_UNCONFIRMED] = True
+
+    raw.add_notice_handler(noticed)
 
 
 def _alive(raw: Any, _record: Any, _proxy: Any) -> None:
@@ -259,9 +271,10 @@ def _inode(path: Path) -> tuple[int, int] | None:
 def writing(engine: Engine) -> Iterator[Connection]:
     """One writing transaction: commits at exit, rolls back on any exception; TryAgain if it cannot.
 
-    When PostgreSQL is lost during the commit itself, the outcome is unknown: the idempotency key tells.
+    When the database is lost during the commit itself, or no standby confirms it, the outcome is unknown
+    (`outcome_unknown`): the idempotency key tells.
     """
-    with _transaction(engine, {}) as conn:
+    with _transaction(engine, {}, writes=True) as conn:
         yield conn
 
 
@@ -282,111 +295,48 @@ def is_reading(conn: Connection) -> bool:
 
 
 @contextmanager
-def _transaction(engine: Engine, options: dict[str, Any]) -> Iterator[Connection]:
+def _transaction(engine: Engine, options: dict[str, Any], *, writes: bool = False) -> Iterator[Connection]:
     conn: Connection | None = None
+    decided = False
     try:
         with engine.connect() as conn:
             if options:
                 conn.execution_options(**options)  # in place
             with conn.begin():
                 yield conn
+                decided = writes
+            if conn.connection.info.pop(_UNCONFIRMED, False):
+                raise try_again("outcome_unknown")
     except Exception as exc:
-        failure = translate(exc)
+        failure = translate(exc) or (try_again("database_read_only") if writes and takes_no_writes(exc) else None)
         if failure is None:
             raise
-        if failure.code == "database_gone":
+        if failure.code in ("database_gone", "database_read_only"):
             _forget(engine, conn)
+        if writes and failure.code in WRITES_REFUSED:
+            _refused[engine] = failure.code
+        if decided and failure.code == "database_gone":
+            raise try_again("outcome_unknown") from exc
         raise failure from (None if failure is exc else exc)
 
 
+WRITES_REFUSED = ("database_full", "database_read_only")
+_refused: WeakKeyDictionary[Engine, str] = WeakKeyDictionary()
+
+
+def writes_refused(engine: Engine) -> str | None:
+    """Why the database took a write no more, one of WRITES_REFUSED, until `writes_taken` is said; else None."""
+    return _refused.get(engine)
+
+
+def writes_taken(engine: Engine) -> None:
+    """A write that was tried for that purpose went through."""
+    _refused.pop(engine, None)
+
+
 def _forget(engine: Engine, conn: Connection | None) -> None:
-    """Drop every pooled connection: after a restart of the server all of them are dead."""
+    """Drop every pooled connection: after a restart of the server all are dead, or another takes the writes now."""
     with suppress(Exception):
         if conn is not None and not conn.closed:
             conn.invalidate()
     engine.dispose()
-
-
-_PG_BUSY = ("55P03", "40001", "40P01", "53300")
-_SQLITE_CODES = {
-    sqlite3.SQLITE_BUSY: "database_busy",
-    sqlite3.SQLITE_LOCKED: "database_busy",
-    sqlite3.SQLITE_FULL: "database_full",
-    sqlite3.SQLITE_CANTOPEN: "database_gone",
-    sqlite3.SQLITE_IOERR: "database_gone",
-}
-_DETAILS = {
-    "database_busy": ("the database is busy", 1),
-    "database_full": ("the database is full", 60),
-    "database_gone": ("the database is not reachable", 5),
-}
-
-
-def translate(exc: BaseException) -> TryAgain | None:
-    """What a driver's error means to a caller, or None where it is a bug or a broken constraint."""
-    if isinstance(exc, TryAgain):
-        return exc
-    if isinstance(exc, sa.exc.TimeoutError):
-        code: str | None = "database_busy"  # the pool had no connection to lend in time
-    else:
-        cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
-        code = _code(cause)
-        if code is None and isinstance(exc, sa.exc.DBAPIError) and exc.connection_invalidated:
-            code = "database_gone"
-    if code is None:
-        return None
-    detail, retry_after_s = _DETAILS[code]
-    return TryAgain(code, detail, retry_after_s=retry_after_s)
-
-
-def is_conflict(exc: BaseException) -> bool:
-    """Whether a unique key was taken by another transaction (or was there already)."""
-    cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
-    if isinstance(cause, sqlite3.IntegrityError):
-        return cause.sqlite_errorcode in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
-    return isinstance(cause, psycopg.errors.UniqueViolation)
-
-
-def is_place_taken(exc: BaseException, table: str) -> bool:
-    """Whether a row of the append-only `table` stands already where another was to go; not for its number of a row.
-
-    SQLite's guard speaks before its keys do, and does not say which key it was.
-    """
-    cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
-    if isinstance(cause, sqlite3.IntegrityError):
-        return str(cause) == f"append_only: {table}"
-    if not isinstance(cause, psycopg.errors.UniqueViolation):
-        return False
-    return cause.diag.table_name == table and cause.diag.constraint_name != f"{table}_pkey"
-
-
-def key_taken(exc: BaseException) -> str | None:
-    """The first value of the unique key that was taken, as PostgreSQL tells it; none on SQLite."""
-    cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
-    detail = cause.diag.message_detail if isinstance(cause, psycopg.Error) else None
-    found = re.search(r"=\((.+?), ", detail or "")
-    return None if found is None else found[1]
-
-
-def is_reference_broken(exc: BaseException) -> bool:
-    """Whether rows that others point at would have gone, or rows would point at nothing."""
-    cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
-    if isinstance(cause, sqlite3.IntegrityError):
-        return cause.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
-    return isinstance(cause, psycopg.errors.ForeignKeyViolation)
-
-
-def _code(cause: BaseException | None) -> str | None:
-    if isinstance(cause, sqlite3.Error):
-        # The low byte is the primary code; extended codes (BUSY_SNAPSHOT, IOERR_WRITE) share it.
-        return _SQLITE_CODES.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
-    if not isinstance(cause, psycopg.Error):
-        return None
-    state = cause.sqlstate
-    if state is None:
-        return "database_gone" if isinstance(cause, psycopg.OperationalError) else None
-    if state in _PG_BUSY:
-        return "database_busy"
-    if state == "53100":
-        return "database_full"
-    return "database_gone" if state.startswith(("08", "57P")) else None

@@ -31,9 +31,10 @@ class RulesBroken(Exception):
 
 
 class TryAgain(Exception):
-    """The database could not take the work now (locked, full, gone); nothing was changed.
+    """The database could not take the work now (locked, full, gone, read only); nothing was changed.
 
-    `code` is one of database_busy, database_full, database_gone; `retry_after_s` is a hint in seconds.
+    `code` is one of database_busy, database_full, database_gone, database_read_only, or outcome_unknown, where it may
+    have been changed; `retry_after_s` is a hint in seconds.
     """
 
     def __init__(self, code: str, detail: str, *, retry_after_s: int = 1) -> None:

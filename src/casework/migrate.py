@@ -17,8 +17,10 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
+from casework.address import parse_url
 from casework.append_only import UniqueKeys, append_only_tables
-from casework.database import open_engine, parse_url, translate
+from casework.database import open_engine
+from casework.driver_errors import translate
 from casework.errors import CallerError
 from casework.settings import Settings, shipped
 

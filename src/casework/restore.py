@@ -11,6 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from casework import migrate
+from casework.address import parse_url
 from casework.audit.findings import Report
 from casework.backup import (
     FORMAT,
@@ -28,7 +29,7 @@ from casework.backup import (
     writable,
 )
 from casework.clock import now
-from casework.database import open_engine, parse_url, reading
+from casework.database import open_engine, reading
 from casework.errors import CallerError
 from casework.personal import Vault
 from casework.settings import Keys, Settings, load_keys

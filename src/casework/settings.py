@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from casework.database import parse_url
+from casework.address import parse_url, place_of
 from casework.errors import CallerError
 
 DEFAULT_URL = "sqlite:///casework.db"
@@ -141,10 +141,8 @@ def default_keys_dir(url: str, environment: Mapping[str, str]) -> Path:
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         return Path(f"{parsed.database}.keys")
-    host = parsed.host or str(parsed.query.get("host", "localhost"))
-    place = f"{host}:{parsed.port or parsed.query.get('port', 5432)}/{parsed.database}"
     state = environment.get("XDG_STATE_HOME") or "~/.local/state"
-    folder = hashlib.sha256(place.encode()).hexdigest()[:16]
+    folder = hashlib.sha256(place_of(parsed).encode()).hexdigest()[:16]
     return Path(state).expanduser() / "casework" / folder
 
 

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from litestar.testing import TestClient
 
 from api.app import create_app
+from casework.address import parse_url
 from casework.audit.tables import openings
 from casework.clock import now
-from casework.database import metadata, parse_url, writing
+from casework.database import metadata, writing
 from casework.feed.tables import borrowers, contacts
 from casework.privacy import reach
 from casework.privacy.answers import speaks_of

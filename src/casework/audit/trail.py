@@ -22,7 +22,7 @@ from casework.audit.entry import Actor, Entry, entry_id_of
 from casework.audit.receipt import Change, Recorded
 from casework.audit.tables import entries, opening_keys, openings, streams, unsealed
 from casework.clock import utc_text
-from casework.database import is_place_taken, key_taken
+from casework.driver_errors import is_place_taken, key_taken
 from casework.errors import CallerError
 from casework.personal import Vault
 

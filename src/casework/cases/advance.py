@@ -22,7 +22,7 @@ from casework.cases.gather import Gathered, gather, open_cases
 from casework.cases.ownership import Loads
 from casework.cases.tables import cases, owner_history
 from casework.clock import Clock, now
-from casework.database import is_conflict, is_reference_broken
+from casework.driver_errors import is_conflict, is_reference_broken
 from casework.errors import TryAgain
 
 _SLICE = 2_500  # commands that are decided while the slice before is written

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy.engine import Connection
 
 from casework import migrate
+from casework.address import parse_url, place_of
 from casework.append_only import has_owner_rights, missing_guards
 from casework.audit.tables import entries, unsealed
 from casework.backup import Manifest, backup, manifest_path
@@ -19,7 +20,7 @@ from casework.cases.publish import unpublished
 from casework.cases.tables import cases
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, told
 from casework.cli.tables import NONE, Table
-from casework.database import open_engine, parse_url, reading
+from casework.database import open_engine, reading
 from casework.errors import CallerError
 from casework.restore import restore
 from casework.settings import Settings, load_keys
@@ -106,11 +107,7 @@ def status_(json_: bool) -> None:
 
 def _status(settings: Settings) -> dict[str, Any]:
     url = parse_url(settings.database_url)
-    place = (
-        url.database
-        if url.get_backend_name() == "sqlite"
-        else f"{url.host or url.query.get('host', '')}/{url.database}"
-    )
+    place = url.database if url.get_backend_name() == "sqlite" else place_of(url)
     engine = open_engine(settings.database_url, read_only=True)
     try:
         with reading(engine, snapshot=True) as conn:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sqlalchemy.engine import Connection
 
+from casework.address import parse_url
 from casework.audit.entry import Entry, decode_strict
 from casework.audit.findings import Report
 from casework.audit.tables import entries
@@ -24,7 +25,7 @@ from casework.cases.tables import cases
 from casework.cli import handover_tables
 from casework.cli.shell import console, errors, progress_wanted, told
 from casework.cli.tables import Table
-from casework.database import open_engine, parse_url, reading
+from casework.database import open_engine, reading
 from casework.demo.place import FOLDER, environment, fresh
 from casework.demo.stage import Told, perform
 from casework.errors import CallerError, TryAgain

@@ -15,7 +15,7 @@ from casework.audit.trail import Draft, Head, Trail
 from casework.cases.branch import Branch
 from casework.cases.unseen import unseen
 from casework.customer import Customer, stream_of
-from casework.database import is_conflict
+from casework.driver_errors import is_conflict
 from casework.errors import CallerError, TryAgain
 from casework.four_eyes.tables import requests
 from casework.personal import Sealer, Vault

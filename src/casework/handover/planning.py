@@ -19,7 +19,7 @@ from casework.cases.case import Case
 from casework.cases.gather import business_dates, open_cases
 from casework.cases.ownership import Loads, capacity_of
 from casework.clock import Clock, now
-from casework.database import is_conflict
+from casework.driver_errors import is_conflict
 from casework.errors import TryAgain
 from casework.handover import mistakes, preview, standing
 from casework.handover.asking import ask_for_approval, asked_with, close_request

@@ -19,9 +19,10 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
+from casework.address import parse_url
 from casework.audit.tables import opening_keys, openings
 from casework.cases.tables import idempotency
-from casework.database import open_engine, parse_url
+from casework.database import open_engine
 from casework.feed.tables import borrowers, contacts, loans, set_aside
 from casework.four_eyes.tables import requests
 from casework.settings import Settings

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from casework.database import is_reference_broken
+from casework.driver_errors import is_reference_broken
 from casework.staff import mistakes
 from casework.staff.person import Absence, Certificate, Held, Home, Person
 from casework.staff.tables import absences, certificates, memberships, posts_held, staff
