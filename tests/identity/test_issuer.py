@@ -14,6 +14,7 @@ from casework.identity import issuer as issuers
 from casework.identity.issuer import Issuer
 from casework.identity.outside_token import Wanted
 from casework.settings import Settings, is_safe_address
+from tests.dripping import dripping_headers
 from tests.identity.test_outside_token import NOW, OTHER, RSA_KEY, rsa_jwk, token
 
 
@@ -182,6 +183,14 @@ def test_an_issuer_that_drips_is_left(bank: Bank, issuer: Issuer, monkeypatch: p
     with pytest.raises(TryAgain):
         issuer.read(of(bank))
     assert time.monotonic() - began < 3
+
+
+def test_an_issuer_that_drips_headers_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(issuers, "DEADLINE_S", 0.5)
+    began = time.monotonic()
+    with dripping_headers() as url, pytest.raises(TryAgain):
+        Issuer(Wanted(url, "casework", "preferred_username"), clock=lambda: NOW).read(token(iss=url))
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,9 +19,11 @@ from casework.audit import note
 from casework.audit.checkpoint import Cosigner, Trust, WitnessKey
 from casework.audit.note import LogSigner
 from casework.cli.main import main
+from casework.witness import fetching
 from casework.witness import folder as kept
 from casework.witness.checking import check_file
 from casework.witness.fetching import Branch, CannotTell
+from tests.dripping import dripping_headers
 from tests.witness.shown_log import KEY, ORIGIN, Server, ShownLog, leaf, shown
 
 NAME = "witness.example"
@@ -333,11 +336,21 @@ def test_a_branch_that_does_not_answer_as_one_cannot_be_told(witness: Witness, l
     assert witness.signed() is None
 
 
+def test_a_branch_that_drips_headers_is_left(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is for the whole request: no byte a second holds a witness for ever."""
+    monkeypatch.setattr(fetching, "DEADLINE_S", 0.5)
+    began = time.monotonic()
+    with dripping_headers() as url:
+        result = witness.run("check", str(witness.folder), url, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["code"]) == (2, "unreachable")
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("url", ["http://branch.example", "ftp://127.0.0.1", "https://u:p@branch.example", "branch"])
 def test_the_token_goes_to_no_address_that_others_can_listen_to(witness: Witness, url: str) -> None:
     result = witness.run("check", str(witness.folder), url, "--json")
     assert (result.exit_code, json.loads(result.stdout)["code"]) == (2, "address_unsafe")
-    Branch("https://branch.example", "t").close()  # made, and nobody was visited
+    Branch("https://branch.example", "t")  # made, and nobody was visited
 
 
 def test_a_witness_killed_between_remembering_and_handing_in_hands_in_when_it_comes_back(

@@ -152,12 +152,9 @@ def check(
         by_hand = note_file
         sys.exit(_told(lambda: check_file(folder, by_hand, proof=proof, first=first), json_))
     branch = _branch(str(url), token_file, json_)
-    try:
-        if not watch:
-            sys.exit(_told(lambda: check_branch(folder, branch, first=first), json_))
-        _watch(folder, branch, first, every, json_)
-    finally:
-        branch.close()
+    if not watch:
+        sys.exit(_told(lambda: check_branch(folder, branch, first=first), json_))
+    _watch(folder, branch, first, every, json_)
 
 
 def _branch(url: str, token_file: Path | None, json_: bool) -> Branch:

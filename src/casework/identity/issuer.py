@@ -5,18 +5,17 @@ stay good for a while.
 """
 
 import threading
-from contextlib import closing
+from http import HTTPStatus
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
+from casework.bounded_http import NoAnswer, ask
 from casework.clock import Clock, now
 from casework.errors import TryAgain
 from casework.identity.outside_token import Outside, PublicKey, Wanted, header_of, public_keys, read
-from casework.settings import LOOPBACK, Settings, is_safe_address
+from casework.settings import Settings, is_safe_address
 
 FRESH_S = 600.0
 """Keys older than this are fetched anew before they are used: one that was withdrawn is believed no longer."""
@@ -25,9 +24,7 @@ STALE_S = 3_600.0
 RETRY_S = 10.0
 """At most one visit in so long, whatever tokens come: an unknown key id must not turn strangers into a flood there."""
 MAX_BYTES = 256 * 1024
-TIMEOUT_S = 3.0
 DEADLINE_S = 5.0
-_HEADERS = {"accept": "application/json", "accept-encoding": "identity"}  # what is counted is what is kept
 
 
 class Issuer:
@@ -92,40 +89,31 @@ class _Unreachable(Exception):
 
 def fetch_keys(issuer: str) -> list[tuple[str | None, PublicKey]]:
     """Discovery (OpenID Connect Discovery 1.0, 4), then the key set; `_Unreachable` for what is not as it must be."""
-    with closing(_client(issuer)) as client:
-        found = _get(client, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-        if not isinstance(found, dict) or found.get("issuer") != issuer:
-            raise _Unreachable("the discovery document names another issuer")
-        place = found.get("jwks_uri")
-        if not isinstance(place, str) or not is_safe_address(place):
-            raise _Unreachable("the key set has no address that may be used")
-        if issuer.startswith("https:") and not place.startswith("https:"):
-            raise _Unreachable("the key set is not behind https")
-        keys = public_keys(_get(client, place))
+    found = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    if not isinstance(found, dict) or found.get("issuer") != issuer:
+        raise _Unreachable("the discovery document names another issuer")
+    place = found.get("jwks_uri")
+    if not isinstance(place, str) or not is_safe_address(place):
+        raise _Unreachable("the key set has no address that may be used")
+    if issuer.startswith("https:") and not place.startswith("https:"):
+        raise _Unreachable("the key set is not behind https")
+    keys = public_keys(_get(place))
     if not keys:
         raise _Unreachable("the key set has no key that can be used")
     return keys
 
 
-def _client(issuer: str) -> httpx.Client:
-    here = urlsplit(issuer).hostname in LOOPBACK
-    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=not here)  # a proxy knows no loopback
-
-
-def _get(client: httpx.Client, url: str) -> Any:
+def _get(url: str) -> Any:
     """The JSON at `url`, at most `MAX_BYTES` of it, within `DEADLINE_S` however slowly it drips."""
-    until, body = monotonic() + DEADLINE_S, bytearray()
     try:
-        with client.stream("GET", url, headers=_HEADERS) as answer:
-            if answer.status_code != httpx.codes.OK:
-                raise _Unreachable(f"status {answer.status_code}")
-            for piece in answer.iter_raw():
-                body += piece
-                if len(body) > MAX_BYTES or monotonic() > until:
-                    raise _Unreachable("too large or too slow")
-        return msgspec.json.decode(bytes(body))
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as failure:
-        raise _Unreachable(type(failure).__name__) from failure
+        answer = ask(
+            "GET", url, within_s=DEADLINE_S, at_most_bytes=MAX_BYTES, headers={"accept": "application/json"}
+        )  # fmt: skip
+        if answer.status != HTTPStatus.OK:
+            raise _Unreachable(f"status {answer.status}")
+        return msgspec.json.decode(answer.body)
+    except (NoAnswer, ValueError, RecursionError) as failure:
+        raise _Unreachable(str(failure) if isinstance(failure, NoAnswer) else type(failure).__name__) from failure
 
 
 def _try_again() -> TryAgain:

@@ -1,18 +1,16 @@
 """Asking a branch's API over HTTP, bounded in time and size; whatever is not an answer of it is `CannotTell`."""
 
-from time import monotonic
+from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from casework.audit.note import MAX_NOTE_BYTES
+from casework.bounded_http import NoAnswer, ask
 from casework.errors import CallerError
-from casework.settings import LOOPBACK, is_safe_address
+from casework.settings import is_safe_address
 
-TIMEOUT_S: Final = 10.0
-DEADLINE_S: Final = 30.0
+DEADLINE_S = 30.0
 MAX_PROOF_BYTES: Final = 8_192
 _MAX_PROBLEM_BYTES: Final = 16_384
 
@@ -35,16 +33,8 @@ class Branch:
                 "address_unsafe", "地址须为 https://（仅本机可用 http://）",
                 "the address must be https:// (http:// on this machine only), without user, query or fragment",
             )  # fmt: skip
-        here = urlsplit(url).hostname in LOOPBACK
-        headers = {"accept-encoding": "identity"}  # what is counted is what is kept
-        if token:
-            headers["authorization"] = f"Bearer {token}"
         self._url = url.rstrip("/")
-        self._client = httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=not here, headers=headers)
-
-    def close(self) -> None:
-        """Let the connection go."""
-        self._client.close()
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
     def checkpoint(self) -> bytes:
         """The newest signed checkpoint, as the branch shows it to us."""
@@ -59,20 +49,19 @@ class Branch:
         self._ask("POST", "/log/cosignatures", _MAX_PROBLEM_BYTES, cosigned)
 
     def _ask(self, method: str, path: str, at_most: int, body: bytes | None = None) -> bytes:
-        until, data = monotonic() + DEADLINE_S, bytearray()
-        headers = {"content-type": "text/plain; charset=utf-8"} if body is not None else {}
+        headers = {**self._headers, **({"content-type": "text/plain; charset=utf-8"} if body is not None else {})}
         try:
-            with self._client.stream(method, f"{self._url}{path}", content=body, headers=headers) as answer:
-                good = answer.status_code == httpx.codes.OK
-                for piece in answer.iter_raw():
-                    data += piece
-                    if len(data) > (at_most if good else _MAX_PROBLEM_BYTES) or monotonic() > until:
-                        raise CannotTell("unreachable", f"{path}: too large or too slow")
-        except (httpx.HTTPError, httpx.InvalidURL) as failure:
-            raise CannotTell("unreachable", f"{path}: {type(failure).__name__}") from failure
-        if not good:
-            raise CannotTell(_code(bytes(data)) or "unreachable", f"{path}: status {answer.status_code}")
-        return bytes(data)
+            answer = ask(
+                method, f"{self._url}{path}", within_s=DEADLINE_S, at_most_bytes=max(at_most, _MAX_PROBLEM_BYTES),
+                headers=headers, body=body,
+            )  # fmt: skip
+        except NoAnswer as failure:
+            raise CannotTell("unreachable", f"{path}: {failure}") from failure
+        if answer.status != HTTPStatus.OK:
+            raise CannotTell(_code(answer.body) or "unreachable", f"{path}: status {answer.status}")
+        if len(answer.body) > at_most:
+            raise CannotTell("unreachable", f"{path}: too large")
+        return answer.body
 
 
 class _Problem(msgspec.Struct):
