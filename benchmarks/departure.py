@@ -17,7 +17,7 @@ from benchmarks.machine import Others, Spread, clocked, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, opening, place_on, server_of
 from casework.audit.tables import entries
 from casework.cases.advance import advance
-from casework.cases.commands import Command, Done, Note, Open
+from casework.cases.commands import Command, OpenCase
 from casework.cases.tables import cases
 from casework.clock import now
 from casework.database import reading, writing
@@ -25,6 +25,7 @@ from casework.errors import TryAgain
 from casework.handover.applying import Applied, apply
 from casework.handover.approving import Approved, approve
 from casework.handover.planning import plan
+from casework.lifecycle.commands import Done, Note
 from casework.staff import register
 from casework.staff.actor import Actor, system
 from casework.staff.register import actor_for
@@ -143,7 +144,7 @@ def _open(place: Place, owner: str, size: int) -> None:
         assert all(isinstance(one, Done) for one in outcomes), outcomes[:1]
 
 
-def _owned(command: Open, owner: str) -> Open:
+def _owned(command: OpenCase, owner: str) -> OpenCase:
     return replace(command, loan={**command.loan, "owner": owner, "product": "consumer"})
 
 
@@ -182,7 +183,7 @@ def _busy(place: Place, user: Actor) -> Iterator[None]:
             if over.is_set():
                 return
             with suppress(TryAgain), writing(place.started.engine) as conn:  # he waits, as SQLite has one writer
-                advance(conn, [Note(actor=user, case_id=case_id, text="另一位同事")], place.started.branch)
+                advance(conn, [Note(actor=user, id=case_id, text="另一位同事")], place.started.branch)
             time.sleep(0.005)
 
     thread = threading.Thread(target=work)

@@ -20,10 +20,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from casework.cases.advance import advance
-from casework.cases.commands import Command, Done, Open
+from casework.cases.commands import Command, OpenCase
 from casework.cases.tables import cases, institutions
 from casework.clock import now
 from casework.database import writing
+from casework.lifecycle.commands import Done
 from casework.settings import Settings
 from casework.staff import register, tokens
 from casework.staff.actor import system
@@ -92,7 +93,7 @@ class Place:
         }  # fmt: skip
 
 
-def opening(number: int) -> Open:
+def opening(number: int) -> OpenCase:
     """A loan in arrears, every number another; teams, amounts and dates as spread as a branch's."""
     days = 1 + (number * 2_654_435_761 % 2**32 >> 8) % 400  # of no team or region in particular
     loan: dict[str, str | None] = {
@@ -107,7 +108,7 @@ def opening(number: int) -> Open:
         "overdue_penalty_fen": 500, "outstanding_principal_fen": 1_000_000 + number * 7_919 % 20_000_000,
         "risk_class": None, "npl_since": None,
     }  # fmt: skip
-    return Open(actor=system("feed"), ground="arrears", loan=loan, measure=measure)
+    return OpenCase(actor=system("feed"), ground="arrears", loan=loan, measure=measure)
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from benchmarks.machine import Others, Spread, clocked, table, write_section
 from benchmarks.place import BUSINESS_DATE, POSTGRESQL, SQLITE, STAFF, Place, place_on, server_of
 from casework.audit.tables import entries
 from casework.cases.advance import advance
-from casework.cases.commands import Command, Done, Fire, Record
+from casework.cases.commands import Command
 from casework.database import reading, writing
+from casework.lifecycle.commands import Done, Fire, Record
 from casework.staff.actor import Actor
 
 CASES = 20_000
@@ -51,12 +52,12 @@ def _live(place: Place, case_count: int) -> None:
         commands: list[Command] = []
         for case_id in range(begin, min(begin + 5_000, case_count + 1)):
             calls = [
-                Record(actor=actor, case_id=case_id, kind="contact_attempt", on=BUSINESS_DATE, evidence="rec:1",
+                Record(actor=actor, id=case_id, kind="contact_attempt", on=BUSINESS_DATE, evidence="rec:1",
                        data={"channel": "phone", "outcome": outcome}) for outcome in ("unanswered", "debtor")
             ]  # fmt: skip
             commands += [
-                calls[0], Fire(actor=actor, case_id=case_id, event="start_visit", data=visit), calls[1],
-                Fire(actor=actor, case_id=case_id, event="reached"),
+                calls[0], Fire(actor=actor, id=case_id, event="start_visit", data=visit), calls[1],
+                Fire(actor=actor, id=case_id, event="reached"),
             ]  # fmt: skip
         with writing(place.started.engine) as conn:
             outcomes = advance(conn, commands, place.started.branch)

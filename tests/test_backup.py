@@ -17,12 +17,13 @@ from click.testing import CliRunner
 from casework.append_only import missing_guards
 from casework.backup import Manifest, backup, contents_of, mac_of, manifest_path
 from casework.cases.advance import advance
-from casework.cases.commands import Done, Fire, Note, Open
+from casework.cases.commands import OpenCase
 from casework.cases.tables import cases, institutions
 from casework.cli import main
 from casework.clock import now
 from casework.database import open_engine, reading, writing
 from casework.errors import CallerError
+from casework.lifecycle.commands import Done, Fire, Note
 from casework.restore import restore
 from casework.settings import Settings, ensure_keys, load_keys
 from casework.staff import register
@@ -36,12 +37,12 @@ MEASURE = {
 }  # fmt: skip
 
 
-def opening(number: int) -> Open:
+def opening(number: int) -> OpenCase:
     loan = {
         "loan_id": f"L{number}", "institution": "wuhan", "borrower_id": f"B{number}", "product": "consumer",
         "channel_code": None, "team": "T1", "region": "R1", "owner": "S1",
     }  # fmt: skip
-    return Open(actor=system("feed"), ground="arrears", loan=loan, measure=MEASURE)
+    return OpenCase(actor=system("feed"), ground="arrears", loan=loan, measure=MEASURE)
 
 
 @pytest.fixture
@@ -65,8 +66,8 @@ def started(settings: Settings, tools: None) -> Iterator[Started]:
         done = advance(conn, [opening(number) for number in range(3)], branch.branch)
         assert all(isinstance(outcome, Done) for outcome in done)
         ids = list(conn.execute(sa.select(cases.c.id).order_by(cases.c.id)).scalars())
-        note = Note(actor=system("cli"), case_id=ids[0], text="客户来电")
-        advance(conn, [note, Fire(actor=system("cli"), case_id=ids[1], event="mark_lost")], branch.branch)
+        note = Note(actor=system("cli"), id=ids[0], text="客户来电")
+        advance(conn, [note, Fire(actor=system("cli"), id=ids[1], event="mark_lost")], branch.branch)
     yield branch
     branch.engine.dispose()
 
@@ -110,7 +111,7 @@ def test_what_is_restored_is_what_was_backed_up(started: Started, target: Settin
         outcomes = advance(conn, [opening(7)], again.branch)
     again.engine.dispose()
     assert isinstance(outcomes[0], Done)
-    assert outcomes[0].case_id not in {row.id for row in before}
+    assert outcomes[0].id not in {row.id for row in before}
 
 
 def test_a_backup_is_private_whole_and_without_the_keys(started: Started, tmp_path: Path) -> None:

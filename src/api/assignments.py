@@ -20,12 +20,12 @@ from api.problems import problem_responses
 from api.serving import Serving, serving_of
 from api.wire import MAX_CASES, CaseRef, Code, ResultBody
 from casework.cases.advance import advance
-from casework.cases.commands import Outcome
 from casework.cases.filter import CaseFilter
 from casework.cases.ownership import BY_RULE
 from casework.cases.reassign import Plan, ReceiverLoad, Wanted, plan
 from casework.database import reading
 from casework.errors import CallerError
+from casework.lifecycle.commands import Outcome
 from casework.staff.actor import Actor
 from casework.staff.permissions import Reach
 
@@ -154,7 +154,7 @@ def _preview(serving: Serving, actor: Actor, data: AssignmentBody, wanted: Wante
 
 def _answer(made: Plan, of_the_door: list[Outcome], *, dry_run: bool) -> Answer:
     outcomes = made.outcomes(of_the_door)
-    ids = [step.case_id or 0 for step in made.steps]
+    ids = [step.id or 0 for step in made.steps]
     plain = results_of(ids, outcomes, dry_run=dry_run)
     by_outcome, by_reason = totals_of(plain)
     results = [_with_people(made, step, result) for step, result in zip(made.steps, plain, strict=True)]

@@ -19,12 +19,12 @@ from api.problems import problem_responses
 from api.serving import Serving, serving_of
 from api.wire import MAX_CASES, BulkAnswer, CaseRef, Code, Data
 from casework.cases.advance import advance
-from casework.cases.commands import Fire
 from casework.cases.filter import BusinessDates, CaseFilter
 from casework.cases.queries import walk_cases
 from casework.database import reading
 from casework.errors import CallerError
 from casework.feed.customers import institution_needed
+from casework.lifecycle.commands import Fire
 from casework.staff.actor import Actor
 from casework.staff.permissions import Reach
 
@@ -108,9 +108,7 @@ def _check(data: BulkBody, serving: Serving) -> None:
 
 def _commands(serving: Serving, actor: Actor, data: BulkBody, within: Reach) -> Sequence[Fire]:
     named = data.cases if data.cases is not None else found_by(serving, data.filter or CaseFilter(), within)
-    return [
-        Fire(actor=actor, case_id=case.id, event=data.event, data=data.data, version=case.version) for case in named
-    ]
+    return [Fire(actor=actor, id=case.id, event=data.event, data=data.data, version=case.version) for case in named]
 
 
 def found_by(serving: Serving, wanted: CaseFilter, within: Reach) -> list[CaseRef]:

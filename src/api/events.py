@@ -27,7 +27,8 @@ from api.wire import (
     FactBody,
     NoteBody,
 )
-from casework.cases.commands import Command, Fire, Note, Record
+from casework.cases.commands import Command
+from casework.lifecycle.commands import Fire, Note, Record
 
 _DONE = ResponseSpec(
     DoneBody, generate_examples=False, description="Done; the ETag is the new version.", examples=[DONE_EXAMPLE]
@@ -54,7 +55,7 @@ async def fire(
 ) -> Response[bytes]:  # fmt: skip
     """Move the case, if the chart allows it; otherwise 409 with every reason (403 if none of your posts may)."""
     actor, version = actor_of(request), seen_version(if_match, required=True)
-    command = Fire(actor=actor, case_id=known_case_id(case_id), event=data.event, data=data.data, version=version)
+    command = Fire(actor=actor, id=known_case_id(case_id), event=data.event, data=data.data, version=version)
     return await _one(request, command, idempotency_key, if_match)
 
 
@@ -67,7 +68,7 @@ async def record(
     """Record what happened, when, and with which evidence; guards read such facts."""
     actor, version = actor_of(request), seen_version(if_match, required=False)
     command = Record(
-        actor=actor, case_id=known_case_id(case_id), kind=data.kind, on=data.on, evidence=data.evidence, data=data.data,
+        actor=actor, id=known_case_id(case_id), kind=data.kind, on=data.on, evidence=data.evidence, data=data.data,
         version=version,
     )  # fmt: skip
     return await _one(request, command, idempotency_key, if_match)
@@ -81,7 +82,7 @@ async def note(
 ) -> Response[bytes]:  # fmt: skip
     """Write a note; the log commits to its text without holding it."""
     actor, version = actor_of(request), seen_version(if_match, required=False)
-    command = Note(actor=actor, case_id=known_case_id(case_id), text=data.text, version=version)
+    command = Note(actor=actor, id=known_case_id(case_id), text=data.text, version=version)
     return await _one(request, command, idempotency_key, if_match)
 
 

@@ -19,7 +19,7 @@ from casework.audit.grown import last_published, present_log, size_of
 from casework.audit.seal import oldest_waiting_s
 from casework.audit.tree import MAX_SIZE
 from casework.cases.branch import Branch
-from casework.cases.commands import Command, Done, Fire, Measure, Mistaken, Note, Open, Outcome, Record, Refused
+from casework.cases.commands import Command, Measure, OpenCase
 from casework.cases.unverified import Unverified, unverified
 from casework.clock import now
 from casework.database import reading
@@ -28,6 +28,7 @@ from casework.feed.held_back import feed_health
 from casework.feed.tables import feed_runs
 from casework.handover.orphans import count_orphans, departures_ahead
 from casework.handover.sweep import warning_days
+from casework.lifecycle.commands import Done, Fire, Mistaken, Note, Outcome, Record, Refused
 from casework.statechart.chart import Chart
 
 CONTENT_TYPE = "text/plain; version=0.0.4"  # Litestar adds the charset to text
@@ -100,7 +101,7 @@ def counted(chart: Chart, command: Command, outcome: Outcome) -> tuple[str, str]
             event = command.event if command.event in chart.events else "(unknown)"
         case Record():
             event = f"fact:{command.kind}" if command.kind in chart.facts else "(unknown)"
-        case Open():
+        case OpenCase():
             event = f"open:{command.ground}" if command.ground in chart.openings else "(unknown)"
         case Note():
             event = "note"

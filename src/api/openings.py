@@ -14,7 +14,7 @@ from api.problems import problem_responses, request_id_of
 from api.serving import Serving, serving_of
 from api.wire import DONE_EXAMPLE, OPENING_EXAMPLES, DoneBody, OpeningBody
 from casework import ids
-from casework.cases.commands import Open
+from casework.cases.commands import OpenCase
 from casework.cases.sight import reach_of
 from casework.clock import now
 from casework.database import reading
@@ -45,12 +45,12 @@ async def open_case(
     )
 
 
-def _command(serving: Serving, actor: Actor, data: OpeningBody) -> Open:
+def _command(serving: Serving, actor: Actor, data: OpeningBody) -> OpenCase:
     loan_id = ids.checked("loan_id", data.loan_id)
     within = reach_of(serving.branch, actor, "case.read", serving.branch.today(now()))
     with reading(serving.engine) as conn:
         loan, measure = known_loan(conn, serving.branch, loan_id, within)
-    return Open(actor=actor, ground=data.ground, loan=loan, measure=measure, data=data.data)
+    return OpenCase(actor=actor, ground=data.ground, loan=loan, measure=measure, data=data.data)
 
 
 route_handlers = [open_case]

@@ -9,8 +9,9 @@ import msgspec
 from api.idempotency import Answer
 from api.problems import MEDIA_TYPE, problem_body, status_of
 from api.wire import BulkAnswer, DoneBody, FaultBody, ReasonBody, ResultBody
-from casework.cases.commands import Command, Done, Mistaken, Open, Outcome, Refused
+from casework.cases.commands import Command, OpenCase
 from casework.cases.unseen import TEXTS
+from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
 from casework.statechart.decide import Reason
 from casework.statechart.fields import DataFault
 
@@ -38,7 +39,7 @@ def answer_of(outcome: Outcome, request_id: str, *, created: bool = False) -> An
         case Done():
             headers = {"ETag": etag(outcome.version)}
             if created:
-                headers["Location"] = f"/cases/{outcome.case_id}"
+                headers["Location"] = f"/cases/{outcome.id}"
             return Answer(201 if created else 200, encode(done_body(outcome)), headers)
         case Refused():
             return _refused(outcome, request_id)
@@ -51,7 +52,7 @@ def answer_of(outcome: Outcome, request_id: str, *, created: bool = False) -> An
 def done_body(done: Done) -> DoneBody:
     """As the wire says it."""
     return DoneBody(
-        case_id=done.case_id, version=done.version, from_state=done.from_state, state=done.state, entry_id=done.entry_id
+        case_id=done.id, version=done.version, from_state=done.from_state, state=done.state, entry_id=done.entry_id
     )
 
 
@@ -71,7 +72,7 @@ def fault_body(fault: DataFault) -> FaultBody:
 def _refused(outcome: Refused, request_id: str) -> Answer:
     code = _code_of(outcome)
     facts: dict[str, Any] = {
-        "case_id": outcome.case_id, "version": outcome.version, "state": outcome.state, "entry_id": outcome.entry_id,
+        "case_id": outcome.id, "version": outcome.version, "state": outcome.state, "entry_id": outcome.entry_id,
         "reasons": [reason_body(reason) for reason in outcome.reasons],
     }  # fmt: skip
     texts = ";".join(reason.zh for reason in outcome.reasons), "; ".join(reason.en for reason in outcome.reasons)
@@ -85,8 +86,8 @@ def _code_of(refused: Refused) -> str:
 
 def _mistaken(outcome: Mistaken, request_id: str) -> Answer:
     facts: dict[str, Any] = {}
-    if outcome.case_id is not None:
-        facts["case_id"] = outcome.case_id
+    if outcome.id is not None:
+        facts["case_id"] = outcome.id
     if outcome.version is not None:
         facts["version"] = outcome.version
     if outcome.faults:
@@ -105,7 +106,7 @@ def _problem(code: str, request_id: str, texts: tuple[str, str], facts: dict[str
 
 def bulk_answer(commands: Sequence[Command], outcomes: Sequence[Outcome], *, atomic: bool, dry_run: bool) -> Answer:
     """A result per case, totals by outcome and by reason."""
-    ids = [0 if isinstance(command, Open) else command.case_id for command in commands]
+    ids = [0 if isinstance(command, OpenCase) else command.id for command in commands]
     results = results_of(ids, outcomes, dry_run=dry_run)
     by_outcome, by_reason = totals_of(results)
     answer = BulkAnswer(

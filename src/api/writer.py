@@ -27,12 +27,13 @@ from api.receipts import shared_out
 from casework import rows
 from casework.audit.trail import collecting
 from casework.cases.advance import advance
-from casework.cases.commands import Command, Done, Mistaken, Outcome, Refused
+from casework.cases.commands import Command
 from casework.clock import Clock, now
 from casework.database import writing
 from casework.errors import CallerError, TryAgain
 from casework.identity.holding import Holder
 from casework.identity.sessions import not_authenticated
+from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
 from casework.startup import Started
 
 MAX_BATCH = 256
@@ -322,7 +323,7 @@ def _first_entry(outcome: Outcome) -> str | None:
         case Done():
             return outcome.entry_id
         case Refused():
-            return "" if outcome.entry_id is None and outcome.case_id is None else outcome.entry_id
+            return "" if outcome.entry_id is None and outcome.id is None else outcome.entry_id
         case _:
             return None
 

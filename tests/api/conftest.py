@@ -14,10 +14,11 @@ from litestar.testing import TestClient
 
 from api.app import Assembled, assemble, create_app
 from casework.cases.advance import advance
-from casework.cases.commands import Command, Done, Open, Outcome
+from casework.cases.commands import Command, OpenCase
 from casework.cases.tables import institutions
 from casework.clock import now
 from casework.database import reading, writing
+from casework.lifecycle.commands import Done, Outcome
 from casework.settings import Settings, load_keys, shipped
 from casework.staff import register, tokens
 from casework.staff.actor import system
@@ -62,7 +63,7 @@ class Running:
     def open(self, *loans: str, days_past_due: int = 5, **changes: Any) -> list[int]:
         """Cases opened by the feed; their ids."""
         outcomes = self.do(*[opening(loan_id, days_past_due, **changes) for loan_id in loans])
-        return [done.case_id for done in outcomes if isinstance(done, Done)]
+        return [done.id for done in outcomes if isinstance(done, Done)]
 
 
 def measure(days_past_due: int = 5, **changes: Any) -> dict[str, Any]:
@@ -73,13 +74,13 @@ def measure(days_past_due: int = 5, **changes: Any) -> dict[str, Any]:
             **changes}  # fmt: skip
 
 
-def opening(loan_id: str, days_past_due: int = 5, **changes: Any) -> Open:
+def opening(loan_id: str, days_past_due: int = 5, **changes: Any) -> OpenCase:
     """As the feed opens a case. `changes` go to the loan."""
     loan: dict[str, str | None] = {
         "loan_id": loan_id, "institution": "wuhan", "borrower_id": f"B-{loan_id}", "product": "consumer",
         "channel_code": None, "team": "T1", "region": "R1", "owner": "R1", **changes,
     }  # fmt: skip
-    return Open(actor=system("feed"), ground="arrears", loan=loan, measure=measure(days_past_due))
+    return OpenCase(actor=system("feed"), ground="arrears", loan=loan, measure=measure(days_past_due))
 
 
 def people(started: Started) -> dict[str, str]:

@@ -7,10 +7,10 @@ collects (p), or none of these (e, elsewhere).
 from dataclasses import dataclass, field
 from typing import Any
 
-from casework.cases.commands import Done
 from casework.clock import now
 from casework.database import writing
 from casework.feed.tables import borrowers, loans
+from casework.lifecycle.commands import Done
 from casework.staff import register, tokens
 from casework.staff.actor import system
 from casework.staff.permissions import Permissions
@@ -153,7 +153,7 @@ def _furnish_loan(made: Product, relation: str, owner: str) -> None:
     (done,) = made.running.do(opening(loan_id, 5, owner=owner, **place))
     assert isinstance(done, Done), done
     for post in made.posts if relation != "o" else [post for post in made.posts if number_of(post) == owner]:
-        made.cases[post, relation] = done.case_id
+        made.cases[post, relation] = done.id
 
 
 def number_of(post: str) -> str:

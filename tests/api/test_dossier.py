@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from casework.audit import signer
 from casework.audit.dossier import read_dossier
 from casework.audit.tables import entries
-from casework.cases.commands import Note
 from casework.database import reading
 from casework.dossier.heads import state_heads
+from casework.lifecycle.commands import Note
 from casework.staff.actor import Actor
 from tests.api.conftest import Running, findings
 from tests.api.test_log import seal
@@ -23,7 +23,7 @@ NOTE = "客户称下周还款"
 def proven(running: Running) -> Running:
     """Two cases, the first with a note; sealed and stated."""
     first, _ = running.open("L1", "L2")
-    running.do(Note(actor=Actor("R1", "staff", "api", frozenset({"business_rep"})), case_id=first, text=NOTE))
+    running.do(Note(actor=Actor("R1", "staff", "api", frozenset({"business_rep"})), id=first, text=NOTE))
     seal(running)
     assert state_heads(running.started.engine, running.started.branch, daily=True) is not None
     seal(running)

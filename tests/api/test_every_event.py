@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from casework.cases.commands import Cleared, Command, Done, Fire, Measure, Record, Refused
+from casework.cases.commands import Command, Measure
 from casework.cases.gather import gather
 from casework.cases.situation import Situation
 from casework.database import reading
+from casework.lifecycle.commands import Cleared, Done, Fire, Record, Refused
 from casework.staff.actor import Actor, system
 from casework.statechart.chart import Chart, Event
 from casework.statechart.decide import options
@@ -53,11 +54,11 @@ def someone(staff_no: str) -> Actor:
 
 
 def fact(case_id: int, staff_no: str, kind: str, on: date = BUSINESS_DATE, **data: Any) -> Record:
-    return Record(actor=someone(staff_no), case_id=case_id, kind=kind, on=on, evidence="doc:1", data=data)
+    return Record(actor=someone(staff_no), id=case_id, kind=kind, on=on, evidence="doc:1", data=data)
 
 
 def event(case_id: int, staff_no: str, name: str) -> Fire:
-    return Fire(actor=someone(staff_no), case_id=case_id, event=name, data=GIVEN[name])
+    return Fire(actor=someone(staff_no), id=case_id, event=name, data=GIVEN[name])
 
 
 def agency_file(case: int) -> Record:
@@ -69,7 +70,7 @@ def repaired(case: int) -> Record:
 
 
 def figures(case: int, **changes: Any) -> Measure:
-    return Measure(actor=system("feed"), case_id=case, measure=measure(0, bucket="M0", **changes), run=1)
+    return Measure(actor=system("feed"), id=case, measure=measure(0, bucket="M0", **changes), run=1)
 
 
 def unanswered(case: int) -> list[Command]:
@@ -161,7 +162,7 @@ def decided(running: Running, case_id: int, staff_no: str, name: str) -> Fire:
         request_id=1, topic=topic.name, asked_by=staff_no, reviewed_by=None, involved=frozenset({staff_no}),
         approvers=topic.approved_by, material_version=version,
     )  # fmt: skip
-    return Fire(actor=someone(approver), case_id=case_id, event=name, data=GIVEN[name], cleared=cleared)
+    return Fire(actor=someone(approver), id=case_id, event=name, data=GIVEN[name], cleared=cleared)
 
 
 NUMBERS = itertools.count(1)

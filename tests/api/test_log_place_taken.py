@@ -86,7 +86,7 @@ def test_of_many_cases_the_one_that_is_blocked_is_named_and_none_is_changed(runn
     """By a batch in one round trip and by one that is copied in: the feed and the sweep are such batches."""
     ids = running.open(*[f"L{number}" for number in range(count)])
     forge(running, f"case:{ids[1]}", 2)
-    commands = [Measure(actor=system("feed"), case_id=case_id, measure=measure(6), run=2) for case_id in ids]
+    commands = [Measure(actor=system("feed"), id=case_id, measure=measure(6), run=2) for case_id in ids]
     with pytest.raises(CallerError) as told:
         running.do(*commands)
     assert (told.value.code, told.value.facts) == ("log_place_taken", {"stream": f"case:{ids[1]}"})

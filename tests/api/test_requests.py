@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from casework.cases.commands import Done, Record
 from casework.cli.main import main
 from casework.clock import now
+from casework.lifecycle.commands import Done, Record
 from casework.staff.register import actor_for
 from tests.api.conftest import BUSINESS_DATE, Running, findings
 
@@ -26,7 +26,7 @@ def suable(running: Running, loan: str = "L1", limitation_ends_on: str = "2027-0
     with running.started.engine.connect() as conn:
         actors = {who: actor_for(conn, who, "api", today=running.started.branch.today(now())) for who, *_ in facts}
     outcomes = running.do(
-        *(Record(actor=actors[who], case_id=case_id, kind=kind, on=BUSINESS_DATE, evidence="d:1", data=data)
+        *(Record(actor=actors[who], id=case_id, kind=kind, on=BUSINESS_DATE, evidence="d:1", data=data)
           for who, kind, data in facts)
     )  # fmt: skip
     assert all(isinstance(outcome, Done) for outcome in outcomes), outcomes

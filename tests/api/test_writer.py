@@ -13,8 +13,8 @@ from api.logs import Failed
 from api.metrics import Metrics
 from api.outcomes import answer_of
 from api.writer import Job, Writer
-from casework.cases.commands import Fire, Note, Outcome
 from casework.errors import TryAgain
+from casework.lifecycle.commands import Fire, Note, Outcome
 from casework.startup import Started
 from tests.api.conftest import Running, findings
 from tests.api.test_every_event import GIVEN, someone
@@ -37,7 +37,7 @@ def answer(outcomes: list[Outcome]) -> Answer:
 
 
 def visit(case_id: int, make: Callable[[list[Outcome]], Answer] = answer) -> Job:
-    command = Fire(actor=someone("R1"), case_id=case_id, event="start_visit", data=GIVEN["start_visit"])
+    command = Fire(actor=someone("R1"), id=case_id, event="start_visit", data=GIVEN["start_visit"])
     return Job([command], make)
 
 
@@ -78,7 +78,7 @@ def test_what_waits_together_shares_one_transaction(started: Started) -> None:
 
 def test_jobs_on_the_same_case_are_taken_in_order(started: Started) -> None:
     (case_id,) = cases_of(started, 1)
-    jobs = [visit(case_id), visit(case_id), Job([Note(actor=someone("R1"), case_id=case_id, text="x")], answer)]
+    jobs = [visit(case_id), visit(case_id), Job([Note(actor=someone("R1"), id=case_id, text="x")], answer)]
     assert [one.status for one in written(Writer(started, Metrics()), jobs)] == [200, 409, 200]
 
 

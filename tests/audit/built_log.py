@@ -20,10 +20,11 @@ from casework.audit.findings import Report
 from casework.audit.tables import entries
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
-from casework.cases.commands import Command, Fire, Measure, Note, Open, Outcome, Record
+from casework.cases.commands import Command, Measure, OpenCase
 from casework.cases.tables import institutions
 from casework.database import open_engine, writing
 from casework.four_eyes import requests
+from casework.lifecycle.commands import Fire, Note, Outcome, Record
 from casework.settings import Settings, ensure_keys, load_keys
 from casework.staff import register
 from casework.staff.actor import Actor, system
@@ -58,25 +59,25 @@ def measure(due: str | None = "2026-01-05", principal_fen: int = 500_000) -> dic
     }  # fmt: skip
 
 
-def opening(number: int, ground: str = "arrears", actor: Actor = FEED, **data: str) -> Open:
+def opening(number: int, ground: str = "arrears", actor: Actor = FEED, **data: str) -> OpenCase:
     """A case of loan `L<number>`."""
     loan = {
         "loan_id": f"L{number}", "institution": "wuhan", "borrower_id": f"B{number}", "product": "consumer",
         "channel_code": None, "team": "T1", "region": "R1", "owner": "S1",
     }  # fmt: skip
-    return Open(actor=actor, ground=ground, loan=loan, measure=measure(), data=data)
+    return OpenCase(actor=actor, ground=ground, loan=loan, measure=measure(), data=data)
 
 
 def attempt(case_id: int, day: date, outcome: str = "unanswered") -> Record:
     """A call on `day`."""
     data = {"channel": "phone", "outcome": outcome}
-    return Record(actor=PHONE, case_id=case_id, kind="contact_attempt", on=day, evidence="rec:1", data=data)
+    return Record(actor=PHONE, id=case_id, kind="contact_attempt", on=day, evidence="rec:1", data=data)
 
 
 def visit_ordered(case_id: int) -> Fire:
     """A home visit ordered; its address is committed, not written."""
     data = {"address_kind": "home", "address": "某路1号", "visit_on": "2026-01-12"}
-    return Fire(actor=BUSINESS, case_id=case_id, event="start_visit", data=data)
+    return Fire(actor=BUSINESS, id=case_id, event="start_visit", data=data)
 
 
 def written_off(conn: Connection, branch: Branch, case_id: int) -> None:
@@ -97,30 +98,30 @@ def life(case_id: int) -> list[Command]:
     kind = case_id % 5
     if kind == 0:
         return [
-            Measure(actor=FEED, case_id=case_id, measure=measure(None), run=1),
-            Fire(actor=FEED, case_id=case_id, event="arrears_cleared", data={"previous_as_of": "2026-01-09"}),
-            Fire(actor=SWEEP, case_id=case_id, event="archive"),
+            Measure(actor=FEED, id=case_id, measure=measure(None), run=1),
+            Fire(actor=FEED, id=case_id, event="arrears_cleared", data={"previous_as_of": "2026-01-09"}),
+            Fire(actor=SWEEP, id=case_id, event="archive"),
         ]
     if kind == 1:  # refused: it must be asked for; `fill` has it asked for
-        return [Fire(actor=ASSETS, case_id=case_id, event="write_off", data=WRITE_OFF)]
+        return [Fire(actor=ASSETS, id=case_id, event="write_off", data=WRITE_OFF)]
     if kind == 2:
         calls: list[Command] = [attempt(case_id, day) for day in days for _ in (1, 2)]
         return [
             *calls,
-            Fire(actor=SWEEP, case_id=case_id, event="mark_lost"),
-            Note(actor=PHONE, case_id=case_id, text=NOTE),
+            Fire(actor=SWEEP, id=case_id, event="mark_lost"),
+            Note(actor=PHONE, id=case_id, text=NOTE),
         ]
     if kind == 3:
         return [
             visit_ordered(case_id),
             attempt(case_id, TODAY, "debtor"),
-            Fire(actor=PHONE, case_id=case_id, event="reached"),
+            Fire(actor=PHONE, id=case_id, event="reached"),
         ]
     return [
-        Fire(actor=PHONE, case_id=case_id, event="mark_lost"),  # forbidden: only the service may
-        Record(actor=BUSINESS, case_id=case_id, kind="agency_file", on=TODAY, evidence="x:1"),  # forbidden too
-        Note(actor=PHONE, case_id=case_id, text=NOTE),
-        Fire(actor=RISK, case_id=case_id, event="cancel", data={"reason": "opened_in_error"}),
+        Fire(actor=PHONE, id=case_id, event="mark_lost"),  # forbidden: only the service may
+        Record(actor=BUSINESS, id=case_id, kind="agency_file", on=TODAY, evidence="x:1"),  # forbidden too
+        Note(actor=PHONE, id=case_id, text=NOTE),
+        Fire(actor=RISK, id=case_id, event="cancel", data={"reason": "opened_in_error"}),
     ]
 
 
@@ -136,7 +137,7 @@ def fill(engine: Engine, branch: Branch, cases: int = CASES) -> list[Outcome]:
         trail.write(conn)
         conn.execute(institutions.insert(), [{"institution": "wuhan", "business_date": TODAY}])
         opened = advance(conn, [opening(number) for number in range(cases)], branch, clock=clock)
-    ids = [outcome.case_id for outcome in opened if outcome.case_id is not None]
+    ids = [outcome.id for outcome in opened if outcome.id is not None]
     with writing(engine) as conn:
         commands = [command for case_id in ids for command in life(case_id)]
         outcomes = advance(conn, commands, branch, clock=clock)

@@ -46,10 +46,11 @@ from casework.audit.tables import (
 )
 from casework.audit.tree import Range, node_hash, root_of
 from casework.cases.advance import advance
-from casework.cases.commands import Command, Note
+from casework.cases.commands import Command
 from casework.cases.tables import cases, idempotency
 from casework.database import metadata, reading, writing
 from casework.errors import CallerError
+from casework.lifecycle.commands import Note
 from casework.verifying import verify
 from tests.audit.built_log import (
     PHONE,
@@ -122,7 +123,7 @@ def log(
         work(visit_ordered(12), visit_ordered(17), visit_ordered(27))
         last = seal()
         case_id = int(UNSEALED.partition(":")[2])
-        work(*(Note(actor=PHONE, case_id=case_id, text="客户称下周还款") for _ in range(2)))
+        work(*(Note(actor=PHONE, id=case_id, text="客户称下周还款") for _ in range(2)))
         with reading(built.engine) as conn:
             whole = content(conn)
         yield SealedLog(built, first, last, before, signer.read_keys(keys_dir), whole)

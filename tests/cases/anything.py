@@ -4,7 +4,8 @@ from datetime import date
 
 from hypothesis import strategies as st
 
-from casework.cases.commands import Command, Fire, Measure, Note, Record
+from casework.cases.commands import Command, Measure
+from casework.lifecycle.commands import Fire, Note, Record
 from tests.audit import built_log as logs
 
 DAYS = st.sampled_from([date(2026, 1, day) for day in range(5, 11)])
@@ -19,37 +20,37 @@ def commands_on(case_id: int) -> st.SearchStrategy[Command]:
     """Some command on the case: sensible or not, permitted or not."""
     outcome = st.sampled_from(["unanswered", "debtor", "third_party"])
     options: list[st.SearchStrategy[Command]] = [
-        st.builds(lambda actor, event: Fire(actor=actor, case_id=case_id, event=event), ACTORS, EVENTS),
+        st.builds(lambda actor, event: Fire(actor=actor, id=case_id, event=event), ACTORS, EVENTS),
         st.builds(lambda day, result: logs.attempt(case_id, day, result), DAYS, outcome),
         st.just(logs.visit_ordered(case_id)),
         st.builds(
             lambda day, result, met, photo: Record(
-                actor=logs.BUSINESS, case_id=case_id, kind="visit", on=day, evidence="v:1",
+                actor=logs.BUSINESS, id=case_id, kind="visit", on=day, evidence="v:1",
                 data={"outcome": result, "person_met": met, "photo": "sha256:" + photo * 64, "address_kind": "home"},
             ), DAYS, st.sampled_from(["found", "not_found"]), st.sampled_from(["debtor", "nobody", "family"]),
             st.sampled_from("0123"),
         ),
         st.just(Record(
-            actor=logs.PHONE, case_id=case_id, kind="promise", on=logs.TODAY, evidence="c:1",
+            actor=logs.PHONE, id=case_id, kind="promise", on=logs.TODAY, evidence="c:1",
             data={"pay_by": "2026-01-12", "amount_fen": 100},
         )),
         st.just(Record(
-            actor=logs.PHONE, case_id=case_id, kind="information_repair", on=logs.TODAY, evidence="r:1",
+            actor=logs.PHONE, id=case_id, kind="information_repair", on=logs.TODAY, evidence="r:1",
             data=REPAIR,
         )),
         st.builds(
             lambda hold: Record(
-                actor=logs.RISK, case_id=case_id, kind="hold", on=logs.TODAY, evidence="h:1",
+                actor=logs.RISK, id=case_id, kind="hold", on=logs.TODAY, evidence="h:1",
                 data={"hold": hold},
             ), st.sampled_from(["dispute", "complaint"]),
         ),
-        st.just(Note(actor=logs.PHONE, case_id=case_id, text=logs.NOTE)),
+        st.just(Note(actor=logs.PHONE, id=case_id, text=logs.NOTE)),
         st.builds(
-            lambda due: Measure(actor=logs.FEED, case_id=case_id, measure=logs.measure(due), run=2),
+            lambda due: Measure(actor=logs.FEED, id=case_id, measure=logs.measure(due), run=2),
             st.sampled_from([None, "2025-12-01", "2026-01-05"]),
         ),
         st.just(Fire(
-            actor=logs.FEED, case_id=case_id, event="arrears_cleared", data={"previous_as_of": "2026-01-09"}
+            actor=logs.FEED, id=case_id, event="arrears_cleared", data={"previous_as_of": "2026-01-09"}
         )),
     ]  # fmt: skip
     return st.one_of(options)

@@ -17,24 +17,12 @@ from hypothesis import strategies as st
 from casework import rows
 from casework.audit.tables import entries
 from casework.cases.advance import advance
-from casework.cases.commands import (
-    Assign,
-    Command,
-    Done,
-    Fire,
-    Measure,
-    Mistaken,
-    NotDone,
-    Note,
-    Open,
-    Outcome,
-    Record,
-    Refused,
-)
+from casework.cases.commands import Assign, Command, Measure, OpenCase
 from casework.cases.tables import cases, institutions
 from casework.clock import now
 from casework.database import metadata, reading, writing
 from casework.errors import TryAgain
+from casework.lifecycle.commands import Done, Fire, Mistaken, NotDone, Note, Outcome, Record, Refused
 from casework.settings import Settings, load_keys
 from casework.staff import register
 from casework.staff.actor import Actor, system
@@ -64,25 +52,25 @@ def measure(days_past_due: int | None = 5, fen: int = 100_000) -> dict[str, Any]
     }  # fmt: skip
 
 
-def opening(loan_id: str, *, actor: Actor = FEED, ground: str = "arrears", days_past_due: int | None = 5) -> Open:
+def opening(loan_id: str, *, actor: Actor = FEED, ground: str = "arrears", days_past_due: int | None = 5) -> OpenCase:
     loan: dict[str, str | None] = {
         "loan_id": loan_id, "institution": "wuhan", "borrower_id": f"B-{loan_id}", "product": "consumer",
         "channel_code": None, "team": "T1", "region": "R1", "owner": "R1",
     }  # fmt: skip
     given_ = {"finding": "doc:1", "recall_demand": "doc:2"} if ground == "misuse" else {}
-    return Open(actor=actor, ground=ground, loan=loan, measure=measure(days_past_due), data=given_)
+    return OpenCase(actor=actor, ground=ground, loan=loan, measure=measure(days_past_due), data=given_)
 
 
 def attempt(case_id: int, on: date = TODAY, outcome: str = "unanswered", version: int | None = None) -> Record:
     return Record(
-        actor=WHO["T1"], case_id=case_id, kind="contact_attempt", on=on, evidence="rec:1", version=version,
+        actor=WHO["T1"], id=case_id, kind="contact_attempt", on=on, evidence="rec:1", version=version,
         data={"channel": "phone", "outcome": outcome},
     )  # fmt: skip
 
 
 def fire(who: str, case_id: int, event: str, version: int | None = None, **data: Any) -> Fire:
     actor = FEED if who == "system" else WHO[who]
-    return Fire(actor=actor, case_id=case_id, event=event, data=data, version=version)
+    return Fire(actor=actor, id=case_id, event=event, data=data, version=version)
 
 
 def visit(case_id: int, **changes: Any) -> Fire:
@@ -104,7 +92,7 @@ class Branch:
     def open(self, *loans: str, **options: Any) -> list[int]:
         """Cases of these loans."""
         outcomes = self.do(*[opening(loan_id, **options) for loan_id in loans])
-        return [done.case_id for done in outcomes if isinstance(done, Done)]
+        return [done.id for done in outcomes if isinstance(done, Done)]
 
     def case(self, case_id: int) -> Any:
         """The row."""
@@ -187,7 +175,7 @@ def test_an_event_changes_state_version_and_log_together(branch: Branch) -> None
 def test_a_refusal_lists_every_unmet_guard_with_rule_facts_and_what_would_satisfy_it(branch: Branch) -> None:
     (case_id,) = branch.open("L1")
     hold = {"hold": "complaint"}
-    branch.do(Record(actor=WHO["T1"], case_id=case_id, kind="hold", on=TODAY, evidence="doc:1", data=hold))
+    branch.do(Record(actor=WHO["T1"], id=case_id, kind="hold", on=TODAY, evidence="doc:1", data=hold))
     refused = only(branch.do(fire("system", case_id, "mark_lost")))
     assert isinstance(refused, Refused)
     assert [reason.code for reason in refused.reasons] == ["days_without_contact", "no_hold"]
@@ -219,7 +207,7 @@ def test_a_refusal_lists_every_unmet_guard_with_rule_facts_and_what_would_satisf
         (lambda case_id: replace(attempt(case_id), data={}), "faulty_data"),
         (lambda case_id: replace(attempt(case_id), evidence="张三的电话"), "faulty_data"),
         (lambda case_id: attempt(case_id, now().date() + timedelta(days=3)), "faulty_data"),
-        (lambda case_id: Note(actor=WHO["T1"], case_id=case_id, text=""), "faulty_data"),
+        (lambda case_id: Note(actor=WHO["T1"], id=case_id, text=""), "faulty_data"),
     ],
 )  # fmt: skip
 def test_a_callers_mistake_is_told_and_leaves_no_trace(
@@ -260,7 +248,7 @@ def test_a_wrong_state_is_a_refusal_and_names_where_the_event_is_possible(branch
 
 def test_a_note_is_committed_and_its_text_is_not_in_the_log(branch: Branch) -> None:
     (case_id,) = branch.open("L1")
-    assert isinstance(only(branch.do(Note(actor=WHO["T1"], case_id=case_id, text="电话里提到的秘密"))), Done)
+    assert isinstance(only(branch.do(Note(actor=WHO["T1"], id=case_id, text="电话里提到的秘密"))), Done)
     assert branch.case(case_id).version == 1
     assert "秘密".encode() not in repr(branch.dump()["entries"]).encode()
     branch.assert_sound()
@@ -274,7 +262,7 @@ def test_opening_a_loan_twice_is_refused_and_names_the_live_case(branch: Branch)
     assert isinstance(first, Done)
     assert isinstance(second, Refused)
     assert [(reason.code, dict(reason.saw)) for reason in second.reasons] == [
-        ("case_open_already", {"case_id": first.case_id})
+        ("case_open_already", {"case_id": first.id})
     ]
     third = only(branch.do(opening("L1")))
     assert isinstance(third, Refused)
@@ -292,13 +280,13 @@ def test_an_opening_is_refused_with_the_guards_it_does_not_meet(branch: Branch) 
 def test_a_new_case_after_a_settled_one_names_it_also_within_one_batch(branch: Branch) -> None:
     (first,) = branch.open("L1")
     settled: list[Command] = [
-        Measure(actor=FEED, case_id=first, measure=measure(None), run=1),
+        Measure(actor=FEED, id=first, measure=measure(None), run=1),
         fire("system", first, "arrears_cleared", previous_as_of="2024-02-29"),
     ]
     *_, opened = branch.do(*settled, opening("L1"))
     assert isinstance(opened, Done)
-    assert branch.bodies(f"case:{opened.case_id}")[0]["data"]["earlier_cases"] == [first]
-    assert (branch.case(first).live, branch.case(opened.case_id).live) == (False, True)
+    assert branch.bodies(f"case:{opened.id}")[0]["data"]["earlier_cases"] == [first]
+    assert (branch.case(first).live, branch.case(opened.id).live) == (False, True)
     branch.assert_sound()
 
 
@@ -399,11 +387,8 @@ def test_a_dry_run_answers_the_same_and_writes_nothing(branch: Branch) -> None:
     forecast = branch.do(*batch, dry_run=True)
     assert branch.dump() == before
     assert [type(outcome) for outcome in forecast] == [Done, Refused, Mistaken, Done, Refused]
-    assert [
-        replace(outcome, case_id=0, entry_id="") if isinstance(outcome, Done) else outcome for outcome in forecast
-    ] == [
-        replace(outcome, case_id=0, entry_id="") if isinstance(outcome, Done) else outcome
-        for outcome in branch.do(*batch)
+    assert [replace(outcome, id=0, entry_id="") if isinstance(outcome, Done) else outcome for outcome in forecast] == [
+        replace(outcome, id=0, entry_id="") if isinstance(outcome, Done) else outcome for outcome in branch.do(*batch)
     ]
 
 
@@ -417,7 +402,7 @@ def test_several_commands_on_one_case_each_see_what_the_one_before_did(branch: B
     }  # fmt: skip
     outcomes = branch.do(
         visit(case_id),
-        Record(actor=WHO["R1"], case_id=case_id, kind="visit", on=TODAY, evidence="doc:1", data=seen),
+        Record(actor=WHO["R1"], id=case_id, kind="visit", on=TODAY, evidence="doc:1", data=seen),
         fire("R1", case_id, "found", version=3),
         fire("R1", case_id, "found"),
     )
@@ -508,25 +493,25 @@ _case = st.integers(1, 4)
 
 def _agency(case_id: int) -> Record:
     file = {"agency": "AG1", "active": True, "inspected_on": TODAY.isoformat(), "evaluated_on": TODAY.isoformat()}
-    return Record(actor=WHO["G1"], case_id=case_id, kind="agency_file", on=TODAY, evidence="doc:7", data=file)
+    return Record(actor=WHO["G1"], id=case_id, kind="agency_file", on=TODAY, evidence="doc:7", data=file)
 
 
 def _visited(case_id: int, outcome: str) -> Record:
     seen = {"outcome": outcome, "photo": "sha256:" + "a" * 64, "person_met": "nobody", "address_kind": "home"}
-    return Record(actor=WHO["P1"], case_id=case_id, kind="visit", on=TODAY, evidence="doc:1", data=seen)
+    return Record(actor=WHO["P1"], id=case_id, kind="visit", on=TODAY, evidence="doc:1", data=seen)
 
 
 def _assigned(case_id: int, who: str, owner: str, handler: str | None) -> Assign:
-    return Assign(actor=WHO[who], case_id=case_id, owner=owner, handler=handler, reason="workload")
+    return Assign(actor=WHO[who], id=case_id, owner=owner, handler=handler, reason="workload")
 
 
 def _reversal(case_id: int) -> Record:
     given_ = {"payment": "pay:1", "paid_on": TODAY.isoformat(), "amount_fen": 5}
-    return Record(actor=FEED, case_id=case_id, kind="reversal", on=TODAY, evidence="run:1", data=given_)
+    return Record(actor=FEED, id=case_id, kind="reversal", on=TODAY, evidence="run:1", data=given_)
 
 
 def _measured(case_id: int, days_past_due: int | None) -> Measure:
-    return Measure(actor=FEED, case_id=case_id, measure=measure(days_past_due), run=1)
+    return Measure(actor=FEED, id=case_id, measure=measure(days_past_due), run=1)
 
 
 _days = st.integers(0, 6).map(lambda days: TODAY - timedelta(days=days))
@@ -538,7 +523,7 @@ commands = st.one_of(
     st.sampled_from(LOANS).map(lambda loan_id: opening(loan_id, actor=WHO["P1"], ground="misuse")),
     st.builds(attempt, _case, _days, st.sampled_from(["unanswered", "debtor"])),
     st.builds(attempt, _case, st.just(TODAY), st.just("unanswered"), st.integers(1, 4)),
-    st.builds(lambda case_id: Note(actor=WHO["T1"], case_id=case_id, text="记录"), _case),
+    st.builds(lambda case_id: Note(actor=WHO["T1"], id=case_id, text="记录"), _case),
     st.builds(_measured, _case, st.sampled_from([None, 5, 40, 100])),
     st.builds(_agency, _case),
     st.builds(_visited, _case, st.sampled_from(["found", "not_found"])),
@@ -626,9 +611,9 @@ def normal(branch: Branch, prefix: str) -> tuple[Any, Any]:
 
 def placed(command: Command, ids: list[int], prefix: str) -> Command:
     """The command on this branch's cases of the example (1 to 3; a fourth is nobody's) or loans."""
-    if isinstance(command, Open):
+    if isinstance(command, OpenCase):
         return replace(command, loan=dict(command.loan) | {"loan_id": f"{prefix}{command.loan['loan_id']}"})
-    return replace(command, case_id=ids[command.case_id - 1] if command.case_id <= len(ids) else 999_999)
+    return replace(command, id=ids[command.id - 1] if command.id <= len(ids) else 999_999)
 
 
 @settings(max_examples=80 * LONGER, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from casework.cases.case import Case
-from casework.cases.commands import Command, Done, Mistaken, Open, Record
+from casework.cases.commands import Command, OpenCase
 from casework.cases.days import day_faults
 from casework.clock import now
+from casework.lifecycle.commands import Done, Mistaken, Record
 from casework.statechart.fields import take
 from tests.cases.test_advance import FEED, WHO, Branch, attempt, branch, measure, opening, visit
 from tests.cases.worlds import CHART, DUE, POLICY, dpd, measured, opened
@@ -93,17 +94,17 @@ def test_every_date_of_the_chart_that_people_give_is_bound_to_the_present() -> N
 def test_the_door_refuses_such_a_day_and_names_the_field(branch: Branch) -> None:
     asked = opening("L1")
     figures = measure(5) | {"disbursed_on": "2023-09-01"}
-    (done,) = branch.do(Open(actor=FEED, ground="arrears", loan=asked.loan, measure=figures))
+    (done,) = branch.do(OpenCase(actor=FEED, ground="arrears", loan=asked.loan, measure=figures))
     assert isinstance(done, Done)
     today = branch.started.branch.today(now())
     commands: list[tuple[Command, str | None]] = [
-        (attempt(done.case_id, date(2023, 9, 1), "debtor"), None),
-        (attempt(done.case_id, date(2023, 8, 31)), "on"),
-        (attempt(done.case_id, today + DAY), "on"),
-        (visit(done.case_id, visit_on=(today + 32 * DAY).isoformat()), "visit_on"),
-        (visit(done.case_id, visit_on=(today + 31 * DAY).isoformat()), None),
-        (promise(done.case_id, today + 15 * DAY), "pay_by"),
-        (promise(done.case_id, today + 14 * DAY), None),
+        (attempt(done.id, date(2023, 9, 1), "debtor"), None),
+        (attempt(done.id, date(2023, 8, 31)), "on"),
+        (attempt(done.id, today + DAY), "on"),
+        (visit(done.id, visit_on=(today + 32 * DAY).isoformat()), "visit_on"),
+        (visit(done.id, visit_on=(today + 31 * DAY).isoformat()), None),
+        (promise(done.id, today + 15 * DAY), "pay_by"),
+        (promise(done.id, today + 14 * DAY), None),
     ]
     for command, fault in commands:
         (outcome,) = branch.do(command)
@@ -115,4 +116,4 @@ def test_the_door_refuses_such_a_day_and_names_the_field(branch: Branch) -> None
 
 def promise(case_id: int, pay_by: date) -> Record:
     data = {"pay_by": pay_by.isoformat(), "amount_fen": 100}
-    return Record(actor=WHO["T1"], case_id=case_id, kind="promise", on=date(2023, 9, 1), evidence="rec:1", data=data)
+    return Record(actor=WHO["T1"], id=case_id, kind="promise", on=date(2023, 9, 1), evidence="rec:1", data=data)

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from casework.cases.commands import Assign, Command, Done, Fire, Open, Outcome, Record, Refused
+from casework.cases.commands import Assign, Command, OpenCase
 from casework.cases.dry_run import dry_run
 from casework.cases.filter import BusinessDates
 from casework.cases.options import options_of_case
 from casework.cases.queries import find_case
 from casework.database import reading
+from casework.lifecycle.commands import Done, Fire, Outcome, Record, Refused
 from casework.staff.actor import Actor, Principal
 from casework.staff.permissions import Reach
 from tests.cases.test_advance import FEED, TODAY, WHO, Branch, branch, measure, opening
@@ -28,16 +29,16 @@ ANSWERED = {"channel": "phone", "outcome": "debtor"}
 
 
 def fact(actor: Actor, case_id: int, kind: str, **data: Any) -> Record:
-    return Record(actor=actor, case_id=case_id, kind=kind, on=TODAY, evidence="doc:1", data=data)
+    return Record(actor=actor, id=case_id, kind=kind, on=TODAY, evidence="doc:1", data=data)
 
 
 def step(actor: Actor, case_id: int, event: str, **data: Any) -> Fire:
-    return Fire(actor=actor, case_id=case_id, event=event, data=data)
+    return Fire(actor=actor, id=case_id, event=event, data=data)
 
 
 def silent(actor: Actor, case_id: int) -> list[Command]:
     return [
-        Record(actor=actor, case_id=case_id, kind="contact_attempt", on=TODAY - timedelta(days=ago), evidence="rec:1",
+        Record(actor=actor, id=case_id, kind="contact_attempt", on=TODAY - timedelta(days=ago), evidence="rec:1",
                data={"channel": "phone", "outcome": "unanswered"})
         for ago in range(5) for _ in range(2)
     ]  # fmt: skip
@@ -67,10 +68,10 @@ def its_work(actor: Actor, case_id: int) -> list[Command]:
 def old_npl(branch: Branch) -> int:
     """A case that asset preservation owns from the start (1.4.2)."""
     asked = opening("L1", days_past_due=120, ground="old_npl")
-    (done,) = branch.do(Open(actor=FEED, ground="old_npl", loan=asked.loan,
+    (done,) = branch.do(OpenCase(actor=FEED, ground="old_npl", loan=asked.loan,
                              measure=measure(120) | {"npl_since": "2023-06-01"}))  # fmt: skip
     assert isinstance(done, Done)
-    return done.case_id
+    return done.id
 
 
 def owned(branch: Branch) -> tuple[int, Actor]:
@@ -79,14 +80,14 @@ def owned(branch: Branch) -> tuple[int, Actor]:
 
 def handled(branch: Branch) -> tuple[int, Actor]:
     (case_id,) = branch.open("L1", days_past_due=120)
-    given = Assign(actor=WHO["B1"], case_id=case_id, owner="P1", handler="A1", reason="workload")
+    given = Assign(actor=WHO["B1"], id=case_id, owner="P1", handler="A1", reason="workload")
     assert isinstance(branch.do(given)[0], Done)
     return case_id, ASSETS
 
 
 def given_by_hand(branch: Branch) -> tuple[int, Actor]:
     (case_id,) = branch.open("L1", days_past_due=120)
-    given = Assign(actor=WHO["B1"], case_id=case_id, owner="A1", reason="workload")
+    given = Assign(actor=WHO["B1"], id=case_id, owner="A1", reason="workload")
     assert isinstance(branch.do(given)[0], Done)
     return case_id, ASSETS
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Connection, Engine
 
-from casework.cases.commands import Assign, Done, Measure, Mistaken, Note, Record, Refused
+from casework.cases.commands import Assign, Measure
 from casework.cases.reassign import Plan, Wanted, plan
 from casework.cases.responsible import owned_on, owners_of_case
 from casework.cases.tables import cases, institutions, owner_history
@@ -19,6 +19,7 @@ from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.four_eyes import requests
+from casework.lifecycle.commands import Done, Mistaken, Note, Record, Refused
 from casework.settings import load_keys
 from casework.staff import absence, register
 from casework.staff.actor import Actor, Principal
@@ -44,12 +45,12 @@ PLACE: dict[str, Any] = {"agency": "AG1", "term_until": "2024-06-01"}
 
 
 def assign(case_id: int, owner: str, who: str = "B1", **more: Any) -> Assign:
-    return Assign(actor=WHO[who], case_id=case_id, owner=owner, **{"reason": "workload", **more})
+    return Assign(actor=WHO[who], id=case_id, owner=owner, **{"reason": "workload", **more})
 
 
 def cancel(branch: Branch, case_id: int) -> None:
     """Opened in error by one person's word; asked for, and approved by another."""
-    branch.do(Record(actor=WHO["B1"], case_id=case_id, kind="opening_error", on=TODAY, evidence="doc:1"))
+    branch.do(Record(actor=WHO["B1"], id=case_id, kind="opening_error", on=TODAY, evidence="doc:1"))
     with writing(branch.started.engine) as conn:
         asked = requests.ask(
             conn, branch.started.branch, actor=WHO["B1"], kind="event", subject=f"case:{case_id}", what="cancel",
@@ -87,7 +88,7 @@ def test_a_case_follows_its_state_to_the_post_that_owns_by_rule_and_comes_back_t
     (case_id,) = branch.open("L1", days_past_due=40)
     file = {"agency": "AG1", "active": True, "inspected_on": TODAY.isoformat(), "evaluated_on": TODAY.isoformat()}
     branch.do(attempt(case_id, outcome="debtor"))
-    branch.do(Record(actor=WHO["G1"], case_id=case_id, kind="agency_file", on=TODAY, evidence="doc:7", data=file))
+    branch.do(Record(actor=WHO["G1"], id=case_id, kind="agency_file", on=TODAY, evidence="doc:7", data=file))
     placed = only(branch.do(fire("G1", case_id, "place", **PLACE)))
     assert isinstance(placed, Done), placed
     row, said = branch.case(case_id), branch.bodies(f"case:{case_id}")[-1]
@@ -110,14 +111,14 @@ def test_a_case_follows_its_state_to_the_post_that_owns_by_rule_and_comes_back_t
 def test_a_case_without_a_home_gets_its_owners(branch: Branch) -> None:
     loan = dict(opening("L1").loan) | {"team": None, "region": None}
     done = only(branch.do(replace(opening("L1"), loan=loan)))
-    row = branch.case(done.case_id)
+    row = branch.case(done.id)
     assert (row.team, row.region) == ("T1", "R1")
     branch.assert_sound()
 
 
 def measured(branch: Branch, case_id: int, **figures: Any) -> dict[str, Any]:
     """The last entry after a measure with other figures."""
-    branch.do(Measure(actor=FEED, case_id=case_id, measure=measure(5) | figures, run=1))
+    branch.do(Measure(actor=FEED, id=case_id, measure=measure(5) | figures, run=1))
     return branch.bodies(f"case:{case_id}")[-1]
 
 
@@ -157,7 +158,7 @@ def test_figures_under_which_the_same_rule_holds_move_nobody(
 def test_a_placed_case_stays_with_the_agency_post_whatever_the_feed_learns_of_it(branch: Branch) -> None:
     (case_id,) = branch.open("L1", days_past_due=40)
     file = {"agency": "AG1", "active": True, "inspected_on": TODAY.isoformat(), "evaluated_on": TODAY.isoformat()}
-    branch.do(Record(actor=WHO["G1"], case_id=case_id, kind="agency_file", on=TODAY, evidence="doc:7", data=file))
+    branch.do(Record(actor=WHO["G1"], id=case_id, kind="agency_file", on=TODAY, evidence="doc:7", data=file))
     assert isinstance(only(branch.do(fire("G1", case_id, "place", **PLACE))), Done)
     assert measured(branch, case_id, npl_since="2023-12-31")["event"] == "case.measured"
     assert branch.case(case_id).owner == "G1"
@@ -168,7 +169,7 @@ def test_a_part_payment_makes_no_old_arrear_new(branch: Branch) -> None:
     """A leaver's old arrear stays the post-loan officer's when its oldest due date moves past the cut-off."""
     old = measure(5) | {"oldest_due_date": "2023-12-30", "bucket": "M3"}
     nobodys = dict(opening("L1").loan) | {"owner": None}
-    case_id = only(branch.do(replace(opening("L1"), loan=nobodys, measure=old))).case_id
+    case_id = only(branch.do(replace(opening("L1"), loan=nobodys, measure=old))).id
     assert branch.case(case_id).owner == "P1"
     business_date(branch, TODAY + timedelta(days=1))
     measured(branch, case_id)
@@ -176,7 +177,7 @@ def test_a_part_payment_makes_no_old_arrear_new(branch: Branch) -> None:
     assert branch.case(case_id).owner == "P1"
     due_on_the_cut_off = measure(5) | {"oldest_due_date": "2023-12-31", "bucket": "M3"}
     nobodys |= {"loan_id": "L2"}
-    case_id = only(branch.do(replace(opening("L2"), loan=nobodys, measure=due_on_the_cut_off))).case_id
+    case_id = only(branch.do(replace(opening("L2"), loan=nobodys, measure=due_on_the_cut_off))).id
     assert branch.case(case_id).owner == "T1", "in arrears first on 1 January"
     branch.assert_sound()
 
@@ -195,7 +196,7 @@ def test_an_oldest_due_date_that_was_reported_wrongly_moves_the_owner_and_a_part
 ) -> None:
     first = measure(5) | {"oldest_due_date": was}
     nobodys = dict(opening("L1").loan) | {"owner": None}
-    case_id = only(branch.do(replace(opening("L1"), loan=nobodys, measure=first))).case_id
+    case_id = only(branch.do(replace(opening("L1"), loan=nobodys, measure=first))).id
     business_date(branch, TODAY + timedelta(days=days))
     measured(branch, case_id, oldest_due_date=says)
     assert branch.case(case_id).owner == owner
@@ -277,7 +278,7 @@ def planned(branch: Branch, named: list[int], wanted: Wanted) -> Plan:
 
 def test_cases_are_spread_by_rule_within_capacity_and_what_cannot_be_placed_is_told(branch: Branch) -> None:
     unnamed = [replace(opening(f"L{n}"), loan=dict(opening(f"L{n}").loan) | {"owner": None}) for n in range(6)]
-    ids = [done.case_id for done in branch.do(*unnamed) if isinstance(done, Done)]
+    ids = [done.id for done in branch.do(*unnamed) if isinstance(done, Done)]
     assert {branch.case(number).owner for number in ids} == {"T1"}
     with writing(branch.started.engine) as conn:
         trail, table = branch.started.branch.trail(now()), branch.started.branch.rulebook.permissions
@@ -354,7 +355,7 @@ def test_a_deputy_acts_on_his_principals_case_the_entry_names_both_and_his_own_r
         with reading(branch.started.engine) as conn:
             return register.actor_for(conn, "R2", "api", today=branch.started.branch.today(now()))
 
-    note = Note(actor=deputy(), case_id=ours, text="代理")
+    note = Note(actor=deputy(), id=ours, text="代理")
     assert only(branch.do(note)) == Mistaken("unknown_case", ours)
     with writing(branch.started.engine) as conn:
         trail = branch.started.branch.trail(now())
@@ -370,7 +371,7 @@ def test_a_deputy_acts_on_his_principals_case_the_entry_names_both_and_his_own_r
     assert (said["actor"]["id"], said["data"]) == (
         "R2", {"acting_for": "R1", "business_date": TODAY.isoformat(), "post": "business_rep"},
     )  # fmt: skip
-    assert only(branch.do(replace(note, actor=lent, case_id=theirs))) == Mistaken("unknown_case", theirs)
+    assert only(branch.do(replace(note, actor=lent, id=theirs))) == Mistaken("unknown_case", theirs)
     with writing(branch.started.engine) as conn:
         trail = branch.started.branch.trail(now())
         absence.end_absence(conn, trail, FEED, staff_no="R1", from_on=today, on=today)
@@ -503,7 +504,7 @@ def test_on_every_day_a_case_has_exactly_the_owner_that_the_last_entry_until_the
         day += timedelta(days=days)
         business_date(branch, day)
         if settle:
-            branch.do(Measure(actor=FEED, case_id=case_id, measure=measure(6), run=1))
+            branch.do(Measure(actor=FEED, id=case_id, measure=measure(6), run=1))
         done = only(branch.do(assign(case_id, owner)))
         if isinstance(done, Done):
             owners[day] = owner

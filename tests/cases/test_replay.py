@@ -21,10 +21,11 @@ from casework.audit.findings import Report
 from casework.audit.tables import entries
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
-from casework.cases.commands import Command, Done, Fire, Refused
+from casework.cases.commands import Command
 from casework.cases.publish import publish
 from casework.cases.rulebook import load_rulebook
 from casework.cases.tables import cases, institutions
+from casework.lifecycle.commands import Done, Fire, Refused
 from casework.staff.actor import system
 from tests.audit import built_log as logs
 from tests.audit.built_log import BuiltLog, built_log, change_entry, clock, guards_down
@@ -236,7 +237,7 @@ def test_each_entry_is_judged_by_the_figures_in_force_on_its_day(log: BuiltLog, 
     assert edits == 1
     (folder / "policy" / "2026-01-12.toml").write_text(stricter)
     branch = Branch(load_rulebook(folder), log.branch.vault, log.branch.mac_key)
-    fire = Fire(actor=logs.SWEEP, case_id=2, event="mark_lost")
+    fire = Fire(actor=logs.SWEEP, id=2, event="mark_lost")
     days = [date(2026, 1, day) for day in (9, 10, 11)]
     with log.attacked() as conn:
         calls = [logs.attempt(2, day) for day in days for _ in (1, 2)]

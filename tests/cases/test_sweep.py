@@ -12,11 +12,12 @@ from casework import startup
 from casework.audit.tables import entries
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
-from casework.cases.commands import Command, Done, Fire, Measure, Open, Record
+from casework.cases.commands import Command, Measure, OpenCase
 from casework.cases.sweep import sweep, swept_events
 from casework.cases.tables import cases, institutions
 from casework.cli import main
 from casework.database import reading, writing
+from casework.lifecycle.commands import Done, Fire, Record
 from casework.settings import Settings, load_keys
 from casework.staff.actor import Actor, system
 from casework.staff.tables import staff
@@ -35,7 +36,7 @@ def business_date(conn: Connection, day: date) -> None:
     conn.execute(institutions.insert().values(institution="wuhan", business_date=day))
 
 
-def opening(loan_id: str) -> Open:
+def opening(loan_id: str) -> OpenCase:
     loan = dict.fromkeys(("product", "channel_code", "team", "region"))
     measure = {
         "oldest_due_date": DUE.isoformat(), "bucket": "M1", "overdue_principal_fen": 100_00,
@@ -43,14 +44,14 @@ def opening(loan_id: str) -> Open:
         "risk_class": None, "npl_since": None,
     }  # fmt: skip
     named = {"loan_id": loan_id, "institution": "wuhan", "borrower_id": f"B{loan_id}", "owner": "T1"}
-    return Open(actor=system("feed"), ground="arrears", loan=loan | named, measure=measure)
+    return OpenCase(actor=system("feed"), ground="arrears", loan=loan | named, measure=measure)
 
 
 def unanswered_days(case_id: int, first: date, days: int) -> list[Command]:
     return [
         Record(
             actor=COLLECTOR,
-            case_id=case_id,
+            id=case_id,
             kind="contact_attempt",
             on=first + timedelta(days=day),
             evidence=f"rec:{case_id}-{day}-{call}",
@@ -98,15 +99,13 @@ def test_a_sweep_archives_when_the_reversal_window_is_over(engine: Engine, branc
         conn.execute(staff.insert().values(staff_no="T1", name="T1", status="active", added_at=added))
         business_date(conn, settled_on)
         advance(conn, [opening("L1")], branch)
-        settle = Fire(
-            actor=system("feed"), case_id=1, event="arrears_cleared", data={"previous_as_of": DUE.isoformat()}
-        )
+        settle = Fire(actor=system("feed"), id=1, event="arrears_cleared", data={"previous_as_of": DUE.isoformat()})
         cleared = dict(opening("L1").measure) | {
             "oldest_due_date": None,
             "bucket": "M0",
             "overdue_principal_fen": 0,
         }
-        outcomes = advance(conn, [Measure(actor=system("feed"), case_id=1, measure=cleared, run=1), settle], branch)
+        outcomes = advance(conn, [Measure(actor=system("feed"), id=1, measure=cleared, run=1), settle], branch)
         assert all(isinstance(outcome, Done) for outcome in outcomes)
     for days, expected in ((180, "settled"), (181, "closed")):
         with writing(engine) as conn:

@@ -14,10 +14,10 @@ from casework.audit.findings import Report
 from casework.audit.seal import Sealer
 from casework.audit.sealed import Outside
 from casework.cases.advance import advance
-from casework.cases.commands import Note
 from casework.database import reading, writing
 from casework.dossier.heads import state_heads
 from casework.dossier.make import Made, make_dossier
+from casework.lifecycle.commands import Note
 from casework.verifying import verify
 from tests.audit.built_log import NOTE, PHONE, BuiltLog, built_log, clock, guards_down
 from tests.postgres_server import Server
@@ -48,7 +48,7 @@ class Stated:
     def note(self, *cases: int) -> None:
         """One more entry of each."""
         with writing(self.log.engine) as conn:
-            commands = [Note(actor=PHONE, case_id=case, text=NOTE) for case in cases]
+            commands = [Note(actor=PHONE, id=case, text=NOTE) for case in cases]
             advance(conn, commands, self.log.branch, clock=self.clock)
 
     def state(self, *, daily: bool = False) -> Any:

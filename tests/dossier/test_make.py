@@ -165,7 +165,7 @@ def test_a_case_opened_after_the_statement_waits_for_the_next_one(stated: Stated
     """Unsealed, then sealed but not stated, then stated. It commits: the last of this file."""
     with writing(stated.log.engine) as conn:
         (opened,) = advance(conn, [opening(900)], stated.log.branch, clock=stated.clock)
-    case = opened.case_id
+    case = opened.id
     assert case is not None
     with stated.reading() as conn:
         assert refusal(stated, conn, case) == ("not_sealed_yet", [])

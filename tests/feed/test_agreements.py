@@ -7,11 +7,11 @@ import pytest
 
 from casework.cases.advance import advance
 from casework.cases.case import from_row
-from casework.cases.commands import Done, Mistaken, Record, Refused
 from casework.cases.gather import CASE_ROWS
 from casework.cases.tables import cases
 from casework.database import reading, writing
 from casework.four_eyes import requests
+from casework.lifecycle.commands import Done, Mistaken, Record, Refused
 from casework.staff.actor import Actor
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 
@@ -35,7 +35,7 @@ def keeper(bank: Bank) -> Actor:
 
 def fact(bank: Bank, who: Actor, kind: str, on: date = DAY, **data: Any) -> Any:
     """What the door says to a fact about the case of loan 1."""
-    record = Record(actor=who, case_id=bank.case(1).id, kind=kind, on=on, evidence="doc:1", data=data)
+    record = Record(actor=who, id=bank.case(1).id, kind=kind, on=on, evidence="doc:1", data=data)
     with writing(bank.started.engine) as conn:
         return advance(conn, [record], bank.started.branch)[0]
 

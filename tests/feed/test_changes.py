@@ -9,12 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casework.cases.advance import advance
-from casework.cases.commands import Fire, Open, Record, Refused
+from casework.cases.commands import OpenCase
 from casework.database import reading, writing
 from casework.feed.last_known import last_known
 from casework.feed.run import Run
 from casework.feed.without_case import without_case
 from casework.four_eyes import requests
+from casework.lifecycle.commands import Fire, Record, Refused
 from tests.conftest import LONGER
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 from tests.feed.steps import do, write_off
@@ -198,7 +199,7 @@ def cancel(bank: Bank, number: int) -> int:
     """The case of loan L<number> cancelled on a person's word, which another approved; its number."""
     manager, approver = bank.staff("B1", "basic_risk_manager"), bank.staff("V1", "approver")
     case_id, branch = int(bank.case(number).id), bank.started.branch
-    do(bank, Record(actor=manager, case_id=case_id, kind="opening_error", on=DAY, evidence="doc:9"))
+    do(bank, Record(actor=manager, id=case_id, kind="opening_error", on=DAY, evidence="doc:9"))
     with writing(bank.started.engine) as conn:
         asked = requests.ask(
             conn, branch, actor=manager, kind="event", subject=f"case:{case_id}", what="cancel",
@@ -214,9 +215,9 @@ def cancel(bank: Bank, number: int) -> int:
 def test_nobody_cancels_a_debt_on_his_own_word(bank: Bank, post: str) -> None:
     bank.send(DAY, steady(), loans=TEN)
     somebody, case_id = replace(bank.staff("S9", post), team="T1", region="R1"), bank.case(1).id
-    do(bank, Record(actor=somebody, case_id=case_id, kind="opening_error", on=DAY, evidence="doc:9"))
+    do(bank, Record(actor=somebody, id=case_id, kind="opening_error", on=DAY, evidence="doc:9"))
     with writing(bank.started.engine) as conn:
-        cancelling = Fire(actor=somebody, case_id=case_id, event="cancel", data={"reason": "opened_in_error"})
+        cancelling = Fire(actor=somebody, id=case_id, event="cancel", data={"reason": "opened_in_error"})
         (outcome,) = advance(conn, [cancelling], bank.started.branch)
     assert isinstance(outcome, Refused)
     assert [reason.code for reason in outcome.reasons] == ["request_needed"]
@@ -244,7 +245,7 @@ def test_a_loan_in_arrears_without_a_case_is_counted_every_day_and_listed_until_
         known = last_known(conn, bank.started.branch, "L1")
     assert known is not None
     manager = bank.staff("B2", "basic_risk_manager")
-    do(bank, Open(actor=manager, ground="arrears", loan=known[0], measure=known[1]))
+    do(bank, OpenCase(actor=manager, ground="arrears", loan=known[0], measure=known[1]))
     with reading(bank.started.engine) as conn:
         assert without_case(conn) == []
     assert bank.send(THIRD + timedelta(days=1), steady()).figures["without_case"] == 0
@@ -276,7 +277,7 @@ def test_a_correction_takes_back_no_case_that_the_corrected_feed_did_not_open(ba
         assert known is not None
         found = {"finding": "doc:1", "recall_demand": "doc:2"}
         officer = replace(bank.staff("P1", "post_loan_officer"), team="T1", region="R1")
-        do(bank, Open(actor=officer, ground="misuse", loan=known[0], measure=known[1], data=found))
+        do(bank, OpenCase(actor=officer, ground="misuse", loan=known[0], measure=known[1], data=found))
         bank.send(NEXT, steady())
     else:
         bank.send(DAY - timedelta(days=1), steady(), loans=TEN)

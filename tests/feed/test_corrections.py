@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from casework.cases.case import Facts
-from casework.cases.commands import Fire, Record
 from casework.cases.tables import cases
 from casework.database import reading
+from casework.lifecycle.commands import Fire, Record
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 from tests.feed.steps import do
 
@@ -45,13 +45,13 @@ def worked_on(bank: Bank) -> int:
     call = {"channel": "phone", "outcome": "debtor"}
     do(
         bank,
-        Record(actor=rep, case_id=case_id, kind="contact_attempt", on=DAY, evidence="rec:1", data=call),
+        Record(actor=rep, id=case_id, kind="contact_attempt", on=DAY, evidence="rec:1", data=call),
         Record(
-            actor=rep, case_id=case_id, kind="promise", on=DAY, evidence="rec:1",
+            actor=rep, id=case_id, kind="promise", on=DAY, evidence="rec:1",
             data={"pay_by": THIRD.isoformat(), "amount_fen": 100},
         ),
-        Fire(actor=rep, case_id=case_id, event="start_visit", data=visit),
-        Record(actor=manager, case_id=case_id, kind="hold", on=DAY, evidence="doc:1", data={"hold": "death"}),
+        Fire(actor=rep, id=case_id, event="start_visit", data=visit),
+        Record(actor=manager, id=case_id, kind="hold", on=DAY, evidence="doc:1", data={"hold": "death"}),
     )  # fmt: skip
     return case_id
 

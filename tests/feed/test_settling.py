@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from casework.cases.commands import Open, Record
+from casework.cases.commands import OpenCase
 from casework.database import writing
 from casework.feed.last_known import last_known
 from casework.four_eyes import requests
+from casework.lifecycle.commands import Record
 from casework.staff.actor import Actor
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 from tests.feed.steps import ask_write_off, decide_write_off, do, write_off
@@ -44,7 +45,7 @@ def misuse(bank: Bank) -> int:
         known = last_known(conn, bank.started.branch, "L1")
     assert known is not None
     data = {"finding": "doc:1", "recall_demand": "doc:2"}
-    do(bank, Open(actor=manager, ground="misuse", loan=known[0], measure=known[1], data=data))
+    do(bank, OpenCase(actor=manager, ground="misuse", loan=known[0], measure=known[1], data=data))
     return int(bank.case(1).id)
 
 
@@ -52,7 +53,7 @@ def accelerated(bank: Bank) -> int:
     """A case of loan L1 whose debt was accelerated before its arrears were cleared, so that it goes on."""
     bank.send(DAY, steady(), loans=TEN)
     manager, case_id = bank.staff("B1", "basic_risk_manager"), int(bank.case(1).id)
-    do(bank, Record(actor=manager, case_id=case_id, kind="acceleration", on=DAY, evidence="doc:1"))
+    do(bank, Record(actor=manager, id=case_id, kind="acceleration", on=DAY, evidence="doc:1"))
     bank.send(NEXT, steady(1), loans=TEN)
     assert bank.story(case_id)[-1] == "case.refused.arrears_cleared"
     return case_id

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from casework.audit.tables import entries
 from casework.cases.advance import advance
-from casework.cases.commands import Command, Done, Fire, Measure, Open, Outcome, Record
+from casework.cases.commands import Command, Measure, OpenCase
 from casework.cases.tables import cases, institutions
 from casework.clock import now
 from casework.database import reading, writing
@@ -18,6 +18,7 @@ from casework.four_eyes import requests
 from casework.four_eyes.requests import Asked, Moved, Refused
 from casework.four_eyes.stored import read_one
 from casework.four_eyes.tables import requests as rows
+from casework.lifecycle.commands import Done, Fire, Outcome, Record
 from casework.request.request import Request
 from casework.settings import Settings, load_keys
 from casework.staff import absence, register
@@ -84,13 +85,13 @@ class World:
             "loan_id": f"L{self.loans}", "institution": "wuhan", "borrower_id": f"B{self.loans}", "product": "consumer",
             "channel_code": None, "team": "T1", "region": "R1", "owner": "R1",
         }  # fmt: skip
-        (done,) = self.do(Open(actor=system("feed"), ground="arrears", loan=loan, measure=measure))
+        (done,) = self.do(OpenCase(actor=system("feed"), ground="arrears", loan=loan, measure=measure))
         assert isinstance(done, Done), done
-        return done.case_id
+        return done.id
 
     def record(self, case_id: int, who: str, kind: str, **data: Any) -> None:
         command = Record(
-            actor=system("feed") if who == "system" else self.actor(who), case_id=case_id, kind=kind, on=BUSINESS_DATE,
+            actor=system("feed") if who == "system" else self.actor(who), id=case_id, kind=kind, on=BUSINESS_DATE,
             evidence="doc:1", data=data,
         )  # fmt: skip
         (done,) = self.do(command)
@@ -122,15 +123,15 @@ class World:
             "overdue_interest_fen": 2_000, "overdue_penalty_fen": 100, "outstanding_principal_fen": 5_000_000,
             "risk_class": "loss", "npl_since": None, **figures,
         }  # fmt: skip
-        (done,) = self.do(Measure(actor=system("feed"), case_id=case_id, measure=measure, run=2))
+        (done,) = self.do(Measure(actor=system("feed"), id=case_id, measure=measure, run=2))
         assert isinstance(done, Done), done
 
     def visit_in_vain(self, case_id: int, on: str) -> None:
         photo = f"sha256:{on.replace('-', ''):0>64}"
         data = {"outcome": "not_found", "photo": photo, "person_met": "nobody", "address_kind": "home"}
-        visit = Record(actor=self.actor("R1"), case_id=case_id, kind="visit", on=date.fromisoformat(on),
+        visit = Record(actor=self.actor("R1"), id=case_id, kind="visit", on=date.fromisoformat(on),
                        evidence="v:1", data=data)  # fmt: skip
-        outcomes = self.do(visit, Fire(actor=self.actor("R1"), case_id=case_id, event="not_found"))
+        outcomes = self.do(visit, Fire(actor=self.actor("R1"), id=case_id, event="not_found"))
         assert all(isinstance(outcome, Done) for outcome in outcomes), outcomes
 
     def settle(self, case_id: int) -> None:
@@ -140,8 +141,8 @@ class World:
             "overdue_penalty_fen": 0, "outstanding_principal_fen": 5_000_000, "risk_class": None, "npl_since": None,
         }  # fmt: skip
         outcomes = self.do(
-            Measure(actor=system("feed"), case_id=case_id, measure=measure, run=2),
-            Fire(actor=system("feed"), case_id=case_id, event="arrears_cleared", data={"previous_as_of": "2026-02-28"}),
+            Measure(actor=system("feed"), id=case_id, measure=measure, run=2),
+            Fire(actor=system("feed"), id=case_id, event="arrears_cleared", data={"previous_as_of": "2026-02-28"}),
         )
         assert all(isinstance(outcome, Done) for outcome in outcomes), outcomes
 

@@ -4,10 +4,11 @@ import dataclasses
 
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
-from casework.cases.commands import Command, Done, Fire, Outcome, Refused
+from casework.cases.commands import Command
 from casework.cases.publish import publish
 from casework.cases.registry import REGISTRY
 from casework.database import writing
+from casework.lifecycle.commands import Done, Fire, Outcome, Refused
 from casework.staff.actor import system
 from casework.statechart.chart import Chart, parse_chart
 from tests.cases.worlds import CHART
@@ -36,7 +37,7 @@ def test_a_log_of_one_version_is_sound_under_the_next_and_its_cases_go_on(world:
 
     def grant(case_id: int, branch: Branch) -> Outcome:
         data = {"reason": "dispute", "expires_on": "2026-04-01"}
-        command: Command = Fire(actor=world.actor("B1"), case_id=case_id, event="grant_exception", data=data)
+        command: Command = Fire(actor=world.actor("B1"), id=case_id, event="grant_exception", data=data)
         with writing(world.started.engine) as conn:
             (outcome,) = advance(conn, [command], branch, clock=world.clock)
         return outcome

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Connection
 
-from casework.cases.commands import Done, Fire, Mistaken
-from casework.cases.commands import Refused as RefusedByTheDoor
 from casework.database import writing
 from casework.errors import CallerError
 from casework.four_eyes import requests
 from casework.four_eyes.requests import Asked, Moved, Refused
 from casework.four_eyes.tables import requests as rows
+from casework.lifecycle.commands import Done, Fire, Mistaken
+from casework.lifecycle.commands import Refused as RefusedByTheDoor
 from casework.request.request import ERASED
 from casework.staff import absence, register
 from casework.staff.actor import system
@@ -26,7 +26,7 @@ def ready(world: World, event: str) -> tuple[int, str, dict[str, Any], list[str]
     """A case on which the event could happen, who asks, with which data, and who decides, in order."""
     if event == "place_early":
         case_id = world.open(days_past_due=20)
-        world.do(Fire(actor=world.actor("R1"), case_id=case_id, event="start_visit",
+        world.do(Fire(actor=world.actor("R1"), id=case_id, event="start_visit",
                       data={"address_kind": "home", "address": "某路1号", "visit_on": "2026-03-02"}))  # fmt: skip
         for on in ("2026-03-01", "2026-03-02"):
             world.visit_in_vain(case_id, on)
@@ -76,14 +76,14 @@ def test_each_event_under_four_eyes_happens_when_others_have_decided_it(world: W
 def test_fired_directly_it_is_refused_to_everybody_even_to_who_may_approve_it(world: World, event: str) -> None:
     """No way around: `request_needed`, whoever fires; and the refusal is sound in the log."""
     case_id, proposer, data, _ = ready(world, event)
-    (told,) = world.do(Fire(actor=world.actor(proposer), case_id=case_id, event=event, data=data))
+    (told,) = world.do(Fire(actor=world.actor(proposer), id=case_id, event=event, data=data))
     assert isinstance(told, RefusedByTheDoor)
     assert [reason.code for reason in told.reasons] == ["request_needed"]
     for who in ("V1", "B1", "AUD1"):
-        (told,) = world.do(Fire(actor=world.actor(who), case_id=case_id, event=event, data=data))
+        (told,) = world.do(Fire(actor=world.actor(who), id=case_id, event=event, data=data))
         assert isinstance(told, RefusedByTheDoor)
         assert told.forbidden
-    (told,) = world.do(Fire(actor=world.actor("ADM1"), case_id=case_id, event=event, data=data))
+    (told,) = world.do(Fire(actor=world.actor("ADM1"), id=case_id, event=event, data=data))
     assert told == Mistaken("unknown_case", case_id), "an administrator sees no case"
     assert world.findings() == []
 
@@ -521,16 +521,16 @@ def test_a_post_that_somebody_holds_already_is_refused_when_it_is_asked_for(worl
 
 def test_the_door_itself_knows_who_was_involved(world: World) -> None:
     """Even a request that lied about its people would be refused by the door (checked in two places)."""
-    from casework.cases.commands import Cleared  # noqa: PLC0415  (made by the slice alone; here to attack it)
+    from casework.lifecycle.commands import Cleared  # noqa: PLC0415   made by the slice alone; here to attack it
 
     case_id = world.suable()
     version = 1
     cleared = Cleared(request_id=1, topic="suit", asked_by="A1", reviewed_by="V1", involved=frozenset({"A1", "V1"}),
                       approvers=frozenset({"approver"}), material_version=version)  # fmt: skip
-    (told,) = world.do(Fire(actor=world.actor("V1"), case_id=case_id, event="sue", data=SUE, cleared=cleared))
+    (told,) = world.do(Fire(actor=world.actor("V1"), id=case_id, event="sue", data=SUE, cleared=cleared))
     assert isinstance(told, RefusedByTheDoor)
     assert [reason.code for reason in told.reasons] == ["involved_before"]
-    (told,) = world.do(Fire(actor=world.actor("V2"), case_id=case_id, event="sue", data=SUE, cleared=cleared))
+    (told,) = world.do(Fire(actor=world.actor("V2"), id=case_id, event="sue", data=SUE, cleared=cleared))
     assert isinstance(told, Done)
     assert [found.code for found in world.findings()] == ["four_eyes_missing"], "and without a request it is found"
 

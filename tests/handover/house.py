@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from casework.audit.tables import entries
 from casework.cases.advance import advance
-from casework.cases.commands import Command, Done, Fire, Measure, Open, Outcome, Record
+from casework.cases.commands import Command, Measure, OpenCase
 from casework.cases.tables import cases, institutions, owner_history
 from casework.clock import now
 from casework.database import reading, writing
@@ -16,6 +16,7 @@ from casework.handover.applying import apply
 from casework.handover.approving import approve, withdraw
 from casework.handover.planning import Options, plan
 from casework.handover.tables import handover_moves, handovers
+from casework.lifecycle.commands import Done, Fire, Outcome, Record
 from casework.settings import Settings
 from casework.staff import register
 from casework.staff.actor import Actor, system
@@ -97,7 +98,7 @@ class House:
              ground: str = "arrears", product: str = "consumer", **figures: Any) -> list[int]:  # fmt: skip
         """Cases as the feed opens them."""
         commands: list[Command] = [
-            Open(
+            OpenCase(
                 actor=FEED, ground=ground, measure=measure(**figures),
                 loan={"loan_id": loan, "institution": "wuhan", "borrower_id": f"B-{loan}", "product": product,
                       "channel_code": None, "team": team, "region": region, "owner": owner},
@@ -106,13 +107,11 @@ class House:
         ]  # fmt: skip
         outcomes = self.do(*commands)
         assert all(isinstance(one, Done) for one in outcomes), outcomes
-        return [one.case_id for one in outcomes if isinstance(one, Done)]
+        return [one.id for one in outcomes if isinstance(one, Done)]
 
     def record(self, who: str, case_id: int, kind: str, on: date = TODAY, **data: Any) -> Outcome:
         """A fact."""
-        (outcome,) = self.do(
-            Record(actor=self.who(who), case_id=case_id, kind=kind, on=on, evidence="rec:1", data=data)
-        )
+        (outcome,) = self.do(Record(actor=self.who(who), id=case_id, kind=kind, on=on, evidence="rec:1", data=data))
         assert isinstance(outcome, Done), outcome
         return outcome
 
@@ -123,14 +122,14 @@ class House:
     def fire(self, who: str, case_id: int, event: str, **data: Any) -> Outcome:
         """An event."""
         actor = FEED if who == "system" else self.who(who)
-        (outcome,) = self.do(Fire(actor=actor, case_id=case_id, event=event, data=data))
+        (outcome,) = self.do(Fire(actor=actor, id=case_id, event=event, data=data))
         assert isinstance(outcome, Done), outcome
         return outcome
 
     def settle(self, case_id: int) -> None:
         """The loan has left the snapshot."""
         figures = measure(None, 0, outstanding_principal_fen=0)
-        self.do(Measure(actor=FEED, case_id=case_id, measure=figures, run=1))
+        self.do(Measure(actor=FEED, id=case_id, measure=figures, run=1))
         self.fire("system", case_id, "arrears_cleared", previous_as_of=(TODAY - timedelta(days=1)).isoformat())
 
     # ── hand-overs ──────────────────────────────────────────────────────────────────────────────────────────

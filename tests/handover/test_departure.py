@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casework.cases.commands import Assign, Done, Mistaken, Note, Refused
+from casework.cases.commands import Assign
 from casework.cases.queries import find_case
 from casework.clock import now
 from casework.database import reading, writing
@@ -18,6 +18,7 @@ from casework.handover.applying import Applied, apply
 from casework.handover.approving import Approved
 from casework.handover.replanning import Replanned
 from casework.handover.tables import handovers
+from casework.lifecycle.commands import Done, Mistaken, Note, Refused
 from casework.settings import load_keys
 from casework.staff import register, tokens
 from casework.staff.absence import absent
@@ -117,8 +118,8 @@ def test_a_colleague_who_works_on_his_case_goes_on_and_a_case_he_only_handled_go
     owned, handled = house.open("L1"), house.open("L2", owner="R2")
     boss = house.who("B1")
     house.do(
-        Assign(actor=boss, case_id=owned[0], owner="R1", handler="C2", reason="other"),
-        Assign(actor=boss, case_id=handled[0], owner="R2", handler="R1", reason="other"),
+        Assign(actor=boss, id=owned[0], owner="R1", handler="C2", reason="other"),
+        Assign(actor=boss, id=handled[0], owner="R2", handler="R1", reason="other"),
     )
     handover = house.plan("R1")
     house.approve(handover)
@@ -303,7 +304,7 @@ def come(house: House, ids: list[int]) -> None:
 
 
 def go(house: House, ids: list[int]) -> None:
-    house.do(Assign(actor=house.who("B1"), case_id=ids[0], owner="R2", reason="other"))
+    house.do(Assign(actor=house.who("B1"), id=ids[0], owner="R2", reason="other"))
 
 
 def hold(house: House, ids: list[int]) -> None:
@@ -361,7 +362,7 @@ def test_a_note_changes_nothing_that_was_approved(house: House) -> None:
     (case_id,) = house.open("L1")
     handover = house.plan("R1")
     house.approve(handover)
-    house.do(Note(actor=house.who("R1"), case_id=case_id, text="明天再打"))
+    house.do(Note(actor=house.who("R1"), id=case_id, text="明天再打"))
     assert isinstance(house.apply(handover), Applied)
 
 
@@ -508,15 +509,15 @@ def test_the_door_itself_still_refuses_what_a_plan_may_not_do(house: House) -> N
     """Nobody assigns under the name of a hand-over without its post."""
     (case_id,) = house.open("L1")
     (outcome,) = house.do(
-        Assign(actor=house.who("R1"), case_id=case_id, owner="C1", reason="departure", permitted_by="handover.apply")
+        Assign(actor=house.who("R1"), id=case_id, owner="C1", reason="departure", permitted_by="handover.apply")
     )
     assert isinstance(outcome, Refused)
     assert outcome.forbidden
     (outcome,) = house.do(
-        Assign(actor=house.who("R2"), case_id=case_id, owner="C1", reason="departure", permitted_by="handover.apply")
+        Assign(actor=house.who("R2"), id=case_id, owner="C1", reason="departure", permitted_by="handover.apply")
     )
     assert outcome == Mistaken("unknown_case", case_id)
     (good,) = house.do(
-        Assign(actor=house.who("B1"), case_id=case_id, owner="C1", reason="departure", permitted_by="handover.apply")
+        Assign(actor=house.who("B1"), id=case_id, owner="C1", reason="departure", permitted_by="handover.apply")
     )
     assert isinstance(good, Done)

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from casework.cases.commands import Assign, Done, Refused
+from casework.cases.commands import Assign
 from casework.cases.reassign import Wanted
 from casework.cases.reassign import plan as plan_assignment
 from casework.database import reading
 from casework.handover.applying import Applied
 from casework.handover.replanning import Replanned
+from casework.lifecycle.commands import Done, Refused
 from tests.handover.house import House, at
 from tests.handover.test_departure import assert_sound
 
@@ -72,10 +73,10 @@ def test_a_leaver_who_holds_the_pools_post_gets_nothing_from_the_pool_nor_by_han
     approved(house, "C1")
     (new,) = house.open("L3", owner=None)
     assert house.owners()[new][0] == "C2"
-    (refused,) = house.do(Assign(actor=house.who("B1"), case_id=given, owner="C1", reason="workload"))
+    (refused,) = house.do(Assign(actor=house.who("B1"), id=given, owner="C1", reason="workload"))
     assert isinstance(refused, Refused)
     assert [reason.code for reason in refused.reasons] == ["receiver_leaving"]
-    (done,) = house.do(Assign(actor=house.who("B1"), case_id=given, owner="C2", reason="workload"))
+    (done,) = house.do(Assign(actor=house.who("B1"), id=given, owner="C2", reason="workload"))
     assert isinstance(done, Done)
     with reading(house.started.engine, snapshot=True) as conn:
         made = plan_assignment(conn, house.started.branch, house.who("B1"), [(new, None)], Wanted())

@@ -22,11 +22,12 @@ from casework.audit.tables import entries, texts
 from casework.audit.trail import Draft
 from casework.cases.branch import Branch
 from casework.cases.case import Case
-from casework.cases.commands import Command, Done, Fire, Measure, Note
+from casework.cases.commands import Command, Measure
 from casework.cases.publish import publish
 from casework.cases.rulebook import load_rulebook
 from casework.cases.tables import cases
 from casework.errors import CallerError
+from casework.lifecycle.commands import Done, Fire, Note
 from casework.past.case_then import CaseDifference, changes_between
 from casework.past.one_case import case_as_of, case_difference
 from casework.past.portfolio import PortfolioFilter
@@ -102,7 +103,7 @@ def test_who_did_what_between_is_paged(log: BuiltLog) -> None:
         lived = Lived(conn, log.branch)
         first = lived.rows[lived.at][2].audit_seq + 1
         for number in range(7):
-            lived.step(Note(actor=logs.PHONE, case_id=2, text=str(number)))
+            lived.step(Note(actor=logs.PHONE, id=2, text=str(number)))
         pages = [case_difference(conn, log.branch, 2, instant(BUILT), instant(lived.at), limit=3)]
         while (after := pages[-1].next) is not None:
             pages.append(case_difference(conn, log.branch, 2, instant(BUILT), instant(lived.at), after=after, limit=3))
@@ -137,7 +138,7 @@ def test_what_was_recorded_later_or_of_other_cases_need_not_be_sound(log: BuiltL
     with log.attacked() as conn:
         lived = Lived(conn, log.branch)
         for _ in range(3):
-            lived.step(Note(actor=logs.PHONE, case_id=2, text="x"))
+            lived.step(Note(actor=logs.PHONE, id=2, text="x"))
         last = entry_at(conn, "case:2", lived.rows[lived.at][2].audit_seq)
         with guards_down(conn):
             change_entry(conn, "case:2", last.stream_seq, mac=bytes(32))
@@ -256,9 +257,9 @@ def test_entries_linked_by_a_wrong_hash_are_not_believed(log: BuiltLog) -> None:
 def test_an_entry_missing_at_the_end_of_what_is_asked_for_shows_by_the_next(log: BuiltLog) -> None:
     with log.attacked() as conn:
         lived = Lived(conn, log.branch)
-        lived.step(Measure(actor=logs.FEED, case_id=4, measure=logs.measure("2025-12-01"), run=1))
+        lived.step(Measure(actor=logs.FEED, id=4, measure=logs.measure("2025-12-01"), run=1))
         first = lived.at
-        lived.step(Note(actor=logs.PHONE, case_id=4, text="x"))
+        lived.step(Note(actor=logs.PHONE, id=4, text="x"))
         seq = lived.rows[lived.at][4].audit_seq
         with guards_down(conn):
             conn.execute(entries.delete().where(entries.c.stream == "case:4", entries.c.stream_seq == seq - 1))
@@ -364,9 +365,7 @@ def test_a_change_names_the_fact_that_changed_with_its_value_before(log: BuiltLo
     with log.attacked() as conn:
         lived = Lived(conn, log.branch)
         before = lived.rows[lived.at][1]
-        (done,) = lived.step(
-            Fire(actor=logs.FEED, case_id=1, event="recover", data={"payment": "p:1", "amount_fen": 7})
-        )
+        (done,) = lived.step(Fire(actor=logs.FEED, id=1, event="recover", data={"payment": "p:1", "amount_fen": 7}))
         assert isinstance(done, Done)
         changes = {
             change.field: (change.before, change.after) for change in changes_between(before, lived.rows[lived.at][1])

@@ -17,13 +17,14 @@ from casework.audit.findings import Report
 from casework.audit.tables import openings
 from casework.cases.advance import advance
 from casework.cases.answer_mac import answer_mac
-from casework.cases.commands import Command, Done, Fire, Note, Outcome
+from casework.cases.commands import Command
 from casework.cases.tables import idempotency
 from casework.clock import now
 from casework.customer import Customer
 from casework.database import open_engine, reading, writing
 from casework.feed.run import Run
 from casework.four_eyes import requests
+from casework.lifecycle.commands import Done, Fire, Note, Outcome
 from casework.privacy.erase import Erasure, Refused, erase
 from casework.settings import Settings, ensure_keys
 from casework.staff.actor import Actor, system
@@ -101,8 +102,8 @@ class House:
         case_id = self.case_id(number)
         visit = {"address_kind": "home", "address": ADDRESS, "visit_on": self.sent.isoformat()}
         self.done(
-            Note(actor=REP, case_id=case_id, text=f"{NOTE}{number}"),
-            Fire(actor=REP, case_id=case_id, event="start_visit", data=visit),
+            Note(actor=REP, id=case_id, text=f"{NOTE}{number}"),
+            Fire(actor=REP, id=case_id, event="start_visit", data=visit),
         )
         self.request(case_id)
 

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from casework.audit.data_keys import keys_for
 from casework.audit.erased import read_erased
 from casework.audit.tables import erasures, opening_keys, openings
-from casework.cases.commands import Done, Note
 from casework.cases.tables import idempotency
 from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import TryAgain
 from casework.feed.tables import borrowers, contacts
 from casework.four_eyes.tables import requests
+from casework.lifecycle.commands import Done, Note
 from casework.privacy.reach import Gone
 from casework.request.request import ERASED as MARK
 from tests.api.server import environment
@@ -99,7 +99,7 @@ def somebody_writing_notes(house: House, number: int) -> Iterator[list[str]]:
     def write() -> None:
         while not stop.is_set():
             try:
-                (done,) = house.do(Note(actor=REP, case_id=house.case_id(number), text=NOTE))
+                (done,) = house.do(Note(actor=REP, id=house.case_id(number), text=NOTE))
                 assert isinstance(done, Done), done
                 written.append(done.entry_id)
             except TryAgain:
@@ -223,7 +223,7 @@ def test_a_borrower_whose_id_no_stream_can_have_is_erased_like_others(
         loans=loans, contacts=[contact(PEOPLE + 1, **odd)],
         overdue=[arrears(number, on=house.sent) for number in numbers if number not in (1, 2)],
     )  # fmt: skip
-    house.done(Note(actor=REP, case_id=house.case_id(PEOPLE + 1), text=NOTE))
+    house.done(Note(actor=REP, id=house.case_id(PEOPLE + 1), text=NOTE))
     told = house.erase_him(odd["borrower_id"])
     assert told.gone.counts["openings"] == told.gone.counts["contacts"] == 1
     assert told.entry_ids[0].startswith("borrower:demo~blind-")

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from casework.audit.tables import entries, erasures, opening_keys, openings
 from casework.cases.advance import advance
 from casework.cases.answer_mac import answer_mac
-from casework.cases.commands import Done, Note
 from casework.cases.filter import BusinessDates
 from casework.cases.queries import find_case
 from casework.cases.tables import cases, idempotency
@@ -25,6 +24,7 @@ from casework.errors import CallerError
 from casework.feed.borrowers import Search, borrower_page, find
 from casework.feed.customers import of_customer
 from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments, set_aside
+from casework.lifecycle.commands import Done, Note
 from casework.mining.chosen import Wanted
 from casework.mining.export import export
 from casework.privacy.erase import Erasure, Refused, erase, look_through
@@ -338,7 +338,7 @@ def remember(two: Two) -> None:
     branch = two.bank.started.branch
     for institution in BOTH:
         case_id = int(two.bank.case(two.loan_id(institution)).id)
-        note = Note(actor=REP, case_id=case_id, text=f"客户{NAMES[institution]}来电")
+        note = Note(actor=REP, id=case_id, text=f"客户{NAMES[institution]}来电")
         answer = msgspec.json.encode({"borrower_id": "B1", "institution": institution})
         parts = ("S1", institution, b"h", 200, answer, now())
         row = (*parts, answer_mac(branch.mac_key, *parts))

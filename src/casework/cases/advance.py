@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from casework import rows
 from casework.cases.branch import Branch
 from casework.cases.case import CHANGING, COLUMNS
-from casework.cases.commands import Command, Done, NotDone, Outcome, Refused
+from casework.cases.commands import Command
 from casework.cases.door import Door, Part
 from casework.cases.gather import Gathered, gather, open_cases
 from casework.cases.ownership import Loads
@@ -24,6 +24,7 @@ from casework.cases.tables import cases, owner_history
 from casework.clock import Clock, now
 from casework.driver_errors import is_conflict, is_reference_broken
 from casework.errors import TryAgain
+from casework.lifecycle.commands import Done, NotDone, Outcome, Refused
 
 _SLICE = 2_500  # commands that are decided while the slice before is written
 _SWITCH_INTERVAL_S = 0.0005
@@ -107,7 +108,7 @@ def _only_refusals(
     the caller and not recorded: nothing of the kind was ever tried on the case as it is.
     """
     told: list[Outcome] = [
-        NotDone(outcome.case_id) if isinstance(outcome, Done)
+        NotDone(outcome.id) if isinstance(outcome, Done)
         else replace(outcome, entry_id=None) if isinstance(outcome, Refused)
         else outcome
         for outcome in outcomes

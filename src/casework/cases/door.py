@@ -12,19 +12,7 @@ from casework.audit.trail import Draft, Head, Trail
 from casework.cases import fold
 from casework.cases.branch import Branch
 from casework.cases.case import Case, to_change, to_row
-from casework.cases.commands import (
-    Assign,
-    Command,
-    Done,
-    Fire,
-    Measure,
-    Mistaken,
-    Note,
-    Open,
-    Outcome,
-    Record,
-    Refused,
-)
+from casework.cases.commands import Assign, Command, Measure, OpenCase
 from casework.cases.days import day_faults
 from casework.cases.gather import Gathered
 from casework.cases.ownership import BY_RULE, Loads, Nobody, choose, owning_rule
@@ -40,6 +28,7 @@ from casework.cases.reasons import (
 from casework.cases.receiver import belongs_to, next_owner, unfit
 from casework.cases.situation import Situation
 from casework.customer import stream_of
+from casework.lifecycle.commands import Done, Fire, Mistaken, Note, Outcome, Record, Refused
 from casework.staff.actor import SYSTEM_POST, Actor
 from casework.staff.permissions import Authority
 from casework.staff.roster import Roster
@@ -91,11 +80,11 @@ class Door:
 
     def take(self, command: Command) -> Outcome:
         """Decide one command and, if it may be, let it happen to the case in memory."""
-        if isinstance(command, Open):
+        if isinstance(command, OpenCase):
             return self._open(command)
-        case = self.gathered.cases.get(command.case_id)
+        case = self.gathered.cases.get(command.id)
         if case is None or not self._sees(command.actor, case):  # first of all: strangers learn nothing, not even a 412
-            return Mistaken(self.missing, command.case_id)
+            return Mistaken(self.missing, command.id)
         if command.version is not None and command.version != case.version:
             return Mistaken("stale_version", case.id, case.version)
         match command:
@@ -230,7 +219,7 @@ class Door:
 
     # ── opening ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _open(self, command: Open) -> Outcome:
+    def _open(self, command: OpenCase) -> Outcome:
         ground = self.chart.openings.get(command.ground)
         if ground is None:
             return Mistaken("unknown_ground", None)
@@ -273,7 +262,7 @@ class Door:
         return done
 
     def _may_open(
-        self, command: Open, new: Case, today: date, policy: Policy, given: Mapping[str, Any]
+        self, command: OpenCase, new: Case, today: date, policy: Policy, given: Mapping[str, Any]
     ) -> Authority | Refusal:
         ground = self.chart.openings[command.ground]
         authority = self._authority(command.actor, ground.posts, new, policy, ground.rules)
@@ -411,7 +400,7 @@ class Door:
         return Refused(case.id, case.version, case.state, refusal.reasons, refusal.forbidden, done.entry_id)
 
     def _refuse_opening(
-        self, command: Open, refusal: Refusal, institution: str, data: dict[str, Any], policy: Policy
+        self, command: OpenCase, refusal: Refusal, institution: str, data: dict[str, Any], policy: Policy
     ) -> Refused:
         kept = {key: data[key] for key in ("loan_id", "ground", "given", "business_date")}
         kept["reasons"] = [_on_record(reason) for reason in refusal.reasons]

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.cases.case import COLUMNS, Case, from_row
-from casework.cases.commands import Command, Open
+from casework.cases.commands import Command, OpenCase
 from casework.cases.tables import cases, institutions
 from casework.staff.tables import register_version
 
@@ -31,7 +31,7 @@ class Gathered:
 
 def gather(conn: Connection, commands: Sequence[Command], *, lock: rows.Lock) -> Gathered:
     """Lock and read what `commands` are about. A case that is missing was not found, or (`skip`) is held elsewhere."""
-    wanted = {command.case_id for command in commands if not isinstance(command, Open)}
+    wanted = {command.id for command in commands if not isinstance(command, OpenCase)}
     with rows.together(conn):
         found_rows = rows.ask_by_keys(conn, CASE_ROWS, "id", sorted(wanted), lock=lock)
         date_rows = rows.ask_all(conn, institutions)
@@ -39,7 +39,7 @@ def gather(conn: Connection, commands: Sequence[Command], *, lock: rows.Lock) ->
     found = {row[0]: from_row(row) for row in found_rows()}
     dates: dict[str, date] = dict(date_rows())
     gathered = Gathered(found, dates, register_version=version_rows()[0][1])
-    openings = [command for command in commands if isinstance(command, Open)]
+    openings = [command for command in commands if isinstance(command, OpenCase)]
     loans = {str(command.loan["loan_id"]) for command in openings}
     loans |= {case.loan_id for case in found.values() if not case.live}
     for loan_id, case_id, live in rows.select_by_keys(conn, _SIBLINGS, "loan_id", sorted(loans)):

@@ -9,10 +9,11 @@ from sqlalchemy.engine import Connection
 from casework.audit.trail import Trail
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
-from casework.cases.commands import Assign, Done, Refused
+from casework.cases.commands import Assign
 from casework.cases.tables import cases
 from casework.clock import Clock, now
 from casework.errors import CallerError
+from casework.lifecycle.commands import Done, Refused
 from casework.staff import dossier, register
 from casework.staff.actor import Actor, system
 
@@ -31,7 +32,7 @@ def merge(
     register.check_merge(people, staff_no, into)
     commands = [
         Assign(
-            actor=system(actor.via), case_id=row.id, owner=into if row.owner == staff_no else row.owner,
+            actor=system(actor.via), id=row.id, owner=into if row.owner == staff_no else row.owner,
             handler=into if row.handler == staff_no else row.handler, reason=REASON, keep_capacity=False,
             cause={"merged": staff_no, "asked_by": actor.id},
         )

@@ -14,13 +14,14 @@ from sqlalchemy.engine import Connection
 from casework import rows
 from casework.cases.branch import Branch
 from casework.cases.case import Case, from_row
-from casework.cases.commands import Assign, Done, Mistaken, Outcome, Refused
+from casework.cases.commands import Assign
 from casework.cases.gather import CASE_ROWS, business_dates, open_cases
 from casework.cases.ownership import BY_RULE, Assignment, Loads, Nobody, capacity_of, choose
 from casework.cases.reasons import case_closed, nobody_to_receive, receiver_unfit
 from casework.cases.receiver import belongs_to
 from casework.clock import Clock, now
 from casework.errors import CallerError
+from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
 from casework.staff.actor import Actor
 from casework.staff.roster import Roster
 from casework.staff.tables import register_version
@@ -81,7 +82,7 @@ class Plan:
         """Who receives and who gives, by staff number; `after` counts what the door did and nothing else."""
         cases, overdue, change = dict[str, int](), dict[str, int](), dict[str, int]()
         for command, outcome in zip(self.commands, of_the_door, strict=True):
-            case = self.seen[command.case_id]
+            case = self.seen[command.id]
             if not isinstance(outcome, Done) or command.owner == case.owner:
                 continue
             cases[command.owner] = cases.get(command.owner, 0) + 1
@@ -167,7 +168,7 @@ class _Spreading:
 
     def _command(self, case: Case, owner: str, *, rule: str | None = None, post: str | None = None) -> Assign:
         return Assign(
-            actor=self.actor, case_id=case.id, owner=owner, handler=self.wanted.handler, reason=self.wanted.reason,
+            actor=self.actor, id=case.id, owner=owner, handler=self.wanted.handler, reason=self.wanted.reason,
             rule=rule, post=post, permitted_by=COMMAND, version=case.version,
         )  # fmt: skip
 

@@ -13,12 +13,13 @@ from sqlalchemy.engine import Engine
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.case import Case, from_row
-from casework.cases.commands import Command, Done, Fire
+from casework.cases.commands import Command
 from casework.cases.gather import CASE_ROWS, business_dates
 from casework.cases.situation import Situation
 from casework.cases.tables import cases
 from casework.clock import Clock, branch_date, now
 from casework.database import reading, writing
+from casework.lifecycle.commands import Done, Fire
 from casework.staff.actor import SYSTEM_POST, system
 from casework.statechart.chart import Event
 from casework.statechart.decide import Step, decide
@@ -54,7 +55,7 @@ def sweep(
             return fired
         today = branch_date(clock(), branch.time_zone)
         due: list[Command] = [
-            Fire(actor=system("sweep"), case_id=case.id, event=event, version=case.version)
+            Fire(actor=system("sweep"), id=case.id, event=event, version=case.version)
             for case in found
             for event in _due(case, dates.get(case.institution, today), branch)
         ]

@@ -8,7 +8,6 @@ from sqlalchemy.engine import Connection
 
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
-from casework.cases.commands import Done, Mistaken, NotDone, Outcome, Refused
 from casework.cases.ownership import BY_RULE
 from casework.cases.reassign import COMMAND, MAX_CASES, Plan, ReceiverLoad, Wanted, plan
 from casework.cases.responsible import OwnersOfCase, owners_of_case
@@ -18,6 +17,7 @@ from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, pr
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.database import reading, writing
+from casework.lifecycle.commands import Done, Mistaken, NotDone, Outcome, Refused
 from casework.money import yuan_text
 
 
@@ -73,10 +73,10 @@ def _carry_out(
 def _as_json(made: Plan, outcomes: list[Outcome], receivers: list[ReceiverLoad], *, preview: bool) -> object:
     results = []
     for step, outcome in zip(made.steps, outcomes, strict=True):
-        case = made.seen.get(step.case_id or 0)
+        case = made.seen.get(step.id or 0)
         results.append(
             {
-                "case_id": step.case_id, "outcome": type(outcome).__name__.lower(),
+                "case_id": step.id, "outcome": type(outcome).__name__.lower(),
                 "from_owner": case.owner if case else None, "owner": getattr(step, "owner", None),
                 "post": getattr(step, "post", None), "rule": getattr(step, "rule", None),
                 "entry_id": None if preview else getattr(outcome, "entry_id", None), "reasons": _reasons(outcome),
@@ -98,7 +98,7 @@ def _reasons(outcome: Outcome) -> list[dict[str, object]]:
 def _tell(made: Plan, outcomes: list[Outcome], receivers: list[ReceiverLoad], *, preview: bool) -> None:
     for step, outcome in zip(made.steps, outcomes, strict=True):
         if not isinstance(outcome, Done):
-            click.echo(f"case {step.case_id}:", err=True)
+            click.echo(f"case {step.id}:", err=True)
             case_tables.why_not(outcome)
     done = sum(isinstance(outcome, Done) for outcome in outcomes)
     console.print(f"{done} of {len(outcomes)} cases {'would be given' if preview else 'given'}")

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from casework.cases.advance import advance
 from casework.cases.case import Case
-from casework.cases.commands import Command, Done, Fire, Note, Record, Refused
+from casework.cases.commands import Command
 from casework.cases.detail import detail_of
 from casework.cases.disclosure import record_read
 from casework.cases.filter import BusinessDates, CaseFilter
@@ -24,6 +24,7 @@ from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.four_eyes.listing import show_pending
+from casework.lifecycle.commands import Done, Fire, Note, Record, Refused
 from casework.staff.actor import Actor
 from casework.startup import Started
 
@@ -181,7 +182,7 @@ def advance_(
         spec = open_.branch.rulebook.chart.events.get(event)
         data = given(spec.fields if spec else {}, pairs, data_json)
         actor = acting(conn, open_.branch, staff_no)
-        code = _do(conn, open_, Fire(actor=actor, case_id=case_id, event=event, data=data, version=version), json_)
+        code = _do(conn, open_, Fire(actor=actor, id=case_id, event=event, data=data, version=version), json_)
     raise SystemExit(code)
 
 
@@ -210,7 +211,7 @@ def record(
         spec = open_.branch.rulebook.chart.facts.get(kind)
         data = given(spec.fields if spec else {}, pairs, data_json)
         command = Record(
-            actor=acting(conn, open_.branch, staff_no), case_id=case_id, kind=kind, on=_day(on), evidence=evidence,
+            actor=acting(conn, open_.branch, staff_no), id=case_id, kind=kind, on=_day(on), evidence=evidence,
             data=data, version=version,
         )  # fmt: skip
         code = _do(conn, open_, command, json_)
@@ -236,7 +237,7 @@ def note(case_id: int, text: str, json_: bool, staff_no: str | None) -> None:
       casework case note 1207 "客户称月底还款" --as S0012
     """
     with started() as open_, writing(open_.engine) as conn:
-        code = _do(conn, open_, Note(actor=acting(conn, open_.branch, staff_no), case_id=case_id, text=text), json_)
+        code = _do(conn, open_, Note(actor=acting(conn, open_.branch, staff_no), id=case_id, text=text), json_)
     raise SystemExit(code)
 
 

@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 import click
 from rich.markup import escape
 
-from casework.cases.commands import Done, Mistaken, NotDone, Outcome, Refused
 from casework.cases.detail import CaseDetail
 from casework.cases.history import HistoryItem
 from casework.cases.options import CaseOptions
@@ -13,6 +12,7 @@ from casework.cases.queries import CasePage
 from casework.cases.unseen import TEXTS
 from casework.cli.shell import console
 from casework.cli.tables import NONE, Table
+from casework.lifecycle.commands import Done, Mistaken, NotDone, Outcome, Refused
 from casework.money import yuan_text
 from casework.statechart.chart import Chart
 
@@ -113,7 +113,7 @@ def done(outcome: Done, chart: Chart) -> None:
     """What happened, in one line."""
     state = chart.states[outcome.state]
     console.print(
-        f"case {outcome.case_id} is in {outcome.state} {state.zh}, version {outcome.version}, entry {outcome.entry_id}"
+        f"case {outcome.id} is in {outcome.state} {state.zh}, version {outcome.version}, entry {outcome.entry_id}"
     )
 
 

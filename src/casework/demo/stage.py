@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from casework import rows
 from casework.cases.advance import advance
 from casework.cases.case import Case, from_row
-from casework.cases.commands import Command, Done, Fire, Note, Open, Record, Refused
+from casework.cases.commands import Command, OpenCase
 from casework.cases.gather import CASE_ROWS, business_dates
 from casework.cases.tables import cases
 from casework.clock import now
@@ -25,6 +25,7 @@ from casework.demo.story import APPROVER, JOURNEYS, OFFICER, RISK, Day, Journey,
 from casework.feed.load import Request, import_feed
 from casework.feed.tables import loans
 from casework.four_eyes import requests
+from casework.lifecycle.commands import Done, Fire, Note, Record, Refused
 from casework.staff import register, tokens
 from casework.staff.actor import Actor, system
 from casework.startup import Started
@@ -151,13 +152,13 @@ class _Stage:
     def _command(self, step: Step, case: Case, today: date) -> Command:
         actor = self._person(step.by, case)
         if step.what == "note":
-            return Note(actor=actor, case_id=case.id, text=step.name)
+            return Note(actor=actor, id=case.id, text=step.name)
         data = {name: self._value(value, case, today) for name, value in step.data.items()}
         if step.what == "fire":
-            return Fire(actor=actor, case_id=case.id, event=step.name, data=data)
+            return Fire(actor=actor, id=case.id, event=step.name, data=data)
         on = date.fromisoformat(step.on.of(today))
         evidence = f"demo:{step.name}-{case.id}-{on.isoformat()}"
-        return Record(actor=actor, case_id=case.id, kind=step.name, on=on, evidence=evidence, data=data)
+        return Record(actor=actor, id=case.id, kind=step.name, on=on, evidence=evidence, data=data)
 
     def _person(self, person: Person, case: Case) -> Actor:
         """The owner himself, if he holds the post; else somebody whose post reaches the case."""
@@ -229,7 +230,7 @@ class _Stage:
         (opened,) = advance(
             conn,
             [
-                Open(
+                OpenCase(
                     actor=officer,
                     ground="misuse",
                     loan={**named, "owner": found.owner_staff_no},
@@ -241,14 +242,14 @@ class _Stage:
         )
         if not isinstance(opened, Done):
             raise TypeError(f"the recall was not opened: {opened}")
-        self.told.cases.setdefault("recalled for misuse, cleared, cancelled", []).append(opened.case_id)
+        self.told.cases.setdefault("recalled for misuse, cleared, cancelled", []).append(opened.id)
         today = business_dates(conn)[INSTITUTION]
         (noted,) = advance(
             conn,
             [
                 Record(
                     actor=officer,
-                    case_id=opened.case_id,
+                    id=opened.id,
                     kind="finding_cleared",
                     on=today,
                     evidence="visit:2024-06",
@@ -258,7 +259,7 @@ class _Stage:
         )
         if not isinstance(noted, Done):
             raise TypeError(f"the cleared finding was not recorded: {noted}")
-        self._clear(conn, cleared("cancel", RISK, None, APPROVER, reason="finding_cleared"), opened.case_id, today)
+        self._clear(conn, cleared("cancel", RISK, None, APPROVER, reason="finding_cleared"), opened.id, today)
 
 
 def _read(conn: Connection, ids: list[int]) -> list[Case]:

@@ -15,10 +15,11 @@ from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.cases.case import Facts
-from casework.cases.commands import Command, Fire, Record
+from casework.cases.commands import Command
 from casework.cases.tables import cases
 from casework.feed.payments import payment_ref
 from casework.feed.tables import repayments
+from casework.lifecycle.commands import Fire, Record
 from casework.staff.actor import Actor
 
 _PAID: Final = sa.select(
@@ -77,7 +78,7 @@ def undone(found: Iterable[Agreed], actor: Actor, as_of: date, run_id: int) -> l
             commands.append(_fact(one, "reversal", as_of, data, actor, run_id))
             if not one.live:
                 given = {"reversal": payment_ref(row.payment_id)}
-                commands.append(Fire(actor=actor, case_id=one.case_id, event="reverse_payment", data=given))
+                commands.append(Fire(actor=actor, id=one.case_id, event="reverse_payment", data=given))
     return commands
 
 
@@ -96,4 +97,4 @@ def received(found: Iterable[Agreed], actor: Actor, run_id: int) -> list[Command
 
 
 def _fact(one: Agreed, kind: str, on: date, data: dict[str, Any], actor: Actor, run_id: int) -> Record:
-    return Record(actor=actor, case_id=one.case_id, kind=kind, on=on, evidence=f"run:{run_id}", data=data)
+    return Record(actor=actor, id=one.case_id, kind=kind, on=on, evidence=f"run:{run_id}", data=data)

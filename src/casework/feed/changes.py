@@ -13,7 +13,7 @@ from casework import rows
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.case import Facts
-from casework.cases.commands import Command, Done, Fire, Measure, Open, Outcome, Record, Refused
+from casework.cases.commands import Command, Measure, OpenCase
 from casework.cases.tables import cases
 from casework.errors import CallerError, TryAgain
 from casework.feed import agreements
@@ -24,6 +24,7 @@ from casework.feed.recoveries import Undoing, commands_of
 from casework.feed.row import OverdueRow, RepaymentRow
 from casework.feed.settling import NotOverdue, Word
 from casework.feed.without_case import live_loans
+from casework.lifecycle.commands import Done, Fire, Outcome, Record, Refused
 from casework.staff.actor import Actor
 from casework.statechart.policy import Policy
 
@@ -115,7 +116,7 @@ class Changes:
             live = reopened.get(loan_id) or (known[loan_id].live if loan_id in known else None)
             measure = self.measure(row, loan)
             if live is not None:
-                commands.append(Measure(actor=self.actor, case_id=live, measure=measure, run=self.run_id))
+                commands.append(Measure(actor=self.actor, id=live, measure=measure, run=self.run_id))
                 back = loan_id in reopened or loan_id in self.retaken
                 self.counts["cases_reopened" if back else "cases_overdue_again"] += 1
             else:
@@ -123,7 +124,7 @@ class Changes:
                 self.counts["cases_opened"] += 1
         self._all_done(self.send(commands))
 
-    def _open(self, loan: Booked, measure: dict[str, Any]) -> Open:
+    def _open(self, loan: Booked, measure: dict[str, Any]) -> OpenCase:
         cut_off = date.fromisoformat(self.policy.figure("assessment.cut_off_on"))
         ground = "old_npl" if loan.npl_since and loan.npl_since <= cut_off else "arrears"
         named = {
@@ -131,7 +132,7 @@ class Changes:
             "product": loan.product, "channel_code": loan.channel_code, "team": loan.team, "region": loan.region,
             "owner": loan.owner_staff_no,
         }  # fmt: skip
-        return Open(actor=self.actor, ground=ground, loan=named, measure=measure)
+        return OpenCase(actor=self.actor, ground=ground, loan=named, measure=measure)
 
     def _reopen(
         self, found: Reconciliation, known: Mapping[str, Known], reversals: Mapping[str, list[Reversed]]
@@ -156,7 +157,7 @@ class Changes:
                 loans.append(row.loan_id)
         outcomes = self.send(commands)
         return {
-            loan_id: outcome.case_id
+            loan_id: outcome.id
             for loan_id, outcome in zip(loans, outcomes[1::2], strict=True)
             if isinstance(outcome, Done)
         }
@@ -169,7 +170,7 @@ class Changes:
             measure = self.measure(row, loans.get(row.loan_id))
             # Settled or closed by hand while the loan stays in arrears: one that falls overdue *again* opens.
             if live is not None:
-                commands.append(Measure(actor=self.actor, case_id=live, measure=measure, run=self.run_id))
+                commands.append(Measure(actor=self.actor, id=live, measure=measure, run=self.run_id))
         self._all_done(self.send(commands))
 
     def count_without_case(self, institution: str, in_arrears: Iterable[str]) -> None:
@@ -189,10 +190,10 @@ class Changes:
         data = {"as_of": self.as_of.isoformat()}
         commands: list[Command] = []
         for one in settled:
-            commands.append(Fire(actor=self.actor, case_id=one.case_id, event="settlement_corrected", data=data))
+            commands.append(Fire(actor=self.actor, id=one.case_id, event="settlement_corrected", data=data))
             if one.loan_id in owed:
                 measure = self.measure(owed[one.loan_id], loans.get(one.loan_id))
-                commands.append(Measure(actor=self.actor, case_id=one.case_id, measure=measure, run=self.run_id))
+                commands.append(Measure(actor=self.actor, id=one.case_id, measure=measure, run=self.run_id))
         self._all_done(self.send(commands))
         self.retaken |= {one.loan_id for one in settled}
         self.counts["settlements_corrected"] += len(settled)
@@ -232,14 +233,14 @@ class Changes:
             left_now = row is not None or case.oldest_due_date is not None or case.loan_id in self.retaken
             if left_now or outstanding != case.outstanding_fen or case.loan_id in reclassified:
                 measure = self.cleared(loans.get(case.loan_id), outstanding)
-                commands.append(Measure(actor=self.actor, case_id=case.case_id, measure=measure, run=self.run_id))
+                commands.append(Measure(actor=self.actor, id=case.case_id, measure=measure, run=self.run_id))
             if in_error:
                 by = {"run": f"run:{self.run_id}"}
-                commands.append(Fire(actor=self.actor, case_id=case.case_id, event="opening_corrected", data=by))
+                commands.append(Fire(actor=self.actor, id=case.case_id, event="opening_corrected", data=by))
             elif word.paid or left_now:
                 event = "paid_in_full" if word.paid else "arrears_cleared"
                 data = {"previous_as_of": (since[0] if left_now else min(since)).isoformat()}
-                commands.append(Fire(actor=self.actor, case_id=case.case_id, event=event, data=data))
+                commands.append(Fire(actor=self.actor, id=case.case_id, event=event, data=data))
         for command, outcome in zip(commands, self.send(commands), strict=True):
             if isinstance(command, Fire):
                 happened = "cases_cancelled" if command.event == "opening_corrected" else "cases_settled"
@@ -260,9 +261,7 @@ class Changes:
         self._all_done(
             self.send(
                 [
-                    Record(
-                        actor=by, case_id=one, kind="left_books", on=self.as_of, evidence=run, data={"status": status}
-                    )
+                    Record(actor=by, id=one, kind="left_books", on=self.as_of, evidence=run, data={"status": status})
                     for one, status in news
                 ]
             )
@@ -292,7 +291,7 @@ class Changes:
         found = agreements.agreed_cases(self.conn, institution, states)
         taken_back = self.send(agreements.undone(found, self.actor, self.as_of, self.run_id))
         self._all_done(self.send(agreements.received(found, self.actor, self.run_id)))
-        reopened = {one.case_id for one in taken_back if isinstance(one, Done) and one.from_state != one.state}
+        reopened = {one.id for one in taken_back if isinstance(one, Done) and one.from_state != one.state}
         self.counts["cases_reopened"] += len(reopened)
         return {one.loan_id for one in found if one.case_id in reopened}
 

@@ -17,12 +17,13 @@ from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.cases.case import Facts
-from casework.cases.commands import Command, Fire, Record
+from casework.cases.commands import Command
 from casework.cases.guards.shown import FOR_ARREARS
 from casework.cases.tables import cases
 from casework.feed.books import Reversed, reversals_of
 from casework.feed.payments import payment_ref
 from casework.feed.row import RepaymentRow
+from casework.lifecycle.commands import Fire, Record
 from casework.staff.actor import Actor
 
 _CLAIMS: Final = sa.select(cases.c.loan_id, cases.c.id, cases.c.state, cases.c.opened_for, cases.c.facts)
@@ -76,10 +77,10 @@ class Undoing:
             "amount_fen": undone.amount_fen,
         }
         fact = Record(
-            actor=self.actor, case_id=case_id, kind="reversal", on=self.as_of, evidence=f"run:{self.run_id}", data=given
+            actor=self.actor, id=case_id, kind="reversal", on=self.as_of, evidence=f"run:{self.run_id}", data=given
         )
         data = {"reversal": payment_ref(undone.reversal)}
-        return fact, Fire(actor=self.actor, case_id=case_id, event="reverse_payment", data=data)
+        return fact, Fire(actor=self.actor, id=case_id, event="reverse_payment", data=data)
 
 
 def commands_of(
@@ -101,7 +102,7 @@ def commands_of(
         for claim in several:
             if claim.state == "written_off" and claim.facts.recoveries and claim.paid_up:
                 data = {"previous_as_of": previous_as_of.isoformat()}
-                commands.append(Fire(actor=undoing.actor, case_id=claim.case_id, event="paid_in_full", data=data))
+                commands.append(Fire(actor=undoing.actor, id=claim.case_id, event="paid_in_full", data=data))
     return commands
 
 
@@ -139,7 +140,7 @@ def _received(payments: Sequence[RepaymentRow], claims: dict[str, list[Claim]], 
             claim.facts.recoveries.append(ref)
             claim.facts.recovered_fen += row.amount_fen
             data = {"payment": ref, "amount_fen": row.amount_fen}
-            yield Fire(actor=actor, case_id=claim.case_id, event="recover", data=data)
+            yield Fire(actor=actor, id=claim.case_id, event="recover", data=data)
 
 
 def _reversed(undone: Iterable[Reversed], claims: dict[str, list[Claim]], undoing: Undoing) -> Iterator[Command]:
@@ -153,7 +154,7 @@ def _reversed(undone: Iterable[Reversed], claims: dict[str, list[Claim]], undoin
                     "payment": payment_ref(one.payment), "reversal": payment_ref(one.reversal),
                     "amount_fen": one.amount_fen,
                 }  # fmt: skip
-                yield Fire(actor=undoing.actor, case_id=claim.case_id, event="recovery_reversed", data=data)
+                yield Fire(actor=undoing.actor, id=claim.case_id, event="recovery_reversed", data=data)
             if (counted and claim.settled_by_money and not claim.paid_up) or (not counted and claim.outlives_arrears):
                 yield from undoing.of(claim.case_id, one)
                 if counted:

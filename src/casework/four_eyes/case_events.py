@@ -9,12 +9,12 @@ from casework import rows
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.case import from_row
-from casework.cases.commands import Cleared, Done, Fire, Mistaken, Outcome, Refused
 from casework.cases.gather import CASE_ROWS
 from casework.cases.unseen import unseen
 from casework.clock import Clock
 from casework.errors import CallerError
 from casework.four_eyes.kinds import Carried, Standing, register
+from casework.lifecycle.commands import Cleared, Done, Fire, Mistaken, Outcome, Refused
 from casework.request.request import Request
 from casework.staff.actor import Actor
 from casework.statechart.decide import Reason
@@ -54,7 +54,7 @@ class CaseEvents:
         data: Mapping[str, Any], clock: Clock,
     ) -> tuple[Reason, ...]:  # fmt: skip
         """The door asks every guard; that it was asked for, or why not, is an entry of the case."""
-        fire = Fire(actor=actor, case_id=case_of(subject), event=what, data=data, asking=request_id)
+        fire = Fire(actor=actor, id=case_of(subject), event=what, data=data, asking=request_id)
         (outcome,) = advance(conn, [fire], branch, clock=clock)
         if isinstance(outcome, Done):
             return ()
@@ -96,7 +96,7 @@ def _cleared(branch: Branch, request: Request, actor: Actor, data: Mapping[str, 
         request_id=request.id, topic=request.topic, asked_by=request.asked_by, reviewed_by=request.reviewed_by,
         involved=request.involved, approvers=topic.approved_by, material_version=request.pinned_version,
     )  # fmt: skip
-    return Fire(actor=actor, case_id=case_of(request.subject), event=request.what, data=data, cleared=cleared)
+    return Fire(actor=actor, id=case_of(request.subject), event=request.what, data=data, cleared=cleared)
 
 
 def _why_not(outcome: Outcome) -> tuple[Reason, ...]:

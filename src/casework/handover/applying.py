@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from casework.audit.trail import Draft
 from casework.cases.advance import advance
 from casework.cases.branch import Branch
-from casework.cases.commands import Assign, Command, Done, Mistaken, Outcome, Refused
+from casework.cases.commands import Assign, Command
 from casework.clock import Clock, now
 from casework.four_eyes import requests as four_eyes
 from casework.handover import mistakes, planning, standing
@@ -25,6 +25,7 @@ from casework.handover.present import differences, moves_of, row_of
 from casework.handover.replanning import Replanned, replan
 from casework.handover.tables import handovers
 from casework.identity.ending import end_access
+from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
 from casework.staff import register
 from casework.staff.actor import Actor
 
@@ -81,7 +82,7 @@ def _move_cases(
 
 def _assign(row: Any, move: Move, actor: Actor) -> Assign:
     return Assign(
-        actor=actor, case_id=move.case_id, owner=str(move.receiver), handler=move.handler, reason=row.kind,
+        actor=actor, id=move.case_id, owner=str(move.receiver), handler=move.handler, reason=row.kind,
         rule=move.rule, post=move.post, permitted_by=APPLY, material_version=move.material_version,
         cause={"handover": row.id, "chosen": move.reason}, keep_capacity=True,
     )  # fmt: skip

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from python_calamine import CalamineWorkbook
 
-from casework.cases.commands import Note, Record
 from casework.database import writing
+from casework.lifecycle.commands import Note, Record
 from casework.staff.actor import Actor
 from casework.staff.tables import staff
 from tests.api.conftest import Running
@@ -110,7 +110,7 @@ def test_an_unknown_case_is_404(running: Running, path: str) -> None:
 
 def test_the_history_tells_every_entry_and_pages_both_ways(running: Running) -> None:
     (case_id,) = running.open("L1")
-    running.do(*[Note(actor=TELEPHONIST, case_id=case_id, text=f"第{number}次") for number in range(4)])
+    running.do(*[Note(actor=TELEPHONIST, id=case_id, text=f"第{number}次") for number in range(4)])
     first = running.get(f"/cases/{case_id}/history", params={"limit": 2}).json()
     assert [item["seq"] for item in first["items"]] == [1, 2]
     rest = running.get(f"/cases/{case_id}/history", params={"after": first["next"]}).json()
@@ -123,7 +123,7 @@ def test_the_history_tells_every_entry_and_pages_both_ways(running: Running) -> 
 
 def test_notes_are_opened_for_colleagues_and_not_for_the_administrator(running: Running) -> None:
     (case_id,) = running.open("L1")
-    running.do(Note(actor=TELEPHONIST, case_id=case_id, text="客户称月底还款"))
+    running.do(Note(actor=TELEPHONIST, id=case_id, text="客户称月底还款"))
     texts = [item["text"] for item in running.get(f"/cases/{case_id}/notes").json()["items"]]
     assert texts == ["客户称月底还款"]
     for path in ("notes", "history"):
@@ -146,7 +146,7 @@ def test_opening_a_text_is_an_entry_and_looking_at_the_rest_is_not(running: Runn
     running.get(f"/cases/{case_id}/history")
     reads = {"stream": "borrower:wuhan~B-L1"}
     assert running.get("/audit/entries", "AUD1", params=reads).json()["items"] == []
-    running.do(Note(actor=TELEPHONIST, case_id=case_id, text="客户称月底还款"))
+    running.do(Note(actor=TELEPHONIST, id=case_id, text="客户称月底还款"))
     running.get(f"/cases/{case_id}/notes")
     (entry,) = running.get("/audit/entries", "AUD1", params=reads).json()["items"]
     assert entry["body"]["event"] == "personal.read"
@@ -176,7 +176,7 @@ def test_options_tell_every_event_with_reasons_data_and_the_day_it_opens(running
 def test_an_option_that_is_allowed_is_then_done(running: Running) -> None:
     (case_id,) = running.open("L1")
     fact = Record(
-        actor=TELEPHONIST, case_id=case_id, kind="contact_attempt", on=date(2026, 1, 9), evidence="rec:1",
+        actor=TELEPHONIST, id=case_id, kind="contact_attempt", on=date(2026, 1, 9), evidence="rec:1",
         data={"channel": "phone", "outcome": "debtor"},
     )  # fmt: skip
     running.do(fact)

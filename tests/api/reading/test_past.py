@@ -6,10 +6,10 @@ import pytest
 
 from api.reading import past
 from casework.audit.tables import entries
-from casework.cases.commands import Note
 from casework.cases.tables import cases
 from casework.clock import now
 from casework.database import open_engine, writing
+from casework.lifecycle.commands import Note
 from casework.settings import Settings
 from casework.staff.actor import Actor
 from tests.api.conftest import Running
@@ -83,7 +83,7 @@ def test_the_portfolio_is_for_two_posts_one_pass_at_a_time_and_bounded(
 
 def test_a_log_that_cannot_be_relied_on_is_an_alarm_and_no_answer(running: Running, settings: Settings) -> None:
     (case_id,) = running.open("L1", days_past_due=12)
-    running.do(Note(actor=PHONE, case_id=case_id, text="x"))
+    running.do(Note(actor=PHONE, id=case_id, text="x"))
     owner = open_engine(settings.database_owner_url or settings.database_url)
     with writing(owner) as conn, guards_down(conn):
         conn.execute(entries.update().where(entries.c.stream == f"case:{case_id}").values(mac=bytes(32)))

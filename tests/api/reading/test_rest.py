@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from casework.audit.entry import decode_strict
-from casework.cases.commands import Note
 from casework.clock import now
 from casework.database import writing
 from casework.feed.tables import feed_runs, set_aside
+from casework.lifecycle.commands import Note
 from casework.staff.actor import Actor
 from tests.api.conftest import Running
 
@@ -109,7 +109,7 @@ def test_an_entry_that_is_not_there_is_404(running: Running, entry_id: str) -> N
 def test_entries_are_walked_by_stream_event_and_actor(running: Running) -> None:
     (case_id, other) = running.open("L1", "L2")
     telephonist = Actor("T1", "staff", "api", frozenset({"phone_collector"}), team="T1", region="R1")
-    running.do(*[Note(actor=telephonist, case_id=case_id, text="一") for _ in range(5)])
+    running.do(*[Note(actor=telephonist, id=case_id, text="一") for _ in range(5)])
 
     def walk(**query: Any) -> list[str]:
         seen: list[str] = []

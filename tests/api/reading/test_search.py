@@ -17,10 +17,10 @@ from python_calamine import CalamineWorkbook
 from casework.audit.queries import EntryLine
 from casework.audit.seal import Sealer
 from casework.audit.tables import entries
-from casework.cases.commands import Fire, Note, Record
 from casework.cases.rulebook import load_rulebook
 from casework.clock import now
 from casework.database import reading
+from casework.lifecycle.commands import Fire, Note, Record
 from casework.search.compare import differences
 from casework.search.export import entries_csv, entries_xlsx
 from casework.search.index import Indexer
@@ -37,10 +37,10 @@ def story(running: Running) -> tuple[int, int]:
     """Two cases; calls, a note, and an event that is refused."""
     one, other = running.open("L1", "L2", days_past_due=9)
     running.do(
-        Note(actor=PHONE, case_id=one, text="一"),
-        Record(actor=PHONE, case_id=one, kind="contact_attempt", on=BUSINESS_DATE, evidence="rec:1",
+        Note(actor=PHONE, id=one, text="一"),
+        Record(actor=PHONE, id=one, kind="contact_attempt", on=BUSINESS_DATE, evidence="rec:1",
                data={"channel": "phone", "outcome": "unanswered"}),
-        Fire(actor=PHONE, case_id=other, event="mark_lost"),
+        Fire(actor=PHONE, id=other, event="mark_lost"),
     )  # fmt: skip
     return one, other
 

@@ -1,0 +1,133 @@
+"""What may be asked of the door, and what it answers. Refusals are values: their entries must survive."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from casework.staff.actor import Actor
+from casework.statechart.decide import Reason
+from casework.statechart.fields import DataFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared:
+    """What four eyes decided: the request, who asked and reviewed, and the subject as they saw it (`material_version`).
+
+    `approvers` are the posts that may approve its topic; `involved` is everybody who had a part in it before (their
+    principals too), none of whom may be the actor. Made by `casework.four_eyes` alone.
+    """
+
+    request_id: int
+    topic: str
+    asked_by: str
+    reviewed_by: str | None
+    involved: frozenset[str]
+    approvers: frozenset[str]
+    material_version: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Fire:
+    """Fire an event of the chart on the subject `id` of `noun` (none: of the first in the house).
+
+    `version` pins the version that the caller saw; none means whatever it is now. An event that the chart puts under
+    four eyes is asked for (`asking`: the id of the request that is being made; every guard is asked, nothing moves)
+    and later fired by the approver, `cleared`.
+    """
+
+    actor: Actor
+    id: int
+    event: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    version: int | None = None
+    asking: int | None = None
+    cleared: Cleared | None = None
+    noun: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """Record a typed fact: what kind, when it happened, with which evidence."""
+
+    actor: Actor
+    id: int
+    kind: str
+    on: date
+    evidence: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    version: int | None = None
+    noun: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Note:
+    """Write a note; its text is committed, never in the entry."""
+
+    actor: Actor
+    id: int
+    text: str
+    version: int | None = None
+    noun: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Open:
+    """Open a subject of `noun` on a ground of its chart; a child (`of`) where the parent's `version` is as it was seen.
+
+    A noun whose opening needs more than its chart's fields has a command of its own, made from this.
+    """
+
+    actor: Actor
+    ground: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    of: int | None = None
+    version: int | None = None
+    noun: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It happened, and this entry says so."""
+
+    id: int
+    version: int
+    from_state: str | None
+    state: str
+    entry_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The rulebook forbids it; every reason is here and in the entry. `forbidden`: the actor's posts alone do."""
+
+    id: int | None
+    version: int | None
+    state: str | None
+    reasons: tuple[Reason, ...]
+    forbidden: bool
+    entry_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mistaken:
+    """The caller's mistake; nothing was recorded.
+
+    `code` is unknown_<noun>, unknown_event, unknown_fact, unknown_ground, stale_version, faulty_data, or
+    <noun>_busy (a row that another transaction holds).
+    """
+
+    code: str
+    id: int | None
+    version: int | None = None
+    faults: tuple[DataFault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """It would have happened, but another of an atomic batch was refused."""
+
+    id: int | None
+
+
+Outcome = Done | Refused | Mistaken | NotDone
