@@ -170,6 +170,26 @@ def test_an_empty_name_or_number_does_not_erase_what_is_known(bank: Bank) -> Non
     assert bytes(held["B2"].name_index) == vault.blind("name", "甄改名")
 
 
+def sealed_names(bank: Bank) -> dict[str, bytes]:
+    with reading(bank.started.engine) as conn:
+        return {row.borrower_id: bytes(row.name_sealed) for row in conn.execute(sa.select(borrowers))}
+
+
+def test_a_name_that_a_feed_says_again_stays_as_it_was_sealed_and_one_that_was_altered_is_sealed_anew(
+    bank: Bank,
+) -> None:
+    bank.send(DAY, steady(), loans=TEN)
+    before = sealed_names(bank)
+    with writing(bank.started.engine) as conn:  # the name of B2 is put with B1, and B3's is spoilt
+        for borrower_id, cell in (("B1", before["B2"]), ("B3", b"\x01" + bytes(40))):
+            conn.execute(borrowers.update().where(borrowers.c.borrower_id == borrower_id).values(name_sealed=cell))
+    paid_off_a_little = [loan(number, outstanding_principal="49000.00") for number in range(1, 11)]
+    bank.send(NEXT, steady(), loans=paid_off_a_little)
+    after, vault = sealed_names(bank), bank.started.branch.vault
+    assert {one for one in before if after[one] != before[one]} == {"B1", "B3"}
+    assert [vault.open("name", after[one]) for one in ("B1", "B2", "B3")] == ["甄不存1", "甄不存2", "甄不存3"]
+
+
 def test_personal_data_is_in_no_column_in_the_clear_and_in_no_entry(bank: Bank) -> None:
     spoilt = [*TEN, *map(loan, range(11, 41)), loan(41, npl_since="soon")]
     bank.send(DAY, steady(), loans=spoilt, contacts=[contact(n) for n in range(1, 11)])

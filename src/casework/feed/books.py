@@ -66,13 +66,8 @@ def of_row(row: LoanRow, institution: str) -> Booked:
 
 
 _BOOKED = sa.select(*(loans.c[name] for name in Booked._fields))
-_HASHES = sa.select(
-    *(
-        loans.c[name]
-        for name in ("loan_id", "institution", "row_hash", "risk_class", "npl_since", "disbursed_on", "omitted_on")
-    )
-)
 _OF_THE_CASE = ("risk_class", "npl_since", "disbursed_on")  # what a case keeps of its loan beside the amounts
+_HASHES = sa.select(*(loans.c[name] for name in (*_OF_THE_CASE, "loan_id", "institution", "row_hash", "omitted_on")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +119,7 @@ def write_loans(
         touched.append(row)
         stored = (row.loan_id, institution, row.borrower_id, *row[4:], row_hash, None)
         (fresh if before is None else changed).append(stored)
-        if before is not None and any(getattr(before, name) != getattr(row, name) for name in _OF_THE_CASE):
+        if before is not None and before[:3] != (row.risk_class, row.npl_since, row.disbursed_on):
             reclassified.add(row.loan_id)
     rows.insert_many(conn, loans, fresh, _LOAN_COLUMNS)
     rows.update_many(conn, loans, "loan_id", changed, _LOAN_COLUMNS[1:])
@@ -289,20 +284,23 @@ def _write_borrowers(conn: Connection, vault: Vault, institution: str, touched: 
     for borrower_id, (name, id_number) in people.items():
         before = held.get(borrower_id)
         sealed: list[Any] = []
-        for field, value in (("name", name), ("id_number", id_number)):
-            if value:
-                sealed += [vault.seal(field, value), vault.blind(field, value)]
+        for at, field, value in ((2, "name", name), (4, "id_number", id_number)):
+            if before is not None and (not value or _holds(vault, field, before[at], value)):
+                sealed += before[at : at + 2]
             else:
-                sealed += (
-                    [before[2], before[3]]
-                    if before and field == "name"
-                    else [before[4], before[5]]
-                    if before
-                    else [None, None]
-                )
-        stored[before is None].append((institution, borrower_id, *sealed))
+                sealed += (vault.seal(field, value), vault.blind(field, value)) if value else (None, None)
+        if before is None or sealed != [*before[2:]]:
+            stored[before is None].append((institution, borrower_id, *sealed))
     rows.insert_many(conn, borrowers, stored[True], (*Customer._fields, *_OF_BORROWER))
     rows.update_many(conn, borrowers, Customer._fields, stored[False], _OF_BORROWER)
+
+
+def _holds(vault: Vault, field: str, sealed: bytes | None, value: str) -> bool:
+    """Whether a sealed cell says that already; one that does not open is sealed anew."""
+    try:
+        return sealed is not None and vault.open(field, bytes(sealed)) == value
+    except ValueError:
+        return False
 
 
 def _sealed(vault: Vault, field: str, value: str | None) -> bytes | None:

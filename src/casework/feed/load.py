@@ -52,6 +52,7 @@ from casework.feed.settling import Word, cases_not_overdue, stated_by, still_off
 from casework.feed.tables import set_aside, snapshots
 from casework.feed.vanished import LeftBooks, compared, left_books, mark_omitted, refusal
 from casework.feed.warned import warnings_of
+from casework.garbage import seldom_collected
 from casework.staff.actor import Actor, system
 from casework.statechart.policy import Policy
 
@@ -72,6 +73,7 @@ class Request:
     correction: bool = False
 
 
+@seldom_collected()
 def import_feed(
     engine: Engine, branch: Branch, folder: Path, request: Request, *, run_id: int | None = None,
     progress: Progress = silent, bounds: Bounds = USUAL,
