@@ -10,18 +10,15 @@ from litestar.openapi.spec import Example
 
 from api.metrics import CONTENT_TYPE
 from api.problems import problem_responses
-from api.serving import Serving, serving_of
-from casework.audit.grown import present_log
-from casework.audit.seal import OLDEST_S, oldest_waiting_s
+from api.readiness import why_not
+from api.serving import serving_of
 from casework.cases.unverified import Unverified, unverified
 from casework.clock import now
 from casework.database import reading
-from casework.errors import CallerError, TryAgain
+from casework.errors import CallerError
 from casework.feed.held_back import FeedHealth, feed_health
 from casework.handover.orphans import Ahead, count_orphans, departures_ahead
 from casework.handover.sweep import warning_days
-from casework.settings import load_keys
-from casework.startup import check_ready
 
 READY_HELD_S = 2.0
 _OPEN = ("internal_error",)
@@ -37,34 +34,22 @@ def live() -> dict[str, str]:
 @get("/health/ready", summary="Work can be taken", tags=["service"], sync_to_thread=True, security=[{}],
      responses=problem_responses("not_ready", always=_OPEN))  # fmt: skip
 def ready(request: Request[Any, Any, Any]) -> dict[str, str]:
-    """`ok`, or 503 and why.
+    """`ok`, or 503 with `reason`, a stable code.
 
-    The database answers, its schema is current, the log's guards stand, the writer lives, and no entry has waited more
-    than 10 s to be sealed.
+    The database answers and takes writes, its schema is current, the log's guards stand, the writer lives and does not
+    stand still, the log goes on from what was signed last and is sealed and signed within 10 s, and no entry lies ahead
+    of the clock.
     """
     state = request.app.state
     until, failure = getattr(state, "ready_until", (0.0, None))
     if until <= monotonic():
-        failure = _why_not(serving_of(request))
+        failure = why_not(serving_of(request))
         state.ready_until = (monotonic() + READY_HELD_S, failure)
     if failure is not None:
-        raise CallerError("not_ready", "服务尚未就绪", "the service is not ready", reason=failure)
+        raise CallerError(
+            "not_ready", f"服务尚未就绪：{failure.zh}", f"the service is not ready: {failure.en}", reason=failure.code
+        )
     return {"status": "ok"}
-
-
-def _why_not(serving: Serving) -> str | None:
-    if not serving.writer.is_alive:
-        return "writer_stopped"
-    try:
-        keys = load_keys(serving.settings.keys_dir)
-        with reading(serving.engine) as conn:
-            check_ready(conn, serving.branch, keys)
-            # Where nothing is sealed, by this process or another, nothing can be late.
-            if (serving.settings.seal or present_log(conn)) and oldest_waiting_s(conn) > OLDEST_S:
-                return "sealing_late"
-    except (CallerError, TryAgain) as error:
-        return error.code
-    return None
 
 
 class BranchHealth(msgspec.Struct):

@@ -115,11 +115,16 @@ def status_of(code: str) -> int:
     return STATUS.get(code, 404 if code.startswith("unknown_") else 422)
 
 
+def texts_of(code: str) -> tuple[str, str]:
+    """What a code says by itself, in Chinese and English."""
+    return _TEXTS.get(code, (code, code))
+
+
 def problem_body(
     code: str, *, request_id: str, zh: str | None = None, en: str | None = None, facts: Mapping[str, Any] | None = None
 ) -> bytes:
     """The problem as JSON; texts default to the code's own. A fact never replaces a member of the problem."""
-    default_zh, default_en = _TEXTS.get(code, (code, code))
+    default_zh, default_en = texts_of(code)
     problem = {
         **(facts or {}),
         "type": f"urn:problem:casework:{code}",

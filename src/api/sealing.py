@@ -19,6 +19,8 @@ class Sealing:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="casework-sealer") if started.settings.seal else None
         self._trouble: tuple[object, ...] = ()
+        self.refusal: CallerError | None = None
+        """Why the last round signed nothing, or could not seal at all; while the database is gone, what was before."""
 
     def start(self) -> None:
         """Begin, unless CASEWORK_SEAL=0."""
@@ -40,6 +42,8 @@ class Sealing:
                 self._stop.wait(5)
 
     def _tell(self, done: Round | CallerError | TryAgain) -> None:
+        if not isinstance(done, TryAgain):
+            self.refusal = done.refused if isinstance(done, Round) else done
         if not isinstance(done, Round):
             trouble: tuple[object, ...] = (done.code,)
         else:

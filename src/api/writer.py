@@ -92,6 +92,7 @@ class Writer:
         self._keys: set[tuple[str, str]] = set()
         self._stopping = self._fast_ended = False
         self._purge_at = 0.0
+        self._busy_since: float | None = None
         self._first_lock: rows.Lock = "wait" if started.engine.dialect.name == "sqlite" else "skip"
         self._threads = [
             threading.Thread(target=self._run_fast, name="casework-writer", daemon=True),
@@ -110,6 +111,12 @@ class Writer:
     def is_alive(self) -> bool:
         """Whether both lanes run."""
         return all(thread.is_alive() for thread in self._threads)
+
+    @property
+    def busy_s(self) -> float:
+        """For how long the fast lane has been at the transaction that it is in; 0 between two."""
+        since = self._busy_since
+        return 0.0 if since is None else monotonic() - since
 
     def stop(self) -> None:
         """Write all that waits, then end; blocks until it is done."""
@@ -147,7 +154,9 @@ class Writer:
     def _run_fast(self) -> None:
         while batch := self._take():
             self._metrics.queue.set(len(self._fast) + len(self._slow))
+            self._busy_since = monotonic()
             self._write_together(batch)
+            self._busy_since = None
             self._deliver(batch)
         with self._lock:
             self._fast_ended = True

@@ -205,3 +205,15 @@ def oldest_waiting_s(conn: Connection, clock: Clock = now) -> float:
     first = sa.select(sa.func.min(unsealed.c.entry)).scalar_subquery()
     at = conn.execute(sa.select(entries.c.recorded_at).where(entries.c.id == first)).scalar_one_or_none()
     return max(0.0, (clock() - at).total_seconds()) if at else 0.0
+
+
+def oldest_unsigned_s(conn: Connection, clock: Clock = now) -> float:
+    """The age of the oldest sealed entry that no checkpoint covers, in seconds; 0 where all are covered."""
+    log = present_log(conn)
+    if log is None:
+        return 0.0
+    signed = last_published(conn, log)
+    first = (leaves.c.log == log.number) & (leaves.c.leaf_index == (signed.size if signed else 0))
+    found = sa.select(entries.c.recorded_at).join(leaves, leaves.c.entry == entries.c.id).where(first)
+    at = conn.execute(found).scalar_one_or_none()
+    return max(0.0, (clock() - at).total_seconds()) if at else 0.0

@@ -215,6 +215,18 @@ def check_nothing_signed(remembered: Checkpoint | None) -> None:
                        size=0, signed=remembered.size)  # fmt: skip
 
 
+def check_not_set_back(conn: Connection, remembered: Checkpoint | None) -> None:
+    """CallerErrors `tree_shrank`, `tree_damaged` by the log's length alone; the memory was read before the database is.
+
+    For who does not sign himself: what he remembers of another log, or does not remember, is no matter of his.
+    """
+    log = present_log(conn)
+    if log is None:
+        check_nothing_signed(remembered)
+    elif remembered is not None and remembered.origin == log.origin:
+        _check_not_shorter(remembered, size_of(conn, log))
+
+
 def checked_root(conn: Connection, log: Log, size: int, origin: str, remembered: Checkpoint | None) -> bytes:
     """The root of the log's `size` leaves, if its tree goes on from what was signed last; CallerErrors as `sign`."""
     if origin != log.origin or (remembered is not None and remembered.origin != log.origin):
@@ -223,10 +235,8 @@ def checked_root(conn: Connection, log: Log, size: int, origin: str, remembered:
     if remembered is None and last_published(conn, log) is not None:
         raise _refused("signer_memory_missing", "签名者的记忆缺失，而检查点已签过",
                        "checkpoints were signed, and the signer has lost its memory of them")  # fmt: skip
-    if remembered is not None and remembered.size > size:
-        raise _refused("tree_shrank", "日志比签名者上次所签的短：数据库被回退或尾部被删",
-                       "the log is shorter than the signer signed it: set back, or cut",
-                       size=size, signed=remembered.size)  # fmt: skip
+    if remembered is not None:
+        _check_not_shorter(remembered, size)
     try:
         root = root_at(conn, log, size)
         if remembered is not None:
@@ -238,6 +248,13 @@ def checked_root(conn: Connection, log: Log, size: int, origin: str, remembered:
         raise _refused("tree_not_consistent", "日志的历史与签名者上次所签的不一致",
                        "the log does not begin with what the signer signed last") from None  # fmt: skip
     return root
+
+
+def _check_not_shorter(remembered: Checkpoint, size: int) -> None:
+    if remembered.size > size:
+        raise _refused("tree_shrank", "日志比签名者上次所签的短：数据库被回退或尾部被删",
+                       "the log is shorter than the signer signed it: set back, or cut",
+                       size=size, signed=remembered.size)  # fmt: skip
 
 
 def _refused(code: str, zh: str, en: str, **facts: str | int) -> CallerError:

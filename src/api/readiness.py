@@ -1,0 +1,116 @@
+"""Whether work can be taken, and if not, why: what writer and sealer met last, and some short looks at the database.
+
+Nothing is tried for the sake of the answer while all is well. Where a write was refused for want of room, or because
+the server takes none, one is tried whenever somebody asks, until it goes through: without that, a service that gets no
+more requests would never hear that it may go on.
+"""
+
+import os
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from api import idempotency
+from api.idempotency import Answer, Key
+from api.problems import texts_of
+from api.serving import Serving
+from casework.audit import signer
+from casework.audit.grown import present_log
+from casework.audit.seal import OLDEST_S, oldest_unsigned_s, oldest_waiting_s
+from casework.audit.tables import entries
+from casework.audit.times import CLOCKS_DIFFER_S
+from casework.cases.tables import idempotency as answers
+from casework.clock import now
+from casework.database import reading, writes_refused, writes_taken, writing
+from casework.errors import CallerError, TryAgain
+from casework.settings import load_keys
+from casework.startup import check_ready
+
+STUCK_S: Final = 20.0
+"""Nothing that requests share takes that long: locks are waited for at most ten seconds, and large work has a lane of
+its own. What does is a commit that waits for a standby which is not there."""
+_TRIED_BYTES: Final = 64 * 1024  # more than what is free here and there in the pages of a full disk
+_TRIED_BY: Final = "system"
+_REASONS: Final = {
+    "writer_stopped": ("写入线程已停止，请重启服务", "the writer has stopped; restart the service"),
+    "writes_stuck": (
+        "写入已停滞；如主库在等待同步备库，请恢复备库或调整 synchronous_standby_names",
+        "writes do not end: if the primary waits for a standby, bring one back or change synchronous_standby_names",
+    ),
+    "sealing_late": ("有分录超过10秒未封存", "an entry has waited more than 10 s to be sealed"),
+    "signing_late": ("有已封存的分录超过10秒未签署", "a sealed entry has waited more than 10 s to be signed"),
+    "entry_ahead_of_clock": (
+        "最新分录的时间晚于本机时钟：时钟有误，或分录被改动",
+        "the newest entry is later than this machine's clock: the clock is wrong, or the entry",
+    ),
+}
+
+
+def why_not(serving: Serving) -> CallerError | None:
+    """What stands in the way of work, the cause before what comes of it; None where nothing does."""
+    if not serving.writer.is_alive:
+        return _reason("writer_stopped")
+    if serving.writer.busy_s > STUCK_S:
+        return _reason("writes_stuck")
+    folder = serving.settings.keys_dir
+    try:
+        keys, remembered = load_keys(folder), signer.read_memory(folder)  # before the database, which grows meanwhile
+        with reading(serving.engine) as conn:
+            check_ready(conn, serving.branch, keys)
+            signer.check_not_set_back(conn, remembered)
+            found = _of_log(conn, serving)
+    except CallerError as error:
+        return error
+    except TryAgain as failure:
+        return _reason(failure.code)
+    return found or _of_writes(serving)
+
+
+def _of_log(conn: Connection, serving: Serving) -> CallerError | None:
+    if _is_ahead(conn):
+        return _reason("entry_ahead_of_clock")
+    if serving.sealing.refusal is not None:
+        return serving.sealing.refusal
+    # Where nothing is sealed, by this process or another, nothing can be late.
+    if not serving.settings.seal and present_log(conn) is None:
+        return None
+    if oldest_waiting_s(conn) > OLDEST_S:
+        return _reason("sealing_late")
+    return _reason("signing_late") if oldest_unsigned_s(conn) > OLDEST_S else None
+
+
+def _is_ahead(conn: Connection) -> bool:
+    """Whether the newest entry's time has not come, by more than clocks of two machines may differ."""
+    newest = conn.execute(sa.select(entries.c.recorded_at).order_by(entries.c.id.desc()).limit(1)).scalar()
+    return newest is not None and newest > now() + timedelta(seconds=CLOCKS_DIFFER_S)
+
+
+def _of_writes(serving: Serving) -> CallerError | None:
+    refused = writes_refused(serving.engine)
+    if refused is None:
+        return None
+    try:
+        _try_write(serving)
+    except TryAgain:
+        return _reason(refused)
+    writes_taken(serving.engine)
+    return None
+
+
+def _try_write(serving: Serving) -> None:
+    """Write as much as a busy request would, for good, and take it away again; TryAgain."""
+    key = Key(_TRIED_BY, f"room-{os.getpid()}", b"")
+    mine = answers.c.actor_id == key.actor_id, answers.c.key == key.key
+    with writing(serving.engine) as conn:
+        conn.execute(answers.delete().where(*mine))
+        tried = Answer(200, os.urandom(_TRIED_BYTES), {})
+        idempotency.store(conn, [(key, tried)], now(), serving.branch.mac_key)
+    with suppress(TryAgain), writing(serving.engine) as conn:  # else it goes with the next, or after 24 hours
+        conn.execute(answers.delete().where(*mine))
+
+
+def _reason(code: str) -> CallerError:
+    return CallerError(code, *(_REASONS.get(code) or texts_of(code)))
