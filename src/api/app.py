@@ -40,6 +40,7 @@ from api.docs_page import PageRenderPlugin
 from api.edge import Edge
 from api.importing import Imports
 from api.metrics import Metrics
+from api.parent import end_with_parent
 from api.permitted import Permitted, permitted
 from api.problems import EXCEPTION_HANDLERS, describe_as_problems
 from api.receipts import Receipts
@@ -75,6 +76,7 @@ def from_environment() -> Litestar:
     """What each worker of `casework serve` runs."""
     settings = Settings.from_environment()
     logs.configure(settings.log_level)
+    end_with_parent()
     return create_app(settings)
 
 

@@ -37,6 +37,11 @@ class ServerProcess:
         self.process.send_signal(sign)
         return self.process.wait(within_s)
 
+    def workers(self) -> list[int]:
+        """Ids of the processes that it has begun."""
+        process_id = self.process.pid
+        return [int(one) for one in Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()]
+
     def log(self) -> list[dict[str, Any]]:
         """The lines on stdout, each of which must be JSON."""
         return [json.loads(line) for line in self.log_path.read_text().splitlines()]
@@ -50,6 +55,14 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "CASEWORK_KEYS_DIR": str(settings.keys_dir),
         **more,
     }
+
+
+def is_running(process_id: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @contextmanager

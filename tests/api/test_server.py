@@ -1,5 +1,6 @@
 """The server as a process: drained, killed, several at once, and what it logs."""
 
+import os
 import signal
 import subprocess
 import threading
@@ -16,7 +17,7 @@ from casework.database import reading
 from casework.settings import Settings
 from casework.startup import Started
 from tests.api.conftest import Running, findings
-from tests.api.server import CASEWORK, environment, serving
+from tests.api.server import CASEWORK, environment, is_running, serving
 from tests.api.test_events import VISIT
 
 Furnished = tuple[Started, dict[str, str]]
@@ -106,6 +107,23 @@ def test_a_server_that_is_told_to_end_does_so_with_0_and_leaves_no_file_behind(
         assert bool(list(temporary.glob("casework-*"))) == (workers == "2")
         assert server.stop() == 0
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.only("sqlite")  # processes are looked at, not what they write
+def test_workers_end_when_the_process_that_began_them_is_killed(settings: Settings, tmp_path: Path) -> None:
+    with serving(settings, tmp_path, "--workers", "2") as server:
+        workers = server.workers()
+        assert len(workers) >= 2
+        server.stop(signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while any(map(is_running, workers)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        left = [worker for worker in workers if is_running(worker)]
+        for worker in left:
+            os.kill(worker, signal.SIGKILL)
+        assert left == []
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{server.url}/health/live", timeout=5)
 
 
 def test_two_processes_on_one_database_share_cases_without_a_lost_update(
