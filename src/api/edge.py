@@ -67,7 +67,7 @@ class Edge:
                 scope["user"] = scope["auth"] = None
                 await answer.problem("malformed_header")
             else:
-                await self._serve(scope, receive, answer, authorization)
+                await self._serve(scope, _noticing(receive, scope["state"]), answer, authorization)
         except TryAgain as failure:
             await answer.problem(failure.code, (b"retry-after", str(failure.retry_after_s).encode()))
         except Exception as error:  # noqa: BLE001  # the last place that can answer at all
@@ -98,6 +98,18 @@ class Edge:
             "request", request_id=answer.request_id.decode(), method=method, route=route, status=answer.status,
             ms=round(seconds * 1000, 2), actor=actor.id if actor else None,
         )  # fmt: skip
+
+
+def _noticing(receive: Receive, state: dict[str, Any]) -> Receive:
+    """`receive` that remembers in `state` that the client is gone (`api.problems.has_left`)."""
+
+    async def noticing() -> Any:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            state["left"] = True
+        return message
+
+    return noticing
 
 
 class _Answer:
