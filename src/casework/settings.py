@@ -17,7 +17,7 @@ DEFAULT_URL = "sqlite:///casework.db"
 KEY_BYTES = 32
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_KEY_NAMES = ("mac", "personal", "blind")
+KEY_NAMES = ("mac", "personal", "blind")
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Keys:
 def ensure_keys(folder: Path) -> Keys:
     """Create what is missing (0600 in a 0700 folder), never replace what is there; then `load_keys`."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in _KEY_NAMES:
+    for name in KEY_NAMES:
         if not (folder / name).exists():
             _create(folder / name)
     return load_keys(folder)
@@ -180,21 +180,27 @@ def _create(path: Path) -> None:
 
 
 def load_keys(folder: Path) -> Keys:
-    """The keys of `folder`; CallerError `key_missing`, `key_unsafe` (wide permissions, wrong length)."""
-    return Keys(**{name: _read(folder / name) for name in _KEY_NAMES})
+    """The keys of `folder`; CallerErrors `key_missing`, which names all, `key_unsafe` (wide permissions, length)."""
+    found = {name: _read(folder / name) for name in KEY_NAMES}
+    missing = [name for name, key in found.items() if key is None]
+    if missing:
+        raise CallerError(
+            "key_missing",
+            f"{folder} 中缺少密钥文件 {'、'.join(missing)}；请从备份取回（新数据库请运行 casework db upgrade）",
+            f"{folder} lacks the key files {', '.join(missing)}, or they cannot be read: bring them back from their "
+            "copy (for a database that was never used: casework db upgrade)",
+            key=missing[0], keys=missing,
+        )  # fmt: skip
+    return Keys(**{name: key for name, key in found.items() if key is not None})
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path) -> bytes | None:
     try:
         mode = path.stat().st_mode
         parent_mode = path.parent.stat().st_mode
         key = path.read_bytes()
     except OSError:
-        raise CallerError(
-            "key_missing", f"缺少密钥文件 {path.name}；新数据库请先运行 casework db upgrade",
-            f"the key file {path.name} is missing or unreadable; for a new database run: casework db upgrade",
-            key=path.name,
-        ) from None  # fmt: skip
+        return None
     # Writable by others is as bad for the folder as readable for the file: the key could be exchanged.
     if mode & 0o077 or parent_mode & 0o022 or len(key) != KEY_BYTES:
         raise CallerError(

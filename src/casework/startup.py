@@ -17,6 +17,7 @@ from casework.clock import Clock, now
 from casework.database import open_engine, reading, writing
 from casework.errors import CallerError
 from casework.handover.standing import handing_over
+from casework.keys_needed import check_nothing_needed
 from casework.personal import Vault
 from casework.settings import Keys, Settings, ensure_keys, fingerprint, load_keys
 from casework.staff.actor import Actor
@@ -53,7 +54,11 @@ def branch_of(settings: Settings, keys: Keys) -> Branch:
 
 
 def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str]:
-    """`casework db upgrade`: schema, keys, published rulebook; what was published now."""
+    """`casework db upgrade`: schema, keys, published rulebook; what was published now.
+
+    CallerError `key_missing` where the database is in use and keys of it are not at hand: then nothing is changed.
+    """
+    check_nothing_needed(settings)
     keys = ensure_keys(settings.keys_dir)
     origin = origin_of(settings, keys)
     signer.make_keys_once(settings.keys_dir, origin)
@@ -121,7 +126,10 @@ def check_keys(conn: Connection, keys: Keys) -> None:
     wrong = unlike(conn, keys)
     if wrong:
         raise CallerError(
-            "key_wrong", "密钥与数据库不符", "these keys are not the ones this database was written with", keys=wrong
+            "key_wrong",
+            f"密钥 {'、'.join(wrong)} 与数据库不符；请取回写入该数据库时所用的密钥文件",
+            f"the keys {', '.join(wrong)} are not the ones this database was written with: bring those back",
+            keys=wrong,
         )
 
 

@@ -22,6 +22,7 @@ from casework.cli.shell import as_json, console, errors, print_json, progress_wa
 from casework.cli.tables import NONE, Table
 from casework.database import open_engine, reading
 from casework.errors import CallerError
+from casework.keys_needed import needed
 from casework.restore import restore
 from casework.settings import Settings, load_keys
 from casework.staff.actor import system
@@ -44,8 +45,9 @@ def cli() -> None:
 def upgrade_(json_: bool) -> None:
     """Bring the schema up to date, make the keys once, publish charts and policies.
 
-    May be repeated. On PostgreSQL CASEWORK_DATABASE_OWNER_URL, where given, is used for the schema, and the
-    role of CASEWORK_DATABASE_URL gets what the service needs.
+    May be repeated. A database that is in use gets no new keys: those that are missing are named. On PostgreSQL
+    CASEWORK_DATABASE_OWNER_URL, where given, is used for the schema, and the role of CASEWORK_DATABASE_URL gets what
+    the service needs.
 
     \b
     Examples:
@@ -149,6 +151,8 @@ def _contents(conn: Connection, settings: Settings) -> dict[str, Any]:
         "guards_missing": guards,
         "unpublished": waiting,
         "owner_rights": has_owner_rights(conn),
+        "keys_dir": str(settings.keys_dir),
+        "keys_missing": needed(conn, settings.keys_dir),
         "ready": not why_not,
         "why_not": why_not,
     }

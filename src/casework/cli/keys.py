@@ -15,6 +15,7 @@ from casework.cli.shell import as_json, console, print_json, started, told
 from casework.clock import now, utc_text
 from casework.database import reading, writing
 from casework.errors import CallerError
+from casework.keys_needed import check_nothing_needed
 from casework.settings import Settings, load_keys
 from casework.staff.actor import system
 from casework.startup import Started, origin_of
@@ -39,6 +40,8 @@ def cli() -> None:
 def init() -> None:
     """Make the signing key, where none was ever made (`casework db upgrade` does it too), and print its public half.
 
+    For a database that has a log already, none is made: bring its keys back.
+
     The log is named by CASEWORK_LOG_ORIGIN, such as bank.example/loans/wuhan; by default after the branch's keys.
 
     \b
@@ -47,6 +50,7 @@ def init() -> None:
     """
     with told():
         settings = Settings.from_environment()
+        check_nothing_needed(settings)
         signer.make_keys_once(settings.keys_dir, origin_of(settings, load_keys(settings.keys_dir)))
         click.echo(signer.read_keys(settings.keys_dir).present.key.text)
 

@@ -1,0 +1,130 @@
+"""A database that is in use gets no new keys: what is missing is named, and nothing is changed."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from casework.audit.tables import entries
+from casework.audit.tables import keys as key_rows
+from casework.cli import main
+from casework.database import open_engine, reading, writing
+from casework.sealing import sealer_of
+from casework.settings import Settings
+from casework.staff.actor import system
+from casework.startup import start, upgrade
+
+THREE = ("mac", "personal", "blind")
+OF_LOG = ("signing", "log-keys", "last-signed", "receipts", "receipt-keys")
+
+
+@pytest.fixture
+def used(settings: Settings) -> Settings:
+    """A branch that has sealed and signed."""
+    upgrade(settings, system("cli"))
+    started = start(settings)
+    assert sealer_of(started).round().checkpoint is not None
+    started.engine.dispose()
+    return settings
+
+
+def run(settings: Settings, *words: str) -> Result:
+    given = {"CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir),
+             "CASEWORK_DATABASE_OWNER_URL": settings.database_owner_url}  # fmt: skip
+    return CliRunner().invoke(main, words, env=given)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+
+def content(settings: Settings) -> tuple[list[object], int]:
+    engine = open_engine(settings.database_url, read_only=True)
+    with reading(engine) as conn:
+        rows: list[object] = list(conn.execute(sa.select(key_rows).order_by(key_rows.c.purpose)))
+        number = conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one()
+    engine.dispose()
+    return rows, number
+
+
+LACKING = {
+    "the folder is lost": (*THREE, *OF_LOG),
+    "a second host with the three alone": OF_LOG,
+    "a second host with what signs alone": THREE,
+    "one of the three is lost": ("personal",),
+    "the first two of the three": ("mac", "personal"),
+    "what signs is lost, its memory is not": ("signing", "log-keys"),
+}
+
+
+@pytest.mark.parametrize("case", LACKING)
+def test_what_is_missing_is_named_and_neither_made_anew_nor_anything_changed(
+    used: Settings, case: str, tmp_path: Path
+) -> None:
+    lacking = LACKING[case]
+    there = replace(used, keys_dir=tmp_path / "second")
+    if set(lacking) != {*THREE, *OF_LOG}:
+        shutil.copytree(used.keys_dir, there.keys_dir, ignore=shutil.ignore_patterns(*lacking))
+    before = files(there.keys_dir), content(used)
+    for words in (("db", "upgrade"), ("keys", "init")):
+        refused = run(there, *words)
+        assert refused.exit_code == 1
+        (line,) = refused.stderr.splitlines()
+        assert line.startswith("key_missing: ")
+        assert f": bring back {', '.join(lacking)} from their copy" in line
+        assert f"缺少 {'、'.join(lacking)}；请从备份取回" in line
+        assert str(there.keys_dir) in line
+        assert "db upgrade" not in line
+    assert (files(there.keys_dir), content(used)) == before
+    assert msgspec.json.decode(run(there, "db", "status", "--json").stdout)["keys_missing"] == list(lacking)
+    if set(lacking) & set(THREE):
+        refused = run(there, "case", "list")
+        assert refused.stderr.startswith("key_missing: ")
+        assert ", ".join(name for name in THREE if name in lacking) in refused.stderr
+    shutil.rmtree(there.keys_dir, ignore_errors=True)
+    shutil.copytree(used.keys_dir, there.keys_dir)  # what it said
+    assert run(there, "db", "upgrade").exit_code == 0
+    assert run(there, "audit", "verify").exit_code == 0
+
+
+def test_it_goes_by_what_is_there_not_by_the_rows_that_name_the_keys(used: Settings, tmp_path: Path) -> None:
+    """Who deletes those rows does not have new keys made, and registered as the right ones."""
+    engine = open_engine(str(used.database_owner_url))
+    with writing(engine) as conn:
+        conn.execute(key_rows.delete())
+    engine.dispose()
+    refused = run(replace(used, keys_dir=tmp_path / "second"), "db", "upgrade")
+    assert refused.stderr.startswith("key_missing: ")
+    assert not (tmp_path / "second").exists()
+
+
+def test_a_signing_key_that_is_lost_alone_stops_no_upgrade_and_no_other_is_made(used: Settings) -> None:
+    (used.keys_dir / "signing").unlink()
+    assert run(used, "db", "upgrade").exit_code == 0
+    assert not (used.keys_dir / "signing").exists()
+    assert run(used, "keys", "rotate", "--new-origin", "bank.example/2", "--reason", "key_lost").exit_code == 0
+
+
+def test_a_key_for_receipts_that_is_lost_alone_is_made_anew_as_decided(used: Settings) -> None:
+    (used.keys_dir / "receipts").unlink()
+    assert run(used, "db", "upgrade").exit_code == 0
+    assert (used.keys_dir / "receipts").exists()
+
+
+def test_wrong_keys_are_told_by_name_and_which_to_bring(used: Settings, tmp_path: Path) -> None:
+    there = replace(used, keys_dir=tmp_path / "second")
+    shutil.copytree(used.keys_dir, there.keys_dir)
+    (there.keys_dir / "blind").write_bytes(bytes(32))
+    for words in (("db", "upgrade"), ("case", "list")):
+        refused = run(there, *words)
+        assert refused.stderr.startswith("key_wrong: the keys blind are not the ones")
+
+
+def test_a_new_database_gets_its_keys_as_before(settings: Settings, tmp_path: Path) -> None:
+    there = replace(settings, keys_dir=tmp_path / "new")
+    assert run(there, "db", "upgrade").exit_code == 0
+    assert {*THREE, "signing", "log-keys", "receipts", "receipt-keys"} <= set(files(there.keys_dir))
