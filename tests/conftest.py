@@ -35,7 +35,12 @@ MINIMUM = "pg15"
 LONGER = 20 if os.environ.get("CASEWORK_LONG") else 1
 """By how much a property with examples of its own number searches longer in `make check-long`."""
 
-_LONGEST = ("tests/test_readme.py", "tests/api/test_openapi.py", "tests/handover/test_killed.py")
+_LONGEST = (
+    "tests/test_readme.py",
+    "tests/api/test_failover.py",
+    "tests/api/test_openapi.py",
+    "tests/handover/test_killed.py",
+)
 
 hypothesis.settings.register_profile("quick", max_examples=30, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("long", max_examples=1_000, deadline=None, print_blob=True)

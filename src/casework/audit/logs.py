@@ -133,20 +133,34 @@ def begin_anew(
 
 
 def succession(conn: Connection, old: Log | None, remembered: Checkpoint | None, reason_code: str) -> dict[str, Any]:
-    """What is known of the old log: its last signed checkpoint, and the tree that the database holds of it now."""
+    """What is known of the old log: its last signed checkpoint, and the tree that the database holds of it now.
+
+    `lost_leaves`: at least so many are gone; more where leaves of another history stand in their place.
+    """
     size = size_of(conn, old) if old else 0
-    try:
-        root = root_at(conn, old, size) if old else EMPTY_ROOT
-    except MalformedTile:
-        root = None
+    root = _root_at(conn, old, size)
     origin = remembered.origin if remembered else old.origin if old else None
     return {
         "origin": origin, "reason": reason_code,
         "signed_size": remembered.size if remembered else None,
         "signed_root": remembered.root.hex() if remembered else None,
         "found_size": size, "found_root": root.hex() if root else None,
-        "lost_leaves": max(0, remembered.size - size) if remembered else None,
+        "lost_leaves": _lost(conn, old, size, remembered) if remembered else None,
     }  # fmt: skip
+
+
+def _lost(conn: Connection, old: Log | None, size: int, remembered: Checkpoint) -> int:
+    if size < remembered.size:
+        return remembered.size - size
+    return 0 if _root_at(conn, old, remembered.size) == remembered.root else 1
+
+
+def _root_at(conn: Connection, log: Log | None, size: int) -> bytes | None:
+    """None where the tree is damaged."""
+    try:
+        return root_at(conn, log, size) if log else EMPTY_ROOT
+    except MalformedTile:
+        return None
 
 
 def _queue_all(conn: Connection, log: Log) -> None:

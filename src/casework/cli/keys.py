@@ -20,7 +20,7 @@ from casework.settings import Settings, load_keys
 from casework.staff.actor import system
 from casework.startup import Started, origin_of
 
-_REASONS = ("restored_backup", "key_lost", "memory_lost", "key_stolen")
+_REASONS = ("restored_backup", "standby_promoted", "key_lost", "memory_lost", "key_stolen")
 
 
 @click.group()
