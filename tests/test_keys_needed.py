@@ -115,6 +115,18 @@ def test_a_key_for_receipts_that_is_lost_alone_is_made_anew_as_decided(used: Set
     assert (used.keys_dir / "receipts").exists()
 
 
+def test_a_second_host_with_an_older_memory_signs_on_where_the_log_goes_on_from_it(
+    used: Settings, tmp_path: Path
+) -> None:
+    there = replace(used, keys_dir=tmp_path / "second")
+    shutil.copytree(used.keys_dir, there.keys_dir)
+    for settings in (used, there):
+        assert run(settings, "staff", "team", f"T{settings.keys_dir.name}", "一组").exit_code == 0
+        assert run(settings, "audit", "seal").exit_code == 0
+        assert run(settings, "audit", "verify").exit_code == 0
+    assert run(used, "audit", "seal").exit_code == 0  # and the first again, should it come back
+
+
 def test_wrong_keys_are_told_by_name_and_which_to_bring(used: Settings, tmp_path: Path) -> None:
     there = replace(used, keys_dir=tmp_path / "second")
     shutil.copytree(used.keys_dir, there.keys_dir)

@@ -10,7 +10,8 @@ import asyncio
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic
@@ -114,7 +115,7 @@ class Writer:
 
     @property
     def busy_s(self) -> float:
-        """For how long the fast lane has been at the transaction that it is in; 0 between two."""
+        """For how long the fast lane has been at the transaction that it is in, in seconds; 0 between two."""
         since = self._busy_since
         return 0.0 if since is None else monotonic() - since
 
@@ -154,9 +155,7 @@ class Writer:
     def _run_fast(self) -> None:
         while batch := self._take():
             self._metrics.queue.set(len(self._fast) + len(self._slow))
-            self._busy_since = monotonic()
             self._write_together(batch)
-            self._busy_since = None
             self._deliver(batch)
         with self._lock:
             self._fast_ended = True
@@ -230,7 +229,7 @@ class Writer:
 
     def _transaction(self, jobs: list[Job], lock: rows.Lock) -> None:
         """One transaction; results are set only for what it decided. Jobs whose case is held elsewhere change lanes."""
-        with writing(self._started.engine) as conn:
+        with self._timed(), writing(self._started.engine) as conn:
             results, counts = self._decide(conn, jobs, lock)
         for job, result in results:
             job.result = result
@@ -238,6 +237,18 @@ class Writer:
             self._metrics.batch.observe(len(counts))
             for event, outcome in counts:
                 self._metrics.command(event, outcome)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """What the fast lane is at; in the slow one a transaction may take its time."""
+        if threading.current_thread() is not self._threads[0]:
+            yield
+            return
+        self._busy_since = monotonic()
+        try:
+            yield
+        finally:
+            self._busy_since = None
 
     def _decide(
         self, conn: Connection, jobs: list[Job], lock: rows.Lock

@@ -207,10 +207,10 @@ def test_an_asynchronous_standby_that_lacks_the_newest_entries_is_told_until_a_n
             assert [answer.status_code for answer in answers] == [200] * number
             return [answer.headers["Receipt"] for answer in answers]
 
-        both_have = record(5)
+        both_have = record(3)
         house.pair.follow()
         house.pair.stop(house.pair.standby)
-        primary_alone = record(5)
+        primary_alone = record(3)
         house.pair.kill()
         house.pair.start(house.pair.standby)
         assert until(server, "database_gone") == "database_gone"
