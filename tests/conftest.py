@@ -36,6 +36,7 @@ LONGER = 20 if os.environ.get("CASEWORK_LONG") else 1
 """By how much a property with examples of its own number searches longer in `make check-long`."""
 
 _LONGEST = (
+    "tests/net/test_approved.py",
     "tests/test_readme.py",
     "tests/api/test_failover.py",
     "tests/api/test_openapi.py",

@@ -1,7 +1,9 @@
 """The branch's real feeds, imported in full through the shell and compared key by key with what is expected.
 
 `python -m tests.real_feeds DIR`: `DIR/daily` and `DIR/monthly`, each into a fresh SQLite and a fresh PostgreSQL
-database; exit 0 if every figure agrees, the guard against truncated snapshots spoke and the log is sound, else 1.
+database; exit 0 if every figure agrees, states, owners and reasons are those that were approved
+(`tests/net/approved`; `CASEWORK_APPROVE=1` approves them anew), the guard against truncated snapshots spoke and the
+log is sound, else 1.
 """
 
 import argparse
@@ -21,6 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from casework.cli import main as casework
+from tests.net import portfolio
+from tests.net.approved import differences
 from tests.postgres_server import APP, OWNER, Server, postgres_server
 
 SETS = ("daily", "monthly")
@@ -78,6 +82,8 @@ def carry_out(job: Job) -> Outcome:
         _import(day, outcome)
     outcome.seconds_import = time.perf_counter() - started
     _compare(json.loads((job.folder / f"expected-{job.feeds}.json").read_bytes()), outcome)
+    table = "".join(f"{line}\n" for line in portfolio.told(_must))
+    outcome.faults += differences(f"real-{job.feeds}.txt", table).splitlines()
     if sorted(outcome.guarded) != (sorted(GUARDED) if job.feeds == "monthly" else []):
         outcome.faults.append(f"the guard against a truncated snapshot spoke on {outcome.guarded}")
     started = time.perf_counter()
@@ -87,6 +93,12 @@ def carry_out(job: Job) -> Outcome:
     if code != 0:
         outcome.faults.append(f"audit verify ended with {code}: {(err or out).strip()[:500]}")
     return outcome
+
+
+def _must(*arguments: str) -> str:
+    code, out, err = shell(*arguments)
+    assert code == 0, (arguments, err)
+    return out
 
 
 def _import(day: Path, outcome: Outcome) -> None:
