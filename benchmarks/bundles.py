@@ -40,31 +40,37 @@ CALLS: Final = 20  # more of them for three cases in four, as a branch works the
 _SIGNER: Final = LogSigner(ORIGIN, bytes(32))
 _CALL: Final = "case.fact.contact_attempt"
 _REPEATS: Final = 3
+_WAYS: Final = ((False, 1), (False, 2), (True, 1), (True, 2))  # deep or not, in so many processes
 
 
-def run(large: int = USUAL) -> None:
-    """Measure a million entries, and `large` once if that is more; write the section `bundles`."""
+def run(
+    large: int = USUAL, *, usual: int = USUAL, repeats: int = _REPEATS, ways: Sequence[tuple[bool, int]] = _WAYS,
+    copied: Path | None = None,
+) -> None:  # fmt: skip
+    """Measure `usual` entries, and `large` once if that is more; write the section `bundles`.
+
+    What is copied is the demo's log, or another bundle.
+    """
     others, rows = Others(), []
     with tempfile.TemporaryDirectory(prefix="casework-bench-") as name:
-        demo = _demo(Path(name) / "demo")
-        for size in sorted({USUAL, max(USUAL, large)}):
+        demo = copied or _demo(Path(name) / "demo")
+        for size in sorted({usual, max(usual, large)}):
             folder = Path(name) / str(size)
             write_bundle(folder, demo, size)
-            for deep in (False, True):
-                for jobs in (1, 2):
-                    runs = [_measured(folder, jobs, deep=deep) for _ in range(_REPEATS if size == USUAL else 1)]
-                    best = min(runs, key=lambda one: one["ratio"])
-                    what = f"{'deep' if deep else 'structure'}, {jobs} {'core' if jobs == 1 else 'cores'}"
-                    rows.append((
-                        f"{size:,} entries, {what}", f"{best['s']:.1f}", f"{size / best['s']:,.0f}",
-                        f"{best['floor']:.2f}", f"{best['ratio']:.2f}", f"{best['mib']:.0f}",
-                    ))  # fmt: skip
-                    print(rows[-1], flush=True)
+            for deep, jobs in ways:
+                runs = [_measured(folder, jobs, deep=deep) for _ in range(repeats if size == usual else 1)]
+                best = min(runs, key=lambda one: one["ratio"])
+                what = f"{'deep' if deep else 'structure'}, {jobs} {'core' if jobs == 1 else 'cores'}"
+                rows.append((
+                    f"{size:,} entries, {what}", f"{best['s']:.1f}", f"{size / best['s']:,.0f}",
+                    f"{best['floor']:.2f}", f"{best['ratio']:.2f}", f"{best['mib']:.0f}",
+                ))  # fmt: skip
+                print(rows[-1], flush=True)
     header = ("", "seconds", "entries/s", "bare hashing, s", "÷ bare hashing", "memory of all processes, MiB")
     head = (
-        f"Entries of {_mean_bytes:,.0f} bytes, some {CALLS} a case; the ratio is the best of {_REPEATS} runs of a"
-        " million (one of more), its floor timed before and after; memory is the most that all processes had together,"
-        f" what they share counted once; {others}."
+        f"Entries of {_mean_bytes:,.0f} bytes, some {CALLS} a case; the ratio is the best of {repeats} runs of"
+        f" {usual:,} (one of more), its floor timed before and after; memory is the most that all processes had"
+        f" together, what they share counted once; {others}."
     )
     write_section("bundles", f"{head}\n\n{table(header, rows)}")
 

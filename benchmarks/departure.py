@@ -48,18 +48,21 @@ class Departure:
     bare_s: float
 
 
-def run(kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> None:
+def run(
+    kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), *, sizes: tuple[int, ...] = (SMALL, LARGE), repeats: int = REPEATS,
+    others_cases: int = OTHERS_CASES,
+) -> None:  # fmt: skip
     """Measure, and write the section `departure`."""
     others, lines = Others(), []
     for kind in kinds:
         with server_of(kind) as server, place_on(server) as place:
             _people(place)
-            found = {size: [_departure(place, size) for _ in range(REPEATS)] for size in (SMALL, LARGE)}
+            found = {size: [_departure(place, size, others_cases) for _ in range(repeats)] for size in sizes}
             lines += [_line(kind, size, done) for size, done in found.items()]
             print(*lines, sep="\n", flush=True)
     header = ("", "cases", "plan s", "approve s", "apply s", "bare s", "apply ÷ bare", "apply µs a case")
     head = (
-        f"Best of {REPEATS} departures each, with the spread; a user writes through the door all the while; {others}."
+        f"Best of {repeats} departures each, with the spread; a user writes through the door all the while; {others}."
         " Bare: one UPDATE of owner and handler of those rows of `cases` and one INSERT of as many entries,"
         " before their commit."
     )
@@ -95,11 +98,11 @@ def _add(place: Place, posts: dict[str, str]) -> None:
         trail.write(conn)
 
 
-def _departure(place: Place, size: int) -> Departure:
+def _departure(place: Place, size: int, others_cases: int) -> Departure:
     leaver, engine, branch = f"L{next(_numbers)}", place.started.engine, place.started.branch
     _add(place, {leaver: "business_rep"})
     _open(place, leaver, size)
-    _open(place, "U1", OTHERS_CASES)
+    _open(place, "U1", others_cases)
     place.settle()
     manager, approver, user = (_who(place, staff_no) for staff_no in ("B1", "V9", "U1"))
     bare_s = _bare(place, leaver)

@@ -12,6 +12,8 @@ from benchmarks.place import POSTGRESQL, SQLITE, Place, api, place_on, server_of
 
 CASES = 2_048
 CLIENTS = (16, 64)
+WORKERS = (1, 2)
+WARM_UP_S = 1.5
 REPEATS = 3
 
 
@@ -30,10 +32,13 @@ class Run:
     us_client: float
 
 
-def drive(port: int, place: Place, cases: list[list[int]], *, clients: int, seconds: float) -> dict[str, Any]:
+def drive(
+    port: int, place: Place, cases: list[list[int]], *, clients: int, seconds: float, warm_up_s: float = WARM_UP_S
+) -> dict[str, Any]:
     """One run of the load generator; it fails loudly if any answer was not 200."""
     orders = {
-        "port": port, "clients": clients, "cases": cases, "seconds": seconds, "warm_up": 1.5, "tokens": place.tokens,
+        "port": port, "clients": clients, "cases": cases, "seconds": seconds, "warm_up": warm_up_s,
+        "tokens": place.tokens,
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.client"], input=json.dumps(orders), stdout=subprocess.PIPE,
@@ -46,18 +51,19 @@ def drive(port: int, place: Place, cases: list[list[int]], *, clients: int, seco
 
 
 def measure(
-    place: Place, cases: list[list[int]], workers: int, *, seconds: float, clients: tuple[int, ...]
-) -> list[Run]:
-    """The service with so many workers at each number of clients; the best of `REPEATS`, with the spread."""
+    place: Place, cases: list[list[int]], workers: int, *, seconds: float, clients: tuple[int, ...], repeats: int,
+    warm_up_s: float,
+) -> list[Run]:  # fmt: skip
+    """The service with so many workers at each number of clients; the best of `repeats`, with the spread."""
     found = []
     with api(place, workers=workers) as served:
         for number in clients:
             results = []
-            for _ in range(REPEATS):
+            for _ in range(repeats):
                 before = cpu_seconds(children(served.process_id)), cpu_seconds(_database(place))
-                result = drive(served.port, place, cases, clients=number, seconds=seconds)
+                result = drive(served.port, place, cases, clients=number, seconds=seconds, warm_up_s=warm_up_s)
                 # The warm-up ran too: the costs are per event of the whole run, in proportion.
-                events = result["events"] * (seconds + 1.5) / seconds
+                events = result["events"] * (seconds + warm_up_s) / seconds
                 result["us_server"] = (cpu_seconds(children(served.process_id)) - before[0]) / events * 1e6
                 result["us_database"] = (cpu_seconds(_database(place)) - before[1]) / events * 1e6
                 results.append(result)
@@ -77,21 +83,28 @@ def _database(place: Place) -> list[int]:
     return children(place.server.process_id) if place.server else []
 
 
-def run(seconds: float = 5.0, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> None:
+def run(
+    seconds: float = 5.0, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), *, case_count: int = CASES,
+    clients: tuple[int, ...] = CLIENTS, workers: tuple[int, ...] = WORKERS, repeats: int = REPEATS,
+    warm_up_s: float = WARM_UP_S,
+) -> None:  # fmt: skip
     """Measure, and write the section `events`."""
     others, runs, floor = Others(), list[Run](), list[floors.Floor]()
     for kind in kinds:
         with server_of(kind) as server, place_on(server) as place:
-            place.fill(CASES)
-            cases = [[number, 1, 0] for number in range(1, CASES + 1)]
-            for workers in (1, 2) if place.server else (1,):  # two processes would only wait for SQLite's one lock
-                runs += measure(place, cases, workers, seconds=seconds, clients=CLIENTS)
+            place.fill(case_count)
+            cases = [[number, 1, 0] for number in range(1, case_count + 1)]
+            for number in workers if place.server else (1,):  # two processes would only wait for SQLite's one lock
+                runs += measure(
+                    place, cases, number, seconds=seconds, clients=clients, repeats=repeats, warm_up_s=warm_up_s
+                )
             if place.server is not None:
-                floor = floors.pgbench(place, case_count=CASES, seconds=seconds, clients=CLIENTS)
-    write_section("events", _told(runs, floor, others, seconds))
+                floor = floors.pgbench(place, case_count=case_count, seconds=seconds, clients=clients, repeats=repeats)
+    head = f"Best of {repeats} runs of {seconds:g} s each; {others}. The last"
+    write_section("events", f"{head} three columns are processor time per event.\n\n{_told(runs, floor)}")
 
 
-def _told(runs: list[Run], floor: list[floors.Floor], others: Others, seconds: float) -> str:
+def _told(runs: list[Run], floor: list[floors.Floor]) -> str:
     floor_of = {one.clients: one.per_second.best for one in floor}
     rows = []
     for one in runs:
@@ -107,5 +120,4 @@ def _told(runs: list[Run], floor: list[floors.Floor], others: Others, seconds: f
     ]
     header = ("", "clients", "events/s: best (spread)", "p50 ms", "p99 ms", "÷ pgbench", "server µs", "database µs",
               "client µs")  # fmt: skip
-    head = f"Best of {REPEATS} runs of {seconds:g} s each; {others}. The last"
-    return f"{head} three columns are processor time per event.\n\n{table(header, rows)}"
+    return table(header, rows)

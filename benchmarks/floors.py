@@ -24,7 +24,6 @@ from casework.clock import now
 from casework.database import writing
 from tests.postgres_server import APP
 
-REPEATS = 3
 _ANY_NUMBER = 10**15
 _IDEMPOTENCY = ("actor_id", "key", "request_hash", "status", "answer", "created_at", "mac")
 
@@ -38,8 +37,11 @@ class Floor:
     mean_ms: float
 
 
-def pgbench(place: Place, *, case_count: int, seconds: float, clients: Sequence[int]) -> list[Floor]:
-    """Transactions per second of the service's statements for one event, on the server that the service used."""
+def pgbench(place: Place, *, case_count: int, seconds: float, clients: Sequence[int], repeats: int) -> list[Floor]:
+    """Transactions per second of the service's statements for one event, on the server that the service used.
+
+    pgbench knows whole seconds only, and at least one.
+    """
     assert place.server is not None
     script, variables = _script(place, case_count)
     path = place.folder / "event.sql"
@@ -48,10 +50,10 @@ def pgbench(place: Place, *, case_count: int, seconds: float, clients: Sequence[
     found = []
     for number in clients:
         runs = []
-        for _ in range(REPEATS):
+        for _ in range(repeats):
             done = subprocess.run(
                 [place.server.bin_dir / "pgbench", "-n", "-M", "prepared", "-c", str(number), "-j", "1",
-                 "-T", f"{seconds:.0f}", "-f", path, *variables, "-h", place.server.socket_dir, "-U", APP,
+                 "-T", f"{max(seconds, 1):.0f}", "-f", path, *variables, "-h", place.server.socket_dir, "-U", APP,
                  place.started.engine.url.database or ""],
                 capture_output=True, text=True, check=True,
             )  # fmt: skip
@@ -94,7 +96,7 @@ def _script(place: Place, case_count: int) -> tuple[str, list[str]]:
         return "".join(parts)
 
     stream, number, key = "ARRAY['case:' || :case]", "ARRAY[:number]", "ARRAY['k' || :number]"
-    update, update_makers = rows._pg_update(cases, "id", CHANGING)
+    update, update_makers = rows._pg_update(cases, ("id",), CHANGING)
     insert, insert_makers = rows._pg_insert(entries, ENTRY_COLUMNS[1:], False)
     keep, keep_makers = rows._pg_insert(idempotency, _IDEMPOTENCY, False)
     insert = f"WITH fresh AS ({insert} RETURNING id) INSERT INTO {unsealed.name} (entry) SELECT id FROM fresh"
@@ -105,7 +107,7 @@ def _script(place: Place, case_count: int) -> tuple[str, list[str]]:
     statements = [
         "BEGIN",
         _LOCK_AND_LOOK.replace("%s", number, 1).replace("%s", "ARRAY['T1']", 1).replace("%s", key, 1),
-        rows._pg_select(CASE_ROWS, "id", "skip").sql.replace("%s", "ARRAY[:case]"),
+        rows._pg_select(CASE_ROWS, ("id",), "skip").sql.replace("%s", "ARRAY[:case]"),
         rows._pg_every(institutions).sql,
         bound(update, ["ARRAY[:case]", *[None] * len(CHANGING)], change, update_makers),
         bound(insert, [stream, number, *[None] * (len(entry_values) - 2)], entry_values, insert_makers),

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from http.client import HTTPConnection
@@ -208,11 +208,13 @@ def _wait_until_live(process: "subprocess.Popen[bytes]", port: int, log_path: Pa
         if process.poll() is not None:
             break
         try:
-            connection = HTTPConnection("127.0.0.1", port, timeout=2)
-            connection.request("GET", "/health/live")
-            if connection.getresponse().status == 200:
-                time.sleep(0.5)  # the other workers too
-                return
+            with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
+                connection.request("GET", "/health/live")
+                live = connection.getresponse().status == 200
         except OSError:
-            time.sleep(0.1)
+            live = False
+        if live:
+            time.sleep(0.5)  # the other workers too
+            return
+        time.sleep(0.1)
     raise RuntimeError(f"the API did not start: {log_path.read_text()[-2_000:]}")

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -15,6 +15,7 @@ from benchmarks.place import POSTGRESQL, SQLITE, Api, Place, api, place_on, serv
 
 SMALL, LARGE = 10_000, 500_000
 EACH = 40
+_BEFORE = 3  # first ones that are not counted
 PAGES_DEEP = 100
 SORTS = ("id", "-id", "overdue_fen", "-overdue_fen", "oldest_due_date", "-oldest_due_date")
 FILTERS = (
@@ -68,14 +69,14 @@ def _listed(query: str) -> Question:
     return lambda asked: asked.ask("GET", f"/cases?limit=50&{query}".rstrip("&"))
 
 
-def _deep(sort: str) -> Question:
-    """The page that lies `PAGES_DEEP` pages behind the first; the way there is walked once."""
+def _deep(sort: str, pages_deep: int) -> Question:
+    """The page that lies so many pages behind the first; the way there is walked once."""
     cursors: dict[int, str] = {}
 
     def ask(asked: Asked) -> object:
         if asked.size not in cursors:
             cursor = ""
-            for _ in range(PAGES_DEEP):
+            for _ in range(pages_deep):
                 page = asked.ask("GET", f"/cases?limit=50&sort={sort}{cursor}")
                 cursor = f"&cursor={page['next']}"
             cursors[asked.size] = cursor
@@ -84,33 +85,36 @@ def _deep(sort: str) -> Question:
     return ask
 
 
-def questions() -> Iterator[tuple[str, Question]]:
+def questions(pages_deep: int, filters: Sequence[str]) -> Iterator[tuple[str, Question]]:
     """Everything that is asked, by name."""
     yield "POST a fact", _event
     yield "GET a case", lambda asked: asked.ask("GET", f"/cases/{asked.case_id()}")
     yield "GET its options", lambda asked: asked.ask("GET", f"/cases/{asked.case_id()}/options")
     for sort in SORTS:
-        yield f"list, page {PAGES_DEEP + 1}, sort {sort}", _deep(sort)
-    for chosen in FILTERS:
+        yield f"list, page {pages_deep + 1}, sort {sort}", _deep(sort, pages_deep)
+    for chosen in filters:
         for sort in SORTS:
             yield f"list, {chosen or 'all'}, sort {sort}", _listed(f"{chosen}&sort={sort}".lstrip("&"))
 
 
-def _times(question: Question, sides: tuple[Asked, ...]) -> tuple[float, ...]:
+def _times(question: Question, sides: tuple[Asked, ...], each: int) -> tuple[float, ...]:
     """The median of milliseconds on each side, asked in turns so that both see the same machine."""
     taken: tuple[list[float], ...] = tuple([] for _ in sides)
-    for number in range(EACH + 3):
+    for number in range(_BEFORE + each):
         for side, times in zip(sides, taken, strict=True):
             began = time.perf_counter()
             question(side)
-            if number >= 3:
+            if number >= _BEFORE:
                 times.append((time.perf_counter() - began) * 1e3)
             if sum(times) > 3_000 and len(times) >= 5:
                 return tuple(median(one) if one else float("nan") for one in taken)
     return tuple(median(times) for times in taken)
 
 
-def run(small: int = SMALL, large: int = LARGE, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> None:
+def run(
+    small: int = SMALL, large: int = LARGE, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), *, each: int = EACH,
+    pages_deep: int = PAGES_DEEP, filters: Sequence[str] = FILTERS,
+) -> None:  # fmt: skip
     """Measure, and write the section `scale`."""
     others, sections = Others(), list[str]()
     for kind in kinds:
@@ -123,17 +127,18 @@ def run(small: int = SMALL, large: int = LARGE, kinds: tuple[str, ...] = (POSTGR
                 place.spread()
                 served = stack.enter_context(api(place))
                 sides.append(Asked(size, served, place.tokens))
+                stack.callback(sides[-1].connection.close)
                 print(kind, size, "ready", flush=True)
             pair = (sides[0], sides[1])
             all_times = list[tuple[str, float, float]]()
-            for name, question in questions():
-                at_small, at_large = _times(question, pair)
+            for name, question in questions(pages_deep, filters):
+                at_small, at_large = _times(question, pair, each)
                 all_times.append((name, at_small, at_large))
                 print(f"{kind} {name}: {at_small:.2f} {at_large:.2f} ms, {at_large / at_small:.2f}", flush=True)
             memory = [resident_mib(children(side.served.process_id)) for side in pair]
-        filtered = {one[0] for chosen in FILTERS if chosen for one in _of(all_times, chosen)}
+        filtered = {one[0] for chosen in filters if chosen for one in _of(all_times, chosen)}
         plain = [one for one in all_times if one[0] not in filtered]
-        worst_of = [max(_of(all_times, chosen), key=_ratio) for chosen in FILTERS if chosen]
+        worst_of = [max(_of(all_times, chosen), key=_ratio) for chosen in filters if chosen]
         lines = [(name, f"{a:.2f}", f"{b:.2f}", f"{b / a:.2f}") for name, a, b in (*plain, *worst_of)]
         lines.append(("memory of the API, MiB", f"{memory[0]:.0f}", f"{memory[1]:.0f}", f"{memory[1] / memory[0]:.2f}"))
         worst = max(all_times, key=_ratio)
@@ -141,7 +146,7 @@ def run(small: int = SMALL, large: int = LARGE, kinds: tuple[str, ...] = (POSTGR
             f"**{kind}** (worst of {len(all_times)}: {worst[0]}, {worst[2] / worst[1]:.2f})\n\n"
             + table(("median ms of one request", f"{small:,} cases", f"{large:,} cases", "ratio"), lines)
         )
-    head = f"Both sizes served at once and asked in turns, {EACH} times each; of each filter the sort with the worst"
+    head = f"Both sizes served at once and asked in turns, {each} times each; of each filter the sort with the worst"
     write_section("scale", f"{head} ratio; {others}.\n\n" + "\n\n".join(sections))
 
 

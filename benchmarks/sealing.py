@@ -41,22 +41,25 @@ EVERY_S = PER_TRANSACTION / 1_000
 _WRITER = Actor("S1", "staff", "api")
 
 
-def run(seconds: float = SECONDS, backlog: int = BACKLOG, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> None:
+def run(
+    seconds: float = SECONDS, backlog: int = BACKLOG, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), *,
+    many: int = MANY, repeats: int = REPEATS,
+) -> None:  # fmt: skip
     """Measure, and write the section `sealing`."""
     others, lines = Others(), []
     for kind in kinds:
         with server_of(kind) as server, place_on(server) as place:
             for begin in range(0, backlog, 5_000):
-                _write(place, range(begin, begin + 5_000))
+                _write(place, range(begin, min(begin + 5_000, backlog)))
             place.settle()
             sealer = sealer_of(place.started)
             rate = backlog / clocked(lambda sealer=sealer: _seal_all(sealer))  # type: ignore[misc]  # a bound default
             alone, beside = [], []
-            for _ in range(REPEATS):  # in turns: a disk has its moods
+            for _ in range(repeats):  # in turns: a disk has its moods
                 alone.append(_steady(place, seconds, watched=False))
                 _seal_all(sealer)
                 beside.append(_steady(place, seconds, watched=True))
-            proof_ms = _proof_ms(place, MANY)
+            proof_ms = _proof_ms(place, many)
             ages, waits, free = _spread(beside, "age_p99_s"), _spread(beside, "p99_ms"), _spread(alone, "p99_ms")
             lines.append((
                 kind, f"{rate:,.0f}", f"{proof_ms:.1f}", ages.waits(2), f"{_spread(beside, 'per_s').best:,.0f}",
@@ -64,12 +67,12 @@ def run(seconds: float = SECONDS, backlog: int = BACKLOG, kinds: tuple[str, ...]
             ))  # fmt: skip
             print(lines[-1], flush=True)
     header = (
-        "", "leaves/s, saturated", f"a proof among {MANY:,}, ms", "age at sealing p99, s", "entries/s",
+        "", "leaves/s, saturated", f"a proof among {many:,}, ms", "age at sealing p99, s", "entries/s",
         "writers' p99 alone, ms", "beside the sealer, ms", "÷ alone",
     )  # fmt: skip
     head = (
         f"{backlog:,} entries of some 450 bytes in the queue, checks, leaves, tiles and signature included; then"
-        f" {REPEATS} times {seconds:.0f} s of transactions of {PER_TRANSACTION} entries, without and with the sealer, a"
+        f" {repeats} times {seconds:g} s of transactions of {PER_TRANSACTION} entries, without and with the sealer, a"
         " process of its own, the ratio that of the best. The proof is the path alone: finding its entry and note are"
         f" two look-ups by key more; {others}."
     )
@@ -145,7 +148,7 @@ def _steady(place: Place, seconds: float, *, watched: bool) -> dict[str, float]:
     if process is not None:
         time.sleep(1)
         process.terminate()
-        process.wait(20)
+        process.communicate(timeout=20)
         measured["age_p99_s"] = quantiles(json.loads(ages.read_text()), n=100)[98]
     return measured
 

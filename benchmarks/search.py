@@ -39,6 +39,7 @@ from casework.settings import Settings
 
 SMALL, LARGE = 10_000, 1_000_000
 PAGE, DEEP, EACH = 50, 100, 25
+ALONE_S = 5.0
 YEAR = timedelta(days=365)
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 _CHUNK = 20_000
@@ -52,24 +53,27 @@ _RULES = [f"1.{a}.{b}{c}" for a in (1, 2, 3) for b in (1, 2, 3, 4) for c in "abc
 _CHART, _POLICY = "overdue_loan@1#" + "5f" * 16, "2025-01-01#" + "7a" * 16
 
 
-def run(large: int = LARGE, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> None:
+def run(
+    large: int = LARGE, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), *, small: int = SMALL, each: int = EACH,
+    alone_s: float = ALONE_S,
+) -> None:  # fmt: skip
     """Measure, and write the section `search`."""
     others, sections, built = Others(), list[str](), list[tuple[str, ...]]()
     for kind in kinds:
         with ExitStack() as stack:
             server = stack.enter_context(server_of(kind))
             sides, facts = list[Place](), tuple[str, ...]()
-            for size in (SMALL, large):
+            for size in (small, large):
                 place = stack.enter_context(place_on(server))
                 began = time.perf_counter()
                 written = fill(place, size)
                 print(f"{kind} {size:,} written in {time.perf_counter() - began:.0f} s", flush=True)
                 sides.append(place)
-                facts = build(place, written)
+                facts = build(place, written, alone_s)
                 print(kind, size, facts, flush=True)
             built.append((kind, *facts))
-            lines = [_line(name, wanted, sides) for name, wanted in questions()]
-            sections.append(f"**{kind}**\n\n" + table(_header(large), lines))
+            lines = [_line(name, wanted, sides, each) for name, wanted in questions()]
+            sections.append(f"**{kind}**\n\n" + table(_header(small, large), lines))
     building = table(
         (
             "building it",
@@ -82,16 +86,16 @@ def run(large: int = LARGE, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> No
         built,
     )
     head = (
-        f"A page of {PAGE}, called in the process, median (worst) of {EACH}; the floor reads the same rows by their"
+        f"A page of {PAGE}, called in the process, median (worst) of {each}; the floor reads the same rows by their"
         f" keys, in the same run; {others}. Writers: transactions of 10 entries, 50 a second, the indexer a process of"
         " its own."
     )
     write_section("search", f"{head}\n\n{building}\n\n" + "\n\n".join(sections))
 
 
-def _header(large: int) -> tuple[str, ...]:
+def _header(small: int, large: int) -> tuple[str, ...]:
     return (
-        "filter", f"{SMALL:,}: ms", f"{large:,}: ms", "ratio", f"page {DEEP + 1}: ms", "floor, ms", "÷ floor",
+        "filter", f"{small:,}: ms", f"{large:,}: ms", "ratio", f"page {DEEP + 1}: ms", "floor, ms", "÷ floor",
         "entries",
     )  # fmt: skip
 
@@ -133,11 +137,11 @@ def questions() -> Iterator[tuple[str, Wanted]]:
     )  # fmt: skip
 
 
-def _line(name: str, wanted: Wanted, sides: list[Place]) -> tuple[str, ...]:
+def _line(name: str, wanted: Wanted, sides: list[Place], each: int) -> tuple[str, ...]:
     """First pages on both sides in turns, a deep page and its floor on the large one."""
     times: tuple[list[float], list[float]] = ([], [])
     pages = [0, 0]
-    for number in range(EACH + 2):
+    for number in range(each + 2):
         for side, place in enumerate(sides):
             with reading(place.started.engine, snapshot=True) as conn:
                 mac_key = place.started.branch.mac_key
@@ -148,7 +152,7 @@ def _line(name: str, wanted: Wanted, sides: list[Place]) -> tuple[str, ...]:
                     times[side].append(at * 1e3)
     with reading(sides[1].started.engine, snapshot=True) as conn:
         deep, ids = _deep(conn, sides[1].started.branch.mac_key, wanted)
-        floor = median(_floor(conn, ids) for _ in range(EACH)) * 1e3
+        floor = median(_floor(conn, ids) for _ in range(each)) * 1e3
     small_ms, large_ms = median(times[0]), median(times[1])
     shown = (
         name, f"{small_ms:.1f}", f"{large_ms:.1f} ({max(times[1]):.1f})", f"{large_ms / small_ms:.2f}",
@@ -272,9 +276,9 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 # ── the index ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def build(place: Place, written: int) -> tuple[str, ...]:
+def build(place: Place, written: int, alone_s: float) -> tuple[str, ...]:
     """Build it in a process of its own, writers beside it: rate, sizes, what writers wait."""
-    alone = _writers(place, lambda spent: spent > 5)
+    alone = _writers(place, lambda spent: spent > alone_s)
     before = _bytes(place)
     command = [sys.executable, "-m", "benchmarks.search"]
     with subprocess.Popen(command, env=place.environment(), stdout=subprocess.PIPE) as process:
@@ -310,7 +314,7 @@ def _seal_roughly(place: Place) -> None:
 def _writers(place: Place, ended: Callable[[float], bool]) -> float:
     """Transactions of ten entries, 50 a second; the 99th percentile of their milliseconds."""
     took, began, number = list[float](), time.monotonic(), 0
-    while not ended(time.monotonic() - began) or len(took) < 100:
+    while not ended(time.monotonic() - began) or len(took) < 2:
         number += 1
         at = time.perf_counter()
         with writing(place.started.engine) as conn:

@@ -22,7 +22,7 @@ CASES = 20_000
 REPEATS = 3
 
 
-def run(case_count: int = CASES, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) -> None:
+def run(case_count: int = CASES, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), *, repeats: int = REPEATS) -> None:
     """Measure, and write the section `verify`."""
     others = Others()
     rows = []
@@ -34,13 +34,13 @@ def run(case_count: int = CASES, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE)) 
             with reading(place.started.engine) as conn:
                 bodies = [bytes(body) for body in conn.execute(sa.select(entries.c.body)).scalars()]
             size = sum(map(len, bodies)) / len(bodies)
-            verified = Spread(tuple(len(bodies) / clocked(partial(_verify, place)) for _ in range(REPEATS)))
-            hashed = Spread(tuple(len(bodies) / clocked(partial(_hash, bodies)) for _ in range(REPEATS)))
+            verified = Spread(tuple(len(bodies) / clocked(partial(_verify, place)) for _ in range(repeats)))
+            hashed = Spread(tuple(len(bodies) / clocked(partial(_hash, bodies)) for _ in range(repeats)))
             rows.append((kind, f"{len(bodies):,} of {size:.0f} bytes", str(verified), str(hashed),
                          f"{verified.best / hashed.best:.4f}"))  # fmt: skip
             print(rows[-1], flush=True)
     header = ("", "entries", "audit verify, entries/s: best (spread)", "bare SHA-256, entries/s", "÷ SHA-256")
-    head = f"Best of {REPEATS}, the start of the command included; {others}."
+    head = f"Best of {repeats}, the start of the command included; {others}."
     write_section("verify", f"{head}\n\n{table(header, rows)}")
 
 

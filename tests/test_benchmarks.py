@@ -1,0 +1,65 @@
+"""Every benchmark runs at its smallest size: whether it measures at all, not what; the figures go nowhere."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import departure, events, feed, machine, permissions, scale, sealing, search, tree, verify
+from benchmarks.place import POSTGRESQL, SQLITE
+from tests.conftest import LONGER
+from tests.postgres_server import Server
+
+Kinds = tuple[str, ...]
+SMALLEST: dict[str, Callable[[Kinds], None]] = {
+    "events": lambda kinds: events.run(0.2, kinds, case_count=8, clients=(2,), workers=(1,), repeats=1, warm_up_s=0.1),
+    "feed": lambda kinds: feed.run(20, kinds, repeats=1),
+    "verify": lambda kinds: verify.run(4, kinds, repeats=1),
+    "sealing": lambda kinds: sealing.run(0.2, 300, kinds, many=300, repeats=1),
+    "departure": lambda kinds: departure.run(kinds, sizes=(2,), repeats=1, others_cases=2),
+    "search": lambda kinds: search.run(300, kinds, small=100, each=1, alone_s=0.1),
+    "scale": lambda kinds: scale.run(3, 6, kinds, each=1, pages_deep=0, filters=("", "bucket=M2")),
+}  # fmt: skip
+BOTH = [(name, kind) for name in SMALLEST for kind in (POSTGRESQL, SQLITE)]
+ONE = [
+    ("events", POSTGRESQL), ("feed", POSTGRESQL), ("feed", SQLITE), ("verify", SQLITE), ("sealing", SQLITE),
+    ("departure", POSTGRESQL), ("search", POSTGRESQL), ("scale", SQLITE),
+]  # fmt: skip
+"""Each on one database; on both in the long run."""
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_servers: Callable[[str], Server]) -> Path:
+    """A copy of the results to write into; databases are on the suite's own server."""
+
+    @contextmanager
+    def server_of(kind: str) -> Iterator[Server | None]:
+        yield postgres_servers("17") if kind == POSTGRESQL else None
+
+    modules: list[Any] = [departure, events, feed, scale, sealing, search, verify]
+    for module in modules:
+        monkeypatch.setattr(module, "server_of", server_of)
+    copy = shutil.copyfile(machine.RESULTS, tmp_path / "RESULTS.md")
+    monkeypatch.setattr(machine, "RESULTS", copy)
+    return copy
+
+
+def section(results: Path, name: str) -> str:
+    return results.read_text().partition(f"<!-- {name} -->")[2].partition(f"<!-- end of {name} -->")[0]
+
+
+@pytest.mark.parametrize(("name", "kind"), BOTH if LONGER > 1 else ONE)
+def test_a_benchmark_measures_and_writes_its_section(results: Path, name: str, kind: str) -> None:
+    before = section(results, name)
+    SMALLEST[name]((kind,))
+    assert section(results, name) != before
+    assert kind in section(results, name)
+
+
+def test_the_tree_and_the_guard_are_measured_too() -> None:
+    assert "1.00" in tree.run(leaves=300, proven=300)
+    assert all(spent > 0 for _, spent, _ in permissions.measure(calls=20))
+    assert permissions.reach_us(calls=20) > 0
