@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.personal import Vault, kind_of, mask
+from casework.personal import DoesNotOpen, Vault, cell, kind_of, mask
 
 VAULT = Vault(bytes(32), b"\x01" * 32)
 texts = st.text(st.characters(codec="utf-8"), max_size=60)
@@ -27,12 +27,28 @@ def test_any_single_flipped_bit_keeps_it_shut(data: st.DataObject, value: str) -
         VAULT.open("name", bytes(sealed))
 
 
+PLACE = cell("borrowers", "name", "wuhan", "B1")
+
+
 @pytest.mark.parametrize(
-    ("vault", "field"), [(VAULT, "phone"), (Vault(b"\x02" * 32, b"\x01" * 32), "name")], ids=["field", "key"]
+    ("vault", "place"),
+    [
+        (VAULT, cell("contacts", "name", "wuhan", "B1")),
+        (VAULT, cell("borrowers", "id_number", "wuhan", "B1")),
+        (VAULT, cell("borrowers", "name", "yichang", "B1")),
+        (VAULT, cell("borrowers", "name", "wuhan", "B2")),
+        (VAULT, cell("borrowers", "name", "wuhanB", "1")),
+        (Vault(b"\x02" * 32, b"\x01" * 32), PLACE),
+    ],
+    ids=["table", "field", "institution", "row", "parts run together", "key"],
 )
-def test_another_field_or_key_does_not_open_it(vault: Vault, field: str) -> None:
-    with pytest.raises(ValueError, match="does not open"):
-        vault.open(field, VAULT.seal("name", "张三"))
+def test_in_another_place_or_by_another_key_it_does_not_open(vault: Vault, place: str) -> None:
+    sealed = VAULT.seal(PLACE, "张三")
+    assert VAULT.open(PLACE, sealed) == "张三"
+    with pytest.raises(DoesNotOpen) as told:
+        vault.open(place, sealed)
+    assert told.value.code == "sealed_value_altered"
+    assert "张三" not in str(told.value)
 
 
 @pytest.mark.parametrize("sealed", [b"", b"\x01", b"\x01" + bytes(12), b"\x02" + bytes(40)])

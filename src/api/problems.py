@@ -16,6 +16,7 @@ from litestar.openapi.spec import Example, OpenAPI, OpenAPIMediaType, OpenAPIRes
 
 from api.logs import Failed, log, log_bug
 from casework.errors import CallerError, TryAgain
+from casework.personal import DoesNotOpen
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -39,7 +40,7 @@ STATUS: Mapping[str, int] = {
     "unsupported_media_type": 415,
     "invalid_request": 422, "faulty_data": 422, "unknown_event": 422, "unknown_fact": 422, "unknown_ground": 422,
     "unknown_field": 422, "unknown_reason": 422, "request_open_already": 409,
-    "request_altered": 409, "handover_request_differs": 409,
+    "request_altered": 409, "handover_request_differs": 409, "sealed_value_altered": 409,
     "idempotency_mismatch": 422,
     "malformed_note": 400, "witness_unknown": 403, "checkpoint_differs": 409, "size_unknown": 404,
     "receipt_key_missing": 503,
@@ -170,6 +171,8 @@ def on_caller_error(request: Request[Any, Any, Any], error: CallerError) -> Resp
     if error.code == "log_place_taken":  # no try again helps: somebody has to come
         request.app.state["serving"].metrics.places_taken.inc()
         log().error(error.code, request_id=request_id_of(request), stream=error.facts["stream"])
+    if isinstance(error, DoesNotOpen):
+        log().error(error.code, request_id=request_id_of(request))
     if "retry_after_s" in error.facts:
         headers["Retry-After"] = str(error.facts["retry_after_s"])
     return problem_response(request, error.code, zh=error.zh, en=error.en, facts=error.facts, headers=headers)

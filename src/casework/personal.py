@@ -1,4 +1,4 @@
-"""Personal data at rest: sealed (AES-256-GCM, bound to its field), found by blind index, shown masked.
+"""Personal data at rest: sealed (AES-256-GCM, bound to its place), found by blind index, shown masked.
 
 Field names decide how a value is normalised and masked: they are matched by their last word (`borrower_name`,
 `person_name` → name; `id_number`; `phone`; `address`); any other field is free text.
@@ -14,6 +14,8 @@ from typing import Literal
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from casework.errors import CallerError
+
 Kind = Literal["name", "id_number", "phone", "address", "text"]
 
 _VERSION = b"\x01"
@@ -26,6 +28,26 @@ _SPACE = re.compile(r"\s+")
 _NOT_DIGIT = re.compile(r"[^0-9]+")
 
 
+class DoesNotOpen(CallerError, ValueError):
+    """`sealed_value_altered`: a value was altered, or moved to another place, or another key sealed it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "sealed_value_altered",
+            "加密保存的数据被改动，或不在其原来的位置，不予显示；请管理员运行 casework audit verify",
+            "a sealed value does not open: it was altered, or moved from where it was sealed; nothing is shown; the "
+            "operator runs casework audit verify",
+        )
+
+
+def cell(table: str, field: str, *key: str) -> str:
+    """Where a value lies, to be sealed to it: moved to another table, row or field, it does not open.
+
+    `key` is what a row is known by; no part of it but the last may have a NUL in it.
+    """
+    return "\x00".join((table, field, *key))
+
+
 class Sealer:
     """Seals with one key of 32 bytes; safe to share between threads."""
 
@@ -35,13 +57,13 @@ class Sealer:
             raise ValueError("a key has 32 bytes")
         self._cipher = AESGCM(key)
 
-    def seal(self, field: str, value: str) -> bytes:
+    def seal(self, place: str, value: str) -> bytes:
         """Version 1 ‖ nonce 12 ‖ ciphertext and tag; twice the same value gives different bytes."""
-        return self._seal(field, value.encode())
+        return self._seal(place, value.encode())
 
-    def open(self, field: str, sealed: bytes) -> str:
-        """The value; ValueError when `sealed` was altered, or made for another field or by another key."""
-        return self._open(field, sealed).decode()
+    def open(self, place: str, sealed: bytes) -> str:
+        """The value; DoesNotOpen when `sealed` was altered, or made for another place (`cell`) or by another key."""
+        return self._open(place, sealed).decode()
 
     def _seal(self, bound_to: str, value: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
@@ -49,12 +71,12 @@ class Sealer:
 
     def _open(self, bound_to: str, sealed: bytes) -> bytes:
         if sealed[:1] != _VERSION:
-            raise ValueError("not a sealed value of a known version")
+            raise DoesNotOpen
         nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
             return self._cipher.decrypt(nonce, body, bound_to.encode())
         except (InvalidTag, ValueError):
-            raise ValueError("a sealed value does not open") from None
+            raise DoesNotOpen from None
 
 
 class Vault(Sealer):

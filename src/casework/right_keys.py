@@ -14,6 +14,7 @@ from casework.audit.chain import leaf_hash, mac_matches
 from casework.audit.data_keys import opener
 from casework.audit.stored import as_stored
 from casework.audit.tables import entries, opening_keys, openings
+from casework.audit.trail import opening_cell
 from casework.four_eyes.stored import BOUND, digest_of, opened_text
 from casework.four_eyes.tables import requests
 from casework.personal import Vault
@@ -35,9 +36,11 @@ def _macs(conn: Connection, mac_key: bytes) -> Iterator[bool]:
 
 
 def _openings(conn: Connection, vault: Vault) -> Iterator[bool]:
-    for sealed, subject, wrapped in conn.execute(_with_keys(conn, openings, ("sealed",), openings.c.subject)):
+    names = ("stream", "stream_seq", "field", "sealed")
+    for row in conn.execute(_with_keys(conn, openings, names, openings.c.subject)):
         try:
-            opener(vault, subject, wrapped).open("opening", sealed)
+            place = opening_cell(row.stream, row.stream_seq, row.field)
+            opener(vault, row.subject, row.wrapped).open(place, row.sealed)
         except _FAULTS:
             yield False
         else:
@@ -49,7 +52,7 @@ def _requests(conn: Connection, vault: Vault) -> Iterator[bool]:
     for row in conn.execute(_with_keys(conn, requests, names, requests.c.sealed_for)):
         asked: Any = row  # as they lie in the database, which is how the digest tells them
         try:
-            text = opened_text(opener(vault, row.sealed_for, row.wrapped), row.data_sealed)
+            text = opened_text(opener(vault, row.sealed_for, row.wrapped), row.id, row.data_sealed)
             yield digest_of(vault, asked, text) == row.data_digest
         except _FAULTS:
             yield False

@@ -9,12 +9,13 @@ from sqlalchemy.engine import Engine
 
 from casework.cases.advance import advance
 from casework.cli.main import main
+from casework.customer import Customer
 from casework.database import reading, writing
-from casework.feed.tables import borrowers, contacts
 from casework.search.find import page_of_entries
 from casework.search.wanted import Wanted
 from casework.settings import Settings
 from tests.api.conftest import furnish, opening
+from tests.on_books import put_borrower, put_contact
 
 Shell = Callable[..., Result]
 NAME, PHONE = "甄不存", "13800000000"
@@ -26,21 +27,10 @@ def shell(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
     started, _ = furnish(settings)
-    vault = started.branch.vault
     with writing(started.engine) as conn:
         advance(conn, [opening("L1", 12), opening("L9", 12, owner="A1", team="T9", region="R9")], started.branch)
-        conn.execute(
-            borrowers.insert().values(borrower_id="B-L1", institution="wuhan", name_sealed=vault.seal("name", NAME))
-        )
-        conn.execute(
-            contacts.insert().values(
-                institution="wuhan",
-                borrower_id="B-L1",
-                role="debtor",
-                phone_sealed=vault.seal("phone", PHONE),
-                row_hash=b"c",
-            )
-        )
+        put_borrower(conn, started.branch, Customer("wuhan", "B-L1"), name=NAME)
+        put_contact(conn, started.branch, Customer("wuhan", "B-L1"), phone=PHONE)
     started.engine.dispose()
     return lambda *arguments: CliRunner().invoke(main, list(arguments))
 

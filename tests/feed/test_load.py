@@ -337,7 +337,7 @@ def test_a_bug_in_the_middle_leaves_nothing_and_the_next_import_works(
 ) -> None:
     bank.send(DAY, steady(), loans=TEN)
     before = bank.dump(*OF_THE_RUN)
-    monkeypatch.setattr("casework.feed.load.pack", lambda _: 1 / 0)
+    monkeypatch.setattr("casework.feed.finish.pack", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         bank.send(NEXT, steady(1), loans=[loan(1, team="T2"), *TEN[1:]])
     assert bank.dump(*OF_THE_RUN) == before

@@ -26,6 +26,7 @@ from casework.import_worker import carry_out
 from tests.feed.bank import Bank
 from tests.feed.doors import AtTheShell, Uploading
 from tests.feed.steps import write_off
+from tests.on_books import named
 
 FOLDER = Path(os.environ.get("CASEWORK_REAL_FEEDS", Path(__file__).parents[3] / "shared" / "data")) / "reports"
 Check = Callable[[Bank, Path], None]
@@ -121,13 +122,9 @@ def two_institutions(bank: Bank, folder: Path) -> None:
     assert told.value.code == "institution_unknown"
     bank.know("yichang")
     bank.take(folder / "b1")
-    open_ = bank.started.branch.vault.open
     with reading(bank.started.engine) as conn:
         people = conn.execute(sa.select(borrowers).where(borrowers.c.borrower_id == "B0001").order_by("institution"))
-        names = [
-            (row.institution, open_("name", row.name_sealed), open_("id_number", row.id_number_sealed))
-            for row in people
-        ]
+        names = [(row.institution, *named(bank.started.branch.vault, row)) for row in people]
         paid = conn.execute(sa.select(repayments).order_by("institution"))
         payments = [(row.institution, row.payment_id, row.loan_id, row.amount_fen) for row in paid]
     assert names == [("wuhan", "测试0001", "999999199001010001"), ("yichang", "另一人0001", "888888198002020001")]
@@ -215,7 +212,7 @@ def folder(report: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     found = FOLDER / report
     if not found.is_dir():
         pytest.skip(f"no reports at {FOLDER} (CASEWORK_REAL_FEEDS)")
-    monkeypatch.setattr("casework.feed.load.branch_date", lambda *_: date(2026, 12, 31))
+    monkeypatch.setattr("casework.feed.one_import.branch_date", lambda *_: date(2026, 12, 31))
     monkeypatch.setattr("casework.importing._carried_out", lambda job, _: (carry_out(job, lambda _: None), 0))
     return found
 

@@ -11,6 +11,7 @@ from casework.identity import second_factor, sessions
 from casework.identity.holding import ENROL_ONLY
 from casework.identity.sessions import Granted
 from casework.identity.tables import second_factors
+from casework.personal import DoesNotOpen
 from casework.staff import absence
 from casework.staff.actor import system
 from tests.identity.conftest import Phone, World
@@ -185,7 +186,7 @@ def test_a_second_one_is_refused_while_one_is_in_force(world: World) -> None:
     assert told.value.code == "second_factor_exists"
 
 
-def test_a_secret_moved_to_another_person_by_sql_is_a_fault_and_lets_nobody_in(world: World) -> None:
+def test_a_secret_moved_to_another_person_by_sql_lets_nobody_in_and_opens_nothing(world: World) -> None:
     phone = world.enrol("R1")
     world.enrol("T1")
     (row,) = [row for row in world.rows(second_factors) if row.staff_no == "R1"]
@@ -194,8 +195,9 @@ def test_a_secret_moved_to_another_person_by_sql_is_a_fault_and_lets_nobody_in(w
             second_factors.update().where(second_factors.c.staff_no == "T1").values(secret_sealed=row.secret_sealed)
         )
     )
-    with pytest.raises(ValueError, match="moved"):
-        world.log_in("T1", otp=phone.shows(world.at))
+    assert world.refused("T1", otp=phone.shows(world.at)) == "log_in_refused"
+    with pytest.raises(DoesNotOpen):
+        world.started.branch.vault.open(second_factor._secret_cell("T1"), bytes(row.secret_sealed))
 
 
 def test_setting_up_is_an_entry_of_its_own_time(world: World) -> None:

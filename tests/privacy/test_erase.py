@@ -12,6 +12,7 @@ from casework.audit.tables import entries, erasures, opening_keys, openings
 from casework.cases.tables import idempotency
 from casework.customer import stream_of
 from casework.database import metadata
+from casework.feed.sealed_cells import of_aside
 from casework.feed.tables import borrowers, contacts, loans, set_aside
 from casework.four_eyes.tables import requests
 from casework.privacy.erase import Refused
@@ -231,8 +232,8 @@ def test_the_next_feed_brings_nothing_back_until_a_new_case_opens(house: House) 
 def aside_of(house: House) -> list[str]:
     """The rows set aside, opened."""
     vault = house.started.branch.vault
-    held = house.read(sa.select(set_aside.c.row_sealed).order_by(set_aside.c.id))
-    return [vault.open("set_aside", bytes(row.row_sealed)) for row in held]
+    held = house.read(sa.select(set_aside).order_by(set_aside.c.id))
+    return [vault.open(of_aside(row.run_id, row.kind, row.line), bytes(row.row_sealed)) for row in held]
 
 
 def test_rows_set_aside_that_are_his_go_and_later_ones_keep_only_ids(house: House) -> None:

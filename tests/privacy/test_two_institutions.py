@@ -38,6 +38,7 @@ from tests.audit.built_log import guards_down
 from tests.feed.bank import DAY, Bank, Cells, arrears, contact, loan, paid
 from tests.feed.conftest import bank
 from tests.feed.shell import casework
+from tests.on_books import named
 
 ONE, OTHER = "wuhan", "yichang"
 BOTH = (ONE, OTHER)
@@ -148,9 +149,8 @@ def of_one(two: Two, institution: str) -> dict[str, list[Any]]:
 
 
 def imported(two: Two, institution: str) -> Any:
-    vault = two.bank.started.branch.vault
     (row,) = two.read(sa.select(borrowers).where(of_customer(borrowers, B1[institution])))
-    return vault.open("name", row.name_sealed), vault.open("id_number", row.id_number_sealed)
+    return named(two.bank.started.branch.vault, row)
 
 
 def payments(two: Two, institution: str) -> Any:

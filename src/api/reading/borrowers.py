@@ -83,7 +83,7 @@ _FOUND = {
 @get(
     "/borrowers/{borrower_id:str}",
     sync_to_thread=True,
-    responses=answers(Borrower, _BORROWER, "unknown_borrower", "institution_needed",
+    responses=answers(Borrower, _BORROWER, "unknown_borrower", "institution_needed", "sealed_value_altered",
                       "filter_malformed", "invalid_request", "purpose_unknown", "purpose_not_permitted"),
     tags=["borrowers"],
 )  # fmt: skip
@@ -113,6 +113,7 @@ def borrower(
     status_code=200,
     sync_to_thread=True,
     responses=answers(FoundPage, _FOUND, "malformed_json", "filter_malformed", "purpose_unknown",
+                      "sealed_value_altered",
                       "unsupported_media_type", "purpose_not_permitted"),
     tags=["borrowers"],
 )  # fmt: skip
@@ -150,7 +151,7 @@ _REVEAL_ASKED = [
     responses=answers(ClearBorrower, _REVEALED, "malformed_json", "unknown_borrower", "unknown_contact",
                       "institution_needed", "reveal_not_permitted", "purpose_not_permitted",
                       "purpose_unknown", "unknown_field", "too_many_contacts", "filter_malformed", "invalid_request",
-                      "unsupported_media_type", "database_busy", "database_full"),
+                      "unsupported_media_type", "database_busy", "database_full", "sealed_value_altered"),
     tags=["borrowers"],
 )  # fmt: skip
 def reveal_of_borrower(

@@ -141,7 +141,9 @@ def case(request: Request[Any, Any, Any], case_id: CaseId) -> Response[CaseDetai
 @get(
     "/cases/{case_id:int}/history",
     sync_to_thread=True,
-    responses=answers(HistoryPage, _HISTORY, "unknown_case", "filter_malformed", "invalid_request"),
+    responses=answers(
+        HistoryPage, _HISTORY, "unknown_case", "filter_malformed", "invalid_request", "sealed_value_altered"
+    ),
     tags=["cases"],
 )
 def case_history(
@@ -165,7 +167,7 @@ def case_history(
 @get(
     "/cases/{case_id:int}/notes",
     sync_to_thread=True,
-    responses=answers(NotePage, _NOTES, "unknown_case", "filter_malformed", "invalid_request"),
+    responses=answers(NotePage, _NOTES, "unknown_case", "filter_malformed", "invalid_request", "sealed_value_altered"),
     tags=["cases"],
 )
 def case_notes(request: Request[Any, Any, Any], case_id: CaseId, before: After = None, limit: Limit = 50) -> NotePage:

@@ -146,7 +146,7 @@ def set_aside_rows(
     "/feeds/{run_id:int}/set-aside.csv",
     sync_to_thread=True,
     responses=answers(str, "loan_id,oldest_due_date,…\r\n", "unknown_run", "invalid_request",
-                      "filter_malformed", media_type="text/csv"),
+                      "filter_malformed", "sealed_value_altered", media_type="text/csv"),
     tags=["feeds"],
 )  # fmt: skip
 def set_aside_as_csv(

@@ -16,6 +16,7 @@ from casework.audit.erasure import Erased
 from casework.audit.findings import Report
 from casework.audit.stored import as_stored
 from casework.audit.tables import opening_keys, openings
+from casework.audit.trail import opening_cell
 from casework.personal import Sealer, Vault
 
 _OPENING = ("stream", "stream_seq", "field", "sealed", "subject")
@@ -72,16 +73,16 @@ class Openings:
                     self._report.openings_erased += 1
             elif name not in held:
                 self._report.find("opening_missing", stream, seq, field=name)
-            elif not self._opens(name, held[name], commitment):
+            elif not self._opens(opening_cell(stream, seq, name), name, held[name], commitment):
                 self._report.find("opening_wrong", stream, seq, field=name)
         unknown = sorted(set(held) - set(fields))
         if unknown:
             self._report.find("opening_unannounced", stream, seq, fields=unknown)
 
-    def _opens(self, name: str, held: tuple[Any, Any, Any], commitment: str) -> bool:
+    def _opens(self, place: str, name: str, held: tuple[Any, Any, Any], commitment: str) -> bool:
         sealed, subject, wrapped = held
         try:
-            opening = json.loads(self._key(subject, wrapped).open("opening", sealed))
+            opening = json.loads(self._key(subject, wrapped).open(place, sealed))
             return commit(bytes.fromhex(opening["salt"]), name, opening["value"]) == commitment
         except (ValueError, TypeError, KeyError, AttributeError):  # whatever was put there, it opens nothing
             return False

@@ -24,14 +24,13 @@ from casework.audit.tables import entries, opening_keys, openings, streams, unse
 from casework.clock import utc_text
 from casework.driver_errors import is_place_taken, key_taken
 from casework.errors import CallerError
-from casework.personal import Vault
+from casework.personal import Vault, cell
 
 ENTRY_COLUMNS = (
     "id", "stream", "stream_seq", "event", "actor_id", "reason_code", "recorded_at", "body", "leaf_hash", "mac",
 )  # fmt: skip
 _COLLECTED = "casework_collected"
 _OPENING_COLUMNS = ("stream", "stream_seq", "field", "sealed", "subject")
-_SEALED_AS = "opening"
 
 
 @dataclass(slots=True)
@@ -137,7 +136,7 @@ class Trail:
         keys = keys_for(conn, self._vault, subjects, self.recorded_at) if subjects else {}
         for stream, seq, name, opening, subject in self._openings:
             sealer = self._vault if subject is None else keys[subject]
-            self._sealed.append((stream, seq, name, sealer.seal(_SEALED_AS, opening), subject))
+            self._sealed.append((stream, seq, name, sealer.seal(opening_cell(stream, seq, name), opening), subject))
         self._openings = []
 
     @contextmanager
@@ -218,6 +217,11 @@ def locked_head(conn: Connection, stream: str) -> Head:
     return Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
 
 
+def opening_cell(stream: str, seq: int, field: str) -> str:
+    """Where an opening lies."""
+    return cell(openings.name, field, str(seq), stream)
+
+
 _OPENINGS = sa.select(openings, opening_keys.c.wrapped).select_from(
     openings.outerjoin(opening_keys, opening_keys.c.subject == openings.c.subject)
 )
@@ -245,6 +249,6 @@ def opened_with_salts(
     found = {}
     for row in conn.execute(wanted):
         sealer = opener(vault, row.subject, row.wrapped)
-        opened = json.loads(sealer.open(_SEALED_AS, bytes(row.sealed)))
+        opened = json.loads(sealer.open(opening_cell(stream, row.stream_seq, row.field), bytes(row.sealed)))
         found[row.stream_seq, row.field] = Opened(opened["salt"], opened["value"])
     return found

@@ -17,13 +17,13 @@ from casework.feed.cell import TEXTS
 from casework.feed.folder import SetAside, Sheet, set_aside_csv
 from casework.feed.headers import Kind, understand
 from casework.feed.naming import named_in
+from casework.feed.sealed_cells import of_aside
 from casework.feed.tables import feed_runs, set_aside
 from casework.personal import Vault
 from casework.staff.actor import Actor
 
 LIMIT = 10_000
 _AT_ONCE = 2_000
-_SEALED_AS = "set_aside"
 
 
 class _Cells(msgspec.Struct):
@@ -78,19 +78,23 @@ def aside_of_people(
     that was looked at. A row that does not open is nobody's.
     """
     found: list[int] = []
-    columns = (set_aside.c.id, set_aside.c.kind, set_aside.c.row_sealed)
+    columns = (set_aside.c.id, set_aside.c.run_id, set_aside.c.kind, set_aside.c.line, set_aside.c.row_sealed)
     its = sa.select(feed_runs.c.id).where(feed_runs.c.institution == institution)
     statement = sa.select(*columns).where(set_aside.c.id > after, set_aside.c.run_id.in_(its)).order_by(set_aside.c.id)
     for batch in conn.execute(statement, execution_options={"yield_per": _AT_ONCE}).partitions():
         for row in batch:
             try:
-                raw = _decode(vault.open(_SEALED_AS, bytes(row.row_sealed)))
+                raw = _decode(_opened(vault, row))
             except (ValueError, TypeError):  # verification does not cover these rows: whoever mends them finds out
                 continue
             if not wanted.isdisjoint(named_in(*_columns(row.kind, tuple(raw.header)), raw.cells)):
                 found.append(row.id)
         after = batch[-1].id
     return found, after
+
+
+def _opened(vault: Vault, row: Any) -> str:
+    return vault.open(of_aside(row.run_id, row.kind, row.line), bytes(row.row_sealed))
 
 
 @lru_cache(maxsize=64)
@@ -116,7 +120,7 @@ def aside_csv(conn: Connection, vault: Vault, run_id: int, kind: str) -> str:
     header: list[str] = []
     found: list[SetAside] = []
     for row in conn.execute(statement):
-        raw: dict[str, Any] = msgspec.json.decode(vault.open(_SEALED_AS, bytes(row.row_sealed)))
+        raw: dict[str, Any] = msgspec.json.decode(_opened(vault, row))
         header = raw["header"]
         found.append(SetAside(row.line, row.column, row.code, tuple(raw["cells"])))
     return set_aside_csv(kind, header, found)  # type: ignore[arg-type]  # kinds in the table are kinds of file

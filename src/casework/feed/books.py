@@ -18,6 +18,7 @@ from casework.cases.ownership import is_barred
 from casework.clock import now
 from casework.customer import Customer
 from casework.errors import CallerError
+from casework.feed import sealed_cells
 from casework.feed.payments import PAYMENT
 from casework.feed.row import ContactRow, LoanRow, RepaymentRow
 from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments
@@ -166,23 +167,7 @@ def known_borrowers(conn: Connection, institution: str, borrower_ids: Iterable[s
 
 def write_contacts(conn: Connection, vault: Vault, institution: str, sheet: Sequence[ContactRow]) -> int:
     """Insert the contacts of the institution's customers that are not on the books yet; how many that were."""
-    stored = [
-        (
-            institution,
-            row.borrower_id,
-            row.role,
-            row.relation,
-            row.address_kind,
-            row.source,
-            row.legal_basis,
-            _sealed(vault, "person_name", row.person_name),
-            _sealed(vault, "phone", row.phone),
-            vault.blind("phone", row.phone) if row.phone else None,
-            _sealed(vault, "address", row.address),
-            vault.fingerprint(_encode((institution, *row))),
-        )
-        for row in sheet
-    ]
+    stored = [_contact(vault, institution, row) for row in sheet]
     return rows.insert_many(conn, contacts, stored, _CONTACT_COLUMNS, skip_existing=True)
 
 
@@ -285,23 +270,33 @@ def _write_borrowers(conn: Connection, vault: Vault, institution: str, touched: 
         before = held.get(borrower_id)
         sealed: list[Any] = []
         for at, field, value in ((2, "name", name), (4, "id_number", id_number)):
-            if before is not None and (not value or _holds(vault, field, before[at], value)):
+            place = sealed_cells.of_borrower(Customer(institution, borrower_id), field)
+            if before is not None and (not value or _holds(vault, place, before[at], value)):
                 sealed += before[at : at + 2]
             else:
-                sealed += (vault.seal(field, value), vault.blind(field, value)) if value else (None, None)
+                sealed += (vault.seal(place, value), vault.blind(field, value)) if value else (None, None)
         if before is None or sealed != [*before[2:]]:
             stored[before is None].append((institution, borrower_id, *sealed))
     rows.insert_many(conn, borrowers, stored[True], (*Customer._fields, *_OF_BORROWER))
     rows.update_many(conn, borrowers, Customer._fields, stored[False], _OF_BORROWER)
 
 
-def _holds(vault: Vault, field: str, sealed: bytes | None, value: str) -> bool:
+def _holds(vault: Vault, place: str, sealed: bytes | None, value: str) -> bool:
     """Whether a sealed cell says that already; one that does not open is sealed anew."""
     try:
-        return sealed is not None and vault.open(field, bytes(sealed)) == value
+        return sealed is not None and vault.open(place, bytes(sealed)) == value
     except ValueError:
         return False
 
 
-def _sealed(vault: Vault, field: str, value: str | None) -> bytes | None:
-    return vault.seal(field, value) if value else None
+def _contact(vault: Vault, institution: str, row: ContactRow) -> tuple[Any, ...]:
+    row_hash, customer = vault.fingerprint(_encode((institution, *row))), Customer(institution, row.borrower_id)
+
+    def sealed(field: str, value: str | None) -> bytes | None:
+        return vault.seal(sealed_cells.of_contact(customer, row_hash, field), value) if value else None
+
+    return (
+        *customer, row.role, row.relation, row.address_kind, row.source, row.legal_basis,
+        sealed("person_name", row.person_name), sealed("phone", row.phone),
+        vault.blind("phone", row.phone) if row.phone else None, sealed("address", row.address), row_hash,
+    )  # fmt: skip

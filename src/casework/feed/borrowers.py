@@ -22,6 +22,7 @@ from casework.cases.tables import cases
 from casework.cases.unseen import unseen
 from casework.customer import Customer
 from casework.feed.customers import LOAN_PLACES, is_within, of_customer
+from casework.feed.sealed_cells import of_borrower, of_contact
 from casework.feed.tables import borrowers, contacts, loans
 from casework.personal import Vault, mask
 from casework.staff.actor import Actor
@@ -132,7 +133,7 @@ _CASES = sa.select(
 )
 _BY_NUMBER = ("borrower_id", "institution")
 CONTACT_FIELDS = {"name": "contact_name", "phone": "phone", "address": "address"}
-"""Fields of permissions.toml by what a contact calls them."""
+"""Fields of permissions.toml by what a contact calls them, in the order of its own."""
 
 
 def borrower_page(
@@ -150,8 +151,8 @@ def borrower_page(
     lines = [line for chunk in walk for line in chunk]
     overdue_fen = sum(line.overdue_fen for line in lines if line.live)
     return Borrower(
-        row.borrower_id, row.institution, show.value("name", row.name_sealed),
-        show.value("id_number", row.id_number_sealed), overdue_fen, held[:_MAX_ROWS], lines[:_MAX_ROWS],
+        row.borrower_id, row.institution, show.of_borrower("name", row), show.of_borrower("id_number", row),
+        overdue_fen, held[:_MAX_ROWS], lines[:_MAX_ROWS],
         ways[:_MAX_ROWS], max(len(held), len(ways), len(lines)) > _MAX_ROWS, _has_others(conn, customer, within),
         erased_of(conn, branch, [row]).get(customer),
     )  # fmt: skip
@@ -179,6 +180,11 @@ def erased_of(conn: Connection, branch: Branch, found: Sequence[sa.Row[Any]]) ->
 def customer_of(row: Any) -> Customer:
     """Whose row it is, of any table that says so."""
     return Customer(row.institution, row.borrower_id)
+
+
+def cell_of_contact(row: Any, part: str) -> str:
+    """Where a part of a contact (`CONTACT_FIELDS`) lies."""
+    return of_contact(customer_of(row), bytes(row.row_hash), "person_name" if part == "name" else part)
 
 
 def loan_in_reach(conn: Connection, loan_id: str, within: Reach) -> bool:
@@ -238,8 +244,8 @@ def find(conn: Connection, branch: Branch, search: Search, *, actor: Actor, with
         if within.covers(row):
             of.setdefault(customer_of(row), []).append(FoundCase(row.id, row.loan_id, row.state, row.live))
     items = [
-        Found(*customer[::-1], show.value("name", row.name_sealed), show.value("id_number", row.id_number_sealed),
-              [name], sorted(of.get(customer, []), key=lambda case: case.id)[-_MAX_ROWS:], erased.get(customer))
+        Found(*customer[::-1], show.of_borrower("name", row), show.of_borrower("id_number", row), [name],
+              sorted(of.get(customer, []), key=lambda case: case.id)[-_MAX_ROWS:], erased.get(customer))
         for row in people for customer in [customer_of(row)]
     ]  # fmt: skip
     return FoundPage(items, len(known) > MAX_FOUND)
@@ -265,17 +271,24 @@ class _Shown:
         permissions = branch.rulebook.permissions
         self._views = {field: permissions.view(actor, field) for field in permissions.personal}
 
-    def value(self, field: str, sealed: bytes | None, *, sealed_as: str | None = None) -> str | None:
-        """A field; `sealed_as` where it was sealed under another name."""
-        if sealed is None or self._views[field] is None:
-            return None
-        value = self._vault.open(sealed_as or field, bytes(sealed))
-        return value if self._views[field] == "clear" else mask(field, value)
+    def of_borrower(self, field: str, row: sa.Row[Any]) -> str | None:
+        """A field of a borrower."""
+        sealed = getattr(row, f"{field}_sealed")
+        return None if sealed is None else self._value(field, of_borrower(customer_of(row), field), sealed)
 
     def contact(self, row: sa.Row[Any]) -> Contact:
         """A contact."""
+        name, phone, address = (self._of_contact(row, part) for part in CONTACT_FIELDS)
         return Contact(
-            row.id, row.role, row.relation, self.value("contact_name", row.name_sealed, sealed_as="person_name"),
-            self.value("phone", row.phone_sealed), row.address_kind, self.value("address", row.address_sealed),
-            row.source, row.legal_basis,
-        )  # fmt: skip
+            row.id, row.role, row.relation, name, phone, row.address_kind, address, row.source, row.legal_basis
+        )
+
+    def _of_contact(self, row: sa.Row[Any], part: str) -> str | None:
+        sealed = getattr(row, f"{part}_sealed")
+        return None if sealed is None else self._value(CONTACT_FIELDS[part], cell_of_contact(row, part), sealed)
+
+    def _value(self, field: str, place: str, sealed: bytes) -> str | None:
+        if self._views[field] is None:
+            return None
+        value = self._vault.open(place, bytes(sealed))
+        return value if self._views[field] == "clear" else mask(field, value)

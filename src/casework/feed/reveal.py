@@ -17,8 +17,9 @@ from casework.cases.branch import Branch
 from casework.cases.disclosure import record_revealed
 from casework.customer import Customer
 from casework.errors import CallerError
-from casework.feed.borrowers import CONTACT_FIELDS, erased_of, known_borrower
+from casework.feed.borrowers import CONTACT_FIELDS, cell_of_contact, erased_of, known_borrower
 from casework.feed.customers import of_customer
+from casework.feed.sealed_cells import of_borrower
 from casework.feed.tables import contacts
 from casework.personal import Vault
 from casework.staff.actor import Actor
@@ -26,7 +27,6 @@ from casework.staff.permissions import Reach
 
 MAX_CONTACTS = 50
 _OF_BORROWER = ("name", "id_number")
-_SEALED_AS = {"contact_name": "person_name"}
 
 
 class ClearContact(msgspec.Struct, omit_defaults=True):
@@ -64,13 +64,14 @@ class Revealed:
     def open(self, vault: Vault) -> ClearBorrower:
         """In clear; only after the transaction of `reveal` is committed."""
         name, id_number = (
-            self._open(vault, field, getattr(self.borrower, f"{field}_sealed")) for field in _OF_BORROWER
+            self._open(vault, field, of_borrower(self.customer, field), getattr(self.borrower, f"{field}_sealed"))
+            for field in _OF_BORROWER
         )
         people = [
             ClearContact(
                 row.id,
                 **{
-                    part: self._open(vault, field, getattr(row, f"{part}_sealed"))
+                    part: self._open(vault, field, cell_of_contact(row, part), getattr(row, f"{part}_sealed"))
                     for part, field in CONTACT_FIELDS.items()
                 },
             )
@@ -79,10 +80,8 @@ class Revealed:
         institution, borrower_id = self.customer
         return ClearBorrower(borrower_id, institution, name, id_number, people, self.purpose, self.erased_on)
 
-    def _open(self, vault: Vault, field: str, sealed: bytes | None) -> str | None:
-        if sealed is None or field not in self.fields:
-            return None
-        return vault.open(_SEALED_AS.get(field, field), bytes(sealed))
+    def _open(self, vault: Vault, field: str, place: str, sealed: bytes | None) -> str | None:
+        return vault.open(place, bytes(sealed)) if sealed is not None and field in self.fields else None
 
 
 def reveal(

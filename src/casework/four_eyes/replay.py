@@ -146,7 +146,10 @@ class RequestReplay:
     def _opens(self, key: Sealer | None, request: Request, sealed: Any) -> bool:
         """Whether what is kept sealed is what the entry commits to."""
         try:
-            return key is not None and digest_of(self._vault, request, opened_text(key, sealed)) == request.data_digest
+            return (
+                key is not None
+                and digest_of(self._vault, request, opened_text(key, request.id, sealed)) == request.data_digest
+            )
         except (TypeError, ValueError):
             return False
 

@@ -18,7 +18,7 @@ from casework.customer import Customer, stream_of
 from casework.driver_errors import is_conflict
 from casework.errors import CallerError, TryAgain
 from casework.four_eyes.tables import requests
-from casework.personal import Sealer, Vault
+from casework.personal import DoesNotOpen, Sealer, Vault, cell
 from casework.request.request import CHANGING, COLUMNS, Request, from_row, to_change, to_row
 from casework.staff.actor import Actor
 from casework.staff.tables import absences
@@ -26,7 +26,6 @@ from casework.statechart.decide import Reason
 from casework.statechart.policy import Policy
 
 ROWS = sa.select(*(requests.c[name] for name in COLUMNS))
-_SEALED_AS = "request"
 MAX_DATA_BYTES = 16 * 1024
 BOUND = (
     "kind", "subject", "what", "topic", "asked_by", "asked_for", "asked_on", "expires_on", "pinned_version",
@@ -133,7 +132,7 @@ def seal(conn: Connection, moment: Moment, request: Request, text: str, customer
         sealer = keys_for(conn, vault, [subject], moment.trail.recorded_at)[subject]
     else:
         sealer = vault
-    request.data_sealed = sealer.seal(_SEALED_AS, text)
+    request.data_sealed = sealer.seal(_data_cell(request.id), text)
 
 
 def digest_of(vault: Vault, request: Request, text: str) -> str:
@@ -142,9 +141,13 @@ def digest_of(vault: Vault, request: Request, text: str) -> str:
     return vault.fingerprint("\n".join(("request", *map(str, bound), text)).encode()).hex()
 
 
-def opened_text(sealer: Sealer, data_sealed: bytes) -> str:
-    """The data as they were sealed; ValueError if they were altered."""
-    return sealer.open(_SEALED_AS, data_sealed)
+def opened_text(sealer: Sealer, request_id: int, data_sealed: bytes) -> str:
+    """The data as they were sealed; DoesNotOpen if they were altered, or are another request's."""
+    return sealer.open(_data_cell(request_id), data_sealed)
+
+
+def _data_cell(request_id: int) -> str:
+    return cell(requests.name, "data", str(request_id))
 
 
 def opened(conn: Connection, branch: Branch, request: Request) -> dict[str, Any]:
@@ -168,7 +171,10 @@ def opened_all(conn: Connection, branch: Branch, asked: Sequence[Request]) -> di
 
 
 def _opened(vault: Vault, request: Request, sealer: Sealer) -> dict[str, Any]:
-    text = opened_text(sealer, request.data_sealed)
+    try:
+        text = opened_text(sealer, request.id, request.data_sealed)
+    except DoesNotOpen:
+        raise altered(request.id) from None
     if digest_of(vault, request, text) != request.data_digest:
         raise altered(request.id)
     data: dict[str, Any] = msgspec.json.decode(text)

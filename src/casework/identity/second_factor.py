@@ -18,7 +18,7 @@ from casework.errors import CallerError
 from casework.identity.ending import lock_person
 from casework.identity.holding import needs_factor
 from casework.identity.tables import second_factors, sessions
-from casework.personal import Vault
+from casework.personal import Vault, cell
 from casework.staff.access_mac import changed, fingerprint, holds, with_mac
 from casework.staff.actor import Actor
 from casework.staff.register import bump, stream_of
@@ -26,7 +26,6 @@ from casework.statechart.policy import Policy
 
 STEP_S, DIGITS, SECRET_BYTES = 30, 6, 20
 SLACK = 1  # steps before and after the present one: phones' clocks
-_SEALED_AS = "second_factor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def enrol(conn: Connection, mac_key: bytes, vault: Vault, actor: Actor) -> Enrol
     key = secrets.token_bytes(SECRET_BYTES)
     secret = base64.b32encode(key).decode()
     conn.execute(second_factors.delete().where(second_factors.c.staff_no == actor.id))
-    sealed = vault.seal(_SEALED_AS, f"{actor.id}:{secret}")
+    sealed = vault.seal(_secret_cell(actor.id), secret)
     row = {"staff_no": actor.id, "secret_sealed": sealed, "confirmed_at": None, "last_step": 0,
            "removal_asked_by": None, "removal_asked_at": None}  # fmt: skip
     conn.execute(second_factors.insert().values(with_mac(mac_key, second_factors.name, row)))
@@ -150,16 +149,18 @@ def takes(
     row = conn.execute(sa.select(second_factors).where(second_factors.c.staff_no == staff_no, state)).one_or_none()
     if row is None:
         raise CallerError("unknown_second_factor", "尚未绑定第二因素", "there is no second factor to use")
-    owner, _, secret = vault.open(_SEALED_AS, bytes(row.secret_sealed)).partition(":")
-    if owner != staff_no:
-        raise ValueError("a second factor was moved from one person to another")
     if not holds(trail.mac_key, second_factors.name, row):
         return None
+    secret = vault.open(_secret_cell(staff_no), bytes(row.secret_sealed))
     step = _step_of(base64.b32decode(secret), otp, trail.recorded_at)
     if step is None or step <= row.last_step:
         return None
     _put(conn, trail, second_factors, second_factors.c.staff_no == staff_no, row, last_step=step)
     return step
+
+
+def _secret_cell(staff_no: str) -> str:
+    return cell(second_factors.name, "secret", staff_no)
 
 
 def _put(conn: Connection, trail: Trail, table: sa.Table, where: sa.ColumnElement[bool], row: Any, **to: Any) -> None:

@@ -16,6 +16,7 @@ from casework.audit.tables import opening_keys, openings
 from casework.cases.branch import Branch
 from casework.feed.aside import aside_of_people
 from casework.feed.customers import of_customer
+from casework.feed.sealed_cells import of_borrower
 from casework.feed.tables import borrowers, contacts, loans, set_aside
 from casework.four_eyes.tables import requests
 from casework.personal import normalise
@@ -58,7 +59,7 @@ def find_aside(conn: Connection, branch: Branch, found: Gathered, before: Aside 
     before = before or Aside()
     wanted = {found.customer.borrower_id, *found.loan_ids}
     if found.row is not None and found.row.id_number_sealed is not None:
-        number = branch.vault.open("id_number", bytes(found.row.id_number_sealed))
+        number = branch.vault.open(of_borrower(found.customer, "id_number"), bytes(found.row.id_number_sealed))
         wanted |= {number, normalise("id_number", number)}
     ids, until = aside_of_people(conn, branch.vault, found.customer.institution, wanted, after=before.until)
     return Aside((*before.ids, *ids), until)

@@ -18,6 +18,7 @@ from casework.audit.findings import Report
 from casework.audit.heads import Tail
 from casework.audit.stored import as_stored
 from casework.audit.tables import entries, openings
+from casework.audit.trail import opening_cell
 from casework.clock import utc_text
 from casework.personal import Vault
 from casework.staff import places
@@ -135,7 +136,7 @@ class StaffReplay:
             if seq != self._pending[stream].named_at:
                 continue
             try:
-                found[stream] = json.loads(self._vault.open("opening", bytes(sealed)))["value"]
+                found[stream] = json.loads(self._vault.open(opening_cell(stream, seq, "name"), bytes(sealed)))["value"]
             except Exception:  # noqa: BLE001, S112  (the walk tells of an opening that does not open)
                 continue
         return found

@@ -2,9 +2,11 @@
 
 import pytest
 
+from casework.customer import Customer
 from casework.database import writing
-from casework.feed.tables import borrowers, contacts, loans
+from casework.feed.tables import loans
 from tests.api.conftest import Running
+from tests.on_books import put_borrower, put_contact
 
 NAME, ID_NUMBER, PHONE, ADDRESS = "张伟明", "420102199001011234", "13800000000", "武汉市江岸区解放大道一号"
 
@@ -12,7 +14,7 @@ NAME, ID_NUMBER, PHONE, ADDRESS = "张伟明", "420102199001011234", "1380000000
 @pytest.fixture
 def known(running: Running) -> Running:
     """`running` with the borrower B-L1: two loans, L1 in arrears with a case, L2 not; one contact."""
-    vault = running.started.branch.vault
+    branch = running.started.branch
     with writing(running.started.engine) as conn:
         for number, loan_id in enumerate(("L1", "L2")):
             conn.execute(
@@ -29,28 +31,8 @@ def known(running: Running) -> Running:
                     row_hash=bytes([number]),
                 )
             )
-        conn.execute(
-            borrowers.insert().values(
-                borrower_id="B-L1",
-                institution="wuhan",
-                name_sealed=vault.seal("name", NAME),
-                name_index=vault.blind("name", NAME),
-                id_number_sealed=vault.seal("id_number", ID_NUMBER),
-                id_number_index=vault.blind("id_number", ID_NUMBER),
-            )
-        )
-        conn.execute(
-            contacts.insert().values(
-                institution="wuhan",
-                borrower_id="B-L1",
-                role="debtor",
-                name_sealed=vault.seal("person_name", NAME),
-                phone_sealed=vault.seal("phone", PHONE),
-                phone_index=vault.blind("phone", PHONE),
-                address_kind="home",
-                address_sealed=vault.seal("address", ADDRESS),
-                row_hash=b"c",
-            )
-        )
+        him = Customer("wuhan", "B-L1")
+        put_borrower(conn, branch, him, name=NAME, id_number=ID_NUMBER)
+        put_contact(conn, branch, him, name=NAME, phone=PHONE, address=ADDRESS, address_kind="home")
     running.open("L1")
     return running

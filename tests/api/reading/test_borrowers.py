@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from casework.customer import Customer
 from casework.database import writing
-from casework.feed.tables import borrowers, contacts
+from casework.feed.tables import borrowers
 from tests.api.conftest import Running
 from tests.api.reading.conftest import ADDRESS, ID_NUMBER, NAME, PHONE
 from tests.api.reading.test_sight import newcomer
+from tests.on_books import put_borrower, put_contact
 
 
 def reads(running: Running) -> list[dict[str, Any]]:
@@ -89,28 +92,36 @@ def test_a_search_that_is_none_is_told_without_its_words(known: Running, body: d
 
 
 def test_a_name_many_share_is_cut_and_says_so(running: Running) -> None:
-    vault = running.started.branch.vault
-    index, sealed = vault.blind("name", "李娜"), vault.seal("name", "李娜")
-    people = [
-        {"borrower_id": f"B{number}", "institution": "wuhan", "name_sealed": sealed, "name_index": index}
-        for number in range(51)
-    ]
     with writing(running.started.engine) as conn:
-        conn.execute(borrowers.insert(), people)
+        for number in range(51):
+            put_borrower(conn, running.started.branch, Customer("wuhan", f"B{number}"), name="李娜")
     found = running.post("/find", "B1", json={"name": "李娜"}).json()
     assert (len(found["items"]), found["cut"]) == (50, True)
+
+
+def test_a_name_moved_from_another_row_is_shown_to_nobody(known: Running) -> None:
+    """Whoever writes rows and has no key can exchange what two rows have sealed; neither opens in the other's place."""
+    with writing(known.started.engine) as conn:
+        put_borrower(conn, known.started.branch, Customer("wuhan", "B-L9"), name="李四")
+        theirs = conn.execute(sa.select(borrowers.c.name_sealed).where(borrowers.c.borrower_id == "B-L9")).scalar_one()
+        conn.execute(borrowers.update().where(borrowers.c.borrower_id == "B-L1").values(name_sealed=theirs))
+    for answer in (
+        known.get("/borrowers/B-L1", "B1"),
+        known.post("/find", "B1", json={"loan_id": "L1"}),
+        known.post("/borrowers/B-L1/reveal", "B1", json={"fields": ["name"], "purpose": "complaint"}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "sealed_value_altered")
+        assert "李" not in answer.text
+    assert known.get("/borrowers/B-L9", "B1").status_code == 200
 
 
 @pytest.fixture
 def both(known: Running) -> Running:
     """`known`, and B-L1 of yichang: somebody else with the same phone, whose loan L7 is in a team of its own."""
-    vault = known.started.branch.vault
-    him = {"institution": "yichang", "borrower_id": "B-L1"}
+    branch, him = known.started.branch, Customer("yichang", "B-L1")
     with writing(known.started.engine) as conn:
-        named = {"name_sealed": vault.seal("name", "李四"), "name_index": vault.blind("name", "李四")}
-        conn.execute(borrowers.insert().values(him | named))
-        phone = {"phone_sealed": vault.seal("phone", PHONE), "phone_index": vault.blind("phone", PHONE)}
-        conn.execute(contacts.insert().values(him | phone | {"role": "debtor", "row_hash": b"d"}))
+        put_borrower(conn, branch, him, name="李四")
+        put_contact(conn, branch, him, phone=PHONE, row_hash=b"d")
     newcomer(known, "R9", "business_rep", team="T9", region="R9")
     known.open("L7", institution="yichang", borrower_id="B-L1", owner="R9", team="T9", region="R9")
     return known

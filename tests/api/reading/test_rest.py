@@ -14,6 +14,7 @@ import pytest
 from casework.audit.entry import decode_strict
 from casework.clock import now
 from casework.database import writing
+from casework.feed.sealed_cells import of_aside
 from casework.feed.tables import feed_runs, set_aside
 from casework.lifecycle.commands import Note
 from casework.staff.actor import Actor
@@ -186,7 +187,7 @@ def with_runs(running: Running) -> Running:
                 )
             )  # fmt: skip
         for kind, line, column, code, header, cells in asides:
-            sealed = vault.seal("set_aside", json.dumps({"header": header, "cells": cells}))
+            sealed = vault.seal(of_aside(2, kind, line), json.dumps({"header": header, "cells": cells}))
             conn.execute(
                 set_aside.insert().values(run_id=2, kind=kind, line=line, column=column, code=code, row_sealed=sealed)
             )
@@ -230,7 +231,8 @@ def test_the_csv_of_rows_set_aside_is_defused_unless_the_raw_one_is_asked_for(
     with_runs: Running, params: dict[str, bool], shown: str
 ) -> None:
     vault = with_runs.started.branch.vault
-    sealed = vault.seal("set_aside", json.dumps({"header": ["borrower_id", "role"], "cells": ["=L9", "debtor"]}))
+    cells = json.dumps({"header": ["borrower_id", "role"], "cells": ["=L9", "debtor"]})
+    sealed = vault.seal(of_aside(2, "contacts", 2), cells)
     with writing(with_runs.started.engine) as conn:
         row = {"run_id": 2, "kind": "contacts", "line": 2, "column": "", "code": "unknown_borrower"}
         conn.execute(set_aside.insert().values(**row, row_sealed=sealed))

@@ -1,0 +1,87 @@
+"""The end of an import: what it set aside, its snapshot and figures, and the entry that says what it did."""
+
+from typing import Any
+
+import msgspec
+
+from casework import rows
+from casework.audit.trail import Draft
+from casework.clock import now
+from casework.feed import run as runs
+from casework.feed import sealed_cells
+from casework.feed.books import (
+    barred_owners,
+    unverified_places,
+)
+from casework.feed.course import Course
+from casework.feed.folder import Sheet
+from casework.feed.held_back import held_back
+from casework.feed.institutions import REGISTERED_BY_FEED
+from casework.feed.reconcile import Reconciliation, pack
+from casework.feed.tables import set_aside, snapshots
+from casework.feed.warned import warnings_of
+
+UNPAID_LISTED = 1_000
+
+
+def finish(
+    course: Course, found: Reconciliation, counts: dict[str, int], before: runs.Run | None, *, restates_only: bool
+) -> None:
+    """Store what was set aside and the snapshot, end the run, and append its entry."""
+    conn, delivery = course.conn, course.delivery
+    stored = [
+        (
+            course.run_id,
+            sheet.kind,
+            row.line,
+            row.column,
+            row.code,
+            _sealed_cells(course, sheet, row.line, course.erased.cells(sheet.header, row.cells)),
+        )
+        for sheet in course.sheets
+        for row in sheet.set_aside
+    ]
+    rows.insert_many(conn, set_aside, stored, ("run_id", "kind", "line", "column", "code", "row_sealed"))
+    conn.execute(snapshots.insert().values(run_id=course.run_id, rows=pack(found.snapshot)))
+    skipped = (delivery.as_of - before.as_of).days - 1 if before and before.as_of else 0
+    first = [("manifest", 1, "institution", REGISTERED_BY_FEED)] if course.registered else []
+    warned = warnings_of(delivery, course.on_books, course.policy, first)
+    warnings = dict(warned.counts)
+    if course.unverified:
+        warnings["unverified_owner"] = course.unverified
+    if delivery.loans is not None:
+        warnings |= unverified_places(conn, delivery.loans.rows)
+        warnings |= barred_owners(conn, course.branch, delivery.loans.rows)
+    figures: dict[str, Any] = {
+        **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
+        "set_aside_rows": len(stored), "left_books": course.left_books.gone, "left_books_unpaid": len(course.unpaid),
+        "left_books_unpaid_cases": course.unpaid[:UNPAID_LISTED], "erased": course.erased.dropped,
+        "warnings": warnings, "warned": warned.first, "restates_only": restates_only,
+        "held_back": msgspec.to_builtins(
+            held_back(course.sheets[-1], found.held, delivery.loans, course.left_books.held)
+        ),
+    }  # fmt: skip
+    runs.finish(conn, course.run_id, runs.APPLIED, correction=course.request.correction, figures=figures, **course.came)
+    _announce(course, figures)
+
+
+def _sealed_cells(course: Course, sheet: Sheet[Any], line: int, cells: tuple[str, ...]) -> bytes:
+    raw = {"header": list(sheet.header.names), "cells": list(cells)}
+    place = sealed_cells.of_aside(course.run_id, sheet.kind, line)
+    return course.branch.vault.seal(place, msgspec.json.encode(raw).decode())
+
+
+def _announce(course: Course, figures: dict[str, Any]) -> None:
+    trail = course.branch.trail(now())
+    whole = {key: value for key, value in figures.items() if isinstance(value, int)}
+    data = {
+        "run": course.run_id, "as_of": course.delivery.as_of.isoformat(), "digest": course.delivery.digest,
+        "files": course.came["files"], "figures": whole, "correction": course.request.correction,
+        "confirmed_vanished": course.request.confirm_vanished,
+    }  # fmt: skip
+    draft = Draft(
+        "feed.applied", course.request.actor.signed, data, rules=("5.4",), policy=course.policy.ref,
+        chart=course.branch.rulebook.chart.ref,
+    )  # fmt: skip
+    trail.append(course.conn, f"feed:{course.delivery.institution}", draft)
+    trail.write(course.conn)

@@ -1,0 +1,51 @@
+"""Rows of the books for tests that need no feed: sealed and found as a feed would have left them."""
+
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from casework.cases.branch import Branch
+from casework.customer import Customer
+from casework.feed import sealed_cells
+from casework.feed.tables import borrowers, contacts
+from casework.personal import Vault
+
+
+def put_borrower(
+    conn: Connection, branch: Branch, customer: Customer, *, name: str | None = None, id_number: str | None = None
+) -> None:
+    """A borrower."""
+    values: dict[str, Any] = customer._asdict()
+    for field, value in (("name", name), ("id_number", id_number)):
+        if value is not None:
+            values[f"{field}_sealed"] = branch.vault.seal(sealed_cells.of_borrower(customer, field), value)
+            values[f"{field}_index"] = branch.vault.blind(field, value)
+    conn.execute(borrowers.insert().values(values))
+
+
+def put_contact(
+    conn: Connection, branch: Branch, customer: Customer, *, row_hash: bytes = b"c", name: str | None = None,
+    phone: str | None = None, address: str | None = None, **plain: str,
+) -> None:  # fmt: skip
+    """A way to reach him; the debtor himself unless `role` says otherwise."""
+    values: dict[str, Any] = {**customer._asdict(), "role": "debtor", "row_hash": row_hash, **plain}
+    for column, field, value in (
+        ("name", "person_name", name),
+        ("phone", "phone", phone),
+        ("address",) * 2 + (address,),
+    ):
+        if value is not None:
+            values[f"{column}_sealed"] = branch.vault.seal(sealed_cells.of_contact(customer, row_hash, field), value)
+    if phone is not None:
+        values["phone_index"] = branch.vault.blind("phone", phone)
+    conn.execute(contacts.insert().values(values))
+
+
+def named(vault: Vault, row: Any) -> tuple[str, str]:
+    """Name and ID number of a borrower's row, opened."""
+    customer = Customer(row.institution, row.borrower_id)
+    name, id_number = (
+        vault.open(sealed_cells.of_borrower(customer, field), bytes(getattr(row, f"{field}_sealed")))
+        for field in ("name", "id_number")
+    )
+    return name, id_number
