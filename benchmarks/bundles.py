@@ -234,13 +234,15 @@ def _measured(folder: Path, jobs: int, *, deep: bool) -> dict[str, float]:
 
     def told(what: str) -> Any:
         words = [what if word == "{}" else word for word in command]
-        process, mib = subprocess.Popen(words, stdout=subprocess.PIPE), 0.0
-        while process.poll() is None:
-            mib = max(mib, proportional_mib(children(process.pid)))
-            time.sleep(0.1)
+        mib = 0.0
+        with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+            while process.poll() is None:
+                mib = max(mib, proportional_mib(children(process.pid)))
+                time.sleep(0.1)
+            assert process.stdout is not None
+            measured = process.stdout.read()
         assert process.returncode == 0, words
-        assert process.stdout is not None
-        return {**json.loads(process.stdout.read()), "mib": mib}
+        return {**json.loads(measured), "mib": mib}
 
     before, verified, after = told("floor"), told("verify"), told("floor")
     floor = (before["s"] + after["s"]) / 2

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks import departure, events, feed, machine, permissions, scale, sealing, search, tree, verify
+from benchmarks import bundles, departure, events, feed, machine, permissions, scale, sealing, search, tree, verify
 from benchmarks.place import POSTGRESQL, SQLITE
 from tests.conftest import LONGER
+from tests.net import kept
 from tests.postgres_server import Server
 
 Kinds = tuple[str, ...]
@@ -63,3 +64,10 @@ def test_the_tree_and_the_guard_are_measured_too() -> None:
     assert "1.00" in tree.run(leaves=300, proven=300)
     assert all(spent > 0 for _, spent, _ in permissions.measure(calls=20))
     assert permissions.reach_us(calls=20) > 0
+
+
+def test_verifying_a_bundle_is_measured_too(results: Path, tmp_path: Path) -> None:
+    before = section(results, "bundles")
+    bundle = kept.unpacked(tmp_path) / "bundle"
+    bundles.run(300, usual=300, repeats=1, ways=((True, 2),), copied=bundle)
+    assert section(results, "bundles") != before

@@ -11,9 +11,10 @@ from alembic.runtime.migration import MigrationContext
 from casework import migrate
 from casework.append_only import append_only_tables, missing_guards
 from casework.database import metadata, open_engine, reading, writing
+from casework.errors import CallerError
 from casework.settings import Settings
 from casework.staff.actor import system
-from casework.startup import upgrade
+from casework.startup import check_schema, upgrade
 from tests.conftest import Database
 from tests.postgres_server import APP
 
@@ -189,3 +190,19 @@ def test_a_later_revision_after_which_references_lead_nowhere_changes_nothing(
     with reading(engine) as conn:
         assert migrate.revision(conn) == "0001"
     engine.dispose()
+
+
+@pytest.mark.parametrize("change", ["ALTER TABLE loans DROP COLUMN product", "DROP TABLE set_aside"])
+def test_a_database_made_before_the_revision_was_changed_is_refused_by_name(database: Database, change: str) -> None:
+    owner = open_engine(database.owner_url)
+    with owner.connect() as conn, conn.begin():
+        table = change.split()[2]
+        assert [name for name in migrate.lacking(conn) if name.startswith(f"{table}.")] == []
+        conn.exec_driver_sql(change)
+    owner.dispose()
+    engine = open_engine(database.url)
+    with reading(engine) as conn, pytest.raises(CallerError) as told:
+        check_schema(conn)
+    engine.dispose()
+    assert told.value.code == "schema_not_current"
+    assert {name.partition(".")[0] for name in told.value.facts["lacking"]} == {table}

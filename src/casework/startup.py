@@ -100,8 +100,14 @@ def check_ready(conn: Connection, branch: Branch, keys: Keys) -> None:
 
 
 def check_schema(conn: Connection) -> None:
-    """CallerError `schema_not_current` unless the database is at the newest revision."""
+    """CallerError `schema_not_current` unless the database is at the newest revision, and as that is today."""
     revision = migrate.revision(conn)
+    if revision == migrate.head() and (lacking := migrate.lacking(conn)):
+        raise CallerError(
+            "schema_not_current", f"数据库由同一结构编号的另一版本建立，缺少{'、'.join(lacking[:3])}",
+            f"the database was made by another version with the same revision: it lacks {', '.join(lacking[:3])}",
+            revision=revision, lacking=lacking,
+        )  # fmt: skip
     if revision != migrate.head():
         raise CallerError(
             "schema_not_current", "数据库结构不是当前版本，请运行 casework db upgrade",

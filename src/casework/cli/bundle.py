@@ -166,7 +166,8 @@ def _keys(kind: type[K], given: Sequence[str]) -> list[K]:
 def _receipt_of(file: Path) -> bytes:
     """A receipt as a note, or as the API's header had it; CallerError `receipt_unreadable`."""
     try:
-        data = file.open("rb").read(2 * MAX_NOTE_BYTES)
+        with file.open("rb") as held:
+            data = held.read(2 * MAX_NOTE_BYTES)
         if not data.startswith(RECEIPT_LABEL.encode()):
             data = base64.b64decode(data.strip(), validate=True)
         parse_receipt(data)
@@ -181,7 +182,8 @@ def _receipt_of(file: Path) -> bytes:
 def _note_of(file: Path) -> Note:
     """A checkpoint that somebody keeps; CallerError `checkpoint_unreadable`."""
     try:
-        signed = note.parse(file.open("rb").read(MAX_NOTE_BYTES + 1))
+        with file.open("rb") as held:
+            signed = note.parse(held.read(MAX_NOTE_BYTES + 1))
         checkpoint.parse(signed.text)
     except (OSError, Faulty) as fault:
         reason = fault.code if isinstance(fault, Faulty) else "unreadable"

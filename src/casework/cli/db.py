@@ -120,7 +120,7 @@ def _status(settings: Settings) -> dict[str, Any]:
                 "revision": revision,
                 "newest": migrate.head(),
             }
-            if revision != migrate.head():
+            if revision != migrate.head() or migrate.lacking(conn):
                 return status | {"ready": False, "why_not": ["schema_not_current"]}
             return status | _contents(conn, settings)
     finally:
