@@ -1,8 +1,8 @@
-"""The process that imports one feed for `casework.importing`: `python -m casework.import_worker`, a job on its stdin.
+"""The process that imports one feed for `casework.importing`: its begin and its end, and what it says meanwhile.
 
-It may take so much memory and no more, and it ends with the process that began it, whose end closes its stdin. What it
-says on stdout are lines of JSON: progress, and at last what came of it. The run and its refusal it records itself, but
-for what ends it.
+It is a new interpreter, `python -m casework.import_worker` with a job on its stdin and what it says on its stdout, or
+a fork of the command. It may take so much memory and no more, and it ends with the process that began it. It says lines
+of JSON: progress, and at last what came of it. The run and its refusal it records itself, but for what ends it.
 """
 
 import os
@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import msgspec
 
@@ -22,7 +22,7 @@ from casework.feed.bounds import Bounds
 from casework.feed.load import Request, import_feed
 from casework.settings import Settings
 from casework.staff.actor import Actor
-from casework.startup import start
+from casework.startup import Started, start
 
 
 class Job(msgspec.Struct):
@@ -59,14 +59,14 @@ class Told(msgspec.Struct, omit_defaults=True):
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-def carry_out(job: Job, say: Callable[[Told], None]) -> Told:
-    """Import, saying how far it is; what came of it."""
+def carry_out(job: Job, say: Callable[[Told], None], started: Started | None = None) -> Told:
+    """Import, saying how far it is; what came of it. `started`: the job's branch, if it is open already."""
     settings = Settings(
         database_url=job.database_url, keys_dir=Path(job.keys_dir), statecharts=Path(job.statecharts)
     )  # fmt: skip
     request = Request(job.actor, job.confirm_vanished, job.correction)
     try:
-        started = start(settings)
+        started = started or start(settings)
         import_feed(
             started.engine, started.branch, Path(job.folder), request, run_id=job.run_id, bounds=Bounds(rows=job.rows),
             progress=lambda stage, done, total: say(Told("progress", stage=stage, done=done, total=total)),
@@ -98,28 +98,33 @@ def limit_memory(mib: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (wanted if most == resource.RLIM_INFINITY else min(wanted, most),) * 2)
 
 
-def _end_with_parent() -> None:
-    while os.read(0, 1):
-        pass
-    os._exit(1)
-
-
-def main() -> None:
-    """One job."""
+def work(
+    job: Job, write: Callable[[bytes], object], parent_ended: Callable[[], object], started: Started | None = None
+) -> NoReturn:
+    """One job, and the end of this process; earlier when `parent_ended`, which waits for that, returns."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a stopping service waits for its import
         signal.signal(number, signal.SIG_IGN)
+
+    def end_with_parent() -> None:
+        parent_ended()
+        os._exit(1)
+
+    def say(told: Told) -> None:
+        write(_encode(told))
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    limit_memory(job.memory_mib)
+    say(carry_out(job, say, started))
+    os._exit(0)  # nothing is left to be done, and much to be taken down
+
+
+def main() -> NoReturn:
+    """The job that stands on stdin."""
     with os.fdopen(os.dup(1), "wb", buffering=0) as out:
         os.dup2(2, 1)  # whatever else prints disturbs nobody
         with os.fdopen(0, "rb", buffering=0, closefd=False) as given:
             job = msgspec.json.decode(given.readline(), type=Job)
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-        limit_memory(job.memory_mib)
-        out.write(_encode(carry_out(job, lambda told: _say(out, told))) + b"\n")
-    os._exit(0)  # nothing is left to be done, and much to be taken down
-
-
-def _say(out: Any, told: Told) -> None:
-    out.write(_encode(told) + b"\n")
+            work(job, lambda line: out.write(line + b"\n"), given.read)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ database itself, so an import waits for other writers, and they for it, as betwe
 """
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -16,10 +14,10 @@ from casework.database import reading, writing
 from casework.errors import CallerError, TryAgain
 from casework.feed import run as runs
 from casework.feed.load import Progress, Request, record_refusal, silent
+from casework.import_process import begun
 from casework.import_worker import Job, Told
 from casework.startup import Started
 
-_COMMAND = [sys.executable, "-P", "-m", "casework.import_worker"]  # -P: nothing is imported from the folder we are in
 _OUT_OF_MEMORY = -signal.SIGABRT  # how a library that is not Python's ends a process where memory is short
 
 
@@ -42,7 +40,7 @@ def import_apart(
     if run_id is None:
         with writing(started.engine) as conn:
             run_id = runs.begin(conn, request.actor, correction=request.correction)
-    told, code = _carried_out(_job(started, folder, request, run_id), progress)
+    told, code = _carried_out(started, _job(started, folder, request, run_id), progress)
     if told is not None and told.what == "refused":
         _tell_unless_told(started, request, run_id, mistake := CallerError(told.code, told.zh, told.en, **told.facts))
         raise mistake
@@ -71,23 +69,17 @@ def _job(started: Started, folder: Path, request: Request, run_id: int) -> Job:
     )  # fmt: skip
 
 
-def _carried_out(job: Job, progress: Progress) -> tuple[Told | None, int]:
+def _carried_out(started: Started, job: Job, progress: Progress) -> tuple[Told | None, int]:
     """What the process said at last, if it came to say it, and how it ended."""
-    with subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603  # ours
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("a process without its pipes")
+    with begun(started, job) as process:
         last: Told | None = None
         try:
-            process.stdin.write(msgspec.json.encode(job) + b"\n")
-            process.stdin.flush()  # and left open: its end is ours
-            for line in process.stdout:
+            for line in process.said:
                 told = msgspec.json.decode(line, type=Told)
                 if told.what == "progress":
                     progress(told.stage, told.done, told.total)
                 else:
                     last = told
-        except BrokenPipeError:
-            pass  # it died before it read its job
         except BaseException:
             process.kill()
             raise

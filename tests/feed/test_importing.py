@@ -1,4 +1,4 @@
-"""An import in a process of its own: what ends that process is told by the run, and nothing of the feed is in."""
+"""An import with a memory limit, by a command or in a process of its own: what ends it is told, and nothing is in."""
 
 import os
 import signal
@@ -12,19 +12,26 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from casework import importing
+from casework import import_process
 from casework.database import reading
 from casework.errors import CallerError
 from casework.feed import run as runs
 from casework.feed.load import Request
 from casework.feed.tables import loans
 from casework.importing import ImportBroke, import_apart
+from casework.settings import Settings
 from casework.staff.actor import system
 from tests.feed.bank import DAY, Bank, arrears, loan, write
-from tests.feed.shell import begin, casework
+from tests.feed.shell import environment
 
 SHORT_MIB = 80  # a process that has only begun has some 65
 MANY = 20_000
+
+
+@pytest.fixture(autouse=True)
+def as_in_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test's process may have other threads, and is too large to be forked with little memory."""
+    monkeypatch.setattr(import_process, "is_alone", lambda: False)
 
 
 def feed(bank: Bank, number: int = 2) -> Path:
@@ -70,7 +77,7 @@ DEATHS: dict[str, tuple[list[str], str, str]] = {
 @pytest.mark.parametrize("death", DEATHS)
 def test_however_the_process_ends_its_run_says_so(bank: Bank, monkeypatch: pytest.MonkeyPatch, death: str) -> None:
     command, code, status = DEATHS[death]
-    monkeypatch.setattr(importing, "_COMMAND", command)
+    monkeypatch.setattr(import_process, "COMMAND", command)
     with pytest.raises(CallerError) as told:
         take(bank, feed(bank))
     assert told.value.code == code
@@ -90,7 +97,7 @@ def test_a_process_that_dies_behind_its_commit_has_imported_the_feed(
 ) -> None:
     """The twin: what is in the books is not told as refused."""
     code = "carry_out = worker.carry_out\nworker.carry_out = lambda *job: (carry_out(*job), os._exit(9))"
-    monkeypatch.setattr(importing, "_COMMAND", in_worker(code))
+    monkeypatch.setattr(import_process, "COMMAND", in_worker(code))
     assert take(bank, feed(bank)).status == "applied"
 
 
@@ -98,7 +105,7 @@ def test_a_bug_in_the_process_is_told_with_its_place_and_without_its_message(
     bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = "def broken(*_, **__): raise ValueError('张伟明')\nworker.import_feed = broken"
-    monkeypatch.setattr(importing, "_COMMAND", in_worker(code))
+    monkeypatch.setattr(import_process, "COMMAND", in_worker(code))
     with pytest.raises(ImportBroke) as told:
         take(bank, feed(bank))
     assert told.value.error == "ValueError"
@@ -106,12 +113,41 @@ def test_a_bug_in_the_process_is_told_with_its_place_and_without_its_message(
     assert [run.status for run in bank.runs()] == ["interrupted"]
 
 
-def test_the_shell_tells_an_import_that_takes_too_much_memory_in_one_line(
-    bank: Bank, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(importing, "_COMMAND", ending("os.abort()"))
-    said = casework(bank.started.settings, "feed", "import", feed(bank))
-    assert (said.code, said.err.split(":")[0], said.err.count("\n")) == (1, "import_memory_exceeded", 1)
+# ── at the shell ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+# The setting takes no less than 128 MiB, for which a feed would have to be large. No interpreter is begun.
+WITH_MEMORY = """
+import sys
+from dataclasses import replace
+from casework import import_process
+from casework.cli import main
+from casework.settings import Settings
+import_process.COMMAND = ["false"]
+settings = replace(Settings.from_environment(), feed_memory_mib=int(sys.argv.pop()))
+Settings.from_environment = lambda: settings
+main()
+"""
+
+
+def at_the_shell(settings: Settings, folder: Path, memory_mib: int) -> tuple[int, str]:
+    """How the command in a process of its own ended, and what it said on stderr."""
+    command = [sys.executable, "-c", WITH_MEMORY, "feed", "import", str(folder), str(memory_mib)]
+    done = subprocess.run(command, env=environment(settings), capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+def test_the_shell_tells_an_import_that_takes_too_much_memory_in_one_line_and_its_run_says_so(bank: Bank) -> None:
+    code, told = at_the_shell(bank.started.settings, feed(bank, MANY), SHORT_MIB)
+    assert (code, told.split(":")[0], told.count("\n")) == (1, "import_memory_exceeded", 1)
+    (run,) = bank.runs()
+    assert (run.status, run.refusal and run.refusal["code"]) == ("refused", "import_memory_exceeded")
+    assert nothing_in(bank)
+    assert at_the_shell(bank.started.settings, feed(bank), SHORT_MIB)[0] == 0
+    bank.assert_sound()
+
+
+# ── whoever began a process ends ────────────────────────────────────────────────────────────────────────────────────
 
 
 def children_of(pid: int) -> list[int]:
@@ -130,21 +166,36 @@ def wait_for(what: str, happened: object, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not happened():  # type: ignore[operator]
         assert time.monotonic() < deadline, what
-        time.sleep(0.02)
+        time.sleep(0.005)
 
 
+SHELL = "from casework.cli import main; main()"
+SERVICE = """
+import sys, threading, time
+from pathlib import Path
+from casework.feed.load import Request
+from casework.importing import import_apart
+from casework.settings import Settings
+from casework.staff.actor import system
+from casework.startup import start
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+import_apart(start(Settings.from_environment()), Path(sys.argv[-1]), Request(system("api")))
+"""
+
+
+@pytest.mark.only("sqlite")  # the import is held up by a lock on the file
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the children of a process are read from /proc")
-def test_the_process_ends_with_the_one_that_began_it(bank: Bank) -> None:
-    if bank.started.engine.dialect.name != "sqlite":
-        pytest.skip("the import is held up by a lock on the file")
-    place = str(bank.started.engine.connect().exec_driver_sql("PRAGMA database_list").one()[2])
-    shell: subprocess.Popen[bytes] = begin(bank.started.settings, "feed", "import", feed(bank, MANY))
-    wait_for("no process", lambda: children_of(shell.pid))
-    (child,) = children_of(shell.pid)
-    with sqlite3.connect(place, isolation_level=None) as held:
+@pytest.mark.parametrize("program", [SHELL, SERVICE], ids=["shell", "service"])
+def test_the_process_ends_with_the_one_that_began_it(bank: Bank, program: str) -> None:
+    url = bank.started.settings.database_url
+    waiting = environment(bank.started.settings) | {"CASEWORK_DATABASE_URL": f"{url}?busy_timeout_ms=600000"}
+    began = subprocess.Popen([sys.executable, "-c", program, "feed", "import", str(feed(bank, MANY))], env=waiting)
+    wait_for("no process", lambda: children_of(began.pid))
+    (child,) = children_of(began.pid)
+    with sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None) as held:
         held.execute("BEGIN IMMEDIATE")
-        os.kill(shell.pid, signal.SIGKILL)
-        shell.wait()
-        wait_for("it lives on", lambda: gone(child), 4)
+        os.kill(began.pid, signal.SIGKILL)
+        began.wait()
+        wait_for("it lives on", lambda: gone(child))
         held.execute("ROLLBACK")
     assert nothing_in(bank)

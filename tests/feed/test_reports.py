@@ -213,7 +213,9 @@ def folder(report: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     if not found.is_dir():
         pytest.skip(f"no reports at {FOLDER} (CASEWORK_REAL_FEEDS)")
     monkeypatch.setattr("casework.feed.one_import.branch_date", lambda *_: date(2026, 12, 31))
-    monkeypatch.setattr("casework.importing._carried_out", lambda job, _: (carry_out(job, lambda _: None), 0))
+    monkeypatch.setattr(
+        "casework.importing._carried_out", lambda started, job, _: (carry_out(job, lambda _: None, started), 0)
+    )
     return found
 
 

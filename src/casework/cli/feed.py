@@ -14,7 +14,7 @@ from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.feed import run as runs
 from casework.feed.cell import TEXTS
-from casework.feed.load import Request
+from casework.feed.load import Request, silent
 from casework.importing import import_apart
 from casework.money import yuan_text
 
@@ -72,20 +72,18 @@ class _Watching:
 
     def __enter__(self) -> Any:
         self.bars: Progress | None = None
-        if progress_wanted():
-            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
-            self.bars = Progress(*columns, console=errors, transient=True)
-            self.bars.start()
         self.tasks: dict[str, Any] = {}
-        return self.report
+        return self.report if progress_wanted() else silent
 
     def __exit__(self, *_: object) -> None:
         if self.bars is not None:
             self.bars.stop()
 
     def report(self, stage: str, done: int, total: int) -> None:
-        if self.bars is None:
-            return
+        if self.bars is None:  # not before: they draw in a thread, and who imports forks himself
+            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
+            self.bars = Progress(*columns, console=errors, transient=True)
+            self.bars.start()
         if stage not in self.tasks:
             self.tasks[stage] = self.bars.add_task(stage, total=None)
         self.bars.update(self.tasks[stage], completed=done, total=total)
