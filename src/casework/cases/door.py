@@ -1,6 +1,6 @@
-"""Deciding a batch: each command against the gathered cases as the commands before it left them. Pure but for loads.
+"""Deciding a batch: each command against the gathered cases as the commands before it left them.
 
-`casework.cases.advance` gathers, hands commands to a `Door`, and writes what it says.
+It asks for nothing but loads. `casework.cases.advance` gathers, hands commands to a `Door`, and writes what it says.
 """
 
 from collections.abc import Mapping

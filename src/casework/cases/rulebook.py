@@ -12,7 +12,7 @@ from casework.request import situation as requests
 from casework.request.topics import REQUEST_CHART, load_requests
 from casework.staff.permission_table import check_against, load_permissions
 from casework.staff.permissions import Permissions
-from casework.staff.register import known_posts
+from casework.staff.posts import known_posts
 from casework.statechart.chart import Chart, load_chart
 from casework.statechart.policy import Policies, load_policies
 from casework.statechart.registry import Registry
