@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from benchmarks.machine import Others, Spread, clocked, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, opening, place_on, server_of
 from casework.audit.tables import entries
-from casework.cases.advance import advance
 from casework.cases.commands import Command, OpenCase
 from casework.cases.tables import cases
 from casework.clock import now
@@ -25,6 +24,7 @@ from casework.errors import TryAgain
 from casework.handover.applying import Applied, apply
 from casework.handover.approving import Approved, approve
 from casework.handover.planning import plan
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Note
 from casework.staff import register
 from casework.staff.actor import Actor, system

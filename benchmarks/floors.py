@@ -19,9 +19,10 @@ from casework.audit.tables import entries, unsealed
 from casework.audit.trail import ENTRY_COLUMNS
 from casework.cases.case import CHANGING, from_row, to_change
 from casework.cases.gather import CASE_ROWS
-from casework.cases.tables import cases, idempotency, institutions
+from casework.cases.tables import cases, idempotency
 from casework.clock import now
 from casework.database import writing
+from casework.lifecycle.tables import institutions
 from tests.postgres_server import APP
 
 _ANY_NUMBER = 10**15

@@ -19,12 +19,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from casework.cases.advance import advance
 from casework.cases.commands import Command, OpenCase
-from casework.cases.tables import cases, institutions
+from casework.cases.tables import cases
 from casework.clock import now
 from casework.database import writing
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done
+from casework.lifecycle.tables import institutions
 from casework.settings import Settings
 from casework.staff import register, tokens
 from casework.staff.actor import system

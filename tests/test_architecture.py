@@ -60,21 +60,23 @@ def test_files_and_functions_stay_small_enough_to_read(path: Path) -> None:
     assert long == []
 
 
-def test_only_the_door_writes_the_state_of_a_case() -> None:
-    """No file but the door inserts into, updates or deletes from the table of cases."""
+def test_only_the_door_writes_the_state_of_a_subject() -> None:
+    """No file but the door inserts into, updates or deletes from the table of cases or of another noun."""
     writing = (
         "cases.insert(",
         "cases.update(",
         "cases.delete(",
         "insert_many(conn, cases",
         "update_many(conn, cases",
+        "insert_many(conn, noun.table",
+        "update_many(conn, noun.table",
     )
     found = {
         str(path.relative_to(ROOT / "src"))
         for path in SOURCES
         if any(call in path.read_text(encoding="utf-8") for call in writing)
     }
-    assert found == {"casework/cases/advance.py"}
+    assert found == {"casework/lifecycle/advance.py"}
 
 
 def test_only_the_trail_writes_entries() -> None:

@@ -16,14 +16,15 @@ from click.testing import CliRunner
 
 from casework.append_only import missing_guards
 from casework.backup import Manifest, backup, contents_of, mac_of, manifest_path
-from casework.cases.advance import advance
 from casework.cases.commands import OpenCase
-from casework.cases.tables import cases, institutions
+from casework.cases.tables import cases
 from casework.cli import main
 from casework.clock import now
 from casework.database import open_engine, reading, writing
 from casework.errors import CallerError
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note
+from casework.lifecycle.tables import institutions
 from casework.restore import restore
 from casework.settings import Settings, ensure_keys, load_keys
 from casework.staff import register

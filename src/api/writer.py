@@ -27,13 +27,13 @@ from api.metrics import Metrics, counted
 from api.receipts import shared_out
 from casework import rows
 from casework.audit.trail import collecting
-from casework.cases.advance import advance
 from casework.cases.commands import Command
 from casework.clock import Clock, now
 from casework.database import writing
 from casework.errors import CallerError, TryAgain
 from casework.identity.holding import Holder
 from casework.identity.sessions import not_authenticated
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
 from casework.startup import Started
 

@@ -1,7 +1,7 @@
 """Collection of overdue loans: charts as data, one door to the state, every step on record.
 
 The way of one command, from the API (`api`) or the shell (`casework.cli`):
-    command (lifecycle.commands) → the door (cases.advance): gather → decide → write → the caller commits.
+    command (lifecycle.commands) → the door (lifecycle.advance): gather → decide → write → the caller commits.
 
 Which slice owns what, from the top; imports go downwards only:
     demo        an invented branch and its story

@@ -13,12 +13,12 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from api.app import Assembled, assemble, create_app
-from casework.cases.advance import advance
 from casework.cases.commands import Command, OpenCase
-from casework.cases.tables import institutions
 from casework.clock import now
 from casework.database import reading, writing
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Outcome
+from casework.lifecycle.tables import institutions
 from casework.settings import Settings, load_keys, shipped
 from casework.staff import register, tokens
 from casework.staff.actor import system

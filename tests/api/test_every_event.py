@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from casework.cases.commands import Command, Measure
-from casework.cases.gather import gather
+from casework.cases.queries import find_case as read_case
 from casework.cases.situation import Situation
 from casework.database import reading
 from casework.lifecycle.commands import Cleared, Done, Fire, Record, Refused
@@ -157,7 +157,7 @@ def decided(running: Running, case_id: int, staff_no: str, name: str) -> Fire:
     topic = rulebook.requests.approvals[spec.four_eyes]
     approver = next(who for who, posts in POSTS_OF_EVERYBODY.items() if topic.approved_by & set(posts))
     with reading(running.started.engine) as conn:
-        version = gather(conn, [event(case_id, staff_no, name)], lock=False).cases[case_id].facts.material_version
+        version = read_case(conn, case_id).facts.material_version
     cleared = Cleared(
         request_id=1, topic=topic.name, asked_by=staff_no, reviewed_by=None, involved=frozenset({staff_no}),
         approvers=topic.approved_by, material_version=version,
@@ -178,7 +178,7 @@ def reasons_expected(running: Running, chart: Chart, case_id: int, name: str, st
     """What the chart itself says of the event for this case as it stands."""
     actor = someone(staff_no)
     with reading(running.started.engine) as conn:
-        case = gather(conn, [event(case_id, staff_no, name)], lock=False).cases[case_id]
+        case = read_case(conn, case_id)
     policy = running.started.branch.rulebook.policies.at(BUSINESS_DATE)
     situation = Situation(case, BUSINESS_DATE, policy, actor.id, given=GIVEN[name])
     option = next(one for one in options(chart, case.state, situation, actor.posts) if one.event == name)

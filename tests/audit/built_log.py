@@ -18,13 +18,13 @@ from sqlalchemy.engine import Connection, Engine
 from casework.append_only import append_only_ddl, append_only_tables, drop_append_only_ddl
 from casework.audit.findings import Report
 from casework.audit.tables import entries
-from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.commands import Command, Measure, OpenCase
-from casework.cases.tables import institutions
 from casework.database import open_engine, writing
 from casework.four_eyes import requests
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Fire, Note, Outcome, Record
+from casework.lifecycle.tables import institutions
 from casework.settings import Settings, ensure_keys, load_keys
 from casework.staff import register
 from casework.staff.actor import Actor, system

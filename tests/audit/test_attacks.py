@@ -45,11 +45,11 @@ from casework.audit.tables import (
     unsealed,
 )
 from casework.audit.tree import Range, node_hash, root_of
-from casework.cases.advance import advance
 from casework.cases.commands import Command
 from casework.cases.tables import cases, idempotency
 from casework.database import metadata, reading, writing
 from casework.errors import CallerError
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Note
 from casework.verifying import verify
 from tests.audit.built_log import (

@@ -21,10 +21,10 @@ from casework.audit.entry import decode_strict, encode
 from casework.audit.findings import TEXTS, Finding
 from casework.audit.tables import entries, openings, streams, texts, unsealed
 from casework.audit.tables import keys as key_rows
-from casework.cases.advance import advance
 from casework.cases.tables import cases
 from casework.cli import main
 from casework.database import open_engine, reading, writing
+from casework.lifecycle.advance import advance
 from casework.settings import Settings, ensure_keys, load_keys
 from casework.staff.actor import system
 from casework.staff.tables import posts_held, staff

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 
 from casework import rows
 from casework.audit.tables import entries
-from casework.cases.advance import advance
 from casework.cases.commands import Assign, Command, Measure, OpenCase
-from casework.cases.tables import cases, institutions
+from casework.cases.tables import cases
 from casework.clock import now
 from casework.database import metadata, reading, writing
 from casework.errors import TryAgain
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, NotDone, Note, Outcome, Record, Refused
+from casework.lifecycle.tables import institutions
 from casework.settings import Settings, load_keys
 from casework.staff import register
 from casework.staff.actor import Actor, system

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casework import rows
-from casework.cases import advance as door
 from casework.cases.commands import Command
 from casework.database import writing
+from casework.lifecycle import advance as door
 from casework.lifecycle.commands import Done
 from tests.cases.test_advance import (
     LOANS,

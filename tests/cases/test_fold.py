@@ -12,6 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from casework.cases import fold
 from casework.cases.case import Case
+from casework.cases.noun import CASE
+from casework.lifecycle.fold import apply
 from casework.statechart.chart import Arc
 from casework.statechart.decide import Step
 from tests.cases.journeys import NEEDS, arrange, in_state, perform, stepped, unanswered
@@ -73,19 +75,19 @@ def test_without_what_it_needs_an_event_with_guards_does_not_happen(event: str) 
 def test_a_refusal_and_a_note_change_nothing() -> None:
     case = opened()
     before = copy.deepcopy(case)
-    for event in ("case.refused.place", fold.NOTED):
-        fold.apply(case, event, None, "S1", {"business_date": "2026-01-06"}, CHART, POLICY)
+    for event in ("case.refused.place", fold.SAYS.noted):
+        apply(CASE, case, event, None, "S1", {"business_date": "2026-01-06"}, CHART, POLICY)
     assert case == before
 
 
 def test_an_entry_of_another_kind_is_not_silently_passed_over() -> None:
     with pytest.raises(ValueError, match=r"no entry of a case is called case\.vanished"):
-        fold.apply(opened(), "case.vanished", None, "S1", {}, CHART, POLICY)
+        apply(CASE, opened(), "case.vanished", None, "S1", {}, CHART, POLICY)
 
 
 def test_an_assignment_changes_owner_and_handler_and_nothing_else() -> None:
     case, before = opened(), opened()
-    fold.apply(case, fold.ASSIGNED, None, "S9", {"owner": "S2", "handler": "S3"}, CHART, POLICY)
+    apply(CASE, case, fold.ASSIGNED, None, "S9", {"owner": "S2", "handler": "S3"}, CHART, POLICY)
     assert (case.owner, case.handler, case.version) == ("S2", "S3", 2)
     case.owner, case.handler, case.version = before.owner, before.handler, before.version
     assert case == before

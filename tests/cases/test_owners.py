@@ -14,12 +14,13 @@ from sqlalchemy.engine import Connection, Engine
 from casework.cases.commands import Assign, Measure
 from casework.cases.reassign import Plan, Wanted, plan
 from casework.cases.responsible import owned_on, owners_of_case
-from casework.cases.tables import cases, institutions, owner_history
+from casework.cases.tables import cases, owner_history
 from casework.clock import now
 from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.four_eyes import requests
 from casework.lifecycle.commands import Done, Mistaken, Note, Record, Refused
+from casework.lifecycle.tables import institutions
 from casework.settings import load_keys
 from casework.staff import absence, register
 from casework.staff.actor import Actor, Principal

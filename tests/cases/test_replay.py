@@ -19,13 +19,14 @@ from casework.audit.chain import seal_entry
 from casework.audit.entry import Entry, decode_strict
 from casework.audit.findings import Report
 from casework.audit.tables import entries
-from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.commands import Command
 from casework.cases.publish import publish
 from casework.cases.rulebook import load_rulebook
-from casework.cases.tables import cases, institutions
+from casework.cases.tables import cases
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Refused
+from casework.lifecycle.tables import institutions
 from casework.staff.actor import system
 from tests.audit import built_log as logs
 from tests.audit.built_log import BuiltLog, built_log, change_entry, clock, guards_down

@@ -10,14 +10,15 @@ from sqlalchemy.engine import Connection, Engine
 
 from casework import startup
 from casework.audit.tables import entries
-from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.commands import Command, Measure, OpenCase
 from casework.cases.sweep import sweep, swept_events
-from casework.cases.tables import cases, institutions
+from casework.cases.tables import cases
 from casework.cli import main
 from casework.database import reading, writing
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Record
+from casework.lifecycle.tables import institutions
 from casework.settings import Settings, load_keys
 from casework.staff.actor import Actor, system
 from casework.staff.tables import staff

@@ -6,8 +6,10 @@ from typing import Any
 
 from casework.cases import fold
 from casework.cases.case import Case
+from casework.cases.noun import CASE
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
+from casework.lifecycle.fold import apply
 from casework.statechart.chart import Chart
 from casework.statechart.decide import Refusal, Step, decide
 from casework.statechart.policy import Policy
@@ -62,7 +64,7 @@ def record(case: Case, kind: str, on: date, *, actor: str = "S1", today: date | 
         "on": on.isoformat(), "evidence": "rec:1", "given": given,
         "business_date": (today or on).isoformat(),
     }  # fmt: skip
-    fold.apply(case, f"{fold.FACT}{kind}", case.state, actor, data, CHART, POLICY)
+    apply(CASE, case, f"{fold.SAYS.fact}{kind}", case.state, actor, data, CHART, POLICY)
 
 
 def attempts(case: Case, on: date, count: int = 2, outcome: str = "unanswered", channel: str = "phone") -> None:
@@ -84,7 +86,7 @@ def fire(
         data: dict[str, Any] = {"given": given, "business_date": today.isoformat()}
         if gathered:
             data["gathered"] = gathered
-        fold.apply(case, f"{fold.STEP}{event}", verdict.to, actor, data, CHART, POLICY)
+        apply(CASE, case, f"{fold.SAYS.step}{event}", verdict.to, actor, data, CHART, POLICY)
     return verdict
 
 
@@ -95,7 +97,7 @@ def reasons(verdict: Step | Refusal) -> list[str]:
 
 def measured(case: Case, today: date, **figures: Any) -> None:
     data = {"measure": measure(**figures), "run": 1, "business_date": today.isoformat()}
-    fold.apply(case, fold.MEASURED, None, "system", data, CHART, POLICY)
+    apply(CASE, case, fold.MEASURED, None, "system", data, CHART, POLICY)
 
 
 def fit_agency(case: Case, today: date, **changes: Any) -> None:

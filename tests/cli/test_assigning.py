@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from casework.cases.advance import advance
 from casework.cli.main import main
 from casework.database import writing
+from casework.lifecycle.advance import advance
 from casework.settings import Settings
 from tests.api.conftest import furnish, opening
 

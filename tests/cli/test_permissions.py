@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy.engine import Engine
 
-from casework.cases.advance import advance
 from casework.cli.main import main
 from casework.customer import Customer
 from casework.database import reading, writing
+from casework.lifecycle.advance import advance
 from casework.search.find import page_of_entries
 from casework.search.wanted import Wanted
 from casework.settings import Settings

@@ -13,10 +13,10 @@ from casework.audit import signer
 from casework.audit.findings import Report
 from casework.audit.seal import Sealer
 from casework.audit.sealed import Outside
-from casework.cases.advance import advance
 from casework.database import reading, writing
 from casework.dossier.heads import state_heads
 from casework.dossier.make import Made, make_dossier
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Note
 from casework.verifying import verify
 from tests.audit.built_log import NOTE, PHONE, BuiltLog, built_log, clock, guards_down

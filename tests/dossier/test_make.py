@@ -12,11 +12,11 @@ from casework.audit.grown import begun_log, hashes_of, size_of
 from casework.audit.note import to_base64
 from casework.audit.tables import checkpoints, entries, leaves
 from casework.audit.tree import prove_inclusion
-from casework.cases.advance import advance
 from casework.database import writing
 from casework.dossier.proofs import proofs_of
 from casework.dossier.tables import case_heads
 from casework.errors import CallerError
+from casework.lifecycle.advance import advance
 from tests.audit.built_log import CASES, NOTE, change_entry, opening
 from tests.dossier.conftest import CASE, Stated
 

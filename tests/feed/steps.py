@@ -1,9 +1,9 @@
 """What people do to a case between two feeds."""
 
-from casework.cases.advance import advance
 from casework.cases.commands import Command
 from casework.database import writing
 from casework.four_eyes import requests
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done
 from tests.feed.bank import Bank
 

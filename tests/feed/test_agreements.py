@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from casework.cases.advance import advance
 from casework.cases.case import from_row
 from casework.cases.gather import CASE_ROWS
 from casework.cases.tables import cases
 from casework.database import reading, writing
 from casework.four_eyes import requests
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Mistaken, Record, Refused
 from casework.staff.actor import Actor
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid

@@ -15,9 +15,11 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 def test_an_entry_has_words_whatever_became_of_the_event_and_an_unknown_one_its_code(bank: Bank) -> None:
     branch = bank.started.branch
     chart = branch.rulebook.chart
-    kinds = [f"{became}{event}" for became in (fold.STEP, fold.REFUSED, fold.ASKED) for event in chart.events]
-    kinds += [f"{fold.FACT}{fact}" for fact in chart.facts]
+    kinds = [
+        f"{became}{event}" for became in (fold.SAYS.step, fold.SAYS.refused, fold.SAYS.asked) for event in chart.events
+    ]
+    kinds += [f"{fold.SAYS.fact}{fact}" for fact in chart.facts]
     assert [kind for kind in kinds if not HAN.search(label_of(branch, kind)[0])] == []
-    asked, refused = (label_of(branch, f"{became}write_off") for became in (fold.ASKED, fold.REFUSED))
+    asked, refused = (label_of(branch, f"{became}write_off") for became in (fold.SAYS.asked, fold.SAYS.refused))
     assert (asked, refused) == (("申请：核销", "Asked for: Write off"), ("被拒：核销", "Refused: Write off"))
-    assert label_of(branch, f"{fold.ASKED}gone_by") == (f"{fold.ASKED}gone_by",) * 2
+    assert label_of(branch, f"{fold.SAYS.asked}gone_by") == (f"{fold.SAYS.asked}gone_by",) * 2

@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.audit.tables import openings
-from casework.cases.advance import advance
 from casework.cases.history import history_of_case
 from casework.database import reading, writing
 from casework.feed.aside import aside_csv
 from casework.feed.borrowers import cell_of_contact
 from casework.feed.tables import borrowers, contacts, set_aside
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Note
 from casework.personal import DoesNotOpen
 from casework.staff.actor import Actor

@@ -9,21 +9,21 @@ import pytest
 import sqlalchemy as sa
 
 from casework.audit.tables import entries
-from casework.cases.advance import advance
 from casework.cases.commands import Command, Measure, OpenCase
-from casework.cases.tables import cases, institutions
+from casework.cases.tables import cases
 from casework.clock import now
 from casework.database import reading, writing
 from casework.four_eyes import requests
 from casework.four_eyes.requests import Asked, Moved, Refused
 from casework.four_eyes.stored import read_one
 from casework.four_eyes.tables import requests as rows
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Record
+from casework.lifecycle.tables import institutions
 from casework.request.request import Request
 from casework.settings import Settings, load_keys
 from casework.staff import absence, register
 from casework.staff.actor import Actor, system
-from casework.staff.posts import known_posts
 from casework.staff.tables import register_version
 from casework.startup import Started, start
 from casework.verifying import verify
@@ -200,7 +200,7 @@ class World:
 
         def work(conn: Any) -> None:
             branch, trail = self.started.branch, self.started.branch.trail(self.at)
-            known = known_posts(branch.rulebook.chart)
+            known = register.known_posts(branch.rulebook.chart)
             register.grant_post(
                 conn, trail, system("cli"), branch.rulebook.permissions, known, staff_no=who, post=post,
                 from_on=self.today,

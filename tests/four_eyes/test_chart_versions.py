@@ -2,12 +2,12 @@
 
 import dataclasses
 
-from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.commands import Command
 from casework.cases.publish import publish
 from casework.cases.registry import REGISTRY
 from casework.database import writing
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Refused
 from casework.staff.actor import system
 from casework.statechart.chart import Chart, parse_chart
@@ -32,7 +32,11 @@ def next_version() -> Chart:
 def test_a_log_of_one_version_is_sound_under_the_next_and_its_cases_go_on(world: World) -> None:
     """What version 1 refused is decided again by version 1 for ever; what comes after it by version 2."""
     now = world.started.branch
-    later = Branch(dataclasses.replace(now.rulebook, chart=next_version()), now.vault, now.mac_key)
+    later = Branch(
+        dataclasses.replace(now.rulebook, charts={**now.rulebook.charts, "overdue_loan": next_version()}),
+        now.vault,
+        now.mac_key,
+    )
     young, old = world.open(5), world.open(40)
 
     def grant(case_id: int, branch: Branch) -> Outcome:

@@ -108,7 +108,7 @@ from casework.startup import start
 from casework.staff.register import actor_for
 from casework.database import writing
 from casework.four_eyes import recording, requests, stored
-from casework.cases import advance
+from casework.lifecycle import advance
 
 moment, number = sys.argv[1], int(sys.argv[2])
 def die(*_args, **_more):

@@ -7,16 +7,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from casework.audit.tables import entries
-from casework.cases.advance import advance
 from casework.cases.commands import Command, Measure, OpenCase
-from casework.cases.tables import cases, institutions, owner_history
+from casework.cases.tables import cases, owner_history
 from casework.clock import now
 from casework.database import reading, writing
 from casework.handover.applying import apply
 from casework.handover.approving import approve, withdraw
 from casework.handover.planning import Options, plan
 from casework.handover.tables import handover_moves, handovers
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Record
+from casework.lifecycle.tables import institutions
 from casework.settings import Settings
 from casework.staff import register
 from casework.staff.actor import Actor, system

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from casework.audit.tables import entries
 from casework.audit.trail import Draft
-from casework.cases.advance import advance
 from casework.cases.case import Case
 from casework.cases.commands import Command
 from casework.errors import CallerError
+from casework.lifecycle.advance import advance
 from casework.past.instant import Instant
 from casework.past.portfolio import ChangedCase, Movement, PortfolioDifference, PortfolioFilter, Seen, View
 from casework.past.whole import portfolio_as_of, portfolio_difference

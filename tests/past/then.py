@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.case import Case, from_row
 from casework.cases.commands import Command
 from casework.cases.gather import CASE_ROWS
 from casework.cases.tables import cases
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Outcome
 from casework.past.instant import Instant, read_instant
 from casework.past.one_case import follow

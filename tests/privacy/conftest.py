@@ -15,7 +15,6 @@ from sqlalchemy.engine import Connection, Engine
 
 from casework.audit.findings import Report
 from casework.audit.tables import openings
-from casework.cases.advance import advance
 from casework.cases.answer_mac import answer_mac
 from casework.cases.commands import Command
 from casework.cases.tables import idempotency
@@ -24,6 +23,7 @@ from casework.customer import Customer
 from casework.database import open_engine, reading, writing
 from casework.feed.run import Run
 from casework.four_eyes import requests
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note, Outcome
 from casework.privacy.erase import Erasure, Refused, erase
 from casework.settings import Settings, ensure_keys

@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 
 from casework.audit.tables import entries, erasures, opening_keys, openings
-from casework.cases.advance import advance
 from casework.cases.answer_mac import answer_mac
 from casework.cases.filter import BusinessDates
 from casework.cases.queries import find_case
@@ -24,6 +23,7 @@ from casework.errors import CallerError
 from casework.feed.borrowers import Search, borrower_page, find
 from casework.feed.customers import of_customer
 from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments, set_aside
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Note
 from casework.mining.chosen import Wanted
 from casework.mining.export import export

@@ -14,8 +14,8 @@ from api.reading.asking import answers, reader_of
 from api.serving import Serving
 from casework.audit.tables import texts
 from casework.cases.filter import BusinessDates
+from casework.cases.noun import CASE_CHART
 from casework.cases.options import FieldOffer, fields_of
-from casework.cases.rulebook import CASE_CHART
 from casework.database import reading
 from casework.errors import CallerError
 from casework.statechart.chart import Arc, Chart, Event, FactKind, GuardUse, Opening

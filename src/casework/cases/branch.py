@@ -7,11 +7,12 @@ from datetime import date, datetime
 from sqlalchemy.engine import Connection
 
 from casework.audit.trail import Trail
+from casework.cases.lifecycles import LIFECYCLES
 from casework.cases.rulebook import Rulebook
 from casework.clock import branch_date
+from casework.lifecycle.kept import Kept
 from casework.personal import Vault
-from casework.staff.roster import Roster
-from casework.staff.roster_rows import read_roster
+from casework.staff.roster import Roster, read_roster
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Branch:
     rulebook: Rulebook
     vault: Vault
     mac_key: bytes
+    nouns: tuple[Kept, ...] = LIFECYCLES
     handing_over: Callable[[Connection, date], Iterable[str]] = lambda _conn, _on: ()
     _rosters: dict[tuple[int, date], Roster] = field(default_factory=dict, repr=False, compare=False)
 

@@ -4,13 +4,17 @@ The row in `cases` is this struct column by column; `facts` is one JSON value. T
 with the same `apply` (casework.cases.fold), so a row that differs from its entries was changed by other hands.
 """
 
-from datetime import date, datetime
-from operator import attrgetter
+from datetime import date
 from typing import Any
 
 import msgspec
 
+from casework.cases.days import day_faults
 from casework.customer import Customer
+from casework.lifecycle.subject import Root, Rows
+from casework.statechart.chart import Chart
+from casework.statechart.fields import DataFault
+from casework.statechart.policy import Policy
 
 
 class AgencyFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -115,10 +119,9 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     material_version: int = 1
 
 
-class Case(msgspec.Struct):
+class Case(Root):
     """One overdue loan as a case. Amounts in fen, dates are business dates. Field order is column order."""
 
-    id: int
     institution: str
     loan_id: str
     borrower_id: str
@@ -126,16 +129,8 @@ class Case(msgspec.Struct):
     channel_code: str | None
     team: str | None
     region: str | None
-    chart: str
-    state: str
-    state_since: date
-    live: bool
-    version: int
     owner: str
     handler: str
-    opened_on: date
-    opened_for: str
-    opened_by: str
     closed_as: str | None
     ended_as: str | None  # how it was closed, or settled: a code with words in the chart
     principal_at_opening_fen: int
@@ -147,14 +142,16 @@ class Case(msgspec.Struct):
     overdue_fen: int
     outstanding_principal_fen: int
     facts: Facts
-    last_entry_at: datetime
-    audit_seq: int
-    audit_head: bytes
 
     @property
     def stream(self) -> str:
         """The audit stream of this case."""
         return f"case:{self.id}"
+
+    @property
+    def material(self) -> int:
+        """`material_version` of its facts."""
+        return self.facts.material_version
 
     @property
     def customer(self) -> Customer:
@@ -165,26 +162,21 @@ class Case(msgspec.Struct):
         """Days from the oldest unpaid due date to `business_date`, never negative; 0 if not in arrears."""
         return max((business_date - self.oldest_due_date).days, 0) if self.oldest_due_date else 0
 
+    def day_faults(self, on: date, latest: date, policy: Policy) -> list[DataFault]:
+        """As `casework.cases.days` says."""
+        return day_faults(self, on, latest, policy)
 
-COLUMNS = Case.__struct_fields__
-_FACTS_AT = COLUMNS.index("facts")
-_decode_facts = msgspec.json.Decoder(Facts).decode
-_encode = msgspec.json.Encoder(order="deterministic").encode
-
-
-def from_row(row: Any) -> Case:
-    """A case from a row of `cases` whose columns stand in the order of `COLUMNS`."""
-    values = list(row)
-    values[_FACTS_AT] = _decode_facts(values[_FACTS_AT])
-    values[-1] = bytes(values[-1])
-    return Case(*values)
-
-
-def to_row(case: Case) -> tuple[Any, ...]:
-    """The row of `cases` for this case, in the order of `COLUMNS`."""
-    values = list(msgspec.structs.astuple(case))
-    values[_FACTS_AT] = facts_json(case.facts)
-    return tuple(values)
+    def stepped(self, now: Any, chart: Chart, *, moved: bool) -> None:
+        """After an event: what it remembers of where it was."""
+        if moved:
+            back = now.resumed if now.resumed is not None and now.resumed.state == self.state else None
+            if back:
+                self.state_since = back.since
+            self.facts.fresh = back.fresh if back else []
+            if self.state in chart.groups["desk"] and back is None:
+                self.facts.desk_state, self.facts.desk_since = self.state, now.today
+            self.facts.material_version += 1
+        self.ended_as = self.closed_as or self.facts.settled_as
 
 
 # What an entry can change; the rest of a row is as the opening said.
@@ -193,15 +185,9 @@ CHANGING = (
     "overdue_principal_fen", "overdue_interest_fen", "overdue_penalty_fen", "overdue_fen", "outstanding_principal_fen",
     "facts", "last_entry_at", "audit_seq", "audit_head",
 )  # fmt: skip
-_changing = attrgetter("id", *CHANGING)
-_CHANGED_FACTS_AT = 1 + CHANGING.index("facts")
-
-
-def to_change(case: Case) -> tuple[Any, ...]:
-    """The case's id and its `CHANGING` columns, in that order."""
-    values = list(_changing(case))
-    values[_CHANGED_FACTS_AT] = facts_json(case.facts)
-    return tuple(values)
+ROWS = Rows(Case, CHANGING)
+COLUMNS, from_row, to_row, to_change = ROWS.columns, ROWS.read, ROWS.row, ROWS.change
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 def facts_json(facts: Facts) -> bytes:

@@ -17,6 +17,7 @@ class Measure:
     measure: Mapping[str, Any]
     run: int
     version: int | None = None
+    noun: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class Assign:
     keep_capacity: bool = True
     version: int | None = None
     material_version: int | None = None
+    noun: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

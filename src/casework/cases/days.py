@@ -1,13 +1,16 @@
 """Which days a fact of a case can have happened on. Pure."""
 
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
-from casework.cases.case import Case
 from casework.statechart.fields import EARLIEST, DataFault
 from casework.statechart.policy import Policy
 
+if TYPE_CHECKING:
+    from casework.cases.case import Case
 
-def day_faults(case: Case, on: date, latest: date, policy: Policy) -> list[DataFault]:
+
+def day_faults(case: "Case", on: date, latest: date, policy: Policy) -> list[DataFault]:
     """What is wrong with the day `on` of a fact: before there was the loan, or after `latest`, the branch's today.
 
     A loan is there from its disbursement, or from its due date and opening if the feed gave a later day for that.

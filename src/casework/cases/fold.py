@@ -1,23 +1,17 @@
-"""Folding an audit entry into a case: only `apply` changes a case, in the door and in the replay.
-
-What an entry of a case says (its event): `case.opened`, `case.measured` (the feed reported other figures),
-`case.step.<event>`, `case.refused.<event>`, `case.asked.<event>` (under four eyes; nothing moves yet),
-`case.fact.<kind>`, `case.noted`, `case.assigned`. Pure.
-"""
+"""What the entries of a case do to it that those of no other noun do: its opening, its figures, its owners. Pure."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, Final
 
 from casework.cases.case import Case, Facts
-from casework.cases.situation import Situation
+from casework.lifecycle.fold import BEFORE_ALL
+from casework.lifecycle.noun import Words
 from casework.statechart.chart import Chart
-from casework.statechart.policy import Policy
 
-OPENED, MEASURED, NOTED, ASSIGNED = "case.opened", "case.measured", "case.noted", "case.assigned"
-STEP, REFUSED, FACT, ASKED = "case.step.", "case.refused.", "case.fact.", "case.asked."
-BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
-REFUSED_OPENING = "case.refused_opening"
+SAYS: Final = Words("case")
+MEASURED: Final = "case.measured"
+ASSIGNED: Final = "case.assigned"
 
 
 def open_case(case_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any]) -> Case:
@@ -41,63 +35,20 @@ def open_case(case_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any]
     return case
 
 
-def apply(
-    case: Case,
-    event: str,
-    to: str | None,
-    actor_id: str,
-    data: Mapping[str, Any],
-    chart: Chart,
-    policy: Policy,
-) -> None:
-    """Change `case` as the entry says; refusals and notes change nothing."""
-    if event.startswith(STEP):
-        _step(case, event.removeprefix(STEP), str(to), _situation(case, actor_id, data, policy), chart)
-    elif event.startswith(FACT):
-        kind = chart.facts[event.removeprefix(FACT)]
-        kind.recorder.apply(_situation(case, actor_id, data, policy), {})
-        case.version += 1
-    elif event == MEASURED:
-        before = case.outstanding_principal_fen
-        _measure(case, data["measure"], _day(data["business_date"]))
-        case.facts.material_version += case.outstanding_principal_fen != before
-        case.version += 1
-    elif event == ASSIGNED:
-        _assign(case, data)
-        case.version += 1
-    elif not event.startswith((REFUSED, ASKED)) and event != NOTED:
-        raise ValueError(f"no entry of a case is called {event}")
+def measured(case: Case, data: Mapping[str, Any]) -> None:
+    """The feed reported other figures."""
+    before = case.outstanding_principal_fen
+    _measure(case, data["measure"], _day(data["business_date"]))
+    case.facts.material_version += case.outstanding_principal_fen != before
 
 
-def _step(case: Case, event: str, to: str, now: Situation, chart: Chart) -> None:
-    for use in chart.events[event].arcs[case.state].effects:
-        use.apply(now)
-    if to != case.state:
-        back = now.resumed if now.resumed is not None and now.resumed.state == to else None
-        case.state, case.state_since = to, back.since if back else now.today
-        case.live = to in chart.groups["live"]
-        case.facts.fresh = back.fresh if back else []
-        if to in chart.groups["desk"] and back is None:
-            case.facts.desk_state, case.facts.desk_since = to, now.today
-        case.facts.material_version += 1
-    case.ended_as = case.closed_as or case.facts.settled_as
-    case.version += 1
-
-
-def _assign(case: Case, data: Mapping[str, Any]) -> None:
+def assigned(case: Case, data: Mapping[str, Any]) -> None:
+    """Another owner or handler."""
     case.owner, case.handler = data["owner"], data["handler"]
     if "named" in data:  # by hand, in house: from now on the customer is his
         case.facts.named, case.facts.named_on = data["named"], _day(data["business_date"])
     if "last_in_house" in data:
         case.facts.last_in_house = data["last_in_house"]
-
-
-def _situation(case: Case, actor_id: str, data: Mapping[str, Any], policy: Policy) -> Situation:
-    on = data.get("on")
-    return Situation(
-        case, _day(data["business_date"]), policy, actor_id, data["given"], data.get("gathered", {}),
-        _day(on) if on else None,
-    )  # fmt: skip
 
 
 def _measure(case: Case, measure: Mapping[str, Any], today: date) -> None:

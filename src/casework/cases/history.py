@@ -117,7 +117,7 @@ def notes_of_case(
     # Through the openings: a case may have hundreds of entries and two notes.
     noted = sa.select(openings.c.stream_seq).where(openings.c.stream == stream, openings.c.field == "note")
     erased = ErasedOf(conn, branch, case_id)
-    conditions = [entries.c.event == fold.NOTED]
+    conditions = [entries.c.event == fold.SAYS.noted]
     if not erased.ever:
         conditions.append(entries.c.stream_seq.in_(noted))
     found = _entries(conn, stream, conditions, after=before, limit=limit, newest_first=True)
@@ -183,14 +183,14 @@ def _item(
 
 
 _LABELS = {
-    fold.OPENED: ("入催", "Case opened"),
+    fold.SAYS.opened: ("入催", "Case opened"),
     fold.MEASURED: ("数据更新", "Figures reported by the feed"),
-    fold.NOTED: ("备注", "Note"),
+    fold.SAYS.noted: ("备注", "Note"),
     fold.ASSIGNED: ("分派", "Assigned"),
 }
 _PREFIXES = (
-    (fold.STEP, "", ""), (fold.FACT, "", ""), (fold.REFUSED, "被拒：", "Refused: "),
-    (fold.ASKED, "申请：", "Asked for: "),
+    (fold.SAYS.step, "", ""), (fold.SAYS.fact, "", ""), (fold.SAYS.refused, "被拒：", "Refused: "),
+    (fold.SAYS.asked, "申请：", "Asked for: "),
 )  # fmt: skip
 
 

@@ -14,9 +14,11 @@ from casework.cases import asked, fold
 from casework.cases.case import Case
 from casework.cases.cited import Cited
 from casework.cases.days import day_faults
+from casework.cases.noun import CASE
 from casework.cases.owners_judge import OwnersJudge, history_of
 from casework.cases.rules_in_force import Judged
 from casework.cases.situation import Situation
+from casework.lifecycle.fold import apply
 from casework.statechart.chart import Chart, Event
 from casework.statechart.decide import Refusal, Step, decide, decide_opening, unmet
 from casework.statechart.fields import Field, take
@@ -169,13 +171,13 @@ class CaseJudge:
             return
         if entry.from_ != case.state:
             self._stop("state_differs", entry, entry_says=entry.from_, replayed=case.state)
-        if event.startswith(fold.STEP):
+        if event.startswith(fold.SAYS.step):
             self._step(judge, case)
-        elif event.startswith(fold.REFUSED):
+        elif event.startswith(fold.SAYS.refused):
             self._refusal(judge, case)
         else:
             self._other(judge, case)
-        fold.apply(case, event, entry.to, entry.actor.id, entry.data, judge.chart, judge.policy)
+        apply(CASE, case, event, entry.to, entry.actor.id, entry.data, judge.chart, judge.policy)
         if entry.to != case.state:
             self._stop("state_differs", entry, entry_says=entry.to, replayed=case.state)
         self._remember(entry, case)
@@ -188,7 +190,7 @@ class CaseJudge:
     def _open(self, judge: _Judge) -> Case:
         entry, chart = judge.entry, judge.chart
         case_id = int(entry.stream.partition(":")[2])
-        if entry.event != fold.OPENED:
+        if entry.event != fold.SAYS.opened:
             self._stop("replay_impossible", entry, error="not_opened")
         case = fold.open_case(case_id, entry.actor.id, chart, entry.data)
         ground = chart.openings[entry.data["ground"]]
@@ -202,7 +204,7 @@ class CaseJudge:
         return case
 
     def _step(self, judge: _Judge, case: Case) -> None:
-        entry, name = judge.entry, judge.entry.event.removeprefix(fold.STEP)
+        entry, name = judge.entry, judge.entry.event.removeprefix(fold.SAYS.step)
         self._report.replayed_steps += 1
         spec = judge.chart.events[name]
         self._under_four_eyes(judge, case, spec)
@@ -220,7 +222,7 @@ class CaseJudge:
     def _refusal(self, judge: _Judge, case: Case) -> None:
         entry, chart = judge.entry, judge.chart
         self._report.replayed_refusals += 1
-        name, reasons = entry.event.removeprefix(fold.REFUSED), entry.data["reasons"]
+        name, reasons = entry.event.removeprefix(fold.SAYS.refused), entry.data["reasons"]
         recorded = [reason["code"] for reason in reasons]
         if self._owners.refused(judge.judged, case, name):
             return
@@ -241,9 +243,9 @@ class CaseJudge:
     def _other(self, judge: _Judge, case: Case) -> None:
         """Facts, measures, notes, assignments: none of them moves the case."""
         entry = judge.entry
-        if entry.event.startswith(fold.FACT):
+        if entry.event.startswith(fold.SAYS.fact):
             self._report.replayed_facts += 1
-            kind = judge.chart.facts[entry.event.removeprefix(fold.FACT)]
+            kind = judge.chart.facts[entry.event.removeprefix(fold.SAYS.fact)]
             if entry.data["post"] not in kind.posts:
                 self._find(_POST_REASON, entry, post=entry.data["post"])
             self._owners.acted(judge.judged, case, kind.only_own)
@@ -254,13 +256,14 @@ class CaseJudge:
             if reasons:
                 self._find("fact_not_allowed", entry, reasons=[reason.code for reason in reasons])
             self._check_fields(judge, kind.fields)
-        elif entry.event == fold.NOTED:
+        elif entry.event == fold.SAYS.noted:
             self._owners.noted(judge.judged, case)
         elif entry.event == fold.ASSIGNED:
             self._owners.assigned(judge.judged, case, self._before)
-        elif entry.event.startswith(fold.ASKED):
+        elif entry.event.startswith(fold.SAYS.asked):
             self._asked(judge, case)
-            self._owners.acted(judge.judged, case, judge.chart.events[entry.event.removeprefix(fold.ASKED)].only_own)
+            spec = judge.chart.events[entry.event.removeprefix(fold.SAYS.asked)]
+            self._owners.acted(judge.judged, case, spec.only_own)
         if entry.to != case.state:
             self._stop("state_differs", entry, entry_says=entry.to, replayed=case.state)
 
@@ -273,7 +276,7 @@ class CaseJudge:
 
     def _asked(self, judge: _Judge, case: Case) -> None:
         """An event asked for under four eyes: it could have happened then, and nothing moves yet."""
-        entry, name = judge.entry, judge.entry.event.removeprefix(fold.ASKED)
+        entry, name = judge.entry, judge.entry.event.removeprefix(fold.SAYS.asked)
         spec = judge.chart.events[name]
         verdict = decide(judge.chart, name, case.state, judge.situation(case), frozenset({entry.data["post"]}))
         if isinstance(verdict, Refusal) or spec.four_eyes is None:

@@ -7,12 +7,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.audit.trail import Trail
-from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.commands import Assign
 from casework.cases.tables import cases
 from casework.clock import Clock, now
 from casework.errors import CallerError
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Refused
 from casework.staff import dossier, register
 from casework.staff.actor import Actor, system

@@ -17,9 +17,10 @@ from casework.cases import fold
 from casework.cases.branch import Branch
 from casework.cases.case import Case
 from casework.cases.filter import BusinessDates
-from casework.cases.reasons import key_limited, open_already, out_of_reach, topic_posts
+from casework.cases.reasons import open_already, topic_posts
 from casework.cases.situation import Situation
 from casework.cases.tables import cases
+from casework.lifecycle.reasons import key_limited, out_of_reach
 from casework.staff.actor import Actor
 from casework.staff.permissions import Permissions
 from casework.statechart.chart import Event

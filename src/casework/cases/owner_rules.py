@@ -1,4 +1,4 @@
-"""The rules that say which post owns a case, read from `statecharts/rules/owners.toml`. Pure but for the file."""
+"""The rules that say which post owns a case, read from `statecharts/rules/owners.toml`. Pure."""
 
 import hashlib
 import tomllib

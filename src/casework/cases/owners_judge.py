@@ -64,7 +64,7 @@ class OwnersJudge:
             self._permitted(judged, case, data["command"])
             return
         moved = before is not None and (
-            before.event == fold.MEASURED or (before.event.startswith(fold.STEP) and before.from_ != before.to)
+            before.event == fold.MEASURED or (before.event.startswith(fold.SAYS.step) and before.from_ != before.to)
         )
         said = {
             "rule": data["rule"], "owner": data["owner"], "post": data["owner_post"],
@@ -120,7 +120,7 @@ class OwnersJudge:
         if entry.actor.kind != "staff" or not tables:
             return
         who, post = data.get("acting_for", entry.actor.id), data["post"]
-        if entry.event == fold.OPENED and own == who:
+        if entry.event == fold.SAYS.opened and own == who:
             return
         at_best = AtBest(
             post, who in (case.owner, case.handler), case.team is not None, case.region is not None, case.product,
@@ -169,7 +169,7 @@ class AtBest(NamedTuple):
 def history_of(entry: Entry, case: Case) -> tuple[Any, ...] | None:
     """The row of `owner_history`, as it is stored, that an entry makes; `case` as the entry leaves it."""
     data = entry.data
-    if entry.event == fold.OPENED:
+    if entry.event == fold.SAYS.opened:
         why = (data["owner_post"], BY_RULE, data["owner_rule"])
     elif entry.event == fold.ASSIGNED:
         why = (data["owner_post"], data["reason"], data["rule"])

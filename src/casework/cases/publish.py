@@ -62,10 +62,12 @@ def cited_in(conn: Connection, report: Report) -> Cited:
 
 def _texts_of(branch: Branch) -> list[tuple[str, str, str, bytes]]:
     rulebook = branch.rulebook
-    chart, permissions, owners = rulebook.chart, rulebook.permissions, rulebook.owners
-    return [("policy", policy.name, policy.digest, policy.text) for policy in rulebook.policies.all] + [
-        ("chart", chart.title, chart.digest, chart.text),
-        ("chart", rulebook.requests.title, rulebook.requests.digest, rulebook.requests.text),
+    permissions, owners = rulebook.permissions, rulebook.owners
+    charts = [("chart", chart.title, chart.digest, chart.text) for chart in rulebook.charts.values()]
+    policies = [("policy", policy.name, policy.digest, policy.text) for policy in rulebook.policies.all]
+    return [
+        *policies,
+        *charts,
         ("permissions", permissions.title, permissions.digest, permissions.text),
         ("owners", owners.title, owners.digest, owners.text),
         ("privacy", rulebook.privacy.title, rulebook.privacy.digest, rulebook.privacy.text),

@@ -15,7 +15,8 @@ from casework import rows
 from casework.cases.branch import Branch
 from casework.cases.case import Case, from_row
 from casework.cases.commands import Assign
-from casework.cases.gather import CASE_ROWS, business_dates, open_cases
+from casework.cases.door import open_cases
+from casework.cases.gather import CASE_ROWS, business_dates
 from casework.cases.ownership import BY_RULE, Assignment, Loads, Nobody, capacity_of, choose
 from casework.cases.reasons import case_closed, nobody_to_receive, receiver_unfit
 from casework.cases.receiver import belongs_to

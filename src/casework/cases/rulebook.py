@@ -1,10 +1,11 @@
 """The rulebook in force: charts, policies, permissions, rules of owners and privacy; loaded and checked once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import casework.cases.effects
-import casework.cases.guards  # noqa: F401  (both register what charts may name)
+from casework.cases.lifecycles import LIFECYCLES
+from casework.cases.noun import CASE_CHART
 from casework.cases.owner_rules import OwnerRules, load_owner_rules
 from casework.cases.privacy_rules import PrivacyRules, load_privacy_rules
 from casework.cases.registry import REGISTRY
@@ -12,29 +13,37 @@ from casework.request import situation as requests
 from casework.request.topics import REQUEST_CHART, load_requests
 from casework.staff.permission_table import check_against, load_permissions
 from casework.staff.permissions import Permissions
-from casework.staff.posts import known_posts
+from casework.staff.register import known_posts
 from casework.statechart.chart import Chart, load_chart
 from casework.statechart.policy import Policies, load_policies
 from casework.statechart.registry import Registry
 
-CASE_CHART = "overdue_loan"
-
 
 def registry_of(chart: str) -> Registry:
-    """What a chart of this name may name: a request has guards of its own, all else is about cases."""
-    return requests.REGISTRY if chart.partition("@")[0] == REQUEST_CHART else REGISTRY
+    """What a chart of this name may name; of a name that no chart of today has, what cases' may."""
+    name = chart.partition("@")[0]
+    return {REQUEST_CHART: requests.REGISTRY, **{noun.chart: noun.registry for noun in LIFECYCLES}}.get(name, REGISTRY)
 
 
 @dataclass(frozen=True)
 class Rulebook:
-    """Charts of cases and requests, policies by date, who may do what, who owns which case, when data may go."""
+    """Charts by name, policies by date, who may do what, who owns which case, when data may go."""
 
-    chart: Chart
-    requests: Chart
+    charts: Mapping[str, Chart]
     policies: Policies
     permissions: Permissions
     owners: OwnerRules
     privacy: PrivacyRules
+
+    @property
+    def chart(self) -> Chart:
+        """The chart of cases."""
+        return self.charts[CASE_CHART]
+
+    @property
+    def requests(self) -> Chart:
+        """The chart of requests under four eyes."""
+        return self.charts[REQUEST_CHART]
 
 
 def load_rulebook(folder: Path) -> Rulebook:
@@ -68,13 +77,13 @@ def _texts(folder: Path) -> _Texts:
 
 def _load(folder: Path) -> Rulebook:
     policies = load_policies(folder)
-    chart = load_chart(folder / f"{CASE_CHART}.toml", REGISTRY, policies)
+    charts = {noun.chart: load_chart(folder / f"{noun.chart}.toml", noun.registry, policies) for noun in LIFECYCLES}
+    chart = charts[CASE_CHART]
     posts = known_posts(chart)
     permissions = load_permissions(folder, policies, posts)
     check_against(chart, permissions)
     return Rulebook(
-        chart,
-        load_requests(folder, policies, chart, posts),
+        {**charts, REQUEST_CHART: load_requests(folder, policies, chart, posts)},
         policies,
         permissions,
         load_owner_rules(folder, policies, posts, frozenset(chart.states)),

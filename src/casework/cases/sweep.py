@@ -10,7 +10,6 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.case import Case, from_row
 from casework.cases.commands import Command
@@ -19,6 +18,7 @@ from casework.cases.situation import Situation
 from casework.cases.tables import cases
 from casework.clock import Clock, branch_date, now
 from casework.database import reading, writing
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire
 from casework.staff.actor import SYSTEM_POST, system
 from casework.statechart.chart import Event

@@ -4,13 +4,6 @@ import sqlalchemy as sa
 
 from casework.database import BigId, Bytes, UtcDateTime, metadata
 
-institutions = sa.Table(
-    "institutions",
-    metadata,
-    sa.Column("institution", sa.String(32), primary_key=True),
-    sa.Column("business_date", sa.Date, nullable=False),  # as_of of the last applied feed
-)
-
 cases = sa.Table(
     "cases",
     metadata,

@@ -6,7 +6,6 @@ import click
 from rich.markup import escape
 from sqlalchemy.engine import Connection
 
-from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.ownership import BY_RULE
 from casework.cases.reassign import COMMAND, MAX_CASES, Plan, ReceiverLoad, Wanted, plan
@@ -17,6 +16,7 @@ from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, pr
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.database import reading, writing
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Mistaken, NotDone, Outcome, Refused
 from casework.money import yuan_text
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
-from casework.cases.rulebook import CASE_CHART, registry_of
+from casework.cases.noun import CASE_CHART
+from casework.cases.rulebook import registry_of
 from casework.cli.chart_json import chart_json, event_json, guard_text, policy_json
 from casework.cli.shell import as_json, console, print_json, told
 from casework.cli.tables import Table
 from casework.errors import CallerError, RulesBroken
 from casework.request.topics import REQUEST_CHART, event_faults, topic_faults
 from casework.settings import Settings
-from casework.staff.posts import known_posts
+from casework.staff.register import known_posts
 from casework.statechart.chart import Chart, load_chart
 from casework.statechart.draw import LANGUAGES, mermaid, svg
 from casework.statechart.policy import Policies, Policy, load_policies

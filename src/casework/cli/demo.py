@@ -19,7 +19,7 @@ from casework.audit.findings import Report
 from casework.audit.tables import entries
 from casework.cases.branch import Branch
 from casework.cases.case import from_row
-from casework.cases.fold import REFUSED
+from casework.cases.fold import SAYS
 from casework.cases.gather import CASE_ROWS
 from casework.cases.tables import cases
 from casework.cli import handover_tables
@@ -221,15 +221,15 @@ def _refusals(conn: Connection, chart: Chart) -> Table:
     reason = entries.c.reason_code
     counted = (
         sa.select(entries.c.event, reason, sa.func.count())
-        .where(entries.c.event.like(f"{REFUSED}%"))
+        .where(entries.c.event.like(f"{SAYS.refused}%"))
         .group_by(entries.c.event, reason)
         .order_by(sa.func.count().desc(), entries.c.event, reason)
     )
     table = Table("event", "first reason", "rules", "times", title="Refused, and on record", title_justify="left")
     for event, code, number in conn.execute(counted.limit(12)):
-        spec = chart.events.get(event.removeprefix(REFUSED))
+        spec = chart.events.get(event.removeprefix(SAYS.refused))
         rules = ", ".join(spec.rules) if spec else ""
-        table.add_row(event.removeprefix(REFUSED), code, rules, str(number))
+        table.add_row(event.removeprefix(SAYS.refused), code, rules, str(number))
     return table
 
 

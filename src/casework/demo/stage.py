@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework import rows
-from casework.cases.advance import advance
 from casework.cases.case import Case, from_row
 from casework.cases.commands import Command, OpenCase
 from casework.cases.gather import CASE_ROWS, business_dates
@@ -25,6 +24,7 @@ from casework.demo.story import APPROVER, JOURNEYS, OFFICER, RISK, Day, Journey,
 from casework.feed.load import Request, import_feed
 from casework.feed.tables import loans
 from casework.four_eyes import requests
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note, Record, Refused
 from casework.staff import register, tokens
 from casework.staff.actor import Actor, system

@@ -10,21 +10,20 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework import rows
-from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.case import Facts
 from casework.cases.commands import Command, Measure, OpenCase
 from casework.cases.tables import cases
 from casework.errors import CallerError, TryAgain
 from casework.feed import agreements
-from casework.feed.booked import Booked
-from casework.feed.books import Reversed
+from casework.feed.books import Booked, Reversed
 from casework.feed.corrections import SettledThen
 from casework.feed.reconcile import Reconciliation
 from casework.feed.recoveries import Undoing, commands_of
 from casework.feed.row import OverdueRow, RepaymentRow
 from casework.feed.settling import NotOverdue, Word
 from casework.feed.without_case import live_loans
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Record, Refused
 from casework.staff.actor import Actor
 from casework.statechart.policy import Policy

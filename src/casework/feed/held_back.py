@@ -10,11 +10,11 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.cases.tables import institutions
 from casework.feed import run as runs
 from casework.feed.cell import TEXTS
 from casework.feed.folder import Sheet
 from casework.feed.headers import Kind
+from casework.lifecycle.tables import institutions
 
 _INSTITUTIONS = sa.select(institutions.c.institution).order_by(institutions.c.institution)
 

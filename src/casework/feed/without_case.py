@@ -12,9 +12,10 @@ from sqlalchemy.engine import Connection
 from casework import rows
 from casework.cases.case import Case, from_row
 from casework.cases.gather import CASE_ROWS
-from casework.cases.tables import cases, institutions
+from casework.cases.tables import cases
 from casework.feed import run as runs
 from casework.feed.reconcile import Snapshot
+from casework.lifecycle.tables import institutions
 
 _LIVE = sa.select(cases.c.loan_id).where(cases.c.live)
 _LATEST = sa.select(cases.c.loan_id, cases.c.id)

@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from casework import rows
-from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.case import from_row
 from casework.cases.gather import CASE_ROWS
@@ -14,13 +13,14 @@ from casework.cases.unseen import unseen
 from casework.clock import Clock
 from casework.errors import CallerError
 from casework.four_eyes.kinds import Carried, Standing, register
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Cleared, Done, Fire, Mistaken, Outcome, Refused
-from casework.request.request import EVENT, Request
+from casework.request.request import Request
 from casework.staff.actor import Actor
 from casework.statechart.decide import Reason
 from casework.statechart.fields import DataFault
 
-NAME = EVENT
+NAME = "event"
 PREFIX = "case:"
 
 

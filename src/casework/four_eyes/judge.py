@@ -10,12 +10,13 @@ from typing import Any, Final, NamedTuple
 from casework.audit.entry import Entry
 from casework.audit.findings import Report
 from casework.cases.cited import Cited
-from casework.cases.fold import ASKED as CASE_ASKED
-from casework.cases.fold import STEP
+from casework.cases.fold import SAYS
+from casework.four_eyes.case_events import NAME as EVENT
+from casework.four_eyes.deciding import posts_for
+from casework.four_eyes.post_grants import NAME as POST
 from casework.request import request as folding
-from casework.request.request import EVENT, POST, Request
+from casework.request.request import Request
 from casework.request.situation import Situation
-from casework.request.topics import posts_for
 from casework.statechart.chart import Chart
 from casework.statechart.decide import Refusal, decide, decide_opening
 from casework.statechart.policy import Policy
@@ -49,14 +50,14 @@ CITED: Final = (
 def cite_of(entry: Entry) -> Cite:
     """Asked for, fired once it was approved, or a post granted."""
     data = entry.data
-    if entry.event.startswith(CASE_ASKED):
+    if entry.event.startswith(SAYS.asked):
         number = data["request"]
-        wanted = {"what": entry.event.removeprefix(CASE_ASKED), "asked_by": entry.actor.id}
+        wanted = {"what": entry.event.removeprefix(SAYS.asked), "asked_by": entry.actor.id}
     elif "four_eyes" in data:
         cleared = data["four_eyes"]
         number = cleared["request"]
         wanted = {
-            "what": entry.event.removeprefix(STEP), "topic": cleared["topic"], "asked_by": cleared["asked_by"],
+            "what": entry.event.removeprefix(SAYS.step), "topic": cleared["topic"], "asked_by": cleared["asked_by"],
             "reviewed_by": cleared["reviewed_by"], "decided_by": entry.actor.id, "state": "approved",
             "pinned_version": cleared["material_version"], "carried_out": entry.entry_id,
         }  # fmt: skip

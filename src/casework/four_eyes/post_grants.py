@@ -14,13 +14,12 @@ from casework.cases.branch import Branch
 from casework.clock import Clock
 from casework.errors import CallerError
 from casework.four_eyes.kinds import Carried, register
-from casework.request.request import POST, Request
+from casework.request.request import Request
 from casework.staff.actor import Actor
-from casework.staff.posts import known_posts
-from casework.staff.register import grant_post
+from casework.staff.register import grant_post, known_posts
 from casework.statechart.decide import Reason
 
-NAME = POST
+NAME = "post"
 TOPIC = "post_grant"
 PREFIX = "staff:"
 PINNED = 1  # nothing of the register voids it: whatever would forbid the post is asked again at the approval

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.audit.trail import Draft
-from casework.cases.advance import advance
 from casework.cases.branch import Branch
 from casework.cases.commands import Assign, Command
 from casework.clock import Clock, now
@@ -25,6 +24,7 @@ from casework.handover.present import differences, moves_of, row_of
 from casework.handover.replanning import Replanned, replan
 from casework.handover.tables import handovers
 from casework.identity.ending import end_access
+from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
 from casework.staff import register
 from casework.staff.actor import Actor

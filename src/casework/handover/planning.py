@@ -16,7 +16,8 @@ from casework import rows
 from casework.audit.trail import Draft, Trail
 from casework.cases.branch import Branch
 from casework.cases.case import Case
-from casework.cases.gather import business_dates, open_cases
+from casework.cases.door import open_cases
+from casework.cases.gather import business_dates
 from casework.cases.ownership import Loads, capacity_of
 from casework.clock import Clock, now
 from casework.driver_errors import is_conflict

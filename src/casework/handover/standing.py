@@ -105,7 +105,7 @@ _HANDING_OVER = sa.select(handovers.c.staff_no).where(
     handovers.c.effective_on <= sa.bindparam("on", type_=sa.Date),
 )  # fmt: skip
 _ORDERED = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.body).where(
-    entries.c.event == sa.literal_column(f"'{fold.STEP}start_visit'")  # a select by keys takes no other parameters
+    entries.c.event == sa.literal_column(f"'{fold.SAYS.step}start_visit'")  # a select by keys takes no other parameters
 )
 _PENDING = sa.select(requests.c.subject, requests.c.expires_on, requests.c.asked_by).where(requests.c.open == sa.true())
 

@@ -84,7 +84,7 @@ def told(entry: Entry, names: Names) -> Told:
 
 def is_refusal(event: str) -> bool:
     """Whether guards or permissions refused something (four eyes that decide against it are a decision)."""
-    return event.startswith((fold.REFUSED, "request.refused.")) or event == fold.REFUSED_OPENING
+    return event.startswith((fold.SAYS.refused, "request.refused.")) or event == fold.SAYS.refused_opening
 
 
 class _Telling:
@@ -168,7 +168,7 @@ class _Telling:
                                       (loan, borrower, "borrower")):  # fmt: skip
             if one is not None and other is not None:
                 self.links.append((one, other, qualifier))
-        if loan is not None and self.entry.event == fold.OPENED:
+        if loan is not None and self.entry.event == fold.SAYS.opened:
             said = {name: data.get(name) for name in OBJECTS["loan"]}
             self.values[loan] = _kept(said)
 
@@ -182,10 +182,10 @@ class _Telling:
             "oldest_due_date": (measure.get("oldest_due_date") or "") if measure else None,
             "handler": self._name("staff", data.get("handler")),
         }  # fmt: skip
-        if entry.event == fold.OPENED:
+        if entry.event == fold.SAYS.opened:
             said |= {name: data.get(name) for name in ("institution", "product", "team", "region")}
             said |= {"channel": data.get("channel_code"), "opened_for": data.get("ground"), "handler": said["owner"]}
-        if entry.event.startswith((fold.REFUSED, fold.ASKED)):
+        if entry.event.startswith((fold.SAYS.refused, fold.SAYS.asked)):
             said = {}  # nothing has moved
         said["state"] = entry.to
         self.values[str(self.own)] = _kept(said, empty=("oldest_due_date",))

@@ -57,7 +57,7 @@ def _trace(of_case: Iterable[tuple[Entry, Part]], names: Names) -> Iterator[str]
     begun = False
     for entry, part in of_case:
         event = told(entry, names)
-        if entry.event == fold.OPENED:
+        if entry.event == fold.SAYS.opened:
             about = _opened(event)
         if part is not Part.IN:
             continue

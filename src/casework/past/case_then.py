@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from casework.cases.case import COLUMNS, Case, Facts
-from casework.past.instant import Instant, Source
+from casework.past.instant import Instant
+from casework.past.surroundings import Source
 
 
 class CaseThen(msgspec.Struct):

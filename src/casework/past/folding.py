@@ -7,13 +7,19 @@ from typing import Final
 
 from casework.cases import fold
 from casework.cases.case import Case
+from casework.cases.noun import CASE
 from casework.errors import CallerError
+from casework.lifecycle.fold import apply
 from casework.past.chained import Said, broken, business_date_of, data_of
 from casework.statechart.chart import Chart
 from casework.statechart.policy import Policy
 
 PREFIX: Final = "case:"
-_STILL: Final = (fold.REFUSED, fold.ASKED, fold.NOTED)  # they change nothing: neither data nor texts are looked at
+_STILL: Final = (
+    fold.SAYS.refused,
+    fold.SAYS.asked,
+    fold.SAYS.noted,
+)  # they change nothing: neither data nor texts are looked at
 Cited = Callable[[Said], tuple[Chart, Policy]]
 """The chart and policy that an entry cites; CallerError `log_broken` for a text that is not there as it was."""
 
@@ -39,7 +45,7 @@ class CaseFold:
         elif not event.startswith(_STILL):
             chart, policy = self._cited(said)
             try:
-                fold.apply(case, event, said.to, said.actor.id, data_of(said), chart, policy)
+                apply(CASE, case, event, said.to, said.actor.id, data_of(said), chart, policy)
             except Exception as error:
                 raise _impossible(said, type(error).__name__) from error
         if said.to != case.state:
@@ -48,7 +54,7 @@ class CaseFold:
 
     def _open(self, said: Said) -> Case:
         number = number_of(said.stream)
-        if said.event != fold.OPENED or said.from_ is not None or number is None:
+        if said.event != fold.SAYS.opened or said.from_ is not None or number is None:
             raise _impossible(said, "not_opened")
         chart, _ = self._cited(said)
         try:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from casework import ids
-from casework.past.instant import Instant, Source
+from casework.past.instant import Instant
+from casework.past.surroundings import Source
 
 
 class View(NamedTuple):

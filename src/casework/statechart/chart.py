@@ -9,6 +9,7 @@ import logging
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,32 @@ class Arc:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """When something is due in a state: so many days (a number, or `@figure` of the policy) after a day of the row."""
+
+    since: str
+    days: int | str = 0
+
+    def in_days(self, policy: Policy) -> int:
+        """The days under this policy."""
+        days: int = policy.figure(self.days[1:]) if isinstance(self.days, str) else self.days
+        return days
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """What a parent, or who else is concerned, learns as a fact: `.field` stands for a value of the subject."""
+
+    fact: str
+    data: Mapping[str, Any]
+    on: str | None = None  # the field of the subject that says when it happened; none: today
+
+    def filled(self, subject: Any) -> dict[str, Any]:
+        """The data of the fact, as the subject is now."""
+        return {name: _wire(getattr(subject, raw[1:])) if is_field(raw) else raw for name, raw in self.data.items()}
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """A state; `closed` ones are left only by events marked `after_closing`, `final` ones never."""
 
@@ -103,6 +130,7 @@ class State:
     deadline_zh: str
     deadline_en: str
     ways: Words = field(default_factory=dict)  # how a case came to its end here: code → language → text
+    due: Due | None = None
 
     def told(self, ended_as: str | None, lang: str) -> str:
         """The state in words; of one that ends a case with how it ended."""
@@ -128,6 +156,7 @@ class Event:
     only_own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Of `posts`, those that may only with cases they own or handle, each with the rules that say so."""
     flags: tuple[GuardUse, ...] = ()  # what is not met is shown to who asks and decides, and stops nothing
+    tells: tuple[Tell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +186,7 @@ class Opening:
     rules: tuple[str, ...]
     fields: Mapping[str, Field]
     guards: tuple[GuardUse, ...]
+    tells: tuple[Tell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +284,15 @@ class Chart:
 def is_figure(raw: Any) -> bool:
     """Whether a parameter of the chart names a policy figure (`@section.key`)."""
     return isinstance(raw, str) and raw.startswith("@")
+
+
+def is_field(raw: Any) -> bool:
+    """Whether a value of the chart stands for a field of the subject (`.pay_by`)."""
+    return isinstance(raw, str) and raw.startswith(".")
+
+
+def _wire(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _condition(arc: Arc, branch: Branch) -> Callable[[EventData], bool]:

@@ -1,4 +1,4 @@
-"""Deciding: may this event happen here, where does it lead, and if not, every reason why not. Pure."""
+"""Deciding, pure: may this event happen here, where does it lead, and if not, every reason why not."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -11,12 +11,14 @@ from casework.statechart.chart import (
     Arc,
     Branch,
     Chart,
+    Due,
     EffectUse,
     Event,
     FactKind,
     GuardUse,
     Opening,
     State,
+    Tell,
     is_figure,
 )
 from casework.statechart.fields import read_fields
@@ -206,7 +208,7 @@ class _Reader:
         return Event(
             name, table["zh"], table["en"], self.post_set(f"{where}.posts", table["posts"]),
             tuple(table["rules"]), self.fields(where, table), table.get("after_closing", False), arcs,
-            table.get("four_eyes"), self.only_own(where, table), flags,
+            table.get("four_eyes"), self.only_own(where, table), flags, self.tells(table),
         )  # fmt: skip
 
     def fact(self, name: str, table: Table) -> FactKind | None:
@@ -226,7 +228,21 @@ class _Reader:
         posts = self.post_set(f"{where}.posts", table["posts"])
         guards = self.guard_uses(f"{where}.guards", table.get("guards", ()))
         fields = self.fields(where, table)
-        return Opening(name, table["zh"], table["en"], posts, tuple(table["rules"]), fields, guards)
+        told = self.tells(table)
+        return Opening(name, table["zh"], table["en"], posts, tuple(table["rules"]), fields, guards, told)
+
+    def tells(self, table: Table) -> tuple[Tell, ...]:
+        """What the parent is told; that it knows the fact is for `lifecycle.laws`, which sees both charts."""
+        return tuple(Tell(one["fact"], one.get("data", {}), one.get("on")) for one in table.get("tells", ()))
+
+    def due(self, where: str, spec: Table | None) -> Due | None:
+        """What time alone makes due in a state."""
+        if spec is None:
+            return None
+        days = spec.get("days", 0)
+        if any(type(value) is not int for value in self.figure_values(f"{where}.days", days)):
+            self.fault(f"{where}.days", "is neither a whole number nor a figure that is one")
+        return Due(spec["from"], days)
 
     def approval(self, name: str, table: Table) -> Approval:
         where = f"approvals.{name}"
@@ -287,7 +303,7 @@ class _Reader:
             name: State(
                 name, table["zh"], table["en"], table.get("initial", False), table.get("closed", False),
                 table.get("final", False), table["deadline"]["zh"], table["deadline"]["en"],
-                table.get("ended_as", {}),
+                table.get("ended_as", {}), self.due(f"states.{name}.due", table.get("due")),
             )
             for name, table in self.part("states").items()
         }  # fmt: skip

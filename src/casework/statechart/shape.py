@@ -140,6 +140,7 @@ FIELDS = each(
 _ONLY_OWN = each(RULES)
 _PERMITTED: dict[str, Shape] = {**LABELS, "posts": POSTS, "rules": RULES}
 _ARC = table({"from": _SOURCES, "to": either(text, _BRANCHES)}, {"guards": _USES, "effects": _EFFECTS})
+_TELLS = some(table({"fact": name}, {"on": text, "data": table({}, rest=parameter)}))
 
 CHART = table(
     {
@@ -148,7 +149,10 @@ CHART = table(
         "states": each(
             table(
                 {**LABELS, "deadline": table(LABELS)},
-                {"initial": flag, "closed": flag, "final": flag, "ended_as": each(table(LABELS))},
+                {
+                    "initial": flag, "closed": flag, "final": flag, "ended_as": each(table(LABELS)),
+                    "due": table({"from": name}, {"days": either(text, zero_or_more)}),
+                },
             )
         ),
         "events": each(
@@ -156,11 +160,11 @@ CHART = table(
                 {**_PERMITTED, "arcs": some(_ARC, empty="the event leads nowhere")},
                 {
                     "data": FIELDS, "after_closing": flag, "four_eyes": name, "guards": _USES, "effects": _EFFECTS,
-                    "only_own": _ONLY_OWN, "flags": _USES,
+                    "only_own": _ONLY_OWN, "flags": _USES, "tells": _TELLS,
                 },
             )
         ),
-        "openings": each(table(_PERMITTED, {"data": FIELDS, "guards": _USES})),
+        "openings": each(table(_PERMITTED, {"data": FIELDS, "guards": _USES, "tells": _TELLS})),
     },
     {
         "groups": each(some(text, empty="names no state")),

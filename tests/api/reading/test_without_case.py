@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from casework.cases.tables import institutions
 from casework.clock import now
 from casework.database import writing
 from casework.feed.held_back import of_file
 from casework.feed.reconcile import Snapshot, pack
 from casework.feed.row import OverdueRow
 from casework.feed.tables import feed_runs, snapshots
+from casework.lifecycle.tables import institutions
 from tests.api.conftest import Running
 from tests.api.test_events import problem
 

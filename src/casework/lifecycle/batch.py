@@ -1,0 +1,254 @@
+"""One batch of the door: the gathered subjects as the commands so far left them, and what is to be written of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from casework.audit.trail import Draft, Head, Trail
+from casework.customer import Customer, stream_of
+from casework.lifecycle import fold
+from casework.lifecycle.commands import Done, Refused
+from casework.lifecycle.gather import Gathered, nouns_by_chart
+from casework.lifecycle.kept import Kept
+from casework.lifecycle.reasons import on_record, out_of_reach, rules_of
+from casework.staff.actor import Actor
+from casework.staff.permissions import Authority, Permissions
+from casework.statechart.chart import Chart
+from casework.statechart.decide import Refusal, post_reason
+from casework.statechart.policy import Policies, Policy
+
+_NO_POSTS: Mapping[str, tuple[str, ...]] = {}
+
+
+class Rules(Protocol):
+    """The rulebook as far as the door asks it."""
+
+    @property
+    def charts(self) -> Mapping[str, Chart]:
+        """By name."""
+        ...
+
+    @property
+    def policies(self) -> Policies:
+        """By date."""
+        ...
+
+    @property
+    def permissions(self) -> Permissions:
+        """Who may do what."""
+        ...
+
+
+@dataclass(slots=True)
+class Part:
+    """Rows and entries that belong together; parts are written in the order in which they were made."""
+
+    fresh: list[tuple[Kept, list[tuple[Any, ...]]]]
+    changed: list[tuple[Kept, list[tuple[Any, ...]]]]
+    beside: list[tuple[sa.Table, Sequence[str], list[tuple[Any, ...]]]]
+    refused_openings: list[tuple[str, Draft]]
+    heads: list[tuple[Any, ...]]
+    trail: Trail
+
+
+@dataclass(slots=True)
+class _Unwritten:
+    touched: dict[tuple[str, int], Any] = field(default_factory=dict)
+    opened: dict[tuple[str, int], Any] = field(default_factory=dict)
+    beside: dict[str, tuple[sa.Table, Sequence[str], list[tuple[Any, ...]]]] = field(default_factory=dict)
+    refused_openings: list[tuple[str, Draft]] = field(default_factory=list)
+    heads: dict[str, Head] = field(default_factory=dict)
+
+
+class Batch:
+    """The gathered subjects as the commands so far left them, what is to be written of them, and who may touch them."""
+
+    def __init__(
+        self, nouns: Sequence[Kept], rules: Rules, gathered: Gathered, trail: Trail, *, prepared: Mapping[str, Any],
+        busy: bool = False,
+    ) -> None:  # fmt: skip
+        self.nouns = nouns_by_chart(nouns)
+        self.main = nouns[0]
+        self.charts = rules.charts
+        self.policies = rules.policies
+        self.permissions = rules.permissions
+        self.trail = trail
+        self.today = trail.today
+        self.gathered = gathered
+        self.prepared = prepared
+        self.missing = "busy" if busy else "unknown"
+        self._unwritten = _Unwritten()
+
+    def part(self) -> Part:
+        """What the commands since the last part have changed, ready to be written."""
+        done, self._unwritten = self._unwritten, _Unwritten()
+        fresh: dict[str, list[tuple[Any, ...]]] = {}
+        changed: dict[str, list[tuple[Any, ...]]] = {}
+        for key, subject in done.opened.items():
+            fresh.setdefault(key[0], []).append(self.nouns[key[0]].rows.row(subject))
+        for key, subject in done.touched.items():
+            if key not in done.opened:
+                changed.setdefault(key[0], []).append(self.nouns[key[0]].rows.change(subject))
+        heads = [(stream, head.recorded_at, head.seq, head.leaf_hash) for stream, head in done.heads.items()]
+        return Part(
+            [(self.nouns[name], rows) for name, rows in fresh.items()],
+            [(self.nouns[name], rows) for name, rows in changed.items()],
+            list(done.beside.values()), done.refused_openings, heads, self.trail.part(),
+        )  # fmt: skip
+
+    def opened(self, noun: Kept, new: Any, draft: Draft) -> Done:
+        """What a noun's own opening has decided."""
+        self.gathered.subjects[noun.chart, new.id] = new
+        self._unwritten.opened[noun.chart, new.id] = new
+        return self.seal(noun, new, draft, None, new.state)
+
+    def refused_apart(self, stream: str, draft: Draft) -> None:
+        """A refusal that has no subject: it goes into a stream of its own, whose head is read when it is written."""
+        self._unwritten.refused_openings.append((stream, draft))
+
+    def of_customer(self, about: Mapping[str, Any] | None) -> list[Any]:
+        """The living main subjects of a customer whom something concerns."""
+        if about is None:
+            return []
+        found = self.gathered.of_customers.get(Customer(about["institution"], about["borrower_id"]), ())
+        every = [self.gathered.subjects[self.main.chart, number] for number in found]
+        return [one for one in every if one.live]
+
+    def bound_by(self, subject: Any) -> list[Any]:
+        """Those of them that it binds."""
+        about = {"institution": subject.institution, "borrower_id": subject.borrower_id}
+        return [one for one in self.of_customer(about) if subject.binds(one)]
+
+    def parent_of(self, noun: Kept, subject: Any) -> Any:
+        """Of a child its parent, as the commands before left it."""
+        return None if not noun.child else self.gathered.subjects[self.main.chart, subject.parent_id]
+
+    def authority(
+        self, actor: Actor, posts: frozenset[str], noun: Kept, subject: Any, policy: Policy, rules: tuple[str, ...],
+        only_own: Mapping[str, tuple[str, ...]] = _NO_POSTS,
+    ) -> Authority | Refusal:  # fmt: skip
+        """By which post the actor may act on this subject, or why not."""
+        return self.authority_over(actor, posts, self._whose(noun, subject), policy, rules, only_own)
+
+    def authority_over(
+        self, actor: Actor, posts: frozenset[str], whose: Sequence[Any], policy: Policy, rules: tuple[str, ...],
+        only_own: Mapping[str, tuple[str, ...]] = _NO_POSTS,
+    ) -> Authority | Refusal:  # fmt: skip
+        """By which post the actor may act on one of these; what is nobody's is reached by a post that reaches all."""
+        for one in whose or (NOBODYS,):
+            authority = self.permissions.authority(actor, posts, one, policy, only_own)
+            if authority is not None:
+                return authority
+        held = actor.posts.union(*(principal.posts for principal in actor.principals))
+        if not posts & held:
+            return Refusal((post_reason(posts, actor.posts, rules),), forbidden=True)
+        return Refusal((out_of_reach(posts & held, rules, only_own),), forbidden=True)
+
+    def _whose(self, noun: Kept, subject: Any) -> Sequence[Any]:
+        if noun.child:
+            return (self.parent_of(noun, subject),)
+        return self.bound_by(subject) if noun.of_customer else (subject,)
+
+    def sees(self, actor: Actor, noun: Kept, subject: Any) -> bool:
+        """Whether the subject is shown to the actor."""
+        if actor.kind == "system":
+            return True
+        return self.sees_any(
+            actor, noun, self._whose(noun, subject), {"institution": getattr(subject, "institution", "")}
+        )
+
+    def sees_any(self, actor: Actor, noun: Kept, whose: Sequence[Any], about: Mapping[str, Any]) -> bool:
+        """Whether one of these is shown to the actor."""
+        if actor.kind == "system":
+            return True
+        policy, command = self.of_institution(about["institution"])[1], f"{noun.word}.read"
+        return any(self.permissions.may_see(actor, one, policy, command) for one in whose or (NOBODYS,))
+
+    def on(self, noun: Kept, subject: Any) -> tuple[date, Policy]:
+        """The business date of the subject's institution (of what has none: the branch's today) and its policy."""
+        del noun
+        return self.of_institution(getattr(subject, "institution", None))
+
+    def of_institution(self, institution: str | None) -> tuple[date, Policy]:
+        """The business date of an institution (none: the branch's today) and the policy of that day."""
+        today = self.gathered.business_dates.get(institution or "", self.today)
+        return today, self.policies.at(today)
+
+    def draft(
+        self, noun: Kept, event: str, actor: Actor, data: dict[str, Any], today: date, policy: Policy,
+        rules: tuple[str, ...], texts: Mapping[str, str] | None = None, reason_code: str | None = None,
+    ) -> Draft:  # fmt: skip
+        """An entry that cites chart and policy; `business_date` goes into its data."""
+        data["business_date"] = today.isoformat()
+        return Draft(
+            event, actor.signed, data, rules=rules, chart=self.charts[noun.chart].ref, policy=policy.ref,
+            texts=texts or {}, reason_code=reason_code,
+        )  # fmt: skip
+
+    def happen(self, noun: Kept, subject: Any, draft: Draft, to: str, policy: Policy) -> Done:
+        """Let the entry happen to the subject, and seal it."""
+        came_from = subject.state
+        fold.apply(
+            noun, subject, draft.event, to, draft.actor.id, draft.data, self.charts[noun.chart], policy,
+            self.parent_of(noun, subject),
+        )  # fmt: skip
+        return self.seal(noun, subject, draft, came_from, to)
+
+    def seal(self, noun: Kept, subject: Any, draft: Draft, came_from: str | None, to: str) -> Done:
+        """Put the entry into its stream."""
+        draft.from_, draft.to = came_from, to
+        self._unwritten.touched[noun.chart, subject.id] = subject
+        return Done(subject.id, subject.version, came_from, to, self.put(noun, subject, draft))
+
+    def put(self, noun: Kept, subject: Any, draft: Draft) -> str:
+        """The id of the entry, now at the end of its stream."""
+        holder: Any = subject
+        if noun.child and not isinstance(subject, self.main.subject):
+            holder = self.parent_of(noun, subject)
+            draft.data[noun.word] = subject.id
+        if noun.child:
+            self._unwritten.touched[self.main.chart, holder.id] = holder
+        if draft.texts:
+            draft.subject = stream_of(self.gathered.vault, Customer(holder.institution, holder.borrower_id))
+        if not noun.of_customer or noun.child:
+            head = self.trail.add(holder.stream, Head(holder.audit_seq, holder.audit_head, holder.last_entry_at), draft)
+            holder.audit_seq, holder.audit_head, holder.last_entry_at = head
+            return f"{holder.stream}:{holder.audit_seq}"
+        draft.data[noun.word] = subject.id
+        stream = stream_of(self.gathered.vault, Customer(subject.institution, subject.borrower_id))
+        head = self.trail.add(stream, self._unwritten.heads.get(stream) or self.gathered.heads[stream], draft)
+        self._unwritten.heads[stream] = self.gathered.heads[stream] = head
+        return f"{stream}:{head.seq}"
+
+    def refuse(
+        self, noun: Kept, subject: Any, what: str, actor: Actor, refusal: Refusal, data: dict[str, Any], today: date,
+        policy: Policy,
+    ) -> Refused:  # fmt: skip
+        """Refuse with an entry that keeps every reason."""
+        data = {**data, "reasons": [on_record(reason) for reason in refusal.reasons]}
+        draft = self.draft(
+            noun, f"{noun.says.refused}{what}", actor, data, today, policy, rules_of(refusal),
+            reason_code=refusal.reasons[0].code,
+        )  # fmt: skip
+        done = self.seal(noun, subject, draft, subject.state, subject.state)
+        return Refused(subject.id, subject.version, subject.state, refusal.reasons, refusal.forbidden, done.entry_id)
+
+    def write_beside(self, table: sa.Table, columns: Sequence[str], row: tuple[Any, ...]) -> None:
+        """A row that a noun keeps beside its subjects, written with them."""
+        self._unwritten.beside.setdefault(table.name, (table, columns, []))[2].append(row)
+
+
+@dataclass(frozen=True, slots=True)
+class _Nobodys:
+    owner: str = ""
+    handler: str = ""
+    team: str | None = None
+    region: str | None = None
+    product: str | None = None
+
+
+NOBODYS: Any = _Nobodys()
+"""What is nobody's in particular: only a post that reaches everything reaches it."""

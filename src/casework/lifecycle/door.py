@@ -1,0 +1,221 @@
+"""Deciding a batch: each command against the gathered subjects as the commands before it left them.
+
+`casework.lifecycle.advance` gathers, hands commands to a `Door`, and writes what it says. What a noun adds stands in
+its own module (`casework.lifecycle.noun`).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from casework.audit.trail import Trail
+from casework.customer import Customer
+from casework.lifecycle.batch import Batch, Rules
+from casework.lifecycle.commands import Done, Fire, Mistaken, Note, Open, Outcome, Record
+from casework.lifecycle.gather import Gathered
+from casework.lifecycle.kept import Kept
+from casework.lifecycle.opening import open_
+from casework.lifecycle.reasons import (
+    by,
+    changed_since_asked,
+    involved_before,
+    no_request_needed,
+    on_record,
+    request_needed,
+)
+from casework.staff.actor import Actor, system
+from casework.statechart.chart import Chart, Event, Tell
+from casework.statechart.decide import Reason, Refusal, Step, decide, unmet
+from casework.statechart.fields import Field, take
+
+_NOTE = {"note": Field("note", "text", "备注", "note", False, {}, False, False, ())}
+_EVIDENCE = {"evidence": Field("evidence", "ref", "证据", "evidence", False, {}, False, False, ())}
+
+
+class Door(Batch):
+    """Takes commands: each is decided, and happens if it may."""
+
+    def __init__(
+        self, nouns: Sequence[Kept], rules: Rules, gathered: Gathered, trail: Trail, *, prepared: Mapping[str, Any],
+        busy: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(nouns, rules, gathered, trail, prepared=prepared, busy=busy)
+        self._verbs: dict[type, Any] = {Fire: self._fire, Record: self._record, Note: self._note}
+
+    def take(self, command: Any) -> Outcome:
+        """Decide one command and, if it may be, let it happen to the subject in memory."""
+        noun = self.main if command.noun is None else self.nouns[command.noun]
+        verb = noun.verbs.get(type(command))
+        if isinstance(command, Open):
+            told: Outcome = (verb or open_)(self, noun, command)
+            return told
+        subject = self.gathered.subjects.get((noun.chart, command.id))
+        if subject is None or not self.sees(command.actor, noun, subject):  # strangers learn nothing, not even a 412
+            code = self.missing if subject is None else "unknown"
+            return Mistaken(f"{code}_{noun.word}" if code == "unknown" else f"{noun.word}_busy", command.id)
+        if command.version is not None and command.version != subject.version:
+            return Mistaken("stale_version", subject.id, subject.version)
+        if verb is not None:
+            told = verb(self, command, subject)
+        else:
+            told = self._verbs[type(command)](noun, command, subject)
+        return told
+
+    # ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _fire(self, noun: Kept, command: Fire, subject: Any) -> Outcome:
+        chart = self.charts[noun.chart]
+        spec = chart.events.get(command.event)
+        if spec is None:
+            return Mistaken("unknown_event", subject.id, subject.version)
+        today, policy = self.on(noun, subject)
+        posts = command.cleared.approvers if command.cleared else spec.posts
+        authority = self.authority(command.actor, posts, noun, subject, policy, spec.rules, spec.only_own)
+        if isinstance(authority, Refusal):  # before the data: nobody learns a form that is not theirs
+            return self.refuse(noun, subject, command.event, command.actor, authority, {}, today, policy)
+        given, texts, faults = take(
+            spec.fields, command.data, today=today, latest=max(today, self.today), policy=policy
+        )
+        if faults and subject.state in spec.arcs:
+            return Mistaken("faulty_data", subject.id, subject.version, tuple(faults))
+        gathered = noun.beside(self, subject) if noun.beside else {}
+        now = noun.situation(
+            subject, today, policy, command.actor.id, given, gathered, None, self.parent_of(noun, subject)
+        )
+        verdict = self._verdict(command, chart, spec, subject, now)
+        data: dict[str, Any] = {"given": given} | ({"gathered": gathered} if gathered else {})
+        if command.cleared is not None:
+            data["four_eyes"] = _on_file(command)
+        if isinstance(verdict, Refusal):
+            asking = {"asking": True} if command.asking is not None else {}
+            return self.refuse(noun, subject, command.event, command.actor, verdict, data | asking, today, policy)
+        data |= by(authority)
+        if flags := unmet(spec.flags, now):
+            data["flags"] = [on_record(flag) for flag in flags]
+        says = noun.says
+        if command.asking is not None:
+            data["request"] = command.asking
+            draft = self.draft(
+                noun, f"{says.asked}{command.event}", command.actor, data, today, policy, spec.rules, texts
+            )
+            return self.happen(noun, subject, draft, subject.state, policy)
+        follow = noun.following(self, subject, verdict.to) if noun.following else None
+        draft = self.draft(noun, f"{says.step}{command.event}", command.actor, data, today, policy, spec.rules, texts)
+        done = self.happen(noun, subject, draft, verdict.to, policy)
+        self.tell(noun, subject, spec.tells, command.actor, done.entry_id)
+        if follow is None:
+            return done
+        follow(command.actor)
+        return Done(subject.id, subject.version, done.from_state, done.state, done.entry_id)
+
+    def _verdict(self, command: Fire, chart: Chart, spec: Event, subject: Any, now: Any) -> Step | Refusal:
+        """What chart and four eyes say together."""
+        verdict = decide(chart, command.event, subject.state, now, spec.posts)
+        more: list[Reason] = []
+        if command.cleared is not None:
+            pinned = command.cleared.material_version
+            if pinned != subject.material:
+                more.append(changed_since_asked(subject.material, pinned))
+            if command.actor.people & command.cleared.involved:
+                more.append(involved_before(command.actor.people & command.cleared.involved))
+        elif spec.four_eyes is not None and command.asking is None:
+            more.append(request_needed(spec))
+        elif spec.four_eyes is None and command.asking is not None:
+            more.append(no_request_needed(spec))
+        if not more:
+            return verdict
+        return Refusal((*more, *(verdict.reasons if isinstance(verdict, Refusal) else ())))
+
+    # ── facts, notes ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _record(self, noun: Kept, command: Record, subject: Any) -> Outcome:
+        kind = self.charts[noun.chart].facts.get(command.kind)
+        if kind is None:
+            return Mistaken("unknown_fact", subject.id, subject.version)
+        today, policy = self.on(noun, subject)
+        authority = self.authority(command.actor, kind.posts, noun, subject, policy, kind.rules, kind.only_own)
+        if isinstance(authority, Refusal):
+            return self.refuse(noun, subject, command.kind, command.actor, authority, {}, today, policy)
+        latest = max(today, self.today)
+        given, texts, faults = take(kind.fields, command.data, today=today, latest=latest, policy=policy)
+        faults += take(_EVIDENCE, {"evidence": command.evidence}, today=today, latest=latest)[2]
+        faults += subject.day_faults(command.on, latest, policy)
+        if faults:
+            return Mistaken("faulty_data", subject.id, subject.version, tuple(faults))
+        data = {"on": command.on.isoformat(), "evidence": command.evidence, "given": given}
+        now = noun.situation(
+            subject, today, policy, command.actor.id, given, {}, command.on, self.parent_of(noun, subject)
+        )
+        reasons = unmet(kind.guards, now)
+        if reasons:
+            return self.refuse(noun, subject, command.kind, command.actor, Refusal(reasons), data, today, policy)
+        data |= by(authority)
+        draft = self.draft(
+            noun, f"{noun.says.fact}{command.kind}", command.actor, data, today, policy, kind.rules, texts
+        )
+        return self.happen(noun, subject, draft, subject.state, policy)
+
+    def _note(self, noun: Kept, command: Note, subject: Any) -> Outcome:
+        today, policy = self.on(noun, subject)
+        row = self.permissions.commands[f"{noun.word}.note"]
+        authority = self.authority(command.actor, row.posts, noun, subject, policy, row.rules)
+        if isinstance(authority, Refusal):
+            return self.refuse(noun, subject, "note", command.actor, authority, {}, today, policy)
+        _, texts, faults = take(_NOTE, {"note": command.text}, today=today, latest=today)
+        if faults:
+            return Mistaken("faulty_data", subject.id, subject.version, tuple(faults))
+        draft = self.draft(noun, noun.says.noted, command.actor, by(authority), today, policy, (), texts)
+        return self.happen(noun, subject, draft, subject.state, policy)
+
+    # ── who is told ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def tell(self, noun: Kept, subject: Any, tells: Sequence[Tell], actor: Actor, entry_id: str) -> None:
+        """The parent, or whoever is concerned, learns it as a fact of their own, in the same transaction."""
+        for tell in tells:
+            on = self._told_on(tell, noun, subject)
+            of, concerned = self._concerned(noun, subject)
+            for one in concerned:
+                self.told(of, one, tell.fact, on, entry_id, tell.filled(subject), actor)
+
+    def told(
+        self, of: Kept, one: Any, fact: str, on: date, evidence: str, data: Mapping[str, Any], actor: Actor
+    ) -> None:
+        """Record a fact that somebody else's entry is the evidence of; RuntimeError if the chart does not take it."""
+        command = Record(actor=system(actor.via), id=one.id, kind=fact, on=on, evidence=evidence, data=data)
+        outcome = self._record(of, command, one)
+        if not isinstance(outcome, Done):
+            raise RuntimeError(  # noqa: TRY004  # no wrong type: a law of the charts that was not kept
+                f"{of.word} {one.id} does not take the fact {fact}: {outcome}"
+            )
+
+    def _concerned(self, noun: Kept, subject: Any) -> tuple[Kept, Sequence[Any]]:
+        if noun.child:
+            return self.main, [self.parent_of(noun, subject)]
+        return self.main, self.bound_by(subject)
+
+    def _told_on(self, tell: Tell, noun: Kept, subject: Any) -> date:
+        day: date = self.on(noun, subject)[0] if tell.on is None else getattr(subject, tell.on[1:])
+        return day
+
+    def tell_in_force(self, new: Any, actor: Actor) -> bool:
+        """What concerns the customer of a new main subject is told to it; whether there was anything."""
+        found = False
+        for noun, subject in self.gathered.in_force.get(Customer(new.institution, new.borrower_id), ()):
+            if subject.binds(new):
+                ground = self.charts[noun.chart].openings[subject.opened_for]
+                for tell in ground.tells:
+                    evidence, on = f"{noun.word}:{subject.id}", self._told_on(tell, noun, subject)
+                    self.told(self.main, new, tell.fact, on, evidence, tell.filled(subject), actor)
+                    found = True
+        return found
+
+
+def _on_file(command: Fire) -> dict[str, Any]:
+    """The request that cleared the event, as its entry keeps it."""
+    cleared = command.cleared
+    if cleared is None:
+        raise ValueError("only what four eyes cleared has a request")
+    return {
+        "request": cleared.request_id, "topic": cleared.topic, "asked_by": cleared.asked_by,
+        "reviewed_by": cleared.reviewed_by, "material_version": cleared.material_version,
+    }  # fmt: skip

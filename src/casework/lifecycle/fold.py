@@ -1,0 +1,94 @@
+"""Folding an entry into a subject: only `begin` and `apply` make and change one, in door and replay. Pure."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from casework.lifecycle.noun import Noun, made
+from casework.lifecycle.subject import HEAD
+from casework.statechart.chart import Chart
+from casework.statechart.policy import Policy
+
+BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def begin(
+    noun: Noun, number: int, actor_id: str, chart: Chart, data: Mapping[str, Any], policy: Policy, parent: Any = None
+) -> Any:
+    """The subject that an opening entry begins."""
+    if noun.begin is not None:
+        return noun.begin(number, actor_id, chart, data)
+    today = _day(data["business_date"])
+    common: dict[str, Any] = {
+        "id": number, "chart": chart.title, "state": chart.initial, "state_since": today, "live": True, "version": 1,
+        "opened_on": today, "opened_for": data["ground"], "opened_by": actor_id,
+    }  # fmt: skip
+    if parent is not None:
+        common |= {"parent_id": parent.id, "institution": parent.institution, "borrower_id": parent.borrower_id}
+    if HEAD[-1] in noun.rows.columns:
+        common |= dict(zip(HEAD, (BEFORE_ALL, 0, b""), strict=True))
+    subject = made(noun, common, {**data.get("about", {}), **data["given"]})
+    _arrive(subject, chart, policy)
+    return subject
+
+
+def apply(
+    noun: Noun, subject: Any, event: str, to: str | None, actor_id: str, data: Mapping[str, Any], chart: Chart,
+    policy: Policy, parent: Any = None,
+) -> None:  # fmt: skip
+    """Change the subject as the entry says; refusals, askings and notes change nothing."""
+    says = noun.says
+    if event.startswith(says.step):
+        now = situation_of(noun, subject, actor_id, data, policy, parent)
+        _step(subject, event.removeprefix(says.step), str(to), now, chart)
+    elif event.startswith(says.fact):
+        kind = chart.facts[event.removeprefix(says.fact)]
+        kind.recorder.apply(situation_of(noun, subject, actor_id, data, policy, parent), {})
+        subject.version += 1
+    elif event in noun.more:
+        noun.more[event](subject, data)
+        subject.version += 1
+    elif not event.startswith((says.refused, says.asked)) and event != says.noted:
+        raise ValueError(f"no entry of a {noun.word} is called {event}")
+
+
+def _step(subject: Any, event: str, to: str, now: Any, chart: Chart) -> None:
+    for use in chart.events[event].arcs[subject.state].effects:
+        use.apply(now)
+    moved = to != subject.state
+    if moved:
+        subject.state, subject.state_since = to, now.today
+        subject.live = is_live(chart, to)
+    if hasattr(subject, "stepped"):
+        subject.stepped(now, chart, moved=moved)
+    subject.version += 1
+    if moved:
+        _arrive(subject, chart, now.policy)
+
+
+def _arrive(subject: Any, chart: Chart, policy: Policy) -> None:
+    """Until when something is due in the state that it has come into."""
+    if hasattr(subject, "due_on"):
+        due = chart.states[subject.state].due
+        day = getattr(subject, due.since) if due is not None else None
+        subject.due_on = day + timedelta(days=due.in_days(policy)) if due is not None and day is not None else None
+
+
+def is_live(chart: Chart, state: str) -> bool:
+    """Whether a subject in this state is worked on: of the chart's group `live`, or not closed where it has none."""
+    live = chart.groups.get("live")
+    return state in live if live is not None else not chart.states[state].closed
+
+
+def situation_of(
+    noun: Noun, subject: Any, actor_id: str, data: Mapping[str, Any], policy: Policy, parent: Any = None
+) -> Any:
+    """The world in which the entry with these data was decided."""
+    on = data.get("on")
+    return noun.situation(
+        subject, _day(data["business_date"]), policy, actor_id, data["given"], data.get("gathered", {}),
+        _day(on) if on else None, parent,
+    )  # fmt: skip
+
+
+_day = date.fromisoformat

@@ -1,0 +1,153 @@
+"""The only reads of the door: everything its decisions need, for the whole batch, one statement each."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework import rows
+from casework.audit.trail import Head, locked_head
+from casework.customer import Customer, stream_of
+from casework.lifecycle.commands import Open
+from casework.lifecycle.kept import Kept
+from casework.lifecycle.tables import institutions
+from casework.personal import Vault
+from casework.staff.tables import register_version
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What was asked for (locked), the business date per institution, and what is of a customer.
+
+    `of_customers`: the living main subjects of customers whom something concerns; `in_force`: what concerns a customer
+    of whom a main subject is being opened. `about`: what openings are about, by their place in the batch.
+    """
+
+    vault: Vault
+    subjects: dict[tuple[str, int], Any]
+    business_dates: dict[str, date]
+    register_version: int = 0
+    heads: dict[str, Head] = field(default_factory=dict)
+    new_ids: dict[str, Iterator[int]] = field(default_factory=dict)
+    about: dict[int, dict[str, Any]] = field(default_factory=dict)
+    of_customers: dict[Customer, list[int]] = field(default_factory=dict)
+    in_force: dict[Customer, list[tuple[Kept, Any]]] = field(default_factory=dict)
+
+
+@lru_cache(64)
+def select_of(noun: Kept) -> sa.Select[Any]:
+    """The rows of a noun, their columns in the order of its struct."""
+    return sa.select(*(noun.table.c[name] for name in noun.rows.columns))
+
+
+def nouns_by_chart(nouns: Sequence[Kept]) -> dict[str, Kept]:
+    """As commands name them."""
+    return {noun.chart: noun for noun in nouns}
+
+
+def gather(
+    conn: Connection, commands: Sequence[Any], nouns: Sequence[Kept], vault: Vault, *, lock: rows.Lock
+) -> Gathered:
+    """Lock and read what `commands` are about. One that is missing was not found, or (`skip`) is held elsewhere."""
+    main, known = nouns[0], nouns_by_chart(nouns)
+    wanted: dict[Kept, set[int]] = {main: set()}
+    openings: dict[Kept, list[Open]] = {}
+    for command in commands:
+        noun = main if command.noun is None else known[command.noun]
+        if isinstance(command, Open):
+            openings.setdefault(noun, []).append(command)
+            if noun.child and command.of is not None:
+                wanted[main].add(command.of)
+        else:
+            wanted.setdefault(noun, set()).add(command.id)
+    gathered = Gathered(vault, {}, {})
+    others = [noun for noun in wanted if noun is not main]
+    if others or openings:
+        _more(conn, gathered, nouns, wanted, openings, others)
+    with rows.together(conn):
+        found_rows = rows.ask_by_keys(conn, select_of(main), "id", sorted(wanted[main]), lock=lock)
+        date_rows = rows.ask_all(conn, institutions)
+        version_rows = rows.ask_all(conn, register_version)
+    for row in found_rows():
+        gathered.subjects[main.chart, row[0]] = main.rows.read(row)
+    gathered.business_dates = dict(date_rows())
+    gathered.register_version = version_rows()[0][1]
+    for noun in others:  # held with their parent, or with their stream
+        for row in rows.select_by_keys(conn, select_of(noun), "id", sorted(wanted[noun])):
+            gathered.subjects[noun.chart, row[0]] = noun.rows.read(row)
+    for noun, opened in openings.items():
+        ids = rows.next_ids(conn, f"{noun.table.name}_id_seq", noun.table, len(opened))
+        gathered.new_ids[noun.chart] = iter(ids)
+    return gathered
+
+
+def _more(
+    conn: Connection, gathered: Gathered, nouns: Sequence[Kept], wanted: dict[Kept, set[int]],
+    openings: dict[Kept, list[Open]], others: Sequence[Kept],
+) -> None:  # fmt: skip
+    """What else has to be held: the parents of children, and whom it concerns of what is a customer's."""
+    for noun in (noun for noun in others if noun.child):
+        parents = sa.select(noun.table.c.id, noun.table.c.parent_id)
+        wanted[nouns[0]] |= {row.parent_id for row in rows.select_by_keys(conn, parents, "id", sorted(wanted[noun]))}
+    for noun, opened in openings.items():
+        abouts = noun.about(conn, opened) if noun.about is not None else [None] * len(opened)
+        gathered.about |= {
+            id(command): about for command, about in zip(opened, abouts, strict=True) if about is not None
+        }
+    of_customers = [noun for noun in nouns if noun.of_customer]
+    if not of_customers:
+        return
+    concerned = {one for noun in of_customers for one in _opened_for(gathered, openings.get(noun, ()))}
+    for noun in of_customers:
+        whose = sa.select(noun.table.c.id, noun.table.c.institution, noun.table.c.borrower_id)
+        for row in rows.select_by_keys(conn, whose, "id", sorted(wanted.get(noun, ()))):
+            concerned.add(Customer(row.institution, row.borrower_id))
+    if concerned:
+        _hold_customers(conn, gathered, nouns[0], wanted[nouns[0]], concerned)
+    new = _opened_for(gathered, openings.get(nouns[0], ()))
+    if new:
+        _one_at_a_time(conn, alone=False)
+        for noun in of_customers:
+            for subject in in_force(conn, noun, new):
+                customer = Customer(subject.institution, subject.borrower_id)
+                gathered.in_force.setdefault(customer, []).append((noun, subject))
+
+
+def _hold_customers(
+    conn: Connection, gathered: Gathered, main: Kept, wanted: set[int], concerned: set[Customer]
+) -> None:
+    """Their living main subjects are to be held too, and the end of their streams."""
+    _one_at_a_time(conn, alone=True)
+    living = sa.select(main.table.c.borrower_id, main.table.c.institution, main.table.c.id, main.table.c.live)
+    for row in rows.select_by_keys(conn, living, "borrower_id", sorted({one.borrower_id for one in concerned})):
+        customer = Customer(row.institution, row.borrower_id)
+        if row.live and customer in concerned:
+            gathered.of_customers.setdefault(customer, []).append(row.id)
+            wanted.add(row.id)
+    for stream in sorted(stream_of(gathered.vault, customer) for customer in concerned):
+        gathered.heads[stream] = locked_head(conn, stream)
+
+
+def in_force(conn: Connection, noun: Kept, customers: Iterable[Customer]) -> list[Any]:
+    """The living subjects of a noun that are of these customers."""
+    wanted = set(customers)
+    found = rows.select_by_keys(conn, select_of(noun), "borrower_id", sorted({one.borrower_id for one in wanted}))
+    read = [noun.rows.read(row) for row in found]
+    return [one for one in read if one.live and Customer(one.institution, one.borrower_id) in wanted]
+
+
+def _opened_for(gathered: Gathered, openings: Iterable[Open]) -> set[Customer]:
+    """Of whom these openings are, as far as it is known."""
+    abouts = [gathered.about[id(command)] for command in openings if id(command) in gathered.about]
+    return {Customer(one["institution"], one["borrower_id"]) for one in abouts}
+
+
+def _one_at_a_time(conn: Connection, *, alone: bool) -> None:
+    """What concerns a customer and what is opened of them meet: each is told of the other. SQLite has one writer."""
+    if conn.dialect.name == "postgresql":
+        locking = sa.func.pg_advisory_xact_lock if alone else sa.func.pg_advisory_xact_lock_shared
+        conn.execute(sa.select(locking(sa.func.hashtext("of a customer"))))

@@ -1,0 +1,76 @@
+"""A noun: its chart by name, its struct, what its chart may name, what its entries are called. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from casework.lifecycle.situation import Situation
+from casework.lifecycle.subject import Child, Root, Rows, Subject
+from casework.statechart.registry import Registry
+
+
+class Words:
+    """What the entries of a noun say (their event): its first word, and what happened.
+
+    `<word>.opened`, `<word>.step.<event>`, `<word>.refused.<event>`, `<word>.asked.<event>` (under four eyes; nothing
+    moves yet), `<word>.fact.<kind>`, `<word>.noted`; `<word>.refused_opening`.
+    """
+
+    __slots__ = ("asked", "fact", "noted", "opened", "refused", "refused_opening", "step")
+
+    def __init__(self, word: str) -> None:
+        self.opened, self.noted, self.refused_opening = f"{word}.opened", f"{word}.noted", f"{word}.refused_opening"
+        self.step, self.refused, self.fact, self.asked = (
+            f"{word}.step.", f"{word}.refused.", f"{word}.fact.", f"{word}.asked.",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Noun:
+    """One kind of subject, as its entries are folded and judged.
+
+    `begin` makes the subject of an opening entry where its fields alone do not
+    say all. `more`: entries beyond those of `Words`, event → what it does to the subject.
+    """
+
+    chart: str
+    word: str
+    subject: type[Subject]
+    rows: Rows[Any]
+    registry: Registry
+    situation: Callable[..., Any] = Situation
+    begin: Callable[..., Any] | None = None
+    more: Mapping[str, Callable[[Any, Mapping[str, Any]], None]] = field(default_factory=dict)
+
+    @property
+    def child(self) -> bool:
+        """Whether it is a child of the main noun's subjects: it lives in their stream and is held with them."""
+        return issubclass(self.subject, Child)
+
+    @property
+    def of_customer(self) -> bool:
+        """Whether it is a customer's: it lives in their stream, whose head no row of its own keeps."""
+        return not self.child and not issubclass(self.subject, Root)
+
+    @property
+    def says(self) -> Words:
+        """The names of its entries."""
+        return _words(self.word)
+
+
+_KNOWN: dict[str, Words] = {}
+
+
+def _words(word: str) -> Words:
+    known = _KNOWN.get(word)
+    if known is None:
+        known = _KNOWN[word] = Words(word)
+    return known
+
+
+def made(noun: Noun, common: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    """A subject of what every subject has and of the fields that its opening was given."""
+    fields = {name: value for name, value in given.items() if name in noun.rows.columns}
+    return msgspec.convert({**fields, **common}, noun.subject, strict=False)

@@ -1,0 +1,83 @@
+"""Opening a child, or something that nobody owns; a noun whose opening chooses more has a verb of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from casework.lifecycle import fold
+from casework.lifecycle.commands import Mistaken, Open, Outcome, Refused
+from casework.lifecycle.kept import Kept
+from casework.lifecycle.reasons import by, on_record, rules_of
+from casework.statechart.decide import Refusal, decide_opening
+from casework.statechart.fields import take
+from casework.statechart.policy import Policy
+
+if TYPE_CHECKING:
+    from casework.lifecycle.door import Door
+
+
+def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
+    """Open it, told to whom it concerns; or refuse it with an entry in the stream in which it would have lived."""
+    chart = door.charts[noun.chart]
+    ground = chart.openings.get(command.ground)
+    if ground is None:
+        return Mistaken("unknown_ground", None)
+    parent, about = None, door.gathered.about.get(id(command))
+    if noun.child:
+        parent = door.gathered.subjects.get((door.main.chart, command.of or 0))
+        if parent is None or not door.sees(command.actor, door.main, parent):
+            return Mistaken(f"unknown_{door.main.word}", command.of)
+        if command.version is not None and command.version != parent.version:
+            return Mistaken("stale_version", parent.id, parent.version)
+        about = {"institution": parent.institution, "borrower_id": parent.borrower_id}
+    whose = [parent] if parent is not None else door.of_customer(about)
+    if parent is None and noun.about is not None and not (about and door.sees_any(command.actor, noun, whose, about)):
+        return Mistaken("unknown_loan", None)
+    today, policy = door.of_institution(about["institution"] if about else None)
+    authority = door.authority_over(command.actor, ground.posts, whose, policy, ground.rules)
+    data: dict[str, Any] = {"ground": command.ground} | ({"about": about} if about and parent is None else {})
+    if isinstance(authority, Refusal):  # before the data: nobody learns a form that is not theirs
+        return _refuse(door, noun, command, parent, about, authority, data, today, policy)
+    given, texts, faults = take(ground.fields, command.data, today=today, latest=max(today, door.today), policy=policy)
+    if faults:
+        return Mistaken("faulty_data", None, None, tuple(faults))
+    data |= {"given": given, "business_date": today.isoformat()}
+    number = next(door.gathered.new_ids[noun.chart])
+    new = fold.begin(noun, number, command.actor.id, chart, data, policy, parent)
+    if gathered := noun.beside(door, new) if noun.beside else {}:
+        data["gathered"] = gathered
+    refusal = decide_opening(
+        ground, noun.situation(new, today, policy, command.actor.id, given, gathered, None, parent), ground.posts
+    )
+    if refusal is not None:
+        return _refuse(door, noun, command, parent, about, refusal, data, today, policy)
+    data |= by(authority)
+    draft = door.draft(noun, noun.says.opened, command.actor, data, today, policy, ground.rules, texts)
+    done = door.opened(noun, new, draft)
+    door.tell(noun, new, ground.tells, command.actor, done.entry_id)
+    return done
+
+
+def _refuse(
+    door: "Door", noun: Kept, command: Open, parent: Any, about: Mapping[str, Any] | None, refusal: Refusal,
+    data: dict[str, Any], today: date, policy: Policy,
+) -> Refused:  # fmt: skip
+    kept = {**data, "reasons": [on_record(reason) for reason in refusal.reasons]}
+    draft = door.draft(
+        noun, noun.says.refused_opening, command.actor, kept, today, policy, rules_of(refusal),
+        reason_code=refusal.reasons[0].code,
+    )  # fmt: skip
+    where = parent if parent is not None else _Nothing(**about) if about else None
+    if where is None:
+        raise ValueError(f"the opening of a {noun.word} has no stream to be refused in")
+    return Refused(None, None, None, refusal.reasons, refusal.forbidden, door.put(noun, where, draft))
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """What was not opened: of whom it would have been."""
+
+    institution: str
+    borrower_id: str
+    id: int = 0

@@ -1,0 +1,26 @@
+"""What a guard may look at: the subject, its parent, business date, policy, actor, data given and gathered. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, Self
+
+from casework.statechart.policy import Policy
+
+
+@dataclass(slots=True)
+class Situation:
+    """One decision's world. `gathered` was read beside the subject; it goes into the entry, for the replay."""
+
+    subject: Any
+    today: date
+    policy: Policy
+    actor: str
+    given: Mapping[str, Any] = field(default_factory=dict)
+    gathered: Mapping[str, Any] = field(default_factory=dict)
+    on: date | None = None  # when a fact happened; none for an event
+    parent: Any = None  # of a child, as it stands
+
+    def at(self, day: date) -> Self:
+        """The same situation on another day, nothing else changed (not even the policy)."""
+        return replace(self, today=day)
