@@ -7,33 +7,42 @@ BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test serve check check-long check-mining bench revision lock clean
+# In the virtual environment, with uv where it is on the PATH: it is quicker.
+install = if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python $(1); \
+  else $(BIN)/python -m pip install --quiet $(1); fi
+pin = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+  --custom-compile-command 'make lock'
+
+.PHONY: help demo test serve check check-long check-mining bench revision lock notice clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-# The stamp is written last: an interrupted installation starts again. With uv on the PATH it is quicker.
-.venv/.stamp: requirements-dev.txt pyproject.toml
+# Stamps are written last: an interrupted installation starts again. The first is for what runs the service, its lock
+# alone; what builds the package stands beside it for as long as that takes.
+.venv/.run: requirements.txt requirements-build.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
-	@if command -v uv >/dev/null; then \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt \
-	  && uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
-	else \
-	  $(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt \
-	  && $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .; \
-	fi
+	@rm -rf .venv/.build
+	@$(call install,--require-hashes -r requirements.txt)
+	@$(call install,--require-hashes --target .venv/.build -r requirements-build.txt)
+	@export PYTHONPATH="$(CURDIR)/.venv/.build"; $(call install,--no-deps --no-build-isolation -e .)
+	@rm -rf .venv/.build
 	@$(BIN)/python -m compileall -q src  # every command is a process: it need not be compiled each time
 	@touch $@
 
-demo: .venv/.stamp  ## a generated branch of 2,000 loans, a month of feeds, every state, the log verified
+.venv/.stamp: .venv/.run requirements-dev.txt
+	@$(call install,--require-hashes -r requirements-dev.txt)
+	@touch $@
+
+demo: .venv/.run  ## a generated branch of 2,000 loans, a month of feeds, every state, the log verified
 	@$(BIN)/casework demo
 
 test: .venv/.stamp  ## the suite on SQLite and on a real PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-serve: .venv/.stamp  ## the API on the demo data
+serve: .venv/.run  ## the API on the demo data
 	@$(BIN)/casework serve --demo
 
 check: .venv/.stamp  ## what CI runs
@@ -53,10 +62,12 @@ revision: .venv/.stamp  ## draft the next migration: make revision M="what it do
 	$(BIN)/python -m migrations.revise "$(M)"
 
 lock:  ## pin the newest fitting versions with hashes (needs uv)
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
-	  --custom-compile-command 'make lock' pyproject.toml -o requirements.txt
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
-	  --custom-compile-command 'make lock' -c requirements.txt pyproject.toml requirements-dev.in -o requirements-dev.txt
+	$(pin) pyproject.toml -o requirements.txt
+	$(pin) requirements-build.in -o requirements-build.txt
+	$(pin) -c requirements.txt pyproject.toml requirements-dev.in -o requirements-dev.txt
+
+notice: .venv/.stamp  ## NOTICE.md anew: the licences of what the run-time lock pins
+	$(BIN)/python -m supply.notice
 
 clean:  ## take away what was made here
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
