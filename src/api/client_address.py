@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-from casework.settings import Network
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def client_address(peer: str | None, headers: Iterable[tuple[bytes, bytes]], trusted: Sequence[Network]) -> str:

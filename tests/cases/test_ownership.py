@@ -14,7 +14,7 @@ from casework.cases.owner_rules import parse_owner_rules
 from casework.cases.ownership import Assignment, Loads, Nobody, capacity_of, choose, pick
 from casework.cases.receiver import belongs_to, next_owner
 from casework.errors import RulesBroken
-from casework.staff.register import known_posts
+from casework.staff.posts import known_posts
 from casework.staff.roster import Colleague, Roster
 from tests.cases.worlds import CHART, POLICY, opened
 from tests.statechart.small import RULEBOOK

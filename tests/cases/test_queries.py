@@ -15,7 +15,8 @@ from casework import rows
 from casework.cases.branch import Branch
 from casework.cases.case import COLUMNS, Case, Facts, to_row
 from casework.cases.filter import BusinessDates, CaseFilter
-from casework.cases.queries import CaseLine, Sort, cases_of_loan, find_case, page_of_cases, walk_cases
+from casework.cases.line import CaseLine
+from casework.cases.queries import Sort, cases_of_loan, find_case, page_of_cases, walk_cases
 from casework.cases.rulebook import load_rulebook
 from casework.cases.tables import cases
 from casework.database import reading, writing

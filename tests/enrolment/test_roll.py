@@ -18,7 +18,7 @@ from casework.settings import Settings
 from casework.staff import places, register
 from casework.staff.actor import Actor, system
 from casework.staff.person import Home
-from casework.staff.register import post_labels
+from casework.staff.posts import post_labels
 from casework.startup import start
 from tests.staff.conftest import TODAY, Register
 

@@ -24,6 +24,7 @@ from casework.request.request import Request
 from casework.settings import Settings, load_keys
 from casework.staff import absence, register
 from casework.staff.actor import Actor, system
+from casework.staff.posts import known_posts
 from casework.staff.tables import register_version
 from casework.startup import Started, start
 from casework.verifying import verify
@@ -200,7 +201,7 @@ class World:
 
         def work(conn: Any) -> None:
             branch, trail = self.started.branch, self.started.branch.trail(self.at)
-            known = register.known_posts(branch.rulebook.chart)
+            known = known_posts(branch.rulebook.chart)
             register.grant_post(
                 conn, trail, system("cli"), branch.rulebook.permissions, known, staff_no=who, post=post,
                 from_on=self.today,

@@ -21,8 +21,9 @@ from casework.cases.detail import CaseDetail, detail_of
 from casework.cases.disclosure import record_read
 from casework.cases.filter import BusinessDates, CaseFilter
 from casework.cases.history import HistoryPage, NotePage, history_of_case, notes_of_case
+from casework.cases.line import CasePage
 from casework.cases.options import CaseOptions, options_of_case
-from casework.cases.queries import CasePage, Sort, page_of_cases
+from casework.cases.queries import Sort, page_of_cases
 from casework.database import reading, writing
 from casework.four_eyes.listing import show_pending
 from casework.staff.permissions import Reach

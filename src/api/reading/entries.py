@@ -9,7 +9,8 @@ from litestar.params import FromPath, QueryParameter
 from api.reading.asking import Limit, answers, reader_of
 from api.reading.exports import CSV, XLSX, Language, file_of
 from casework.audit.entry import MAX_INT
-from casework.audit.queries import EntryLine, find_entry
+from casework.audit.entry_line import EntryLine
+from casework.audit.queries import find_entry
 from casework.clock import now, utc_text
 from casework.database import reading, writing
 from casework.search.cursor import MAX_LENGTH

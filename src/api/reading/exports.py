@@ -12,7 +12,8 @@ from api.reading.asking import FILTERS, answers, case_filter, reader_of
 from casework.cases.disclosure import record_export
 from casework.cases.export import MAX_ROWS, Lang, cases_csv, cases_xlsx
 from casework.cases.filter import BusinessDates, CaseFilter
-from casework.cases.queries import CaseLine, Sort, walk_cases
+from casework.cases.line import CaseLine
+from casework.cases.queries import Sort, walk_cases
 from casework.clock import now, utc_text
 from casework.database import reading, writing
 

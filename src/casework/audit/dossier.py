@@ -1,6 +1,6 @@
 """A case's dossier: its entries with the proofs that they stand in the log and that none is missing (decision 0019).
 
-Pure: with the log's verifier key it convinces without a database, a network or the time of day. What it shows:
+Pure. With the log's verifier key it convinces without a database, a network or the time of day. What it shows:
 every entry given is in the tree of the signed checkpoint; those in `entries` are all that the case had in the tree of
 the first `size` leaves, as the log itself stated in an entry of its own (`heads`); those in `later` came after, and
 nothing says that they are all. What it cannot show: that the log's statement was itself true. Whoever has the whole log

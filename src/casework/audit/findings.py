@@ -1,4 +1,4 @@
-"""What verification may find, and the report of one run. Pure; no finding carries personal data."""
+"""What verification may find, and the report of one run. Pure. No finding carries personal data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,6 +1,5 @@
 """Reading the log: one entry, and its leaf. Finding entries: casework.search."""
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -8,22 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.audit.chain import is_genuine
+from casework.audit.entry_line import EntryLine
 from casework.audit.grown import Log
 from casework.audit.tables import entries, leaves
 from casework.errors import CallerError
-
-
-class EntryLine(msgspec.Struct):
-    """One entry: its body as the exact canonical bytes (JSON), and their leaf hash in hex.
-
-    `mac_holds`: whether this service wrote it so; an entry with false was forged or changed, and proves nothing.
-    """
-
-    entry_id: str
-    body: msgspec.Raw
-    leaf_hash: str
-    recorded_at: datetime
-    mac_holds: bool
 
 
 def find_entry(conn: Connection, mac_key: bytes, entry_id: str) -> EntryLine:

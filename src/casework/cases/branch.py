@@ -12,7 +12,8 @@ from casework.cases.rulebook import Rulebook
 from casework.clock import branch_date
 from casework.lifecycle.kept import Kept
 from casework.personal import Vault
-from casework.staff.roster import Roster, read_roster
+from casework.staff.roster import Roster
+from casework.staff.roster_rows import read_roster
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a fired event or a recorded fact does to the facts of a case. Pure: only the given case changes.
+"""What a fired event or a recorded fact does to the facts of a case. Pure. Only the given case changes.
 
 Registered by name; the chart says which event has which effect. The replay runs the very same functions.
 """

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import xlsxwriter
 
-from casework.cases.queries import CaseLine
+from casework.cases.line import CaseLine
 from casework.money import yuan_text
 from casework.spreadsheet import WORKBOOK, safe_cell, write_notes
 from casework.statechart.chart import Chart

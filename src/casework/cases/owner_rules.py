@@ -1,4 +1,4 @@
-"""The rules that say which post owns a case, read from `statecharts/rules/owners.toml`. Pure."""
+"""The rules that say which post owns a case, read from `statecharts/rules/owners.toml`. Pure but for the file."""
 
 import hashlib
 import tomllib

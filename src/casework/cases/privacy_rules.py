@@ -1,4 +1,4 @@
-"""When personal data may be erased, and reasons of a hold, read from `statecharts/rules/privacy.toml`. Pure."""
+"""When personal data may be erased, and reasons of a hold, from `rules/privacy.toml`. Pure but for the file."""
 
 import hashlib
 import tomllib

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from casework.cases.lifecycles import LIFECYCLES
 from casework.cases.noun import CASE_CHART
+from casework.cases.nouns import NOUNS
 from casework.cases.owner_rules import OwnerRules, load_owner_rules
 from casework.cases.privacy_rules import PrivacyRules, load_privacy_rules
 from casework.cases.registry import REGISTRY
@@ -13,7 +13,7 @@ from casework.request import situation as requests
 from casework.request.topics import REQUEST_CHART, load_requests
 from casework.staff.permission_table import check_against, load_permissions
 from casework.staff.permissions import Permissions
-from casework.staff.register import known_posts
+from casework.staff.posts import known_posts
 from casework.statechart.chart import Chart, load_chart
 from casework.statechart.policy import Policies, load_policies
 from casework.statechart.registry import Registry
@@ -22,7 +22,7 @@ from casework.statechart.registry import Registry
 def registry_of(chart: str) -> Registry:
     """What a chart of this name may name; of a name that no chart of today has, what cases' may."""
     name = chart.partition("@")[0]
-    return {REQUEST_CHART: requests.REGISTRY, **{noun.chart: noun.registry for noun in LIFECYCLES}}.get(name, REGISTRY)
+    return {REQUEST_CHART: requests.REGISTRY, **{noun.chart: noun.registry for noun in NOUNS}}.get(name, REGISTRY)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _texts(folder: Path) -> _Texts:
 
 def _load(folder: Path) -> Rulebook:
     policies = load_policies(folder)
-    charts = {noun.chart: load_chart(folder / f"{noun.chart}.toml", noun.registry, policies) for noun in LIFECYCLES}
+    charts = {noun.chart: load_chart(folder / f"{noun.chart}.toml", noun.registry, policies) for noun in NOUNS}
     chart = charts[CASE_CHART]
     posts = known_posts(chart)
     permissions = load_permissions(folder, policies, posts)

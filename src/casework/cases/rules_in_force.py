@@ -11,7 +11,7 @@ from casework.cases.owner_rules import OwnerRules, parse_owner_rules
 from casework.errors import RulesBroken
 from casework.staff.permission_table import parse_permissions
 from casework.staff.permissions import Permissions
-from casework.staff.register import known_posts
+from casework.staff.posts import known_posts
 from casework.statechart.chart import Chart
 from casework.statechart.policy import Policies, Policy
 

@@ -13,8 +13,9 @@ from casework.cases.detail import detail_of
 from casework.cases.disclosure import record_read
 from casework.cases.filter import BusinessDates, CaseFilter
 from casework.cases.history import HistoryItem, history_of_case
+from casework.cases.line import CasePage
 from casework.cases.options import options_of_case
-from casework.cases.queries import CasePage, Sort, cases_of_loan, page_of_cases, walk_cases
+from casework.cases.queries import Sort, cases_of_loan, page_of_cases, walk_cases
 from casework.cases.sight import reach_of, seen_case
 from casework.cli import assigning, case_tables, dossier, past
 from casework.cli.given import data_json_option, data_option, given

@@ -7,8 +7,8 @@ from rich.markup import escape
 
 from casework.cases.detail import CaseDetail
 from casework.cases.history import HistoryItem
+from casework.cases.line import CasePage
 from casework.cases.options import CaseOptions
-from casework.cases.queries import CasePage
 from casework.cases.unseen import TEXTS
 from casework.cli.shell import console
 from casework.cli.tables import NONE, Table

@@ -15,7 +15,7 @@ from casework.cli.tables import Table
 from casework.errors import CallerError, RulesBroken
 from casework.request.topics import REQUEST_CHART, event_faults, topic_faults
 from casework.settings import Settings
-from casework.staff.register import known_posts
+from casework.staff.posts import known_posts
 from casework.statechart.chart import Chart, load_chart
 from casework.statechart.draw import LANGUAGES, mermaid, svg
 from casework.statechart.policy import Policies, Policy, load_policies

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.engine import Connection
 
-from casework.audit.queries import EntryLine, line_of
+from casework.audit.entry_line import EntryLine
+from casework.audit.queries import line_of
 from casework.audit.tables import entries
 from casework.cli.shell import (
     FOLDED,

@@ -21,7 +21,7 @@ from casework.identity import ending
 from casework.staff import listing, tokens
 from casework.staff.listing import Member, Wanted
 from casework.staff.person import ACTIVE, LEFT, MERGED, UNVERIFIED, Person
-from casework.staff.register import post_labels
+from casework.staff.posts import post_labels
 
 _TITLES = {
     "posts": "posts 岗位", "homes": "teams 团队", "certificates": "certificates 证书", "absences": "leave 请假"

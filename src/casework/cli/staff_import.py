@@ -16,7 +16,7 @@ from casework.enrolment.sheet import MOST_BYTES, MOST_FAULTS, post_names, read_s
 from casework.errors import CallerError
 from casework.feed.cell import TEXTS
 from casework.feed.sheet import read_rows
-from casework.staff.register import post_labels
+from casework.staff.posts import post_labels
 
 
 @click.command("import")

@@ -19,13 +19,14 @@ from casework.clock import now
 from casework.customer import Customer
 from casework.errors import CallerError
 from casework.feed import sealed_cells
+from casework.feed.booked import Booked
 from casework.feed.payments import PAYMENT
 from casework.feed.row import ContactRow, LoanRow, RepaymentRow
 from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments
 from casework.personal import Vault
 from casework.staff import places, register
 from casework.staff.actor import Actor
-from casework.staff.roster import read_roster
+from casework.staff.roster_rows import read_roster
 
 _LOAN_COLUMNS = (
     "loan_id", "institution", "borrower_id", "product", "channel_code", "owner_staff_no", "team", "region",
@@ -38,32 +39,6 @@ _CONTACT_COLUMNS = (
     "phone_index", "address_sealed", "row_hash",
 )  # fmt: skip
 _encode = msgspec.msgpack.Encoder().encode
-
-
-class Booked(NamedTuple):
-    """What the books know of a loan, as far as its case needs it."""
-
-    loan_id: str
-    institution: str
-    borrower_id: str
-    product: str | None
-    channel_code: str | None
-    owner_staff_no: str | None
-    team: str | None
-    region: str | None
-    outstanding_principal_fen: int | None
-    risk_class: str | None
-    npl_since: date | None
-    disbursed_on: date | None
-    status: str | None
-
-
-def of_row(row: LoanRow, institution: str) -> Booked:
-    """What a row of a loans file says of its loan, once it is on the books."""
-    return Booked(
-        row.loan_id, institution, row.borrower_id, row.product, row.channel_code, row.owner_staff_no, row.team,
-        row.region, row.outstanding_principal_fen, row.risk_class, row.npl_since, row.disbursed_on, row.status,
-    )  # fmt: skip
 
 
 _BOOKED = sa.select(*(loans.c[name] for name in Booked._fields))
@@ -127,28 +102,6 @@ def write_loans(
     _write_borrowers(conn, branch.vault, institution, touched)
     unknown = name_staff(conn, branch, {row.owner_staff_no for row in touched}, actor)
     return LoansWritten(len(fresh), len(changed), frozenset(reclassified), len(unknown))
-
-
-@dataclass(frozen=True, slots=True)
-class OnBooks:
-    """What the loans file of a feed says is outstanding.
-
-    `unclear` loans had their row set aside; with `unnamed`, any loan that seems omitted could be one of those rows.
-    `closed` loans have nothing outstanding whatever the amount beside it: the status decides.
-    """
-
-    stated_fen: Mapping[str, int | None]
-    unclear: frozenset[str]
-    unnamed: bool
-    closed: frozenset[str] = frozenset()
-
-    def outstanding_fen(self, loan_id: str) -> int | None:
-        """Outstanding principal, 0 for a loan that the file omits, none where the file does not tell."""
-        if loan_id in self.closed:
-            return 0
-        if loan_id in self.stated_fen:
-            return self.stated_fen[loan_id]
-        return None if self.unnamed or loan_id in self.unclear else 0
 
 
 def booked(conn: Connection, loan_ids: Iterable[str]) -> dict[str, Booked]:

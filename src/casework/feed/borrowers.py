@@ -16,7 +16,8 @@ from casework import rows
 from casework.cases.branch import Branch
 from casework.cases.erased import last_erased_on
 from casework.cases.filter import BusinessDates, CaseFilter, check_id, filter_malformed
-from casework.cases.queries import CaseLine, walk_cases
+from casework.cases.line import CaseLine
+from casework.cases.queries import walk_cases
 from casework.cases.reached import covered_by
 from casework.cases.tables import cases
 from casework.cases.unseen import unseen

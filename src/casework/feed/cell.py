@@ -1,4 +1,4 @@
-"""One cell of a feed file, from text to value; pure. A bad cell says why, never what it held."""
+"""One cell of a feed file, from text to value. Pure. A bad cell says why, never what it held."""
 
 import re
 import unicodedata

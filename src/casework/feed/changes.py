@@ -16,7 +16,8 @@ from casework.cases.commands import Command, Measure, OpenCase
 from casework.cases.tables import cases
 from casework.errors import CallerError, TryAgain
 from casework.feed import agreements
-from casework.feed.books import Booked, Reversed
+from casework.feed.booked import Booked
+from casework.feed.books import Reversed
 from casework.feed.corrections import SettledThen
 from casework.feed.reconcile import Reconciliation
 from casework.feed.recoveries import Undoing, commands_of

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from casework.cases.branch import Branch
-from casework.feed.books import Booked, booked
+from casework.feed.booked import Booked
+from casework.feed.books import booked
 from casework.feed.erased import ErasedPeople
 from casework.feed.folder import Delivery, Sheet
 from casework.feed.row import LoanRow

@@ -10,7 +10,8 @@ from casework.cases.branch import Branch
 from casework.cases.tables import cases
 from casework.cases.unseen import unseen
 from casework.feed import run as runs
-from casework.feed.books import Booked, booked
+from casework.feed.booked import Booked
+from casework.feed.books import booked
 from casework.feed.borrowers import loan_in_reach
 from casework.feed.row import OverdueRow
 from casework.lifecycle.tables import institutions

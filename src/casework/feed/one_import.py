@@ -12,11 +12,10 @@ from casework.clock import branch_date, now
 from casework.feed import respelled
 from casework.feed import run as runs
 from casework.feed.aside import too_many_set_aside
+from casework.feed.booked import Booked, of_row, stated_by
 from casework.feed.books import (
-    Booked,
     LoansWritten,
     known_borrowers,
-    of_row,
     reversals_of,
     write_contacts,
     write_loans,
@@ -33,7 +32,7 @@ from casework.feed.may_import import check_may_import
 from casework.feed.payments import disputed_payments
 from casework.feed.reconcile import Reconciliation, Snapshot, reconcile, unknown_borrowers, unknown_loans
 from casework.feed.row import OverdueRow, RepaymentRow
-from casework.feed.settling import Word, cases_not_overdue, stated_by, still_off, word_on
+from casework.feed.settling import Word, cases_not_overdue, still_off, word_on
 from casework.feed.vanished import compared, left_books, mark_omitted, refusal
 from casework.lifecycle.tables import institutions
 from casework.staff.actor import system

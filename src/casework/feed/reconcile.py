@@ -1,4 +1,4 @@
-"""What changed between two overdue snapshots, and the figures of the feed; pure.
+"""What changed between two overdue snapshots, and the figures of the feed. Pure.
 
 A snapshot is what the branch holds to be in arrears at the close of a day: the rows of the feed and, for a
 loan whose row was set aside, what the feed before said of it.

@@ -1,4 +1,4 @@
-"""Loans that a feed seems to lack while it has them in another spelling; pure.
+"""Loans that a feed seems to lack while it has them in another spelling. Pure.
 
 Who opens a file in a spreadsheet loses the zeros in front of a number, who types one its capitals. The loan under its
 old number would be taken for paid, and one that nobody lent would be in arrears.

@@ -1,4 +1,4 @@
-"""One row of a feed file, from text to types; pure. A row that cannot be read says which cell and why.
+"""One row of a feed file, from text to types. Pure. A row that cannot be read says which cell and why.
 
 An empty cell means unknown (`None`), never zero. Amounts are decimal yuan in the files and integer fen here.
 The parsers are built once per file and called once per row: dates are looked up, amounts take a short path,

@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.cases.tables import cases
-from casework.feed.books import Booked, OnBooks
-from casework.feed.folder import Sheet
+from casework.feed.booked import Booked, OnBooks
 from casework.feed.row import LoanRow
 from casework.feed.tables import loans
 from casework.four_eyes.tables import requests
@@ -106,13 +105,3 @@ def still_off(conn: Connection, institution: str, sheet: Sequence[LoanRow]) -> S
         else row
         for row in sheet
     ]
-
-
-def stated_by(sheet: Sheet[LoanRow] | None) -> OnBooks | None:
-    """What a loans file says is outstanding; none if no such file came."""
-    if sheet is None:
-        return None
-    unclear, unnamed = sheet.set_aside_keys()
-    stated = {row.loan_id: row.outstanding_principal_fen for row in sheet.rows}
-    closed = frozenset(row.loan_id for row in sheet.rows if row.status == "closed")
-    return OnBooks(stated, frozenset(unclear), unnamed > 0, closed)

@@ -1,4 +1,4 @@
-"""Which rows of a feed file are totals that a spreadsheet's user wrote under (or between, or over) the rows; pure.
+"""Which rows of a feed file are totals that a spreadsheet's user wrote under (or between, or over) the rows. Pure.
 
 A total row is no loan. It is known by two things together: it has a total's word and no key, and each amount in it is
 the sum of the rows it stands for (or it has none). Without the word, all of its amounts must be such sums of two rows

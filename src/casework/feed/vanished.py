@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.errors import CallerError
-from casework.feed.books import OnBooks
+from casework.feed.booked import OnBooks
 from casework.feed.tables import loans
 from casework.statechart.policy import Policy
 

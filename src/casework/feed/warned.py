@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from casework.feed.books import Booked, OnBooks
+from casework.feed.booked import Booked, OnBooks, stated_by
 from casework.feed.folder import Delivery, Sheet
 from casework.feed.row import LoanRow
-from casework.feed.settling import stated_by
 from casework.statechart.policy import Policy
 
 TOLD: Final = 20

@@ -15,12 +15,12 @@ from casework.errors import CallerError
 from casework.four_eyes.kinds import Carried, Standing, register
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Cleared, Done, Fire, Mistaken, Outcome, Refused
-from casework.request.request import Request
+from casework.request.request import EVENT, Request
 from casework.staff.actor import Actor
 from casework.statechart.decide import Reason
 from casework.statechart.fields import DataFault
 
-NAME = "event"
+NAME = EVENT
 PREFIX = "case:"
 
 

@@ -12,9 +12,9 @@ from casework.four_eyes.stored import Moment
 from casework.lifecycle.reasons import out_of_reach
 from casework.request.request import Request
 from casework.request.situation import Situation
+from casework.request.topics import posts_for
 from casework.staff.actor import Actor
 from casework.staff.permissions import Authority
-from casework.statechart.chart import Approval
 from casework.statechart.decide import Refusal, decide, post_reason
 
 RULES = ("1.1.4",)
@@ -46,13 +46,6 @@ def may_see(moment: Moment, actor: Actor, request: Request, standing: Standing |
     held = actor.posts.union(*(principal.posts for principal in actor.principals))
     involved = topic.proposed_by | topic.reviewed_by | topic.approved_by
     return bool(held & involved) or permissions.may(actor, READS_ALL)
-
-
-def posts_for(topic: Approval, event: str) -> frozenset[str]:
-    """The posts that may do this to a request of the topic."""
-    if event == "return":
-        return topic.reviewed_by | topic.approved_by
-    return {"review": topic.reviewed_by, "approve": topic.approved_by}.get(event, topic.proposed_by)
 
 
 def authority_of(moment: Moment, actor: Actor, posts: frozenset[str], standing: Standing | None) -> Authority | Refusal:

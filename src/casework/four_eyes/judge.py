@@ -11,12 +11,10 @@ from casework.audit.entry import Entry
 from casework.audit.findings import Report
 from casework.cases.cited import Cited
 from casework.cases.fold import SAYS
-from casework.four_eyes.case_events import NAME as EVENT
-from casework.four_eyes.deciding import posts_for
-from casework.four_eyes.post_grants import NAME as POST
 from casework.request import request as folding
-from casework.request.request import Request
+from casework.request.request import EVENT, POST, Request
 from casework.request.situation import Situation
+from casework.request.topics import posts_for
 from casework.statechart.chart import Chart
 from casework.statechart.decide import Refusal, decide, decide_opening
 from casework.statechart.policy import Policy

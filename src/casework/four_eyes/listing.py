@@ -19,7 +19,7 @@ from casework.errors import CallerError
 from casework.four_eyes import stored
 from casework.four_eyes.case_events import NAME as EVENT
 from casework.four_eyes.case_events import PREFIX
-from casework.four_eyes.deciding import READS_ALL, concerned_by, decided, may_see, posts_for
+from casework.four_eyes.deciding import READS_ALL, concerned_by, decided, may_see
 from casework.four_eyes.flags import flags_of
 from casework.four_eyes.kinds import AboutCases, Standing, kind_named, standings
 from casework.four_eyes.stored import Moment, Ties, moment_of
@@ -27,6 +27,7 @@ from casework.four_eyes.tables import requests
 from casework.personal import mask
 from casework.request.request import Request, from_row
 from casework.request.situation import Situation
+from casework.request.topics import posts_for
 from casework.staff.actor import Actor
 from casework.statechart.decide import Reason
 

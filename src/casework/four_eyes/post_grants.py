@@ -14,12 +14,13 @@ from casework.cases.branch import Branch
 from casework.clock import Clock
 from casework.errors import CallerError
 from casework.four_eyes.kinds import Carried, register
-from casework.request.request import Request
+from casework.request.request import POST, Request
 from casework.staff.actor import Actor
-from casework.staff.register import grant_post, known_posts
+from casework.staff.posts import known_posts
+from casework.staff.register import grant_post
 from casework.statechart.decide import Reason
 
-NAME = "post"
+NAME = POST
 TOPIC = "post_grant"
 PREFIX = "staff:"
 PINNED = 1  # nothing of the register voids it: whatever would forbid the post is asked again at the approval

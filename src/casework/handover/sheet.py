@@ -1,4 +1,4 @@
-"""The hand-over sheet of one receiver as a workbook: his cases, and what they carry. No names, phones or addresses.
+"""The hand-over sheet of one receiver as a workbook: cases, and what they carry. No names, phones, addresses. Pure.
 
 Written row by row (constant memory); texts stay texts, so that none can become a formula.
 """

@@ -1,4 +1,4 @@
-"""What may be asked of the door, and what it answers. Refusals are values: their entries must survive."""
+"""What may be asked of the door, and what it answers. Refusals are values: their entries must survive. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

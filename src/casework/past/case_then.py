@@ -7,8 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from casework.cases.case import COLUMNS, Case, Facts
-from casework.past.instant import Instant
-from casework.past.surroundings import Source
+from casework.past.instant import Instant, Source
 
 
 class CaseThen(msgspec.Struct):

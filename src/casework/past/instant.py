@@ -10,6 +10,8 @@ import msgspec
 from casework.errors import CallerError
 
 NOW: Final = "now"
+Source = Literal["feed", "entry", "calendar"]
+"""What told the business date of an instant: the last feed, an entry, or the calendar where neither did."""
 _FORM = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)(?P<offset>Z|[+-]\d{2}:\d{2})?)?",
     re.ASCII,

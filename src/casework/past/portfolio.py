@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from casework import ids
-from casework.past.instant import Instant
-from casework.past.surroundings import Source
+from casework.past.instant import Instant, Source
 
 
 class View(NamedTuple):

@@ -8,7 +8,7 @@ business date is believed. Policies are those announced by then, the newest edit
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -20,13 +20,12 @@ from casework.cases.branch import Branch
 from casework.cases.publish import STREAM as RULEBOOK
 from casework.clock import utc_text
 from casework.past.chained import COLUMNS, Chain, Said, broken, data_of
-from casework.past.instant import Instant
+from casework.past.instant import Instant, Source
 from casework.past.texts import Texts
 from casework.statechart.policy import Policies, Policy
 
 FEED_PREFIX: Final = "feed:"
 _APPLIED, _PUBLISHED = "feed.applied", "policy.published"
-Source = Literal["feed", "entry", "calendar"]
 """Where a business date is from: the last feed, the case's own last entry, or the branch's calendar."""
 
 

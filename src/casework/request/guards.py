@@ -1,4 +1,4 @@
-"""The guards of a request: each one rule, one small named pure function. The chart says where each applies."""
+"""The guards of a request: each one rule, one small named function. The chart says where each applies."""
 
 from casework.request.request import Request
 from casework.request.situation import REGISTRY, Situation

@@ -14,6 +14,8 @@ from casework.statechart.chart import Chart
 
 PREFIX = "request"
 ASKED, REFUSED = "request.asked", "request.refused."
+EVENT, POST = "event", "post"
+"""Kinds of request: an event of a case, a post for somebody."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 ERASED = b"erased"
 """What `data_sealed` is after an erasure; nothing sealed begins so."""

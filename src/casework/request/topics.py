@@ -1,4 +1,7 @@
-"""Topics of four eyes: the chart of requests, checked against the case's chart, the policies and the posts. Pure."""
+"""Topics of four eyes: the chart of requests, checked against the case's chart, policies and posts.
+
+Pure but for the file.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +10,7 @@ import casework.request.guards  # noqa: F401  (registers the guards)
 from casework.errors import RulesBroken
 from casework.request.situation import REGISTRY
 from casework.staff.actor import SYSTEM_POST
-from casework.statechart.chart import Chart, load_chart
+from casework.statechart.chart import Approval, Chart, load_chart
 from casework.statechart.policy import Policies
 
 REQUEST_CHART = "request"
@@ -49,3 +52,10 @@ def event_faults(chart: Chart, cases: Chart) -> Iterator[str]:
             yield f"events.{event.name}.four_eyes: {event.four_eyes} is no topic of the chart {chart.name}"
         elif topic.proposed_by != event.posts:
             yield f"events.{event.name}.posts: are not those who may ask for {topic.name} ({chart.name}.toml)"
+
+
+def posts_for(topic: Approval, event: str) -> frozenset[str]:
+    """The posts that may do this to a request of the topic."""
+    if event == "return":
+        return topic.reviewed_by | topic.approved_by
+    return {"review": topic.reviewed_by, "approve": topic.approved_by}.get(event, topic.proposed_by)

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 import xlsxwriter
 
-from casework.audit.queries import EntryLine
+from casework.audit.entry_line import EntryLine
 from casework.money import yuan_text
 from casework.spreadsheet import WORKBOOK, safe_cell, write_notes
 from casework.statechart.chart import Chart

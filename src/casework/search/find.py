@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework import rows
-from casework.audit.queries import EntryLine, line_of
+from casework.audit.entry_line import EntryLine
+from casework.audit.queries import line_of
 from casework.audit.tables import entries, leaves, unsealed
 from casework.search import bits, cursor, narrow
 from casework.search.cursor import Place

@@ -13,7 +13,7 @@ from casework.staff import mistakes
 from casework.staff.actor import SYSTEM_POST
 from casework.staff.dossier import DATED, person, persons
 from casework.staff.person import ACTIVE, Absence, Certificate, Held, Home, Person, holds
-from casework.staff.roster import in_force
+from casework.staff.roster_rows import in_force
 from casework.staff.tables import certificates, memberships, posts_held, staff
 
 MOST: Final = 1_000  # of one page

@@ -8,7 +8,7 @@ backwards: a day that has passed means today.
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from casework import ids, rows
 from casework.audit.trail import Draft, Trail
 from casework.staff import conflicts, dossier, mistakes, person, places
-from casework.staff.actor import SYSTEM_POST, Actor, Principal
+from casework.staff.actor import Actor, Principal
 from casework.staff.permissions import Permissions
 from casework.staff.person import (
     ACTIVE,
@@ -28,27 +28,9 @@ from casework.staff.person import (
     Person,
     day_before,
 )
-from casework.staff.roster import in_force
+from casework.staff.roster_rows import in_force
 from casework.staff.tables import absences, memberships, posts_held, register_version, staff
-from casework.statechart.chart import Chart
 from casework.statechart.fields import LATEST
-
-AUDITOR, ADMINISTRATOR = "auditor", "administrator"
-POSTS_BESIDE_THE_CHART: Final[Mapping[str, Mapping[str, str]]] = {
-    AUDITOR: {"zh": "审计岗", "en": "auditor"}, ADMINISTRATOR: {"zh": "系统管理员", "en": "administrator"},
-    "customer_service": {"zh": "客服岗", "en": "customer service"},
-    "channel_post": {"zh": "渠道岗", "en": "channel post"},
-}  # fmt: skip
-
-
-def known_posts(chart: Chart) -> frozenset[str]:
-    """The posts a person may hold: the chart's (without the service's own) and those beside it."""
-    return frozenset(post_labels(chart))
-
-
-def post_labels(chart: Chart) -> dict[str, Mapping[str, str]]:
-    """What those posts are called, by code, in zh and en."""
-    return {post: words for post, words in chart.posts.items() if post != SYSTEM_POST} | {**POSTS_BESIDE_THE_CHART}
 
 
 def stream_of(staff_no: str) -> str:

@@ -1,4 +1,4 @@
-"""Deciding, pure: may this event happen here, where does it lead, and if not, every reason why not."""
+"""Deciding: may this event happen here, where does it lead, and if not, every reason why not. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from python_calamine import CalamineWorkbook
 
-from casework.audit.queries import EntryLine
+from casework.audit.entry_line import EntryLine
 from casework.audit.seal import Sealer
 from casework.audit.tables import entries
 from casework.cases.rulebook import load_rulebook

@@ -1,0 +1,8 @@
+"""The nouns of the house as their charts and entries know them: what is loaded, published, replayed. Pure."""
+
+from typing import Final
+
+from casework.cases.noun import CASE
+from casework.lifecycle.noun import Noun
+
+NOUNS: Final[tuple[Noun, ...]] = (CASE,)
