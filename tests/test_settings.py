@@ -28,6 +28,8 @@ def test_every_variable_is_heard() -> None:
             "CASEWORK_FEED_ROWS": "7", "CASEWORK_FEED_MEMORY_MIB": "128",
             "CASEWORK_FEED_INBOX": "/in", "CASEWORK_LOG_LEVEL": "debug",
             "CASEWORK_HOST": "::1", "CASEWORK_PORT": "81",
+            "CASEWORK_CONNECTIONS": "99", "CASEWORK_HEADER_TIMEOUT_S": "3", "CASEWORK_BODY_TIMEOUT_S": "4",
+            "CASEWORK_IDLE_TIMEOUT_S": "5",
             "CASEWORK_SEAL": "0", "CASEWORK_LOG_ORIGIN": "bank.example/1",
         }
     )  # fmt: skip
@@ -43,6 +45,10 @@ def test_every_variable_is_heard() -> None:
         log_level="DEBUG",
         host="::1",
         port=81,
+        connections=99,
+        header_timeout_s=3,
+        body_timeout_s=4,
+        idle_timeout_s=5,
         seal=False,
         log_origin="bank.example/1",
     )
@@ -60,6 +66,10 @@ def test_every_variable_is_heard() -> None:
         ("FEED_MEMORY_MIB", "127"),
         ("FEED_MEMORY_MIB", "2 GiB"),
         ("FEED_UPLOAD_MIB", "9" * 10),
+        ("CONNECTIONS", "15"),
+        ("HEADER_TIMEOUT_S", "0"),
+        ("BODY_TIMEOUT_S", "3601"),
+        ("IDLE_TIMEOUT_S", "1.5"),
     ],
 )
 def test_a_malformed_variable_is_named(name: str, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
 from litestar.types import ASGIApp
 from sqlalchemy.engine import Engine
@@ -36,7 +36,9 @@ from api import (
 from api.admission import Admission
 from api.auth import Tokens
 from api.awaiting import Awaiting
-from api.docs_page import PageRenderPlugin
+from api.connection_limits import Limits
+from api.connections import Connections
+from api.docs_page import Kept, PageRenderPlugin, PlainYamlRenderPlugin
 from api.edge import Edge
 from api.importing import Imports
 from api.metrics import Metrics
@@ -119,6 +121,7 @@ def create_app(settings: Settings, assembled: Assembled | None = None) -> Litest
     serving = Serving(
         started, Writer(started, metrics), Tokens(started.engine, started.branch, Issuer.of(settings)), metrics,
         Imports(started), Admission(), Receipts(settings, metrics), Awaiting(started.engine), Sealing(started),
+        Connections(Limits.of(settings), metrics),
     )  # fmt: skip
     app = assembled.app
     table = Permitted(started.branch.rulebook.permissions)
@@ -207,9 +210,9 @@ def _openapi() -> OpenAPIConfig:
         description=_ABOUT,
         path="/schema",
         render_plugins=[
-            PageRenderPlugin(path="/"),
-            JsonRenderPlugin(path="/openapi.json"),
-            YamlRenderPlugin(path="/openapi.yaml"),
+            Kept(PageRenderPlugin(path="/")),
+            Kept(JsonRenderPlugin(path="/openapi.json")),
+            Kept(PlainYamlRenderPlugin(path="/openapi.yaml")),
         ],
         components=Components(security_schemes={"token": scheme}),
         security=[{"token": []}],

@@ -1,4 +1,7 @@
-"""The API's description as a page for people: one HTML file, no script, nothing fetched from elsewhere."""
+"""The API's description: for people as a page, one HTML file, no script, nothing fetched from elsewhere; for programs.
+
+Each form is made once in a process. Anybody may ask for it, and to make it anew takes the service up to seconds.
+"""
 
 from collections.abc import Iterator
 from html import escape
@@ -6,7 +9,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request
-from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.openapi.plugins import OpenAPIRenderPlugin, YamlRenderPlugin
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _STYLE = """
@@ -18,6 +21,29 @@ pre{background:#f4f6f9;padding:.7rem;overflow:auto;border-radius:4px} table{bord
 td,th{text-align:left;vertical-align:top;padding:.15rem .8rem .15rem 0}
 b.m{display:inline-block;width:3.6rem;color:#0b5cad}
 """
+
+
+class Kept(OpenAPIRenderPlugin):
+    """What another plugin renders, made when it is first asked for and then kept."""
+
+    def __init__(self, of: OpenAPIRenderPlugin) -> None:
+        super().__init__(path=of.paths, media_type=of.media_type)
+        self._of = of
+        self._kept: bytes | None = None
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """The same to everybody."""
+        if self._kept is None:
+            self._kept = self._of.render(request, openapi_schema)
+        return self._kept
+
+
+class PlainYamlRenderPlugin(YamlRenderPlugin):
+    """Renders it as YAML that any reader takes; the framework's has Python's own tags and takes three times as long."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Read from its JSON, so that both say the same."""
+        return msgspec.yaml.encode(msgspec.json.decode(self.render_json(request, openapi_schema)))
 
 
 class PageRenderPlugin(OpenAPIRenderPlugin):

@@ -101,12 +101,12 @@ class Edge:
 
 
 def _noticing(receive: Receive, state: dict[str, Any]) -> Receive:
-    """`receive` that remembers in `state` that the client is gone (`api.problems.has_left`)."""
+    """`receive` that remembers in `state` that no more will come, and why: what was `left` is no bug of ours."""
 
     async def noticing() -> Any:
         message = await receive()
         if message["type"] == "http.disconnect":
-            state["left"] = True
+            state.setdefault("left", "broken_off")  # unless it was we who broke off (`api.connections`)
         return message
 
     return noticing

@@ -63,6 +63,10 @@ class Metrics:
         self.places_taken = Counter(
             "log_places_taken", "Changes refused because the log held an entry that its head knows nothing of.", **kept
         )
+        self.connections = Gauge("connections", "Open connections.", multiprocess_mode="livesum", **kept)
+        self.dropped = Counter(
+            "connections_dropped", "Connections ended by the service: out of time, or to make room.", ("why",), **kept
+        )
         self._of_request: dict[tuple[str, str, int], Any] = {}
         self._of_event: dict[tuple[str, str], Any] = {}
 

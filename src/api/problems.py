@@ -45,8 +45,8 @@ STATUS: Mapping[str, int] = {
     "malformed_note": 400, "witness_unknown": 403, "checkpoint_differs": 409, "size_unknown": 404,
     "receipt_key_missing": 503,
     "version_required": 428,
+    "request_timeout": 408, "headers_too_large": 431, "broken_off": 499,
     "locked_out": 429,
-    "broken_off": 499,
     "internal_error": 500,
     "overloaded": 503, "shutting_down": 503, "database_busy": 503, "database_gone": 503, "outcome_unknown": 503,
     "database_read_only": 503,
@@ -78,6 +78,8 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "body_too_large": ("请求正文过大", "the body is too large"),
     "unsupported_media_type": ("不支持的正文类型", "the body must be application/json"),
     "invalid_request": ("请求内容不符合要求", "the request does not have the shape asked for"),
+    "request_timeout": ("请求未在规定时间内发送完毕", "the request did not come within its time"),
+    "headers_too_large": ("请求头过大或过多", "the headers are too large, or too many"),
     "broken_off": ("客户端在请求结束前断开", "the client left before its request was whole"),
     "internal_error": ("系统内部错误，请提供请求编号", "an error of the service; quote the request id"),
     "overloaded": ("系统繁忙，请稍后重试", "too much work is waiting; try again"),
@@ -146,11 +148,6 @@ def request_id_of(request: Request[Any, Any, Any]) -> str:
     return str(request.scope["state"].get("request_id", "-"))
 
 
-def has_left(scope: Any) -> bool:
-    """Whether the client of this request is gone, as far as somebody has noticed by reading on."""
-    return bool(scope["state"].get("left"))
-
-
 def problem_response(
     request: Request[Any, Any, Any], code: str, *, zh: str | None = None, en: str | None = None,
     facts: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None,
@@ -187,7 +184,8 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
     """What the framework found wrong with the request."""
     if error.status_code >= 500 and error.status_code != 503:
         # What the framework raises where a body ends early; nobody reads the answer, the log tells its status.
-        return problem_response(request, "broken_off") if has_left(request.scope) else on_bug(request, error)
+        left: str | None = request.scope["state"].get("left")
+        return on_bug(request, error) if left is None else problem_response(request, left)
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in ("allow", "retry-after")}
     if isinstance(error, ValidationException):
         return problem_response(request, "invalid_request", facts={"faults": _faults(error.extra)})

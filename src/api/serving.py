@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 from api.admission import Admission
 from api.auth import Tokens
 from api.awaiting import Awaiting
+from api.connections import Connections
 from api.importing import Imports
 from api.metrics import Metrics
 from api.receipts import Receipts
@@ -32,6 +33,7 @@ class Serving:
     receipts: Receipts
     awaiting: Awaiting
     sealing: Sealing
+    connections: Connections
 
     @property
     def settings(self) -> Settings:

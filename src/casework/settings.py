@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from casework.address import parse_url, place_of
 from casework.errors import CallerError
+from casework.file_limit import LEAST_CONNECTIONS
 
 DEFAULT_URL = "sqlite:///casework.db"
 KEY_BYTES = 32
@@ -36,6 +37,10 @@ class Settings:
     log_level: str = "INFO"
     host: str = "127.0.0.1"
     port: int = 8000
+    connections: int = 1_024  # of each process, as far as it may open files
+    header_timeout_s: int = 10
+    body_timeout_s: int = 30  # and longer for what is large, sent or read at a kibibyte a second
+    idle_timeout_s: int = 75  # longer than a proxy keeps its connections to us
     oidc_issuer: str | None = None
     oidc_audience: str | None = None
     oidc_claim: str = "preferred_username"
@@ -76,6 +81,10 @@ class Settings:
             log_level=log_level,
             host=text("HOST") or "127.0.0.1",
             port=number("PORT", cls.port, 0, 65_535),
+            connections=number("CONNECTIONS", cls.connections, LEAST_CONNECTIONS, 100_000),
+            header_timeout_s=number("HEADER_TIMEOUT_S", cls.header_timeout_s, 1, 3_600),
+            body_timeout_s=number("BODY_TIMEOUT_S", cls.body_timeout_s, 1, 3_600),
+            idle_timeout_s=number("IDLE_TIMEOUT_S", cls.idle_timeout_s, 1, 3_600),
             **_outside(text("OIDC_ISSUER"), text("OIDC_AUDIENCE"), text("OIDC_CLAIM")),
             trusted_proxies=_networks(text("TRUSTED_PROXIES") or ""),
             seal=_flag("SEAL", text("SEAL") or "1"),

@@ -32,6 +32,11 @@ class ServerProcess:
         """Somebody's client."""
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=20)
 
+    def connected(self) -> socket.socket:
+        """A connection with nothing sent in it yet."""
+        host, port = self.url.removeprefix("http://").split(":")
+        return socket.create_connection((host, int(port)), timeout=20)
+
     def stop(self, sign: int = signal.SIGTERM, within_s: float = 30) -> int:
         """Send a signal and wait for the end; the exit code."""
         self.process.send_signal(sign)
@@ -66,13 +71,19 @@ def is_running(process_id: int) -> bool:
 
 
 @contextmanager
-def serving(settings: Settings, place: Path, *arguments: str, **more: str) -> Iterator[ServerProcess]:
-    """Start, wait until it is ready, end it at exit whatever happened."""
+def serving(
+    settings: Settings, place: Path, *arguments: str, files: int | None = None, **more: Any
+) -> Iterator[ServerProcess]:
+    """Start, wait until it is ready, end it at exit whatever happened.
+
+    `files`: how many it may have open; `more` of its environment, as text.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log_path = place / "serve.log"
-    command = [*CASEWORK, "serve", "--port", str(port), *arguments]
+    limited = [] if files is None else ["bash", "-c", f'ulimit -n {files}; exec "$@"', "-"]
+    command = [*limited, *CASEWORK, "serve", "--port", str(port), *arguments]
     with log_path.open("wb") as log, (place / "serve.err").open("wb") as err:
         process = subprocess.Popen(command, env=environment(settings, **more), stdout=log, stderr=err, cwd=place)
     server = ServerProcess(process, f"http://127.0.0.1:{port}", log_path)

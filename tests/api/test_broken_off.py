@@ -1,6 +1,5 @@
 """A client that breaks off is no bug of the service: one line in the log says so."""
 
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,6 @@ HALF = {
     "a feed": ("B1", "/feeds", "content-type: multipart/form-data; boundary=b", LONG),
     "a feed's folder": ("B1", "/feeds", JSON, LONG),
 }
-
-
-def connected(server: ServerProcess) -> socket.socket:
-    host, port = server.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)))
 
 
 def asked(method: str, path: str, token: str = "", *headers: str) -> bytes:
@@ -57,7 +51,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_bug(
     _, tokens = branch
     with serving(settings, tmp_path) as server:
         for number, (staff_no, path, *headers) in enumerate(HALF.values(), 1):
-            with connected(server) as client:
+            with server.connected() as client:
                 begun = b"1\r\n{\r\n" if IN_CHUNKS in headers else b"{"
                 client.sendall(asked("POST", path, tokens.get(staff_no, ""), *headers) + begun)
                 time.sleep(0.2)  # so that it is being read when the client leaves
@@ -77,7 +71,7 @@ def test_a_client_that_leaves_before_it_has_read_its_answer_is_no_bug(
     paths = ("/cases.csv", "/cases.xlsx", "/cases?limit=200", "/schema/openapi.json")
     with serving(settings, tmp_path) as server:
         for path in paths:
-            with connected(server) as client:
+            with server.connected() as client:
                 client.sendall(asked("GET", path, tokens["R1"]))
         lines = told(server, len(paths))
         server.stop()

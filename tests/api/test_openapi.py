@@ -1,9 +1,11 @@
 """The description of the API: complete, and true of what the server answers."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given
@@ -49,6 +51,17 @@ def test_every_route_but_health_asks_for_a_token(running: Running) -> None:
     }
     ways_in = {"/session", "/session/refresh", "/session/password"}
     assert open_paths == {"/health/live", "/health/ready", *ways_in}
+
+
+@pytest.mark.only("sqlite")
+def test_it_is_the_same_in_both_forms_and_costs_little_to_whoever_asks_again(running: Running) -> None:
+    """Strangers may ask for it, and while it is made nobody else is served."""
+    first = running.client.get("/schema/openapi.yaml").content
+    assert msgspec.yaml.decode(first) == described(running)
+    began = time.monotonic()
+    for _ in range(20):
+        assert running.client.get("/schema/openapi.yaml").content == first
+    assert time.monotonic() - began < 4
 
 
 def test_every_code_has_a_status_that_is_an_error() -> None:

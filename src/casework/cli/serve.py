@@ -13,6 +13,7 @@ import click
 
 from casework.cli.shell import told
 from casework.errors import CallerError
+from casework.file_limit import raise_file_limit, room_for
 from casework.settings import Settings
 from casework.startup import start
 
@@ -62,6 +63,13 @@ def _environment(*, demo: bool) -> dict[str, str]:
 
 def _check(settings: Settings, workers: int) -> None:
     """Tell what stands in the way before any process is started: one line instead of one per worker."""
+    raise_file_limit(settings.connections)
+    if (room := room_for(settings.connections)) < settings.connections:
+        click.echo(
+            f"warning: the limit on open files leaves room for {room} connections (ulimit -n) / "
+            f"可打开文件数上限只容许 {room} 个连接",
+            err=True,
+        )
     if workers > 1 and settings.database_url.startswith("sqlite"):
         click.echo(
             "warning: on SQLite several processes wait for each other's lock and are slower than one; for more, use "
@@ -82,7 +90,8 @@ def _run(settings: Settings, workers: int) -> None:
 
     options: dict[str, Any] = {
         "factory": True, "host": settings.host, "port": settings.port, "workers": workers, "loop": "auto",
-        "http": "httptools", "proxy_headers": False, "access_log": False, "server_header": False, "date_header": True,
+        "http": "api.connections:Connection", "timeout_keep_alive": settings.idle_timeout_s, "proxy_headers": False,
+        "access_log": False, "server_header": False, "date_header": True,
         "log_config": None, "timeout_graceful_shutdown": _DRAIN_S, "lifespan": "on", "ws": "none", "backlog": 2_048,
     }  # fmt: skip
     click.echo(f"casework serves http://{settings.host}:{settings.port}/schema/openapi.json", err=True)

@@ -1,0 +1,200 @@
+"""Strangers who take every connection: the service goes on, health and the sealer too."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.connections import SPARE
+from casework.database import open_engine
+from casework.file_limit import FILES_KEPT, LEAST_CONNECTIONS
+from casework.settings import Settings
+from casework.startup import Started
+from tests.api.conftest import Running
+from tests.api.server import CASEWORK, ServerProcess, environment, serving
+from tests.api.strangers import BODY, HEADERS, IDLE, REST, SILENT, UNREAD, strangers
+from tests.conftest import LONGER
+
+Furnished = tuple[Started, dict[str, str]]
+FACT = {"kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:1",
+        "data": {"channel": "phone", "outcome": "unanswered"}}  # fmt: skip
+KINDS = {"silent": SILENT, "headers": HEADERS, "body": BODY, "rest": REST, "unread": UNREAD, "idle": IDLE}
+
+
+def opened(branch: Furnished, number: int) -> list[int]:
+    started, tokens = branch
+    return Running(None, started, tokens).open(*[f"L{n}" for n in range(number)])  # type: ignore[arg-type]
+
+
+@dataclass
+class Took:
+    """Seconds that each change took, and each look at health."""
+
+    changes: list[float] = field(default_factory=list)
+    health: list[float] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        both = [sorted(one)[len(one) * 99 // 100] * 1e3 for one in (self.changes, self.health)]
+        return f"{len(self.changes)} changes, p99 {both[0]:.0f} ms; health, each time anew: p99 {both[1]:.0f} ms"
+
+
+@contextmanager
+def asked(server: ServerProcess, path: str, token: str = "") -> Iterator[HTTPResponse]:
+    """The answer to a GET in a connection of its own."""
+    with closing(HTTPConnection(server.url.removeprefix("http://"), timeout=20)) as asking:
+        asking.request("GET", path, headers={"authorization": f"Bearer {token}"} if token else {})
+        yield asking.getresponse()
+
+
+def work(server: ServerProcess, token: str, ids: list[int], *, seconds: float) -> Took:
+    """Changes over one connection and health each time over a new one, all of which must go well."""
+    took, until = Took(), time.monotonic() + seconds
+    with server.client(token) as client:
+        while time.monotonic() < until:
+            began = time.perf_counter()
+            changed = client.post(f"/cases/{ids[len(took.changes) % len(ids)]}/facts", json=FACT)
+            took.changes.append(time.perf_counter() - began)
+            assert changed.status_code == 200
+            began = time.perf_counter()
+            with asked(server, "/health/ready") as health:
+                assert health.status == 200
+            took.health.append(time.perf_counter() - began)
+    return took
+
+
+def dropped(server: ServerProcess, token: str) -> float:
+    with asked(server, "/metrics", token) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("casework_connections_dropped_total"))
+
+
+@pytest.mark.only("sqlite")  # who may connect is no matter of the database
+@pytest.mark.parametrize("number", [60, *([1_100] if LONGER > 1 else [])])
+def test_strangers_who_take_every_connection_keep_nobody_from_being_served(
+    branch: Furnished, settings: Settings, tmp_path: Path, number: int
+) -> None:
+    """The sealer goes on too: the service is ready only while it does.
+
+    1,100 is the attack as it was told, within the 1,024 files that Debian lets a process open.
+    """
+    ids, token, before = opened(branch, 4), branch[1]["T1"], 0.0
+    few: dict[str, Any] = {"CASEWORK_CONNECTIONS": "32"} if number < 100 else {}
+    with serving(settings, tmp_path, files=1_024, **few) as server:
+        print(f"\nalone: {work(server, token, ids, seconds=0.5 if few else 10)}")
+        for kind, sends in KINDS.items():
+            with strangers(server.url, number, sends):
+                print(f"{number} {kind}: {work(server, token, ids, seconds=0.5 if few else 20)}")
+                assert len(list(Path(f"/proc/{server.process.pid}/fd").iterdir())) < 1_024 - 128
+            now = dropped(server, token)
+            assert now > before, kind
+            before = now
+        server.stop()
+        log = server.log()
+    assert [line for line in log if line["event"] == "connections_dropped"]
+    assert not [line for line in log if line["level"] == "error"]
+
+
+@pytest.mark.only("sqlite")
+def test_where_everybody_is_being_served_health_is_and_others_are_told_when_to_come_back(
+    branch: Furnished, settings: Settings, tmp_path: Path
+) -> None:
+    """Nobody is sent away for a newcomer whose work is under way: here, answers that wait to be sealed."""
+    ids, token = opened(branch, LEAST_CONNECTIONS), branch[1]["T1"]
+    with serving(settings, tmp_path, CASEWORK_CONNECTIONS=str(LEAST_CONNECTIONS), CASEWORK_SEAL="0") as server:
+        served = list[int]()
+
+        def wait(case_id: int) -> None:
+            with server.client(token) as client:
+                answer = client.post(f"/cases/{case_id}/facts", json=FACT, headers={"Prefer": "sealed, wait=6"})
+                served.append(answer.status_code)
+
+        waiting = [threading.Thread(target=wait, args=(case_id,)) for case_id in ids]
+        for one in waiting:
+            one.start()
+        time.sleep(1.5)
+        with ExitStack() as stack:
+            for _ in range(2 * SPARE):
+                stack.enter_context(server.connected())  # who says nothing keeps no place from the next
+            for path, status in (("/health/live", 200), ("/cases", 503), ("/health/ready", 200), ("/session", 503)):
+                with asked(server, path, token) as answer:
+                    assert answer.status == status, path
+                    assert (answer.getheader("retry-after") == "1") is (status == 503)
+        for one in waiting:
+            one.join()
+        assert served == [200] * len(ids)
+        with asked(server, "/cases", token) as answer:
+            assert answer.status == 200
+
+
+# ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_what_is_kept_for_the_rest_is_enough_for_both_pools_and_every_thread(settings: Settings) -> None:
+    """Thirty-two connections to the database, two files for each of forty threads, and what a server begins with."""
+    engine = open_engine(settings.database_url)
+    before = files()
+    with ExitStack() as stack:
+        for _ in range(16):
+            stack.enter_context(engine.connect())
+        of_one_pool = files() - before
+    engine.dispose()
+    assert of_one_pool >= 16
+    assert 2 * of_one_pool + 40 * 2 + 40 + SPARE <= FILES_KEPT
+
+
+@pytest.mark.parametrize(
+    ("limit", "connections", "room"),
+    [((5_000, 5_000), 1_024, 1_024), ((1_024, 1_024), 1_024, 768), ((1_024, 1_100), 1_024, 844),
+     ((1_024, 4_000), 1_024, 1_024), ((FILES_KEPT + LEAST_CONNECTIONS,) * 2, 1_024, LEAST_CONNECTIONS),
+     ((1_024, 1_024), 20, 20)],
+)  # fmt: skip
+def test_as_many_connections_as_the_limit_on_files_leaves_room_for(
+    limit: tuple[int, int], connections: int, room: int
+) -> None:
+    """The limit is raised where it may be; a process of its own tries it."""
+    assert _in_a_process(limit, connections) == f"{room}\n"
+
+
+def test_with_no_room_for_any_connection_the_service_does_not_start(
+    branch: Furnished, settings: Settings, tmp_path: Path
+) -> None:
+    least = FILES_KEPT + LEAST_CONNECTIONS
+    assert _in_a_process((least - 1,) * 2, 1_024) == f"file_limit_low {least}\n"
+    refused: Any = subprocess.run(
+        ["bash", "-c", 'ulimit -n 200; exec "$@"', "-", *CASEWORK, "serve", "--port", "0"],
+        env=environment(settings), capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("file_limit_low")
+    assert "Traceback" not in refused.stderr
+
+
+_TRY = """
+import resource, sys
+from casework.errors import CallerError
+from casework.file_limit import raise_file_limit, room_for
+soft, hard, connections = map(int, sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+raise_file_limit(connections)
+try:
+    print(room_for(connections))
+except CallerError as mistake:
+    print(mistake.code, mistake.facts["at_least"])
+"""
+
+
+def _in_a_process(limit: tuple[int, int], connections: int) -> str:
+    command = [sys.executable, "-c", _TRY, *map(str, (*limit, connections))]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
