@@ -2,11 +2,13 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 import time
 
 from api.logs import log
+from api.metrics import MULTIPROCESS
 
 FORCED_AFTER_S = 60.0
 """Longer than a worker that is told to end takes at most: the half minute that the server gives its requests."""
@@ -23,6 +25,8 @@ def _wait() -> None:
     if parent is not None:
         parent.join()  # a pipe that its end closes, however it comes
     log().error("parent_gone")
+    if MULTIPROCESS in os.environ:  # the parent's to remove, and whoever writes there still has it open
+        shutil.rmtree(os.environ[MULTIPROCESS], ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(FORCED_AFTER_S)
     os._exit(1)

@@ -1,12 +1,13 @@
 """Strangers who take every connection: the service goes on, health and the sealer too."""
 
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -102,36 +103,50 @@ def test_strangers_who_take_every_connection_keep_nobody_from_being_served(
     assert not [line for line in log if line["level"] == "error"]
 
 
+@contextmanager
+def nothing_is_written(url: str) -> Iterator[None]:
+    """The database's one lock is somebody else's."""
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
 @pytest.mark.only("sqlite")
 def test_where_everybody_is_being_served_health_is_and_others_are_told_when_to_come_back(
     branch: Furnished, settings: Settings, tmp_path: Path
 ) -> None:
-    """Nobody is sent away for a newcomer whose work is under way: here, answers that wait to be sealed."""
-    ids, token = opened(branch, LEAST_CONNECTIONS), branch[1]["T1"]
-    with serving(settings, tmp_path, CASEWORK_CONNECTIONS=str(LEAST_CONNECTIONS), CASEWORK_SEAL="0") as server:
-        served = list[int]()
+    """Nobody is sent away for a newcomer whose work is under way: here, changes that wait for the database."""
+    ids, token, served = opened(branch, LEAST_CONNECTIONS), branch[1]["T1"], list[int]()
+    patient = replace(settings, database_url=f"{settings.database_url}?busy_timeout_ms=60000")
+    given: dict[str, Any] = {"CASEWORK_CONNECTIONS": str(LEAST_CONNECTIONS), "CASEWORK_SEAL": "0"}
 
-        def wait(case_id: int) -> None:
-            with server.client(token) as client:
-                answer = client.post(f"/cases/{case_id}/facts", json=FACT, headers={"Prefer": "sealed, wait=6"})
-                served.append(answer.status_code)
+    def status_of(path: str) -> int:
+        with asked(server, path, token) as answer:
+            assert (answer.getheader("retry-after") == "1") is (answer.status == 503)
+            return answer.status
 
-        waiting = [threading.Thread(target=wait, args=(case_id,)) for case_id in ids]
-        for one in waiting:
-            one.start()
-        time.sleep(1.5)
-        with ExitStack() as stack:
+    def change(case_id: int) -> None:
+        with server.client(token) as client:
+            served.append(client.post(f"/cases/{case_id}/facts", json=FACT, timeout=60).status_code)
+
+    changing = [threading.Thread(target=change, args=(case_id,)) for case_id in ids]
+    with serving(patient, tmp_path, **given) as server:
+        with nothing_is_written(settings.database_url), ExitStack() as stack:
+            for one in changing:
+                one.start()
+            deadline = time.monotonic() + 15
+            while status_of("/cases") == 200:
+                assert time.monotonic() < deadline
             for _ in range(2 * SPARE):
                 stack.enter_context(server.connected())  # who says nothing keeps no place from the next
             for path, status in (("/health/live", 200), ("/cases", 503), ("/health/ready", 200), ("/session", 503)):
-                with asked(server, path, token) as answer:
-                    assert answer.status == status, path
-                    assert (answer.getheader("retry-after") == "1") is (status == 503)
-        for one in waiting:
+                assert status_of(path) == status, path
+            assert served == []
+        for one in changing:
             one.join()
         assert served == [200] * len(ids)
-        with asked(server, "/cases", token) as answer:
-            assert answer.status == 200
+        assert status_of("/cases") == 200
 
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────────

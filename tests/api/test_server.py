@@ -111,7 +111,9 @@ def test_a_server_that_is_told_to_end_does_so_with_0_and_leaves_no_file_behind(
 
 @pytest.mark.only("sqlite")  # processes are looked at, not what they write
 def test_workers_end_when_the_process_that_began_them_is_killed(settings: Settings, tmp_path: Path) -> None:
-    with serving(settings, tmp_path, "--workers", "2") as server:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with serving(settings, tmp_path, "--workers", "2", TMPDIR=str(temporary)) as server:
         workers = server.workers()
         assert len(workers) >= 2
         server.stop(signal.SIGKILL)
@@ -122,6 +124,7 @@ def test_workers_end_when_the_process_that_began_them_is_killed(settings: Settin
         for worker in left:
             os.kill(worker, signal.SIGKILL)
         assert left == []
+        assert list(temporary.iterdir()) == []
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{server.url}/health/live", timeout=5)
 
