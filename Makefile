@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # In the virtual environment, with uv where it is on the PATH: it is quicker.
-install = if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python $(1); \
+install = if command -v uv >/dev/null; then uv pip install --quiet --compile-bytecode --python $(BIN)/python $(1); \
   else $(BIN)/python -m pip install --quiet $(1); fi
 pin = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
   --custom-compile-command 'make lock'

@@ -18,8 +18,8 @@ Which slice owns what, from the top; imports go downwards only:
     witness     internal audit's own program: cosigns checkpoints, refuses a second history; needs no database
     audit       entries, chains, the one writer of the log, the sealed tree, verification
     statechart  charts and policies as data: read, checked whole, decided, drawn; nothing of cases
-    leaves      clock, money, errors, screen, spreadsheet, settings, database, rows, append_only, migrate, personal,
-                customer (whose a borrower's number is)
+    leaves      clock, money, errors, screen, spreadsheet, settings, database, rows, append_only, schema, migrate,
+                personal, customer (whose a borrower's number is)
 
 Across them: `startup` (settings → a branch ready to work), `verifying` (the log and every slice's rows), `backup` and
 `restore`, `right_keys` (which of the keys at hand have made what is there).

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import URL, Connection, Engine
 
-from casework import migrate
+from casework import schema
 from casework.address import names_several, parse_url
 from casework.append_only import missing_guards
 from casework.audit.tables import entries
@@ -135,7 +135,7 @@ def contents_of(conn: Connection) -> Contents:
         last = f"{batch[-1][0]}:{batch[-1][1]}"
         digest.update(b"".join([bytes(row[2]) for row in batch]))
     counted = conn.execute(sa.select(sa.func.count()).select_from(cases)).scalar_one()
-    return Contents(str(migrate.revision(conn)), number, int(counted), last, digest.hexdigest())
+    return Contents(str(schema.revision(conn)), number, int(counted), last, digest.hexdigest())
 
 
 def check_sound(conn: Connection, keys: Keys) -> None:

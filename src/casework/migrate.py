@@ -12,14 +12,13 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
 from casework.address import parse_url
 from casework.append_only import UniqueKeys, append_only_tables
-from casework.database import metadata, open_engine
+from casework.database import open_engine
 from casework.driver_errors import translate
 from casework.errors import CallerError
 from casework.settings import Settings, shipped
@@ -119,28 +118,6 @@ def grant(conn: Connection, app_role: str, append_only: dict[str, UniqueKeys] | 
         conn.exec_driver_sql(f"REVOKE ALL ON {table} FROM {role}")
         rights = "SELECT" if table == "alembic_version" else "SELECT, INSERT"
         conn.exec_driver_sql(f"GRANT {rights} ON {table} TO {role}")
-
-
-def revision(conn: Connection) -> str | None:
-    """The revision the database is at, or None where nothing was ever migrated."""
-    return MigrationContext.configure(conn).get_current_revision()
-
-
-_COLUMNS = {
-    "sqlite": "SELECT t.name, c.name FROM sqlite_master t, pragma_table_xinfo(t.name) c WHERE t.type = 'table'",
-    "postgresql": "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-    " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0",
-}
-
-
-def lacking(conn: Connection) -> list[str]:
-    """Columns that this version of the service needs and the database has not, as `table.column`.
-
-    A revision that was never released is changed in place: a database made before has its number, and another schema.
-    """
-    held = {tuple(row) for row in conn.exec_driver_sql(_COLUMNS[conn.dialect.name])}
-    needed = ((table.name, column.name) for table in metadata.tables.values() for column in table.columns)
-    return sorted(f"{table}.{column}" for table, column in needed if (table, column) not in held)
 
 
 @cache

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from casework import migrate
+from casework import schema
 from casework.append_only import missing_guards
 from casework.audit import receipt_keys, signer
 from casework.audit.logs import default_origin
@@ -64,6 +64,8 @@ def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str
     signer.make_keys_once(settings.keys_dir, origin)
     receipt_keys.make_once(settings.keys_dir, signer.signed_origin(settings.keys_dir) or origin)
     branch = branch_of(settings, keys)
+    from casework import migrate  # noqa: PLC0415  # most commands walk nowhere, and importing it takes long
+
     migrate.upgrade(settings)
     engine = open_engine(settings.database_url)
     try:
@@ -101,14 +103,14 @@ def check_ready(conn: Connection, branch: Branch, keys: Keys) -> None:
 
 def check_schema(conn: Connection) -> None:
     """CallerError `schema_not_current` unless the database is at the newest revision, and as that is today."""
-    revision = migrate.revision(conn)
-    if revision == migrate.head() and (lacking := migrate.lacking(conn)):
+    revision = schema.revision(conn)
+    if revision == schema.NEWEST and (lacking := schema.lacking(conn)):
         raise CallerError(
             "schema_not_current", f"数据库由同一结构编号的另一版本建立，缺少{'、'.join(lacking[:3])}",
             f"the database was made by another version with the same revision: it lacks {', '.join(lacking[:3])}",
             revision=revision, lacking=lacking,
         )  # fmt: skip
-    if revision != migrate.head():
+    if revision != schema.NEWEST:
         raise CallerError(
             "schema_not_current", "数据库结构不是当前版本，请运行 casework db upgrade",
             "the database is not at the current schema; run: casework db upgrade", revision=revision,

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.engine import Connection
 
-from casework import migrate
+from casework import migrate, schema
 from casework.address import parse_url, place_of
 from casework.append_only import has_owner_rights, missing_guards
 from casework.audit.tables import entries, unsealed
@@ -58,9 +58,9 @@ def upgrade_(json_: bool) -> None:
         settings = Settings.from_environment()
         published = upgrade(settings, system("cli"))
     if json_:
-        print_json({"revision": migrate.head(), "published": published, "keys_dir": str(settings.keys_dir)})
+        print_json({"revision": schema.NEWEST, "published": published, "keys_dir": str(settings.keys_dir)})
         return
-    console.print(f"schema at {migrate.head()}; keys in {settings.keys_dir}", soft_wrap=True)
+    console.print(f"schema at {schema.NEWEST}; keys in {settings.keys_dir}", soft_wrap=True)
     for name in published:
         console.print(f"published {name}")
     if not published:
@@ -113,14 +113,14 @@ def _status(settings: Settings) -> dict[str, Any]:
     engine = open_engine(settings.database_url, read_only=True)
     try:
         with reading(engine, snapshot=True) as conn:
-            revision = migrate.revision(conn)
+            revision = schema.revision(conn)
             status: dict[str, Any] = {
                 "kind": url.get_backend_name(),
                 "place": place,
                 "revision": revision,
-                "newest": migrate.head(),
+                "newest": schema.NEWEST,
             }
-            if revision != migrate.head() or migrate.lacking(conn):
+            if revision != schema.NEWEST or schema.lacking(conn):
                 return status | {"ready": False, "why_not": ["schema_not_current"]}
             return status | _contents(conn, settings)
     finally:
