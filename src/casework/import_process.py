@@ -4,16 +4,17 @@ The service has threads, connections and other people's requests, none of which 
 has one thread and works for nobody else, so that its fork has all modules and the rulebook at hand.
 """
 
-import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cache, partial
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import msgspec
 
@@ -60,29 +61,34 @@ def _spawned(job: Job) -> Iterator[Process]:
 @contextmanager
 def _forked(started: Started, job: Job) -> Iterator[Process]:
     started.engine.dispose()  # a connection is of one process
-    system = multiprocessing.get_context("fork")
-    ours, its = system.Pipe()
-    process = system.Process(target=_in_fork, args=(started, job, ours, its))
+    ours, its = Pipe()
 
     def said() -> Iterator[bytes]:
         with suppress(EOFError):
             while True:
                 yield ours.recv_bytes()
 
+    @cache
     def wait() -> int:
-        process.join()
-        return process.exitcode or 0
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
-    with ours:
-        with its:
-            process.start()
-        yield Process(said(), process.kill, wait)
-    process.join()
+    pid = os.fork()
+    if pid == 0:
+        _in_fork(started, job, ours, its)
+    its.close()
+    try:
+        yield Process(said(), partial(os.kill, pid, signal.SIGKILL), wait)
+    finally:
+        ours.close()
+        wait()
 
 
-def _in_fork(started: Started, job: Job, ours: Connection, its: Connection) -> None:
-    ours.close()
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for output in (1, 2):  # the command tells what came of it, whatever a library says where memory is short
-        os.dup2(nowhere, output)
-    work(job, its.send_bytes, partial(its.poll, None), started)
+def _in_fork(started: Started, job: Job, ours: Connection, its: Connection) -> NoReturn:
+    try:
+        ours.close()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for output in (1, 2):  # the command tells what came of it, whatever a library says where memory is short
+            os.dup2(nowhere, output)
+        work(job, its.send_bytes, partial(its.poll, None), started)
+    finally:
+        os._exit(1)  # nothing of the command goes on here
