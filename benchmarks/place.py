@@ -25,11 +25,11 @@ from casework.clock import now
 from casework.database import writing
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done
-from casework.lifecycle.tables import institutions
 from casework.settings import Settings
 from casework.staff import register, tokens
 from casework.staff.actor import system
 from casework.startup import Started, start, upgrade
+from tests.fed import dated
 from tests.postgres_server import APP, OWNER, Server, _die_with_parent, postgres_server
 
 POSTGRESQL, SQLITE = "PostgreSQL", "SQLite"
@@ -158,7 +158,7 @@ def place_on(server: Server | None, *, furnished: bool = True) -> Iterator[Place
 def _furnish(place: Place) -> None:
     branch, actor = place.started.branch, system("cli")
     with writing(place.started.engine) as conn:
-        conn.execute(institutions.insert().values(institution="wuhan", business_date=BUSINESS_DATE))
+        dated(conn, branch, BUSINESS_DATE)
         trail = branch.trail(now())
         permissions = branch.rulebook.permissions
         for number, post in STAFF.items():

@@ -1,14 +1,21 @@
-"""Rows of the books for tests that need no feed: sealed and found as a feed would have left them."""
+"""Rows of the books for tests that need no feed: sealed, found and authenticated as a feed would have left them."""
 
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.cases.branch import Branch
 from casework.customer import Customer
 from casework.feed import sealed_cells
-from casework.feed.tables import borrowers, contacts
+from casework.feed.row_mac import COVERED, row_mac
+from casework.feed.tables import borrowers, contacts, loans
 from casework.personal import Vault
+
+
+def put_loan(conn: Connection, branch: Branch, **values: Any) -> None:
+    """A loan."""
+    _put(conn, branch, loans, {"row_hash": b"", **values})
 
 
 def put_borrower(
@@ -20,7 +27,7 @@ def put_borrower(
         if value is not None:
             values[f"{field}_sealed"] = branch.vault.seal(sealed_cells.of_borrower(customer, field), value)
             values[f"{field}_index"] = branch.vault.blind(field, value)
-    conn.execute(borrowers.insert().values(values))
+    _put(conn, branch, borrowers, values)
 
 
 def put_contact(
@@ -29,16 +36,18 @@ def put_contact(
 ) -> None:  # fmt: skip
     """A way to reach him; the debtor himself unless `role` says otherwise."""
     values: dict[str, Any] = {**customer._asdict(), "role": "debtor", "row_hash": row_hash, **plain}
-    for column, field, value in (
-        ("name", "person_name", name),
-        ("phone", "phone", phone),
-        ("address",) * 2 + (address,),
-    ):
+    given = (("name", "person_name", name), ("phone", "phone", phone), ("address", "address", address))
+    for column, field, value in given:
         if value is not None:
             values[f"{column}_sealed"] = branch.vault.seal(sealed_cells.of_contact(customer, row_hash, field), value)
     if phone is not None:
         values["phone_index"] = branch.vault.blind("phone", phone)
-    conn.execute(contacts.insert().values(values))
+    _put(conn, branch, contacts, values)
+
+
+def _put(conn: Connection, branch: Branch, table: sa.Table, values: dict[str, Any]) -> None:
+    covered = tuple(values.get(name) for name in COVERED[table.name])
+    conn.execute(table.insert().values({**values, "mac": row_mac(branch.mac_key, table.name)(covered)}))
 
 
 def named(vault: Vault, row: Any) -> tuple[str, str]:

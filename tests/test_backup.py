@@ -24,13 +24,13 @@ from casework.database import open_engine, reading, writing
 from casework.errors import CallerError
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note
-from casework.lifecycle.tables import institutions
 from casework.restore import restore
 from casework.settings import Settings, ensure_keys, load_keys
 from casework.staff import register
 from casework.staff.actor import system
 from casework.startup import Started, start, upgrade
 from tests.conftest import Database
+from tests.fed import dated
 
 MEASURE = {
     "oldest_due_date": "2026-01-05", "bucket": "M1", "overdue_principal_fen": 1_000, "overdue_interest_fen": 20,
@@ -63,7 +63,7 @@ def started(settings: Settings, tools: None) -> Iterator[Started]:
         permissions = branch.branch.rulebook.permissions
         register.add(conn, trail, system("cli"), permissions, staff_no="S1", name="王伟", posts=["business_rep"])
         trail.write(conn)
-        conn.execute(institutions.insert().values(institution="wuhan", business_date=date(2026, 1, 10)))
+        dated(conn, branch.branch, date(2026, 1, 10))
         done = advance(conn, [opening(number) for number in range(3)], branch.branch)
         assert all(isinstance(outcome, Done) for outcome in done)
         ids = list(conn.execute(sa.select(cases.c.id).order_by(cases.c.id)).scalars())
@@ -126,7 +126,7 @@ def test_a_backup_is_private_whole_and_without_the_keys(started: Started, tmp_pa
         assert key.hex().encode() not in held
     assert {stat.S_IMODE(path.stat().st_mode) for path in (file, manifest_path(file))} == {0o600}
     assert made.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert made.contents.entries == 12  # six texts, one member of staff, three openings, a note, a refusal
+    assert made.contents.entries == 13  # texts, a member of staff, a business date, openings, a note, a refusal
     assert sorted(path.name for path in tmp_path.glob("*backup*")) == ["day.backup", "day.backup.manifest.json"]
 
 
@@ -343,7 +343,7 @@ def test_the_shell_tells_status_backs_up_and_restores(started: Started, target: 
     status = shell.invoke(main, ["db", "status", "--json"], env=_environment(started.settings))
     assert status.exit_code == 0, status.output
     told = msgspec.json.decode(status.stdout)
-    assert (told["ready"], told["entries"], told["cases"]) == (True, 12, 3)
+    assert (told["ready"], told["entries"], told["cases"]) == (True, 13, 3)
     assert told["business_dates"] == {"wuhan": "2026-01-10"}
 
     made = shell.invoke(main, ["db", "backup", file], env=_environment(started.settings))

@@ -1,10 +1,12 @@
 """Personal data is sealed to its field, found whatever its spelling, and shown masked."""
 
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.personal import DoesNotOpen, Vault, cell, kind_of, mask
+from casework.personal import DoesNotOpen, Vault, cell, kind_of, mask, normalise
 
 VAULT = Vault(bytes(32), b"\x01" * 32)
 texts = st.text(st.characters(codec="utf-8"), max_size=60)
@@ -127,3 +129,9 @@ def test_a_masked_value_shows_its_ends_only(field: str, value: str, shown: str) 
 @given(value=texts)
 def test_text_of_no_known_kind_is_never_shown(value: str) -> None:
     assert mask("note", value) in ("", "***")
+
+
+@given(value=texts)
+def test_the_blind_index_is_an_hmac_of_kind_and_normalised_value(value: str) -> None:
+    message = b"casework/personal/v1/blind\n" + b"name\x00" + normalise("name", value).encode()
+    assert VAULT.blind("borrower_name", value) == hmac.digest(b"\x01" * 32, message, "sha256")[:16]

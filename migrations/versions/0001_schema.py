@@ -405,6 +405,7 @@ table(
     sa.Column("status", sa.String(16)),
     must("row_hash", Bytes),
     sa.Column("omitted_on", sa.Date),
+    must("mac", Bytes),
     sa.Index("ix_loans_borrower", "borrower_id"),
 )
 table(
@@ -415,6 +416,7 @@ table(
     sa.Column("name_index", Bytes),
     sa.Column("id_number_sealed", Bytes),
     sa.Column("id_number_index", Bytes),
+    must("mac", Bytes),
     sa.Index("ix_borrowers_id_number", "id_number_index"),
     sa.Index("ix_borrowers_name", "name_index"),
 )
@@ -433,6 +435,7 @@ table(
     sa.Column("phone_index", Bytes),
     sa.Column("address_sealed", Bytes),
     must("row_hash", Bytes, unique=True),
+    must("mac", Bytes),
     sa.Index("ix_contacts_borrower", "borrower_id"),
     sa.Index("ix_contacts_phone", "phone_index"),
 )
@@ -445,6 +448,7 @@ table(
     must("amount_fen", sa.BigInteger),
     sa.Column("reverses", sa.String(64)),
     must("run_id", BigId),
+    must("mac", Bytes),
     sa.Index("ix_repayments_loan", "loan_id"),
 )
 table(

@@ -5,7 +5,6 @@ Field names decide how a value is normalised and masked: they are matched by the
 """
 
 import hashlib
-import hmac
 import os
 import re
 import unicodedata
@@ -23,6 +22,7 @@ _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _KEY_LABEL = "casework/personal/v1/key\n"
 _BLIND_BYTES = 16
+_BLOCK_BYTES = 64  # of SHA-256
 _BLIND_LABEL = b"casework/personal/v1/blind\n"
 _SPACE = re.compile(r"\s+")
 _NOT_DIGIT = re.compile(r"[^0-9]+")
@@ -88,6 +88,10 @@ class Vault(Sealer):
             raise ValueError("two different keys of 32 bytes are needed")
         super().__init__(key)
         self._blind_key = blind_key
+        # HMAC's two hashes with the key already fed in (RFC 2104): a third of the time of `hmac.digest`.
+        padded = blind_key.ljust(_BLOCK_BYTES, b"\x00")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded) + _BLIND_LABEL)
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
 
     def new_key(self, subject: str) -> bytes:
         """A fresh key, wrapped with the branch's and bound to its subject."""
@@ -100,8 +104,10 @@ class Vault(Sealer):
     def blind(self, field: str, value: str) -> bytes:
         """16 bytes, equal for equal values after normalisation; fields of one kind share their index."""
         kind = kind_of(field)
-        message = _BLIND_LABEL + kind.encode() + b"\x00" + normalise(kind, value).encode()
-        return hmac.digest(self._blind_key, message, hashlib.sha256)[:_BLIND_BYTES]
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{kind}\x00{normalise(kind, value)}".encode())
+        outer.update(inner.digest())
+        return outer.digest()[:_BLIND_BYTES]
 
     def fingerprint(self, content: bytes) -> bytes:
         """16 bytes that tell equal contents apart from others and nothing of what they hold (keyed)."""

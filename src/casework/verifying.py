@@ -16,6 +16,7 @@ from casework.audit.verify import Keeper, verify_log
 from casework.cases import replay as cases
 from casework.cases.answer_mac import check_answers
 from casework.dossier.kept import check_kept
+from casework.feed import compare as feed_rows
 from casework.feed import replay as feed
 from casework.feed import tables as feed_tables
 from casework.four_eyes import replay as four_eyes
@@ -97,6 +98,7 @@ def _verify(
             steady("institutions", feed.InstitutionsReplay(conn, report)),
         ),
         privacy.PREFIX: steady("privacy", privacy.PrivacyReplay(conn, vault, report)),
+        feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report)),
         handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report)),
     }
     with part_of(report, "entries"):

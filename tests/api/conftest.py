@@ -18,13 +18,13 @@ from casework.clock import now
 from casework.database import reading, writing
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Outcome
-from casework.lifecycle.tables import institutions
 from casework.settings import Settings, load_keys, shipped
 from casework.staff import register, tokens
 from casework.staff.actor import system
 from casework.startup import Started, start, upgrade
 from casework.verifying import verify
 from tests.conftest import Database
+from tests.fed import dated
 from tests.postgres_server import APP, OWNER, Server
 
 BUSINESS_DATE = date(2026, 1, 10)
@@ -111,7 +111,7 @@ def furnish(settings: Settings) -> tuple[Started, dict[str, str]]:
     upgrade(settings, system("cli"))
     started = start(settings)
     with writing(started.engine) as conn:
-        conn.execute(institutions.insert().values(institution="wuhan", business_date=BUSINESS_DATE))
+        dated(conn, started.branch, BUSINESS_DATE)
     return started, people(started)
 
 

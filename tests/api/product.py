@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from casework.clock import now
+from casework.customer import Customer
 from casework.database import writing
-from casework.feed.tables import borrowers, loans
 from casework.lifecycle.commands import Done
 from casework.staff import register, tokens
 from casework.staff.actor import system
 from casework.staff.permissions import Permissions
 from tests.api.conftest import Running, opening
+from tests.on_books import put_borrower, put_loan
 
 RELATIONS = "otrpe"
 NO_POST = "(no post)"
@@ -143,13 +144,11 @@ def _furnish_loan(made: Product, relation: str, owner: str) -> None:
     loan_id, place = f"L1-{relation}-{suffix}", _PLACES[relation]
     with writing(made.running.started.engine) as conn:
         for one in (loan_id, f"N1-{relation}-{suffix}"):
-            conn.execute(
-                loans.insert().values(
-                    loan_id=one, institution="wuhan", borrower_id=f"B-{one}", owner_staff_no=owner, row_hash=b"",
-                    outstanding_principal_fen=7_000_000, **place,
-                )
+            put_loan(
+                conn, made.running.started.branch, loan_id=one, institution="wuhan", borrower_id=f"B-{one}",
+                owner_staff_no=owner, outstanding_principal_fen=7_000_000, **place,
             )  # fmt: skip
-        conn.execute(borrowers.insert().values(borrower_id=f"B-{loan_id}", institution="wuhan"))
+        put_borrower(conn, made.running.started.branch, Customer("wuhan", f"B-{loan_id}"))
     (done,) = made.running.do(opening(loan_id, 5, owner=owner, **place))
     assert isinstance(done, Done), done
     for post in made.posts if relation != "o" else [post for post in made.posts if number_of(post) == owner]:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from casework.database import writing
-from casework.feed.tables import loans
 from tests.api.conftest import Running
 from tests.api.test_events import problem
+from tests.on_books import put_loan
 
 MISUSE = {"ground": "misuse", "data": {"finding": "insp:1", "recall_demand": "doc:1"}}
 
@@ -17,12 +17,10 @@ MISUSE = {"ground": "misuse", "data": {"finding": "insp:1", "recall_demand": "do
 def _books(running: Running) -> None:
     with writing(running.started.engine) as conn:
         for loan_id in ("L1", "L2"):
-            conn.execute(
-                loans.insert().values(
-                    loan_id=loan_id, institution="wuhan", borrower_id="B1", product="consumer", owner_staff_no="R1",
-                    team="T9", region="R9", outstanding_principal_fen=7_000_000, risk_class="normal",
-                    npl_since=date(2025, 12, 1), row_hash=b"",
-                )
+            put_loan(
+                conn, running.started.branch, loan_id=loan_id, institution="wuhan", borrower_id="B1",
+                product="consumer", owner_staff_no="R1", team="T9", region="R9",
+                outstanding_principal_fen=7_000_000, risk_class="normal", npl_since=date(2025, 12, 1),
             )  # fmt: skip
 
 

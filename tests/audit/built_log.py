@@ -24,12 +24,12 @@ from casework.database import open_engine, writing
 from casework.four_eyes import requests
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Fire, Note, Outcome, Record
-from casework.lifecycle.tables import institutions
 from casework.settings import Settings, ensure_keys, load_keys
 from casework.staff import register
 from casework.staff.actor import Actor, system
 from casework.startup import branch_of, upgrade
 from casework.verifying import verify
+from tests.fed import dated
 from tests.postgres_server import APP, OWNER, Server
 
 PHONE = Actor("T1", "staff", "api", frozenset({"phone_collector"}), team="T1", region="R1")
@@ -42,7 +42,7 @@ TODAY = date(2026, 1, 10)
 NOTE = "客户称下周还款"
 WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": 500_000, "interest_fen": 20}
 CASES, REQUESTS, PEOPLE = 50, 10, 7
-STREAMS = CASES + REQUESTS + PEOPLE + 2  # and the published rulebook, and the refused opening
+STREAMS = CASES + REQUESTS + PEOPLE + 3  # and the published rulebook, the refused opening, the business date
 
 
 def clock() -> datetime:
@@ -135,7 +135,7 @@ def fill(engine: Engine, branch: Branch, cases: int = CASES) -> list[Outcome]:
                 posts=one.posts, team=one.team, region=one.region,
             )  # fmt: skip
         trail.write(conn)
-        conn.execute(institutions.insert(), [{"institution": "wuhan", "business_date": TODAY}])
+        dated(conn, branch, TODAY, clock=clock)
         opened = advance(conn, [opening(number) for number in range(cases)], branch, clock=clock)
     ids = [outcome.id for outcome in opened if outcome.id is not None]
     with writing(engine) as conn:

@@ -1,9 +1,9 @@
 """The attacks of audit.md §7 on the live database, one row each: what the operator does, and what tells on him.
 
-One sealed log of cases, requests and people per database. Each attack is made through SQL with the owner's rights and
-the guards down, as somebody would who has read the code, and is rolled back; it must change something, and the findings
-must be exactly those named, the exit code and the signer's refusal too. Where an attack reaches files as well (keys,
-the signer's memory), it says what is left outside.
+One sealed log of cases, requests and people, and the books of a feed, per database. Each attack is made through SQL
+with the owner's rights and the guards down, as somebody would who has read the code, and is rolled back; it must change
+something, and the findings must be exactly those named, the exit code and the signer's refusal too. Where an attack
+reaches files as well (keys, the signer's memory), it says what is left outside.
 
 Not here, because they are not made on a live database: 7 (a clock of others), 17 (two logs shown), and what of 11, 18
 and 20 needs receipts, erasures and bundles. The same attacks before sealing are in `test_verify`, on plain streams in
@@ -14,7 +14,7 @@ and `test_note`.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,17 @@ from casework.cases.commands import Command
 from casework.cases.tables import cases, idempotency
 from casework.database import metadata, reading, writing
 from casework.errors import CallerError
+from casework.feed.load import Request, import_feed
+from casework.feed.row_mac import COVERED, row_mac
+from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments, snapshots
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Note
+from casework.lifecycle.tables import institutions
+from casework.staff.actor import system
 from casework.verifying import verify
 from tests.audit.built_log import (
     PHONE,
+    TODAY,
     BuiltLog,
     built_log,
     change_entry,
@@ -62,6 +68,7 @@ from tests.audit.built_log import (
     guards_down,
     visit_ordered,
 )  # fmt: skip
+from tests.feed.bank import contact, loan, paid, write
 from tests.postgres_server import Server
 
 STREAM = "case:2"  # opened, six calls, a refusal, a note: all sealed
@@ -117,6 +124,7 @@ def log(
             with writing(built.engine) as conn:
                 advance(conn, list(commands), built.branch, clock=clock)
 
+        fed(built, folder / "feed")
         first = seal()
         with reading(built.engine) as conn:
             before = {table: conn.execute(sa.select(table)).all() for table in metadata.sorted_tables}
@@ -127,6 +135,18 @@ def log(
         with reading(built.engine) as conn:
             whole = content(conn)
         yield SealedLog(built, first, last, before, signer.read_keys(keys_dir), whole)
+
+
+def fed(built: BuiltLog, folder: Path) -> None:
+    """A feed of another institution, at the hour of the rest of the log: two customers, nobody in arrears."""
+    people = [loan(number, owner_staff_no="", team="", region="") for number in (1, 2)]
+    ways = [contact(number) for number in (1, 2)]
+    money = [paid(f"P{number}", number, TODAY) for number in (1, 2)]
+    write(folder, TODAY, institution="yichang", overdue=[], loans=people, contacts=ways, repayments=money)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("finish", "load", "one_import", "run", "write"):
+            patch.setattr(f"casework.feed.{module}.now", clock)
+        import_feed(built.engine, built.branch, folder, Request(system("cli")))
 
 
 # --- the operator's tools: each makes a part of the database agree with what he has done to another
@@ -499,6 +519,62 @@ def opening_deleted(conn: Connection, log: SealedLog) -> None:
     conn.execute(openings.delete().where(openings.c.stream == STREAM))
 
 
+def of_book(table: sa.Table, key: str, **values: Any) -> Attack:
+    """A row of the books changed."""
+
+    def attack(conn: Connection, log: SealedLog) -> None:
+        where = _FIRST_OF[table.name](key)
+        assert conn.execute(table.update().where(where).values(values)).rowcount == 1
+
+    return attack
+
+
+_FIRST_OF: dict[str, Callable[[str], sa.ColumnElement[bool]]] = {
+    "loans": lambda key: loans.c.loan_id == key,
+    "borrowers": lambda key: borrowers.c.borrower_id == key,
+    "contacts": lambda key: contacts.c.borrower_id == key,
+    "repayments": lambda key: repayments.c.payment_id == key,
+}
+
+
+def out_of_books(table: sa.Table, key: str) -> Attack:
+    """A row of the books deleted."""
+
+    def attack(conn: Connection, log: SealedLog) -> None:
+        assert conn.execute(table.delete().where(_FIRST_OF[table.name](key))).rowcount == 1
+
+    return attack
+
+
+def exchanged(table: sa.Table, *columns: str) -> Attack:
+    """What two customers have there, each in the other's row."""
+
+    def attack(conn: Connection, log: SealedLog) -> None:
+        wanted = sa.select(table.c.borrower_id, *(table.c[name] for name in columns))
+        held = {row[0]: dict(zip(columns, row[1:], strict=True)) for row in conn.execute(wanted).all()}
+        for one, other in (("B1", "B2"), ("B2", "B1")):
+            conn.execute(table.update().where(_FIRST_OF[table.name](one)).values(held[other]))
+
+    return attack
+
+
+def put_back(conn: Connection, log: SealedLog) -> None:
+    """A loan as it might have been before, with the MAC that it had then."""
+    row = conn.execute(sa.select(loans).where(loans.c.loan_id == "L1")).one()._mapping
+    values = {name: row[name] for name in COVERED["loans"]} | {"outstanding_principal_fen": 1}
+    tag = row_mac(log.mac_key, "loans")(tuple(values.values()))
+    conn.execute(loans.update().where(loans.c.loan_id == "L1").values({**values, "mac": tag}))
+
+
+def everywhere(table: sa.Table, **values: Any) -> Attack:
+    """Every row of a table changed."""
+
+    def attack(conn: Connection, log: SealedLog) -> None:
+        assert conn.execute(table.update().values(values)).rowcount >= 1
+
+    return attack
+
+
 def renoted(change: Callable[[bytes], bytes]) -> Attack:
     def attack(conn: Connection, log: SealedLog) -> None:
         renote(conn, log, change)
@@ -619,7 +695,24 @@ ROWS = [
     Row(19, "a note with slack in its base64", renoted(_slack), {"checkpoint_malformed"}),
     Row(20, "every table emptied", emptied, {"memory_beyond_tree"}, signer="tree_shrank"),
     Row(20, "every table emptied, nothing outside", emptied_with_nothing_outside, set(), exit_code=2),
-    Row(20, "the log emptied under its cases", log_emptied, {"stream_missing", "row_without_entries"}),
+    Row(40, "two people's names exchanged", exchanged(borrowers, "name_sealed", "name_index"),
+        {"row_changed", "sealed_value_moved"}),
+    Row(40, "two people's phones exchanged", exchanged(contacts, "phone_sealed", "phone_index"),
+        {"row_changed", "sealed_value_moved"}),
+    Row(40, "what finds two people exchanged", exchanged(borrowers, "id_number_index"), {"row_changed"}),
+    Row(41, "a loan's amount changed", of_book(loans, "L1", outstanding_principal_fen=1), {"row_changed"}),
+    Row(41, "a loan's borrower changed", of_book(loans, "L1", borrower_id="B2"), {"row_changed"}),
+    Row(41, "a payment's amount changed", of_book(repayments, "P1", amount_fen=1), {"row_changed"}),
+    Row(41, "a payment of another run", of_book(repayments, "P1", run_id=9), {"row_changed", "rows_not_as_left"}),
+    Row(42, "a loan deleted", out_of_books(loans, "L1"), {"rows_not_as_left"}),
+    Row(42, "a contact deleted", out_of_books(contacts, "B1"), {"rows_not_as_left"}),
+    Row(42, "a payment deleted", out_of_books(repayments, "P1"), {"rows_not_as_left"}),
+    Row(42, "a loan of before put back", put_back, {"rows_not_as_left"}),
+    Row(43, "a run in another's name", everywhere(feed_runs, actor_id="S9"), {"row_differs"}),
+    Row(43, "a snapshot changed", everywhere(snapshots, rows=b"x"), {"row_differs"}),
+    Row(43, "business dates set back", everywhere(institutions, business_date=date(2025, 1, 1)), {"row_differs"}),
+    Row(20, "the log emptied under its cases", log_emptied,
+        {"stream_missing", "row_without_entries", "row_differs", "rows_not_as_left"}),
 ]  # fmt: skip
 
 

@@ -77,6 +77,11 @@ def respace_a_rule_and_sign(case: Case) -> None:
     case.rewrite([*case.bodies, body.replace(b'"data":{', b'"data": {')])
 
 
+def rows_changed_before_an_import(case: Case) -> None:
+    said = {"because": "borrower:wuhan~B1:2", "rows_changed": ["loans"]}
+    case.rewrite([*case.bodies, encode(entry("feed:wuhan", 1, None, SIZE, event="feed.rows_restated", data=said))])
+
+
 def delete_an_entry(case: Case) -> None:
     case.edit(ENTRIES, lambda data: encode_bundle([b for n, b in enumerate(decode_bundle(data, 256)) if n != 50]))
 
@@ -225,6 +230,13 @@ ATTACKS = [
     Attack(19, "a leading zero", malleable(b"\n300\n", b"\n0300\n"), {"checkpoint_malformed"}),
     Attack(19, "an empty line more", malleable(b"\n\n", b"\n\n\n"), {"checkpoint_malformed"}),
     Attack(19, "a signature twice", double_the_signature, {"checkpoint_malformed"}),
+    Attack(
+        44,
+        "rows changed by SQL before an import, which said so",
+        rows_changed_before_an_import,
+        {"rows_were_changed"},
+        deep=True,
+    ),
     Attack(19, "slack in the base64", malleable(b"=\n", b"==\n"), {"checkpoint_malformed"}),
 ]
 

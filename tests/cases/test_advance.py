@@ -23,13 +23,13 @@ from casework.database import metadata, reading, writing
 from casework.errors import TryAgain
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, NotDone, Note, Outcome, Record, Refused
-from casework.lifecycle.tables import institutions
 from casework.settings import Settings, load_keys
 from casework.staff import register
 from casework.staff.actor import Actor, system
 from casework.startup import Started, start
 from casework.verifying import verify
 from tests.conftest import LONGER, Database, Published
+from tests.fed import dated
 from tests.fresh import Fresh
 
 TODAY = date(2024, 3, 1)
@@ -124,7 +124,7 @@ class Branch:
 def furnish(started: Started) -> Branch:
     """An institution with a business date, and its people."""
     with writing(started.engine) as conn:
-        conn.execute(institutions.insert().values(institution="wuhan", business_date=TODAY))
+        dated(conn, started.branch, TODAY)
         trail = started.branch.trail(now())
         for staff_no, post in POSTS.items():
             register.add(

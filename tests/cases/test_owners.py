@@ -20,7 +20,6 @@ from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.four_eyes import requests
 from casework.lifecycle.commands import Done, Mistaken, Note, Record, Refused
-from casework.lifecycle.tables import institutions
 from casework.settings import load_keys
 from casework.staff import absence, register
 from casework.staff.actor import Actor, Principal
@@ -40,6 +39,7 @@ from tests.cases.test_advance import (
     opening,
     visit,
 )
+from tests.fed import dated
 
 __all__ = ["branch"]  # a fixture
 PLACE: dict[str, Any] = {"agency": "AG1", "term_until": "2024-06-01"}
@@ -71,7 +71,7 @@ def history(branch: Branch, case_id: int) -> list[tuple[str, str, str | None]]:
 
 def business_date(branch: Branch, day: date) -> None:
     with writing(branch.started.engine) as conn:
-        conn.execute(institutions.update().values(business_date=day))
+        dated(conn, branch.started.branch, day)
 
 
 def codes(outcome: Any) -> list[str]:

@@ -26,12 +26,12 @@ from casework.cases.rulebook import load_rulebook
 from casework.cases.tables import cases
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Refused
-from casework.lifecycle.tables import institutions
 from casework.staff.actor import system
 from tests.audit import built_log as logs
 from tests.audit.built_log import BuiltLog, built_log, change_entry, clock, guards_down
 from tests.cases.anything import commands_on
 from tests.conftest import LONGER
+from tests.fed import dated
 from tests.postgres_server import Server
 
 Change = Callable[[Entry], dict[str, Any]]
@@ -244,7 +244,7 @@ def test_each_entry_is_judged_by_the_figures_in_force_on_its_day(log: BuiltLog, 
         calls = [logs.attempt(2, day) for day in days for _ in (1, 2)]
         assert isinstance(advance(conn, [*calls, fire], branch, clock=clock)[-1], Refused)
         publish(conn, branch, system("cli"))
-        conn.execute(institutions.update().values(business_date=date(2026, 1, 12)))
+        dated(conn, branch, date(2026, 1, 12), clock=clock)
         (step,) = advance(conn, [fire], branch, clock=clock)
         report = log.verify(conn)
     assert isinstance(step, Done)

@@ -19,7 +19,6 @@ from casework.four_eyes.stored import read_one
 from casework.four_eyes.tables import requests as rows
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Record
-from casework.lifecycle.tables import institutions
 from casework.request.request import Request
 from casework.settings import Settings, load_keys
 from casework.staff import absence, register
@@ -28,6 +27,7 @@ from casework.staff.posts import known_posts
 from casework.staff.tables import register_version
 from casework.startup import Started, start
 from casework.verifying import verify
+from tests.fed import dated
 
 T = TypeVar("T")
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -149,7 +149,7 @@ class World:
         assert all(isinstance(outcome, Done) for outcome in outcomes), outcomes
 
     def business_date(self, day: str) -> None:
-        self.in_one(lambda conn: conn.execute(institutions.update().values(business_date=date.fromisoformat(day))))
+        self.in_one(lambda conn: dated(conn, self.started.branch, date.fromisoformat(day)))
 
     def case(self, case_id: int) -> Any:
         with reading(self.started.engine) as conn:
@@ -267,7 +267,7 @@ def furnish(settings: Settings) -> World:
 def fill(started: Started) -> World:
     """Everybody, and an institution, in an empty branch."""
     with writing(started.engine) as conn:
-        conn.execute(institutions.insert().values(institution="wuhan", business_date=BUSINESS_DATE))
+        dated(conn, started.branch, BUSINESS_DATE)
         trail = started.branch.trail(START - timedelta(days=30))
         for staff_no, posts in POSTS.items():
             register.add(

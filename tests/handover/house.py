@@ -17,12 +17,12 @@ from casework.handover.planning import Options, plan
 from casework.handover.tables import handover_moves, handovers
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Record
-from casework.lifecycle.tables import institutions
 from casework.settings import Settings
 from casework.staff import register
 from casework.staff.actor import Actor, system
 from casework.staff.register import actor_for
 from casework.startup import Started, start
+from tests.fed import dated
 
 TODAY = date(2024, 3, 1)
 FEED = system("feed")
@@ -185,7 +185,7 @@ def furnished(settings: Settings) -> House:
     """A branch with everybody of `PEOPLE` and a business date."""
     house = House(start(settings))
     with writing(house.started.engine) as conn:
-        conn.execute(institutions.insert().values(institution="wuhan", business_date=TODAY))
+        dated(conn, house.started.branch, TODAY)
         trail = house.started.branch.trail(now())
         for staff_no, (posts, team, region) in PEOPLE.items():
             register.add(

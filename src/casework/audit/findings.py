@@ -195,6 +195,22 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "replay_impossible": ("重放：分录无法应用", "replay: the entry cannot be applied"),
     "row_differs": ("数据行与其分录不符", "a row is not what its entries make of it"),
     "grant_without_request": ("授岗未经他人审批", "a post was granted without four eyes"),
+    "row_changed": (
+        "数据行的验证码不符：不是本服务写入的",
+        "a row of the books is not as this service stored it: its MAC does not hold",
+    ),
+    "sealed_value_moved": (
+        "加密数据被改动，或不在其原来的位置",
+        "a sealed value does not open where it lies: it was altered, or moved there from another row or field",
+    ),
+    "rows_not_as_left": (
+        "表中的行不是最近一次导入或删除所留下的：有增、有减，或被换回旧值",
+        "the rows of a table are not those that the last feed or erasure left: some are gone, added, or ones of before",
+    ),
+    "rows_were_changed": (
+        "导入或删除时发现，此前留下的数据行已被他人改动",
+        "whoever wrote this entry found other rows than the entry before had left: somebody else had changed them",
+    ),
     "row_without_entries": ("数据行没有任何分录", "a row that no entry speaks of"),
     "four_eyes_missing": ("重放：须经审批的事件没有对应的申请", "replay: an event under four eyes cites no request"),
     "four_eyes_differs": (
@@ -288,6 +304,7 @@ class Report:
     openings_erased: int = 0
     requests_erased: int = 0
     texts: int = 0
+    rows: int = 0  # of the books
     leaves: int = 0
     checkpoints: int = 0
     cosignatures: int = 0
@@ -366,7 +383,8 @@ class Report:
                 "leaves": self.leaves, "checkpoints": self.checkpoints, "cosignatures": self.cosignatures,
                 "receipts": self.receipts,
                 "openings": self.openings, "openings_erased": self.openings_erased,
-                "requests_erased": self.requests_erased, "texts": self.texts, "body_bytes": self.body_bytes,
+                "requests_erased": self.requests_erased, "texts": self.texts, "rows": self.rows,
+                "body_bytes": self.body_bytes,
                 "first_recorded_at": self.first_recorded_at, "last_recorded_at": self.last_recorded_at,
                 "seconds": round(self.seconds, 3),
                 "entries_per_second": round(self.entries / self.seconds) if self.seconds else None,

@@ -14,6 +14,7 @@ from typing import Any
 
 from casework.audit.entry import Entry, MalformedEntry, decode_strict
 from casework.audit.findings import Report
+from casework.audit.rows_left import told_by
 from casework.audit.texts import PUBLISHED, reference
 from casework.bundle.layout import TEXTS
 from casework.bundle.links import UNREADABLE
@@ -59,7 +60,7 @@ class _Judges:
         self._people = StaffJudge(report, self._cite)
         self._by_prefix: Mapping[str, Callable[[Sequence[Entry], bool], None]] = {
             "case": self._case, "request": self._request, "staff": self._person, "register": self._places,
-            "handover": self._handover,
+            "handover": self._handover, "feed": self._feed,
         }  # fmt: skip
 
     def stream(self, entries: Sequence[Entry], *, whole: bool) -> None:
@@ -94,6 +95,10 @@ class _Judges:
 
     def _handover(self, entries: Sequence[Entry], whole: bool) -> None:
         self._fold(entries if whole else (), fold_handover)
+
+    def _feed(self, entries: Sequence[Entry], whole: bool) -> None:  # noqa: ARG002  (each entry speaks for itself)
+        for entry in entries:
+            told_by(entry, self._part.report)
 
     def _fold(self, entries: Iterable[Entry], fold: Callable[[Any, Entry], Any]) -> None:
         row: Any = None

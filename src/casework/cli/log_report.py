@@ -30,7 +30,8 @@ def print_report(told: Mapping[str, Any]) -> None:
         f"checked 已核对: {checked['entries']:,} entries in {checked['streams']:,} streams, {checked['cases']:,} cases"
         f" ({checked['replayed_steps']:,} steps, {checked['replayed_facts']:,} facts,"
         f" {checked['replayed_refusals']:,} refusals replayed), {checked['openings']:,}"
-        f" openings, {checked['texts']:,} texts; {checked['leaves']:,} leaves, {checked['checkpoints']:,} checkpoints,"
+        f" openings, {checked['texts']:,} texts, {checked['rows']:,} rows of the books;"
+        f" {checked['leaves']:,} leaves, {checked['checkpoints']:,} checkpoints,"
         f" {checked['cosignatures']:,} cosignatures;"
         f" {checked['seconds']:.2f} s{rate}"
     )

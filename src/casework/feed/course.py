@@ -12,6 +12,7 @@ from casework.feed.booked import Booked
 from casework.feed.books import booked
 from casework.feed.erased import ErasedPeople
 from casework.feed.folder import Delivery, Sheet
+from casework.feed.left_rows import LeftRows
 from casework.feed.row import LoanRow
 from casework.feed.vanished import LeftBooks
 from casework.staff.actor import Actor
@@ -52,6 +53,7 @@ class Course:
         self.request = request
         self.run_id = run_id
         self.progress = progress
+        self.left = LeftRows(conn, branch.mac_key, delivery.institution)
         self.policy: Policy = branch.rulebook.policies.at(delivery.as_of)
         self.came = what_came(delivery)
         self.sheets: list[Sheet[Any]] = []

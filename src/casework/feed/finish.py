@@ -1,5 +1,6 @@
 """The end of an import: what it set aside, its snapshot and figures, and the entry that says what it did."""
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -9,14 +10,12 @@ from casework.audit.trail import Draft
 from casework.clock import now
 from casework.feed import run as runs
 from casework.feed import sealed_cells
-from casework.feed.books import (
-    barred_owners,
-    unverified_places,
-)
+from casework.feed.books import barred_owners, unverified_places
 from casework.feed.course import Course
 from casework.feed.folder import Sheet
 from casework.feed.held_back import held_back
 from casework.feed.institutions import REGISTERED_BY_FEED
+from casework.feed.left_rows import APPLIED, PREFIX
 from casework.feed.reconcile import Reconciliation, pack
 from casework.feed.tables import set_aside, snapshots
 from casework.feed.warned import warnings_of
@@ -42,7 +41,8 @@ def finish(
         for row in sheet.set_aside
     ]
     rows.insert_many(conn, set_aside, stored, ("run_id", "kind", "line", "column", "code", "row_sealed"))
-    conn.execute(snapshots.insert().values(run_id=course.run_id, rows=pack(found.snapshot)))
+    packed = pack(found.snapshot)
+    conn.execute(snapshots.insert().values(run_id=course.run_id, rows=packed))
     skipped = (delivery.as_of - before.as_of).days - 1 if before and before.as_of else 0
     first = [("manifest", 1, "institution", REGISTERED_BY_FEED)] if course.registered else []
     warned = warnings_of(delivery, course.on_books, course.policy, first)
@@ -52,6 +52,8 @@ def finish(
     if delivery.loans is not None:
         warnings |= unverified_places(conn, delivery.loans.rows)
         warnings |= barred_owners(conn, course.branch, delivery.loans.rows)
+    if course.left.changed:
+        warnings["rows_changed"] = len(course.left.changed)
     figures: dict[str, Any] = {
         **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
         "set_aside_rows": len(stored), "left_books": course.left_books.gone, "left_books_unpaid": len(course.unpaid),
@@ -62,7 +64,7 @@ def finish(
         ),
     }  # fmt: skip
     runs.finish(conn, course.run_id, runs.APPLIED, correction=course.request.correction, figures=figures, **course.came)
-    _announce(course, figures)
+    _announce(course, figures, hashlib.sha256(packed).hexdigest())
 
 
 def _sealed_cells(course: Course, sheet: Sheet[Any], line: int, cells: tuple[str, ...]) -> bytes:
@@ -71,17 +73,19 @@ def _sealed_cells(course: Course, sheet: Sheet[Any], line: int, cells: tuple[str
     return course.branch.vault.seal(place, msgspec.json.encode(raw).decode())
 
 
-def _announce(course: Course, figures: dict[str, Any]) -> None:
+def _announce(course: Course, figures: dict[str, Any], snapshot_sha256: str) -> None:
     trail = course.branch.trail(now())
     whole = {key: value for key, value in figures.items() if isinstance(value, int)}
     data = {
         "run": course.run_id, "as_of": course.delivery.as_of.isoformat(), "digest": course.delivery.digest,
         "files": course.came["files"], "figures": whole, "correction": course.request.correction,
-        "confirmed_vanished": course.request.confirm_vanished,
+        "confirmed_vanished": course.request.confirm_vanished, **course.left.said(),
+        "repayments": msgspec.to_builtins(course.left.payments.stated()),
+        "run_sha256": runs.digest_of(course.conn, course.run_id), "snapshot_sha256": snapshot_sha256,
     }  # fmt: skip
     draft = Draft(
-        "feed.applied", course.request.actor.signed, data, rules=("5.4",), policy=course.policy.ref,
+        APPLIED, course.request.actor.signed, data, rules=("5.4",), policy=course.policy.ref,
         chart=course.branch.rulebook.chart.ref,
     )  # fmt: skip
-    trail.append(course.conn, f"feed:{course.delivery.institution}", draft)
+    trail.append(course.conn, f"{PREFIX}:{course.delivery.institution}", draft)
     trail.write(course.conn)

@@ -17,6 +17,7 @@ from casework.feed import run as runs
 from casework.feed.bounds import USUAL, Bounds
 from casework.feed.course import Progress, Request, what_came
 from casework.feed.folder import Delivery, read_folder
+from casework.feed.left_rows import PREFIX, REFUSED
 from casework.feed.one_import import OneImport
 from casework.garbage import seldom_collected
 
@@ -68,8 +69,9 @@ def record_refusal(
     """Say in the run and in the log that it was refused; `delivery` is none if the folder could not be read."""
     runs.refuse(conn, run_id, mistake, **(what_came(delivery) if delivery else {}))
     trail = branch.trail(now())
-    draft = Draft("feed.refused", request.actor.signed, {"run": run_id}, reason_code=mistake.code)
-    trail.append(conn, "feed:refused", draft)
+    data = {"run": run_id, "run_sha256": runs.digest_of(conn, run_id)}
+    draft = Draft(REFUSED, request.actor.signed, data, reason_code=mistake.code)
+    trail.append(conn, f"{PREFIX}:refused", draft)
     trail.write(conn)
 
 

@@ -13,14 +13,7 @@ from casework.feed import respelled
 from casework.feed import run as runs
 from casework.feed.aside import too_many_set_aside
 from casework.feed.booked import Booked, of_row, stated_by
-from casework.feed.books import (
-    LoansWritten,
-    known_borrowers,
-    reversals_of,
-    write_contacts,
-    write_loans,
-    write_repayments,
-)
+from casework.feed.books import known_borrowers, reversals_of
 from casework.feed.changes import Changes
 from casework.feed.corrections import owed_as_before, settled_by_feed, wrongly_settled
 from casework.feed.course import Course
@@ -33,7 +26,8 @@ from casework.feed.payments import disputed_payments
 from casework.feed.reconcile import Reconciliation, Snapshot, reconcile, unknown_borrowers, unknown_loans
 from casework.feed.row import OverdueRow, RepaymentRow
 from casework.feed.settling import Word, cases_not_overdue, still_off, word_on
-from casework.feed.vanished import compared, left_books, mark_omitted, refusal
+from casework.feed.vanished import compared, left_books, refusal
+from casework.feed.write import LoansWritten, mark_omitted, write_contacts, write_loans, write_repayments
 from casework.lifecycle.tables import institutions
 from casework.staff.actor import system
 
@@ -67,7 +61,7 @@ class OneImport(Course):
         later = last if last is not None and last.as_of is not None and delivery.as_of < last.as_of else None
         self._check_vanished(happened, corrected or before, seen)
         self._check_vanished(found, before, seen)  # several corrections of a day together take no more than the day
-        mark_omitted(conn, self.left_books.omitted, delivery.as_of)
+        mark_omitted(conn, self.left, self.left_books.omitted, delivery.as_of)
         if later is not None:  # the day is past, but money that it turns out to have brought is money all the same
             counts = self._learn_late(later, written, new_payments)
         else:
@@ -126,8 +120,8 @@ class OneImport(Course):
             if fresh:
                 self.progress("loans", 0, len(delivery.loans.rows))
                 written = write_loans(
-                    conn, self.branch, delivery.institution, self.erased.loans(self.loan_rows),
-                    self.request.actor, only_new=latest_on > delivery.as_of,
+                    conn, self.branch, self.left, self.erased.loans(self.loan_rows), self.request.actor,
+                    only_new=latest_on > delivery.as_of,
                 )  # fmt: skip
                 self.unverified = written.unverified
         if delivery.contacts is not None:
@@ -137,14 +131,14 @@ class OneImport(Course):
             # A row set aside because nobody knew its borrower may be good by now.
             if written.inserted or contacts.sha256 != seen.get("contacts", (delivery.as_of, ""))[1]:
                 self.progress("contacts", 0, len(contacts.rows))
-                write_contacts(conn, vault, delivery.institution, self.erased.contacts(contacts.rows))
+                write_contacts(conn, vault, self.left, self.erased.contacts(contacts.rows))
         new_payments: list[RepaymentRow] = []
         if delivery.repayments is not None:
             on_books = self.booked_of(row.loan_id for row in delivery.repayments.rows)
             payments = delivery.repayments.put_aside(unknown_loans(delivery.repayments.rows, on_books))
             payments = payments.put_aside(disputed_payments(conn, delivery.institution, payments.rows))
             self._check_set_aside(payments)
-            new_payments = write_repayments(conn, delivery.institution, self.run_id, payments.rows)
+            new_payments = write_repayments(conn, self.left, self.run_id, payments.rows)
         return written, new_payments
 
     def _reconcile(self, before: runs.Run | None) -> Reconciliation:
@@ -174,6 +168,7 @@ class OneImport(Course):
         *, correcting: bool,
     ) -> dict[str, int]:  # fmt: skip
         conn, delivery = self.conn, self.delivery
+        self.left.to_date(delivery.as_of)
         date_row = [(delivery.institution, delivery.as_of)]
         rows.insert_many(conn, institutions, date_row, ("institution", "business_date"), skip_existing=True)
         rows.update_many(conn, institutions, "institution", date_row, ("business_date",))
@@ -257,7 +252,7 @@ class OneImport(Course):
         if not back or self.delivery.loans is None:
             return
         his = [row for row in self.loan_rows if row.borrower_id in back]
-        write_loans(self.conn, self.branch, self.delivery.institution, his, self.request.actor)
+        write_loans(self.conn, self.branch, self.left, his, self.request.actor)
         if contacts is not None:
             ways = [row for row in contacts.rows if row.borrower_id in back]
-            write_contacts(self.conn, self.branch.vault, self.delivery.institution, ways)
+            write_contacts(self.conn, self.branch.vault, self.left, ways)

@@ -1,13 +1,15 @@
 """Runs of the feed: every one is on record, whatever became of it."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.audit.stored import as_stored
 from casework.clock import now
 from casework.errors import CallerError
 from casework.feed.reconcile import Snapshot, unpack
@@ -17,6 +19,8 @@ from casework.staff.actor import Actor
 RUNNING, APPLIED, REPEATED, REFUSED, AWAITING, INTERRUPTED = (
     "running", "applied", "repeated", "refused", "awaiting", "interrupted",
 )  # fmt: skip
+ROW: Final = tuple(column.name for column in feed_runs.columns)
+_FLAG: Final = ROW.index("correction")  # SQLite keeps it as a number
 KILLED = "import_killed"  # a refusal's code: nobody refused, the process ended
 
 
@@ -52,6 +56,17 @@ def finish(conn: Connection, run_id: int, status: str, **values: Any) -> None:
         if key in values:
             values[key] = msgspec.json.encode(values[key])
     conn.execute(feed_runs.update().where(feed_runs.c.id == run_id).values(status=status, finished_at=now(), **values))
+
+
+def digest_of(conn: Connection, run_id: int) -> str:
+    """SHA-256 in hex over a run's row as it lies there: for the entry that ends the run."""
+    return row_digest(conn.execute(as_stored(feed_runs, ROW, conn.dialect.name).where(feed_runs.c.id == run_id)).one())
+
+
+def row_digest(row: Sequence[Any]) -> str:
+    """The same of a row that `audit.stored` read."""
+    plain = [bool(value) if at == _FLAG and value in (0, 1) else value for at, value in enumerate(row)]
+    return hashlib.sha256(b"casework/run/v1\n" + msgspec.msgpack.encode(plain)).hexdigest()
 
 
 def refuse(conn: Connection, run_id: int, mistake: CallerError, **values: Any) -> None:

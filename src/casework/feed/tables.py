@@ -24,6 +24,7 @@ loans = sa.Table(
     sa.Column("status", sa.String(16)),  # as the bank says: on_book, written_off, transferred, closed
     sa.Column("row_hash", Bytes, nullable=False),  # of the feed's row, so that an unchanged row costs nothing
     sa.Column("omitted_on", sa.Date),  # day of the loans file that left the loan out; none while the last one has it
+    sa.Column("mac", Bytes, nullable=False),  # over the row (`feed.row_mac`), here and below
     sa.Index("ix_loans_borrower", "borrower_id"),
 )
 
@@ -36,6 +37,7 @@ borrowers = sa.Table(
     sa.Column("name_index", Bytes),
     sa.Column("id_number_sealed", Bytes),
     sa.Column("id_number_index", Bytes),
+    sa.Column("mac", Bytes, nullable=False),
     sa.Index("ix_borrowers_name", "name_index"),
     sa.Index("ix_borrowers_id_number", "id_number_index"),
 )
@@ -56,6 +58,7 @@ contacts = sa.Table(
     sa.Column("phone_index", Bytes),
     sa.Column("address_sealed", Bytes),
     sa.Column("row_hash", Bytes, nullable=False, unique=True),  # keyed hash: the same row twice is one contact
+    sa.Column("mac", Bytes, nullable=False),
     sa.Index("ix_contacts_borrower", "borrower_id"),
     sa.Index("ix_contacts_phone", "phone_index"),
 )
@@ -70,6 +73,7 @@ repayments = sa.Table(
     sa.Column("amount_fen", sa.BigInteger, nullable=False),
     sa.Column("reverses", sa.String(64)),
     sa.Column("run_id", BigId, nullable=False),
+    sa.Column("mac", Bytes, nullable=False),
     sa.Index("ix_repayments_loan", "loan_id"),
 )
 

@@ -13,7 +13,6 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework import rows
 from casework.errors import CallerError
 from casework.feed.booked import OnBooks
 from casework.feed.tables import loans
@@ -90,11 +89,6 @@ def left_books(conn: Connection, institution: str, stated: OnBooks) -> LeftBooks
     omitted = tuple(loan_id for loan_id in gone if loan_id not in stated.stated_fen)
     held = sum(loan_id not in stated.stated_fen for loan_id in known) if stated.unnamed else 0
     return LeftBooks(len(known), omitted, len(gone) - len(omitted), held)
-
-
-def mark_omitted(conn: Connection, loan_ids: Iterable[str], as_of: date) -> None:
-    """Remember since when the loans file leaves these out, so that they are missed once and not every day."""
-    rows.update_many(conn, loans, "loan_id", [(loan_id, as_of) for loan_id in loan_ids], ("omitted_on",))
 
 
 def refusal(found: tuple[Vanished, Vanished], confirming: Iterable[str]) -> CallerError:

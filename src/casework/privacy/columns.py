@@ -26,6 +26,7 @@ PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
         "phone_index": "row deleted",
         "address_sealed": "row deleted",
         "row_hash": "row deleted",
+        "mac": "row deleted",
     },
     "idempotency": {
         "request_hash": "left as a tombstone",
@@ -53,7 +54,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
     table: frozenset(columns.split())
     for table, columns in {
         "absences": "staff_no from_on until_on reason deputy",
-        "borrowers": "borrower_id institution",
+        "borrowers": "borrower_id institution mac",
         "case_head_tiles": "log statement level number hashes",
         "case_heads": "log statement number first_case records",
         "cases": (
@@ -86,7 +87,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "leaves": "log leaf_index entry leaf_hash",
         "loans": (
             "loan_id institution borrower_id product channel_code owner_staff_no team region disbursed_on "
-            "self_payment principal_fen outstanding_principal_fen risk_class npl_since status omitted_on"
+            "self_payment principal_fen outstanding_principal_fen risk_class npl_since status omitted_on mac"
         ),
         "log_in_failures": "subject failures first_at locked_until",
         "logs": "number origin begun_at",
@@ -98,7 +99,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "posts_held": "staff_no post from_on until_on granted_by request_id",
         "regions": "code name",
         "register_version": "id version",
-        "repayments": "institution payment_id loan_id paid_on amount_fen reverses run_id",
+        "repayments": "institution payment_id loan_id paid_on amount_fen reverses run_id mac",
         "requests": (
             "id kind subject what topic state open version asked_by asked_for asked_on reviewed_by "
             "reviewed_for decided_by decided_for expires_on pinned_version carried_out data_digest "

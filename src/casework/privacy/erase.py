@@ -18,6 +18,7 @@ from casework.cases.branch import Branch
 from casework.clock import Clock, now
 from casework.customer import Customer
 from casework.feed.erased import hold_lock
+from casework.feed.left_rows import LeftRows
 from casework.privacy.deciding import RULES, reasons_against
 from casework.privacy.gather import Gathered, gather
 from casework.privacy.reach import Aside, Gone, empty, find_aside
@@ -82,8 +83,11 @@ def erase(
         trail.write(conn)
         return Refused(customer, f"{found.stream}:{head.seq}", reasons)
     still = remaining(conn, found)
-    gone = empty(conn, found, find_aside(conn, branch, found, aside).ids, branch.mac_key)
+    left = LeftRows(conn, branch.mac_key, customer.institution)
+    gone = empty(conn, found, find_aside(conn, branch, found, aside).ids, left, branch.mac_key)
     entry_ids = _record(conn, trail, found, Draft(ERASED, actor.signed, said, rules=RULES, policy=policy.ref), gone)
+    left.restate(trail, actor, entry_ids[0])
+    trail.write(conn)
     return Erasure(customer, entry_ids, gone, still)
 
 
@@ -98,7 +102,6 @@ def _record(conn: Connection, trail: Trail, found: Gathered, draft: Draft, gone:
             draft.data["erased"] = dict(gone.counts)
         head = trail.append(conn, found.stream, draft)
         marks.append((found.stream, head.seq, *found.customer, cases_until, head.recorded_at))
-    trail.write(conn)
     rows.insert_many(conn, erasures, marks, _COLUMNS)
     return tuple(f"{stream}:{seq}" for stream, seq, *_ in marks)
 

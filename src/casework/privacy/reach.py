@@ -16,6 +16,8 @@ from casework.audit.tables import opening_keys, openings
 from casework.cases.branch import Branch
 from casework.feed.aside import aside_of_people
 from casework.feed.customers import of_customer
+from casework.feed.left_rows import LeftRows
+from casework.feed.row_mac import as_mac
 from casework.feed.sealed_cells import of_borrower
 from casework.feed.tables import borrowers, contacts, loans, set_aside
 from casework.four_eyes.tables import requests
@@ -65,8 +67,11 @@ def find_aside(conn: Connection, branch: Branch, found: Gathered, before: Aside 
     return Aside((*before.ids, *ids), until)
 
 
-def empty(conn: Connection, found: Gathered, aside: Sequence[int], mac_key: bytes) -> Gone:
-    """Delete, overwrite, or leave a mark, place by place; his cases, requests and stream are held by the caller."""
+def empty(conn: Connection, found: Gathered, aside: Sequence[int], left: LeftRows, mac_key: bytes) -> Gone:
+    """Delete, overwrite, or leave a mark, place by place; his cases, requests and stream are held by the caller.
+
+    `left` is told which rows of the books are others now.
+    """
     gone = Gone()
     of_him = opening_keys.c.subject == found.stream
     keys = conn.execute(sa.delete(opening_keys).where(of_him).returning(opening_keys.c.wrapped)).scalars().all()
@@ -80,7 +85,7 @@ def empty(conn: Connection, found: Gathered, aside: Sequence[int], mac_key: byte
     marks = [(row.id, REQUEST_ERASED, None) for row in asked]
     rows.update_many(conn, requests, "id", marks, ("data_sealed", "sealed_for"))
     gone.note("requests", len(asked), (row.data_sealed for row in asked))
-    _empty_books(conn, found, gone)
+    _empty_books(conn, found, gone, left)
     put_aside = rows.select_by_keys(conn, _ASIDE, "id", list(aside))
     rows.delete_many(conn, set_aside, "id", [row.id for row in put_aside])
     gone.note("set_aside", len(put_aside), (row.row_sealed for row in put_aside))
@@ -92,13 +97,19 @@ def empty(conn: Connection, found: Gathered, aside: Sequence[int], mac_key: byte
 _ASIDE = sa.select(set_aside.c.id, set_aside.c.row_sealed)
 
 
-def _empty_books(conn: Connection, found: Gathered, gone: Gone) -> None:
+def _empty_books(conn: Connection, found: Gathered, gone: Gone, left: LeftRows) -> None:
     held = [getattr(found.row, name) for name in _OF_BORROWER] if found.row is not None else []
-    conn.execute(
-        borrowers.update().where(of_customer(borrowers, found.customer)).values(dict.fromkeys(_OF_BORROWER, sa.null()))
-    )
+    people, reached = left.to_write(borrowers), left.to_write(contacts)
+    if found.row is not None:
+        mac = left.mac_of(borrowers)((*found.customer, *(None for _ in _OF_BORROWER)))
+        people.remove(as_mac(found.row.mac))
+        people.add(mac)
+        emptied = dict.fromkeys(_OF_BORROWER, sa.null()) | {"mac": mac}
+        conn.execute(borrowers.update().where(of_customer(borrowers, found.customer)).values(emptied))
     gone.note("borrower_fields", sum(one is not None for one in held[::2]), held)
     ways = conn.execute(sa.delete(contacts).where(of_customer(contacts, found.customer)).returning(contacts)).all()
+    for way in ways:
+        reached.remove(as_mac(way.mac))
     gone.note("contacts", len(ways), (getattr(way, name) for way in ways for name in (*_OF_CONTACT, "row_hash")))
     # A row's fingerprint is over name and number too; without it the next loans file writes it anew, without them.
     of_him = of_customer(loans, found.customer)

@@ -4,9 +4,8 @@ import pytest
 
 from casework.customer import Customer
 from casework.database import writing
-from casework.feed.tables import loans
 from tests.api.conftest import Running
-from tests.on_books import put_borrower, put_contact
+from tests.on_books import put_borrower, put_contact, put_loan
 
 NAME, ID_NUMBER, PHONE, ADDRESS = "张伟明", "420102199001011234", "13800000000", "武汉市江岸区解放大道一号"
 
@@ -17,20 +16,11 @@ def known(running: Running) -> Running:
     branch = running.started.branch
     with writing(running.started.engine) as conn:
         for number, loan_id in enumerate(("L1", "L2")):
-            conn.execute(
-                loans.insert().values(
-                    loan_id=loan_id,
-                    institution="wuhan",
-                    borrower_id="B-L1",
-                    product="consumer",
-                    owner_staff_no="R1",
-                    team="T1",
-                    region="R1",
-                    principal_fen=9_000_000,
-                    outstanding_principal_fen=5_000_000,
-                    row_hash=bytes([number]),
-                )
-            )
+            put_loan(
+                conn, branch, loan_id=loan_id, institution="wuhan", borrower_id="B-L1", product="consumer",
+                owner_staff_no="R1", team="T1", region="R1", principal_fen=9_000_000,
+                outstanding_principal_fen=5_000_000, row_hash=bytes([number]),
+            )  # fmt: skip
         him = Customer("wuhan", "B-L1")
         put_borrower(conn, branch, him, name=NAME, id_number=ID_NUMBER)
         put_contact(conn, branch, him, name=NAME, phone=PHONE, address=ADDRESS, address_kind="home")

@@ -7,13 +7,14 @@ import sqlalchemy as sa
 
 from casework.audit.tables import entries
 from casework.clock import now
+from casework.customer import Customer
 from casework.database import reading, writing
-from casework.feed.tables import contacts
 from casework.staff import register, tokens
 from casework.staff.actor import system
 from casework.staff.tables import absences
 from tests.api.conftest import Running, findings
 from tests.api.reading.conftest import ADDRESS, ID_NUMBER, NAME, PHONE
+from tests.on_books import put_contact
 
 
 def newcomer(running: Running, staff_no: str, *posts: str, team: str | None = None, region: str | None = None) -> None:
@@ -252,10 +253,8 @@ def test_what_may_not_be_shown_is_told_and_shown_to_nobody(
 
 def test_without_names_at_most_fifty_contacts_are_shown_at_once(known: Running) -> None:
     with writing(known.started.engine) as conn:
-        conn.execute(
-            contacts.insert(),
-            [{"institution": "wuhan", "borrower_id": "B-L1", "role": "kin", "row_hash": b"%d" % n} for n in range(50)],
-        )
+        for n in range(50):
+            put_contact(conn, known.started.branch, Customer("wuhan", "B-L1"), role="kin", row_hash=b"%d" % n)
     assert code(reveal(known, fields=["phone"])) == (422, "too_many_contacts")
     assert len(reveal(known, fields=["phone"], contact_ids=[1, 2, 3]).json()["contacts"]) == 3
 

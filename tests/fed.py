@@ -1,0 +1,24 @@
+"""A business date for tests that need no feed: the row, and the entry in which a feed would have stated it."""
+
+from datetime import date
+
+from sqlalchemy.engine import Connection
+
+from casework import rows
+from casework.cases.branch import Branch
+from casework.clock import Clock, now
+from casework.feed.left_rows import LeftRows
+from casework.lifecycle.tables import institutions
+from casework.staff.actor import system
+
+
+def dated(conn: Connection, branch: Branch, day: date, institution: str = "wuhan", *, clock: Clock = now) -> None:
+    """The institution's business date is `day`."""
+    left = LeftRows(conn, branch.mac_key, institution)
+    left.to_date(day)
+    row = [(institution, day)]
+    rows.insert_many(conn, institutions, row, ("institution", "business_date"), skip_existing=True)
+    rows.update_many(conn, institutions, "institution", row, ("business_date",))
+    trail = branch.trail(clock())
+    left.restate(trail, system("feed"), "a test")
+    trail.write(conn)
