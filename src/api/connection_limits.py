@@ -1,4 +1,4 @@
-"""What a connection may be at, and how long each of it may take. Pure."""
+"""What a connection may be at, and how long each of it may take, as settings and the limit of open files allow."""
 
 from dataclasses import dataclass
 from enum import Enum
