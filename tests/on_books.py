@@ -6,11 +6,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.cases.branch import Branch
+from casework.clock import now
 from casework.customer import Customer
 from casework.feed import sealed_cells
+from casework.feed.left_rows import LeftRows
 from casework.feed.row_mac import COVERED, row_mac
 from casework.feed.tables import borrowers, contacts, loans
 from casework.personal import Vault
+from casework.staff.actor import system
 
 
 def put_loan(conn: Connection, branch: Branch, **values: Any) -> None:
@@ -46,8 +49,15 @@ def put_contact(
 
 
 def _put(conn: Connection, branch: Branch, table: sa.Table, values: dict[str, Any]) -> None:
-    covered = tuple(values.get(name) for name in COVERED[table.name])
-    conn.execute(table.insert().values({**values, "mac": row_mac(branch.mac_key, table.name)(covered)}))
+    """The row, and the entry that states it: a row that no entry speaks of is somebody else's."""
+    left = LeftRows(conn, branch.mac_key, values["institution"])
+    rows_left = left.to_write(table)
+    mac = row_mac(branch.mac_key, table.name)(tuple(values.get(name) for name in COVERED[table.name]))
+    conn.execute(table.insert().values({**values, "mac": mac}))
+    rows_left.add(mac)
+    trail = branch.trail(now())
+    left.restate(trail, system("feed"), "a test")
+    trail.write(conn)
 
 
 def named(vault: Vault, row: Any) -> tuple[str, str]:

@@ -15,6 +15,7 @@ import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,9 +150,10 @@ def run(folder: Path) -> list[Outcome]:
     """Every set of feeds in every database, two at a time."""
     with tempfile.TemporaryDirectory(prefix="casework-real-") as home, postgres_server("17") as server:
         jobs = _jobs(folder, Path(home), server)
-        # Spawned, so that no process inherits another's engines or loaded environment.
-        with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
-            return pool.map(carry_out, jobs, chunksize=1)
+        # Spawned, so that no process inherits another's engines or loaded environment; none a daemon, for an import
+        # has a process of its own.
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+            return list(pool.map(carry_out, jobs))
 
 
 def _tell(outcomes: list[Outcome]) -> None:

@@ -21,6 +21,7 @@ from api import (
     handovers,
     health,
     imports,
+    lifecycles,
     log,
     log_proofs,
     logs,
@@ -165,6 +166,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
     # Only a feed may be larger than any other body.
     large = Router("/", route_handlers=imports.route_handlers, request_max_body_size=feed_upload_mib * 1024 * 1024)
     changing = [*events.route_handlers, *openings.route_handlers, *bulk.route_handlers, large]
+    changing += lifecycles.route_handlers()
     changing += assignments.route_handlers
     changing += handovers.route_handlers
     changing += requests.route_handlers

@@ -19,7 +19,8 @@ from casework.audit.grown import last_published, present_log, size_of
 from casework.audit.seal import oldest_waiting_s
 from casework.audit.tree import MAX_SIZE
 from casework.cases.branch import Branch
-from casework.cases.commands import Command, Measure, OpenCase
+from casework.cases.commands import Command, Measure
+from casework.cases.rulebook import Rulebook
 from casework.cases.unverified import Unverified, unverified
 from casework.clock import now
 from casework.database import reading
@@ -28,8 +29,7 @@ from casework.feed.held_back import feed_health
 from casework.feed.tables import feed_runs
 from casework.handover.orphans import count_orphans, departures_ahead
 from casework.handover.sweep import warning_days
-from casework.lifecycle.commands import Done, Fire, Mistaken, Note, Outcome, Record, Refused
-from casework.statechart.chart import Chart
+from casework.lifecycle.commands import Done, Fire, Mistaken, Note, Open, Outcome, Record, Refused
 
 CONTENT_TYPE = "text/plain; version=0.0.4"  # Litestar adds the charset to text
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -97,20 +97,23 @@ class Metrics:
         return bytes(generate_latest(registry)) + bytes(generate_latest(stored))
 
 
-def counted(chart: Chart, command: Command, outcome: Outcome) -> tuple[str, str]:
+def counted(rulebook: Rulebook, command: Command, outcome: Outcome) -> tuple[str, str]:
     """Event and outcome as the metrics name them; what the chart does not know has one name: it is bounded."""
+    chart = rulebook.chart if command.noun is None else rulebook.charts[command.noun]
     event = "measure"
     match command:
         case Fire():
             event = command.event if command.event in chart.events else "(unknown)"
         case Record():
             event = f"fact:{command.kind}" if command.kind in chart.facts else "(unknown)"
-        case OpenCase():
+        case Open():
             event = f"open:{command.ground}" if command.ground in chart.openings else "(unknown)"
         case Note():
             event = "note"
         case Measure():
             pass  # only the feed measures
+    if command.noun is not None:
+        event = f"{command.noun}:{event}"
     match outcome:
         case Done():
             return event, "done"

@@ -2,30 +2,45 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from api.idempotency import Answer
 from api.problems import MEDIA_TYPE, problem_body, status_of
-from api.wire import BulkAnswer, DoneBody, FaultBody, ReasonBody, ResultBody
-from casework.cases.commands import Command, OpenCase
-from casework.cases.unseen import TEXTS
-from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
+from api.wire import BulkAnswer, DoneBody, DoneOfNoun, FaultBody, ReasonBody, ResultBody
+from casework.cases.commands import Command
+from casework.cases.unseen import TEXTS, texts_of_unseen
+from casework.lifecycle.commands import Done, Mistaken, Open, Outcome, Refused
 from casework.statechart.decide import Reason
 from casework.statechart.fields import DataFault
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """How answers speak of a noun: where it is found, what its number is called, its labels."""
+
+    place: str
+    number: str
+    zh: str
+    en: str
+    word: str
+    opened: str = "开立"
+
+
+CASE_NAMED = Named("/cases", "case_id", "案件", "case", "case", "入催")
+
 _MISTAKES = {
-    "unknown_case": TEXTS["unknown_case"],
     "unknown_event": ("状态图没有这个事件", "the chart has no such event"),
     "unknown_fact": ("没有这种事实", "the chart has no such kind of fact"),
-    "unknown_ground": ("没有这种入催事由", "the chart has no such ground for opening a case"),
-    "stale_version": ("案件已被他人更改，请查看最新版本后再操作", "the case has changed since the version you saw"),
+    "unknown_ground": ("没有这种{opened}事由", "the chart has no such ground for opening a {en}"),
+    "stale_version": ("{zh}已被他人更改，请查看最新版本后再操作", "the {en} has changed since the version you saw"),
     "faulty_data": ("提交的数据有误", "the data given are not what the event takes"),
-    "case_busy": ("案件正被他人处理，请稍后重试", "the case is being worked on; try again"),
 }
+_BUSY = ("{zh}正被他人处理，请稍后重试", "the {en} is being worked on; try again")
 
 
 def etag(version: int) -> str:
@@ -33,26 +48,30 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def answer_of(outcome: Outcome, request_id: str, *, created: bool = False) -> Answer:
-    """The response to one command."""
+def answer_of(outcome: Outcome, request_id: str, *, created: bool = False, named: Named = CASE_NAMED) -> Answer:
+    """The response to one command, on a case if nothing else is said."""
     match outcome:
         case Done():
             headers = {"ETag": etag(outcome.version)}
             if created:
-                headers["Location"] = f"/cases/{outcome.id}"
-            return Answer(201 if created else 200, encode(done_body(outcome)), headers)
+                headers["Location"] = f"{named.place}/{outcome.id}"
+            return Answer(201 if created else 200, encode(done_body(outcome, named)), headers)
         case Refused():
-            return _refused(outcome, request_id)
+            return _refused(outcome, request_id, named)
         case Mistaken():
-            return _mistaken(outcome, request_id)
+            return _mistaken(outcome, request_id, named)
         case _:
             raise RuntimeError("one command alone is done, refused or mistaken")
 
 
-def done_body(done: Done) -> DoneBody:
+def done_body(done: Done, named: Named = CASE_NAMED) -> DoneBody | DoneOfNoun:
     """As the wire says it."""
-    return DoneBody(
-        case_id=done.id, version=done.version, from_state=done.from_state, state=done.state, entry_id=done.entry_id
+    if named is CASE_NAMED:
+        return DoneBody(
+            case_id=done.id, version=done.version, from_state=done.from_state, state=done.state, entry_id=done.entry_id
+        )
+    return DoneOfNoun(
+        id=done.id, version=done.version, from_state=done.from_state, state=done.state, entry_id=done.entry_id
     )
 
 
@@ -69,10 +88,10 @@ def fault_body(fault: DataFault) -> FaultBody:
     return FaultBody(field=fault.field, code=fault.code, zh=fault.zh, en=fault.en, rules=fault.rules)
 
 
-def _refused(outcome: Refused, request_id: str) -> Answer:
+def _refused(outcome: Refused, request_id: str, named: Named) -> Answer:
     code = _code_of(outcome)
     facts: dict[str, Any] = {
-        "case_id": outcome.id, "version": outcome.version, "state": outcome.state, "entry_id": outcome.entry_id,
+        named.number: outcome.id, "version": outcome.version, "state": outcome.state, "entry_id": outcome.entry_id,
         "reasons": [reason_body(reason) for reason in outcome.reasons],
     }  # fmt: skip
     texts = ";".join(reason.zh for reason in outcome.reasons), "; ".join(reason.en for reason in outcome.reasons)
@@ -84,15 +103,27 @@ def _code_of(refused: Refused) -> str:
     return refused.reasons[0].code if refused.forbidden else "refused"
 
 
-def _mistaken(outcome: Mistaken, request_id: str) -> Answer:
+def _mistaken(outcome: Mistaken, request_id: str, named: Named) -> Answer:
+    about = CASE_NAMED if outcome.code in (f"unknown_{CASE_NAMED.word}", f"{CASE_NAMED.word}_busy") else named
     facts: dict[str, Any] = {}
     if outcome.id is not None:
-        facts["case_id"] = outcome.id
+        facts[about.number] = outcome.id
     if outcome.version is not None:
         facts["version"] = outcome.version
     if outcome.faults:
         facts["faults"] = [fault_body(fault) for fault in outcome.faults]
-    return _problem(outcome.code, request_id, _MISTAKES[outcome.code], facts, outcome.version)
+    return _problem(outcome.code, request_id, _texts(outcome.code, about), facts, outcome.version)
+
+
+def _texts(code: str, named: Named) -> tuple[str, str]:
+    """A mistake in words: that there is none or none to be seen, that it is busy, or what all nouns share."""
+    if code in TEXTS:
+        return TEXTS[code]
+    if code == f"unknown_{named.word}":
+        return texts_of_unseen(named.zh, named.en)
+    zh, en = _BUSY if code == f"{named.word}_busy" else _MISTAKES[code]
+    words = {"zh": named.zh, "en": named.en, "opened": named.opened}
+    return zh.format(**words), en.format(**words)
 
 
 def _problem(code: str, request_id: str, texts: tuple[str, str], facts: dict[str, Any], version: int | None) -> Answer:
@@ -106,7 +137,7 @@ def _problem(code: str, request_id: str, texts: tuple[str, str], facts: dict[str
 
 def bulk_answer(commands: Sequence[Command], outcomes: Sequence[Outcome], *, atomic: bool, dry_run: bool) -> Answer:
     """A result per case, totals by outcome and by reason."""
-    ids = [0 if isinstance(command, OpenCase) else command.id for command in commands]
+    ids = [0 if isinstance(command, Open) else command.id for command in commands]
     results = results_of(ids, outcomes, dry_run=dry_run)
     by_outcome, by_reason = totals_of(results)
     answer = BulkAnswer(

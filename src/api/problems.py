@@ -50,12 +50,12 @@ STATUS: Mapping[str, int] = {
     "internal_error": 500,
     "overloaded": 503, "shutting_down": 503, "database_busy": 503, "database_gone": 503, "outcome_unknown": 503,
     "database_read_only": 503,
-    "not_ready": 503, "case_busy": 503, "issuer_unreachable": 503,
+    "not_ready": 503, "issuer_unreachable": 503,
     "database_full": 507,
     "case_not_opened_then": 404, "portfolio_too_large": 413, "log_broken": 500,
     "log_place_taken": 503, "tree_damaged": 503,
 }  # fmt: skip
-"""Status by code. A code that is not here is 404 when it begins with `unknown_`, else 422."""
+"""Status by code. One that is not here is 404 if it begins with `unknown_`, 503 if it ends in `_busy`, else 422."""
 
 _OF_HTTP = {400: "malformed_request", 401: "not_authenticated", 403: "post_not_permitted", 404: "not_found",
             405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type", 422: "invalid_request",
@@ -117,7 +117,7 @@ class Problem(msgspec.Struct, kw_only=True):
 
 def status_of(code: str) -> int:
     """The HTTP status of a caller's mistake with this code."""
-    return STATUS.get(code, 404 if code.startswith("unknown_") else 422)
+    return STATUS.get(code, 404 if code.startswith("unknown_") else 503 if code.endswith("_busy") else 422)
 
 
 def texts_of(code: str) -> tuple[str, str]:

@@ -46,6 +46,21 @@ class OpeningBody(msgspec.Struct, forbid_unknown_fields=True):
     data: Data = {}
 
 
+class OpeningOf(msgspec.Struct, forbid_unknown_fields=True):
+    """Something opened on a ground of its chart (`openings` lists them with the data that each takes)."""
+
+    ground: Code
+    data: Data = {}
+
+
+class OpeningOfChild(msgspec.Struct, forbid_unknown_fields=True):
+    """Something of a case, opened on a ground of its chart; `of` is the number of the case."""
+
+    of: Id
+    ground: Code
+    data: Data = {}
+
+
 class CaseRef(msgspec.Struct, forbid_unknown_fields=True):
     """A case of a bulk request; with `version`, only if it is still at that version."""
 
@@ -57,6 +72,16 @@ class DoneBody(msgspec.Struct, kw_only=True):
     """It happened. `version` is the case's new one (also in the ETag); `entry_id` the audit entry that says so."""
 
     case_id: int
+    version: int
+    from_state: str | None
+    state: str
+    entry_id: str
+
+
+class DoneOfNoun(msgspec.Struct, kw_only=True):
+    """It happened to what `id` numbers. `version` is its new one (also in the ETag); `entry_id` says so in the log."""
+
+    id: int
     version: int
     from_state: str | None
     state: str

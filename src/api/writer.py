@@ -267,17 +267,17 @@ class Writer:
             return results, []
         stored: list[tuple[Key, Answer]] = []
         counts: list[tuple[str, str]] = []
-        chart = self._started.branch.rulebook.chart
+        rulebook = self._started.branch.rulebook
         collected = collecting(conn)
         of_all = self._advance(conn, fresh, lock)
         changes = shared_out(collected, [[_first_entry(outcome) for outcome in outcomes] for outcomes in of_all])
         for job, outcomes, change in zip(fresh, of_all, changes, strict=True):
-            if lock == "skip" and any(isinstance(one, Mistaken) and one.code == "case_busy" for one in outcomes):
+            if lock == "skip" and any(isinstance(one, Mistaken) and one.code.endswith("_busy") for one in outcomes):
                 continue  # no result: the slow lane will wait for the case
             answer = replace(job.answer(outcomes), change=change)
             results.append((job, answer))
             if not job.dry_run:
-                counts += [counted(chart, *pair) for pair in zip(job.commands, outcomes, strict=True)]
+                counts += [counted(rulebook, *pair) for pair in zip(job.commands, outcomes, strict=True)]
                 if job.key is not None:
                     stored.append((job.key, answer))
         idempotency.store(conn, stored, moment, mac_key)

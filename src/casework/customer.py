@@ -43,3 +43,11 @@ def named(text: str) -> tuple[str | None, str]:
     """What somebody wrote for a customer: the institution, if they named it before a `~`, and the number."""
     institution, mark, number = text.partition("~")
     return (institution, number) if mark and _IS_INSTITUTION.fullmatch(institution) else (None, text)
+
+
+def may_be_of(stream: str, customer: Customer) -> bool:
+    """Whether the stream can be the customer's; of a number that stands there as its blind index only a key tells."""
+    number = customer.borrower_id if _PLAIN.fullmatch(customer.borrower_id) else None
+    if number is not None:
+        return stream == f"{KIND}:{customer}"
+    return stream.startswith(f"{KIND}:{customer.institution}~blind-")

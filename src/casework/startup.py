@@ -50,7 +50,8 @@ def start(settings: Settings, *, check: bool = True) -> Started:
 def branch_of(settings: Settings, keys: Keys) -> Branch:
     """The rulebook and keys, without a database."""
     vault = Vault(keys.personal, keys.blind)
-    return Branch(load_rulebook(settings.statecharts), vault, keys.mac, handing_over=handing_over)
+    rulebook = load_rulebook(settings.statecharts)
+    return Branch(rulebook, vault, keys.mac, handing_over=handing_over)
 
 
 def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str]:

@@ -15,6 +15,7 @@ from casework.audit.steady import Steady, part_of
 from casework.audit.verify import Keeper, verify_log
 from casework.cases import replay as cases
 from casework.cases.answer_mac import check_answers
+from casework.cases.publish import cited_in
 from casework.dossier.kept import check_kept
 from casework.feed import compare as feed_rows
 from casework.feed import replay as feed
@@ -22,6 +23,8 @@ from casework.feed import tables as feed_tables
 from casework.four_eyes import replay as four_eyes
 from casework.handover import replay as handover
 from casework.identity import replay as identity
+from casework.lifecycle.replay import CustomerReplay
+from casework.lifecycles import LIFECYCLES
 from casework.personal import Vault
 from casework.privacy import replay as privacy
 from casework.search import tables as search_tables
@@ -85,7 +88,7 @@ def _verify(
         return Steady(report, name, keeper)
 
     keepers: dict[str, Keeper] = {
-        cases.PREFIX: steady("cases", cases.CaseReplay(conn, report, asked.cited)),
+        cases.PREFIX: steady("cases", cases.CaseReplay(conn, report, asked.cited, nouns=LIFECYCLES)),
         four_eyes.PREFIX: steady("requests", asked),
     }
     followers: dict[str, Keeper] = {
@@ -97,7 +100,10 @@ def _verify(
             steady("places", staff.PlacesReplay(conn, report)),
             steady("institutions", feed.InstitutionsReplay(conn, report)),
         ),
-        privacy.PREFIX: steady("privacy", privacy.PrivacyReplay(conn, vault, report)),
+        privacy.PREFIX: _Both(
+            steady("privacy", privacy.PrivacyReplay(conn, vault, report)),
+            steady("customers", CustomerReplay(conn, vault, report, LIFECYCLES, cited_in(conn, report).of)),
+        ),
         feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report)),
         handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report)),
     }

@@ -148,17 +148,26 @@ def test_a_fact_is_recorded_and_what_was_refused_before_may_then_happen(running:
 def test_a_fact_that_a_guard_forbids_is_refused_with_reasons_on_record_and_taken_once_it_may(
     running: Running, case_id: int
 ) -> None:
-    promise = {
-        "kind": "promise", "on": "2026-01-10", "evidence": "rec:2", "data": {"pay_by": "2026-01-15", "amount_fen": 1},
-    }  # fmt: skip
-    body = problem(running.post(f"/cases/{case_id}/facts", "T1", json=promise), 409, "refused")
-    assert [reason["code"] for reason in body["reasons"]] == ["debtor_connected_that_day"]
+    found = {"outcome": "found", "photo": "sha256:" + "a" * 64, "person_met": "nobody", "address_kind": "home"}
+    visit = {"kind": "visit", "on": "2026-01-10", "evidence": "rec:2", "data": found}
+    body = problem(running.post(f"/cases/{case_id}/facts", "R1", json=visit), 409, "refused")
+    assert [reason["code"] for reason in body["reasons"]] == ["person_met_fits"]
     assert (body["version"], body["entry_id"]) == (1, f"case:{case_id}:2")
-    assert running.post(f"/cases/{case_id}/facts", "T1", json=CALL).status_code == 200
-    assert running.post(f"/cases/{case_id}/facts", "T1", json=promise).status_code == 200
-    items = running.get(f"/cases/{case_id}/history", "T1").json()["items"]
-    (refused,) = [one for one in items if one["event"] == "case.refused.promise"]
-    assert [reason["code"] for reason in refused["data"]["reasons"]] == ["debtor_connected_that_day"]
+    right = {**visit, "data": {**found, "person_met": "debtor"}}
+    assert running.post(f"/cases/{case_id}/facts", "R1", json=right).status_code == 200
+    items = running.get(f"/cases/{case_id}/history", "R1").json()["items"]
+    (refused,) = [one for one in items if one["event"] == "case.refused.visit"]
+    assert [reason["code"] for reason in refused["data"]["reasons"]] == ["person_met_fits"]
+
+
+@pytest.mark.parametrize("kind", ["promise", "promise_ended", "hold", "hold_lifted"])
+def test_what_a_promise_or_a_hold_tells_its_case_nobody_records_by_hand(
+    running: Running, case_id: int, kind: str
+) -> None:
+    told = {"kind": kind, "on": "2026-01-10", "evidence": "rec:2", "data": {}}
+    for who in ("T1", "B1"):
+        body = problem(running.post(f"/cases/{case_id}/facts", who, json=told), 403, "post_not_permitted")
+        assert [reason["code"] for reason in body["reasons"]] == ["post_not_permitted"]
 
 
 @pytest.mark.parametrize("on", ["2026-02-30", "yesterday", "2999-01-01", 7])

@@ -30,19 +30,21 @@ def commands_on(case_id: int) -> st.SearchStrategy[Command]:
             ), DAYS, st.sampled_from(["found", "not_found"]), st.sampled_from(["debtor", "nobody", "family"]),
             st.sampled_from("0123"),
         ),
-        st.just(Record(
-            actor=logs.PHONE, id=case_id, kind="promise", on=logs.TODAY, evidence="c:1",
-            data={"pay_by": "2026-01-12", "amount_fen": 100},
-        )),
+        st.builds(
+            lambda ref, kept: Record(
+                actor=logs.SWEEP, id=case_id, kind="promise_ended" if kept else "promise", on=logs.TODAY,
+                evidence=f"case:{case_id}:1",
+                data={"promise": ref} | (kept or {"pay_by": "2026-01-12", "amount_fen": 9}),
+            ), st.sampled_from(["P1", "P2"]), st.sampled_from([None, {"outcome": "kept"}, {"outcome": "broken"}]),
+        ),
         st.just(Record(
             actor=logs.PHONE, id=case_id, kind="information_repair", on=logs.TODAY, evidence="r:1",
             data=REPAIR,
         )),
         st.builds(
-            lambda hold: Record(
-                actor=logs.RISK, id=case_id, kind="hold", on=logs.TODAY, evidence="h:1",
-                data={"hold": hold},
-            ), st.sampled_from(["dispute", "complaint"]),
+            lambda kind, hold: Record(
+                actor=logs.SWEEP, id=case_id, kind=kind, on=logs.TODAY, evidence="hold:1", data={"hold": hold},
+            ), st.sampled_from(["hold", "hold_lifted"]), st.sampled_from(["dispute", "complaint"]),
         ),
         st.just(Note(actor=logs.PHONE, id=case_id, text=logs.NOTE)),
         st.builds(

@@ -22,7 +22,7 @@ from casework.clock import now
 from casework.database import metadata, reading, writing
 from casework.errors import TryAgain
 from casework.lifecycle.advance import advance
-from casework.lifecycle.commands import Done, Fire, Mistaken, NotDone, Note, Outcome, Record, Refused
+from casework.lifecycle.commands import Done, Fire, Mistaken, NotDone, Note, Open, Outcome, Record, Refused
 from casework.settings import Settings, load_keys
 from casework.staff import register
 from casework.staff.actor import Actor, system
@@ -176,7 +176,7 @@ def test_an_event_changes_state_version_and_log_together(branch: Branch) -> None
 def test_a_refusal_lists_every_unmet_guard_with_rule_facts_and_what_would_satisfy_it(branch: Branch) -> None:
     (case_id,) = branch.open("L1")
     hold = {"hold": "complaint"}
-    branch.do(Record(actor=WHO["T1"], id=case_id, kind="hold", on=TODAY, evidence="doc:1", data=hold))
+    branch.do(Record(actor=FEED, id=case_id, kind="hold", on=TODAY, evidence="hold:1", data=hold))
     refused = only(branch.do(fire("system", case_id, "mark_lost")))
     assert isinstance(refused, Refused)
     assert [reason.code for reason in refused.reasons] == ["days_without_contact", "no_hold"]
@@ -614,6 +614,8 @@ def placed(command: Command, ids: list[int], prefix: str) -> Command:
     """The command on this branch's cases of the example (1 to 3; a fourth is nobody's) or loans."""
     if isinstance(command, OpenCase):
         return replace(command, loan=dict(command.loan) | {"loan_id": f"{prefix}{command.loan['loan_id']}"})
+    if isinstance(command, Open):
+        return command
     return replace(command, id=ids[command.id - 1] if command.id <= len(ids) else 999_999)
 
 

@@ -9,13 +9,16 @@ from casework.cases.case import Case
 from casework.cases.commands import Command, OpenCase
 from casework.cases.days import day_faults
 from casework.clock import now
-from casework.lifecycle.commands import Done, Mistaken, Record
+from casework.lifecycle.commands import Done, Mistaken, Open
 from casework.statechart.fields import take
 from tests.cases.test_advance import FEED, WHO, Branch, attempt, branch, measure, opening, visit
 from tests.cases.worlds import CHART, DUE, POLICY, dpd, measured, opened
+from tests.promised import promise
+from tests.statechart.small import RULEBOOK
 
 __all__ = ["branch"]  # a fixture
 DAY = timedelta(days=1)
+PROMISES = RULEBOOK.charts["promise"]
 LATEST = dpd(12)  # the branch's today, two days after the business date
 
 
@@ -59,7 +62,7 @@ def test_a_later_word_of_the_feed_on_the_disbursement_counts() -> None:
     assert not day_faults(case, date(2025, 5, 31), LATEST, POLICY)
 
 
-# (event or fact, its date, the policy's figure)
+# (event, fact or opening, its date, the policy's figure)
 AHEAD = [
     ("start_visit", "visit_on", "visit.within_days"),
     ("place_early", "term_until", "placement.within_days"),
@@ -67,14 +70,15 @@ AHEAD = [
     ("rotate", "term_until", "placement.within_days"),
     ("grant_exception", "expires_on", "placement.within_days"),
     ("recall", "destruction_due_on", "placement.within_days"),
-    ("promise", "pay_by", "promise.within_days"),
+    ("made", "pay_by", "promise.within_days"),
+    ("made_after_broken", "pay_by", "promise.within_days"),
     ("limitation_check", "ends_on", "limitation.within_days"),
 ]
 
 
 @pytest.mark.parametrize(("name", "field", "figure"), AHEAD)
 def test_a_date_ahead_lies_within_the_policys_days(name: str, field: str, figure: str) -> None:
-    part = CHART.events.get(name) or CHART.facts[name]
+    part = CHART.events.get(name) or CHART.facts.get(name) or PROMISES.openings[name]
     fields = {field: part.fields[field]}
     for extra, faults in ((0, 0), (1, 1)):
         day = LATEST + timedelta(days=POLICY.figure(figure) + extra)
@@ -84,11 +88,13 @@ def test_a_date_ahead_lies_within_the_policys_days(name: str, field: str, figure
 
 
 def test_every_date_of_the_chart_that_people_give_is_bound_to_the_present() -> None:
-    of_the_feed = {"previous_as_of", "paid_on"}
-    parts = [part.fields for some in (CHART.events, CHART.facts, CHART.openings) for part in some.values()]
-    for field in (field for fields in parts for field in fields.values() if field.type == "date"):
-        bound = field.not_after_today or field.within_days is not None
-        assert bound is (field.name not in of_the_feed), field.name
+    """What the service alone tells (the feed, a promise of its own) is as it is."""
+    for chart in (CHART, PROMISES):
+        parts: list[tuple[str, Any]] = [*chart.events.items(), *chart.facts.items(), *chart.openings.items()]
+        for name, part in parts:
+            for field in (field for field in part.fields.values() if field.type == "date"):
+                bound = field.not_after_today or field.within_days is not None
+                assert bound or not part.posts - {"system"}, (chart.name, name, field.name)
 
 
 def test_the_door_refuses_such_a_day_and_names_the_field(branch: Branch) -> None:
@@ -103,8 +109,8 @@ def test_the_door_refuses_such_a_day_and_names_the_field(branch: Branch) -> None
         (attempt(done.id, today + DAY), "on"),
         (visit(done.id, visit_on=(today + 32 * DAY).isoformat()), "visit_on"),
         (visit(done.id, visit_on=(today + 31 * DAY).isoformat()), None),
-        (promise(done.id, today + 15 * DAY), "pay_by"),
-        (promise(done.id, today + 14 * DAY), None),
+        (promised(done.id, today + 15 * DAY), "pay_by"),
+        (promised(done.id, today + 14 * DAY), None),
     ]
     for command, fault in commands:
         (outcome,) = branch.do(command)
@@ -114,6 +120,5 @@ def test_the_door_refuses_such_a_day_and_names_the_field(branch: Branch) -> None
     branch.assert_sound()
 
 
-def promise(case_id: int, pay_by: date) -> Record:
-    data = {"pay_by": pay_by.isoformat(), "amount_fen": 100}
-    return Record(actor=WHO["T1"], id=case_id, kind="promise", on=date(2023, 9, 1), evidence="rec:1", data=data)
+def promised(case_id: int, pay_by: date) -> Open:
+    return promise(WHO["T1"], case_id, amount_fen=100_000, made_on=date(2023, 9, 1), pay_by=pay_by)

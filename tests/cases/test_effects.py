@@ -70,6 +70,9 @@ EFFECTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], dict[st
 ]  # fmt: skip
 
 FILE = {"agency": "agency:1", "active": True, "inspected_on": T.isoformat(), "evaluated_on": T.isoformat()}
+PROMISED = {"promise": "P1", "pay_by": TERM, "amount_fen": 1}
+ENDED_AS = {"promise": "P1", "outcome": "broken"}
+ONE_OPEN = {"promises": {"P1": T}, "promise_pay_by": T}
 # (fact, data given, facts before, facts that differ afterwards)
 FACTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ("contact_attempt", {"channel": "phone", "outcome": "unanswered"}, {},
@@ -80,10 +83,19 @@ FACTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
      {"attempt_days": [AttemptDay(T, 0, True)], "connected_on": T, "fresh": ["debtor_connected"]}),
     ("contact_attempt", {"channel": "phone", "outcome": "debtor"}, {"connected_on": T + DAY},
      {"attempt_days": [AttemptDay(T, 1, True)], "fresh": ["debtor_connected"]}),
-    ("promise", {"pay_by": TERM, "amount_fen": 1}, {}, {"promise_pay_by": T + 90 * DAY, "interrupted_on": T}),
-    ("promise", {"pay_by": TERM, "amount_fen": 1}, {"interrupted_on": T + DAY}, {"promise_pay_by": T + 90 * DAY}),
-    ("promise_ended", {"outcome": "kept"}, {"promise_pay_by": T}, {"promise_pay_by": None, "interrupted_on": T}),
-    ("promise_ended", {"outcome": "kept"}, {}, {}),
+    ("promise", PROMISED, {},
+     {"promises": {"P1": T + 90 * DAY}, "promises_made": 1, "promise_pay_by": T + 90 * DAY, "interrupted_on": T}),
+    ("promise", PROMISED, {"interrupted_on": T + DAY},
+     {"promises": {"P1": T + 90 * DAY}, "promises_made": 1, "promise_pay_by": T + 90 * DAY}),
+    ("promise", PROMISED, {"promises": {"P0": T + 99 * DAY}, "promises_made": 1, "promise_pay_by": T + 99 * DAY},
+     {"promises": {"P0": T + 99 * DAY, "P1": T + 90 * DAY}, "promises_made": 2, "interrupted_on": T}),
+    ("promise_ended", ENDED_AS | {"outcome": "kept"}, ONE_OPEN | {"broken_in_a_row": 1},
+     {"promises": {}, "promise_pay_by": None, "broken_in_a_row": 0, "interrupted_on": T}),
+    ("promise_ended", ENDED_AS, ONE_OPEN | {"broken_in_a_row": 1},
+     {"promises": {}, "promise_pay_by": None, "broken_in_a_row": 2, "interrupted_on": T}),
+    ("promise_ended", ENDED_AS, {"promises": {"P0": T, "P1": T + DAY}, "promise_pay_by": T + DAY},
+     {"promises": {"P0": T}, "promise_pay_by": T, "broken_in_a_row": 1, "interrupted_on": T}),
+    ("promise_ended", ENDED_AS, {}, {}),
     ("hold", {"hold": "dispute"}, {"holds": ["death"]},
      {"holds": ["death", "dispute"], "material_version": 2, "interrupted_on": T}),
     ("hold_lifted", {"hold": "death"}, {"holds": ["death"]},

@@ -127,7 +127,7 @@ def test_after_a_new_lead_the_same_silent_days_do_not_lose_the_debtor_again() ->
 def test_a_settlement_that_a_correction_takes_back_leaves_the_case_as_if_it_had_never_been(state: str) -> None:
     case = in_state(state)
     record(case, "hold", dpd(60), hold="death")
-    record(case, "promise", dpd(60), pay_by=dpd(99).isoformat(), amount_fen=1)
+    record(case, "promise", dpd(60), promise="P1", pay_by=dpd(99).isoformat(), amount_fen=1)
     case.facts.fresh = ["ruling"]
     before = copy.deepcopy(case)
     perform(case, "arrears_cleared", dpd(90))

@@ -1,6 +1,7 @@
 """When a case is lost (1.3.1c), what breaks a run of silent days, and where a case goes that comes back in house."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -22,15 +23,26 @@ def silent(first: int, last: int) -> Acts:
     return act
 
 
-def promised(days: int, pay_by: int, *, told_on: int | None = None) -> Acts:
+def promised(days: int, pay_by: int, *, told_on: int | None = None, ref: str = "P1") -> Acts:
     def act(case: Case) -> None:
-        record(case, "promise", dpd(days), today=dpd(told_on or days), pay_by=dpd(pay_by).isoformat(), amount_fen=1)
+        said: dict[str, Any] = {"promise": ref, "pay_by": dpd(pay_by).isoformat(), "amount_fen": 1}
+        record(case, "promise", dpd(days), today=dpd(told_on or days), **said)
 
     return act
 
 
-def promise_ended(days: int) -> Acts:
-    return lambda case: record(case, "promise_ended", dpd(days), outcome="broken")
+def promise_ended(days: int, outcome: str = "broken", *, ref: str = "P1") -> Acts:
+    return lambda case: record(case, "promise_ended", dpd(days), promise=ref, outcome=outcome)
+
+
+def replaced(days: int, pay_by: int, *, told_on: int | None = None) -> Acts:
+    """P1 is withdrawn, and P2 made in its place."""
+
+    def act(case: Case) -> None:
+        promise_ended(told_on or days, "withdrawn")(case)
+        promised(days, pay_by, told_on=told_on, ref="P2")(case)
+
+    return act
 
 
 def held(first: int, last: int) -> Acts:
@@ -62,11 +74,19 @@ RUNS: list[tuple[str, list[Acts], int, bool]] = [
     ("a promise that ended counts to the day on which it ended", [promised(5, 9), silent(6, 14), promise_ended(10)],
      14, False),
     ("and anew after it", [promised(5, 9), silent(6, 15), promise_ended(10)], 15, True),
-    ("a promise that another replaced was open until then", [promised(4, 30), silent(5, 15), promised(10, 10)], 14,
+    ("a promise that another replaced was open until then", [promised(4, 30), silent(5, 15), replaced(10, 10)], 14,
      False),
-    ("five silent days after the replacement", [promised(4, 30), silent(5, 15), promised(10, 10)], 15, True),
+    ("five silent days after the replacement", [promised(4, 30), silent(5, 15), replaced(10, 10)], 15, True),
     ("a late entry replaces it on the day of the entry, not on its own",
-     [promised(4, 30), silent(5, 15), promised(5, 6, told_on=12)], 15, False),
+     [promised(4, 30), silent(5, 15), replaced(5, 6, told_on=12)], 15, False),
+    ("of two promises the one that is open longer counts, though it was made first",
+     [promised(4, 30), promised(5, 6, ref="P2"), silent(7, 15)], 15, False),
+    ("and after it ended the other", [promised(4, 6), promised(4, 30, ref="P2"), promise_ended(5, ref="P2"),
+     silent(6, 11)], 10, False),
+    ("five silent days after the other lapsed", [promised(4, 6), promised(4, 30, ref="P2"),
+     promise_ended(5, ref="P2"), silent(6, 11)], 11, True),
+    ("a promise judged again when nothing of it was open spoils no day",
+     [promised(1, 2), promise_ended(3, "kept"), silent(4, 8), promise_ended(8)], 8, True),
     ("a hold within the run", [silent(4, 6), held(6, 6), silent(7, 8)], 8, False),
     ("a hold that was lifted: its last day is none of the run", [held(5, 10), silent(4, 14)], 14, False),
     ("five silent days after a hold", [held(5, 10), silent(4, 15)], 15, True),

@@ -11,11 +11,13 @@ from casework.cases.dry_run import dry_run
 from casework.cases.filter import BusinessDates
 from casework.cases.options import options_of_case
 from casework.cases.queries import find_case
-from casework.database import reading
+from casework.database import reading, writing
 from casework.lifecycle.commands import Done, Fire, Outcome, Record, Refused
 from casework.staff.actor import Actor, Principal
 from casework.staff.permissions import Reach
 from tests.cases.test_advance import FEED, TODAY, WHO, Branch, branch, measure, opening
+from tests.on_books import put_loan
+from tests.promised import hold
 
 __all__ = ["branch"]  # a fixture
 
@@ -132,8 +134,11 @@ def test_on_a_case_it_neither_owns_nor_handles_each_is_refused_by_rule_5_6(branc
 
 def test_what_is_no_own_collection_it_still_does_on_every_case(branch: Branch) -> None:
     (case_id,) = branch.open("L1", days_past_due=120)
+    with writing(branch.started.engine) as conn:
+        put_loan(conn, branch.started.branch, loan_id="L1", institution="wuhan", borrower_id="B-L1")
     outcomes = branch.do(
-        fact(ASSETS, case_id, "limitation_check", ends_on="2026-01-01"), fact(ASSETS, case_id, "hold", hold="complaint")
+        fact(ASSETS, case_id, "limitation_check", ends_on="2026-01-01"),
+        hold(ASSETS, "L1", "complaint", on=TODAY, review_by=TODAY + timedelta(days=30)),
     )
     assert [type(one) for one in outcomes] == [Done, Done]
 

@@ -28,6 +28,8 @@ from casework.staff.tables import register_version
 from casework.startup import Started, start
 from casework.verifying import verify
 from tests.fed import dated
+from tests.on_books import put_loan
+from tests.promised import hold
 
 T = TypeVar("T")
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -89,6 +91,8 @@ class World:
         }  # fmt: skip
         (done,) = self.do(OpenCase(actor=system("feed"), ground="arrears", loan=loan, measure=measure))
         assert isinstance(done, Done), done
+        whose = {"loan_id": f"L{self.loans}", "institution": "wuhan", "borrower_id": f"B{self.loans}"}
+        self.in_one(lambda conn: put_loan(conn, self.started.branch, **whose))
         return done.id
 
     def record(self, case_id: int, who: str, kind: str, **data: Any) -> None:
@@ -108,7 +112,12 @@ class World:
 
     def hold(self, case_id: int) -> None:
         """Something that an approver would want to look at again."""
-        self.record(case_id, "B1", "hold", hold="complaint")
+        loan_id = self.case(case_id).loan_id
+        command = hold(
+            self.actor("B1"), loan_id, "complaint", on=BUSINESS_DATE, review_by=BUSINESS_DATE + timedelta(days=30)
+        )  # fmt: skip
+        (done,) = self.do(command)
+        assert isinstance(done, Done), done
 
     def suable_by(self, who: str) -> int:
         """The same, all facts of which one person records who may."""

@@ -22,7 +22,9 @@ from casework.staff import register
 from casework.staff.actor import Actor, system
 from casework.staff.register import actor_for
 from casework.startup import Started, start
+from tests import promised
 from tests.fed import dated
+from tests.on_books import put_loan
 
 TODAY = date(2024, 3, 1)
 FEED = system("feed")
@@ -119,6 +121,27 @@ class House:
     def connect(self, who: str, case_id: int) -> Outcome:
         """A call that the debtor answered: without one on its day no promise is taken."""
         return self.record(who, case_id, "contact_attempt", channel="phone", outcome="debtor")
+
+    def promise(self, who: str, case_id: int, pay_by: date) -> Outcome:
+        """A promise to pay all that is overdue, made today: there must be such a call."""
+        (case,) = self.read(sa.select(cases.c.overdue_fen).where(cases.c.id == case_id))
+        command = promised.promise(
+            self.who(who), case_id, amount_fen=case.overdue_fen, made_on=TODAY, pay_by=pay_by
+        )  # fmt: skip
+        (outcome,) = self.do(command)
+        assert isinstance(outcome, Done), outcome
+        return outcome
+
+    def hold(self, who: str, case_id: int, kind: str) -> Outcome:
+        """A hold of the loan's debtor, whose loan comes onto the books for it."""
+        columns = (cases.c.loan_id, cases.c.institution, cases.c.borrower_id)
+        (case,) = self.read(sa.select(*columns).where(cases.c.id == case_id))
+        with writing(self.started.engine) as conn:
+            put_loan(conn, self.started.branch, **case._asdict())
+        review_by = TODAY + timedelta(days=30)
+        (outcome,) = self.do(promised.hold(self.who(who), case.loan_id, kind, on=TODAY, review_by=review_by))
+        assert isinstance(outcome, Done), outcome
+        return outcome
 
     def fire(self, who: str, case_id: int, event: str, **data: Any) -> Outcome:
         """An event."""

@@ -1,6 +1,6 @@
 """A departure from plan to receipt: every case goes by rule, all at once, and what else was his ends."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -84,10 +84,10 @@ def test_every_case_of_a_leaver_goes_by_rule_and_he_has_left_in_the_same_transac
 def test_what_a_case_carries_and_who_is_full_before_and_after_is_in_the_preview(house: House) -> None:
     first, second, visited = house.open("L1", "L2", "L3")
     house.connect("R1", first)
-    house.record("R1", first, "promise", pay_by="2024-03-09", amount_fen=100)
+    house.promise("R1", first, date(2024, 3, 9))
     house.connect("R1", second)
-    house.record("R1", second, "promise", pay_by="2024-03-05", amount_fen=100)
-    house.record("B1", second, "hold", hold="dispute")
+    house.promise("R1", second, date(2024, 3, 5))
+    house.hold("B1", second, "dispute")
     house.fire("R1", visited, "start_visit", address_kind="home", address="虚构路1号", visit_on="2024-03-04")
     house.change("C1", capacity=10)
     preview = shown(house, house.plan("R1")).preview
@@ -104,7 +104,7 @@ def test_what_a_case_carries_and_who_is_full_before_and_after_is_in_the_preview(
 def test_marks_and_facts_move_with_the_case(house: House) -> None:
     (case_id,) = house.open("L1")
     house.connect("R1", case_id)
-    house.record("R1", case_id, "promise", pay_by="2024-03-09", amount_fen=100)
+    house.promise("R1", case_id, date(2024, 3, 9))
     handover = house.plan("R1")
     house.approve(handover)
     house.apply(handover)
@@ -308,7 +308,7 @@ def go(house: House, ids: list[int]) -> None:
 
 
 def hold(house: House, ids: list[int]) -> None:
-    house.record("B1", ids[0], "hold", hold="dispute")
+    house.hold("B1", ids[0], "dispute")
 
 
 def receiver_leaves(house: House, ids: list[int]) -> None:

@@ -1,6 +1,7 @@
 """The sheet of a receiver: his cases and what they carry, no formula, nobody's name; that it was made is an entry."""
 
 import io
+from datetime import date
 from typing import Any
 
 import pytest
@@ -21,8 +22,8 @@ def sheet(house: House, handover: int, receiver: str, by: str = "B1", lang: Any 
 def planned(house: House) -> tuple[int, list[int]]:
     ids = house.open("=1+1", "L2")
     house.connect("R1", ids[0])
-    house.record("R1", ids[0], "promise", pay_by="2024-03-09", amount_fen=100)
-    house.record("B1", ids[1], "hold", hold="dispute")
+    house.promise("R1", ids[0], date(2024, 3, 9))
+    house.hold("B1", ids[1], "dispute")
     return house.plan("R1"), ids
 
 

@@ -39,6 +39,12 @@ class House:
         body = {"kind": kind, "on": on.isoformat(), "evidence": "doc:1", "data": data}
         self.api.post(who, f"/cases/{number}/facts", body)
 
+    def taken_in(self, noun: str, row: Mapping[str, str]) -> None:
+        """A promise or a hold, from a file of one row."""
+        file = self.branch.folder / f"{noun}.csv"
+        file.write_text(f"{','.join(row)}\n{','.join(row.values())}\n", encoding="utf-8")
+        assert self.branch.do(noun, "import", file, "--json").json["stored"] == 1
+
     def fire(self, loan: str, who: str, event: str, **data: Any) -> str:
         """An event, which must happen; the state it leads to."""
         answer = self.api.post(who, f"/cases/{self.cases[loan]}/events", {"event": event, "data": data})

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.net import house as ways
-from tests.net.house import DAYS_PAST_DUE, EARLY, LATER, STATES, TODAY, House
+from tests.net.house import DAY, DAYS_PAST_DUE, EARLY, LATER, STATES, TODAY, House
 
 _LARGE = "120000.00"
 
@@ -19,7 +19,14 @@ _LARGE = "120000.00"
 def _promised(house: House, loan: str) -> None:
     house.fact(loan, "T1", "contact_attempt", TODAY, channel="phone", outcome="debtor")
     pay_by = TODAY + timedelta(days=5)
-    house.fact(loan, "T1", "promise", TODAY, pay_by=pay_by.isoformat(), amount_fen=100_000)
+    house.taken_in(
+        "promise",
+        {"ref": "P-1", "loan_id": loan, "made_on": TODAY.isoformat(), "pay_by": pay_by.isoformat(), "amount": "1000"},
+    )
+
+
+def _held(house: House, loan: str) -> None:
+    house.taken_in("hold", {"loan_id": loan, "hold": "dispute", "from": DAY.isoformat(), "until": ""})
 
 
 def _tried(house: House, loan: str) -> None:
@@ -38,9 +45,8 @@ def _pending(house: House, loan: str) -> None:
 
 
 _PREPARED: Mapping[str, Callable[[House, str], None]] = {
-    "held": lambda house, loan: house.fact(loan, "T1", "hold", hold="dispute"), "promised": _promised,
-    "tried": _tried, "excepted": _excepted, "pending": _pending, "fit": ways.agency_file, "early": ways.visited,
-    "large": ways.visited,
+    "held": _held, "promised": _promised, "tried": _tried, "excepted": _excepted, "pending": _pending,
+    "fit": ways.agency_file, "early": ways.visited, "large": ways.visited,
 }  # fmt: skip
 """Cases with something of their own, and what was done with them; beside them one in each state."""
 _READERS = {"litigation": ("A1", "P1"), "written_off": ("A1",), "phone_collection": ("B1", "P1")}

@@ -22,6 +22,8 @@ from tests.statechart.small import (
 )
 
 CHART = BLOCKS["chart"]
+ENDED = """closed = true                     # left only by events marked after_closing = true
+final = true                      #"""
 FINISH = 'arcs = [{ from = ["@live"], to = "ended" }]'
 PLACE = 'arcs = [{ from = ["calling"], to = "placed" }]'
 AT_LEAST = 'guards = [{ guard = "dpd_at_least", days = "@placement.from_dpd" }]'
@@ -95,7 +97,7 @@ TWINS: list[tuple[str, str, str, str]] = [
     (PLACE, 'arcs = [{ from = ["placed"], to = "same" }]', "states.placed", "cannot be reached"),
     (FINISH, 'arcs = [{ from = ["calling"], to = "same" }]', "states.placed", "no final state can be reached"),
     (FINISH, 'arcs = [{ from = ["@live", "ended"], to = "ended" }]', "events.finish", "leaves the final state"),
-    ("final = true ", "final = false ", "states.calling", "no final state can be reached"),
+    (ENDED, "closed = false\nfinal = false #", "states.calling", "no final state can be reached"),
     ("closed = true ", "closed = false ", "states.ended", "is final but not closed"),
     ("[states.placed]", "[states.placed]\nclosed = true", "events.take_back", "leaves the closed state placed without"),
     ('rules = ["3.1"]\narcs', 'rules = ["3.1"]\nafter_closing = true\narcs', "events.take_back.after_closing",
@@ -193,6 +195,15 @@ def test_a_chart_one_edit_away_from_sound_is_refused_with_file_key_and_reason(
     faults = faults_of(CHART.replace(old, new) + (MOST_TEXT if MOST in new else ""))
     wanted = f"small.toml: {place}"
     assert any(fault.startswith(wanted) and reason in fault for fault in faults), faults
+
+
+def test_a_closed_state_is_an_end_unless_a_way_leads_back_to_the_open() -> None:
+    may_be_left = CHART.replace("final = true ", "final = false ")
+    assert small_chart(may_be_left).states["ended"].closed
+    back = may_be_left.replace('rules = ["3.1"]\narcs', 'rules = ["3.1"]\nafter_closing = true\narcs')
+    assert back.count('from = ["placed"], to = "@back"') == 1
+    faults = faults_of(back.replace('from = ["placed"], to = "@back"', 'from = ["placed", "ended"], to = "@back"'))
+    assert "small.toml: states.calling: no final state can be reached from it" in faults
 
 
 def test_bytes_that_are_not_utf8_are_refused_by_name() -> None:

@@ -190,7 +190,7 @@ def _policy_in_force(serving: Serving) -> Policy:
 
 def _in_force(serving: Serving) -> dict[str, Chart]:
     """The charts that new steps follow, by name: of cases and of requests."""
-    return {one.name: one for one in (serving.branch.rulebook.chart, serving.branch.rulebook.requests)}
+    return dict(serving.branch.rulebook.charts)
 
 
 @get(

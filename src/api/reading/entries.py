@@ -147,7 +147,7 @@ def entries_as_csv(
     """The entries of a filter as CSV, at most 20,000; a last row and `Casework-Cut` say if there are more."""
     lines, cut = _taken_out(request, asked, "csv", "lang")
     serving, _ = reader_of(request, *PARTS, "lang")
-    return file_of(entries_csv(lines, serving.branch.rulebook.chart, lang, cut=cut), CSV, "entries.csv", cut=cut)
+    return file_of(entries_csv(lines, serving.branch.rulebook.by_word, lang, cut=cut), CSV, "entries.csv", cut=cut)
 
 
 @get(
@@ -161,7 +161,7 @@ def entries_as_xlsx(
     lines, cut = _taken_out(request, asked, "xlsx", "lang")
     serving, _ = reader_of(request, *PARTS, "lang")
     notes = {{"zh": "导出时间", "en": "Made at"}[lang]: utc_text(now())}
-    body = entries_xlsx(lines, serving.branch.rulebook.chart, lang, cut=cut, notes=notes)
+    body = entries_xlsx(lines, serving.branch.rulebook.by_word, lang, cut=cut, notes=notes)
     return file_of(body, XLSX, "entries.xlsx", cut=cut)
 
 

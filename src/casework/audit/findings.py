@@ -193,8 +193,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "data_not_typed": ("重放：数据与状态图的声明不符", "replay: the data are not as the chart declares them"),
     "business_date_decreased": ("业务日期倒退", "the business date runs backwards"),
     "replay_impossible": ("重放：分录无法应用", "replay: the entry cannot be applied"),
+    "not_told": ("重放：案件没有随之登记应告知的事实", "replay: the case was not told what the entry says"),
     "row_differs": ("数据行与其分录不符", "a row is not what its entries make of it"),
     "grant_without_request": ("授岗未经他人审批", "a post was granted without four eyes"),
+    "row_missing": ("分录没有对应的数据行", "entries speak of a row that is not there"),
     "row_changed": (
         "数据行的验证码不符：不是本服务写入的",
         "a row of the books is not as this service stored it: its MAC does not hold",

@@ -62,6 +62,7 @@ class Head(NamedTuple):
 
 
 _DAWN = datetime(1, 1, 1, tzinfo=UTC)
+NOT_BEGUN = Head(0, b"", _DAWN)
 
 
 class Trail:
@@ -215,6 +216,12 @@ def locked_head(conn: Connection, stream: str) -> Head:
     rows.insert_many(conn, streams, [(stream, _DAWN, 0, b"")], columns, skip_existing=True)
     row = conn.execute(sa.select(streams).where(streams.c.stream == stream).with_for_update()).one()
     return Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
+
+
+def held_head(conn: Connection, stream: str) -> Head | None:
+    """The same of a stream that has begun; none where it has not, and nothing is held then."""
+    row = conn.execute(sa.select(streams).where(streams.c.stream == stream).with_for_update()).one_or_none()
+    return None if row is None else Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
 
 
 def opening_cell(stream: str, seq: int, field: str) -> str:

@@ -1,7 +1,7 @@
 """Everything in every entry: its one byte form, the rules it cites, and whether it could happen as it says.
 
-Cases, requests, people, places and hand-overs are folded from their entries as live verification folds them, without
-the rows that a bundle does not have; what one stream says of another is compared at the end.
+Cases, what is a customer's, requests, people, places and hand-overs are folded from their entries as live verification
+folds them, without the rows that a bundle does not have; what one stream says of another is compared at the end.
 """
 
 import hashlib
@@ -23,13 +23,16 @@ from casework.bundle.spool import streams_of
 from casework.bundle.verify import Spooled
 from casework.cases.cited import Cited
 from casework.cases.judge import CaseJudge
+from casework.cases.nouns import NOUNS
 from casework.cases.owners_judge import OwnersJudge
 from casework.cases.published import Published
 from casework.cases.rules_in_force import Parsed, RulesInForce
+from casework.customer import KIND
 from casework.four_eyes.case_events import NAME as EVENT
 from casework.four_eyes.judge import CITED, Cite, RequestJudge, cite_of, compare_cite
 from casework.four_eyes.post_grants import NAME as POST
 from casework.handover.folding import fold_handover
+from casework.lifecycle.judge import CustomerJudge
 from casework.staff import places
 from casework.staff.judge import StaffJudge
 
@@ -57,10 +60,11 @@ class _Judges:
         self._part = part
         self._cases = CaseJudge(Cited(rulebook, report), OwnersJudge(rules, report), report, self._cite)
         self._requests = RequestJudge(Cited(rulebook, report), report)
+        self._customers = CustomerJudge(NOUNS, Cited(rulebook, report).of, report)
         self._people = StaffJudge(report, self._cite)
         self._by_prefix: Mapping[str, Callable[[Sequence[Entry], bool], None]] = {
             "case": self._case, "request": self._request, "staff": self._person, "register": self._places,
-            "handover": self._handover, "feed": self._feed,
+            "handover": self._handover, "feed": self._feed, KIND: self._customer,
         }  # fmt: skip
 
     def stream(self, entries: Sequence[Entry], *, whole: bool) -> None:
@@ -76,6 +80,11 @@ class _Judges:
         for entry in entries if whole else ():
             self._cases.follow(entry)
         self._cases.end(sound=whole)
+
+    def _customer(self, entries: Sequence[Entry], whole: bool) -> None:
+        for entry in entries if whole else ():
+            self._customers.follow(entry)
+        self._customers.end(sound=whole)
 
     def _request(self, entries: Sequence[Entry], whole: bool) -> None:
         for entry in entries if whole else ():

@@ -71,7 +71,10 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     desk_state: str | None = None  # of the chart's group `desk`: where it is or last was, and since when
     desk_since: date | None = None  # none of both: where it was opened
     fresh: list[str] = []
-    promise_pay_by: date | None = None
+    promises: dict[str, date] = {}  # those that are open, by their number: until when it was promised
+    promise_pay_by: date | None = None  # the latest of them
+    promises_made: int = 0
+    broken_in_a_row: int = 0
     holds: list[str] = []
     repaired_on: date | None = None
     found_on: date | None = None

@@ -56,4 +56,4 @@ class OpenCase(Open):
     measure: Mapping[str, Any]
 
 
-Command = Fire | Record | Note | Measure | Assign | OpenCase
+Command = Fire | Record | Note | Measure | Assign | OpenCase | Open

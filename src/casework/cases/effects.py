@@ -5,7 +5,7 @@ Registered by name; the chart says which event has which effect. The replay runs
 
 from datetime import date, timedelta
 
-from casework.cases.case import AgencyFile, AttemptDay, FailedVisit, Placement, Stood
+from casework.cases.case import AgencyFile, AttemptDay, Facts, FailedVisit, Placement, Stood
 from casework.cases.registry import REGISTRY
 from casework.cases.situation import Situation
 from casework.statechart.registry import Params
@@ -180,17 +180,25 @@ def _interrupted(now: Situation, day: date) -> None:
 
 @recorder
 def promise(now: Situation, _: Params) -> None:
-    """Open from its day to the day promised; one that takes its place was open until then."""
-    before = now.facts.promise_pay_by
-    _interrupted(now, max(_happened(now), min(before, now.today)) if before else _happened(now))
-    now.facts.promise_pay_by = _day(now, "pay_by")
+    """Open from its day to the day on which it is judged."""
+    facts = now.facts
+    _interrupted(now, _happened(now))
+    facts.promises_made += now.given["promise"] not in facts.promises and not now.given.get("again", False)
+    _promised(facts, {**facts.promises, now.given["promise"]: _day(now, "pay_by")})
 
 
 @recorder
 def promise_ended(now: Situation, _: Params) -> None:
-    if now.facts.promise_pay_by is not None:
+    """Of one judged again after a reversal nothing was open: it spoils no day."""
+    facts, ended, outcome = now.facts, now.given["promise"], now.given["outcome"]
+    if ended in facts.promises and now.case.live:  # else the case is done with, until a correction says otherwise
         _interrupted(now, _happened(now))
-    now.facts.promise_pay_by = None
+        facts.broken_in_a_row = facts.broken_in_a_row + 1 if outcome == "broken" else 0
+    _promised(facts, {name: day for name, day in facts.promises.items() if name != ended})
+
+
+def _promised(facts: Facts, promises: dict[str, date]) -> None:
+    facts.promises, facts.promise_pay_by = promises, max(promises.values(), default=None)
 
 
 @recorder

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -15,9 +15,13 @@ from casework.cases import fold
 from casework.cases.branch import Branch
 from casework.cases.erased import ErasedOf
 from casework.cases.filter import MAX_ID, filter_malformed
+from casework.cases.noun import CASE
+from casework.cases.nouns import NOUNS
+from casework.lifecycle.noun import Noun, Words
 from casework.personal import kind_of, mask
 from casework.staff.actor import Actor
 from casework.staff.permissions import Permissions, View
+from casework.statechart.chart import Chart
 
 MAX_PAGE = 200
 
@@ -182,26 +186,39 @@ def _item(
     )  # fmt: skip
 
 
-_LABELS = {
-    fold.SAYS.opened: ("入催", "Case opened"),
-    fold.MEASURED: ("数据更新", "Figures reported by the feed"),
-    fold.SAYS.noted: ("备注", "Note"),
-    fold.ASSIGNED: ("分派", "Assigned"),
-}
-_PREFIXES = (
-    (fold.SAYS.step, "", ""), (fold.SAYS.fact, "", ""), (fold.SAYS.refused, "被拒：", "Refused: "),
-    (fold.SAYS.asked, "申请：", "Asked for: "),
-)  # fmt: skip
+_LABELS: Final[Mapping[str, tuple[str, str]]] = {
+    fold.SAYS.opened: ("入催", "Case opened"), fold.SAYS.refused_opening: ("入催被拒", "Opening refused"),
+    fold.MEASURED: ("数据更新", "Figures reported by the feed"), fold.ASSIGNED: ("分派", "Assigned"),
+}  # fmt: skip
+_BY_WORD: Final[Mapping[str, Noun]] = {noun.word: noun for noun in NOUNS}
 
 
 def label_of(branch: Branch, event: str) -> tuple[str, str]:
-    """What people call an entry's event, zh and en; the code itself where the chart no longer knows it."""
-    chart = branch.rulebook.chart
-    if event in _LABELS:
-        return _LABELS[event]
-    for prefix, before_zh, before_en in _PREFIXES:
+    """What people call an entry's event, zh and en; the code itself where the chart no longer knows it.
+
+    What happened to something else than the case itself is called with its name before it.
+    """
+    noun = _BY_WORD.get(event.partition(".")[0])
+    if noun is None:
+        return event, event
+    chart = branch.rulebook.charts[noun.chart]
+    label = _LABELS.get(event) or _label(noun.says, chart, event)
+    if label is None:
+        return event, event
+    return label if noun is CASE else (f"{chart.zh}：{label[0]}", f"{chart.en}: {label[1]}")
+
+
+def _label(says: Words, chart: Chart, event: str) -> tuple[str, str] | None:
+    plain = {says.opened: ("登记", "Opened"), says.refused_opening: ("登记被拒", "Opening refused")}
+    plain[says.noted] = ("备注", "Note")
+    if event in plain:
+        return plain[event]
+    for prefix, before_zh, before_en in (
+        (says.step, "", ""), (says.fact, "", ""), (says.refused, "被拒：", "Refused: "),
+        (says.asked, "申请：", "Asked for: "),
+    ):  # fmt: skip
         if event.startswith(prefix):
             name = event.removeprefix(prefix)
             spec = chart.events.get(name) or chart.facts.get(name)
-            return (before_zh + spec.zh, before_en + spec.en) if spec else (event, event)
-    return event, event
+            return None if spec is None else (before_zh + spec.zh, before_en + spec.en)
+    return None

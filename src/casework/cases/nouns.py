@@ -4,5 +4,7 @@ from typing import Final
 
 from casework.cases.noun import CASE
 from casework.lifecycle.noun import Noun
+from casework.work.holds import HOLD
+from casework.work.promises import PROMISE
 
-NOUNS: Final[tuple[Noun, ...]] = (CASE,)
+NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, HOLD)

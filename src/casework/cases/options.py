@@ -20,10 +20,10 @@ from casework.cases.filter import BusinessDates
 from casework.cases.reasons import open_already, topic_posts
 from casework.cases.situation import Situation
 from casework.cases.tables import cases
-from casework.lifecycle.reasons import key_limited, out_of_reach
 from casework.staff.actor import Actor
 from casework.staff.permissions import Permissions
-from casework.statechart.chart import Event
+from casework.staff.why_not import key_limited, out_of_reach
+from casework.statechart.chart import Chart, Event, Opening
 from casework.statechart.decide import Option, Reason, decide_opening, options, post_reason, unmet
 from casework.statechart.fields import Field
 from casework.statechart.policy import Policy
@@ -140,7 +140,7 @@ class CaseOptions(msgspec.Struct):
 
 
 class OpeningOffer(msgspec.Struct):
-    """Whether a case of the loan may be opened on this ground by the actor who asks."""
+    """Whether something may be opened on this ground by the actor who asks."""
 
     ground: str
     zh: str
@@ -161,9 +161,11 @@ def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case
     today = dates.of(case.institution)
     newer = {} if case.live else newer_cases(conn, [case])
     situation = situation_of(case, branch, today, actor.id, newer)
-    may = _May(branch.rulebook.permissions, actor, case, situation.policy)
+    may = May(branch.rulebook.permissions, actor, [case], situation.policy)
     offers = [
-        _event_offer(branch, option, situation, may("case.event", spec := chart.events[option.event], spec.only_own))
+        event_offer(
+            branch, chart, option, situation, may("case.event", spec := chart.events[option.event], spec.only_own)
+        )
         for option in options(chart, case.state, situation, frozenset(chart.posts))
     ]
     facts = []
@@ -186,12 +188,12 @@ class _Part(Protocol):
 
 
 @dataclass(frozen=True)
-class _May:
-    """Why the actor may not do a part of the chart to the case, guards aside; as the route and the door would say."""
+class May:
+    """Why the actor may not do a part of a chart to any of these cases, guards aside; as route and door would say."""
 
     permissions: Permissions
     actor: Actor
-    case: Case
+    whose: Sequence[Any]
     policy: Policy
 
     def __call__(
@@ -200,8 +202,9 @@ class _May:
         """The reasons; none if he may."""
         if self.actor.commands is not None and command not in self.actor.commands:
             return [key_limited(command, self.actor.commands)]
-        if self.permissions.authority(self.actor, part.posts, self.case, self.policy, only_own or ()) is not None:
-            return []
+        for one in self.whose:
+            if self.permissions.authority(self.actor, part.posts, one, self.policy, only_own or ()) is not None:
+                return []
         held = self.actor.posts.union(*(principal.posts for principal in self.actor.principals))
         if not part.posts & held:
             return [post_reason(part.posts, self.actor.posts, part.rules)]
@@ -230,8 +233,8 @@ def newer_cases(conn: Connection, asked: Sequence[Case]) -> dict[int, int]:
 _OF_LOANS = sa.select(cases.c.loan_id, cases.c.id)
 
 
-def _event_offer(branch: Branch, option: Option, situation: Situation, why_not: list[Reason]) -> EventOffer:
-    chart = branch.rulebook.chart
+def event_offer(branch: Branch, chart: Chart, option: Option, situation: Any, why_not: list[Reason]) -> EventOffer:
+    """An event of a chart as it stands; `why_not` is what speaks against the actor, guards aside."""
     spec = chart.events[option.event]
     reasons = [reason_offer(reason) for reason in (*why_not, *option.reasons)]
     return EventOffer(
@@ -294,12 +297,17 @@ def openings_of_loan(
         }  # fmt: skip
         case = fold.open_case(0, actor.id, chart, data)
         refusal = decide_opening(ground, Situation(case, today, policy, actor.id), ground.posts)
-        reasons = _May(branch.rulebook.permissions, actor, case, policy)("case.open", ground)
+        reasons = May(branch.rulebook.permissions, actor, [case], policy)("case.open", ground)
         reasons += refusal.reasons if refusal else ()
         if live is not None:
             reasons.append(open_already(live))
-        offers.append(
-            OpeningOffer(ground.name, ground.zh, ground.en, not reasons, [reason_offer(r) for r in reasons],
-                         fields_of(ground.fields, policy), tuple(sorted(ground.posts)), ground.rules)
-        )  # fmt: skip
+        offers.append(opening_offer(ground, reasons, policy))
     return offers
+
+
+def opening_offer(ground: Opening, reasons: Sequence[Reason], policy: Policy) -> OpeningOffer:
+    """A ground in its wire form, with every reason against it."""
+    return OpeningOffer(
+        ground.name, ground.zh, ground.en, not reasons, [reason_offer(one) for one in reasons],
+        fields_of(ground.fields, policy), tuple(sorted(ground.posts)), ground.rules,
+    )  # fmt: skip

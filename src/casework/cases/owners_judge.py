@@ -13,14 +13,13 @@ from casework.audit.findings import Report
 from casework.cases import fold
 from casework.cases.case import Case
 from casework.cases.owner_rules import BY_RULE, FALLBACK, OwnerRules
-from casework.cases.rules_in_force import Judged, RulesInForce
+from casework.cases.rules_in_force import RulesInForce
+from casework.lifecycle.judge import OUT_OF_REACH, POST_REASON, Judged
 from casework.staff.actor import SYSTEM_POST, Actor
 from casework.staff.permissions import Permissions
 from casework.statechart.policy import Policy
 
-OUT_OF_REACH: Final = "out_of_reach"
 _REMEMBERED: Final = 4_096
-_POST_REASON: Final = "post_not_permitted"
 _OF_RECEIVERS: Final = frozenset({
     "receiver_unknown", "receiver_not_there", "receiver_leaving", "receiver_without_post", "receiver_full",
 })  # fmt: skip
@@ -51,9 +50,9 @@ class OwnersJudge:
         """
         self._within_reach(judged, case, only_own=only_own)
 
-    def noted(self, judged: Judged, case: Case) -> None:
-        """A note: whether some table of then permitted it."""
-        self._permitted(judged, case, "case.note")
+    def noted(self, judged: Judged, case: Case, command: str) -> None:
+        """A note on the case or on what it has: whether some table of then permitted the command."""
+        self._permitted(judged, case, command)
 
     def assigned(self, judged: Judged, case: Case, before: Entry | None) -> None:
         """An assignment, `before` being the entry before it: by rule after a step or a measure, or by who may."""
@@ -76,24 +75,9 @@ class OwnersJudge:
         if not moved or not right:
             self._find("owner_differs", entry, rule=data["rule"])
 
-    def refused(self, judged: Judged, case: Case, name: str) -> bool:
-        """Whether a refusal is one that no chart decides (a note, an assignment, reach) and was judged here."""
-        reasons = judged.entry.data["reasons"]
-        codes = [reason["code"] for reason in reasons]
-        if codes == [OUT_OF_REACH]:
-            spec = judged.chart.events.get(name) or judged.chart.facts.get(name)
-            own = spec.only_own if spec is not None else ()
-            right = not any(_always_reaches(table, judged, case, own) for table in self._rules.permissions(judged))
-        elif name not in ("note", "assign"):
-            return False
-        elif codes == [_POST_REASON]:
-            permitted = frozenset(reasons[0]["needs"]["any_of_posts"])
-            right = permitted.isdisjoint(reasons[0]["saw"]["posts"])
-        else:
-            right = name == "assign" and all(_receiver_refused(reason, judged.entry.data, case) for reason in reasons)
-        if not right or judged.entry.reason_code != codes[0]:
-            self._find("refusal_differs", judged.entry, entry_says=codes, replayed=[])
-        return True
+    def beyond_reach(self, judged: Judged, case: Case, only_own: Collection[str]) -> bool:
+        """Whether a refusal for want of reach can be true: no table of then always let those posts reach the case."""
+        return not any(_always_reaches(table, judged, case, only_own) for table in self._rules.permissions(judged))
 
     # ── one entry ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -105,7 +89,7 @@ class OwnersJudge:
         tables, post = self._rules.permissions(judged), judged.entry.data["post"]
         known = [table.commands[command] for table in tables if command in table.commands]
         if tables and post != SYSTEM_POST and not any(post in row.posts for row in known):
-            self._find(_POST_REASON, judged.entry, post=post)
+            self._find(POST_REASON, judged.entry, post=post)
         self._within_reach(judged, case)
 
     def _within_reach(
@@ -201,7 +185,7 @@ def _always_reaches(table: Permissions, judged: Judged, case: Case, only_own: Co
     return not posts or table.authority(nobody, posts, case, judged.policy, only_own) is not None
 
 
-def _receiver_refused(reason: Mapping[str, Any], data: Mapping[str, Any], case: Case) -> bool:
+def receiver_refused(reason: Mapping[str, Any], data: Mapping[str, Any], case: Case) -> bool:
     """Whether a reason not to assign can be true of the case; what the register was then is not asked."""
     match reason["code"]:
         case "case_closed":

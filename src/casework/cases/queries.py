@@ -202,17 +202,17 @@ class _Listing:
         return after
 
 
-def _print_of(wanted: CaseFilter, sort: Sort) -> str:
+def _print_of(wanted: Any, sort: Sort) -> str:
     """A cursor belongs to its filter and sort: with another, its pages would silently skip cases."""
     return hashlib.sha256(msgspec.json.encode([sort, wanted])).hexdigest()[:16]
 
 
-def _write_cursor(place: _Place, wanted: CaseFilter, sort: Sort) -> str:
+def _write_cursor(place: _Place, wanted: Any, sort: Sort) -> str:
     body = msgspec.json.encode([_print_of(wanted, sort), place.key, place.id])
     return base64.urlsafe_b64encode(body).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str, wanted: CaseFilter, sort: Sort) -> _Place:
+def _read_cursor(cursor: str, wanted: Any, sort: Sort) -> _Place:
     place = None
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
@@ -228,6 +228,16 @@ def _read_cursor(cursor: str, wanted: CaseFilter, sort: Sort) -> _Place:
             "the cursor is not one of this list with this filter and sort",
         )
     return place
+
+
+def cursor_after(number: int, wanted: Any) -> str:
+    """The cursor of any list in the order of its ids, after this one; `wanted` is all that the list was asked for."""
+    return _write_cursor(_Place(None, number), wanted, "id")
+
+
+def place_of(cursor: str | None, wanted: Any) -> int:
+    """The id after which that list goes on; CallerError `cursor_malformed`."""
+    return _read_cursor(cursor, wanted, "id").id if cursor else 0
 
 
 def _key_of(raw: int | str | None, sort: Sort) -> int | date | None:

@@ -3,7 +3,7 @@
 Each entry of a case is judged by `casework.cases.judge`. Runs as a keeper of `casework.audit.verify`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +21,8 @@ from casework.cases.judge import CaseJudge
 from casework.cases.publish import cited_in
 from casework.cases.replay_owners import OwnerRows, owners_judge
 from casework.cases.tables import cases
+from casework.lifecycle.kept import Kept
+from casework.lifecycle.replay import NounRows
 
 PREFIX: Final = "case"
 _BATCH: Final = 1_000
@@ -43,13 +45,18 @@ class CaseReplay:
     """The keeper of streams of cases: has them judged, and compares what came of it with the rows.
 
     `cited` hears every entry that names a request under four eyes: the keeper of requests holds them against it.
+    `nouns`: those whose rows are kept; the children among them live in a case's stream.
     """
 
-    def __init__(self, conn: Connection, report: Report, cited: Callable[[Entry], None] = lambda _: None) -> None:
+    def __init__(
+        self, conn: Connection, report: Report, cited: Callable[[Entry], None] = lambda _: None, *,
+        nouns: Sequence[Kept] = (),
+    ) -> None:  # fmt: skip
         self._conn = conn
         self._report = report
         self._judge = CaseJudge(cited_in(conn, report), owners_judge(conn, report), report, cited)
         self._owners = OwnerRows(conn, report)
+        self._children = {noun.word: NounRows(conn, report, noun, _parent_stream) for noun in nouns if noun.child}
         self._select = as_stored(cases, COLUMNS, conn.dialect.name)
         self._pending: list[_Folded] = []
         self._met = 0
@@ -60,9 +67,11 @@ class CaseReplay:
 
     def close(self, stream: str, tail: Tail, *, sound: bool) -> None:
         """The stream has ended: keep the case until enough are there to be compared in one statement."""
-        case, owners = self._judge.end(sound=sound)
+        case, owners, children = self._judge.end(sound=sound)
         if case is not None:
             case.audit_seq, case.audit_head = tail.seq, tail.leaf_hash or b""
+            for (word, number), child in children.items():
+                self._children[word].expect(stream, tail.seq, number, child)
         self._pending.append(_Folded(stream, tail, case, owners))
         if len(self._pending) >= _BATCH:
             self._flush()
@@ -71,6 +80,8 @@ class CaseReplay:
         """Compare the rest; then look for cases without a stream, if there must be any."""
         self._flush()
         self._owners.finish()
+        for children in self._children.values():
+            children.finish()
         if self._conn.execute(sa.select(sa.func.count()).select_from(cases)).scalar_one() == self._met:
             return
         stream = sa.literal(f"{PREFIX}:").concat(sa.cast(cases.c.id, sa.String))
@@ -108,6 +119,10 @@ class CaseReplay:
         ]
         if differing:
             self._report.find("row_differs", stream, tail.seq, columns=differing)
+
+
+def _parent_stream(child: Mapping[str, Any]) -> str:
+    return f"{PREFIX}:{child['parent_id']}"
 
 
 def _number(stream: str) -> int | None:

@@ -41,6 +41,11 @@ class Rulebook:
         return self.charts[CASE_CHART]
 
     @property
+    def by_word(self) -> Mapping[str, Chart]:
+        """The charts of nouns, by the first word of their entries."""
+        return {noun.word: self.charts[noun.chart] for noun in NOUNS}
+
+    @property
     def requests(self) -> Chart:
         """The chart of requests under four eyes."""
         return self.charts[REQUEST_CHART]
@@ -81,7 +86,8 @@ def _load(folder: Path) -> Rulebook:
     chart = charts[CASE_CHART]
     posts = known_posts(chart)
     permissions = load_permissions(folder, policies, posts)
-    check_against(chart, permissions)
+    for noun in NOUNS:
+        check_against(charts[noun.chart], permissions, noun.word)
     return Rulebook(
         {**charts, REQUEST_CHART: load_requests(folder, policies, chart, posts)},
         policies,

@@ -9,22 +9,14 @@ from casework.audit.findings import Report
 from casework.audit.texts import PUBLISHED
 from casework.cases.owner_rules import OwnerRules, parse_owner_rules
 from casework.errors import RulesBroken
+from casework.lifecycle.judge import Judged
 from casework.staff.permission_table import parse_permissions
 from casework.staff.permissions import Permissions
 from casework.staff.posts import known_posts
-from casework.statechart.chart import Chart
-from casework.statechart.policy import Policies, Policy
+from casework.statechart.policy import Policies
 
 _T = TypeVar("_T")
 _KINDS: Final = ("permissions", "owners")
-
-
-class Judged(NamedTuple):
-    """An entry with the chart and policy it cites."""
-
-    entry: Entry
-    chart: Chart
-    policy: Policy
 
 
 class _Text(NamedTuple):

@@ -15,6 +15,11 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
 }  # fmt: skip
 
 
+def texts_of_unseen(zh: str, en: str) -> tuple[str, str]:
+    """What is said of any other noun, by its labels."""
+    return f"没有这个{zh}，或您无权查看", f"there is no such {en}, or it is not one that you may see"
+
+
 def unseen(code: str, **facts: int | str) -> CallerError:
     """CallerError `code`, one of `TEXTS`; `facts` may hold no more than what the caller has said himself."""
     zh, en = TEXTS[code]

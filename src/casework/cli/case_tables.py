@@ -9,7 +9,7 @@ from casework.cases.detail import CaseDetail
 from casework.cases.history import HistoryItem
 from casework.cases.line import CasePage
 from casework.cases.options import CaseOptions
-from casework.cases.unseen import TEXTS
+from casework.cases.unseen import TEXTS, texts_of_unseen
 from casework.cli.shell import console
 from casework.cli.tables import NONE, Table
 from casework.lifecycle.commands import Done, Mistaken, NotDone, Outcome, Refused
@@ -17,12 +17,12 @@ from casework.money import yuan_text
 from casework.statechart.chart import Chart
 
 _MISTAKES = {
-    "unknown_case": TEXTS["unknown_case"],
+    **TEXTS,
     "unknown_event": ("没有这个事件", "the chart has no such event"),
+    "unknown_ground": ("没有这种事由", "the chart has no such ground"),
     "unknown_fact": ("没有这种事实", "the chart has no such kind of fact"),
-    "stale_version": ("案件版本已变化", "the case has changed since that version"),
+    "stale_version": ("{zh}版本已变化", "the {en} has changed since that version"),
     "faulty_data": ("数据不符合要求", "the data is not as it must be"),
-    "case_busy": ("案件正被处理", "the case is being worked on"),
 }
 
 
@@ -109,28 +109,38 @@ def options(offers: CaseOptions) -> None:
     )
 
 
-def done(outcome: Done, chart: Chart) -> None:
+def done(outcome: Done, chart: Chart, word: str = "case") -> None:
     """What happened, in one line."""
     state = chart.states[outcome.state]
     console.print(
-        f"case {outcome.id} is in {outcome.state} {state.zh}, version {outcome.version}, entry {outcome.entry_id}"
+        f"{word} {outcome.id} is in {outcome.state} {state.zh}, version {outcome.version}, entry {outcome.entry_id}"
     )
 
 
-def why_not(outcome: Outcome) -> None:
-    """On stderr: every reason of a refusal, or every fault of the data."""
+def why_not(outcome: Outcome, word: str = "case", chart: Chart | None = None) -> None:
+    """On stderr: every reason of a refusal, or every fault of the data; of another noun its word and its chart."""
     if isinstance(outcome, Refused):
         for reason in outcome.reasons:
             opens = f" [opens on {reason.opens_on}]" if reason.opens_on else ""
             _err(f"refused: {reason.code} ({' '.join(reason.rules)}): {reason.en}{opens} / {reason.zh}")
     elif isinstance(outcome, Mistaken):
-        zh, en = _MISTAKES.get(outcome.code, (outcome.code, outcome.code))
+        zh, en = _mistake(outcome.code, word, chart)
         at = f" (it is at version {outcome.version})" if outcome.code == "stale_version" else ""
         _err(f"{outcome.code}: {en}{at} / {zh}")
         for fault in outcome.faults:
             _err(f"  {fault.field}: {fault.en} / {fault.zh}")
     elif isinstance(outcome, NotDone):
         _err("not_done: another of the batch was refused / 同批其他操作被拒")
+
+
+def _mistake(code: str, word: str, chart: Chart | None) -> tuple[str, str]:
+    labels = ("案件", "case") if chart is None else (chart.zh, chart.en.lower())
+    if code == f"unknown_{word}" and code not in _MISTAKES:
+        return texts_of_unseen(*labels)
+    if code == f"{word}_busy":
+        return f"{labels[0]}正被处理", f"the {labels[1]} is being worked on"
+    zh, en = _MISTAKES.get(code, (code, code))
+    return zh.format(zh=labels[0]), en.format(en=labels[1])
 
 
 def _err(line: str) -> None:

@@ -205,6 +205,8 @@ def _one_story(conn: Connection, chart: Chart, case_id: int) -> Table:
 
 
 def _what(entry: Entry, chart: Chart) -> str:
+    if not entry.event.startswith("case."):  # of a child: its whole name says what it is
+        return entry.event
     kind, _, name = entry.event.removeprefix("case.").partition(".")
     labels = {event.name: event.zh for event in chart.events.values()}
     labels |= {fact.name: fact.zh for fact in chart.facts.values()}

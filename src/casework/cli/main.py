@@ -12,6 +12,8 @@ _GROUPS = {
     "institution": "whose feeds are taken",
     "case": "cases and what may happen to them",
     "borrower": "personal data in clear, for a purpose",
+    "promise": "promises to pay, and what came of them",
+    "hold": "why debtors are left in peace, and until when",
     "request": "what takes four eyes: ask, review, approve",
     "privacy": "legal holds, and erasing a borrower's data",
     "permissions": "who may do what, and is shown what",

@@ -200,12 +200,12 @@ def _written(branch: Started, wanted: Wanted, kind: Format, file: BinaryIO, lang
                     rows += len(found.rows)
                     told(rows)
             return rows, False
-    chart = branch.branch.rulebook.chart
+    charts = branch.branch.rulebook.by_word
     if kind == "csv":
-        file.write(entries_csv(lines, chart, lang, cut=cut))
+        file.write(entries_csv(lines, charts, lang, cut=cut))
     else:
         notes = {{"zh": "导出时间", "en": "Made at"}[lang]: utc_text(now())}
-        file.write(entries_xlsx(lines, chart, lang, cut=cut, notes=notes))
+        file.write(entries_xlsx(lines, charts, lang, cut=cut, notes=notes))
     return len(lines), cut
 
 

@@ -4,11 +4,11 @@ import click
 import msgspec
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from casework.cases.sweep import sweep
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.database import writing
 from casework.four_eyes.requests import expire_due
 from casework.handover.sweep import Swept, sweep_departures
+from casework.sweeping import sweep
 
 
 @click.command()
@@ -31,12 +31,14 @@ def cli(json_: bool) -> None:
         with writing(branch.engine) as conn:
             expired = expire_due(conn, branch.branch)
         departures = sweep_departures(branch.engine, branch.branch)
-        chart = branch.branch.rulebook.chart
+        charts = branch.branch.rulebook.charts
+        main = branch.branch.rulebook.chart.name
     if json_:
         print_json({"fired": fired, "expired_requests": expired, "departures": msgspec.to_builtins(departures)})
         return
     for event, number in fired.items():
-        console.print(f"{event} {chart.events[event].zh}: {number}")
+        word, _, name = event.rpartition(".")
+        console.print(f"{event} {charts[word or main].events[name].zh}: {number}")
     console.print(f"requests expired 申请失效: {expired}")
     _tell(departures)
 

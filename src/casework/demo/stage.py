@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -20,12 +21,12 @@ from casework.demo import people
 from casework.demo.branch import acts_of, generate
 from casework.demo.departure import depart
 from casework.demo.files import INSTITUTION
-from casework.demo.story import APPROVER, JOURNEYS, OFFICER, RISK, Day, Journey, Person, Step, cleared
+from casework.demo.story import APPROVER, JOURNEYS, OFFICER, RISK, Day, Journey, Morning, Person, Step, cleared
 from casework.feed.load import Request, import_feed
 from casework.feed.tables import loans
 from casework.four_eyes import requests
 from casework.lifecycle.advance import advance
-from casework.lifecycle.commands import Done, Fire, Note, Record, Refused
+from casework.lifecycle.commands import Done, Fire, Note, Open, Record, Refused
 from casework.staff import register, tokens
 from casework.staff.actor import Actor, system
 from casework.startup import Started
@@ -112,13 +113,16 @@ class _Stage:
 
     def _walk(self, conn: Connection, journey: Journey, chosen: list[Case], today: date) -> None:
         """Step by step, all its cases together: the door takes a batch."""
+        opened: dict[int, int] = {}  # of each case what was opened last beside it
         for number, step in enumerate(journey.steps, 1):
             if step.what == "request":
                 for case in chosen:
                     self._clear(conn, step, case.id, today)
                 continue
-            commands = [self._command(step, case, today) for case in chosen]
-            for outcome in advance(conn, commands, self.started.branch):
+            commands = [self._command(step, case, today, opened) for case in chosen]
+            for case, outcome in zip(chosen, advance(conn, commands, self.started.branch), strict=True):
+                if step.what == "open" and isinstance(outcome, Done):
+                    opened[case.id] = outcome.id
                 expected = isinstance(outcome, Done) if step.allowed else isinstance(outcome, Refused)
                 if not expected:
                     raise RuntimeError(f"{journey.name}, step {number} ({step.name}): {outcome}")
@@ -149,11 +153,15 @@ class _Stage:
                 if not isinstance(moved, requests.Moved):
                     raise TypeError(f"{step.name} of case {case.id} was not let through: {moved}")
 
-    def _command(self, step: Step, case: Case, today: date) -> Command:
+    def _command(self, step: Step, case: Case, today: date, opened: Mapping[int, int]) -> Command:
         actor = self._person(step.by, case)
         if step.what == "note":
             return Note(actor=actor, id=case.id, text=step.name)
         data = {name: self._value(value, case, today) for name, value in step.data.items()}
+        if step.what == "open":
+            return Open(actor=actor, ground=step.name, data=data, of=case.id, noun=step.noun)
+        if step.what == "end":
+            return Fire(actor=actor, id=opened[case.id], event=step.name, data=data, noun=step.noun)
         if step.what == "fire":
             return Fire(actor=actor, id=case.id, event=step.name, data=data)
         on = date.fromisoformat(step.on.of(today))
@@ -196,6 +204,8 @@ class _Stage:
     def _value(self, value: Any, case: Case, today: date) -> Any:
         if isinstance(value, Day):
             return value.of(today)
+        if isinstance(value, Morning):
+            return value.of(today, ZoneInfo(self.started.branch.time_zone))
         if isinstance(value, Person):
             return self._person(value, case).id
         return value(case) if callable(value) else value

@@ -7,7 +7,7 @@ within one business day; facts may be dated before it.
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
 from casework.cases.case import Case
@@ -26,6 +26,15 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
+class Morning:
+    """The first moment of the business date, in branch time."""
+
+    def of(self, today: date, zone: tzinfo) -> str:
+        """In ISO form, with the offset."""
+        return datetime.combine(today, time(), zone).isoformat()
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """The n-th member of staff with a post, named by number where a step needs his."""
 
@@ -35,9 +44,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command: `what` is fire, record, note or request; values may be a `Day`, a `Person`, or of the case.
+    """One command: `what` is fire, record, note, request, open or end; values may be a day, a `Person`, or of the case.
 
-    A request is asked for `by` somebody, reviewed and approved by others, and happens with the approval.
+    A request is asked for `by` somebody, reviewed and approved by others, and happens with the approval. Of another
+    `noun` than the case, something is opened on the ground `name`; `end` fires that event on what was opened last.
     """
 
     what: str
@@ -48,6 +58,7 @@ class Step:
     allowed: bool = True
     reviewer: Person | None = None
     approver: Person | None = None
+    noun: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,23 @@ def fact(kind: str, by: Person, ago: int = 0, **data: Any) -> Step:
 def note(text: str, by: Person) -> Step:
     """Write a note."""
     return Step("note", text, by)
+
+
+def promised(by: Person, pay_by: Day) -> Step:
+    """Take a promise, made today, to pay all that is overdue."""
+    data = {"amount_fen": lambda case: case.overdue_fen, "made_on": Day(0), "pay_by": pay_by}
+    return Step("open", "made", by, data, noun="promise")
+
+
+def held(hold: str, by: Person, review_by: Day) -> Step:
+    """Set a hold on the loan or its debtor, from today on."""
+    data = {"loan_id": lambda case: case.loan_id, "hold": hold, "begins_at": Morning(), "review_by": review_by}
+    return Step("open", "set", by, data, noun="hold")
+
+
+def lifted(by: Person, reason: str) -> Step:
+    """Lift the hold that was set in this journey."""
+    return Step("end", "lift", by, {"reason": reason}, noun="hold")
 
 
 def _photo(text: str) -> str:
@@ -197,7 +225,7 @@ JOURNEYS: Final = (
             refused("found", REP),
             _visit(0, "found", "debtor"),
             fire("found", REP),
-            fact("promise", CALLER, pay_by=Day(5), amount_fen=lambda case: case.overdue_fen),
+            promised(CALLER, pay_by=Day(5)),
             refused("mark_lost", SYSTEM),
         ),
     ),
@@ -272,10 +300,10 @@ JOURNEYS: Final = (
         highest_dpd=60,
         many=1,
         steps=(
-            fact("hold", CALLER, hold="dispute"),
+            held("dispute", CALLER, review_by=Day(14)),
             note("客户对利息计算有异议", CALLER),
             refused("start_visit", REP, **_START_VISIT),
-            fact("hold_lifted", RISK, hold="dispute"),
+            lifted(RISK, reason="resolved"),
         ),
     ),
     Journey("sued", ends_in="litigation", lowest_dpd=91, also=_owes, steps=_FOR_SUIT),

@@ -23,6 +23,7 @@ from casework.feed.folder import Sheet
 from casework.feed.institutions import register_or_refuse
 from casework.feed.may_import import check_may_import
 from casework.feed.payments import disputed_payments
+from casework.feed.promised import judge
 from casework.feed.reconcile import Reconciliation, Snapshot, reconcile, unknown_borrowers, unknown_loans
 from casework.feed.row import OverdueRow, RepaymentRow
 from casework.feed.settling import Word, cases_not_overdue, still_off, word_on
@@ -206,6 +207,11 @@ class OneImport(Course):
             since=(self.previous_as_of, self.loans_before or self.previous_as_of),
         )  # fmt: skip
         self.unpaid = changes.unpaid
+        undone = {row.loan_id for row in payments if row.reverses is not None}
+        judge(
+            conn, self.branch, delivery.institution, via="feed", snapshot=(self.run_id, found.snapshot.rows.keys()),
+            reversed_of=undone,
+        )  # fmt: skip
         changes.count_without_case(delivery.institution, found.snapshot.rows)
         self._take_in_again()
         return changes.counts

@@ -9,12 +9,12 @@ from casework.cases.branch import Branch
 from casework.four_eyes.kinds import AboutPeople, Kind, Standing
 from casework.four_eyes.recording import ROLES
 from casework.four_eyes.stored import Moment
-from casework.lifecycle.reasons import out_of_reach
 from casework.request.request import Request
 from casework.request.situation import Situation
 from casework.request.topics import posts_for
 from casework.staff.actor import Actor
 from casework.staff.permissions import Authority
+from casework.staff.why_not import out_of_reach
 from casework.statechart.decide import Refusal, decide, post_reason
 
 RULES = ("1.1.4",)

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from casework import rows
 from casework.audit.tables import streams
-from casework.audit.trail import Trail
+from casework.audit.trail import NOT_BEGUN, Trail, locked_head
 from casework.clock import Clock, now
 from casework.driver_errors import is_conflict, is_reference_broken
 from casework.errors import TryAgain
@@ -168,6 +168,9 @@ def _write(conn: Connection, part: Part) -> None:
     """
     for stream, draft in part.refused_openings:
         part.trail.append(conn, stream, draft)
+    for stream in part.begun:
+        if locked_head(conn, stream) != NOT_BEGUN:
+            raise TryAgain("database_busy", "the stream was begun at the same moment")
     part.trail.seal_texts(conn)
     few = sum(len(changed) for _, changed in part.changed) <= _TOGETHER
     try:

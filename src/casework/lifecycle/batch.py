@@ -4,18 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from casework.audit.trail import Draft, Head, Trail
+from casework.audit.trail import NOT_BEGUN, Draft, Head, Trail
 from casework.customer import Customer, stream_of
 from casework.lifecycle import fold
 from casework.lifecycle.commands import Done, Refused
 from casework.lifecycle.gather import Gathered, nouns_by_chart
 from casework.lifecycle.kept import Kept
-from casework.lifecycle.reasons import on_record, out_of_reach, rules_of
+from casework.lifecycle.reasons import on_record, rules_of
 from casework.staff.actor import Actor
 from casework.staff.permissions import Authority, Permissions
+from casework.staff.why_not import out_of_reach
 from casework.statechart.chart import Chart
 from casework.statechart.decide import Refusal, post_reason
 from casework.statechart.policy import Policies, Policy
@@ -50,6 +52,7 @@ class Part:
     changed: list[tuple[Kept, list[tuple[Any, ...]]]]
     beside: list[tuple[sa.Table, Sequence[str], list[tuple[Any, ...]]]]
     refused_openings: list[tuple[str, Draft]]
+    begun: list[str]  # streams that have their first entry now
     heads: list[tuple[Any, ...]]
     trail: Trail
 
@@ -60,6 +63,7 @@ class _Unwritten:
     opened: dict[tuple[str, int], Any] = field(default_factory=dict)
     beside: dict[str, tuple[sa.Table, Sequence[str], list[tuple[Any, ...]]]] = field(default_factory=dict)
     refused_openings: list[tuple[str, Draft]] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
     heads: dict[str, Head] = field(default_factory=dict)
 
 
@@ -77,6 +81,7 @@ class Batch:
         self.permissions = rules.permissions
         self.trail = trail
         self.today = trail.today
+        self.zone = ZoneInfo(str(rules.policies.all[-1].figure("branch.time_zone")))
         self.gathered = gathered
         self.prepared = prepared
         self.missing = "busy" if busy else "unknown"
@@ -96,7 +101,7 @@ class Batch:
         return Part(
             [(self.nouns[name], rows) for name, rows in fresh.items()],
             [(self.nouns[name], rows) for name, rows in changed.items()],
-            list(done.beside.values()), done.refused_openings, heads, self.trail.part(),
+            list(done.beside.values()), done.refused_openings, sorted(done.begun), heads, self.trail.part(),
         )  # fmt: skip
 
     def opened(self, noun: Kept, new: Any, draft: Draft) -> Done:
@@ -219,7 +224,9 @@ class Batch:
             return f"{holder.stream}:{holder.audit_seq}"
         draft.data[noun.word] = subject.id
         stream = stream_of(self.gathered.vault, Customer(subject.institution, subject.borrower_id))
-        head = self.trail.add(stream, self._unwritten.heads.get(stream) or self.gathered.heads[stream], draft)
+        if self.gathered.heads[stream] == NOT_BEGUN:
+            self._unwritten.begun.append(stream)
+        head = self.trail.add(stream, self.gathered.heads[stream], draft)
         self._unwritten.heads[stream] = self.gathered.heads[stream] = head
         return f"{stream}:{head.seq}"
 

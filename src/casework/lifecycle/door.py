@@ -74,7 +74,7 @@ class Door(Batch):
         if isinstance(authority, Refusal):  # before the data: nobody learns a form that is not theirs
             return self.refuse(noun, subject, command.event, command.actor, authority, {}, today, policy)
         given, texts, faults = take(
-            spec.fields, command.data, today=today, latest=max(today, self.today), policy=policy
+            spec.fields, command.data, today=today, latest=max(today, self.today), policy=policy, zone=self.zone
         )
         if faults and subject.state in spec.arcs:
             return Mistaken("faulty_data", subject.id, subject.version, tuple(faults))
@@ -137,7 +137,9 @@ class Door(Batch):
         if isinstance(authority, Refusal):
             return self.refuse(noun, subject, command.kind, command.actor, authority, {}, today, policy)
         latest = max(today, self.today)
-        given, texts, faults = take(kind.fields, command.data, today=today, latest=latest, policy=policy)
+        given, texts, faults = take(
+            kind.fields, command.data, today=today, latest=latest, policy=policy, zone=self.zone
+        )
         faults += take(_EVIDENCE, {"evidence": command.evidence}, today=today, latest=latest)[2]
         faults += subject.day_faults(command.on, latest, policy)
         if faults:
@@ -174,8 +176,9 @@ class Door(Batch):
         for tell in tells:
             on = self._told_on(tell, noun, subject)
             of, concerned = self._concerned(noun, subject)
+            evidence = f"{noun.word}:{subject.id}" if noun.of_customer else entry_id
             for one in concerned:
-                self.told(of, one, tell.fact, on, entry_id, tell.filled(subject), actor)
+                self.told(of, one, tell.fact, on, evidence, tell.filled(subject), actor)
 
     def told(
         self, of: Kept, one: Any, fact: str, on: date, evidence: str, data: Mapping[str, Any], actor: Actor

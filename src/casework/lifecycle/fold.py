@@ -24,7 +24,9 @@ def begin(
         "opened_on": today, "opened_for": data["ground"], "opened_by": actor_id,
     }  # fmt: skip
     if parent is not None:
-        common |= {"parent_id": parent.id, "institution": parent.institution, "borrower_id": parent.borrower_id}
+        # What it has a field for and its parent too is the parent's: whose it is, and what it is about.
+        same = [name for name in noun.rows.columns if name not in common and hasattr(parent, name)]
+        common |= {"parent_id": parent.id} | {name: getattr(parent, name) for name in same}
     if HEAD[-1] in noun.rows.columns:
         common |= dict(zip(HEAD, (BEFORE_ALL, 0, b""), strict=True))
     subject = made(noun, common, {**data.get("about", {}), **data["given"]})
@@ -62,12 +64,11 @@ def _step(subject: Any, event: str, to: str, now: Any, chart: Chart) -> None:
     if hasattr(subject, "stepped"):
         subject.stepped(now, chart, moved=moved)
     subject.version += 1
-    if moved:
-        _arrive(subject, chart, now.policy)
+    _arrive(subject, chart, now.policy)
 
 
 def _arrive(subject: Any, chart: Chart, policy: Policy) -> None:
-    """Until when something is due in the state that it has come into."""
+    """By when something is due in its state, which an event may have put off."""
     if hasattr(subject, "due_on"):
         due = chart.states[subject.state].due
         day = getattr(subject, due.since) if due is not None else None

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework import rows
-from casework.audit.trail import Head, locked_head
+from casework.audit.trail import NOT_BEGUN, Head, held_head
 from casework.customer import Customer, stream_of
 from casework.lifecycle.commands import Open
 from casework.lifecycle.kept import Kept
@@ -25,6 +25,7 @@ class Gathered:
 
     `of_customers`: the living main subjects of customers whom something concerns; `in_force`: what concerns a customer
     of whom a main subject is being opened. `about`: what openings are about, by their place in the batch.
+    `elsewhere`: customers of whom another transaction holds a main subject.
     """
 
     vault: Vault
@@ -36,6 +37,7 @@ class Gathered:
     about: dict[int, dict[str, Any]] = field(default_factory=dict)
     of_customers: dict[Customer, list[int]] = field(default_factory=dict)
     in_force: dict[Customer, list[tuple[Kept, Any]]] = field(default_factory=dict)
+    elsewhere: set[Customer] = field(default_factory=set)
 
 
 @lru_cache(64)
@@ -76,13 +78,26 @@ def gather(
         gathered.subjects[main.chart, row[0]] = main.rows.read(row)
     gathered.business_dates = dict(date_rows())
     gathered.register_version = version_rows()[0][1]
+    gathered.elsewhere = {
+        customer for customer, numbers in gathered.of_customers.items()
+        if any((main.chart, number) not in gathered.subjects for number in numbers)
+    }  # fmt: skip
     for noun in others:  # held with their parent, or with their stream
         for row in rows.select_by_keys(conn, select_of(noun), "id", sorted(wanted[noun])):
-            gathered.subjects[noun.chart, row[0]] = noun.rows.read(row)
+            subject = noun.rows.read(row)
+            if _is_held(gathered, main, noun, subject):
+                gathered.subjects[noun.chart, subject.id] = subject
     for noun, opened in openings.items():
         ids = rows.next_ids(conn, f"{noun.table.name}_id_seq", noun.table, len(opened))
         gathered.new_ids[noun.chart] = iter(ids)
     return gathered
+
+
+def _is_held(gathered: Gathered, main: Kept, noun: Kept, subject: Any) -> bool:
+    """Whether the parent of a child is held, and the main subjects of whose customer something is."""
+    if noun.child:
+        return (main.chart, subject.parent_id) in gathered.subjects
+    return not noun.of_customer or Customer(subject.institution, subject.borrower_id) not in gathered.elsewhere
 
 
 def _more(
@@ -129,7 +144,7 @@ def _hold_customers(
             gathered.of_customers.setdefault(customer, []).append(row.id)
             wanted.add(row.id)
     for stream in sorted(stream_of(gathered.vault, customer) for customer in concerned):
-        gathered.heads[stream] = locked_head(conn, stream)
+        gathered.heads[stream] = held_head(conn, stream) or NOT_BEGUN
 
 
 def in_force(conn: Connection, noun: Kept, customers: Iterable[Customer]) -> list[Any]:

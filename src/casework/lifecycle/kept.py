@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 class Kept(Noun):
     """What the door, lists and sweeps know of a noun beyond what its entries say.
 
-    `verbs`: commands beyond those
-    that every noun knows.
+    `verbs`: commands beyond those that every noun knows.
     """
 
     table: sa.Table

@@ -1,10 +1,11 @@
 """Opening a child, or something that nobody owns; a noun whose opening chooses more has a verb of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from casework.customer import Customer
 from casework.lifecycle import fold
 from casework.lifecycle.commands import Mistaken, Open, Outcome, Refused
 from casework.lifecycle.kept import Kept
@@ -23,23 +24,18 @@ def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
     ground = chart.openings.get(command.ground)
     if ground is None:
         return Mistaken("unknown_ground", None)
-    parent, about = None, door.gathered.about.get(id(command))
-    if noun.child:
-        parent = door.gathered.subjects.get((door.main.chart, command.of or 0))
-        if parent is None or not door.sees(command.actor, door.main, parent):
-            return Mistaken(f"unknown_{door.main.word}", command.of)
-        if command.version is not None and command.version != parent.version:
-            return Mistaken("stale_version", parent.id, parent.version)
-        about = {"institution": parent.institution, "borrower_id": parent.borrower_id}
-    whose = [parent] if parent is not None else door.of_customer(about)
-    if parent is None and noun.about is not None and not (about and door.sees_any(command.actor, noun, whose, about)):
-        return Mistaken("unknown_loan", None)
+    whom = _whom(door, noun, command)
+    if isinstance(whom, Mistaken):
+        return whom
+    parent, about, whose = whom
     today, policy = door.of_institution(about["institution"] if about else None)
     authority = door.authority_over(command.actor, ground.posts, whose, policy, ground.rules)
     data: dict[str, Any] = {"ground": command.ground} | ({"about": about} if about and parent is None else {})
     if isinstance(authority, Refusal):  # before the data: nobody learns a form that is not theirs
         return _refuse(door, noun, command, parent, about, authority, data, today, policy)
-    given, texts, faults = take(ground.fields, command.data, today=today, latest=max(today, door.today), policy=policy)
+    given, texts, faults = take(
+        ground.fields, command.data, today=today, latest=max(today, door.today), policy=policy, zone=door.zone
+    )
     if faults:
         return Mistaken("faulty_data", None, None, tuple(faults))
     data |= {"given": given, "business_date": today.isoformat()}
@@ -57,6 +53,28 @@ def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
     done = door.opened(noun, new, draft)
     door.tell(noun, new, ground.tells, command.actor, done.entry_id)
     return done
+
+
+def _whom(
+    door: "Door", noun: Kept, command: Open
+) -> tuple[Any, Mapping[str, Any] | None, Sequence[Any]] | Mistaken:  # fmt: skip
+    """Of a child its parent, of anything whose it is and the main subjects that are concerned; or why there is none."""
+    parent, about = None, door.gathered.about.get(id(command))
+    if noun.child:
+        parent = door.gathered.subjects.get((door.main.chart, command.of or 0))
+        if parent is None and door.missing == "busy":
+            return Mistaken(f"{door.main.word}_busy", command.of)
+        if parent is None or not door.sees(command.actor, door.main, parent):
+            return Mistaken(f"unknown_{door.main.word}", command.of)
+        if command.version is not None and command.version != parent.version:
+            return Mistaken("stale_version", parent.id, parent.version)
+        about = {"institution": parent.institution, "borrower_id": parent.borrower_id}
+    elif about and Customer(about["institution"], about["borrower_id"]) in door.gathered.elsewhere:
+        return Mistaken(f"{noun.word}_busy", None)
+    whose = [parent] if parent is not None else door.of_customer(about)
+    if parent is None and noun.about is not None and not (about and door.sees_any(command.actor, noun, whose, about)):
+        return Mistaken("unknown_loan", None)
+    return parent, about, whose
 
 
 def _refuse(

@@ -22,14 +22,16 @@ _TYPES: Final[dict[Any, Callable[[], sa.types.TypeEngine[Any]]]] = {
 }  # fmt: skip
 
 
-def table_of(name: str, rows: Rows[Any], *more: sa.schema.SchemaItem) -> sa.Table:
+def table_of(name: str, rows: Rows[Any], *, unique: tuple[str, ...] = ()) -> sa.Table:
     """The table of such rows, with an index for the children of a parent, what is a customer's, and what is due."""
     columns: list[sa.schema.SchemaItem] = [sa.Column("id", BigId, sa.Identity(), primary_key=True)]
     for column in rows.columns[1:]:
         kind, optional = rows.kinds[column]
         columns.append(sa.Column(column, _TYPES[kind or bytes](), nullable=optional and kind is not None))
-    table = sa.Table(name, metadata, *columns, *more)
-    for column in ("parent_id", "borrower_id", "due_on"):
+    table = sa.Table(name, metadata, *columns)
+    if unique:
+        sa.Index(f"uq_{name}_{unique[0]}", *(table.c[column] for column in unique), unique=True)
+    for column in ("parent_id", "loan_id", "borrower_id", "due_on"):
         if column in table.c:
             sa.Index(f"ix_{name}_{column.removesuffix('_id').removesuffix('_on')}", table.c[column], table.c.id)
     return table

@@ -36,7 +36,7 @@ class Spool:
         # The file dies with the export: nothing in it is worth a journal.
         self.raw.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_TABLES}")
         self._own: str | None = None
-        self._known: dict[str, Value] = {}
+        self._known: dict[tuple[str, str], Value] = {}
 
     def close(self) -> None:
         """The caller takes the file away."""
@@ -73,15 +73,15 @@ class Spool:
         if event.own != self._own:
             self._own, self._known = event.own, {}
         for target, said in event.values.items():
-            if target != self._own:  # said in passing, and once for all
+            if target not in (self._own, event.within):  # said in passing, and once for all
                 rows = [(target, name, INITIAL, value) for name, value in said.items()]
                 self.raw.executemany("INSERT OR IGNORE INTO value VALUES (?, ?, ?, ?)", rows)
                 continue
             for name, value in said.items():
-                if self._known.get(name) == value:
+                if self._known.get((target, name)) == value:
                     continue
-                first = part is Part.BEFORE or name not in self._known
-                self._known[name] = value
+                first = part is Part.BEFORE or (target, name) not in self._known
+                self._known[target, name] = value
                 time = INITIAL if first else event.time
                 self.raw.execute("INSERT OR REPLACE INTO value VALUES (?, ?, ?, ?)", (target, name, time, value))
         self.raw.executemany("INSERT OR IGNORE INTO link VALUES (?, ?, ?)", event.links)

@@ -11,7 +11,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 from casework.audit.entry import Entry
 from casework.cases import fold
+from casework.cases.noun import CASE
+from casework.cases.nouns import NOUNS
 from casework.customer import Customer
+from casework.lifecycle.noun import Noun
 from casework.mining.names import Kind, Names, visible
 
 Value = str | int
@@ -37,8 +40,13 @@ OBJECTS: Final[Mapping[str, Mapping[str, AttributeType]]] = {
     "request": {"state": "string", "kind": "string", "topic": "string", "what": "string"},
     "handover": {"state": "string", "kind": "string"},
     "agency": {},
+    **{noun.word: {"state": "string", "opened_for": "string"} for noun in NOUNS if noun is not CASE},
 }  # fmt: skip
 """Types of objects with the attributes that the log says of them."""
+
+_NOUNS: Final[Mapping[str, Noun]] = {noun.word: noun for noun in NOUNS}
+_REFUSED: Final = ("request.refused.", *(noun.says.refused for noun in NOUNS))
+_REFUSED_OPENINGS: Final = frozenset(noun.says.refused_opening for noun in NOUNS)
 
 OWN: Final[Mapping[str, str]] = {
     "case": "case", "request": "request", "handover": "handover", "staff": "staff", "borrower": "borrower",
@@ -65,7 +73,10 @@ class Relation(NamedTuple):
 
 
 class Told(NamedTuple):
-    """One event. `values` are what objects are from now on; `links` are object, object, qualifier."""
+    """One event. `values` are what objects are from now on; `links` are object, object, qualifier.
+
+    `within`: the object, if any, whose life goes on in the stream that is about `own`.
+    """
 
     id: str
     type: str
@@ -75,6 +86,7 @@ class Told(NamedTuple):
     relations: list[Relation]
     values: dict[str, dict[str, Value]]
     links: list[tuple[str, str, str]]
+    within: str | None = None
 
 
 def told(entry: Entry, names: Names) -> Told:
@@ -84,7 +96,7 @@ def told(entry: Entry, names: Names) -> Told:
 
 def is_refusal(event: str) -> bool:
     """Whether guards or permissions refused something (four eyes that decide against it are a decision)."""
-    return event.startswith((fold.SAYS.refused, "request.refused.")) or event == fold.SAYS.refused_opening
+    return event.startswith(_REFUSED) or event in _REFUSED_OPENINGS
 
 
 class _Telling:
@@ -101,18 +113,22 @@ class _Telling:
         self.relations: list[Relation] = [] if self.own is None else [Relation(self.own, str(own), "subject")]
         self.values: dict[str, dict[str, Value]] = {}
         self.links: list[tuple[str, str, str]] = []
+        self.within: str | None = None
 
     def told(self) -> Told:
         attributes = self._attributes()
         self._people()
         self._references()
-        if self.prefix == "case":
+        noun = _NOUNS.get(self.entry.event.partition(".")[0])
+        if noun is not None and noun is not CASE:
+            self._within(noun)
+        elif self.prefix == "case":
             self._case()
         elif self.prefix in ("request", "handover"):
             self._other()
         return Told(
             self.id, self.entry.event, self.entry.recorded_at, self.own, attributes,
-            list(dict.fromkeys(self.relations)), self.values, self.links,
+            list(dict.fromkeys(self.relations)), self.values, self.links, self.within,
         )  # fmt: skip
 
     def _attributes(self) -> dict[str, Value]:
@@ -127,7 +143,8 @@ class _Telling:
             "business_date": data.get("business_date"), "on": data.get("on"),
             "bucket": measure.get("bucket"), "overdue_fen": _overdue_fen(measure),
         }  # fmt: skip
-        if self.prefix in ("case", "request", "handover"):  # in a stream of staff these words mean something else
+        # In a stream of staff these words mean something else.
+        if self.prefix in ("case", "request", "handover") or entry.chart is not None:
             found |= {
                 "post": data.get("post"), "acting_for": self._name("staff", data.get("acting_for")),
                 "assigned_for": data.get("reason"), "owner_rule": data.get("owner_rule", data.get("rule")),
@@ -162,7 +179,7 @@ class _Telling:
         agency = _dict(data.get("given")).get("agency")
         if isinstance(agency, str):
             self.relations.append(Relation(f"agency:{visible(agency.removeprefix('agency:'))}", "agency", "agency"))
-        loan = self._relate("loan", data.get("loan_id"), "loan")
+        loan = self._relate("loan", data.get("loan_id", _dict(data.get("given")).get("loan_id")), "loan")
         borrower = self._relate("borrower", _customer(data), "borrower")
         for one, other, qualifier in ((self.own, loan, "loan"), (self.own, borrower, "borrower"),
                                       (loan, borrower, "borrower")):  # fmt: skip
@@ -189,6 +206,18 @@ class _Telling:
             said = {}  # nothing has moved
         said["state"] = entry.to
         self.values[str(self.own)] = _kept(said, empty=("oldest_due_date",))
+
+    def _within(self, noun: Noun) -> None:
+        """Something with a life of its own in the stream of a case or of a customer."""
+        number = self.data.get(noun.word)
+        if type(number) is not int or self.entry.event in _REFUSED_OPENINGS:
+            return
+        self.within = one = f"{noun.word}:{number}"
+        self.relations.append(Relation(one, noun.word, noun.word))
+        said = {"state": self.entry.to, "opened_for": self.data.get("ground")}
+        self.values[one] = _kept(said)
+        if self.own is not None:
+            self.links.append((one, self.own, "of"))
 
     def _other(self) -> None:
         data, own = self.data, str(self.own)

@@ -8,6 +8,7 @@ from typing import Final
 from casework.cases import fold
 from casework.cases.case import Case
 from casework.cases.noun import CASE
+from casework.cases.nouns import NOUNS
 from casework.errors import CallerError
 from casework.lifecycle.fold import apply
 from casework.past.chained import Said, broken, business_date_of, data_of
@@ -20,19 +21,24 @@ _STILL: Final = (
     fold.SAYS.asked,
     fold.SAYS.noted,
 )  # they change nothing: neither data nor texts are looked at
+_OF_CHILDREN: Final = tuple(f"{noun.word}." for noun in NOUNS if noun.child)
 Cited = Callable[[Said], tuple[Chart, Policy]]
 """The chart and policy that an entry cites; CallerError `log_broken` for a text that is not there as it was."""
 
 
 class CaseFold:
-    """A case as the entries taken so far make it; none before the first."""
+    """A case as the entries taken so far make it; none before the first.
 
-    __slots__ = ("_cited", "case", "last", "leaf")
+    `last` is the last entry of its stream, `own` the last that is the case's and not a child's.
+    """
+
+    __slots__ = ("_cited", "case", "last", "leaf", "own")
 
     def __init__(self, cited: Cited) -> None:
         self._cited = cited
         self.case: Case | None = None
         self.last: Said | None = None
+        self.own: Said | None = None
         self.leaf = b""
 
     def take(self, said: Said, leaf: bytes) -> None:
@@ -40,6 +46,9 @@ class CaseFold:
         case, event = self.case, said.event
         if case is None:
             self.case = case = self._open(said)
+        elif event.startswith(_OF_CHILDREN):  # what the case learns of it, a fact of its own says
+            self.last, self.leaf = said, leaf
+            return
         elif said.from_ != case.state:
             raise broken("state_differs", said.stream, said.stream_seq, entry_says=said.from_, replayed=case.state)
         elif not event.startswith(_STILL):
@@ -50,7 +59,8 @@ class CaseFold:
                 raise _impossible(said, type(error).__name__) from error
         if said.to != case.state:
             raise broken("state_differs", said.stream, said.stream_seq, entry_says=said.to, replayed=case.state)
-        self.last, self.leaf = said, leaf
+        self.last = self.own = said
+        self.leaf = leaf
 
     def _open(self, said: Said) -> Case:
         number = number_of(said.stream)

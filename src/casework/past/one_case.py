@@ -25,10 +25,10 @@ from casework.past.texts import Texts
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """A case at one instant: its row as it was then, its last entry by then, and that entry's business date."""
+    """A case at one instant: its row as it was then, the last entry of its own, and the business date by then."""
 
     case: Case
-    last: Said
+    own: Said
     of_entry: date
 
 
@@ -124,12 +124,12 @@ def _rows_of(conn: Connection, stream: str) -> Iterator[Any]:
 
 def _at(folded: CaseFold) -> At | None:
     row = folded.row()
-    return None if row is None or folded.last is None else At(row, folded.last, folded.business_date())
+    return None if row is None or folded.own is None else At(row, folded.own, folded.business_date())
 
 
 def _then(at: At, world: Surroundings, texts: Texts) -> CaseThen:
     case = at.case
-    chart, cited = texts.cited(at.last)
+    chart, cited = texts.cited(at.own)
     on, source = world.business_date(case.institution, at.of_entry)
     policy = world.policy(on, lambda: cited)
     past_due = case.days_past_due(on)

@@ -146,7 +146,7 @@ class _Walk:
 
     def view(self, folded: CaseFold, world: Surroundings) -> View | None:
         """A case as it is now folded, in the world of an instant."""
-        case, last = folded.case, folded.last
+        case, last = folded.case, folded.own
         if case is None or last is None:
             return None
         self._institutions.add(case.institution)

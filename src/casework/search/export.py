@@ -50,7 +50,9 @@ _COLUMNS: Final = (
     _Column("data", "数据", "Data", 60),
 )
 _WRITTEN_BY: Final = {"zh": {True: "是", False: "否：伪造"}, "en": {True: "yes", False: "no: forged"}}
-_PREFIXES: Final = ("case.step.", "case.refused.", "case.asked.", "case.fact.")
+Charts = Mapping[str, Chart]
+"""By the first word of the entries that they are the charts of."""
+_VERBS: Final = frozenset({"step", "refused", "asked", "fact"})
 
 
 def entries_jsonl(lines: Iterable[EntryLine]) -> Iterator[bytes]:
@@ -59,20 +61,22 @@ def entries_jsonl(lines: Iterable[EntryLine]) -> Iterator[bytes]:
         yield bytes(line.body) + b"\n"
 
 
-def entries_csv(lines: Iterable[EntryLine], chart: Chart, lang: Lang, *, cut: bool) -> bytes:
+def entries_csv(lines: Iterable[EntryLine], charts: Charts, lang: Lang, *, cut: bool) -> bytes:
     """UTF-8 with BOM, CRLF; no cell can be taken for a formula. When `cut`, a last row says so."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([_header(column, lang) for column in _COLUMNS])
     for line in lines:
-        told = _told(line, chart, lang)
+        told = _told(line, charts, lang)
         writer.writerow([safe_cell(told.get(column.field, "")) for column in _COLUMNS])
     if cut:
         writer.writerow([cut_note(lang)])
     return out.getvalue().encode("utf-8-sig")
 
 
-def entries_xlsx(lines: Iterable[EntryLine], chart: Chart, lang: Lang, *, cut: bool, notes: Mapping[str, str]) -> bytes:
+def entries_xlsx(
+    lines: Iterable[EntryLine], charts: Charts, lang: Lang, *, cut: bool, notes: Mapping[str, str]
+) -> bytes:
     """A workbook: the entries, and a sheet of notes; every cell is a text."""
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, WORKBOOK) as book:
@@ -85,7 +89,7 @@ def entries_xlsx(lines: Iterable[EntryLine], chart: Chart, lang: Lang, *, cut: b
             sheet.write_string(0, place, _header(column, lang), bold)
         number = 0
         for number, line in enumerate(lines, 1):
-            told = _told(line, chart, lang)
+            told = _told(line, charts, lang)
             for place, column in enumerate(_COLUMNS):
                 text = told.get(column.field, "")
                 if text:
@@ -105,13 +109,14 @@ def _header(column: _Column, lang: Lang) -> str:
     return column.zh if lang == "zh" else column.en
 
 
-def _told(line: EntryLine, chart: Chart, lang: Lang) -> dict[str, str]:
+def _told(line: EntryLine, charts: Charts, lang: Lang) -> dict[str, str]:
     """The columns of one entry; of a body that somebody changed, what it is."""
     told = {"entry_id": line.entry_id, "recorded_at": _time(line.recorded_at), "leaf_hash": line.leaf_hash}
     told["written_by"] = _WRITTEN_BY[lang][line.mac_holds]
     try:
         body = msgspec.json.decode(line.body)
         data: dict[str, Any] = body["data"]
+        chart = charts.get(body["event"].partition(".")[0])
         reasons = [reason["code"] for reason in data.get("reasons", ())]
         codes = dict.fromkeys([*([body["reason_code"]] if body["reason_code"] else []), *reasons])
         return told | {
@@ -146,16 +151,13 @@ def _time(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-def _state(name: str | None, chart: Chart, lang: Lang) -> str:
-    known = chart.states.get(name or "")
+def _state(name: str | None, chart: Chart | None, lang: Lang) -> str:
+    known = chart.states.get(name or "") if chart is not None else None
     return str(getattr(known, lang)) if known is not None else name or ""
 
 
-def _label(event: str, chart: Chart, lang: Lang) -> str:
-    """What the chart calls the event or fact of an entry; nothing for entries of other things."""
-    for prefix in _PREFIXES:
-        if event.startswith(prefix):
-            name = event.removeprefix(prefix)
-            known: Any = chart.events.get(name) or chart.facts.get(name)
-            return str(getattr(known, lang)) if known is not None else ""
-    return ""
+def _label(event: str, chart: Chart | None, lang: Lang) -> str:
+    """What its chart calls the event or fact of an entry; nothing for entries of what has none."""
+    _, verb, name = (*event.split(".", 2), "", "")[:3]
+    known: Any = chart.events.get(name) or chart.facts.get(name) if chart is not None and verb in _VERBS else None
+    return str(getattr(known, lang)) if known is not None else ""

@@ -196,10 +196,11 @@ def _personal(field: str, row: Mapping[str, Any]) -> PersonalField:
     )
 
 
-def check_against(chart: Chart, permissions: Permissions) -> None:
+def check_against(chart: Chart, permissions: Permissions, word: str = "case") -> None:
     """`RulesBroken` where the chart lets a post do what the table's rows for events, facts and openings would stop."""
     faults = []
-    for command, parts in (("case.event", chart.events), ("case.fact", chart.facts), ("case.open", chart.openings)):
+    for what, parts in (("event", chart.events), ("fact", chart.facts), ("open", chart.openings)):
+        command = f"{word}.{what}"
         row = permissions.commands.get(command)
         for part in parts.values():
             stopped = part.posts & permissions.posts.keys() - (row.posts if row else frozenset())

@@ -7,15 +7,17 @@ Free text is possible only as type `text`: it never enters an audit entry, only 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
+from casework import ids
 from casework.statechart.policy import Policy
 from casework.statechart.wording import Words
 
-TYPES = {"date", "fen", "int", "code", "ref", "bool", "text", "staff", "hash"}
+TYPES = {"date", "instant", "fen", "int", "code", "ref", "key", "bool", "text", "staff", "hash"}
 MAX_INT = 2**53 - 1
 MAX_TEXT = 2_000
+MAX_INSTANT = 40
 # No date of a loan lies beyond these; the day after 9999-12-31, which a guard may ask for, does not exist at all.
 # Before 1980 there are no consumer loans, but days that stand for an unknown one (1899-12-30, 1900-01-01, 1970-01-01).
 EARLIEST, LATEST = date(1980, 1, 1), date(2199, 12, 31)
@@ -77,13 +79,20 @@ class DataFault:
 
 
 def take(
-    fields: Mapping[str, Field], given: Mapping[str, Any], *, today: date, latest: date, policy: Policy | None = None
+    fields: Mapping[str, Field],
+    given: Mapping[str, Any],
+    *,
+    today: date,
+    latest: date,
+    policy: Policy | None = None,
+    zone: tzinfo | None = None,
 ) -> tuple[dict[str, Any], dict[str, str], list[DataFault]]:
     """Split `given` into typed values for the entry and texts to be committed; list every fault.
 
     `today` is the business date; `latest` the last date that can have happened (a date `not_after_today` may
     lie between them: work is done in the morning after the close that the feed reported), from which `within_days`
-    counts too. `policy` holds the figures that fields are bound by.
+    counts too. `policy` holds the figures that fields are bound by. An instant is kept with the offset of `zone`, the
+    branch's; none: as it was given.
     """
     faults = [
         DataFault(name[:64], "unknown", "未知字段", "this event does not take such a field")
@@ -104,7 +113,11 @@ def take(
                 zh, en = f"{field.zh}须大于零", f"{field.en} must be more than zero"
                 faults.append(DataFault(name, "out_of_range", zh, en, field.rules))
                 continue
-            if isinstance(value, date):
+            if isinstance(value, datetime):
+                value = value.astimezone(zone or value.tzinfo)
+                _check_day(field, value.date(), today, latest, field.days_ahead(policy))
+                value = value.isoformat()
+            elif isinstance(value, date):
                 _check_day(field, value, today, latest, field.days_ahead(policy))
                 value = value.isoformat()
         except _Unfit as why:
@@ -142,6 +155,10 @@ def _typed(field: Field, raw: Any) -> Any:
         raise _Unfit("须为文字", "must be a text")
     if kind == "date":
         return _date(raw)
+    if kind == "instant":
+        return _instant(raw)
+    if kind == "key":
+        return _key(raw)
     if kind == "text":
         return _text(raw)
     if field.one_of and raw not in field.one_of:
@@ -166,6 +183,26 @@ def _date(raw: str) -> date:
     return day
 
 
+def _instant(raw: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(raw)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None or len(raw) > MAX_INSTANT:
+        raise _Unfit(
+            "须为带时区的时间，如2026-11-29T00:00:00+08:00", "must be a time with its offset, 2026-11-29T00:00:00+08:00"
+        )
+    _date(instant.date().isoformat())
+    return instant
+
+
+def _key(raw: str) -> str:
+    fault = ids.fault_of(raw)
+    if fault is not None:
+        raise _Unfit(*ids.TEXTS[fault])
+    return raw
+
+
 def _text(raw: str) -> str:
     if not raw.strip() or len(raw) > MAX_TEXT:
         raise _Unfit(f"须为1至{MAX_TEXT}个字符", f"must have 1 to {MAX_TEXT} characters")
@@ -188,7 +225,7 @@ def read_fields(
             faults.append(f"{place}.type: {kind!r} is not one of {', '.join(sorted(TYPES))}")
         if (kind == "code") != bool(codes):
             faults.append(f"{place}.one_of: a code must list what it may be, and nothing else may")
-        if kind != "date" and spec.keys() & {"not_before_today", "not_after_today", "within_days"}:
+        if kind not in {"date", "instant"} and spec.keys() & {"not_before_today", "not_after_today", "within_days"}:
             faults.append(f"{place}: only a date can be bound to today")
         if kind not in {"int", "fen"} and "above_zero" in spec:
             faults.append(f"{place}: only a number can be above zero")

@@ -55,8 +55,10 @@ def _reachable(chart: Chart) -> Iterator[str]:
     for name in sorted(set(chart.states) - _closure(start, edges)):
         yield f"states.{name}: cannot be reached from the initial state"
     back = [(to, source) for source, to in edges]
-    final = {state.name for state in chart.states.values() if state.final}
-    for name in sorted(set(chart.states) - _closure(final, back)):
+    closed = {state.name for state in chart.states.values() if state.closed}
+    # An end is final, or closed without a way back among the open: a promise that was kept may yet be judged again.
+    ends = {name for name in closed if _closure({name}, edges) <= closed}
+    for name in sorted(set(chart.states) - _closure(ends, back)):
         yield f"states.{name}: no final state can be reached from it"
 
 

@@ -60,6 +60,12 @@ def parameter(where: str, value: Any) -> Iterator[str]:
         yield f"{where}: is neither a whole number, a text nor a list"
 
 
+def told(where: str, value: Any) -> Iterator[str]:
+    """What a fact is told: a text (`.field` of the subject), a whole number, or true or false."""
+    if type(value) not in {int, str, bool}:
+        yield f"{where}: is neither a text, a whole number nor true or false"
+
+
 def some(item: Shape, *, empty: str | None = None) -> Shape:
     """A list of `item`; if `empty` is given, an empty list is refused with it."""
 
@@ -140,7 +146,7 @@ FIELDS = each(
 _ONLY_OWN = each(RULES)
 _PERMITTED: dict[str, Shape] = {**LABELS, "posts": POSTS, "rules": RULES}
 _ARC = table({"from": _SOURCES, "to": either(text, _BRANCHES)}, {"guards": _USES, "effects": _EFFECTS})
-_TELLS = some(table({"fact": name}, {"on": text, "data": table({}, rest=parameter)}))
+_TELLS = some(table({"fact": name}, {"on": text, "data": table({}, rest=told)}))
 
 CHART = table(
     {

@@ -172,15 +172,15 @@ def test_no_text_of_an_entry_becomes_a_formula() -> None:
         EntryLine(f"={n}", msgspec.Raw(raw), "ab", now(), n == 0)
         for n, raw in enumerate([msgspec.json.encode(body), b"{"])
     ]
-    chart = load_rulebook(Settings.from_environment({}).statecharts).chart
-    table = list(csv.reader(io.StringIO(entries_csv(lines, chart, "en", cut=True).decode("utf-8-sig"))))
+    charts = load_rulebook(Settings.from_environment({}).statecharts).by_word
+    table = list(csv.reader(io.StringIO(entries_csv(lines, charts, "en", cut=True).decode("utf-8-sig"))))
     cells = [cell for row in table for cell in row]
     assert "'=HYPERLINK(1)" in cells
     assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r\n＝＋－＠")]
     assert table[2][-1] == "(unreadable body)"
     assert "narrow the filter" in table[-1][0]
     assert [row[-2] for row in table[:3]] == ["Written by this service", "yes", "no: forged"]
-    made = entries_xlsx(lines, chart, "zh", cut=True, notes={"=1": "=2"})
+    made = entries_xlsx(lines, charts, "zh", cut=True, notes={"=1": "=2"})
     with zipfile.ZipFile(io.BytesIO(made)) as parts:
         assert not [name for name in parts.namelist() if b"<f>" in parts.read(name)]
 

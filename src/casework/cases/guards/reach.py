@@ -62,14 +62,6 @@ def debtor_connected_since(now: Situation, _: Params) -> Verdict:
     return Verdict(met, {"connected": met}, {"connected": True})
 
 
-@guard(facts=())
-def debtor_connected_that_day(now: Situation, _: Params) -> Verdict:
-    """On the day of the fact; while none is named, whether there is such a day at all."""
-    days = [day.on for day in now.facts.attempt_days if day.connected]
-    met = now.on in days if now.on is not None else bool(days)
-    return Verdict(met, {"connected": met}, {"connected": True})
-
-
 @guard(params={"state": "text"}, facts=("desk_state",))
 def still_lost(now: Situation, params: Params) -> Verdict:
     """It was in `state` when it left, and the debtor was found or reached nowhere since."""
@@ -96,9 +88,11 @@ def repair_duty_done(now: Situation, params: Params) -> Verdict:
     return Verdict(not owed or repaired or visited, saw, {"up_to_fen": params["up_to_fen"], "repaired": True})
 
 
-@guard(facts=("holds",))
-def no_hold(now: Situation, _: Params) -> Verdict:
-    return Verdict(not now.facts.holds, {"holds": list(now.facts.holds)}, {"holds_at_most": 0})
+@guard(params={"holds": "texts"}, facts=("holds",))
+def no_hold(now: Situation, params: Params) -> Verdict:
+    """None of those that the policy names for this."""
+    found = [name for name in now.facts.holds if name in params["holds"]]
+    return Verdict(not found, {"holds": found}, {"holds_at_most": 0})
 
 
 @guard(facts=("pay_by",))

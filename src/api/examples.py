@@ -1,0 +1,63 @@
+"""Examples of what a chart takes, made from its fields: for the description of the API, so that none is ever false."""
+
+from collections.abc import Mapping
+from datetime import date
+from types import SimpleNamespace
+from typing import Any, Final
+
+from casework.cases.options import EventOffer, fields_of
+from casework.lifecycle import fold
+from casework.lifecycle.noun import Noun
+from casework.statechart.chart import Chart, Event, Opening
+from casework.statechart.fields import Field
+from casework.statechart.policy import Policy
+
+_TODAY: Final = date(2026, 3, 9)
+_BY_TYPE: Final[Mapping[str, Any]] = {
+    "bool": True, "date": _TODAY.isoformat(), "fen": 50_000, "hash": "sha256:" + "5f" * 32, "int": 1,
+    "instant": "2026-03-09T08:00:00+08:00", "key": "L2024000917", "staff": "S0012", "text": "客户称月底还款",
+}  # fmt: skip
+_CASE: Final = SimpleNamespace(id=1207, institution="wuhan", borrower_id="B000731", loan_id="L2024000917")
+
+
+def data_of(fields: Mapping[str, Field]) -> dict[str, Any]:
+    """What has to be given, each as its type has it."""
+    return {
+        field.name: next(iter(field.one_of), None) or _BY_TYPE.get(field.type, "doc:2026-0031")
+        for field in fields.values() if not field.optional
+    }  # fmt: skip
+
+
+def ground_of(chart: Chart) -> Opening:
+    """The first ground on which somebody may open; of a chart that has none, its first."""
+    found: Opening = _first(chart.openings)
+    return found
+
+
+def event_of(chart: Chart) -> Event:
+    """The first event that somebody may fire; of a chart that has none, its first."""
+    found: Event = _first(chart.events)
+    return found
+
+
+def _first(parts: Mapping[str, Any]) -> Any:
+    return next((one for one in parts.values() if one.posts != {"system"}), next(iter(parts.values())))
+
+
+def offer_of(event: Event, policy: Policy) -> EventOffer:
+    """The event as options show it to whoever may fire it."""
+    leads_to = tuple(branch.to for branch in next(iter(event.arcs.values())).branches)
+    return EventOffer(
+        event.name, event.zh, event.en, True, [], fields_of(event.fields, policy), tuple(sorted(event.posts)),
+        leads_to, None, event.rules,
+    )  # fmt: skip
+
+
+def subject_of(noun: Noun, chart: Chart, policy: Policy) -> Any:
+    """A subject as that opening begins it."""
+    ground = ground_of(chart)
+    whose = {"institution": _CASE.institution, "borrower_id": _CASE.borrower_id}
+    data = {
+        "ground": ground.name, "given": data_of(ground.fields), "business_date": _TODAY.isoformat(), "about": whose
+    }  # fmt: skip
+    return fold.begin(noun, 204, "S0012", chart, data, policy, _CASE if noun.child else None)

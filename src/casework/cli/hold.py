@@ -1,0 +1,89 @@
+"""`casework hold`: why debtors are left in peace, and until when."""
+
+from pathlib import Path
+
+import click
+
+from casework.cases.holds import HOLDS
+from casework.cli import lifecycle
+from casework.cli.agreed import import_file
+from casework.cli.shell import as_json, console, print_json, started
+from casework.cli.tables import Table
+from casework.database import reading
+from casework.feed.agreed import import_holds
+from casework.lifecycle.listing import every
+
+
+@click.group()
+def cli() -> None:
+    """Holds of debtors and loans: set one, review and lift it, import those set elsewhere, list them.
+
+    \b
+    Examples:
+      casework hold open --ground set --data loan_id=L2024000917 --data hold=hardship \\
+        --data begins_at=2026-03-09T08:00:00+08:00 --data review_by=2026-04-09 --as S0012
+      casework hold fire 31 lift --data reason=resolved --as S0012
+      casework hold import holds.csv
+      casework hold list
+    """
+
+
+for _command in lifecycle.doing(
+    HOLDS,
+    opening="--ground set --data loan_id=L2024000917 --data hold=hardship \\\n    "
+    "--data begins_at=2026-03-09T08:00:00+08:00 --data review_by=2026-04-09 --as S0012",
+    event="31 lift --data reason=resolved --as S0012",
+):
+    cli.add_command(_command)
+
+
+@cli.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@as_json
+def import_(file: Path, json_: bool) -> None:
+    """Take in FILE (CSV or XLSX): loan_id, hold, from, until (a date, or a time with its offset).
+
+    A hold is known by loan, ground and beginning: the same row again changes nothing, another until sets its end.
+
+    \b
+    Examples:
+      casework hold import holds.csv
+      casework hold import 停催.xlsx --json
+    """
+    import_file(import_holds, file, json_=json_)
+
+
+@cli.command("list")
+@click.option("--all", "all_", is_flag=True, help="Those that are over too.")
+@as_json
+def list_(all_: bool, json_: bool) -> None:
+    """Holds in force, in order of their beginning; with --all those that are over too. Not paged.
+
+    \b
+    Examples:
+      casework hold list
+      casework hold list --all --json
+    """
+    with started() as branch:
+        with reading(branch.engine) as conn:
+            found = every(conn, HOLDS, "begins_at", live_only=not all_)
+        chart = branch.branch.rulebook.charts[HOLDS.chart]
+    if json_:
+        print_json(
+            [
+                {
+                    "id": one.id, "loan_id": one.loan_id, "hold": one.hold, "state": one.state,
+                    "begins_at": one.begins_at, "ends_at": one.ends_at, "last_on": one.last_on,
+                    "review_by": one.review_by,
+                }
+                for one in found
+            ]
+        )  # fmt: skip
+        return
+    shown = Table("no.", "loan", "ground", "since", "last day in force", "state")
+    for one in found:
+        ground = chart.openings["set"].fields["hold"].one_of[one.hold]["zh"]
+        shown.add_row(
+            str(one.id), one.loan_id, ground, str(one.begins_on), str(one.last_on or ""), chart.states[one.state].zh
+        )
+    console.print(shown)

@@ -1,0 +1,92 @@
+"""`casework promise`: promises to pay, as they were made and what came of them."""
+
+from pathlib import Path
+
+import click
+
+from casework.cases.lifecycles import PROMISES
+from casework.cli import lifecycle
+from casework.cli.agreed import import_file
+from casework.cli.shell import as_json, console, print_json, started
+from casework.cli.tables import Table
+from casework.database import reading
+from casework.feed.agreed import import_promises
+from casework.lifecycle.listing import every
+from casework.money import yuan_text
+
+
+@click.group()
+def cli() -> None:
+    """Promises to pay: record one, withdraw it, import those agreed elsewhere, list them.
+
+    \b
+    Examples:
+      casework promise open --case 1207 --ground made --data amount_fen=50000 --data made_on=2026-03-09 \\
+        --data pay_by=2026-03-12 --as S0012
+      casework promise fire 204 withdraw --data reason=misheard --as S0012
+      casework promise import promises.csv
+      casework promise list --all
+    """
+
+
+for _command in lifecycle.doing(
+    PROMISES,
+    opening="--case 1207 --ground made --data amount_fen=50000 --data made_on=2026-03-09 \\\n    "
+    "--data pay_by=2026-03-12 --as S0012",
+    event="204 withdraw --data reason=misheard --as S0012",
+):
+    cli.add_command(_command)
+
+
+@cli.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@as_json
+def import_(file: Path, json_: bool) -> None:
+    """Take in FILE (CSV or XLSX): ref, loan_id, made_on, pay_by, amount in yuan, staff_no.
+
+    A promise is known by its ref: the same row again changes nothing. What the rules would forbid here is a warning.
+
+    \b
+    Examples:
+      casework promise import promises.csv
+      casework promise import 承诺.xlsx --json
+    """
+    import_file(import_promises, file, json_=json_)
+
+
+@cli.command("list")
+@click.option("--all", "all_", is_flag=True, help="Those that were judged too.")
+@as_json
+def list_(all_: bool, json_: bool) -> None:
+    """Open promises in the order of their day; with --all the judged ones too. Not paged.
+
+    \b
+    Examples:
+      casework promise list
+      casework promise list --all --json
+    """
+    with started() as branch:
+        with reading(branch.engine) as conn:
+            found = every(conn, PROMISES, "pay_by", live_only=not all_)
+        chart = branch.branch.rulebook.charts[PROMISES.chart]
+    if json_:
+        print_json(
+            [
+                {
+                    "id": one.id, "ref": one.ref, "loan_id": one.loan_id, "state": one.state,
+                    "outcome": one.state if one.judged_on else "open", "judged_on": one.judged_on,
+                    "because": one.because, "case_id": one.parent_id, "made_on": one.made_on, "pay_by": one.pay_by,
+                    "amount_fen": one.amount_fen, "counted_fen": one.received_fen,
+                }
+                for one in found
+            ]
+        )  # fmt: skip
+        return
+    shown = Table("no.", "reference", "loan", "case", "made on", "pay by", "¥", "received ¥", "state")
+    for one in found:
+        state = chart.states[one.state]
+        shown.add_row(
+            str(one.id), one.ref, one.loan_id, str(one.parent_id), str(one.made_on), str(one.pay_by),
+            yuan_text(one.amount_fen), yuan_text(one.received_fen), f"{state.zh} {one.judged_on or ''}",
+        )  # fmt: skip
+    console.print(shown)

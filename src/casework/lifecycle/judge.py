@@ -1,0 +1,401 @@
+"""Judges the entries of any noun: decides again what they say, and folds them; no database. Pure.
+
+The same `fold` as the door's, with the chart and policy that each entry cites. What a noun adds (who reaches it, whose
+it is, entries that only it has) stands in a judge made from `NounJudge`.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, timedelta
+from typing import Any, Final, NoReturn
+
+from casework.audit.entry import Entry
+from casework.audit.findings import Report
+from casework.customer import Customer, may_be_of
+from casework.lifecycle import asked
+from casework.lifecycle.fold import apply, begin, situation_of
+from casework.lifecycle.noun import Noun
+from casework.statechart.chart import Chart, Event, Tell
+from casework.statechart.decide import Refusal, Step, decide, decide_opening, unmet
+from casework.statechart.fields import Field, take
+from casework.statechart.policy import Policy
+
+POST_REASON: Final = "post_not_permitted"
+OUT_OF_REACH: Final = "out_of_reach"
+NOTE: Final = "note"
+_REMEMBERED: Final = 4_096
+
+
+class Stopped(Exception):
+    """The entry cannot be replayed further; the finding has been noted."""
+
+
+class Judged:
+    """An entry with the chart and policy it cites."""
+
+    __slots__ = ("chart", "data", "entry", "policy", "today")
+
+    def __init__(self, entry: Entry, chart: Chart, policy: Policy) -> None:
+        self.entry = entry
+        self.chart = chart
+        self.policy = policy
+        self.data = entry.data
+        self.today = date.fromisoformat(entry.data["business_date"])
+
+    @property
+    def latest(self) -> date:
+        """A day more than the wall clock of the entry, which no time zone exceeds."""
+        return max(self.today, date.fromisoformat(self.entry.recorded_at[:10]) + timedelta(days=1))
+
+    @property
+    def reasons(self) -> list[str]:
+        """The codes of a refusal."""
+        return [reason["code"] for reason in self.data["reasons"]]
+
+    def situation(self, noun: Noun, subject: Any, parent: Any = None) -> Any:
+        """The world in which it was decided."""
+        return situation_of(noun, subject, self.entry.actor.id, self.data, self.policy, parent)
+
+
+class Fields:
+    """Whether the data of entries are as their charts declare them; what recurs (a call, a day) is asked once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], tuple[str, ...]] = {}
+
+    def faulty(self, judged: Judged, of: str, fields: Mapping[str, Field]) -> tuple[str, ...]:
+        """Fields that are not as the chart declares them for `of`; a committed text counts as given."""
+        entry, given = judged.entry, judged.data["given"]
+        if entry.personal:
+            given = dict.fromkeys(entry.personal, "–") | given
+        if not fields and not given:
+            return ()
+        if any(type(value) is not str for value in given.values()):  # 1 and true would be remembered as one
+            return _faulty(fields, given, judged)
+        question = (entry.chart, entry.policy, of, judged.today, entry.recorded_at[:10], *given.items())
+        known = self._known.get(question)
+        if known is None:
+            known = _faulty(fields, given, judged)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[question] = known
+        return known
+
+
+def _faulty(fields: Mapping[str, Field], given: Mapping[str, Any], judged: Judged) -> tuple[str, ...]:
+    taken = take(fields, given, today=judged.today, latest=judged.latest, policy=judged.policy)
+    return tuple(fault.field for fault in taken[2])
+
+
+class NounJudge:
+    """Judges entries of one noun, whichever subject they are of; findings go into the report.
+
+    `cited` hears every entry that names a request under four eyes.
+    """
+
+    def __init__(
+        self, noun: Noun, report: Report, fields: Fields, cited: Callable[[Entry], None] = lambda _: None
+    ) -> None:
+        self.noun = noun
+        self._report = report
+        self._fields = fields
+        self._cited = cited
+
+    def hear_unread(self, entry: Entry) -> None:
+        """Tell of a request that an entry names which cannot be judged: its approval is not without effect for that."""
+        named = entry.data.get("four_eyes" if entry.event.startswith(self.noun.says.step) else "request")
+        if entry.event.startswith((self.noun.says.step, self.noun.says.asked)) and named is not None:
+            with suppress(KeyError, TypeError, AttributeError):  # the entry itself is not as one of ours
+                self._cited(entry)
+
+    def open(self, judged: Judged, number: int, parent: Any = None) -> Any:
+        """The subject that an opening begins."""
+        entry, chart = judged.entry, judged.chart
+        if entry.event != self.noun.says.opened:
+            self.stop("replay_impossible", entry, error="not_opened")
+        subject = begin(self.noun, number, entry.actor.id, chart, judged.data, judged.policy, parent)
+        ground = chart.openings[judged.data["ground"]]
+        now = judged.situation(self.noun, subject, parent)
+        refusal = decide_opening(ground, now, frozenset({judged.data["post"]}))
+        if refusal is not None:
+            self.find("opening_not_allowed", entry, reasons=_codes(refusal))
+        self._check_fields(judged, ground.fields, ground.name)
+        self._opened(judged, subject, parent)
+        if (entry.from_, entry.to) != (None, subject.state):
+            self.stop("state_differs", entry, entry_says=entry.to, replayed=subject.state)
+        return subject
+
+    def refuse_opening(self, judged: Judged, parent: Any = None) -> None:
+        """An opening that was refused: nothing came of it, for the reasons that it says."""
+        entry, data = judged.entry, judged.data
+        self._report.replayed_refusals += 1
+        if (entry.from_, entry.to) != (None, None):
+            self.stop("state_differs", entry, entry_says=entry.to, replayed=None)
+        ground, recorded = judged.chart.openings[data["ground"]], judged.reasons
+        if recorded == [OUT_OF_REACH]:
+            self._believe(judged, right=self._beyond_reach(judged, None, parent, ()))
+        elif recorded == [POST_REASON]:
+            self._believe(judged, right=ground.posts.isdisjoint(data["reasons"][0]["saw"]["posts"]))
+        else:
+            subject = begin(self.noun, 0, entry.actor.id, judged.chart, data, judged.policy, parent)
+            refusal = decide_opening(ground, judged.situation(self.noun, subject, parent), ground.posts)
+            self._compare(judged, _codes(refusal) if refusal is not None else [])
+
+    def follow(self, judged: Judged, subject: Any, parent: Any = None) -> None:
+        """Judge an entry of a subject, and let it happen to it."""
+        entry, event, says = judged.entry, judged.entry.event, self.noun.says
+        if entry.from_ != subject.state:
+            self.stop("state_differs", entry, entry_says=entry.from_, replayed=subject.state)
+        if event.startswith(says.step):
+            self._step(judged, subject, parent)
+        elif event.startswith(says.refused):
+            self._refusal(judged, subject, parent)
+        elif event.startswith(says.fact):
+            self._fact(judged, subject, parent)
+        elif event.startswith(says.asked):
+            self._asked(judged, subject, parent)
+        elif event == says.noted:
+            self._noted(judged, subject, parent)
+        else:
+            self._more(judged, subject)
+        apply(
+            self.noun, subject, event, entry.to, entry.actor.id, entry.data, judged.chart, judged.policy, parent
+        )  # fmt: skip
+        if entry.to != subject.state:
+            self.stop("state_differs", entry, entry_says=entry.to, replayed=subject.state)
+
+    def tells(self, judged: Judged) -> Sequence[Tell]:
+        """What others learn of this entry as facts of their own."""
+        event, says = judged.entry.event, self.noun.says
+        if event == says.opened:
+            return judged.chart.openings[judged.data["ground"]].tells
+        return judged.chart.events[event.removeprefix(says.step)].tells if event.startswith(says.step) else ()
+
+    def find(self, code: str, entry: Entry, /, **detail: Any) -> None:
+        """A finding on this entry."""
+        self._report.find(code, entry.stream, entry.stream_seq, **detail)
+
+    def stop(self, code: str, entry: Entry, /, **detail: Any) -> NoReturn:
+        """A finding after which nothing can be told of the rest; raises `Stopped`."""
+        self.find(code, entry, **detail)
+        raise Stopped
+
+    # ── what a noun adds ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _opened(self, judged: Judged, subject: Any, parent: Any) -> None:
+        """Whether whoever opened it reached it."""
+
+    def _acted(self, judged: Judged, subject: Any, parent: Any, only_own: Collection[str]) -> None:
+        """Whether the subject, as it was before, was within the actor's reach."""
+
+    def _noted(self, judged: Judged, subject: Any, parent: Any) -> None:
+        """Whether the note was permitted."""
+
+    def _more(self, judged: Judged, subject: Any) -> None:
+        """An entry that only this noun has."""
+
+    def _beyond_reach(self, judged: Judged, subject: Any, parent: Any, only_own: Collection[str]) -> bool:
+        """Whether a refusal for want of reach can be true."""
+        del judged, subject, parent, only_own
+        return True
+
+    def _refused_beside(self, judged: Judged, subject: Any, name: str) -> bool:
+        """Whether a refusal of what no chart decides can be true; KeyError for what there is not."""
+        del subject
+        if name != NOTE:
+            raise KeyError(name)
+        if judged.reasons != [POST_REASON]:
+            return False
+        (reason,) = judged.data["reasons"]
+        return frozenset(reason["needs"]["any_of_posts"]).isdisjoint(reason["saw"]["posts"])
+
+    # ── one entry ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _step(self, judged: Judged, subject: Any, parent: Any) -> None:
+        entry, name = judged.entry, judged.entry.event.removeprefix(self.noun.says.step)
+        self._report.replayed_steps += 1
+        spec = judged.chart.events[name]
+        fault = asked.fault_of_step(spec, entry, subject)
+        if fault is not None:
+            self.find(fault, entry)
+        if "four_eyes" in judged.data:
+            self._cited(entry)
+        # Who may approve is for the chart of requests to say: their keeper does.
+        posts = spec.posts if spec.four_eyes is not None else frozenset({judged.data["post"]})
+        verdict = decide(judged.chart, name, subject.state, judged.situation(self.noun, subject, parent), posts)
+        if not isinstance(verdict, Step):
+            self.stop("step_not_allowed", entry, reasons=_codes(verdict))
+        elif verdict.to != entry.to:
+            self.stop("step_elsewhere", entry, entry_says=entry.to, replayed=verdict.to)
+        self._acted(judged, subject, parent, spec.only_own)
+        self._check_fields(judged, spec.fields)
+        self._check_flags(judged, subject, parent, spec)
+
+    def _refusal(self, judged: Judged, subject: Any, parent: Any) -> None:
+        entry, chart = judged.entry, judged.chart
+        self._report.replayed_refusals += 1
+        name, recorded = entry.event.removeprefix(self.noun.says.refused), judged.reasons
+        spec = chart.events.get(name) or chart.facts.get(name)
+        if recorded == [OUT_OF_REACH]:
+            only_own = spec.only_own if spec is not None else ()
+            self._believe(judged, right=self._beyond_reach(judged, subject, parent, only_own))
+        elif spec is None:
+            self._believe(judged, right=self._refused_beside(judged, subject, name))
+        elif recorded == [POST_REASON]:
+            self._believe(judged, right=spec.posts.isdisjoint(judged.data["reasons"][0]["saw"]["posts"]))
+        elif isinstance(spec, Event):
+            now = judged.situation(self.noun, subject, parent)
+            verdict = decide(chart, name, subject.state, now, spec.posts)
+            replayed = asked.before_the_guards(spec, entry, subject)
+            self._compare(judged, replayed + (_codes(verdict) if isinstance(verdict, Refusal) else []))
+        else:
+            self._compare(judged, _unmet(spec.guards, judged.situation(self.noun, subject, parent)))
+
+    def _fact(self, judged: Judged, subject: Any, parent: Any) -> None:
+        entry = judged.entry
+        self._report.replayed_facts += 1
+        kind = judged.chart.facts[entry.event.removeprefix(self.noun.says.fact)]
+        if judged.data["post"] not in kind.posts:
+            self.find(POST_REASON, entry, post=judged.data["post"])
+        self._acted(judged, subject, parent, kind.only_own)
+        if subject.day_faults(date.fromisoformat(judged.data["on"]), judged.latest, judged.policy):
+            self.find("data_not_typed", entry, fields=["on"])
+        reasons = _unmet(kind.guards, judged.situation(self.noun, subject, parent))
+        if reasons:
+            self.find("fact_not_allowed", entry, reasons=reasons)
+        self._check_fields(judged, kind.fields)
+
+    def _asked(self, judged: Judged, subject: Any, parent: Any) -> None:
+        """An event asked for under four eyes: it could have happened then, and nothing moves yet."""
+        entry, name = judged.entry, judged.entry.event.removeprefix(self.noun.says.asked)
+        spec = judged.chart.events[name]
+        now = judged.situation(self.noun, subject, parent)
+        verdict = decide(judged.chart, name, subject.state, now, frozenset({judged.data["post"]}))
+        if isinstance(verdict, Refusal) or spec.four_eyes is None:
+            self.find("step_not_allowed", entry, reasons=_codes(verdict) if isinstance(verdict, Refusal) else [])
+        self._check_fields(judged, spec.fields)
+        self._check_flags(judged, subject, parent, spec)
+        self._cited(entry)
+        self._acted(judged, subject, parent, spec.only_own)
+
+    def _check_flags(self, judged: Judged, subject: Any, parent: Any, spec: Event) -> None:
+        """Whoever asked and decided was shown what the subject called for."""
+        recorded = [flag["code"] for flag in judged.data.get("flags", [])]
+        replayed = _unmet(spec.flags, judged.situation(self.noun, subject, parent)) if spec.flags else []
+        if recorded != replayed:
+            self.find("flags_differ", judged.entry, entry_says=recorded, replayed=replayed)
+
+    def _check_fields(self, judged: Judged, fields: Mapping[str, Field], of: str = "") -> None:
+        """`of`: the ground of an opening; else the fields are those of the entry's event."""
+        faulty = self._fields.faulty(judged, of or judged.entry.event, fields)
+        if faulty:
+            self.find("data_not_typed", judged.entry, fields=list(faulty))
+
+    def _believe(self, judged: Judged, *, right: bool) -> None:
+        """A refusal whose reason no guard gives."""
+        if not right or judged.entry.reason_code != judged.reasons[0]:
+            self.find("refusal_differs", judged.entry, entry_says=judged.reasons, replayed=[])
+
+    def _compare(self, judged: Judged, replayed: list[str]) -> None:
+        recorded = judged.reasons
+        if recorded != replayed or judged.entry.reason_code != recorded[0]:
+            self.find("refusal_differs", judged.entry, entry_says=recorded, replayed=replayed)
+
+
+def _codes(verdict: Refusal) -> list[str]:
+    return [reason.code for reason in verdict.reasons]
+
+
+def _unmet(uses: Any, situation: Any) -> list[str]:
+    return [reason.code for reason in unmet(uses, situation)]
+
+
+class Within:
+    """Subjects that live in the stream of another, each by its number under its noun's word in an entry's `data`."""
+
+    def __init__(self, judges: Collection[NounJudge]) -> None:
+        self._judges = {judge.noun.word: judge for judge in judges}
+        self.subjects: dict[tuple[str, int], Any] = {}
+
+    def judges(self, event: str) -> NounJudge | None:
+        """Who judges an entry of this name; none: it is of none of these nouns."""
+        return self._judges.get(event.partition(".")[0])
+
+    def follow(self, judge: NounJudge, judged: Judged, parent: Any = None) -> Any:
+        """The next entry of one of them: which it is, none of an opening that was refused."""
+        if judged.entry.event == judge.noun.says.refused_opening:
+            judge.refuse_opening(judged, parent)
+            return None
+        word = judge.noun.word
+        number = judged.data[word]
+        if type(number) is not int:
+            judge.stop("replay_impossible", judged.entry, error="no_number")
+        subject = self.subjects.get((word, number))
+        if subject is None:
+            subject = self.subjects[word, number] = judge.open(judged, number, parent)
+        else:
+            judge.follow(judged, subject, parent)
+        return subject
+
+
+class CustomerJudge:
+    """Follows one customer's stream after the other; what is of no noun in it is for others to judge.
+
+    `cited`: chart and policy that an entry cites, none where they cannot be used (which has been told).
+    """
+
+    def __init__(
+        self, nouns: Collection[Noun], cited: Callable[[Entry], tuple[Chart, Policy] | None], report: Report
+    ) -> None:
+        fields = Fields()
+        self._judges = [_OfCustomer(noun, report, fields) for noun in nouns if noun.of_customer]
+        self._rules = cited
+        self._begin()
+
+    def _begin(self) -> None:
+        self._within = Within(self._judges)
+        self._broken = False
+        self._on = ""
+
+    def follow(self, entry: Entry) -> None:
+        """Replay one entry; after the first that cannot be, the rest of the stream is left alone."""
+        judge = self._within.judges(entry.event)
+        if judge is None or self._broken:
+            return
+        try:
+            self._replay(judge, entry)
+        except Stopped:
+            self._broken = True
+        except Exception as error:  # noqa: BLE001  (it convicts this entry; the others must still be looked at)
+            judge.find("replay_impossible", entry, error=type(error).__name__)
+            self._broken = True
+
+    def end(self, *, sound: bool) -> Mapping[tuple[str, int], Any]:
+        """The stream has ended: what lives in it, by word and number; nothing where it could not be replayed."""
+        subjects = self._within.subjects if sound and not self._broken else {}
+        self._begin()
+        return subjects
+
+    def _replay(self, judge: NounJudge, entry: Entry) -> None:
+        rules = self._rules(entry)
+        if rules is None:
+            raise Stopped
+        self._on = in_order(judge, entry, self._on)
+        self._within.follow(judge, Judged(entry, *rules))
+
+
+def in_order(judge: NounJudge, entry: Entry, before: str) -> str:
+    """The entry's business date, which is not before that of the entry before it."""
+    here: str = entry.data["business_date"]
+    if here < before:
+        judge.find("business_date_decreased", entry, before=before, here=here)
+    return here
+
+
+class _OfCustomer(NounJudge):
+    """What is a customer's lives in their stream, and in nobody else's. Whom it reached is not asked here."""
+
+    def _opened(self, judged: Judged, subject: Any, parent: Any) -> None:
+        del parent
+        if not may_be_of(judged.entry.stream, Customer(subject.institution, subject.borrower_id)):
+            self.stop("replay_impossible", judged.entry, error="another_customer")

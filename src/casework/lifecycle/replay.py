@@ -1,0 +1,158 @@
+"""The rows of a noun against what their entries make of them; and the keeper of what is a customer's.
+
+Runs beside the keepers of `casework.audit.verify`; the entries are judged by `casework.lifecycle.judge`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework import rows
+from casework.audit.entry import Entry
+from casework.audit.findings import Report
+from casework.audit.heads import Tail
+from casework.audit.stored import as_stored
+from casework.audit.tables import entries
+from casework.clock import utc_text
+from casework.customer import Customer, stream_of
+from casework.lifecycle.judge import CustomerJudge
+from casework.lifecycle.kept import Kept
+from casework.lifecycle.subject import HEAD
+from casework.personal import Vault
+from casework.statechart.chart import Chart
+from casework.statechart.policy import Policy
+
+_BATCH: Final = 1_000
+_SHOWN: Final = 100
+
+
+class _Expected(NamedTuple):
+    stream: str
+    seq: int  # the last entry of the stream
+    number: int
+    subject: Any
+
+
+class NounRows:
+    """Compares the rows of one noun; the head, where its rows keep one, is compared with its stream.
+
+    `stream_of_row`: the stream in which a row's entries lie, by its columns.
+    """
+
+    def __init__(
+        self, conn: Connection, report: Report, noun: Kept, stream_of_row: Callable[[Mapping[str, Any]], str]
+    ) -> None:
+        self._conn = conn
+        self._report = report
+        self._noun = noun
+        self._stream_of = stream_of_row
+        self._columns = tuple(name for name in noun.rows.columns if name not in HEAD)
+        self._select = as_stored(noun.table, self._columns, conn.dialect.name)
+        self._pending: list[_Expected] = []
+        self._met = 0
+
+    def expect(self, stream: str, seq: int, number: int, subject: Any) -> None:
+        """Entries of `stream` made this; they are compared in one statement when enough are there."""
+        self._pending.append(_Expected(stream, seq, number, subject))
+        if len(self._pending) >= _BATCH:
+            self._flush()
+
+    def finish(self) -> None:
+        """Compare the rest; then look for rows that no entry speaks of, if there must be any."""
+        self._flush()
+        counted = self._conn.execute(sa.select(sa.func.count()).select_from(self._noun.table)).scalar_one()
+        if counted != self._met:
+            self._find_alone()
+
+    def _flush(self) -> None:
+        wanted = [expected.number for expected in self._pending]
+        found = {row[0]: row for row in rows.select_by_keys(self._conn, self._select, "id", sorted(set(wanted)))}
+        self._met += len(found)
+        for stream, seq, number, subject in self._pending:
+            row, about = found.get(number), {self._noun.word: number}
+            if row is None:
+                self._report.find("row_missing", stream, seq, **about)
+                continue
+            meant = dict(zip(self._noun.rows.columns, self._noun.rows.row(subject), strict=True))
+            differing = [name for name, held in zip(self._columns, row, strict=True) if held != _as_stored(meant[name])]
+            if differing:
+                self._report.find("row_differs", stream, seq, columns=differing, **about)
+        self._pending.clear()
+
+    def _find_alone(self) -> None:
+        """Row by row: the entry that opened it must lie in its stream. Asked only where rows and entries differ."""
+        shown, last = 0, 0
+        while shown < _SHOWN:
+            batch = self._conn.execute(
+                self._select.where(self._noun.table.c.id > last).order_by(self._noun.table.c.id).limit(_BATCH)
+            ).all()
+            if not batch:
+                return
+            last = batch[-1][0]
+            streams = {row[0]: self._stream_of(dict(zip(self._columns, row, strict=True))) for row in batch}
+            spoken_of = self._opened_in(set(streams.values()))
+            for number, stream in streams.items():
+                if (stream, number) not in spoken_of and shown < _SHOWN:
+                    shown += 1
+                    self._report.find(
+                        "row_without_entries", stream or None, table=str(self._noun.table.name),
+                        **{self._noun.word: number},
+                    )  # fmt: skip
+
+    def _opened_in(self, streams: Iterable[str]) -> set[tuple[str, int]]:
+        """The numbers that openings in these streams gave."""
+        wanted = sa.select(entries.c.stream, entries.c.body).where(
+            entries.c.stream.in_(sorted(streams)), entries.c.event == self._noun.says.opened
+        )
+        found = set()
+        for stream, body in self._conn.execute(wanted):
+            try:
+                found.add((stream, msgspec.json.decode(body)["data"][self._noun.word]))
+            except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, KeyError):
+                continue  # the walk over the entries says so
+        return found
+
+
+def _as_stored(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return utc_text(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+class CustomerReplay:
+    """A follower of customers' streams: has what lives in them judged, and compares it with the rows."""
+
+    def __init__(
+        self, conn: Connection, vault: Vault, report: Report, nouns: Sequence[Kept],
+        cited: Callable[[Entry], tuple[Chart, Policy] | None],
+    ) -> None:  # fmt: skip
+        self._vault = vault
+        self._judge = CustomerJudge(nouns, cited, report)
+        self._rows = {
+            noun.word: NounRows(conn, report, noun, self._stream_of) for noun in nouns if noun.of_customer
+        }  # fmt: skip
+
+    def follow(self, entry: Entry) -> None:
+        """Judge one entry."""
+        self._judge.follow(entry)
+
+    def close(self, stream: str, tail: Tail, *, sound: bool) -> None:
+        """The stream has ended: what lived in it is compared with its rows, unless it could not be replayed."""
+        for (word, number), subject in self._judge.end(sound=sound).items():
+            self._rows[word].expect(stream, tail.seq, number, subject)
+
+    def finish(self) -> None:
+        """Compare the rest."""
+        for one in self._rows.values():
+            one.finish()
+
+    def _stream_of(self, row: Mapping[str, Any]) -> str:
+        """Nobody's where the row says what no customer is called."""
+        try:
+            return stream_of(self._vault, Customer(row["institution"], row["borrower_id"]))
+        except (ValueError, TypeError):
+            return ""

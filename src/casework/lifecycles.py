@@ -1,0 +1,5 @@
+"""Where the nouns of the house are listed."""
+
+from casework.cases.lifecycles import LIFECYCLES
+
+__all__ = ["LIFECYCLES"]

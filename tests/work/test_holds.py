@@ -1,0 +1,147 @@
+"""Holds: of the debtor or of one loan, from when until when; the cases that they bind are told."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from casework.cases.case import from_row
+from casework.cases.gather import CASE_ROWS
+from casework.cases.holds import HOLDS
+from casework.cases.tables import cases
+from casework.database import reading, writing
+from casework.feed.agreed import Taken, import_holds
+from casework.lifecycle.advance import advance
+from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Refused
+from casework.lifecycle.listing import every
+from casework.staff.actor import Actor, system
+from casework.sweeping import sweep
+from casework.work.holds import Hold
+from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.work.test_promises import at, day
+
+# Loans 1 and 2 are one debtor's; loan 3 is not in arrears yet, and theirs too.
+BOOKS = [loan(1), loan(2, borrower_id="B1"), loan(3, borrower_id="B1"), loan(4)]
+STEADY = [arrears(number) for number in (1, 2, 4)]
+RISK = Actor("B9", "staff", "api", frozenset({"basic_risk_manager"}))
+
+
+@pytest.fixture
+def held(bank: Bank) -> Iterator[Bank]:
+    """Three cases; the log and the rows are sound when the test is done."""
+    bank.staff("B9", "basic_risk_manager")
+    bank.send(DAY, STEADY, loans=BOOKS)
+    yield bank
+    bank.assert_sound()
+
+
+def take(bank: Bank, *lines: str, on: int = 0) -> Taken:
+    content = ("loan_id,hold,from,until\n" + "".join(f"{line}\n" for line in lines)).encode()
+    with writing(bank.started.engine) as conn:
+        return import_holds(conn, bank.started.branch, content, "h.csv", system("cli"), clock=at(day(on)))
+
+
+def holds(bank: Bank) -> list[Hold]:
+    with reading(bank.started.engine) as conn:
+        return every(conn, HOLDS, live_only=False)
+
+
+def on_cases(bank: Bank) -> dict[str, list[str]]:
+    """The holds that each case knows of."""
+    with reading(bank.started.engine) as conn:
+        found = [from_row(row) for row in conn.execute(CASE_ROWS.order_by(cases.c.id))]
+    return {case.loan_id: case.facts.holds for case in found}
+
+
+@pytest.mark.parametrize(
+    ("hold", "bound"),
+    [
+        ("complaint", {"L1", "L2"}), ("hardship", {"L1", "L2"}), ("bankruptcy", {"L1", "L2"}), ("death", {"L1", "L2"}),
+        ("dispute", {"L1"}), ("legal", {"L1"}),
+    ],
+)  # fmt: skip
+def test_a_hold_binds_the_debtor_or_the_loan_that_it_names(held: Bank, hold: str, bound: set[str]) -> None:
+    assert take(held, f"L1,{hold},{DAY},").stored == 1
+    assert {loan_id for loan_id, known in on_cases(held).items() if known == [hold]} == bound
+
+
+def test_a_case_that_opens_is_told_what_is_in_force(held: Bank) -> None:
+    take(held, f"L1,complaint,{DAY},", f"L1,dispute,{DAY},", f"L4,death,{DAY},")
+    held.send(day(1), [*STEADY, arrears(3, on=day(1))])
+    assert on_cases(held)["L3"] == ["complaint"]
+    story = held.story(held.case(3).id)
+    assert story[:2] == ["case.opened", "case.fact.hold"]
+
+
+def test_it_is_half_open_and_its_last_day_is_told_when_it_is_over(held: Bank) -> None:
+    """Until midnight of the third day: the second is its last; until noon of it: the third is."""
+    take(held, f"L1,complaint,{DAY},{day(2)}", f"L4,hardship,{DAY},{day(2)}T12:00:00+08:00")
+    assert [one.last_on for one in holds(held)] == [day(1), day(2)]
+    engine, branch = held.started.engine, held.started.branch
+    fired = []
+    for number in range(1, 4):
+        held.send(day(number), STEADY)
+        fired.append(sweep(engine, branch, clock=at(day(number))).get("hold.expire", 0))
+    assert fired == [0, 1, 1]
+    lifted = [body for body in held.bodies(f"case:{held.case(4).id}") if body["event"] == "case.fact.hold_lifted"]
+    assert [body["data"]["on"] for body in lifted] == [day(2).isoformat()]
+    assert set(map(tuple, on_cases(held).values())) == {()}
+
+
+def test_the_same_row_again_changes_nothing_and_another_until_sets_its_end(held: Bank) -> None:
+    assert take(held, f"L1,complaint,{DAY},").stored == 1
+    assert take(held, f"L1,complaint,{DAY},").repeated == 1
+    assert take(held, f"L1,complaint,{DAY},{day(3)}").changed == 1
+    assert take(held, f"L1,complaint,{DAY},{day(3)}").repeated == 1
+    (only,) = holds(held)
+    assert (only.last_on, only.due_on) == (day(2), day(3))
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (f"L2,complaint,{day(-1)},", "no_overlap"),  # the debtor's, whichever loan names it
+        (f"L1,dispute,{DAY}T10:00:00+08:00,", "no_overlap"),
+        ("L99,complaint,2024-06-03,", "unknown_loan"),
+        (f"L1,quarrel,{DAY},", "unknown_ground"),
+        ("L1,death,yesterday,", "malformed_time"),
+        ("L1,death,2024-06-03T10:00:00,", "malformed_time"),
+        (f"L1,death,{day(2)},", "malformed"),
+        (f"L1,death,{DAY},{DAY}", "ends_after_it_begins"),
+    ],
+)
+def test_what_cannot_be_is_set_aside_with_its_reason(held: Bank, line: str, why: str) -> None:
+    take(held, f"L1,complaint,{day(-1)}T08:00:00+08:00,", f"L1,dispute,{day(-1)},")
+    assert [note.kind for note in take(held, line).set_aside] == [why]
+    assert len(holds(held)) == 2
+
+
+def test_a_hold_of_another_debtor_or_after_the_first_is_over_does_not_overlap(held: Bank) -> None:
+    take(held, f"L1,complaint,{day(-2)},{day(-1)}")
+    assert take(held, f"L1,complaint,{day(-1)},", f"L4,complaint,{day(-2)},").stored == 2
+
+
+def test_it_is_set_here_with_a_day_of_review_confirmed_and_lifted_by_those_who_may(held: Bank) -> None:
+    caller = Actor("S1", "staff", "api", frozenset({"post_loan_officer"}), "T1", "R1")
+    stranger = Actor("S2", "staff", "api", frozenset({"post_loan_officer"}), "T9", "R9")
+    data = {"loan_id": "L1", "hold": "complaint", "begins_at": f"{DAY}T09:00:00+08:00"}
+
+    def do(command: Open | Fire) -> Any:
+        with writing(held.started.engine) as conn:
+            return advance(conn, [command], held.started.branch, clock=at(DAY))[0]
+
+    missing = do(Open(actor=caller, noun="hold", ground="set", data=data))
+    assert isinstance(missing, Mistaken)
+    assert [fault.field for fault in missing.faults] == ["review_by"]
+    data["review_by"] = day(7).isoformat()
+    assert do(Open(actor=stranger, noun="hold", ground="set", data=data)) == Mistaken("unknown_loan", None)
+    done = do(Open(actor=caller, noun="hold", ground="set", data=data))
+    assert isinstance(done, Done)
+    lift = {"reason": "resolved"}
+    refused = do(Fire(actor=caller, noun="hold", id=done.id, event="lift", data=lift))
+    assert isinstance(refused, Refused)
+    assert refused.reasons[0].code == "post_not_permitted"
+    assert do(Fire(actor=stranger, noun="hold", id=done.id, event="confirm")) == Mistaken("unknown_hold", done.id)
+    assert isinstance(do(Fire(actor=RISK, noun="hold", id=done.id, event="confirm")), Done)
+    assert isinstance(do(Fire(actor=RISK, noun="hold", id=done.id, event="lift", data=lift)), Done)
+    assert on_cases(held)["L1"] == []
