@@ -10,7 +10,9 @@ Which slice owns what, from the top; imports go downwards only:
     handover    departures and transfers: plan, preview, approval, apply, receipts
     four_eyes   asking, reviewing, approving: events of cases, posts; what is approved happens at once
     past        a case or the portfolio at any past instant, and between two, from the log alone
-    cases       the case: its fold, guards, effects, the door, lists, options, replay
+    cases       the case on the engine: guards, effects, owners, lists, options; the list of nouns
+    work        promises and holds: a struct and its rules each, pure
+    lifecycle   the engine of everything that has a chart: subject, fold, door, judge, sweep; names no noun
     request     one request under four eyes, pure: its fold, guards, topics
     identity    passwords, sessions, second factors, keys, outside issuers, the brake on guessing
     staff       people, each the fold of his entries: posts, teams, leave; who may do what; tokens
