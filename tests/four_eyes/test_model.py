@@ -129,7 +129,7 @@ class People(RuleBasedStateMachine):
 
     @rule(case=st.integers(0, 1))
     def the_case_changes(self, case: int) -> None:
-        self.world.hold(self.cases[case])
+        self.world.record(self.cases[case], "B1", "acceleration")
         self.touch(self.cases[case])
 
     def touch(self, case_id: int) -> None:
