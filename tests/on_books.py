@@ -12,6 +12,7 @@ from casework.feed import sealed_cells
 from casework.feed.left_rows import LeftRows
 from casework.feed.row_mac import COVERED, row_mac
 from casework.feed.tables import borrowers, contacts, loans
+from casework.lifecycle.tables import institutions
 from casework.personal import Vault
 from casework.staff.actor import system
 
@@ -55,6 +56,9 @@ def _put(conn: Connection, branch: Branch, table: sa.Table, values: dict[str, An
     mac = row_mac(branch.mac_key, table.name)(tuple(values.get(name) for name in COVERED[table.name]))
     conn.execute(table.insert().values({**values, "mac": mac}))
     rows_left.add(mac)
+    dated = sa.select(institutions.c.business_date).where(institutions.c.institution == left.institution)
+    if (day := conn.execute(dated).scalar_one_or_none()) is not None:
+        left.to_date(day)
     trail = branch.trail(now())
     left.restate(trail, system("feed"), "a test")
     trail.write(conn)

@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from casework.database import writing
-from casework.feed.tables import loans
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Open, Outcome, Record, Refused
-from casework.lifecycle.tables import institutions
 from casework.staff.actor import Actor, system
 from tests.audit import built_log as logs
 from tests.audit.built_log import BuiltLog, clock
+from tests.fed import dated
+from tests.on_books import put_loan
 
 CLI = system("cli")
 CASE, OTHER_CASE = 3, 4
@@ -59,10 +59,8 @@ def live(log: BuiltLog) -> dict[str, int]:
         return outcome
 
     with writing(log.engine) as conn:
-        rows = [
-            {"loan_id": f"L{n}", "institution": "wuhan", "borrower_id": f"B{n}", "row_hash": b"-"} for n in range(5)
-        ]  # fmt: skip
-        conn.execute(loans.insert(), rows)
+        for n in range(5):
+            put_loan(conn, log.branch, loan_id=f"L{n}", institution="wuhan", borrower_id=f"B{n}")
         for name in ("kept", "judged", "open"):
             pay_by = "2026-02-12" if name == "open" else "2026-01-12"
             numbers[name] = do(conn, Done, promise(f"PR-{name}", pay_by=pay_by)).id
@@ -81,7 +79,7 @@ def live(log: BuiltLog) -> dict[str, int]:
         do(conn, Refused, fire("hold", numbers["ending"], "expire"))
         do(conn, Done, fire("hold", numbers["lifted"], "confirm", logs.RISK))
         do(conn, Done, fire("hold", numbers["lifted"], "lift", logs.RISK, reason="resolved"))
-        conn.execute(institutions.update().values(business_date=LATER))
+        dated(conn, log.branch, LATER)
         do(conn, Done, fire("promise", numbers["judged"], "judge"))
         do(conn, Done, fire("hold", numbers["ending"], "expire"))
     return numbers

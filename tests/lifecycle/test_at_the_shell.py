@@ -9,13 +9,13 @@ from click.testing import CliRunner, Result
 from casework.cli.main import main
 from casework.clock import now
 from casework.database import writing
-from casework.feed.tables import loans
 from casework.lifecycle.advance import advance
 from casework.settings import Settings
 from casework.staff import register
 from casework.staff.actor import system
 from casework.startup import Started
 from tests.api.conftest import findings, opening
+from tests.on_books import put_loan
 
 Branch = tuple[Started, dict[str, str]]
 MADE = ("--case", "1", "--ground", "made", "--data", "made_on=2026-01-10", "--data", "pay_by=2026-12-01")
@@ -30,11 +30,9 @@ def shell(settings: Settings, branch: Branch) -> Any:
     """Runs a command line on a branch with case 1 of loan L1, whose debtor was reached; R2 is of another region."""
     started = branch[0]
     with writing(started.engine) as conn:
-        conn.execute(
-            loans.insert().values(
-                loan_id="L1", institution="wuhan", borrower_id="B-L1", product="consumer", owner_staff_no="R1",
-                team="T1", region="R1", outstanding_principal_fen=7_000_000, row_hash=b"",
-            )
+        put_loan(
+            conn, started.branch, loan_id="L1", institution="wuhan", borrower_id="B-L1", product="consumer",
+            owner_staff_no="R1", team="T1", region="R1", outstanding_principal_fen=7_000_000,
         )  # fmt: skip
         trail = started.branch.trail(now())
         register.add(

@@ -6,13 +6,13 @@ import pytest
 
 from casework.clock import now
 from casework.database import writing
-from casework.feed.tables import loans
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Fire, Mistaken, Open
 from casework.staff import register, tokens
 from casework.staff.actor import system
 from tests.api.conftest import Running, findings
 from tests.api.test_events import problem
+from tests.on_books import put_loan
 
 CALL = {
     "kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:1",
@@ -28,11 +28,9 @@ def case_id(running: Running) -> int:
     """A live case of L1 whose debtor was reached by phone today; L2 is another debtor's, R2 in another region."""
     with writing(running.started.engine) as conn:
         for loan_id in ("L1", "L2"):
-            conn.execute(
-                loans.insert().values(
-                    loan_id=loan_id, institution="wuhan", borrower_id=f"B-{loan_id}", product="consumer",
-                    owner_staff_no="R1", team="T1", region="R1", outstanding_principal_fen=7_000_000, row_hash=b"",
-                )
+            put_loan(
+                conn, running.started.branch, loan_id=loan_id, institution="wuhan", borrower_id=f"B-{loan_id}",
+                product="consumer", owner_staff_no="R1", team="T1", region="R1", outstanding_principal_fen=7_000_000,
             )  # fmt: skip
         trail, actor = running.started.branch.trail(now()), system("cli")
         register.add(
