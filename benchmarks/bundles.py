@@ -122,12 +122,16 @@ def bodies(demo: Path, wanted: int) -> Iterator[bytes]:
 
 
 def _lives(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
-    """The cases that cite no request; most of them with more calls."""
+    """The cases that cite no request and were told by no child, whose entries name others; most with more calls."""
     lives: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.stream.startswith("case:"):
             lives.setdefault(entry.stream, []).append(entry)
-    lives = {stream: life for stream, life in lives.items() if not any(_cites(entry) for entry in life)}
+    lives = {
+        stream: life
+        for stream, life in lives.items()
+        if not any(_cites(entry) or not entry.event.startswith("case.") for entry in life)
+    }
     call = next(entry for entry in entries if entry.event == _CALL and entry.data["given"]["outcome"] == "unanswered")
     for place, life in enumerate(lives.values()):
         if place % 4 and life[0].to == "phone_collection":
