@@ -137,7 +137,7 @@ def place_on(server: Server | None, *, furnished: bool = True) -> Iterator[Place
     # Its own copy: the service would not start on charts that were edited while the database was filled.
     charts = shutil.copytree(Settings.from_environment({}).statecharts, folder / "statecharts")
     settings = Settings(
-        database_url=url, database_owner_url=owner_url, keys_dir=folder / "keys",
+        database_url=url, database_owner_url=owner_url, keys_dir=folder / "keys", loans_dir=folder / "loans",
         statecharts=charts,
     )  # fmt: skip
     try:

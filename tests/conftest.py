@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from sqlalchemy.engine import Engine
 
 from casework import migrate
 from casework.database import open_engine
-from casework.settings import Settings, ensure_keys, shipped
+from casework.settings import Settings, default_loans_dir, ensure_keys, shipped
 from casework.staff.actor import system
 from casework.startup import upgrade
 from tests import postgres_server
@@ -32,6 +33,7 @@ DATABASES = ("sqlite", "pg17")
 MINIMUM = "pg15"
 
 
+_state = tempfile.TemporaryDirectory(prefix="casework-state-")
 LONGER = 20 if os.environ.get("CASEWORK_LONG") else 1
 """By how much a property with examples of its own number searches longer in `make check-long`."""
 
@@ -50,8 +52,14 @@ hypothesis.settings.register_profile("long", max_examples=1_000, deadline=None, 
 def pytest_configure(config: pytest.Config) -> None:
     # Quick runs take the same examples every time, so that a red build is red for its change; the long one searches.
     hypothesis.settings.load_profile("long" if os.environ.get("CASEWORK_LONG") else "quick")
+    # What has a place by default lies nowhere in anybody's home.
+    os.environ["XDG_STATE_HOME"] = _state.name
     config.addinivalue_line("markers", "every_postgres: run on the minimum PostgreSQL version too")
     config.addinivalue_line("markers", "only(kind): what is tested exists on sqlite, or on postgresql, alone")
+
+
+def pytest_unconfigure() -> None:
+    _state.cleanup()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -246,6 +254,7 @@ def settings(
     else:
         ensure_keys(keys_dir)
     return Settings(database_url=database.url, database_owner_url=database.owner_url, keys_dir=keys_dir,
+                    loans_dir=default_loans_dir(database.url, os.environ),
                     statecharts=Settings.from_environment({}).statecharts)  # fmt: skip
 
 

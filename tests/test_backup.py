@@ -6,8 +6,9 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -31,6 +32,7 @@ from casework.staff.actor import system
 from casework.startup import Started, start, upgrade
 from tests.conftest import Database
 from tests.fed import dated
+from tests.feed.bank import DAY, Bank, loan
 
 MEASURE = {
     "oldest_due_date": "2026-01-05", "bucket": "M1", "overdue_principal_fen": 1_000, "overdue_interest_fen": 20,
@@ -334,6 +336,7 @@ def _environment(settings: Settings) -> dict[str, str | None]:
         "CASEWORK_DATABASE_URL": settings.database_url,
         "CASEWORK_DATABASE_OWNER_URL": settings.database_owner_url,
         "CASEWORK_KEYS_DIR": str(settings.keys_dir),
+        "CASEWORK_LOANS_DIR": str(settings.loans_dir),
     }
 
 
@@ -382,3 +385,61 @@ def test_a_downgrade_wants_to_be_asked_for_twice(settings: Settings) -> None:
     assert msgspec.json.decode(status.stdout)["why_not"] == ["schema_not_current"]
     upwards = shell.invoke(main, ["db", "downgrade", "0001", "--yes"], env=_environment(settings))
     assert (upwards.exit_code, upwards.stderr.split(":")[0]) == (1, "unknown_revision")
+
+
+# ── the loans of past days ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def fed(started: Started, tmp_path: Path) -> Bank:
+    """A bank that has sent two days of loans."""
+    bank = Bank(started, tmp_path / "feeds")
+    for day in (DAY, DAY + timedelta(days=1)):
+        bank.send(day, [], loans=[loan(1, outstanding_principal=f"{day.day}.00")])
+    return bank
+
+
+def kept_below(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.zip")}
+
+
+def test_the_loans_of_past_days_go_with_a_backup_and_come_back_with_it(
+    fed: Bank, target: Settings, tmp_path: Path
+) -> None:
+    file, elsewhere = tmp_path / "day.backup", replace(target, loans_dir=tmp_path / "elsewhere")
+    made = backup(fed.started.settings, file)
+    assert made.loans is not None
+    assert (made.loans.file, made.loans.files, made.loans.lacking) == ("day.backup.loans.zip", 2, 0)
+    assert stat.S_IMODE((tmp_path / made.loans.file).stat().st_mode) == 0o600
+
+    restored = restore(elsewhere, file)
+
+    assert (restored.report.verdict, restored.report.kept_files) == ("sound", 2)
+    assert kept_below(elsewhere.loans_dir) == kept_below(fed.started.settings.loans_dir) != {}
+
+
+def test_a_day_that_is_lost_is_told_by_backup_and_restore_and_holds_up_neither(
+    fed: Bank, target: Settings, tmp_path: Path
+) -> None:
+    lost, changed = sorted(fed.started.settings.loans_dir.rglob("*.zip"))
+    lost.unlink()
+    changed.write_bytes(b"x")
+    file, elsewhere = tmp_path / "day.backup", replace(target, loans_dir=tmp_path / "elsewhere")
+    shell = CliRunner()
+    said = shell.invoke(main, ["db", "backup", str(file)], env=_environment(fed.started.settings))
+    assert (said.exit_code, "2 files that are missing or changed" in said.output) == (0, True)
+    back = shell.invoke(main, ["db", "restore", str(file)], env=_environment(elsewhere))
+    assert (back.exit_code, back.output.count("kept_loans_missing")) == (0, 2)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes() + b"\0")])
+def test_a_backup_whose_loans_are_damaged_is_refused(
+    fed: Bank, target: Settings, tmp_path: Path, damage: Callable[[Path], Any]
+) -> None:
+    file = tmp_path / "day.backup"
+    backup(fed.started.settings, file)
+    damage(tmp_path / "day.backup.loans.zip")
+    with pytest.raises(CallerError) as caught:
+        restore(target, file)
+    assert caught.value.code in ("backup_missing", "backup_damaged")
+    assert is_empty(target)

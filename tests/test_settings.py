@@ -24,7 +24,8 @@ def test_every_variable_is_heard() -> None:
         {
             "CASEWORK_DATABASE_URL": "sqlite:////srv/a.db",
             "CASEWORK_DATABASE_OWNER_URL": "sqlite:////srv/b.db",
-            "CASEWORK_ALLOW_OWNER": "yes", "CASEWORK_KEYS_DIR": "/k", "CASEWORK_STATECHARTS": "/s",
+            "CASEWORK_ALLOW_OWNER": "yes", "CASEWORK_KEYS_DIR": "/k", "CASEWORK_LOANS_DIR": "/l",
+            "CASEWORK_STATECHARTS": "/s",
             "CASEWORK_FEED_ROWS": "7", "CASEWORK_FEED_MEMORY_MIB": "128",
             "CASEWORK_FEED_INBOX": "/in", "CASEWORK_LOG_LEVEL": "debug",
             "CASEWORK_HOST": "::1", "CASEWORK_PORT": "81",
@@ -38,6 +39,7 @@ def test_every_variable_is_heard() -> None:
         database_owner_url="sqlite:////srv/b.db",
         allow_owner=True,
         keys_dir=Path("/k"),
+        loans_dir=Path("/l"),
         statecharts=Path("/s"),
         feed_inbox=Path("/in"),
         feed_rows=7,

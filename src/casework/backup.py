@@ -1,4 +1,4 @@
-"""Backups that are known to be whole: a copy of the database and, beside it, a manifest of what it holds.
+"""Backups that are known to be whole: a copy of the database, one of the loans of past days, a manifest of both.
 
 Keys are never in a backup: whoever finds one reads no personal data in it and can forge no entry. They are to
 be kept apart, and a backup without its keys cannot be restored.
@@ -25,13 +25,16 @@ from sqlalchemy.engine import URL, Connection, Engine
 from casework import schema
 from casework.address import names_several, parse_url
 from casework.append_only import missing_guards
+from casework.audit.kept import measure, sync
 from casework.audit.tables import entries
 from casework.audit.trail import Draft, Trail
+from casework.backed_loans import BackedLoans, loans_path, pack
 from casework.cases.tables import cases
 from casework.clock import now, utc_text
 from casework.database import open_engine, reading, writing
 from casework.driver_errors import translate
 from casework.errors import CallerError, TryAgain
+from casework.feed.past_loans import every_kept
 from casework.personal import Vault
 from casework.settings import Keys, Settings, load_keys
 from casework.staff.actor import system
@@ -41,7 +44,6 @@ FORMAT: Final = "casework/backup/v1"
 BACKUPS, BACKED_UP = "branch:backups", "branch.backed_up"
 """The stream and event of the entries that say that a backup was made."""
 _LABEL: Final = b"casework/backup/v1\n"
-_CHUNK: Final = 1 << 20
 _PREFIX: Final = ".casework-backup-"
 
 
@@ -66,6 +68,7 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
     sha256: str
     contents: Contents
     key_fingerprints: dict[str, str]  # the keys themselves are kept apart
+    loans: BackedLoans | None = None  # the loans of past days; none where no feed brought any
     mac: str = ""
 
 
@@ -84,11 +87,11 @@ def backup(settings: Settings, file: Path) -> Manifest:
     from starting (schema_not_current, key_wrong, guards_missing).
     """
     keys = load_keys(settings.keys_dir)
-    if file.exists() or manifest_path(file).exists():
+    if any(path.exists() for path in (file, manifest_path(file), loans_path(file))):
         raise CallerError("backup_exists", "备份文件已存在", "the backup file exists already", file=file.name)
     url = parse_url(settings.database_url)
     kind = url.get_backend_name()
-    with writable(), beside(file) as temporary:
+    with writable(), beside(file) as temporary, beside(loans_path(file)) as past:
         if kind == "sqlite":
             _copy_sqlite(Path(str(url.database)), temporary)
             copy = open_engine(f"sqlite:///{temporary}", read_only=True)
@@ -99,14 +102,20 @@ def backup(settings: Settings, file: Path) -> Manifest:
             if kind != "sqlite":
                 _dump_postgresql(conn, parse_url(settings.database_owner_url or settings.database_url), temporary)
             contents = contents_of(conn)
+            files, lacking = pack(settings.loans_dir, every_kept(conn, keys.mac), past)
         size, digest = measure(temporary)
         prints = fingerprints(keys)
         manifest = Manifest(FORMAT, kind, now(), file.name, size, digest, contents, prints)
+        if files or lacking:
+            manifest.loans = BackedLoans(loans_path(file).name, *measure(past), files, lacking)
         manifest.mac = mac_of(keys, manifest)
         sync(temporary)
+        sync(past)
         # Before the file has its name: a backup that nobody knows of could not be told to whoever has data erased.
         _record(settings, keys, manifest)
         temporary.rename(file)
+        if manifest.loans is not None:
+            past.rename(loans_path(file))
         _write_manifest(file, manifest)
     return manifest
 
@@ -247,25 +256,6 @@ def disposing(engine: Engine) -> Iterator[None]:
         yield
     finally:
         engine.dispose()
-
-
-def measure(file: Path) -> tuple[int, str]:
-    """Bytes and SHA-256 of a file."""
-    digest, size = hashlib.sha256(), 0
-    with file.open("rb") as opened:
-        while chunk := opened.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return size, digest.hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Flush a file or a folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _write_manifest(file: Path, manifest: Manifest) -> None:

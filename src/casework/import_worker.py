@@ -30,6 +30,7 @@ class Job(msgspec.Struct):
 
     database_url: str
     keys_dir: str
+    loans_dir: str
     statecharts: str
     folder: str
     run_id: int
@@ -62,7 +63,8 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 def carry_out(job: Job, say: Callable[[Told], None], started: Started | None = None) -> Told:
     """Import, saying how far it is; what came of it. `started`: the job's branch, if it is open already."""
     settings = Settings(
-        database_url=job.database_url, keys_dir=Path(job.keys_dir), statecharts=Path(job.statecharts)
+        database_url=job.database_url, keys_dir=Path(job.keys_dir), loans_dir=Path(job.loans_dir),
+        statecharts=Path(job.statecharts),
     )  # fmt: skip
     request = Request(job.actor, job.confirm_vanished, job.correction)
     try:

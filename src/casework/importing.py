@@ -64,8 +64,9 @@ def import_apart(
 def _job(started: Started, folder: Path, request: Request, run_id: int) -> Job:
     settings = started.settings
     return Job(
-        settings.database_url, str(settings.keys_dir), str(settings.statecharts), str(folder), run_id, request.actor,
-        request.confirm_vanished, request.correction, settings.feed_memory_mib, settings.feed_rows,
+        settings.database_url, str(settings.keys_dir), str(settings.loans_dir), str(settings.statecharts), str(folder),
+        run_id, request.actor, request.confirm_vanished, request.correction, settings.feed_memory_mib,
+        settings.feed_rows,
     )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from casework import migrate
 from casework.address import parse_url
 from casework.audit.findings import Report
+from casework.audit.kept import measure, sync
+from casework.backed_loans import loans_path, unpack
 from casework.backup import (
     FORMAT,
     SQLITE_SUFFIXES,
@@ -23,9 +25,7 @@ from casework.backup import (
     disposing,
     mac_of,
     manifest_path,
-    measure,
     run_tool,
-    sync,
     writable,
 )
 from casework.clock import now
@@ -36,6 +36,8 @@ from casework.settings import Keys, Settings, load_keys
 from casework.startup import fingerprints
 from casework.verifying import verify
 
+_NOT_IN_THE_DATABASE: Final = {"kept_loans_missing", "kept_loans_changed"}
+"""Told of what was restored, and no reason to go without the database."""
 _MANIFEST_AT_MOST: Final = 64 * 1024  # bytes
 Progress = Callable[[int], None]
 
@@ -71,7 +73,9 @@ def restore(
             f"备份来自{manifest.kind}，数据库是{url.get_backend_name()}",
             f"the backup is of {manifest.kind}, the database is {url.get_backend_name()}",
         )
-    check_file(file, manifest)
+    check_file(file, manifest.bytes, manifest.sha256)
+    if manifest.loans is not None:
+        check_file(loans_path(file), manifest.loans.bytes, manifest.loans.sha256)
     job = _Job(settings, file, manifest, keys, progress)
     if manifest.kind == "sqlite":
         return job.into_sqlite(Path(str(url.database)), replace_old=replace_old)
@@ -122,16 +126,16 @@ def _malformed(place: Path) -> CallerError:
     )
 
 
-def check_file(file: Path, manifest: Manifest) -> None:
+def check_file(file: Path, bytes_: int, sha256: str) -> None:
     """CallerError `backup_damaged` unless the file is byte for byte the one the manifest speaks of."""
     try:
         size, digest = measure(file)
     except OSError:
         raise CallerError("backup_missing", "备份文件不存在", "the backup file is missing", file=file.name) from None
-    if (size, digest) != (manifest.bytes, manifest.sha256):
+    if (size, digest) != (bytes_, sha256):
         raise CallerError(
             "backup_damaged", "备份文件与清单不符", "the backup file is not the one its manifest speaks of",
-            bytes_expected=manifest.bytes, bytes_found=size,
+            file=file.name, bytes_expected=bytes_, bytes_found=size,
         )  # fmt: skip
 
 
@@ -180,14 +184,17 @@ class _Job:
                 f"what was restored is not what the manifest says: {', '.join(differing)}",
                 differing=differing,
             )
+        if self.manifest.loans is not None:
+            with writable():
+                unpack(loans_path(self.file), settings.loans_dir)
         migrate.upgrade(settings)  # grants the app role; brings an older backup to the present schema
         engine = open_engine(settings.database_url, read_only=True)
         with disposing(engine), reading(engine, snapshot=True) as conn:
             check_sound(conn, self.keys)
             vault = Vault(self.keys.personal, self.keys.blind)
-            report = verify(conn, self.keys.mac, vault, progress=self.progress)
-        if report.verdict != "sound":
-            codes = sorted({finding.code for finding in (*report.findings, *report.doubts)})
+            report = verify(conn, self.keys.mac, vault, loans_dir=settings.loans_dir, progress=self.progress)
+        codes = sorted({finding.code for finding in (*report.findings, *report.doubts)} - _NOT_IN_THE_DATABASE)
+        if codes:
             raise CallerError(
                 "restored_unsound",
                 f"备份中的审计日志未通过核对：{'、'.join(codes)}",

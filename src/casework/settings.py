@@ -29,6 +29,7 @@ class Settings:
     database_owner_url: str | None = field(default=None, repr=False)
     allow_owner: bool = False
     keys_dir: Path = Path("casework.db.keys")
+    loans_dir: Path = Path("casework.db.loans")  # the loans as each feed brought them
     statecharts: Path = Path("statecharts")
     feed_inbox: Path | None = None
     feed_upload_mib: int = 256
@@ -57,7 +58,8 @@ class Settings:
             return given.get(f"CASEWORK_{name}") or None
 
         url = text("DATABASE_URL") or DEFAULT_URL
-        keys_dir, statecharts, inbox = text("KEYS_DIR"), text("STATECHARTS"), text("FEED_INBOX")
+        keys_dir, loans_dir = text("KEYS_DIR"), text("LOANS_DIR")
+        statecharts, inbox = text("STATECHARTS"), text("FEED_INBOX")
         log_level = (text("LOG_LEVEL") or "INFO").upper()
         if log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise _malformed("LOG_LEVEL", "DEBUG, INFO, WARNING, ERROR")
@@ -73,6 +75,7 @@ class Settings:
             database_owner_url=text("DATABASE_OWNER_URL"),
             allow_owner=_flag("ALLOW_OWNER", text("ALLOW_OWNER")),
             keys_dir=Path(keys_dir) if keys_dir else default_keys_dir(url, given),
+            loans_dir=Path(loans_dir) if loans_dir else default_loans_dir(url, given),
             statecharts=Path(statecharts) if statecharts else shipped("statecharts"),
             feed_inbox=Path(inbox) if inbox else None,
             feed_upload_mib=number("FEED_UPLOAD_MIB", cls.feed_upload_mib, 1, 4_096),
@@ -147,12 +150,21 @@ def shipped(name: str) -> Path:
 
 def default_keys_dir(url: str, environment: Mapping[str, str]) -> Path:
     """Beside the SQLite file; for PostgreSQL in the user's state folder, one folder per database."""
+    return _beside(url, environment, ".keys", "")
+
+
+def default_loans_dir(url: str, environment: Mapping[str, str]) -> Path:
+    """The same for the loans of past days."""
+    return _beside(url, environment, ".loans", ".loans")
+
+
+def _beside(url: str, environment: Mapping[str, str], of_sqlite: str, of_postgresql: str) -> Path:
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return Path(f"{parsed.database}.keys")
+        return Path(f"{parsed.database}{of_sqlite}")
     state = environment.get("XDG_STATE_HOME") or "~/.local/state"
     folder = hashlib.sha256(place_of(parsed).encode()).hexdigest()[:16]
-    return Path(state).expanduser() / "casework" / folder
+    return Path(state).expanduser() / "casework" / f"{folder}{of_postgresql}"
 
 
 @dataclass(frozen=True, repr=False)

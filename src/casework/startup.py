@@ -51,7 +51,7 @@ def branch_of(settings: Settings, keys: Keys) -> Branch:
     """The rulebook and keys, without a database."""
     vault = Vault(keys.personal, keys.blind)
     rulebook = load_rulebook(settings.statecharts)
-    return Branch(rulebook, vault, keys.mac, handing_over=handing_over)
+    return Branch(rulebook, vault, keys.mac, handing_over=handing_over, loans_dir=settings.loans_dir)
 
 
 def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
@@ -62,22 +63,24 @@ def verify(
     vault: Vault,
     *,
     outside: Outside | None = None,
+    loans_dir: Path | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Report:
     """Verify the whole log and replay all it is about; `conn` is one snapshot (`reading(engine, snapshot=True)`).
 
     `outside`: keys, memory and checkpoints that the database has no hand in; without them no signature is checked.
+    `loans_dir`: where the loans of past days lie; without it they are not looked at.
     """
     report, started = Report(), time.perf_counter()
     with texts_of_any_bytes(conn, report):
-        _verify(conn, mac_key, vault, report, outside, progress)
+        _verify(conn, mac_key, vault, report, outside, loans_dir, progress)
     report.seconds = time.perf_counter() - started
     return report
 
 
 def _verify(
     conn: Connection, mac_key: bytes, vault: Vault, report: Report, outside: Outside | None,
-    progress: Callable[[int], None],
+    loans_dir: Path | None, progress: Callable[[int], None],
 ) -> None:  # fmt: skip
     with part_of(report, "kinds"):
         check_kinds(conn, report)
@@ -104,7 +107,7 @@ def _verify(
             steady("privacy", privacy.PrivacyReplay(conn, vault, report)),
             steady("customers", CustomerReplay(conn, vault, report, LIFECYCLES, cited_in(conn, report).of)),
         ),
-        feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report)),
+        feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report, loans_dir)),
         handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report)),
     }
     with part_of(report, "entries"):

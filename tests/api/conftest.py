@@ -1,6 +1,7 @@
 """The real application on each database: a client, members of staff with tokens, and cases to work on."""
 
 import itertools
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from casework.clock import now
 from casework.database import reading, writing
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Outcome
-from casework.settings import Settings, load_keys, shipped
+from casework.settings import Settings, default_loans_dir, load_keys, shipped
 from casework.staff import register, tokens
 from casework.staff.actor import system
 from casework.startup import Started, start, upgrade
@@ -143,7 +144,11 @@ def furnished(
                 server.create_database(source, template="migrated")
                 url, owner_url = server.url(source, APP), server.url(source, OWNER)
             settings = Settings(
-                database_url=url, database_owner_url=owner_url, keys_dir=keys_dir, statecharts=shipped("statecharts")
+                database_url=url,
+                database_owner_url=owner_url,
+                keys_dir=keys_dir,
+                statecharts=shipped("statecharts"),
+                loans_dir=default_loans_dir(url, os.environ),
             )
             started, issued = furnish(settings)
             with started.engine.connect() as conn:
@@ -186,6 +191,7 @@ def settings(database: Database, furnished: Callable[[str], Furnished], tmp_path
     return Settings(
         database_url=database.url, database_owner_url=database.owner_url, statecharts=shipped("statecharts"),
         keys_dir=shutil.copytree(furnished(database.name).keys_dir, tmp_path / "keys"),
+        loans_dir=default_loans_dir(database.url, os.environ),
     )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         **{name: value for name, value in os.environ.items() if not name.startswith("CASEWORK_")},
         "CASEWORK_DATABASE_URL": settings.database_url,
         "CASEWORK_KEYS_DIR": str(settings.keys_dir),
+        "CASEWORK_LOANS_DIR": str(settings.loans_dir),
         **more,
     }
 

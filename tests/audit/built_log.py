@@ -4,6 +4,7 @@ Attacks run in one transaction with the owner's rights, guards taken down and pu
 back: many can be tried on one database.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from casework.database import open_engine, writing
 from casework.four_eyes import requests
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Fire, Note, Outcome, Record
-from casework.settings import Settings, ensure_keys, load_keys
+from casework.settings import Settings, default_loans_dir, ensure_keys, load_keys
 from casework.staff import register
 from casework.staff.actor import Actor, system
 from casework.startup import branch_of, upgrade
@@ -205,6 +206,7 @@ def own_database(kind: str, folder: Path, template: Path, servers: Callable[[str
     try:
         yield Settings(
             database_url=url, database_owner_url=owner, keys_dir=keys_dir,
+            loans_dir=default_loans_dir(url, os.environ),
             statecharts=Settings.from_environment({}).statecharts,
         )  # fmt: skip
     finally:

@@ -201,7 +201,7 @@ class Bank:
         """The whole log verified, every case replayed and compared with its row."""
         keys = load_keys(self.started.settings.keys_dir)
         with reading(self.started.engine, snapshot=True) as conn:
-            return verify(conn, keys.mac, self.started.branch.vault)
+            return verify(conn, keys.mac, self.started.branch.vault, loans_dir=self.started.settings.loans_dir)
 
     def assert_sound(self) -> None:
         """Nothing in the log or the rows is other than it should be."""

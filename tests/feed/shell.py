@@ -16,7 +16,8 @@ def environment(settings: Settings) -> dict[str, str]:
     """The variables that name the test's branch."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("CASEWORK_")}
     return own | {
-        "CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir), "TERM": "dumb",
+        "CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir),
+        "CASEWORK_LOANS_DIR": str(settings.loans_dir), "TERM": "dumb",
     }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """A bank whose borrowers have a past: notes, a visit, a request, rows set aside, answers; their cases are over."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from casework.four_eyes import requests
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note, Outcome
 from casework.privacy.erase import Erasure, Refused, erase
-from casework.settings import Settings, ensure_keys
+from casework.settings import Settings, default_loans_dir, ensure_keys
 from casework.staff.actor import Actor, system
 from casework.startup import Started, start, upgrade
 from casework.verifying import verify
@@ -240,6 +241,7 @@ def shared(
     ensure_keys(folder / "keys")
     settings = Settings(
         database_url=url, database_owner_url=owner, keys_dir=folder / "keys",
+        loans_dir=default_loans_dir(url, os.environ),
         statecharts=Settings.from_environment({}).statecharts,
     )  # fmt: skip
     upgrade(settings, system("cli"))

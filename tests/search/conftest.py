@@ -1,5 +1,6 @@
 """A filled log of each database, shared by the tests of a module; and one of the test's own."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from casework.database import open_engine
-from casework.settings import Settings, ensure_keys, shipped
+from casework.settings import Settings, default_loans_dir, ensure_keys, shipped
 from tests.postgres_server import APP, OWNER, Server
 from tests.search.world import World
 
@@ -36,7 +37,11 @@ def filled(
         server.create_database(name, template="migrated")
         url, owner = server.url(name, APP), server.url(name, OWNER)
     settings = Settings(
-        database_url=url, database_owner_url=owner, keys_dir=folder / "keys", statecharts=shipped("statecharts")
+        database_url=url,
+        database_owner_url=owner,
+        keys_dir=folder / "keys",
+        statecharts=shipped("statecharts"),
+        loans_dir=default_loans_dir(url, os.environ),
     )
     engines = open_engine(url), open_engine(owner)
     world = World(settings, *engines)

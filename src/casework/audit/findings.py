@@ -213,6 +213,14 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "导入或删除时发现，此前留下的数据行已被他人改动",
         "whoever wrote this entry found other rows than the entry before had left: somebody else had changed them",
     ),
+    "kept_loans_changed": (
+        "留存的某日贷款数据文件与日志所记不符",
+        "the loans kept of a past day are not those that the entry of their feed speaks of",
+    ),
+    "kept_loans_missing": (
+        "留存的某日贷款数据文件缺失：该日数据无从查考",
+        "the loans kept of a past day are not there: what they were cannot be told",
+    ),
     "row_without_entries": ("数据行没有任何分录", "a row that no entry speaks of"),
     "four_eyes_missing": ("重放：须经审批的事件没有对应的申请", "replay: an event under four eyes cites no request"),
     "four_eyes_differs": (
@@ -307,6 +315,7 @@ class Report:
     requests_erased: int = 0
     texts: int = 0
     rows: int = 0  # of the books
+    kept_files: int = 0  # of loans of past days
     leaves: int = 0
     checkpoints: int = 0
     cosignatures: int = 0
@@ -386,6 +395,7 @@ class Report:
                 "receipts": self.receipts,
                 "openings": self.openings, "openings_erased": self.openings_erased,
                 "requests_erased": self.requests_erased, "texts": self.texts, "rows": self.rows,
+                "kept_files": self.kept_files,
                 "body_bytes": self.body_bytes,
                 "first_recorded_at": self.first_recorded_at, "last_recorded_at": self.last_recorded_at,
                 "seconds": round(self.seconds, 3),

@@ -1,15 +1,19 @@
 """Files outside the database: replaced whole and on the disk at return, in folders that one process holds at a time."""
 
 import fcntl
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from casework.audit.note import LogKey
 from casework.audit.tree import Faulty
 from casework.errors import CallerError
+
+_CHUNK: Final = 1 << 20
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -26,11 +30,26 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync(path.parent)
+
+
+def measure(file: Path) -> tuple[int, str]:
+    """Bytes and SHA-256 of a file."""
+    digest, size = hashlib.sha256(), 0
+    with file.open("rb") as opened:
+        while chunk := opened.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return size, digest.hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
 def log_keys_in(path: Path) -> list[LogKey]:

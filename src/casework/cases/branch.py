@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
@@ -28,6 +29,7 @@ class Branch:
     mac_key: bytes
     nouns: tuple[Kept, ...] = LIFECYCLES
     handing_over: Callable[[Connection, date], Iterable[str]] = lambda _conn, _on: ()
+    loans_dir: Path | None = None  # where an import keeps the loans as they came
     _rosters: dict[tuple[int, date], Roster] = field(default_factory=dict, repr=False, compare=False)
 
     def roster(self, conn: Connection, version: int, on: date) -> Roster:

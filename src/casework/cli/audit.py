@@ -135,7 +135,9 @@ def _verify(trusted: Path | None, asked: Sequence[WitnessKey]) -> Report:
             vault = Vault(keys.personal, keys.blind)
             changed = _changed_rows_of_keys(conn, keys, vault)
             with _progress(conn) as told_so_far:
-                report = verify_everything(conn, keys.mac, vault, outside=outside, progress=told_so_far)
+                report = verify_everything(
+                    conn, keys.mac, vault, outside=outside, loans_dir=settings.loans_dir, progress=told_so_far
+                )
             if changed:
                 report.find("row_differs", table=key_rows.name, purposes=changed)
             return report

@@ -153,6 +153,7 @@ def _contents(conn: Connection, settings: Settings) -> dict[str, Any]:
         "owner_rights": has_owner_rights(conn),
         "keys_dir": str(settings.keys_dir),
         "keys_missing": needed(conn, settings.keys_dir),
+        "loans_dir": str(settings.loans_dir),
         "ready": not why_not,
         "why_not": why_not,
     }
@@ -189,6 +190,11 @@ def backup_(file: Path, json_: bool) -> None:
         return
     _print_contents(manifest)
     console.print(f"written to {file} and {manifest_path(file).name}", soft_wrap=True)
+    if manifest.loans is not None:
+        past = manifest.loans
+        console.print(f"loans of past days: {past.files:,} files in {past.file}", soft_wrap=True)
+        if past.lacking:
+            console.print(f"NOT in it: {past.lacking:,} files that are missing or changed; run: casework audit verify")
     console.print(f"NOT in the backup: the keys. Keep a copy of {settings.keys_dir} apart from it.", soft_wrap=True)
 
 
@@ -219,6 +225,8 @@ def restore_(file: Path, replace_old: bool, json_: bool) -> None:
         return
     _print_contents(manifest)
     console.print(f"the log verifies: {report.entries:,} entries, {report.cases:,} cases replayed")
+    for one in (*report.findings, *report.doubts):
+        console.print(f"but: {one.code} {one.detail['file']}: {one.en} / {one.zh}", soft_wrap=True, markup=False)
     if old:
         console.print(f"the database that was here is now {old}", soft_wrap=True)
     console.print("restored")

@@ -146,7 +146,7 @@ def _show(started: Started, told_of: Told) -> None:
         console.print(_one_story(conn, chart, told_of.cases[_SHOWN_OF][0]))
         console.print(_refusals(conn, chart))
         _departure(conn, branch, told_of.handover)
-        report = verify(conn, branch.mac_key, branch.vault)
+        report = verify(conn, branch.mac_key, branch.vault, loans_dir=branch.loans_dir)
     _show_report(report)
 
 

@@ -7,6 +7,7 @@ run, its payments and its snapshot by the digests of the run's own entry; the bu
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from casework.customer import Customer
 from casework.feed import run as runs
 from casework.feed import sealed_cells
 from casework.feed.borrowers import CONTACT_FIELDS, cell_of_contact
+from casework.feed.kept_loans import KEPT, Kept, fault_of
 from casework.feed.left_rows import APPLIED, LEFT, NONE, PREFIX, REFUSED, TABLES, Left
 from casework.feed.row_mac import COVERED, MacSet, MakeMac, Stated, as_mac, as_written, row_mac
 from casework.feed.tables import borrowers, contacts, feed_runs, repayments, snapshots
@@ -56,17 +58,22 @@ class _Said:
     left: dict[str, Left] = field(default_factory=dict)
     runs: dict[int, str] = field(default_factory=dict)
     brought: dict[int, _Brought] = field(default_factory=dict)
+    kept: dict[Kept, str] = field(default_factory=dict)
     unsound: set[str] = field(default_factory=set)
 
 
 class RowsReplay:
     """A follower of the streams of feeds."""
 
-    def __init__(self, conn: Connection, mac_key: bytes, vault: Vault, report: Report) -> None:
+    def __init__(
+        self, conn: Connection, mac_key: bytes, vault: Vault, report: Report, loans_dir: Path | None = None
+    ) -> None:
+        """`loans_dir`: where the loans of past days lie; none where nobody looks at them."""
         self._conn = conn
         self._mac_key = mac_key
         self._vault = vault
         self._report = report
+        self._loans_dir = loans_dir
         self._said = _Said()
 
     def follow(self, entry: Entry) -> None:
@@ -80,6 +87,8 @@ class RowsReplay:
         if entry.event == APPLIED:
             brought = msgspec.convert(data, _Brought)
             said.runs[brought.run], said.brought[brought.run] = brought.run_sha256, brought
+        if KEPT in data:
+            said.kept.setdefault(msgspec.convert(data[KEPT], Kept), entry.stream)
 
     def close(self, stream: str, tail: Tail, *, sound: bool) -> None:  # noqa: ARG002  (rows are compared at the end)
         """The stream has ended."""
@@ -93,6 +102,7 @@ class RowsReplay:
         self._compare_payments()
         self._compare_runs()
         self._compare_dates()
+        self._compare_kept()
 
     # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -187,6 +197,20 @@ class RowsReplay:
                 continue
             code = "row_differs" if institution in stated else "row_without_entries"
             self._report.find(code, f"{PREFIX}:{institution}", table=institutions.name, columns=["business_date"])
+
+    # ── the loans of past days ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _compare_kept(self) -> None:
+        """A file that was changed is a finding; one that is not there accuses nobody: its day can be told no more."""
+        if self._loans_dir is None:
+            return
+        for kept, stream in self._said.kept.items():
+            fault = fault_of(self._loans_dir, kept)
+            self._report.kept_files += fault is None
+            if fault == "changed":
+                self._report.find("kept_loans_changed", stream, None, file=kept.file)
+            elif fault == "missing":
+                self._report.doubt("kept_loans_missing", file=kept.file)
 
 
 def _holds(mac_of: MakeMac, values: tuple[Any, ...], mac: Any) -> bool:

@@ -1,6 +1,8 @@
 """The end of an import: what it set aside, its snapshot and figures, and the entry that says what it did."""
 
 import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -15,7 +17,8 @@ from casework.feed.course import Course
 from casework.feed.folder import Sheet
 from casework.feed.held_back import held_back
 from casework.feed.institutions import REGISTERED_BY_FEED
-from casework.feed.left_rows import APPLIED, PREFIX
+from casework.feed.kept_loans import KEPT, Kept, fault_of, keeping
+from casework.feed.left_rows import APPLIED, PREFIX, newest_said
 from casework.feed.reconcile import Reconciliation, pack
 from casework.feed.tables import set_aside, snapshots
 from casework.feed.warned import warnings_of
@@ -64,7 +67,8 @@ def finish(
         ),
     }  # fmt: skip
     runs.finish(conn, course.run_id, runs.APPLIED, correction=course.request.correction, figures=figures, **course.came)
-    _announce(course, figures, hashlib.sha256(packed).hexdigest())
+    with _kept(course) as kept:
+        _announce(course, figures, hashlib.sha256(packed).hexdigest(), kept)
 
 
 def _sealed_cells(course: Course, sheet: Sheet[Any], line: int, cells: tuple[str, ...]) -> bytes:
@@ -73,7 +77,29 @@ def _sealed_cells(course: Course, sheet: Sheet[Any], line: int, cells: tuple[str
     return course.branch.vault.seal(place, msgspec.json.encode(raw).decode())
 
 
-def _announce(course: Course, figures: dict[str, Any], snapshot_sha256: str) -> None:
+@contextmanager
+def _kept(course: Course) -> Iterator[dict[str, Any]]:
+    """The loans as they came, kept for figures of their day; gone again if what follows fails.
+
+    What came before lies there already. A run that ends otherwise leaves a file that the same feed takes up again.
+    """
+    delivery, folder = course.delivery, course.branch.loans_dir
+    if delivery.loans is None:
+        yield {}
+        return
+    if folder is None:
+        raise RuntimeError("a branch that imports knows where it keeps the loans")
+    before = newest_said(course.conn, course.branch.mac_key, delivery.institution, KEPT)
+    kept = None if before is None else msgspec.convert(before[KEPT], Kept)
+    same = kept is not None and (kept.source_sha256, kept.rows) == (delivery.loans.sha256, len(course.loan_rows))
+    if kept is not None and same and fault_of(folder, kept) is None:
+        yield {KEPT: msgspec.to_builtins(kept)}
+        return
+    with keeping(folder, delivery.institution, delivery.as_of, course.loan_rows, delivery.loans.sha256) as kept:
+        yield {KEPT: msgspec.to_builtins(kept)}
+
+
+def _announce(course: Course, figures: dict[str, Any], snapshot_sha256: str, kept: Mapping[str, Any]) -> None:
     trail = course.branch.trail(now())
     whole = {key: value for key, value in figures.items() if isinstance(value, int)}
     data = {
@@ -82,6 +108,7 @@ def _announce(course: Course, figures: dict[str, Any], snapshot_sha256: str) -> 
         "confirmed_vanished": course.request.confirm_vanished, **course.left.said(),
         "repayments": msgspec.to_builtins(course.left.payments.stated()),
         "run_sha256": runs.digest_of(course.conn, course.run_id), "snapshot_sha256": snapshot_sha256,
+        **kept,
     }  # fmt: skip
     draft = Draft(
         APPLIED, course.request.actor.signed, data, rules=("5.4",), policy=course.policy.ref,

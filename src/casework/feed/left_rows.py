@@ -17,7 +17,7 @@ from casework.audit.chain import is_genuine
 from casework.audit.rows_left import CHANGED
 from casework.audit.tables import entries
 from casework.audit.trail import Draft, Trail
-from casework.feed.row_mac import MacSet, MakeMac, Stated, as_mac, row_mac
+from casework.feed.row_mac import MacSet, MakeMac, Stated, row_mac
 from casework.feed.tables import borrowers, contacts, loans
 from casework.lifecycle.tables import institutions
 from casework.staff.actor import Actor
@@ -30,6 +30,7 @@ RESTATED: Final = "feed.rows_restated"
 LEFT: Final = "left"
 TABLES: Final = (loans, borrowers, contacts)
 """Those whose rows change: each entry states all that there are. Payments only come: each run states its own."""
+_AT_ONCE: Final = 10_000
 NONE: Final = Stated(0, MacSet().stated().sha256)
 
 
@@ -111,8 +112,8 @@ class LeftRows:
     def _macs(self, table: sa.Table) -> MacSet:
         held = MacSet()
         wanted = sa.select(table.c.mac).where(table.c.institution == self.institution)
-        for mac in self._conn.execute(wanted, execution_options={"yield_per": 10_000}).scalars():
-            held.add(as_mac(mac))
+        for batch in self._conn.execute(wanted, execution_options={"yield_per": _AT_ONCE}).scalars().partitions():
+            held.add_stored(batch)
         return held
 
 

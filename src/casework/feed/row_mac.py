@@ -7,7 +7,7 @@ entry of a feed states (`casework.feed.left_rows`). Pure.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -91,6 +91,13 @@ class MacSet:
         if len(mac) != MAC_BYTES:
             raise ValueError("a MAC of a row has 16 bytes")
         self._held[mac[0]] += mac
+
+    def add_stored(self, macs: Iterable[Any]) -> None:
+        """What rows have as their MACs."""
+        held = self._held
+        for mac in macs:
+            whole = mac if type(mac) is bytes and len(mac) == MAC_BYTES else as_mac(mac)
+            held[whole[0]] += whole
 
     def remove(self, mac: bytes) -> None:
         """A row that is there no more; one that never was is passed over."""

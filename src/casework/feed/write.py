@@ -31,9 +31,8 @@ from casework.staff.actor import Actor
 
 _OF_THE_CASE: Final = ("risk_class", "npl_since", "disbursed_on")
 """What a case keeps of its loan beside the amounts."""
-_HELD = sa.select(
-    *(loans.c[name] for name in (*_OF_THE_CASE, "loan_id", "institution", "row_hash", "omitted_on", "mac"))
-)
+_HELD = sa.select(*(loans.c[name] for name in (*_OF_THE_CASE, "loan_id", "institution", "row_hash", "omitted_on")))
+_MACS = sa.select(loans.c.loan_id, loans.c.mac)  # of the few that change: of all of them it would be felt
 _LOAN: Final = (*COVERED["loans"], "row_hash", "mac")
 _BORROWER: Final = (*COVERED["borrowers"], "mac")
 _CONTACT: Final = (*COVERED["contacts"], "mac")
@@ -73,7 +72,7 @@ def write_loans(
             loans=elsewhere,
         )  # fmt: skip
     fresh: list[tuple[Any, ...]] = []
-    changed: list[tuple[Any, tuple[Any, ...]]] = []
+    changed: list[tuple[Any, ...]] = []
     touched: list[LoanRow] = []
     reclassified = set()
     fingerprint, mac_of = branch.vault.fingerprint, left.mac_of(loans)
@@ -89,10 +88,11 @@ def write_loans(
         if before is None:
             fresh.append(stored)
             continue
-        changed.append((before.mac, stored))
+        changed.append(stored)
         if before[:3] != (row.risk_class, row.npl_since, row.disbursed_on):
             reclassified.add(row.loan_id)
-    _put(conn, left, loans, "loan_id", _LOAN, fresh, changed)
+    macs = dict(rows.select_by_keys(conn, _MACS, "loan_id", [row[0] for row in changed]))
+    _put(conn, left, loans, "loan_id", _LOAN, fresh, [(macs[row[0]], row) for row in changed])
     _write_borrowers(conn, branch.vault, left, touched)
     unknown = name_staff(conn, branch, {row.owner_staff_no for row in touched}, actor)
     return LoansWritten(len(fresh), len(changed), frozenset(reclassified), len(unknown))

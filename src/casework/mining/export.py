@@ -12,8 +12,8 @@ import msgspec
 from sqlalchemy.engine import Connection, Engine
 
 from casework.audit.entry import Entry
+from casework.audit.kept import measure, sync
 from casework.audit.trail import Draft
-from casework.backup import measure, sync
 from casework.cases.branch import Branch
 from casework.cases.filter import BusinessDates
 from casework.clock import Clock, now
