@@ -5,9 +5,10 @@ from datetime import date
 from sqlalchemy.engine import Connection
 
 from casework import rows
+from casework.audit.trail import Draft
 from casework.cases.branch import Branch
 from casework.clock import Clock, now
-from casework.feed.left_rows import LeftRows
+from casework.feed.left_rows import PREFIX, RESTATED, LeftRows
 from casework.lifecycle.tables import institutions
 from casework.staff.actor import system
 
@@ -20,5 +21,6 @@ def dated(conn: Connection, branch: Branch, day: date, institution: str = "wuhan
     rows.insert_many(conn, institutions, row, ("institution", "business_date"), skip_existing=True)
     rows.update_many(conn, institutions, "institution", row, ("business_date",))
     trail = branch.trail(clock())
-    left.restate(trail, system("feed"), "a test")
+    data = {"because": "a test", **left.said()}
+    trail.append(conn, f"{PREFIX}:{institution}", Draft(RESTATED, system("feed").signed, data))
     trail.write(conn)

@@ -1,7 +1,6 @@
 """Each entry of a feed states the rows that it leaves; whoever changes one by SQL is told of, whatever comes later."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
@@ -101,7 +100,13 @@ def test_each_way_in_which_rows_change_leaves_them_as_its_entry_states(bank: Ban
     bank.assert_sound()
     erased(bank, 3)
     said = last_entry(bank)
-    assert (said["because"], said["left"]["contacts"]["rows"]) == (f"borrower:{bank.institution}~B3:1", 5)
+    assert said["because"] == f"borrower:{bank.institution}~B3:1"
+    assert {table: {way: len(macs) for way, macs in swap.items()} for table, swap in said["swapped"].items()} == {
+        "borrowers": {"gone": 1, "new": 1}, "contacts": {"gone": 2},
+    }  # fmt: skip
+    bank.assert_sound()
+    bank.send(on[3], [arrears(1, on=on[3])], correction=True)  # nothing of the books comes
+    assert last_entry(bank)["left"]["contacts"]["rows"] == 5
     bank.assert_sound()
     overdue = [arrears(number, on=on[4]) for number in (1, 3)]
     bank.send(on[4], overdue, loans=[loan(number) for number in range(1, 6)], contacts=[contact(3)])  # taken in again
@@ -226,12 +231,37 @@ def test_what_was_done_before_a_feed_is_told_by_its_entry_and_made_right_by_noth
     assert found(bank) == {"rows_were_changed"}
 
 
-def test_an_erasure_tells_it_too(bank: Bank) -> None:
+@pytest.mark.parametrize(
+    ("table", "column"), [(contacts, "source"), (borrowers, "id_number_index")], ids=["contact", "borrower"]
+)
+def test_an_erasure_tells_it_of_the_rows_that_it_writes_over(bank: Bank, table: sa.Table, column: str) -> None:
     furnished(bank)
-    do(bank, lambda conn: conn.execute(contacts.delete().where(contacts.c.borrower_id == "B1")))
+    of_him = table.c.borrower_id == "B3"
+    do(bank, lambda conn: conn.execute(table.update().where(of_him).values({column: _another(table.c[column])})))
     erased(bank, 3)
-    assert last_entry(bank)["rows_changed"] == ["contacts"]
+    assert last_entry(bank)["rows_changed"] == [table.name]
     assert found(bank) == {"rows_were_changed"}
+
+
+@pytest.mark.parametrize("number", [1, 3], ids=["another's", "his own"])
+def test_an_erasure_makes_nothing_right_that_was_gone_before(bank: Bank, number: int) -> None:
+    furnished(bank)
+    gone = (contacts.c.borrower_id == f"B{number}") & (contacts.c.role == "guarantor")
+    do(bank, lambda conn: conn.execute(contacts.delete().where(gone)))
+    erased(bank, 3)
+    assert found(bank) == {"rows_not_as_left"}
+    do(bank, lambda conn: conn.execute(borrowers.delete().where(borrowers.c.borrower_id == "B3")))
+    assert [finding.detail["table"] for finding in bank.verified().findings] == ["borrowers", "contacts"]
+    bank.send(NEXT, [arrears(1, on=NEXT)], contacts=[contact(1, phone="12300000001")], confirm=True)
+    assert last_entry(bank)["rows_changed"] == ["borrowers", "contacts"]
+
+
+def test_an_erasure_of_many_rows_is_told_by_several_entries(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(left_rows, "_SWAPPED_AT_ONCE", 2)
+    furnished(bank)
+    erased(bank, 3)
+    assert [len(body["data"]["swapped"]) for body in bank.bodies("feed:demo")[1:]] == [1, 1]
+    bank.assert_sound()
 
 
 def test_a_refused_run_is_compared_with_its_entry(bank: Bank) -> None:
@@ -248,18 +278,33 @@ def test_a_refused_run_is_compared_with_its_entry(bank: Bank) -> None:
 macs = st.binary(min_size=MAC_BYTES, max_size=MAC_BYTES)
 
 
-@given(held=st.lists(macs, max_size=30), gone=st.data())
-def test_a_digest_is_of_what_is_there_in_any_order_and_of_nothing_else(held: list[bytes], gone: st.DataObject) -> None:
-    away = gone.draw(st.lists(st.sampled_from(held), max_size=3)) if held else []
-    left = list((Counter(held) - Counter(away)).elements())
-    one, other = MacSet(), MacSet()
+def set_of(held: Iterable[bytes], gone: Iterable[bytes] = ()) -> MacSet:
+    made = MacSet()
     for mac in held:
-        one.add(mac)
-    for mac in away:
-        one.remove(mac)
-    for mac in reversed(left):
-        other.add(mac)
-    assert one.stated() == other.stated()
-    assert one.stated().rows == len(left)
-    other.add(bytes(MAC_BYTES))
-    assert one.stated() != other.stated()
+        made.add(mac)
+    for mac in gone:
+        made.remove(mac)
+    return made
+
+
+@given(held=st.lists(macs, max_size=30), choice=st.data())
+def test_a_digest_is_of_what_is_there_in_any_order_and_of_nothing_else(
+    held: list[bytes], choice: st.DataObject
+) -> None:  # fmt: skip
+    away = choice.draw(st.sets(st.sampled_from(range(len(held))))) if held else set()
+    gone, left = [held[at] for at in away], [mac for at, mac in enumerate(held) if at not in away]
+    stated = set_of(held, gone).stated()
+    assert stated == set_of(reversed(left)).stated()
+    assert stated.rows == len(left)
+    assert stated != set_of([*left, bytes(MAC_BYTES)]).stated()
+    assert stated != set_of(left, [bytes(range(MAC_BYTES))]).stated()  # one went that was not there
+
+
+@given(held=st.lists(macs, max_size=20, unique=True), gone=st.lists(macs, max_size=5), new=st.lists(macs, max_size=5))
+def test_what_was_before_a_swap_is_told_from_what_is_there_after_it(
+    held: list[bytes], gone: list[bytes], new: list[bytes]
+) -> None:
+    before, after = set_of([*held, *gone]), set_of([*held, *new])
+    assert after.stated_before(gone, new) == before.stated()
+    if new and new[0] not in held and new.count(new[0]) == 1:  # the twin: what came is gone again
+        assert set_of([*held, *new[1:]]).stated_before(gone, new) != before.stated()

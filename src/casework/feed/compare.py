@@ -5,6 +5,7 @@ run, its payments and its snapshot by the digests of the run's own entry; the bu
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from casework.feed import run as runs
 from casework.feed import sealed_cells
 from casework.feed.borrowers import CONTACT_FIELDS, cell_of_contact
 from casework.feed.kept_loans import KEPT, Kept, fault_of
-from casework.feed.left_rows import APPLIED, LEFT, NONE, PREFIX, REFUSED, TABLES, Left
+from casework.feed.left_rows import APPLIED, LEFT, NONE, PREFIX, REFUSED, SWAPPED, TABLES, Left, Standing
 from casework.feed.row_mac import COVERED, MacSet, MakeMac, Stated, as_mac, as_written, row_mac
 from casework.feed.tables import borrowers, contacts, feed_runs, repayments, snapshots
 from casework.lifecycle.tables import institutions
@@ -55,9 +56,10 @@ class _Brought(msgspec.Struct):
 class _Said:
     """What the sound streams say: by institution what its newest entry left, by run what its entry has of it."""
 
-    left: dict[str, Left] = field(default_factory=dict)
+    standing: defaultdict[str, Standing] = field(default_factory=lambda: defaultdict(Standing))
     runs: dict[int, str] = field(default_factory=dict)
     brought: dict[int, _Brought] = field(default_factory=dict)
+    institutions: dict[int, str] = field(default_factory=dict)  # whose run it is
     kept: dict[Kept, str] = field(default_factory=dict)
     unsound: set[str] = field(default_factory=set)
 
@@ -82,11 +84,15 @@ class RowsReplay:
         told_by(entry, self._report)
         if entry.event == REFUSED:
             said.runs[data["run"]] = data["run_sha256"]
+        institution = entry.stream.removeprefix(f"{PREFIX}:")
         if LEFT in data:
-            said.left[entry.stream.removeprefix(f"{PREFIX}:")] = msgspec.convert(data[LEFT], Left)
+            said.standing[institution] = Standing(msgspec.convert(data[LEFT], Left))
+        if SWAPPED in data:
+            said.standing[institution].swap(data)
         if entry.event == APPLIED:
             brought = msgspec.convert(data, _Brought)
             said.runs[brought.run], said.brought[brought.run] = brought.run_sha256, brought
+            said.institutions[brought.run] = institution
         if KEPT in data:
             said.kept.setdefault(msgspec.convert(data[KEPT], Kept), entry.stream)
 
@@ -107,47 +113,44 @@ class RowsReplay:
     # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _compare_table(self, table: sa.Table) -> None:
-        held: dict[Any, MacSet] = {}
-        for row in self._rows(table):
-            held.setdefault(row.institution, MacSet()).add(as_mac(row.mac))
-        stated = {institution: getattr(left, table.name) for institution, left in self._said.left.items()}
-        for institution in sorted(held.keys() | stated.keys(), key=str):
-            are = held[institution].stated() if institution in held else NONE
-            self._differ(table, institution, are, stated.get(institution, NONE))
+        held = self._sets(table, "institution")
+        for institution in sorted(held.keys() | self._said.standing.keys(), key=str):
+            standing = self._said.standing.get(institution, Standing())
+            are = standing.before(table.name, held.get(institution, MacSet()))
+            self._differ(table, institution, are, getattr(standing.left, table.name))
 
     def _compare_payments(self) -> None:
-        held: dict[Any, MacSet] = {}
-        of_run: dict[Any, Any] = {}
-        for row in self._rows(repayments):
-            held.setdefault(row.run_id, MacSet()).add(as_mac(row.mac))
-            of_run[row.run_id] = row.institution
+        held = self._sets(repayments, "run_id")
         stated = {run: brought.repayments for run, brought in self._said.brought.items()}
         for run in sorted(held.keys() | stated.keys(), key=str):
             are = held[run].stated() if run in held else NONE
-            self._differ(repayments, of_run.get(run), are, stated.get(run, NONE), run=run)
+            self._differ(repayments, self._said.institutions.get(run), are, stated.get(run, NONE), run=run)
 
     def _differ(self, table: sa.Table, institution: Any, are: Stated, stated: Stated, **where: Any) -> None:
         if are != stated and institution not in self._said.unsound:
             detail = {"table": table.name, "rows": are.rows, "left": stated.rows, **where}
             self._report.find("rows_not_as_left", f"{PREFIX}:{institution}", **detail)
 
-    def _rows(self, table: sa.Table) -> Any:
-        """Every row as it is stored; those whose MAC does not hold are told, the first hundred by name."""
+    def _sets(self, table: sa.Table, by: str) -> dict[Any, MacSet]:
+        """The MACs of all rows by a column; rows whose MAC does not hold are told, the first hundred by name."""
         covered, keys = COVERED[table.name], _KEY[table.name]
         names = tuple(dict.fromkeys((*covered, *keys, "mac")))
-        mac_of, many = row_mac(self._mac_key, table.name), len(covered)
+        mac_of, many, place = row_mac(self._mac_key, table.name), len(covered), names.index(by)
+        held: defaultdict[Any, MacSet] = defaultdict(MacSet)
         wrong = 0
         wanted = as_stored(table, names, self._conn.dialect.name)
         for batch in self._conn.execute(wanted, execution_options={"yield_per": _AT_ONCE}).partitions():
             for row in batch:
-                self._report.rows += 1
-                if not _holds(mac_of, as_written(table.name, tuple(row[:many])), row.mac):
+                mac = row[-1]
+                held[row[place]].add(as_mac(mac))
+                if not _holds(mac_of, as_written(table.name, row[:many]), mac):
                     wrong += 1
                     if wrong <= _SHOWN:
                         self._wrong(table, row, {name: getattr(row, name) for name in keys})
-                yield row
+            self._report.rows += len(batch)
         if wrong > _SHOWN:
             self._report.find("row_changed", table=table.name, rows=wrong)
+        return held
 
     def _wrong(self, table: sa.Table, row: Any, key: dict[str, Any]) -> None:
         self._report.find("row_changed", table=table.name, **key)
@@ -189,8 +192,9 @@ class RowsReplay:
         wanted = as_stored(institutions, ("institution", "business_date"), self._conn.dialect.name)
         held: dict[Any, Any] = {row[0]: row[1] for row in self._conn.execute(wanted)}
         stated = {
-            institution: left.business_date.isoformat()
-            for institution, left in self._said.left.items() if left.business_date is not None
+            institution: standing.left.business_date.isoformat()
+            for institution, standing in self._said.standing.items()
+            if standing.left.business_date is not None
         }  # fmt: skip
         for institution in sorted(held.keys() | stated.keys(), key=str):
             if held.get(institution) == stated.get(institution) or institution in self._said.unsound:

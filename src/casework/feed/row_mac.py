@@ -6,8 +6,9 @@ entry of a feed states (`casework.feed.left_rows`). Pure.
 """
 
 import hashlib
+import struct
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -34,7 +35,7 @@ Not `loans.row_hash`, by which an import skips a row that it knows: changed, it 
 """
 MAC_BYTES: Final = 16
 _FLAGS: Final = {"loans": COVERED["loans"].index("self_payment")}  # SQLite keeps them as numbers
-_PARTS: Final = 256
+_ONE: Final = struct.Struct(f"{MAC_BYTES}s")
 _DIGEST_LABEL: Final = b"casework/rows/v1\n"
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -83,36 +84,46 @@ class MacSet:
     __slots__ = ("_gone", "_held")
 
     def __init__(self) -> None:
-        self._held = [bytearray() for _ in range(_PARTS)]
-        self._gone: dict[int, list[bytes]] = {}
+        self._held = bytearray()
+        self._gone: list[bytes] = []
 
     def add(self, mac: bytes) -> None:
         """A row; ValueError for what cannot be a MAC."""
         if len(mac) != MAC_BYTES:
             raise ValueError("a MAC of a row has 16 bytes")
-        self._held[mac[0]] += mac
+        self._held += mac
 
     def add_stored(self, macs: Iterable[Any]) -> None:
         """What rows have as their MACs."""
-        held = self._held
         for mac in macs:
-            whole = mac if type(mac) is bytes and len(mac) == MAC_BYTES else as_mac(mac)
-            held[whole[0]] += whole
+            self._held += mac if type(mac) is bytes and len(mac) == MAC_BYTES else as_mac(mac)
 
     def remove(self, mac: bytes) -> None:
-        """A row that is there no more; one that never was is passed over."""
-        self._gone.setdefault(mac[0], []).append(mac)
+        """A row that is there no more."""
+        self._gone.append(mac)
 
     def stated(self) -> Stated:
         """How many there are, and the digest of all of them in order."""
-        digest, rows = hashlib.sha256(_DIGEST_LABEL), 0
-        for part, held in enumerate(self._held):
-            macs = sorted(bytes(held[at : at + MAC_BYTES]) for at in range(0, len(held), MAC_BYTES))
-            gone = self._gone.get(part)
-            if gone is not None:
-                left = Counter(macs)
-                left.subtract(gone)
-                macs = list(left.elements())  # in order of their first, as they were counted
-            digest.update(b"".join(macs))
-            rows += len(macs)
-        return Stated(rows, digest.hexdigest())
+        return _stated(self._held, self._gone)
+
+    def stated_before(self, gone: Iterable[bytes], new: Iterable[bytes]) -> Stated:
+        """The same before these went and those came."""
+        return _stated(self._held + b"".join(gone), [*self._gone, *new])
+
+
+def _stated(held: bytearray, gone: Collection[bytes]) -> Stated:
+    macs = sorted(mac for (mac,) in _ONE.iter_unpack(held))
+    if not gone:
+        return Stated(len(macs), hashlib.sha256(_DIGEST_LABEL + b"".join(macs)).hexdigest())
+    left = Counter(gone)
+    macs = [mac for mac in macs if not _taken(left, mac)]
+    rows = len(macs) - left.total()  # fewer than none where one went that was not there: no entry says so
+    return Stated(rows, hashlib.sha256(_DIGEST_LABEL + b"".join(macs)).hexdigest())
+
+
+def _taken(gone: Counter[bytes], mac: bytes) -> bool:
+    """Whether this one is gone: as many of them as went."""
+    if not gone.get(mac):
+        return False
+    gone[mac] -= 1
+    return True

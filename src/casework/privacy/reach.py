@@ -17,7 +17,7 @@ from casework.cases.branch import Branch
 from casework.feed.aside import aside_of_people
 from casework.feed.customers import of_customer
 from casework.feed.left_rows import LeftRows
-from casework.feed.row_mac import as_mac
+from casework.feed.row_mac import COVERED
 from casework.feed.sealed_cells import of_borrower
 from casework.feed.tables import borrowers, contacts, loans, set_aside
 from casework.four_eyes.tables import requests
@@ -99,17 +99,17 @@ _ASIDE = sa.select(set_aside.c.id, set_aside.c.row_sealed)
 
 def _empty_books(conn: Connection, found: Gathered, gone: Gone, left: LeftRows) -> None:
     held = [getattr(found.row, name) for name in _OF_BORROWER] if found.row is not None else []
-    people, reached = left.to_write(borrowers), left.to_write(contacts)
     if found.row is not None:
+        left.check(borrowers, (*found.customer, *held), found.row.mac)
         mac = left.mac_of(borrowers)((*found.customer, *(None for _ in _OF_BORROWER)))
-        people.remove(as_mac(found.row.mac))
-        people.add(mac)
+        left.swap(borrowers, gone=found.row.mac, new=mac)
         emptied = dict.fromkeys(_OF_BORROWER, sa.null()) | {"mac": mac}
         conn.execute(borrowers.update().where(of_customer(borrowers, found.customer)).values(emptied))
     gone.note("borrower_fields", sum(one is not None for one in held[::2]), held)
     ways = conn.execute(sa.delete(contacts).where(of_customer(contacts, found.customer)).returning(contacts)).all()
     for way in ways:
-        reached.remove(as_mac(way.mac))
+        left.check(contacts, tuple(getattr(way, name) for name in COVERED[contacts.name]), way.mac)
+        left.swap(contacts, gone=way.mac)
     gone.note("contacts", len(ways), (getattr(way, name) for way in ways for name in (*_OF_CONTACT, "row_hash")))
     # A row's fingerprint is over name and number too; without it the next loans file writes it anew, without them.
     of_him = of_customer(loans, found.customer)
