@@ -11,12 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Connection
 
+from casework.clock import now
 from casework.customer import Customer
-from casework.database import writing
+from casework.database import reading, writing
 from casework.feed import left_rows
 from casework.feed.row_mac import COVERED, MAC_BYTES, MacSet, row_mac
 from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments, snapshots
 from casework.lifecycle.tables import institutions
+from casework.past.instant import read_instant
+from casework.past.surroundings import surroundings
+from casework.past.texts import Texts
 from casework.privacy.erase import Erasure, erase
 from casework.staff.actor import system
 from casework.verifying import verify
@@ -97,6 +101,7 @@ def test_each_way_in_which_rows_change_leaves_them_as_its_entry_states(bank: Ban
     bank.assert_sound()
     bank.send(on[1], [arrears(1, on=on[1])], loans=[loan(1), loan(2), loan(3), loan(5)], correction=True)  # of before
     assert last_entry(bank)["left"]["business_date"] == on[3].isoformat()
+    assert business_date_then(bank) == on[3]
     bank.assert_sound()
     erased(bank, 3)
     said = last_entry(bank)
@@ -112,6 +117,15 @@ def test_each_way_in_which_rows_change_leaves_them_as_its_entry_states(bank: Ban
     bank.send(on[4], overdue, loans=[loan(number) for number in range(1, 6)], contacts=[contact(3)])  # taken in again
     assert last_entry(bank)["left"]["contacts"]["rows"] == 6
     bank.assert_sound()
+
+
+def business_date_then(bank: Bank) -> date:
+    """As the log alone tells it."""
+    branch = bank.started.branch
+    with reading(bank.started.engine, snapshot=True) as conn:
+        instant = read_instant("now", branch.time_zone, now())
+        (then,) = surroundings(conn, branch, Texts(conn, branch), [instant], bank.institution)
+    return then.feeds[bank.institution]
 
 
 def erased(bank: Bank, number: int) -> None:

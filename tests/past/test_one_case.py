@@ -302,7 +302,11 @@ def edition(log: BuiltLog, folder: Path, pattern: str, figure: str) -> Branch:
 def fed(conn: Connection, log: BuiltLog, as_of: date, at_: Any) -> None:
     """What an import leaves behind in the log."""
     trail = log.branch.trail(at_)
-    trail.append(conn, "feed:wuhan", Draft("feed.applied", logs.FEED.signed, {"as_of": as_of.isoformat(), "run": 1}))
+    trail.append(
+        conn,
+        "feed:wuhan",
+        Draft("feed.applied", logs.FEED.signed, {"left": {"business_date": as_of.isoformat()}, "run": 1}),
+    )
     trail.write(conn)
 
 

@@ -1,6 +1,6 @@
 """What was known at an instant besides the cases: each institution's business date, and the policy in force on it.
 
-The business date is that of the last feed applied by then; where the log knows no feed, the branch's calendar day, as
+The business date is what the last feed applied by then left; where the log knows no feed, the branch's calendar day, as
 the door has it. The entries of a feed are written moments before the feed's own: a case whose last entry names a later
 business date is believed. Policies are those announced by then, the newest edition of each date.
 """
@@ -63,7 +63,7 @@ def surroundings(
     of_feeds = stream.startswith(FEED_PREFIX) if institution is None else stream == f"{FEED_PREFIX}{institution}"
     for said in _said(conn, branch, of_feeds):
         if said.event == _APPLIED:
-            on = _as_of(said)
+            on = _business_date(said)
             for known, instant in zip(feeds, instants, strict=True):
                 if said.recorded_at <= utc_text(instant.at):
                     known[said.stream.removeprefix(FEED_PREFIX)] = on
@@ -88,9 +88,10 @@ def _said(conn: Connection, branch: Branch, of: sa.ColumnElement[bool]) -> Itera
         yield chain.read(row)
 
 
-def _as_of(said: Said) -> date:
+def _business_date(said: Said) -> date:
+    """What the feed left; a correction of an older day leaves it as it was."""
     try:
-        return date.fromisoformat(data_of(said)["as_of"])
+        return date.fromisoformat(data_of(said)["left"]["business_date"])
     except (KeyError, TypeError, ValueError) as error:
         raise broken("replay_impossible", said.stream, said.stream_seq, error=type(error).__name__) from error
 
