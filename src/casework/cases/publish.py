@@ -71,6 +71,7 @@ def _texts_of(branch: Branch) -> list[tuple[str, str, str, bytes]]:
         ("permissions", permissions.title, permissions.digest, permissions.text),
         ("owners", owners.title, owners.digest, owners.text),
         ("privacy", rulebook.privacy.title, rulebook.privacy.digest, rulebook.privacy.text),
+        ("results", rulebook.results.title, rulebook.results.digest, rulebook.results.text),
     ]
 
 

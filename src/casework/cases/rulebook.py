@@ -17,6 +17,7 @@ from casework.staff.posts import known_posts
 from casework.statechart.chart import Chart, load_chart
 from casework.statechart.policy import Policies, load_policies
 from casework.statechart.registry import Registry
+from casework.work.contacts.results import Results, load_results
 
 
 def registry_of(chart: str) -> Registry:
@@ -27,13 +28,14 @@ def registry_of(chart: str) -> Registry:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """Charts by name, policies by date, who may do what, who owns which case, when data may go."""
+    """Charts, policies by date, who may do what, who owns which case, when data may go, what a contact ends in."""
 
     charts: Mapping[str, Chart]
     policies: Policies
     permissions: Permissions
     owners: OwnerRules
     privacy: PrivacyRules
+    results: Results
 
     @property
     def chart(self) -> Chart:
@@ -94,4 +96,5 @@ def _load(folder: Path) -> Rulebook:
         permissions,
         load_owner_rules(folder, policies, posts, frozenset(chart.states)),
         load_privacy_rules(folder),
+        load_results(folder),
     )

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from casework.cases.loans import loans as loans  # noqa: PLC0414  # the books are read here, and by holds below
 from casework.database import BigId, Bytes, UtcDateTime, metadata
+from casework.work.contacts.tables import contacts as contacts  # noqa: PLC0414  # the feed brings it, work reads it
 
 borrowers = sa.Table(
     "borrowers",
@@ -17,27 +18,6 @@ borrowers = sa.Table(
     sa.Column("mac", Bytes, nullable=False),
     sa.Index("ix_borrowers_name", "name_index"),
     sa.Index("ix_borrowers_id_number", "id_number_index"),
-)
-
-contacts = sa.Table(
-    "contacts",
-    metadata,
-    sa.Column("id", BigId, sa.Identity(), primary_key=True),
-    sa.Column("institution", sa.String(32), nullable=False),
-    sa.Column("borrower_id", sa.String(64), nullable=False),
-    sa.Column("role", sa.String(16), nullable=False),
-    sa.Column("relation", sa.String(32)),
-    sa.Column("address_kind", sa.String(16)),
-    sa.Column("source", sa.String(64)),
-    sa.Column("legal_basis", sa.String(64)),
-    sa.Column("name_sealed", Bytes),
-    sa.Column("phone_sealed", Bytes),
-    sa.Column("phone_index", Bytes),
-    sa.Column("address_sealed", Bytes),
-    sa.Column("row_hash", Bytes, nullable=False, unique=True),  # keyed hash: the same row twice is one contact
-    sa.Column("mac", Bytes, nullable=False),
-    sa.Index("ix_contacts_borrower", "borrower_id"),
-    sa.Index("ix_contacts_phone", "phone_index"),
 )
 
 repayments = sa.Table(

@@ -15,6 +15,10 @@ PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
         "id_number_sealed": "emptied",
         "id_number_index": "emptied",
     },
+    "contact_log": {
+        "number": "emptied",
+        "row_hash": "emptied",
+    },
     "contacts": {
         "role": "row deleted",
         "relation": "row deleted",
@@ -65,6 +69,10 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         ),
         "certificates": "staff_no kind issued_on expires_on",
         "checkpoints": "log size root note published_at",
+        "contact_log": (
+            "id institution source contact_ref loan_id borrower_id party channel started_at result outcome recorded_at "
+            "purpose staff_no agency has_address ended_at recording late permit_id day stream_seq"
+        ),
         "contacts": "id institution borrower_id",
         "cosignatures": "log size witness line cosigned_at received_at",
         "entries": "id stream stream_seq event actor_id reason_code recorded_at body leaf_hash mac",

@@ -25,6 +25,7 @@ from casework.personal import normalise
 from casework.privacy.answers import erase_answers
 from casework.privacy.gather import Gathered
 from casework.request.request import ERASED as REQUEST_ERASED
+from casework.work.contacts.tables import contact_log
 
 _OF_BORROWER: Final = ("name_sealed", "name_index", "id_number_sealed", "id_number_index")
 _OF_CONTACT: Final = ("name_sealed", "phone_sealed", "phone_index", "address_sealed")
@@ -111,6 +112,8 @@ def _empty_books(conn: Connection, found: Gathered, gone: Gone, left: LeftRows) 
         left.check(contacts, tuple(getattr(way, name) for name in COVERED[contacts.name]), way.mac)
         left.swap(contacts, gone=way.mac)
     gone.note("contacts", len(ways), (getattr(way, name) for way in ways for name in (*_OF_CONTACT, "row_hash")))
+    tried = contact_log.update().where(of_customer(contact_log, found.customer)).values(number=None, row_hash=b"")
+    gone.note("contact_log", conn.execute(tried).rowcount)
     # A row's fingerprint is over name and number too; without it the next loans file writes it anew, without them.
     of_him = of_customer(loans, found.customer)
     prints = conn.execute(sa.select(loans.c.row_hash).where(of_him)).scalars().all()

@@ -18,6 +18,7 @@ from casework.four_eyes.tables import requests
 from casework.privacy.deciding import reasons_against
 from casework.privacy.gather import Gathered, gather
 from casework.request.request import ERASED
+from casework.work.contacts.tables import contact_log
 
 PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "keys": ("密钥", "keys of his own"),
@@ -25,6 +26,7 @@ PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "requests": ("申请内容", "data of requests"),
     "borrower_fields": ("姓名、证件号", "name and ID number"),
     "contacts": ("联系方式", "contacts"),
+    "contact_log": ("催收记录中的号码", "numbers in the contact log"),
     "loan_fingerprints": ("借据行指纹", "fingerprints of loan rows"),
     "set_aside": ("搁置的数据行", "rows set aside by imports"),
     "answers": ("已存的应答", "stored answers"),
@@ -107,6 +109,8 @@ def _held(conn: Connection, found: Gathered) -> dict[str, int]:
     texts: Sequence[Any] = rows.select_by_keys(conn, _STREAMS, "stream", [stream for stream, _ in found.places])
     asked = rows.select_by_keys(conn, _ASKED, "id", [one.id for one in found.requests])
     of_him = sa.select(sa.func.count()).select_from(contacts).where(of_customer(contacts, found.customer))
+    of_number = of_customer(contact_log, found.customer), contact_log.c.number.is_not(None)
+    tried = sa.select(sa.func.count()).select_from(contact_log).where(*of_number)
     his = sa.select(sa.func.count()).select_from(opening_keys).where(opening_keys.c.subject == found.stream)
     fields = (found.row.name_sealed, found.row.id_number_sealed) if found.row is not None else ()
     return {
@@ -115,6 +119,7 @@ def _held(conn: Connection, found: Gathered) -> dict[str, int]:
         "requests": sum(bytes(row.data_sealed) != ERASED for row in asked),
         "borrower_fields": sum(one is not None for one in fields),
         "contacts": int(conn.execute(of_him).scalar_one()),
+        "contact_log": int(conn.execute(tried).scalar_one()),
     }
 
 

@@ -1,0 +1,72 @@
+"""One contact with a debtor or somebody around them, as the log holds it: what counts is counted from these. Pure.
+
+A contact is the debtor's (institution and number), whichever loan it was made for, and serves all their cases.
+"""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from casework.customer import Customer
+
+CALLS: Final = frozenset({"call", "ai_voice"})
+CHANNELS: Final = ("call", "ai_voice", "message", "visit", "letter", "inbound")
+PARTIES: Final = ("debtor", "co_borrower", "guarantor", "contact")
+PURPOSES: Final = ("demand", "locate", "care", "complaint_answer", "service_of_papers", "limitation_notice")
+DEBTOR: Final = "debtor"
+"""The outcome, and the party, that is the debtor himself."""
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened, and when: times are aware, `number` is a keyed fingerprint of the number (none: none, or erased).
+
+    `outcome` follows from `result` and `party` (`results`). `recording`: whether there is one. `late`: typed in later
+    than the policy's hours after it happened (补录); it proves no duty, and counts for everything else.
+    """
+
+    institution: str
+    source: str
+    contact_ref: str
+    loan_id: str
+    borrower_id: str
+    party: str
+    channel: str
+    started_at: datetime
+    result: str
+    outcome: str
+    recorded_at: datetime
+    purpose: str = "demand"
+    staff_no: str | None = None
+    agency: str | None = None
+    number: bytes | None = None
+    has_address: bool = False
+    ended_at: datetime | None = None
+    recording: bool = False
+    late: bool = False
+    permit_id: int | None = None
+
+    @property
+    def customer(self) -> Customer:
+        """Whose it is."""
+        return Customer(self.institution, self.borrower_id)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the debtor himself was spoken to, by any channel."""
+        return self.outcome == DEBTOR
+
+    @property
+    def outbound(self) -> bool:
+        """Whether we went to them: every channel but a call that came in."""
+        return self.channel != "inbound"
+
+    @property
+    def is_call(self) -> bool:
+        """Whether we called, a person or a robot."""
+        return self.channel in CALLS
+
+    @property
+    def is_attempt(self) -> bool:
+        """Whether it is an attempt at the debtor: a call to them, whatever came of it (1.3.1a)."""
+        return self.is_call and self.party == DEBTOR

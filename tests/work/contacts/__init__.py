@@ -1,0 +1,1 @@
+"""Contacts: results, log, import, what cases learn."""
