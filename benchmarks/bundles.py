@@ -20,19 +20,33 @@ from typing import Any, Final
 import msgspec
 
 from benchmarks.machine import Others, children, proportional_mib, table, write_section
-from casework.audit.chain import leaf_hash
-from casework.audit.checkpoint import Checkpoint
-from casework.audit.entry import Entry, decode_strict, encode
-from casework.audit.grown import Growing, Log
-from casework.audit.key_history import BEGUN
-from casework.audit.note import LogSigner
-from casework.audit.tiles import TILE_HEIGHT, TILE_WIDTH, Bundle, Tile, decode_bundle, encode_bundle
-from casework.audit.tree import Range
-from casework.bundle.deep import replay
-from casework.bundle.layout import CHECKPOINT, MANIFEST, SCHEMA, TEXTS, Manifest, Scope
-from casework.bundle.source import Source
-from casework.bundle.trust import Held
-from casework.bundle.verify import verify_bundle
+from casework.evidence.bundle.deep import replay
+from casework.evidence.bundle.layout import (
+    CHECKPOINT,
+    MANIFEST,
+    SCHEMA,
+    TEXTS,
+    Manifest,
+    Scope,
+)
+from casework.evidence.bundle.source import Source
+from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.verify import verify_bundle
+from casework.log.format.chain import leaf_hash
+from casework.log.format.checkpoint import Checkpoint
+from casework.log.format.entry import Entry, decode_strict, encode
+from casework.log.format.key_history import BEGUN
+from casework.log.format.note import LogSigner
+from casework.log.format.tiles import (
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    Bundle,
+    Tile,
+    decode_bundle,
+    encode_bundle,
+)
+from casework.log.format.tree import Range
+from casework.log.write.grown import Growing, Log
 
 ORIGIN: Final = "bench.example/log"
 USUAL: Final = 1_000_000

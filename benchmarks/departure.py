@@ -15,20 +15,20 @@ import sqlalchemy as sa
 
 from benchmarks.machine import Others, Spread, clocked, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, opening, place_on, server_of
-from casework.audit.tables import entries
-from casework.cases.commands import Command, OpenCase
-from casework.cases.tables import cases
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import TryAgain
-from casework.handover.applying import Applied, apply
-from casework.handover.approving import Approved, approve
-from casework.handover.planning import plan
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Note
-from casework.staff import register
-from casework.staff.actor import Actor, system
-from casework.staff.register import actor_for
+from casework.log.tables import entries
+from casework.people.staff import register
+from casework.people.staff.actor import Actor, system
+from casework.people.staff.register import actor_for
+from casework.storage.database import reading, writing
+from casework.work.cases.commands import Command, OpenCase
+from casework.work.cases.tables import cases
+from casework.work.handover.applying import Applied, apply
+from casework.work.handover.approving import Approved, approve
+from casework.work.handover.planning import plan
 
 SMALL, LARGE = 100, 10_000
 REPEATS = 3

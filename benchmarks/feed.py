@@ -12,11 +12,11 @@ import sqlalchemy as sa
 
 from benchmarks.machine import Others, Spread, clocked, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, place_on, server_of
-from casework.audit.tables import entries
-from casework.cases.tables import cases
 from casework.demo.branch import generate_large
-from casework.feed.load import Request, import_feed
-from casework.staff.actor import system
+from casework.intake.feed.load import Request, import_feed
+from casework.log.tables import entries
+from casework.people.staff.actor import system
+from casework.work.cases.tables import cases
 from tests.postgres_server import OWNER
 
 LOANS = 100_000

@@ -13,16 +13,16 @@ import sqlalchemy as sa
 from api.idempotency import _LOCK_AND_LOOK
 from benchmarks.machine import Spread
 from benchmarks.place import Place
-from casework import rows
-from casework.array_literals import Literals
-from casework.audit.tables import entries, unsealed
-from casework.audit.trail import ENTRY_COLUMNS
-from casework.cases.case import CHANGING, from_row, to_change
-from casework.cases.gather import CASE_ROWS
-from casework.cases.tables import cases, idempotency
 from casework.clock import now
-from casework.database import writing
 from casework.lifecycle.tables import institutions
+from casework.log.tables import entries, unsealed
+from casework.log.write.trail import ENTRY_COLUMNS
+from casework.storage import rows
+from casework.storage.array_literals import Literals
+from casework.storage.database import writing
+from casework.work.cases.case import CHANGING, from_row, to_change
+from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.tables import cases, idempotency
 from tests.postgres_server import APP
 
 _ANY_NUMBER = 10**15

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from api.permitted import Permitted, permitted
-from casework.cases.rulebook import load_rulebook
+from casework.people.staff.actor import Actor, Principal
+from casework.people.staff.permissions import ACTS, SEES
 from casework.settings import shipped
-from casework.staff.actor import Actor, Principal
-from casework.staff.permissions import ACTS, SEES
+from casework.work.cases.rulebook import load_rulebook
 
 CALLS = 20_000
 REPEATS = 7

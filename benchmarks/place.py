@@ -19,16 +19,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from casework.cases.commands import Command, OpenCase
-from casework.cases.tables import cases
 from casework.clock import now
-from casework.database import writing
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done
+from casework.operation.startup import Started, start, upgrade
+from casework.people.staff import register, tokens
+from casework.people.staff.actor import system
 from casework.settings import Settings
-from casework.staff import register, tokens
-from casework.staff.actor import system
-from casework.startup import Started, start, upgrade
+from casework.storage.database import writing
+from casework.work.cases.commands import Command, OpenCase
+from casework.work.cases.tables import cases
 from tests.fed import dated
 from tests.postgres_server import APP, OWNER, Server, _die_with_parent, postgres_server
 

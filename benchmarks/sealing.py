@@ -16,20 +16,27 @@ import sqlalchemy as sa
 
 from benchmarks.machine import Others, Spread, clocked, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, place_on, server_of
-from casework import rows
-from casework.audit.entry import Actor
-from casework.audit.grown import TILE_COLUMNS, Growing, Log, begun_log, hashes_of, size_of
-from casework.audit.logs import LEAF_COLUMNS
-from casework.audit.seal import Round, Sealer
-from casework.audit.tables import entries, leaves, tiles
-from casework.audit.trail import Draft
-from casework.audit.tree import Range, prove_inclusion, verify_inclusion
 from casework.clock import now
-from casework.database import open_engine, reading, writing
 from casework.errors import CallerError, TryAgain
-from casework.sealing import sealer_of
+from casework.log.format.entry import Actor
+from casework.log.format.tree import Range, prove_inclusion, verify_inclusion
+from casework.log.tables import entries, leaves, tiles
+from casework.log.write.grown import (
+    TILE_COLUMNS,
+    Growing,
+    Log,
+    begun_log,
+    hashes_of,
+    size_of,
+)
+from casework.log.write.logs import LEAF_COLUMNS
+from casework.log.write.seal import Round, Sealer
+from casework.log.write.trail import Draft
+from casework.operation.sealing import sealer_of
+from casework.operation.startup import start
 from casework.settings import Settings
-from casework.startup import start
+from casework.storage import rows
+from casework.storage.database import open_engine, reading, writing
 
 BACKLOG = 100_000
 MANY = 5_000_000

@@ -21,21 +21,21 @@ from sqlalchemy.engine import Connection
 
 from benchmarks.machine import Others, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, place_on, server_of
-from casework import rows
-from casework.audit.chain import leaf_hash
-from casework.audit.entry import Actor, Entry
-from casework.audit.grown import present_log
-from casework.audit.logs import LEAF_COLUMNS
-from casework.audit.tables import entries, leaves, unsealed
-from casework.audit.trail import ENTRY_COLUMNS, Draft
 from casework.clock import now, utc_text
-from casework.database import open_engine, reading, writing
-from casework.sealing import sealer_of
-from casework.search.find import page_of_entries
-from casework.search.index import Indexer, begin_anew, read_behind
-from casework.search.tables import search_postings
-from casework.search.wanted import Wanted
+from casework.evidence.search.find import page_of_entries
+from casework.evidence.search.index import Indexer, begin_anew, read_behind
+from casework.evidence.search.tables import search_postings
+from casework.evidence.search.wanted import Wanted
+from casework.log.format.chain import leaf_hash
+from casework.log.format.entry import Actor, Entry
+from casework.log.tables import entries, leaves, unsealed
+from casework.log.write.grown import present_log
+from casework.log.write.logs import LEAF_COLUMNS
+from casework.log.write.trail import ENTRY_COLUMNS, Draft
+from casework.operation.sealing import sealer_of
 from casework.settings import Settings
+from casework.storage import rows
+from casework.storage.database import open_engine, reading, writing
 
 SMALL, LARGE = 10_000, 1_000_000
 PAGE, DEEP, EACH = 50, 100, 25

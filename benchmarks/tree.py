@@ -9,8 +9,20 @@ from collections.abc import Callable
 from itertools import islice, pairwise
 
 from benchmarks.machine import Others, table
-from casework.audit.tiles import FromTiles, Tile, decode_bundle, encode_bundle, tiles_grown
-from casework.audit.tree import Range, prove_consistency, prove_inclusion, root_of, verify_inclusion
+from casework.log.format.tiles import (
+    FromTiles,
+    Tile,
+    decode_bundle,
+    encode_bundle,
+    tiles_grown,
+)
+from casework.log.format.tree import (
+    Range,
+    prove_consistency,
+    prove_inclusion,
+    root_of,
+    verify_inclusion,
+)
 
 LEAVES = 1_000_000
 PROVEN = 5_000_000

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 
 from benchmarks.machine import Others, Spread, clocked, table, write_section
 from benchmarks.place import BUSINESS_DATE, POSTGRESQL, SQLITE, STAFF, Place, place_on, server_of
-from casework.audit.tables import entries
-from casework.cases.commands import Command
-from casework.database import reading, writing
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Record
-from casework.staff.actor import Actor
+from casework.log.tables import entries
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading, writing
+from casework.work.cases.commands import Command
 
 CASES = 20_000
 REPEATS = 3

@@ -1,4 +1,4 @@
-"""Alembic's entry: works on the connection that `casework.migrate` hands over, inside its transaction."""
+"""Alembic's entry: works on the connection that `casework.storage.migrate` hands over, inside its transaction."""
 
 import importlib
 import pkgutil
@@ -7,7 +7,7 @@ from typing import Literal
 from alembic import context
 
 import casework
-from casework.database import UtcDateTime, metadata
+from casework.storage.database import UtcDateTime, metadata
 
 # Every slice's tables, so that `alembic revision --autogenerate` compares with all of them.
 for module in pkgutil.walk_packages(casework.__path__, "casework."):

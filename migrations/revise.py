@@ -11,10 +11,10 @@ from pathlib import Path
 from alembic import command
 from alembic.script import Script
 
-from casework import migrate
-from casework.append_only import append_only_tables
-from casework.database import open_engine
 from casework.settings import Settings
+from casework.storage import migrate
+from casework.storage.append_only import append_only_tables
+from casework.storage.database import open_engine
 
 END = "    # ### end Alembic commands ###\n"
 

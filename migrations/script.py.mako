@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-from casework.append_only import append_only_ddl
-from casework.database import BigId, Bytes, UtcDateTime
+from casework.storage.append_only import append_only_ddl
+from casework.storage.database import BigId, Bytes, UtcDateTime
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

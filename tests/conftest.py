@@ -21,11 +21,11 @@ import hypothesis
 import pytest
 from sqlalchemy.engine import Engine
 
-from casework import migrate
-from casework.database import open_engine
+from casework.operation.startup import upgrade
+from casework.people.staff.actor import system
 from casework.settings import Settings, default_loans_dir, ensure_keys, shipped
-from casework.staff.actor import system
-from casework.startup import upgrade
+from casework.storage import migrate
+from casework.storage.database import open_engine
 from tests import postgres_server
 from tests.postgres_server import APP, OWNER, Server
 

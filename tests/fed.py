@@ -4,13 +4,13 @@ from datetime import date
 
 from sqlalchemy.engine import Connection
 
-from casework import rows
-from casework.audit.trail import Draft
-from casework.cases.branch import Branch
 from casework.clock import Clock, now
-from casework.feed.left_rows import PREFIX, RESTATED, LeftRows
+from casework.intake.feed.left_rows import PREFIX, RESTATED, LeftRows
 from casework.lifecycle.tables import institutions
-from casework.staff.actor import system
+from casework.log.write.trail import Draft
+from casework.people.staff.actor import system
+from casework.storage import rows
+from casework.work.cases.branch import Branch
 
 
 def dated(conn: Connection, branch: Branch, day: date, institution: str = "wuhan", *, clock: Clock = now) -> None:

@@ -5,8 +5,8 @@ import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from casework.operation.startup import Started, start
 from casework.settings import Settings
-from casework.startup import Started, start
 from tests.conftest import Database, Published
 from tests.postgres_server import APP, OWNER
 

@@ -5,16 +5,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.cases.branch import Branch
 from casework.clock import now
 from casework.customer import Customer
-from casework.feed import sealed_cells
-from casework.feed.left_rows import LeftRows
-from casework.feed.row_mac import COVERED, row_mac
-from casework.feed.tables import borrowers, contacts, loans
+from casework.intake.feed import sealed_cells
+from casework.intake.feed.left_rows import LeftRows
+from casework.intake.feed.row_mac import COVERED, row_mac
+from casework.intake.feed.tables import borrowers, contacts, loans
 from casework.lifecycle.tables import institutions
+from casework.people.staff.actor import system
 from casework.personal import Vault
-from casework.staff.actor import system
+from casework.work.cases.branch import Branch
 
 
 def put_loan(conn: Connection, branch: Branch, **values: Any) -> None:

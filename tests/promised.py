@@ -3,7 +3,7 @@
 from datetime import date
 
 from casework.lifecycle.commands import Open
-from casework.staff.actor import Actor
+from casework.people.staff.actor import Actor
 
 
 def promise(

@@ -4,9 +4,20 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from casework import migrate
-from casework.append_only import append_only_ddl, drop_append_only_ddl, foreign_parts, has_owner_rights, missing_guards
-from casework.database import Bytes, open_engine, reading, writing
+from casework.storage import migrate
+from casework.storage.append_only import (
+    append_only_ddl,
+    drop_append_only_ddl,
+    foreign_parts,
+    has_owner_rights,
+    missing_guards,
+)
+from casework.storage.database import (
+    Bytes,
+    open_engine,
+    reading,
+    writing,
+)
 from tests.conftest import Database
 from tests.postgres_server import APP
 

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,26 @@ def test_imports_go_one_way() -> None:
         [Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_the_maps_and_the_import_rules_name_the_same_groups_in_the_same_order() -> None:
+    """`casework/__init__`, the README's map and the first contract agree, and no folder is left out of them."""
+    docstring = ast.get_docstring(ast.parse((ROOT / "src/casework/__init__.py").read_text(encoding="utf-8")))
+    in_docstring = re.findall(r"^    ([a-z]+)  +\S", docstring or "", re.MULTILINE)
+    assert in_docstring[-1] == "leaves"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    in_readme = re.findall(r"^\| `src/casework/([a-z]+)` \|", readme, re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    layers = [layer.removeprefix("casework.") for layer in contracts[0]["layers"] if layer != "api"]
+    folders = {path.parent.name for path in (ROOT / "src/casework").glob("*/__init__.py")}
+    assert in_docstring[:-1] == in_readme == layers[: len(in_readme)]
+    assert set(in_readme) == folders
+
+
+def test_nothing_lies_deeper_than_group_and_folder() -> None:
+    """`src/casework/group/folder/file.py` is the deepest that a file lies."""
+    assert [path for path in SOURCES if len(path.relative_to(ROOT / "src").parts) > 4] == []
 
 
 def test_no_file_has_a_name_that_means_nothing() -> None:
@@ -85,7 +106,7 @@ def test_only_the_trail_writes_entries() -> None:
     found = {
         str(path.relative_to(ROOT / "src")) for path in SOURCES if writing.search(path.read_text(encoding="utf-8"))
     }
-    assert found == {"casework/audit/trail.py"}
+    assert found == {"casework/log/write/trail.py"}
 
 
 def test_no_ignore_is_without_its_reason() -> None:

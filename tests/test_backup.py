@@ -15,21 +15,27 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from casework.append_only import missing_guards
-from casework.backup import Manifest, backup, contents_of, mac_of, manifest_path
-from casework.cases.commands import OpenCase
-from casework.cases.tables import cases
 from casework.cli import main
 from casework.clock import now
-from casework.database import open_engine, reading, writing
 from casework.errors import CallerError
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note
-from casework.restore import restore
+from casework.operation.backup import (
+    Manifest,
+    backup,
+    contents_of,
+    mac_of,
+    manifest_path,
+)
+from casework.operation.restore import restore
+from casework.operation.startup import Started, start, upgrade
+from casework.people.staff import register
+from casework.people.staff.actor import system
 from casework.settings import Settings, ensure_keys, load_keys
-from casework.staff import register
-from casework.staff.actor import system
-from casework.startup import Started, start, upgrade
+from casework.storage.append_only import missing_guards
+from casework.storage.database import open_engine, reading, writing
+from casework.work.cases.commands import OpenCase
+from casework.work.cases.tables import cases
 from tests.conftest import Database
 from tests.fed import dated
 from tests.feed.bank import DAY, Bank, loan

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from casework.audit.entry import STREAM
 from casework.customer import INSTITUTION, Customer, named, stream_of
+from casework.evidence.search.wanted import Wanted, check
+from casework.log.format.entry import STREAM
 from casework.personal import Vault
-from casework.search.wanted import Wanted, check
 
 VAULT = Vault(bytes(32), b"\x01" * 32)
 institutions = st.from_regex(INSTITUTION, fullmatch=True).filter(str.isascii)

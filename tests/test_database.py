@@ -14,9 +14,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from casework.address import parse_url
-from casework.database import UtcDateTime, open_engine, reading, writing
-from casework.driver_errors import translate
 from casework.errors import CallerError, TryAgain
+from casework.storage.database import (
+    UtcDateTime,
+    open_engine,
+    reading,
+    writing,
+)
+from casework.storage.driver_errors import translate
 from tests.conftest import Database
 from tests.postgres_server import postgres_server
 

@@ -9,14 +9,14 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from casework.audit.tables import entries
-from casework.audit.tables import keys as key_rows
 from casework.cli import main
-from casework.database import open_engine, reading, writing
-from casework.sealing import sealer_of
+from casework.log.tables import entries
+from casework.log.tables import keys as key_rows
+from casework.operation.sealing import sealer_of
+from casework.operation.startup import start, upgrade
+from casework.people.staff.actor import system
 from casework.settings import Settings
-from casework.staff.actor import system
-from casework.startup import start, upgrade
+from casework.storage.database import open_engine, reading, writing
 
 THREE = ("mac", "personal", "blind")
 OF_LOG = ("signing", "log-keys", "last-signed", "receipts", "receipt-keys")

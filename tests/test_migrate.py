@@ -8,13 +8,18 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from casework import migrate, schema
-from casework.append_only import append_only_tables, missing_guards
-from casework.database import metadata, open_engine, reading, writing
 from casework.errors import CallerError
+from casework.operation.startup import check_schema, upgrade
+from casework.people.staff.actor import system
 from casework.settings import Settings
-from casework.staff.actor import system
-from casework.startup import check_schema, upgrade
+from casework.storage import migrate, schema
+from casework.storage.append_only import append_only_tables, missing_guards
+from casework.storage.database import (
+    metadata,
+    open_engine,
+    reading,
+    writing,
+)
 from tests.conftest import Database
 from tests.postgres_server import APP
 
@@ -106,7 +111,7 @@ LATER = """
 import sqlalchemy as sa
 from alembic import op
 
-from casework.append_only import append_only_ddl
+from casework.storage.append_only import append_only_ddl
 
 revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
 

@@ -16,8 +16,8 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 SAYS = re.compile(r"\bPure( but for [a-z ]+)?\.(?=\s|$)")
 NEVER = frozenset({
-    "sqlalchemy", "psycopg", "sqlite3", "casework.database", "casework.clock", "time", "random", "secrets", "socket",
-    "httpx", "subprocess", "threading", "asyncio", "tempfile", "shutil",
+    "sqlalchemy", "psycopg", "sqlite3", "casework.storage.database", "casework.clock", "time", "random", "secrets",
+    "socket",    "httpx", "subprocess", "threading", "asyncio", "tempfile", "shutil",
 })  # fmt: skip
 """What a pure module reaches in no way, however far."""
 FILES = frozenset({"os", "pathlib", "glob", "fileinput"})

@@ -10,14 +10,14 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from casework.backup import backup
 from casework.cli import main
-from casework.database import open_engine, reading, writing
 from casework.errors import TryAgain
-from casework.restore import restore
+from casework.operation.backup import backup
+from casework.operation.restore import restore
+from casework.operation.startup import start, upgrade
+from casework.people.staff.actor import system
 from casework.settings import Settings, shipped
-from casework.staff.actor import system
-from casework.startup import start, upgrade
+from casework.storage.database import open_engine, reading, writing
 from tests.postgres_server import APP, OWNER
 from tests.replicated import Pair, replicated
 

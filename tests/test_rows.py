@@ -11,8 +11,15 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from casework import rows
-from casework.database import BigId, Bytes, UtcDateTime, open_engine, reading, writing
+from casework.storage import rows
+from casework.storage.database import (
+    BigId,
+    Bytes,
+    UtcDateTime,
+    open_engine,
+    reading,
+    writing,
+)
 from tests.conftest import LONGER, Database
 
 things = sa.Table(

@@ -6,8 +6,13 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from casework.append_only import UniqueKeys, append_only_ddl
-from casework.database import BigId, Bytes, UtcDateTime, metadata
+from casework.storage.append_only import UniqueKeys, append_only_ddl
+from casework.storage.database import (
+    BigId,
+    Bytes,
+    UtcDateTime,
+    metadata,
+)
 
 revision = "0001"
 down_revision = None

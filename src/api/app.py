@@ -51,12 +51,12 @@ from api.request import JsonRequest
 from api.sealing import Sealing
 from api.serving import Serving
 from api.writer import Writer
-from casework import database
-from casework.append_only import has_owner_rights
 from casework.errors import CallerError
-from casework.identity.issuer import Issuer
+from casework.operation.startup import start
+from casework.people.identity.issuer import Issuer
 from casework.settings import Settings
-from casework.startup import start
+from casework.storage import database
+from casework.storage.append_only import has_owner_rights
 
 MAX_BODY_BYTES = 1024 * 1024
 _ABOUT = """Overdue loans as cases: charts decide, one door changes, a verifiable log remembers.

@@ -19,15 +19,20 @@ from api.permitted import reach
 from api.problems import problem_responses
 from api.serving import Serving, serving_of
 from api.wire import MAX_CASES, CaseRef, Code, ResultBody
-from casework.cases.filter import CaseFilter
-from casework.cases.ownership import BY_RULE
-from casework.cases.reassign import Plan, ReceiverLoad, Wanted, plan
-from casework.database import reading
 from casework.errors import CallerError
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Outcome
-from casework.staff.actor import Actor
-from casework.staff.permissions import Reach
+from casework.people.staff.actor import Actor
+from casework.people.staff.permissions import Reach
+from casework.storage.database import reading
+from casework.work.cases.filter import CaseFilter
+from casework.work.cases.ownership import BY_RULE
+from casework.work.cases.reassign import (
+    Plan,
+    ReceiverLoad,
+    Wanted,
+    plan,
+)
 
 StaffNo = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$", max_length=32)]
 

@@ -17,16 +17,16 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from sqlalchemy.engine import Connection, Engine
 
-from casework.cases.branch import Branch
 from casework.clock import Clock, now
-from casework.database import reading, writing
 from casework.errors import CallerError, TryAgain
-from casework.identity import holding, keys, outside_token
-from casework.identity.holding import Holder
-from casework.identity.issuer import Issuer
-from casework.identity.sessions import not_authenticated
-from casework.staff.actor import Actor
-from casework.staff.tokens import hash_of, is_shaped
+from casework.people.identity import holding, keys, outside_token
+from casework.people.identity.holding import Holder
+from casework.people.identity.issuer import Issuer
+from casework.people.identity.sessions import not_authenticated
+from casework.people.staff.actor import Actor
+from casework.people.staff.tokens import hash_of, is_shaped
+from casework.storage.database import reading, writing
+from casework.work.cases.branch import Branch
 
 HELD_S = 2.0
 MAX_HELD = 4_096

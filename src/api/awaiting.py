@@ -12,10 +12,10 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from casework.audit.grown import last_published, present_log
-from casework.audit.tables import entries, leaves
-from casework.database import reading
 from casework.errors import TryAgain
+from casework.log.tables import entries, leaves
+from casework.log.write.grown import last_published, present_log
+from casework.storage.database import reading
 
 LOOK_EVERY_S: Final = 0.05
 MAX_ENTRIES: Final = 4_000

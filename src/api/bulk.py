@@ -18,15 +18,15 @@ from api.permitted import reach
 from api.problems import problem_responses
 from api.serving import Serving, serving_of
 from api.wire import MAX_CASES, BulkAnswer, CaseRef, Code, Data
-from casework.cases.filter import BusinessDates, CaseFilter
-from casework.cases.queries import walk_cases
-from casework.database import reading
 from casework.errors import CallerError
-from casework.feed.customers import institution_needed
+from casework.intake.feed.customers import institution_needed
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Fire
-from casework.staff.actor import Actor
-from casework.staff.permissions import Reach
+from casework.people.staff.actor import Actor
+from casework.people.staff.permissions import Reach
+from casework.storage.database import reading
+from casework.work.cases.filter import BusinessDates, CaseFilter
+from casework.work.cases.queries import walk_cases
 
 
 class BulkBody(msgspec.Struct, forbid_unknown_fields=True):

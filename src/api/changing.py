@@ -13,10 +13,10 @@ from api.problems import request_id_of
 from api.receipts import tell_recorded
 from api.serving import serving_of
 from api.writer import Job
-from casework.cases.commands import Command
-from casework.cases.unseen import unseen
 from casework.errors import CallerError
 from casework.lifecycle.commands import Outcome
+from casework.work.cases.commands import Command
+from casework.work.cases.unseen import unseen
 
 MAX_CASE_ID = 2**53 - 1
 _ETAG = re.compile(r'"([1-9][0-9]{0,15})"')

@@ -27,8 +27,8 @@ from api.wire import (
     FactBody,
     NoteBody,
 )
-from casework.cases.commands import Command
 from casework.lifecycle.commands import Fire, Note, Record
+from casework.work.cases.commands import Command
 
 _DONE = ResponseSpec(
     DoneBody, generate_examples=False, description="Done; the ETag is the new version.", examples=[DONE_EXAMPLE]

@@ -5,12 +5,12 @@ from datetime import date
 from types import SimpleNamespace
 from typing import Any, Final
 
-from casework.cases.options import EventOffer, fields_of
 from casework.lifecycle import fold
 from casework.lifecycle.noun import Noun
-from casework.statechart.chart import Chart, Event, Opening
-from casework.statechart.fields import Field
-from casework.statechart.policy import Policy
+from casework.rules.statechart.chart import Chart, Event, Opening
+from casework.rules.statechart.fields import Field
+from casework.rules.statechart.policy import Policy
+from casework.work.cases.options import EventOffer, fields_of
 
 _TODAY: Final = date(2026, 3, 9)
 _BY_TYPE: Final[Mapping[str, Any]] = {

@@ -19,17 +19,17 @@ from api.problems import MEDIA_TYPE, problem_body, problem_responses, request_id
 from api.reading.asking import answers, check_parameters
 from api.serving import serving_of
 from api.written import written
-from casework.database import reading, writing
-from casework.four_eyes.recording import Refused
-from casework.handover import mistakes, queries
-from casework.handover.applying import Applied, apply
-from casework.handover.approving import Approved, approve, withdraw
-from casework.handover.planning import Options, plan
-from casework.handover.queries import Handover, HandoverPage, ReceiptPage
-from casework.handover.replanning import Replanned
-from casework.handover.sheet import Lang
-from casework.handover.sheets import sheet_of
-from casework.staff.actor import Actor
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading, writing
+from casework.work.four_eyes.recording import Refused
+from casework.work.handover import mistakes, queries
+from casework.work.handover.applying import Applied, apply
+from casework.work.handover.approving import Approved, approve, withdraw
+from casework.work.handover.planning import Options, plan
+from casework.work.handover.queries import Handover, HandoverPage, ReceiptPage
+from casework.work.handover.replanning import Replanned
+from casework.work.handover.sheet import Lang
+from casework.work.handover.sheets import sheet_of
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 HandoverId = Annotated[int, PathParameter(description="The id of the hand-over.")]

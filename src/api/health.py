@@ -12,13 +12,13 @@ from api.metrics import CONTENT_TYPE
 from api.problems import problem_responses
 from api.readiness import why_not
 from api.serving import serving_of
-from casework.cases.unverified import Unverified, unverified
 from casework.clock import now
-from casework.database import reading
 from casework.errors import CallerError
-from casework.feed.held_back import FeedHealth, feed_health
-from casework.handover.orphans import Ahead, count_orphans, departures_ahead
-from casework.handover.sweep import warning_days
+from casework.intake.feed.held_back import FeedHealth, feed_health
+from casework.storage.database import reading
+from casework.work.cases.unverified import Unverified, unverified
+from casework.work.handover.orphans import Ahead, count_orphans, departures_ahead
+from casework.work.handover.sweep import warning_days
 
 READY_HELD_S = 2.0
 _OPEN = ("internal_error",)

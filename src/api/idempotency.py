@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from api.logs import log
-from casework import rows
-from casework.audit.receipt import Change
-from casework.cases.answer_mac import answer_mac
-from casework.cases.tables import ANSWER_ERASED, idempotency
 from casework.errors import CallerError
+from casework.log.format.receipt import Change
+from casework.storage import rows
+from casework.work.cases.answer_mac import answer_mac
+from casework.work.cases.tables import ANSWER_ERASED, idempotency
 
 KEPT = timedelta(hours=24)
 PURGED_AT_ONCE = 500

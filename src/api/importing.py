@@ -1,6 +1,6 @@
 """Imports that run behind an answer: one at a time per process of the API, ended before the process is.
 
-Each runs in a process of its own (`casework.importing`); a thread here waits for it.
+Each runs in a process of its own (`casework.operation.importing`); a thread here waits for it.
 """
 
 import threading
@@ -12,13 +12,13 @@ from sqlalchemy.engine import Connection
 
 from api.logs import log, log_bug
 from api.uploads import Upload, remove_left_over
-from casework.database import reading, writing
 from casework.errors import CallerError, TryAgain
-from casework.feed import run as runs
-from casework.feed.load import Request as ImportRequest
-from casework.importing import ImportBroke, import_apart
-from casework.staff.actor import Actor
-from casework.startup import Started
+from casework.intake.feed import run as runs
+from casework.intake.feed.load import Request as ImportRequest
+from casework.operation.importing import ImportBroke, import_apart
+from casework.operation.startup import Started
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading, writing
 
 
 class Imports:

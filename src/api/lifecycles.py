@@ -20,18 +20,26 @@ from api.problems import problem_responses, request_id_of
 from api.reading.asking import Cursor, Limit, answers, reader_of
 from api.serving import Serving, serving_of
 from api.wire import DoneOfNoun, EventBody, OpeningOf, OpeningOfChild
-from casework.cases.filter import BusinessDates
-from casework.cases.options import OpeningOffer, opening_offer
-from casework.cases.rulebook import Rulebook, load_rulebook
-from casework.cases.shown import Options, Wanted, openings_of, options_of, page_of, seen, unseen_of
 from casework.clock import now
-from casework.database import reading
 from casework.lifecycle.commands import Fire, Open, Outcome
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.subject import HEAD
 from casework.lifecycles import LIFECYCLES
+from casework.rules.statechart.chart import Chart
 from casework.settings import shipped
-from casework.statechart.chart import Chart
+from casework.storage.database import reading
+from casework.work.cases.filter import BusinessDates
+from casework.work.cases.options import OpeningOffer, opening_offer
+from casework.work.cases.rulebook import Rulebook, load_rulebook
+from casework.work.cases.shown import (
+    Options,
+    Wanted,
+    openings_of,
+    options_of,
+    page_of,
+    seen,
+    unseen_of,
+)
 
 Number = Annotated[int, PathParameter(description="Its number.")]
 _CHANGING = (

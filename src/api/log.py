@@ -10,12 +10,24 @@ from litestar.params import FromPath
 
 from api.problems import problem_responses
 from api.reading.asking import reader_of
-from casework.audit.grown import begun_log, read_bundle, read_tile, size_of
-from casework.audit.proving import cosigned_note, published_note
-from casework.audit.tiles import TILE_HEIGHT, TILE_WIDTH, Bundle, MalformedTile, Tile, parse_path
-from casework.audit.witnesses import known_witnesses
-from casework.database import reading
 from casework.errors import CallerError
+from casework.log.format.tiles import (
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    Bundle,
+    MalformedTile,
+    Tile,
+    parse_path,
+)
+from casework.log.proving import cosigned_note, published_note
+from casework.log.write.grown import (
+    begun_log,
+    read_bundle,
+    read_tile,
+    size_of,
+)
+from casework.log.write.witnesses import known_witnesses
+from casework.storage.database import reading
 
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
 FRESH = {"cache-control": "private, no-cache"}

@@ -14,17 +14,17 @@ from api.log import FOR_EVER, FRESH
 from api.problems import problem_responses
 from api.reading.asking import check_parameters, reader_of
 from api.serving import Serving, serving_of
-from casework.audit import receipt_keys, signer
-from casework.audit.cosignatures import Taken, take_in
-from casework.audit.honoured import change_of_entry
-from casework.audit.proof import encode_hashes
-from casework.audit.proving import consistency_of, inclusion_of
-from casework.audit.times import instant_text
-from casework.audit.tree import MAX_SIZE
-from casework.audit.witnesses import known_witnesses
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import CallerError
+from casework.log.check.honoured import change_of_entry
+from casework.log.format.proof import encode_hashes
+from casework.log.format.times import instant_text
+from casework.log.format.tree import MAX_SIZE
+from casework.log.proving import consistency_of, inclusion_of
+from casework.log.write import receipt_keys, signer
+from casework.log.write.cosignatures import Taken, take_in
+from casework.log.write.witnesses import known_witnesses
+from casework.storage.database import reading, writing
 
 READ_ALL = "log.read"
 Size = Annotated[int, PathParameter(description="How many leaves: the size of a checkpoint.")]

@@ -15,21 +15,21 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy.engine import Connection, Engine
 
-from casework.audit.grown import last_published, present_log, size_of
-from casework.audit.seal import oldest_waiting_s
-from casework.audit.tree import MAX_SIZE
-from casework.cases.branch import Branch
-from casework.cases.commands import Command, Measure
-from casework.cases.rulebook import Rulebook
-from casework.cases.unverified import Unverified, unverified
 from casework.clock import now
-from casework.database import reading
 from casework.errors import CallerError, TryAgain
-from casework.feed.held_back import feed_health
-from casework.feed.tables import feed_runs
-from casework.handover.orphans import count_orphans, departures_ahead
-from casework.handover.sweep import warning_days
+from casework.intake.feed.held_back import feed_health
+from casework.intake.feed.tables import feed_runs
 from casework.lifecycle.commands import Done, Fire, Mistaken, Note, Open, Outcome, Record, Refused
+from casework.log.format.tree import MAX_SIZE
+from casework.log.write.grown import last_published, present_log, size_of
+from casework.log.write.seal import oldest_waiting_s
+from casework.storage.database import reading
+from casework.work.cases.branch import Branch
+from casework.work.cases.commands import Command, Measure
+from casework.work.cases.rulebook import Rulebook
+from casework.work.cases.unverified import Unverified, unverified
+from casework.work.handover.orphans import count_orphans, departures_ahead
+from casework.work.handover.sweep import warning_days
 
 CONTENT_TYPE = "text/plain; version=0.0.4"  # Litestar adds the charset to text
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

@@ -14,12 +14,12 @@ from api.problems import problem_responses, request_id_of
 from api.serving import Serving, serving_of
 from api.wire import DONE_EXAMPLE, OPENING_EXAMPLES, DoneBody, OpeningBody
 from casework import ids
-from casework.cases.commands import OpenCase
-from casework.cases.sight import reach_of
 from casework.clock import now
-from casework.database import reading
-from casework.feed.last_known import known_loan
-from casework.staff.actor import Actor
+from casework.intake.feed.last_known import known_loan
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading
+from casework.work.cases.commands import OpenCase
+from casework.work.cases.sight import reach_of
 
 _OPENED = ResponseSpec(
     DoneBody, generate_examples=False, description="Opened; Location names the case.", examples=[DONE_EXAMPLE]

@@ -10,11 +10,11 @@ import msgspec
 from api.idempotency import Answer
 from api.problems import MEDIA_TYPE, problem_body, status_of
 from api.wire import BulkAnswer, DoneBody, DoneOfNoun, FaultBody, ReasonBody, ResultBody
-from casework.cases.commands import Command
-from casework.cases.unseen import TEXTS, texts_of_unseen
 from casework.lifecycle.commands import Done, Mistaken, Open, Outcome, Refused
-from casework.statechart.decide import Reason
-from casework.statechart.fields import DataFault
+from casework.rules.statechart.decide import Reason
+from casework.rules.statechart.fields import DataFault
+from casework.work.cases.commands import Command
+from casework.work.cases.unseen import TEXTS, texts_of_unseen
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 

@@ -17,16 +17,22 @@ from api.problems import problem_responses
 from api.receipts import Recording
 from api.serving import Serving, serving_of
 from api.session import Otp
-from casework.audit.trail import Trail
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.identity import brake, holding, keys, second_factor, sessions
-from casework.identity.brake import Brake
-from casework.identity.ending import lock_person
-from casework.staff.actor import Actor
-from casework.staff.tokens import MAX_DAYS
-from casework.statechart.policy import Policy
+from casework.log.write.trail import Trail
+from casework.people.identity import (
+    brake,
+    holding,
+    keys,
+    second_factor,
+    sessions,
+)
+from casework.people.identity.brake import Brake
+from casework.people.identity.ending import lock_person
+from casework.people.staff.actor import Actor
+from casework.people.staff.tokens import MAX_DAYS
+from casework.rules.statechart.policy import Policy
+from casework.storage.database import reading, writing
 
 MAX_ID = 2**53 - 1
 _Command = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]

@@ -10,9 +10,9 @@ from litestar.params import PathParameter, QueryParameter
 from api.auth import holder_of
 from api.reading.asking import answers, reader_of
 from casework.clock import now
-from casework.database import reading
-from casework.staff import listing, places
-from casework.staff.listing import MOST, Member, Wanted
+from casework.people.staff import listing, places
+from casework.people.staff.listing import MOST, Member, Wanted
+from casework.storage.database import reading
 
 StaffNo = Annotated[str, PathParameter(max_length=32, description="The staff number.")]
 On = Annotated[date | None, QueryParameter(description="As of this day; today if none.")]

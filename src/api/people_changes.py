@@ -21,16 +21,21 @@ from api.problems import problem_responses
 from api.receipts import Recording
 from api.serving import serving_of
 from api.wire import ReasonBody
-from casework.audit.trail import Trail
-from casework.cases.branch import Branch
-from casework.cases.merging import merge as merge_into
 from casework.clock import now
-from casework.database import writing
-from casework.enrolment.grants import Granted, enrol
 from casework.errors import CallerError
-from casework.staff import absence, listing, places, register
-from casework.staff.actor import Actor
-from casework.staff.person import day_before
+from casework.intake.enrolment.grants import Granted, enrol
+from casework.log.write.trail import Trail
+from casework.people.staff import (
+    absence,
+    listing,
+    places,
+    register,
+)
+from casework.people.staff.actor import Actor
+from casework.people.staff.person import day_before
+from casework.storage.database import writing
+from casework.work.cases.branch import Branch
+from casework.work.cases.merging import merge as merge_into
 
 Number = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$", max_length=32)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]

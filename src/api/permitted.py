@@ -13,12 +13,12 @@ from sqlalchemy.engine import Connection
 
 from api.auth import actor_of, is_public
 from api.serving import Serving, serving_of
-from casework.cases.case import Case
-from casework.cases.sight import reach_of, seen_case
 from casework.clock import now
 from casework.errors import CallerError, RulesBroken
-from casework.staff.permission_table import plain_route
-from casework.staff.permissions import Permissions, Reach
+from casework.people.staff.permission_table import plain_route
+from casework.people.staff.permissions import Permissions, Reach
+from casework.work.cases.case import Case
+from casework.work.cases.sight import reach_of, seen_case
 
 _FREE = frozenset({"OPTIONS"})
 """Methods that tell only which others there are; the edge has seen to it that somebody known asks."""

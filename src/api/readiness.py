@@ -17,17 +17,22 @@ from api import idempotency
 from api.idempotency import Answer, Key
 from api.problems import texts_of
 from api.serving import Serving
-from casework.audit import signer
-from casework.audit.grown import present_log
-from casework.audit.seal import OLDEST_S, oldest_unsigned_s, oldest_waiting_s
-from casework.audit.tables import entries
-from casework.audit.times import CLOCKS_DIFFER_S
-from casework.cases.tables import idempotency as answers
 from casework.clock import now
-from casework.database import reading, writes_refused, writes_taken, writing
 from casework.errors import CallerError, TryAgain
+from casework.log.format.times import CLOCKS_DIFFER_S
+from casework.log.tables import entries
+from casework.log.write import signer
+from casework.log.write.grown import present_log
+from casework.log.write.seal import OLDEST_S, oldest_unsigned_s, oldest_waiting_s
+from casework.operation.startup import check_ready
 from casework.settings import load_keys
-from casework.startup import check_ready
+from casework.storage.database import (
+    reading,
+    writes_refused,
+    writes_taken,
+    writing,
+)
+from casework.work.cases.tables import idempotency as answers
 
 STUCK_S: Final = 20.0
 """Nothing that requests share takes that long: locks are waited for at most ten seconds, and large work has a lane of

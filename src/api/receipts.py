@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection
 from api.awaiting import Awaiting
 from api.logs import log
 from api.metrics import Metrics
-from casework.audit.receipt import Change
-from casework.audit.receipt_keys import ReceiptKey
-from casework.audit.trail import Collected, change_of, collecting
+from casework.log.format.receipt import Change
+from casework.log.write.receipt_keys import ReceiptKey
+from casework.log.write.trail import Collected, change_of, collecting
 from casework.settings import Settings
 
 MAX_IN_HEADER: Final = 20

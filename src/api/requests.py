@@ -19,12 +19,18 @@ from api.reading.asking import answers, reader_of
 from api.serving import serving_of
 from api.wire import Code, Data, ReasonBody
 from api.written import written
-from casework.cases.branch import Branch
-from casework.database import reading
-from casework.four_eyes import requests
-from casework.four_eyes.listing import MAX_PAGE, RequestDetail, RequestList, request_detail, request_list
-from casework.four_eyes.requests import Moved, Refused
-from casework.staff.actor import Actor
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading
+from casework.work.cases.branch import Branch
+from casework.work.four_eyes import requests
+from casework.work.four_eyes.listing import (
+    MAX_PAGE,
+    RequestDetail,
+    RequestList,
+    request_detail,
+    request_list,
+)
+from casework.work.four_eyes.requests import Moved, Refused
 
 RequestId = Annotated[int, PathParameter(ge=1, le=2**53 - 1, description="The id of the request.")]
 Remark = Annotated[str, Meta(min_length=1, max_length=2_000)]

@@ -14,8 +14,8 @@ from api.problems import problem_responses
 from api.receipts import Recording
 from api.serving import serving_of
 from casework.clock import now
-from casework.database import writing
-from casework.identity import ending, resetting
+from casework.people.identity import ending, resetting
+from casework.storage.database import writing
 
 StaffNo = Annotated[str, PathParameter(description="The staff number.")]
 _PROBLEMS = ("unknown_staff", "post_not_permitted", "database_busy", "database_full")

@@ -3,10 +3,10 @@
 import threading
 
 from api.logs import log, log_bug
-from casework.audit.seal import Round
 from casework.errors import CallerError, TryAgain
-from casework.sealing import sealer_of
-from casework.startup import Started
+from casework.log.write.seal import Round
+from casework.operation.sealing import sealer_of
+from casework.operation.startup import Started
 
 _TOLD_AT_MOST = 20
 

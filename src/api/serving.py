@@ -15,9 +15,9 @@ from api.metrics import Metrics
 from api.receipts import Receipts
 from api.sealing import Sealing
 from api.writer import Writer
-from casework.cases.branch import Branch
+from casework.operation.startup import Started
 from casework.settings import Settings
-from casework.startup import Started
+from casework.work.cases.branch import Branch
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Serving:
 
     @property
     def engine(self) -> Engine:
-        """For `casework.database.reading`; only the writer writes (and short entries of reads of personal data)."""
+        """For `storage.database.reading`; only the writer writes (and short entries of reads of personal data)."""
         return self.started.engine
 
     @property

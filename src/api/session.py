@@ -21,15 +21,21 @@ from api.auth import session_of, still_valid
 from api.client_address import client_address
 from api.problems import problem_responses
 from api.serving import Serving, serving_of
-from casework.audit.trail import Trail
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.identity import brake, log_in, passwords, resetting, sessions
-from casework.identity.brake import Brake
-from casework.identity.log_in import Attempt
-from casework.identity.sessions import Granted
-from casework.statechart.policy import Policy
+from casework.log.write.trail import Trail
+from casework.people.identity import (
+    brake,
+    log_in,
+    passwords,
+    resetting,
+    sessions,
+)
+from casework.people.identity.brake import Brake
+from casework.people.identity.log_in import Attempt
+from casework.people.identity.sessions import Granted
+from casework.rules.statechart.policy import Policy
+from casework.storage.database import reading, writing
 
 StaffNo = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$", description="The staff number.")]
 Secret = Annotated[str, Meta(min_length=1, max_length=256)]

@@ -25,17 +25,17 @@ from api.idempotency import Answer, Key
 from api.logs import Failed, log_bug
 from api.metrics import Metrics, counted
 from api.receipts import shared_out
-from casework import rows
-from casework.audit.trail import collecting
-from casework.cases.commands import Command
 from casework.clock import Clock, now
-from casework.database import writing
 from casework.errors import CallerError, TryAgain
-from casework.identity.holding import Holder
-from casework.identity.sessions import not_authenticated
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
-from casework.startup import Started
+from casework.log.write.trail import collecting
+from casework.operation.startup import Started
+from casework.people.identity.holding import Holder
+from casework.people.identity.sessions import not_authenticated
+from casework.storage import rows
+from casework.storage.database import writing
+from casework.work.cases.commands import Command
 
 MAX_BATCH = 256
 MAX_WAITING = 2_048

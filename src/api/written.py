@@ -18,12 +18,12 @@ from api.changing import respond
 from api.idempotency import Answer, Key, key_of
 from api.receipts import tell_recorded
 from api.serving import Serving, serving_of
-from casework.audit.trail import change_of, collecting
 from casework.clock import now
-from casework.database import writing
-from casework.driver_errors import is_conflict
 from casework.errors import CallerError, TryAgain
-from casework.staff.actor import Actor
+from casework.log.write.trail import change_of, collecting
+from casework.people.staff.actor import Actor
+from casework.storage.database import writing
+from casework.storage.driver_errors import is_conflict
 
 Work = Callable[[Connection, Actor], Answer]
 _TRIES = 3

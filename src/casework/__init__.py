@@ -3,27 +3,20 @@
 The way of one command, from the API (`api`) or the shell (`casework.cli`):
     command (lifecycle.commands) → the door (lifecycle.advance): gather → decide → write → the caller commits.
 
-Which slice owns what, from the top; imports go downwards only:
+Groups are folders and layers, from the top; imports go downwards only, and nothing lies deeper than group and folder:
+    cli         the shell: one file a command
     demo        an invented branch and its story
-    enrolment   people taken on, one by one or from a file; their posts granted at the shell or asked for
-    feed        the core-banking feed: folder → rows → reconcile → commands to the door
-    handover    departures and transfers: plan, preview, approval, apply, receipts
-    four_eyes   asking, reviewing, approving: events of cases, posts; what is approved happens at once
-    past        a case or the portfolio at any past instant, and between two, from the log alone
-    cases       the case on the engine: guards, effects, owners, lists, options; the list of nouns
-    work        promises and holds: a struct and its rules each, pure
+    operation   what runs a branch: starting, keys, imports in a process apart, the sweep, sealing, backup, restore
+    evidence    what is shown to who was not there: verifying, bundle, dossier, past, search, mining, witness
+    oversight   the law beside the work: privacy (personal data, legal holds, erasure)
+    intake      what comes from outside: feed (the core-banking system's), enrolment (people)
+    work        the daily work: handover, four_eyes, cases and case_guards, request, promises, holds, contacts
     lifecycle   the engine of everything that has a chart: subject, fold, door, judge, sweep; names no noun
-    request     one request under four eyes, pure: its fold, guards, topics
-    identity    passwords, sessions, second factors, keys, outside issuers, the brake on guessing
-    staff       people, each the fold of his entries: posts, teams, leave; who may do what; tokens
-    search      finding entries of the log: an index beside it, pages, files
-    witness     internal audit's own program: cosigns checkpoints, refuses a second history; needs no database
-    audit       entries, chains, the one writer of the log, the sealed tree, verification
-    statechart  charts and policies as data: read, checked whole, decided, drawn; nothing of cases
-    leaves      clock, money, errors, screen, spreadsheet, settings, database, rows, append_only, schema, migrate,
-                personal, customer (whose a borrower's number is)
+    people      who works here: identity (log-in, keys, issuers), staff (posts, leave, permissions, tokens)
+    log         the log that convicts: format (bytes), write (the one writer, sealer, signer), check (verification)
+    rules       rules as data: statechart (charts and policies read, checked whole, decided, drawn)
+    storage     where rows lie: database, schema, migrate, rows, append_only
+    leaves      the files beside this one: clock, money, errors, ids, settings, personal, screen, spreadsheet, …
 
-Across them: `startup` (settings → a branch ready to work), `verifying` (the log and every slice's rows), `backup` and
-`restore`, `right_keys` (which of the keys at hand have made what is there).
 The charts are in `statecharts/`, the schema's history in `migrations/`, decisions in `docs/decisions/`.
 """

@@ -1,5 +1,5 @@
 """Where the nouns of the house are listed."""
 
-from casework.cases.lifecycles import LIFECYCLES
+from casework.work.cases.lifecycles import LIFECYCLES
 
 __all__ = ["LIFECYCLES"]

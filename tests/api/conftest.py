@@ -14,16 +14,16 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from api.app import Assembled, assemble, create_app
-from casework.cases.commands import Command, OpenCase
 from casework.clock import now
-from casework.database import reading, writing
+from casework.evidence.verifying import verify
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Outcome
+from casework.operation.startup import Started, start, upgrade
+from casework.people.staff import register, tokens
+from casework.people.staff.actor import system
 from casework.settings import Settings, default_loans_dir, load_keys, shipped
-from casework.staff import register, tokens
-from casework.staff.actor import system
-from casework.startup import Started, start, upgrade
-from casework.verifying import verify
+from casework.storage.database import reading, writing
+from casework.work.cases.commands import Command, OpenCase
 from tests.conftest import Database
 from tests.fed import dated
 from tests.postgres_server import APP, OWNER, Server

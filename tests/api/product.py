@@ -9,11 +9,11 @@ from typing import Any
 
 from casework.clock import now
 from casework.customer import Customer
-from casework.database import writing
 from casework.lifecycle.commands import Done
-from casework.staff import register, tokens
-from casework.staff.actor import system
-from casework.staff.permissions import Permissions
+from casework.people.staff import register, tokens
+from casework.people.staff.actor import system
+from casework.people.staff.permissions import Permissions
+from casework.storage.database import writing
 from tests.api.conftest import Running, opening
 from tests.on_books import put_borrower, put_loan
 

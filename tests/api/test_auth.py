@@ -8,17 +8,17 @@ import pytest
 import sqlalchemy as sa
 
 from api import auth
-from casework.audit.tables import entries
-from casework.audit.trail import read_openings
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.identity import ending
-from casework.staff import register, tokens
-from casework.staff.actor import system
-from casework.staff.tables import staff
-from casework.staff.tables import tokens as token_rows
-from casework.startup import Started
+from casework.log.tables import entries
+from casework.log.write.trail import read_openings
+from casework.operation.startup import Started
+from casework.people.identity import ending
+from casework.people.staff import register, tokens
+from casework.people.staff.actor import system
+from casework.people.staff.tables import staff
+from casework.people.staff.tables import tokens as token_rows
+from casework.storage.database import reading, writing
 from tests.api.conftest import Running
 
 CLI = system("cli")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from casework.operation.startup import Started
 from casework.settings import Settings
-from casework.startup import Started
 from tests.api.conftest import Running
 from tests.api.server import ServerProcess, serving
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casework.audit.tables import entries
-from casework.cases.tables import cases
-from casework.database import reading
+from casework.log.tables import entries
+from casework.storage.database import reading
+from casework.work.cases.tables import cases
 from tests.api.conftest import Running
 from tests.api.test_events import VISIT, problem
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from api.connections import SPARE
-from casework.database import open_engine
 from casework.file_limit import FILES_KEPT, LEAST_CONNECTIONS
+from casework.operation.startup import Started
 from casework.settings import Settings
-from casework.startup import Started
+from casework.storage.database import open_engine
 from tests.api.conftest import Running
 from tests.api.server import CASEWORK, ServerProcess, environment, serving
 from tests.api.strangers import BODY, HEADERS, IDLE, REST, SILENT, UNREAD, strangers

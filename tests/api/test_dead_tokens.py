@@ -11,16 +11,16 @@ from api import auth
 from api.idempotency import Answer
 from api.metrics import Metrics
 from api.writer import Writer
-from casework.cases.tables import cases
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.identity import ending
-from casework.identity.holding import holder_of
-from casework.staff import register
-from casework.staff.actor import system
-from casework.staff.tokens import hash_of
-from casework.startup import Started
+from casework.operation.startup import Started
+from casework.people.identity import ending
+from casework.people.identity.holding import holder_of
+from casework.people.staff import register
+from casework.people.staff.actor import system
+from casework.people.staff.tokens import hash_of
+from casework.storage.database import reading, writing
+from casework.work.cases.tables import cases
 from tests.api.conftest import Running
 from tests.api.test_writer import cases_of, visit, written
 

@@ -6,13 +6,13 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from casework.audit import signer
-from casework.audit.dossier import read_dossier
-from casework.audit.tables import entries
-from casework.database import reading
-from casework.dossier.heads import state_heads
+from casework.evidence.dossier.heads import state_heads
 from casework.lifecycle.commands import Note
-from casework.staff.actor import Actor
+from casework.log.dossier import read_dossier
+from casework.log.tables import entries
+from casework.log.write import signer
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading
 from tests.api.conftest import Running, findings
 from tests.api.test_log import seal
 

@@ -2,10 +2,10 @@
 
 import sqlalchemy as sa
 
-from casework.cases.tables import idempotency
 from casework.customer import Customer
-from casework.database import reading, writing
-from casework.privacy.answers import erase_answers
+from casework.oversight.privacy.answers import erase_answers
+from casework.storage.database import reading, writing
+from casework.work.cases.tables import idempotency
 from tests.api.conftest import Running
 from tests.api.test_idempotency import entries_of, fire
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from casework.cases.commands import Command, Measure
-from casework.cases.queries import find_case as read_case
-from casework.cases.situation import Situation
-from casework.database import reading
 from casework.lifecycle.commands import Cleared, Done, Fire, Record, Refused
-from casework.staff.actor import Actor, system
-from casework.statechart.chart import Chart, Event
-from casework.statechart.decide import options
+from casework.people.staff.actor import Actor, system
+from casework.rules.statechart.chart import Chart, Event
+from casework.rules.statechart.decide import options
+from casework.storage.database import reading
+from casework.work.cases.commands import Command, Measure
+from casework.work.cases.queries import find_case as read_case
+from casework.work.cases.situation import Situation
 from tests.api.conftest import BUSINESS_DATE, POSTS_OF_EVERYBODY, Running, measure
 
 STATES = (

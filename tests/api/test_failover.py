@@ -20,12 +20,17 @@ from litestar.testing import TestClient
 
 from api import health, readiness
 from api.app import Assembled, create_app
-from casework.audit.entry import decode_strict
-from casework.audit.honoured import Kept, kept, opened, trusted_keys
-from casework.audit.tables import entries
 from casework.cli import main
-from casework.database import reading
+from casework.log.check.honoured import (
+    Kept,
+    kept,
+    opened,
+    trusted_keys,
+)
+from casework.log.format.entry import decode_strict
+from casework.log.tables import entries
 from casework.settings import Settings, shipped
+from casework.storage.database import reading
 from tests.api.conftest import Running, findings, furnish
 from tests.api.server import ServerProcess, environment, serving
 from tests.conftest import LONGER

@@ -11,15 +11,15 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from casework.cases.tables import cases
 from casework.clock import now
-from casework.database import reading, writing
-from casework.handover.orphans import orphans
+from casework.operation.startup import Started
+from casework.people.staff import register
+from casework.people.staff.actor import system
+from casework.people.staff.tables import staff
 from casework.settings import Settings
-from casework.staff import register
-from casework.staff.actor import system
-from casework.staff.tables import staff
-from casework.startup import Started
+from casework.storage.database import reading, writing
+from casework.work.cases.tables import cases
+from casework.work.handover.orphans import orphans
 from tests.api.conftest import Running, findings
 from tests.api.server import serving
 from tests.conftest import LONGER

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 
 from api import idempotency
 from api.idempotency import Answer, Key
-from casework.audit.tables import entries
-from casework.cases.tables import idempotency as kept
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.startup import Started
+from casework.log.tables import entries
+from casework.operation.startup import Started
+from casework.storage.database import reading, writing
+from casework.work.cases.tables import idempotency as kept
 from tests.api.conftest import Running
 from tests.api.test_events import CALL, VISIT, problem
 

@@ -10,11 +10,11 @@ import pytest
 from litestar.testing import TestClient
 
 from api.app import create_app
-from casework.database import reading
-from casework.feed import run as runs
-from casework.feed.last_known import last_known
+from casework.intake.feed import run as runs
+from casework.intake.feed.last_known import last_known
+from casework.operation.startup import Started
 from casework.settings import Settings
-from casework.startup import Started
+from casework.storage.database import reading
 from tests.api.conftest import Running
 from tests.api.test_events import problem
 from tests.api.test_openings import MISUSE

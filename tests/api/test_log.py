@@ -10,16 +10,22 @@ from litestar.testing import TestClient
 from sqlalchemy.engine import Engine
 
 from api.app import create_app
-from casework.audit import signer
-from casework.audit.chain import leaf_hash
-from casework.audit.checkpoint import Trust
-from casework.audit.seal import Sealer
-from casework.audit.tables import entries, leaves, unsealed
-from casework.audit.tiles import bundle_with, bundles_grown, decode_bundle, tile_hashes, tiles_grown
-from casework.audit.tree import root_of
 from casework.clock import now
-from casework.database import reading, writing
+from casework.log.format.chain import leaf_hash
+from casework.log.format.checkpoint import Trust
+from casework.log.format.tiles import (
+    bundle_with,
+    bundles_grown,
+    decode_bundle,
+    tile_hashes,
+    tiles_grown,
+)
+from casework.log.format.tree import root_of
+from casework.log.tables import entries, leaves, unsealed
+from casework.log.write import signer
+from casework.log.write.seal import Sealer
 from casework.settings import Settings
+from casework.storage.database import reading, writing
 from tests.api.conftest import Running
 
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casework.audit.tables import entries, unsealed
-from casework.cases.commands import Measure
-from casework.cases.tables import cases
 from casework.clock import now
-from casework.database import open_engine, reading, writing
 from casework.errors import CallerError
+from casework.log.tables import entries, unsealed
+from casework.people.staff.actor import system
 from casework.settings import Settings
-from casework.staff.actor import system
+from casework.storage.database import open_engine, reading, writing
+from casework.work.cases.commands import Measure
+from casework.work.cases.tables import cases
 from tests.api.conftest import Running, findings, measure
 from tests.api.test_every_event import GIVEN
 

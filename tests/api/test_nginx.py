@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from casework.clock import now
-from casework.database import reading
-from casework.identity.tables import log_in_failures
+from casework.operation.startup import Started
+from casework.people.identity.tables import log_in_failures
 from casework.settings import Settings
-from casework.startup import Started
+from casework.storage.database import reading
 from tests.api.server import ServerProcess, serving
 from tests.api.strangers import BODY, HEADERS
 from tests.api.test_crowded import asked

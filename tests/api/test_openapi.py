@@ -13,8 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from schemathesis.checks import CHECKS, load_all_checks
 
 from api.problems import MEDIA_TYPE, STATUS
+from casework.operation.startup import Started
 from casework.settings import Settings
-from casework.startup import Started
 from tests.api.conftest import Running
 from tests.api.server import serving
 

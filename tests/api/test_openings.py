@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from casework.database import writing
+from casework.storage.database import writing
 from tests.api.conftest import Running
 from tests.api.test_events import problem
 from tests.on_books import put_loan

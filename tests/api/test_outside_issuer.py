@@ -21,13 +21,13 @@ from litestar.testing import TestClient
 from api import auth
 from api.app import create_app
 from casework.clock import now
-from casework.database import writing
-from casework.identity import issuer as issuers
+from casework.operation.startup import Started
+from casework.people.identity import issuer as issuers
+from casework.people.staff import register
+from casework.people.staff.actor import system
+from casework.people.staff.tables import staff
 from casework.settings import Settings
-from casework.staff import register
-from casework.staff.actor import system
-from casework.staff.tables import staff
-from casework.startup import Started
+from casework.storage.database import writing
 from tests.api.conftest import Running
 from tests.identity.test_outside_token import OTHER, b64, token
 
@@ -201,7 +201,7 @@ def test_forged_tokens_are_nothing(running: Running, lasting: Provider) -> None:
 def test_an_expired_token_is_nothing(
     settings: Settings, branch: tuple[Started, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("casework.identity.outside_token.LEEWAY_S", 0)
+    monkeypatch.setattr("casework.people.identity.outside_token.LEEWAY_S", 0)
     with provided("--token-max-age", "1") as brief, trusting(settings, branch, brief) as running:
         text = brief.token("R1")
         time.sleep(2.1)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from casework.clock import now
-from casework.database import writing
-from casework.staff import register
-from casework.staff.actor import system
+from casework.people.staff import register
+from casework.people.staff.actor import system
+from casework.storage.database import writing
 from tests.api.conftest import Running, findings
 from tests.api.reading.test_sight import newcomer
 

@@ -17,14 +17,14 @@ from litestar.params import FromPath
 
 from api import app as app_module
 from api.permitted import Permitted, routes_of
-from casework.audit.tables import entries
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import RulesBroken
+from casework.log.tables import entries
+from casework.operation.startup import Started
+from casework.people.staff.actor import system
+from casework.people.staff.tokens import new_key
 from casework.settings import Settings
-from casework.staff.actor import system
-from casework.staff.tokens import new_key
-from casework.startup import Started
+from casework.storage.database import reading, writing
 from tests.api.conftest import Running
 from tests.api.product import NO_POST, RELATIONS, Product, number_of, product
 

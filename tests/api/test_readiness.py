@@ -15,16 +15,16 @@ from litestar.testing import TestClient
 
 from api import health, readiness
 from api.app import Assembled, create_app
-from casework.audit import signer
-from casework.audit.checkpoint import Checkpoint
-from casework.audit.entry import Actor
-from casework.audit.times import CLOCKS_DIFFER_S
-from casework.audit.trail import Draft
 from casework.clock import now
-from casework.database import writing
-from casework.sealing import sealer_of
+from casework.log.format.checkpoint import Checkpoint
+from casework.log.format.entry import Actor
+from casework.log.format.times import CLOCKS_DIFFER_S
+from casework.log.write import signer
+from casework.log.write.trail import Draft
+from casework.operation.sealing import sealer_of
+from casework.operation.startup import Started, start
 from casework.settings import Settings
-from casework.startup import Started, start
+from casework.storage.database import writing
 from tests.api.conftest import Running, findings
 from tests.api.test_events import VISIT, problem
 from tests.conftest import Database

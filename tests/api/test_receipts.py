@@ -14,18 +14,18 @@ from litestar.testing import TestClient
 from api.app import create_app
 from api.prefer import sealed_wait_s
 from api.receipts import shared_out
-from casework.audit import receipt_keys
-from casework.audit.chain import leaf_hash, mac
-from casework.audit.checkpoint import Trust
-from casework.audit.entry import decode_strict, encode
-from casework.audit.honoured import kept
-from casework.audit.receipt import Receipt, Recorded, open_receipt
-from casework.audit.signer import known_keys
-from casework.audit.tables import entries
 from casework.clock import now
-from casework.database import reading, writing
+from casework.log.check.honoured import kept
+from casework.log.format.chain import leaf_hash, mac
+from casework.log.format.checkpoint import Trust
+from casework.log.format.entry import decode_strict, encode
+from casework.log.format.receipt import Receipt, Recorded, open_receipt
+from casework.log.tables import entries
+from casework.log.write import receipt_keys
+from casework.log.write.signer import known_keys
+from casework.operation.startup import Started
 from casework.settings import Settings
-from casework.startup import Started
+from casework.storage.database import reading, writing
 from tests.api.conftest import Running
 from tests.api.test_events import VISIT
 from tests.api.test_log import seal

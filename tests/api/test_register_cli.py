@@ -10,11 +10,11 @@ from click.testing import CliRunner, Result
 
 from casework.cli import main
 from casework.clock import now
-from casework.database import writing
+from casework.operation.startup import Started
+from casework.people.staff import register
+from casework.people.staff.actor import system
 from casework.settings import Settings
-from casework.staff import register
-from casework.staff.actor import system
-from casework.startup import Started
+from casework.storage.database import writing
 from tests.api.conftest import Running, findings
 
 Branch = tuple[Started, dict[str, str]]

@@ -12,10 +12,10 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from casework.audit.tables import entries
-from casework.database import reading
+from casework.log.tables import entries
+from casework.operation.startup import Started
 from casework.settings import Settings
-from casework.startup import Started
+from casework.storage.database import reading
 from tests.api.conftest import Running, findings
 from tests.api.server import CASEWORK, environment, is_running, serving
 from tests.api.test_events import VISIT

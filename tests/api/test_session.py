@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from api import auth
-from casework.audit.tables import entries
 from casework.clock import now
-from casework.database import reading, writing
-from casework.identity import keys, resetting
-from casework.identity.tables import passwords, second_factors
-from casework.staff.access_mac import changed
-from casework.staff.actor import system
+from casework.log.tables import entries
+from casework.people.identity import keys, resetting
+from casework.people.identity.tables import passwords, second_factors
+from casework.people.staff.access_mac import changed
+from casework.people.staff.actor import system
+from casework.storage.database import reading, writing
 from tests.api.conftest import Running, findings
 
 PASSWORD = "four plain words here"

@@ -8,10 +8,10 @@ from click.testing import CliRunner, Result
 
 from casework.cli import main
 from casework.clock import now
-from casework.database import writing
+from casework.operation.startup import Started
+from casework.people.staff.tables import staff
 from casework.settings import Settings
-from casework.staff.tables import staff
-from casework.startup import Started
+from casework.storage.database import writing
 from tests.api.conftest import Running, findings
 
 Branch = tuple[Started, dict[str, str]]

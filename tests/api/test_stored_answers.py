@@ -7,8 +7,8 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from casework.cases.tables import idempotency as kept
-from casework.database import writing
+from casework.storage.database import writing
+from casework.work.cases.tables import idempotency as kept
 from tests.api.conftest import Running
 from tests.api.test_events import problem
 from tests.api.test_idempotency import entries_of, fire

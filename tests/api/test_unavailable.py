@@ -13,10 +13,10 @@ from litestar.testing import TestClient
 
 from api import auth
 from api.app import create_app
-from casework.cases.tables import cases
-from casework.database import writing
+from casework.operation.startup import Started
 from casework.settings import Settings
-from casework.startup import Started
+from casework.storage.database import writing
+from casework.work.cases.tables import cases
 from tests.api.conftest import Running, findings
 from tests.api.test_events import CALL, VISIT, problem
 from tests.conftest import Database

@@ -11,15 +11,16 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from casework.audit import note, witnesses
-from casework.audit.checkpoint import Trust, WitnessKey
-from casework.audit.proving import published_note
-from casework.audit.signer import known_keys
 from casework.cli.main import main
-from casework.database import reading
-from casework.sealing import sealer_of
+from casework.log.format import note
+from casework.log.format.checkpoint import Trust, WitnessKey
+from casework.log.proving import published_note
+from casework.log.write import witnesses
+from casework.log.write.signer import known_keys
+from casework.operation.sealing import sealer_of
+from casework.operation.startup import Started, start
 from casework.settings import Settings
-from casework.startup import Started, start
+from casework.storage.database import reading
 from tests.api.conftest import Running, opening
 from tests.api.server import CASEWORK, ServerProcess, serving
 

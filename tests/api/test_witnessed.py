@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from casework.audit import checkpoint, note, receipt_keys, signer, witnesses
-from casework.audit.chain import leaf_hash
-from casework.audit.checkpoint import Cosigner, Trust
-from casework.audit.note import LogKey
-from casework.audit.proof import parse_hashes, parse_inclusion, verify_consistency
 from casework.clock import now
+from casework.log.format import checkpoint, note
+from casework.log.format.chain import leaf_hash
+from casework.log.format.checkpoint import Cosigner, Trust
+from casework.log.format.note import LogKey
+from casework.log.format.proof import parse_hashes, parse_inclusion, verify_consistency
+from casework.log.write import receipt_keys, signer, witnesses
 from tests.api.conftest import Running
 from tests.api.test_log import seal
 

@@ -15,7 +15,7 @@ from api.outcomes import answer_of
 from api.writer import Job, Writer
 from casework.errors import TryAgain
 from casework.lifecycle.commands import Fire, Note, Outcome
-from casework.startup import Started
+from casework.operation.startup import Started
 from tests.api.conftest import Running, findings
 from tests.api.test_every_event import GIVEN, someone
 

@@ -9,20 +9,39 @@ from typing import Any
 
 import msgspec
 
-from casework.audit.chain import leaf_hash
-from casework.audit.checkpoint import Checkpoint
-from casework.audit.entry import Actor, Entry, decode_strict, encode
-from casework.audit.findings import Report
-from casework.audit.grown import Growing, Log
-from casework.audit.key_history import BEGUN, RECEIPT_KEY
-from casework.audit.note import LogSigner, Note, parse
-from casework.audit.receipt import NAME_ENDING, Receipt, Recorded
-from casework.audit.tiles import TILE_HEIGHT, TILE_WIDTH, Bundle, Tile, encode_bundle
-from casework.audit.tree import Range, root_of
-from casework.bundle.layout import CHECKPOINT, CHECKPOINTS, KEYS, MANIFEST, SCHEMA, Manifest, Scope
-from casework.bundle.trust import Held
-from casework.bundle.verify import verify_bundle
 from casework.clock import utc_text
+from casework.evidence.bundle.layout import (
+    CHECKPOINT,
+    CHECKPOINTS,
+    KEYS,
+    MANIFEST,
+    SCHEMA,
+    Manifest,
+    Scope,
+)
+from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.verify import verify_bundle
+from casework.log.check.findings import Report
+from casework.log.format.chain import leaf_hash
+from casework.log.format.checkpoint import Checkpoint
+from casework.log.format.entry import (
+    Actor,
+    Entry,
+    decode_strict,
+    encode,
+)
+from casework.log.format.key_history import BEGUN, RECEIPT_KEY
+from casework.log.format.note import LogSigner, Note, parse
+from casework.log.format.receipt import NAME_ENDING, Receipt, Recorded
+from casework.log.format.tiles import (
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    Bundle,
+    Tile,
+    encode_bundle,
+)
+from casework.log.format.tree import Range, root_of
+from casework.log.write.grown import Growing, Log
 
 ORIGIN = "log.example/forged"
 REAL = LogSigner(ORIGIN, bytes(range(32)))

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from casework.audit.chain import leaf_hash
-from casework.audit.entry import Entry, decode_strict, encode
-from casework.audit.key_history import BEGUN
-from casework.audit.tiles import decode_bundle, parse_path
+from casework.log.format.chain import leaf_hash
+from casework.log.format.entry import Entry, decode_strict, encode
+from casework.log.format.key_history import BEGUN
+from casework.log.format.tiles import decode_bundle, parse_path
 from tests.bundle.forged import ORIGIN, REAL, write
 
 

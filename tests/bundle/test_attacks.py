@@ -10,18 +10,17 @@ from typing import NamedTuple
 
 import pytest
 
-from casework.audit.chain import leaf_hash
-from casework.audit.entry import decode_strict, encode
-from casework.audit.findings import EXIT_CODES
-from casework.audit.key_history import RECEIPT_KEY
-from casework.audit.note import LogSigner
-from casework.audit.receipt import Receipt, Recorded
-from casework.audit.tiles import decode_bundle, encode_bundle
-from casework.bundle.deep import replay
-from casework.bundle.trust import Held
-from casework.bundle.verify import verify_bundle
-from casework.database import writing
-from tests.audit.branch_log import BranchLog
+from casework.evidence.bundle.deep import replay
+from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.verify import verify_bundle
+from casework.log.check.findings import EXIT_CODES
+from casework.log.format.chain import leaf_hash
+from casework.log.format.entry import decode_strict, encode
+from casework.log.format.key_history import RECEIPT_KEY
+from casework.log.format.note import LogSigner
+from casework.log.format.receipt import Receipt, Recorded
+from casework.log.format.tiles import decode_bundle, encode_bundle
+from casework.storage.database import writing
 from tests.bundle.forged import (
     ORIGIN,
     OTHER,
@@ -40,6 +39,7 @@ from tests.bundle.forged import (
     write,
 )
 from tests.bundle.written import WITNESS, branch_log, cosign, exported, grow
+from tests.log.branch_log import BranchLog
 
 SIZE = 300
 ENTRIES, TILE = "tile/entries/000", "tile/0/000"

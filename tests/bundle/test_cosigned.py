@@ -9,18 +9,19 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from sqlalchemy.engine import Connection
 
-from casework.audit import note, witnesses
-from casework.audit.checkpoint import Cosigner
-from casework.audit.findings import EXIT_CODES
-from casework.audit.tables import cosignatures
-from casework.bundle import published
-from casework.bundle.export import Period
-from casework.bundle.trust import Held
-from casework.bundle.verify import verify_bundle
 from casework.cli import main
-from tests.audit.branch_log import START, BranchLog
+from casework.evidence.bundle import published
+from casework.evidence.bundle.export import Period
+from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.verify import verify_bundle
+from casework.log.check.findings import EXIT_CODES
+from casework.log.format import note
+from casework.log.format.checkpoint import Cosigner
+from casework.log.tables import cosignatures
+from casework.log.write import witnesses
 from tests.bundle.forged import codes, doubts, note_of
 from tests.bundle.written import WITNESS, branch_log, cosign, cosigned, exported, grow
+from tests.log.branch_log import START, BranchLog
 
 STRANGER = Cosigner("stranger.example", bytes(range(7, 39)))
 

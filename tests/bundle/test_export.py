@@ -15,28 +15,34 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from casework.audit import checkpoint, signer, witnesses
-from casework.audit.cosignatures import take_in
-from casework.audit.findings import EXIT_CODES, Report
-from casework.audit.note import LogKey, parse
-from casework.audit.proving import published_note
-from casework.audit.seal import Sealer
-from casework.audit.tables import checkpoints, entries
-from casework.audit.trail import Draft
-from casework.bundle.deep import replay
-from casework.bundle.export import Period, export_case, export_log, fresh_folder
-from casework.bundle.trust import Held
-from casework.bundle.verify import verify_bundle
 from casework.cli import main
-from casework.database import reading, writing
-from casework.dossier.heads import state_heads
-from casework.dossier.make import make_dossier
 from casework.errors import CallerError
-from tests.audit.branch_log import WRITER
-from tests.audit.built_log import CASES, STREAMS, BuiltLog, built_log, clock
+from casework.evidence.bundle.deep import replay
+from casework.evidence.bundle.export import (
+    Period,
+    export_case,
+    export_log,
+    fresh_folder,
+)
+from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.verify import verify_bundle
+from casework.evidence.dossier.heads import state_heads
+from casework.evidence.dossier.make import make_dossier
+from casework.log.check.findings import EXIT_CODES, Report
+from casework.log.format import checkpoint
+from casework.log.format.note import LogKey, parse
+from casework.log.proving import published_note
+from casework.log.tables import checkpoints, entries
+from casework.log.write import signer, witnesses
+from casework.log.write.cosignatures import take_in
+from casework.log.write.seal import Sealer
+from casework.log.write.trail import Draft
+from casework.storage.database import reading, writing
 from tests.bundle.forged import Case, codes, doubts
 from tests.bundle.rewritten import bodies_of, rewrite
 from tests.bundle.written import WITNESS
+from tests.log.branch_log import WRITER
+from tests.log.built_log import CASES, STREAMS, BuiltLog, built_log, clock
 from tests.postgres_server import Server
 
 HOUR = timedelta(hours=1)

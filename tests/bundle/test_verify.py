@@ -12,19 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.audit.chain import leaf_hash
-from casework.audit.checkpoint import Checkpoint, Cosigner
-from casework.audit.entry import encode
-from casework.audit.findings import Report
-from casework.audit.key_history import CHANGED, change_text
-from casework.audit.note import LogSigner, to_base64
-from casework.bundle import links
-from casework.bundle.deep import replay
-from casework.bundle.layout import SCHEMA, Manifest, Scope
-from casework.bundle.links import Link, Links
-from casework.bundle.source import Source
-from casework.bundle.trust import Held
-from casework.bundle.verify import Deep, verify_bundle
+from casework.evidence.bundle import links
+from casework.evidence.bundle.deep import replay
+from casework.evidence.bundle.layout import SCHEMA, Manifest, Scope
+from casework.evidence.bundle.links import Link, Links
+from casework.evidence.bundle.source import Source
+from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.verify import Deep, verify_bundle
+from casework.log.check.findings import Report
+from casework.log.format.chain import leaf_hash
+from casework.log.format.checkpoint import Checkpoint, Cosigner
+from casework.log.format.entry import encode
+from casework.log.format.key_history import CHANGED, change_text
+from casework.log.format.note import LogSigner, to_base64
 from tests.bundle.forged import (
     ORIGIN,
     OTHER,

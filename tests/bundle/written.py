@@ -6,14 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from casework.audit import checkpoint, note, signer, witnesses
-from casework.audit.checkpoint import Cosigner
-from casework.audit.cosignatures import take_in
-from casework.audit.proving import published_note
-from casework.bundle.export import export_log, fresh_folder
-from casework.database import open_engine, reading, writing
-from tests.audit.branch_log import BranchLog
-from tests.audit.built_log import own_database
+from casework.evidence.bundle.export import export_log, fresh_folder
+from casework.log.format import checkpoint, note
+from casework.log.format.checkpoint import Cosigner
+from casework.log.proving import published_note
+from casework.log.write import signer, witnesses
+from casework.log.write.cosignatures import take_in
+from casework.storage.database import open_engine, reading, writing
+from tests.log.branch_log import BranchLog
+from tests.log.built_log import own_database
 
 WITNESS = Cosigner("witness.example", bytes(range(2, 34)))
 

@@ -4,9 +4,9 @@ from datetime import date
 
 from hypothesis import strategies as st
 
-from casework.cases.commands import Command, Measure
 from casework.lifecycle.commands import Fire, Note, Record
-from tests.audit import built_log as logs
+from casework.work.cases.commands import Command, Measure
+from tests.log import built_log as logs
 
 DAYS = st.sampled_from([date(2026, 1, day) for day in range(5, 11)])
 EVENTS = st.sampled_from(

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
-from casework.cases.case import Case
-from casework.statechart.decide import Step
+from casework.rules.statechart.decide import Step
+from casework.work.cases.case import Case
 from tests.cases.worlds import attempts, dpd, fire, fit_agency, measured, opened, record
 
 AGENCY = {"agency": "agency:1", "term_until": dpd(400).isoformat()}

@@ -14,20 +14,25 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from casework import rows
-from casework.audit.tables import entries
-from casework.cases.commands import Assign, Command, Measure, OpenCase
-from casework.cases.tables import cases
 from casework.clock import now
-from casework.database import metadata, reading, writing
 from casework.errors import TryAgain
+from casework.evidence.verifying import verify
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, NotDone, Note, Open, Outcome, Record, Refused
+from casework.log.tables import entries
+from casework.operation.startup import Started, start
+from casework.people.staff import register
+from casework.people.staff.actor import Actor, system
 from casework.settings import Settings, load_keys
-from casework.staff import register
-from casework.staff.actor import Actor, system
-from casework.startup import Started, start
-from casework.verifying import verify
+from casework.storage import rows
+from casework.storage.database import metadata, reading, writing
+from casework.work.cases.commands import (
+    Assign,
+    Command,
+    Measure,
+    OpenCase,
+)
+from casework.work.cases.tables import cases
 from tests.conftest import LONGER, Database, Published
 from tests.fed import dated
 from tests.fresh import Fresh

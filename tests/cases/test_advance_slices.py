@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from casework import rows
-from casework.cases.commands import Command
-from casework.database import writing
 from casework.lifecycle import advance as door
 from casework.lifecycle.commands import Done
+from casework.storage import rows
+from casework.storage.database import writing
+from casework.work.cases.commands import Command
 from tests.cases.test_advance import (
     LOANS,
     Branch,

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from casework.cases.case import Case
-from casework.cases.commands import Command, OpenCase
-from casework.cases.days import day_faults
 from casework.clock import now
 from casework.lifecycle.commands import Done, Mistaken, Open
-from casework.statechart.fields import take
+from casework.rules.statechart.fields import take
+from casework.work.cases.case import Case
+from casework.work.cases.commands import Command, OpenCase
+from casework.work.cases.days import day_faults
 from tests.cases.test_advance import FEED, WHO, Branch, attempt, branch, measure, opening, visit
 from tests.cases.worlds import CHART, DUE, POLICY, dpd, measured, opened
 from tests.promised import promise

@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.cases.case import Case
-from casework.statechart.decide import Refusal, Step, decide, decide_opening, options, unmet
+from casework.rules.statechart.decide import (
+    Refusal,
+    Step,
+    decide,
+    decide_opening,
+    options,
+    unmet,
+)
+from casework.work.cases.case import Case
 from tests.cases.test_guards import worlds
 from tests.cases.worlds import CHART, dpd, opened, reasons, seen
 

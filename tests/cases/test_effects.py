@@ -6,9 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from casework.cases.case import AgencyFile, AttemptDay, Case, FailedVisit, Placement, Stood, facts_json
-from casework.cases.effects import ATTEMPT_DAYS_KEPT
-from casework.cases.registry import REGISTRY
+from casework.work.cases.case import (
+    AgencyFile,
+    AttemptDay,
+    Case,
+    FailedVisit,
+    Placement,
+    Stood,
+    facts_json,
+)
+from casework.work.cases.effects import ATTEMPT_DAYS_KEPT
+from casework.work.cases.registry import REGISTRY
 from tests.cases.worlds import CHART, attempts, dpd, opened, record, seen
 
 T = dpd(20)

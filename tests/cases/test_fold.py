@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from casework.cases import fold
-from casework.cases.case import Case
-from casework.cases.noun import CASE
 from casework.lifecycle.fold import apply
-from casework.statechart.chart import Arc
-from casework.statechart.decide import Step
+from casework.rules.statechart.chart import Arc
+from casework.rules.statechart.decide import Step
+from casework.work.cases import fold
+from casework.work.cases.case import Case
+from casework.work.cases.noun import CASE
 from tests.cases.journeys import NEEDS, arrange, in_state, perform, stepped, unanswered
 from tests.cases.worlds import CHART, POLICY, dpd, fire, measured, opened, reasons, record
 

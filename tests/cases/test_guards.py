@@ -10,9 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.cases.case import AgencyFile, AttemptDay, Case, Facts, FailedVisit, Placement
-from casework.cases.registry import REGISTRY
-from casework.statechart.decide import Option, options, unmet
+from casework.rules.statechart.decide import Option, options, unmet
+from casework.work.cases.case import (
+    AgencyFile,
+    AttemptDay,
+    Case,
+    Facts,
+    FailedVisit,
+    Placement,
+)
+from casework.work.cases.registry import REGISTRY
 from tests.cases.worlds import CHART, DUE, POLICY, ask, attempts, dpd, fire, opened, reasons, record, seen
 
 BOUNDARIES = (0, 1, 3, 4, 30, 31, 60, 61, 90, 91, 180, 181, 270, 271, 360, 361)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from casework.cases.case import Case
-from casework.statechart.decide import Step
+from casework.rules.statechart.decide import Step
+from casework.work.cases.case import Case
 from tests.cases.journeys import NEEDS, in_state, perform
 from tests.cases.worlds import attempts, dpd, fire, opened, reasons, record
 

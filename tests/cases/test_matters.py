@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from casework.cases.case import Case
-from casework.cases.situation import Situation
-from casework.statechart.decide import Step, unmet
+from casework.rules.statechart.decide import Step, unmet
+from casework.work.cases.case import Case
+from casework.work.cases.situation import Situation
 from tests.cases.journeys import in_state, perform, stepped
 from tests.cases.worlds import CHART, POLICY, dpd, fire, reasons, record
 

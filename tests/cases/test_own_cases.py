@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from casework.cases.commands import Assign, Command, OpenCase
-from casework.cases.dry_run import dry_run
-from casework.cases.filter import BusinessDates
-from casework.cases.options import options_of_case
-from casework.cases.queries import find_case
-from casework.database import reading, writing
 from casework.lifecycle.commands import Done, Fire, Outcome, Record, Refused
-from casework.staff.actor import Actor, Principal
-from casework.staff.permissions import Reach
+from casework.people.staff.actor import Actor, Principal
+from casework.people.staff.permissions import Reach
+from casework.storage.database import reading, writing
+from casework.work.cases.commands import Assign, Command, OpenCase
+from casework.work.cases.dry_run import dry_run
+from casework.work.cases.filter import BusinessDates
+from casework.work.cases.options import options_of_case
+from casework.work.cases.queries import find_case
 from tests.cases.test_advance import FEED, TODAY, WHO, Branch, branch, measure, opening
 from tests.on_books import put_loan
 from tests.promised import hold

@@ -11,21 +11,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Connection, Engine
 
-from casework.cases.commands import Assign, Measure
-from casework.cases.reassign import Plan, Wanted, plan
-from casework.cases.responsible import owned_on, owners_of_case
-from casework.cases.tables import cases, owner_history
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.four_eyes import requests
+from casework.evidence.verifying import verify
 from casework.lifecycle.commands import Done, Mistaken, Note, Record, Refused
+from casework.people.staff import absence, register
+from casework.people.staff.actor import Actor, Principal
+from casework.people.staff.permissions import EVERYTHING, Reach
 from casework.settings import load_keys
-from casework.staff import absence, register
-from casework.staff.actor import Actor, Principal
-from casework.staff.permissions import EVERYTHING, Reach
-from casework.verifying import verify
-from tests.audit.built_log import guards_down
+from casework.storage.database import reading, writing
+from casework.work.cases.commands import Assign, Measure
+from casework.work.cases.reassign import Plan, Wanted, plan
+from casework.work.cases.responsible import owned_on, owners_of_case
+from casework.work.cases.tables import cases, owner_history
+from casework.work.four_eyes import requests
 from tests.cases.test_advance import (
     FEED,
     TODAY,
@@ -40,6 +39,7 @@ from tests.cases.test_advance import (
     visit,
 )
 from tests.fed import dated
+from tests.log.built_log import guards_down
 
 __all__ = ["branch"]  # a fixture
 PLACE: dict[str, Any] = {"agency": "AG1", "term_until": "2024-06-01"}

@@ -9,13 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.cases.case import Case
-from casework.cases.owner_rules import parse_owner_rules
-from casework.cases.ownership import Assignment, Loads, Nobody, capacity_of, choose, pick
-from casework.cases.receiver import belongs_to, next_owner
 from casework.errors import RulesBroken
-from casework.staff.posts import known_posts
-from casework.staff.roster import Colleague, Roster
+from casework.people.staff.posts import known_posts
+from casework.people.staff.roster import Colleague, Roster
+from casework.work.cases.case import Case
+from casework.work.cases.owner_rules import parse_owner_rules
+from casework.work.cases.ownership import (
+    Assignment,
+    Loads,
+    Nobody,
+    capacity_of,
+    choose,
+    pick,
+)
+from casework.work.cases.receiver import belongs_to, next_owner
 from tests.cases.worlds import CHART, POLICY, opened
 from tests.statechart.small import RULEBOOK
 

@@ -11,21 +11,32 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Connection, Engine
 
-from casework import rows
-from casework.cases.branch import Branch
-from casework.cases.case import COLUMNS, Case, Facts, to_row
-from casework.cases.filter import BusinessDates, CaseFilter
-from casework.cases.line import CaseLine
-from casework.cases.queries import Sort, cases_of_loan, find_case, page_of_cases, walk_cases
-from casework.cases.rulebook import load_rulebook
-from casework.cases.tables import cases
-from casework.database import reading, writing
 from casework.errors import CallerError
 from casework.lifecycle.tables import institutions
+from casework.people.staff.permissions import EVERYTHING, Reach
+from casework.people.staff.tables import staff
 from casework.personal import Vault
 from casework.settings import shipped
-from casework.staff.permissions import EVERYTHING, Reach
-from casework.staff.tables import staff
+from casework.storage import rows
+from casework.storage.database import reading, writing
+from casework.work.cases.branch import Branch
+from casework.work.cases.case import (
+    COLUMNS,
+    Case,
+    Facts,
+    to_row,
+)
+from casework.work.cases.filter import BusinessDates, CaseFilter
+from casework.work.cases.line import CaseLine
+from casework.work.cases.queries import (
+    Sort,
+    cases_of_loan,
+    find_case,
+    page_of_cases,
+    walk_cases,
+)
+from casework.work.cases.rulebook import load_rulebook
+from casework.work.cases.tables import cases
 from tests.conftest import LONGER
 
 TODAY = {"wuhan": date(2026, 1, 10), "yichang": date(2026, 1, 8)}

@@ -2,10 +2,10 @@
 
 from itertools import product
 
-from casework.cases.owners_judge import AtBest
-from casework.cases.rulebook import load_rulebook
+from casework.people.staff.actor import Actor
 from casework.settings import shipped
-from casework.staff.actor import Actor
+from casework.work.cases.owners_judge import AtBest
+from casework.work.cases.rulebook import load_rulebook
 from tests.staff.test_permissions import OneCase
 
 RULEBOOK = load_rulebook(shipped("statecharts"))

@@ -13,21 +13,21 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from casework.audit.entry import Entry
-from casework.audit.findings import Report
-from casework.cases.branch import Branch
-from casework.cases.commands import Command
-from casework.cases.publish import publish
-from casework.cases.rulebook import load_rulebook
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Refused
-from casework.staff.actor import system
-from tests.audit import built_log as logs
-from tests.audit.built_log import BuiltLog, built_log, change_entry, clock, guards_down
-from tests.audit.resealed import Change, reseal
+from casework.log.check.findings import Report
+from casework.log.format.entry import Entry
+from casework.people.staff.actor import system
+from casework.work.cases.branch import Branch
+from casework.work.cases.commands import Command
+from casework.work.cases.publish import publish
+from casework.work.cases.rulebook import load_rulebook
 from tests.cases.anything import commands_on
 from tests.conftest import LONGER
 from tests.fed import dated
+from tests.log import built_log as logs
+from tests.log.built_log import BuiltLog, built_log, change_entry, clock, guards_down
+from tests.log.resealed import Change, reseal
 from tests.postgres_server import Server
 
 

@@ -8,20 +8,20 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from sqlalchemy.engine import Connection, Engine
 
-from casework import startup
-from casework.audit.tables import entries
-from casework.cases.branch import Branch
-from casework.cases.commands import Command, Measure, OpenCase
-from casework.cases.sweep import sweep, swept_events
-from casework.cases.tables import cases
 from casework.cli import main
-from casework.database import reading, writing
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Record
 from casework.lifecycle.tables import institutions
+from casework.log.tables import entries
+from casework.operation import startup
+from casework.people.staff.actor import Actor, system
+from casework.people.staff.tables import staff
 from casework.settings import Settings, load_keys
-from casework.staff.actor import Actor, system
-from casework.staff.tables import staff
+from casework.storage.database import reading, writing
+from casework.work.cases.branch import Branch
+from casework.work.cases.commands import Command, Measure, OpenCase
+from casework.work.cases.sweep import sweep, swept_events
+from casework.work.cases.tables import cases
 
 DUE = date(2026, 1, 1)
 COLLECTOR = Actor("T1", "staff", "api", frozenset({"phone_collector"}))

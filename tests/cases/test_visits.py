@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from casework.cases.case import Case
-from casework.cases.situation import Situation
 from casework.lifecycle.fold import begin
-from casework.statechart.decide import Step, unmet
+from casework.rules.statechart.decide import Step, unmet
+from casework.work.cases.case import Case
+from casework.work.cases.situation import Situation
 from casework.work.promises import PROMISE
 from tests.cases.journeys import NEEDS, in_state, perform
 from tests.cases.worlds import CHART, POLICY, attempts, dpd, fire, fit_agency, opened, reasons, record, seen

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from casework.cases import fold
-from casework.cases.case import Case
-from casework.cases.noun import CASE
-from casework.cases.registry import REGISTRY
-from casework.cases.situation import Situation
 from casework.lifecycle.fold import apply
-from casework.statechart.chart import Chart
-from casework.statechart.decide import Refusal, Step, decide
-from casework.statechart.policy import Policy
-from casework.statechart.registry import Verdict
+from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.decide import Refusal, Step, decide
+from casework.rules.statechart.policy import Policy
+from casework.rules.statechart.registry import Verdict
+from casework.work.cases import fold
+from casework.work.cases.case import Case
+from casework.work.cases.noun import CASE
+from casework.work.cases.registry import REGISTRY
+from casework.work.cases.situation import Situation
 from tests.statechart.small import RULEBOOK
 
 CHART: Chart = RULEBOOK.chart

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from casework.cli.main import main
-from casework.database import writing
 from casework.lifecycle.advance import advance
 from casework.settings import Settings
+from casework.storage.database import writing
 from tests.api.conftest import furnish, opening
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from casework.audit.tables import entries
 from casework.cli import main
-from casework.database import open_engine, writing
+from casework.log.tables import entries
+from casework.operation.startup import branch_of, upgrade
+from casework.people.staff.actor import system
 from casework.settings import Settings, load_keys
-from casework.staff.actor import system
-from casework.startup import branch_of, upgrade
-from tests.audit.built_log import NOTE, clock, fill
+from casework.storage.database import open_engine, writing
+from tests.log.built_log import NOTE, clock, fill
 
 
 @pytest.fixture

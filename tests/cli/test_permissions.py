@@ -9,11 +9,11 @@ from sqlalchemy.engine import Engine
 
 from casework.cli.main import main
 from casework.customer import Customer
-from casework.database import reading, writing
+from casework.evidence.search.find import page_of_entries
+from casework.evidence.search.wanted import Wanted
 from casework.lifecycle.advance import advance
-from casework.search.find import page_of_entries
-from casework.search.wanted import Wanted
 from casework.settings import Settings
+from casework.storage.database import reading, writing
 from tests.api.conftest import furnish, opening
 from tests.on_books import put_borrower, put_contact
 

@@ -9,15 +9,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from casework.audit import checkpoint, note, receipt_keys
-from casework.audit.checkpoint import Cosigner
-from casework.audit.receipt import open_receipt
-from casework.audit.tables import entries, unsealed
 from casework.clock import now
-from casework.database import writing
+from casework.log.format import checkpoint, note
+from casework.log.format.checkpoint import Cosigner
+from casework.log.format.receipt import open_receipt
+from casework.log.tables import entries, unsealed
+from casework.log.write import receipt_keys
 from casework.settings import Settings
-from tests.audit.built_log import guards_down
+from casework.storage.database import writing
 from tests.cli.test_sealing import Shell
+from tests.log.built_log import guards_down
 
 WITNESS = Cosigner("witness.example", b"\x05" * 32)
 ENTRY = "rulebook:published:1"

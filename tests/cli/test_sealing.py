@@ -7,16 +7,16 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy.engine import Engine
 
-from casework.audit import proof
-from casework.audit.chain import leaf_hash
-from casework.audit.checkpoint import Trust
-from casework.audit.note import LogKey
-from casework.audit.queries import find_entry
 from casework.cli import main
-from casework.database import reading
+from casework.log.format import proof
+from casework.log.format.chain import leaf_hash
+from casework.log.format.checkpoint import Trust
+from casework.log.format.note import LogKey
+from casework.log.queries import find_entry
+from casework.operation.startup import upgrade
+from casework.people.staff.actor import system
 from casework.settings import Settings
-from casework.staff.actor import system
-from casework.startup import upgrade
+from casework.storage.database import reading
 
 
 class Shell:

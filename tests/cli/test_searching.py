@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from casework.audit.tables import entries
-from casework.database import reading, writing
-from casework.search.tables import search_postings
+from casework.evidence.search.tables import search_postings
+from casework.log.tables import entries
 from casework.settings import Settings
+from casework.storage.database import reading, writing
 from tests.cli.test_sealing import Shell
 
 

@@ -8,7 +8,12 @@ import pytest
 
 from casework.cli.staff import HEADERS
 from casework.cli.tables import WORDS, Table
-from casework.staff.person import Absence, Certificate, Held, Home
+from casework.people.staff.person import (
+    Absence,
+    Certificate,
+    Held,
+    Home,
+)
 
 CLI = Path(__file__).parents[2] / "src" / "casework" / "cli"
 FILES = sorted(path for path in CLI.glob("*.py") if path.name != "tables.py")

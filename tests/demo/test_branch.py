@@ -10,8 +10,8 @@ import pytest
 
 from casework.demo import people
 from casework.demo.branch import generate, generate_large
-from casework.feed.folder import Delivery, read_folder
-from casework.feed.reconcile import Reconciliation, Snapshot, reconcile
+from casework.intake.feed.folder import Delivery, read_folder
+from casework.intake.feed.reconcile import Reconciliation, Snapshot, reconcile
 
 
 def bucket(days_past_due: int) -> str:

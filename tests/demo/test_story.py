@@ -8,32 +8,32 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from sqlalchemy.engine import Connection
 
-from casework.audit.tables import entries
-from casework.cases.branch import Branch
-from casework.cases.case import from_row
-from casework.cases.filter import BusinessDates, CaseFilter
-from casework.cases.gather import CASE_ROWS
-from casework.cases.queries import walk_cases
-from casework.cases.tables import cases
 from casework.cli import main
 from casework.clock import now
-from casework.database import reading
 from casework.demo.place import environment, fresh
 from casework.demo.stage import perform, states_reached
 from casework.demo.story import JOURNEYS
 from casework.errors import CallerError
-from casework.identity.holding import holder_of
-from casework.past.instant import read_instant
-from casework.past.one_case import case_as_of
-from casework.past.portfolio import PortfolioFilter
-from casework.past.whole import portfolio_as_of
+from casework.evidence.past.instant import read_instant
+from casework.evidence.past.one_case import case_as_of
+from casework.evidence.past.portfolio import PortfolioFilter
+from casework.evidence.past.whole import portfolio_as_of
+from casework.evidence.verifying import verify
+from casework.log.tables import entries
+from casework.operation.startup import start, upgrade
+from casework.people.identity.holding import holder_of
+from casework.people.staff.actor import system
+from casework.people.staff.listing import members
+from casework.people.staff.permissions import Reach
+from casework.people.staff.tokens import hash_of
 from casework.settings import Settings
-from casework.staff.actor import system
-from casework.staff.listing import members
-from casework.staff.permissions import Reach
-from casework.staff.tokens import hash_of
-from casework.startup import start, upgrade
-from casework.verifying import verify
+from casework.storage.database import reading
+from casework.work.cases.branch import Branch
+from casework.work.cases.case import from_row
+from casework.work.cases.filter import BusinessDates, CaseFilter
+from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.queries import walk_cases
+from casework.work.cases.tables import cases
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Connection
 
-from casework.audit import signer
-from casework.audit.findings import Report
-from casework.audit.seal import Sealer
-from casework.audit.sealed import Outside
-from casework.database import reading, writing
-from casework.dossier.heads import state_heads
-from casework.dossier.make import Made, make_dossier
+from casework.evidence.dossier.heads import state_heads
+from casework.evidence.dossier.make import Made, make_dossier
+from casework.evidence.verifying import verify
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Note
-from casework.verifying import verify
-from tests.audit.built_log import NOTE, PHONE, BuiltLog, built_log, clock, guards_down
+from casework.log.check.findings import Report
+from casework.log.check.sealed import Outside
+from casework.log.write import signer
+from casework.log.write.seal import Sealer
+from casework.storage.database import reading, writing
+from tests.log.built_log import NOTE, PHONE, BuiltLog, built_log, clock, guards_down
 from tests.postgres_server import Server
 
 CASE = 2

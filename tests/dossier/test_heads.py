@@ -9,17 +9,23 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.audit.case_heads import EVENT, Head, build, case_of, statement_of
-from casework.audit.chain import leaf_hash, mac
-from casework.audit.entry import decode_strict, encode
-from casework.audit.tables import entries, leaves, streams
-from casework.cases.tables import cases
-from casework.database import writing
-from casework.dossier.heads import DailyHeads, sealed_heads
-from casework.dossier.tables import case_head_tiles, case_heads
 from casework.errors import CallerError
-from tests.audit.built_log import CASES, change_entry, entry_at
+from casework.evidence.dossier.heads import DailyHeads, sealed_heads
+from casework.evidence.dossier.tables import case_head_tiles, case_heads
+from casework.log.format.case_heads import (
+    EVENT,
+    Head,
+    build,
+    case_of,
+    statement_of,
+)
+from casework.log.format.chain import leaf_hash, mac
+from casework.log.format.entry import decode_strict, encode
+from casework.log.tables import entries, leaves, streams
+from casework.storage.database import writing
+from casework.work.cases.tables import cases
 from tests.dossier.conftest import CASE, Stated
+from tests.log.built_log import CASES, change_entry, entry_at
 
 
 def by_definition(conn: Connection, size: int) -> list[Head]:

@@ -7,18 +7,18 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.audit.dossier import parse, read_dossier
-from casework.audit.grown import begun_log, hashes_of, size_of
-from casework.audit.note import to_base64
-from casework.audit.tables import checkpoints, entries, leaves
-from casework.audit.tree import prove_inclusion
-from casework.database import writing
-from casework.dossier.proofs import proofs_of
-from casework.dossier.tables import case_heads
 from casework.errors import CallerError
+from casework.evidence.dossier.proofs import proofs_of
+from casework.evidence.dossier.tables import case_heads
 from casework.lifecycle.advance import advance
-from tests.audit.built_log import CASES, NOTE, change_entry, opening
+from casework.log.dossier import parse, read_dossier
+from casework.log.format.note import to_base64
+from casework.log.format.tree import prove_inclusion
+from casework.log.tables import checkpoints, entries, leaves
+from casework.log.write.grown import begun_log, hashes_of, size_of
+from casework.storage.database import writing
 from tests.dossier.conftest import CASE, Stated
+from tests.log.built_log import CASES, NOTE, change_entry, opening
 
 
 def refusal(stated: Stated, conn: Connection, case: int = CASE) -> tuple[str, list[str]]:
@@ -77,7 +77,7 @@ def test_many_proofs_are_made_from_few_tiles_and_are_those_of_one_by_one(
     stated: Stated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Across batches, and from partial tiles."""
-    monkeypatch.setattr("casework.dossier.proofs._BATCH", 50)
+    monkeypatch.setattr("casework.evidence.dossier.proofs._BATCH", 50)
     with stated.reading() as conn:
         log, size = _log(conn)
         assert size > 256
@@ -152,11 +152,11 @@ def test_where_the_tree_is_no_longer_kept_it_says_so(stated: Stated) -> None:
 
 
 def test_a_case_too_long_is_refused(stated: Stated, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casework.dossier.make.MAX_ENTRIES", 3)
+    monkeypatch.setattr("casework.evidence.dossier.make.MAX_ENTRIES", 3)
     with stated.reading() as conn:
         assert refusal(stated, conn)[0] == "case_too_long"
     monkeypatch.undo()
-    monkeypatch.setattr("casework.dossier.make.MAX_BODIES_BYTES", 100)
+    monkeypatch.setattr("casework.evidence.dossier.make.MAX_BODIES_BYTES", 100)
     with stated.reading() as conn:
         assert refusal(stated, conn)[0] == "case_too_long"
 

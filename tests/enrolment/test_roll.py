@@ -9,17 +9,17 @@ import pytest
 import sqlalchemy as sa
 import xlsxwriter
 
-from casework.audit.tables import entries
-from casework.database import reading, writing
-from casework.enrolment.roll import Outcome, bring
-from casework.enrolment.sheet import Sheet, post_names, read_sheet
-from casework.feed.sheet import read_rows
+from casework.intake.enrolment.roll import Outcome, bring
+from casework.intake.enrolment.sheet import Sheet, post_names, read_sheet
+from casework.intake.feed.sheet import read_rows
+from casework.log.tables import entries
+from casework.operation.startup import start
+from casework.people.staff import places, register
+from casework.people.staff.actor import Actor, system
+from casework.people.staff.person import Home
+from casework.people.staff.posts import post_labels
 from casework.settings import Settings
-from casework.staff import places, register
-from casework.staff.actor import Actor, system
-from casework.staff.person import Home
-from casework.staff.posts import post_labels
-from casework.startup import start
+from casework.storage.database import reading, writing
 from tests.staff.conftest import TODAY, Register
 
 DAY = timedelta(days=1)

@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.enrolment.sheet import COLUMNS, MOST_ROWS, Line, Sheet, post_names, read_sheet
 from casework.errors import CallerError
-from casework.feed.sheet import read_rows
+from casework.intake.enrolment.sheet import (
+    COLUMNS,
+    MOST_ROWS,
+    Line,
+    Sheet,
+    post_names,
+    read_sheet,
+)
+from casework.intake.feed.sheet import read_rows
 
 LABELS = {
     "business_rep": {"zh": "业务代表", "en": "business representative"}, "approver": {"zh": "审批人", "en": "approver"},

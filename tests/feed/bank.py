@@ -9,21 +9,21 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from casework.audit.findings import Report
-from casework.audit.tables import entries
-from casework.cases.tables import cases
 from casework.clock import now
-from casework.database import metadata, reading, writing
 from casework.demo.files import FeedFile, Form, write_folder
-from casework.feed import institutions
-from casework.feed import run as runs
-from casework.feed.headers import COLUMNS, NOT_MISSED, Kind
-from casework.feed.load import Request, import_feed
+from casework.evidence.verifying import verify
+from casework.intake.feed import institutions
+from casework.intake.feed import run as runs
+from casework.intake.feed.headers import COLUMNS, NOT_MISSED, Kind
+from casework.intake.feed.load import Request, import_feed
+from casework.log.check.findings import Report
+from casework.log.tables import entries
+from casework.operation.startup import Started
+from casework.people.staff import register
+from casework.people.staff.actor import Actor, system
 from casework.settings import load_keys
-from casework.staff import register
-from casework.staff.actor import Actor, system
-from casework.startup import Started
-from casework.verifying import verify
+from casework.storage.database import metadata, reading, writing
+from casework.work.cases.tables import cases
 
 INSTITUTION = "demo"
 DAY = date(2024, 6, 3)

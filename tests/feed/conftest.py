@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from casework.operation.startup import start
 from casework.settings import Settings
-from casework.startup import start
 from tests.feed.bank import Bank
 
 

@@ -9,11 +9,11 @@ from litestar.testing import TestClient
 
 from api.app import assemble, create_app
 from casework.clock import now
-from casework.database import writing
 from casework.errors import CallerError
-from casework.feed import run as runs
-from casework.staff import tokens
-from casework.staff.actor import Actor, system
+from casework.intake.feed import run as runs
+from casework.people.staff import tokens
+from casework.people.staff.actor import Actor, system
+from casework.storage.database import writing
 from tests.feed.bank import Bank
 from tests.feed.shell import casework
 

@@ -1,10 +1,10 @@
 """What people do to a case between two feeds."""
 
-from casework.cases.commands import Command
-from casework.database import writing
-from casework.four_eyes import requests
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done
+from casework.storage.database import writing
+from casework.work.cases.commands import Command
+from casework.work.four_eyes import requests
 from tests.feed.bank import Bank
 
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from casework.cases.case import from_row
-from casework.cases.gather import CASE_ROWS
-from casework.cases.tables import cases
-from casework.database import reading, writing
-from casework.four_eyes import requests
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Mistaken, Record, Refused
-from casework.staff.actor import Actor
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading, writing
+from casework.work.cases.case import from_row
+from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.tables import cases
+from casework.work.four_eyes import requests
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 
 NEXT = DAY + timedelta(days=1)

@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from casework.audit.tables import entries
 from casework.clock import now
 from casework.customer import Customer
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.feed.sealed_cells import of_borrower
-from casework.feed.tables import borrowers, contacts
-from casework.staff import places
-from casework.staff.tables import staff as people
+from casework.intake.feed.sealed_cells import of_borrower
+from casework.intake.feed.tables import borrowers, contacts
+from casework.log.tables import entries
+from casework.people.staff import places
+from casework.people.staff.tables import staff as people
+from casework.storage.database import reading, writing
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
 from tests.on_books import named
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from casework.errors import CallerError
-from casework.feed.bounds import COLUMN_LIMIT, ROW_LIMIT_CHARACTERS, Bounds
-from casework.feed.folder import NOTICES_KEPT, Delivery, read_folder
-from casework.feed.reconcile import unknown_loans
-from casework.feed.warned import warnings_of
+from casework.intake.feed.bounds import COLUMN_LIMIT, ROW_LIMIT_CHARACTERS, Bounds
+from casework.intake.feed.folder import NOTICES_KEPT, Delivery, read_folder
+from casework.intake.feed.reconcile import unknown_loans
+from casework.intake.feed.warned import warnings_of
 from casework.settings import Settings
 from tests.feed.bank import DAY, Bank
 from tests.feed.shell import environment

@@ -12,8 +12,8 @@ import pytest
 import xlsxwriter
 
 from casework.errors import CallerError
-from casework.feed.folder import Delivery, Notice, read_folder
-from casework.feed.headers import Kind
+from casework.intake.feed.folder import Delivery, Notice, read_folder
+from casework.intake.feed.headers import Kind
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 
 GOOD: Mapping[Kind, Cells] = {"overdue": arrears(1), "loans": loan(1), "repayments": paid("P1", 1, DAY)}

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from casework.cases.commands import OpenCase
-from casework.database import reading, writing
-from casework.feed.last_known import last_known
-from casework.feed.run import Run
-from casework.feed.without_case import without_case
-from casework.four_eyes import requests
+from casework.intake.feed.last_known import last_known
+from casework.intake.feed.run import Run
+from casework.intake.feed.without_case import without_case
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Fire, Record, Refused
+from casework.storage.database import reading, writing
+from casework.work.cases.commands import OpenCase
+from casework.work.four_eyes import requests
 from tests.conftest import LONGER
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 from tests.feed.steps import do, write_off

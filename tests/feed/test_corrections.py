@@ -8,10 +8,10 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from casework.cases.case import Facts
-from casework.cases.tables import cases
-from casework.database import reading
 from casework.lifecycle.commands import Fire, Record
+from casework.storage.database import reading
+from casework.work.cases.case import Facts
+from casework.work.cases.tables import cases
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 from tests.feed.steps import do
 from tests.promised import hold, promise

@@ -17,11 +17,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from casework.cases.tables import cases
-from casework.database import open_engine, writing
+from casework.operation.startup import start, upgrade
+from casework.people.staff.actor import system
 from casework.settings import Settings
-from casework.staff.actor import system
-from casework.startup import start, upgrade
+from casework.storage.database import open_engine, writing
+from casework.work.cases.tables import cases
 from tests.conftest import Database
 from tests.feed.bank import DAY, Bank, arrears, contact, loan, write
 from tests.feed.shell import COMMAND, Said, begin, casework, environment

@@ -17,12 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casework.errors import CallerError
-from casework.feed import folder as folder_module
-from casework.feed import sheet as sheet_module
-from casework.feed.cell import Note
-from casework.feed.folder import Delivery, Notice, SetAside, read_folder, set_aside_csv
-from casework.feed.headers import COLUMNS
-from casework.feed.manifest import FileEntry, Manifest
+from casework.intake.feed import folder as folder_module
+from casework.intake.feed import sheet as sheet_module
+from casework.intake.feed.cell import Note
+from casework.intake.feed.folder import (
+    Delivery,
+    Notice,
+    SetAside,
+    read_folder,
+    set_aside_csv,
+)
+from casework.intake.feed.headers import COLUMNS
+from casework.intake.feed.manifest import FileEntry, Manifest
 from tests.conftest import LONGER
 
 OVERDUE = """loan_id,oldest_due_date,overdue_principal,overdue_interest,overdue_penalty,outstanding_principal

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from casework import import_process
-from casework.database import reading
 from casework.errors import CallerError
-from casework.feed import run as runs
-from casework.feed.load import Request
-from casework.feed.tables import loans
-from casework.importing import ImportBroke, import_apart
+from casework.intake.feed import run as runs
+from casework.intake.feed.load import Request
+from casework.intake.feed.tables import loans
+from casework.operation import import_process
+from casework.operation.importing import ImportBroke, import_apart
+from casework.people.staff.actor import system
 from casework.settings import Settings
-from casework.staff.actor import system
+from casework.storage.database import reading
 from tests.feed.bank import DAY, Bank, arrears, loan, write
 from tests.feed.shell import environment
 
@@ -89,7 +89,11 @@ def test_however_the_process_ends_its_run_says_so(bank: Bank, monkeypatch: pytes
 
 def in_worker(code: str) -> list[str]:
     """The import's process with something changed in it."""
-    return [sys.executable, "-c", f"import os\nimport casework.import_worker as worker\n{code}\nworker.main()"]
+    return [
+        sys.executable,
+        "-c",
+        f"import os\nimport casework.operation.import_worker as worker\n{code}\nworker.main()",
+    ]
 
 
 def test_a_process_that_dies_behind_its_commit_has_imported_the_feed(
@@ -173,11 +177,11 @@ SHELL = "from casework.cli import main; main()"
 SERVICE = """
 import sys, threading, time
 from pathlib import Path
-from casework.feed.load import Request
-from casework.importing import import_apart
+from casework.intake.feed.load import Request
+from casework.operation.importing import import_apart
 from casework.settings import Settings
-from casework.staff.actor import system
-from casework.startup import start
+from casework.people.staff.actor import system
+from casework.operation.startup import start
 threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
 import_apart(start(Settings.from_environment()), Path(sys.argv[-1]), Request(system("api")))
 """

@@ -9,10 +9,10 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.feed.institutions import known_institutions
-from casework.feed.tables import institutions_added
+from casework.intake.feed.institutions import known_institutions
+from casework.intake.feed.tables import institutions_added
+from casework.storage.database import reading, writing
 from tests.feed.bank import DAY, Bank, arrears, loan, write
 from tests.feed.shell import casework
 

@@ -15,18 +15,18 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from casework.audit.tables import entries
 from casework.cli.log_report import print_report
 from casework.customer import Customer
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.feed.kept_loans import COLUMNS, LoansThen
-from casework.feed.past_loans import loans_on
-from casework.privacy.erase import Erasure, erase
-from casework.staff.actor import system
-from tests.audit.built_log import guards_down
+from casework.evidence.past.past_loans import loans_on
+from casework.intake.feed.kept_loans import COLUMNS, LoansThen
+from casework.log.tables import entries
+from casework.oversight.privacy.erase import Erasure, erase
+from casework.people.staff.actor import system
+from casework.storage.database import reading, writing
 from tests.feed.bank import DAY, Bank, arrears, loan, write
 from tests.feed.shell import casework, environment
+from tests.log.built_log import guards_down
 
 DAYS = [DAY + timedelta(days=day) for day in range(6)]
 TWO = [loan(1), loan(2, self_payment="", risk_class="substandard", npl_since="2024-05-01", status="on_book")]
@@ -135,7 +135,7 @@ def test_an_erasure_leaves_the_days_as_they_were(bank: Bank) -> None:
 
 
 def test_a_run_that_is_rolled_back_leaves_no_file(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casework.feed.finish._announce", lambda *_: 1 / 0)
+    monkeypatch.setattr("casework.intake.feed.finish._announce", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         bank.send(DAY, [arrears(1)], loans=TWO)
     assert files(bank) == []
@@ -146,13 +146,13 @@ def test_a_run_that_is_rolled_back_leaves_no_file(bank: Bank, monkeypatch: pytes
 
 _KILLED = """
 import os, signal
-from casework.feed import finish
+from casework.intake.feed import finish
 finish._announce = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 from pathlib import Path
-from casework.feed.load import Request, import_feed
+from casework.intake.feed.load import Request, import_feed
 from casework.settings import Settings
-from casework.staff.actor import system
-from casework.startup import start
+from casework.people.staff.actor import system
+from casework.operation.startup import start
 started = start(Settings.from_environment())
 import_feed(started.engine, started.branch, Path({folder!r}), Request(system("cli")))
 """

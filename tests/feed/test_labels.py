@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from casework.cases import fold
-from casework.cases.history import label_of
+from casework.work.cases import fold
+from casework.work.cases.history import label_of
 from tests.feed.bank import Bank
 
 HAN = re.compile(r"[\u4e00-\u9fff]")

@@ -13,17 +13,29 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import now
 from casework.customer import Customer
-from casework.database import reading, writing
-from casework.feed import left_rows
-from casework.feed.row_mac import COVERED, MAC_BYTES, MacSet, row_mac
-from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments, snapshots
+from casework.evidence.past.instant import read_instant
+from casework.evidence.past.surroundings import surroundings
+from casework.evidence.past.texts import Texts
+from casework.evidence.verifying import verify
+from casework.intake.feed import left_rows
+from casework.intake.feed.row_mac import (
+    COVERED,
+    MAC_BYTES,
+    MacSet,
+    row_mac,
+)
+from casework.intake.feed.tables import (
+    borrowers,
+    contacts,
+    feed_runs,
+    loans,
+    repayments,
+    snapshots,
+)
 from casework.lifecycle.tables import institutions
-from casework.past.instant import read_instant
-from casework.past.surroundings import surroundings
-from casework.past.texts import Texts
-from casework.privacy.erase import Erasure, erase
-from casework.staff.actor import system
-from casework.verifying import verify
+from casework.oversight.privacy.erase import Erasure, erase
+from casework.people.staff.actor import system
+from casework.storage.database import reading, writing
 from tests.feed.bank import DAY, Bank, arrears, contact, loan, paid
 
 NEXT = DAY + timedelta(days=1)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.feed import run as runs
-from casework.feed.aside import aside_csv, aside_of, record_aside_read
-from casework.feed.headers import COLUMNS, Kind
-from casework.staff.actor import system
+from casework.intake.feed import run as runs
+from casework.intake.feed.aside import aside_csv, aside_of, record_aside_read
+from casework.intake.feed.headers import COLUMNS, Kind
+from casework.people.staff.actor import system
+from casework.storage.database import reading, writing
 from tests.feed.bank import DAY, Bank, Cells, arrears, contact, loan, paid, write
 
 NEXT = DAY + timedelta(days=1)
@@ -337,7 +337,7 @@ def test_a_bug_in_the_middle_leaves_nothing_and_the_next_import_works(
 ) -> None:
     bank.send(DAY, steady(), loans=TEN)
     before = bank.dump(*OF_THE_RUN)
-    monkeypatch.setattr("casework.feed.finish.pack", lambda _: 1 / 0)
+    monkeypatch.setattr("casework.intake.feed.finish.pack", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         bank.send(NEXT, steady(1), loans=[loan(1, team="T2"), *TEN[1:]])
     assert bank.dump(*OF_THE_RUN) == before

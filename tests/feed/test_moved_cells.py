@@ -7,16 +7,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.audit.tables import openings
-from casework.cases.history import history_of_case
-from casework.database import reading, writing
-from casework.feed.aside import aside_csv
-from casework.feed.borrowers import cell_of_contact
-from casework.feed.tables import borrowers, contacts, set_aside
+from casework.intake.feed.aside import aside_csv
+from casework.intake.feed.borrowers import cell_of_contact
+from casework.intake.feed.tables import borrowers, contacts, set_aside
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Note
+from casework.log.tables import openings
+from casework.people.staff.actor import Actor
 from casework.personal import DoesNotOpen
-from casework.staff.actor import Actor
+from casework.storage.database import reading, writing
+from casework.work.cases.history import history_of_case
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
 from tests.on_books import named
 

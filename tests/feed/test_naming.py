@@ -2,7 +2,7 @@
 
 import pytest
 
-from casework.feed.naming import named_in
+from casework.intake.feed.naming import named_in
 
 AT = {"loan_id": 0, "borrower_id": 1, "id_number": 2, "principal": 3}
 

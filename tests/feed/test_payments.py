@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from casework.database import reading
 from casework.errors import CallerError
-from casework.feed.aside import aside_of
-from casework.feed.run import Run
-from casework.feed.tables import repayments
+from casework.intake.feed.aside import aside_of
+from casework.intake.feed.run import Run
+from casework.intake.feed.tables import repayments
+from casework.storage.database import reading
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 
 NEXT = DAY + timedelta(days=1)

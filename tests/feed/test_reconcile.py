@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.feed.folder import read_folder
-from casework.feed.reconcile import (
+from casework.intake.feed.folder import read_folder
+from casework.intake.feed.reconcile import (
     Reconciliation,
     Snapshot,
     expected_keys,
@@ -20,7 +20,7 @@ from casework.feed.reconcile import (
     unknown_loans,
     unpack,
 )
-from casework.feed.row import OverdueRow
+from casework.intake.feed.row import OverdueRow
 
 DAY = date(2024, 6, 1)
 REAL_FEEDS = Path(os.environ.get("CASEWORK_REAL_FEEDS", Path(__file__).parents[3] / "shared" / "data"))

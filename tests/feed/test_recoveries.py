@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from casework.cases.case import Facts
+from casework.work.cases.case import Facts
 from tests.feed.bank import DAY, Bank, arrears, loan, paid
 from tests.feed.steps import write_off
 

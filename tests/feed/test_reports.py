@@ -13,16 +13,16 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from casework.cases.case import Facts
-from casework.cases.tables import cases
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.feed.aside import aside_of
-from casework.feed.run import Run
-from casework.feed.tables import borrowers, repayments
-from casework.handover import applying, approving, planning
-from casework.import_worker import carry_out
+from casework.intake.feed.aside import aside_of
+from casework.intake.feed.run import Run
+from casework.intake.feed.tables import borrowers, repayments
+from casework.operation.import_worker import carry_out
+from casework.storage.database import reading, writing
+from casework.work.cases.case import Facts
+from casework.work.cases.tables import cases
+from casework.work.handover import applying, approving, planning
 from tests.feed.bank import Bank
 from tests.feed.doors import AtTheShell, Uploading
 from tests.feed.steps import write_off
@@ -212,9 +212,10 @@ def folder(report: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     found = FOLDER / report
     if not found.is_dir():
         pytest.skip(f"no reports at {FOLDER} (CASEWORK_REAL_FEEDS)")
-    monkeypatch.setattr("casework.feed.one_import.branch_date", lambda *_: date(2026, 12, 31))
+    monkeypatch.setattr("casework.intake.feed.one_import.branch_date", lambda *_: date(2026, 12, 31))
     monkeypatch.setattr(
-        "casework.importing._carried_out", lambda started, job, _: (carry_out(job, lambda _: None, started), 0)
+        "casework.operation.importing._carried_out",
+        lambda started, job, _: (carry_out(job, lambda _: None, started), 0),
     )
     return found
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from casework.feed.respelled import respelled
+from casework.intake.feed.respelled import respelled
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan
 from tests.feed.test_load import refused
 

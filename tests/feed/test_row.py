@@ -7,9 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.feed.cell import TEXTS, BadCell, Note, fen
-from casework.feed.headers import COLUMNS, Kind
-from casework.feed.row import (
+from casework.intake.feed.cell import (
+    TEXTS,
+    BadCell,
+    Note,
+    fen,
+)
+from casework.intake.feed.headers import COLUMNS, Kind
+from casework.intake.feed.row import (
     OverdueRow,
     Parser,
     contact_parser,

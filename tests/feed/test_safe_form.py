@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.database import reading
-from casework.feed.borrowers import cell_of_contact
-from casework.feed.folder import SetAside, set_aside_csv
-from casework.feed.headers import SAFE_COLUMN
-from casework.feed.safe_form import in_safe_form
-from casework.feed.sheet import read_rows
-from casework.feed.tables import contacts
+from casework.intake.feed.borrowers import cell_of_contact
+from casework.intake.feed.folder import SetAside, set_aside_csv
+from casework.intake.feed.headers import SAFE_COLUMN
+from casework.intake.feed.safe_form import in_safe_form
+from casework.intake.feed.sheet import read_rows
+from casework.intake.feed.tables import contacts
 from casework.spreadsheet import defused, fused
+from casework.storage.database import reading
 from tests.feed.bank import DAY, Bank, arrears, contact, loan, write
 from tests.feed.shell import casework
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from casework.cases.commands import OpenCase
-from casework.database import writing
-from casework.feed.last_known import last_known
-from casework.four_eyes import requests
+from casework.intake.feed.last_known import last_known
 from casework.lifecycle.commands import Record
-from casework.staff.actor import Actor
+from casework.people.staff.actor import Actor
+from casework.storage.database import writing
+from casework.work.cases.commands import OpenCase
+from casework.work.four_eyes import requests
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 from tests.feed.steps import ask_write_off, decide_write_off, do, write_off
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from casework.database import reading
 from casework.errors import CallerError
-from casework.feed.held_back import feed_health
-from casework.feed.run import Run
-from casework.feed.total_row import Totals, is_word
+from casework.intake.feed.held_back import feed_health
+from casework.intake.feed.run import Run
+from casework.intake.feed.total_row import Totals, is_word
 from casework.settings import Settings
+from casework.storage.database import reading
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, write
 from tests.feed.shell import casework
 

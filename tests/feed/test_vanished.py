@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from casework.errors import CallerError
-from casework.feed.run import Run
+from casework.intake.feed.run import Run
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan
 from tests.feed.test_load import refused
 

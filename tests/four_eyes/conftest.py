@@ -8,25 +8,25 @@ from typing import Any, TypeVar
 import pytest
 import sqlalchemy as sa
 
-from casework.audit.tables import entries
-from casework.cases.commands import Command, Measure, OpenCase
-from casework.cases.tables import cases
 from casework.clock import now
-from casework.database import reading, writing
-from casework.four_eyes import requests
-from casework.four_eyes.requests import Asked, Moved, Refused
-from casework.four_eyes.stored import read_one
-from casework.four_eyes.tables import requests as rows
+from casework.evidence.verifying import verify
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Record
-from casework.request.request import Request
+from casework.log.tables import entries
+from casework.operation.startup import Started, start
+from casework.people.staff import absence, register
+from casework.people.staff.actor import Actor, system
+from casework.people.staff.posts import known_posts
+from casework.people.staff.tables import register_version
 from casework.settings import Settings, load_keys
-from casework.staff import absence, register
-from casework.staff.actor import Actor, system
-from casework.staff.posts import known_posts
-from casework.staff.tables import register_version
-from casework.startup import Started, start
-from casework.verifying import verify
+from casework.storage.database import reading, writing
+from casework.work.cases.commands import Command, Measure, OpenCase
+from casework.work.cases.tables import cases
+from casework.work.four_eyes import requests
+from casework.work.four_eyes.requests import Asked, Moved, Refused
+from casework.work.four_eyes.stored import read_one
+from casework.work.four_eyes.tables import requests as rows
+from casework.work.request.request import Request
 from tests.fed import dated
 from tests.on_books import put_loan
 from tests.promised import hold

@@ -2,15 +2,15 @@
 
 import dataclasses
 
-from casework.cases.branch import Branch
-from casework.cases.commands import Command
-from casework.cases.publish import publish
-from casework.cases.registry import REGISTRY
-from casework.database import writing
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Refused
-from casework.staff.actor import system
-from casework.statechart.chart import Chart, parse_chart
+from casework.people.staff.actor import system
+from casework.rules.statechart.chart import Chart, parse_chart
+from casework.storage.database import writing
+from casework.work.cases.branch import Branch
+from casework.work.cases.commands import Command
+from casework.work.cases.publish import publish
+from casework.work.cases.registry import REGISTRY
 from tests.cases.worlds import CHART
 from tests.four_eyes.conftest import World
 from tests.statechart.small import RULEBOOK

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from casework.database import reading
-from casework.four_eyes.listing import OPEN, request_detail, request_list
-from casework.four_eyes.requests import Asked, Moved
+from casework.storage.database import reading
+from casework.work.four_eyes.listing import OPEN, request_detail, request_list
+from casework.work.four_eyes.requests import Asked, Moved
 from tests.four_eyes.conftest import World, codes
 from tests.four_eyes.test_requests import SUE
 

@@ -14,12 +14,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from casework.audit.tables import entries
-from casework.database import reading
 from casework.errors import CallerError
-from casework.four_eyes import requests
-from casework.four_eyes.requests import Asked, Moved
+from casework.log.tables import entries
 from casework.settings import Settings
+from casework.storage.database import reading
+from casework.work.four_eyes import requests
+from casework.work.four_eyes.requests import Asked, Moved
 from tests.conftest import LONGER, Database, Published
 from tests.four_eyes.conftest import WRITE_OFF, World, fill
 from tests.four_eyes.test_requests import SUE

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from casework.database import open_engine, writing
 from casework.errors import CallerError, TryAgain
-from casework.four_eyes import requests
-from casework.four_eyes.requests import Asked, Moved
 from casework.settings import Settings
+from casework.storage.database import open_engine, writing
+from casework.work.four_eyes import requests
+from casework.work.four_eyes.requests import Asked, Moved
 from tests.four_eyes.conftest import World, codes
 from tests.four_eyes.test_requests import SUE
 
@@ -104,10 +104,10 @@ def test_approval_and_change_at_the_same_instant_never_both(world: World, databa
 KILLED = """
 import os, signal, sys
 from casework.settings import Settings
-from casework.startup import start
-from casework.staff.register import actor_for
-from casework.database import writing
-from casework.four_eyes import recording, requests, stored
+from casework.operation.startup import start
+from casework.people.staff.register import actor_for
+from casework.storage.database import writing
+from casework.work.four_eyes import recording, requests, stored
 from casework.lifecycle import advance
 
 moment, number = sys.argv[1], int(sys.argv[2])

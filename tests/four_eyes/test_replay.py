@@ -7,18 +7,18 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from casework.audit.chain import seal_entry
-from casework.audit.entry import Entry, decode_strict
-from casework.audit.tables import entries
-from casework.cases.tables import cases
-from casework.database import open_engine, reading, writing
-from casework.four_eyes.tables import requests
+from casework.evidence.verifying import verify
+from casework.log.format.chain import seal_entry
+from casework.log.format.entry import Entry, decode_strict
+from casework.log.tables import entries
 from casework.settings import load_keys
-from casework.verifying import verify
-from tests.audit.built_log import guards_down
+from casework.storage.database import open_engine, reading, writing
+from casework.work.cases.tables import cases
+from casework.work.four_eyes.tables import requests
 from tests.conftest import Database
 from tests.four_eyes.conftest import BUSINESS_DATE, START, World
 from tests.four_eyes.test_requests import SUE
+from tests.log.built_log import guards_down
 
 Change = Callable[[Entry], dict[str, Any]]
 

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Connection
 
-from casework.database import writing
 from casework.errors import CallerError
-from casework.four_eyes import requests
-from casework.four_eyes.requests import Asked, Moved, Refused
-from casework.four_eyes.tables import requests as rows
 from casework.lifecycle.commands import Done, Fire, Mistaken
 from casework.lifecycle.commands import Refused as RefusedByTheDoor
-from casework.request.request import ERASED
-from casework.staff import absence, register
-from casework.staff.actor import system
+from casework.people.staff import absence, register
+from casework.people.staff.actor import system
+from casework.storage.database import writing
+from casework.work.four_eyes import requests
+from casework.work.four_eyes.requests import Asked, Moved, Refused
+from casework.work.four_eyes.tables import requests as rows
+from casework.work.request.request import ERASED
 from tests.four_eyes.conftest import AGENCY, WRITE_OFF, World, codes
 
 SUE = {"claim_fen": 100}

@@ -6,22 +6,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from casework.audit.tables import entries
-from casework.cases.commands import Command, Measure, OpenCase
-from casework.cases.tables import cases, owner_history
 from casework.clock import now
-from casework.database import reading, writing
-from casework.handover.applying import apply
-from casework.handover.approving import approve, withdraw
-from casework.handover.planning import Options, plan
-from casework.handover.tables import handover_moves, handovers
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Record
+from casework.log.tables import entries
+from casework.operation.startup import Started, start
+from casework.people.staff import register
+from casework.people.staff.actor import Actor, system
+from casework.people.staff.register import actor_for
 from casework.settings import Settings
-from casework.staff import register
-from casework.staff.actor import Actor, system
-from casework.staff.register import actor_for
-from casework.startup import Started, start
+from casework.storage.database import reading, writing
+from casework.work.cases.commands import Command, Measure, OpenCase
+from casework.work.cases.tables import cases, owner_history
+from casework.work.handover.applying import apply
+from casework.work.handover.approving import approve, withdraw
+from casework.work.handover.planning import Options, plan
+from casework.work.handover.tables import handover_moves, handovers
 from tests import promised
 from tests.fed import dated
 from tests.on_books import put_loan

@@ -8,16 +8,16 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from casework.cases.tables import cases
 from casework.clock import now
-from casework.database import writing
 from casework.errors import CallerError, TryAgain
-from casework.handover.applying import Applied
-from casework.handover.orphans import orphans
-from casework.handover.replanning import Replanned
-from casework.staff import register
-from casework.staff.actor import system
-from casework.staff.tables import staff
+from casework.people.staff import register
+from casework.people.staff.actor import system
+from casework.people.staff.tables import staff
+from casework.storage.database import writing
+from casework.work.cases.tables import cases
+from casework.work.handover.applying import Applied
+from casework.work.handover.orphans import orphans
+from casework.work.handover.replanning import Replanned
 from tests.handover.house import House
 
 

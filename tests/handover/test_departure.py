@@ -6,26 +6,26 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casework.cases.commands import Assign
-from casework.cases.queries import find_case
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.four_eyes import recording
-from casework.four_eyes import requests as four_eyes
-from casework.handover import queries
-from casework.handover.applying import Applied, apply
-from casework.handover.approving import Approved
-from casework.handover.replanning import Replanned
-from casework.handover.tables import handovers
+from casework.evidence.verifying import verify
 from casework.lifecycle.commands import Done, Mistaken, Note, Refused
+from casework.people.staff import register, tokens
+from casework.people.staff.absence import absent
+from casework.people.staff.actor import system
+from casework.people.staff.tables import absences, posts_held, staff
+from casework.people.staff.tables import tokens as token_rows
 from casework.settings import load_keys
-from casework.staff import register, tokens
-from casework.staff.absence import absent
-from casework.staff.actor import system
-from casework.staff.tables import absences, posts_held, staff
-from casework.staff.tables import tokens as token_rows
-from casework.verifying import verify
+from casework.storage.database import reading, writing
+from casework.work.cases.commands import Assign
+from casework.work.cases.queries import find_case
+from casework.work.four_eyes import recording
+from casework.work.four_eyes import requests as four_eyes
+from casework.work.handover import queries
+from casework.work.handover.applying import Applied, apply
+from casework.work.handover.approving import Approved
+from casework.work.handover.replanning import Replanned
+from casework.work.handover.tables import handovers
 from tests.handover.house import House, at
 
 

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from casework.cases.commands import Assign
-from casework.cases.reassign import Wanted
-from casework.cases.reassign import plan as plan_assignment
-from casework.database import reading
-from casework.handover.applying import Applied
-from casework.handover.replanning import Replanned
 from casework.lifecycle.commands import Done, Refused
+from casework.storage.database import reading
+from casework.work.cases.commands import Assign
+from casework.work.cases.reassign import Wanted
+from casework.work.cases.reassign import plan as plan_assignment
+from casework.work.handover.applying import Applied
+from casework.work.handover.replanning import Replanned
 from tests.handover.house import House, at
 from tests.handover.test_departure import assert_sound
 

@@ -7,14 +7,14 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from casework.audit.trail import Trail
-from casework.database import reading
-from casework.handover import applying
-from casework.handover.orphans import orphans
+from casework.evidence.verifying import verify
+from casework.log.write.trail import Trail
+from casework.people.staff import register
+from casework.people.staff.tables import staff
 from casework.settings import load_keys
-from casework.staff import register
-from casework.staff.tables import staff
-from casework.verifying import verify
+from casework.storage.database import reading
+from casework.work.handover import applying
+from casework.work.handover.orphans import orphans
 from tests.api.server import CASEWORK, environment
 from tests.conftest import LONGER
 from tests.handover.house import House

@@ -6,11 +6,17 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.cases.case import Case
-from casework.cases.ownership import Loads, capacity_of
-from casework.handover.moves import Candidates, Move, choose_moves, digest_of, pin_of
-from casework.staff.person import ACTIVE, UNVERIFIED
-from casework.staff.roster import Colleague, Roster
+from casework.people.staff.person import ACTIVE, UNVERIFIED
+from casework.people.staff.roster import Colleague, Roster
+from casework.work.cases.case import Case
+from casework.work.cases.ownership import Loads, capacity_of
+from casework.work.handover.moves import (
+    Candidates,
+    Move,
+    choose_moves,
+    digest_of,
+    pin_of,
+)
 from tests.cases.worlds import DUE, POLICY, opened
 from tests.statechart.small import RULEBOOK
 

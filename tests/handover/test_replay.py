@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casework.database import reading, writing
-from casework.handover.tables import handover_moves, handovers
+from casework.evidence.verifying import verify
 from casework.settings import load_keys
-from casework.verifying import verify
+from casework.storage.database import reading, writing
+from casework.work.handover.tables import handover_moves, handovers
 from tests.handover.house import House
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from python_calamine import CalamineWorkbook
 
-from casework.database import writing
 from casework.errors import CallerError
-from casework.handover.sheets import sheet_of
+from casework.storage.database import writing
+from casework.work.handover.sheets import sheet_of
 from tests.handover.house import House
 
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from casework.database import metadata, reading, writing
-from casework.handover.orphans import count_orphans, departures_ahead, orphans
-from casework.handover.sweep import sweep_departures
-from casework.staff.tables import staff
+from casework.people.staff.tables import staff
+from casework.storage.database import metadata, reading, writing
+from casework.work.handover.orphans import count_orphans, departures_ahead, orphans
+from casework.work.handover.sweep import sweep_departures
 from tests.handover.house import House, at
 
 

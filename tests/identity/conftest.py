@@ -12,22 +12,22 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from sqlalchemy.engine import Connection
 
-from casework.audit.entry import decode_strict
-from casework.audit.tables import entries
-from casework.audit.trail import Trail
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.identity import log_in, second_factor
-from casework.identity.brake import Brake
-from casework.identity.holding import Holder, holder_of
-from casework.identity.passwords import keep_password
-from casework.identity.sessions import Granted
+from casework.log.format.entry import decode_strict
+from casework.log.tables import entries
+from casework.log.write.trail import Trail
+from casework.operation.startup import Started, start
+from casework.people.identity import log_in, second_factor
+from casework.people.identity.brake import Brake
+from casework.people.identity.holding import Holder, holder_of
+from casework.people.identity.passwords import keep_password
+from casework.people.identity.sessions import Granted
+from casework.people.staff import register
+from casework.people.staff.actor import Actor, system
+from casework.people.staff.tokens import hash_of
+from casework.rules.statechart.policy import Policy
 from casework.settings import Settings
-from casework.staff import register
-from casework.staff.actor import Actor, system
-from casework.staff.tokens import hash_of
-from casework.startup import Started, start
-from casework.statechart.policy import Policy
+from casework.storage.database import reading, writing
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 PEOPLE = {"R1": ["business_rep"], "T1": ["phone_collector"], "V1": ["approver"], "ADM1": ["administrator"]}

@@ -10,12 +10,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from casework.errors import CallerError
-from casework.identity import ending, log_in, resetting, sessions
-from casework.identity.sessions import Granted
-from casework.identity.tables import reset_codes, second_factors
-from casework.identity.tables import sessions as session_rows
-from casework.staff.tables import tokens
-from casework.staff.tokens import hash_of
+from casework.people.identity import (
+    ending,
+    log_in,
+    resetting,
+    sessions,
+)
+from casework.people.identity.sessions import Granted
+from casework.people.identity.tables import reset_codes, second_factors
+from casework.people.identity.tables import sessions as session_rows
+from casework.people.staff.tables import tokens
+from casework.people.staff.tokens import hash_of
 from tests.identity.conftest import World
 from tests.identity.test_replay import findings
 from tests.identity.test_resetting import SHELL

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from casework.database import open_engine, reading, writing
 from casework.errors import CallerError
-from casework.identity import brake
-from casework.identity.sessions import Granted
-from casework.identity.tables import log_in_failures
+from casework.people.identity import brake
+from casework.people.identity.sessions import Granted
+from casework.people.identity.tables import log_in_failures
+from casework.storage.database import open_engine, reading, writing
 from tests.identity.conftest import World
 
 TRIES = 5

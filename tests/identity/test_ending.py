@@ -4,10 +4,15 @@ import pytest
 import sqlalchemy as sa
 
 from casework.errors import CallerError
-from casework.identity import ending, keys, resetting, sessions
-from casework.identity.tables import passwords, reset_codes, second_factors
-from casework.staff.actor import system
-from casework.staff.tables import staff
+from casework.people.identity import (
+    ending,
+    keys,
+    resetting,
+    sessions,
+)
+from casework.people.identity.tables import passwords, reset_codes, second_factors
+from casework.people.staff.actor import system
+from casework.people.staff.tables import staff
 from tests.identity.conftest import World
 
 SHELL = system("cli")

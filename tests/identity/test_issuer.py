@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from casework.errors import CallerError, TryAgain
-from casework.identity import issuer as issuers
-from casework.identity.issuer import Issuer
-from casework.identity.outside_token import Wanted
+from casework.people.identity import issuer as issuers
+from casework.people.identity.issuer import Issuer
+from casework.people.identity.outside_token import Wanted
 from casework.settings import Settings, is_safe_address
 from tests.dripping import dripping_headers
 from tests.identity.test_outside_token import NOW, OTHER, RSA_KEY, rsa_jwk, token

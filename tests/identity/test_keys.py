@@ -5,14 +5,14 @@ from functools import partial
 import pytest
 from sqlalchemy.engine import Connection
 
-from casework.audit.trail import Trail
 from casework.errors import CallerError
-from casework.identity import keys
-from casework.staff import tokens as texts
-from casework.staff.actor import Actor, system
-from casework.staff.tables import register_version
-from casework.staff.tables import tokens as token_rows
-from casework.staff.tokens import Issued, hash_of
+from casework.log.write.trail import Trail
+from casework.people.identity import keys
+from casework.people.staff import tokens as texts
+from casework.people.staff.actor import Actor, system
+from casework.people.staff.tables import register_version
+from casework.people.staff.tables import tokens as token_rows
+from casework.people.staff.tokens import Issued, hash_of
 from tests.identity.conftest import World
 
 KNOWN = {"case.read", "case.fire", "rulebook.read"}

@@ -16,8 +16,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.identity import outside_token
-from casework.identity.outside_token import Outside, Wanted, header_of, public_keys
+from casework.people.identity import outside_token
+from casework.people.identity.outside_token import (
+    Outside,
+    Wanted,
+    header_of,
+    public_keys,
+)
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())

@@ -6,8 +6,13 @@ from time import perf_counter
 import pytest
 
 from casework.errors import CallerError
-from casework.identity import passwords
-from casework.identity.passwords import check_rules, hash_password, is_outdated, is_password
+from casework.people.identity import passwords
+from casework.people.identity.passwords import (
+    check_rules,
+    hash_password,
+    is_outdated,
+    is_password,
+)
 
 GOOD = "four plain words here"
 

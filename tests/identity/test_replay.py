@@ -5,15 +5,21 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casework.database import reading
-from casework.identity import ending, keys, log_in, resetting, sessions
-from casework.identity.sessions import Granted
-from casework.identity.tables import passwords, reset_codes, second_factors
-from casework.identity.tables import sessions as session_rows
+from casework.evidence.verifying import verify
+from casework.people.identity import (
+    ending,
+    keys,
+    log_in,
+    resetting,
+    sessions,
+)
+from casework.people.identity.sessions import Granted
+from casework.people.identity.tables import passwords, reset_codes, second_factors
+from casework.people.identity.tables import sessions as session_rows
+from casework.people.staff.actor import system
+from casework.people.staff.tables import tokens
 from casework.settings import load_keys
-from casework.staff.actor import system
-from casework.staff.tables import tokens
-from casework.verifying import verify
+from casework.storage.database import reading
 from tests.identity.conftest import START, World
 
 

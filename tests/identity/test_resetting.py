@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from casework.errors import CallerError
-from casework.identity import keys, log_in, resetting
-from casework.identity.passwords import password_of
-from casework.identity.resetting import Code
-from casework.identity.second_factor import is_confirmed
-from casework.identity.tables import reset_codes
-from casework.staff import register
-from casework.staff.actor import Actor, system
-from casework.staff.tokens import Issued
+from casework.people.identity import keys, log_in, resetting
+from casework.people.identity.passwords import password_of
+from casework.people.identity.resetting import Code
+from casework.people.identity.second_factor import is_confirmed
+from casework.people.identity.tables import reset_codes
+from casework.people.staff import register
+from casework.people.staff.actor import Actor, system
+from casework.people.staff.tokens import Issued
 from tests.identity.conftest import World
 
 SHELL = system("cli")

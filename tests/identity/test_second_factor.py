@@ -7,13 +7,13 @@ import pytest
 
 from casework.clock import utc_text
 from casework.errors import CallerError
-from casework.identity import second_factor, sessions
-from casework.identity.holding import ENROL_ONLY
-from casework.identity.sessions import Granted
-from casework.identity.tables import second_factors
+from casework.people.identity import second_factor, sessions
+from casework.people.identity.holding import ENROL_ONLY
+from casework.people.identity.sessions import Granted
+from casework.people.identity.tables import second_factors
+from casework.people.staff import absence
+from casework.people.staff.actor import system
 from casework.personal import DoesNotOpen
-from casework.staff import absence
-from casework.staff.actor import system
 from tests.identity.conftest import Phone, World
 
 

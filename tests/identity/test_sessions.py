@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 
 from casework.errors import CallerError
-from casework.identity import sessions
-from casework.identity.sessions import Granted
-from casework.identity.tables import sessions as session_rows
-from casework.staff import register
-from casework.staff.actor import system
-from casework.staff.tables import tokens
+from casework.people.identity import sessions
+from casework.people.identity.sessions import Granted
+from casework.people.identity.tables import sessions as session_rows
+from casework.people.staff import register
+from casework.people.staff.actor import system
+from casework.people.staff.tables import tokens
 from tests.identity.conftest import World
 
 

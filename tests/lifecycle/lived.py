@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from casework.database import writing
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Open, Outcome, Record, Refused
-from casework.staff.actor import Actor, system
-from tests.audit import built_log as logs
-from tests.audit.built_log import BuiltLog, clock
+from casework.people.staff.actor import Actor, system
+from casework.storage.database import writing
 from tests.fed import dated
+from tests.log import built_log as logs
+from tests.log.built_log import BuiltLog, clock
 from tests.on_books import put_loan
 
 CLI = system("cli")

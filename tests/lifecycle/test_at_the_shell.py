@@ -8,12 +8,12 @@ from click.testing import CliRunner, Result
 
 from casework.cli.main import main
 from casework.clock import now
-from casework.database import writing
 from casework.lifecycle.advance import advance
+from casework.operation.startup import Started
+from casework.people.staff import register
+from casework.people.staff.actor import system
 from casework.settings import Settings
-from casework.staff import register
-from casework.staff.actor import system
-from casework.startup import Started
+from casework.storage.database import writing
 from tests.api.conftest import findings, opening
 from tests.on_books import put_loan
 

@@ -4,17 +4,17 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from casework.audit import signer
-from casework.audit.seal import Sealer
-from casework.bundle.deep import replay
-from casework.bundle.export import export_log, fresh_folder
-from casework.bundle.trust import Held
-from casework.bundle.verify import verify_bundle
-from casework.database import reading
-from casework.dossier.heads import state_heads
-from casework.dossier.make import make_dossier
-from tests.audit.built_log import built_log, clock
+from casework.evidence.bundle.deep import replay
+from casework.evidence.bundle.export import export_log, fresh_folder
+from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.verify import verify_bundle
+from casework.evidence.dossier.heads import state_heads
+from casework.evidence.dossier.make import make_dossier
+from casework.log.write import signer
+from casework.log.write.seal import Sealer
+from casework.storage.database import reading
 from tests.lifecycle.lived import CASE, live
+from tests.log.built_log import built_log, clock
 from tests.postgres_server import Server
 
 

@@ -9,9 +9,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from casework.cases.branch import Branch
-from casework.cases.lifecycles import LIFECYCLES
-from casework.database import metadata, reading, writing
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Refused
 from casework.lifecycle.kept import Kept
@@ -21,9 +18,12 @@ from casework.lifecycle.situation import Situation
 from casework.lifecycle.subject import Child, Rows
 from casework.lifecycle.sweep import fire_due
 from casework.lifecycle.tables import table_of
-from casework.staff.actor import Actor, system
-from casework.statechart.chart import parse_chart
-from casework.statechart.registry import Params, Registry, Verdict
+from casework.people.staff.actor import Actor, system
+from casework.rules.statechart.chart import parse_chart
+from casework.rules.statechart.registry import Params, Registry, Verdict
+from casework.storage.database import metadata, reading, writing
+from casework.work.cases.branch import Branch
+from casework.work.cases.lifecycles import LIFECYCLES
 from tests.feed.bank import DAY, Bank, arrears, loan
 from tests.feed.conftest import bank
 
@@ -143,7 +143,7 @@ def house(bank: Bank) -> House:
     bank.send(DAY, [arrears(1)], loans=[loan(1)])
     settings = bank.started.settings
     owner = settings.database_owner_url or settings.database_url
-    from casework.database import open_engine  # noqa: PLC0415  # the owner's engine is of this fixture alone
+    from casework.storage.database import open_engine  # noqa: PLC0415  # the owner's engine is of this fixture alone
 
     engine = open_engine(owner)
     with writing(engine) as conn:

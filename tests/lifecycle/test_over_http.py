@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from casework.clock import now
-from casework.database import writing
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Fire, Mistaken, Open
-from casework.staff import register, tokens
-from casework.staff.actor import system
+from casework.people.staff import register, tokens
+from casework.people.staff.actor import system
+from casework.storage.database import writing
 from tests.api.conftest import Running, findings
 from tests.api.test_events import problem
 from tests.on_books import put_loan

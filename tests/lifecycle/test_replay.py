@@ -12,26 +12,26 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.audit.entry import decode_strict
-from casework.audit.findings import Report
-from casework.audit.tables import entries, texts
-from casework.bundle import deep
-from casework.cases.history import history_of_case
-from casework.cases.publish import STREAM
-from casework.database import reading
+from casework.evidence.bundle import deep
+from casework.evidence.past.one_case import case_as_of, case_difference
+from casework.evidence.past.portfolio import PortfolioFilter
+from casework.evidence.past.whole import portfolio_as_of
+from casework.evidence.search.export import entries_csv
+from casework.evidence.search.find import collect
+from casework.evidence.search.wanted import Wanted
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Refused
 from casework.lifecycles import LIFECYCLES
-from casework.past.one_case import case_as_of, case_difference
-from casework.past.portfolio import PortfolioFilter
-from casework.past.whole import portfolio_as_of
-from casework.search.export import entries_csv
-from casework.search.find import collect
-from casework.search.wanted import Wanted
-from tests.audit import built_log as logs
-from tests.audit.built_log import built_log, clock
-from tests.audit.resealed import Change, reseal
+from casework.log.check.findings import Report
+from casework.log.format.entry import decode_strict
+from casework.log.tables import entries, texts
+from casework.storage.database import reading
+from casework.work.cases.history import history_of_case
+from casework.work.cases.publish import STREAM
 from tests.lifecycle.lived import BORROWER, CASE, LATER, OTHER_CASE, STREAM_OF_CASE, Lived, fire, live
+from tests.log import built_log as logs
+from tests.log.built_log import built_log, clock
+from tests.log.resealed import Change, reseal
 from tests.mining.made import from_json, made, traces
 from tests.past.then import BUILT, instant, rows_now, rows_then
 from tests.postgres_server import Server

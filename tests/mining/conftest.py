@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.built_log import BuiltLog, built_log
+from tests.log.built_log import BuiltLog, built_log
 from tests.postgres_server import Server
 
 

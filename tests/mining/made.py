@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
-from casework.mining.chosen import Wanted
-from casework.mining.export import Format, Mined, export
-from casework.mining.names import Cover
-from casework.staff.actor import system
-from tests.audit.built_log import BuiltLog, clock
+from casework.evidence.mining.chosen import Wanted
+from casework.evidence.mining.export import Format, Mined, export
+from casework.evidence.mining.names import Cover
+from casework.people.staff.actor import system
+from tests.log.built_log import BuiltLog, clock
 from tests.mining.xes_structure import NAMESPACE
 
 DAY = date(2026, 1, 11)

@@ -18,23 +18,23 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.audit.chain import leaf_hash
-from casework.audit.entry import Actor, Entry
-from casework.audit.tables import entries
-from casework.audit.trail import Draft
-from casework.cases.filter import BusinessDates, CaseFilter
-from casework.cases.tables import cases
 from casework.cli import main
-from casework.database import reading
 from casework.errors import CallerError
-from casework.mining import ocel_json, ocel_sqlite, xes
-from casework.mining.chosen import Chosen, Wanted
-from casework.mining.names import Names, visible
-from casework.mining.ocel_sqlite import tables_of
-from casework.mining.spool import Spool
-from casework.mining.told import STREAMS, Part
+from casework.evidence.mining import ocel_json, ocel_sqlite, xes
+from casework.evidence.mining.chosen import Chosen, Wanted
+from casework.evidence.mining.names import Names, visible
+from casework.evidence.mining.ocel_sqlite import tables_of
+from casework.evidence.mining.spool import Spool
+from casework.evidence.mining.told import STREAMS, Part
+from casework.log.format.chain import leaf_hash
+from casework.log.format.entry import Actor, Entry
+from casework.log.tables import entries
+from casework.log.write.trail import Draft
 from casework.personal import Vault
-from tests.audit.built_log import CASES, BuiltLog, change_entry, clock, guards_down
+from casework.storage.database import reading
+from casework.work.cases.filter import BusinessDates, CaseFilter
+from casework.work.cases.tables import cases
+from tests.log.built_log import CASES, BuiltLog, change_entry, clock, guards_down
 from tests.mining.made import DAY, from_json, from_sqlite, made, traces
 from tests.mining.xes_structure import faults
 

@@ -8,12 +8,12 @@ from xml.etree import ElementTree as ET
 import pytest
 import sqlalchemy as sa
 
-from casework.audit.entry import decode_strict
-from casework.audit.tables import entries
-from casework.cases.tables import cases
-from casework.database import reading
-from casework.mining.told import STREAMS
-from tests.audit.built_log import CASES, PEOPLE, REQUESTS, BuiltLog
+from casework.evidence.mining.told import STREAMS
+from casework.log.format.entry import decode_strict
+from casework.log.tables import entries
+from casework.storage.database import reading
+from casework.work.cases.tables import cases
+from tests.log.built_log import CASES, PEOPLE, REQUESTS, BuiltLog
 from tests.mining.made import Model, from_json, from_sqlite, made, opened, traces
 from tests.mining.xes_structure import faults
 

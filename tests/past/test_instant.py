@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casework.errors import CallerError
-from casework.past.instant import Instant, in_order, read_instant
+from casework.evidence.past.instant import Instant, in_order, read_instant
 
 BRANCH = "Asia/Shanghai"
 PRESENT = datetime(2026, 3, 9, 4, 0, 0, 7, tzinfo=UTC)  # noon at the branch

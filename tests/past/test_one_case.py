@@ -16,27 +16,27 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy.engine import Connection
 
-from casework.audit.chain import seal_entry
-from casework.audit.entry import decode_strict
-from casework.audit.tables import entries, texts
-from casework.audit.trail import Draft
-from casework.cases.branch import Branch
-from casework.cases.case import Case
-from casework.cases.commands import Command, Measure
-from casework.cases.publish import publish
-from casework.cases.rulebook import load_rulebook
-from casework.cases.tables import cases
 from casework.errors import CallerError
+from casework.evidence.past.case_then import CaseDifference, changes_between
+from casework.evidence.past.one_case import case_as_of, case_difference
+from casework.evidence.past.portfolio import PortfolioFilter
+from casework.evidence.past.whole import portfolio_as_of
 from casework.lifecycle.commands import Done, Fire, Note
-from casework.past.case_then import CaseDifference, changes_between
-from casework.past.one_case import case_as_of, case_difference
-from casework.past.portfolio import PortfolioFilter
-from casework.past.whole import portfolio_as_of
-from casework.staff.actor import system
-from tests.audit import built_log as logs
-from tests.audit.built_log import BuiltLog, change_entry, entry_at, guards_down
+from casework.log.format.chain import seal_entry
+from casework.log.format.entry import decode_strict
+from casework.log.tables import entries, texts
+from casework.log.write.trail import Draft
+from casework.people.staff.actor import system
+from casework.work.cases.branch import Branch
+from casework.work.cases.case import Case
+from casework.work.cases.commands import Command, Measure
+from casework.work.cases.publish import publish
+from casework.work.cases.rulebook import load_rulebook
+from casework.work.cases.tables import cases
 from tests.cases.anything import commands_on
 from tests.conftest import LONGER
+from tests.log import built_log as logs
+from tests.log.built_log import BuiltLog, change_entry, entry_at, guards_down
 from tests.past.then import BUILT, Lived, instant, rows_now, rows_then
 
 LATER = BUILT + timedelta(hours=1)

@@ -10,19 +10,26 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from casework.audit.tables import entries
-from casework.audit.trail import Draft
-from casework.cases.case import Case
-from casework.cases.commands import Command
 from casework.errors import CallerError
+from casework.evidence.past.instant import Instant
+from casework.evidence.past.portfolio import (
+    ChangedCase,
+    Movement,
+    PortfolioDifference,
+    PortfolioFilter,
+    Seen,
+    View,
+)
+from casework.evidence.past.whole import portfolio_as_of, portfolio_difference
 from casework.lifecycle.advance import advance
-from casework.past.instant import Instant
-from casework.past.portfolio import ChangedCase, Movement, PortfolioDifference, PortfolioFilter, Seen, View
-from casework.past.whole import portfolio_as_of, portfolio_difference
-from tests.audit import built_log as logs
-from tests.audit.built_log import BuiltLog
+from casework.log.tables import entries
+from casework.log.write.trail import Draft
+from casework.work.cases.case import Case
+from casework.work.cases.commands import Command
 from tests.cases.anything import commands_on
 from tests.conftest import LONGER
+from tests.log import built_log as logs
+from tests.log.built_log import BuiltLog
 from tests.past.then import BUILT, Lived, instant
 
 EVERY = PortfolioFilter()

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from casework.cli.main import main
-from tests.audit import built_log as logs
-from tests.audit.built_log import BuiltLog
+from tests.log import built_log as logs
+from tests.log.built_log import BuiltLog
 from tests.past.then import BUILT
 
 BEFORE = (BUILT - timedelta(seconds=1)).isoformat()

@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from casework.cases.branch import Branch
-from casework.cases.case import Case, from_row
-from casework.cases.commands import Command
-from casework.cases.gather import CASE_ROWS
-from casework.cases.tables import cases
+from casework.evidence.past.instant import Instant, read_instant
+from casework.evidence.past.one_case import follow
+from casework.evidence.past.texts import Texts
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Outcome
-from casework.past.instant import Instant, read_instant
-from casework.past.one_case import follow
-from casework.past.texts import Texts
-from tests.audit import built_log as logs
+from casework.work.cases.branch import Branch
+from casework.work.cases.case import Case, from_row
+from casework.work.cases.commands import Command
+from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.tables import cases
+from tests.log import built_log as logs
 
 ZONE = "Asia/Shanghai"
 BUILT = logs.clock()

@@ -14,23 +14,23 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from casework.audit.findings import Report
-from casework.audit.tables import openings
-from casework.cases.answer_mac import answer_mac
-from casework.cases.commands import Command
-from casework.cases.tables import idempotency
 from casework.clock import now
 from casework.customer import Customer
-from casework.database import open_engine, reading, writing
-from casework.feed.run import Run
-from casework.four_eyes import requests
+from casework.evidence.verifying import verify
+from casework.intake.feed.run import Run
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note, Outcome
-from casework.privacy.erase import Erasure, Refused, erase
+from casework.log.check.findings import Report
+from casework.log.tables import openings
+from casework.operation.startup import Started, start, upgrade
+from casework.oversight.privacy.erase import Erasure, Refused, erase
+from casework.people.staff.actor import Actor, system
 from casework.settings import Settings, default_loans_dir, ensure_keys
-from casework.staff.actor import Actor, system
-from casework.startup import Started, start, upgrade
-from casework.verifying import verify
+from casework.storage.database import open_engine, reading, writing
+from casework.work.cases.answer_mac import answer_mac
+from casework.work.cases.commands import Command
+from casework.work.cases.tables import idempotency
+from casework.work.four_eyes import requests
 from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan
 from tests.feed.conftest import bank
 from tests.postgres_server import APP, OWNER, Server

@@ -5,10 +5,17 @@ from datetime import date, timedelta
 
 import pytest
 
-from casework.cases.privacy_rules import ALWAYS, CHECKS, parse_privacy_rules
 from casework.errors import RulesBroken
-from casework.privacy.deciding import HOLD_PLACED, HOLD_RELEASED, Situation, after_years, open_holds, reasons_against
+from casework.oversight.privacy.deciding import (
+    HOLD_PLACED,
+    HOLD_RELEASED,
+    Situation,
+    after_years,
+    open_holds,
+    reasons_against,
+)
 from casework.settings import Settings
+from casework.work.cases.privacy_rules import ALWAYS, CHECKS, parse_privacy_rules
 from tests.cases.worlds import POLICY
 
 BODY = (Settings.from_environment({}).statecharts / "rules" / "privacy.toml").read_bytes()

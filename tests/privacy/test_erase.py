@@ -7,17 +7,27 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.audit.erasure import parts_of
-from casework.audit.tables import entries, erasures, opening_keys, openings
-from casework.cases.tables import idempotency
 from casework.customer import stream_of
-from casework.database import metadata
-from casework.feed.sealed_cells import of_aside
-from casework.feed.tables import borrowers, contacts, loans, set_aside
-from casework.four_eyes.tables import requests
-from casework.privacy.erase import Refused
-from casework.privacy.holding import hold, release
-from casework.request.request import ERASED as REQUEST_ERASED
+from casework.intake.feed.sealed_cells import of_aside
+from casework.intake.feed.tables import (
+    borrowers,
+    contacts,
+    loans,
+    set_aside,
+)
+from casework.log.format.erasure import parts_of
+from casework.log.tables import (
+    entries,
+    erasures,
+    opening_keys,
+    openings,
+)
+from casework.oversight.privacy.erase import Refused
+from casework.oversight.privacy.holding import hold, release
+from casework.storage.database import metadata
+from casework.work.cases.tables import idempotency
+from casework.work.four_eyes.tables import requests
+from casework.work.request.request import ERASED as REQUEST_ERASED
 from tests.feed.bank import contact
 from tests.privacy.conftest import RISK, House, customer
 
@@ -257,7 +267,7 @@ def test_rows_set_aside_that_are_his_go_and_later_ones_keep_only_ids(house: Hous
 
 
 def test_an_erasure_under_a_legal_hold_is_found(shared: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casework.privacy.erase.reasons_against", lambda *_: ())
+    monkeypatch.setattr("casework.oversight.privacy.erase.reasons_against", lambda *_: ())
     with shared.undone() as conn:
         hold(conn, shared.started.branch, customer(1), reason="complaint", actor=RISK)
         shared.erased_in(conn, 1)
@@ -266,7 +276,7 @@ def test_an_erasure_under_a_legal_hold_is_found(shared: House, monkeypatch: pyte
 
 def test_an_erasure_that_covers_somebody_else_is_found(shared: House, monkeypatch: pytest.MonkeyPatch) -> None:
     other = (f"case:{shared.case_id(2)}", 99)
-    monkeypatch.setattr("casework.privacy.erase.parts_of", lambda places: parts_of([*places, other]))
+    monkeypatch.setattr("casework.oversight.privacy.erase.parts_of", lambda places: parts_of([*places, other]))
     with shared.undone() as conn:
         shared.erased_in(conn, 1)
         conn.execute(openings.delete().where(openings.c.stream == other[0]))

@@ -10,16 +10,16 @@ from litestar.testing import TestClient
 
 from api.app import create_app
 from casework.address import parse_url
-from casework.audit.tables import openings
 from casework.clock import now
-from casework.database import metadata, writing
-from casework.feed.tables import borrowers, contacts
-from casework.privacy import reach
-from casework.privacy.answers import speaks_of
-from casework.privacy.columns import NOT_PERSONAL, PERSONAL
-from casework.privacy.scrub import found_in, scrub
-from casework.staff import tokens
-from casework.staff.actor import system
+from casework.intake.feed.tables import borrowers, contacts
+from casework.log.tables import openings
+from casework.oversight.privacy import reach
+from casework.oversight.privacy.answers import speaks_of
+from casework.oversight.privacy.columns import NOT_PERSONAL, PERSONAL
+from casework.oversight.privacy.scrub import found_in, scrub
+from casework.people.staff import tokens
+from casework.people.staff.actor import system
+from casework.storage.database import metadata, writing
 from tests.cli.test_sealing import Shell
 from tests.privacy.conftest import ADDRESS, NOTE, House
 

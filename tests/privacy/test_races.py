@@ -13,18 +13,18 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from casework.audit.data_keys import keys_for
-from casework.audit.erased import read_erased
-from casework.audit.tables import erasures, opening_keys, openings
-from casework.cases.tables import idempotency
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import TryAgain
-from casework.feed.tables import borrowers, contacts
-from casework.four_eyes.tables import requests
+from casework.intake.feed.tables import borrowers, contacts
 from casework.lifecycle.commands import Done, Note
-from casework.privacy.reach import Gone
-from casework.request.request import ERASED as MARK
+from casework.log.check.erased import read_erased
+from casework.log.tables import erasures, opening_keys, openings
+from casework.log.write.data_keys import keys_for
+from casework.oversight.privacy.reach import Gone
+from casework.storage.database import reading, writing
+from casework.work.cases.tables import idempotency
+from casework.work.four_eyes.tables import requests
+from casework.work.request.request import ERASED as MARK
 from tests.api.server import environment
 from tests.conftest import LONGER
 from tests.feed.bank import arrears, contact, loan
@@ -51,7 +51,7 @@ def held(house: House, number: int) -> tuple[int, ...]:
 
 _KILLED_AT = """
 import os, signal
-from casework.privacy import erase
+from casework.oversight.privacy import erase
 
 whole = erase._record
 
@@ -174,7 +174,7 @@ def test_a_key_that_something_is_being_sealed_with_is_not_destroyed_before_that_
 @pytest.fixture
 def whatever_the_rules_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cases that are live may be erased too: what is looked at is what erasing does, not when it may."""
-    monkeypatch.setattr("casework.privacy.erase.reasons_against", lambda *_: ())
+    monkeypatch.setattr("casework.oversight.privacy.erase.reasons_against", lambda *_: ())
 
 
 @examples(max_examples=6 * LONGER, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -205,7 +205,7 @@ def test_whoever_is_erased_leaves_no_trace_and_everybody_else_stays(
 def test_more_streams_than_one_entry_names_are_covered_by_several(
     shared: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("casework.audit.erasure.STREAMS_AT_ONCE", 1)
+    monkeypatch.setattr("casework.log.format.erasure.STREAMS_AT_ONCE", 1)
     with shared.undone() as conn:
         told = shared.erased_in(conn, 1)
         assert len(told.entry_ids) == 3  # his own stream, a case, a request

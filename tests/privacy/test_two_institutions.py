@@ -10,34 +10,51 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from casework.audit.tables import entries, erasures, opening_keys, openings
-from casework.cases.answer_mac import answer_mac
-from casework.cases.filter import BusinessDates
-from casework.cases.queries import find_case
-from casework.cases.tables import cases, idempotency
 from casework.clock import now
 from casework.customer import Customer, stream_of
-from casework.database import open_engine, reading, writing
-from casework.dossier.opened import check_and_record
 from casework.errors import CallerError
-from casework.feed.borrowers import Search, borrower_page, find
-from casework.feed.customers import of_customer
-from casework.feed.tables import borrowers, contacts, feed_runs, loans, repayments, set_aside
+from casework.evidence.dossier.opened import check_and_record
+from casework.evidence.mining.chosen import Wanted
+from casework.evidence.mining.export import export
+from casework.evidence.searching import streams_of
+from casework.evidence.verifying import verify
+from casework.intake.feed.borrowers import Search, borrower_page, find
+from casework.intake.feed.customers import of_customer
+from casework.intake.feed.tables import (
+    borrowers,
+    contacts,
+    feed_runs,
+    loans,
+    repayments,
+    set_aside,
+)
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Note
-from casework.mining.chosen import Wanted
-from casework.mining.export import export
-from casework.privacy.erase import Erasure, Refused, erase, look_through
-from casework.privacy.holding import hold, release
-from casework.privacy.showing import holding_of
-from casework.searching import streams_of
-from casework.staff.actor import Actor, system
-from casework.staff.permissions import EVERYTHING
-from casework.verifying import verify
-from tests.audit.built_log import guards_down
+from casework.log.tables import (
+    entries,
+    erasures,
+    opening_keys,
+    openings,
+)
+from casework.oversight.privacy.erase import (
+    Erasure,
+    Refused,
+    erase,
+    look_through,
+)
+from casework.oversight.privacy.holding import hold, release
+from casework.oversight.privacy.showing import holding_of
+from casework.people.staff.actor import Actor, system
+from casework.people.staff.permissions import EVERYTHING
+from casework.storage.database import open_engine, reading, writing
+from casework.work.cases.answer_mac import answer_mac
+from casework.work.cases.filter import BusinessDates
+from casework.work.cases.queries import find_case
+from casework.work.cases.tables import cases, idempotency
 from tests.feed.bank import DAY, Bank, Cells, arrears, contact, loan, paid
 from tests.feed.conftest import bank
 from tests.feed.shell import casework
+from tests.log.built_log import guards_down
 from tests.on_books import named
 
 ONE, OTHER = "wuhan", "yichang"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from casework.database import open_engine
 from casework.settings import Settings, default_loans_dir, ensure_keys, shipped
+from casework.storage.database import open_engine
 from tests.postgres_server import APP, OWNER, Server
 from tests.search.world import World
 

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casework.audit.trail import Draft
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.search import find, narrow
-from casework.search.find import page_of_entries
-from casework.search.index import begin_anew, read_behind
-from casework.search.tables import search_state
-from casework.search.wanted import MAX_STREAMS, Wanted, check
-from tests.audit.branch_log import WRITER
+from casework.evidence.search import find, narrow
+from casework.evidence.search.find import page_of_entries
+from casework.evidence.search.index import begin_anew, read_behind
+from casework.evidence.search.tables import search_state
+from casework.evidence.search.wanted import MAX_STREAMS, Wanted, check
+from casework.log.write.trail import Draft
+from casework.storage.database import reading, writing
 from tests.conftest import LONGER
+from tests.log.branch_log import WRITER
 from tests.search.world import World, filters, naive
 
 EXAMPLES = settings(max_examples=14 * LONGER)

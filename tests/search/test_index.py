@@ -6,15 +6,20 @@ from contextlib import suppress
 import pytest
 import sqlalchemy as sa
 
-from casework.audit import logs, signer
-from casework.audit.seal import SEALER, Sealer
-from casework.database import reading, writing
 from casework.errors import TryAgain
-from casework.search import bits, index
-from casework.search.compare import Difference, differences
-from casework.search.index import begin_anew, read_behind
-from casework.search.tables import search_postings, search_segments, search_state, search_terms
-from casework.search.wanted import Wanted
+from casework.evidence.search import bits, index
+from casework.evidence.search.compare import Difference, differences
+from casework.evidence.search.index import begin_anew, read_behind
+from casework.evidence.search.tables import (
+    search_postings,
+    search_segments,
+    search_state,
+    search_terms,
+)
+from casework.evidence.search.wanted import Wanted
+from casework.log.write import logs, signer
+from casework.log.write.seal import SEALER, Sealer
+from casework.storage.database import reading, writing
 from tests.search.world import World, naive
 
 

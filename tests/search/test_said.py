@@ -6,9 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.audit.entry import MAX_INT
-from casework.search import bits, times
-from casework.search.said import Said, families_of, range_terms, step_of, terms_of
+from casework.evidence.search import bits, times
+from casework.evidence.search.said import (
+    Said,
+    families_of,
+    range_terms,
+    step_of,
+    terms_of,
+)
+from casework.log.format.entry import MAX_INT
 
 AMOUNT = st.one_of(st.integers(0, 5_000), st.integers(0, 10**8), st.integers(0, MAX_INT))
 OFFSETS = st.sets(st.integers(0, bits.WIDTH - 1), max_size=600)

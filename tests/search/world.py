@@ -11,15 +11,15 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import strategies as st
 
-from casework import rows
-from casework.audit.entry import Actor
-from casework.audit.tables import entries, streams
-from casework.audit.trail import Draft, Head
-from casework.database import reading, writing
-from casework.search.find import page_of_entries
-from casework.search.index import Indexer
-from casework.search.wanted import Wanted
-from tests.audit.branch_log import START, BranchLog
+from casework.evidence.search.find import page_of_entries
+from casework.evidence.search.index import Indexer
+from casework.evidence.search.wanted import Wanted
+from casework.log.format.entry import Actor
+from casework.log.tables import entries, streams
+from casework.log.write.trail import Draft, Head
+from casework.storage import rows
+from casework.storage.database import reading, writing
+from tests.log.branch_log import START, BranchLog
 
 EVENTS = ("case.opened", "case.step.place", "case.step.reached", "case.refused.place", "case.noted", "feed.applied")
 ACTORS = ("S1", "S2", "S3", "system")

@@ -8,18 +8,18 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import pytest
 from sqlalchemy.engine import Connection
 
-from casework.audit.findings import Report
-from casework.audit.trail import Trail
-from casework.database import reading, writing
 from casework.errors import CallerError
+from casework.evidence.verifying import verify
+from casework.log.check.findings import Report
+from casework.log.write.trail import Trail
+from casework.operation.startup import Started, start
+from casework.people.staff import register
+from casework.people.staff.actor import Actor, system
+from casework.people.staff.dossier import person
+from casework.people.staff.permissions import Permissions
+from casework.people.staff.person import Person
 from casework.settings import Settings, load_keys
-from casework.staff import register
-from casework.staff.actor import Actor, system
-from casework.staff.dossier import person
-from casework.staff.permissions import Permissions
-from casework.staff.person import Person
-from casework.startup import Started, start
-from casework.verifying import verify
+from casework.storage.database import reading, writing
 
 TODAY = date(2026, 3, 10)
 _P = ParamSpec("_P")

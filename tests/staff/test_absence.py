@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from casework.database import reading
-from casework.staff import absence, register
-from casework.staff.actor import Principal
-from casework.staff.listing import expiring
-from casework.staff.person import Absence, Certificate
+from casework.people.staff import absence, register
+from casework.people.staff.actor import Principal
+from casework.people.staff.listing import expiring
+from casework.people.staff.person import Absence, Certificate
+from casework.storage.database import reading
 from tests.staff.conftest import TODAY, Register
 
 DAY = timedelta(days=1)

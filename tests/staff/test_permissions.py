@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.cases.rulebook import load_rulebook
 from casework.errors import CallerError, RulesBroken
+from casework.people.staff.actor import Actor, Principal, system
+from casework.people.staff.permission_table import check_against, parse_permissions, plain_route
+from casework.people.staff.permissions import ACTS, SEES
 from casework.settings import shipped
-from casework.staff.actor import Actor, Principal, system
-from casework.staff.permission_table import check_against, parse_permissions, plain_route
-from casework.staff.permissions import ACTS, SEES
+from casework.work.cases.rulebook import load_rulebook
 from tests.statechart.small import BLOCKS, SMALL_POLICIES
 
 RULEBOOK = load_rulebook(shipped("statecharts"))

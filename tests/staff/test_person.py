@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casework.errors import CallerError
-from casework.staff import absence, register
-from casework.staff.person import Person, overlapping
+from casework.people.staff import absence, register
+from casework.people.staff.person import Person, overlapping
 from tests.staff.conftest import TODAY, Register
 
 DAY = timedelta(days=1)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from casework.database import writing
 from casework.errors import CallerError, TryAgain
-from casework.staff import absence, register
+from casework.people.staff import absence, register
+from casework.storage.database import writing
 from tests.staff.conftest import TODAY, Register
 
 DAY = timedelta(days=1)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casework.database import reading
 from casework.errors import CallerError
-from casework.staff import absence, places, register
-from casework.staff.listing import Wanted, member, members
-from casework.staff.person import Absence, Held, Home
-from casework.staff.tables import register_version
+from casework.people.staff import absence, places, register
+from casework.people.staff.listing import Wanted, member, members
+from casework.people.staff.person import Absence, Held, Home
+from casework.people.staff.tables import register_version
+from casework.storage.database import reading
 from tests.staff.conftest import TODAY, Register
 
 DAY = timedelta(days=1)

@@ -7,10 +7,18 @@ import pytest
 import sqlalchemy as sa
 
 from casework.clock import now
-from casework.database import reading, writing
-from casework.staff import absence, places, register
-from casework.staff.actor import Actor
-from casework.staff.tables import absences, certificates, memberships, posts_held, regions, staff, teams
+from casework.people.staff import absence, places, register
+from casework.people.staff.actor import Actor
+from casework.people.staff.tables import (
+    absences,
+    certificates,
+    memberships,
+    posts_held,
+    regions,
+    staff,
+    teams,
+)
+from casework.storage.database import reading, writing
 from tests.staff.conftest import TODAY, Register
 
 DAY = timedelta(days=1)

@@ -5,11 +5,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from casework.cases.registry import REGISTRY
-from casework.cases.rulebook import load_rulebook
-from casework.statechart.chart import Chart, parse_chart
-from casework.statechart.policy import Policies, Policy, parse_policy
-from casework.statechart.registry import Params, Registry, Verdict
+from casework.rules.statechart.chart import Chart, parse_chart
+from casework.rules.statechart.policy import Policies, Policy, parse_policy
+from casework.rules.statechart.registry import Params, Registry, Verdict
+from casework.work.cases.registry import REGISTRY
+from casework.work.cases.rulebook import load_rulebook
 
 FOLDER = Path(__file__).parents[2] / "statecharts"
 RULEBOOK = load_rulebook(FOLDER)

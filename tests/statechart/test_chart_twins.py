@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casework.errors import RulesBroken
-from casework.statechart.chart import Chart, parse_chart
-from casework.statechart.policy import Policies
-from casework.statechart.read import read_chart
-from casework.statechart.registry import Registry
+from casework.rules.statechart.chart import Chart, parse_chart
+from casework.rules.statechart.policy import Policies
+from casework.rules.statechart.read import read_chart
+from casework.rules.statechart.registry import Registry
 from tests.statechart.small import (
     BLOCKS,
     RULEBOOK,

@@ -6,9 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from casework.statechart.draw import LANGUAGES, mermaid, svg
-from casework.statechart.layout import BOX, lay_out
-from casework.statechart.outline import edges, staying
+from casework.rules.statechart.draw import LANGUAGES, mermaid, svg
+from casework.rules.statechart.layout import BOX, lay_out
+from casework.rules.statechart.outline import edges, staying
 from tests.statechart.small import BLOCKS, RULEBOOK, small_chart
 
 CHART = RULEBOOK.chart

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.statechart.fields import TYPES, Field, take
+from casework.rules.statechart.fields import TYPES, Field, take
 from tests.statechart.small import RULEBOOK
 
 POLICY = RULEBOOK.policies.all[0]

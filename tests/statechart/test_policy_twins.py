@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from casework.cases.rulebook import load_rulebook
 from casework.errors import RulesBroken
-from casework.statechart.policy import CLASSES, Policies, load_law, load_policies, parse_policy
+from casework.rules.statechart.policy import (
+    CLASSES,
+    Policies,
+    load_law,
+    load_policies,
+    parse_policy,
+)
+from casework.work.cases.rulebook import load_rulebook
 from tests.statechart.small import BLOCKS, FOLDER, RULEBOOK, law, small_policy
 
 POLICY = BLOCKS["policy"]

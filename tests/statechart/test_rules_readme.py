@@ -1,7 +1,7 @@
 """The page that explains the rules: its examples are read by what reads the real files."""
 
-from casework.cases.owner_rules import parse_owner_rules
-from casework.staff.permission_table import parse_permissions
+from casework.people.staff.permission_table import parse_permissions
+from casework.work.cases.owner_rules import parse_owner_rules
 from tests.statechart.small import BLOCKS, SMALL_POLICIES
 
 POSTS = frozenset({"phone_collector", "basic_risk_manager", "auditor"})

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from casework.audit.checkpoint import Checkpoint
-from casework.audit.note import LogSigner
-from casework.audit.proof import encode_hashes
-from casework.audit.tree import Node, prove_consistency, root_of
+from casework.log.format.checkpoint import Checkpoint
+from casework.log.format.note import LogSigner
+from casework.log.format.proof import encode_hashes
+from casework.log.format.tree import Node, prove_consistency, root_of
 
 ORIGIN = "log.example/branch"
 KEY = LogSigner(ORIGIN, b"\x01" * 32)

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from casework.audit import note
-from casework.audit.checkpoint import Cosigner, Trust, WitnessKey
-from casework.audit.note import LogSigner
 from casework.cli.main import main
-from casework.witness import fetching
-from casework.witness import folder as kept
-from casework.witness.checking import check_file
-from casework.witness.fetching import Branch, CannotTell
+from casework.evidence.witness import fetching
+from casework.evidence.witness import folder as kept
+from casework.evidence.witness.checking import check_file
+from casework.evidence.witness.fetching import Branch, CannotTell
+from casework.log.format import note
+from casework.log.format.checkpoint import Cosigner, Trust, WitnessKey
+from casework.log.format.note import LogSigner
 from tests.dripping import dripping_headers
 from tests.witness.shown_log import KEY, ORIGIN, Server, ShownLog, leaf, shown
 

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from casework.cases.case import from_row
-from casework.cases.gather import CASE_ROWS
-from casework.cases.holds import HOLDS
-from casework.cases.tables import cases
-from casework.database import reading, writing
-from casework.feed.agreed import Taken, import_holds
+from casework.intake.feed.agreed import Taken, import_holds
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Refused
 from casework.lifecycle.listing import every
-from casework.staff.actor import Actor, system
-from casework.sweeping import sweep
+from casework.operation.sweeping import sweep
+from casework.people.staff.actor import Actor, system
+from casework.storage.database import reading, writing
+from casework.work.cases.case import from_row
+from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.holds import HOLDS
+from casework.work.cases.tables import cases
 from casework.work.holds import Hold
 from tests.feed.bank import DAY, Bank, arrears, loan
 from tests.work.test_promises import at, day

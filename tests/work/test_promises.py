@@ -8,15 +8,15 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from casework.cases.lifecycles import PROMISES
-from casework.database import reading, writing
-from casework.feed.agreed import Taken, import_promises
-from casework.feed.promised import Books, follows
+from casework.intake.feed.agreed import Taken, import_promises
+from casework.intake.feed.promised import Books, follows
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Record, Refused
 from casework.lifecycle.listing import every
-from casework.staff.actor import Actor, system
-from casework.sweeping import sweep
+from casework.operation.sweeping import sweep
+from casework.people.staff.actor import Actor, system
+from casework.storage.database import reading, writing
+from casework.work.cases.lifecycles import PROMISES
 from casework.work.promises import Promise
 from tests.feed.bank import DAY, Bank, arrears, loan, paid
 

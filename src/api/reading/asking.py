@@ -11,9 +11,9 @@ from litestar.params import QueryParameter
 from api.auth import actor_of
 from api.problems import problem_responses
 from api.serving import Serving, serving_of
-from casework.cases.filter import CaseFilter, filter_malformed
-from casework.cases.queries import MAX_PAGE
-from casework.staff.actor import Actor
+from casework.people.staff.actor import Actor
+from casework.work.cases.filter import CaseFilter, filter_malformed
+from casework.work.cases.queries import MAX_PAGE
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Rows on a page, at most 200.")]
 Cursor = Annotated[

@@ -14,12 +14,8 @@ from litestar.params import Body, FromPath, QueryParameter
 from api.auth import still_valid
 from api.permitted import reach
 from api.reading.asking import CASE_LINE, answers, reader_of
-from casework.cases.disclosure import record_read
-from casework.cases.filter import BusinessDates
-from casework.cases.sight import reach_of
 from casework.clock import now
-from casework.database import reading, writing
-from casework.feed.borrowers import (
+from casework.intake.feed.borrowers import (
     Borrower,
     FoundPage,
     Search,
@@ -29,8 +25,12 @@ from casework.feed.borrowers import (
     fields_shown,
     find,
 )
-from casework.feed.customers import customer_named
-from casework.feed.reveal import MAX_CONTACTS, ClearBorrower, reveal
+from casework.intake.feed.customers import customer_named
+from casework.intake.feed.reveal import MAX_CONTACTS, ClearBorrower, reveal
+from casework.storage.database import reading, writing
+from casework.work.cases.disclosure import record_read
+from casework.work.cases.filter import BusinessDates
+from casework.work.cases.sight import reach_of
 
 Purpose = Annotated[
     str | None,

@@ -16,17 +16,22 @@ from api.reading.asking import (
     case_filter,
     reader_of,
 )
-from casework.cases.case import Case
-from casework.cases.detail import CaseDetail, detail_of
-from casework.cases.disclosure import record_read
-from casework.cases.filter import BusinessDates, CaseFilter
-from casework.cases.history import HistoryPage, NotePage, history_of_case, notes_of_case
-from casework.cases.line import CasePage
-from casework.cases.options import CaseOptions, options_of_case
-from casework.cases.queries import Sort, page_of_cases
-from casework.database import reading, writing
-from casework.four_eyes.listing import show_pending
-from casework.staff.permissions import Reach
+from casework.people.staff.permissions import Reach
+from casework.storage.database import reading, writing
+from casework.work.cases.case import Case
+from casework.work.cases.detail import CaseDetail, detail_of
+from casework.work.cases.disclosure import record_read
+from casework.work.cases.filter import BusinessDates, CaseFilter
+from casework.work.cases.history import (
+    HistoryPage,
+    NotePage,
+    history_of_case,
+    notes_of_case,
+)
+from casework.work.cases.line import CasePage
+from casework.work.cases.options import CaseOptions, options_of_case
+from casework.work.cases.queries import Sort, page_of_cases
+from casework.work.four_eyes.listing import show_pending
 
 CaseId = Annotated[int, PathParameter(ge=1, le=2**53 - 1, description="Number of the case.")]
 After = Annotated[int | None, QueryParameter(ge=0, le=2**53 - 1, description="`next` of the page before.")]

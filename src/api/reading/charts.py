@@ -12,15 +12,22 @@ from litestar.params import FromPath, QueryParameter
 
 from api.reading.asking import answers, reader_of
 from api.serving import Serving
-from casework.audit.tables import texts
-from casework.cases.filter import BusinessDates
-from casework.cases.noun import CASE_CHART
-from casework.cases.options import FieldOffer, fields_of
-from casework.database import reading
 from casework.errors import CallerError
-from casework.statechart.chart import Arc, Chart, Event, FactKind, GuardUse, Opening
-from casework.statechart.draw import mermaid, svg
-from casework.statechart.policy import Policy
+from casework.log.tables import texts
+from casework.rules.statechart.chart import (
+    Arc,
+    Chart,
+    Event,
+    FactKind,
+    GuardUse,
+    Opening,
+)
+from casework.rules.statechart.draw import mermaid, svg
+from casework.rules.statechart.policy import Policy
+from casework.storage.database import reading
+from casework.work.cases.filter import BusinessDates
+from casework.work.cases.noun import CASE_CHART
+from casework.work.cases.options import FieldOffer, fields_of
 
 Language = Annotated[Literal["zh", "en"], QueryParameter(description="Language of the labels.")]
 

@@ -9,13 +9,13 @@ from api.auth import still_valid
 from api.permitted import case_in_sight
 from api.reading.asking import answers, reader_of
 from api.reading.cases import CaseId
-from casework.audit import signer
-from casework.audit.dossier import Dossier
-from casework.audit.tree import MAX_SIZE
-from casework.cases.filter import filter_malformed
-from casework.database import reading, writing
-from casework.dossier.make import make_dossier, record_made
-from casework.dossier.opened import check_and_record
+from casework.evidence.dossier.make import make_dossier, record_made
+from casework.evidence.dossier.opened import check_and_record
+from casework.log.dossier import Dossier
+from casework.log.format.tree import MAX_SIZE
+from casework.log.write import signer
+from casework.storage.database import reading, writing
+from casework.work.cases.filter import filter_malformed
 
 WithOpenings = Annotated[
     bool, QueryParameter(description="With the texts that entries commit to, in clear; `purpose` says what for.")

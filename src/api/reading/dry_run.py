@@ -9,9 +9,9 @@ from litestar.params import Body
 
 from api.permitted import reach
 from api.reading.asking import answers, reader_of
-from casework.cases.dry_run import DryRun, dry_run
-from casework.cases.filter import BusinessDates, CaseFilter, filter_malformed
-from casework.database import reading
+from casework.storage.database import reading
+from casework.work.cases.dry_run import DryRun, dry_run
+from casework.work.cases.filter import BusinessDates, CaseFilter, filter_malformed
 
 
 class DryRunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -8,15 +8,26 @@ from litestar.params import FromPath, QueryParameter
 
 from api.reading.asking import Limit, answers, reader_of
 from api.reading.exports import CSV, XLSX, Language, file_of
-from casework.audit.entry import MAX_INT
-from casework.audit.entry_line import EntryLine
-from casework.audit.queries import find_entry
 from casework.clock import now, utc_text
-from casework.database import reading, writing
-from casework.search.cursor import MAX_LENGTH
-from casework.search.export import MAX_ROWS, Format, entries_csv, entries_jsonl, entries_xlsx
-from casework.search.find import EntryPage, collect, page_of_entries
-from casework.searching import PARTS, Asked, record_entries_export, wanted_of
+from casework.evidence.search.cursor import MAX_LENGTH
+from casework.evidence.search.export import (
+    MAX_ROWS,
+    Format,
+    entries_csv,
+    entries_jsonl,
+    entries_xlsx,
+)
+from casework.evidence.search.find import EntryPage, collect, page_of_entries
+from casework.evidence.searching import (
+    PARTS,
+    Asked,
+    record_entries_export,
+    wanted_of,
+)
+from casework.log.format.entry import MAX_INT
+from casework.log.format.entry_line import EntryLine
+from casework.log.queries import find_entry
+from casework.storage.database import reading, writing
 
 JSON_LINES = "application/jsonl"
 _Code = Annotated[str | None, QueryParameter(max_length=80)]

@@ -9,13 +9,18 @@ from litestar.params import FromQuery, QueryParameter
 
 from api.permitted import reach
 from api.reading.asking import FILTERS, answers, case_filter, reader_of
-from casework.cases.disclosure import record_export
-from casework.cases.export import MAX_ROWS, Lang, cases_csv, cases_xlsx
-from casework.cases.filter import BusinessDates, CaseFilter
-from casework.cases.line import CaseLine
-from casework.cases.queries import Sort, walk_cases
 from casework.clock import now, utc_text
-from casework.database import reading, writing
+from casework.storage.database import reading, writing
+from casework.work.cases.disclosure import record_export
+from casework.work.cases.export import (
+    MAX_ROWS,
+    Lang,
+    cases_csv,
+    cases_xlsx,
+)
+from casework.work.cases.filter import BusinessDates, CaseFilter
+from casework.work.cases.line import CaseLine
+from casework.work.cases.queries import Sort, walk_cases
 
 CSV = "text/csv"  # Litestar adds the charset to text
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -9,14 +9,14 @@ from litestar import Request, Response, get
 from litestar.params import FromQuery, PathParameter, QueryParameter
 
 from api.reading.asking import answers, reader_of
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.feed.aside import aside_csv, aside_of, record_aside_read
-from casework.feed.headers import SET_ASIDE_COLUMNS, understand
-from casework.feed.run import Run, newest_runs, one_run
-from casework.feed.safe_form import in_safe_form
-from casework.feed.without_case import LoanWithoutCase, without_case
+from casework.intake.feed.aside import aside_csv, aside_of, record_aside_read
+from casework.intake.feed.headers import SET_ASIDE_COLUMNS, understand
+from casework.intake.feed.run import Run, newest_runs, one_run
+from casework.intake.feed.safe_form import in_safe_form
+from casework.intake.feed.without_case import LoanWithoutCase, without_case
 from casework.personal import mask
+from casework.storage.database import reading, writing
 
 RunId = Annotated[int, PathParameter(ge=1, le=2**53 - 1, description="Number of the run.")]
 Kind = Literal["loans", "overdue", "contacts", "repayments"]

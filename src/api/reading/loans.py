@@ -8,11 +8,11 @@ from litestar.params import FromPath
 
 from api.permitted import reach
 from api.reading.asking import answers, reader_of
-from casework.cases.filter import BusinessDates, check_id
-from casework.cases.options import OpeningOffer, openings_of_loan
-from casework.cases.queries import cases_of_loan
-from casework.database import reading
-from casework.feed.last_known import known_loan
+from casework.intake.feed.last_known import known_loan
+from casework.storage.database import reading
+from casework.work.cases.filter import BusinessDates, check_id
+from casework.work.cases.options import OpeningOffer, openings_of_loan
+from casework.work.cases.queries import cases_of_loan
 
 
 class LoanOpenings(msgspec.Struct):

@@ -9,8 +9,13 @@ from litestar.params import PathParameter, QueryParameter
 from api.permitted import case_in_sight, reach
 from api.reading.asking import Limit, answers, reader_of
 from api.reading.cases import After, CaseId
-from casework.cases.responsible import OwnedPage, OwnersOfCase, owned_on, owners_of_case
-from casework.database import reading
+from casework.storage.database import reading
+from casework.work.cases.responsible import (
+    OwnedPage,
+    OwnersOfCase,
+    owned_on,
+    owners_of_case,
+)
 
 On = Annotated[date | None, QueryParameter(description="Who was responsible on this business date?")]
 Day = Annotated[date, QueryParameter(description="The business date asked about.")]

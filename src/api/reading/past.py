@@ -15,15 +15,15 @@ from litestar.params import QueryParameter
 from api.permitted import case_in_sight
 from api.reading.asking import CASE_LINE, Limit, answers, reader_of
 from api.reading.cases import After, CaseId
-from casework.cases.branch import Branch
 from casework.clock import now
-from casework.database import reading
 from casework.errors import TryAgain
-from casework.past.case_then import CaseDifference, CaseThen
-from casework.past.instant import Instant, read_instant
-from casework.past.one_case import case_as_of, case_difference
-from casework.past.portfolio import Portfolio, PortfolioDifference, PortfolioFilter
-from casework.past.whole import portfolio_as_of, portfolio_difference
+from casework.evidence.past.case_then import CaseDifference, CaseThen
+from casework.evidence.past.instant import Instant, read_instant
+from casework.evidence.past.one_case import case_as_of, case_difference
+from casework.evidence.past.portfolio import Portfolio, PortfolioDifference, PortfolioFilter
+from casework.evidence.past.whole import portfolio_as_of, portfolio_difference
+from casework.storage.database import reading
+from casework.work.cases.branch import Branch
 
 MAX_ENTRIES: Final = 50_000
 """Entries of a log of which the portfolio is still answered here: a second or two of one thread."""

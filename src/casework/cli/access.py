@@ -10,9 +10,9 @@ from casework.cli.changing import as_, changing
 from casework.cli.shell import FOLDED, as_json, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.database import reading
-from casework.identity import resetting
-from casework.identity.access import Access, access_of
+from casework.people.identity import resetting
+from casework.people.identity.access import Access, access_of
+from casework.storage.database import reading
 
 
 @click.command("reset")

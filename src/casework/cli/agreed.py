@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Connection
 
-from casework.cases.branch import Branch
 from casework.cli.shell import console, errors, print_json, started
 from casework.cli.tables import Table
-from casework.database import writing
-from casework.feed.agreed import Taken
-from casework.feed.agreed_rows import Note
-from casework.staff.actor import Actor, system
+from casework.intake.feed.agreed import Taken
+from casework.intake.feed.agreed_rows import Note
+from casework.people.staff.actor import Actor, system
+from casework.storage.database import writing
+from casework.work.cases.branch import Branch
 
 Import = Callable[[Connection, Branch, bytes, str, Actor], Taken]
 

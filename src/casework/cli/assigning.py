@@ -6,19 +6,26 @@ import click
 from rich.markup import escape
 from sqlalchemy.engine import Connection
 
-from casework.cases.branch import Branch
-from casework.cases.ownership import BY_RULE
-from casework.cases.reassign import COMMAND, MAX_CASES, Plan, ReceiverLoad, Wanted, plan
-from casework.cases.responsible import OwnersOfCase, owners_of_case
-from casework.cases.sight import seen_case
 from casework.cli import case_tables
 from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.database import reading, writing
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Mistaken, NotDone, Outcome, Refused
 from casework.money import yuan_text
+from casework.storage.database import reading, writing
+from casework.work.cases.branch import Branch
+from casework.work.cases.ownership import BY_RULE
+from casework.work.cases.reassign import (
+    COMMAND,
+    MAX_CASES,
+    Plan,
+    ReceiverLoad,
+    Wanted,
+    plan,
+)
+from casework.work.cases.responsible import OwnersOfCase, owners_of_case
+from casework.work.cases.sight import seen_case
 
 
 @click.command()

@@ -19,26 +19,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 from sqlalchemy.engine import Connection
 
-from casework.audit.chain import is_genuine, leaf_hash, mac_matches
-from casework.audit.checkpoint import WitnessKey
-from casework.audit.entry import Entry, MalformedEntry, decode_strict
-from casework.audit.findings import EXIT_CODES, Report
-from casework.audit.handed import handed_notes
-from casework.audit.kinds import texts_of_any_bytes
-from casework.audit.sealed import Outside
-from casework.audit.tables import entries, texts
-from casework.audit.tables import keys as key_rows
 from casework.cli import bundle, dossier, mining, past, receipts, sealing, searching
 from casework.cli.log_report import brief, print_report
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
-from casework.database import open_engine, reading
 from casework.errors import CallerError, RulesBroken, TryAgain
+from casework.evidence.verifying import verify as verify_everything
+from casework.log.check.findings import EXIT_CODES, Report
+from casework.log.check.handed import handed_notes
+from casework.log.check.kinds import texts_of_any_bytes
+from casework.log.check.sealed import Outside
+from casework.log.format.chain import is_genuine, leaf_hash, mac_matches
+from casework.log.format.checkpoint import WitnessKey
+from casework.log.format.entry import Entry, MalformedEntry, decode_strict
+from casework.log.tables import entries, texts
+from casework.log.tables import keys as key_rows
+from casework.operation.right_keys import right_keys
+from casework.operation.startup import check_keys, check_schema, unlike
 from casework.personal import Vault
-from casework.right_keys import right_keys
 from casework.screen import on_screen
 from casework.settings import Keys, Settings, load_keys
-from casework.startup import check_keys, check_schema, unlike
-from casework.verifying import verify as verify_everything
+from casework.storage.database import open_engine, reading
 
 
 @click.group()

@@ -2,14 +2,14 @@
 
 import click
 
-from casework.cases.sight import reach_of
 from casework.cli.given import institution_option
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.database import writing
-from casework.feed.customers import customer_named
-from casework.feed.reveal import ClearBorrower, reveal
+from casework.intake.feed.customers import customer_named
+from casework.intake.feed.reveal import ClearBorrower, reveal
+from casework.storage.database import writing
+from casework.work.cases.sight import reach_of
 
 
 @click.group()

@@ -12,27 +12,35 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.engine import Connection
 
-from casework.audit import checkpoint, note, signer
-from casework.audit.checkpoint import Checkpoint, WitnessKey
-from casework.audit.findings import Report
-from casework.audit.note import MAX_NOTE_BYTES, LogKey, Note
-from casework.audit.proving import cosigned_note, published_note
-from casework.audit.receipt import LABEL as RECEIPT_LABEL
-from casework.audit.receipt import parse_receipt
-from casework.audit.tree import Faulty
-from casework.audit.witnesses import known_witnesses
-from casework.bundle.deep import replay
-from casework.bundle.export import Exported, Period, export_case, export_log, fresh_folder, record_exported
-from casework.bundle.trust import Held
-from casework.bundle.verify import Phase, verify_bundle
-from casework.cases.sight import seen_case
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
 from casework.clock import now
-from casework.database import reading, writing
-from casework.dossier.make import make_dossier
 from casework.errors import CallerError
+from casework.evidence.bundle.deep import replay
+from casework.evidence.bundle.export import (
+    Exported,
+    Period,
+    export_case,
+    export_log,
+    fresh_folder,
+    record_exported,
+)
+from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.verify import Phase, verify_bundle
+from casework.evidence.dossier.make import make_dossier
+from casework.log.check.findings import Report
+from casework.log.format import checkpoint, note
+from casework.log.format.checkpoint import Checkpoint, WitnessKey
+from casework.log.format.note import MAX_NOTE_BYTES, LogKey, Note
+from casework.log.format.receipt import LABEL as RECEIPT_LABEL
+from casework.log.format.receipt import parse_receipt
+from casework.log.format.tree import Faulty
+from casework.log.proving import cosigned_note, published_note
+from casework.log.write import signer
+from casework.log.write.witnesses import known_witnesses
+from casework.operation.startup import Started
 from casework.screen import on_screen
-from casework.startup import Started
+from casework.storage.database import reading, writing
+from casework.work.cases.sight import seen_case
 
 K = TypeVar("K", LogKey, WitnessKey)
 _PHASES: dict[Phase, str] = {"structure": "核对分录 entries", "replay": "重放 replay"}

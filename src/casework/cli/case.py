@@ -7,27 +7,32 @@ import click
 import msgspec
 from sqlalchemy.engine import Connection
 
-from casework.cases.case import Case
-from casework.cases.commands import Command
-from casework.cases.detail import detail_of
-from casework.cases.disclosure import record_read
-from casework.cases.filter import BusinessDates, CaseFilter
-from casework.cases.history import HistoryItem, history_of_case
-from casework.cases.line import CasePage
-from casework.cases.options import options_of_case
-from casework.cases.queries import Sort, cases_of_loan, page_of_cases, walk_cases
-from casework.cases.sight import reach_of, seen_case
 from casework.cli import assigning, case_tables, dossier, past
 from casework.cli.given import data_json_option, data_option, given
 from casework.cli.shell import FOLDED, acting, as_json, as_staff, permitted, print_json, started
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.four_eyes.listing import show_pending
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note, Record, Refused
-from casework.staff.actor import Actor
-from casework.startup import Started
+from casework.operation.startup import Started
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading, writing
+from casework.work.cases.case import Case
+from casework.work.cases.commands import Command
+from casework.work.cases.detail import detail_of
+from casework.work.cases.disclosure import record_read
+from casework.work.cases.filter import BusinessDates, CaseFilter
+from casework.work.cases.history import HistoryItem, history_of_case
+from casework.work.cases.line import CasePage
+from casework.work.cases.options import options_of_case
+from casework.work.cases.queries import (
+    Sort,
+    cases_of_loan,
+    page_of_cases,
+    walk_cases,
+)
+from casework.work.cases.sight import reach_of, seen_case
+from casework.work.four_eyes.listing import show_pending
 
 _ALL = 2**53
 

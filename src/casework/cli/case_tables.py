@@ -5,16 +5,16 @@ from zoneinfo import ZoneInfo
 import click
 from rich.markup import escape
 
-from casework.cases.detail import CaseDetail
-from casework.cases.history import HistoryItem
-from casework.cases.line import CasePage
-from casework.cases.options import CaseOptions
-from casework.cases.unseen import TEXTS, texts_of_unseen
 from casework.cli.shell import console
 from casework.cli.tables import NONE, Table
 from casework.lifecycle.commands import Done, Mistaken, NotDone, Outcome, Refused
 from casework.money import yuan_text
-from casework.statechart.chart import Chart
+from casework.rules.statechart.chart import Chart
+from casework.work.cases.detail import CaseDetail
+from casework.work.cases.history import HistoryItem
+from casework.work.cases.line import CasePage
+from casework.work.cases.options import CaseOptions
+from casework.work.cases.unseen import TEXTS, texts_of_unseen
 
 _MISTAKES = {
     **TEXTS,

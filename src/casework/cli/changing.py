@@ -8,12 +8,12 @@ from datetime import date, datetime
 import click
 from sqlalchemy.engine import Connection
 
-from casework.audit.trail import Trail
-from casework.cases.branch import Branch
 from casework.cli.shell import FOLDED, permitted, started
 from casework.clock import now
-from casework.database import writing
-from casework.staff.actor import Actor
+from casework.log.write.trail import Trail
+from casework.people.staff.actor import Actor
+from casework.storage.database import writing
+from casework.work.cases.branch import Branch
 
 as_ = click.option("--as", "by", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system).")
 day = click.DateTime(["%Y-%m-%d"])

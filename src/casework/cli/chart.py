@@ -7,18 +7,18 @@ from typing import Any
 
 import click
 
-from casework.cases.noun import CASE_CHART
-from casework.cases.rulebook import registry_of
 from casework.cli.chart_json import chart_json, event_json, guard_text, policy_json
 from casework.cli.shell import as_json, console, print_json, told
 from casework.cli.tables import Table
 from casework.errors import CallerError, RulesBroken
-from casework.request.topics import REQUEST_CHART, event_faults, topic_faults
+from casework.people.staff.posts import known_posts
+from casework.rules.statechart.chart import Chart, load_chart
+from casework.rules.statechart.draw import LANGUAGES, mermaid, svg
+from casework.rules.statechart.policy import Policies, Policy, load_policies
 from casework.settings import Settings
-from casework.staff.posts import known_posts
-from casework.statechart.chart import Chart, load_chart
-from casework.statechart.draw import LANGUAGES, mermaid, svg
-from casework.statechart.policy import Policies, Policy, load_policies
+from casework.work.cases.noun import CASE_CHART
+from casework.work.cases.rulebook import registry_of
+from casework.work.request.topics import REQUEST_CHART, event_faults, topic_faults
 
 _lang = click.option("--lang", type=click.Choice(LANGUAGES), default="zh", show_default=True, help="Labels.")
 

@@ -4,8 +4,13 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
-from casework.statechart.chart import Arc, Chart, Event, GuardUse
-from casework.statechart.policy import Policy
+from casework.rules.statechart.chart import (
+    Arc,
+    Chart,
+    Event,
+    GuardUse,
+)
+from casework.rules.statechart.policy import Policy
 
 
 def chart_json(chart: Chart, policy: Policy, state: str | None = None) -> dict[str, Any]:

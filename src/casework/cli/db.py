@@ -10,23 +10,23 @@ import sqlalchemy as sa
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.engine import Connection
 
-from casework import migrate, schema
 from casework.address import parse_url, place_of
-from casework.append_only import has_owner_rights, missing_guards
-from casework.audit.tables import entries, unsealed
-from casework.backup import Manifest, backup, manifest_path
-from casework.cases.gather import business_dates
-from casework.cases.publish import unpublished
-from casework.cases.tables import cases
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, told
 from casework.cli.tables import NONE, Table
-from casework.database import open_engine, reading
 from casework.errors import CallerError
-from casework.keys_needed import needed
-from casework.restore import restore
+from casework.log.tables import entries, unsealed
+from casework.operation.backup import Manifest, backup, manifest_path
+from casework.operation.keys_needed import needed
+from casework.operation.restore import restore
+from casework.operation.startup import branch_of, check_keys, upgrade
+from casework.people.staff.actor import system
 from casework.settings import Settings, load_keys
-from casework.staff.actor import system
-from casework.startup import branch_of, check_keys, upgrade
+from casework.storage import migrate, schema
+from casework.storage.append_only import has_owner_rights, missing_guards
+from casework.storage.database import open_engine, reading
+from casework.work.cases.gather import business_dates
+from casework.work.cases.publish import unpublished
+from casework.work.cases.tables import cases
 
 
 @click.group()

@@ -14,29 +14,29 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sqlalchemy.engine import Connection
 
 from casework.address import parse_url
-from casework.audit.entry import Entry, decode_strict
-from casework.audit.findings import Report
-from casework.audit.tables import entries
-from casework.cases.branch import Branch
-from casework.cases.case import from_row
-from casework.cases.fold import SAYS
-from casework.cases.gather import CASE_ROWS
-from casework.cases.tables import cases
 from casework.cli import handover_tables
 from casework.cli.shell import console, errors, progress_wanted, told
 from casework.cli.tables import Table
-from casework.database import open_engine, reading
 from casework.demo.place import FOLDER, environment, fresh
 from casework.demo.stage import Told, perform
 from casework.errors import CallerError, TryAgain
-from casework.feed import run as runs
-from casework.handover import queries as handovers
+from casework.evidence.verifying import verify
+from casework.intake.feed import run as runs
+from casework.log.check.findings import Report
+from casework.log.format.entry import Entry, decode_strict
+from casework.log.tables import entries
 from casework.money import yuan_text
+from casework.operation.startup import Started, start, upgrade
+from casework.people.staff.actor import system
+from casework.rules.statechart.chart import Chart
 from casework.settings import Settings
-from casework.staff.actor import system
-from casework.startup import Started, start, upgrade
-from casework.statechart.chart import Chart
-from casework.verifying import verify
+from casework.storage.database import open_engine, reading
+from casework.work.cases.branch import Branch
+from casework.work.cases.case import from_row
+from casework.work.cases.fold import SAYS
+from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.tables import cases
+from casework.work.handover import queries as handovers
 
 _SHOWN_OF = "lost, visited, found, promises to pay"
 _RECEIPTS = 5

@@ -4,23 +4,24 @@ from pathlib import Path
 
 import click
 
-from casework.audit import checkpoint, kept, note, signer
-from casework.audit.checkpoint import Checkpoint
-from casework.audit.dossier import MAX_DOSSIER_BYTES, read_dossier
-from casework.audit.findings import EXIT_CODES
-from casework.audit.note import LogKey
-from casework.audit.tree import MAX_SIZE, Faulty
-from casework.cases.sight import seen_case
 from casework.cli import dossier_tables
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
 from casework.clock import now
-from casework.database import reading, writing
-from casework.dossier.heads import state_heads
-from casework.dossier.make import Made, make_dossier, record_made
-from casework.dossier.opened import check_and_record
-from casework.sealing import sealer_of
-from casework.staff.actor import Actor
-from casework.startup import Started
+from casework.evidence.dossier.heads import state_heads
+from casework.evidence.dossier.make import Made, make_dossier, record_made
+from casework.evidence.dossier.opened import check_and_record
+from casework.log.check.findings import EXIT_CODES
+from casework.log.dossier import MAX_DOSSIER_BYTES, read_dossier
+from casework.log.format import checkpoint, note
+from casework.log.format.checkpoint import Checkpoint
+from casework.log.format.note import LogKey
+from casework.log.format.tree import MAX_SIZE, Faulty
+from casework.log.write import kept, signer
+from casework.operation.sealing import sealer_of
+from casework.operation.startup import Started
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading, writing
+from casework.work.cases.sight import seen_case
 
 
 @click.command("heads")

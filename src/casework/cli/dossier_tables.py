@@ -2,13 +2,13 @@
 
 from rich.text import Text
 
-from casework.audit.case_heads import Statement
-from casework.audit.checkpoint import Checkpoint
-from casework.audit.dossier import Shown
-from casework.audit.entry import Entry
-from casework.audit.findings import TRUST_TEXTS
 from casework.cli.shell import console
 from casework.cli.tables import Table
+from casework.log.check.findings import TRUST_TEXTS
+from casework.log.dossier import Shown
+from casework.log.format.case_heads import Statement
+from casework.log.format.checkpoint import Checkpoint
+from casework.log.format.entry import Entry
 
 _SHOWN = 50
 _VERDICTS = {

@@ -10,13 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from casework.cli.shell import Rate, acting, as_json, as_staff, console, errors, print_json, progress_wanted, started
 from casework.cli.tables import Table
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.feed import run as runs
-from casework.feed.cell import TEXTS
-from casework.feed.load import Request, silent
-from casework.importing import import_apart
+from casework.intake.feed import run as runs
+from casework.intake.feed.cell import TEXTS
+from casework.intake.feed.load import Request, silent
 from casework.money import yuan_text
+from casework.operation.importing import import_apart
+from casework.storage.database import reading, writing
 
 
 @click.group()
@@ -162,8 +162,8 @@ def set_aside_(run_id: int, kind: str | None, output: Path | None, raw: bool, st
       casework feed set-aside 17
       casework feed set-aside 17 --kind overdue -o mend.csv
     """
-    from casework.feed.aside import aside_csv, aside_of, record_aside_read
-    from casework.feed.safe_form import in_safe_form
+    from casework.intake.feed.aside import aside_csv, aside_of, record_aside_read
+    from casework.intake.feed.safe_form import in_safe_form
 
     if output is not None and kind is None:
         raise click.UsageError("-o needs --kind: files have different columns")
@@ -199,7 +199,7 @@ def without_case_(json_: bool) -> None:
       casework feed without-case
       casework feed without-case --json
     """
-    from casework.feed.without_case import without_case
+    from casework.intake.feed.without_case import without_case
 
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
         found = without_case(conn)

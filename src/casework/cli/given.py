@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from casework.statechart.fields import Field
+from casework.rules.statechart.fields import Field
 
 institution_option = click.option(
     "--institution", metavar="CODE", help="Whose customer; needed where several institutions have the number."

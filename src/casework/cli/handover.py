@@ -9,16 +9,16 @@ import msgspec
 
 from casework.cli import handover_tables
 from casework.cli.shell import FOLDED, acting, as_json, console, print_json, started
-from casework.database import reading, writing
-from casework.four_eyes.recording import Refused
-from casework.handover import planning, queries
-from casework.handover.applying import Applied, apply
-from casework.handover.approving import Approved, approve, withdraw
-from casework.handover.moves import DEPARTURE, TRANSFER
-from casework.handover.replanning import Replanned
-from casework.handover.sheet import Lang
-from casework.handover.sheets import sheet_of
-from casework.startup import Started
+from casework.operation.startup import Started
+from casework.storage.database import reading, writing
+from casework.work.four_eyes.recording import Refused
+from casework.work.handover import planning, queries
+from casework.work.handover.applying import Applied, apply
+from casework.work.handover.approving import Approved, approve, withdraw
+from casework.work.handover.moves import DEPARTURE, TRANSFER
+from casework.work.handover.replanning import Replanned
+from casework.work.handover.sheet import Lang
+from casework.work.handover.sheets import sheet_of
 
 _id = click.argument("handover_id", type=click.IntRange(1, 2**53 - 1), metavar="ID")
 _as = click.option("--as", "by", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system).")

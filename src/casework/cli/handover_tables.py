@@ -4,15 +4,15 @@ from collections.abc import Iterable
 
 from rich.table import Column
 
-from casework.cases.branch import Branch
 from casework.cli.shell import console
 from casework.cli.tables import Table
-from casework.handover.applying import Applied
-from casework.handover.approving import Approved
-from casework.handover.carried import Carried
-from casework.handover.preview import REASONS, Preview, Receiving
-from casework.handover.queries import Handover, HandoverPage
 from casework.money import yuan_text
+from casework.work.cases.branch import Branch
+from casework.work.handover.applying import Applied
+from casework.work.handover.approving import Approved
+from casework.work.handover.carried import Carried
+from casework.work.handover.preview import REASONS, Preview, Receiving
+from casework.work.handover.queries import Handover, HandoverPage
 
 
 def lines(page: HandoverPage) -> None:

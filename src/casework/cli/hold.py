@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from casework.cases.holds import HOLDS
 from casework.cli import lifecycle
 from casework.cli.agreed import import_file
 from casework.cli.shell import as_json, console, print_json, started
 from casework.cli.tables import Table
-from casework.database import reading
-from casework.feed.agreed import import_holds
+from casework.intake.feed.agreed import import_holds
 from casework.lifecycle.listing import every
+from casework.storage.database import reading
+from casework.work.cases.holds import HOLDS
 
 
 @click.group()

@@ -5,8 +5,8 @@ import click
 from casework.cli.changing import as_, changing
 from casework.cli.shell import as_json, console, print_json, started
 from casework.cli.tables import Table
-from casework.database import reading
-from casework.feed.institutions import add, known_institutions
+from casework.intake.feed.institutions import add, known_institutions
+from casework.storage.database import reading
 
 
 @click.group()

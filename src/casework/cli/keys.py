@@ -6,19 +6,19 @@ from typing import Any
 
 import click
 
-from casework.audit import logs, receipt_keys, signer
-from casework.audit.checkpoint import Checkpoint
-from casework.audit.grown import last_published, present_log, size_of
-from casework.audit.handed import trusted_file
 from casework.cli import witnesses
 from casework.cli.shell import as_json, console, print_json, started, told
 from casework.clock import now, utc_text
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.keys_needed import check_nothing_needed
+from casework.log.check.handed import trusted_file
+from casework.log.format.checkpoint import Checkpoint
+from casework.log.write import logs, receipt_keys, signer
+from casework.log.write.grown import last_published, present_log, size_of
+from casework.operation.keys_needed import check_nothing_needed
+from casework.operation.startup import Started, origin_of
+from casework.people.staff.actor import system
 from casework.settings import Settings, load_keys
-from casework.staff.actor import system
-from casework.startup import Started, origin_of
+from casework.storage.database import reading, writing
 
 _REASONS = ("restored_backup", "standby_promoted", "key_lost", "memory_lost", "key_stolen")
 

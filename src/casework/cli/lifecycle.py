@@ -9,11 +9,11 @@ from sqlalchemy.engine import Connection
 from casework.cli import case_tables
 from casework.cli.given import data_json_option, data_option, given
 from casework.cli.shell import acting, as_json, as_staff, print_json, started
-from casework.database import writing
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Open, Refused
 from casework.lifecycle.kept import Kept
-from casework.startup import Started
+from casework.operation.startup import Started
+from casework.storage.database import writing
 
 _USAGE = frozenset({"unknown_event", "unknown_ground", "faulty_data"})
 _EXIT_CODES = "Exit code 0: done; 1: refused, with every reason on stderr; 2: usage."

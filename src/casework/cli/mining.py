@@ -10,12 +10,12 @@ import click
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from casework.cases.filter import CaseFilter
 from casework.cli.shell import Rate, as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
-from casework.database import reading
-from casework.mining import export as exporting
-from casework.mining.chosen import Wanted
-from casework.mining.names import COVERS
+from casework.evidence.mining import export as exporting
+from casework.evidence.mining.chosen import Wanted
+from casework.evidence.mining.names import COVERS
+from casework.storage.database import reading
+from casework.work.cases.filter import CaseFilter
 
 
 class _Day(click.ParamType[date]):

@@ -6,8 +6,8 @@ import msgspec
 from casework.cli.shell import as_json, console, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.database import reading
-from casework.handover.orphans import orphans
+from casework.storage.database import reading
+from casework.work.handover.orphans import orphans
 
 _WHY = {
     "missing": "is not on the register / 不在册",

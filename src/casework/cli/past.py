@@ -10,17 +10,17 @@ import sqlalchemy as sa
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.engine import Connection
 
-from casework.audit.tables import entries
-from casework.cases.branch import Branch
-from casework.cases.sight import seen_case
 from casework.cli import past_tables
 from casework.cli.shell import FOLDED, Rate, as_json, as_staff, errors, permitted, print_json, progress_wanted, started
 from casework.clock import now
-from casework.database import reading
-from casework.past.instant import Instant, read_instant
-from casework.past.one_case import case_as_of, case_difference
-from casework.past.portfolio import PortfolioFilter
-from casework.past.whole import MAX_PAGE, portfolio_as_of, portfolio_difference
+from casework.evidence.past.instant import Instant, read_instant
+from casework.evidence.past.one_case import case_as_of, case_difference
+from casework.evidence.past.portfolio import PortfolioFilter
+from casework.evidence.past.whole import MAX_PAGE, portfolio_as_of, portfolio_difference
+from casework.log.tables import entries
+from casework.storage.database import reading
+from casework.work.cases.branch import Branch
+from casework.work.cases.sight import seen_case
 
 _WHEN = "2026-03-01T12:00+08:00; without offset in branch time; a date is the end of that branch day; or now."
 _at = click.option("--at", "at", required=True, metavar="INSTANT", help=_WHEN)

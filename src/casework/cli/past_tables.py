@@ -8,11 +8,16 @@ from rich.markup import escape
 
 from casework.cli.shell import console
 from casework.cli.tables import NONE, Table
+from casework.evidence.past.case_then import CaseDifference, CaseThen
+from casework.evidence.past.instant import Instant
+from casework.evidence.past.portfolio import (
+    Portfolio,
+    PortfolioDifference,
+    PortfolioFilter,
+    Sums,
+)
 from casework.money import yuan_text
-from casework.past.case_then import CaseDifference, CaseThen
-from casework.past.instant import Instant
-from casework.past.portfolio import Portfolio, PortfolioDifference, PortfolioFilter, Sums
-from casework.statechart.chart import Chart
+from casework.rules.statechart.chart import Chart
 
 _READ_AS = {
     "offset": "as given with its offset / 按所给时区",

@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from casework.cases.rulebook import load_rulebook
 from casework.cli.shell import as_json, console, print_json, told
 from casework.cli.tables import Table
+from casework.people.staff.permissions import Permissions
+from casework.rules.statechart.chart import Chart, Opening
 from casework.settings import Settings
-from casework.staff.permissions import Permissions
-from casework.statechart.chart import Chart, Opening
+from casework.work.cases.rulebook import load_rulebook
 
 _MARK, _OWN, _NOT = "●", "○", "·"
 

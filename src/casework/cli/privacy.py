@@ -9,16 +9,22 @@ from casework.cli.given import institution_option
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
 from casework.cli.tables import NONE, Table
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import CallerError
-from casework.feed.customers import customer_named
-from casework.privacy.erase import COMMAND, Erasure, Refused, erase, look_through
-from casework.privacy.holding import hold, release
-from casework.privacy.remaining import Copies, Remaining
-from casework.privacy.scrub import Scrubbed, scrub
-from casework.privacy.showing import PLACES, Holding, holding_of
-from casework.staff.actor import Actor
-from casework.startup import Started
+from casework.intake.feed.customers import customer_named
+from casework.operation.startup import Started
+from casework.oversight.privacy.erase import (
+    COMMAND,
+    Erasure,
+    Refused,
+    erase,
+    look_through,
+)
+from casework.oversight.privacy.holding import hold, release
+from casework.oversight.privacy.remaining import Copies, Remaining
+from casework.oversight.privacy.scrub import Scrubbed, scrub
+from casework.oversight.privacy.showing import PLACES, Holding, holding_of
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading, writing
 
 _READ = "privacy.read"
 

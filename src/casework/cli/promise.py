@@ -4,15 +4,15 @@ from pathlib import Path
 
 import click
 
-from casework.cases.lifecycles import PROMISES
 from casework.cli import lifecycle
 from casework.cli.agreed import import_file
 from casework.cli.shell import as_json, console, print_json, started
 from casework.cli.tables import Table
-from casework.database import reading
-from casework.feed.agreed import import_promises
+from casework.intake.feed.agreed import import_promises
 from casework.lifecycle.listing import every
 from casework.money import yuan_text
+from casework.storage.database import reading
+from casework.work.cases.lifecycles import PROMISES
 
 
 @click.group()

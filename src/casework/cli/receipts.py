@@ -8,21 +8,27 @@ from typing import Any, NoReturn
 
 import click
 
-from casework.audit import receipt_keys
-from casework.audit.cosignatures import take_in
-from casework.audit.findings import EXIT_CODES, TEXTS
-from casework.audit.honoured import Kept, change_of_entry, kept, opened, trusted_keys
-from casework.audit.note import MAX_NOTE_BYTES
-from casework.audit.receipt import SignedReceipt
-from casework.audit.times import instant_text
-from casework.audit.witnesses import known_witnesses
 from casework.cli.shell import as_json, console, print_json, started
 from casework.clock import now
-from casework.database import reading, writing
 from casework.errors import CallerError, RulesBroken, TryAgain
+from casework.log.check.findings import EXIT_CODES, TEXTS
+from casework.log.check.honoured import (
+    Kept,
+    change_of_entry,
+    kept,
+    opened,
+    trusted_keys,
+)
+from casework.log.format.note import MAX_NOTE_BYTES
+from casework.log.format.receipt import SignedReceipt
+from casework.log.format.times import instant_text
+from casework.log.write import receipt_keys
+from casework.log.write.cosignatures import take_in
+from casework.log.write.witnesses import known_witnesses
+from casework.operation.startup import check_schema, start
 from casework.screen import on_screen
 from casework.settings import Settings
-from casework.startup import check_schema, start
+from casework.storage.database import reading, writing
 
 _WORDS = {
     "included": "included 已纳入日志", "not_sealed_yet": "not sealed yet 尚未封存",

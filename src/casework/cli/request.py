@@ -7,19 +7,27 @@ import msgspec
 from rich.markup import escape
 from sqlalchemy.engine import Connection
 
-from casework.cases.branch import Branch
-from casework.cases.options import ReasonOffer
 from casework.cli.given import data_json_option, data_option, given
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
-from casework.database import reading, writing
-from casework.four_eyes import requests
-from casework.four_eyes.case_events import NAME as EVENT
-from casework.four_eyes.listing import INBOX, MAX_PAGE, MINE, OPEN, RequestDetail, request_detail, request_list
-from casework.four_eyes.requests import Asked, Moved, Refused
-from casework.handover import approving  # noqa: F401  (registers the kind `handover`)
-from casework.staff.actor import Actor
-from casework.statechart.decide import Reason
+from casework.people.staff.actor import Actor
+from casework.rules.statechart.decide import Reason
+from casework.storage.database import reading, writing
+from casework.work.cases.branch import Branch
+from casework.work.cases.options import ReasonOffer
+from casework.work.four_eyes import requests
+from casework.work.four_eyes.case_events import NAME as EVENT
+from casework.work.four_eyes.listing import (
+    INBOX,
+    MAX_PAGE,
+    MINE,
+    OPEN,
+    RequestDetail,
+    request_detail,
+    request_list,
+)
+from casework.work.four_eyes.requests import Asked, Moved, Refused
+from casework.work.handover import approving  # noqa: F401  (registers the kind `handover`)
 
 _id = click.argument("request_id", type=click.IntRange(1, 2**53 - 1), metavar="ID")
 _remark = click.option("--remark", metavar="TEXT", help="What you want to say; kept sealed, outside the log.")

@@ -7,16 +7,21 @@ from typing import Any
 import click
 import msgspec
 
-from casework.audit.proof import encode_hashes
-from casework.audit.proving import consistency_of, cosigned_note, inclusion_of, published_note
-from casework.audit.seal import Round, Sealer
-from casework.audit.tree import MAX_SIZE
-from casework.audit.witnesses import known_witnesses
 from casework.cli.shell import as_json, console, errors, print_json, started
-from casework.database import reading
 from casework.errors import CallerError, TryAgain
+from casework.log.format.proof import encode_hashes
+from casework.log.format.tree import MAX_SIZE
+from casework.log.proving import (
+    consistency_of,
+    cosigned_note,
+    inclusion_of,
+    published_note,
+)
+from casework.log.write.seal import Round, Sealer
+from casework.log.write.witnesses import known_witnesses
+from casework.operation.sealing import sealer_of
 from casework.screen import on_screen
-from casework.sealing import sealer_of
+from casework.storage.database import reading
 
 _LEFT_SHOWN = 20
 

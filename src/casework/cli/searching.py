@@ -13,9 +13,6 @@ import sqlalchemy as sa
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.engine import Connection
 
-from casework.audit.entry_line import EntryLine
-from casework.audit.queries import line_of
-from casework.audit.tables import entries
 from casework.cli.shell import (
     FOLDED,
     Rate,
@@ -30,10 +27,8 @@ from casework.cli.shell import (
 )
 from casework.cli.tables import Table
 from casework.clock import now, utc_text
-from casework.database import reading, writing
-from casework.money import fen_from_yuan, yuan_text
-from casework.search.compare import differences
-from casework.search.export import (
+from casework.evidence.search.compare import differences
+from casework.evidence.search.export import (
     MAX_ROWS,
     Format,
     Lang,
@@ -42,12 +37,22 @@ from casework.search.export import (
     entries_xlsx,
     named_amounts,
 )
-from casework.search.find import EntryPage, collect, page_of_entries, walk
-from casework.search.index import Indexer, begin_anew
-from casework.search.wanted import Wanted, malformed
-from casework.searching import Asked, record_entries_export, wanted_of
-from casework.staff.actor import Actor
-from casework.startup import Started
+from casework.evidence.search.find import (
+    EntryPage,
+    collect,
+    page_of_entries,
+    walk,
+)
+from casework.evidence.search.index import Indexer, begin_anew
+from casework.evidence.search.wanted import Wanted, malformed
+from casework.evidence.searching import Asked, record_entries_export, wanted_of
+from casework.log.format.entry_line import EntryLine
+from casework.log.queries import line_of
+from casework.log.tables import entries
+from casework.money import fen_from_yuan, yuan_text
+from casework.operation.startup import Started
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading, writing
 
 _SHOWN = 50
 

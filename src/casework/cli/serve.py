@@ -14,8 +14,8 @@ import click
 from casework.cli.shell import told
 from casework.errors import CallerError
 from casework.file_limit import raise_file_limit, room_for
+from casework.operation.startup import start
 from casework.settings import Settings
-from casework.startup import start
 
 _DRAIN_S = 30
 

@@ -13,14 +13,14 @@ from rich.text import Text
 from sqlalchemy.engine import Connection
 
 from casework import ids
-from casework.cases.branch import Branch
 from casework.clock import now
 from casework.errors import CallerError, RulesBroken, TryAgain
+from casework.operation.startup import Started, start
+from casework.people.staff.actor import Actor, system
+from casework.people.staff.register import actor_for
 from casework.screen import in_json, on_screen
 from casework.settings import Settings
-from casework.staff.actor import Actor, system
-from casework.staff.register import actor_for
-from casework.startup import Started, start
+from casework.work.cases.branch import Branch
 
 
 class _Folded(click.ParamType[str]):

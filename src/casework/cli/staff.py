@@ -7,21 +7,27 @@ import click
 import msgspec
 from rich.table import Column
 
-from casework.cases.branch import Branch
-from casework.cases.unverified import unverified
 from casework.cli import access, staff_changes, staff_import
 from casework.cli.changing import as_, changing, date_of, day
 from casework.cli.orphans import cli as orphans
 from casework.cli.shell import FOLDED, as_json, console, errors, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.database import reading
-from casework.enrolment.grants import Granted, enrol
-from casework.identity import ending
-from casework.staff import listing, tokens
-from casework.staff.listing import Member, Wanted
-from casework.staff.person import ACTIVE, LEFT, MERGED, UNVERIFIED, Person
-from casework.staff.posts import post_labels
+from casework.intake.enrolment.grants import Granted, enrol
+from casework.people.identity import ending
+from casework.people.staff import listing, tokens
+from casework.people.staff.listing import Member, Wanted
+from casework.people.staff.person import (
+    ACTIVE,
+    LEFT,
+    MERGED,
+    UNVERIFIED,
+    Person,
+)
+from casework.people.staff.posts import post_labels
+from casework.storage.database import reading
+from casework.work.cases.branch import Branch
+from casework.work.cases.unverified import unverified
 
 _TITLES = {
     "posts": "posts 岗位", "homes": "teams 团队", "certificates": "certificates 证书", "absences": "leave 请假"

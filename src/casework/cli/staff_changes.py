@@ -7,15 +7,15 @@ from typing import Any
 import click
 import msgspec
 
-from casework.cases.merging import merge as merge_into
 from casework.cli.changing import as_, changing, date_of, day
 from casework.cli.shell import FOLDED, as_json, console, errors, print_json, started
 from casework.cli.tables import NONE, Table
-from casework.database import reading
-from casework.enrolment.grants import grant as grant_one
-from casework.staff import absence, places, register
-from casework.staff.listing import dated, particulars
-from casework.staff.person import Person, day_before
+from casework.intake.enrolment.grants import grant as grant_one
+from casework.people.staff import absence, places, register
+from casework.people.staff.listing import dated, particulars
+from casework.people.staff.person import Person, day_before
+from casework.storage.database import reading
+from casework.work.cases.merging import merge as merge_into
 
 _GONE = "none"
 

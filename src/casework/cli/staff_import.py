@@ -10,13 +10,18 @@ import msgspec
 from casework.cli.changing import as_
 from casework.cli.shell import as_json, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
-from casework.database import writing
-from casework.enrolment.roll import Outcome, bring
-from casework.enrolment.sheet import MOST_BYTES, MOST_FAULTS, post_names, read_sheet
 from casework.errors import CallerError
-from casework.feed.cell import TEXTS
-from casework.feed.sheet import read_rows
-from casework.staff.posts import post_labels
+from casework.intake.enrolment.roll import Outcome, bring
+from casework.intake.enrolment.sheet import (
+    MOST_BYTES,
+    MOST_FAULTS,
+    post_names,
+    read_sheet,
+)
+from casework.intake.feed.cell import TEXTS
+from casework.intake.feed.sheet import read_rows
+from casework.people.staff.posts import post_labels
+from casework.storage.database import writing
 
 
 @click.command("import")

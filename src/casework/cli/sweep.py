@@ -5,10 +5,10 @@ import msgspec
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
-from casework.database import writing
-from casework.four_eyes.requests import expire_due
-from casework.handover.sweep import Swept, sweep_departures
-from casework.sweeping import sweep
+from casework.operation.sweeping import sweep
+from casework.storage.database import writing
+from casework.work.four_eyes.requests import expire_due
+from casework.work.handover.sweep import Swept, sweep_departures
 
 
 @click.command()

@@ -9,16 +9,16 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from casework.audit import note
-from casework.audit.kept import holding
-from casework.audit.times import instant_text
 from casework.cli.shell import as_json, console, errors, print_json, told
 from casework.errors import CallerError
+from casework.evidence.witness import folder as kept
+from casework.evidence.witness.checking import Checked, check_branch, check_file
+from casework.evidence.witness.fetching import Branch, CannotTell
+from casework.evidence.witness.judging import Refused, trust_of
+from casework.log.format import note
+from casework.log.format.times import instant_text
+from casework.log.write.kept import holding
 from casework.screen import on_screen
-from casework.witness import folder as kept
-from casework.witness.checking import Checked, check_branch, check_file
-from casework.witness.fetching import Branch, CannotTell
-from casework.witness.judging import Refused, trust_of
 
 _REFUSED: Final = 1
 _CANNOT_TELL: Final = 2

@@ -2,9 +2,9 @@
 
 import click
 
-from casework.audit import witnesses
-from casework.audit.signer import held
 from casework.cli.shell import as_json, print_json, told
+from casework.log.write import witnesses
+from casework.log.write.signer import held
 from casework.settings import Settings
 
 

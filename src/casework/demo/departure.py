@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from casework.cases.tables import cases
-from casework.database import reading, writing
 from casework.demo.story import APPROVER, REP, RISK
-from casework.handover.applying import Applied, apply
-from casework.handover.approving import Approved, approve
-from casework.handover.planning import plan
-from casework.staff.actor import Actor
-from casework.startup import Started
+from casework.operation.startup import Started
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading, writing
+from casework.work.cases.tables import cases
+from casework.work.handover.applying import Applied, apply
+from casework.work.handover.approving import Approved, approve
+from casework.work.handover.planning import plan
 
 
 def depart(started: Started, cast: Mapping[str, Sequence[Actor]]) -> int:

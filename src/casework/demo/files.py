@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 import xlsxwriter
 
-from casework.feed.headers import COLUMNS, NOT_MISSED, Kind
+from casework.intake.feed.headers import COLUMNS, NOT_MISSED, Kind
 
 Form = Literal["csv", "csv_bom", "csv_gb18030", "csv_gz", "xlsx"]
 INSTITUTION: Final = "demo"

@@ -10,26 +10,26 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework import rows
-from casework.cases.case import Case, from_row
-from casework.cases.commands import Command, OpenCase
-from casework.cases.gather import CASE_ROWS, business_dates
-from casework.cases.tables import cases
 from casework.clock import now
-from casework.database import reading, writing
 from casework.demo import people
 from casework.demo.branch import acts_of, generate
 from casework.demo.departure import depart
 from casework.demo.files import INSTITUTION
 from casework.demo.story import APPROVER, JOURNEYS, OFFICER, RISK, Day, Journey, Morning, Person, Step, cleared
-from casework.feed.load import Request, import_feed
-from casework.feed.tables import loans
-from casework.four_eyes import requests
+from casework.intake.feed.load import Request, import_feed
+from casework.intake.feed.tables import loans
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note, Open, Record, Refused
-from casework.staff import register, tokens
-from casework.staff.actor import Actor, system
-from casework.startup import Started
+from casework.operation.startup import Started
+from casework.people.staff import register, tokens
+from casework.people.staff.actor import Actor, system
+from casework.storage import rows
+from casework.storage.database import reading, writing
+from casework.work.cases.case import Case, from_row
+from casework.work.cases.commands import Command, OpenCase
+from casework.work.cases.gather import CASE_ROWS, business_dates
+from casework.work.cases.tables import cases
+from casework.work.four_eyes import requests
 
 Progress = Callable[[str, int, int], None]
 

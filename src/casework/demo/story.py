@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
-from casework.cases.case import Case
 from casework.demo.branch import AGREED_FEN, AGREED_LOAN
+from casework.work.cases.case import Case
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,18 +14,18 @@ from typing import Any, Protocol
 
 from sqlalchemy.engine import Connection
 
-from casework import rows
-from casework.audit.tables import streams
-from casework.audit.trail import NOT_BEGUN, Trail, locked_head
 from casework.clock import Clock, now
-from casework.driver_errors import is_conflict, is_reference_broken
 from casework.errors import TryAgain
 from casework.lifecycle.batch import Part, Rules
 from casework.lifecycle.commands import Done, NotDone, Outcome, Refused
 from casework.lifecycle.door import Door
 from casework.lifecycle.gather import Gathered, gather
 from casework.lifecycle.kept import Kept
+from casework.log.tables import streams
+from casework.log.write.trail import NOT_BEGUN, Trail, locked_head
 from casework.personal import Vault
+from casework.storage import rows
+from casework.storage.driver_errors import is_conflict, is_reference_broken
 
 
 class House(Protocol):

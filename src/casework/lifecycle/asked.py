@@ -6,9 +6,9 @@ Pure.
 from collections.abc import Mapping
 from typing import Any
 
-from casework.audit.entry import Entry
 from casework.lifecycle.subject import Subject
-from casework.statechart.chart import Event
+from casework.log.format.entry import Entry
+from casework.rules.statechart.chart import Event
 
 REQUEST_NEEDED, NO_REQUEST_NEEDED = "request_needed", "no_request_needed"
 CHANGED, INVOLVED = "changed_since_asked", "involved_before"

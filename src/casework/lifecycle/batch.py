@@ -8,19 +8,24 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from casework.audit.trail import NOT_BEGUN, Draft, Head, Trail
 from casework.customer import Customer, stream_of
 from casework.lifecycle import fold
 from casework.lifecycle.commands import Done, Refused
 from casework.lifecycle.gather import Gathered, nouns_by_chart
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.reasons import on_record, rules_of
-from casework.staff.actor import Actor
-from casework.staff.permissions import Authority, Permissions
-from casework.staff.why_not import out_of_reach
-from casework.statechart.chart import Chart
-from casework.statechart.decide import Refusal, post_reason
-from casework.statechart.policy import Policies, Policy
+from casework.log.write.trail import (
+    NOT_BEGUN,
+    Draft,
+    Head,
+    Trail,
+)
+from casework.people.staff.actor import Actor
+from casework.people.staff.permissions import Authority, Permissions
+from casework.people.staff.why_not import out_of_reach
+from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.decide import Refusal, post_reason
+from casework.rules.statechart.policy import Policies, Policy
 
 _NO_POSTS: Mapping[str, tuple[str, ...]] = {}
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from casework.staff.actor import Actor
-from casework.statechart.decide import Reason
-from casework.statechart.fields import DataFault
+from casework.people.staff.actor import Actor
+from casework.rules.statechart.decide import Reason
+from casework.rules.statechart.fields import DataFault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,7 @@ class Cleared:
     """What four eyes decided: the request, who asked and reviewed, and the subject as they saw it (`material_version`).
 
     `approvers` are the posts that may approve its topic; `involved` is everybody who had a part in it before (their
-    principals too), none of whom may be the actor. Made by `casework.four_eyes` alone.
+    principals too), none of whom may be the actor. Made by `casework.work.four_eyes` alone.
     """
 
     request_id: int

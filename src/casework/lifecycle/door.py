@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from casework.audit.trail import Trail
 from casework.customer import Customer
 from casework.lifecycle.batch import Batch, Rules
 from casework.lifecycle.commands import Done, Fire, Mistaken, Note, Open, Outcome, Record
@@ -23,10 +22,17 @@ from casework.lifecycle.reasons import (
     on_record,
     request_needed,
 )
-from casework.staff.actor import Actor, system
-from casework.statechart.chart import Chart, Event, Tell
-from casework.statechart.decide import Reason, Refusal, Step, decide, unmet
-from casework.statechart.fields import Field, take
+from casework.log.write.trail import Trail
+from casework.people.staff.actor import Actor, system
+from casework.rules.statechart.chart import Chart, Event, Tell
+from casework.rules.statechart.decide import (
+    Reason,
+    Refusal,
+    Step,
+    decide,
+    unmet,
+)
+from casework.rules.statechart.fields import Field, take
 
 _NOTE = {"note": Field("note", "text", "备注", "note", False, {}, False, False, ())}
 _EVIDENCE = {"evidence": Field("evidence", "ref", "证据", "evidence", False, {}, False, False, ())}

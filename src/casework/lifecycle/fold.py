@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from casework.lifecycle.noun import Noun, made
 from casework.lifecycle.subject import HEAD
-from casework.statechart.chart import Chart
-from casework.statechart.policy import Policy
+from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.policy import Policy
 
 BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 

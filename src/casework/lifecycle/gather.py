@@ -9,14 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework import rows
-from casework.audit.trail import NOT_BEGUN, Head, held_head
 from casework.customer import Customer, stream_of
 from casework.lifecycle.commands import Open
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import institutions
+from casework.log.write.trail import NOT_BEGUN, Head, held_head
+from casework.people.staff.tables import register_version
 from casework.personal import Vault
-from casework.staff.tables import register_version
+from casework.storage import rows
 
 
 @dataclass(slots=True)

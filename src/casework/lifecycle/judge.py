@@ -9,16 +9,22 @@ from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, Final, NoReturn
 
-from casework.audit.entry import Entry
-from casework.audit.findings import Report
 from casework.customer import Customer, may_be_of
 from casework.lifecycle import asked
 from casework.lifecycle.fold import apply, begin, situation_of
 from casework.lifecycle.noun import Noun
-from casework.statechart.chart import Chart, Event, Tell
-from casework.statechart.decide import Refusal, Step, decide, decide_opening, unmet
-from casework.statechart.fields import Field, take
-from casework.statechart.policy import Policy
+from casework.log.check.findings import Report
+from casework.log.format.entry import Entry
+from casework.rules.statechart.chart import Chart, Event, Tell
+from casework.rules.statechart.decide import (
+    Refusal,
+    Step,
+    decide,
+    decide_opening,
+    unmet,
+)
+from casework.rules.statechart.fields import Field, take
+from casework.rules.statechart.policy import Policy
 
 POST_REASON: Final = "post_not_permitted"
 OUT_OF_REACH: Final = "out_of_reach"

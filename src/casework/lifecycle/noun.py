@@ -8,7 +8,7 @@ import msgspec
 
 from casework.lifecycle.situation import Situation
 from casework.lifecycle.subject import Child, Root, Rows, Subject
-from casework.statechart.registry import Registry
+from casework.rules.statechart.registry import Registry
 
 
 class Words:

@@ -10,9 +10,9 @@ from casework.lifecycle import fold
 from casework.lifecycle.commands import Mistaken, Open, Outcome, Refused
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.reasons import by, on_record, rules_of
-from casework.statechart.decide import Refusal, decide_opening
-from casework.statechart.fields import take
-from casework.statechart.policy import Policy
+from casework.rules.statechart.decide import Refusal, decide_opening
+from casework.rules.statechart.fields import take
+from casework.rules.statechart.policy import Policy
 
 if TYPE_CHECKING:
     from casework.lifecycle.door import Door

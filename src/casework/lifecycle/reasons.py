@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from casework.staff.permissions import Authority
-from casework.statechart.chart import Event
-from casework.statechart.decide import Reason, Refusal
+from casework.people.staff.permissions import Authority
+from casework.rules.statechart.chart import Event
+from casework.rules.statechart.decide import Reason, Refusal
 
 
 def request_needed(event: Event) -> Reason:

@@ -1,6 +1,6 @@
 """The rows of a noun against what their entries make of them; and the keeper of what is a customer's.
 
-Runs beside the keepers of `casework.audit.verify`; the entries are judged by `casework.lifecycle.judge`.
+Runs beside the keepers of `casework.log.check.verify`; the entries are judged by `casework.lifecycle.judge`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,20 +11,20 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework import rows
-from casework.audit.entry import Entry
-from casework.audit.findings import Report
-from casework.audit.heads import Tail
-from casework.audit.stored import as_stored
-from casework.audit.tables import entries
 from casework.clock import utc_text
 from casework.customer import Customer, stream_of
 from casework.lifecycle.judge import CustomerJudge
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.subject import HEAD
+from casework.log.check.findings import Report
+from casework.log.check.heads import Tail
+from casework.log.format.entry import Entry
+from casework.log.stored import as_stored
+from casework.log.tables import entries
 from casework.personal import Vault
-from casework.statechart.chart import Chart
-from casework.statechart.policy import Policy
+from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.policy import Policy
+from casework.storage import rows
 
 _BATCH: Final = 1_000
 _SHOWN: Final = 100

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Self
 
-from casework.statechart.policy import Policy
+from casework.rules.statechart.policy import Policy
 
 
 @dataclass(slots=True)

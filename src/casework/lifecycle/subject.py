@@ -11,8 +11,8 @@ from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, ge
 
 import msgspec
 
-from casework.statechart.fields import DataFault
-from casework.statechart.policy import Policy
+from casework.rules.statechart.fields import DataFault
+from casework.rules.statechart.policy import Policy
 
 
 class Subject(msgspec.Struct):

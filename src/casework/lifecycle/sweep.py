@@ -11,9 +11,9 @@ from casework.lifecycle.advance import House, advance
 from casework.lifecycle.commands import Done, Fire
 from casework.lifecycle.gather import select_of
 from casework.lifecycle.kept import Kept
-from casework.staff.actor import SYSTEM_POST, system
-from casework.statechart.chart import Chart, Event
-from casework.statechart.decide import Step, decide
+from casework.people.staff.actor import SYSTEM_POST, system
+from casework.rules.statechart.chart import Chart, Event
+from casework.rules.statechart.decide import Step, decide
 
 AT_ONCE = 1_000
 

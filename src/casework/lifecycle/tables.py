@@ -6,8 +6,13 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from casework.database import BigId, Bytes, UtcDateTime, metadata
 from casework.lifecycle.subject import Rows
+from casework.storage.database import (
+    BigId,
+    Bytes,
+    UtcDateTime,
+    metadata,
+)
 
 institutions = sa.Table(
     "institutions",

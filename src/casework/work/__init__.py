@@ -1,1 +1,1 @@
-"""What a case's work consists of beside the case: each module a noun with its struct, guards and effects. Pure."""
+"""A branch's daily work: cases and what belongs to them, four eyes, hand-over."""

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from casework.lifecycle.noun import Noun
 from casework.lifecycle.situation import Situation
 from casework.lifecycle.subject import Rows, Subject
-from casework.statechart.registry import Params, Registry, Verdict
+from casework.rules.statechart.registry import Params, Registry, Verdict
 
 REGISTRY = Registry()
 guard, effect = REGISTRY.guard, REGISTRY.effect

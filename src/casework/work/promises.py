@@ -1,6 +1,6 @@
 """A promise to pay: a child of the case, judged by the money that came (1.3.1d). Pure.
 
-Its chart is `statecharts/promise.toml`; which payments count for it, and when it is judged, `casework.feed.promised`.
+Its chart is `statecharts/promise.toml`; which payments count for it, and when it is judged, `intake.feed.promised`.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ import msgspec
 from casework.lifecycle.noun import Noun
 from casework.lifecycle.situation import Situation
 from casework.lifecycle.subject import Child, Rows
-from casework.statechart.fields import DataFault
-from casework.statechart.policy import Policy
-from casework.statechart.registry import Params, Registry, Verdict
+from casework.rules.statechart.fields import DataFault
+from casework.rules.statechart.policy import Policy
+from casework.rules.statechart.registry import Params, Registry, Verdict
 
 REGISTRY = Registry()
 guard, effect, recorder = REGISTRY.guard, REGISTRY.effect, REGISTRY.recorder

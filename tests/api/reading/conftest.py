@@ -3,7 +3,7 @@
 import pytest
 
 from casework.customer import Customer
-from casework.database import writing
+from casework.storage.database import writing
 from tests.api.conftest import Running
 from tests.on_books import put_borrower, put_contact, put_loan
 

@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from casework.customer import Customer
-from casework.database import writing
-from casework.feed.tables import borrowers
+from casework.intake.feed.tables import borrowers
+from casework.storage.database import writing
 from tests.api.conftest import Running
 from tests.api.reading.conftest import ADDRESS, ID_NUMBER, NAME, PHONE
 from tests.api.reading.test_sight import newcomer

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from python_calamine import CalamineWorkbook
 
-from casework.database import writing
 from casework.lifecycle.commands import Note, Record
-from casework.staff.actor import Actor
-from casework.staff.tables import staff
+from casework.people.staff.actor import Actor
+from casework.people.staff.tables import staff
+from casework.storage.database import writing
 from tests.api.conftest import Running
 
 TELEPHONIST = Actor("T1", "staff", "api", frozenset({"phone_collector"}), team="T1", region="R1")

@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 
 from api.reading import past
-from casework.audit.tables import entries
-from casework.cases.tables import cases
 from casework.clock import now
-from casework.database import open_engine, writing
 from casework.lifecycle.commands import Note
+from casework.log.tables import entries
+from casework.people.staff.actor import Actor
 from casework.settings import Settings
-from casework.staff.actor import Actor
+from casework.storage.database import open_engine, writing
+from casework.work.cases.tables import cases
 from tests.api.conftest import Running
-from tests.audit.built_log import guards_down
+from tests.log.built_log import guards_down
 
 PHONE = Actor("T1", "staff", "api", frozenset({"phone_collector"}), team="T1", region="R1")
 

@@ -11,13 +11,13 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
-from casework.audit.entry import decode_strict
 from casework.clock import now
-from casework.database import writing
-from casework.feed.sealed_cells import of_aside
-from casework.feed.tables import feed_runs, set_aside
+from casework.intake.feed.sealed_cells import of_aside
+from casework.intake.feed.tables import feed_runs, set_aside
 from casework.lifecycle.commands import Note
-from casework.staff.actor import Actor
+from casework.log.format.entry import decode_strict
+from casework.people.staff.actor import Actor
+from casework.storage.database import writing
 from tests.api.conftest import Running
 
 LOANS = ["loan_id", "客户号", "姓名", "身份证号", "贷款余额", "备注"]

@@ -14,19 +14,19 @@ import pytest
 import sqlalchemy as sa
 from python_calamine import CalamineWorkbook
 
-from casework.audit.entry_line import EntryLine
-from casework.audit.seal import Sealer
-from casework.audit.tables import entries
-from casework.cases.rulebook import load_rulebook
 from casework.clock import now
-from casework.database import reading
+from casework.evidence.search.compare import differences
+from casework.evidence.search.export import entries_csv, entries_xlsx
+from casework.evidence.search.index import Indexer
+from casework.evidence.search.tables import search_terms
 from casework.lifecycle.commands import Fire, Note, Record
-from casework.search.compare import differences
-from casework.search.export import entries_csv, entries_xlsx
-from casework.search.index import Indexer
-from casework.search.tables import search_terms
+from casework.log.format.entry_line import EntryLine
+from casework.log.tables import entries
+from casework.log.write.seal import Sealer
+from casework.people.staff.actor import Actor
 from casework.settings import Settings
-from casework.staff.actor import Actor
+from casework.storage.database import reading
+from casework.work.cases.rulebook import load_rulebook
 from tests.api.conftest import BUSINESS_DATE, Running, findings
 
 PHONE = Actor("T1", "staff", "api", frozenset({"phone_collector"}), team="T1", region="R1")

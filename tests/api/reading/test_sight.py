@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casework.audit.tables import entries
 from casework.clock import now
 from casework.customer import Customer
-from casework.database import reading, writing
-from casework.staff import register, tokens
-from casework.staff.actor import system
-from casework.staff.tables import absences
+from casework.log.tables import entries
+from casework.people.staff import register, tokens
+from casework.people.staff.actor import system
+from casework.people.staff.tables import absences
+from casework.storage.database import reading, writing
 from tests.api.conftest import Running, findings
 from tests.api.reading.conftest import ADDRESS, ID_NUMBER, NAME, PHONE
 from tests.on_books import put_contact
@@ -265,7 +265,7 @@ def test_nothing_is_shown_that_could_not_be_recorded(known: Running, monkeypatch
     def broken(*_: object, **__: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("casework.feed.reveal.record_revealed", broken)
+    monkeypatch.setattr("casework.intake.feed.reveal.record_revealed", broken)
     answer = reveal(known)
     assert answer.status_code == 500
     assert NAME not in answer.text

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from casework.clock import now
-from casework.database import writing
-from casework.feed.held_back import of_file
-from casework.feed.reconcile import Snapshot, pack
-from casework.feed.row import OverdueRow
-from casework.feed.tables import feed_runs, snapshots
+from casework.intake.feed.held_back import of_file
+from casework.intake.feed.reconcile import Snapshot, pack
+from casework.intake.feed.row import OverdueRow
+from casework.intake.feed.tables import feed_runs, snapshots
 from casework.lifecycle.tables import institutions
+from casework.storage.database import writing
 from tests.api.conftest import Running
 from tests.api.test_events import problem
 

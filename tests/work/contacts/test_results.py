@@ -8,7 +8,7 @@ from casework.errors import RulesBroken
 from casework.work.contacts.results import load_results, parse_results
 
 RULES = Path(__file__).parents[3] / "statecharts"
-WHOLE = (RULES / "results.toml").read_bytes()
+WHOLE = (RULES / "rules" / "results.toml").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What may come of a contact, from `statecharts/results.toml`: outcome, number afterwards. Pure but for the file."""
+"""What may come of a contact, from `statecharts/rules/results.toml`: outcome, number afterwards. Pure but for the file."""
 
 import hashlib
 import tomllib
@@ -9,13 +9,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from casework.errors import RulesBroken
-from casework.statechart.shape import LABELS, each, name, shape_faults, some, table, whole
+from casework.rules.statechart.shape import (
+    LABELS,
+    each,
+    name,
+    shape_faults,
+    some,
+    table,
+    whole,
+)
 from casework.work.contacts.contact import CHANNELS, DEBTOR
 
 OUTCOMES: Final = (DEBTOR, "third_party", "unanswered", "invalid_number", "message", "not_found")
 THE_PERSON_MET: Final = "the_person_met"
 NUMBERS: Final = ("valid", "wrong", "invalid", "refused")
-_FILE_NAME: Final = "results.toml"
+_FILE_NAME: Final = "rules/results.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ def parse_results(body: bytes) -> Results:
 
 
 def load_results(folder: Path) -> Results:
-    """`parse_results` of `statecharts/results.toml`."""
+    """`parse_results` of `statecharts/rules/results.toml`."""
     try:
         body = (folder / _FILE_NAME).read_bytes()
     except OSError as error:

@@ -4,7 +4,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from casework.database import BigId, Bytes, UtcDateTime, metadata
+from casework.storage.database import (
+    BigId,
+    Bytes,
+    UtcDateTime,
+    metadata,
+)
 from casework.work.contacts.contact import Contact
 
 contacts = sa.Table(

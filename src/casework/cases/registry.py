@@ -1,5 +1,0 @@
-"""The registry of what a chart of cases may name; filled by `guards` and `effects`."""
-
-from casework.statechart.registry import Registry
-
-REGISTRY = Registry()

@@ -1,0 +1,147 @@
+"""What somebody asks of the log, made a filter: the streams a subject has, instants of days; and exports on record."""
+
+import re
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework import ids
+from casework.clock import Clock, now, utc_text
+from casework.customer import Customer, named, stream_of
+from casework.errors import CallerError
+from casework.evidence.search.wanted import (
+    MAX_STREAMS,
+    Wanted,
+    check,
+    malformed,
+)
+from casework.intake.feed.customers import institution_needed, institutions_of, of_customer
+from casework.log.tables import entries
+from casework.people.staff.actor import Actor
+from casework.work.cases.branch import Branch
+from casework.work.cases.disclosure import record_export
+from casework.work.cases.filter import check_id
+from casework.work.cases.tables import cases
+from casework.work.four_eyes.tables import requests
+
+EXPORTED = "audit.exported"
+_SUBJECT = re.compile(r"([a-z_]{1,32}):(.{1,200})")
+_STREAM = re.compile(r"[A-Za-z0-9._:/~-]{1,97}", re.ASCII)
+_BY_ID = ("loan", "borrower")  # whose ids have characters that no stream's name has
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What API and shell take.
+
+    `subject` is `case:17`, `loan:<id>`, `borrower:<id>` (`borrower:<institution>~<id>` where several have the number),
+    `staff:<no>` or any other stream, with the requests about it.
+    `from_` and `to` are days of the branch, both included, or instants with their offset, the end not included.
+    """
+
+    subject: str | None = None
+    stream: str | None = None
+    event: str | None = None
+    actor: str | None = None
+    rule: str | None = None
+    code: str | None = None
+    post: str | None = None
+    from_: str | None = msgspec.field(name="from", default=None)
+    to: str | None = None
+    amount_fen_min: int | None = None
+    amount_fen_max: int | None = None
+    order: Literal["oldest", "newest"] = "oldest"
+
+
+PARTS = tuple(field.encode_name for field in msgspec.structs.fields(Asked))
+"""Their names as callers write them."""
+
+
+def wanted_of(conn: Connection, branch: Branch, asked: Asked) -> Wanted:
+    """The filter that is meant; CallerErrors `filter_malformed`, `unknown_subject`."""
+    streams: tuple[str, ...] | None = None
+    if asked.stream is not None:
+        if asked.subject is not None:
+            raise malformed("subject", "left out where stream is given")
+        streams = (asked.stream,)
+    elif asked.subject is not None:
+        streams = streams_of(conn, branch, asked.subject)
+    wanted = Wanted(
+        streams=streams, event=asked.event, actor=asked.actor, rule=asked.rule, code=asked.code, post=asked.post,
+        recorded_from=_instant("from", asked.from_, branch.time_zone),
+        recorded_until=_instant("to", asked.to, branch.time_zone, days=1),
+        amount_fen_min=asked.amount_fen_min, amount_fen_max=asked.amount_fen_max,
+        newest_first=asked.order == "newest",
+    )  # fmt: skip
+    check(wanted)
+    return wanted
+
+
+def streams_of(conn: Connection, branch: Branch, subject: str) -> tuple[str, ...]:
+    """The streams that tell of a subject; CallerErrors `filter_malformed`, `unknown_subject`, `institution_needed`."""
+    found = _SUBJECT.fullmatch(ids.fold(subject))
+    if found is None or (found[1] not in _BY_ID and _STREAM.fullmatch(found[2]) is None):
+        raise malformed(
+            "subject", "such as case:17, loan:L2024000917, borrower:B000731, borrower:wuhan~B000731 or staff:S0012"
+        )
+    kind, name = found.groups()
+    streams = [f"{kind}:{name}"] if kind not in _BY_ID else []
+    about_cases = cases.c.loan_id == check_id("subject", name) if kind == "loan" else None
+    if kind == "borrower" and (customer := _customer(conn, name)) is not None:
+        streams.append(stream_of(branch.vault, customer))
+        about_cases = of_customer(cases, customer)
+    if about_cases is not None:
+        numbers = conn.execute(sa.select(cases.c.id).where(about_cases).order_by(cases.c.id).limit(MAX_STREAMS + 1))
+        streams += [f"case:{number}" for number in numbers.scalars()]
+    about = sa.select(requests.c.id).where(requests.c.subject.in_(streams)).order_by(requests.c.id)
+    streams += [f"request:{number}" for number in conn.execute(about.limit(MAX_STREAMS + 1)).scalars()]
+    there = sa.select(sa.literal(1)).where(entries.c.stream.in_(streams), entries.c.stream_seq == 1).limit(1)
+    if not streams or conn.execute(there).scalar() is None:
+        raise CallerError("unknown_subject", "日志中没有这个对象", "the log tells of no such subject")
+    return tuple(streams)
+
+
+def _customer(conn: Connection, name: str) -> Customer | None:
+    institution, number = named(name)
+    number = check_id("subject", number)
+    known = [institution] if institution is not None else institutions_of(conn, number)
+    if len(known) > 1:
+        raise institution_needed(known)
+    return Customer(known[0], number) if known else None
+
+
+def record_entries_export(
+    conn: Connection, branch: Branch, actor: Actor, asked: Asked, wanted: Wanted, *, rows: int, kind: str,
+    clock: Clock = now,
+) -> None:  # fmt: skip
+    """Append `audit.exported` to `exports:<who>`: the filter, how many entries, in which format; commit before sending.
+
+    Where nothing was found, the filter's values are left out: they stand nowhere in the log, and may be anything.
+    """
+    said: dict[str, Any] = {name: value for name, value in msgspec.to_builtins(asked).items() if value is not None}
+    for name, instant in (("from", wanted.recorded_from), ("to", wanted.recorded_until)):
+        if instant is not None:
+            said[name] = utc_text(instant)
+    told = said if rows else dict.fromkeys(said, True)
+    record_export(conn, branch, actor, told, rows=rows, kind=kind, event=EXPORTED, clock=clock)
+
+
+def _instant(name: str, text: str | None, zone: str, *, days: int = 0) -> datetime | None:
+    """The beginning of a day of the branch, `days` later; or an instant as it is."""
+    if text is None:
+        return None
+    needs = "a day such as 2026-03-01, or an instant such as 2026-03-01T08:00:00Z"
+    try:
+        if len(text) == 10:
+            day = date.fromisoformat(text) + timedelta(days=days)
+            found = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
+        else:
+            found = datetime.fromisoformat(text)
+        if found.tzinfo is None or not 1970 < found.year < 2100:
+            raise malformed(name, needs)
+    except (ValueError, OverflowError):
+        raise malformed(name, needs) from None
+    return found

@@ -1,0 +1,1 @@
+"""What comes from outside: feeds of the core-banking system, files of people."""

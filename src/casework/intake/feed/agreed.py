@@ -1,0 +1,227 @@
+"""Promises and holds that were agreed elsewhere, from a file: what is new is opened, what was there is left alone.
+
+What the rules would forbid here is a warning on the row, for it was agreed; what cannot be is set aside.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.engine import Connection
+
+from casework.clock import Clock, now
+from casework.errors import CallerError
+from casework.intake.feed import agreed_rows as files
+from casework.intake.feed.agreed_rows import (
+    Column,
+    Note,
+    Row,
+    note,
+)
+from casework.intake.feed.promised import judge
+from casework.intake.feed.sheet import read_rows
+from casework.intake.feed.write import name_staff
+from casework.lifecycle import fold
+from casework.lifecycle.advance import advance
+from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Outcome, Refused
+from casework.lifecycle.gather import select_of
+from casework.people.staff.actor import Actor
+from casework.rules.statechart.decide import unmet
+from casework.storage import rows
+from casework.work.cases.branch import Branch
+from casework.work.cases.case import Case, from_row
+from casework.work.cases.gather import CASE_ROWS, business_dates
+from casework.work.cases.holds import HOLDS
+from casework.work.cases.lifecycles import PROMISES
+from casework.work.holds import Hold
+from casework.work.promises import Promise
+
+IMPORTED: Final = "imported"
+PROMISE_COLUMNS: Final = (
+    Column("ref", files.key, True, ("承诺编号", "编号")),
+    Column("loan_id", files.key, True, ("借据号", "借据编号")),
+    Column("made_on", files.day, True, ("承诺作出日期", "作出日期")),
+    Column("pay_by", files.day, True, ("承诺还款日", "承诺日期")),
+    Column("amount", files.yuan, True, ("承诺金额", "金额")),
+    Column("staff_no", files.staff, False, ("工号", "经办人工号")),
+)  # fmt: skip
+
+
+def hold_columns(zone: ZoneInfo) -> tuple[Column, ...]:
+    """The columns of a file of holds; times in branch time."""
+    return (
+        Column("loan_id", files.key, True, ("借据号", "借据编号")),
+        Column("hold", files.text, True, ("事由", "停催事由")),
+        Column("from", files.moment(zone), True, ("开始", "开始时间")),
+        Column("until", files.moment(zone), False, ("结束", "结束时间")),
+    )
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of a file: rows, how many were new, changed, there already; what is warned of and set aside."""
+
+    rows: int = 0
+    stored: int = 0
+    changed: int = 0
+    repeated: int = 0
+    warnings: list[Note] = field(default_factory=list)
+    set_aside: list[Note] = field(default_factory=list)
+
+
+def import_promises(
+    conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now
+) -> Taken:
+    """Take in a file of promises; a promise is known by its `ref`. CallerErrors of `read_rows` and `read_file`.
+
+    They are judged by what has been paid already in the same transaction.
+    """
+    good, bad = files.read_file(read_rows(content, name), PROMISE_COLUMNS)
+    taken = Taken(len(good) + len(bad), set_aside=bad)
+    known = {row.ref: PROMISES.rows.read(row) for row in _found(conn, "ref", [row["ref"] for row in good])}
+    cases = _newest_cases(conn, [row["loan_id"] for row in good])
+    todo: dict[str, Row] = {}
+    for row in good:
+        before, case = known.get(row["ref"]), cases.get(row["loan_id"])
+        if row["ref"] in todo:
+            taken.set_aside.append(note(row.line, "ref", "repeated"))
+        elif before is not None:
+            _seen(taken, row, "ref", same=_same(before, row))
+        elif case is None:
+            taken.set_aside.append(note(row.line, "loan_id", "no_case"))
+        elif not row["amount"]:
+            taken.set_aside.append(note(row.line, "amount", "malformed_amount"))
+        else:
+            todo[row["ref"]] = row
+    _name(conn, branch, taken, list(todo.values()), actor)
+    commands = [
+        Open(
+            actor=actor, noun=PROMISES.chart, of=cases[row["loan_id"]].id, ground=IMPORTED, data=_promise_data(row)
+        )
+        for row in todo.values()
+    ]  # fmt: skip
+    _warn(conn, branch, taken, list(todo.values()), cases, clock)
+    for row, outcome in zip(todo.values(), advance(conn, commands, branch, clock=clock), strict=True):
+        _became(taken, row, outcome)
+    for institution in sorted({cases[row["loan_id"]].institution for row in todo.values()}):
+        judge(conn, branch, institution, via=actor.via, clock=clock)
+    return taken
+
+
+def import_holds(
+    conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now
+) -> Taken:
+    """Take in a file of holds, known by loan, ground and beginning: another `until` sets its end. As above."""
+    zone = ZoneInfo(branch.time_zone)
+    good, bad = files.read_file(read_rows(content, name), hold_columns(zone))
+    taken = Taken(len(good) + len(bad), set_aside=bad)
+    grounds = branch.rulebook.charts[HOLDS.chart].openings[IMPORTED].fields["hold"].one_of
+    known: dict[tuple[str, str, datetime], Hold] = {}
+    for found in rows.select_by_keys(conn, select_of(HOLDS), "loan_id", sorted({row["loan_id"] for row in good})):
+        hold = HOLDS.rows.read(found)
+        known[hold.loan_id, hold.hold, hold.begins_at] = hold
+    opened: list[tuple[Row, Open]] = []
+    ended: list[tuple[Row, Fire]] = []
+    for row in good:
+        before = known.get((row["loan_id"], row["hold"], row["from"]))
+        if row["hold"] not in grounds:
+            taken.set_aside.append(note(row.line, "hold", "unknown_ground"))
+        elif before is None:
+            opened.append((row, Open(actor=actor, noun=HOLDS.chart, ground=IMPORTED, data=_hold_data(row))))
+            taken.warnings.append(note(row.line, None, "review_missing"))
+        elif row["until"] is None or row["until"] == before.ends_at:
+            taken.repeated += 1
+        else:
+            data = {"ends_at": row["until"].isoformat()}
+            ended.append((row, Fire(actor=actor, noun=HOLDS.chart, id=before.id, event="set_end", data=data)))
+    for row, outcome in _carried(conn, branch, opened, clock):
+        _became(taken, row, outcome)
+    for row, outcome in _carried(conn, branch, ended, clock):
+        _became(taken, row, outcome, changed=True)
+    return taken
+
+
+def _carried(
+    conn: Connection, branch: Branch, todo: Sequence[tuple[Row, Open | Fire]], clock: Clock
+) -> list[tuple[Row, Outcome]]:
+    outcomes = advance(conn, [command for _, command in todo], branch, clock=clock) if todo else []
+    return [(row, outcome) for (row, _), outcome in zip(todo, outcomes, strict=True)]
+
+
+def _found(conn: Connection, column: str, values: Sequence[str]) -> Sequence[Any]:
+    return rows.select_by_keys(conn, select_of(PROMISES), column, sorted(set(values)))
+
+
+def _newest_cases(conn: Connection, loan_ids: Sequence[str]) -> dict[str, Case]:
+    """The live case of each loan, else its last."""
+    newest: dict[str, Case] = {}
+    for row in rows.select_by_keys(conn, CASE_ROWS, "loan_id", sorted(set(loan_ids))):
+        case = from_row(row)
+        before = newest.get(case.loan_id)
+        if before is None or (case.live, case.id) > (before.live, before.id):
+            newest[case.loan_id] = case
+    return newest
+
+
+def _same(known: Promise, row: Row) -> bool:
+    held = (known.loan_id, known.made_on, known.pay_by, known.amount_fen)
+    return held == (row["loan_id"], row["made_on"], row["pay_by"], row["amount"])
+
+
+def _seen(taken: Taken, row: Row, column: str, *, same: bool) -> None:
+    if same:
+        taken.repeated += 1
+    else:
+        taken.set_aside.append(note(row.line, column, "differs"))
+
+
+def _promise_data(row: Row) -> dict[str, Any]:
+    data = {
+        "ref": row["ref"], "made_on": row["made_on"].isoformat(), "pay_by": row["pay_by"].isoformat(),
+        "amount_fen": row["amount"],
+    }  # fmt: skip
+    return data | ({"staff_no": row["staff_no"]} if row["staff_no"] else {})
+
+
+def _hold_data(row: Row) -> dict[str, Any]:
+    data = {"loan_id": row["loan_id"], "hold": row["hold"], "begins_at": row["from"].isoformat()}
+    return data | ({"ends_at": row["until"].isoformat()} if row["until"] is not None else {})
+
+
+def _name(conn: Connection, branch: Branch, taken: Taken, todo: Sequence[Row], actor: Actor) -> None:
+    unknown = set(name_staff(conn, branch, [row["staff_no"] for row in todo], actor))
+    taken.warnings += [note(row.line, "staff_no", "unknown_staff") for row in todo if row["staff_no"] in unknown]
+
+
+def _warn(
+    conn: Connection, branch: Branch, taken: Taken, todo: Sequence[Row], cases: Mapping[str, Case], clock: Clock
+) -> None:
+    """What would have refused each promise if it had been made here."""
+    chart, dates = branch.rulebook.charts[PROMISES.chart], business_dates(conn)
+    for row in todo:
+        case = cases[row["loan_id"]]
+        today = dates.get(case.institution, branch.today(clock()))
+        policy = branch.rulebook.policies.at(today)
+        data = {"ground": IMPORTED, "given": _promise_data(row), "business_date": today.isoformat()}
+        promise = fold.begin(PROMISES, 0, "system", chart, data, policy, case)
+        now_ = PROMISES.situation(promise, today, policy, "system", data["given"], {}, None, case)
+        for reason in unmet(chart.openings["made"].guards, now_):
+            taken.warnings.append(Note(row.line, None, reason.code, reason.zh, reason.en))
+
+
+def _became(taken: Taken, row: Row, outcome: Outcome, *, changed: bool = False) -> None:
+    if isinstance(outcome, Done):
+        taken.changed += changed
+        taken.stored += not changed
+    elif isinstance(outcome, Refused):
+        reason = outcome.reasons[0]
+        taken.set_aside.append(Note(row.line, None, reason.code, reason.zh, reason.en))
+    elif isinstance(outcome, Mistaken) and outcome.code == "unknown_loan":
+        taken.set_aside.append(note(row.line, "loan_id", "unknown_loan"))
+    elif isinstance(outcome, Mistaken) and outcome.faults:
+        fault = outcome.faults[0]
+        taken.set_aside.append(Note(row.line, fault.field, fault.code, fault.zh, fault.en))
+    else:
+        raise CallerError("row_not_taken", "该行无法导入", f"a row could not be taken: {outcome}", line=row.line)

@@ -1,0 +1,174 @@
+"""Files of what was agreed elsewhere: columns in English or Chinese, typed rows, faults by cell. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, tzinfo
+from typing import Any, Final, NamedTuple
+
+from casework import ids
+from casework.errors import CallerError
+from casework.intake.feed.cell import TEXTS as CELL_TEXTS
+from casework.intake.feed.cell import (
+    BadCell,
+    Dates,
+    amount_cell,
+    key_cell,
+    text_cell,
+)
+from casework.intake.feed.headers import normal
+from casework.people.staff.person import fault_of_staff_no
+
+TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+    **ids.TEXTS,
+    **{
+        code: CELL_TEXTS[code]
+        for code in ("malformed_date", "placeholder_date", "wrong_cell_count", "malformed_amount", "negative_amount")
+    },
+    "malformed_time": (
+        "须为日期或带时区的时间，如 2026-11-29T08:00:00+08:00",
+        "neither a date nor a time with its offset, such as 2026-11-29T08:00:00+08:00",
+    ),
+    "malformed_staff_no": ("不是工号", "not a staff number"),
+    "unknown_ground": ("未知的停催事由", "no such ground of a hold"),
+    "unknown_loan": ("没有这笔贷款", "no such loan on the books"),
+    "no_case": ("该贷款没有案件", "the loan has no case"),
+    "repeated": ("文件中前面已有此行", "the file has it already, on an earlier line"),
+    "differs": ("此前已导入，内容不同", "it came before with other content"),
+    "in_the_future": ("晚于今天", "after today"),
+    "refused": ("不符合规则", "the rules forbid it"),
+    "review_missing": ("没有复核日期", "it names no day of review"),
+    "unknown_staff": ("未登记的工号，已记为待核实", "nobody registered this staff number; it is entered as unverified"),
+}  # fmt: skip
+
+
+class Note(NamedTuple):
+    """What is said of a row: set aside for it, or warned of."""
+
+    line: int
+    column: str | None
+    kind: str
+    zh: str
+    en: str
+
+
+def note(line: int, column: str | None, kind: str) -> Note:
+    """One of our own codes."""
+    return Note(line, column, kind, *TEXTS[kind])
+
+
+Read = Callable[[str, str], Any]
+
+
+class Column(NamedTuple):
+    """A column: how its cells are read, whether a row needs it, and its names beside our own."""
+
+    name: str
+    read: Read
+    compulsory: bool
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it was read; an empty cell is none."""
+
+    line: int
+    values: Mapping[str, Any]
+
+    def __getitem__(self, column: str) -> Any:
+        return self.values[column]
+
+
+def key(cell: str, column: str) -> Any:
+    """An id."""
+    return key_cell(cell, column)
+
+
+def text(cell: str, column: str) -> Any:
+    """A short text."""
+    return text_cell(cell, column, 64)
+
+
+def day(cell: str, column: str) -> Any:
+    """A date."""
+    return Dates(column).read(cell.strip())
+
+
+def yuan(cell: str, column: str) -> Any:
+    """An amount in yuan, in fen."""
+    return amount_cell(cell, column)
+
+
+def staff(cell: str, column: str) -> Any:
+    """A staff number."""
+    number = ids.fold(cell)
+    if fault_of_staff_no(number) is not None:
+        raise BadCell(column, "malformed_staff_no")
+    return number
+
+
+def moment(zone: tzinfo) -> Read:
+    """A time with its offset; a date means the beginning of that day in branch time."""
+
+    def read(cell: str, column: str) -> Any:
+        written = cell.strip()
+        try:
+            if len(written) == len("2026-11-29"):
+                return datetime.combine(Dates(column).read(written), time(), zone)
+            at = datetime.fromisoformat(written)
+        except (BadCell, ValueError):
+            raise BadCell(column, "malformed_time") from None
+        if at.tzinfo is None:
+            raise BadCell(column, "malformed_time")
+        return at.astimezone(zone)
+
+    return read
+
+
+def read_file(rows: Iterable[tuple[int, Sequence[str]]], columns: Sequence[Column]) -> tuple[list[Row], list[Note]]:
+    """The rows that could be read, and what is wrong with the others; CallerErrors column_missing, column_repeated."""
+    numbered = iter(rows)
+    places = _understand(next(numbered, (0, ()))[1], columns)
+    good: list[Row] = []
+    bad: list[Note] = []
+    for line, cells in numbered:
+        if len(cells) < len(places):
+            bad.append(note(line, None, "wrong_cell_count"))
+            continue
+        try:
+            good.append(Row(line, {column.name: _cell(column, cells, places) for column in columns}))
+        except BadCell as fault:
+            kind = fault.note.code
+            zh, en = TEXTS.get(kind) or CELL_TEXTS[kind]
+            bad.append(Note(line, fault.note.column, kind, zh, en))
+    return good, bad
+
+
+def _understand(header: Sequence[str], columns: Sequence[Column]) -> dict[str, int]:
+    known = {normal(name): column.name for column in columns for name in (column.name, *column.aliases)}
+    found = [known.get(normal(cell)) for cell in header]
+    named = [name for name in found if name is not None]
+    missing = [column.name for column in columns if column.compulsory and column.name not in named]
+    repeated = sorted({name for name in named if named.count(name) > 1})
+    if repeated:
+        raise CallerError(
+            "column_repeated", f"列重复：{'、'.join(repeated)}", f"more than once in the header: {', '.join(repeated)}",
+            columns=repeated,
+        )  # fmt: skip
+    if missing:
+        raise CallerError(
+            "column_missing", f"缺少必需的列：{'、'.join(missing)}",
+            f"the file lacks the compulsory column(s) {', '.join(missing)}", columns=missing,
+        )  # fmt: skip
+    return {name: place for place, name in enumerate(found) if name is not None}
+
+
+def _cell(column: Column, cells: Sequence[str], places: Mapping[str, int]) -> Any:
+    cell = cells[places[column.name]] if column.name in places else ""
+    if ids.ERROR_VALUE.fullmatch(cell.strip().upper()):
+        raise BadCell(column.name, "error_value")
+    if cell.strip():
+        return column.read(cell, column.name)
+    if column.compulsory:
+        raise BadCell(column.name, "missing_value")
+    return None

@@ -1,0 +1,381 @@
+"""One cell of a feed file, from text to value. Pure. A bad cell says why, never what it held."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Final, NamedTuple
+
+from casework import ids
+from casework.money import fen_from_yuan
+from casework.people.staff.person import fault_of_staff_no
+from casework.rules.statechart.fields import EARLIEST, LATEST
+
+
+class Note(NamedTuple):
+    """What is wrong (set aside) or odd (warning): our column name ("" for the whole row) and a code."""
+
+    column: str
+    code: str
+
+
+class BadCell(Exception):
+    """The row cannot be used; never carries the cell's text, which may be personal data."""
+
+    def __init__(self, column: str, code: str) -> None:
+        super().__init__(f"{column}: {code}")
+        self.note = Note(column, code)
+
+
+TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+    **ids.TEXTS,
+    "malformed_amount": (
+        "金额不是最多两位小数的数字",
+        "not an amount in yuan with at most two decimal places",
+    ),
+    "negative_amount": ("金额为负数", "the amount is negative"),
+    "malformed_date": ("日期不是有效的 YYYY-MM-DD", "not a date in the form YYYY-MM-DD"),
+    "placeholder_date": (
+        f"日期早于{EARLIEST}或晚于{LATEST}，是占位日期",
+        f"a date before {EARLIEST} or after {LATEST} only fills the place of an unknown one",
+    ),
+    "due_after_as_of": ("到期日晚于数据日期", "the due date is after the feed's business date"),
+    "not_past_due": (
+        "到期日就是数据日期，尚未逾期",
+        "due on the feed's business date itself, so not past due",
+    ),
+    "paid_after_as_of": ("还款日期晚于数据日期", "the payment is dated after the feed's business date"),
+    "malformed_flag": ("不是“是/否”", "neither yes nor no"),
+    "malformed_phone": ("不是电话号码", "not a phone number"),
+    "malformed_id_number": ("不是证件号码", "not an identity document's number"),
+    "unknown_role": ("未知的联系人角色", "not one of debtor, co_borrower, guarantor, contact"),
+    "wrong_cell_count": ("单元格数与表头不符", "the row has more or fewer cells than the header"),
+    "repeated_loan": ("同一借据在文件中重复出现", "the loan is in the file already, on an earlier line"),
+    "repeated_payment": (
+        "同一流水号在文件中重复出现",
+        "the payment is in the file already, on an earlier line",
+    ),
+    "unknown_loan": ("借据不在贷款台账中", "no such loan on the books"),
+    "unknown_borrower": ("客户不在贷款台账中", "no such borrower on the books"),
+    "payment_differs": (
+        "同一流水号此前已导入，借据、日期、金额或冲正流水号不同",
+        "a payment of this number came before with another loan, date, amount or payment undone",
+    ),
+    "unknown_payment": ("被冲正的还款不存在", "no such payment to be reversed"),
+    "reversal_of_itself": ("冲正流水号就是本行的流水号", "the row reverses itself"),
+    "reversal_of_reversal": ("被冲正的流水本身是冲正", "what it reverses is itself a reversal"),
+    "reversal_of_another_loan": ("被冲正的还款属于另一借据", "the payment that it reverses belongs to another loan"),
+    "reversal_amount_differs": ("冲正金额与原还款金额不同", "its amount is not that of the payment it reverses"),
+    "reversed_already": ("该还款此前已被冲正", "the payment was reversed before"),
+    # Warnings: the row goes in.
+    "dated_after_as_of": (
+        "日期晚于数据日期，按未知处理",
+        "the date is after the feed's business date; taken as unknown",
+    ),
+    "due_before_disbursement": (
+        "最早到期日早于放款日期",
+        "the oldest due date is before the day on which the loan was paid out",
+    ),
+    "npl_before_disbursement": (
+        "转不良日期早于放款日期，按未知处理",
+        "non-performing before the day on which the loan was paid out; taken as unknown",
+    ),
+    "first_sheet_hidden": (
+        "工作簿的第一张工作表是隐藏的，已读取第一张可见的工作表",
+        "the workbook's first sheet is hidden; the first visible one was read",
+    ),
+    "total_row": ("合计行，不是贷款，未读取", "a row of totals and no loan; it was not read"),
+    "days_past_due_differs": (
+        "报送的逾期天数与计算不符",
+        "the reported days past due differ from the computed ones",
+    ),
+    "unknown_loan_status": ("未知的贷款状态，按未知处理", "not a known status of a loan; taken as unknown"),
+    "unknown_risk_class": ("未知的五级分类，按未知处理", "not a known risk class; taken as unknown"),
+    "nothing_outstanding_yet_overdue": (
+        "贷款文件显示无余额，逾期文件中仍在逾期，以逾期文件为准",
+        "nothing outstanding in the loans file, yet in arrears; the overdue file decides",
+    ),
+    "class_better_than_floor": (
+        "五级分类优于按逾期天数应有的最低分类",
+        "the class is better than the days past due allow",
+    ),
+    "omitted_yet_overdue": (
+        "贷款文件中没有该借据，逾期文件中仍在逾期，以逾期文件为准",
+        "not in the loans file, yet in arrears; the overdue file decides",
+    ),
+    "closed_yet_outstanding": (
+        "贷款状态为结清而余额不为零，以状态为准",
+        "closed by its status, yet something is outstanding; the status decides",
+    ),
+    "class_worse_than_floor": (
+        "五级分类劣于按逾期天数应有的最低分类",
+        "the class is worse than the days past due call for",
+    ),
+    "owner_unreadable": (
+        "管户人不是一个工号（如两人并列），按没有管户人处理",
+        "the owner is not one staff number (two in a cell, say); the loan goes in without an owner",
+    ),
+    "owner_without_owning_post": (
+        "管户人所在岗位不负责案件（如审计、系统管理员），其案件按规则另定管户人",
+        "the owner's posts own no cases (an auditor, an administrator); the rules name whose they are",
+    ),
+    "owner_reserved": (
+        "管户人是系统保留名称，按没有管户人处理",
+        "the owner is a name that the service keeps for itself; the loan goes in without an owner",
+    ),
+    "code_unreadable": (
+        "内容过长或含有控制字符，按未知处理",
+        "too long, or with a control character; taken as unknown",
+    ),
+    "column_absent": (
+        "文件没有此列，按未知处理",
+        "the file lacks this column; its values are taken as unknown",
+    ),
+    "institution_registered": (
+        "第一批数据：其机构已登记，其他机构须先运行 casework institution add",
+        "the branch's first feed: its institution is registered; any other needs casework institution add",
+    ),
+    "column_unknown": ("无法识别的列，已忽略", "an unknown column, not read"),
+    "control_sum_undecided": (
+        "有金额无法读取，无法核对控制总额",
+        "an amount cannot be read, so the control sum could not be checked to the end",
+    ),
+}
+"""Code → zh, en: for set-aside rows and warnings alike."""
+
+ROLES: Final = {
+    **{role: role for role in ("debtor", "co_borrower", "guarantor", "contact")},
+    **dict.fromkeys(("本人", "借款人", "主借款人"), "debtor"),
+    **dict.fromkeys(("共同借款人", "共借人"), "co_borrower"),
+    **dict.fromkeys(("保证人", "担保人"), "guarantor"),
+    "联系人": "contact",
+}
+_FLAGS: Final = {
+    **dict.fromkeys(("true", "yes", "y", "1", "是"), True),
+    **dict.fromkeys(("false", "no", "n", "0", "否"), False),
+}
+RISK_CLASSES: Final = {
+    **{name: name for name in ("normal", "special_mention", "substandard", "doubtful", "loss")},
+    "正常": "normal",
+    "关注": "special_mention",
+    "次级": "substandard",
+    "可疑": "doubtful",
+    "损失": "loss",
+}
+LOAN_STATUSES: Final = {
+    **{name: name for name in ("on_book", "written_off", "transferred", "closed")},
+    **dict.fromkeys(("正常", "在账", "表内", "未结清"), "on_book"),
+    **dict.fromkeys(("已核销", "核销"), "written_off"),
+    **dict.fromkeys(("已转让", "转让"), "transferred"),
+    **dict.fromkeys(("已结清", "结清"), "closed"),
+}
+PRODUCTS: Final = {"嗨花": "haihua", "消费贷": "consumer", "消费贷款": "consumer"}
+# What databases and spreadsheets show for a nought that was to be a date.
+_NO_DAY: Final = frozenset({"0000-00-00", "1900-01-00", "00:00:00"})
+_PHONE: Final = re.compile(r"\+?[0-9][0-9 \-()]{2,30}", re.ASCII)
+_ID_NUMBER: Final = re.compile(r"[0-9A-Za-z()\-]{5,32}")
+
+
+def text_cell(cell: str, column: str, limit: int) -> str | None:
+    """The text of a cell without surrounding blanks, `None` if empty; `BadCell` if too long or unfit."""
+    text = cell.strip()
+    if not text:
+        return None
+    if len(text) > limit:
+        raise BadCell(column, "text_too_long")
+    if ids.has_control(text):
+        raise BadCell(column, "control_character")
+    return text
+
+
+def key_cell(cell: str, column: str) -> str:
+    """A compulsory id, folded; `BadCell` says why the text is none."""
+    if ids.is_plain(cell):
+        return cell
+    folded = ids.fold(cell)
+    fault = ids.fault_of(folded)
+    if fault is not None:
+        raise BadCell(column, fault)
+    return folded
+
+
+def error_in(cells: Sequence[str], positions: Mapping[str, int]) -> str | None:
+    """The first column that a spreadsheet's error value stands in, of those in `positions`."""
+    for column, position in positions.items():
+        if "#" in cells[position] and ids.ERROR_VALUE.fullmatch(cells[position].strip().upper()):
+            return column
+    return None
+
+
+def fen(cell: str) -> int:
+    """Fen of a decimal yuan text, negative ones too; ValueError if it is anything else or empty.
+
+    The short path takes what nearly every cell looks like ("1234.56").
+    """
+    whole, _, part = cell.partition(".")
+    if len(part) == 2 and 0 < len(whole) < 14:
+        digits = whole + part
+        if digits.isdecimal() and digits.isascii():
+            return int(digits)
+    text = cell.strip()
+    if not text.isascii():
+        raise ValueError("not an amount")
+    return fen_from_yuan(text)
+
+
+def amount_cell(cell: str, column: str) -> int | None:
+    """An amount in fen that is not negative, `None` if the cell is empty; `BadCell` otherwise."""
+    if not cell or cell.isspace():
+        return None
+    try:
+        amount_fen = fen(cell)
+    except ValueError:
+        raise BadCell(column, "malformed_amount") from None
+    if amount_fen < 0:
+        raise BadCell(column, "negative_amount")
+    return amount_fen
+
+
+class Dates(dict[str, date | None]):
+    """Texts of dates already read: a feed has few different ones. An empty text is no date."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__()
+        self.column = column
+
+    def __missing__(self, cell: str) -> date | None:
+        text = cell.strip()
+        self[cell] = value = self.read(text) if text else None
+        return value
+
+    def read(self, text: str) -> date:
+        """The date of a text that is not empty; `BadCell` if it is none."""
+        if text in _NO_DAY:
+            raise BadCell(self.column, "placeholder_date")
+        # `fromisoformat` alone would take 20240131 and 2024-W05-3 too.
+        if len(text) != 10 or text[4] != "-" or text[7] != "-" or not text.isascii():
+            raise BadCell(self.column, "malformed_date")
+        try:
+            day = date.fromisoformat(text)
+        except ValueError:
+            raise BadCell(self.column, "malformed_date") from None
+        if not EARLIEST <= day <= LATEST:
+            raise BadCell(self.column, "placeholder_date")
+        return day
+
+
+class KnownDates:
+    """Optional dates up to the feed's day: a placeholder or a later day is unknown, with a note."""
+
+    def __init__(self, column: str, as_of: date, notes: list[Note]) -> None:
+        self.as_of, self.notes, self.plain = as_of, notes, Dates(column)
+
+    def __call__(self, cell: str) -> date | None:
+        """The date, none if it is empty or not to be taken for one; `BadCell` if it is malformed."""
+        try:
+            day = self.plain[cell]
+        except BadCell as bad:
+            if bad.note.code != "placeholder_date":
+                raise
+            self.notes.append(bad.note)
+            return None
+        if day is not None and day > self.as_of:
+            self.notes.append(Note(self.plain.column, "dated_after_as_of"))
+            return None
+        return day
+
+
+class DatesUntil(dict[str, date]):
+    """Compulsory dates that `judge` has found fit for the feed's day; judged once per different text."""
+
+    def __init__(self, column: str, judge: Callable[[date], str | None]) -> None:
+        super().__init__()
+        self.column, self.judge, self.plain = column, judge, Dates(column)
+
+    def __missing__(self, cell: str) -> date:
+        value = self.plain[cell]
+        code = "missing_value" if value is None else self.judge(value)
+        if value is None or code is not None:
+            raise BadCell(self.column, code or "missing_value")
+        self[cell] = value
+        return value
+
+
+class Texts(dict[str, str | None]):
+    """Short texts that repeat over and over (teams, products), each judged once and kept as one object."""
+
+    # Beyond this many different ones the column is no vocabulary, and remembering it would only cost memory.
+    KEPT = 10_000
+
+    def __init__(self, column: str, limit: int) -> None:
+        super().__init__()
+        self.column, self.limit = column, limit
+
+    def __missing__(self, cell: str) -> str | None:
+        text = text_cell(cell, self.column, self.limit)
+        if len(self) < self.KEPT:
+            self[cell] = text
+        return text
+
+
+class Codes(dict[str, str | None]):
+    """Short codes that repeat over and over and never set a row aside (owner, team, product): folded by NFKC.
+
+    What cannot be read is unknown, and `odd` says why by column and cell: `unfit`, or what `fault` finds in a text.
+    """
+
+    def __init__(
+        self, column: str, limit: int, odd: dict[tuple[str, str], str],
+        fault: Callable[[str], str | None] = lambda _: None, unfit: str = "code_unreadable",
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.column, self.limit, self.odd, self.fault, self.unfit = column, limit, odd, fault, unfit
+
+    def __missing__(self, cell: str) -> str | None:
+        text, code = None, None
+        try:
+            text = text_cell(unicodedata.normalize("NFKC", cell), self.column, self.limit)
+            code = self.fault(text) if text is not None else None
+        except BadCell:
+            code = self.unfit
+        if code is not None:
+            text, self.odd[self.column, cell] = None, code
+        if len(self) < Texts.KEPT:
+            self[cell] = text
+        return text
+
+
+def owner_fault(text: str) -> str | None:
+    """Why the owner that a loan names is no staff number; none if it is one."""
+    fault = fault_of_staff_no(text)
+    return "owner_reserved" if fault == "reserved_staff_no" else None if fault is None else "owner_unreadable"
+
+
+def flag_cell(cell: str) -> bool | None:
+    """Yes or no in the spellings that feeds use, `None` if empty."""
+    text = cell.strip().lower()
+    if not text:
+        return None
+    if text not in _FLAGS:
+        raise BadCell("self_payment", "malformed_flag")
+    return _FLAGS[text]
+
+
+def phone_cell(cell: str) -> str | None:
+    """A phone number as written (full-width digits narrowed), `None` if empty."""
+    text = unicodedata.normalize("NFKC", cell).strip() if not cell.isascii() else cell.strip()
+    if not text:
+        return None
+    if _PHONE.fullmatch(text) is None:
+        raise BadCell("phone", "malformed_phone")
+    return text
+
+
+def id_number_cell(cell: str) -> str | None:
+    """The number of an identity document, `None` if empty; a spreadsheet's 4.2e+17 is none."""
+    text = unicodedata.normalize("NFKC", cell).strip() if not cell.isascii() else cell.strip()
+    if not text:
+        return None
+    if _ID_NUMBER.fullmatch(text) is None:
+        raise BadCell("id_number", "malformed_id_number")
+    return text

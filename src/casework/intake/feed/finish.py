@@ -1,0 +1,123 @@
+"""The end of an import: what it set aside, its snapshot and figures, and the entry that says what it did."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from casework.clock import now
+from casework.intake.feed import run as runs
+from casework.intake.feed import sealed_cells
+from casework.intake.feed.books import barred_owners, unverified_places
+from casework.intake.feed.course import Course
+from casework.intake.feed.folder import Sheet
+from casework.intake.feed.held_back import held_back
+from casework.intake.feed.institutions import REGISTERED_BY_FEED
+from casework.intake.feed.kept_loans import (
+    KEPT,
+    Kept,
+    fault_of,
+    keeping,
+)
+from casework.intake.feed.left_rows import APPLIED, PREFIX, newest_said
+from casework.intake.feed.reconcile import Reconciliation, pack
+from casework.intake.feed.tables import set_aside, snapshots
+from casework.intake.feed.warned import warnings_of
+from casework.log.write.trail import Draft
+from casework.storage import rows
+
+UNPAID_LISTED = 1_000
+
+
+def finish(
+    course: Course, found: Reconciliation, counts: dict[str, int], before: runs.Run | None, *, restates_only: bool
+) -> None:
+    """Store what was set aside and the snapshot, end the run, and append its entry."""
+    conn, delivery = course.conn, course.delivery
+    stored = [
+        (
+            course.run_id,
+            sheet.kind,
+            row.line,
+            row.column,
+            row.code,
+            _sealed_cells(course, sheet, row.line, course.erased.cells(sheet.header, row.cells)),
+        )
+        for sheet in course.sheets
+        for row in sheet.set_aside
+    ]
+    rows.insert_many(conn, set_aside, stored, ("run_id", "kind", "line", "column", "code", "row_sealed"))
+    packed = pack(found.snapshot)
+    conn.execute(snapshots.insert().values(run_id=course.run_id, rows=packed))
+    skipped = (delivery.as_of - before.as_of).days - 1 if before and before.as_of else 0
+    first = [("manifest", 1, "institution", REGISTERED_BY_FEED)] if course.registered else []
+    warned = warnings_of(delivery, course.on_books, course.policy, first)
+    warnings = dict(warned.counts)
+    if course.unverified:
+        warnings["unverified_owner"] = course.unverified
+    if delivery.loans is not None:
+        warnings |= unverified_places(conn, delivery.loans.rows)
+        warnings |= barred_owners(conn, course.branch, delivery.loans.rows)
+    if course.left.changed:
+        warnings["rows_changed"] = len(course.left.changed)
+    figures: dict[str, Any] = {
+        **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
+        "set_aside_rows": len(stored), "left_books": course.left_books.gone, "left_books_unpaid": len(course.unpaid),
+        "left_books_unpaid_cases": course.unpaid[:UNPAID_LISTED], "erased": course.erased.dropped,
+        "warnings": warnings, "warned": warned.first, "restates_only": restates_only,
+        "held_back": msgspec.to_builtins(
+            held_back(course.sheets[-1], found.held, delivery.loans, course.left_books.held)
+        ),
+    }  # fmt: skip
+    runs.finish(conn, course.run_id, runs.APPLIED, correction=course.request.correction, figures=figures, **course.came)
+    with _kept(course) as kept:
+        _announce(course, figures, hashlib.sha256(packed).hexdigest(), kept)
+
+
+def _sealed_cells(course: Course, sheet: Sheet[Any], line: int, cells: tuple[str, ...]) -> bytes:
+    raw = {"header": list(sheet.header.names), "cells": list(cells)}
+    place = sealed_cells.of_aside(course.run_id, sheet.kind, line)
+    return course.branch.vault.seal(place, msgspec.json.encode(raw).decode())
+
+
+@contextmanager
+def _kept(course: Course) -> Iterator[dict[str, Any]]:
+    """The loans as they came, kept for figures of their day; gone again if what follows fails.
+
+    What came before lies there already. A run that ends otherwise leaves a file that the same feed takes up again.
+    """
+    delivery, folder = course.delivery, course.branch.loans_dir
+    if delivery.loans is None:
+        yield {}
+        return
+    if folder is None:
+        raise RuntimeError("a branch that imports knows where it keeps the loans")
+    before = newest_said(course.conn, course.branch.mac_key, delivery.institution, KEPT)
+    kept = None if before is None else msgspec.convert(before[KEPT], Kept)
+    same = kept is not None and (kept.source_sha256, kept.rows) == (delivery.loans.sha256, len(course.loan_rows))
+    if kept is not None and same and fault_of(folder, kept) is None:
+        yield {KEPT: msgspec.to_builtins(kept)}
+        return
+    with keeping(folder, delivery.institution, delivery.as_of, course.loan_rows, delivery.loans.sha256) as kept:
+        yield {KEPT: msgspec.to_builtins(kept)}
+
+
+def _announce(course: Course, figures: dict[str, Any], snapshot_sha256: str, kept: Mapping[str, Any]) -> None:
+    trail = course.branch.trail(now())
+    whole = {key: value for key, value in figures.items() if isinstance(value, int)}
+    data = {
+        "run": course.run_id, "as_of": course.delivery.as_of.isoformat(), "digest": course.delivery.digest,
+        "files": course.came["files"], "figures": whole, "correction": course.request.correction,
+        "confirmed_vanished": course.request.confirm_vanished, **course.left.said(),
+        "repayments": msgspec.to_builtins(course.left.payments.stated()),
+        "run_sha256": runs.digest_of(course.conn, course.run_id), "snapshot_sha256": snapshot_sha256,
+        **kept,
+    }  # fmt: skip
+    draft = Draft(
+        APPLIED, course.request.actor.signed, data, rules=("5.4",), policy=course.policy.ref,
+        chart=course.branch.rulebook.chart.ref,
+    )  # fmt: skip
+    trail.append(course.conn, f"{PREFIX}:{course.delivery.institution}", draft)
+    trail.write(course.conn)

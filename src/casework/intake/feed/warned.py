@@ -1,0 +1,75 @@
+"""What is odd about a feed that goes in all the same: counted by code, the first ones by file and line. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from casework.intake.feed.booked import Booked, OnBooks, stated_by
+from casework.intake.feed.folder import Delivery, Sheet
+from casework.intake.feed.row import LoanRow
+from casework.rules.statechart.policy import Policy
+
+TOLD: Final = 20
+"""Warnings that a run tells by line; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """How often by code, and where the first ones stand: file, line, column, code. Nothing of what a cell held."""
+
+    counts: dict[str, int]
+    first: list[dict[str, Any]]
+
+
+Told = tuple[str, int, str, str]
+"""File, line, column, code."""
+
+
+def warnings_of(
+    delivery: Delivery, on_books: Mapping[str, Booked], policy: Policy, of_feed: Iterable[Told] = ()
+) -> Warned:
+    """The warnings of its rows, and where the books and the overdue snapshot, which decides, do not fit together.
+
+    `on_books`: the loans of this feed's file and those whose arrears are new or other than before; of no others is
+    anything said of class or day of disbursement. `of_feed`: what is odd about the feed as a whole.
+    """
+    counts = sum((sheet.more_notices for sheet in delivery.sheets), Counter[str]())
+    first: list[dict[str, Any]] = []
+    found = ((sheet.kind, *notice) for sheet in delivery.sheets for notice in sheet.notices)
+    between = (("overdue", *odd) for odd in _disagreeing(delivery, on_books, policy))
+    for kind, line, column, code in (*of_feed, *found, *_contradictory(delivery.loans), *between):
+        counts[code] += 1
+        if len(first) < TOLD:
+            first.append({"kind": kind, "line": line, "column": column, "code": code})
+    return Warned(dict(counts), first)
+
+
+def _contradictory(loans: Sheet[LoanRow] | None) -> Iterator[tuple[str, int, str, str]]:
+    """Loans called closed with something outstanding: the status decides."""
+    for line, row in zip(loans.lines, loans.rows, strict=True) if loans else ():
+        if row.status == "closed" and row.outstanding_principal_fen:
+            yield "loans", line, "status", "closed_yet_outstanding"
+
+
+def _disagreeing(delivery: Delivery, on_books: Mapping[str, Booked], policy: Policy) -> Iterator[tuple[int, str, str]]:
+    stated = stated_by(delivery.loans) or OnBooks({}, frozenset(), unnamed=True)
+    judged: dict[tuple[str, date], str | None] = {}
+    for line, row in zip(delivery.overdue.lines, delivery.overdue.rows, strict=True):
+        if stated.outstanding_fen(row.loan_id) == 0:
+            named = row.loan_id in stated.stated_fen
+            yield line, "loan_id", "nothing_outstanding_yet_overdue" if named else "omitted_yet_overdue"
+        loan = on_books.get(row.loan_id)
+        if loan is None:
+            continue
+        if loan.disbursed_on is not None and row.oldest_due_date < loan.disbursed_on:
+            yield line, "oldest_due_date", "due_before_disbursement"
+        if loan.risk_class is None:
+            continue
+        classed = loan.risk_class, row.oldest_due_date
+        if classed not in judged:
+            judged[classed] = policy.class_warning(loan.risk_class, (delivery.as_of - row.oldest_due_date).days)
+        code = judged[classed]
+        if code is not None:
+            yield line, "risk_class", code

@@ -1,0 +1,96 @@
+"""Values that a column cannot hold by its kind: SQLite holds no column to its type, PostgreSQL has days without end.
+
+The service writes none, and reading one can end what reads it: so they are told first, column by column, of all tables.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.log.check.findings import Report
+from casework.storage.database import UtcDateTime, metadata
+
+_EARLIEST: Final = "0001-01-01"
+_BEYOND: Final = "10000-01-01"
+
+
+def check_kinds(conn: Connection, report: Report) -> None:
+    """Finding `value_mistyped` by table and column, with how many rows; one pass over each table."""
+    held = set(sa.inspect(conn).get_table_names())
+    sqlite = conn.dialect.name == "sqlite"
+    for table in metadata.sorted_tables:
+        faults = {
+            column.name: _sqlite_fault(column) if sqlite else _postgresql_fault(column) for column in table.columns
+        }
+        wanted = {name: fault for name, fault in faults.items() if fault is not None}
+        if table.name not in held or not wanted:
+            continue
+        sums = [sa.func.sum(sa.case((sa.text(fault), 1), else_=0)).label(name) for name, fault in wanted.items()]
+        row = conn.execute(sa.select(*sums).select_from(table)).one()
+        for name, rows in zip(wanted, row, strict=True):
+            if rows:
+                report.find("value_mistyped", table=table.name, column=name, rows=int(rows))
+
+
+@contextmanager
+def texts_of_any_bytes(conn: Connection, report: Report) -> Iterator[None]:
+    """Read texts that are no UTF-8 all the same, and tell of it at the end: to SQLite's driver each is an error."""
+    if conn.dialect.name != "sqlite":
+        yield
+        return
+    raw: Any = conn.connection.dbapi_connection
+    spoilt = 0
+
+    def read(data: bytes) -> str:
+        nonlocal spoilt
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            spoilt += 1
+            return data.decode(errors="surrogateescape").encode(errors="backslashreplace").decode()
+
+    before, raw.text_factory = raw.text_factory, read
+    try:
+        yield
+    finally:
+        raw.text_factory = before
+        if spoilt:
+            report.find("value_mistyped", fault="not_utf8", reads=spoilt)
+
+
+def _sqlite_fault(column: sa.Column[Any]) -> str:
+    """When a stored value is none that the service writes there."""
+    name, kind = f'"{column.name}"', column.type
+    if isinstance(kind, UtcDateTime):
+        right = f"typeof({name}) = 'text' AND length({name}) = 27 AND {name} IS {_INSTANT.format(name)}"
+    elif isinstance(kind, sa.Date):
+        right = f"typeof({name}) = 'text' AND date({name}, '+0 days') IS {name}"
+    elif isinstance(kind, sa.Boolean):
+        right = f"typeof({name}) = 'integer' AND {name} IN (0, 1)"
+    elif isinstance(kind, sa.LargeBinary):
+        right = f"typeof({name}) = 'blob'"
+    elif isinstance(kind, sa.Integer):
+        right = f"typeof({name}) = 'integer'"
+    elif isinstance(kind, sa.String):
+        right = f"typeof({name}) = 'text'"
+    else:
+        right = f"typeof({name}) IN ('integer', 'real', 'text')"
+    return f"NOT ({right})" if not column.nullable else f"{name} IS NOT NULL AND NOT ({right})"
+
+
+# The fraction is left out of the reading: SQLite rounds to milliseconds, and 06.999763 would become 07.
+_INSTANT: Final = (
+    "(strftime('%Y-%m-%dT%H:%M:%S', substr({0}, 1, 19), '+0 days') || '.' || substr({0}, 21, 6) || 'Z')"
+    " AND {0} GLOB '*.[0-9][0-9][0-9][0-9][0-9][0-9]Z'"
+)
+
+
+def _postgresql_fault(column: sa.Column[Any]) -> str | None:
+    """Instants and days without end, or outside the years that a date can have."""
+    name, kind = f'"{column.name}"', column.type
+    if not isinstance(kind, (UtcDateTime, sa.Date)):
+        return None
+    return f"NOT isfinite({name}) OR {name} < '{_EARLIEST}' OR {name} >= '{_BEYOND}'"

@@ -1,0 +1,62 @@
+"""One part of a verification that cannot go on must not end the others: it becomes a doubt, and they go on.
+
+What a part trips over may be the very thing that somebody changed, or put there to hide another beside it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from traceback import extract_tb
+
+import sqlalchemy as sa
+
+from casework.errors import TryAgain
+from casework.log.check.findings import Report
+from casework.log.check.heads import Tail
+from casework.log.check.verify import Keeper
+from casework.log.format.entry import Entry
+
+_GONE = (TryAgain, sa.exc.OperationalError, sa.exc.InterfaceError)
+
+
+@contextmanager
+def part_of(report: Report, name: str) -> Iterator[None]:
+    """Whatever stops what is done inside is a doubt `part_not_compared`; only a database that is gone ends all."""
+    try:
+        yield
+    except _GONE:
+        raise
+    except Exception as error:  # noqa: BLE001  (a bug, or rows too damaged to be read: either way it cannot be told)
+        last = extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        report.doubt("part_not_compared", part=name, error=type(error).__name__, where=where)
+
+
+class Steady:
+    """A keeper of streams whose own trouble ends with the stream in which it was met."""
+
+    def __init__(self, report: Report, name: str, keeper: Keeper) -> None:
+        self._report = report
+        self._name = name
+        self._keeper = keeper
+        self._broken = False
+
+    def follow(self, entry: Entry) -> None:
+        """The next entry; none any more of a stream that could not be followed."""
+        if self._broken:
+            return
+        self._broken = True
+        with part_of(self._report, self._name):
+            self._keeper.follow(entry)
+            self._broken = False
+
+    def close(self, stream: str, tail: Tail, *, sound: bool) -> None:
+        """The stream has ended."""
+        with part_of(self._report, self._name):
+            self._keeper.close(stream, tail, sound=sound and not self._broken)
+        self._broken = False
+
+    def finish(self) -> None:
+        """All streams have been walked."""
+        with part_of(self._report, self._name):
+            self._keeper.finish()

@@ -1,0 +1,1 @@
+"""What writes the log: its one writer, the sealer, the signer, their keys."""

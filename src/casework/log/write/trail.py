@@ -1,0 +1,267 @@
+"""The only writer of entries: hands out the next place in a stream, seals the entry, stores it and queues it.
+
+A subject with a row of its own (a case) keeps `audit_seq` and `audit_head` there and brings them; any other stream
+(feeds, charts, staff) has its head in `streams`. Everything happens in the caller's transaction (audit.md §1).
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.clock import utc_text
+from casework.errors import CallerError
+from casework.log.format.chain import commit, seal_entry
+from casework.log.format.entry import Actor, Entry, entry_id_of
+from casework.log.format.receipt import Change, Recorded
+from casework.log.tables import (
+    entries,
+    opening_keys,
+    openings,
+    streams,
+    unsealed,
+)
+from casework.log.write.data_keys import keys_for, opener
+from casework.personal import Vault, cell
+from casework.storage import rows
+from casework.storage.driver_errors import is_place_taken, key_taken
+
+ENTRY_COLUMNS = (
+    "id", "stream", "stream_seq", "event", "actor_id", "reason_code", "recorded_at", "body", "leaf_hash", "mac",
+)  # fmt: skip
+_COLLECTED = "casework_collected"
+_OPENING_COLUMNS = ("stream", "stream_seq", "field", "sealed", "subject")
+
+
+@dataclass(slots=True)
+class Draft:
+    """What an entry is to say, before it has a place in its stream.
+
+    `texts` are committed, never written; they are sealed with the key of `subject` (none: the branch's own).
+    """
+
+    event: str
+    actor: Actor
+    data: dict[str, Any]
+    from_: str | None = None
+    to: str | None = None
+    reason_code: str | None = None
+    rules: tuple[str, ...] = ()
+    chart: str | None = None
+    policy: str | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    subject: str | None = None
+
+
+class Head(NamedTuple):
+    """The end of a stream: number, leaf hash and time of its last entry (0, empty, dawn of time before the first)."""
+
+    seq: int
+    leaf_hash: bytes
+    recorded_at: datetime
+
+
+_DAWN = datetime(1, 1, 1, tzinfo=UTC)
+NOT_BEGUN = Head(0, b"", _DAWN)
+
+
+class Trail:
+    """Collects the entries of one transaction and writes them in one statement each; one per transaction."""
+
+    def __init__(self, mac_key: bytes, vault: Vault, recorded_at: datetime, today: date | None = None) -> None:
+        self._mac_key = mac_key
+        self._vault = vault
+        self.recorded_at = recorded_at
+        self.today = today or recorded_at.date()  # the branch's calendar day
+        self._recorded_text = utc_text(recorded_at)
+        self._entries: list[tuple[Any, ...]] = []
+        self._openings: list[tuple[str, int, str, str, str | None]] = []  # still to be sealed
+        self._sealed: list[tuple[Any, ...]] = []
+
+    def add(self, stream: str, head: Head, draft: Draft) -> Head:
+        """Append `draft` after `head` of `stream`; the new head. The caller holds the stream's lock.
+
+        Times never run backwards within a stream, even if the machine's clock does (audit.md §7, attack 6).
+        """
+        seq = head.seq + 1
+        recorded_at, recorded_text = self.recorded_at, self._recorded_text
+        if head.recorded_at > recorded_at:
+            recorded_at, recorded_text = head.recorded_at, utc_text(head.recorded_at)
+        personal = {}
+        for name, text in draft.texts.items():
+            salt = os.urandom(32)
+            personal[name] = commit(salt, name, text)
+            opening = json.dumps({"salt": salt.hex(), "value": text}, ensure_ascii=False)
+            self._openings.append((stream, seq, name, opening, draft.subject))
+        entry = Entry(
+            actor=draft.actor, chart=draft.chart, data=draft.data, entry_id=entry_id_of(stream, seq), event=draft.event,
+            from_=draft.from_, occurred_at=recorded_text, personal=personal, policy=draft.policy,
+            prev=head.leaf_hash.hex() if seq > 1 else None, reason_code=draft.reason_code,
+            recorded_at=recorded_text, rules=draft.rules, stream=stream, stream_seq=seq, to=draft.to,
+        )  # fmt: skip
+        sealed = seal_entry(entry, self._mac_key)
+        self._entries.append((stream, seq, draft.event, draft.actor.id, draft.reason_code, recorded_at, *sealed))
+        return Head(seq, sealed.leaf_hash, recorded_at)
+
+    def append(self, conn: Connection, stream: str, draft: Draft) -> Head:
+        """Append to a stream whose head lies in `streams`, locking it."""
+        head = locked_head(conn, stream)
+        after = self.add(stream, head, draft)
+        values = {"audit_seq": after.seq, "audit_head": after.leaf_hash, "last_entry_at": after.recorded_at}
+        conn.execute(streams.update().where(streams.c.stream == stream).values(values))
+        return after
+
+    @property
+    def mac_key(self) -> bytes:
+        """For what is stored beside the log under a MAC of its own (`chain.keyed`)."""
+        return self._mac_key
+
+    @property
+    def entry_ids(self) -> list[str]:
+        """The ids of what was added and is not written yet, in that order."""
+        return [entry_id_of(stream, seq) for stream, seq, *_ in self._entries]
+
+    def part(self) -> "Trail":
+        """A trail with what was added so far, to be written by itself; this one goes on without it."""
+        part = Trail(self._mac_key, self._vault, self.recorded_at, self.today)
+        part._entries, part._openings, part._sealed = self._entries, self._openings, self._sealed
+        self._entries, self._openings, self._sealed = [], [], []
+        return part
+
+    def seal_texts(self, conn: Connection) -> None:
+        """Seal the openings of what was added, each with its subject's key: one statement, none without such texts.
+
+        `write` does it too; whoever sends statements without waiting for their answers does it before.
+        """
+        subjects = {subject for *_, subject in self._openings if subject is not None}
+        keys = keys_for(conn, self._vault, subjects, self.recorded_at) if subjects else {}
+        for stream, seq, name, opening, subject in self._openings:
+            sealer = self._vault if subject is None else keys[subject]
+            self._sealed.append((stream, seq, name, sealer.seal(opening_cell(stream, seq, name), opening), subject))
+        self._openings = []
+
+    @contextmanager
+    def places_free(self, conn: Connection) -> Iterator[None]:
+        """CallerError `log_place_taken` where the next place of a stream holds an entry that its head knows nothing of.
+
+        Who writes a stream holds its head, so nobody of ours can have been quicker: somebody else has written there.
+        """
+        added = self._entries
+        try:
+            yield
+        except Exception as error:
+            if is_place_taken(error, entries.name):
+                raise _taken(key_taken(error) or _in_the_way(conn, added)) from error
+            raise
+
+    def write(self, conn: Connection) -> None:
+        """Store what was added: entries, their place in the unsealed queue, openings. CallerError `log_place_taken`."""
+        self.seal_texts(conn)
+        with self.places_free(conn):
+            rows.insert_queued(
+                conn, entries, self._entries, ENTRY_COLUMNS[1:], queue=unsealed, sequence_name="entries_id_seq"
+            )
+        rows.insert_many(conn, openings, self._sealed, _OPENING_COLUMNS)
+        collected = conn.get_execution_options().get(_COLLECTED)
+        if collected is not None:
+            collected += [(row[5], Recorded(entry_id_of(row[0], row[1]), row[7])) for row in self._entries]
+        self._entries, self._sealed = [], []
+
+
+def _in_the_way(conn: Connection, added: Sequence[tuple[Any, ...]]) -> str:
+    """The stream in which one of these entries found its place taken; those before it stand in this transaction."""
+    if conn.dialect.name != "sqlite":  # the transaction answers no more
+        return "?"
+    ours = {(stream, seq): mac for stream, seq, *_, mac in added}
+    found = rows.select_by_keys(conn, _PLACES, ("stream", "stream_seq"), sorted(ours))
+    return str(next((row.stream for row in found if row.mac != ours[row.stream, row.stream_seq]), "?"))
+
+
+_PLACES = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.mac)
+
+
+def _taken(stream: str) -> CallerError:
+    return CallerError(
+        "log_place_taken",
+        f"审计日志 {stream} 的下一处已有一条来历不明的分录，未作任何更改；请管理员运行 casework audit verify",
+        f"where {stream} goes on in the log there is an entry already of which its head knows nothing; nothing was "
+        "changed; the operator runs casework audit verify", stream=stream,
+    )  # fmt: skip
+
+
+Collected = list[tuple[datetime, Recorded]]
+"""Entries in the order written, each with its time."""
+
+
+def collecting(conn: Connection) -> Collected:
+    """A list that from now on gets every entry that trails write on this connection: for receipts.
+
+    Only where few are written: it grows with them.
+    """
+    collected: Collected = []
+    conn.execution_options(**{_COLLECTED: collected})  # in place
+    return collected
+
+
+def change_of(collected: Collected) -> Change | None:
+    """The change that these entries are; none where nothing was written."""
+    if not collected:
+        return None
+    return Change(utc_text(max(at for at, _ in collected)), tuple(entry for _, entry in collected))
+
+
+def locked_head(conn: Connection, stream: str) -> Head:
+    """The end of a stream whose head lies in `streams`, held until the transaction ends."""
+    columns = ("stream", "last_entry_at", "audit_seq", "audit_head")
+    rows.insert_many(conn, streams, [(stream, _DAWN, 0, b"")], columns, skip_existing=True)
+    row = conn.execute(sa.select(streams).where(streams.c.stream == stream).with_for_update()).one()
+    return Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
+
+
+def held_head(conn: Connection, stream: str) -> Head | None:
+    """The same of a stream that has begun; none where it has not, and nothing is held then."""
+    row = conn.execute(sa.select(streams).where(streams.c.stream == stream).with_for_update()).one_or_none()
+    return None if row is None else Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
+
+
+def opening_cell(stream: str, seq: int, field: str) -> str:
+    """Where an opening lies."""
+    return cell(openings.name, field, str(seq), stream)
+
+
+_OPENINGS = sa.select(openings, opening_keys.c.wrapped).select_from(
+    openings.outerjoin(opening_keys, opening_keys.c.subject == openings.c.subject)
+)
+
+
+class Opened(NamedTuple):
+    """What a commitment hides: its salt (32 bytes in hex) and the text."""
+
+    salt: str
+    value: str
+
+
+def read_openings(conn: Connection, vault: Vault, stream: str, numbers: Sequence[int]) -> dict[tuple[int, str], str]:
+    """The committed texts of these entries of a stream, by (stream_seq, field); erased ones are left out."""
+    return {place: opened.value for place, opened in opened_with_salts(conn, vault, stream, numbers).items()}
+
+
+def opened_with_salts(
+    conn: Connection, vault: Vault, stream: str, numbers: Sequence[int]
+) -> dict[tuple[int, str], Opened]:
+    """As `read_openings`, with what makes the commitments."""
+    if not numbers:
+        return {}
+    wanted = _OPENINGS.where(openings.c.stream == stream, openings.c.stream_seq.in_(sorted(numbers)))
+    found = {}
+    for row in conn.execute(wanted):
+        sealer = opener(vault, row.subject, row.wrapped)
+        opened = json.loads(sealer.open(opening_cell(stream, row.stream_seq, row.field), bytes(row.sealed)))
+        found[row.stream_seq, row.field] = Opened(opened["salt"], opened["value"])
+    return found

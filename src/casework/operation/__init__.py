@@ -1,0 +1,1 @@
+"""What runs a branch: starting, keys, imports apart, the sweep, sealing, backup."""

@@ -1,0 +1,133 @@
+"""The process that imports one feed for `operation.importing`: its begin and its end, and what it says meanwhile.
+
+It is a new interpreter, `python -m operation.import_worker` with a job on its stdin and what it says on its stdout, or
+a fork of the command. It may take so much memory and no more, and it ends with the process that began it. It says lines
+of JSON: progress, and at last what came of it. The run and its refusal it records itself, but for what ends it.
+"""
+
+import os
+import resource
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import msgspec
+
+from casework.errors import CallerError, RulesBroken, TryAgain
+from casework.intake.feed.bounds import Bounds
+from casework.intake.feed.load import Request, import_feed
+from casework.operation.startup import Started, start
+from casework.people.staff.actor import Actor
+from casework.settings import Settings
+
+
+class Job(msgspec.Struct):
+    """What is to be imported into which branch, and within which bounds."""
+
+    database_url: str
+    keys_dir: str
+    loans_dir: str
+    statecharts: str
+    folder: str
+    run_id: int
+    actor: Actor
+    confirm_vanished: bool
+    correction: bool
+    memory_mib: int
+    rows: int
+
+
+class Told(msgspec.Struct, omit_defaults=True):
+    """One line: how far a stage is, or what came of the job. The last line is no progress."""
+
+    what: Literal["progress", "done", "refused", "try_again", "memory", "broke"]
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    code: str = ""  # of a refusal, or of a database that gave up
+    zh: str = ""
+    en: str = ""
+    facts: dict[str, Any] = {}
+    retry_after_s: int = 1
+    error: str = ""  # of a bug: its type, and the places it came through
+    where: list[str] = []
+
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def carry_out(job: Job, say: Callable[[Told], None], started: Started | None = None) -> Told:
+    """Import, saying how far it is; what came of it. `started`: the job's branch, if it is open already."""
+    settings = Settings(
+        database_url=job.database_url, keys_dir=Path(job.keys_dir), loans_dir=Path(job.loans_dir),
+        statecharts=Path(job.statecharts),
+    )  # fmt: skip
+    request = Request(job.actor, job.confirm_vanished, job.correction)
+    try:
+        started = started or start(settings)
+        import_feed(
+            started.engine, started.branch, Path(job.folder), request, run_id=job.run_id, bounds=Bounds(rows=job.rows),
+            progress=lambda stage, done, total: say(Told("progress", stage=stage, done=done, total=total)),
+        )  # fmt: skip
+    except CallerError as mistake:
+        return Told("refused", code=mistake.code, zh=mistake.zh, en=str(mistake), facts=mistake.facts)
+    except RulesBroken as broken:
+        return Told("refused", code="rules_broken", zh="状态图或策略有误", en=str(broken))
+    except TryAgain as busy:
+        return Told("try_again", code=busy.code, en=str(busy), retry_after_s=busy.retry_after_s)
+    except MemoryError:
+        return Told("memory")
+    except Exception as error:  # noqa: BLE001  # whoever began this process tells of it
+        frames = traceback.extract_tb(error.__traceback__)[-12:]
+        where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}:{frame.name}" for frame in frames]
+        return Told("broke", error=type(error).__name__, where=where)
+    return Told("done")
+
+
+def limit_memory(mib: int) -> None:
+    """From here on this process has no more than that; without effect where the system knows no such limit.
+
+    No core is written either: it would hold personal data.
+    """
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = mib << 20
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted if most == resource.RLIM_INFINITY else min(wanted, most),) * 2)
+
+
+def work(
+    job: Job, write: Callable[[bytes], object], parent_ended: Callable[[], object], started: Started | None = None
+) -> NoReturn:
+    """One job, and the end of this process; earlier when `parent_ended`, which waits for that, returns."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a stopping service waits for its import
+        signal.signal(number, signal.SIG_IGN)
+
+    def end_with_parent() -> None:
+        parent_ended()
+        os._exit(1)
+
+    def say(told: Told) -> None:
+        write(_encode(told))
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    limit_memory(job.memory_mib)
+    say(carry_out(job, say, started))
+    os._exit(0)  # nothing is left to be done, and much to be taken down
+
+
+def main() -> NoReturn:
+    """The job that stands on stdin."""
+    with os.fdopen(os.dup(1), "wb", buffering=0) as out:
+        os.dup2(2, 1)  # whatever else prints disturbs nobody
+        with os.fdopen(0, "rb", buffering=0, closefd=False) as given:
+            job = msgspec.json.decode(given.readline(), type=Job)
+            work(job, lambda line: out.write(line + b"\n"), given.read)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""A feed imported in a process of its own, with a memory limit: what a feed does to it, the service outlives.
+
+The bounds of `intake.feed.bounds` refuse a feed before it is held. This is for what they do not foresee: the process
+may take `feed_memory_mib` and no more, and when it dies its run says so and nothing of the feed went in. It opens the
+database itself, so an import waits for other writers, and they for it, as between any two processes.
+"""
+
+import signal
+from pathlib import Path
+
+import msgspec
+
+from casework.errors import CallerError, TryAgain
+from casework.intake.feed import run as runs
+from casework.intake.feed.load import (
+    Progress,
+    Request,
+    record_refusal,
+    silent,
+)
+from casework.operation.import_process import begun
+from casework.operation.import_worker import Job, Told
+from casework.operation.startup import Started
+from casework.storage.database import reading, writing
+
+_OUT_OF_MEMORY = -signal.SIGABRT  # how a library that is not Python's ends a process where memory is short
+
+
+class ImportBroke(Exception):
+    """A bug in the import's process: the type of its error, and the places it came through."""
+
+    def __init__(self, error: str, where: list[str]) -> None:
+        super().__init__(f"{error} at {' < '.join(reversed(where))}")
+        self.error = error
+        self.where = where
+
+
+def import_apart(
+    started: Started, folder: Path, request: Request, *, run_id: int | None = None, progress: Progress = silent
+) -> runs.Run:
+    """`casework.intake.feed.load.import_feed` in a process of its own; the run as it ended.
+
+    `CallerError` as there, import_memory_exceeded and import_killed; `ImportBroke` for a bug there.
+    """
+    if run_id is None:
+        with writing(started.engine) as conn:
+            run_id = runs.begin(conn, request.actor, correction=request.correction)
+    told, code = _carried_out(started, _job(started, folder, request, run_id), progress)
+    if told is not None and told.what == "refused":
+        _tell_unless_told(started, request, run_id, mistake := CallerError(told.code, told.zh, told.en, **told.facts))
+        raise mistake
+    if told is not None and told.what == "try_again":
+        raise TryAgain(told.code, told.en, retry_after_s=told.retry_after_s)
+    if told is not None and told.what == "broke":
+        _tell_unless_told(started, request, run_id, _killed(None))
+        raise ImportBroke(told.error, told.where)
+    if told is None or told.what == "memory":
+        short = told is not None or code == _OUT_OF_MEMORY
+        mistake = _out_of_memory(started.settings.feed_memory_mib) if short else _killed(code)
+        if _tell_unless_told(started, request, run_id, mistake):
+            raise mistake
+    with reading(started.engine) as conn:
+        done = runs.one_run(conn, run_id)
+    if done is None:
+        raise RuntimeError("a run that was just finished is gone")
+    return done
+
+
+def _job(started: Started, folder: Path, request: Request, run_id: int) -> Job:
+    settings = started.settings
+    return Job(
+        settings.database_url, str(settings.keys_dir), str(settings.loans_dir), str(settings.statecharts), str(folder),
+        run_id, request.actor, request.confirm_vanished, request.correction, settings.feed_memory_mib,
+        settings.feed_rows,
+    )  # fmt: skip
+
+
+def _carried_out(started: Started, job: Job, progress: Progress) -> tuple[Told | None, int]:
+    """What the process said at last, if it came to say it, and how it ended."""
+    with begun(started, job) as process:
+        last: Told | None = None
+        try:
+            for line in process.said:
+                told = msgspec.json.decode(line, type=Told)
+                if told.what == "progress":
+                    progress(told.stage, told.done, told.total)
+                else:
+                    last = told
+        except BaseException:
+            process.kill()
+            raise
+        return last, process.wait()
+
+
+def _tell_unless_told(started: Started, request: Request, run_id: int, mistake: CallerError) -> bool:
+    """Record in the run what ended it, if it still says that it runs; whether it did."""
+    with writing(started.engine) as conn:
+        run = runs.one_run(conn, run_id)
+        running = run is not None and run.status == runs.RUNNING
+        if running:
+            record_refusal(conn, started.branch, run_id, mistake, request, None)
+        return running
+
+
+def _out_of_memory(limit_mib: int) -> CallerError:
+    return CallerError(
+        "import_memory_exceeded",
+        f"导入所需内存超过上限 {limit_mib} MiB（CASEWORK_FEED_MEMORY_MIB），未导入任何数据",
+        f"the import took more memory than it may ({limit_mib} MiB, CASEWORK_FEED_MEMORY_MIB); nothing went in",
+        at_most_mib=limit_mib,
+    )  # fmt: skip
+
+
+def _killed(code: int | None) -> CallerError:
+    if code is None:
+        return CallerError(
+            runs.KILLED, "导入因系统内部错误中止，未导入任何数据",
+            "the import ended in an error of the service; nothing went in",
+        )  # fmt: skip
+    how_zh, how_en = (f"信号 {-code}", f"signal {-code}") if code < 0 else (f"退出码 {code}", f"exit code {code}")
+    return CallerError(
+        runs.KILLED, f"导入进程被终止（{how_zh}），未导入任何数据",
+        f"the import's process was ended ({how_en}); nothing went in", ended=code,
+    )  # fmt: skip

@@ -1,0 +1,72 @@
+"""Which keys a database was written with and are not at hand: a database that is in use never gets new ones.
+
+New keys would fit nothing that is there: no entry could be verified, no name read again, and a log would go on under a
+signing key that nobody trusts. So what is missing is named, to be brought back from its copy.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.address import parse_url
+from casework.errors import CallerError
+from casework.log.tables import entries, logs
+from casework.log.tables import keys as key_rows
+from casework.log.write import receipt_keys, signer
+from casework.settings import KEY_NAMES, Settings
+from casework.storage.database import open_engine, reading
+
+_OF_LOG: Final = (
+    signer.KEYS_FILE, signer.KNOWN_FILE, signer.MEMORY_FILE, receipt_keys.KEY_FILE, receipt_keys.KNOWN_FILE,
+)  # fmt: skip
+
+
+def check_nothing_needed(settings: Settings) -> None:
+    """CallerError `key_missing` where the database of `settings` was written with keys that its folder lacks.
+
+    A signing key alone that is gone is no hindrance (`signing_key_missing` tells of it): no other is made for it.
+    TryAgain where a server does not answer.
+    """
+    url = parse_url(settings.database_owner_url or settings.database_url)
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        return
+    engine = open_engine(settings.database_owner_url or settings.database_url, read_only=True)
+    try:
+        with reading(engine) as conn:
+            names = needed(conn, settings.keys_dir)
+    finally:
+        engine.dispose()
+    if names:
+        raise _missing(settings.keys_dir, names)
+
+
+def needed(conn: Connection, folder: Path) -> list[str]:
+    """The files of keys that this database was written with and that `folder` lacks; none while it is unused."""
+    there = set(sa.inspect(conn).get_table_names())
+    names = []
+    if _has_rows(conn, there, key_rows) or _has_rows(conn, there, entries):
+        names += _absent(folder, KEY_NAMES)
+    if _has_rows(conn, there, logs) and len(_absent(folder, (signer.KEYS_FILE, signer.KNOWN_FILE))) == 2:
+        names += _absent(folder, _OF_LOG)
+    return names
+
+
+def _absent(folder: Path, names: Sequence[str]) -> list[str]:
+    return [name for name in names if not (folder / name).exists()]
+
+
+def _has_rows(conn: Connection, there: set[str], table: sa.Table) -> bool:
+    return table.name in there and conn.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).scalar() == 1
+
+
+def _missing(folder: Path, names: Sequence[str]) -> CallerError:
+    return CallerError(
+        "key_missing",
+        f"该数据库已用密钥写入，而 {folder} 中缺少 {'、'.join(names)}；请从备份取回这些文件，未作任何更改",
+        f"this database was written with keys that {folder} lacks: bring back {', '.join(names)} from their copy "
+        "(or set CASEWORK_KEYS_DIR to where they are); nothing was changed",
+        key=names[0], keys=list(names),
+    )  # fmt: skip

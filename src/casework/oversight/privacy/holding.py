@@ -1,0 +1,55 @@
+"""Placing and releasing a legal hold on a borrower's data; while one is open nothing of his is erased."""
+
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from casework.clock import Clock, now
+from casework.customer import Customer
+from casework.errors import CallerError
+from casework.log.write.trail import Draft
+from casework.oversight.privacy.deciding import HOLD_PLACED, HOLD_RELEASED, RULES
+from casework.oversight.privacy.gather import Gathered, gather
+from casework.people.staff.actor import Actor
+from casework.work.cases.branch import Branch
+
+COMMAND = "privacy.hold"
+
+
+def hold(
+    conn: Connection, branch: Branch, customer: Customer, *, reason: str, actor: Actor, clock: Clock = now
+) -> str:  # fmt: skip
+    """Place a hold; the entry's id. CallerErrors `unknown_borrower`, `unknown_hold_reason`, `hold_placed_already`."""
+    branch.rulebook.permissions.require(actor, COMMAND)
+    branch.rulebook.privacy.hold(reason)
+    at = clock()
+    found = gather(conn, branch, customer, at, lock=True)
+    if reason in found.situation.holds:
+        raise CallerError(
+            "hold_placed_already", "该事由的保全已存在", "there is a hold for this reason already", reason=reason
+        )
+    return _record(conn, branch, found, HOLD_PLACED, {"reason": reason}, actor, at)
+
+
+def release(
+    conn: Connection, branch: Branch, customer: Customer, *, reason: str | None = None, actor: Actor, clock: Clock = now
+) -> str:  # fmt: skip
+    """Release the hold for `reason`, or every one; the entry's id. CallerErrors `unknown_borrower`, `no_hold`."""
+    branch.rulebook.permissions.require(actor, COMMAND)
+    at = clock()
+    found = gather(conn, branch, customer, at, lock=True)
+    reasons = [one for one in found.situation.holds if reason in (None, one)]
+    if not reasons:
+        raise CallerError("no_hold", "没有这样的保全", "there is no such hold", holds=list(found.situation.holds))
+    return _record(conn, branch, found, HOLD_RELEASED, {"reasons": reasons}, actor, at)
+
+
+def _record(
+    conn: Connection, branch: Branch, found: Gathered, event: str, data: dict[str, object], actor: Actor, at: datetime
+) -> str:
+    trail = branch.trail(at)
+    policy = branch.rulebook.policies.at(trail.today)
+    said = {**data, "rulebook": branch.rulebook.privacy.ref, "day": trail.today.isoformat()}
+    head = trail.append(conn, found.stream, Draft(event, actor.signed, said, rules=RULES, policy=policy.ref))
+    trail.write(conn)
+    return f"{found.stream}:{head.seq}"

@@ -1,0 +1,57 @@
+"""Who acts: a person or a program, how he came in, the posts he holds at that moment, whom he deputises for. Pure."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from casework.log.format.entry import Actor as Signed
+
+SYSTEM_POST = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody away whose work the actor does today: his number, posts and place."""
+
+    id: str
+    posts: frozenset[str]
+    team: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """`id` is a staff number or `system`; `kind` staff or system; `via` api, cli, feed or sweep; `posts` are codes.
+
+    `commands`: what an API key may do (none: whatever its holder may). `register_version`: of the register as it was
+    when this actor was looked up (none: just now).
+    """
+
+    id: str
+    kind: str
+    via: str
+    posts: frozenset[str]
+    team: str | None = None
+    region: str | None = None
+    principals: tuple[Principal, ...] = ()
+    commands: frozenset[str] | None = None
+    register_version: int | None = None
+
+    @property
+    def signed(self) -> Signed:
+        """As the audit entry names him."""
+        return _signed(self.id, self.kind, self.via)
+
+    @property
+    def people(self) -> frozenset[str]:
+        """Himself and those he deputises for: none of them may decide what another of them asked for (1.1.4)."""
+        return frozenset({self.id, *(principal.id for principal in self.principals)})
+
+
+@lru_cache(maxsize=4_096)
+def _signed(actor_id: str, kind: str, via: str) -> Signed:
+    return Signed(actor_id, kind, via)
+
+
+def system(via: str) -> Actor:
+    """The service itself: it holds the post `system` and no other."""
+    return Actor("system", "system", via, frozenset({SYSTEM_POST}))

@@ -1,0 +1,1 @@
+"""Rules as data: charts and policies, read, checked whole, decided, drawn."""

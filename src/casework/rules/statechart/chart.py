@@ -1,0 +1,339 @@
+"""A chart as read from `statecharts/*.toml`: validated whole, frozen, and compiled for the engine.
+
+This is the only module that imports `transitions`. One flat machine per chart version, no model, no string
+callbacks; the record it moves is a throw-away snapshot (design: house.md §3).
+"""
+
+import hashlib
+import logging
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from transitions import EventData, Machine
+
+from casework.errors import RulesBroken
+from casework.rules.statechart.fields import Field
+from casework.rules.statechart.policy import Policies, Policy
+from casework.rules.statechart.registry import (
+    Effect,
+    Guard,
+    Registry,
+    Verdict,
+)
+from casework.rules.statechart.wording import Words, tell, with_figures
+
+logging.getLogger("transitions").setLevel(logging.WARNING)  # INFO costs three times the transition itself
+
+
+@dataclass(frozen=True, slots=True)
+class GuardUse:
+    """A guard as one place of the chart uses it: with its parameters, rules and texts."""
+
+    guard: Guard
+    params: Mapping[str, Any]
+    rules: tuple[str, ...]
+    zh: str
+    en: str
+    words: Words = field(compare=False, repr=False)
+    without: Words = field(default_factory=dict, compare=False, repr=False)  # fact → language → text where it is none
+    _resolved: dict[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)
+
+    def resolved(self, policy: Policy) -> Mapping[str, Any]:
+        """The parameters with `@key` replaced by the policy's figure."""
+        known = self._resolved.get(policy.digest)
+        if known is None:
+            known = {name: policy.figure(raw[1:]) if is_figure(raw) else raw for name, raw in self.params.items()}
+            self._resolved[policy.digest] = known
+        return known
+
+    def told(self, facts: Mapping[str, Any], lang: str) -> str:
+        """Its text with the facts filled in; where one that it quotes is none, the text made for that."""
+        missing = next((name for name in self.without if facts[name] is None), None)
+        text = self.without[missing][lang] if missing else {"zh": self.zh, "en": self.en}[lang]
+        return tell(text, facts, self.words, lang)
+
+    def verdict(self, situation: Any) -> Verdict:
+        """What this guard says of the situation (anything with a `policy`)."""
+        return self.guard.decide(situation, self.resolved(situation.policy))
+
+
+@dataclass(frozen=True, slots=True)
+class EffectUse:
+    """An effect with its parameters."""
+
+    effect: Effect
+    params: Mapping[str, Any]
+
+    def apply(self, situation: Any) -> None:
+        """Change the facts of the situation's subject."""
+        params = {
+            name: situation.policy.figure(raw[1:]) if is_figure(raw) else raw for name, raw in self.params.items()
+        }
+        self.effect.apply(situation, params)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One possible target of an arc: taken if all of `when` hold and no branch before it was taken."""
+
+    to: str
+    when: tuple[GuardUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """What one event does from one state: guards that must all hold, ordered branches, effects."""
+
+    event: str
+    source: str
+    guards: tuple[GuardUse, ...]
+    branches: tuple[Branch, ...]
+    effects: tuple[EffectUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When something is due in a state: so many days (a number, or `@figure` of the policy) after a day of the row."""
+
+    since: str
+    days: int | str = 0
+
+    def in_days(self, policy: Policy) -> int:
+        """The days under this policy."""
+        days: int = policy.figure(self.days[1:]) if isinstance(self.days, str) else self.days
+        return days
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """What a parent, or who else is concerned, learns as a fact: `.field` stands for a value of the subject."""
+
+    fact: str
+    data: Mapping[str, Any]
+    on: str | None = None  # the field of the subject that says when it happened; none: today
+
+    def filled(self, subject: Any) -> dict[str, Any]:
+        """The data of the fact, as the subject is now."""
+        return {name: _wire(getattr(subject, raw[1:])) if is_field(raw) else raw for name, raw in self.data.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state; `closed` ones are left only by events marked `after_closing`, `final` ones never."""
+
+    name: str
+    zh: str
+    en: str
+    initial: bool
+    closed: bool
+    final: bool
+    deadline_zh: str
+    deadline_en: str
+    ways: Words = field(default_factory=dict)  # how a case came to its end here: code → language → text
+    due: Due | None = None
+
+    def told(self, ended_as: str | None, lang: str) -> str:
+        """The state in words; of one that ends a case with how it ended."""
+        label, ways = {"zh": self.zh, "en": self.en}[lang], self.ways
+        if ended_as is None or ended_as not in ways:
+            return label
+        return f"{label}（{ways[ended_as][lang]}）" if lang == "zh" else f"{label} ({ways[ended_as][lang]})"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event: labels, who may fire it, the data it takes, its rules, and its arc from each state."""
+
+    name: str
+    zh: str
+    en: str
+    posts: frozenset[str]
+    rules: tuple[str, ...]
+    fields: Mapping[str, Field]
+    after_closing: bool
+    arcs: Mapping[str, Arc]
+    four_eyes: str | None = None  # the topic under which it must be asked for; `posts` then are those who may ask
+    only_own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of `posts`, those that may only with cases they own or handle, each with the rules that say so."""
+    flags: tuple[GuardUse, ...] = ()  # what is not met is shown to who asks and decides, and stops nothing
+    tells: tuple[Tell, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FactKind:
+    """A typed fact that may be recorded of a case: labels, who may record it, its data, its rules, its guards."""
+
+    name: str
+    zh: str
+    en: str
+    posts: frozenset[str]
+    rules: tuple[str, ...]
+    fields: Mapping[str, Field]
+    recorder: Effect
+    guards: tuple[GuardUse, ...] = ()
+    only_own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """As of an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A ground on which a case may be opened, always into the initial state."""
+
+    name: str
+    zh: str
+    en: str
+    posts: frozenset[str]
+    rules: tuple[str, ...]
+    fields: Mapping[str, Field]
+    guards: tuple[GuardUse, ...]
+    tells: tuple[Tell, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A topic of four eyes: who may ask (propose), review and approve; no post may both ask and approve.
+
+    `at_least`: of how many people beside the proposer the policy may not make fewer.
+    """
+
+    name: str
+    zh: str
+    en: str
+    proposed_by: frozenset[str]
+    approved_by: frozenset[str]
+    reviewed_by: frozenset[str] = frozenset()
+    at_least: int = 1
+
+
+@dataclass(slots=True)
+class Record:
+    """The throw-away snapshot that the engine moves."""
+
+    state: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart that has passed every law; hashable by digest, safe to share between threads."""
+
+    name: str
+    version: int
+    zh: str
+    en: str
+    text: bytes
+    digest: str
+    states: Mapping[str, State]
+    groups: Mapping[str, frozenset[str]]
+    events: Mapping[str, Event]
+    facts: Mapping[str, FactKind]
+    openings: Mapping[str, Opening]
+    approvals: Mapping[str, Approval]
+    posts: Mapping[str, Mapping[str, str]]
+    words: Words
+    moves: Mapping[str, str]
+
+    def told_with(self, policy: Policy) -> "Chart":
+        """The chart as it is shown: the deadlines of its states with the policy's figures filled in."""
+        told = {
+            name: replace(
+                state, deadline_zh=with_figures(state.deadline_zh, policy.figures),
+                deadline_en=with_figures(state.deadline_en, policy.figures),
+            )
+            for name, state in self.states.items()
+        }  # fmt: skip
+        return replace(self, states=told)
+
+    @cached_property
+    def title(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+    @cached_property
+    def ref(self) -> str:
+        """`name@version#digest`, as every audit entry cites it."""
+        return f"{self.title}#{self.digest}"
+
+    @cached_property
+    def initial(self) -> str:
+        """The state every case is opened into."""
+        return next(state.name for state in self.states.values() if state.initial)
+
+    @cached_property
+    def machine(self) -> Machine:
+        """The engine: one flat machine, built once."""
+        machine = Machine(
+            model=None,
+            states=list(self.states),
+            initial=self.initial,
+            auto_transitions=False,
+            send_event=True,
+            queued=False,
+        )
+        for event in self.events.values():
+            for arc in event.arcs.values():
+                for branch in arc.branches:
+                    machine.add_transition(event.name, arc.source, branch.to, conditions=[_condition(arc, branch)])
+        return machine
+
+    def fire(self, event: str, state: str, situation: Any) -> str | None:
+        """Where `event` leads from `state`, an arc of the chart; none if a guard forbids it."""
+        record = Record(state)
+        return record.state if self.machine.events[event].trigger(record, situation=situation) else None
+
+
+def is_figure(raw: Any) -> bool:
+    """Whether a parameter of the chart names a policy figure (`@section.key`)."""
+    return isinstance(raw, str) and raw.startswith("@")
+
+
+def is_field(raw: Any) -> bool:
+    """Whether a value of the chart stands for a field of the subject (`.pay_by`)."""
+    return isinstance(raw, str) and raw.startswith(".")
+
+
+def _wire(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _condition(arc: Arc, branch: Branch) -> Callable[[EventData], bool]:
+    uses = arc.guards + branch.when
+
+    def holds(event: EventData) -> bool:
+        situation = event.kwargs["situation"]
+        return all(use.verdict(situation).met for use in uses)
+
+    return holds
+
+
+def parse_chart(
+    text: bytes, registry: Registry, policies: Policies, *, file: str = "chart", past: bool = False
+) -> Chart:
+    """Read, validate whole and freeze; `RulesBroken` lists file, key and reason of every fault.
+
+    `past`: a version that the log cites. Today's laws do not judge it, and it may name what is retired.
+    """
+    from casework.rules.statechart.laws import law_faults  # noqa: PLC0415 - they import this module
+    from casework.rules.statechart.read import read_chart  # noqa: PLC0415 - they import this module
+
+    try:
+        document = tomllib.loads(text.decode())
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested without end
+        raise RulesBroken([f"{file}: {error}"]) from None
+    faults: list[str] = []
+    digest = hashlib.sha256(text).hexdigest()
+    chart = read_chart(document, registry, policies, faults, text=text, digest=digest, past=past)
+    if chart is not None and not faults and not past:
+        faults = law_faults(chart, registry, policies, document.get("laws", []))
+    if faults or chart is None:
+        raise RulesBroken([f"{file}: {fault}" for fault in faults])
+    return chart
+
+
+def load_chart(path: Path, registry: Registry, policies: Policies) -> Chart:
+    """`parse_chart` of a file."""
+    return parse_chart(path.read_bytes(), registry, policies, file=path.name)

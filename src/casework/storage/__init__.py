@@ -1,0 +1,1 @@
+"""Where rows lie: the database, its schema and migrations; nothing of loans."""

@@ -1,0 +1,342 @@
+"""The two databases behind one set of rules: how they are opened and begun, and how they fail.
+
+Writers use `writing(engine)`, readers `reading(engine)`; nothing else commits. A failure of the database
+(locked, full, gone) leaves here as `errors.TryAgain`, and nothing was changed then.
+"""
+
+import os
+import select
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from weakref import WeakKeyDictionary
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from casework import clock
+from casework.address import WRITABLE, parse_url
+from casework.errors import CallerError, TryAgain
+from casework.storage.driver_errors import takes_no_writes, translate, try_again
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""A 64-bit id; on SQLite the type must be spelled INTEGER to be the rowid."""
+
+Bytes = sa.LargeBinary
+
+BUSY_TIMEOUT_MS = 5_000
+LOCK_TIMEOUT_MS = 10_000
+_READING = "casework_reading"
+_UNCONFIRMED = "casework_unconfirmed"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant, never naive; kept as timestamptz, on SQLite as sortable UTC text (`clock.utc_text`)."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Text of fixed width where the database has no instants."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.String(27))
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """ValueError for a naive instant."""
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return clock.utc_text(value)
+        if value.tzinfo is None:
+            raise ValueError("an instant needs its offset")
+        return value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy passes it
+        """Always in UTC."""
+        if value is None:
+            return None
+        instant: datetime = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return instant.astimezone(UTC)
+
+
+# --- opening ------------------------------------------------------------------------------------------------
+
+
+def open_engine(url: str, *, read_only: bool = False, create: bool = False, pool_size: int = 8) -> Engine:
+    """An engine for `url`; connects lazily. A missing SQLite file is `database_gone` unless `create` is said.
+
+    SQLite takes `?max_page_count=` (pages) and `?busy_timeout_ms=` in the URL. Reading has a pool of its own,
+    whose connections cannot write; disposing of the engine disposes of both.
+    """
+    parsed = parse_url(url)
+    opened = _open_sqlite if parsed.get_backend_name() == "sqlite" else _open_postgresql
+    reader = opened(parsed, read_only=True, create=create and not read_only, pool_size=pool_size)
+    if read_only:
+        return reader
+    engine = opened(parsed, read_only=False, create=create, pool_size=pool_size)
+    _readers[engine] = reader
+
+    @sa.event.listens_for(engine, "engine_disposed")
+    def _disposed(_engine: Engine) -> None:
+        reader.dispose()
+
+    return engine
+
+
+_readers: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
+
+
+def _open_postgresql(url: URL, *, read_only: bool, create: bool, pool_size: int) -> Engine:
+    del create  # databases of a server are made by its administrator
+    # As start-up options they survive RESET ALL and DISCARD ALL; explicit `options` in the URL win.
+    plain = f"-c timezone=UTC -c lock_timeout={LOCK_TIMEOUT_MS} {url.query.get('options', '')}".strip()
+    options = f"{plain} -c default_transaction_read_only=on" if read_only else plain
+    defaults = {
+        "application_name": "casework",
+        "connect_timeout": "5",
+        "tcp_user_timeout": "15000",  # a host that vanished without a word is noticed
+    }
+    engine = sa.create_engine(
+        url.update_query_dict({**defaults, **url.query, "options": options}),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=10,
+        hide_parameters=True,  # personal data stays out of error texts
+        # Every statement of READ COMMITTED sees its own moment anyway: BEGIN and ROLLBACK would be two round
+        # trips for nothing.
+        isolation_level="AUTOCOMMIT" if read_only else None,
+    )
+    sa.event.listen(engine, "checkout", _alive)
+    if not read_only:
+        sa.event.listen(engine, "connect", _listening)
+    elif url.query.get("target_session_attrs") == WRITABLE:
+        sa.event.listen(engine, "do_connect", partial(_to_who_takes_writes, plain))
+    return engine
+
+
+def _to_who_takes_writes(
+    plain: str, _dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]
+) -> psycopg.Connection[Any]:
+    """A reader's session on the host where the writers' are; `plain` are their start-up options.
+
+    libpq takes a session whose own default is to read only for one on a host that takes no writes, and refuses every
+    host. So a session without that setting finds the host.
+    """
+    with psycopg.connect(*arguments, **(parameters | {"options": plain})) as found:
+        info = found.info
+        place = {"host": info.host, "port": info.port, "hostaddr": info.hostaddr or None}
+    # Should it have become a standby in between, it is refused still.
+    return psycopg.connect(*arguments, **(parameters | place | {"target_session_attrs": "primary"}))
+
+
+def _listening(raw: Any, record: Any) -> None:
+    """A commit that nobody waits for any longer is told by a notice alone: it stands here, and may on no standby."""
+
+    def noticed(notice: Any) -> None:
+        if notice.source_function == "SyncRepWaitForLSN":  # its text is in the server's language
+            record.info[_UNCONFIRMED] = True
+
+    raw.add_notice_handler(noticed)
+
+
+def _alive(raw: Any, _record: Any, _proxy: Any) -> None:
+    """A restarted server costs nobody a request: a connection that the server closed is exchanged.
+
+    An idle connection has nothing to read; only one that has is asked, which saves the others a round trip.
+    """
+    poll = select.poll()
+    poll.register(raw.fileno(), select.POLLIN)
+    if not poll.poll(0):
+        return
+    try:
+        raw.execute("SELECT 1")
+        if not raw.autocommit:
+            raw.rollback()
+    except psycopg.Error as exc:
+        raise sa.exc.InvalidatePoolError from exc
+
+
+def _touch_private(path: Path) -> None:
+    """Create the file for its owner alone, before SQLite would create it for all; its -wal and -shm follow its mode."""
+    with suppress(OSError):  # it is there, or cannot be: SQLite will say which
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _open_sqlite(url: URL, *, read_only: bool, create: bool, pool_size: int) -> Engine:
+    path = Path(str(url.database)).absolute()
+    connect = _sqlite_connect(url, path, read_only=read_only, create=create)
+    engine = sa.create_engine(
+        "sqlite+pysqlite://",
+        creator=connect,
+        poolclass=sa.QueuePool,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=10,
+        hide_parameters=True,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _connected(_raw: Any, record: Any) -> None:
+        record.info["inode"] = _inode(path)
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(conn: Connection) -> None:
+        pooled = conn.connection
+        if pooled.info["inode"] != _inode(path):
+            # SQLite would write on into the unlinked file and lose it all.
+            raise TryAgain("database_gone", "the database file was moved or removed")
+        # A deferred BEGIN that writes later fails as busy, without waiting: only readers begin so.
+        pooled.cursor().execute("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _sqlite_connect(url: URL, path: Path, *, read_only: bool, create: bool) -> Callable[[], sqlite3.Connection]:
+    busy_timeout_ms = _natural(url, "busy_timeout_ms", BUSY_TIMEOUT_MS)
+    max_page_count = _natural(url, "max_page_count", 0)
+    # A reader opens rw as well: after a crash it is he who may have to recover the write-ahead log.
+    place = f"file:{quote(str(path))}?mode={'rwc' if create else 'rw'}"
+    pragmas = ["foreign_keys=ON", "recursive_triggers=ON", "temp_store=MEMORY", "cache_size=-32768"]
+    if read_only:
+        pragmas.append("query_only=ON")
+    else:
+        pragmas += ["journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"]
+        if max_page_count:
+            pragmas.append(f"max_page_count={max_page_count}")
+
+    def connect() -> sqlite3.Connection:
+        if create and not read_only:
+            _touch_private(path)
+        raw = sqlite3.connect(
+            place,
+            uri=True,
+            timeout=busy_timeout_ms / 1000,
+            isolation_level=None,  # BEGIN is ours: the driver's own comes too late and is deferred
+            check_same_thread=False,
+            cached_statements=512,
+        )
+        try:
+            for pragma in pragmas:
+                raw.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            raw.close()
+            raise
+        return raw
+
+    return connect
+
+
+def _natural(url: URL, key: str, default: int) -> int:
+    text = url.query.get(key, str(default))
+    if not isinstance(text, str) or not text.isdecimal():
+        raise CallerError(
+            "database_url_unusable",
+            f"数据库地址参数 {key} 须为整数",
+            f"the database URL needs an integer {key}",
+        )
+    return int(text)
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+# --- transactions -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One writing transaction: commits at exit, rolls back on any exception; TryAgain if it cannot.
+
+    When the database is lost during the commit itself, or no standby confirms it, the outcome is unknown
+    (`outcome_unknown`): the idempotency key tells.
+    """
+    with _transaction(engine, {}, writes=True) as conn:
+        yield conn
+
+
+@contextmanager
+def reading(engine: Engine, *, snapshot: bool = False) -> Iterator[Connection]:
+    """A connection that cannot write; with `snapshot` all its statements see one moment (SQLite: always)."""
+    reader = _readers.get(engine, engine)
+    options: dict[str, Any] = {_READING: True}
+    if snapshot and engine.dialect.name == "postgresql":
+        options["isolation_level"] = "REPEATABLE READ"
+    with _transaction(reader, options) as conn:
+        yield conn
+
+
+def is_reading(conn: Connection) -> bool:
+    """Whether `conn` was opened by `reading`."""
+    return bool(conn.get_execution_options().get(_READING))
+
+
+@contextmanager
+def _transaction(engine: Engine, options: dict[str, Any], *, writes: bool = False) -> Iterator[Connection]:
+    conn: Connection | None = None
+    decided = False
+    try:
+        with engine.connect() as conn:
+            if options:
+                conn.execution_options(**options)  # in place
+            with conn.begin():
+                yield conn
+                decided = writes
+            if conn.connection.info.pop(_UNCONFIRMED, False):
+                raise try_again("outcome_unknown")
+    except Exception as exc:
+        failure = translate(exc) or (try_again("database_read_only") if writes and takes_no_writes(exc) else None)
+        if failure is None:
+            raise
+        if failure.code in ("database_gone", "database_read_only"):
+            _forget(engine, conn)
+        if writes and failure.code in WRITES_REFUSED:
+            _refused[engine] = failure.code
+        if decided and failure.code == "database_gone":
+            raise try_again("outcome_unknown") from exc
+        raise failure from (None if failure is exc else exc)
+
+
+WRITES_REFUSED = ("database_full", "database_read_only")
+_refused: WeakKeyDictionary[Engine, str] = WeakKeyDictionary()
+
+
+def writes_refused(engine: Engine) -> str | None:
+    """Why the database took a write no more, one of WRITES_REFUSED, until `writes_taken` is said; else None."""
+    return _refused.get(engine)
+
+
+def writes_taken(engine: Engine) -> None:
+    """A write that was tried for that purpose went through."""
+    _refused.pop(engine, None)
+
+
+def _forget(engine: Engine, conn: Connection | None) -> None:
+    """Drop every pooled connection: after a restart of the server all are dead, or another takes the writes now."""
+    with suppress(Exception):
+        if conn is not None and not conn.closed:
+            conn.invalidate()
+    engine.dispose()

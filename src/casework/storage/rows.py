@@ -1,0 +1,438 @@
+"""Sets of rows, in and out, one statement per set on both databases.
+
+Values are Python values of the columns' types (int, str, bytes, bool, date, aware datetime, None); a naive
+datetime is a ValueError. Every function runs in the caller's transaction and leaves committing to him.
+PostgreSQL: arrays through `unnest`, or COPY for large inserts; SQLite: executemany, or `json_each`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple, cast
+
+import sqlalchemy as sa
+from psycopg.rows import namedtuple_row
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg as psycopg_dialect
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import Dialect
+
+from casework import clock
+from casework.storage.array_literals import Literals, pg_kind
+from casework.storage.database import UtcDateTime, is_reading
+
+COPY_FROM_ROWS = 64
+"""From this many rows on, COPY is quicker than one INSERT … SELECT FROM unnest (measured)."""
+_CHUNK = 10_000
+_KEYS: Final = "keys"  # parameters: keys0, and keys1 … where the key is of several columns
+_KEYS_IN_ORDER: Final = re.compile(rf"%\({_KEYS}\d\)s")
+_LITERAL_KEYS = 500
+
+Lock = Literal[False, True, "wait", "skip"]
+Key = str | tuple[str, ...]
+"""The column that rows are known by; or several, whose keys are then tuples in the same order (never of bytes)."""
+Convert = Callable[[Any], Any] | None
+
+
+def insert_many(
+    conn: Connection,
+    table: sa.Table,
+    rows: Sequence[tuple[Any, ...]],
+    columns: Sequence[str],
+    *,
+    skip_existing: bool = False,
+) -> int:
+    """Insert `rows` (values in the order of `columns`), `skip_existing` passing over conflicts; how many."""
+    if not rows:
+        return 0
+    names = tuple(columns)
+    if conn.dialect.name == "sqlite":
+        sql, converts = _sqlite_insert(table, names, skip_existing)
+        return _sqlite_many(conn, sql, converts, rows)
+    if len(rows) >= COPY_FROM_ROWS and not skip_existing and not _is_together(conn):
+        return _copy(conn, table, names, rows)
+    sql, converts = _pg_insert(table, names, skip_existing)
+    return sum(_pg_arrays(conn, sql, converts, chunk) for chunk in _chunks(rows))
+
+
+def insert_queued(
+    conn: Connection,
+    table: sa.Table,
+    rows: Sequence[tuple[Any, ...]],
+    columns: Sequence[str],
+    *,
+    queue: sa.Table,
+    sequence_name: str,
+) -> None:
+    """Insert `rows` with fresh ids (column `id`, ascending in their order); the ids go into `queue`'s only column."""
+    if not rows:
+        return
+    names, waiting = tuple(columns), next(iter(queue.c)).name
+    if conn.dialect.name == "sqlite" or (len(rows) >= COPY_FROM_ROWS and not _is_together(conn)):
+        ids = next_ids(conn, sequence_name, table, len(rows))
+        insert_many(conn, table, [(row_id, *row) for row_id, row in zip(ids, rows, strict=True)], ("id", *names))
+        if conn.dialect.name == "sqlite":
+            insert_many(conn, queue, [(row_id,) for row_id in ids], (waiting,))
+        else:  # one literal of numbers is quicker than COPY's rows of one
+            _pg_arrays(conn, *_pg_insert(queue, (waiting,), False), [(row_id,) for row_id in ids])
+        return
+    insert, literals = _pg_insert(table, names, False)
+    target = f"INSERT INTO {_quoted(queue.name)} ({_quoted(waiting)})"
+    sql = f"WITH fresh AS ({insert} RETURNING id) {target} SELECT id FROM fresh"
+    _pg_arrays(conn, sql, literals, rows)
+
+
+@contextmanager
+def together(conn: Connection) -> Iterator[None]:
+    """Send the statements of this module inside without waiting for each one's answer: one round trip for all of them.
+
+    PostgreSQL only, elsewhere nothing changes. An error of any of them is raised at the end at the latest, and what
+    came after it has not happened; the numbers of rows that functions return mean nothing inside, and there is no
+    COPY.
+    """
+    if conn.dialect.name == "sqlite":
+        yield
+        return
+    with _raw(conn).pipeline():
+        yield
+
+
+def update_many(
+    conn: Connection, table: sa.Table, key: Key, rows: Sequence[tuple[Any, ...]], columns: Sequence[str]
+) -> int:
+    """Set `columns` where `key` is each row's first value or values (keys must differ); the number updated."""
+    if not rows:
+        return 0
+    names, keys = tuple(columns), _columns_of(key)
+    if conn.dialect.name == "sqlite":
+        sql, converts = _sqlite_update(table, keys, names)
+        return _sqlite_many(conn, sql, converts, rows)
+    sql, converts = _pg_update(table, keys, names)
+    return sum(_pg_arrays(conn, sql, converts, chunk) for chunk in _chunks(rows))
+
+
+def delete_many(conn: Connection, table: sa.Table, key: str, keys: Iterable[Any]) -> int:
+    """Delete the rows whose `key` is among `keys`; the number deleted."""
+    rows = [(value,) for value in keys]
+    if not rows:
+        return 0
+    target = f"DELETE FROM {_quoted(table.name)} WHERE {_quoted(key)}"
+    if conn.dialect.name == "sqlite":
+        return _sqlite_many(conn, f"{target} = ?1", (_sqlite_convert(table.c[key].type),), rows)
+    cast_to, literal = pg_kind(table.c[key].type)
+    return sum(_pg_arrays(conn, f"{target} = ANY(%s::{cast_to}[])", (literal,), chunk) for chunk in _chunks(rows))
+
+
+def select_by_keys(
+    conn: Connection,
+    source: sa.Table | sa.Select[Any],
+    key_column: Key,
+    keys: Iterable[Any],
+    *,
+    lock: Lock = False,
+) -> Sequence[Any]:
+    """The rows of a table or a select whose `key_column` (or columns) is among `keys`, in key order; others are not.
+
+    Rows are named tuples. `lock` (True or "wait": wait for other holders; "skip": leave their rows out) locks in key
+    order on PostgreSQL, so that two batches cannot deadlock; on SQLite the writer already holds the database. A select
+    should be built once and kept: its compiled form is cached with it.
+    """
+    return ask_by_keys(conn, source, key_column, keys, lock=lock)()
+
+
+def ask_by_keys(
+    conn: Connection,
+    source: sa.Table | sa.Select[Any],
+    key_column: Key,
+    keys: Iterable[Any],
+    *,
+    lock: Lock = False,
+) -> Callable[[], Sequence[Any]]:
+    """`select_by_keys` in two steps: the question is sent, the call of what is returned waits for its answer."""
+    wanted, names = list(keys), _columns_of(key_column)
+    if not wanted:
+        return list
+    if conn.dialect.name == "sqlite":
+        return _sqlite_select(conn, source, names, wanted)
+    plan = _pg_select(source, names, lock)
+    cursor = _raw(conn).cursor(row_factory=namedtuple_row)
+    arrays = (wanted,) if len(names) == 1 else tuple(map(list, zip(*wanted, strict=True)))
+    cursor.execute(plan.sql, arrays, prepare=True)
+    return lambda: _answer(cursor, plan.instants)
+
+
+def ask_all(conn: Connection, table: sa.Table) -> Callable[[], Sequence[Any]]:
+    """Every row of a small table, in two steps as `ask_by_keys`."""
+    if conn.dialect.name == "sqlite":
+        found = conn.execute(_every(table)).all()
+        return lambda: found
+    plan = _pg_every(table)
+    cursor = _raw(conn).cursor(row_factory=namedtuple_row)
+    cursor.execute(plan.sql, prepare=True)
+    return lambda: _answer(cursor, plan.instants)
+
+
+def ask_postgresql(conn: Connection, sql: str, parameters: Sequence[Any]) -> Sequence[Any]:
+    """The named tuples that a statement in PostgreSQL's own words answers (`%s` for parameters)."""
+    cursor = _raw(conn).cursor(row_factory=namedtuple_row)
+    found: list[Any] = cursor.execute(sql, parameters, prepare=True).fetchall()
+    return found
+
+
+def _answer(cursor: Any, instants: tuple[int, ...]) -> Sequence[Any]:
+    found: list[Any] = cursor.fetchall()
+    if not instants or not found:
+        return found
+    make = type(found[0])._make
+    for number, row in enumerate(found):
+        values = list(row)
+        for place in instants:
+            if values[place] is not None:
+                values[place] = values[place].astimezone(UTC)
+        found[number] = make(values)
+    return found
+
+
+def _sqlite_select(
+    conn: Connection, source: sa.Table | sa.Select[Any], keys: tuple[str, ...], wanted: list[Any]
+) -> Callable[[], Sequence[Any]]:
+    by_literals = isinstance(wanted[0], bytes)  # json has no bytes
+    statement = _select(source, keys, "sqlite", False, by_literals)
+    if not by_literals:
+        found = conn.execute(statement, {"keys": json.dumps(wanted)}).all()
+        return lambda: found
+    wanted = sorted(set(wanted))
+    pieces = (wanted[i : i + _LITERAL_KEYS] for i in range(0, len(wanted), _LITERAL_KEYS))
+    rows = [row for piece in pieces for row in conn.execute(statement, {"keys": piece})]
+    return lambda: rows
+
+
+def next_ids(conn: Connection, sequence_name: str, table: sa.Table, n: int) -> Sequence[int]:
+    """`n` fresh ids, ascending: of the sequence, or after the largest `id` on SQLite (inside `writing`)."""
+    if n <= 0:
+        return []
+    if conn.dialect.name == "sqlite":
+        if is_reading(conn):
+            raise RuntimeError("fresh ids need the write lock: another writer would get the same")
+        last = int(_cursor(conn).execute(f"SELECT coalesce(max(id), 0) FROM {_quoted(table.name)}").fetchone()[0])
+        return range(last + 1, last + 1 + n)
+    found = _cursor(conn).execute("SELECT nextval(%s::regclass) FROM generate_series(1, %s)", (sequence_name, n))
+    return sorted(row[0] for row in found.fetchall())
+
+
+# --- statements, compiled once per (table, columns) ---------------------------------------------------------
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(map(_quoted, names))
+
+
+def _columns_of(key: Key) -> tuple[str, ...]:
+    return (key,) if isinstance(key, str) else key
+
+
+@lru_cache(maxsize=512)
+def _sqlite_insert(table: sa.Table, names: tuple[str, ...], skip: bool) -> tuple[str, tuple[Convert, ...]]:
+    marks = ", ".join("?" * len(names))
+    tail = " ON CONFLICT DO NOTHING" if skip else ""
+    sql = f"INSERT INTO {_quoted(table.name)} ({_list(names)}) VALUES ({marks}){tail}"
+    return sql, tuple(_sqlite_convert(table.c[name].type) for name in names)
+
+
+@lru_cache(maxsize=512)
+def _sqlite_update(
+    table: sa.Table, keys: tuple[str, ...], names: tuple[str, ...]
+) -> tuple[str, tuple[Convert, ...]]:  # fmt: skip
+    sets = ", ".join(f"{_quoted(name)} = ?{place}" for place, name in enumerate(names, len(keys) + 1))
+    found = " AND ".join(f"{_quoted(key)} = ?{place}" for place, key in enumerate(keys, 1))
+    sql = f"UPDATE {_quoted(table.name)} SET {sets} WHERE {found}"
+    return sql, tuple(_sqlite_convert(table.c[name].type) for name in (*keys, *names))
+
+
+@lru_cache(maxsize=512)
+def _pg_insert(table: sa.Table, names: tuple[str, ...], skip: bool) -> tuple[str, tuple["Literals", ...]]:
+    kinds = [pg_kind(table.c[name].type) for name in names]
+    arrays = ", ".join(f"%s::{cast_to}[]" for cast_to, _ in kinds)
+    tail = " ON CONFLICT DO NOTHING" if skip else ""
+    sql = f"INSERT INTO {_quoted(table.name)} ({_list(names)}) SELECT * FROM unnest({arrays}){tail}"
+    return sql, tuple(literal for _, literal in kinds)
+
+
+@lru_cache(maxsize=512)
+def _pg_update(
+    table: sa.Table, keys: tuple[str, ...], names: tuple[str, ...]
+) -> tuple[str, tuple["Literals", ...]]:  # fmt: skip
+    kinds = [pg_kind(table.c[name].type) for name in (*keys, *names)]
+    arrays = ", ".join(f"%s::{cast_to}[]" for cast_to, _ in kinds)
+    sets = ", ".join(f"{_quoted(name)} = u.v{place}" for place, name in enumerate(names))
+    fields = ", ".join([*(f"k{place}" for place in range(len(keys))), *(f"v{place}" for place in range(len(names)))])
+    found = " AND ".join(f"t.{_quoted(key)} = u.k{place}" for place, key in enumerate(keys))
+    sql = f"UPDATE {_quoted(table.name)} AS t SET {sets} FROM unnest({arrays}) AS u({fields}) WHERE {found}"
+    return sql, tuple(literal for _, literal in kinds)
+
+
+@lru_cache(maxsize=512)
+def _select(
+    source: sa.Table | sa.Select[*tuple[Any, ...]], keys: tuple[str, ...], dialect: str, lock: Lock, by_literals: bool
+) -> sa.Select[*tuple[Any, ...]]:
+    if isinstance(source, sa.Table):
+        statement: sa.Select[*tuple[Any, ...]] = sa.select(source)
+        columns: list[sa.ColumnElement[Any]] = [source.c[name] for name in keys]
+    else:
+        statement = source
+        columns = [source.selected_columns[name] for name in keys]
+    found: sa.ColumnElement[bool]
+    if by_literals:
+        found = columns[0].in_(sa.bindparam("keys", expanding=True))
+    elif dialect == "sqlite":
+        parts = ["value"] if len(keys) == 1 else [f"json_extract(value, '$[{at}]')" for at in range(len(keys))]
+        given = sa.text(f"SELECT {', '.join(parts)} FROM json_each(:keys)")
+        found = _one_of(columns).in_(given.bindparams(sa.bindparam("keys", type_=sa.Text)))
+    else:
+        arrays = [
+            sa.bindparam(f"{_KEYS}{at}", type_=postgresql.ARRAY(column.type)) for at, column in enumerate(columns)
+        ]
+        found = columns[0] == sa.any_(arrays[0])
+        if len(columns) > 1:
+            kinds = [f"CAST(:{_KEYS}{at} AS {pg_kind(column.type)[0]}[])" for at, column in enumerate(columns)]
+            given = sa.text(f"SELECT * FROM unnest({', '.join(kinds)})")
+            found = _one_of(columns).in_(given.bindparams(*arrays))
+    statement = statement.where(found).order_by(*columns)
+    if lock and dialect != "sqlite":
+        # A select may join; only the rows of the key's own table are to be held.
+        owner = cast("sa.Column[Any]", columns[0]).table
+        statement = statement.with_for_update(of=owner, skip_locked=lock == "skip")
+    return statement
+
+
+def _one_of(columns: list[sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
+    return columns[0] if len(columns) == 1 else sa.tuple_(*columns)
+
+
+class _Plan(NamedTuple):
+    """A select as the driver takes it, and where its instants stand (the driver gives them in the session's zone)."""
+
+    sql: str
+    instants: tuple[int, ...]
+
+
+@lru_cache(maxsize=512)
+def _pg_select(source: sa.Table | sa.Select[Any], keys: tuple[str, ...], lock: Lock) -> _Plan:
+    return _plan(_select(source, keys, "postgresql", lock, False))
+
+
+@lru_cache(maxsize=64)
+def _every(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(table)
+
+
+@lru_cache(maxsize=64)
+def _pg_every(table: sa.Table) -> _Plan:
+    return _plan(_every(table))
+
+
+def _plan(statement: sa.Select[Any]) -> _Plan:
+    """The statement with the keys, its only parameters, as the driver takes it; TypeError for types given otherwise."""
+    columns = list(statement.selected_columns)
+    for column in columns:
+        if not isinstance(column.type, sa.types.NullType):  # asked for as the driver gives it (audit.stored)
+            pg_kind(column.type)
+    compiled = statement.compile(dialect=_PSYCOPG, compile_kwargs={"render_postcompile": True})
+    if any(not name.startswith(_KEYS) for name in compiled.params):
+        raise TypeError("a select by keys takes the keys and nothing else")
+    sql = _KEYS_IN_ORDER.sub("%s", str(compiled))
+    return _Plan(sql, tuple(i for i, column in enumerate(columns) if isinstance(column.type, UtcDateTime)))
+
+
+_PSYCOPG: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+
+
+# --- SQLite -------------------------------------------------------------------------------------------------
+
+
+def _raw(conn: Connection) -> Any:
+    return conn.connection.dbapi_connection  # open inside a transaction
+
+
+def _cursor(conn: Connection) -> Any:
+    return _raw(conn).cursor()
+
+
+def _is_together(conn: Connection) -> bool:
+    return bool(_raw(conn).pgconn.pipeline_status)
+
+
+def _day_text(value: date | None) -> str | None:
+    return None if value is None else value.isoformat()
+
+
+def _instant_text(value: datetime | None) -> str | None:
+    return None if value is None else clock.utc_text(value)
+
+
+def _sqlite_convert(kind: Any) -> Convert:
+    if isinstance(kind, UtcDateTime):
+        return _instant_text
+    return _day_text if isinstance(kind, sa.Date) else None
+
+
+def _sqlite_many(conn: Connection, sql: str, converts: tuple[Convert, ...], rows: Sequence[tuple[Any, ...]]) -> int:
+    ready: Iterable[Sequence[Any]] = rows
+    if any(converts):
+        columns = list(zip(*rows, strict=True))
+        for place, convert in enumerate(converts):
+            if convert is not None:
+                columns[place] = tuple(map(convert, columns[place]))
+        ready = zip(*columns, strict=True)
+    return int(_cursor(conn).executemany(sql, ready).rowcount)
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------------------
+
+
+def _chunks(rows: Sequence[tuple[Any, ...]]) -> Iterable[Sequence[tuple[Any, ...]]]:
+    return (rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK))
+
+
+def _pg_arrays(conn: Connection, sql: str, literals: tuple[Literals, ...], rows: Sequence[tuple[Any, ...]]) -> int:
+    arrays = [literal(values) for literal, values in zip(literals, zip(*rows, strict=True), strict=True)]
+    return int(_cursor(conn).execute(sql, arrays, prepare=True).rowcount)
+
+
+_COPY_TYPES = {
+    "timestamptz": "timestamptz",
+    "boolean": "bool",
+    "bytea": "bytea",
+    "date": "date",
+    "bigint": "int8",
+    "integer": "int4",
+    "smallint": "int2",
+    "text": "text",
+}
+
+
+@lru_cache(maxsize=512)
+def _copy_plan(table: sa.Table, names: tuple[str, ...]) -> tuple[str, list[str], tuple[int, ...]]:
+    kinds = [_COPY_TYPES[pg_kind(table.c[name].type)[0]] for name in names]
+    instants = tuple(place for place, name in enumerate(names) if isinstance(table.c[name].type, UtcDateTime))
+    return f"COPY {_quoted(table.name)} ({_list(names)}) FROM STDIN WITH (FORMAT binary)", kinds, instants
+
+
+def _copy(conn: Connection, table: sa.Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> int:
+    sql, kinds, instants = _copy_plan(table, names)
+    for place in instants:
+        if any(row[place] is not None and row[place].tzinfo is None for row in rows):
+            raise ValueError("an instant needs its offset")
+    with _cursor(conn) as cursor:
+        with cursor.copy(sql) as copy:
+            copy.set_types(kinds)
+            for row in rows:
+                copy.write_row(row)
+        return int(cursor.rowcount)

@@ -1,0 +1,39 @@
+"""Which schema a database has, and which one this code needs; `casework.storage.migrate` walks from one to the other.
+
+Apart from it, since every command looks and few walk: what walks takes longer to import than most commands to run.
+"""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.storage.database import metadata
+
+NEWEST: Final = "0001"
+"""The revision that this code needs: the last in `migrations/versions`."""
+
+
+def revision(conn: Connection) -> str | None:
+    """The revision the database is at, or None where nothing was ever migrated."""
+    if not sa.inspect(conn).has_table("alembic_version"):
+        return None
+    found: str | None = conn.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
+    return found
+
+
+_COLUMNS = {
+    "sqlite": "SELECT t.name, c.name FROM sqlite_master t, pragma_table_xinfo(t.name) c WHERE t.type = 'table'",
+    "postgresql": "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+    " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0",
+}
+
+
+def lacking(conn: Connection) -> list[str]:
+    """Columns that this version of the service needs and the database has not, as `table.column`.
+
+    A revision that was never released is changed in place: a database made before has its number, and another schema.
+    """
+    held = {tuple(row) for row in conn.exec_driver_sql(_COLUMNS[conn.dialect.name])}
+    needed = ((table.name, column.name) for table in metadata.tables.values() for column in table.columns)
+    return sorted(f"{table}.{column}" for table, column in needed if (table, column) not in held)

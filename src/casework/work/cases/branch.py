@@ -1,0 +1,55 @@
+"""The branch as the service holds it: its rulebook and its keys; what every command needs besides a connection."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+from sqlalchemy.engine import Connection
+
+from casework.clock import branch_date
+from casework.lifecycle.kept import Kept
+from casework.log.write.trail import Trail
+from casework.people.staff.roster import Roster
+from casework.people.staff.roster_rows import read_roster
+from casework.personal import Vault
+from casework.work.cases.lifecycles import LIFECYCLES
+from casework.work.cases.rulebook import Rulebook
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Loaded once per process; safe to share between threads.
+
+    `handing_over` says who hands over all cases by a day; a change of that is a change of the register's version.
+    """
+
+    rulebook: Rulebook
+    vault: Vault
+    mac_key: bytes
+    nouns: tuple[Kept, ...] = LIFECYCLES
+    handing_over: Callable[[Connection, date], Iterable[str]] = lambda _conn, _on: ()
+    loans_dir: Path | None = None  # where an import keeps the loans as they came
+    _rosters: dict[tuple[int, date], Roster] = field(default_factory=dict, repr=False, compare=False)
+
+    def roster(self, conn: Connection, version: int, on: date) -> Roster:
+        """The register on `on`, read again only when its version is another one."""
+        roster = self._rosters.get((version, on))
+        if roster is None:
+            roster = read_roster(conn, on, self.handing_over(conn, on))
+            self._rosters.clear()
+            self._rosters[version, on] = roster
+        return roster
+
+    def today(self, now: datetime) -> date:
+        """The branch's calendar day."""
+        return branch_date(now, self.time_zone)
+
+    def trail(self, now: datetime) -> Trail:
+        """A fresh writer of entries for one transaction."""
+        return Trail(self.mac_key, self.vault, now, self.today(now))
+
+    @property
+    def time_zone(self) -> str:
+        """The branch's time zone (policy `branch.time_zone`)."""
+        return str(self.rulebook.policies.all[-1].figure("branch.time_zone"))

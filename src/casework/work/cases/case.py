@@ -1,0 +1,198 @@
+"""A case in memory: the fold of its audit stream. Pure.
+
+The row in `cases` is this struct column by column; `facts` is one JSON value. The door and the replay build it
+with the same `apply` (casework.work.cases.fold), so a row that differs from its entries was changed by other hands.
+"""
+
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from casework.customer import Customer
+from casework.lifecycle.subject import Root, Rows
+from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.fields import DataFault
+from casework.rules.statechart.policy import Policy
+from casework.work.cases.days import day_faults
+
+
+class AgencyFile(msgspec.Struct, forbid_unknown_fields=True):
+    """What is on file of the agency that is to receive the case (3.1, X10, X12)."""
+
+    agency: str
+    active: bool
+    inspected_on: date
+    evaluated_on: date
+
+
+class Placement(msgspec.Struct, forbid_unknown_fields=True):
+    """The running placement with an agency; at most one (X11)."""
+
+    agency: str
+    placed_on: date
+    term_until: date
+    ended: bool = False
+
+
+class AttemptDay(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """The contact attempts of one calendar day: how many, and whether the debtor himself was connected."""
+
+    on: date
+    attempts: int
+    connected: bool
+
+
+class FailedVisit(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """One visit that did not find the debtor: the day, and the hash of the photo that proves it."""
+
+    on: date
+    photo: str
+
+
+class Stood(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """How a case stood in the state that it was settled from: since when, and what had happened there."""
+
+    state: str
+    since: date
+    fresh: list[str]
+
+
+class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """Everything recorded of a case that guards read, as far as they still need it.
+
+    `fresh` holds what has happened since the case came into its present state; it is emptied when the state changes.
+    `material_version` rises with every change that an approver would want to look at again.
+    """
+
+    attempt_days: list[AttemptDay] = []
+    connected_on: date | None = None
+    interrupted_on: date | None = None  # the last day on which a promise or a hold broke into silent days
+    desk_state: str | None = None  # of the chart's group `desk`: where it is or last was, and since when
+    desk_since: date | None = None  # none of both: where it was opened
+    fresh: list[str] = []
+    promises: dict[str, date] = {}  # those that are open, by their number: until when it was promised
+    promise_pay_by: date | None = None  # the latest of them
+    promises_made: int = 0
+    broken_in_a_row: int = 0
+    holds: list[str] = []
+    repaired_on: date | None = None
+    found_on: date | None = None
+    failed_visits: list[FailedVisit] = []
+    last_failed_visit: FailedVisit | None = None  # not counted yet
+    visit_photos: list[str] = []
+    agency_file: AgencyFile | None = None
+    placement: Placement | None = None
+    placements: int = 0
+    recalled_on: date | None = None
+    destruction_due_on: date | None = None
+    exception_until: date | None = None
+    disposal_form_on: date | None = None
+    limitation_ends_on: date | None = None
+    accelerated_on: date | None = None
+    matter_open: bool = False
+    sued_on: date | None = None
+    rulings: list[str] = []  # outcomes since the suit; a new suit begins anew
+    agreed_fen: int | None = None
+    agreed_on: date | None = None
+    received_fen: dict[str, int] = {}  # what the feed brought since the agreement, by payment
+    written_off_on: date | None = None
+    written_off_fen: int = 0  # principal, interest and penalty of the write-off
+    recoveries: list[str] = []  # payments received after it, and their sum
+    recovered_fen: int = 0
+    left_books: str | None = None  # off the bank's books without having been paid: written_off, transferred
+    transfer_contract_on: date | None = None
+    debtor_notified_on: date | None = None
+    opening_error_on: date | None = None
+    finding_cleared_on: date | None = None
+    risk_class: str | None = None
+    npl_since: date | None = None
+    disbursed_on: date | None = None
+    # The day after the oldest due date that the case first had: a part payment moves that date, not this one (1.4.1).
+    first_overdue_on: date | None = None
+    named: str | None = None  # to whom the customer belongs: the rep of the loan, or who was given the case in house
+    named_on: date | None = None  # when he was given it; none: at opening
+    last_in_house: str | None = None  # who had the case before it left the house, or went to whoever visits
+    settled_from: str | None = None
+    settled_on: date | None = None
+    settled_as: str | None = None
+    settlement_since: date | None = None
+    settled_out_of: Stood | None = None
+    reversed_paid_on: date | None = None
+    material_version: int = 1
+
+
+class Case(Root):
+    """One overdue loan as a case. Amounts in fen, dates are business dates. Field order is column order."""
+
+    institution: str
+    loan_id: str
+    borrower_id: str
+    product: str | None
+    channel_code: str | None
+    team: str | None
+    region: str | None
+    owner: str
+    handler: str
+    closed_as: str | None
+    ended_as: str | None  # how it was closed, or settled: a code with words in the chart
+    principal_at_opening_fen: int
+    oldest_due_date: date | None
+    bucket: str
+    overdue_principal_fen: int
+    overdue_interest_fen: int
+    overdue_penalty_fen: int
+    overdue_fen: int
+    outstanding_principal_fen: int
+    facts: Facts
+
+    @property
+    def stream(self) -> str:
+        """The audit stream of this case."""
+        return f"case:{self.id}"
+
+    @property
+    def material(self) -> int:
+        """`material_version` of its facts."""
+        return self.facts.material_version
+
+    @property
+    def customer(self) -> Customer:
+        """Whose loan it is about."""
+        return Customer(self.institution, self.borrower_id)
+
+    def days_past_due(self, business_date: date) -> int:
+        """Days from the oldest unpaid due date to `business_date`, never negative; 0 if not in arrears."""
+        return max((business_date - self.oldest_due_date).days, 0) if self.oldest_due_date else 0
+
+    def day_faults(self, on: date, latest: date, policy: Policy) -> list[DataFault]:
+        """As `casework.work.cases.days` says."""
+        return day_faults(self, on, latest, policy)
+
+    def stepped(self, now: Any, chart: Chart, *, moved: bool) -> None:
+        """After an event: what it remembers of where it was."""
+        if moved:
+            back = now.resumed if now.resumed is not None and now.resumed.state == self.state else None
+            if back:
+                self.state_since = back.since
+            self.facts.fresh = back.fresh if back else []
+            if self.state in chart.groups["desk"] and back is None:
+                self.facts.desk_state, self.facts.desk_since = self.state, now.today
+            self.facts.material_version += 1
+        self.ended_as = self.closed_as or self.facts.settled_as
+
+
+# What an entry can change; the rest of a row is as the opening said.
+CHANGING = (
+    "state", "state_since", "live", "version", "owner", "handler", "closed_as", "ended_as", "oldest_due_date", "bucket",
+    "overdue_principal_fen", "overdue_interest_fen", "overdue_penalty_fen", "overdue_fen", "outstanding_principal_fen",
+    "facts", "last_entry_at", "audit_seq", "audit_head",
+)  # fmt: skip
+ROWS = Rows(Case, CHANGING)
+COLUMNS, from_row, to_row, to_change = ROWS.columns, ROWS.read, ROWS.row, ROWS.change
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def facts_json(facts: Facts) -> bytes:
+    """The one encoding of facts: canonical, defaults left out."""
+    return _encode(facts)

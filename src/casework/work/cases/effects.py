@@ -1,0 +1,333 @@
+"""What a fired event or a recorded fact does to the facts of a case. Pure. Only the given case changes.
+
+Registered by name; the chart says which event has which effect. The replay runs the very same functions.
+"""
+
+from datetime import date, timedelta
+
+from casework.rules.statechart.registry import Params
+from casework.work.cases.case import (
+    AgencyFile,
+    AttemptDay,
+    Facts,
+    FailedVisit,
+    Placement,
+    Stood,
+)
+from casework.work.cases.registry import REGISTRY
+from casework.work.cases.situation import Situation
+
+effect, recorder = REGISTRY.effect, REGISTRY.recorder
+ATTEMPT_DAYS_KEPT = 40  # more than any rule looks back; what is older stays in the log alone
+
+
+def _add(names: list[str], name: str) -> list[str]:
+    return sorted({*names, name})
+
+
+def _day(now: Situation, field: str) -> date:
+    return date.fromisoformat(now.given[field])
+
+
+def _happened(now: Situation) -> date:
+    return now.on or now.today
+
+
+def _later(day: date, known: date | None) -> date:
+    return max(day, known) if known else day
+
+
+def _in_this_state(now: Situation) -> bool:
+    """Whether it happened since the case came into its present state; an old call recorded today did not."""
+    return _happened(now) >= now.case.state_since
+
+
+# ── effects of events ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@effect()
+def count_failed_visit(now: Situation, _: Params) -> None:
+    """Counts the visit recorded last: one report is one visit."""
+    facts, visit = now.facts, now.facts.last_failed_visit
+    if visit is not None:
+        facts.failed_visits = sorted([*facts.failed_visits, visit], key=lambda one: (one.on, one.photo))
+    facts.last_failed_visit = None
+    facts.fresh = [name for name in facts.fresh if name != "visit_not_found"]
+
+
+@effect()
+def place_with_agency(now: Situation, _: Params) -> None:
+    now.facts.placement = Placement(now.given["agency"], now.today, _day(now, "term_until"))
+    now.facts.placements += 1
+
+
+@effect(params={"destruction_days": "int"})
+def end_placement(now: Situation, params: Params) -> None:
+    """The agency's copy is to be destroyed by the date given, else by the policy's (X12)."""
+    given = now.given.get("destruction_due_on")
+    due = date.fromisoformat(given) if given else now.today + timedelta(days=params["destruction_days"])
+    now.facts.placement = None
+    now.facts.recalled_on = now.today
+    now.facts.destruction_due_on = due
+
+
+@effect()
+def grant_exception(now: Situation, _: Params) -> None:
+    now.facts.exception_until = _day(now, "expires_on")
+
+
+@effect()
+def open_matter(now: Situation, _: Params) -> None:
+    """Rulings are those of this suit, not of one before it."""
+    now.facts.matter_open = True
+    now.facts.sued_on = now.today
+    now.facts.rulings = []
+
+
+@effect()
+def end_matter(now: Situation, _: Params) -> None:
+    now.facts.matter_open = False
+
+
+@effect()
+def book_write_off(now: Situation, _: Params) -> None:
+    """From here on the claim is what was written off, and only money received counts towards it (MOF2017.90)."""
+    facts, given = now.facts, now.given
+    facts.written_off_on = now.today
+    facts.written_off_fen = given["principal_fen"] + given["interest_fen"] + given.get("penalty_fen", 0)
+    facts.recoveries, facts.recovered_fen = [], 0
+
+
+@effect()
+def unbook_write_off(now: Situation, _: Params) -> None:
+    facts = now.facts
+    facts.written_off_on, facts.written_off_fen, facts.recoveries, facts.recovered_fen = None, 0, [], 0
+
+
+@effect()
+def count_recovery(now: Situation, _: Params) -> None:
+    """A payment counts once however often it is reported."""
+    facts, known = now.facts, now.given["payment"]
+    if known not in facts.recoveries:
+        facts.recoveries = _add(facts.recoveries, known)
+        facts.recovered_fen += now.given["amount_fen"]
+
+
+@effect()
+def uncount_recovery(now: Situation, _: Params) -> None:
+    facts = now.facts
+    facts.recoveries = [known for known in facts.recoveries if known != now.given["payment"]]
+    facts.recovered_fen -= now.given["amount_fen"]
+
+
+@effect(params={"settled_as": "text"})
+def settle(now: Situation, params: Params) -> None:
+    """What the settlement rests on: the undoing of a payment dated since then re-opens the case.
+
+    A compromise rests on what was paid since the agreement, a claim written off on what was recovered since the
+    write-off, any other settlement on the payments since the feed before.
+    """
+    facts, since = now.facts, now.given.get("previous_as_of")
+    facts.settled_from = now.case.state
+    facts.settled_out_of = Stood(now.case.state, now.case.state_since, facts.fresh)
+    facts.settled_on = now.today
+    facts.settled_as = params["settled_as"]
+    facts.settlement_since = date.fromisoformat(since) if since else now.today
+    if facts.settled_as == "compromise":
+        facts.settlement_since = facts.agreed_on or now.today
+    elif facts.settled_as == "paid_in_full" and facts.written_off_on is not None:
+        facts.settlement_since = facts.written_off_on
+    facts.reversed_paid_on = None
+
+
+@effect()
+def unsettle(now: Situation, _: Params) -> None:
+    facts = now.facts
+    facts.settled_from = facts.settled_on = facts.settled_as = facts.settlement_since = facts.reversed_paid_on = None
+    facts.settled_out_of = None
+
+
+@effect()
+def resume(now: Situation, params: Params) -> None:
+    """The settlement never was: what had happened in the state before it still counts there, and since the same day."""
+    now.resumed = now.facts.settled_out_of
+    unsettle(now, params)
+
+
+@effect(params={"closed_as": "text"})
+def close(now: Situation, params: Params) -> None:
+    now.case.closed_as = params["closed_as"]
+
+
+# ── facts ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@recorder
+def contact_attempt(now: Situation, _: Params) -> None:
+    """Only a dialled call counts as an attempt (1.3.1a); a debtor who calls in is connected all the same."""
+    _contacted(now, attempts=int(now.given["channel"] == "phone"), connected=now.given["outcome"] == "debtor")
+
+
+def _contacted(now: Situation, *, attempts: int, connected: bool) -> None:
+    on, facts = _happened(now), now.facts
+    days = {day.on: day for day in facts.attempt_days}
+    before = days.get(on, AttemptDay(on, 0, False))
+    days[on] = AttemptDay(on, before.attempts + attempts, before.connected or connected)
+    facts.attempt_days = sorted(days.values(), key=lambda day: day.on)[-ATTEMPT_DAYS_KEPT:]
+    if connected:
+        facts.connected_on = _later(on, facts.connected_on)
+        if _in_this_state(now):
+            facts.fresh = _add(facts.fresh, "debtor_connected")
+
+
+def _interrupted(now: Situation, day: date) -> None:
+    """Silent days are counted anew after `day` (1.3.1c)."""
+    now.facts.interrupted_on = _later(day, now.facts.interrupted_on)
+
+
+@recorder
+def promise(now: Situation, _: Params) -> None:
+    """Open from its day to the day on which it is judged."""
+    facts = now.facts
+    _interrupted(now, _happened(now))
+    facts.promises_made += now.given["promise"] not in facts.promises and not now.given.get("again", False)
+    _promised(facts, {**facts.promises, now.given["promise"]: _day(now, "pay_by")})
+
+
+@recorder
+def promise_ended(now: Situation, _: Params) -> None:
+    """Of one judged again after a reversal nothing was open: it spoils no day."""
+    facts, ended, outcome = now.facts, now.given["promise"], now.given["outcome"]
+    if ended in facts.promises and now.case.live:  # else the case is done with, until a correction says otherwise
+        _interrupted(now, _happened(now))
+        facts.broken_in_a_row = facts.broken_in_a_row + 1 if outcome == "broken" else 0
+    _promised(facts, {name: day for name, day in facts.promises.items() if name != ended})
+
+
+def _promised(facts: Facts, promises: dict[str, date]) -> None:
+    facts.promises, facts.promise_pay_by = promises, max(promises.values(), default=None)
+
+
+@recorder
+def hold(now: Situation, _: Params) -> None:
+    now.facts.holds = _add(now.facts.holds, now.given["hold"])
+    _interrupted(now, _happened(now))
+    now.facts.material_version += 1
+
+
+@recorder
+def hold_lifted(now: Situation, _: Params) -> None:
+    if now.given["hold"] in now.facts.holds:
+        _interrupted(now, _happened(now))
+    now.facts.holds = [name for name in now.facts.holds if name != now.given["hold"]]
+    now.facts.material_version += 1
+
+
+@recorder
+def information_repair(now: Situation, _: Params) -> None:
+    now.facts.repaired_on = _happened(now)
+    if now.given["outcome"] == "new_number" and _in_this_state(now):
+        now.facts.fresh = _add(now.facts.fresh, "new_number")
+
+
+@recorder
+def visit(now: Situation, _: Params) -> None:
+    """A visit of an earlier time is none of those ordered now; whom it met was met all the same."""
+    facts, given, on = now.facts, now.given, _happened(now)
+    facts.visit_photos = _add(facts.visit_photos, given["photo"])
+    if given["outcome"] == "found":
+        facts.found_on = _later(on, facts.found_on)
+    if given["person_met"] == "debtor":
+        _contacted(now, attempts=0, connected=True)
+    if _in_this_state(now):
+        facts.fresh = _add(facts.fresh, f"visit_{given['outcome']}")
+        if given["outcome"] == "not_found":
+            facts.last_failed_visit = FailedVisit(on, given["photo"])
+
+
+@recorder
+def agency_file(now: Situation, _: Params) -> None:
+    given = now.given
+    now.facts.agency_file = AgencyFile(
+        given["agency"], given["active"], _day(now, "inspected_on"), _day(now, "evaluated_on")
+    )
+
+
+@recorder
+def placement_ended(now: Situation, _: Params) -> None:
+    if now.facts.placement is not None:
+        now.facts.placement.ended = True
+
+
+@recorder
+def disposal_form(now: Situation, _: Params) -> None:
+    now.facts.disposal_form_on = _happened(now)
+
+
+@recorder
+def limitation_check(now: Situation, _: Params) -> None:
+    now.facts.limitation_ends_on = _day(now, "ends_on")
+
+
+@recorder
+def acceleration(now: Situation, _: Params) -> None:
+    now.facts.accelerated_on = _happened(now)
+    now.facts.material_version += 1
+
+
+@recorder
+def ruling(now: Situation, _: Params) -> None:
+    """A judgment leaves the matter open, for enforcement follows it; every other ruling ends it."""
+    now.facts.rulings = _add(now.facts.rulings, now.given["outcome"])
+    if now.given["outcome"] != "judgment":
+        now.facts.matter_open = False
+
+
+@recorder
+def payment(now: Situation, _: Params) -> None:
+    """Counts once however often it is recorded, and only towards an agreement that it came after."""
+    facts = now.facts
+    if facts.agreed_on is not None and _happened(now) >= facts.agreed_on:
+        facts.received_fen = facts.received_fen | {now.given["payment"]: now.given["amount_fen"]}
+
+
+@recorder
+def reversal(now: Situation, _: Params) -> None:
+    """What was undone counts towards no agreement any more."""
+    facts, undone = now.facts, now.given["payment"]
+    facts.reversed_paid_on = _day(now, "paid_on")
+    facts.received_fen = {name: fen for name, fen in facts.received_fen.items() if name != undone}
+
+
+@recorder
+def agreement(now: Situation, _: Params) -> None:
+    now.facts.agreed_fen = now.given["agreed_fen"]
+    now.facts.agreed_on = _happened(now)
+    now.facts.received_fen = {}
+    now.facts.material_version += 1
+
+
+@recorder
+def transfer_contract(now: Situation, _: Params) -> None:
+    now.facts.transfer_contract_on = _happened(now)
+
+
+@recorder
+def debtor_notice(now: Situation, _: Params) -> None:
+    now.facts.debtor_notified_on = _happened(now)
+
+
+@recorder
+def opening_error(now: Situation, _: Params) -> None:
+    now.facts.opening_error_on = _happened(now)
+
+
+@recorder
+def left_books(now: Situation, _: Params) -> None:
+    """Nothing that an approver would look at again: a write-off asked for here is what the bank has booked."""
+    now.facts.left_books = now.given["status"]
+
+
+@recorder
+def finding_cleared(now: Situation, _: Params) -> None:
+    now.facts.finding_cleared_on = _happened(now)

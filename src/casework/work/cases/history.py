@@ -1,0 +1,224 @@
+"""The history of a case: the entries of its stream, with the committed texts for those who may read them."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.lifecycle.noun import Noun, Words
+from casework.log.format.chain import is_genuine
+from casework.log.tables import entries, openings
+from casework.log.write.trail import read_openings
+from casework.people.staff.actor import Actor
+from casework.people.staff.permissions import Permissions, View
+from casework.personal import kind_of, mask
+from casework.rules.statechart.chart import Chart
+from casework.work.cases import fold
+from casework.work.cases.branch import Branch
+from casework.work.cases.erased import ErasedOf
+from casework.work.cases.filter import MAX_ID, filter_malformed
+from casework.work.cases.noun import CASE
+from casework.work.cases.nouns import NOUNS
+
+MAX_PAGE = 200
+
+# The fields of permissions.toml that the texts of entries belong to, by the kind of personal data.
+FIELD_OF = {"name": "name", "id_number": "id_number", "phone": "phone", "address": "address", "text": "note"}
+
+
+class HistoryItem(msgspec.Struct):
+    """One entry: who did what, when, from which state to which, and what it carried.
+
+    `data` is the entry's own. `committed` names the texts that exist; `texts` holds those that permissions.toml shows
+    to the reader, whole or masked as it says. `erased_on`: the day on which they were erased. An entry without
+    `mac_holds` is none that this service wrote so.
+    """
+
+    entry_id: str
+    seq: int
+    event: str
+    zh: str
+    en: str
+    actor: str
+    via: str
+    recorded_at: datetime
+    from_state: str | None
+    to_state: str | None
+    reason_code: str | None
+    rules: list[str]
+    data: Mapping[str, Any]
+    committed: list[str]
+    texts: dict[str, str]
+    mac_holds: bool
+    erased_on: date | None = None
+
+
+class HistoryPage(msgspec.Struct):
+    """One page in the order asked for; `next` is the `after` of the page that follows, none at the end."""
+
+    items: list[HistoryItem]
+    next: int | None
+
+
+class NoteItem(msgspec.Struct):
+    """One note: `text` is none for readers without the permission, and where it was erased on `erased_on`."""
+
+    entry_id: str
+    seq: int
+    actor: str
+    recorded_at: datetime
+    text: str | None
+    erased_on: date | None = None
+
+
+class NotePage(msgspec.Struct):
+    """Notes, newest first; `next` as in `HistoryPage`."""
+
+    items: list[NoteItem]
+    next: int | None
+
+
+def shown_as(permissions: Permissions, actor: Actor, name: str) -> View | None:
+    """How the actor is shown the text `name` of an entry."""
+    return permissions.view(actor, FIELD_OF[kind_of(name)])
+
+
+def history_of_case(
+    conn: Connection,
+    branch: Branch,
+    case_id: int,
+    actor: Actor,
+    *,
+    after: int | None = None,
+    limit: int = 50,
+    newest_first: bool = False,
+) -> HistoryPage:
+    """At most `limit` (1 to 200) entries after (newest first: before) number `after` of the case's stream."""
+    stream = f"case:{case_id}"
+    found = _entries(conn, stream, [], after=after, limit=limit, newest_first=newest_first)
+    bodies = {row.stream_seq: msgspec.json.decode(row.body) for row in found[:limit]}
+    with_texts = [seq for seq, body in bodies.items() if body["personal"]]
+    opened = read_openings(conn, branch.vault, stream, with_texts)
+    erased = ErasedOf(conn, branch, case_id)
+    items = [_item(branch, row, bodies[row.stream_seq], opened, actor, erased) for row in found[:limit]]
+    return HistoryPage(items, items[-1].seq if len(found) > limit else None)
+
+
+def notes_of_case(
+    conn: Connection,
+    branch: Branch,
+    case_id: int,
+    actor: Actor,
+    *,
+    before: int | None = None,
+    limit: int = 50,
+) -> NotePage:
+    """The case's notes before number `before`, newest first, at most `limit` (1 to 200)."""
+    stream = f"case:{case_id}"
+    # Through the openings: a case may have hundreds of entries and two notes.
+    noted = sa.select(openings.c.stream_seq).where(openings.c.stream == stream, openings.c.field == "note")
+    erased = ErasedOf(conn, branch, case_id)
+    conditions = [entries.c.event == fold.SAYS.noted]
+    if not erased.ever:
+        conditions.append(entries.c.stream_seq.in_(noted))
+    found = _entries(conn, stream, conditions, after=before, limit=limit, newest_first=True)
+    shown = found[:limit]
+    opened = read_openings(conn, branch.vault, stream, [row.stream_seq for row in shown])
+    in_clear = shown_as(branch.rulebook.permissions, actor, "note") == "clear"
+    items = [
+        NoteItem(f"{stream}:{row.stream_seq}", row.stream_seq, row.actor_id, row.recorded_at,
+                 opened.get((row.stream_seq, "note")) if in_clear else None,
+                 None if (row.stream_seq, "note") in opened else erased.on(row.recorded_at))
+        for row in shown
+    ]  # fmt: skip
+    return NotePage(items, items[-1].seq if len(found) > limit else None)
+
+
+def _entries(
+    conn: Connection,
+    stream: str,
+    conditions: list[sa.ColumnElement[bool]],
+    *,
+    after: int | None,
+    limit: int,
+    newest_first: bool,
+) -> list[sa.Row[Any]]:
+    if not 1 <= limit <= MAX_PAGE:
+        raise filter_malformed("limit", f"1–{MAX_PAGE}")
+    seq = entries.c.stream_seq
+    if after is not None:
+        if not 0 <= after <= MAX_ID:
+            raise filter_malformed("after", "the number of an entry")
+        conditions = [*conditions, seq < after if newest_first else seq > after]
+    statement = (
+        sa.select(seq, *entries.c["actor_id", "recorded_at", "body", "leaf_hash", "mac"])
+        .where(entries.c.stream == stream, *conditions)
+        .order_by(seq.desc() if newest_first else seq)
+        .limit(limit + 1)
+    )
+    return list(conn.execute(statement))
+
+
+def _item(
+    branch: Branch,
+    row: sa.Row[Any],
+    body: Mapping[str, Any],
+    opened: Mapping[tuple[int, str], str],
+    actor: Actor,
+    erased: ErasedOf,
+) -> HistoryItem:
+    seq = row.stream_seq
+    texts = {}
+    for name in body["personal"]:
+        if (seq, name) in opened:
+            view = shown_as(branch.rulebook.permissions, actor, name)
+            if view is not None:
+                texts[name] = opened[seq, name] if view == "clear" else mask(name, opened[seq, name])
+    zh, en = label_of(branch, body["event"])
+    return HistoryItem(
+        body["entry_id"], seq, body["event"], zh, en, body["actor"]["id"], body["actor"]["via"],
+        row.recorded_at, body["from"], body["to"], body["reason_code"], body["rules"], body["data"],
+        sorted(body["personal"]), texts, is_genuine(branch.mac_key, row.body, row.leaf_hash, row.mac),
+        None if all((seq, name) in opened for name in body["personal"]) else erased.on(row.recorded_at),
+    )  # fmt: skip
+
+
+_LABELS: Final[Mapping[str, tuple[str, str]]] = {
+    fold.SAYS.opened: ("入催", "Case opened"), fold.SAYS.refused_opening: ("入催被拒", "Opening refused"),
+    fold.MEASURED: ("数据更新", "Figures reported by the feed"), fold.ASSIGNED: ("分派", "Assigned"),
+}  # fmt: skip
+_BY_WORD: Final[Mapping[str, Noun]] = {noun.word: noun for noun in NOUNS}
+
+
+def label_of(branch: Branch, event: str) -> tuple[str, str]:
+    """What people call an entry's event, zh and en; the code itself where the chart no longer knows it.
+
+    What happened to something else than the case itself is called with its name before it.
+    """
+    noun = _BY_WORD.get(event.partition(".")[0])
+    if noun is None:
+        return event, event
+    chart = branch.rulebook.charts[noun.chart]
+    label = _LABELS.get(event) or _label(noun.says, chart, event)
+    if label is None:
+        return event, event
+    return label if noun is CASE else (f"{chart.zh}：{label[0]}", f"{chart.en}: {label[1]}")
+
+
+def _label(says: Words, chart: Chart, event: str) -> tuple[str, str] | None:
+    plain = {says.opened: ("登记", "Opened"), says.refused_opening: ("登记被拒", "Opening refused")}
+    plain[says.noted] = ("备注", "Note")
+    if event in plain:
+        return plain[event]
+    for prefix, before_zh, before_en in (
+        (says.step, "", ""), (says.fact, "", ""), (says.refused, "被拒：", "Refused: "),
+        (says.asked, "申请：", "Asked for: "),
+    ):  # fmt: skip
+        if event.startswith(prefix):
+            name = event.removeprefix(prefix)
+            spec = chart.events.get(name) or chart.facts.get(name)
+            return None if spec is None else (before_zh + spec.zh, before_en + spec.en)
+    return None

@@ -1,0 +1,24 @@
+"""Everything of the house that has a chart and is changed through the door; the main noun first.
+
+A new noun is a chart in `statecharts/`, a module of `casework.work` with its struct and rules, a line in `NOUNS`
+and one here.
+"""
+
+from typing import Final
+
+from casework.lifecycle.kept import Kept
+from casework.lifecycle.tables import table_of
+from casework.work.cases import door
+from casework.work.cases.commands import Assign, Measure, OpenCase
+from casework.work.cases.holds import HOLDS
+from casework.work.cases.noun import CASE
+from casework.work.cases.tables import cases
+from casework.work.promises import PROMISE
+
+CASES: Final = Kept.of(
+    CASE, table=cases, verbs={OpenCase: door.open_case, Measure: door.measure, Assign: door.assign},
+    about=door.about, prepare=door.prepare, beside=door.beside, following=door.following,
+)  # fmt: skip
+PROMISES: Final = Kept.of(PROMISE, table=table_of("promises", PROMISE.rows, unique=("ref",)))
+
+LIFECYCLES: Final[tuple[Kept, ...]] = (CASES, PROMISES, HOLDS)

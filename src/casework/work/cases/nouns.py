@@ -1,0 +1,10 @@
+"""The nouns of the house as their charts and entries know them: what is loaded, published, replayed. Pure."""
+
+from typing import Final
+
+from casework.lifecycle.noun import Noun
+from casework.work.cases.noun import CASE
+from casework.work.holds import HOLD
+from casework.work.promises import PROMISE
+
+NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, HOLD)

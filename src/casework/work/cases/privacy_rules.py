@@ -1,0 +1,140 @@
+"""When personal data may be erased, and reasons of a hold, from `rules/privacy.toml`. Pure but for the file."""
+
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from casework.errors import CallerError, RulesBroken
+from casework.rules.statechart.shape import (
+    each,
+    label,
+    name,
+    shape_faults,
+    some,
+    table,
+    text,
+    whole,
+)
+
+LIVE_CASE, HOLD, LITIGATION, REQUEST = "live_case", "hold", "litigation", "request"
+RETENTION, AFTER_SETTLEMENT = "retention", "retention_after_settlement"
+ALWAYS: Final = (LIVE_CASE, HOLD, LITIGATION, REQUEST)
+"""No basis is without these."""
+CHECKS: Final = (*ALWAYS, RETENTION, AFTER_SETTLEMENT)
+_FILE_NAME = "privacy.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """A ground for erasing, its source in law, and the checks that must hold."""
+
+    code: str
+    zh: str
+    en: str
+    source: str
+    waits_for: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldReason:
+    """Why data must stay."""
+
+    code: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class PrivacyRules:
+    """The file, checked."""
+
+    version: int
+    bases: Mapping[str, Basis]
+    holds: Mapping[str, HoldReason]
+    text: bytes
+    digest: str
+
+    @property
+    def title(self) -> str:
+        """`privacy@version`."""
+        return f"privacy@{self.version}"
+
+    @property
+    def ref(self) -> str:
+        """`privacy@version#digest`, as entries cite it in their data."""
+        return f"{self.title}#{self.digest}"
+
+    def basis(self, code: str) -> Basis:
+        """CallerError `unknown_basis`."""
+        if code not in self.bases:
+            raise _unknown("unknown_basis", "删除依据", "basis", self.bases)
+        return self.bases[code]
+
+    def hold(self, code: str) -> HoldReason:
+        """CallerError `unknown_hold_reason`."""
+        if code not in self.holds:
+            raise _unknown("unknown_hold_reason", "保全事由", "reason of a hold", self.holds)
+        return self.holds[code]
+
+
+def _unknown(code: str, zh: str, en: str, known: Mapping[str, Any]) -> CallerError:
+    return CallerError(
+        code, f"{zh}须为以下之一：{'、'.join(known)}", f"the {en} must be one of {', '.join(known)}", known=list(known)
+    )
+
+
+_FILE = table(
+    {"name": name, "version": whole,
+     "bases": each(table({"zh": label, "en": label, "source": text, "waits_for": some(text)})),
+     "holds": each(table({"zh": label, "en": label}))},
+)  # fmt: skip
+
+
+def parse_privacy_rules(body: bytes) -> PrivacyRules:
+    """Read and check whole; `RulesBroken` with every fault."""
+    try:
+        document = tomllib.loads(body.decode())
+    except (ValueError, RecursionError) as error:
+        raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
+    faults = shape_faults(_FILE, document) or list(_meaning(document))
+    if faults:
+        raise RulesBroken([f"{_FILE_NAME}: {fault}" for fault in faults])
+    return PrivacyRules(
+        document["version"],
+        {
+            code: Basis(code, row["zh"], row["en"], row["source"], frozenset(row["waits_for"]))
+            for code, row in document["bases"].items()
+        },
+        {code: HoldReason(code, row["zh"], row["en"]) for code, row in document["holds"].items()},
+        body,
+        hashlib.sha256(body).hexdigest(),
+    )
+
+
+def load_privacy_rules(folder: Path) -> PrivacyRules:
+    """`parse_privacy_rules` of `statecharts/rules/privacy.toml`."""
+    try:
+        body = (folder / "rules" / _FILE_NAME).read_bytes()
+    except OSError as error:
+        raise RulesBroken([f"{_FILE_NAME}: {error.strerror}"]) from None
+    return parse_privacy_rules(body)
+
+
+def _meaning(document: Mapping[str, Any]) -> Iterator[str]:
+    if not document["bases"]:
+        yield "bases: there is none"
+    if not document["holds"]:
+        yield "holds: there is none"
+    for code, row in document["bases"].items():
+        waits = row["waits_for"]
+        yield from (f"bases.{code}.waits_for: unknown check {check}" for check in sorted(set(waits) - set(CHECKS)))
+        yield from (
+            f"bases.{code}.waits_for: {check} is missing; no basis is without it"
+            for check in ALWAYS
+            if check not in waits
+        )
+        if len(set(waits)) < len(waits):
+            yield f"bases.{code}.waits_for: names a check twice"

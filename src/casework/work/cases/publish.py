@@ -1,0 +1,85 @@
+"""Publishing the rulebook: texts of charts and policies go into the database by digest, each announced by an entry.
+
+A published version never changes (house.md §4): the same name with another digest is refused, so that a replay finds
+the very text that was in force.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.clock import Clock, now
+from casework.errors import CallerError
+from casework.log.check.findings import Report
+from casework.log.tables import texts
+from casework.log.write.trail import Draft
+from casework.people.staff.actor import Actor
+from casework.work.cases.branch import Branch
+from casework.work.cases.cited import Cited
+from casework.work.cases.published import Published
+
+STREAM = "rulebook:published"
+
+
+def publish(conn: Connection, branch: Branch, actor: Actor, *, clock: Clock = now) -> list[str]:
+    """Publish what is not published yet; the names published now. `CallerError` `text_changed` if a name was taken."""
+    there = conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest))
+    held = {(row.kind, row.name): row.digest for row in there}
+    trail = branch.trail(clock())
+    published = []
+    for kind, name, digest, body in _texts_of(branch):
+        if held.get((kind, name), digest) != digest:
+            raise _changed(kind, name)
+        if (kind, name) in held:
+            continue
+        row = {"digest": digest, "kind": kind, "name": name, "body": body, "published_at": trail.recorded_at}
+        conn.execute(texts.insert().values(row))
+        draft = Draft(f"{kind}.published", actor.signed, {"name": name, "digest": digest, "bytes": len(body)})
+        trail.append(conn, STREAM, draft)
+        published.append(f"{kind} {name}")
+    trail.write(conn)
+    return published
+
+
+def unpublished(conn: Connection, branch: Branch) -> list[str]:
+    """Names in the rulebook that the database does not hold with the same digest; empty when all is published."""
+    held = {row.digest for row in conn.execute(sa.select(texts.c.digest))}
+    return [f"{kind} {name}" for kind, name, digest, _ in _texts_of(branch) if digest not in held]
+
+
+def published(conn: Connection) -> Published:
+    """What was ever published; TypeError where SQLite holds a text in the place of bytes."""
+    rows = conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest, texts.c.body)).all()
+    return Published((row.kind, row.name, row.digest, bytes(row.body)) for row in rows)
+
+
+def cited_in(conn: Connection, report: Report) -> Cited:
+    """The charts and policies that entries cite, as this database holds them."""
+    try:
+        return Cited(published(conn), report)
+    except TypeError:  # SQLite may hold a text where bytes belong; the walk over the texts says where
+        return Cited(None, report)
+
+
+def _texts_of(branch: Branch) -> list[tuple[str, str, str, bytes]]:
+    rulebook = branch.rulebook
+    permissions, owners = rulebook.permissions, rulebook.owners
+    charts = [("chart", chart.title, chart.digest, chart.text) for chart in rulebook.charts.values()]
+    policies = [("policy", policy.name, policy.digest, policy.text) for policy in rulebook.policies.all]
+    return [
+        *policies,
+        *charts,
+        ("permissions", permissions.title, permissions.digest, permissions.text),
+        ("owners", owners.title, owners.digest, owners.text),
+        ("privacy", rulebook.privacy.title, rulebook.privacy.digest, rulebook.privacy.text),
+        ("results", rulebook.results.title, rulebook.results.digest, rulebook.results.text),
+    ]
+
+
+def _changed(kind: str, name: str) -> CallerError:
+    return CallerError(
+        "text_changed",
+        f"{kind} {name} 已发布且内容不同；请提高版本号或使用新的生效日期",
+        f"{kind} {name} was published with another text; raise its version or give it a new date",
+        kind=kind,
+        name=name,
+    )

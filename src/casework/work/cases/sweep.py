@@ -1,0 +1,86 @@
+"""The sweep: what the passing of days alone has made due is fired by the service itself (mark_lost, archive, …).
+
+Which events these are is read off the chart: those that only the post `system` may fire and that need no data. A case
+is asked first and fired only if the chart allows it, so that a sweep leaves no refusals behind.
+"""
+
+from collections.abc import Callable
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from casework.clock import Clock, branch_date, now
+from casework.lifecycle.advance import advance
+from casework.lifecycle.commands import Done, Fire
+from casework.people.staff.actor import SYSTEM_POST, system
+from casework.rules.statechart.chart import Event
+from casework.rules.statechart.decide import Step, decide
+from casework.storage.database import reading, writing
+from casework.work.cases.branch import Branch
+from casework.work.cases.case import Case, from_row
+from casework.work.cases.commands import Command
+from casework.work.cases.gather import CASE_ROWS, business_dates
+from casework.work.cases.situation import Situation
+from casework.work.cases.tables import cases
+
+AT_ONCE = 1_000
+
+
+def swept_events(branch: Branch) -> list[Event]:
+    """The events that time alone makes due."""
+    return [
+        event
+        for event in branch.rulebook.chart.events.values()
+        if event.posts == {SYSTEM_POST} and all(field.optional for field in event.fields.values())
+    ]
+
+
+def sweep(
+    engine: Engine,
+    branch: Branch,
+    *,
+    clock: Clock = now,
+    progress: Callable[[int], None] = lambda _: None,
+) -> dict[str, int]:
+    """Fire what is due on every case; how many of each event. Each thousand cases are a transaction of their own."""
+    fired = {event.name: 0 for event in swept_events(branch)}
+    states = sorted({state for event in swept_events(branch) for state in event.arcs})
+    after, looked_at = 0, 0
+    while True:
+        with reading(engine) as conn:
+            dates = business_dates(conn)
+            found = [from_row(row) for row in conn.execute(_PAGE, {"after": after, "states": states})]
+        if not found:
+            return fired
+        today = branch_date(clock(), branch.time_zone)
+        due: list[Command] = [
+            Fire(actor=system("sweep"), id=case.id, event=event, version=case.version)
+            for case in found
+            for event in _due(case, dates.get(case.institution, today), branch)
+        ]
+        if due:
+            with writing(engine) as conn:
+                outcomes = advance(conn, due, branch, clock=clock)
+            for command, outcome in zip(due, outcomes, strict=True):
+                if isinstance(command, Fire) and isinstance(outcome, Done):
+                    fired[command.event] += 1
+        after = found[-1].id
+        looked_at += len(found)
+        progress(looked_at)
+
+
+def _due(case: Case, today: date, branch: Branch) -> list[str]:
+    """The first event that is due: after it the case is another one, to be looked at by the next sweep."""
+    policy = branch.rulebook.policies.at(today)
+    actor = system("sweep")
+    for event in swept_events(branch):
+        if case.state in event.arcs:
+            now_ = Situation(case, today, policy, actor.id)
+            if isinstance(decide(branch.rulebook.chart, event.name, case.state, now_, actor.posts), Step):
+                return [event.name]
+    return []
+
+
+_IN_STATES = cases.c.state.in_(sa.bindparam("states", expanding=True))
+_PAGE = CASE_ROWS.where(_IN_STATES, cases.c.id > sa.bindparam("after")).order_by(cases.c.id).limit(AT_ONCE)

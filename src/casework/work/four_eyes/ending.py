@@ -1,0 +1,96 @@
+"""Requests that end without a decision: their time is over, they became void, or who asked has left."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.clock import Clock, now
+from casework.log.write.trail import Trail
+from casework.people.staff.actor import Actor, system
+from casework.work.cases.branch import Branch
+from casework.work.four_eyes import recording, stored
+from casework.work.four_eyes.kinds import standings
+from casework.work.four_eyes.stored import Moment, moment_of
+from casework.work.four_eyes.tables import requests
+from casework.work.request.request import Request, from_row
+from casework.work.request.situation import Situation
+
+AT_ONCE = 500
+
+
+def expire_due(conn: Connection, branch: Branch, clock: Clock = now) -> int:
+    """End every open request whose days are over or which became void; how many. The sweep calls it.
+
+    Requests are read a few hundred at a time in order of id; who holds one right now decides it himself.
+    """
+    ended, after = 0, 0
+    while True:
+        page = stored.ROWS.where(requests.c.open == sa.true(), requests.c.id > after).order_by(requests.c.id)
+        found = [from_row(row) for row in conn.execute(page.limit(AT_ONCE).with_for_update(skip_locked=True))]
+        if not found:
+            return ended
+        moment = moment_of(branch, clock())
+        over = end_if_over(conn, moment, found)
+        ended, after = ended + len(over), found[-1].id
+
+
+def end_if_over(conn: Connection, moment: Moment, found: Sequence[Request]) -> list[Request]:
+    """Of these open requests (locked) end those that are over or void, rows and entries written; which."""
+    standing = standings(conn, moment.branch, found)
+    actor, over = system("sweep"), []
+    for request in found:
+        void = request.id in standing and standing[request.id].void
+        now_ = _situation(moment, request, actor, void=void)
+        if not recording.may(moment, "expire", request, now_):
+            continue
+        reason = "void" if moment.today <= request.expires_on else "time_over"
+        said = {"given": {"reason": reason}, "people": [actor.id], "concerned": [], "void": void,
+                "subject_version": request.pinned_version, "role": recording.ROLES["expire"]}  # fmt: skip
+        recording.move(moment, request, "expire", actor, said)
+        over.append(request)
+    if over:
+        recording.write(conn, moment, over)
+    return over
+
+
+def send_back_all_of(
+    conn: Connection, branch: Branch, trail: Trail, staff_no: str, actor: Actor, reason: str = "proposer_left"
+) -> list[int]:
+    """Return what a leaver asked for (himself or through a deputy), and posts asked for him; which requests.
+
+    What waits for a review or an approval waits for posts, not for people: it stays for others. The entries go into
+    `trail`, which the caller writes.
+    """
+    of_him = (requests.c.asked_by == staff_no, requests.c.asked_for == staff_no,
+              requests.c.subject == f"staff:{staff_no}")  # fmt: skip
+    return _send_back(conn, branch, trail, sa.or_(*of_him), actor, {"given": {"reason": reason}, "left": staff_no})
+
+
+def send_back_about(
+    conn: Connection, branch: Branch, trail: Trail, subject: str, actor: Actor, reason: str
+) -> list[int]:
+    """Return what is asked for about a subject that is no more (a plan that was replaced); as `send_back_all_of`."""
+    return _send_back(conn, branch, trail, requests.c.subject == subject, actor, {"given": {"reason": reason}})
+
+
+def _send_back(
+    conn: Connection, branch: Branch, trail: Trail, which: sa.ColumnElement[bool], actor: Actor, data: dict[str, Any]
+) -> list[int]:
+    wanted = stored.ROWS.where(requests.c.open == sa.true(), which).order_by(requests.c.id)
+    found = [from_row(row) for row in conn.execute(wanted.with_for_update())]
+    moment = moment_of(branch, trail.recorded_at, trail)
+    for request in found:
+        said = {**data, "people": [], "concerned": [], "void": False, "subject_version": request.pinned_version,
+                "role": "system"}  # fmt: skip
+        recording.move(moment, request, "return", actor, said)
+    stored.update(conn, found)
+    return [request.id for request in found]
+
+
+def _situation(moment: Moment, request: Request, actor: Actor, *, void: bool) -> Situation:
+    return Situation(
+        request, request.topic, moment.today, moment.policy, frozenset({actor.id}),
+        subject_version=request.pinned_version, void=void,
+    )  # fmt: skip

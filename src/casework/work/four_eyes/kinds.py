@@ -1,0 +1,106 @@
+"""Kinds of request: what may be asked for, and how it happens once it is approved. Each slice registers its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from sqlalchemy.engine import Connection
+
+from casework.clock import Clock
+from casework.errors import CallerError
+from casework.people.staff.actor import Actor
+from casework.rules.statechart.decide import Reason
+from casework.work.cases.branch import Branch
+from casework.work.cases.case import Case
+from casework.work.request.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """It happened, and this entry says so."""
+
+    entry_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A request's case as it is now: its material version, and whether what was asked can still happen at all."""
+
+    case: Case
+    version: int
+    void: bool
+
+
+class Kind(Protocol):
+    """One kind of request. Everything happens in the caller's transaction; nothing here commits."""
+
+    name: str
+
+    def topic(self, branch: Branch, what: str) -> str:
+        """The topic of the chart of requests for `what`; CallerError if there is nothing of the name to ask for."""
+
+    def pin(self, conn: Connection, branch: Branch, subject: str, what: str, data: Mapping[str, Any]) -> int:
+        """The version of the subject that the request holds on to; locks the subject. CallerError if unknown."""
+
+    def ask(
+        self, conn: Connection, branch: Branch, request_id: int, actor: Actor, subject: str, what: str,
+        data: Mapping[str, Any], clock: Clock,
+    ) -> tuple[Reason, ...]:  # fmt: skip
+        """Why it could not happen now, all of it; empty if it could. CallerError for data that cannot be."""
+
+    def carry_out(
+        self, conn: Connection, branch: Branch, request: Request, actor: Actor, data: Mapping[str, Any], clock: Clock
+    ) -> tuple[Reason, ...] | Carried:
+        """Let it happen, approved by `actor`; reasons if it may not after all, and then nothing has changed."""
+
+
+@runtime_checkable
+class AboutPeople(Protocol):
+    """A kind whose requests are about somebody: he, and who deputises for him, may have no part in them."""
+
+    def concerned(
+        self, conn: Connection, branch: Branch, subject: str, what: str, data: Mapping[str, Any]
+    ) -> frozenset[str]:
+        """Their staff numbers."""
+
+
+@runtime_checkable
+class AboutCases(Protocol):
+    """A kind whose subjects are cases: who decides must reach the case, and a case can make a request void."""
+
+    def standings(self, conn: Connection, branch: Branch, asked: Sequence[Request]) -> Mapping[int, Standing]:
+        """By request id; one statement."""
+
+    def forecast(
+        self, conn: Connection, branch: Branch, request: Request, actor: Actor, data: Mapping[str, Any], clock: Clock
+    ) -> tuple[Reason, ...]:
+        """Why `carry_out` would refuse it now; nothing is locked or written."""
+
+
+_KINDS: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Make a kind known under its name; importing its module does."""
+    _KINDS[kind.name] = kind
+
+
+def kind_named(name: str) -> Kind:
+    """CallerError `unknown_kind`."""
+    if name not in _KINDS:
+        known = ", ".join(sorted(_KINDS))
+        raise CallerError(
+            "unknown_kind", f"没有这类申请：{name[:16]}", f"there is no such kind of request; known are {known}",
+            known=sorted(_KINDS),
+        )  # fmt: skip
+    return _KINDS[name]
+
+
+def standings(conn: Connection, branch: Branch, asked: Sequence[Request]) -> dict[int, Standing]:
+    """The cases of those requests that are about cases, a statement for each such kind."""
+    found: dict[int, Standing] = {}
+    for kind in _KINDS.values():
+        own = [request for request in asked if request.kind == kind.name]
+        if own and isinstance(kind, AboutCases):
+            found.update(kind.standings(conn, branch, own))
+    return found

@@ -1,0 +1,308 @@
+"""Requests as people see them: what waits for them, what they asked for, one request with its data and what is next.
+
+Everything is read, nothing written; who may see what is decided here, by posts and by the reach to the case.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.clock import Clock, now
+from casework.errors import CallerError
+from casework.people.staff.actor import Actor
+from casework.personal import mask
+from casework.rules.statechart.decide import Reason
+from casework.work.cases.branch import Branch
+from casework.work.cases.options import (
+    CaseOptions,
+    FieldOffer,
+    PendingRequest,
+    ReasonOffer,
+    fields_of,
+    reason_offer,
+)
+from casework.work.cases.unseen import unseen
+from casework.work.four_eyes import stored
+from casework.work.four_eyes.case_events import NAME as EVENT
+from casework.work.four_eyes.case_events import PREFIX
+from casework.work.four_eyes.deciding import (
+    READS_ALL,
+    concerned_by,
+    decided,
+    may_see,
+)
+from casework.work.four_eyes.flags import flags_of
+from casework.work.four_eyes.kinds import (
+    AboutCases,
+    Standing,
+    kind_named,
+    standings,
+)
+from casework.work.four_eyes.stored import Moment, Ties, moment_of
+from casework.work.four_eyes.tables import requests
+from casework.work.request.request import Request, from_row
+from casework.work.request.situation import Situation
+from casework.work.request.topics import posts_for
+
+MAX_PAGE = 200
+_CHUNK = 200
+INBOX, MINE, OPEN = "inbox", "mine", "open"
+NEXT = ("review", "approve", "return", "withdraw")
+
+
+class RequestLine(msgspec.Struct):
+    """One request. `missing` is who still has to act; `changed`: its case is not as it was asked for; `void`: over.
+
+    `flags`: what speaks against it now and forbids nothing, for whoever decides to weigh.
+    """
+
+    id: int
+    kind: str
+    subject: str
+    what: str
+    what_zh: str
+    what_en: str
+    topic: str
+    topic_zh: str
+    topic_en: str
+    state: str
+    state_zh: str
+    state_en: str
+    open: bool
+    version: int
+    asked_by: str
+    asked_for: str | None
+    asked_on: date
+    reviewed_by: str | None
+    reviewed_for: str | None
+    decided_by: str | None
+    decided_for: str | None
+    expires_on: date
+    carried_out: str | None
+    missing: list[str]
+    changed: bool
+    void: bool
+    flags: list[ReasonOffer] = []
+
+
+class NextStep(msgspec.Struct):
+    """What may be done with a request: whether by this reader now, why not, and by which posts."""
+
+    event: str
+    zh: str
+    en: str
+    allowed: bool
+    reasons: list[ReasonOffer]
+    posts: list[str]
+    data: list[FieldOffer]
+
+
+class RequestDetail(msgspec.Struct):
+    """A request, the data it asks with (texts masked for who has no part in deciding it), and what is next.
+
+    `erased`: its data were erased with those of the borrower; then there are none.
+    """
+
+    request: RequestLine
+    data: dict[str, Any]
+    options: list[NextStep]
+    erased: bool = False
+
+
+class RequestList(msgspec.Struct):
+    """A page, oldest first; `next` is the `after` of the page behind it, none at the end."""
+
+    items: list[RequestLine]
+    next: int | None
+
+
+def request_list(
+    conn: Connection, branch: Branch, actor: Actor, *, box: str = INBOX, subject: str | None = None, after: int = 0,
+    limit: int = 50, clock: Clock = now,
+) -> RequestList:  # fmt: skip
+    """What waits for the actor (`inbox`), what he asked for (`mine`), or what he may see: open, or of a subject."""
+    moment = moment_of(branch, clock())
+    found: list[tuple[Request, Standing | None]] = []
+    for one in _found(conn, moment, actor, box, subject, after):
+        if len(found) == limit:
+            return RequestList(_lines(conn, moment, found), found[-1][0].id)
+        found.append(one)
+    return RequestList(_lines(conn, moment, found), None)
+
+
+def request_detail(
+    conn: Connection, branch: Branch, actor: Actor, request_id: int, *, clock: Clock = now
+) -> RequestDetail:
+    """CallerError `unknown_request`, the same for one that he may not see."""
+    request = stored.read_one(conn, request_id)
+    moment = moment_of(branch, clock())
+    standing = standings(conn, branch, [request]).get(request.id)
+    if not may_see(moment, actor, request, standing):
+        raise unseen("unknown_request")
+    data = stored.opened(conn, branch, request)
+    people = Ties(conn, actor, request.asked_on, moment.today).since(request.asked_on)
+    situation = _situation(conn, moment, request, standing, people, data)
+    steps = [_next(conn, moment, actor, event, request, standing, situation, data, clock) for event in NEXT]
+    whole = actor.people & request.involved or any(step.allowed for step in steps) or _reads_all(branch, actor)
+    shown = data if whole else _masked(branch, request, data)
+    (line,) = _lines(conn, moment, [(request, standing)])
+    return RequestDetail(line, shown, steps if request.open else [], request.erased)
+
+
+def show_pending(conn: Connection, branch: Branch, options: CaseOptions, *, clock: Clock = now) -> CaseOptions:
+    """The options of a case, each event with the request for it that is open, if there is one."""
+    moment = moment_of(branch, clock())
+    wanted = stored.ROWS.where(requests.c.subject == f"{PREFIX}{options.case_id}", requests.c.open == sa.true())
+    found = [from_row(row) for row in conn.execute(wanted)]
+    standing = standings(conn, branch, found)
+    lines = {request.what: _line(moment, request, standing.get(request.id), ()) for request in found}
+    for offer in options.events:
+        line = lines.get(offer.event)
+        if line is not None:
+            offer.request = PendingRequest(
+                line.id, line.state, line.asked_by, line.reviewed_by, line.expires_on, line.missing, line.changed,
+                line.void,
+            )  # fmt: skip
+    return options
+
+
+# ── which ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _found(
+    conn: Connection, moment: Moment, actor: Actor, box: str, subject: str | None, after: int
+) -> Iterator[tuple[Request, Standing | None]]:
+    """In order of id, a few hundred rows at a time: bounded by what is open, whatever the number of cases."""
+    conditions = _conditions(moment, actor, box, subject)
+    while True:
+        page = stored.ROWS.where(*conditions, requests.c.id > after).order_by(requests.c.id).limit(_CHUNK)
+        found = [from_row(row) for row in conn.execute(page)]
+        standing = standings(conn, moment.branch, found)
+        ties = Ties(conn, actor, min((one.asked_on for one in found), default=moment.today), moment.today)
+        for request in found:
+            here = standing.get(request.id)
+            if (subject is not None or box == OPEN) and not may_see(moment, actor, request, here):
+                continue
+            if subject is None and box == INBOX and not _waits(conn, moment, actor, request, here, ties):
+                continue
+            yield request, here
+        if len(found) < _CHUNK:
+            return
+        after = found[-1].id
+
+
+def _conditions(moment: Moment, actor: Actor, box: str, subject: str | None) -> list[sa.ColumnElement[bool]]:
+    if subject is not None:
+        return [requests.c.subject == subject]
+    people = sorted(actor.people)
+    if box == MINE:
+        return [sa.or_(requests.c.asked_by.in_(people), requests.c.asked_for.in_(people))]
+    if box == OPEN:
+        return [requests.c.open == sa.true()]
+    held = actor.posts.union(*(principal.posts for principal in actor.principals))
+    topics = moment.branch.rulebook.requests.approvals.values()
+    mine = [topic.name for topic in topics if (topic.reviewed_by | topic.approved_by) & held]
+    return [
+        requests.c.open == sa.true(), requests.c.topic.in_(mine), requests.c.expires_on >= moment.today,
+        requests.c.asked_by.not_in(people),
+    ]  # fmt: skip
+
+
+def _waits(
+    conn: Connection, moment: Moment, actor: Actor, request: Request, standing: Standing | None, ties: Ties
+) -> bool:
+    """Whether he could review or approve it now (or return it, where its case has changed)."""
+    try:
+        data = stored.opened(conn, moment.branch, request) if standing is None else {}
+    except CallerError:  # altered: of this one nothing comes, the others still wait
+        return False
+    now_ = _situation(conn, moment, request, standing, ties.since(request.asked_on), data)
+    events = ("return",) if now_.void or now_.subject_version != request.pinned_version else ("review", "approve")
+    return any(decided(moment, actor, event, request, standing, now_)[1] is None for event in events)
+
+
+def _reads_all(branch: Branch, actor: Actor) -> bool:
+    return branch.rulebook.permissions.may(actor, READS_ALL)
+
+
+# ── how it is shown ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _situation(
+    conn: Connection, moment: Moment, request: Request, standing: Standing | None, people: frozenset[str],
+    data: Mapping[str, Any],
+) -> Situation:  # fmt: skip
+    concerned = concerned_by(conn, moment.branch, kind_named(request.kind), request.subject, request.what, data)
+    version = request.pinned_version if standing is None else standing.version
+    void = standing is not None and standing.void
+    return Situation(request, request.topic, moment.today, moment.policy, people, concerned, version, void)
+
+
+def _next(
+    conn: Connection, moment: Moment, actor: Actor, event: str, request: Request, standing: Standing | None,
+    now_: Situation, data: Mapping[str, Any], clock: Clock,
+) -> NextStep:  # fmt: skip
+    chart = moment.branch.rulebook.requests
+    spec = chart.events[event]
+    _, refusal = decided(moment, actor, event, request, standing, now_)
+    reasons: tuple[Reason, ...] = refusal.reasons if refusal else ()
+    kind = kind_named(request.kind)
+    if event == "approve" and request.open and not (refusal and refusal.forbidden) and isinstance(kind, AboutCases):
+        known = {reason.code for reason in reasons}
+        told = kind.forecast(conn, moment.branch, request, actor, data, clock)
+        reasons += tuple(one for one in told if SAME.get(one.code) not in known)
+    posts = sorted(posts_for(chart.approvals[request.topic], event))
+    return NextStep(event, spec.zh, spec.en, not reasons, [reason_offer(one) for one in reasons], posts,
+                    fields_of(spec.fields, moment.policy))  # fmt: skip
+
+
+SAME = {"changed_since_asked": "subject_unchanged", "involved_before": "not_involved"}
+"""What the door and the chart of requests say twice, each by its own check."""
+
+
+def _masked(branch: Branch, request: Request, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Free text may be personal: it is for those who decide."""
+    fields = branch.rulebook.chart.events[request.what].fields if request.kind == EVENT else {}
+    return {
+        name: mask("text", value) if name in fields and fields[name].type == "text" else value
+        for name, value in data.items()
+    }
+
+
+def _lines(conn: Connection, moment: Moment, found: Sequence[tuple[Request, Standing | None]]) -> list[RequestLine]:
+    standing = {request.id: here for request, here in found if here is not None}
+    flags = flags_of(conn, moment, [request for request, _ in found], standing)
+    return [_line(moment, request, here, flags.get(request.id, ())) for request, here in found]
+
+
+def _line(moment: Moment, request: Request, standing: Standing | None, flags: Sequence[Reason]) -> RequestLine:
+    chart = moment.branch.rulebook.requests
+    topic, state = chart.approvals[request.topic], chart.states[request.state]
+    event = moment.branch.rulebook.chart.events.get(request.what) if request.kind == EVENT else None
+    what_zh, what_en = (event.zh, event.en) if event else (topic.zh, topic.en)
+    void = request.open and ((standing is not None and standing.void) or moment.today > request.expires_on)
+    changed = request.open and standing is not None and standing.version != request.pinned_version
+    return RequestLine(
+        request.id, request.kind, request.subject, request.what, what_zh, what_en, topic.name, topic.zh, topic.en,
+        request.state, state.zh, state.en, request.open, request.version, request.asked_by, request.asked_for,
+        request.asked_on, request.reviewed_by, request.reviewed_for, request.decided_by, request.decided_for,
+        request.expires_on, request.carried_out, _missing(moment, request), changed, void,
+        [reason_offer(flag) for flag in flags],
+    )  # fmt: skip
+
+
+def _missing(moment: Moment, request: Request) -> list[str]:
+    if not request.open:
+        return []
+    people = int(moment.policy.figure(f"approval.{request.topic}"))
+    return ["review", "approve"] if people > 1 and request.reviewed_by is None else ["approve"]
+
+
+__all__: Sequence[str] = [
+    "INBOX", "MAX_PAGE", "MINE", "OPEN", "NextStep", "RequestDetail", "RequestLine", "RequestList", "request_detail",
+    "request_list", "show_pending",
+]  # fmt: skip

@@ -1,0 +1,138 @@
+"""What an approver sees of a plan: per receiver, what cannot be placed and why, and what else ends with the person.
+
+Pure. Stored with the plan as JSON and pinned by its digest: what was shown is what was approved.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+import msgspec
+
+from casework.people.staff.roster import Roster
+from casework.rules.statechart.policy import Capacities
+from casework.work.cases.case import Case
+from casework.work.cases.ownership import Loads, capacity_of
+from casework.work.handover.carried import Carried, summed
+from casework.work.handover.moves import Move, receivers_of
+
+SHOWN: Final = 100
+"""Cases that cannot be placed which are named one by one; the others are counted."""
+
+REASONS: Final[Mapping[str, tuple[str, str]]] = {
+    "no_holder": ("无人任该岗位，且无人可代为负责", "nobody holds the owning post, or one that stands in for it"),
+    "all_full": ("可接收人员的在办案件均已达上限", "everybody who could have it has as many cases as he may have"),
+}
+"""Why a case cannot be placed, in Chinese and English."""
+
+
+class Receiving(msgspec.Struct):
+    """What one receiver gets: counts, amounts in fen, dated things, and his live cases before and after."""
+
+    receiver: str
+    posts: list[str]
+    cases: int
+    live_cases: int
+    overdue_fen: int
+    outstanding_principal_fen: int
+    by_state: dict[str, int]
+    by_rule: dict[str, int]
+    carried: list[Carried]
+    open_before: int
+    open_after: int
+    capacity: int
+
+
+class Unplaced(msgspec.Struct):
+    """A case that cannot be placed."""
+
+    case_id: int
+    state: str
+    post: str | None
+    rule: str | None
+    reason: str
+
+
+class OpenRequest(msgspec.Struct):
+    """A request under four eyes that this touches."""
+
+    id: int
+    subject: str
+    what: str
+    state: str
+    expires_on: date
+
+
+class Ending(msgspec.Struct):
+    """What ends or changes beside the cases.
+
+    `proposals`: his own pending requests, which are returned. `on_his_cases`: requests of others about cases that move;
+    they wait on. `deputises_for`: people on leave whose deputy he is, now or later. `deputies`: who stands in for him.
+    """
+
+    proposals: list[OpenRequest]
+    on_his_cases: int
+    deputises_for: list[str]
+    deputies: list[str]
+    tokens: int
+    sessions: int
+    posts: list[str]
+
+
+class Preview(msgspec.Struct):
+    """The whole plan at a glance. `stays`: cases that stay with somebody who moves; amounts in fen."""
+
+    cases: int
+    overdue_fen: int
+    by_state: dict[str, int]
+    receivers: list[Receiving]
+    unplaced: int
+    unplaced_by_reason: dict[str, int]
+    unplaced_cases: list[Unplaced]
+    stays: int
+    ending: Ending
+
+
+def preview_of(
+    found: Mapping[int, Case], moves: Sequence[Move], *, before: Mapping[str, int], after: Loads, roster: Roster,
+    usual: Capacities, dates: Mapping[int, Mapping[str, Any]], ending: Ending, stays: int,
+) -> Preview:  # fmt: skip
+    """`before` and `after`: live cases per receiver; `dates`: what each case carries (`carried.dates_of`)."""
+    receivers = []
+    for receiver, his in receivers_of(moves).items():
+        colleague = roster.colleagues[receiver]
+        cases = [found[move.case_id] for move in his]
+        receivers.append(
+            Receiving(
+                receiver, sorted(colleague.posts), len(his), sum(case.live for case in cases),
+                sum(case.overdue_fen for case in cases), sum(case.outstanding_principal_fen for case in cases),
+                _counted(case.state for case in cases), _counted(move.rule or move.reason for move in his),
+                summed(dates.get(move.case_id, {}) for move in his), before.get(receiver, 0), after.of(receiver),
+                capacity_of(colleague, usual),
+            )
+        )  # fmt: skip
+    left = [move for move in moves if move.receiver is None]
+    return Preview(
+        len(moves), sum(move.overdue_fen for move in moves), _counted(move.state for move in moves), receivers,
+        len(left), _counted(move.reason for move in left),
+        [Unplaced(move.case_id, move.state, move.post, move.rule, move.reason) for move in left[:SHOWN]], stays, ending,
+    )  # fmt: skip
+
+
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))
+
+
+def encoded(preview: Preview) -> bytes:
+    """As it is stored."""
+    return _encode(preview)
+
+
+def decoded(body: bytes) -> Preview:
+    """A stored preview."""
+    return _decode(body)
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode = msgspec.json.Decoder(Preview).decode

@@ -1,0 +1,41 @@
+"""Planning the same anew when the world has moved between a plan and its approval, or its application."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Connection
+
+from casework.clock import Clock
+from casework.people.staff import dossier
+from casework.people.staff.actor import Actor
+from casework.work.cases.branch import Branch
+from casework.work.handover import planning
+from casework.work.handover.comparing import Differences
+
+
+class Replanned(msgspec.Struct, frozen=True):
+    """The world is not as it was planned: nothing was done, plan `by` replaces this one and asks for approval."""
+
+    handover: int
+    by: int
+    differences: Differences
+
+
+def replan(
+    conn: Connection, branch: Branch, row: Any, changed: Differences, *, actor: Actor, clock: Clock
+) -> Replanned:
+    """Plan the same anew, as things are now; the plan of `row` (locked) is replaced and names what differed.
+
+    It stays a plan of who planned first: whoever runs into the difference asks for nothing of his own. Receivers named
+    by hand who may not receive any more are passed over.
+    """
+    today = branch.today(clock())
+    person = dossier.person(conn, row.staff_no)
+    wanted = planning.options_of(row)
+    on = max(today, row.effective_on)
+    drawn = planning.draw(conn, branch, person, row.kind, wanted, on, today, by_hand=False)
+    by = planning.store(
+        conn, branch, actor, row.staff_no, row.kind, row.effective_on, wanted, drawn, clock=clock,
+        why="cases_changed", differences=changed.as_data(), planned_by=row.planned_by,
+    )  # fmt: skip
+    return Replanned(row.id, by, changed)

@@ -1,0 +1,145 @@
+"""What somebody has at this moment: his cases, what they carry, his requests, his access. The only reads of planning.
+
+Set-wise: a handful of statements, however many cases he has.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.log.tables import entries
+from casework.people.identity.tables import sessions
+from casework.people.staff.tables import (
+    absences,
+    posts_held,
+    staff,
+    tokens,
+)
+from casework.storage import rows
+from casework.work.cases import fold
+from casework.work.cases.case import Case, from_row
+from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.tables import cases
+from casework.work.four_eyes.tables import requests
+from casework.work.handover.carried import dates_of
+from casework.work.handover.comparing import Held
+from casework.work.handover.preview import Ending, OpenRequest
+from casework.work.handover.tables import handovers
+
+PLANNED, APPROVED, APPLIED, REPLACED, WITHDRAWN = "planned", "approved", "applied", "replaced", "withdrawn"
+OPEN = (PLANNED, APPROVED)
+"""A plan that may still be carried out; a person has one at most."""
+
+
+def his(staff_no: str) -> sa.ColumnElement[bool]:
+    """The cases, not finally closed, that he owns or handles; settled ones are among them: they may come back."""
+    return sa.and_(sa.or_(cases.c.owner == staff_no, cases.c.handler == staff_no), cases.c.closed_as.is_(None))
+
+
+def cases_of(conn: Connection, staff_no: str) -> list[Case]:
+    """His cases, by id."""
+    return [from_row(row) for row in conn.execute(CASE_ROWS.where(his(staff_no)).order_by(cases.c.id))]
+
+
+def held_now(conn: Connection, staff_no: str) -> dict[int, Held]:
+    """His cases, locked until the commit, and then himself, so that nobody can give him another one.
+
+    First the cases in order of their ids, as every batch locks them, then the person, whom whoever gives him a case
+    holds by its foreign key: in the other order two transactions could wait for each other.
+    """
+    _lock_cases(conn, staff_no)
+    conn.execute(sa.select(staff.c.staff_no).where(staff.c.staff_no == staff_no).with_for_update())
+    return _lock_cases(conn, staff_no)  # with what was given to him in between
+
+
+def _lock_cases(conn: Connection, staff_no: str) -> dict[int, Held]:
+    wanted = sa.select(cases.c.id, cases.c.owner, cases.c.handler, cases.c.state).where(his(staff_no))
+    found = conn.execute(wanted.order_by(cases.c.id).with_for_update())
+    return {row[0]: Held(row[1] == staff_no, row[2] == staff_no, row[3]) for row in found}
+
+
+def held_of(found: Iterable[Case], staff_no: str) -> dict[int, Held]:
+    """Cases that were read, as a plan compares them."""
+    return {case.id: Held(case.owner == staff_no, case.handler == staff_no, case.state) for case in found}
+
+
+def are_going(conn: Connection, until: date) -> set[str]:
+    """Who gets no cases any more: his last day is known and not after `until`, or his departure is planned."""
+    known = sa.select(staff.c.staff_no).where(staff.c.leaves_on <= until, staff.c.present == sa.true())
+    planned = sa.select(handovers.c.staff_no).where(handovers.c.status.in_(OPEN), handovers.c.kind == "departure")
+    return set(conn.execute(sa.union(known, planned)).scalars())
+
+
+def handing_over(conn: Connection, on: date) -> list[str]:
+    """Whose departure is approved for `on` or an earlier day: a new case would make another plan of it."""
+    return list(conn.execute(_HANDING_OVER, {"on": on}).scalars())
+
+
+# ── what cases carry ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def carried_by(conn: Connection, found: Sequence[Case]) -> dict[int, Mapping[str, Any]]:
+    """What each case carries that has a date (`carried.dates_of`); cases that carry nothing are left out."""
+    visits = _visits(conn, [case for case in found if case.state == "home_visit"])
+    pending = {row.subject: row.expires_on for row in _pending(conn, found)}
+    carried = ((case, dates_of(case, visits.get(case.id), pending.get(case.stream))) for case in found)
+    return {case.id: dates for case, dates in carried if dates}
+
+
+def _visits(conn: Connection, visited: Sequence[Case]) -> dict[int, date]:
+    """For when the visit was ordered that a case waits for: its last order says so."""
+    streams = {case.stream: case.id for case in visited}
+    found: dict[int, date] = {}
+    for row in sorted(rows.select_by_keys(conn, _ORDERED, "stream", sorted(streams)), key=lambda row: row.stream_seq):
+        on = msgspec.json.decode(bytes(row.body))["data"]["given"].get("visit_on")
+        if on is not None:
+            found[streams[row.stream]] = date.fromisoformat(on)
+    return found
+
+
+def _pending(conn: Connection, found: Iterable[Case]) -> Sequence[Any]:
+    return rows.select_by_keys(conn, _PENDING, "subject", sorted(case.stream for case in found))
+
+
+_HANDING_OVER = sa.select(handovers.c.staff_no).where(
+    handovers.c.status == APPROVED, handovers.c.kind == "departure",
+    handovers.c.effective_on <= sa.bindparam("on", type_=sa.Date),
+)  # fmt: skip
+_ORDERED = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.body).where(
+    entries.c.event == sa.literal_column(f"'{fold.SAYS.step}start_visit'")  # a select by keys takes no other parameters
+)
+_PENDING = sa.select(requests.c.subject, requests.c.expires_on, requests.c.asked_by).where(requests.c.open == sa.true())
+
+
+# ── what ends with him ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def ending_of(conn: Connection, staff_no: str, found: Sequence[Case], *, today: date) -> Ending:
+    """What ends or changes beside the cases when he goes."""
+    proposals = sa.select(requests).where(requests.c.asked_by == staff_no, requests.c.open == sa.true())
+    principals = sa.select(absences.c.staff_no).where(absences.c.deputy == staff_no, absences.c.until_on >= today)
+    deputies = sa.select(absences.c.deputy).where(
+        absences.c.staff_no == staff_no, absences.c.until_on >= today, absences.c.deputy.is_not(None)
+    )
+    posts = sa.select(posts_held.c.post).where(
+        posts_held.c.staff_no == staff_no, sa.or_(posts_held.c.until_on.is_(None), posts_held.c.until_on >= today)
+    )
+    return Ending(
+        [
+            OpenRequest(row.id, row.subject, row.what, row.state, row.expires_on)
+            for row in conn.execute(proposals.order_by(requests.c.id))
+        ],
+        sum(row.asked_by != staff_no for row in _pending(conn, found)),
+        sorted(set(conn.execute(principals).scalars())), sorted(set(conn.execute(deputies).scalars())),
+        _number(conn, tokens, tokens.c.staff_no == staff_no, tokens.c.revoked_at.is_(None)),
+        _number(conn, sessions, sessions.c.staff_no == staff_no, sessions.c.ended_at.is_(None)),
+        sorted(set(conn.execute(posts).scalars())),
+    )  # fmt: skip
+
+
+def _number(conn: Connection, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> int:
+    return int(conn.execute(sa.select(sa.func.count()).select_from(table).where(*conditions)).scalar_one())
