@@ -1,4 +1,4 @@
-"""What may come of a contact, from `statecharts/rules/results.toml`: outcome, number afterwards. Pure but for the file."""
+"""What may come of a contact (`statecharts/rules/results.toml`): outcome, number afterwards. Pure but for the file."""
 
 import hashlib
 import tomllib
