@@ -16,6 +16,7 @@ from casework.rules.statechart.policy import (
     parse_policy,
 )
 from casework.work.cases.rulebook import load_rulebook
+from casework.work.gate.limits import limits_of
 from tests.statechart.small import BLOCKS, FOLDER, RULEBOOK, law, small_policy
 
 POLICY = BLOCKS["policy"]
@@ -81,6 +82,8 @@ def test_a_policy_is_named_by_its_date_and_nothing_else(name: str) -> None:
         ("quiet_until_hour = { value = 8", "9", "7"),
         ("connected_calls_per_day = { value = 3", "2", "4"),
         ("unanswered_attempts_per_day = { value = 6", "5", "7"),
+        ("third_party_from_dpd = { value = 4", "5", "3"),
+        ("third_party_after_failures = { value = 3", "4", "2"),
         ("evaluation_days = { value = 365", "180", "367"),
         ("above_dpd = { value = 90", "60", "91"),
     ],
@@ -243,6 +246,53 @@ def test_a_capacity_is_of_a_post_that_there_is_and_named_once(tmp_path: Path, ro
     with pytest.raises(RulesBroken) as broken:
         load_rulebook(folder)
     assert [fault for fault in broken.value.faults if "staff.capacity_by_post" in fault and said in fault]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [('[{ product = "haihua", connected_calls_per_day = 2, quiet_from_hour = 21 }]', None),
+     ('[{ product = "haihua", connected_calls_per_day = 4 }]', "haihua: contact.connected_calls_per_day: 4 is looser"),
+     ('[{ product = "haihua", quiet_until_hour = 7 }]', "haihua: contact.quiet_until_hour: 7 is looser"),
+     ('[{ product = "haihua", third_party_from_dpd = 3 }]', "haihua: contact.third_party_from_dpd: 3 is looser"),
+     ('[{ product = "haihua", permit_minutes = 1 }]', "each needs product"),
+     ('[{ connected_calls_per_day = 2 }]', "each needs product"),
+     ('["haihua"]', "each needs product"),
+     ('[{ product = "haihua" }, { product = "haihua" }]', "haihua: twice")],
+)  # fmt: skip
+def test_a_product_may_be_held_to_stricter_figures_of_contact_and_never_to_looser(rows: str, said: str | None) -> None:
+    text, edits = re.subn(
+        r"by_product = \{ rules = (\[.*?\]), empty_because = \".*?\"",
+        rf"by_product = {{ rules = \g<1>, value = {rows}",
+        (FOLDER / "policy" / "2024-01-01.2.toml").read_text("utf-8"),
+    )
+    assert edits == 1
+    if said is None:
+        policy = parse_policy("2024-01-01", text.encode(), load_law(FOLDER))
+        assert limits_of(policy, "haihua").connected_calls == 2
+        assert limits_of(policy, "consumer").connected_calls == 3
+        return
+    with pytest.raises(RulesBroken) as broken:
+        parse_policy("2024-01-01", text.encode(), load_law(FOLDER))
+    assert [fault for fault in broken.value.faults if "contact.by_product" in fault and said in fault]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [('[{ state = "litigation" }]', "each needs state and posts"),
+     ('[{ state = "litigation", posts = ["emperor"] }]', "unknown post or state emperor"),
+     ('[{ state = "limbo", posts = ["asset_preservation"] }]', "unknown post or state limbo")],
+)  # fmt: skip
+def test_only_posts_that_there_are_may_have_a_state_of_a_case_to_themselves(
+    tmp_path: Path, rows: str, said: str
+) -> None:
+    folder = _copy(tmp_path)
+    file = folder / "policy" / "2024-01-01.2.toml"
+    text, edits = re.subn(r"(?s)(own_posts = .*?value = )\[.*?\n\]", rf"\g<1>{rows}", file.read_text("utf-8"))
+    assert edits == 1
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(RulesBroken) as broken:
+        load_rulebook(folder)
+    assert [fault for fault in broken.value.faults if "contact.own_posts" in fault and said in fault]
 
 
 def test_every_figure_is_cited_by_the_rules_it_rests_on() -> None:

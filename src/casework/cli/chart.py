@@ -257,4 +257,8 @@ def _row(row: Mapping[str, Any]) -> str:
         return f"{row['from_dpd']}+ {'/'.join((row['floor'], *row.get('also', ())))}"
     if "post" in row:
         return f"{row['post']} {row['cases']:,}"
+    if "posts" in row:
+        return f"{row['state']}: {', '.join(row['posts'])}"
+    if "product" in row:
+        return " ".join(f"{key} {value}" if key != "product" else f"{value}:" for key, value in row.items())
     return str(row["name"])

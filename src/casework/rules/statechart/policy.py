@@ -166,6 +166,8 @@ def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
     }
     faults += [f"policy {name}: {fault}" for fault in _law_faults(figures, law)]
     faults += [f"policy {name}: buckets.bands: {fault}" for fault in _bucket_faults(figures.get("buckets.bands"))]
+    faults += [f"policy {name}: contact.by_product: {fault}" for fault in _product_faults(figures, law)]
+    faults += [f"policy {name}: contact.own_posts: {fault}" for fault in _own_post_faults(figures)]
     by_post = figures.get("staff.capacity_by_post")
     faults += [f"policy {name}: staff.capacity_by_post: {fault}" for fault in _capacity_faults(by_post)]
     floors = figures.get("classification.floors")
@@ -276,6 +278,32 @@ def _law_faults(figures: Mapping[str, Any], law: Mapping[str, Any]) -> list[str]
         if missing:
             faults.append(f"{key}: leaves out {', '.join(missing)} ({bound['source']})")
     return faults
+
+
+def _product_faults(figures: Mapping[str, Any], law: Mapping[str, Any]) -> list[str]:
+    """Rows of one product each, with figures of the section that it holds to a stricter value."""
+    rows, section = figures.get("contact.by_product"), "contact."
+    if rows is None:
+        return []
+    bounded = {key.removeprefix(section) for key in figures if key in law and key.startswith(section)}
+    shape = table({"product": text}, dict.fromkeys(sorted(bounded), zero_or_more))
+    if not isinstance(rows, list) or any(list(shape("row", row)) for row in rows):
+        return [f"each needs product, and may have {', '.join(sorted(bounded))}, whole numbers"]
+    products = [row["product"] for row in rows]
+    faults = [f"{product}: twice" for product in sorted({one for one in products if products.count(one) > 1})]
+    for row in rows:
+        of_product = {f"{section}{key}": value for key, value in row.items() if key != "product"}
+        bounds = {key: law[key] for key in of_product}
+        faults += [f"{row['product']}: {fault}" for fault in _law_faults(of_product, bounds)]
+    return faults
+
+
+def _own_post_faults(figures: Mapping[str, Any]) -> list[str]:
+    rows = figures.get("contact.own_posts")
+    shape = table({"state": text, "posts": some(text, empty="is empty")})
+    if rows is not None and (not isinstance(rows, list) or any(list(shape("row", row)) for row in rows)):
+        return ["each needs state and posts"]
+    return []
 
 
 def _capacity_faults(rows: Any) -> list[str]:

@@ -213,6 +213,11 @@ def parse_owner_rules(body: bytes, policies: Policies, posts: frozenset[str], st
         by_post: Any = policy.figures.get("staff.capacity_by_post") or ()
         unknown = sorted({row["post"] for row in by_post} - posts)
         faults += [f"policy {policy.name}: staff.capacity_by_post: unknown post {post}" for post in unknown]
+        own: Any = policy.figures.get("contact.own_posts") or ()
+        unknown = sorted(
+            ({post for row in own for post in row["posts"]} - posts) | ({row["state"] for row in own} - states)
+        )
+        faults += [f"policy {policy.name}: contact.own_posts: unknown post or state {name}" for name in unknown]
     if rules[-1].when or rules[-1].keep or rules[-1].named_first:
         faults.append("owners.toml: the last rule must always hold, so that every case has an owning post")
     if BY_RULE not in document["reasons"]:

@@ -1,0 +1,46 @@
+"""The figures of the gate, as policy has them on a day and for a product. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from casework.rules.statechart.policy import Policy
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What the gate holds a contact to. Hours are the branch's, counts those of one day."""
+
+    zone: ZoneInfo
+    quiet_from_hour: int
+    quiet_until_hour: int
+    connected_calls: int
+    unanswered_calls: int
+    contacts_from_dpd: int
+    contacts_after_failures: int
+    stops_contact: frozenset[str]
+    own_posts: Mapping[str, frozenset[str]]
+    """By state of a case: the posts that alone may contact its debtor then."""
+
+
+def limits_of(policy: Policy, product: str | None = None) -> Limits:
+    """The figures for a product; what `contact.by_product` says of it goes before what holds for all."""
+    rows: Any = policy.figures["contact.by_product"] or ()
+    own: Any = policy.figures["contact.own_posts"] or ()
+    of_product = {row["product"]: row for row in rows}.get(product, {})
+
+    def figure(key: str) -> int:
+        return int(of_product.get(key, policy.figure(f"contact.{key}")))
+
+    return Limits(
+        ZoneInfo(policy.figure("branch.time_zone")),
+        figure("quiet_from_hour"),
+        figure("quiet_until_hour"),
+        figure("connected_calls_per_day"),
+        figure("unanswered_attempts_per_day"),
+        figure("third_party_from_dpd"),
+        figure("third_party_after_failures"),
+        frozenset(policy.figure("hold.stops_contact")),
+        {row["state"]: frozenset(row["posts"]) for row in own},
+    )
