@@ -20,7 +20,12 @@ def dated(conn: Connection, branch: Branch, day: date, institution: str = "wuhan
     row = [(institution, day)]
     rows.insert_many(conn, institutions, row, ("institution", "business_date"), skip_existing=True)
     rows.update_many(conn, institutions, "institution", row, ("business_date",))
+    state(conn, branch, left, clock=clock)
+
+
+def state(conn: Connection, branch: Branch, left: LeftRows, *, clock: Clock = now) -> None:
+    """The entry that states the rows as they are left, as a feed's does."""
     trail = branch.trail(clock())
     data = {"because": "a test", **left.said()}
-    trail.append(conn, f"{PREFIX}:{institution}", Draft(RESTATED, system("feed").signed, data))
+    trail.append(conn, f"{PREFIX}:{left.institution}", Draft(RESTATED, system("feed").signed, data))
     trail.write(conn)

@@ -5,16 +5,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.clock import now
 from casework.customer import Customer
 from casework.intake.feed import sealed_cells
 from casework.intake.feed.left_rows import LeftRows
 from casework.intake.feed.row_mac import COVERED, row_mac
 from casework.intake.feed.tables import borrowers, contacts, loans
 from casework.lifecycle.tables import institutions
-from casework.people.staff.actor import system
 from casework.personal import Vault
 from casework.work.cases.branch import Branch
+from tests.fed import state
 
 
 def put_loan(conn: Connection, branch: Branch, **values: Any) -> None:
@@ -59,9 +58,7 @@ def _put(conn: Connection, branch: Branch, table: sa.Table, values: dict[str, An
     dated = sa.select(institutions.c.business_date).where(institutions.c.institution == left.institution)
     if (day := conn.execute(dated).scalar_one_or_none()) is not None:
         left.to_date(day)
-    trail = branch.trail(now())
-    left.restate(trail, system("feed"), "a test")
-    trail.write(conn)
+    state(conn, branch, left)
 
 
 def named(vault: Vault, row: Any) -> tuple[str, str]:

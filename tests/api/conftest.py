@@ -125,6 +125,9 @@ class Furnished:
     tokens: dict[str, str]
 
 
+_numbers = itertools.count(1)
+
+
 @pytest.fixture(scope="session")
 def furnished(
     tmp_path_factory: pytest.TempPathFactory, postgres_servers: Callable[[str], Server], migrated_sqlite: Path
@@ -140,7 +143,8 @@ def furnished(
                 shutil.copyfile(migrated_sqlite, source)
                 url = owner_url = f"sqlite:///{source}"
             else:
-                server, source = postgres_servers(name.removeprefix("pg")), "furnished"
+                # Folders beside this one borrow the fixture, and each has its own template.
+                server, source = postgres_servers(name.removeprefix("pg")), f"furnished_{next(_numbers)}"
                 server.create_database(source, template="migrated")
                 url, owner_url = server.url(source, APP), server.url(source, OWNER)
             settings = Settings(
@@ -160,9 +164,6 @@ def furnished(
         return made[name]
 
     return of
-
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture
