@@ -21,11 +21,7 @@ from casework.rules.statechart.fields import take
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.unseen import unseen
-from casework.work.four_eyes import (
-    ending,
-    recording,
-    stored,
-)
+from casework.work.four_eyes import case_events, ending, post_grants, recording, stored  # noqa: F401  (two register kinds)
 from casework.work.four_eyes.deciding import (
     RULES,
     authority_of,
