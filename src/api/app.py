@@ -17,6 +17,7 @@ from sqlalchemy.engine import Engine
 from api import (
     assignments,
     bulk,
+    chart_moves,
     events,
     handovers,
     health,
@@ -169,7 +170,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
     changing += lifecycles.route_handlers()
     changing += assignments.route_handlers
     changing += handovers.route_handlers
-    changing += requests.route_handlers
+    changing += [*requests.route_handlers, *chart_moves.route_handlers]
     identity = [*session.route_handlers, *own_access.route_handlers, *reset_codes.route_handlers]
     register = [*people.route_handlers, *people_changes.route_handlers]
     return [

@@ -93,7 +93,7 @@ class _Described:
     def line_of(self, subject: Any, chart: Chart) -> Any:
         """As lists and the page of one show it."""
         values = {self._called(name): getattr(subject, name) for name in self.noun.rows.columns if name not in HEAD}
-        state = chart.states[subject.state]
+        state = chart.state_named(subject.state)
         return self.line(**values, state_zh=state.zh, state_en=state.en)
 
     def chart_of(self, serving: Serving) -> Chart:

@@ -30,7 +30,7 @@ from casework.work.four_eyes.listing import (
     request_detail,
     request_list,
 )
-from casework.work.four_eyes.requests import Moved, Refused
+from casework.work.four_eyes.requests import Asked, Moved, Refused
 
 RequestId = Annotated[int, PathParameter(ge=1, le=2**53 - 1, description="The id of the request.")]
 Remark = Annotated[str, Meta(min_length=1, max_length=2_000)]
@@ -113,7 +113,7 @@ _DETAIL = {
                  "posts": ["basic_risk_manager"], "data": []}],
     "erased": False,
 }  # fmt: skip
-_ASKED = ResponseSpec(
+ASKED = ResponseSpec(
     AskedBody, generate_examples=False, description="Asked; Location names the request.",
     examples=[Example(summary="asked", value={"request_id": 3, "state": "asked", "version": 1,
                                               "expires_on": "2026-03-23", "entry_id": "request:3:1"})],
@@ -128,7 +128,7 @@ _CHANGING = (
     "idempotency_running", "stale_version", "body_too_large", "unsupported_media_type", "faulty_data",
     "invalid_request", "idempotency_mismatch", "database_busy", "overloaded", "database_full",
 )  # fmt: skip
-_ASKING = problem_responses(
+ASKING = problem_responses(
     *_CHANGING, "unknown_case", "unknown_staff", "unknown_event", "unknown_post", "no_request_needed",
     "request_open_already", "request_too_large", "wrong_status",
 )  # fmt: skip
@@ -136,7 +136,7 @@ _DECIDING = problem_responses(*_CHANGING, "unknown_request")
 
 
 @post("/requests", status_code=201, summary="Ask for what takes four eyes", tags=["requests"],
-      responses={201: _ASKED, **_ASKING})  # fmt: skip
+      responses={201: ASKED, **ASKING})  # fmt: skip
 async def ask(
     request: Request[Any, Any, Any], data: Annotated[AskBody, Body(examples=_ASK_EXAMPLES)],
     if_match: IfMatch = None, idempotency_key: IdempotencyKey = None,
@@ -152,15 +152,20 @@ async def ask(
             conn, branch, actor=actor, kind=data.kind, subject=data.subject, what=data.what, data=data.data,
             version=version,
         )  # fmt: skip
-        if isinstance(told, Refused):
-            return _refused(told, request_id)
-        body = AskedBody(
-            request_id=told.request_id, state=told.state, version=told.version, expires_on=told.expires_on,
-            entry_id=told.entry_id, flags=[reason_body(flag) for flag in told.flags],
-        )  # fmt: skip
-        return Answer(201, _encode(body), {"ETag": etag(told.version), "Location": f"/requests/{told.request_id}"})
+        return answer_of_asking(told, request_id)
 
     return await written(request, work, idempotency_key, if_match)
+
+
+def answer_of_asking(told: Asked | Refused, request_id: str) -> Answer:
+    """Where the request is, or why there is none; `request_id` is that of the call."""
+    if isinstance(told, Refused):
+        return _refused(told, request_id)
+    body = AskedBody(
+        request_id=told.request_id, state=told.state, version=told.version, expires_on=told.expires_on,
+        entry_id=told.entry_id, flags=[reason_body(flag) for flag in told.flags],
+    )  # fmt: skip
+    return Answer(201, _encode(body), {"ETag": etag(told.version), "Location": f"/requests/{told.request_id}"})
 
 
 @get("/requests", sync_to_thread=True, summary="What waits for you, or what you asked for", tags=["requests"],

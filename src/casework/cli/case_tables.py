@@ -111,7 +111,7 @@ def options(offers: CaseOptions) -> None:
 
 def done(outcome: Done, chart: Chart, word: str = "case") -> None:
     """What happened, in one line."""
-    state = chart.states[outcome.state]
+    state = chart.state_named(outcome.state)
     console.print(
         f"{word} {outcome.id} is in {outcome.state} {state.zh}, version {outcome.version}, entry {outcome.entry_id}"
     )

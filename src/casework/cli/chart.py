@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from casework.cli import chart_moves
 from casework.cli.chart_json import chart_json, event_json, guard_text, policy_json
 from casework.cli.shell import as_json, console, print_json, told
 from casework.cli.tables import Table
@@ -33,6 +34,9 @@ def cli() -> None:
       casework chart show --state lost_contact
       casework chart draw --format svg -o overdue_loan.svg
     """
+
+
+cli.add_command(chart_moves.cli)
 
 
 @cli.command()

@@ -211,7 +211,7 @@ def without_case_(json_: bool) -> None:
     else:
         table = Table("loan", "as of", "days past due", "¥", "last case", "state", "since")
         for one in found:
-            state = chart.states[one.last_state].told(one.ended_as, "zh") if one.last_state else ""
+            state = chart.state_named(one.last_state).told(one.ended_as, "zh") if one.last_state else ""
             table.add_row(
                 one.loan_id, str(one.as_of), str(one.days_past_due), yuan_text(one.overdue_fen),
                 str(one.last_case or ""), f"{one.last_state or ''} {state}", str(one.since or ""),

@@ -84,6 +84,11 @@ def list_(all_: bool, json_: bool) -> None:
     for one in found:
         ground = chart.openings["set"].fields["hold"].one_of[one.hold]["zh"]
         shown.add_row(
-            str(one.id), one.loan_id, ground, str(one.begins_on), str(one.last_on or ""), chart.states[one.state].zh
+            str(one.id),
+            one.loan_id,
+            ground,
+            str(one.begins_on),
+            str(one.last_on or ""),
+            chart.state_named(one.state).zh,
         )
     console.print(shown)

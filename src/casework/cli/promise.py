@@ -84,7 +84,7 @@ def list_(all_: bool, json_: bool) -> None:
         return
     shown = Table("no.", "reference", "loan", "case", "made on", "pay by", "¥", "received ¥", "state")
     for one in found:
-        state = chart.states[one.state]
+        state = chart.state_named(one.state)
         shown.add_row(
             str(one.id), one.ref, one.loan_id, str(one.parent_id), str(one.made_on), str(one.pay_by),
             yuan_text(one.amount_fen), yuan_text(one.received_fen), f"{state.zh} {one.judged_on or ''}",

@@ -15,7 +15,10 @@ from casework.rules.statechart.decide import Reason
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
 from casework.work.cases.options import ReasonOffer
-from casework.work.four_eyes import requests
+from casework.work.four_eyes import (
+    chart_moves,  # noqa: F401  (registers the kind `chart_move`)
+    requests,
+)
 from casework.work.four_eyes.case_events import NAME as EVENT
 from casework.work.four_eyes.listing import (
     INBOX,

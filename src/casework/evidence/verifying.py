@@ -105,7 +105,9 @@ def _verify(
         ),
         privacy.PREFIX: _Both(
             steady("privacy", privacy.PrivacyReplay(conn, vault, report)),
-            steady("customers", CustomerReplay(conn, vault, report, LIFECYCLES, cited_in(conn, report).of)),
+            steady(
+                "customers", CustomerReplay(conn, vault, report, LIFECYCLES, cited_in(conn, report).of, asked.cited)
+            ),
         ),
         feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report, loans_dir)),
         handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report)),

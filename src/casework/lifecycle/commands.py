@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from casework.people.staff.actor import Actor
+from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.decide import Reason
 from casework.rules.statechart.fields import DataFault
 
@@ -72,6 +73,18 @@ class Note:
 
 
 @dataclass(slots=True, kw_only=True)
+class Move:
+    """Move it to `chart`, the version after its own, as its `[moves]` say; `request` approved it."""
+
+    actor: Actor
+    id: int
+    chart: Chart
+    request: int
+    version: int | None = None
+    noun: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class Open:
     """Open a subject of `noun` on a ground of its chart; a child (`of`) where the parent's `version` is as it was seen.
 
@@ -113,8 +126,9 @@ class Refused:
 class Mistaken:
     """The caller's mistake; nothing was recorded.
 
-    `code` is unknown_<noun>, unknown_event, unknown_fact, unknown_ground, stale_version, faulty_data, or
-    <noun>_busy (a row that another transaction holds).
+    `code` is unknown_<noun>, unknown_event, unknown_fact, unknown_ground, stale_version, faulty_data,
+    why something cannot be moved to a version of its chart (`lifecycle.versions`), or <noun>_busy (a row that another
+    transaction holds).
     """
 
     code: str

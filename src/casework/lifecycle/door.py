@@ -9,8 +9,9 @@ from datetime import date
 from typing import Any
 
 from casework.customer import Customer
+from casework.lifecycle import fold
 from casework.lifecycle.batch import Batch, Rules
-from casework.lifecycle.commands import Done, Fire, Mistaken, Note, Open, Outcome, Record
+from casework.lifecycle.commands import Done, Fire, Mistaken, Move, Note, Open, Outcome, Record
 from casework.lifecycle.gather import Gathered
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.opening import open_
@@ -22,6 +23,7 @@ from casework.lifecycle.reasons import (
     on_record,
     request_needed,
 )
+from casework.lifecycle.versions import lives_under, not_moved, why_not
 from casework.log.write.trail import Trail
 from casework.people.staff.actor import Actor, system
 from casework.rules.statechart.chart import Chart, Event, Tell
@@ -36,6 +38,7 @@ from casework.rules.statechart.fields import Field, take
 
 _NOTE = {"note": Field("note", "text", "备注", "note", False, {}, False, False, ())}
 _EVIDENCE = {"evidence": Field("evidence", "ref", "证据", "evidence", False, {}, False, False, ())}
+_RULE_OF_MOVES = ("5.4",)
 
 
 class Door(Batch):
@@ -46,7 +49,7 @@ class Door(Batch):
         busy: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(nouns, rules, gathered, trail, prepared=prepared, busy=busy)
-        self._verbs: dict[type, Any] = {Fire: self._fire, Record: self._record, Note: self._note}
+        self._verbs: dict[type, Any] = {Fire: self._fire, Record: self._record, Note: self._note, Move: self._move}
 
     def take(self, command: Any) -> Outcome:
         """Decide one command and, if it may be, let it happen to the subject in memory."""
@@ -79,6 +82,9 @@ class Door(Batch):
         authority = self.authority(command.actor, posts, noun, subject, policy, spec.rules, spec.only_own)
         if isinstance(authority, Refusal):  # before the data: nobody learns a form that is not theirs
             return self.refuse(noun, subject, command.event, command.actor, authority, {}, today, policy)
+        if not lives_under(chart, subject):
+            refusal = Refusal((not_moved(chart, subject),))
+            return self.refuse(noun, subject, command.event, command.actor, refusal, {}, today, policy)
         given, texts, faults = take(
             spec.fields, command.data, today=today, latest=max(today, self.today), policy=policy, zone=self.zone
         )
@@ -174,6 +180,20 @@ class Door(Batch):
             return Mistaken("faulty_data", subject.id, subject.version, tuple(faults))
         draft = self.draft(noun, noun.says.noted, command.actor, by(authority), today, policy, (), texts)
         return self.happen(noun, subject, draft, subject.state, policy)
+
+    def _move(self, noun: Kept, command: Move, subject: Any) -> Outcome:
+        """To the next version of its chart; its owner stays whoever it is until the next step."""
+        chart = command.chart
+        why = why_not(chart, subject.state, subject.chart, live=subject.live)
+        if why is not None:
+            return Mistaken(why, subject.id, subject.version)
+        today, policy = self.on(noun, subject)
+        came_from, to = subject.state, chart.moves[subject.state]
+        data = {"from_chart": subject.chart, "request": command.request}
+        draft = self.draft(noun, noun.says.moved, command.actor, data, today, policy, _RULE_OF_MOVES)
+        draft.chart = chart.ref
+        fold.apply(noun, subject, draft.event, to, command.actor.id, data, chart, policy, self.parent_of(noun, subject))
+        return self.seal(noun, subject, draft, came_from, to)
 
     # ── who is told ─────────────────────────────────────────────────────────────────────────────────────────────────
 

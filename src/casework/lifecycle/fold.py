@@ -47,6 +47,8 @@ def apply(
         kind = chart.facts[event.removeprefix(says.fact)]
         kind.recorder.apply(situation_of(noun, subject, actor_id, data, policy, parent), {})
         subject.version += 1
+    elif event == says.moved:
+        _move(subject, str(to), chart, policy)
     elif event in noun.more:
         noun.more[event](subject, data)
         subject.version += 1
@@ -58,6 +60,7 @@ def _step(subject: Any, event: str, to: str, now: Any, chart: Chart) -> None:
     for use in chart.events[event].arcs[subject.state].effects:
         use.apply(now)
     moved = to != subject.state
+    subject.chart = chart.title
     if moved:
         subject.state, subject.state_since = to, now.today
         subject.live = is_live(chart, to)
@@ -65,6 +68,14 @@ def _step(subject: Any, event: str, to: str, now: Any, chart: Chart) -> None:
         subject.stepped(now, chart, moved=moved)
     subject.version += 1
     _arrive(subject, chart, now.policy)
+
+
+def _move(subject: Any, to: str, chart: Chart, policy: Policy) -> None:
+    """Another version of its chart: its state has become `to`; nothing happened to it, no day is counted anew."""
+    subject.renamed(chart.moves)
+    subject.chart, subject.state = chart.title, to
+    subject.version += 1
+    _arrive(subject, chart, policy)
 
 
 def _arrive(subject: Any, chart: Chart, policy: Policy) -> None:

@@ -13,6 +13,7 @@ from casework.customer import Customer, may_be_of
 from casework.lifecycle import asked
 from casework.lifecycle.fold import apply, begin, situation_of
 from casework.lifecycle.noun import Noun
+from casework.lifecycle.versions import NOT_MOVED, lives_under, why_not
 from casework.log.check.findings import Report
 from casework.log.format.entry import Entry
 from casework.rules.statechart.chart import Chart, Event, Tell
@@ -106,6 +107,7 @@ class NounJudge:
         self._report = report
         self._fields = fields
         self._cited = cited
+        self._moves_cited: set[tuple[int, str]] = set()
 
     def hear_unread(self, entry: Entry) -> None:
         """Tell of a request that an entry names which cannot be judged: its approval is not without effect for that."""
@@ -162,6 +164,8 @@ class NounJudge:
             self._asked(judged, subject, parent)
         elif event == says.noted:
             self._noted(judged, subject, parent)
+        elif event == says.moved:
+            self._moved(judged, subject)
         else:
             self._more(judged, subject)
         apply(
@@ -228,6 +232,8 @@ class NounJudge:
             self._cited(entry)
         # Who may approve is for the chart of requests to say: their keeper does.
         posts = spec.posts if spec.four_eyes is not None else frozenset({judged.data["post"]})
+        if not lives_under(judged.chart, subject):
+            self.find("step_not_allowed", entry, reasons=[NOT_MOVED])
         verdict = decide(judged.chart, name, subject.state, judged.situation(self.noun, subject, parent), posts)
         if not isinstance(verdict, Step):
             self.stop("step_not_allowed", entry, reasons=_codes(verdict))
@@ -242,7 +248,9 @@ class NounJudge:
         self._report.replayed_refusals += 1
         name, recorded = entry.event.removeprefix(self.noun.says.refused), judged.reasons
         spec = chart.events.get(name) or chart.facts.get(name)
-        if recorded == [OUT_OF_REACH]:
+        if recorded == [NOT_MOVED]:
+            self._believe(judged, right=not lives_under(chart, subject))
+        elif recorded == [OUT_OF_REACH]:
             only_own = spec.only_own if spec is not None else ()
             self._believe(judged, right=self._beyond_reach(judged, subject, parent, only_own))
         elif spec is None:
@@ -283,6 +291,19 @@ class NounJudge:
         self._check_flags(judged, subject, parent, spec)
         self._cited(entry)
         self._acted(judged, subject, parent, spec.only_own)
+
+    def _moved(self, judged: Judged, subject: Any) -> None:
+        """Moved to the next version of its chart: from the one under which it lived, as that version says."""
+        entry, chart, data = judged.entry, judged.chart, judged.data
+        why = why_not(chart, subject.state, subject.chart, live=subject.live)
+        if why is not None or chart.name != self.noun.chart or entry.actor.kind != "system":
+            self.stop("move_not_allowed", entry, reasons=[why or "other_chart"])
+        if (data["from_chart"], entry.to) != (subject.chart, chart.moves[subject.state]):
+            self.stop("move_differs", entry, entry_says=entry.to, replayed=chart.moves[subject.state])
+        approved = (data["request"], chart.title)
+        if approved not in self._moves_cited:  # many thousand rest on one approval
+            self._moves_cited.add(approved)
+            self._cited(entry)
 
     def _check_flags(self, judged: Judged, subject: Any, parent: Any, spec: Event) -> None:
         """Whoever asked and decided was shown what the subject called for."""
@@ -347,14 +368,16 @@ class Within:
 class CustomerJudge:
     """Follows one customer's stream after the other; what is of no noun in it is for others to judge.
 
-    `cited`: chart and policy that an entry cites, none where they cannot be used (which has been told).
+    `cited`: chart and policy that an entry cites, none where they cannot be used (which has been told). `asked` hears
+    every entry that names a request under four eyes.
     """
 
     def __init__(
-        self, nouns: Collection[Noun], cited: Callable[[Entry], tuple[Chart, Policy] | None], report: Report
-    ) -> None:
+        self, nouns: Collection[Noun], cited: Callable[[Entry], tuple[Chart, Policy] | None], report: Report,
+        asked: Callable[[Entry], None] = lambda _: None,
+    ) -> None:  # fmt: skip
         fields = Fields()
-        self._judges = [_OfCustomer(noun, report, fields) for noun in nouns if noun.of_customer]
+        self._judges = [_OfCustomer(noun, report, fields, asked) for noun in nouns if noun.of_customer]
         self._rules = cited
         self._begin()
 

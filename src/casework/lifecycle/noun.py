@@ -15,13 +15,15 @@ class Words:
     """What the entries of a noun say (their event): its first word, and what happened.
 
     `<word>.opened`, `<word>.step.<event>`, `<word>.refused.<event>`, `<word>.asked.<event>` (under four eyes; nothing
-    moves yet), `<word>.fact.<kind>`, `<word>.noted`; `<word>.refused_opening`.
+    moves yet), `<word>.fact.<kind>`, `<word>.noted`, `<word>.moved` (to the next version of its chart);
+    `<word>.refused_opening`.
     """
 
-    __slots__ = ("asked", "fact", "noted", "opened", "refused", "refused_opening", "step")
+    __slots__ = ("asked", "fact", "moved", "noted", "opened", "refused", "refused_opening", "step")
 
     def __init__(self, word: str) -> None:
         self.opened, self.noted, self.refused_opening = f"{word}.opened", f"{word}.noted", f"{word}.refused_opening"
+        self.moved = f"{word}.moved"
         self.step, self.refused, self.fact, self.asked = (
             f"{word}.step.", f"{word}.refused.", f"{word}.fact.", f"{word}.asked.",
         )  # fmt: skip

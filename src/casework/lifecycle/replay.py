@@ -128,10 +128,10 @@ class CustomerReplay:
 
     def __init__(
         self, conn: Connection, vault: Vault, report: Report, nouns: Sequence[Kept],
-        cited: Callable[[Entry], tuple[Chart, Policy] | None],
+        cited: Callable[[Entry], tuple[Chart, Policy] | None], asked: Callable[[Entry], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._vault = vault
-        self._judge = CustomerJudge(nouns, cited, report)
+        self._judge = CustomerJudge(nouns, cited, report, asked)
         self._rows = {
             noun.word: NounRows(conn, report, noun, self._stream_of) for noun in nouns if noun.of_customer
         }  # fmt: skip

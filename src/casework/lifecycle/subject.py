@@ -5,7 +5,7 @@ its own, whose head its row keeps), `Child` (it lives in its parent's stream and
 """
 
 import types
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -32,6 +32,14 @@ class Subject(msgspec.Struct):
     def material(self) -> int:
         """Rises with every change that an approver would want to look at again (decision 0007)."""
         return self.version
+
+    @property
+    def remembered(self) -> Collection[str]:
+        """States that it was in and that something depends on."""
+        return ()
+
+    def renamed(self, moves: Mapping[str, str]) -> None:
+        """Another version of its chart: what the states that it remembers are called now."""
 
     @property
     def stream(self) -> str:
@@ -68,9 +76,7 @@ class Child(Subject):
 
 HEAD: Final = ("last_entry_at", "audit_seq", "audit_head")
 _encode = msgspec.json.Encoder(order="deterministic").encode
-_FIXED: Final = frozenset(
-    {"id", "chart", "opened_on", "opened_for", "opened_by", "parent_id", "institution", "borrower_id"}
-)
+_FIXED: Final = frozenset({"id", "opened_on", "opened_for", "opened_by", "parent_id", "institution", "borrower_id"})
 _PLAIN: Final = frozenset({int, bool, str, date, datetime, bytes})
 S = TypeVar("S", bound=Subject)
 

@@ -11,6 +11,7 @@ from casework.lifecycle.advance import House, advance
 from casework.lifecycle.commands import Done, Fire
 from casework.lifecycle.gather import select_of
 from casework.lifecycle.kept import Kept
+from casework.lifecycle.versions import lives_under
 from casework.people.staff.actor import SYSTEM_POST, system
 from casework.rules.statechart.chart import Chart, Event
 from casework.rules.statechart.decide import Step, decide
@@ -55,7 +56,7 @@ def _due(house: House, noun: Kept, chart: Chart, subject: Any, today: date | Non
     if today is None:
         return None
     now_ = noun.situation(subject, today, house.rulebook.policies.at(today), "system")
-    for event in swept_events(chart):
+    for event in swept_events(chart) if lives_under(chart, subject) else ():
         if subject.state in event.arcs and isinstance(
             decide(chart, event.name, subject.state, now_, event.posts), Step
         ):

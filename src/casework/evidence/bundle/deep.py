@@ -66,7 +66,7 @@ class _Judges:
         self._part = part
         self._cases = CaseJudge(Cited(rulebook, report), OwnersJudge(rules, report), report, self._cite)
         self._requests = RequestJudge(Cited(rulebook, report), report)
-        self._customers = CustomerJudge(NOUNS, Cited(rulebook, report).of, report)
+        self._customers = CustomerJudge(NOUNS, Cited(rulebook, report).of, report, self._cite)
         self._people = StaffJudge(report, self._cite)
         self._by_prefix: Mapping[str, Callable[[Sequence[Entry], bool], None]] = {
             "case": self._case, "request": self._request, "staff": self._person, "register": self._places,

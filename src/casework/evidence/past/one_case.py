@@ -143,7 +143,7 @@ def _then(at: At, world: Surroundings, texts: Texts) -> CaseThen:
     on, source = world.business_date(case.institution, at.of_entry)
     policy = world.policy(on, lambda: cited)
     past_due = case.days_past_due(on)
-    state = chart.states[case.state]
+    state = chart.state_named(case.state)
     beside: dict[str, Any] = {
         "instant": world.instant, "business_date": on, "business_date_from": source, "policy": policy.ref,
         "days_past_due": past_due, "bucket_recorded": case.bucket, "bucket_computed": policy.bucket(past_due),

@@ -181,6 +181,14 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "text_unannounced": ("没有分录宣布过这份文本", "no entry announces this text"),
     "opening_not_allowed": ("重放：当时不得入催", "replay: the case could not be opened then"),
     "step_not_allowed": ("重放：当时不得执行此事件", "replay: the event could not happen then"),
+    "move_not_allowed": (
+        "重放：当时不得迁移到此版本",
+        "replay: it could not be moved to that version of its chart then",
+    ),
+    "move_differs": (
+        "重放：迁移应到另一状态，或来自另一版本",
+        "replay: the move leads to another state, or from another version",
+    ),
     "fact_not_allowed": ("重放：当时不得登记此事实", "replay: the fact could not be recorded then"),
     "step_elsewhere": ("重放：事件应到另一状态", "replay: the event leads to another state"),
     "state_differs": ("重放：分录的起始状态与案件不符", "replay: the entry starts from another state"),

@@ -263,6 +263,10 @@ class Chart:
         """The state every case is opened into."""
         return next(state.name for state in self.states.values() if state.initial)
 
+    def state_named(self, name: str) -> State:
+        """A state of this version; one that only an earlier version has goes by its name."""
+        return self.states.get(name) or State(name, name, name, False, False, False, "", "")
+
     @cached_property
     def machine(self) -> Machine:
         """The engine: one flat machine, built once."""

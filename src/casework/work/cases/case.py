@@ -4,6 +4,7 @@ The row in `cases` is this struct column by column; `facts` is one JSON value. T
 with the same `apply` (casework.work.cases.fold), so a row that differs from its entries was changed by other hands.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -181,10 +182,34 @@ class Case(Root):
             self.facts.material_version += 1
         self.ended_as = self.closed_as or self.facts.settled_as
 
+    @property
+    def remembered(self) -> list[str]:
+        """Where it worked at a desk, and what it was settled out of."""
+        facts = self.facts
+        stood = facts.settled_out_of.state if facts.settled_out_of is not None else None
+        return [state for state in (facts.desk_state, facts.settled_from, stood) if state is not None]
+
+    def renamed(self, moves: Mapping[str, str]) -> None:
+        """Another version of the chart: what it remembers of where it was, in the states of this one.
+
+        What was asked for under the version before is asked for anew: who approves looks at what is in force.
+        """
+        facts = self.facts
+        facts.desk_state = _now(facts.desk_state, moves)
+        facts.settled_from = _now(facts.settled_from, moves)
+        if facts.settled_out_of is not None:
+            facts.settled_out_of.state = moves.get(facts.settled_out_of.state, facts.settled_out_of.state)
+        facts.material_version += 1
+
+
+def _now(state: str | None, moves: Mapping[str, str]) -> str | None:
+    return None if state is None else moves.get(state, state)
+
 
 # What an entry can change; the rest of a row is as the opening said.
 CHANGING = (
-    "state", "state_since", "live", "version", "owner", "handler", "closed_as", "ended_as", "oldest_due_date", "bucket",
+    "chart", "state", "state_since", "live", "version", "owner", "handler", "closed_as", "ended_as",
+    "oldest_due_date", "bucket",
     "overdue_principal_fen", "overdue_interest_fen", "overdue_penalty_fen", "overdue_fen", "outstanding_principal_fen",
     "facts", "last_entry_at", "audit_seq", "audit_head",
 )  # fmt: skip

@@ -57,7 +57,7 @@ class CaseDetail(msgspec.Struct):
 
 def detail_of(conn: Connection, found: Case, rulebook: Rulebook, today: date) -> CaseDetail:
     """A case in its wire form, with the labels of its state and the deadline as the policy of `today` has it."""
-    state = rulebook.chart.told_with(rulebook.policies.at(today)).states[found.state]
+    state = rulebook.chart.told_with(rulebook.policies.at(today)).state_named(found.state)
     names = names_of(conn, (found.owner, found.handler))
     beside: dict[str, Any] = {
         "state_zh": state.told(found.ended_as, "zh"), "state_en": state.told(found.ended_as, "en"),

@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
+from casework.lifecycle.versions import NOT_MOVED, lives_under
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import ACTS, Reach
 from casework.rules.statechart.chart import Arc, Chart, Event
@@ -122,12 +123,15 @@ class _Reaches:
 def _count(result: DryRun, chart: Chart, situation: Situation, reaches: _Reaches) -> None:
     case = situation.case
     result.cases += 1
+    under = lives_under(chart, case)
     result.by_state[case.state] = result.by_state.get(case.state, 0) + 1
     for totals in result.events:
         spec = chart.events[totals.event]
         codes = reaches.why_not(spec, case, situation.policy)
         arc = spec.arcs.get(case.state)
-        if arc is None:
+        if not under:
+            codes.append(NOT_MOVED)
+        elif arc is None:
             codes.append("wrong_state")
         else:
             # The texts of ten thousand cases' reasons would never be read: verdicts are enough.

@@ -118,7 +118,7 @@ def _shown(line: CaseLine, field: str, chart: Chart, lang: Lang) -> Any:
     """A field of a case, codes in words; a code of an earlier chart as it is."""
     value = getattr(line, field)
     if field == "state" and value in chart.states:
-        return chart.states[value].told(line.ended_as, lang)
+        return chart.state_named(value).told(line.ended_as, lang)
     if field in _PEOPLE and (name := getattr(line, _PEOPLE[field])) is not None:
         return f"{name}（{value}）" if lang == "zh" else f"{name} ({value})"
     if field == "opened_for" and value in chart.openings:

@@ -210,7 +210,7 @@ def label_of(branch: Branch, event: str) -> tuple[str, str]:
 
 def _label(says: Words, chart: Chart, event: str) -> tuple[str, str] | None:
     plain = {says.opened: ("登记", "Opened"), says.refused_opening: ("登记被拒", "Opening refused")}
-    plain[says.noted] = ("备注", "Note")
+    plain |= {says.noted: ("备注", "Note"), says.moved: ("按新版状态图迁移", "Moved to the next version of its chart")}
     if event in plain:
         return plain[event]
     for prefix, before_zh, before_en in (

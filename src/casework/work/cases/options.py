@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.lifecycle.versions import options_under
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import Permissions
 from casework.people.staff.why_not import key_limited, out_of_reach
@@ -20,7 +21,6 @@ from casework.rules.statechart.decide import (
     Option,
     Reason,
     decide_opening,
-    options,
     post_reason,
     unmet,
 )
@@ -173,7 +173,7 @@ def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case
         event_offer(
             branch, chart, option, situation, may("case.event", spec := chart.events[option.event], spec.only_own)
         )
-        for option in options(chart, case.state, situation, frozenset(chart.posts))
+        for option in options_under(chart, case, situation)
     ]
     facts = []
     for kind in chart.facts.values():

@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -191,8 +191,10 @@ _FILE = table(
 )  # fmt: skip
 
 
-def parse_owner_rules(body: bytes, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> OwnerRules:
-    """Read and check whole; `RulesBroken` with every fault."""
+def parse_owner_rules(
+    body: bytes, policies: Policies, posts: frozenset[str], states: frozenset[str] | None
+) -> OwnerRules:
+    """Read and check whole; `RulesBroken` with every fault. `states`: of the chart; none: of a version unknown here."""
     try:
         document = tomllib.loads(body.decode())
     except (ValueError, RecursionError) as error:
@@ -204,7 +206,7 @@ def parse_owner_rules(body: bytes, policies: Policies, posts: frozenset[str], st
     for number, rule in enumerate(rules):
         spec = document["rules"][number]
         faults += [f"owners.toml: rules[{number}] ({rule.name}): {f}" for f in _faults(rule, spec, policies, posts)]
-        unknown = sorted(set(rule.when.get("states", ())) - states)
+        unknown = sorted(_not_of(states, rule.when.get("states", ())))
         faults += [f"owners.toml: rules[{number}] ({rule.name}): unknown state {state}" for state in unknown]
     names = [rule.name for rule in rules]
     twice = sorted({one for one in names if names.count(one) > 1})
@@ -215,7 +217,7 @@ def parse_owner_rules(body: bytes, policies: Policies, posts: frozenset[str], st
         faults += [f"policy {policy.name}: staff.capacity_by_post: unknown post {post}" for post in unknown]
         own: Any = policy.figures.get("contact.own_posts") or ()
         unknown = sorted(
-            ({post for row in own for post in row["posts"]} - posts) | ({row["state"] for row in own} - states)
+            ({post for row in own for post in row["posts"]} - posts) | _not_of(states, [row["state"] for row in own])
         )
         faults += [f"policy {policy.name}: contact.own_posts: unknown post or state {name}" for name in unknown]
     if rules[-1].when or rules[-1].keep or rules[-1].named_first:
@@ -233,6 +235,10 @@ def parse_owner_rules(body: bytes, policies: Policies, posts: frozenset[str], st
     }
     digest = hashlib.sha256(body).hexdigest()
     return OwnerRules(rules, fallback, tuple(spec["posts"]), reasons, body, digest, document["version"])
+
+
+def _not_of(states: frozenset[str] | None, named: Iterable[str]) -> set[str]:
+    return set() if states is None else set(named) - states
 
 
 def load_owner_rules(folder: Path, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> OwnerRules:

@@ -13,6 +13,7 @@ from casework.log.check.findings import Report
 from casework.log.tables import texts
 from casework.log.write.trail import Draft
 from casework.people.staff.actor import Actor
+from casework.rules.statechart.chart import Chart
 from casework.work.cases.branch import Branch
 from casework.work.cases.cited import Cited
 from casework.work.cases.published import Published
@@ -50,6 +51,13 @@ def published(conn: Connection) -> Published:
     """What was ever published; TypeError where SQLite holds a text in the place of bytes."""
     rows = conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest, texts.c.body)).all()
     return Published((row.kind, row.name, row.digest, bytes(row.body)) for row in rows)
+
+
+def version_published(conn: Connection, title: str) -> Chart | None:
+    """The chart `name@version` as it was published, as the past knows it; none if it never was."""
+    found = published(conn)
+    ref = next((ref for kind, ref in found.known if kind == "chart" and ref.partition("#")[0] == title), None)
+    return None if ref is None else found.chart(ref)
 
 
 def cited_in(conn: Connection, report: Report) -> Cited:

@@ -21,6 +21,11 @@ class Published:
         self._texts = {(kind, reference(kind, name, digest)): body for kind, name, digest, body in texts}
         self._policies = tuple((ref, text) for (kind, ref), text in self._texts.items() if kind == "policy")
 
+    @property
+    def known(self) -> Iterable[tuple[str, str]]:
+        """Kind and reference of each."""
+        return self._texts
+
     def policy(self, ref: str) -> Policy:
         """The policy cited as `date#digest`; KeyError if it was never published."""
         return _policy(ref, self._texts["policy", ref])

@@ -72,8 +72,8 @@ class RulesInForce:
         """The rules of owners."""
 
         def parse(body: bytes) -> OwnerRules:
-            chart = judged.chart
-            return parse_owner_rules(body, Policies([judged.policy]), known_posts(chart), frozenset(chart.states))
+            # Its states may be those of the chart's version before the one that the entry cites.
+            return parse_owner_rules(body, Policies([judged.policy]), known_posts(judged.chart), None)
 
         return self._read("owners", judged, self._parsed.owners, parse)
 

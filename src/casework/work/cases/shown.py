@@ -16,10 +16,11 @@ from casework.errors import CallerError
 from casework.lifecycle.batch import NOBODYS
 from casework.lifecycle.gather import select_of
 from casework.lifecycle.kept import Kept
+from casework.lifecycle.versions import options_under
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import Reach
 from casework.people.staff.why_not import key_limited
-from casework.rules.statechart.decide import Reason, options, post_reason
+from casework.rules.statechart.decide import Reason, post_reason
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
@@ -206,7 +207,7 @@ def options_of(
     command = f"{noun.word}.event"
     events = [
         event_offer(branch, chart, option, situation, may(command, spec := chart.events[option.event], spec.only_own))
-        for option in options(chart, subject.state, situation, frozenset(chart.posts))
+        for option in options_under(chart, subject, situation)
     ]
     return Options(subject.id, subject.version, subject.state, today, chart.title, policy.name, events)
 

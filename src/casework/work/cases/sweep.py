@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from casework.clock import Clock, branch_date, now
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire
+from casework.lifecycle.versions import lives_under
 from casework.people.staff.actor import SYSTEM_POST, system
 from casework.rules.statechart.chart import Event
 from casework.rules.statechart.decide import Step, decide
@@ -74,7 +75,7 @@ def _due(case: Case, today: date, branch: Branch) -> list[str]:
     """The first event that is due: after it the case is another one, to be looked at by the next sweep."""
     policy = branch.rulebook.policies.at(today)
     actor = system("sweep")
-    for event in swept_events(branch):
+    for event in swept_events(branch) if lives_under(branch.rulebook.chart, case) else ():
         if case.state in event.arcs:
             now_ = Situation(case, today, policy, actor.id)
             if isinstance(decide(branch.rulebook.chart, event.name, case.state, now_, actor.posts), Step):

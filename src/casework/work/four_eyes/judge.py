@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
+from casework.lifecycle.noun import Words
 from casework.log.check.findings import Report
 from casework.log.format.entry import Entry
 from casework.rules.statechart.chart import Chart
@@ -15,10 +16,16 @@ from casework.rules.statechart.policy import Policy
 from casework.work.cases.cited import Cited
 from casework.work.cases.fold import SAYS
 from casework.work.request import request as folding
-from casework.work.request.request import EVENT, POST, Request
+from casework.work.request.request import (
+    EVENT,
+    MOVE,
+    POST,
+    Request,
+)
 from casework.work.request.situation import Situation
 from casework.work.request.topics import posts_for
 
+_MOVED: Final = Words("").moved
 _BY_POSTS: Final = ("post_not_permitted", "out_of_reach")
 
 
@@ -46,7 +53,7 @@ CITED: Final = (
 
 
 def cite_of(entry: Entry) -> Cite:
-    """Asked for, fired once it was approved, or a post granted."""
+    """Asked for, fired once it was approved, moved to a version of its chart, or a post granted."""
     data = entry.data
     if entry.event.startswith(SAYS.asked):
         number = data["request"]
@@ -59,6 +66,11 @@ def cite_of(entry: Entry) -> Cite:
             "reviewed_by": cleared["reviewed_by"], "decided_by": entry.actor.id, "state": "approved",
             "pinned_version": cleared["material_version"], "carried_out": entry.entry_id,
         }  # fmt: skip
+    elif entry.event.endswith(_MOVED):  # to the next version of its chart
+        number = data["request"]
+        title = str(entry.chart).partition("#")[0]
+        subject = f"chart:{title.partition('@')[0]}"
+        wanted = {"subject": subject, "what": title, "topic": MOVE, "state": "approved"}
     else:
         number = data["request"]
         wanted = {

@@ -14,7 +14,7 @@ from casework.rules.statechart.chart import Chart
 
 PREFIX = "request"
 ASKED, REFUSED = "request.asked", "request.refused."
-EVENT, POST = "event", "post"
+EVENT, POST, MOVE = "event", "post", "chart_move"
 """Kinds of request: an event of a case, a post for somebody."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 ERASED = b"erased"

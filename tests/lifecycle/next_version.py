@@ -1,0 +1,37 @@
+"""An invented next version of a chart, in which a state has another name; and a branch that works by it."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+
+from casework.rules.statechart.chart import Chart, parse_chart
+from casework.rules.statechart.policy import Policies
+from casework.work.cases.branch import Branch
+from casework.work.cases.rulebook import registry_of
+
+RENAMED: Mapping[str, Mapping[str, str]] = {
+    "overdue_loan": {"phone_collection": "phone_desk"}, "promise": {"open": "given"}, "hold": {"in_force": "holding"},
+}  # fmt: skip
+
+
+def next_of(chart: Chart, policies: Policies, renamed: Mapping[str, str], *, left_out: frozenset[str]) -> Chart:
+    """The same under other names of states; `left_out`: states of which its `[moves]` say nothing."""
+    text, version = chart.text.decode(), chart.version + 1
+    for old, new in renamed.items():
+        text = re.sub(rf'(?<=")@?{old}(?=")|(?<=\[states\.){old}(?=\])', new, text)
+    text = text.replace(f"version = {chart.version}\n", f"version = {version}\n", 1).split("\n[moves]")[0]
+    going = [state.name for state in chart.states.values() if not state.final and state.name not in left_out]
+    moves = "".join(f'{name} = "{renamed.get(name, name)}"\n' for name in going)
+    text += f"\n[moves]\n{moves}"
+    return parse_chart(text.encode(), registry_of(chart.name), policies, file=f"{chart.name}@{version}")
+
+
+def branch_of_next(
+    branch: Branch, renamed: Mapping[str, Mapping[str, str]] = RENAMED, *, left_out: frozenset[str] = frozenset()
+) -> Branch:
+    """The branch with the next version of each of these charts."""
+    book = branch.rulebook
+    later = {
+        name: next_of(book.charts[name], book.policies, states, left_out=left_out) for name, states in renamed.items()
+    }
+    return dataclasses.replace(branch, rulebook=dataclasses.replace(book, charts={**book.charts, **later}))
