@@ -533,6 +533,26 @@ table(
     sa.Index("ix_contact_log_number", "number", "day"),
 )
 table(
+    "contact_permits",
+    identity(),
+    must("institution", sa.String(32)),
+    must("borrower_id", sa.String(64)),
+    must("loan_id", sa.String(64)),
+    must("case_id", BigId),
+    sa.Column("contact_id", BigId),
+    must("actor_id", sa.String(64)),
+    must("party", sa.String(16)),
+    must("channel", sa.String(16)),
+    must("purpose", sa.String(32)),
+    sa.Column("number", Bytes),
+    must("issued_at", UtcDateTime),
+    sa.Column("dialling_at", UtcDateTime),
+    must("holds_until", UtcDateTime),
+    sa.Column("used_at", UtcDateTime),
+    sa.Index("ix_contact_permits_borrower", "borrower_id", "holds_until"),
+    sa.Index("ix_contact_permits_number", "number", "holds_until"),
+)
+table(
     "repayments",
     key("institution", sa.String(32)),
     key("payment_id", sa.String(64)),

@@ -14,6 +14,7 @@ _GROUPS = {
     "borrower": "personal data in clear, for a purpose",
     "promise": "promises to pay, and what came of them",
     "hold": "why debtors are left in peace, and until when",
+    "contact": "contacts with debtors, and what was against the gate",
     "request": "what takes four eyes: ask, review, approve",
     "privacy": "legal holds, and erasing a borrower's data",
     "permissions": "who may do what, and is shown what",

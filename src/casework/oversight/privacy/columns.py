@@ -19,6 +19,9 @@ PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
         "number": "emptied",
         "row_hash": "emptied",
     },
+    "contact_permits": {
+        "number": "emptied",
+    },
     "contacts": {
         "role": "row deleted",
         "relation": "row deleted",
@@ -72,6 +75,10 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "contact_log": (
             "id institution source contact_ref loan_id borrower_id party channel started_at result outcome recorded_at "
             "purpose staff_no agency has_address ended_at recording late permit_id day stream_seq"
+        ),
+        "contact_permits": (
+            "id institution borrower_id loan_id case_id contact_id actor_id party channel purpose issued_at "
+            "dialling_at holds_until used_at"
         ),
         "contacts": "id institution borrower_id",
         "cosignatures": "log size witness line cosigned_at received_at",

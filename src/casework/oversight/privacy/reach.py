@@ -30,6 +30,7 @@ from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.contacts.tables import contact_log
 from casework.work.four_eyes.tables import requests
+from casework.work.gate.tables import contact_permits
 from casework.work.request.request import ERASED as REQUEST_ERASED
 
 _OF_BORROWER: Final = ("name_sealed", "name_index", "id_number_sealed", "id_number_index")
@@ -118,6 +119,7 @@ def _empty_books(conn: Connection, found: Gathered, gone: Gone, left: LeftRows) 
         left.swap(contacts, gone=way.mac)
     gone.note("contacts", len(ways), (getattr(way, name) for way in ways for name in (*_OF_CONTACT, "row_hash")))
     tried = contact_log.update().where(of_customer(contact_log, found.customer)).values(number=None, row_hash=b"")
+    conn.execute(contact_permits.update().where(of_customer(contact_permits, found.customer)).values(number=None))
     gone.note("contact_log", conn.execute(tried).rowcount)
     # A row's fingerprint is over name and number too; without it the next loans file writes it anew, without them.
     of_him = of_customer(loans, found.customer)

@@ -30,10 +30,11 @@ def breaches(
     limits: Callable[[Contact], Limits],
     said: Callable[[str], str | None],
     posts: Callable[[Contact], frozenset[str]] = lambda _: frozenset(),
+    wanted: Callable[[Contact], bool] = lambda _: True,
 ) -> Iterator[Breach]:
     """In the order in which the contacts began. They are all that are on record of these debtors and numbers.
 
-    `said`: what a result says of the number, by its code.
+    `said`: what a result says of the number, by its code; `wanted`: which are judged, though all of them count.
     """
     courses: dict[Customer, Course] = {}
     lines: dict[bytes, Line] = {}
@@ -42,7 +43,7 @@ def breaches(
         course = courses.setdefault(whose, Course())
         line = lines.setdefault(contact.number, Line()) if contact.number is not None else Line()
         held_to = limits(contact)
-        if contact.permit_id is None and contact.outbound:
+        if contact.permit_id is None and contact.outbound and wanted(contact):
             asked = Asked(contact, course, lines, standings.get(whose, _NOWHERE), held_to, posts(contact))
             if broken := reasons(asked):
                 yield Breach(contact, tuple(sorted(reason.rule for reason in broken)))

@@ -62,7 +62,7 @@ class Asked(NamedTuple):
     def may_from(self, instant: datetime) -> datetime:
         """The instant, or the first permitted hour after it."""
         local = instant.astimezone(self.limits.zone)
-        if self.limits.quiet_until_hour <= local.hour < self.limits.quiet_from_hour:
+        if self.limits.permitted(local):
             return local
         opens_on = local.date() + (_DAY if local.hour >= self.limits.quiet_from_hour else timedelta())
         return self.midnight(opens_on) + timedelta(hours=self.limits.quiet_until_hour)
@@ -81,8 +81,8 @@ def reasons(asked: Asked) -> list[Reason]:
 
 
 def _x1(asked: Asked) -> Reason | None:
-    local, limits = asked.local, asked.limits
-    if limits.quiet_until_hour <= local.hour < limits.quiet_from_hour:
+    local = asked.local
+    if asked.limits.permitted(local):
         return None
     if any(one.at(asked.act.started_at, local) for one in asked.standing.consents):
         return None

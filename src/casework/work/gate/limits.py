@@ -1,6 +1,7 @@
 """The figures of the gate, as policy has them on a day and for a product. Pure."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,10 @@ class Limits(msgspec.Struct, frozen=True):
     stops_contact: frozenset[str]
     own_posts: Mapping[str, frozenset[str]]
     """By state of a case: the posts that alone may contact its debtor then."""
+
+    def permitted(self, instant: datetime) -> bool:
+        """Whether it lies in the hours in which anybody may be contacted."""
+        return self.quiet_until_hour <= instant.astimezone(self.zone).hour < self.quiet_from_hour
 
 
 def limits_of(policy: Policy, product: str | None = None) -> Limits:

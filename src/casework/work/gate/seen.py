@@ -80,22 +80,27 @@ def see(contact: Contact, course: Course, line: Line, zone: tzinfo, said: str | 
     invalid, refused, or none.
     """
     day = contact.started_at.astimezone(zone).date()
-    if contact.connected:
-        if contact.is_call:
-            course.connected_calls = course.connected_calls_on(day) + 1
-            course.calls_on = day
-        course.connected_on = day
-        course.failed_on.clear()
-    elif contact.is_attempt and len(course.failed_on) < _FAILURES_KEPT:
-        course.failed_on.append(day)
+    if contact.connected and contact.is_call:
+        course.connected_calls, course.calls_on = course.connected_calls_on(day) + 1, day
+    advance(course, day, connected=contact.connected, attempt=contact.is_attempt)
     if contact.is_call and contact.outcome in {"unanswered", "invalid_number"}:
         line.unanswered = line.unanswered_on(day) + 1
         line.day = day
     if contact.number is not None and said is not None:
-        _hear(key_of(contact), course, contact.number, line, said)
+        hear(key_of(contact), course, contact.number, line, said)
 
 
-def _hear(key: Key, course: Course, number: bytes, line: Line, said: str) -> None:
+def advance(course: Course, day: date, *, connected: bool, attempt: bool) -> None:
+    """Whether the debtor was reached that day, by whatever channel, or an attempt failed."""
+    if connected:
+        course.connected_on = day
+        course.failed_on.clear()
+    elif attempt and len(course.failed_on) < _FAILURES_KEPT:
+        course.failed_on.append(day)
+
+
+def hear(key: Key, course: Course, number: bytes, line: Line, said: str) -> None:
+    """What a result said of a number: `valid`, `wrong`, `invalid` or `refused`."""
     if said == "invalid":
         line.invalid.append(key)
     elif said == "refused":

@@ -1,0 +1,117 @@
+"""From what a caller asks for to a wish that the gate can judge: whose case, which number, what for."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.customer import Customer
+from casework.errors import CallerError
+from casework.people.staff.actor import Actor
+from casework.storage import rows
+from casework.work.cases.branch import Branch
+from casework.work.cases.tables import cases
+from casework.work.cases.unseen import unseen
+from casework.work.contacts.contact import CALLS, CHANNELS, PARTIES, PURPOSES
+from casework.work.contacts.tables import contacts
+from casework.work.gate.gather import Asking
+from casework.work.gate.judge import Wish
+
+COMMAND: Final = "contact.permit"
+OUTBOUND: Final = tuple(one for one in CHANNELS if one != "inbound")
+_BY_NUMBER: Final = CALLS | {"message"}
+_CASES: Final = sa.select(
+    cases.c.id, cases.c.institution, cases.c.borrower_id, cases.c.loan_id, cases.c.product, cases.c.state,
+    cases.c.owner, cases.c.handler, cases.c.team, cases.c.region,
+)  # fmt: skip
+_CONTACTS: Final = sa.select(
+    contacts.c.id, contacts.c.institution, contacts.c.borrower_id, contacts.c.role, contacts.c.phone_index
+)
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What is asked for: a known way to reach somebody (`contact_id`), or a number that nobody has on record yet."""
+
+    case_id: int
+    party: str
+    channel: str
+    purpose: str | None = None
+    contact_id: int | None = None
+    phone: str | None = None
+
+
+def asking_of(conn: Connection, branch: Branch, actor: Actor, wanted: Sequence[Wanted], now: datetime) -> list[Asking]:
+    """A wish each, as of now. CallerErrors, of the first that is at fault.
+
+    `unknown_case`, `out_of_reach`, `unknown_contact` (another debtor's too), `party_differs`, `number_needed`,
+    `unknown_party`, `unknown_channel`, `unknown_purpose`, `purpose_not_for_contact`.
+    """
+    of_case = {row.id: row for row in rows.select_by_keys(conn, _CASES, "id", sorted({one.case_id for one in wanted}))}
+    named = sorted({one.contact_id for one in wanted if one.contact_id is not None})
+    ways = {row.id: row for row in rows.select_by_keys(conn, _CONTACTS, "id", named)}
+    permissions, policy = branch.rulebook.permissions, branch.rulebook.policies.at(branch.today(now))
+    sees, acts = permissions.within(actor, "case.read", policy), permissions.within(actor, COMMAND, policy)
+    posts = actor.posts.union(*(principal.posts for principal in actor.principals))
+    found = []
+    for one in wanted:
+        case = of_case.get(one.case_id)
+        if case is None or not sees.covers(case):
+            raise unseen("unknown_case", case_id=one.case_id)
+        if not acts.covers(case):
+            raise CallerError(
+                "out_of_reach", "该案件不在您的管辖范围内", "this case is not yours to act on", case_id=case.id
+            )
+        customer = Customer(case.institution, case.borrower_id)
+        purpose = one.purpose or ("locate" if one.party == "contact" else "demand")
+        _check(one, purpose)
+        number = _number(branch, one, customer, ways)
+        if number is None and one.channel in _BY_NUMBER:
+            raise CallerError(
+                "number_needed", "须提供 contact_id 或 phone", "name a number: a contact_id that has one, or a phone"
+            )
+        wish = Wish(case.loan_id, one.party, one.channel, purpose, number, now)
+        found.append(Asking(wish, customer, posts, case.state, case.product, case.id, actor.id, one.contact_id))
+    return found
+
+
+def _check(wanted: Wanted, purpose: str) -> None:
+    for what, said, known in (
+        ("party", wanted.party, PARTIES), ("channel", wanted.channel, OUTBOUND), ("purpose", purpose, PURPOSES),
+    ):  # fmt: skip
+        if said not in known:
+            raise CallerError(
+                f"unknown_{what}", f"{what} 不在可选范围内", f"no {what} is called that", known=list(known)
+            )
+    if wanted.party == "contact" and purpose != "locate":
+        raise CallerError(
+            "purpose_not_for_contact", "对联系人只能以了解本人行踪为目的",
+            "a contact person is asked for the debtor's whereabouts and nothing else (X5)", purpose=purpose,
+        )  # fmt: skip
+
+
+def _number(
+    branch: Branch, wanted: Wanted, customer: Customer, ways: dict[int, sa.Row[*tuple[object, ...]]]
+) -> bytes | None:
+    if (wanted.contact_id is None) == (wanted.phone is None):
+        if wanted.contact_id is None and wanted.channel not in _BY_NUMBER:
+            return None
+        raise CallerError("contact_or_phone", "须提供 contact_id 或 phone 之一", "give either a contact_id or a phone")
+    if wanted.phone is not None:
+        return branch.vault.blind("phone", wanted.phone)
+    way = ways.get(wanted.contact_id or 0)
+    if way is None or Customer(way.institution, way.borrower_id) != customer:
+        raise CallerError(
+            "unknown_contact",
+            "该借款人没有这个联系人",
+            "this borrower has no such contact",
+            contact_id=wanted.contact_id,
+        )
+    if way.role != wanted.party:
+        raise CallerError(
+            "party_differs", "该联系方式登记的身份与所选不同", "this contact is on record as somebody else's",
+            contact_id=wanted.contact_id, role=way.role,
+        )  # fmt: skip
+    return None if way.phone_index is None else bytes(way.phone_index)

@@ -1,0 +1,177 @@
+"""Permits: asked for before the act, reserved so that two callers never both get the last one, settled by the outcome.
+
+Debtors and numbers are locked in one order before anything is counted, so whoever asks later sees what was reserved.
+A permit reserves until `holds_until`: some minutes from its issue, or from the beginning of dialling until its outcome,
+an hour at most.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.customer import Customer
+from casework.errors import CallerError
+from casework.storage import rows
+from casework.work.cases.branch import Branch
+from casework.work.contacts.contact import CALLS, Contact
+from casework.work.gate.gather import Asking, gather, reserve
+from casework.work.gate.judge import Asked, reasons
+from casework.work.gate.limits import limits_of
+from casework.work.gate.tables import contact_permits
+from casework.work.gate.wording import texts_of
+
+_COLUMNS: Final = (
+    "institution", "borrower_id", "loan_id", "case_id", "contact_id", "actor_id", "party", "channel", "purpose",
+    "number", "issued_at", "holds_until",
+)  # fmt: skip
+_SEQUENCE: Final = "contact_permits_id_seq"
+_LOCKED: Final = "SELECT pg_advisory_xact_lock(k) FROM (SELECT k FROM unnest(%s::bigint[]) AS k ORDER BY k) AS ordered"
+
+
+class Why(msgspec.Struct):
+    """A reason: its rule (X1 to X6, a hold's ground, `channel`), what it says, and from when it no longer holds."""
+
+    rule: str
+    zh: str
+    en: str
+    allowed_from: datetime | None
+
+
+class Permit(msgspec.Struct):
+    """The answer: allowed, with the permit; or not, with every reason."""
+
+    allowed: bool
+    permit_id: int | None
+    expires_at: datetime | None
+    reasons: list[Why]
+
+
+def ask(conn: Connection, branch: Branch, askings: Sequence[Asking], now: datetime) -> list[Permit]:
+    """Decide each in this order, counting what those before it reserved; the caller commits at once."""
+    rulebook = branch.rulebook
+    policy = rulebook.policies.at(branch.today(now))
+    limits = {product: limits_of(policy, product) for product in {one.product for one in askings}}
+    zone = next(iter(limits.values())).zone
+    _lock(conn, [(one.customer, one.wish.number) for one in askings])
+    quiet = any(not one.permitted(now) for one in limits.values())
+    known = gather(conn, askings, zone, rulebook.results, now, quiet=quiet)
+    holds_until = now + timedelta(minutes=policy.figure("contact.permit_minutes"))
+    words = rulebook.charts["hold"].openings["set"].fields["hold"].one_of
+    answers, granted = [], []
+    for one in askings:
+        held_to = limits[one.product]
+        asked = Asked(
+            one.wish, known.courses[one.customer], known.lines, known.standings[one.customer], held_to, one.posts
+        )
+        against = reasons(asked)
+        if against:
+            told = [Why(rule, *texts_of(rule, held_to, words), opens_at) for rule, opens_at in against]
+            answers.append(Permit(False, None, None, told))
+            continue
+        if one.wish.channel in CALLS:
+            reserve(known, one.customer, one.wish.number, asked.local.date())
+        answers.append(Permit(True, None, holds_until, []))
+        granted.append(one)
+    ids = iter(rows.next_ids(conn, _SEQUENCE, contact_permits, len(granted)))
+    for answer in answers:
+        answer.permit_id = next(ids) if answer.allowed else None
+    _insert(conn, granted, [answer.permit_id for answer in answers if answer.permit_id], now, holds_until)
+    return answers
+
+
+def _insert(
+    conn: Connection, granted: Sequence[Asking], ids: Sequence[int], now: datetime, holds_until: datetime
+) -> None:  # fmt: skip
+    new = [
+        (
+            permit_id, *one.customer, one.wish.loan_id, one.case_id, one.contact_id, one.actor_id, one.wish.party,
+            one.wish.channel, one.wish.purpose, one.wish.number, now, holds_until,
+        )
+        for permit_id, one in zip(ids, granted, strict=True)
+    ]  # fmt: skip
+    rows.insert_many(conn, contact_permits, new, ("id", *_COLUMNS))
+
+
+def _lock(conn: Connection, whom: Sequence[tuple[Customer, bytes | None]]) -> None:
+    """Debtors and numbers, in one order; on SQLite the writer already holds the database."""
+    if conn.dialect.name == "sqlite":
+        return
+    keys = {_key(f"debtor {customer}".encode()) for customer, _ in whom}
+    keys |= {_key(b"number " + number) for _, number in whom if number is not None}
+    rows.ask_postgresql(conn, _LOCKED, [sorted(keys)])
+
+
+def _key(what: bytes) -> int:
+    digest = hashlib.blake2b(what, digest_size=8, person=b"casework/gate").digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+# ── what becomes of a permit ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def begin_dialling(conn: Connection, branch: Branch, permit_id: int, actor_id: str, now: datetime) -> datetime:
+    """Dialling begins: the permit holds until the outcome; the latest instant of that. CallerErrors as of `settle`."""
+    permit = _permit(conn, permit_id)
+    if permit.actor_id != actor_id:
+        raise _unknown(permit_id)
+    _refuse_past(permit, now)
+    if permit.dialling_at is not None:
+        held: datetime = permit.holds_until
+        return held
+    minutes = branch.rulebook.policies.at(branch.today(now)).figure("contact.permit_dialling_minutes")
+    until = now + timedelta(minutes=minutes)
+    conn.execute(
+        contact_permits.update().where(contact_permits.c.id == permit_id).values(dialling_at=now, holds_until=until)
+    )
+    return until
+
+
+def settle(conn: Connection, contact: Contact, actor_id: str, now: datetime) -> None:
+    """The contact is the outcome of the permit that it names, which is used by it.
+
+    CallerErrors: `permit_unknown` (nobody's, or another's), `permit_foreign` (for another debtor, party, number,
+    channel or time), `permit_expired`, `permit_used`.
+    """
+    permit_id = contact.permit_id or 0
+    # Whoever counts meanwhile sees the permit or its outcome, never neither.
+    _lock(conn, [(contact.customer, contact.number)])
+    permit = _permit(conn, permit_id)
+    if permit.actor_id != actor_id:
+        raise _unknown(permit_id)
+    asked_for = Customer(permit.institution, permit.borrower_id), permit.party, permit.channel, permit.number
+    did = contact.customer, contact.party, contact.channel, contact.number
+    if did != asked_for or not _second(permit.issued_at) <= contact.started_at < permit.holds_until:
+        raise CallerError(
+            "permit_foreign", "该联系许可不属于此次联系", "the permit is for another contact", permit_id=permit_id
+        )
+    _refuse_past(permit, now)
+    conn.execute(contact_permits.update().where(contact_permits.c.id == permit_id).values(used_at=now))
+
+
+def _second(instant: datetime) -> datetime:
+    """What is typed has no fractions of a second."""
+    return instant.replace(microsecond=0)
+
+
+def _permit(conn: Connection, permit_id: int) -> sa.Row[*tuple[object, ...]]:
+    asked = sa.select(contact_permits).where(contact_permits.c.id == permit_id).with_for_update()
+    permit = conn.execute(asked).one_or_none()
+    if permit is None:
+        raise _unknown(permit_id)
+    return permit
+
+
+def _unknown(permit_id: int) -> CallerError:
+    return CallerError("permit_unknown", "没有这样的联系许可", "you have no such permit", permit_id=permit_id)
+
+
+def _refuse_past(permit: sa.Row[*tuple[object, ...]], now: datetime) -> None:
+    if permit.used_at is not None:
+        raise CallerError("permit_used", "该联系许可已使用", "the permit is used already", permit_id=permit.id)
+    if permit.holds_until <= now:
+        raise CallerError("permit_expired", "该联系许可已过期", "the permit has expired", permit_id=permit.id)
