@@ -125,3 +125,15 @@ def test_at_the_shell_the_same_and_a_run_that_is_repeated_moves_nobody_twice(
     assert "0 move, 5 stay" in call(*moves, "report")
     assert "nothing_to_move" in call(*moves, "ask", code=1)
     assert "sound" in call("audit", "verify")
+
+
+def test_the_shell_compares_versions_that_were_published(
+    next_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASEWORK_DATABASE_URL", next_settings.database_url)
+    monkeypatch.setenv("CASEWORK_KEYS_DIR", str(next_settings.keys_dir))
+    monkeypatch.setenv("CASEWORK_STATECHARTS", str(next_settings.statecharts))
+    told = CliRunner().invoke(main, ["chart", "diff", f"{NAME}@1", NAME, "--lang", "en"])
+    assert "state phone_desk renamed: name “phone_collection” → “phone_desk”" in told.output
+    told = CliRunner().invoke(main, ["chart", "diff", f"{NAME}@1", f"{NAME}@3"])
+    assert (told.exit_code, "unknown_version" in told.stderr) == (1, True)

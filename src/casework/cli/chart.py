@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from casework.cli import chart_moves
+from casework.cli import chart_diff, chart_moves
 from casework.cli.chart_json import chart_json, event_json, guard_text, policy_json
 from casework.cli.shell import as_json, console, print_json, told
 from casework.cli.tables import Table
@@ -37,6 +37,7 @@ def cli() -> None:
 
 
 cli.add_command(chart_moves.cli)
+cli.add_command(chart_diff.diff)
 
 
 @cli.command()

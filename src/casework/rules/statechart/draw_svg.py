@@ -5,7 +5,8 @@ no line ever crosses a box, each label stands beside the state it leaves, and li
 Deterministic: the same chart and language give the same bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from html import escape
 
 from casework.rules.statechart.chart import Chart
@@ -49,12 +50,22 @@ _LEGEND = {
 }  # fmt: skip
 
 
-def svg(chart: Chart, lang: str = "zh") -> str:
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """For a drawing of what differs: what stands below its title, colours of states, inks of labels by first letter."""
+
+    edition: str
+    colours: Mapping[str, str]
+    inks: Mapping[str, str]
+
+
+def svg(chart: Chart, lang: str = "zh", marks: Marks | None = None) -> str:
     """The chart as one SVG document, labels in `lang` (zh or en)."""
-    layout = lay_out(chart, lang)
+    layout = lay_out(chart, lang, colours=marks.colours if marks else None, alone=tuple(marks.inks) if marks else ())
     width = max(layout.width, MARGIN * 2 + 40 + max(text_width(text, WAY) for text in _LEGEND[lang]))
     height = layout.height + 22 * len(_LEGEND[lang]) + MARGIN
-    title, edition = escape(label(chart, lang)), escape(f"{chart.title} · sha256 {chart.digest[:16]}…")
+    edition = escape(marks.edition if marks else f"{chart.title} · sha256 {chart.digest[:16]}…")
+    title, inks = escape(label(chart, lang)), marks.inks if marks else {}
     size = f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" xml:lang="{lang}" font-family="{_FONT}">',
@@ -63,7 +74,7 @@ def svg(chart: Chart, lang: str = "zh") -> str:
         f'<rect width="{width:g}" height="{height:g}" fill="#fff"/>',
         f'<text x="{MARGIN}" y="{MARGIN + 14}" font-size="22" font-weight="700" fill="{_INK}">{title}</text>',
         f'<text x="{MARGIN}" y="{MARGIN + 34}" font-size="12" fill="{_PALE}">{edition}</text>',
-        *_trunks(layout),
+        *_trunks(layout, inks),
         *_start(layout.boxes[chart.initial], " · ".join(openings(chart, lang))),
     ]
     for box in layout.boxes.values():
@@ -71,12 +82,14 @@ def svg(chart: Chart, lang: str = "zh") -> str:
     return "\n".join([*parts, *_legend(lang, layout.height), "</svg>\n"])
 
 
-def _trunks(layout: Layout) -> Iterator[str]:
+def _trunks(layout: Layout, inks: Mapping[str, str]) -> Iterator[str]:
     for sign in SIDES:
         for to, lane in layout.lanes[sign].items():
             target = layout.boxes[to]
             ports = [(box, port) for box in layout.boxes.values() for port in box.side(sign) if port.to == to]
             yield from _trunk(target, ports, sign, lane)
+            for box, port in ports:
+                yield from _way_labels(box, port, sign, target.colour, inks)
 
 
 def _trunk(target: Box, ports: list[tuple[Box, Port]], sign: int, lane: float) -> Iterator[str]:
@@ -94,14 +107,14 @@ def _trunk(target: Box, ports: list[tuple[Box, Port]], sign: int, lane: float) -
             way = f'<path d="M{box.edge(sign):g} {port.y:g}H{lane:g}" class="line"'
             yield f'{way} stroke="{target.colour}"/>'
             yield f'<circle cx="{lane:g}" cy="{port.y:g}" r="3" fill="{target.colour}"/>'
-        yield from _way_labels(box, port, sign, target.colour)
 
 
-def _way_labels(box: Box, port: Port, sign: int, colour: str) -> Iterator[str]:
+def _way_labels(box: Box, port: Port, sign: int, colour: str, inks: Mapping[str, str]) -> Iterator[str]:
     anchor = "start" if sign > 0 else "end"
     for number, line in enumerate(reversed(port.lines)):
         place = f'x="{box.edge(sign) + sign * 10:g}" y="{port.y - 5 - 15 * number:g}"'
-        yield f'<text {place} class="way" text-anchor="{anchor}" fill="{colour}">{escape(line)}</text>'
+        ink = inks.get(line[:1], colour)
+        yield f'<text {place} class="way" text-anchor="{anchor}" fill="{ink}">{escape(line)}</text>'
 
 
 def _start(box: Box, grounds: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ The right side (1) leads onward, the left side (-1) back. Text widths are estima
 others), generously, because no font is measured.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from unicodedata import east_asian_width
 
@@ -68,9 +68,14 @@ class Layout:
     height: float
 
 
-def lay_out(chart: Chart, lang: str) -> Layout:
-    """Place everything; labels in `lang`."""
-    boxes = _boxes(chart, lang)
+def lay_out(
+    chart: Chart, lang: str, *, colours: Mapping[str, str] | None = None, alone: tuple[str, ...] = ()
+) -> Layout:
+    """Place everything; labels in `lang`.
+
+    `colours` of states instead of their families'; `alone`: what labels begin with that have a line of their own.
+    """
+    boxes = _boxes(chart, lang, colours or _colours(chart), alone)
     labels = {sign: _label_width(boxes, sign) for sign in SIDES}
     order = {sign: _lane_order(boxes, sign) for sign in SIDES}
     x = MARGIN + len(order[-1]) * LANE + labels[-1] + 2 * GAP
@@ -87,10 +92,10 @@ def lay_out(chart: Chart, lang: str) -> Layout:
     return Layout(boxes, lanes, width, y)
 
 
-def _boxes(chart: Chart, lang: str) -> dict[str, Box]:
+def _boxes(chart: Chart, lang: str, colours: Mapping[str, str], alone: tuple[str, ...]) -> dict[str, Box]:
     order = _order(chart)
     place = {name: number for number, name in enumerate(order)}
-    colours, stays = _colours(chart), staying(chart, lang)
+    stays = staying(chart, lang)
     boxes = {}
     for name in order:
         state, (deadline, stay, comma) = chart.states[name], _TEXTS[lang]
@@ -102,7 +107,7 @@ def _boxes(chart: Chart, lang: str) -> dict[str, Box]:
         boxes[name] = Box(state, colours[name], inside)
     for edge in edges(chart, lang):
         box = boxes[edge.source]
-        (box.right if place[edge.to] > place[edge.source] else box.left).append(Port(edge.to, _lines(edge)))
+        (box.right if place[edge.to] > place[edge.source] else box.left).append(Port(edge.to, _lines(edge, alone)))
     for box in boxes.values():  # nearest target first, so that the nearest trunk is left first
         box.right.sort(key=lambda port: place[port.to])
         box.left.sort(key=lambda port: -place[port.to])
@@ -134,9 +139,11 @@ def _colours(chart: Chart) -> dict[str, str]:
     return out
 
 
-def _lines(edge: Edge, per_line: int = 2) -> tuple[str, ...]:
-    texts = [text + (" ◇" if depends else "") for text, depends in edge.events]
-    return tuple(" · ".join(texts[at : at + per_line]) for at in range(0, len(texts), per_line))
+def _lines(edge: Edge, alone: tuple[str, ...], per_line: int = 2) -> tuple[str, ...]:
+    every = [text + (" ◇" if depends else "") for text, depends in edge.events]
+    texts = [text for text in every if not text.startswith(alone)] if alone else every
+    lines = [" · ".join(texts[at : at + per_line]) for at in range(0, len(texts), per_line)]
+    return (*lines, *(text for text in every if text not in texts))
 
 
 def _place(box: Box) -> None:
