@@ -27,6 +27,7 @@ class Files:
     contacts: list[Contact]
     standings: dict[Customer, Standing]
     expected: dict[str, Any]
+    debtor_of: dict[str, str]
 
 
 def rows(folder: Path, name: str) -> Iterator[dict[str, str]]:
@@ -65,18 +66,22 @@ def read(folder: Path, feeds: Path, results: Results) -> Files:
         until = instant(row["until"]) if row["until"] else None
         bound = loan if row["hold"] in OF_THE_LOAN else None
         holds[debtor_of[loan]].append(Span(row["hold"], instant(row["from"]), until, bound))
-    contacts = {one.contact_ref: one for one in _contacts(folder, debtor_of, results)}
+    contacts: dict[str, Contact] = {}
+    for one in _contacts(folder, debtor_of, results):
+        contacts.setdefault(one.contact_ref, one)
     standings = {
         Customer("one", debtor): Standing(
             on_record=tuple(record[debtor]), holds=tuple(holds[debtor]), arrears=Arrears(days, arrears[debtor])
         )
-        for debtor in {one.borrower_id for one in contacts.values()}
+        for debtor in {one.borrower_id for one in contacts.values()} | holds.keys()
     }
-    return Files(list(contacts.values()), standings, json.loads((folder / "expected.json").read_bytes()))
+    return Files(list(contacts.values()), standings, json.loads((folder / "expected.json").read_bytes()), debtor_of)
 
 
 def _contacts(folder: Path, debtor_of: dict[str, str], results: Results) -> Iterator[Contact]:
-    for row in rows(folder, "calls-*.csv"):
+    files = sorted(folder.glob("calls-*.csv"))
+    known = ((date.fromisoformat(path.stem[6:]), row) for path in files for row in rows(folder, path.name))
+    for known_on, row in known:
         result = results.of(row["result"])
         debtor = debtor_of.get(row["loan_id"])
         if result is None or debtor is None or row["party"] not in PARTIES or row["channel"] not in result.on:
@@ -101,7 +106,7 @@ def _contacts(folder: Path, debtor_of: dict[str, str], results: Results) -> Iter
             started_at=started_at,
             result=result.code,
             outcome=result.outcome_with(row["party"]),
-            recorded_at=started_at,
+            recorded_at=datetime.combine(known_on, time(23), ZONE),
             number=row["phone"].encode() or None,
             has_address=bool(row["address"]),
             ended_at=ended_at,

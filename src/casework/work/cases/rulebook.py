@@ -10,6 +10,7 @@ from casework.people.staff.posts import known_posts
 from casework.rules.statechart.chart import Chart, load_chart
 from casework.rules.statechart.policy import Policies, load_policies
 from casework.rules.statechart.registry import Registry
+from casework.work.cases.duty_rules import DutyRules, load_duty_rules
 from casework.work.cases.noun import CASE_CHART
 from casework.work.cases.nouns import NOUNS
 from casework.work.cases.owner_rules import OwnerRules, load_owner_rules
@@ -28,7 +29,7 @@ def registry_of(chart: str) -> Registry:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """Charts, policies by date, who may do what, who owns which case, when data may go, what a contact ends in."""
+    """Charts, policies by date; who may do what, who owns cases, when data may go, what contacts end in, duties."""
 
     charts: Mapping[str, Chart]
     policies: Policies
@@ -36,6 +37,7 @@ class Rulebook:
     owners: OwnerRules
     privacy: PrivacyRules
     results: Results
+    duties: DutyRules
 
     @property
     def chart(self) -> Chart:
@@ -97,4 +99,5 @@ def _load(folder: Path) -> Rulebook:
         load_owner_rules(folder, policies, posts, frozenset(chart.states)),
         load_privacy_rules(folder),
         load_results(folder),
+        load_duty_rules(folder, policies, posts, frozenset(chart.states)),
     )

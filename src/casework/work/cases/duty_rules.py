@@ -1,0 +1,245 @@
+"""What duties there are (`statecharts/rules/duties.toml`), with the policy's figures put in. Pure but for the file."""
+
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from casework.errors import RulesBroken
+from casework.rules.statechart.policy import Policies, Policy
+from casework.rules.statechart.shape import (
+    LABELS,
+    RULES,
+    each,
+    either,
+    name,
+    shape_faults,
+    some,
+    table,
+    text,
+    whole,
+)
+
+DUTIES: Final = ("dial", "dial_contacts", "dial_by_dpd", "visit", "repair", "place")
+EXEMPTIONS: Final = ("hold", "promise", "gate", "outage", "day_off")
+"""What may exempt, in the order in which it is asked."""
+DAYS: Final = ("calendar", "working")
+OWED_BY: Final = ("handler", "owner")
+"""Who may owe a duty beside the posts."""
+_FILE_NAME: Final = "rules/duties.toml"
+_BOUNDS: Final = ("from_dpd", "until_dpd", "principal_from_fen", "principal_up_to_fen")
+
+
+@dataclass(frozen=True, slots=True)
+class DutyRule:
+    """One duty: whom it meets, who owes it (the case's handler or owner, or a post), what exempts from it."""
+
+    name: str
+    zh: str
+    en: str
+    states: frozenset[str]
+    bounds: Mapping[str, Any]
+    owed_by: str
+    exempt_by: tuple[str, ...]
+    rules: tuple[str, ...]
+
+
+class Bound(NamedTuple):
+    """A duty with the figures of a policy put in; every bound included."""
+
+    rule: DutyRule
+    from_dpd: int
+    until_dpd: int | None
+    from_fen: int
+    up_to_fen: int | None
+
+    def meets(self, dpd: int, principal_fen: int) -> bool:
+        """Whether a case of so many days past due, and so much principal at its opening, lies in its bounds."""
+        return (
+            self.from_dpd <= dpd
+            and (self.until_dpd is None or dpd <= self.until_dpd)
+            and self.from_fen <= principal_fen
+            and (self.up_to_fen is None or principal_fen <= self.up_to_fen)
+        )
+
+
+class Dialling(NamedTuple):
+    """So many calls a day while a case is so many days past due."""
+
+    from_dpd: int
+    until_dpd: int | None
+    attempts: int
+
+
+@dataclass(frozen=True)
+class HeldTo:
+    """What cases are held to on a day: the duties by state of a case, and the figures that they need."""
+
+    by_state: Mapping[str, tuple[Bound, ...]]
+    attempts_per_day: int
+    contacts_rest_days: int
+    visit_by_dpd: int
+    act_within_days: int
+    place_from_dpd: int
+    place_within_days: int
+    on_working_days: bool
+    stops_contact: tuple[str, ...]
+    excluded_holds: frozenset[str]
+    dialling: tuple[Dialling, ...]
+
+    def attempts_at(self, dpd: int) -> int:
+        """The calls a day that the policy's table asks for; 0: none."""
+        for row in self.dialling:
+            if row.from_dpd <= dpd and (row.until_dpd is None or dpd <= row.until_dpd):
+                return row.attempts
+        return 0
+
+
+@dataclass(frozen=True)
+class DutyRules:
+    """The file, checked."""
+
+    version: int
+    by_name: Mapping[str, DutyRule]
+    holds_in_order: tuple[str, ...]
+    text: bytes
+    digest: str
+    _held_to: dict[str, HeldTo] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def title(self) -> str:
+        """`duties@version`."""
+        return f"duties@{self.version}"
+
+    def held_to(self, policy: Policy) -> HeldTo:
+        """With the figures of a policy."""
+        found = self._held_to.get(policy.digest)
+        if found is None:
+            found = self._held_to[policy.digest] = _held_to(self, policy)
+        return found
+
+
+def _held_to(rules: DutyRules, policy: Policy) -> HeldTo:
+    def bound(rule: DutyRule) -> Bound:
+        found = {key: _value(raw, policy) for key, raw in rule.bounds.items()}
+        return Bound(
+            rule, found.get("from_dpd", 1), found.get("until_dpd"),
+            found.get("principal_from_fen", 0), found.get("principal_up_to_fen"),
+        )  # fmt: skip
+
+    bounds = [bound(rule) for rule in rules.by_name.values()]
+    figure = policy.figure
+    stops = frozenset(figure("hold.stops_contact"))
+    return HeldTo(
+        {
+            state: tuple(one for one in bounds if state in one.rule.states)
+            for state in sorted({state for one in bounds for state in one.rule.states})
+        },
+        attempts_per_day=figure("lost_contact.attempts_per_day"),
+        contacts_rest_days=figure("duty.contacts_rest_days"),
+        visit_by_dpd=figure("duty.visit_by_dpd"),
+        act_within_days=figure("lost_contact.act_within_days"),
+        place_from_dpd=figure("placement.from_dpd"),
+        place_within_days=figure("duty.place_within_days"),
+        on_working_days=figure("duty.days") == "working",
+        stops_contact=(
+            *(one for one in rules.holds_in_order if one in stops),
+            *sorted(stops - {*rules.holds_in_order}),
+        ),
+        excluded_holds=frozenset(figure("placement.excluded_holds")),
+        dialling=_dialling(policy),
+    )
+
+
+def _dialling(policy: Policy) -> tuple[Dialling, ...]:
+    rows: Any = policy.figures["duty.dialling"] or ()
+    return tuple(Dialling(row["from_dpd"], row.get("until_dpd"), row["attempts"]) for row in rows)
+
+
+def _value(raw: Any, policy: Policy) -> Any:
+    return policy.figure(raw[1:]) if isinstance(raw, str) else raw
+
+
+_NUMBER = either(text, whole)
+_DUTY = table(
+    {
+        **LABELS, "states": some(name, empty="names no state"), "owed_by": name,
+        "exempt_by": some(name), "rules": RULES,
+    },
+    dict.fromkeys(_BOUNDS, _NUMBER),
+)  # fmt: skip
+_FILE = table({"name": name, "version": whole, "holds_in_order": some(name), "duties": each(_DUTY)})
+
+
+def parse_duty_rules(body: bytes, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> DutyRules:
+    """Read and check whole; `RulesBroken` with every fault."""
+    try:
+        document = tomllib.loads(body.decode())
+    except (ValueError, RecursionError) as error:
+        raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
+    faults = shape_faults(_FILE, document) or [
+        *_meaning(document, policies, posts, states),
+        *(fault for policy in policies.all for fault in _of_policy(policy)),
+    ]
+    if faults:
+        raise RulesBroken([f"{_FILE_NAME}: {fault}" for fault in faults])
+    found = {
+        code: DutyRule(
+            code, row["zh"], row["en"], frozenset(row["states"]), {key: row[key] for key in _BOUNDS if key in row},
+            row["owed_by"], tuple(one for one in EXEMPTIONS if one in row["exempt_by"]), tuple(row["rules"]),
+        )
+        for code, row in ((code, document["duties"][code]) for code in DUTIES)
+    }  # fmt: skip
+    holds = tuple(document["holds_in_order"])
+    return DutyRules(document["version"], found, holds, body, hashlib.sha256(body).hexdigest())
+
+
+def load_duty_rules(folder: Path, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> DutyRules:
+    """`parse_duty_rules` of `statecharts/rules/duties.toml`."""
+    try:
+        body = (folder / _FILE_NAME).read_bytes()
+    except OSError as error:
+        raise RulesBroken([f"{_FILE_NAME}: {error.strerror}"]) from None
+    return parse_duty_rules(body, policies, posts, states)
+
+
+def _meaning(
+    document: Mapping[str, Any], policies: Policies, posts: frozenset[str], states: frozenset[str]
+) -> Iterator[str]:
+    duties = document["duties"]
+    yield from (f"duties.{one}: missing" for one in DUTIES if one not in duties)
+    yield from (f"duties.{one}: no duty is called that" for one in duties if one not in DUTIES)
+    holds = document["holds_in_order"]
+    yield from (f"holds_in_order: {one} twice" for one in sorted({one for one in holds if holds.count(one) > 1}))
+    for code, row in duties.items():
+        at = f"duties.{code}"
+        yield from (f"{at}.states: no state is called {one}" for one in row["states"] if one not in states)
+        yield from (f"{at}.exempt_by: nothing is called {one}" for one in row["exempt_by"] if one not in EXEMPTIONS)
+        if row["owed_by"] not in (*OWED_BY, *posts):
+            yield f"{at}.owed_by: {row['owed_by']} is neither handler, owner nor a post"
+        for key in _BOUNDS:
+            yield from (f"{at}.{key}: {fault}" for fault in _bound_faults(row.get(key, 0), policies))
+
+
+def _bound_faults(raw: Any, policies: Policies) -> Iterator[str]:
+    if not isinstance(raw, str):
+        return
+    for policy in policies.all:
+        if not raw.startswith("@") or type(policy.figures.get(raw[1:])) is not int:
+            yield f"{raw} is no whole number of policy {policy.name}"
+
+
+def _of_policy(policy: Policy) -> Iterator[str]:
+    if policy.figures.get("duty.days") not in DAYS:
+        yield f"policy {policy.name}: duty.days is not one of {', '.join(DAYS)}"
+    for key in ("dial_until_dpd", "contacts_rest_days", "visit_by_dpd", "place_within_days"):
+        if type(policy.figures.get(f"duty.{key}")) is not int:
+            yield f"policy {policy.name}: duty.{key} is not a whole number"
+    rows = policy.figures.get("duty.dialling")
+    if rows is not None and (not isinstance(rows, list) or any(list(_DIALLING("row", row)) for row in rows)):
+        yield f"policy {policy.name}: duty.dialling: each needs from_dpd and attempts, and may have until_dpd"
+
+
+_DIALLING = table({"from_dpd": whole, "attempts": whole}, {"until_dpd": whole})

@@ -1,0 +1,96 @@
+"""What the contacts of one debtor came to by the close of a day, for the duties of all their cases. Pure.
+
+What was typed in late proves no duty, but counts for the gate.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import date, timedelta
+
+import msgspec
+
+from casework.work.contacts.contact import Contact
+from casework.work.gate.judge import Asked, contacts_open
+from casework.work.gate.seen import Line, key_of
+
+_NO_LINE = Line()
+
+
+class DebtorDay(msgspec.Struct, frozen=True):
+    """One debtor's day.
+
+    `attempts`: calls to them, `connected`: whether they were spoken to, as far as it proves a duty; `reached`: at all.
+    `forbidden`: the rule that forbade every call to them that day. `contacts_owed`: contact persons were to be called
+    from 00:00 on, `contacts_called`: one of those was. `visited_on`: the last visit on record.
+    """
+
+    attempts: int = 0
+    connected: bool = False
+    reached: bool = False
+    forbidden: str | None = None
+    contacts_owed: bool = False
+    contacts_called: bool = False
+    visited_on: date | None = None
+
+
+QUIET = DebtorDay()
+"""The day of a debtor with whom there was no contact, ever."""
+
+
+def day_of(
+    on: date, contacts: Sequence[Contact], at_midnight: Asked, live_since: date, rest_days: int
+) -> DebtorDay:  # fmt: skip
+    """The day `on`, from the debtor's contacts that are known at its close, in order, none of a later day.
+
+    `at_midnight`: gate and numbers at 00:00 (`act` is a wish of then). `live_since`: when the first of the cases that
+    are live now was opened.
+    """
+    midnight, zone = at_midnight.act.started_at, at_midnight.limits.zone
+    before = [one for one in contacts if one.started_at < midnight]
+    today = [one for one in contacts if one.started_at >= midnight]
+    proving = [one for one in today if not one.late]
+    owed: set[bytes] = set()
+    if contacts_open(at_midnight) and not _answered(before, on, rest_days, at_midnight):
+        owed = _still_to_be_called(before, at_midnight, live_since)
+    visits = [one.started_at.astimezone(zone).date() for one in contacts if one.channel == "visit"]
+    return DebtorDay(
+        attempts=sum(one.is_attempt for one in proving),
+        connected=any(one.connected for one in proving),
+        reached=any(one.connected for one in today),
+        forbidden=forbidden(at_midnight),
+        contacts_owed=bool(owed),
+        contacts_called=any(_to_contact(one) and one.number in owed for one in proving),
+        visited_on=max(visits, default=None),
+    )
+
+
+def forbidden(at_midnight: Asked) -> str | None:
+    """The rule that forbids every call to the debtor that day, known at 00:00: no permitted hour."""
+    limits = at_midnight.limits
+    return "X1" if limits.quiet_from_hour <= limits.quiet_until_hour else None
+
+
+def _to_contact(one: Contact) -> bool:
+    return one.is_call and one.party == "contact"
+
+
+def _answered(before: Collection[Contact], on: date, rest_days: int, asked: Asked) -> bool:
+    """Whether a contact person answered, by whatever channel, within the days before."""
+    first = asked.midnight(on - timedelta(days=rest_days))
+    return any(one.started_at >= first and one.party == "contact" and one.outcome == "third_party" for one in before)
+
+
+def _still_to_be_called(before: Sequence[Contact], asked: Asked, live_since: date) -> set[bytes]:
+    """Usable numbers of contact persons, not called since the debtor was last connected, or since the first case."""
+    connected = [key_of(one) for one in before if one.connected]
+    since = connected[-1] if connected else (asked.midnight(live_since), "", "")
+    called = {one.number for one in before if _to_contact(one) and key_of(one) > since}
+    return {
+        number for number in asked.standing.numbers_of("contact", asked.act.started_at)
+        if number not in called and _usable(number, asked)
+    }  # fmt: skip
+
+
+def _usable(number: bytes, asked: Asked) -> bool:
+    """Neither refused nor, by what was last said of it, invalid or wrong."""
+    line = asked.lines.get(number, _NO_LINE)
+    return not line.refused and asked.course.dead_since(number, line) is None

@@ -1,0 +1,156 @@
+"""The duties of one case on one day: done, late, open, or exempt by what (day by day, as known then). Pure.
+
+Done goes before exempt, exempt before late and open. A deadline is reached at the close of its day.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import Final, NamedTuple
+
+import msgspec
+
+from casework.rules.calendar import Calendar
+from casework.work.cases.duty_rules import DutyRule, HeldTo
+from casework.work.duties.debtor import DebtorDay
+
+DONE, LATE, OPEN, EXEMPT = "done", "late", "open", "exempt"
+STATUSES: Final = (DONE, LATE, OPEN, EXEMPT)
+
+
+class CaseDay(msgspec.Struct, frozen=True):
+    """One case as it is known at the close of a day.
+
+    `due_on`: the oldest due date in that day's snapshot. `lost_on`: since when it is lost, if it is. `back_on`: when it
+    came back from an agency or a court. `visit_reported`: a visit with a photo is on record. `holds`: those in force at
+    any time of the day. `promised`: a promise was open. `excepted`: from placement, that day; `excepted_on`: since.
+    """
+
+    state: str
+    due_on: date
+    opened_on: date
+    principal_fen: int
+    lost_on: date | None = None
+    back_on: date | None = None
+    visit_reported: bool = False
+    repaired_on: date | None = None
+    placed_on: date | None = None
+    excepted: bool = False
+    excepted_on: date | None = None
+    holds: frozenset[str] = frozenset()
+    promised: bool = False
+
+
+class Day(NamedTuple):
+    """A day. `closed`: nothing more can be done on it. `outage`: the basic-risk post declared one."""
+
+    on: date
+    calendar: Calendar
+    closed: bool = True
+    outage: bool = False
+
+
+class Duty(NamedTuple):
+    """One duty of a case that day; `exempt_by`: a hold, `promise`, a rule of the gate, `outage` or `day_off`."""
+
+    duty: str
+    status: str
+    due_on: date
+    exempt_by: str | None = None
+
+
+class _Owed(NamedTuple):
+    done: bool
+    due_on: date
+
+
+def duties_of(case: CaseDay, debtor: DebtorDay, day: Day, held_to: HeldTo) -> list[Duty]:
+    """In the order of the rulebook; none for a case that is not in arrears that day."""
+    dpd, found = (day.on - case.due_on).days, []
+    if dpd < 1:
+        return []
+    for bound in held_to.by_state.get(case.state, ()):
+        if bound.meets(dpd, case.principal_fen):
+            owed = _OWED[bound.rule.name](case, debtor, day, held_to)
+            if owed is not None:
+                found.append(_judged(bound.rule, owed, case, debtor, day, held_to))
+    return found
+
+
+def _judged(
+    rule: DutyRule, owed: _Owed, case: CaseDay, debtor: DebtorDay, day: Day, held_to: HeldTo
+) -> Duty:  # fmt: skip
+    if owed.done:
+        return Duty(rule.name, DONE, owed.due_on)
+    exempt_by = _exempt_by(rule, case, debtor, day, held_to)
+    if exempt_by is not None:
+        return Duty(rule.name, EXEMPT, owed.due_on, exempt_by)
+    over = owed.due_on <= day.on if day.closed else owed.due_on < day.on
+    return Duty(rule.name, LATE if over else OPEN, owed.due_on)
+
+
+def _exempt_by(rule: DutyRule, case: CaseDay, debtor: DebtorDay, day: Day, held_to: HeldTo) -> str | None:
+    for kind in rule.exempt_by:
+        if kind == "hold":
+            by = next((one for one in held_to.stops_contact if one in case.holds), None) if case.holds else None
+        elif kind == "promise":
+            by = kind if case.promised else None
+        elif kind == "gate":
+            by = _gate(rule.name, debtor)
+        elif kind == "outage":
+            by = kind if day.outage else None
+        else:
+            by = kind if held_to.on_working_days and not day.calendar.is_working(day.on) else None
+        if by is not None:
+            return by
+    return None
+
+
+def _gate(duty: str, debtor: DebtorDay) -> str | None:
+    """The rule that forbade the act: from a connection on nobody else is called (X5)."""
+    if duty == "dial_contacts" and debtor.reached:
+        return "X5"
+    return debtor.forbidden if duty.startswith("dial") else None
+
+
+def _dial(_case: CaseDay, debtor: DebtorDay, day: Day, held_to: HeldTo) -> _Owed:
+    return _Owed(debtor.connected or debtor.attempts >= held_to.attempts_per_day, day.on)
+
+
+def _dial_by_dpd(case: CaseDay, debtor: DebtorDay, day: Day, held_to: HeldTo) -> _Owed | None:
+    attempts = held_to.attempts_at((day.on - case.due_on).days)
+    return _Owed(debtor.connected or debtor.attempts >= attempts, day.on) if attempts else None
+
+
+def _dial_contacts(_case: CaseDay, debtor: DebtorDay, day: Day, _held_to: HeldTo) -> _Owed | None:
+    return _Owed(debtor.contacts_called, day.on) if debtor.contacts_owed else None
+
+
+def _visit(case: CaseDay, _debtor: DebtorDay, _day: Day, held_to: HeldTo) -> _Owed:
+    due_on = case.due_on + timedelta(days=held_to.visit_by_dpd)
+    if case.lost_on is not None:
+        due_on = min(due_on, case.lost_on + timedelta(days=held_to.act_within_days))
+    return _Owed(case.visit_reported, due_on)
+
+
+def _repair(case: CaseDay, debtor: DebtorDay, _day: Day, held_to: HeldTo) -> _Owed | None:
+    visited = debtor.visited_on is not None and debtor.visited_on >= case.opened_on
+    if case.lost_on is None or visited or case.visit_reported:
+        return None
+    done = case.repaired_on is not None and case.repaired_on >= case.lost_on
+    return _Owed(done, case.lost_on + timedelta(days=held_to.act_within_days))
+
+
+def _place(case: CaseDay, _debtor: DebtorDay, day: Day, held_to: HeldTo) -> _Owed | None:
+    placed, excepted = case.placed_on == day.on, case.excepted and case.excepted_on == day.on
+    if not placed and not excepted:
+        out = case.state == "outsourced" or case.excepted
+        if out or not held_to.excluded_holds.isdisjoint(case.holds):
+            return None
+    first = max(case.due_on + timedelta(days=held_to.place_from_dpd), case.opened_on, case.back_on or case.opened_on)
+    return _Owed(placed or excepted, day.calendar.working_days_after(first, held_to.place_within_days))
+
+
+_OWED: Final[Mapping[str, Callable[[CaseDay, DebtorDay, Day, HeldTo], _Owed | None]]] = {
+    "dial": _dial, "dial_contacts": _dial_contacts, "dial_by_dpd": _dial_by_dpd, "visit": _visit, "repair": _repair,
+    "place": _place,
+}  # fmt: skip
