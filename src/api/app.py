@@ -44,9 +44,11 @@ from api.docs_page import Kept, PageRenderPlugin, PlainYamlRenderPlugin
 from api.edge import Edge
 from api.importing import Imports
 from api.metrics import Metrics
+from api.nouns import described
 from api.parent import end_with_parent
 from api.permitted import Permitted, permitted
 from api.problems import EXCEPTION_HANDLERS, describe_as_problems
+from api.reading import lifecycles as looking
 from api.receipts import Receipts
 from api.request import JsonRequest
 from api.sealing import Sealing
@@ -167,7 +169,8 @@ def _routes(feed_upload_mib: int) -> list[Any]:
     # Only a feed may be larger than any other body.
     large = Router("/", route_handlers=imports.route_handlers, request_max_body_size=feed_upload_mib * 1024 * 1024)
     changing = [*events.route_handlers, *openings.route_handlers, *bulk.route_handlers, large]
-    changing += lifecycles.route_handlers()
+    nouns = described()
+    changing += lifecycles.route_handlers(nouns)
     changing += assignments.route_handlers
     changing += handovers.route_handlers
     changing += [*requests.route_handlers, *chart_moves.route_handlers]
@@ -179,6 +182,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
         *register,
         *changing,
         *reading.route_handlers,
+        *looking.route_handlers(nouns),
         *log.route_handlers,
         *log_proofs.route_handlers,
     ]

@@ -1,8 +1,8 @@
 """One event for many cases: a result per case and totals by reason, atomic or not, or only asked."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from litestar import Request, Response, post
@@ -13,7 +13,8 @@ from msgspec import Meta
 
 from api.auth import actor_of
 from api.changing import IdempotencyKey, respond, through_the_writer
-from api.outcomes import bulk_answer
+from api.idempotency import Answer
+from api.outcomes import CASE_NAMED, Named, bulk_answer
 from api.permitted import reach
 from api.problems import problem_responses
 from api.serving import Serving, serving_of
@@ -24,6 +25,7 @@ from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Fire
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import Reach
+from casework.rules.statechart.chart import Chart
 from casework.storage.database import reading
 from casework.work.cases.filter import BusinessDates, CaseFilter
 from casework.work.cases.queries import walk_cases
@@ -70,13 +72,24 @@ _ANSWER = ResponseSpec(
         )
     ],
 )  # fmt: skip
-_PROBLEMS = problem_responses(
-    "malformed_json", "malformed_header", "post_not_permitted", "key_not_permitted",
-    "idempotency_running", "body_too_large",
-    "unsupported_media_type", "unknown_event", "invalid_request", "cases_or_filter", "repeated_case", "too_many_cases",
-    "filter_malformed", "institution_needed", "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded",
-    "database_full",
+BULK = (
+    "malformed_json", "malformed_header", "post_not_permitted", "key_not_permitted", "idempotency_running",
+    "body_too_large", "unsupported_media_type", "unknown_event", "invalid_request", "filter_malformed",
+    "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded", "database_full",
 )  # fmt: skip
+"""What every route that changes many may answer."""
+
+
+class BulkNames(NamedTuple):
+    """What those are called that a bulk request names: its key, and in words."""
+
+    key: str
+    zh: str
+    en: str
+
+
+_CASES = BulkNames("cases", "案件", "case")
+_PROBLEMS = problem_responses(*BULK, "cases_or_filter", "repeated_case", "too_many_cases", "institution_needed")
 
 
 @post("/cases/events", status_code=200, summary="Fire an event for many cases", tags=["cases"],
@@ -86,24 +99,47 @@ async def fire_many(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:  # fmt: skip
     """Each case has its own result, as if it had been asked for alone; everything is one transaction."""
-    actor, serving = actor_of(request), serving_of(request)
-    _check(data, serving)
-    if data.dry_run:
-        return respond(await asyncio.to_thread(_forecast, serving, actor, data, reach(request)))
-    commands = await asyncio.to_thread(_commands, serving, actor, data, reach(request))
-    return await through_the_writer(
-        request, commands, lambda outcomes: bulk_answer(commands, outcomes, atomic=data.atomic, dry_run=False),
-        idempotency_key, None, atomic=data.atomic, alone=True,
+    actor, serving, within = actor_of(request), serving_of(request), reach(request)
+    check_bulk(data.event, data.cases, data.filter, serving.branch.rulebook.chart, _CASES)
+    return await decided(
+        request, lambda: _commands(serving, actor, data, within), data, idempotency_key, CASE_NAMED
     )  # fmt: skip
 
 
-def _check(data: BulkBody, serving: Serving) -> None:
-    if (data.cases is None) == (data.filter is None):
-        raise CallerError("cases_or_filter", "须提供 cases 或 filter 之一", "give either cases or a filter")
-    if data.event not in serving.branch.rulebook.chart.events:
+def check_bulk(event: str, named: Sequence[CaseRef] | None, wanted: Any, chart: Chart, words: BulkNames) -> None:
+    """CallerErrors `unknown_event`; `cases_or_filter`, `repeated_case` (of other nouns with their words)."""
+    key, zh, en = words
+    if (named is None) == (wanted is None):
+        raise CallerError(f"{key}_or_filter", f"须提供 {key} 或 filter 之一", f"give either {key} or a filter")
+    if event not in chart.events:
         raise CallerError("unknown_event", "状态图没有这个事件", "the chart has no such event")
-    if data.cases is not None and len({case.id for case in data.cases}) < len(data.cases):
-        raise CallerError("repeated_case", "同一案件不得重复出现", "a case may appear once")
+    if named is not None and len({one.id for one in named}) < len(named):
+        raise CallerError(
+            f"repeated_{en}", f"同一{zh}不得重复出现", f"{'an' if en[0] in 'aeiou' else 'a'} {en} may appear once"
+        )
+
+
+def too_many(words: BulkNames) -> CallerError:
+    """CallerError `too_many_cases`, or of other nouns."""
+    return CallerError(
+        f"too_many_{words.key}", f"筛选结果超过{MAX_CASES}个{words.zh}，请缩小范围",
+        f"the filter finds more than {MAX_CASES} {words.key}; narrow it", at_most=MAX_CASES,
+    )  # fmt: skip
+
+
+async def decided(
+    request: Request[Any, Any, Any], commands: Callable[[], Sequence[Fire]], data: Any, idempotency_key: str | None,
+    named: Named,
+) -> Response[bytes]:  # fmt: skip
+    """The commands carried out in one transaction, or (`data.dry_run`) only decided; a result for each."""
+    serving = serving_of(request)
+    if data.dry_run:
+        return respond(await asyncio.to_thread(_forecast, serving, commands, data, named))
+    found = await asyncio.to_thread(commands)
+    return await through_the_writer(
+        request, found, lambda outcomes: bulk_answer(found, outcomes, atomic=data.atomic, dry_run=False, named=named),
+        idempotency_key, None, atomic=data.atomic, alone=True,
+    )  # fmt: skip
 
 
 def _commands(serving: Serving, actor: Actor, data: BulkBody, within: Reach) -> Sequence[Fire]:
@@ -121,21 +157,18 @@ def found_by(serving: Serving, wanted: CaseFilter, within: Reach) -> list[CaseRe
         walk = walk_cases(conn, dates, wanted, within=within, at_most=MAX_CASES + 1)
         found = [line for chunk in walk for line in chunk]
     if len(found) > MAX_CASES:
-        raise CallerError(
-            "too_many_cases", f"筛选结果超过{MAX_CASES}个案件，请缩小范围",
-            f"the filter finds more than {MAX_CASES} cases; narrow it", at_most=MAX_CASES,
-        )  # fmt: skip
+        raise too_many(_CASES)
     institutions = sorted({line.institution for line in found})
     if wanted.borrower_id is not None and len(institutions) > 1:
         raise institution_needed(institutions)
     return [CaseRef(line.id, line.version) for line in found]
 
 
-def _forecast(serving: Serving, actor: Actor, data: BulkBody, within: Reach) -> Any:
-    commands = _commands(serving, actor, data, within)
+def _forecast(serving: Serving, commands: Callable[[], Sequence[Fire]], data: Any, named: Named) -> Answer:
+    found = commands()
     with reading(serving.engine) as conn:
-        outcomes = advance(conn, commands, serving.branch, lock=False, dry_run=True)
-    return bulk_answer(commands, outcomes, atomic=data.atomic, dry_run=True)
+        outcomes = advance(conn, found, serving.branch, lock=False, dry_run=True)
+    return bulk_answer(found, outcomes, atomic=data.atomic, dry_run=True, named=named)
 
 
 route_handlers = [fire_many]

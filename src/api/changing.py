@@ -21,6 +21,13 @@ from casework.work.cases.unseen import unseen
 MAX_CASE_ID = 2**53 - 1
 _ETAG = re.compile(r'"([1-9][0-9]{0,15})"')
 
+CHANGING = (
+    "malformed_json", "malformed_header", "post_not_permitted", "out_of_reach", "key_not_permitted", "refused",
+    "idempotency_running", "body_too_large", "unsupported_media_type", "faulty_data", "invalid_request",
+    "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded", "database_full",
+)  # fmt: skip
+"""What every route that changes one subject may answer, beside what there is none of."""
+
 CaseId = Annotated[int, PathParameter(description="The id of the case.")]
 IfMatch = Annotated[
     str | None,

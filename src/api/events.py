@@ -8,6 +8,7 @@ from litestar.params import Body
 
 from api.auth import actor_of
 from api.changing import (
+    CHANGING,
     CaseId,
     IdempotencyKey,
     IfMatch,
@@ -33,18 +34,8 @@ from casework.work.cases.commands import Command
 _DONE = ResponseSpec(
     DoneBody, generate_examples=False, description="Done; the ETag is the new version.", examples=[DONE_EXAMPLE]
 )
-_PROBLEMS = problem_responses(
-    "malformed_json", "malformed_header", "post_not_permitted", "out_of_reach", "key_not_permitted",
-    "unknown_case", "idempotency_running",
-    "stale_version", "body_too_large", "unsupported_media_type", "unknown_fact", "faulty_data", "invalid_request",
-    "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded", "database_full",
-)  # fmt: skip
-_EVENT_PROBLEMS = problem_responses(
-    "malformed_json", "malformed_header", "post_not_permitted", "out_of_reach", "key_not_permitted",
-    "unknown_case", "refused", "idempotency_running",
-    "stale_version", "body_too_large", "unsupported_media_type", "unknown_event", "faulty_data", "invalid_request",
-    "idempotency_mismatch", "version_required", "database_busy", "outcome_unknown", "overloaded", "database_full",
-)  # fmt: skip
+_PROBLEMS = problem_responses(*CHANGING, "unknown_case", "stale_version", "unknown_fact")
+_EVENT_PROBLEMS = problem_responses(*CHANGING, "unknown_case", "stale_version", "unknown_event", "version_required")
 
 
 @post("/cases/{case_id:int}/events", status_code=200, summary="Fire an event of the chart", tags=["cases"],

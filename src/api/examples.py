@@ -5,6 +5,8 @@ from datetime import date
 from types import SimpleNamespace
 from typing import Any, Final
 
+from litestar.openapi.spec import Example
+
 from casework.lifecycle import fold
 from casework.lifecycle.noun import Noun
 from casework.rules.statechart.chart import Chart, Event, Opening
@@ -38,6 +40,25 @@ def event_of(chart: Chart) -> Event:
     """The first event that somebody may fire; of a chart that has none, its first."""
     found: Event = _first(chart.events)
     return found
+
+
+def facts_of(chart: Chart) -> list[Example]:
+    """A fact that somebody may record; of a chart that has none, of none."""
+    kind = _first(chart.facts) if chart.facts else None
+    named, data = ("none", {}) if kind is None else (kind.name, data_of(kind.fields))
+    value = {"kind": named, "on": _TODAY.isoformat(), "evidence": "rec:2026-0001", "data": data}
+    return [Example(id=named, summary=kind.en if kind else "none is known", value=value)]
+
+
+def history_of(word: str, fired: Mapping[str, Any], done: Mapping[str, Any]) -> dict[str, Any]:
+    """A page of history with one event in it."""
+    item = {
+        "entry_id": done["entry_id"], "seq": 7, "event": f"{word}.step.{fired['event']}", "zh": "…", "en": "…",
+        "actor": "S0012", "via": "api", "recorded_at": "2026-03-09T08:15:02.114523Z", "from_state": done["state"],
+        "to_state": done["state"], "reason_code": None, "rules": ["1.3.1d"], "data": {"given": fired["data"]},
+        "committed": [], "texts": {}, "mac_holds": True, "erased_on": None,
+    }  # fmt: skip
+    return {"items": [item], "next": None}
 
 
 def _first(parts: Mapping[str, Any]) -> Any:

@@ -125,6 +125,19 @@ def counted(rulebook: Rulebook, command: Command, outcome: Outcome) -> tuple[str
             return event, "not_done"
 
 
+def _by_state(conn: Connection, branch: Branch) -> GaugeMetricFamily:
+    """How many of each noun are in each state of its chart, none included: a state that is emptied says 0."""
+    counts = GaugeMetricFamily("casework_subjects", "How many there are by state.", labels=["noun", "state"])
+    for noun in branch.nouns:
+        column = noun.table.c.state
+        found = dict.fromkeys(branch.rulebook.charts[noun.chart].states, 0)
+        for state, number in conn.execute(sa.select(column, sa.func.count()).group_by(column)):
+            found[state] = number
+        for state, number in found.items():
+            counts.add_metric([noun.word, state], number)
+    return counts
+
+
 def _sealed_and_signed(conn: Connection) -> tuple[int, int]:
     """Leaves of the present log, and of those the signed ones: they stay apart while the signer refuses."""
     log = present_log(conn)
@@ -156,6 +169,7 @@ class _Stored(Collector):
             with reading(self._engine) as conn:
                 age_s, sealed, signed = oldest_waiting_s(conn), *_sealed_and_signed(conn)
                 counted = conn.execute(_RUNS).all()
+                by_state = _by_state(conn, self._branch)
                 today = self._branch.today(now())
                 lost = count_orphans(conn, today)
                 feeds = feed_health(conn)
@@ -172,6 +186,7 @@ class _Stored(Collector):
         yield age
         yield GaugeMetricFamily("casework_log_leaves", "Entries sealed into the present log.", value=sealed)
         yield GaugeMetricFamily("casework_log_signed_leaves", "Leaves that the newest checkpoint signs.", value=signed)
+        yield by_state
         runs = GaugeMetricFamily("casework_feed_runs", "Feed runs by status.", labels=["status"])
         for status, number in counted:
             runs.add_metric([status], number)

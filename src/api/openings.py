@@ -8,7 +8,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body
 
 from api.auth import actor_of
-from api.changing import IdempotencyKey, through_the_writer
+from api.changing import CHANGING, IdempotencyKey, through_the_writer
 from api.outcomes import answer_of
 from api.problems import problem_responses, request_id_of
 from api.serving import Serving, serving_of
@@ -24,12 +24,7 @@ from casework.work.cases.sight import reach_of
 _OPENED = ResponseSpec(
     DoneBody, generate_examples=False, description="Opened; Location names the case.", examples=[DONE_EXAMPLE]
 )
-_PROBLEMS = problem_responses(
-    "malformed_json", "malformed_header", "post_not_permitted", "out_of_reach", "key_not_permitted",
-    "unknown_loan", "refused", "idempotency_running",
-    "body_too_large", "unsupported_media_type", "unknown_ground", "faulty_data", "invalid_request", "id_malformed",
-    "idempotency_mismatch", "database_busy", "outcome_unknown", "overloaded", "database_full",
-)  # fmt: skip
+_PROBLEMS = problem_responses(*CHANGING, "unknown_loan", "unknown_ground", "id_malformed")
 
 
 @post("/cases", status_code=201, summary="Open a case by hand", tags=["cases"], responses={201: _OPENED, **_PROBLEMS})

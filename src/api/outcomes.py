@@ -64,15 +64,11 @@ def answer_of(outcome: Outcome, request_id: str, *, created: bool = False, named
             raise RuntimeError("one command alone is done, refused or mistaken")
 
 
-def done_body(done: Done, named: Named = CASE_NAMED) -> DoneBody | DoneOfNoun:
+def done_body(done: Done, named: Named = CASE_NAMED) -> Any:
     """As the wire says it."""
-    if named is CASE_NAMED:
-        return DoneBody(
-            case_id=done.id, version=done.version, from_state=done.from_state, state=done.state, entry_id=done.entry_id
-        )
-    return DoneOfNoun(
-        id=done.id, version=done.version, from_state=done.from_state, state=done.state, entry_id=done.entry_id
-    )
+    kind: Any = DoneBody if named is CASE_NAMED else DoneOfNoun
+    more = {"version": done.version, "from_state": done.from_state, "state": done.state, "entry_id": done.entry_id}
+    return kind(**{named.number: done.id}, **more)
 
 
 def reason_body(reason: Reason) -> ReasonBody:
@@ -135,8 +131,10 @@ def _problem(code: str, request_id: str, texts: tuple[str, str], facts: dict[str
 # ── many ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def bulk_answer(commands: Sequence[Command], outcomes: Sequence[Outcome], *, atomic: bool, dry_run: bool) -> Answer:
-    """A result per case, totals by outcome and by reason."""
+def bulk_answer(
+    commands: Sequence[Command], outcomes: Sequence[Outcome], *, atomic: bool, dry_run: bool, named: Named = CASE_NAMED
+) -> Answer:
+    """A result for each, totals by outcome and by reason."""
     ids = [0 if isinstance(command, Open) else command.id for command in commands]
     results = results_of(ids, outcomes, dry_run=dry_run)
     by_outcome, by_reason = totals_of(results)
@@ -144,7 +142,11 @@ def bulk_answer(commands: Sequence[Command], outcomes: Sequence[Outcome], *, ato
         dry_run=dry_run, atomic=atomic, cases=len(results), results=results, by_outcome=by_outcome,
         by_reason=by_reason,
     )  # fmt: skip
-    return Answer(200, encode(answer), {})
+    if named is CASE_NAMED:
+        return Answer(200, encode(answer), {})
+    told = msgspec.to_builtins(answer, enc_hook=str)
+    told["items"], told["results"] = told.pop("cases"), [{"id": one.pop("case_id"), **one} for one in told["results"]]
+    return Answer(200, encode(told), {})
 
 
 def results_of(ids: Sequence[int], outcomes: Sequence[Outcome], *, dry_run: bool) -> list[ResultBody]:

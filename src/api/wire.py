@@ -24,7 +24,7 @@ class EventBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FactBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A typed fact of a case: its kind, the business date it happened on, and the reference of its evidence."""
+    """A typed fact: its kind, the business date it happened on, and the reference of its evidence."""
 
     kind: Code
     on: date
@@ -33,7 +33,7 @@ class FactBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NoteBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A note on a case; its text is kept sealed, the log holds its commitment."""
+    """A note; its text is kept sealed, the log holds its commitment."""
 
     text: Annotated[str, Meta(min_length=1, max_length=2_000)]
 
@@ -62,7 +62,7 @@ class OpeningOfChild(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CaseRef(msgspec.Struct, forbid_unknown_fields=True):
-    """A case of a bulk request; with `version`, only if it is still at that version."""
+    """A case of a bulk request, or whatever it is about; with `version`, only if it is still at that version."""
 
     id: Id
     version: Version | None = None
@@ -72,16 +72,6 @@ class DoneBody(msgspec.Struct, kw_only=True):
     """It happened. `version` is the case's new one (also in the ETag); `entry_id` the audit entry that says so."""
 
     case_id: int
-    version: int
-    from_state: str | None
-    state: str
-    entry_id: str
-
-
-class DoneOfNoun(msgspec.Struct, kw_only=True):
-    """It happened to what `id` numbers. `version` is its new one (also in the ETag); `entry_id` says so in the log."""
-
-    id: int
     version: int
     from_state: str | None
     state: str
@@ -133,6 +123,33 @@ class BulkAnswer(msgspec.Struct, kw_only=True):
     by_outcome: dict[str, int]
     by_reason: dict[str, int]
     results: list[ResultBody]
+
+
+def _of_noun(struct: type[msgspec.Struct], name: str, doc: str, called: dict[str, tuple[str, Any]]) -> Any:
+    """The same of any noun: fields of other names and kinds, everything else as cases have it."""
+    told = [(*called.get(one.name, (one.name, one.type)), one) for one in msgspec.structs.fields(struct)]
+    return msgspec.defstruct(
+        name,
+        [(key, kind) if one.default is msgspec.NODEFAULT else (key, kind, one.default) for key, kind, one in told],
+        kw_only=True, omit_defaults=struct.__struct_config__.omit_defaults, namespace={"__doc__": doc},
+    )  # fmt: skip
+
+
+DoneOfNoun: Any = _of_noun(
+    DoneBody, "DoneOfNoun",
+    "It happened to what `id` numbers. `version` is its new one (also in the ETag); `entry_id` says so in the log.",
+    {"case_id": ("id", int)},
+)  # fmt: skip
+ResultOfNoun: Any = _of_noun(
+    ResultBody, "ResultOfNoun",
+    "What became of one of a bulk request; `status` is what it would have been answered with alone.",
+    {"case_id": ("id", int)},
+)  # fmt: skip
+BulkAnswerOfNoun: Any = _of_noun(
+    BulkAnswer, "BulkAnswerOfNoun",
+    "Totals and a result for each. `by_outcome` and `by_reason` count them; one may have several reasons.",
+    {"cases": ("items", int), "results": ("results", list[ResultOfNoun])},
+)  # fmt: skip
 
 
 class RunStarted(msgspec.Struct, kw_only=True):

@@ -17,6 +17,7 @@ from casework.people.staff.actor import Actor
 from casework.personal import DoesNotOpen
 from casework.storage.database import reading, writing
 from casework.work.cases.history import history_of_case
+from casework.work.cases.queries import find_case
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
 from tests.on_books import named
 
@@ -59,7 +60,7 @@ def rows_aside(conn: Connection, bank: Bank) -> Any:
 
 
 def notes(conn: Connection, bank: Bank) -> Any:
-    return [history_of_case(conn, bank.started.branch, bank.case(n).id, REP) for n in (1, 2)]
+    return [history_of_case(conn, bank.started.branch, find_case(conn, bank.case(n).id), REP) for n in (1, 2)]
 
 
 @pytest.mark.parametrize(

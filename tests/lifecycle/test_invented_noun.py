@@ -1,215 +1,95 @@
-"""A noun that nobody has heard of: a chart, a struct and a line are enough, and the engine names no noun at all."""
+"""A noun that nobody has heard of: a chart, a struct, a line and its rows of permissions, and all of it works.
+
+The house is a copy of the sources with these files in it; `invented/lived_through.py` is run there.
+"""
 
 import dataclasses
+import os
 import re
-from datetime import date, datetime, timedelta
+import shutil
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from casework.lifecycle.advance import advance
-from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Refused
 from casework.lifecycle.kept import Kept
-from casework.lifecycle.listing import every
 from casework.lifecycle.noun import Noun
-from casework.lifecycle.situation import Situation
-from casework.lifecycle.subject import Child, Rows
-from casework.lifecycle.sweep import fire_due
-from casework.lifecycle.tables import table_of
-from casework.people.staff.actor import Actor, system
-from casework.rules.statechart.chart import parse_chart
-from casework.rules.statechart.registry import Params, Registry, Verdict
-from casework.storage.database import metadata, reading, writing
-from casework.work.cases.branch import Branch
-from casework.work.cases.lifecycles import LIFECYCLES
-from tests.feed.bank import DAY, Bank, arrears, loan
-from tests.feed.conftest import bank
+from casework.work.cases.lifecycles import LIFECYCLES, PROMISES
 
-__all__ = ["bank"]
-
-CALLER = Actor("S1", "staff", "api", frozenset({"post_loan_officer"}), "T1", "R1")
-ENGINE = Path(__file__).parents[2] / "src" / "casework" / "lifecycle"
-
-# ── all that the noun is ────────────────────────────────────────────────────────────────────────────────────────────
-
-CHART = """
-name = "callback"
-version = 1
-zh = "回电"
-en = "Call-back"
-posts.post_loan_officer = { zh = "贷后管理人员", en = "post-loan officer" }
-posts.system = { zh = "系统", en = "the service itself" }
-[states.wanted]
-zh = "待回电"
-en = "Wanted"
-initial = true
-deadline = { zh = "约定日", en = "the day agreed" }
-due = { from = "call_on", days = 1 }
-[states.done]
-zh = "已回电"
-en = "Done"
-closed = true
-final = true
-deadline = { zh = "无", en = "none" }
-[states.missed]
-zh = "已错过"
-en = "Missed"
-closed = true
-final = true
-deadline = { zh = "无", en = "none" }
-[openings.agreed]
-zh = "约定回电"
-en = "Agreed"
-posts = ["post_loan_officer"]
-rules = ["1.3.1d"]
-guards = [{ guard = "not_on_a_sunday" }]
-[openings.agreed.data]
-call_on = { type = "date", zh = "回电日", en = "day of the call", not_before_today = true }
-[events.called]
-zh = "已回电"
-en = "Called"
-posts = ["post_loan_officer"]
-rules = ["1.3.1d"]
-effects = [{ effect = "count_call" }]
-arcs = [{ from = ["wanted"], to = "done" }]
-[events.miss]
-zh = "错过"
-en = "Missed"
-posts = ["system"]
-rules = ["1.3.1d"]
-arcs = [{ from = ["wanted"], to = "missed" }]
-[guards.not_on_a_sunday]
-rules = ["1.3.1d"]
-zh = "{call_on}是星期日"
-en = "{call_on} is a Sunday"
-"""
-REGISTRY = Registry()
+ROOT = Path(__file__).parents[2]
+ENGINE = ROOT / "src" / "casework" / "lifecycle"
+INVENTED = Path(__file__).parent / "invented"
+CASES = Path("src/casework/work/cases")
+PERMISSIONS, SCHEMA = Path("statecharts/rules/permissions.toml"), Path("migrations/versions/0001_schema.py")
+BY_HAND = {
+    "statecharts/callback.toml", "src/casework/work/callbacks.py", str(CASES / "nouns.py"),
+    str(CASES / "lifecycles.py"), str(PERMISSIONS),
+}  # fmt: skip
+MADE = {str(SCHEMA)}  # `make revision`
 
 
-class CallBack(Child):
-    """Somebody is to be called back on a day."""
-
-    call_on: date
-    calls: int = 0
-    due_on: date | None = None
-
-
-@REGISTRY.guard(facts=("call_on",))
-def not_on_a_sunday(now: Situation, _: Params) -> Verdict:
-    return Verdict(now.subject.call_on.isoweekday() < 7, {"call_on": now.subject.call_on.isoformat()})
-
-
-@REGISTRY.effect()
-def count_call(now: Situation, _: Params) -> None:
-    now.subject.calls += 1
-
-
-CALL_BACK = Noun(chart="callback", word="callback", subject=CallBack, rows=Rows(CallBack), registry=REGISTRY)
-CALL_BACKS = Kept.of(CALL_BACK, table=table_of("callbacks", CALL_BACK.rows))
-metadata.remove(CALL_BACKS.table)  # it is of this test alone: the schema of the product has no such table
-
-# ── what it can do ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclasses.dataclass
-class House:
-    """A branch that has the noun, and a bank with cases."""
-
-    bank: Bank
-    branch: Branch
-
-    def do(self, *commands: Any, on: date = DAY) -> list[Any]:
-        def noon() -> datetime:
-            return datetime(on.year, on.month, on.day, 12, tzinfo=ZoneInfo("Asia/Shanghai"))
-
-        with writing(self.bank.started.engine) as conn:
-            return advance(conn, list(commands), self.branch, clock=noon)
-
-    def agree(self, on: date = DAY + timedelta(days=1), who: Actor = CALLER, ground: str = "agreed") -> Any:
-        data = {"call_on": on.isoformat()}
-        return self.do(Open(actor=who, noun="callback", of=self.bank.case(1).id, ground=ground, data=data))[0]
-
-    def all(self) -> list[CallBack]:
-        with reading(self.bank.started.engine) as conn:
-            return every(conn, CALL_BACKS, "call_on", live_only=False)
-
-
-@pytest.fixture
-def house(bank: Bank) -> House:
-    """The table is made beside the schema, the row of permissions read from the case's."""
-    bank.staff("B9", "basic_risk_manager")
-    bank.send(DAY, [arrears(1)], loans=[loan(1)])
-    settings = bank.started.settings
-    owner = settings.database_owner_url or settings.database_url
-    from casework.storage.database import open_engine  # noqa: PLC0415  # the owner's engine is of this fixture alone
-
-    engine = open_engine(owner)
-    with writing(engine) as conn:
-        CALL_BACKS.table.create(conn)
-        if conn.dialect.name == "postgresql":
-            conn.exec_driver_sql("GRANT ALL ON callbacks TO PUBLIC; GRANT ALL ON SEQUENCE callbacks_id_seq TO PUBLIC")
-    engine.dispose()
-    now = bank.started.branch
-    chart = parse_chart(CHART.encode(), REGISTRY, now.rulebook.policies)
-    commands = now.rulebook.permissions.commands
-    permissions = dataclasses.replace(
-        now.rulebook.permissions, commands={**commands, "callback.read": commands["case.read"]}
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sources, and the noun put among them."""
+    tree = tmp_path_factory.mktemp("house")
+    for name in ("src", "statecharts", "migrations"):
+        shutil.copytree(ROOT / name, tree / name)
+    shutil.copyfile(INVENTED / "callback.toml", tree / "statecharts" / "callback.toml")
+    shutil.copyfile(INVENTED / "callbacks.py", tree / "src" / "casework" / "work" / "callbacks.py")
+    known = "from casework.work.callbacks import CALL_BACK\n"
+    edit(tree / CASES / "nouns.py", "\nNOUNS", f"{known}\nNOUNS")
+    edit(tree / CASES / "nouns.py", "HOLD)", "HOLD, CALL_BACK)")
+    edit(tree / CASES / "lifecycles.py", "\nCASES", f"{known}\nCASES")
+    edit(
+        tree / CASES / "lifecycles.py",
+        "HOLDS)",
+        'HOLDS, Kept.of(CALL_BACK, table=table_of("callbacks", CALL_BACK.rows)))',
     )
-    rulebook = dataclasses.replace(
-        now.rulebook, charts={**now.rulebook.charts, "callback": chart}, permissions=permissions
+    (tree / PERMISSIONS).write_text(
+        (ROOT / PERMISSIONS).read_text(encoding="utf-8") + (INVENTED / "permissions.toml").read_text(encoding="utf-8"),
+        encoding="utf-8",
     )
-    return House(bank, dataclasses.replace(now, rulebook=rulebook, nouns=(*LIFECYCLES, CALL_BACKS)))
-
-
-def test_it_is_opened_fired_refused_and_listed(house: House) -> None:
-    done = house.agree()
-    assert isinstance(done, Done)
-    (one,) = house.all()
-    assert (one.loan_id if hasattr(one, "loan_id") else "", one.state, one.due_on) == (
-        "",
-        "wanted",
-        one.call_on + timedelta(days=1),
+    edit(
+        tree / SCHEMA,
+        "\nschema = sa.MetaData(",
+        "\nfrom casework.work.cases.lifecycles import LIFECYCLES\nschema = sa.MetaData(",
     )
-    assert isinstance(house.do(Fire(actor=CALLER, noun="callback", id=one.id, event="called", version=1))[0], Done)
-    assert [(one.state, one.calls, one.version) for one in house.all()] == [("done", 1, 2)]
-    again = house.do(Fire(actor=CALLER, noun="callback", id=one.id, event="called"))[0]
-    assert isinstance(again, Refused)
-    assert [reason.code for reason in again.reasons] == ["wrong_state"]
+    with (tree / SCHEMA).open("a", encoding="utf-8") as file:
+        file.write("LIFECYCLES[-1].table.to_metadata(schema)\n")
+    return tree
 
 
-def test_its_guards_fields_reach_and_versions_are_asked(house: House) -> None:
-    sunday = house.agree(date(2024, 6, 9))
-    assert isinstance(sunday, Refused)
-    assert [reason.code for reason in sunday.reasons] == ["not_on_a_sunday"]
-    past = house.agree(DAY - timedelta(days=1))
-    assert isinstance(past, Mistaken)
-    assert [fault.field for fault in past.faults] == ["call_on"]
-    assert house.agree(ground="whim") == Mistaken("unknown_ground", None)
-    stranger = Actor("S2", "staff", "api", frozenset({"post_loan_officer"}), "T9", "R9")
-    assert house.agree(who=stranger) == Mistaken("unknown_case", house.bank.case(1).id)
-    done = house.agree()
-    fired = [
-        house.do(Fire(actor=who, noun="callback", id=done.id, event=event, version=version))[0]
-        for who, event, version in ((CALLER, "called", 7), (stranger, "called", 1), (CALLER, "fly", 1))
-    ]
-    assert [outcome.code for outcome in fired] == ["stale_version", "unknown_callback", "unknown_event"]
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1, (path, old)
+    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_what_is_due_is_fired_by_the_sweep_and_only_then(house: House) -> None:
-    house.agree()
-    for days, fired in ((1, {}), (2, {"miss": 1}), (3, {})):
-        with writing(house.bank.started.engine) as conn:
-            assert fire_due(conn, house.branch, CALL_BACKS, {"demo": DAY + timedelta(days=days)}) == fired
+def test_its_files_are_a_chart_a_struct_a_line_and_its_permissions(house: Path) -> None:
+    """And no more than 150 lines, blank ones among them."""
+    touched, lines = set(), 0
+    for path in sorted(house.rglob("*")):
+        name = str(path.relative_to(house))
+        if path.suffix == ".pyc" or not path.is_file():
+            continue
+        was = (ROOT / name).read_text(encoding="utf-8").splitlines() if (ROOT / name).exists() else []
+        new = path.read_text(encoding="utf-8").splitlines()
+        if new != was:
+            touched.add(name)
+            lines += len(new) - len(was) if name not in MADE else 0
+    assert touched == BY_HAND | MADE
+    assert lines <= 150
 
 
-def test_its_entries_stand_in_the_stream_of_its_case(house: House) -> None:
-    house.agree(date(2024, 6, 9))
-    house.agree()
-    house.do(Fire(actor=system("sweep"), noun="callback", id=house.all()[0].id, event="miss"))
-    story = house.bank.story(house.bank.case(1).id)
-    assert story == ["case.opened", "callback.refused_opening", "callback.opened", "callback.step.miss"]
+def test_all_that_a_noun_can_do_it_can(house: Path) -> None:
+    tried = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "-q", "-W", "error", "-x",
+         str(INVENTED / "lived_through.py")],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{house / 'src'}{os.pathsep}{ROOT}"}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert tried.returncode == 0, tried.stdout[-6_000:] + tried.stderr[-2_000:]
 
 
 # ── the engine ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -232,4 +112,4 @@ def test_the_engine_names_no_noun() -> None:
 def test_there_are_four_hooks_and_most_nouns_need_none() -> None:
     hooks = {field.name for field in dataclasses.fields(Kept)} - {field.name for field in dataclasses.fields(Noun)}
     assert hooks - {"table", "verbs"} == {"about", "prepare", "beside", "following"}
-    assert not any(getattr(CALL_BACKS, hook) for hook in hooks - {"table", "verbs"})
+    assert not any(getattr(PROMISES, hook) for hook in hooks - {"table", "verbs"})

@@ -28,6 +28,7 @@ from casework.log.tables import entries, texts
 from casework.storage.database import reading
 from casework.work.cases.history import history_of_case
 from casework.work.cases.publish import STREAM
+from casework.work.cases.queries import find_case
 from tests.lifecycle.lived import BORROWER, CASE, LATER, OTHER_CASE, STREAM_OF_CASE, Lived, fire, live
 from tests.log import built_log as logs
 from tests.log.built_log import built_log, clock
@@ -86,7 +87,7 @@ def test_the_case_of_a_promise_is_as_of_every_day_what_its_row_was(lived: Lived)
 
 def test_every_entry_of_a_promise_has_a_label_of_its_own_in_the_cases_history(lived: Lived) -> None:
     with lived.log.attacked() as conn:
-        items = history_of_case(conn, lived.log.branch, CASE, logs.RISK, limit=200).items
+        items = history_of_case(conn, lived.log.branch, find_case(conn, CASE), logs.RISK, limit=200).items
     told_of = {item.event: (item.zh, item.en) for item in items if item.event.startswith("promise.")}
     assert told_of == {
         "promise.opened": ("还款承诺：登记", "Promise to pay: Opened"),

@@ -20,6 +20,7 @@ Cursor = Annotated[
     str | None,
     QueryParameter(max_length=400, description="`next` of the page before; opaque, of this list only."),
 ]
+After = Annotated[int | None, QueryParameter(ge=0, le=2**53 - 1, description="`next` of the page before.")]
 _Codes = Annotated[list[str] | None, QueryParameter(max_items=20)]
 _Code = Annotated[str | None, QueryParameter(max_length=64)]
 _Days = Annotated[int | None, QueryParameter(ge=0, le=36_500)]

@@ -10,6 +10,7 @@ from api.permitted import case_in_sight, reach
 from api.reading.asking import (
     CASE_LINE,
     FILTERS,
+    After,
     Cursor,
     Limit,
     answers,
@@ -34,7 +35,6 @@ from casework.work.cases.queries import Sort, page_of_cases
 from casework.work.four_eyes.listing import show_pending
 
 CaseId = Annotated[int, PathParameter(ge=1, le=2**53 - 1, description="Number of the case.")]
-After = Annotated[int | None, QueryParameter(ge=0, le=2**53 - 1, description="`next` of the page before.")]
 SortBy = Annotated[
     Sort, QueryParameter(description="A minus is descending; days past due descend as due dates ascend.")
 ]
@@ -163,9 +163,7 @@ def case_history(
     serving, actor = reader_of(request, "after", "limit", "newest_first")
     with reading(serving.engine, snapshot=True) as conn:
         found = case_in_sight(conn, request, case_id)
-        page = history_of_case(
-            conn, serving.branch, case_id, actor, after=after, limit=limit, newest_first=newest_first
-        )
+        page = history_of_case(conn, serving.branch, found, actor, after=after, limit=limit, newest_first=newest_first)
     _on_record(request, found, {name for item in page.items for name in item.texts})
     return page
 
@@ -181,7 +179,7 @@ def case_notes(request: Request[Any, Any, Any], case_id: CaseId, before: After =
     serving, actor = reader_of(request, "before", "limit")
     with reading(serving.engine, snapshot=True) as conn:
         found = case_in_sight(conn, request, case_id)
-        page = notes_of_case(conn, serving.branch, case_id, actor, before=before, limit=limit)
+        page = notes_of_case(conn, serving.branch, found, actor, before=before, limit=limit)
     _on_record(request, found, {"note"} if any(item.text is not None for item in page.items) else set())
     return page
 

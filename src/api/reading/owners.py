@@ -7,15 +7,10 @@ from litestar import Request, get
 from litestar.params import PathParameter, QueryParameter
 
 from api.permitted import case_in_sight, reach
-from api.reading.asking import Limit, answers, reader_of
-from api.reading.cases import After, CaseId
+from api.reading.asking import After, Limit, answers, reader_of
+from api.reading.cases import CaseId
 from casework.storage.database import reading
-from casework.work.cases.responsible import (
-    OwnedPage,
-    OwnersOfCase,
-    owned_on,
-    owners_of_case,
-)
+from casework.work.cases.responsible import OwnedPage, OwnersOfCase, owned_on, owners_of_case
 
 On = Annotated[date | None, QueryParameter(description="Who was responsible on this business date?")]
 Day = Annotated[date, QueryParameter(description="The business date asked about.")]

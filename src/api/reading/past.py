@@ -13,8 +13,8 @@ from litestar import Request, get
 from litestar.params import QueryParameter
 
 from api.permitted import case_in_sight
-from api.reading.asking import CASE_LINE, Limit, answers, reader_of
-from api.reading.cases import After, CaseId
+from api.reading.asking import CASE_LINE, After, Limit, answers, reader_of
+from api.reading.cases import CaseId
 from casework.clock import now
 from casework.errors import TryAgain
 from casework.evidence.past.case_then import CaseDifference, CaseThen

@@ -9,16 +9,15 @@ from sqlalchemy.engine import Connection
 
 from casework.cli import assigning, case_tables, dossier, past
 from casework.cli.given import data_json_option, data_option, given
+from casework.cli.lifecycle import do
 from casework.cli.shell import FOLDED, acting, as_json, as_staff, permitted, print_json, started
 from casework.clock import now
 from casework.errors import CallerError
-from casework.lifecycle.advance import advance
-from casework.lifecycle.commands import Done, Fire, Note, Record, Refused
+from casework.lifecycle.commands import Fire, Note, Record
 from casework.operation.startup import Started
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
 from casework.work.cases.case import Case
-from casework.work.cases.commands import Command
 from casework.work.cases.detail import detail_of
 from casework.work.cases.disclosure import record_read
 from casework.work.cases.filter import BusinessDates, CaseFilter
@@ -125,7 +124,7 @@ def show(case_id: int | None, loan_id: str | None, entries: int, json_: bool, st
         with reading(open_.engine, snapshot=True) as conn:
             actor = permitted(conn, open_.branch, staff_no, "case.read")
             found = seen_case(conn, open_.branch, actor, _find(conn, case_id, loan_id), open_.branch.today(now()))
-            page = history_of_case(conn, open_.branch, found.id, actor, limit=entries, newest_first=True)
+            page = history_of_case(conn, open_.branch, found, actor, limit=entries, newest_first=True)
             today = BusinessDates(conn, open_.branch).of(found.institution)
             detail = detail_of(conn, found, open_.branch.rulebook, today)
         history = page.items[::-1]
@@ -156,7 +155,7 @@ def options(case_id: int, json_: bool, staff_no: str | None) -> None:
         if json_:
             print_json(offers)
         else:
-            case_tables.options(offers)
+            case_tables.options(offers, f"Case {case_id}")
 
 
 # ── doing ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -188,7 +187,7 @@ def advance_(
         spec = open_.branch.rulebook.chart.events.get(event)
         data = given(spec.fields if spec else {}, pairs, data_json)
         actor = acting(conn, open_.branch, staff_no)
-        code = _do(conn, open_, Fire(actor=actor, id=case_id, event=event, data=data, version=version), json_)
+        code = do(conn, open_, Fire(actor=actor, id=case_id, event=event, data=data, version=version), json_=json_)
     raise SystemExit(code)
 
 
@@ -220,7 +219,7 @@ def record(
             actor=acting(conn, open_.branch, staff_no), id=case_id, kind=kind, on=_day(on), evidence=evidence,
             data=data, version=version,
         )  # fmt: skip
-        code = _do(conn, open_, command, json_)
+        code = do(conn, open_, command, json_=json_)
     raise SystemExit(code)
 
 
@@ -243,23 +242,9 @@ def note(case_id: int, text: str, json_: bool, staff_no: str | None) -> None:
       casework case note 1207 "客户称月底还款" --as S0012
     """
     with started() as open_, writing(open_.engine) as conn:
-        code = _do(conn, open_, Note(actor=acting(conn, open_.branch, staff_no), id=case_id, text=text), json_)
+        command = Note(actor=acting(conn, open_.branch, staff_no), id=case_id, text=text)
+        code = do(conn, open_, command, json_=json_)
     raise SystemExit(code)
-
-
-def _do(conn: Connection, open_: Started, command: Command, json_: bool) -> int:
-    """Through the door; the exit code. A refusal is committed: its entry must survive."""
-    (outcome,) = advance(conn, [command], open_.branch)
-    if json_:
-        print_json({"outcome": type(outcome).__name__.lower(), **msgspec.to_builtins(outcome)})
-    if isinstance(outcome, Done):
-        if not json_:
-            case_tables.done(outcome, open_.branch.rulebook.chart)
-        return 0
-    case_tables.why_not(outcome)
-    if isinstance(outcome, Refused):
-        return 1
-    return 2 if getattr(outcome, "code", "") in ("unknown_event", "unknown_fact", "faulty_data") else 1
 
 
 def _find(conn: Connection, case_id: int | None, loan_id: str | None) -> int:

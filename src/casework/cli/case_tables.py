@@ -14,6 +14,7 @@ from casework.work.cases.detail import CaseDetail
 from casework.work.cases.history import HistoryItem
 from casework.work.cases.line import CasePage
 from casework.work.cases.options import CaseOptions
+from casework.work.cases.shown import Options
 from casework.work.cases.unseen import TEXTS, texts_of_unseen
 
 _MISTAKES = {
@@ -51,7 +52,7 @@ def lines(page: CasePage, chart: Chart) -> None:
         console.print(f"{len(page.items)} cases")
 
 
-def detail(case: CaseDetail, history: list[HistoryItem], time_zone: str) -> None:
+def detail(case: CaseDetail, items: list[HistoryItem], time_zone: str) -> None:
     """A case and its history, in branch time."""
     console.print(f"[bold]Case {case.id}[/bold] of loan {escape(case.loan_id)}: {case.state} {case.state_zh}")
     facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
@@ -66,9 +67,14 @@ def detail(case: CaseDetail, history: list[HistoryItem], time_zone: str) -> None
     ):  # fmt: skip
         facts.add_row(name, escape(str(value)))
     console.print(facts)
+    history(items, time_zone)
+
+
+def history(items: list[HistoryItem], time_zone: str) -> None:
+    """The entries of a history."""
     table = Table("No.", "Recorded", "What", "By", "From → to", "Rules", box=None)
     zone = ZoneInfo(time_zone)
-    for item in history:
+    for item in items:
         moved = f"{item.from_state or ''} → {item.to_state}" if item.from_state != item.to_state else ""
         what = f"{item.event} {item.zh}" + "".join(f"\n{name}: {text}" for name, text in item.texts.items())
         if not item.mac_holds:
@@ -81,9 +87,9 @@ def detail(case: CaseDetail, history: list[HistoryItem], time_zone: str) -> None
     console.print(table)
 
 
-def options(offers: CaseOptions) -> None:
+def options(offers: CaseOptions | Options, title: str) -> None:
     """What may be done next: first what may, then what may not and why. Events of other states are left out."""
-    console.print(f"[bold]Case {offers.case_id}[/bold] {offers.state}, business date {offers.business_date}")
+    console.print(f"[bold]{title}[/bold] {offers.state}, business date {offers.business_date}")
     possible = [offer for offer in offers.events if offer.leads_to]
     for offer in sorted(possible, key=lambda offer: not offer.allowed):
         mark = "[green]may    [/green]" if offer.allowed else "[red]may not[/red]"

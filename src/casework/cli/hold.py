@@ -28,6 +28,8 @@ def cli() -> None:
     """
 
 
+for _command in lifecycle.looking(HOLDS):
+    cli.add_command(_command)
 for _command in lifecycle.doing(
     HOLDS,
     opening="--ground set --data loan_id=L2024000917 --data hold=hardship \\\n    "

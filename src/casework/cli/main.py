@@ -1,6 +1,7 @@
 """The root command; groups are imported only when they are asked for, so that `--help` stays quick."""
 
 import importlib
+from typing import Any
 
 import click
 
@@ -30,17 +31,28 @@ _GROUPS = {
 
 class _Lazy(click.Group):
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(_GROUPS)
+        return [*_GROUPS, *_others()]
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _GROUPS:
-            return None
-        command: click.Command = importlib.import_module(f"casework.cli.{cmd_name}").cli
-        return command
+        if cmd_name in _GROUPS:
+            command: click.Command = importlib.import_module(f"casework.cli.{cmd_name}").cli
+            return command
+        noun = _others().get(cmd_name)
+        return None if noun is None else importlib.import_module("casework.cli.lifecycle").group(noun)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(_GROUPS.items()))
+            formatter.write_dl([*_GROUPS.items(), *((name, _about(noun)) for name, noun in _others().items())])
+
+
+def _others() -> dict[str, Any]:
+    """The nouns that have no file here: all that they can do is made from their charts."""
+    nouns: Any = importlib.import_module("casework.work.cases.lifecycles").LIFECYCLES
+    return {noun.word: noun for noun in nouns if noun.word not in _GROUPS}
+
+
+def _about(noun: Any) -> str:
+    return str(noun.subject.__doc__).splitlines()[0].rstrip(".")
 
 
 @click.command(cls=_Lazy)

@@ -29,6 +29,8 @@ def cli() -> None:
     """
 
 
+for _command in lifecycle.looking(PROMISES):
+    cli.add_command(_command)
 for _command in lifecycle.doing(
     PROMISES,
     opening="--case 1207 --ground made --data amount_fen=50000 --data made_on=2026-03-09 \\\n    "

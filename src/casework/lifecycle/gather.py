@@ -69,7 +69,7 @@ def gather(
     gathered = Gathered(vault, {}, {})
     others = [noun for noun in wanted if noun is not main]
     if others or openings:
-        _more(conn, gathered, nouns, wanted, openings, others)
+        _more(conn, gathered, nouns, wanted, openings, others, lock=lock)
     with rows.together(conn):
         found_rows = rows.ask_by_keys(conn, select_of(main), "id", sorted(wanted[main]), lock=lock)
         date_rows = rows.ask_all(conn, institutions)
@@ -102,7 +102,7 @@ def _is_held(gathered: Gathered, main: Kept, noun: Kept, subject: Any) -> bool:
 
 def _more(
     conn: Connection, gathered: Gathered, nouns: Sequence[Kept], wanted: dict[Kept, set[int]],
-    openings: dict[Kept, list[Open]], others: Sequence[Kept],
+    openings: dict[Kept, list[Open]], others: Sequence[Kept], *, lock: rows.Lock,
 ) -> None:  # fmt: skip
     """What else has to be held: the parents of children, and whom it concerns of what is a customer's."""
     for noun in (noun for noun in others if noun.child):
@@ -122,10 +122,10 @@ def _more(
         for row in rows.select_by_keys(conn, whose, "id", sorted(wanted.get(noun, ()))):
             concerned.add(Customer(row.institution, row.borrower_id))
     if concerned:
-        _hold_customers(conn, gathered, nouns[0], wanted[nouns[0]], concerned)
+        _hold_customers(conn, gathered, nouns[0], wanted[nouns[0]], concerned, lock=lock)
     new = _opened_for(gathered, openings.get(nouns[0], ()))
     if new:
-        _one_at_a_time(conn, alone=False)
+        _one_at_a_time(conn, alone=False, lock=lock)
         for noun in of_customers:
             for subject in in_force(conn, noun, new):
                 customer = Customer(subject.institution, subject.borrower_id)
@@ -133,10 +133,10 @@ def _more(
 
 
 def _hold_customers(
-    conn: Connection, gathered: Gathered, main: Kept, wanted: set[int], concerned: set[Customer]
+    conn: Connection, gathered: Gathered, main: Kept, wanted: set[int], concerned: set[Customer], *, lock: rows.Lock
 ) -> None:
     """Their living main subjects are to be held too, and the end of their streams."""
-    _one_at_a_time(conn, alone=True)
+    _one_at_a_time(conn, alone=True, lock=lock)
     living = sa.select(main.table.c.borrower_id, main.table.c.institution, main.table.c.id, main.table.c.live)
     for row in rows.select_by_keys(conn, living, "borrower_id", sorted({one.borrower_id for one in concerned})):
         customer = Customer(row.institution, row.borrower_id)
@@ -144,7 +144,7 @@ def _hold_customers(
             gathered.of_customers.setdefault(customer, []).append(row.id)
             wanted.add(row.id)
     for stream in sorted(stream_of(gathered.vault, customer) for customer in concerned):
-        gathered.heads[stream] = held_head(conn, stream) or NOT_BEGUN
+        gathered.heads[stream] = held_head(conn, stream, locked=bool(lock)) or NOT_BEGUN
 
 
 def in_force(conn: Connection, noun: Kept, customers: Iterable[Customer]) -> list[Any]:
@@ -161,8 +161,8 @@ def _opened_for(gathered: Gathered, openings: Iterable[Open]) -> set[Customer]:
     return {Customer(one["institution"], one["borrower_id"]) for one in abouts}
 
 
-def _one_at_a_time(conn: Connection, *, alone: bool) -> None:
+def _one_at_a_time(conn: Connection, *, alone: bool, lock: rows.Lock) -> None:
     """What concerns a customer and what is opened of them meet: each is told of the other. SQLite has one writer."""
-    if conn.dialect.name == "postgresql":
+    if lock and conn.dialect.name == "postgresql":
         locking = sa.func.pg_advisory_xact_lock if alone else sa.func.pg_advisory_xact_lock_shared
         conn.execute(sa.select(locking(sa.func.hashtext("of a customer"))))

@@ -7,7 +7,7 @@ its own, whose head its row keeps), `Child` (it lives in its parent's stream and
 import types
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Generic, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -72,6 +72,13 @@ class Child(Subject):
     parent_id: int
     institution: str
     borrower_id: str
+
+
+class Label(NamedTuple):
+    """What people call a field that no data of the chart names: `Annotated[date | None, Label("到期日", "Due on")]`."""
+
+    zh: str
+    en: str
 
 
 HEAD: Final = ("last_entry_at", "audit_seq", "audit_head")

@@ -5,10 +5,11 @@ It is the debtor's and lives in their stream; the cases that it binds learn of i
 """
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
 
 from casework.lifecycle.noun import Noun
 from casework.lifecycle.situation import Situation
-from casework.lifecycle.subject import Rows, Subject
+from casework.lifecycle.subject import Label, Rows, Subject
 from casework.rules.statechart.registry import Params, Registry, Verdict
 
 REGISTRY = Registry()
@@ -25,12 +26,12 @@ class Hold(Subject):
     loan_id: str
     hold: str
     begins_at: datetime
-    begins_on: date | None = None
+    begins_on: Annotated[date | None, Label("开始日期", "Begins on")] = None
     ends_at: datetime | None = None
-    last_on: date | None = None  # the last day on any part of which it is in force
+    last_on: Annotated[date | None, Label("最后停催日", "Last day in force")] = None  # on any part of it
     review_by: date | None = None
-    set_by: str | None = None
-    confirmed_on: date | None = None
+    set_by: Annotated[str | None, Label("设置人", "Set by")] = None
+    confirmed_on: Annotated[date | None, Label("确认日期", "Confirmed on")] = None
     due_on: date | None = None
 
     def __post_init__(self) -> None:

@@ -1,17 +1,17 @@
 """A promise to pay: a child of the case, judged by the money that came (1.3.1d). Pure.
 
-Its chart is `statecharts/promise.toml`; which payments count for it, and when it is judged, `intake.feed.promised`.
+Its chart is `statecharts/promise.toml`; which payments count for it, and when it is judged, `casework.feed.promised`.
 """
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from casework.lifecycle.noun import Noun
 from casework.lifecycle.situation import Situation
-from casework.lifecycle.subject import Child, Rows
+from casework.lifecycle.subject import Child, Label, Rows
 from casework.rules.statechart.fields import DataFault
 from casework.rules.statechart.policy import Policy
 from casework.rules.statechart.registry import Params, Registry, Verdict
@@ -31,8 +31,8 @@ class Promise(Child):
     ref: str = ""
     staff_no: str | None = None
     counted_fen: dict[str, int] = msgspec.field(default_factory=dict)
-    because: str | None = None  # why it was judged as it was: payment, left, grace_over, reversal
-    judged_on: date | None = None
+    because: Annotated[str | None, Label("判定依据", "Judged because of")] = None  # payment, left, grace_over, reversal
+    judged_on: Annotated[date | None, Label("判定日期", "Judged on")] = None
     due_on: date | None = None
 
     def __post_init__(self) -> None:

@@ -224,9 +224,10 @@ def locked_head(conn: Connection, stream: str) -> Head:
     return Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
 
 
-def held_head(conn: Connection, stream: str) -> Head | None:
-    """The same of a stream that has begun; none where it has not, and nothing is held then."""
-    row = conn.execute(sa.select(streams).where(streams.c.stream == stream).with_for_update()).one_or_none()
+def held_head(conn: Connection, stream: str, *, locked: bool = True) -> Head | None:
+    """The same of a stream that has begun; none where it has not, and nothing is held then, nor unless `locked`."""
+    wanted = sa.select(streams).where(streams.c.stream == stream)
+    row = conn.execute(wanted.with_for_update() if locked else wanted).one_or_none()
     return None if row is None else Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
 
 

@@ -8,6 +8,8 @@ is what the register says of staff.
 from collections.abc import Mapping
 from typing import Final
 
+from casework.work.cases.lifecycles import LIFECYCLES
+
 PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
     "borrowers": {
         "name_sealed": "emptied",
@@ -95,10 +97,6 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
             "id staff_no kind effective_on status plan_digest options preview planned_by planned_at "
             "request_id applied_at replaced_by"
         ),
-        "holds": (
-            "id chart state state_since live version opened_on opened_for opened_by institution borrower_id loan_id "
-            "hold begins_at begins_on ends_at last_on review_by set_by confirmed_on due_on"
-        ),
         "idempotency": "actor_id key status created_at mac",
         "institutions": "institution business_date",
         "institutions_added": "institution",
@@ -115,10 +113,6 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "openings": "stream stream_seq field subject",
         "owner_history": "case_id stream_seq since_on since_at owner handler post reason rule",
         "passwords": "staff_no password_hash changed_at by_code mac",
-        "promises": (
-            "id chart state state_since live version opened_on opened_for opened_by parent_id institution borrower_id "
-            "loan_id amount_fen pay_by made_on ref staff_no counted_fen because judged_on due_on"
-        ),
         "posts_held": "staff_no post from_on until_on granted_by request_id",
         "regions": "code name",
         "register_version": "id version",
@@ -150,5 +144,5 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         ),
         "unsealed": "entry",
     }.items()
-}
-"""Every other column, by table."""
+} | {noun.table.name: frozenset(noun.table.c.keys()) for noun in LIFECYCLES[1:]}
+"""Every other column, by table. The row of a noun has none: what is text of its chart's data goes into no row."""

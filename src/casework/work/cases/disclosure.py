@@ -12,6 +12,7 @@ from casework.people.staff.actor import Actor
 from casework.work.cases.branch import Branch
 
 READ, REVEALED, EXPORTED = "personal.read", "personal.revealed", "cases.exported"
+LIST_EXPORTED = "list.exported"  # of any other noun, which the filter names
 
 
 def record_read(

@@ -10,11 +10,8 @@ from casework.customer import Customer
 from casework.log.tables import erasures
 from casework.storage import rows
 from casework.work.cases.branch import Branch
-from casework.work.cases.tables import cases
 
 _BY_CUSTOMER = sa.select(erasures.c.institution, erasures.c.borrower_id, erasures.c.erased_at)
-_HIS = (erasures.c.institution == cases.c.institution) & (erasures.c.borrower_id == cases.c.borrower_id)
-_BY_CASE = sa.select(cases.c.id, erasures.c.erased_at).join(erasures, _HIS).order_by(erasures.c.erased_at)
 
 
 def last_erased_on(conn: Connection, branch: Branch, customers: Collection[Customer]) -> dict[Customer, date]:
@@ -27,12 +24,12 @@ def last_erased_on(conn: Connection, branch: Branch, customers: Collection[Custo
 
 
 class ErasedOf:
-    """The erasures of one case's borrower, read when the first text is missing."""
+    """The erasures of one borrower, read when the first text is missing."""
 
-    def __init__(self, conn: Connection, branch: Branch, case_id: int) -> None:
+    def __init__(self, conn: Connection, branch: Branch, customer: Customer) -> None:
         self._conn = conn
         self._branch = branch
-        self._case_id = case_id
+        self._customer = customer
         self._at: list[datetime] | None = None
 
     @property
@@ -47,5 +44,6 @@ class ErasedOf:
 
     def _all(self) -> list[datetime]:
         if self._at is None:
-            self._at = [row.erased_at for row in self._conn.execute(_BY_CASE.where(cases.c.id == self._case_id))]
+            found = rows.select_by_keys(self._conn, _BY_CUSTOMER, Customer._fields, [self._customer])
+            self._at = sorted(row.erased_at for row in found)
         return self._at

@@ -1,15 +1,18 @@
-"""Lists of cases as CSV and XLSX: the same rows, readable columns, amounts in yuan with two places. Pure."""
+"""Lists as CSV and XLSX: the same rows, readable columns, amounts in yuan with two places. Pure."""
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import xlsxwriter
 
+from casework.lifecycle.noun import Noun
+from casework.lifecycle.subject import HEAD, Label
 from casework.money import yuan_text
 from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.fields import Field
 from casework.spreadsheet import WORKBOOK, safe_cell, write_notes
 from casework.work.cases.line import CaseLine
 
@@ -17,7 +20,9 @@ MAX_ROWS = 20_000
 Lang = Literal["zh", "en"]
 
 
-class _Column(NamedTuple):
+class Column(NamedTuple):
+    """A field of a list, its header, and how wide it is in a workbook."""
+
     field: str
     zh: str
     en: str
@@ -25,28 +30,28 @@ class _Column(NamedTuple):
 
 
 _COLUMNS = (
-    _Column("id", "案件编号", "Case", 10),
-    _Column("loan_id", "借据号", "Loan", 20),
-    _Column("borrower_id", "客户号", "Borrower", 16),
-    _Column("state", "状态", "State", 14),
-    _Column("state_since", "进入状态日期", "In state since", 12),
-    _Column("days_past_due", "逾期天数", "Days past due", 9),
-    _Column("bucket", "账龄", "Bucket", 7),
-    _Column("oldest_due_date", "最早应还日", "Oldest due date", 12),
-    _Column("overdue_fen", "逾期总额（元）", "Overdue (yuan)", 14),
-    _Column("overdue_principal_fen", "逾期本金（元）", "Overdue principal (yuan)", 14),
-    _Column("overdue_interest_fen", "逾期利息（元）", "Overdue interest (yuan)", 14),
-    _Column("overdue_penalty_fen", "罚息（元）", "Penalty (yuan)", 14),
-    _Column("outstanding_principal_fen", "贷款余额（元）", "Outstanding principal (yuan)", 14),
-    _Column("owner", "管户人", "Owner", 12),
-    _Column("handler", "经办人", "Handler", 12),
-    _Column("team", "团队", "Team", 10),
-    _Column("region", "区域", "Region", 10),
-    _Column("product", "产品", "Product", 12),
-    _Column("channel_code", "渠道", "Channel", 12),
-    _Column("institution", "机构", "Institution", 12),
-    _Column("opened_on", "入催日期", "Opened on", 12),
-    _Column("opened_for", "入催原因", "Opened for", 14),
+    Column("id", "案件编号", "Case", 10),
+    Column("loan_id", "借据号", "Loan", 20),
+    Column("borrower_id", "客户号", "Borrower", 16),
+    Column("state", "状态", "State", 14),
+    Column("state_since", "进入状态日期", "In state since", 12),
+    Column("days_past_due", "逾期天数", "Days past due", 9),
+    Column("bucket", "账龄", "Bucket", 7),
+    Column("oldest_due_date", "最早应还日", "Oldest due date", 12),
+    Column("overdue_fen", "逾期总额（元）", "Overdue (yuan)", 14),
+    Column("overdue_principal_fen", "逾期本金（元）", "Overdue principal (yuan)", 14),
+    Column("overdue_interest_fen", "逾期利息（元）", "Overdue interest (yuan)", 14),
+    Column("overdue_penalty_fen", "罚息（元）", "Penalty (yuan)", 14),
+    Column("outstanding_principal_fen", "贷款余额（元）", "Outstanding principal (yuan)", 14),
+    Column("owner", "管户人", "Owner", 12),
+    Column("handler", "经办人", "Handler", 12),
+    Column("team", "团队", "Team", 10),
+    Column("region", "区域", "Region", 10),
+    Column("product", "产品", "Product", 12),
+    Column("channel_code", "渠道", "Channel", 12),
+    Column("institution", "机构", "Institution", 12),
+    Column("opened_on", "入催日期", "Opened on", 12),
+    Column("opened_for", "入催原因", "Opened for", 14),
 )
 
 
@@ -54,15 +59,88 @@ _PEOPLE = {"owner": "owner_name", "handler": "handler_name"}
 
 
 def cases_csv(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool) -> bytes:
+    """The cases as `_csv` has them, in the columns of `cases_xlsx`."""
+    return _csv(_COLUMNS, lines, lambda line, field: _shown(line, field, chart, lang), lang, cut=cut)
+
+
+def _csv(
+    columns: Sequence[Column], lines: Iterable[Any], shown: Callable[[Any, str], Any], lang: Lang, *, cut: bool
+) -> bytes:
     """UTF-8 with BOM, CRLF; no cell can be taken for a formula. When `cut`, a last row says so."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([getattr(column, lang) for column in _COLUMNS])
+    writer.writerow([getattr(column, lang) for column in columns])
     for line in lines:
-        writer.writerow([_text(column.field, _shown(line, column.field, chart, lang)) for column in _COLUMNS])
+        writer.writerow([_text(column.field, shown(line, column.field)) for column in columns])
     if cut:
         writer.writerow([cut_note(lang)])
     return out.getvalue().encode("utf-8-sig")
+
+
+# ── any noun ────────────────────────────────────────────────────────────────────────────────────────────────
+
+_OF_EVERY: Final = {
+    "id": ("编号", "Number"), "parent_id": ("案件编号", "Case"), "loan_id": ("借据号", "Loan"),
+    "borrower_id": ("客户号", "Borrower"), "institution": ("机构", "Institution"), "state": ("状态", "State"),
+    "state_since": ("进入状态日期", "In state since"), "due_on": ("到期日", "Due on"),
+    "opened_on": ("登记日期", "Opened on"), "opened_for": ("登记事由", "Opened for"),
+    "opened_by": ("登记人", "Opened by"),
+}  # fmt: skip
+_LEFT_OUT: Final = frozenset({"chart", "live", "version", *HEAD})
+
+
+def columns_of(noun: Noun, chart: Chart) -> list[Column]:
+    """A column for each plain field of its struct: named as everywhere, by the chart's data, or by the struct itself.
+
+    KeyError for a field that none of them names.
+    """
+    hints, fields = get_type_hints(noun.subject, include_extras=True), _fields_of(chart)
+    columns: list[Column] = []
+    for name in (*_OF_EVERY, *noun.rows.columns):
+        if name in [column.field for column in columns] or name not in noun.rows.columns or name in _LEFT_OUT:
+            continue
+        if noun.rows.kinds[name][0] is not None:
+            zh, en = _OF_EVERY.get(name) or _label_of(name, fields, hints[name])
+            money = name.endswith("_fen")
+            columns.append(Column(name, f"{zh}（元）" if money else zh, f"{en} (yuan)" if money else en, 14))
+    return columns
+
+
+def _fields_of(chart: Chart) -> dict[str, Field]:
+    parts: tuple[Any, ...] = (*chart.events.values(), *chart.facts.values(), *chart.openings.values())
+    return {name: field for part in parts for name, field in part.fields.items()}
+
+
+def _label_of(name: str, fields: Mapping[str, Field], hint: Any) -> tuple[str, str]:
+    if name in fields:
+        return fields[name].zh, fields[name].en.capitalize()
+    labels = [one for one in get_args(hint)[1:] if isinstance(one, Label)] if get_origin(hint) is Annotated else []
+    if not labels:
+        raise KeyError(f"{name} has no label: neither the chart nor the struct names it")
+    return labels[0].zh, labels[0].en
+
+
+def noun_csv(subjects: Iterable[Any], noun: Noun, chart: Chart, lang: Lang, *, cut: bool) -> bytes:
+    """Subjects as `_csv` has them, codes in words."""
+    fields = _fields_of(chart)
+    return _csv(
+        columns_of(noun, chart), subjects, lambda one, name: _told(one, name, chart, fields, lang), lang, cut=cut
+    )
+
+
+def noun_texts(subject: Any, noun: Noun, chart: Chart, lang: Lang) -> list[str]:
+    """A subject as texts in the order of `columns_of`."""
+    names, fields = [column.field for column in columns_of(noun, chart)], _fields_of(chart)
+    return [_text(name, _told(subject, name, chart, fields, lang)) for name in names]
+
+
+def _told(subject: Any, name: str, chart: Chart, fields: Mapping[str, Field], lang: Lang) -> Any:
+    value = getattr(subject, name)
+    if name == "state" and value in chart.states:
+        return getattr(chart.states[value], lang)
+    if name == "opened_for" and value in chart.openings:
+        return getattr(chart.openings[value], lang)
+    return fields[name].one_of[value][lang] if name in fields and value in fields[name].one_of else value
 
 
 def cases_xlsx(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool, notes: Mapping[str, str]) -> bytes:

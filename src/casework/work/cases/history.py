@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.customer import Customer
 from casework.lifecycle.noun import Noun, Words
 from casework.log.format.chain import is_genuine
 from casework.log.tables import entries, openings
@@ -18,6 +19,7 @@ from casework.personal import kind_of, mask
 from casework.rules.statechart.chart import Chart
 from casework.work.cases import fold
 from casework.work.cases.branch import Branch
+from casework.work.cases.case import Case
 from casework.work.cases.erased import ErasedOf
 from casework.work.cases.filter import MAX_ID, filter_malformed
 from casework.work.cases.noun import CASE
@@ -89,7 +91,7 @@ def shown_as(permissions: Permissions, actor: Actor, name: str) -> View | None:
 def history_of_case(
     conn: Connection,
     branch: Branch,
-    case_id: int,
+    case: Case,
     actor: Actor,
     *,
     after: int | None = None,
@@ -97,30 +99,46 @@ def history_of_case(
     newest_first: bool = False,
 ) -> HistoryPage:
     """At most `limit` (1 to 200) entries after (newest first: before) number `after` of the case's stream."""
-    stream = f"case:{case_id}"
-    found = _entries(conn, stream, [], after=after, limit=limit, newest_first=newest_first)
-    bodies = {row.stream_seq: msgspec.json.decode(row.body) for row in found[:limit]}
-    with_texts = [seq for seq, body in bodies.items() if body["personal"]]
-    opened = read_openings(conn, branch.vault, stream, with_texts)
-    erased = ErasedOf(conn, branch, case_id)
-    items = [_item(branch, row, bodies[row.stream_seq], opened, actor, erased) for row in found[:limit]]
+    return history_of(
+        conn, branch, f"case:{case.id}", case.customer, actor, after=after, limit=limit, newest_first=newest_first
+    )
+
+
+def history_of(
+    conn: Connection, branch: Branch, stream: str, customer: Customer, actor: Actor, *,
+    of: tuple[str, int] | None = None, after: int | None = None, limit: int = 50, newest_first: bool = False,
+) -> HistoryPage:  # fmt: skip
+    """The entries of a stream; `of`: only those of a noun with that word and number, which lives in it."""
+    conditions = [] if of is None else [entries.c.event.startswith(f"{of[0]}.", autoescape=True)]
+    found: list[tuple[sa.Row[Any], Any]] = []
+    while len(found) <= limit:
+        read = _entries(conn, stream, conditions, after=after, limit=limit, newest_first=newest_first)
+        bodies = [(row, msgspec.json.decode(row.body)) for row in read]
+        found += [(row, body) for row, body in bodies if of is None or body["data"].get(of[0]) == of[1]]
+        if len(read) <= limit:
+            break
+        after = read[-1].stream_seq
+    shown = found[:limit]
+    opened = read_openings(conn, branch.vault, stream, [row.stream_seq for row, body in shown if body["personal"]])
+    erased = ErasedOf(conn, branch, customer)
+    items = [_item(branch, row, body, opened, actor, erased) for row, body in shown]
     return HistoryPage(items, items[-1].seq if len(found) > limit else None)
 
 
 def notes_of_case(
     conn: Connection,
     branch: Branch,
-    case_id: int,
+    case: Case,
     actor: Actor,
     *,
     before: int | None = None,
     limit: int = 50,
 ) -> NotePage:
     """The case's notes before number `before`, newest first, at most `limit` (1 to 200)."""
-    stream = f"case:{case_id}"
+    stream = f"case:{case.id}"
     # Through the openings: a case may have hundreds of entries and two notes.
     noted = sa.select(openings.c.stream_seq).where(openings.c.stream == stream, openings.c.field == "note")
-    erased = ErasedOf(conn, branch, case_id)
+    erased = ErasedOf(conn, branch, case.customer)
     conditions = [entries.c.event == fold.SAYS.noted]
     if not erased.ever:
         conditions.append(entries.c.stream_seq.in_(noted))

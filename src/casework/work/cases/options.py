@@ -169,20 +169,11 @@ def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case
     newer = {} if case.live else newer_cases(conn, [case])
     situation = situation_of(case, branch, today, actor.id, newer)
     may = May(branch.rulebook.permissions, actor, [case], situation.policy)
-    offers = [
-        event_offer(
-            branch, chart, option, situation, may("case.event", spec := chart.events[option.event], spec.only_own)
-        )
-        for option in options_under(chart, case, situation)
-    ]
-    facts = []
-    for kind in chart.facts.values():
-        why_not = [*may("case.fact", kind, kind.only_own), *unmet(kind.guards, situation)]
-        facts.append(
-            FactOffer(kind.name, kind.zh, kind.en, not why_not, [reason_offer(reason) for reason in why_not],
-                      fields_of(kind.fields, situation.policy), tuple(sorted(kind.posts)), kind.rules)
-        )  # fmt: skip
-    return CaseOptions(case.id, case.version, case.state, today, chart.title, situation.policy.name, offers, facts)
+    return CaseOptions(
+        case.id, case.version, case.state, today, chart.title, situation.policy.name,
+        event_offers(branch, chart, case, situation, may, "case.event"),
+        fact_offers(chart, situation, may, "case.fact"),
+    )  # fmt: skip
 
 
 class _Part(Protocol):
@@ -240,8 +231,29 @@ def newer_cases(conn: Connection, asked: Sequence[Case]) -> dict[int, int]:
 _OF_LOANS = sa.select(cases.c.loan_id, cases.c.id)
 
 
-def event_offer(branch: Branch, chart: Chart, option: Option, situation: Any, why_not: list[Reason]) -> EventOffer:
-    """An event of a chart as it stands; `why_not` is what speaks against the actor, guards aside."""
+def event_offers(
+    branch: Branch, chart: Chart, subject: Any, situation: Any, may: May, command: str
+) -> list[EventOffer]:
+    """Every event of the chart as it stands, with all that speaks against it."""
+    return [
+        _event_offer(branch, chart, option, situation, may(command, spec := chart.events[option.event], spec.only_own))
+        for option in options_under(chart, subject, situation)
+    ]
+
+
+def fact_offers(chart: Chart, situation: Any, may: May, command: str) -> list[FactOffer]:
+    """Every kind of fact, with all that speaks against recording one."""
+    offers = []
+    for kind in chart.facts.values():
+        why_not = [*may(command, kind, kind.only_own), *unmet(kind.guards, situation)]
+        offers.append(
+            FactOffer(kind.name, kind.zh, kind.en, not why_not, [reason_offer(reason) for reason in why_not],
+                      fields_of(kind.fields, situation.policy), tuple(sorted(kind.posts)), kind.rules)
+        )  # fmt: skip
+    return offers
+
+
+def _event_offer(branch: Branch, chart: Chart, option: Option, situation: Any, why_not: list[Reason]) -> EventOffer:
     spec = chart.events[option.event]
     reasons = [reason_offer(reason) for reason in (*why_not, *option.reasons)]
     return EventOffer(

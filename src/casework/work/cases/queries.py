@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal, NamedTuple
 
@@ -45,11 +45,6 @@ _LINE_COLUMNS = CaseLine.__struct_fields__[:-3]
 _line_of: Any = CaseLine  # by position, in the order of its own fields
 _LINES = tuple(cases.c[name] for name in _LINE_COLUMNS)
 _DUE_AT = _LINE_COLUMNS.index("oldest_due_date")
-_SORT_COLUMNS: dict[str, sa.Column[Any]] = {
-    "id": cases.c.id,
-    "overdue_fen": cases.c.overdue_fen,
-    "oldest_due_date": cases.c.oldest_due_date,
-}
 
 
 # ── lists ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -71,12 +66,12 @@ def page_of_cases(
     """
     if not 1 <= limit <= MAX_PAGE:
         raise filter_malformed("limit", f"1–{MAX_PAGE}")
-    place = _read_cursor(cursor, wanted, sort) if cursor else None
+    place = read_cursor(cursor, wanted, sort)
     found = _listing(wanted, dates, sort, within).fetch(conn, place, limit + 1)
     items = _lines(conn, found[:limit], dates)
     following = None
     if len(found) > limit:
-        following = _write_cursor(_place_of(items[-1], sort), wanted, sort)
+        following = write_cursor(place_of(items[-1], sort), wanted, sort)
     return CasePage(items, following)
 
 
@@ -92,22 +87,22 @@ def walk_cases(
         if found:
             lines = _lines(conn, found, dates)
             yield lines
-            place = _place_of(lines[-1], sort)
+            place = place_of(lines[-1], sort)
         if len(found) < size:
             return
         left -= size
 
 
-def _listing(wanted: CaseFilter, dates: BusinessDates, sort: Sort, within: Reach) -> "_Listing":
+def _listing(wanted: CaseFilter, dates: BusinessDates, sort: Sort, within: Reach) -> "Listing":
     conditions = conditions_of(wanted, dates, by_due_date=sort.endswith("oldest_due_date"))
+    covered, ranges = [covered_by(within, cases.c)], list[sa.ColumnElement[bool]]()
     if wanted.worked_by is not None:
         ranges = ranges_of(Reach(people=frozenset({wanted.worked_by})), cases.c)
-        return _Listing([*conditions, covered_by(within, cases.c)], ranges, sort)
-    if within.everything:
-        return _Listing(conditions, [], sort)
-    if any(getattr(wanted, name) is not None for name in _FEW):
-        return _Listing([*conditions, covered_by(within, cases.c)], [], sort)
-    return _Listing(conditions, ranges_of(within, cases.c) or [sa.false()], sort)
+    elif within.everything:
+        covered = []
+    elif all(getattr(wanted, name) is None for name in _FEW):
+        covered, ranges = [], ranges_of(within, cases.c) or [sa.false()]
+    return Listing(sa.select(*_LINES), cases.c, [*conditions, *covered], sort, ranges)
 
 
 _FEW = ("owner", "handler", "borrower_id", "loan_id")
@@ -132,7 +127,7 @@ def _line(row: Row[Any], dates: BusinessDates) -> CaseLine:
 # ── keyset ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """Where a page ended: the value sorted by (none: by id alone, or past the last due date) and the id."""
 
     key: int | date | None
@@ -145,23 +140,29 @@ class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     id: int
 
 
-def _place_of(line: CaseLine, sort: Sort) -> _Place:
+def place_of(line: Any, sort: str) -> Place:
+    """Where a page that ends in `line` ended."""
     name = sort.removeprefix("-")
-    return _Place(None if name == "id" else getattr(line, name), line.id)
+    return Place(None if name == "id" else getattr(line, name), line.id)
 
 
 @dataclass(frozen=True, slots=True)
-class _Listing:
-    """A filter and a sort as statements. `ranges`: a case must lie in one of them; none where all do."""
+class Listing:
+    """A filter and a sort of a table as statements: `wanted` selects what is read, in the order of one of `columns`.
 
+    `ranges`: a row must lie in one of them; none where all do.
+    """
+
+    wanted: sa.Select[Any]
+    columns: Any  # of the table
     conditions: list[sa.ColumnElement[bool]]
-    ranges: list[sa.ColumnElement[bool]]
-    sort: Sort
+    sort: str
+    ranges: list[sa.ColumnElement[bool]] = field(default_factory=list)
 
-    def fetch(self, conn: Connection, place: _Place | None, limit: int) -> list[Row[Any]]:
-        """At most `limit` rows of `_LINES` after `place`."""
-        column = _SORT_COLUMNS[self.sort.removeprefix("-")]
-        if column is not cases.c.oldest_due_date:
+    def fetch(self, conn: Connection, place: Place | None, limit: int) -> list[Row[Any]]:
+        """At most `limit` rows after `place`."""
+        column = self.columns[self.sort.removeprefix("-")]
+        if not column.nullable:
             return list(conn.execute(self._statement(column, [], place, limit)))
         # The databases sort NULL differently; two ranges of the same index give one order on both.
         found: list[Row[Any]] = []
@@ -169,20 +170,20 @@ class _Listing:
             found += conn.execute(self._statement(column, [column.is_not(None)], place, limit))
             place = None
         if len(found) < limit:
-            undated = self._statement(cases.c.id, [column.is_(None)], place, limit - len(found))
+            undated = self._statement(self.columns.id, [column.is_(None)], place, limit - len(found))
             found += conn.execute(undated)
         return found
 
     def _statement(
-        self, column: sa.Column[Any], more: list[sa.ColumnElement[bool]], place: _Place | None, limit: int
+        self, column: sa.Column[Any], more: list[sa.ColumnElement[bool]], place: Place | None, limit: int
     ) -> sa.Select[Any]:
-        keys = [column] if column is cases.c.id else [column, cases.c.id]
+        keys = [column] if column is self.columns.id else [column, self.columns.id]
         conditions = [*self.conditions, *more]
         if place is not None:
             conditions.append(self._after(keys, place))
 
         def ordered(*whose: sa.ColumnElement[bool]) -> sa.Select[Any]:
-            return sa.select(*_LINES).where(*conditions, *whose).order_by(*map(self._order, keys)).limit(limit)
+            return self.wanted.where(*conditions, *whose).order_by(*map(self._order, keys)).limit(limit)
 
         if len(self.ranges) <= 1:
             return ordered(*self.ranges)
@@ -194,7 +195,7 @@ class _Listing:
     def _order(self, key: sa.ColumnElement[Any]) -> sa.UnaryExpression[Any]:
         return key.desc() if self.sort.startswith("-") else key.asc()
 
-    def _after(self, keys: list[sa.Column[Any]], place: _Place) -> sa.ColumnElement[bool]:
+    def _after(self, keys: list[sa.Column[Any]], place: Place) -> sa.ColumnElement[bool]:
         here = [sa.literal(value, key.type) for key, value in zip(keys, place[-len(keys) :], strict=True)]
         left: Any = keys[0] if len(keys) == 1 else sa.tuple_(*keys)
         right: Any = here[0] if len(keys) == 1 else sa.tuple_(*here)
@@ -202,23 +203,27 @@ class _Listing:
         return after
 
 
-def _print_of(wanted: Any, sort: Sort) -> str:
-    """A cursor belongs to its filter and sort: with another, its pages would silently skip cases."""
+def _print_of(wanted: Any, sort: str) -> str:
+    """A cursor belongs to its filter and sort: with another, its pages would silently skip what is between."""
     return hashlib.sha256(msgspec.json.encode([sort, wanted])).hexdigest()[:16]
 
 
-def _write_cursor(place: _Place, wanted: Any, sort: Sort) -> str:
+def write_cursor(place: Place, wanted: Any, sort: str) -> str:
+    """The cursor after this place of a list; `wanted` is all that it was asked for."""
     body = msgspec.json.encode([_print_of(wanted, sort), place.key, place.id])
     return base64.urlsafe_b64encode(body).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str, wanted: Any, sort: Sort) -> _Place:
+def read_cursor(cursor: str | None, wanted: Any, sort: str) -> Place | None:
+    """The place after which that list goes on, none at its beginning; CallerError `cursor_malformed`."""
+    if not cursor:
+        return None
     place = None
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         read = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=_Cursor)
         if read.print_ == _print_of(wanted, sort) and 0 <= read.id <= MAX_ID:
-            place = _Place(_key_of(read.key, sort), read.id)
+            place = Place(_key_of(read.key, sort), read.id)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         pass  # answered below, as a cursor of another list
     if place is None:
@@ -230,21 +235,11 @@ def _read_cursor(cursor: str, wanted: Any, sort: Sort) -> _Place:
     return place
 
 
-def cursor_after(number: int, wanted: Any) -> str:
-    """The cursor of any list in the order of its ids, after this one; `wanted` is all that the list was asked for."""
-    return _write_cursor(_Place(None, number), wanted, "id")
-
-
-def place_of(cursor: str | None, wanted: Any) -> int:
-    """The id after which that list goes on; CallerError `cursor_malformed`."""
-    return _read_cursor(cursor, wanted, "id").id if cursor else 0
-
-
-def _key_of(raw: int | str | None, sort: Sort) -> int | date | None:
+def _key_of(raw: int | str | None, sort: str) -> int | date | None:
     name = sort.removeprefix("-")
     if name == "overdue_fen" and isinstance(raw, int) and abs(raw) <= MAX_ID:
         return raw
-    if name == "oldest_due_date" and isinstance(raw, str):
+    if name in ("oldest_due_date", "due_on") and isinstance(raw, str):
         return date.fromisoformat(raw)
     if raw is None and name != "overdue_fen":
         return None

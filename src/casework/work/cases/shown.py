@@ -6,17 +6,17 @@ it; of a customer without live cases, whoever reaches everything. Nothing here l
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.customer import Customer, stream_of
 from casework.errors import CallerError
 from casework.lifecycle.batch import NOBODYS
 from casework.lifecycle.gather import select_of
 from casework.lifecycle.kept import Kept
-from casework.lifecycle.versions import options_under
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import Reach
 from casework.people.staff.why_not import key_limited
@@ -24,28 +24,29 @@ from casework.rules.statechart.decide import Reason, post_reason
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
-from casework.work.cases.filter import (
-    MAX_ID,
-    BusinessDates,
-    check_id,
-    filter_malformed,
-)
+from casework.work.cases.filter import MAX_ID, BusinessDates, check_id, filter_malformed
 from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.history import HistoryPage, history_of
 from casework.work.cases.options import (
     EventOffer,
+    FactOffer,
     May,
     OpeningOffer,
-    event_offer,
+    event_offers,
+    fact_offers,
     opening_offer,
 )
-from casework.work.cases.queries import MAX_PAGE, cursor_after, place_of
+from casework.work.cases.queries import MAX_PAGE, Listing, place_of, read_cursor, write_cursor
 from casework.work.cases.reached import covered_by
 from casework.work.cases.tables import cases
 from casework.work.cases.unseen import texts_of_unseen
 
+Sort = Literal["id", "-id", "due_on", "-due_on"]
+"""A minus is descending; what has no day on which it is due comes last."""
 
-class Wanted(msgspec.Struct, frozen=True):
-    """A filter of a list: of a case (or, of what is a customer's: that binds it), of a loan, in a state.
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Which subjects: of a case (or, of what is a customer's: that binds it), of a loan, in a state, due by a day.
 
     `every`: what is over too.
     """
@@ -53,6 +54,7 @@ class Wanted(msgspec.Struct, frozen=True):
     case_id: int | None = None
     loan_id: str | None = None
     state: str | None = None
+    due_by: date | None = None
     every: bool = False
 
 
@@ -66,39 +68,56 @@ class Options(msgspec.Struct):
     chart: str
     policy: str
     events: list[EventOffer]
+    facts: list[FactOffer]
 
 
 # ── lists ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def page_of(
-    conn: Connection, branch: Branch, noun: Kept, within: Reach, wanted: Wanted, *, limit: int, cursor: str | None
-) -> tuple[list[Any], str | None]:
-    """At most `limit` (1 to 200) subjects within a reach in the order of their numbers, and the cursor after them.
+    conn: Connection, branch: Branch, noun: Kept, within: Reach, wanted: Wanted, *, limit: int, cursor: str | None,
+    sort: Sort = "id",
+) -> tuple[list[Any], str | None]:  # fmt: skip
+    """At most `limit` (1 to 200) subjects within a reach, and the cursor after them.
 
     CallerErrors `filter_malformed`, `cursor_malformed`.
     """
     if not 1 <= limit <= MAX_PAGE:
         raise filter_malformed("limit", f"1–{MAX_PAGE}")
+    if sort.removeprefix("-") not in noun.table.c:
+        raise filter_malformed("sort", "id or -id")
     listed = (noun.word, *msgspec.structs.astuple(wanted))
-    after, case = place_of(cursor, listed), None
+    place, case = read_cursor(cursor, listed, sort), None
     conditions = _conditions(branch, noun, wanted)
     if wanted.case_id is not None and noun.of_customer:
         case = _case(conn, wanted.case_id)
         if case is None or not within.covers(case):
             return [], None
         conditions += [noun.table.c.institution == case.institution, noun.table.c.borrower_id == case.borrower_id]
+    listing = Listing(_within(noun, within), noun.table.c, conditions, sort)
     found: list[Any] = []
     while len(found) <= limit:
-        read = [noun.rows.read(row) for row in conn.execute(_statement(noun, within, conditions, after, limit + 1))]
-        found += [
-            one for one in _shown(conn, noun, within, read) if case is None or one.binds(case)
-        ]  # fmt: skip
+        read = [noun.rows.read(row) for row in listing.fetch(conn, place, limit + 1)]
+        found += [one for one in _shown(conn, noun, within, read) if case is None or one.binds(case)]
         if len(read) <= limit:
             break
-        after = read[-1].id
+        place = place_of(read[-1], sort)
     page = found[:limit]
-    return page, cursor_after(page[-1].id, listed) if len(found) > limit else None
+    return page, write_cursor(place_of(page[-1], sort), listed, sort) if len(found) > limit else None
+
+
+def all_of(
+    conn: Connection, branch: Branch, noun: Kept, within: Reach, wanted: Wanted, *, sort: Sort = "id", at_most: int
+) -> tuple[list[Any], bool]:
+    """`at_most` subjects of a filter, page after page, and whether there are more."""
+    found: list[Any] = []
+    cursor: str | None = None
+    while len(found) <= at_most:
+        page, cursor = page_of(conn, branch, noun, within, wanted, sort=sort, limit=MAX_PAGE, cursor=cursor)
+        found += page
+        if cursor is None:
+            break
+    return found[:at_most], len(found) > at_most
 
 
 def _conditions(branch: Branch, noun: Kept, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
@@ -111,17 +130,28 @@ def _conditions(branch: Branch, noun: Kept, wanted: Wanted) -> list[sa.ColumnEle
     elif not wanted.every:
         conditions.append(columns.live == sa.true())
     if wanted.loan_id is not None:
-        conditions.append(columns.loan_id == check_id("loan_id", wanted.loan_id))
+        loan_id = check_id("loan_id", wanted.loan_id)
+        theirs = sa.select(cases.c.id).where(cases.c.loan_id == loan_id).correlate(None)
+        conditions.append(
+            columns.loan_id == loan_id if "loan_id" in columns else _column(noun, "parent_id", "loan_id").in_(theirs)
+        )
     if wanted.case_id is not None and noun.child:
         conditions.append(columns.parent_id == wanted.case_id)
+    if wanted.due_by is not None:
+        conditions.append(_column(noun, "due_on", "due_by") <= wanted.due_by)
     return conditions
 
 
-def _statement(
-    noun: Kept, within: Reach, conditions: Sequence[sa.ColumnElement[bool]], after: int, limit: int
-) -> sa.Select[Any]:
-    columns = noun.table.c
-    wanted = select_of(noun).where(columns.id > after, *conditions).order_by(columns.id).limit(limit)
+def _column(noun: Kept, name: str, part: str) -> sa.Column[Any]:
+    """CallerError `filter_malformed` where the noun has no such column."""
+    if name not in noun.table.c:
+        raise filter_malformed(part, f"left out: no {noun.word} has one")
+    found: sa.Column[Any] = noun.table.c[name]
+    return found
+
+
+def _within(noun: Kept, within: Reach) -> sa.Select[Any]:
+    columns, wanted = noun.table.c, select_of(noun)
     if within.everything:
         return wanted
     theirs = covered_by(within, cases.c)
@@ -191,6 +221,19 @@ def _bound(subject: Any, live: Sequence[Case]) -> list[Case]:
     return [case for case in live if (case.institution, case.borrower_id) == whose and subject.binds(case)]
 
 
+def history_of_noun(
+    conn: Connection, branch: Branch, noun: Kept, subject: Any, whose: Sequence[Any], actor: Actor, *,
+    after: int | None = None, limit: int = 50, newest_first: bool = False,
+) -> HistoryPage:  # fmt: skip
+    """The entries of a subject in the stream in which it lives, as the history of a case shows them."""
+    holder = whose[0] if noun.child else subject
+    customer = Customer(holder.institution, holder.borrower_id)
+    return history_of(
+        conn, branch, stream_of(branch.vault, customer) if noun.of_customer else holder.stream, customer, actor,
+        of=(noun.word, subject.id), after=after, limit=limit, newest_first=newest_first,
+    )  # fmt: skip
+
+
 # ── what may be done ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -204,12 +247,11 @@ def options_of(
     parent = whose[0] if noun.child else None
     situation = noun.situation(subject, today, policy, actor.id, {}, {}, None, parent)
     may = May(branch.rulebook.permissions, actor, whose, policy)
-    command = f"{noun.word}.event"
-    events = [
-        event_offer(branch, chart, option, situation, may(command, spec := chart.events[option.event], spec.only_own))
-        for option in options_under(chart, subject, situation)
-    ]
-    return Options(subject.id, subject.version, subject.state, today, chart.title, policy.name, events)
+    return Options(
+        subject.id, subject.version, subject.state, today, chart.title, policy.name,
+        event_offers(branch, chart, subject, situation, may, f"{noun.word}.event"),
+        fact_offers(chart, situation, may, f"{noun.word}.fact"),
+    )  # fmt: skip
 
 
 def openings_of(branch: Branch, noun: Kept, actor: Actor, today: date) -> list[OpeningOffer]:

@@ -1,0 +1,274 @@
+"""What an invented noun can do, tried in a house that has it: `test_invented_noun` makes the house and runs this."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from casework.cli.main import main
+from casework.clock import now
+from casework.evidence.bundle.deep import replay
+from casework.evidence.bundle.export import export_log, fresh_folder
+from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.verify import verify_bundle
+from casework.evidence.dossier.heads import state_heads
+from casework.evidence.dossier.make import make_dossier
+from casework.lifecycle.commands import Fire
+from casework.lifecycle.sweep import fire_due
+from casework.log.write import signer
+from casework.log.write.seal import Sealer
+from casework.people.staff import register, tokens
+from casework.people.staff.actor import system
+from casework.settings import Settings
+from casework.storage.database import reading, writing
+from casework.work.cases.export import columns_of
+from casework.work.cases.lifecycles import LIFECYCLES
+from tests.api.conftest import Running, findings
+
+CALL_BACKS = LIFECYCLES[-1]
+MONDAY = date(2027, 3, 1)
+
+
+@pytest.fixture
+def house(running: Running) -> Running:
+    """Two cases in reach of P1, and R2 of another region."""
+    with writing(running.started.engine) as conn:
+        trail, actor = running.started.branch.trail(now()), system("cli")
+        register.add(
+            conn, trail, actor, running.started.branch.rulebook.permissions, staff_no="R2", name="员工R2",
+            posts=["business_rep"], team="T9", region="R9",
+        )  # fmt: skip
+        running.tokens["R2"] = tokens.issue(conn, trail, actor, staff_no="R2")
+        trail.write(conn)
+    running.open("L1", "L2")
+    return running
+
+
+@pytest.fixture
+def shell(house: Running) -> Callable[..., Result]:
+    """A command line of the same branch."""
+    settings: Settings = house.started.settings
+
+    def run(*arguments: str) -> Result:
+        given = {"CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir)}
+        return CliRunner().invoke(main, ["callback", *arguments], env=given)
+
+    return run
+
+
+def agree(house: Running, on: date = MONDAY, staff_no: str = "P1", of: int = 1, **more: Any) -> Any:
+    body = {"of": of, "ground": "agreed", "data": {"call_on": on.isoformat()}, **more}
+    return house.post("/callbacks", staff_no, json=body)
+
+
+def fire(house: Running, number: int, event: str = "called", version: int = 1, staff_no: str = "P1") -> Any:
+    return house.post(
+        f"/callbacks/{number}/events", staff_no, json={"event": event}, headers={"If-Match": f'"{version}"'}
+    )
+
+
+def numbers(house: Running, staff_no: str = "P1", **asked: Any) -> list[int]:
+    answer = house.get("/callbacks", staff_no, params=asked)
+    assert answer.status_code == 200, answer.text
+    return [item["id"] for item in answer.json()["items"]]
+
+
+def code_of(answer: Any, status: int) -> str:
+    assert answer.status_code == status, answer.text
+    return str(answer.json()["code"])
+
+
+# ── over HTTP ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_it_is_opened_shown_and_moved(house: Running) -> None:
+    made = agree(house)
+    assert (made.status_code, made.headers["location"], made.headers["etag"]) == (201, "/callbacks/1", '"1"')
+    assert made.json()["entry_id"].startswith("case:1:")
+    line = house.get("/callbacks/1", "P1").json()
+    assert (line["case_id"], line["call_on"], line["due_on"], line["state_zh"]) == (
+        1, "2027-03-01", "2027-03-02", "待回电",
+    )  # fmt: skip
+    assert fire(house, 1).json()["state"] == "done"
+    again = fire(house, 1, version=2)
+    assert (code_of(again, 409), [one["code"] for one in again.json()["reasons"]]) == ("refused", ["wrong_state"])
+    assert findings(house.started) == []
+
+
+def test_guards_fields_reach_and_versions_are_asked(house: Running) -> None:
+    sunday = agree(house, MONDAY - timedelta(days=1))
+    assert (code_of(sunday, 409), sunday.json()["reasons"][0]["code"]) == ("refused", "not_on_a_sunday")
+    assert code_of(agree(house, date(2024, 6, 3)), 422) == "faulty_data"
+    assert code_of(agree(house, ground="whim"), 422) == "unknown_ground"
+    assert code_of(agree(house, staff_no="R2"), 404) == "unknown_case"
+    number = agree(house).json()["id"]
+    assert code_of(fire(house, number, version=7), 412) == "stale_version"
+    assert code_of(fire(house, number, "fly"), 422) == "unknown_event"
+    assert code_of(fire(house, number, staff_no="R2"), 404) == "unknown_callback"
+    assert code_of(house.get(f"/callbacks/{number}", "R2"), 404) == "unknown_callback"
+    assert numbers(house, "R2") == []
+    assert code_of(fire(house, number, staff_no="AUD1"), 403) == "post_not_permitted"
+
+
+def test_facts_and_notes_are_recorded_and_its_history_and_options_tell_of_them(house: Running) -> None:
+    agree(house)
+    fact = {"kind": "message", "on": "2026-01-10", "evidence": "rec:1", "data": {"minutes": 2}}
+    assert code_of(house.post("/callbacks/1/facts", "P1", json={**fact, "kind": "whim"}), 422) == "unknown_fact"
+    assert code_of(house.post("/callbacks/1/facts", "P1", json={**fact, "data": {}}), 422) == "faulty_data"
+    early = house.post("/callbacks/1/facts", "P1", json={**fact, "on": "2026-01-09"})
+    assert code_of(early, 422) == "faulty_data"  # a day before it was opened
+    assert house.post("/callbacks/1/facts", "P1", json=fact).status_code == 200
+    assert house.post("/callbacks/1/notes", "P1", json={"text": "下午再打"}).status_code == 200
+    assert house.get("/callbacks/1", "P1").json()["calls"] == 1
+    items = house.get("/callbacks/1/history", "P1").json()["items"]
+    assert [(item["event"], item["zh"]) for item in items] == [
+        ("callback.opened", "回电：登记"), ("callback.fact.message", "回电：留言"), ("callback.noted", "回电：备注"),
+    ]  # fmt: skip
+    assert items[-1]["texts"] == {"note": "下午再打"}
+    assert len(house.get("/callbacks/1/history", "P1", params={"limit": 2, "newest_first": True}).json()["items"]) == 2
+    offers = house.get("/callbacks/1/options", "P1").json()
+    assert [(one["event"], one["allowed"]) for one in offers["events"]] == [("called", True), ("miss", False)]
+    assert [(one["kind"], one["allowed"]) for one in offers["facts"]] == [("message", True)]
+    assert [one["ground"] for one in house.get("/callbacks/openings", "P1").json()] == ["agreed"]
+    assert findings(house.started) == []
+
+
+def test_it_is_listed_by_filter_and_sort_page_by_page_and_as_a_file(house: Running) -> None:
+    for days, of in ((7, 1), (0, 2), (14, 1)):
+        agree(house, MONDAY + timedelta(days=days), of=of)
+    assert (numbers(house), numbers(house, sort="-id"), numbers(house, sort="due_on")) == (
+        [1, 2, 3], [3, 2, 1], [2, 1, 3],
+    )  # fmt: skip
+    assert (numbers(house, case_id=1), numbers(house, loan_id="L2"), numbers(house, state="done")) == ([1, 3], [2], [])
+    assert numbers(house, due_by="2027-03-09", sort="-due_on") == [1, 2]
+    page = house.get("/callbacks", "P1", params={"limit": 2, "sort": "due_on"}).json()
+    rest = house.get("/callbacks", "P1", params={"limit": 2, "sort": "due_on", "cursor": page["next"]}).json()
+    assert ([item["id"] for item in rest["items"]], rest["next"]) == ([3], None)
+    fire(house, 1)
+    assert (numbers(house), numbers(house, all=True), numbers(house, state="done")) == ([2, 3], [1, 2, 3], [1])
+    assert numbers(house, all=True, sort="due_on") == [2, 3, 1]  # what has no day comes last
+    file = house.get("/callbacks.csv", "P1", params={"all": True, "lang": "en"})
+    rows = list(csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"))))
+    assert [(row["Number"], row["State"], row["Day of the call"], row["Calls"]) for row in rows] == [
+        ("1", "Done", "2027-03-08", "1"), ("2", "Wanted", "2027-03-01", "0"), ("3", "Wanted", "2027-03-15", "0"),
+    ]  # fmt: skip
+    taken = house.get("/audit/entries", "AUD1", params={"event": "list.exported"}).json()["items"]
+    assert taken[0]["body"]["data"] == {"filter": {"every": True, "noun": "callback"}, "format": "csv", "rows": 3}
+
+
+def test_an_event_is_fired_on_many_or_only_tried(house: Running) -> None:
+    for of in (1, 2, 1):
+        agree(house, of=of)
+    ask = {"event": "called", "filter": {"case_id": 1}}
+    tried = house.post("/callbacks/events", "P1", json={**ask, "dry_run": True}).json()
+    assert (tried["items"], tried["by_outcome"], numbers(house, state="done")) == (2, {"done": 2}, [])
+    done = house.post("/callbacks/events", "P1", json=ask).json()
+    assert [(one["id"], one["outcome"], one["state"]) for one in done["results"]] == [
+        (1, "done", "done"), (3, "done", "done"),
+    ]  # fmt: skip
+    some = {"event": "called", "items": [{"id": 1}, {"id": 2, "version": 9}, {"id": 99}], "atomic": True}
+    told = house.post("/callbacks/events", "P1", json=some).json()
+    assert told["by_reason"] == {"stale_version": 1, "unknown_callback": 1, "wrong_state": 1}
+    assert code_of(house.post("/callbacks/events", "P1", json={"event": "called"}), 422) == "items_or_filter"
+    assert findings(house.started) == []
+
+
+def test_it_is_counted_by_state_and_described_with_examples(house: Running) -> None:
+    agree(house)
+    text = house.client.get("/metrics", headers=house.as_("ADM1")).text
+    assert 'casework_subjects{noun="callback",state="wanted"} 1.0' in text
+    assert 'casework_subjects{noun="callback",state="missed"} 0.0' in text
+    document = house.client.get("/schema/openapi.json").json()
+    body = document["paths"]["/callbacks"]["post"]["requestBody"]["content"]["application/json"]
+    assert [one["data"].keys() for one in body["schema"]["examples"]] == [{"call_on"}]
+    ours = [one for path, one in document["paths"].items() if path.startswith("/callbacks")]
+    assert sum(len(methods) for methods in ours) == 11
+
+
+# ── beside it ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_due_is_fired_by_the_sweep_and_only_then(house: Running) -> None:
+    agree(house)
+    for days, fired in ((0, {}), (1, {"miss": 1}), (2, {})):
+        with writing(house.started.engine) as conn:
+            due = {"wuhan": MONDAY + timedelta(days=days)}
+            assert fire_due(conn, house.started.branch, CALL_BACKS, due) == fired
+
+
+def test_it_is_found_known_as_of_then_and_verified_live_and_deep(house: Running, tmp_path: Path) -> None:
+    agree(house, MONDAY - timedelta(days=1))
+    number = agree(house).json()["id"]
+    house.do(Fire(actor=system("sweep"), noun="callback", id=number, event="called"))
+    started = house.started
+    sealer = Sealer(started.engine, started.branch.mac_key, started.branch.vault, started.settings.keys_dir)
+    sealer.round()
+    state_heads(started.engine, started.branch, daily=False)
+    sealer.round()
+    found = house.get("/audit/entries", "AUD1", params={"event": "callback.*"}).json()["items"]
+    assert [one["body"]["event"] for one in found] == [
+        "callback.refused_opening", "callback.opened", "callback.refused.called",
+    ]  # fmt: skip
+    as_of = house.get("/cases/1/as-of", "P1", params={"at": now().isoformat()})
+    assert as_of.status_code == 200, as_of.text
+    keys = signer.known_keys(started.settings.keys_dir)
+    with fresh_folder(tmp_path / "bundle") as folder, reading(started.engine, snapshot=True) as conn:
+        shown = make_dossier(conn, started.branch, 1, keys).shown
+        export_log(conn, folder, keys, made_at=now())
+    assert {"callback.opened", "callback.refused.called"} <= {entry.event for entry in shown.complete}
+    report = verify_bundle(tmp_path / "bundle", Held(), deep=replay, jobs=1)
+    assert (report.findings, report.cases_not_replayed) == ([], 0)
+    assert findings(started) == []
+
+
+def test_every_field_that_people_see_has_a_label(house: Running) -> None:
+    for noun in LIFECYCLES[1:]:
+        for column in columns_of(noun, house.started.branch.rulebook.charts[noun.chart]):
+            assert column.zh
+            assert column.en
+
+
+# ── at the shell ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_at_the_shell_it_is_opened_shown_listed_and_moved(shell: Any, house: Running, tmp_path: Path) -> None:
+    opened = ("open", "--case", "1", "--ground", "agreed", "--as", "P1", "--data")
+    made = shell(*opened, "call_on=2027-03-01")
+    assert (made.exit_code, made.output.partition(",")[0]) == (0, "callback 1 is in wanted 待回电")
+    refused = shell(*opened, "call_on=2027-02-28")
+    assert (refused.exit_code, refused.stderr[:25]) == (1, "refused: not_on_a_sunday ")
+    message = (
+        "record",
+        "1",
+        "message",
+        "--on",
+        "2026-01-10",
+        "--evidence",
+        "rec:1",
+        "--data",
+        "minutes=2",
+        "--as",
+        "P1",
+    )
+    assert shell(*message).exit_code == 0
+    assert shell("note", "1", "下午再打", "--as", "P1").exit_code == 0
+    listed = json.loads(shell("list", "--json").output)
+    assert [(one["id"], one["calls"]) for one in listed["items"]] == [(1, 1)]
+    assert "待回电" in shell("list", "--as", "P1").output
+    assert "callback.noted" in shell("show", "1", "--as", "P1").output
+    assert "may     called" in shell("options", "1", "--as", "P1").output
+    assert shell("export", str(tmp_path / "c.csv")).exit_code == 0
+    assert (tmp_path / "c.csv").read_text(encoding="utf-8-sig").startswith("编号,案件编号,")
+    tried = json.loads(shell("bulk", "called", "--case", "1", "--dry-run", "--as", "P1", "--json").output)
+    assert (tried["items"], tried["by_code"]) == (1, {"done": 1})
+    assert shell("bulk", "called", "1", "--as", "P1").output == "done: 1\n"
+    assert shell("fire", "1", "called", "--as", "P1").exit_code == 1
+    assert shell("show", "9", "--as", "P1").stderr.startswith("unknown_callback: there is no such call-back")
+    assert shell("--help").output.count("callback") >= 1
+    assert findings(house.started) == []
