@@ -18,6 +18,7 @@ from api import (
     assignments,
     bulk,
     chart_moves,
+    contact_permits,
     events,
     handovers,
     health,
@@ -172,6 +173,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
     nouns = described()
     changing += lifecycles.route_handlers(nouns)
     changing += assignments.route_handlers
+    changing += contact_permits.route_handlers
     changing += handovers.route_handlers
     changing += [*requests.route_handlers, *chart_moves.route_handlers]
     identity = [*session.route_handlers, *own_access.route_handlers, *reset_codes.route_handlers]

@@ -44,6 +44,8 @@ STATUS: Mapping[str, int] = {
     "idempotency_mismatch": 422,
     "malformed_note": 400, "witness_unknown": 403, "checkpoint_differs": 409, "size_unknown": 404,
     "receipt_key_missing": 503,
+    "permit_expired": 409, "permit_used": 409, "permit_foreign": 409, "party_differs": 409,
+    "unknown_party": 422, "unknown_channel": 422, "unknown_purpose": 422,
     "version_required": 428,
     "request_timeout": 408, "headers_too_large": 431, "broken_off": 499,
     "locked_out": 429,

@@ -51,7 +51,7 @@ class Desk:
     def dial(self, permit_id: int, at: datetime, actor: Actor | None = None) -> datetime:
         """Dialling begins."""
         with writing(self.bank.started.engine) as conn:
-            return begin_dialling(conn, self.bank.started.branch, permit_id, (actor or self.actor).id, at)
+            return begin_dialling(conn, self.bank.started.branch, permit_id, (actor or self.actor).id, at).holds_until
 
     def record(
         self, at: datetime, result: str = "no_answer", *, loan: int = 1, phone: str = "12000000001",

@@ -124,9 +124,9 @@ Spoilt = Callable[[Desk, int], object]
 @pytest.mark.parametrize(
     ("code", "spoilt"),
     [
-        ("permit_unknown", lambda desk, permit: desk.record(at("10:01"), permit_id=permit + 99)),
-        ("permit_unknown", lambda desk, permit: desk.record(at("10:01"), permit_id=permit, actor=STRANGER)),
-        ("permit_unknown", lambda desk, permit: desk.dial(permit, at("10:01"), STRANGER)),
+        ("unknown_permit", lambda desk, permit: desk.record(at("10:01"), permit_id=permit + 99)),
+        ("unknown_permit", lambda desk, permit: desk.record(at("10:01"), permit_id=permit, actor=STRANGER)),
+        ("unknown_permit", lambda desk, permit: desk.dial(permit, at("10:01"), STRANGER)),
         ("permit_foreign", lambda desk, permit: desk.record(at("10:01"), permit_id=permit, loan=2)),
         ("permit_foreign", lambda desk, permit: desk.record(at("10:01"), permit_id=permit, phone="12000000002")),
         ("permit_foreign", lambda desk, permit: desk.record(at("10:01"), permit_id=permit, party="guarantor")),

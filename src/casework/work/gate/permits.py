@@ -8,7 +8,7 @@ an hour at most.
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -114,35 +114,37 @@ def _key(what: bytes) -> int:
 # ── what becomes of a permit ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def begin_dialling(conn: Connection, branch: Branch, permit_id: int, actor_id: str, now: datetime) -> datetime:
-    """Dialling begins: the permit holds until the outcome; the latest instant of that. CallerErrors as of `settle`."""
-    permit = _permit(conn, permit_id)
-    if permit.actor_id != actor_id:
-        raise _unknown(permit_id)
+class Begun(msgspec.Struct):
+    """Whom the permit is for, by which contact on record (none: by a phone that was named), and until when it holds."""
+
+    customer: Customer
+    contact_id: int | None
+    holds_until: datetime
+
+
+def begin_dialling(conn: Connection, branch: Branch, permit_id: int, actor_id: str, now: datetime) -> Begun:
+    """Dialling begins, once: the permit holds until the outcome. CallerErrors as of `settle`."""
+    permit = _permit(conn, permit_id, actor_id)
     _refuse_past(permit, now)
-    if permit.dialling_at is not None:
-        held: datetime = permit.holds_until
-        return held
-    minutes = branch.rulebook.policies.at(branch.today(now)).figure("contact.permit_dialling_minutes")
-    until = now + timedelta(minutes=minutes)
-    conn.execute(
-        contact_permits.update().where(contact_permits.c.id == permit_id).values(dialling_at=now, holds_until=until)
-    )
-    return until
+    begun = Begun(Customer(permit.institution, permit.borrower_id), permit.contact_id, permit.holds_until)
+    if permit.dialling_at is None:
+        minutes = branch.rulebook.policies.at(branch.today(now)).figure("contact.permit_dialling_minutes")
+        begun.holds_until = now + timedelta(minutes=minutes)
+        changed = {"dialling_at": now, "holds_until": begun.holds_until}
+        conn.execute(contact_permits.update().where(contact_permits.c.id == permit_id).values(changed))
+    return begun
 
 
 def settle(conn: Connection, contact: Contact, actor_id: str, now: datetime) -> None:
     """The contact is the outcome of the permit that it names, which is used by it.
 
-    CallerErrors: `permit_unknown` (nobody's, or another's), `permit_foreign` (for another debtor, party, number,
+    CallerErrors: `unknown_permit` (nobody's, or another's), `permit_foreign` (for another debtor, party, number,
     channel or time), `permit_expired`, `permit_used`.
     """
     permit_id = contact.permit_id or 0
     # Whoever counts meanwhile sees the permit or its outcome, never neither.
     _lock(conn, [(contact.customer, contact.number)])
-    permit = _permit(conn, permit_id)
-    if permit.actor_id != actor_id:
-        raise _unknown(permit_id)
+    permit = _permit(conn, permit_id, actor_id)
     asked_for = Customer(permit.institution, permit.borrower_id), permit.party, permit.channel, permit.number
     did = contact.customer, contact.party, contact.channel, contact.number
     if did != asked_for or not _second(permit.issued_at) <= contact.started_at < permit.holds_until:
@@ -158,19 +160,15 @@ def _second(instant: datetime) -> datetime:
     return instant.replace(microsecond=0)
 
 
-def _permit(conn: Connection, permit_id: int) -> sa.Row[*tuple[object, ...]]:
+def _permit(conn: Connection, permit_id: int, actor_id: str) -> sa.Row[*tuple[Any, ...]]:
     asked = sa.select(contact_permits).where(contact_permits.c.id == permit_id).with_for_update()
     permit = conn.execute(asked).one_or_none()
-    if permit is None:
-        raise _unknown(permit_id)
+    if permit is None or permit.actor_id != actor_id:
+        raise CallerError("unknown_permit", "没有这样的联系许可", "you have no such permit", permit_id=permit_id)
     return permit
 
 
-def _unknown(permit_id: int) -> CallerError:
-    return CallerError("permit_unknown", "没有这样的联系许可", "you have no such permit", permit_id=permit_id)
-
-
-def _refuse_past(permit: sa.Row[*tuple[object, ...]], now: datetime) -> None:
+def _refuse_past(permit: sa.Row[*tuple[Any, ...]], now: datetime) -> None:
     if permit.used_at is not None:
         raise CallerError("permit_used", "该联系许可已使用", "the permit is used already", permit_id=permit.id)
     if permit.holds_until <= now:

@@ -1,0 +1,114 @@
+"""Permits for contacts: asked for before the act; dialling begins with the number in clear."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, post
+from litestar.openapi.spec import Example
+from litestar.params import Body, PathParameter
+from msgspec import Meta
+
+from api.auth import still_valid
+from api.reading.asking import answers
+from api.serving import serving_of
+from casework.clock import now
+from casework.intake.feed.reveal import reveal
+from casework.storage.database import writing
+from casework.work.cases.sight import reach_of
+from casework.work.gate.asking import COMMAND, Wanted, asking_of
+from casework.work.gate.permits import Permit, ask, begin_dialling
+
+_Code = Annotated[str, Meta(max_length=32)]
+
+
+class PermitBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Whom to contact for which case, how and what for: a contact on record, or a phone that is not.
+
+    `party`: debtor, co_borrower, guarantor or contact. `channel`: call, ai_voice, message, visit or letter. `purpose`:
+    demand where none is given, for a contact person locate, which is the only one then.
+    """
+
+    case_id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    party: _Code
+    channel: _Code
+    purpose: _Code | None = None
+    contact_id: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    phone: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+
+
+class Dialling(msgspec.Struct):
+    """The number to dial (none where the caller named it himself), and until when the permit waits for the outcome."""
+
+    permit_id: int
+    holds_until: datetime
+    phone: str | None
+
+
+_ASKED = [
+    Example(id="debtor", summary="Call the debtor on a number on record",
+            value={"case_id": 1207, "party": "debtor", "contact_id": 9, "channel": "call", "purpose": "demand"}),
+    Example(id="phone", summary="Ask a contact person where he is",
+            value={"case_id": 1207, "party": "contact", "phone": "12000000000", "channel": "call"}),
+]  # fmt: skip
+_PERMIT = {
+    "allowed": False, "permit_id": None, "expires_at": None,
+    "reasons": [{"rule": "X2", "zh": "当日已接通本人3次，不得再拨",
+                 "en": "the debtor has been reached by 3 calls today", "allowed_from": "2026-03-10T08:00:00+08:00"}],
+}  # fmt: skip
+_DIALLING = {"permit_id": 5501, "holds_until": "2026-03-09T03:04:05.000000Z", "phone": "12000000000"}
+
+
+@post(
+    "/contact-permits", status_code=200, sync_to_thread=True, tags=["contacts"],
+    summary="Ask whether a contact may be made now, and reserve it",
+    responses=answers(
+        Permit, _PERMIT, "malformed_json", "unknown_case", "unknown_contact", "party_differs", "number_needed",
+        "contact_or_phone", "unknown_party", "unknown_channel", "unknown_purpose", "purpose_not_for_contact",
+        "post_not_permitted", "key_not_permitted", "out_of_reach", "invalid_request", "body_too_large",
+        "unsupported_media_type", "database_busy", "database_full",
+    ),
+)  # fmt: skip
+def ask_for_permit(request: Request[Any, Any, Any], data: Annotated[PermitBody, Body(examples=_ASKED)]) -> Permit:
+    """Allowed, with a permit that reserves the contact; or not, with every reason and when each no longer holds.
+
+    Counted are the debtor's contacts over all loans, staff, agencies and robots, and all calls to the number; an open
+    permit counts as a connected and an unanswered call, so two callers never both get the last one.
+    """
+    serving = serving_of(request)
+    wanted = Wanted(**msgspec.structs.asdict(data))
+    with writing(serving.engine) as conn:
+        actor, at = still_valid(conn, request), now()
+        return ask(conn, serving.branch, asking_of(conn, serving.branch, actor, [wanted], at), at)[0]
+
+
+@post(
+    "/contact-permits/{permit_id:int}/dialling", status_code=200, sync_to_thread=True, tags=["contacts"],
+    summary="Begin to dial: the number in clear",
+    responses=answers(
+        Dialling, _DIALLING, "unknown_permit", "permit_expired", "permit_used", "post_not_permitted",
+        "key_not_permitted", "reveal_not_permitted", "purpose_not_permitted", "unknown_borrower", "unknown_contact",
+        "sealed_value_altered", "invalid_request", "database_busy", "database_full",
+    ),
+)  # fmt: skip
+def begin_to_dial(
+    request: Request[Any, Any, Any], permit_id: Annotated[int, PathParameter(description="The permit.")]
+) -> Dialling:
+    """From now on the permit holds until its outcome is recorded, an hour at most. Showing the number is an entry."""
+    serving = serving_of(request)
+    branch, shown = serving.branch, None
+    with writing(serving.engine) as conn:
+        actor, at = still_valid(conn, request), now()
+        begun = begin_dialling(conn, branch, permit_id, actor.id, at)
+        if begun.contact_id is not None:
+            within = reach_of(branch, actor, COMMAND, branch.today(at))
+            purpose = branch.rulebook.permissions.purpose_of(actor)
+            shown = reveal(
+                conn, branch, begun.customer, ["phone"], [begun.contact_id], actor=actor, within=within,
+                purpose=purpose,
+            )  # fmt: skip
+    phone = shown.open(branch.vault).contacts[0].phone if shown is not None else None
+    return Dialling(permit_id, begun.holds_until, phone)
+
+
+route_handlers = [ask_for_permit, begin_to_dial]

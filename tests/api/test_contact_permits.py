@@ -1,0 +1,117 @@
+"""Asking the gate over HTTP: allowed or every reason, the number only once dialling begins, and on record."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from api import contact_permits
+from casework.customer import Customer
+from casework.storage.database import writing
+from tests.api.conftest import Running, findings
+from tests.api.test_events import problem
+from tests.on_books import put_borrower, put_contact, put_loan
+
+PHONE = "12000000001"
+NOON = datetime(2026, 1, 12, 4, tzinfo=UTC)
+
+
+@pytest.fixture
+def case(running: Running, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A case of the borrower B-L1, who is on the books with a number; it is noon for the branch."""
+    monkeypatch.setattr(contact_permits, "now", lambda: NOON)
+    branch, him = running.started.branch, Customer("wuhan", "B-L1")
+    with writing(running.started.engine) as conn:
+        put_loan(
+            conn, branch, loan_id="L1", institution="wuhan", borrower_id="B-L1", product="consumer",
+            owner_staff_no="R1", team="T1", region="R1", principal_fen=9_000_000,
+            outstanding_principal_fen=5_000_000, row_hash=b"1",
+        )  # fmt: skip
+        put_borrower(conn, branch, him, name="甄不存", id_number="000000199001010001")
+        put_contact(conn, branch, him, name="甄不存", phone=PHONE, address="虚构路1号", address_kind="home")
+    return running.open("L1")[0]
+
+
+def ask(running: Running, case: int, staff_no: str = "R1", **more: Any) -> Any:
+    body = {"case_id": case, "party": "debtor", "contact_id": 1, "channel": "call"} | more
+    return running.post("/contact-permits", staff_no, json={key: one for key, one in body.items() if one is not None})
+
+
+def test_a_permit_is_answered_with_until_when_it_reserves_the_call(running: Running, case: int) -> None:
+    answer = ask(running, case)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert (body["allowed"], body["reasons"]) == (True, [])
+    assert datetime.fromisoformat(body["expires_at"]) == NOON + timedelta(minutes=5)
+    assert isinstance(body["permit_id"], int)
+    assert PHONE not in answer.text
+
+
+def test_what_the_gate_forbids_is_answered_with_every_reason(running: Running, case: int) -> None:
+    body = ask(running, case, party="contact", contact_id=None, phone="12000000009").json()
+    assert (body["allowed"], body["permit_id"], body["expires_at"]) == (False, None, None)
+    assert [one["rule"] for one in body["reasons"]] == ["X4", "X5"]
+    assert all(one.keys() == {"rule", "zh", "en", "allowed_from"} for one in body["reasons"])
+
+
+def test_the_number_is_shown_once_dialling_begins_and_that_is_an_entry(running: Running, case: int) -> None:
+    permit = ask(running, case).json()["permit_id"]
+    answer = running.post(f"/contact-permits/{permit}/dialling", "R1")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["phone"] == PHONE
+    assert datetime.fromisoformat(answer.json()["holds_until"]) == NOON + timedelta(hours=1)
+    page = running.get("/audit/entries", "AUD1", params={"stream": "borrower:wuhan~B-L1"}).json()
+    (entry,) = [one["body"] for one in page["items"] if one["body"]["event"] == "personal.revealed"]
+    assert (entry["actor"]["id"], entry["data"]["fields"]) == ("R1", ["phone"])
+    assert findings(running.started) == []
+
+
+def test_a_phone_that_the_caller_named_is_not_shown_to_him(running: Running, case: int) -> None:
+    permit = ask(running, case, contact_id=None, phone="12000000007").json()["permit_id"]
+    assert running.post(f"/contact-permits/{permit}/dialling", "R1").json()["phone"] is None
+
+
+@pytest.mark.parametrize(
+    ("staff_no", "after", "code", "status"),
+    [
+        ("P1", timedelta(), "unknown_permit", 404), ("R1", timedelta(minutes=5), "permit_expired", 409),
+        ("AUD1", timedelta(), "post_not_permitted", 403),
+    ],
+)  # fmt: skip
+def test_the_permit_of_another_or_an_expired_one_shows_no_number(
+    running: Running,
+    case: int,
+    monkeypatch: pytest.MonkeyPatch,
+    staff_no: str,
+    after: timedelta,
+    code: str,
+    status: int,
+) -> None:
+    permit = ask(running, case).json()["permit_id"]
+    monkeypatch.setattr(contact_permits, "now", lambda: NOON + after)
+    answer = running.post(f"/contact-permits/{permit}/dialling", staff_no)
+    problem(answer, status, code)
+    assert PHONE not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "status"),
+    [
+        ({"case_id": 999}, "unknown_case", 404), ({"contact_id": 999}, "unknown_contact", 404),
+        ({"party": "guarantor"}, "party_differs", 409), ({"party": "neighbour"}, "unknown_party", 422),
+        ({"channel": "inbound"}, "unknown_channel", 422), ({"purpose": "revenge"}, "unknown_purpose", 422),
+        ({"contact_id": None}, "contact_or_phone", 422), ({"phone": PHONE}, "contact_or_phone", 422),
+        ({"party": "contact", "purpose": "demand"}, "purpose_not_for_contact", 422),
+        ({"case_id": 0}, "invalid_request", 422),
+        ({"channel": 7}, "invalid_request", 422), ({"colour": "red"}, "invalid_request", 422),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_asked_for_is_a_clear_problem(
+    running: Running, case: int, more: dict[str, Any], code: str, status: int
+) -> None:
+    answer = ask(running, case, **more)
+    problem(answer, status, code)
+
+
+def test_whoever_may_not_act_on_the_case_gets_no_permit(running: Running, case: int) -> None:
+    assert ask(running, case, "AUD1").status_code == 403
