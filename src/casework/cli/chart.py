@@ -12,12 +12,14 @@ from casework.cli.chart_json import chart_json, event_json, guard_text, policy_j
 from casework.cli.shell import as_json, console, print_json, told
 from casework.cli.tables import Table
 from casework.errors import CallerError, RulesBroken
+from casework.lifecycle.laws import faults_between
 from casework.people.staff.posts import known_posts
 from casework.rules.statechart.chart import Chart, load_chart
 from casework.rules.statechart.draw import LANGUAGES, mermaid, svg
 from casework.rules.statechart.policy import Policies, Policy, load_policies
 from casework.settings import Settings
 from casework.work.cases.noun import CASE_CHART
+from casework.work.cases.nouns import NOUNS
 from casework.work.cases.rulebook import registry_of
 from casework.work.request.topics import REQUEST_CHART, event_faults, topic_faults
 
@@ -89,6 +91,8 @@ def _check(home: Path, files: list[Path]) -> tuple[list[str], list[str]]:
         cases, asked = charts[CASE_CHART], charts[REQUEST_CHART]
         faults += [f"{asked.name}.toml: {fault}" for fault in topic_faults(asked, policies, known_posts(cases))]
         faults += [f"{cases.name}.toml: {fault}" for fault in event_faults(asked, cases)]
+    if CASE_CHART in charts:
+        faults += faults_between([noun for noun in NOUNS if noun.chart in charts], charts)
     if not files:
         faults.append(f"{home.name}: no chart here")
     return faults, sound

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from casework.errors import RulesBroken
+from casework.lifecycle.laws import faults_between
 from casework.people.staff.permission_table import check_against, load_permissions
 from casework.people.staff.permissions import Permissions
 from casework.people.staff.posts import known_posts
@@ -87,6 +89,9 @@ def _texts(folder: Path) -> _Texts:
 def _load(folder: Path) -> Rulebook:
     policies = load_policies(folder)
     charts = {noun.chart: load_chart(folder / f"{noun.chart}.toml", noun.registry, policies) for noun in NOUNS}
+    faults = faults_between(NOUNS, charts)
+    if faults:
+        raise RulesBroken(faults)
     chart = charts[CASE_CHART]
     posts = known_posts(chart)
     permissions = load_permissions(folder, policies, posts)
