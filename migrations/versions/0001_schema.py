@@ -300,6 +300,8 @@ table(
     sa.Column("locked_until", UtcDateTime),
     sa.Index("ix_log_in_failures_first_at", "first_at"),
 )
+table("calendar_days", key("day", sa.Date), must("is_worked", sa.Boolean))
+table("outages", key("day", sa.Date), must("reason", sa.String(32)))
 # ── cases ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 table(
     "institutions",

@@ -20,6 +20,8 @@ _GROUPS = {
     "privacy": "legal holds, and erasing a borrower's data",
     "permissions": "who may do what, and is shown what",
     "handover": "departures and transfers",
+    "calendar": "working days, and a year that nobody knows yet",
+    "outage": "days on which something was out",
     "sweep": "fire what days alone have made due",
     "audit": "the verifiable log",
     "keys": "the key that signs the log",

@@ -22,6 +22,7 @@ from casework.log.check.steady import Steady, part_of
 from casework.log.check.verify import Keeper, verify_log
 from casework.log.format.entry import Entry
 from casework.oversight.privacy import replay as privacy
+from casework.people.days import replay as days
 from casework.people.identity import replay as identity
 from casework.people.staff import replay as staff
 from casework.personal import Vault
@@ -102,6 +103,7 @@ def _verify(
         staff.PLACES_PREFIX: _Both(
             steady("places", staff.PlacesReplay(conn, report)),
             steady("institutions", feed.InstitutionsReplay(conn, report)),
+            steady("days", days.DaysReplay(conn, report)),
         ),
         privacy.PREFIX: _Both(
             steady("privacy", privacy.PrivacyReplay(conn, vault, report)),

@@ -29,6 +29,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "neither a date nor a time with its offset, such as 2026-11-29T08:00:00+08:00",
     ),
     "malformed_staff_no": ("不是工号", "not a staff number"),
+    "unknown_kind": ("类型须为休或班", "neither off nor worked"),
     "unknown_ground": ("未知的停催事由", "no such ground of a hold"),
     "unknown_loan": ("没有这笔贷款", "no such loan on the books"),
     "no_case": ("该贷款没有案件", "the loan has no case"),

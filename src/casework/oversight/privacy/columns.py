@@ -64,6 +64,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
     for table, columns in {
         "absences": "staff_no from_on until_on reason deputy",
         "borrowers": "borrower_id institution mac",
+        "calendar_days": "day is_worked",
         "case_head_tiles": "log statement level number hashes",
         "case_heads": "log statement number first_case records",
         "cases": (
@@ -111,6 +112,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "memberships": "staff_no from_on until_on team region",
         "opening_keys": "subject made_at",
         "openings": "stream stream_seq field subject",
+        "outages": "day reason",
         "owner_history": "case_id stream_seq since_on since_at owner handler post reason rule",
         "passwords": "staff_no password_hash changed_at by_code mac",
         "posts_held": "staff_no post from_on until_on granted_by request_id",

@@ -99,11 +99,12 @@ class HeldTo:
 
 @dataclass(frozen=True)
 class DutyRules:
-    """The file, checked."""
+    """The file, checked. `outages`: what may be out, in Chinese and English."""
 
     version: int
     by_name: Mapping[str, DutyRule]
     holds_in_order: tuple[str, ...]
+    outages: Mapping[str, tuple[str, str]]
     text: bytes
     digest: str
     _held_to: dict[str, HeldTo] = field(default_factory=dict, repr=False, compare=False)
@@ -170,7 +171,15 @@ _DUTY = table(
     },
     dict.fromkeys(_BOUNDS, _NUMBER),
 )  # fmt: skip
-_FILE = table({"name": name, "version": whole, "holds_in_order": some(name), "duties": each(_DUTY)})
+_FILE = table(
+    {
+        "name": name,
+        "version": whole,
+        "holds_in_order": some(name),
+        "outages": each(table(LABELS)),
+        "duties": each(_DUTY),
+    }
+)
 
 
 def parse_duty_rules(body: bytes, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> DutyRules:
@@ -193,7 +202,8 @@ def parse_duty_rules(body: bytes, policies: Policies, posts: frozenset[str], sta
         for code, row in ((code, document["duties"][code]) for code in DUTIES)
     }  # fmt: skip
     holds = tuple(document["holds_in_order"])
-    return DutyRules(document["version"], found, holds, body, hashlib.sha256(body).hexdigest())
+    outages = {code: (row["zh"], row["en"]) for code, row in document["outages"].items()}
+    return DutyRules(document["version"], found, holds, outages, body, hashlib.sha256(body).hexdigest())
 
 
 def load_duty_rules(folder: Path, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> DutyRules:

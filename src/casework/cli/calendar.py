@@ -1,0 +1,97 @@
+"""`casework calendar`: working days, and the table of a year that the library does not know."""
+
+from datetime import date
+from pathlib import Path
+
+import click
+
+from casework.cli.changing import as_, changing
+from casework.cli.shell import as_json, console, errors, print_json, started
+from casework.cli.tables import Table
+from casework.clock import now
+from casework.errors import CallerError
+from casework.intake.feed.calendar_sheet import read_calendar_sheet
+from casework.people.days.loading import calendar_table, load_calendar, read_calendar, unknown_years
+from casework.storage.database import reading
+
+
+@click.group()
+def cli() -> None:
+    """Which days are worked: the official calendar, and what the branch loads for a year that it lacks.
+
+    \b
+    Examples:
+      casework calendar show
+      casework calendar import 2027.csv --as S0012
+    """
+
+
+@cli.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@as_json
+@as_
+def import_(file: Path, by: str | None, *, json_: bool) -> None:
+    """Load FILE (CSV or XLSX): day 日期, kind 类型 (off 休, worked 班), every holiday and every weekend that is worked.
+
+    It takes the place of what was loaded for its years; days that it does not name are worked from Monday to Friday,
+    or as the library knows them. All of it or nothing.
+
+    \b
+    Examples:
+      casework calendar import 2027.csv --as S0012
+      casework calendar import 日历.xlsx --json
+    """
+    with changing(by, "calendar.import") as change:
+        table = read_calendar_sheet(_content(file), file.name)
+        years = load_calendar(change.conn, change.trail, change.actor, table)
+    if json_:
+        print_json({"days": len(table), "years_changed": years})
+        return
+    changed = ", ".join(map(str, years)) or "nothing 无变化"
+    console.print(f"{len(table)} days 天; changed 更新: {changed}", markup=False)
+
+
+@cli.command()
+@as_json
+def show(json_: bool) -> None:
+    """The days that the branch has loaded, and the years that are not known yet.
+
+    \b
+    Examples:
+      casework calendar show
+      casework calendar show --json
+    """
+    with started() as branch, reading(branch.engine) as conn:
+        today = branch.branch.today(now())
+        unknown = unknown_years(read_calendar(conn), (today, date(today.year + 1, 1, 1)))
+        loaded = sorted(calendar_table(conn).items())
+    if json_:
+        days = [{"day": day, "kind": _kind(worked)} for day, worked in loaded]
+        print_json({"days": days, "unknown_years": unknown})
+        return
+    shown = Table("day", "kind")
+    for day, worked in loaded:
+        shown.add_row(str(day), f"{_kind(worked)} {'班' if worked else '休'}")
+    console.print(shown)
+    warn_of(unknown)
+
+
+def warn_of(years: list[int]) -> None:
+    """Say on stderr which years have no calendar."""
+    for year in years:
+        errors.print(
+            f"{year}: no calendar, so every weekday counts as worked: casework calendar import FILE "
+            f"{year}年无工作日历，暂按周一至周五计",
+            markup=False,
+        )
+
+
+def _kind(worked: bool) -> str:
+    return "worked" if worked else "off"
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CallerError("file_unreadable", f"无法读取{file.name}", f"{file.name}: {error.strerror}") from None
