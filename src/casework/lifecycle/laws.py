@@ -110,7 +110,7 @@ def _of_field(
 
 
 def _codes(chart: Chart, part: Event | Opening, name: str) -> set[str]:
-    """The codes that a field of the subject can hold when the part has happened, as far as the chart says."""
+    """The codes that a field of the subject can have when the part has happened, as far as the chart says."""
     if name == _STATE:
         if isinstance(part, Opening):
             return {chart.initial}
