@@ -201,5 +201,5 @@ def test_two_who_plan_for_the_same_person_at_once_leave_one_open_plan(house: Hou
     house.open("L1")
     results = together(lambda: house.plan("R1"), lambda: house.plan("R1", by="B2"))
     assert any(isinstance(one, int) for one in results)
-    open_ones = [number for number in results if isinstance(number, int) and house.row(number).status == "planned"]
+    open_ones = [number for number in results if isinstance(number, int) and house.row(number).state == "planned"]
     assert len(open_ones) == 1

@@ -38,7 +38,7 @@ def assert_sound(house: House) -> None:
     keys = load_keys(house.started.settings.keys_dir)
     with reading(house.started.engine, snapshot=True) as conn:
         report = verify(conn, keys.mac, house.started.branch.vault)
-    assert report.verdict == "sound", report.as_json()
+    assert report.verdict == "sound", report.findings
 
 
 def refused(code: str, call: Any, *args: Any, **more: Any) -> CallerError:
@@ -265,7 +265,7 @@ def test_planner_leaver_and_their_deputies_cannot_approve(house: House) -> None:
         outcome = house.approve(handover, by=who)
         assert isinstance(outcome, recording.Refused), outcome
         assert code in [reason.code for reason in outcome.reasons]
-    assert house.row(handover).status == "planned"
+    assert house.row(handover).state == "planned"
     assert isinstance(house.approve(handover, by="V1"), Approved)
 
 
@@ -331,7 +331,7 @@ def test_a_plan_whose_world_moved_before_its_approval_is_planned_anew(house: Hou
     change(house, ids)
     outcome = house.approve(handover)
     assert isinstance(outcome, Replanned), outcome
-    assert (house.row(handover).status, house.row(handover).replaced_by) == ("replaced", outcome.by)
+    assert (house.row(handover).state, house.row(handover).replaced_by) == ("replaced", outcome.by)
     assert house.row(outcome.by).planned_by == "B1"
     assert isinstance(house.approve(outcome.by), Approved)
     assert isinstance(house.apply(outcome.by), Applied)
@@ -384,7 +384,7 @@ def test_through_the_requests_a_changed_plan_is_refused_too(house: House) -> Non
     handover = house.plan("R1")
     house.open("L2")
     with writing(house.started.engine) as conn:
-        outcome = four_eyes.approve(conn, house.started.branch, house.row(handover).request_id, actor=house.who("V1"))
+        outcome = four_eyes.approve(conn, house.started.branch, house.row(handover).request, actor=house.who("V1"))
     assert isinstance(outcome, recording.Refused)
     assert [reason.code for reason in outcome.reasons] == ["plan_changed"]
 
@@ -409,15 +409,15 @@ def test_who_approves_a_plan_sues_nobody_though_a_writer_of_rows_made_it_name_a_
     """Kind and subject are compared at the approval; another plan's request is no better than a suit's."""
     case_id, suit = reviewed_suit(house)
     handover, other = house.plan("R1"), house.plan("R2")
-    mine = house.row(handover).request_id
-    for named in (suit, house.row(other).request_id):
+    mine = house.row(handover).request
+    for named in (suit, house.row(other).request):
         with writing(house.started.engine) as conn:
-            conn.execute(handovers.update().where(handovers.c.id == handover).values(request_id=named))
+            conn.execute(handovers.update().where(handovers.c.id == handover).values(request=named))
         refused("handover_request_differs", house.approve, handover)
     assert house.events(f"request:{suit}")[-1] == "request.reviewed"
     assert "case.step.sue" not in house.events(f"case:{case_id}")
     with writing(house.started.engine) as conn:
-        conn.execute(handovers.update().where(handovers.c.id == handover).values(request_id=mine))
+        conn.execute(handovers.update().where(handovers.c.id == handover).values(request=mine))
     assert isinstance(house.approve(handover), Approved), "the good twin"
 
 

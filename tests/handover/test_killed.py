@@ -51,7 +51,7 @@ def test_killed_at_any_moment_all_have_moved_or_none(house: House) -> None:
         takes = took if moment is None else takes
         owners = set(house.owners().values())
         (row,) = house.read(sa.select(staff.c.status).where(staff.c.staff_no == before))
-        status = house.row(handover).status
+        status = house.row(handover).state
         assert (owners, row.status, status) in (
             ({(before, before)}, "active", "approved"),
             ({(to, to)}, "left", "applied"),
@@ -91,5 +91,5 @@ def test_an_error_anywhere_in_it_undoes_all_of_it(house: House, point: str, monk
         house.apply(handover)
     monkeypatch.undo()
     assert house.owners() == before
-    assert house.row(handover).status == "approved"
+    assert house.row(handover).state == "approved"
     house.apply(handover)

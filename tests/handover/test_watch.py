@@ -80,7 +80,7 @@ def test_the_sweep_applies_what_is_due_and_approved_and_nothing_else(house: Hous
     assert (before.applied, before.failed) == ([], [])
     after = sweep_departures(house.started.engine, house.started.branch, clock=at(day))
     assert [one.handover for one in after.applied] == [due]
-    assert house.row(early).status == "approved"
+    assert house.row(early).state == "approved"
     assert {pair[0] for pair in house.owners().values()} == {"C1", "R2"}
 
 

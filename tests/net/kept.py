@@ -137,7 +137,10 @@ def main() -> None:
         branch.do("db", "backup", folder / "copy.db")  # without what was deleted, and all in one file
         (folder / "casework.db").unlink()
         shutil.move(folder / "copy.db", folder / "casework.db")
-        _packed(folder, ("casework.db", "keys", "bundle", "checkpoint", "verifier", "receipt", "dossier.json"))
+        _packed(
+            folder,
+            ("casework.db", "casework.db.loans", "keys", "bundle", "checkpoint", "verifier", "receipt", "dossier.json"),
+        )
         print(f"{KEPT}: {KEPT.stat().st_size:,} bytes")
 
 

@@ -15,10 +15,10 @@ from casework.work.four_eyes.recording import Refused
 from casework.work.handover import planning, queries
 from casework.work.handover.applying import Applied, apply
 from casework.work.handover.approving import Approved, approve, withdraw
-from casework.work.handover.moves import DEPARTURE, TRANSFER
 from casework.work.handover.replanning import Replanned
 from casework.work.handover.sheet import Lang
 from casework.work.handover.sheets import sheet_of
+from casework.work.handovers import DEPARTURE, TRANSFER
 
 _id = click.argument("handover_id", type=click.IntRange(1, 2**53 - 1), metavar="ID")
 _as = click.option("--as", "by", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system).")

@@ -9,7 +9,6 @@ from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, Final, NoReturn
 
-from casework.customer import Customer, may_be_of
 from casework.lifecycle import asked
 from casework.lifecycle.fold import apply, begin, situation_of
 from casework.lifecycle.noun import Noun
@@ -335,96 +334,3 @@ def _codes(verdict: Refusal) -> list[str]:
 
 def _unmet(uses: Any, situation: Any) -> list[str]:
     return [reason.code for reason in unmet(uses, situation)]
-
-
-class Within:
-    """Subjects that live in the stream of another, each by its number under its noun's word in an entry's `data`."""
-
-    def __init__(self, judges: Collection[NounJudge]) -> None:
-        self._judges = {judge.noun.word: judge for judge in judges}
-        self.subjects: dict[tuple[str, int], Any] = {}
-
-    def judges(self, event: str) -> NounJudge | None:
-        """Who judges an entry of this name; none: it is of none of these nouns."""
-        return self._judges.get(event.partition(".")[0])
-
-    def follow(self, judge: NounJudge, judged: Judged, parent: Any = None) -> Any:
-        """The next entry of one of them: which it is, none of an opening that was refused."""
-        if judged.entry.event == judge.noun.says.refused_opening:
-            judge.refuse_opening(judged, parent)
-            return None
-        word = judge.noun.word
-        number = judged.data[word]
-        if type(number) is not int:
-            judge.stop("replay_impossible", judged.entry, error="no_number")
-        subject = self.subjects.get((word, number))
-        if subject is None:
-            subject = self.subjects[word, number] = judge.open(judged, number, parent)
-        else:
-            judge.follow(judged, subject, parent)
-        return subject
-
-
-class CustomerJudge:
-    """Follows one customer's stream after the other; what is of no noun in it is for others to judge.
-
-    `cited`: chart and policy that an entry cites, none where they cannot be used (which has been told). `asked` hears
-    every entry that names a request under four eyes.
-    """
-
-    def __init__(
-        self, nouns: Collection[Noun], cited: Callable[[Entry], tuple[Chart, Policy] | None], report: Report,
-        asked: Callable[[Entry], None] = lambda _: None,
-    ) -> None:  # fmt: skip
-        fields = Fields()
-        self._judges = [_OfCustomer(noun, report, fields, asked) for noun in nouns if noun.of_customer]
-        self._rules = cited
-        self._begin()
-
-    def _begin(self) -> None:
-        self._within = Within(self._judges)
-        self._broken = False
-        self._on = ""
-
-    def follow(self, entry: Entry) -> None:
-        """Replay one entry; after the first that cannot be, the rest of the stream is left alone."""
-        judge = self._within.judges(entry.event)
-        if judge is None or self._broken:
-            return
-        try:
-            self._replay(judge, entry)
-        except Stopped:
-            self._broken = True
-        except Exception as error:  # noqa: BLE001  (it convicts this entry; the others must still be looked at)
-            judge.find("replay_impossible", entry, error=type(error).__name__)
-            self._broken = True
-
-    def end(self, *, sound: bool) -> Mapping[tuple[str, int], Any]:
-        """The stream has ended: what lives in it, by word and number; nothing where it could not be replayed."""
-        subjects = self._within.subjects if sound and not self._broken else {}
-        self._begin()
-        return subjects
-
-    def _replay(self, judge: NounJudge, entry: Entry) -> None:
-        rules = self._rules(entry)
-        if rules is None:
-            raise Stopped
-        self._on = in_order(judge, entry, self._on)
-        self._within.follow(judge, Judged(entry, *rules))
-
-
-def in_order(judge: NounJudge, entry: Entry, before: str) -> str:
-    """The entry's business date, which is not before that of the entry before it."""
-    here: str = entry.data["business_date"]
-    if here < before:
-        judge.find("business_date_decreased", entry, before=before, here=here)
-    return here
-
-
-class _OfCustomer(NounJudge):
-    """What is a customer's lives in their stream, and in nobody else's. Whom it reached is not asked here."""
-
-    def _opened(self, judged: Judged, subject: Any, parent: Any) -> None:
-        del parent
-        if not may_be_of(judged.entry.stream, Customer(subject.institution, subject.borrower_id)):
-            self.stop("replay_impossible", judged.entry, error="another_customer")

@@ -16,17 +16,19 @@ class Words:
 
     `<word>.opened`, `<word>.step.<event>`, `<word>.refused.<event>`, `<word>.asked.<event>` (under four eyes; nothing
     moves yet), `<word>.fact.<kind>`, `<word>.noted`, `<word>.moved` (to the next version of its chart);
-    `<word>.refused_opening`.
+    `<word>.refused_opening`. A noun may call its opening otherwise, and its steps, where there is
+    nothing else in its life.
     """
 
     __slots__ = ("asked", "fact", "moved", "noted", "opened", "refused", "refused_opening", "step")
 
-    def __init__(self, word: str) -> None:
+    def __init__(self, word: str, *, opened: str | None = None, step: str | None = None) -> None:
         self.opened, self.noted, self.refused_opening = f"{word}.opened", f"{word}.noted", f"{word}.refused_opening"
         self.moved = f"{word}.moved"
         self.step, self.refused, self.fact, self.asked = (
             f"{word}.step.", f"{word}.refused.", f"{word}.fact.", f"{word}.asked.",
         )  # fmt: skip
+        self.opened, self.step = opened or self.opened, step or self.step
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +36,8 @@ class Noun:
     """One kind of subject, as its entries are folded and judged.
 
     `begin` makes the subject of an opening entry where its fields alone do not
-    say all. `more`: entries beyond those of `Words`, event → what it does to the subject.
+    say all. `more`: entries beyond those of `Words`, event → what it does to the subject. `named`: what its entries are
+    called, where that is not what `Words` makes of its word.
     """
 
     chart: str
@@ -45,6 +48,7 @@ class Noun:
     situation: Callable[..., Any] = Situation
     begin: Callable[..., Any] | None = None
     more: Mapping[str, Callable[[Any, Mapping[str, Any]], None]] = field(default_factory=dict)
+    named: Words | None = None
 
     @property
     def child(self) -> bool:
@@ -54,12 +58,17 @@ class Noun:
     @property
     def of_customer(self) -> bool:
         """Whether it is a customer's: it lives in their stream, whose head no row of its own keeps."""
-        return not self.child and not issubclass(self.subject, Root)
+        return not self.child and not issubclass(self.subject, Root) and "borrower_id" in self.rows.columns
+
+    @property
+    def alone(self) -> bool:
+        """Whether each has a stream of its own, called by word and number."""
+        return not self.child and not self.of_customer
 
     @property
     def says(self) -> Words:
         """The names of its entries."""
-        return _words(self.word)
+        return self.named or _words(self.word)
 
 
 _KNOWN: dict[str, Words] = {}

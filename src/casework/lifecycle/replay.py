@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import utc_text
 from casework.customer import Customer, stream_of
-from casework.lifecycle.judge import CustomerJudge
 from casework.lifecycle.kept import Kept
+from casework.lifecycle.stream_judges import CustomerJudge
 from casework.lifecycle.subject import HEAD
 from casework.log.check.findings import Report
 from casework.log.check.heads import Tail
@@ -111,8 +111,9 @@ class NounRows:
         found = set()
         for stream, body in self._conn.execute(wanted):
             try:
-                found.add((stream, msgspec.json.decode(body)["data"][self._noun.word]))
-            except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, KeyError):
+                said = {self._noun.word: int(stream.partition(":")[2])} if self._noun.alone else {}
+                found.add((stream, (said or msgspec.json.decode(body)["data"])[self._noun.word]))
+            except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, KeyError, ValueError):
                 continue  # the walk over the entries says so
         return found
 

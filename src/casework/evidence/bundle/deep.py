@@ -18,7 +18,7 @@ from casework.evidence.bundle.links import UNREADABLE
 from casework.evidence.bundle.source import MAX_TEXT_BYTES, Missing
 from casework.evidence.bundle.spool import streams_of
 from casework.evidence.bundle.verify import Spooled
-from casework.lifecycle.judge import CustomerJudge
+from casework.lifecycle.stream_judges import CustomerJudge
 from casework.log.check.findings import Report
 from casework.log.check.rows_left import told_by
 from casework.log.format.entry import Entry, MalformedEntry, decode_strict
@@ -40,7 +40,7 @@ from casework.work.four_eyes.judge import (
     compare_cite,
 )
 from casework.work.four_eyes.post_grants import NAME as POST
-from casework.work.handover.folding import fold_handover
+from casework.work.handover.judging import handover_judge
 
 Texts = Mapping[tuple[str, str, str], bytes]
 """Published texts by kind, name and digest."""
@@ -67,6 +67,7 @@ class _Judges:
         self._cases = CaseJudge(Cited(rulebook, report), OwnersJudge(rules, report), report, self._cite)
         self._requests = RequestJudge(Cited(rulebook, report), report)
         self._customers = CustomerJudge(NOUNS, Cited(rulebook, report).of, report, self._cite)
+        self._handovers = handover_judge(Cited(rulebook, report), report)
         self._people = StaffJudge(report, self._cite)
         self._by_prefix: Mapping[str, Callable[[Sequence[Entry], bool], None]] = {
             "case": self._case, "request": self._request, "staff": self._person, "register": self._places,
@@ -109,7 +110,9 @@ class _Judges:
         self._fold(entries if whole else (), lambda _row, entry: places.fold(entry.event, entry.data))
 
     def _handover(self, entries: Sequence[Entry], whole: bool) -> None:
-        self._fold(entries if whole else (), fold_handover)
+        for entry in entries if whole else ():
+            self._handovers.follow(entry)
+        self._handovers.end(sound=whole)
 
     def _feed(self, entries: Sequence[Entry], whole: bool) -> None:  # noqa: ARG002  (each entry speaks for itself)
         for entry in entries:

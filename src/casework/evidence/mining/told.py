@@ -14,7 +14,6 @@ from casework.evidence.mining.names import Kind, Names, visible
 from casework.lifecycle.noun import Noun
 from casework.log.format.entry import Entry
 from casework.work.cases import fold
-from casework.work.cases.noun import CASE
 from casework.work.cases.nouns import NOUNS
 
 Value = str | int
@@ -40,7 +39,7 @@ OBJECTS: Final[Mapping[str, Mapping[str, AttributeType]]] = {
     "request": {"state": "string", "kind": "string", "topic": "string", "what": "string"},
     "handover": {"state": "string", "kind": "string"},
     "agency": {},
-    **{noun.word: {"state": "string", "opened_for": "string"} for noun in NOUNS if noun is not CASE},
+    **{noun.word: {"state": "string", "opened_for": "string"} for noun in NOUNS if not noun.alone},
 }  # fmt: skip
 """Types of objects with the attributes that the log says of them."""
 
@@ -120,7 +119,7 @@ class _Telling:
         self._people()
         self._references()
         noun = _NOUNS.get(self.entry.event.partition(".")[0])
-        if noun is not None and noun is not CASE:
+        if noun is not None and not noun.alone:
             self._within(noun)
         elif self.prefix == "case":
             self._case()
@@ -231,7 +230,7 @@ class _Telling:
                 self.relations.append(Relation(about, kind, "about"))
                 self.links.append((own, about, "about"))
         said: dict[str, Any] = {name: data.get(name) for name in OBJECTS[self.prefix] if name != "state"}
-        said["state"] = self.entry.to if self.prefix == "request" else _status(self.entry.event)
+        said["state"] = self.entry.to
         self.values[own] = _kept(said)
 
     # ── names ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -282,12 +281,6 @@ def _reasons(data: Mapping[str, Any]) -> Iterator[str]:
         code = _dict(reason).get("code")
         if isinstance(code, str):
             yield code
-
-
-def _status(event: str) -> str | None:
-    """A hand-over's events are named after what becomes of it; a sheet that was made changes nothing."""
-    last = event.rpartition(".")[2]
-    return last if last in ("planned", "approved", "applied", "replaced", "withdrawn") else None
 
 
 def _dict(value: Any) -> Mapping[str, Any]:

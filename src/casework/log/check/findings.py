@@ -276,6 +276,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "file_changed": ("文件与清单中的摘要不符", "a file is not the one of the manifest's digest"),
     "trusted_not_signed": ("您持有的检查点并非由该日志签署", "the checkpoint you hold was not signed by this log"),
     "text_unreadable": ("当前版本无法读取当时的文本", "this version cannot read the text that was in force"),
+    "chart_not_cited": ("该记录写于尚无状态图之时，无法复核", "it was written when it had no chart: not to be judged"),
 }
 
 

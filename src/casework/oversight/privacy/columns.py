@@ -95,8 +95,9 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
             "overdue_fen state entry_id"
         ),
         "handovers": (
-            "id staff_no kind effective_on status plan_digest options preview planned_by planned_at "
-            "request_id applied_at replaced_by"
+            "id chart state state_since live version opened_on opened_for opened_by staff_no effective_on plan_digest "
+            "planned_by planned_at cases unplaced overdue_fen named team region request applied_at replaced_by due_on "
+            "preview"
         ),
         "idempotency": "actor_id key status created_at mac",
         "institutions": "institution business_date",

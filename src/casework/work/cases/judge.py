@@ -8,8 +8,9 @@ what comes of it with the rows (`casework.work.cases.replay`); a bundle has no r
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
-from casework.lifecycle.judge import Fields, Judged, NounJudge, Stopped, Within, in_order
+from casework.lifecycle.judge import Fields, Judged, NounJudge, Stopped
 from casework.lifecycle.noun import Noun
+from casework.lifecycle.stream_judges import Within, in_order
 from casework.log.check.findings import Report
 from casework.log.format.entry import Entry
 from casework.rules.statechart.chart import Chart, Tell

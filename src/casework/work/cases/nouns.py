@@ -4,7 +4,8 @@ from typing import Final
 
 from casework.lifecycle.noun import Noun
 from casework.work.cases.noun import CASE
+from casework.work.handovers import HANDOVER
 from casework.work.holds import HOLD
 from casework.work.promises import PROMISE
 
-NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, HOLD)
+NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, HANDOVER, HOLD)

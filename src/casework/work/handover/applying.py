@@ -6,7 +6,6 @@ which has to be approved anew, and the answer says so. Callers commit either way
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -15,19 +14,18 @@ from sqlalchemy.engine import Connection
 from casework.clock import Clock, now
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
-from casework.log.write.trail import Draft
 from casework.people.identity.ending import end_access
 from casework.people.staff import register
 from casework.people.staff.actor import Actor
 from casework.work.cases.branch import Branch
 from casework.work.cases.commands import Assign, Command
 from casework.work.four_eyes import requests as four_eyes
-from casework.work.handover import mistakes, planning, standing
+from casework.work.handover import recording
 from casework.work.handover.comparing import Differences
-from casework.work.handover.moves import DEPARTURE, Move, receivers_of
-from casework.work.handover.present import differences, moves_of, row_of
+from casework.work.handover.moves import Move, receivers_of
+from casework.work.handover.present import differences, moves_of
 from casework.work.handover.replanning import Replanned, replan
-from casework.work.handover.tables import handovers
+from casework.work.handovers import DEPARTURE, Handover
 
 APPLY = "handover.apply"
 
@@ -52,39 +50,33 @@ def apply(
     handover_planned, handover_applied, handover_replaced, handover_withdrawn.
     """
     branch.rulebook.permissions.require(actor, APPLY)
-    row = row_of(conn, handover_id, lock=True)
-    if row.status != standing.APPROVED:
-        raise mistakes.not_open(handover_id, row.status, [standing.APPROVED])
-    if row.staff_no in actor.people:
-        raise mistakes.own_departure(row.staff_no)
-    today = branch.today(clock())
-    if today < row.effective_on:
-        raise mistakes.not_yet(handover_id, row.effective_on)
+    plan, today = recording.plan_of(conn, handover_id, lock=True), branch.today(clock())
+    recording.check(branch, plan, "applied", actor, today)
     moves = moves_of(conn, handover_id)
-    changed = differences(conn, branch, row, moves, today=today, lock=True)
+    changed = differences(conn, branch, plan, moves, today=today, lock=True)
     if not changed:
-        changed = _move_cases(conn, branch, row, moves, actor, clock)
+        changed = _move_cases(conn, branch, plan, moves, actor, clock)
     if changed:
-        return replan(conn, branch, row, changed, actor=actor, clock=clock)
-    return _finish(conn, branch, row, moves, actor, clock)
+        return replan(conn, branch, plan, changed, actor=actor, clock=clock)
+    return _finish(conn, branch, plan, moves, actor, clock)
 
 
 def _move_cases(
-    conn: Connection, branch: Branch, row: Any, moves: Sequence[Move], actor: Actor, clock: Clock
+    conn: Connection, branch: Branch, plan: Handover, moves: Sequence[Move], actor: Actor, clock: Clock
 ) -> Differences:
     """Through the door, all or none; what the door refused, if it did (then nothing has moved)."""
-    commands: list[Command] = [_assign(row, move, actor) for move in moves]
+    commands: list[Command] = [_assign(plan, move, actor) for move in moves]
     # No savepoint around it: SQLite's cost of one grows with the square of what is written inside.
     outcomes = advance(conn, commands, branch, clock=clock, atomic=True, keep_refusals=False)
     refused = Counter(_code(outcome) for outcome in outcomes if not isinstance(outcome, Done))
     return Differences(refused=dict(sorted(refused.items())))
 
 
-def _assign(row: Any, move: Move, actor: Actor) -> Assign:
+def _assign(plan: Handover, move: Move, actor: Actor) -> Assign:
     return Assign(
-        actor=actor, id=move.case_id, owner=str(move.receiver), handler=move.handler, reason=row.kind,
+        actor=actor, id=move.case_id, owner=str(move.receiver), handler=move.handler, reason=plan.opened_for,
         rule=move.rule, post=move.post, permitted_by=APPLY, material_version=move.material_version,
-        cause={"handover": row.id, "chosen": move.reason}, keep_capacity=True,
+        cause={"handover": plan.id, "chosen": move.reason}, keep_capacity=True,
     )  # fmt: skip
 
 
@@ -98,35 +90,31 @@ def _code(outcome: Outcome) -> str:
             return "not_done"
 
 
-def _finish(conn: Connection, branch: Branch, row: Any, moves: Sequence[Move], actor: Actor, clock: Clock) -> Applied:
+def _finish(
+    conn: Connection, branch: Branch, plan: Handover, moves: Sequence[Move], actor: Actor, clock: Clock
+) -> Applied:
     """What follows the cases: receipts, the register, his access and proposals, the plan itself."""
-    conn.execute(_RECEIPTS, {"handover": row.id})
-    trail = branch.trail(clock())
-    cause = {"handover": row.id}
+    conn.execute(_RECEIPTS, {"handover": plan.id})
+    trail, staff_no, cause = branch.trail(clock()), plan.staff_no, {"handover": plan.id}
     ended, returned = 0, list[int]()
-    if row.kind == DEPARTURE:
-        ended = end_access(conn, trail, actor, staff_no=row.staff_no)
-        returned = four_eyes.send_back_all_of(conn, branch, trail, row.staff_no, actor)
-        register.leave(conn, trail, actor, staff_no=row.staff_no, on=row.effective_on, cause=cause)
+    if plan.opened_for == DEPARTURE:
+        ended = end_access(conn, trail, actor, staff_no=staff_no)
+        returned = four_eyes.send_back_all_of(conn, branch, trail, staff_no, actor)
+        register.leave(conn, trail, actor, staff_no=staff_no, on=plan.effective_on, cause=cause)
     else:
-        wanted = planning.options_of(row)
         register.move(
-            conn, trail, actor, staff_no=row.staff_no, team=wanted.team, region=wanted.region,
-            from_on=row.effective_on, cause=cause,
+            conn, trail, actor, staff_no=staff_no, team=plan.team, region=plan.region, from_on=plan.effective_on,
+            cause=cause,
         )  # fmt: skip
-    conn.execute(
-        handovers.update().where(handovers.c.id == row.id).values(status=standing.APPLIED, applied_at=trail.recorded_at)
-    )
     counts = {receiver: len(his) for receiver, his in receivers_of(moves).items()}
-    data = {
-        "staff_no": row.staff_no, "kind": row.kind, "plan_digest": row.plan_digest, "cases": len(moves),
+    said = {
+        "staff_no": staff_no, "kind": plan.opened_for, "plan_digest": plan.plan_digest, "cases": len(moves),
         "receivers": [{"receiver": receiver, "cases": count} for receiver, count in counts.items()],
         "access_ended": ended, "returned": returned,
     }  # fmt: skip
-    draft = Draft("handover.applied", actor.signed, data, rules=planning.RULES)
-    head = trail.append(conn, planning.stream_of(row.id), draft)
+    entry_id = recording.record(conn, branch, trail, plan, "applied", actor, said)
     trail.write(conn)
-    return Applied(row.id, len(moves), counts, ended, returned, f"{planning.stream_of(row.id)}:{head.seq}")
+    return Applied(plan.id, len(moves), counts, ended, returned, entry_id)
 
 
 # The assignment is the last entry of each case that moved: its row, which this transaction holds, says which.

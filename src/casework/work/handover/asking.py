@@ -13,23 +13,25 @@ from casework.work.cases.branch import Branch
 from casework.work.four_eyes import ending
 from casework.work.four_eyes import requests as four_eyes
 from casework.work.four_eyes.recording import Asked
+from casework.work.handover.recording import STREAM
+from casework.work.handovers import HANDOVER, Handover
 
-NAME: Final = "handover"
-PREFIX: Final = f"{NAME}:"
+NAME: Final = HANDOVER.word
 _RETURNED_FOR = {"cases_changed": "case_changed"}  # a reason of the chart of requests; else `other`
 
 
-def asked_with(digest: str, planner: str | None) -> dict[str, Any]:
+def asked_with(plan: Handover, planner: str | None) -> dict[str, Any]:
     """What a request for approval carries; `planner` where another than he asks."""
-    return {"digest": digest} if planner is None else {"digest": digest, "planner": planner}
+    asked = {"digest": plan.plan_digest}
+    return asked if planner is None else asked | {"planner": planner}
 
 
 def ask_for_approval(
-    conn: Connection, branch: Branch, asker: Actor, handover_id: int, kind: str, data: Mapping[str, Any], clock: Clock
+    conn: Connection, branch: Branch, asker: Actor, plan: Handover, data: Mapping[str, Any], clock: Clock
 ) -> int:
     """Ask that the plan be approved as it was shown; the request's id. CallerError with every reason why not."""
     asked = four_eyes.ask(
-        conn, branch, actor=asker, kind=NAME, subject=f"{PREFIX}{handover_id}", what=kind, data=data, clock=clock
+        conn, branch, actor=asker, kind=NAME, subject=plan.stream, what=plan.opened_for, data=data, clock=clock
     )
     if isinstance(asked, Asked):
         return asked.request_id
@@ -46,4 +48,4 @@ def close_request(
 ) -> list[int]:
     """Return what is still asked for about a plan that is no more; the requests' ids. The caller writes `trail`."""
     reason = _RETURNED_FOR.get(why, "other")
-    return ending.send_back_about(conn, branch, trail, f"{PREFIX}{handover_id}", actor, reason)
+    return ending.send_back_about(conn, branch, trail, f"{STREAM}{handover_id}", actor, reason)

@@ -28,7 +28,6 @@ from casework.work.cases.ownership import (
 )
 from casework.work.cases.receiver import belongs_to
 
-DEPARTURE, TRANSFER = "departure", "transfer"
 NAMED: Final = "named"
 OWNER_STAYS: Final = "owner_stays"
 """He only handled it: its owner, who stays, handles it himself."""

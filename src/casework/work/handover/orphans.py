@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection
 
 from casework.people.staff.tables import staff
 from casework.work.cases.tables import cases
-from casework.work.handover.standing import OPEN
 from casework.work.handover.tables import handovers
+from casework.work.handovers import DEPARTURE
 
 MOST = 10_000
 """Orphans that are listed; more than that are counted elsewhere."""
@@ -78,13 +78,13 @@ def departures_ahead(conn: Connection, today: date, within_days: int) -> list[Ah
         .scalar_subquery()
     )
     plan = sa.and_(
-        handovers.c.staff_no == staff.c.staff_no, handovers.c.status.in_(OPEN), handovers.c.kind == "departure"
+        handovers.c.staff_no == staff.c.staff_no, handovers.c.live == sa.true(), handovers.c.opened_for == DEPARTURE
     )
     wanted = (
-        sa.select(staff.c.staff_no, staff.c.leaves_on, owned, handovers.c.status, handovers.c.id)
+        sa.select(staff.c.staff_no, staff.c.leaves_on, owned, handovers.c.state, handovers.c.id)
         .outerjoin(handovers, plan)
         .where(staff.c.present == sa.true(), staff.c.leaves_on <= today + timedelta(days=within_days))
-        .where(sa.or_(handovers.c.status.is_(None), handovers.c.status != "approved"))
+        .where(handovers.c.due_on.is_(None))  # what is approved is due
         .order_by(staff.c.leaves_on, staff.c.staff_no)
     )
     return [Ahead(row[0], row[1], (row[1] - today).days, row[2], row[3], row[4]) for row in conn.execute(wanted)]

@@ -13,13 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
-from casework.errors import TryAgain
-from casework.log.write.trail import Draft, Trail
+from casework.errors import CallerError, TryAgain
+from casework.lifecycle.gather import select_of
 from casework.people.staff import dossier, places
 from casework.people.staff.actor import Actor, system
 from casework.people.staff.mistakes import staff_left
 from casework.people.staff.person import ACTIVE, Person, folded
-from casework.people.staff.register import bump
 from casework.people.staff.roster import Colleague, Roster
 from casework.people.staff.tables import register_version
 from casework.rules.statechart.policy import Capacities, Policy
@@ -30,22 +29,15 @@ from casework.work.cases.case import Case
 from casework.work.cases.door import open_cases
 from casework.work.cases.gather import business_dates
 from casework.work.cases.ownership import Loads, capacity_of
-from casework.work.handover import mistakes, preview, standing
+from casework.work.cases.reasons import receiver_unfit
+from casework.work.handover import preview, recording, standing
 from casework.work.handover.asking import ask_for_approval, asked_with, close_request
-from casework.work.handover.moves import (
-    DEPARTURE,
-    MOVE_COLUMNS,
-    TRANSFER,
-    Candidates,
-    Move,
-    choose_moves,
-    digest_of,
-    stays,
-)
-from casework.work.handover.tables import handover_moves, handovers
+from casework.work.handover.mistakes import mistake
+from casework.work.handover.moves import MOVE_COLUMNS, Candidates, Move, choose_moves, digest_of, stays
+from casework.work.handover.tables import HANDOVERS, handover_moves, handovers
+from casework.work.handovers import DEPARTURE, TRANSFER, Handover
 
 PLAN: Final = "handover.plan"
-RULES: Final = ("1.1.1", "5.4")
 _FURTHEST = timedelta(days=366)
 
 
@@ -55,11 +47,6 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     receivers: tuple[str, ...] = ()
     team: str | None = None
     region: str | None = None
-
-
-def stream_of(handover_id: int) -> str:
-    """The audit stream of a hand-over."""
-    return f"handover:{handover_id}"
 
 
 def plan(
@@ -88,7 +75,7 @@ def _effective(on: date | None, person: Person, today: date, kind: str) -> date:
         on = person.leaves_on if kind == DEPARTURE and person.leaves_on is not None else today
     first, last = today - _FURTHEST, today + _FURTHEST
     if not first <= on <= last:
-        raise mistakes.day_out_of_range(first, last)
+        raise mistake("day_out_of_range", field="on", earliest=first.isoformat(), latest=last.isoformat())
     return on
 
 
@@ -97,15 +84,15 @@ def _checked(conn: Connection, person: Person, kind: str, wanted: Options, on: d
     receivers = tuple(dict.fromkeys(wanted.receivers))
     if kind == DEPARTURE:
         if wanted.team is not None or wanted.region is not None:
-            raise mistakes.home_not_wanted()
+            raise mistake("home_not_wanted")
         return Options(receivers)
     if wanted.team is None and wanted.region is None:
-        raise mistakes.home_needed()
+        raise mistake("home_needed")
     team = folded(wanted.team)
     region = places.check(conn, team, folded(wanted.region))
     home = person.home_on(on)
     if home is not None and (home.team, home.region) == (team, region):
-        raise mistakes.already_at_home(person.staff_no)
+        raise mistake("nothing_changes", staff_no=person.staff_no)
     return Options(receivers, team, region)
 
 
@@ -180,7 +167,8 @@ def _named(
         if code is None:
             found.append(roster.colleagues[receiver])
         elif by_hand:
-            raise mistakes.receiver_mistake(code, receiver)
+            reason = receiver_unfit(code, receiver)
+            raise CallerError(code, reason.zh, reason.en, receiver=receiver)
     return tuple(found)
 
 
@@ -214,7 +202,7 @@ def _check_room(moving: Sequence[Case], goes: str, named: Sequence[Colleague], l
     room = sum(max(capacity_of(one, usual) - loads.of(one.staff_no), 0) for one in named)
     needed = sum(case.live and case.owner == goes for case in moving)
     if needed > room:
-        raise mistakes.receivers_full((one.staff_no for one in named), needed, room)
+        raise mistake("receiver_full", receivers=sorted(one.staff_no for one in named), room=room, needed=needed)
 
 
 # ── storing it ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,77 +219,56 @@ def store(
     person who might approve it.
     TryAgain if somebody else plans for the same person at this moment.
     """
-    trail = branch.trail(clock())
-    options, shown = _encode(wanted), preview.encoded(drawn.shown)
-    digest = digest_of(options, shown, drawn.moves)
-    values: dict[str, Any] = {
-        "staff_no": staff_no, "kind": kind, "effective_on": effective_on, "status": standing.PLANNED,
-        "plan_digest": digest, "options": options, "preview": shown,
-        "planned_by": planned_by or actor.id, "planned_at": trail.recorded_at,
-    }  # fmt: skip
+    trail, shown = branch.trail(clock()), preview.encoded(drawn.shown)
+    (number,) = rows.next_ids(conn, f"{handovers.name}_id_seq", handovers, 1)
     old = conn.execute(_OPEN_ONE, {"who": staff_no}).one_or_none()
     if old is not None:
-        conn.execute(handovers.update().where(handovers.c.id == old.id).values(status=standing.REPLACED))
-        bump(conn)
+        replaced: Handover = HANDOVERS.rows.read(old)
+        given = {"by": number, "why": why}
+        recording.record(
+            conn, branch, trail, replaced, "replaced", actor, differences or {}, given=given, reason_code=why
+        )
+    said = {
+        "staff_no": staff_no, "kind": kind, "effective_on": effective_on.isoformat(),
+        "planned_by": planned_by or actor.id, "plan_digest": digest_of(encoded(wanted), shown, drawn.moves),
+        "cases": drawn.shown.cases, "overdue_fen": drawn.shown.overdue_fen, "unplaced": drawn.shown.unplaced,
+        "stays": drawn.shown.stays, "named": list(wanted.receivers), "team": wanted.team, "region": wanted.region,
+        "receivers": [
+            {"receiver": one.receiver, "cases": one.cases, "overdue_fen": one.overdue_fen}
+            for one in drawn.shown.receivers
+        ],
+        "request": None, "replaces": old.id if old else None,
+    }  # fmt: skip
+    fresh, _ = recording.begun(branch, trail, number, kind, actor, said)
     try:
-        fresh = handovers.insert().values(values).returning(handovers.c.id)
-        handover_id = int(conn.execute(fresh).scalar_one())
+        recording.insert(conn, fresh, shown)
     except Exception as error:
         if is_conflict(error):
             raise TryAgain("database_busy", "somebody else plans for the same person at this moment") from error
         raise
-    rows.insert_many(conn, handover_moves, [(handover_id, *_row(move)) for move in drawn.moves], _MOVE_ROW)
+    rows.insert_many(conn, handover_moves, [(number, *msgspec.structs.astuple(one)) for one in drawn.moves], _MOVE_ROW)
     if old is not None:
-        _replace(conn, branch, trail, actor, old, handover_id, why, differences or {})
-    request_id = None
-    if drawn.shown.unplaced == 0:
+        close_request(conn, branch, trail, old.id, actor, why)
+    if fresh.unplaced == 0:
         asker = actor if planned_by is None else system(actor.via)
-        planner = None if planned_by in (None, asker.id) else planned_by
-        data = asked_with(digest, planner)
-        request_id = ask_for_approval(conn, branch, asker, handover_id, kind, data, clock)
-    said = _planned(values, drawn.shown, wanted) | {"request": request_id, "replaces": old.id if old else None}
-    trail.append(conn, stream_of(handover_id), Draft("handover.planned", actor.signed, said, rules=RULES))
+        data = asked_with(fresh, None if planned_by in (None, asker.id) else planned_by)
+        said["request"] = ask_for_approval(conn, branch, asker, fresh, data, clock)
+    fresh, draft = recording.begun(branch, trail, number, kind, actor, said)
+    recording.put(conn, trail, fresh, draft)
     trail.write(conn)
-    return handover_id
+    return number
 
 
-def _planned(values: Mapping[str, Any], shown: preview.Preview, wanted: Options) -> dict[str, Any]:
-    return {
-        "staff_no": values["staff_no"], "kind": values["kind"], "effective_on": values["effective_on"].isoformat(),
-        "planned_by": values["planned_by"], "plan_digest": values["plan_digest"], "cases": shown.cases,
-        "overdue_fen": shown.overdue_fen,
-        "unplaced": shown.unplaced, "stays": shown.stays, "named": list(wanted.receivers), "team": wanted.team,
-        "region": wanted.region,
-        "receivers": [
-            {"receiver": one.receiver, "cases": one.cases, "overdue_fen": one.overdue_fen} for one in shown.receivers
-        ],
-    }  # fmt: skip
+def options_of(plan: Handover) -> Options:
+    """What was asked for when it was planned."""
+    return Options(plan.named, plan.team, plan.region)
 
 
-def _replace(
-    conn: Connection, branch: Branch, trail: Trail, actor: Actor, old: Any, by: int, why: str,
-    differences: Mapping[str, Any],
-) -> None:  # fmt: skip
-    conn.execute(handovers.update().where(handovers.c.id == old.id).values(replaced_by=by))
-    close_request(conn, branch, trail, old.id, actor, why)
-    data = {"by": by, "why": why, **differences}
-    trail.append(conn, stream_of(old.id), Draft("handover.replaced", actor.signed, data, rules=RULES, reason_code=why))
-
-
-def _row(move: Move) -> tuple[Any, ...]:
-    return msgspec.structs.astuple(move)
-
-
-def options_of(row: Any) -> Options:
-    """The options of a row of `handovers`."""
-    return _decode(bytes(row.options))
-
-
+encoded = msgspec.json.Encoder(order="deterministic").encode
+"""Options as the digest covers them."""
 _MOVE_ROW = ("handover_id", *MOVE_COLUMNS)
 _OPEN_ONE = (
-    sa.select(handovers)
-    .where(handovers.c.staff_no == sa.bindparam("who"), handovers.c.status.in_(standing.OPEN))
+    select_of(HANDOVERS)
+    .where(handovers.c.staff_no == sa.bindparam("who"), handovers.c.live == sa.true())
     .with_for_update()
 )
-_encode = msgspec.json.Encoder(order="deterministic").encode
-_decode = msgspec.json.Decoder(Options).decode

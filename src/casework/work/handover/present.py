@@ -1,31 +1,19 @@
-"""A plan beside the present: its row and moves as they are stored, and what differs from the world by now."""
+"""A plan beside the present: its moves as they are stored, and what differs from the world by now."""
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.work.cases.branch import Branch
-from casework.work.handover import mistakes, planning, standing
+from casework.work.handover import planning, standing
 from casework.work.handover.comparing import Differences, compare, receivers_by_choice
-from casework.work.handover.moves import MOVE_COLUMNS, TRANSFER, Move
-from casework.work.handover.tables import handover_moves, handovers
+from casework.work.handover.moves import MOVE_COLUMNS, Move
+from casework.work.handover.tables import handover_moves
+from casework.work.handovers import TRANSFER, Handover
 
-MAX_ID = 2**53 - 1
 _MOVE = tuple(handover_moves.c[name] for name in MOVE_COLUMNS)
-
-
-def row_of(conn: Connection, handover_id: int, *, lock: bool = False) -> Any:
-    """The row of a hand-over; `lock` holds it until the commit. CallerError unknown_handover."""
-    row = None
-    if 0 < handover_id <= MAX_ID:
-        wanted = sa.select(handovers).where(handovers.c.id == handover_id)
-        row = conn.execute(wanted.with_for_update() if lock else wanted).one_or_none()
-    if row is None:
-        raise mistakes.unknown_handover()
-    return row
 
 
 def moves_of(conn: Connection, handover_id: int) -> list[Move]:
@@ -35,24 +23,23 @@ def moves_of(conn: Connection, handover_id: int) -> list[Move]:
 
 
 def differences(
-    conn: Connection, branch: Branch, row: Any, moves: Sequence[Move], *, today: date, lock: bool
+    conn: Connection, branch: Branch, plan: Handover, moves: Sequence[Move], *, today: date, lock: bool = False
 ) -> Differences:
     """What has changed since the plan was made. `lock`: his cases and he himself are held until the commit.
 
     With `lock` the material versions of a departure's cases are left to the door, which reads the cases anyway.
     """
-    wanted = planning.options_of(row)
-    on = max(today, row.effective_on)
-    among = planning.candidates(conn, branch, row.staff_no, (), on, today, by_hand=False)
-    held = standing.held_now(conn, row.staff_no) if lock else {}
+    goes = plan.staff_no
+    among = planning.candidates(conn, branch, goes, (), max(today, plan.effective_on), today, by_hand=False)
+    held = standing.held_now(conn, goes) if lock else {}
     versions = None
-    if not lock or row.kind == TRANSFER:
-        found = standing.cases_of(conn, row.staff_no)
-        moving = planning.moving_of(found, row.staff_no, row.kind, wanted, among, branch)
-        held = standing.held_of(moving, row.staff_no)
+    if not lock or plan.opened_for == TRANSFER:
+        found = standing.cases_of(conn, goes)
+        moving = planning.moving_of(found, goes, plan.opened_for, planning.options_of(plan), among, branch)
+        held = standing.held_of(moving, goes)
         versions = {case.id: case.facts.material_version for case in moving}
     unfit = {
         receiver: code for receiver in receivers_by_choice(moves)
-        if (code := planning.unfit(receiver, row.staff_no, among.roster, among.without, among.rules.posts)) is not None
+        if (code := planning.unfit(receiver, goes, among.roster, among.without, among.rules.posts)) is not None
     }  # fmt: skip
     return compare(moves, held, unfit, versions)

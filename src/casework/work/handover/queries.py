@@ -8,11 +8,13 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.lifecycle.gather import select_of
+from casework.work import handovers as work
 from casework.work.cases.filter import filter_malformed
 from casework.work.four_eyes.tables import requests
-from casework.work.handover import planning, preview
-from casework.work.handover.present import MAX_ID, row_of
-from casework.work.handover.tables import handover_moves, handovers
+from casework.work.handover import preview
+from casework.work.handover.recording import MAX_ID, plan_of
+from casework.work.handover.tables import HANDOVERS, handover_moves, handovers
 
 MAX_PAGE = 200
 MAX_MOVES = 1_000
@@ -28,8 +30,8 @@ class Asked(msgspec.Struct):
     expires_on: date
 
 
-class HandoverLine(msgspec.Struct):
-    """A hand-over as lists show it; `cases` and `unplaced` are numbers of cases, `overdue_fen` is in fen."""
+class _Told(msgspec.Struct):
+    """What is shown of every hand-over."""
 
     id: int
     staff_no: str
@@ -40,6 +42,11 @@ class HandoverLine(msgspec.Struct):
     planned_at: datetime
     applied_at: datetime | None
     replaced_by: int | None
+
+
+class HandoverLine(_Told):
+    """A hand-over as lists show it; `cases` and `unplaced` are numbers of cases, `overdue_fen` is in fen."""
+
     cases: int
     unplaced: int
     overdue_fen: int
@@ -52,18 +59,9 @@ class HandoverPage(msgspec.Struct):
     next: int | None
 
 
-class Handover(msgspec.Struct):
+class Handover(_Told):
     """One hand-over with what its approver sees. `named`: receivers chosen by hand, none if the rules chose."""
 
-    id: int
-    staff_no: str
-    kind: str
-    status: str
-    effective_on: date
-    planned_by: str
-    planned_at: datetime
-    applied_at: datetime | None
-    replaced_by: int | None
     plan_digest: str
     named: list[str]
     team: str | None
@@ -97,17 +95,15 @@ class ReceiptPage(msgspec.Struct):
 
 def find(conn: Connection, handover_id: int) -> Handover:
     """CallerError unknown_handover."""
-    row = row_of(conn, handover_id)
-    asked = None
-    if row.request_id is not None:
-        request = conn.execute(sa.select(requests).where(requests.c.id == row.request_id)).one_or_none()
+    plan, asked = plan_of(conn, handover_id), None
+    if plan.request is not None:
+        request = conn.execute(sa.select(requests).where(requests.c.id == plan.request)).one_or_none()
         if request is not None:
             asked = Asked(request.id, request.state, request.asked_by, request.decided_by, request.expires_on)
-    wanted = planning.options_of(row)
+    shown = conn.execute(sa.select(handovers.c.preview).where(handovers.c.id == handover_id)).scalar_one()
     return Handover(
-        row.id, row.staff_no, row.kind, row.status, row.effective_on, row.planned_by, row.planned_at, row.applied_at,
-        row.replaced_by, row.plan_digest, list(wanted.receivers), wanted.team, wanted.region, asked,
-        preview.decoded(bytes(row.preview)),
+        **_told(plan), plan_digest=plan.plan_digest, named=list(plan.named), team=plan.team, region=plan.region,
+        request=asked, preview=preview.decoded(bytes(shown)),
     )  # fmt: skip
 
 
@@ -117,21 +113,24 @@ def page(
 ) -> HandoverPage:  # fmt: skip
     """At most `limit` (1 to 200) hand-overs with an id below `before`."""
     _check("limit", limit, MAX_PAGE)
-    wanted = sa.select(handovers).order_by(handovers.c.id.desc()).limit(limit + 1)
+    wanted = select_of(HANDOVERS).order_by(handovers.c.id.desc()).limit(limit + 1)
     if staff_no is not None:
         wanted = wanted.where(handovers.c.staff_no == staff_no)
     if status is not None:
-        wanted = wanted.where(handovers.c.status == status)
+        wanted = wanted.where(handovers.c.state == status)
     if before is not None:
         _check("before", before, MAX_ID)
         wanted = wanted.where(handovers.c.id < before)
-    found = [_line(row) for row in conn.execute(wanted)]
+    plans = [HANDOVERS.rows.read(row) for row in conn.execute(wanted)]
+    found = [
+        HandoverLine(**_told(one), cases=one.cases, unplaced=one.unplaced, overdue_fen=one.overdue_fen) for one in plans
+    ]
     return HandoverPage(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
 
 def receipts(conn: Connection, handover_id: int, *, limit: int = MAX_MOVES, after: int = 0) -> ReceiptPage:
     """At most `limit` (1 to 1,000) moves of cases above `after`."""
-    row_of(conn, handover_id)
+    plan_of(conn, handover_id)
     _check("limit", limit, MAX_MOVES)
     if not 0 <= after <= MAX_ID:
         raise filter_malformed("after", f"0–{MAX_ID}")
@@ -141,12 +140,9 @@ def receipts(conn: Connection, handover_id: int, *, limit: int = MAX_MOVES, afte
     return ReceiptPage(found[:limit], found[limit - 1].case_id if len(found) > limit else None)
 
 
-def _line(row: Any) -> HandoverLine:
-    shown = preview.decoded(bytes(row.preview))
-    return HandoverLine(
-        row.id, row.staff_no, row.kind, row.status, row.effective_on, row.planned_by, row.planned_at, row.applied_at,
-        row.replaced_by, shown.cases, shown.unplaced, shown.overdue_fen,
-    )  # fmt: skip
+def _told(plan: work.Handover) -> dict[str, Any]:
+    same = ("id", "staff_no", "effective_on", "planned_by", "planned_at", "applied_at", "replaced_by")
+    return {"kind": plan.opened_for, "status": plan.state, **{name: getattr(plan, name) for name in same}}
 
 
 def _check(name: str, value: int, most: int) -> None:

@@ -7,19 +7,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
-from casework.log.write.trail import Draft
 from casework.people.staff.actor import Actor
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.gather import CASE_ROWS
-from casework.work.handover import mistakes, planning
+from casework.work.handover import recording
+from casework.work.handover.mistakes import mistake
 from casework.work.handover.moves import OWNER_STAYS
-from casework.work.handover.present import row_of
 from casework.work.handover.sheet import Lang, workbook
 from casework.work.handover.standing import carried_by
 from casework.work.handover.tables import handover_moves
+from casework.work.handovers import HANDOVER, Handover
 
 READ, SHEET = "handover.read", "handover.sheet"
 _CHUNK = 1_000
@@ -27,7 +27,6 @@ _REASONS = {
     "by_rule": ("按规则", "by rule"), "named": ("指定接收人", "named by hand"),
     "owner_stays": ("由管户人经办", "its owner handles it"),
 }  # fmt: skip
-_KINDS = {"departure": ("离职移交", "departure"), "transfer": ("转岗移交", "transfer")}
 _NOTES = (("移交计划", "Hand-over"), ("交出人", "Handed over by"), ("接收人", "Received by"), ("种类", "Kind"),
           ("生效日", "Effective on"), ("计划状态", "Status"), ("案件数", "Cases"))  # fmt: skip
 
@@ -41,34 +40,34 @@ def sheet_of(
     CallerErrors: unknown_handover, post_not_permitted, unknown_receiver.
     """
     branch.rulebook.permissions.require(actor, SHEET)
-    row = row_of(conn, handover_id)
+    plan = recording.plan_of(conn, handover_id)
     if receiver not in actor.people:
         branch.rulebook.permissions.require(actor, READ)
     count = conn.execute(_COUNT, {"id": handover_id, "receiver": receiver}).scalar_one()
     if not count:
-        raise mistakes.unknown_receiver_of(receiver)
+        raise mistake("unknown_receiver", receiver=receiver)
     zh = lang == "zh"
     chart, rules = branch.rulebook.chart, branch.rulebook.owners
     labels = {name: state.zh if zh else state.en for name, state in chart.states.items()}
     labels |= {one.name: one.zh if zh else one.en for one in (*rules.rules, rules.fallback)}
     labels |= {code: words[not zh] for code, words in _REASONS.items()}
-    told = (str(row.id), row.staff_no, receiver, _KINDS[row.kind][not zh], row.effective_on.isoformat(), row.status,
-            str(count))  # fmt: skip
+    kind = branch.rulebook.charts[HANDOVER.chart].openings[plan.opened_for]
+    told = (str(plan.id), plan.staff_no, receiver, kind.zh if zh else kind.en, plan.effective_on.isoformat(),
+            plan.state, str(count))  # fmt: skip
     notes = {names[not zh]: text for names, text in zip(_NOTES, told, strict=True)}
-    body = workbook(_lines(conn, branch, row, receiver), lang, labels=labels, notes=notes)
+    body = workbook(_lines(conn, branch, plan, receiver), lang, labels=labels, notes=notes)
     trail = branch.trail(clock())
-    data = {"receiver": receiver, "cases": count, "format": "xlsx"}
-    stream = planning.stream_of(row.id)
-    trail.append(conn, stream, Draft("handover.sheet_made", actor.signed, data, rules=planning.RULES))
+    said = {"receiver": receiver, "cases": count, "format": "xlsx"}
+    recording.record(conn, branch, trail, recording.plan_of(conn, plan.id, lock=True), "sheet_made", actor, said)
     trail.write(conn)
     return body
 
 
-def _lines(conn: Connection, branch: Branch, row: Any, receiver: str) -> Iterator[dict[str, Any]]:
+def _lines(conn: Connection, branch: Branch, plan: Handover, receiver: str) -> Iterator[dict[str, Any]]:
     """A thousand cases at a time, by id."""
     dates, after = BusinessDates(conn, branch), 0
     while True:
-        moves = conn.execute(_MOVES, {"id": row.id, "receiver": receiver, "after": after}).all()
+        moves = conn.execute(_MOVES, {"id": plan.id, "receiver": receiver, "after": after}).all()
         if not moves:
             return
         found = [from_row(one) for one in rows.select_by_keys(conn, CASE_ROWS, "id", [move.case_id for move in moves])]
@@ -76,7 +75,7 @@ def _lines(conn: Connection, branch: Branch, row: Any, receiver: str) -> Iterato
         cases = {case.id: case for case in found}
         for move in moves:
             case = cases[move.case_id]
-            yield _line(case, case.days_past_due(dates.of(case.institution)), row.staff_no, move) | dict(
+            yield _line(case, case.days_past_due(dates.of(case.institution)), plan.staff_no, move) | dict(
                 carried.get(case.id, {})
             )
         after = moves[-1].case_id

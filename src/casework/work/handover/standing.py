@@ -29,10 +29,7 @@ from casework.work.handover.carried import dates_of
 from casework.work.handover.comparing import Held
 from casework.work.handover.preview import Ending, OpenRequest
 from casework.work.handover.tables import handovers
-
-PLANNED, APPROVED, APPLIED, REPLACED, WITHDRAWN = "planned", "approved", "applied", "replaced", "withdrawn"
-OPEN = (PLANNED, APPROVED)
-"""A plan that may still be carried out; a person has one at most."""
+from casework.work.handovers import DEPARTURE
 
 
 def his(staff_no: str) -> sa.ColumnElement[bool]:
@@ -70,7 +67,7 @@ def held_of(found: Iterable[Case], staff_no: str) -> dict[int, Held]:
 def are_going(conn: Connection, until: date) -> set[str]:
     """Who gets no cases any more: his last day is known and not after `until`, or his departure is planned."""
     known = sa.select(staff.c.staff_no).where(staff.c.leaves_on <= until, staff.c.present == sa.true())
-    planned = sa.select(handovers.c.staff_no).where(handovers.c.status.in_(OPEN), handovers.c.kind == "departure")
+    planned = sa.select(handovers.c.staff_no).where(handovers.c.live == sa.true(), handovers.c.opened_for == DEPARTURE)
     return set(conn.execute(sa.union(known, planned)).scalars())
 
 
@@ -106,8 +103,7 @@ def _pending(conn: Connection, found: Iterable[Case]) -> Sequence[Any]:
 
 
 _HANDING_OVER = sa.select(handovers.c.staff_no).where(
-    handovers.c.status == APPROVED, handovers.c.kind == "departure",
-    handovers.c.effective_on <= sa.bindparam("on", type_=sa.Date),
+    handovers.c.due_on <= sa.bindparam("on", type_=sa.Date), handovers.c.opened_for == DEPARTURE
 )  # fmt: skip
 _ORDERED = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.body).where(
     entries.c.event == sa.literal_column(f"'{fold.SAYS.step}start_visit'")  # a select by keys takes no other parameters

@@ -14,7 +14,6 @@ from casework.work.cases.branch import Branch
 from casework.work.handover.applying import Applied, apply
 from casework.work.handover.orphans import Ahead, departures_ahead
 from casework.work.handover.replanning import Replanned
-from casework.work.handover.standing import APPROVED
 from casework.work.handover.tables import handovers
 
 _TRIES = 3
@@ -79,6 +78,6 @@ def _applied(engine: Engine, branch: Branch, handover_id: int, clock: Clock) -> 
 
 _DUE = (
     sa.select(handovers.c.id)
-    .where(handovers.c.status == APPROVED, handovers.c.effective_on <= sa.bindparam("today", type_=sa.Date))
-    .order_by(handovers.c.effective_on, handovers.c.id)
+    .where(handovers.c.due_on <= sa.bindparam("today", type_=sa.Date))
+    .order_by(handovers.c.due_on, handovers.c.id)
 )

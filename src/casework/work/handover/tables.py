@@ -1,39 +1,28 @@
 """Hand-overs: the plan, and where each case of it goes; what was done is in the entries of the cases."""
 
+from typing import Final
+
 import sqlalchemy as sa
 
-from casework.storage.database import (
-    BigId,
-    Bytes,
-    UtcDateTime,
-    metadata,
-)
+from casework.lifecycle.kept import Kept
+from casework.lifecycle.tables import table_of
+from casework.storage.database import BigId, Bytes, metadata
+from casework.work.handovers import HANDOVER
 
-handovers = sa.Table(
-    "handovers",
-    metadata,
-    sa.Column("id", BigId, sa.Identity(), primary_key=True),
-    sa.Column("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no"), nullable=False),
-    sa.Column("kind", sa.String(16), nullable=False),  # departure | transfer
-    sa.Column("effective_on", sa.Date, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),  # planned | approved | applied | replaced | withdrawn
-    sa.Column("plan_digest", sa.String(64), nullable=False),  # of options, preview and moves: what was approved
-    sa.Column("options", Bytes, nullable=False),  # JSON: receivers named by hand, the team moved to
-    sa.Column("preview", Bytes, nullable=False),  # JSON of casework.work.handover.preview: what the approver was shown
-    sa.Column("planned_by", sa.String(64), nullable=False),
-    sa.Column("planned_at", UtcDateTime, nullable=False),
-    sa.Column("request_id", BigId),
-    sa.Column("applied_at", UtcDateTime),
-    sa.Column("replaced_by", BigId),
-    sa.Index("ix_handovers_staff_no", "staff_no", "id"),
-    # One person has one plan at a time.
-    sa.Index(
-        "uq_handovers_open",
-        "staff_no",
-        unique=True,
-        sqlite_where=sa.text("status IN ('planned', 'approved')"),
-        postgresql_where=sa.text("status IN ('planned', 'approved')"),
-    ),
+HANDOVERS: Final = Kept.of(HANDOVER, table=table_of("handovers", HANDOVER.rows))
+
+handovers = HANDOVERS.table
+# JSON of casework.work.handover.preview, what the approver was shown; beside the fold, which has its digest.
+handovers.append_column(sa.Column("preview", Bytes, nullable=False))
+handovers.append_constraint(sa.ForeignKeyConstraint(["staff_no"], ["staff.staff_no"]))
+sa.Index("ix_handovers_staff_no", handovers.c.staff_no, handovers.c.id)
+# One person has one plan at a time.
+sa.Index(
+    "uq_handovers_live",
+    handovers.c.staff_no,
+    unique=True,
+    sqlite_where=sa.text("live"),
+    postgresql_where=sa.text("live"),
 )
 
 handover_moves = sa.Table(
