@@ -1,11 +1,11 @@
-"""`python -m benchmarks [events|feed|verify|departure|search|scale] …`: measure, and write benchmarks/RESULTS.md."""
+"""`python -m benchmarks [events|feed|verify|departure|search|scale|permits] …`: measure, into benchmarks/RESULTS.md."""
 
 import argparse
 
-from benchmarks import bundles, departure, events, feed, machine, scale, sealing, search, verify
+from benchmarks import bundles, departure, events, feed, machine, permits, scale, sealing, search, verify
 from benchmarks.place import POSTGRESQL, SQLITE, server_of
 
-ALL = ("events", "feed", "verify", "sealing", "bundles", "departure", "search", "scale")
+ALL = ("events", "feed", "verify", "sealing", "bundles", "departure", "search", "scale", "permits")
 
 
 def main() -> None:
@@ -41,6 +41,8 @@ def main() -> None:
                 search.run(large=chosen.entries, kinds=kinds)
             case "departure":
                 departure.run(kinds=kinds)
+            case "permits":
+                permits.run(seconds=chosen.seconds, kinds=kinds)
             case _:
                 scale.run(large=chosen.cases, kinds=kinds)
     with server_of(POSTGRESQL) as server:

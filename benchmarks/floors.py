@@ -59,7 +59,7 @@ def pgbench(place: Place, *, case_count: int, seconds: float, clients: Sequence[
                 capture_output=True, text=True, check=True,
             )  # fmt: skip
             assert "number of failed transactions: 0 (0.000%)" in done.stdout, done.stdout
-            tps, mean_ms = (_figure(f"{name} = ([0-9.]+)", done.stdout) for name in ("tps", "latency average"))
+            tps, mean_ms = (figure(f"{name} = ([0-9.]+)", done.stdout) for name in ("tps", "latency average"))
             runs.append((tps, mean_ms))
         best = max(runs)
         found.append(Floor(number, Spread(tuple(tps for tps, _ in runs)), best[1]))
@@ -67,7 +67,8 @@ def pgbench(place: Place, *, case_count: int, seconds: float, clients: Sequence[
     return found
 
 
-def _figure(pattern: str, text: str) -> float:
+def figure(pattern: str, text: str) -> float:
+    """The number that the pattern finds in what pgbench says."""
     found = re.search(pattern, text)
     assert found is not None, text
     return float(found[1])

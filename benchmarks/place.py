@@ -126,8 +126,11 @@ _numbers = count(1)
 
 
 @contextmanager
-def place_on(server: Server | None, *, furnished: bool = True) -> Iterator[Place]:
-    """A fresh, migrated database, on the server or in a file, gone afterwards; with staff if it is `furnished`."""
+def place_on(server: Server | None, *, furnished: bool = True, daytime: bool = False) -> Iterator[Place]:
+    """A fresh, migrated database, on the server or in a file, gone afterwards; with staff if it is `furnished`.
+
+    `daytime`: it is about noon for the branch, whatever the hour: nobody would be let call at night.
+    """
     folder, name = Path(tempfile.mkdtemp(prefix="casework-bench-")), f"bench_{next(_numbers)}"
     if server is None:
         url = owner_url = f"sqlite:///{folder / 'casework.db'}"
@@ -136,6 +139,8 @@ def place_on(server: Server | None, *, furnished: bool = True) -> Iterator[Place
         url, owner_url = server.url(name, APP), server.url(name, OWNER)
     # Its own copy: the service would not start on charts that were edited while the database was filled.
     charts = shutil.copytree(Settings.from_environment({}).statecharts, folder / "statecharts")
+    if daytime:
+        _at_noon(charts)
     settings = Settings(
         database_url=url, database_owner_url=owner_url, keys_dir=folder / "keys", loans_dir=folder / "loans",
         statecharts=charts,
@@ -153,6 +158,13 @@ def place_on(server: Server | None, *, furnished: bool = True) -> Iterator[Place
             server.drop_database(name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _at_noon(charts: Path) -> None:
+    west = now().hour - 12  # POSIX zones count the hours west of Greenwich
+    zone = f"Etc/GMT{west:+d}" if west else "UTC"
+    for policy in (charts / "policy").glob("*.toml"):
+        policy.write_text(policy.read_text().replace('"Asia/Shanghai"', f'"{zone}"', 1))
 
 
 def _furnish(place: Place) -> None:

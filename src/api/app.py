@@ -47,6 +47,7 @@ from api.importing import Imports
 from api.metrics import Metrics
 from api.nouns import described
 from api.parent import end_with_parent
+from api.permit_desk import PermitDesk
 from api.permitted import Permitted, permitted
 from api.problems import EXCEPTION_HANDLERS, describe_as_problems
 from api.reading import lifecycles as looking
@@ -126,7 +127,7 @@ def create_app(settings: Settings, assembled: Assembled | None = None) -> Litest
     serving = Serving(
         started, Writer(started, metrics), Tokens(started.engine, started.branch, Issuer.of(settings)), metrics,
         Imports(started), Admission(), Receipts(settings, metrics), Awaiting(started.engine), Sealing(started),
-        Connections(Limits.of(settings), metrics),
+        Connections(Limits.of(settings), metrics), PermitDesk(started),
     )  # fmt: skip
     app = assembled.app
     table = Permitted(started.branch.rulebook.permissions)

@@ -16,8 +16,8 @@ from casework.clock import now
 from casework.intake.feed.reveal import reveal
 from casework.storage.database import writing
 from casework.work.cases.sight import reach_of
-from casework.work.gate.asking import COMMAND, Wanted, asking_of
-from casework.work.gate.permits import Permit, ask, begin_dialling
+from casework.work.gate.asking import COMMAND, Wanted
+from casework.work.gate.permits import Permit, begin_dialling
 
 _Code = Annotated[str, Meta(max_length=32)]
 
@@ -60,7 +60,7 @@ _DIALLING = {"permit_id": 5501, "holds_until": "2026-03-09T03:04:05.000000Z", "p
 
 
 @post(
-    "/contact-permits", status_code=200, sync_to_thread=True, tags=["contacts"],
+    "/contact-permits", status_code=200, tags=["contacts"],
     summary="Ask whether a contact may be made now, and reserve it",
     responses=answers(
         Permit, _PERMIT, "malformed_json", "unknown_case", "unknown_contact", "party_differs", "number_needed",
@@ -69,17 +69,15 @@ _DIALLING = {"permit_id": 5501, "holds_until": "2026-03-09T03:04:05.000000Z", "p
         "unsupported_media_type", "database_busy", "database_full",
     ),
 )  # fmt: skip
-def ask_for_permit(request: Request[Any, Any, Any], data: Annotated[PermitBody, Body(examples=_ASKED)]) -> Permit:
+async def ask_for_permit(
+    request: Request[Any, Any, Any], data: Annotated[PermitBody, Body(examples=_ASKED)]
+) -> Permit:  # fmt: skip
     """Allowed, with a permit that reserves the contact; or not, with every reason and when each no longer holds.
 
     Counted are the debtor's contacts over all loans, staff, agencies and robots, and all calls to the number; an open
     permit counts as a connected and an unanswered call, so two callers never both get the last one.
     """
-    serving = serving_of(request)
-    wanted = Wanted(**msgspec.structs.asdict(data))
-    with writing(serving.engine) as conn:
-        actor, at = still_valid(conn, request), now()
-        return ask(conn, serving.branch, asking_of(conn, serving.branch, actor, [wanted], at), at)[0]
+    return await serving_of(request).permits.ask(request.scope["auth"], Wanted(**msgspec.structs.asdict(data)))
 
 
 @post(

@@ -12,6 +12,7 @@ from api.awaiting import Awaiting
 from api.connections import Connections
 from api.importing import Imports
 from api.metrics import Metrics
+from api.permit_desk import PermitDesk
 from api.receipts import Receipts
 from api.sealing import Sealing
 from api.writer import Writer
@@ -34,6 +35,7 @@ class Serving:
     awaiting: Awaiting
     sealing: Sealing
     connections: Connections
+    permits: PermitDesk
 
     @property
     def settings(self) -> Settings:

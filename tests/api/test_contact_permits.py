@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from api import contact_permits
+from api.permit_desk import PermitDesk
 from casework.customer import Customer
 from casework.storage.database import writing
 from tests.api.conftest import Running, findings
@@ -19,6 +20,8 @@ NOON = datetime(2026, 1, 12, 4, tzinfo=UTC)
 @pytest.fixture
 def case(running: Running, monkeypatch: pytest.MonkeyPatch) -> int:
     """A case of the borrower B-L1, who is on the books with a number; it is noon for the branch."""
+    desk: PermitDesk = running.client.app.state["serving"].permits
+    desk.clock = lambda: NOON
     monkeypatch.setattr(contact_permits, "now", lambda: NOON)
     branch, him = running.started.branch, Customer("wuhan", "B-L1")
     with writing(running.started.engine) as conn:

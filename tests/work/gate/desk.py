@@ -4,16 +4,29 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy.engine import Connection
+
+from casework.errors import CallerError
 from casework.people.staff.actor import Actor
 from casework.storage import rows
 from casework.storage.database import reading, writing
+from casework.work.cases.branch import Branch
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import FIELDS, contact_log, contacts
-from casework.work.gate.asking import Wanted, asking_of
+from casework.work.gate.asking import Wanted, askings_of
 from casework.work.gate.permits import Permit, ask, begin_dialling, settle
 from tests.feed.bank import INSTITUTION, Bank
 
 _COLUMNS = (*FIELDS, "day", "row_hash", "stream_seq")
+
+
+def decide(conn: Connection, branch: Branch, actor: Actor, wanted: Wanted, at: datetime) -> Permit:
+    """One permit, asked for at that instant; the caller commits. CallerError for what cannot be asked for."""
+    (asking,) = askings_of(conn, branch, [(actor, wanted)], at)
+    if isinstance(asking, CallerError):
+        raise asking
+    (permit,) = ask(conn, branch, [asking], at)
+    return permit
 
 
 @dataclass
@@ -42,7 +55,7 @@ class Desk:
         branch = self.bank.started.branch
         with writing(self.bank.started.engine) as conn:
             one = Wanted(case_id=self.bank.case(loan).id, **fields)
-            return ask(conn, branch, asking_of(conn, branch, actor or self.actor, [one], at), at)[0]
+            return decide(conn, branch, actor or self.actor, one, at)
 
     def rules(self, at: datetime, **wanted: Any) -> list[str]:
         """The rules against it; none if it is allowed."""

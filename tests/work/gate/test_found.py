@@ -18,11 +18,10 @@ from casework.people.staff.tables import posts_held
 from casework.storage.database import reading, writing
 from casework.work.cases.tables import cases
 from casework.work.contacts.tables import contact_log
-from casework.work.gate.asking import Wanted, asking_of
+from casework.work.gate.asking import Wanted
 from casework.work.gate.found import found
-from casework.work.gate.permits import ask
 from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan
-from tests.work.gate.desk import Desk
+from tests.work.gate.desk import Desk, decide
 
 ZONE = ZoneInfo("Asia/Shanghai")
 FRIEND = "12000009999"
@@ -118,10 +117,7 @@ def test_in_litigation_a_contact_is_a_breach_unless_asset_preservation_makes_it(
         conn.execute(cases.update().where(cases.c.loan_id == "L1").values(state="litigation", state_since=since))
         listed = {one.contact.contact_ref: one.rules for one in found(conn, started.branch, past_arrears)}
         wanted = Wanted(case_id=desk.bank.case(1).id, party="debtor", channel="letter")
-        permits = [
-            ask(conn, started.branch, asking_of(conn, started.branch, who, [wanted], at("10:00", 1)), at("10:00", 1))[0]
-            for who in (theirs, desk.actor)
-        ]
+        permits = [decide(conn, started.branch, who, wanted, at("10:00", 1)) for who in (theirs, desk.actor)]
         raise _Undone
     assert listed == {by_another.contact_ref: ("channel",)}
     assert [[one.rule for one in permit.reasons] for permit in permits] == [[], ["channel"]]

@@ -8,11 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from casework.storage.database import writing
-from casework.work.gate.asking import Wanted, asking_of
-from casework.work.gate.permits import ask
+from casework.work.gate.asking import Wanted
 from tests.conftest import LONGER
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
-from tests.work.gate.desk import Desk
+from tests.work.gate.desk import Desk, decide
 
 CALLERS = 64
 ROUNDS = 1_000 if LONGER > 1 else 6
@@ -41,7 +40,7 @@ def test_of_64_callers_for_the_last_permitted_call_one_gets_it(desk: Desk) -> No
         wanted = Wanted(case_id=cases[whose], party="debtor", channel="call", contact_id=shared[whose])
         together.wait()
         with writing(started.engine) as conn:
-            return ask(conn, started.branch, asking_of(conn, started.branch, desk.actor, [wanted], at), at)[0].allowed
+            return decide(conn, started.branch, desk.actor, wanted, at).allowed
 
     with ThreadPoolExecutor(CALLERS) as callers:
         for turn in range(ROUNDS):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -43,38 +43,47 @@ class Wanted(msgspec.Struct, frozen=True):
     phone: str | None = None
 
 
-def asking_of(conn: Connection, branch: Branch, actor: Actor, wanted: Sequence[Wanted], now: datetime) -> list[Asking]:
-    """A wish each, as of now. CallerErrors, of the first that is at fault.
+def askings_of(
+    conn: Connection, branch: Branch, wanted: Sequence[tuple[Actor, Wanted]], now: datetime
+) -> list[Asking | CallerError]:
+    """A wish each, as of now; or what is wrong with it, for the caller to raise.
 
     `unknown_case`, `out_of_reach`, `unknown_contact` (another debtor's too), `party_differs`, `number_needed`,
-    `unknown_party`, `unknown_channel`, `unknown_purpose`, `purpose_not_for_contact`.
+    `contact_or_phone`, `unknown_party`, `unknown_channel`, `unknown_purpose`, `purpose_not_for_contact`.
     """
-    of_case = {row.id: row for row in rows.select_by_keys(conn, _CASES, "id", sorted({one.case_id for one in wanted}))}
-    named = sorted({one.contact_id for one in wanted if one.contact_id is not None})
+    case_ids = sorted({one.case_id for _, one in wanted})
+    named = sorted({one.contact_id for _, one in wanted if one.contact_id is not None})
+    of_case = {row.id: row for row in rows.select_by_keys(conn, _CASES, "id", case_ids)}
     ways = {row.id: row for row in rows.select_by_keys(conn, _CONTACTS, "id", named)}
-    permissions, policy = branch.rulebook.permissions, branch.rulebook.policies.at(branch.today(now))
-    sees, acts = permissions.within(actor, "case.read", policy), permissions.within(actor, COMMAND, policy)
-    posts = actor.posts.union(*(principal.posts for principal in actor.principals))
-    found = []
-    for one in wanted:
-        case = of_case.get(one.case_id)
-        if case is None or not sees.covers(case):
-            raise unseen("unknown_case", case_id=one.case_id)
-        if not acts.covers(case):
-            raise CallerError(
-                "out_of_reach", "该案件不在您的管辖范围内", "this case is not yours to act on", case_id=case.id
-            )
-        customer = Customer(case.institution, case.borrower_id)
-        purpose = one.purpose or ("locate" if one.party == "contact" else "demand")
-        _check(one, purpose)
-        number = _number(branch, one, customer, ways)
-        if number is None and one.channel in _BY_NUMBER:
-            raise CallerError(
-                "number_needed", "须提供 contact_id 或 phone", "name a number: a contact_id that has one, or a phone"
-            )
-        wish = Wish(case.loan_id, one.party, one.channel, purpose, number, now)
-        found.append(Asking(wish, customer, posts, case.state, case.product, case.id, actor.id, one.contact_id))
+    found: list[Asking | CallerError] = []
+    for actor, one in wanted:
+        try:
+            found.append(_asking(branch, actor, one, of_case.get(one.case_id), ways, now))
+        except CallerError as mistake:
+            found.append(mistake)
     return found
+
+
+def _asking(branch: Branch, actor: Actor, one: Wanted, case: Any, ways: dict[int, Any], now: datetime) -> Asking:
+    permissions, policy = branch.rulebook.permissions, branch.rulebook.policies.at(branch.today(now))
+    if case is None or not permissions.may_see(actor, case, policy):
+        raise unseen("unknown_case", case_id=one.case_id)
+    if not permissions.may_see(actor, case, policy, COMMAND):
+        raise CallerError(
+            "out_of_reach", "该案件不在您的管辖范围内",
+            "this case is not yours, nor of the team, region or product you work for", case_id=case.id,
+        )  # fmt: skip
+    customer = Customer(case.institution, case.borrower_id)
+    purpose = one.purpose or ("locate" if one.party == "contact" else "demand")
+    _check(one, purpose)
+    number = _number(branch, one, customer, ways)
+    if number is None and one.channel in _BY_NUMBER:
+        raise CallerError(
+            "number_needed", "须提供 contact_id 或 phone", "name a number: a contact_id that has one, or a phone"
+        )
+    posts = actor.posts.union(*(principal.posts for principal in actor.principals))
+    wish = Wish(case.loan_id, one.party, one.channel, purpose, number, now)
+    return Asking(wish, customer, posts, case.state, case.product, case.id, actor.id, one.contact_id)
 
 
 def _check(wanted: Wanted, purpose: str) -> None:

@@ -53,6 +53,8 @@ class Permit(msgspec.Struct):
 
 def ask(conn: Connection, branch: Branch, askings: Sequence[Asking], now: datetime) -> list[Permit]:
     """Decide each in this order, counting what those before it reserved; the caller commits at once."""
+    if not askings:
+        return []
     rulebook = branch.rulebook
     policy = rulebook.policies.at(branch.today(now))
     limits = {product: limits_of(policy, product) for product in {one.product for one in askings}}
