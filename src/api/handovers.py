@@ -29,8 +29,7 @@ from casework.work.handover.mistakes import mistake
 from casework.work.handover.planning import Options, plan
 from casework.work.handover.queries import Handover, HandoverPage, ReceiptPage
 from casework.work.handover.replanning import Replanned
-from casework.work.handover.sheet import Lang
-from casework.work.handover.sheets import sheet_of
+from casework.work.handover.sheets import Lang, sheet_of
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 HandoverId = Annotated[int, PathParameter(description="The id of the hand-over.")]

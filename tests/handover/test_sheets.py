@@ -34,8 +34,8 @@ def test_each_case_with_its_amounts_dates_reason_and_receipt(house: House) -> No
     header, *lines = sheet(house, handover, "C1", lang="en")
     first, second = (dict(zip(header, line, strict=True)) for line in lines)
     assert (first["Case"], first["Loan"], first["Overdue (yuan)"], first["Days past due"]) == (ids[0], "=1+1", 1000, 5)
-    assert str(first["promise to pay by"]) == "2024-03-09"
-    assert second["hold (without a date)"] == "dispute"
+    assert str(first["Promise to pay"]) == "2024-03-09"
+    assert second["Hold"] == "dispute"
     assert (first["Previous owner"], first["Owner"], first["Chosen"]) == ("R1", "C1", "by rule")
     assert first["Receipt (audit entry)"].startswith(f"case:{ids[0]}:")
     assert house.events(f"handover:{handover}")[-1] == "handover.sheet_made"

@@ -16,8 +16,7 @@ from casework.work.handover import planning, queries
 from casework.work.handover.applying import Applied, apply
 from casework.work.handover.approving import Approved, approve, withdraw
 from casework.work.handover.replanning import Replanned
-from casework.work.handover.sheet import Lang
-from casework.work.handover.sheets import sheet_of
+from casework.work.handover.sheets import Lang, sheet_of
 from casework.work.handovers import DEPARTURE, TRANSFER
 
 _id = click.argument("handover_id", type=click.IntRange(1, 2**53 - 1), metavar="ID")

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -85,3 +86,11 @@ def made(noun: Noun, common: Mapping[str, Any], given: Mapping[str, Any]) -> Any
     """A subject of what every subject has and of the fields that its opening was given."""
     fields = {name: value for name, value in given.items() if name in noun.rows.columns}
     return msgspec.convert({**fields, **common}, noun.subject, strict=False)
+
+
+class Thing(NamedTuple):
+    """One thing that is open: the word of its noun, by when (none: without a day), its codes (language → text)."""
+
+    word: str
+    on: date | None
+    codes: tuple[Mapping[str, str], ...] = ()

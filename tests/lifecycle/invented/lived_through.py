@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from python_calamine import CalamineWorkbook
 
 from casework.cli.main import main
 from casework.clock import now
@@ -232,6 +233,25 @@ def test_every_field_that_people_see_has_a_label(house: Running) -> None:
         for column in columns_of(noun, house.started.branch.rulebook.charts[noun.chart]):
             assert column.zh
             assert column.en
+
+
+def test_it_goes_along_when_its_case_changes_hands(house: Running) -> None:
+    """Preview and sheet name what is open of it, by the words of its chart and the day its deadline counts from."""
+    week = timedelta(days=7)
+    for of, day in ((1, MONDAY + week), (2, MONDAY), (2, MONDAY + week)):
+        agree(house, day, of=of)
+    ended = agree(house, MONDAY).json()["id"]
+    assert fire(house, ended).status_code == 200
+    plan = house.post("/handovers", "B1", json={"staff_no": "R1"}).json()
+    (receiver,) = plan["preview"]["receivers"]
+    assert receiver["carried"] == [
+        {"kind": "callback", "zh": "回电", "en": "Call-back", "cases": 2, "earliest": "2027-03-01"}
+    ]
+    path = f"/handovers/{plan['id']}/sheets/{receiver['receiver']}.xlsx"
+    body = house.get(path, "B1", params={"lang": "en"}).content
+    header, *lines = CalamineWorkbook.from_filelike(io.BytesIO(body)).get_sheet_by_index(0).to_python()
+    cells = [str(line[header.index("Call-back")]) for line in lines]
+    assert cells == ["2027-03-08", "2027-03-01, 2027-03-08"]
 
 
 # ── at the shell ────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,15 +4,14 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import msgspec
-import xlsxwriter
 
 from casework.log.format.entry_line import EntryLine
 from casework.money import yuan_text
 from casework.rules.statechart.chart import Chart
-from casework.spreadsheet import WORKBOOK, safe_cell, write_notes
+from casework.spreadsheet import Column, safe_cell, workbook
 
 MAX_ROWS: Final = 20_000
 _MAX_CELL: Final = 32_000  # a workbook's cell holds 32,767
@@ -20,34 +19,27 @@ Lang = Literal["zh", "en"]
 Format = Literal["jsonl", "csv", "xlsx"]
 
 
-class _Column(NamedTuple):
-    field: str
-    zh: str
-    en: str
-    width: int
-
-
 _COLUMNS: Final = (
-    _Column("entry_id", "分录编号", "Entry", 18),
-    _Column("recorded_at", "记录时间（UTC）", "Recorded (UTC)", 28),
-    _Column("event", "事件", "Event", 26),
-    _Column("label", "事件名称", "Event in words", 20),
-    _Column("from", "原状态", "From state", 14),
-    _Column("to", "新状态", "To state", 14),
-    _Column("actor", "操作人", "Actor", 12),
-    _Column("actor_kind", "操作人类别", "Kind of actor", 10),
-    _Column("via", "途径", "Came by", 8),
-    _Column("post", "岗位", "Post", 18),
-    _Column("acting_for", "代理", "Acting for", 12),
-    _Column("codes", "原因代码", "Reason codes", 24),
-    _Column("rules", "规则", "Rules", 14),
-    _Column("amounts", "金额（元）", "Amounts (yuan)", 36),
-    _Column("business_date", "业务日期", "Business date", 12),
-    _Column("chart", "状态图", "Chart", 24),
-    _Column("policy", "政策", "Policy", 20),
-    _Column("leaf_hash", "叶哈希", "Leaf hash", 66),
-    _Column("written_by", "由本服务写入", "Written by this service", 12),
-    _Column("data", "数据", "Data", 60),
+    Column("entry_id", "分录编号", "Entry", 18),
+    Column("recorded_at", "记录时间（UTC）", "Recorded (UTC)", 28),
+    Column("event", "事件", "Event", 26),
+    Column("label", "事件名称", "Event in words", 20),
+    Column("from", "原状态", "From state", 14),
+    Column("to", "新状态", "To state", 14),
+    Column("actor", "操作人", "Actor", 12),
+    Column("actor_kind", "操作人类别", "Kind of actor", 10),
+    Column("via", "途径", "Came by", 8),
+    Column("post", "岗位", "Post", 18),
+    Column("acting_for", "代理", "Acting for", 12),
+    Column("codes", "原因代码", "Reason codes", 24),
+    Column("rules", "规则", "Rules", 14),
+    Column("amounts", "金额（元）", "Amounts (yuan)", 36),
+    Column("business_date", "业务日期", "Business date", 12),
+    Column("chart", "状态图", "Chart", 24),
+    Column("policy", "政策", "Policy", 20),
+    Column("leaf_hash", "叶哈希", "Leaf hash", 66),
+    Column("written_by", "由本服务写入", "Written by this service", 12),
+    Column("data", "数据", "Data", 60),
 )
 _WRITTEN_BY: Final = {"zh": {True: "是", False: "否：伪造"}, "en": {True: "yes", False: "no: forged"}}
 Charts = Mapping[str, Chart]
@@ -65,7 +57,7 @@ def entries_csv(lines: Iterable[EntryLine], charts: Charts, lang: Lang, *, cut: 
     """UTF-8 with BOM, CRLF; no cell can be taken for a formula. When `cut`, a last row says so."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([_header(column, lang) for column in _COLUMNS])
+    writer.writerow([getattr(column, lang) for column in _COLUMNS])
     for line in lines:
         told = _told(line, charts, lang)
         writer.writerow([safe_cell(told.get(column.field, "")) for column in _COLUMNS])
@@ -78,24 +70,16 @@ def entries_xlsx(
     lines: Iterable[EntryLine], charts: Charts, lang: Lang, *, cut: bool, notes: Mapping[str, str]
 ) -> bytes:
     """A workbook: the entries, and a sheet of notes; every cell is a text."""
-    out = io.BytesIO()
-    with xlsxwriter.Workbook(out, WORKBOOK) as book:
-        bold = book.add_format({"bold": True})
-        sheet = book.add_worksheet({"zh": "审计分录", "en": "Entries"}[lang])
-        sheet.freeze_panes(1, 0)
-        for place, column in enumerate(_COLUMNS):
-            sheet.set_column(place, place, column.width)
-        for place, column in enumerate(_COLUMNS):
-            sheet.write_string(0, place, _header(column, lang), bold)
-        number = 0
-        for number, line in enumerate(lines, 1):
-            told = _told(line, charts, lang)
-            for place, column in enumerate(_COLUMNS):
-                text = told.get(column.field, "")
-                if text:
-                    sheet.write_string(number, place, text if len(text) <= _MAX_CELL else f"{text[:_MAX_CELL]}…")
-        write_notes(book, lang, notes, number, cut_note(lang) if cut else None)
-    return out.getvalue()
+    rows = (
+        [_fitting(told.get(column.field, "")) for column in _COLUMNS]
+        for told in (_told(line, charts, lang) for line in lines)
+    )
+    title = {"zh": "审计分录", "en": "Entries"}[lang]
+    return workbook(_COLUMNS, rows, lang, title, notes, cut_note(lang) if cut else None)
+
+
+def _fitting(text: str) -> str:
+    return text if len(text) <= _MAX_CELL else f"{text[:_MAX_CELL]}…"
 
 
 def cut_note(lang: Lang) -> str:
@@ -103,10 +87,6 @@ def cut_note(lang: Lang) -> str:
     if lang == "zh":
         return f"仅导出前 {MAX_ROWS} 行以内；请缩小筛选范围"
     return f"only the first rows, {MAX_ROWS} at most; narrow the filter"
-
-
-def _header(column: _Column, lang: Lang) -> str:
-    return column.zh if lang == "zh" else column.en
 
 
 def _told(line: EntryLine, charts: Charts, lang: Lang) -> dict[str, str]:

@@ -4,29 +4,18 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
-
-import xlsxwriter
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from casework.lifecycle.noun import Noun
 from casework.lifecycle.subject import HEAD, Label
 from casework.money import yuan_text
 from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.fields import Field
-from casework.spreadsheet import WORKBOOK, safe_cell, write_notes
+from casework.spreadsheet import Column, safe_cell, workbook
 from casework.work.cases.line import CaseLine
 
 MAX_ROWS = 20_000
 Lang = Literal["zh", "en"]
-
-
-class Column(NamedTuple):
-    """A field of a list, its header, and how wide it is in a workbook."""
-
-    field: str
-    zh: str
-    en: str
-    width: int
 
 
 _COLUMNS = (
@@ -145,24 +134,9 @@ def _told(subject: Any, name: str, chart: Chart, fields: Mapping[str, Field], la
 
 def cases_xlsx(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool, notes: Mapping[str, str]) -> bytes:
     """A workbook: the cases, and a sheet of notes (filter, sort, time); one row in memory at a time."""
-    out = io.BytesIO()
-    with xlsxwriter.Workbook(out, WORKBOOK) as book:
-        bold, money = book.add_format({"bold": True}), book.add_format({"num_format": "#,##0.00"})
-        day = book.add_format({"num_format": "yyyy-mm-dd"})
-        sheet = book.add_worksheet({"zh": "案件", "en": "Cases"}[lang])
-        sheet.freeze_panes(1, 0)
-        for place, column in enumerate(_COLUMNS):
-            sheet.set_column(place, place, column.width)
-        for place, column in enumerate(_COLUMNS):
-            sheet.write_string(0, place, getattr(column, lang), bold)
-        number = 0
-        for number, line in enumerate(lines, 1):
-            for place, column in enumerate(_COLUMNS):
-                value = _cell(column.field, _shown(line, column.field, chart, lang))
-                if value is not None:
-                    sheet.write(number, place, value, _format_of(column.field, value, money, day))
-        write_notes(book, lang, notes, number, cut_note(lang) if cut else None)
-    return out.getvalue()
+    rows = ([_shown(line, column.field, chart, lang) for column in _COLUMNS] for line in lines)
+    title = {"zh": "案件", "en": "Cases"}[lang]
+    return workbook(_COLUMNS, rows, lang, title, notes, cut_note(lang) if cut else None)
 
 
 def cut_note(lang: Lang) -> str:
@@ -170,16 +144,6 @@ def cut_note(lang: Lang) -> str:
     if lang == "zh":
         return f"仅导出前 {MAX_ROWS} 行；请缩小筛选范围"
     return f"only the first {MAX_ROWS} rows; narrow the filter"
-
-
-def _cell(field: str, value: Any) -> Any:
-    return value / 100 if field.endswith("_fen") else value  # exact to the fen far beyond any loan
-
-
-def _format_of(field: str, value: Any, money: Any, day: Any) -> Any:
-    if field.endswith("_fen"):
-        return money
-    return day if isinstance(value, date) else None
 
 
 def _text(field: str, value: Any) -> str:

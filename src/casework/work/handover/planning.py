@@ -134,8 +134,8 @@ def draw(
     moves = choose_moves(moving, person.staff_no, among, loads)
     shown = preview.preview_of(
         {case.id: case for case in moving}, moves, before=before, after=loads, roster=among.roster, usual=usual,
-        dates=standing.carried_by(conn, moving), stays=len(found) - len(moving),
-        ending=standing.ending_of(conn, person.staff_no, moving, today=today),
+        carried=standing.carried_by(conn, branch, moving), kinds=standing.kinds_of(branch),
+        stays=len(found) - len(moving), ending=standing.ending_of(conn, person.staff_no, moving, today=today),
     )  # fmt: skip
     return Drawn(moves, shown)
 

@@ -6,15 +6,16 @@ Pure. Stored with the plan as JSON and pinned by its digest: what was shown is w
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from casework.lifecycle.noun import Thing
 from casework.people.staff.roster import Roster
 from casework.rules.statechart.policy import Capacities
 from casework.work.cases.case import Case
 from casework.work.cases.ownership import Loads, capacity_of
-from casework.work.handover.carried import Carried, summed
+from casework.work.handover.carried import Carried, Kinds, summed
 from casework.work.handover.moves import Move, receivers_of
 
 SHOWN: Final = 100
@@ -96,9 +97,9 @@ class Preview(msgspec.Struct):
 
 def preview_of(
     found: Mapping[int, Case], moves: Sequence[Move], *, before: Mapping[str, int], after: Loads, roster: Roster,
-    usual: Capacities, dates: Mapping[int, Mapping[str, Any]], ending: Ending, stays: int,
+    usual: Capacities, carried: Mapping[int, Sequence[Thing]], kinds: Kinds, ending: Ending, stays: int,
 ) -> Preview:  # fmt: skip
-    """`before` and `after`: live cases per receiver; `dates`: what each case carries (`carried.dates_of`)."""
+    """`before` and `after`: live cases per receiver; `carried`: what each case carries."""
     receivers = []
     for receiver, his in receivers_of(moves).items():
         colleague = roster.colleagues[receiver]
@@ -108,8 +109,8 @@ def preview_of(
                 receiver, sorted(colleague.posts), len(his), sum(case.live for case in cases),
                 sum(case.overdue_fen for case in cases), sum(case.outstanding_principal_fen for case in cases),
                 _counted(case.state for case in cases), _counted(move.rule or move.reason for move in his),
-                summed(dates.get(move.case_id, {}) for move in his), before.get(receiver, 0), after.of(receiver),
-                capacity_of(colleague, usual),
+                summed((carried.get(move.case_id, ()) for move in his), kinds), before.get(receiver, 0),
+                after.of(receiver), capacity_of(colleague, usual),
             )
         )  # fmt: skip
     left = [move for move in moves if move.receiver is None]

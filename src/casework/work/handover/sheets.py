@@ -1,34 +1,50 @@
 """Hand-over sheets: which cases a receiver gets, as a file for him. That one was made is an entry of the hand-over."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.people.staff.actor import Actor
+from casework.spreadsheet import Column, workbook
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.handover import recording
+from casework.work.handover.carried import cells_of
 from casework.work.handover.mistakes import mistake
 from casework.work.handover.moves import OWNER_STAYS
-from casework.work.handover.sheet import Lang, workbook
-from casework.work.handover.standing import carried_by
+from casework.work.handover.standing import carried_by, kinds_of
 from casework.work.handover.tables import handover_moves
 from casework.work.handovers import HANDOVER, Handover
 
 READ, SHEET = "handover.read", "handover.sheet"
 _CHUNK = 1_000
+Lang = Literal["zh", "en"]
+_FIRST = (
+    Column("case_id", "案件编号", "Case", 10), Column("loan_id", "借据号", "Loan", 20),
+    Column("borrower_id", "客户号", "Borrower", 16), Column("state", "状态", "State", 14),
+    Column("bucket", "账龄", "Bucket", 7), Column("days_past_due", "逾期天数", "Days past due", 9),
+    Column("overdue_fen", "逾期总额（元）", "Overdue (yuan)", 14),
+    Column("outstanding_principal_fen", "贷款余额（元）", "Outstanding principal (yuan)", 14),
+)  # fmt: skip
+_LAST = (
+    Column("previous_owner", "原管户人", "Previous owner", 12),
+    Column("previous_handler", "原经办人", "Previous handler", 12),
+    Column("owner", "管户人", "Owner", 12), Column("handler", "经办人", "Handler", 12),
+    Column("reason", "移交方式", "Chosen", 12), Column("rule", "依据规则", "Rule", 16),
+    Column("entry_id", "回执（审计分录）", "Receipt (audit entry)", 22),
+)  # fmt: skip
 _REASONS = {
     "by_rule": ("按规则", "by rule"), "named": ("指定接收人", "named by hand"),
     "owner_stays": ("由管户人经办", "its owner handles it"),
 }  # fmt: skip
 _NOTES = (("移交计划", "Hand-over"), ("交出人", "Handed over by"), ("接收人", "Received by"), ("种类", "Kind"),
-          ("生效日", "Effective on"), ("计划状态", "Status"), ("案件数", "Cases"))  # fmt: skip
+          ("生效日", "Effective on"), ("计划状态", "Status"))  # fmt: skip
 
 
 def sheet_of(
@@ -46,16 +62,17 @@ def sheet_of(
     count = conn.execute(_COUNT, {"id": handover_id, "receiver": receiver}).scalar_one()
     if not count:
         raise mistake("unknown_receiver", receiver=receiver)
-    zh = lang == "zh"
-    chart, rules = branch.rulebook.chart, branch.rulebook.owners
-    labels = {name: state.zh if zh else state.en for name, state in chart.states.items()}
-    labels |= {one.name: one.zh if zh else one.en for one in (*rules.rules, rules.fallback)}
-    labels |= {code: words[not zh] for code, words in _REASONS.items()}
-    kind = branch.rulebook.charts[HANDOVER.chart].openings[plan.opened_for]
-    told = (str(plan.id), plan.staff_no, receiver, kind.zh if zh else kind.en, plan.effective_on.isoformat(),
-            plan.state, str(count))  # fmt: skip
-    notes = {names[not zh]: text for names, text in zip(_NOTES, told, strict=True)}
-    body = workbook(_lines(conn, branch, plan, receiver), lang, labels=labels, notes=notes)
+    of_cases, rules = branch.rulebook.chart, branch.rulebook.owners
+    words = {name: getattr(state, lang) for name, state in of_cases.states.items()}
+    words |= {rule.name: getattr(rule, lang) for rule in (*rules.rules, rules.fallback)}
+    words |= {code: told[lang == "en"] for code, told in _REASONS.items()}
+    kind = getattr(branch.rulebook.charts[HANDOVER.chart].openings[plan.opened_for], lang)
+    about = (str(plan.id), plan.staff_no, receiver, kind, plan.effective_on.isoformat(), plan.state)
+    notes = {names[lang == "en"]: text for names, text in zip(_NOTES, about, strict=True)}
+    columns = (*_FIRST, *(Column(word, *told, 14) for word, told in kinds_of(branch).items()), *_LAST)
+    lines = _lines(conn, branch, plan, receiver, lang, words)
+    table = ([line.get(column.field) for column in columns] for line in lines)
+    body = workbook(columns, table, lang, {"zh": "移交案件", "en": "Cases"}[lang], notes)
     trail = branch.trail(clock())
     said = {"receiver": receiver, "cases": count, "format": "xlsx"}
     recording.record(conn, branch, trail, recording.plan_of(conn, plan.id, lock=True), "sheet_made", actor, said)
@@ -63,7 +80,9 @@ def sheet_of(
     return body
 
 
-def _lines(conn: Connection, branch: Branch, plan: Handover, receiver: str) -> Iterator[dict[str, Any]]:
+def _lines(
+    conn: Connection, branch: Branch, plan: Handover, receiver: str, lang: Lang, words: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
     """A thousand cases at a time, by id."""
     dates, after = BusinessDates(conn, branch), 0
     while True:
@@ -71,13 +90,13 @@ def _lines(conn: Connection, branch: Branch, plan: Handover, receiver: str) -> I
         if not moves:
             return
         found = [from_row(one) for one in rows.select_by_keys(conn, CASE_ROWS, "id", [move.case_id for move in moves])]
-        carried = carried_by(conn, found)
+        carried = carried_by(conn, branch, found)
         cases = {case.id: case for case in found}
         for move in moves:
             case = cases[move.case_id]
-            yield _line(case, case.days_past_due(dates.of(case.institution)), plan.staff_no, move) | dict(
-                carried.get(case.id, {})
-            )
+            line = _line(case, case.days_past_due(dates.of(case.institution)), plan.staff_no, move)
+            line |= {name: words.get(line[name], line[name]) for name in ("state", "rule", "reason")}
+            yield line | cells_of(carried.get(case.id, ()), lang)
         after = moves[-1].case_id
 
 

@@ -3,7 +3,7 @@
 Set-wise: a handful of statements, however many cases he has.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -11,21 +11,19 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.lifecycle.carried import carried
+from casework.lifecycle.noun import Thing
 from casework.log.tables import entries
 from casework.people.identity.tables import sessions
-from casework.people.staff.tables import (
-    absences,
-    posts_held,
-    staff,
-    tokens,
-)
+from casework.people.staff.tables import absences, posts_held, staff, tokens
 from casework.storage import rows
 from casework.work.cases import fold
+from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.tables import cases
 from casework.work.four_eyes.tables import requests
-from casework.work.handover.carried import dates_of
+from casework.work.handover.carried import OF_CASES, Kinds, own_of
 from casework.work.handover.comparing import Held
 from casework.work.handover.preview import Ending, OpenRequest
 from casework.work.handover.tables import handovers
@@ -76,15 +74,29 @@ def handing_over(conn: Connection, on: date) -> list[str]:
     return list(conn.execute(_HANDING_OVER, {"on": on}).scalars())
 
 
+_HANDING_OVER = sa.select(handovers.c.staff_no).where(
+    handovers.c.due_on <= sa.bindparam("on", type_=sa.Date), handovers.c.opened_for == DEPARTURE
+)  # fmt: skip
+
+
 # ── what cases carry ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def carried_by(conn: Connection, found: Sequence[Case]) -> dict[int, Mapping[str, Any]]:
-    """What each case carries that has a date (`carried.dates_of`); cases that carry nothing are left out."""
+def kinds_of(branch: Branch) -> Kinds:
+    """Every noun beside the case by its chart's name, and the case's own days."""
+    charts = [(noun.word, branch.rulebook.charts[noun.chart]) for noun in branch.nouns[1:]]
+    return {**{word: (chart.zh, chart.en) for word, chart in charts}, **OF_CASES}
+
+
+def carried_by(conn: Connection, branch: Branch, found: Sequence[Case]) -> dict[int, list[Thing]]:
+    """What each case carries; cases that carry nothing are left out."""
+    things = carried(conn, branch.nouns[1:], branch.rulebook.charts, found)
     visits = _visits(conn, [case for case in found if case.state == "home_visit"])
     pending = {row.subject: row.expires_on for row in _pending(conn, found)}
-    carried = ((case, dates_of(case, visits.get(case.id), pending.get(case.stream))) for case in found)
-    return {case.id: dates for case, dates in carried if dates}
+    for case in found:
+        for thing in own_of(case, visits.get(case.id), pending.get(case.stream)):
+            things.setdefault(case.id, []).append(thing)
+    return things
 
 
 def _visits(conn: Connection, visited: Sequence[Case]) -> dict[int, date]:
@@ -102,9 +114,6 @@ def _pending(conn: Connection, found: Iterable[Case]) -> Sequence[Any]:
     return rows.select_by_keys(conn, _PENDING, "subject", sorted(case.stream for case in found))
 
 
-_HANDING_OVER = sa.select(handovers.c.staff_no).where(
-    handovers.c.due_on <= sa.bindparam("on", type_=sa.Date), handovers.c.opened_for == DEPARTURE
-)  # fmt: skip
 _ORDERED = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.body).where(
     entries.c.event == sa.literal_column(f"'{fold.SAYS.step}start_visit'")  # a select by keys takes no other parameters
 )
