@@ -145,3 +145,41 @@ def test_it_is_set_here_with_a_day_of_review_confirmed_and_lifted_by_those_who_m
     assert isinstance(do(Fire(actor=RISK, noun="hold", id=done.id, event="confirm")), Done)
     assert isinstance(do(Fire(actor=RISK, noun="hold", id=done.id, event="lift", data=lift)), Done)
     assert on_cases(held)["L1"] == []
+
+
+def test_a_review_or_an_end_farther_ahead_than_the_policy_lets_is_refused_here_and_a_warning_in_a_file(
+    held: Bank,
+) -> None:
+    policy = held.started.branch.rulebook.policies.all[-1]
+    review, end = policy.figure("hold.review_within_days"), policy.figure("hold.ends_within_days")
+
+    def do(command: Open | Fire) -> Any:
+        with writing(held.started.engine) as conn:
+            return advance(conn, [command], held.started.branch, clock=at(DAY))[0]
+
+    def put(loan_id: str, review_in: int, end_in: int) -> Any:
+        data = {
+            "loan_id": loan_id, "hold": "complaint", "begins_at": f"{DAY}T09:00:00+08:00",
+            "review_by": day(review_in).isoformat(), "ends_at": f"{day(end_in)}T00:00:00+08:00",
+        }  # fmt: skip
+        return do(Open(actor=RISK, noun="hold", ground="set", data=data))
+
+    def faulty(outcome: Any) -> list[tuple[str, str]]:
+        assert isinstance(outcome, Mistaken), outcome
+        return [(fault.field, fault.code) for fault in outcome.faults]
+
+    assert faulty(put("L1", review + 2, end)) == [("review_by", "malformed")]
+    assert faulty(put("L1", review, end + 2)) == [("ends_at", "malformed")]
+    done = put("L1", review, end)
+    assert isinstance(done, Done)
+    later = {"review_by": day(review + 2).isoformat()}
+    assert faulty(do(Fire(actor=RISK, noun="hold", id=done.id, event="review", data=later))) == [
+        ("review_by", "malformed")
+    ]
+    far = {"ends_at": f"{day(end + 2)}T00:00:00+08:00"}
+    assert faulty(do(Fire(actor=RISK, noun="hold", id=done.id, event="set_end", data=far))) == [
+        ("ends_at", "malformed")
+    ]
+    taken = take(held, f"L4,complaint,{DAY},{day(end + 2)}", f"L1,complaint,{DAY}T09:00:00+08:00,{day(end + 2)}")
+    assert (taken.stored, taken.changed) == (1, 1)
+    assert [note.kind for note in taken.warnings] == ["review_missing", "ends_late", "ends_late"]

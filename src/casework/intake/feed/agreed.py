@@ -5,7 +5,7 @@ What the rules would forbid here is a warning on the row, for it was agreed; wha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -135,12 +135,22 @@ def import_holds(
             taken.repeated += 1
         else:
             data = {"ends_at": row["until"].isoformat()}
-            ended.append((row, Fire(actor=actor, noun=HOLDS.chart, id=before.id, event="set_end", data=data)))
+            ended.append((row, Fire(actor=actor, noun=HOLDS.chart, id=before.id, event="import_end", data=data)))
+    latest = _latest_end(conn, branch, clock)
+    late = [row for row, _ in (*opened, *ended) if row["until"] is not None and row["until"].date() > latest]
+    taken.warnings += [note(row.line, "until", "ends_late") for row in late]
     for row, outcome in _carried(conn, branch, opened, clock):
         _became(taken, row, outcome)
     for row, outcome in _carried(conn, branch, ended, clock):
         _became(taken, row, outcome, changed=True)
     return taken
+
+
+def _latest_end(conn: Connection, branch: Branch, clock: Clock) -> date:
+    """The last day on which a hold that is set here may end."""
+    today = max(business_dates(conn).values(), default=branch.today(clock()))
+    days: int = branch.rulebook.policies.at(today).figure("hold.ends_within_days")
+    return max(today, branch.today(clock())) + timedelta(days=days)
 
 
 def _carried(

@@ -37,6 +37,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "differs": ("此前已导入，内容不同", "it came before with other content"),
     "in_the_future": ("晚于今天", "after today"),
     "refused": ("不符合规则", "the rules forbid it"),
+    "ends_late": ("结束时间超过政策上限", "it ends later than the policy lets anybody set here"),
     "review_missing": ("没有复核日期", "it names no day of review"),
     "unknown_staff": ("未登记的工号，已记为待核实", "nobody registered this staff number; it is entered as unverified"),
 }  # fmt: skip
