@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from casework.operation.startup import Started, start, upgrade
 from casework.people.staff.actor import system
 from casework.settings import Settings
 from tests.api.conftest import Running, findings
-from tests.lifecycle.next_version import next_of
+from tests.lifecycle.next_version import folder_of_next
 
 NAME = "overdue_loan"
 
@@ -26,11 +25,8 @@ def next_settings(settings: Settings, branch: tuple[Started, dict[str, str]], tm
     """The branch with five cases, whose charts then go on to an invented second version."""
     started, issued = branch
     Running(None, started, issued).open("L1", "L2", "L3", "L4", "L5")  # type: ignore[arg-type]  # nobody calls it
-    folder = tmp_path / "statecharts"
-    shutil.copytree(settings.statecharts, folder)
-    book = started.branch.rulebook
-    chart = next_of(book.charts[NAME], book.policies, {"phone_collection": "phone_desk"}, left_out=frozenset())
-    (folder / f"{NAME}.toml").write_bytes(chart.text)
+    renamed = {"phone_collection": "phone_desk"}
+    folder = folder_of_next(settings.statecharts, tmp_path / "statecharts", started.branch, NAME, renamed)
     later = dataclasses.replace(settings, statecharts=folder)
     upgrade(later, system("cli"))
     return later

@@ -1,8 +1,10 @@
-"""An invented next version of a chart, in which a state has another name; and a branch that works by it."""
+"""An invented next version of a chart, in which a state has another name; a branch and a rulebook that go by it."""
 
 import dataclasses
 import re
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from casework.rules.statechart.chart import Chart, parse_chart
 from casework.rules.statechart.policy import Policies
@@ -35,3 +37,18 @@ def branch_of_next(
         name: next_of(book.charts[name], book.policies, states, left_out=left_out) for name, states in renamed.items()
     }
     return dataclasses.replace(branch, rulebook=dataclasses.replace(book, charts={**book.charts, **later}))
+
+
+def folder_of_next(charts: Path, to: Path, branch: Branch, name: str, renamed: Mapping[str, str]) -> Path:
+    """The rulebook in the folder `charts` with the next version of one chart, which its rules follow."""
+    folder, book = shutil.copytree(charts, to), branch.rulebook
+    chart = next_of(book.charts[name], book.policies, renamed, left_out=frozenset())
+    (folder / f"{name}.toml").write_bytes(chart.text)
+    for file in (folder / "rules").glob("*.toml"):
+        text = before = file.read_text(encoding="utf-8")
+        for old, new in renamed.items():
+            text = text.replace(f'"{old}"', f'"{new}"')
+        if text != before:
+            text = re.sub(r"^version = (\d+)", lambda found: f"version = {int(found[1]) + 1}", text, flags=re.MULTILINE)
+            file.write_text(text, encoding="utf-8")
+    return folder

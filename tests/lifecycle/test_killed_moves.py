@@ -6,7 +6,6 @@
 import dataclasses
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -31,7 +30,7 @@ from casework.work.four_eyes import chart_moves, requests
 from casework.work.four_eyes.recording import Asked, Moved
 from tests.api.conftest import opening
 from tests.api.server import CASEWORK, environment
-from tests.lifecycle.next_version import next_of
+from tests.lifecycle.next_version import folder_of_next
 from tests.lifecycle.test_replay import deep_report
 
 NAME = "overdue_loan"
@@ -49,10 +48,8 @@ def later(settings: Settings, branch: tuple[Started, dict[str, str]], tmp_path: 
         with writing(started.engine) as conn:
             outcomes = advance(conn, [opening(f"L{number}") for number in loans], started.branch)
         assert all(isinstance(outcome, Done) for outcome in outcomes)
-    folder = shutil.copytree(settings.statecharts, tmp_path / "statecharts")
-    book = started.branch.rulebook
-    chart = next_of(book.charts[NAME], book.policies, {"phone_collection": "phone_desk"}, left_out=frozenset())
-    (folder / f"{NAME}.toml").write_bytes(chart.text)
+    renamed = {"phone_collection": "phone_desk"}
+    folder = folder_of_next(settings.statecharts, tmp_path / "statecharts", started.branch, NAME, renamed)
     renewed = dataclasses.replace(settings, statecharts=folder)
     upgrade(renewed, system("cli"))
     opened = start(renewed)
