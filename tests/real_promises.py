@@ -56,14 +56,14 @@ def carry_out(job: Job) -> Outcome:
     for feed in sorted((job.folder / SETS[job.name]).iterdir()):
         _must(outcome, "feed", "import", str(feed), "--confirm-vanished", "--json")
         for noun, day_column in (("promise", "made_on"), ("hold", "from")):
-            rows = [row for row in _rows(agreed / f"{noun}s.csv") if row[day_column][:10] == feed.name]
+            rows = [row for row in rows_of(agreed / f"{noun}s.csv") if row[day_column][:10] == feed.name]
             if rows:
-                taken = json.loads(_must(outcome, noun, "import", str(_file(job.home, rows)), "--json"))
+                taken = json.loads(_must(outcome, noun, "import", str(file_of(job.home, rows)), "--json"))
                 outcome.faults += [f"{feed.name} {noun}: set aside {taken['set_aside']}"] * bool(taken["set_aside"])
         _must(outcome, "sweep", "--json")
     _compare(json.loads((agreed / "expected.json").read_bytes())["promises"], outcome)
     outcome.holds = len(json.loads(_must(outcome, "hold", "list", "--all", "--json")))
-    if outcome.holds != len(_rows(agreed / "holds.csv")):
+    if outcome.holds != len(rows_of(agreed / "holds.csv")):
         outcome.faults.append(f"{outcome.holds} holds")
     verdict = json.loads(_must(outcome, "audit", "verify", "--json"))["verdict"]
     outcome.faults += [f"the log is {verdict}"] * (verdict != "sound")
@@ -77,12 +77,14 @@ def _must(outcome: Outcome, *arguments: str) -> str:
     return out or "{}"
 
 
-def _rows(file: Path) -> list[dict[str, str]]:
+def rows_of(file: Path) -> list[dict[str, str]]:
+    """The rows of a CSV by their header."""
     with file.open(encoding="utf-8", newline="") as text:
         return list(csv.DictReader(text))
 
 
-def _file(home: Path, rows: list[dict[str, str]]) -> Path:
+def file_of(home: Path, rows: list[dict[str, str]]) -> Path:
+    """A CSV of these rows."""
     path = home / "rows.csv"
     with path.open("w", encoding="utf-8", newline="") as text:
         writer = csv.DictWriter(text, rows[0].keys())

@@ -304,6 +304,11 @@ table("calendar_days", key("day", sa.Date), must("is_worked", sa.Boolean))
 table("outages", key("day", sa.Date), must("reason", sa.String(32)))
 # ── cases ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 table(
+    "days_swept",
+    key("institution", sa.String(32)),
+    must("swept_on", sa.Date),
+)
+table(
     "institutions",
     key("institution", sa.String(32)),
     must("business_date", sa.Date),

@@ -184,7 +184,7 @@ def test_a_refusal_lists_every_unmet_guard_with_rule_facts_and_what_would_satisf
     branch.do(Record(actor=FEED, id=case_id, kind="hold", on=TODAY, evidence="hold:1", data=hold))
     refused = only(branch.do(fire("system", case_id, "mark_lost")))
     assert isinstance(refused, Refused)
-    assert [reason.code for reason in refused.reasons] == ["days_without_contact", "no_hold"]
+    assert [reason.code for reason in refused.reasons] == ["days_without_contact"]
     for reason in refused.reasons:
         assert reason.rules
         assert reason.zh
@@ -194,7 +194,7 @@ def test_a_refusal_lists_every_unmet_guard_with_rule_facts_and_what_would_satisf
     assert (refused.state, refused.version, refused.forbidden) == ("phone_collection", 2, False)
     entry = branch.bodies(f"case:{case_id}")[-1]
     assert (entry["event"], entry["reason_code"]) == ("case.refused.mark_lost", "days_without_contact")
-    assert [reason["code"] for reason in entry["data"]["reasons"]] == ["days_without_contact", "no_hold"]
+    assert [reason["code"] for reason in entry["data"]["reasons"]] == ["days_without_contact"]
     assert (branch.case(case_id).version, branch.case(case_id).audit_seq) == (2, 3)
     branch.assert_sound()
 

@@ -20,7 +20,7 @@ from casework.work.cases.case import (
     Placement,
 )
 from casework.work.cases.registry import REGISTRY
-from tests.cases.worlds import CHART, DUE, POLICY, ask, attempts, dpd, fire, opened, reasons, record, seen
+from tests.cases.worlds import CHART, DUE, POLICY, ask, attempts, dpd, fire, measured, opened, reasons, record, seen
 
 BOUNDARIES = (0, 1, 3, 4, 30, 31, 60, 61, 90, 91, 180, 181, 270, 271, 360, 361)
 DAY = timedelta(days=1)
@@ -122,9 +122,6 @@ TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
     ("no_hold", EXCLUDED, nothing, True),
     ("no_hold", EXCLUDED, facts(holds=["dispute"]), False),
     ("no_hold", EXCLUDED, facts(holds=["legal"]), True),  # the policy does not name it for this
-    ("no_open_promise", {}, nothing, True),
-    ("no_open_promise", {}, facts(promise_pay_by=T - DAY), True),
-    ("no_open_promise", {}, facts(promise_pay_by=T), False),
     ("no_live_exception", {}, nothing, True),
     ("no_live_exception", {}, facts(exception_until=T - DAY), True),
     ("no_live_exception", {}, facts(exception_until=T), False),  # its last day still counts
@@ -327,7 +324,7 @@ def test_an_agency_is_inspected_once_in_every_calendar_month(today: date, inspec
 
 # ── five days without contact (1.3.1c) ────────────────────────────────────────────────────────────────────────
 
-LOST = {"days": 5, "from_dpd": 4, "attempts_per_day": 2}
+LOST = {"days": 5, "from_dpd": 4, "attempts_per_day": 2, "holds": ["dispute"]}
 GAP, ONE, REACHED, THIRD, SENT = "gap", "one", "reached", "third", "sent"
 FULL = "full"
 DAYS: list[tuple[str, list[str], int, bool]] = [
@@ -336,8 +333,9 @@ DAYS: list[tuple[str, list[str], int, bool]] = [
     ("four days only", [FULL] * 4, 8, False),
     ("a day without attempts between them", [FULL, FULL, GAP, FULL, FULL, FULL], 9, False),
     ("a day with one attempt only", [FULL, FULL, ONE, FULL, FULL], 8, False),
-    ("one attempt after five full days takes nothing away", [*[FULL] * 5, ONE], 9, True),
-    ("days without attempts after five full days neither", [*[FULL] * 5, GAP, GAP], 11, True),
+    ("one attempt after five full days: the count starts anew", [*[FULL] * 5, ONE], 9, False),
+    ("days without attempts after five full days: no earlier day is marked", [*[FULL] * 5, GAP, GAP], 11, False),
+    ("six full days", [FULL] * 6, 9, True),
     ("five full days after a broken run", [FULL, ONE, *[FULL] * 5], 10, True),
     ("the debtor was reached on the fifth day", [*[FULL] * 4, REACHED], 8, False),
     ("the debtor was reached after five full days", [*[FULL] * 5, REACHED], 9, False),
@@ -369,7 +367,7 @@ def test_days_before_dpd_4_do_not_count() -> None:
     case = opened()
     for days in range(1, 8):
         attempts(case, dpd(days))
-    verdict = ask("days_without_contact", case, dpd(8), LOST)
+    verdict = ask("days_without_contact", case, dpd(7), LOST)
     assert (verdict.met, verdict.saw["days_in_a_row"]) == (False, 4)
 
 
@@ -383,11 +381,23 @@ def test_a_case_opened_for_a_finding_counts_from_its_opening() -> None:
 def test_a_case_that_came_back_counts_from_its_return() -> None:
     case = opened()
     case.facts.desk_since = dpd(20)
-    for days in [*range(4, 9), *range(20, 24)]:
+    for days in [*range(4, 9), *range(20, 25)]:
         attempts(case, dpd(days))
-    assert not ask("days_without_contact", case, dpd(24), LOST).met
-    attempts(case, dpd(24))
-    assert ask("days_without_contact", case, dpd(24), LOST).met
+    assert not ask("days_without_contact", case, dpd(24), LOST).met, "the day of the return is none of them"
+    attempts(case, dpd(25))
+    assert ask("days_without_contact", case, dpd(25), LOST).met
+
+
+def test_the_first_of_the_five_days_alone_needs_dpd_4_by_the_due_date_of_that_day() -> None:
+    case = opened()
+    for days in range(3, 9):
+        attempts(case, dpd(days))
+    assert ask("days_without_contact", case, dpd(8), LOST).met
+    measured(case, dpd(6), oldest_due_date=dpd(3).isoformat())  # a part payment: DPD 3 and less from there on
+    assert ask("days_without_contact", case, dpd(8), LOST).met
+    assert not ask("days_without_contact", case, dpd(7), LOST).met, "its first day was DPD 3"
+    measured(case, dpd(9), oldest_due_date=dpd(0).isoformat())
+    assert ask("days_without_contact", case, dpd(8), LOST).met, "what is learnt later says nothing of that day"
 
 
 @given(st.lists(st.sampled_from([0, 1, 2, 3, -1]), max_size=30), st.integers(0, 40))
@@ -397,10 +407,8 @@ def test_lost_contact_is_what_a_plain_reading_of_the_rule_gives(counts: list[int
     case.facts.attempt_days = [
         AttemptDay(dpd(number), max(count, 1), count < 0) for number, count in enumerate(counts) if count
     ]
-    closed = counts[: max(asked + 1, 0)]
-    reached = max((number for number, count in enumerate(closed) if count < 0 and number >= 4), default=3)
-    full = "".join("x" if count >= 2 and number > reached else "." for number, count in enumerate(closed))
-    assert ask("days_without_contact", case, dpd(asked), LOST).met is ("xxxxx" in full)
+    lost = asked - 4 >= 4 and len(counts) > asked and all(count >= 2 for count in counts[asked - 4 : asked + 1])
+    assert ask("days_without_contact", case, dpd(asked), LOST).met is lost
 
 
 # ── what every guard owes ─────────────────────────────────────────────────────────────────────────────────────
@@ -414,7 +422,7 @@ _FACTS = st.builds(
     attempt_days=st.lists(
         st.builds(AttemptDay, _DAYS, st.integers(0, 3), st.booleans()), max_size=8, unique_by=lambda day: day.on
     ).map(lambda days: sorted(days, key=lambda day: day.on)),
-    connected_on=_MAYBE, found_on=_MAYBE, interrupted_on=_MAYBE, desk_since=_MAYBE,
+    connected_on=_MAYBE, found_on=_MAYBE, desk_since=_MAYBE,
     desk_state=st.sampled_from([None, "phone_collection", "lost_contact"]),
     fresh=st.lists(st.sampled_from(["debtor_connected", "new_number", "visit_found", "visit_not_found"])),
     promise_pay_by=_MAYBE, holds=_HOLDS, repaired_on=_MAYBE,

@@ -16,6 +16,7 @@ from casework.work.cases.filter import BusinessDates
 from casework.work.cases.options import options_of_case
 from casework.work.cases.queries import find_case
 from tests.cases.test_advance import FEED, TODAY, WHO, Branch, branch, measure, opening
+from tests.cases.test_owners import business_date
 from tests.on_books import put_loan
 from tests.promised import hold
 
@@ -103,7 +104,9 @@ def of_a_principal(branch: Branch) -> tuple[int, Actor]:
 def test_on_a_case_it_owns_asset_preservation_does_all_of_own_collection(
     branch: Branch, whose: Callable[[Branch], tuple[int, Actor]]
 ) -> None:
+    business_date(branch, TODAY - timedelta(days=4))
     case_id, actor = whose(branch)
+    business_date(branch, TODAY)
     outcomes = branch.do(*its_work(actor, case_id))
     assert [one for one in outcomes if not isinstance(one, Done)] == []
     branch.assert_sound()

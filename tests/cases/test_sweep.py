@@ -79,13 +79,14 @@ def test_a_sweep_marks_lost_whom_five_days_did_not_reach_and_nobody_else(engine:
     with writing(engine) as conn:
         added = datetime.now(UTC)
         conn.execute(staff.insert().values(staff_no="T1", name="T1", status="active", added_at=added))
-        business_date(conn, DUE + timedelta(days=8))
+        business_date(conn, DUE + timedelta(days=1))
         opened = advance(conn, [opening("L1"), opening("L2")], branch)
+        business_date(conn, DUE + timedelta(days=8))
         assert all(isinstance(outcome, Done) for outcome in opened)
         first = DUE + timedelta(days=4)
         calls = [*unanswered_days(1, first, 5), *unanswered_days(2, first, 4)]
         assert all(isinstance(outcome, Done) for outcome in advance(conn, calls, branch))
-    assert sweep(engine, branch) == {"mark_lost": 1, "archive": 0}
+    assert sweep(engine, branch, {"wuhan": DUE + timedelta(days=8)}) == {"mark_lost": 1, "archive": 0}
     assert states(engine) == ["lost_contact", "phone_collection"]
     with reading(engine) as conn:
         refusals = sa.select(sa.func.count()).where(entries.c.reason_code.is_not(None))
@@ -111,7 +112,7 @@ def test_a_sweep_archives_when_the_reversal_window_is_over(engine: Engine, branc
     for days, expected in ((180, "settled"), (181, "closed")):
         with writing(engine) as conn:
             business_date(conn, settled_on + timedelta(days=days))
-        sweep(engine, branch)
+        sweep(engine, branch, {"wuhan": settled_on + timedelta(days=days)})
         assert states(engine) == [expected]
 
 

@@ -75,11 +75,11 @@ VISIT = {"address_kind": "home", "address": "示例路1号", "visit_on": LATER}
 WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": PRINCIPAL_FEN, "interest_fen": 10}
 
 
-def lost(house: House, loan: str) -> None:
-    """Five days without an answer: the sweep marks the case lost."""
+def lost(house: House, loan: str, day: date = DAY) -> None:
+    """Five days without an answer up to this one: the sweep for it marks the case lost."""
     for days in range(5):
         for _ in range(2):
-            house.fact(loan, "T1", "contact_attempt", DAY - timedelta(days=days), channel="phone", outcome="unanswered")
+            house.fact(loan, "T1", "contact_attempt", day - timedelta(days=days), channel="phone", outcome="unanswered")
 
 
 def agency_file(house: House, loan: str) -> None:
@@ -166,10 +166,11 @@ def staffed(branch: Branch) -> None:
 
 
 def opened(branch: Branch, loans: Mapping[str, int], principals: Mapping[str, str]) -> dict[str, int]:
-    """Cases of these loans, each so many days past due, by the first feed; their numbers by loan."""
+    """Cases of these loans, each so many days past due, by a feed four days before `DAY`; their numbers by loan."""
     rows = [loan_row(loan, principal=principals.get(loan, "50000.00")) for loan in loans]
     arrears = [overdue_row(loan, days, principals.get(loan, "50000.00")) for loan, days in loans.items()]
-    branch.feed(DAY.isoformat(), loans=rows, overdue=arrears)
+    branch.feed((DAY - timedelta(days=4)).isoformat(), loans=rows, overdue=arrears)
+    branch.feed(DAY.isoformat(), overdue=arrears)
     lines = branch.do("case", "list", "--all", "--json").json["items"]
     return {line["loan_id"]: line["id"] for line in lines}
 

@@ -81,7 +81,7 @@ def test_it_is_half_open_and_its_last_day_is_told_when_it_is_over(held: Bank) ->
     fired = []
     for number in range(1, 4):
         held.send(day(number), STEADY)
-        fired.append(sweep(engine, branch, clock=at(day(number))).get("hold.expire", 0))
+        fired.append(sweep(engine, branch, clock=at(day(number))).fired.get("hold.expire", 0))
     assert fired == [0, 1, 1]
     lifted = [body for body in held.bodies(f"case:{held.case(4).id}") if body["event"] == "case.fact.hold_lifted"]
     assert [body["data"]["on"] for body in lifted] == [day(2).isoformat()]

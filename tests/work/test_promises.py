@@ -81,13 +81,13 @@ def test_money_keeps_a_promise_at_once_and_the_case_is_told(promised: Bank) -> N
 def test_at_the_close_of_grace_some_money_keeps_it_partly_and_none_breaks_it(promised: Bank) -> None:
     take(promised, row("P1", 1, 0, 1, "500.00"), row("P2", 2, 0, 1, "500.00"))
     promised.send(day(1), STEADY, repayments=[paid("R1", 1, day(1), "1.00")])
-    assert sweep(promised.started.engine, promised.started.branch, clock=at(day(1))).get("promise.judge") is None
+    assert sweep(promised.started.engine, promised.started.branch, clock=at(day(1))).fired.get("promise.judge") is None
     promised.send(day(2), STEADY)
-    assert sweep(promised.started.engine, promised.started.branch, clock=at(day(2)))["promise.judge"] == 2
+    assert sweep(promised.started.engine, promised.started.branch, clock=at(day(2))).fired["promise.judge"] == 2
     assert {ref: (one.state, one.judged_on) for ref, one in promises(promised).items()} == {
         "P1": ("partly_kept", day(2)), "P2": ("broken", day(2)),
     }  # fmt: skip
-    assert sweep(promised.started.engine, promised.started.branch, clock=at(day(2))).get("promise.judge") is None
+    assert sweep(promised.started.engine, promised.started.branch, clock=at(day(2))).fired.get("promise.judge") is None
 
 
 def test_a_promise_entered_after_the_feed_that_brought_its_payment_is_kept_the_same_day(promised: Bank) -> None:

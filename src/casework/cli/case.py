@@ -10,7 +10,8 @@ from sqlalchemy.engine import Connection
 from casework.cli import assigning, case_tables, dossier, past
 from casework.cli.given import data_json_option, data_option, given
 from casework.cli.lifecycle import do
-from casework.cli.shell import FOLDED, acting, as_json, as_staff, permitted, print_json, started
+from casework.cli.shell import FOLDED, acting, as_json, as_staff, console, permitted, print_json, started
+from casework.cli.tables import Table
 from casework.clock import now
 from casework.errors import CallerError
 from casework.lifecycle.commands import Fire, Note, Record
@@ -31,9 +32,11 @@ from casework.work.cases.queries import (
     walk_cases,
 )
 from casework.work.cases.sight import reach_of, seen_case
+from casework.work.cases.steps import steps_of_cases
 from casework.work.four_eyes.listing import show_pending
 
 _ALL = 2**53
+DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group()
@@ -102,6 +105,36 @@ def list_(
             print_json(page)
         else:
             case_tables.lines(page, open_.branch.rulebook.chart)
+
+
+@cli.command()
+@click.option("--event", "events", multiple=True, help="Event; may be repeated (default: all).")
+@click.option("--from", "first", type=DAY, help="First day.")
+@click.option("--to", "last", type=DAY, help="Last day.")
+@as_json
+@as_staff
+def steps(
+    events: tuple[str, ...], first: datetime | None, last: datetime | None, json_: bool, staff_no: str | None
+) -> None:
+    """List steps of cases, each with the day that it is of; not paged.
+
+    \b
+    Examples:
+      casework case steps --event mark_lost --event reached --from 2026-03-01 --to 2026-03-31
+      casework case steps --event mark_lost --json
+    """
+    with started() as open_, reading(open_.engine, snapshot=True) as conn:
+        permitted(conn, open_.branch, staff_no, "audit.read")
+        days = [day.date() if day else None for day in (first, last)]
+        found = steps_of_cases(conn, open_.branch.rulebook.chart, events, days[0], days[1])
+        chart = open_.branch.rulebook.chart
+    if json_:
+        print_json(found)
+        return
+    table = Table("day", "loan", "case", "event")
+    for one in found:
+        table.add_row(str(one.on), one.loan_id, str(one.case_id), chart.events[one.event].zh)
+    console.print(table)
 
 
 @cli.command()

@@ -1,5 +1,7 @@
 """`casework sweep`: for cron, once a day after the feed."""
 
+from datetime import datetime
+
 import click
 import msgspec
 from rich.progress import Progress, SpinnerColumn, TextColumn
@@ -12,34 +14,42 @@ from casework.work.handover.sweep import Swept, sweep_departures
 
 
 @click.command()
+@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="The day to close (default: the business date).")
 @as_json
-def cli(json_: bool) -> None:
-    """Fire what the passing of days alone has made due: lost contact, archiving, requests over, departures approved.
+def cli(day: datetime | None, json_: bool) -> None:
+    """Close a day: fire what has become due by it. Promises, holds, lost contact, archiving, requests, departures.
 
-    Run it daily, after the feed. Which events of cases these are is read off the chart. What is not due is left alone
-    and leaves no trace. Who leaves within days without an approved plan is told.
+    Run it daily, after the feed and the contact files. Days that were missed are closed first, in order; a day closed
+    again changes nothing, and a day before the last is refused. Which events of cases these are is read off the chart.
+    What is not due is left alone and leaves no trace. Who leaves within days without an approved plan is told.
 
     \b
     Examples:
       casework sweep
-      casework sweep --json
+      casework sweep --date 2026-03-09 --json
     """
     columns = SpinnerColumn(), TextColumn("{task.completed} cases looked at")
     with started() as branch, Progress(*columns, console=errors, transient=True, disable=not progress_wanted()) as bar:
         task = bar.add_task("", total=None)
-        fired = sweep(branch.engine, branch.branch, progress=lambda done: bar.update(task, completed=done))
+        swept = sweep(
+            branch.engine, branch.branch, day.date() if day else None,
+            progress=lambda done: bar.update(task, completed=done),
+        )  # fmt: skip
         with writing(branch.engine) as conn:
             expired = expire_due(conn, branch.branch)
         departures = sweep_departures(branch.engine, branch.branch)
         charts = branch.branch.rulebook.charts
         main = branch.branch.rulebook.chart.name
     if json_:
-        print_json({"fired": fired, "expired_requests": expired, "departures": msgspec.to_builtins(departures)})
+        told = {"fired": swept.fired, "expired_requests": expired, "departures": msgspec.to_builtins(departures)}
+        print_json(told | {"days": swept.days, "without_feed": swept.without_feed})
         return
-    for event, number in fired.items():
+    for event, number in swept.fired.items():
         word, _, name = event.rpartition(".")
         console.print(f"{event} {charts[word or main].events[name].zh}: {number}")
     console.print(f"requests expired 申请失效: {expired}")
+    for institution, last in swept.without_feed.items():
+        errors.print(f"{institution}: the last feed is of {last} 最近一次数据为{last}", markup=False)
     _tell(departures)
 
 

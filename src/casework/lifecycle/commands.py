@@ -34,7 +34,8 @@ class Fire:
 
     `version` pins the version that the caller saw; none means whatever it is now. An event that the chart puts under
     four eyes is asked for (`asking`: the id of the request that is being made; every guard is asked, nothing moves)
-    and later fired by the approver, `cleared`.
+    and later fired by the approver, `cleared`. `dated`: the day that the step is of, where the service finds it on
+    another than the business date.
     """
 
     actor: Actor
@@ -45,6 +46,7 @@ class Fire:
     asking: int | None = None
     cleared: Cleared | None = None
     noun: str | None = None
+    dated: date | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from casework.customer import Customer
 from casework.lifecycle import fold
 from casework.lifecycle.batch import Batch, Rules
 from casework.lifecycle.commands import Done, Fire, Mistaken, Move, Note, Open, Outcome, Record
+from casework.lifecycle.fold import DATED
 from casework.lifecycle.gather import Gathered
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.opening import open_
@@ -85,17 +86,20 @@ class Door(Batch):
         if not lives_under(chart, subject):
             refusal = Refusal((not_moved(chart, subject),))
             return self.refuse(noun, subject, command.event, command.actor, refusal, {}, today, policy)
+        on = command.dated or today
         given, texts, faults = take(
-            spec.fields, command.data, today=today, latest=max(today, self.today), policy=policy, zone=self.zone
+            spec.fields, command.data, today=on, latest=max(today, self.today), policy=policy, zone=self.zone
         )
         if faults and subject.state in spec.arcs:
             return Mistaken("faulty_data", subject.id, subject.version, tuple(faults))
         gathered = noun.beside(self, subject) if noun.beside else {}
         now = noun.situation(
-            subject, today, policy, command.actor.id, given, gathered, None, self.parent_of(noun, subject)
+            subject, on, policy, command.actor.id, given, gathered, None, self.parent_of(noun, subject)
         )
         verdict = self._verdict(command, chart, spec, subject, now)
         data: dict[str, Any] = {"given": given} | ({"gathered": gathered} if gathered else {})
+        if on != today:
+            data[DATED] = on.isoformat()
         if command.cleared is not None:
             data["four_eyes"] = _on_file(command)
         if isinstance(verdict, Refusal):
@@ -114,7 +118,7 @@ class Door(Batch):
         follow = noun.following(self, subject, verdict.to) if noun.following else None
         draft = self.draft(noun, f"{says.step}{command.event}", command.actor, data, today, policy, spec.rules, texts)
         done = self.happen(noun, subject, draft, verdict.to, policy)
-        self.tell(noun, subject, spec.tells, command.actor, done.entry_id)
+        self.tell(noun, subject, spec.tells, command.actor, done.entry_id, on)
         if follow is None:
             return done
         follow(command.actor)
@@ -197,10 +201,12 @@ class Door(Batch):
 
     # ── who is told ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def tell(self, noun: Kept, subject: Any, tells: Sequence[Tell], actor: Actor, entry_id: str) -> None:
+    def tell(
+        self, noun: Kept, subject: Any, tells: Sequence[Tell], actor: Actor, entry_id: str, happened: date
+    ) -> None:
         """The parent, or whoever is concerned, learns it as a fact of their own, in the same transaction."""
         for tell in tells:
-            on = self._told_on(tell, noun, subject)
+            on = self._told_on(tell, subject, happened)
             of, concerned = self._concerned(noun, subject)
             evidence = f"{noun.word}:{subject.id}" if noun.of_customer else entry_id
             for one in concerned:
@@ -222,8 +228,8 @@ class Door(Batch):
             return self.main, [self.parent_of(noun, subject)]
         return self.main, self.bound_by(subject)
 
-    def _told_on(self, tell: Tell, noun: Kept, subject: Any) -> date:
-        day: date = self.on(noun, subject)[0] if tell.on is None else getattr(subject, tell.on[1:])
+    def _told_on(self, tell: Tell, subject: Any, happened: date) -> date:
+        day: date = happened if tell.on is None else getattr(subject, tell.on[1:])
         return day
 
     def tell_in_force(self, new: Any, actor: Actor) -> bool:
@@ -233,7 +239,8 @@ class Door(Batch):
             if subject.binds(new):
                 ground = self.charts[noun.chart].openings[subject.opened_for]
                 for tell in ground.tells:
-                    evidence, on = f"{noun.word}:{subject.id}", self._told_on(tell, noun, subject)
+                    happened = self.on(noun, subject)[0]
+                    evidence, on = f"{noun.word}:{subject.id}", self._told_on(tell, subject, happened)
                     self.told(self.main, new, tell.fact, on, evidence, tell.filled(subject), actor)
                     found = True
         return found

@@ -10,6 +10,8 @@ from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.policy import Policy
 
 BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
+DATED: Final = "dated"
+"""In the data of a step: the day that it is of, where that is not the business date."""
 
 
 def begin(
@@ -96,10 +98,10 @@ def situation_of(
     noun: Noun, subject: Any, actor_id: str, data: Mapping[str, Any], policy: Policy, parent: Any = None
 ) -> Any:
     """The world in which the entry with these data was decided."""
-    on = data.get("on")
+    on, today = data.get("on"), data.get(DATED, data["business_date"])
     return noun.situation(
-        subject, _day(data["business_date"]), policy, actor_id, data["given"], data.get("gathered", {}),
-        _day(on) if on else None, parent,
+        subject, _day(today), policy, actor_id, data["given"], data.get("gathered", {}), _day(on) if on else None,
+        parent,
     )  # fmt: skip
 
 

@@ -10,11 +10,12 @@ from datetime import date, timedelta
 from typing import Any, Final, NoReturn
 
 from casework.lifecycle import asked
-from casework.lifecycle.fold import apply, begin, situation_of
+from casework.lifecycle.fold import DATED, apply, begin, situation_of
 from casework.lifecycle.noun import Noun
 from casework.lifecycle.versions import NOT_MOVED, lives_under, why_not
 from casework.log.check.findings import Report
 from casework.log.format.entry import Entry
+from casework.people.staff.actor import SYSTEM_POST
 from casework.rules.statechart.chart import Chart, Event, Tell
 from casework.rules.statechart.decide import (
     Refusal,
@@ -227,6 +228,8 @@ class NounJudge:
         fault = asked.fault_of_step(spec, entry, subject)
         if fault is not None:
             self.find(fault, entry)
+        if DATED in judged.data and not self._may_be_dated(judged, subject):
+            self.find("step_not_allowed", entry, reasons=[DATED])
         if "four_eyes" in judged.data:
             self._cited(entry)
         # Who may approve is for the chart of requests to say: their keeper does.
@@ -303,6 +306,11 @@ class NounJudge:
         if approved not in self._moves_cited:  # many thousand rest on one approval
             self._moves_cited.add(approved)
             self._cited(entry)
+
+    def _may_be_dated(self, judged: Judged, subject: Any) -> bool:
+        """The service alone finds that something happened on another day: since the last step, and by today."""
+        dated, since = date.fromisoformat(judged.data[DATED]), subject.state_since
+        return judged.data["post"] == SYSTEM_POST and bool(since <= dated <= judged.latest)
 
     def _check_flags(self, judged: Judged, subject: Any, parent: Any, spec: Event) -> None:
         """Whoever asked and decided was shown what the subject called for."""

@@ -51,7 +51,7 @@ def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
     data |= by(authority)
     draft = door.draft(noun, noun.says.opened, command.actor, data, today, policy, ground.rules, texts)
     done = door.opened(noun, new, draft)
-    door.tell(noun, new, ground.tells, command.actor, done.entry_id)
+    door.tell(noun, new, ground.tells, command.actor, done.entry_id, today)
     return done
 
 

@@ -30,7 +30,7 @@ def swept_events(chart: Chart) -> list[Event]:
 def fire_due(
     conn: Connection, house: House, noun: Kept, days: dict[str, date], *, clock: Clock = now
 ) -> dict[str, int]:
-    """Fire what is due of a noun on the business `days` of institutions; how many of each event."""
+    """Fire what is due of a noun on the `days` of institutions, dated then; how many of each event."""
     if "due_on" not in noun.table.c or not days:
         return {}
     chart, fired = house.rulebook.charts[noun.chart], dict[str, int]()
@@ -44,7 +44,10 @@ def fire_due(
         after = found[-1].id
         subjects = [noun.rows.read(row) for row in found]
         due = [
-            Fire(actor=system("sweep"), noun=noun.chart, id=one.id, event=event, version=one.version)
+            Fire(
+                actor=system("sweep"), noun=noun.chart, id=one.id, event=event, version=one.version,
+                dated=days[one.institution],
+            )
             for one in subjects if (event := _due(house, noun, chart, one, days.get(one.institution))) is not None
         ]  # fmt: skip
         for command, outcome in zip(due, advance(conn, due, house, clock=clock) if due else (), strict=True):

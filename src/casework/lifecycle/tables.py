@@ -21,6 +21,13 @@ institutions = sa.Table(
     sa.Column("business_date", sa.Date, nullable=False),  # as_of of the last applied feed
 )
 
+days_swept = sa.Table(
+    "days_swept",
+    metadata,
+    sa.Column("institution", sa.String(32), primary_key=True),
+    sa.Column("swept_on", sa.Date, nullable=False),  # the last day that the sweep has closed
+)
+
 _TYPES: Final[dict[Any, Callable[[], sa.types.TypeEngine[Any]]]] = {
     int: sa.BigInteger, bool: sa.Boolean, str: lambda: sa.String(128), date: sa.Date, datetime: UtcDateTime,
     bytes: Bytes,

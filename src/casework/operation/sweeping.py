@@ -1,34 +1,123 @@
-"""The sweep of a day's close: promises judged, holds that end, and then the cases (day.md §1: in this order)."""
+"""The sweep closes a day: promises judged, holds that end, and then the cases (day.md §1: in this order).
 
-from collections.abc import Callable
+A day is closed after its feed and its contact files. Days that were missed are closed first, in order; a day closed
+again finds what became known since, and nothing else. The day of work and that of the last snapshot are two: a feed
+that does not come holds up no sweep.
+"""
 
-from sqlalchemy.engine import Engine
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
 
 from casework.clock import Clock, now
+from casework.errors import CallerError
+from casework.intake.dialler.learning import learn_days
 from casework.intake.feed.promised import judge
 from casework.lifecycle.sweep import fire_due
-from casework.storage.database import writing
+from casework.lifecycle.tables import days_swept
+from casework.storage import rows
+from casework.storage.database import reading, writing
 from casework.work.cases import sweep as of_cases
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
 from casework.work.cases.lifecycles import PROMISES
 
 
+@dataclass(slots=True)
+class Swept:
+    """How many of each event of cases, and as `<noun>.<event>` of what else has a chart; which days were closed.
+
+    `without_feed`: institutions whose last feed is of a day before the one that was closed, and that day.
+    """
+
+    fired: dict[str, int] = field(default_factory=dict)
+    days: list[date] = field(default_factory=list)
+    without_feed: dict[str, date] = field(default_factory=dict)
+
+
 def sweep(
-    engine: Engine, branch: Branch, *, clock: Clock = now, progress: Callable[[int], None] = lambda _: None
-) -> dict[str, int]:
-    """Fire what is due; how many of each event of cases, and as `<noun>.<event>` of what else has a chart."""
-    fired: dict[str, int] = {}
+    engine: Engine, branch: Branch, day: date | None = None, *, clock: Clock = now,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Swept:  # fmt: skip
+    """Close `day` for every institution (none: its business date) and the days before it that nobody closed.
+
+    CallerErrors `day_swept` for a day before the last, `day_to_come`.
+    """
+    swept = Swept(dict.fromkeys((event.name for event in of_cases.swept_events(branch)), 0))
+    if day is not None and day > branch.today(clock()):
+        raise CallerError("day_to_come", f"{day} 晚于今天", f"{day} is after today: it cannot be closed", day=str(day))
+    with reading(engine) as conn:
+        dates = business_dates(conn)
+        todo = _todo(dates, {row.institution: row.swept_on for row in conn.execute(sa.select(days_swept))}, day)
+    for days in _in_order(todo):
+        _close(engine, branch, days, swept.fired, clock, progress)
+        swept.days.append(next(iter(days.values())))
+    swept.without_feed = {name: dates[name] for name, (_, last) in todo.items() if dates[name] < last}
+    return swept
+
+
+def _todo(
+    dates: Mapping[str, date], closed: Mapping[str, date], day: date | None
+) -> dict[str, tuple[date, date]]:  # fmt: skip
+    """By institution the first and the last day to close."""
+    todo = {}
+    for name, business_date in dates.items():
+        before = closed.get(name)
+        last = day or max(business_date, before or business_date)
+        if before is not None and last < before:
+            raise CallerError(
+                "day_swept", f"{last} 早于已日终的 {before}，不能再日终",
+                f"{last} is before {before}, the last day that was closed", day=str(last), last=str(before),
+            )  # fmt: skip
+        todo[name] = (last if before is None or before == last else before + timedelta(days=1), last)
+    return todo
+
+
+def _in_order(todo: Mapping[str, tuple[date, date]]) -> Iterator[dict[str, date]]:
+    """Day by day, each with the institutions that it is to be closed for."""
+    on = min((first for first, _ in todo.values()), default=date.max)
+    end = max((last for _, last in todo.values()), default=date.min)
+    while on <= end:
+        days = {name: on for name, (first, last) in todo.items() if first <= on <= last}
+        if days:
+            yield days
+        on += timedelta(days=1)
+
+
+def _close(
+    engine: Engine, branch: Branch, days: Mapping[str, date], fired: dict[str, int], clock: Clock,
+    progress: Callable[[int], None],
+) -> None:  # fmt: skip
     with writing(engine) as conn:
-        days = business_dates(conn)
         for institution in sorted(days):
-            _add(fired, PROMISES.word, judge(conn, branch, institution, via="sweep", clock=clock))
+            _add(fired, judge(conn, branch, institution, via="sweep", clock=clock), PROMISES.word)
     for noun in branch.nouns[1:]:
         with writing(engine) as conn:
-            _add(fired, noun.word, fire_due(conn, branch, noun, days, clock=clock))
-    return of_cases.sweep(engine, branch, clock=clock, progress=progress) | fired
+            _add(fired, fire_due(conn, branch, noun, dict(days), clock=clock), noun.word)
+    for institution, day in sorted(days.items()):
+        _learn(engine, branch, institution, day, clock)
+    _add(fired, of_cases.sweep(engine, branch, days, clock=clock, progress=progress))
+    with writing(engine) as conn:
+        _closed(conn, days)
 
 
-def _add(fired: dict[str, int], word: str, more: dict[str, int]) -> None:
+def _learn(engine: Engine, branch: Branch, institution: str, day: date, clock: Clock) -> None:
+    """What cases learn of the days that can make them lost today."""
+    looked_at: int = branch.rulebook.policies.at(day).figure("lost_contact.qualifying_days")
+    with writing(engine) as conn:
+        learn_days(conn, branch, institution, day - timedelta(days=looked_at - 1), day, clock=clock)
+
+
+def _closed(conn: Connection, days: Mapping[str, date]) -> None:
+    held = sorted(days.items())
+    rows.insert_many(conn, days_swept, held, ("institution", "swept_on"), skip_existing=True)
+    rows.update_many(conn, days_swept, "institution", held, ("swept_on",))
+
+
+def _add(fired: dict[str, int], more: Mapping[str, int], word: str = "") -> None:
     for event, number in more.items():
-        fired[f"{word}.{event}"] = fired.get(f"{word}.{event}", 0) + number
+        name = f"{word}.{event}" if word else event
+        fired[name] = fired.get(name, 0) + number

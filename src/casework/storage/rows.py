@@ -202,7 +202,7 @@ def _sqlite_select(
     by_literals = isinstance(wanted[0], bytes)  # json has no bytes
     statement = _select(source, keys, "sqlite", False, by_literals)
     if not by_literals:
-        found = conn.execute(statement, {"keys": json.dumps(wanted)}).all()
+        found = conn.execute(statement, {"keys": json.dumps(wanted, default=date.isoformat)}).all()
         return lambda: found
     wanted = sorted(set(wanted))
     pieces = (wanted[i : i + _LITERAL_KEYS] for i in range(0, len(wanted), _LITERAL_KEYS))

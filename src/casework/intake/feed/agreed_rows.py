@@ -6,7 +6,6 @@ from datetime import datetime, time, tzinfo
 from typing import Any, Final, NamedTuple
 
 from casework import ids
-from casework.errors import CallerError
 from casework.intake.feed.cell import TEXTS as CELL_TEXTS
 from casework.intake.feed.cell import (
     BadCell,
@@ -15,7 +14,7 @@ from casework.intake.feed.cell import (
     key_cell,
     text_cell,
 )
-from casework.intake.feed.headers import normal
+from casework.intake.feed.headers import normal, places_of
 from casework.people.staff.person import fault_of_staff_no
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -148,21 +147,7 @@ def read_file(rows: Iterable[tuple[int, Sequence[str]]], columns: Sequence[Colum
 
 def _understand(header: Sequence[str], columns: Sequence[Column]) -> dict[str, int]:
     known = {normal(name): column.name for column in columns for name in (column.name, *column.aliases)}
-    found = [known.get(normal(cell)) for cell in header]
-    named = [name for name in found if name is not None]
-    missing = [column.name for column in columns if column.compulsory and column.name not in named]
-    repeated = sorted({name for name in named if named.count(name) > 1})
-    if repeated:
-        raise CallerError(
-            "column_repeated", f"列重复：{'、'.join(repeated)}", f"more than once in the header: {', '.join(repeated)}",
-            columns=repeated,
-        )  # fmt: skip
-    if missing:
-        raise CallerError(
-            "column_missing", f"缺少必需的列：{'、'.join(missing)}",
-            f"the file lacks the compulsory column(s) {', '.join(missing)}", columns=missing,
-        )  # fmt: skip
-    return {name: place for place, name in enumerate(found) if name is not None}
+    return places_of(header, known, [column.name for column in columns if column.compulsory])
 
 
 def _cell(column: Column, cells: Sequence[str], places: Mapping[str, int]) -> Any:

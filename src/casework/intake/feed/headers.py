@@ -5,7 +5,7 @@ A new name that a bank uses is one more alias here; nothing else changes.
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, get_args
 
 from casework.errors import CallerError
@@ -145,3 +145,25 @@ def understand(kind: Kind, cells: Sequence[str]) -> Header:
         )
     absent = tuple(c.name for c in COLUMNS[kind] if c.name not in positions and c.name not in NOT_MISSED)
     return Header(tuple(cells), positions, absent, tuple(unknown))
+
+
+def places_of(header: Sequence[str], known: Mapping[str, str], compulsory: Iterable[str]) -> dict[str, int]:
+    """Where the columns of a file of any other kind are; `known` by `normal` of every name that they may have.
+
+    CallerErrors column_repeated, column_missing: they name our columns only, as `understand`'s.
+    """
+    found = [known.get(normal(cell)) for cell in header]
+    named = [name for name in found if name is not None]
+    repeated = sorted({name for name in named if named.count(name) > 1})
+    if repeated:
+        raise CallerError(
+            "column_repeated", f"列重复：{'、'.join(repeated)}", f"more than once in the header: {', '.join(repeated)}",
+            columns=repeated,
+        )  # fmt: skip
+    missing = [name for name in compulsory if name not in named]
+    if missing:
+        raise CallerError(
+            "column_missing", f"缺少必需的列：{'、'.join(missing)}",
+            f"the file lacks the compulsory column(s) {', '.join(missing)}", columns=missing,
+        )  # fmt: skip
+    return {name: place for place, name in enumerate(found) if name is not None}

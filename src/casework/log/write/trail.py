@@ -6,7 +6,7 @@ A subject with a row of its own (a case) keeps `audit_seq` and `audit_head` ther
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -222,6 +222,21 @@ def locked_head(conn: Connection, stream: str) -> Head:
     rows.insert_many(conn, streams, [(stream, _DAWN, 0, b"")], columns, skip_existing=True)
     row = conn.execute(sa.select(streams).where(streams.c.stream == stream).with_for_update()).one()
     return Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
+
+
+def locked_heads(conn: Connection, wanted: Collection[str]) -> dict[str, Head]:
+    """The same of many streams, in one order whoever asks."""
+    columns = ("stream", "last_entry_at", "audit_seq", "audit_head")
+    inorder = sorted(wanted)
+    rows.insert_many(conn, streams, [(name, _DAWN, 0, b"") for name in inorder], columns, skip_existing=True)
+    found = rows.select_by_keys(conn, streams, "stream", inorder, lock="wait")
+    return {row.stream: Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at) for row in found}
+
+
+def put_heads(conn: Connection, heads: Mapping[str, Head]) -> None:
+    """Where these streams end now; the caller holds them."""
+    changed = [(stream, head.recorded_at, head.seq, head.leaf_hash) for stream, head in heads.items()]
+    rows.update_many(conn, streams, "stream", changed, ("last_entry_at", "audit_seq", "audit_head"))
 
 
 def held_head(conn: Connection, stream: str, *, locked: bool = True) -> Head | None:

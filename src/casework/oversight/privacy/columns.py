@@ -85,6 +85,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         ),
         "contacts": "id institution borrower_id",
         "cosignatures": "log size witness line cosigned_at received_at",
+        "days_swept": "institution swept_on",
         "entries": "id stream stream_seq event actor_id reason_code recorded_at body leaf_hash mac",
         "erasures": "stream stream_seq institution borrower_id cases_until erased_at",
         "feed_runs": (

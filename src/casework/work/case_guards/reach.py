@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from casework.rules.statechart.registry import Params, Verdict
 from casework.work.case_guards.shown import FOR_ARREARS, last_seen_on, shown
+from casework.work.cases.case import PROMISE, AttemptDay
 from casework.work.cases.registry import REGISTRY
 from casework.work.cases.situation import Situation
 
@@ -11,49 +12,52 @@ guard = REGISTRY.guard
 
 
 @guard(
-    params={"days": "int", "from_dpd": "int", "attempts_per_day": "int"},
+    params={"days": "int", "from_dpd": "int", "attempts_per_day": "int", "holds": "texts"},
     facts=("days_in_a_row", "counted_from", "days_required", "attempts_required"),
 )
 def days_without_contact(now: Situation, params: Params) -> Verdict:
-    """Days in a row with all attempts and none connected: the longest run since the last interruption.
+    """The day and those before it: each with all attempts, none connected, none spoilt by a promise or a hold.
 
-    A connection, a promise and a hold interrupt: what was silent before them proves nothing. A day short of attempts
-    proves nothing either: it breaks a run, but takes nothing from one that is complete.
+    On the first of them the loan was so many days past due; a due date that moves may lower the later ones.
     """
-    start = _first_counting_day(now, params["from_dpd"])
-    longest, run, last = 0, 0, None
-    for day in now.facts.attempt_days:  # in order of date
-        if day.on < start or day.on > now.today:  # the business date is the last closed day
-            continue
-        if day.connected:
-            longest = run = 0
-        elif day.attempts < params["attempts_per_day"]:
-            run = 0
-        else:
-            run = run + 1 if run and last == day.on - timedelta(days=1) else 1
-            longest = max(longest, run)
-        last = day.on
+    start, days = _first_counting_day(now), {day.on: day for day in now.facts.attempt_days}
+    run: list[date] = []
+    on = now.today
+    while len(run) < params["days"] and on >= start and _is_silent(now, days.get(on), on, params):
+        run.append(on)
+        on -= timedelta(days=1)
+    met = len(run) == params["days"] and _is_late(now, run[-1], params["from_dpd"])
+    counted = run if met else [day for day in run if _is_late(now, day, params["from_dpd"])]
     return Verdict(
-        longest >= params["days"],
-        {"days_in_a_row": longest, "counted_from": min(start, now.today).isoformat()},
+        met,
+        {"days_in_a_row": len(counted), "counted_from": _counted_from(now, start, params).isoformat()},
         {"days_required": params["days"], "attempts_required": params["attempts_per_day"]},
     )
 
 
-def _first_counting_day(now: Situation, from_dpd: int) -> date:
-    """The day of `from_dpd`, or the opening if its ground is not arrears; none before the case came back.
+def _is_silent(now: Situation, day: AttemptDay | None, on: date, params: Params) -> bool:
+    """Enough was dialled and nobody answered, no promise was open and no hold in force on any part of the day."""
+    if day is None or day.attempts < params["attempts_per_day"] or day.connected:
+        return False
+    of_day = [one.by for one in now.facts.spoilt if one.first <= on <= (one.last or on)]
+    return not any(by in params["holds"] or by.startswith(PROMISE) for by in of_day)
 
-    Nor before the day after the last interruption. What is in force today is for `no_hold` and `no_open_promise`.
-    """
-    case, facts = now.case, now.facts
-    start = case.opened_on
-    if case.opened_for in FOR_ARREARS and case.oldest_due_date is not None:
-        start = case.oldest_due_date + timedelta(days=from_dpd)
-    promised = facts.promise_pay_by
-    over = promised if promised and promised < now.today else None
-    broken = [day + timedelta(days=1) for day in (facts.interrupted_on, over) if day is not None]
-    back = [facts.desk_since] if facts.desk_since is not None else []
-    return max([start, *back, *broken])
+
+def _is_late(now: Situation, on: date, from_dpd: int) -> bool:
+    """Whether a run may begin on that day; where the case was opened for another reason, arrears do not matter."""
+    return now.case.opened_for not in FOR_ARREARS or now.case.days_past_due_on(on) >= from_dpd
+
+
+def _counted_from(now: Situation, start: date, params: Params) -> date:
+    """What a person is told: a run can begin on no day before it."""
+    due = now.case.oldest_due_date if now.case.opened_for in FOR_ARREARS else None
+    return min(max(start, due + timedelta(days=params["from_dpd"])) if due else start, now.today)
+
+
+def _first_counting_day(now: Situation) -> date:
+    """The day of the opening; where the case came back here, the day after that."""
+    back = now.facts.desk_since
+    return now.case.opened_on if back is None else max(now.case.opened_on, back + timedelta(days=1))
 
 
 @guard(facts=())
@@ -93,11 +97,3 @@ def no_hold(now: Situation, params: Params) -> Verdict:
     """None of those that the policy names for this."""
     found = [name for name in now.facts.holds if name in params["holds"]]
     return Verdict(not found, {"holds": found}, {"holds_at_most": 0})
-
-
-@guard(facts=("pay_by",))
-def no_open_promise(now: Situation, _: Params) -> Verdict:
-    pay_by = now.facts.promise_pay_by
-    open_still = pay_by is not None and pay_by >= now.today
-    opens_on = pay_by + timedelta(days=1) if pay_by else None
-    return Verdict(not open_still, {"pay_by": shown(pay_by)}, {"open_promises_at_most": 0}, opens_on)

@@ -5,8 +5,8 @@ with the same `apply` (casework.work.cases.fold), so a row that differs from its
 """
 
 from collections.abc import Mapping
-from datetime import date
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,9 @@ from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.fields import DataFault
 from casework.rules.statechart.policy import Policy
 from casework.work.cases.days import day_faults
+
+LOOKED_BACK: Final = timedelta(days=40)
+"""More than any rule looks back at single days: what is older stays in the log alone."""
 
 
 class AgencyFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,6 +47,25 @@ class AttemptDay(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     connected: bool
 
 
+PROMISE: Final = "promise:"
+"""Before the number of a promise among what spoils days."""
+
+
+class Spoilt(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """Days on which a hold (by its ground) or a promise (by its number) was in force; no last day: it still is."""
+
+    by: str
+    first: date
+    last: date | None = None
+
+
+class DueBefore(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """The oldest due date that a case had until a snapshot changed it, that day not included."""
+
+    until: date
+    oldest_due_date: date
+
+
 class FailedVisit(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """One visit that did not find the debtor: the day, and the hash of the photo that proves it."""
 
@@ -68,7 +90,8 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
 
     attempt_days: list[AttemptDay] = []
     connected_on: date | None = None
-    interrupted_on: date | None = None  # the last day on which a promise or a hold broke into silent days
+    spoilt: list[Spoilt] = []  # days that prove no silence, whatever was dialled
+    due_before: list[DueBefore] = []
     desk_state: str | None = None  # of the chart's group `desk`: where it is or last was, and since when
     desk_since: date | None = None  # none of both: where it was opened
     fresh: list[str] = []
@@ -165,6 +188,11 @@ class Case(Root):
     def days_past_due(self, business_date: date) -> int:
         """Days from the oldest unpaid due date to `business_date`, never negative; 0 if not in arrears."""
         return max((business_date - self.oldest_due_date).days, 0) if self.oldest_due_date else 0
+
+    def days_past_due_on(self, day: date) -> int:
+        """The same of a day not long ago, by the due date that the case had on that day."""
+        due = next((one.oldest_due_date for one in self.facts.due_before if day < one.until), self.oldest_due_date)
+        return max((day - due).days, 0) if due else 0
 
     def day_faults(self, on: date, latest: date, policy: Policy) -> list[DataFault]:
         """As `casework.work.cases.days` says."""

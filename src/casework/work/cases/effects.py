@@ -7,18 +7,21 @@ from datetime import date, timedelta
 
 from casework.rules.statechart.registry import Params
 from casework.work.cases.case import (
+    LOOKED_BACK,
+    PROMISE,
     AgencyFile,
     AttemptDay,
     Facts,
     FailedVisit,
     Placement,
+    Spoilt,
     Stood,
 )
 from casework.work.cases.registry import REGISTRY
 from casework.work.cases.situation import Situation
 
 effect, recorder = REGISTRY.effect, REGISTRY.recorder
-ATTEMPT_DAYS_KEPT = 40  # more than any rule looks back; what is older stays in the log alone
+ATTEMPT_DAYS_KEPT = LOOKED_BACK.days
 
 
 def _add(names: list[str], name: str) -> list[str]:
@@ -180,16 +183,42 @@ def _contacted(now: Situation, *, attempts: int, connected: bool) -> None:
             facts.fresh = _add(facts.fresh, "debtor_connected")
 
 
-def _interrupted(now: Situation, day: date) -> None:
-    """Silent days are counted anew after `day` (1.3.1c)."""
-    now.facts.interrupted_on = _later(day, now.facts.interrupted_on)
+@recorder
+def contact_day(now: Situation, _: Params) -> None:
+    """What the log of contacts knows of the debtor's day: it says anew what it said before (1.3.1a, c).
+
+    A connection that is learnt of in this state counts in it, whenever it was: the debtor is not lost (1.3.1d).
+    """
+    on, given, facts = _happened(now), now.given, now.facts
+    others = [day for day in facts.attempt_days if day.on != on]
+    days = [*others, AttemptDay(on, given["attempts"], given["connected"])]
+    facts.attempt_days = sorted(days, key=lambda day: day.on)[-ATTEMPT_DAYS_KEPT:]
+    if given["connected"]:
+        facts.connected_on = _later(on, facts.connected_on)
+        facts.fresh = _add(facts.fresh, "debtor_connected")
+
+
+def _spoil(now: Situation, by: str) -> None:
+    """From that day on the days are spoilt (1.3.1c)."""
+    known = [one for one in now.facts.spoilt if one.last is None or one.last > now.today - LOOKED_BACK]
+    if not any(one.by == by and one.last is None for one in known):
+        known.append(Spoilt(by, _happened(now)))
+    now.facts.spoilt = known
+
+
+def _spoil_no_more(now: Situation, by: str) -> None:
+    """That day was the last."""
+    now.facts.spoilt = [
+        Spoilt(one.by, one.first, _happened(now)) if one.by == by and one.last is None else one
+        for one in now.facts.spoilt
+    ]
 
 
 @recorder
 def promise(now: Situation, _: Params) -> None:
     """Open from its day to the day on which it is judged."""
     facts = now.facts
-    _interrupted(now, _happened(now))
+    _spoil(now, PROMISE + now.given["promise"])
     facts.promises_made += now.given["promise"] not in facts.promises and not now.given.get("again", False)
     _promised(facts, {**facts.promises, now.given["promise"]: _day(now, "pay_by")})
 
@@ -198,8 +227,8 @@ def promise(now: Situation, _: Params) -> None:
 def promise_ended(now: Situation, _: Params) -> None:
     """Of one judged again after a reversal nothing was open: it spoils no day."""
     facts, ended, outcome = now.facts, now.given["promise"], now.given["outcome"]
+    _spoil_no_more(now, PROMISE + ended)
     if ended in facts.promises and now.case.live:  # else the case is done with, until a correction says otherwise
-        _interrupted(now, _happened(now))
         facts.broken_in_a_row = facts.broken_in_a_row + 1 if outcome == "broken" else 0
     _promised(facts, {name: day for name, day in facts.promises.items() if name != ended})
 
@@ -211,14 +240,13 @@ def _promised(facts: Facts, promises: dict[str, date]) -> None:
 @recorder
 def hold(now: Situation, _: Params) -> None:
     now.facts.holds = _add(now.facts.holds, now.given["hold"])
-    _interrupted(now, _happened(now))
+    _spoil(now, now.given["hold"])
     now.facts.material_version += 1
 
 
 @recorder
 def hold_lifted(now: Situation, _: Params) -> None:
-    if now.given["hold"] in now.facts.holds:
-        _interrupted(now, _happened(now))
+    _spoil_no_more(now, now.given["hold"])
     now.facts.holds = [name for name in now.facts.holds if name != now.given["hold"]]
     now.facts.material_version += 1
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from casework.lifecycle.fold import BEFORE_ALL
 from casework.lifecycle.noun import Words
 from casework.rules.statechart.chart import Chart
-from casework.work.cases.case import Case, Facts
+from casework.work.cases.case import LOOKED_BACK, Case, DueBefore, Facts
 
 SAYS: Final = Words("case")
 MEASURED: Final = "case.measured"
@@ -52,8 +52,11 @@ def assigned(case: Case, data: Mapping[str, Any]) -> None:
 
 
 def _measure(case: Case, measure: Mapping[str, Any], today: date) -> None:
-    due = measure["oldest_due_date"]
-    case.oldest_due_date = _day(due) if due else None
+    due = _day(measure["oldest_due_date"]) if measure["oldest_due_date"] else None
+    if due and case.oldest_due_date and due != case.oldest_due_date and today > case.opened_on:
+        kept = [one for one in case.facts.due_before if one.until > today - LOOKED_BACK]
+        case.facts.due_before = [*kept, DueBefore(today, case.oldest_due_date)]
+    case.oldest_due_date = due
     if case.oldest_due_date is not None:
         # What is learnt on the day of the opening corrects it; later only an older due date does, for a part payment
         # makes none younger arrears (1.4.1).

@@ -6,8 +6,10 @@ what comes of it with the rows (`casework.work.cases.replay`); a bundle has no r
 """
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from typing import Any, Final, NamedTuple
 
+from casework.lifecycle.fold import DATED
 from casework.lifecycle.judge import Fields, Judged, NounJudge, Stopped
 from casework.lifecycle.noun import Noun
 from casework.lifecycle.stream_judges import Within, in_order
@@ -120,7 +122,8 @@ class _Untold(NamedTuple):
 
 
 def _untold(tell: Tell, judged: Judged, subject: Any) -> _Untold:
-    on = judged.today if tell.on is None else getattr(subject, tell.on[1:])
+    happened = date.fromisoformat(judged.data.get(DATED, judged.data["business_date"]))
+    on = happened if tell.on is None else getattr(subject, tell.on[1:])
     given = {name: value for name, value in tell.filled(subject).items() if value is not None}
     return _Untold(judged.entry, f"{fold.SAYS.fact}{tell.fact}", on.isoformat(), given)
 

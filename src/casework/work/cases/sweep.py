@@ -4,13 +4,13 @@ Which events these are is read off the chart: those that only the post `system` 
 is asked first and fired only if the chart allows it, so that a sweep leaves no refusals behind.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from casework.clock import Clock, branch_date, now
+from casework.clock import Clock, now
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire
 from casework.lifecycle.versions import lives_under
@@ -21,7 +21,7 @@ from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.commands import Command
-from casework.work.cases.gather import CASE_ROWS, business_dates
+from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.situation import Situation
 from casework.work.cases.tables import cases
 
@@ -40,26 +40,28 @@ def swept_events(branch: Branch) -> list[Event]:
 def sweep(
     engine: Engine,
     branch: Branch,
+    days: Mapping[str, date],
     *,
     clock: Clock = now,
     progress: Callable[[int], None] = lambda _: None,
 ) -> dict[str, int]:
-    """Fire what is due on every case; how many of each event. Each thousand cases are a transaction of their own."""
+    """Fire what is due on every case on the `days` of institutions, dated then; how many of each event.
+
+    Each thousand cases are a transaction of their own.
+    """
     fired = {event.name: 0 for event in swept_events(branch)}
     states = sorted({state for event in swept_events(branch) for state in event.arcs})
     after, looked_at = 0, 0
     while True:
         with reading(engine) as conn:
-            dates = business_dates(conn)
             found = [from_row(row) for row in conn.execute(_PAGE, {"after": after, "states": states})]
         if not found:
             return fired
-        today = branch_date(clock(), branch.time_zone)
         due: list[Command] = [
-            Fire(actor=system("sweep"), id=case.id, event=event, version=case.version)
-            for case in found
-            for event in _due(case, dates.get(case.institution, today), branch)
-        ]
+            Fire(actor=system("sweep"), id=case.id, event=event, version=case.version, dated=days[case.institution])
+            for case in found if case.institution in days
+            for event in _due(case, days[case.institution], branch)
+        ]  # fmt: skip
         if due:
             with writing(engine) as conn:
                 outcomes = advance(conn, due, branch, clock=clock)

@@ -1,0 +1,131 @@
+"""A contact file into the log: what is new goes in, what was there changes nothing, bad rows are set aside.
+
+All of the file or, where it cannot be read to its end, nothing of it; rows pass through in slices, so that memory does
+not grow with the file.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.engine import Connection
+
+from casework.clock import Clock, now
+from casework.errors import CallerError
+from casework.intake.dialler.learning import learn_at_once
+from casework.intake.dialler.recording import REPEATED, Not, Recorded, record
+from casework.intake.dialler.row import Aside, Given, Reader
+from casework.intake.feed.bounds import USUAL
+from casework.intake.feed.sheet import UNPACKED_LIMIT, read_rows
+from casework.intake.feed.write import name_staff
+from casework.people.staff.actor import Actor
+from casework.work.cases.branch import Branch
+from casework.work.cases.gather import business_dates
+
+_SLICE: Final = 5_000  # rows
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of a file: rows, how many were new, there already, of a day before the business date; the others.
+
+    `warnings`: of rows that went in. `reached`: how many cases were taken back because their debtor was.
+    """
+
+    rows: int = 0
+    stored: int = 0
+    repeated: int = 0
+    late: int = 0
+    reached: int = 0
+    set_aside: list[Aside] = field(default_factory=list)
+    warnings: list[Aside] = field(default_factory=list)
+
+
+def read_bounded(path: Path) -> bytes:
+    """The bytes of a file; CallerErrors `file_too_large`, `file_unreadable`."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(UNPACKED_LIMIT + 1)
+    except OSError as error:
+        raise CallerError(
+            "file_unreadable", f"{path.name} 无法读取", f"{path.name} cannot be read: {error.strerror}", file=path.name
+        ) from None
+    if len(content) > UNPACKED_LIMIT:
+        raise CallerError(
+            "file_too_large", f"{path.name} 过大，上限 {UNPACKED_LIMIT >> 20} MiB",
+            f"{path.name} is too large: at most {UNPACKED_LIMIT >> 20} MiB", file=path.name, limit_bytes=UNPACKED_LIMIT,
+        )  # fmt: skip
+    return content
+
+
+def import_contacts(
+    conn: Connection, branch: Branch, content: bytes, name: str, source: str, actor: Actor, *,
+    clock: Clock = now, progress: Callable[[int], None] = lambda _: None,
+) -> Taken:  # fmt: skip
+    """Take in a contact file in the caller's transaction; `source` is a code of `recording`, `name` is for errors.
+
+    CallerErrors of `read_rows` and `Reader`; `too_many_set_aside`.
+    """
+    taken, lines, at = Taken(), read_rows(content, name), clock()
+    numbered = iter(lines)
+    header = next(numbered, (0, ()))[1]
+    reader = Reader(header, branch.rulebook.results, at, errors=lines.errors)
+    days = business_dates(conn)
+    read = _read(reader, numbered)
+    while part := list(islice(read, _SLICE)):
+        good = [one for one in part if isinstance(one, Given)]
+        taken.rows += len(part)
+        taken.set_aside += [one for one in part if isinstance(one, Aside)]
+        outcome = record(conn, branch, good, source, actor, at)
+        recorded = [(row, one) for row, one in zip(good, outcome, strict=True) if isinstance(one, Recorded)]
+        _not_recorded(taken, zip(good, outcome, strict=True))
+        _name(conn, branch, taken, [row for row, _ in recorded], actor)
+        taken.stored += len(recorded)
+        taken.late += sum(_is_late(branch, one, days) for _, one in recorded)
+        connected = [one.contact for _, one in recorded if one.contact.connected]
+        taken.reached += learn_at_once(conn, branch, connected, via=actor.via, clock=clock).get("reached", 0)
+        if len(taken.set_aside) > USUAL.aside:
+            raise _too_many(name, taken)
+        progress(taken.rows)
+    taken.set_aside.sort()
+    taken.warnings.sort()
+    return taken
+
+
+def _read(reader: Reader, rows: Iterable[tuple[int, list[str]]]) -> Iterator[Given | Aside]:
+    return (reader.read(line, cells) for line, cells in rows)
+
+
+def _not_recorded(taken: Taken, told: Iterable[tuple[Given, Recorded | Not]]) -> None:
+    for row, one in told:
+        if one is REPEATED:
+            taken.repeated += 1
+        elif isinstance(one, Not):
+            taken.set_aside.append(Aside(row.line, one.column, one.kind, row.contact_ref))
+
+
+def _name(conn: Connection, branch: Branch, taken: Taken, recorded: list[Given], actor: Actor) -> None:
+    named = {row.staff_no for row in recorded if row.staff_no is not None}
+    unknown = set(name_staff(conn, branch, named, actor)) if named else set()
+    first = {row.staff_no: row for row in reversed(recorded) if row.staff_no in unknown}
+    taken.warnings += [Aside(row.line, "staff_no", "unknown_staff", row.contact_ref) for row in first.values()]
+
+
+def _is_late(branch: Branch, one: Recorded, days: dict[str, date]) -> bool:
+    """Whether it is of a day before the business date."""
+    day = days.get(one.contact.institution)
+    return day is not None and branch.today(one.contact.started_at) < day
+
+
+def _too_many(name: str, taken: Taken) -> CallerError:
+    first = taken.set_aside[0]
+    return CallerError(
+        "too_many_set_aside",
+        f"{name} 有 {len(taken.set_aside)} 行不可用，超过上限 {USUAL.aside} 行，最先是第 {first.line} 行"
+        f"（{first.kind}）",
+        f"{name} has {len(taken.set_aside)} rows that cannot be used, more than {USUAL.aside}; the first is line "
+        f"{first.line} ({first.kind})", file=name, at_most=USUAL.aside,
+    )  # fmt: skip

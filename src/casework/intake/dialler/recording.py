@@ -1,0 +1,143 @@
+"""Contacts into the log of their debtors: an entry each in the debtor's stream, and a row that is the fold of them.
+
+Number, address, recording and note are committed texts of the entry, sealed with the debtor's key; nothing of them is
+in the entry or in the row, but for the number's keyed fingerprint, by which calls to one number are counted.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.customer import Customer, stream_of
+from casework.intake.dialler.row import Given
+from casework.log.write.trail import Draft, locked_heads, put_heads
+from casework.people.staff.actor import Actor
+from casework.storage import rows
+from casework.work.cases.branch import Branch
+from casework.work.cases.loans import loans
+from casework.work.contacts.contact import Contact
+from casework.work.contacts.tables import FIELDS, contact_log
+
+RECORDED: Final = "contact.recorded"
+DIALLER, SHEET, API = "dialler", "sheet", "api"
+_COLUMNS: Final = (*FIELDS, "day", "row_hash", "stream_seq")
+_KNOWN: Final = sa.select(contact_log.c.contact_ref, contact_log.c.source, contact_log.c.row_hash)
+_LOANS: Final = sa.select(loans.c.loan_id, loans.c.institution, loans.c.borrower_id)
+_LEFT_OUT: Final = frozenset({"institution", "borrower_id", "number", "recorded_at", "started_at", "ended_at"})
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class Recorded(NamedTuple):
+    """A contact that was recorded, and the entry that says so."""
+
+    contact: Contact
+    entry_id: str
+
+
+class Not(NamedTuple):
+    """Why a row was not: repeated, or a code of `row.TEXTS` and the column."""
+
+    kind: str
+    column: str = ""
+
+
+REPEATED: Final = Not("repeated")
+
+
+def source_of(row: Given, source: str) -> str:
+    """In which its reference is unique: what an agency numbers is its own."""
+    return source if row.agency is None else f"agency:{row.agency}"
+
+
+def record(
+    conn: Connection, branch: Branch, given: Sequence[Given], source: str, actor: Actor, at: datetime
+) -> list[Recorded | Not]:
+    """Record what is new of `given`, in the caller's transaction; what became of each, in the same order."""
+    told = _judged(conn, branch, given, source, at)
+    new = [(place, *one) for place, one in enumerate(told) if not isinstance(one, Not)]
+    streams = {customer: stream_of(branch.vault, customer) for customer in {contact.customer for _, contact, _ in new}}
+    heads = locked_heads(conn, streams.values())
+    trail, zone = branch.trail(at), ZoneInfo(branch.time_zone)
+    stored: list[tuple[Any, ...]] = []
+    outcome: list[Recorded | Not] = [one if isinstance(one, Not) else REPEATED for one in told]
+    for place, contact, row_hash in new:
+        stream, row = streams[contact.customer], given[place]
+        local = contact.started_at.astimezone(zone)
+        draft = Draft(RECORDED, actor.signed, data_of(contact, row, local), texts=_texts(row), subject=stream)
+        heads[stream] = trail.add(stream, heads[stream], draft)
+        values = [getattr(contact, name) for name in FIELDS]
+        stored.append((*values, local.date(), row_hash, heads[stream].seq))
+        outcome[place] = Recorded(contact, f"{stream}:{heads[stream].seq}")
+    trail.write(conn)
+    rows.insert_many(conn, contact_log, stored, _COLUMNS)
+    put_heads(conn, heads)
+    return outcome
+
+
+def data_of(contact: Contact, row: Given, local: datetime) -> dict[str, Any]:
+    """What the entry says: the contact without what is personal, times in branch time."""
+    said = {name: getattr(contact, name) for name in FIELDS if name not in _LEFT_OUT}
+    data = {name: value for name, value in said.items() if value not in (None, False)}
+    data["started_at"] = local.isoformat()
+    if contact.ended_at is not None:
+        data["ended_at"] = contact.ended_at.astimezone(local.tzinfo).isoformat()
+    more = {"line": row.line_used, "seconds": row.seconds, "template": row.template}
+    return data | {name: value for name, value in more.items() if value is not None}
+
+
+def _texts(row: Given) -> dict[str, str]:
+    texts = {"phone": row.phone, "address": row.address, "recording": row.recording, "note": row.note}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _judged(
+    conn: Connection, branch: Branch, given: Sequence[Given], source: str, at: datetime
+) -> list[tuple[Contact, bytes] | Not]:
+    """What each is: new, there already, or nothing that can be."""
+    keys = {(row.contact_ref, source_of(row, source)) for row in given}
+    found = rows.select_by_keys(conn, _KNOWN, ("contact_ref", "source"), sorted(keys))
+    known = {(row.contact_ref, row.source): bytes(row.row_hash) for row in found}
+    books = rows.select_by_keys(conn, _LOANS, "loan_id", sorted({row.loan_id for row in given}))
+    whose = {row.loan_id: Customer(row.institution, row.borrower_id) for row in books}
+    late_after = timedelta(hours=branch.rulebook.policies.at(branch.today(at)).figure("contact.late_after_hours"))
+    told: list[tuple[Contact, bytes] | Not] = []
+    for row in given:
+        customer, of = whose.get(row.loan_id), source_of(row, source)
+        if customer is None:
+            told.append(Not("unknown_loan", "loan_id"))
+        elif row.borrower_id not in (None, customer.borrower_id):
+            told.append(Not("not_the_loans_borrower", "borrower_id"))
+        else:
+            row_hash = branch.vault.fingerprint(_encode(_content(row)))
+            before = known.setdefault((row.contact_ref, of), b"new")
+            if before == b"new":
+                known[row.contact_ref, of] = row_hash
+                late = source != DIALLER and at - row.started_at > late_after
+                told.append((_contact(branch, row, customer, of, at, late=late), row_hash))
+            else:  # of who was erased nothing is left to compare
+                told.append(REPEATED if before in (row_hash, b"") else Not("contact_differs", "contact_ref"))
+    return told
+
+
+def _content(row: Given) -> tuple[Any, ...]:
+    """All that the row says; the same instant in another offset is the same."""
+    times = (row.started_at.timestamp(), row.ended_at.timestamp() if row.ended_at else None)
+    return (*(value for name, value in zip(row._fields, row, strict=True) if name not in _NOT_SAID), *times)
+
+
+_NOT_SAID: Final = frozenset({"line", "outcome", "borrower_id", "started_at", "ended_at"})
+
+
+def _contact(branch: Branch, row: Given, customer: Customer, source: str, at: datetime, *, late: bool) -> Contact:
+    return Contact(
+        institution=customer.institution, source=source, contact_ref=row.contact_ref, loan_id=row.loan_id,
+        borrower_id=customer.borrower_id, party=row.party, channel=row.channel, started_at=row.started_at,
+        result=row.result, outcome=row.outcome, recorded_at=at, purpose=row.purpose, staff_no=row.staff_no,
+        agency=row.agency, number=branch.vault.blind("phone", row.phone) if row.phone else None,
+        has_address=row.address is not None, ended_at=row.ended_at, recording=row.recording is not None, late=late,
+    )  # fmt: skip

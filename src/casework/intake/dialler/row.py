@@ -1,0 +1,240 @@
+"""One row of a contact file, from cells to values: columns in English or Chinese, and why a row is set aside. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from casework import ids
+from casework.intake.feed.cell import ROLES, BadCell, error_in, key_cell, phone_cell, text_cell
+from casework.intake.feed.cell import TEXTS as CELL_TEXTS
+from casework.intake.feed.headers import COLUMNS, normal, places_of
+from casework.people.staff.person import fault_of_staff_no
+from casework.rules.statechart.fields import EARLIEST, LATEST
+from casework.work.contacts.contact import CHANNELS, PARTIES, PURPOSES
+from casework.work.contacts.results import Result, Results
+
+_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "contact_ref": ("催记编号", "通话编号", "记录编号", "流水号"),
+    "staff_no": ("工号", "坐席工号", "催收人工号", "催收人"),
+    "agency": ("机构", "委外机构", "催收机构"),
+    **{column.name: column.aliases for column in COLUMNS["loans"] if column.name in ("loan_id", "borrower_id")},
+    "party": ("对象", "联系对象", "接触对象"),
+    "phone": ("电话", "号码", "联系电话", "手机号", "手机号码", "被叫号码"),
+    "address": ("地址", "下户地址", "联系地址"),
+    "purpose": ("目的", "联系目的"),
+    "line": ("外显号码", "主叫号码", "登记线路", "线路"),
+    "seconds": ("通话时长", "时长", "通话秒数"),
+    "template": ("模板", "短信模板"),
+    "channel": ("渠道", "方式", "催收方式", "联系方式"),
+    "started_at": ("开始时间", "呼叫时间", "通话开始时间"),
+    "ended_at": ("结束时间", "通话结束时间"),
+    "result": ("结果", "催收结果", "通话结果"),
+    "recording": ("录音", "录音编号"),
+    "note": ("备注", "催记", "催记内容"),
+}
+"""Columns, and what else a file may call them."""
+_NEEDED: Final = ("contact_ref", "loan_id", "party", "channel", "started_at", "result")
+_KNOWN: Final = {normal(name): column for column, more in _COLUMNS.items() for name in (column, *more)}
+_PARTIES: Final = {**{party: party for party in PARTIES}, **{zh: role for zh, role in ROLES.items() if role in PARTIES}}
+_CHANNELS: Final = {
+    **{channel: channel for channel in CHANNELS},
+    **dict.fromkeys(("电话", "外呼", "人工外呼", "拨打电话"), "call"),
+    **dict.fromkeys(("语音机器人", "智能语音", "机器人", "AI语音", "AI外呼"), "ai_voice"),
+    **dict.fromkeys(("短信", "消息", "短信或消息"), "message"),
+    **dict.fromkeys(("下户", "下户催收"), "visit"),
+    **dict.fromkeys(("信函", "催收函"), "letter"),
+    **dict.fromkeys(("来电", "客户来电", "呼入"), "inbound"),
+}
+_PURPOSES: Final = {
+    **{purpose: purpose for purpose in PURPOSES},
+    "催收": "demand", "查找": "locate", "关怀": "care", "回访": "care", "投诉答复": "complaint_answer",
+    "送达": "service_of_papers", "文书送达": "service_of_papers", "时效通知": "limitation_notice",
+}  # fmt: skip
+_SECONDS: Final = re.compile(r"[0-9]{1,6}", re.ASCII)
+_TIME_LENGTH: Final = range(len("2026-11-29T08:00Z"), 41)
+NOTE_LIMIT: Final = 2_000
+
+TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+    **ids.TEXTS,
+    **{code: CELL_TEXTS[code] for code in ("malformed_phone", "wrong_cell_count", "unknown_loan")},
+    "missing": ("没有编号", "the row has no reference of its own"),
+    "not_the_loans_borrower": ("客户号不是该借据的客户", "the loan is another borrower's"),
+    "unknown_party": ("未知的联系对象", "not one of debtor, co_borrower, guarantor, contact"),
+    "unknown_channel": ("未知的联系渠道", "not one of the channels"),
+    "unknown_purpose": ("未知的联系目的", "not one of the purposes"),
+    "purpose_not_of_party": ("对联系人只能查找债务人下落", "a contact may only be asked where the debtor is"),
+    "unknown_result": ("未知的联系结果", "not in the table of results"),
+    "result_not_of_channel": ("该渠道不会有此结果", "this channel cannot end in that"),
+    "malformed_time": (
+        "不是带时区的时间，如 2026-11-29T08:00:00+08:00",
+        "not a time with its offset, such as 2026-11-29T08:00:00+08:00",
+    ),
+    "in_the_future": ("开始时间晚于现在", "it starts after now"),
+    "ended_before_started": ("结束时间早于开始时间", "it ended before it started"),
+    "no_phone_or_address": ("没有号码，也没有地址", "neither a number nor an address"),
+    "malformed_seconds": ("不是秒数", "not a number of seconds"),
+    "malformed_staff_no": ("不是工号", "not a staff number"),
+    "contact_differs": ("同一编号此前已导入，内容不同", "a contact of this reference came before with other content"),
+    "unknown_staff": ("未登记的工号，已记为待核实", "nobody registered this staff number; it is entered as unverified"),
+}  # fmt: skip
+"""Code → zh, en: why a row is set aside, and what is warned of."""
+
+
+class Given(NamedTuple):
+    """A row that was understood, whether or not there is such a loan; `outcome` follows from its result."""
+
+    line: int
+    contact_ref: str
+    staff_no: str | None
+    agency: str | None
+    loan_id: str
+    borrower_id: str | None
+    party: str
+    phone: str | None
+    address: str | None
+    purpose: str
+    line_used: str | None
+    seconds: int | None
+    template: str | None
+    channel: str
+    started_at: datetime
+    ended_at: datetime | None
+    result: str
+    outcome: str
+    recording: str | None
+    note: str | None
+
+
+class Aside(NamedTuple):
+    """A row that was not: where, why, and what it calls itself."""
+
+    line: int
+    column: str
+    kind: str
+    contact_ref: str | None
+
+
+class Reader:
+    """Reads the rows of one file: made from its header."""
+
+    def __init__(self, header: Sequence[str], results: Results, now: datetime, *, errors: bool) -> None:
+        """`errors`: whether an error value of a spreadsheet may stand somewhere.
+
+        CallerErrors column_missing, column_repeated: they name our columns only, for without a header the first row
+        is somebody's data.
+        """
+        self._places = places_of(header, _KNOWN, _NEEDED)
+        if not {"phone", "address"} & self._places.keys():
+            places_of(header, _KNOWN, ("phone",))
+        self._at = [self._places.get(name) for name in _COLUMNS]
+        self._width = len(header)
+        self._results, self._now, self._errors = results, now, errors
+
+    def read(self, line: int, cells: Sequence[str]) -> Given | Aside:
+        """One row."""
+        if len(cells) < self._width or any(map(str.strip, cells[self._width :])):
+            return Aside(line, "", "wrong_cell_count", self._ref(cells))
+        try:
+            if self._errors and (column := error_in(cells, self._places)) is not None:
+                raise BadCell(column, "error_value")
+            return self._given(line, [None if at is None else cells[at] for at in self._at])
+        except BadCell as bad:
+            return Aside(line, *bad.note, self._ref(cells))
+
+    def _ref(self, cells: Sequence[str]) -> str | None:
+        at = self._places["contact_ref"]
+        return (cells[at].strip()[: ids.LONGEST] or None) if at < len(cells) else None
+
+    def _given(self, line: int, cells: Sequence[str | None]) -> Given:
+        (ref, staff, agency, loan, borrower, party, phone, address, purpose, used, seconds, template, channel, started,
+         ended, result, recording, note) = cells  # fmt: skip
+        contact_ref = key_cell(_or(ref, "contact_ref", "missing"), "contact_ref")
+        loan_id = key_cell(_or(loan, "loan_id", "unknown_loan"), "loan_id")
+        whom = _code(party, "party", _PARTIES, "unknown_party")
+        how = _code(channel, "channel", _CHANNELS, "unknown_channel")
+        what = self._result(result, how)
+        at, until = self._times(started, ended)
+        number = phone_cell(phone) if phone else None
+        where = text_cell(address, "address", 500) if address else None
+        if number is None and where is None:
+            raise BadCell("phone", "no_phone_or_address")
+        return Given(
+            line, contact_ref, _staff(staff), _text(agency, "agency", 40), loan_id,
+            key_cell(borrower, "borrower_id") if borrower and borrower.strip() else None, whom, number, where,
+            _purpose(purpose, whom), _text(used, "line", 64), _seconds(seconds), _text(template, "template", 64), how,
+            at, until, what.code, what.outcome_with(whom), _text(recording, "recording", 200),
+            _text(note, "note", NOTE_LIMIT),
+        )  # fmt: skip
+
+    def _result(self, cell: str | None, channel: str) -> Result:
+        result = self._results.of((cell or "").strip())
+        if result is None:
+            raise BadCell("result", "unknown_result")
+        if channel not in result.on:
+            raise BadCell("result", "result_not_of_channel")
+        return result
+
+    def _times(self, started: str | None, ended: str | None) -> tuple[datetime, datetime | None]:
+        at = _time(started, "started_at")
+        if at > self._now:
+            raise BadCell("started_at", "in_the_future")
+        until = _time(ended, "ended_at") if ended and ended.strip() else None
+        if until is not None and until < at:
+            raise BadCell("ended_at", "ended_before_started")
+        return at, until
+
+
+def _or(cell: str | None, column: str, kind: str) -> str:
+    if not cell or not cell.strip():
+        raise BadCell(column, kind)
+    return cell
+
+
+def _code(cell: str | None, column: str, known: Mapping[str, str], kind: str) -> str:
+    code = known.get(cell or "") or known.get(unicodedata.normalize("NFKC", cell or "").strip())
+    if code is None:
+        raise BadCell(column, kind)
+    return code
+
+
+def _purpose(cell: str | None, party: str) -> str:
+    if not cell or not cell.strip():
+        return "locate" if party == "contact" else "demand"
+    purpose = _code(cell, "purpose", _PURPOSES, "unknown_purpose")
+    if party == "contact" and purpose != "locate":
+        raise BadCell("purpose", "purpose_not_of_party")
+    return purpose
+
+
+def _time(cell: str | None, column: str) -> datetime:
+    text = (cell or "").strip()
+    try:
+        at = datetime.fromisoformat(text) if len(text) in _TIME_LENGTH else None
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or not EARLIEST.year <= at.year <= LATEST.year:
+        raise BadCell(column, "malformed_time")
+    return at
+
+
+def _text(cell: str | None, column: str, limit: int) -> str | None:
+    return text_cell(cell, column, limit) if cell else None
+
+
+def _staff(cell: str | None) -> str | None:
+    if not cell or not cell.strip():
+        return None
+    number = ids.fold(cell)
+    if fault_of_staff_no(number) is not None:
+        raise BadCell("staff_no", "malformed_staff_no")
+    return number
+
+
+def _seconds(cell: str | None) -> int | None:
+    if not cell or not cell.strip():
+        return None
+    if _SECONDS.fullmatch(cell.strip()) is None:
+        raise BadCell("seconds", "malformed_seconds")
+    return int(cell)
