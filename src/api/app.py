@@ -161,10 +161,7 @@ def refuse_owner(engine: Engine, settings: Settings) -> None:
         return
     with database.reading(engine) as conn:
         if has_owner_rights(conn):
-            raise CallerError(
-                "owner_rights", "服务不得以数据库所有者身份运行（CASEWORK_ALLOW_OWNER=1 可放行）",
-                "the service must not run with the owner's rights; use the app role, or set CASEWORK_ALLOW_OWNER=1",
-            )  # fmt: skip
+            raise CallerError("owner_rights")
 
 
 def _routes(feed_upload_mib: int) -> list[Any]:

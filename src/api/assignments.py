@@ -138,9 +138,9 @@ async def assign_many(
 
 def _wanted(data: AssignmentBody) -> Wanted:
     if (data.cases is None) == (data.filter is None):
-        raise CallerError("cases_or_filter", "须提供 cases 或 filter 之一", "give either cases or a filter")
+        raise CallerError("cases_or_filter")
     if (data.owner is None) != data.by_rule:
-        raise CallerError("owner_or_rule", "须提供 owner 或 by_rule 之一", "give either an owner or by_rule")
+        raise CallerError("owner_or_rule")
     return Wanted(owner=data.owner, handler=data.handler, reason=data.reason or (BY_RULE if data.by_rule else ""))
 
 

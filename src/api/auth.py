@@ -212,9 +212,5 @@ def session_of(request: Request[Any, Any, Any]) -> int:
     """
     holder = holder_of(request)
     if holder.session_id is None:
-        raise CallerError(
-            "session_needed",
-            "此操作须以密码登录后进行",
-            "log in with your password for this; no key will do",
-        )
+        raise CallerError("session_needed")
     return holder.session_id

@@ -112,7 +112,7 @@ def check_bulk(event: str, named: Sequence[CaseRef] | None, wanted: Any, chart: 
     if (named is None) == (wanted is None):
         raise CallerError(f"{key}_or_filter", f"须提供 {key} 或 filter 之一", f"give either {key} or a filter")
     if event not in chart.events:
-        raise CallerError("unknown_event", "状态图没有这个事件", "the chart has no such event")
+        raise CallerError("unknown_event")
     if named is not None and len({one.id for one in named}) < len(named):
         raise CallerError(
             f"repeated_{en}", f"同一{zh}不得重复出现", f"{'an' if en[0] in 'aeiou' else 'a'} {en} may appear once"

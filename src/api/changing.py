@@ -50,10 +50,7 @@ def seen_version(if_match: str | None, *, required: bool) -> int | None:
     if if_match is None:
         if not required:
             return None
-        raise CallerError(
-            "version_required", "缺少 If-Match：请先查看案件，并以其 ETag 作为 If-Match",
-            "If-Match is required: look at the case first and send its ETag", header="If-Match",
-        )  # fmt: skip
+        raise CallerError("version_required", header="If-Match")
     text = if_match.strip()
     if text == "*":
         return None

@@ -88,34 +88,22 @@ def key_of(header: str | None, actor_id: str, *parts: bytes) -> Key | None:
 
 def running() -> CallerError:
     """Another request with this key is still running."""
-    return CallerError(
-        "idempotency_running", "同一 Idempotency-Key 的请求仍在处理中",
-        "a request with this Idempotency-Key is still running; repeat it later",
-    )  # fmt: skip
+    return CallerError("idempotency_running")
 
 
 def mismatch() -> CallerError:
     """The key was used for another request."""
-    return CallerError(
-        "idempotency_mismatch", "该 Idempotency-Key 已用于另一请求",
-        "this Idempotency-Key was used for another request",
-    )  # fmt: skip
+    return CallerError("idempotency_mismatch")
 
 
 def answer_erased() -> CallerError:
     """The request was carried out; what it was answered spoke of somebody whose data were erased since."""
-    return CallerError(
-        "answer_erased", "该请求已执行，其答复已随个人信息删除",
-        "this request was carried out; its answer was erased with personal data",
-    )  # fmt: skip
+    return CallerError("answer_erased")
 
 
 def answer_changed() -> CallerError:
     """What is stored for the key is not what this service stored; it is not told, not receipted, and nothing runs."""
-    return CallerError(
-        "answer_changed", "所存答复被改动：请先查看现状，再以新的 Idempotency-Key 提交",
-        "the answer stored for this Idempotency-Key was changed; look at how things stand before you use another key",
-    )  # fmt: skip
+    return CallerError("answer_changed")
 
 
 def claim(

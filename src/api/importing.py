@@ -43,11 +43,7 @@ class Imports:
         try:
             with self._lock:
                 if self._still_runs():
-                    raise CallerError(
-                        "import_running",
-                        "另一批数据正在导入，请稍后重试",
-                        "another feed is being imported; try again later",
-                    )
+                    raise CallerError("import_running")
                 with writing(self._started.engine) as conn:
                     request = replace(request, actor=vouch(conn))
                     run_id = runs.begin(conn, request.actor, correction=request.correction)

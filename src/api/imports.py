@@ -111,20 +111,21 @@ async def _wanted(request: Request[Any, Any, Any]) -> FeedBody:
     async for piece in request.stream():
         body += piece
         if len(body) > MAX_JSON_BYTES:
-            raise CallerError("body_too_large", "请求正文过大", "the body is too large", at_most_bytes=MAX_JSON_BYTES)
+            raise CallerError("body_too_large", at_most_bytes=MAX_JSON_BYTES)
     try:
         return msgspec.convert(decoded(request.scope["headers"], bytes(body)), FeedBody)
     except msgspec.ValidationError:
         raise CallerError(
-            "invalid_request", "须为 {folder, confirm_vanished, correction}",
+            "invalid_request",
+            "须为 {folder, confirm_vanished, correction}",
             "the body must be {folder, confirm_vanished?, correction?}",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _below_inbox(serving: Serving, name: str) -> Path:
     """The folder, if it lies below the inbox; whatever else is asked for does not exist."""
     inbox = serving.settings.feed_inbox
-    unknown = CallerError("unknown_folder", "收件目录中没有这个文件夹", "there is no such folder in the inbox")
+    unknown = CallerError("unknown_folder")
     if inbox is None or "\x00" in name:
         raise unknown
     try:
@@ -163,7 +164,7 @@ async def _received(request: Request[Any, Any, Any]) -> tuple[Upload, bool, bool
 async def _keep(folder: Path, part: UploadFile) -> None:
     place = folder / _safe(part.filename)
     if place.exists():
-        raise CallerError("file_name_unsafe", "文件名重复", "two files have the same name")
+        raise CallerError("file_name_unsafe")
     with place.open("wb") as file:
         while piece := await part.read(_PIECE):
             await asyncio.to_thread(file.write, piece)

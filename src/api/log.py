@@ -89,7 +89,7 @@ def _is_there(wanted: Tile | Bundle, size: int) -> bool:
 
 
 def _unknown() -> CallerError:
-    return CallerError("unknown_tile", "日志中没有这个分块", "the log has no such tile")
+    return CallerError("unknown_tile")
 
 
 route_handlers = [checkpoint, cosigned_checkpoint, tile]

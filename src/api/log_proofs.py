@@ -77,7 +77,7 @@ def consistency(request: Request[Any, Any, Any], old: Size, new: Size) -> Respon
     """Hashes in base64, one a line (RFC 6962, 2.1.2); nothing where nothing is to be proven. It never changes."""
     serving, _ = reader_of(request)
     if not 0 <= old <= new <= MAX_SIZE:
-        raise CallerError("size_unknown", "须有 0 ≤ old ≤ new", "it must be 0 <= old <= new, which the log has")
+        raise CallerError("size_unknown")
     with reading(serving.engine, snapshot=True) as conn:
         data = encode_hashes(consistency_of(conn, old, new))
     return Response(data, media_type="text/plain", headers=FOR_EVER)
@@ -112,7 +112,7 @@ def receipt(request: Request[Any, Any, Any], entry_id: FromPath[str]) -> Respons
     may_all = serving.branch.rulebook.permissions.may(actor, READ_ALL)
     signs = serving.receipts.key.signer()
     if signs is None:
-        raise CallerError("receipt_key_missing", "缺少回执密钥", "the key for receipts is missing")
+        raise CallerError("receipt_key_missing")
     with reading(serving.engine, snapshot=True) as conn:
         change = change_of_entry(conn, entry_id, serving.branch.mac_key, of_actor=None if may_all else actor.id)
     return Response(signs.sign(change), media_type="text/plain", headers={"cache-control": "private, no-cache"})

@@ -9,12 +9,12 @@ import msgspec
 
 from api.idempotency import Answer
 from api.problems import MEDIA_TYPE, problem_body, status_of
-from api.wire import BulkAnswer, DoneBody, DoneOfNoun, FaultBody, ReasonBody, ResultBody
-from casework.lifecycle.commands import Done, Mistaken, Open, Outcome, Refused
-from casework.rules.statechart.decide import Reason
+from api.wire import BulkAnswer, DoneBody, DoneOfNoun, FaultBody, ResultBody
+from casework.codes import texts_of
+from casework.lifecycle.commands import Done, Mistaken, NotDone, Open, Outcome, Refused
 from casework.rules.statechart.fields import DataFault
 from casework.work.cases.commands import Command
-from casework.work.cases.unseen import TEXTS, texts_of_unseen
+from casework.work.cases.options import reason_offer
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -32,15 +32,6 @@ class Named:
 
 
 CASE_NAMED = Named("/cases", "case_id", "案件", "case", "case", "入催")
-
-_MISTAKES = {
-    "unknown_event": ("状态图没有这个事件", "the chart has no such event"),
-    "unknown_fact": ("没有这种事实", "the chart has no such kind of fact"),
-    "unknown_ground": ("没有这种{opened}事由", "the chart has no such ground for opening a {en}"),
-    "stale_version": ("{zh}已被他人更改，请查看最新版本后再操作", "the {en} has changed since the version you saw"),
-    "faulty_data": ("提交的数据有误", "the data given are not what the event takes"),
-}
-_BUSY = ("{zh}正被他人处理，请稍后重试", "the {en} is being worked on; try again")
 
 
 def etag(version: int) -> str:
@@ -71,32 +62,19 @@ def done_body(done: Done, named: Named = CASE_NAMED) -> Any:
     return kind(**{named.number: done.id}, **more)
 
 
-def reason_body(reason: Reason) -> ReasonBody:
-    """As the wire says it."""
-    return ReasonBody(
-        code=reason.code, rules=reason.rules, saw=reason.saw, needs=reason.needs, zh=reason.zh, en=reason.en,
-        opens_on=reason.opens_on,
-    )  # fmt: skip
-
-
 def fault_body(fault: DataFault) -> FaultBody:
     """As the wire says it."""
     return FaultBody(field=fault.field, code=fault.code, zh=fault.zh, en=fault.en, rules=fault.rules)
 
 
 def _refused(outcome: Refused, request_id: str, named: Named) -> Answer:
-    code = _code_of(outcome)
+    code = outcome.code
     facts: dict[str, Any] = {
         named.number: outcome.id, "version": outcome.version, "state": outcome.state, "entry_id": outcome.entry_id,
-        "reasons": [reason_body(reason) for reason in outcome.reasons],
+        "reasons": [reason_offer(reason) for reason in outcome.reasons],
     }  # fmt: skip
     texts = ";".join(reason.zh for reason in outcome.reasons), "; ".join(reason.en for reason in outcome.reasons)
     return _problem(code, request_id, texts, facts, outcome.version)
-
-
-def _code_of(refused: Refused) -> str:
-    """`post_not_permitted` or `out_of_reach` (403) where the actor alone is the reason, else `refused` (409)."""
-    return refused.reasons[0].code if refused.forbidden else "refused"
 
 
 def _mistaken(outcome: Mistaken, request_id: str, named: Named) -> Answer:
@@ -108,18 +86,13 @@ def _mistaken(outcome: Mistaken, request_id: str, named: Named) -> Answer:
         facts["version"] = outcome.version
     if outcome.faults:
         facts["faults"] = [fault_body(fault) for fault in outcome.faults]
-    return _problem(outcome.code, request_id, _texts(outcome.code, about), facts, outcome.version)
-
-
-def _texts(code: str, named: Named) -> tuple[str, str]:
-    """A mistake in words: that there is none or none to be seen, that it is busy, or what all nouns share."""
-    if code in TEXTS:
-        return TEXTS[code]
-    if code == f"unknown_{named.word}":
-        return texts_of_unseen(named.zh, named.en)
-    zh, en = _BUSY if code == f"{named.word}_busy" else _MISTAKES[code]
-    words = {"zh": named.zh, "en": named.en, "opened": named.opened}
-    return zh.format(**words), en.format(**words)
+    return _problem(
+        outcome.code,
+        request_id,
+        texts_of(outcome.code, {"zh": about.zh, "en": about.en, "opened": about.opened}),
+        facts,
+        outcome.version,
+    )
 
 
 def _problem(code: str, request_id: str, texts: tuple[str, str], facts: dict[str, Any], version: int | None) -> Answer:
@@ -166,22 +139,16 @@ _PLAIN = ("done", "not_done")
 
 
 def _result(case_id: int, outcome: Outcome) -> ResultBody:
-    match outcome:
-        case Done():
-            return ResultBody(
-                case_id=case_id, outcome="done", status=200, version=outcome.version, from_state=outcome.from_state,
-                state=outcome.state, entry_id=outcome.entry_id,
-            )  # fmt: skip
-        case Refused():
-            code = _code_of(outcome)
-            return ResultBody(
-                case_id=case_id, outcome=code, status=status_of(code), version=outcome.version, state=outcome.state,
-                entry_id=outcome.entry_id, reasons=tuple(map(reason_body, outcome.reasons)),
-            )  # fmt: skip
-        case Mistaken():
-            return ResultBody(
-                case_id=case_id, outcome=outcome.code, status=status_of(outcome.code), version=outcome.version,
-                faults=tuple(map(fault_body, outcome.faults)),
-            )  # fmt: skip
-        case _:
-            return ResultBody(case_id=case_id, outcome="not_done", status=status_of("not_done"))
+    status = 200 if isinstance(outcome, Done) else status_of(outcome.code)
+    told = ResultBody(case_id=case_id, outcome=outcome.code, status=status)
+    if not isinstance(outcome, NotDone):
+        told.version = outcome.version
+    if isinstance(outcome, Done | Refused):
+        told.state, told.entry_id = outcome.state, outcome.entry_id
+    if isinstance(outcome, Done):
+        told.from_state = outcome.from_state
+    elif isinstance(outcome, Refused):
+        told.reasons = tuple(map(reason_offer, outcome.reasons))
+    elif isinstance(outcome, Mistaken):
+        told.faults = tuple(map(fault_body, outcome.faults))
+    return told

@@ -125,7 +125,7 @@ def end_my_session(request: Request[Any, Any, Any], session_id: OwnId) -> None:
     """End it: its tokens are dead at once for every change, and for reading within two seconds."""
     serving = serving_of(request)
     if not 1 <= session_id <= MAX_ID:
-        raise CallerError("unknown_session", "没有这个会话", "there is no such open session of yours")
+        raise CallerError("unknown_session")
     with writing(serving.engine) as conn:
         trail, recording = serving.branch.trail(now()), Recording(request, conn)
         sessions.end_session(conn, trail, still_valid(conn, request), session_id)
@@ -184,7 +184,7 @@ def revoke_my_key(request: Request[Any, Any, Any], key_id: OwnId) -> None:
     """Revoke it: it changes nothing from now on, and reads nothing within two seconds."""
     serving = serving_of(request)
     if not 1 <= key_id <= MAX_ID:
-        raise CallerError("unknown_key", "没有这个密钥", "there is no such live key of yours")
+        raise CallerError("unknown_key")
     with writing(serving.engine) as conn:
         trail, recording = serving.branch.trail(now()), Recording(request, conn)
         keys.revoke_key(conn, trail, still_valid(conn, request), key_id)

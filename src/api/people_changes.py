@@ -15,12 +15,10 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.engine import Connection
 
 from api.auth import still_valid
-from api.outcomes import reason_body
 from api.people import HISTORY, REGION, TEAM, Dated, MemberHistory, RegionBody, StaffNo, TeamBody
 from api.problems import problem_responses
 from api.receipts import Recording
 from api.serving import serving_of
-from api.wire import ReasonBody
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.enrolment.grants import Granted, enrol
@@ -36,6 +34,7 @@ from casework.people.staff.person import day_before
 from casework.storage.database import writing
 from casework.work.cases.branch import Branch
 from casework.work.cases.merging import merge as merge_into
+from casework.work.cases.options import ReasonOffer, reason_offer
 
 Number = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$", max_length=32)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -149,7 +148,7 @@ class PostAsked(msgspec.Struct):
 
     post: str
     request: int | None
-    reasons: list[ReasonBody]
+    reasons: list[ReasonOffer]
 
 
 class Enrolled(msgspec.Struct):
@@ -230,7 +229,7 @@ def register_member(
 
 
 def _asked(granted: Granted) -> PostAsked:
-    return PostAsked(granted.post, granted.request, [reason_body(reason) for reason in granted.reasons])
+    return PostAsked(granted.post, granted.request, [reason_offer(reason) for reason in granted.reasons])
 
 
 @post("/staff/{staff_no:str}/confirm", status_code=200, summary="Confirm somebody whom a feed named", tags=["staff"],
@@ -296,7 +295,7 @@ def change_member(
     """Name, first and last day, capacity, team, a certificate, the end of a post. To grant one, ask for it."""
     with _changing(request) as change:
         if not _change(change, staff_no, data):
-            raise CallerError("nothing_changes", "没有要更改的内容", "there is nothing to change in the request")
+            raise CallerError("nothing_changes")
         return _shown(change, staff_no)
 
 

@@ -48,9 +48,7 @@ class Permitted:
             self._permissions.require(scope["user"], command)
             scope["state"]["command"] = command
         elif scope["method"] not in _FREE and route not in self._permissions.public:
-            raise CallerError(
-                "post_not_permitted", "您的岗位无权执行此操作", "none of your posts may do this", route=route
-            )
+            raise CallerError("post_not_permitted", route=route)
 
     def check_routes(self, app: Litestar) -> None:
         """`RulesBroken` for a route without a row, and for a row without a route."""

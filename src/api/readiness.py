@@ -15,7 +15,6 @@ from sqlalchemy.engine import Connection
 
 from api import idempotency
 from api.idempotency import Answer, Key
-from api.problems import texts_of
 from api.serving import Serving
 from casework.clock import now
 from casework.errors import CallerError, TryAgain
@@ -39,27 +38,14 @@ STUCK_S: Final = 20.0
 its own. What does is a commit that waits for a standby which is not there."""
 _TRIED_BYTES: Final = 64 * 1024  # more than what is free here and there in the pages of a full disk
 _TRIED_BY: Final = "system"
-_REASONS: Final = {
-    "writer_stopped": ("写入线程已停止，请重启服务", "the writer has stopped; restart the service"),
-    "writes_stuck": (
-        "写入已停滞；如主库在等待同步备库，请恢复备库或调整 synchronous_standby_names",
-        "writes do not end: if the primary waits for a standby, bring one back or change synchronous_standby_names",
-    ),
-    "sealing_late": ("有分录超过10秒未封存", "an entry has waited more than 10 s to be sealed"),
-    "signing_late": ("有已封存的分录超过10秒未签署", "a sealed entry has waited more than 10 s to be signed"),
-    "entry_ahead_of_clock": (
-        "最新分录的时间晚于本机时钟：时钟有误，或分录被改动",
-        "the newest entry is later than this machine's clock: the clock is wrong, or the entry",
-    ),
-}
 
 
 def why_not(serving: Serving) -> CallerError | None:
     """What stands in the way of work, the cause before what comes of it; None where nothing does."""
     if not serving.writer.is_alive:
-        return _reason("writer_stopped")
+        return CallerError("writer_stopped")
     if serving.writer.busy_s > STUCK_S:
-        return _reason("writes_stuck")
+        return CallerError("writes_stuck")
     folder = serving.settings.keys_dir
     try:
         keys, remembered = load_keys(folder), signer.read_memory(folder)  # before the database, which grows meanwhile
@@ -70,21 +56,21 @@ def why_not(serving: Serving) -> CallerError | None:
     except CallerError as error:
         return error
     except TryAgain as failure:
-        return _reason(failure.code)
+        return CallerError(failure.code)
     return found or _of_writes(serving)
 
 
 def _of_log(conn: Connection, serving: Serving) -> CallerError | None:
     if _is_ahead(conn):
-        return _reason("entry_ahead_of_clock")
+        return CallerError("entry_ahead_of_clock")
     if serving.sealing.refusal is not None:
         return serving.sealing.refusal
     # Where nothing is sealed, by this process or another, nothing can be late.
     if not serving.settings.seal and present_log(conn) is None:
         return None
     if oldest_waiting_s(conn) > OLDEST_S:
-        return _reason("sealing_late")
-    return _reason("signing_late") if oldest_unsigned_s(conn) > OLDEST_S else None
+        return CallerError("sealing_late")
+    return CallerError("signing_late") if oldest_unsigned_s(conn) > OLDEST_S else None
 
 
 def _is_ahead(conn: Connection) -> bool:
@@ -100,7 +86,7 @@ def _of_writes(serving: Serving) -> CallerError | None:
     try:
         _try_write(serving)
     except TryAgain:
-        return _reason(refused)
+        return CallerError(refused)
     writes_taken(serving.engine)
     return None
 
@@ -115,7 +101,3 @@ def _try_write(serving: Serving) -> None:
         idempotency.store(conn, [(key, tried)], now(), serving.branch.mac_key)
     with suppress(TryAgain), writing(serving.engine) as conn:  # else it goes with the next, or after 24 hours
         conn.execute(answers.delete().where(*mine))
-
-
-def _reason(code: str) -> CallerError:
-    return CallerError(code, *(_REASONS.get(code) or texts_of(code)))

@@ -30,7 +30,7 @@ def decoded(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Any:
     try:
         return _decode(body or b"null")
     except (ValueError, RecursionError):  # a UnicodeDecodeError is one too, and msgspec's own
-        raise CallerError("malformed_json", "请求正文不是有效的 UTF-8 JSON", "the body is not JSON in UTF-8") from None
+        raise CallerError("malformed_json") from None
 
 
 def _is_json(kind: bytes) -> bool:

@@ -13,15 +13,16 @@ from msgspec import Meta
 
 from api.changing import IdempotencyKey, IfMatch, seen_version
 from api.idempotency import Answer
-from api.outcomes import etag, reason_body
+from api.outcomes import etag
 from api.problems import MEDIA_TYPE, problem_body, problem_responses, request_id_of, status_of
 from api.reading.asking import answers, reader_of
 from api.serving import serving_of
-from api.wire import Code, Data, ReasonBody
+from api.wire import Code, Data
 from api.written import written
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading
 from casework.work.cases.branch import Branch
+from casework.work.cases.options import ReasonOffer, reason_offer
 from casework.work.four_eyes import requests
 from casework.work.four_eyes.listing import (
     MAX_PAGE,
@@ -73,7 +74,7 @@ class AskedBody(msgspec.Struct, kw_only=True):
     version: int
     expires_on: date
     entry_id: str
-    flags: list[ReasonBody] = []
+    flags: list[ReasonOffer] = []
 
 
 class MovedBody(msgspec.Struct, kw_only=True):
@@ -87,7 +88,7 @@ class MovedBody(msgspec.Struct, kw_only=True):
     version: int
     entry_id: str
     carried_out: str | None
-    flags: list[ReasonBody] = []
+    flags: list[ReasonOffer] = []
 
 
 _ASK_EXAMPLES = [
@@ -163,7 +164,7 @@ def answer_of_asking(told: Asked | Refused, request_id: str) -> Answer:
         return _refused(told, request_id)
     body = AskedBody(
         request_id=told.request_id, state=told.state, version=told.version, expires_on=told.expires_on,
-        entry_id=told.entry_id, flags=[reason_body(flag) for flag in told.flags],
+        entry_id=told.entry_id, flags=[reason_offer(flag) for flag in told.flags],
     )  # fmt: skip
     return Answer(201, _encode(body), {"ETag": etag(told.version), "Location": f"/requests/{told.request_id}"})
 
@@ -260,7 +261,7 @@ async def _decide(
             return _refused(told, request_id)
         body = MovedBody(
             request_id=told.request_id, state=told.state, version=told.version, entry_id=told.entry_id,
-            carried_out=told.carried_out, flags=[reason_body(flag) for flag in told.flags],
+            carried_out=told.carried_out, flags=[reason_offer(flag) for flag in told.flags],
         )  # fmt: skip
         return Answer(200, _encode(body), {"ETag": etag(told.version)})
 
@@ -272,7 +273,7 @@ def _refused(told: Refused, request_id: str) -> Answer:
     code = told.reasons[0].code if told.forbidden else "refused"
     facts = {
         "request_id": told.request_id, "state": told.state, "entry_id": told.entry_id,
-        "reasons": [reason_body(reason) for reason in told.reasons],
+        "reasons": [reason_offer(reason) for reason in told.reasons],
     }  # fmt: skip
     zh, en = ";".join(one.zh for one in told.reasons), "; ".join(one.en for one in told.reasons)
     body = problem_body(code, request_id=request_id, zh=zh, en=en, facts=facts)

@@ -157,7 +157,7 @@ async def set_password(
 ) -> None:  # fmt: skip
     """Set the first or another password; every session of before ends."""
     if (data.code is None) == (data.old_password is None):
-        raise CallerError("code_or_password", "须提供 code 或 old_password 之一", "give either code or old_password")
+        raise CallerError("code_or_password")
     passwords.check_rules(data.staff_no, data.new_password)
     refused = await _compared(request, data.staff_no, partial(_set_password, data=data))
     if refused is not None:

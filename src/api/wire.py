@@ -1,12 +1,13 @@
 """What the changing routes take and answer, as msgspec structs: validated on the way in, the OpenAPI's source."""
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
 import msgspec
 from litestar.openapi.spec import Example
 from msgspec import Meta
+
+from casework.work.cases.options import ReasonOffer
 
 Code = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
 Id = Annotated[int, Meta(ge=1, le=2**53 - 1)]
@@ -78,18 +79,6 @@ class DoneBody(msgspec.Struct, kw_only=True):
     entry_id: str
 
 
-class ReasonBody(msgspec.Struct, kw_only=True):
-    """One reason why not; `opens_on` is the day from which time alone will have satisfied it."""
-
-    code: str
-    rules: tuple[str, ...]
-    saw: Mapping[str, Any]
-    needs: Mapping[str, Any]
-    zh: str
-    en: str
-    opens_on: date | None
-
-
 class FaultBody(msgspec.Struct, kw_only=True):
     """What is wrong with one field of the data."""
 
@@ -110,7 +99,7 @@ class ResultBody(msgspec.Struct, kw_only=True, omit_defaults=True):
     from_state: str | None = None
     state: str | None = None
     entry_id: str | None = None
-    reasons: tuple[ReasonBody, ...] = ()
+    reasons: tuple[ReasonOffer, ...] = ()
     faults: tuple[FaultBody, ...] = ()
 
 

@@ -6,15 +6,20 @@ API (`api.problems`), to one line and an exit code by the shell (`casework.cli`)
 
 from typing import Any
 
+from casework.codes import texts_of
+
 
 class CallerError(Exception):
     """A mistake of the caller, told once, clearly, in both languages.
 
-    `code` is stable snake_case and chooses the HTTP status (`api.problems`); `facts` are the typed details for
+    `code` is stable snake_case, one of `casework.codes`; `facts` are the typed details for
     machines (never personal data). `str()` is the English text.
     """
 
-    def __init__(self, code: str, zh: str, en: str, **facts: Any) -> None:
+    def __init__(self, code: str, zh: str | None = None, en: str | None = None, **facts: Any) -> None:
+        """The code's own texts (`casework.codes`), unless more can be said."""
+        if zh is None or en is None:
+            zh, en = texts_of(code, facts)
         super().__init__(en)
         self.code = code
         self.zh = zh

@@ -120,7 +120,7 @@ def test_a_stranger_moves_nothing_and_a_stale_version_is_told(shell: Any) -> Non
     stale = shell(*withdraw, "--version", "7", "--as", "R1")
     assert stale.exit_code == 1
     assert stale.stderr.startswith(
-        "stale_version: the promise to pay has changed since that version (it is at version 1)"
+        "stale_version: the promise to pay has changed since the version you saw (it is at version 1)"
     )
     unknown = shell("promise", "fire", "1", "vanish", "--as", "R1")
     assert (unknown.exit_code, unknown.stderr.startswith("unknown_event: ")) == (2, True)

@@ -208,5 +208,5 @@ def _shown(name: str | None, cell: str, *, shown: bool) -> str:
 
 def _known(found: Run | None, run_id: int) -> Run:
     if found is None:
-        raise CallerError("unknown_run", f"没有编号为{run_id}的导入", f"there is no run {run_id}", run_id=run_id)
+        raise CallerError("unknown_run", run_id=run_id)
     return found

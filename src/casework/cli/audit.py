@@ -213,7 +213,7 @@ def show(case_or_stream: str, json_: bool) -> None:
         wanted = sa.select(*columns).where(entries.c.stream == stream).order_by(entries.c.stream_seq)
         found = conn.execute(wanted).all()
         if not found:
-            raise CallerError("unknown_stream", f"没有流 {stream}", f"there is no stream {stream}", stream=stream)
+            raise CallerError("unknown_stream", stream=stream)
         if json_:
             print_json([msgspec.Raw(bytes(row.body)) for row in found])
             return
@@ -289,7 +289,7 @@ def _row_of(conn: Connection, entry_id: str) -> tuple[Any, Any]:
     """The entry's row and the leaf hash of the one before it."""
     stream, _, seq = entry_id.rpartition(":")
     if not stream or not seq.isascii() or not seq.isdecimal() or len(seq) > 16:
-        raise CallerError("malformed_entry_id", "分录编号形如 case:17:3", "an entry id looks like case:17:3")
+        raise CallerError("malformed_entry_id")
     at = entries.c.stream_seq
     found = conn.execute(
         sa.select(entries).where(entries.c.stream == stream, at.in_([int(seq) - 1, int(seq)])).order_by(at)

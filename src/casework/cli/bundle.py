@@ -129,7 +129,7 @@ def _period(from_: str | None, to: str | None, time_zone: str) -> Period | None:
         try:
             day = date.fromisoformat(text) + timedelta(days=days)
         except (ValueError, OverflowError):
-            raise CallerError("date_malformed", "日期形如 2026-03-31", "a date looks like 2026-03-31") from None
+            raise CallerError("date_malformed") from None
         return datetime(day.year, day.month, day.day, tzinfo=zone)
 
     return Period(midnight(from_, 0), midnight(to, 1))
@@ -164,10 +164,7 @@ def _keys(kind: type[K], given: Sequence[str]) -> list[K]:
             lines = [text] if "+" in text else Path(text).read_text(encoding="utf-8").split("\n")
             found += [kind.parse(line) for line in lines if line]
         except (OSError, UnicodeDecodeError, Faulty):
-            raise CallerError(
-                "key_malformed", "公钥形如 name+hex+base64，或为此类文件",
-                "a verifier key looks like name+hex+base64; or name a file of them", key=text[:100],
-            ) from None  # fmt: skip
+            raise CallerError("key_malformed", key=text[:100]) from None
     return list(dict.fromkeys(found))
 
 
@@ -181,9 +178,7 @@ def _receipt_of(file: Path) -> bytes:
         parse_receipt(data)
     except (OSError, ValueError) as fault:
         reason = fault.code if isinstance(fault, Faulty) else "unreadable"
-        raise CallerError(
-            "receipt_unreadable", f"该文件不是回执（{reason}）", f"that file is no receipt ({reason})", reason=reason
-        ) from None
+        raise CallerError("receipt_unreadable", reason=reason) from None
     return data
 
 
@@ -195,10 +190,7 @@ def _note_of(file: Path) -> Note:
         checkpoint.parse(signed.text)
     except (OSError, Faulty) as fault:
         reason = fault.code if isinstance(fault, Faulty) else "unreadable"
-        raise CallerError(
-            "checkpoint_unreadable", f"该文件不是检查点（{reason}）", f"that file is no checkpoint ({reason})",
-            reason=reason,
-        ) from None  # fmt: skip
+        raise CallerError("checkpoint_unreadable", reason=reason) from None
     return signed
 
 

@@ -7,7 +7,8 @@ from rich.markup import escape
 
 from casework.cli.shell import console
 from casework.cli.tables import NONE, Table
-from casework.lifecycle.commands import Done, Mistaken, NotDone, Outcome, Refused
+from casework.codes import texts_of
+from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
 from casework.money import yuan_text
 from casework.rules.statechart.chart import Chart
 from casework.work.cases.detail import CaseDetail
@@ -15,16 +16,6 @@ from casework.work.cases.history import HistoryItem
 from casework.work.cases.line import CasePage
 from casework.work.cases.options import CaseOptions
 from casework.work.cases.shown import Options
-from casework.work.cases.unseen import TEXTS, texts_of_unseen
-
-_MISTAKES = {
-    **TEXTS,
-    "unknown_event": ("没有这个事件", "the chart has no such event"),
-    "unknown_ground": ("没有这种事由", "the chart has no such ground"),
-    "unknown_fact": ("没有这种事实", "the chart has no such kind of fact"),
-    "stale_version": ("{zh}版本已变化", "the {en} has changed since that version"),
-    "faulty_data": ("数据不符合要求", "the data is not as it must be"),
-}
 
 
 def person(staff_no: str, name: str | None) -> str:
@@ -123,30 +114,19 @@ def done(outcome: Done, chart: Chart, word: str = "case") -> None:
     )
 
 
-def why_not(outcome: Outcome, word: str = "case", chart: Chart | None = None) -> None:
-    """On stderr: every reason of a refusal, or every fault of the data; of another noun its word and its chart."""
+def why_not(outcome: Outcome, chart: Chart | None = None) -> None:
+    """On stderr: every reason of a refusal, or every fault of the data; of another noun by its chart."""
     if isinstance(outcome, Refused):
         for reason in outcome.reasons:
             opens = f" [opens on {reason.opens_on}]" if reason.opens_on else ""
             _err(f"refused: {reason.code} ({' '.join(reason.rules)}): {reason.en}{opens} / {reason.zh}")
-    elif isinstance(outcome, Mistaken):
-        zh, en = _mistake(outcome.code, word, chart)
-        at = f" (it is at version {outcome.version})" if outcome.code == "stale_version" else ""
-        _err(f"{outcome.code}: {en}{at} / {zh}")
-        for fault in outcome.faults:
-            _err(f"  {fault.field}: {fault.en} / {fault.zh}")
-    elif isinstance(outcome, NotDone):
-        _err("not_done: another of the batch was refused / 同批其他操作被拒")
-
-
-def _mistake(code: str, word: str, chart: Chart | None) -> tuple[str, str]:
-    labels = ("案件", "case") if chart is None else (chart.zh, chart.en.lower())
-    if code == f"unknown_{word}" and code not in _MISTAKES:
-        return texts_of_unseen(*labels)
-    if code == f"{word}_busy":
-        return f"{labels[0]}正被处理", f"the {labels[1]} is being worked on"
-    zh, en = _MISTAKES.get(code, (code, code))
-    return zh.format(zh=labels[0]), en.format(en=labels[1])
+        return
+    about = None if chart is None else {"zh": chart.zh, "en": chart.en.lower(), "opened": "开立"}
+    zh, en = texts_of(outcome.code, about)
+    at = f" (it is at version {outcome.version})" if isinstance(outcome, Mistaken) and outcome.version else ""
+    _err(f"{outcome.code}: {en}{at if outcome.code == 'stale_version' else ''} / {zh}")
+    for fault in outcome.faults if isinstance(outcome, Mistaken) else ():
+        _err(f"  {fault.field}: {fault.en} / {fault.zh}")
 
 
 def _err(line: str) -> None:

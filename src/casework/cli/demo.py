@@ -107,11 +107,7 @@ def _refuse_used(settings: Settings) -> None:
     finally:
         engine.dispose()
     if used:
-        raise CallerError(
-            "database_not_empty",
-            "数据库不为空，演示只写入空数据库",
-            "the database is not empty; a demo needs an empty one",
-        )
+        raise CallerError("database_not_empty")
 
 
 @contextmanager

@@ -141,9 +141,7 @@ def remember(file: Path) -> None:
         folder = branch.settings.keys_dir
         with signer.held(folder):
             if signer.read_memory(folder) is not None:
-                raise CallerError(
-                    "memory_there", "签名者的记忆仍在", "the signer's memory is there; nothing was changed"
-                )
+                raise CallerError("memory_there")
             _check(branch, trusted_file(folder, file))
             signer.write_memory(folder, file.read_bytes())
     console.print("remembered 已恢复")
@@ -154,14 +152,10 @@ def _check(branch: Started, held: Checkpoint) -> None:
     with reading(branch.engine, snapshot=True) as conn:
         log = present_log(conn)
         if log is None:
-            raise CallerError("log_not_begun", "尚未封存任何分录", "nothing was ever sealed in this database")
+            raise CallerError("log_not_begun")
         published = last_published(conn, log)
         if published is not None and published.size > held.size:
-            raise CallerError(
-                "checkpoint_too_old", f"数据库中已有 {published.size} 的检查点，请提供不早于它的一份",
-                f"the database has a checkpoint of {published.size}; bring one that is not older",
-                size=held.size, published=published.size,
-            )  # fmt: skip
+            raise CallerError("checkpoint_too_old", size=held.size, published=published.size)
         signer.checked_root(conn, log, size_of(conn, log), held.origin, held)
 
 

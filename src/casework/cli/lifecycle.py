@@ -356,10 +356,8 @@ def _found(conn: Connection, open_: Started, noun: Kept, within: Any, wanted: sh
 
 def _tell_many(outcomes: list[Outcome], *, dry_run: bool, json_: bool) -> None:
     codes = Counter(
-        code for one in outcomes for code in (
-            [reason.code for reason in one.reasons] if isinstance(one, Refused)
-            else [one.code] if isinstance(one, Mistaken) else ["done" if isinstance(one, Done) else "not_done"]
-        )
+        code for one in outcomes
+        for code in ([reason.code for reason in one.reasons] if isinstance(one, Refused) else [one.code])
     )  # fmt: skip
     if json_:
         results = [{"outcome": type(one).__name__.lower(), **msgspec.to_builtins(one)} for one in outcomes]
@@ -379,5 +377,5 @@ def do(conn: Connection, open_: Started, command: Any, *, noun: Kept | None = No
         if not json_:
             case_tables.done(outcome, told[1] or open_.branch.rulebook.chart, told[0])
         return 0
-    case_tables.why_not(outcome, *told)
+    case_tables.why_not(outcome, told[1])
     return 2 if isinstance(outcome, Mistaken) and outcome.code in _USAGE else 1

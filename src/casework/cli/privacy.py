@@ -170,7 +170,7 @@ def _scrubbed(open_: Started, told: Erasure, *, rewrite: bool) -> Scrubbed | Non
 
 def _confirm(found: Holding) -> None:
     if not sys.stdin.isatty():
-        raise CallerError("not_confirmed", "不可撤销：请加 --yes", "this cannot be undone: say --yes")
+        raise CallerError("not_confirmed")
     _print_holding(found)
     typed = click.prompt(f"This cannot be undone 不可撤销. Type {found.borrower_id} to go on", err=True)
     if typed.strip() != found.borrower_id:

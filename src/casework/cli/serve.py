@@ -101,9 +101,7 @@ def _run(settings: Settings, workers: int) -> None:
         return
     except SystemExit as ended:
         if ended.code:
-            raise CallerError(
-                "serve_failed", "服务未能启动", "the service could not start; see the log above"
-            ) from None
+            raise CallerError("serve_failed") from None
 
 
 __all__ = ["cli"]

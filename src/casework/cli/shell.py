@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from casework import ids
 from casework.clock import now
+from casework.codes import texts_of
 from casework.errors import CallerError, RulesBroken, TryAgain
 from casework.operation.startup import Started, start
 from casework.people.staff.actor import Actor, system
@@ -53,7 +54,7 @@ def told() -> Iterator[None]:
     except RulesBroken as broken:
         _end(*[f"rules_broken: {fault}" for fault in broken.faults])
     except TryAgain as busy:
-        _end(f"{busy.code}: {busy}")
+        _end(f"{busy.code}: {busy} / {texts_of(busy.code)[0]}")
 
 
 def _end(*lines: str) -> None:

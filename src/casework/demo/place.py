@@ -22,12 +22,7 @@ def fresh(folder: Path) -> None:
     """An empty, marked folder, taking away an earlier demo; CallerError `folder_not_empty` for any other."""
     if folder.exists():
         if not (folder / _MARK).exists() and any(folder.iterdir()):
-            raise CallerError(
-                "folder_not_empty",
-                "文件夹不为空，且不是演示生成的",
-                "the folder is not empty and no demo made it",
-                folder=str(folder),
-            )
+            raise CallerError("folder_not_empty", folder=str(folder))
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     (folder / _MARK).touch()

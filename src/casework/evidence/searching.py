@@ -100,7 +100,7 @@ def streams_of(conn: Connection, branch: Branch, subject: str) -> tuple[str, ...
     streams += [f"request:{number}" for number in conn.execute(about.limit(MAX_STREAMS + 1)).scalars()]
     there = sa.select(sa.literal(1)).where(entries.c.stream.in_(streams), entries.c.stream_seq == 1).limit(1)
     if not streams or conn.execute(there).scalar() is None:
-        raise CallerError("unknown_subject", "日志中没有这个对象", "the log tells of no such subject")
+        raise CallerError("unknown_subject")
     return tuple(streams)
 
 

@@ -111,6 +111,11 @@ class Done:
     state: str
     entry_id: str
 
+    @property
+    def code(self) -> str:
+        """`done`."""
+        return "done"
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -122,6 +127,11 @@ class Refused:
     reasons: tuple[Reason, ...]
     forbidden: bool
     entry_id: str | None
+
+    @property
+    def code(self) -> str:
+        """`post_not_permitted` or `out_of_reach` where the actor alone is the reason, else `refused`."""
+        return self.reasons[0].code if self.forbidden else "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +154,11 @@ class NotDone:
     """It would have happened, but another of an atomic batch was refused."""
 
     id: int | None
+
+    @property
+    def code(self) -> str:
+        """`not_done`."""
+        return "not_done"
 
 
 Outcome = Done | Refused | Mistaken | NotDone

@@ -29,7 +29,7 @@ def published_note(conn: Connection, witnesses: Sequence[WitnessKey] = ()) -> by
     log = begun_log(conn)
     found = last_published(conn, log)
     if found is None:
-        raise CallerError("no_checkpoint", "尚无已签署的检查点", "no checkpoint was signed yet")
+        raise CallerError("no_checkpoint")
     return with_cosignatures(conn, log, found, witnesses)
 
 
@@ -56,10 +56,11 @@ def inclusion_of(conn: Connection, entry_id: str, witnesses: Sequence[WitnessKey
         tree.verify_inclusion(index, found.size, leaf, hashes, found.root)
     except tree.Faulty:
         raise CallerError(
-            "proof_fails", "证明与检查点不符：日志被改动，请运行 casework audit verify",
+            "proof_fails",
+            "证明与检查点不符：日志被改动，请运行 casework audit verify",
             "the proof does not lead to the checkpoint: the log was changed; run: casework audit verify",
             entry_id=entry_id,
-        ) from None  # fmt: skip
+        ) from None
     return InclusionProof(index, tuple(hashes), with_cosignatures(conn, log, found, witnesses))
 
 

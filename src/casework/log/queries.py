@@ -33,7 +33,7 @@ def _row_of(conn: Connection, entry_id: str) -> Any:
         )
         row = conn.execute(sa.select(*columns).where(*place)).one_or_none()
     if row is None:
-        raise CallerError("unknown_entry", "没有这条审计记录", "there is no such entry")
+        raise CallerError("unknown_entry")
     return row
 
 

@@ -53,9 +53,7 @@ def unpack(archive: Path, loans_dir: Path) -> None:
     with zipfile.ZipFile(archive) as packed:
         for name in packed.namelist():
             if _NAME.fullmatch(name) is None:
-                raise CallerError(
-                    "backup_damaged", "备份中的贷款数据文件名不对", "the backup's loans have a file of another name"
-                )
+                raise CallerError("backup_damaged")
             data, place = packed.read(name), loans_dir / name
             if not place.exists() or hashlib.sha256(place.read_bytes()).digest() != hashlib.sha256(data).digest():
                 write_whole(place, data)

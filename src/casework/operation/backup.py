@@ -88,7 +88,7 @@ def backup(settings: Settings, file: Path) -> Manifest:
     """
     keys = load_keys(settings.keys_dir)
     if any(path.exists() for path in (file, manifest_path(file), loans_path(file))):
-        raise CallerError("backup_exists", "备份文件已存在", "the backup file exists already", file=file.name)
+        raise CallerError("backup_exists", file=file.name)
     url = parse_url(settings.database_url)
     kind = url.get_backend_name()
     with writable(), beside(file) as temporary, beside(loans_path(file)) as past:
@@ -153,12 +153,7 @@ def check_sound(conn: Connection, keys: Keys) -> None:
     check_keys(conn, keys)
     missing = missing_guards(conn)
     if missing:
-        raise CallerError(
-            "guards_missing",
-            "审计表的防改触发器缺失",
-            "the log's append-only guards are missing or altered",
-            guards=missing,
-        )
+        raise CallerError("guards_missing", guards=missing)
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:
@@ -197,12 +192,7 @@ def run_tool(tool: str, url: URL, *arguments: str) -> None:
     """A tool of PostgreSQL from the PATH; the password goes by environment, not where `ps` shows it."""
     found = shutil.which(tool)
     if found is None:
-        raise CallerError(
-            "pg_tool_missing",
-            f"找不到 {tool}，请安装与服务器同版本的 PostgreSQL 客户端工具",
-            f"{tool} is not on the PATH; install PostgreSQL's client tools of the server's version",
-            tool=tool,
-        )
+        raise CallerError("pg_tool_missing", tool=tool)
     named = {key: value for key, value in url.query.items() if isinstance(value, str)}
     given = {"host": url.host, "port": url.port, "user": url.username, "dbname": url.database}
     named |= {key: str(value) for key, value in given.items() if value is not None}

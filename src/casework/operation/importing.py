@@ -103,12 +103,7 @@ def _tell_unless_told(started: Started, request: Request, run_id: int, mistake: 
 
 
 def _out_of_memory(limit_mib: int) -> CallerError:
-    return CallerError(
-        "import_memory_exceeded",
-        f"导入所需内存超过上限 {limit_mib} MiB（CASEWORK_FEED_MEMORY_MIB），未导入任何数据",
-        f"the import took more memory than it may ({limit_mib} MiB, CASEWORK_FEED_MEMORY_MIB); nothing went in",
-        at_most_mib=limit_mib,
-    )  # fmt: skip
+    return CallerError("import_memory_exceeded", at_most_mib=limit_mib)
 
 
 def _killed(code: int | None) -> CallerError:

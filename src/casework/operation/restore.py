@@ -100,21 +100,11 @@ def read_manifest(file: Path, keys: Keys) -> Manifest:
     ours = fingerprints(keys)
     wrong = sorted(name for name, text in ours.items() if manifest.key_fingerprints.get(name) != text)
     if wrong:
-        raise CallerError(
-            "key_wrong",
-            "密钥与备份不符",
-            "these are not the keys that the backup's database was written with",
-            keys=wrong,
-        )
+        raise CallerError("key_wrong", keys=wrong)
     if not hmac.compare_digest(manifest.mac, mac_of(keys, manifest)):
-        raise CallerError("manifest_forged", "备份清单被改动", "the backup's manifest was changed after it was written")
+        raise CallerError("manifest_forged")
     if manifest.contents.revision not in migrate.known_revisions():
-        raise CallerError(
-            "backup_of_newer_schema",
-            "备份的数据库结构版本未知",
-            "the backup has a schema that this version does not know",
-            revision=manifest.contents.revision,
-        )
+        raise CallerError("backup_of_newer_schema", revision=manifest.contents.revision)
     return manifest
 
 
@@ -131,7 +121,7 @@ def check_file(file: Path, bytes_: int, sha256: str) -> None:
     try:
         size, digest = measure(file)
     except OSError:
-        raise CallerError("backup_missing", "备份文件不存在", "the backup file is missing", file=file.name) from None
+        raise CallerError("backup_missing", file=file.name) from None
     if (size, digest) != (bytes_, sha256):
         raise CallerError(
             "backup_damaged", "备份文件与清单不符", "the backup file is not the one its manifest speaks of",

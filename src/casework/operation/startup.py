@@ -87,19 +87,11 @@ def check_ready(conn: Connection, branch: Branch, keys: Keys) -> None:
     check_schema(conn)
     missing = missing_guards(conn)
     if missing:
-        raise CallerError(
-            "guards_missing",
-            "审计表的防改触发器缺失",
-            "the log's append-only guards are missing or altered",
-            guards=missing,
-        )
+        raise CallerError("guards_missing", guards=missing)
     check_keys(conn, keys)
     waiting = unpublished(conn, branch)
     if waiting:
-        raise CallerError(
-            "rulebook_unpublished", "状态图或策略尚未发布，请运行 casework db upgrade",
-            "the rulebook is not published in this database; run: casework db upgrade", texts=waiting,
-        )  # fmt: skip
+        raise CallerError("rulebook_unpublished", texts=waiting)
 
 
 def check_schema(conn: Connection) -> None:
@@ -112,10 +104,7 @@ def check_schema(conn: Connection) -> None:
             revision=revision, lacking=lacking,
         )  # fmt: skip
     if revision != schema.NEWEST:
-        raise CallerError(
-            "schema_not_current", "数据库结构不是当前版本，请运行 casework db upgrade",
-            "the database is not at the current schema; run: casework db upgrade", revision=revision,
-        )  # fmt: skip
+        raise CallerError("schema_not_current", revision=revision)
 
 
 def fingerprints(keys: Keys) -> dict[str, str]:

@@ -79,7 +79,7 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
     CallerErrors `export_exists`, `export_unwritable`.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CallerError("export_exists", "目标文件夹已存在且不为空", "that folder is there already, and not empty")
+        raise CallerError("export_exists")
     partial = folder.with_name(f".{folder.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -109,7 +109,7 @@ def export_log(
     log = begun_log(conn)
     newest = last_published(conn, log)
     if newest is None:
-        raise CallerError("no_checkpoint", "尚无已签署的检查点", "no checkpoint was signed yet")
+        raise CallerError("no_checkpoint")
     size = newest.size
     begin, end = (0, size) if period is None else rounded(*_range_of(conn, log, period, size), size)
     writer = _Writer(folder)
@@ -211,7 +211,7 @@ def _range_of(conn: Connection, log: Log, period: Period, size: int) -> tuple[in
         wanted = wanted.where(entries.c.recorded_at < period.to_at)
     first, last = conn.execute(wanted).one()
     if first is None:
-        raise CallerError("nothing_recorded", "该期间没有已封存的分录", "nothing that is sealed was recorded then")
+        raise CallerError("nothing_recorded")
     return int(first), int(last) + 1
 
 
@@ -258,8 +258,5 @@ def _stretches(
             wanted.where(leaves.c.log == log.number, at >= first, at < until).order_by(at)
         ).all()  # fmt: skip
         if len(found) != until - first:
-            raise CallerError(
-                "tree_damaged", "叶或已封存的分录缺失，请运行 casework audit verify",
-                "leaves or sealed entries are missing; run: casework audit verify",
-            )  # fmt: skip
+            raise CallerError("tree_damaged")
         yield first, [bytes(row[0]) for row in found], [bytes(row[1]) for row in found]

@@ -67,10 +67,7 @@ def make_dossier(
     signed = _signed(conn, log)
     stated = newest_statement(conn, log, before_leaf=signed.size)
     if stated is None or stated.leaf_index is None:
-        raise CallerError(
-            "heads_not_stated", "尚无检查点涵盖的每日案件末条声明，请运行 casework audit heads",
-            "no signed checkpoint covers a statement of the heads of all cases yet; run: casework audit heads",
-        )  # fmt: skip
+        raise CallerError("heads_not_stated")
     found = _entries(conn, log, case_id, signed.size)
     indexes = [row.leaf_index for row in found]
     try:
@@ -114,7 +111,7 @@ def _since(conn: Connection, old: int, new: int) -> Since:
 def _signed(conn: Connection, log: Log) -> Published:
     found = last_published(conn, log)
     if found is None:
-        raise CallerError("no_checkpoint", "尚无已签署的检查点", "no checkpoint was signed yet")
+        raise CallerError("no_checkpoint")
     return found
 
 
@@ -124,21 +121,14 @@ def _entries(conn: Connection, log: Log, case_id: int, size: int) -> Sequence[An
     length = sa.func.coalesce(sa.func.sum(sa.func.length(entries.c.body)), 0)
     count, total = conn.execute(sa.select(sa.func.count(), length).where(own)).one()
     if count > MAX_ENTRIES or total > MAX_BODIES_BYTES:
-        raise CallerError(
-            "case_too_long", f"该案件超过 {MAX_ENTRIES} 条分录，请导出整个日志 (casework audit export)",
-            f"the case has more than {MAX_ENTRIES} entries, or too large ones; take out the whole log instead",
-            entries=count, at_most=MAX_ENTRIES,
-        )  # fmt: skip
+        raise CallerError("case_too_long", entries=count, at_most=MAX_ENTRIES)
     # Outer, and the bound looked at here: the case's own entries come first, never the leaves of the whole log.
     sealed = sa.and_(leaves.c.log == log.number, leaves.c.entry == entries.c.id)
     columns = sa.select(entries.c.stream_seq, entries.c.body, leaves.c.leaf_index)
     rows = conn.execute(columns.select_from(entries.outerjoin(leaves, sealed)).where(own).order_by("stream_seq"))
     found = [row for row in rows if row.leaf_index is not None and row.leaf_index < size]
     if not found:
-        raise CallerError(
-            "not_sealed_yet", "该案件尚无分录纳入已签署的检查点",
-            "no signed checkpoint covers an entry of this case yet",
-        )  # fmt: skip
+        raise CallerError("not_sealed_yet")
     return found
 
 
@@ -160,17 +150,10 @@ def _head(
     places = [place for place, head in enumerate(heads) if head.case == case_id]
     if row is None or not places:
         if conn.execute(sa.select(case_heads.c.number).where(*at).limit(1)).scalar() is None:
-            raise CallerError(
-                "heads_not_kept", "该声明的案件末条树未保存，请运行 casework audit heads",
-                "the tree of that statement is not kept here; run: casework audit heads", statement=stated.seq,
-            )  # fmt: skip
+            raise CallerError("heads_not_kept", statement=stated.seq)
         if sealed_before:
             raise _unsound(["head_not_stated"])
-        raise CallerError(
-            "case_not_in_heads", "该案件入催晚于最近一次每日声明；请次日再取，或运行 casework audit heads",
-            "the case was opened after the newest daily statement; ask again tomorrow, or run: casework audit heads",
-            day=stated.statement.day,
-        )  # fmt: skip
+        raise CallerError("case_not_in_heads", day=stated.statement.day)
     index = row.number * TILE_WIDTH + places[0]
     hash_of = FromTiles(stated.statement.cases, lambda tile: _read_tile(conn, log, stated.seq, tile))
     return index, [to_base64(found) for found in prove_inclusion(index, stated.statement.cases, hash_of)]
@@ -195,7 +178,4 @@ def _text(data: bytes) -> str:
 
 
 def _unsound(codes: list[str]) -> CallerError:
-    return CallerError(
-        "dossier_unsound", "档案自身不能通过核对：日志被改动，请运行 casework audit verify",
-        "the dossier does not verify: the log was changed; run: casework audit verify", findings=codes,
-    )  # fmt: skip
+    return CallerError("dossier_unsound", findings=codes)

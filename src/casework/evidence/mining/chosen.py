@@ -53,7 +53,7 @@ class Chosen:
     def __init__(self, conn: Connection, wanted: Wanted, prefixes: Iterable[str], dates: BusinessDates, zone: str):
         """CallerErrors `filter_malformed`, `period_malformed`."""
         if wanted.from_on is not None and wanted.to_on is not None and wanted.to_on < wanted.from_on:
-            raise CallerError("period_malformed", "截止日早于起始日", "the period ends before it begins")
+            raise CallerError("period_malformed")
         self._conn = conn
         self._wanted = wanted
         self._from = None if wanted.from_on is None else utc_text(_begin(wanted.from_on, zone))
@@ -86,11 +86,7 @@ def _opened(row: Any) -> Entry:
     try:
         return decode_strict(bytes(row.body))
     except MalformedEntry as fault:
-        raise CallerError(
-            "entry_unreadable", "分录正文不符合格式，请先运行 casework audit verify",
-            "an entry's body is not in the one form; run: casework audit verify",
-            stream=row.stream, stream_seq=row.stream_seq, fault=fault.code,
-        ) from None  # fmt: skip
+        raise CallerError("entry_unreadable", stream=row.stream, stream_seq=row.stream_seq, fault=fault.code) from None
 
 
 def _begin(day: date, zone: str) -> datetime:

@@ -146,7 +146,7 @@ def _writable() -> Iterator[None]:
 
 
 def _exists(file: Path) -> CallerError:
-    return CallerError("file_exists", "文件已存在", "the file exists already", file=file.name)
+    return CallerError("file_exists", file=file.name)
 
 
 __all__ = ["Format", "Mined", "Progress", "export"]

@@ -57,21 +57,14 @@ def read_instant(text: str, time_zone: str, present: datetime) -> Instant:
     except (ValueError, OverflowError):
         raise _malformed(text) from None
     if instant.at > present:
-        raise CallerError(
-            "instant_in_future", f"{instant.branch_time}（{time_zone}）尚未过去；日志只能回答过去的时刻",
-            f"{instant.branch_time} ({time_zone}) is not over yet: the log tells the past; `now` is the latest",
-            at=instant.branch_time, time_zone=time_zone,
-        )  # fmt: skip
+        raise CallerError("instant_in_future", at=instant.branch_time, time_zone=time_zone)
     return instant
 
 
 def in_order(start: Instant, end: Instant) -> None:
     """CallerError `instants_reversed` unless `start` is not after `end`."""
     if start.at > end.at:
-        raise CallerError(
-            "instants_reversed", "起始时刻晚于结束时刻", "`from` is later than `to`",
-            start=start.branch_time, end=end.branch_time,
-        )  # fmt: skip
+        raise CallerError("instants_reversed", start=start.branch_time, end=end.branch_time)
 
 
 def _instant(
@@ -81,9 +74,4 @@ def _instant(
 
 
 def _malformed(text: str) -> CallerError:
-    return CallerError(
-        "instant_malformed", "时刻须为带时区的 ISO 时间、本机构当地时间、日期（当日结束）或 now",
-        "an instant is 2026-03-01T12:00+08:00 (in a query the + is %2B), 2026-03-01T12:00 in branch time (where the"
-        " clock shows it once), 2026-03-01 for the end of that branch day, or now",
-        given=text[:64],
-    )  # fmt: skip
+    return CallerError("instant_malformed", given=text[:64])

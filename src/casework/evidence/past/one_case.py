@@ -165,7 +165,4 @@ def _between(branch: Branch, said: Said) -> Between:
 
 
 def _not_opened(case_id: int, instant: Instant) -> CallerError:
-    return CallerError(
-        "case_not_opened_then", f"案件{case_id}在{instant.branch_time}尚未入催",
-        f"case {case_id} was opened later than {instant.branch_time}", case_id=case_id, at=instant.branch_time,
-    )  # fmt: skip
+    return CallerError("case_not_opened_then", case_id=case_id, at=instant.branch_time)

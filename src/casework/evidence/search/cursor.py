@@ -43,10 +43,7 @@ def read(cursor: str, wanted: Wanted) -> Place:
             return place
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         pass  # answered below, as a cursor of another list
-    raise CallerError(
-        "cursor_malformed", "分页游标无效，或不属于当前的筛选和排序",
-        "the cursor is not one of this list with this filter and order",
-    ) from None  # fmt: skip
+    raise CallerError("cursor_malformed") from None
 
 
 def _print_of(place: Place, wanted: Wanted) -> str:

@@ -100,6 +100,4 @@ def _begins(value: str, wanted: str) -> bool:
 
 def malformed(field: str, needs: str) -> CallerError:
     """The mistake, by the name of the filter's part."""
-    return CallerError(
-        "filter_malformed", f"筛选条件 {field} 不正确", f"{field} must be {needs}", field=field, needs=needs
-    )
+    return CallerError("filter_malformed", field=field, needs=needs)

@@ -78,10 +78,7 @@ def _check(folder: Path, offered: bytes, prove: Prover, first: Path | None, cloc
         kept.restore(folder, last.data, last.checkpoint)
     if first is not None:
         if last is not None:
-            raise CallerError(
-                "first_contact_over", "已有记忆，不再需要 --first",
-                "this witness has seen the log before: --first is for the first time only",
-            )  # fmt: skip
+            raise CallerError("first_contact_over")
         known = judge(trust, None, read_file(first)).signed.checkpoint
     try:
         judged = judge(trust, known, offered)
@@ -110,7 +107,7 @@ def _cosign(
             )
         at = before
     if cosigner.public in {key.public for key in trust.log_keys}:
-        raise CallerError("witness_is_the_log", "见证人与日志使用同一密钥", "the witness has the log's own key")
+        raise CallerError("witness_is_the_log")
     # Cosignatures of others are theirs to give: only the log's signatures go on, and ours.
     read = parse(signed.data)
     own = {(key.name, key.key_id) for key in signed.log_keys}

@@ -29,10 +29,7 @@ class Branch:
     def __init__(self, url: str, token: str | None) -> None:
         """CallerError `address_unsafe`: https only, http to this machine, nothing behind the path."""
         if not is_safe_address(url):
-            raise CallerError(
-                "address_unsafe", "地址须为 https://（仅本机可用 http://）",
-                "the address must be https:// (http:// on this machine only), without user, query or fragment",
-            )  # fmt: skip
+            raise CallerError("address_unsafe")
         self._url = url.rstrip("/")
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 

@@ -39,16 +39,13 @@ MAX_REFUSED: Final = 100
 def make(folder: Path, name: str) -> Cosigner:
     """A folder with a new key; CallerErrors `witness_exists`, `witness_name_malformed`."""
     if (folder / KEY_FILE).exists():
-        raise CallerError("witness_exists", "该文件夹已有见证人密钥", "there is a witness's key in that folder already")
+        raise CallerError("witness_exists")
     try:
         cosigner = Cosigner(name, secrets.token_bytes(note.SEED_BYTES))
     except Faulty:
         cosigner = None
     if cosigner is None or len(cosigner.key.text) > MAX_KEY_TEXT or on_screen(name) != name:
-        raise CallerError(
-            "witness_name_malformed", "见证人名称不得为空、过长或含空格、加号、不可见字符",
-            "a witness's name is not empty and not long, and has no spaces, no plus, and nothing that is not seen",
-        )  # fmt: skip
+        raise CallerError("witness_name_malformed")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(folder / KEY_FILE, f"{cosigner.secret_text}\n".encode())
     return cosigner
@@ -60,19 +57,13 @@ def read_key(folder: Path) -> Cosigner:
     try:
         private, text = is_private(path), path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise CallerError(
-            "witness_missing", "该文件夹没有见证人密钥，请先运行 casework witness init",
-            "there is no witness in that folder; first: casework witness init",
-        ) from None  # fmt: skip
+        raise CallerError("witness_missing") from None
     try:
         if private:
             return Cosigner.parse(text.removesuffix("\n"))
     except Faulty:
         pass
-    raise CallerError(
-        "witness_key_unsafe", "见证人密钥文件权限过宽或内容不正确",
-        "the witness's key must be 0600, whole, in a folder only its owner writes",
-    )  # fmt: skip
+    raise CallerError("witness_key_unsafe")
 
 
 # --- whom it trusts
@@ -166,7 +157,4 @@ def mark_handed_in(folder: Path, size: int) -> None:
 
 
 def _unreadable(name: str) -> CallerError:
-    return CallerError(
-        "witness_memory_damaged", f"文件 {name} 缺失或已损坏，不再签署",
-        f"the file {name} is missing or damaged: nothing is signed until somebody has looked", file=name,
-    )  # fmt: skip
+    return CallerError("witness_memory_damaged", file=name)

@@ -92,14 +92,10 @@ def trust_of(texts: Sequence[str]) -> Trust:
             "log_key_malformed", f"不是日志的公钥（{fault.code}）", f"that is no log's verifier key ({fault.code})"
         ) from None
     if not keys:
-        raise CallerError(
-            "log_keys_missing", "尚未指定所信任的日志公钥", "no log is trusted yet: casework witness trust"
-        )
+        raise CallerError("log_keys_missing")
     if len({key.name for key in keys}) > 1:
-        raise CallerError(
-            "log_keys_differ", "一个文件夹只见证一份日志", "a folder is for one log: these keys are of several"
-        )
+        raise CallerError("log_keys_differ")
     try:
         return Trust(keys[0].name, keys)
     except ValueError:
-        raise CallerError("log_key_malformed", "公钥重复", "two keys that cannot be told apart") from None
+        raise CallerError("log_key_malformed") from None

@@ -40,10 +40,7 @@ def at_the_shell(branch: Branch, actor: Actor, on: date) -> bool:
     if actor.kind != "system":
         return False
     if not branch.rulebook.policies.at(on).figure("staff.shell_grants"):
-        raise CallerError(
-            "shell_grants_off", "现行策略不允许在命令行直接授岗，请用 --as 指定管理员提出申请",
-            "the policy no longer lets posts be granted at the shell; ask for them with --as ADMINISTRATOR",
-        )  # fmt: skip
+        raise CallerError("shell_grants_off")
     return True
 
 

@@ -96,7 +96,7 @@ def read_sheet(rows: Iterable[tuple[int, Sequence[str]]], posts: Mapping[str, st
     faults: list[Fault] = []
     for count, (number, cells) in enumerate(numbered, 1):
         if count > MOST_ROWS:
-            raise CallerError("too_many_rows", f"最多{MOST_ROWS}行", f"at most {MOST_ROWS} rows", most=MOST_ROWS)
+            raise CallerError("too_many_rows", most=MOST_ROWS)
         if not any(cell.strip() for cell in cells):
             continue
         found, wrong = _line(number, cells, columns, posts)

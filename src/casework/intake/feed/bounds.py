@@ -81,16 +81,9 @@ def too_many_rows(name: str, at_most: int) -> CallerError:
 
 def row_too_long(name: str, line: int) -> CallerError:
     """A row is longer than a row of a feed can be."""
-    return CallerError(
-        "row_too_long", f"{name} 第 {line} 行过长，超过 {ROW_LIMIT_CHARACTERS} 个字符",
-        f"the row in line {line} of {name} has more than {ROW_LIMIT_CHARACTERS} characters",
-        file=name, line=line, at_most_characters=ROW_LIMIT_CHARACTERS,
-    )  # fmt: skip
+    return CallerError("row_too_long", file=name, line=line, at_most_characters=ROW_LIMIT_CHARACTERS)
 
 
 def too_many_columns(name: str, columns: int) -> CallerError:
     """The header is wider than any file of a feed."""
-    return CallerError(
-        "too_many_columns", f"{name} 有 {columns} 列，上限 {COLUMN_LIMIT} 列",
-        f"{name} has {columns} columns (at most {COLUMN_LIMIT})", file=name, columns=columns, at_most=COLUMN_LIMIT,
-    )  # fmt: skip
+    return CallerError("too_many_columns", file=name, columns=columns, at_most=COLUMN_LIMIT)

@@ -302,11 +302,7 @@ class Changes:
             raise TryAgain("database_busy", "a case of one of these loans was opened meanwhile; import the feed again")
         nobody = sum(isinstance(one, Refused) and one.reasons[0].code == "no_owner" for one in outcomes)
         if nobody:
-            raise CallerError(
-                "no_owner", f"{nobody}个新案件无人可负责；请先登记基础风险管理岗，再导入",
-                f"nobody could own {nobody} of the new cases: register a basic-risk manager, then import again",
-                cases=nobody,
-            )  # fmt: skip
+            raise CallerError("no_owner", cases=nobody)
         others = {type(outcome).__name__ for outcome in outcomes if not isinstance(outcome, Done)}
         if others:
             raise RuntimeError(f"the door did not take what the feed reported: {', '.join(sorted(others))}")

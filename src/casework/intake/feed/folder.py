@@ -377,8 +377,6 @@ class _Control:
             return short_fen != 0
         raise CallerError(
             "control_sum_differs",
-            f"{entry.name} 的控制总额与清单不符：清单 {entry.control_sum_fen} 分，实际 {self.sum_fen} 分",
-            f"{entry.name} adds up to {self.sum_fen} fen, the manifest states {entry.control_sum_fen}",
             file=entry.name,
             stated_fen=entry.control_sum_fen,
             found_fen=self.sum_fen,

@@ -125,13 +125,7 @@ def understand(kind: Kind, cells: Sequence[str]) -> Header:
             if cell.strip() and normal(cell) not in (*SET_ASIDE_COLUMNS, SAFE_COLUMN):
                 unknown.append(cell.strip()[:64])
         elif name in positions:
-            raise CallerError(
-                "column_repeated",
-                f"{kind} 文件的列 {name} 出现了不止一次",
-                f"the {kind} file has the column {name} more than once",
-                kind=kind,
-                column=name,
-            )
+            raise CallerError("column_repeated", kind=kind, column=name)
         else:
             positions[name] = index
     missing = [column.name for column in COLUMNS[kind] if column.compulsory and column.name not in positions]

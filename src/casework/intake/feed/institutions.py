@@ -53,16 +53,10 @@ def register_or_refuse(conn: Connection, trail: Trail, actor: Actor, institution
 def add(conn: Connection, trail: Trail, actor: Actor, institution: str) -> None:
     """Make an institution known, so that its feeds are taken; an entry. CallerErrors institution_malformed, _known."""
     if re.fullmatch(INSTITUTION, institution, re.ASCII) is None:
-        raise CallerError(
-            "institution_malformed", "机构代码须为清单 manifest.json 中的写法",
-            "an institution's code is spelled as its manifest.json spells it", allowed=INSTITUTION,
-        )  # fmt: skip
+        raise CallerError("institution_malformed", allowed=INSTITUTION)
     trail.append(conn, STREAM, Draft(ADDED, actor.signed, {"institution": institution}))
     if institution in known_institutions(conn):
-        raise CallerError(
-            "institution_known", f"机构 {institution} 已登记", f"the institution {institution} is known already",
-            institution=institution,
-        )  # fmt: skip
+        raise CallerError("institution_known", institution=institution)
     _enter(conn, institution)
 
 

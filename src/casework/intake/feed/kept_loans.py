@@ -125,17 +125,8 @@ def _writable() -> Iterator[None]:
         yield
     except OSError as exc:
         reason = exc.strerror or type(exc).__name__
-        raise CallerError(
-            "kept_loans_unwritable", f"无法保存贷款数据文件（CASEWORK_LOANS_DIR）：{reason}，未导入任何数据",
-            f"the loans cannot be kept (CASEWORK_LOANS_DIR): {reason}; nothing went in", reason=reason,
-        ) from exc  # fmt: skip
+        raise CallerError("kept_loans_unwritable", reason=reason) from exc
 
 
 def _unusable(fault: Fault, kept: Kept) -> CallerError:
-    zh, en = {
-        "missing": ("缺失", "is missing"), "changed": ("与日志所记不符", "is not the one that the log speaks of"),
-    }[fault]  # fmt: skip
-    return CallerError(
-        f"kept_loans_{fault}", f"留存的贷款数据文件 {kept.file} {zh}", f"the file of kept loans {kept.file} {en}",
-        file=kept.file,
-    )  # fmt: skip
+    return CallerError(f"kept_loans_{fault}", file=kept.file)

@@ -60,11 +60,11 @@ def read_manifest(folder: Path) -> Manifest:
     `CallerError`: folder_missing, manifest_missing, manifest_malformed, file_unreadable.
     """
     if not folder.is_dir():
-        raise CallerError("folder_missing", "没有这个数据文件夹", "there is no such feed folder")
+        raise CallerError("folder_missing")
     try:
         content = read_bounded(folder, MANIFEST, MANIFEST_LIMIT)
     except FileNotFoundError:
-        raise CallerError("manifest_missing", "文件夹中没有 manifest.json", "the folder has no manifest.json") from None
+        raise CallerError("manifest_missing") from None
     try:
         manifest = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -97,22 +97,10 @@ def read_files(folder: Path, manifest: Manifest) -> dict[Kind, bytes]:
         try:
             content = read_bounded(folder, entry.name, FILE_LIMIT)
         except FileNotFoundError:
-            raise CallerError(
-                "file_missing",
-                f"清单列出的文件不存在：{entry.name}",
-                f"{entry.name} is in the manifest but not in the folder",
-                file=entry.name,
-            ) from None
+            raise CallerError("file_missing", file=entry.name) from None
         found = hashlib.sha256(content).hexdigest()
         if found != entry.sha256.lower():
-            raise CallerError(
-                "file_digest_differs",
-                f"{entry.name} 的摘要与清单不符（文件不完整或被改动）",
-                f"{entry.name} does not have the digest that the manifest states: it was cut or changed",
-                file=entry.name,
-                stated=entry.sha256.lower(),
-                found=found,
-            )
+            raise CallerError("file_digest_differs", file=entry.name, stated=entry.sha256.lower(), found=found)
         contents[entry.kind] = content
     return contents
 
@@ -135,29 +123,13 @@ def read_bounded(folder: Path, name: str, limit: int) -> bytes:
     except OSError:
         raise _unreadable(name) from None
     if len(content) > limit:
-        raise CallerError(
-            "file_too_large",
-            f"{name} 超过 {limit} 字节",
-            f"{name} is larger than {limit} bytes",
-            file=name,
-            limit_bytes=limit,
-        )
+        raise CallerError("file_too_large", file=name, limit_bytes=limit)
     return content
 
 
 def _unreadable(name: str) -> CallerError:
-    return CallerError(
-        "file_unreadable",
-        f"{name} 无法读取（不是普通文件或没有权限）",
-        f"{name} cannot be read: not a regular file, or no permission",
-        file=name,
-    )
+    return CallerError("file_unreadable", file=name)
 
 
 def _malformed(reason: str) -> CallerError:
-    return CallerError(
-        "manifest_malformed",
-        f"manifest.json 不符合约定：{reason}",
-        f"manifest.json is malformed: {reason}",
-        reason=reason,
-    )
+    return CallerError("manifest_malformed", reason=reason)

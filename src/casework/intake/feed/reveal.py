@@ -101,10 +101,7 @@ def reveal(
     row = known_borrower(conn, customer, within)  # first: what is refused of him would tell that he is there
     branch.rulebook.permissions.check_reveal(actor, fields, purpose)
     if barred := sorted(set(fields) - {*_OF_BORROWER, *CONTACT_FIELDS.values()}):
-        raise CallerError(
-            "unknown_field", "该字段不属于借款人", "this is no field of a borrower", fields=barred,
-            known=[*_OF_BORROWER, *CONTACT_FIELDS.values()],
-        )  # fmt: skip
+        raise CallerError("unknown_field", fields=barred, known=[*_OF_BORROWER, *CONTACT_FIELDS.values()])
     found = []
     if set(fields) & set(CONTACT_FIELDS.values()):
         found = _contacts(conn, customer, contact_ids)
@@ -119,13 +116,8 @@ def _contacts(conn: Connection, customer: Customer, wanted: Sequence[int] | None
         statement = statement.where(contacts.c.id.in_(sorted(set(wanted))[: MAX_CONTACTS + 1]))
     found = list(conn.execute(statement.limit(MAX_CONTACTS + 1)))
     if len(found) > MAX_CONTACTS or (wanted is not None and len(set(wanted)) > MAX_CONTACTS):
-        raise CallerError(
-            "too_many_contacts", f"一次最多{MAX_CONTACTS}个联系人，请以 contact_ids 指定",
-            f"at most {MAX_CONTACTS} contacts at once; name them by contact_ids", at_most=MAX_CONTACTS,
-        )  # fmt: skip
+        raise CallerError("too_many_contacts", at_most=MAX_CONTACTS)
     missing = sorted(set(wanted or ()) - {row.id for row in found})
     if missing:
-        raise CallerError(
-            "unknown_contact", "该借款人没有这个联系人", "this borrower has no such contact", contact_ids=missing
-        )
+        raise CallerError("unknown_contact", contact_ids=missing)
     return found

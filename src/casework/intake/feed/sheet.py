@@ -103,12 +103,7 @@ def gunzip(content: bytes, name: str, limit: int = UNPACKED_LIMIT) -> bytes:
                 # In pieces: what is left over after a member is copied, and a file may be nothing but tiny members.
                 piece = view[at : at + _GZIP_PIECE]
                 if not piece:
-                    raise CallerError(
-                        "file_cut",
-                        f"{name} 不完整：gzip 数据在结尾前中断",
-                        f"{name} is incomplete: its gzip data stops before the end",
-                        file=name,
-                    )
+                    raise CallerError("file_cut", file=name)
                 part = member.decompress(piece, room + 1)
                 if len(part) > room:
                     raise _too_large(name, limit)

@@ -72,10 +72,7 @@ def write_loans(
     held = {row.loan_id: row for row in rows.select_by_keys(conn, _HELD, "loan_id", [row.loan_id for row in sheet])}
     elsewhere = sum(1 for row in held.values() if row.institution != institution)
     if elsewhere:
-        raise CallerError(
-            "loan_elsewhere", f"{elsewhere}笔贷款属于其他机构", f"{elsewhere} loans belong to another institution",
-            loans=elsewhere,
-        )  # fmt: skip
+        raise CallerError("loan_elsewhere", loans=elsewhere)
     fresh: list[tuple[Any, ...]] = []
     changed: list[tuple[Any, ...]] = []
     touched: list[LoanRow] = []

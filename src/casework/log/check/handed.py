@@ -67,7 +67,4 @@ def _opened(file: Path, keys: Sequence[LogKey]) -> Handed:
 
 
 def _not_trusted(file: Path, reason: str) -> CallerError:
-    return CallerError(
-        "checkpoint_not_trusted", f"{file.name} 不是本日志签署的检查点（{reason}）",
-        f"{file.name} is no checkpoint signed by this log ({reason})", reason=reason, file=file.name,
-    )  # fmt: skip
+    return CallerError("checkpoint_not_trusted", reason=reason, file=file.name)

@@ -49,17 +49,14 @@ def change_of_entry(conn: Connection, entry_id: str, mac_key: bytes, *, of_actor
     rows = _look(conn, [entry_id])
     row = rows.get(entry_id)
     if row is None or (of_actor is not None and row.actor_id != of_actor):
-        raise CallerError("unknown_entry", "没有这条审计记录", "there is no such entry")
+        raise CallerError("unknown_entry")
     body = bytes(row.body)
     try:
         entry = decode_strict(body)
     except MalformedEntry:
         entry = None
     if entry is None or entry.entry_id != entry_id or not is_genuine(mac_key, body, row.leaf_hash, row.mac):
-        raise CallerError(
-            "proof_fails", "分录被改动或伪造，请运行 casework audit verify",
-            "the entry was changed or forged; run: casework audit verify", entry_id=entry_id,
-        )  # fmt: skip
+        raise CallerError("proof_fails", entry_id=entry_id)
     return Change(entry.recorded_at, (Recorded(entry_id, leaf_hash(body)),))
 
 
@@ -80,10 +77,7 @@ def opened(data: bytes, keys: Sequence[LogKey]) -> SignedReceipt:
     try:
         return open_receipt(data, keys)
     except Faulty as fault:
-        raise CallerError(
-            "receipt_not_trusted", f"不是本机构签发的回执（{fault.code}）",
-            f"that is no receipt signed by this service ({fault.code})", reason=fault.code,
-        ) from None  # fmt: skip
+        raise CallerError("receipt_not_trusted", reason=fault.code) from None
 
 
 def kept(conn: Connection, promised: Sequence[Recorded]) -> list[Kept]:

@@ -52,10 +52,11 @@ def take_in(conn: Connection, data: bytes, witnesses: Sequence[WitnessKey], at: 
         slack = CLOCKS_DIFFER_S
         if not published_at.timestamp() - slack - 1 <= seconds <= at.timestamp() + slack:
             raise CallerError(
-                "cosigned_time_off", "见证时间早于检查点的发布或尚未到来，请核对时钟",
-                "the time of the cosignature is before the checkpoint, or has not come: look at the clocks",
-                cosigned_at=seconds, published_at=int(published_at.timestamp()), now=int(at.timestamp()),
-            )  # fmt: skip
+                "cosigned_time_off",
+                cosigned_at=seconds,
+                published_at=int(published_at.timestamp()),
+                now=int(at.timestamp()),
+            )
         mine = (cosignatures.c.log == log.number, cosignatures.c.size == signed.size)
         there = conn.execute(sa.select(sa.true()).where(*mine, cosignatures.c.witness == key.text)).scalar()
         taken.append(Taken(log, signed.size, key, seconds, not there))
@@ -73,10 +74,7 @@ def _read(data: bytes) -> tuple[Note, Checkpoint]:
         read = note.parse(data)
         return read, checkpoint.parse(read.text)
     except Faulty as fault:
-        raise CallerError(
-            "malformed_note", f"不是带见证签名的检查点（{fault.code}）",
-            f"that is no cosigned checkpoint ({fault.code})", fault=fault.code,
-        ) from None  # fmt: skip
+        raise CallerError("malformed_note", fault=fault.code) from None
 
 
 def _verified(read: Note, witnesses: Sequence[WitnessKey]) -> list[tuple[WitnessKey, Signature]]:
@@ -84,11 +82,8 @@ def _verified(read: Note, witnesses: Sequence[WitnessKey]) -> list[tuple[Witness
         return note.verified(read, witnesses)
     except note.UnverifiedNote as fault:
         if fault.code == "signature_wrong":
-            raise CallerError("cosignature_wrong", "见证签名不正确", "the cosignature is wrong") from None
-    raise CallerError(
-        "witness_unknown", "签名者不是本机构所知的见证人",
-        "none of its signatures is one of a witness that this branch knows; there: casework keys witness add KEY",
-    )  # fmt: skip
+            raise CallerError("cosignature_wrong") from None
+    raise CallerError("witness_unknown")
 
 
 def _published(conn: Connection, signed: Checkpoint) -> tuple[Log, datetime]:
@@ -96,15 +91,9 @@ def _published(conn: Connection, signed: Checkpoint) -> tuple[Log, datetime]:
     wanted = sa.select(logs.c.number, at.root, at.published_at).join(logs, logs.c.number == at.log)
     row = conn.execute(wanted.where(logs.c.origin == signed.origin, at.size == signed.size)).one_or_none()
     if row is None:
-        raise CallerError(
-            "unknown_checkpoint", "本机构没有发布过这样的检查点",
-            "no checkpoint of that log and size was published here", size=signed.size,
-        )  # fmt: skip
+        raise CallerError("unknown_checkpoint", size=signed.size)
     if bytes(row.root) != signed.root:
-        raise CallerError(
-            "checkpoint_differs", "同一大小、不同的根：两份日志", "another root of the same size was published here: "
-            "there are two logs", size=signed.size, here=bytes(row.root).hex(), given=signed.root.hex(),
-        )  # fmt: skip
+        raise CallerError("checkpoint_differs", size=signed.size, here=bytes(row.root).hex(), given=signed.root.hex())
     return Log(row.number, signed.origin), row.published_at
 
 
@@ -136,7 +125,7 @@ def newest_cosigned(conn: Connection, log: Log, witnesses: Sequence[WitnessKey])
         data = with_cosignatures(conn, log, found, witnesses)
         if data != found.note:
             return data
-    raise CallerError("no_cosigned_checkpoint", "尚无见证人签署的检查点", "no checkpoint was cosigned by a witness yet")
+    raise CallerError("no_cosigned_checkpoint")
 
 
 def _good_lines(conn: Connection, log: Log, size: int, text: str, witnesses: Sequence[WitnessKey]) -> list[Signature]:

@@ -130,9 +130,7 @@ def begin_anew(
     hold_seal(conn)
     taken = {key.name for key in signer.known_keys(folder)}
     if origin in taken or conn.execute(sa.select(logs.c.number).where(logs.c.origin == origin)).scalar():
-        raise CallerError(
-            "origin_taken", "该日志名称已用过", "a log of this name was begun before", origin=origin
-        )  # fmt: skip
+        raise CallerError("origin_taken", origin=origin)
     remembered, old = signer.read_memory(folder), present_log(conn)
     keys = SigningKeys(origin, (signer.new_key(origin),))
     stated = succession(conn, old, remembered, reason_code)

@@ -97,16 +97,10 @@ def read_keys(folder: Path) -> SigningKeys:
     try:
         private, data = is_private(path), path.read_bytes()
     except OSError:
-        raise CallerError(
-            "signing_key_missing", "缺少签名密钥；分录照常写入并封存，但检查点暂不签署",
-            "the signing key is missing: entries are written and sealed, but no checkpoint is signed",
-        ) from None  # fmt: skip
+        raise CallerError("signing_key_missing") from None
     found = _decoded(data)
     if found is None or not private:
-        raise CallerError(
-            "signing_key_unsafe", "签名密钥文件权限过宽或内容不正确",
-            "the signing key's file must be 0600, whole, in a folder only its owner writes",
-        )  # fmt: skip
+        raise CallerError("signing_key_unsafe")
     return found
 
 
@@ -142,12 +136,7 @@ def new_key(origin: str) -> SecretKey:
             raise note.MalformedKey("malformed_name")
         return SecretKey(LogSigner(origin, secrets.token_bytes(note.SEED_BYTES)).secret_text)
     except Faulty:
-        raise CallerError(
-            "origin_malformed",
-            "日志名称不得含空格、加号、控制字符或不可见字符",
-            "a log's name has no spaces, no plus, and nothing that is not seen",
-            origin=origin,
-        ) from None
+        raise CallerError("origin_malformed", origin=origin) from None
 
 
 def make_keys_once(folder: Path, origin: str) -> bool:
@@ -184,9 +173,7 @@ def read_memory(folder: Path) -> Checkpoint | None:
     try:
         return checkpoint.parse(note.parse(data).text)
     except Faulty:
-        raise CallerError(
-            "signer_memory_malformed", "签名者的记忆文件已损坏", "what the signer remembers is not a checkpoint"
-        ) from None
+        raise CallerError("signer_memory_malformed") from None
 
 
 def write_memory(folder: Path, data: bytes) -> None:
@@ -227,9 +214,7 @@ def sign(engine: Engine, folder: Path, *, clock: Clock = now) -> Checkpoint | No
 def check_nothing_signed(remembered: Checkpoint | None) -> None:
     """CallerError `tree_shrank` where the signer remembers a log: a database without one was set back."""
     if remembered is not None:
-        raise _refused("tree_shrank", "签名者已签过日志，而数据库中没有：数据库被回退",
-                       "the signer has signed a log, and the database holds none: it was set back",
-                       size=0, signed=remembered.size)  # fmt: skip
+        raise CallerError("tree_shrank", size=0, signed=remembered.size)
 
 
 def check_not_set_back(conn: Connection, remembered: Checkpoint | None) -> None:
@@ -247,11 +232,9 @@ def check_not_set_back(conn: Connection, remembered: Checkpoint | None) -> None:
 def checked_root(conn: Connection, log: Log, size: int, origin: str, remembered: Checkpoint | None) -> bytes:
     """The root of the log's `size` leaves, if its tree goes on from what was signed last; CallerErrors as `sign`."""
     if origin != log.origin or (remembered is not None and remembered.origin != log.origin):
-        raise _refused("signer_other_log", "数据库中的日志不是签名者所签的日志", "the database holds another log than "
-                       "the one this signer signs", log=log.origin, signs=origin)  # fmt: skip
+        raise CallerError("signer_other_log", log=log.origin, signs=origin)
     if remembered is None and last_published(conn, log) is not None:
-        raise _refused("signer_memory_missing", "签名者的记忆缺失，而检查点已签过",
-                       "checkpoints were signed, and the signer has lost its memory of them")  # fmt: skip
+        raise CallerError("signer_memory_missing")
     if remembered is not None:
         _check_not_shorter(remembered, size)
     try:
@@ -260,22 +243,17 @@ def checked_root(conn: Connection, log: Log, size: int, origin: str, remembered:
             proof = prove_consistency(remembered.size, size, hashes_of(conn, log, size))
             verify_consistency(remembered.size, size, proof, remembered.root, root)
     except MalformedTile:
-        raise _refused("tree_damaged", "树的部分数据缺失", "parts of the tree are missing") from None
+        raise CallerError("tree_damaged", "树的部分数据缺失", "parts of the tree are missing") from None
     except ProofRefused:
-        raise _refused("tree_not_consistent", "日志的历史与签名者上次所签的不一致",
-                       "the log does not begin with what the signer signed last") from None  # fmt: skip
+        raise CallerError("tree_not_consistent") from None
     return root
 
 
 def _check_not_shorter(remembered: Checkpoint, size: int) -> None:
     if remembered.size > size:
-        raise _refused("tree_shrank", "日志比签名者上次所签的短：数据库被回退或尾部被删",
+        raise CallerError("tree_shrank", "日志比签名者上次所签的短：数据库被回退或尾部被删",
                        "the log is shorter than the signer signed it: set back, or cut",
                        size=size, signed=remembered.size)  # fmt: skip
-
-
-def _refused(code: str, zh: str, en: str, **facts: str | int) -> CallerError:
-    return CallerError(code, zh, en, **facts)
 
 
 def _publish(conn: Connection, log: Log, current: Checkpoint, data: bytes, at: datetime) -> None:

@@ -187,12 +187,7 @@ _PLACES = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.mac)
 
 
 def _taken(stream: str) -> CallerError:
-    return CallerError(
-        "log_place_taken",
-        f"审计日志 {stream} 的下一处已有一条来历不明的分录，未作任何更改；请管理员运行 casework audit verify",
-        f"where {stream} goes on in the log there is an entry already of which its head knows nothing; nothing was "
-        "changed; the operator runs casework audit verify", stream=stream,
-    )  # fmt: skip
+    return CallerError("log_place_taken", stream=stream)
 
 
 Collected = list[tuple[datetime, Recorded]]

@@ -41,10 +41,9 @@ def add(folder: Path, text: str) -> WitnessKey:
     if key in known:
         return key
     if len(known) >= MAX_WITNESSES:
-        raise CallerError("too_many_witnesses", f"见证人至多{MAX_WITNESSES}个", f"at most {MAX_WITNESSES} witnesses",
-                          at_most=MAX_WITNESSES)  # fmt: skip
+        raise CallerError("too_many_witnesses", at_most=MAX_WITNESSES)
     if any((one.name, one.key_id) == (key.name, key.key_id) for one in known):
-        raise CallerError("witness_doubled", "已有同名同号的见证人", "a witness of that name and key id is known")
+        raise CallerError("witness_doubled")
     _write(folder, (*known, key))
     return key
 
@@ -57,7 +56,7 @@ def remove(folder: Path, name: str) -> list[WitnessKey]:
     known = known_witnesses(folder)
     gone = [key for key in known if name in (key.name, key.text)]
     if not gone:
-        raise CallerError("unknown_witness", f"没有见证人 {name}", f"there is no witness {name}", witness=name)
+        raise CallerError("unknown_witness", witness=name)
     _write(folder, (key for key in known if key not in gone))
     return gone
 
@@ -72,10 +71,7 @@ def parse_key(text: str) -> WitnessKey:
         if len(text) <= MAX_KEY_TEXT and on_screen(key.name) == key.name:
             return key
         reason = "too_long" if len(text) > MAX_KEY_TEXT else "malformed_name"
-    raise CallerError(
-        "witness_key_malformed", f"不是见证人的公钥（{reason}）", f"that is no witness's verifier key ({reason})",
-        reason=reason,
-    )  # fmt: skip
+    raise CallerError("witness_key_malformed", reason=reason)
 
 
 def _write(folder: Path, keys: Iterable[WitnessKey]) -> None:

@@ -25,9 +25,7 @@ def hold(
     at = clock()
     found = gather(conn, branch, customer, at, lock=True)
     if reason in found.situation.holds:
-        raise CallerError(
-            "hold_placed_already", "该事由的保全已存在", "there is a hold for this reason already", reason=reason
-        )
+        raise CallerError("hold_placed_already", reason=reason)
     return _record(conn, branch, found, HOLD_PLACED, {"reason": reason}, actor, at)
 
 
@@ -40,7 +38,7 @@ def release(
     found = gather(conn, branch, customer, at, lock=True)
     reasons = [one for one in found.situation.holds if reason in (None, one)]
     if not reasons:
-        raise CallerError("no_hold", "没有这样的保全", "there is no such hold", holds=list(found.situation.holds))
+        raise CallerError("no_hold", holds=list(found.situation.holds))
     return _record(conn, branch, found, HOLD_RELEASED, {"reasons": reasons}, actor, at)
 
 

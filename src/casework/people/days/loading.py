@@ -35,7 +35,7 @@ def load_calendar(conn: Connection, trail: Trail, actor: Actor, table: Mapping[d
     CallerError calendar_empty.
     """
     if not table:
-        raise CallerError("calendar_empty", "日历文件没有任何日期", "the file names no day")
+        raise CallerError("calendar_empty")
     known, changed = calendar_table(conn), []
     for year in sorted({day.year for day in table}):
         told = {day: worked for day, worked in table.items() if day.year == year}
@@ -82,10 +82,10 @@ def declare_outage(conn: Connection, trail: Trail, actor: Actor, on: date, reaso
             f"no such reason of an outage; there are {', '.join(reasons)}", known=reasons,
         )  # fmt: skip
     if on > trail.today:
-        raise CallerError("outage_to_come", f"{on}晚于今天", f"{on} is after today", day=on.isoformat())
+        raise CallerError("outage_to_come", day=on.isoformat())
     trail.append(conn, OUTAGES, Draft(DECLARED, actor.signed, {"on": on.isoformat(), "reason": reason}))
     if is_outage(conn, on):
-        raise CallerError("outage_declared", f"{on}已登记故障", f"an outage of {on} is declared", day=on.isoformat())
+        raise CallerError("outage_declared", day=on.isoformat())
     conn.execute(outages.insert().values(day=on, reason=reason))
 
 
@@ -93,4 +93,4 @@ def withdraw_outage(conn: Connection, trail: Trail, actor: Actor, on: date) -> N
     """There was none; an entry. CallerError outage_unknown."""
     trail.append(conn, OUTAGES, Draft(WITHDRAWN, actor.signed, {"on": on.isoformat()}))
     if not conn.execute(outages.delete().where(outages.c.day == on)).rowcount:
-        raise CallerError("outage_unknown", f"{on}没有登记故障", f"no outage of {on} is declared", day=on.isoformat())
+        raise CallerError("outage_unknown", day=on.isoformat())

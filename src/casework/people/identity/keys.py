@@ -49,23 +49,13 @@ def issue_key(
     wanted = None if commands is None else sorted(set(commands))
     unknown = sorted(set(wanted or ()) - set(known))
     if unknown or wanted == [] or len(" ".join(wanted or ())) > MAX_COMMANDS_TEXT:
-        raise CallerError(
-            "unknown_command", "没有这样的权限命令（至少一个）",
-            "no such command in the permission table (name at least one)",
-            commands=[name[:64] for name in unknown[:20]],
-        )  # fmt: skip
+        raise CallerError("unknown_command", commands=[name[:64] for name in unknown[:20]])
     lock_person(conn, actor.id)
     session = sa.select(sessions.c.after_code).where(sessions.c.id == session_id)
     if session_id is not None and conn.execute(session).scalar_one_or_none():
-        raise CallerError(
-            "key_after_code", "以一次性代码设置密码后的首次登录中不得创建密钥，请重新登录后再创建",
-            "no key is made in the first session after a one-time code: log in again first",
-        )  # fmt: skip
+        raise CallerError("key_after_code")
     if len(keys_of(conn, actor.id, trail.recorded_at)) >= MAX_KEYS:
-        raise CallerError(
-            "too_many_keys", f"有效密钥不得超过{MAX_KEYS}个", f"at most {MAX_KEYS} live keys; revoke one first",
-            at_most=MAX_KEYS,
-        )  # fmt: skip
+        raise CallerError("too_many_keys", at_most=MAX_KEYS)
     return new_key(conn, trail, actor, staff_no=actor.id, days=days, label=label, commands=wanted)
 
 
@@ -87,7 +77,7 @@ def revoke_key(conn: Connection, trail: Trail, actor: Actor, key_id: int) -> Non
         .returning(tokens.c.token_hash)
     ).scalar_one_or_none()  # fmt: skip
     if revoked is None:
-        raise CallerError("unknown_key", "没有这个密钥", "there is no such live key of yours")
+        raise CallerError("unknown_key")
     bump(conn)
     data = {"staff_no": actor.id, "key": key_id, "token": name_of(bytes(revoked))}
     trail.append(conn, stream_of(actor.id), Draft("staff.key_revoked", actor.signed, data))

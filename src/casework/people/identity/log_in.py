@@ -101,7 +101,4 @@ def refused(conn: Connection, trail: Trail, attempt: Attempt) -> CallerError:
     if tries is not None and conn.execute(known).one_or_none() is not None:
         data = {"staff_no": attempt.staff_no, "failures": tries, "minutes": attempt.brake.minutes}
         trail.append(conn, stream_of(attempt.staff_no), Draft("staff.locked", system("api").signed, data))
-    return CallerError(
-        "log_in_refused", "工号、密码、一次性代码或动态码不正确，或缺少动态码",
-        "the staff number, password, one-time code or code of the second factor is not right, or the last is missing",
-    )  # fmt: skip
+    return CallerError("log_in_refused")

@@ -26,20 +26,11 @@ def check_rules(staff_no: str, password: str) -> None:
     Length counts characters; what they are is free (NIST SP 800-63B, 3.1.1.2: rules of composition make worse ones).
     """
     if len(_plain(password)) < MIN_LENGTH:
-        raise CallerError(
-            "password_too_short", f"密码至少{MIN_LENGTH}个字符", f"a password has at least {MIN_LENGTH} characters",
-            at_least=MIN_LENGTH,
-        )  # fmt: skip
+        raise CallerError("password_too_short", at_least=MIN_LENGTH)
     if len(_plain(password)) > MAX_LENGTH:
-        raise CallerError(
-            "password_too_long", f"密码至多{MAX_LENGTH}个字符", f"a password has at most {MAX_LENGTH} characters",
-            at_most=MAX_LENGTH,
-        )  # fmt: skip
+        raise CallerError("password_too_long", at_most=MAX_LENGTH)
     if staff_no.casefold() in password.casefold() or len(set(password)) < 4:
-        raise CallerError(
-            "password_too_easy", "密码不得包含工号，也不得只由几个重复字符组成",
-            "a password must not contain the staff number, nor consist of a few characters repeated",
-        )  # fmt: skip
+        raise CallerError("password_too_easy")
 
 
 def hash_password(password: str) -> str:

@@ -54,7 +54,7 @@ def issue_code(
     CallerErrors: unknown_staff, staff_unverified, staff_left, own_reset. Entry `staff.reset_code_issued`.
     """
     if actor.kind == "staff" and staff_no in actor.people:
-        raise CallerError("own_reset", "不得为本人签发一次性代码", "nobody issues a code for himself")
+        raise CallerError("own_reset")
     lock_person(conn, staff_no)
     target = actor_for(conn, staff_no, actor.via, today=trail.today)
     text = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))

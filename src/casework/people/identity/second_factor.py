@@ -45,9 +45,7 @@ def enrol(conn: Connection, mac_key: bytes, vault: Vault, actor: Actor) -> Enrol
     """Make a secret that `confirm` puts into force; CallerError `second_factor_exists` when one is in force."""
     lock_person(conn, actor.id)
     if is_confirmed(conn, actor.id):
-        raise CallerError(
-            "second_factor_exists", "已绑定第二因素，请先解除", "a second factor is in force; remove it first"
-        )
+        raise CallerError("second_factor_exists")
     key = secrets.token_bytes(SECRET_BYTES)
     secret = base64.b32encode(key).decode()
     conn.execute(second_factors.delete().where(second_factors.c.staff_no == actor.id))
@@ -94,10 +92,7 @@ def remove(conn: Connection, trail: Trail, vault: Vault, policy: Policy, actor: 
     """
     lock_person(conn, actor.id)
     if needs_factor(actor, policy):
-        raise CallerError(
-            "second_factor_required", "您的岗位必须使用第二因素", "your posts require a second factor",
-            posts=sorted(policy.figure("login.second_factor_posts")),
-        )  # fmt: skip
+        raise CallerError("second_factor_required", posts=sorted(policy.figure("login.second_factor_posts")))
     if takes(conn, trail, vault, actor.id, otp) is None:
         return wrong()
     take_away(conn, trail, actor, actor.id)
@@ -153,7 +148,7 @@ def takes(
     state = second_factors.c.confirmed_at.is_not(None) if confirmed else second_factors.c.confirmed_at.is_(None)
     row = conn.execute(sa.select(second_factors).where(second_factors.c.staff_no == staff_no, state)).one_or_none()
     if row is None:
-        raise CallerError("unknown_second_factor", "尚未绑定第二因素", "there is no second factor to use")
+        raise CallerError("unknown_second_factor")
     if not holds(trail.mac_key, second_factors.name, row):
         return None
     secret = vault.open(_secret_cell(staff_no), bytes(row.secret_sealed))
@@ -174,7 +169,7 @@ def _put(conn: Connection, trail: Trail, table: sa.Table, where: sa.ColumnElemen
 
 def wrong() -> CallerError:
     """A code that is not one of now, or was used."""
-    return CallerError("second_factor_wrong", "动态码不正确或已使用", "the code is not right, or was used already")
+    return CallerError("second_factor_wrong")
 
 
 def _step_of(key: bytes, otp: str, now: datetime) -> int | None:

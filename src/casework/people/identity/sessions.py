@@ -163,7 +163,7 @@ def not_authenticated() -> CallerError:
 def _end_own(conn: Connection, trail: Trail, actor: Actor, session_id: int, event: str) -> None:
     lock_person(conn, actor.id)
     if session_id not in {one.id for one in open_sessions(conn, actor.id, trail.recorded_at)}:
-        raise CallerError("unknown_session", "没有这个会话", "there is no such open session of yours")
+        raise CallerError("unknown_session")
     end_sessions(conn, trail, which=[session_id])
     data = {"staff_no": actor.id, "session": session_id}
     trail.append(conn, stream_of(actor.id), Draft(event, actor.signed, data))

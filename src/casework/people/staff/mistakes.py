@@ -14,20 +14,17 @@ def unknown_staff(staff_no: str) -> CallerError:
 
 def staff_exists(staff_no: str) -> CallerError:
     """The number is taken."""
-    return CallerError("staff_exists", f"员工{staff_no}已在册", f"{staff_no} is registered already", staff_no=staff_no)
+    return CallerError("staff_exists", staff_no=staff_no)
 
 
 def staff_unverified(staff_no: str) -> CallerError:
     """Only a feed named him."""
-    return CallerError(
-        "staff_unverified", f"员工{staff_no}尚未核实，不能操作", f"{staff_no} is not verified and cannot act",
-        staff_no=staff_no,
-    )  # fmt: skip
+    return CallerError("staff_unverified", staff_no=staff_no)
 
 
 def staff_left(staff_no: str) -> CallerError:
     """He has left, or was merged into somebody."""
-    return CallerError("staff_left", f"员工{staff_no}已离职", f"{staff_no} has left", staff_no=staff_no)
+    return CallerError("staff_left", staff_no=staff_no)
 
 
 def wrong_status(staff_no: str, status: str, *needed: str) -> CallerError:
@@ -89,9 +86,7 @@ def post_held_already(staff_no: str, post: str, from_on: date, until_on: date | 
 
 def post_not_held(staff_no: str, post: str) -> CallerError:
     """There is nothing to end."""
-    return CallerError(
-        "post_not_held", f"员工{staff_no}不任{post}", f"{staff_no} does not hold {post}", staff_no=staff_no, post=post
-    )
+    return CallerError("post_not_held", staff_no=staff_no, post=post)
 
 
 def dates_out_of_order(first: str, second: str) -> CallerError:
@@ -113,11 +108,7 @@ def lent_from_tomorrow(earliest: date) -> CallerError:
 
 def lent_too_long(at_most: int) -> CallerError:
     """A wide post is lent for a bounded time."""
-    return CallerError(
-        "lent_too_long", f"该请假会使代理人经办他人的案件，一次不得超过{at_most}天",
-        f"with this leave the deputy would reach cases of others: {at_most} days at most at once",
-        field="until_on", at_most_days=at_most,
-    )  # fmt: skip
+    return CallerError("lent_too_long", field="until_on", at_most_days=at_most)
 
 
 def day_in_past(field: str, earliest: date) -> CallerError:
@@ -146,9 +137,7 @@ def day_out_of_range(field: str, latest: date) -> CallerError:
 
 def capacity_out_of_range(most: int) -> CallerError:
     """No number of cases a person could have."""
-    return CallerError(
-        "capacity_out_of_range", f"上限须为0至{most}件", f"a capacity is 0 to {most} open cases", most=most
-    )
+    return CallerError("capacity_out_of_range", most=most)
 
 
 def unknown_place(kind: str, code: str, known: Iterable[str]) -> CallerError:
@@ -161,10 +150,7 @@ def unknown_place(kind: str, code: str, known: Iterable[str]) -> CallerError:
 
 def region_differs(team: str, region: str) -> CallerError:
     """The team lies in another region."""
-    return CallerError(
-        "region_differs", f"团队{team}属于区域{region}", f"team {team} belongs to region {region}",
-        team=team, region=region,
-    )  # fmt: skip
+    return CallerError("region_differs", team=team, region=region)
 
 
 def nothing_changes(staff_no: str) -> CallerError:
@@ -177,15 +163,12 @@ def nothing_changes(staff_no: str) -> CallerError:
 
 def owns_open_cases(staff_no: str) -> CallerError:
     """The database keeps every open case with somebody who is there (1.1.1)."""
-    return CallerError(
-        "owns_open_cases", f"员工{staff_no}名下仍有未结案件，请先移交",
-        f"{staff_no} is still owner or handler of open cases: hand them over first", staff_no=staff_no,
-    )  # fmt: skip
+    return CallerError("owns_open_cases", staff_no=staff_no)
 
 
 def merged_into_himself(staff_no: str) -> CallerError:
     """Nobody is merged into himself."""
-    return CallerError("merged_into_himself", "不能并入本人", "nobody is merged into himself", staff_no=staff_no)
+    return CallerError("merged_into_himself", staff_no=staff_no)
 
 
 def place_malformed(kind: str, field: str, longest: int) -> CallerError:
@@ -205,7 +188,7 @@ def unknown_reason(known: Iterable[str]) -> CallerError:
 
 def leave_too_long(days: int) -> CallerError:
     """A slip, or a departure."""
-    return CallerError("leave_too_long", f"请假最长{days}天", f"a leave lasts {days} days at most", most_days=days)
+    return CallerError("leave_too_long", most_days=days)
 
 
 def leave_overlaps(staff_no: str, from_on: date, until_on: date) -> CallerError:
@@ -227,16 +210,12 @@ def leave_unknown(staff_no: str, from_on: date) -> CallerError:
 
 def deputy_himself(staff_no: str) -> CallerError:
     """Nobody deputises for himself."""
-    return CallerError("deputy_himself", "不能由本人代理", "nobody deputises for himself", staff_no=staff_no)
+    return CallerError("deputy_himself", staff_no=staff_no)
 
 
 def deputy_by_himself(staff_no: str) -> CallerError:
     """Nobody lends himself somebody's posts."""
-    return CallerError(
-        "deputy_by_himself", "不能指定本人为代理人，请由他人登记",
-        "nobody names himself as a deputy: let somebody else",
-        staff_no=staff_no,
-    )  # fmt: skip
+    return CallerError("deputy_by_himself", staff_no=staff_no)
 
 
 def deputy_lacks_post(deputy: str, posts: Iterable[str]) -> CallerError:
@@ -270,10 +249,7 @@ def deputises_then(staff_no: str, principal: str, from_on: date, until_on: date)
 
 def certificate_kind_malformed() -> CallerError:
     """No code."""
-    return CallerError(
-        "certificate_kind_malformed", "证书种类须为小写字母、数字、下划线组成的代码，如 collector_training",
-        "a kind of certificate is a code of small letters, digits and _, such as collector_training",
-    )  # fmt: skip
+    return CallerError("certificate_kind_malformed")
 
 
 def certificate_exists(staff_no: str, kind: str, issued_on: date) -> CallerError:

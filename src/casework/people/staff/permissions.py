@@ -260,10 +260,10 @@ class Permissions:
         barred = [name for name in fields if actor.kind != "system" and not _holds(actor, self.personal[name].reveal)]
         if barred:
             raise CallerError(
-                "reveal_not_permitted", "您的岗位不得查看该个人信息明文",
-                "none of your posts may be shown this in clear", fields=sorted(barred),
+                "reveal_not_permitted",
+                fields=sorted(barred),
                 any_of_posts={name: sorted(self.personal[name].reveal) for name in sorted(barred)},
-            )  # fmt: skip
+            )
 
     def check_purpose(self, actor: Actor, purpose: str) -> None:
         """Whether he may look for this purpose: CallerErrors `purpose_unknown`, `purpose_not_permitted`."""

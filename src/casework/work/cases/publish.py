@@ -85,10 +85,4 @@ def _texts_of(branch: Branch) -> list[tuple[str, str, str, bytes]]:
 
 
 def _changed(kind: str, name: str) -> CallerError:
-    return CallerError(
-        "text_changed",
-        f"{kind} {name} 已发布且内容不同；请提高版本号或使用新的生效日期",
-        f"{kind} {name} was published with another text; raise its version or give it a new date",
-        kind=kind,
-        name=name,
-    )
+    return CallerError("text_changed", kind=kind, name=name)

@@ -195,8 +195,6 @@ def _check(branch: Branch, named: Sequence[tuple[int, int | None]], wanted: Want
             known=known,
         )  # fmt: skip
     if len(named) > MAX_CASES:
-        raise CallerError(
-            "too_many_cases", f"一次最多{MAX_CASES}个案件", f"at most {MAX_CASES} cases at a time", at_most=MAX_CASES
-        )
+        raise CallerError("too_many_cases", at_most=MAX_CASES)
     if len({case_id for case_id, _ in named}) < len(named):
-        raise CallerError("repeated_case", "同一案件不得重复出现", "a case may appear once")
+        raise CallerError("repeated_case")

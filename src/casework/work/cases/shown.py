@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.codes import texts_of
 from casework.customer import Customer, stream_of
 from casework.errors import CallerError
 from casework.lifecycle.batch import NOBODYS
@@ -39,7 +40,6 @@ from casework.work.cases.options import (
 from casework.work.cases.queries import MAX_PAGE, Listing, place_of, read_cursor, write_cursor
 from casework.work.cases.reached import covered_by
 from casework.work.cases.tables import cases
-from casework.work.cases.unseen import texts_of_unseen
 
 Sort = Literal["id", "-id", "due_on", "-due_on"]
 """A minus is descending; what has no day on which it is due comes last."""
@@ -195,7 +195,9 @@ def seen(
 def unseen_of(branch: Branch, noun: Kept, number: int) -> CallerError:
     """CallerError `unknown_<noun>`, in the words of its chart."""
     chart = branch.rulebook.charts[noun.chart]
-    return CallerError(f"unknown_{noun.word}", *texts_of_unseen(chart.zh, chart.en.lower()), id=number)
+    return CallerError(
+        f"unknown_{noun.word}", *texts_of("unknown_noun", {"zh": chart.zh, "en": chart.en.lower()}), id=number
+    )
 
 
 def _whose(conn: Connection, noun: Kept, subject: Any) -> Sequence[Any]:
