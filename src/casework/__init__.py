@@ -16,7 +16,7 @@ Groups are folders and layers, from the top; imports go downwards only, and noth
     log         the log that convicts: format (bytes), write (the one writer, sealer, signer), check (verification)
     rules       rules as data: statechart (charts and policies read, checked whole, decided, drawn)
     storage     where rows lie: database, schema, migrate, rows, append_only
-    leaves      the files beside this one: clock, money, errors, ids, settings, personal, screen, spreadsheet, …
+    leaves      the files beside this one: clock, money, errors, codes, ids, settings, personal, screen, spreadsheet, …
 
 The charts are in `statecharts/`, the schema's history in `migrations/`, decisions in `docs/decisions/`.
 """

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from casework.work.cases import fold
-from casework.work.cases.history import label_of
+from casework.work.cases.event_names import label_of
 from tests.feed.bank import Bank
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -19,7 +19,9 @@ def test_an_entry_has_words_whatever_became_of_the_event_and_an_unknown_one_its_
         f"{became}{event}" for became in (fold.SAYS.step, fold.SAYS.refused, fold.SAYS.asked) for event in chart.events
     ]
     kinds += [f"{fold.SAYS.fact}{fact}" for fact in chart.facts]
-    assert [kind for kind in kinds if not HAN.search(label_of(branch, kind)[0])] == []
-    asked, refused = (label_of(branch, f"{became}write_off") for became in (fold.SAYS.asked, fold.SAYS.refused))
+    assert [kind for kind in kinds if not HAN.search(label_of(branch.rulebook, kind)[0])] == []
+    asked, refused = (
+        label_of(branch.rulebook, f"{became}write_off") for became in (fold.SAYS.asked, fold.SAYS.refused)
+    )
     assert (asked, refused) == (("申请：核销", "Asked for: Write off"), ("被拒：核销", "Refused: Write off"))
-    assert label_of(branch, f"{fold.SAYS.asked}gone_by") == (f"{fold.SAYS.asked}gone_by",) * 2
+    assert label_of(branch.rulebook, f"{fold.SAYS.asked}gone_by") == (f"{fold.SAYS.asked}gone_by",) * 2

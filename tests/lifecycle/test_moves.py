@@ -21,7 +21,7 @@ from casework.people.staff.actor import Actor, system
 from casework.rules.statechart.decide import Reason
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
-from casework.work.cases.history import label_of
+from casework.work.cases.event_names import label_of
 from casework.work.cases.publish import publish
 from casework.work.four_eyes import chart_moves, requests
 from casework.work.four_eyes.chart_moves import Progress
@@ -269,7 +269,11 @@ def test_a_row_that_says_another_version_than_its_entries_is_found(fresh: Next) 
 
 
 def test_a_move_is_told_in_words_and_moves_nobody_of_another_version(fresh: Next) -> None:
-    assert label_of(fresh.branch, "case.moved") == ("按新版状态图迁移", "Moved to the next version of its chart")
+    words = label_of(fresh.branch.rulebook, "case.moved")
+    assert words == (
+        "按新版状态图迁移",
+        "Moved to the next version of its chart",
+    )
     later = branch_of_next(fresh.branch, {"promise": {"given": "promised"}})
     with writing(fresh.log.engine) as conn:
         command = Move(actor=system("move"), noun="promise", id=1, chart=later.rulebook.charts["promise"], request=1)

@@ -16,7 +16,7 @@ from casework.evidence.bundle import deep
 from casework.evidence.past.one_case import case_as_of, case_difference
 from casework.evidence.past.portfolio import PortfolioFilter
 from casework.evidence.past.whole import portfolio_as_of
-from casework.evidence.search.export import entries_csv
+from casework.evidence.search.export import Words, entries_csv
 from casework.evidence.search.find import collect
 from casework.evidence.search.wanted import Wanted
 from casework.lifecycle.advance import advance
@@ -26,6 +26,7 @@ from casework.log.check.findings import Report
 from casework.log.format.entry import decode_strict
 from casework.log.tables import entries, texts
 from casework.storage.database import reading
+from casework.work.cases.event_names import event_names
 from casework.work.cases.history import history_of_case
 from casework.work.cases.publish import STREAM
 from casework.work.cases.queries import find_case
@@ -134,10 +135,11 @@ def test_a_process_miner_sees_promises_and_holds_beside_the_case_that_stays_in_i
 def test_a_file_of_found_entries_calls_each_by_the_chart_that_it_is_of(lived: Lived) -> None:
     with reading(lived.log.engine, snapshot=True) as conn:
         lines, _ = collect(conn, lived.log.branch.mac_key, Wanted(event="promise.step.*"), at_most=10)
-    content = entries_csv(lines, lived.log.branch.rulebook.by_word, "en", cut=False).decode("utf-8-sig")
+    rulebook = lived.log.branch.rulebook
+    content = entries_csv(lines, Words(rulebook.by_word, event_names(rulebook)), "en", cut=False).decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(content)))
     assert sorted((row["Event in words"], row["From state"], row["To state"]) for row in rows) == [
-        ("Judge at the end of grace", "Open", "Partly kept"), ("Kept", "Open", "Kept"),
+        ("Promise to pay: Judge at the end of grace", "Open", "Partly kept"), ("Promise to pay: Kept", "Open", "Kept"),
     ]  # fmt: skip
 
 

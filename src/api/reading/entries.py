@@ -8,11 +8,13 @@ from litestar.params import FromPath, QueryParameter
 
 from api.reading.asking import Limit, answers, reader_of
 from api.reading.exports import CSV, XLSX, Language, file_of
+from api.serving import Serving
 from casework.clock import now, utc_text
 from casework.evidence.search.cursor import MAX_LENGTH
 from casework.evidence.search.export import (
     MAX_ROWS,
     Format,
+    Words,
     entries_csv,
     entries_jsonl,
     entries_xlsx,
@@ -28,6 +30,7 @@ from casework.log.format.entry import MAX_INT
 from casework.log.format.entry_line import EntryLine
 from casework.log.queries import find_entry
 from casework.storage.database import reading, writing
+from casework.work.cases.event_names import event_names
 
 JSON_LINES = "application/jsonl"
 _Code = Annotated[str | None, QueryParameter(max_length=80)]
@@ -158,7 +161,7 @@ def entries_as_csv(
     """The entries of a filter as CSV, at most 20,000; a last row and `Casework-Cut` say if there are more."""
     lines, cut = _taken_out(request, asked, "csv", "lang")
     serving, _ = reader_of(request, *PARTS, "lang")
-    return file_of(entries_csv(lines, serving.branch.rulebook.by_word, lang, cut=cut), CSV, "entries.csv", cut=cut)
+    return file_of(entries_csv(lines, _words(serving), lang, cut=cut), CSV, "entries.csv", cut=cut)
 
 
 @get(
@@ -172,8 +175,12 @@ def entries_as_xlsx(
     lines, cut = _taken_out(request, asked, "xlsx", "lang")
     serving, _ = reader_of(request, *PARTS, "lang")
     notes = {{"zh": "导出时间", "en": "Made at"}[lang]: utc_text(now())}
-    body = entries_xlsx(lines, serving.branch.rulebook.by_word, lang, cut=cut, notes=notes)
+    body = entries_xlsx(lines, _words(serving), lang, cut=cut, notes=notes)
     return file_of(body, XLSX, "entries.xlsx", cut=cut)
+
+
+def _words(serving: Serving) -> Words:
+    return Words(serving.branch.rulebook.by_word, event_names(serving.branch.rulebook))
 
 
 def _taken_out(request: Request[Any, Any, Any], asked: Asked, kind: Format, *more: str) -> tuple[list[EntryLine], bool]:

@@ -32,6 +32,7 @@ from casework.evidence.search.export import (
     MAX_ROWS,
     Format,
     Lang,
+    Words,
     entries_csv,
     entries_jsonl,
     entries_xlsx,
@@ -53,6 +54,7 @@ from casework.money import fen_from_yuan, yuan_text
 from casework.operation.startup import Started
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
+from casework.work.cases.event_names import event_names
 
 _SHOWN = 50
 
@@ -205,12 +207,13 @@ def _written(branch: Started, wanted: Wanted, kind: Format, file: BinaryIO, lang
                     rows += len(found.rows)
                     told(rows)
             return rows, False
-    charts = branch.branch.rulebook.by_word
+    rulebook = branch.branch.rulebook
+    words = Words(rulebook.by_word, event_names(rulebook))
     if kind == "csv":
-        file.write(entries_csv(lines, charts, lang, cut=cut))
+        file.write(entries_csv(lines, words, lang, cut=cut))
     else:
         notes = {{"zh": "导出时间", "en": "Made at"}[lang]: utc_text(now())}
-        file.write(entries_xlsx(lines, charts, lang, cut=cut, notes=notes))
+        file.write(entries_xlsx(lines, words, lang, cut=cut, notes=notes))
     return len(lines), cut
 
 

@@ -50,6 +50,7 @@ class Noun:
     begin: Callable[..., Any] | None = None
     more: Mapping[str, Callable[[Any, Mapping[str, Any]], None]] = field(default_factory=dict)
     named: Words | None = None
+    called: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # in zh and en, where its chart does not say it
 
     @property
     def child(self) -> bool:

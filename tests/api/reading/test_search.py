@@ -16,7 +16,7 @@ from python_calamine import CalamineWorkbook
 
 from casework.clock import now
 from casework.evidence.search.compare import differences
-from casework.evidence.search.export import entries_csv, entries_xlsx
+from casework.evidence.search.export import Words, entries_csv, entries_xlsx
 from casework.evidence.search.index import Indexer
 from casework.evidence.search.tables import search_terms
 from casework.lifecycle.commands import Fire, Note, Record
@@ -172,15 +172,15 @@ def test_no_text_of_an_entry_becomes_a_formula() -> None:
         EntryLine(f"={n}", msgspec.Raw(raw), "ab", now(), n == 0)
         for n, raw in enumerate([msgspec.json.encode(body), b"{"])
     ]
-    charts = load_rulebook(Settings.from_environment({}).statecharts).by_word
-    table = list(csv.reader(io.StringIO(entries_csv(lines, charts, "en", cut=True).decode("utf-8-sig"))))
+    words = Words(load_rulebook(Settings.from_environment({}).statecharts).by_word, {})
+    table = list(csv.reader(io.StringIO(entries_csv(lines, words, "en", cut=True).decode("utf-8-sig"))))
     cells = [cell for row in table for cell in row]
     assert "'=HYPERLINK(1)" in cells
     assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r\n＝＋－＠")]
     assert table[2][-1] == "(unreadable body)"
     assert "narrow the filter" in table[-1][0]
     assert [row[-2] for row in table[:3]] == ["Written by this service", "yes", "no: forged"]
-    made = entries_xlsx(lines, charts, "zh", cut=True, notes={"=1": "=2"})
+    made = entries_xlsx(lines, words, "zh", cut=True, notes={"=1": "=2"})
     with zipfile.ZipFile(io.BytesIO(made)) as parts:
         assert not [name for name in parts.namelist() if b"<f>" in parts.read(name)]
 

@@ -29,8 +29,9 @@ from casework.log.stored import as_stored
 from casework.log.tables import entries
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case
+from casework.work.cases.event_names import label_of
 from casework.work.cases.filter import MAX_ID, filter_malformed
-from casework.work.cases.history import MAX_PAGE, label_of
+from casework.work.cases.history import MAX_PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ def _then(at: At, world: Surroundings, texts: Texts) -> CaseThen:
 
 
 def _between(branch: Branch, said: Said) -> Between:
-    zh, en = label_of(branch, said.event)
+    zh, en = label_of(branch.rulebook, said.event)
     return Between(
         f"{said.stream}:{said.stream_seq}", said.stream_seq, said.event, zh, en, said.actor.id, said.actor.via,
         data_of(said).get("acting_for"), datetime.fromisoformat(said.recorded_at), said.from_, said.to,

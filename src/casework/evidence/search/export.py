@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -42,9 +42,13 @@ _COLUMNS: Final = (
     Column("data", "数据", "Data", 60),
 )
 _WRITTEN_BY: Final = {"zh": {True: "是", False: "否：伪造"}, "en": {True: "yes", False: "no: forged"}}
-Charts = Mapping[str, Chart]
-"""By the first word of the entries that they are the charts of."""
-_VERBS: Final = frozenset({"step", "refused", "asked", "fact"})
+
+
+class Words(NamedTuple):
+    """What states and entries are called."""
+
+    charts: Mapping[str, Chart]  # by the first word of the entries that they are the charts of
+    names: Mapping[str, tuple[str, str]]  # of events, zh and en
 
 
 def entries_jsonl(lines: Iterable[EntryLine]) -> Iterator[bytes]:
@@ -53,26 +57,24 @@ def entries_jsonl(lines: Iterable[EntryLine]) -> Iterator[bytes]:
         yield bytes(line.body) + b"\n"
 
 
-def entries_csv(lines: Iterable[EntryLine], charts: Charts, lang: Lang, *, cut: bool) -> bytes:
+def entries_csv(lines: Iterable[EntryLine], words: Words, lang: Lang, *, cut: bool) -> bytes:
     """UTF-8 with BOM, CRLF; no cell can be taken for a formula. When `cut`, a last row says so."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([getattr(column, lang) for column in _COLUMNS])
     for line in lines:
-        told = _told(line, charts, lang)
+        told = _told(line, words, lang)
         writer.writerow([safe_cell(told.get(column.field, "")) for column in _COLUMNS])
     if cut:
         writer.writerow([cut_note(lang)])
     return out.getvalue().encode("utf-8-sig")
 
 
-def entries_xlsx(
-    lines: Iterable[EntryLine], charts: Charts, lang: Lang, *, cut: bool, notes: Mapping[str, str]
-) -> bytes:
+def entries_xlsx(lines: Iterable[EntryLine], words: Words, lang: Lang, *, cut: bool, notes: Mapping[str, str]) -> bytes:
     """A workbook: the entries, and a sheet of notes; every cell is a text."""
     rows = (
         [_fitting(told.get(column.field, "")) for column in _COLUMNS]
-        for told in (_told(line, charts, lang) for line in lines)
+        for told in (_told(line, words, lang) for line in lines)
     )
     title = {"zh": "审计分录", "en": "Entries"}[lang]
     return workbook(_COLUMNS, rows, lang, title, notes, cut_note(lang) if cut else None)
@@ -89,18 +91,18 @@ def cut_note(lang: Lang) -> str:
     return f"only the first rows, {MAX_ROWS} at most; narrow the filter"
 
 
-def _told(line: EntryLine, charts: Charts, lang: Lang) -> dict[str, str]:
+def _told(line: EntryLine, words: Words, lang: Lang) -> dict[str, str]:
     """The columns of one entry; of a body that somebody changed, what it is."""
     told = {"entry_id": line.entry_id, "recorded_at": _time(line.recorded_at), "leaf_hash": line.leaf_hash}
     told["written_by"] = _WRITTEN_BY[lang][line.mac_holds]
     try:
         body = msgspec.json.decode(line.body)
         data: dict[str, Any] = body["data"]
-        chart = charts.get(body["event"].partition(".")[0])
+        chart = words.charts.get(body["event"].partition(".")[0])
         reasons = [reason["code"] for reason in data.get("reasons", ())]
         codes = dict.fromkeys([*([body["reason_code"]] if body["reason_code"] else []), *reasons])
         return told | {
-            "event": body["event"], "label": _label(body["event"], chart, lang),
+            "event": body["event"], "label": words.names.get(body["event"], ("", ""))[lang == "en"],
             "from": _state(body["from"], chart, lang), "to": _state(body["to"], chart, lang),
             "actor": body["actor"]["id"], "actor_kind": body["actor"]["kind"], "via": body["actor"]["via"],
             "post": str(data.get("post") or ""), "acting_for": str(data.get("acting_for") or ""),
@@ -134,10 +136,3 @@ def _time(instant: datetime) -> str:
 def _state(name: str | None, chart: Chart | None, lang: Lang) -> str:
     known = chart.states.get(name or "") if chart is not None else None
     return str(getattr(known, lang)) if known is not None else name or ""
-
-
-def _label(event: str, chart: Chart | None, lang: Lang) -> str:
-    """What its chart calls the event or fact of an entry; nothing for entries of what has none."""
-    _, verb, name = (*event.split(".", 2), "", "")[:3]
-    known: Any = chart.events.get(name) or chart.facts.get(name) if chart is not None and verb in _VERBS else None
-    return str(getattr(known, lang)) if known is not None else ""

@@ -2,28 +2,25 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.customer import Customer
-from casework.lifecycle.noun import Noun, Words
 from casework.log.format.chain import is_genuine
 from casework.log.tables import entries, openings
 from casework.log.write.trail import read_openings
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import Permissions, View
 from casework.personal import kind_of, mask
-from casework.rules.statechart.chart import Chart
 from casework.work.cases import fold
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case
 from casework.work.cases.erased import ErasedOf
+from casework.work.cases.event_names import label_of
 from casework.work.cases.filter import MAX_ID, filter_malformed
-from casework.work.cases.noun import CASE
-from casework.work.cases.nouns import NOUNS
 
 MAX_PAGE = 200
 
@@ -195,48 +192,10 @@ def _item(
             view = shown_as(branch.rulebook.permissions, actor, name)
             if view is not None:
                 texts[name] = opened[seq, name] if view == "clear" else mask(name, opened[seq, name])
-    zh, en = label_of(branch, body["event"])
+    zh, en = label_of(branch.rulebook, body["event"])
     return HistoryItem(
         body["entry_id"], seq, body["event"], zh, en, body["actor"]["id"], body["actor"]["via"],
         row.recorded_at, body["from"], body["to"], body["reason_code"], body["rules"], body["data"],
         sorted(body["personal"]), texts, is_genuine(branch.mac_key, row.body, row.leaf_hash, row.mac),
         None if all((seq, name) in opened for name in body["personal"]) else erased.on(row.recorded_at),
     )  # fmt: skip
-
-
-_LABELS: Final[Mapping[str, tuple[str, str]]] = {
-    fold.SAYS.opened: ("入催", "Case opened"), fold.SAYS.refused_opening: ("入催被拒", "Opening refused"),
-    fold.MEASURED: ("数据更新", "Figures reported by the feed"), fold.ASSIGNED: ("分派", "Assigned"),
-}  # fmt: skip
-_BY_WORD: Final[Mapping[str, Noun]] = {noun.word: noun for noun in NOUNS}
-
-
-def label_of(branch: Branch, event: str) -> tuple[str, str]:
-    """What people call an entry's event, zh and en; the code itself where the chart no longer knows it.
-
-    What happened to something else than the case itself is called with its name before it.
-    """
-    noun = _BY_WORD.get(event.partition(".")[0])
-    if noun is None:
-        return event, event
-    chart = branch.rulebook.charts[noun.chart]
-    label = _LABELS.get(event) or _label(noun.says, chart, event)
-    if label is None:
-        return event, event
-    return label if noun is CASE else (f"{chart.zh}：{label[0]}", f"{chart.en}: {label[1]}")
-
-
-def _label(says: Words, chart: Chart, event: str) -> tuple[str, str] | None:
-    plain = {says.opened: ("登记", "Opened"), says.refused_opening: ("登记被拒", "Opening refused")}
-    plain |= {says.noted: ("备注", "Note"), says.moved: ("按新版状态图迁移", "Moved to the next version of its chart")}
-    if event in plain:
-        return plain[event]
-    for prefix, before_zh, before_en in (
-        (says.step, "", ""), (says.fact, "", ""), (says.refused, "被拒：", "Refused: "),
-        (says.asked, "申请：", "Asked for: "),
-    ):  # fmt: skip
-        if event.startswith(prefix):
-            name = event.removeprefix(prefix)
-            spec = chart.events.get(name) or chart.facts.get(name)
-            return None if spec is None else (before_zh + spec.zh, before_en + spec.en)
-    return None

@@ -12,6 +12,11 @@ CASE_CHART = "overdue_loan"
 CASE = Noun(
     chart=CASE_CHART, word="case", subject=Case, rows=ROWS, registry=REGISTRY, situation=Situation,
     begin=fold.open_case, more={fold.MEASURED: fold.measured, fold.ASSIGNED: fold.assigned},
+    called={
+        fold.SAYS.opened: ("入催", "Case opened"), fold.SAYS.refused_opening: ("入催被拒", "Opening refused"),
+        fold.MEASURED: ("数据更新", "Figures reported by the feed"), fold.ASSIGNED: ("分派", "Assigned"),
+        f"{fold.SAYS.refused}assign": ("被拒：分派", "Refused: Assign"),
+    },
 )  # fmt: skip
 
 __all__ = ["CASE", "CASE_CHART", "effects", "guards"]

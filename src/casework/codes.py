@@ -1,16 +1,16 @@
 """Every code that a caller is answered with: its HTTP status and what it says, in Chinese and English. Pure.
 
-One table in two files, read by API and shell. A text may name the facts that are told with it (`{at_most}`), and what
-it is about (`{zh}`, `{en}`: a case where nothing else is said; `{opened}`: how its opening is called). Whoever raises a
-code may say more than stands there. Of a noun that has no code of its own `unknown_<noun>` and `<noun>_busy` are
-`unknown_noun` and `noun_busy`.
+One table, its entries in two files, read by API and shell. A text may name the facts that are told with it
+(`{at_most}`), and what it is about (`{zh}`, `{en}`: a case where nothing else is said; `{opened}`: how its opening is
+called). Whoever raises a code may say more than stands there. Of a noun that has no code of its own `unknown_<noun>`
+and `<noun>_busy` are `unknown_noun` and `noun_busy`.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from casework.codes import answers, records
+from casework import codes_of_records, codes_of_work
 
 
 class Code(NamedTuple):
@@ -22,7 +22,7 @@ class Code(NamedTuple):
 
 
 CODES: Final[Mapping[str, Code]] = {
-    name: Code(*meaning) for part in (answers, records) for name, meaning in part.CODES.items()
+    name: Code(*meaning) for part in (codes_of_work, codes_of_records) for name, meaning in part.CODES.items()
 }
 _OF_CASES: Final = {"zh": "案件", "en": "case", "opened": "入催"}
 
