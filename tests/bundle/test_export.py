@@ -190,7 +190,7 @@ def forged(bundle: Path, last: str, **fields: object) -> None:
         ("case.step.arrears_cleared", {"from_": "home_visit"}, "state_differs"),
         ("case.step.start_visit", {"chart": f"overdue_loan@9#{'0' * 64}"}, "text_missing"),
         ("log.heads", {"data": {"day": "2026-01-11", "size": 300, "cases": 49, "root": "0" * 64}}, "case_heads_differ"),
-        ("request.approved", {"event": "request.reviewed"}, "four_eyes_missing"),
+        ("request.step.approve", {"event": "request.step.review"}, "four_eyes_missing"),
     ],
 )
 def test_what_the_rules_did_not_allow_is_found_under_a_real_signature(

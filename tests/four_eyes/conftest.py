@@ -26,7 +26,7 @@ from casework.work.four_eyes import requests
 from casework.work.four_eyes.requests import Asked, Moved, Refused
 from casework.work.four_eyes.stored import read_one
 from casework.work.four_eyes.tables import requests as rows
-from casework.work.request.request import Request
+from casework.work.requests import Request
 from tests.fed import dated
 from tests.on_books import put_loan
 from tests.promised import hold

@@ -74,7 +74,7 @@ class People(RuleBasedStateMachine):
     def parts(self, number: int, who: str) -> set[str]:
         """Who acted: himself, and his principal if he acted for one."""
         request = self.world.request(number)
-        pairs = ((request.asked_by, request.asked_for), (request.reviewed_by, request.reviewed_for),
+        pairs = ((request.opened_by, request.asked_for), (request.reviewed_by, request.reviewed_for),
                  (request.decided_by, request.decided_for))  # fmt: skip
         return {who} | {principal for actor, principal in pairs if actor == who and principal is not None}
 
@@ -85,7 +85,7 @@ class People(RuleBasedStateMachine):
     def somebody_asks(self, who: str, case: int, suit: bool) -> None:
         case_id = self.cases[case]
         what, data = ("sue", SUE) if suit else ("write_off", WRITE_OFF)
-        if any(request.open and request.what == what for request in map(self.world.request, self.of(case_id))):
+        if any(request.live and request.what == what for request in map(self.world.request, self.of(case_id))):
             with pytest.raises(CallerError, match="is asked for already"):
                 self.world.ask(who, case_id, what, **data)
             return

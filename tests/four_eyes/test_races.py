@@ -107,17 +107,22 @@ from casework.settings import Settings
 from casework.operation.startup import start
 from casework.people.staff.register import actor_for
 from casework.storage.database import writing
-from casework.work.four_eyes import recording, requests, stored
+from casework.storage import rows
+from casework.work.four_eyes import recording, requests
 from casework.lifecycle import advance
 
 moment, number = sys.argv[1], int(sys.argv[2])
 def die(*_args, **_more):
     os.kill(os.getpid(), signal.SIGKILL)
 if moment == "after the step":
-    recording.move = die
+    recording.Moment.move = die
 elif moment == "after the row":
-    write = stored.update
-    stored.update = lambda conn, changed: (write(conn, changed), die())
+    write = rows.update_many
+    def update(conn, table, *more):
+        write(conn, table, *more)
+        if table.name == "requests":
+            die()
+    rows.update_many = update
 branch = start(Settings.from_environment())
 from datetime import UTC, datetime
 at = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)

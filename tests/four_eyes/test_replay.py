@@ -67,6 +67,19 @@ def four_eyes(**changes: Any) -> Change:
     return lambda entry: {"data": entry.data | {"four_eyes": entry.data["four_eyes"] | changes}}
 
 
+def gathered(**changes: Any) -> Change:
+    return lambda entry: {"data": entry.data | {"gathered": entry.data["gathered"] | changes}}
+
+
+def about(**changes: Any) -> Change:
+    return lambda entry: {"data": entry.data | {"about": entry.data["about"] | changes}}
+
+
+def without_effect(entry: Entry) -> dict[str, Any]:
+    world = {name: value for name, value in entry.data["gathered"].items() if name != "carried_out"}
+    return {"data": entry.data | {"gathered": world}}
+
+
 def without(name: str) -> Change:
     return lambda entry: {"data": {key: value for key, value in entry.data.items() if key != name}}
 
@@ -74,29 +87,36 @@ def without(name: str) -> Change:
 FLAG = [{"code": "limitation_running", "saw": {}, "needs": {}}]
 
 ATTACKS: dict[str, tuple[str, str, Change, str]] = {
-    "approved by who asked": ("request", "request.approved", by("P1"), "not_another_person"),
+    "approved by who asked": ("request", "request.step.approve", by("P1"), "not_another_person"),
     "approved by who reviewed": (
-        "request", "request.approved",
-        lambda entry: by("B1")(entry) | {"data": entry.data | {"people": ["B1"]}}, "not_another_person",
+        "request", "request.step.approve",
+        lambda entry: by("B1")(entry) | gathered(people=["B1"])(entry), "not_another_person",
     ),
-    "a deputy left out": ("request", "request.approved", data(people=["V1", "P1"]), "not_another_person"),
+    "a deputy left out": ("request", "request.step.approve", gathered(people=["V1", "P1"]), "not_another_person"),
     "approved by a post that may not": (
-        "request", "request.approved", data(post="phone_collector"), "post_not_permitted",
+        "request", "request.step.approve", data(post="phone_collector"), "post_not_permitted",
     ),
-    "asked by a post that may not": ("request", "request.asked", data(post="approver"), "post_not_permitted"),
-    "approved after it had expired": ("request", "request.approved", data(day="2027-01-01"), "step_not_allowed"),
-    "approved of another version": ("request", "request.approved", data(subject_version=9), "step_not_allowed"),
+    "asked by a post that may not": ("request", "request.opened", data(post="approver"), "post_not_permitted"),
+    "approved after it had expired": (
+        "request", "request.step.approve", data(business_date="2027-01-01"), "step_not_allowed",
+    ),
+    "approved of another version": ("request", "request.step.approve", gathered(subject_version=9), "step_not_allowed"),
     "approved and nothing came of it": (
-        "request", "request.approved", without("carried_out"), "request_without_effect",
+        "request", "request.step.approve", without_effect, "request_without_effect",
     ),
-    "it led to another entry": ("request", "request.approved", data(carried_out="case:1:1"), "four_eyes_differs"),
-    "it led to an entry that is none": ("request", "request.approved", data(carried_out="x"), "four_eyes_differs"),
+    "it led to another entry": (
+        "request", "request.step.approve", gathered(carried_out="case:1:1"), "four_eyes_differs",
+    ),
+    "it led to an entry that is none": (
+        "request", "request.step.approve", gathered(carried_out="x"), "four_eyes_differs",
+    ),
     "asked for longer than the policy lets it": (
-        "request", "request.asked", data(expires_after_days=999), "data_not_typed",
+        "request", "request.opened", about(expires_on="2028-11-25"), "data_not_typed",
     ),
-    "other data were asked for": ("request", "request.asked", data(data_digest="00" * 16), "row_differs"),
+    "other data were asked for": ("request", "request.opened", about(data_digest="00" * 16), "row_differs"),
     "a review turned into an approval": (
-        "request", "request.reviewed", lambda _: {"event": "request.approved", "to": "approved"}, "state_differs",
+        "request", "request.step.review", lambda _: {"event": "request.step.approve", "to": "approved"},
+        "step_not_allowed",
     ),
     "a step without a request": ("case", "case.step.sue", without("four_eyes"), "four_eyes_missing"),
     "a step of a request that is not there": ("case", "case.step.sue", four_eyes(request=77), "four_eyes_missing"),
@@ -124,7 +144,7 @@ def test_an_insiders_entry_is_found_though_every_chain_is_sound(world: World, da
 
 
 ROWS: dict[str, Any] = {
-    "state": "asked", "open": True, "asked_by": "A1", "asked_for": "A2", "reviewed_by": "B2", "decided_by": "V2",
+    "state": "asked", "live": True, "opened_by": "A1", "asked_for": "A2", "reviewed_by": "B2", "decided_by": "V2",
     "expires_on": BUSINESS_DATE, "pinned_version": 7, "carried_out": None, "what": "write_off", "subject": "case:2",
     "topic": "write_off", "version": 9, "data_sealed": b"x", "data_digest": "0" * 32,
 }  # fmt: skip
@@ -150,8 +170,10 @@ def test_a_request_without_entries_and_entries_without_a_request_are_found(world
     assert {finding.code for finding in world.findings()} == {"head_missing", "four_eyes_missing"}
     row: dict[str, Any] = dict.fromkeys(requests.c.keys())
     row |= {
-        "kind": "event", "subject": "case:1", "what": "sue", "topic": "suit", "state": "approved", "open": False,
-        "version": 1, "asked_by": "P1", "asked_on": BUSINESS_DATE, "expires_on": BUSINESS_DATE, "pinned_version": 1,
+        "kind": "event", "subject": "case:1", "what": "sue", "topic": "suit", "state": "approved", "live": False,
+        "chart": "request@2",
+        "state_since": BUSINESS_DATE, "opened_for": "request",
+        "version": 1, "opened_by": "P1", "opened_on": BUSINESS_DATE, "expires_on": BUSINESS_DATE, "pinned_version": 1,
         "data_sealed": b"", "data_digest": "", "last_entry_at": START, "audit_seq": 1, "audit_head": b"", "id": 50,
     }  # fmt: skip
     with writing(world.started.engine) as conn:

@@ -15,7 +15,7 @@ from casework.storage.database import writing
 from casework.work.four_eyes import requests
 from casework.work.four_eyes.requests import Asked, Moved, Refused
 from casework.work.four_eyes.tables import requests as rows
-from casework.work.request.request import ERASED
+from casework.work.requests import ERASED
 from tests.four_eyes.conftest import AGENCY, WRITE_OFF, World, codes
 
 SUE = {"claim_fen": 100}
@@ -66,7 +66,7 @@ def test_each_event_under_four_eyes_happens_when_others_have_decided_it(world: W
     chart = world.started.branch.rulebook.chart
     assert world.case(case_id).state in {b.to for b in chart.events[event].arcs[before.state].branches}
     request = world.request(number)
-    assert (request.state, request.open, request.decided_by) == ("approved", False, deciders[-1])
+    assert (request.state, request.live, request.decided_by) == ("approved", False, deciders[-1])
     assert request.carried_out == done.carried_out
     assert f"case.asked.{event}" in world.entries_of(f"case:{case_id}")
     assert world.findings() == []
@@ -111,9 +111,9 @@ def test_who_may_do_what_to_a_request_that_was_just_asked(world: World) -> None:
         assert codes(told) == ([code] if code else []), (act, who, told)
         if code is not None:
             assert isinstance(told, Refused)
-            assert world.request(number).open
+            assert world.request(number).live
             assert world.entries_of(f"request:{number}")[-1] == f"request.refused.{act}"
-        if world.request(number).open:
+        if world.request(number).live:
             assert isinstance(world.turn("withdraw", "A1", number), Moved)
     assert world.findings() == []
 
@@ -233,7 +233,7 @@ def test_a_deputy_asks_and_decides_for_his_principal_and_the_log_names_both(worl
     world.leave("P1", deputy="N1", days=3)
     case_id = world.suable_by("A1")
     number = world.asked("N1", case_id, "sue", **SUE)
-    assert (world.request(number).asked_by, world.request(number).asked_for) == ("N1", "P1")
+    assert (world.request(number).opened_by, world.request(number).asked_for) == ("N1", "P1")
     world.leave("B1", deputy="N1", days=3)
     assert codes(world.turn("review", "N1", number)) == ["not_involved"]
     world.pass_days(4)
@@ -270,7 +270,7 @@ def test_guards_run_again_at_the_approval_and_every_reason_is_told(world: World)
     world.measured(case_id, overdue_interest_fen=1_999)
     told = world.turn("approve", "V1", number)
     assert codes(told) == ["claim_within_debt"]
-    assert world.request(number).open
+    assert world.request(number).live
     assert world.entries_of(f"case:{case_id}")[-1] == "case.refused.sue"
     assert world.entries_of(f"request:{number}")[-1] == "request.refused.approve"
     world.measured(case_id, overdue_interest_fen=2_000)
@@ -284,7 +284,7 @@ def test_data_that_the_calendar_has_overtaken_is_a_reason_not_a_crash(world: Wor
     number = world.asked(who, case_id, "place_early", **data | {"term_until": "2026-03-04"})
     world.business_date("2026-03-06")
     assert codes(world.turn("approve", "B1", number)) == ["data_overtaken"]
-    assert world.request(number).open
+    assert world.request(number).live
     assert world.findings() == []
 
 
@@ -499,7 +499,7 @@ def test_conflicting_posts_are_refused_when_asked_and_again_when_approved(world:
     assert isinstance(second, Asked)
     assert isinstance(world.turn("approve", "V1", first.request_id), Moved)
     assert codes(world.turn("approve", "V2", second.request_id)) == ["posts_conflict"]
-    assert world.request(second.request_id).open
+    assert world.request(second.request_id).live
     assert world.actor("N1").posts == {"customer_service", "approver"}
     assert world.findings() == []
 
@@ -515,7 +515,7 @@ def test_asking_for_a_post_grants_nothing_and_says_nothing_has_changed(world: Wo
 def test_a_post_that_somebody_holds_already_is_refused_when_it_is_asked_for(world: World) -> None:
     told = world.ask_for("ADM1", "post", "staff:V1", "approver", {"from_on": "2026-03-02"})
     assert codes(told) == ["post_held_already"]
-    assert world.entries_of("requests:refused") == ["request.refused.ask"]
+    assert world.entries_of("requests:refused") == ["request.refused_opening"]
     assert world.findings() == []
 
 
@@ -538,7 +538,7 @@ def test_the_door_itself_knows_who_was_involved(world: World) -> None:
 # What a writer of rows makes of a suit that waits for its approver.
 ALTERED: list[dict[str, Any]] = [
     {"kind": "handover"}, {"subject": "case:2"}, {"what": "write_off"}, {"topic": "early_placement"},
-    {"asked_by": "A2"}, {"asked_for": "A2"}, {"asked_on": date(2026, 3, 3)}, {"expires_on": date(2027, 3, 3)},
+    {"opened_by": "A2"}, {"asked_for": "A2"}, {"opened_on": date(2026, 3, 3)}, {"expires_on": date(2027, 3, 3)},
     {"pinned_version": 99}, {"data_sealed": ERASED}, {"data_digest": "0" * 64},
 ]  # fmt: skip
 

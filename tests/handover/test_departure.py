@@ -171,7 +171,7 @@ def test_a_leavers_pending_proposals_are_returned(house: House) -> None:
     assert [one.id for one in shown(house, handover).preview.ending.proposals] == [asked.request_id]
     house.approve(handover)
     assert house.apply(handover).returned == [asked.request_id]
-    assert house.events(f"request:{asked.request_id}")[-1] == "request.returned"
+    assert house.events(f"request:{asked.request_id}")[-1] == "request.step.return"
     assert_sound(house)
 
 
@@ -414,7 +414,7 @@ def test_who_approves_a_plan_sues_nobody_though_a_writer_of_rows_made_it_name_a_
         with writing(house.started.engine) as conn:
             conn.execute(handovers.update().where(handovers.c.id == handover).values(request=named))
         refused("handover_request_differs", house.approve, handover)
-    assert house.events(f"request:{suit}")[-1] == "request.reviewed"
+    assert house.events(f"request:{suit}")[-1] == "request.step.review"
     assert "case.step.sue" not in house.events(f"case:{case_id}")
     with writing(house.started.engine) as conn:
         conn.execute(handovers.update().where(handovers.c.id == handover).values(request=mine))

@@ -78,7 +78,7 @@ def test_a_log_written_through_the_door_is_sound(log: BuiltLog) -> None:
         assert report.entries == conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one() > 250
         assert (report.cases, report.streams) == (CASES, STREAMS)
         assert min(report.replayed_steps, report.replayed_refusals, report.replayed_facts, report.openings) > 0
-        assert report.texts == 8  # policy, two charts, permissions, owners, privacy
+        assert report.texts == 11  # policy, five charts, permissions, owners, privacy, results, duties
         assert report.cases_not_replayed == 0
 
 
@@ -88,7 +88,7 @@ def test_nothing_is_lost_where_one_batch_ends_and_the_next_begins(
 ) -> None:
     monkeypatch.setattr("casework.log.check.verify.BATCH", batch)
     monkeypatch.setattr("casework.log.check.heads._BATCH", batch)
-    monkeypatch.setattr("casework.work.cases.replay._BATCH", batch)
+    monkeypatch.setattr("casework.lifecycle.replay._BATCH", batch)
     with log.attacked() as conn:
         report = log.verify(conn)
         committed = conn.execute(sa.select(sa.func.count()).select_from(openings)).scalar_one()

@@ -139,8 +139,8 @@ def test_relations_name_who_acted_who_had_the_case_and_what_it_was_about(log: Bu
                     (f"staff:{entry.data['from_owner']}", "owner_before")} <= found  # fmt: skip
         if entry.event.startswith("case.asked."):
             assert (f"request:{entry.data['request']}", "request") in found
-        if entry.event == "request.asked":
-            assert (entry.data["subject"], "about") in found
+        if entry.event == "request.opened":
+            assert (entry.data["about"]["subject"], "about") in found
     assert {qualifier for _, _, qualifier in model.relations} >= {
         "actor", "subject", "owner_before", "owner_after", "loan", "borrower", "request", "about", "asked_by",
         "reviewed_by",

@@ -85,7 +85,7 @@ def _links(raw: sqlite3.Connection) -> Mapping[str, int]:
     loan, borrower = (f"json_extract(b, '$.data.{name}_id')" for name in ("loan", "borrower"))
     loans = _one(raw, f"SELECT count(*) {opened}")
     owned = _one(raw, f"SELECT count(DISTINCT {loan} || ' ' || {borrower}) {opened}")
-    about = _one(raw, "SELECT count(*) FROM e WHERE event = 'request.asked'")
+    about = _one(raw, "SELECT count(*) FROM e WHERE event = 'request.opened'")
     return {"about": about, "borrower": loans + owned, "loan": loans}
 
 

@@ -27,7 +27,7 @@ from casework.oversight.privacy.holding import hold, release
 from casework.storage.database import metadata
 from casework.work.cases.tables import idempotency
 from casework.work.four_eyes.tables import requests
-from casework.work.request.request import ERASED as REQUEST_ERASED
+from casework.work.requests import ERASED as REQUEST_ERASED
 from tests.feed.bank import contact
 from tests.privacy.conftest import RISK, House, customer
 
@@ -191,7 +191,7 @@ def test_a_refusal_names_every_reason_and_is_an_entry_and_nothing_is_gone(
 def test_an_open_request_keeps_his_data_and_a_released_hold_does_not(shared: House) -> None:
     with shared.undone() as conn:
         hold(conn, shared.started.branch, customer(1), reason="complaint", actor=RISK)
-        conn.execute(requests.update().where(requests.c.subject == f"case:{shared.case_id(1)}").values(open=True))
+        conn.execute(requests.update().where(requests.c.subject == f"case:{shared.case_id(1)}").values(live=True))
         told = shared.erase_in(conn, 1)
         assert isinstance(told, Refused)
         assert {reason.code for reason in told.reasons} == {"hold", "request"}

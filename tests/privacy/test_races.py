@@ -24,7 +24,7 @@ from casework.oversight.privacy.reach import Gone
 from casework.storage.database import reading, writing
 from casework.work.cases.tables import idempotency
 from casework.work.four_eyes.tables import requests
-from casework.work.request.request import ERASED as MARK
+from casework.work.requests import ERASED as MARK
 from tests.api.server import environment
 from tests.conftest import LONGER
 from tests.feed.bank import arrears, contact, loan

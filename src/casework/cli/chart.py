@@ -21,7 +21,8 @@ from casework.settings import Settings
 from casework.work.cases.noun import CASE_CHART
 from casework.work.cases.nouns import NOUNS
 from casework.work.cases.rulebook import registry_of
-from casework.work.request.topics import REQUEST_CHART, event_faults, topic_faults
+from casework.work.requests import REQUEST
+from casework.work.topics import faults_of
 
 _lang = click.option("--lang", type=click.Choice(LANGUAGES), default="zh", show_default=True, help="Labels.")
 
@@ -87,12 +88,10 @@ def _check(home: Path, files: list[Path]) -> tuple[list[str], list[str]]:
             charts[chart.name] = chart
             arcs = sum(len(event.arcs) for event in chart.events.values())
             sound.append(f"{chart.ref}: {len(chart.states)} states, {len(chart.events)} events, {arcs} arcs")
-    if CASE_CHART in charts and REQUEST_CHART in charts:
-        cases, asked = charts[CASE_CHART], charts[REQUEST_CHART]
-        faults += [f"{asked.name}.toml: {fault}" for fault in topic_faults(asked, policies, known_posts(cases))]
-        faults += [f"{cases.name}.toml: {fault}" for fault in event_faults(asked, cases)]
     if CASE_CHART in charts:
         faults += faults_between([noun for noun in NOUNS if noun.chart in charts], charts)
+        if REQUEST.chart in charts:
+            faults += faults_of(charts[REQUEST.chart], charts.values(), policies, known_posts(charts[CASE_CHART]))
     if not files:
         faults.append(f"{home.name}: no chart here")
     return faults, sound

@@ -89,7 +89,7 @@ def advance(
         return outcomes
     if atomic and not all(isinstance(outcome, Done) for outcome in outcomes):
         return _only_refusals(conn, commands, outcomes, house, clock) if keep_refusals else outcomes
-    _write(conn, door.part())
+    write(conn, door.part())
     return outcomes
 
 
@@ -123,7 +123,7 @@ def _overlapped(conn: Connection, commands: Sequence[Any], door: Door) -> list[O
                 part = door.part()
                 if written is not None:
                     written.result()
-                written = behind.submit(_write, conn, part)
+                written = behind.submit(write, conn, part)
             if written is not None:
                 written.result()
     finally:
@@ -153,14 +153,14 @@ def _only_refusals(
         recorded = dict(zip(numbers, map(door.take, refused), strict=True))
         numbers = [number for number, outcome in recorded.items() if isinstance(outcome, Refused)]
         if len(numbers) == len(recorded):
-            _write(conn, door.part())
+            write(conn, door.part())
             for number, outcome in recorded.items():
                 told[number] = outcome
             break
     return told
 
 
-def _write(conn: Connection, part: Part) -> None:
+def write(conn: Connection, part: Part) -> None:
     """State rows, entries and the unsealed queue, one statement each; a small batch in one round trip.
 
     CallerError `log_place_taken`; TryAgain if another transaction has meanwhile opened the like, or let somebody go

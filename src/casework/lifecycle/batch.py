@@ -222,7 +222,7 @@ class Batch:
         if noun.child:
             self._unwritten.touched[self.main.chart, holder.id] = holder
         if draft.texts:
-            draft.subject = stream_of(self.gathered.vault, Customer(holder.institution, holder.borrower_id))
+            draft.subject = self._key_of(holder)
         if not noun.of_customer or noun.child:
             head = self.trail.add(holder.stream, Head(holder.audit_seq, holder.audit_head, holder.last_entry_at), draft)
             holder.audit_seq, holder.audit_head, holder.last_entry_at = head
@@ -234,6 +234,13 @@ class Batch:
         head = self.trail.add(stream, self.gathered.heads[stream], draft)
         self._unwritten.heads[stream] = self.gathered.heads[stream] = head
         return f"{stream}:{head.seq}"
+
+    def _key_of(self, holder: Any) -> str | None:
+        """Whose key seals the texts of its entries: its customer's, or whose its row says (none: the branch's own)."""
+        if hasattr(holder, "sealed_for"):
+            sealed_for: str | None = holder.sealed_for
+            return sealed_for
+        return stream_of(self.gathered.vault, Customer(holder.institution, holder.borrower_id))
 
     def refuse(
         self, noun: Kept, subject: Any, what: str, actor: Actor, refusal: Refusal, data: dict[str, Any], today: date,

@@ -101,7 +101,7 @@ def situation_of(
     on, today = data.get("on"), data.get(DATED, data["business_date"])
     return noun.situation(
         subject, _day(today), policy, actor_id, data["given"], data.get("gathered", {}), _day(on) if on else None,
-        parent,
+        parent, data.get("acting_for"),
     )  # fmt: skip
 
 

@@ -124,7 +124,7 @@ class NounJudge:
         subject = begin(self.noun, number, entry.actor.id, chart, judged.data, judged.policy, parent)
         ground = chart.openings[judged.data["ground"]]
         now = judged.situation(self.noun, subject, parent)
-        refusal = decide_opening(ground, now, frozenset({judged.data["post"]}))
+        refusal = decide_opening(ground, now, self._posts_of(judged))
         if refusal is not None:
             self.find("opening_not_allowed", entry, reasons=_codes(refusal))
         self._check_fields(judged, ground.fields, ground.name)
@@ -204,6 +204,20 @@ class NounJudge:
     def _more(self, judged: Judged, subject: Any) -> None:
         """An entry that only this noun has."""
 
+    def _posts_of(self, judged: Judged) -> frozenset[str]:
+        """The posts of its chart that the actor had a hand in it by."""
+        return frozenset({judged.data["post"]})
+
+    def _permitted(self, judged: Judged, subject: Any, name: str, posts: frozenset[str]) -> frozenset[str]:
+        """The posts that may do this: as the chart says."""
+        del judged, subject, name
+        return posts
+
+    def _not_allowed(self, reasons: Collection[str]) -> str:
+        """What the finding on a step is called that these reasons forbade."""
+        del reasons
+        return "step_not_allowed"
+
     def _beyond_reach(self, judged: Judged, subject: Any, parent: Any, only_own: Collection[str]) -> bool:
         """Whether a refusal for want of reach can be true."""
         del judged, subject, parent, only_own
@@ -233,12 +247,12 @@ class NounJudge:
         if "four_eyes" in judged.data:
             self._cited(entry)
         # Who may approve is for the chart of requests to say: their keeper does.
-        posts = spec.posts if spec.four_eyes is not None else frozenset({judged.data["post"]})
+        posts = spec.posts if spec.four_eyes is not None else self._posts_of(judged)
         if not lives_under(judged.chart, subject):
             self.find("step_not_allowed", entry, reasons=[NOT_MOVED])
         verdict = decide(judged.chart, name, subject.state, judged.situation(self.noun, subject, parent), posts)
         if not isinstance(verdict, Step):
-            self.stop("step_not_allowed", entry, reasons=_codes(verdict))
+            self.stop(self._not_allowed(_codes(verdict)), entry, reasons=_codes(verdict))
         elif verdict.to != entry.to:
             self.stop("step_elsewhere", entry, entry_says=entry.to, replayed=verdict.to)
         self._acted(judged, subject, parent, spec.only_own)
@@ -258,7 +272,8 @@ class NounJudge:
         elif spec is None:
             self._believe(judged, right=self._refused_beside(judged, subject, name))
         elif recorded == [POST_REASON]:
-            self._believe(judged, right=spec.posts.isdisjoint(judged.data["reasons"][0]["saw"]["posts"]))
+            posts = self._permitted(judged, subject, name, spec.posts)
+            self._believe(judged, right=posts.isdisjoint(judged.data["reasons"][0]["saw"]["posts"]))
         elif isinstance(spec, Event):
             now = judged.situation(self.noun, subject, parent)
             verdict = decide(chart, name, subject.state, now, spec.posts)

@@ -38,7 +38,8 @@ class Noun:
 
     `begin` makes the subject of an opening entry where its fields alone do not
     say all. `more`: entries beyond those of `Words`, event → what it does to the subject. `named`: what its entries are
-    called, where that is not what `Words` makes of its word.
+    called, where that is not what `Words` makes of its word. `reads_from`: the first version of its chart whose entries
+    were written as they are now; of those before it nothing can be told.
     """
 
     chart: str
@@ -51,6 +52,7 @@ class Noun:
     more: Mapping[str, Callable[[Any, Mapping[str, Any]], None]] = field(default_factory=dict)
     named: Words | None = None
     called: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # in zh and en, where its chart does not say it
+    reads_from: int = 1
 
     @property
     def child(self) -> bool:

@@ -14,20 +14,19 @@ from sqlalchemy.engine import Connection
 from casework.clock import utc_text
 from casework.customer import Customer, stream_of
 from casework.lifecycle.kept import Kept
-from casework.lifecycle.stream_judges import CustomerJudge
+from casework.lifecycle.stream_judges import CitedBy, CustomerJudge
 from casework.lifecycle.subject import HEAD
 from casework.log.check.findings import Report
-from casework.log.check.heads import Tail
+from casework.log.check.heads import Tail, compare_head
 from casework.log.format.entry import Entry
 from casework.log.stored import as_stored
 from casework.log.tables import entries
 from casework.personal import Vault
-from casework.rules.statechart.chart import Chart
-from casework.rules.statechart.policy import Policy
 from casework.storage import rows
 
 _BATCH: Final = 1_000
 _SHOWN: Final = 100
+_DIGITS: Final = 18  # within the integers of every database
 
 
 class _Expected(NamedTuple):
@@ -77,9 +76,7 @@ class NounRows:
             if row is None:
                 self._report.find("row_missing", stream, seq, **about)
                 continue
-            meant = dict(zip(self._noun.rows.columns, self._noun.rows.row(subject), strict=True))
-            differing = [name for name, held in zip(self._columns, row, strict=True) if held != _as_stored(meant[name])]
-            if differing:
+            if differing := _differing(self._noun, subject, self._columns, row):
                 self._report.find("row_differs", stream, seq, columns=differing, **about)
         self._pending.clear()
 
@@ -118,6 +115,87 @@ class NounRows:
         return found
 
 
+class Folded(NamedTuple):
+    """A stream that has ended, and whose it is: none if it could not be replayed. `more`: what else it told."""
+
+    stream: str
+    tail: Tail
+    subject: Any
+    more: Any = None
+
+    @property
+    def number(self) -> int | None:
+        """The number in its name, none in a spelling that the service does not use itself."""
+        text = self.stream.partition(":")[2]
+        plain = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+        return int(text) if plain and text == str(int(text)) else None
+
+
+class RootRows:
+    """Compares the rows of a noun that has streams of its own, head and columns, when enough are there.
+
+    `apart`: columns that are for `also` to compare, which gets the streams and the rows by number (`columns`).
+    """
+
+    def __init__(
+        self, conn: Connection, report: Report, noun: Kept,
+        also: Callable[[Sequence[Folded], Mapping[int, Mapping[str, Any]]], None], apart: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        self._conn = conn
+        self._report = report
+        self._noun = noun
+        self._also = also
+        self._apart = frozenset((*HEAD, *apart))
+        self._select = as_stored(noun.table, noun.rows.columns, conn.dialect.name)
+        self._pending: list[Folded] = []
+        self._met = 0
+
+    def expect(self, folded: Folded) -> None:
+        """Its row is compared, and is the one that there is."""
+        self._pending.append(folded)
+        if len(self._pending) >= _BATCH:
+            self._flush()
+
+    def finish(self) -> None:
+        """Compare the rest; then look for rows without a stream, if there must be any."""
+        self._flush()
+        table, word = self._noun.table, self._noun.word
+        if self._conn.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() == self._met:
+            return
+        stream = sa.literal(f"{word}:").concat(sa.cast(table.c.id, sa.String))
+        alone = sa.select(table.c.id).where(~sa.exists().where(entries.c.stream == stream)).limit(_SHOWN)
+        for number in self._conn.execute(alone).scalars():
+            self._report.find("stream_missing", f"{word}:{number}")
+
+    def _flush(self) -> None:
+        wanted = sorted(number for folded in self._pending if (number := folded.number) is not None)
+        names = self._noun.rows.columns
+        found = {
+            row[0]: dict(zip(names, row, strict=True))
+            for row in rows.select_by_keys(self._conn, self._select, "id", wanted)
+        }
+        self._met += len(found)
+        for folded in self._pending:
+            self._compare(folded, None if folded.number is None else found.get(folded.number))
+        self._also(self._pending, found)
+        self._pending = []
+
+    def _compare(self, folded: Folded, held: Mapping[str, Any] | None) -> None:
+        head = None if held is None else (held["audit_seq"], held["audit_head"], held["last_entry_at"])
+        compare_head(self._report, folded.stream, folded.tail, head)
+        if held is None or folded.subject is None:
+            return
+        names = [name for name in held if name not in self._apart]
+        if differing := _differing(self._noun, folded.subject, names, [held[name] for name in names]):
+            self._report.find("row_differs", folded.stream, folded.tail.seq, columns=differing)
+
+
+def _differing(noun: Kept, subject: Any, names: Sequence[str], held: Sequence[Any]) -> list[str]:
+    """The columns in which a row is not what the entries make of it."""
+    meant = dict(zip(noun.rows.columns, noun.rows.row(subject), strict=True))
+    return [name for name, value in zip(names, held, strict=True) if value != _as_stored(meant[name])]
+
+
 def _as_stored(value: Any) -> Any:
     if isinstance(value, datetime):
         return utc_text(value)
@@ -128,8 +206,8 @@ class CustomerReplay:
     """A follower of customers' streams: has what lives in them judged, and compares it with the rows."""
 
     def __init__(
-        self, conn: Connection, vault: Vault, report: Report, nouns: Sequence[Kept],
-        cited: Callable[[Entry], tuple[Chart, Policy] | None], asked: Callable[[Entry], None] = lambda _: None,
+        self, conn: Connection, vault: Vault, report: Report, nouns: Sequence[Kept], cited: CitedBy,
+        asked: Callable[[Entry], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._vault = vault
         self._judge = CustomerJudge(nouns, cited, report, asked)

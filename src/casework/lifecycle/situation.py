@@ -20,6 +20,7 @@ class Situation:
     gathered: Mapping[str, Any] = field(default_factory=dict)
     on: date | None = None  # when a fact happened; none for an event
     parent: Any = None  # of a child, as it stands
+    acting_for: str | None = None  # whose deputy the actor is in this
 
     def at(self, day: date) -> Self:
         """The same situation on another day, nothing else changed (not even the policy)."""

@@ -48,14 +48,14 @@ CitedBy = Callable[[Entry], tuple[Chart, Policy] | None]
 
 
 class _StreamJudge:
-    """Follows one stream after the other."""
+    """Follows one stream after the other. `untold`: an entry of this one cites rules that cannot be used."""
 
     def __init__(self, cited: CitedBy) -> None:
         self._rules = cited
         self._begin()
 
     def _begin(self) -> None:
-        self._broken = False
+        self._broken = self.untold = False
         self._on = ""
 
     def follow(self, entry: Entry) -> None:
@@ -66,6 +66,7 @@ class _StreamJudge:
         try:
             rules = self._rules(entry)
             if rules is None:
+                self.untold = True
                 raise Stopped
             self._on = in_order(judge, entry, self._on)
             self._replay(judge, Judged(entry, *rules))

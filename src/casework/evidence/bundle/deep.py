@@ -18,7 +18,7 @@ from casework.evidence.bundle.links import UNREADABLE
 from casework.evidence.bundle.source import MAX_TEXT_BYTES, Missing
 from casework.evidence.bundle.spool import streams_of
 from casework.evidence.bundle.verify import Spooled
-from casework.lifecycle.stream_judges import CustomerJudge
+from casework.lifecycle.stream_judges import CustomerJudge, RootJudge
 from casework.log.check.findings import Report
 from casework.log.check.rows_left import told_by
 from casework.log.format.entry import Entry, MalformedEntry, decode_strict
@@ -31,16 +31,9 @@ from casework.work.cases.nouns import NOUNS
 from casework.work.cases.owners_judge import OwnersJudge
 from casework.work.cases.published import Published
 from casework.work.cases.rules_in_force import Parsed, RulesInForce
-from casework.work.four_eyes.case_events import NAME as EVENT
-from casework.work.four_eyes.judge import (
-    CITED,
-    Cite,
-    RequestJudge,
-    cite_of,
-    compare_cite,
-)
-from casework.work.four_eyes.post_grants import NAME as POST
+from casework.work.four_eyes.judge import CITED, Cite, OfRequest, cite_of, compare_cite
 from casework.work.handover.judging import handover_judge
+from casework.work.requests import EVENT, POST
 
 Texts = Mapping[tuple[str, str, str], bytes]
 """Published texts by kind, name and digest."""
@@ -53,6 +46,7 @@ class Part:
     report: Report = field(default_factory=Report)
     cites: list[Cite] = field(default_factory=list)
     requests: dict[int, dict[str, Any]] = field(default_factory=dict)
+    requests_unread: set[int] = field(default_factory=set)  # there, and by which rules cannot be told
     texts_cited: set[tuple[str, str]] = field(default_factory=set)
     streams_held: int = 0
 
@@ -65,7 +59,7 @@ class _Judges:
         rules = RulesInForce(known.texts, known.announced, report, known.parsed)
         self._part = part
         self._cases = CaseJudge(Cited(rulebook, report), OwnersJudge(rules, report), report, self._cite)
-        self._requests = RequestJudge(Cited(rulebook, report), report)
+        self._requests = RootJudge(OfRequest(report), Cited(rulebook, report).of)
         self._customers = CustomerJudge(NOUNS, Cited(rulebook, report).of, report, self._cite)
         self._handovers = handover_judge(Cited(rulebook, report), report)
         self._people = StaffJudge(report, self._cite)
@@ -96,7 +90,10 @@ class _Judges:
     def _request(self, entries: Sequence[Entry], whole: bool) -> None:
         for entry in entries if whole else ():
             self._requests.follow(entry)
-        request = self._requests.end(sound=whole).request
+        number = entries[0].stream.partition(":")[2]
+        if self._requests.untold and number.isdecimal():
+            self._part.requests_unread.add(int(number))
+        request = self._requests.end(sound=whole)
         if request is not None:
             self._part.requests[request.id] = {name: getattr(request, name) for name in (*CITED, "kind")}
 
@@ -214,6 +211,7 @@ def _absorb(every: Part, part: Part) -> None:
     every.report.absorb(part.report)
     every.cites += part.cites
     every.requests |= part.requests
+    every.requests_unread |= part.requests_unread
     every.texts_cited |= part.texts_cited
 
 
@@ -222,8 +220,8 @@ def _compare(every: Part, report: Report, *, whole: bool) -> None:
     carried = set()
     for cite in every.cites:
         held = every.requests.get(cite.request_id)
-        if held is None and not whole:
-            continue  # it was asked for outside the period
+        if held is None and (not whole or cite.request_id in every.requests_unread):
+            continue  # it was asked for outside the period, or cannot be told
         compare_cite(cite, held, report)
         carried.add((cite.request_id, f"{cite.stream}:{cite.seq}"))
     for number, request in every.requests.items():

@@ -15,6 +15,7 @@ from casework.lifecycle.noun import Noun
 from casework.log.format.entry import Entry
 from casework.work.cases import fold
 from casework.work.cases.nouns import NOUNS
+from casework.work.requests import REQUEST
 
 Value = str | int
 AttributeType = Literal["string", "integer"]
@@ -44,7 +45,7 @@ OBJECTS: Final[Mapping[str, Mapping[str, AttributeType]]] = {
 """Types of objects with the attributes that the log says of them."""
 
 _NOUNS: Final[Mapping[str, Noun]] = {noun.word: noun for noun in NOUNS}
-_REFUSED: Final = ("request.refused.", *(noun.says.refused for noun in NOUNS))
+_REFUSED: Final = tuple(noun.says.refused for noun in NOUNS)
 _REFUSED_OPENINGS: Final = frozenset(noun.says.refused_opening for noun in NOUNS)
 
 OWN: Final[Mapping[str, str]] = {
@@ -102,8 +103,11 @@ class _Telling:
     """One entry being told."""
 
     def __init__(self, entry: Entry, names: Names) -> None:
-        self.entry, self.names, self.data = entry, names, entry.data
+        self.entry, self.names = entry, names
         self.prefix, _, place = entry.stream.partition(":")
+        self.data: Mapping[str, Any] = entry.data
+        if self.prefix == REQUEST.word:  # what it is about is what it says
+            self.data = {**entry.data, **_dict(entry.data.get("about"))}
         own = OWN.get(self.prefix)
         if own in ("staff", "borrower"):
             place = names.of("staff" if own == "staff" else "borrower", place)

@@ -103,5 +103,5 @@ def asked_for(conn: Connection) -> dict[str, frozenset[str]]:
 
 
 _ASKED = sa.select(open_requests.c.subject, open_requests.c.what).where(
-    open_requests.c.open, open_requests.c.kind == post_grants.NAME
+    open_requests.c.live, open_requests.c.kind == post_grants.NAME
 )

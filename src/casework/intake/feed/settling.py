@@ -66,7 +66,7 @@ _LIVE: Final = sa.select(
 
 
 _WRITE_OFF_ASKED: Final = sa.select(requests.c.subject).where(
-    requests.c.what == "write_off", requests.c.open == sa.true()
+    requests.c.what == "write_off", requests.c.live == sa.true()
 )
 
 

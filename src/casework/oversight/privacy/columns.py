@@ -122,9 +122,9 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "register_version": "id version",
         "repayments": "institution payment_id loan_id paid_on amount_fen reverses run_id mac",
         "requests": (
-            "id kind subject what topic state open version asked_by asked_for asked_on reviewed_by "
-            "reviewed_for decided_by decided_for expires_on pinned_version carried_out data_digest "
-            "sealed_for last_entry_at audit_seq audit_head"
+            "id chart state state_since live version opened_on opened_for opened_by last_entry_at audit_seq "
+            "audit_head kind subject what topic asked_for expires_on pinned_version data_digest reviewed_by "
+            "reviewed_for decided_by decided_for carried_out sealed_for"
         ),
         "reset_codes": "staff_no code_hash expires_at failures mac",
         "search_postings": "place bits",

@@ -107,7 +107,7 @@ def _requests(conn: Connection, subjects: list[str], *, lock: bool) -> list[Aske
 
 
 _ABOUT = sa.select(requests.c.subject, requests.c.id)
-_ASKED = sa.select(requests.c.id, requests.c.open, requests.c.audit_seq, requests.c.last_entry_at)
+_ASKED = sa.select(requests.c.id, requests.c.live, requests.c.audit_seq, requests.c.last_entry_at)
 
 
 def _seq(conn: Connection, stream: str) -> int:

@@ -31,7 +31,7 @@ from casework.work.cases.branch import Branch
 from casework.work.contacts.tables import contact_log
 from casework.work.four_eyes.tables import requests
 from casework.work.gate.tables import contact_permits
-from casework.work.request.request import ERASED as REQUEST_ERASED
+from casework.work.requests import ERASED as REQUEST_ERASED
 
 _OF_BORROWER: Final = ("name_sealed", "name_index", "id_number_sealed", "id_number_index")
 _OF_CONTACT: Final = ("name_sealed", "phone_sealed", "phone_index", "address_sealed")

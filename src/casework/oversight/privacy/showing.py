@@ -18,7 +18,7 @@ from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.contacts.tables import contact_log
 from casework.work.four_eyes.tables import requests
-from casework.work.request.request import ERASED
+from casework.work.requests import ERASED
 
 PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "keys": ("密钥", "keys of his own"),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
@@ -21,6 +22,7 @@ from casework.work.cases.rulebook import Rulebook
 class Branch:
     """Loaded once per process; safe to share between threads.
 
+    `kinds` of request under four eyes, as `casework.work.four_eyes.kinds` describes them.
     `handing_over` says who hands over all cases by a day; a change of that is a change of the register's version.
     """
 
@@ -28,6 +30,7 @@ class Branch:
     vault: Vault
     mac_key: bytes
     nouns: tuple[Kept, ...] = LIFECYCLES
+    kinds: tuple[Any, ...] = ()
     handing_over: Callable[[Connection, date], Iterable[str]] = lambda _conn, _on: ()
     loans_dir: Path | None = None  # where an import keeps the loans as they came
     _rosters: dict[tuple[int, date], Roster] = field(default_factory=dict, repr=False, compare=False)

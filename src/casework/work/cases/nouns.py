@@ -7,5 +7,6 @@ from casework.work.cases.noun import CASE
 from casework.work.handovers import HANDOVER
 from casework.work.holds import HOLD
 from casework.work.promises import PROMISE
+from casework.work.requests import REQUEST
 
-NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, HANDOVER, HOLD)
+NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, HANDOVER, HOLD, REQUEST)

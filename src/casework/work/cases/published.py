@@ -7,9 +7,11 @@ verification and every look into the past.
 from collections.abc import Iterable
 from functools import lru_cache
 
+from casework.errors import RulesBroken
 from casework.log.format.texts import reference
 from casework.rules.statechart.chart import Chart, parse_chart
 from casework.rules.statechart.policy import Policies, Policy, parse_policy
+from casework.work.cases.nouns import NOUNS
 from casework.work.cases.rulebook import registry_of
 
 
@@ -44,4 +46,7 @@ def _policy(ref: str, text: bytes) -> Policy:
 def _chart(ref: str, text: bytes, policies: tuple[tuple[str, bytes], ...]) -> Chart:
     """Of all policies ever published: a chart may name figures that one of them has."""
     known = Policies([_policy(*policy) for policy in policies])
-    return parse_chart(text, registry_of(ref), known, file=ref, past=True)
+    chart = parse_chart(text, registry_of(ref), known, file=ref, past=True)
+    if chart.version < next((noun.reads_from for noun in NOUNS if noun.chart == chart.name), 1):
+        raise RulesBroken([f"{ref}: entries of its time were written in another way"])
+    return chart

@@ -19,14 +19,14 @@ from casework.work.cases.owner_rules import OwnerRules, load_owner_rules
 from casework.work.cases.privacy_rules import PrivacyRules, load_privacy_rules
 from casework.work.cases.registry import REGISTRY
 from casework.work.contacts.results import Results, load_results
-from casework.work.request import situation as requests
-from casework.work.request.topics import REQUEST_CHART, load_requests
+from casework.work.requests import REQUEST
+from casework.work.topics import faults_of
 
 
 def registry_of(chart: str) -> Registry:
     """What a chart of this name may name; of a name that no chart of today has, what cases' may."""
     name = chart.partition("@")[0]
-    return {REQUEST_CHART: requests.REGISTRY, **{noun.chart: noun.registry for noun in NOUNS}}.get(name, REGISTRY)
+    return {noun.chart: noun.registry for noun in NOUNS}.get(name, REGISTRY)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Rulebook:
     @property
     def requests(self) -> Chart:
         """The chart of requests under four eyes."""
-        return self.charts[REQUEST_CHART]
+        return self.charts[REQUEST.chart]
 
 
 def load_rulebook(folder: Path) -> Rulebook:
@@ -97,8 +97,10 @@ def _load(folder: Path) -> Rulebook:
     permissions = load_permissions(folder, policies, posts)
     for noun in NOUNS:
         check_against(charts[noun.chart], permissions, noun.word)
+    if faults := list(faults_of(charts[REQUEST.chart], charts.values(), policies, posts)):
+        raise RulesBroken(faults)
     return Rulebook(
-        {**charts, REQUEST_CHART: load_requests(folder, policies, chart, posts)},
+        charts,
         policies,
         permissions,
         load_owner_rules(folder, policies, posts, frozenset(chart.states)),

@@ -17,8 +17,8 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.case import from_row
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.unseen import unseen
-from casework.work.four_eyes.kinds import Carried, Standing, register
-from casework.work.request.request import EVENT, Request
+from casework.work.four_eyes.kinds import Carried, Standing
+from casework.work.requests import EVENT, Request
 
 NAME = EVENT
 PREFIX = "case:"
@@ -93,7 +93,7 @@ class CaseEvents:
 def _cleared(branch: Branch, request: Request, actor: Actor, data: Mapping[str, Any]) -> Fire:
     topic = branch.rulebook.requests.approvals[request.topic]
     cleared = Cleared(
-        request_id=request.id, topic=request.topic, asked_by=request.asked_by, reviewed_by=request.reviewed_by,
+        request_id=request.id, topic=request.topic, asked_by=request.opened_by, reviewed_by=request.reviewed_by,
         involved=request.involved, approvers=topic.approved_by, material_version=request.pinned_version,
     )  # fmt: skip
     return Fire(actor=actor, id=case_of(request.subject), event=request.what, data=data, cleared=cleared)
@@ -140,6 +140,3 @@ def _no_longer(fault: DataFault) -> Reason:
         "data_overtaken", ("1.1.4", *fault.rules), {"field": fault.field}, {"field_valid": fault.field},
         f"申请中的数据已失效：{fault.zh}", f"what was asked for is no longer possible: {fault.en}",
     )  # fmt: skip
-
-
-register(CaseEvents())

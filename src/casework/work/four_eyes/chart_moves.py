@@ -28,10 +28,10 @@ from casework.storage.database import writing
 from casework.work.cases.branch import Branch
 from casework.work.cases.publish import version_published
 from casework.work.four_eyes import requests as four_eyes
-from casework.work.four_eyes.kinds import Carried, register
+from casework.work.four_eyes.kinds import Carried
 from casework.work.four_eyes.recording import Asked, Refused
 from casework.work.four_eyes.tables import requests
-from casework.work.request.request import MOVE, Request
+from casework.work.requests import MOVE, Request
 
 NAME: Final = MOVE
 PREFIX: Final = "chart:"
@@ -217,6 +217,3 @@ def _planned(conn: Connection, branch: Branch, subject: str, what: str) -> tuple
         raise CallerError("unknown_version", "没有这样的状态图版本", "there is no such version of a chart")
     noun, chart, before = named(conn, branch, name, int(version))
     return chart, moves.plan(conn, noun, chart, before)
-
-
-register(ChartMoves())

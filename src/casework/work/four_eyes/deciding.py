@@ -11,11 +11,8 @@ from casework.people.staff.why_not import out_of_reach
 from casework.rules.statechart.decide import Refusal, decide, post_reason
 from casework.work.cases.branch import Branch
 from casework.work.four_eyes.kinds import AboutPeople, Kind, Standing
-from casework.work.four_eyes.recording import ROLES
-from casework.work.four_eyes.stored import Moment
-from casework.work.request.request import Request
-from casework.work.request.situation import Situation
-from casework.work.request.topics import posts_for
+from casework.work.four_eyes.recording import Moment
+from casework.work.requests import ROLES, Request, Situation, posts_for
 
 RULES = ("1.1.4",)
 READS_ALL = "audit.read"  # who may read the log may read every request
@@ -25,8 +22,7 @@ def decided(
     moment: Moment, actor: Actor, event: str, request: Request, standing: Standing | None, now_: Situation
 ) -> tuple[Authority | None, Refusal | None]:
     """By which post he may, and why the chart says no; who has no post learns nothing else."""
-    chart = moment.branch.rulebook.requests
-    found = None
+    chart, found = moment.chart, None
     if event != "withdraw":  # that is the right of who asked, whatever posts he still holds
         found = authority_of(moment, actor, posts_for(chart.approvals[request.topic], event), standing)
     if isinstance(found, Refusal):
@@ -39,10 +35,10 @@ def may_see(moment: Moment, actor: Actor, request: Request, standing: Standing |
     """Whether the request is shown to him: he has a part in it, sees its case, or holds a post of its topic."""
     if actor.kind == "system" or actor.people & request.involved:
         return True
-    permissions = moment.branch.rulebook.permissions
+    permissions = moment.permissions
     if standing is not None:
         return permissions.may_see(actor, standing.case, moment.policy)
-    topic = moment.branch.rulebook.requests.approvals[request.topic]
+    topic = moment.chart.approvals[request.topic]
     held = actor.posts.union(*(principal.posts for principal in actor.principals))
     involved = topic.proposed_by | topic.reviewed_by | topic.approved_by
     return bool(held & involved) or permissions.may(actor, READS_ALL)
@@ -54,7 +50,7 @@ def authority_of(moment: Moment, actor: Actor, posts: frozenset[str], standing: 
     if not posts & held:
         return Refusal((post_reason(posts, actor.posts, RULES),), forbidden=True)
     if standing is not None:
-        permissions = moment.branch.rulebook.permissions
+        permissions = moment.permissions
         found = permissions.authority(actor, posts, standing.case, moment.policy)
         return found or Refusal((out_of_reach(posts & held, RULES),), forbidden=True)
     if posts & actor.posts:

@@ -8,14 +8,16 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.log.write.trail import Trail
-from casework.people.staff.actor import Actor, system
+from casework.people.staff.actor import SYSTEM_POST, Actor, system
+from casework.rules.statechart.decide import Step, decide
+from casework.storage import rows
 from casework.work.cases.branch import Branch
-from casework.work.four_eyes import recording, stored
+from casework.work.four_eyes import stored
 from casework.work.four_eyes.kinds import standings
-from casework.work.four_eyes.stored import Moment, moment_of
+from casework.work.four_eyes.recording import Moment, gathered, situation_of
+from casework.work.four_eyes.stored import from_row
 from casework.work.four_eyes.tables import requests
-from casework.work.request.request import Request, from_row
-from casework.work.request.situation import Situation
+from casework.work.requests import REQUEST, Request
 
 AT_ONCE = 500
 
@@ -27,11 +29,11 @@ def expire_due(conn: Connection, branch: Branch, clock: Clock = now) -> int:
     """
     ended, after = 0, 0
     while True:
-        page = stored.ROWS.where(requests.c.open == sa.true(), requests.c.id > after).order_by(requests.c.id)
+        page = stored.ROWS.where(requests.c.live == sa.true(), requests.c.id > after).order_by(requests.c.id)
         found = [from_row(row) for row in conn.execute(page.limit(AT_ONCE).with_for_update(skip_locked=True))]
         if not found:
             return ended
-        moment = moment_of(branch, clock())
+        moment = Moment(branch, clock())
         over = end_if_over(conn, moment, found)
         ended, after = ended + len(over), found[-1].id
 
@@ -42,16 +44,14 @@ def end_if_over(conn: Connection, moment: Moment, found: Sequence[Request]) -> l
     actor, over = system("sweep"), []
     for request in found:
         void = request.id in standing and standing[request.id].void
-        now_ = _situation(moment, request, actor, void=void)
-        if not recording.may(moment, "expire", request, now_):
-            continue
-        reason = "void" if moment.today <= request.expires_on else "time_over"
-        said = {"given": {"reason": reason}, "people": [actor.id], "concerned": [], "void": void,
-                "subject_version": request.pinned_version, "role": recording.ROLES["expire"]}  # fmt: skip
-        recording.move(moment, request, "expire", actor, said)
-        over.append(request)
+        said = gathered(request, SYSTEM_POST, [actor.id], void=void)
+        now_ = situation_of(moment, request, actor, said)
+        if isinstance(decide(moment.chart, "expire", request.state, now_, frozenset({SYSTEM_POST})), Step):
+            reason = "void" if moment.today <= request.expires_on else "time_over"
+            moment.move(request, "expire", actor, {"given": {"reason": reason}, "gathered": said})
+            over.append(request)
     if over:
-        recording.write(conn, moment, over)
+        moment.write(conn)
     return over
 
 
@@ -63,7 +63,7 @@ def send_back_all_of(
     What waits for a review or an approval waits for posts, not for people: it stays for others. The entries go into
     `trail`, which the caller writes.
     """
-    of_him = (requests.c.asked_by == staff_no, requests.c.asked_for == staff_no,
+    of_him = (requests.c.opened_by == staff_no, requests.c.asked_for == staff_no,
               requests.c.subject == f"staff:{staff_no}")  # fmt: skip
     return _send_back(conn, branch, trail, sa.or_(*of_him), actor, {"given": {"reason": reason}, "left": staff_no})
 
@@ -78,19 +78,10 @@ def send_back_about(
 def _send_back(
     conn: Connection, branch: Branch, trail: Trail, which: sa.ColumnElement[bool], actor: Actor, data: dict[str, Any]
 ) -> list[int]:
-    wanted = stored.ROWS.where(requests.c.open == sa.true(), which).order_by(requests.c.id)
+    wanted = stored.ROWS.where(requests.c.live == sa.true(), which).order_by(requests.c.id)
     found = [from_row(row) for row in conn.execute(wanted.with_for_update())]
-    moment = moment_of(branch, trail.recorded_at, trail)
+    moment = Moment(branch, trail.recorded_at, trail)
     for request in found:
-        said = {**data, "people": [], "concerned": [], "void": False, "subject_version": request.pinned_version,
-                "role": "system"}  # fmt: skip
-        recording.move(moment, request, "return", actor, said)
-    stored.update(conn, found)
+        moment.move(request, "return", actor, {**data, "gathered": gathered(request, SYSTEM_POST, [])})
+    rows.update_many(conn, requests, "id", [REQUEST.rows.change(one) for one in found], REQUEST.rows.changing)
     return [request.id for request in found]
-
-
-def _situation(moment: Moment, request: Request, actor: Actor, *, void: bool) -> Situation:
-    return Situation(
-        request, request.topic, moment.today, moment.policy, frozenset({actor.id}),
-        subject_version=request.pinned_version, void=void,
-    )  # fmt: skip

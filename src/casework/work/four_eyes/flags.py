@@ -14,8 +14,8 @@ from casework.work.cases.options import situation_of
 from casework.work.four_eyes import stored
 from casework.work.four_eyes.case_events import NAME as EVENT
 from casework.work.four_eyes.kinds import Standing
-from casework.work.four_eyes.stored import Moment
-from casework.work.request.request import Request
+from casework.work.four_eyes.recording import Moment
+from casework.work.requests import Request
 
 
 def flags_of(
@@ -24,7 +24,7 @@ def flags_of(
     """By request id, of the open ones that have any; two statements for all of them."""
     branch, events = moment.branch, moment.branch.rulebook.chart.events
     flagging = [
-        one for one in asked if one.open and one.kind == EVENT and one.what in events and events[one.what].flags
+        one for one in asked if one.live and one.kind == EVENT and one.what in events and events[one.what].flags
     ]
     if not flagging:
         return {}
@@ -33,7 +33,7 @@ def flags_of(
     for request in flagging:
         case = standing[request.id].case
         today = dates.get(case.institution, moment.today)
-        now = situation_of(case, branch, today, request.asked_by, {}, data[request.id])
+        now = situation_of(case, branch, today, request.opened_by, {}, data[request.id])
         if flags := unmet(events[request.what].flags, now):
             found[request.id] = flags
     return found

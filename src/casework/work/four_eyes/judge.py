@@ -1,39 +1,18 @@
-"""Folds the entries of a request anew and decides every step of it again; no database. Pure.
+"""Judges requests as any noun is judged, by the people whom their entries name and the posts of topics. Pure."""
 
-Each step is decided with the chart it cites and the people its entry names.
-"""
-
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
+from casework.lifecycle.judge import POST_REASON, Fields, Judged, NounJudge
 from casework.lifecycle.noun import Words
 from casework.log.check.findings import Report
 from casework.log.format.entry import Entry
-from casework.rules.statechart.chart import Chart
-from casework.rules.statechart.decide import Refusal, decide, decide_opening
-from casework.rules.statechart.policy import Policy
-from casework.work.cases.cited import Cited
+from casework.people.staff.actor import SYSTEM_POST
 from casework.work.cases.fold import SAYS
-from casework.work.request import request as folding
-from casework.work.request.request import (
-    EVENT,
-    MOVE,
-    POST,
-    Request,
-)
-from casework.work.request.situation import Situation
-from casework.work.request.topics import posts_for
+from casework.work.requests import EVENT, MOVE, POST, REQUEST, Request, posts_for
 
 _MOVED: Final = Words("").moved
-_BY_POSTS: Final = ("post_not_permitted", "out_of_reach")
-
-
-class Ended(NamedTuple):
-    """A request whose stream has ended, none if it could not be replayed; and the post of who approved it."""
-
-    request: Request | None
-    post: str | None
 
 
 class Cite(NamedTuple):
@@ -46,7 +25,7 @@ class Cite(NamedTuple):
 
 
 CITED: Final = (
-    "id", "subject", "what", "topic", "state", "asked_by", "reviewed_by", "decided_by", "pinned_version",
+    "id", "subject", "what", "topic", "state", "opened_by", "reviewed_by", "decided_by", "pinned_version",
     "carried_out",
 )  # fmt: skip
 """Columns of a request that an entry can speak of."""
@@ -57,12 +36,12 @@ def cite_of(entry: Entry) -> Cite:
     data = entry.data
     if entry.event.startswith(SAYS.asked):
         number = data["request"]
-        wanted = {"what": entry.event.removeprefix(SAYS.asked), "asked_by": entry.actor.id}
+        wanted = {"what": entry.event.removeprefix(SAYS.asked), "opened_by": entry.actor.id}
     elif "four_eyes" in data:
         cleared = data["four_eyes"]
         number = cleared["request"]
         wanted = {
-            "what": entry.event.removeprefix(SAYS.step), "topic": cleared["topic"], "asked_by": cleared["asked_by"],
+            "what": entry.event.removeprefix(SAYS.step), "topic": cleared["topic"], "opened_by": cleared["asked_by"],
             "reviewed_by": cleared["reviewed_by"], "decided_by": entry.actor.id, "state": "approved",
             "pinned_version": cleared["material_version"], "carried_out": entry.entry_id,
         }  # fmt: skip
@@ -87,117 +66,59 @@ def compare_cite(cite: Cite, held: Mapping[str, Any] | None, report: Report) -> 
         report.find(code, cite.stream, cite.seq, request=cite.request_id, columns=differing)
 
 
-class RequestJudge:
-    """Follows one stream of a request after the other; findings go into the report."""
+class OfRequest(NounJudge):
+    """What somebody was to a request stands in the entry; `decided_post` is that of who decided the last one."""
 
-    def __init__(self, rulebook: Cited, report: Report) -> None:
-        self._rulebook = rulebook
-        self._report = report
-        self._begin()
+    def __init__(self, report: Report) -> None:
+        super().__init__(REQUEST, report, Fields())
+        self.decided_post: str | None = None
 
-    def _begin(self) -> None:
-        self._request: Request | None = None
-        self._post: str | None = None
-        self._broken = False
+    def _opened(self, judged: Judged, subject: Request, parent: Any) -> None:
+        del parent
+        self.decided_post = None
+        self._check_people(judged, judged.chart.approvals[subject.topic].proposed_by)
+        until = subject.opened_on + timedelta(days=int(judged.policy.figure("approval.expires_after_days")))
+        said = {"expires_on": (subject.expires_on, until), "asked_for": (subject.asked_for, _principal(judged))}
+        if wrong := [name for name, (held, meant) in said.items() if held != meant]:
+            self.find("data_not_typed", judged.entry, fields=wrong)
 
-    def follow(self, entry: Entry) -> None:
-        """Replay one entry; after the first that cannot be, the rest of the stream is left alone."""
-        if self._broken:
-            return
-        try:
-            self._replay(entry)
-        except Exception as error:  # noqa: BLE001  (it convicts this entry; the others must still be looked at)
-            self._report.find("replay_impossible", entry.stream, entry.stream_seq, error=type(error).__name__)
-            self._broken = True
-
-    def end(self, *, sound: bool) -> Ended:
-        """The stream has ended; `sound` if nothing was wrong with its chain."""
-        ended = Ended(self._request if sound and not self._broken else None, self._post)
-        self._begin()
-        return ended
-
-    # ── one entry ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _replay(self, entry: Entry) -> None:
-        cited = self._rulebook.of(entry)
-        if cited is None:
-            self._broken = True
-            return
-        chart, policy = cited
-        at = datetime.fromisoformat(entry.recorded_at)
-        if self._request is None:
-            number = int(entry.stream.partition(":")[2])
-            if entry.event != folding.ASKED:
-                raise ValueError("a request begins by being asked")
-            self._request = folding.asked(number, entry.actor.id, chart, entry.data, at)
-            self._asked(entry, chart, policy)
-            return
-        request = self._request
-        if entry.from_ != request.state:
-            self._report.find("state_differs", entry.stream, entry.stream_seq, entry_says=entry.from_,
-                              replayed=request.state)  # fmt: skip
-        if entry.event.startswith(folding.REFUSED):
-            self._refused(entry, request, chart, policy)
-        else:
-            self._moved(entry, request, chart, policy)
-        folding.apply(request, entry.event, str(entry.to), entry.actor.id, entry.data, chart)
-
-    def _asked(self, entry: Entry, chart: Chart, policy: Policy) -> None:
-        data, opening = entry.data, chart.openings["request"]
-        refusal = decide_opening(opening, self._situation(entry, None, policy), opening.posts)
-        self._judge(entry, refusal)
-        self._check_post(entry, chart.approvals[data["topic"]].proposed_by)
-        if data["expires_after_days"] != policy.figure("approval.expires_after_days"):
-            self._report.find("data_not_typed", entry.stream, entry.stream_seq, fields=["expires_after_days"])
-
-    def _moved(self, entry: Entry, request: Request, chart: Chart, policy: Policy) -> None:
-        event, role = entry.data["by"], entry.data["role"]
-        verdict = decide(chart, event, request.state, self._situation(entry, request, policy), frozenset({role}))
-        self._judge(entry, verdict if isinstance(verdict, Refusal) else None)
-        if role == "system":
+    def _acted(self, judged: Judged, subject: Request, parent: Any, only_own: Collection[str]) -> None:
+        del parent, only_own
+        event = judged.entry.event.removeprefix(self.noun.says.step)
+        if SYSTEM_POST in self._posts_of(judged):
             return
         if event != "withdraw":
-            self._check_post(entry, posts_for(chart.approvals[request.topic], event))
-        if event != "approve":
-            return
-        self._post = entry.data["post"]
-        if request.kind in (EVENT, POST) and "carried_out" not in entry.data:
-            self._report.find("request_without_effect", entry.stream, entry.stream_seq)
+            self._check_people(judged, posts_for(judged.chart.approvals[subject.topic], event))
+            self.decided_post = judged.data["post"]
+        without_effect = event == "approve" and "carried_out" not in judged.data["gathered"]
+        if without_effect and subject.kind in (EVENT, POST):
+            self.find("request_without_effect", judged.entry)
 
-    def _refused(self, entry: Entry, request: Request, chart: Chart, policy: Policy) -> None:
-        event = entry.event.removeprefix(folding.REFUSED)
-        recorded = [reason["code"] for reason in entry.data["reasons"]]
-        if len(recorded) == 1 and recorded[0] in _BY_POSTS:
-            return
-        role = frozenset({entry.data["role"]})
-        verdict = decide(chart, event, request.state, self._situation(entry, request, policy), role)
-        replayed = [reason.code for reason in verdict.reasons] if isinstance(verdict, Refusal) else []
-        # What an approval was to carry out can refuse it with reasons of its own: those are the case's to replay.
-        by_subject = not replayed and event == "approve" and chart.events[event].arcs.keys() >= {request.state}
-        if recorded != replayed and not by_subject:
-            self._report.find("refusal_differs", entry.stream, entry.stream_seq, entry_says=recorded, replayed=replayed)
+    def _posts_of(self, judged: Judged) -> frozenset[str]:
+        return frozenset({judged.data["gathered"]["role"]})
 
-    def _situation(self, entry: Entry, request: Request | None, policy: Policy) -> Situation:
-        data = entry.data
-        topic = request.topic if request is not None else data["topic"]
-        return Situation(
-            request, topic, date.fromisoformat(data["day"]), policy, frozenset(data["people"]),
-            frozenset(data["concerned"]), data.get("subject_version", 0), data.get("void", False),
-            data.get("given", {}),
-        )  # fmt: skip
+    def _permitted(self, judged: Judged, subject: Request, name: str, posts: frozenset[str]) -> frozenset[str]:
+        del posts
+        return posts_for(judged.chart.approvals[subject.topic], name)
 
-    def _judge(self, entry: Entry, refusal: Refusal | None) -> None:
-        codes = [reason.code for reason in refusal.reasons] if refusal else []
-        two_parts = {"not_involved", "not_concerned"} & set(codes)
-        if codes:
-            code = "not_another_person" if two_parts else "step_not_allowed"
-            self._report.find(code, entry.stream, entry.stream_seq, reasons=codes)
+    def _not_allowed(self, reasons: Collection[str]) -> str:
+        return "not_another_person" if {"not_involved", "not_concerned"} & set(reasons) else "step_not_allowed"
 
-    def _check_post(self, entry: Entry, posts: frozenset[str]) -> None:
+    def _compare(self, judged: Judged, replayed: list[str]) -> None:
+        # What an approval was to carry out can refuse it with reasons of its own: those are the subject's to replay.
+        if replayed or judged.entry.event != f"{self.noun.says.refused}approve":
+            super()._compare(judged, replayed)
+
+    def _check_people(self, judged: Judged, posts: frozenset[str]) -> None:
         """The post named may do it, and the people named are at least those who acted."""
-        data = entry.data
-        acted = {entry.actor.id, data.get("acting_for", entry.actor.id)}
-        if data["post"] not in posts:
-            self._report.find("post_not_permitted", entry.stream, entry.stream_seq, post=data["post"])
-        if not acted <= set(data["people"]):
-            self._report.find("not_another_person", entry.stream, entry.stream_seq, people=sorted(acted))
+        acted = {judged.entry.actor.id, _principal(judged) or judged.entry.actor.id}
+        people = judged.data["gathered"]["people"]
+        if judged.data["post"] not in posts:
+            self.find(POST_REASON, judged.entry, post=judged.data["post"])
+        if not acted <= set(people):
+            self.find("not_another_person", judged.entry, people=sorted(acted))
+
+
+def _principal(judged: Judged) -> str | None:
+    principal: str | None = judged.data.get("acting_for")
+    return principal

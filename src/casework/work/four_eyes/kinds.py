@@ -1,4 +1,4 @@
-"""Kinds of request: what may be asked for, and how it happens once it is approved. Each slice registers its own."""
+"""Kinds of request: what may be asked for, and how it happens once it is approved. The house lists them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from casework.people.staff.actor import Actor
 from casework.rules.statechart.decide import Reason
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case
-from casework.work.request.request import Request
+from casework.work.requests import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +77,22 @@ class AboutCases(Protocol):
         """Why `carry_out` would refuse it now; nothing is locked or written."""
 
 
-_KINDS: dict[str, Kind] = {}
-
-
-def register(kind: Kind) -> None:
-    """Make a kind known under its name; importing its module does."""
-    _KINDS[kind.name] = kind
-
-
-def kind_named(name: str) -> Kind:
+def kind_named(branch: Branch, name: str) -> Kind:
     """CallerError `unknown_kind`."""
-    if name not in _KINDS:
-        known = ", ".join(sorted(_KINDS))
+    kinds: dict[str, Kind] = {kind.name: kind for kind in branch.kinds}
+    if name not in kinds:
+        known = ", ".join(sorted(kinds))
         raise CallerError(
             "unknown_kind", f"没有这类申请：{name[:16]}", f"there is no such kind of request; known are {known}",
-            known=sorted(_KINDS),
+            known=sorted(kinds),
         )  # fmt: skip
-    return _KINDS[name]
+    return kinds[name]
 
 
 def standings(conn: Connection, branch: Branch, asked: Sequence[Request]) -> dict[int, Standing]:
     """The cases of those requests that are about cases, a statement for each such kind."""
     found: dict[int, Standing] = {}
-    for kind in _KINDS.values():
+    for kind in branch.kinds:
         own = [request for request in asked if request.kind == kind.name]
         if own and isinstance(kind, AboutCases):
             found.update(kind.standings(conn, branch, own))

@@ -36,17 +36,11 @@ from casework.work.four_eyes.deciding import (
     may_see,
 )
 from casework.work.four_eyes.flags import flags_of
-from casework.work.four_eyes.kinds import (
-    AboutCases,
-    Standing,
-    kind_named,
-    standings,
-)
-from casework.work.four_eyes.stored import Moment, Ties, moment_of
+from casework.work.four_eyes.kinds import AboutCases, Standing, kind_named, standings
+from casework.work.four_eyes.recording import Moment, gathered, situation_of
+from casework.work.four_eyes.stored import Ties, from_row
 from casework.work.four_eyes.tables import requests
-from casework.work.request.request import Request, from_row
-from casework.work.request.situation import Situation
-from casework.work.request.topics import posts_for
+from casework.work.requests import Request, Situation, posts_for
 
 MAX_PAGE = 200
 _CHUNK = 200
@@ -125,7 +119,7 @@ def request_list(
     limit: int = 50, clock: Clock = now,
 ) -> RequestList:  # fmt: skip
     """What waits for the actor (`inbox`), what he asked for (`mine`), or what he may see: open, or of a subject."""
-    moment = moment_of(branch, clock())
+    moment = Moment(branch, clock())
     found: list[tuple[Request, Standing | None]] = []
     for one in _found(conn, moment, actor, box, subject, after):
         if len(found) == limit:
@@ -139,24 +133,24 @@ def request_detail(
 ) -> RequestDetail:
     """CallerError `unknown_request`, the same for one that he may not see."""
     request = stored.read_one(conn, request_id)
-    moment = moment_of(branch, clock())
+    moment = Moment(branch, clock())
     standing = standings(conn, branch, [request]).get(request.id)
     if not may_see(moment, actor, request, standing):
         raise unseen("unknown_request")
     data = stored.opened(conn, branch, request)
-    people = Ties(conn, actor, request.asked_on, moment.today).since(request.asked_on)
-    situation = _situation(conn, moment, request, standing, people, data)
+    people = Ties(conn, actor, request.opened_on, moment.today).since(request.opened_on)
+    situation = _situation(conn, moment, actor, request, standing, people, data)
     steps = [_next(conn, moment, actor, event, request, standing, situation, data, clock) for event in NEXT]
     whole = actor.people & request.involved or any(step.allowed for step in steps) or _reads_all(branch, actor)
     shown = data if whole else _masked(branch, request, data)
     (line,) = _lines(conn, moment, [(request, standing)])
-    return RequestDetail(line, shown, steps if request.open else [], request.erased)
+    return RequestDetail(line, shown, steps if request.live else [], request.erased)
 
 
 def show_pending(conn: Connection, branch: Branch, options: CaseOptions, *, clock: Clock = now) -> CaseOptions:
     """The options of a case, each event with the request for it that is open, if there is one."""
-    moment = moment_of(branch, clock())
-    wanted = stored.ROWS.where(requests.c.subject == f"{PREFIX}{options.case_id}", requests.c.open == sa.true())
+    moment = Moment(branch, clock())
+    wanted = stored.ROWS.where(requests.c.subject == f"{PREFIX}{options.case_id}", requests.c.live == sa.true())
     found = [from_row(row) for row in conn.execute(wanted)]
     standing = standings(conn, branch, found)
     lines = {request.what: _line(moment, request, standing.get(request.id), ()) for request in found}
@@ -182,7 +176,7 @@ def _found(
         page = stored.ROWS.where(*conditions, requests.c.id > after).order_by(requests.c.id).limit(_CHUNK)
         found = [from_row(row) for row in conn.execute(page)]
         standing = standings(conn, moment.branch, found)
-        ties = Ties(conn, actor, min((one.asked_on for one in found), default=moment.today), moment.today)
+        ties = Ties(conn, actor, min((one.opened_on for one in found), default=moment.today), moment.today)
         for request in found:
             here = standing.get(request.id)
             if (subject is not None or box == OPEN) and not may_see(moment, actor, request, here):
@@ -200,15 +194,15 @@ def _conditions(moment: Moment, actor: Actor, box: str, subject: str | None) -> 
         return [requests.c.subject == subject]
     people = sorted(actor.people)
     if box == MINE:
-        return [sa.or_(requests.c.asked_by.in_(people), requests.c.asked_for.in_(people))]
+        return [sa.or_(requests.c.opened_by.in_(people), requests.c.asked_for.in_(people))]
     if box == OPEN:
-        return [requests.c.open == sa.true()]
+        return [requests.c.live == sa.true()]
     held = actor.posts.union(*(principal.posts for principal in actor.principals))
-    topics = moment.branch.rulebook.requests.approvals.values()
+    topics = moment.chart.approvals.values()
     mine = [topic.name for topic in topics if (topic.reviewed_by | topic.approved_by) & held]
     return [
-        requests.c.open == sa.true(), requests.c.topic.in_(mine), requests.c.expires_on >= moment.today,
-        requests.c.asked_by.not_in(people),
+        requests.c.live == sa.true(), requests.c.topic.in_(mine), requests.c.expires_on >= moment.today,
+        requests.c.opened_by.not_in(people),
     ]  # fmt: skip
 
 
@@ -220,8 +214,8 @@ def _waits(
         data = stored.opened(conn, moment.branch, request) if standing is None else {}
     except CallerError:  # altered: of this one nothing comes, the others still wait
         return False
-    now_ = _situation(conn, moment, request, standing, ties.since(request.asked_on), data)
-    events = ("return",) if now_.void or now_.subject_version != request.pinned_version else ("review", "approve")
+    now_ = _situation(conn, moment, actor, request, standing, ties.since(request.opened_on), data)
+    events = ("return",) if now_.void or now_.version != request.pinned_version else ("review", "approve")
     return any(decided(moment, actor, event, request, standing, now_)[1] is None for event in events)
 
 
@@ -233,25 +227,28 @@ def _reads_all(branch: Branch, actor: Actor) -> bool:
 
 
 def _situation(
-    conn: Connection, moment: Moment, request: Request, standing: Standing | None, people: frozenset[str],
-    data: Mapping[str, Any],
+    conn: Connection, moment: Moment, actor: Actor, request: Request, standing: Standing | None,
+    people: frozenset[str], data: Mapping[str, Any],
 ) -> Situation:  # fmt: skip
-    concerned = concerned_by(conn, moment.branch, kind_named(request.kind), request.subject, request.what, data)
-    version = request.pinned_version if standing is None else standing.version
-    void = standing is not None and standing.void
-    return Situation(request, request.topic, moment.today, moment.policy, people, concerned, version, void)
+    concerned = concerned_by(
+        conn, moment.branch, kind_named(moment.branch, request.kind), request.subject, request.what, data
+    )
+    version, void = (None, False) if standing is None else (standing.version, standing.void)
+    world = gathered(request, "", people, concerned=concerned, version=version, void=void)
+    situation: Situation = situation_of(moment, request, actor, world)
+    return situation
 
 
 def _next(
     conn: Connection, moment: Moment, actor: Actor, event: str, request: Request, standing: Standing | None,
     now_: Situation, data: Mapping[str, Any], clock: Clock,
 ) -> NextStep:  # fmt: skip
-    chart = moment.branch.rulebook.requests
+    chart = moment.chart
     spec = chart.events[event]
     _, refusal = decided(moment, actor, event, request, standing, now_)
     reasons: tuple[Reason, ...] = refusal.reasons if refusal else ()
-    kind = kind_named(request.kind)
-    if event == "approve" and request.open and not (refusal and refusal.forbidden) and isinstance(kind, AboutCases):
+    kind = kind_named(moment.branch, request.kind)
+    if event == "approve" and request.live and not (refusal and refusal.forbidden) and isinstance(kind, AboutCases):
         known = {reason.code for reason in reasons}
         told = kind.forecast(conn, moment.branch, request, actor, data, clock)
         reasons += tuple(one for one in told if SAME.get(one.code) not in known)
@@ -280,23 +277,23 @@ def _lines(conn: Connection, moment: Moment, found: Sequence[tuple[Request, Stan
 
 
 def _line(moment: Moment, request: Request, standing: Standing | None, flags: Sequence[Reason]) -> RequestLine:
-    chart = moment.branch.rulebook.requests
+    chart = moment.chart
     topic, state = chart.approvals[request.topic], chart.states[request.state]
     event = moment.branch.rulebook.chart.events.get(request.what) if request.kind == EVENT else None
     what_zh, what_en = (event.zh, event.en) if event else (topic.zh, topic.en)
-    void = request.open and ((standing is not None and standing.void) or moment.today > request.expires_on)
-    changed = request.open and standing is not None and standing.version != request.pinned_version
+    void = request.live and ((standing is not None and standing.void) or moment.today > request.expires_on)
+    changed = request.live and standing is not None and standing.version != request.pinned_version
     return RequestLine(
         request.id, request.kind, request.subject, request.what, what_zh, what_en, topic.name, topic.zh, topic.en,
-        request.state, state.zh, state.en, request.open, request.version, request.asked_by, request.asked_for,
-        request.asked_on, request.reviewed_by, request.reviewed_for, request.decided_by, request.decided_for,
+        request.state, state.zh, state.en, request.live, request.version, request.opened_by, request.asked_for,
+        request.opened_on, request.reviewed_by, request.reviewed_for, request.decided_by, request.decided_for,
         request.expires_on, request.carried_out, _missing(moment, request), changed, void,
         [reason_offer(flag) for flag in flags],
     )  # fmt: skip
 
 
 def _missing(moment: Moment, request: Request) -> list[str]:
-    if not request.open:
+    if not request.live:
         return []
     people = int(moment.policy.figure(f"approval.{request.topic}"))
     return ["review", "approve"] if people > 1 and request.reviewed_by is None else ["approve"]

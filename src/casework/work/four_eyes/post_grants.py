@@ -17,8 +17,8 @@ from casework.people.staff.posts import known_posts
 from casework.people.staff.register import grant_post
 from casework.rules.statechart.decide import Reason
 from casework.work.cases.branch import Branch
-from casework.work.four_eyes.kinds import Carried, register
-from casework.work.request.request import POST, Request
+from casework.work.four_eyes.kinds import Carried
+from casework.work.requests import POST, Request
 
 NAME = POST
 TOPIC = "post_grant"
@@ -123,6 +123,3 @@ def _days(data: Mapping[str, Any]) -> tuple[date, date | None]:
 def _reason(mistake: CallerError) -> Reason:
     """The register's mistake as a reason; its facts hold codes and dates, never a name."""
     return Reason(mistake.code, ("1.1.4",), dict(mistake.facts), {}, mistake.zh, str(mistake))
-
-
-register(PostGrants())

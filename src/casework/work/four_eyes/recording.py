@@ -1,22 +1,24 @@
-"""What becomes of a request, written down: its entry, its row, and what the caller is told."""
+"""What becomes of a request, written down as of any noun: its entry, its row, and what the caller is told."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from casework.log.write.trail import Draft
+from casework.lifecycle import advance
+from casework.lifecycle.batch import Batch
+from casework.lifecycle.commands import Refused as AnyRefused
+from casework.lifecycle.gather import Gathered
+from casework.lifecycle.reasons import on_record, rules_of
+from casework.log.write.trail import Trail
 from casework.people.staff.actor import Actor
-from casework.rules.statechart.decide import Reason, Step, decide
-from casework.work.four_eyes import stored
-from casework.work.four_eyes.stored import Moment
-from casework.work.request import request as folding
-from casework.work.request.request import Request
+from casework.rules.statechart.decide import Reason, Refusal
+from casework.work.cases.branch import Branch
+from casework.work.four_eyes.tables import REQUESTS
+from casework.work.requests import REQUEST, Request
 
-ROLES = {"review": "reviewer", "approve": "decider", "return": "decider", "withdraw": "proposer", "expire": "system"}
-"""What somebody is to a request who does this to it (posts of the chart `request`)."""
 REFUSED_ASKING = "requests:refused"  # the stream of what never became a request and was about no case
 
 
@@ -58,51 +60,67 @@ class Refused:
     entry_id: str | None
 
 
-def move(
-    moment: Moment, request: Request, event: str, actor: Actor, said: Mapping[str, Any],
-    texts: Mapping[str, str] | None = None, *, flags: tuple[Reason, ...] = (),
-) -> Moved:  # fmt: skip
-    """Let `event`, which was decided, happen to the request in memory, with its entry; the caller writes both."""
-    chart = moment.branch.rulebook.requests
-    spec = chart.events[event]
-    (to,) = {branch.to for branch in spec.arcs[request.state].branches}
-    draft = stored.draft_of(moment, actor, folding.entry_of(to), {**said, "by": event}, rules=spec.rules, texts=texts)
-    draft.from_, draft.to, draft.subject = request.state, to, request.sealed_for
-    folding.apply(request, draft.event, to, actor.id, draft.data, chart)
-    entry_id = stored.append(moment, request, draft)
-    return Moved(request.id, request.state, request.version, entry_id, request.carried_out, flags)
+class Moment(Batch):
+    """One decision on requests, which are nobody's institution's: on the branch's calendar day, under its policy.
+
+    `trail`: if the caller writes the entries himself.
+    """
+
+    def __init__(self, branch: Branch, at: datetime, trail: Trail | None = None) -> None:
+        gathered = Gathered(branch.vault, {}, {})
+        super().__init__((REQUESTS,), branch.rulebook, gathered, trail or branch.trail(at), prepared={})
+        self.branch = branch
+        self.chart = branch.rulebook.requests
+        self.policy = self.policies.at(self.today)
+
+    def move(
+        self, request: Request, event: str, actor: Actor, said: dict[str, Any],
+        texts: Mapping[str, str] | None = None, *, flags: tuple[Reason, ...] = (),
+    ) -> Moved:  # fmt: skip
+        """Let `event`, which was decided, happen to the request in memory, with its entry."""
+        spec = self.chart.events[event]
+        (to,) = {branch.to for branch in spec.arcs[request.state].branches}
+        name = f"{REQUEST.says.step}{event}"
+        draft = self.draft(REQUESTS, name, actor, said, self.today, self.policy, spec.rules, texts)
+        done = self.happen(REQUESTS, request, draft, to, self.policy)
+        return Moved(done.id, done.state, done.version, done.entry_id, request.carried_out, flags)
+
+    def refuse_move(
+        self, request: Request, event: str, actor: Actor, refusal: Refusal, said: dict[str, Any]
+    ) -> Refused:
+        """Note a refusal on the request's stream."""
+        told: AnyRefused = self.refuse(REQUESTS, request, event, actor, refusal, said, self.today, self.policy)
+        return Refused(told.id, told.state, told.reasons, told.forbidden, told.entry_id)
+
+    def refuse_asking(self, conn: Connection, actor: Actor, refusal: Refusal, said: dict[str, Any]) -> Refused:
+        """Note what never became a request, and write it."""
+        kept = {**said, "reasons": [on_record(reason) for reason in refusal.reasons]}
+        draft = self.draft(
+            REQUESTS, REQUEST.says.refused_opening, actor, kept, self.today, self.policy, rules_of(refusal),
+            reason_code=refusal.reasons[0].code,
+        )  # fmt: skip
+        head = self.trail.append(conn, REFUSED_ASKING, draft)
+        self.write(conn)
+        return Refused(None, None, refusal.reasons, refusal.forbidden, f"{REFUSED_ASKING}:{head.seq}")
+
+    def write(self, conn: Connection) -> None:
+        """Rows and entries, one statement each."""
+        advance.write(conn, self.part())
 
 
-def refuse(
-    moment: Moment, request: Request, event: str, actor: Actor, said: Mapping[str, Any], reasons: tuple[Reason, ...],
-    *, forbidden: bool,
-) -> Refused:  # fmt: skip
-    """Note a refusal on the request's stream; the caller writes row and entry."""
-    draft = stored.draft_of(moment, actor, f"{folding.REFUSED}{event}", said, reasons=reasons)
-    draft.from_ = draft.to = request.state
-    entry_id = stored.append(moment, request, draft)
-    return Refused(request.id, request.state, reasons, forbidden, entry_id)
+def situation_of(
+    moment: Moment, request: Request, actor: Actor, gathered: Mapping[str, Any], given: Mapping[str, Any] | None = None
+) -> Any:
+    """The world of one decision on a request; `gathered` as `gathered` of this module makes it."""
+    return REQUEST.situation(request, moment.today, moment.policy, actor.id, given or {}, gathered)
 
 
-def refuse_asking(
-    conn: Connection, moment: Moment, actor: Actor, said: Mapping[str, Any], reasons: tuple[Reason, ...], *,
-    forbidden: bool,
-) -> Refused:  # fmt: skip
-    """Note what never became a request, and write it."""
-    kept = {name: said[name] for name in ("kind", "subject", "what", "topic", "people", "concerned")}
-    draft: Draft = stored.draft_of(moment, actor, f"{folding.REFUSED}ask", kept, reasons=reasons)
-    head = moment.trail.append(conn, REFUSED_ASKING, draft)
-    moment.trail.write(conn)
-    return Refused(None, None, reasons, forbidden, f"{REFUSED_ASKING}:{head.seq}")
-
-
-def write(conn: Connection, moment: Moment, changed: Sequence[Request]) -> None:
-    """Rows and entries, one statement each."""
-    stored.update(conn, changed)
-    moment.trail.write(conn)
-
-
-def may(moment: Moment, event: str, request: Request, now_: Any) -> bool:
-    """Whether the chart lets the service itself do `event`."""
-    chart = moment.branch.rulebook.requests
-    return isinstance(decide(chart, event, request.state, now_, frozenset({ROLES[event], "system"})), Step)
+def gathered(
+    request: Request, role: str, people: Sequence[str] | frozenset[str], *, concerned: frozenset[str] = frozenset(),
+    version: int | None = None, void: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """What the guards of a request ask for beside it, as entries keep it (`casework.work.requests.Situation`)."""
+    return {
+        "people": sorted(people), "concerned": sorted(concerned), "role": role, "void": void,
+        "subject_version": request.pinned_version if version is None else version,
+    }  # fmt: skip

@@ -6,41 +6,29 @@ the request stays open. A refusal is a value with every reason, and an entry. Th
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.errors import CallerError
+from casework.lifecycle import fold
+from casework.lifecycle.reasons import by
 from casework.people.staff.actor import Actor
-from casework.people.staff.permissions import Authority
 from casework.rules.statechart.chart import Event
 from casework.rules.statechart.decide import Refusal, decide_opening
 from casework.rules.statechart.fields import take
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.unseen import unseen
-from casework.work.four_eyes import case_events, ending, post_grants, recording, stored  # noqa: F401  (two register kinds)
-from casework.work.four_eyes.deciding import (
-    RULES,
-    authority_of,
-    concerned_by,
-    decided,
-    may_see,
-)
+from casework.work.four_eyes import ending, stored
+from casework.work.four_eyes.deciding import authority_of, concerned_by, decided, may_see
 from casework.work.four_eyes.flags import flags_of
 from casework.work.four_eyes.kinds import Carried, kind_named, standings
-from casework.work.four_eyes.recording import (
-    ROLES,
-    Asked,
-    Moved,
-    Refused,
-)
-from casework.work.four_eyes.stored import Moment, moment_of
-from casework.work.four_eyes.tables import requests
-from casework.work.request import request as folding
-from casework.work.request.situation import Situation
+from casework.work.four_eyes.recording import Asked, Moment, Moved, Refused, gathered, situation_of
+from casework.work.four_eyes.tables import REQUESTS, requests
+from casework.work.requests import REQUEST, ROLES, Request
 
 PINNING = frozenset({"review", "approve"})
 expire_due, send_back_all_of = ending.expire_due, ending.send_back_all_of
@@ -55,22 +43,26 @@ def ask(
     CallerErrors: unknown_kind, unknown_event, no_request_needed, unknown_case, unknown_post, unknown_staff,
     request_open_already, stale_version, faulty_data, request_too_large. A case's refusal is an entry of the case.
     """
-    handled = kind_named(kind)
+    handled = kind_named(branch, kind)
     topic = branch.rulebook.requests.approvals[handled.topic(branch, what)]
     pinned = handled.pin(conn, branch, subject, what, data)
-    moment = moment_of(branch, clock())
-    (request_id,) = rows.next_ids(conn, "requests_id_seq", requests, 1)
+    moment = Moment(branch, clock())
     text = stored.text_of(data)
-    concerned = concerned_by(conn, branch, handled, subject, what, data)
-    people = stored.people_of(conn, actor, moment.today, moment.today)
-    said: dict[str, Any] = {
+    until = moment.today + timedelta(days=int(moment.policy.figure("approval.expires_after_days")))
+    about: dict[str, Any] = {
         "kind": kind, "subject": subject, "what": what, "topic": topic.name, "pinned_version": pinned,
-        "data_digest": "", "people": sorted(people), "concerned": sorted(concerned),
-        "expires_after_days": moment.policy.figure("approval.expires_after_days"), "day": moment.today.isoformat(),
+        "expires_on": until.isoformat(), "asked_for": None,
     }  # fmt: skip
-    request = folding.asked(request_id, actor.id, branch.rulebook.requests, said, folding.NEVER)
-    standing = standings(conn, branch, [request]).get(request_id)
-    if standing is not None and not branch.rulebook.permissions.may_see(actor, standing.case, moment.policy):
+    (number,) = rows.next_ids(conn, "requests_id_seq", requests, 1)
+    said: dict[str, Any] = {
+        "ground": "request", "about": about, "given": {}, "business_date": moment.today.isoformat()
+    }  # fmt: skip
+    request: Request = fold.begin(REQUEST, number, actor.id, moment.chart, said, moment.policy)
+    people = stored.people_of(conn, actor, moment.today, moment.today)
+    concerned = concerned_by(conn, branch, handled, subject, what, data)
+    said["gathered"] = gathered(request, "proposer", people, concerned=concerned)
+    standing = standings(conn, branch, [request]).get(number)
+    if standing is not None and not moment.permissions.may_see(actor, standing.case, moment.policy):
         raise unseen("unknown_case")
     _make_room(conn, moment, subject, what)
     if version is not None and standing is not None and version != standing.case.version:
@@ -80,32 +72,30 @@ def ask(
         )  # fmt: skip
     authority = authority_of(moment, actor, topic.proposed_by, standing)
     if standing is None and isinstance(authority, Refusal):  # of a case the door says so, in the case's own stream
-        return recording.refuse_asking(conn, moment, actor, said, authority.reasons, forbidden=True)
-    opening = branch.rulebook.requests.openings["request"]
-    now_ = Situation(None, topic.name, moment.today, moment.policy, people, concerned)
-    refusal = decide_opening(opening, now_, opening.posts)
+        return moment.refuse_asking(conn, actor, authority, said)
+    opening = moment.chart.openings["request"]
+    refusal = decide_opening(opening, situation_of(moment, request, actor, said["gathered"]), opening.posts)
     if refusal is not None:
-        return recording.refuse_asking(conn, moment, actor, said, refusal.reasons, forbidden=False)
-    reasons = handled.ask(conn, branch, request_id, actor, subject, what, data, clock)
+        return moment.refuse_asking(conn, actor, refusal, said)
+    reasons = handled.ask(conn, branch, number, actor, subject, what, data, clock)
     if isinstance(authority, Refusal):
         reasons = reasons or authority.reasons
     if reasons and standing is None:
-        return recording.refuse_asking(conn, moment, actor, said, reasons, forbidden=False)
+        return moment.refuse_asking(conn, actor, Refusal(reasons), said)
     if isinstance(authority, Refusal) or reasons:
-        case = standings(conn, branch, [request])[request_id].case
+        case = standings(conn, branch, [request])[number].case
         entry_id = f"{case.stream}:{case.audit_seq}"
         return Refused(None, None, reasons, isinstance(authority, Refusal), entry_id)
-    said |= _by(authority)
-    request.asked_for = authority.acting_for
-    said["data_digest"] = request.data_digest = stored.digest_of(branch.vault, request, text)
-    draft = stored.draft_of(moment, actor, folding.ASKED, said, rules=RULES)
-    draft.to = request.state
-    entry_id = stored.append(moment, request, draft)
+    request.asked_for = about["asked_for"] = authority.acting_for
+    request.data_digest = about["data_digest"] = stored.digest_of(branch.vault, request, text)
+    draft = moment.draft(
+        REQUESTS, REQUEST.says.opened, actor, said | by(authority), moment.today, moment.policy, opening.rules
+    )  # fmt: skip
+    done = moment.opened(REQUESTS, request, draft)
     stored.seal(conn, moment, request, text, None if standing is None else standing.case.customer)
-    flags = {} if standing is None else flags_of(conn, moment, [request], {request.id: standing})
-    stored.insert(conn, request)
-    moment.trail.write(conn)
-    return Asked(request.id, request.state, request.version, request.expires_on, entry_id, flags.get(request.id, ()))
+    flags = {} if standing is None else flags_of(conn, moment, [request], {number: standing})
+    moment.write(conn)
+    return Asked(number, done.state, done.version, until, done.entry_id, flags.get(number, ()))
 
 
 def review(
@@ -149,14 +139,14 @@ def _move(
 ) -> Moved | Refused:  # fmt: skip
     spec = branch.rulebook.requests.events[event]
     seen = stored.read_one(conn, request_id)
-    kind, data = kind_named(seen.kind), stored.opened(conn, branch, seen)
+    kind, data = kind_named(branch, seen.kind), stored.opened(conn, branch, seen)
     pins = event in PINNING
     if pins and seen.erased:  # nothing that is open is erased
         raise stored.altered(request_id)
     # The subject first, as everybody does who locks both; what cannot be decided any more locks nothing.
-    pinned = kind.pin(conn, branch, seen.subject, seen.what, data) if pins and seen.open else seen.pinned_version
+    pinned = kind.pin(conn, branch, seen.subject, seen.what, data) if pins and seen.live else seen.pinned_version
     request = stored.read_one(conn, request_id, lock=True)
-    moment = moment_of(branch, clock())
+    moment = Moment(branch, clock())
     standing = standings(conn, branch, [request]).get(request.id)
     if not may_see(moment, actor, request, standing):
         raise unseen("unknown_request")
@@ -166,35 +156,28 @@ def _move(
             version=request.version,
         )  # fmt: skip
     values, texts = _taken(spec, given, moment.today)
-    people = stored.people_of(conn, actor, request.asked_on, moment.today)
-    concerned = concerned_by(conn, branch, kind, request.subject, request.what, data)
-    void = standing is not None and standing.void
-    now_ = Situation(request, request.topic, moment.today, moment.policy, people, concerned, pinned, void, values)
+    world = gathered(
+        request, ROLES[event], stored.people_of(conn, actor, request.opened_on, moment.today), version=pinned,
+        concerned=concerned_by(conn, branch, kind, request.subject, request.what, data),
+        void=standing is not None and standing.void,
+    )  # fmt: skip
+    now_ = situation_of(moment, request, actor, world, values)
     authority, refusal = decided(moment, actor, event, request, standing, now_)
-    said = {"given": values, "people": sorted(people), "concerned": sorted(concerned), "subject_version": pinned,
-            "void": void, "role": ROLES[event], **_by(authority)}  # fmt: skip
-    reasons = refusal.reasons if refusal else ()
     flags = flags_of(conn, moment, [request], {request.id: standing}) if pins and standing is not None else {}
-    if not reasons and event == "approve":
+    if refusal is None and event == "approve":
         outcome = kind.carry_out(conn, branch, request, actor, data, clock)
         if isinstance(outcome, Carried):
-            said["carried_out"] = outcome.entry_id
+            world["carried_out"] = outcome.entry_id
         else:
-            reasons = outcome
-    if reasons:
-        forbidden = bool(refusal and refusal.forbidden)
-        told: Moved | Refused = recording.refuse(moment, request, event, actor, said, reasons, forbidden=forbidden)
+            refusal = Refusal(outcome)
+    said = {"given": values, "gathered": world} | ({} if authority is None else by(authority))
+    told: Moved | Refused
+    if refusal is not None:
+        told = moment.refuse_move(request, event, actor, refusal, said)
     else:
-        told = recording.move(moment, request, event, actor, said, texts, flags=flags.get(request.id, ()))
-    recording.write(conn, moment, [request])
+        told = moment.move(request, event, actor, said, texts, flags=flags.get(request.id, ()))
+    moment.write(conn)
     return told
-
-
-def _by(authority: Authority | None) -> dict[str, Any]:
-    if authority is None:
-        return {}
-    by = {"post": authority.post}
-    return by if authority.acting_for is None else by | {"acting_for": authority.acting_for}
 
 
 def _taken(spec: Event, given: Mapping[str, Any], today: date) -> tuple[dict[str, Any], dict[str, str]]:

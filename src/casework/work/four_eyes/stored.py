@@ -1,8 +1,7 @@
-"""The rows of requests: read, locked, written; their entries; and who counts as another person."""
+"""The rows of requests: read, locked; what was asked for, sealed; and who counts as another person."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -10,54 +9,26 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.customer import Customer, stream_of
-from casework.errors import CallerError, TryAgain
+from casework.errors import CallerError
+from casework.lifecycle.gather import select_of
 from casework.log.write.data_keys import key_of, keys_for, keys_of
-from casework.log.write.trail import Draft, Head, Trail
 from casework.people.staff.actor import Actor
 from casework.people.staff.tables import absences
 from casework.personal import DoesNotOpen, Sealer, Vault, cell
-from casework.rules.statechart.decide import Reason
-from casework.rules.statechart.policy import Policy
 from casework.storage import rows
-from casework.storage.driver_errors import is_conflict
 from casework.work.cases.branch import Branch
 from casework.work.cases.unseen import unseen
-from casework.work.four_eyes.tables import requests
-from casework.work.request.request import (
-    CHANGING,
-    COLUMNS,
-    Request,
-    from_row,
-    to_change,
-    to_row,
-)
+from casework.work.four_eyes.recording import Moment
+from casework.work.four_eyes.tables import REQUESTS, requests
+from casework.work.requests import REQUEST, Request
 
-ROWS = sa.select(*(requests.c[name] for name in COLUMNS))
+ROWS = select_of(REQUESTS)
+from_row = REQUEST.rows.read
 MAX_DATA_BYTES = 16 * 1024
 BOUND = (
-    "kind", "subject", "what", "topic", "asked_by", "asked_for", "asked_on", "expires_on", "pinned_version",
+    "kind", "subject", "what", "topic", "opened_by", "asked_for", "opened_on", "expires_on", "pinned_version",
 )  # fmt: skip
 """What a request's digest holds beside its data; none of it ever changes."""
-
-
-@dataclass(slots=True)
-class Moment:
-    """One decision's surroundings: the branch's day, the policy in force, and the entries being written."""
-
-    branch: Branch
-    trail: Trail
-    policy: Policy
-
-    @property
-    def today(self) -> date:
-        """The branch's calendar day."""
-        return self.trail.today
-
-
-def moment_of(branch: Branch, at: datetime, trail: Trail | None = None) -> Moment:
-    """The surroundings at `at`; `trail` if the caller writes the entries himself."""
-    trail = trail or branch.trail(at)
-    return Moment(branch, trail, branch.rulebook.policies.at(trail.today))
 
 
 def read(conn: Connection, numbers: Iterable[int], *, lock: bool = False) -> list[Request]:
@@ -75,46 +46,9 @@ def read_one(conn: Connection, request_id: int, *, lock: bool = False) -> Reques
 
 def open_on(conn: Connection, subject: str, what: str) -> Request | None:
     """The open request for this, locked."""
-    wanted = ROWS.where(requests.c.subject == subject, requests.c.what == what, requests.c.open == sa.true())
+    wanted = ROWS.where(requests.c.subject == subject, requests.c.what == what, requests.c.live == sa.true())
     row = conn.execute(wanted.with_for_update()).one_or_none()
     return None if row is None else from_row(row)
-
-
-def insert(conn: Connection, request: Request) -> None:
-    """A new one; TryAgain if the same was asked for at the same moment: the next look will see it."""
-    try:
-        rows.insert_many(conn, requests, [to_row(request)], COLUMNS)
-    except Exception as error:
-        if is_conflict(error):
-            raise TryAgain("database_busy", "the same was asked for at the same moment") from error
-        raise
-
-
-def update(conn: Connection, changed: Sequence[Request]) -> None:
-    """Write what entries have changed."""
-    rows.update_many(conn, requests, "id", [to_change(request) for request in changed], CHANGING)
-
-
-def append(moment: Moment, request: Request, draft: Draft) -> str:
-    """The entry on the request's stream, whose head its row keeps; the entry's id."""
-    head = moment.trail.add(request.stream, Head(request.audit_seq, request.audit_head, request.last_entry_at), draft)
-    request.audit_seq, request.audit_head, request.last_entry_at = head
-    return f"{request.stream}:{request.audit_seq}"
-
-
-def draft_of(
-    moment: Moment, actor: Actor, event: str, data: Mapping[str, Any], *, rules: tuple[str, ...] = (),
-    reasons: Sequence[Reason] = (), texts: Mapping[str, str] | None = None,
-) -> Draft:  # fmt: skip
-    """An entry about a request, citing its chart and the policy; `reasons` if it is refused."""
-    said = {**data, "day": moment.today.isoformat()}
-    if reasons:
-        said["reasons"] = [{"code": one.code, "saw": dict(one.saw), "needs": dict(one.needs)} for one in reasons]
-        rules = tuple(dict.fromkeys(rule for one in reasons for rule in one.rules))
-    return Draft(
-        event, actor.signed, said, rules=rules, chart=moment.branch.rulebook.requests.ref, policy=moment.policy.ref,
-        reason_code=reasons[0].code if reasons else None, texts=texts or {},
-    )  # fmt: skip
 
 
 def text_of(data: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from casework.people.staff.actor import Actor
 from casework.rules.statechart.decide import Reason
 from casework.work.cases.branch import Branch
 from casework.work.four_eyes import requests as four_eyes
-from casework.work.four_eyes.kinds import Carried, register
+from casework.work.four_eyes.kinds import Carried
 from casework.work.four_eyes.recording import Refused
 from casework.work.four_eyes.stored import read_one
 from casework.work.handover import planning, recording
@@ -29,7 +29,7 @@ from casework.work.handover.present import differences, moves_of
 from casework.work.handover.recording import STREAM, plan_of
 from casework.work.handover.replanning import Replanned, replan
 from casework.work.handovers import DEPARTURE, HANDOVER, TRANSFER, Handover
-from casework.work.request.request import Request
+from casework.work.requests import Request
 
 APPROVE = "handover.approve"
 RULES = ("1.1.1", "5.4")
@@ -154,6 +154,3 @@ def handover_of(subject: str) -> int:
     if number == subject or not (number.isascii() and number.isdecimal() and len(number) <= 16) or number[0] == "0":
         raise mistake("unknown_handover")
     return int(number)
-
-
-register(Handovers())

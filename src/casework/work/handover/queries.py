@@ -99,7 +99,7 @@ def find(conn: Connection, handover_id: int) -> Handover:
     if plan.request is not None:
         request = conn.execute(sa.select(requests).where(requests.c.id == plan.request)).one_or_none()
         if request is not None:
-            asked = Asked(request.id, request.state, request.asked_by, request.decided_by, request.expires_on)
+            asked = Asked(request.id, request.state, request.opened_by, request.decided_by, request.expires_on)
     shown = conn.execute(sa.select(handovers.c.preview).where(handovers.c.id == handover_id)).scalar_one()
     return Handover(
         **_told(plan), plan_digest=plan.plan_digest, named=list(plan.named), team=plan.team, region=plan.region,

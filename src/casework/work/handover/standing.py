@@ -117,7 +117,9 @@ def _pending(conn: Connection, found: Iterable[Case]) -> Sequence[Any]:
 _ORDERED = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.body).where(
     entries.c.event == sa.literal_column(f"'{fold.SAYS.step}start_visit'")  # a select by keys takes no other parameters
 )
-_PENDING = sa.select(requests.c.subject, requests.c.expires_on, requests.c.asked_by).where(requests.c.open == sa.true())
+_PENDING = sa.select(requests.c.subject, requests.c.expires_on, requests.c.opened_by).where(
+    requests.c.live == sa.true()
+)
 
 
 # ── what ends with him ──────────────────────────────────────────────────────────────────────────────────────
@@ -125,7 +127,7 @@ _PENDING = sa.select(requests.c.subject, requests.c.expires_on, requests.c.asked
 
 def ending_of(conn: Connection, staff_no: str, found: Sequence[Case], *, today: date) -> Ending:
     """What ends or changes beside the cases when he goes."""
-    proposals = sa.select(requests).where(requests.c.asked_by == staff_no, requests.c.open == sa.true())
+    proposals = sa.select(requests).where(requests.c.opened_by == staff_no, requests.c.live == sa.true())
     principals = sa.select(absences.c.staff_no).where(absences.c.deputy == staff_no, absences.c.until_on >= today)
     deputies = sa.select(absences.c.deputy).where(
         absences.c.staff_no == staff_no, absences.c.until_on >= today, absences.c.deputy.is_not(None)
@@ -138,7 +140,7 @@ def ending_of(conn: Connection, staff_no: str, found: Sequence[Case], *, today: 
             OpenRequest(row.id, row.subject, row.what, row.state, row.expires_on)
             for row in conn.execute(proposals.order_by(requests.c.id))
         ],
-        sum(row.asked_by != staff_no for row in _pending(conn, found)),
+        sum(row.opened_by != staff_no for row in _pending(conn, found)),
         sorted(set(conn.execute(principals).scalars())), sorted(set(conn.execute(deputies).scalars())),
         _number(conn, tokens, tokens.c.staff_no == staff_no, tokens.c.revoked_at.is_(None)),
         _number(conn, sessions, sessions.c.staff_no == staff_no, sessions.c.ended_at.is_(None)),
