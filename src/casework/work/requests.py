@@ -186,4 +186,5 @@ CHANGING = (
 REQUEST = Noun(
     chart="request", word="request", subject=Request, rows=Rows(Request, CHANGING), registry=REGISTRY,
     situation=Situation, reads_from=2,
+    called={"request.opened": ("提出", "Asked for"), "request.refused_opening": ("被拒：提出", "Refused: Ask")},
 )  # fmt: skip
