@@ -74,3 +74,16 @@ def test_chinese_has_full_width_punctuation() -> None:
         if HALF_WIDTH.search(text) and not BOTH.search(text) and "\r\n" not in text
     ]
     assert found == []
+
+
+def test_no_paper_is_cited_that_is_not_in_the_repository() -> None:
+    """What code needs of a paper stands in `docs/`."""
+    folders = ("", "docs", "docs/decisions", "statecharts", "benchmarks")
+    known = {path.name for folder in folders for path in (ROOT / folder).glob("*.md")}
+    cited = {
+        (str(path.relative_to(ROOT)), name)
+        for folder in ("src", "docs", "statecharts", "tests", "benchmarks")
+        for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md", ".toml")
+        for name in re.findall(r"\b([A-Za-z0-9_-]+\.md)\b", path.read_text(encoding="utf-8"))
+    }  # fmt: skip
+    assert sorted((path, name) for path, name in cited if name not in known) == []

@@ -156,7 +156,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
 
 
 def refuse_owner(engine: Engine, settings: Settings) -> None:
-    """On PostgreSQL the service must not be able to take the log's guards down (audit.md §6)."""
+    """On PostgreSQL the service must not be able to take the log's guards down (docs/log.md §6)."""
     if settings.allow_owner:
         return
     with database.reading(engine) as conn:

@@ -13,7 +13,7 @@ def now() -> datetime:
 
 
 def utc_text(instant: datetime) -> str:
-    """`YYYY-MM-DDTHH:MM:SS.ffffffZ` (design: audit.md §3); ValueError for a naive instant."""
+    """`YYYY-MM-DDTHH:MM:SS.ffffffZ` (docs/log.md §3); ValueError for a naive instant."""
     if instant.tzinfo is None:
         raise ValueError("an instant needs its offset")
     return instant.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

@@ -1,4 +1,4 @@
-"""The attacks of audit.md §7 on a bundle: each is named, and none verifies.
+"""The attacks of docs/evidence.md on a bundle: each is named, and none verifies.
 
 Attackers have the files, and where it says so the real signing key; readers have the bundle and what they kept.
 """
@@ -52,7 +52,7 @@ def case(tmp_path: Path) -> Case:
 
 
 class Attack(NamedTuple):
-    """One attack, by its number in §7; `deep` where only `--deep` tells."""
+    """One attack, by its number in docs/evidence.md; `deep` where only `--deep` tells."""
 
     number: int
     what: str

@@ -1,4 +1,4 @@
-"""The attacks of audit.md §7 on the live database, one row each: what the operator does, and what tells on him.
+"""The attacks of docs/evidence.md on the live database, one row each: what the operator does, and what tells on him.
 
 One sealed log of cases, requests and people, and the books of a feed, per database. Each attack is made through SQL
 with the owner's rights and the guards down, as somebody would who has read the code, and is rolled back; it must change
@@ -632,7 +632,7 @@ def log_emptied(conn: Connection, log: SealedLog) -> Outside:
 
 @dataclass(frozen=True)
 class Row:
-    """One attack: its number in audit.md §7, what it is, how it is made, and what verification must answer.
+    """One attack: its number in docs/evidence.md, what it is, how it is made, and what verification must answer.
 
     `signer`: why the signer would not sign on after it.
     """

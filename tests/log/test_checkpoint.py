@@ -91,7 +91,7 @@ def test_the_cosigned_message_and_time_are_those_of_the_format_s_example() -> No
 
 
 def test_the_checkpoint_is_exactly_three_lines_and_one_signature_line() -> None:
-    """As audit.md §4 has it."""
+    """As docs/log.md §4 has it."""
     line = LOG.sign(POINT.text).line
     root = base64.b64encode(POINT.root).decode()
     assert DATA.decode() == f"log.example/branch\n300\n{root}\n\n{line}"

@@ -1,4 +1,4 @@
-"""Cosignatures on file, and what they prove of the times of entries: attacks 6, 7 and 11 of audit.md §7."""
+"""Cosignatures on file, and what they prove of the times of entries: attacks 6, 7 and 11 of docs/evidence.md."""
 
 from collections.abc import Callable
 from datetime import timedelta

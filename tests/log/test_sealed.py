@@ -1,4 +1,4 @@
-"""Verification names what was done to a sealed log: attacks of audit.md §7 by the owner, each with its finding."""
+"""Verification names what was done to a sealed log: attacks of docs/evidence.md by the owner, each with its finding."""
 
 import random
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Verification finds every attack of audit.md §7 that shows before sealing, and accuses nobody falsely."""
+"""Verification finds every attack of docs/evidence.md that shows before sealing, and accuses nobody falsely."""
 
 import json
 import shutil

@@ -10,7 +10,7 @@ from casework.storage.database import (
 )
 
 # Append-only: triggers refuse UPDATE, DELETE and TRUNCATE, and the app role has SELECT and INSERT only
-# (design: audit.md §6). `body` is the truth; every other column but `mac` is a copy for querying.
+# (docs/log.md §6). `body` is the truth; every other column but `mac` is a copy for querying.
 entries = sa.Table(
     "entries",
     metadata,

@@ -1,4 +1,4 @@
-"""The sweep closes a day: promises judged, holds that end, and then the cases (day.md §1: in this order).
+"""The sweep closes a day: promises judged, holds that end, and then the cases (docs/day.md §1: in this order).
 
 A day is closed after its feed and its contact files. Days that were missed are closed first, in order; a day closed
 again finds what became known since, and nothing else. The day of work and that of the last snapshot are two: a feed
@@ -48,7 +48,7 @@ def sweep(
     """
     swept = Swept(dict.fromkeys((event.name for event in of_cases.swept_events(branch)), 0))
     if day is not None and day > branch.today(clock()):
-        raise CallerError("day_to_come", f"{day} 晚于今天", f"{day} is after today: it cannot be closed", day=str(day))
+        raise CallerError("day_to_come", day=str(day))
     with reading(engine) as conn:
         dates = business_dates(conn)
         todo = _todo(dates, {row.institution: row.swept_on for row in conn.execute(sa.select(days_swept))}, day)
@@ -68,10 +68,7 @@ def _todo(
         before = closed.get(name)
         last = day or max(business_date, before or business_date)
         if before is not None and last < before:
-            raise CallerError(
-                "day_swept", f"{last} 早于已日终的 {before}，不能再日终",
-                f"{last} is before {before}, the last day that was closed", day=str(last), last=str(before),
-            )  # fmt: skip
+            raise CallerError("day_swept", day=str(last), last=str(before))
         todo[name] = (last if before is None or before == last else before + timedelta(days=1), last)
     return todo
 

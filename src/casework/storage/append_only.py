@@ -1,6 +1,6 @@
 """Tables to which rows can only be added: the guards inside the database, and whether they still stand.
 
-Design: audit.md §6. Guards stop accidents; what convicts is the log's own hashes (`casework.log`).
+docs/log.md §6. Guards stop accidents; what convicts is the log's own hashes (`casework.log`).
 """
 
 from collections.abc import Sequence

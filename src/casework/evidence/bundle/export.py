@@ -1,4 +1,4 @@
-"""Writing a bundle: the sealed log, or a period of it, as files that prove themselves (audit.md §4).
+"""Writing a bundle: the sealed log, or a period of it, as files that prove themselves (docs/log.md §4).
 
 One snapshot, one pass in the order of the tree, with memory that does not grow. Entries are the exact bodies; the
 hashes are those of the leaves that were sealed, not of the bodies as they are now: what differs shall show.

@@ -1,4 +1,4 @@
-"""What lies where in a bundle, and its manifest (audit.md §4). Pure.
+"""What lies where in a bundle, and its manifest (docs/log.md §4). Pure.
 
 Tree and entries lie as C2SP tlog-tiles has them (`tile/…`, `tile/entries/…`) beside `checkpoint`, the newest signed
 note, so that other people's programs read them too. The manifest says what the bundle is meant to hold; it is no

@@ -1,4 +1,4 @@
-"""Whose word a bundle's reader takes: log keys and witnesses that he holds, and a checkpoint he kept (audit.md §4).
+"""Whose word a bundle's reader takes: log keys and witnesses that he holds, and a checkpoint he kept (docs/log.md §4).
 
 Without a key of his own, the log's statement of its keys is all there is: then the bundle is consistent with itself,
 and that is what the report says.

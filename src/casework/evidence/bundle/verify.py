@@ -1,7 +1,7 @@
 """A bundle against itself and against what its reader holds: bodies, leaves, chains, tree, tiles, signatures.
 
 Two passes side by side: tiles are hashed (`hashing`, in processes of their own where there are cores), and the entries
-are followed along their chains (`links`). Every checkpoint is a point that the growing tree must pass (audit.md §7).
+are followed along their chains (`links`). Every checkpoint is a point that the growing tree must pass.
 """
 
 import hashlib

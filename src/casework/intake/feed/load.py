@@ -1,4 +1,4 @@
-"""Importing a feed folder: all of it in one transaction, or nothing of it; every run on record (design: feed.md).
+"""Importing a feed folder: all of it in one transaction, or nothing of it; every run on record.
 
 The folder is read and checked before the database is touched. Then, under the institution's lock: the books, the
 reconciliation with the snapshot before, the guard against a truncated snapshot, and the door.

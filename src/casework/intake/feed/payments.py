@@ -1,7 +1,7 @@
 """Which payments a feed may bring: each number once, and reversals that undo what was really received.
 
 A number that comes again with the same content changes nothing. What contradicts the payments on the books is set aside
-with a reason of its own, so that nothing is counted, uncounted or re-opened by a row that undoes nothing (feed.md).
+with a reason of its own, so that nothing is counted, uncounted or re-opened by a row that undoes nothing.
 """
 
 import hashlib

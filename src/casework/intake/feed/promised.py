@@ -1,4 +1,4 @@
-"""What became of promises: which money counts for them, and what follows when a loan leaves the arrears (day.md §7).
+"""What became of promises: which money counts, and what follows when a loan leaves the arrears (docs/day.md §7).
 
 Asked at the end of each import, when promises are entered, and by the sweep before it judges what is due. Asked again
 it changes nothing: what counted is in the promises.

@@ -1,4 +1,4 @@
-"""Checks the cosignatures on file, and the times of entries against what witnesses have seen (audit.md §7, 6 and 7)."""
+"""Checks cosignatures on file, and times of entries against what witnesses have seen (docs/evidence.md, 6 and 7)."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain

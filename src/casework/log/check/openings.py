@@ -1,4 +1,4 @@
-"""The openings of commitments (audit.md §5) against the entries of the walk (casework.log.check.verify).
+"""The openings of commitments (docs/log.md §5) against the entries of the walk (casework.log.check.verify).
 
 An opening is there and opens its commitment, or an erasure covers it and it is gone.
 """

@@ -2,7 +2,7 @@
 
 All of it is then compared with what is known outside the database: the signer's keys and memory, and a checkpoint that
 somebody holds. One pass over the leaves of each log, in order, with memory that does not grow with it. That the bodies
-give the leaf hashes of their rows is seen to by `casework.log.check.verify` (audit.md §§4, 7).
+give the leaf hashes of their rows is seen to by `casework.log.check.verify` (docs/log.md §4).
 """
 
 import heapq

@@ -2,7 +2,7 @@
 
 Generic over what the streams are about: a `Keeper` knows where the heads of one kind of stream are kept and
 may follow their entries (casework.work.cases.replay folds cases). Reads in one snapshot, one pass, with memory
-that does not grow with the log. Attacks and promises: design paper audit.md §7.
+that does not grow with the log. Attacks and promises: docs/evidence.md.
 """
 
 import hashlib

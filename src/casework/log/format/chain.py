@@ -1,4 +1,4 @@
-"""Hashes, authentication and links of entries (audit.md §§1, 3 and 5). Pure.
+"""Hashes, authentication and links of entries (docs/log.md §§1, 3 and 5). Pure.
 
 Every use of SHA-256 has its own domain, so that bytes made for one purpose mean nothing in another: a leaf
 starts with 0x00 (RFC 6962; 0x01 is kept for the nodes of the tree), everything else with an ASCII label.

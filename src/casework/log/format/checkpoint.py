@@ -2,7 +2,7 @@
 
 A checkpoint says how large the log of one origin was and what its root; the log signs it as a note. A witness
 that has checked it against the last one it saw signs it again, with the time, under a key of its own kind: its
-signature can never pass for the log's, nor the log's for it (audit.md §4).
+signature can never pass for the log's, nor the log's for it (docs/log.md §4).
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""One audit entry and its only byte form: RFC 8785 in a restricted profile (audit.md §3). Pure.
+"""One audit entry and its only byte form: RFC 8785 in a restricted profile (docs/log.md §3). Pure.
 
 Inside the profile msgspec's deterministic encoder writes exactly what RFC 8785 asks for; outside it the two
 differ (1.0, -0.0, 2^53, keys beyond ASCII), and then two honest programs would hash different bytes for one
@@ -47,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_
     """What one entry says. Fields stand in the order of their keys, which makes the encoding canonical.
 
     `data` holds codes, numbers, dates and references, never personal data or free text: those are
-    commitments in `personal` (audit.md §5). `from_` and `to` are states, None where the event has none;
+    commitments in `personal` (docs/log.md §5). `from_` and `to` are states, None where the event has none;
     `chart` and `policy` are None where no chart or policy was asked. `prev` is the leaf hash of the stream's
     previous entry in hex, None exactly when `stream_seq` is 1. `occurred_at` is when it happened,
     `recorded_at` when the service wrote it.

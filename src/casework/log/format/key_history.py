@@ -1,7 +1,7 @@
 """Which keys may sign a log, by what the log itself says: its first entry names one, each change another. Pure.
 
 A change carries the signature of the key that leaves, so whoever trusts one key of a log learns the later ones from it
-(audit.md §4). That an entry stands in the log at all is for the tree to show.
+(docs/log.md §4). That an entry stands in the log at all is for the tree to show.
 """
 
 from typing import Any, Final

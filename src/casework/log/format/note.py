@@ -1,4 +1,4 @@
-"""Signed notes and their Ed25519 keys (C2SP signed-note v1; golang.org/x/mod/sumdb/note), audit.md §4. Pure.
+"""Signed notes and their Ed25519 keys (C2SP signed-note v1; golang.org/x/mod/sumdb/note), docs/log.md §4. Pure.
 
 A note is a text, an empty line and signature lines. Whoever holds one note must not be able to make a second
 that reads the same and is still accepted: the parser takes each note in exactly one form. It is stricter than

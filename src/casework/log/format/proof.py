@@ -1,4 +1,4 @@
-"""Proofs as people hand them on (C2SP tlog-proof; consistency as lines of base64), audit.md §4. Pure.
+"""Proofs as people hand them on (C2SP tlog-proof; consistency as lines of base64), docs/log.md §4. Pure.
 
 A tlog-proof is one text: which leaf, the hashes from it to the root, and the signed checkpoint with that root.
 With the log's key, its origin and the entry it convinces without the log.

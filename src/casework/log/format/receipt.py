@@ -7,7 +7,7 @@ A signed note (C2SP signed-note, key kind 0x01) under a key of its own, `<origin
     <recorded_at, the latest of its entries>
     <entry id> <leaf hash in base64>        one line per entry of the change, in the order they were written
 
-Its first line is no log's origin (`signer.new_key`), so a receipt can never pass for a checkpoint (audit.md §§3, 4).
+Its first line is no log's origin (`signer.new_key`), so a receipt never passes for a checkpoint (docs/log.md §§3, 4).
 """
 
 import re
@@ -31,7 +31,7 @@ from casework.log.format.tree import Faulty
 
 LABEL: Final = "casework/audit/v1/receipt"
 LABELS: Final = "casework/audit/v1/"
-"""What everything begins with that this service signs or hashes and that is no checkpoint (audit.md §3)."""
+"""What everything begins with that this service signs or hashes and that is no checkpoint (docs/log.md §3)."""
 NAME_ENDING: Final = "/receipts"
 MAX_ENTRIES: Final = 2_000
 

@@ -1,4 +1,4 @@
-"""How published texts are announced and cited (audit.md §3). Pure."""
+"""How published texts are announced and cited (docs/log.md §3). Pure."""
 
 from typing import Final
 
@@ -7,5 +7,5 @@ PUBLISHED: Final = ".published"  # how their events end
 
 
 def reference(kind: str, name: str, digest: str) -> str:
-    """How entries cite a published text: a policy by its date, whatever its edition (audit.md §3)."""
+    """How entries cite a published text: a policy by its date, whatever its edition (docs/log.md §3)."""
     return f"{name.partition('.')[0] if kind == 'policy' else name}#{digest}"

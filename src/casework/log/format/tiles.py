@@ -1,4 +1,4 @@
-"""Tiles and entry bundles: how a log is stored and served (C2SP tlog-tiles), audit.md §4. Pure.
+"""Tiles and entry bundles: how a log is stored and served (C2SP tlog-tiles), docs/log.md §4. Pure.
 
 A tile holds up to 256 neighbouring hashes of one level: level 0 the leaves, each level above the roots of full
 tiles below. A full tile never changes; the last of a level is partial and named with its width. A narrower

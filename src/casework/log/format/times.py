@@ -1,7 +1,7 @@
 """Whether entries were recorded when they say so: their times against those at which witnesses saw the tree. Pure.
 
 A witness that saw a tree of `size` leaves at an instant says two things of every entry, by a clock that is not the
-branch's (audit.md §7, attacks 6 and 7):
+branch's (docs/evidence.md, 6 and 7):
 
 - an entry that is not in that tree (its leaf index is `size` or more) was not recorded long before: else it has been
   dated back behind the cosignature, or sealing stood still (`back_dated_behind_cosignature`);

@@ -1,4 +1,4 @@
-"""The Merkle tree over leaf hashes (RFC 6962 §2.1, verification as in RFC 9162 §2.1), audit.md §§2 to 4. Pure.
+"""The Merkle tree over leaf hashes (RFC 6962 §2.1, verification as in RFC 9162 §2.1), docs/log.md §§2 to 4. Pure.
 
 A tree of n leaves is known by its peaks: the roots of the complete subtrees that its size splits into, at most
 one of each height. Complete subtrees never change as the log grows, so they are all that is ever stored, and

@@ -1,7 +1,7 @@
 """What witnesses have signed of our checkpoints: taken in once, kept apart, put behind a checkpoint that is given out.
 
 A row of `checkpoints` never changes, so a cosignature is a row of its own. Nothing is believed for standing there: each
-line is verified again before it is served and when the log is (audit.md §§4, 7; decision 0018).
+line is verified again before it is served and when the log is (docs/log.md §4; decision 0018).
 """
 
 from collections.abc import Iterator, Sequence

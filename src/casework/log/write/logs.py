@@ -1,7 +1,7 @@
 """Where a log begins, where its key changes, and where it ends in a loss: each told by an entry of `log:<number>`.
 
 The first leaf of a log is the entry that says what it is: origin, key and, after a loss, which log it succeeds and
-what of that was lost (audit.md §2). A change of keys is an entry with the old key's signature (§4).
+what of that was lost (docs/log.md §2). A change of keys is an entry with the old key's signature (§4).
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,7 +3,7 @@
 One sealer at a time (an advisory lock on PostgreSQL, the write lock on SQLite); any number of processes may try. It
 goes by the queue and never by a cursor: a lower id can commit later. On SQLite, where a writer keeps out all others,
 entries are looked at before the write lock is asked for; they cannot change meanwhile, and whether the tree did is
-asked again (audit.md §2).
+asked again (docs/log.md §2).
 """
 
 import threading
@@ -47,7 +47,7 @@ STRETCH: Final = 2_000
 """Entries sealed in one transaction: some tens of milliseconds, which is what a writer on SQLite may have to wait."""
 EVERY_S: Final = 0.5
 OLDEST_S: Final = 10
-"""Health fails when an entry waits longer than this (audit.md §2)."""
+"""Health fails when an entry waits longer than this (docs/log.md §2)."""
 SEALER: Final = Actor("system", "system", "sealer")
 _LOCK: Final = sa.text(f"SELECT pg_try_advisory_xact_lock({logs.SEAL_LOCK})")
 Chore = Callable[[], None]

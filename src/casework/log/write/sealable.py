@@ -2,7 +2,7 @@
 
 An entry is sealed only when its body gives its leaf hash, its MAC is the service's, its columns repeat it, and its
 predecessor in its stream is sealed, now or before. What fails stays in the queue, told by name, and holds up nothing
-but its own stream (audit.md §2).
+but its own stream (docs/log.md §2).
 """
 
 from collections.abc import Collection, Mapping, Sequence

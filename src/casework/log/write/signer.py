@@ -1,7 +1,7 @@
 """The signer: its keys and its memory, which lie outside the database, and the checkpoints it gives out.
 
 It signs a tree only if that tree begins with the one it signed last. What it signed last lies in the keys folder: a
-database that was set back, or whose history was rewritten, is one that it refuses (audit.md §§2, 4). A refusal stops
+database that was set back, or whose history was rewritten, it refuses (docs/log.md §§2, 4). A refusal stops
 neither writers nor the sealing of leaves.
 """
 

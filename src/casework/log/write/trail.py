@@ -1,7 +1,7 @@
 """The only writer of entries: hands out the next place in a stream, seals the entry, stores it and queues it.
 
 A subject with a row of its own (a case) keeps `audit_seq` and `audit_head` there and brings them; any other stream
-(feeds, charts, staff) has its head in `streams`. Everything happens in the caller's transaction (audit.md §1).
+(feeds, charts, staff) has its head in `streams`. Everything happens in the caller's transaction (docs/log.md §1).
 """
 
 import json
@@ -87,7 +87,7 @@ class Trail:
     def add(self, stream: str, head: Head, draft: Draft) -> Head:
         """Append `draft` after `head` of `stream`; the new head. The caller holds the stream's lock.
 
-        Times never run backwards within a stream, even if the machine's clock does (audit.md §7, attack 6).
+        Times never run backwards within a stream, even if the machine's clock does (docs/evidence.md, 6).
         """
         seq = head.seq + 1
         recorded_at, recorded_text = self.recorded_at, self._recorded_text

@@ -1,7 +1,7 @@
 """A chart as read from `statecharts/*.toml`: validated whole, frozen, and compiled for the engine.
 
 This is the only module that imports `transitions`. One flat machine per chart version, no model, no string
-callbacks; the record it moves is a throw-away snapshot (design: house.md §3).
+callbacks; the record it moves is a throw-away snapshot.
 """
 
 import hashlib

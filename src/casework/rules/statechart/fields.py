@@ -1,7 +1,7 @@
 """Typed data that an event or a fact carries, as the chart declares it.
 
 Free text is possible only as type `text`: it never enters an audit entry, only its commitment does
-(audit.md §5).
+(docs/log.md §5).
 """
 
 import re

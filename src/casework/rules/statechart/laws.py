@@ -1,4 +1,4 @@
-"""The laws every chart obeys, checked when it is loaded (design: house.md §4)."""
+"""The laws every chart obeys, checked when it is loaded."""
 
 from collections.abc import Iterator, Mapping
 from itertools import product

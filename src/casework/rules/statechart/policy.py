@@ -75,7 +75,7 @@ class Policy:
 
     @cached_property
     def ref(self) -> str:
-        """`date#digest`, as every audit entry cites it (audit.md §3); the digest tells editions apart."""
+        """`date#digest`, as every audit entry cites it (docs/log.md §3); the digest tells editions apart."""
         return f"{self.effective_on.isoformat()}#{self.digest}"
 
     def figure(self, key: str) -> Any:
@@ -87,7 +87,7 @@ class Policy:
 
     @cached_property
     def buckets(self) -> tuple[Bucket, ...]:
-        """The bands of days past due, in order (outside-rules.md, table of days past due)."""
+        """The bands of days past due, in order."""
         rows = self.figure("buckets.bands")
         return tuple(Bucket(row["name"], row["low_dpd"], row.get("high_dpd")) for row in rows)
 

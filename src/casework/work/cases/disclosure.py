@@ -1,4 +1,4 @@
-"""Reading personal data is itself an entry (audit.md §5): who read which fields, and what for."""
+"""Reading personal data is itself an entry (docs/log.md §5): who read which fields, and what for."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

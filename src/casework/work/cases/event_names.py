@@ -22,6 +22,7 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "chart.move_approved": ("批准按新版状态图迁移", "Move to a chart's next version approved"),
     "chart.moved": ("按新版状态图迁移", "Moved to a chart's next version"),
     "chart.published": ("发布状态图", "Chart published"),
+    "contact.recorded": ("登记联系", "Contact recorded"),
     "duties.published": ("发布职责规则", "Rules of duties published"),
     "feed.applied": ("数据导入", "Feed applied"),
     "feed.refused": ("数据导入被拒", "Feed refused"),

@@ -1,6 +1,6 @@
 """Publishing the rulebook: texts of charts and policies go into the database by digest, each announced by an entry.
 
-A published version never changes (house.md §4): the same name with another digest is refused, so that a replay finds
+A published version never changes: the same name with another digest is refused, so that a replay finds
 the very text that was in force.
 """
 

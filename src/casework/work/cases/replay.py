@@ -1,4 +1,4 @@
-"""Replays every case from its entries alone and compares the fold with its row (audit.md §7, attack 13).
+"""Replays every case from its entries alone and compares the fold with its row (docs/evidence.md, 13).
 
 Each entry of a case is judged by `casework.work.cases.judge`. Runs as a keeper of `log.check.verify`.
 """
