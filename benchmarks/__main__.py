@@ -1,11 +1,11 @@
-"""`python -m benchmarks [events|feed|verify|departure|search|scale|permits] …`: measure, into benchmarks/RESULTS.md."""
+"""`python -m benchmarks [events|feed|verify|departure|duties|search|scale|permits] …`: into benchmarks/RESULTS.md."""
 
 import argparse
 
-from benchmarks import bundles, departure, events, feed, machine, permits, scale, sealing, search, verify
+from benchmarks import bundles, departure, duties, events, feed, machine, permits, scale, sealing, search, verify
 from benchmarks.place import POSTGRESQL, SQLITE, server_of
 
-ALL = ("events", "feed", "verify", "sealing", "bundles", "departure", "search", "scale", "permits")
+ALL = ("events", "feed", "verify", "sealing", "bundles", "departure", "duties", "search", "scale", "permits")
 
 
 def main() -> None:
@@ -43,6 +43,8 @@ def main() -> None:
                 departure.run(kinds=kinds)
             case "permits":
                 permits.run(seconds=chosen.seconds, kinds=kinds)
+            case "duties":
+                duties.run(kinds=kinds)
             case _:
                 scale.run(large=chosen.cases, kinds=kinds)
     with server_of(POSTGRESQL) as server:

@@ -3,7 +3,7 @@
 `python -m tests.real_calls DIR`: the invented branch of `DIR/calls-mini` whole, and of `DIR/september-calls` over the
 feeds of `DIR/daily` the first days (CASEWORK_CALL_DAYS, 10; all with CASEWORK_LONG=1); each into a fresh SQLite and a
 fresh PostgreSQL database. A day is its feed, its contact file, the promises made and the holds begun on it, the sweep.
-Exit 0 if rows, lost and reached days, breaches and promises agree and the log is sound, deep too; else 1.
+Exit 0 if rows, lost and reached days, duties, breaches and promises agree and the log is sound, deep too; else 1.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.postgres_server import APP, OWNER, Server, postgres_server
+from tests.real_duties import differing
 from tests.real_feeds import DATABASES, shell
 from tests.real_promises import file_of, rows_of
 
@@ -94,6 +95,7 @@ def carry_out(job: Job) -> Outcome:
     expected = json.loads((agreed / "expected.json").read_bytes())
     _compare_rows(outcome, expected, counts, aside, agreed, last)
     _compare_steps(outcome, expected, last)
+    outcome.faults += differing(outcome.must, expected, [feed.name for feed in feeds])
     if last == expected["to"]:
         _compare_promises(outcome, expected["promises"])
     _sweep_again(outcome, last)

@@ -63,7 +63,8 @@ def test_a_fresh_database_has_all_its_guards(database: Database) -> None:
         assert missing_guards(conn) == []
     engine.dispose()
     assert set(append_only_tables()) == {
-        "checkpoints", "cosignatures", "entries", "erasures", "leaves", "logs", "owner_history", "texts", "tiles",
+        "checkpoints", "cosignatures", "duties", "duty_days", "entries", "erasures", "leaves", "logs", "owner_history",
+        "texts", "tiles",
     }  # fmt: skip
 
 

@@ -540,6 +540,27 @@ table(
     sa.Index("ix_contact_log_number", "number", "day"),
 )
 table(
+    "duties",
+    key("day", sa.Date),
+    key("case_id", BigId),
+    key("duty", sa.String(32)),
+    must("loan_id", sa.String(64)),
+    must("status", sa.String(8)),
+    sa.Column("exempt_by", sa.String(16)),
+    must("due_on", sa.Date),
+    must("owed_by", sa.String(32)),
+    must("institution", sa.String(32)),
+    append_only=(("day", "case_id", "duty"),),
+)
+table(
+    "duty_days",
+    key("institution", sa.String(32)),
+    key("day", sa.Date),
+    must("duties", sa.BigInteger),
+    must("digest", Bytes),
+    append_only=(("institution", "day"),),
+)
+table(
     "contact_permits",
     identity(),
     must("institution", sa.String(32)),

@@ -29,6 +29,7 @@ from casework.personal import Vault
 from casework.work.cases import replay as cases
 from casework.work.cases.answer_mac import check_answers
 from casework.work.cases.publish import cited_in
+from casework.work.duties import replay as duties
 from casework.work.four_eyes import replay as four_eyes
 from casework.work.handover import replay as handover
 
@@ -112,6 +113,7 @@ def _verify(
             ),
         ),
         feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report, loans_dir)),
+        duties.PREFIX: steady("duties", duties.DutiesReplay(conn, report)),
         handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report)),
     }
     with part_of(report, "entries"):

@@ -24,6 +24,7 @@ from casework.work.cases import sweep as of_cases
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
 from casework.work.cases.lifecycles import PROMISES
+from casework.work.duties.taking import take
 
 
 @dataclass(slots=True)
@@ -97,6 +98,9 @@ def _close(
     for institution, day in sorted(days.items()):
         _learn(engine, branch, institution, day, clock)
     _add(fired, of_cases.sweep(engine, branch, days, clock=clock, progress=progress))
+    for institution, day in sorted(days.items()):
+        with writing(engine) as conn:
+            take(conn, branch, institution, day, clock=clock)
     with writing(engine) as conn:
         _closed(conn, days)
 

@@ -59,7 +59,7 @@ def days(folder: Path, feeds: Path, rulebook: Rulebook) -> tuple[dict[str, Any],
     for on, snapshot in _snapshots(feeds):
         known = [one for one in files.contacts if _day(one.recorded_at) <= on and _day(one.started_at) <= on]
         debtors = _debtors(on, known, files, snapshot, by)
-        day, duties = Day(on, Calendar()), {}
+        day, duties = Day.of(on, Calendar(), by.held_to), {}
         for loan, overdue in snapshot.items():
             case = _case(loan, overdue, on, files, promises.get(loan, ()))
             duties[loan] = duties_of(case, debtors.get(files.debtor_of[loan], QUIET), day, by.held_to)

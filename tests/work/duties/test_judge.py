@@ -33,11 +33,12 @@ def told(
         "state": "phone_collection", "due_on": day(on) - timedelta(days=dpd), "opened_on": day(1),
         "principal_fen": 10_000 * YUAN,
     }  # fmt: skip
+    held = replace(HELD_TO, **held_to)
     found = duties_of(
         CaseDay(**(fields | (case or {}))),
         DebtorDay(**(debtor or {})),
-        Day(day(on), Calendar(), closed=closed, outage=outage),
-        replace(HELD_TO, **held_to),
+        Day.of(day(on), Calendar(), held, closed=closed, outage=outage),
+        held,
     )
     return " ".join(f"{one.duty}:{one.exempt_by or one.status}" for one in found)
 

@@ -86,6 +86,8 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "contacts": "id institution borrower_id",
         "cosignatures": "log size witness line cosigned_at received_at",
         "days_swept": "institution swept_on",
+        "duties": "day case_id duty loan_id status exempt_by due_on owed_by institution",
+        "duty_days": "institution day duties digest",
         "entries": "id stream stream_seq event actor_id reason_code recorded_at body leaf_hash mac",
         "erasures": "stream stream_seq institution borrower_id cases_until erased_at",
         "feed_runs": (

@@ -22,7 +22,7 @@ class Measure:
 
 @dataclass(slots=True, kw_only=True)
 class Assign:
-    """Give the case to another owner (rule 1.1.1), who also handles it unless `handler` says otherwise.
+    """Give the case to another owner (rule 1.1.1), who also handles it unless `handler` names somebody.
 
     `reason` is a code; `rule` of owners.toml and `post` say why he. `permitted_by` is the command of permissions.toml
     that the actor needs; `cause` (a hand-over, say) goes into the entry as it stands. With `keep_capacity` a receiver

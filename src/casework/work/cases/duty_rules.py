@@ -4,6 +4,7 @@ import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -46,23 +47,18 @@ class DutyRule:
     rules: tuple[str, ...]
 
 
+WITHOUT_END: Final = 1 << 62
+"""A bound above everything."""
+
+
 class Bound(NamedTuple):
-    """A duty with the figures of a policy put in; every bound included."""
+    """A duty with the figures of a policy put in: days past due, and principal at opening; every bound included."""
 
     rule: DutyRule
     from_dpd: int
-    until_dpd: int | None
+    until_dpd: int
     from_fen: int
-    up_to_fen: int | None
-
-    def meets(self, dpd: int, principal_fen: int) -> bool:
-        """Whether a case of so many days past due, and so much principal at its opening, lies in its bounds."""
-        return (
-            self.from_dpd <= dpd
-            and (self.until_dpd is None or dpd <= self.until_dpd)
-            and self.from_fen <= principal_fen
-            and (self.up_to_fen is None or principal_fen <= self.up_to_fen)
-        )
+    up_to_fen: int
 
 
 class Dialling(NamedTuple):
@@ -80,9 +76,9 @@ class HeldTo:
     by_state: Mapping[str, tuple[Bound, ...]]
     attempts_per_day: int
     contacts_rest_days: int
-    visit_by_dpd: int
-    act_within_days: int
-    place_from_dpd: int
+    visit_by: timedelta
+    act_within: timedelta
+    place_from: timedelta
     place_within_days: int
     on_working_days: bool
     stops_contact: tuple[str, ...]
@@ -126,8 +122,8 @@ def _held_to(rules: DutyRules, policy: Policy) -> HeldTo:
     def bound(rule: DutyRule) -> Bound:
         found = {key: _value(raw, policy) for key, raw in rule.bounds.items()}
         return Bound(
-            rule, found.get("from_dpd", 1), found.get("until_dpd"),
-            found.get("principal_from_fen", 0), found.get("principal_up_to_fen"),
+            rule, found.get("from_dpd", 1), found.get("until_dpd", WITHOUT_END),
+            found.get("principal_from_fen", 0), found.get("principal_up_to_fen", WITHOUT_END),
         )  # fmt: skip
 
     bounds = [bound(rule) for rule in rules.by_name.values()]
@@ -140,9 +136,9 @@ def _held_to(rules: DutyRules, policy: Policy) -> HeldTo:
         },
         attempts_per_day=figure("lost_contact.attempts_per_day"),
         contacts_rest_days=figure("duty.contacts_rest_days"),
-        visit_by_dpd=figure("duty.visit_by_dpd"),
-        act_within_days=figure("lost_contact.act_within_days"),
-        place_from_dpd=figure("placement.from_dpd"),
+        visit_by=timedelta(figure("duty.visit_by_dpd")),
+        act_within=timedelta(figure("lost_contact.act_within_days")),
+        place_from=timedelta(figure("placement.from_dpd")),
         place_within_days=figure("duty.place_within_days"),
         on_working_days=figure("duty.days") == "working",
         stops_contact=(

@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -27,6 +27,7 @@ from casework.rules.statechart.shape import (
 from casework.work.cases.case import Case
 
 BY_RULE = "by_rule"  # the reason that the service itself gives
+DISTRIBUTED = "distributed"  # its reason for who handles a case each morning
 FALLBACK = "fallback"
 _LISTS = ("states", "products", "opened_for", "classes", "teams", "regions", "buckets")
 _DAYS = ("npl_by", "overdue_after")
@@ -70,7 +71,10 @@ class AssignmentReason:
 
 @dataclass(frozen=True)
 class OwnerRules:
-    """All rules in order, the posts that stand in where the owning post has nobody, the reasons of assignments."""
+    """All rules in order, the posts that stand in where the owning post has nobody, the reasons of assignments.
+
+    `handlers`: the rules that say whose post works on a case; one that keeps leaves it to the owner.
+    """
 
     rules: tuple[OwnerRule, ...]
     fallback: OwnerRule
@@ -79,7 +83,8 @@ class OwnerRules:
     text: bytes
     digest: str
     version: int
-    _bound: dict[tuple[str, str], tuple[tuple[OwnerRule, tuple[Test, ...]], ...]] = field(
+    handlers: tuple[OwnerRule, ...] = ()
+    _bound: dict[tuple[bool, str, str], tuple[tuple[OwnerRule, tuple[Test, ...]], ...]] = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -108,12 +113,17 @@ class OwnerRules:
         """What these rules see of the figures that the feed reports: if it differs, they are to be asked anew."""
         return tuple(read(case) for read in self._of_measure)
 
-    def holding(self, case: Case, policy: Policy) -> Iterator[OwnerRule]:
-        """The rules whose conditions hold of the case as it stands, in order; the last of the file always does."""
-        key = (policy.digest, case.state)
+    def handling(self, case: Case, policy: Policy) -> OwnerRule:
+        """The first rule of handlers whose conditions hold of the case as it stands."""
+        return next(self.holding(case, policy, handlers=True))
+
+    def holding(self, case: Case, policy: Policy, *, handlers: bool = False) -> Iterator[OwnerRule]:
+        """The rules whose conditions hold of the case as it stands, in order; the last always does."""
+        key = (handlers, policy.digest, case.state)
         bound = self._bound.get(key)
         if bound is None:  # kept: this is asked for every case that opens or moves
-            there = [rule for rule in self.rules if case.state in rule.when.get("states", (case.state,))]
+            rules = self.handlers if handlers else self.rules
+            there = [rule for rule in rules if case.state in rule.when.get("states", (case.state,))]
             bound = self._bound[key] = tuple((rule, rule.bound(policy)) for rule in there)
         for rule, tests in bound:
             for test in tests:
@@ -124,7 +134,7 @@ class OwnerRules:
 
     def labels(self, rule: str) -> tuple[str, str]:
         """A rule in words, Chinese and English; its name for one of an earlier version."""
-        found = next((one for one in (*self.rules, self.fallback) if one.name == rule), None)
+        found = next((one for one in (*self.rules, *self.handlers, self.fallback) if one.name == rule), None)
         return (found.zh, found.en) if found else (rule, rule)
 
     def reason_labels(self, code: str) -> tuple[str, str]:
@@ -188,6 +198,7 @@ _FILE = table(
     {"name": name, "version": whole, "rules": some(_RULE, empty="is empty"),
      "fallback": table({"posts": some(name, empty="is empty"), "rules": RULES, "zh": label, "en": label}),
      "reasons": each(table({"zh": label, "en": label}, {"by_hand": flag}))},
+    {"handlers": some(_RULE, empty="is empty")},
 )  # fmt: skip
 
 
@@ -202,13 +213,11 @@ def parse_owner_rules(
     faults = [f"owners.toml: {fault}" for fault in shape_faults(_FILE, document)]
     if faults:
         raise RulesBroken(faults)
-    rules = tuple(_rule(spec) for spec in document["rules"])
-    for number, rule in enumerate(rules):
-        spec = document["rules"][number]
-        faults += [f"owners.toml: rules[{number}] ({rule.name}): {f}" for f in _faults(rule, spec, policies, posts)]
-        unknown = sorted(_not_of(states, rule.when.get("states", ())))
-        faults += [f"owners.toml: rules[{number}] ({rule.name}): unknown state {state}" for state in unknown]
-    names = [rule.name for rule in rules]
+    rules, handlers = (tuple(_rule(spec) for spec in document.get(kind, ())) for kind in ("rules", "handlers"))
+    faults += _of_rules("rules", rules, document["rules"], policies, posts, states)
+    faults += _of_rules("handlers", handlers, document.get("handlers", ()), policies, posts, states)
+    faults += list(_of_handlers(handlers, document["reasons"]))
+    names = [rule.name for rule in (*rules, *handlers)]
     twice = sorted({one for one in names if names.count(one) > 1})
     faults += [f"owners.toml: {one}: two rules of this name" for one in twice]
     for policy in policies.all:
@@ -234,7 +243,30 @@ def parse_owner_rules(
         for code, row in document["reasons"].items()
     }
     digest = hashlib.sha256(body).hexdigest()
-    return OwnerRules(rules, fallback, tuple(spec["posts"]), reasons, body, digest, document["version"])
+    return OwnerRules(rules, fallback, tuple(spec["posts"]), reasons, body, digest, document["version"], handlers)
+
+
+def _of_rules(
+    kind: str, rules: Sequence[OwnerRule], specs: Sequence[Any], policies: Policies, posts: frozenset[str],
+    states: frozenset[str] | None,
+) -> list[str]:  # fmt: skip
+    faults = []
+    for number, (rule, spec) in enumerate(zip(rules, specs, strict=True)):
+        at = f"owners.toml: {kind}[{number}] ({rule.name})"
+        faults += [f"{at}: {fault}" for fault in _faults(rule, spec, policies, posts)]
+        faults += [f"{at}: unknown state {state}" for state in sorted(_not_of(states, rule.when.get("states", ())))]
+    return faults
+
+
+def _of_handlers(handlers: Sequence[OwnerRule], reasons: Mapping[str, Any]) -> Iterator[str]:
+    if not handlers:
+        return
+    if handlers[-1].when or not handlers[-1].keep:
+        yield "owners.toml: the last rule of handlers must always hold and keep the case with its owner"
+    if any(rule.named_first for rule in handlers):
+        yield "owners.toml: a rule of handlers names a post, and no person"
+    if DISTRIBUTED not in reasons:
+        yield f"owners.toml: reasons.{DISTRIBUTED}: missing"
 
 
 def _not_of(states: frozenset[str] | None, named: Iterable[str]) -> set[str]:

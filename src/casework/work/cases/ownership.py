@@ -6,6 +6,7 @@ Reproducible: the same case, register, loads and rules give the same person.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
+from typing import Protocol
 
 from casework.people.staff.person import ACTIVE
 from casework.people.staff.roster import Colleague, Roster
@@ -14,6 +15,22 @@ from casework.work.cases.case import Case
 from casework.work.cases.owner_rules import BY_RULE, OwnerRule, OwnerRules
 
 __all__ = ["BY_RULE", "Assignment", "Loads", "Nobody", "capacity_of", "choose", "is_barred", "owning_rule", "pick"]
+
+
+class Placed(Protocol):
+    """What a case is to who looks for somebody near it."""
+
+    @property
+    def team(self) -> str | None:
+        """Where it belongs."""
+
+    @property
+    def region(self) -> str | None:
+        """Where it belongs."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it costs whoever has it any capacity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +265,7 @@ class _Pool:
         for heap in self._rings.values():
             heapify(heap)
 
-    def nearest(self, case: Case, without: frozenset[str]) -> tuple[Colleague, bool] | None:
+    def nearest(self, case: Placed, without: frozenset[str]) -> tuple[Colleague, bool] | None:
         """The nearest with room (True), else the least laden (False); none if nobody is left."""
         self._hear()
         least: Colleague | None = None
@@ -264,7 +281,7 @@ class _Pool:
                     least = least or colleague
         return None if least is None else (least, False)
 
-    def _from(self, away: bool, case: Case) -> list[tuple[bool, str, str | None]]:
+    def _from(self, away: bool, case: Placed) -> list[tuple[bool, str, str | None]]:
         """The rings around a case, the nearest first; the last holds everybody."""
         rings: list[tuple[bool, str, str | None]] = []
         if case.team is not None:

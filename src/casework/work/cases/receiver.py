@@ -23,13 +23,17 @@ from casework.work.cases.reasons import case_closed, receiver_unfit
 
 
 def unfit(command: Assign, case: Case, rules: OwnerRules, roster: Roster, loads: Loads, policy: Policy) -> list[Reason]:
-    """Every reason why owner and handler of `command` may not have the case; empty if they may."""
+    """Every reason why owner and handler of `command` may not have the case; empty if they may.
+
+    Whoever owns it already receives nothing.
+    """
     if case.closed_as is not None:
         return [case_closed(case.closed_as)]
     owner, handler = command.owner, command.handler or command.owner
     found = [
         receiver_unfit(code, who)
-        for who in dict.fromkeys((owner, handler)) if (code := _unfit_person(who, rules, roster)) is not None
+        for who in dict.fromkeys((owner, handler))
+        if who != case.owner and (code := _unfit_person(who, rules, roster)) is not None
     ]  # fmt: skip
     if owner == case.owner and handler == case.handler:
         found.append(receiver_unfit("receiver_is_owner", owner))

@@ -10,12 +10,13 @@ import msgspec
 
 from casework.work.contacts.contact import Contact
 from casework.work.gate.judge import Asked, contacts_open
+from casework.work.gate.limits import Limits
 from casework.work.gate.seen import Line, key_of
 
 _NO_LINE = Line()
 
 
-class DebtorDay(msgspec.Struct, frozen=True):
+class DebtorDay(msgspec.Struct, frozen=True, gc=False):
     """One debtor's day.
 
     `attempts`: calls to them, `connected`: whether they were spoken to, as far as it proves a duty; `reached`: at all.
@@ -45,27 +46,39 @@ def day_of(
     are live now was opened.
     """
     midnight, zone = at_midnight.act.started_at, at_midnight.limits.zone
-    before = [one for one in contacts if one.started_at < midnight]
     today = [one for one in contacts if one.started_at >= midnight]
     proving = [one for one in today if not one.late]
-    owed: set[bytes] = set()
-    if contacts_open(at_midnight) and not _answered(before, on, rest_days, at_midnight):
-        owed = _still_to_be_called(before, at_midnight, live_since)
     visits = [one.started_at.astimezone(zone).date() for one in contacts if one.channel == "visit"]
+    owed, called = contacts_duty(on, contacts, at_midnight, live_since, rest_days)
     return DebtorDay(
         attempts=sum(one.is_attempt for one in proving),
         connected=any(one.connected for one in proving),
         reached=any(one.connected for one in today),
-        forbidden=forbidden(at_midnight),
-        contacts_owed=bool(owed),
-        contacts_called=any(_to_contact(one) and one.number in owed for one in proving),
+        forbidden=forbidden(at_midnight.limits),
+        contacts_owed=owed,
+        contacts_called=called,
         visited_on=max(visits, default=None),
     )
 
 
-def forbidden(at_midnight: Asked) -> str | None:
-    """The rule that forbids every call to the debtor that day, known at 00:00: no permitted hour."""
-    limits = at_midnight.limits
+def contacts_duty(
+    on: date, contacts: Sequence[Contact], at_midnight: Asked, live_since: date, rest_days: int
+) -> tuple[bool, bool]:  # fmt: skip
+    """Whether contact persons were to be called that day, and whether one of those was.
+
+    Of the contacts only connections and those with contact persons matter.
+    """
+    midnight = at_midnight.act.started_at
+    before = [one for one in contacts if one.started_at < midnight]
+    if not contacts_open(at_midnight) or _answered(before, on, rest_days, at_midnight):
+        return False, False
+    owed = _still_to_be_called(before, at_midnight, live_since)
+    called = (one for one in contacts if one.started_at >= midnight and _to_contact(one) and not one.late)
+    return bool(owed), any(one.number in owed for one in called)
+
+
+def forbidden(limits: Limits) -> str | None:
+    """The rule that forbids every call to a debtor on any day: no permitted hour."""
     return "X1" if limits.quiet_from_hour <= limits.quiet_until_hour else None
 
 

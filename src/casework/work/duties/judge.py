@@ -4,7 +4,7 @@ Done goes before exempt, exempt before late and open. A deadline is reached at t
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Final, NamedTuple
 
 import msgspec
@@ -17,7 +17,7 @@ DONE, LATE, OPEN, EXEMPT = "done", "late", "open", "exempt"
 STATUSES: Final = (DONE, LATE, OPEN, EXEMPT)
 
 
-class CaseDay(msgspec.Struct, frozen=True):
+class CaseDay(msgspec.Struct, frozen=True, gc=False):
     """One case as it is known at the close of a day.
 
     `due_on`: the oldest due date in that day's snapshot. `lost_on`: since when it is lost, if it is. `back_on`: when it
@@ -41,12 +41,18 @@ class CaseDay(msgspec.Struct, frozen=True):
 
 
 class Day(NamedTuple):
-    """A day. `closed`: nothing more can be done on it. `outage`: the basic-risk post declared one."""
+    """A day. `closed`: nothing more can be done on it. `outage`: one was declared. `off`: nothing is owed on it."""
 
     on: date
     calendar: Calendar
     closed: bool = True
     outage: bool = False
+    off: bool = False
+
+    @classmethod
+    def of(cls, on: date, calendar: Calendar, held_to: HeldTo, *, closed: bool = True, outage: bool = False) -> "Day":
+        """A day off is one where the policy says working days."""
+        return cls(on, calendar, closed, outage, held_to.on_working_days and not calendar.is_working(on))
 
 
 class Duty(NamedTuple):
@@ -58,48 +64,45 @@ class Duty(NamedTuple):
     exempt_by: str | None = None
 
 
-class _Owed(NamedTuple):
-    done: bool
-    due_on: date
+_Owed = tuple[bool, date]
+"""Whether it was done, and by when it is to be."""
 
 
 def duties_of(case: CaseDay, debtor: DebtorDay, day: Day, held_to: HeldTo) -> list[Duty]:
     """In the order of the rulebook; none for a case that is not in arrears that day."""
-    dpd, found = (day.on - case.due_on).days, []
+    on, principal = day.on, case.principal_fen
+    dpd = (on - case.due_on).days
+    found: list[Duty] = []
     if dpd < 1:
-        return []
-    for bound in held_to.by_state.get(case.state, ()):
-        if bound.meets(dpd, case.principal_fen):
-            owed = _OWED[bound.rule.name](case, debtor, day, held_to)
-            if owed is not None:
-                found.append(_judged(bound.rule, owed, case, debtor, day, held_to))
+        return found
+    may_exempt = day.outage or day.off or case.promised or case.holds or debtor.reached or debtor.forbidden
+    for rule, from_dpd, until_dpd, from_fen, up_to_fen in held_to.by_state.get(case.state, ()):
+        if not (from_dpd <= dpd <= until_dpd and from_fen <= principal <= up_to_fen):
+            continue
+        owed = _OWED[rule.name](case, debtor, day, held_to)
+        if owed is None:
+            continue
+        done, due_on = owed
+        if done:
+            found.append(Duty(rule.name, DONE, due_on))
+        elif may_exempt and (by := _exempt_by(rule, case, debtor, day, held_to)) is not None:
+            found.append(Duty(rule.name, EXEMPT, due_on, by))
+        else:
+            late = due_on <= on if day.closed else due_on < on
+            found.append(Duty(rule.name, LATE if late else OPEN, due_on))
     return found
-
-
-def _judged(
-    rule: DutyRule, owed: _Owed, case: CaseDay, debtor: DebtorDay, day: Day, held_to: HeldTo
-) -> Duty:  # fmt: skip
-    if owed.done:
-        return Duty(rule.name, DONE, owed.due_on)
-    exempt_by = _exempt_by(rule, case, debtor, day, held_to)
-    if exempt_by is not None:
-        return Duty(rule.name, EXEMPT, owed.due_on, exempt_by)
-    over = owed.due_on <= day.on if day.closed else owed.due_on < day.on
-    return Duty(rule.name, LATE if over else OPEN, owed.due_on)
 
 
 def _exempt_by(rule: DutyRule, case: CaseDay, debtor: DebtorDay, day: Day, held_to: HeldTo) -> str | None:
     for kind in rule.exempt_by:
         if kind == "hold":
-            by = next((one for one in held_to.stops_contact if one in case.holds), None) if case.holds else None
+            by = next((one for one in held_to.stops_contact if one in case.holds), None)
         elif kind == "promise":
             by = kind if case.promised else None
         elif kind == "gate":
             by = _gate(rule.name, debtor)
-        elif kind == "outage":
-            by = kind if day.outage else None
         else:
-            by = kind if held_to.on_working_days and not day.calendar.is_working(day.on) else None
+            by = kind if (day.outage if kind == "outage" else day.off) else None
         if by is not None:
             return by
     return None
@@ -113,23 +116,25 @@ def _gate(duty: str, debtor: DebtorDay) -> str | None:
 
 
 def _dial(_case: CaseDay, debtor: DebtorDay, day: Day, held_to: HeldTo) -> _Owed:
-    return _Owed(debtor.connected or debtor.attempts >= held_to.attempts_per_day, day.on)
+    return debtor.connected or debtor.attempts >= held_to.attempts_per_day, day.on
 
 
 def _dial_by_dpd(case: CaseDay, debtor: DebtorDay, day: Day, held_to: HeldTo) -> _Owed | None:
+    if not held_to.dialling:
+        return None
     attempts = held_to.attempts_at((day.on - case.due_on).days)
-    return _Owed(debtor.connected or debtor.attempts >= attempts, day.on) if attempts else None
+    return (debtor.connected or debtor.attempts >= attempts, day.on) if attempts else None
 
 
 def _dial_contacts(_case: CaseDay, debtor: DebtorDay, day: Day, _held_to: HeldTo) -> _Owed | None:
-    return _Owed(debtor.contacts_called, day.on) if debtor.contacts_owed else None
+    return (debtor.contacts_called, day.on) if debtor.contacts_owed else None
 
 
 def _visit(case: CaseDay, _debtor: DebtorDay, _day: Day, held_to: HeldTo) -> _Owed:
-    due_on = case.due_on + timedelta(days=held_to.visit_by_dpd)
+    due_on = case.due_on + held_to.visit_by
     if case.lost_on is not None:
-        due_on = min(due_on, case.lost_on + timedelta(days=held_to.act_within_days))
-    return _Owed(case.visit_reported, due_on)
+        due_on = min(due_on, case.lost_on + held_to.act_within)
+    return case.visit_reported, due_on
 
 
 def _repair(case: CaseDay, debtor: DebtorDay, _day: Day, held_to: HeldTo) -> _Owed | None:
@@ -137,17 +142,19 @@ def _repair(case: CaseDay, debtor: DebtorDay, _day: Day, held_to: HeldTo) -> _Ow
     if case.lost_on is None or visited or case.visit_reported:
         return None
     done = case.repaired_on is not None and case.repaired_on >= case.lost_on
-    return _Owed(done, case.lost_on + timedelta(days=held_to.act_within_days))
+    return done, case.lost_on + held_to.act_within
 
 
 def _place(case: CaseDay, _debtor: DebtorDay, day: Day, held_to: HeldTo) -> _Owed | None:
-    placed, excepted = case.placed_on == day.on, case.excepted and case.excepted_on == day.on
-    if not placed and not excepted:
+    done = day.on in (case.placed_on, case.excepted_on)
+    if not done:
         out = case.state == "outsourced" or case.excepted
-        if out or not held_to.excluded_holds.isdisjoint(case.holds):
+        if out or (case.holds and not held_to.excluded_holds.isdisjoint(case.holds)):
             return None
-    first = max(case.due_on + timedelta(days=held_to.place_from_dpd), case.opened_on, case.back_on or case.opened_on)
-    return _Owed(placed or excepted, day.calendar.working_days_after(first, held_to.place_within_days))
+    first = max(case.due_on + held_to.place_from, case.opened_on)
+    if case.back_on is not None:
+        first = max(first, case.back_on)
+    return done, day.calendar.working_days_after(first, held_to.place_within_days)
 
 
 _OWED: Final[Mapping[str, Callable[[CaseDay, DebtorDay, Day, HeldTo], _Owed | None]]] = {

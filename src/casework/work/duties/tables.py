@@ -1,0 +1,33 @@
+"""Duties as they were known when each day was closed: rows that never change, and per day what they came to."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from casework.storage.database import BigId, Bytes, metadata
+
+duties = sa.Table(
+    "duties",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("case_id", BigId, primary_key=True, autoincrement=False),
+    sa.Column("duty", sa.String(32), primary_key=True),
+    sa.Column("loan_id", sa.String(64), nullable=False),
+    sa.Column("status", sa.String(8), nullable=False),  # done late open exempt
+    sa.Column("exempt_by", sa.String(16)),  # a hold, promise, X1 to X6, outage, day_off
+    sa.Column("due_on", sa.Date, nullable=False),
+    sa.Column("owed_by", sa.String(32), nullable=False),  # who handled or owned the case then, or a post
+    sa.Column("institution", sa.String(32), nullable=False),
+    info={"append_only": (("day", "case_id", "duty"),)},
+)
+COLUMNS: Final = tuple(duties.c.keys())
+
+duty_days = sa.Table(
+    "duty_days",
+    metadata,
+    sa.Column("institution", sa.String(32), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("duties", sa.BigInteger, nullable=False),
+    sa.Column("digest", Bytes, nullable=False),  # over its rows; the entry in the stream of duties has it too
+    info={"append_only": (("institution", "day"),)},
+)

@@ -1,0 +1,144 @@
+"""Duties are taken when a day is closed: every case that is owed something, in one pass, rows and an entry.
+
+What was taken stays: rows that come later change counters and breaches, not what was known.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.clock import Clock, now
+from casework.log.write.trail import Draft
+from casework.people.days.loading import is_outage, read_calendar
+from casework.people.staff.actor import system
+from casework.storage import rows
+from casework.work.cases.branch import Branch
+from casework.work.cases.case import PROMISE, Spoilt
+from casework.work.cases.tables import cases
+from casework.work.duties.called import Reader
+from casework.work.duties.debtor import DebtorDay, forbidden
+from casework.work.duties.judge import CaseDay, Day, duties_of
+from casework.work.duties.tables import COLUMNS, duties, duty_days
+from casework.work.gate.limits import limits_of
+
+PREFIX: Final = "duties"
+TAKEN: Final = "duties.taken"
+_OUT: Final = "outsourced"
+_NOT_PLACED_BEFORE: Final = sa.or_(cases.c.state != _OUT, cases.c.state_since == sa.bindparam("on", type_=sa.Date))
+CASES: Final = (
+    sa.select(
+        cases.c.id, cases.c.loan_id, cases.c.borrower_id, cases.c.state, cases.c.state_since, cases.c.oldest_due_date,
+        cases.c.opened_on, cases.c.principal_at_opening_fen, cases.c.owner, cases.c.handler, cases.c.facts,
+    )
+    .where(
+        cases.c.institution == sa.bindparam("institution", type_=sa.String), cases.c.live,
+        cases.c.state.in_(sa.bindparam("states", expanding=True)),
+        cases.c.oldest_due_date < sa.bindparam("on", type_=sa.Date), _NOT_PLACED_BEFORE,
+    )
+    .order_by(cases.c.id)
+)  # fmt: skip
+
+
+Row = tuple[date, int, str, str, str, str | None, date, str, str]
+"""One row of `duties`, in the order of its columns."""
+
+
+class _Facts(msgspec.Struct, gc=False):
+    """What duties need of a case's facts."""
+
+    spoilt: list[Spoilt] = []
+    visit_photos: list[str] = []
+    repaired_on: date | None = None
+    exception_until: date | None = None
+    exception_on: date | None = None
+    back_on: date | None = None
+
+
+_facts: Final = msgspec.json.Decoder(_Facts).decode
+_NO_HOLDS: Final[frozenset[str]] = frozenset()
+
+
+def take(conn: Connection, branch: Branch, institution: str, on: date, *, clock: Clock = now) -> int | None:
+    """Take the duties of a day that is closed now, in the caller's transaction; how many, none if that was done."""
+    if taken(conn, institution, on):
+        return None
+    found = list(reckon(conn, branch, institution, on, closed=True))
+    trail, rulebook = branch.trail(clock()), branch.rulebook
+    digest = digest_of(found)
+    said = {
+        "on": on.isoformat(), "duties": len(found), "digest": digest.hex(), "counts": counts_of(found),
+        "rulebook": f"{rulebook.duties.title}#{rulebook.duties.digest}",
+    }  # fmt: skip
+    draft = Draft(TAKEN, system("sweep").signed, said, policy=rulebook.policies.at(on).ref)
+    trail.append(conn, f"{PREFIX}:{institution}", draft)
+    trail.write(conn)
+    rows.insert_many(conn, duties, found, COLUMNS)
+    conn.execute(duty_days.insert().values(institution=institution, day=on, duties=len(found), digest=digest))
+    return len(found)
+
+
+def taken(conn: Connection, institution: str, on: date) -> bool:
+    """Whether the duties of that day were taken."""
+    wanted = sa.select(duty_days.c.day).where(duty_days.c.institution == institution, duty_days.c.day == on)
+    return conn.execute(wanted).scalar_one_or_none() is not None
+
+
+def reckon(conn: Connection, branch: Branch, institution: str, on: date, *, closed: bool) -> Iterator[Row]:
+    """The duties of a day as they stand now, by case and name; `closed`: nothing more can be done on it."""
+    policy, rulebook = branch.rulebook.policies.at(on), branch.rulebook
+    held_to, limits = rulebook.duties.held_to(policy), limits_of(policy)
+    debtors = Reader(conn, institution, on, held_to, limits, rulebook.results).read()
+    quiet = DebtorDay(forbidden=forbidden(limits))
+    day = Day.of(on, read_calendar(conn), held_to, closed=closed, outage=is_outage(conn, on))
+    owed_by = {name: rule.owed_by for name, rule in rulebook.duties.by_name.items()}
+    asked = {"institution": institution, "on": on, "states": sorted(held_to.by_state)}
+    for row in conn.execute(CASES, asked):
+        case_id, loan_id, borrower_id = row[:3]
+        found = duties_of(_case(row, on), debtors.get(borrower_id, quiet), day, held_to)
+        for duty, status, due_on, exempt_by in sorted(found):
+            who = owed_by[duty]
+            who = row.handler if who == "handler" else row.owner if who == "owner" else who
+            yield on, case_id, duty, loan_id, status, exempt_by, due_on, who, institution
+
+
+def _case(row: Any, on: date) -> CaseDay:
+    _, _, _, state, since, due_on, opened_on, principal_fen, _, _, encoded = row
+    facts = _facts(encoded)
+    holds, promised = _NO_HOLDS, False
+    if facts.spoilt:
+        by = {one.by for one in facts.spoilt if one.first <= on and (one.last is None or one.last >= on)}
+        holds = frozenset(name for name in by if not name.startswith(PROMISE))
+        promised = len(holds) < len(by)
+    return CaseDay(
+        state, due_on, opened_on, principal_fen,
+        lost_on=since if state == "lost_contact" else None,
+        back_on=facts.back_on,
+        visit_reported=bool(facts.visit_photos),
+        repaired_on=facts.repaired_on,
+        placed_on=since if state == _OUT else None,
+        excepted=facts.exception_until is not None and facts.exception_until >= on,
+        excepted_on=facts.exception_on,
+        holds=holds, promised=promised,
+    )  # fmt: skip
+
+
+def counts_of(found: Iterable[Row]) -> dict[str, dict[str, int]]:
+    """By duty: how many done, late, open, and exempt by what, in small letters."""
+    counts: dict[str, dict[str, int]] = {}
+    for (duty, what), number in sorted(Counter((row[2], (row[5] or row[4]).lower()) for row in found).items()):
+        counts.setdefault(duty, {})[what] = number
+    return counts
+
+
+def digest_of(found: Iterable[Sequence[Any]]) -> bytes:
+    """SHA-256 over rows in the order of case and duty."""
+    digest = hashlib.sha256()
+    for _, case_id, duty, loan_id, status, exempt_by, due_on, owed_by, _ in found:
+        digest.update(f"{case_id} {duty} {loan_id} {status} {exempt_by} {due_on} {owed_by}\n".encode())
+    return digest.digest()

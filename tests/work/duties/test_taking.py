@@ -1,0 +1,117 @@
+"""Duties over the database: taken when a day is closed, never changed afterwards, listed as they were or stand."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+import sqlalchemy as sa
+
+from casework.clock import now
+from casework.operation.sweeping import sweep
+from casework.people.days.loading import declare_outage
+from casework.people.staff.actor import system
+from casework.storage.database import open_engine, reading, writing
+from casework.work.duties.listing import duties_on
+from casework.work.duties.tables import duties, duty_days
+from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.work.test_holds import take as hold
+from tests.work.test_promises import at, day
+
+BOOKS = [loan(1), loan(2, borrower_id="B1", outstanding_principal="49999.99"), loan(3)]
+SMALL = "49999.99"
+SNAPSHOT = [
+    arrears(1), arrears(2, outstanding_principal=SMALL), arrears(3, 31, outstanding_principal=SMALL)
+]  # fmt: skip
+
+
+@pytest.fixture
+def owed(bank: Bank) -> Iterator[Bank]:
+    """Three cases, one of them big, one due for placement; the log and the rows are sound when the test is done."""
+    bank.staff("B9", "basic_risk_manager")
+    bank.send(DAY, SNAPSHOT, loans=BOOKS)
+    yield bank
+    bank.assert_sound()
+
+
+def close(bank: Bank, number: int = 0) -> None:
+    sweep(bank.started.engine, bank.started.branch, clock=at(day(number)))
+
+
+def listed(bank: Bank, on: date = DAY) -> dict[str, str]:
+    """By loan its duties of the day, in one text."""
+    found: dict[str, list[str]] = {}
+    with reading(bank.started.engine) as conn:
+        for one in duties_on(conn, bank.started.branch, on):
+            found.setdefault(one.loan_id, []).append(f"{one.duty}:{one.exempt_by or one.status}")
+    return {loan_id: " ".join(told) for loan_id, told in found.items()}
+
+
+def test_before_its_close_a_day_is_listed_as_it_stands_and_afterwards_as_it_was(owed: Bank) -> None:
+    assert listed(owed) == {"L1": "dial:open visit:open", "L2": "dial:open", "L3": "place:open"}
+    close(owed)
+    taken = {"L1": "dial:late visit:open", "L2": "dial:late", "L3": "place:open"}
+    assert listed(owed) == taken
+    close(owed)
+    hold(owed, f"L1,complaint,{DAY},")
+    assert listed(owed) == taken
+    assert listed(owed, day(-1)) == {}
+
+
+def test_whoever_has_a_duty_is_on_record_with_it(owed: Bank) -> None:
+    """The handler dials, the owner visits, the agency post places."""
+    close(owed)
+    with reading(owed.started.engine) as conn:
+        found = {(row.loan_id, row.duty): row.owed_by for row in conn.execute(sa.select(duties))}
+    case = owed.case(1)
+    assert found == {
+        ("L1", "dial"): case.handler, ("L1", "visit"): case.owner, ("L2", "dial"): owed.case(2).handler,
+        ("L3", "place"): "agency_post",
+    }  # fmt: skip
+
+
+def test_a_hold_exempts_the_cases_that_it_binds(owed: Bank) -> None:
+    hold(owed, f"L1,dispute,{DAY},", f"L3,complaint,{DAY},")
+    close(owed)
+    assert listed(owed) == {"L1": "dial:dispute visit:dispute", "L2": "dial:late"}
+
+
+def test_an_outage_that_was_declared_before_the_close_exempts(owed: Bank) -> None:
+    branch = owed.started.branch
+    with writing(owed.started.engine) as conn:
+        trail = branch.trail(now())
+        declare_outage(conn, trail, system("cli"), DAY, "telephone", branch.rulebook.duties.outages)
+        trail.write(conn)
+    close(owed)
+    assert listed(owed) == {"L1": "dial:outage visit:outage", "L2": "dial:outage", "L3": "place:outage"}
+
+
+def test_the_entry_of_a_days_close_says_what_was_taken(owed: Bank) -> None:
+    close(owed)
+    (entry,) = owed.bodies("duties:demo")
+    assert entry["event"] == "duties.taken"
+    assert entry["data"]["on"] == DAY.isoformat()
+    assert entry["data"]["counts"] == {"dial": {"late": 2}, "place": {"open": 1}, "visit": {"open": 1}}
+
+
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize(
+    "attack",
+    [
+        duties.update().values(status="done"), duties.delete().where(duties.c.duty == "visit"), duty_days.delete(),
+        duties.update().where(duties.c.duty == "dial").values(owed_by="S1x"),
+    ],
+)  # fmt: skip
+def test_duties_changed_by_sql_are_found(bank: Bank, attack: sa.UpdateBase) -> None:
+    """The guards of the tables are out of the attacker's way."""
+    bank.send(DAY, SNAPSHOT, loans=BOOKS)
+    close(bank)
+    bank.assert_sound()
+    engine = open_engine(bank.started.settings.database_url)
+    with engine.begin() as conn:
+        for table in (duties, duty_days):
+            for kind in ("update", "delete"):
+                conn.exec_driver_sql(f"DROP TRIGGER {table.name}_append_only_{kind}")
+        conn.execute(attack)
+    engine.dispose()
+    found = [(one.code, one.stream) for one in bank.verified().findings]
+    assert ("row_differs", "duties:demo") in found

@@ -1,0 +1,111 @@
+"""Who works on a case, given out each morning: by rule, territory and load; one debtor one caller; owners stay."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from casework.clock import now
+from casework.lifecycle.advance import advance
+from casework.lifecycle.commands import Done
+from casework.people.staff import register
+from casework.people.staff.actor import Actor, system
+from casework.storage.database import reading, writing
+from casework.work.cases.commands import Assign
+from casework.work.cases.distribution import Distribution, plan
+from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.work.test_promises import day
+
+PEOPLE = {
+    "P1": ("phone_collector", "R1", 2), "P2": ("phone_collector", "R2", 9), "O1": ("operations_collector", "R1", 9),
+    "B9": ("basic_risk_manager", None, 9),
+}  # fmt: skip
+BOOKS = [
+    loan(1), loan(2, borrower_id="B1", region="R2"), loan(3, region="R2"), loan(4, product="haihua"), loan(5),
+]  # fmt: skip
+SNAPSHOT = [arrears(1), arrears(2), arrears(3), arrears(4), arrears(5, 31)]
+MANAGER = Actor("B9", "staff", "cli", frozenset({"basic_risk_manager"}))
+
+
+@pytest.fixture
+def house(bank: Bank) -> Iterator[Bank]:
+    """Loans 1 and 2 are one debtor's, in two regions; 4 is Haihua, 5 past M1; the rep S1 owns all but Haihua's."""
+    branch = bank.started.branch
+    with writing(bank.started.engine) as conn:
+        trail = branch.trail(now())
+        for staff_no, (post, region, capacity) in PEOPLE.items():
+            register.add(
+                conn, trail, system("cli"), branch.rulebook.permissions, staff_no=staff_no, name="某员工",
+                posts=(post,), region=region, capacity=capacity,
+            )  # fmt: skip
+        trail.write(conn)
+    bank.send(DAY, SNAPSHOT, loans=BOOKS)
+    yield bank
+    bank.assert_sound()
+
+
+def planned(bank: Bank, on: date = DAY) -> Distribution:
+    with reading(bank.started.engine, snapshot=True) as conn:
+        return plan(conn, bank.started.branch, on)
+
+
+def distribute(bank: Bank, on: date = DAY) -> int:
+    """How many moved."""
+    made = planned(bank, on)
+    with writing(bank.started.engine) as conn:
+        outcomes = advance(conn, list(made.commands(system("cli"))), bank.started.branch)
+    assert all(isinstance(one, Done) for one in outcomes), outcomes
+    return len(made.moves)
+
+
+def handlers(bank: Bank) -> dict[str, tuple[str, str]]:
+    found = {f"L{number}": bank.case(number) for number in range(1, 6)}
+    return {loan_id: (case.owner, case.handler) for loan_id, case in found.items()}
+
+
+def give(bank: Bank, number: int, handler: str) -> Any:
+    case = bank.case(number)
+    command = Assign(actor=MANAGER, id=case.id, owner=case.owner, handler=handler, reason="workload")
+    with writing(bank.started.engine) as conn:
+        return advance(conn, [command], bank.started.branch)[0]
+
+
+def test_in_m1_the_phone_post_calls_near_the_debtor_and_the_owner_stays_the_owner(house: Bank) -> None:
+    """Haihua is phoned by operations; who is past M1 is worked by the owner; a debtor has one caller."""
+    distribute(house)
+    assert handlers(house) == {
+        "L1": ("S1", "P1"), "L2": ("S1", "P1"), "L3": ("S1", "P2"), "L4": ("O1", "O1"), "L5": ("S1", "S1"),
+    }  # fmt: skip
+    assert house.story(house.case(1).id)[-1] == "case.assigned"
+
+
+def test_the_next_morning_moves_nobody_again_and_a_case_past_m1_goes_back_to_its_owner(house: Bank) -> None:
+    distribute(house)
+    assert distribute(house) == 0
+    house.send(day(1), [arrears(1), arrears(2), arrears(3, 31), arrears(4), arrears(5, 32)])
+    assert [(move.case.loan_id, move.handler, move.post) for move in planned(house, day(1)).moves] == [
+        ("L3", "S1", None)
+    ]
+
+
+def test_what_a_manager_moved_by_hand_stays_and_takes_the_debtors_other_cases_along(house: Bank) -> None:
+    distribute(house)
+    assert isinstance(give(house, 1, "P2"), Done)
+    made = planned(house)
+    assert made.by_hand == [house.case(1).id]
+    distribute(house)
+    assert handlers(house)["L1"] == ("S1", "P2")
+    assert distribute(house) == 0
+
+
+def test_where_everybody_is_full_the_owner_goes_on_and_it_is_said(house: Bank) -> None:
+    """P1 may have two cases, P2 nine, and thirteen debtors are in M1."""
+    more = range(6, 16)
+    house.send(day(1), [*SNAPSHOT, *(arrears(one) for one in more)], loans=[*BOOKS, *(loan(one) for one in more)])
+    made = planned(house, day(1))
+    assert {who: made.after[who] for who in ("P1", "P2", "O1")} == {"P1": 2, "P2": 9, "O1": 1}
+    assert {one.code for one in made.unplaced} == {"all_full"}
+    assert len(made.unplaced) == 13 - 11
+    distribute(house, day(1))
+    assert {house.case(one.case.loan_id).handler for one in made.unplaced} == {"S1"}
