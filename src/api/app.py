@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
+from litestar.template import TemplateConfig
 from litestar.types import ASGIApp
 from sqlalchemy.engine import Engine
 
@@ -18,6 +19,7 @@ from api import (
     assignments,
     bulk,
     chart_moves,
+    console,
     contact_permits,
     events,
     handovers,
@@ -41,6 +43,9 @@ from api.auth import Tokens
 from api.awaiting import Awaiting
 from api.connection_limits import Limits
 from api.connections import Connections
+from api.console.frame.errors import on_pages
+from api.console.frame.page import engine
+from api.console.log import verification
 from api.docs_page import Kept, PageRenderPlugin, PlainYamlRenderPlugin
 from api.edge import Edge
 from api.importing import Imports
@@ -48,7 +53,7 @@ from api.metrics import Metrics
 from api.nouns import described
 from api.parent import end_with_parent
 from api.permit_desk import PermitDesk
-from api.permitted import Permitted, permitted
+from api.permitted import Permitted, pages_of, permitted
 from api.problems import EXCEPTION_HANDLERS, describe_as_problems
 from api.reading import lifecycles as looking
 from api.receipts import Receipts
@@ -103,10 +108,11 @@ def assemble(feed_upload_mib: int) -> Assembled:
         route_handlers=_routes(feed_upload_mib),
         guards=[permitted],
         lifespan=[_running],
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers=on_pages(EXCEPTION_HANDLERS),
         request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
+        template_config=TemplateConfig(instance=engine()),
         logging_config=None,
         debug=False,
     )
@@ -130,7 +136,7 @@ def create_app(settings: Settings, assembled: Assembled | None = None) -> Litest
         Connections(Limits.of(settings), metrics), PermitDesk(started),
     )  # fmt: skip
     app = assembled.app
-    table = Permitted(started.branch.rulebook.permissions)
+    table = Permitted(started.branch.rulebook.permissions, pages_of(app))
     table.check_routes(app)
     app.state = State({"serving": serving, "permitted": table})  # nothing of a branch served before is left in it
     app.asgi_handler = Edge(assembled.routes, serving)
@@ -145,6 +151,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        verification.stop(app)
         serving.awaiting.close()
         serving.imports.stop()
         serving.writer.stop()  # requests have ended by now; what they left waiting is written first
@@ -166,7 +173,8 @@ def refuse_owner(engine: Engine, settings: Settings) -> None:
 
 def _routes(feed_upload_mib: int) -> list[Any]:
     # Only a feed may be larger than any other body.
-    large = Router("/", route_handlers=imports.route_handlers, request_max_body_size=feed_upload_mib * 1024 * 1024)
+    uploads = [*imports.route_handlers, *console.uploads]
+    large = Router("/", route_handlers=uploads, request_max_body_size=feed_upload_mib * 1024 * 1024)
     changing = [*events.route_handlers, *openings.route_handlers, *bulk.route_handlers, large]
     nouns = described()
     changing += lifecycles.route_handlers(nouns)
@@ -185,6 +193,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
         *looking.route_handlers(nouns),
         *log.route_handlers,
         *log_proofs.route_handlers,
+        *console.route_handlers(nouns),
     ]
 
 

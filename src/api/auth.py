@@ -24,7 +24,7 @@ from casework.people.identity.holding import Holder
 from casework.people.identity.issuer import Issuer
 from casework.people.identity.sessions import not_authenticated
 from casework.people.staff.actor import Actor
-from casework.people.staff.tokens import hash_of, is_shaped
+from casework.people.staff.tokens import hash_of, is_page_shaped, is_shaped
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
 
@@ -35,11 +35,21 @@ NOTED_EVERY_S = 60.0
 _DESCRIPTION = frozenset({"/schema", "/schema/", "/schema/openapi.json", "/schema/openapi.yaml"})
 _PUBLIC = frozenset({"/health/live", "/health/ready"}) | _DESCRIPTION
 _LOGGING_IN = frozenset({"/session", "/session/refresh", "/session/password"})
+_PAGES = "/console"
+_PUBLIC_PAGES = frozenset({"/", "/console/log-in", "/console/password", "/console/language"})
+_ASSETS = "/console/assets/"
 
 
 def is_public(method: str, path: str) -> bool:
-    """Whether this answers without a token: health, the API's own description, and what gives a token."""
-    return path in _PUBLIC or (method == "POST" and path in _LOGGING_IN)
+    """Whether this answers strangers: health, the API's own description, what gives a token, the way into the pages."""
+    if path in _PUBLIC or path in _PUBLIC_PAGES or path.startswith(_ASSETS):
+        return True
+    return method == "POST" and path in _LOGGING_IN
+
+
+def is_page(path: str) -> bool:
+    """Whether this is for people: it takes the cookie of a log-in there, and nothing else does."""
+    return path in ("/", _PAGES) or path.startswith(f"{_PAGES}/")
 
 
 def is_nothing(path: str) -> bool:
@@ -75,11 +85,22 @@ class Tokens:
         if not ours and (self._issuer is None or not outside_token.is_shaped(token)):
             return None
         digest = hash_of(token) if ours else hashlib.sha256(b"outside" + token.encode()).digest()
-        held = self._held.get(digest)
-        holder = held[1] if held is not None and held[0] > monotonic() else await self._ask(digest, token, ours=ours)
+        holder = await self._of(digest, token, ours=ours)
         if holder is not None and holder.kind == holding.KEY:
             self._note(digest)
         return holder
+
+    async def page_holder(self, cookie: str) -> Holder | None:
+        """Whom the cookie of a page names, or none."""
+        return await self._of(hash_of(cookie), cookie, ours=True) if is_page_shaped(cookie) else None
+
+    def forget(self, digest: bytes) -> None:
+        """Look this token up anew when it is next shown: what it is good for has just changed."""
+        self._held.pop(digest, None)
+
+    async def _of(self, digest: bytes, token: str, *, ours: bool) -> Holder | None:
+        held = self._held.get(digest)
+        return held[1] if held is not None and held[0] > monotonic() else await self._ask(digest, token, ours=ours)
 
     async def _ask(self, digest: bytes, token: str, *, ours: bool) -> Holder | None:
         """One query however many requests wait for it."""

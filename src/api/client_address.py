@@ -25,6 +25,17 @@ def client_address(peer: str | None, headers: Iterable[tuple[bytes, bytes]], tru
     return "unknown" if address is None else str(address)
 
 
+def is_encrypted(
+    scheme: str, peer: str | None, headers: Iterable[tuple[bytes, bytes]], trusted: Sequence[Network]
+) -> bool:
+    """Whether the client came by TLS: here, or as a trusted proxy says (`X-Forwarded-Proto`)."""
+    if scheme == "https":
+        return True
+    if peer is None or not _is_trusted(peer, trusted):
+        return False
+    return [value.strip().lower() for name, value in headers if name == b"x-forwarded-proto"] == [b"https"]
+
+
 def _is_trusted(text: str, trusted: Sequence[Network]) -> bool:
     address = _parsed(text)
     return address is not None and any(address in network for network in trusted)

@@ -14,7 +14,8 @@ from typing import Any
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.auth import is_nothing, is_public
+from api.auth import is_nothing, is_page, is_public
+from api.console.frame import cookies
 from api.logs import log, log_bug
 from api.prefer import sealed_wait_s
 from api.problems import MEDIA_TYPE, problem_body, status_of
@@ -78,7 +79,13 @@ class Edge:
 
     async def _serve(self, scope: Any, receive: Receive, answer: "_Answer", authorization: bytes | None) -> None:
         scope["user"] = scope["auth"] = None
-        if not is_public(scope["method"], scope["path"]):
+        if is_page(scope["path"]):
+            scope["query_string"] = cookies.without_blanks(scope["query_string"])
+            scope["user"], scope["auth"] = await self._of_page(scope)
+            if scope["auth"] is None and not is_public(scope["method"], scope["path"]):
+                await answer.elsewhere(cookies.log_in_place(scope))
+                return
+        elif not is_public(scope["method"], scope["path"]):
             holder = await self._serving.tokens.holder(authorization)
             if holder is None:
                 await answer.problem("not_authenticated", (b"www-authenticate", b"Bearer"))
@@ -88,6 +95,15 @@ class Edge:
             await answer.problem("not_found")
             return
         await self._routes(scope, receive, answer)
+
+    async def _of_page(self, scope: Any) -> tuple[Any, Any]:
+        """Who looks at a page, by his cookie alone; while he does, his log-in goes on."""
+        serving = self._serving
+        holder = await serving.tokens.page_holder(cookies.token_of(scope, serving.settings.trusted_proxies))
+        if holder is None:
+            return None, None
+        await cookies.prolong(serving, scope, holder)
+        return holder.actor, holder
 
     def _tell(self, scope: Any, answer: "_Answer", seconds: float) -> None:
         route = scope.get("path_template") or _UNKNOWN_ROUTE
@@ -136,6 +152,12 @@ class _Answer:
                 *([] if any(name == b"cache-control" for name, _ in given) else [(b"cache-control", b"no-store")]),
             ]  # fmt: skip
         await self._send(message)
+
+    async def elsewhere(self, place: str) -> None:
+        """Send whoever looks at a page to another."""
+        headers = [(b"location", place.encode()), (b"content-length", b"0")]
+        await self({"type": "http.response.start", "status": 303, "headers": headers})
+        await self({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def problem(self, code: str, *headers: tuple[bytes, bytes]) -> None:
         """Answer with a problem, if nothing was answered yet."""

@@ -11,7 +11,7 @@ from litestar.openapi.spec import Example
 from api.metrics import CONTENT_TYPE
 from api.problems import problem_responses
 from api.readiness import why_not
-from api.serving import serving_of
+from api.serving import Serving, serving_of
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.feed.held_back import FeedHealth, feed_health
@@ -81,7 +81,11 @@ _WELL = ResponseSpec(
      responses={200: _WELL, **problem_responses("post_not_permitted")})  # fmt: skip
 def branch_health(request: Request[Any, Any, Any]) -> BranchHealth:
     """Cases without somebody who is there, departures without an approved plan, what feeds leave to be done."""
-    serving = serving_of(request)
+    return branch_health_of(serving_of(request))
+
+
+def branch_health_of(serving: Serving) -> BranchHealth:
+    """The same for whoever has been let through."""
     today = serving.branch.today(now())
     with reading(serving.engine) as conn:
         ahead = departures_ahead(conn, today, warning_days(serving.branch, today))

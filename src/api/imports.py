@@ -88,6 +88,15 @@ class _TwoBodies(Operation):
       responses={202: _STARTED, **_PROBLEMS})  # fmt: skip
 async def import_feed(request: Request[Any, Any, Any]) -> Response[RunStarted]:
     """Import a folder of the inbox, or the files of a multipart body; the answer is the run to follow."""
+    run_id = await import_begun(request)
+    location = f"/feeds/{run_id}"
+    return Response(
+        RunStarted(run=run_id, status="running", location=location), status_code=202, headers={"Location": location}
+    )
+
+
+async def import_begun(request: Request[Any, Any, Any]) -> int:
+    """The run of what the request brings or names, entered; CallerErrors where it does not begin."""
     actor, serving = actor_of(request), serving_of(request)
     upload: Upload | None = None
     if request.content_type[0] == "multipart/form-data":
@@ -96,14 +105,10 @@ async def import_feed(request: Request[Any, Any, Any]) -> Response[RunStarted]:
     else:
         wanted = await _wanted(request)
         folder, confirm, correction = _below_inbox(serving, wanted.folder), wanted.confirm_vanished, wanted.correction
-    run_id = await asyncio.to_thread(
+    return await asyncio.to_thread(
         serving.imports.begin, ImportRequest(actor, confirm, correction), folder, request_id_of(request),
         vouch=lambda conn: still_valid(conn, request), upload=upload,
     )  # fmt: skip
-    location = f"/feeds/{run_id}"
-    return Response(
-        RunStarted(run=run_id, status="running", location=location), status_code=202, headers={"Location": location}
-    )
 
 
 async def _wanted(request: Request[Any, Any, Any]) -> FeedBody:

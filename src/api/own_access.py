@@ -221,7 +221,7 @@ def enrol(request: Request[Any, Any, Any]) -> EnrolmentBody:
 def confirm(request: Request[Any, Any, Any], data: _OTP) -> None:
     """From now on every log-in asks for a code. A session that could only enrol is whole at its next refresh."""
     serving, session_id = serving_of(request), session_of(request)
-    _with_code(
+    with_code(
         request,
         lambda conn, trail, actor: second_factor.confirm(
             conn, trail, serving.branch.vault, actor, data.otp, session_id=session_id
@@ -238,13 +238,13 @@ def remove(request: Request[Any, Any, Any], data: _OTP) -> None:
     serving = serving_of(request)
     session_of(request)
     policy = _policy(serving)
-    _with_code(
+    with_code(
         request,
         lambda conn, trail, actor: second_factor.remove(conn, trail, serving.branch.vault, policy, actor, data.otp),
     )
 
 
-def _with_code(request: Request[Any, Any, Any], work: Callable[[Connection, Trail, Actor], CallerError | None]) -> None:
+def with_code(request: Request[Any, Any, Any], work: Callable[[Connection, Trail, Actor], CallerError | None]) -> None:
     """Do what takes a code, counted on the holder's own number: whoever stole a token gets no more tries than another.
 
     A wrong code is raised after the commit, so that its counting is kept.

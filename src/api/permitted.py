@@ -1,9 +1,11 @@
 """The one place where the API asks the permission table: before every handler, from memory, deny by default.
 
 A route belongs to one command of `statecharts/rules/permissions.toml`, or is public there; `check_routes` keeps the
-service from starting where the table and the application name different routes.
+service from starting where the table and the application name different routes. A page names its command itself
+(`opt={"page": "case.read"}`, none: for strangers too): what it shows and does is what routes of that command do.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Litestar, Request
@@ -36,9 +38,12 @@ async def permitted(connection: ASGIConnection[Any, Any, Any, Any], _handler: Ba
 class Permitted:
     """What the guard asks: a branch's table by routes."""
 
-    def __init__(self, permissions: Permissions) -> None:
+    def __init__(self, permissions: Permissions, pages: Mapping[str, str | None] | None = None) -> None:
         self._permissions = permissions
+        self._pages = pages or {}
         self._commands = {route: row.name for row in permissions.commands.values() for route in row.routes}
+        self._commands |= {route: command for route, command in self._pages.items() if command is not None}
+        self._public = permissions.public | {route for route, command in self._pages.items() if command is None}
 
     def require(self, scope: Any) -> None:
         """CallerErrors `post_not_permitted`, `key_not_permitted` (403) unless the caller may do the route's command."""
@@ -47,19 +52,24 @@ class Permitted:
         if command is not None and scope["user"] is not None:
             self._permissions.require(scope["user"], command)
             scope["state"]["command"] = command
-        elif scope["method"] not in _FREE and route not in self._permissions.public:
+        elif scope["method"] not in _FREE and route not in self._public:
             raise CallerError("post_not_permitted", route=route)
 
     def check_routes(self, app: Litestar) -> None:
         """`RulesBroken` for a route without a row, and for a row without a route."""
         there = routes_of(app)
-        known = self._commands.keys() | self._permissions.public
+        known = self._commands.keys() | self._public
         faults = [f"permissions.toml: the route {route} belongs to no command" for route in sorted(there - known)]
         faults += [f"permissions.toml: there is no route {route}" for route in sorted(known - there)]
         faults += [
             f"permissions.toml: whether {route} is public the edge sees otherwise"
             for route in sorted(there & known)
-            if (route in self._permissions.public) != is_public(*route.split(" ", 1))
+            if (route in self._public) != is_public(*route.split(" ", 1))
+        ]
+        faults += [
+            f"permissions.toml: the page {route} names no command there, but {command}"
+            for route, command in sorted(self._pages.items())
+            if command is not None and command not in self._permissions.commands
         ]
         if faults:
             raise RulesBroken(faults)
@@ -74,6 +84,18 @@ def routes_of(app: Litestar) -> frozenset[str]:
         if method not in _FREE
     )
     return found - {_NOWHERE}
+
+
+def pages_of(app: Litestar) -> dict[str, str | None]:
+    """Every page of the application with the command that it names; none: it answers strangers too."""
+    return {
+        plain_route(f"{method} {route.path}"): handler.opt["page"]
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", ())
+        if "page" in handler.opt
+        for method in handler.http_methods
+        if method not in _FREE
+    }
 
 
 def reach(request: Request[Any, Any, Any]) -> Reach:

@@ -1,6 +1,6 @@
 """Requests under four eyes: ask, see what waits, review, approve, return, withdraw (rules 1.1.4, 5.6)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -146,13 +146,23 @@ async def ask(
 
     If-Match names the version of the case that you saw.
     """
-    version, branch, request_id = seen_version(if_match, required=False), _branch(request), request_id_of(request)
+    return await asked_for(
+        request, data.kind, data.subject, data.what, data.data, seen_version(if_match, required=False),
+        idempotency_key, if_match,
+    )  # fmt: skip
+
+
+async def asked_for(
+    request: Request[Any, Any, Any], kind: str, subject: str, what: str, data: Mapping[str, Any], version: int | None,
+    idempotency_key: str | None, if_match: str | None = None,
+) -> Response[bytes]:  # fmt: skip
+    """The request that was made, or why not; CallerErrors as `four_eyes.requests.ask`."""
+    branch, request_id = _branch(request), request_id_of(request)
 
     def work(conn: Any, actor: Actor) -> Answer:
         told = requests.ask(
-            conn, branch, actor=actor, kind=data.kind, subject=data.subject, what=data.what, data=data.data,
-            version=version,
-        )  # fmt: skip
+            conn, branch, actor=actor, kind=kind, subject=subject, what=what, data=data, version=version
+        )
         return answer_of_asking(told, request_id)
 
     return await written(request, work, idempotency_key, if_match)
@@ -209,7 +219,7 @@ async def review(
 ) -> Response[bytes]:  # fmt: skip
     """Say that it may go to the approver; by another person than who asked."""
     branch, version = _branch(request), seen_version(if_match, required=False)
-    return await _decide(request, idempotency_key, if_match, lambda conn, actor: requests.review(
+    return await decide(request, idempotency_key, if_match, lambda conn, actor: requests.review(
         conn, branch, request_id, actor=actor, remark=data.remark, version=version))  # fmt: skip
 
 
@@ -221,7 +231,7 @@ async def approve(
 ) -> Response[bytes]:  # fmt: skip
     """It happens in the same transaction: every guard is asked again, and its subject must be as it was."""
     branch, version = _branch(request), seen_version(if_match, required=False)
-    return await _decide(request, idempotency_key, if_match, lambda conn, actor: requests.approve(
+    return await decide(request, idempotency_key, if_match, lambda conn, actor: requests.approve(
         conn, branch, request_id, actor=actor, remark=data.remark, version=version))  # fmt: skip
 
 
@@ -233,7 +243,7 @@ async def send_back(
 ) -> Response[bytes]:  # fmt: skip
     """Back to who asked, who may ask anew."""
     branch, version = _branch(request), seen_version(if_match, required=False)
-    return await _decide(request, idempotency_key, if_match, lambda conn, actor: requests.send_back(
+    return await decide(request, idempotency_key, if_match, lambda conn, actor: requests.send_back(
         conn, branch, request_id, actor=actor, reason=data.reason, remark=data.remark, version=version))  # fmt: skip
 
 
@@ -245,14 +255,15 @@ async def withdraw(
 ) -> Response[bytes]:  # fmt: skip
     """Only who asked may, or who deputises for him."""
     branch, version = _branch(request), seen_version(if_match, required=False)
-    return await _decide(request, idempotency_key, if_match, lambda conn, actor: requests.withdraw(
+    return await decide(request, idempotency_key, if_match, lambda conn, actor: requests.withdraw(
         conn, branch, request_id, actor=actor, remark=data.remark, version=version))  # fmt: skip
 
 
-async def _decide(
+async def decide(
     request: Request[Any, Any, Any], idempotency_key: str | None, if_match: str | None,
     act: Callable[[Any, Actor], Moved | Refused],
 ) -> Response[bytes]:  # fmt: skip
+    """What came of it, or why not; CallerErrors of `act`."""
     request_id = request_id_of(request)
 
     def work(conn: Any, actor: Actor) -> Answer:

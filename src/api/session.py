@@ -34,6 +34,7 @@ from casework.people.identity import (
 from casework.people.identity.brake import Brake
 from casework.people.identity.log_in import Attempt
 from casework.people.identity.sessions import Granted
+from casework.people.staff.tokens import PREFIX
 from casework.rules.statechart.policy import Policy
 from casework.storage.database import reading, writing
 
@@ -114,7 +115,12 @@ async def open_session(
     A missing code is answered as a wrong password is. Wrong tries are counted per staff number and per address, known
     or not; too many lock for some minutes (429).
     """
-    return _told(await _compared(request, data.staff_no, partial(_log_in, data=data)))
+    return _told(await log_in_granted(request, data))
+
+
+async def log_in_granted(request: Request[Any, Any, Any], data: LogInBody, prefix: str = PREFIX) -> Granted | Wrong:
+    """The session that a log-in opens, or what is wrong with it, counted; `prefix` says what its token is for."""
+    return await _compared(request, data.staff_no, partial(_log_in, data=data, prefix=prefix))
 
 
 @post("/session/refresh", status_code=200, summary="Go on with a session", tags=["session"], security=[{}],
@@ -156,6 +162,11 @@ async def set_password(
     ])],
 ) -> None:  # fmt: skip
     """Set the first or another password; every session of before ends."""
+    await password_set(request, data)
+
+
+async def password_set(request: Request[Any, Any, Any], data: PasswordBody) -> None:
+    """Set it, or say what is wrong; wrong tries are counted."""
     if (data.code is None) == (data.old_password is None):
         raise CallerError("code_or_password")
     passwords.check_rules(data.staff_no, data.new_password)
@@ -193,7 +204,7 @@ def _forget(serving: Serving) -> None:
         sessions.purge(conn, now())
 
 
-def _log_in(serving: Serving, counted: Brake, *, data: LogInBody) -> Granted | Wrong:
+def _log_in(serving: Serving, counted: Brake, *, data: LogInBody, prefix: str) -> Granted | Wrong:
     attempt = _begin(serving, counted, data.staff_no)
     if isinstance(attempt, CallerError):
         return attempt
@@ -204,7 +215,7 @@ def _log_in(serving: Serving, counted: Brake, *, data: LogInBody) -> Granted | W
     return _written(
         serving,
         lambda conn, trail: log_in.finish(
-            conn, trail, vault, policy, attempt, is_right=is_right, otp=data.otp, renewed=renewed
+            conn, trail, vault, policy, attempt, is_right=is_right, otp=data.otp, renewed=renewed, prefix=prefix
         ),
     )
 

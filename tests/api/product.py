@@ -4,15 +4,26 @@ Relations of a case to the person who asks: his own (o), of his team (t), his re
 collects (p), or none of these (e, elsewhere).
 """
 
+import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy.engine import Connection
+
+from api.auth import is_page
+from api.console.frame.cookies import LOG_IN
+from api.permitted import pages_of
 from casework.clock import now
 from casework.customer import Customer
 from casework.lifecycle.commands import Done
+from casework.log.write.trail import Trail
+from casework.operation.startup import Started
+from casework.people.identity import sessions
 from casework.people.staff import register, tokens
 from casework.people.staff.actor import system
 from casework.people.staff.permissions import Permissions
+from casework.people.staff.tokens import PAGE_PREFIX
 from casework.storage.database import writing
 from tests.api.conftest import Running, opening
 from tests.on_books import put_borrower, put_loan
@@ -46,6 +57,8 @@ class Product:
 
     running: Running
     tokens: dict[str, str] = field(default_factory=dict)
+    cookies: dict[str, str] = field(default_factory=dict)
+    """Of a log-in with the second factor; what pages take."""
     cases: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @property
@@ -58,11 +71,20 @@ class Product:
         """Every post in the table's order, and nobody's."""
         return [*self.permissions.posts, NO_POST]
 
+    def routes(self, command: str) -> list[str]:
+        """The routes of a command, then its pages."""
+        pages = [route for route, named in pages_of(self.running.client.app).items() if named == command]
+        return [*self.permissions.commands[command].routes, *sorted(pages)]
+
     def ask(self, post: str, route: str, relation: str | None = None, token: str | None = None) -> bool:
         """Whether somebody with this post gets through the route, to a case of this relation if it is about one."""
         loan = self.loan(post, relation or "e", fresh=route == "POST /cases")
         answer = self.answer(post, route, self.cases[post, relation or "e"], loan, token)
         assert answer.status_code < 500, (route, answer.text)
+        if is_page(route.split(" ", 1)[1]):
+            assert "json" not in answer.headers.get("content-type", ""), route
+            sent_away = answer.headers.get("location", "").startswith(LOG_IN) and "set-cookie" not in answer.headers
+            return not sent_away and code_of(answer) not in REFUSED | UNSEEN
         if answer.status_code == 401:
             return False
         refused = answer.status_code == 403 and answer.json()["code"] in REFUSED
@@ -79,10 +101,34 @@ class Product:
         }.items():  # fmt: skip
             path = path.replace(f"{{{name}}}", value)
         headers = {"Authorization": f"Bearer {token or self.tokens[post]}", "If-Match": "*"}
+        if is_page(path):
+            return self.page(post, method, _unknown_ids(path), case_id, loan, token)
         body = self.body(route, post, loan)
         return self.running.client.request(
             method, _unknown_ids(path), headers=headers, json=body if method != "GET" else None,
             params=_QUERIES.get(route),
+        )  # fmt: skip
+
+    def page(self, post: str, method: str, path: str, case_id: int, loan: str, token: str | None = None) -> Any:
+        """What a page shows, or what its form comes to, to whoever holds this post."""
+        cookie = token or self.cookies[post]
+        if token is None and path.endswith("/log-out"):  # the others go on with theirs
+            started = self.running.started
+            with writing(started.engine) as conn:
+                trail = started.branch.trail(now())
+                cookie = cookie_of(conn, started, trail, number_of(post))
+                trail.write(conn)
+        event = self.body("POST /cases/{case_id}/events", post, loan)["event"]
+        kind = self.body("POST /cases/{case_id}/facts", post, loan)["kind"]
+        purpose = self.body("POST /borrowers/{borrower_id}/reveal", post, loan)["purpose"]
+        form = {
+            "form_token": hashlib.sha256(b"casework form\n" + cookie.encode()).hexdigest()[:32], "event": event,
+            "kind": kind, "on": "2026-01-09", "evidence": "doc:1", "text": "x", "ground": "made", "of": str(case_id),
+            "version": "1", "field.name": "yes", "purpose": purpose,
+        }  # fmt: skip
+        return self.running.client.request(
+            method, path, headers={"Cookie": f"casework={cookie}"}, data=form if method == "POST" else None,
+            follow_redirects=False,
         )  # fmt: skip
 
     def seen(self, post: str, path: str) -> str:
@@ -131,12 +177,27 @@ def product(running: Running) -> Product:
                 conn, trail, actor, table, staff_no=number_of(post), name=post, posts=posts, team="T5", region="R5"
             )
             made.tokens[post] = tokens.issue(conn, trail, actor, staff_no=number_of(post))
+            made.cookies[post] = cookie_of(conn, started, trail, number_of(post))
         trail.write(conn)
     for relation in RELATIONS:
         owners = [number_of(post) for post in made.posts] if relation == "o" else ["rep9"]
         for owner in owners:
             _furnish_loan(made, relation, owner)
     return made
+
+
+def cookie_of(conn: Connection, started: Started, trail: Trail, staff_no: str) -> str:
+    """What a browser holds after a log-in with the second factor."""
+    who = register.actor_for(conn, staff_no, "api", today=trail.today)
+    policy = started.branch.rulebook.policies.at(trail.today)
+    opened = sessions.open_session(conn, trail, policy, who, step=1, after_code=False, prefix=PAGE_PREFIX)
+    return opened.access_token
+
+
+def code_of(answer: Any) -> str:
+    """The code of the problem that a page tells; nothing on any other page."""
+    found = re.search(r'data-code="(\w+)"', answer.text)
+    return found[1] if found else ""
 
 
 def _furnish_loan(made: Product, relation: str, owner: str) -> None:

@@ -11,7 +11,7 @@ def test_live_and_ready_answer_without_a_token(running: Running) -> None:
     assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/cases/1", "/nowhere", "/"])
+@pytest.mark.parametrize("path", ["/metrics", "/cases/1", "/nowhere", "/consoles"])
 def test_nothing_else_answers_without_one_not_even_that_it_does_not_exist(running: Running, path: str) -> None:
     answer = running.client.get(path)
     assert answer.status_code == 401

@@ -166,7 +166,7 @@ _CHART = {
 def charts(request: Request[Any, Any, Any]) -> list[PublishedChart]:
     """Every published version of every chart."""
     serving, _ = reader_of(request)
-    now = {one.digest for one in _in_force(serving).values()}
+    now = {one.digest for one in charts_in_force(serving).values()}
     columns = (texts.c.name, texts.c.digest)
     with reading(serving.engine) as conn:
         found = conn.execute(sa.select(*columns).where(texts.c.kind == "chart").order_by(texts.c.name)).all()
@@ -182,20 +182,20 @@ def charts(request: Request[Any, Any, Any]) -> list[PublishedChart]:
 def chart(request: Request[Any, Any, Any], name: FromPath[str]) -> ChartView:
     """The chart in force, whole."""
     serving, _ = reader_of(request)
-    found = _in_force(serving).get(name)
+    found = charts_in_force(serving).get(name)
     if found is None:
         raise CallerError("not_found", "没有这样的状态图", "there is no such chart")
-    return chart_view(found, _policy_in_force(serving))
+    return chart_view(found, policy_in_force(serving))
 
 
-def _policy_in_force(serving: Serving) -> Policy:
+def policy_in_force(serving: Serving) -> Policy:
     """The policy of the latest business date, as what is shown of the rules has it."""
     with reading(serving.engine) as conn:
         dates = BusinessDates(conn, serving.branch)
     return serving.branch.rulebook.policies.at(max([*dates.known.values()], default=dates.otherwise))
 
 
-def _in_force(serving: Serving) -> dict[str, Chart]:
+def charts_in_force(serving: Serving) -> dict[str, Chart]:
     """The charts that new steps follow, by name: of cases and of requests."""
     return dict(serving.branch.rulebook.charts)
 
@@ -209,7 +209,7 @@ def _in_force(serving: Serving) -> dict[str, Chart]:
 def chart_mermaid(request: Request[Any, Any, Any], lang: Language = "zh") -> Response[str]:
     """The chart in force as a Mermaid diagram."""
     serving, _ = reader_of(request, "lang")
-    shown = serving.branch.rulebook.chart.told_with(_policy_in_force(serving))
+    shown = serving.branch.rulebook.chart.told_with(policy_in_force(serving))
     return Response(mermaid(shown, lang), media_type="text/plain")
 
 
@@ -222,7 +222,7 @@ def chart_mermaid(request: Request[Any, Any, Any], lang: Language = "zh") -> Res
 def chart_drawing(request: Request[Any, Any, Any], lang: Language = "zh") -> Response[str]:
     """The chart in force as a drawing."""
     serving, _ = reader_of(request, "lang")
-    shown = serving.branch.rulebook.chart.told_with(_policy_in_force(serving))
+    shown = serving.branch.rulebook.chart.told_with(policy_in_force(serving))
     return Response(svg(shown, lang), media_type="image/svg+xml")
 
 
@@ -230,7 +230,12 @@ def chart_drawing(request: Request[Any, Any, Any], lang: Language = "zh") -> Res
 def policies(request: Request[Any, Any, Any]) -> list[PolicyView]:
     """The branch's figures by effective date, each with its rules or source."""
     serving, _ = reader_of(request)
-    in_force = _policy_in_force(serving)
+    return policies_view(serving)
+
+
+def policies_view(serving: Serving) -> list[PolicyView]:
+    """Every policy in its wire form, the earliest first."""
+    in_force = policy_in_force(serving)
     return [_policy(policy, policy is in_force) for policy in serving.branch.rulebook.policies.all]
 
 

@@ -9,12 +9,14 @@ from litestar import Request, Response, get
 from litestar.params import FromQuery, PathParameter, QueryParameter
 
 from api.reading.asking import answers, reader_of
+from api.serving import Serving
 from casework.errors import CallerError
 from casework.intake.feed.aside import aside_csv, aside_of, record_aside_read
 from casework.intake.feed.headers import SET_ASIDE_COLUMNS, understand
 from casework.intake.feed.run import Run, newest_runs, one_run
 from casework.intake.feed.safe_form import in_safe_form
 from casework.intake.feed.without_case import LoanWithoutCase, without_case
+from casework.people.staff.actor import Actor
 from casework.personal import mask
 from casework.storage.database import reading, writing
 
@@ -99,7 +101,7 @@ def feed_run(request: Request[Any, Any, Any], run_id: RunId) -> Run:
     """One run: who, when, which files, and what came of it."""
     serving, _ = reader_of(request)
     with reading(serving.engine) as conn:
-        return _known(one_run(conn, run_id), run_id)
+        return known_run(one_run(conn, run_id), run_id)
 
 
 @get(
@@ -136,7 +138,7 @@ def set_aside_rows(
     """The rows a run set aside: line, column and reason."""
     serving, _ = reader_of(request, "kind", "after", "limit")
     with reading(serving.engine, snapshot=True) as conn:
-        _known(one_run(conn, run_id), run_id)
+        known_run(one_run(conn, run_id), run_id)
         found = aside_of(conn, run_id, kind, after=after, limit=limit + 1)
     items = [AsideView(row.id, row.kind, row.line, row.column, row.code, row.text) for row in found[:limit]]
     return AsidePage(items, items[-1].id if len(found) > limit else None)
@@ -163,8 +165,13 @@ def set_aside_as_csv(
     Whole personal cells come out of `casework feed set-aside`, on the machine that has the keys.
     """
     serving, actor = reader_of(request, "kind", "raw")
+    return set_aside_file(serving, actor, run_id, kind, raw=raw)
+
+
+def set_aside_file(serving: Serving, actor: Actor, run_id: int, kind: Kind, *, raw: bool = False) -> Response[bytes]:
+    """That CSV, once its reading is on record."""
     with reading(serving.engine, snapshot=True) as conn:
-        _known(one_run(conn, run_id), run_id)
+        known_run(one_run(conn, run_id), run_id)
         text = aside_csv(conn, serving.branch.vault, run_id, kind)
     with writing(serving.engine) as conn:
         record_aside_read(conn, serving.branch, actor, run_id, kind, masked=True)
@@ -206,7 +213,8 @@ def _shown(name: str | None, cell: str, *, shown: bool) -> str:
     return mask(name, cell) if shown else ""
 
 
-def _known(found: Run | None, run_id: int) -> Run:
+def known_run(found: Run | None, run_id: int) -> Run:
+    """The run; CallerError `unknown_run` where there is none."""
     if found is None:
         raise CallerError("unknown_run", run_id=run_id)
     return found

@@ -100,7 +100,7 @@ def case_then(request: Request[Any, Any, Any], case_id: CaseId, at: At) -> CaseT
     serving, _ = reader_of(request, "at")
     with reading(serving.engine, snapshot=True) as conn:
         case_in_sight(conn, request, case_id)
-        return case_as_of(conn, serving.branch, case_id, _instant(serving.branch, at))
+        return case_as_of(conn, serving.branch, case_id, instant_of(serving.branch, at))
 
 
 @get(
@@ -114,7 +114,7 @@ def case_between(
     serving, _ = reader_of(request, "from", "to", "after", "limit")
     with reading(serving.engine, snapshot=True) as conn:
         case_in_sight(conn, request, case_id)
-        instants = _instant(serving.branch, start), _instant(serving.branch, end)
+        instants = instant_of(serving.branch, start), instant_of(serving.branch, end)
         return case_difference(conn, serving.branch, case_id, *instants, after=after, limit=limit)
 
 
@@ -130,7 +130,7 @@ def portfolio_then(
     serving, _ = reader_of(request, "at", "institution", "product", "owner", "state")
     wanted = PortfolioFilter(institution=institution, product=product, owner=owner, state=in_state)
     with _alone(), reading(serving.engine, snapshot=True) as conn:
-        return portfolio_as_of(conn, serving.branch, _instant(serving.branch, at), wanted, at_most=MAX_ENTRIES)
+        return portfolio_as_of(conn, serving.branch, instant_of(serving.branch, at), wanted, at_most=MAX_ENTRIES)
 
 
 @get(
@@ -146,7 +146,7 @@ def portfolio_between(
     serving, _ = reader_of(request, "from", "to", "institution", "product", "owner", "state", "after", "limit")
     wanted = PortfolioFilter(institution=institution, product=product, owner=owner, state=in_state)
     with _alone(), reading(serving.engine, snapshot=True) as conn:
-        instants = _instant(serving.branch, start), _instant(serving.branch, end)
+        instants = instant_of(serving.branch, start), instant_of(serving.branch, end)
         return portfolio_difference(
             conn, serving.branch, *instants, wanted, after=after or 0, limit=limit, at_most=MAX_ENTRIES
         )
@@ -166,5 +166,6 @@ def _alone() -> Iterator[None]:
         _passing.release()
 
 
-def _instant(branch: Branch, text: str) -> Instant:
+def instant_of(branch: Branch, text: str) -> Instant:
+    """What was asked for, in branch time."""
     return read_instant(text, branch.time_zone, now())

@@ -20,6 +20,7 @@ from casework.people.identity.sessions import Granted, open_session
 from casework.people.staff.actor import Actor, system
 from casework.people.staff.register import actor_for, stream_of
 from casework.people.staff.tables import staff
+from casework.people.staff.tokens import PREFIX
 from casework.personal import Vault
 from casework.rules.statechart.policy import Policy
 
@@ -53,12 +54,12 @@ def begin(conn: Connection, trail: Trail, attempted: Brake, staff_no: str) -> At
 
 def finish(
     conn: Connection, trail: Trail, vault: Vault, policy: Policy, attempt: Attempt, *, is_right: bool,
-    otp: str | None, renewed: str | None = None,
+    otp: str | None, renewed: str | None = None, prefix: str = PREFIX,
 ) -> Granted | CallerError:  # fmt: skip
     """Open a session, if the password `is_right` and the second factor, where there is one, too.
 
-    `renewed`: the same password hashed by today's figures. As a value: log_in_refused, which never
-    says whether it was the password, or the code of the second factor that was wrong or missing.
+    `renewed`: the same password hashed by today's figures; `prefix` as in `open_session`. As a value: log_in_refused,
+    which never says whether it was the password, or the code of the second factor that was wrong or missing.
     """
     proven = prove(conn, trail, vault, attempt, is_right=is_right, otp=otp)
     if isinstance(proven, CallerError):
@@ -70,7 +71,7 @@ def finish(
         data = {"staff_no": attempt.staff_no, "failures": proven.failures}
         draft = Draft("staff.log_in_failed", system("api").signed, data)
         trail.append(conn, stream_of(attempt.staff_no), draft)
-    return open_session(conn, trail, policy, proven.actor, step=proven.step, after_code=after_code)
+    return open_session(conn, trail, policy, proven.actor, step=proven.step, after_code=after_code, prefix=prefix)
 
 
 def prove(

@@ -58,12 +58,14 @@ class Open:
 
 
 def open_session(
-    conn: Connection, trail: Trail, policy: Policy, actor: Actor, *, step: int | None, after_code: bool
-) -> Granted:
+    conn: Connection, trail: Trail, policy: Policy, actor: Actor, *, step: int | None, after_code: bool,
+    prefix: str = PREFIX,
+) -> Granted:  # fmt: skip
     """Open a session of somebody who has shown who he is; the caller holds his row. Entry `staff.logged_in`.
 
     `step` is the time step of the second factor that was shown; none: none was. `after_code`: whoever issued the code
-    with which the password was set may be who logs in; no key is made in this session.
+    with which the password was set may be who logs in; no key is made in this session. `prefix` says what its access
+    token is for (`tokens.PREFIX`, `tokens.PAGE_PREFIX`).
     """
     _make_room(conn, trail, actor)
     family, rotating = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
@@ -84,7 +86,24 @@ def open_session(
         "expires_at": utc_text(expires_at),
     }  # fmt: skip
     trail.append(conn, stream_of(actor.id), Draft("staff.logged_in", actor.signed, data))
-    return _granted(conn, trail, policy, actor, session_id, f"cwr_{family}.{rotating}", expires_at, second_factor)
+    text = f"cwr_{family}.{rotating}"
+    return _granted(conn, trail, policy, actor, session_id, text, expires_at, second_factor, prefix)
+
+
+def prolong(conn: Connection, trail: Trail, policy: Policy, token_hash: bytes) -> None:
+    """What a page's cookie holds is good for the access minutes anew, at most as long as its session: idle time.
+
+    No entry: it shows nothing that the log-in did not give. A token that has died stays dead.
+    """
+    found = sa.select(tokens, sessions.c.expires_at.label("ends_at")).join(
+        sessions, sessions.c.id == tokens.c.session_id
+    )
+    row = conn.execute(found.where(tokens.c.token_hash == token_hash, sessions.c.ended_at.is_(None))).one_or_none()
+    if row is None or row.expires_at <= trail.recorded_at or not holds(trail.mac_key, tokens.name, row):
+        return
+    until = min(trail.recorded_at + timedelta(minutes=policy.figure("login.access_minutes")), row.ends_at)
+    live = (tokens.c.token_hash == token_hash) & tokens.c.revoked_at.is_(None)
+    conn.execute(tokens.update().where(live).values(changed(trail.mac_key, tokens.name, row, expires_at=until)))
 
 
 def refresh(conn: Connection, trail: Trail, policy: Policy, refresh_token: str) -> Granted | CallerError:
@@ -180,9 +199,9 @@ def _make_room(conn: Connection, trail: Trail, actor: Actor) -> None:
 
 def _granted(
     conn: Connection, trail: Trail, policy: Policy, actor: Actor, session_id: int, refresh_token: str,
-    session_ends_at: datetime, second_factor: bool,
+    session_ends_at: datetime, second_factor: bool, prefix: str = PREFIX,
 ) -> Granted:  # fmt: skip
-    access = PREFIX + secrets.token_urlsafe(32)
+    access = prefix + secrets.token_urlsafe(32)
     minutes = timedelta(minutes=policy.figure("login.access_minutes"))
     expires_at = min(trail.recorded_at + minutes, session_ends_at)
     conn.execute(

@@ -17,9 +17,11 @@ from casework.people.staff.register import actor_for, stream_of
 from casework.people.staff.tables import tokens
 
 PREFIX = "cw_"
+PAGE_PREFIX = "cwp_"  # of a cookie: no page takes a bearer's token, no other route a cookie's
 DEFAULT_DAYS = 30
 MAX_DAYS = 366
 _SHAPE = re.compile(r"cw_[A-Za-z0-9_-]{43}", re.ASCII)
+_PAGE_SHAPE = re.compile(r"cwp_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +82,8 @@ def name_of(token_hash: bytes) -> str:
 def is_shaped(text: str) -> bool:
     """Whether this could be a token at all."""
     return _SHAPE.fullmatch(text) is not None
+
+
+def is_page_shaped(text: str) -> bool:
+    """Whether this could be what a page's cookie holds."""
+    return _PAGE_SHAPE.fullmatch(text) is not None

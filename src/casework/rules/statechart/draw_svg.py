@@ -5,7 +5,7 @@ no line ever crosses a box, each label stands beside the state it leaves, and li
 Deterministic: the same chart and language give the same bytes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -59,8 +59,11 @@ class Marks:
     inks: Mapping[str, str]
 
 
-def svg(chart: Chart, lang: str = "zh", marks: Marks | None = None) -> str:
-    """The chart as one SVG document, labels in `lang` (zh or en)."""
+def svg(chart: Chart, lang: str = "zh", marks: Marks | None = None, *, at: str = "", been: Collection[str] = ()) -> str:
+    """The chart as one SVG document, labels in `lang` (zh or en).
+
+    With `at` it is that of something that stands there, and has been in the states `been`: both are marked.
+    """
     layout = lay_out(chart, lang, colours=marks.colours if marks else None, alone=tuple(marks.inks) if marks else ())
     width = max(layout.width, MARGIN * 2 + 40 + max(text_width(text, WAY) for text in _LEGEND[lang]))
     height = layout.height + 22 * len(_LEGEND[lang]) + MARGIN
@@ -79,6 +82,8 @@ def svg(chart: Chart, lang: str = "zh", marks: Marks | None = None) -> str:
     ]
     for box in layout.boxes.values():
         parts += _box(box, lang)
+        if at:
+            parts += _mark(box, lang, is_here=box.state.name == at, was_here=box.state.name in been)
     return "\n".join([*parts, *_legend(lang, layout.height), "</svg>\n"])
 
 
@@ -140,6 +145,23 @@ def _box(box: Box, lang: str) -> Iterator[str]:
     yield f'<text x="{right:g}" y="{y:g}" class="code" text-anchor="end">{code}</text>'
     for number, (style, line) in enumerate(box.inside):
         yield f'<text x="{x:g}" y="{y + 21 + 17 * number:g}" class="{style}">{escape(line)}</text>'
+
+
+def _mark(box: Box, lang: str, *, is_here: bool, was_here: bool) -> Iterator[str]:
+    if not is_here and not was_here:  # pale, so that the way stands out
+        yield f'<rect x="{box.x:g}" y="{box.y:g}" width="{BOX}" height="{box.height:g}" rx="12" {_FADED}/>'
+    if is_here:
+        size = f'width="{BOX + 10}" height="{box.height + 10:g}" rx="16"'
+        yield f'<rect x="{box.x - 5:g}" y="{box.y - 5:g}" {size} fill="none" stroke="{_INK}" stroke-width="3"/>'
+    if is_here or was_here:
+        text = _MARKS[lang][is_here]
+        x, y, width = box.x + PAD, box.y - 9, text_width(text, WAY) + 16
+        yield f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="19" rx="9" fill="{_INK if is_here else _PALE}"/>'
+        yield f'<text x="{x + 8:g}" y="{y + 13.5:g}" class="way" fill="#fff">{text}</text>'
+
+
+_FADED = 'fill="#fff" fill-opacity=".55"'
+_MARKS = {"zh": ("曾经", "现在"), "en": ("has been here", "is here")}
 
 
 def _legend(lang: str, y: float) -> Iterator[str]:

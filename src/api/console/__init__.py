@@ -1,0 +1,42 @@
+"""The console: pages for people, below `/console`. What they show and do is what the API shows and does.
+
+A folder is a noun: its pages and, beside them, their templates. `frame` is what all share. A page calls the slices
+itself, takes the cookie of a log-in alone, and names the command of the permission table that it is for; handlers of
+POST come before those of GET (a GET is spoilt by a later one of the same place). Words stand in `frame/words.toml`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Router
+
+from api.console.access import pages as access
+from api.console.borrowers import pages as borrowers
+from api.console.cases import looking, steps
+from api.console.entry import pages as entry
+from api.console.feeds import pages as feeds
+from api.console.frame.assets import asset
+from api.console.home import pages as home
+from api.console.log import pages as log
+from api.console.log import verification
+from api.console.nouns import pages as nouns
+from api.console.people import pages as people
+from api.console.requests import pages as requests
+from api.console.rulebook import pages as rulebook
+from api.nouns import Described
+
+uploads: list[Any] = feeds.uploads
+
+
+def route_handlers(described: Sequence[Described]) -> list[Any]:
+    """For `api.app`."""
+    handlers = [asset, *entry.route_handlers, *access.route_handlers, *home.route_handlers]
+    handlers += [*steps.route_handlers, *looking.route_handlers, *borrowers.route_handlers, *requests.route_handlers]
+    handlers += [
+        *nouns.route_handlers(described),
+        *feeds.route_handlers,
+        *people.route_handlers,
+        *rulebook.route_handlers,
+    ]
+    handlers += [*verification.route_handlers, *log.route_handlers]
+    return [Router("/", route_handlers=handlers, include_in_schema=False)]

@@ -1,0 +1,1 @@
+"""One's own access: sessions to look at and end, the second factor with its QR code."""

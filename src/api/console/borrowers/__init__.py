@@ -1,0 +1,1 @@
+"""Borrowers: finding them, seeing them masked, being shown them in clear."""

@@ -1,0 +1,1 @@
+"""Feeds: runs, an upload with its progress, rows that were set aside."""

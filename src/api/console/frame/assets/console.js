@@ -1,0 +1,83 @@
+// Speed and keys only: every page works without this.
+"use strict";
+(() => {
+  const one = (what, where = document) => where.querySelector(what);
+  const all = (what, where = document) => [...where.querySelectorAll(what)];
+
+  // ── lists by keys ──
+  let at = -1;
+  const rows = () => all("[data-rows] [data-row]");
+  const go = (to) => {
+    const list = rows();
+    if (!list.length) return;
+    if (list[at]) list[at].classList.remove("at-row");
+    at = Math.max(0, Math.min(list.length - 1, to));
+    list[at].classList.add("at-row");
+    list[at].scrollIntoView({ block: "nearest" });
+  };
+  const open = (row) => one("a", row)?.click();
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, select, textarea, dialog, [contenteditable]");
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.form) return event.target.form.requestSubmit();
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return undefined;
+    if (event.key === "j") go(at + 1);
+    else if (event.key === "k") go(at - 1);
+    else if (event.key === "Enter" && rows()[at] && !event.target.closest("a, button, summary")) open(rows()[at]);
+    else if (event.key === "?") one("#keys").showModal();
+    else if (event.key === "/") {
+      const find = one("[data-find]");
+      if (find) find.focus(); else location.href = "/console/find";
+    } else return undefined;
+    return event.preventDefault();
+  });
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest("[data-row]");
+    if (row && !event.target.closest("a, button, input, form") && !String(getSelection())) open(row);
+    const id = event.target.closest("[data-copy]");
+    if (id && navigator.clipboard) navigator.clipboard.writeText(id.dataset.copy);
+    for (const menu of all(".menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
+
+  // ── what was shown in clear replaces what was masked, here, until the page is left ──
+  document.addEventListener("submit", async (event) => {
+    const form = event.target, place = form.dataset.inPlace;
+    if (!place) return;
+    event.preventDefault();
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), mode: "same-origin" });
+    const made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(place);
+    if (made && answer.ok) document.getElementById(place).replaceWith(document.adoptNode(made));
+    else form.submit();
+  });
+  // Nothing is sent twice by an impatient hand.
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    if (event.target.dataset.sent) event.preventDefault();
+    else if (event.target.method === "post") event.target.dataset.sent = "yes";
+  });
+
+  // ── a form that came back: look at what is wrong first ──
+  one("[data-focus]")?.focus();
+
+  // ── work that runs behind ──
+  const refresh = async () => {
+    const running = one("[data-refresh]");
+    if (!running) return;
+    await new Promise((done) => setTimeout(done, running.dataset.refresh * 1000));
+    try {
+      const answer = await fetch(location.href);
+      const made = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+      if (made && answer.ok) one("main").replaceWith(document.adoptNode(made));
+    } catch { /* the next time */ }
+    refresh();
+  };
+  refresh();
+
+  // ── while somebody types, his log-in goes on ──
+  let told = Date.now();
+  addEventListener("input", () => {
+    if (document.body.dataset.alive && Date.now() - told > 120000) {
+      told = Date.now();
+      fetch(document.body.dataset.alive, { mode: "same-origin" });
+    }
+  });
+})();

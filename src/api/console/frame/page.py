@@ -1,0 +1,150 @@
+"""A page: a template in its frame, with who looks at it, where he may go, and the headers that keep strangers out."""
+
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from jinja2.runtime import Context
+from litestar import Request, Response
+from litestar.plugins.jinja import JinjaTemplateEngine
+
+from api.console.frame import assets, cookies, shown, words
+from api.serving import serving_of
+from casework.clock import now
+from casework.errors import TryAgain
+from casework.lifecycle.kept import Kept
+from casework.lifecycles import LIFECYCLES
+from casework.people.staff.actor import Actor
+from casework.people.staff.listing import names_of
+from casework.storage.database import reading
+
+HTML: Final = "text/html"
+HEADERS: Final[Mapping[str, str]] = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    # Not `no-referrer`: then browsers say of a form's own page that it comes from nowhere.
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+_PLACES: Final[tuple[tuple[str, str | Kept, str | None], ...]] = (
+    ("/console", "home", None), ("/console/cases", "cases", "case.read"), ("/console/find", "find", "borrower.read"),
+    ("/console/requests", "requests", "request.read"), *((f"/console/{one.table.name}", one, f"{one.word}.read")
+    for one in LIFECYCLES[1:]), ("/console/feeds", "feeds", "feed.read"), ("/console/log", "log", "audit.read"),
+    ("/console/staff", "staff", "staff.read"), ("/console/rules", "rules", "rulebook.read"),
+)  # fmt: skip
+"""Where the frame leads: place, word (or the noun, which its chart names), and the command that a reader must have."""
+
+
+def engine() -> JinjaTemplateEngine:
+    """Templates beside their pages; what a page forgets to give is an error, and every value is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parents[1]), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+    )  # fmt: skip
+    environment.filters |= {"yuan": shown.yuan, "day": _day, "instant": _instant, "word": _word}
+    environment.globals |= {"t": _say, "told": _told, "post": _post, "known": words.has}
+    return JinjaTemplateEngine.from_environment(environment)
+
+
+def render(request: Request[Any, Any, Any], template: str, /, *, status: int = 200, **given: Any) -> Response[str]:
+    """The page; call it in a worker thread, for it looks up who looks."""
+    text = request.app.template_engine.get_template(template).render(**_frame(request), **given)  # type: ignore[union-attr]  # `api.app` gives the application its engine
+    return Response(text, status_code=status, media_type=HTML, headers=dict(HEADERS))
+
+
+def to(place: str) -> Response[str]:
+    """Go and look there, after something was done."""
+    return Response("", status_code=303, media_type=HTML, headers={"location": place})
+
+
+def language_of(request: Request[Any, Any, Any]) -> str:
+    """Chinese, unless he has chosen English."""
+    chosen = cookies.all_of(request.scope).get(cookies.LANGUAGE)
+    return chosen if chosen in words.LANGUAGES else words.LANGUAGES[0]
+
+
+def _frame(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    serving, actor = serving_of(request), request.scope["user"]
+    path: str = request.scope["path"]
+    query = request.scope["query_string"].decode("latin-1")
+    here = path if request.method == "GET" else "/console"
+    return {
+        "lang": language_of(request), "zone": serving.branch.time_zone, "me": _me(request, actor),
+        "places": _places(request, actor, path), "form_token": cookies.form_token(request),
+        "once": secrets.token_urlsafe(12), "here": f"{here}?{query}" if query and here == path else here,
+        "assets": assets.PLACES, "today": serving.branch.today(now()), "posts": _posts(request),
+        "state_of": serving.branch.rulebook.chart.state_named,
+    }  # fmt: skip
+
+
+def _me(request: Request[Any, Any, Any], actor: Actor | None) -> dict[str, Any] | None:
+    if actor is None:
+        return None
+    names: dict[str, str] = {}
+    with suppress(TryAgain), reading(serving_of(request).engine) as conn:  # a page that says so must be shown too
+        names = names_of(conn, [actor.id])
+    return {"staff_no": actor.id, "name": names.get(actor.id, ""), "posts": sorted(actor.posts)}
+
+
+def _places(request: Request[Any, Any, Any], actor: Actor | None, path: str) -> list[dict[str, Any]]:
+    if actor is None:
+        return []
+    rulebook = serving_of(request).branch.rulebook
+    open_ = [one for one in _PLACES if one[2] is None or rulebook.permissions.may(actor, one[2])]
+    here = max((place for place, _, _ in open_ if path == place or path.startswith(f"{place}/")), key=len, default="")
+    return [
+        {"place": place, "here": place == here, "word": f"nav.{word}",
+         "words": None if isinstance(word, str) else rulebook.charts[word.chart]}
+        for place, word, _ in open_
+    ]  # fmt: skip
+
+
+def _posts(request: Request[Any, Any, Any]) -> Mapping[str, Mapping[str, str]]:
+    found: dict[str, Mapping[str, str]] = {}
+    for chart in serving_of(request).branch.rulebook.charts.values():
+        found |= chart.posts
+    return found
+
+
+# ── what templates say ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@jinja2.pass_context
+def _say(context: Context, key: str, /, **parts: Any) -> str:
+    return words.say(key, context["lang"], **parts)
+
+
+@jinja2.pass_context
+def _told(context: Context, thing: Any, part: str = "") -> str:
+    return shown.told(thing, context["lang"], part)
+
+
+@jinja2.pass_context
+def _post(context: Context, code: str) -> str:
+    """A post in words: as the charts call it, else as this table does."""
+    known = context["posts"].get(code)
+    return str(known[context["lang"]]) if known else words.say(f"post.{code}", context["lang"])
+
+
+@jinja2.pass_context
+def _word(context: Context, code: Any, group: str) -> str:
+    """A code that data bring, in words where the table has some."""
+    key = f"{group}.{code}"
+    return words.say(key, context["lang"]) if words.has(key) else str(code)
+
+
+@jinja2.pass_context
+def _day(context: Context, value: Any) -> str:
+    return shown.day(value, context["lang"])
+
+
+@jinja2.pass_context
+def _instant(context: Context, value: Any) -> str:
+    return shown.instant(value, context["zone"])

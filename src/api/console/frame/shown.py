@@ -1,0 +1,41 @@
+"""How pages show values: money in yuan with separators, days with their weekday, instants in branch time."""
+
+from datetime import date, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from casework.money import yuan_text
+
+_WEEKDAYS: Final = {"zh": "一二三四五六日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
+
+
+def yuan(amount_fen: int | None) -> str:
+    """As 1,234.50; nothing where it is not known."""
+    if amount_fen is None:
+        return ""
+    whole, _, part = yuan_text(amount_fen).partition(".")
+    return f"{int(whole):,}.{part}" if whole != "-0" else f"-0.{part}"
+
+
+def day(value: date | str | None, lang: str) -> str:
+    """As 2026-11-29 (周日), in English 2026-11-29 (Sun)."""
+    if not value:
+        return ""
+    on = date.fromisoformat(value[:10]) if isinstance(value, str) else value
+    name = _WEEKDAYS[lang][on.weekday()]
+    return f"{on.isoformat()} ({'周' if lang == 'zh' else ''}{name})"
+
+
+def instant(value: datetime | str | None, zone: str) -> str:
+    """As 2026-11-29 17:05, in the branch's time."""
+    if not value:
+        return ""
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return at.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
+
+
+def told(thing: Any, lang: str, part: str = "") -> str:
+    """What something is called: its `zh` or `en`, or those of a part (`state_zh`)."""
+    name = f"{part}_{lang}" if part else lang
+    text = thing[name] if isinstance(thing, dict) or hasattr(thing, "keys") else getattr(thing, name)
+    return "" if text is None else str(text)

@@ -1,0 +1,53 @@
+"""The first page: my cases by age, requests that wait for me, the last feed, whether every case has somebody."""
+
+from typing import Any, Final
+
+from litestar import Request, Response, get
+
+from api.auth import actor_of
+from api.console.frame.page import render
+from api.health import BranchHealth, branch_health_of
+from api.serving import serving_of
+from casework.intake.feed.run import newest_runs
+from casework.people.staff.permissions import Reach
+from casework.storage.database import reading
+from casework.work.cases.filter import BusinessDates, CaseFilter
+from casework.work.cases.queries import page_of_cases
+from casework.work.four_eyes.listing import request_list
+
+_ROWS: Final = 20
+_WAITING: Final = 10
+
+
+@get("/console", sync_to_thread=True, opt={"page": "me.read"})
+def home(request: Request[Any, Any, Any]) -> Response[Any]:
+    """What waits for whoever looks, each part only for those who may."""
+    serving, actor = serving_of(request), actor_of(request)
+    branch, permissions = serving.branch, serving.branch.rulebook.permissions
+    mine, runs = None, []
+    health: BranchHealth | None = None
+    with reading(serving.engine, snapshot=True) as conn:
+        dates = BusinessDates(conn, branch)
+        if permissions.may(actor, "case.read"):
+            theirs = Reach(people=actor.people)
+            mine = page_of_cases(conn, dates, CaseFilter(live=True), within=theirs, sort="oldest_due_date", limit=_ROWS)
+        waiting = request_list(conn, branch, actor, limit=_WAITING)
+        asked = request_list(conn, branch, actor, box="mine", limit=200)
+        if permissions.may(actor, "feed.read"):
+            runs = newest_runs(conn, limit=3)
+    if permissions.may(actor, "branch.health"):
+        health = branch_health_of(serving)
+    return render(
+        request, "home/home.html", mine=mine, waiting=waiting,
+        asked=[one for one in asked.items if one.open],
+        runs=runs, health=health,
+        business_date=max(dates.known.values(), default=dates.otherwise),
+    )  # fmt: skip
+
+
+@get("/console/alive", sync_to_thread=False, opt={"page": "me.read"}, status_code=204)
+def alive() -> None:
+    """Asked by the script while somebody types: the log-in goes on (`frame.cookies`)."""
+
+
+route_handlers = [home, alive]

@@ -1,0 +1,1 @@
+"""The log for auditors: search, an entry with its proof, what verification says."""

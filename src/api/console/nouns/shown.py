@@ -1,0 +1,91 @@
+"""A subject of any noun as pages show it: its columns with the words of its chart, its state, its place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy.engine import Connection
+
+from api.console.cases.timeline import value_of, word_of
+from api.console.frame import shown
+from casework.lifecycle.kept import Kept
+from casework.lifecycle.subject import HEAD
+from casework.lifecycles import LIFECYCLES
+from casework.people.staff.actor import Actor
+from casework.rules.statechart.chart import Chart, Event, FactKind, Opening
+from casework.rules.statechart.fields import Field
+from casework.work.cases.branch import Branch
+from casework.work.cases.case import Case
+from casework.work.cases.filter import BusinessDates
+from casework.work.cases.options import OpeningOffer
+from casework.work.cases.shown import Wanted, openings_of, page_of
+from casework.work.cases.sight import reach_of
+
+NOUNS: Final = LIFECYCLES[1:]
+PLURAL: Final = {noun.word: noun.table.name for noun in NOUNS}
+_OWN: Final = frozenset({*HEAD, "id", "chart", "state", "live", "version", "parent_id"})
+_MOST: Final = 50
+
+
+@dataclass(frozen=True)
+class Children:
+    """What belongs to a case, of one noun: how it is called, where it lies, which there are, how it is opened."""
+
+    noun: Kept
+    chart: Chart
+    plural: str
+    items: list[Any]
+    cut: bool
+    openings: list[OpeningOffer]
+
+
+def columns_of(branch: Branch, noun: Kept, subject: Any, lang: str) -> list[tuple[str, str, bool, bool]]:
+    """Label, value, whether it is a code or somebody's own words, whether an amount; empty ones are left out."""
+    chart = branch.rulebook.charts[noun.chart]
+    fields = _fields(chart)
+    found = []
+    for name in noun.rows.columns:
+        value = getattr(subject, name)
+        if name in _OWN or value in (None, "", {}, []):
+            continue
+        label = shown.told(fields[name], lang) if name in fields else word_of(f"column.{name}", name, lang)
+        text, own = _value(branch, chart, fields.get(name), name, value, lang)
+        found.append((label, text, own, name.endswith("_fen")))
+    return found
+
+
+def _fields(chart: Chart) -> Mapping[str, Field]:
+    """Fields that events take, then those of openings: what a column was first called stands."""
+    parts: list[FactKind | Event | Opening] = [*chart.facts.values(), *chart.events.values(), *chart.openings.values()]
+    return {name: field for part in parts for name, field in part.fields.items()}
+
+
+def _value(branch: Branch, chart: Chart, field: Field | None, name: str, value: Any, lang: str) -> tuple[str, bool]:
+    if isinstance(value, datetime):
+        return shown.instant(value, branch.time_zone), False
+    if isinstance(value, date):
+        return shown.day(value, lang), False
+    if name.endswith("_fen") and isinstance(value, int):
+        return shown.yuan(value), False
+    if isinstance(value, dict):
+        return (shown.yuan(sum(value.values())) if name.endswith("_fen") else ", ".join(map(str, value))), False
+    if name == "opened_for" and value in chart.openings:
+        return shown.told(chart.openings[value], lang), False
+    text, own = value_of(field, value, lang)
+    return (word_of(f"code.{value}", text, lang), own and not word_of(f"code.{value}", "", lang))
+
+
+def children_of(conn: Connection, branch: Branch, case: Case, actor: Actor) -> list[Children]:
+    """What of each noun belongs to the case, or binds it, over or not; only what this reader may look at."""
+    permissions, today = branch.rulebook.permissions, BusinessDates(conn, branch).of(case.institution)
+    found = []
+    for noun in NOUNS:
+        if permissions.may(actor, f"{noun.word}.read"):
+            within = reach_of(branch, actor, f"{noun.word}.read", today)
+            wanted = Wanted(case_id=case.id, every=True)
+            items, following = page_of(conn, branch, noun, within, wanted, limit=_MOST, cursor=None)
+            chart = branch.rulebook.charts[noun.chart]
+            offers = [one for one in openings_of(branch, noun, actor, today) if one.allowed]
+            found.append(Children(noun, chart, PLURAL[noun.word], items, following is not None, offers))
+    return found

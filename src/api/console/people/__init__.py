@@ -1,0 +1,1 @@
+"""The register: who works here, in which posts, who is away."""

@@ -1,0 +1,1 @@
+"""Four eyes: what waits, one request, deciding it."""

@@ -1,0 +1,1 @@
+"""The rules in force: charts drawn, the branch's figures."""

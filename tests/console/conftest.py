@@ -1,0 +1,104 @@
+"""The furnished branch of the API, people with passwords, and somebody who looks at pages without any script."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from casework.clock import now
+from casework.people.identity import passwords
+from casework.storage.database import writing
+from tests.api.conftest import Running, assembled, branch, database, furnished, running, settings
+
+__all__ = ["assembled", "branch", "browse", "database", "furnished", "running", "settings"]
+PASSWORD = "four plain words here"
+_HASH = passwords.hash_password(PASSWORD)
+
+
+class _Forms(HTMLParser):
+    """Every form of a page by its action: the fields as they stand in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[tuple[str, dict[str, str]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "form":
+            self.forms.append((given.get("action") or "", {}))
+        elif tag == "input" and self.forms and given.get("type") not in ("checkbox", "file"):
+            self.forms[-1][1][given.get("name") or ""] = given.get("value") or ""
+
+
+@dataclass
+class Browsing:
+    """Somebody with a cookie; `forms` of the last page can be filled in and sent."""
+
+    running: Running
+    cookies: dict[str, str] = field(default_factory=dict)
+    page: Any = None
+
+    def get(self, path: str, **headers: str) -> Any:
+        """Look at a page."""
+        return self._ask("GET", path, headers=headers)
+
+    def post(self, path: str, data: dict[str, str] | None = None, **headers: str) -> Any:
+        """Send a form that need not stand on any page."""
+        return self._ask("POST", path, data=data or {}, headers=headers)
+
+    def send(self, action: str, needs: dict[str, str] | None = None, /, **typed: str) -> Any:
+        """Fill in the form of the last page with this action (and these hidden values), and send it."""
+        forms = _Forms()
+        forms.feed(self.page.text)
+        for place, fields in forms.forms:
+            if place == action and (needs or {}).items() <= fields.items():
+                return self.post(place, {**fields, **{name.replace("__", "."): text for name, text in typed.items()}})
+        raise AssertionError(f"no form for {action} among {[place for place, _ in forms.forms]}")
+
+    def log_in(self, staff_no: str, **typed: str) -> Any:
+        """With the password that everybody has."""
+        self.get("/console/log-in")
+        return self.send("/console/log-in", staff_no=staff_no, password=PASSWORD, **typed)
+
+    def text(self) -> str:
+        """The last page as it reads."""
+        body = re.sub(r"<(script|style).*?</\1>", "", self.page.text.split("<main", 1)[-1], flags=re.DOTALL)
+        return unescape(" ".join(re.sub(r"<[^>]+>", " ", body).split()))
+
+    def _ask(self, method: str, path: str, **kwargs: Any) -> Any:
+        headers = kwargs.pop("headers", {})
+        if self.cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        self.running.client.cookies.clear()
+        answer = self.running.client.request(method, path, headers=headers, follow_redirects=False, **kwargs)
+        for cookie in answer.headers.get_list("set-cookie"):
+            name, _, rest = cookie.partition("=")
+            self.cookies[name] = rest.split(";")[0]
+        self.cookies = {name: value for name, value in self.cookies.items() if value.strip('"')}
+        self.running.client.cookies.clear()
+        self.page = answer
+        return answer
+
+
+@pytest.fixture
+def browse(running: Running) -> Callable[..., Browsing]:
+    """Somebody new at a browser; with a staff number, logged in."""
+    started = running.started
+    with writing(started.engine) as conn:
+        trail = started.branch.trail(now())
+        for staff_no in running.tokens:
+            passwords.keep_password(conn, trail, staff_no, _HASH)
+        trail.write(conn)
+
+    def made(staff_no: str | None = None) -> Browsing:
+        someone = Browsing(running)
+        if staff_no is not None:
+            answer = someone.log_in(staff_no)
+            assert answer.status_code == 303, someone.text()
+        return someone
+
+    return made
