@@ -561,6 +561,31 @@ table(
     append_only=(("institution", "day"),),
 )
 table(
+    "consents",
+    identity(),
+    must("chart", sa.String(128)),
+    must("state", sa.String(128)),
+    must("state_since", sa.Date),
+    must("live", sa.Boolean),
+    must("version", sa.BigInteger),
+    must("opened_on", sa.Date),
+    must("opened_for", sa.String(128)),
+    must("opened_by", sa.String(128)),
+    must("institution", sa.String(128)),
+    must("borrower_id", sa.String(128)),
+    must("loan_id", sa.String(128)),
+    must("from_hour", sa.BigInteger),
+    must("until_hour", sa.BigInteger),
+    must("begins_at", UtcDateTime),
+    must("ends_at", UtcDateTime),
+    must("evidence", sa.String(128)),
+    sa.Column("last_on", sa.Date),
+    sa.Column("due_on", sa.Date),
+    sa.Index("ix_consents_borrower", "borrower_id", "id"),
+    sa.Index("ix_consents_loan", "loan_id", "id"),
+    sa.Index("ix_consents_due", "due_on", "id"),
+)
+table(
     "contact_permits",
     identity(),
     must("institution", sa.String(32)),
@@ -579,6 +604,20 @@ table(
     sa.Column("used_at", UtcDateTime),
     sa.Index("ix_contact_permits_borrower", "borrower_id", "holds_until"),
     sa.Index("ix_contact_permits_number", "number", "holds_until"),
+)
+table(
+    "breach_reviews",
+    identity(),
+    must("institution", sa.String(32)),
+    must("borrower_id", sa.String(64)),
+    must("source", sa.String(64)),
+    must("contact_ref", sa.String(64)),
+    must("verdict", sa.String(16)),
+    must("rules", sa.String(128)),
+    must("actor_id", sa.String(64)),
+    must("reviewed_at", UtcDateTime),
+    must("stream_seq", sa.BigInteger),
+    sa.Index("ix_breach_reviews_borrower", "borrower_id"),
 )
 table(
     "repayments",

@@ -31,13 +31,14 @@ def broken(tmp_path: Path) -> Path:
 def test_check_says_0_and_what_it_found_for_a_sound_folder_and_file() -> None:
     charts = RULEBOOK.charts
     sound = [
+        f"consent@1#{charts['consent'].digest}: 3 states, 2 events, 2 arcs",
         f"handover@1#{charts['handover'].digest}: 5 states, 6 events, 12 arcs",
         f"hold@1#{charts['hold'].digest}: 3 states, 6 events, 6 arcs",
         f"overdue_loan@1#{RULEBOOK.chart.digest}: 8 states, 28 events, 70 arcs",
         f"promise@1#{charts['promise'].digest}: 6 states, 7 events, 8 arcs",
         f"request@2#{RULEBOOK.requests.digest}: 6 states, 5 events, 9 arcs",
     ]
-    for place, lines in (([], sound), ([str(FOLDER)], sound), ([str(FOLDER / "overdue_loan.toml")], sound[2:3])):
+    for place, lines in (([], sound), ([str(FOLDER)], sound), ([str(FOLDER / "overdue_loan.toml")], sound[3:4])):
         result = run("check", *place)
         assert (result.exit_code, result.output.splitlines()) == (0, lines)
 

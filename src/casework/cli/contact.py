@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from casework.cli.breaches import breaches_
+from casework.cli.breaches import breaches_, review_
 from casework.cli.shell import Rate, as_json, console, errors, print_json, progress_wanted, started
 from casework.cli.tables import Table
 from casework.intake.dialler.importing import import_contacts, read_bounded
@@ -29,6 +29,7 @@ def cli() -> None:
 
 
 cli.add_command(breaches_)
+cli.add_command(review_)
 
 
 @cli.command("import")

@@ -31,6 +31,7 @@ from casework.work.cases.answer_mac import check_answers
 from casework.work.cases.publish import cited_in
 from casework.work.duties import replay as duties
 from casework.work.four_eyes import replay as four_eyes
+from casework.work.gate import replay as gate
 from casework.work.handover import replay as handover
 
 _ALSO = (feed_tables, search_tables)
@@ -111,6 +112,7 @@ def _verify(
             steady(
                 "customers", CustomerReplay(conn, vault, report, LIFECYCLES, cited_in(conn, report).of, asked.cited)
             ),
+            steady("reviews", gate.ReviewsReplay(conn, vault, report)),
         ),
         feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report, loans_dir)),
         duties.PREFIX: steady("duties", duties.DutiesReplay(conn, report)),

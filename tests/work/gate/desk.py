@@ -74,8 +74,9 @@ class Desk:
         self.recorded += 1
         fields: dict[str, Any] = {"party": "debtor", "channel": "call", "number": self.number(phone)} | other
         branch = self.bank.started.branch
+        source = fields.pop("source", "api")
         contact = Contact(
-            institution=INSTITUTION, source="api", contact_ref=f"c{self.recorded:05}", loan_id=f"L{loan}",
+            institution=INSTITUTION, source=source, contact_ref=f"c{self.recorded:05}", loan_id=f"L{loan}",
             borrower_id=f"B{loan}", started_at=at, result=result,
             outcome=branch.rulebook.results.by_code[result].outcome_with(fields["party"]),
             recorded_at=known_at or at + timedelta(minutes=1), **fields,

@@ -64,6 +64,9 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
     for table, columns in {
         "absences": "staff_no from_on until_on reason deputy",
         "borrowers": "borrower_id institution mac",
+        "breach_reviews": (
+            "id institution borrower_id source contact_ref verdict rules actor_id reviewed_at stream_seq"
+        ),
         "calendar_days": "day is_worked",
         "case_head_tiles": "log statement level number hashes",
         "case_heads": "log statement number first_case records",

@@ -10,9 +10,10 @@ from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import table_of
 from casework.work.cases import door
 from casework.work.cases.commands import Assign, Measure, OpenCase
-from casework.work.cases.holds import HOLDS
+from casework.work.cases.holds import HOLDS, about
 from casework.work.cases.noun import CASE
 from casework.work.cases.tables import cases
+from casework.work.consents import CONSENT
 from casework.work.promises import PROMISE
 
 CASES: Final = Kept.of(
@@ -20,5 +21,6 @@ CASES: Final = Kept.of(
     about=door.about, prepare=door.prepare, beside=door.beside, following=door.following,
 )  # fmt: skip
 PROMISES: Final = Kept.of(PROMISE, table=table_of("promises", PROMISE.rows, unique=("ref",)))
+CONSENTS: Final = Kept.of(CONSENT, table=table_of("consents", CONSENT.rows), about=about)
 
-LIFECYCLES: Final[tuple[Kept, ...]] = (CASES, PROMISES, HOLDS)
+LIFECYCLES: Final[tuple[Kept, ...]] = (CASES, PROMISES, CONSENTS, HOLDS)

@@ -4,9 +4,10 @@ from typing import Final
 
 from casework.lifecycle.noun import Noun
 from casework.work.cases.noun import CASE
+from casework.work.consents import CONSENT
 from casework.work.handovers import HANDOVER
 from casework.work.holds import HOLD
 from casework.work.promises import PROMISE
 from casework.work.requests import REQUEST
 
-NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, HANDOVER, HOLD, REQUEST)
+NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, HANDOVER, REQUEST, CONSENT, HOLD)

@@ -1,4 +1,4 @@
-"""Permits: each reserves one contact with a debtor for some minutes. Working rows, no part of the log."""
+"""Permits, which reserve a contact for some minutes (working rows, no part of the log); reviews of breaches."""
 
 import sqlalchemy as sa
 
@@ -24,4 +24,21 @@ contact_permits = sa.Table(
     sa.Column("used_at", UtcDateTime),
     sa.Index("ix_contact_permits_borrower", "borrower_id", "holds_until"),
     sa.Index("ix_contact_permits_number", "number", "holds_until"),
+)
+
+# One row a review, with the entry that says so; the latest of a contact counts.
+breach_reviews = sa.Table(
+    "breach_reviews",
+    metadata,
+    sa.Column("id", BigId, sa.Identity(), primary_key=True),
+    sa.Column("institution", sa.String(32), nullable=False),
+    sa.Column("borrower_id", sa.String(64), nullable=False),
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("contact_ref", sa.String(64), nullable=False),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("rules", sa.String(128), nullable=False),
+    sa.Column("actor_id", sa.String(64), nullable=False),
+    sa.Column("reviewed_at", UtcDateTime, nullable=False),
+    sa.Column("stream_seq", sa.BigInteger, nullable=False),
+    sa.Index("ix_breach_reviews_borrower", "borrower_id"),
 )

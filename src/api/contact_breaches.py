@@ -1,0 +1,140 @@
+"""Contacts that were against the gate, and what the basic-risk post makes of them."""
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, get, post
+from litestar.openapi.spec import Example
+from litestar.params import Body, QueryParameter
+from msgspec import Meta
+
+from api.auth import still_valid
+from api.permitted import reach
+from api.reading.asking import answers, reader_of
+from api.receipts import Recording
+from api.serving import serving_of
+from casework.clock import now
+from casework.errors import CallerError
+from casework.intake.feed.past_arrears import past_arrears
+from casework.storage.database import reading, writing
+from casework.work.gate import reviews
+from casework.work.gate.found import found
+
+MOST_DAYS = 92
+_From = Annotated[date, QueryParameter(name="from", description="The first day on which such a contact began.")]
+_To = Annotated[date, QueryParameter(description=f"The last such day, at most {MOST_DAYS} days on.")]
+
+
+class BreachBody(msgspec.Struct):
+    """A contact, the rules that it broke, and the verdict on these very rules; none: it waits for review."""
+
+    contact_ref: str
+    source: str
+    loan_id: str
+    started_at: datetime
+    staff_no: str | None
+    agency: str | None
+    party: str
+    channel: str
+    rules: list[str]
+    verdict: str | None
+    reviewed_by: str | None
+    reviewed_at: datetime | None
+
+
+class BreachPage(msgspec.Struct):
+    """All of the days asked for, as they began."""
+
+    items: list[BreachBody]
+
+
+class ReviewBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`verdict`: confirmed, explained, or cleared where a correction has made it none; `remark` is sealed.
+
+    `source` says whose contact is meant, where several have one of that reference.
+    """
+
+    contact_ref: Annotated[str, Meta(min_length=1, max_length=64)]
+    verdict: Annotated[str, Meta(max_length=16)]
+    remark: Annotated[str, Meta(min_length=1, max_length=2_000)] | None = None
+    source: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class Reviewed(msgspec.Struct):
+    """What was reviewed, and the rules that it breaks now."""
+
+    contact_ref: str
+    rules: list[str]
+    verdict: str
+
+
+_PAGE = {
+    "items": [{
+        "contact_ref": "m0331-5018", "source": "dialler", "loan_id": "L2024000917",
+        "started_at": "2026-03-09T14:01:00.000000Z", "staff_no": "S0012", "agency": None, "party": "debtor",
+        "channel": "call", "rules": ["X1"], "verdict": "explained", "reviewed_by": "S0031",
+        "reviewed_at": "2026-03-10T01:00:00.000000Z",
+    }],
+}  # fmt: skip
+_ASKED = [
+    Example(id="explained", summary="He had asked to be called back",
+            value={"contact_ref": "m0331-5018", "verdict": "explained", "remark": "客户来电要求回拨"}),
+]  # fmt: skip
+
+
+@get(
+    "/contact-breaches", sync_to_thread=True, tags=["contacts"], summary="Contacts that were against the gate",
+    responses=answers(
+        BreachPage, _PAGE, "filter_malformed", "invalid_request", "post_not_permitted", "period_too_long"
+    ),
+)  # fmt: skip
+def breaches_of_days(request: Request[Any, Any, Any], first: _From, to: _To) -> BreachPage:
+    """Judged against everything on record now: what comes late, or is corrected, changes the answer. Not paged."""
+    serving, _ = reader_of(request, "from", "to")
+    if not timedelta() <= to - first <= timedelta(days=MOST_DAYS - 1):
+        raise CallerError(
+            "period_too_long", f"起止日期须顺序排列且不超过{MOST_DAYS}天", f"name 1 to {MOST_DAYS} days, in order"
+        )
+    if not reach(request).everything:
+        return BreachPage([])
+    with reading(serving.engine, snapshot=True) as conn:
+        reviewed = reviews.reviews(conn)
+        listed = list(found(conn, serving.branch, past_arrears, first, to))
+    items = []
+    for contact, rules in listed:
+        of_it = reviewed.get((contact.source, contact.contact_ref))
+        known = of_it if of_it is not None and of_it.answers(rules) else None
+        items.append(
+            BreachBody(
+                contact.contact_ref, contact.source, contact.loan_id, contact.started_at, contact.staff_no,
+                contact.agency, contact.party, contact.channel, list(rules), known and known.verdict,
+                known and known.actor_id, known and known.reviewed_at,
+            )
+        )  # fmt: skip
+    return BreachPage(items)
+
+
+@post(
+    "/contact-breaches/reviews", status_code=200, sync_to_thread=True, tags=["contacts"], summary="Review a breach",
+    responses=answers(
+        Reviewed, {"contact_ref": "m0331-5018", "rules": ["X1"], "verdict": "explained"}, "malformed_json",
+        "unknown_verdict", "unknown_contact_ref", "source_needed", "no_breach", "still_a_breach", "invalid_request",
+        "post_not_permitted", "unsupported_media_type", "body_too_large", "database_busy", "database_full",
+    ),
+)  # fmt: skip
+def review_breach(request: Request[Any, Any, Any], data: Annotated[ReviewBody, Body(examples=_ASKED)]) -> Reviewed:
+    """An entry in the debtor's stream: confirmed, explained, or cleared by a correction."""
+    serving = serving_of(request)
+    with writing(serving.engine) as conn:
+        trail, recording = serving.branch.trail(now()), Recording(request, conn)
+        actor = still_valid(conn, request)
+        breach = reviews.review(
+            conn, trail, serving.branch, actor, past_arrears, data.contact_ref, data.verdict, data.remark, data.source
+        )
+        trail.write(conn)
+    recording.tell()
+    return Reviewed(data.contact_ref, list(breach.rules), data.verdict)
+
+
+route_handlers = [breaches_of_days, review_breach]

@@ -1,0 +1,54 @@
+"""Compares the reviews of breaches with the entries that they come from: one changed by SQL shows."""
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.customer import Customer, stream_of
+from casework.log.check.findings import Report
+from casework.log.check.heads import Tail
+from casework.log.format.entry import Entry
+from casework.personal import Vault
+from casework.work.gate.reviews import REVIEWED
+from casework.work.gate.tables import breach_reviews
+
+_SAID: Final = ("contact_ref", "source", "verdict")
+_Row = tuple[Any, ...]
+
+
+class ReviewsReplay:
+    """Follows the streams of customers."""
+
+    def __init__(self, conn: Connection, vault: Vault, report: Report) -> None:
+        self._conn, self._vault, self._report = conn, vault, report
+        self._said: dict[tuple[str, int], _Row] = {}
+        self._unsound: set[str] = set()
+
+    def follow(self, entry: Entry) -> None:
+        """Remember what a review said."""
+        if entry.event == REVIEWED:
+            data = entry.data
+            rules = data.get("rules")
+            told = " ".join(map(str, rules)) if isinstance(rules, list) else ""
+            self._said[entry.stream, entry.stream_seq] = (
+                *(str(data.get(name)) for name in _SAID), told, entry.actor.id,
+            )  # fmt: skip
+
+    def close(self, stream: str, tail: Tail, *, sound: bool) -> None:  # noqa: ARG002  (rows are compared at the end)
+        """The stream has ended."""
+        if not sound:
+            self._unsound.add(stream)
+
+    def finish(self) -> None:
+        """Compare them with the rows, but for those of a stream that is itself unsound."""
+        held: dict[tuple[str, int], _Row] = {}
+        for row in self._conn.execute(sa.select(breach_reviews)):
+            stream = stream_of(self._vault, Customer(row.institution, row.borrower_id))
+            held[stream, row.stream_seq] = (row.contact_ref, row.source, row.verdict, row.rules, row.actor_id)
+        differing = sorted(
+            place for place in self._said.keys() | held.keys() if self._said.get(place) != held.get(place)
+        )
+        for stream, seq in differing:
+            if stream not in self._unsound:
+                self._report.find("row_differs", stream, table=breach_reviews.name, seq=seq)

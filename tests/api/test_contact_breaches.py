@@ -1,0 +1,90 @@
+"""Breaches over HTTP: listed for whoever oversees them, reviewed by the basic-risk post."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from casework.storage import rows
+from casework.storage.database import writing
+from casework.work.contacts.tables import FIELDS, contact_log
+from tests.api.conftest import Running, findings
+from tests.api.test_events import problem
+
+DAYS = {"from": "2026-01-10", "to": "2026-01-12"}
+
+
+@pytest.fixture
+def night(running: Running) -> str:
+    """A call to the debtor of L1 at ten in the evening of 12 January; its reference."""
+    running.open("L1")
+    at = datetime(2026, 1, 12, 14, tzinfo=UTC)
+    fields = dict.fromkeys(FIELDS) | {
+        "institution": "wuhan", "source": "dialler", "contact_ref": "d1", "loan_id": "L1", "borrower_id": "B-L1",
+        "party": "debtor", "channel": "call", "started_at": at, "result": "no_answer", "outcome": "unanswered",
+        "recorded_at": at, "purpose": "demand", "staff_no": "T1", "has_address": False, "recording": False,
+        "late": False,
+    }  # fmt: skip
+    with writing(running.started.engine) as conn:
+        row = (*fields.values(), date(2026, 1, 12), b"", 0)
+        rows.insert_many(conn, contact_log, [row], (*fields, "day", "row_hash", "stream_seq"))
+    return "d1"
+
+
+def listed(running: Running, staff_no: str = "B1", **params: str) -> Any:
+    return running.get("/contact-breaches", staff_no, params=DAYS | params)
+
+
+def review(running: Running, staff_no: str = "B1", **body: Any) -> Any:
+    return running.post("/contact-breaches/reviews", staff_no, json=body)
+
+
+def test_breaches_of_some_days_are_listed_with_their_rules_and_their_review(running: Running, night: str) -> None:
+    answer = listed(running)
+    assert answer.status_code == 200, answer.text
+    (item,) = answer.json()["items"]
+    assert (item["contact_ref"], item["rules"], item["staff_no"], item["verdict"]) == (night, ["X1"], "T1", None)
+    assert review(running, contact_ref=night, verdict="explained", remark="回拨").json() == {
+        "contact_ref": night, "rules": ["X1"], "verdict": "explained",
+    }  # fmt: skip
+    (item,) = listed(running).json()["items"]
+    assert (item["verdict"], item["reviewed_by"]) == ("explained", "B1")
+    assert listed(running, to="2026-01-11").json() == {"items": []}
+    assert findings(running.started) == []
+
+
+def test_a_review_comes_with_a_receipt(running: Running, night: str) -> None:
+    assert review(running, contact_ref=night, verdict="confirmed").headers["receipt"]
+
+
+@pytest.mark.parametrize(("staff_no", "status"), [("AUD1", 200), ("T1", 403), ("R1", 403), ("V1", 403)])
+def test_collectors_do_not_see_the_list(running: Running, night: str, staff_no: str, status: int) -> None:
+    assert listed(running, staff_no).status_code == status
+    assert review(running, staff_no, contact_ref=night, verdict="confirmed").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "status"),
+    [
+        ({"contact_ref": "d9", "verdict": "confirmed"}, "unknown_contact_ref", 404),
+        ({"contact_ref": "d1", "verdict": "perhaps"}, "unknown_verdict", 422),
+        ({"contact_ref": "d1", "verdict": "cleared"}, "still_a_breach", 409),
+        ({"contact_ref": "d1"}, "invalid_request", 422),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_reviewed_is_a_clear_problem(
+    running: Running, night: str, body: dict[str, Any], code: str, status: int
+) -> None:
+    assert night == "d1"
+    problem(review(running, **body), status, code)
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"from": "2026-01-13"}, "period_too_long"), ({"to": "2026-04-12"}, "period_too_long"),
+        ({"from": "yesterday"}, "invalid_request"), ({"colour": "red"}, "filter_malformed"),
+    ],
+)  # fmt: skip
+def test_days_that_are_none_or_too_many_are_refused(running: Running, params: dict[str, str], code: str) -> None:
+    problem(listed(running, **params), 422, code)
