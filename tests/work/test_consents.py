@@ -84,4 +84,4 @@ def test_the_sweep_ends_a_consent_the_day_after_its_last(desk: Desk) -> None:
     do(desk, given(desk))
     bank = desk.bank
     bank.send(day(3), [arrears(1), arrears(2)])
-    assert sweep(bank.started.engine, bank.started.branch, clock=clock_at(day(3)))["consent.expire"] == 1
+    assert sweep(bank.started.engine, bank.started.branch, clock=clock_at(day(3))).fired["consent.expire"] == 1
