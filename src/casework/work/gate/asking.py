@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.codes import texts_of
 from casework.customer import Customer
 from casework.errors import CallerError
 from casework.people.staff.actor import Actor
@@ -91,9 +92,7 @@ def _check(wanted: Wanted, purpose: str) -> None:
         ("party", wanted.party, PARTIES), ("channel", wanted.channel, OUTBOUND), ("purpose", purpose, PURPOSES),
     ):  # fmt: skip
         if said not in known:
-            raise CallerError(
-                f"unknown_{what}", f"{what} 不在可选范围内", f"no {what} is called that", known=list(known)
-            )
+            raise CallerError(f"unknown_{what}", *texts_of(f"unknown_{what}"), known=list(known))
     if wanted.party == "contact" and purpose != "locate":
         raise CallerError(
             "purpose_not_for_contact", "对联系人只能以了解本人行踪为目的",
