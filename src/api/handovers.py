@@ -19,13 +19,13 @@ from api.problems import MEDIA_TYPE, problem_body, problem_responses, request_id
 from api.reading.asking import answers, check_parameters
 from api.serving import serving_of
 from api.written import written
+from casework.errors import CallerError
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
 from casework.work.four_eyes.recording import Refused
 from casework.work.handover import queries
 from casework.work.handover.applying import Applied, apply
 from casework.work.handover.approving import Approved, approve, withdraw
-from casework.work.handover.mistakes import mistake
 from casework.work.handover.planning import Options, plan
 from casework.work.handover.queries import Handover, HandoverPage, ReceiptPage
 from casework.work.handover.replanning import Replanned
@@ -247,7 +247,7 @@ def download_sheet(
     check_parameters(request, ("lang",))
     receiver, dot, kind = name.rpartition(".")
     if not dot or kind != "xlsx" or not 1 <= len(receiver) <= 32:
-        raise mistake("unknown_receiver", receiver=name[:32])
+        raise CallerError("unknown_receiver", receiver=name[:32])
     serving = serving_of(request)
     with writing(serving.engine) as conn:
         body = sheet_of(conn, serving.branch, handover_id, receiver, actor=still_valid(conn, request), lang=lang)
@@ -265,7 +265,7 @@ def _answered(outcome: Approved | Applied | Replanned | Refused, request_id: str
         return _answer(outcome, 200)
     facts: dict[str, Any]
     if isinstance(outcome, Replanned):
-        told = mistake("plan_changed", handover=outcome.handover)
+        told = CallerError("plan_changed", handover=outcome.handover)
         code, zh, en = told.code, told.zh, str(told)
         facts = {
             "handover": outcome.handover, "replaced_by": outcome.by,

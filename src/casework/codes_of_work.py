@@ -219,7 +219,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "unknown_post": (422, "没有这样的岗位：…；可用：…", "no such post: …; known are …"),
     "unknown_purpose": (422, "没有这种目的", "there is no such purpose"),
     "unknown_reason": (422, "请假原因须为：…", "a reason for leave is one of …"),
-    "unknown_receiver": (404, "…不是该计划的接收人", "… receives nothing by this plan"),
+    "unknown_receiver": (404, "{receiver}不是该计划的接收人", "{receiver} receives nothing by this plan"),
     "unknown_region": (422, "没有这个区域", "there is no such region"),
     "unknown_request": (404, "没有这个申请，或您无权查看",
      "there is no such request, or it is not one that you may see"),

@@ -421,6 +421,24 @@ def test_who_approves_a_plan_sues_nobody_though_a_writer_of_rows_made_it_name_a_
     assert isinstance(house.approve(handover), Approved), "the good twin"
 
 
+def test_a_plan_whose_request_was_returned_is_asked_for_again_and_approved(house: House) -> None:
+    house.open("L1")
+    handover, before = house.plan("R1"), 0
+    with writing(house.started.engine) as conn:
+        branch, before = house.started.branch, house.row(handover).request
+        four_eyes.send_back(conn, branch, before, actor=house.who("V1"), reason="evidence_missing")
+    with writing(house.started.engine) as conn:
+        asked = four_eyes.ask(
+            conn, branch, actor=house.who("B1"), kind="handover", subject=f"handover:{handover}", what="departure",
+            data={"digest": house.row(handover).plan_digest},
+        )  # fmt: skip
+    assert isinstance(asked, recording.Asked), asked
+    assert house.row(handover).request == asked.request_id != before
+    assert isinstance(house.approve(handover), Approved)
+    assert house.events(f"handover:{handover}") == ["handover.planned", "handover.asked", "handover.approved"]
+    assert_sound(house)
+
+
 # ── statuses and days ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -10,8 +10,7 @@ from casework.money import yuan_text
 from casework.work.cases.branch import Branch
 from casework.work.handover.applying import Applied
 from casework.work.handover.approving import Approved
-from casework.work.handover.carried import Carried
-from casework.work.handover.preview import REASONS, Preview, Receiving
+from casework.work.handover.preview import REASONS, Carried, Preview, Receiving
 from casework.work.handover.queries import Handover, HandoverPage
 
 

@@ -34,7 +34,6 @@ _RECEIVERS = {
     "receiver_without_post": ("没有可负责案件的岗位", "holds no post that may own a case"),
     "receiver_full": ("在办案件已达上限", "has as many open cases as he may have"),
     "receiver_is_owner": ("已是管户人", "is the owner already"),
-    "receiver_is_leaver": ("正是要移交的人", "is the one who goes"),
 }
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.lifecycle.advance import advance
-from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
+from casework.lifecycle.commands import Done, Outcome, Refused
 from casework.people.identity.ending import end_access
 from casework.people.staff import register
 from casework.people.staff.actor import Actor
@@ -23,8 +23,7 @@ from casework.work.four_eyes import requests as four_eyes
 from casework.work.handover import recording
 from casework.work.handover.comparing import Differences
 from casework.work.handover.moves import Move, receivers_of
-from casework.work.handover.present import differences, moves_of
-from casework.work.handover.replanning import Replanned, replan
+from casework.work.handover.replanning import Replanned, differences, moves_of, replan
 from casework.work.handovers import DEPARTURE, Handover
 
 APPLY = "handover.apply"
@@ -81,13 +80,7 @@ def _assign(plan: Handover, move: Move, actor: Actor) -> Assign:
 
 
 def _code(outcome: Outcome) -> str:
-    match outcome:
-        case Refused():
-            return outcome.reasons[0].code
-        case Mistaken():
-            return outcome.code
-        case _:
-            return "not_done"
+    return outcome.reasons[0].code if isinstance(outcome, Refused) else getattr(outcome, "code", "not_done")
 
 
 def _finish(

@@ -5,6 +5,7 @@ digest. Approval marks the plan approved; applying it is another act. Whom the p
 whoever deputises for them or they for, are no other people (rules 1.1.4, 5.4).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,21 +18,21 @@ from casework.people.staff.actor import Actor
 from casework.rules.statechart.decide import Reason
 from casework.work.cases.branch import Branch
 from casework.work.four_eyes import requests as four_eyes
+from casework.work.four_eyes.ending import send_back_about
 from casework.work.four_eyes.kinds import Carried
 from casework.work.four_eyes.recording import Refused
 from casework.work.four_eyes.stored import read_one
-from casework.work.handover import planning, recording
-from casework.work.handover.asking import NAME, asked_with, close_request
+from casework.work.handover import recording
 from casework.work.handover.comparing import Differences
-from casework.work.handover.mistakes import mistake
 from casework.work.handover.moves import pin_of
-from casework.work.handover.present import differences, moves_of
+from casework.work.handover.planning import PLAN, asked_with
 from casework.work.handover.recording import STREAM, plan_of
-from casework.work.handover.replanning import Replanned, replan
+from casework.work.handover.replanning import Replanned, differences, moves_of, replan
 from casework.work.handovers import DEPARTURE, HANDOVER, TRANSFER, Handover
 from casework.work.requests import Request
 
 APPROVE = "handover.approve"
+NAME = HANDOVER.word
 RULES = ("1.1.1", "5.4")
 
 
@@ -56,7 +57,7 @@ def approve(
     recording.check(branch, plan, "approved", actor, branch.today(clock()))
     asked = read_one(conn, plan.request or 0)
     if (asked.kind, asked.subject, asked.what) != (NAME, plan.stream, plan.opened_for):
-        raise mistake("handover_request_differs", handover=handover_id)
+        raise CallerError("handover_request_differs", handover=handover_id)
     changed = _changed(conn, branch, plan, clock)
     if changed:
         return replan(conn, branch, plan, changed, actor=actor, clock=clock)
@@ -72,10 +73,10 @@ def withdraw(conn: Connection, branch: Branch, handover_id: int, *, actor: Actor
     CallerErrors: unknown_handover, post_not_permitted, and by its status handover_applied, handover_replaced,
     handover_withdrawn.
     """
-    branch.rulebook.permissions.require(actor, planning.PLAN)
+    branch.rulebook.permissions.require(actor, PLAN)
     plan, trail = plan_of(conn, handover_id, lock=True), branch.trail(clock())
     recording.check(branch, plan, "withdrawn", actor, trail.today)
-    returned = close_request(conn, branch, trail, handover_id, actor, "withdrawn")
+    returned = send_back_about(conn, branch, trail, plan.stream, actor, "other")
     said = {"staff_no": plan.staff_no, "was": plan.state, "returned": returned}
     entry_id = recording.record(conn, branch, trail, plan, "withdrawn", actor, said)
     trail.write(conn)
@@ -118,11 +119,10 @@ class Handovers:
     ) -> tuple[Reason, ...]:  # fmt: skip
         """Only of a plan as it stands, with its digest, and only if all of it can be placed."""
         plan, trail = plan_of(conn, handover_of(subject), lock=True), branch.trail(clock())
-        planner = None if plan.planned_by == actor.id else plan.planned_by
-        if what != plan.opened_for or data != asked_with(plan, planner):
+        if what != plan.opened_for or data != asked_with(plan, actor):
             raise CallerError(
                 "faulty_data", "须按计划的摘要提交审批", "a plan is asked for with its own kind, digest and planner",
-                data=asked_with(plan, planner),
+                data=asked_with(plan, actor),
             )  # fmt: skip
         reasons = recording.reasons_against(branch, plan, "asked", actor, trail.today)
         if not reasons and plan.request is not None:  # not by the entry that begins the plan, which names the first
@@ -138,7 +138,7 @@ class Handovers:
         plan, trail = plan_of(conn, handover_of(request.subject), lock=True), branch.trail(clock())
         reasons = recording.reasons_against(branch, plan, "approved", actor, trail.today)
         if not reasons and _changed(conn, branch, plan, clock):
-            told = mistake("plan_changed", handover=plan.id)
+            told = CallerError("plan_changed", handover=plan.id)
             reasons = (Reason(told.code, RULES, dict(told.facts), {}, told.zh, str(told)),)
         if reasons:
             return reasons
@@ -150,7 +150,7 @@ class Handovers:
 
 def handover_of(subject: str) -> int:
     """The number in `handover:<id>`; CallerError unknown_handover for anything else."""
-    number = subject.removeprefix(STREAM)
-    if number == subject or not (number.isascii() and number.isdecimal() and len(number) <= 16) or number[0] == "0":
-        raise mistake("unknown_handover")
-    return int(number)
+    found = re.fullmatch(rf"{STREAM}([1-9][0-9]{{0,15}})", subject, re.ASCII)
+    if found is None:
+        raise CallerError("unknown_handover")
+    return int(found[1])

@@ -18,14 +18,7 @@ from casework.people.staff.roster import Colleague, Roster
 from casework.rules.statechart.policy import Capacities, Policy
 from casework.work.cases.case import Case
 from casework.work.cases.owner_rules import BY_RULE, OwnerRules
-from casework.work.cases.ownership import (
-    Assignment,
-    Loads,
-    Nobody,
-    capacity_of,
-    choose,
-    owning_rule,
-)
+from casework.work.cases.ownership import Assignment, Loads, Nobody, capacity_of, choose, owning_rule
 from casework.work.cases.receiver import belongs_to
 
 NAMED: Final = "named"

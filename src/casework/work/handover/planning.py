@@ -6,7 +6,7 @@ kind `handover`) as soon as everything can be placed. Callers commit.
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -29,15 +29,17 @@ from casework.work.cases.case import Case
 from casework.work.cases.door import open_cases
 from casework.work.cases.gather import business_dates
 from casework.work.cases.ownership import Loads, capacity_of
-from casework.work.cases.reasons import receiver_unfit
+from casework.work.four_eyes import requests as four_eyes
+from casework.work.four_eyes.ending import send_back_about
+from casework.work.four_eyes.recording import Asked
 from casework.work.handover import preview, recording, standing
-from casework.work.handover.asking import ask_for_approval, asked_with, close_request
-from casework.work.handover.mistakes import mistake
 from casework.work.handover.moves import MOVE_COLUMNS, Candidates, Move, choose_moves, digest_of, stays
 from casework.work.handover.tables import HANDOVERS, handover_moves, handovers
-from casework.work.handovers import DEPARTURE, TRANSFER, Handover
+from casework.work.handovers import DEPARTURE, HANDOVER, TRANSFER, Handover
 
 PLAN: Final = "handover.plan"
+CHANGED: Final = "cases_changed"
+"""Why a plan is replaced by one that was drawn up anew."""
 _FURTHEST = timedelta(days=366)
 
 
@@ -75,7 +77,10 @@ def _effective(on: date | None, person: Person, today: date, kind: str) -> date:
         on = person.leaves_on if kind == DEPARTURE and person.leaves_on is not None else today
     first, last = today - _FURTHEST, today + _FURTHEST
     if not first <= on <= last:
-        raise mistake("day_out_of_range", field="on", earliest=first.isoformat(), latest=last.isoformat())
+        raise CallerError(
+            "day_out_of_range", f"日期须在{first}与{last}之间", f"the day must lie between {first} and {last}",
+            field="on", earliest=first.isoformat(), latest=last.isoformat(),
+        )  # fmt: skip
     return on
 
 
@@ -84,22 +89,25 @@ def _checked(conn: Connection, person: Person, kind: str, wanted: Options, on: d
     receivers = tuple(dict.fromkeys(wanted.receivers))
     if kind == DEPARTURE:
         if wanted.team is not None or wanted.region is not None:
-            raise mistake("home_not_wanted")
+            raise CallerError("home_not_wanted")
         return Options(receivers)
     if wanted.team is None and wanted.region is None:
-        raise mistake("home_needed")
+        raise CallerError("home_needed")
     team = folded(wanted.team)
     region = places.check(conn, team, folded(wanted.region))
     home = person.home_on(on)
     if home is not None and (home.team, home.region) == (team, region):
-        raise mistake("nothing_changes", staff_no=person.staff_no)
+        raise CallerError(
+            "nothing_changes", f"员工{person.staff_no}已属于该团队、区域",
+            f"{person.staff_no} belongs to that team and region already", staff_no=person.staff_no,
+        )  # fmt: skip
     return Options(receivers, team, region)
 
 
 # ── drawing it up ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Drawn(msgspec.Struct, frozen=True):
+class Drawn(NamedTuple):
     """A plan before it is stored."""
 
     moves: list[Move]
@@ -107,16 +115,9 @@ class Drawn(msgspec.Struct, frozen=True):
 
 
 def draw(
-    conn: Connection,
-    branch: Branch,
-    person: Person,
-    kind: str,
-    wanted: Options,
-    on: date,
-    today: date,
-    *,
+    conn: Connection, branch: Branch, person: Person, kind: str, wanted: Options, on: date, today: date, *,
     by_hand: bool,
-) -> Drawn:
+) -> Drawn:  # fmt: skip
     """The moves and the preview, as the register is to be `on` that day.
 
     `by_hand`: somebody is there to be told of receivers who may not be (CallerErrors as `plan`); otherwise they are
@@ -167,8 +168,7 @@ def _named(
         if code is None:
             found.append(roster.colleagues[receiver])
         elif by_hand:
-            reason = receiver_unfit(code, receiver)
-            raise CallerError(code, reason.zh, reason.en, receiver=receiver)
+            raise CallerError(code, receiver=receiver)
     return tuple(found)
 
 
@@ -202,7 +202,12 @@ def _check_room(moving: Sequence[Case], goes: str, named: Sequence[Colleague], l
     room = sum(max(capacity_of(one, usual) - loads.of(one.staff_no), 0) for one in named)
     needed = sum(case.live and case.owner == goes for case in moving)
     if needed > room:
-        raise mistake("receiver_full", receivers=sorted(one.staff_no for one in named), room=room, needed=needed)
+        who = sorted(one.staff_no for one in named)
+        raise CallerError(
+            "receiver_full", f"{'、'.join(who)}共可再接收{room}件，需移交{needed}件在办案件",
+            f"{', '.join(who)} can take {room} more open cases, and {needed} are to be handed over", receivers=who,
+            room=room, needed=needed,
+        )  # fmt: skip
 
 
 # ── storing it ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -223,11 +228,11 @@ def store(
     (number,) = rows.next_ids(conn, f"{handovers.name}_id_seq", handovers, 1)
     old = conn.execute(_OPEN_ONE, {"who": staff_no}).one_or_none()
     if old is not None:
-        replaced: Handover = HANDOVERS.rows.read(old)
-        given = {"by": number, "why": why}
-        recording.record(
-            conn, branch, trail, replaced, "replaced", actor, differences or {}, given=given, reason_code=why
-        )
+        replaced, given = HANDOVERS.rows.read(old), {"by": number, "why": why}
+        differing = differences or {}
+        recording.record(conn, branch, trail, replaced, "replaced", actor, differing, given=given, reason_code=why)
+        reason = "case_changed" if why == CHANGED else "other"
+        send_back_about(conn, branch, trail, replaced.stream, actor, reason)
     said = {
         "staff_no": staff_no, "kind": kind, "effective_on": effective_on.isoformat(),
         "planned_by": planned_by or actor.id, "plan_digest": digest_of(encoded(wanted), shown, drawn.moves),
@@ -239,7 +244,7 @@ def store(
         ],
         "request": None, "replaces": old.id if old else None,
     }  # fmt: skip
-    fresh, _ = recording.begun(branch, trail, number, kind, actor, said)
+    fresh, draft = recording.begun(branch, trail, number, kind, actor, said)
     try:
         recording.insert(conn, fresh, shown)
     except Exception as error:
@@ -247,16 +252,31 @@ def store(
             raise TryAgain("database_busy", "somebody else plans for the same person at this moment") from error
         raise
     rows.insert_many(conn, handover_moves, [(number, *msgspec.structs.astuple(one)) for one in drawn.moves], _MOVE_ROW)
-    if old is not None:
-        close_request(conn, branch, trail, old.id, actor, why)
     if fresh.unplaced == 0:
         asker = actor if planned_by is None else system(actor.via)
-        data = asked_with(fresh, None if planned_by in (None, asker.id) else planned_by)
-        said["request"] = ask_for_approval(conn, branch, asker, fresh, data, clock)
-    fresh, draft = recording.begun(branch, trail, number, kind, actor, said)
+        draft.data["request"] = fresh.request = _asked(conn, branch, asker, fresh, clock)
     recording.put(conn, trail, fresh, draft)
     trail.write(conn)
     return number
+
+
+def _asked(conn: Connection, branch: Branch, asker: Actor, plan: Handover, clock: Clock) -> int:
+    """Ask that the plan be approved as it was shown; the request's id. CallerError with every reason why not."""
+    asked = four_eyes.ask(
+        conn, branch, actor=asker, kind=HANDOVER.word, subject=plan.stream, what=plan.opened_for,
+        data=asked_with(plan, asker), clock=clock,
+    )  # fmt: skip
+    if isinstance(asked, Asked):
+        return asked.request_id
+    told = [msgspec.to_builtins(one) for one in asked.reasons]
+    first = asked.reasons[0]
+    raise CallerError(first.code, first.zh, first.en, reasons=told)
+
+
+def asked_with(plan: Handover, asker: Actor) -> dict[str, Any]:
+    """What a request for approval carries; `planner` where another than they asks."""
+    planner = {} if plan.planned_by == asker.id else {"planner": plan.planned_by}
+    return {"digest": plan.plan_digest, **planner}
 
 
 def options_of(plan: Handover) -> Options:

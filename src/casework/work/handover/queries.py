@@ -134,9 +134,8 @@ def receipts(conn: Connection, handover_id: int, *, limit: int = MAX_MOVES, afte
     _check("limit", limit, MAX_MOVES)
     if not 0 <= after <= MAX_ID:
         raise filter_malformed("after", f"0–{MAX_ID}")
-    columns = [handover_moves.c[name] for name in Receipt.__struct_fields__]
-    wanted = sa.select(*columns).where(handover_moves.c.handover_id == handover_id, handover_moves.c.case_id > after)
-    found = [Receipt(*row) for row in conn.execute(wanted.order_by(handover_moves.c.case_id).limit(limit + 1))]
+    wanted = _RECEIPTS.where(handover_moves.c.handover_id == handover_id, handover_moves.c.case_id > after)
+    found = [Receipt(*row) for row in conn.execute(wanted.limit(limit + 1))]
     return ReceiptPage(found[:limit], found[limit - 1].case_id if len(found) > limit else None)
 
 
@@ -151,9 +150,11 @@ def _check(name: str, value: int, most: int) -> None:
 
 
 def every_receipt(conn: Connection, handover_id: int) -> Iterator[Receipt]:
-    """All moves of a plan, a page at a time."""
-    after: int | None = 0
-    while after is not None:
-        found = receipts(conn, handover_id, after=after)
-        yield from found.items
-        after = found.next
+    """All moves of a plan, by case."""
+    wanted = _RECEIPTS.where(handover_moves.c.handover_id == handover_id)
+    return (Receipt(*row) for row in conn.execute(wanted))
+
+
+_RECEIPTS = sa.select(*(handover_moves.c[name] for name in Receipt.__struct_fields__)).order_by(
+    handover_moves.c.case_id
+)

@@ -22,7 +22,6 @@ from casework.rules.statechart.decide import Reason, Refusal, Step, decide
 from casework.rules.statechart.policy import Policy
 from casework.storage import rows
 from casework.work.cases.branch import Branch
-from casework.work.handover.mistakes import mistake
 from casework.work.handover.tables import HANDOVERS, handovers
 from casework.work.handovers import HANDOVER, Handover
 
@@ -38,7 +37,7 @@ def plan_of(conn: Connection, handover_id: int, *, lock: bool = False) -> Handov
         wanted = select_of(HANDOVERS).where(handovers.c.id == handover_id)
         row = conn.execute(wanted.with_for_update() if lock else wanted).one_or_none()
     if row is None:
-        raise mistake("unknown_handover")
+        raise CallerError("unknown_handover")
     plan: Handover = HANDOVERS.rows.read(row)
     return plan
 
@@ -47,20 +46,15 @@ def reasons_against(branch: Branch, plan: Handover, event: str, actor: Actor, to
     """Why this may not become of it, as its chart says; code `handover_<state>` where the state is another one."""
     chart = branch.rulebook.charts[HANDOVER.chart]
     _, verdict = _decided(branch, plan, event, actor, today)
-    told = () if isinstance(verdict, Step) else verdict.reasons
+    told = [] if isinstance(verdict, Step) else list(verdict.reasons)
     if plan.state not in chart.events[event].arcs:
         state = chart.states[plan.state]
-        told = tuple(
-            replace(
-                one, code=f"{HANDOVER.word}_{state.name}", saw={"status": state.name},
-                needs={"needs": one.needs["any_of_states"]}, zh=state.zh, en=state.en,
-            ) for one in told
-        )  # fmt: skip
+        saw, needs = {"status": state.name}, {"needs": told[0].needs["any_of_states"]}
+        told = [Reason(f"{HANDOVER.word}_{state.name}", told[0].rules, saw, needs, state.zh, state.en)]
     return tuple(
-        replace(
-            one, saw={"handover": plan.id, **one.saw}, zh=f"移交计划{plan.id}：{one.zh}",
-            en=f"hand-over {plan.id}: {one.en}",
-        ) for one in told
+        replace(one, saw={"handover": plan.id, **one.saw}, zh=f"移交计划{plan.id}：{one.zh}",
+                en=f"hand-over {plan.id}: {one.en}")
+        for one in told
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
+from casework.errors import CallerError
 from casework.people.staff.actor import Actor
 from casework.spreadsheet import Column, workbook
 from casework.storage import rows
@@ -15,9 +16,8 @@ from casework.work.cases.case import Case, from_row
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.handover import recording
-from casework.work.handover.carried import cells_of
-from casework.work.handover.mistakes import mistake
 from casework.work.handover.moves import OWNER_STAYS
+from casework.work.handover.preview import cells_of
 from casework.work.handover.standing import carried_by, kinds_of
 from casework.work.handover.tables import handover_moves
 from casework.work.handovers import HANDOVER, Handover
@@ -61,7 +61,7 @@ def sheet_of(
         branch.rulebook.permissions.require(actor, READ)
     count = conn.execute(_COUNT, {"id": handover_id, "receiver": receiver}).scalar_one()
     if not count:
-        raise mistake("unknown_receiver", receiver=receiver)
+        raise CallerError("unknown_receiver", receiver=receiver)
     of_cases, rules = branch.rulebook.chart, branch.rulebook.owners
     words = {name: getattr(state, lang) for name, state in of_cases.states.items()}
     words |= {rule.name: getattr(rule, lang) for rule in (*rules.rules, rules.fallback)}
@@ -101,13 +101,12 @@ def _lines(
 
 
 def _line(case: Case, days_past_due: int, leaver: str, move: Any) -> dict[str, Any]:
+    of_case = ("loan_id", "borrower_id", "state", "bucket", "overdue_fen", "outstanding_principal_fen")
     return {
-        "case_id": case.id, "loan_id": case.loan_id, "borrower_id": case.borrower_id, "state": case.state,
-        "bucket": case.bucket, "days_past_due": days_past_due, "overdue_fen": case.overdue_fen,
-        "outstanding_principal_fen": case.outstanding_principal_fen,
+        **move._asdict(), **{name: getattr(case, name) for name in of_case}, "days_past_due": days_past_due,
+        "owner": move.receiver,
         "previous_owner": leaver if move.was_owner else move.receiver if move.reason == OWNER_STAYS else None,
-        "previous_handler": leaver if move.was_handler else move.handler, "owner": move.receiver,
-        "handler": move.handler, "reason": move.reason, "rule": move.rule, "entry_id": move.entry_id,
+        "previous_handler": leaver if move.was_handler else move.handler,
     }  # fmt: skip
 
 

@@ -23,9 +23,8 @@ from casework.work.cases.case import Case, from_row
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.tables import cases
 from casework.work.four_eyes.tables import requests
-from casework.work.handover.carried import OF_CASES, Kinds, own_of
 from casework.work.handover.comparing import Held
-from casework.work.handover.preview import Ending, OpenRequest
+from casework.work.handover.preview import OF_CASES, Ending, Kinds, OpenRequest, own_of
 from casework.work.handover.tables import handovers
 from casework.work.handovers import DEPARTURE
 

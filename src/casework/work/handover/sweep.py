@@ -41,20 +41,15 @@ def sweep_departures(engine: Engine, branch: Branch, *, clock: Clock = now) -> S
     Afterwards lists whose last day lies within `staff.departure_warning_days` (or has passed) without an approved plan.
     """
     today = branch.today(clock())
-    swept = Swept([], [], [], [])
     with reading(engine) as conn:
         due = list(conn.execute(_DUE, {"today": today}).scalars())
-    for handover_id in due:
-        outcome = _applied(engine, branch, handover_id, clock)
-        if isinstance(outcome, Applied):
-            swept.applied.append(outcome)
-        elif isinstance(outcome, Replanned):
-            swept.replanned.append(outcome)
-        else:
-            swept.failed.append(outcome)
+    done = [_applied(engine, branch, handover_id, clock) for handover_id in due]
     with reading(engine) as conn:
-        swept.ahead.extend(departures_ahead(conn, today, warning_days(branch, today)))
-    return swept
+        ahead = departures_ahead(conn, today, warning_days(branch, today))
+    return Swept(
+        [one for one in done if isinstance(one, Applied)], [one for one in done if isinstance(one, Replanned)],
+        [one for one in done if isinstance(one, Failed)], ahead,
+    )  # fmt: skip
 
 
 def warning_days(branch: Branch, today: date) -> int:
@@ -63,7 +58,6 @@ def warning_days(branch: Branch, today: date) -> int:
 
 
 def _applied(engine: Engine, branch: Branch, handover_id: int, clock: Clock) -> Applied | Replanned | Failed:
-    failure = Failed(handover_id, "database_busy")
     for _ in range(_TRIES):
         try:
             with writing(engine) as conn:
@@ -73,7 +67,7 @@ def _applied(engine: Engine, branch: Branch, handover_id: int, clock: Clock) -> 
         except TryAgain as busy:
             if busy.code != "database_busy":
                 raise
-    return failure
+    return Failed(handover_id, "database_busy")
 
 
 _DUE = (
