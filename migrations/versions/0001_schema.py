@@ -534,6 +534,7 @@ table(
     must("day", sa.Date),
     must("row_hash", Bytes),
     must("stream_seq", sa.BigInteger),
+    must("mac", Bytes),
     sa.UniqueConstraint("contact_ref", "source"),
     sa.Index("ix_contact_log_borrower", "borrower_id", "day"),
     sa.Index("ix_contact_log_day", "day"),

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 
 from casework.evidence.dossier.kept import check_kept
 from casework.evidence.search import tables as search_tables
+from casework.intake.dialler.replay import ContactReplay
 from casework.intake.feed import compare as feed_rows
 from casework.intake.feed import replay as feed
 from casework.intake.feed import tables as feed_tables
@@ -116,6 +117,7 @@ def _verify(
                 CustomerReplay(conn, vault, report, LIFECYCLES, cited_in(conn, report).of, asked.cited, told),
             ),
             steady("reviews", gate.ReviewsReplay(conn, vault, report)),
+            steady("contacts", ContactReplay(conn, mac_key, vault, report)),
         ),
         feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report, loans_dir)),
         duties.PREFIX: steady("duties", duties.DutiesReplay(conn, report)),
