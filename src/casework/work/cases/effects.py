@@ -76,7 +76,7 @@ def end_placement(now: Situation, params: Params) -> None:
 
 @effect()
 def grant_exception(now: Situation, _: Params) -> None:
-    now.facts.exception_until = _day(now, "expires_on")
+    now.facts.exception_until, now.facts.exception_on = _day(now, "expires_on"), now.today
 
 
 @effect()
@@ -89,7 +89,7 @@ def open_matter(now: Situation, _: Params) -> None:
 
 @effect()
 def end_matter(now: Situation, _: Params) -> None:
-    now.facts.matter_open = False
+    now.facts.matter_open, now.facts.matter_ended_on = False, now.today
 
 
 @effect()
