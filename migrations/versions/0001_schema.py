@@ -695,6 +695,8 @@ table(
     sa.Column("carried_out", sa.String(128)),
     must("data_sealed", Bytes),
     sa.Column("sealed_for", sa.String(128)),
+    sa.Column("due_on", sa.Date),
+    sa.Index("ix_requests_due", "due_on", "id"),
     sa.Index("ix_requests_live", "live", "expires_on", "id"),
     sa.Index("ix_requests_opened_by", "opened_by", "id"),
     sa.Index("ix_requests_subject", "subject", "id"),

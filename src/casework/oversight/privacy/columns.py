@@ -129,7 +129,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "requests": (
             "id chart state state_since live version opened_on opened_for opened_by last_entry_at audit_seq "
             "audit_head kind subject what topic asked_for expires_on pinned_version data_digest reviewed_by "
-            "reviewed_for decided_by decided_for carried_out sealed_for"
+            "reviewed_for decided_by decided_for carried_out sealed_for due_on"
         ),
         "reset_codes": "staff_no code_hash expires_at failures mac",
         "search_postings": "place bits",
