@@ -102,6 +102,7 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     holds: list[str] = []
     repaired_on: date | None = None
     found_on: date | None = None
+    visit_on: date | None = None  # the day for which a visit was ordered last
     failed_visits: list[FailedVisit] = []
     last_failed_visit: FailedVisit | None = None  # not counted yet
     visit_photos: list[str] = []

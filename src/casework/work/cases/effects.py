@@ -49,6 +49,12 @@ def _in_this_state(now: Situation) -> bool:
 
 
 @effect()
+def visit_ordered(now: Situation, _: Params) -> None:
+    """Keeps for which day."""
+    now.facts.visit_on = date.fromisoformat(now.given["visit_on"])
+
+
+@effect()
 def count_failed_visit(now: Situation, _: Params) -> None:
     """Counts the visit recorded last: one report is one visit."""
     facts, visit = now.facts, now.facts.last_failed_visit

@@ -51,10 +51,11 @@ class Carried(msgspec.Struct):
     earliest: date | None
 
 
-def own_of(case: Case, visit_on: date | None) -> Iterator[Thing]:
+def own_of(case: Case) -> Iterator[Thing]:
     """The days of the case itself."""
     facts, placement = case.facts, case.facts.placement
     term_until = placement.term_until if placement is not None and not placement.ended else None
+    visit_on = facts.visit_on if case.state == "home_visit" else None
     days = (visit_on, term_until, facts.exception_until, facts.destruction_due_on, facts.limitation_ends_on)
     return (Thing(kind, on) for kind, on in zip(OF_CASES, days, strict=True) if on is not None)
 

@@ -6,18 +6,15 @@ Set-wise: a handful of statements, however many cases he has.
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.lifecycle.carried import carried
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.noun import Thing
-from casework.log.tables import entries
 from casework.people.identity.tables import sessions
 from casework.people.staff.tables import absences, posts_held, staff, tokens
 from casework.storage import rows
-from casework.work.cases import fold
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.gather import CASE_ROWS
@@ -90,31 +87,14 @@ def kinds_of(branch: Branch) -> Kinds:
 def carried_by(conn: Connection, branch: Branch, found: Sequence[Case]) -> dict[int, list[Thing]]:
     """What each case carries; cases that carry nothing are left out."""
     things = carried(conn, _nouns(branch), branch.rulebook.charts, found)
-    visits = _visits(conn, [case for case in found if case.state == "home_visit"])
     for case in found:
-        for thing in own_of(case, visits.get(case.id)):
+        for thing in own_of(case):
             things.setdefault(case.id, []).append(thing)
     return things
 
 
 def _nouns(branch: Branch) -> Sequence[Kept]:
     return (*branch.nouns[1:], REQUESTS)
-
-
-def _visits(conn: Connection, visited: Sequence[Case]) -> dict[int, date]:
-    """For when the visit was ordered that a case waits for: its last order says so."""
-    streams = {case.stream: case.id for case in visited}
-    found: dict[int, date] = {}
-    for row in sorted(rows.select_by_keys(conn, _ORDERED, "stream", sorted(streams)), key=lambda row: row.stream_seq):
-        on = msgspec.json.decode(bytes(row.body))["data"]["given"].get("visit_on")
-        if on is not None:
-            found[streams[row.stream]] = date.fromisoformat(on)
-    return found
-
-
-_ORDERED = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.body).where(
-    entries.c.event == sa.literal_column(f"'{fold.SAYS.step}start_visit'")  # a select by keys takes no other parameters
-)
 
 
 # ── what ends with him ──────────────────────────────────────────────────────────────────────────────────────
