@@ -85,6 +85,13 @@ table(
     must("audit_head", Bytes),
 )
 table(
+    "legal_holds",
+    key("institution", sa.String(32)),
+    key("borrower_id", sa.String(64)),
+    key("reason", sa.String(32)),
+    must("stream_seq", sa.BigInteger),
+)
+table(
     "texts",
     key("digest", sa.String(64)),
     must("kind", sa.String(16)),

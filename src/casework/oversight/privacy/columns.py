@@ -110,6 +110,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "institutions_added": "institution",
         "keys": "purpose fingerprint",
         "leaves": "log leaf_index entry leaf_hash",
+        "legal_holds": "institution borrower_id reason stream_seq",
         "loans": (
             "loan_id institution borrower_id product channel_code owner_staff_no team region disbursed_on "
             "self_payment principal_fen outstanding_principal_fen risk_class npl_since status omitted_on mac"
