@@ -13,7 +13,7 @@ install = if command -v uv >/dev/null; then uv pip install --quiet --compile-byt
 pin = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
   --custom-compile-command 'make lock'
 
-.PHONY: help demo test serve check check-long check-mining bench revision lock notice clean
+.PHONY: help demo test serve check check-long check-mining bench revision lock screenshots notice clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -48,10 +48,8 @@ serve: .venv/.run  ## the API on the demo data
 check: .venv/.stamp  ## what CI runs
 	@bash .ci/run
 
-check-long: .venv/.stamp  ## the suite with many more generated examples, and the month of real promises where it is here
+check-long: .venv/.stamp  ## the suite with many more generated examples
 	CASEWORK_LONG=1 $(BIN)/python -m pytest -n 2 --dist worksteal
-	@feeds="$${CASEWORK_REAL_FEEDS:-../shared/data}"; if [ -d "$$feeds" ]; then CASEWORK_LONG=1 $(BIN)/python -m tests.real_promises "$$feeds"; \
-	  else echo "real promises: skipped, CASEWORK_REAL_FEEDS names no folder here"; fi
 	$(BIN)/python -m tests.mining_check
 
 check-mining: .venv/.stamp  ## pm4py, in an environment of its own, reads the exports for process mining
@@ -67,6 +65,9 @@ lock:  ## pin the newest fitting versions with hashes (needs uv)
 	$(pin) pyproject.toml -o requirements.txt
 	$(pin) requirements-build.in -o requirements-build.txt
 	$(pin) -c requirements.txt pyproject.toml requirements-dev.in -o requirements-dev.txt
+
+screenshots: .venv/.stamp  ## docs/screenshots anew: the main pages on the demo (needs Chromium and a Chinese font)
+	$(BIN)/python -m tests.console.screenshots docs/screenshots
 
 notice: .venv/.stamp  ## NOTICE.md anew: the licences of what the run-time lock pins
 	$(BIN)/python -m supply.notice

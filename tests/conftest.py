@@ -39,6 +39,7 @@ LONGER = 20 if os.environ.get("CASEWORK_LONG") else 1
 
 _LONGEST = (
     "tests/net/test_approved.py",
+    "tests/console/test_browser.py",
     "tests/test_readme.py",
     "tests/api/test_failover.py",
     "tests/api/test_openapi.py",

@@ -276,6 +276,7 @@ def _show_ways(settings: Settings, told_of: Told) -> None:
         f"  casework case options {told_of.cases[_SHOWN_OF][0]} --as {collector}",
         f"  make serve   # then, as phone collector {collector}:",
         f"  curl -H 'Authorization: Bearer {token}' 'http://127.0.0.1:8000/cases?state=lost_contact'",
+        f"  casework staff reset {collector}   # or at http://127.0.0.1:8000/console, with a password set by this code",
         f"The auditor's token ({auditor}); both are shown this once: {auditors_token}",
     )
     for line in lines:

@@ -19,6 +19,7 @@ from api.reading.asking import FILTERS, Cursor, case_filter, check_parameters
 from api.reading.cases import CaseId, SortBy
 from api.reading.past import instant_of
 from api.serving import serving_of
+from casework.clock import now
 from casework.evidence.past.one_case import case_as_of, case_difference
 from casework.people.staff.listing import names_of
 from casework.rules.statechart.draw import svg
@@ -141,7 +142,8 @@ def case_then(
     with reading(serving.engine, snapshot=True) as conn:
         found = case_in_sight(conn, request, case_id)
         day = at or found.opened_on
-        start = instant_of(serving.branch, day.isoformat())
+        is_over = day < serving.branch.today(now())  # the log tells no end of a day that goes on
+        start = instant_of(serving.branch, day.isoformat() if is_over else "now")
         then = case_as_of(conn, serving.branch, case_id, start)
         since = case_difference(conn, serving.branch, case_id, start, instant_of(serving.branch, "now"), limit=_PAGE)
         today = BusinessDates(conn, serving.branch).of(found.institution)

@@ -7,11 +7,9 @@ from sqlalchemy.engine import Connection
 from casework.clock import Clock, now
 from casework.customer import Customer
 from casework.errors import CallerError
-from casework.intake.feed.customers import of_customer
-from casework.log.write.trail import Draft, Head
+from casework.log.write.trail import Draft
 from casework.oversight.privacy.deciding import HOLD_PLACED, HOLD_RELEASED, RULES
 from casework.oversight.privacy.gather import Gathered, gather
-from casework.oversight.privacy.tables import legal_holds
 from casework.people.staff.actor import Actor
 from casework.work.cases.branch import Branch
 
@@ -28,9 +26,7 @@ def hold(
     found = gather(conn, branch, customer, at, lock=True)
     if reason in found.situation.holds:
         raise CallerError("hold_placed_already", reason=reason)
-    head = _record(conn, branch, found, HOLD_PLACED, {"reason": reason}, actor, at)
-    conn.execute(legal_holds.insert().values(**customer._asdict(), reason=reason, stream_seq=head.seq))
-    return f"{found.stream}:{head.seq}"
+    return _record(conn, branch, found, HOLD_PLACED, {"reason": reason}, actor, at)
 
 
 def release(
@@ -43,18 +39,15 @@ def release(
     reasons = [one for one in found.situation.holds if reason in (None, one)]
     if not reasons:
         raise CallerError("no_hold", holds=list(found.situation.holds))
-    head = _record(conn, branch, found, HOLD_RELEASED, {"reasons": reasons}, actor, at)
-    gone = of_customer(legal_holds, customer), legal_holds.c.reason.in_(reasons)
-    conn.execute(legal_holds.delete().where(*gone))
-    return f"{found.stream}:{head.seq}"
+    return _record(conn, branch, found, HOLD_RELEASED, {"reasons": reasons}, actor, at)
 
 
 def _record(
     conn: Connection, branch: Branch, found: Gathered, event: str, data: dict[str, object], actor: Actor, at: datetime
-) -> Head:
+) -> str:
     trail = branch.trail(at)
     policy = branch.rulebook.policies.at(trail.today)
     said = {**data, "rulebook": branch.rulebook.privacy.ref, "day": trail.today.isoformat()}
     head = trail.append(conn, found.stream, Draft(event, actor.signed, said, rules=RULES, policy=policy.ref))
     trail.write(conn)
-    return head
+    return f"{found.stream}:{head.seq}"

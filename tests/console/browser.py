@@ -1,0 +1,212 @@
+"""A real browser on a demo branch: who logs in, what he sees, and what a page must not do.
+
+Debian's Chromium, driven by Playwright; where there is none, what needs it is skipped, visibly.
+"""
+
+import base64
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from casework.clock import now
+from casework.demo.stage import Told, perform
+from casework.operation.startup import Started, start, upgrade
+from casework.people.identity import passwords, resetting
+from casework.people.identity.brake import Brake
+from casework.people.identity.log_in import Attempt
+from casework.people.staff.actor import system
+from casework.people.staff.listing import members
+from casework.settings import Settings, default_loans_dir, ensure_keys, shipped
+from casework.storage.database import reading, writing
+from tests.api.server import serving
+
+CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
+PASSWORD: Final = "four plain words here"
+WIDTH, HEIGHT = 1366, 768
+SIZE: Final[Any] = {"width": WIDTH, "height": HEIGHT}
+_VIOLATIONS = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (one) => window.violations.push(one.violatedDirective));
+"""
+UNTRANSLATED = """
+(strange) => {
+  const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const node = walk.currentNode;
+    if (node.parentElement.closest("[translate=no], script, style, pre, code")) continue;
+    if (new RegExp(strange).test(node.textContent)) found.push(node.textContent.trim());
+  }
+  for (const one of document.querySelectorAll("[alt], [title], [aria-label], [placeholder]"))
+    for (const name of ["alt", "title", "aria-label", "placeholder"])
+      if (!one.closest("[translate=no]") && new RegExp(strange).test(one.getAttribute(name) || ""))
+        found.push(one.getAttribute(name));
+  return found;
+}
+"""
+STRANGE: Final = {
+    "en": "[\\u4e00-\\u9fff]",
+    "zh": "(?!TOTP|manifest|json|tlog|proof|system|case)\\b[A-Za-z]{4,}",
+}
+"""What no page in that language has outside of names, numbers and codes."""
+
+
+@dataclass
+class Demo:
+    """The branch behind a server, and whom to log in as: the first of each post."""
+
+    url: str
+    started: Started
+    told: Told
+    people: dict[str, str]
+    factors: dict[str, str] = field(default_factory=dict)
+    """Secrets of the second factors that were set up."""
+
+
+@contextmanager
+def demo(place: Path, *, loans: int = 1_000, days: int = 30) -> Iterator[Demo]:
+    """A demo with a password for everybody, served."""
+    url = f"sqlite:///{place / 'casework.db'}"
+    settings = Settings(
+        database_url=url, database_owner_url=url, keys_dir=place / "keys", statecharts=shipped("statecharts"),
+        loans_dir=default_loans_dir(url, os.environ),
+    )  # fmt: skip
+    ensure_keys(settings.keys_dir)
+    upgrade(settings, system("cli"))
+    started = start(settings)
+    told = perform(started, place / "feeds", seed=1, loans_number=loans, days=days, progress=lambda *_: None)
+    people = _with_passwords(started)
+    with serving(settings, place) as server:
+        yield Demo(server.url, started, told, people)
+    started.engine.dispose()
+
+
+def _with_passwords(started: Started) -> dict[str, str]:
+    stored, people = passwords.hash_password(PASSWORD), dict[str, str]()
+    with writing(started.engine) as conn:
+        trail = started.branch.trail(now())
+        policy = started.branch.rulebook.policies.at(trail.today)
+        for member in members(conn, trail.today):
+            if member.status != "active":
+                continue
+            for post in member.posts:
+                people.setdefault(post, member.staff_no)
+            code = resetting.issue_code(conn, trail, policy, system("cli"), staff_no=member.staff_no).code
+            attempt = Attempt(member.staff_no, Brake.of(policy, started.branch.vault, member.staff_no, "demo"), None)
+            assert resetting.set_by_code(conn, trail, attempt, code=code, password_hash=stored) is None
+        trail.write(conn)
+    return people
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The browser."""
+    with sync_playwright() as driver:
+        # Nothing here comes from elsewhere, and CI is root, as whom Chromium starts without its sandbox alone.
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Watched:
+    """Somebody at the browser; what went wrong while he looked is in `faults`."""
+
+    demo: Demo
+    context: BrowserContext
+    page: Page
+    faults: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> Page:
+        """Look at a page, which must be there."""
+        answer = self.page.goto(self.demo.url + path)
+        assert answer is not None
+        assert answer.status == 200, (path, answer.status, self.page.inner_text("main"))
+        return self.page
+
+    def close(self) -> None:
+        """Nothing may have gone wrong."""
+        self.faults += [f"{self.page.url}: {one}" for one in self.page.evaluate("window.violations")]
+        self.context.close()
+        assert self.faults == []
+
+
+def somebody(
+    browser: Browser, demo: Demo, post: str | None = None, lang: str = "zh", *, scripts: bool = True
+) -> Watched:
+    """At a browser of his own; with a post, logged in as its first holder."""
+    context = browser.new_context(
+        viewport=SIZE, locale={"zh": "zh-CN", "en": "en-GB"}[lang], timezone_id="Asia/Shanghai",
+        java_script_enabled=scripts,
+    )  # fmt: skip
+    context.add_cookies([{"name": "casework_lang", "value": lang, "url": demo.url}])
+    page = context.new_page()
+    watched = Watched(demo, context, page)
+    page.add_init_script(_VIOLATIONS)
+    page.on("console", lambda said: watched.faults.append(f"console: {said.text}") if said.type == "error" else None)
+    page.on("pageerror", lambda error: watched.faults.append(f"script: {error}"))
+    page.on("request", lambda asked: _check_place(watched, asked.url))
+    if post is not None:
+        log_in(watched, demo.people[post])
+    return watched
+
+
+def _check_place(watched: Watched, url: str) -> None:
+    if not url.startswith((watched.demo.url, "blob:", "about:")):
+        watched.faults.append(f"asked elsewhere: {url}")
+
+
+def log_in(watched: Watched, staff_no: str) -> None:
+    """With the password, and the second factor of whoever has one; who has to set one up does so."""
+    page, factors = watched.page, watched.demo.factors
+    page.goto(watched.demo.url + "/console/log-in")
+    page.fill("#staff_no", staff_no)
+    page.fill("#password", PASSWORD)
+    if staff_no in factors:
+        _wait_for_next_step()
+        page.fill("#otp", code_of(factors[staff_no]))
+    page.click("main button.main")
+    if page.url.endswith("/second-factor"):
+        page.click("main button")
+        factors[staff_no] = page.inner_text("main code")
+        _wait_for_next_step()
+        page.fill("#otp", code_of(factors[staff_no]))
+        page.click("main button.main")
+    assert page.url.endswith("/console"), page.inner_text("main")
+
+
+_last_step = 0
+
+
+def _wait_for_next_step() -> None:
+    """A code is taken once."""
+    global _last_step  # noqa: PLW0603  # one clock for all who log in
+    while int(time.time()) // 30 <= _last_step:
+        time.sleep(0.5)
+    _last_step = int(time.time()) // 30
+
+
+def code_of(secret: str) -> str:
+    """What an authenticator shows now."""
+    return TOTP(base64.b32decode(secret), 6, SHA1(), 30).generate(time.time()).decode()
+
+
+def case_in(demo: Demo, state: str, owner: str | None = None) -> int:
+    """A case of the demo in this state."""
+    from casework.work.cases.tables import cases  # noqa: PLC0415  # one look at the database
+
+    wanted = cases.select().where(cases.c.state == state).order_by(cases.c.id)
+    with reading(demo.started.engine) as conn:
+        found = conn.execute(wanted if owner is None else wanted.where(cases.c.owner == owner)).first()
+    assert found is not None, state
+    return int(found.id)

@@ -1,0 +1,217 @@
+"""Journeys in a real browser on a demo: pages in both languages, by keys, without scripts, from asking to deciding."""
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, expect
+
+from casework.clock import now
+from tests.console.browser import (
+    CHROMIUM,
+    STRANGE,
+    UNTRANSLATED,
+    WIDTH,
+    Demo,
+    Watched,
+    case_in,
+    chromium,
+    demo,
+    somebody,
+)  # fmt: skip
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+COMMON = ("/console", "/console/cases", "/console/requests", "/console/staff", "/console/rules",
+          "/console/sessions", "/console/second-factor", "/console/password")  # fmt: skip
+PLACES = {
+    "phone_collector": (*COMMON, "/console/find", "/console/promises?all=true", "/console/holds?all=true"),
+    "basic_risk_manager": (
+        "/console", "/console/feeds", "/console/feeds/1", "/console/rules/charts/overdue_loan",
+        "/console/rules/charts/promise", "/console/requests?box=open", "/console/promises/1", "/console/holds/1",
+        "/console/staff?status=left",
+    ),
+    "auditor": ("/console/log", "/console/log?event=case.refused.*", "/console/log/entries/case:1:1",
+                "/console/log/verification", "/console/requests/1"),
+    "administrator": ("/console", "/console/staff"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def branch_on_show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One demo for all of them: nobody's journey is in another's way."""
+    with demo(tmp_path_factory.mktemp("demo")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser; everybody has a context of his own."""
+    with chromium() as started:
+        yield started
+
+
+def check(watched: Watched, path: str, lang: str) -> None:
+    """A page as it must be: nothing serious for axe, no word of the other language, no scrolling sideways, small."""
+    page = watched.go(path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= WIDTH, path
+    assert page.evaluate(UNTRANSLATED, STRANGE[lang]) == [], path
+    assert len(page.content()) < 160_000, path
+    if lang != "zh" and path != "/console":
+        return  # what axe looks at is the same in both languages
+    found = Axe().run(page).response["violations"]
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    told = [(one["id"], [node["html"][:160] for node in one["nodes"][:3]]) for one in serious]
+    assert told == [], path
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("post", sorted(PLACES))
+def test_every_page_reads_well_for_everybody(branch_on_show: Demo, browser: Browser, post: str, lang: str) -> None:
+    watched = somebody(browser, branch_on_show, post, lang)
+    for path in PLACES[post]:
+        check(watched, path, lang)
+    if post != "administrator":
+        for state in ("phone_collection", "litigation", "written_off", "closed"):
+            number = case_in(branch_on_show, state)
+            if watched.page.request.get(f"{branch_on_show.url}/console/cases/{number}").ok:
+                for part in ("", "/history", f"/then?at={branch_on_show.started.branch.today(now())}"):
+                    check(watched, f"/console/cases/{number}{part}", lang)
+    watched.close()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_the_way_in_reads_well_too(branch_on_show: Demo, browser: Browser, lang: str) -> None:
+    watched = somebody(browser, branch_on_show, None, lang)
+    check(watched, "/console/log-in", lang)
+    check(watched, "/console/password", lang)
+    watched.close()
+
+
+def test_a_list_is_walked_by_keys_and_a_note_written_without_the_mouse(branch_on_show: Demo, browser: Browser) -> None:
+    watched = somebody(browser, branch_on_show, "phone_collector")
+    page = watched.go("/console/cases?live=true")
+    for key in ("?", "Escape", "j", "j", "k"):
+        page.keyboard.press(key)
+    rows = page.locator("[data-row]")
+    expect(rows.nth(0)).to_have_class("at-row")
+    page.keyboard.press("j")
+    wanted = rows.nth(1).locator("a").first.get_attribute("href")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{wanted}")
+    page.focus("#note")
+    page.keyboard.type("客户称周五发薪后还款")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url("**?done=noted")
+    expect(page.locator(".line").first).to_contain_text("客户称周五发薪后还款")
+    page.goto(f"{branch_on_show.url}/console/cases")
+    page.keyboard.press("/")
+    expect(page.locator("[data-find]")).to_be_focused()
+    watched.close()
+
+
+def test_everything_works_without_scripts(branch_on_show: Demo, browser: Browser) -> None:
+    watched = somebody(browser, branch_on_show, "phone_collector", scripts=False)
+    page = watched.page
+    page.goto(f"{branch_on_show.url}/console/cases?state=phone_collection&live=true")
+    page.locator("[data-row] a").first.click()
+    page.fill("#note", "没有脚本也能写")
+    page.click("form.note button")
+    assert "没有脚本也能写" in page.inner_text(".line")
+    page.locator(".reveal button").click()
+    assert "已显示明文" in page.inner_text("main")
+    watched.context.close()
+    assert watched.faults == []
+
+
+def test_a_number_is_shown_in_place_and_hidden_again_when_the_page_is_left(
+    branch_on_show: Demo, browser: Browser
+) -> None:
+    watched = somebody(browser, branch_on_show, "phone_collector")
+    page = watched.go("/console/cases?live=true")
+    page.locator("[data-row] a").first.click()
+    here = page.url
+    expect(page.locator("#people .clear")).to_have_count(0)
+    page.locator(".reveal button").click()
+    expect(page.locator("#people .clear").first).to_be_visible()
+    assert page.url == here
+    page.goto(f"{branch_on_show.url}/console")
+    page.go_back()
+    expect(page.locator("#people .clear")).to_have_count(0)
+    watched.close()
+
+
+def test_what_was_typed_wrong_is_told_on_top_and_beside_and_looked_at_first(
+    branch_on_show: Demo, browser: Browser
+) -> None:
+    watched = somebody(browser, branch_on_show, "phone_collector")
+    page = watched.go("/console/cases?state=phone_collection&live=true")
+    page.locator("[data-row] a").first.click()
+    page.get_by_text("催收记录（催记）", exact=True).first.click()
+    form = page.locator("details.offer[open] form")
+    form.locator("input[name=evidence]").fill("没有编号")
+    for select in form.locator("select").all():
+        select.select_option(index=1)
+    with page.expect_response(lambda answer: answer.request.method == "POST") as told:
+        form.locator(".act button").click()
+    assert told.value.status == 422
+    watched.faults = [one for one in watched.faults if "422" not in one]  # that it is told so is what is wanted
+    expect(page.locator("#errors")).to_be_focused()
+    expect(page.locator("details.offer[open] .fault")).to_have_count(1)
+    expect(page.locator("details.offer[open] input[name=evidence]")).to_have_value("没有编号")
+    watched.close()
+
+
+def test_a_correction_is_asked_for_reviewed_and_approved_by_three_people(
+    branch_on_show: Demo, browser: Browser
+) -> None:
+    number = case_in(branch_on_show, "written_off")
+    asking = somebody(browser, branch_on_show, "asset_preservation")
+    page = asking.go(f"/console/cases/{number}")
+    offer = page.locator("details.offer:not(.off)").filter(has_text="提出申请").first
+    offer.locator("summary").click()
+    offer.locator("input[type=text]").first.fill("doc:2026-0001")
+    offer.locator(".act button").click()
+    page.wait_for_url("**/console/requests/*")
+    request = page.url.removeprefix(branch_on_show.url)
+    asking.close()
+    for post, event in (("basic_risk_manager", "review"), ("approver", "approve")):
+        deciding = somebody(browser, branch_on_show, post)
+        page = deciding.go("/console/requests")
+        page.locator(f"[data-row] a[href='{request}']").click()
+        form = page.locator(f"form[action$='/{event}']")
+        form.locator("textarea").fill("材料齐全")
+        form.get_by_role("button").click()
+        page.wait_for_url(f"**{request}?done={event}")
+        expect(page.locator("p.good")).to_be_visible()
+        deciding.close()
+    watched = somebody(browser, branch_on_show, "auditor")
+    page = watched.go(f"/console/cases/{number}")
+    expect(page.locator("h1 .chip")).not_to_have_text("已核销")
+    watched.close()
+
+
+def test_an_auditor_finds_who_was_shown_a_number_and_verifies(branch_on_show: Demo, browser: Browser) -> None:
+    watched = somebody(browser, branch_on_show, "auditor")
+    page = watched.go("/console/log")
+    page.get_by_text("常见审计问题").click()
+    page.get_by_role("link", name="谁查看过个人信息明文").click()
+    page.wait_for_url("**personal.revealed*")
+    rows = page.locator("[data-row]")
+    assert rows.count() >= 1
+    rows.first.locator("a").first.click()
+    expect(page.locator("pre").first).to_contain_text("personal.revealed")
+    page = watched.go("/console/log/verification")
+    page.get_by_role("button", name="开始验证").click()
+    expect(page.locator(".chip.good")).to_have_text("完好", timeout=60_000)
+    watched.close()
+
+
+def test_a_feed_is_uploaded_and_followed_until_it_is_applied(branch_on_show: Demo, browser: Browser) -> None:
+    watched = somebody(browser, branch_on_show, "basic_risk_manager")
+    page = watched.go("/console/feeds")
+    files = sorted(branch_on_show.told.next_feed.iterdir())
+    page.set_input_files("input[type=file]", files)
+    page.get_by_role("button", name="导入").click()
+    page.wait_for_url("**/console/feeds/*")
+    expect(page.locator("h1 .chip")).to_have_text("已导入", timeout=60_000)
+    watched.close()
