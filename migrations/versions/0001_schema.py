@@ -85,6 +85,13 @@ table(
     must("audit_head", Bytes),
 )
 table(
+    "legal_holds",
+    key("institution", sa.String(32)),
+    key("borrower_id", sa.String(64)),
+    key("reason", sa.String(32)),
+    must("stream_seq", sa.BigInteger),
+)
+table(
     "texts",
     key("digest", sa.String(64)),
     must("kind", sa.String(16)),
@@ -534,6 +541,7 @@ table(
     must("day", sa.Date),
     must("row_hash", Bytes),
     must("stream_seq", sa.BigInteger),
+    must("mac", Bytes),
     sa.UniqueConstraint("contact_ref", "source"),
     sa.Index("ix_contact_log_borrower", "borrower_id", "day"),
     sa.Index("ix_contact_log_day", "day"),
@@ -694,6 +702,8 @@ table(
     sa.Column("carried_out", sa.String(128)),
     must("data_sealed", Bytes),
     sa.Column("sealed_for", sa.String(128)),
+    sa.Column("due_on", sa.Date),
+    sa.Index("ix_requests_due", "due_on", "id"),
     sa.Index("ix_requests_live", "live", "expires_on", "id"),
     sa.Index("ix_requests_opened_by", "opened_by", "id"),
     sa.Index("ix_requests_subject", "subject", "id"),

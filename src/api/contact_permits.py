@@ -11,8 +11,10 @@ from msgspec import Meta
 
 from api.auth import still_valid
 from api.reading.asking import answers
+from api.receipts import Recording
 from api.serving import serving_of
 from casework.clock import now
+from casework.intake.dialler.outcome import Outcome, record_outcome
 from casework.intake.feed.reveal import reveal
 from casework.storage.database import writing
 from casework.work.cases.sight import reach_of
@@ -43,6 +45,31 @@ class Dialling(msgspec.Struct):
     permit_id: int
     holds_until: datetime
     phone: str | None
+
+
+class OutcomeBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What came of it: a code of the results, when it began; recording, note and address are sealed.
+
+    Without a `recording` the contact is unrecorded, which goes to review.
+    """
+
+    result: _Code
+    started_at: Annotated[datetime, Meta(tz=True)]
+    ended_at: Annotated[datetime, Meta(tz=True)] | None = None
+    seconds: Annotated[int, Meta(ge=0, le=999_999)] | None = None
+    line: Annotated[str, Meta(max_length=64)] | None = None
+    template: Annotated[str, Meta(max_length=64)] | None = None
+    address: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    recording: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    note: Annotated[str, Meta(min_length=1, max_length=2_000)] | None = None
+
+
+class OutcomeRecorded(msgspec.Struct):
+    """The contact as the log holds it, and its entry."""
+
+    contact_ref: str
+    outcome: str
+    entry_id: str
 
 
 _ASKED = [
@@ -109,4 +136,38 @@ def begin_to_dial(
     return Dialling(permit_id, begun.holds_until, phone)
 
 
-route_handlers = [ask_for_permit, begin_to_dial]
+_OUTCOME = [
+    Example(id="reached", summary="He answered", value={
+        "result": "debtor", "started_at": "2026-03-09T10:00:07+08:00", "ended_at": "2026-03-09T10:03:20+08:00",
+        "recording": "rec:2026-0009", "note": "客户称月底还款",
+    }),
+]  # fmt: skip
+
+
+@post(
+    "/contact-permits/{permit_id:int}/outcome", status_code=200, sync_to_thread=True, tags=["contacts"],
+    summary="Record what came of it",
+    responses=answers(
+        OutcomeRecorded, {"contact_ref": "permit-5501", "outcome": "debtor", "entry_id": "borrower:wuhan~B000731:12"},
+        "malformed_json", "unknown_permit", "permit_expired", "permit_used", "permit_foreign", "unknown_result",
+        "result_not_of_channel", "in_the_future", "ended_before_started", "post_not_permitted", "key_not_permitted",
+        "invalid_request", "unsupported_media_type", "body_too_large", "sealed_value_altered", "database_busy",
+        "database_full",
+    ),
+)  # fmt: skip
+def outcome_of_contact(
+    request: Request[Any, Any, Any], permit_id: Annotated[int, PathParameter(description="The permit.")],
+    data: Annotated[OutcomeBody, Body(examples=_OUTCOME)],
+) -> OutcomeRecorded:  # fmt: skip
+    """The contact enters the debtor's log and uses the permit; what he reserved is free again, or counts as it came."""
+    serving = serving_of(request)
+    outcome = Outcome(**msgspec.structs.asdict(data))
+    with writing(serving.engine) as conn:
+        recording = Recording(request, conn)
+        actor, at = still_valid(conn, request), now()
+        done = record_outcome(conn, serving.branch, permit_id, outcome, actor, at)
+    recording.tell()
+    return OutcomeRecorded(done.contact.contact_ref, done.contact.outcome, done.entry_id)
+
+
+route_handlers = [ask_for_permit, begin_to_dial, outcome_of_contact]

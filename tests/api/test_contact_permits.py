@@ -118,3 +118,55 @@ def test_what_cannot_be_asked_for_is_a_clear_problem(
 
 def test_whoever_may_not_act_on_the_case_gets_no_permit(running: Running, case: int) -> None:
     assert ask(running, case, "AUD1").status_code == 403
+
+
+def outcome(running: Running, permit: int, staff_no: str = "R1", **more: Any) -> Any:
+    body = {"result": "debtor", "started_at": NOON.isoformat(), "recording": "rec:1"} | more
+    return running.post(f"/contact-permits/{permit}/outcome", staff_no, json=body)
+
+
+def test_the_outcome_enters_the_debtors_log_with_its_permit_and_is_no_breach(running: Running, case: int) -> None:
+    permit = ask(running, case).json()["permit_id"]
+    answer = outcome(running, permit, note="月底还款")
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {
+        "contact_ref": f"permit-{permit}", "outcome": "debtor", "entry_id": answer.json()["entry_id"],
+    }  # fmt: skip
+    assert answer.headers["receipt"]
+    page = running.get("/audit/entries", "AUD1", params={"stream": "borrower:wuhan~B-L1"}).json()
+    (entry,) = [one["body"] for one in page["items"] if one["body"]["event"] == "contact.recorded"]
+    assert (entry["data"]["permit_id"], entry["data"]["result"]) == (permit, "debtor")
+    assert PHONE not in str(entry)
+    assert running.get("/contact-breaches", "B1", params={"from": "2026-01-12", "to": "2026-01-12"}).json() == {
+        "items": []
+    }
+    assert findings(running.started) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "status"),
+    [
+        ({"result": "perhaps"}, "unknown_result", 422), ({"result": "sent"}, "result_not_of_channel", 422),
+        ({"started_at": "2026-01-12T04:00:00"}, "invalid_request", 422),
+        ({"started_at": "2026-01-12T04:30:00Z"}, "in_the_future", 422),
+        ({"ended_at": "2026-01-12T03:59:59Z"}, "ended_before_started", 422),
+        ({"started_at": "2026-01-12T03:00:00Z"}, "permit_foreign", 409),
+        ({"staff_no": "P1"}, "unknown_permit", 404), ({"result": 7}, "invalid_request", 422),
+    ],
+)  # fmt: skip
+def test_an_outcome_that_cannot_be_is_refused_and_the_permit_stays(
+    running: Running, case: int, more: dict[str, Any], code: str, status: int
+) -> None:
+    permit = ask(running, case).json()["permit_id"]
+    problem(outcome(running, permit, **more), status, code)
+    assert outcome(running, permit).status_code == 200
+
+
+def test_a_permit_is_used_by_one_outcome_and_expires_without(
+    running: Running, case: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (ask(running, case).json()["permit_id"] for _ in range(2))
+    assert outcome(running, first).status_code == 200
+    problem(outcome(running, first), 409, "permit_used")
+    monkeypatch.setattr(contact_permits, "now", lambda: NOON + timedelta(minutes=5))
+    problem(outcome(running, second), 409, "permit_expired")

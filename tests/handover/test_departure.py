@@ -21,6 +21,7 @@ from casework.work.cases.commands import Assign
 from casework.work.cases.queries import find_case
 from casework.work.four_eyes import recording
 from casework.work.four_eyes import requests as four_eyes
+from casework.work.four_eyes.tables import requests
 from casework.work.handover import queries
 from casework.work.handover.applying import Applied, apply
 from casework.work.handover.approving import Approved
@@ -403,6 +404,17 @@ def reviewed_suit(house: House) -> tuple[int, int]:
         assert isinstance(asked, recording.Asked), asked
         assert isinstance(four_eyes.review(conn, branch, asked.request_id, actor=who("B1")), recording.Moved)
     return case_id, asked.request_id
+
+
+def test_a_request_about_a_case_goes_along_with_it_until_it_expires(house: House) -> None:
+    case_id, _ = reviewed_suit(house)
+    owner = house.owners()[case_id][0]
+    preview = shown(house, house.plan(owner)).preview
+    (told,) = (thing for one in preview.receivers for thing in one.carried if thing.kind == "request")
+    (request,) = house.read(sa.select(requests).where(requests.c.subject == f"case:{case_id}"))
+    assert (told.kind, told.zh, told.en, told.cases, told.earliest) == (
+        "request", "申请", "Request", 1, request.expires_on,
+    )  # fmt: skip
 
 
 def test_who_approves_a_plan_sues_nobody_though_a_writer_of_rows_made_it_name_a_suit(house: House) -> None:

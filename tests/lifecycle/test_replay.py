@@ -64,7 +64,9 @@ def deep_report(conn: Connection) -> Report:
     held = conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest, texts.c.body)).all()
     announced = [decode_strict(body) for body in streams[STREAM]]
     deep.begin({(row.kind, row.name, row.digest): bytes(row.body) for row in held}, announced, whole=True)
-    return deep.replay_part(streams).report
+    part = deep.replay_part(streams)
+    part.told.compare(part.report)  # as it is once all parts are there
+    return part.report
 
 
 def test_what_was_lived_through_is_sound_live_and_deep(lived: Lived) -> None:
@@ -306,6 +308,16 @@ ENTRIES: dict[str, tuple[str, str, Change, str]] = {
         BORROWER, "hold.opened", data(about={"institution": "wuhan", "borrower_id": "B9"}), "replay_impossible",
     ),
     "a hold of no known kind": (BORROWER, "hold.opened", given(hold="mood"), "data_not_typed"),
+    "told by a hold that there is not": (STREAM_OF_CASE, "case.fact.hold", data(evidence="hold:4711"), "told_differs"),
+    "told by another debtor's hold": (STREAM_OF_CASE, "case.fact.hold", data(evidence="hold:2"), "told_differs"),
+    "told of another kind": (STREAM_OF_CASE, "case.fact.hold", given(hold="death"), "told_differs"),
+    "told of another day": (STREAM_OF_CASE, "case.fact.hold", data(on="2026-01-09"), "told_differs"),
+    "told of an end that was none": (
+        STREAM_OF_CASE, "case.fact.hold_lifted", data(on="2026-01-10"), "told_differs",
+    ),
+    "a hold that began on another day": (
+        BORROWER, "hold.opened", given(begins_at="2026-01-09T08:00:00+08:00"), "told_differs",
+    ),
     "a business date set back": (BORROWER, "hold.refused.expire", data(business_date="2026-01-09"),
                                  "business_date_decreased"),
 }  # fmt: skip
@@ -321,6 +333,7 @@ def test_an_entry_that_could_not_be_is_found_live_and_deep(lived: Lived, name: s
     found = {finding.code for finding in report.findings}
     assert expected in found
     assert not found & {"mac_wrong", "body_changed", "link_broken", "head_differs", "column_differs"}
-    assert {finding.stream for finding in report.findings} <= {stream, None}
+    elsewhere = {finding.code for finding in report.findings if finding.stream not in (stream, None)}
+    assert elsewhere <= {"told_differs", "not_told"}  # whom it told, told otherwise
     deeply = {one.code for one in (*without_rows.findings, *without_rows.doubts)}
     assert expected in deeply

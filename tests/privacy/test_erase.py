@@ -24,6 +24,7 @@ from casework.log.tables import (
 )
 from casework.oversight.privacy.erase import Refused
 from casework.oversight.privacy.holding import hold, release
+from casework.oversight.privacy.tables import legal_holds
 from casework.storage.database import metadata
 from casework.work.cases.tables import idempotency
 from casework.work.four_eyes.tables import requests
@@ -272,6 +273,19 @@ def test_an_erasure_under_a_legal_hold_is_found(shared: House, monkeypatch: pyte
         hold(conn, shared.started.branch, customer(1), reason="complaint", actor=RISK)
         shared.erased_in(conn, 1)
         assert shared.found(conn) == {"erased_under_hold"}
+
+
+def test_a_legal_hold_is_a_row_and_one_that_no_entry_placed_or_that_is_gone_is_found(shared: House) -> None:
+    with shared.undone() as conn:
+        for reason in ("complaint", "litigation"):
+            hold(conn, shared.started.branch, customer(1), reason=reason, actor=RISK)
+        release(conn, shared.started.branch, customer(1), reason="complaint", actor=RISK)
+        held = conn.execute(sa.select(legal_holds.c.borrower_id, legal_holds.c.reason)).all()
+        assert ([tuple(row) for row in held], shared.found(conn)) == ([(customer(1).borrower_id, "litigation")], set())
+        conn.execute(legal_holds.update().values(reason="complaint"))
+        assert shared.found(conn) == {"row_missing", "row_without_entries"}
+        conn.execute(legal_holds.delete())
+        assert shared.found(conn) == {"row_missing"}
 
 
 def test_an_erasure_that_covers_somebody_else_is_found(shared: House, monkeypatch: pytest.MonkeyPatch) -> None:

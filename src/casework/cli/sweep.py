@@ -1,16 +1,22 @@
 """`casework sweep`: for cron, once a day after the feed."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import click
 import msgspec
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from casework.cli.calendar import warn_of
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.operation.sweeping import sweep
-from casework.storage.database import writing
+from casework.people.days.loading import read_calendar, unknown_years
+from casework.storage.database import reading, writing
 from casework.work.four_eyes.requests import expire_due
 from casework.work.handover.sweep import Swept, sweep_departures
+
+_AHEAD: Final = timedelta(days=31)
+"""How long before a year without a calendar begins it is told."""
 
 
 @click.command()
@@ -38,11 +44,15 @@ def cli(day: datetime | None, json_: bool) -> None:
         with writing(branch.engine) as conn:
             expired = expire_due(conn, branch.branch)
         departures = sweep_departures(branch.engine, branch.branch)
+        with reading(branch.engine) as conn:
+            ahead = [day + _AHEAD for day in swept.days[-1:]]
+            unknown = unknown_years(read_calendar(conn), [*swept.days, *ahead])
         charts = branch.branch.rulebook.charts
         main = branch.branch.rulebook.chart.name
     if json_:
         told = {"fired": swept.fired, "expired_requests": expired, "departures": msgspec.to_builtins(departures)}
-        print_json(told | {"days": swept.days, "without_feed": swept.without_feed})
+        print_json(told | {"days": swept.days, "without_feed": swept.without_feed, "unknown_years": unknown})
+        warn_of(unknown)
         return
     for event, number in swept.fired.items():
         word, _, name = event.rpartition(".")
@@ -50,6 +60,7 @@ def cli(day: datetime | None, json_: bool) -> None:
     console.print(f"requests expired 申请失效: {expired}")
     for institution, last in swept.without_feed.items():
         errors.print(f"{institution}: the last feed is of {last} 最近一次数据为{last}", markup=False)
+    warn_of(unknown)
     _tell(departures)
 
 

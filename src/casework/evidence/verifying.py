@@ -8,10 +8,12 @@ from sqlalchemy.engine import Connection
 
 from casework.evidence.dossier.kept import check_kept
 from casework.evidence.search import tables as search_tables
+from casework.intake.dialler.replay import ContactReplay
 from casework.intake.feed import compare as feed_rows
 from casework.intake.feed import replay as feed
 from casework.intake.feed import tables as feed_tables
 from casework.lifecycle.replay import CustomerReplay
+from casework.lifecycle.told import Told
 from casework.lifecycles import LIFECYCLES
 from casework.log.check.erased import read_erased
 from casework.log.check.findings import Report
@@ -89,12 +91,13 @@ def _verify(
         check_kinds(conn, report)
     erased = read_erased(conn, mac_key)
     asked = four_eyes.RequestReplay(conn, vault, report, erased)
+    told = Told((noun.word for noun in LIFECYCLES if noun.of_customer), all_told=True)
 
     def steady(name: str, keeper: Keeper) -> Keeper:
         return Steady(report, name, keeper)
 
     keepers: dict[str, Keeper] = {
-        cases.PREFIX: steady("cases", cases.CaseReplay(conn, report, asked.cited, nouns=LIFECYCLES)),
+        cases.PREFIX: steady("cases", cases.CaseReplay(conn, report, asked.cited, nouns=LIFECYCLES, told=told)),
         four_eyes.PREFIX: steady("requests", asked),
     }
     followers: dict[str, Keeper] = {
@@ -110,9 +113,11 @@ def _verify(
         privacy.PREFIX: _Both(
             steady("privacy", privacy.PrivacyReplay(conn, vault, report)),
             steady(
-                "customers", CustomerReplay(conn, vault, report, LIFECYCLES, cited_in(conn, report).of, asked.cited)
+                "customers",
+                CustomerReplay(conn, vault, report, LIFECYCLES, cited_in(conn, report).of, asked.cited, told),
             ),
             steady("reviews", gate.ReviewsReplay(conn, vault, report)),
+            steady("contacts", ContactReplay(conn, mac_key, vault, report)),
         ),
         feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report, loans_dir)),
         duties.PREFIX: steady("duties", duties.DutiesReplay(conn, report)),
@@ -120,6 +125,7 @@ def _verify(
     }
     with part_of(report, "entries"):
         verify_log(conn, mac_key, vault, report, keepers, followers, erased=erased, progress=progress)
+        told.compare(report)
     with part_of(report, "tree"):
         verify_sealed(conn, report, outside)
     with part_of(report, "answers"):

@@ -9,6 +9,7 @@ from typing import Any
 from casework.customer import Customer, may_be_of
 from casework.lifecycle.judge import Fields, Judged, NounJudge, Stopped
 from casework.lifecycle.noun import Noun
+from casework.lifecycle.told import Told, said
 from casework.log.check.findings import Report
 from casework.log.format.entry import Entry
 from casework.rules.statechart.chart import Chart
@@ -115,12 +116,14 @@ class RootJudge(_StreamJudge):
 class CustomerJudge(_StreamJudge):
     """Follows one customer's stream after the other; what is of no noun in it is for others to judge.
 
-    `asked` hears every entry that names a request under four eyes.
+    `asked` hears every entry that names a request under four eyes, `told` what others are told.
     """
 
     def __init__(
-        self, nouns: Collection[Noun], cited: CitedBy, report: Report, asked: Callable[[Entry], None] = lambda _: None
-    ) -> None:
+        self, nouns: Collection[Noun], cited: CitedBy, report: Report, asked: Callable[[Entry], None] = lambda _: None,
+        told: Told | None = None,
+    ) -> None:  # fmt: skip
+        self._told = Told() if told is None else told
         fields = Fields()
         self._judges = [_OfCustomer(noun, report, fields, asked) for noun in nouns if noun.of_customer]
         super().__init__(cited)
@@ -128,18 +131,37 @@ class CustomerJudge(_StreamJudge):
     def _begin(self) -> None:
         super()._begin()
         self._within = Within(self._judges)
+        self._stream = ""
 
     def end(self, *, sound: bool) -> Mapping[tuple[str, int], Any]:
         """The stream has ended: what lives in it, by word and number; nothing where it could not be replayed."""
         subjects = self._within.subjects if sound and not self._broken else {}
+        if self._stream and not subjects:
+            self._told.broken(self._stream)
+        for (word, number), subject in subjects.items():
+            self._told.ended(word, number, subject)
         self._begin()
         return subjects
 
     def _judge_of(self, entry: Entry) -> NounJudge | None:
-        return self._within.judges(entry.event)
+        judge = self._within.judges(entry.event)
+        self._stream = entry.stream if judge is not None else self._stream
+        return judge
 
     def _replay(self, judge: NounJudge, judged: Judged) -> None:
-        self._within.follow(judge, judged)
+        subject = self._within.follow(judge, judged)
+        if subject is not None:
+            self._tell(judge, judged, subject)
+
+    def _tell(self, judge: NounJudge, judged: Judged, subject: Any) -> None:
+        """What this entry tells; and what whoever is opened from now on would be told."""
+        teller = self._told.teller(judge.noun.word, subject.id)
+        opening, now = judged.chart.openings[subject.opened_for].tells, judge.tells(judged)
+        for tell in (*opening, *now):
+            on = judged.today if tell.on is None else getattr(subject, tell.on[1:])
+            teller.may_tell.add(said(tell.fact, on.isoformat(), tell.filled(subject)))
+        teller.began = frozenset(tell.fact for tell in opening)
+        teller.ended = teller.ended if subject.live else frozenset(tell.fact for tell in now) or teller.ended
 
 
 def in_order(judge: NounJudge, entry: Entry, before: str) -> str:

@@ -8,6 +8,7 @@ that does not come holds up no sweep.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -18,6 +19,7 @@ from casework.intake.dialler.learning import learn_days
 from casework.intake.feed.promised import judge
 from casework.lifecycle.sweep import fire_due
 from casework.lifecycle.tables import days_swept
+from casework.people.days.loading import is_outage
 from casework.storage import rows
 from casework.storage.database import reading, writing
 from casework.work.cases import sweep as of_cases
@@ -25,6 +27,8 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
 from casework.work.cases.lifecycles import PROMISES
 from casework.work.duties.taking import take
+
+MARK_LOST: Final = "mark_lost"
 
 
 @dataclass(slots=True)
@@ -97,7 +101,8 @@ def _close(
             _add(fired, fire_due(conn, branch, noun, dict(days), clock=clock), noun.word)
     for institution, day in sorted(days.items()):
         _learn(engine, branch, institution, day, clock)
-    _add(fired, of_cases.sweep(engine, branch, days, clock=clock, progress=progress))
+    without = _without(engine, branch, next(iter(days.values())))
+    _add(fired, of_cases.sweep(engine, branch, days, without=without, clock=clock, progress=progress))
     for institution, day in sorted(days.items()):
         with writing(engine) as conn:
             take(conn, branch, institution, day, clock=clock)
@@ -110,6 +115,14 @@ def _learn(engine: Engine, branch: Branch, institution: str, day: date, clock: C
     looked_at: int = branch.rulebook.policies.at(day).figure("lost_contact.qualifying_days")
     with writing(engine) as conn:
         learn_days(conn, branch, institution, day - timedelta(days=looked_at - 1), day, clock=clock)
+
+
+def _without(engine: Engine, branch: Branch, day: date) -> frozenset[str]:
+    """Nobody is marked lost where one of the days that would have to be silent is excused by an outage (1.3.1c)."""
+    looked_at: int = branch.rulebook.policies.at(day).figure("lost_contact.qualifying_days")
+    with reading(engine) as conn:
+        excused = any(is_outage(conn, day - timedelta(days=back)) for back in range(looked_at))
+    return frozenset({MARK_LOST} if excused else ())
 
 
 def _closed(conn: Connection, days: Mapping[str, date]) -> None:

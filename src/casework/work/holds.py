@@ -14,6 +14,7 @@ from casework.rules.statechart.registry import Params, Registry, Verdict
 
 REGISTRY = Registry()
 guard, effect = REGISTRY.guard, REGISTRY.effect
+LIFTED = "lifted"
 OF_THE_LOAN = frozenset({"dispute", "legal"})
 """Kinds that bind the loan which they name; all others bind the debtor, with all loans."""
 

@@ -45,6 +45,7 @@ class Request(Root):
     carried_out: str | None = None  # the entry that the approval led to: case:17:9
     data_sealed: bytes = b""  # what was asked for, whole; free text may be personal
     sealed_for: str | None = None  # whose key that is (`audit.data_keys`); none: the branch's own
+    due_on: date | None = None
 
     @property
     def stream(self) -> str:
@@ -179,7 +180,7 @@ def over_or_void(now: Situation, _: Params) -> Verdict:
 
 CHANGING = (
     "state", "state_since", "live", "version", "reviewed_by", "reviewed_for", "decided_by", "decided_for",
-    "carried_out", *HEAD,
+    "carried_out", "due_on", *HEAD,
 )  # fmt: skip
 """What an entry after the first can change."""
 

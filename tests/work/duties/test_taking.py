@@ -7,6 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from casework.clock import now
+from casework.intake.dialler.importing import import_contacts
+from casework.intake.dialler.recording import DIALLER, SHEET
 from casework.operation.sweeping import sweep
 from casework.people.days.loading import declare_outage
 from casework.people.staff.actor import system
@@ -83,6 +85,57 @@ def test_an_outage_that_was_declared_before_the_close_exempts(owed: Bank) -> Non
         trail.write(conn)
     close(owed)
     assert listed(owed) == {"L1": "dial:outage visit:outage", "L2": "dial:outage", "L3": "place:outage"}
+
+
+def call(bank: Bank, number: int, *times: str, source: str = DIALLER) -> None:
+    """The debtor of loan 1 is called in vain at these times of a day."""
+    lines = [f"{day(number)}-{time},S1,L1,debtor,12000000001,call,{day(number)}T{time}:00+08:00," for time in times]
+    header = "contact_ref,staff_no,loan_id,party,phone,channel,started_at,recording,result"
+    content = "\n".join([header, *(f"{line}r,no_answer" for line in lines)]).encode()
+    with writing(bank.started.engine) as conn:
+        taken = import_contacts(
+            conn, bank.started.branch, content, "c.csv", source, system("cli"), clock=at(day(number + 1))
+        )
+    assert taken.stored == len(times), taken
+
+
+def live(bank: Bank, first: int, last: int) -> None:
+    for number in range(first, last + 1):
+        bank.send(day(number), SNAPSHOT)
+        call(bank, number, "10:00", "11:00")
+        sweep(bank.started.engine, bank.started.branch, day(number), clock=at(day(number + 1)))
+
+
+def test_a_lost_case_owes_its_repair_from_the_day_on_which_it_is_marked(owed: Bank) -> None:
+    """Two calls a day are enough; who is called for one loan is called for the other. At ¥50,000 both duties hold."""
+    live(owed, 1, 5)
+    assert [listed(owed, day(number))["L2"] for number in (1, 4, 5)] == [
+        "dial:done",
+        "dial:done",
+        "dial:done repair:open",
+    ]
+    assert listed(owed, day(5))["L1"] == "dial:done visit:open repair:open"
+
+
+@pytest.mark.parametrize(("source", "dial"), [(DIALLER, "dial:done"), (SHEET, "dial:late")])
+def test_what_is_typed_in_a_day_later_proves_no_duty(owed: Bank, source: str, dial: str) -> None:
+    """The dialler's own times are believed; the clock stands at noon of the next day."""
+    owed.send(day(1), SNAPSHOT)
+    call(owed, 1, "10:00", "11:00", source=source)
+    close(owed, 2)
+    assert listed(owed, day(1))["L2"] == dial
+
+
+def test_a_day_that_an_outage_excuses_proves_nobody_lost(owed: Bank) -> None:
+    branch = owed.started.branch
+    with writing(owed.started.engine) as conn:
+        trail = branch.trail(now())
+        declare_outage(conn, trail, system("cli"), day(3), "telephone", branch.rulebook.duties.outages)
+        trail.write(conn)
+    live(owed, 1, 7)
+    assert owed.case(2).state == "phone_collection"
+    live(owed, 8, 8)
+    assert owed.case(2).state == "lost_contact"
 
 
 def test_the_entry_of_a_days_close_says_what_was_taken(owed: Bank) -> None:

@@ -6,17 +6,15 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
+from casework.intake.dialler.recording import New, put
 from casework.people.staff.actor import Actor
-from casework.storage import rows
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
 from casework.work.contacts.contact import Contact
-from casework.work.contacts.tables import FIELDS, contact_log, contacts
+from casework.work.contacts.tables import contacts
 from casework.work.gate.asking import Wanted, askings_of
 from casework.work.gate.permits import Permit, ask, begin_dialling, settle
 from tests.feed.bank import INSTITUTION, Bank
-
-_COLUMNS = (*FIELDS, "day", "row_hash", "stream_seq")
 
 
 def decide(conn: Connection, branch: Branch, actor: Actor, wanted: Wanted, at: datetime) -> Permit:
@@ -83,9 +81,9 @@ class Desk:
             outcome=branch.rulebook.results.by_code[result].outcome_with(fields["party"]),
             recorded_at=known_at or at + timedelta(minutes=1), **fields,
         )  # fmt: skip
+        texts = {"phone": phone} if contact.number else {}
         with writing(self.bank.started.engine) as conn:
             if contact.permit_id is not None:
                 settle(conn, contact, (actor or self.actor).id, contact.recorded_at)
-            row = (*(getattr(contact, name) for name in FIELDS), branch.today(at), b"", 0)
-            rows.insert_many(conn, contact_log, [row], _COLUMNS)
+            put(conn, branch, [New(contact, texts, {}, b"-")], actor or self.actor, contact.recorded_at)
         return contact

@@ -11,13 +11,13 @@ from click.testing import CliRunner
 from casework.cli.main import main
 from casework.clock import now
 from casework.customer import Customer
+from casework.intake.dialler.recording import correct
 from casework.intake.feed.agreed import import_holds
 from casework.intake.feed.past_arrears import past_arrears
 from casework.people.staff.actor import system
 from casework.people.staff.tables import posts_held
 from casework.storage.database import reading, writing
 from casework.work.cases.tables import cases
-from casework.work.contacts.tables import contact_log
 from casework.work.gate.asking import Wanted
 from casework.work.gate.found import found
 from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan
@@ -78,8 +78,8 @@ def test_a_row_that_comes_late_and_a_correction_change_what_is_found(desk: Desk)
     late = desk.record(at("11:00"), "debtor", known_at=at("09:00", 3))
     assert broken(desk) == {last.contact_ref: "X2"}
     with writing(desk.bank.started.engine) as conn:
-        of_it = contact_log.c.contact_ref == late.contact_ref
-        conn.execute(contact_log.update().where(of_it).values(result="third_party", outcome="third_party"))
+        branch = desk.bank.started.branch
+        correct(conn, branch, late.contact_ref, late.source, "third_party", desk.actor, at("10:00", 3))
     assert broken(desk) == {}
 
 

@@ -8,8 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from casework.errors import CallerError
+from casework.lifecycle.advance import advance
+from casework.lifecycle.commands import Done, Fire
 from casework.people.staff.actor import Actor
+from casework.storage.database import writing
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
+from tests.promised import hold
 from tests.work.gate.desk import Desk
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -96,6 +100,18 @@ def test_a_hold_stops_what_it_binds_and_a_message_counts_nothing(desk: Desk) -> 
         desk.record(at("09:00") + minute * MINUTE, "debtor")
     assert desk.ask(at("10:00"), channel="message").allowed
     assert desk.rules(at("10:00")) == ["X2"]
+
+
+def test_a_hold_that_was_lifted_stops_nothing_any_more(desk: Desk) -> None:
+    started, risk = desk.bank.started, desk.bank.staff("B8", "basic_risk_manager")
+    with writing(started.engine) as conn:
+        (opened,) = advance(conn, [hold(risk, "L1", "complaint", on=DAY, review_by=DAY)], started.branch)
+    assert isinstance(opened, Done)
+    assert desk.rules(at("10:00")) == ["complaint"]
+    lift = Fire(actor=risk, noun="hold", id=opened.id or 0, event="lift", data={"reason": "resolved"})
+    with writing(started.engine) as conn:
+        advance(conn, [lift], started.branch)
+    assert desk.rules(at("10:01")) == []
 
 
 def test_the_gate_to_contact_persons_opens_the_day_after_the_third_failed_attempt(desk: Desk) -> None:

@@ -19,6 +19,7 @@ from casework.evidence.bundle.source import MAX_TEXT_BYTES, Missing
 from casework.evidence.bundle.spool import streams_of
 from casework.evidence.bundle.verify import Spooled
 from casework.lifecycle.stream_judges import CustomerJudge, RootJudge
+from casework.lifecycle.told import Told
 from casework.log.check.findings import Report
 from casework.log.check.rows_left import told_by
 from casework.log.format.entry import Entry, MalformedEntry, decode_strict
@@ -48,6 +49,7 @@ class Part:
     requests: dict[int, dict[str, Any]] = field(default_factory=dict)
     requests_unread: set[int] = field(default_factory=set)  # there, and by which rules cannot be told
     texts_cited: set[tuple[str, str]] = field(default_factory=set)
+    told: Told = field(default_factory=lambda: Told(noun.word for noun in NOUNS if noun.of_customer))
     streams_held: int = 0
 
 
@@ -58,9 +60,9 @@ class _Judges:
         report, rulebook = part.report, known.rulebook
         rules = RulesInForce(known.texts, known.announced, report, known.parsed)
         self._part = part
-        self._cases = CaseJudge(Cited(rulebook, report), OwnersJudge(rules, report), report, self._cite)
+        self._cases = CaseJudge(Cited(rulebook, report), OwnersJudge(rules, report), report, self._cite, part.told)
         self._requests = RootJudge(OfRequest(report), Cited(rulebook, report).of)
-        self._customers = CustomerJudge(NOUNS, Cited(rulebook, report).of, report, self._cite)
+        self._customers = CustomerJudge(NOUNS, Cited(rulebook, report).of, report, self._cite, part.told)
         self._handovers = handover_judge(Cited(rulebook, report), report)
         self._people = StaffJudge(report, self._cite)
         self._by_prefix: Mapping[str, Callable[[Sequence[Entry], bool], None]] = {
@@ -200,6 +202,8 @@ def replay(spooled: Spooled, report: Report, jobs: int, progress: Callable[[int,
             progress(done, len(paths))
     report.absorb(every.report)
     _compare(every, report, whole=whole)
+    if whole:
+        every.told.compare(report)
     _check_texts(every.texts_cited, texts, report, whole=whole)
 
 
@@ -213,6 +217,7 @@ def _absorb(every: Part, part: Part) -> None:
     every.requests |= part.requests
     every.requests_unread |= part.requests_unread
     every.texts_cited |= part.texts_cited
+    every.told.absorb(part.told)
 
 
 def _compare(every: Part, report: Report, *, whole: bool) -> None:

@@ -4,7 +4,7 @@ Number, address, recording and note are committed texts of the entry, sealed wit
 in the entry or in the row, but for the number's keyed fingerprint, by which calls to one number are counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -14,21 +14,26 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.customer import Customer, stream_of
-from casework.intake.dialler.row import Given
+from casework.errors import CallerError
+from casework.intake.dialler.row import TEXTS, Given
+from casework.intake.feed.row_mac import MakeMac, row_mac
 from casework.log.write.trail import Draft, locked_heads, put_heads
 from casework.people.staff.actor import Actor
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.loans import loans
 from casework.work.contacts.contact import Contact
-from casework.work.contacts.tables import FIELDS, contact_log
+from casework.work.contacts.tables import CONTACTS, FIELDS, contact_log, contact_of
 
 RECORDED: Final = "contact.recorded"
+CORRECTED: Final = "contact.corrected"
 DIALLER, SHEET, API = "dialler", "sheet", "api"
-_COLUMNS: Final = (*FIELDS, "day", "row_hash", "stream_seq")
+_COLUMNS: Final = (*FIELDS, "day", "row_hash", "stream_seq", "mac")
 _KNOWN: Final = sa.select(contact_log.c.contact_ref, contact_log.c.source, contact_log.c.row_hash)
 _LOANS: Final = sa.select(loans.c.loan_id, loans.c.institution, loans.c.borrower_id)
-_LEFT_OUT: Final = frozenset({"institution", "borrower_id", "number", "recorded_at", "started_at", "ended_at"})
+LEFT_OUT: Final = frozenset({"institution", "borrower_id", "number", "recorded_at", "started_at", "ended_at"})
+"""What an entry has otherwise, or elsewhere, or not at all."""
+_RECORDED_AT: Final = FIELDS.index("recorded_at")
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -46,6 +51,18 @@ class Not(NamedTuple):
     column: str = ""
 
 
+class New(NamedTuple):
+    """A contact that is new: what is committed of it (phone, address, recording, note), what else its entry says.
+
+    `row_hash`: the keyed fingerprint of the row as it came.
+    """
+
+    contact: Contact
+    texts: Mapping[str, str]
+    more: Mapping[str, Any]
+    row_hash: bytes
+
+
 REPEATED: Final = Not("repeated")
 
 
@@ -59,45 +76,78 @@ def record(
 ) -> list[Recorded | Not]:
     """Record what is new of `given`, in the caller's transaction; what became of each, in the same order."""
     told = _judged(conn, branch, given, source, at)
-    new = [(place, *one) for place, one in enumerate(told) if not isinstance(one, Not)]
-    streams = {customer: stream_of(branch.vault, customer) for customer in {contact.customer for _, contact, _ in new}}
+    recorded = iter(put(conn, branch, [one for one in told if isinstance(one, New)], actor, at))
+    return [one if isinstance(one, Not) else next(recorded) for one in told]
+
+
+def put(conn: Connection, branch: Branch, new: Sequence[New], actor: Actor, at: datetime) -> list[Recorded]:
+    """Record contacts of which none is there yet, in the caller's transaction."""
+    streams = {customer: stream_of(branch.vault, customer) for customer in {one.contact.customer for one in new}}
     heads = locked_heads(conn, streams.values())
-    trail, zone = branch.trail(at), ZoneInfo(branch.time_zone)
+    trail, zone, mac = branch.trail(at), ZoneInfo(branch.time_zone), mac_of(branch.mac_key)
     stored: list[tuple[Any, ...]] = []
-    outcome: list[Recorded | Not] = [one if isinstance(one, Not) else REPEATED for one in told]
-    for place, contact, row_hash in new:
-        stream, row = streams[contact.customer], given[place]
-        local = contact.started_at.astimezone(zone)
-        draft = Draft(RECORDED, actor.signed, data_of(contact, row, local), texts=_texts(row), subject=stream)
+    recorded = []
+    for contact, texts, more, row_hash in new:
+        stream, local = streams[contact.customer], contact.started_at.astimezone(zone)
+        draft = Draft(RECORDED, actor.signed, _data_of(contact, more, local), texts=texts, subject=stream)
         heads[stream] = trail.add(stream, heads[stream], draft)
         values = [getattr(contact, name) for name in FIELDS]
-        stored.append((*values, local.date(), row_hash, heads[stream].seq))
-        outcome[place] = Recorded(contact, f"{stream}:{heads[stream].seq}")
+        values[_RECORDED_AT] = heads[stream].recorded_at
+        proof = mac((contact.source, contact.contact_ref, contact.number, row_hash))
+        stored.append((*values, local.date(), row_hash, heads[stream].seq, proof))
+        recorded.append(Recorded(contact, f"{stream}:{heads[stream].seq}"))
     trail.write(conn)
     rows.insert_many(conn, contact_log, stored, _COLUMNS)
     put_heads(conn, heads)
-    return outcome
+    return recorded
 
 
-def data_of(contact: Contact, row: Given, local: datetime) -> dict[str, Any]:
+def correct(
+    conn: Connection, branch: Branch, contact_ref: str, source: str, result: str, actor: Actor, at: datetime
+) -> Recorded:
+    """Put another result in the place of a wrong one, by an entry of its own; it counts from now on wherever it counts.
+
+    In the caller's transaction. CallerErrors `unknown_contact`, `unknown_result`, `result_not_of_channel`.
+    """
+    found = conn.execute(
+        CONTACTS.where(contact_log.c.contact_ref == contact_ref, contact_log.c.source == source)
+    ).one_or_none()
+    if found is None:
+        raise CallerError("unknown_contact", "没有这条催收记录", "there is no such contact", contact_ref=contact_ref)
+    before = contact_of(found)
+    known = branch.rulebook.results.by_code.get(result)
+    code = "unknown_result" if known is None else "result_not_of_channel"
+    if known is None or before.channel not in known.on:
+        raise CallerError(code, *TEXTS[code], result=result)
+    after = msgspec.structs.replace(before, result=result, outcome=known.outcome_with(before.party))
+    stream, trail = stream_of(branch.vault, before.customer), branch.trail(at)
+    said = {"result": after.result, "outcome": after.outcome, "was": before.result}
+    head = trail.append(
+        conn, stream, Draft(CORRECTED, actor.signed, {"contact_ref": contact_ref, "source": source, **said})
+    )  # fmt: skip
+    trail.write(conn)
+    changed = {"result": after.result, "outcome": after.outcome, "stream_seq": head.seq}
+    of_it = (contact_log.c.contact_ref == contact_ref, contact_log.c.source == source)
+    conn.execute(contact_log.update().where(*of_it).values(changed))
+    return Recorded(after, f"{stream}:{head.seq}")
+
+
+def mac_of(mac_key: bytes) -> MakeMac:
+    """What makes the MAC of a row: over source, reference, number, fingerprint; the last two are in no entry."""
+    return row_mac(mac_key, contact_log.name)
+
+
+def _data_of(contact: Contact, more: Mapping[str, Any], local: datetime) -> dict[str, Any]:
     """What the entry says: the contact without what is personal, times in branch time."""
-    said = {name: getattr(contact, name) for name in FIELDS if name not in _LEFT_OUT}
+    said = {name: getattr(contact, name) for name in FIELDS if name not in LEFT_OUT}
     data = {name: value for name, value in said.items() if value not in (None, False)}
     data["started_at"] = local.isoformat()
     if contact.ended_at is not None:
         data["ended_at"] = contact.ended_at.astimezone(local.tzinfo).isoformat()
-    more = {"line": row.line_used, "seconds": row.seconds, "template": row.template}
     return data | {name: value for name, value in more.items() if value is not None}
 
 
-def _texts(row: Given) -> dict[str, str]:
-    texts = {"phone": row.phone, "address": row.address, "recording": row.recording, "note": row.note}
-    return {name: text for name, text in texts.items() if text}
-
-
-def _judged(
-    conn: Connection, branch: Branch, given: Sequence[Given], source: str, at: datetime
-) -> list[tuple[Contact, bytes] | Not]:
+def _judged(conn: Connection, branch: Branch, given: Sequence[Given], source: str, at: datetime) -> list[New | Not]:
     """What each is: new, there already, or nothing that can be."""
     keys = {(row.contact_ref, source_of(row, source)) for row in given}
     found = rows.select_by_keys(conn, _KNOWN, ("contact_ref", "source"), sorted(keys))
@@ -105,7 +155,7 @@ def _judged(
     books = rows.select_by_keys(conn, _LOANS, "loan_id", sorted({row.loan_id for row in given}))
     whose = {row.loan_id: Customer(row.institution, row.borrower_id) for row in books}
     late_after = timedelta(hours=branch.rulebook.policies.at(branch.today(at)).figure("contact.late_after_hours"))
-    told: list[tuple[Contact, bytes] | Not] = []
+    told: list[New | Not] = []
     for row in given:
         customer, of = whose.get(row.loan_id), source_of(row, source)
         if customer is None:
@@ -118,7 +168,14 @@ def _judged(
             if before == b"new":
                 known[row.contact_ref, of] = row_hash
                 late = source != DIALLER and at - row.started_at > late_after
-                told.append((_contact(branch, row, customer, of, at, late=late), row_hash))
+                texts = {"phone": row.phone, "address": row.address, "recording": row.recording, "note": row.note}
+                told.append(
+                    New(
+                        _contact(branch, row, customer, of, at, late=late),
+                        {name: text for name, text in texts.items() if text},
+                        {"line": row.line_used, "seconds": row.seconds, "template": row.template}, row_hash,
+                    )
+                )  # fmt: skip
             else:  # of who was erased nothing is left to compare
                 told.append(REPEATED if before in (row_hash, b"") else Not("contact_differs", "contact_ref"))
     return told

@@ -202,6 +202,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "business_date_decreased": ("业务日期倒退", "the business date runs backwards"),
     "replay_impossible": ("重放：分录无法应用", "replay: the entry cannot be applied"),
     "not_told": ("重放：案件没有随之登记应告知的事实", "replay: the case was not told what the entry says"),
+    "told_differs": (
+        "所登记的事实与其凭据（停催等）不符",
+        "a fact that was told is not what its evidence tells, or of somebody else",
+    ),
     "row_differs": ("数据行与其分录不符", "a row is not what its entries make of it"),
     "grant_without_request": ("授岗未经他人审批", "a post was granted without four eyes"),
     "row_missing": ("分录没有对应的数据行", "entries speak of a row that is not there"),

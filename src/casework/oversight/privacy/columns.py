@@ -80,7 +80,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "checkpoints": "log size root note published_at",
         "contact_log": (
             "id institution source contact_ref loan_id borrower_id party channel started_at result outcome recorded_at "
-            "purpose staff_no agency has_address ended_at recording late permit_id day stream_seq"
+            "purpose staff_no agency has_address ended_at recording late permit_id day stream_seq mac"
         ),
         "contact_permits": (
             "id institution borrower_id loan_id case_id contact_id actor_id party channel purpose issued_at "
@@ -110,6 +110,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "institutions_added": "institution",
         "keys": "purpose fingerprint",
         "leaves": "log leaf_index entry leaf_hash",
+        "legal_holds": "institution borrower_id reason stream_seq",
         "loans": (
             "loan_id institution borrower_id product channel_code owner_staff_no team region disbursed_on "
             "self_payment principal_fen outstanding_principal_fen risk_class npl_since status omitted_on mac"
@@ -129,7 +130,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "requests": (
             "id chart state state_since live version opened_on opened_for opened_by last_entry_at audit_seq "
             "audit_head kind subject what topic asked_for expires_on pinned_version data_digest reviewed_by "
-            "reviewed_for decided_by decided_for carried_out sealed_for"
+            "reviewed_for decided_by decided_for carried_out sealed_for due_on"
         ),
         "reset_codes": "staff_no code_hash expires_at failures mac",
         "search_postings": "place bits",

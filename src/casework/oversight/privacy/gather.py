@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -15,14 +14,12 @@ from casework.errors import CallerError
 from casework.intake.feed.customers import of_customer
 from casework.intake.feed.tables import borrowers, loans
 from casework.log.format.erasure import ERASED, Place
-from casework.log.tables import entries, erasures, streams
+from casework.log.tables import erasures, streams
 from casework.log.write.trail import locked_head
 from casework.oversight.privacy.deciding import (
-    HOLD_PLACED,
-    HOLD_RELEASED,
     Situation,
-    open_holds,
 )
+from casework.oversight.privacy.tables import legal_holds
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
@@ -80,19 +77,16 @@ def gather(conn: Connection, branch: Branch, customer: Customer, at: datetime, *
     if row is None and not loan_ids:
         raise CallerError("unknown_borrower", "没有这位借款人", "there is no such borrower")
     before = sa.select(erasures).where(of_customer(erasures, customer)).order_by(erasures.c.stream_seq)
-    situation = _situation(branch, at, held_cases, asked, holds_of(conn, stream))
+    situation = _situation(branch, at, held_cases, asked, holds_of(conn, customer))
     return Gathered(
         customer, stream, seq, row, held_cases, asked, loan_ids, conn.execute(before).all(), situation
     )  # fmt: skip
 
 
-def holds_of(conn: Connection, stream: str) -> list[str]:
-    """The reasons of the holds open on a borrower, by the entries of his stream."""
-    told = sa.select(entries.c.event, entries.c.body).where(
-        entries.c.stream == stream, entries.c.event.in_((HOLD_PLACED, HOLD_RELEASED))
-    )
-    found = conn.execute(told.order_by(entries.c.stream_seq))
-    return open_holds((row.event, msgspec.json.decode(bytes(row.body))["data"]) for row in found)
+def holds_of(conn: Connection, customer: Customer) -> list[str]:
+    """The reasons of the legal holds open on a borrower, the oldest first."""
+    held = sa.select(legal_holds.c.reason).where(of_customer(legal_holds, customer))
+    return list(conn.execute(held.order_by(legal_holds.c.stream_seq)).scalars())
 
 
 def _cases(conn: Connection, customer: Customer, *, lock: bool) -> list[Case]:

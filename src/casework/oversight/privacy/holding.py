@@ -7,9 +7,11 @@ from sqlalchemy.engine import Connection
 from casework.clock import Clock, now
 from casework.customer import Customer
 from casework.errors import CallerError
-from casework.log.write.trail import Draft
+from casework.intake.feed.customers import of_customer
+from casework.log.write.trail import Draft, Head
 from casework.oversight.privacy.deciding import HOLD_PLACED, HOLD_RELEASED, RULES
 from casework.oversight.privacy.gather import Gathered, gather
+from casework.oversight.privacy.tables import legal_holds
 from casework.people.staff.actor import Actor
 from casework.work.cases.branch import Branch
 
@@ -26,7 +28,9 @@ def hold(
     found = gather(conn, branch, customer, at, lock=True)
     if reason in found.situation.holds:
         raise CallerError("hold_placed_already", reason=reason)
-    return _record(conn, branch, found, HOLD_PLACED, {"reason": reason}, actor, at)
+    head = _record(conn, branch, found, HOLD_PLACED, {"reason": reason}, actor, at)
+    conn.execute(legal_holds.insert().values(**customer._asdict(), reason=reason, stream_seq=head.seq))
+    return f"{found.stream}:{head.seq}"
 
 
 def release(
@@ -39,15 +43,18 @@ def release(
     reasons = [one for one in found.situation.holds if reason in (None, one)]
     if not reasons:
         raise CallerError("no_hold", holds=list(found.situation.holds))
-    return _record(conn, branch, found, HOLD_RELEASED, {"reasons": reasons}, actor, at)
+    head = _record(conn, branch, found, HOLD_RELEASED, {"reasons": reasons}, actor, at)
+    gone = of_customer(legal_holds, customer), legal_holds.c.reason.in_(reasons)
+    conn.execute(legal_holds.delete().where(*gone))
+    return f"{found.stream}:{head.seq}"
 
 
 def _record(
     conn: Connection, branch: Branch, found: Gathered, event: str, data: dict[str, object], actor: Actor, at: datetime
-) -> str:
+) -> Head:
     trail = branch.trail(at)
     policy = branch.rulebook.policies.at(trail.today)
     said = {**data, "rulebook": branch.rulebook.privacy.ref, "day": trail.today.isoformat()}
     head = trail.append(conn, found.stream, Draft(event, actor.signed, said, rules=RULES, policy=policy.ref))
     trail.write(conn)
-    return f"{found.stream}:{head.seq}"
+    return head

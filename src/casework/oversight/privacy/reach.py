@@ -11,6 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.intake.dialler.recording import mac_of as contact_mac
 from casework.intake.feed.aside import aside_of_people
 from casework.intake.feed.customers import of_customer
 from casework.intake.feed.left_rows import LeftRows
@@ -35,6 +36,9 @@ from casework.work.requests import ERASED as REQUEST_ERASED
 
 _OF_BORROWER: Final = ("name_sealed", "name_index", "id_number_sealed", "id_number_index")
 _OF_CONTACT: Final = ("name_sealed", "phone_sealed", "phone_index", "address_sealed")
+_CALLS = sa.select(
+    *(contact_log.c[name] for name in ("id", "source", "contact_ref", "number", "row_hash"))
+)  # fmt: skip
 _OPENINGS = sa.select(openings.c.stream, openings.c.sealed)
 _REQUESTS = sa.select(requests.c.id, requests.c.data_sealed)
 
@@ -92,7 +96,7 @@ def empty(conn: Connection, found: Gathered, aside: Sequence[int], left: LeftRow
     marks = [(row.id, REQUEST_ERASED, None) for row in asked]
     rows.update_many(conn, requests, "id", marks, ("data_sealed", "sealed_for"))
     gone.note("requests", len(asked), (row.data_sealed for row in asked))
-    _empty_books(conn, found, gone, left)
+    _empty_books(conn, found, gone, left, mac_key)
     put_aside = rows.select_by_keys(conn, _ASIDE, "id", list(aside))
     rows.delete_many(conn, set_aside, "id", [row.id for row in put_aside])
     gone.note("set_aside", len(put_aside), (row.row_sealed for row in put_aside))
@@ -104,7 +108,7 @@ def empty(conn: Connection, found: Gathered, aside: Sequence[int], left: LeftRow
 _ASIDE = sa.select(set_aside.c.id, set_aside.c.row_sealed)
 
 
-def _empty_books(conn: Connection, found: Gathered, gone: Gone, left: LeftRows) -> None:
+def _empty_books(conn: Connection, found: Gathered, gone: Gone, left: LeftRows, mac_key: bytes) -> None:
     held = [getattr(found.row, name) for name in _OF_BORROWER] if found.row is not None else []
     if found.row is not None:
         left.check(borrowers, (*found.customer, *held), found.row.mac)
@@ -118,9 +122,12 @@ def _empty_books(conn: Connection, found: Gathered, gone: Gone, left: LeftRows) 
         left.check(contacts, tuple(getattr(way, name) for name in COVERED[contacts.name]), way.mac)
         left.swap(contacts, gone=way.mac)
     gone.note("contacts", len(ways), (getattr(way, name) for way in ways for name in (*_OF_CONTACT, "row_hash")))
-    tried = contact_log.update().where(of_customer(contact_log, found.customer)).values(number=None, row_hash=b"")
+    mac_of_call = contact_mac(mac_key)
+    tried = conn.execute(_CALLS.where(of_customer(contact_log, found.customer))).all()
     conn.execute(contact_permits.update().where(of_customer(contact_permits, found.customer)).values(number=None))
-    gone.note("contact_log", conn.execute(tried).rowcount)
+    emptied_calls = [(row.id, None, b"", mac_of_call((row.source, row.contact_ref, None, b""))) for row in tried]
+    rows.update_many(conn, contact_log, "id", emptied_calls, ("number", "row_hash", "mac"))
+    gone.note("contact_log", len(tried), (one for row in tried for one in (row.number, row.row_hash) if one))
     # A row's fingerprint is over name and number too; without it the next loans file writes it anew, without them.
     of_him = of_customer(loans, found.customer)
     prints = conn.execute(sa.select(loans.c.row_hash).where(of_him)).scalars().all()

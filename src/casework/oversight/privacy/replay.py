@@ -1,7 +1,8 @@
 """Checks holds and erasures again, by the entries of borrowers' streams (casework.log.check.verify).
 
 An erasure is listed in `erasures` and nothing else is, covers streams of its own borrower alone, and none happened
-while a legal hold was open. What erasures cover is compared with openings and requests where those are checked.
+while a legal hold was open. Each open hold has its row, and no row lacks its entry. What erasures cover is compared
+with openings and requests where those are checked.
 """
 
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,7 @@ from casework.log.format.erasure import ERASED, Place, covered_by
 from casework.log.stored import as_stored
 from casework.log.tables import entries, erasures
 from casework.oversight.privacy.deciding import HOLD_PLACED, HOLD_RELEASED, open_holds
+from casework.oversight.privacy.tables import legal_holds
 from casework.personal import Vault
 from casework.storage import rows
 from casework.work.cases.tables import cases
@@ -25,6 +27,7 @@ from casework.work.four_eyes.tables import requests
 PREFIX: Final = KIND
 _BATCH: Final = 200
 _SHOWN: Final = 100
+_HOLD = (*Customer._fields, "reason", "stream_seq")
 _MARK = ("stream", "stream_seq", *Customer._fields, "cases_until", "erased_at")
 
 
@@ -41,6 +44,11 @@ class PrivacyReplay:
         self._vault = vault
         self._report = report
         self._holds: list[tuple[str, Any]] = []
+        self._placed: dict[str, int] = {}  # by reason, the entry that placed it last
+        self._held = {
+            (self._stream_of(institution, borrower_id), reason, seq)
+            for institution, borrower_id, reason, seq in conn.execute(as_stored(legal_holds, _HOLD, conn.dialect.name))
+        }
         self._pending: list[_Met] = []
         self._met = 0
 
@@ -49,6 +57,7 @@ class PrivacyReplay:
         try:
             if entry.event in (HOLD_PLACED, HOLD_RELEASED):
                 self._holds.append((entry.event, entry.data))
+                self._placed |= {entry.data["reason"]: entry.stream_seq} if entry.event == HOLD_PLACED else {}
             elif entry.event == ERASED:
                 self._pending.append(_Met(entry, covered_by(entry)))
                 if open_holds(self._holds):
@@ -57,14 +66,22 @@ class PrivacyReplay:
             self._report.find("replay_impossible", entry.stream, entry.stream_seq, error=type(error).__name__)
 
     def close(self, stream: str, tail: Tail, *, sound: bool) -> None:  # noqa: ARG002  (each entry is judged by itself)
-        """The stream has ended."""
+        """The stream has ended: its open holds must have their rows."""
+        for reason in open_holds(self._holds):
+            row = stream, reason, self._placed[reason]
+            if row not in self._held:
+                self._report.find("row_missing", stream, row[2], table=legal_holds.name, reason=reason)
+            self._held.discard(row)
         self._holds.clear()
+        self._placed.clear()
         if len(self._pending) >= _BATCH:
             self._flush()
 
     def finish(self) -> None:
-        """Compare the rest; then look for rows of `erasures` that no erasure stands behind."""
+        """Compare the rest; then look for rows that no entry stands behind."""
         self._flush()
+        for stream, reason, _ in sorted(self._held, key=str)[:_SHOWN]:
+            self._report.find("row_without_entries", stream or None, table=legal_holds.name, reason=str(reason))
         if self._conn.execute(sa.select(sa.func.count()).select_from(erasures)).scalar_one() == self._met:
             return
         at = (entries.c.stream == erasures.c.stream) & (entries.c.stream_seq == erasures.c.stream_seq)

@@ -102,6 +102,7 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     holds: list[str] = []
     repaired_on: date | None = None
     found_on: date | None = None
+    visit_on: date | None = None  # the day for which a visit was ordered last
     failed_visits: list[FailedVisit] = []
     last_failed_visit: FailedVisit | None = None  # not counted yet
     visit_photos: list[str] = []
@@ -111,10 +112,12 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     recalled_on: date | None = None
     destruction_due_on: date | None = None
     exception_until: date | None = None
+    exception_on: date | None = None  # when it was granted
     disposal_form_on: date | None = None
     limitation_ends_on: date | None = None
     accelerated_on: date | None = None
     matter_open: bool = False
+    matter_ended_on: date | None = None
     sued_on: date | None = None
     rulings: list[str] = []  # outcomes since the suit; a new suit begins anew
     agreed_fen: int | None = None

@@ -49,6 +49,12 @@ def _in_this_state(now: Situation) -> bool:
 
 
 @effect()
+def visit_ordered(now: Situation, _: Params) -> None:
+    """Keeps for which day."""
+    now.facts.visit_on = date.fromisoformat(now.given["visit_on"])
+
+
+@effect()
 def count_failed_visit(now: Situation, _: Params) -> None:
     """Counts the visit recorded last: one report is one visit."""
     facts, visit = now.facts, now.facts.last_failed_visit
@@ -76,7 +82,7 @@ def end_placement(now: Situation, params: Params) -> None:
 
 @effect()
 def grant_exception(now: Situation, _: Params) -> None:
-    now.facts.exception_until = _day(now, "expires_on")
+    now.facts.exception_until, now.facts.exception_on = _day(now, "expires_on"), now.today
 
 
 @effect()
@@ -89,7 +95,7 @@ def open_matter(now: Situation, _: Params) -> None:
 
 @effect()
 def end_matter(now: Situation, _: Params) -> None:
-    now.facts.matter_open = False
+    now.facts.matter_open, now.facts.matter_ended_on = False, now.today
 
 
 @effect()

@@ -13,6 +13,7 @@ from casework.lifecycle.fold import DATED
 from casework.lifecycle.judge import Fields, Judged, NounJudge, Stopped
 from casework.lifecycle.noun import Noun
 from casework.lifecycle.stream_judges import Within, in_order
+from casework.lifecycle.told import Told
 from casework.log.check.findings import Report
 from casework.log.format.entry import Entry
 from casework.rules.statechart.chart import Chart, Tell
@@ -132,11 +133,14 @@ class CaseJudge:
     """Follows one stream of a case after the other; findings go into the report.
 
     `cited` hears every entry that names a request under four eyes: whoever judges requests holds them against it.
+    `told` hears of facts that others told.
     """
 
     def __init__(
-        self, rulebook: Cited, owners: OwnersJudge, report: Report, cited: Callable[[Entry], None] = lambda _: None
-    ) -> None:
+        self, rulebook: Cited, owners: OwnersJudge, report: Report, cited: Callable[[Entry], None] = lambda _: None,
+        told: Told | None = None,
+    ) -> None:  # fmt: skip
+        self._told = Told() if told is None else told
         self._report = report
         self._rulebook = rulebook
         fields = Fields()
@@ -152,6 +156,7 @@ class CaseJudge:
         self._history: list[tuple[Any, ...]] = []
         self._children = Within(self._of_children)
         self._untold: list[_Untold] = []
+        self._steady = True  # it has lived ever since it was opened
 
     def follow(self, entry: Entry) -> None:
         """Replay one entry; after the first that cannot be, the rest of the case is left alone."""
@@ -172,6 +177,8 @@ class CaseJudge:
         self._report.cases += 1
         if sound and not self._broken:
             self._hear(None)
+        if sound and not self._broken and self._case is not None and self._steady and self._case.live:
+            self._told.stands(self._case.stream, self._case)
         ended = Ended(self._case if sound and not self._broken else None, self._history, self._children.subjects)
         self._report.cases_not_replayed += ended.case is None
         self._begin()
@@ -195,6 +202,10 @@ class CaseJudge:
         else:
             self._hear(judged)
             self._of_case.follow(judged, case)
+            self._steady = self._steady and case.live
+            if entry.event.startswith(fold.SAYS.fact):
+                fact = entry.event.removeprefix(fold.SAYS.fact)
+                self._told.hear(entry.stream, entry.stream_seq, case, fact, entry.data)
         for one in self._of_children:
             one.chart = judged.chart
         owner = history_of(entry, case)

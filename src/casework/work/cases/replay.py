@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.replay import Folded, NounRows, RootRows
+from casework.lifecycle.told import Told
 from casework.log.check.findings import Report
 from casework.log.check.heads import Tail
 from casework.log.format.entry import Entry
@@ -30,9 +31,9 @@ class CaseReplay:
 
     def __init__(
         self, conn: Connection, report: Report, cited: Callable[[Entry], None] = lambda _: None, *,
-        nouns: Sequence[Kept] = (),
+        nouns: Sequence[Kept] = (), told: Told | None = None,
     ) -> None:  # fmt: skip
-        self._judge = CaseJudge(cited_in(conn, report), owners_judge(conn, report), report, cited)
+        self._judge = CaseJudge(cited_in(conn, report), owners_judge(conn, report), report, cited, told)
         self._owners = OwnerRows(conn, report)
         self._children = {noun.word: NounRows(conn, report, noun, _parent_stream) for noun in nouns if noun.child}
         self._rows = RootRows(conn, report, CASES, self._compare_owners)

@@ -4,7 +4,7 @@ Which events these are is read off the chart: those that only the post `system` 
 is asked first and fired only if the chart allows it, so that a sweep leaves no refusals behind.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 
 import sqlalchemy as sa
@@ -42,15 +42,17 @@ def sweep(
     branch: Branch,
     days: Mapping[str, date],
     *,
+    without: Collection[str] = (),
     clock: Clock = now,
     progress: Callable[[int], None] = lambda _: None,
 ) -> dict[str, int]:
     """Fire what is due on every case on the `days` of institutions, dated then; how many of each event.
 
-    Each thousand cases are a transaction of their own.
+    Each thousand cases are a transaction of their own. `without`: events for which none of these days counts.
     """
+    events = [event for event in swept_events(branch) if event.name not in without]
     fired = {event.name: 0 for event in swept_events(branch)}
-    states = sorted({state for event in swept_events(branch) for state in event.arcs})
+    states = sorted({state for event in events for state in event.arcs})
     after, looked_at = 0, 0
     while True:
         with reading(engine) as conn:
@@ -60,7 +62,7 @@ def sweep(
         due: list[Command] = [
             Fire(actor=system("sweep"), id=case.id, event=event, version=case.version, dated=days[case.institution])
             for case in found if case.institution in days
-            for event in _due(case, days[case.institution], branch)
+            for event in _due(case, days[case.institution], branch, events)
         ]  # fmt: skip
         if due:
             with writing(engine) as conn:
@@ -73,11 +75,11 @@ def sweep(
         progress(looked_at)
 
 
-def _due(case: Case, today: date, branch: Branch) -> list[str]:
+def _due(case: Case, today: date, branch: Branch, events: Sequence[Event]) -> list[str]:
     """The first event that is due: after it the case is another one, to be looked at by the next sweep."""
     policy = branch.rulebook.policies.at(today)
     actor = system("sweep")
-    for event in swept_events(branch) if lives_under(branch.rulebook.chart, case) else ():
+    for event in events if lives_under(branch.rulebook.chart, case) else ():
         if case.state in event.arcs:
             now_ = Situation(case, today, policy, actor.id)
             if isinstance(decide(branch.rulebook.chart, event.name, case.state, now_, actor.posts), Step):

@@ -61,6 +61,7 @@ contact_log = sa.Table(
     sa.Column("day", sa.Date, nullable=False),  # of `started_at` in branch time
     sa.Column("row_hash", Bytes, nullable=False),  # keyed, of the row as it came: tells a repeat from another content
     sa.Column("stream_seq", sa.BigInteger, nullable=False),  # of the last entry about it, in the debtor's stream
+    sa.Column("mac", Bytes, nullable=False),  # over source, reference, number and row_hash
     sa.UniqueConstraint("contact_ref", "source"),
     sa.Index("ix_contact_log_borrower", "borrower_id", "day"),
     sa.Index("ix_contact_log_day", "day"),

@@ -170,7 +170,7 @@ class Reader(msgspec.Struct, frozen=True):
 
     def _judged(self, borrowers: Sequence[str], failing: set[str]) -> Iterator[tuple[str, bool]]:
         customers = [(borrower, self.institution) for borrower in borrowers]
-        book, holds = book_of(self.conn, borrowers), holds_of(self.conn, borrowers)
+        book, holds = book_of(self.conn, borrowers), holds_of(self.conn, borrowers, self.limits.zone)
         courses = {borrower: Course() for borrower in borrowers}
         for borrower in failing.intersection(borrowers):  # all of them before today, whichever day it was
             courses[borrower].failed_on = [self.on - _DAY] * self.limits.contacts_after_failures

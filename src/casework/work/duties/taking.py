@@ -57,7 +57,8 @@ class _Facts(msgspec.Struct, gc=False):
     repaired_on: date | None = None
     exception_until: date | None = None
     exception_on: date | None = None
-    back_on: date | None = None
+    recalled_on: date | None = None
+    matter_ended_on: date | None = None
 
 
 _facts: Final = msgspec.json.Decoder(_Facts).decode
@@ -118,7 +119,7 @@ def _case(row: Any, on: date) -> CaseDay:
     return CaseDay(
         state, due_on, opened_on, principal_fen,
         lost_on=since if state == "lost_contact" else None,
-        back_on=facts.back_on,
+        back_on=max((day for day in (facts.recalled_on, facts.matter_ended_on) if day is not None), default=None),
         visit_reported=bool(facts.visit_photos),
         repaired_on=facts.repaired_on,
         placed_on=since if state == _OUT else None,

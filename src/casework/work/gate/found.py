@@ -46,7 +46,7 @@ def found(
         return
     of_days = {(one.source, one.contact_ref) for one in wanted}
     borrowers = sorted({one.borrower_id for one in wanted})
-    book, held = book_of(conn, borrowers), holds_of(conn, borrowers)
+    book, held = book_of(conn, borrowers), holds_of(conn, borrowers, ZoneInfo(branch.time_zone))
     numbers = {one.number for one in wanted if one.number is not None}
     numbers |= {one.number for ways in book.values() for one in ways if one.number is not None}
     before = _before(conn, borrowers, sorted(numbers)) if days else wanted

@@ -1,7 +1,7 @@
 """What the gate needs of the database for some wishes at once: one statement each, whatever their number."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ from casework.work.gate.judge import Wish
 from casework.work.gate.seen import Course, Line, advance, hear
 from casework.work.gate.standing import Arrears, OnRecord, Span, Standing
 from casework.work.gate.tables import contact_permits
-from casework.work.holds import OF_THE_LOAN
+from casework.work.holds import LIFTED, OF_THE_LOAN
 
 _holds: Final = HOLDS.table
 _calls: Final = contact_log.c.channel.in_(sorted(CALLS))
@@ -65,6 +65,7 @@ _OPEN: Final = sa.select(
 _BOOK: Final = sa.select(contacts.c.institution, contacts.c.borrower_id, contacts.c.role, contacts.c.phone_index)
 _HOLDS: Final = sa.select(
     _holds.c.institution, _holds.c.borrower_id, _holds.c.loan_id, _holds.c.hold, _holds.c.begins_at, _holds.c.ends_at,
+    _holds.c.state, _holds.c.last_on,
 )  # fmt: skip
 _ARREARS: Final = (
     sa.select(
@@ -121,7 +122,7 @@ def gather(
         _courses(conn, known, persons)
     _today(conn, known, borrowers, dialled, day)
     _reserve_open(conn, known, borrowers, dialled, day, now)
-    held, arrears = holds_of(conn, borrowers), _arrears(conn, persons)
+    held, arrears = holds_of(conn, borrowers, zone), _arrears(conn, persons)
     consents = consents_of(conn, borrowers) if quiet else {}
     states: dict[Customer, dict[str, Span]] = {}
     for one in askings:
@@ -149,12 +150,13 @@ def reserve(known: Known, customer: Customer, number: bytes | None, day: date) -
         line.unanswered, line.day = line.unanswered_on(day) + 1, day
 
 
-def holds_of(conn: Connection, borrowers: Sequence[str]) -> dict[Customer, list[Span]]:
-    """The holds of these borrowers, those that are over too."""
+def holds_of(conn: Connection, borrowers: Sequence[str], zone: tzinfo) -> dict[Customer, list[Span]]:
+    """The holds of these borrowers, those that are over too; one that was lifted stops nothing from that day on."""
     found: dict[Customer, list[Span]] = {}
     for row in rows.select_by_keys(conn, _HOLDS, "borrower_id", borrowers):
         bound = row.loan_id if row.hold in OF_THE_LOAN else None
-        span = Span(row.hold, row.begins_at, row.ends_at, bound)
+        ends_at = datetime.combine(row.last_on, time(), zone) if row.state == LIFTED else row.ends_at
+        span = Span(row.hold, row.begins_at, ends_at, bound)
         found.setdefault(Customer(row.institution, row.borrower_id), []).append(span)
     return found
 

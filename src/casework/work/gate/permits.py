@@ -126,7 +126,7 @@ class Begun(msgspec.Struct):
 
 def begin_dialling(conn: Connection, branch: Branch, permit_id: int, actor_id: str, now: datetime) -> Begun:
     """Dialling begins, once: the permit holds until the outcome. CallerErrors as of `settle`."""
-    permit = _permit(conn, permit_id, actor_id)
+    permit = permit_of(conn, permit_id, actor_id)
     _refuse_past(permit, now)
     begun = Begun(Customer(permit.institution, permit.borrower_id), permit.contact_id, permit.holds_until)
     if permit.dialling_at is None:
@@ -146,7 +146,7 @@ def settle(conn: Connection, contact: Contact, actor_id: str, now: datetime) -> 
     permit_id = contact.permit_id or 0
     # Whoever counts meanwhile sees the permit or its outcome, never neither.
     _lock(conn, [(contact.customer, contact.number)])
-    permit = _permit(conn, permit_id, actor_id)
+    permit = permit_of(conn, permit_id, actor_id)
     asked_for = Customer(permit.institution, permit.borrower_id), permit.party, permit.channel, permit.number
     did = contact.customer, contact.party, contact.channel, contact.number
     if did != asked_for or not _second(permit.issued_at) <= contact.started_at < permit.holds_until:
@@ -162,7 +162,8 @@ def _second(instant: datetime) -> datetime:
     return instant.replace(microsecond=0)
 
 
-def _permit(conn: Connection, permit_id: int, actor_id: str) -> sa.Row[*tuple[Any, ...]]:
+def permit_of(conn: Connection, permit_id: int, actor_id: str) -> sa.Row[*tuple[Any, ...]]:
+    """The permit, held until the transaction ends; CallerError `unknown_permit` for nobody's or another's."""
     asked = sa.select(contact_permits).where(contact_permits.c.id == permit_id).with_for_update()
     permit = conn.execute(asked).one_or_none()
     if permit is None or permit.actor_id != actor_id:

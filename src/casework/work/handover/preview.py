@@ -36,7 +36,6 @@ OF_CASES: Final[Mapping[str, tuple[str, str]]] = {
     "exception": ("留存催收例外到期日", "end of the exception from placement"),
     "destruction": ("委外资料销毁期限", "agency's copy to be destroyed by"),
     "limitation": ("诉讼时效届满日", "limitation period ends"),
-    "request": ("待审批申请到期日", "pending request expires"),
 }
 Kinds = Mapping[str, tuple[str, str]]
 """What may be carried, in Chinese and English, in the order in which it is shown."""
@@ -52,12 +51,12 @@ class Carried(msgspec.Struct):
     earliest: date | None
 
 
-def own_of(case: Case, visit_on: date | None, request_expires_on: date | None) -> Iterator[Thing]:
+def own_of(case: Case) -> Iterator[Thing]:
     """The days of the case itself."""
     facts, placement = case.facts, case.facts.placement
     term_until = placement.term_until if placement is not None and not placement.ended else None
-    days = (visit_on, term_until, facts.exception_until, facts.destruction_due_on, facts.limitation_ends_on,
-            request_expires_on)  # fmt: skip
+    visit_on = facts.visit_on if case.state == "home_visit" else None
+    days = (visit_on, term_until, facts.exception_until, facts.destruction_due_on, facts.limitation_ends_on)
     return (Thing(kind, on) for kind, on in zip(OF_CASES, days, strict=True) if on is not None)
 
 

@@ -5,24 +5,21 @@ Set-wise: a handful of statements, however many cases he has.
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.lifecycle.carried import carried
+from casework.lifecycle.kept import Kept
 from casework.lifecycle.noun import Thing
-from casework.log.tables import entries
 from casework.people.identity.tables import sessions
 from casework.people.staff.tables import absences, posts_held, staff, tokens
 from casework.storage import rows
-from casework.work.cases import fold
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.tables import cases
-from casework.work.four_eyes.tables import requests
+from casework.work.four_eyes.tables import REQUESTS, requests
 from casework.work.handover.comparing import Held
 from casework.work.handover.preview import OF_CASES, Ending, Kinds, OpenRequest, own_of
 from casework.work.handover.tables import handovers
@@ -83,45 +80,27 @@ _HANDING_OVER = sa.select(handovers.c.staff_no).where(
 
 def kinds_of(branch: Branch) -> Kinds:
     """Every noun beside the case by its chart's name, and the case's own days."""
-    charts = [(noun.word, branch.rulebook.charts[noun.chart]) for noun in branch.nouns[1:]]
+    charts = [(noun.word, branch.rulebook.charts[noun.chart]) for noun in _nouns(branch)]
     return {**{word: (chart.zh, chart.en) for word, chart in charts}, **OF_CASES}
 
 
 def carried_by(conn: Connection, branch: Branch, found: Sequence[Case]) -> dict[int, list[Thing]]:
     """What each case carries; cases that carry nothing are left out."""
-    things = carried(conn, branch.nouns[1:], branch.rulebook.charts, found)
-    visits = _visits(conn, [case for case in found if case.state == "home_visit"])
-    pending = {row.subject: row.expires_on for row in _pending(conn, found)}
+    things = carried(conn, _nouns(branch), branch.rulebook.charts, found)
     for case in found:
-        for thing in own_of(case, visits.get(case.id), pending.get(case.stream)):
+        for thing in own_of(case):
             things.setdefault(case.id, []).append(thing)
     return things
 
 
-def _visits(conn: Connection, visited: Sequence[Case]) -> dict[int, date]:
-    """For when the visit was ordered that a case waits for: its last order says so."""
-    streams = {case.stream: case.id for case in visited}
-    found: dict[int, date] = {}
-    for row in sorted(rows.select_by_keys(conn, _ORDERED, "stream", sorted(streams)), key=lambda row: row.stream_seq):
-        on = msgspec.json.decode(bytes(row.body))["data"]["given"].get("visit_on")
-        if on is not None:
-            found[streams[row.stream]] = date.fromisoformat(on)
-    return found
-
-
-def _pending(conn: Connection, found: Iterable[Case]) -> Sequence[Any]:
-    return rows.select_by_keys(conn, _PENDING, "subject", sorted(case.stream for case in found))
-
-
-_ORDERED = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.body).where(
-    entries.c.event == sa.literal_column(f"'{fold.SAYS.step}start_visit'")  # a select by keys takes no other parameters
-)
-_PENDING = sa.select(requests.c.subject, requests.c.expires_on, requests.c.opened_by).where(
-    requests.c.live == sa.true()
-)
+def _nouns(branch: Branch) -> Sequence[Kept]:
+    return (*branch.nouns[1:], REQUESTS)
 
 
 # ── what ends with him ──────────────────────────────────────────────────────────────────────────────────────
+
+
+_PENDING = sa.select(requests.c.subject, requests.c.opened_by).where(requests.c.live == sa.true())
 
 
 def ending_of(conn: Connection, staff_no: str, found: Sequence[Case], *, today: date) -> Ending:
@@ -139,7 +118,8 @@ def ending_of(conn: Connection, staff_no: str, found: Sequence[Case], *, today: 
             OpenRequest(row.id, row.subject, row.what, row.state, row.expires_on)
             for row in conn.execute(proposals.order_by(requests.c.id))
         ],
-        sum(row.opened_by != staff_no for row in _pending(conn, found)),
+        sum(row.opened_by != staff_no for row in rows.select_by_keys(
+            conn, _PENDING, "subject", sorted(case.stream for case in found))),
         sorted(set(conn.execute(principals).scalars())), sorted(set(conn.execute(deputies).scalars())),
         _number(conn, tokens, tokens.c.staff_no == staff_no, tokens.c.revoked_at.is_(None)),
         _number(conn, sessions, sessions.c.staff_no == staff_no, sessions.c.ended_at.is_(None)),
