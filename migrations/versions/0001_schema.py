@@ -561,6 +561,29 @@ table(
     append_only=(("day", "case_id", "duty"),),
 )
 table(
+    "tasks",
+    key("day", sa.Date),
+    key("owed_by", sa.String(32)),
+    key("rank", sa.Integer),
+    must("task", sa.String(32)),
+    must("why", sa.String(16)),
+    must("loan_id", sa.String(64)),
+    sa.Column("case_id", BigId),
+    must("due_on", sa.Date),
+    must("dpd", sa.Integer),
+    must("overdue_fen", sa.BigInteger),
+    append_only=(("day", "owed_by", "rank"),),
+)
+table("task_days", key("day", sa.Date), must("tasks", sa.BigInteger), must("digest", Bytes), append_only=(("day",),))
+table(
+    "tasks_taken",
+    key("day", sa.Date),
+    key("staff_no", sa.String(32)),
+    must("taken_at", UtcDateTime),
+    must("late", sa.Boolean),
+    append_only=(("day", "staff_no"),),
+)
+table(
     "duty_days",
     key("institution", sa.String(32)),
     key("day", sa.Date),

@@ -21,6 +21,7 @@ _GROUPS = {
     "permissions": "who may do what, and is shown what",
     "handover": "departures and transfers",
     "duty": "what each case is owed on a day",
+    "task": "task lists of a morning",
     "calendar": "working days, and a year that nobody knows yet",
     "outage": "days on which something was out",
     "distribute": "who works on which case, each morning",

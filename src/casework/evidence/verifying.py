@@ -35,6 +35,7 @@ from casework.work.duties import replay as duties
 from casework.work.four_eyes import replay as four_eyes
 from casework.work.gate import replay as gate
 from casework.work.handover import replay as handover
+from casework.work.tasks import replay as tasks
 
 _ALSO = (feed_tables, search_tables)
 """Imported so that every table of the database is known: kinds and foreign parts are looked at in all of them."""
@@ -120,6 +121,7 @@ def _verify(
             steady("contacts", ContactReplay(conn, mac_key, vault, report)),
         ),
         feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report, loans_dir)),
+        tasks.PREFIX: steady("tasks", tasks.TasksReplay(conn, report)),
         duties.PREFIX: steady("duties", duties.DutiesReplay(conn, report)),
         handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report)),
     }

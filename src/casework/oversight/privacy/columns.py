@@ -147,6 +147,9 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "staff": ("staff_no name status capacity joined_on leaves_on left_on returned_on merged_into added_at present"),
         "streams": "stream last_entry_at audit_seq audit_head",
         "teams": "code name region",
+        "task_days": "day tasks digest",
+        "tasks": "day owed_by rank task why loan_id case_id due_on dpd overdue_fen",
+        "tasks_taken": "day staff_no taken_at late",
         "texts": "digest kind name body published_at",
         "tiles": "log level number root hashes",
         "tokens": (

@@ -1,0 +1,130 @@
+"""Task lists: what is on them and why, in which order, the same when asked again, and taking them."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from casework.cli import main
+from casework.errors import CallerError
+from casework.operation.sweeping import sweep
+from casework.people.staff.actor import Actor, system
+from casework.storage.database import open_engine, reading, writing
+from casework.work.tasks.making import make
+from casework.work.tasks.own import take_list, tasks_of
+from casework.work.tasks.tables import task_days, tasks
+from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.work.test_holds import take as hold
+from tests.work.test_promises import at, day
+from tests.work.test_promises import row as promise
+from tests.work.test_promises import take as promised
+
+BOOKS = [loan(number) for number in (1, 2, 3, 4)]
+SNAPSHOT = [
+    arrears(1, 5), arrears(2, 30), arrears(3, 40),
+    arrears(4, 5, overdue_principal="9000.00", outstanding_principal="9000.00"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def house(bank: Bank) -> Iterator[Bank]:
+    """Four cases of the rep S1, who is confirmed; the log and the rows are sound when the test is done."""
+    bank.staff("S1", "business_rep")
+    bank.staff("B9", "basic_risk_manager")
+    bank.staff("G1", "agency_post")
+    bank.send(DAY, SNAPSHOT, loans=BOOKS)
+    yield bank
+    bank.assert_sound()
+
+
+def morning(bank: Bank, number: int, who: str = "S1", *posts: str) -> list[str]:
+    """The list of the morning of a day."""
+    actor = Actor(who, "staff", "cli", frozenset(posts))
+    with writing(bank.started.engine) as conn:
+        make(conn, bank.started.branch, day(number), system("cli"), clock=at(day(number)))
+        return [f"{row.loan_id} {row.task}: {row.why}" for row in tasks_of(conn, day(number), actor)]
+
+
+def close(bank: Bank, number: int) -> None:
+    sweep(bank.started.engine, bank.started.branch, day(number), clock=at(day(number + 1)))
+
+
+def test_what_is_overdue_comes_first_then_broken_promises_then_money_by_its_chance(house: Bank) -> None:
+    """A promise that the sweep judged broken the day before; ¥9,000 in M1 before ¥1,000; M1 before M2 of as much."""
+    promised(house, promise("P1", 1, 0, 1, "500.00"))
+    house.send(day(1), SNAPSHOT)
+    close(house, 1)
+    house.send(day(2), SNAPSHOT)
+    close(house, 2)
+    assert morning(house, 3) == [
+        "L2 visit: late", "L3 visit: late", "L1 broken_promise: broken_promise",
+        "L4 dial: due_today", "L1 dial: due_today", "L1 visit: expected",
+    ]  # fmt: skip
+
+
+def test_a_list_is_made_once_and_shown_again_as_it_was(house: Bank) -> None:
+    close(house, 0)
+    first = morning(house, 1)
+    house.send(day(1), SNAPSHOT[:1])
+    assert morning(house, 1) == first
+    with reading(house.started.engine) as conn:
+        assert conn.execute(sa.select(sa.func.count()).select_from(task_days)).scalar_one() == 1
+
+
+def test_a_post_has_what_is_owed_by_the_post_and_its_holders_see_it(house: Bank) -> None:
+    hold(house, f"L1,complaint,{DAY},")
+    close(house, 0)
+    assert morning(house, 1, "G1", "agency_post") == ["L2 place: expected", "L3 place: expected"]
+    assert morning(house, 1, "P7") == []
+
+
+def test_a_list_is_taken_once_and_after_half_past_nine_it_is_late(house: Bank) -> None:
+    close(house, 0)
+    morning(house, 1)
+    branch, rep = house.started.branch, Actor("S1", "staff", "cli", frozenset({"business_rep"}))
+    with writing(house.started.engine) as conn:
+        assert take_list(conn, branch, day(1), rep, at(day(1))())
+    with pytest.raises(CallerError, match="taken already"), writing(house.started.engine) as conn:
+        take_list(conn, branch, day(1), rep, at(day(1))())
+    stranger = Actor("P7", "staff", "cli", frozenset({"phone_collector"}))
+    with pytest.raises(CallerError, match="no task"), writing(house.started.engine) as conn:
+        take_list(conn, branch, day(1), stranger, at(day(1))())
+
+
+def test_a_list_too_far_ahead_is_not_made(house: Bank) -> None:
+    with pytest.raises(CallerError, match="cannot be made yet"), writing(house.started.engine) as conn:
+        make(conn, house.started.branch, day(2), system("cli"), clock=at(DAY))
+
+
+def test_the_shell_tells_why_each_task_is_there(house: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    close(house, 0)
+    settings = house.started.settings
+    monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["task", *arguments, "--on", day(1).isoformat()])
+
+    listed: list[dict[str, Any]] = json.loads(run("list", "--as", "S1", "--json").output)
+    assert [(one["rank"], one["loan_id"], one["why"]) for one in listed][:2] == [(1, "L2", "late"), (2, "L3", "late")]
+    assert listed[0]["why_en"].startswith("overdue by rule: due on ")
+    assert "L4" in run("list", "--as", "S1").output
+    assert "taken" in run("take", "--as", "S1").output
+    assert run("take", "--as", "S1").output.startswith("list_taken")
+
+
+@pytest.mark.only("sqlite")
+def test_a_list_changed_by_sql_is_found(bank: Bank) -> None:
+    bank.send(DAY, SNAPSHOT, loans=BOOKS)
+    with writing(bank.started.engine) as conn:
+        make(conn, bank.started.branch, DAY, system("cli"), clock=at(DAY))
+    bank.assert_sound()
+    engine = open_engine(bank.started.settings.database_url)
+    with engine.begin() as conn:
+        conn.exec_driver_sql("DROP TRIGGER tasks_append_only_update")
+        conn.execute(tasks.update().where(tasks.c.rank == 1).values(why="expected"))
+    engine.dispose()
+    assert ("row_differs", "tasks:lists") in [(one.code, one.stream) for one in bank.verified().findings]
