@@ -39,13 +39,13 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class AskBody(msgspec.Struct, forbid_unknown_fields=True):
-    """`event`: an event of a case (`case:17`) that the chart puts under four eyes, with the data it takes.
+    """`event`: an event of a case (`case:17`), promise or hold that its chart puts under four eyes, with its data.
 
     `post`: a post (`what`) for somebody (`staff:S0012`), with `from_on` and perhaps `until_on`.
     """
 
     kind: Literal["event", "post"]
-    subject: Annotated[str, Meta(pattern=r"^(case:[1-9][0-9]{0,15}|staff:[A-Za-z0-9._-]{1,32})$", max_length=80)]
+    subject: Annotated[str, Meta(pattern=r"^([a-z]{1,32}:[1-9][0-9]{0,15}|staff:[A-Za-z0-9._-]{1,32})$", max_length=80)]
     what: Code
     data: Data = {}
 

@@ -196,7 +196,7 @@ def case_options(request: Request[Any, Any, Any], case_id: CaseId) -> Response[C
     with reading(serving.engine, snapshot=True) as conn:
         found = case_in_sight(conn, request, case_id)
         options = options_of_case(conn, serving.branch, BusinessDates(conn, serving.branch), found, actor)
-        show_pending(conn, serving.branch, options)
+        show_pending(conn, serving.branch, found.stream, options.events)
     return Response(options, headers={"ETag": f'"{found.version}"'})
 
 

@@ -31,6 +31,7 @@ from casework.work.cases.shown import (
     page_of,
     seen,
 )
+from casework.work.four_eyes.listing import show_pending
 
 SortBy = Annotated[Sort, QueryParameter(description="A minus is descending; what has no day due comes last.")]
 _FILTERS = ("case_id", "loan_id", "state", "due_by", "all", "sort")
@@ -164,6 +165,7 @@ def _options(one: Described) -> Any:
         with reading(serving.engine, snapshot=True) as conn:
             subject, whose = seen(conn, serving.branch, one.noun, actor, number, today_of(serving))
             offers = options_of(serving.branch, BusinessDates(conn, serving.branch), one.noun, subject, whose, actor)
+            show_pending(conn, serving.branch, f"{one.word}:{subject.id}", offers.events)
         return Response(offers, headers={"ETag": f'"{subject.version}"'})
 
     return options

@@ -184,7 +184,7 @@ def options(case_id: int, json_: bool, staff_no: str | None) -> None:
         actor = permitted(conn, open_.branch, staff_no, "case.read")
         found = seen_case(conn, open_.branch, actor, case_id, open_.branch.today(now()))
         offers = options_of_case(conn, open_.branch, BusinessDates(conn, open_.branch), found, actor)
-        show_pending(conn, open_.branch, offers)
+        show_pending(conn, open_.branch, f"case:{case_id}", offers.events)
         if json_:
             print_json(offers)
         else:

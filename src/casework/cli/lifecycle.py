@@ -31,6 +31,7 @@ from casework.work.cases.disclosure import LIST_EXPORTED, record_export, record_
 from casework.work.cases.export import MAX_ROWS, columns_of, noun_csv, noun_texts
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.sight import reach_of
+from casework.work.four_eyes.listing import show_pending
 
 _USAGE = frozenset({"unknown_event", "unknown_fact", "unknown_ground", "faulty_data"})
 _EXIT_CODES = "Exit code 0: done; 1: refused, with every reason on stderr; 2: usage."
@@ -186,6 +187,7 @@ def _options(noun: Kept) -> click.Command:
             actor, subject, whose = _seen(conn, open_, noun, number, staff_no)
             dates = BusinessDates(conn, open_.branch)
             offers = shown.options_of(open_.branch, dates, noun, subject, whose, actor)
+            show_pending(conn, open_.branch, f"{noun.word}:{number}", offers.events)
         if json_:
             print_json(offers)
         else:

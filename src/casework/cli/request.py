@@ -19,7 +19,7 @@ from casework.work.four_eyes import (
     chart_moves,  # noqa: F401  (registers the kind `chart_move`)
     requests,
 )
-from casework.work.four_eyes.case_events import NAME as EVENT
+from casework.work.four_eyes.events import event_of
 from casework.work.four_eyes.listing import (
     INBOX,
     MAX_PAGE,
@@ -30,7 +30,7 @@ from casework.work.four_eyes.listing import (
     request_list,
 )
 from casework.work.four_eyes.requests import Asked, Moved, Refused
-from casework.work.handover import approving  # noqa: F401  (registers the kind `handover`)
+from casework.work.requests import EVENT
 
 _id = click.argument("request_id", type=click.IntRange(1, 2**53 - 1), metavar="ID")
 _remark = click.option("--remark", metavar="TEXT", help="What you want to say; kept sealed, outside the log.")
@@ -120,7 +120,7 @@ def ask(
     *, subject: str, what: str, pairs: tuple[str, ...], data_json: str | None, version: int | None, json_: bool,
     staff_no: str | None,
 ) -> None:  # fmt: skip
-    """Ask for WHAT of SUBJECT: an event of a case (case:ID), or a post for somebody (staff:NO).
+    """Ask for WHAT of SUBJECT: an event (of case:ID, promise:ID, hold:ID), or a post for somebody (staff:NO).
 
     \b
     Examples:
@@ -129,7 +129,7 @@ def ask(
     """
     kind = "post" if subject.startswith("staff:") else EVENT
     with started() as open_, writing(open_.engine) as conn:
-        spec = open_.branch.rulebook.chart.events.get(what) if kind == EVENT else None
+        spec = event_of(open_.branch, subject, what) if kind == EVENT else None
         data = given(spec.fields if spec else {}, pairs, data_json)
         actor = permitted(conn, open_.branch, staff_no, "request.ask")
         told = requests.ask(

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from python_calamine import CalamineWorkbook
 
 from casework.cli.main import main
 from casework.clock import now
+from casework.customer import Customer
 from casework.evidence.bundle.deep import replay
 from casework.evidence.bundle.export import export_log, fresh_folder
 from casework.evidence.bundle.trust import Held
@@ -24,12 +26,14 @@ from casework.lifecycle.commands import Fire
 from casework.lifecycle.sweep import fire_due
 from casework.log.write import signer
 from casework.log.write.seal import Sealer
+from casework.oversight.privacy.gather import gather
 from casework.people.staff import register, tokens
 from casework.people.staff.actor import system
 from casework.settings import Settings
 from casework.storage.database import reading, writing
 from casework.work.cases.export import columns_of
 from casework.work.cases.lifecycles import LIFECYCLES
+from casework.work.cases.tables import cases
 from tests.api.conftest import Running, findings
 
 CALL_BACKS = LIFECYCLES[-1]
@@ -134,7 +138,9 @@ def test_facts_and_notes_are_recorded_and_its_history_and_options_tell_of_them(h
     assert items[-1]["texts"] == {"note": "下午再打"}
     assert len(house.get("/callbacks/1/history", "P1", params={"limit": 2, "newest_first": True}).json()["items"]) == 2
     offers = house.get("/callbacks/1/options", "P1").json()
-    assert [(one["event"], one["allowed"]) for one in offers["events"]] == [("called", True), ("miss", False)]
+    assert [(one["event"], one["allowed"]) for one in offers["events"]] == [
+        ("called", True), ("miss", False), ("call_off", True),
+    ]  # fmt: skip
     assert [(one["kind"], one["allowed"]) for one in offers["facts"]] == [("message", True)]
     assert [one["ground"] for one in house.get("/callbacks/openings", "P1").json()] == ["agreed"]
     assert findings(house.started) == []
@@ -192,6 +198,57 @@ def test_it_is_counted_by_state_and_described_with_examples(house: Running) -> N
     assert sum(len(methods) for methods in ours) == 11
 
 
+# ── under four eyes ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def ask(house: Running, subject: str = "callback:1", staff_no: str = "P1") -> Any:
+    return house.post("/requests", staff_no, json={"kind": "event", "subject": subject, "what": "call_off"})
+
+
+def test_an_event_under_four_eyes_is_asked_for_and_happens_when_another_approves(house: Running) -> None:
+    """Under the topic that its chart names; nothing moves before, and nobody approves what they asked for."""
+    agree(house)
+    direct = fire(house, 1, "call_off")
+    assert (code_of(direct, 409), [one["code"] for one in direct.json()["reasons"]]) == ("refused", ["request_needed"])
+    asked = ask(house)
+    assert (asked.status_code, numbers(house)) == (201, [1]), asked.text
+    assert code_of(ask(house), 409) == "request_open_already"
+    offer = house.get("/callbacks/1/options", "P1").json()["events"][-1]
+    assert (offer["four_eyes"]["topic"], offer["request"]["missing"]) == ("cancel", ["approve"])
+    (waiting,) = house.get("/requests", "V1").json()["items"]
+    assert (waiting["subject"], waiting["what_en"], waiting["changed"]) == ("callback:1", "Called off", False)
+    assert house.get("/requests", "R2", params={"subject": "callback:1"}).json()["items"] == []
+    number = waiting["id"]
+    assert code_of(house.post(f"/requests/{number}/approve", "P1", json={}), 403) == "post_not_permitted"
+    shown = house.get(f"/requests/{number}", "V1").json()["options"]
+    assert {one["event"]: one["allowed"] for one in shown}["approve"]
+    approved = house.post(f"/requests/{number}/approve", "V1", json={}).json()
+    assert (approved["state"], approved["carried_out"][:7], numbers(house, state="done")) == (
+        "approved",
+        "case:1:",
+        [1],
+    )
+    events = [item["event"] for item in house.get("/callbacks/1/history", "P1").json()["items"]]
+    assert events[-2:] == ["callback.asked.call_off", "callback.step.call_off"]
+    with reading(house.started.engine) as conn:  # an erasure of the debtor reaches what was asked for
+        (case,) = [one for one in conn.execute(sa.select(cases)) if one.id == 1]
+        held = gather(conn, house.started.branch, Customer(case.institution, case.borrower_id), now())
+    assert [one.id for one in held.requests] == [number]
+    assert findings(house.started) == []
+
+
+def test_what_was_asked_for_is_not_approved_once_it_has_gone_on(house: Running) -> None:
+    agree(house)
+    number = ask(house).json()["request_id"]
+    fire(house, 1, version=1)
+    late = house.post(f"/requests/{number}/approve", "V1", json={})
+    assert (code_of(late, 409), late.json()["reasons"][0]["code"]) == ("refused", "subject_unchanged")
+    for subject, staff_no in (("callback:7", "P1"), ("callback:1", "R2")):
+        assert code_of(ask(house, subject, staff_no), 404) == "unknown_callback"
+    assert code_of(ask(house, "whim:1"), 404) == "unknown_case"
+    assert findings(house.started) == []
+
+
 # ── beside it ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -207,6 +264,8 @@ def test_it_is_found_known_as_of_then_and_verified_live_and_deep(house: Running,
     agree(house, MONDAY - timedelta(days=1))
     number = agree(house).json()["id"]
     house.do(Fire(actor=system("sweep"), noun="callback", id=number, event="called"))
+    asked = ask(house, f"callback:{number}").json()["request_id"]
+    assert house.post(f"/requests/{asked}/approve", "V1", json={}).status_code == 200
     started = house.started
     sealer = Sealer(started.engine, started.branch.mac_key, started.branch.vault, started.settings.keys_dir)
     sealer.round()
@@ -214,7 +273,8 @@ def test_it_is_found_known_as_of_then_and_verified_live_and_deep(house: Running,
     sealer.round()
     found = house.get("/audit/entries", "AUD1", params={"event": "callback.*"}).json()["items"]
     assert [one["body"]["event"] for one in found] == [
-        "callback.refused_opening", "callback.opened", "callback.refused.called",
+        "callback.refused_opening", "callback.opened", "callback.refused.called", "callback.asked.call_off",
+        "callback.step.call_off",
     ]  # fmt: skip
     as_of = house.get("/cases/1/as-of", "P1", params={"at": now().isoformat()})
     assert as_of.status_code == 200, as_of.text
@@ -222,7 +282,7 @@ def test_it_is_found_known_as_of_then_and_verified_live_and_deep(house: Running,
     with fresh_folder(tmp_path / "bundle") as folder, reading(started.engine, snapshot=True) as conn:
         shown = make_dossier(conn, started.branch, 1, keys).shown
         export_log(conn, folder, keys, made_at=now())
-    assert {"callback.opened", "callback.refused.called"} <= {entry.event for entry in shown.complete}
+    assert {"callback.opened", "callback.step.call_off"} <= {entry.event for entry in shown.complete}
     report = verify_bundle(tmp_path / "bundle", Held(), deep=replay, jobs=1)
     assert (report.findings, report.cases_not_replayed) == ([], 0)
     assert findings(started) == []

@@ -87,7 +87,8 @@ def case_page(
         found = case_in_sight(conn, request, case_id)
         dates = BusinessDates(conn, branch)
         detail = detail_of(conn, found, branch.rulebook, dates.of(found.institution))
-        options = show_pending(conn, branch, options_of_case(conn, branch, dates, found, actor))
+        options = options_of_case(conn, branch, dates, found, actor)
+        show_pending(conn, branch, found.stream, options.events)
         history = history_of_case(conn, branch, found, actor, limit=_MOMENTS, newest_first=True)
         owners = owners_of_case(conn, branch, case_id).owners
         people = people_of_case(conn, branch, dates, found, actor)

@@ -41,6 +41,7 @@ from casework.work.cases.shown import (
     seen,
     unseen_of,
 )
+from casework.work.four_eyes.listing import show_pending
 
 _ROWS: Final = 50
 _MOMENTS: Final = 40
@@ -69,6 +70,7 @@ class _Pages:
         with reading(serving.engine, snapshot=True) as conn:
             subject, whose = seen(conn, branch, self.noun, actor, number, branch.today(now()))
             options = options_of(branch, BusinessDates(conn, branch), self.noun, subject, whose, actor)
+            show_pending(conn, branch, f"{self.noun.word}:{subject.id}", options.events)
             history = history_of_noun(
                 conn, branch, self.noun, subject, whose, actor, limit=_MOMENTS, newest_first=True
             )  # fmt: skip

@@ -69,7 +69,7 @@ def gather(conn: Connection, branch: Branch, customer: Customer, at: datetime, *
     """
     stream = stream_of(branch.vault, customer)
     held_cases = _cases(conn, customer, lock=lock)
-    asked = _requests(conn, [case.stream for case in held_cases], lock=lock)
+    asked = _requests(conn, _subjects(conn, branch, customer), lock=lock)
     seq = locked_head(conn, stream).seq if lock else _seq(conn, stream)
     row = conn.execute(sa.select(borrowers).where(of_customer(borrowers, customer))).one_or_none()
     of_him = sa.select(loans.c.loan_id).where(of_customer(loans, customer)).order_by(loans.c.loan_id)
@@ -92,6 +92,15 @@ def holds_of(conn: Connection, customer: Customer) -> list[str]:
 def _cases(conn: Connection, customer: Customer, *, lock: bool) -> list[Case]:
     statement = CASE_ROWS.where(of_customer(cases, customer)).order_by(cases.c.id)
     return [from_row(row) for row in conn.execute(statement.with_for_update() if lock else statement)]
+
+
+def _subjects(conn: Connection, branch: Branch, customer: Customer) -> list[str]:
+    """Everything of his that something may be asked for: cases, what belongs to them, what is his own."""
+    return [
+        f"{noun.word}:{number}"
+        for noun in branch.nouns
+        for number in conn.execute(sa.select(noun.table.c.id).where(of_customer(noun.table, customer))).scalars()
+    ]
 
 
 def _requests(conn: Connection, subjects: list[str], *, lock: bool) -> list[Asked]:

@@ -21,7 +21,7 @@ from casework.oversight.privacy.deciding import HOLD_PLACED, HOLD_RELEASED, open
 from casework.oversight.privacy.tables import legal_holds
 from casework.personal import Vault
 from casework.storage import rows
-from casework.work.cases.tables import cases
+from casework.work.cases.lifecycles import LIFECYCLES
 from casework.work.four_eyes.tables import requests
 
 PREFIX: Final = KIND
@@ -114,10 +114,14 @@ class PrivacyReplay:
         about = {stream: "" for stream in streams if stream.startswith(("case:", "request:"))}
         asked = rows.select_by_keys(self._conn, _SUBJECTS, "id", _numbers(about, "request:"))
         subjects = {f"request:{row.id}": row.subject for row in asked}
-        numbers = sorted({*_numbers(about, "case:"), *_numbers(subjects.values(), "case:")})
-        found = rows.select_by_keys(self._conn, _BORROWERS, "id", numbers)
-        of_case = {f"case:{row.id}": self._stream_of(row.institution, row.borrower_id) for row in found}
-        return {stream: of_case.get(subjects.get(stream, stream), "") for stream in about}
+        whose: dict[str, str] = {}
+        named = {*about, *subjects.values()}
+        for noun in LIFECYCLES:
+            columns = noun.table.c
+            wanted = sa.select(columns.id, columns.institution, columns.borrower_id)
+            for row in rows.select_by_keys(self._conn, wanted, "id", _numbers(named, f"{noun.word}:")):
+                whose[f"{noun.word}:{row.id}"] = self._stream_of(row.institution, row.borrower_id)
+        return {stream: whose.get(subjects.get(stream, stream), "") for stream in about}
 
     def _stream_of(self, institution: Any, borrower_id: Any) -> str:
         """Nobody's where the row says what no customer is called."""
@@ -128,7 +132,6 @@ class PrivacyReplay:
 
 
 _SUBJECTS = sa.select(requests.c.id, requests.c.subject)
-_BORROWERS = sa.select(cases.c.id, cases.c.institution, cases.c.borrower_id)
 
 
 def _numbers(streams: Any, prefix: str) -> list[int]:

@@ -185,7 +185,7 @@ def seen(
         row = conn.execute(select_of(noun).where(noun.table.c.id == number)).one_or_none()
     if row is not None:
         subject = noun.rows.read(row)
-        whose = _whose(conn, noun, subject)
+        (whose,) = whose_are(conn, noun, [subject])
         within = branch.rulebook.permissions.within(actor, f"{noun.word}.read", branch.rulebook.policies.at(today))
         if any(map(within.covers, whose)):
             return subject, whose
@@ -200,12 +200,16 @@ def unseen_of(branch: Branch, noun: Kept, number: int) -> CallerError:
     )
 
 
-def _whose(conn: Connection, noun: Kept, subject: Any) -> Sequence[Any]:
+def whose_are(conn: Connection, noun: Kept, read: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    """Of each of these subjects the cases through which it is reached."""
     if noun.child:
-        return [case for case in [_case(conn, subject.parent_id)] if case is not None]
+        parents = rows.select_by_keys(conn, CASE_ROWS, "id", sorted({one.parent_id for one in read}))
+        known = {case.id: case for case in map(from_row, parents)}
+        return [[known[one.parent_id]] if one.parent_id in known else [] for one in read]
     if noun.of_customer:
-        return _bound(subject, _live_cases(conn, {subject.borrower_id})) or [NOBODYS]
-    return [subject]
+        live = _live_cases(conn, {one.borrower_id for one in read})
+        return [_bound(one, live) or [NOBODYS] for one in read]
+    return [[one] for one in read]
 
 
 def _case(conn: Connection, number: int) -> Case | None:

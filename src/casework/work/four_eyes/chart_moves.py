@@ -169,8 +169,9 @@ class ChartMoves:
 
     name = NAME
 
-    def topic(self, branch: Branch, what: str) -> str:
+    def topic(self, branch: Branch, subject: str, what: str) -> str:
         """CallerError `unknown_version`."""
+        del subject
         if what.partition("@")[0] not in branch.rulebook.charts:
             raise CallerError("unknown_version", "没有这样的状态图版本", "there is no such version of a chart")
         return NAME

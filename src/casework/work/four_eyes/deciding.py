@@ -37,11 +37,19 @@ def may_see(moment: Moment, actor: Actor, request: Request, standing: Standing |
         return True
     permissions = moment.permissions
     if standing is not None:
-        return permissions.may_see(actor, standing.case, moment.policy)
+        return sees(moment, actor, standing)
     topic = moment.chart.approvals[request.topic]
     held = actor.posts.union(*(principal.posts for principal in actor.principals))
     involved = topic.proposed_by | topic.reviewed_by | topic.approved_by
     return bool(held & involved) or permissions.may(actor, READS_ALL)
+
+
+def sees(moment: Moment, actor: Actor, standing: Standing) -> bool:
+    """Whether what it is about is shown to him."""
+    command = f"{standing.noun.word}.read"
+    return actor.kind == "system" or any(
+        moment.permissions.may_see(actor, one, moment.policy, command) for one in standing.whose
+    )
 
 
 def authority_of(moment: Moment, actor: Actor, posts: frozenset[str], standing: Standing | None) -> Authority | Refusal:
@@ -51,8 +59,8 @@ def authority_of(moment: Moment, actor: Actor, posts: frozenset[str], standing: 
         return Refusal((post_reason(posts, actor.posts, RULES),), forbidden=True)
     if standing is not None:
         permissions = moment.permissions
-        found = permissions.authority(actor, posts, standing.case, moment.policy)
-        return found or Refusal((out_of_reach(posts & held, RULES),), forbidden=True)
+        every = (permissions.authority(actor, posts, one, moment.policy) for one in standing.whose)
+        return next(filter(None, every), None) or Refusal((out_of_reach(posts & held, RULES),), forbidden=True)
     if posts & actor.posts:
         return Authority(min(posts & actor.posts))
     principal = next(one for one in actor.principals if posts & one.posts)

@@ -9,7 +9,6 @@ from casework.lifecycle.noun import Words
 from casework.log.check.findings import Report
 from casework.log.format.entry import Entry
 from casework.people.staff.actor import SYSTEM_POST
-from casework.work.cases.fold import SAYS
 from casework.work.requests import EVENT, MOVE, POST, REQUEST, Request, posts_for
 
 _MOVED: Final = Words("").moved
@@ -34,14 +33,15 @@ CITED: Final = (
 def cite_of(entry: Entry) -> Cite:
     """Asked for, fired once it was approved, moved to a version of its chart, or a post granted."""
     data = entry.data
-    if entry.event.startswith(SAYS.asked):
+    verb, _, event = entry.event.partition(".")[2].partition(".")
+    if verb == "asked":
         number = data["request"]
-        wanted = {"what": entry.event.removeprefix(SAYS.asked), "opened_by": entry.actor.id}
+        wanted = {"what": event, "opened_by": entry.actor.id}
     elif "four_eyes" in data:
         cleared = data["four_eyes"]
         number = cleared["request"]
         wanted = {
-            "what": entry.event.removeprefix(SAYS.step), "topic": cleared["topic"], "opened_by": cleared["asked_by"],
+            "what": event, "topic": cleared["topic"], "opened_by": cleared["asked_by"],
             "reviewed_by": cleared["reviewed_by"], "decided_by": entry.actor.id, "state": "approved",
             "pinned_version": cleared["material_version"], "carried_out": entry.entry_id,
         }  # fmt: skip
@@ -55,7 +55,14 @@ def cite_of(entry: Entry) -> Cite:
         wanted = {
             "what": data["post"], "decided_by": entry.actor.id, "state": "approved", "carried_out": entry.entry_id
         }  # fmt: skip
-    return Cite(entry.stream, entry.stream_seq, number, {"subject": entry.stream, **wanted})
+    subject = subject_of(entry.stream, entry.event, data)
+    return Cite(entry.stream, entry.stream_seq, number, {"subject": subject, **wanted})
+
+
+def subject_of(stream: str, event: str, data: Mapping[str, Any]) -> str:
+    """What an entry is about: of what lives in the stream of another its word and number, else its stream."""
+    word = event.partition(".")[0]
+    return f"{word}:{data[word]}" if word in data and not stream.startswith(f"{word}:") else stream
 
 
 def compare_cite(cite: Cite, held: Mapping[str, Any] | None, report: Report) -> None:

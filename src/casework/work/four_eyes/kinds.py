@@ -8,10 +8,11 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock
 from casework.errors import CallerError
+from casework.lifecycle.commands import Done, Refused
+from casework.lifecycle.kept import Kept
 from casework.people.staff.actor import Actor
 from casework.rules.statechart.decide import Reason
 from casework.work.cases.branch import Branch
-from casework.work.cases.case import Case
 from casework.work.requests import Request
 
 
@@ -24,9 +25,14 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A request's case as it is now: its material version, and whether what was asked can still happen at all."""
+    """What a request is about as it is now: its material version, and whether what was asked can still happen at all.
 
-    case: Case
+    `whose`: the cases through which it is reached.
+    """
+
+    noun: Kept
+    subject: Any
+    whose: Sequence[Any]
     version: int
     void: bool
 
@@ -36,7 +42,7 @@ class Kind(Protocol):
 
     name: str
 
-    def topic(self, branch: Branch, what: str) -> str:
+    def topic(self, branch: Branch, subject: str, what: str) -> str:
         """The topic of the chart of requests for `what`; CallerError if there is nothing of the name to ask for."""
 
     def pin(self, conn: Connection, branch: Branch, subject: str, what: str, data: Mapping[str, Any]) -> int:
@@ -45,8 +51,11 @@ class Kind(Protocol):
     def ask(
         self, conn: Connection, branch: Branch, request_id: int, actor: Actor, subject: str, what: str,
         data: Mapping[str, Any], clock: Clock,
-    ) -> tuple[Reason, ...]:  # fmt: skip
-        """Why it could not happen now, all of it; empty if it could. CallerError for data that cannot be."""
+    ) -> tuple[Reason, ...] | Done | Refused:  # fmt: skip
+        """Why it could not happen now, all of it; empty if it could. CallerError for data that cannot be.
+
+        What the door said, if it has written down that it was asked.
+        """
 
     def carry_out(
         self, conn: Connection, branch: Branch, request: Request, actor: Actor, data: Mapping[str, Any], clock: Clock
@@ -65,11 +74,11 @@ class AboutPeople(Protocol):
 
 
 @runtime_checkable
-class AboutCases(Protocol):
-    """A kind whose subjects are cases: who decides must reach the case, and a case can make a request void."""
+class AboutSubjects(Protocol):
+    """A kind whose subjects are worked on: who decides must reach them, and they can make a request void."""
 
     def standings(self, conn: Connection, branch: Branch, asked: Sequence[Request]) -> Mapping[int, Standing]:
-        """By request id; one statement."""
+        """By request id; a few statements for each sort of subject."""
 
     def forecast(
         self, conn: Connection, branch: Branch, request: Request, actor: Actor, data: Mapping[str, Any], clock: Clock
@@ -90,10 +99,10 @@ def kind_named(branch: Branch, name: str) -> Kind:
 
 
 def standings(conn: Connection, branch: Branch, asked: Sequence[Request]) -> dict[int, Standing]:
-    """The cases of those requests that are about cases, a statement for each such kind."""
+    """What those requests are about that are about anything that is worked on."""
     found: dict[int, Standing] = {}
     for kind in branch.kinds:
         own = [request for request in asked if request.kind == kind.name]
-        if own and isinstance(kind, AboutCases):
+        if own and isinstance(kind, AboutSubjects):
             found.update(kind.standings(conn, branch, own))
     return found

@@ -18,7 +18,7 @@ from casework.personal import mask
 from casework.rules.statechart.decide import Reason
 from casework.work.cases.branch import Branch
 from casework.work.cases.options import (
-    CaseOptions,
+    EventOffer,
     FieldOffer,
     PendingRequest,
     ReasonOffer,
@@ -27,20 +27,19 @@ from casework.work.cases.options import (
 )
 from casework.work.cases.unseen import unseen
 from casework.work.four_eyes import stored
-from casework.work.four_eyes.case_events import NAME as EVENT
-from casework.work.four_eyes.case_events import PREFIX
 from casework.work.four_eyes.deciding import (
     READS_ALL,
     concerned_by,
     decided,
     may_see,
 )
+from casework.work.four_eyes.events import event_of
 from casework.work.four_eyes.flags import flags_of
-from casework.work.four_eyes.kinds import AboutCases, Standing, kind_named, standings
+from casework.work.four_eyes.kinds import AboutSubjects, Standing, kind_named, standings
 from casework.work.four_eyes.recording import Moment, gathered, situation_of
 from casework.work.four_eyes.stored import Ties, from_row
 from casework.work.four_eyes.tables import requests
-from casework.work.requests import Request, Situation, posts_for
+from casework.work.requests import EVENT, Request, Situation, posts_for
 
 MAX_PAGE = 200
 _CHUNK = 200
@@ -147,21 +146,22 @@ def request_detail(
     return RequestDetail(line, shown, steps if request.live else [], request.erased)
 
 
-def show_pending(conn: Connection, branch: Branch, options: CaseOptions, *, clock: Clock = now) -> CaseOptions:
-    """The options of a case, each event with the request for it that is open, if there is one."""
+def show_pending(
+    conn: Connection, branch: Branch, subject: str, events: Sequence[EventOffer], *, clock: Clock = now
+) -> None:
+    """Each event offered of a subject gets the request for it that is open, if there is one."""
     moment = Moment(branch, clock())
-    wanted = stored.ROWS.where(requests.c.subject == f"{PREFIX}{options.case_id}", requests.c.live == sa.true())
+    wanted = stored.ROWS.where(requests.c.subject == subject, requests.c.live == sa.true())
     found = [from_row(row) for row in conn.execute(wanted)]
     standing = standings(conn, branch, found)
     lines = {request.what: _line(moment, request, standing.get(request.id), ()) for request in found}
-    for offer in options.events:
+    for offer in events:
         line = lines.get(offer.event)
         if line is not None:
             offer.request = PendingRequest(
                 line.id, line.state, line.asked_by, line.reviewed_by, line.expires_on, line.missing, line.changed,
                 line.void,
             )  # fmt: skip
-    return options
 
 
 # ── which ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -248,7 +248,7 @@ def _next(
     _, refusal = decided(moment, actor, event, request, standing, now_)
     reasons: tuple[Reason, ...] = refusal.reasons if refusal else ()
     kind = kind_named(moment.branch, request.kind)
-    if event == "approve" and request.live and not (refusal and refusal.forbidden) and isinstance(kind, AboutCases):
+    if event == "approve" and request.live and not (refusal and refusal.forbidden) and isinstance(kind, AboutSubjects):
         known = {reason.code for reason in reasons}
         told = kind.forecast(conn, moment.branch, request, actor, data, clock)
         reasons += tuple(one for one in told if SAME.get(one.code) not in known)
@@ -263,7 +263,8 @@ SAME = {"changed_since_asked": "subject_unchanged", "involved_before": "not_invo
 
 def _masked(branch: Branch, request: Request, data: Mapping[str, Any]) -> dict[str, Any]:
     """Free text may be personal: it is for those who decide."""
-    fields = branch.rulebook.chart.events[request.what].fields if request.kind == EVENT else {}
+    event = event_of(branch, request.subject, request.what) if request.kind == EVENT else None
+    fields = event.fields if event is not None else {}
     return {
         name: mask("text", value) if name in fields and fields[name].type == "text" else value
         for name, value in data.items()
@@ -279,7 +280,7 @@ def _lines(conn: Connection, moment: Moment, found: Sequence[tuple[Request, Stan
 def _line(moment: Moment, request: Request, standing: Standing | None, flags: Sequence[Reason]) -> RequestLine:
     chart = moment.chart
     topic, state = chart.approvals[request.topic], chart.states[request.state]
-    event = moment.branch.rulebook.chart.events.get(request.what) if request.kind == EVENT else None
+    event = event_of(moment.branch, request.subject, request.what) if request.kind == EVENT else None
     what_zh, what_en = (event.zh, event.en) if event else (topic.zh, topic.en)
     void = request.live and ((standing is not None and standing.void) or moment.today > request.expires_on)
     changed = request.live and standing is not None and standing.version != request.pinned_version

@@ -31,8 +31,9 @@ class PostGrants:
 
     name = NAME
 
-    def topic(self, branch: Branch, what: str) -> str:
+    def topic(self, branch: Branch, subject: str, what: str) -> str:
         """CallerError `unknown_post`."""
+        del subject
         known = known_posts(branch.rulebook.chart)
         if what not in known:
             raise CallerError(

@@ -24,7 +24,7 @@ from casework.log.write.data_keys import WRAPPED
 from casework.personal import Sealer, Vault
 from casework.storage import rows
 from casework.work.cases.publish import cited_in
-from casework.work.four_eyes.judge import CITED, Cite, OfRequest, cite_of, compare_cite
+from casework.work.four_eyes.judge import CITED, Cite, OfRequest, cite_of, compare_cite, subject_of
 from casework.work.four_eyes.stored import digest_of, opened_text
 from casework.work.four_eyes.tables import REQUESTS, requests
 from casework.work.requests import ERASED, EVENT, REQUEST, Request
@@ -115,11 +115,11 @@ class RequestReplay:
         }  # fmt: skip
         place = sa.tuple_(entries.c.stream, entries.c.stream_seq)
         bodies = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.body).where(place.in_(list(led)))
-        said = {(row[0], row[1]): _data_of(row[2]) for row in self._conn.execute(bodies)} if led else {}
+        said = {(row[0], row[1]): _told_by(row[2]) for row in self._conn.execute(bodies)} if led else {}
         for (stream, seq), (_, tail, request, post) in led.items():
-            data = said.get((stream, seq), {})
+            event, data = said.get((stream, seq), ("", {}))
             named = data.get("four_eyes", {}).get("request", data.get("request"))
-            right = (stream, named) == (request.subject, request.id)
+            right = (subject_of(stream, event, data), named) == (request.subject, request.id)
             if not right or (request.kind == EVENT and data.get("post") != post):
                 self._report.find("four_eyes_differs", request.stream, tail.seq, entry=f"{stream}:{seq}")
 
@@ -134,13 +134,13 @@ class RequestReplay:
         self._cites.clear()
 
 
-def _data_of(body: Any) -> dict[str, Any]:
-    """The data of an entry; none of a body that cannot be read (the walk says so)."""
+def _told_by(body: Any) -> tuple[str, dict[str, Any]]:
+    """Event and data of an entry; nothing of a body that cannot be read (the walk says so)."""
     try:
-        data: dict[str, Any] = msgspec.json.decode(bytes(body))["data"]
+        entry = msgspec.json.decode(bytes(body))
+        return str(entry["event"]), dict(entry["data"])
     except (TypeError, ValueError, KeyError):
-        return {}
-    return data
+        return "", {}
 
 
 def _place(entry_id: str) -> tuple[str, int]:

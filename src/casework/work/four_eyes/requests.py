@@ -12,8 +12,10 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
+from casework.customer import Customer
 from casework.errors import CallerError
-from casework.lifecycle import fold
+from casework.lifecycle import commands, fold
+from casework.lifecycle.commands import Done
 from casework.lifecycle.reasons import by
 from casework.people.staff.actor import Actor
 from casework.rules.statechart.chart import Event
@@ -23,7 +25,8 @@ from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.unseen import unseen
 from casework.work.four_eyes import ending, stored
-from casework.work.four_eyes.deciding import authority_of, concerned_by, decided, may_see
+from casework.work.four_eyes.deciding import authority_of, concerned_by, decided, may_see, sees
+from casework.work.four_eyes.events import unknown
 from casework.work.four_eyes.flags import flags_of
 from casework.work.four_eyes.kinds import Carried, kind_named, standings
 from casework.work.four_eyes.recording import Asked, Moment, Moved, Refused, gathered, situation_of
@@ -44,7 +47,7 @@ def ask(
     request_open_already, stale_version, faulty_data, request_too_large. A case's refusal is an entry of the case.
     """
     handled = kind_named(branch, kind)
-    topic = branch.rulebook.requests.approvals[handled.topic(branch, what)]
+    topic = branch.rulebook.requests.approvals[handled.topic(branch, subject, what)]
     pinned = handled.pin(conn, branch, subject, what, data)
     moment = Moment(branch, clock())
     text = stored.text_of(data)
@@ -62,13 +65,13 @@ def ask(
     concerned = concerned_by(conn, branch, handled, subject, what, data)
     said["gathered"] = gathered(request, "proposer", people, concerned=concerned)
     standing = standings(conn, branch, [request]).get(number)
-    if standing is not None and not moment.permissions.may_see(actor, standing.case, moment.policy):
-        raise unseen("unknown_case")
+    if standing is not None and not sees(moment, actor, standing):
+        raise unknown(branch, subject)
     _make_room(conn, moment, subject, what)
-    if version is not None and standing is not None and version != standing.case.version:
+    if version is not None and standing is not None and version != standing.subject.version:
         raise CallerError(
             "stale_version", "案件已被他人更改，请查看最新版本后再操作",
-            "the case has changed since the version you saw", version=standing.case.version,
+            "the case has changed since the version you saw", version=standing.subject.version,
         )  # fmt: skip
     authority = authority_of(moment, actor, topic.proposed_by, standing)
     if standing is None and isinstance(authority, Refusal):  # of a case the door says so, in the case's own stream
@@ -77,22 +80,20 @@ def ask(
     refusal = decide_opening(opening, situation_of(moment, request, actor, said["gathered"]), opening.posts)
     if refusal is not None:
         return moment.refuse_asking(conn, actor, refusal, said)
-    reasons = handled.ask(conn, branch, number, actor, subject, what, data, clock)
+    told = handled.ask(conn, branch, number, actor, subject, what, data, clock)
+    if isinstance(told, commands.Refused):
+        return Refused(None, None, told.reasons, isinstance(authority, Refusal), told.entry_id)
     if isinstance(authority, Refusal):
-        reasons = reasons or authority.reasons
-    if reasons and standing is None:
-        return moment.refuse_asking(conn, actor, Refusal(reasons), said)
-    if isinstance(authority, Refusal) or reasons:
-        case = standings(conn, branch, [request])[number].case
-        entry_id = f"{case.stream}:{case.audit_seq}"
-        return Refused(None, None, reasons, isinstance(authority, Refusal), entry_id)
+        return Refused(None, None, authority.reasons, True, told.entry_id if isinstance(told, Done) else None)
+    if not isinstance(told, Done) and told:
+        return moment.refuse_asking(conn, actor, Refusal(told), said)
     request.asked_for = about["asked_for"] = authority.acting_for
     request.data_digest = about["data_digest"] = stored.digest_of(branch.vault, request, text)
     draft = moment.draft(
         REQUESTS, REQUEST.says.opened, actor, said | by(authority), moment.today, moment.policy, opening.rules
     )  # fmt: skip
     done = moment.opened(REQUESTS, request, draft)
-    stored.seal(conn, moment, request, text, None if standing is None else standing.case.customer)
+    stored.seal(conn, moment, request, text, None if standing is None else _whose(standing.subject))
     flags = {} if standing is None else flags_of(conn, moment, [request], {number: standing})
     moment.write(conn)
     return Asked(number, done.state, done.version, until, done.entry_id, flags.get(number, ()))
@@ -178,6 +179,10 @@ def _move(
         told = moment.move(request, event, actor, said, texts, flags=flags.get(request.id, ()))
     moment.write(conn)
     return told
+
+
+def _whose(subject: Any) -> Customer:
+    return Customer(subject.institution, subject.borrower_id)
 
 
 def _taken(spec: Event, given: Mapping[str, Any], today: date) -> tuple[dict[str, Any], dict[str, str]]:

@@ -92,9 +92,9 @@ class Handovers:
 
     name = NAME
 
-    def topic(self, branch: Branch, what: str) -> str:
+    def topic(self, branch: Branch, subject: str, what: str) -> str:
         """CallerError `unknown_what`."""
-        del branch
+        del branch, subject
         if what not in (DEPARTURE, TRANSFER):
             raise CallerError("unknown_what", "只有 departure 或 transfer", "it is departure or transfer")
         return NAME
