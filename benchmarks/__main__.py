@@ -1,11 +1,36 @@
-"""`python -m benchmarks [events|feed|verify|departure|duties|search|scale|permits] …`: into benchmarks/RESULTS.md."""
+"""`python -m benchmarks [events|feed|verify|departure|duties|search|scale|permits|contacts] …` → RESULTS.md."""
 
 import argparse
 
-from benchmarks import bundles, departure, duties, events, feed, machine, permits, scale, sealing, search, verify
+from benchmarks import (
+    bundles,
+    contacts,
+    departure,
+    duties,
+    events,
+    feed,
+    machine,
+    permits,
+    scale,
+    sealing,
+    search,
+    verify,
+)
 from benchmarks.place import POSTGRESQL, SQLITE, server_of
 
-ALL = ("events", "feed", "verify", "sealing", "bundles", "departure", "duties", "search", "scale", "permits")
+ALL = (
+    "events",
+    "feed",
+    "verify",
+    "sealing",
+    "bundles",
+    "departure",
+    "duties",
+    "search",
+    "scale",
+    "permits",
+    "contacts",
+)
 
 
 def main() -> None:
@@ -43,6 +68,8 @@ def main() -> None:
                 departure.run(kinds=kinds)
             case "permits":
                 permits.run(seconds=chosen.seconds, kinds=kinds)
+            case "contacts":
+                contacts.run(kinds=kinds)
             case "duties":
                 duties.run(kinds=kinds)
             case _:

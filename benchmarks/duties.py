@@ -29,6 +29,7 @@ _BOOK = ("institution", "borrower_id", "role", "phone_index", "row_hash", "mac")
 _LOG = (
     "institution", "source", "contact_ref", "loan_id", "borrower_id", "party", "channel", "started_at", "result",
     "outcome", "recorded_at", "purpose", "number", "has_address", "recording", "late", "day", "row_hash", "stream_seq",
+    "mac",
 )  # fmt: skip
 
 
@@ -102,7 +103,7 @@ def _contacts(debtors: list[Any]) -> Iterator[tuple[Any, ...]]:
                 result = "debtor" if outcome == "debtor" else "no_answer"
                 yield (
                     "wuhan", "file", f"{borrower}-{on}-{hour}", loan_id, borrower, party, "call", at, result, outcome,
-                    at, "demand", f"{party}{borrower}".encode(), False, True, False, on, b"", 1,
+                    at, "demand", f"{party}{borrower}".encode(), False, True, False, on, b"", 1, b"",
                 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import (
     bundles,
+    contacts,
     departure,
     duties,
     events,
@@ -35,6 +36,7 @@ SMALLEST: dict[str, Callable[[Kinds], None]] = {
     "verify": lambda kinds: verify.run(4, kinds, repeats=1),
     "sealing": lambda kinds: sealing.run(0.2, 300, kinds, many=300, repeats=1),
     "departure": lambda kinds: departure.run(kinds, sizes=(2,), repeats=1, others_cases=2),
+    "contacts": lambda kinds: contacts.run(40, kinds, repeats=1),
     "duties": lambda kinds: duties.run(kinds, sizes=(20, 40), repeats=1),
     "search": lambda kinds: search.run(300, kinds, small=100, each=1, alone_s=0.1),
     "permits": lambda kinds: permits.run(0.2, kinds, case_count=16, callers=4, repeats=1, warm_up_s=0.1),
@@ -44,7 +46,7 @@ BOTH = [(name, kind) for name in SMALLEST for kind in (POSTGRESQL, SQLITE)]
 ONE = [
     ("events", POSTGRESQL), ("feed", POSTGRESQL), ("feed", SQLITE), ("verify", SQLITE), ("sealing", SQLITE),
     ("departure", POSTGRESQL), ("duties", POSTGRESQL), ("search", POSTGRESQL), ("scale", SQLITE),
-    ("permits", POSTGRESQL),
+    ("permits", POSTGRESQL), ("contacts", POSTGRESQL), ("contacts", SQLITE),
 ]  # fmt: skip
 """Each on one database; on both in the long run."""
 
@@ -57,7 +59,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_servers: C
     def server_of(kind: str) -> Iterator[Server | None]:
         yield postgres_servers("17") if kind == POSTGRESQL else None
 
-    modules: list[Any] = [departure, duties, events, feed, permits, scale, sealing, search, verify]
+    modules: list[Any] = [contacts, departure, duties, events, feed, permits, scale, sealing, search, verify]
     for module in modules:
         monkeypatch.setattr(module, "server_of", server_of)
     copy = shutil.copyfile(machine.RESULTS, tmp_path / "RESULTS.md")

@@ -6,6 +6,7 @@ in the entry or in the row, but for the number's keyed fingerprint, by which cal
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,9 @@ _LOANS: Final = sa.select(loans.c.loan_id, loans.c.institution, loans.c.borrower
 LEFT_OUT: Final = frozenset({"institution", "borrower_id", "number", "recorded_at", "started_at", "ended_at"})
 """What an entry has otherwise, or elsewhere, or not at all."""
 _RECORDED_AT: Final = FIELDS.index("recorded_at")
+_NOT_SAID: Final = frozenset({"line", "outcome", "borrower_id"})
+_said: Final = itemgetter(*(place for place, name in enumerate(Given._fields) if name not in _NOT_SAID))
+"""All that a row says; an instant is packed the same in whatever offset it was written."""
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -163,7 +167,7 @@ def _judged(conn: Connection, branch: Branch, given: Sequence[Given], source: st
         elif row.borrower_id not in (None, customer.borrower_id):
             told.append(Not("not_the_loans_borrower", "borrower_id"))
         else:
-            row_hash = branch.vault.fingerprint(_encode(_content(row)))
+            row_hash = branch.vault.fingerprint(_encode(_said(row)))
             before = known.setdefault((row.contact_ref, of), b"new")
             if before == b"new":
                 known[row.contact_ref, of] = row_hash
@@ -179,15 +183,6 @@ def _judged(conn: Connection, branch: Branch, given: Sequence[Given], source: st
             else:  # of who was erased nothing is left to compare
                 told.append(REPEATED if before in (row_hash, b"") else Not("contact_differs", "contact_ref"))
     return told
-
-
-def _content(row: Given) -> tuple[Any, ...]:
-    """All that the row says; the same instant in another offset is the same."""
-    times = (row.started_at.timestamp(), row.ended_at.timestamp() if row.ended_at else None)
-    return (*(value for name, value in zip(row._fields, row, strict=True) if name not in _NOT_SAID), *times)
-
-
-_NOT_SAID: Final = frozenset({"line", "outcome", "borrower_id", "started_at", "ended_at"})
 
 
 def _contact(branch: Branch, row: Given, customer: Customer, source: str, at: datetime, *, late: bool) -> Contact:

@@ -55,6 +55,7 @@ _PURPOSES: Final = {
 _SECONDS: Final = re.compile(r"[0-9]{1,6}", re.ASCII)
 _TIME_LENGTH: Final = range(len("2026-11-29T08:00Z"), 41)
 NOTE_LIMIT: Final = 2_000
+_STAFF_KEPT: Final = 10_000
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     **ids.TEXTS,
@@ -131,6 +132,7 @@ class Reader:
         self._at = [self._places.get(name) for name in _COLUMNS]
         self._width = len(header)
         self._results, self._now, self._errors = results, now, errors
+        self._staff = _Staff()
 
     def read(self, line: int, cells: Sequence[str]) -> Given | Aside:
         """One row."""
@@ -161,7 +163,7 @@ class Reader:
         if number is None and where is None:
             raise BadCell("phone", "no_phone_or_address")
         return Given(
-            line, contact_ref, _staff(staff), _text(agency, "agency", 40), loan_id,
+            line, contact_ref, self._staff[staff or ""], _text(agency, "agency", 40), loan_id,
             key_cell(borrower, "borrower_id") if borrower and borrower.strip() else None, whom, number, where,
             _purpose(purpose, whom), _text(used, "line", 64), _seconds(seconds), _text(template, "template", 64), how,
             at, until, what.code, what.outcome_with(whom), _text(recording, "recording", 200),
@@ -223,13 +225,16 @@ def _text(cell: str | None, column: str, limit: int) -> str | None:
     return text_cell(cell, column, limit) if cell else None
 
 
-def _staff(cell: str | None) -> str | None:
-    if not cell or not cell.strip():
-        return None
-    number = ids.fold(cell)
-    if fault_of_staff_no(number) is not None:
-        raise BadCell("staff_no", "malformed_staff_no")
-    return number
+class _Staff(dict[str, str | None]):
+    """Staff numbers, each judged once: a file has few of them."""
+
+    def __missing__(self, cell: str) -> str | None:
+        number = ids.fold(cell) or None
+        if number is not None and fault_of_staff_no(number) is not None:
+            raise BadCell("staff_no", "malformed_staff_no")
+        if len(self) < _STAFF_KEPT:
+            self[cell] = number
+        return number
 
 
 def _seconds(cell: str | None) -> int | None:

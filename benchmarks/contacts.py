@@ -1,0 +1,107 @@
+"""(k) A contact file of 100,000 rows into the log, beside a bare COPY of as many rows; and the sweep of its day.
+
+Two calls a debtor and day, one in ten connected; every debtor has a case. The file is read, judged, sealed and linked
+into the debtors' streams in one transaction. The sweep tells the cases of that day and asks each what is due; bare: the
+same rows of cases read, page by page, and nothing asked.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+
+from benchmarks.machine import Others, Spread, clocked, table, write_section
+from benchmarks.place import POSTGRESQL, SQLITE, Place, place_on, server_of
+from casework.demo.branch import generate_large
+from casework.intake.dialler.importing import import_contacts
+from casework.intake.dialler.recording import DIALLER
+from casework.intake.feed.load import Request, import_feed
+from casework.operation.sweeping import sweep
+from casework.people.staff.actor import system
+from casework.storage import rows
+from casework.storage.database import reading, writing
+from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.tables import cases
+from casework.work.contacts.tables import contact_log
+
+ROWS = 100_000
+REPEATS = 3
+_DAY = date(2024, 6, 1)
+_HEADER = (
+    "contact_ref", "staff_no", "loan_id", "borrower_id", "party", "phone", "channel", "started_at", "ended_at",
+    "result", "recording",
+)  # fmt: skip
+
+
+def run(count: int = ROWS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repeats: int = REPEATS) -> None:
+    """Measure, and write the section `contacts`."""
+    others, lines = Others(), []
+    for kind in kinds:
+        taken, bare, swept, read = list[float](), list[float](), list[float](), list[float]()
+        with server_of(kind) as server:
+            for _ in range(repeats):
+                with place_on(server) as place:
+                    debtors = max(count // 2, 1)
+                    folder = generate_large(place.folder / "feed", loans=debtors, overdue=debtors, as_of=_DAY)
+                    import_feed(place.started.engine, place.started.branch, folder, Request(system("cli")))
+                    content = _file(count, debtors)
+                    taken.append(count / clocked(partial(_import, place, content)))
+                    place.settle()
+                    swept.append(debtors / clocked(partial(sweep, place.started.engine, place.started.branch, _DAY)))
+                    read.append(debtors / clocked(partial(_read, place)))
+                    bare.append(count / clocked(partial(_copy, place)))
+                    print(kind, taken[-1], bare[-1], swept[-1], read[-1], flush=True)
+        per_second = [Spread(tuple(one)) for one in (taken, bare, swept, read)]
+        ratios = [f"{per_second[at].best / per_second[at + 1].best:.3f}" for at in (0, 2)]
+        lines.append((kind, *map(str, per_second), *ratios))
+    header = ("best (spread)", "file, rows/s", "bare COPY, rows/s", "sweep, cases/s", "bare read, cases/s",
+              "file ÷ bare", "sweep ÷ bare")  # fmt: skip
+    head = f"{count:,} rows, {max(count // 2, 1):,} cases that each learn of the day. Best of {repeats}; {others}."
+    write_section("contacts", f"{head}\n\n{table(header, lines)}")
+
+
+def _file(count: int, debtors: int) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(_HEADER)
+    writer.writerows(_rows(count, debtors))
+    return text.getvalue().encode()
+
+
+def _rows(count: int, debtors: int) -> Iterator[tuple[str, ...]]:
+    for number in range(count):
+        debtor, connected = number % debtors + 1, number % 10 == 0
+        at = datetime.combine(_DAY, datetime.min.time()) + timedelta(seconds=8 * 3600 + number % 40_000)
+        yield (
+            f"K{number:08}", f"S{number % 30 + 1:03}", f"D{debtor:06d}", f"B{debtor:06d}", "debtor", f"12{debtor:09}",
+            "ai_voice" if number % 3 else "call", f"{at.isoformat()}+08:00",
+            f"{(at + timedelta(seconds=30)).isoformat()}+08:00", "debtor" if connected else "no_answer",
+            f"rec-{number}" if connected else "",
+        )  # fmt: skip
+
+
+def _import(place: Place, content: bytes) -> None:
+    with writing(place.started.engine) as conn:
+        taken = import_contacts(conn, place.started.branch, content, "calls.csv", DIALLER, system("cli"))
+    assert taken.stored == taken.rows, taken
+
+
+def _copy(place: Place) -> None:
+    """The rows of the log once more, under other references, keys and indexes with them."""
+    columns = tuple(column.name for column in contact_log.columns if column.name != "id")
+    with writing(place.started.engine) as conn:
+        found = conn.execute(sa.select(*(contact_log.c[name] for name in columns))).all()
+        at = columns.index("source")
+        again: list[tuple[Any, ...]] = [(*row[:at], "again", *row[at + 1 :]) for row in found]
+        rows.insert_many(conn, contact_log, again, columns)
+
+
+def _read(place: Place) -> None:
+    with reading(place.started.engine) as conn:
+        after = 0
+        while found := conn.execute(CASE_ROWS.where(cases.c.id > after).order_by(cases.c.id).limit(1_000)).all():
+            after = found[-1].id
