@@ -134,7 +134,7 @@ def test_a_backup_is_private_whole_and_without_the_keys(started: Started, tmp_pa
         assert key.hex().encode() not in held
     assert {stat.S_IMODE(path.stat().st_mode) for path in (file, manifest_path(file))} == {0o600}
     assert made.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert made.contents.entries == 15  # texts, a member of staff, a business date, openings, a note, a refusal
+    assert made.contents.entries == 19  # texts, a member of staff, a business date, openings, a note, a refusal
     assert sorted(path.name for path in tmp_path.glob("*backup*")) == ["day.backup", "day.backup.manifest.json"]
 
 
@@ -352,7 +352,7 @@ def test_the_shell_tells_status_backs_up_and_restores(started: Started, target: 
     status = shell.invoke(main, ["db", "status", "--json"], env=_environment(started.settings))
     assert status.exit_code == 0, status.output
     told = msgspec.json.decode(status.stdout)
-    assert (told["ready"], told["entries"], told["cases"]) == (True, 15, 3)
+    assert (told["ready"], told["entries"], told["cases"]) == (True, 19, 3)
     assert told["business_dates"] == {"wuhan": "2026-01-10"}
 
     made = shell.invoke(main, ["db", "backup", file], env=_environment(started.settings))

@@ -124,7 +124,7 @@ def test_a_bug_in_the_process_is_told_with_its_place_and_without_its_message(
 WITH_MEMORY = """
 import sys
 from dataclasses import replace
-from casework import import_process
+from casework.operation import import_process
 from casework.cli import main
 from casework.settings import Settings
 import_process.COMMAND = ["false"]

@@ -1,6 +1,6 @@
-"""What `casework promise import` and `casework hold import` share: a file in, what became of its rows out."""
+"""What the commands `promise` and `hold` share: a file in, what became of its rows out; a list that is not paged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ from casework.cli.shell import console, errors, print_json, started
 from casework.cli.tables import Table
 from casework.intake.feed.agreed import Taken
 from casework.intake.feed.agreed_rows import Note
+from casework.lifecycle.kept import Kept
+from casework.lifecycle.listing import every
 from casework.people.staff.actor import Actor, system
-from casework.storage.database import writing
+from casework.rules.statechart.chart import Chart
+from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
 
 Import = Callable[[Connection, Branch, bytes, str, Actor], Taken]
@@ -34,6 +37,24 @@ def import_file(take: Import, file: Path, *, json_: bool) -> None:
     )
     for title, notes in (("set aside 搁置", taken.set_aside), ("warnings 提示", taken.warnings)):
         _tell(title, notes)
+
+
+def listed(
+    noun: Kept, by: str, *, every_one: bool, json_: bool, line: Callable[[Any], dict[str, Any]],
+    headers: Sequence[str], cells: Callable[[Any, Chart], Sequence[str]],
+) -> None:  # fmt: skip
+    """Those that are live, or all, in the order of the column `by`: a line of JSON or of a table for each."""
+    with started() as branch:
+        with reading(branch.engine) as conn:
+            found = every(conn, noun, by, live_only=not every_one)
+        chart = branch.branch.rulebook.charts[noun.chart]
+    if json_:
+        print_json([line(one) for one in found])
+        return
+    shown = Table(*headers)
+    for one in found:
+        shown.add_row(*cells(one, chart))
+    console.print(shown)
 
 
 def _plain(notes: list[Note]) -> list[dict[str, Any]]:

@@ -1,20 +1,17 @@
 """`casework case`: lists of cases, one case, what may happen to it, and doing it."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, get_args
 
 import click
 import msgspec
 from sqlalchemy.engine import Connection
 
-from casework.cli import assigning, case_tables, dossier, past
-from casework.cli.given import data_json_option, data_option, given
-from casework.cli.lifecycle import do
-from casework.cli.shell import FOLDED, acting, as_json, as_staff, console, permitted, print_json, started
+from casework.cli import assigning, case_tables, dossier, lifecycle, past
+from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.errors import CallerError
-from casework.lifecycle.commands import Fire, Note, Record
 from casework.operation.startup import Started
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
@@ -23,6 +20,7 @@ from casework.work.cases.detail import detail_of
 from casework.work.cases.disclosure import record_read
 from casework.work.cases.filter import BusinessDates, CaseFilter
 from casework.work.cases.history import HistoryItem, history_of_case
+from casework.work.cases.lifecycles import CASES
 from casework.work.cases.line import CasePage
 from casework.work.cases.options import options_of_case
 from casework.work.cases.queries import (
@@ -193,91 +191,15 @@ def options(case_id: int, json_: bool, staff_no: str | None) -> None:
 
 # ── doing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_version = click.option("--version", type=int, help="Refuse unless the case still is at this version.")
-
-
-@cli.command("advance")
-@click.argument("case_id", type=int)
-@click.argument("event")
-@data_option
-@data_json_option
-@_version
-@as_json
-@as_staff
-def advance_(
-    *, case_id: int, event: str, pairs: tuple[str, ...], data_json: str | None, version: int | None, json_: bool,
-    staff_no: str | None,
-) -> None:  # fmt: skip
-    """Fire EVENT on a case. Exit code 0: done; 1: refused, with every reason on stderr; 2: usage.
-
-    \b
-    Examples:
-      casework case advance 1207 reached --as S0012
-      casework case advance 1207 start_visit --as S0012 --data address_kind=home --data visit_on=2026-03-10 \\
-        --data address=武汉市江岸区
-    """
-    with started() as open_, writing(open_.engine) as conn:
-        spec = open_.branch.rulebook.chart.events.get(event)
-        data = given(spec.fields if spec else {}, pairs, data_json)
-        actor = acting(conn, open_.branch, staff_no)
-        code = do(conn, open_, Fire(actor=actor, id=case_id, event=event, data=data, version=version), json_=json_)
-    raise SystemExit(code)
-
-
-@cli.command()
-@click.argument("case_id", type=int)
-@click.argument("kind")
-@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), required=True, help="When it happened.")
-@click.option("--evidence", required=True, metavar="REF", help="A reference such as rec:2026-0001.")
-@data_option
-@data_json_option
-@_version
-@as_json
-@as_staff
-def record(
-    *, case_id: int, kind: str, on: datetime, evidence: str, pairs: tuple[str, ...], data_json: str | None,
-    version: int | None, json_: bool, staff_no: str | None,
-) -> None:  # fmt: skip
-    """Record a fact of KIND on a case. Exit codes as of `advance`.
-
-    \b
-    Example:
-      casework case record 1207 contact_attempt --on 2026-03-09 --evidence rec:1 --as S0012 \\
-        --data channel=phone --data outcome=unanswered
-    """
-    with started() as open_, writing(open_.engine) as conn:
-        spec = open_.branch.rulebook.chart.facts.get(kind)
-        data = given(spec.fields if spec else {}, pairs, data_json)
-        command = Record(
-            actor=acting(conn, open_.branch, staff_no), id=case_id, kind=kind, on=_day(on), evidence=evidence,
-            data=data, version=version,
-        )  # fmt: skip
-        code = do(conn, open_, command, json_=json_)
-    raise SystemExit(code)
-
-
-cli.add_command(assigning.assign)
-cli.add_command(assigning.owners)
-for _command in (*dossier.CASE_COMMANDS, *past.CASE_COMMANDS):
+_DOING = lifecycle.changing_one(
+    CASES, fire="advance",
+    event="1207 start_visit --as S0012 --data address_kind=home --data visit_on=2026-03-10 \\\n    "
+    "--data address=武汉市江岸区",
+    fact="1207 contact_attempt --on 2026-03-09 --evidence rec:1 --as S0012 \\\n    "
+    "--data channel=phone --data outcome=unanswered",
+)  # fmt: skip
+for _command in (*_DOING, assigning.assign, assigning.owners, *dossier.CASE_COMMANDS, *past.CASE_COMMANDS):
     cli.add_command(_command)
-
-
-@cli.command()
-@click.argument("case_id", type=int)
-@click.argument("text")
-@as_json
-@as_staff
-def note(case_id: int, text: str, json_: bool, staff_no: str | None) -> None:
-    """Write a note; its text is kept sealed, outside the log. Exit codes as of `advance`.
-
-    \b
-    Example:
-      casework case note 1207 "客户称月底还款" --as S0012
-    """
-    with started() as open_, writing(open_.engine) as conn:
-        command = Note(actor=acting(conn, open_.branch, staff_no), id=case_id, text=text)
-        code = do(conn, open_, command, json_=json_)
-    raise SystemExit(code)
 
 
 def _find(conn: Connection, case_id: int | None, loan_id: str | None) -> int:
@@ -294,7 +216,3 @@ def _on_record(open_: Started, actor: Actor, found: Case, history: list[HistoryI
     if fields:
         with writing(open_.engine) as conn:
             record_read(conn, open_.branch, actor, [found.customer], fields)
-
-
-def _day(on: datetime) -> date:
-    return on.date()

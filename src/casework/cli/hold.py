@@ -5,12 +5,9 @@ from pathlib import Path
 import click
 
 from casework.cli import lifecycle
-from casework.cli.agreed import import_file
-from casework.cli.shell import as_json, console, print_json, started
-from casework.cli.tables import Table
+from casework.cli.agreed import import_file, listed
+from casework.cli.shell import as_json
 from casework.intake.feed.agreed import import_holds
-from casework.lifecycle.listing import every
-from casework.storage.database import reading
 from casework.work.cases.holds import HOLDS
 
 
@@ -66,31 +63,15 @@ def list_(all_: bool, json_: bool) -> None:
       casework hold list
       casework hold list --all --json
     """
-    with started() as branch:
-        with reading(branch.engine) as conn:
-            found = every(conn, HOLDS, "begins_at", live_only=not all_)
-        chart = branch.branch.rulebook.charts[HOLDS.chart]
-    if json_:
-        print_json(
-            [
-                {
-                    "id": one.id, "loan_id": one.loan_id, "hold": one.hold, "state": one.state,
-                    "begins_at": one.begins_at, "ends_at": one.ends_at, "last_on": one.last_on,
-                    "review_by": one.review_by,
-                }
-                for one in found
-            ]
-        )  # fmt: skip
-        return
-    shown = Table("no.", "loan", "ground", "since", "last day in force", "state")
-    for one in found:
-        ground = chart.openings["set"].fields["hold"].one_of[one.hold]["zh"]
-        shown.add_row(
-            str(one.id),
-            one.loan_id,
-            ground,
-            str(one.begins_on),
-            str(one.last_on or ""),
-            chart.state_named(one.state).zh,
-        )
-    console.print(shown)
+    listed(
+        HOLDS, "begins_at", every_one=all_, json_=json_,
+        line=lambda one: {
+            "id": one.id, "loan_id": one.loan_id, "hold": one.hold, "state": one.state, "begins_at": one.begins_at,
+            "ends_at": one.ends_at, "last_on": one.last_on, "review_by": one.review_by,
+        },
+        headers=("no.", "loan", "ground", "since", "last day in force", "state"),
+        cells=lambda one, chart: (
+            str(one.id), one.loan_id, chart.openings["set"].fields["hold"].one_of[one.hold]["zh"], str(one.begins_on),
+            str(one.last_on or ""), chart.state_named(one.state).zh,
+        ),
+    )  # fmt: skip

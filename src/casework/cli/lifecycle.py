@@ -30,6 +30,7 @@ from casework.work.cases import shown
 from casework.work.cases.disclosure import LIST_EXPORTED, record_export, record_read
 from casework.work.cases.export import MAX_ROWS, columns_of, noun_csv, noun_texts
 from casework.work.cases.filter import BusinessDates
+from casework.work.cases.lifecycles import CASES
 from casework.work.cases.sight import reach_of
 from casework.work.four_eyes.listing import show_pending
 
@@ -208,7 +209,18 @@ def doing(
     noun: Kept, *, opening: str = "--ground GROUND --as S0012", event: str = "31 EVENT --as S0012"
 ) -> list[click.Command]:
     """The commands that change one or many; `opening` and `event` are what their examples end in."""
-    return [_open(noun, opening), _fire(noun, event), _record(noun), _note(noun), _bulk(noun)]
+    return [_open(noun, opening), *changing_one(noun, event=event), _bulk(noun)]
+
+
+def changing_one(
+    noun: Kept, *, event: str, fire: str = "fire", fact: str = "31 KIND --on 2026-03-09 --evidence rec:1"
+) -> list[click.Command]:
+    """The commands that change one by an event (called `fire`), a fact or a note; with what their examples end in."""
+    return [
+        _fire(noun, fire, event),
+        _record(noun, fact),
+        _note(noun, f'{event.split(maxsplit=1)[0]} "客户称月底还款"'),
+    ]
 
 
 def _open(noun: Kept, example: str) -> click.Command:
@@ -229,7 +241,7 @@ def _open(noun: Kept, example: str) -> click.Command:
             data = given(spec.fields if spec else {}, pairs, data_json)
             actor = acting(conn, open_.branch, staff_no)
             command = Open(actor=actor, noun=noun.chart, ground=ground, of=of, data=data)
-            code = do(conn, open_, command, noun=noun, json_=json_)
+            code = _do(conn, open_, command, noun=noun, json_=json_)
         raise SystemExit(code)
 
     if noun.child:
@@ -241,11 +253,15 @@ def _version(noun: Kept) -> Callable[[Any], Any]:
     return click.option("--version", type=int, help=f"Refuse unless the {noun.word} still is at this version.")
 
 
-def _fire(noun: Kept, example: str) -> click.Command:
-    text = f"Fire EVENT on the {noun.word} with NUMBER. {_EXIT_CODES}"
+def _number(noun: Kept) -> Callable[[Any], Any]:
+    return click.argument("number", type=int, metavar="CASE_ID" if noun is CASES else "NUMBER")
 
-    @click.command("fire", help=_help(noun, text, f"fire {example}"))
-    @click.argument("number", type=int)
+
+def _fire(noun: Kept, name: str, example: str) -> click.Command:
+    text = f"Fire EVENT on the {noun.word} with this number. {_EXIT_CODES}"
+
+    @click.command(name, help=_help(noun, text, f"{name} {example}"))
+    @_number(noun)
     @click.argument("event")
     @data_option
     @data_json_option
@@ -261,17 +277,17 @@ def _fire(noun: Kept, example: str) -> click.Command:
             data = given(spec.fields if spec else {}, pairs, data_json)
             actor = acting(conn, open_.branch, staff_no)
             command = Fire(actor=actor, noun=noun.chart, id=number, event=event, data=data, version=version)
-            code = do(conn, open_, command, noun=noun, json_=json_)
+            code = _do(conn, open_, command, noun=noun, json_=json_)
         raise SystemExit(code)
 
     return fire
 
 
-def _record(noun: Kept) -> click.Command:
-    text = f"Record a fact of KIND on the {noun.word} with NUMBER. {_EXIT_CODES}"
+def _record(noun: Kept, example: str) -> click.Command:
+    text = f"Record a fact of KIND on the {noun.word} with this number. {_EXIT_CODES}"
 
-    @click.command("record", help=_help(noun, text, "record 31 KIND --on 2026-03-09 --evidence rec:1"))
-    @click.argument("number", type=int)
+    @click.command("record", help=_help(noun, text, f"record {example}"))
+    @_number(noun)
     @click.argument("kind")
     @click.option("--on", type=day, required=True, help="When it happened.")
     @click.option("--evidence", required=True, metavar="REF", help="A reference such as rec:2026-0001.")
@@ -291,24 +307,24 @@ def _record(noun: Kept) -> click.Command:
                 actor=acting(conn, open_.branch, staff_no), noun=noun.chart, id=number, kind=kind, on=on.date(),
                 evidence=evidence, data=data, version=version,
             )  # fmt: skip
-            code = do(conn, open_, command, noun=noun, json_=json_)
+            code = _do(conn, open_, command, noun=noun, json_=json_)
         raise SystemExit(code)
 
     return record
 
 
-def _note(noun: Kept) -> click.Command:
-    text = f"Write a note on the {noun.word} with NUMBER; its text is kept sealed, outside the log. {_EXIT_CODES}"
+def _note(noun: Kept, example: str) -> click.Command:
+    text = f"Write a note on the {noun.word}; its text is kept sealed, outside the log. {_EXIT_CODES}"
 
-    @click.command("note", help=_help(noun, text, 'note 31 "客户称月底还款" --as S0012'))
-    @click.argument("number", type=int)
+    @click.command("note", help=_help(noun, text, f"note {example} --as S0012"))
+    @_number(noun)
     @click.argument("text")
     @as_json
     @as_staff
     def note(*, number: int, text: str, json_: bool, staff_no: str | None) -> None:
         with started() as open_, writing(open_.engine) as conn:
             command = Note(actor=acting(conn, open_.branch, staff_no), noun=noun.chart, id=number, text=text)
-            code = do(conn, open_, command, noun=noun, json_=json_)
+            code = _do(conn, open_, command, noun=noun, json_=json_)
         raise SystemExit(code)
 
     return note
@@ -369,15 +385,15 @@ def _tell_many(outcomes: list[Outcome], *, dry_run: bool, json_: bool) -> None:
         console.print(f"{code}: {number}")
 
 
-def do(conn: Connection, open_: Started, command: Any, *, noun: Kept | None = None, json_: bool) -> int:
-    """Through the door; the exit code. A refusal is committed: its entry must survive. Without a noun: a case."""
-    told = ("case", None) if noun is None else (noun.word, _chart(open_, noun))
+def _do(conn: Connection, open_: Started, command: Any, *, noun: Kept, json_: bool) -> int:
+    """Through the door; the exit code. A refusal is committed: its entry must survive."""
+    chart = _chart(open_, noun)
     (outcome,) = advance(conn, [command], open_.branch)
     if json_:
         print_json({"outcome": type(outcome).__name__.lower(), **msgspec.to_builtins(outcome)})
     if isinstance(outcome, Done):
         if not json_:
-            case_tables.done(outcome, told[1] or open_.branch.rulebook.chart, told[0])
+            case_tables.done(outcome, chart, noun.word)
         return 0
-    case_tables.why_not(outcome, told[1])
+    case_tables.why_not(outcome, None if noun is CASES else chart)
     return 2 if isinstance(outcome, Mistaken) and outcome.code in _USAGE else 1

@@ -5,13 +5,10 @@ from pathlib import Path
 import click
 
 from casework.cli import lifecycle
-from casework.cli.agreed import import_file
-from casework.cli.shell import as_json, console, print_json, started
-from casework.cli.tables import Table
+from casework.cli.agreed import import_file, listed
+from casework.cli.shell import as_json
 from casework.intake.feed.agreed import import_promises
-from casework.lifecycle.listing import every
 from casework.money import yuan_text
-from casework.storage.database import reading
 from casework.work.cases.lifecycles import PROMISES
 
 
@@ -67,28 +64,18 @@ def list_(all_: bool, json_: bool) -> None:
       casework promise list
       casework promise list --all --json
     """
-    with started() as branch:
-        with reading(branch.engine) as conn:
-            found = every(conn, PROMISES, "pay_by", live_only=not all_)
-        chart = branch.branch.rulebook.charts[PROMISES.chart]
-    if json_:
-        print_json(
-            [
-                {
-                    "id": one.id, "ref": one.ref, "loan_id": one.loan_id, "state": one.state,
-                    "outcome": one.state if one.judged_on else "open", "judged_on": one.judged_on,
-                    "because": one.because, "case_id": one.parent_id, "made_on": one.made_on, "pay_by": one.pay_by,
-                    "amount_fen": one.amount_fen, "counted_fen": one.received_fen,
-                }
-                for one in found
-            ]
-        )  # fmt: skip
-        return
-    shown = Table("no.", "reference", "loan", "case", "made on", "pay by", "¥", "received ¥", "state")
-    for one in found:
-        state = chart.state_named(one.state)
-        shown.add_row(
+    listed(
+        PROMISES, "pay_by", every_one=all_, json_=json_,
+        line=lambda one: {
+            "id": one.id, "ref": one.ref, "loan_id": one.loan_id, "state": one.state,
+            "outcome": one.state if one.judged_on else "open", "judged_on": one.judged_on, "because": one.because,
+            "case_id": one.parent_id, "made_on": one.made_on, "pay_by": one.pay_by, "amount_fen": one.amount_fen,
+            "counted_fen": one.received_fen,
+        },
+        headers=("no.", "reference", "loan", "case", "made on", "pay by", "¥", "received ¥", "state"),
+        cells=lambda one, chart: (
             str(one.id), one.ref, one.loan_id, str(one.parent_id), str(one.made_on), str(one.pay_by),
-            yuan_text(one.amount_fen), yuan_text(one.received_fen), f"{state.zh} {one.judged_on or ''}",
-        )  # fmt: skip
-    console.print(shown)
+            yuan_text(one.amount_fen), yuan_text(one.received_fen),
+            f"{chart.state_named(one.state).zh} {one.judged_on or ''}",
+        ),
+    )  # fmt: skip

@@ -80,6 +80,8 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "staff.second_factor_removed": ("移除第二要素", "Second factor removed"),
     "staff.session_ended": ("结束会话", "Session ended"),
     "staff.tokens_revoked": ("吊销全部令牌", "All tokens revoked"),
+    "tasks.made": ("生成任务清单", "Tasks made"),
+    "tasks.taken": ("领取任务清单", "Task list taken"),
 }  # fmt: skip
 
 

@@ -28,13 +28,13 @@ def tasks_of(conn: Connection, on: date, actor: Actor) -> list[Any]:
 def take_list(conn: Connection, branch: Branch, on: date, actor: Actor, at: datetime) -> bool:
     """They have taken their list; an entry. Whether they were late. CallerErrors list_taken, nothing_to_take."""
     if not tasks_of(conn, on, actor):
-        raise CallerError("nothing_to_take", f"{on}没有任务", f"there is no task on {on}", day=str(on))
+        raise CallerError("nothing_to_take", day=str(on))
     trail = branch.trail(at)
     limit = time.fromisoformat(branch.rulebook.policies.at(on).figure("task.take_by"))
     late = at > datetime.combine(on, limit, ZoneInfo(branch.time_zone))
     trail.append(conn, STREAM, Draft(TAKEN, actor.signed, {"on": on.isoformat(), "staff_no": actor.id, "late": late}))
     if _taken(conn, on, actor.id):
-        raise CallerError("list_taken", f"{on}的任务已领取", f"the list of {on} is taken already", day=str(on))
+        raise CallerError("list_taken", day=str(on))
     trail.write(conn)
     conn.execute(tasks_taken.insert().values(day=on, staff_no=actor.id, taken_at=at, late=late))
     return late
