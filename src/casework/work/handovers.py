@@ -89,4 +89,5 @@ def replaced_as_given(now: Situation, _: Params) -> None:
 HANDOVER = Noun(
     chart="handover", word="handover", subject=Handover, rows=Rows(Handover), registry=REGISTRY,
     named=Words("handover", opened="handover.planned", step="handover."),
+    called={"handover.planned": ("拟定", "Planned")},
 )  # fmt: skip
