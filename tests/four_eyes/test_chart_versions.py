@@ -2,15 +2,24 @@
 
 import dataclasses
 
+import msgspec
+import sqlalchemy as sa
+
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Refused
+from casework.log.check.findings import Report
+from casework.log.format.entry import decode_strict
+from casework.log.tables import entries
 from casework.people.staff.actor import system
 from casework.rules.statechart.chart import Chart, parse_chart
-from casework.storage.database import writing
+from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
+from casework.work.cases.cited import Cited
 from casework.work.cases.commands import Command
-from casework.work.cases.publish import publish
+from casework.work.cases.publish import publish, published
 from casework.work.cases.registry import REGISTRY
+from casework.work.four_eyes.requests import Asked
+from casework.work.requests import REQUEST
 from tests.cases.worlds import CHART
 from tests.four_eyes.conftest import World
 from tests.statechart.small import RULEBOOK
@@ -57,3 +66,25 @@ def test_a_log_of_one_version_is_sound_under_the_next_and_its_cases_go_on(world:
     assert isinstance(grant(old, later), Done)
     assert (world.case(young).chart, world.case(old).chart) == ("overdue_loan@2", "overdue_loan@2")
     assert world.findings() == []
+
+
+def test_of_entries_that_were_written_in_another_way_nothing_is_told(world: World) -> None:
+    """Those that cite version 1 of the chart of requests: it cannot be used, and nobody is called a liar."""
+    assert isinstance(world.ask("P1", world.suable(), "sue", claim_fen=5), Asked)
+    now, text = world.started.branch, RULEBOOK.requests.text.decode()
+    text = text.replace("version = 2\n", "version = 1\n", 1)
+    before = parse_chart(text.replace(text[text.index("[moves]") : text.index("[groups]")], "").encode(),
+                         REQUEST.registry, RULEBOOK.policies)  # fmt: skip
+    then = dataclasses.replace(
+        now, rulebook=dataclasses.replace(now.rulebook, charts={**now.rulebook.charts, "request": before})
+    )
+    with writing(world.started.engine) as conn:
+        publish(conn, then, system("cli"), clock=world.clock)
+    report = Report()
+    with reading(world.started.engine) as conn:
+        body = conn.execute(sa.select(entries.c.body).where(entries.c.event == "request.opened")).scalar_one()
+        entry = decode_strict(bytes(body))
+        cited = Cited(published(conn), report)
+    assert cited.of(entry) is not None
+    assert cited.of(msgspec.structs.replace(entry, chart=before.ref)) is None
+    assert [(doubt.code, doubt.detail["chart"]) for doubt in report.doubts] == [("text_unreadable", before.ref)]

@@ -17,22 +17,10 @@ from casework.people.staff.actor import Actor
 from casework.personal import mask
 from casework.rules.statechart.decide import Reason
 from casework.work.cases.branch import Branch
-from casework.work.cases.options import (
-    EventOffer,
-    FieldOffer,
-    PendingRequest,
-    ReasonOffer,
-    fields_of,
-    reason_offer,
-)
+from casework.work.cases.options import EventOffer, FieldOffer, PendingRequest, ReasonOffer, fields_of, reason_offer
 from casework.work.cases.unseen import unseen
 from casework.work.four_eyes import stored
-from casework.work.four_eyes.deciding import (
-    READS_ALL,
-    concerned_by,
-    decided,
-    may_see,
-)
+from casework.work.four_eyes.deciding import READS_ALL, concerned_by, decided, may_see
 from casework.work.four_eyes.events import event_of
 from casework.work.four_eyes.flags import flags_of
 from casework.work.four_eyes.kinds import AboutSubjects, Standing, kind_named, standings
@@ -285,12 +273,14 @@ def _line(moment: Moment, request: Request, standing: Standing | None, flags: Se
     void = request.live and ((standing is not None and standing.void) or moment.today > request.expires_on)
     changed = request.live and standing is not None and standing.version != request.pinned_version
     return RequestLine(
-        request.id, request.kind, request.subject, request.what, what_zh, what_en, topic.name, topic.zh, topic.en,
-        request.state, state.zh, state.en, request.live, request.version, request.opened_by, request.asked_for,
-        request.opened_on, request.reviewed_by, request.reviewed_for, request.decided_by, request.decided_for,
-        request.expires_on, request.carried_out, _missing(moment, request), changed, void,
-        [reason_offer(flag) for flag in flags],
+        **{name: getattr(request, name) for name in _AS_KEPT}, what_zh=what_zh, what_en=what_en, topic_zh=topic.zh,
+        topic_en=topic.en, state_zh=state.zh, state_en=state.en, open=request.live, asked_by=request.opened_by,
+        asked_on=request.opened_on, missing=_missing(moment, request), changed=changed, void=void,
+        flags=[reason_offer(flag) for flag in flags],
     )  # fmt: skip
+
+
+_AS_KEPT = tuple(name for name in RequestLine.__struct_fields__ if name in Request.__struct_fields__)
 
 
 def _missing(moment: Moment, request: Request) -> list[str]:
