@@ -69,6 +69,18 @@ def test_days_that_nobody_closed_are_closed_in_order_each_dated_its_own(called: 
     assert swept.without_feed == {"demo": DAY}
 
 
+def test_who_was_reached_since_a_day_that_is_closed_late_is_lost_then_and_reached_on_that_day(called: Bank) -> None:
+    silent(called, 0, 4)
+    assert close(called, 3) == {}
+    take(called, call("c9", 2, 6, channel="inbound", result="debtor"))
+    silent(called, 7, 11)
+    assert close(called, 11) == {"mark_lost": 4, "reached": 2}
+    assert steps(called) == [
+        (loan_id, event, day(on)) for event, on in (("mark_lost", 4), ("reached", 6), ("mark_lost", 11))
+        for loan_id in ("L1", "L2")
+    ]  # fmt: skip
+
+
 def test_the_same_day_again_changes_nothing_and_a_day_before_the_last_is_refused(called: Bank) -> None:
     silent(called, 0, 4)
     close(called, 4)

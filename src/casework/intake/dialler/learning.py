@@ -20,6 +20,7 @@ from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import AttemptDay, Case, from_row
 from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.tables import cases
 from casework.work.contacts.contact import CALLS, DEBTOR, Contact
 from casework.work.contacts.tables import contact_log
 
@@ -84,6 +85,26 @@ def learn_days(
             advance(conn, commands, branch, clock=clock)
 
 
+def reach_again(conn: Connection, branch: Branch, institution: str, day: date, *, clock: Clock = now) -> dict[str, int]:
+    """Take back what the close of an earlier day has just marked, though the debtor was connected since; events fired.
+
+    Whoever closes days late finds first what was lost then, and only now that it was found again.
+    """
+    states = sorted(branch.rulebook.chart.events[REACHED].arcs)
+    marked = CASE_ROWS.where(
+        cases.c.institution == institution, cases.c.state.in_(states), cases.c.state_since == day
+    )  # fmt: skip
+    commands: list[Record | Fire] = []
+    for case in map(from_row, conn.execute(marked.order_by(cases.c.id)).all()):
+        since = next((one for one in case.facts.attempt_days if one.connected and one.on > day), None)
+        if since is not None:
+            commands.append(_record(case, _Day(since, 0), "sweep"))
+            commands.append(Fire(actor=system("sweep"), id=case.id, event=REACHED, dated=since.on))
+    outcomes = advance(conn, commands, branch, clock=clock) if commands else []
+    fired = sum(isinstance(done, Done) for one, done in zip(commands, outcomes, strict=True) if isinstance(one, Fire))
+    return {REACHED: fired} if fired else {}
+
+
 def _by_customer(found: Iterable[Any]) -> dict[Customer, list[_Day]]:
     days: dict[Customer, list[_Day]] = {}
     for row in found:
@@ -106,8 +127,7 @@ def _to_tell(case: Case, days: Sequence[_Day], branch: Branch, clock: Clock) -> 
 
 
 def _record(case: Case, day: _Day, via: str) -> Record:
-    """The evidence is the entry in the debtor's stream."""
+    """The evidence is the entry in the debtor's stream; of a day that is told once more, what was told before."""
     given = {"attempts": day.told.attempts, "connected": day.told.connected}
-    return Record(
-        actor=system(via), id=case.id, kind=FACT, on=day.told.on, evidence=f"contact:{day.seq}", data=given
-    )  # fmt: skip
+    evidence = f"contact:{day.seq}" if day.seq else "contact:told"
+    return Record(actor=system(via), id=case.id, kind=FACT, on=day.told.on, evidence=evidence, data=given)
