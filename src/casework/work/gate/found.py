@@ -68,8 +68,8 @@ def _before(conn: Connection, borrowers: list[str], numbers: list[bytes]) -> lis
     """Everything that bears on these debtors: their own contacts, and all on their numbers, whoever was called."""
     of_debtors = rows.select_by_keys(conn, CONTACTS, "borrower_id", borrowers)
     on_numbers = rows.select_by_keys(conn, CONTACTS, "number", numbers)
-    each = {(one.source, one.contact_ref): one for one in map(contact_of, (*of_debtors, *on_numbers))}
-    return list(each.values())
+    each = {(row.source, row.contact_ref): row for row in (*of_debtors, *on_numbers)}
+    return [contact_of(row) for row in each.values()]
 
 
 def _states(conn: Connection, branch: Branch, borrowers: list[str]) -> dict[Customer, list[Span]]:
