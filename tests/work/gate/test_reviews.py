@@ -1,16 +1,15 @@
 """Reviews of breaches: confirmed, explained, cleared by a correction; each an entry that its row is compared with."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from casework.clock import now
 from casework.errors import CallerError
+from casework.intake.dialler.recording import correct
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading, writing
-from casework.work.contacts.tables import contact_log
 from casework.work.gate.breaches import Breach
 from casework.work.gate.reviews import REVIEWED, Review, review, reviews
 from casework.work.gate.tables import breach_reviews
@@ -40,9 +39,9 @@ def known(desk: Desk) -> dict[tuple[str, str], Review]:
         return dict(reviews(conn))
 
 
-def correct(desk: Desk, contact_ref: str, **values: object) -> None:
+def put_right(desk: Desk, contact_ref: str, result: str) -> None:
     with writing(desk.bank.started.engine) as conn:
-        conn.execute(contact_log.update().where(contact_log.c.contact_ref == contact_ref).values(values))
+        correct(conn, desk.bank.started.branch, contact_ref, "api", result, desk.actor, now())
 
 
 def test_a_breach_is_confirmed_or_explained_with_its_rules_in_the_debtors_stream(desk: Desk) -> None:
@@ -58,16 +57,16 @@ def test_a_breach_is_confirmed_or_explained_with_its_rules_in_the_debtors_stream
 
 
 def test_a_breach_that_a_correction_has_cleared_is_reviewed_as_such_and_no_other(desk: Desk) -> None:
-    night = desk.record(at("22:00"))
-    judge(desk, night.contact_ref, "confirmed")
+    first, _, _, fourth = (desk.record(at(f"{hour}:00"), "debtor") for hour in (10, 11, 12, 13))
+    judge(desk, fourth.contact_ref, "confirmed")
     with pytest.raises(CallerError) as refused:
-        judge(desk, night.contact_ref, "cleared")
+        judge(desk, fourth.contact_ref, "cleared")
     assert refused.value.code == "still_a_breach"
-    correct(desk, night.contact_ref, started_at=night.started_at - timedelta(hours=1))
+    put_right(desk, first.contact_ref, "third_party")
     with pytest.raises(CallerError) as refused:
-        judge(desk, night.contact_ref, "explained")
+        judge(desk, fourth.contact_ref, "explained")
     assert refused.value.code == "no_breach"
-    assert judge(desk, night.contact_ref, "cleared").rules == ()
+    assert judge(desk, fourth.contact_ref, "cleared").rules == ()
 
 
 def test_a_breach_whose_rules_have_changed_since_waits_for_its_review_again(desk: Desk) -> None:
