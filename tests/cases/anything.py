@@ -43,7 +43,7 @@ def commands_on(case_id: int) -> st.SearchStrategy[Command]:
         )),
         st.builds(
             lambda kind, hold: Record(
-                actor=logs.SWEEP, id=case_id, kind=kind, on=logs.TODAY, evidence="hold:1", data={"hold": hold},
+                actor=logs.SWEEP, id=case_id, kind=kind, on=logs.TODAY, evidence="doc:1", data={"hold": hold},
             ), st.sampled_from(["hold", "hold_lifted"]), st.sampled_from(["dispute", "complaint"]),
         ),
         st.just(Note(actor=logs.PHONE, id=case_id, text=logs.NOTE)),

@@ -31,6 +31,7 @@ from casework.personal import Vault
 from casework.work.cases import replay as cases
 from casework.work.cases.answer_mac import check_answers
 from casework.work.cases.publish import cited_in
+from casework.work.cases.replay_owners import owners_judge
 from casework.work.duties import replay as duties
 from casework.work.four_eyes import replay as four_eyes
 from casework.work.gate import replay as gate
@@ -115,7 +116,16 @@ def _verify(
             steady("privacy", privacy.PrivacyReplay(conn, vault, report)),
             steady(
                 "customers",
-                CustomerReplay(conn, vault, report, LIFECYCLES, cited_in(conn, report).of, asked.cited, told),
+                CustomerReplay(
+                    conn,
+                    vault,
+                    report,
+                    LIFECYCLES,
+                    cited_in(conn, report).of,
+                    asked.cited,
+                    told,
+                    owners_judge(conn, report).act_of,
+                ),
             ),
             steady("reviews", gate.ReviewsReplay(conn, vault, report)),
             steady("contacts", ContactReplay(conn, mac_key, vault, report)),

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from casework.clock import utc_text
 from casework.customer import Customer, stream_of
 from casework.lifecycle.kept import Kept
-from casework.lifecycle.stream_judges import CitedBy, CustomerJudge
+from casework.lifecycle.stream_judges import ActOf, CitedBy, CustomerJudge
 from casework.lifecycle.subject import HEAD
 from casework.lifecycle.told import Told
 from casework.log.check.findings import Report
@@ -209,10 +209,10 @@ class CustomerReplay:
     def __init__(
         self, conn: Connection, vault: Vault, report: Report, nouns: Sequence[Kept], cited: CitedBy,
         asked: Callable[[Entry], None] = lambda _: None,
-        told: Told | None = None,
+        told: Told | None = None, act_of: ActOf | None = None,
     ) -> None:  # fmt: skip
         self._vault = vault
-        self._judge = CustomerJudge(nouns, cited, report, asked, told)
+        self._judge = CustomerJudge(nouns, cited, report, asked, told, act_of)
         self._rows = {
             noun.word: NounRows(conn, report, noun, self._stream_of) for noun in nouns if noun.of_customer
         }  # fmt: skip

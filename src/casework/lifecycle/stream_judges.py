@@ -4,12 +4,12 @@ Each entry is judged by `casework.lifecycle.judge`.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from casework.customer import Customer, may_be_of
 from casework.lifecycle.judge import Fields, Judged, NounJudge, Stopped
 from casework.lifecycle.noun import Noun
-from casework.lifecycle.told import Told, said
+from casework.lifecycle.told import Act, Told, said
 from casework.log.check.findings import Report
 from casework.log.format.entry import Entry
 from casework.rules.statechart.chart import Chart
@@ -46,6 +46,15 @@ class Within:
 
 CitedBy = Callable[[Entry], tuple[Chart, Policy] | None]
 """Chart and policy that an entry cites, none where they cannot be used (which has been told)."""
+
+
+class ActOf(Protocol):
+    """Says how far whoever acted by an entry reached; none of the service, and where no table says."""
+
+    def __call__(
+        self, judged: Judged, subject: Any, only_own: Collection[str] = (), *, any_of: bool = False
+    ) -> Act | None:
+        """`any_of`: through any of the customer's, not only those that the subject binds."""
 
 
 class _StreamJudge:
@@ -116,16 +125,19 @@ class RootJudge(_StreamJudge):
 class CustomerJudge(_StreamJudge):
     """Follows one customer's stream after the other; what is of no noun in it is for others to judge.
 
-    `asked` hears every entry that names a request under four eyes, `told` what others are told.
+    `asked` hears every entry that names a request under four eyes, `told` what others are told; `act_of`
+    says how far whoever acted reached.
     """
 
     def __init__(
         self, nouns: Collection[Noun], cited: CitedBy, report: Report, asked: Callable[[Entry], None] = lambda _: None,
-        told: Told | None = None,
+        told: Told | None = None, act_of: ActOf | None = None,
     ) -> None:  # fmt: skip
         self._told = Told() if told is None else told
         fields = Fields()
-        self._judges = [_OfCustomer(noun, report, fields, asked) for noun in nouns if noun.of_customer]
+        self._judges = [
+            _OfCustomer(noun, report, fields, asked, self._told, act_of) for noun in nouns if noun.of_customer
+        ]
         super().__init__(cited)
 
     def _begin(self) -> None:
@@ -173,9 +185,26 @@ def in_order(judge: NounJudge, entry: Entry, before: str) -> str:
 
 
 class _OfCustomer(NounJudge):
-    """What is a customer's lives in their stream, and in nobody else's. Whom it reached is not asked here."""
+    """What is a customer's lives in their stream, and in nobody else's; whom who acted reached is asked at the end."""
+
+    def __init__(
+        self, noun: Noun, report: Report, fields: Fields, asked: Callable[[Entry], None], told: Told,
+        act_of: ActOf | None,
+    ) -> None:  # fmt: skip
+        super().__init__(noun, report, fields, asked)
+        self._told, self._act_of = told, act_of
 
     def _opened(self, judged: Judged, subject: Any, parent: Any) -> None:
         del parent
         if not may_be_of(judged.entry.stream, Customer(subject.institution, subject.borrower_id)):
             self.stop("replay_impossible", judged.entry, error="another_customer")
+        self._remember(judged, subject, (), any_of=not subject.binds(None))  # it was not there yet to bind anybody
+
+    def _acted(self, judged: Judged, subject: Any, parent: Any, only_own: Collection[str]) -> None:
+        del parent
+        self._remember(judged, subject, only_own)
+
+    def _remember(self, judged: Judged, subject: Any, only_own: Collection[str], *, any_of: bool = False) -> None:
+        act = None if self._act_of is None else self._act_of(judged, subject, only_own, any_of=any_of)
+        if act is not None:
+            self._told.acts.append(act)

@@ -60,9 +60,10 @@ class _Judges:
         report, rulebook = part.report, known.rulebook
         rules = RulesInForce(known.texts, known.announced, report, known.parsed)
         self._part = part
-        self._cases = CaseJudge(Cited(rulebook, report), OwnersJudge(rules, report), report, self._cite, part.told)
+        owners = OwnersJudge(rules, report)
+        self._cases = CaseJudge(Cited(rulebook, report), owners, report, self._cite, part.told)
         self._requests = RootJudge(OfRequest(report), Cited(rulebook, report).of)
-        self._customers = CustomerJudge(NOUNS, Cited(rulebook, report).of, report, self._cite, part.told)
+        self._customers = CustomerJudge(NOUNS, Cited(rulebook, report).of, report, self._cite, part.told, owners.act_of)
         self._handovers = handover_judge(Cited(rulebook, report), report)
         self._people = StaffJudge(report, self._cite)
         self._by_prefix: Mapping[str, Callable[[Sequence[Entry], bool], None]] = {

@@ -25,6 +25,7 @@ from casework.work.cases.nouns import NOUNS
 from casework.work.cases.owners_judge import OwnersJudge, history_of, receiver_refused
 
 _ASSIGN: Final = "assign"
+_OWNER_AT: Final = 4  # in the rows of `owner_history`; the handler follows
 
 
 class Ended(NamedTuple):
@@ -156,7 +157,7 @@ class CaseJudge:
         self._history: list[tuple[Any, ...]] = []
         self._children = Within(self._of_children)
         self._untold: list[_Untold] = []
-        self._steady = True  # it has lived ever since it was opened
+        self._steady, self._heard = True, False  # it has lived ever since it was opened; it was told something
 
     def follow(self, entry: Entry) -> None:
         """Replay one entry; after the first that cannot be, the rest of the case is left alone."""
@@ -177,12 +178,20 @@ class CaseJudge:
         self._report.cases += 1
         if sound and not self._broken:
             self._hear(None)
-        if sound and not self._broken and self._case is not None and self._steady and self._case.live:
-            self._told.stands(self._case.stream, self._case)
+        if sound and not self._broken and self._case is not None:
+            self._tell(self._case)
         ended = Ended(self._case if sound and not self._broken else None, self._history, self._children.subjects)
         self._report.cases_not_replayed += ended.case is None
         self._begin()
         return ended
+
+    def _tell(self, case: Case) -> None:
+        """Who may have heard of what is their customer's, and through whom it was reached."""
+        if self._steady and case.live:
+            self._told.stands(case.stream, case)
+        came_back = case.live and not self._steady  # it may have been reached, and have heard nothing
+        people = [(row[_OWNER_AT], row[_OWNER_AT + 1]) for row in self._history]
+        self._told.belonged(case, people, heard=self._heard or came_back)
 
     def _replay(self, entry: Entry) -> None:
         cited = self._rulebook.of(entry)
@@ -205,7 +214,7 @@ class CaseJudge:
             self._steady = self._steady and case.live
             if entry.event.startswith(fold.SAYS.fact):
                 fact = entry.event.removeprefix(fold.SAYS.fact)
-                self._told.hear(entry.stream, entry.stream_seq, case, fact, entry.data)
+                self._heard |= self._told.hear(entry.stream, entry.stream_seq, case, fact, entry.data)
         for one in self._of_children:
             one.chart = judged.chart
         owner = history_of(entry, case)

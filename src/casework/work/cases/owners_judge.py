@@ -8,11 +8,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from casework.customer import Customer
 from casework.lifecycle.judge import OUT_OF_REACH, POST_REASON, Judged
+from casework.lifecycle.told import HERE, Act
 from casework.log.check.findings import Report
 from casework.log.format.entry import Entry
 from casework.people.staff.actor import SYSTEM_POST, Actor
-from casework.people.staff.permissions import Permissions
+from casework.people.staff.permissions import ACTS, Permissions
 from casework.rules.statechart.policy import Policy
 from casework.work.cases import fold
 from casework.work.cases.case import Case
@@ -78,6 +80,19 @@ class OwnersJudge:
     def beyond_reach(self, judged: Judged, case: Case, only_own: Collection[str]) -> bool:
         """Whether a refusal for want of reach can be true: no table of then always let those posts reach the case."""
         return not any(_always_reaches(table, judged, case, only_own) for table in self._rules.permissions(judged))
+
+    def act_of(
+        self, judged: Judged, subject: Any, only_own: Collection[str] = (), *, any_of: bool = False
+    ) -> Act | None:
+        """An act on what is a customer's, to be held against their cases; none of the service, or before all tables."""
+        entry, data = judged.entry, judged.entry.data
+        tables = self._rules.permissions(judged)
+        if entry.actor.kind != "staff" or not tables:
+            return None
+        actor = Actor(data.get("acting_for", entry.actor.id), "staff", "-", frozenset({data["post"]}), HERE, HERE)
+        reaches = {table.reach(actor, actor.posts, ACTS, judged.policy, only_own) for table in tables}
+        customer = Customer(subject.institution, subject.borrower_id)
+        return Act(entry.stream, entry.stream_seq, customer, data["post"], tuple(reaches), any_of)
 
     # ── one entry ───────────────────────────────────────────────────────────────────────────────────────────────────
 

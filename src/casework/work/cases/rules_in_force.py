@@ -1,5 +1,6 @@
 """Permissions and owner rules as they were published: the replay asks under which an entry was written. Pure."""
 
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeVar
@@ -34,6 +35,14 @@ class Parsed:
     owners: dict[bytes, OwnerRules | None] = field(default_factory=dict)
 
 
+def _posts_in(body: bytes) -> frozenset[str]:
+    """Every post that somebody could hold has a row in the table, whichever chart the entry cites."""
+    try:
+        return frozenset(tomllib.loads(body.decode())["posts"])
+    except (ValueError, KeyError, TypeError):
+        return frozenset()  # told when it is parsed
+
+
 class RulesInForce:
     """What was published by the time of an entry; a process may have worked by any of it.
 
@@ -64,7 +73,7 @@ class RulesInForce:
         """The tables of permissions."""
 
         def parse(body: bytes) -> Permissions:
-            return parse_permissions(body, Policies([judged.policy]), known_posts(judged.chart))
+            return parse_permissions(body, Policies([judged.policy]), _posts_in(body))
 
         return self._read("permissions", judged, self._parsed.permissions, parse)
 
