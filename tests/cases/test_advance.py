@@ -181,7 +181,7 @@ def test_an_event_changes_state_version_and_log_together(branch: Branch) -> None
 def test_a_refusal_lists_every_unmet_guard_with_rule_facts_and_what_would_satisfy_it(branch: Branch) -> None:
     (case_id,) = branch.open("L1")
     hold = {"hold": "complaint"}
-    branch.do(Record(actor=FEED, id=case_id, kind="hold", on=TODAY, evidence="hold:1", data=hold))
+    branch.do(Record(actor=FEED, id=case_id, kind="hold", on=TODAY, evidence="doc:1", data=hold))
     refused = only(branch.do(fire("system", case_id, "mark_lost")))
     assert isinstance(refused, Refused)
     assert [reason.code for reason in refused.reasons] == ["days_without_contact"]

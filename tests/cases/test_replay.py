@@ -229,4 +229,4 @@ def test_each_entry_is_judged_by_the_figures_in_force_on_its_day(log: BuiltLog, 
         *_, step = advance(conn, [*today, fire], branch, clock=clock)
         report = log.verify(conn)
     assert isinstance(step, Done)
-    assert (report.findings, report.texts) == ([], 12)
+    assert (report.findings, report.texts) == ([], 13)

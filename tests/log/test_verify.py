@@ -78,7 +78,7 @@ def test_a_log_written_through_the_door_is_sound(log: BuiltLog) -> None:
         assert report.entries == conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one() > 250
         assert (report.cases, report.streams) == (CASES, STREAMS)
         assert min(report.replayed_steps, report.replayed_refusals, report.replayed_facts, report.openings) > 0
-        assert report.texts == 11  # policy, five charts, permissions, owners, privacy, results, duties
+        assert report.texts == 12  # policy, six charts, permissions, owners, privacy, results, duties
         assert report.cases_not_replayed == 0
 
 
