@@ -7,7 +7,7 @@ Groups are folders and layers, from the top; imports go downwards only, and noth
     cli         the shell: one file a command
     demo        an invented branch and its story
     operation   what runs a branch: starting, keys, imports in a process apart, the sweep, sealing, backup, restore
-    evidence    what is shown to who was not there: verifying, bundle, dossier, past, search, mining, witness
+    evidence    what is shown to who was not there: verifying, bundle, dossier, ledger, past, search, mining, …
     oversight   the law beside the work: privacy (personal data, legal holds, erasure)
     intake      what comes from outside: feed (the core-banking system's), enrolment (people)
     work        handover, four_eyes, tasks, duties, gate, cases, case_guards, requests, promises, holds, contacts,

@@ -1,0 +1,96 @@
+"""One table, told once: columns with labels, widths and totals; written as sheets of a workbook that can be printed.
+
+What is in a cell follows from its value: an amount in fen (a field called `…_fen`) is shown in yuan, days and times as
+such, texts stay texts whatever they begin with.
+"""
+
+import io
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any, Final, Literal, NamedTuple
+
+from casework.spreadsheet import WORKBOOK, Column
+
+Lang = Literal["zh", "en"]
+_HEAD: Final = 2  # rows above the header: the title, and what it is about
+
+
+class Sheet(NamedTuple):
+    """A table of a workbook. `about` is told under the title; `totals` are the fields that are summed below."""
+
+    title: str
+    about: str
+    columns: Sequence[Column]
+    lines: Iterable[Sequence[Any]]
+    totals: frozenset[str] = frozenset()
+
+
+def printed(sheets: Sequence[Sheet], lang: Lang, signed_by: Sequence[str] = ()) -> bytes:
+    """A workbook of these sheets, each ready to print: landscape, header and number on every page, lines to sign."""
+    import xlsxwriter  # noqa: PLC0415  # most commands make no workbook
+
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, WORKBOOK) as book:
+        formats = {
+            "title": book.add_format({"bold": True, "font_size": 14}), "bold": book.add_format({"bold": True}),
+            "header": book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"}),
+            "fen": book.add_format({"num_format": "#,##0.00"}), "day": book.add_format({"num_format": "yyyy-mm-dd"}),
+            "time": book.add_format({"num_format": "yyyy-mm-dd hh:mm"}),
+            "total": book.add_format({"bold": True, "top": 1}),
+            "total_fen": book.add_format({"bold": True, "top": 1, "num_format": "#,##0.00"}),
+        }  # fmt: skip
+        for sheet in sheets:
+            _write(book.add_worksheet(sheet.title), sheet, lang, formats, signed_by)
+    return out.getvalue()
+
+
+def _write(page: Any, sheet: Sheet, lang: Lang, formats: dict[str, Any], signed_by: Sequence[str]) -> None:
+    _set_up(page, sheet)
+    page.write_string(0, 0, sheet.title, formats["title"])
+    page.write_string(1, 0, sheet.about)
+    for place, column in enumerate(sheet.columns):
+        page.write_string(_HEAD, place, getattr(column, lang), formats["header"])
+    sums = dict.fromkeys(sheet.totals, 0)
+    row = _HEAD
+    for row, line in enumerate(sheet.lines, _HEAD + 1):
+        for place, (column, value) in enumerate(zip(sheet.columns, line, strict=True)):
+            _cell(page, row, place, column, value, formats)
+            if column.field in sums and value is not None:
+                sums[column.field] += value
+    row += 1
+    if sheet.totals:
+        page.write_string(row, 0, {"zh": "合计", "en": "Total"}[lang], formats["total"])
+        for place, column in enumerate(sheet.columns):
+            if column.field in sums:
+                is_fen = column.field.endswith("_fen")
+                value = sums[column.field] / 100 if is_fen else sums[column.field]
+                page.write_number(row, place, value, formats["total_fen" if is_fen else "total"])
+    for number, who in enumerate(signed_by):
+        page.write_string(row + 2, number * 4, f"{who}：____________", formats["bold"])
+    page.print_area(0, 0, row + 2, len(sheet.columns) - 1)
+
+
+def _set_up(page: Any, sheet: Sheet) -> None:
+    for place, column in enumerate(sheet.columns):
+        page.set_column(place, place, column.width)
+    page.freeze_panes(_HEAD + 1, 0)
+    page.set_landscape()
+    page.set_paper(9)  # A4
+    page.fit_to_pages(1, 0)
+    page.repeat_rows(_HEAD)
+    page.set_footer("&C&P / &N&R&D")
+
+
+def _cell(page: Any, row: int, place: int, column: Column, value: Any, formats: dict[str, Any]) -> None:
+    if value is None or value == "":
+        return
+    if column.field.endswith("_fen"):
+        page.write_number(row, place, value / 100, formats["fen"])  # exact to the fen far beyond any loan
+    elif isinstance(value, datetime):
+        page.write_datetime(row, place, value.replace(tzinfo=None), formats["time"])
+    elif isinstance(value, date):
+        page.write_datetime(row, place, value, formats["day"])
+    elif isinstance(value, int):
+        page.write_number(row, place, value)
+    else:
+        page.write_string(row, place, value)
