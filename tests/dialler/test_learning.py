@@ -1,11 +1,16 @@
 """What cases learn of contacts, and how a day is closed: lost, reached, missed days, days again."""
 
+import json
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
+from casework.cli import main
 from casework.errors import CallerError
 from casework.intake.dialler.learning import learn_at_once
 from casework.intake.dialler.recording import correct
@@ -14,7 +19,7 @@ from casework.people.staff.actor import system
 from casework.storage.database import reading, writing
 from casework.work.cases.steps import steps_of_cases
 from casework.work.contacts.tables import contact_log
-from tests.dialler.called import call, case_of, logged, moment, take
+from tests.dialler.called import call, case_of, logged, moment, take, text
 from tests.feed.bank import DAY, Bank, arrears, loan
 from tests.work.test_promises import at, day
 
@@ -186,3 +191,33 @@ def test_a_row_that_is_gone_and_one_that_nobody_recorded_are_both_named(bank: Ba
             conn.execute(contact_log.insert().values(other | {"contact_ref": ref, "stream_seq": 99}))
     codes = sorted((one.code, str(one.detail["contact"])) for one in bank.verified().findings)
     assert codes == [("row_missing", "c1"), ("row_without_entries", "c3"), ("row_without_entries", "c4")]
+
+
+def test_the_shell_takes_a_file_in_corrects_a_result_and_lists_steps(
+    called: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = called.started.settings
+    monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
+    file = tmp_path / "calls.csv"
+    file.write_text(text(*(call(f"c{on}{clock}", 1, on, f"{clock}:00:00") for on in range(5) for clock in (10, 15))))
+
+    def said(*words: str, code: int = 0) -> Any:
+        done = CliRunner().invoke(main, [*words, "--json"])
+        assert done.exit_code == code, done.output
+        return json.loads(done.stdout) if code == 0 else done.stderr
+
+    taken = said("contact", "import", str(file))
+    assert {key: taken[key] for key in ("rows", "stored", "repeated", "late", "set_aside")} == {
+        "rows": 10, "stored": 10, "repeated": 0, "late": 0, "set_aside": [],
+    }  # fmt: skip
+    assert said("sweep", "--date", str(day(4)))["fired"]["mark_lost"] == 2
+    assert "day_swept" in said("sweep", "--date", str(day(3)), code=1)
+    assert said("contact", "correct", "c415", "debtor")["outcome"] == "debtor"
+    assert "unknown_result" in said("contact", "correct", "c415", "odd", code=1)
+    steps_ = said("case", "steps", "--event", "mark_lost", "--event", "reached", "--from", str(day(4)))
+    assert [(one["loan_id"], one["event"], one["on"]) for one in steps_] == [
+        (loan_id, event, str(day(4))) for loan_id in ("L1", "L2") for event in ("mark_lost", "reached")
+    ]
+    assert said("case", "steps", "--to", str(day(3))) == []
+    assert "unknown_event" in said("case", "steps", "--event", "lost", code=1)

@@ -7,10 +7,22 @@ import click
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from casework.cli.breaches import breaches_, review_
-from casework.cli.shell import Rate, as_json, console, errors, print_json, progress_wanted, started
+from casework.cli.shell import (
+    Rate,
+    as_json,
+    as_staff,
+    console,
+    errors,
+    permitted,
+    print_json,
+    progress_wanted,
+    started,
+)  # fmt: skip
 from casework.cli.tables import Table
+from casework.clock import now
 from casework.intake.dialler.importing import import_contacts, read_bounded
-from casework.intake.dialler.recording import DIALLER, SHEET
+from casework.intake.dialler.learning import learn_at_once
+from casework.intake.dialler.recording import DIALLER, SHEET, correct
 from casework.intake.dialler.row import TEXTS, Aside
 from casework.people.staff.actor import system
 from casework.storage.database import writing
@@ -24,6 +36,7 @@ def cli() -> None:
     Examples:
       casework contact import calls-2026-03-09.csv
       casework contact import 催记.xlsx --source sheet
+      casework contact correct K0903-00253 third_party --as S0021
       casework contact breaches --from 2026-03-01
     """
 
@@ -70,6 +83,29 @@ def import_(file: Path, source: str, json_: bool) -> None:
     )
     for title, asides in (("set aside 搁置", taken.set_aside), ("warnings 提示", taken.warnings)):
         _tell(title, asides)
+
+
+@cli.command("correct")
+@click.argument("contact_ref")
+@click.argument("result")
+@click.option("--source", default=DIALLER, show_default=True, help="In which the reference is: dialler, sheet, api, …")
+@as_json
+@as_staff
+def correct_(contact_ref: str, result: str, source: str, json_: bool, staff_no: str | None) -> None:
+    """Put RESULT in the place of a wrong one: an entry of its own, which counts from now on wherever it counts.
+
+    \b
+    Examples:
+      casework contact correct K0903-00253 third_party --as S0021
+    """
+    with started() as open_, writing(open_.engine) as conn:
+        actor, at = permitted(conn, open_.branch, staff_no, "breach.review"), now()
+        done = correct(conn, open_.branch, contact_ref, source, result, actor, at)
+        learn_at_once(conn, open_.branch, [done.contact], via=actor.via, clock=lambda: at)
+    if json_:
+        print_json({"contact_ref": contact_ref, "outcome": done.contact.outcome, "entry_id": done.entry_id})
+        return
+    console.print(f"{contact_ref}: {done.contact.outcome}, entry {done.entry_id}")
 
 
 def _plain(asides: list[Aside]) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ def steps_of_cases(
     named = [f"{SAYS.step}{name}" for name in (sorted(events) or sorted(chart.events))]
     wanted = sa.select(entries.c.stream, entries.c.event, entries.c.body).where(entries.c.event.in_(named))
     found = []
-    for part in conn.execute(wanted, execution_options={"yield_per": _AT_ONCE}).partitions():
+    for part in conn.execute(wanted.order_by(entries.c.id), execution_options={"yield_per": _AT_ONCE}).partitions():
         found += [one for one in _read(part) if (first or one[2]) <= one[2] <= (last or one[2])]
     loans = dict(rows.select_by_keys(conn, _LOANS, "id", sorted({number for number, _, _ in found})))
     told = [StepOfCase(loans[number], number, event, on) for number, event, on in found]
