@@ -1,6 +1,7 @@
 """What somebody asks of the log, made a filter: the streams a subject has, instants of days; and exports on record."""
 
 import re
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -26,6 +27,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.disclosure import record_export
 from casework.work.cases.filter import check_id
 from casework.work.cases.tables import cases
+from casework.work.four_eyes.events import number_of
 from casework.work.four_eyes.tables import requests
 
 EXPORTED = "audit.exported"
@@ -96,12 +98,22 @@ def streams_of(conn: Connection, branch: Branch, subject: str) -> tuple[str, ...
     if about_cases is not None:
         numbers = conn.execute(sa.select(cases.c.id).where(about_cases).order_by(cases.c.id).limit(MAX_STREAMS + 1))
         streams += [f"case:{number}" for number in numbers.scalars()]
-    about = sa.select(requests.c.id).where(requests.c.subject.in_(streams)).order_by(requests.c.id)
+    subjects = [*streams, *_within(conn, branch, streams)]
+    about = sa.select(requests.c.id).where(requests.c.subject.in_(subjects)).order_by(requests.c.id)
     streams += [f"request:{number}" for number in conn.execute(about.limit(MAX_STREAMS + 1)).scalars()]
     there = sa.select(sa.literal(1)).where(entries.c.stream.in_(streams), entries.c.stream_seq == 1).limit(1)
     if not streams or conn.execute(there).scalar() is None:
         raise CallerError("unknown_subject")
     return tuple(streams)
+
+
+def _within(conn: Connection, branch: Branch, streams: Sequence[str]) -> Iterator[str]:
+    """What lives in the streams of these cases, of which something may have been asked for too."""
+    numbers = [number_of(stream) for stream in streams if stream.startswith(f"{branch.nouns[0].word}:")]
+    for noun in branch.nouns:
+        if noun.child and numbers:
+            found = sa.select(noun.table.c.id).where(noun.table.c.parent_id.in_(numbers)).limit(MAX_STREAMS)
+            yield from (f"{noun.word}:{number}" for number in conn.execute(found).scalars())
 
 
 def _customer(conn: Connection, name: str) -> Customer | None:

@@ -276,6 +276,8 @@ def test_it_is_found_known_as_of_then_and_verified_live_and_deep(house: Running,
         "callback.refused_opening", "callback.opened", "callback.refused.called", "callback.asked.call_off",
         "callback.step.call_off",
     ]  # fmt: skip
+    of_case = house.get("/audit/entries", "AUD1", params={"subject": "case:1"}).json()["items"]
+    assert "request.step.approve" in [one["body"]["event"] for one in of_case]
     as_of = house.get("/cases/1/as-of", "P1", params={"at": now().isoformat()})
     assert as_of.status_code == 200, as_of.text
     keys = signer.known_keys(started.settings.keys_dir)
