@@ -120,6 +120,11 @@ def begin_to_dial(
     request: Request[Any, Any, Any], permit_id: Annotated[int, PathParameter(description="The permit.")]
 ) -> Dialling:
     """From now on the permit holds until its outcome is recorded, an hour at most. Showing the number is an entry."""
+    return dialling_begun(request, permit_id)
+
+
+def dialling_begun(request: Request[Any, Any, Any], permit_id: int) -> Dialling:
+    """The number, once its entry is committed."""
     serving = serving_of(request)
     branch, shown = serving.branch, None
     with writing(serving.engine) as conn:
@@ -160,8 +165,12 @@ def outcome_of_contact(
     data: Annotated[OutcomeBody, Body(examples=_OUTCOME)],
 ) -> OutcomeRecorded:  # fmt: skip
     """The contact enters the debtor's log and uses the permit; what he reserved is free again, or counts as it came."""
+    return outcome_recorded(request, permit_id, Outcome(**msgspec.structs.asdict(data)))
+
+
+def outcome_recorded(request: Request[Any, Any, Any], permit_id: int, outcome: Outcome) -> OutcomeRecorded:
+    """The same for whoever has read what came of it."""
     serving = serving_of(request)
-    outcome = Outcome(**msgspec.structs.asdict(data))
     with writing(serving.engine) as conn:
         recording = Recording(request, conn)
         actor, at = still_valid(conn, request), now()

@@ -10,6 +10,7 @@ from tests.console.browser import CHROMIUM, case_in, chromium, demo, somebody
 SHOWN: Final = (
     ("home", "zh", "phone_collector", "/console"),
     ("cases", "zh", "basic_risk_manager", "/console/cases?live=true"),
+    ("debtor", "zh", "phone_collector", "/console/debtors/{own}"),
     ("case", "zh", "asset_preservation", "/console/cases/{litigation}"),
     ("case-en", "en", "asset_preservation", "/console/cases/{litigation}"),
     ("chart", "zh", "basic_risk_manager", "/console/rules/charts/overdue_loan"),
@@ -25,7 +26,8 @@ def main(folder: Path) -> None:
         sys.exit("no Chromium on this machine")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, demo(Path(place), loans=2_000) as served, chromium() as browser:
-        numbers = {"litigation": case_in(served, "litigation")}
+        own = case_in(served, "phone_collection", served.people["phone_collector"])
+        numbers = {"litigation": case_in(served, "litigation"), "own": own}
         for name, lang, post, path in SHOWN:
             watched = somebody(browser, served, post, lang)
             page = watched.go(path.format(**numbers))

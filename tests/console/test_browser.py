@@ -1,6 +1,7 @@
 """Journeys in a real browser on a demo: pages in both languages, by keys, without scripts, from asking to deciding."""
 
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -70,6 +71,9 @@ def test_every_page_reads_well_for_everybody(branch_on_show: Demo, browser: Brow
     watched = somebody(browser, branch_on_show, post, lang)
     for path in PLACES[post]:
         check(watched, path, lang)
+    if post == "phone_collector":
+        owner = branch_on_show.people[post]
+        check(watched, f"/console/debtors/{case_in(branch_on_show, 'phone_collection', owner)}", lang)
     if post != "administrator":
         for state in ("phone_collection", "litigation", "written_off", "closed"):
             number = case_in(branch_on_show, state)
@@ -106,6 +110,30 @@ def test_a_list_is_walked_by_keys_and_a_note_written_without_the_mouse(branch_on
     page.goto(f"{branch_on_show.url}/console/cases")
     page.keyboard.press("/")
     expect(page.locator("[data-find]")).to_be_focused()
+    watched.close()
+
+
+def test_a_debtor_is_worked_by_keys_alone(branch_on_show: Demo, browser: Browser) -> None:
+    """By day the call begins and one key says what came of it; by night the gate says why not, and `s` goes on."""
+    watched = somebody(browser, branch_on_show, "phone_collector")
+    number = case_in(branch_on_show, "phone_collection", branch_on_show.people["phone_collector"])
+    page = watched.go(f"/console/debtors/{number}")
+    zone = ZoneInfo(branch_on_show.started.branch.time_zone)
+    by_day = page.locator("button[data-press=d]").count() > 0
+    assert by_day or not 8 <= now().astimezone(zone).hour < 21
+    if by_day:
+        page.keyboard.press("d")
+        expect(page.locator(".calling .number")).to_be_visible()
+        page.keyboard.press("n")
+        page.keyboard.type("无人接听，晚些再拨")
+        page.keyboard.press("Escape")
+        page.locator("body").press("3")
+        page.wait_for_url("**/console/debtors/*")
+        expect(page.locator(".calling")).to_have_count(0)
+    else:
+        expect(page.locator(".gate").first).to_contain_text("不得联系")
+        page.keyboard.press("s")
+        page.wait_for_function(f"!location.pathname.endsWith('/{number}')")
     watched.close()
 
 

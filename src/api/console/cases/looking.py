@@ -100,6 +100,7 @@ def case_page(
         people=people, children=children, tried=tried, more=history.next is not None,
         moments=_moments(branch, history.items, lang), facts=list(facts_of(detail.facts, lang)),
         done=_done(branch, done, lang), meanwhile=_meanwhile(branch, history.items, tried, lang),
+        may_call=branch.rulebook.permissions.may(actor, "contact.permit"),
         may_note=branch.rulebook.permissions.may(actor, "case.note"),
     )  # fmt: skip
 

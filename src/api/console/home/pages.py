@@ -38,7 +38,7 @@ def home(request: Request[Any, Any, Any]) -> Response[Any]:
     if permissions.may(actor, "branch.health"):
         health = branch_health_of(serving)
     return render(
-        request, "home/home.html", mine=mine, waiting=waiting,
+        request, "home/home.html", mine=mine, may_call=permissions.may(actor, "contact.permit"), waiting=waiting,
         asked=[one for one in asked.items if one.open],
         runs=runs, health=health,
         business_date=max(dates.known.values(), default=dates.otherwise),

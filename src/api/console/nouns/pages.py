@@ -12,6 +12,7 @@ from litestar.params import QueryParameter
 from api.auth import actor_of
 from api.changing import MAX_CASE_ID, through_the_writer
 from api.console.cases.timeline import told
+from api.console.frame import cookies
 from api.console.frame.forms import DAY_MISSING, Tried, data_of, day_of, number_of, problem_in, typed_in
 from api.console.frame.page import HEADERS, language_of, render, to
 from api.console.nouns.shown import columns_of
@@ -158,7 +159,7 @@ class _Pages:
         if problem:
             tried = Tried(f"ground.{ground}", typed, problem)
             return await asyncio.to_thread(self.opening, request, of, tried)
-        return to(f"/console{place}")
+        return to(cookies.place_here(typed["next"]) if typed.get("next") else f"/console{place}")
 
     def _data(self, branch: Branch, part: Any, typed: dict[str, str]) -> dict[str, Any]:
         fields = [] if part is None else fields_of(part.fields, branch.rulebook.policies.all[-1])

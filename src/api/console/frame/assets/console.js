@@ -19,8 +19,15 @@
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, select, textarea, dialog, [contenteditable]");
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.form) return event.target.form.requestSubmit();
+    if (typing && event.key === "Escape") return event.target.blur();
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return undefined;
-    if (event.key === "j") go(at + 1);
+    // What a key is printed beside: the first that may be pressed, or is typed into.
+    const key = CSS.escape(event.key);
+    const press = one(`[data-press="${key}"]:not(:disabled)`);
+    const into = one(`[data-press-focus="${key}"]`);
+    if (press) press.click();
+    else if (into) into.focus();
+    else if (event.key === "j") go(at + 1);
     else if (event.key === "k") go(at - 1);
     else if (event.key === "Enter" && rows()[at] && !event.target.closest("a, button, summary")) open(rows()[at]);
     else if (event.key === "?") one("#keys").showModal();

@@ -1,0 +1,209 @@
+"""Work one debtor: numbers with the gate's answer before dialling, dialling, what came of it, the next one.
+
+The number in clear is shown in the answer to dialling alone; the page that is left has it no more.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from litestar import Request, Response, get, post
+
+from api.auth import actor_of
+from api.console.borrowers.people import People, people_of_case
+from api.console.cases.timeline import told
+from api.console.frame.forms import Tried, number_of, problem_of, typed_in
+from api.console.frame.page import language_of, render, to
+from api.console.nouns.shown import children_of
+from api.contact_permits import Dialling, dialling_begun, outcome_recorded
+from api.permitted import case_in_sight, reach
+from api.problems import status_of
+from api.reading.cases import CaseId
+from api.serving import serving_of
+from casework.clock import now
+from casework.errors import CallerError
+from casework.intake.dialler.outcome import Outcome
+from casework.people.staff.actor import Actor
+from casework.people.staff.permissions import Reach
+from casework.storage.database import reading, writing
+from casework.work.cases.branch import Branch
+from casework.work.cases.case import Case
+from casework.work.cases.detail import detail_of
+from casework.work.cases.disclosure import record_read
+from casework.work.cases.filter import BusinessDates, CaseFilter
+from casework.work.cases.history import history_of_case
+from casework.work.cases.queries import page_of_cases
+from casework.work.contacts.contact import Contact
+from casework.work.contacts.latest import latest_contacts
+from casework.work.contacts.results import Result
+from casework.work.gate.asking import Wanted, askings_of
+from casework.work.gate.permits import Foreseen, Permit, foresee
+
+KEYS: Final = "1234567890-="
+PROMISED_IN: Final = timedelta(days=3)
+_ORDER: Final = ("debtor", "unanswered", "invalid_number", "third_party")
+_QUEUE: Final = 200
+_OVER: Final = frozenset({"permit_used", "permit_expired", "unknown_permit"})
+"""After these there is no call to record any more."""
+_MOMENTS: Final = 12
+
+
+class Number(NamedTuple):
+    """A way to reach somebody, masked, and what the gate says of calling it now; none: it cannot be asked for."""
+
+    contact: Any
+    gate: Foreseen | None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call under way: its permit, and the number in clear (none on a form that came back)."""
+
+    permit_id: int
+    contact_id: int
+    began_at: datetime
+    phone: str | None = None
+    holds_until: datetime | None = None
+
+
+@get("/console/debtors/{case_id:int}", sync_to_thread=True, opt={"page": "contact.permit"})
+def work(request: Request[Any, Any, Any], case_id: CaseId) -> Response[Any]:
+    """Everything that a call needs."""
+    return _page(request, case_id)
+
+
+@post("/console/debtors/{case_id:int}/dial", opt={"page": "contact.permit"})
+async def dial(request: Request[Any, Any, Any], case_id: CaseId) -> Response[Any]:
+    """Ask the gate; allowed, the number is shown and the call begins."""
+    typed = await typed_in(request)
+    await asyncio.to_thread(_found, request, case_id)
+    contact_id = number_of(typed, "contact_id")
+    try:
+        permit = await serving_of(request).permits.ask(
+            request.scope["auth"], Wanted(case_id, typed.get("party", ""), "call", contact_id=contact_id)
+        )
+        if not permit.allowed or permit.permit_id is None:
+            return await asyncio.to_thread(_page, request, case_id, refused=permit)
+        began_at = now().replace(microsecond=0)
+        dialling = await asyncio.to_thread(dialling_begun, request, permit.permit_id)
+    except CallerError as mistake:
+        return await _again(request, case_id, typed, mistake)
+    return await asyncio.to_thread(_page, request, case_id, call=_call(dialling, contact_id or 0, began_at))
+
+
+@post("/console/debtors/{case_id:int}/outcome", opt={"page": "contact.permit"})
+async def outcome(request: Request[Any, Any, Any], case_id: CaseId) -> Response[Any]:
+    """What came of the call; then the next debtor, or this one again where he was spoken to."""
+    typed = await typed_in(request)
+    await asyncio.to_thread(_found, request, case_id)
+    at = now()
+    try:
+        began_at = datetime.fromisoformat(typed.get("began_at", ""))
+        result = Outcome(
+            typed.get("result", ""), began_at, at, note=typed.get("note", "").strip() or None,
+            seconds=max(0, int((at - began_at).total_seconds())),
+        )  # fmt: skip
+        done = await asyncio.to_thread(outcome_recorded, request, number_of(typed, "permit_id") or 0, result)
+    except (ValueError, TypeError):
+        return await _again(request, case_id, typed, CallerError("malformed_request"))
+    except CallerError as mistake:
+        return await _again(request, case_id, typed, mistake)
+    following = number_of(typed, "following")
+    stays = done.outcome == "debtor" or following is None
+    return to(f"/console/debtors/{case_id if stays else following}")
+
+
+async def _again(
+    request: Request[Any, Any, Any], case_id: int, typed: dict[str, str], mistake: CallerError
+) -> Response[Any]:
+    if status_of(mistake.code) in (401, 403):
+        raise mistake
+    tried, call, permit_id = Tried("call", typed, problem_of(mistake)), None, number_of(typed, "permit_id")
+    if permit_id is not None and mistake.code not in _OVER:
+        with suppress(ValueError):
+            began_at = datetime.fromisoformat(typed.get("began_at", ""))
+            call = Call(permit_id, number_of(typed, "contact_id") or 0, began_at)
+    return await asyncio.to_thread(_page, request, case_id, call=call, tried=tried)
+
+
+def _call(dialling: Dialling, contact_id: int, began_at: datetime) -> Call:
+    return Call(dialling.permit_id, contact_id, began_at, dialling.phone, dialling.holds_until)
+
+
+def _found(request: Request[Any, Any, Any], case_id: int) -> Case:
+    """The case, if the reader may work it."""
+    with reading(serving_of(request).engine) as conn:
+        found = case_in_sight(conn, request, case_id)
+    if not reach(request).covers(found):
+        raise CallerError("out_of_reach")
+    return found
+
+
+def _page(
+    request: Request[Any, Any, Any], case_id: int, *, call: Call | None = None, refused: Permit | None = None,
+    tried: Tried | None = None,
+) -> Response[Any]:  # fmt: skip
+    serving, actor, lang = serving_of(request), actor_of(request), language_of(request)
+    branch, found = serving.branch, _found(request, case_id)
+    with reading(serving.engine, snapshot=True) as conn:
+        dates = BusinessDates(conn, branch)
+        detail = detail_of(conn, found, branch.rulebook, dates.of(found.institution))
+        people = people_of_case(conn, branch, dates, found, actor)
+        children = children_of(conn, branch, found, actor)
+        history = history_of_case(conn, branch, found, actor, limit=_MOMENTS, newest_first=True)
+        numbers = list(_numbers(conn, branch, found, people, actor))
+        log = latest_contacts(conn, found.customer, _MOMENTS)
+        following = _following(conn, dates, actor, case_id)
+    fields = {name for item in history.items for name in item.texts} | (people.fields if people else set())
+    with writing(serving.engine) as conn:
+        record_read(conn, branch, actor, [found.customer], fields)
+    holds = [one for kind in children if kind.noun.word == "hold" for one in kind.items if one.live]
+    return render(
+        request, "debtor/work.html", status=_status(refused, tried), case=detail, people=people, numbers=numbers,
+        call=call, refused=refused, tried=tried, children=children, holds=holds, log=_log(branch, log),
+        moments=[told(branch, item, lang) for item in history.items], following=following,
+        results=_results(branch.rulebook.results.by_code), budget=next((one.gate for one in numbers if one.gate), None),
+        promised_on=branch.today(now()) + PROMISED_IN,
+    )  # fmt: skip
+
+
+def _status(refused: Permit | None, tried: Tried | None) -> int:
+    return int(tried.problem["status"]) if tried else 409 if refused else 200
+
+
+def _numbers(conn: Any, branch: Branch, found: Case, people: People | None, actor: Actor) -> Iterator[Number]:
+    """The ways to call somebody, the debtor's first, each with the gate's answer."""
+    at = now()
+    ways = [one for one in (people.page.contacts if people else ()) if one.phone]
+    ways.sort(key=lambda one: one.role != "debtor")
+    wanted = [(actor, Wanted(found.id, one.role, "call", contact_id=one.id)) for one in ways]
+    askings = askings_of(conn, branch, wanted, at)
+    asked = [one for one in askings if not isinstance(one, CallerError)]
+    answers = iter(foresee(conn, branch, asked, at))
+    for way, asking in zip(ways, askings, strict=True):
+        yield Number(way, None if isinstance(asking, CallerError) else next(answers))
+
+
+def _following(conn: Any, dates: BusinessDates, actor: Actor, case_id: int) -> int | None:
+    """The case after this one on the reader's own list, the longest overdue first."""
+    theirs = Reach(people=actor.people)
+    page = page_of_cases(conn, dates, CaseFilter(live=True), within=theirs, sort="oldest_due_date", limit=_QUEUE)
+    ids = [one.id for one in page.items]
+    place = ids.index(case_id) + 1 if case_id in ids else 0
+    return ids[place] if place < len(ids) and ids[place] != case_id else None
+
+
+def _results(known: Mapping[str, Result]) -> list[tuple[str, Result]]:
+    """What may come of a call, each with its key."""
+    of_calls = sorted((one for one in known.values() if "call" in one.on), key=lambda one: _ORDER.index(one.outcome))
+    return [(KEYS[at] if at < len(KEYS) else "", one) for at, one in enumerate(of_calls)]
+
+
+def _log(branch: Branch, contacts: Sequence[Contact]) -> list[tuple[Contact, Result | None]]:
+    return [(one, branch.rulebook.results.by_code.get(one.result)) for one in contacts]
+
+
+route_handlers = [dial, outcome, work]

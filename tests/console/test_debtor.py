@@ -1,0 +1,127 @@
+"""Work one debtor: the gate's answer before the call, the number once it begins, the outcome in one key, the next."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from api import contact_permits
+from api.console.debtor import pages
+from api.permit_desk import PermitDesk
+from casework.customer import Customer
+from casework.storage.database import writing
+from tests.api.conftest import Running, findings
+from tests.console.conftest import Browsing
+from tests.console.test_cases import events
+from tests.on_books import put_borrower, put_contact, put_loan
+
+Browse = Callable[..., Browsing]
+PHONE = "12000000001"
+NOON = datetime(2026, 1, 12, 4, tzinfo=UTC)
+NIGHT = datetime(2026, 1, 12, 15, tzinfo=UTC)
+STREAM = "borrower:wuhan~B-L1"
+
+
+@pytest.fixture
+def at(running: Running, monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Says what time it is for whoever calls."""
+    desk: PermitDesk = running.client.app.state["serving"].permits
+
+    def said(moment: datetime) -> None:
+        desk.clock = lambda: moment
+        monkeypatch.setattr(contact_permits, "now", lambda: moment)
+        monkeypatch.setattr(pages, "now", lambda: moment)
+
+    said(NOON)
+    return said
+
+
+@pytest.fixture
+def case(running: Running) -> int:
+    """A case of a borrower who is on the books with a number."""
+    branch, him = running.started.branch, Customer("wuhan", "B-L1")
+    with writing(running.started.engine) as conn:
+        put_loan(
+            conn, branch, loan_id="L1", institution="wuhan", borrower_id="B-L1", product="consumer",
+            owner_staff_no="R1", team="T1", region="R1", principal_fen=9_000_000,
+            outstanding_principal_fen=5_000_000, row_hash=b"1",
+        )  # fmt: skip
+        put_borrower(conn, branch, him, name="甄不存", id_number="000000199001010001")
+        put_contact(conn, branch, him, name="甄不存", phone=PHONE, address="虚构路1号", address_kind="home")
+    return running.open("L1", days_past_due=40)[0]
+
+
+def test_the_gate_answers_before_the_call_and_the_number_is_shown_when_it_begins(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None]
+) -> None:
+    someone = browse("R1")
+    assert someone.get(f"/console/debtors/{case}").status_code == 200
+    text = someone.text()
+    for one in ("甄**", "120****0001", "今日已接通 0/", "22:00后禁止", "可以拨打", "0/6"):
+        assert one in text, one
+    assert PHONE not in someone.page.text
+    answer = someone.send(f"/console/debtors/{case}/dial")
+    assert answer.status_code == 200, someone.text()
+    assert PHONE in someone.text()
+    assert "先核实身份" in someone.text()
+    assert "personal.revealed" in events(running, STREAM)
+    someone.get(f"/console/debtors/{case}")
+    assert PHONE not in someone.page.text
+
+
+def test_an_unanswered_call_is_on_record_and_the_next_debtor_comes(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None]
+) -> None:
+    (other,) = running.open("L2", days_past_due=30)
+    someone = browse("R1")
+    someone.get(f"/console/debtors/{case}")
+    someone.send(f"/console/debtors/{case}/dial")
+    answer = someone.send(f"/console/debtors/{case}/outcome", result="no_answer", note="响铃未接")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/console/debtors/{other}"), someone.text()
+    assert events(running, STREAM)[-1] in ("contact.recorded", "personal.read")
+    someone.get(f"/console/debtors/{case}")
+    assert "1/6" in someone.text()
+    assert "无人接听" in someone.text()
+    # The passwords of these tests were put in without their entries.
+    assert [one for one in findings(running.started) if one.detail.get("table") != "passwords"] == []
+
+
+def test_whoever_was_reached_stays_on_the_page_for_a_promise(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None]
+) -> None:
+    running.open("L2")
+    someone = browse("R1")
+    someone.get(f"/console/debtors/{case}")
+    someone.send(f"/console/debtors/{case}/dial")
+    answer = someone.send(f"/console/debtors/{case}/outcome", result="debtor")
+    assert answer.headers["location"] == f"/console/debtors/{case}"
+    someone.get(answer.headers["location"])
+    assert "今日已接通 1/" in someone.text()
+
+
+def test_what_the_gate_forbids_says_why_and_from_when(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None]
+) -> None:
+    someone = browse("R1")
+    someone.get(f"/console/debtors/{case}")
+    at(NIGHT)  # it has become late since the page was opened
+    answer = someone.send(f"/console/debtors/{case}/dial")
+    assert answer.status_code == 409
+    assert "22:00至次日8:00不得联系" in someone.text()
+    assert "2026-01-13 08:00起" in someone.text()
+    assert PHONE not in answer.text
+    assert " disabled" in answer.text
+
+
+def test_a_result_that_is_none_keeps_the_call_open(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None]
+) -> None:
+    someone = browse("R1")
+    someone.get(f"/console/debtors/{case}")
+    someone.send(f"/console/debtors/{case}/dial")
+    assert someone.send(f"/console/debtors/{case}/outcome", result="nothing", note="说到一半").status_code == 422
+    assert "说到一半" in someone.page.text
+    page = someone.page
+    assert someone.send(f"/console/debtors/{case}/outcome", result="busy").status_code == 303
+    someone.page = page
+    assert someone.send(f"/console/debtors/{case}/outcome", result="busy").status_code in (409, 422)
