@@ -1,13 +1,14 @@
 """Breaches over HTTP: listed for whoever oversees them, reviewed by the basic-risk post."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from casework.storage import rows
+from casework.intake.dialler.recording import New, put
+from casework.people.staff.actor import system
 from casework.storage.database import writing
-from casework.work.contacts.tables import FIELDS, contact_log
+from casework.work.contacts.contact import Contact
 from tests.api.conftest import Running, findings
 from tests.api.test_events import problem
 
@@ -19,15 +20,12 @@ def night(running: Running) -> str:
     """A call to the debtor of L1 at ten in the evening of 12 January; its reference."""
     running.open("L1")
     at = datetime(2026, 1, 12, 14, tzinfo=UTC)
-    fields = dict.fromkeys(FIELDS) | {
-        "institution": "wuhan", "source": "dialler", "contact_ref": "d1", "loan_id": "L1", "borrower_id": "B-L1",
-        "party": "debtor", "channel": "call", "started_at": at, "result": "no_answer", "outcome": "unanswered",
-        "recorded_at": at, "purpose": "demand", "staff_no": "T1", "has_address": False, "recording": False,
-        "late": False,
-    }  # fmt: skip
+    contact = Contact(
+        institution="wuhan", source="dialler", contact_ref="d1", loan_id="L1", borrower_id="B-L1", party="debtor",
+        channel="call", started_at=at, result="no_answer", outcome="unanswered", recorded_at=at, staff_no="T1",
+    )  # fmt: skip
     with writing(running.started.engine) as conn:
-        row = (*fields.values(), date(2026, 1, 12), b"", 0)
-        rows.insert_many(conn, contact_log, [row], (*fields, "day", "row_hash", "stream_seq"))
+        put(conn, running.started.branch, [New(contact, {}, {}, b"row")], system("cli"), at)
     return "d1"
 
 
