@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection
 
 from api.auth import actor_of, holder_of, session_of, still_valid
 from api.problems import problem_responses
-from api.receipts import Recording
 from api.serving import Serving, serving_of
 from api.session import Otp
+from api.written import changing
 from casework.clock import now
 from casework.errors import CallerError
 from casework.log.write.trail import Trail
@@ -123,14 +123,10 @@ def my_sessions(request: Request[Any, Any, Any]) -> list[SessionLine]:
         sync_to_thread=True, responses=problem_responses("unknown_session", *_WRITES))  # fmt: skip
 def end_my_session(request: Request[Any, Any, Any], session_id: OwnId) -> None:
     """End it: its tokens are dead at once for every change, and for reading within two seconds."""
-    serving = serving_of(request)
     if not 1 <= session_id <= MAX_ID:
         raise CallerError("unknown_session")
-    with writing(serving.engine) as conn:
-        trail, recording = serving.branch.trail(now()), Recording(request, conn)
-        sessions.end_session(conn, trail, still_valid(conn, request), session_id)
-        trail.write(conn)
-    recording.tell()
+    with changing(request) as change:
+        sessions.end_session(change.conn, change.trail, change.actor, session_id)
 
 
 # ── keys ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -154,14 +150,11 @@ def make_key(request: Request[Any, Any, Any], data: Annotated[KeyBody, Body(exam
     serving = serving_of(request)
     if holder_of(request).kind == holding.KEY:
         session_of(request)
-    with writing(serving.engine) as conn:
-        trail, recording = serving.branch.trail(now()), Recording(request, conn)
+    with changing(request) as change:
         made = keys.issue_key(
-            conn, trail, still_valid(conn, request), serving.branch.rulebook.permissions.commands.keys(),
+            change.conn, change.trail, change.actor, serving.branch.rulebook.permissions.commands.keys(),
             label=data.label, days=data.days, commands=data.commands, session_id=holder_of(request).session_id,
         )  # fmt: skip
-        trail.write(conn)
-    recording.tell()
     return KeyIssued(made.id, made.token, made.expires_at)
 
 
@@ -182,14 +175,10 @@ def my_keys(request: Request[Any, Any, Any]) -> list[KeyLine]:
         sync_to_thread=True, responses=problem_responses("unknown_key", *_WRITES))  # fmt: skip
 def revoke_my_key(request: Request[Any, Any, Any], key_id: OwnId) -> None:
     """Revoke it: it changes nothing from now on, and reads nothing within two seconds."""
-    serving = serving_of(request)
     if not 1 <= key_id <= MAX_ID:
         raise CallerError("unknown_key")
-    with writing(serving.engine) as conn:
-        trail, recording = serving.branch.trail(now()), Recording(request, conn)
-        keys.revoke_key(conn, trail, still_valid(conn, request), key_id)
-        trail.write(conn)
-    recording.tell()
+    with changing(request) as change:
+        keys.revoke_key(change.conn, change.trail, change.actor, key_id)
 
 
 # ── the second factor ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -250,20 +239,17 @@ def with_code(request: Request[Any, Any, Any], work: Callable[[Connection, Trail
     A wrong code is raised after the commit, so that its counting is kept.
     """
     serving = serving_of(request)
-    with writing(serving.engine) as conn:
-        trail, recording = serving.branch.trail(now()), Recording(request, conn)
-        actor = still_valid(conn, request)
-        lock_person(conn, actor.id)
+    with changing(request) as change:
+        actor = change.actor
+        lock_person(change.conn, actor.id)
         counted = Brake.of(_policy(serving), serving.branch.vault, actor.id, f"session of {actor.id}")
-        refused = brake.count(conn, counted, trail.recorded_at)
+        refused = brake.count(change.conn, counted, change.trail.recorded_at)
         if refused is None:
-            refused = work(conn, trail, actor)
+            refused = work(change.conn, change.trail, actor)
             if refused is None:
-                brake.release(conn, counted)
+                brake.release(change.conn, counted)
             else:
-                brake.keep(conn, counted, trail.recorded_at)
-        trail.write(conn)
-    recording.tell()
+                brake.keep(change.conn, counted, change.trail.recorded_at)
     if refused is not None:
         raise refused
 

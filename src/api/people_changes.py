@@ -1,8 +1,5 @@
 """Changing the register: people, their leave, teams and regions. Posts are asked for, somebody else approves."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
@@ -12,27 +9,19 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy.engine import Connection
 
-from api.auth import still_valid
 from api.people import HISTORY, REGION, TEAM, Dated, MemberHistory, RegionBody, StaffNo, TeamBody
 from api.problems import problem_responses
-from api.receipts import Recording
-from api.serving import serving_of
-from casework.clock import now
+from api.written import Change, changing
 from casework.errors import CallerError
 from casework.intake.enrolment.grants import Granted, enrol
-from casework.log.write.trail import Trail
 from casework.people.staff import (
     absence,
     listing,
     places,
     register,
 )
-from casework.people.staff.actor import Actor
 from casework.people.staff.person import day_before
-from casework.storage.database import writing
-from casework.work.cases.branch import Branch
 from casework.work.cases.merging import merge as merge_into
 from casework.work.cases.options import ReasonOffer, reason_offer
 
@@ -166,27 +155,7 @@ class Merged(msgspec.Struct):
     cases: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    branch: Branch
-    conn: Connection
-    trail: Trail
-    actor: Actor
-
-
-@contextmanager
-def _changing(request: Request[Any, Any, Any]) -> Iterator[_Change]:
-    """One transaction by somebody whose token still holds in it."""
-    serving = serving_of(request)
-    with writing(serving.engine) as conn:
-        trail = serving.branch.trail(now())
-        recording = Recording(request, conn)
-        yield _Change(serving.branch, conn, trail, still_valid(conn, request))
-        trail.write(conn)
-    recording.tell()
-
-
-def _shown(change: _Change, staff_no: str) -> MemberHistory:
+def _shown(change: Change, staff_no: str) -> MemberHistory:
     member, person = listing.member(change.conn, staff_no, change.trail.today)
     return MemberHistory(
         member, person.joined_on, person.left_on, person.returned_on, person.merged_into,
@@ -223,7 +192,7 @@ def register_member(
 ) -> Enrolled:  # fmt: skip
     """He is in the register at once, without a post; each post becomes a request that somebody else approves."""
     given = msgspec.structs.asdict(data)
-    with _changing(request) as change:
+    with changing(request) as change:
         _, granted = enrol(change.conn, change.branch, change.trail, change.actor, **given)
     return Enrolled(data.staff_no, [_asked(one) for one in granted])
 
@@ -241,7 +210,7 @@ def confirm(
         id="name", summary="Name and team", value={"name": "李强", "team": "T2"})])],
 ) -> MemberHistory:  # fmt: skip
     """He becomes active and keeps the cases that name him; posts are asked for afterwards."""
-    with _changing(request) as change:
+    with changing(request) as change:
         register.confirm(
             change.conn, change.trail, change.actor, staff_no=staff_no, name=data.name, team=data.team,
             region=data.region,
@@ -258,7 +227,7 @@ def merge(
     data: Annotated[MergeBody, Body(examples=[Example(id="into", summary="Into", value={"into": "10021"})])],
 ) -> Merged:  # fmt: skip
     """He is somebody already registered: his cases go there, and from now on his number means that one."""
-    with _changing(request) as change:
+    with changing(request) as change:
         moved = merge_into(change.conn, change.branch, change.trail, change.actor, staff_no=staff_no, into=data.into)
     return Merged(staff_no, data.into, moved)
 
@@ -271,7 +240,7 @@ def come_back(
     data: Annotated[ReturnBody, Body(examples=[Example(id="team", summary="To a team", value={"team": "T2"})])],
 ) -> MemberHistory:  # fmt: skip
     """From today on, without posts, keys and any of his old cases."""
-    with _changing(request) as change:
+    with changing(request) as change:
         register.come_back(
             change.conn, change.trail, change.actor, staff_no=staff_no, team=data.team, region=data.region
         )
@@ -293,13 +262,13 @@ def change_member(
     ])],
 ) -> MemberHistory:  # fmt: skip
     """Name, first and last day, capacity, team, a certificate, the end of a post. To grant one, ask for it."""
-    with _changing(request) as change:
+    with changing(request) as change:
         if not _change(change, staff_no, data):
             raise CallerError("nothing_changes")
         return _shown(change, staff_no)
 
 
-def _change(change: _Change, staff_no: str, data: ChangesBody) -> bool:
+def _change(change: Change, staff_no: str, data: ChangesBody) -> bool:
     """Whether there was anything to do."""
     at = (change.conn, change.trail, change.actor)
     figures = {
@@ -344,7 +313,7 @@ def record_absence(
     One's own leave anybody records, with a deputy who holds every post that he is lent. Posts that reach cases of
     others are lent from tomorrow on, for 31 days at most.
     """
-    with _changing(request) as change:
+    with changing(request) as change:
         _check_recorder(change, staff_no, data.deputy, (data.from_on, data.until_on))
         absence.absent(
             change.conn, change.trail, change.actor, change.branch.rulebook.permissions, staff_no=staff_no,
@@ -362,7 +331,7 @@ def end_absence(
         id="today", summary="Back today", value={"from_on": "2026-03-09"})])],
 ) -> MemberHistory:  # fmt: skip
     """Somebody is back before the last day of his leave, and his deputy's part ends with it."""
-    with _changing(request) as change:
+    with changing(request) as change:
         _check_recorder(change, staff_no, None)
         absence.end_absence(
             change.conn, change.trail, change.actor, staff_no=staff_no, from_on=data.from_on,
@@ -371,7 +340,7 @@ def end_absence(
         return _shown(change, staff_no)
 
 
-def _check_recorder(change: _Change, staff_no: str, deputy: str | None, days: tuple[date, date] | None = None) -> None:
+def _check_recorder(change: Change, staff_no: str, deputy: str | None, days: tuple[date, date] | None = None) -> None:
     absence.check_recorder(
         change.conn, change.branch.rulebook.permissions, change.actor, staff_no, deputy, days, today=change.trail.today
     )
@@ -387,7 +356,7 @@ def set_team(
     data: Annotated[TeamGiven, Body(examples=[Example(id="team", summary="A team", value=TEAM)])],
 ) -> TeamBody:
     """A team, or another name or region for one. Once one is registered, no other can be named."""
-    with _changing(request) as change:
+    with changing(request) as change:
         team = places.set_team(
             change.conn, change.trail, change.actor, code=data.code, name=data.name, region=data.region
         )
@@ -401,7 +370,7 @@ def set_region(
     data: Annotated[RegionGiven, Body(examples=[Example(id="region", summary="A region", value=REGION)])],
 ) -> RegionBody:
     """A region, or another name for one."""
-    with _changing(request) as change:
+    with changing(request) as change:
         return RegionBody(*places.set_region(change.conn, change.trail, change.actor, code=data.code, name=data.name))
 
 

@@ -9,13 +9,10 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
 
-from api.auth import still_valid
 from api.problems import problem_responses
-from api.receipts import Recording
 from api.serving import serving_of
-from casework.clock import now
+from api.written import changing
 from casework.people.identity import ending, resetting
-from casework.storage.database import writing
 
 StaffNo = Annotated[str, PathParameter(description="The staff number.")]
 _PROBLEMS = ("unknown_staff", "post_not_permitted", "database_busy", "database_full")
@@ -65,14 +62,11 @@ def issue_reset_code(
 ) -> CodeBody:  # fmt: skip
     """A code with which somebody else sets his password, good for some hours and once; an earlier one dies."""
     serving = serving_of(request)
-    with writing(serving.engine) as conn:
-        trail, recording = serving.branch.trail(now()), Recording(request, conn)
-        policy = serving.branch.rulebook.policies.at(trail.today)
+    with changing(request) as change:
+        policy = serving.branch.rulebook.policies.at(change.trail.today)
         issued = resetting.issue_code(
-            conn, trail, policy, still_valid(conn, request), staff_no=staff_no, second_factor_too=data.second_factor_too
+            change.conn, change.trail, policy, change.actor, staff_no=staff_no, second_factor_too=data.second_factor_too
         )
-        trail.write(conn)
-    recording.tell()
     return CodeBody(issued.staff_no, issued.code, issued.expires_at, issued.awaits_second_administrator)
 
 
@@ -82,12 +76,8 @@ def issue_reset_code(
                    **problem_responses(*_PROBLEMS)})  # fmt: skip
 def revoke_tokens(request: Request[Any, Any, Any], staff_no: StaffNo) -> Revoked:
     """End all sessions, tokens and keys of somebody who stays (a lost machine); he logs in again with his password."""
-    serving = serving_of(request)
-    with writing(serving.engine) as conn:
-        trail, recording = serving.branch.trail(now()), Recording(request, conn)
-        revoked = ending.revoke_tokens(conn, trail, still_valid(conn, request), staff_no=staff_no)
-        trail.write(conn)
-    recording.tell()
+    with changing(request) as change:
+        revoked = ending.revoke_tokens(change.conn, change.trail, change.actor, staff_no=staff_no)
     return Revoked(staff_no, revoked)
 
 

@@ -5,8 +5,9 @@ not take at that moment is tried again.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from litestar import Request, Response
@@ -20,13 +21,35 @@ from api.receipts import tell_recorded
 from api.serving import Serving, serving_of
 from casework.clock import now
 from casework.errors import CallerError, TryAgain
-from casework.log.write.trail import change_of, collecting
+from casework.log.write.trail import Trail, change_of, collecting
 from casework.people.staff.actor import Actor
 from casework.storage.database import writing
 from casework.storage.driver_errors import is_conflict
+from casework.work.cases.branch import Branch
 
 Work = Callable[[Connection, Actor], Answer]
 _TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a change needs that is no command to the door."""
+
+    branch: Branch
+    conn: Connection
+    trail: Trail
+    actor: Actor
+
+
+@contextmanager
+def changing(request: Request[Any, Any, Any]) -> Iterator[Change]:
+    """One transaction by somebody whose token still holds in it; what it wrote is told of once it is committed."""
+    serving = serving_of(request)
+    with writing(serving.engine) as conn:
+        trail, collected = serving.branch.trail(now()), collecting(conn)
+        yield Change(serving.branch, conn, trail, still_valid(conn, request))
+        trail.write(conn)
+    tell_recorded(request, change_of(collected))
 
 
 async def written(
