@@ -40,6 +40,7 @@ def test_a_case_that_was_not_told_of_a_hold_in_force_is_found(
             assert isinstance(done, Done), done
         with log.attacked() as conn:
             assert log.verify(conn).findings == []
+        with log.attacked() as conn:
             with guards_down(conn):
                 reseal(conn, log.branch.mac_key, STREAM_OF_CASE, "case.fact.hold", as_a_note)
             row = cases.c.id == CASE
@@ -72,6 +73,7 @@ def test_who_set_a_hold_without_reaching_any_case_that_it_binds_is_found_live_an
             assert isinstance(done, Done), done
         with log.attacked() as conn:
             assert (log.verify(conn).findings, deep_report(conn).findings) == ([], [])
+        with log.attacked() as conn:
             with guards_down(conn):
                 reseal(conn, log.branch.mac_key, BORROWER, "hold.opened", by("S9"))
             found = [{one.code: one.stream for one in each.findings} for each in (log.verify(conn), deep_report(conn))]
