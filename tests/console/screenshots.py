@@ -9,6 +9,7 @@ from tests.console.browser import CHROMIUM, case_in, chromium, demo, somebody
 
 SHOWN: Final = (
     ("home", "zh", "phone_collector", "/console"),
+    ("day", "zh", "phone_collector", "/console/day"),
     ("cases", "zh", "basic_risk_manager", "/console/cases?live=true"),
     ("debtor", "zh", "phone_collector", "/console/debtors/{own}"),
     ("case", "zh", "asset_preservation", "/console/cases/{litigation}"),

@@ -25,7 +25,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 COMMON = ("/console", "/console/cases", "/console/requests", "/console/staff", "/console/rules",
           "/console/sessions", "/console/second-factor", "/console/password")  # fmt: skip
 PLACES = {
-    "phone_collector": (*COMMON, "/console/find", "/console/promises?all=true", "/console/holds?all=true"),
+    "phone_collector": (
+        *COMMON, "/console/day", "/console/find", "/console/promises?all=true", "/console/holds?all=true",
+    ),
     "basic_risk_manager": (
         "/console", "/console/feeds", "/console/feeds/1", "/console/rules/charts/overdue_loan",
         "/console/rules/charts/promise", "/console/requests?box=open", "/console/promises/1", "/console/holds/1",

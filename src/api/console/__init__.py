@@ -13,6 +13,7 @@ from litestar import Router
 from api.console.access import pages as access
 from api.console.borrowers import pages as borrowers
 from api.console.cases import looking, steps
+from api.console.day import pages as day
 from api.console.debtor import pages as debtor
 from api.console.entry import pages as entry
 from api.console.feeds import pages as feeds
@@ -31,7 +32,7 @@ uploads: list[Any] = feeds.uploads
 
 def route_handlers(described: Sequence[Described]) -> list[Any]:
     """For `api.app`."""
-    handlers = [asset, *entry.route_handlers, *access.route_handlers, *home.route_handlers]
+    handlers = [asset, *entry.route_handlers, *access.route_handlers, *home.route_handlers, *day.route_handlers]
     handlers += [*steps.route_handlers, *looking.route_handlers, *debtor.route_handlers, *borrowers.route_handlers]
     handlers += [*requests.route_handlers, *nouns.route_handlers(described), *feeds.route_handlers]
     handlers += [*people.route_handlers, *rulebook.route_handlers, *verification.route_handlers, *log.route_handlers]

@@ -41,6 +41,7 @@ from casework.work.contacts.latest import latest_contacts
 from casework.work.contacts.results import Result
 from casework.work.gate.asking import Wanted, askings_of
 from casework.work.gate.permits import Foreseen, Permit, foresee
+from casework.work.tasks.own import tasks_of
 
 KEYS: Final = "1234567890-="
 PROMISED_IN: Final = timedelta(days=3)
@@ -188,7 +189,11 @@ def _numbers(conn: Any, branch: Branch, found: Case, people: People | None, acto
 
 
 def _following(conn: Any, dates: BusinessDates, actor: Actor, case_id: int) -> int | None:
-    """The case after this one on the reader's own list, the longest overdue first."""
+    """The case after this one on the reader's list of the day, or among all of theirs, the longest overdue first."""
+    listed = [row.case_id for row in tasks_of(conn, dates.otherwise, actor) if row.case_id is not None]
+    if case_id in listed:
+        rest = [one for one in listed[listed.index(case_id) + 1 :] if one != case_id]
+        return rest[0] if rest else None
     theirs = Reach(people=actor.people)
     page = page_of_cases(conn, dates, CaseFilter(live=True), within=theirs, sort="oldest_due_date", limit=_QUEUE)
     ids = [one.id for one in page.items]

@@ -1,11 +1,13 @@
 """The latest contacts with a debtor, as whoever works the case sees them."""
 
-from typing import Final
+from datetime import date
+from typing import Final, NamedTuple
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.customer import Customer
-from casework.work.contacts.contact import Contact
+from casework.work.contacts.contact import CALLS, DEBTOR, Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 
 MOST: Final = 50
@@ -16,3 +18,18 @@ def latest_contacts(conn: Connection, customer: Customer, limit: int = MOST) -> 
     theirs = (contact_log.c.borrower_id == customer.borrower_id, contact_log.c.institution == customer.institution)
     wanted = CONTACTS.where(*theirs).order_by(contact_log.c.started_at.desc(), contact_log.c.id.desc()).limit(limit)
     return [contact_of(row) for row in conn.execute(wanted)]
+
+
+class Called(NamedTuple):
+    """What somebody's calls of a day came to."""
+
+    calls: int
+    connected: int
+
+
+def called_by(conn: Connection, staff_no: str, day: date) -> Called:
+    """The calls that somebody made on a day of the branch, and in how many the debtor was reached."""
+    theirs = (contact_log.c.staff_no == staff_no, contact_log.c.day == day, contact_log.c.channel.in_(sorted(CALLS)))
+    reached = sa.func.sum(sa.case((contact_log.c.outcome == DEBTOR, 1), else_=0))
+    row = conn.execute(sa.select(sa.func.count(), reached).where(*theirs)).one()
+    return Called(int(row[0]), int(row[1] or 0))
