@@ -269,4 +269,6 @@ def _row(row: Mapping[str, Any]) -> str:
         return f"{row['state']}: {', '.join(row['posts'])}"
     if "product" in row:
         return " ".join(f"{key} {value}" if key != "product" else f"{value}:" for key, value in row.items())
-    return str(row["name"])
+    if "name" in row:
+        return str(row["name"])
+    return " ".join(f"{key} {_value(each)}" for key, each in row.items())
