@@ -1,4 +1,4 @@
-"""What a case's guards know of it, in words: the facts that are not as they began. Pure."""
+"""What a case's guards know of it, in words: the facts that are not as they began."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date

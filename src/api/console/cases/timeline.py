@@ -1,4 +1,4 @@
-"""The entries of a case in words: what each was called, who did it, what was given, why it was refused. Pure."""
+"""The entries of a case in words: what each was called, who did it, what was given, why it was refused."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
