@@ -205,10 +205,12 @@ def contact_day(now: Situation, _: Params) -> None:
 
 
 def _spoil(now: Situation, by: str) -> None:
-    """From that day on the days are spoilt (1.3.1c)."""
+    """From that day on the days are spoilt (1.3.1c); what had ended and began that day goes on, as if it had not."""
+    first = _happened(now)
     known = [one for one in now.facts.spoilt if one.last is None or one.last > now.today - LOOKED_BACK]
+    known = [Spoilt(by, first) if (one.by, one.first) == (by, first) else one for one in known]
     if not any(one.by == by and one.last is None for one in known):
-        known.append(Spoilt(by, _happened(now)))
+        known.append(Spoilt(by, first))
     now.facts.spoilt = known
 
 
