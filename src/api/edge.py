@@ -21,6 +21,7 @@ from api.prefer import sealed_wait_s
 from api.problems import MEDIA_TYPE, problem_body, status_of
 from api.receipts import headers_of
 from api.serving import Serving
+from casework.codes import texts_of
 from casework.errors import TryAgain
 
 Headers = list[tuple[bytes, bytes]]
@@ -62,7 +63,7 @@ class Edge:
         answer = _Answer(send, request_id, partial(
             headers_of, scope["state"], self._serving.receipts, self._serving.awaiting,
             sealed_wait_s(preferred) if preferred else None,
-        ))  # fmt: skip
+        ), as_page=is_page(scope["path"]))  # fmt: skip
         try:
             if repeated:  # a proxy may have looked at the other one
                 scope["user"] = scope["auth"] = None
@@ -131,10 +132,16 @@ def _noticing(receive: Receive, state: dict[str, Any]) -> Receive:
 class _Answer:
     """`send` that remembers the status and adds the headers every answer carries."""
 
-    __slots__ = ("_recorded", "_send", "_started", "request_id", "status")
+    __slots__ = ("_as_page", "_recorded", "_send", "_started", "request_id", "status")
 
-    def __init__(self, send: Send, request_id: bytes, recorded: Callable[[], Awaitable[Headers]]) -> None:
-        """`recorded` gives the headers that tell of what the request has changed; it may take its time."""
+    def __init__(
+        self, send: Send, request_id: bytes, recorded: Callable[[], Awaitable[Headers]], *, as_page: bool
+    ) -> None:
+        """`recorded` gives the headers that tell of what the request has changed; it may take its time.
+
+        `as_page`: whoever asks reads HTML.
+        """
+        self._as_page = as_page
         self._send = send
         self._recorded = recorded
         self._started = False
@@ -163,7 +170,11 @@ class _Answer:
         """Answer with a problem, if nothing was answered yet."""
         if self._started:
             return
-        body = problem_body(code, request_id=self.request_id.decode())
-        fixed = ((b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode()))
+        kind, body = MEDIA_TYPE, problem_body(code, request_id=self.request_id.decode())
+        if self._as_page:  # no template: what failed may be all that they need
+            kind = "text/html; charset=utf-8"
+            zh, en = texts_of(code)
+            body = f"<!doctype html><title>{zh}</title><p>{zh}<p>{en}<p>{self.request_id.decode()}".encode()
+        fixed = ((b"content-type", kind.encode()), (b"content-length", str(len(body)).encode()))
         await self({"type": "http.response.start", "status": status_of(code), "headers": [*fixed, *headers]})
         await self({"type": "http.response.body", "body": body, "more_body": False})

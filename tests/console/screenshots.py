@@ -32,6 +32,8 @@ def main(folder: Path) -> None:
         for name, lang, post, path in SHOWN:
             watched = somebody(browser, served, post, lang)
             page = watched.go(path.format(**numbers))
+            if name == "day":
+                page.get_by_role("button", name="领取清单").click()
             page.screenshot(path=folder / f"{name}.png")
             watched.close()
             print(folder / f"{name}.png")

@@ -181,3 +181,16 @@ def test_a_promise_is_opened_from_its_chart_on_the_page_of_its_case(browse: Brow
     assert "还款承诺" in someone.get("/console/promises").text
     someone.get(f"/console/cases/{case_id}")
     assert "待兑现" in someone.text()
+
+
+def test_a_list_is_taken_out_as_a_workbook_by_whom_the_table_lets_and_that_is_an_entry(
+    browse: Browse, running: Running
+) -> None:
+    running.open("L1", "L2")
+    assert browse("R1").get("/console/cases.xlsx").status_code == 403
+    someone = browse("B1")
+    someone.get("/console/cases?live=true")
+    assert "/console/cases.xlsx?live=true" in someone.page.text
+    answer = someone.get("/console/cases.xlsx?live=true")
+    assert (answer.status_code, answer.content[:2]) == (200, b"PK")
+    assert "cases.exported" in events(running, "exports:B1")

@@ -67,6 +67,13 @@ def cases_as_xlsx(
     lang: Language = "zh",
 ) -> Response[bytes]:
     """The cases of a filter as a workbook, at most 20,000; its sheet of notes says if there are more."""
+    return cases_workbook(request, wanted, sort, lang)
+
+
+def cases_workbook(
+    request: Request[Any, Any, Any], wanted: CaseFilter, sort: Sort, lang: Literal["zh", "en"]
+) -> Response[bytes]:
+    """That workbook; that it was taken out is on record before it is made."""
     lines, cut = _lines(request, wanted, sort, "xlsx")
     serving, _ = reader_of(request, *FILTERS, "sort", "lang")
     names = {"zh": ("筛选", "排序", "导出时间"), "en": ("Filter", "Sort", "Made at")}[lang]

@@ -1,5 +1,6 @@
 """The list of cases, one case with all that may be done with it, its past, its chart."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Final
 
@@ -17,6 +18,7 @@ from api.console.nouns.shown import children_of
 from api.permitted import case_in_sight, reach
 from api.reading.asking import FILTERS, Cursor, case_filter, check_parameters
 from api.reading.cases import CaseId, SortBy
+from api.reading.exports import cases_workbook
 from api.reading.past import instant_of
 from api.serving import serving_of
 from casework.clock import now
@@ -59,8 +61,19 @@ def cases(
     return render(
         request, "cases/list.html", items=page.items, following=page.next, wanted=wanted, sort=sort, sorts=_SORTS,
         states=rulebook.chart.states, buckets=sorted(rulebook.policies.bucket_names), first=cursor is None,
-        asked=_asked(request),
+        asked=_asked(request), may_export=rulebook.permissions.may(actor_of(request), "case.export"),
     )  # fmt: skip
+
+
+@get("/console/cases.xlsx", sync_to_thread=True, opt={"page": "case.export"},
+     dependencies={"wanted": Provide(case_filter, sync_to_thread=False)})  # fmt: skip
+def cases_file(
+    request: Request[Any, Any, Any], wanted: NamedDependency[CaseFilter], sort: SortBy = "oldest_due_date"
+) -> Response[Any]:
+    """The same list as a workbook, without names; taking it out is an entry."""
+    answer = cases_workbook(request, wanted, sort, "zh" if language_of(request) == "zh" else "en")
+    answer.headers.update(HEADERS)
+    return answer
 
 
 def _asked(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
@@ -93,20 +106,20 @@ def case_page(
         owners = owners_of_case(conn, branch, case_id).owners
         people = people_of_case(conn, branch, dates, found, actor)
         children = children_of(conn, branch, found, actor)
-        names = names_of(conn, {one.owner for one in owners})
+        names = names_of(conn, {one.owner for one in owners} | {item.actor for item in history.items})
     _on_record(request, found, people, history.items)
     return render(
         request, "cases/case.html", status=status, case=detail, options=options, owners=owners, names=names,
         people=people, children=children, tried=tried, more=history.next is not None,
-        moments=_moments(branch, history.items, lang), facts=list(facts_of(detail.facts, lang)),
+        moments=_moments(branch, history.items, lang, names), facts=list(facts_of(detail.facts, lang)),
         done=_done(branch, done, lang), meanwhile=_meanwhile(branch, history.items, tried, lang),
         may_call=branch.rulebook.permissions.may(actor, "contact.permit"),
         may_note=branch.rulebook.permissions.may(actor, "case.note"),
     )  # fmt: skip
 
 
-def _moments(branch: Any, items: list[HistoryItem], lang: str) -> list[Moment]:
-    return [told(branch, item, lang) for item in items]
+def _moments(branch: Any, items: list[HistoryItem], lang: str, names: Mapping[str, str]) -> list[Moment]:
+    return [told(branch, item, lang, names) for item in items]
 
 
 def _on_record(request: Request[Any, Any, Any], found: Case, people: People | None, items: list[HistoryItem]) -> None:
@@ -163,8 +176,9 @@ def case_history(
     with reading(serving.engine, snapshot=True) as conn:
         found = case_in_sight(conn, request, case_id)
         page = history_of_case(conn, serving.branch, found, actor, after=after, limit=_PAGE)
+        names = names_of(conn, {item.actor for item in page.items})
     _on_record(request, found, None, page.items)
-    moments = _moments(serving.branch, page.items, lang)
+    moments = _moments(serving.branch, page.items, lang, names)
     return render(request, "cases/history.html", case=found, moments=moments, following=page.next)
 
 
@@ -187,4 +201,4 @@ def case_chart(request: Request[Any, Any, Any], case_id: CaseId) -> Response[Any
     return Response(drawn, media_type="image/svg+xml", headers=dict(HEADERS))
 
 
-route_handlers = [cases, case, case_then, case_history, case_chart]
+route_handlers = [cases, cases_file, case, case_then, case_history, case_chart]

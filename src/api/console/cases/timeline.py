@@ -29,15 +29,18 @@ class Moment:
     moved: tuple[str, str] | None
     details: list[tuple[str, str, bool]]
     """Name, value, and whether the value is a code or somebody's own words, which no language has."""
+    who: str | None = None
+    """The name of who did it, where it was looked up."""
 
 
-def told(branch: Branch, item: HistoryItem, lang: str) -> Moment:
+def told(branch: Branch, item: HistoryItem, lang: str, names: Mapping[str, str] | None = None) -> Moment:
     """The entry for a reader of `lang`."""
     word, _, what = item.event.partition(".")
     chart = branch.rulebook.charts.get(_CHARTS.get(word, ""))
     kind = next((name for name in ("step", "fact", "refused") if what.startswith(f"{name}.")), "other")
     kind = "money" if what == "measured" else kind
-    return Moment(item, shown.told(item, lang), kind, _moved(chart, item, lang), list(_details(chart, item, lang)))
+    details, who = list(_details(chart, item, lang)), (names or {}).get(item.actor)
+    return Moment(item, shown.told(item, lang), kind, _moved(chart, item, lang), details, who)
 
 
 def _moved(chart: Chart | None, item: HistoryItem, lang: str) -> tuple[str, str] | None:
