@@ -91,7 +91,13 @@ _ASKED = [
 )  # fmt: skip
 def breaches_of_days(request: Request[Any, Any, Any], first: _From, to: _To) -> BreachPage:
     """Judged against everything on record now: what comes late, or is corrected, changes the answer. Not paged."""
-    serving, _ = reader_of(request, "from", "to")
+    reader_of(request, "from", "to")
+    return breaches_between(request, first, to)
+
+
+def breaches_between(request: Request[Any, Any, Any], first: date, to: date) -> BreachPage:
+    """Those of these days, for whoever reaches every case; CallerError `period_too_long`."""
+    serving = serving_of(request)
     if not timedelta() <= to - first <= timedelta(days=MOST_DAYS - 1):
         raise CallerError(
             "period_too_long", f"起止日期须顺序排列且不超过{MOST_DAYS}天", f"name 1 to {MOST_DAYS} days, in order"
@@ -125,6 +131,11 @@ def breaches_of_days(request: Request[Any, Any, Any], first: _From, to: _To) -> 
 )  # fmt: skip
 def review_breach(request: Request[Any, Any, Any], data: Annotated[ReviewBody, Body(examples=_ASKED)]) -> Reviewed:
     """An entry in the debtor's stream: confirmed, explained, or cleared by a correction."""
+    return breach_reviewed(request, data)
+
+
+def breach_reviewed(request: Request[Any, Any, Any], data: ReviewBody) -> Reviewed:
+    """The same for whoever has been let through."""
     serving = serving_of(request)
     with writing(serving.engine) as conn:
         trail, recording = serving.branch.trail(now()), Recording(request, conn)

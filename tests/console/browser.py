@@ -5,6 +5,7 @@ Debian's Chromium, driven by Playwright; where there is none, what needs it is s
 
 import base64
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -138,7 +139,7 @@ class Watched:
         """Nothing may have gone wrong."""
         self.faults += [f"{self.page.url}: {one}" for one in self.page.evaluate("window.violations")]
         self.context.close()
-        assert self.faults == []
+        assert self.faults == [], self.faults
 
 
 def somebody(
@@ -176,13 +177,14 @@ def log_in(watched: Watched, staff_no: str) -> None:
         _wait_for_next_step()
         page.fill("#otp", code_of(factors[staff_no]))
     page.click("main button.main")
+    page.wait_for_url(re.compile(r"/console(/second-factor)?$"))
     if page.url.endswith("/second-factor"):
         page.click("main button")
         factors[staff_no] = page.inner_text("main code")
         _wait_for_next_step()
         page.fill("#otp", code_of(factors[staff_no]))
         page.click("main button.main")
-    assert page.url.endswith("/console"), page.inner_text("main")
+        page.wait_for_url(re.compile(r"/console$"))
 
 
 _last_step = 0

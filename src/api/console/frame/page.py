@@ -37,8 +37,9 @@ _PLACES: Final[tuple[tuple[str, str | Kept, str | None], ...]] = (
     ("/console", "home", None), ("/console/day", "day", "task.read"), ("/console/cases", "cases", "case.read"),
     ("/console/find", "find", "borrower.read"), ("/console/requests", "requests", "request.read"),
     *((f"/console/{one.table.name}", one, f"{one.word}.read") for one in LIFECYCLES[1:]),
-    ("/console/feeds", "feeds", "feed.read"), ("/console/log", "log", "audit.read"),
-    ("/console/staff", "staff", "staff.read"), ("/console/rules", "rules", "rulebook.read"),
+    ("/console/evening", "evening", "breach.read"), ("/console/feeds", "feeds", "feed.read"),
+    ("/console/log", "log", "audit.read"), ("/console/staff", "staff", "staff.read"),
+    ("/console/rules", "rules", "rulebook.read"),
 )  # fmt: skip
 """Where the frame leads: place, word (or the noun, which its chart names), and the command that a reader must have."""
 
