@@ -9,7 +9,6 @@ from tests.console.browser import CHROMIUM, case_in, chromium, demo, somebody
 
 SHOWN: Final = (
     ("home", "zh", "phone_collector", "/console"),
-    ("day", "zh", "phone_collector", "/console/day"),
     ("cases", "zh", "basic_risk_manager", "/console/cases?live=true"),
     ("debtor", "zh", "phone_collector", "/console/debtors/{own}"),
     ("case", "zh", "asset_preservation", "/console/cases/{litigation}"),
@@ -32,8 +31,6 @@ def main(folder: Path) -> None:
         for name, lang, post, path in SHOWN:
             watched = somebody(browser, served, post, lang)
             page = watched.go(path.format(**numbers))
-            if name == "day":
-                page.get_by_role("button", name="领取清单").click()
             page.screenshot(path=folder / f"{name}.png")
             watched.close()
             print(folder / f"{name}.png")
