@@ -79,7 +79,7 @@ def record(
     conn: Connection, branch: Branch, given: Sequence[Given], source: str, actor: Actor, at: datetime
 ) -> list[Recorded | Not]:
     """Record what is new of `given`, in the caller's transaction; what became of each, in the same order."""
-    told = _judged(conn, branch, given, source, at)
+    told = judged(conn, branch, given, source, at)
     recorded = iter(put(conn, branch, [one for one in told if isinstance(one, New)], actor, at))
     return [one if isinstance(one, Not) else next(recorded) for one in told]
 
@@ -151,7 +151,7 @@ def _data_of(contact: Contact, more: Mapping[str, Any], local: datetime) -> dict
     return data | {name: value for name, value in more.items() if value is not None}
 
 
-def _judged(conn: Connection, branch: Branch, given: Sequence[Given], source: str, at: datetime) -> list[New | Not]:
+def judged(conn: Connection, branch: Branch, given: Sequence[Given], source: str, at: datetime) -> list[New | Not]:
     """What each is: new, there already, or nothing that can be."""
     keys = {(row.contact_ref, source_of(row, source)) for row in given}
     found = rows.select_by_keys(conn, _KNOWN, ("contact_ref", "source"), sorted(keys))

@@ -35,6 +35,7 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "note": ("备注", "催记", "催记内容"),
 }
 """Columns, and what else a file may call them."""
+COLUMNS_OF_ROW: Final = tuple(_COLUMNS)
 _NEEDED: Final = ("contact_ref", "loan_id", "party", "channel", "started_at", "result")
 _KNOWN: Final = {normal(name): column for column, more in _COLUMNS.items() for name in (column, *more)}
 _PARTIES: Final = {**{party: party for party in PARTIES}, **{zh: role for zh, role in ROLES.items() if role in PARTIES}}
@@ -78,6 +79,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "malformed_seconds": ("不是秒数", "not a number of seconds"),
     "malformed_staff_no": ("不是工号", "not a staff number"),
     "contact_differs": ("同一编号此前已导入，内容不同", "a contact of this reference came before with other content"),
+    "not_your_own": (
+        "只能登记本人的联系",
+        "this is somebody else's contact, or an agency's: only who reaches all cases records those",
+    ),
     "unknown_staff": ("未登记的工号，已记为待核实", "nobody registered this staff number; it is entered as unverified"),
 }  # fmt: skip
 """Code → zh, en: why a row is set aside, and what is warned of."""
