@@ -1,26 +1,31 @@
-"""Contacts over HTTP: what staff type of contacts that were made, some at a time."""
+"""Contacts over HTTP: what staff type of contacts that were made, some at a time; a debtor's contacts listed."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, post
+from litestar import Request, get, post
 from litestar.openapi.spec import Example
-from litestar.params import Body
+from litestar.params import Body, QueryParameter
 from msgspec import Meta
 
 from api.auth import still_valid
+from api.permitted import case_in_sight, reach
 from api.problems import status_of
-from api.reading.asking import answers
+from api.reading.asking import Cursor, Limit, answers, reader_of
 from api.receipts import Recording
 from api.serving import serving_of
 from casework.clock import now
+from casework.intake.dialler.listing import ContactPage, contacts_page
 from casework.intake.dialler.recording import REPEATED, Recorded
 from casework.intake.dialler.row import COLUMNS_OF_ROW
 from casework.intake.dialler.typed import MOST, Told, record_typed, texts_of_kind
-from casework.storage.database import writing
+from casework.intake.feed.last_known import customer_of_loan
+from casework.storage.database import reading, writing
 from casework.storage.driver_errors import is_conflict
+from casework.work.cases.disclosure import record_read
+from casework.work.cases.filter import MAX_ID, filter_malformed
 
 ContactRow: Any = msgspec.defstruct(
     "ContactRow",
@@ -139,4 +144,48 @@ def _result(told: Told) -> ContactResult:
     )  # fmt: skip
 
 
-route_handlers = [record_contacts]
+_CaseId = Annotated[int | None, QueryParameter(ge=1, le=MAX_ID, description="All contacts of the case's debtor.")]
+_LoanId = Annotated[str | None, QueryParameter(max_length=64, description="The contacts made for this loan.")]
+_PAGE = {
+    "items": [{
+        "contact_ref": "R1-0331-07", "source": "sheet", "loan_id": "L2024000917", "party": "debtor", "channel": "call",
+        "purpose": "demand", "started_at": "2026-03-09T02:00:00.000000Z", "ended_at": None, "result": "no_answer",
+        "zh": "无人接听", "en": "no answer", "outcome": "unanswered", "staff_no": "S0012", "agency": None,
+        "phone": "120****0000", "has_address": False, "recording": True, "late": False, "permit_id": None,
+        "recorded_at": "2026-03-09T02:05:00.000000Z",
+    }],
+    "next": None,
+}  # fmt: skip
+
+
+@get(
+    "/contacts", sync_to_thread=True, tags=["contacts"], summary="Contacts with a debtor, the newest first",
+    responses=answers(
+        ContactPage, _PAGE, "unknown_case", "unknown_loan", "filter_malformed", "cursor_malformed", "invalid_request",
+        "sealed_value_altered",
+    ),
+)  # fmt: skip
+def contacts_of_debtor(
+    request: Request[Any, Any, Any], case_id: _CaseId = None, loan_id: _LoanId = None, cursor: Cursor = None,
+    limit: Limit = 50,
+) -> ContactPage:  # fmt: skip
+    """Those of a case's debtor over all loans and callers, as the gate counts them; or those made for one loan.
+
+    Numbers are masked as the reader's posts see them; that he was shown them is an entry.
+    """
+    serving, actor = reader_of(request, "case_id", "loan_id", "cursor", "limit")
+    if (case_id is None) == (loan_id is None):
+        raise filter_malformed("case_id", "given, or loan_id, and not both")
+    with reading(serving.engine, snapshot=True) as conn:
+        if loan_id is not None:
+            customer = customer_of_loan(conn, loan_id, reach(request))
+        else:
+            customer = case_in_sight(conn, request, case_id or 0).customer
+        page = contacts_page(conn, serving.branch, actor, customer, loan_id, limit=limit, cursor=cursor)
+    if page.fields:
+        with writing(serving.engine) as conn:
+            record_read(conn, serving.branch, actor, [customer], page.fields)
+    return page
+
+
+route_handlers = [record_contacts, contacts_of_debtor]

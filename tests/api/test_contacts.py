@@ -8,6 +8,8 @@ import pytest
 
 from casework.clock import now
 from casework.customer import Customer
+from casework.intake.dialler.recording import correct
+from casework.people.staff.actor import system
 from casework.storage.database import reading, writing
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.latest import latest_contacts
@@ -169,3 +171,65 @@ def test_50_contacts_are_recorded_by_one_request(running: Running, case: int) ->
 )  # fmt: skip
 def test_what_is_no_request_is_a_clear_problem(running: Running, body: dict[str, Any]) -> None:
     problem(running.post("/contacts", "R1", json=body), 422, "invalid_request")
+
+
+def listed(running: Running, staff_no: str = "R1", **params: Any) -> Any:
+    return running.get("/contacts", staff_no, params=params)
+
+
+def test_a_debtors_contacts_are_listed_newest_first_page_by_page_with_masked_numbers(
+    running: Running, case: int
+) -> None:
+    hours = [3, 1, 2]
+    rows = [row(f"c{one}", started_at=(now() - timedelta(hours=one)).isoformat()) for one in hours]
+    record(running, *rows, row("c9", loan_id="L2", phone="12000000002"), staff_no="B1")
+    found, cursor = [], None
+    while True:
+        answer = listed(running, case_id=case, limit=2, **({"cursor": cursor} if cursor else {}))
+        assert answer.status_code == 200, answer.text
+        assert PHONE not in answer.text
+        page = answer.json()
+        found += page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert [one["contact_ref"] for one in found] == ["c1", "c2", "c3"]
+    assert {one["phone"] for one in found} == {"120****0001"}
+    assert {(one["result"], one["zh"], one["staff_no"], one["source"]) for one in found} == {
+        ("no_answer", "无人接听", "B1", "sheet")
+    }  # fmt: skip
+    assert listed(running, loan_id="L1").json()["items"] == found
+    page = running.get("/audit/entries", "AUD1", params={"stream": "borrower:wuhan~B-L1"}).json()
+    reads = [one["body"] for one in page["items"] if one["body"]["event"] == "personal.read"]
+    assert {(one["actor"]["id"], tuple(one["data"]["fields"])) for one in reads} == {("R1", ("phone",))}
+    problem(listed(running, case_id=case, limit=2, cursor="nonsense"), 422, "cursor_malformed")
+    assert findings(running.started) == []
+
+
+def test_a_corrected_contact_is_listed_with_its_new_result_and_its_number(running: Running, case: int) -> None:
+    record(running, row(), row("c2", phone="12000000002"))
+    with writing(running.started.engine) as conn:
+        correct(conn, running.started.branch, "c1", "sheet", "third_party", system("cli"), now())
+    shown = {
+        one["contact_ref"]: (one["outcome"], one["phone"]) for one in listed(running, case_id=case).json()["items"]
+    }
+    assert shown == {"c1": ("third_party", "120****0001"), "c2": ("unanswered", "120****0002")}
+
+
+@pytest.mark.parametrize(
+    ("params", "staff_no", "code", "status"),
+    [
+        ({}, "R1", "filter_malformed", 422), ({"case_id": 1, "loan_id": "L1"}, "R1", "filter_malformed", 422),
+        ({"colour": "red", "case_id": 2}, "R1", "filter_malformed", 422),
+        ({"case_id": 0}, "R1", "invalid_request", 422),
+        ({"case_id": 99}, "R1", "unknown_case", 404), ({"case_id": 1}, "R1", "unknown_case", 404),
+        ({"loan_id": "L9"}, "R1", "unknown_loan", 404), ({"loan_id": "L2"}, "R1", "unknown_loan", 404),
+        ({"case_id": 2, "limit": 201}, "R1", "invalid_request", 422),
+        ({"case_id": 2}, "ADM1", "post_not_permitted", 403),
+    ],
+)  # fmt: skip
+def test_contacts_of_nobody_or_of_another_are_not_listed(
+    running: Running, case: int, params: dict[str, Any], staff_no: str, code: str, status: int
+) -> None:
+    assert case == 2
+    problem(listed(running, staff_no, **params), status, code)

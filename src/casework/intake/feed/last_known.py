@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.customer import Customer
 from casework.intake.feed import run as runs
 from casework.intake.feed.booked import Booked
 from casework.intake.feed.books import booked
@@ -14,6 +15,7 @@ from casework.intake.feed.row import OverdueRow
 from casework.lifecycle.tables import institutions
 from casework.people.staff.permissions import Reach
 from casework.work.cases.branch import Branch
+from casework.work.cases.filter import check_id
 from casework.work.cases.tables import cases
 from casework.work.cases.unseen import unseen
 
@@ -39,6 +41,14 @@ def known_loan(
     if found is None or not loan_in_reach(conn, loan_id, within):
         raise unseen("unknown_loan")
     return found
+
+
+def customer_of_loan(conn: Connection, loan_id: str, within: Reach) -> Customer:
+    """Whose loan it is; CallerErrors `filter_malformed`, and `unknown_loan`, the same where it is beyond reach."""
+    loan = booked(conn, [check_id("loan_id", loan_id)]).get(loan_id)
+    if loan is None or not loan_in_reach(conn, loan_id, within):
+        raise unseen("unknown_loan")
+    return Customer(loan.institution, loan.borrower_id)
 
 
 def _business_date(conn: Connection, institution: str) -> date | None:
