@@ -23,7 +23,7 @@ from casework.intake.dialler.row import COLUMNS_OF_ROW
 from casework.intake.dialler.typed import MOST, Told, record_typed, texts_of_kind
 from casework.intake.feed.last_known import customer_of_loan
 from casework.storage.database import reading, writing
-from casework.storage.driver_errors import is_conflict
+from casework.storage.driver_errors import again_on_conflict
 from casework.work.cases.disclosure import record_read
 from casework.work.cases.filter import MAX_ID, filter_malformed
 
@@ -106,12 +106,7 @@ def record_contacts(
     """
     typed = [{name: str(cell) for name, cell in msgspec.structs.asdict(row).items() if cell is not None}
              for row in data.contacts]  # fmt: skip
-    try:
-        told = _recorded(request, typed, atomic=data.atomic)
-    except Exception as error:
-        if not is_conflict(error):
-            raise
-        told = _recorded(request, typed, atomic=data.atomic)  # sent twice at once: now the other's are there
+    told = again_on_conflict(lambda: _recorded(request, typed, atomic=data.atomic))
     results = [_result(one) for one in told]
     faults = Counter(result.outcome for one, result in zip(told, results, strict=True) if one.is_fault)
     by_outcome = dict(sorted(Counter(result.outcome for result in results).items()))

@@ -7,6 +7,7 @@ import click
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from casework.cli.breaches import breaches_, review_
+from casework.cli.contact_typed import list_, record_
 from casework.cli.shell import (
     Rate,
     as_json,
@@ -36,6 +37,7 @@ def cli() -> None:
     Examples:
       casework contact import calls-2026-03-09.csv
       casework contact import 催记.xlsx --source sheet
+      casework contact list L2024000917
       casework contact correct K0903-00253 third_party --as S0021
       casework contact breaches --from 2026-03-01
     """
@@ -43,6 +45,8 @@ def cli() -> None:
 
 cli.add_command(breaches_)
 cli.add_command(review_)
+cli.add_command(list_)
+cli.add_command(record_)
 
 
 @cli.command("import")

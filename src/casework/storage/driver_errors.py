@@ -2,11 +2,15 @@
 
 import re
 import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
 
 import psycopg
 import sqlalchemy as sa
 
 from casework.errors import TryAgain
+
+Result = TypeVar("Result")
 
 _REASON_AT_MOST = 500
 _PG_BUSY = ("55P03", "40001", "40P01", "53300")
@@ -71,6 +75,16 @@ def is_conflict(exc: BaseException) -> bool:
     if isinstance(cause, sqlite3.IntegrityError):
         return cause.sqlite_errorcode in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
     return isinstance(cause, psycopg.errors.UniqueViolation)
+
+
+def again_on_conflict(work: Callable[[], Result]) -> Result:
+    """`work`, a transaction of its own, and once more if another took a unique key first: now its rows are seen."""
+    try:
+        return work()
+    except Exception as error:
+        if not is_conflict(error):
+            raise
+    return work()
 
 
 def is_place_taken(exc: BaseException, table: str) -> bool:

@@ -36,7 +36,7 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Columns, and what else a file may call them."""
 COLUMNS_OF_ROW: Final = tuple(_COLUMNS)
-_NEEDED: Final = ("contact_ref", "loan_id", "party", "channel", "started_at", "result")
+COLUMNS_NEEDED: Final = ("contact_ref", "loan_id", "party", "channel", "started_at", "result")
 _KNOWN: Final = {normal(name): column for column, more in _COLUMNS.items() for name in (column, *more)}
 _PARTIES: Final = {**{party: party for party in PARTIES}, **{zh: role for zh, role in ROLES.items() if role in PARTIES}}
 _CHANNELS: Final = {
@@ -131,7 +131,7 @@ class Reader:
         CallerErrors column_missing, column_repeated: they name our columns only, for without a header the first row
         is somebody's data.
         """
-        self._places = places_of(header, _KNOWN, _NEEDED)
+        self._places = places_of(header, _KNOWN, COLUMNS_NEEDED)
         if not {"phone", "address"} & self._places.keys():
             places_of(header, _KNOWN, ("phone",))
         self._at = [self._places.get(name) for name in _COLUMNS]

@@ -1,0 +1,110 @@
+"""`casework contact record` and `list`: a contact typed at the shell, and what the log holds of a loan's."""
+
+from collections.abc import Callable, Mapping
+from zoneinfo import ZoneInfo
+
+import click
+
+from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, print_json, started
+from casework.cli.tables import Table
+from casework.clock import now
+from casework.errors import CallerError
+from casework.intake.dialler.listing import COMMAND as LOOK
+from casework.intake.dialler.listing import ContactLine, ContactPage, contacts_page
+from casework.intake.dialler.recording import REPEATED, Recorded
+from casework.intake.dialler.row import COLUMNS_NEEDED, COLUMNS_OF_ROW
+from casework.intake.dialler.typed import COMMAND, Told, record_typed, texts_of_kind
+from casework.intake.feed.last_known import customer_of_loan
+from casework.operation.startup import Started
+from casework.storage.database import reading, writing
+from casework.storage.driver_errors import again_on_conflict
+from casework.work.cases.disclosure import record_read
+from casework.work.cases.queries import MAX_PAGE
+from casework.work.cases.sight import reach_of
+
+
+def _columns(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for each column of a contact file."""
+    for name in reversed(COLUMNS_OF_ROW):
+        command = click.option(f"--{name.replace('_', '-')}", name, required=name in COLUMNS_NEEDED)(command)
+    return command
+
+
+@click.command("record")
+@_columns
+@as_json
+@click.option(
+    "--as", "actor_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system)."
+)
+def record_(*, json_: bool, actor_no: str | None, **cells: str | None) -> None:
+    """Record one contact that was made: columns, codes and checks of a contact file.
+
+    Known by its reference: the same again changes nothing. Typed later than the policy's hours it is marked late
+    (补录). Exit code 0 recorded or known already, 1 refused, 2 usage.
+
+    \b
+    Examples:
+      casework contact record --contact-ref S0012-07 --loan-id L2024000917 --party debtor --channel call \\
+        --phone 12000000000 --started-at 2026-03-09T10:00:00+08:00 --result no_answer --as S0012
+    """
+    row = {name: cell for name, cell in cells.items() if cell is not None}
+    with started() as open_:
+        told = again_on_conflict(lambda: _recorded(open_, row, actor_no))
+        became = told.became
+        if not isinstance(became, Recorded) and became is not REPEATED:
+            raise CallerError(became.kind, *texts_of_kind(became.kind), column=became.column)
+    late = isinstance(became, Recorded) and became.contact.late
+    entry_id = became.entry_id if isinstance(became, Recorded) else None
+    if json_:
+        outcome = "repeated" if entry_id is None else "done"
+        print_json({"contact_ref": told.contact_ref, "outcome": outcome, "late": late, "entry_id": entry_id})
+        return
+    said = "known already 已有" if entry_id is None else f"entry {entry_id}"
+    console.print(f"{told.contact_ref}: {said}{', late 补录' if late else ''}")
+
+
+def _recorded(open_: Started, row: Mapping[str, str], staff_no: str | None) -> Told:
+    with writing(open_.engine) as conn:
+        actor = permitted(conn, open_.branch, staff_no, COMMAND)
+        return record_typed(conn, open_.branch, [row], actor, now(), atomic=True)[0]
+
+
+@click.command("list")
+@click.argument("loan_id", metavar="LOAN")
+@as_json
+@as_staff
+def list_(loan_id: str, json_: bool, staff_no: str | None) -> None:
+    """List the contacts made for LOAN, the newest first, numbers masked; that they were shown is an entry.
+
+    \b
+    Examples:
+      casework contact list L2024000917
+      casework contact list L2024000917 --as S0012 --json
+    """
+    with started() as open_:
+        items, zone = _listed(open_, loan_id, staff_no), ZoneInfo(open_.branch.time_zone)
+    if json_:
+        print_json({"items": items})
+        return
+    table = Table("began", "contact", "party", "channel", "result", "phone", "staff", "late")
+    for one in items:
+        began = one.started_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+        result, staff = f"{one.result} {one.zh}", one.staff_no or one.agency or ""
+        late = "late 补录" if one.late else ""
+        table.add_row(began, one.contact_ref, one.party, one.channel, result, one.phone or "", staff, late)
+    console.print(table)
+
+
+def _listed(open_: Started, loan_id: str, staff_no: str | None) -> list[ContactLine]:
+    """All of them, once it is on record that they were shown."""
+    branch, pages = open_.branch, list[ContactPage]()
+    with reading(open_.engine, snapshot=True) as conn:
+        actor = permitted(conn, branch, staff_no, LOOK)
+        customer = customer_of_loan(conn, loan_id, reach_of(branch, actor, LOOK, branch.today(now())))
+        while not pages or pages[-1].next is not None:
+            cursor = pages[-1].next if pages else None
+            pages.append(contacts_page(conn, branch, actor, customer, loan_id, limit=MAX_PAGE, cursor=cursor))
+    if fields := {field for page in pages for field in page.fields}:
+        with writing(open_.engine) as conn:
+            record_read(conn, branch, actor, [customer], fields)
+    return [one for page in pages for one in page.items]

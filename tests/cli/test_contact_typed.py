@@ -1,0 +1,84 @@
+"""`casework contact record` and `casework contact list`, on each database."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from casework.cli.main import main
+from casework.clock import now
+from casework.lifecycle.advance import advance
+from casework.settings import Settings
+from casework.storage.database import writing
+from tests.api.conftest import findings, furnish, opening
+from tests.on_books import put_loan
+
+
+@pytest.fixture
+def shell(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs `casework contact` on a branch with people and a case of R1 on the loan L1; the log is sound afterwards."""
+    monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
+    started, _ = furnish(settings)
+    with writing(started.engine) as conn:
+        put_loan(
+            conn, started.branch, loan_id="L1", institution="wuhan", borrower_id="B-L1", product="consumer",
+            owner_staff_no="R1", team="T1", region="R1", principal_fen=9_000_000,
+            outstanding_principal_fen=5_000_000, row_hash=b"1",
+        )  # fmt: skip
+        advance(conn, [opening("L1", 12)], started.branch)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["contact", *arguments])
+
+    yield run
+    assert findings(started) == []
+    started.engine.dispose()
+
+
+def typed(ref: str, *more: str, hours: int = 1, result: str = "no_answer") -> tuple[str, ...]:
+    """The words that record a call to the debtor of L1."""
+    at = (now().replace(microsecond=0) - timedelta(hours=hours)).isoformat()
+    return (
+        "record", "--contact-ref", ref, "--loan-id", "L1", "--party", "debtor", "--channel", "call", "--phone",
+        "12000000001", "--started-at", at, "--result", result, *more,
+    )  # fmt: skip
+
+
+def test_contacts_are_recorded_and_listed_the_newest_first_with_masked_numbers(shell: Any) -> None:
+    first, second = typed("c1", "--as", "R1", hours=30), typed("c2", "--staff-no", "S1", result="debtor")
+    told = shell(*first)
+    assert (told.exit_code, "late 补录" in told.stdout) == (0, True), told.output
+    assert json.loads(shell(*second, "--json").stdout)["outcome"] == "done"
+    again = json.loads(shell(*first, "--json").stdout)
+    assert (again["outcome"], again["entry_id"]) == ("repeated", None)
+    items = json.loads(shell("list", "L1", "--json", "--as", "R1").stdout)["items"]
+    assert [(one["contact_ref"], one["staff_no"], one["outcome"], one["late"], one["phone"]) for one in items] == [
+        ("c2", "S1", "debtor", False, "120****0001"), ("c1", "R1", "unanswered", True, "120****0001"),
+    ]  # fmt: skip
+    table = shell("list", "L1")
+    assert (table.exit_code, "120****0001" in table.stdout, "无人接听" in table.stdout) == (0, True, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (typed("c1", "--staff-no", "T1", "--as", "R1"), "not_your_own"), (typed("c1", hours=-24), "in_the_future"),
+        (typed("c1", "--ended-at", "2026-01-01T10:00:00+08:00"), "ended_before_started"),
+        (typed("c1", result="answered_by_machine"), "unknown_result"),
+        (typed("c1", "--borrower-id", "B9"), "not_the_loans_borrower"),
+        (typed("c1", "--as", "AUD1"), "post_not_permitted"), (("list", "L9"), "unknown_loan"),
+        (("list", "L1", "--as", "ADM1"), "post_not_permitted"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_recorded_or_listed_is_one_line_and_exit_code_1(
+    shell: Any, words: tuple[str, ...], code: str
+) -> None:
+    told = shell(*words)
+    assert (told.exit_code, told.stderr.partition(":")[0], told.stderr.count("\n")) == (1, code, 1)
+
+
+def test_a_contact_without_what_every_row_needs_is_a_mistake_of_usage(shell: Any) -> None:
+    assert shell("record", "--contact-ref", "c1").exit_code == 2
