@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from casework.clock import now
 from casework.people.identity import passwords
@@ -17,6 +18,7 @@ from tests.api.conftest import Running, assembled, branch, database, furnished, 
 __all__ = ["assembled", "branch", "browse", "database", "furnished", "running", "settings"]
 PASSWORD = "four plain words here"
 _HASH = passwords.hash_password(PASSWORD)
+expect.set_options(timeout=30_000)  # ms: what is waited for is whether it comes, on a busy machine too
 
 
 class _Forms(HTMLParser):
