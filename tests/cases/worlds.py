@@ -80,6 +80,8 @@ def fire(
 
     Whether four eyes cleared it is the door's question, not the chart's guards': `tests/four_eyes`.
     """
+    if event == "start_visit":
+        given = {"visit_on": today.isoformat()} | given
     now = seen(case, today, actor=actor, given=given, gathered=gathered)
     verdict = decide(CHART, event, case.state, now, CHART.events[event].posts)
     if isinstance(verdict, Step):
