@@ -136,7 +136,7 @@ def bodies(demo: Path, wanted: int) -> Iterator[bytes]:
 
 
 def _lives(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
-    """The cases that cite no request and were told by no child, whose entries name others; most with more calls."""
+    """The cases that cite no request and were told by no promise or hold, whose entries name others; most with more calls."""
     lives: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.stream.startswith("case:"):
@@ -164,7 +164,8 @@ def _called(call: Entry, opening: Entry) -> Entry:
 
 
 def _cites(entry: Entry) -> bool:
-    return "request" in entry.data or "four_eyes" in entry.data
+    told_by = str(entry.data.get("evidence", ""))
+    return "request" in entry.data or "four_eyes" in entry.data or told_by.startswith("hold:")
 
 
 def _in_turns(lives: Sequence[Sequence[Entry]]) -> Iterator[Entry]:
