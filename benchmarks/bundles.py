@@ -136,7 +136,7 @@ def bodies(demo: Path, wanted: int) -> Iterator[bytes]:
 
 
 def _lives(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
-    """The cases that cite no request and were told by no promise or hold, whose entries name others; most with more calls."""
+    """Cases that cite no request and that no promise or hold told anything, whose entries name others."""
     lives: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.stream.startswith("case:"):
