@@ -59,7 +59,7 @@ def _the_log_alone_tells_what_the_lists_show(conn: Connection, branch: Branch) -
 def test_the_story_reaches_every_state_and_leaves_a_sound_log(settings: Settings, tmp_path: Path) -> None:
     upgrade(settings, system("cli"))
     started = start(settings)
-    told = perform(started, tmp_path / "feeds", seed=3, loans_number=400, days=8, progress=_silent)
+    told = perform(started, tmp_path / "feeds", seed=3, loans_number=400, days=13, progress=_silent)
 
     chart = started.branch.rulebook.chart
     assert set(states_reached(started)) == set(chart.states)

@@ -34,6 +34,7 @@ WORDS: Final = {
     "team, region": "团队、区域", "times": "次数", "to": "新状态", "to weigh": "须权衡", "topic": "事项",
     "unchanged": "未变", "unplaced": "无人接收", "until": "止", "value": "值", "version": "版本", "waits for": "待办",
     "goes to": "去向", "how many": "数量", "why not": "原因",
+    "channel": "渠道", "late": "补录", "phone": "电话", "result": "结果",
     "began": "开始时间", "contact": "联系记录", "party": "联系对象", "review": "复核", "staff": "人员",
     "ground": "事由", "last day in force": "最后停催日", "made on": "作出日期", "pay by": "承诺还款日",
     "received ¥": "到账金额", "reference": "编号", "what": "事项", "who": "人员", "why": "原因", "¥": "金额",
