@@ -1,5 +1,6 @@
 """The application: routes, docs, and what lives as long as the process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
@@ -46,7 +47,7 @@ from api.awaiting import Awaiting
 from api.connection_limits import Limits
 from api.connections import Connections
 from api.console.frame.errors import on_pages
-from api.console.frame.page import engine
+from api.console.frame.page import compile_all, engine
 from api.console.log import verification
 from api.docs_page import Kept, PageRenderPlugin, PlainYamlRenderPlugin
 from api.edge import Edge
@@ -150,9 +151,12 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     serving: Serving = app.state["serving"]
     serving.writer.start()
     serving.sealing.start()
+    # Beside the first requests: whoever looks at no page does not wait for it.
+    compiling = asyncio.get_running_loop().run_in_executor(None, compile_all, app)
     try:
         yield
     finally:
+        await compiling
         verification.stop(app)
         serving.awaiting.close()
         serving.imports.stop()

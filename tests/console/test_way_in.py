@@ -227,6 +227,16 @@ def test_styles_and_scripts_are_small_and_the_first_page_is_too(browse: Browse) 
 
 
 @pytest.mark.only("sqlite")
+def test_every_page_is_compiled_before_anybody_looks(running: Running) -> None:
+    environment: Any = running.client.app.template_engine.engine
+    pages, deadline = set(environment.list_templates(extensions=["html"])), time.monotonic() + 30
+    assert len(pages) > 20
+    while pages - {name for _, name in environment.cache.keys()}:  # noqa: SIM118 - a cache that is no dict
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.only("sqlite")
 def test_no_page_has_anything_inline_that_the_policy_would_forbid(browse: Browse, running: Running) -> None:
     """Every page says the same strict policy, and has neither inline script nor style, nor anything from elsewhere."""
     (case_id,) = running.open("L1")
