@@ -1,6 +1,10 @@
 """The root command; groups are imported only when they are asked for, so that `--help` stays quick."""
 
+import codecs
 import importlib
+import io
+import json
+import sys
 from typing import Any
 
 import click
@@ -61,6 +65,20 @@ def _about(noun: Any) -> str:
     return str(noun.subject.__doc__).splitlines()[0].rstrip(".")
 
 
+def escape_what_the_terminal_lacks() -> None:
+    """Print what a terminal's encoding (GBK) lacks as its JSON escape: no command dies of it, and JSON stays JSON."""
+    codecs.register_error("json_escape", _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="json_escape")
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
 @click.command(cls=_Lazy)
 @click.version_option(package_name="casework")
 def main() -> None:
@@ -75,3 +93,4 @@ def main() -> None:
       casework case list --state lost_contact
       casework audit verify
     """
+    escape_what_the_terminal_lacks()
