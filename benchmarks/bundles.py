@@ -26,11 +26,11 @@ from casework.evidence.bundle.layout import (
     MANIFEST,
     SCHEMA,
     TEXTS,
-    Manifest,
+    BundleManifest,
     Scope,
 )
 from casework.evidence.bundle.source import Source
-from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.trust import KeysHeld
 from casework.evidence.bundle.verify import verify_bundle
 from casework.log.format.chain import leaf_hash
 from casework.log.format.checkpoint import Checkpoint
@@ -222,7 +222,7 @@ def write_bundle(folder: Path, demo: Path, wanted: int) -> None:
     put(CHECKPOINT, Checkpoint(ORIGIN, wanted, growing.tree.root).signed(_SIGNER))
     put(
         MANIFEST,
-        Manifest(SCHEMA, ORIGIN, "2026-01-01T00:00:00.000000Z", wanted, Scope("whole", 0, wanted), ()).encode(),
+        BundleManifest(SCHEMA, ORIGIN, "2026-01-01T00:00:00.000000Z", wanted, Scope("whole", 0, wanted), ()).encode(),
     )
     _mean_bytes = total / wanted
 
@@ -275,7 +275,7 @@ def main() -> None:
         print(json.dumps({"s": floor_s(folder)}))
         return
     began = time.perf_counter()
-    report = verify_bundle(folder, Held(), deep=replay if deep else None, jobs=jobs)
+    report = verify_bundle(folder, KeysHeld(), deep=replay if deep else None, jobs=jobs)
     took = time.perf_counter() - began
     assert report.verdict == "sound", (report.findings[:1], report.doubts[:1])
     print(json.dumps({"s": took}))

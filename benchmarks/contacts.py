@@ -19,7 +19,7 @@ from benchmarks.place import POSTGRESQL, SQLITE, Place, place_on, server_of
 from casework.demo.branch import generate_large
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.recording import DIALLER
-from casework.intake.feed.load import Request, import_feed
+from casework.intake.feed.load import ImportRequest, import_feed
 from casework.operation.sweeping import sweep
 from casework.people.staff.actor import system
 from casework.storage import rows
@@ -47,7 +47,7 @@ def run(count: int = ROWS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repeat
                 with place_on(server) as place:
                     debtors = max(count // 2, 1)
                     folder = generate_large(place.folder / "feed", loans=debtors, overdue=debtors, as_of=_DAY)
-                    import_feed(place.started.engine, place.started.branch, folder, Request(system("cli")))
+                    import_feed(place.started.engine, place.started.branch, folder, ImportRequest(system("cli")))
                     content = _file(count, debtors)
                     taken.append(count / clocked(partial(_import, place, content)))
                     place.settle()

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from benchmarks.machine import Others, Spread, clocked, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, place_on, server_of
 from casework.demo.branch import generate_large
-from casework.intake.feed.load import Request, import_feed
+from casework.intake.feed.load import ImportRequest, import_feed
 from casework.log.tables import entries
 from casework.people.staff.actor import system
 from casework.work.cases.tables import cases
@@ -49,7 +49,7 @@ def run(loans: int = LOANS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repea
 
 
 def _import(place: Place, folder: Path) -> None:
-    import_feed(place.started.engine, place.started.branch, folder, Request(system("cli")))
+    import_feed(place.started.engine, place.started.branch, folder, ImportRequest(system("cli")))
 
 
 def _bare(place: Place) -> float:

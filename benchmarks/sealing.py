@@ -18,7 +18,7 @@ from benchmarks.machine import Others, Spread, clocked, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, place_on, server_of
 from casework.clock import now
 from casework.errors import CallerError, TryAgain
-from casework.log.format.entry import Actor
+from casework.log.format.entry import SignedActor
 from casework.log.format.tree import Range, prove_inclusion, verify_inclusion
 from casework.log.tables import entries, leaves, tiles
 from casework.log.write.grown import (
@@ -45,7 +45,7 @@ SECONDS = 15.0
 REPEATS = 3
 PER_TRANSACTION = 10
 EVERY_S = PER_TRANSACTION / 1_000
-_WRITER = Actor("S1", "staff", "api")
+_WRITER = SignedActor("S1", "staff", "api")
 
 
 def run(

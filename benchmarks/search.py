@@ -25,9 +25,9 @@ from casework.clock import now, utc_text
 from casework.evidence.search.find import page_of_entries
 from casework.evidence.search.index import Indexer, begin_anew, read_behind
 from casework.evidence.search.tables import search_postings
-from casework.evidence.search.wanted import Wanted
+from casework.evidence.search.wanted import TermsWanted
 from casework.log.format.chain import leaf_hash
-from casework.log.format.entry import Actor, Entry
+from casework.log.format.entry import Entry, SignedActor
 from casework.log.tables import entries, leaves, unsealed
 from casework.log.write.grown import present_log
 from casework.log.write.logs import LEAF_COLUMNS
@@ -103,41 +103,47 @@ def _header(small: int, large: int) -> tuple[str, ...]:
 # ── what is asked ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def questions() -> Iterator[tuple[str, Wanted]]:
+def questions() -> Iterator[tuple[str, TermsWanted]]:
     """Filters that find much, little and nothing, alone and together."""
     day = BEGIN + timedelta(days=200)
     one_day = {"recorded_from": day, "recorded_until": day + timedelta(days=1)}
-    yield "none", Wanted(newest_first=True)
-    yield "actor, 0.3 %", Wanted(actor=_ACTORS[100], newest_first=True)
-    yield "actor, half of all", Wanted(actor="system", newest_first=True)
-    yield "event, 45 %", Wanted(event="case.measured", newest_first=True)
-    yield "event, 0.1 %", Wanted(event=_REFUSED[7], newest_first=True)
-    yield "event, 0.1 %, oldest first", Wanted(event=_REFUSED[7])
-    yield "events case.step.*", Wanted(event="case.step.*", newest_first=True)
-    yield "events case.step.event_1*", Wanted(event="case.step.event_1*", newest_first=True)
-    yield "rule, 1 %", Wanted(rule=_RULES[5], newest_first=True)
-    yield "rules 1.1.*", Wanted(rule="1.1.*", newest_first=True)
-    yield "refusal code, 0.1 %", Wanted(code=_CODES[3], newest_first=True)
-    yield "refusal code, three in all", Wanted(code="code_rare", newest_first=True)
-    yield "refusal code, none", Wanted(code="code_never", newest_first=True)
-    yield "subject, one case", Wanted(streams=("case:17",), newest_first=True)
-    yield "subject, ten cases", Wanted(streams=tuple(f"case:{number}" for number in range(10, 20)), newest_first=True)
-    yield "one hour of the year", Wanted(recorded_from=day, recorded_until=day + timedelta(hours=1), newest_first=True)
-    yield "one day of the year", Wanted(**one_day, newest_first=True)  # type: ignore[arg-type]  # the instants above
-    yield "one amount", Wanted(amount_fen_min=4_321_099, amount_fen_max=4_321_099, newest_first=True)
-    yield "amounts, 1 % wide", Wanted(amount_fen_min=4_000_000, amount_fen_max=4_040_000, newest_first=True)
-    yield "amounts above 10,000 yuan", Wanted(amount_fen_min=1_000_000, newest_first=True)
-    yield "actor and day", Wanted(actor=_ACTORS[100], newest_first=True, **one_day)  # type: ignore[arg-type]
-    yield "actor and refusal code", Wanted(actor=_ACTORS[3], code=_CODES[3], newest_first=True)
-    yield "rare code and half of all", Wanted(actor="system", code="code_rare", newest_first=True)
-    yield "two that never meet", Wanted(actor=_ACTORS[100], event="case.measured", newest_first=True)
-    yield "event, rule, amount, half a year", Wanted(
+    yield "none", TermsWanted(newest_first=True)
+    yield "actor, 0.3 %", TermsWanted(actor=_ACTORS[100], newest_first=True)
+    yield "actor, half of all", TermsWanted(actor="system", newest_first=True)
+    yield "event, 45 %", TermsWanted(event="case.measured", newest_first=True)
+    yield "event, 0.1 %", TermsWanted(event=_REFUSED[7], newest_first=True)
+    yield "event, 0.1 %, oldest first", TermsWanted(event=_REFUSED[7])
+    yield "events case.step.*", TermsWanted(event="case.step.*", newest_first=True)
+    yield "events case.step.event_1*", TermsWanted(event="case.step.event_1*", newest_first=True)
+    yield "rule, 1 %", TermsWanted(rule=_RULES[5], newest_first=True)
+    yield "rules 1.1.*", TermsWanted(rule="1.1.*", newest_first=True)
+    yield "refusal code, 0.1 %", TermsWanted(code=_CODES[3], newest_first=True)
+    yield "refusal code, three in all", TermsWanted(code="code_rare", newest_first=True)
+    yield "refusal code, none", TermsWanted(code="code_never", newest_first=True)
+    yield "subject, one case", TermsWanted(streams=("case:17",), newest_first=True)
+    yield (
+        "subject, ten cases",
+        TermsWanted(streams=tuple(f"case:{number}" for number in range(10, 20)), newest_first=True),
+    )
+    yield (
+        "one hour of the year",
+        TermsWanted(recorded_from=day, recorded_until=day + timedelta(hours=1), newest_first=True),
+    )
+    yield "one day of the year", TermsWanted(**one_day, newest_first=True)  # type: ignore[arg-type]  # the instants above
+    yield "one amount", TermsWanted(amount_fen_min=4_321_099, amount_fen_max=4_321_099, newest_first=True)
+    yield "amounts, 1 % wide", TermsWanted(amount_fen_min=4_000_000, amount_fen_max=4_040_000, newest_first=True)
+    yield "amounts above 10,000 yuan", TermsWanted(amount_fen_min=1_000_000, newest_first=True)
+    yield "actor and day", TermsWanted(actor=_ACTORS[100], newest_first=True, **one_day)  # type: ignore[arg-type]
+    yield "actor and refusal code", TermsWanted(actor=_ACTORS[3], code=_CODES[3], newest_first=True)
+    yield "rare code and half of all", TermsWanted(actor="system", code="code_rare", newest_first=True)
+    yield "two that never meet", TermsWanted(actor=_ACTORS[100], event="case.measured", newest_first=True)
+    yield "event, rule, amount, half a year", TermsWanted(
         event="case.step.*", rule="1.1.*", amount_fen_min=5_000_000, recorded_from=BEGIN,
         recorded_until=BEGIN + YEAR / 2,
     )  # fmt: skip
 
 
-def _line(name: str, wanted: Wanted, sides: list[Place], each: int) -> tuple[str, ...]:
+def _line(name: str, wanted: TermsWanted, sides: list[Place], each: int) -> tuple[str, ...]:
     """First pages on both sides in turns, a deep page and its floor on the large one."""
     times: tuple[list[float], list[float]] = ([], [])
     pages = [0, 0]
@@ -168,7 +174,7 @@ def _clocked(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - began, done
 
 
-def _deep(conn: Connection, mac_key: bytes, wanted: Wanted) -> tuple[float | None, list[int]]:
+def _deep(conn: Connection, mac_key: bytes, wanted: TermsWanted) -> tuple[float | None, list[int]]:
     """Milliseconds of the page behind the first `DEEP`, if there are so many; and the row ids of the first page."""
     after, ids, times = None, list[int](), list[float]()
     for number in range(DEEP + 1):
@@ -263,7 +269,7 @@ def _entry(chance: random.Random, numbers: dict[str, int], at: datetime, count: 
     seq = numbers[stream] = numbers.get(stream, 0) + 1
     text = utc_text(at)
     body = _encode(Entry(
-        actor=Actor(actor, "staff", "api"), chart=_CHART, data=data, entry_id=f"{stream}:{seq}", event=event,
+        actor=SignedActor(actor, "staff", "api"), chart=_CHART, data=data, entry_id=f"{stream}:{seq}", event=event,
         from_="phone_collection", occurred_at=text, personal={}, policy=_POLICY, prev="ab" * 32 if seq > 1 else None,
         reason_code=reason, recorded_at=text, rules=rules, stream=stream, stream_seq=seq, to="phone_collection",
     ))  # fmt: skip
@@ -321,7 +327,7 @@ def _writers(place: Place, ended: Callable[[float], bool]) -> float:
             trail = place.started.branch.trail(now())
             for one in range(10):
                 data = {"amount_fen": number}
-                trail.append(conn, f"bench:{one}", Draft("bench.done", Actor("S1", "staff", "api"), data))
+                trail.append(conn, f"bench:{one}", Draft("bench.done", SignedActor("S1", "staff", "api"), data))
             trail.write(conn)
         took.append((time.perf_counter() - at) * 1e3)
         time.sleep(max(0.0, began + number / 50 - time.monotonic()))

@@ -21,7 +21,7 @@ from casework.errors import CallerError
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note
 from casework.operation.backup import (
-    Manifest,
+    BackupManifest,
     backup,
     contents_of,
     mac_of,
@@ -363,7 +363,7 @@ def test_the_shell_tells_status_backs_up_and_restores(started: Started, target: 
     assert restored.exit_code == 0, restored.output
     answer = msgspec.json.decode(restored.stdout)
     assert answer["verified"]["verdict"] == "sound"
-    assert msgspec.convert(answer["manifest"], Manifest).contents.cases == 3
+    assert msgspec.convert(answer["manifest"], BackupManifest).contents.cases == 3
 
     again = shell.invoke(main, ["db", "restore", file], env=_environment(target))
     assert again.exit_code == 1

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from casework.customer import INSTITUTION, Customer, named, stream_of
-from casework.evidence.search.wanted import Wanted, check
+from casework.evidence.search.wanted import TermsWanted, check
 from casework.log.format.entry import STREAM
 from casework.personal import Vault
 
@@ -22,7 +22,7 @@ def test_every_customer_has_a_stream_that_an_entry_a_column_and_a_search_can_hol
     stream = stream_of(VAULT, one)
     assert re.fullmatch(STREAM, stream, re.ASCII)
     assert len(stream) <= 80
-    check(Wanted(streams=(stream,)))
+    check(TermsWanted(streams=(stream,)))
 
 
 @given(one=customers, other=customers)

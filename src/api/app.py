@@ -44,12 +44,12 @@ from api import (
 from api.admission import Admission
 from api.auth import Tokens
 from api.awaiting import Awaiting
-from api.connection_limits import Limits
+from api.connection_limits import ConnectionLimits
 from api.connections import Connections
 from api.console.frame.errors import on_pages
 from api.console.frame.page import compile_all, engine
 from api.console.log import verification
-from api.docs_page import Kept, PageRenderPlugin, PlainYamlRenderPlugin
+from api.docs_page import KeptPage, PageRenderPlugin, PlainYamlRenderPlugin
 from api.edge import Edge
 from api.importing import Imports
 from api.metrics import Metrics
@@ -136,7 +136,7 @@ def create_app(settings: Settings, assembled: Assembled | None = None) -> Litest
     serving = Serving(
         started, Writer(started, metrics), Tokens(started.engine, started.branch, Issuer.of(settings)), metrics,
         Imports(started), Admission(), Receipts(settings, metrics), Awaiting(started.engine), Sealing(started),
-        Connections(Limits.of(settings), metrics), PermitDesk(started),
+        Connections(ConnectionLimits.of(settings), metrics), PermitDesk(started),
     )  # fmt: skip
     app = assembled.app
     table = Permitted(started.branch.rulebook.permissions, pages_of(app))
@@ -232,9 +232,9 @@ def _openapi() -> OpenAPIConfig:
         description=_ABOUT,
         path="/schema",
         render_plugins=[
-            Kept(PageRenderPlugin(path="/")),
-            Kept(JsonRenderPlugin(path="/openapi.json")),
-            Kept(PlainYamlRenderPlugin(path="/openapi.yaml")),
+            KeptPage(PageRenderPlugin(path="/")),
+            KeptPage(JsonRenderPlugin(path="/openapi.json")),
+            KeptPage(PlainYamlRenderPlugin(path="/openapi.yaml")),
         ],
         components=Components(security_schemes={"token": scheme}),
         security=[{"token": []}],

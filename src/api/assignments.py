@@ -13,7 +13,7 @@ from msgspec import Meta
 from api.auth import actor_of
 from api.bulk import found_by
 from api.changing import IdempotencyKey, respond, through_the_writer
-from api.idempotency import Answer
+from api.idempotency import StoredAnswer
 from api.outcomes import encode, results_of, totals_of
 from api.permitted import reach
 from api.problems import problem_responses
@@ -28,9 +28,9 @@ from casework.storage.database import reading
 from casework.work.cases.filter import CaseFilter
 from casework.work.cases.ownership import BY_RULE
 from casework.work.cases.reassign import (
+    MoveWanted,
     Plan,
     ReceiverLoad,
-    Wanted,
     plan,
 )
 
@@ -136,28 +136,28 @@ async def assign_many(
     )  # fmt: skip
 
 
-def _wanted(data: AssignmentBody) -> Wanted:
+def _wanted(data: AssignmentBody) -> MoveWanted:
     if (data.cases is None) == (data.filter is None):
         raise CallerError("cases_or_filter")
     if (data.owner is None) != data.by_rule:
         raise CallerError("owner_or_rule")
-    return Wanted(owner=data.owner, handler=data.handler, reason=data.reason or (BY_RULE if data.by_rule else ""))
+    return MoveWanted(owner=data.owner, handler=data.handler, reason=data.reason or (BY_RULE if data.by_rule else ""))
 
 
-def _plan(serving: Serving, actor: Actor, data: AssignmentBody, wanted: Wanted, within: Reach) -> Plan:
+def _plan(serving: Serving, actor: Actor, data: AssignmentBody, wanted: MoveWanted, within: Reach) -> Plan:
     named = data.cases if data.cases is not None else found_by(serving, data.filter or CaseFilter(), within)
     with reading(serving.engine, snapshot=True) as conn:
         return plan(conn, serving.branch, actor, [(case.id, case.version) for case in named], wanted)
 
 
-def _preview(serving: Serving, actor: Actor, data: AssignmentBody, wanted: Wanted, within: Reach) -> Answer:
+def _preview(serving: Serving, actor: Actor, data: AssignmentBody, wanted: MoveWanted, within: Reach) -> StoredAnswer:
     made = _plan(serving, actor, data, wanted, within)
     with reading(serving.engine) as conn:
         outcomes = advance(conn, made.commands, serving.branch, lock=False, dry_run=True)
     return _answer(made, outcomes, dry_run=True)
 
 
-def _answer(made: Plan, of_the_door: list[Outcome], *, dry_run: bool) -> Answer:
+def _answer(made: Plan, of_the_door: list[Outcome], *, dry_run: bool) -> StoredAnswer:
     outcomes = made.outcomes(of_the_door)
     ids = [step.id or 0 for step in made.steps]
     plain = results_of(ids, outcomes, dry_run=dry_run)
@@ -167,7 +167,7 @@ def _answer(made: Plan, of_the_door: list[Outcome], *, dry_run: bool) -> Answer:
         dry_run=dry_run, cases=len(results), by_outcome=by_outcome, by_reason=by_reason,
         receivers=made.receivers(of_the_door), results=results,
     )  # fmt: skip
-    return Answer(200, encode(answer), {})
+    return StoredAnswer(200, encode(answer), {})
 
 
 def _with_people(made: Plan, step: Any, result: ResultBody) -> AssignmentResult:

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from api.auth import actor_of
 from api.changing import IdempotencyKey, respond, through_the_writer
-from api.idempotency import Answer
+from api.idempotency import StoredAnswer
 from api.outcomes import CASE_NAMED, Named, bulk_answer
 from api.permitted import reach
 from api.problems import problem_responses
@@ -164,7 +164,7 @@ def found_by(serving: Serving, wanted: CaseFilter, within: Reach) -> list[CaseRe
     return [CaseRef(line.id, line.version) for line in found]
 
 
-def _forecast(serving: Serving, commands: Callable[[], Sequence[Fire]], data: Any, named: Named) -> Answer:
+def _forecast(serving: Serving, commands: Callable[[], Sequence[Fire]], data: Any, named: Named) -> StoredAnswer:
     found = commands()
     with reading(serving.engine) as conn:
         outcomes = advance(conn, found, serving.branch, lock=False, dry_run=True)

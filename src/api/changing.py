@@ -8,7 +8,7 @@ from litestar import Request, Response
 from litestar.params import HeaderParameter, PathParameter
 
 from api.auth import actor_of
-from api.idempotency import Answer, key_of
+from api.idempotency import StoredAnswer, key_of
 from api.problems import request_id_of
 from api.receipts import tell_recorded
 from api.serving import serving_of
@@ -72,7 +72,7 @@ def known_case_id(case_id: int) -> int:
 
 
 async def through_the_writer(
-    request: Request[Any, Any, Any], commands: Sequence[Command], answer: Callable[[list[Outcome]], Answer],
+    request: Request[Any, Any, Any], commands: Sequence[Command], answer: Callable[[list[Outcome]], StoredAnswer],
     idempotency_key: str | None, if_match: str | None, *, atomic: bool = False, alone: bool = False,
 ) -> Response[bytes]:  # fmt: skip
     """Hand the commands to the writer and answer what was committed."""
@@ -94,6 +94,6 @@ async def through_the_writer(
     return respond(told)
 
 
-def respond(answer: Answer) -> Response[bytes]:
+def respond(answer: StoredAnswer) -> Response[bytes]:
     """An answer as a response."""
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type, headers=dict(answer.headers))

@@ -11,7 +11,7 @@ from msgspec import Meta
 from sqlalchemy.engine import Connection
 
 from api.changing import IdempotencyKey
-from api.idempotency import Answer
+from api.idempotency import StoredAnswer
 from api.problems import problem_responses, request_id_of
 from api.reading.asking import answers, reader_of
 from api.requests import ASKED, ASKING, answer_of_asking
@@ -87,7 +87,7 @@ async def ask_for_move(
     """As the plan shows it now; somebody else approves it (`POST /requests/{request_id}/approve`)."""
     branch, request_id = serving_of(request).branch, request_id_of(request)
 
-    def work(conn: Connection, actor: Actor) -> Answer:
+    def work(conn: Connection, actor: Actor) -> StoredAnswer:
         return answer_of_asking(chart_moves.ask(conn, branch, name, actor=actor, version=data.version), request_id)
 
     return await written(request, work, idempotency_key)
@@ -103,12 +103,12 @@ async def run_move(
     """One transaction, an entry for each that moved. Whoever was moved is not moved again, from wherever it goes on."""
     branch = serving_of(request).branch
 
-    def work(conn: Connection, actor: Actor) -> Answer:
+    def work(conn: Connection, actor: Actor) -> StoredAnswer:
         batch = chart_moves.run_batch(
             conn, branch, name, actor=actor, version=data.version, after=data.after, at_once=data.at_most
         )
         ran = Ran(batch.moved.total(), moves.ways_of(batch.moved), dict(batch.not_moved), batch.after)
-        return Answer(200, msgspec.json.encode(ran), {})
+        return StoredAnswer(200, msgspec.json.encode(ran), {})
 
     return await written(request, work, idempotency_key)
 

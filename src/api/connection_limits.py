@@ -24,7 +24,7 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True)
-class Limits:
+class ConnectionLimits:
     """How many connections a process keeps, and for how many seconds it waits for each."""
 
     connections: int

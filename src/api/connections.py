@@ -17,7 +17,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from api.connection_limits import Limits, Phase
+from api.connection_limits import ConnectionLimits, Phase
 from api.logs import log
 from api.metrics import Metrics
 from api.problems import MEDIA_TYPE, problem_body, status_of
@@ -39,7 +39,7 @@ _AT_ONCE: Final = 32  # one in so many is dropped at once: making room costs a l
 class Connections:
     """All of them; owned by the event loop's thread."""
 
-    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, limits: ConnectionLimits, metrics: Metrics) -> None:
         self.limits = limits
         self._metrics = metrics
         self._open: set[Connection] = set()

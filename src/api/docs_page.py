@@ -23,7 +23,7 @@ b.m{display:inline-block;width:3.6rem;color:#0b5cad}
 """
 
 
-class Kept(OpenAPIRenderPlugin):
+class KeptPage(OpenAPIRenderPlugin):
     """What another plugin renders, made when it is first asked for and then kept."""
 
     def __init__(self, of: OpenAPIRenderPlugin) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from api.auth import still_valid
 from api.changing import IdempotencyKey
-from api.idempotency import Answer
+from api.idempotency import StoredAnswer
 from api.problems import MEDIA_TYPE, problem_body, problem_responses, request_id_of, status_of
 from api.reading.asking import answers, check_parameters
 from api.serving import serving_of
@@ -26,7 +26,7 @@ from casework.work.four_eyes.recording import Refused
 from casework.work.handover import queries
 from casework.work.handover.applying import Applied, apply
 from casework.work.handover.approving import Approved, approve, withdraw
-from casework.work.handover.planning import Options, plan
+from casework.work.handover.planning import PlanOptions, plan
 from casework.work.handover.queries import Handover, HandoverPage, ReceiptPage
 from casework.work.handover.replanning import Replanned
 from casework.work.handover.sheets import Lang, sheet_of
@@ -131,10 +131,10 @@ async def plan_handover(
     """Say where each of his cases is to go. Nothing moves yet; an open plan of the same person is replaced."""
     branch = serving_of(request).branch
 
-    def work(conn: Connection, actor: Actor) -> Answer:
+    def work(conn: Connection, actor: Actor) -> StoredAnswer:
         handover_id = plan(
             conn, branch, actor=actor, staff_no=data.staff_no, kind=data.kind, on=data.on,
-            options=Options(tuple(data.receivers), data.team, data.region),
+            options=PlanOptions(tuple(data.receivers), data.team, data.region),
         )  # fmt: skip
         return _answer(queries.find(conn, handover_id), 201)
 
@@ -193,7 +193,7 @@ async def approve_handover(
     """As it was shown. Neither who planned it, nor who goes, nor a deputy of either; 409 if the world has moved."""
     branch, request_id = serving_of(request).branch, request_id_of(request)
 
-    def work(conn: Connection, actor: Actor) -> Answer:
+    def work(conn: Connection, actor: Actor) -> StoredAnswer:
         return _answered(approve(conn, branch, handover_id, actor=actor, remark=data.remark), request_id)
 
     return await written(request, work, idempotency_key)
@@ -212,7 +212,7 @@ async def apply_handover(
     del data
     branch, request_id = serving_of(request).branch, request_id_of(request)
 
-    def work(conn: Connection, actor: Actor) -> Answer:
+    def work(conn: Connection, actor: Actor) -> StoredAnswer:
         return _answered(apply(conn, branch, handover_id, actor=actor), request_id)
 
     return await written(request, work, idempotency_key)
@@ -230,7 +230,7 @@ async def withdraw_handover(
     del data
     branch = serving_of(request).branch
 
-    def work(conn: Connection, actor: Actor) -> Answer:
+    def work(conn: Connection, actor: Actor) -> StoredAnswer:
         return _answer(Withdrawn(handover_id, withdraw(conn, branch, handover_id, actor=actor)), 200)
 
     return await written(request, work, idempotency_key)
@@ -255,11 +255,11 @@ def download_sheet(
     return Response(body, media_type=XLSX, headers=headers)
 
 
-def _answer(body: Any, status: int) -> Answer:
-    return Answer(status, msgspec.json.encode(body), {})
+def _answer(body: Any, status: int) -> StoredAnswer:
+    return StoredAnswer(status, msgspec.json.encode(body), {})
 
 
-def _answered(outcome: Approved | Applied | Replanned | Refused, request_id: str) -> Answer:
+def _answered(outcome: Approved | Applied | Replanned | Refused, request_id: str) -> StoredAnswer:
     """What was committed: the act itself, or a new plan instead, or a refusal with every reason."""
     if isinstance(outcome, Approved | Applied):
         return _answer(outcome, 200)
@@ -276,7 +276,7 @@ def _answered(outcome: Approved | Applied | Replanned | Refused, request_id: str
         code, zh, en = "post_not_permitted" if outcome.forbidden else "refused", first.zh, first.en
         facts = {"reasons": [msgspec.to_builtins(reason) for reason in outcome.reasons]}
     body = problem_body(code, request_id=request_id, zh=zh, en=en, facts=facts)
-    return Answer(status_of(code), body, {}, MEDIA_TYPE)
+    return StoredAnswer(status_of(code), body, {}, MEDIA_TYPE)
 
 
 route_handlers = [

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from api.logs import log
 from casework.errors import CallerError
-from casework.log.format.receipt import Change
+from casework.log.format.receipt import ReceiptedChange
 from casework.storage import rows
 from casework.work.cases.answer_mac import answer_mac
 from casework.work.cases.tables import ANSWER_ERASED, idempotency
@@ -30,7 +30,7 @@ _COLUMNS = ("actor_id", "key", "request_hash", "status", "answer", "created_at",
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class IdempotencyKey:
     """Whose key it is and what it was sent with."""
 
     actor_id: str
@@ -50,7 +50,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredAnswer:
     """A response as it is sent, and sent again."""
 
     status: int
@@ -58,7 +58,7 @@ class Answer:
     headers: Mapping[str, str]
     media_type: str = "application/json"
     replayed: bool = False
-    change: Change | None = None  # what was recorded, for the receipt
+    change: ReceiptedChange | None = None  # what was recorded, for the receipt
 
 
 class _Packed(msgspec.Struct, array_like=True):
@@ -67,10 +67,10 @@ class _Packed(msgspec.Struct, array_like=True):
     headers: dict[str, str]
     media_type: str
     body: bytes
-    change: Change | None
+    change: ReceiptedChange | None
 
 
-def key_of(header: str | None, actor_id: str, *parts: bytes) -> Key | None:
+def key_of(header: str | None, actor_id: str, *parts: bytes) -> IdempotencyKey | None:
     """The key of a request whose identity is `parts` (method, path, If-Match, body); CallerError if it is malformed."""
     if header is None:
         return None
@@ -83,7 +83,7 @@ def key_of(header: str | None, actor_id: str, *parts: bytes) -> Key | None:
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
-    return Key(actor_id, header, digest.digest())
+    return IdempotencyKey(actor_id, header, digest.digest())
 
 
 def running() -> CallerError:
@@ -107,14 +107,14 @@ def answer_changed() -> CallerError:
 
 
 def claim(
-    conn: Connection, keys: Sequence[Key], now: datetime, mac_key: bytes
-) -> dict[tuple[str, str], Answer | CallerError]:
+    conn: Connection, keys: Sequence[IdempotencyKey], now: datetime, mac_key: bytes
+) -> dict[tuple[str, str], StoredAnswer | CallerError]:
     """What is already known of `keys`: their first answers, or why they cannot be used; the rest are claimed.
 
     On PostgreSQL the lock and the look are one statement, so an answer that another process commits between the two is
     not seen; then `store` fails on the primary key, and the second try sees it.
     """
-    known: dict[tuple[str, str], Answer | CallerError] = {}
+    known: dict[tuple[str, str], StoredAnswer | CallerError] = {}
     if not keys:
         return known
     by_name = {key.name: key for key in keys}
@@ -138,7 +138,7 @@ def claim(
     return known
 
 
-def _look(conn: Connection, keys: Sequence[Key]) -> Sequence[Any]:
+def _look(conn: Connection, keys: Sequence[IdempotencyKey]) -> Sequence[Any]:
     if conn.dialect.name == "postgresql":
         lists = [key.lock for key in keys], [key.actor_id for key in keys], [key.key for key in keys]
         return rows.ask_postgresql(conn, _LOCK_AND_LOOK, lists)
@@ -164,7 +164,9 @@ def _is_ours(row: Any, mac_key: bytes) -> bool:
     return hmac.compare_digest(answer_mac(mac_key, *parts), bytes(row.mac))
 
 
-def store(conn: Connection, answers: Sequence[tuple[Key, Answer]], now: datetime, mac_key: bytes) -> None:
+def store(
+    conn: Connection, answers: Sequence[tuple[IdempotencyKey, StoredAnswer]], now: datetime, mac_key: bytes
+) -> None:
     """Keep the first answers."""
     unsigned = [(*key.name, key.request_hash, answer.status, _packed(answer), now) for key, answer in answers]
     stored = [(*one, answer_mac(mac_key, *one)) for one in unsigned]
@@ -184,20 +186,20 @@ def purge(conn: Connection, now: datetime) -> int:
     return len(gone)
 
 
-def _packed(answer: Answer) -> bytes:
+def _packed(answer: StoredAnswer) -> bytes:
     return msgspec.msgpack.encode(_Packed(dict(answer.headers), answer.media_type, answer.body, answer.change))
 
 
-def _unpacked(status: int, packed: bytes) -> Answer:
+def _unpacked(status: int, packed: bytes) -> StoredAnswer:
     first = msgspec.msgpack.decode(packed, type=_Packed)
     headers = {**first.headers, "Idempotent-Replay": "true"}
-    return Answer(status, first.body, headers, first.media_type, replayed=True, change=first.change)
+    return StoredAnswer(status, first.body, headers, first.media_type, replayed=True, change=first.change)
 
 
 __all__ = [
     "KEPT",
-    "Answer",
-    "Key",
+    "IdempotencyKey",
+    "StoredAnswer",
     "answer_changed",
     "answer_erased",
     "claim",

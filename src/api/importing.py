@@ -14,7 +14,7 @@ from api.logs import log, log_bug
 from api.uploads import Upload, remove_left_over
 from casework.errors import CallerError, TryAgain
 from casework.intake.feed import run as runs
-from casework.intake.feed.load import Request as ImportRequest
+from casework.intake.feed.load import ImportRequest
 from casework.operation.importing import ImportBroke, import_apart
 from casework.operation.startup import Started
 from casework.people.staff.actor import Actor

@@ -20,7 +20,7 @@ from api.serving import Serving, serving_of
 from api.uploads import Upload
 from api.wire import RunStarted
 from casework.errors import CallerError
-from casework.intake.feed.load import Request as ImportRequest
+from casework.intake.feed.load import ImportRequest
 
 MAX_FILES = 8
 MAX_NAME_BYTES = 200  # file systems take 255

@@ -42,7 +42,7 @@ from casework.lifecycle.commands import Fire, Note, Open, Record
 from casework.people.staff.permissions import Reach
 from casework.storage.database import reading
 from casework.work.cases.lifecycles import LIFECYCLES
-from casework.work.cases.shown import Wanted, all_of, unseen_of
+from casework.work.cases.shown import ShownWanted, all_of, unseen_of
 
 BULK_NAMES = BulkNames("items", "项目", "item")
 
@@ -156,7 +156,7 @@ class BulkOfNoun(msgspec.Struct, forbid_unknown_fields=True):
     event: Code
     data: Data = {}
     items: Annotated[list[CaseRef], Meta(min_length=1, max_length=MAX_CASES)] | None = None
-    filter: Wanted | None = None
+    filter: ShownWanted | None = None
     atomic: bool = False
     dry_run: bool = False
 
@@ -182,7 +182,9 @@ def _fire_many(one: Described) -> Any:
         check_bulk(data.event, data.items, data.filter, one.chart_of(serving), BULK_NAMES)
 
         def commands() -> Sequence[Fire]:
-            named = data.items if data.items is not None else _found_by(serving, one, data.filter or Wanted(), within)
+            named = (
+                data.items if data.items is not None else _found_by(serving, one, data.filter or ShownWanted(), within)
+            )
             return [
                 Fire(actor=actor, noun=one.noun.chart, id=ref.id, event=data.event, data=data.data, version=ref.version)
                 for ref in named
@@ -193,7 +195,7 @@ def _fire_many(one: Described) -> Any:
     return fire_many
 
 
-def _found_by(serving: Serving, one: Described, wanted: Wanted, within: Reach) -> list[CaseRef]:
+def _found_by(serving: Serving, one: Described, wanted: ShownWanted, within: Reach) -> list[CaseRef]:
     """Those of a filter within reach, pinned to their version; CallerError `too_many_items`."""
     with reading(serving.engine) as conn:
         found, cut = all_of(conn, serving.branch, one.noun, within, wanted, at_most=MAX_CASES)

@@ -22,7 +22,7 @@ from casework.log.format.times import instant_text
 from casework.log.format.tree import MAX_SIZE
 from casework.log.proving import consistency_of, inclusion_of
 from casework.log.write import receipt_keys, signer
-from casework.log.write.cosignatures import Taken, take_in
+from casework.log.write.cosignatures import CosignaturesTaken, take_in
 from casework.log.write.witnesses import known_witnesses
 from casework.storage.database import reading, writing
 
@@ -133,7 +133,7 @@ async def cosign(request: Request[Any, Any, Any]) -> TakenList:
     return TakenList([TakenBody(one.size, one.witness.text, instant_text(one.at), one.new) for one in taken])
 
 
-def _take(serving: Serving, request: Request[Any, Any, Any], data: bytes) -> list[Taken]:
+def _take(serving: Serving, request: Request[Any, Any, Any], data: bytes) -> list[CosignaturesTaken]:
     witnesses = known_witnesses(serving.settings.keys_dir)
     with writing(serving.engine) as conn:
         still_valid(conn, request)

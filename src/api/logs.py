@@ -16,7 +16,7 @@ from casework.clock import now
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-class Lines:
+class LogLines:
     """Where log lines go, several at once: a system call per line would let the interpreter's lock go each time.
 
     What waits is written after `HELD_S`, when `HELD_LINES` wait, at once for errors, and at exit.
@@ -58,7 +58,7 @@ class Lines:
                 self._stream.flush()
 
 
-_OPEN: list[Lines] = []
+_OPEN: list[LogLines] = []
 
 
 def _stamped(_logger: Any, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -74,7 +74,7 @@ def _rendered(_logger: Any, _level: str, event: MutableMapping[str, Any]) -> byt
 def configure(level: str = "INFO") -> None:
     """Set up structlog, and lead what uvicorn says through the same form."""
     number = logging.getLevelNamesMapping()[level]
-    lines = Lines(sys.stdout.buffer)
+    lines = LogLines(sys.stdout.buffer)
     structlog.configure(
         processors=[_stamped, _rendered],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -92,7 +92,7 @@ def configure(level: str = "INFO") -> None:
     logging.getLogger("uvicorn").setLevel(max(number, logging.INFO))
 
 
-class Failed(Exception):  # it is what happened, and the log has its place already
+class FailedRequest(Exception):  # it is what happened, and the log has its place already
     """A bug that was logged where it happened."""
 
 

@@ -10,7 +10,7 @@ from litestar.openapi.spec import Example
 from litestar.params import PathParameter
 
 from api import examples
-from api.idempotency import Answer
+from api.idempotency import StoredAnswer
 from api.outcomes import CASE_NAMED, Named, answer_of
 from api.problems import request_id_of
 from api.serving import Serving, serving_of
@@ -87,7 +87,9 @@ class Described:
         chart = self.chart_of(serving)
         return Named(f"/{self.plural}", "id", chart.zh, chart.en.lower(), self.word)
 
-    def told(self, request: Request[Any, Any, Any], *, created: bool = False) -> Callable[[list[Outcome]], Answer]:
+    def told(
+        self, request: Request[Any, Any, Any], *, created: bool = False
+    ) -> Callable[[list[Outcome]], StoredAnswer]:
         """How the outcome of the one command is answered."""
         named, request_id = self.named(serving_of(request)), request_id_of(request)
         return lambda outcomes: answer_of(outcomes[0], request_id, created=created, named=named)

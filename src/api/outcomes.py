@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from api.idempotency import Answer
+from api.idempotency import StoredAnswer
 from api.problems import MEDIA_TYPE, problem_body, status_of
 from api.wire import BulkAnswer, DoneBody, DoneOfNoun, FaultBody, ResultBody
 from casework.codes import texts_of
@@ -39,14 +39,14 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def answer_of(outcome: Outcome, request_id: str, *, created: bool = False, named: Named = CASE_NAMED) -> Answer:
+def answer_of(outcome: Outcome, request_id: str, *, created: bool = False, named: Named = CASE_NAMED) -> StoredAnswer:
     """The response to one command, on a case if nothing else is said."""
     match outcome:
         case Done():
             headers = {"ETag": etag(outcome.version)}
             if created:
                 headers["Location"] = f"{named.place}/{outcome.id}"
-            return Answer(201 if created else 200, encode(done_body(outcome, named)), headers)
+            return StoredAnswer(201 if created else 200, encode(done_body(outcome, named)), headers)
         case Refused():
             return _refused(outcome, request_id, named)
         case Mistaken():
@@ -67,7 +67,7 @@ def fault_body(fault: DataFault) -> FaultBody:
     return FaultBody(field=fault.field, code=fault.code, zh=fault.zh, en=fault.en, rules=fault.rules)
 
 
-def _refused(outcome: Refused, request_id: str, named: Named) -> Answer:
+def _refused(outcome: Refused, request_id: str, named: Named) -> StoredAnswer:
     code = outcome.code
     facts: dict[str, Any] = {
         named.number: outcome.id, "version": outcome.version, "state": outcome.state, "entry_id": outcome.entry_id,
@@ -77,7 +77,7 @@ def _refused(outcome: Refused, request_id: str, named: Named) -> Answer:
     return _problem(code, request_id, texts, facts, outcome.version)
 
 
-def _mistaken(outcome: Mistaken, request_id: str, named: Named) -> Answer:
+def _mistaken(outcome: Mistaken, request_id: str, named: Named) -> StoredAnswer:
     about = CASE_NAMED if outcome.code in (f"unknown_{CASE_NAMED.word}", f"{CASE_NAMED.word}_busy") else named
     facts: dict[str, Any] = {}
     if outcome.id is not None:
@@ -95,10 +95,12 @@ def _mistaken(outcome: Mistaken, request_id: str, named: Named) -> Answer:
     )
 
 
-def _problem(code: str, request_id: str, texts: tuple[str, str], facts: dict[str, Any], version: int | None) -> Answer:
+def _problem(
+    code: str, request_id: str, texts: tuple[str, str], facts: dict[str, Any], version: int | None
+) -> StoredAnswer:
     headers = {} if version is None else {"ETag": etag(version)}
     body = problem_body(code, request_id=request_id, zh=texts[0], en=texts[1], facts=facts)
-    return Answer(status_of(code), body, headers, MEDIA_TYPE)
+    return StoredAnswer(status_of(code), body, headers, MEDIA_TYPE)
 
 
 # ── many ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,7 +108,7 @@ def _problem(code: str, request_id: str, texts: tuple[str, str], facts: dict[str
 
 def bulk_answer(
     commands: Sequence[Command], outcomes: Sequence[Outcome], *, atomic: bool, dry_run: bool, named: Named = CASE_NAMED
-) -> Answer:
+) -> StoredAnswer:
     """A result for each, totals by outcome and by reason."""
     ids = [0 if isinstance(command, Open) else command.id for command in commands]
     results = results_of(ids, outcomes, dry_run=dry_run)
@@ -116,10 +118,10 @@ def bulk_answer(
         by_reason=by_reason,
     )  # fmt: skip
     if named is CASE_NAMED:
-        return Answer(200, encode(answer), {})
+        return StoredAnswer(200, encode(answer), {})
     told = msgspec.to_builtins(answer, enc_hook=str)
     told["items"], told["results"] = told.pop("cases"), [{"id": one.pop("case_id"), **one} for one in told["results"]]
-    return Answer(200, encode(told), {})
+    return StoredAnswer(200, encode(told), {})
 
 
 def results_of(ids: Sequence[int], outcomes: Sequence[Outcome], *, dry_run: bool) -> list[ResultBody]:

@@ -11,7 +11,7 @@ from api.auth import holder_of
 from api.reading.asking import answers, reader_of
 from casework.clock import now
 from casework.people.staff import listing, places
-from casework.people.staff.listing import MOST, Member, Wanted
+from casework.people.staff.listing import MOST, Member, StaffWanted
 from casework.storage.database import reading
 
 StaffNo = Annotated[str, PathParameter(max_length=32, description="The staff number.")]
@@ -62,7 +62,7 @@ class AbsenceHeld(msgspec.Struct):
     deputy: str | None
 
 
-class Dated(msgspec.Struct):
+class DatedView(msgspec.Struct):
     """Everything of a person that has days, whatever is over too."""
 
     posts: list[PostHeld]
@@ -79,7 +79,7 @@ class MemberHistory(msgspec.Struct):
     left_on: date | None
     returned_on: date | None
     merged_into: str | None
-    dated: Dated
+    dated: DatedView
 
 
 class PrincipalBody(msgspec.Struct):
@@ -169,7 +169,11 @@ def members(
     serving, _ = reader_of(request, "post", "team", "region", "status", "on", "after", "limit")
     with reading(serving.engine) as conn:
         found = listing.members(
-            conn, on or serving.branch.today(now()), Wanted(post, team, region, status), after=after, limit=limit + 1
+            conn,
+            on or serving.branch.today(now()),
+            StaffWanted(post, team, region, status),
+            after=after,
+            limit=limit + 1,
         )
     return MemberPage(found[:limit], found[limit - 1].staff_no if len(found) > limit else None)
 
@@ -197,7 +201,7 @@ def history(
         shown, person = listing.member(conn, staff_no, on or serving.branch.today(now()))
     return MemberHistory(
         shown, person.joined_on, person.left_on, person.returned_on, person.merged_into,
-        msgspec.convert(listing.dated(person, on), Dated),
+        msgspec.convert(listing.dated(person, on), DatedView),
     )  # fmt: skip
 
 

@@ -10,11 +10,11 @@ from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import UNSET, Meta, UnsetType
 
-from api.people import HISTORY, REGION, TEAM, Dated, MemberHistory, RegionBody, StaffNo, TeamBody
+from api.people import HISTORY, REGION, TEAM, DatedView, MemberHistory, RegionBody, StaffNo, TeamBody
 from api.problems import problem_responses
 from api.written import Change, changing
 from casework.errors import CallerError
-from casework.intake.enrolment.grants import Granted, enrol
+from casework.intake.enrolment.grants import PostsGranted, enrol
 from casework.people.staff import (
     absence,
     listing,
@@ -59,7 +59,7 @@ class MergeBody(msgspec.Struct, forbid_unknown_fields=True):
     into: Number
 
 
-class ReturnBody(msgspec.Struct, forbid_unknown_fields=True):
+class LeaveReturnBody(msgspec.Struct, forbid_unknown_fields=True):
     """Where somebody who comes back belongs."""
 
     team: Place | None = None
@@ -159,7 +159,7 @@ def _shown(change: Change, staff_no: str) -> MemberHistory:
     member, person = listing.member(change.conn, staff_no, change.trail.today)
     return MemberHistory(
         member, person.joined_on, person.left_on, person.returned_on, person.merged_into,
-        msgspec.convert(listing.dated(person), Dated),
+        msgspec.convert(listing.dated(person), DatedView),
     )  # fmt: skip
 
 
@@ -197,7 +197,7 @@ def register_member(
     return Enrolled(data.staff_no, [_asked(one) for one in granted])
 
 
-def _asked(granted: Granted) -> PostAsked:
+def _asked(granted: PostsGranted) -> PostAsked:
     return PostAsked(granted.post, granted.request, [reason_offer(reason) for reason in granted.reasons])
 
 
@@ -237,7 +237,7 @@ def merge(
       responses=_answers(MemberHistory, HISTORY, "unknown_staff", "wrong_status", *_PLACES))  # fmt: skip
 def come_back(
     request: Request[Any, Any, Any], staff_no: StaffNo,
-    data: Annotated[ReturnBody, Body(examples=[Example(id="team", summary="To a team", value={"team": "T2"})])],
+    data: Annotated[LeaveReturnBody, Body(examples=[Example(id="team", summary="To a team", value={"team": "T2"})])],
 ) -> MemberHistory:  # fmt: skip
     """From today on, without posts, keys and any of his old cases."""
     with changing(request) as change:

@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException, SerializationException, Validatio
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPI, OpenAPIMediaType, OpenAPIResponse, Operation, Reference
 
-from api.logs import Failed, log, log_bug
+from api.logs import FailedRequest, log, log_bug
 from casework.codes import code_named, texts_of
 from casework.errors import CallerError, TryAgain
 from casework.personal import DoesNotOpen
@@ -126,7 +126,7 @@ def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     return problem_response(request, "internal_error")
 
 
-def on_failed(request: Request[Any, Any, Any], _error: Failed) -> Response[bytes]:
+def on_failed(request: Request[Any, Any, Any], _error: FailedRequest) -> Response[bytes]:
     """A bug that was logged where it happened."""
     return problem_response(request, "internal_error")
 
@@ -135,7 +135,7 @@ EXCEPTION_HANDLERS: dict[Any, Any] = {
     CallerError: on_caller_error,
     TryAgain: on_try_again,
     HTTPException: on_http,
-    Failed: on_failed,
+    FailedRequest: on_failed,
     Exception: on_bug,
 }
 

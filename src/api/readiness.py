@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from api import idempotency
-from api.idempotency import Answer, Key
+from api.idempotency import IdempotencyKey, StoredAnswer
 from api.serving import Serving
 from casework.clock import now
 from casework.errors import CallerError, TryAgain
@@ -93,11 +93,11 @@ def _of_writes(serving: Serving) -> CallerError | None:
 
 def _try_write(serving: Serving) -> None:
     """Write as much as a busy request would, for good, and take it away again; TryAgain."""
-    key = Key(_TRIED_BY, f"room-{os.getpid()}", b"")
+    key = IdempotencyKey(_TRIED_BY, f"room-{os.getpid()}", b"")
     mine = answers.c.actor_id == key.actor_id, answers.c.key == key.key
     with writing(serving.engine) as conn:
         conn.execute(answers.delete().where(*mine))
-        tried = Answer(200, os.urandom(_TRIED_BYTES), {})
+        tried = StoredAnswer(200, os.urandom(_TRIED_BYTES), {})
         idempotency.store(conn, [(key, tried)], now(), serving.branch.mac_key)
     with suppress(TryAgain), writing(serving.engine) as conn:  # else it goes with the next, or after 24 hours
         conn.execute(answers.delete().where(*mine))

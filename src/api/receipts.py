@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from api.awaiting import Awaiting
 from api.logs import log
 from api.metrics import Metrics
-from casework.log.format.receipt import Change
+from casework.log.format.receipt import ReceiptedChange
 from casework.log.write.receipt_keys import ReceiptKey
 from casework.log.write.trail import Collected, change_of, collecting
 from casework.settings import Settings
@@ -34,7 +34,7 @@ class Receipts:
         self._metrics = metrics
         self._is_missing = False
 
-    def headers(self, change: Change) -> list[tuple[bytes, bytes]]:
+    def headers(self, change: ReceiptedChange) -> list[tuple[bytes, bytes]]:
         """`Receipt`, or `Receipt-Omitted` with the number of entries where they are too many; none without a key."""
         if len(change.entries) > MAX_IN_HEADER:
             return [(OMITTED, str(len(change.entries)).encode())]
@@ -52,7 +52,7 @@ async def headers_of(
     state: dict[str, Any], receipts: Receipts, awaiting: Awaiting, wait_s: int | None
 ) -> list[tuple[bytes, bytes]]:
     """What the answer says of what was recorded: its receipt and, where that was asked for, where it is sealed."""
-    change: Change | None = state.get(_RECORDED)
+    change: ReceiptedChange | None = state.get(_RECORDED)
     if change is None:
         return []
     headers = receipts.headers(change)
@@ -64,7 +64,7 @@ async def headers_of(
     return [*headers, (b"preference-applied", b"sealed"), (b"sealed-in", str(size).encode())]
 
 
-def tell_recorded(request: Request[Any, Any, Any], change: Change | None) -> None:
+def tell_recorded(request: Request[Any, Any, Any], change: ReceiptedChange | None) -> None:
     """Say what a request has changed, once it is committed; none: nothing."""
     if change is not None:
         request.scope["state"][_RECORDED] = change
@@ -82,7 +82,7 @@ class Recording:
         tell_recorded(self._request, change_of(self._collected))
 
 
-def shared_out(collected: Collected, firsts: Sequence[Sequence[str | None]]) -> list[Change | None]:
+def shared_out(collected: Collected, firsts: Sequence[Sequence[str | None]]) -> list[ReceiptedChange | None]:
     """Which entries of a shared transaction are whose.
 
     `firsts`: for each job, for each of its commands, the entry that its outcome names, "" where it has written one that

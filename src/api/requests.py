@@ -12,7 +12,7 @@ from litestar.params import Body, PathParameter, QueryParameter
 from msgspec import Meta
 
 from api.changing import IdempotencyKey, IfMatch, seen_version
-from api.idempotency import Answer
+from api.idempotency import StoredAnswer
 from api.outcomes import etag
 from api.problems import MEDIA_TYPE, problem_body, problem_responses, request_id_of, status_of
 from api.reading.asking import answers, reader_of
@@ -159,7 +159,7 @@ async def asked_for(
     """The request that was made, or why not; CallerErrors as `four_eyes.requests.ask`."""
     branch, request_id = _branch(request), request_id_of(request)
 
-    def work(conn: Any, actor: Actor) -> Answer:
+    def work(conn: Any, actor: Actor) -> StoredAnswer:
         told = requests.ask(
             conn, branch, actor=actor, kind=kind, subject=subject, what=what, data=data, version=version
         )
@@ -168,7 +168,7 @@ async def asked_for(
     return await written(request, work, idempotency_key, if_match)
 
 
-def answer_of_asking(told: Asked | Refused, request_id: str) -> Answer:
+def answer_of_asking(told: Asked | Refused, request_id: str) -> StoredAnswer:
     """Where the request is, or why there is none; `request_id` is that of the call."""
     if isinstance(told, Refused):
         return _refused(told, request_id)
@@ -176,7 +176,7 @@ def answer_of_asking(told: Asked | Refused, request_id: str) -> Answer:
         request_id=told.request_id, state=told.state, version=told.version, expires_on=told.expires_on,
         entry_id=told.entry_id, flags=[reason_offer(flag) for flag in told.flags],
     )  # fmt: skip
-    return Answer(201, _encode(body), {"ETag": etag(told.version), "Location": f"/requests/{told.request_id}"})
+    return StoredAnswer(201, _encode(body), {"ETag": etag(told.version), "Location": f"/requests/{told.request_id}"})
 
 
 @get("/requests", sync_to_thread=True, summary="What waits for you, or what you asked for", tags=["requests"],
@@ -266,7 +266,7 @@ async def decide(
     """What came of it, or why not; CallerErrors of `act`."""
     request_id = request_id_of(request)
 
-    def work(conn: Any, actor: Actor) -> Answer:
+    def work(conn: Any, actor: Actor) -> StoredAnswer:
         told = act(conn, actor)
         if isinstance(told, Refused):
             return _refused(told, request_id)
@@ -274,12 +274,12 @@ async def decide(
             request_id=told.request_id, state=told.state, version=told.version, entry_id=told.entry_id,
             carried_out=told.carried_out, flags=[reason_offer(flag) for flag in told.flags],
         )  # fmt: skip
-        return Answer(200, _encode(body), {"ETag": etag(told.version)})
+        return StoredAnswer(200, _encode(body), {"ETag": etag(told.version)})
 
     return await written(request, work, idempotency_key, if_match)
 
 
-def _refused(told: Refused, request_id: str) -> Answer:
+def _refused(told: Refused, request_id: str) -> StoredAnswer:
     """403 where posts or reach alone forbid it, else 409 with every reason."""
     code = told.reasons[0].code if told.forbidden else "refused"
     facts = {
@@ -288,7 +288,7 @@ def _refused(told: Refused, request_id: str) -> Answer:
     }  # fmt: skip
     zh, en = ";".join(one.zh for one in told.reasons), "; ".join(one.en for one in told.reasons)
     body = problem_body(code, request_id=request_id, zh=zh, en=en, facts=facts)
-    return Answer(status_of(code), body, {}, MEDIA_TYPE)
+    return StoredAnswer(status_of(code), body, {}, MEDIA_TYPE)
 
 
 def _branch(request: Request[Any, Any, Any]) -> Branch:

@@ -33,7 +33,7 @@ from casework.people.identity import (
 )
 from casework.people.identity.brake import Brake
 from casework.people.identity.log_in import Attempt
-from casework.people.identity.sessions import Granted
+from casework.people.identity.sessions import TokensGranted
 from casework.people.staff.tokens import PREFIX
 from casework.rules.statechart.policy import Policy
 from casework.storage.database import reading, writing
@@ -118,7 +118,9 @@ async def open_session(
     return _told(await log_in_granted(request, data))
 
 
-async def log_in_granted(request: Request[Any, Any, Any], data: LogInBody, prefix: str = PREFIX) -> Granted | Wrong:
+async def log_in_granted(
+    request: Request[Any, Any, Any], data: LogInBody, prefix: str = PREFIX
+) -> TokensGranted | Wrong:
     """The session that a log-in opens, or what is wrong with it, counted; `prefix` says what its token is for."""
     return await _compared(request, data.staff_no, partial(_log_in, data=data, prefix=prefix))
 
@@ -204,7 +206,7 @@ def _forget(serving: Serving) -> None:
         sessions.purge(conn, now())
 
 
-def _log_in(serving: Serving, counted: Brake, *, data: LogInBody, prefix: str) -> Granted | Wrong:
+def _log_in(serving: Serving, counted: Brake, *, data: LogInBody, prefix: str) -> TokensGranted | Wrong:
     attempt = _begin(serving, counted, data.staff_no)
     if isinstance(attempt, CallerError):
         return attempt
@@ -244,7 +246,7 @@ def _begin(serving: Serving, counted: Brake, staff_no: str) -> Attempt | Wrong:
     return _written(serving, lambda conn, trail: log_in.begin(conn, trail, counted, staff_no))
 
 
-def _refresh(serving: Serving, token: str) -> Granted | Wrong:
+def _refresh(serving: Serving, token: str) -> TokensGranted | Wrong:
     return _written(serving, lambda conn, trail: sessions.refresh(conn, trail, _policy(serving), token))
 
 
@@ -265,7 +267,7 @@ def _policy(serving: Serving) -> Policy:
     return serving.branch.rulebook.policies.at(serving.branch.today(now()))
 
 
-def _told(granted: Granted | Wrong) -> SessionBody:
+def _told(granted: TokensGranted | Wrong) -> SessionBody:
     if isinstance(granted, CallerError):
         raise granted
     return SessionBody(

@@ -21,8 +21,8 @@ from sqlalchemy.exc import IntegrityError
 
 from api import idempotency
 from api.auth import still_holds
-from api.idempotency import Answer, Key
-from api.logs import Failed, log_bug
+from api.idempotency import IdempotencyKey, StoredAnswer
+from api.logs import FailedRequest, log_bug
 from api.metrics import Metrics, counted
 from api.receipts import shared_out
 from casework.clock import Clock, now
@@ -52,16 +52,16 @@ class Job:
     """Commands that belong to one request, and how its answer is made of their outcomes (in the writer's thread)."""
 
     commands: Sequence[Command]
-    answer: Callable[[list[Outcome]], Answer]
-    key: Key | None = None
+    answer: Callable[[list[Outcome]], StoredAnswer]
+    key: IdempotencyKey | None = None
     atomic: bool = False
     dry_run: bool = False
     alone: bool = False  # a transaction of its own, in the slow lane
     request_id: str = "-"
     holder: Holder | None = None  # of the token it came with; asked again when the register has changed since
     loop: asyncio.AbstractEventLoop | None = None
-    future: "asyncio.Future[Answer] | None" = None
-    result: Answer | BaseException | None = field(default=None)
+    future: "asyncio.Future[StoredAnswer] | None" = None
+    result: StoredAnswer | BaseException | None = field(default=None)
 
 
 class _Dead(Exception):
@@ -129,7 +129,7 @@ class Writer:
             if thread.ident is not None:
                 thread.join()
 
-    async def write(self, job: Job) -> Answer:
+    async def write(self, job: Job) -> StoredAnswer:
         """The job's answer once it is committed; CallerError, TryAgain, or the bug that came of it."""
         job.loop = asyncio.get_running_loop()
         job.future = job.loop.create_future()
@@ -224,7 +224,7 @@ class Writer:
     def _failed(self, job: Job, error: Exception) -> None:
         if not isinstance(error, CallerError):
             log_bug(job.request_id, error)
-            error = Failed()
+            error = FailedRequest()
         job.result = error
 
     def _transaction(self, jobs: list[Job], lock: rows.Lock) -> None:
@@ -252,10 +252,10 @@ class Writer:
 
     def _decide(
         self, conn: Connection, jobs: list[Job], lock: rows.Lock
-    ) -> tuple[list[tuple[Job, Answer | CallerError]], list[tuple[str, str]]]:
+    ) -> tuple[list[tuple[Job, StoredAnswer | CallerError]], list[tuple[str, str]]]:
         moment, mac_key = self._clock(), self._started.branch.mac_key
         known = idempotency.claim(conn, [job.key for job in jobs if job.key is not None], moment, mac_key)
-        results: list[tuple[Job, Answer | CallerError]] = []
+        results: list[tuple[Job, StoredAnswer | CallerError]] = []
         fresh: list[Job] = []
         for job in jobs:
             first = known.get(job.key.name) if job.key is not None else None
@@ -265,7 +265,7 @@ class Writer:
                 results.append((job, first))
         if not fresh:
             return results, []
-        stored: list[tuple[Key, Answer]] = []
+        stored: list[tuple[IdempotencyKey, StoredAnswer]] = []
         counts: list[tuple[str, str]] = []
         rulebook = self._started.branch.rulebook
         collected = collecting(conn)
@@ -352,7 +352,7 @@ def _resolve(jobs: list[Job]) -> None:
     for job in jobs:
         if job.future is None or job.future.done():
             continue
-        if isinstance(job.result, Answer):
+        if isinstance(job.result, StoredAnswer):
             job.future.set_result(job.result)
         elif job.result is not None:
             job.future.set_exception(job.result)

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from api import idempotency
 from api.auth import actor_of, still_valid
 from api.changing import respond
-from api.idempotency import Answer, Key, key_of
+from api.idempotency import IdempotencyKey, StoredAnswer, key_of
 from api.receipts import tell_recorded
 from api.serving import Serving, serving_of
 from casework.clock import now
@@ -27,7 +27,7 @@ from casework.storage.database import writing
 from casework.storage.driver_errors import is_conflict
 from casework.work.cases.branch import Branch
 
-Work = Callable[[Connection, Actor], Answer]
+Work = Callable[[Connection, Actor], StoredAnswer]
 _TRIES = 3
 
 
@@ -66,7 +66,7 @@ async def written(
     return respond(answer)
 
 
-def _write(serving: Serving, request: Request[Any, Any, Any], work: Work, key: Key | None) -> Answer:
+def _write(serving: Serving, request: Request[Any, Any, Any], work: Work, key: IdempotencyKey | None) -> StoredAnswer:
     for attempt in range(_TRIES):
         try:
             with writing(serving.engine) as conn:
@@ -81,7 +81,7 @@ def _write(serving: Serving, request: Request[Any, Any, Any], work: Work, key: K
     raise TryAgain("database_busy", "tried again and again")
 
 
-def _once(conn: Connection, request: Request[Any, Any, Any], work: Work, key: Key | None) -> Answer:
+def _once(conn: Connection, request: Request[Any, Any, Any], work: Work, key: IdempotencyKey | None) -> StoredAnswer:
     moment, mac_key = now(), serving_of(request).branch.mac_key
     known = idempotency.claim(conn, [key], moment, mac_key).get(key.name) if key is not None else None
     if isinstance(known, CallerError):

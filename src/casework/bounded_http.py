@@ -18,7 +18,7 @@ class NoAnswer(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """Status and whole body."""
 
     status: int
@@ -27,7 +27,7 @@ class Answer:
 
 def ask(
     method: str, url: str, *, within_s: float, at_most_bytes: int, headers: dict[str, str], body: bytes | None = None
-) -> Answer:
+) -> HttpAnswer:
     """The answer of whom `url` names; redirects are answers, and a proxy is not asked for this machine. `NoAnswer`.
 
     It waits for the network: never in an event loop.
@@ -37,7 +37,7 @@ def ask(
 
 async def _ask(
     method: str, url: str, within_s: float, at_most_bytes: int, headers: dict[str, str], body: bytes | None
-) -> Answer:
+) -> HttpAnswer:
     given = {**headers, "accept-encoding": "identity"}  # what is counted is what is kept
     got = bytearray()
     try:
@@ -51,7 +51,7 @@ async def _ask(
                 got += piece
                 if len(got) > at_most_bytes:
                     raise NoAnswer("too large")
-            return Answer(answer.status_code, bytes(got))
+            return HttpAnswer(answer.status_code, bytes(got))
     except TimeoutError:
         raise NoAnswer("too slow") from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as failure:

@@ -48,7 +48,7 @@ def cell(table: str, field: str, *key: str) -> str:
     return "\x00".join((table, field, *key))
 
 
-class Sealer:
+class ValueSealer:
     """Seals with one key of 32 bytes; safe to share between threads."""
 
     def __init__(self, key: bytes) -> None:
@@ -79,7 +79,7 @@ class Sealer:
             raise DoesNotOpen from None
 
 
-class Vault(Sealer):
+class Vault(ValueSealer):
     """The branch's own keys: seals, wraps the keys of single subjects, and finds what is sealed by blind index."""
 
     def __init__(self, key: bytes, blind_key: bytes) -> None:
@@ -97,9 +97,9 @@ class Vault(Sealer):
         """A fresh key, wrapped with the branch's and bound to its subject."""
         return self._seal(_KEY_LABEL + subject, os.urandom(_KEY_BYTES))
 
-    def unwrap(self, subject: str, wrapped: bytes) -> Sealer:
+    def unwrap(self, subject: str, wrapped: bytes) -> ValueSealer:
         """What seals for `subject`; ValueError for a key that was altered, or is another subject's."""
-        return Sealer(self._open(_KEY_LABEL + subject, wrapped))
+        return ValueSealer(self._open(_KEY_LABEL + subject, wrapped))
 
     def blind(self, field: str, value: str) -> bytes:
         """16 bytes, equal for equal values after normalisation; fields of one kind share their index."""

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from api import auth
-from api.idempotency import Answer
+from api.idempotency import StoredAnswer
 from api.metrics import Metrics
 from api.writer import Writer
 from casework.clock import now
@@ -124,7 +124,7 @@ def test_one_dead_token_in_a_batch_costs_the_others_nothing(branch: tuple[Starte
     answers = written(Writer(started, Metrics()), jobs)
     assert isinstance(answers[1], CallerError)
     assert answers[1].code == "not_authenticated"
-    assert [one.status for one in answers if isinstance(one, Answer)] == [200, 200]
+    assert [one.status for one in answers if isinstance(one, StoredAnswer)] == [200, 200]
     assert versions(started)[1] == 1
 
 

@@ -13,7 +13,7 @@ from casework.rules.statechart.decide import options
 from casework.storage.database import reading, writing
 from casework.work.cases.commands import Command, Measure
 from casework.work.cases.queries import find_case as read_case
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 from tests.api.conftest import BUSINESS_DATE, POSTS_OF_EVERYBODY, Running, measure
 from tests.fed import dated
 
@@ -190,7 +190,7 @@ def reasons_expected(running: Running, chart: Chart, case_id: int, name: str, st
     with reading(running.started.engine) as conn:
         case = read_case(conn, case_id)
     policy = running.started.branch.rulebook.policies.at(BUSINESS_DATE)
-    situation = Situation(case, BUSINESS_DATE, policy, actor.id, given=GIVEN[name])
+    situation = CaseSituation(case, BUSINESS_DATE, policy, actor.id, given=GIVEN[name])
     option = next(one for one in options(chart, case.state, situation, actor.posts) if one.event == name)
     asked_for = {"request_needed"} if chart.events[name].four_eyes else set()
     return {reason.code for reason in option.reasons} | asked_for

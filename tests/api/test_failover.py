@@ -22,7 +22,7 @@ from api import health, readiness
 from api.app import Assembled, create_app
 from casework.cli import main
 from casework.log.check.honoured import (
-    Kept,
+    KeptWord,
     kept,
     opened,
     trusted_keys,
@@ -76,7 +76,7 @@ class House:
             rows = conn.execute(wanted.group_by(entries.c.stream)).all()
         return Counter({int(stream.removeprefix("case:")): number for stream, number in rows})
 
-    def standings(self, receipts: list[str]) -> list[Kept]:
+    def standings(self, receipts: list[str]) -> list[KeptWord]:
         """What became of what these receipts promise."""
         with reading(self.started.engine, snapshot=True) as conn:
             keys = trusted_keys(conn, self.settings.keys_dir)

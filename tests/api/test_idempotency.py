@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from api import idempotency
-from api.idempotency import Answer, Key
+from api.idempotency import IdempotencyKey, StoredAnswer
 from casework.clock import now
 from casework.errors import CallerError
 from casework.log.tables import entries
@@ -106,11 +106,11 @@ def test_of_many_at_once_with_one_key_one_happens_and_nobody_is_told_anything_el
     assert entries_of(running, case_id) == 2
 
 
-def key(name: str = "k", digest: bytes = b"1") -> Key:
-    return Key("R1", name, digest)
+def key(name: str = "k", digest: bytes = b"1") -> IdempotencyKey:
+    return IdempotencyKey("R1", name, digest)
 
 
-ANSWER = Answer(200, b"{}", {"ETag": '"1"'})
+ANSWER = StoredAnswer(200, b"{}", {"ETag": '"1"'})
 
 
 @pytest.mark.every_postgres
@@ -122,7 +122,7 @@ def test_an_answer_is_kept_24_hours_and_then_the_key_may_be_used_anew(branch: tu
     with writing(engine) as conn:
         known = idempotency.claim(conn, [key()], then + timedelta(hours=23, minutes=59), mac_key)
         found = known[key().name]
-        assert isinstance(found, Answer)
+        assert isinstance(found, StoredAnswer)
         assert (found.body, found.replayed) == (b"{}", True)
     with writing(engine) as conn:
         assert idempotency.claim(conn, [key(digest=b"2")], then + timedelta(hours=24), mac_key) == {}

@@ -17,7 +17,7 @@ from api import health, readiness
 from api.app import Assembled, create_app
 from casework.clock import now
 from casework.log.format.checkpoint import Checkpoint
-from casework.log.format.entry import Actor
+from casework.log.format.entry import SignedActor
 from casework.log.format.times import CLOCKS_DIFFER_S
 from casework.log.write import signer
 from casework.log.write.trail import Draft
@@ -151,7 +151,9 @@ def test_while_the_newest_entry_lies_ahead_of_the_clock_it_is_not_ready(running:
         with writing(started.engine) as conn:
             trail = started.branch.trail(now() + ahead)
             trail.append(
-                conn, f"test:{ahead.total_seconds():.0f}", Draft("test.noted", Actor("system", "system", "cli"), {})
+                conn,
+                f"test:{ahead.total_seconds():.0f}",
+                Draft("test.noted", SignedActor("system", "system", "cli"), {}),
             )
             trail.write(conn)
 

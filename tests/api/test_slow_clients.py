@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from api.connection_limits import LEAST_BYTES_PER_S, LINGER_S, Limits, Phase
+from api.connection_limits import LEAST_BYTES_PER_S, LINGER_S, ConnectionLimits, Phase
 from api.connections import MAX_HEAD_BYTES, MAX_HEADERS
 from casework.settings import Settings
 from tests.api.conftest import Furnished
@@ -199,7 +199,7 @@ def test_what_is_no_request_is_answered_with_a_problem(server: ServerProcess) ->
     [(Phase.HEAD, 10), (Phase.BODY, 30), (Phase.REST, LINGER_S), (Phase.IDLE, 75), (Phase.SERVED, float("inf"))],
 )
 def test_who_is_being_served_is_not_hurried_and_all_others_have_their_time(phase: Phase, seconds: float) -> None:
-    limits = Limits(1_000, 10, 30, 75)
+    limits = ConnectionLimits(1_000, 10, 30, 75)
     assert limits.allowed_s(phase) == seconds
     assert [limits.is_enough(bytes_) for bytes_ in (0, 30 * LEAST_BYTES_PER_S - 1, 30 * LEAST_BYTES_PER_S)] == [
         False, False, True,

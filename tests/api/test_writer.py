@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from api import writer as writer_module
-from api.idempotency import Answer
-from api.logs import Failed
+from api.idempotency import StoredAnswer
+from api.logs import FailedRequest
 from api.metrics import Metrics
 from api.outcomes import answer_of
 from api.writer import Job, Writer
@@ -32,11 +32,11 @@ def cases_of(started: Started, number: int) -> list[int]:
     return Running(None, started, {}).open(*[f"L{n}" for n in range(number)])  # type: ignore[arg-type]
 
 
-def answer(outcomes: list[Outcome]) -> Answer:
+def answer(outcomes: list[Outcome]) -> StoredAnswer:
     return answer_of(outcomes[0], "req")
 
 
-def visit(case_id: int, make: Callable[[list[Outcome]], Answer] = answer) -> Job:
+def visit(case_id: int, make: Callable[[list[Outcome]], StoredAnswer] = answer) -> Job:
     command = Fire(actor=someone("R1"), id=case_id, event="start_visit", data=GIVEN["start_visit"])
     return Job([command], make)
 
@@ -85,13 +85,13 @@ def test_jobs_on_the_same_case_are_taken_in_order(started: Started) -> None:
 def test_a_bug_in_one_job_costs_the_others_nothing(started: Started) -> None:
     ids = cases_of(started, 5)
 
-    def broken(_: list[Outcome]) -> Answer:
+    def broken(_: list[Outcome]) -> StoredAnswer:
         raise ZeroDivisionError
 
     jobs = [visit(case_id, broken if case_id == ids[2] else answer) for case_id in ids]
     answers = written(Writer(started, Metrics()), jobs)
     assert [getattr(one, "status", None) for one in answers] == [200, 200, None, 200, 200]
-    assert isinstance(answers[2], Failed)
+    assert isinstance(answers[2], FailedRequest)
     assert findings(started) == []
     again = written(Writer(started, Metrics()), [visit(ids[2])])
     assert [one.status for one in again] == [200], "nothing of the failed job was kept"
@@ -110,7 +110,7 @@ def test_a_stopped_writer_takes_nothing_but_finishes_what_waits(started: Started
     ids = cases_of(started, 3)
     writer = Writer(started, Metrics())
 
-    async def work() -> tuple[list[Answer], Any]:
+    async def work() -> tuple[list[StoredAnswer], Any]:
         waiting = [asyncio.ensure_future(writer.write(visit(case_id))) for case_id in ids[:2]]
         await asyncio.sleep(0)
         writer.start()

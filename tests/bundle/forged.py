@@ -16,22 +16,22 @@ from casework.evidence.bundle.layout import (
     KEYS,
     MANIFEST,
     SCHEMA,
-    Manifest,
+    BundleManifest,
     Scope,
 )
-from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.trust import KeysHeld
 from casework.evidence.bundle.verify import verify_bundle
 from casework.log.check.findings import Report
 from casework.log.format.chain import leaf_hash
 from casework.log.format.checkpoint import Checkpoint
 from casework.log.format.entry import (
-    Actor,
     Entry,
+    SignedActor,
     decode_strict,
     encode,
 )
 from casework.log.format.key_history import BEGUN, RECEIPT_KEY
-from casework.log.format.note import LogSigner, Note, parse
+from casework.log.format.note import LogSigner, SignedNote, parse
 from casework.log.format.receipt import NAME_ENDING, Receipt, Recorded
 from casework.log.format.tiles import (
     TILE_HEIGHT,
@@ -47,7 +47,7 @@ ORIGIN = "log.example/forged"
 REAL = LogSigner(ORIGIN, bytes(range(32)))
 OTHER = LogSigner(ORIGIN, bytes(range(1, 33)))
 RECEIPTS = LogSigner(ORIGIN + NAME_ENDING, bytes(range(3, 35)))
-_ACTOR = Actor("S1", "staff", "api")
+_ACTOR = SignedActor("S1", "staff", "api")
 _START = datetime(2026, 1, 11, 1, 30, tzinfo=UTC)
 
 
@@ -114,7 +114,9 @@ def write(folder: Path, found: Sequence[bytes], signer: LogSigner = REAL, *, ear
         put(folder, f"{CHECKPOINTS}/{size}", signed(found, size, signer))
     put(folder, CHECKPOINT, signed(found, len(found), signer))
     put(folder, KEYS, f"{signer.key.text}\n".encode())
-    manifest = Manifest(SCHEMA, ORIGIN, "2026-01-12T00:00:00.000000Z", len(found), Scope("whole", 0, len(found)), ())
+    manifest = BundleManifest(
+        SCHEMA, ORIGIN, "2026-01-12T00:00:00.000000Z", len(found), Scope("whole", 0, len(found)), ()
+    )
     put(folder, MANIFEST, manifest.encode())
     return folder
 
@@ -137,7 +139,7 @@ class Case:
 
     folder: Path
     bodies: list[bytes]
-    held: Held = field(default_factory=Held)
+    held: KeysHeld = field(default_factory=KeysHeld)
 
     def verify(self, **options: Any) -> Report:
         """What the verification says."""
@@ -157,7 +159,7 @@ class Case:
 
     def trust(self, size: int) -> None:
         """The reader kept the checkpoint of this size, from before the attack."""
-        self.held = Held(trusted=note_of(signed(self.bodies, size)))
+        self.held = KeysHeld(trusted=note_of(signed(self.bodies, size)))
 
 
 def receipt(body: bytes) -> bytes:
@@ -166,7 +168,7 @@ def receipt(body: bytes) -> bytes:
     return Receipt(ORIGIN, made.recorded_at, (Recorded(made.entry_id, leaf_hash(body)),)).signed(RECEIPTS)
 
 
-def note_of(data: bytes) -> Note:
+def note_of(data: bytes) -> SignedNote:
     """As a reader has it."""
     return parse(data)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from casework.evidence.bundle.deep import replay
-from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.trust import KeysHeld
 from casework.evidence.bundle.verify import verify_bundle
 from casework.log.check.findings import EXIT_CODES
 from casework.log.format.chain import leaf_hash
@@ -132,14 +132,14 @@ def back_date(case: Case) -> None:
 
 def delete_before_sealing(case: Case) -> None:
     """The last entry of a stream, never sealed; whoever made it has the receipt."""
-    case.held = Held(receipts=[receipt(case.bodies[150])])
+    case.held = KeysHeld(receipts=[receipt(case.bodies[150])])
     stream = decode_strict(case.bodies[150]).stream
     gone = [body for n, body in enumerate(case.bodies) if n < 150 or decode_strict(body).stream != stream]
     case.rewrite(relinked(gone))
 
 
 def put_another_in_its_place(case: Case) -> None:
-    case.held = Held(receipts=[receipt(case.bodies[150])])
+    case.held = KeysHeld(receipts=[receipt(case.bodies[150])])
     case.rewrite(relinked([changed(b, data={"number": 0}) if n == 150 else b for n, b in enumerate(case.bodies)]))
 
 
@@ -156,13 +156,13 @@ def repeat_a_number_and_sign(case: Case) -> None:
 
 
 def sign_with_another_key(case: Case) -> None:
-    case.held = Held(keys=[REAL.key])
+    case.held = KeysHeld(keys=[REAL.key])
     put(case.folder, "checkpoint", signed(case.bodies, SIZE, OTHER))
 
 
 def begin_with_another_key(case: Case) -> None:
     """Everything is consistent, under a key that is not the one its reader was given."""
-    case.held = Held(keys=[REAL.key])
+    case.held = KeysHeld(keys=[REAL.key])
     data = {"origin": "log.example/forged", "key": OTHER.key.text, "succeeds": None}
     case.rewrite([changed(case.bodies[0], data=data), *case.bodies[1:]], OTHER)
 
@@ -314,20 +314,20 @@ def test_the_times_that_a_witness_gives_convict_in_a_bundle_as_it_is_written(
     with branch_log(tmp_path, migrated_sqlite) as log:
         grow(log, 20)
         do(log)
-        report = verify_bundle(exported(log, tmp_path / "written"), Held(witnesses=[WITNESS.key]))
-        alone = verify_bundle(tmp_path / "written", Held())
+        report = verify_bundle(exported(log, tmp_path / "written"), KeysHeld(witnesses=[WITNESS.key]))
+        alone = verify_bundle(tmp_path / "written", KeysHeld())
     assert (codes(report), EXIT_CODES[report.verdict], report.trust) == (found, 1 if number else 0, "witnessed")
     assert alone.verdict == "sound"  # nobody would have known
 
 
 def test_a_receipt_that_was_honoured_leaves_the_bundle_sound(case: Case) -> None:
-    case.held = Held(receipts=[receipt(case.bodies[150]), receipt(case.bodies[-1])])
+    case.held = KeysHeld(receipts=[receipt(case.bodies[150]), receipt(case.bodies[-1])])
     report = case.verify()
     assert (report.verdict, report.receipts) == ("sound", 2)
 
 
 def test_a_receipt_for_what_may_still_wait_to_be_sealed_cannot_be_told(case: Case) -> None:
-    case.held = Held(receipts=[receipt(case.bodies[-1])])
+    case.held = KeysHeld(receipts=[receipt(case.bodies[-1])])
     case.rewrite(case.bodies[:-1])
     report = case.verify()
     assert (report.verdict, doubts(report)) == ("cannot_tell", {"receipt_not_covered"})
@@ -340,13 +340,13 @@ def test_a_receipt_key_that_another_stream_names_is_not_the_logs(case: Case) -> 
     found = [*case.bodies, encode(entry("test:x", 1, None, SIZE, event=RECEIPT_KEY, data=said))]
     case.rewrite(found)
     promise = Receipt(ORIGIN, "2026-01-11T01:40:00.000000Z", (Recorded("case:9:9", bytes(32)),)).signed(forger)
-    case.held = Held(receipts=[promise])
+    case.held = KeysHeld(receipts=[promise])
     report = case.verify()
     assert (codes(report), doubts(report)) == (set(), {"receipt_not_trusted"})
 
 
 def test_receipts_held_against_a_part_of_the_log_are_never_passed_over(case: Case) -> None:
-    case.held = Held(receipts=[receipt(case.bodies[150])])
+    case.held = KeysHeld(receipts=[receipt(case.bodies[150])])
     (case.folder / ENTRIES).unlink()
     report = case.verify()
     assert report.verdict == "cannot_tell"
@@ -354,7 +354,7 @@ def test_receipts_held_against_a_part_of_the_log_are_never_passed_over(case: Cas
 
 
 def test_a_receipt_of_another_key_accuses_nobody(case: Case) -> None:
-    case.held = Held(receipts=[receipt(case.bodies[150]).replace(b"/receipts", b"/receiptz")])
+    case.held = KeysHeld(receipts=[receipt(case.bodies[150]).replace(b"/receipts", b"/receiptz")])
     assert doubts(case.verify()) == {"receipt_not_trusted"}
 
 

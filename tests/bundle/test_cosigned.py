@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from casework.cli import main
 from casework.evidence.bundle import published
 from casework.evidence.bundle.export import Period
-from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.trust import KeysHeld
 from casework.evidence.bundle.verify import verify_bundle
 from casework.log.check.findings import EXIT_CODES
 from casework.log.format import note
@@ -46,7 +46,7 @@ def test_a_bundle_carries_every_cosignature_that_the_database_has(log: BranchLog
     folder = exported(log, tmp_path / "bundle")
     assert [path.name for path in sorted((folder / "checkpoints").iterdir())] == ["100", "300"]
     assert [len(names(folder, path)) for path in ("checkpoints/100", "checkpoints/300", "checkpoint")] == [2, 2, 1]
-    report = verify_bundle(folder, Held(witnesses=[WITNESS.key]))
+    report = verify_bundle(folder, KeysHeld(witnesses=[WITNESS.key]))
     assert (report.verdict, report.trust, report.cosignatures) == ("sound", "witnessed", 2)
     assert [seen["size"] for seen in report.witnessed] == [100, 300]
     cosign(log)
@@ -55,13 +55,13 @@ def test_a_bundle_carries_every_cosignature_that_the_database_has(log: BranchLog
 
 def test_a_witness_of_whom_a_bundle_holds_nothing_cannot_be_told(log: BranchLog, tmp_path: Path) -> None:
     folder = exported(log, tmp_path / "bundle")
-    report = verify_bundle(folder, Held(witnesses=[WITNESS.key, STRANGER.key]))
+    report = verify_bundle(folder, KeysHeld(witnesses=[WITNESS.key, STRANGER.key]))
     assert (EXIT_CODES[report.verdict], codes(report), doubts(report)) == (2, set(), {"witness_not_seen"})
     assert report.doubts[0].detail["witness"] == STRANGER.key.text
     for key, code in ((STRANGER.key.text, 2), (WITNESS.key.text, 0)):
         run = CliRunner().invoke(main, ["audit", "verify", str(folder), "--witness", key])
         assert run.exit_code == code, run.output
-    held = Held(witnesses=[STRANGER.key], trusted=note_of(cosigned(log, STRANGER)))
+    held = KeysHeld(witnesses=[STRANGER.key], trusted=note_of(cosigned(log, STRANGER)))
     assert verify_bundle(folder, held).verdict == "sound"  # what the reader kept has it
 
 
@@ -70,7 +70,7 @@ def test_cosignatures_taken_out_of_a_bundle_leave_it_unsound(log: BranchLog, tmp
     for path in ("checkpoints/100", "checkpoints/300"):
         read = note.parse((folder / path).read_bytes())
         (folder / path).write_bytes(read._replace(signatures=read.signatures[:1]).encode())
-    report = verify_bundle(folder, Held(witnesses=[WITNESS.key]))
+    report = verify_bundle(folder, KeysHeld(witnesses=[WITNESS.key]))
     assert (report.verdict, doubts(report)) == ("cannot_tell", {"file_changed", "witness_not_seen"})
 
 
@@ -89,7 +89,7 @@ def test_a_witness_that_the_branch_has_forgotten_is_carried_and_forged_rows_are_
     log.attack(forge)
     folder = exported(log, tmp_path / "bundle")
     assert [len(names(folder, path)) for path in ("checkpoints/100", "checkpoints/300", "checkpoint")] == [2, 2, 1]
-    assert verify_bundle(folder, Held(witnesses=[WITNESS.key])).verdict == "sound"
+    assert verify_bundle(folder, KeysHeld(witnesses=[WITNESS.key])).verdict == "sound"
 
 
 def test_a_period_takes_the_cosigned_checkpoints_around_it(log: BranchLog, tmp_path: Path) -> None:
@@ -99,10 +99,10 @@ def test_a_period_takes_the_cosigned_checkpoints_around_it(log: BranchLog, tmp_p
     grow(log, 1400)
     log.at += timedelta(hours=1)
     whole = exported(log, tmp_path / "whole")
-    assert verify_bundle(whole, Held(witnesses=[WITNESS.key])).verdict == "sound"
+    assert verify_bundle(whole, KeysHeld(witnesses=[WITNESS.key])).verdict == "sound"
     period = Period(START + timedelta(hours=2), START + timedelta(hours=3))
     folder = exported(log, tmp_path / "period", period=period)
-    report = verify_bundle(folder, Held(witnesses=[WITNESS.key]))
+    report = verify_bundle(folder, KeysHeld(witnesses=[WITNESS.key]))
     assert report.scope is not None
     assert (report.verdict, report.scope["begin"], report.scope["end"]) == ("sound", 256, 768)
     assert [seen["size"] for seen in report.witnessed] == [100, 300, 1300]
@@ -120,4 +120,4 @@ def test_where_cosigned_checkpoints_are_too_many_the_last_of_each_stretch_is_tak
     monkeypatch.setattr(published, "MOST", 4)
     some = exported(log, tmp_path / "some")
     assert {path.name for path in (some / "checkpoints").iterdir()} == {"100", "300", "700", "703"}
-    assert verify_bundle(some, Held(witnesses=[WITNESS.key])).verdict == "sound"
+    assert verify_bundle(some, KeysHeld(witnesses=[WITNESS.key])).verdict == "sound"

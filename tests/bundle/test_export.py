@@ -24,7 +24,7 @@ from casework.evidence.bundle.export import (
     export_log,
     fresh_folder,
 )
-from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.trust import KeysHeld
 from casework.evidence.bundle.verify import verify_bundle
 from casework.evidence.dossier.heads import state_heads
 from casework.evidence.dossier.make import make_dossier
@@ -109,7 +109,7 @@ def test_the_whole_log_is_exported_as_it_was_sealed(log: Sealed, tmp_path: Path)
     folder = exported(log, tmp_path / "whole")
     size = checkpoint.parse(parse(log.checkpoints()[-1]).text).size
     log.write(1, clock() + 3 * HOUR)
-    report = verify_bundle(exported(log, tmp_path / "again"), Held(keys=log.keys))
+    report = verify_bundle(exported(log, tmp_path / "again"), KeysHeld(keys=log.keys))
     assert (report.verdict, report.entries, report.checkpoints) == ("sound", size, 3)
     assert (tmp_path / "again/checkpoint").read_bytes() == (folder / "checkpoint").read_bytes()
     with reading(log.built.engine) as conn:
@@ -123,17 +123,17 @@ def test_a_period_holds_its_entries_shows_the_tree_and_says_what_it_leaves_out(l
     """The entries of one hour, widened to tiles of 256."""
     period = Period(clock() + HOUR, clock() + 2 * HOUR)
     folder = exported(log, tmp_path / "period", period=period)
-    report = verify_bundle(folder, Held())
+    report = verify_bundle(folder, KeysHeld())
     assert report.scope is not None
     begin, end, size = (report.scope[name] for name in ("begin", "end", "size"))
     assert (report.verdict, report.entries, report.scope["kind"]) == ("sound", end - begin, "period")
     assert (begin, end, end < size) == (256, 768, True)
     assert report.streams_continued > 0
     assert not (folder / "tile/entries/000").exists()
-    deep = verify_bundle(folder, Held(), deep=replay)
+    deep = verify_bundle(folder, KeysHeld(), deep=replay)
     assert deep.verdict == "sound"
     Case(folder, []).edit("tile/entries/002", lambda data: data[2 + int.from_bytes(data[:2], "big") :])
-    assert codes(verify_bundle(folder, Held())) >= {"bundle_malformed"}
+    assert codes(verify_bundle(folder, KeysHeld())) >= {"bundle_malformed"}
 
 
 def test_a_period_without_entries_is_refused_and_leaves_no_folder(log: Sealed, tmp_path: Path) -> None:
@@ -145,10 +145,10 @@ def test_a_period_without_entries_is_refused_and_leaves_no_folder(log: Sealed, t
 def test_a_period_shows_a_held_checkpoint_only_where_it_was_asked_to(log: Sealed, tmp_path: Path) -> None:
     kept = parse(log.checkpoints()[0])
     period = Period(clock() + 2 * HOUR, clock() + 3 * HOUR)
-    bare = verify_bundle(exported(log, tmp_path / "bare", period=period), Held(trusted=kept))
+    bare = verify_bundle(exported(log, tmp_path / "bare", period=period), KeysHeld(trusted=kept))
     assert (bare.verdict, doubts(bare)) == ("cannot_tell", {"point_not_shown"})
     held = checkpoint.parse(kept.text)
-    shown = verify_bundle(exported(log, tmp_path / "shown", period=period, held=held), Held(trusted=kept))
+    shown = verify_bundle(exported(log, tmp_path / "shown", period=period, held=held), KeysHeld(trusted=kept))
     assert (shown.verdict, shown.trust) == ("sound", "trusted_checkpoint")
 
 
@@ -170,7 +170,7 @@ def bundle(log: Sealed, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_deep_verification_replays_what_live_verification_replays(log: Sealed, bundle: Path, jobs: int) -> None:
-    deep = verify_bundle(bundle, Held(), deep=replay, jobs=jobs)
+    deep = verify_bundle(bundle, KeysHeld(), deep=replay, jobs=jobs)
     assert (deep.verdict, deep.cases, deep.cases_not_replayed, deep.streams) == ("sound", CASES, 0, STREAMS + 8)
     with log.built.engine.connect() as conn:
         live = log.built.verify(conn)
@@ -197,8 +197,8 @@ def test_what_the_rules_did_not_allow_is_found_under_a_real_signature(
     bundle: Path, event: str, fields: dict[str, object], code: str
 ) -> None:
     forged(bundle, event, **fields)
-    report = verify_bundle(bundle, Held(), deep=replay)
-    assert verify_bundle(bundle, Held()).verdict == "sound"
+    report = verify_bundle(bundle, KeysHeld(), deep=replay)
+    assert verify_bundle(bundle, KeysHeld()).verdict == "sound"
     assert code in codes(report) | doubts(report)
     assert report.verdict != "sound"
 
@@ -207,19 +207,19 @@ def test_a_case_as_a_bundle_proves_its_entries_and_holds_no_others(log: Sealed, 
     with fresh_folder(tmp_path / "case") as place, reading(log.built.engine, snapshot=True) as conn:
         made = make_dossier(conn, log.built.branch, 3, log.keys)
         export_case(place, 3, made.data, published_note(conn), log.keys, made_at=clock())
-    report = verify_bundle(tmp_path / "case", Held(keys=log.keys))
+    report = verify_bundle(tmp_path / "case", KeysHeld(keys=log.keys))
     assert (report.verdict, report.entries) == ("sound", len(made.shown.complete))
     assert sorted(path.name for path in (tmp_path / "case").iterdir()) == [
         "MANIFEST.json", "checkpoint", "dossier.json", "log-keys"
     ]  # fmt: skip
     Case(tmp_path / "case", []).edit("dossier.json", lambda data: data.replace(b"case.step", b"case.stop", 1))
-    assert verify_bundle(tmp_path / "case", Held(keys=log.keys)).verdict == "tampered"
+    assert verify_bundle(tmp_path / "case", KeysHeld(keys=log.keys)).verdict == "tampered"
 
 
 def test_a_published_text_that_was_changed_is_found(bundle: Path) -> None:
     name = max((bundle / "texts").iterdir(), key=lambda path: path.stat().st_size).name
     Case(bundle, []).edit(f"texts/{name}", lambda data: data.replace(b"phone", b"fax", 1))
-    assert "text_changed" in codes(verify_bundle(bundle, Held(), deep=replay))
+    assert "text_changed" in codes(verify_bundle(bundle, KeysHeld(), deep=replay))
 
 
 # --- at the shell
@@ -260,7 +260,7 @@ def test_a_case_goes_on_from_what_a_witness_signed_and_its_entries_have_its_time
     def verified(name: str, *words: str) -> tuple[Report, int]:
         run = CliRunner().invoke(main, ["audit", "export", str(tmp_path / name), "--case", "3", *words])
         assert run.exit_code == 0, run.output
-        held = Held(keys=log.keys, witnesses=[WITNESS.key])
+        held = KeysHeld(keys=log.keys, witnesses=[WITNESS.key])
         report = verify_bundle(tmp_path / name, held)
         return report, EXIT_CODES[report.verdict]
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from casework.evidence.bundle import links
 from casework.evidence.bundle.deep import replay
-from casework.evidence.bundle.layout import SCHEMA, Manifest, Scope
+from casework.evidence.bundle.layout import SCHEMA, BundleManifest, Scope
 from casework.evidence.bundle.links import Link, Links
 from casework.evidence.bundle.source import Source
-from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.trust import KeysHeld
 from casework.evidence.bundle.verify import Deep, verify_bundle
 from casework.log.check.findings import Report
 from casework.log.format.chain import leaf_hash
@@ -70,7 +70,7 @@ def test_any_flipped_bit_in_a_covered_byte_is_found(cosigned: Path, path: str, p
     data[at] ^= 1 << bit
     (cosigned / path).write_bytes(data)
     try:
-        report = verify_bundle(cosigned, Held(witnesses=[WITNESS.key]), jobs=1)
+        report = verify_bundle(cosigned, KeysHeld(witnesses=[WITNESS.key]), jobs=1)
         of_a_witness = path.startswith("checkpoint") and at >= before.rindex("— ".encode())
         assert report.verdict in ({"tampered", "cannot_tell"} if of_a_witness else {"tampered"}), (path, at, bit)
     finally:
@@ -78,7 +78,7 @@ def test_any_flipped_bit_in_a_covered_byte_is_found(cosigned: Path, path: str, p
 
 
 def test_the_bundle_is_sound_before_a_bit_is_flipped(cosigned: Path) -> None:
-    report = verify_bundle(cosigned, Held(witnesses=[WITNESS.key]))
+    report = verify_bundle(cosigned, KeysHeld(witnesses=[WITNESS.key]))
     assert (report.verdict, report.entries, report.cosignatures) == ("sound", SIZE, 2)
 
 
@@ -95,7 +95,7 @@ def test_processes_beside_give_the_same_report(tmp_path: Path) -> None:
     found = bodies(256 * 70)
     folder = write(tmp_path / "bundle", found)
     Case(folder, found).edit("tile/entries/050", lambda data: data.replace(b'"number":12900}', b'"number":12901}'))
-    one, two = (verify_bundle(folder, Held(), jobs=jobs).as_json() for jobs in (1, 2))
+    one, two = (verify_bundle(folder, KeysHeld(), jobs=jobs).as_json() for jobs in (1, 2))
     one["checked"].pop("seconds"), two["checked"].pop("seconds")
     one["checked"].pop("entries_per_second"), two["checked"].pop("entries_per_second")
     assert one == two
@@ -104,26 +104,26 @@ def test_processes_beside_give_the_same_report(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 300, 511, 512, SIZE])
 def test_a_checkpoint_of_any_size_that_the_log_passed_is_consistent_with_it(whole: Case, size: int) -> None:
-    held = Held(trusted=note_of(signed(whole.bodies, size)))
+    held = KeysHeld(trusted=note_of(signed(whole.bodies, size)))
     report = Case(whole.folder, whole.bodies, held).verify()
     assert report.verdict == "sound"
     assert report.trust == ("trusted_checkpoint" if size else "self_consistent_only")
 
 
 def test_a_held_checkpoint_that_the_log_did_not_sign_convinces_nobody(whole: Case) -> None:
-    held = Held(trusted=note_of(signed(whole.bodies, 300, OTHER)))
+    held = KeysHeld(trusted=note_of(signed(whole.bodies, 300, OTHER)))
     report = Case(whole.folder, whole.bodies, held).verify()
     assert codes(report) == {"trusted_not_signed"}
     assert report.trust == "self_consistent_only"
 
 
 def test_a_witness_that_the_reader_trusts_gives_the_log_a_time(cosigned: Path) -> None:
-    report = verify_bundle(cosigned, Held(witnesses=[WITNESS.key]))
+    report = verify_bundle(cosigned, KeysHeld(witnesses=[WITNESS.key]))
     assert (report.verdict, report.trust) == ("sound", "witnessed")
     assert [(seen["size"], seen["at"][:16]) for seen in report.witnessed] == [
         (300, "2026-01-11T01:35"), (SIZE, "2026-01-11T01:40")
     ]  # fmt: skip
-    stranger = Held(witnesses=[Cosigner("witness.example", bytes(32)).key])
+    stranger = KeysHeld(witnesses=[Cosigner("witness.example", bytes(32)).key])
     alone = verify_bundle(cosigned, stranger)
     assert (alone.verdict, alone.trust, doubts(alone)) == (
         "cannot_tell", "self_consistent_only", {"witness_not_seen"}
@@ -145,19 +145,19 @@ def test_who_holds_an_old_key_follows_the_log_to_the_new_one(tmp_path: Path) -> 
     found = bodies(40)
     found.append(with_new_key(found, OTHER, REAL))
     folder = write(tmp_path / "bundle", found, OTHER)
-    assert verify_bundle(folder, Held(keys=[REAL.key])).verdict == "sound"
-    assert verify_bundle(folder, Held(keys=[OTHER.key])).verdict == "sound"
+    assert verify_bundle(folder, KeysHeld(keys=[REAL.key])).verdict == "sound"
+    assert verify_bundle(folder, KeysHeld(keys=[OTHER.key])).verdict == "sound"
 
 
 def test_a_new_key_that_the_old_one_did_not_sign_is_found(tmp_path: Path) -> None:
     found = bodies(40)
     found.append(with_new_key(found, OTHER, OTHER))
-    report = verify_bundle(write(tmp_path / "bundle", found, OTHER), Held(keys=[REAL.key]))
+    report = verify_bundle(write(tmp_path / "bundle", found, OTHER), KeysHeld(keys=[REAL.key]))
     assert codes(report) == {"key_history_wrong", "checkpoint_key_unknown"}
 
 
 def test_a_log_that_does_not_begin_with_its_statement_is_found(tmp_path: Path) -> None:
-    report = verify_bundle(write(tmp_path / "bundle", bodies(40)[1:]), Held(keys=[REAL.key]))
+    report = verify_bundle(write(tmp_path / "bundle", bodies(40)[1:]), KeysHeld(keys=[REAL.key]))
     assert "log_statement_missing" in codes(report)
 
 
@@ -178,7 +178,7 @@ def test_nothing_but_a_regular_file_of_a_bounded_size_is_read(tmp_path: Path, ki
             place.mkdir()
         case _:
             place.write_bytes(b"x" * 300_000)
-    assert doubts(verify_bundle(folder, Held())) == {"file_missing"}
+    assert doubts(verify_bundle(folder, KeysHeld())) == {"file_missing"}
 
 
 def claiming(folder: Path, size: int, kind: str = "whole") -> Path:
@@ -186,7 +186,7 @@ def claiming(folder: Path, size: int, kind: str = "whole") -> Path:
     put(folder, "checkpoint", Checkpoint(ORIGIN, size, b"\x01" * 32).signed(REAL))
     put(folder, "log-keys", f"{REAL.key.text}\n".encode())
     scope = Scope("whole", 0, size) if kind == "whole" else Scope("period", size // 512 * 256, size)
-    put(folder, "MANIFEST.json", msgspec.json.encode(Manifest(SCHEMA, ORIGIN, "2026", size, scope, ())))
+    put(folder, "MANIFEST.json", msgspec.json.encode(BundleManifest(SCHEMA, ORIGIN, "2026", size, scope, ())))
     return folder
 
 
@@ -199,7 +199,7 @@ def test_a_claim_beyond_what_its_files_can_hold_is_refused_at_once_and_without_m
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 1_000
     tracemalloc.start()
     began = time.monotonic()
-    report = verify_bundle(folder, Held(), deep=deep, jobs=jobs)
+    report = verify_bundle(folder, KeysHeld(), deep=deep, jobs=jobs)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (report.verdict, codes(report), doubts(report)) == ("cannot_tell", set(), {"bundle_incomplete"})
@@ -210,7 +210,7 @@ def test_tiles_are_read_as_they_come_and_missing_ones_are_named_up_to_a_bound(tm
     """The twin: a claim that files could hold is looked at file by file, without memory for those that are missing."""
     tracemalloc.start()
     began = time.monotonic()
-    report = verify_bundle(claiming(tmp_path / "bundle", 256 * 16_000), Held(), jobs=1)
+    report = verify_bundle(claiming(tmp_path / "bundle", 256 * 16_000), KeysHeld(), jobs=1)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (report.verdict, doubts(report)) == ("cannot_tell", {"file_missing", "tree_not_built"})
@@ -229,9 +229,9 @@ def test_a_checkpoint_that_nobody_known_has_signed_is_refused_before_anything_el
 
     monkeypatch.setattr(Source, "tile", never)
     monkeypatch.setattr(Source, "entries", never)
-    assert codes(verify_bundle(folder, Held(keys=[REAL.key]))) == {"checkpoint_key_unknown"}
+    assert codes(verify_bundle(folder, KeysHeld(keys=[REAL.key]))) == {"checkpoint_key_unknown"}
     put(folder, "checkpoint", signed(bodies(40), 40).replace(b"\n40\n", b"\n41\n"))
-    assert codes(verify_bundle(folder, Held(keys=[REAL.key]))) == {"checkpoint_signature_wrong"}
+    assert codes(verify_bundle(folder, KeysHeld(keys=[REAL.key]))) == {"checkpoint_signature_wrong"}
 
 
 def test_a_lost_file_of_keys_accuses_nobody_where_the_log_says_who_signs_it(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_lost_file_of_keys_accuses_nobody_where_the_log_says_who_signs_it(tmp_
     found.append(with_new_key(found, OTHER, REAL))
     folder = write(tmp_path / "bundle", found, OTHER)
     (folder / "log-keys").unlink()
-    assert verify_bundle(folder, Held(keys=[REAL.key])).verdict == "sound"
+    assert verify_bundle(folder, KeysHeld(keys=[REAL.key])).verdict == "sound"
 
 
 def test_a_tile_that_was_changed_is_told_from_an_entry_that_was(whole: Case, tmp_path: Path) -> None:
@@ -247,8 +247,8 @@ def test_a_tile_that_was_changed_is_told_from_an_entry_that_was(whole: Case, tmp
     data = bytearray((folder / "tile/0/000").read_bytes())
     data[40] ^= 1
     put(folder, "tile/0/000", bytes(data))
-    assert codes(verify_bundle(folder, Held())) >= {"tile_differs"}
-    assert "body_changed" not in codes(verify_bundle(folder, Held()))
+    assert codes(verify_bundle(folder, KeysHeld())) >= {"tile_differs"}
+    assert "body_changed" not in codes(verify_bundle(folder, KeysHeld()))
 
 
 # --- ends of streams that do not fit into memory

@@ -6,7 +6,7 @@ import pytest
 
 from casework.rules.statechart.decide import Step, unmet
 from casework.work.cases.case import Case
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 from tests.cases.journeys import in_state, perform, stepped
 from tests.cases.worlds import CHART, POLICY, dpd, fire, reasons, record
 
@@ -60,9 +60,9 @@ def test_a_ruling_of_the_suit_before_is_refused_for_the_next_though_it_is_entere
     ruled(case, "dismissed")
     stepped(case, END[0], dpd(60), **END[1])
     perform(case, "sue", dpd(70))
-    late = Situation(case, dpd(80), POLICY, "A1", {"outcome": "dismissed"}, on=dpd(55))
+    late = CaseSituation(case, dpd(80), POLICY, "A1", {"outcome": "dismissed"}, on=dpd(55))
     assert [reason.code for reason in unmet(CHART.facts["ruling"].guards, late)] == ["dated_since_suit"]
-    of_this_suit = Situation(case, dpd(80), POLICY, "A1", {"outcome": "dismissed"}, on=dpd(70))
+    of_this_suit = CaseSituation(case, dpd(80), POLICY, "A1", {"outcome": "dismissed"}, on=dpd(70))
     assert unmet(CHART.facts["ruling"].guards, of_this_suit) == ()
 
 

@@ -21,7 +21,7 @@ from casework.people.staff.permissions import EVERYTHING, Reach
 from casework.settings import load_keys
 from casework.storage.database import reading, writing
 from casework.work.cases.commands import Assign, Measure
-from casework.work.cases.reassign import Plan, Wanted, plan
+from casework.work.cases.reassign import MoveWanted, Plan, plan
 from casework.work.cases.responsible import owned_on, owners_of_case
 from casework.work.cases.tables import cases, owner_history
 from casework.work.four_eyes import requests
@@ -272,7 +272,7 @@ def test_a_closed_case_is_given_to_nobody_and_a_reason_nobody_knows_is_a_mistake
 # ── lists of cases ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def planned(branch: Branch, named: list[int], wanted: Wanted) -> Plan:
+def planned(branch: Branch, named: list[int], wanted: MoveWanted) -> Plan:
     with reading(branch.started.engine, snapshot=True) as conn:
         return plan(conn, branch.started.branch, WHO["B1"], [(number, None) for number in named], wanted)
 
@@ -291,8 +291,8 @@ def test_cases_are_spread_by_rule_within_capacity_and_what_cannot_be_placed_is_t
         for staff_no, capacity in (("T1", 2), ("B1", 0), ("P1", 0), ("A1", 0)):
             register.change(conn, trail, FEED, staff_no=staff_no, figures={"capacity": capacity})
         trail.write(conn)
-    made = planned(branch, ids, Wanted())
-    assert made == planned(branch, ids, Wanted()), "the same again: a preview can be relied on"
+    made = planned(branch, ids, MoveWanted())
+    assert made == planned(branch, ids, MoveWanted()), "the same again: a preview can be relied on"
     before = branch.dump()
     preview = branch.do(*made.commands, dry_run=True)
     assert branch.dump() == before
@@ -307,18 +307,20 @@ def test_cases_are_spread_by_rule_within_capacity_and_what_cannot_be_placed_is_t
     branch.assert_sound()
 
 
-MISTAKES: list[tuple[Wanted, list[int], str]] = [
-    (Wanted(owner="P1", reason="whim"), [1], "unknown_reason"),
-    (Wanted(owner="P1", reason="by_rule"), [1], "unknown_reason"),
-    (Wanted(owner="P1", reason="departure"), [1], "unknown_reason"),
-    (Wanted(reason="departure"), [1], "unknown_reason"),
-    (Wanted(owner="P1", reason="other"), [1, 1], "repeated_case"),
-    (Wanted(owner="P1", reason="other"), list(range(1, 1_002)), "too_many_cases"),
+MISTAKES: list[tuple[MoveWanted, list[int], str]] = [
+    (MoveWanted(owner="P1", reason="whim"), [1], "unknown_reason"),
+    (MoveWanted(owner="P1", reason="by_rule"), [1], "unknown_reason"),
+    (MoveWanted(owner="P1", reason="departure"), [1], "unknown_reason"),
+    (MoveWanted(reason="departure"), [1], "unknown_reason"),
+    (MoveWanted(owner="P1", reason="other"), [1, 1], "repeated_case"),
+    (MoveWanted(owner="P1", reason="other"), list(range(1, 1_002)), "too_many_cases"),
 ]
 
 
 @pytest.mark.parametrize(("wanted", "named", "code"), MISTAKES)
-def test_a_list_that_cannot_be_meant_is_a_mistake(branch: Branch, wanted: Wanted, named: list[int], code: str) -> None:
+def test_a_list_that_cannot_be_meant_is_a_mistake(
+    branch: Branch, wanted: MoveWanted, named: list[int], code: str
+) -> None:
     with pytest.raises(CallerError) as told:
         planned(branch, named, wanted)
     assert told.value.code == code
@@ -327,8 +329,8 @@ def test_a_list_that_cannot_be_meant_is_a_mistake(branch: Branch, wanted: Wanted
 def test_a_plan_of_unknown_stale_and_rightly_owned_cases_asks_the_door_nothing(branch: Branch) -> None:
     (case_id,) = branch.open("L1")
     with reading(branch.started.engine, snapshot=True) as conn:
-        made = plan(conn, branch.started.branch, WHO["B1"], [(case_id, None), (999, None)], Wanted())
-        stale = plan(conn, branch.started.branch, WHO["B1"], [(case_id, 9)], Wanted())
+        made = plan(conn, branch.started.branch, WHO["B1"], [(case_id, None), (999, None)], MoveWanted())
+        stale = plan(conn, branch.started.branch, WHO["B1"], [(case_id, 9)], MoveWanted())
     assert made.commands == stale.commands == []
     right, unknown = made.outcomes([])
     assert codes(right) == ["receiver_is_owner"]

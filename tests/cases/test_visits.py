@@ -7,7 +7,7 @@ import pytest
 from casework.lifecycle.fold import begin
 from casework.rules.statechart.decide import Step, unmet
 from casework.work.cases.case import Case
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 from casework.work.promises import PROMISE
 from tests.cases.journeys import NEEDS, in_state, perform
 from tests.cases.worlds import CHART, POLICY, attempts, dpd, fire, fit_agency, opened, reasons, record, seen
@@ -19,7 +19,7 @@ AGENCY = NEEDS["place_early"][1]
 def asked(kind: str, case: Case, days: int, **given: Any) -> list[str]:
     """Why such a fact of DPD `days` may not be recorded, by the chart's guards."""
     base = seen(case, dpd(days), given=given)
-    now = Situation(base.case, base.today, base.policy, base.actor, given, on=dpd(days))
+    now = CaseSituation(base.case, base.today, base.policy, base.actor, given, on=dpd(days))
     return [reason.code for reason in unmet(CHART.facts[kind].guards, now)]
 
 

@@ -13,7 +13,7 @@ from casework.work.cases import fold
 from casework.work.cases.case import Case
 from casework.work.cases.noun import CASE
 from casework.work.cases.registry import REGISTRY
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 from tests.statechart.small import RULEBOOK
 
 CHART: Chart = RULEBOOK.chart
@@ -49,8 +49,8 @@ def opened(on: date | None = None, *, ground: str = "arrears", by: str = "system
 def seen(
     case: Case, today: date, *, actor: str = "S1", given: Mapping[str, Any] | None = None,
     gathered: Mapping[str, Any] | None = None,
-) -> Situation:  # fmt: skip
-    return Situation(case, today, POLICY, actor, given or {}, gathered or {})
+) -> CaseSituation:  # fmt: skip
+    return CaseSituation(case, today, POLICY, actor, given or {}, gathered or {})
 
 
 def ask(guard: str, case: Case, today: date, params: Mapping[str, Any] | None = None, **more: Any) -> Verdict:

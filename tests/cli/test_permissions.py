@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 from casework.cli.main import main
 from casework.customer import Customer
 from casework.evidence.search.find import page_of_entries
-from casework.evidence.search.wanted import Wanted
+from casework.evidence.search.wanted import TermsWanted
 from casework.lifecycle.advance import advance
 from casework.settings import Settings
 from casework.storage.database import reading, writing
@@ -75,7 +75,7 @@ def test_data_in_clear_needs_a_purpose_and_leaves_an_entry(shell: Shell, engine:
     assert NAME in shell(*asked, "--purpose", "collection").stdout
     with reading(engine) as conn:
         found = [
-            msg.body for msg in page_of_entries(conn, b"\x00" * 32, Wanted(streams=("borrower:wuhan~B-L1",))).items
+            msg.body for msg in page_of_entries(conn, b"\x00" * 32, TermsWanted(streams=("borrower:wuhan~B-L1",))).items
         ]
     told = [json.loads(bytes(body)) for body in found]
     assert [(body["event"], body["actor"]["id"]) for body in told] == [

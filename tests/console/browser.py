@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from casework.clock import now
-from casework.demo.stage import Told, perform
+from casework.demo.stage import DemoTold, perform
 from casework.operation.startup import Started, start, upgrade
 from casework.people.identity import passwords, resetting
 from casework.people.identity.brake import Brake
@@ -66,7 +66,7 @@ class Demo:
 
     url: str
     started: Started
-    told: Told
+    told: DemoTold
     people: dict[str, str]
     factors: dict[str, str] = field(default_factory=dict)
     """Secrets of the second factors that were set up."""

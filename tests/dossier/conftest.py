@@ -15,7 +15,7 @@ from casework.evidence.verifying import verify
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Note
 from casework.log.check.findings import Report
-from casework.log.check.sealed import Outside
+from casework.log.check.sealed import BroughtAlong
 from casework.log.write import signer
 from casework.log.write.seal import Sealer
 from casework.storage.database import reading, writing
@@ -73,7 +73,7 @@ class Stated:
     def verify(self, conn: Connection) -> Report:
         """The live verification, with what the keys folder knows."""
         return verify(conn, self.log.branch.mac_key, self.log.branch.vault,
-                      outside=Outside.of(self.log.settings.keys_dir))  # fmt: skip
+                      outside=BroughtAlong.of(self.log.settings.keys_dir))  # fmt: skip
 
     def codes(self, attack: Callable[[Connection], Any]) -> set[str]:
         """What it finds after an attack."""

@@ -14,7 +14,7 @@ from casework.evidence.dossier.heads import DailyHeads, sealed_heads
 from casework.evidence.dossier.tables import case_head_tiles, case_heads
 from casework.log.format.case_heads import (
     EVENT,
-    Head,
+    CaseHead,
     build,
     case_of,
     statement_of,
@@ -28,7 +28,7 @@ from tests.dossier.conftest import CASE, Stated
 from tests.log.built_log import CASES, change_entry, entry_at
 
 
-def by_definition(conn: Connection, size: int) -> list[Head]:
+def by_definition(conn: Connection, size: int) -> list[CaseHead]:
     """The heads as the leaves have them, leaf by leaf."""
     wanted = sa.select(entries.c.stream, entries.c.stream_seq, leaves.c.leaf_hash).join(
         leaves, leaves.c.entry == entries.c.id
@@ -36,7 +36,7 @@ def by_definition(conn: Connection, size: int) -> list[Head]:
     found = {}
     for stream, seq, leaf in conn.execute(wanted.where(leaves.c.leaf_index < size).order_by(leaves.c.leaf_index)):
         if (case := case_of(stream)) is not None:
-            found[case] = Head(case, seq, bytes(leaf))
+            found[case] = CaseHead(case, seq, bytes(leaf))
     return [found[case] for case in sorted(found)]
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import xlsxwriter
 
 from casework.intake.enrolment.roll import Outcome, bring
-from casework.intake.enrolment.sheet import Sheet, post_names, read_sheet
+from casework.intake.enrolment.sheet import PeopleSheet, post_names, read_sheet
 from casework.intake.feed.sheet import read_rows
 from casework.log.tables import entries
 from casework.operation.startup import start
@@ -35,7 +35,7 @@ def branch(settings: Settings, rulebook_published: None) -> Iterator[Register]:
     started.engine.dispose()
 
 
-def read(branch: Register, content: bytes) -> Sheet:
+def read(branch: Register, content: bytes) -> PeopleSheet:
     names = post_names(post_labels(branch.started.branch.rulebook.chart))
     return read_sheet(read_rows(content, "staff"), names)
 

@@ -11,8 +11,8 @@ from casework.errors import CallerError
 from casework.intake.enrolment.sheet import (
     COLUMNS,
     MOST_ROWS,
-    Line,
-    Sheet,
+    PeopleSheet,
+    SheetLine,
     post_names,
     read_sheet,
 )
@@ -25,7 +25,7 @@ LABELS = {
 POSTS = post_names(LABELS)
 
 
-def read(*rows: str) -> Sheet:
+def read(*rows: str) -> PeopleSheet:
     return read_sheet(((number, row.split("|")) for number, row in enumerate(rows, 1)), POSTS)
 
 
@@ -34,7 +34,7 @@ def test_columns_stand_in_any_order_in_either_language_and_others_are_not_read()
     assert sheet.faults == ()
     assert sheet.unread == ("备注",)
     assert sheet.lines == (
-        Line(2, "S1", "王", ("approver",), capacity=7, leaves_on=date(2026, 4, 30),
+        SheetLine(2, "S1", "王", ("approver",), capacity=7, leaves_on=date(2026, 4, 30),
              says=frozenset({"staff_no", "name", "posts", "capacity", "leaves_on"})),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from casework.evidence.verifying import verify
 from casework.intake.feed import institutions
 from casework.intake.feed import run as runs
 from casework.intake.feed.headers import COLUMNS, NOT_MISSED, Kind
-from casework.intake.feed.load import Request, import_feed
+from casework.intake.feed.load import ImportRequest, import_feed
 from casework.log.check.findings import Report
 from casework.log.tables import entries
 from casework.operation.startup import Started
@@ -135,7 +135,7 @@ class Bank:
         self, folder: Path, *, actor: Actor | None = None, confirm: bool = False, correction: bool = False
     ) -> runs.Run:
         """Import a folder."""
-        request = Request(actor or self.actor, confirm_vanished=confirm, correction=correction)
+        request = ImportRequest(actor or self.actor, confirm_vanished=confirm, correction=correction)
         return import_feed(self.started.engine, self.started.branch, folder, request)
 
     def know(self, *institutions_: str) -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from casework.errors import CallerError
 from casework.intake.feed import folder as folder_module
 from casework.intake.feed import sheet as sheet_module
-from casework.intake.feed.cell import Note
+from casework.intake.feed.cell import CellNote
 from casework.intake.feed.folder import (
     Delivery,
     Notice,
@@ -28,7 +28,7 @@ from casework.intake.feed.folder import (
     set_aside_csv,
 )
 from casework.intake.feed.headers import COLUMNS
-from casework.intake.feed.manifest import FileEntry, Manifest
+from casework.intake.feed.manifest import FeedManifest, FileEntry
 from tests.conftest import LONGER
 
 OVERDUE = """loan_id,oldest_due_date,overdue_principal,overdue_interest,overdue_penalty,outstanding_principal
@@ -311,7 +311,7 @@ def test_no_damage_to_a_file_is_worse_than_a_refusal(data: st.DataObject) -> Non
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     entry = FileEntry("x", "overdue", 2, "0" * 64, 153_050)
-    manifest = Manifest(date(2024, 6, 1), "demo", [entry])
+    manifest = FeedManifest(date(2024, 6, 1), "demo", [entry])
     try:
         sheet = folder_module._read_sheet(manifest, entry, bytes(content))
     except CallerError:
@@ -364,7 +364,7 @@ def test_a_row_set_aside_later_has_its_cells_again(tmp_path: Path) -> None:
     sheet = read_overdue(
         tmp_path, GOOD_LINE, "D2,soon,1,0,0,1", "D3,2024-05-02,1,0,0,1", rows=3, sum_fen=103_200
     ).overdue
-    less = sheet.put_aside({0: Note("loan_id", "unknown_loan")})
+    less = sheet.put_aside({0: CellNote("loan_id", "unknown_loan")})
     assert [(row.line, row.code) for row in less.set_aside] == [(2, "unknown_loan"), (3, "malformed_date")]
     assert ",".join(less.set_aside[0].cells) == GOOD_LINE
     assert [row.loan_id for row in less.rows] == ["D3"]

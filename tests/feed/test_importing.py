@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from casework.errors import CallerError
 from casework.intake.feed import run as runs
-from casework.intake.feed.load import Request
+from casework.intake.feed.load import ImportRequest
 from casework.intake.feed.tables import loans
 from casework.operation import import_process
 from casework.operation.importing import ImportBroke, import_apart
@@ -41,7 +41,7 @@ def feed(bank: Bank, number: int = 2) -> Path:
 
 def take(bank: Bank, folder: Path, memory_mib: int = 2_048) -> runs.Run:
     started = replace(bank.started, settings=replace(bank.started.settings, feed_memory_mib=memory_mib))
-    return import_apart(started, folder, Request(system("cli")))
+    return import_apart(started, folder, ImportRequest(system("cli")))
 
 
 def nothing_in(bank: Bank) -> bool:

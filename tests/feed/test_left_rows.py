@@ -15,7 +15,7 @@ from casework.clock import now
 from casework.customer import Customer
 from casework.evidence.past.instant import read_instant
 from casework.evidence.past.surroundings import surroundings
-from casework.evidence.past.texts import Texts
+from casework.evidence.past.texts import TextsThen
 from casework.evidence.verifying import verify
 from casework.intake.feed import left_rows
 from casework.intake.feed.row_mac import (
@@ -136,7 +136,7 @@ def business_date_then(bank: Bank) -> date:
     branch = bank.started.branch
     with reading(bank.started.engine, snapshot=True) as conn:
         instant = read_instant("now", branch.time_zone, now())
-        (then,) = surroundings(conn, branch, Texts(conn, branch), [instant], bank.institution)
+        (then,) = surroundings(conn, branch, TextsThen(conn, branch), [instant], bank.institution)
     return then.feeds[bank.institution]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from casework.intake.feed.cell import (
     TEXTS,
     BadCell,
-    Note,
+    CellNote,
     fen,
 )
 from casework.intake.feed.headers import COLUMNS, Kind
@@ -74,10 +74,10 @@ GOOD: dict[Kind, dict[str, str]] = {
 }
 
 
-def read(kind: Kind, **changed: str) -> tuple[Any, list[Note]]:
+def read(kind: Kind, **changed: str) -> tuple[Any, list[CellNote]]:
     columns = [column.name for column in COLUMNS[kind]]
     positions = {name: index for index, name in enumerate(columns)}
-    notes: list[Note] = []
+    notes: list[CellNote] = []
     width = len(columns)
     parsers: dict[Kind, Parser[Any]] = {
         "loans": loan_parser(positions, width, AS_OF, notes),
@@ -113,7 +113,7 @@ def test_an_empty_cell_is_unknown_and_never_zero() -> None:
 def test_an_overdue_row_with_an_unknown_value_is_set_aside(column: str) -> None:
     with pytest.raises(BadCell) as bad:
         read("overdue", **{column: ""})
-    assert bad.value.note == Note(column, "missing_value")
+    assert bad.value.note == CellNote(column, "missing_value")
 
 
 CORRUPT: list[tuple[Kind, str, str, str]] = [
@@ -165,7 +165,7 @@ def test_a_corrupt_twin_is_refused_with_column_and_reason(kind: Kind, column: st
     assert read(kind)[0]
     with pytest.raises(BadCell) as bad:
         read(kind, **{column: cell})
-    assert bad.value.note == Note(column, code)
+    assert bad.value.note == CellNote(column, code)
     assert not cell.strip() or cell not in str(bad.value)
 
 
@@ -212,17 +212,17 @@ def test_a_code_that_is_odd_is_unknown_with_a_warning_and_never_sets_the_row_asi
 ) -> None:
     row, notes = read("loans", **{column: cell})
     assert getattr(row, column) == taken
-    assert notes == ([] if warning is None else [Note(column, warning)])
+    assert notes == ([] if warning is None else [CellNote(column, warning)])
     assert warning is None or warning in TEXTS
 
 
 def test_every_row_with_an_odd_code_is_warned_about_though_the_text_recurs() -> None:
     columns = [column.name for column in COLUMNS["loans"]]
-    notes: list[Note] = []
+    notes: list[CellNote] = []
     parse = loan_parser({name: index for index, name in enumerate(columns)}, len(columns), AS_OF, notes)
     for _ in range(3):
         parse([{**GOOD["loans"], "owner_staff_no": "甲、乙", "team": "T" * 99}[name] for name in columns])
-    assert notes == [Note("owner_staff_no", "owner_unreadable"), Note("team", "code_unreadable")] * 3
+    assert notes == [CellNote("owner_staff_no", "owner_unreadable"), CellNote("team", "code_unreadable")] * 3
 
 
 def test_every_reason_has_a_text_in_both_languages() -> None:
@@ -251,7 +251,7 @@ def test_a_reversal_has_its_amount_without_a_sign(amount: str) -> None:
 def test_reported_days_past_due_that_disagree_are_a_warning_only(stated: str, *, warned: bool) -> None:
     row, notes = read("overdue", days_past_due=stated)
     assert row == read("overdue")[0]
-    assert notes == ([Note("days_past_due", "days_past_due_differs")] if warned else [])
+    assert notes == ([CellNote("days_past_due", "days_past_due_differs")] if warned else [])
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_the_status_of_a_loan_is_read_in_both_languages(cell: str, status: str |
 
 def test_an_unknown_risk_class_is_unknown_and_warned_about() -> None:
     row, notes = read("loans", risk_class="gold")
-    assert (row.risk_class, notes) == (None, [Note("risk_class", "unknown_risk_class")])
+    assert (row.risk_class, notes) == (None, [CellNote("risk_class", "unknown_risk_class")])
 
 
 @given(st.integers(0, 10**15 - 1))

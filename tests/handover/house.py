@@ -20,7 +20,7 @@ from casework.work.cases.commands import Command, Measure, OpenCase
 from casework.work.cases.tables import cases, owner_history
 from casework.work.handover.applying import apply
 from casework.work.handover.approving import approve, withdraw
-from casework.work.handover.planning import Options, plan
+from casework.work.handover.planning import PlanOptions, plan
 from casework.work.handover.tables import handover_moves, handovers
 from tests import promised
 from tests.fed import dated
@@ -161,7 +161,7 @@ class House:
     def plan(self, staff_no: str, by: str = "B1", **more: Any) -> int:
         """A plan; `receivers`, `team`, `region` are its options."""
         names = ("receivers", "team", "region")
-        options = Options(**{name: more.pop(name) for name in names if name in more})
+        options = PlanOptions(**{name: more.pop(name) for name in names if name in more})
         with writing(self.started.engine) as conn:
             return plan(conn, self.started.branch, actor=self.who(by), staff_no=staff_no, options=options, **more)
 

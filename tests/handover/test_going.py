@@ -8,7 +8,7 @@ import pytest
 from casework.lifecycle.commands import Done, Refused
 from casework.storage.database import reading
 from casework.work.cases.commands import Assign
-from casework.work.cases.reassign import Wanted
+from casework.work.cases.reassign import MoveWanted
 from casework.work.cases.reassign import plan as plan_assignment
 from casework.work.handover.applying import Applied
 from casework.work.handover.replanning import Replanned
@@ -79,7 +79,7 @@ def test_a_leaver_who_holds_the_pools_post_gets_nothing_from_the_pool_nor_by_han
     (done,) = house.do(Assign(actor=house.who("B1"), id=given, owner="C2", reason="workload"))
     assert isinstance(done, Done)
     with reading(house.started.engine, snapshot=True) as conn:
-        made = plan_assignment(conn, house.started.branch, house.who("B1"), [(new, None)], Wanted())
+        made = plan_assignment(conn, house.started.branch, house.who("B1"), [(new, None)], MoveWanted())
     assert {command.owner for command in made.commands} <= {"C2", "C3"}
     assert_sound(house)
 

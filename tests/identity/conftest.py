@@ -21,7 +21,7 @@ from casework.people.identity import log_in, second_factor
 from casework.people.identity.brake import Brake
 from casework.people.identity.holding import Holder, holder_of
 from casework.people.identity.passwords import keep_password
-from casework.people.identity.sessions import Granted
+from casework.people.identity.sessions import TokensGranted
 from casework.people.staff import register
 from casework.people.staff.actor import Actor, system
 from casework.people.staff.tokens import hash_of
@@ -72,7 +72,7 @@ class World:
 
     def log_in(
         self, staff_no: str, *, right: bool = True, otp: str | None = None, address: str = "10.0.0.1"
-    ) -> Granted | CallerError:
+    ) -> TokensGranted | CallerError:
         attempt = self.do(lambda conn, trail: log_in.begin(conn, trail, self.brake(staff_no, address), staff_no))
         if isinstance(attempt, CallerError):
             return attempt
@@ -82,9 +82,9 @@ class World:
             lambda conn, trail: log_in.finish(conn, trail, vault, self.policy, attempt, is_right=is_right, otp=otp)
         )
 
-    def logged_in(self, staff_no: str, **how: Any) -> Granted:
+    def logged_in(self, staff_no: str, **how: Any) -> TokensGranted:
         granted = self.log_in(staff_no, **how)
-        assert isinstance(granted, Granted), granted.code
+        assert isinstance(granted, TokensGranted), granted.code
         return granted
 
     def refused(self, staff_no: str, **how: Any) -> str:

@@ -16,7 +16,7 @@ from casework.people.identity import (
     resetting,
     sessions,
 )
-from casework.people.identity.sessions import Granted
+from casework.people.identity.sessions import TokensGranted
 from casework.people.identity.tables import reset_codes, second_factors
 from casework.people.identity.tables import sessions as session_rows
 from casework.people.staff.tables import tokens
@@ -108,7 +108,7 @@ def test_a_session_that_no_log_in_opened_or_that_was_widened_gives_no_tokens(wor
         assert world.holder(granted.access_token) is None, change
     world.do(lambda conn, _: conn.execute(session_rows.update().values(genuine)))
     assert isinstance(
-        world.do(lambda conn, trail: sessions.refresh(conn, trail, world.policy, granted.refresh_token)), Granted
+        world.do(lambda conn, trail: sessions.refresh(conn, trail, world.policy, granted.refresh_token)), TokensGranted
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from casework.errors import CallerError
 from casework.people.identity import brake
-from casework.people.identity.sessions import Granted
+from casework.people.identity.sessions import TokensGranted
 from casework.people.identity.tables import log_in_failures
 from casework.storage.database import open_engine, reading, writing
 from tests.identity.conftest import World
@@ -139,7 +139,7 @@ def test_whatever_is_tried_no_more_than_five_wrong_ones_fit_into_a_quarter_of_an
         if what == "wait":
             world.wait(minutes=minutes)
         elif what == "right":
-            if isinstance(world.log_in("R1", address=f"10.{minutes}.0.1"), Granted):
+            if isinstance(world.log_in("R1", address=f"10.{minutes}.0.1"), TokensGranted):
                 reached.clear()
         elif world.refused("R1", right=False, address=f"10.{minutes}.0.1") == "log_in_refused":
             reached.append(world.at)

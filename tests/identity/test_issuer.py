@@ -12,7 +12,7 @@ import pytest
 from casework.errors import CallerError, TryAgain
 from casework.people.identity import issuer as issuers
 from casework.people.identity.issuer import Issuer
-from casework.people.identity.outside_token import Wanted
+from casework.people.identity.outside_token import TokenWanted
 from casework.settings import Settings, is_safe_address
 from tests.dripping import dripping_headers
 from tests.identity.test_outside_token import NOW, OTHER, RSA_KEY, rsa_jwk, token
@@ -74,7 +74,7 @@ def bank() -> Iterator[Bank]:
 
 @pytest.fixture
 def issuer(bank: Bank) -> Issuer:
-    return Issuer(Wanted(bank.url, "casework", "preferred_username"), clock=lambda: NOW)
+    return Issuer(TokenWanted(bank.url, "casework", "preferred_username"), clock=lambda: NOW)
 
 
 def of(bank: Bank, **changes: Any) -> str:
@@ -189,7 +189,7 @@ def test_an_issuer_that_drips_headers_is_left(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(issuers, "DEADLINE_S", 0.5)
     began = time.monotonic()
     with dripping_headers() as url, pytest.raises(TryAgain):
-        Issuer(Wanted(url, "casework", "preferred_username"), clock=lambda: NOW).read(token(iss=url))
+        Issuer(TokenWanted(url, "casework", "preferred_username"), clock=lambda: NOW).read(token(iss=url))
     assert time.monotonic() - began < 5
 
 

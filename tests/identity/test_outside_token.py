@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 
 from casework.people.identity import outside_token
 from casework.people.identity.outside_token import (
-    Outside,
-    Wanted,
+    OutsidePerson,
+    TokenWanted,
     header_of,
     public_keys,
 )
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
-WANTED = Wanted("https://login.bank.example", "casework", "preferred_username")
+WANTED = TokenWanted("https://login.bank.example", "casework", "preferred_username")
 RSA_KEY = rsa.generate_private_key(65_537, 2_048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 ED_KEY = ed25519.Ed25519PrivateKey.generate()
@@ -90,7 +90,7 @@ def token(
     return f"{message}.{b64(signed(algorithm, message.encode(), key or own))}"
 
 
-def read(text: str, jwk: dict[str, Any] | None = None) -> Outside | None:
+def read(text: str, jwk: dict[str, Any] | None = None) -> OutsidePerson | None:
     header = header_of(text) if outside_token.is_shaped(text) else None
     if header is None:
         return None
@@ -101,7 +101,7 @@ def read(text: str, jwk: dict[str, Any] | None = None) -> Outside | None:
 @pytest.mark.parametrize("algorithm", list(KEYS))
 def test_a_good_token_says_who_and_until_when(algorithm: str) -> None:
     said = read(token(algorithm))
-    assert said == Outside("R1", datetime.fromtimestamp(SECONDS + 330, UTC), shown_factor=False)
+    assert said == OutsidePerson("R1", datetime.fromtimestamp(SECONDS + 330, UTC), shown_factor=False)
 
 
 @pytest.mark.parametrize("algorithm", list(KEYS))

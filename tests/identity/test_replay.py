@@ -13,7 +13,7 @@ from casework.people.identity import (
     resetting,
     sessions,
 )
-from casework.people.identity.sessions import Granted
+from casework.people.identity.sessions import TokensGranted
 from casework.people.identity.tables import passwords, reset_codes, second_factors
 from casework.people.identity.tables import sessions as session_rows
 from casework.people.staff.actor import system
@@ -53,7 +53,7 @@ def full(world: World) -> World:
         refreshed = world.do(
             lambda conn, trail, again=again: sessions.refresh(conn, trail, world.policy, again.refresh_token)  # type: ignore[misc]  # bound now
         )
-        assert isinstance(refreshed, Granted)
+        assert isinstance(refreshed, TokensGranted)
     actor = world.actor("R1")
     world.do(lambda conn, trail: sessions.end_session(conn, trail, actor, again.session_id - 1))
     for _ in range(2):

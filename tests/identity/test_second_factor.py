@@ -9,7 +9,7 @@ from casework.clock import utc_text
 from casework.errors import CallerError
 from casework.people.identity import second_factor, sessions
 from casework.people.identity.holding import ENROL_ONLY
-from casework.people.identity.sessions import Granted
+from casework.people.identity.sessions import TokensGranted
 from casework.people.identity.tables import second_factors
 from casework.people.staff import absence
 from casework.people.staff.actor import system
@@ -99,7 +99,7 @@ def test_a_code_of_before_the_last_one_used_does_not_work_either(world: World) -
 def test_a_phone_may_be_half_a_minute_off_and_no_more(world: World, steps: int, taken: bool) -> None:
     phone = world.enrol("R1")
     world.wait(minutes=10)
-    assert isinstance(world.log_in("R1", otp=phone.shows(world.at, steps)), Granted) is taken
+    assert isinstance(world.log_in("R1", otp=phone.shows(world.at, steps)), TokensGranted) is taken
 
 
 def test_the_code_that_confirmed_does_not_log_in_again(world: World) -> None:
@@ -121,7 +121,7 @@ def test_approvers_and_administrators_without_a_factor_may_only_set_one_up(world
     assert holder.actor.commands == ENROL_ONLY
     world.enrol(staff_no, granted.session_id)
     fresh = world.do(lambda conn, trail: sessions.refresh(conn, trail, world.policy, granted.refresh_token))
-    assert isinstance(fresh, Granted)
+    assert isinstance(fresh, TokensGranted)
     whole = world.holder(fresh.access_token)
     assert whole is not None
     assert whole.actor.commands is None

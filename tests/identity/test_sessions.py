@@ -7,7 +7,7 @@ import pytest
 
 from casework.errors import CallerError
 from casework.people.identity import sessions
-from casework.people.identity.sessions import Granted
+from casework.people.identity.sessions import TokensGranted
 from casework.people.identity.tables import sessions as session_rows
 from casework.people.staff import register
 from casework.people.staff.actor import system
@@ -15,13 +15,13 @@ from casework.people.staff.tables import tokens
 from tests.identity.conftest import World
 
 
-def refreshed(world: World, token: str) -> Granted | CallerError:
+def refreshed(world: World, token: str) -> TokensGranted | CallerError:
     return world.do(lambda conn, trail: sessions.refresh(conn, trail, world.policy, token))
 
 
-def go_on(world: World, token: str) -> Granted:
+def go_on(world: World, token: str) -> TokensGranted:
     granted = refreshed(world, token)
-    assert isinstance(granted, Granted)
+    assert isinstance(granted, TokensGranted)
     return granted
 
 
@@ -92,8 +92,8 @@ def test_two_that_refresh_at_one_instant_with_one_token_are_found_out(world: Wor
     granted = world.logged_in("R1")
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda _: refreshed(world, granted.refresh_token), range(2)))
-    assert sorted(isinstance(one, Granted) for one in answers) == [False, True]
-    winner = next(one for one in answers if isinstance(one, Granted))
+    assert sorted(isinstance(one, TokensGranted) for one in answers) == [False, True]
+    winner = next(one for one in answers if isinstance(one, TokensGranted))
     assert is_over(world, winner.refresh_token)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from casework.evidence.bundle.deep import replay
 from casework.evidence.bundle.export import export_log, fresh_folder
-from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.trust import KeysHeld
 from casework.evidence.bundle.verify import verify_bundle
 from casework.evidence.dossier.heads import state_heads
 from casework.evidence.dossier.make import make_dossier
@@ -40,6 +40,6 @@ def test_a_bundle_and_a_dossier_carry_them_and_are_sound(
             export_log(conn, folder, keys, made_at=now)
     events = {entry.event for entry in shown.complete}
     assert {"promise.opened", "promise.step.keep", "promise.refused_opening"} <= events
-    report = verify_bundle(tmp_path / "bundle", Held(), deep=replay, jobs=1)
+    report = verify_bundle(tmp_path / "bundle", KeysHeld(), deep=replay, jobs=1)
     assert (report.findings, report.cases_not_replayed) == ([], 0)
     assert report.replayed_facts > 0

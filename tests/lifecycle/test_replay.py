@@ -18,7 +18,7 @@ from casework.evidence.past.portfolio import PortfolioFilter
 from casework.evidence.past.whole import portfolio_as_of
 from casework.evidence.search.export import Words, entries_csv
 from casework.evidence.search.find import collect
-from casework.evidence.search.wanted import Wanted
+from casework.evidence.search.wanted import TermsWanted
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Refused
 from casework.lifecycles import LIFECYCLES
@@ -136,7 +136,7 @@ def test_a_process_miner_sees_promises_and_holds_beside_the_case_that_stays_in_i
 
 def test_a_file_of_found_entries_calls_each_by_the_chart_that_it_is_of(lived: Lived) -> None:
     with reading(lived.log.engine, snapshot=True) as conn:
-        lines, _ = collect(conn, lived.log.branch.mac_key, Wanted(event="promise.step.*"), at_most=10)
+        lines, _ = collect(conn, lived.log.branch.mac_key, TermsWanted(event="promise.step.*"), at_most=10)
     rulebook = lived.log.branch.rulebook
     content = entries_csv(lines, Words(rulebook.by_word, event_names(rulebook)), "en", cut=False).decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(content)))

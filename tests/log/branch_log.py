@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from casework.evidence.verifying import verify
 from casework.log.check.findings import Report
-from casework.log.check.sealed import Outside
-from casework.log.format.entry import Actor
+from casework.log.check.sealed import BroughtAlong
+from casework.log.format.entry import SignedActor
 from casework.log.tables import entries, leaves, unsealed
 from casework.log.write import signer
 from casework.log.write.grown import Log, present_log
@@ -25,7 +25,7 @@ from casework.storage.database import open_engine, reading, writing
 from tests.log.built_log import guards_down
 
 ORIGIN = "log.example/branch"
-WRITER = Actor("S1", "staff", "api")
+WRITER = SignedActor("S1", "staff", "api")
 START = datetime(2026, 1, 11, 1, 30, tzinfo=UTC)
 
 
@@ -102,9 +102,9 @@ class BranchLog:
         with reading(self.engine) as conn:
             return list(conn.execute(sa.select(unsealed.c.entry).order_by(unsealed.c.entry)).scalars())
 
-    def outside(self) -> Outside:
+    def outside(self) -> BroughtAlong:
         """What the keys folder knows."""
-        return Outside.of(self.folder)
+        return BroughtAlong.of(self.folder)
 
     def verify(self, **kept: Any) -> Report:
         """The whole verification with what the keys folder knows."""

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from casework.log.dossier import (
+    Disclosed,
     Dossier,
-    Opening,
     ProvenEntry,
     ProvenHead,
     Since,
 )
 from casework.log.format.case_heads import (
-    Head,
+    CaseHead,
     Statement,
     build,
     case_of,
@@ -21,7 +21,7 @@ from casework.log.format.case_heads import (
 )
 from casework.log.format.chain import commit, leaf_hash
 from casework.log.format.checkpoint import Checkpoint
-from casework.log.format.entry import Actor, Entry, encode
+from casework.log.format.entry import Entry, SignedActor, encode
 from casework.log.format.note import LogSigner, to_base64
 from casework.log.format.tiles import FromTiles
 from casework.log.format.tree import (
@@ -49,7 +49,7 @@ class DossierLog:
         seq = len(own) + 1
         at = f"2026-01-11T00:{len(self.bodies) // 60:02}:{len(self.bodies) % 60:02}.000000Z"
         entry = Entry(
-            actor=Actor("S1", "staff", "api"), chart=None, data=data, entry_id=f"{stream}:{seq}", event=event,
+            actor=SignedActor("S1", "staff", "api"), chart=None, data=data, entry_id=f"{stream}:{seq}", event=event,
             from_=None, occurred_at=at, personal=personal or {}, policy=None,
             prev=leaf_hash(self.bodies[own[-1][0]]).hex() if own else None, reason_code=None, recorded_at=at, rules=(),
             stream=stream, stream_seq=seq, to=None,
@@ -63,16 +63,16 @@ class DossierLog:
         """Leaf hashes."""
         return list(map(leaf_hash, self.bodies))
 
-    def heads(self, size: int) -> list[Head]:
+    def heads(self, size: int) -> list[CaseHead]:
         """Of the cases in the first `size` leaves."""
-        found: dict[int, Head] = {}
+        found: dict[int, CaseHead] = {}
         for entry, leaf in list(zip(self.entries, self.leaves, strict=True))[:size]:
             case = case_of(entry.stream)
             if case is not None:
-                found[case] = Head(case, entry.stream_seq, leaf)
+                found[case] = CaseHead(case, entry.stream_seq, leaf)
         return [found[case] for case in sorted(found)]
 
-    def state(self, heads: list[Head] | None = None, **changes: Any) -> int:
+    def state(self, heads: list[CaseHead] | None = None, **changes: Any) -> int:
         """The leaf index of a statement of the heads as they are, or as given."""
         size = len(self.bodies)
         built = build(self.heads(size) if heads is None else heads)
@@ -95,7 +95,9 @@ class DossierLog:
     def _node(self, node: Node, leaves: list[bytes]) -> bytes:
         return root_of(leaves[node.number << node.height : (node.number + 1) << node.height])
 
-    def dossier(self, case: int, statement: int, heads: list[Head] | None = None, since: int | None = None) -> Dossier:
+    def dossier(
+        self, case: int, statement: int, heads: list[CaseHead] | None = None, since: int | None = None
+    ) -> Dossier:
         """Of a case, with the statement at this leaf index."""
         size = self.entries[statement].data["size"]
         own = [place for place, one in enumerate(self.entries) if one.stream == f"case:{case}"]
@@ -114,7 +116,7 @@ class DossierLog:
             ),
             later=[self.proven(place) for place in own if place >= size],
             openings=[
-                Opening(self.entries[place].stream_seq, "note", SALT.hex(), "客户称下周还款")
+                Disclosed(self.entries[place].stream_seq, "note", SALT.hex(), "客户称下周还款")
                 for place in own if self.entries[place].personal
             ],
             since=None if since is None else Since(since, self._consistency(since)),

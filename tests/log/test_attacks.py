@@ -25,7 +25,7 @@ from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
 from casework.evidence.verifying import verify
-from casework.intake.feed.load import Request, import_feed
+from casework.intake.feed.load import ImportRequest, import_feed
 from casework.intake.feed.row_mac import COVERED, row_mac
 from casework.intake.feed.tables import (
     borrowers,
@@ -40,7 +40,7 @@ from casework.lifecycle.commands import Note
 from casework.lifecycle.tables import institutions
 from casework.log.check.findings import EXIT_CODES, TEXTS, Report
 from casework.log.check.handed import Handed
-from casework.log.check.sealed import Outside
+from casework.log.check.sealed import BroughtAlong
 from casework.log.format import note
 from casework.log.format.chain import leaf_hash, mac, seal_entry
 from casework.log.format.checkpoint import Checkpoint, Cosigner
@@ -107,12 +107,12 @@ class SealedLog:
         """The service's own."""
         return self.built.branch.mac_key
 
-    def outside(self, **other: Any) -> Outside:
+    def outside(self, **other: Any) -> BroughtAlong:
         """What nobody has touched: the public keys, and what the signer remembers."""
         known = {"keys": signer.known_keys(self.built.settings.keys_dir), "remembered": self.last}
-        return Outside(**{**known, **other})
+        return BroughtAlong(**{**known, **other})
 
-    def verify(self, conn: Connection, outside: Outside | None) -> Report:
+    def verify(self, conn: Connection, outside: BroughtAlong | None) -> Report:
         """The whole verification, as the command does it."""
         return verify(conn, self.mac_key, self.built.branch.vault, outside=outside or self.outside())
 
@@ -160,7 +160,7 @@ def fed(built: BuiltLog, folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         for module in ("finish", "load", "one_import", "run", "write"):
             patch.setattr(f"casework.intake.feed.{module}.now", clock)
-        import_feed(built.engine, built.branch, folder, Request(system("cli")))
+        import_feed(built.engine, built.branch, folder, ImportRequest(system("cli")))
 
 
 # --- the operator's tools: each makes a part of the database agree with what he has done to another
@@ -261,7 +261,7 @@ def leaf_index_of(conn: Connection, stream: str, seq: int) -> int:
 # --- the attacks
 
 
-Attack = Callable[[Connection, SealedLog], Outside | None]
+Attack = Callable[[Connection, SealedLog], BroughtAlong | None]
 """Returns what is outside afterwards, where it is not what was there before."""
 
 
@@ -320,7 +320,7 @@ def swapped_across_streams(conn: Connection, log: SealedLog) -> None:
     reseal(conn)
 
 
-def tail_cut(conn: Connection, log: SealedLog) -> Outside:
+def tail_cut(conn: Connection, log: SealedLog) -> BroughtAlong:
     """Everything since the first checkpoint, heads and rows set back, and the signer's memory with them."""
     restored(conn, log)
     return log.outside(remembered=log.first, trusted=log.last)
@@ -349,7 +349,7 @@ def rewritten_and_signed(conn: Connection, log: SealedLog) -> None:
     resign(conn, log.keys.present, reseal(conn))
 
 
-def rewritten_signed_and_remembered(conn: Connection, log: SealedLog) -> Outside:
+def rewritten_signed_and_remembered(conn: Connection, log: SealedLog) -> BroughtAlong:
     """Database, every key and the signer's memory: only what somebody else holds is left."""
     rewritten(conn, log)
     return log.outside(remembered=resign(conn, log.keys.present, reseal(conn)), trusted=log.first)
@@ -371,7 +371,7 @@ def _in_2025(entry: Entry) -> Entry:
     return msgspec.structs.replace(entry, recorded_at=early, occurred_at=early)
 
 
-def dated_back_behind_a_witness(conn: Connection, log: SealedLog) -> Outside:
+def dated_back_behind_a_witness(conn: Connection, log: SealedLog) -> BroughtAlong:
     """Written after a witness saw the log, dated before; no row of its signatures is left, but it has kept them."""
     last = conn.execute(sa.select(cases.c.audit_seq).where(cases.c.id == 12)).scalar_one()
     assert leaf_index_of(conn, "case:12", last) >= log.first.size
@@ -618,12 +618,12 @@ def emptied(conn: Connection, log: SealedLog) -> None:
         conn.execute(table.delete())
 
 
-def emptied_with_nothing_outside(conn: Connection, log: SealedLog) -> Outside:
+def emptied_with_nothing_outside(conn: Connection, log: SealedLog) -> BroughtAlong:
     emptied(conn, log)
     return log.outside(remembered=None)
 
 
-def log_emptied(conn: Connection, log: SealedLog) -> Outside:
+def log_emptied(conn: Connection, log: SealedLog) -> BroughtAlong:
     """The log alone; cases and people are still there."""
     for table in (unsealed, checkpoints, tiles, leaves, logs, openings, entries, streams, texts):
         conn.execute(table.delete())
@@ -766,7 +766,7 @@ def content(conn: Connection) -> str:
     return digest.hexdigest()
 
 
-def _signer_says(conn: Connection, log: SealedLog, outside: Outside | None) -> str | None:
+def _signer_says(conn: Connection, log: SealedLog, outside: BroughtAlong | None) -> str | None:
     """Why the signer would not go on from the database as it is; none: it would."""
     found = present_log(conn)
     remembered = (outside or log.outside()).remembered

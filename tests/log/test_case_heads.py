@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casework.log.check.findings import Report
-from casework.log.check.heads_tree import HeadsTree, Stated, StatementCheck
+from casework.log.check.heads_tree import HeadsTree, StatedHeads, StatementCheck
 from casework.log.format.case_heads import (
     Built,
-    Head,
+    CaseHead,
     MalformedStatement,
     Statement,
     build,
@@ -24,7 +24,7 @@ from casework.log.format.case_heads import (
     statement_of,
     tile_of_records,
 )
-from casework.log.format.entry import Actor, Entry
+from casework.log.format.entry import Entry, SignedActor
 from casework.log.format.tiles import FromTiles, Tile
 from casework.log.format.tree import EMPTY_ROOT, prove_inclusion, verify_inclusion
 from tests.log.naive_tree import below
@@ -47,9 +47,9 @@ def naive_head(case: int, seq: int, of: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + text.encode("ascii")).digest()
 
 
-def heads(count: int) -> list[Head]:
+def heads(count: int) -> list[CaseHead]:
     """Cases 3, 6, 9 and so on."""
-    return [Head(3 * number, number, leaf(number)) for number in range(1, count + 1)]
+    return [CaseHead(3 * number, number, leaf(number)) for number in range(1, count + 1)]
 
 
 def hash_of(built: Built) -> FromTiles:
@@ -85,7 +85,7 @@ def test_what_is_kept_of_the_tree_proves_the_head_of_every_case(count: int) -> N
 @pytest.mark.parametrize("wrong", [[2, 1], [1, 1], [5, 7, 6]])
 def test_heads_out_of_order_are_a_bug(wrong: list[int]) -> None:
     with pytest.raises(ValueError, match="ascending"):
-        build(Head(case, 1, leaf(case)) for case in wrong)
+        build(CaseHead(case, 1, leaf(case)) for case in wrong)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,8 @@ STATED = Statement("2026-01-11", 40, 7, leaf(0))
 
 def entry(**changes: Any) -> Entry:
     made = Entry(
-        actor=Actor("system", "system", "heads"), chart=None, data=STATED.data, entry_id="log:1:2", event="log.heads",
+        actor=SignedActor("system", "system", "heads"),
+        chart=None, data=STATED.data, entry_id="log:1:2", event="log.heads",
         from_=None, occurred_at="2026-01-11T00:00:00.000000Z", personal={}, policy=None, prev="5f" * 32,
         reason_code=None, recorded_at="2026-01-11T00:00:00.000000Z", rules=(), stream="log:1", stream_seq=2, to=None,
     )  # fmt: skip
@@ -193,7 +194,7 @@ def test_many_cases_are_put_in_place_before_anybody_asks(monkeypatch: pytest.Mon
     assert (tree.cases, tree.root) == naive_tree(log)
 
 
-def checked(log: list[Leaf], stated: list[Stated], batch: int = 7) -> list[dict[str, Any]]:
+def checked(log: list[Leaf], stated: list[StatedHeads], batch: int = 7) -> list[dict[str, Any]]:
     report = Report()
     check = StatementCheck(report, stated)
     for begin in range(0, len(log), batch):
@@ -207,9 +208,9 @@ def some_log(count: int = 30) -> list[Leaf]:
     return [(f"case:{place % 4 + 1}", place // 4 + 1, leaf(place)) for place in range(count)]
 
 
-def stated_at(log: list[Leaf], at: int, seq: int = 2, **changes: Any) -> Stated:
+def stated_at(log: list[Leaf], at: int, seq: int = 2, **changes: Any) -> StatedHeads:
     cases, root = naive_tree(log[:at])
-    return Stated(Statement("2026-01-11", at, cases, root)._replace(**changes), "log:1", seq, len(log))
+    return StatedHeads(Statement("2026-01-11", at, cases, root)._replace(**changes), "log:1", seq, len(log))
 
 
 @pytest.mark.parametrize("batch", [1, 7, 100])
@@ -218,7 +219,7 @@ def test_true_statements_are_found_true_wherever_they_stand(batch: int) -> None:
     assert checked(log, [stated_at(log, size, size) for size in (0, 1, 6, 7, 8, 14, 29, 30)], batch) == []
 
 
-def lies() -> Iterator[tuple[str, Stated]]:
+def lies() -> Iterator[tuple[str, StatedHeads]]:
     log = some_log()
     yield "another root", stated_at(log, 12, root=leaf(99))
     yield "too few cases", stated_at(log, 12, cases=3)
@@ -230,7 +231,7 @@ def lies() -> Iterator[tuple[str, Stated]]:
 
 
 @pytest.mark.parametrize(("name", "lie"), list(lies()))
-def test_a_false_statement_is_named_and_the_true_ones_beside_it_are_not(name: str, lie: Stated) -> None:
+def test_a_false_statement_is_named_and_the_true_ones_beside_it_are_not(name: str, lie: StatedHeads) -> None:
     log = some_log()
     found = checked(log, [stated_at(log, 5, seq=1), lie, stated_at(log, 29, seq=3)])
     assert [one["seq"] for one in found] == [2], (name, found)

@@ -17,9 +17,9 @@ from casework.log.format.chain import (
     seal_entry,
 )
 from casework.log.format.entry import (
-    Actor,
     Entry,
     MalformedEntry,
+    SignedActor,
     decode_strict,
     entry_id_of,
 )
@@ -32,7 +32,7 @@ NOON = "2026-03-02T04:00:00.000000Z"
 def entry_at(seq: int, prev: bytes | None, *, recorded_at: str = NOON) -> Entry:
     """The entry with number `seq` of one stream, said to follow the leaf `prev`."""
     return Entry(
-        actor=Actor("S001", "staff", "cli"),
+        actor=SignedActor("S001", "staff", "cli"),
         chart=None,
         data={"days_past_due": seq},
         entry_id=entry_id_of("case:1", seq),

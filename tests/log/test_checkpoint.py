@@ -23,8 +23,8 @@ from casework.log.format.note import (
     LogSigner,
     MalformedKey,
     MalformedNote,
-    Note,
     Signature,
+    SignedNote,
     UnverifiedNote,
     parse,
 )
@@ -206,7 +206,7 @@ def test_a_checkpoint_of_another_log_is_refused_even_with_the_trusted_key() -> N
 def test_a_checkpoint_signed_by_another_key_is_refused() -> None:
     """Attack 9: also when the key goes by the log's name, and when only witnesses have signed."""
     impostor = POINT.signed(LogSigner(LOG.name, b"\x09" * 32))
-    witnessed = Note(POINT.text, (WITNESS.cosign(POINT, 1),)).encode()
+    witnessed = SignedNote(POINT.text, (WITNESS.cosign(POINT, 1),)).encode()
     for data in (impostor, witnessed):
         with pytest.raises(UnverifiedNote) as caught:
             TRUST.open(data)
@@ -228,7 +228,7 @@ def test_while_a_key_is_replaced_either_signature_opens_and_a_wrong_one_of_eithe
 def test_the_text_of_a_checkpoint_cannot_be_changed_under_its_signatures() -> None:
     for changed in (POINT._replace(size=301), POINT._replace(root=b"\x06" * 32), POINT._replace(extensions=("x",))):
         with pytest.raises(UnverifiedNote) as caught:
-            TRUST.open(Note(changed.text, parse(COSIGNED).signatures).encode())
+            TRUST.open(SignedNote(changed.text, parse(COSIGNED).signatures).encode())
         assert caught.value.code == "signature_wrong"
 
 

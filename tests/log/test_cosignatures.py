@@ -35,7 +35,7 @@ from casework.log.tables import (
     unsealed,
 )
 from casework.log.write import receipt_keys, signer, witnesses
-from casework.log.write.cosignatures import Taken, take_in
+from casework.log.write.cosignatures import CosignaturesTaken, take_in
 from casework.log.write.grown import root_at
 from casework.log.write.receipt_keys import Announcing
 from casework.log.write.trail import change_of, collecting
@@ -71,7 +71,7 @@ def cosigned(log: BranchLog, by: Cosigner = WITNESS, *, after_s: float = 1) -> b
     return read.signed_also(by.cosign(checkpoint.parse(read.text), at)).encode()
 
 
-def take(log: BranchLog, data: bytes) -> list[Taken]:
+def take(log: BranchLog, data: bytes) -> list[CosignaturesTaken]:
     with writing(log.engine) as conn:
         return take_in(conn, data, witnesses.known_witnesses(log.folder), log.clock())
 
@@ -123,7 +123,7 @@ def test_what_is_not_a_known_witnesss_signature_of_our_checkpoint_is_not_taken(l
     at = int(log.at.timestamp()) + 1
 
     def made(other: Checkpoint) -> bytes:
-        return note.Note(other.text, (WITNESS.cosign(other, at),)).encode()
+        return note.SignedNote(other.text, (WITNESS.cosign(other, at),)).encode()
 
     blob = read.signatures[-1].blob
     spoilt = read.signatures[-1]._replace(blob=blob[:-1] + bytes([blob[-1] ^ 1]))
@@ -501,7 +501,7 @@ def test_only_a_key_of_this_service_makes_receipts_that_are_believed(log: Branch
     data = receipted(log)
     text = note.parse(data).text
     with reading(log.engine, snapshot=True) as conn, pytest.raises(CallerError) as caught:
-        opened(note.Note(text, (forged.sign(text),)).encode(), trusted_keys(conn, log.folder))
+        opened(note.SignedNote(text, (forged.sign(text),)).encode(), trusted_keys(conn, log.folder))
     assert caught.value.code == "receipt_not_trusted"
 
 

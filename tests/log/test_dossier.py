@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from casework.log.check.findings import TEXTS
 from casework.log.dossier import (
     MAX_DOSSIER_BYTES,
+    Disclosed,
     Dossier,
-    Opening,
     Shown,
     encode,
     read_dossier,
     verify_dossier,
 )
-from casework.log.format.case_heads import Head
+from casework.log.format.case_heads import CaseHead
 from casework.log.format.chain import leaf_hash
 from casework.log.format.checkpoint import Checkpoint
 from casework.log.format.note import LogSigner, to_base64
@@ -179,7 +179,7 @@ TWINS: dict[str, tuple[Corrupt, set[str]]] = {
         lambda good: put(good, openings=[put(good.openings[0], salt="zz")]), {"opening_wrong"},
     ),
     "an opening of no commitment": (
-        lambda good: put(good, openings=[Opening(1, "note", "00" * 32, "x")]), {"opening_unannounced"},
+        lambda good: put(good, openings=[Disclosed(1, "note", "00" * 32, "x")]), {"opening_unannounced"},
     ),
     "an opening twice": (lambda good: put(good, openings=good.openings[:1] * 2), {"opening_unannounced"}),
 }  # fmt: skip
@@ -268,7 +268,9 @@ def test_a_statement_that_passes_over_an_entry_is_convicted_by_that_entry() -> N
     short = next(head for head in true if head.seq > 1)
     before = [one for one in log.entries if one.stream == f"case:{short.case}"][-2]
     place = log.entries.index(before)
-    lie = [Head(short.case, before.stream_seq, leaf_hash(log.bodies[place])) if one == short else one for one in true]
+    lie = [
+        CaseHead(short.case, before.stream_seq, leaf_hash(log.bodies[place])) if one == short else one for one in true
+    ]
     statement = log.state(lie)
     honest = log.dossier(short.case, statement, lie)
     assert codes(read(honest)) == {"head_not_stated"}

@@ -16,9 +16,9 @@ from casework.log.format.entry import (
     MAX_DEPTH,
     MAX_INT,
     SCHEMA,
-    Actor,
     Entry,
     MalformedEntry,
+    SignedActor,
     decode_strict,
     encode,
     entry_id_of,
@@ -61,7 +61,7 @@ def document(**changed: Any) -> Document:
 def entry_of(plain: Document) -> Entry:
     """The same object as an Entry, unchecked, as a writer would build it."""
     fields = {("from_" if key == "from" else key): value for key, value in plain.items()}
-    return Entry(**fields | {"actor": Actor(**plain["actor"]), "rules": tuple(plain["rules"])})
+    return Entry(**fields | {"actor": SignedActor(**plain["actor"]), "rules": tuple(plain["rules"])})
 
 
 def bytes_of(plain: Document) -> bytes:
@@ -80,7 +80,7 @@ def test_an_entry_has_exactly_the_keys_of_the_format() -> None:
     """And the fields stand in the order of their keys, on which canonical encoding rests."""
     keys = list(Entry.__struct_encode_fields__)
     assert keys == sorted(document())
-    assert list(Actor.__struct_encode_fields__) == ["id", "kind", "via"]
+    assert list(SignedActor.__struct_encode_fields__) == ["id", "kind", "via"]
 
 
 # --- corrupt twins: one change each, and its finding

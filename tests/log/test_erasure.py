@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from casework.log.format.entry import (
     MAX_BODY_BYTES,
-    Actor,
     Entry,
     MalformedEntry,
+    SignedActor,
     encode,
 )
 from casework.log.format.erasure import (
@@ -24,7 +24,7 @@ from casework.log.format.erasure import (
 def entry(covers: object, seq: int = 2, event: str = ERASED, stream: str = "borrower:B1") -> Entry:
     at = "2026-01-01T00:00:00.000000Z"
     return Entry(
-        actor=Actor("S1", "staff", "cli"), chart=None, data={"covers": covers}, entry_id=f"{stream}:{seq}",
+        actor=SignedActor("S1", "staff", "cli"), chart=None, data={"covers": covers}, entry_id=f"{stream}:{seq}",
         event=event, from_=None, occurred_at=at, personal={}, policy=None, prev="0" * 64, reason_code=None,
         recorded_at=at, rules=(), stream=stream, stream_seq=seq, to=None,
     )  # fmt: skip

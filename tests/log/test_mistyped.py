@@ -14,7 +14,7 @@ from casework.evidence.dossier.heads import state_heads
 from casework.evidence.verifying import verify
 from casework.log.check.findings import Report
 from casework.log.check.heads import Tail
-from casework.log.check.sealed import Outside
+from casework.log.check.sealed import BroughtAlong
 from casework.log.check.steady import Steady, part_of
 from casework.log.format.entry import Entry, decode_strict
 from casework.log.tables import entries
@@ -67,7 +67,7 @@ def wrong_for(column: sa.Column[Any]) -> tuple[Any, ...]:
 
 
 def verified(conn: Connection, log: BuiltLog) -> Report:
-    outside = Outside.of(log.settings.keys_dir)
+    outside = BroughtAlong.of(log.settings.keys_dir)
     return verify(conn, log.branch.mac_key, log.branch.vault, outside=outside)
 
 

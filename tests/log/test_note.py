@@ -14,8 +14,8 @@ from casework.log.format.note import (
     LogSigner,
     MalformedKey,
     MalformedNote,
-    Note,
     Signature,
+    SignedNote,
     UnverifiedNote,
     from_base64,
     from_decimal,
@@ -65,7 +65,7 @@ def test_a_published_key_signs_as_published() -> None:
     signer = LogSigner.parse(GO_SECRET)
     assert signer.secret_text == GO_SECRET
     assert signer.key.text == GO_KEY
-    assert Note(GO_TEXT, (signer.sign(GO_TEXT),)).encode() == GO_NOTE.encode()
+    assert SignedNote(GO_TEXT, (signer.sign(GO_TEXT),)).encode() == GO_NOTE.encode()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,9 @@ def test_keys_that_cannot_be_told_apart_are_the_caller_s_bug() -> None:
 
 
 def test_a_new_signature_takes_the_place_of_the_same_key_s() -> None:
-    first = Note("text\n", (Signature(SIGNER.name, SIGNER.key.key_id, b"old"),)).signed_also(SIGNER.sign("text\n"))
+    first = SignedNote("text\n", (Signature(SIGNER.name, SIGNER.key.key_id, b"old"),)).signed_also(
+        SIGNER.sign("text\n")
+    )
     assert first.signatures == (SIGNER.sign("text\n"),)
     other = LogSigner("log.example/branch", b"\x07" * 32)  # the next key of the same log
     assert first.signed_also(other.sign("text\n")).signatures == (SIGNER.sign("text\n"), other.sign("text\n"))
@@ -212,10 +214,12 @@ def test_the_slack_twins_are_what_a_lax_reader_takes_for_the_same_bytes() -> Non
 def test_a_note_may_hold_empty_lines_other_scripts_and_as_many_signatures_as_the_format_asks_for() -> None:
     text = "\n第一行\n\n\u0085\u2028\x7f…\n"
     signers = [LogSigner(f"signer/{number}", bytes([number]) * 32) for number in range(MAX_SIGNATURES)]
-    note = Note(text, tuple(signer.sign(text) for signer in signers))
+    note = SignedNote(text, tuple(signer.sign(text) for signer in signers))
     assert parse(note.encode()) == note
     assert len(verified(note, [signer.key for signer in signers])) == MAX_SIGNATURES
-    large = Note("text\n", tuple(Signature(f"pq/{number}", b"\x00\x00\x00\x06", bytes(5_000)) for number in range(16)))
+    large = SignedNote(
+        "text\n", tuple(Signature(f"pq/{number}", b"\x00\x00\x00\x06", bytes(5_000)) for number in range(16))
+    )
     assert parse(large.encode()) == large
 
 
@@ -263,7 +267,7 @@ lines = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_siz
 @given(st.lists(lines, min_size=1, max_size=5).map("".join), st.lists(names, min_size=1, max_size=4, unique=True))
 def test_notes_signed_by_anybody_read_back_and_verify(text: str, signing: list[str]) -> None:
     signers = [LogSigner(name, bytes([number]) * 32) for number, name in enumerate(signing)]
-    note = Note(text, tuple(signer.sign(text) for signer in signers))
+    note = SignedNote(text, tuple(signer.sign(text) for signer in signers))
     assert parse(note.encode()) == note
     assert len(verified(note, [signer.key for signer in signers])) == len(signers)
 
@@ -271,16 +275,16 @@ def test_notes_signed_by_anybody_read_back_and_verify(text: str, signing: list[s
 @pytest.mark.parametrize(
     "note",
     [
-        Note("no line's end", (SIGNER.sign("no line's end"),)),
-        Note("", (SIGNER.sign(""),)),
-        Note("text\n", ()),
-        Note("tab\t\n", (SIGNER.sign("tab\t\n"),)),
-        Note("text\n", (SIGNER.sign("text\n")._replace(name="a b"),)),
-        Note("text\n", (SIGNER.sign("text\n")._replace(key_id=b"\x00"),)),
-        Note("text\n", (SIGNER.sign("text\n"), SIGNER.sign("text\n"))),
+        SignedNote("no line's end", (SIGNER.sign("no line's end"),)),
+        SignedNote("", (SIGNER.sign(""),)),
+        SignedNote("text\n", ()),
+        SignedNote("tab\t\n", (SIGNER.sign("tab\t\n"),)),
+        SignedNote("text\n", (SIGNER.sign("text\n")._replace(name="a b"),)),
+        SignedNote("text\n", (SIGNER.sign("text\n")._replace(key_id=b"\x00"),)),
+        SignedNote("text\n", (SIGNER.sign("text\n"), SIGNER.sign("text\n"))),
     ],
 )
-def test_what_could_not_be_read_again_is_not_written(note: Note) -> None:
+def test_what_could_not_be_read_again_is_not_written(note: SignedNote) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # MalformedNote where the parser says why, else "not a note"
         note.encode()
 

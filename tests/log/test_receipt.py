@@ -13,9 +13,9 @@ from casework.log.format.note import (
     UnverifiedNote,
 )
 from casework.log.format.receipt import (
-    Change,
     MalformedReceipt,
     Receipt,
+    ReceiptedChange,
     ReceiptSigner,
     Recorded,
     open_receipt,
@@ -47,7 +47,7 @@ def test_an_entry_of_a_borrower_has_receipts_too() -> None:
 
 def test_the_quick_signer_makes_the_same_bytes_each_time() -> None:
     quick = ReceiptSigner(SIGNER)
-    assert quick.sign(Change(AT, ENTRIES)) == quick.sign(Change(AT, ENTRIES)) == GOOD.signed(SIGNER)
+    assert quick.sign(ReceiptedChange(AT, ENTRIES)) == quick.sign(ReceiptedChange(AT, ENTRIES)) == GOOD.signed(SIGNER)
 
 
 def resigned(change: Callable[[str], str]) -> bytes:

@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 from casework.clock import utc_text
 from casework.errors import CallerError, TryAgain
 from casework.log.format.chain import leaf_hash, mac
-from casework.log.format.entry import Actor, Entry, encode
+from casework.log.format.entry import Entry, SignedActor, encode
 from casework.log.format.tiles import Tile, tiles_grown
 from casework.log.format.tree import Range, root_of
 from casework.log.tables import entries, leaves, unsealed
@@ -209,7 +209,7 @@ def forge(conn: Connection, log: BranchLog, stream: str, seq: int, key: bytes, p
     """An entry put there by SQL, with its MAC under `key`; its row."""
     at = utc_text(START)
     entry = Entry(
-        actor=Actor("S1", "staff", "api"), chart=None, data={}, entry_id=f"{stream}:{seq}", event="test.forged",
+        actor=SignedActor("S1", "staff", "api"), chart=None, data={}, entry_id=f"{stream}:{seq}", event="test.forged",
         from_=None, occurred_at=at, personal={}, policy=None, prev=prev.hex() if prev else None, reason_code=None,
         recorded_at=at, rules=(), stream=stream, stream_seq=seq, to=None,
     )  # fmt: skip

@@ -209,7 +209,7 @@ def break_a_signature(conn: Connection, log: BranchLog) -> None:
     read = note.parse(data)
     one = read.signatures[0]
     spoilt = one._replace(blob=bytes([one.blob[0] ^ 1]) + one.blob[1:])
-    broken = note.Note(read.text, (spoilt,)).encode()
+    broken = note.SignedNote(read.text, (spoilt,)).encode()
     conn.execute(checkpoints.update().where(checkpoints.c.note == data).values(note=broken))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
-from casework.evidence.mining.chosen import Wanted
+from casework.evidence.mining.chosen import MiningWanted
 from casework.evidence.mining.export import Format, Mined, export
 from casework.evidence.mining.names import Cover
 from casework.people.staff.actor import system
@@ -30,11 +30,13 @@ class Model(NamedTuple):
     links: set[tuple[str, str, str]]
 
 
-def made(log: BuiltLog, kind: Format, wanted: Wanted | None = None, cover: Cover = "none") -> tuple[bytes, Mined]:
+def made(log: BuiltLog, kind: Format, wanted: MiningWanted | None = None, cover: Cover = "none") -> tuple[bytes, Mined]:
     """A file's content, and what the export said of it."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "file"
-        mined = export(log.engine, log.branch, system("cli"), kind, file, wanted or Wanted(), cover=cover, clock=clock)
+        mined = export(
+            log.engine, log.branch, system("cli"), kind, file, wanted or MiningWanted(), cover=cover, clock=clock
+        )
         return file.read_bytes(), mined
 
 

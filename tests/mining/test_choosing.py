@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from casework.cli import main
 from casework.errors import CallerError
 from casework.evidence.mining import ocel_json, ocel_sqlite, xes
-from casework.evidence.mining.chosen import Chosen, Wanted
+from casework.evidence.mining.chosen import Chosen, MiningWanted
 from casework.evidence.mining.names import Names, visible
 from casework.evidence.mining.ocel_sqlite import tables_of
-from casework.evidence.mining.spool import Spool
-from casework.evidence.mining.told import STREAMS, Part
+from casework.evidence.mining.spool import EventSpool
+from casework.evidence.mining.told import STREAMS, EventPart
 from casework.log.format.chain import leaf_hash
-from casework.log.format.entry import Actor, Entry
+from casework.log.format.entry import Entry, SignedActor
 from casework.log.tables import entries
 from casework.log.write.trail import Draft
 from casework.personal import Vault
@@ -41,7 +41,7 @@ from tests.mining.xes_structure import faults
 VAULT = Vault(bytes(32), bytes(31) + b"\x01")
 
 
-def events_of(log: BuiltLog, wanted: Wanted) -> set[str]:
+def events_of(log: BuiltLog, wanted: MiningWanted) -> set[str]:
     """The entry ids in an OCEL file."""
     return set(from_json(made(log, "ocel-json", wanted)[0]).events)
 
@@ -58,7 +58,7 @@ def expected(log: BuiltLog, *conditions: sa.ColumnElement[bool], prefixes: tuple
 
 
 def test_refusals_are_left_out_on_demand(log: BuiltLog) -> None:
-    kept = events_of(log, Wanted(refusals=False))
+    kept = events_of(log, MiningWanted(refusals=False))
     assert kept == expected(log, ~entries.c.event.like("case.refused%"))
     assert kept < expected(log)
 
@@ -66,13 +66,13 @@ def test_refusals_are_left_out_on_demand(log: BuiltLog) -> None:
 @pytest.mark.parametrize("pattern", [("case.step.*",), ("case.opened", "request.*"), ("nothing.*",)])
 def test_events_are_chosen_by_name_and_by_beginning(log: BuiltLog, pattern: tuple[str, ...]) -> None:
     conditions = [entries.c.event.like(one.replace("*", "%")) for one in pattern]
-    assert events_of(log, Wanted(events=pattern)) == expected(log, sa.or_(*conditions))
+    assert events_of(log, MiningWanted(events=pattern)) == expected(log, sa.or_(*conditions))
 
 
 def test_cases_bring_the_requests_about_them(log: BuiltLog) -> None:
-    chosen = events_of(log, Wanted(case_ids=(1, 2)))
+    chosen = events_of(log, MiningWanted(case_ids=(1, 2)))
     assert {place.rpartition(":")[0] for place in chosen} == {"case:1", "case:2", "request:1"}
-    (trace,) = traces(made(log, "xes", Wanted(case_ids=(2,)))[0])
+    (trace,) = traces(made(log, "xes", MiningWanted(case_ids=(2,)))[0])
     assert trace == "2"
 
 
@@ -80,27 +80,27 @@ def test_cases_are_chosen_by_state_product_and_institution(log: BuiltLog) -> Non
     wanted = CaseFilter(state=("written_off",), product="consumer", institution="wuhan")
     with reading(log.engine) as conn:
         ids = set(conn.execute(sa.select(cases.c.id).where(cases.c.state == "written_off")).scalars())
-    found = traces(made(log, "xes", Wanted(cases=wanted))[0])
+    found = traces(made(log, "xes", MiningWanted(cases=wanted))[0])
     assert set(map(int, found)) == ids
     assert ids
-    assert traces(made(log, "xes", Wanted(cases=CaseFilter(product="other")))[0]) == {}
+    assert traces(made(log, "xes", MiningWanted(cases=CaseFilter(product="other")))[0]) == {}
     with pytest.raises(CallerError, match="state"):
-        made(log, "xes", Wanted(cases=CaseFilter(state=("nowhere",))))
+        made(log, "xes", MiningWanted(cases=CaseFilter(state=("nowhere",))))
 
 
 def test_days_are_the_branchs_and_both_ends_count(log: BuiltLog) -> None:
     everything = expected(log)
-    assert events_of(log, Wanted(from_on=DAY, to_on=DAY)) == everything
+    assert events_of(log, MiningWanted(from_on=DAY, to_on=DAY)) == everything
     day = timedelta(days=1)
-    assert events_of(log, Wanted(from_on=DAY + day)) == set()
-    assert events_of(log, Wanted(to_on=DAY - day)) == set()
+    assert events_of(log, MiningWanted(from_on=DAY + day)) == set()
+    assert events_of(log, MiningWanted(to_on=DAY - day)) == set()
     with pytest.raises(CallerError) as refused:
-        made(log, "xes", Wanted(from_on=DAY, to_on=DAY - day))
+        made(log, "xes", MiningWanted(from_on=DAY, to_on=DAY - day))
     assert refused.value.code == "period_malformed"
 
 
 def test_a_file_without_events_is_still_a_file(log: BuiltLog) -> None:
-    nothing = Wanted(events=("no.such",))
+    nothing = MiningWanted(events=("no.such",))
     content, mined = made(log, "xes", nothing)
     assert (faults(ET.fromstring(content)), mined.events, mined.traces) == ([], 0, 0)
     for kind, read in (("ocel-json", from_json), ("ocel-sqlite", from_sqlite)):
@@ -112,7 +112,8 @@ def test_a_file_without_events_is_still_a_file(log: BuiltLog) -> None:
 def entry(stream: str, seq: int, event: str, at: str, *, to: str | None = None, **data: Any) -> Entry:
     """An entry as nobody checked it: the writers get what the log's reader gave out."""
     return Entry(
-        actor=Actor("S1", "staff", "api"), chart=None, data=data, entry_id=f"{stream}:{seq}", event=event, from_=None,
+        actor=SignedActor("S1", "staff", "api"),
+        chart=None, data=data, entry_id=f"{stream}:{seq}", event=event, from_=None,
         occurred_at=at, personal={}, policy=None, prev=None, reason_code=None, recorded_at=at, rules=(),
         stream=stream, stream_seq=seq, to=to,
     )  # fmt: skip
@@ -122,13 +123,19 @@ def test_a_period_begins_with_how_things_stood(tmp_path: Path) -> None:
     """What happened before is no event, but says the initial values; what is not wanted has happened all the same."""
     times = [f"2026-01-0{n}T00:00:00.000000Z" for n in range(1, 6)]
     read = [
-        (entry("case:7", 1, "case.opened", times[0], to="a", loan_id="L1", borrower_id="B1", owner="S1"), Part.BEFORE),
-        (entry("case:7", 2, "case.assigned", times[1], to="a", owner="S2", handler="S2"), Part.BEFORE),
-        (entry("case:7", 3, "case.step.go", times[2], to="b"), Part.BESIDE),
-        (entry("case:7", 4, "case.noted", times[3], to="b"), Part.IN),
-        (entry("case:8", 1, "case.opened", times[4], to="a", loan_id="L2", borrower_id="B2", owner="S1"), Part.BEFORE),
+        (
+            entry("case:7", 1, "case.opened", times[0], to="a", loan_id="L1", borrower_id="B1", owner="S1"),
+            EventPart.BEFORE,
+        ),
+        (entry("case:7", 2, "case.assigned", times[1], to="a", owner="S2", handler="S2"), EventPart.BEFORE),
+        (entry("case:7", 3, "case.step.go", times[2], to="b"), EventPart.BESIDE),
+        (entry("case:7", 4, "case.noted", times[3], to="b"), EventPart.IN),
+        (
+            entry("case:8", 1, "case.opened", times[4], to="a", loan_id="L2", borrower_id="B2", owner="S1"),
+            EventPart.BEFORE,
+        ),
     ]
-    spool = Spool(tmp_path / "spool")
+    spool = EventSpool(tmp_path / "spool")
     spool.fill(read, Names(VAULT, "none"))
     model = from_json("".join(ocel_json.lines(spool)).encode())
     spool.close()
@@ -204,16 +211,16 @@ def test_hostile_ids_stay_values_in_every_format(log: BuiltLog, tmp_path: Path) 
         for number, text in enumerate(HOSTILE):
             data = {"loan_id": text, "borrower_id": text, "owner": text, "product": text, "measure": {"bucket": text},
                     "given": {"agency": text}, "business_date": text}  # fmt: skip
-            draft = Draft("case.opened", Actor("S1", "staff", "api"), data, to="a")
+            draft = Draft("case.opened", SignedActor("S1", "staff", "api"), data, to="a")
             trail.append(conn, f"case:{900_001 + number}", draft)
         trail.write(conn)
-        wanted, names = Wanted(events=("case.opened",)), Names(log.branch.vault, "none")
+        wanted, names = MiningWanted(events=("case.opened",)), Names(log.branch.vault, "none")
 
         def read(prefixes: tuple[str, ...]) -> Iterator[Any]:
             return Chosen(conn, wanted, prefixes, BusinessDates(conn, log.branch), log.branch.time_zone).read()
 
         document = ET.fromstring("".join(xes.lines(read(xes.PREFIXES), names)).encode())
-        spool = Spool(tmp_path / "spool")
+        spool = EventSpool(tmp_path / "spool")
         spool.fill(read(STREAMS), names)
         in_json = from_json("".join(ocel_json.lines(spool)).encode())
         ocel_sqlite.write(spool, tmp_path / "out")
@@ -247,13 +254,13 @@ def test_types_that_look_alike_have_tables_of_their_own() -> None:
 
 
 def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
-    def read(count: int) -> Iterator[tuple[Entry, Part]]:
+    def read(count: int) -> Iterator[tuple[Entry, EventPart]]:
         at = "2026-01-01T00:00:00.000000Z"
         for number in range(count):
             case, seq = divmod(number, 4)
             data = {"loan_id": f"L{case}", "borrower_id": f"B{case}", "owner": "S1"} if seq == 0 else {}
             event = "case.opened" if seq == 0 else "case.noted"
-            yield entry(f"case:{case}", seq + 1, event, at, to="a", **data), Part.IN
+            yield entry(f"case:{case}", seq + 1, event, at, to="a", **data), EventPart.IN
 
     def peak(write: Callable[[int], None], count: int) -> int:
         tracemalloc.start()
@@ -268,7 +275,7 @@ def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
         assert sum(1 for _ in xes.lines(read(count), Names(VAULT, "none"))) > count
 
     def in_ocel(count: int) -> None:
-        spool = Spool(tmp_path / f"spool{next(numbers)}")
+        spool = EventSpool(tmp_path / f"spool{next(numbers)}")
         spool.fill(read(count), Names(VAULT, "none"))
         assert sum(1 for _ in ocel_json.lines(spool)) > count
         ocel_sqlite.write(spool, tmp_path / f"out{next(numbers)}")
@@ -353,7 +360,7 @@ def test_a_body_that_cannot_be_read_is_named_and_nothing_is_written(log: BuiltLo
     with log.attacked() as conn:
         with guards_down(conn):
             change_entry(conn, "case:2", 3, body=b"{}", leaf_hash=leaf_hash(b"{}"))
-        chosen = Chosen(conn, Wanted(), ("case",), BusinessDates(conn, log.branch), log.branch.time_zone)
+        chosen = Chosen(conn, MiningWanted(), ("case",), BusinessDates(conn, log.branch), log.branch.time_zone)
         with pytest.raises(CallerError) as refused:
             list(chosen.read())
     assert (refused.value.code, refused.value.facts["stream"], refused.value.facts["stream_seq"]) == (

@@ -17,7 +17,7 @@ from casework.evidence.past.portfolio import (
     Movement,
     PortfolioDifference,
     PortfolioFilter,
-    Seen,
+    SeenThen,
     View,
 )
 from casework.evidence.past.whole import portfolio_as_of, portfolio_difference
@@ -156,7 +156,7 @@ def test_a_page_holds_the_smallest_numbers_however_they_come(numbers: list[int],
     movement = Movement(EVERY, after=after, limit=limit)
     view = View("w", None, None, None, "s", True, "S1", "S1", None, "M1", "M1", 1, 1)
     for number in numbers:
-        movement.take(Seen(number, (None, view), 1, None, None, None))
+        movement.take(SeenThen(number, (None, view), 1, None, None, None))
     at = Instant(BUILT, "", "", "now")
     page = movement.difference(at, at, 0)
     expected = sorted(number for number in numbers if number > after)

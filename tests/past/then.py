@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 
 from casework.evidence.past.instant import Instant, read_instant
 from casework.evidence.past.one_case import follow
-from casework.evidence.past.texts import Texts
+from casework.evidence.past.texts import TextsThen
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Outcome
 from casework.work.cases.branch import Branch
@@ -35,7 +35,7 @@ def rows_now(conn: Connection, up_to: int = 2**31) -> dict[int, Case]:
 
 def rows_then(conn: Connection, branch: Branch, case_id: int, times: Sequence[datetime]) -> list[Case | None]:
     """A case's row at each time, as the log says it was."""
-    found = follow(conn, branch, Texts(conn, branch), case_id, [instant(at) for at in times]).at
+    found = follow(conn, branch, TextsThen(conn, branch), case_id, [instant(at) for at in times]).at
     return [at.case if at else None for at in found]
 
 

@@ -23,7 +23,7 @@ from casework.lifecycle.commands import Done, Fire, Note, Outcome
 from casework.log.check.findings import Report
 from casework.log.tables import openings
 from casework.operation.startup import Started, start, upgrade
-from casework.oversight.privacy.erase import Erasure, Refused, erase
+from casework.oversight.privacy.erase import Erasure, ErasureRefused, erase
 from casework.people.staff.actor import Actor, system
 from casework.settings import Settings, default_loans_dir, ensure_keys
 from casework.storage.database import open_engine, reading, writing
@@ -140,7 +140,7 @@ class House:
 
     def try_to(
         self, number: int, basis: str = "retention_over", at: Callable[[], datetime] = now
-    ) -> Erasure | Refused:  # fmt: skip
+    ) -> Erasure | ErasureRefused:  # fmt: skip
         return self.in_one(
             lambda conn: erase(conn, self.started.branch, customer(number), basis=basis, actor=system("cli"), clock=at)
         )
@@ -171,7 +171,7 @@ class House:
 
     def erase_in(
         self, conn: Connection, number: int, basis: str = "retention_over", *, later: bool = True
-    ) -> Erasure | Refused:  # fmt: skip
+    ) -> Erasure | ErasureRefused:  # fmt: skip
         clock = self.later if later else now
         return erase(conn, self.started.branch, customer(number), basis=basis, actor=system("cli"), clock=clock)
 

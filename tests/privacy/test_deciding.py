@@ -9,7 +9,7 @@ from casework.errors import RulesBroken
 from casework.oversight.privacy.deciding import (
     HOLD_PLACED,
     HOLD_RELEASED,
-    Situation,
+    ErasureSituation,
     after_years,
     open_holds,
     reasons_against,
@@ -21,11 +21,11 @@ from tests.cases.worlds import POLICY
 BODY = (Settings.from_environment({}).statecharts / "rules" / "privacy.toml").read_bytes()
 RULES = parse_privacy_rules(BODY)
 TODAY = date(2026, 3, 2)
-FREE = Situation(TODAY, (), (), (), (), None, None)
-EVERYTHING = Situation(TODAY, (3,), (2,), (7,), ("complaint",), TODAY, TODAY)
+FREE = ErasureSituation(TODAY, (), (), (), (), None, None)
+EVERYTHING = ErasureSituation(TODAY, (3,), (2,), (7,), ("complaint",), TODAY, TODAY)
 
 
-def against(basis: str, now: Situation) -> list[str]:
+def against(basis: str, now: ErasureSituation) -> list[str]:
     return [reason.code for reason in reasons_against(RULES.basis(basis), now, POLICY)]
 
 

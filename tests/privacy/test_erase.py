@@ -22,7 +22,7 @@ from casework.log.tables import (
     opening_keys,
     openings,
 )
-from casework.oversight.privacy.erase import Refused
+from casework.oversight.privacy.erase import ErasureRefused
 from casework.oversight.privacy.holding import hold, release
 from casework.oversight.privacy.tables import legal_holds
 from casework.storage.database import metadata
@@ -180,9 +180,9 @@ def test_a_refusal_names_every_reason_and_is_an_entry_and_nothing_is_gone(
             hold(conn, shared.started.branch, customer(number), reason="complaint", actor=RISK)
         before = of_him(conn, shared, number)
         told = shared.erase_in(conn, number, basis, later=later)
-        codes = [reason.code for reason in told.reasons] if isinstance(told, Refused) else []
+        codes = [reason.code for reason in told.reasons] if isinstance(told, ErasureRefused) else []
         assert codes == reasons
-        if isinstance(told, Refused):
+        if isinstance(told, ErasureRefused):
             assert of_him(conn, shared, number) == before
             stream, _, seq = told.entry_id.rpartition(":")
             at = sa.and_(entries.c.stream == stream, entries.c.stream_seq == int(seq))
@@ -194,11 +194,11 @@ def test_an_open_request_keeps_his_data_and_a_released_hold_does_not(shared: Hou
         hold(conn, shared.started.branch, customer(1), reason="complaint", actor=RISK)
         conn.execute(requests.update().where(requests.c.subject == f"case:{shared.case_id(1)}").values(live=True))
         told = shared.erase_in(conn, 1)
-        assert isinstance(told, Refused)
+        assert isinstance(told, ErasureRefused)
         assert {reason.code for reason in told.reasons} == {"hold", "request"}
         release(conn, shared.started.branch, customer(1), actor=RISK)
         told = shared.erase_in(conn, 1)
-        assert isinstance(told, Refused)
+        assert isinstance(told, ErasureRefused)
         assert [reason.code for reason in told.reasons] == ["request"]
 
 

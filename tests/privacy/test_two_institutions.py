@@ -14,7 +14,7 @@ from casework.clock import now
 from casework.customer import Customer, stream_of
 from casework.errors import CallerError
 from casework.evidence.dossier.opened import check_and_record
-from casework.evidence.mining.chosen import Wanted
+from casework.evidence.mining.chosen import MiningWanted
 from casework.evidence.mining.export import export
 from casework.evidence.searching import streams_of
 from casework.evidence.verifying import verify
@@ -38,7 +38,7 @@ from casework.log.tables import (
 )
 from casework.oversight.privacy.erase import (
     Erasure,
-    Refused,
+    ErasureRefused,
     erase,
     look_through,
 )
@@ -115,12 +115,12 @@ class Two:
         with writing(self.bank.started.engine) as conn:
             return work(conn)
 
-    def erase(self, institution: str) -> Erasure | Refused:
+    def erase(self, institution: str) -> Erasure | ErasureRefused:
         """B1 of an institution, with the rows set aside found before as the shell does it."""
         branch = self.bank.started.branch
         with reading(self.bank.started.engine, snapshot=True) as conn:
             aside = look_through(conn, branch, B1[institution], now())
-        told: Erasure | Refused = self.in_one(
+        told: Erasure | ErasureRefused = self.in_one(
             lambda conn: erase(
                 conn, branch, B1[institution], basis="ordered", actor=system("cli"), aside=aside,
                 clock=lambda: now() + timedelta(days=6 * 366),
@@ -234,7 +234,7 @@ def streams(two: Two, institution: str) -> Any:
 def mined(two: Two, institution: str) -> Any:
     file = two.bank.folder / f"{institution}.json"
     branch = two.bank.started.branch
-    export(two.bank.started.engine, branch, system("cli"), "ocel-json", file, Wanted(), cover="none")
+    export(two.bank.started.engine, branch, system("cli"), "ocel-json", file, MiningWanted(), cover="none")
     case = f"case:{two.bank.case(two.loan_id(institution)).id}"
     (own,) = [one for one in json.loads(file.read_bytes())["objects"] if one["id"] == case]
     return [link["objectId"] for link in own["relationships"] if link["qualifier"] == "borrower"]
@@ -390,7 +390,7 @@ def test_a_hold_keeps_the_data_of_its_own_customer_only(two: Two) -> None:
     branch = two.bank.started.branch
     two.in_one(lambda conn: hold(conn, branch, B1[ONE], reason="complaint", actor=RISK))
     refused = two.erase(ONE)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, ErasureRefused)
     assert [reason.code for reason in refused.reasons] == ["hold"]
     with pytest.raises(CallerError) as none:
         two.in_one(lambda conn: release(conn, branch, B1[OTHER], actor=RISK))

@@ -12,7 +12,7 @@ from casework.evidence.search import find, narrow
 from casework.evidence.search.find import page_of_entries
 from casework.evidence.search.index import begin_anew, read_behind
 from casework.evidence.search.tables import search_state
-from casework.evidence.search.wanted import MAX_STREAMS, Wanted, check
+from casework.evidence.search.wanted import MAX_STREAMS, TermsWanted, check
 from casework.log.write.trail import Draft
 from casework.storage.database import reading, writing
 from tests.conftest import LONGER
@@ -60,7 +60,7 @@ def test_a_search_equals_the_plainest_filter_in_every_state_of_the_index(
 
     @EXAMPLES
     @given(wanted=filters(), limit=st.integers(12, 120), few=st.booleans())
-    def equal(wanted: Wanted, limit: int, few: bool) -> None:
+    def equal(wanted: TermsWanted, limit: int, few: bool) -> None:
         monkeypatch.setattr(find, "TAIL", 1_000 if few else 10)
         expected = naive(everything, wanted)
         met[0] += bool(expected)
@@ -83,7 +83,7 @@ def test_states_are_what_they_are_called(world: World) -> None:
 def test_a_walk_meets_each_entry_that_was_there_once_while_others_are_written(world: World, newest_first: bool) -> None:
     """Whatever is added, sealed or indexed between two pages."""
     world.fill(150)
-    wanted = Wanted(event="case.*", newest_first=newest_first)
+    wanted = TermsWanted(event="case.*", newest_first=newest_first)
     before = naive(world.everything(), wanted)
     chance, found = random.Random(3), list[str]()
     after, indexer = None, world.indexer(stretch=40)
@@ -117,7 +117,7 @@ def test_an_entry_that_may_never_be_sealed_is_found_all_the_same(world: World) -
     world.attack(lambda conn: conn.exec_driver_sql("UPDATE entries SET mac = leaf_hash WHERE stream = 'test:3'"))
     world.settle()
     assert world.queue()
-    wanted = Wanted(actor="S1", newest_first=True)
+    wanted = TermsWanted(actor="S1", newest_first=True)
     assert world.walk(wanted, 5) == naive(world.everything(), wanted)
 
 
@@ -126,11 +126,11 @@ def test_the_answer_says_how_far_the_index_is_behind(world: World) -> None:
     world.seal()
     with reading(world.engine, snapshot=True) as conn:
         assert (
-            page_of_entries(conn, world.mac_key, Wanted(actor="S1")).unindexed == 51
+            page_of_entries(conn, world.mac_key, TermsWanted(actor="S1")).unindexed == 51
         )  # and the entry that begins the log
     world.indexer().catch_up()
     with reading(world.engine, snapshot=True) as conn:
-        assert page_of_entries(conn, world.mac_key, Wanted(actor="S1")).unindexed == 0
+        assert page_of_entries(conn, world.mac_key, TermsWanted(actor="S1")).unindexed == 0
 
 
 # ── cursors and bounds ──────────────────────────────────────────────────────────────────────────────────────────
@@ -139,17 +139,19 @@ def test_the_answer_says_how_far_the_index_is_behind(world: World) -> None:
 def test_a_cursor_belongs_to_its_filter_and_is_refused_when_it_was_changed(world: World) -> None:
     world.fill(60)
     world.settle()
-    first, other = Wanted(event="case.*"), Wanted(event="case.*", newest_first=True)
+    first, other = TermsWanted(event="case.*"), TermsWanted(event="case.*", newest_first=True)
     with reading(world.engine, snapshot=True) as conn:
         cursor = page_of_entries(conn, world.mac_key, first, limit=5).next
-        of_streams = page_of_entries(conn, world.mac_key, Wanted(streams=("test:1", "test:2")), limit=2).next
+        of_streams = page_of_entries(conn, world.mac_key, TermsWanted(streams=("test:1", "test:2")), limit=2).next
         assert cursor is not None
         assert of_streams is not None
         page_of_entries(conn, world.mac_key, first, after=cursor, limit=9)
         changed = [cursor[:place] + chr(ord(cursor[place]) ^ 1) + cursor[place + 1 :] for place in range(len(cursor))]
-        tried: list[tuple[Wanted, str]] = [(first, one) for one in (*changed, cursor + "=", cursor + "A", cursor[:-1])]
-        tried += [(other, cursor), (first, of_streams), (Wanted(streams=("test:1",)), of_streams), (Wanted(), cursor),
-                  (first, "é"), (first, ""), (first, "A" * 5_000)]  # fmt: skip
+        tried: list[tuple[TermsWanted, str]] = [
+            (first, one) for one in (*changed, cursor + "=", cursor + "A", cursor[:-1])
+        ]
+        tried += [(other, cursor), (first, of_streams), (TermsWanted(streams=("test:1",)), of_streams)]
+        tried += [(TermsWanted(), cursor), (first, "é"), (first, ""), (first, "A" * 5_000)]
         for wanted, after in tried[:-2]:
             assert refused(conn, wanted, after=after) == "cursor_malformed", after
         assert refused(conn, first, after="A" * 5_000) == "cursor_malformed"
@@ -165,7 +167,7 @@ def test_a_cursor_belongs_to_its_filter_and_is_refused_when_it_was_changed(world
 )  # fmt: skip
 def test_a_part_that_no_entry_could_have_is_told(parts: dict[str, Any]) -> None:
     with pytest.raises(CallerError) as told:
-        check(Wanted(**parts))
+        check(TermsWanted(**parts))
     assert told.value.code == "filter_malformed"
 
 
@@ -173,12 +175,12 @@ def test_a_part_that_no_entry_could_have_is_told(parts: dict[str, Any]) -> None:
 def test_a_page_has_its_bounds(world: World) -> None:
     with reading(world.engine, snapshot=True) as conn:
         for limit in (0, -1, 201):
-            assert refused(conn, Wanted(), limit=limit) == "filter_malformed"
-        period = Wanted(recorded_from=world.at, recorded_until=world.at)
+            assert refused(conn, TermsWanted(), limit=limit) == "filter_malformed"
+        period = TermsWanted(recorded_from=world.at, recorded_until=world.at)
         assert refused(conn, period) == "filter_malformed"
 
 
-def refused(conn: Any, wanted: Wanted, **rest: Any) -> str:
+def refused(conn: Any, wanted: TermsWanted, **rest: Any) -> str:
     """The code of the mistake."""
     with pytest.raises(CallerError) as told:
         page_of_entries(conn, b"\x01" * 32, wanted, **rest)
@@ -193,7 +195,7 @@ def test_a_body_that_somebody_changed_is_still_found_by_its_columns(world: World
     world.attack(lambda conn: conn.exec_driver_sql(f"UPDATE entries SET body = {junk} WHERE stream_seq = 2"))
     world.indexer().catch_up()
     with reading(world.engine, snapshot=True) as conn:
-        found = find.find(conn, Wanted(event="case.*"), None, 200).rows
+        found = find.find(conn, TermsWanted(event="case.*"), None, 200).rows
     assert sum(bytes(row.body) == b"{" for row in found) > 2
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from casework.errors import TryAgain
 from casework.evidence.search import bits, index
-from casework.evidence.search.compare import Difference, differences
+from casework.evidence.search.compare import IndexDifference, differences
 from casework.evidence.search.index import begin_anew, read_behind
 from casework.evidence.search.tables import (
     search_postings,
@@ -16,14 +16,14 @@ from casework.evidence.search.tables import (
     search_state,
     search_terms,
 )
-from casework.evidence.search.wanted import Wanted
+from casework.evidence.search.wanted import TermsWanted
 from casework.log.write import logs, signer
 from casework.log.write.seal import SEALER, Sealer
 from casework.storage.database import reading, writing
 from tests.search.world import World, naive
 
 
-def told(world: World) -> list[Difference]:
+def told(world: World) -> list[IndexDifference]:
     """What the comparison finds."""
     with reading(world.engine, snapshot=True) as conn:
         return list(differences(conn))
@@ -121,7 +121,7 @@ def test_a_new_log_is_indexed_from_its_first_leaf(world: World) -> None:
         logs.hold_seal(conn)
         conn.execute(sa.text("INSERT INTO unsealed (entry) SELECT id FROM entries"))
         logs.begin(conn, world.trail(), SEALER, fresh)
-    wanted = Wanted(event="case.noted")
+    wanted = TermsWanted(event="case.noted")
     expected = naive(world.everything(), wanted)
     assert world.walk(wanted, 20) == expected
     sealer = Sealer(world.engine, world.mac_key, world.vault, world.folder, clock=world.clock)
@@ -140,7 +140,7 @@ def test_made_anew_it_is_the_same_and_searches_are_whole_meanwhile(
     monkeypatch.setattr(index, "_EMPTIED", 50)
     world.fill(150)
     world.settle()
-    wanted = Wanted(rule="1.3.*", newest_first=True)
+    wanted = TermsWanted(rule="1.3.*", newest_first=True)
     expected = naive(world.everything(), wanted)
     before = postings(world)
     with writing(world.engine) as conn:
@@ -183,7 +183,7 @@ def test_an_entry_that_was_taken_out_of_the_index_is_told(world: World) -> None:
             .values(bits=bits.pack(held & held - 1))
         )
     segment = first.place & 0xFFFFFF
-    assert told(world) == [Difference("event", "case.noted", segment, 1, 0)]
+    assert told(world) == [IndexDifference("event", "case.noted", segment, 1, 0)]
     assert world.verify().verdict == "sound"
     with writing(world.engine) as conn:
         begin_anew(conn)

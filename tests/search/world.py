@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from casework.evidence.search.find import page_of_entries
 from casework.evidence.search.index import Indexer
-from casework.evidence.search.wanted import Wanted
-from casework.log.format.entry import Actor
+from casework.evidence.search.wanted import TermsWanted
+from casework.log.format.entry import SignedActor
 from casework.log.tables import entries, streams
-from casework.log.write.trail import Draft, Head
+from casework.log.write.trail import Draft, StreamHead
 from casework.storage import rows
 from casework.storage.database import reading, writing
 from tests.log.branch_log import START, BranchLog
@@ -43,7 +43,7 @@ class World(BranchLog):
                 trail, touched = self.trail(), set[str]()
                 for _ in range(few):
                     stream = f"test:{chance.randrange(1, 9)}"
-                    head = self.rest.get(stream, Head(0, b"", datetime(1, 1, 1, tzinfo=UTC)))
+                    head = self.rest.get(stream, StreamHead(0, b"", datetime(1, 1, 1, tzinfo=UTC)))
                     self.rest[stream] = trail.add(stream, head, _draft(chance))
                     touched.add(stream)
                 trail.write(conn)
@@ -84,7 +84,7 @@ class World(BranchLog):
             found = conn.execute(sa.select(entries).order_by(entries.c.id)).all()
         return [(f"{row.stream}:{row.stream_seq}", msgspec.json.decode(row.body), row.recorded_at) for row in found]
 
-    def walk(self, wanted: Wanted, limit: int = 50) -> list[str]:
+    def walk(self, wanted: TermsWanted, limit: int = 50) -> list[str]:
         """All pages of a search."""
         found: list[str] = []
         after = None
@@ -100,7 +100,7 @@ class World(BranchLog):
 
 def _draft(chance: random.Random) -> Draft:
     event = chance.choices(EVENTS, (1, 3, 8, 5, 20, 1))[0]
-    actor = Actor(chance.choice(ACTORS), "staff", "api")
+    actor = SignedActor(chance.choice(ACTORS), "staff", "api")
     data: dict[str, Any] = {"number": chance.randrange(99)}
     if chance.random() < 0.5:
         data["given"] = {"amount_fen": chance.choice(AMOUNTS), "days": 5}
@@ -128,7 +128,7 @@ def amounts_in(value: Any) -> list[int]:
     return own + [amount for key, one in value.items() if key != "needs" for amount in amounts_in(one)]
 
 
-def naive(all_entries: list[tuple[str, dict[str, Any], Any]], wanted: Wanted) -> list[str]:
+def naive(all_entries: list[tuple[str, dict[str, Any], Any]], wanted: TermsWanted) -> list[str]:
     """The ids of the entries that match, by the plainest reading of the filter."""
 
     def like(value: str, pattern: str) -> bool:
@@ -158,7 +158,7 @@ def naive(all_entries: list[tuple[str, dict[str, Any], Any]], wanted: Wanted) ->
 
 
 @st.composite
-def filters(draw: st.DrawFn) -> Wanted:
+def filters(draw: st.DrawFn) -> TermsWanted:
     """Any combination of parts, each rarely enough that something is found."""
 
     def perhaps(*values: Any) -> Any:
@@ -168,7 +168,7 @@ def filters(draw: st.DrawFn) -> Wanted:
     begin = START + timedelta(seconds=draw(st.integers(0, 150)))
     end = begin + timedelta(seconds=draw(st.integers(1, 100)))
     of = perhaps(("test:1",), ("test:2", "test:5", "test:77"), ("log:1",), ())
-    return Wanted(
+    return TermsWanted(
         event=perhaps(*EVENTS, "case.*", "case.step.*", "case.st*", "*", "nothing.here", "nothing.*"),
         actor=perhaps(*ACTORS, "S9"), rule=perhaps(*RULES, "1.3.*", "9*"), code=perhaps(*CODES, "nosuch"),
         post=perhaps(*POSTS), amount_fen_min=perhaps(low, 500_000), amount_fen_max=perhaps(max(high, 500_000)),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from casework.errors import CallerError
 from casework.people.staff import absence, places, register
-from casework.people.staff.listing import Wanted, member, members
+from casework.people.staff.listing import StaffWanted, member, members
 from casework.people.staff.person import Absence, Held, Home
 from casework.people.staff.tables import register_version
 from casework.storage.database import reading
@@ -307,7 +307,7 @@ def test_the_list_is_filtered_paged_and_as_of_a_day(branch: Register) -> None:
 
     def listed(on: date = TODAY, after: str = "", limit: int | None = None, **wanted: str) -> list[str]:
         with reading(branch.started.engine) as conn:
-            return [one.staff_no for one in members(conn, on, Wanted(**wanted), after=after, limit=limit)]
+            return [one.staff_no for one in members(conn, on, StaffWanted(**wanted), after=after, limit=limit)]
 
     assert listed() == ["S1", "S2", "S3", "U1"]
     assert listed(post="business_rep") == ["S1", "S2"]

@@ -19,7 +19,7 @@ from casework.cli.main import main
 from casework.evidence.witness import fetching
 from casework.evidence.witness import folder as kept
 from casework.evidence.witness.checking import check_file
-from casework.evidence.witness.fetching import Branch, CannotTell
+from casework.evidence.witness.fetching import CannotTell, WitnessedBranch
 from casework.log.format import note
 from casework.log.format.checkpoint import Cosigner, Trust, WitnessKey
 from casework.log.format.note import LogSigner
@@ -350,7 +350,7 @@ def test_a_branch_that_drips_headers_is_left(witness: Witness, monkeypatch: pyte
 def test_the_token_goes_to_no_address_that_others_can_listen_to(witness: Witness, url: str) -> None:
     result = witness.run("check", str(witness.folder), url, "--json")
     assert (result.exit_code, json.loads(result.stdout)["code"]) == (2, "address_unsafe")
-    Branch("https://branch.example", "t")  # made, and nobody was visited
+    WitnessedBranch("https://branch.example", "t")  # made, and nobody was visited
 
 
 def test_a_witness_killed_between_remembering_and_handing_in_hands_in_when_it_comes_back(

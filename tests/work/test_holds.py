@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from casework.intake.feed.agreed import Taken, import_holds
+from casework.intake.feed.agreed import AgreedTaken, import_holds
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Refused
 from casework.lifecycle.listing import every
@@ -35,7 +35,7 @@ def held(bank: Bank) -> Iterator[Bank]:
     bank.assert_sound()
 
 
-def take(bank: Bank, *lines: str, on: int = 0) -> Taken:
+def take(bank: Bank, *lines: str, on: int = 0) -> AgreedTaken:
     content = ("loan_id,hold,from,until\n" + "".join(f"{line}\n" for line in lines)).encode()
     with writing(bank.started.engine) as conn:
         return import_holds(conn, bank.started.branch, content, "h.csv", system("cli"), clock=at(day(on)))

@@ -22,7 +22,7 @@ from casework.evidence.search.export import (
 from casework.evidence.search.find import EntryPage, collect, page_of_entries
 from casework.evidence.searching import (
     PARTS,
-    Asked,
+    SearchAsked,
     record_entries_export,
     wanted_of,
 )
@@ -92,9 +92,9 @@ def entry_filter(
     amount_fen_min: _Fen = None,
     amount_fen_max: _Fen = None,
     order: _Order = "oldest",
-) -> Asked:
+) -> SearchAsked:
     """The filter that a request's query names; for `Provide`."""
-    return Asked(
+    return SearchAsked(
         subject=subject, stream=stream, event=event, actor=actor, rule=rule, code=code, post=post, from_=begin, to=to,
         amount_fen_min=amount_fen_min, amount_fen_max=amount_fen_max, order=order,
     )  # fmt: skip
@@ -111,7 +111,7 @@ _FILTER = {"asked": Provide(entry_filter, sync_to_thread=False)}
     tags=["audit"],
 )
 def entries(
-    request: Request[Any, Any, Any], asked: NamedDependency[Asked], *, after: _Cursor = None, limit: Limit = 50
+    request: Request[Any, Any, Any], asked: NamedDependency[SearchAsked], *, after: _Cursor = None, limit: Limit = 50
 ) -> EntryPage:
     """Entries that match every part of the filter, with the exact body and its leaf hash.
 
@@ -145,7 +145,7 @@ def entry(request: Request[Any, Any, Any], entry_id: FromPath[str]) -> EntryLine
     "/audit/entries.jsonl", sync_to_thread=True, dependencies=_FILTER, tags=["audit"], media_type=JSON_LINES,
     responses=answers(bytes, '{"actor":{"id":"S0012",…\n', *_MISTAKES, media_type=JSON_LINES),
 )  # fmt: skip
-def entries_as_jsonl(request: Request[Any, Any, Any], asked: NamedDependency[Asked]) -> Response[bytes]:
+def entries_as_jsonl(request: Request[Any, Any, Any], asked: NamedDependency[SearchAsked]) -> Response[bytes]:
     """The exact bodies, one on a line, each of which hashes to its leaf. At most 20,000 (`Casework-Cut`)."""
     lines, cut = _taken_out(request, asked, "jsonl")
     return file_of(b"".join(entries_jsonl(lines)), JSON_LINES, "entries.jsonl", cut=cut)
@@ -156,7 +156,7 @@ def entries_as_jsonl(request: Request[Any, Any, Any], asked: NamedDependency[Ask
     responses=answers(str, "分录编号,记录时间（UTC）,…\r\ncase:1207:6,…\r\n", *_MISTAKES, media_type="text/csv"),
 )  # fmt: skip
 def entries_as_csv(
-    request: Request[Any, Any, Any], asked: NamedDependency[Asked], *, lang: Language = "zh"
+    request: Request[Any, Any, Any], asked: NamedDependency[SearchAsked], *, lang: Language = "zh"
 ) -> Response[bytes]:
     """The entries of a filter as CSV, at most 20,000; a last row and `Casework-Cut` say if there are more."""
     lines, cut = _taken_out(request, asked, "csv", "lang")
@@ -169,7 +169,7 @@ def entries_as_csv(
     responses=answers(bytes, "(a workbook)", *_MISTAKES, media_type=XLSX),
 )  # fmt: skip
 def entries_as_xlsx(
-    request: Request[Any, Any, Any], asked: NamedDependency[Asked], *, lang: Language = "zh"
+    request: Request[Any, Any, Any], asked: NamedDependency[SearchAsked], *, lang: Language = "zh"
 ) -> Response[bytes]:
     """The entries of a filter as a workbook, at most 20,000; its sheet of notes says if there are more."""
     lines, cut = _taken_out(request, asked, "xlsx", "lang")
@@ -183,7 +183,9 @@ def _words(serving: Serving) -> Words:
     return Words(serving.branch.rulebook.by_word, event_names(serving.branch.rulebook))
 
 
-def _taken_out(request: Request[Any, Any, Any], asked: Asked, kind: Format, *more: str) -> tuple[list[EntryLine], bool]:
+def _taken_out(
+    request: Request[Any, Any, Any], asked: SearchAsked, kind: Format, *more: str
+) -> tuple[list[EntryLine], bool]:
     """What a file will hold; that it was taken out is on record before it is made."""
     serving, actor = reader_of(request, *PARTS, *more)
     with reading(serving.engine, snapshot=True) as conn:

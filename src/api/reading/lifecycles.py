@@ -21,9 +21,9 @@ from casework.work.cases.filter import BusinessDates
 from casework.work.cases.history import HistoryPage
 from casework.work.cases.options import OpeningOffer
 from casework.work.cases.shown import (
-    Options,
+    NounOptions,
+    ShownWanted,
     Sort,
-    Wanted,
     all_of,
     history_of_noun,
     openings_of,
@@ -46,9 +46,9 @@ def wanted_of(
     in_state: Annotated[str | None, QueryParameter(name="state", max_length=64)] = None,
     due_by: Annotated[date | None, QueryParameter(description="Due on this day or before.")] = None,
     every: Annotated[bool, QueryParameter(name="all", description="What is over too.")] = False,
-) -> Wanted:  # fmt: skip
+) -> ShownWanted:  # fmt: skip
     """The filter that a request's query names; for `Provide`."""
-    return Wanted(case_id=case_id, loan_id=loan_id, state=in_state, due_by=due_by, every=every)
+    return ShownWanted(case_id=case_id, loan_id=loan_id, state=in_state, due_by=due_by, every=every)
 
 
 _WANTED = {"wanted": Provide(wanted_of, sync_to_thread=False)}
@@ -63,7 +63,7 @@ def _list(one: Described) -> Any:
     )  # fmt: skip
     def listed(
         request: Request[Any, Any, Any],
-        wanted: NamedDependency[Wanted],
+        wanted: NamedDependency[ShownWanted],
         sort: SortBy = "id",
         limit: Limit = 50,
         cursor: Cursor = None,
@@ -87,7 +87,10 @@ def _csv(one: Described) -> Any:
         responses=answers(str, "编号,状态,…\r\n204,…\r\n", "filter_malformed", "invalid_request", media_type=CSV),
     )  # fmt: skip
     def as_csv(
-        request: Request[Any, Any, Any], wanted: NamedDependency[Wanted], sort: SortBy = "id", lang: Language = "zh"
+        request: Request[Any, Any, Any],
+        wanted: NamedDependency[ShownWanted],
+        sort: SortBy = "id",
+        lang: Language = "zh",
     ) -> Response[bytes]:
         """Those of a filter, at most 20,000; a last row and `Casework-Cut` say if there are more."""
         serving, actor = reader_of(request, *_FILTERS, "lang")
@@ -157,9 +160,9 @@ def _options(one: Described) -> Any:
     @get(
         f"/{one.plural}/{{number:int}}/options", sync_to_thread=True, tags=[one.plural],
         summary=f"What may be done with a {one.word}",
-        responses=answers(Options, example, f"unknown_{one.word}"),
+        responses=answers(NounOptions, example, f"unknown_{one.word}"),
     )  # fmt: skip
-    def options(request: Request[Any, Any, Any], number: Number) -> Response[Options]:
+    def options(request: Request[Any, Any, Any], number: Number) -> Response[NounOptions]:
         """Each event of the chart with the data it takes, every reason why not, and from when."""
         serving, actor = reader_of(request)
         with reading(serving.engine, snapshot=True) as conn:

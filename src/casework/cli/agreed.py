@@ -9,8 +9,8 @@ from sqlalchemy.engine import Connection
 
 from casework.cli.shell import console, errors, print_json, started
 from casework.cli.tables import Table
-from casework.intake.feed.agreed import Taken
-from casework.intake.feed.agreed_rows import Note
+from casework.intake.feed.agreed import AgreedTaken
+from casework.intake.feed.agreed_rows import RowNote
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.listing import every
 from casework.people.staff.actor import Actor, system
@@ -18,7 +18,7 @@ from casework.rules.statechart.chart import Chart
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
 
-Import = Callable[[Connection, Branch, bytes, str, Actor], Taken]
+Import = Callable[[Connection, Branch, bytes, str, Actor], AgreedTaken]
 
 
 def import_file(take: Import, file: Path, *, json_: bool) -> None:
@@ -57,11 +57,11 @@ def listed(
     console.print(shown)
 
 
-def _plain(notes: list[Note]) -> list[dict[str, Any]]:
+def _plain(notes: list[RowNote]) -> list[dict[str, Any]]:
     return [one._asdict() for one in notes]
 
 
-def _tell(title: str, notes: list[Note]) -> None:
+def _tell(title: str, notes: list[RowNote]) -> None:
     if not notes:
         return
     table = Table("line", "column", "code", "why", title=title, title_justify="left")

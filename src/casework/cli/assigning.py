@@ -19,9 +19,9 @@ from casework.work.cases.ownership import BY_RULE
 from casework.work.cases.reassign import (
     COMMAND,
     MAX_CASES,
+    MoveWanted,
     Plan,
     ReceiverLoad,
-    Wanted,
     plan,
 )
 from casework.work.cases.responsible import OwnersOfCase, owners_of_case
@@ -54,7 +54,7 @@ def assign(
         raise click.UsageError("--to needs --reason CODE")
     if len(case_ids) > MAX_CASES:
         raise click.UsageError(f"at most {MAX_CASES} cases at a time")
-    wanted = Wanted(owner=owner, handler=handler, reason=reason or BY_RULE)
+    wanted = MoveWanted(owner=owner, handler=handler, reason=reason or BY_RULE)
     with started() as open_:
         way = reading(open_.engine, snapshot=True) if preview else writing(open_.engine)
         with way as conn:
@@ -69,7 +69,13 @@ def assign(
 
 
 def _carry_out(
-    conn: Connection, branch: Branch, staff_no: str | None, case_ids: tuple[int, ...], wanted: Wanted, *, preview: bool
+    conn: Connection,
+    branch: Branch,
+    staff_no: str | None,
+    case_ids: tuple[int, ...],
+    wanted: MoveWanted,
+    *,
+    preview: bool,
 ) -> tuple[Plan, list[Outcome]]:
     actor = permitted(conn, branch, staff_no, COMMAND)
     made = plan(conn, branch, actor, [(case_id, None) for case_id in case_ids], wanted)

@@ -27,7 +27,7 @@ from casework.evidence.verifying import verify as verify_everything
 from casework.log.check.findings import EXIT_CODES, Report
 from casework.log.check.handed import handed_notes
 from casework.log.check.kinds import texts_of_any_bytes
-from casework.log.check.sealed import Outside
+from casework.log.check.sealed import BroughtAlong
 from casework.log.format.chain import is_genuine, leaf_hash, mac_matches
 from casework.log.format.checkpoint import WitnessKey
 from casework.log.format.entry import Entry, MalformedEntry, decode_strict
@@ -127,7 +127,7 @@ def verify(
 def _verify(trusted: Path | None, asked: Sequence[WitnessKey]) -> Report:
     settings = Settings.from_environment()
     keys = load_keys(settings.keys_dir)
-    outside = Outside.of(settings.keys_dir, handed_notes(settings.keys_dir, trusted) if trusted else (), asked)
+    outside = BroughtAlong.of(settings.keys_dir, handed_notes(settings.keys_dir, trusted) if trusted else (), asked)
     engine = open_engine(settings.database_url, read_only=True)
     try:
         with reading(engine, snapshot=True) as conn:

@@ -24,13 +24,13 @@ from casework.evidence.bundle.export import (
     fresh_folder,
     record_exported,
 )
-from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.trust import KeysHeld
 from casework.evidence.bundle.verify import Phase, verify_bundle
 from casework.evidence.dossier.make import make_dossier
 from casework.log.check.findings import Report
 from casework.log.format import checkpoint, note
 from casework.log.format.checkpoint import Checkpoint, WitnessKey
-from casework.log.format.note import MAX_NOTE_BYTES, LogKey, Note
+from casework.log.format.note import MAX_NOTE_BYTES, LogKey, SignedNote
 from casework.log.format.receipt import LABEL as RECEIPT_LABEL
 from casework.log.format.receipt import parse_receipt
 from casework.log.format.tree import Faulty
@@ -143,7 +143,7 @@ def verify_folder(
     deep: bool, jobs: int | None,
 ) -> Report:  # fmt: skip  # fmt: skip
     """The report on a bundle; CallerErrors `checkpoint_unreadable`, `key_malformed`."""
-    held = Held(
+    held = KeysHeld(
         _keys(LogKey, keys), witness_keys(witnesses),
         _note_of(trusted) if trusted is not None else None, [_receipt_of(file) for file in receipts],
     )  # fmt: skip
@@ -182,7 +182,7 @@ def _receipt_of(file: Path) -> bytes:
     return data
 
 
-def _note_of(file: Path) -> Note:
+def _note_of(file: Path) -> SignedNote:
     """A checkpoint that somebody keeps; CallerError `checkpoint_unreadable`."""
     try:
         with file.open("rb") as held:
@@ -194,7 +194,7 @@ def _note_of(file: Path) -> Note:
     return signed
 
 
-def _checkpoint_of(signed: Note) -> Checkpoint:
+def _checkpoint_of(signed: SignedNote) -> Checkpoint:
     return checkpoint.parse(signed.text)
 
 

@@ -15,7 +15,7 @@ from casework.work.cases.detail import CaseDetail
 from casework.work.cases.history import HistoryItem
 from casework.work.cases.line import CasePage
 from casework.work.cases.options import CaseOptions
-from casework.work.cases.shown import Options
+from casework.work.cases.shown import NounOptions
 
 
 def person(staff_no: str, name: str | None) -> str:
@@ -78,7 +78,7 @@ def history(items: list[HistoryItem], time_zone: str) -> None:
     console.print(table)
 
 
-def options(offers: CaseOptions | Options, title: str) -> None:
+def options(offers: CaseOptions | NounOptions, title: str) -> None:
     """What may be done next: first what may, then what may not and why. Events of other states are left out."""
     console.print(f"[bold]{title}[/bold] {offers.state}, business date {offers.business_date}")
     possible = [offer for offer in offers.events if offer.leads_to]

@@ -15,7 +15,7 @@ from casework.cli.shell import as_json, console, errors, print_json, progress_wa
 from casework.cli.tables import NONE, Table
 from casework.errors import CallerError
 from casework.log.tables import entries, unsealed
-from casework.operation.backup import Manifest, backup, manifest_path
+from casework.operation.backup import BackupManifest, backup, manifest_path
 from casework.operation.keys_needed import needed
 from casework.operation.restore import restore
 from casework.operation.startup import branch_of, check_keys, upgrade
@@ -232,7 +232,7 @@ def restore_(file: Path, replace_old: bool, json_: bool) -> None:
     console.print("restored")
 
 
-def _print_contents(manifest: Manifest) -> None:
+def _print_contents(manifest: BackupManifest) -> None:
     held = manifest.contents
     counts = f"{held.entries:,} entries, {held.cases:,} cases"
     console.print(f"{counts}, schema {held.revision}, last entry {held.last_entry}")

@@ -18,7 +18,7 @@ from casework.cli import handover_tables
 from casework.cli.shell import console, errors, progress_wanted, told
 from casework.cli.tables import Table
 from casework.demo.place import FOLDER, environment, fresh
-from casework.demo.stage import Told, perform
+from casework.demo.stage import DemoTold, perform
 from casework.errors import CallerError, TryAgain
 from casework.evidence.verifying import verify
 from casework.intake.feed import run as runs
@@ -132,7 +132,7 @@ def _watching() -> Iterator[Callable[[str, int, int], None]]:
 # ── what there is to see ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _show(started: Started, told_of: Told) -> None:
+def _show(started: Started, told_of: DemoTold) -> None:
     branch = started.branch
     chart = branch.rulebook.chart
     with reading(started.engine, snapshot=True) as conn:
@@ -261,7 +261,7 @@ def _show_report(report: Report) -> None:
     )
 
 
-def _show_ways(settings: Settings, told_of: Told) -> None:
+def _show_ways(settings: Settings, told_of: DemoTold) -> None:
     collector, token = told_of.tokens["phone_collector"]
     auditor, auditors_token = told_of.tokens["auditor"]
     url = (

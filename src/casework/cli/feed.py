@@ -13,7 +13,7 @@ from casework.cli.tables import Table
 from casework.errors import CallerError
 from casework.intake.feed import run as runs
 from casework.intake.feed.cell import TEXTS
-from casework.intake.feed.load import Request, silent
+from casework.intake.feed.load import ImportRequest, silent
 from casework.money import yuan_text
 from casework.operation.importing import import_apart
 from casework.storage.database import reading, writing
@@ -52,7 +52,7 @@ def import_(folder: Path, confirm_vanished: bool, correction: bool, staff_no: st
     with started() as branch:
         with reading(branch.engine) as conn:
             actor = acting(conn, branch.branch, staff_no)
-        request = Request(actor, confirm_vanished, correction)
+        request = ImportRequest(actor, confirm_vanished, correction)
         try:
             with _Watching() as progress:
                 run = import_apart(branch, folder, request, progress=progress)

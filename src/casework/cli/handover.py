@@ -73,7 +73,7 @@ def plan_(
             actor = acting(conn, open_.branch, by)
             handover_id = planning.plan(
                 conn, open_.branch, actor=actor, staff_no=staff_no, kind=TRANSFER if transfer else DEPARTURE,
-                on=_day(on), options=planning.Options(receivers, team, region),
+                on=_day(on), options=planning.PlanOptions(receivers, team, region),
             )  # fmt: skip
         _show(open_, handover_id, json_=json_, moves=False)
 

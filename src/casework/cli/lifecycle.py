@@ -67,7 +67,7 @@ def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
         *, state: str | None, loan_id: str | None, case_id: int | None, due_by: datetime | None, every: bool,
         **more: Any,
     ) -> Any:  # fmt: skip
-        wanted = shown.Wanted(state=state, loan_id=loan_id, case_id=case_id, due_by=date_of(due_by), every=every)
+        wanted = shown.ShownWanted(state=state, loan_id=loan_id, case_id=case_id, due_by=date_of(due_by), every=every)
         return command(wanted=wanted, **more)
 
     for option in (
@@ -95,7 +95,13 @@ def list_of(noun: Kept) -> click.Command:
     @as_json
     @as_staff
     def list_(
-        *, wanted: shown.Wanted, sort: shown.Sort, limit: int, cursor: str | None, json_: bool, staff_no: str | None
+        *,
+        wanted: shown.ShownWanted,
+        sort: shown.Sort,
+        limit: int,
+        cursor: str | None,
+        json_: bool,
+        staff_no: str | None,
     ) -> None:
         with started() as open_, reading(open_.engine, snapshot=True) as conn:
             actor = permitted(conn, open_.branch, staff_no, f"{noun.word}.read")
@@ -129,7 +135,7 @@ def _export(noun: Kept) -> click.Command:
     @_sorted
     @click.option("--lang", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
     @as_staff
-    def export(*, file: Path, wanted: shown.Wanted, sort: shown.Sort, lang: Any, staff_no: str | None) -> None:
+    def export(*, file: Path, wanted: shown.ShownWanted, sort: shown.Sort, lang: Any, staff_no: str | None) -> None:
         with started() as open_:
             with reading(open_.engine, snapshot=True) as conn:
                 actor = permitted(conn, open_.branch, staff_no, f"{noun.word}.read")
@@ -344,10 +350,11 @@ def _bulk(noun: Kept) -> click.Command:
     @as_json
     @as_staff
     def bulk(
-        *, event: str, numbers: tuple[int, ...], wanted: shown.Wanted, pairs: tuple[str, ...], data_json: str | None,
+        *, event: str, numbers: tuple[int, ...], wanted: shown.ShownWanted, pairs: tuple[str, ...],
+    data_json: str | None,
         atomic: bool, dry_run: bool, json_: bool, staff_no: str | None,
     ) -> None:  # fmt: skip
-        if numbers and wanted != shown.Wanted():
+        if numbers and wanted != shown.ShownWanted():
             raise click.UsageError("give NUMBERS or a filter")
         with started() as open_, (reading if dry_run else writing)(open_.engine) as conn:
             spec = _chart(open_, noun).events.get(event)
@@ -367,7 +374,7 @@ def _bulk(noun: Kept) -> click.Command:
     return bulk
 
 
-def _found(conn: Connection, open_: Started, noun: Kept, within: Any, wanted: shown.Wanted) -> dict[int, int]:
+def _found(conn: Connection, open_: Started, noun: Kept, within: Any, wanted: shown.ShownWanted) -> dict[int, int]:
     subjects, _ = shown.all_of(conn, open_.branch, noun, within, wanted, at_most=_ALL)
     return {one.id: one.version for one in subjects}
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from casework.cli.shell import Rate, as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
 from casework.evidence.mining import export as exporting
-from casework.evidence.mining.chosen import Wanted
+from casework.evidence.mining.chosen import MiningWanted
 from casework.evidence.mining.names import COVERS
 from casework.storage.database import reading
 from casework.work.cases.filter import CaseFilter
@@ -65,7 +65,7 @@ def mine(
       casework audit mine --format xes --out steps.xes --event 'case.step.*' --product consumer --as S117
     """
     cases = CaseFilter(state=state, product=product, institution=institution)
-    wanted = Wanted(
+    wanted = MiningWanted(
         from_on=from_on, to_on=to_on, events=events, refusals=not without_refusals, case_ids=case_ids,
         cases=None if cases == CaseFilter() else cases,
     )  # fmt: skip

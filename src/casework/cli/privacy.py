@@ -15,7 +15,7 @@ from casework.operation.startup import Started
 from casework.oversight.privacy.erase import (
     COMMAND,
     Erasure,
-    Refused,
+    ErasureRefused,
     erase,
     look_through,
 )
@@ -147,7 +147,7 @@ def erase_(
         with writing(open_.engine) as conn:
             actor: Actor = permitted(conn, open_.branch, staff_no, COMMAND)
             told = erase(conn, open_.branch, customer, basis=basis, actor=actor, aside=aside)
-        if isinstance(told, Refused):
+        if isinstance(told, ErasureRefused):
             _refused(told, json_)
         scrubbed = _scrubbed(open_, told, rewrite=rewrite)
     if json_:
@@ -177,7 +177,7 @@ def _confirm(found: Holding) -> None:
         raise CallerError("not_confirmed", "未确认", "not confirmed; nothing was erased")
 
 
-def _refused(told: Refused, json_: bool) -> NoReturn:
+def _refused(told: ErasureRefused, json_: bool) -> NoReturn:
     if json_:
         reasons = [{"code": one.code, "zh": one.zh, "en": one.en, "saw": one.saw, "opens_on": one.opens_on}
                    for one in told.reasons]  # fmt: skip

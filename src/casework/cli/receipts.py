@@ -13,7 +13,7 @@ from casework.clock import now
 from casework.errors import CallerError, RulesBroken, TryAgain
 from casework.log.check.findings import EXIT_CODES, TEXTS
 from casework.log.check.honoured import (
-    Kept,
+    KeptWord,
     change_of_entry,
     kept,
     opened,
@@ -91,7 +91,7 @@ def _check(file: Path, json_: bool) -> NoReturn:
     sys.exit(EXIT_CODES["tampered" if broken else "cannot_tell" if waiting else "sound"])
 
 
-def _looked_up(file: Path) -> tuple[SignedReceipt, list[Kept]]:
+def _looked_up(file: Path) -> tuple[SignedReceipt, list[KeptWord]]:
     data = as_note(_read(file))
     branch = start(Settings.from_environment(), check=False)
     try:
@@ -127,14 +127,14 @@ def _cannot_tell(json_: bool, code: str, en: str) -> NoReturn:
     sys.exit(EXIT_CODES["cannot_tell"])
 
 
-def _facts(signed: SignedReceipt, found: list[Kept], verdict: str) -> dict[str, Any]:
+def _facts(signed: SignedReceipt, found: list[KeptWord], verdict: str) -> dict[str, Any]:
     return {
         "verdict": verdict, "origin": signed.receipt.origin, "recorded_at": signed.receipt.recorded_at,
         "key": signed.key.text, "entries": [one._asdict() for one in found],
     }  # fmt: skip
 
 
-def _tell(signed: SignedReceipt, found: list[Kept], verdict: str) -> None:
+def _tell(signed: SignedReceipt, found: list[KeptWord], verdict: str) -> None:
     console.print(f"receipt 回执: {on_screen(signed.receipt.origin)}, {signed.receipt.recorded_at}", markup=False)
     for one in found:
         where = "" if one.leaf_index is None else f", leaf {one.leaf_index}"

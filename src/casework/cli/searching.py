@@ -45,8 +45,8 @@ from casework.evidence.search.find import (
     walk,
 )
 from casework.evidence.search.index import Indexer, begin_anew
-from casework.evidence.search.wanted import Wanted, malformed
-from casework.evidence.searching import Asked, record_entries_export, wanted_of
+from casework.evidence.search.wanted import TermsWanted, malformed
+from casework.evidence.searching import SearchAsked, record_entries_export, wanted_of
 from casework.log.format.entry_line import EntryLine
 from casework.log.queries import line_of
 from casework.log.tables import entries
@@ -104,7 +104,7 @@ def search(
     if (kind is None) != (out is None):
         raise click.UsageError("--format and --out belong together")
     with started() as branch:
-        asked = Asked(
+        asked = SearchAsked(
             from_=from_, amount_fen_min=_fen("amount-min", amount_min), amount_fen_max=_fen("amount-max", amount_max),
             **parts,
         )  # fmt: skip
@@ -127,7 +127,7 @@ def _fen(name: str, text: str | None) -> int | None:
         raise malformed(name, "an amount in yuan, such as 50000 or 0.05") from None
 
 
-def _page(conn: Connection, mac_key: bytes, wanted: Wanted, cursor: str | None, limit: int) -> EntryPage:
+def _page(conn: Connection, mac_key: bytes, wanted: TermsWanted, cursor: str | None, limit: int) -> EntryPage:
     """A page that is full, or the last: at the shell nobody minds when a rare thing takes some stretches."""
     page = page_of_entries(conn, mac_key, wanted, after=cursor, limit=limit)
     while page.next is not None and len(page.items) < limit:
@@ -176,7 +176,9 @@ def _cells(line: EntryLine) -> list[str]:
 # ── files ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _export(branch: Started, actor: Actor, asked: Asked, wanted: Wanted, kind: Format, out: Path, lang: Lang) -> None:
+def _export(
+    branch: Started, actor: Actor, asked: SearchAsked, wanted: TermsWanted, kind: Format, out: Path, lang: Lang
+) -> None:
     """Write beside the place, put the export on record, and only then put the file there."""
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
     try:
@@ -193,7 +195,7 @@ def _export(branch: Started, actor: Actor, asked: Asked, wanted: Wanted, kind: F
         errors.print(f"cut: more than {MAX_ROWS:,} match; narrow the filter, or take jsonl 已截断", markup=False)
 
 
-def _written(branch: Started, wanted: Wanted, kind: Format, file: BinaryIO, lang: Lang) -> tuple[int, bool]:
+def _written(branch: Started, wanted: TermsWanted, kind: Format, file: BinaryIO, lang: Lang) -> tuple[int, bool]:
     """How many entries went into the file, and whether there are more; JSON Lines go there as they are found."""
     with reading(branch.engine, snapshot=True) as conn:
         if kind != "jsonl":

@@ -13,10 +13,10 @@ from casework.cli.orphans import cli as orphans
 from casework.cli.shell import FOLDED, as_json, console, errors, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.intake.enrolment.grants import Granted, enrol
+from casework.intake.enrolment.grants import PostsGranted, enrol
 from casework.people.identity import ending
 from casework.people.staff import listing, tokens
-from casework.people.staff.listing import Member, Wanted
+from casework.people.staff.listing import Member, StaffWanted
 from casework.people.staff.person import (
     ACTIVE,
     LEFT,
@@ -94,7 +94,7 @@ def add(
         tell_granted(granted)
 
 
-def _granted(granted: list[Granted]) -> dict[str, Any]:
+def _granted(granted: list[PostsGranted]) -> dict[str, Any]:
     """Posts granted, asked for (with their request) and refused, for machines."""
     return {
         "posts": [one.post for one in granted if one.request is None and not one.reasons],
@@ -106,7 +106,7 @@ def _granted(granted: list[Granted]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def tell_granted(granted: list[Granted]) -> None:
+def tell_granted(granted: list[PostsGranted]) -> None:
     """What became of each post, for people."""
     for one in granted:
         for reason in one.reasons:
@@ -180,7 +180,7 @@ def list_(
       casework staff list --unverified --json
       casework staff list --team T1 --on 2026-01-31
     """
-    wanted = Wanted(post, team, region, UNVERIFIED if unverified else status)
+    wanted = StaffWanted(post, team, region, UNVERIFIED if unverified else status)
     with started() as branch:
         on = date_of(on_) or branch.branch.today(now())
         with reading(branch.engine) as conn:

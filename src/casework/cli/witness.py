@@ -13,8 +13,8 @@ from casework.cli.shell import as_json, console, errors, print_json, told
 from casework.errors import CallerError
 from casework.evidence.witness import folder as kept
 from casework.evidence.witness.checking import Checked, check_branch, check_file
-from casework.evidence.witness.fetching import Branch, CannotTell
-from casework.evidence.witness.judging import Refused, trust_of
+from casework.evidence.witness.fetching import CannotTell, WitnessedBranch
+from casework.evidence.witness.judging import CosigningRefused, trust_of
 from casework.log.format import note
 from casework.log.format.times import instant_text
 from casework.log.write.kept import holding
@@ -157,17 +157,17 @@ def check(
     _watch(folder, branch, first, every, json_)
 
 
-def _branch(url: str, token_file: Path | None, json_: bool) -> Branch:
+def _branch(url: str, token_file: Path | None, json_: bool) -> WitnessedBranch:
     try:
         token = token_file.read_text(encoding="ascii").strip() if token_file else None
-        return Branch(url, token)
+        return WitnessedBranch(url, token)
     except CallerError as mistake:
         _end(json_, mistake.code, f"{mistake} / {mistake.zh}")
     except (OSError, UnicodeDecodeError) as failure:
         _end(json_, "unreadable", f"--token-file: {type(failure).__name__}")
 
 
-def _watch(folder: Path, branch: Branch, first: Path | None, every: float, json_: bool) -> None:
+def _watch(folder: Path, branch: WitnessedBranch, first: Path | None, every: float, json_: bool) -> None:
     """Look again and again; what cannot be told now may be told later, what is refused ends it."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -184,7 +184,7 @@ def _told(do: Callable[[], Checked], json_: bool) -> int:
     """Say what came of a check; its exit code. Only what was shown and verified may accuse anybody."""
     try:
         checked = do()
-    except Refused as refused:
+    except CosigningRefused as refused:
         if json_:
             print_json({"verdict": "refused", "code": refused.code, "en": str(refused), "zh": refused.zh})
         click.echo(f"refused 拒绝见证: {refused.code}: {refused} / {refused.zh}", err=True)

@@ -17,7 +17,7 @@ _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS: Final = "10X98765432"
 
 
-class Member(NamedTuple):
+class DemoMember(NamedTuple):
     """Somebody on the branch's staff."""
 
     staff_no: str
@@ -69,15 +69,15 @@ TEAMS: Final = (("T1", "R1"), ("T2", "R1"), ("T3", "R2"), ("T4", "R2"))  # team,
 REPS: Final = 12
 
 
-def staff(seed: int = 1) -> list[Member]:
+def staff(seed: int = 1) -> list[DemoMember]:
     """The branch's staff: business reps S001–S012 over four teams, then every other post from S101 on."""
     random = Random(f"staff {seed}")  # noqa: S311 - a story, not a secret
     members = [
-        Member(f"S{number + 1:03d}", name(random), "business_rep", *TEAMS[number % len(TEAMS)])
+        DemoMember(f"S{number + 1:03d}", name(random), "business_rep", *TEAMS[number % len(TEAMS)])
         for number in range(REPS)
     ]
     posts = [post for post, count in _POSTS for _ in range(count)]
     return members + [
-        Member(f"S{number:03d}", name(random), post, *TEAMS[number % len(TEAMS)])
+        DemoMember(f"S{number:03d}", name(random), post, *TEAMS[number % len(TEAMS)])
         for number, post in enumerate(posts, 101)
     ]

@@ -15,8 +15,8 @@ from casework.demo import people
 from casework.demo.branch import acts_of, generate
 from casework.demo.departure import depart
 from casework.demo.files import INSTITUTION
-from casework.demo.story import APPROVER, JOURNEYS, OFFICER, RISK, Day, Journey, Morning, Person, Step, cleared
-from casework.intake.feed.load import Request, import_feed
+from casework.demo.story import APPROVER, JOURNEYS, OFFICER, RISK, Day, DemoPerson, DemoStep, Journey, Morning, cleared
+from casework.intake.feed.load import ImportRequest, import_feed
 from casework.intake.feed.tables import loans
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note, Open, Record, Refused
@@ -35,7 +35,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass
-class Told:
+class DemoTold:
     """What came of it: cases by journey, tokens by post, the feed of the day after, the hand-over of who left."""
 
     cases: dict[str, list[int]] = field(default_factory=dict)
@@ -46,9 +46,9 @@ class Told:
 
 def perform(
     started: Started, folder: Path, *, seed: int, loans_number: int, days: int = 30, progress: Progress
-) -> Told:
+) -> DemoTold:
     """Fill an upgraded, otherwise empty database; feeds are kept below `folder`."""
-    told = Told()
+    told = DemoTold()
     cast = _hire(started, seed, told)
     progress("generating", 0, 1)
     *folders, told.next_feed = generate(folder, seed=seed, loans=loans_number, days=days + 1)
@@ -56,7 +56,7 @@ def perform(
     acts = acts_of(days)  # the feed goes on about what the earlier ones did
     stage = _Stage(started, cast, told)
     for number, delivery in enumerate(folders):
-        import_feed(started.engine, started.branch, delivery, Request(system("feed")))
+        import_feed(started.engine, started.branch, delivery, ImportRequest(system("feed")))
         progress("daily feeds", number + 1, len(folders))
         if number in acts:
             stage.act()
@@ -64,7 +64,7 @@ def perform(
     return told
 
 
-def _hire(started: Started, seed: int, told: Told) -> dict[str, list[Actor]]:
+def _hire(started: Started, seed: int, told: DemoTold) -> dict[str, list[Actor]]:
     """Everybody on the staff, and a token for one collector and one auditor."""
     cast: dict[str, list[Actor]] = {"system": [system("sweep")]}
     with writing(started.engine) as conn:
@@ -93,7 +93,7 @@ def _hire(started: Started, seed: int, told: Told) -> dict[str, list[Actor]]:
 class _Stage:
     """Lets the journeys happen on the present business date, each with cases that no journey has had."""
 
-    def __init__(self, started: Started, cast: Mapping[str, Sequence[Actor]], told: Told) -> None:
+    def __init__(self, started: Started, cast: Mapping[str, Sequence[Actor]], told: DemoTold) -> None:
         self.started = started
         self.cast = cast
         self.told = told
@@ -130,7 +130,7 @@ class _Stage:
             if case.state != journey.ends_in:
                 raise RuntimeError(f"{journey.name} ends in {case.state}, not in {journey.ends_in}")
 
-    def _clear(self, conn: Connection, step: Step, case_id: int, today: date) -> None:
+    def _clear(self, conn: Connection, step: DemoStep, case_id: int, today: date) -> None:
         """Asked for by one, reviewed by another, approved by a third: with that it happens."""
         branch = self.started.branch
         (case,) = _read(conn, [case_id])
@@ -153,7 +153,7 @@ class _Stage:
                 if not isinstance(moved, requests.Moved):
                     raise TypeError(f"{step.name} of case {case.id} was not let through: {moved}")
 
-    def _command(self, step: Step, case: Case, today: date, opened: Mapping[int, int]) -> Command:
+    def _command(self, step: DemoStep, case: Case, today: date, opened: Mapping[int, int]) -> Command:
         actor = self._person(step.by, case)
         if step.what == "note":
             return Note(actor=actor, id=case.id, text=step.name)
@@ -168,7 +168,7 @@ class _Stage:
         evidence = f"demo:{step.name}-{case.id}-{on.isoformat()}"
         return Record(actor=actor, id=case.id, kind=step.name, on=on, evidence=evidence, data=data)
 
-    def _person(self, person: Person, case: Case) -> Actor:
+    def _person(self, person: DemoPerson, case: Case) -> Actor:
         """The owner himself, if he holds the post; else somebody whose post reaches the case."""
         holders = self.cast[person.post]
         own = next((actor for actor in holders if actor.id == case.owner), None)
@@ -206,7 +206,7 @@ class _Stage:
             return value.of(today)
         if isinstance(value, Morning):
             return value.of(today, ZoneInfo(self.started.branch.time_zone))
-        if isinstance(value, Person):
+        if isinstance(value, DemoPerson):
             return self._person(value, case).id
         return value(case) if callable(value) else value
 

@@ -35,7 +35,7 @@ class Morning:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class DemoPerson:
     """The n-th member of staff with a post, named by number where a step needs his."""
 
     post: str
@@ -43,8 +43,8 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One command: `what` is fire, record, note, request, open or end; values may be a day, a `Person`, or of the case.
+class DemoStep:
+    """One command: `what` is fire, record, note, request, open or end; values are of the case, a day or a `DemoPerson`.
 
     A request is asked for `by` somebody, reviewed and approved by others, and happens with the approval. Of another
     `noun` than the case, something is opened on the ground `name`; `end` fires that event on what was opened last.
@@ -52,12 +52,12 @@ class Step:
 
     what: str
     name: str
-    by: Person
+    by: DemoPerson
     data: Mapping[str, Any] = field(default_factory=dict)
     on: Day = Day(0)
     allowed: bool = True
-    reviewer: Person | None = None
-    approver: Person | None = None
+    reviewer: DemoPerson | None = None
+    approver: DemoPerson | None = None
     noun: str | None = None
 
 
@@ -66,7 +66,7 @@ class Journey:
     """Which cases (by days past due, and more), how many of them, through which steps, and where it ends."""
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[DemoStep, ...]
     ends_in: str
     lowest_dpd: int
     highest_dpd: int = 10_000
@@ -75,73 +75,73 @@ class Journey:
     also: Callable[[Case], bool] = lambda _case: True
 
 
-REP: Final = Person("business_rep")
-CALLER: Final = Person("phone_collector")
-OFFICER: Final = Person("post_loan_officer")
-RISK: Final = Person("basic_risk_manager")
-AGENCY: Final = Person("agency_post")
-ASSETS: Final = Person("asset_preservation")
-APPROVER: Final = Person("approver")
-SYSTEM: Final = Person("system")
+REP: Final = DemoPerson("business_rep")
+CALLER: Final = DemoPerson("phone_collector")
+OFFICER: Final = DemoPerson("post_loan_officer")
+RISK: Final = DemoPerson("basic_risk_manager")
+AGENCY: Final = DemoPerson("agency_post")
+ASSETS: Final = DemoPerson("asset_preservation")
+APPROVER: Final = DemoPerson("approver")
+SYSTEM: Final = DemoPerson("system")
 LARGE_FEN: Final = 5_000_000
 
 
-def fire(event: str, by: Person, **data: Any) -> Step:
+def fire(event: str, by: DemoPerson, **data: Any) -> DemoStep:
     """Fire an event, successfully."""
-    return Step("fire", event, by, data)
+    return DemoStep("fire", event, by, data)
 
 
-def refused(event: str, by: Person, **data: Any) -> Step:
+def refused(event: str, by: DemoPerson, **data: Any) -> DemoStep:
     """Fire an event that the rulebook forbids at this point."""
-    return Step("fire", event, by, data, allowed=False)
+    return DemoStep("fire", event, by, data, allowed=False)
 
 
-def cleared(event: str, by: Person, reviewer: Person | None, approver: Person, **data: Any) -> Step:
+def cleared(event: str, by: DemoPerson, reviewer: DemoPerson | None, approver: DemoPerson, **data: Any) -> DemoStep:
     """Ask for an event that takes four eyes; others review and approve it."""
-    return Step("request", event, by, data, reviewer=reviewer, approver=approver)
+    return DemoStep("request", event, by, data, reviewer=reviewer, approver=approver)
 
 
-def fact(kind: str, by: Person, ago: int = 0, **data: Any) -> Step:
+def fact(kind: str, by: DemoPerson, ago: int = 0, **data: Any) -> DemoStep:
     """Record a fact that happened `ago` days before the business date."""
-    return Step("record", kind, by, data, Day(-ago))
+    return DemoStep("record", kind, by, data, Day(-ago))
 
 
-def note(text: str, by: Person) -> Step:
+def note(text: str, by: DemoPerson) -> DemoStep:
     """Write a note."""
-    return Step("note", text, by)
+    return DemoStep("note", text, by)
 
 
-def promised(by: Person, pay_by: Day) -> Step:
+def promised(by: DemoPerson, pay_by: Day) -> DemoStep:
     """Take a promise, made today, to pay all that is overdue."""
     data = {"amount_fen": lambda case: case.overdue_fen, "made_on": Day(0), "pay_by": pay_by}
-    return Step("open", "made", by, data, noun="promise")
+    return DemoStep("open", "made", by, data, noun="promise")
 
 
-def held(hold: str, by: Person, review_by: Day) -> Step:
+def held(hold: str, by: DemoPerson, review_by: Day) -> DemoStep:
     """Set a hold on the loan or its debtor, from today on."""
     data = {"loan_id": lambda case: case.loan_id, "hold": hold, "begins_at": Morning(), "review_by": review_by}
-    return Step("open", "set", by, data, noun="hold")
+    return DemoStep("open", "set", by, data, noun="hold")
 
 
-def lifted(by: Person, reason: str) -> Step:
+def lifted(by: DemoPerson, reason: str) -> DemoStep:
     """Lift the hold that was set in this journey."""
-    return Step("end", "lift", by, {"reason": reason}, noun="hold")
+    return DemoStep("end", "lift", by, {"reason": reason}, noun="hold")
 
 
 def _photo(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def _attempt(ago: int, by: Person, outcome: str) -> Step:
+def _attempt(ago: int, by: DemoPerson, outcome: str) -> DemoStep:
     return fact("contact_attempt", by, ago, channel="phone", outcome=outcome)
 
 
-def _visit(ago: int, outcome: str, met: str) -> Step:
+def _visit(ago: int, outcome: str, met: str) -> DemoStep:
     photo = _photo(f"{outcome} {ago}")
     return fact("visit", REP, ago, outcome=outcome, photo=photo, person_met=met, address_kind="home")
 
 
-def _agency_file(agency: str) -> Step:
+def _agency_file(agency: str) -> DemoStep:
     return fact("agency_file", AGENCY, agency=agency, active=True, inspected_on=Day(-9), evaluated_on=Day(-80))
 
 

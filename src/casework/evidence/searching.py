@@ -16,7 +16,7 @@ from casework.customer import Customer, named, stream_of
 from casework.errors import CallerError
 from casework.evidence.search.wanted import (
     MAX_STREAMS,
-    Wanted,
+    TermsWanted,
     check,
     malformed,
 )
@@ -36,7 +36,7 @@ _STREAM = re.compile(r"[A-Za-z0-9._:/~-]{1,97}", re.ASCII)
 _BY_ID = ("loan", "borrower")  # whose ids have characters that no stream's name has
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class SearchAsked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What API and shell take.
 
     `subject` is `case:17`, `loan:<id>`, `borrower:<id>` (`borrower:<institution>~<id>` where several have the number),
@@ -58,11 +58,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     order: Literal["oldest", "newest"] = "oldest"
 
 
-PARTS = tuple(field.encode_name for field in msgspec.structs.fields(Asked))
+PARTS = tuple(field.encode_name for field in msgspec.structs.fields(SearchAsked))
 """Their names as callers write them."""
 
 
-def wanted_of(conn: Connection, branch: Branch, asked: Asked) -> Wanted:
+def wanted_of(conn: Connection, branch: Branch, asked: SearchAsked) -> TermsWanted:
     """The filter that is meant; CallerErrors `filter_malformed`, `unknown_subject`."""
     streams: tuple[str, ...] | None = None
     if asked.stream is not None:
@@ -71,7 +71,7 @@ def wanted_of(conn: Connection, branch: Branch, asked: Asked) -> Wanted:
         streams = (asked.stream,)
     elif asked.subject is not None:
         streams = streams_of(conn, branch, asked.subject)
-    wanted = Wanted(
+    wanted = TermsWanted(
         streams=streams, event=asked.event, actor=asked.actor, rule=asked.rule, code=asked.code, post=asked.post,
         recorded_from=_instant("from", asked.from_, branch.time_zone),
         recorded_until=_instant("to", asked.to, branch.time_zone, days=1),
@@ -126,7 +126,7 @@ def _customer(conn: Connection, name: str) -> Customer | None:
 
 
 def record_entries_export(
-    conn: Connection, branch: Branch, actor: Actor, asked: Asked, wanted: Wanted, *, rows: int, kind: str,
+    conn: Connection, branch: Branch, actor: Actor, asked: SearchAsked, wanted: TermsWanted, *, rows: int, kind: str,
     clock: Clock = now,
 ) -> None:  # fmt: skip
     """Append `audit.exported` to `exports:<who>`: the filter, how many entries, in which format; commit before sending.

@@ -19,7 +19,7 @@ from casework.log.check.erased import read_erased
 from casework.log.check.findings import Report
 from casework.log.check.heads import Tail
 from casework.log.check.kinds import check_kinds, texts_of_any_bytes
-from casework.log.check.sealed import Outside, verify_sealed
+from casework.log.check.sealed import BroughtAlong, verify_sealed
 from casework.log.check.steady import Steady, part_of
 from casework.log.check.verify import Keeper, verify_log
 from casework.log.format.entry import Entry
@@ -69,7 +69,7 @@ def verify(
     mac_key: bytes,
     vault: Vault,
     *,
-    outside: Outside | None = None,
+    outside: BroughtAlong | None = None,
     loans_dir: Path | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Report:
@@ -86,7 +86,7 @@ def verify(
 
 
 def _verify(
-    conn: Connection, mac_key: bytes, vault: Vault, report: Report, outside: Outside | None,
+    conn: Connection, mac_key: bytes, vault: Vault, report: Report, outside: BroughtAlong | None,
     loans_dir: Path | None, progress: Callable[[int], None],
 ) -> None:  # fmt: skip
     with part_of(report, "kinds"):

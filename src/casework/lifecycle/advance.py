@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.errors import TryAgain
-from casework.lifecycle.batch import Part, Rules
+from casework.lifecycle.batch import BatchPart, Rules
 from casework.lifecycle.commands import Done, NotDone, Outcome, Refused
 from casework.lifecycle.door import Door
 from casework.lifecycle.gather import Gathered, gather
@@ -160,7 +160,7 @@ def _only_refusals(
     return told
 
 
-def write(conn: Connection, part: Part) -> None:
+def write(conn: Connection, part: BatchPart) -> None:
     """State rows, entries and the unsealed queue, one statement each; a small batch in one round trip.
 
     CallerError `log_place_taken`; TryAgain if another transaction has meanwhile opened the like, or let somebody go

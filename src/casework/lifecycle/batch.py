@@ -17,7 +17,7 @@ from casework.lifecycle.reasons import on_record, rules_of
 from casework.log.write.trail import (
     NOT_BEGUN,
     Draft,
-    Head,
+    StreamHead,
     Trail,
 )
 from casework.people.staff.actor import Actor
@@ -50,7 +50,7 @@ class Rules(Protocol):
 
 
 @dataclass(slots=True)
-class Part:
+class BatchPart:
     """Rows and entries that belong together; parts are written in the order in which they were made."""
 
     fresh: list[tuple[Kept, list[tuple[Any, ...]]]]
@@ -69,7 +69,7 @@ class _Unwritten:
     beside: dict[str, tuple[sa.Table, Sequence[str], list[tuple[Any, ...]]]] = field(default_factory=dict)
     refused_openings: list[tuple[str, Draft]] = field(default_factory=list)
     begun: list[str] = field(default_factory=list)
-    heads: dict[str, Head] = field(default_factory=dict)
+    heads: dict[str, StreamHead] = field(default_factory=dict)
 
 
 class Batch:
@@ -92,7 +92,7 @@ class Batch:
         self.missing = "busy" if busy else "unknown"
         self._unwritten = _Unwritten()
 
-    def part(self) -> Part:
+    def part(self) -> BatchPart:
         """What the commands since the last part have changed, ready to be written."""
         done, self._unwritten = self._unwritten, _Unwritten()
         fresh: dict[str, list[tuple[Any, ...]]] = {}
@@ -103,7 +103,7 @@ class Batch:
             if key not in done.opened:
                 changed.setdefault(key[0], []).append(self.nouns[key[0]].rows.change(subject))
         heads = [(stream, head.recorded_at, head.seq, head.leaf_hash) for stream, head in done.heads.items()]
-        return Part(
+        return BatchPart(
             [(self.nouns[name], rows) for name, rows in fresh.items()],
             [(self.nouns[name], rows) for name, rows in changed.items()],
             list(done.beside.values()), done.refused_openings, sorted(done.begun), heads, self.trail.part(),
@@ -224,7 +224,9 @@ class Batch:
         if draft.texts:
             draft.subject = self._key_of(holder)
         if not noun.of_customer or noun.child:
-            head = self.trail.add(holder.stream, Head(holder.audit_seq, holder.audit_head, holder.last_entry_at), draft)
+            head = self.trail.add(
+                holder.stream, StreamHead(holder.audit_seq, holder.audit_head, holder.last_entry_at), draft
+            )
             holder.audit_seq, holder.audit_head, holder.last_entry_at = head
             return f"{holder.stream}:{holder.audit_seq}"
         draft.data[noun.word] = subject.id

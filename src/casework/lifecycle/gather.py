@@ -13,7 +13,7 @@ from casework.customer import Customer, stream_of
 from casework.lifecycle.commands import Open
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import institutions
-from casework.log.write.trail import NOT_BEGUN, Head, held_head
+from casework.log.write.trail import NOT_BEGUN, StreamHead, held_head
 from casework.people.staff.tables import register_version
 from casework.personal import Vault
 from casework.storage import rows
@@ -32,7 +32,7 @@ class Gathered:
     subjects: dict[tuple[str, int], Any]
     business_dates: dict[str, date]
     register_version: int = 0
-    heads: dict[str, Head] = field(default_factory=dict)
+    heads: dict[str, StreamHead] = field(default_factory=dict)
     new_ids: dict[str, Iterator[int]] = field(default_factory=dict)
     about: dict[int, dict[str, Any]] = field(default_factory=dict)
     of_customers: dict[Customer, list[int]] = field(default_factory=dict)

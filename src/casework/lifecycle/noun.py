@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from casework.lifecycle.situation import Situation
+from casework.lifecycle.situation import SubjectSituation
 from casework.lifecycle.subject import Child, Root, Rows, Subject
 from casework.rules.statechart.registry import Registry
 
@@ -47,7 +47,7 @@ class Noun:
     subject: type[Subject]
     rows: Rows[Any]
     registry: Registry
-    situation: Callable[..., Any] = Situation
+    situation: Callable[..., Any] = SubjectSituation
     begin: Callable[..., Any] | None = None
     more: Mapping[str, Callable[[Any, Mapping[str, Any]], None]] = field(default_factory=dict)
     named: Words | None = None

@@ -9,7 +9,7 @@ from casework.rules.statechart.policy import Policy
 
 
 @dataclass(slots=True)
-class Situation:
+class SubjectSituation:
     """One decision's world. `gathered` was read beside the subject; it goes into the entry, for the replay."""
 
     subject: Any

@@ -70,7 +70,7 @@ class ProvenHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proof: list[str]
 
 
-class Opening(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+class Disclosed(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What a commitment of entry `seq` hides: its salt in hex, and the text."""
 
     seq: int
@@ -96,7 +96,7 @@ class Dossier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     entries: list[ProvenEntry]
     heads: ProvenHead
     later: list[ProvenEntry]
-    openings: list[Opening]
+    openings: list[Disclosed]
     since: Since | None
     made_at: str
 
@@ -353,7 +353,7 @@ class _Reading:
             self.report.openings += 1
 
 
-def _opens(opening: Opening, commitment: str) -> bool:
+def _opens(opening: Disclosed, commitment: str) -> bool:
     try:
         salt = bytes.fromhex(opening.salt)
         return salt.hex() == opening.salt and commit(salt, opening.field, opening.value) == commitment

@@ -11,7 +11,7 @@ import msgspec
 
 from casework.customer import INSTITUTION
 from casework.errors import CallerError
-from casework.intake.feed.kept_loans import Kept, fault_of
+from casework.intake.feed.kept_loans import KeptLoans, fault_of
 from casework.log.write.kept import write_whole
 
 _NAME: Final = re.compile(rf"{INSTITUTION}/\d{{4}}-\d\d-\d\d~[0-9a-f]{{16}}\.zip", re.ASCII)
@@ -32,7 +32,7 @@ def loans_path(file: Path) -> Path:
     return file.with_name(f"{file.name}.loans.zip")
 
 
-def pack(loans_dir: Path, kept: Iterable[Kept], target: Path) -> tuple[int, int]:
+def pack(loans_dir: Path, kept: Iterable[KeptLoans], target: Path) -> tuple[int, int]:
     """Put the files that are as they were kept into an archive; how many those are, and how many are not."""
     files = lacking = 0
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # they are compressed already

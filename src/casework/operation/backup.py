@@ -57,7 +57,7 @@ class Contents(msgspec.Struct, forbid_unknown_fields=True):
     log_sha256: str  # over the leaf hashes of all entries in order of id
 
 
-class Manifest(msgspec.Struct, forbid_unknown_fields=True):
+class BackupManifest(msgspec.Struct, forbid_unknown_fields=True):
     """What stands beside a backup; its `mac` needs a key derived from the log's: nobody else can write it."""
 
     format: str
@@ -80,7 +80,7 @@ def manifest_path(file: Path) -> Path:
 # ── making one ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def backup(settings: Settings, file: Path) -> Manifest:
+def backup(settings: Settings, file: Path) -> BackupManifest:
     """Copy the database into `file` (0600) while it is in use; the manifest is written last.
 
     CallerErrors: backup_exists, backup_unwritable, pg_tool_missing, pg_tool_failed, and what keeps a branch
@@ -105,7 +105,7 @@ def backup(settings: Settings, file: Path) -> Manifest:
             files, lacking = pack(settings.loans_dir, every_kept(conn, keys.mac), past)
         size, digest = measure(temporary)
         prints = fingerprints(keys)
-        manifest = Manifest(FORMAT, kind, now(), file.name, size, digest, contents, prints)
+        manifest = BackupManifest(FORMAT, kind, now(), file.name, size, digest, contents, prints)
         if files or lacking:
             manifest.loans = BackedLoans(loans_path(file).name, *measure(past), files, lacking)
         manifest.mac = mac_of(keys, manifest)
@@ -120,7 +120,7 @@ def backup(settings: Settings, file: Path) -> Manifest:
     return manifest
 
 
-def _record(settings: Settings, keys: Keys, manifest: Manifest) -> None:
+def _record(settings: Settings, keys: Keys, manifest: BackupManifest) -> None:
     """The entry that a copy of everything was made, in the database that was copied; its name stays outside."""
     engine = open_engine(settings.database_url)
     held = manifest.contents
@@ -248,7 +248,7 @@ def disposing(engine: Engine) -> Iterator[None]:
         engine.dispose()
 
 
-def _write_manifest(file: Path, manifest: Manifest) -> None:
+def _write_manifest(file: Path, manifest: BackupManifest) -> None:
     with beside(file) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
         sync(temporary)
@@ -256,7 +256,7 @@ def _write_manifest(file: Path, manifest: Manifest) -> None:
     sync(file.absolute().parent)
 
 
-def mac_of(keys: Keys, manifest: Manifest) -> str:
+def mac_of(keys: Keys, manifest: BackupManifest) -> str:
     """HMAC-SHA256 of the manifest without `mac`, with a key of its own purpose derived from the log's."""
     bare: dict[str, Any] = msgspec.to_builtins(manifest)
     del bare["mac"]

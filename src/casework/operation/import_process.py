@@ -18,7 +18,7 @@ from typing import NamedTuple, NoReturn
 
 import msgspec
 
-from casework.operation.import_worker import Job, work
+from casework.operation.import_worker import ImportJob, work
 from casework.operation.startup import Started
 
 # -P: nothing is imported from the folder we are in
@@ -34,7 +34,7 @@ class Process(NamedTuple):
 
 
 @contextmanager
-def begun(started: Started, job: Job) -> Iterator[Process]:
+def begun(started: Started, job: ImportJob) -> Iterator[Process]:
     """A process that has this job. At the end it is waited for, and told that nobody listens any more."""
     with _forked(started, job) if is_alone() else _spawned(job) as process:
         yield process
@@ -49,7 +49,7 @@ def is_alone() -> bool:
 
 
 @contextmanager
-def _spawned(job: Job) -> Iterator[Process]:
+def _spawned(job: ImportJob) -> Iterator[Process]:
     with subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603  # ours
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("a process without its pipes")
@@ -60,7 +60,7 @@ def _spawned(job: Job) -> Iterator[Process]:
 
 
 @contextmanager
-def _forked(started: Started, job: Job) -> Iterator[Process]:
+def _forked(started: Started, job: ImportJob) -> Iterator[Process]:
     started.engine.dispose()  # a connection is of one process
     ours, its = Pipe()
 
@@ -84,7 +84,7 @@ def _forked(started: Started, job: Job) -> Iterator[Process]:
         wait()
 
 
-def _in_fork(started: Started, job: Job, ours: Connection, its: Connection) -> NoReturn:
+def _in_fork(started: Started, job: ImportJob, ours: Connection, its: Connection) -> NoReturn:
     try:
         ours.close()
         nowhere = os.open(os.devnull, os.O_WRONLY)

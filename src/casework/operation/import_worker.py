@@ -19,13 +19,13 @@ import msgspec
 
 from casework.errors import CallerError, RulesBroken, TryAgain
 from casework.intake.feed.bounds import Bounds
-from casework.intake.feed.load import Request, import_feed
+from casework.intake.feed.load import ImportRequest, import_feed
 from casework.operation.startup import Started, start
 from casework.people.staff.actor import Actor
 from casework.settings import Settings
 
 
-class Job(msgspec.Struct):
+class ImportJob(msgspec.Struct):
     """What is to be imported into which branch, and within which bounds."""
 
     database_url: str
@@ -41,7 +41,7 @@ class Job(msgspec.Struct):
     rows: int
 
 
-class Told(msgspec.Struct, omit_defaults=True):
+class WorkerTold(msgspec.Struct, omit_defaults=True):
     """One line: how far a stage is, or what came of the job. The last line is no progress."""
 
     what: Literal["progress", "done", "refused", "try_again", "memory", "broke"]
@@ -60,32 +60,32 @@ class Told(msgspec.Struct, omit_defaults=True):
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-def carry_out(job: Job, say: Callable[[Told], None], started: Started | None = None) -> Told:
+def carry_out(job: ImportJob, say: Callable[[WorkerTold], None], started: Started | None = None) -> WorkerTold:
     """Import, saying how far it is; what came of it. `started`: the job's branch, if it is open already."""
     settings = Settings(
         database_url=job.database_url, keys_dir=Path(job.keys_dir), loans_dir=Path(job.loans_dir),
         statecharts=Path(job.statecharts),
     )  # fmt: skip
-    request = Request(job.actor, job.confirm_vanished, job.correction)
+    request = ImportRequest(job.actor, job.confirm_vanished, job.correction)
     try:
         started = started or start(settings)
         import_feed(
             started.engine, started.branch, Path(job.folder), request, run_id=job.run_id, bounds=Bounds(rows=job.rows),
-            progress=lambda stage, done, total: say(Told("progress", stage=stage, done=done, total=total)),
+            progress=lambda stage, done, total: say(WorkerTold("progress", stage=stage, done=done, total=total)),
         )  # fmt: skip
     except CallerError as mistake:
-        return Told("refused", code=mistake.code, zh=mistake.zh, en=str(mistake), facts=mistake.facts)
+        return WorkerTold("refused", code=mistake.code, zh=mistake.zh, en=str(mistake), facts=mistake.facts)
     except RulesBroken as broken:
-        return Told("refused", code="rules_broken", zh="状态图或策略有误", en=str(broken))
+        return WorkerTold("refused", code="rules_broken", zh="状态图或策略有误", en=str(broken))
     except TryAgain as busy:
-        return Told("try_again", code=busy.code, en=str(busy), retry_after_s=busy.retry_after_s)
+        return WorkerTold("try_again", code=busy.code, en=str(busy), retry_after_s=busy.retry_after_s)
     except MemoryError:
-        return Told("memory")
+        return WorkerTold("memory")
     except Exception as error:  # noqa: BLE001  # whoever began this process tells of it
         frames = traceback.extract_tb(error.__traceback__)[-12:]
         where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}:{frame.name}" for frame in frames]
-        return Told("broke", error=type(error).__name__, where=where)
-    return Told("done")
+        return WorkerTold("broke", error=type(error).__name__, where=where)
+    return WorkerTold("done")
 
 
 def limit_memory(mib: int) -> None:
@@ -101,7 +101,7 @@ def limit_memory(mib: int) -> None:
 
 
 def work(
-    job: Job, write: Callable[[bytes], object], parent_ended: Callable[[], object], started: Started | None = None
+    job: ImportJob, write: Callable[[bytes], object], parent_ended: Callable[[], object], started: Started | None = None
 ) -> NoReturn:
     """One job, and the end of this process; earlier when `parent_ended`, which waits for that, returns."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a stopping service waits for its import
@@ -111,7 +111,7 @@ def work(
         parent_ended()
         os._exit(1)
 
-    def say(told: Told) -> None:
+    def say(told: WorkerTold) -> None:
         write(_encode(told))
 
     threading.Thread(target=end_with_parent, daemon=True).start()
@@ -125,7 +125,7 @@ def main() -> NoReturn:
     with os.fdopen(os.dup(1), "wb", buffering=0) as out:
         os.dup2(2, 1)  # whatever else prints disturbs nobody
         with os.fdopen(0, "rb", buffering=0, closefd=False) as given:
-            job = msgspec.json.decode(given.readline(), type=Job)
+            job = msgspec.json.decode(given.readline(), type=ImportJob)
             work(job, lambda line: out.write(line + b"\n"), given.read)
 
 

@@ -13,13 +13,13 @@ import msgspec
 from casework.errors import CallerError, TryAgain
 from casework.intake.feed import run as runs
 from casework.intake.feed.load import (
+    ImportRequest,
     Progress,
-    Request,
     record_refusal,
     silent,
 )
 from casework.operation.import_process import begun
-from casework.operation.import_worker import Job, Told
+from casework.operation.import_worker import ImportJob, WorkerTold
 from casework.operation.startup import Started
 from casework.storage.database import reading, writing
 
@@ -36,7 +36,7 @@ class ImportBroke(Exception):
 
 
 def import_apart(
-    started: Started, folder: Path, request: Request, *, run_id: int | None = None, progress: Progress = silent
+    started: Started, folder: Path, request: ImportRequest, *, run_id: int | None = None, progress: Progress = silent
 ) -> runs.Run:
     """`casework.intake.feed.load.import_feed` in a process of its own; the run as it ended.
 
@@ -66,22 +66,22 @@ def import_apart(
     return done
 
 
-def _job(started: Started, folder: Path, request: Request, run_id: int) -> Job:
+def _job(started: Started, folder: Path, request: ImportRequest, run_id: int) -> ImportJob:
     settings = started.settings
-    return Job(
+    return ImportJob(
         settings.database_url, str(settings.keys_dir), str(settings.loans_dir), str(settings.statecharts), str(folder),
         run_id, request.actor, request.confirm_vanished, request.correction, settings.feed_memory_mib,
         settings.feed_rows,
     )  # fmt: skip
 
 
-def _carried_out(started: Started, job: Job, progress: Progress) -> tuple[Told | None, int]:
+def _carried_out(started: Started, job: ImportJob, progress: Progress) -> tuple[WorkerTold | None, int]:
     """What the process said at last, if it came to say it, and how it ended."""
     with begun(started, job) as process:
-        last: Told | None = None
+        last: WorkerTold | None = None
         try:
             for line in process.said:
-                told = msgspec.json.decode(line, type=Told)
+                told = msgspec.json.decode(line, type=WorkerTold)
                 if told.what == "progress":
                     progress(told.stage, told.done, told.total)
                 else:
@@ -92,7 +92,7 @@ def _carried_out(started: Started, job: Job, progress: Progress) -> tuple[Told |
         return last, process.wait()
 
 
-def _tell_unless_told(started: Started, request: Request, run_id: int, mistake: CallerError) -> bool:
+def _tell_unless_told(started: Started, request: ImportRequest, run_id: int, mistake: CallerError) -> bool:
     """Record in the run what ended it, if it still says that it runs; whether it did."""
     with writing(started.engine) as conn:
         run = runs.one_run(conn, run_id)

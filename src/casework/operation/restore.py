@@ -20,7 +20,7 @@ from casework.operation.backed_loans import loans_path, unpack
 from casework.operation.backup import (
     FORMAT,
     SQLITE_SUFFIXES,
-    Manifest,
+    BackupManifest,
     beside,
     check_sound,
     contents_of,
@@ -46,7 +46,7 @@ Progress = Callable[[int], None]
 class Restored:
     """What came of a restore; `moved_away` is where the database that stood there before is now."""
 
-    manifest: Manifest
+    manifest: BackupManifest
     report: Report
     moved_away: Path | None = None
 
@@ -82,13 +82,13 @@ def restore(
     return job.into_postgresql()
 
 
-def read_manifest(file: Path, keys: Keys) -> Manifest:
+def read_manifest(file: Path, keys: Keys) -> BackupManifest:
     """The manifest of a backup, made by this branch's service and fitting these keys."""
     place = manifest_path(file)
     try:
         with place.open("rb") as opened:
             raw = opened.read(_MANIFEST_AT_MOST)
-        manifest = msgspec.json.decode(raw, type=Manifest)
+        manifest = msgspec.json.decode(raw, type=BackupManifest)
     except OSError:
         raise CallerError(
             "manifest_missing", f"缺少备份清单 {place.name}", f"the backup's manifest {place.name} is missing"
@@ -133,7 +133,7 @@ def check_file(file: Path, bytes_: int, sha256: str) -> None:
 class _Job:
     settings: Settings
     file: Path
-    manifest: Manifest
+    manifest: BackupManifest
     keys: Keys
     progress: Progress
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 from casework.lifecycle.noun import Noun
-from casework.lifecycle.situation import Situation
+from casework.lifecycle.situation import SubjectSituation
 from casework.lifecycle.subject import Label, Rows, Subject
 from casework.rules.statechart.registry import Params, Registry, Verdict
 
@@ -36,20 +36,20 @@ class Consent(Subject):
             self.begins_at, self.ends_at = self.begins_at.astimezone(UTC), self.ends_at.astimezone(UTC)
 
 
-def _consent(now: Situation) -> Consent:
+def _consent(now: SubjectSituation) -> Consent:
     consent: Consent = now.subject
     return consent
 
 
 @guard(facts=("begins_at",))
-def ends_after_it_begins(now: Situation, _: Params) -> Verdict:
+def ends_after_it_begins(now: SubjectSituation, _: Params) -> Verdict:
     """The end that is given."""
     begins, ends = _consent(now).begins_at, _consent(now).ends_at
     return Verdict(ends > begins, {"ends_at": ends.isoformat()}, {"begins_at": begins.isoformat()})
 
 
 @guard(facts=("from_hour", "until_hour"))
-def hours_of_a_day(now: Situation, _: Params) -> Verdict:
+def hours_of_a_day(now: SubjectSituation, _: Params) -> Verdict:
     """Two different hours; one that is not before the other runs past midnight."""
     first, last = _consent(now).from_hour, _consent(now).until_hour
     met = 0 <= first <= 24 and 0 <= last <= 24 and first % 24 != last % 24
@@ -57,7 +57,7 @@ def hours_of_a_day(now: Situation, _: Params) -> Verdict:
 
 
 @guard(facts=("last_on",))
-def over(now: Situation, _: Params) -> Verdict:
+def over(now: SubjectSituation, _: Params) -> Verdict:
     """Its last day has passed."""
     last = _consent(now).last_on
     opens_on = last + timedelta(days=1) if last else None
@@ -65,7 +65,7 @@ def over(now: Situation, _: Params) -> Verdict:
 
 
 @effect()
-def end_as_withdrawn(now: Situation, _: Params) -> None:
+def end_as_withdrawn(now: SubjectSituation, _: Params) -> None:
     """It ends when the debtor withdrew it; what was permitted before stays permitted."""
     consent, withdrawn_at = _consent(now), datetime.fromisoformat(now.given["withdrawn_at"])
     consent.last_on = min(consent.last_on or withdrawn_at.date(), withdrawn_at.date())

@@ -7,7 +7,7 @@ gets which cases, and how that is carried out, is `casework.work.handover`'s.
 from datetime import date, datetime
 
 from casework.lifecycle.noun import Noun, Words
-from casework.lifecycle.situation import Situation
+from casework.lifecycle.situation import SubjectSituation
 from casework.lifecycle.subject import Rows, Subject
 from casework.rules.statechart.registry import Params, Registry, Verdict
 
@@ -45,44 +45,44 @@ class Handover(Subject):
         return f"{HANDOVER.word}:{self.id}"
 
 
-def _plan(now: Situation) -> Handover:
+def _plan(now: SubjectSituation) -> Handover:
     plan: Handover = now.subject
     return plan
 
 
 @guard(facts=("unplaced",))
-def handover_unplaced(now: Situation, _: Params) -> Verdict:
+def handover_unplaced(now: SubjectSituation, _: Params) -> Verdict:
     """Every case of it has a receiver."""
     unplaced = _plan(now).unplaced
     return Verdict(unplaced == 0, {"unplaced": unplaced})
 
 
 @guard(facts=())
-def handover_of_oneself(now: Situation, _: Params) -> Verdict:
+def handover_of_oneself(now: SubjectSituation, _: Params) -> Verdict:
     """Neither who goes nor a deputy of theirs carries it out."""
     staff_no = _plan(now).staff_no
     return Verdict(staff_no not in now.gathered["people"], {"staff_no": staff_no})
 
 
 @guard(facts=("opens_on",))
-def handover_not_yet(now: Situation, _: Params) -> Verdict:
+def handover_not_yet(now: SubjectSituation, _: Params) -> Verdict:
     """Its day has come."""
     day = _plan(now).effective_on
     return Verdict(now.today >= day, {}, {"opens_on": day.isoformat()}, day)
 
 
 @effect()
-def asked_as_given(now: Situation, _: Params) -> None:
+def asked_as_given(now: SubjectSituation, _: Params) -> None:
     _plan(now).request = now.given["request"]
 
 
 @effect()
-def applied_at_once(now: Situation, _: Params) -> None:
+def applied_at_once(now: SubjectSituation, _: Params) -> None:
     _plan(now).applied_at = datetime.fromisoformat(now.gathered["at"])
 
 
 @effect()
-def replaced_as_given(now: Situation, _: Params) -> None:
+def replaced_as_given(now: SubjectSituation, _: Params) -> None:
     _plan(now).replaced_by = now.given["by"]
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 from casework.lifecycle.noun import Noun
-from casework.lifecycle.situation import Situation
+from casework.lifecycle.situation import SubjectSituation
 from casework.lifecycle.subject import Label, Rows, Subject
 from casework.rules.statechart.registry import Params, Registry, Verdict
 
@@ -57,20 +57,20 @@ def last_day(ends_at: datetime) -> date:
     return (ends_at - timedelta(microseconds=1)).date()
 
 
-def _hold(now: Situation) -> Hold:
+def _hold(now: SubjectSituation) -> Hold:
     hold: Hold = now.subject
     return hold
 
 
 @guard(facts=("overlapping",))
-def no_overlap(now: Situation, _: Params) -> Verdict:
+def no_overlap(now: SubjectSituation, _: Params) -> Verdict:
     """One hold of a kind at a time for what it binds."""
     other = now.gathered.get("overlapping")
     return Verdict(other is None, {"overlapping": other}, {"overlapping_at_most": 0})
 
 
 @guard(facts=("begins_at",))
-def ends_after_it_begins(now: Situation, _: Params) -> Verdict:
+def ends_after_it_begins(now: SubjectSituation, _: Params) -> Verdict:
     """The end that is given."""
     hold, ends = _hold(now), now.given.get("ends_at")
     met = ends is None or datetime.fromisoformat(ends) > hold.begins_at
@@ -78,7 +78,7 @@ def ends_after_it_begins(now: Situation, _: Params) -> Verdict:
 
 
 @guard(facts=("last_on",))
-def over(now: Situation, _: Params) -> Verdict:
+def over(now: SubjectSituation, _: Params) -> Verdict:
     """Its last day has passed."""
     last = _hold(now).last_on
     opens_on = last + timedelta(days=1) if last else None
@@ -86,26 +86,26 @@ def over(now: Situation, _: Params) -> Verdict:
 
 
 @effect()
-def end_as_given(now: Situation, _: Params) -> None:
+def end_as_given(now: SubjectSituation, _: Params) -> None:
     hold = _hold(now)
     ends_at = datetime.fromisoformat(now.given["ends_at"])
     hold.last_on, hold.ends_at = last_day(ends_at), ends_at.astimezone(UTC)
 
 
 @effect()
-def end_today(now: Situation, _: Params) -> None:
+def end_today(now: SubjectSituation, _: Params) -> None:
     """Lifted: from now on it stops nothing; the day on which it was lifted was held."""
     hold = _hold(now)
     hold.last_on = max(hold.begins_on or now.today, min(now.today, hold.last_on or now.today))
 
 
 @effect()
-def confirm_today(now: Situation, _: Params) -> None:
+def confirm_today(now: SubjectSituation, _: Params) -> None:
     _hold(now).confirmed_on = now.today
 
 
 @effect()
-def review_later(now: Situation, _: Params) -> None:
+def review_later(now: SubjectSituation, _: Params) -> None:
     _hold(now).review_by = date.fromisoformat(now.given["review_by"])
 
 

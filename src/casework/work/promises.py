@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from casework.lifecycle.noun import Noun
-from casework.lifecycle.situation import Situation
+from casework.lifecycle.situation import SubjectSituation
 from casework.lifecycle.subject import Child, Label, Rows
 from casework.rules.statechart.fields import DataFault
 from casework.rules.statechart.policy import Policy
@@ -52,7 +52,7 @@ class Promise(Child):
         return Child.day_faults(self, on, latest, policy)
 
 
-def _promise(now: Situation) -> Promise:
+def _promise(now: SubjectSituation) -> Promise:
     promise: Promise = now.subject
     return promise
 
@@ -61,14 +61,14 @@ def _promise(now: Situation) -> Promise:
 
 
 @guard(facts=("made_on",))
-def debtor_connected_that_day(now: Situation, _: Params) -> Verdict:
+def debtor_connected_that_day(now: SubjectSituation, _: Params) -> Verdict:
     made_on = _promise(now).made_on
     met = made_on in [day.on for day in now.parent.facts.attempt_days if day.connected]
     return Verdict(met, {"made_on": str(made_on)}, {"connected": True})
 
 
 @guard(params={"percent": "int"}, facts=("amount_fen", "least_fen"))
-def promises_enough(now: Situation, params: Params) -> Verdict:
+def promises_enough(now: SubjectSituation, params: Params) -> Verdict:
     """So much of what is overdue, or one instalment: the part of it that is principal and interest."""
     overdue = now.parent.overdue_fen
     least = min(-(-overdue * params["percent"] // 100), overdue)
@@ -77,47 +77,47 @@ def promises_enough(now: Situation, params: Params) -> Verdict:
 
 
 @guard(facts=("amount_fen", "overdue_fen"))
-def no_more_than_owed(now: Situation, _: Params) -> Verdict:
+def no_more_than_owed(now: SubjectSituation, _: Params) -> Verdict:
     amount, owed = _promise(now).amount_fen, now.parent.overdue_fen
     return Verdict(amount <= owed, {"amount_fen": amount}, {"overdue_fen": owed})
 
 
 @guard(params={"count": "int"}, facts=("made", "at_most"))
-def few_promises(now: Situation, params: Params) -> Verdict:
+def few_promises(now: SubjectSituation, params: Params) -> Verdict:
     """An episode is the case: what was promised in it so far."""
     made = now.parent.facts.promises_made
     return Verdict(made < params["count"], {"made": made}, {"at_most": params["count"]})
 
 
 @guard(params={"count": "int"}, facts=("broken_in_a_row",))
-def not_broken_in_a_row(now: Situation, params: Params) -> Verdict:
+def not_broken_in_a_row(now: SubjectSituation, params: Params) -> Verdict:
     """After so many the next is for another post: the chart has an opening of its own for it."""
     row = now.parent.facts.broken_in_a_row
     return Verdict(row < params["count"], {"broken_in_a_row": row}, {"broken_in_a_row_below": params["count"]})
 
 
 @guard(facts=("received_fen", "amount_fen"))
-def covered(now: Situation, _: Params) -> Verdict:
+def covered(now: SubjectSituation, _: Params) -> Verdict:
     promise = _promise(now)
     saw = {"received_fen": promise.received_fen}
     return Verdict(promise.received_fen >= promise.amount_fen, saw, {"amount_fen": promise.amount_fen})
 
 
 @guard(facts=())
-def something_came(now: Situation, _: Params) -> Verdict:
+def something_came(now: SubjectSituation, _: Params) -> Verdict:
     received = _promise(now).received_fen
     return Verdict(received > 0, {"received_fen": received}, {"received_at_least_fen": 1})
 
 
 @guard(facts=("due_on",))
-def grace_over(now: Situation, _: Params) -> Verdict:
+def grace_over(now: SubjectSituation, _: Params) -> Verdict:
     """At the close of the last day of grace."""
     due = _promise(now).due_on
     return Verdict(due is not None and now.today >= due, {"today": now.today.isoformat()}, {"due_on": str(due)}, due)
 
 
 @guard(facts=())
-def kept_by_leaving(now: Situation, _: Params) -> Verdict:
+def kept_by_leaving(now: SubjectSituation, _: Params) -> Verdict:
     because = _promise(now).because
     return Verdict(because == "left", {"because": because}, {"because": "left"})
 
@@ -126,27 +126,27 @@ def kept_by_leaving(now: Situation, _: Params) -> Verdict:
 
 
 @effect(params={"because": "text"})
-def judged(now: Situation, params: Params) -> None:
+def judged(now: SubjectSituation, params: Params) -> None:
     promise = _promise(now)
     promise.because = str(now.given.get("because", params["because"]))
     promise.judged_on = now.today
 
 
 @effect()
-def not_judged(now: Situation, _: Params) -> None:
+def not_judged(now: SubjectSituation, _: Params) -> None:
     promise = _promise(now)
     promise.because = promise.judged_on = None
 
 
 @recorder
-def payment(now: Situation, _: Params) -> None:
+def payment(now: SubjectSituation, _: Params) -> None:
     """So much of a payment counts for this promise, however often it is reported."""
     promise = _promise(now)
     promise.counted_fen = {**promise.counted_fen, now.given["payment"]: now.given["amount_fen"]}
 
 
 @recorder
-def reversal(now: Situation, _: Params) -> None:
+def reversal(now: SubjectSituation, _: Params) -> None:
     promise = _promise(now)
     promise.counted_fen = _without(promise.counted_fen, now.given["payment"])
 

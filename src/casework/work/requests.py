@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Final
 
 from casework.lifecycle.noun import Noun
-from casework.lifecycle.situation import Situation as AnySituation
+from casework.lifecycle.situation import SubjectSituation as AnySituation
 from casework.lifecycle.subject import HEAD, Root, Rows
 from casework.rules.statechart.chart import Approval, Chart
 from casework.rules.statechart.registry import Params, Registry, Verdict

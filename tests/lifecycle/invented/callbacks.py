@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 
 from casework.lifecycle.noun import Noun
-from casework.lifecycle.situation import Situation
+from casework.lifecycle.situation import SubjectSituation
 from casework.lifecycle.subject import Child, Label, Rows
 from casework.rules.statechart.registry import Params, Registry, Verdict
 
@@ -20,19 +20,19 @@ class CallBack(Child):
 
 
 @REGISTRY.guard(facts=("call_on",))
-def not_on_a_sunday(now: Situation, _: Params) -> Verdict:
+def not_on_a_sunday(now: SubjectSituation, _: Params) -> Verdict:
     """Nobody is called on a Sunday."""
     return Verdict(now.subject.call_on.isoweekday() < 7, {"call_on": now.subject.call_on.isoformat()})
 
 
 @REGISTRY.effect()
-def count_call(now: Situation, _: Params) -> None:
+def count_call(now: SubjectSituation, _: Params) -> None:
     """One more."""
     now.subject.calls += 1
 
 
 @REGISTRY.recorder
-def message(now: Situation, _: Params) -> None:
+def message(now: SubjectSituation, _: Params) -> None:
     """A message counts as a call."""
     now.subject.calls += 1
 

@@ -18,7 +18,7 @@ from casework.clock import now
 from casework.customer import Customer
 from casework.evidence.bundle.deep import replay
 from casework.evidence.bundle.export import export_log, fresh_folder
-from casework.evidence.bundle.trust import Held
+from casework.evidence.bundle.trust import KeysHeld
 from casework.evidence.bundle.verify import verify_bundle
 from casework.evidence.dossier.heads import state_heads
 from casework.evidence.dossier.make import make_dossier
@@ -285,7 +285,7 @@ def test_it_is_found_known_as_of_then_and_verified_live_and_deep(house: Running,
         shown = make_dossier(conn, started.branch, 1, keys).shown
         export_log(conn, folder, keys, made_at=now())
     assert {"callback.opened", "callback.step.call_off"} <= {entry.event for entry in shown.complete}
-    report = verify_bundle(tmp_path / "bundle", Held(), deep=replay, jobs=1)
+    report = verify_bundle(tmp_path / "bundle", KeysHeld(), deep=replay, jobs=1)
     assert (report.findings, report.cases_not_replayed) == ([], 0)
     assert findings(started) == []
 

@@ -21,7 +21,7 @@ from casework.people.staff.actor import Actor, system
 from casework.people.staff.permissions import Reach
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
-from casework.work.cases.shown import Wanted, page_of
+from casework.work.cases.shown import ShownWanted, page_of
 from casework.work.contacts.latest import called_by
 from casework.work.tasks.making import make
 from casework.work.tasks.own import take_list, tasks_of, told
@@ -76,7 +76,7 @@ def _page(request: Request[Any, Any, Any], tried: Tried | None) -> Response[Any]
 def _promises(conn: Connection, branch: Branch, actor: Actor, today: date) -> list[Any]:
     """Live promises of one's own cases whose last day comes by tomorrow."""
     noun = next(one for one in NOUNS if one.word == "promise")
-    theirs, wanted = Reach(people=actor.people), Wanted(due_by=today + timedelta(days=1))
+    theirs, wanted = Reach(people=actor.people), ShownWanted(due_by=today + timedelta(days=1))
     items, _ = page_of(conn, branch, noun, theirs, wanted, limit=_PROMISES, cursor=None)
     return items
 

@@ -15,7 +15,7 @@ from api.serving import serving_of
 from casework.errors import CallerError
 from casework.evidence.search.cursor import MAX_LENGTH
 from casework.evidence.search.find import EntryPage, page_of_entries
-from casework.evidence.searching import PARTS, Asked, wanted_of
+from casework.evidence.searching import PARTS, SearchAsked, wanted_of
 from casework.log.proving import inclusion_of
 from casework.log.queries import find_entry
 from casework.log.write.witnesses import known_witnesses
@@ -29,7 +29,7 @@ _FILTERS: Final = ("subject", "event", "actor", "rule", "code", "from", "to")
 @get("/console/log", sync_to_thread=True, opt={"page": "audit.read"},
      dependencies={"asked": Provide(entry_filter, sync_to_thread=False)})  # fmt: skip
 def search(
-    request: Request[Any, Any, Any], asked: NamedDependency[Asked],
+    request: Request[Any, Any, Any], asked: NamedDependency[SearchAsked],
     after: Annotated[str | None, QueryParameter(max_length=MAX_LENGTH)] = None,
 ) -> Response[Any]:  # fmt: skip
     """Entries that match every part of the filter; the filter stands in the address."""
@@ -37,7 +37,7 @@ def search(
     serving, lang = serving_of(request), language_of(request)
     given = {name: value for name, value in request.query_params.items() if value and name in _FILTERS}
     asked = msgspec.structs.replace(
-        msgspec.convert({name: value for name, value in msgspec.to_builtins(asked).items() if value != ""}, Asked),
+        msgspec.convert({key: value for key, value in msgspec.to_builtins(asked).items() if value != ""}, SearchAsked),
         order="newest" if request.query_params.get("order", "newest") == "newest" else "oldest",
     )  # fmt: skip
     tried, page = None, EntryPage([], None)

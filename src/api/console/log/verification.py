@@ -19,7 +19,7 @@ from api.serving import Serving, serving_of
 from casework.clock import now
 from casework.evidence.verifying import verify
 from casework.log.check.findings import TEXTS, TRUST_TEXTS, Report
-from casework.log.check.sealed import Outside
+from casework.log.check.sealed import BroughtAlong
 from casework.storage.database import reading
 
 _KEY: Final = "verification"
@@ -55,7 +55,7 @@ class Verification:
             self._thread.join()
 
     def _run(self, serving: Serving, request_id: str) -> None:
-        branch, outside = serving.branch, Outside.of(serving.settings.keys_dir)
+        branch, outside = serving.branch, BroughtAlong.of(serving.settings.keys_dir)
         try:
             with reading(serving.engine, snapshot=True) as conn:
                 self.report = verify(

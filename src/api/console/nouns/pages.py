@@ -34,7 +34,7 @@ from casework.work.cases.disclosure import record_read
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.options import fields_of
 from casework.work.cases.shown import (
-    Wanted,
+    ShownWanted,
     history_of_noun,
     openings_of,
     options_of,
@@ -55,7 +55,7 @@ class _Pages:
         self.one, self.noun, self.word = one, one.noun, one.word
         self.place = f"/console/{one.plural}"
 
-    def listed(self, request: Request[Any, Any, Any], wanted: Wanted, cursor: str | None) -> Any:
+    def listed(self, request: Request[Any, Any, Any], wanted: ShownWanted, cursor: str | None) -> Any:
         branch, lang = serving_of(request).branch, language_of(request)
         with reading(serving_of(request).engine) as conn:
             items, following = page_of(conn, branch, self.noun, reach(request), wanted, limit=_ROWS, cursor=cursor)
@@ -183,7 +183,7 @@ def _list(pages: _Pages) -> Any:
     @get(pages.place, sync_to_thread=True, opt={"page": f"{pages.word}.read"},
          dependencies={"wanted": Provide(wanted_of, sync_to_thread=False)})  # fmt: skip
     def listed(
-        request: Request[Any, Any, Any], wanted: NamedDependency[Wanted], cursor: Cursor = None
+        request: Request[Any, Any, Any], wanted: NamedDependency[ShownWanted], cursor: Cursor = None
     ) -> Response[Any]:
         check_parameters(request, ("state", "all", "loan_id", "due_by", "cursor"))
         asked = msgspec.structs.replace(wanted, state=wanted.state or None, loan_id=wanted.loan_id or None)

@@ -19,7 +19,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.options import OpeningOffer
-from casework.work.cases.shown import Wanted, openings_of, page_of
+from casework.work.cases.shown import ShownWanted, openings_of, page_of
 from casework.work.cases.sight import reach_of
 
 NOUNS: Final = LIFECYCLES[1:]
@@ -83,7 +83,7 @@ def children_of(conn: Connection, branch: Branch, case: Case, actor: Actor) -> l
     for noun in NOUNS:
         if permissions.may(actor, f"{noun.word}.read"):
             within = reach_of(branch, actor, f"{noun.word}.read", today)
-            wanted = Wanted(case_id=case.id, every=True)
+            wanted = ShownWanted(case_id=case.id, every=True)
             items, following = page_of(conn, branch, noun, within, wanted, limit=_MOST, cursor=None)
             chart = branch.rulebook.charts[noun.chart]
             offers = [one for one in openings_of(branch, noun, actor, today) if one.allowed]

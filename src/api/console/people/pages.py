@@ -11,7 +11,7 @@ from api.reading.asking import check_parameters
 from api.serving import serving_of
 from casework.clock import now
 from casework.people.staff import listing
-from casework.people.staff.listing import Wanted
+from casework.people.staff.listing import StaffWanted
 from casework.storage.database import reading
 
 _ROWS = 100
@@ -31,7 +31,7 @@ def staff(
     """Members of staff as of today."""
     check_parameters(request, ("post", "team", "region", "status", "after"))
     serving = serving_of(request)
-    wanted = Wanted(post or None, team or None, region or None, status or None)
+    wanted = StaffWanted(post or None, team or None, region or None, status or None)
     with reading(serving.engine) as conn:
         found = listing.members(conn, serving.branch.today(now()), wanted, after=after, limit=_ROWS + 1)
     following = found[_ROWS - 1].staff_no if len(found) > _ROWS else None

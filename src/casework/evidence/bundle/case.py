@@ -6,7 +6,7 @@ from casework.evidence.bundle.layout import DOSSIER
 from casework.evidence.bundle.points import Point, Points
 from casework.evidence.bundle.source import Missing, Source
 from casework.evidence.bundle.trust import (
-    Held,
+    KeysHeld,
     is_signed,
     named_keys,
     seen_by_witnesses,
@@ -20,7 +20,7 @@ from casework.log.format.note import LogKey
 from casework.log.format.times import Times, instant_text
 
 
-def verify_case(source: Source, points: Points, held: Held, report: Report) -> None:
+def verify_case(source: Source, points: Points, held: KeysHeld, report: Report) -> None:
     """A case: its dossier has every proof with it."""
     keys = held.keys or named_keys(source)
     trusted = checkpoint.parse(held.trusted.text) if held.trusted is not None else None
@@ -43,7 +43,7 @@ def verify_case(source: Source, points: Points, held: Held, report: Report) -> N
 
 
 def _hear_witnesses(
-    data: bytes, keys: Sequence[LogKey], points: Points, held: Held, shown: Shown, report: Report
+    data: bytes, keys: Sequence[LogKey], points: Points, held: KeysHeld, shown: Shown, report: Report
 ) -> None:
     """What witnesses have signed of the log that the dossier is proven under, and the times that it sets."""
     signed = [one for one in _proven(data, keys, points, held, shown) if is_signed(one, keys, report)]
@@ -57,7 +57,7 @@ def _hear_witnesses(
             )  # fmt: skip
 
 
-def _proven(data: bytes, keys: Sequence[LogKey], points: Points, held: Held, shown: Shown) -> list[Point]:
+def _proven(data: bytes, keys: Sequence[LogKey], points: Points, held: KeysHeld, shown: Shown) -> list[Point]:
     """The checkpoints of the dossier's log: its own, the one its reader holds, and the last cosigned one before."""
     said = shown.checkpoint
     if said is None:

@@ -41,7 +41,7 @@ Texts = Mapping[tuple[str, str, str], bytes]
 
 
 @dataclass(slots=True)
-class Part:
+class DeepPart:
     """What the replay of a part of the streams leaves: its report, and what other parts must agree with."""
 
     report: Report = field(default_factory=Report)
@@ -56,7 +56,7 @@ class Part:
 class _Judges:
     """Follows one stream after the other, each by its kind."""
 
-    def __init__(self, known: "_Known", part: Part) -> None:
+    def __init__(self, known: "_Known", part: DeepPart) -> None:
         report, rulebook = part.report, known.rulebook
         rules = RulesInForce(known.texts, known.announced, report, known.parsed)
         self._part = part
@@ -150,9 +150,9 @@ def begin(texts: Texts, announced: Sequence[Entry], whole: bool) -> None:
     _known = _Known(texts, announced, whole=whole)
 
 
-def replay_part(streams: Mapping[str, Sequence[bytes]]) -> Part:
+def replay_part(streams: Mapping[str, Sequence[bytes]]) -> DeepPart:
     """Read every body strictly, and replay it stream by stream."""
-    part = Part()
+    part = DeepPart()
     judges = _Judges(_known, part)
     for name, held in streams.items():
         entries, readable = _read("" if name.startswith(UNREADABLE) else name, held, part)
@@ -164,7 +164,7 @@ def replay_part(streams: Mapping[str, Sequence[bytes]]) -> Part:
     return part
 
 
-def _read(name: str, bodies: Sequence[bytes], part: Part) -> tuple[list[Entry], bool]:
+def _read(name: str, bodies: Sequence[bytes], part: DeepPart) -> tuple[list[Entry], bool]:
     entries = []
     for number, body in enumerate(bodies, 1):
         try:
@@ -189,9 +189,9 @@ def replay(spooled: Spooled, report: Report, jobs: int, progress: Callable[[int,
     announced = list(_readable(spooled.announced))
     texts = _texts_of(spooled, announced, report)
     known = (texts, announced, whole)
-    every = Part()
+    every = DeepPart()
     with ExitStack() as stack:
-        parts: Iterable[Part]
+        parts: Iterable[DeepPart]
         if jobs < 2 or len(paths) < 2:
             begin(*known)
             parts = map(_replay_file, paths)
@@ -208,11 +208,11 @@ def replay(spooled: Spooled, report: Report, jobs: int, progress: Callable[[int,
     _check_texts(every.texts_cited, texts, report, whole=whole)
 
 
-def _replay_file(path: Path) -> Part:
+def _replay_file(path: Path) -> DeepPart:
     return replay_part(streams_of(path))
 
 
-def _absorb(every: Part, part: Part) -> None:
+def _absorb(every: DeepPart, part: DeepPart) -> None:
     every.report.absorb(part.report)
     every.cites += part.cites
     every.requests |= part.requests
@@ -221,7 +221,7 @@ def _absorb(every: Part, part: Part) -> None:
     every.told.absorb(part.told)
 
 
-def _compare(every: Part, report: Report, *, whole: bool) -> None:
+def _compare(every: DeepPart, report: Report, *, whole: bool) -> None:
     """Requests against what names them: an approved event has its step in the case, and a step its request."""
     carried = set()
     for cite in every.cites:

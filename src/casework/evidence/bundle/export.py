@@ -25,8 +25,8 @@ from casework.evidence.bundle.layout import (
     MANIFEST,
     SCHEMA,
     TEXTS,
+    BundleManifest,
     File,
-    Manifest,
     Scope,
     Text,
     rounded,
@@ -68,7 +68,7 @@ class Period(NamedTuple):
 class Exported(NamedTuple):
     """What was written."""
 
-    manifest: Manifest
+    manifest: BundleManifest
     entries: int
 
 
@@ -125,7 +125,7 @@ def export_log(
         writer.put(f"{TEXTS}/{row.digest}", bytes(row.body))
         published.append(Text(row.kind, row.name, row.digest))
     scope = Scope("whole", 0, size) if period is None else _scope(period, begin, end)
-    manifest = Manifest(
+    manifest = BundleManifest(
         SCHEMA,
         log.origin,
         utc_text(made_at),
@@ -155,12 +155,14 @@ def export_case(
     writer.put(KEYS, "".join(f"{key.text}\n" for key in keys if key.name == said.origin).encode())
     writer.put(DOSSIER, dossier)
     scope = Scope("case", case=case_id)
-    manifest = Manifest(SCHEMA, said.origin, utc_text(made_at), said.size, scope, tuple(writer.files))
+    manifest = BundleManifest(SCHEMA, said.origin, utc_text(made_at), said.size, scope, tuple(writer.files))
     (folder / MANIFEST).write_bytes(manifest.encode())
     return Exported(manifest, 0)
 
 
-def record_exported(conn: Connection, branch: Branch, actor: Actor, manifest: Manifest, *, clock: Clock = now) -> None:
+def record_exported(
+    conn: Connection, branch: Branch, actor: Actor, manifest: BundleManifest, *, clock: Clock = now
+) -> None:
     """Append `log.exported` to `exports:<who>`, in the caller's transaction: bodies carry amounts."""
     scope = manifest.scope
     data = {

@@ -28,7 +28,7 @@ _TILES_PER_TASK: Final = 32
 _begin_leaf = hashlib.sha256(LEAF_PREFIX).copy  # as quick as joining, and the entry is not copied
 
 
-class Fault(NamedTuple):
+class BundleFault(NamedTuple):
     """What is wrong with a tile or its entries: a code of `audit.findings`, which leaves, which file."""
 
     code: str
@@ -46,10 +46,10 @@ class Hashed(NamedTuple):
     width: int
     peaks: tuple[bytes, ...] | None
     at: dict[int, tuple[bytes, ...]]
-    faults: tuple[Fault, ...]
+    faults: tuple[BundleFault, ...]
 
 
-class Wanted(NamedTuple):
+class TilesWanted(NamedTuple):
     """A tile to hash, and the sizes of the log inside it at which the tree is to be known."""
 
     number: int
@@ -64,27 +64,27 @@ class StoredTile(NamedTuple):
     width: int
     bodies: list[bytes] | None
     hashes: bytes | None
-    faults: tuple[Fault, ...]
+    faults: tuple[BundleFault, ...]
 
 
 def read_tile(source: Source, number: int, width: int) -> StoredTile:
     """Read both files of a tile; what is wrong with their form is among the faults."""
     tile, bundle = Tile(0, number, width), Bundle(number, width)
-    faults: list[Fault] = []
+    faults: list[BundleFault] = []
     bodies = hashes = None
     try:
         bodies = decode_bundle(source.entries(bundle), width)
     except Missing as missing:
-        faults.append(Fault("file_missing", missing.path))
+        faults.append(BundleFault("file_missing", missing.path))
     except MalformedTile:
-        faults.append(Fault("bundle_malformed", bundle.path))
+        faults.append(BundleFault("bundle_malformed", bundle.path))
     try:
         hashes = source.tile(tile)
         if len(hashes) != width * HASH_BYTES:
-            faults.append(Fault("tile_differs", tile.path))
+            faults.append(BundleFault("tile_differs", tile.path))
             hashes = None
     except Missing as missing:
-        faults.append(Fault("file_missing", missing.path))
+        faults.append(BundleFault("file_missing", missing.path))
     return StoredTile(number, width, bodies, hashes, tuple(faults))
 
 
@@ -115,10 +115,10 @@ def hash_tile(stored: StoredTile, sizes: Sequence[int]) -> Hashed:
     return Hashed(number, width, peaks_of(leaves), at, faults)
 
 
-def _blamed(tile: Tile, held: Sequence[bytes], leaves: Sequence[bytes]) -> Fault:
+def _blamed(tile: Tile, held: Sequence[bytes], leaves: Sequence[bytes]) -> BundleFault:
     first = tile.number * TILE_WIDTH
     wrong = [first + place for place, (said, is_) in enumerate(zip(held, leaves, strict=True)) if said != is_]
-    return Fault("leaf_differs", tile.path, tuple(wrong))
+    return BundleFault("leaf_differs", tile.path, tuple(wrong))
 
 
 def peaks_of(leaves: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -130,7 +130,7 @@ def peaks_of(leaves: Sequence[bytes]) -> tuple[bytes, ...]:
     return tree.peaks
 
 
-def hash_beside(source: Source, wanted: Iterator[Wanted], processes: int) -> Iterator[Hashed]:
+def hash_beside(source: Source, wanted: Iterator[TilesWanted], processes: int) -> Iterator[Hashed]:
     """Every tile in order, hashed by processes beside this one, a bounded number ahead."""
     tasks = iter(lambda: list(islice(wanted, _TILES_PER_TASK)), [])
     with ProcessPoolExecutor(processes) as pool:
@@ -141,7 +141,7 @@ def hash_beside(source: Source, wanted: Iterator[Wanted], processes: int) -> Ite
             yield from done
 
 
-def _run(source: Source, task: Sequence[Wanted]) -> list[Hashed]:
+def _run(source: Source, task: Sequence[TilesWanted]) -> list[Hashed]:
     return [hash_tile(read_tile(source, one.number, one.width), one.sizes) for one in task]
 
 
@@ -157,7 +157,7 @@ class Growth:
         self._last: tuple[bytes, ...] = ()
         self._above: list[list[bytes]] = []
         self._begun: list[int] = []
-        self.faults: list[Fault] = []
+        self.faults: list[BundleFault] = []
 
     def root_with(self, beginning: Sequence[bytes]) -> bytes:
         """The root at a size inside the tile that comes next; `beginning` are the peaks of its leaves below it."""
@@ -200,9 +200,9 @@ class Growth:
         tile = Tile(place + 1, self._begun[place], len(row))
         try:
             if self._source.tile(tile) != b"".join(row):
-                self.faults.append(Fault("tile_differs", tile.path))
+                self.faults.append(BundleFault("tile_differs", tile.path))
         except Missing as missing:
-            self.faults.append(Fault("file_missing", missing.path))
+            self.faults.append(BundleFault("file_missing", missing.path))
 
 
 def roots_of_tiles(source: Source, begin: int, end: int, size: int) -> Iterator[bytes]:

@@ -68,7 +68,7 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digest: _Digest
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class BundleManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the bundle holds. `held` is the size of a checkpoint that its reader asked to be shown."""
 
     schema: Literal["casework/bundle/v1"]
@@ -85,10 +85,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
 
-_decode = msgspec.json.Decoder(Manifest).decode
+_decode = msgspec.json.Decoder(BundleManifest).decode
 
 
-def parse_manifest(data: bytes) -> Manifest:
+def parse_manifest(data: bytes) -> BundleManifest:
     """MalformedBundle for what is no manifest, or one whose scope is not inside its tree."""
     try:
         manifest = _decode(data)

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from casework.evidence.bundle.layout import CHECKPOINT, MalformedBundle, Manifest
+from casework.evidence.bundle.layout import CHECKPOINT, BundleManifest, MalformedBundle
 from casework.evidence.bundle.source import Source
 from casework.log.check.findings import Report, Trust
 from casework.log.format import checkpoint, note
 from casework.log.format.checkpoint import Checkpoint
-from casework.log.format.note import MAX_NOTE_BYTES, Note
+from casework.log.format.note import MAX_NOTE_BYTES, SignedNote
 from casework.log.format.tree import Faulty
 
 MAX_CHECKPOINTS: Final = 100_000
@@ -23,7 +23,7 @@ class Point:
     size: int
     root: bytes
     path: str
-    signed: Note
+    signed: SignedNote
     differs: str = "checkpoint_root_differs"
     beyond: str = "checkpoint_beyond_tree"
     trust: Trust | None = None
@@ -71,7 +71,7 @@ class Points:
         return self.below(2**63)
 
 
-def opened_points(source: Source, manifest: Manifest, trusted: Note | None, report: Report) -> Points:
+def opened_points(source: Source, manifest: BundleManifest, trusted: SignedNote | None, report: Report) -> Points:
     """Read every checkpoint; nothing is verified yet. Missing, MalformedBundle where there is no newest one."""
     newest = _point(source.checkpoint(), CHECKPOINT, manifest, report)
     if newest is None:
@@ -93,11 +93,11 @@ def opened_points(source: Source, manifest: Manifest, trusted: Note | None, repo
     return Points(newest, sorted(points, key=lambda point: point.size))
 
 
-def _trusted(held: Checkpoint, signed: Note) -> Point:
+def _trusted(held: Checkpoint, signed: SignedNote) -> Point:
     return Point(held.size, held.root, "", signed, "trusted_root_differs", "trusted_beyond_tree", "trusted_checkpoint")
 
 
-def _point(data: bytes, path: str, manifest: Manifest, report: Report) -> Point | None:
+def _point(data: bytes, path: str, manifest: BundleManifest, report: Report) -> Point | None:
     try:
         signed = note.parse(data)
         said = checkpoint.parse(signed.text)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from casework.log.format import note
 from casework.log.format.checkpoint import WitnessKey, cosigned_at
-from casework.log.format.note import MAX_SIGNATURES, Note, Signature
+from casework.log.format.note import MAX_SIGNATURES, Signature, SignedNote
 from casework.log.format.times import SEALED_WITHIN_S
 from casework.log.format.tree import Faulty
 from casework.log.tables import checkpoints, cosignatures, logs
@@ -28,7 +28,7 @@ _STRANGERS: Final = 32
 _LOOKED_AT: Final = 64  # sizes among which the nearest with a good cosignature is looked for: forged rows cost no more
 
 
-class Taken(NamedTuple):
+class TextsTaken(NamedTuple):
     """A checkpoint for the bundle: its size, and its note with the cosignatures that are right."""
 
     size: int
@@ -37,7 +37,7 @@ class Taken(NamedTuple):
 
 def taken_along(
     conn: Connection, log: Log, known: Sequence[WitnessKey], *, begin: int, end: int, size: int, made_at: datetime
-) -> Iterator[Taken]:
+) -> Iterator[TextsTaken]:
     """Each once, the newest first; that of `size`, which must be there, is always one. `conn` is one snapshot.
 
     `known`: witnesses that the branch knows. Others count by the key that their rows name, a bounded number of them: a
@@ -65,7 +65,7 @@ def taken_along(
         inside = begin <= here <= end and here < size
         if here == size or here in around or (inside and reasons - met):
             met |= reasons if inside else set()
-            yield Taken(here, read.signed_also(*(one for _, one in lines)).encode() if read and lines else data)
+            yield TextsTaken(here, read.signed_also(*(one for _, one in lines)).encode() if read and lines else data)
 
 
 def _keys(conn: Connection, log: Log, known: Sequence[WitnessKey]) -> list[WitnessKey]:
@@ -82,7 +82,7 @@ def _keys(conn: Connection, log: Log, known: Sequence[WitnessKey]) -> list[Witne
 
 def _right(
     data: bytes, lines: Sequence[bytes], keys: Sequence[WitnessKey]
-) -> tuple[Note | None, list[tuple[WitnessKey, Signature]]]:
+) -> tuple[SignedNote | None, list[tuple[WitnessKey, Signature]]]:
     """The note, and the lines that are right for it, each witness's once, in the order of `keys`."""
     try:
         read = note.parse(data)

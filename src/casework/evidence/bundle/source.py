@@ -12,7 +12,7 @@ from casework.evidence.bundle.layout import (
     CHECKPOINTS,
     MANIFEST,
     MAX_MANIFEST_BYTES,
-    Manifest,
+    BundleManifest,
     parse_manifest,
 )
 from casework.log.format.chain import HASH_BYTES
@@ -69,7 +69,7 @@ class Source:
         finally:
             os.close(handle)
 
-    def manifest(self) -> Manifest:
+    def manifest(self) -> BundleManifest:
         """Missing, MalformedBundle."""
         return parse_manifest(self.read(MANIFEST, MAX_MANIFEST_BYTES))
 

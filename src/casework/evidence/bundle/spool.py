@@ -17,7 +17,7 @@ _MOST_PARTS: Final = 512  # files that are open at once
 _SIZES: Final = struct.Struct(">HI")  # of the name of the stream and of the body
 
 
-class Spool:
+class BundleSpool:
     """Parts of a log, in a temporary folder that goes with it."""
 
     def __init__(self, bytes_expected: int) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from casework.evidence.bundle.hashing import read_tile
 from casework.evidence.bundle.source import Source
 from casework.log.check.findings import Report
-from casework.log.check.heads_tree import Stated
+from casework.log.check.heads_tree import StatedHeads
 from casework.log.format.case_heads import EVENT, MalformedStatement, statement_of
 from casework.log.format.entry import MalformedEntry, decode_strict
 from casework.log.format.tiles import TILE_WIDTH
@@ -14,7 +14,7 @@ from casework.log.format.tiles import TILE_WIDTH
 _MARK: Final = b'"event":"log.heads"'
 
 
-def statements(source: Source, end: int, report: Report) -> Iterator[Stated]:
+def statements(source: Source, end: int, report: Report) -> Iterator[StatedHeads]:
     """Every statement among the first `end` entries; one that is none is told in `report`."""
     for number in range(-(-end // TILE_WIDTH)):
         stored = read_tile(source, number, min(TILE_WIDTH, end - number * TILE_WIDTH))
@@ -23,7 +23,7 @@ def statements(source: Source, end: int, report: Report) -> Iterator[Stated]:
                 yield from _stated(index, body, report)
 
 
-def _stated(index: int, body: bytes, report: Report) -> Iterator[Stated]:
+def _stated(index: int, body: bytes, report: Report) -> Iterator[StatedHeads]:
     try:
         entry = decode_strict(body)
     except MalformedEntry:
@@ -31,6 +31,6 @@ def _stated(index: int, body: bytes, report: Report) -> Iterator[Stated]:
     if entry.event != EVENT:
         return
     try:
-        yield Stated(statement_of(entry), entry.stream, entry.stream_seq, index)
+        yield StatedHeads(statement_of(entry), entry.stream, entry.stream_seq, index)
     except MalformedStatement as fault:
         report.find("case_heads_malformed", entry.stream, entry.stream_seq, fault=fault.code)

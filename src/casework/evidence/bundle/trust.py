@@ -15,23 +15,23 @@ from casework.log.check.findings import Report
 from casework.log.format import note
 from casework.log.format.checkpoint import WitnessKey, cosigned_at
 from casework.log.format.key_history import KeyHistory
-from casework.log.format.note import LogKey, Note, UnverifiedNote
+from casework.log.format.note import LogKey, SignedNote, UnverifiedNote
 from casework.log.format.times import Seen, instant_text
 from casework.log.format.tree import Faulty
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class KeysHeld:
     """What the reader brings along; all of it may be missing."""
 
     keys: Sequence[LogKey] = ()
     witnesses: Sequence[WitnessKey] = ()
-    trusted: Note | None = None
+    trusted: SignedNote | None = None
     receipts: Sequence[bytes] = ()
 
 
 def check_signatures(
-    source: Source, points: Points, history: KeyHistory | None, held: Held, report: Report, *, whole: bool
+    source: Source, points: Points, history: KeyHistory | None, held: KeysHeld, report: Report, *, whole: bool
 ) -> None:
     """Verify every note with the keys that count, and say whom the reader need not trust any more."""
     keys = _keys(source, history, held, report, whole=whole)
@@ -47,7 +47,7 @@ def check_signatures(
     unseen(held, seen, report)
 
 
-def is_signed_at_all(source: Source, points: Points, held: Held, report: Report) -> bool:
+def is_signed_at_all(source: Source, points: Points, held: KeysHeld, report: Report) -> bool:
     """Whether a key of the reader's, or one that the bundle itself names, has signed the newest checkpoint.
 
     Asked before anything is read that it speaks of. Which of these keys count is decided at the end, by the log's own
@@ -67,7 +67,9 @@ def _is_doubted(path: str, report: Report) -> bool:
     return any(doubt.detail.get("path") == path for doubt in report.doubts)
 
 
-def _keys(source: Source, history: KeyHistory | None, held: Held, report: Report, *, whole: bool) -> Sequence[LogKey]:
+def _keys(
+    source: Source, history: KeyHistory | None, held: KeysHeld, report: Report, *, whole: bool
+) -> Sequence[LogKey]:
     if history is None or not history.keys:
         if whole and report.entries:
             report.find("log_statement_missing")
@@ -112,7 +114,7 @@ def seen_by_witnesses(points: Sequence[Point], witnesses: Sequence[WitnessKey]) 
     return found
 
 
-def witnessed(point: Point, held: Held, report: Report) -> set[WitnessKey]:
+def witnessed(point: Point, held: KeysHeld, report: Report) -> set[WitnessKey]:
     """Who of the witnesses that the reader trusts has signed this checkpoint, and when by their clocks: told.
 
     A signature that is wrong is a finding, and no silence.
@@ -134,7 +136,7 @@ def witnessed(point: Point, held: Held, report: Report) -> set[WitnessKey]:
     return signed
 
 
-def unseen(held: Held, seen: Collection[WitnessKey], report: Report) -> None:
+def unseen(held: KeysHeld, seen: Collection[WitnessKey], report: Report) -> None:
     """A witness whose word the reader takes and who says nothing here: nothing can be told of its times."""
     for key in held.witnesses:
         if key not in seen:

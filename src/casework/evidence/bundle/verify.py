@@ -16,11 +16,11 @@ from typing import Any, Final, Literal, NamedTuple
 
 from casework.evidence.bundle.case import verify_case
 from casework.evidence.bundle.hashing import (
-    Fault,
+    BundleFault,
     Growth,
     Hashed,
     StoredTile,
-    Wanted,
+    TilesWanted,
     hash_beside,
     hash_tile,
     leaf_hashes,
@@ -28,15 +28,15 @@ from casework.evidence.bundle.hashing import (
     read_tile,
     roots_of_tiles,
 )
-from casework.evidence.bundle.layout import ENTRIES, MalformedBundle, Manifest
+from casework.evidence.bundle.layout import ENTRIES, BundleManifest, MalformedBundle
 from casework.evidence.bundle.links import Link, Links
 from casework.evidence.bundle.points import Point, Points, opened_points
 from casework.evidence.bundle.promised import Promised
 from casework.evidence.bundle.source import MAX_TEXT_BYTES, Missing, Source
-from casework.evidence.bundle.spool import Spool
+from casework.evidence.bundle.spool import BundleSpool
 from casework.evidence.bundle.stated import statements
 from casework.evidence.bundle.trust import (
-    Held,
+    KeysHeld,
     check_signatures,
     is_signed_at_all,
     seen_by_witnesses,
@@ -65,7 +65,7 @@ class Spooled(NamedTuple):
     """The entries by stream, for who wants more of them: parts of a spool, and the bodies that announce texts."""
 
     source: Source
-    manifest: Manifest
+    manifest: BundleManifest
     paths: Sequence[Path]
     announced: Sequence[bytes]
     whole: bool
@@ -85,16 +85,16 @@ def jobs_here() -> int:
 
 
 @dataclass(slots=True)
-class Found:
+class BundleFound:
     """What the passes leave for the checks at the end."""
 
     history: KeyHistory | None = None
-    leaf_faults: list[Fault] = field(default_factory=list)
+    leaf_faults: list[BundleFault] = field(default_factory=list)
     tree_known: bool = True
 
 
 def verify_bundle(
-    folder: Path, held: Held, *, deep: Deep | None = None, jobs: int | None = None, progress: Progress = _silent
+    folder: Path, held: KeysHeld, *, deep: Deep | None = None, jobs: int | None = None, progress: Progress = _silent
 ) -> Report:
     """Verify what `folder` holds; what stops it is a doubt, so that an empty or partial bundle is never sound.
 
@@ -122,7 +122,7 @@ def verify_bundle(
     return report
 
 
-def _scope_of(manifest: Manifest) -> dict[str, Any]:
+def _scope_of(manifest: BundleManifest) -> dict[str, Any]:
     scope = manifest.scope
     return {
         "kind": scope.kind, "origin": manifest.origin, "size": manifest.size, "begin": scope.begin, "end": scope.end,
@@ -130,7 +130,7 @@ def _scope_of(manifest: Manifest) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _is_there(source: Source, manifest: Manifest, report: Report) -> bool:
+def _is_there(source: Source, manifest: BundleManifest, report: Report) -> bool:
     """Whether about as many files lie there as the claimed leaves need: a claim costs nothing, looking for all does."""
     wanted = -(-manifest.scope.end // TILE_WIDTH) - manifest.scope.begin // TILE_WIDTH
     held = source.files_below(ENTRIES, wanted)
@@ -140,7 +140,7 @@ def _is_there(source: Source, manifest: Manifest, report: Report) -> bool:
     return True
 
 
-def _check_files(source: Source, manifest: Manifest, report: Report) -> None:
+def _check_files(source: Source, manifest: BundleManifest, report: Report) -> None:
     """What lies beside the tree is what was put there. Each of these files is judged by itself too where it counts."""
     for file in manifest.files:
         try:
@@ -156,20 +156,27 @@ class _Run:
     """One verification of a whole log or a period of it."""
 
     def __init__(
-        self, source: Source, manifest: Manifest, points: Points, held: Held, report: Report, *, deep: Deep | None
+        self,
+        source: Source,
+        manifest: BundleManifest,
+        points: Points,
+        held: KeysHeld,
+        report: Report,
+        *,
+        deep: Deep | None,
     ) -> None:
         self.source = source
         self.manifest = manifest
         self.points = points
         self.held = held
         self.report = report
-        self.found = Found()
+        self.found = BundleFound()
         self.growth = Growth(source)
         scope = manifest.scope
         self.begin, self.end, self.size = scope.begin, scope.end, points.size
         self.links = Links(report, whole=self.begin == 0)
         self.deep = deep
-        self.spool: Spool | None = None
+        self.spool: BundleSpool | None = None
         self.announced: list[bytes] = []
         self.log_stream: str | None = None
         self.heads: StatementCheck | None = None
@@ -181,7 +188,7 @@ class _Run:
         if self.end > self.size:
             self.report.find("checkpoint_beyond_tree", signed=self.size, leaves=self.end)
             self.end = self.size
-        with closing(Spool(self._bytes_expected())) if self.deep is not None else nullcontext() as self.spool:
+        with closing(BundleSpool(self._bytes_expected())) if self.deep is not None else nullcontext() as self.spool:
             if self.deep is not None and self.begin == 0:
                 self.heads = StatementCheck(self.report, statements(self.source, self.end, self.report))
             self._outside(0, self.begin)
@@ -243,11 +250,11 @@ class _Run:
             self._follow(stored)
             progress("structure", self.report.entries, self.end - self.begin)
 
-    def _wanted(self) -> Iterator[Wanted]:
+    def _wanted(self) -> Iterator[TilesWanted]:
         """The tiles of the scope, one after the other: how many there are is only a claim."""
         for number in range(self.begin // TILE_WIDTH, -(-self.end // TILE_WIDTH)):
             width = min(TILE_WIDTH, self.end - number * TILE_WIDTH)
-            yield Wanted(number, width, self.points.inside(number * TILE_WIDTH, width))
+            yield TilesWanted(number, width, self.points.inside(number * TILE_WIDTH, width))
 
     def _grow(self, hashed: Hashed) -> None:
         """The next tile of the tree, and the points that it passes."""
@@ -273,7 +280,7 @@ class _Run:
             return
         self.points.meet(point)
 
-    def _fault(self, fault: Fault) -> None:
+    def _fault(self, fault: BundleFault) -> None:
         if fault.code == "file_missing":
             self.report.doubt("file_missing", path=fault.path)
         elif fault.code == "leaf_differs":

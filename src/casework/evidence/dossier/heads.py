@@ -18,11 +18,11 @@ from casework.log.check.stated import newest_statement
 from casework.log.format.case_heads import (
     EVENT,
     Built,
-    Head,
+    CaseHead,
     Statement,
     build,
 )
-from casework.log.format.entry import Actor
+from casework.log.format.entry import SignedActor
 from casework.log.tables import entries, streams, unsealed
 from casework.log.write.grown import (
     Log,
@@ -38,7 +38,7 @@ from casework.work.cases.tables import cases
 
 KEPT: Final = 3
 """Statements whose trees are kept, the newest; and always that of the newest which a checkpoint covers."""
-HEADS_BY: Final = Actor("system", "system", "heads")
+HEADS_BY: Final = SignedActor("system", "system", "heads")
 _BATCH: Final = 5_000
 _RECORD_COLUMNS = ("log", "statement", "number", "first_case", "records")
 _TILE_COLUMNS = ("log", "statement", "level", "number", "hashes")
@@ -110,7 +110,7 @@ def _stated_on(conn: Connection, log: Log, day: str) -> bool:
 # --- gathering
 
 
-def sealed_heads(conn: Connection) -> Iterator[Head]:
+def sealed_heads(conn: Connection) -> Iterator[CaseHead]:
     """The last sealed entry of each case that has one, in the order of the cases; `conn` is one snapshot.
 
     By the queue: an entry is sealed only after the one before it in its stream, so what precedes a case's first queued
@@ -136,9 +136,9 @@ def sealed_heads(conn: Connection) -> Iterator[Head]:
     )
     for case, seq, leaf, waiting, leaf_before in conn.execute(wanted, execution_options={"yield_per": _BATCH}):
         if waiting is None:
-            yield Head(case, seq, bytes(leaf))
+            yield CaseHead(case, seq, bytes(leaf))
         elif leaf_before is not None:
-            yield Head(case, waiting - 1, bytes(leaf_before))
+            yield CaseHead(case, waiting - 1, bytes(leaf_before))
 
 
 # --- keeping

@@ -14,7 +14,7 @@ from casework.log.check.findings import Report
 from casework.log.check.stated import newest_statement
 from casework.log.format.case_heads import (
     Built,
-    Head,
+    CaseHead,
     MalformedStatement,
     Statement,
     build,
@@ -84,7 +84,7 @@ def _compare(conn: Connection, report: Report, log: Any, statement: Any, stated:
             report.find("row_differs", *at, table=table.name, rows=differing[:_SHOWN])
 
 
-def _heads(records: dict[Any, Any]) -> Iterator[Head]:
+def _heads(records: dict[Any, Any]) -> Iterator[CaseHead]:
     """By the numbers of their rows, which must follow one another."""
     for number in range(len(records)):
         _, data = records.get(number, (None, b""))

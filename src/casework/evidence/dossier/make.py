@@ -34,7 +34,7 @@ from casework.log.proving import consistency_of
 from casework.log.tables import entries, leaves
 from casework.log.write.grown import (
     Log,
-    Published,
+    PublishedTree,
     begun_log,
     last_published,
 )
@@ -108,7 +108,7 @@ def _since(conn: Connection, old: int, new: int) -> Since:
     return Since(old, [to_base64(found) for found in consistency_of(conn, old, new)])
 
 
-def _signed(conn: Connection, log: Log) -> Published:
+def _signed(conn: Connection, log: Log) -> PublishedTree:
     found = last_published(conn, log)
     if found is None:
         raise CallerError("no_checkpoint")

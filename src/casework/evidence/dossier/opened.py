@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.log.dossier import Opening
+from casework.log.dossier import Disclosed
 from casework.log.tables import openings
 from casework.log.write.trail import opened_with_salts
 from casework.people.staff.actor import Actor
@@ -16,12 +16,12 @@ from casework.work.cases.disclosure import record_revealed
 from casework.work.cases.history import FIELD_OF
 
 
-def openings_of(conn: Connection, branch: Branch, case_id: int, entries: Collection[int]) -> list[Opening]:
+def openings_of(conn: Connection, branch: Branch, case_id: int, entries: Collection[int]) -> list[Disclosed]:
     """The openings that are held of these entries of the case, with their salts; an erased one is left out."""
     stream = f"case:{case_id}"
     numbers = conn.execute(sa.select(openings.c.stream_seq).where(openings.c.stream == stream).distinct()).scalars()
     held = opened_with_salts(conn, branch.vault, stream, [seq for seq in numbers if seq in entries])
-    return [Opening(seq, name, opened.salt, opened.value) for (seq, name), opened in sorted(held.items())]
+    return [Disclosed(seq, name, opened.salt, opened.value) for (seq, name), opened in sorted(held.items())]
 
 
 def check_and_record(

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import utc_text
 from casework.errors import CallerError
-from casework.evidence.mining.told import Part, is_refusal
+from casework.evidence.mining.told import EventPart, is_refusal
 from casework.log.format.entry import Entry, MalformedEntry, decode_strict
 from casework.log.tables import entries
 from casework.work.cases.filter import BusinessDates, CaseFilter, conditions_of
@@ -22,7 +22,7 @@ from casework.work.four_eyes.tables import requests
 BATCH: Final = 2_000
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class MiningWanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Which events: every part given must hold. Days are the branch's, both ends included; `events` may end in `*`.
 
     `cases` and `case_ids` leave the events of those cases and of the requests about them.
@@ -50,7 +50,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
 class Chosen:
     """The entries of some streams, told apart by what the file makes of them."""
 
-    def __init__(self, conn: Connection, wanted: Wanted, prefixes: Iterable[str], dates: BusinessDates, zone: str):
+    def __init__(
+        self, conn: Connection, wanted: MiningWanted, prefixes: Iterable[str], dates: BusinessDates, zone: str
+    ):
         """CallerErrors `filter_malformed`, `period_malformed`."""
         if wanted.from_on is not None and wanted.to_on is not None and wanted.to_on < wanted.from_on:
             raise CallerError("period_malformed")
@@ -66,7 +68,7 @@ class Chosen:
         counted = sa.select(sa.func.count()).select_from(entries).where(*self._conditions)
         return int(self._conn.execute(counted).scalar_one())
 
-    def read(self) -> Iterator[tuple[Entry, Part]]:
+    def read(self) -> Iterator[tuple[Entry, EventPart]]:
         """Ordered by stream and number; CallerError `entry_unreadable` where a body is not in the one form."""
         columns = (entries.c.stream, entries.c.stream_seq, entries.c.body)
         statement = sa.select(*columns).where(*self._conditions).order_by(entries.c.stream, entries.c.stream_seq)
@@ -75,11 +77,11 @@ class Chosen:
             for row in found:
                 entry = _opened(row)
                 if self._from is not None and entry.recorded_at < self._from:
-                    yield entry, Part.BEFORE
+                    yield entry, EventPart.BEFORE
                     continue
                 if entry.event not in takes:
                     takes[entry.event] = self._wanted.takes(entry.event)
-                yield entry, Part.IN if takes[entry.event] else Part.BESIDE
+                yield entry, EventPart.IN if takes[entry.event] else EventPart.BESIDE
 
 
 def _opened(row: Any) -> Entry:
@@ -97,7 +99,7 @@ def _matches(event: str, wanted: str) -> bool:
     return event.startswith(wanted[:-1]) if wanted.endswith("*") else event == wanted
 
 
-def _streams(wanted: Wanted, prefixes: Iterable[str], dates: BusinessDates) -> sa.ColumnElement[bool]:
+def _streams(wanted: MiningWanted, prefixes: Iterable[str], dates: BusinessDates) -> sa.ColumnElement[bool]:
     kinds = tuple(prefixes)
     if not wanted.of_cases:
         return sa.or_(*(entries.c.stream.startswith(f"{kind}:", autoescape=True) for kind in kinds))

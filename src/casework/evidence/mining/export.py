@@ -14,10 +14,10 @@ from sqlalchemy.engine import Connection, Engine
 from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.evidence.mining import ocel_json, ocel_sqlite, xes
-from casework.evidence.mining.chosen import Chosen, Wanted
+from casework.evidence.mining.chosen import Chosen, MiningWanted
 from casework.evidence.mining.names import Cover, Names
-from casework.evidence.mining.spool import Spool
-from casework.evidence.mining.told import STREAMS, Part
+from casework.evidence.mining.spool import EventSpool
+from casework.evidence.mining.told import STREAMS, EventPart
 from casework.log.format.entry import Entry
 from casework.log.write.kept import measure, sync
 from casework.log.write.trail import Draft
@@ -45,7 +45,7 @@ class Mined(msgspec.Struct):
 
 
 def export(
-    engine: Engine, branch: Branch, actor: Actor, kind: Format, file: Path, wanted: Wanted, *,
+    engine: Engine, branch: Branch, actor: Actor, kind: Format, file: Path, wanted: MiningWanted, *,
     cover: Cover = "customers", progress: Progress = lambda _done, _all: None, clock: Clock = now,
 ) -> Mined:  # fmt: skip
     """Write `file` (0600), which must not be there; the entry that says so is committed before the file appears.
@@ -84,11 +84,11 @@ class _Watched:
         self._chosen, self._progress = chosen, progress
         self.events = self.traces = 0
 
-    def __iter__(self) -> Iterator[tuple[Entry, Part]]:
+    def __iter__(self) -> Iterator[tuple[Entry, EventPart]]:
         total, stream = self._chosen.count(), ""
         self._progress(0, total)
         for done, (entry, part) in enumerate(self._chosen.read(), 1):
-            if part is Part.IN:
+            if part is EventPart.IN:
                 self.events += 1
                 self.traces += entry.stream != stream
                 stream = entry.stream
@@ -102,7 +102,7 @@ def _write(kind: Format, made: Path, read: _Watched, names: Names) -> tuple[int,
     if kind == "xes":
         _write_text(made, xes.lines(read, names))
         return read.events, read.traces, None
-    spool = Spool(made.with_name("spool"))
+    spool = EventSpool(made.with_name("spool"))
     try:
         spool.fill(read, names)
         if kind == "ocel-json":
@@ -121,7 +121,7 @@ def _write_text(made: Path, pieces: Iterator[str]) -> None:
 
 
 def _record(
-    conn: Connection, branch: Branch, actor: Actor, mined: Mined, wanted: Wanted, cover: Cover, clock: Clock
+    conn: Connection, branch: Branch, actor: Actor, mined: Mined, wanted: MiningWanted, cover: Cover, clock: Clock
 ) -> str:
     """Append `audit.mined` to `exports:<who>`: which events, how many, under which names, and the file's digest."""
     trail = branch.trail(clock())

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, Final
 
-from casework.evidence.mining.spool import INITIAL, Spool
+from casework.evidence.mining.spool import INITIAL, EventSpool
 from casework.evidence.mining.told import ATTRIBUTES, OBJECTS
 
 _INITIAL: Final = "1970-01-01T00:00:00Z"
 
 
-def lines(spool: Spool) -> Iterator[str]:
+def lines(spool: EventSpool) -> Iterator[str]:
     """The file, piece by piece."""
     objects = {kind: {name: OBJECTS[kind][name] for name in names} for kind, names in spool.object_types().items()}
     events = {kind: {name: ATTRIBUTES[name] for name in names} for kind, names in spool.event_types().items()}
@@ -41,7 +41,7 @@ def _types(types: dict[str, dict[str, Any]]) -> Iterator[Any]:
         yield {"name": name, "attributes": [{"name": one, "type": kind} for one, kind in attributes.items()]}
 
 
-def _objects(spool: Spool) -> Iterator[Any]:
+def _objects(spool: EventSpool) -> Iterator[Any]:
     """Three walks side by side, each in order of the object's id."""
     values = _beside(spool, "SELECT object, field, value, time FROM value ORDER BY object, time, field")
     links = _beside(spool, "SELECT source, target, qualifier FROM link ORDER BY source, target, qualifier")
@@ -56,7 +56,7 @@ def _objects(spool: Spool) -> Iterator[Any]:
         }  # fmt: skip
 
 
-def _events(spool: Spool) -> Iterator[Any]:
+def _events(spool: EventSpool) -> Iterator[Any]:
     related = (
         "SELECT r.event, r.object, r.qualifier FROM event e JOIN relation r ON r.event = e.n"
         " ORDER BY e.time, e.n, r.object, r.qualifier"
@@ -79,7 +79,7 @@ def _related(place: str, qualifier: str) -> dict[str, str]:
 class _beside:  # noqa: N801  (it is called like a function)
     """The rows that belong to a key, from a walk in the same order of keys; keys without rows have none."""
 
-    def __init__(self, spool: Spool, sql: str) -> None:
+    def __init__(self, spool: EventSpool, sql: str) -> None:
         self._groups = groupby(spool.rows(sql), lambda row: row[0])
         self._next = next(self._groups, None)
 

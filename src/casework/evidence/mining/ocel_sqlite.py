@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from casework.evidence.mining.spool import INITIAL, Spool
+from casework.evidence.mining.spool import INITIAL, EventSpool
 from casework.evidence.mining.told import ATTRIBUTES, OBJECTS, AttributeType
 
 _INITIAL: Final = "1970-01-01T00:00:00.000000Z"
@@ -29,7 +29,7 @@ CREATE TABLE "object_object" ("ocel_source_id" TEXT REFERENCES "object" ("ocel_i
 """
 
 
-def write(spool: Spool, file: Path) -> None:
+def write(spool: EventSpool, file: Path) -> None:
     """Fill the empty `file`; sqlite3.Error where it cannot be written."""
     raw = spool.raw
     raw.execute("ATTACH ? AS spooled_into", (str(file),))

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from casework.evidence.mining.names import Names
 from casework.evidence.mining.told import (
-    Part,
-    Told,
+    EventPart,
+    EventTold,
     Value,
     told,
 )
@@ -33,7 +33,7 @@ CREATE TABLE link (source TEXT, target TEXT, qualifier TEXT, PRIMARY KEY (source
 """
 
 
-class Spool:
+class EventSpool:
     """Filled once, in the order that `chosen` reads in; then read by the writer of one format."""
 
     def __init__(self, file: Path) -> None:
@@ -47,13 +47,13 @@ class Spool:
         """The caller takes the file away."""
         self.raw.close()
 
-    def fill(self, read: Iterable[tuple[Entry, Part]], names: Names) -> None:
+    def fill(self, read: Iterable[tuple[Entry, EventPart]], names: Names) -> None:
         """Everything that the file is made of; objects that no event is about are left out."""
         self.raw.execute("BEGIN")
         for entry, part in read:
             event = told(entry, names)
             self._values(event, part)
-            if part is Part.IN:
+            if part is EventPart.IN:
                 self._event(event)
         for sql in (
             "DELETE FROM value WHERE object NOT IN (SELECT id FROM object)",
@@ -62,7 +62,7 @@ class Spool:
             self.raw.execute(sql)
         self.raw.execute("COMMIT")
 
-    def _event(self, event: Told) -> None:
+    def _event(self, event: EventTold) -> None:
         run = self.raw
         inserted = run.execute(
             "INSERT INTO event (id, type, time, attributes) VALUES (?, ?, ?, ?)",
@@ -74,7 +74,7 @@ class Spool:
             "INSERT INTO relation VALUES (?, ?, ?)", [(number, one.object, one.qualifier) for one in event.relations]
         )
 
-    def _values(self, event: Told, part: Part) -> None:
+    def _values(self, event: EventTold, part: EventPart) -> None:
         if event.own != self._own:
             self._own, self._known = event.own, {}
         for target, said in event.values.items():
@@ -85,7 +85,7 @@ class Spool:
             for name, value in said.items():
                 if self._known.get((target, name)) == value:
                     continue
-                first = part is Part.BEFORE or (target, name) not in self._known
+                first = part is EventPart.BEFORE or (target, name) not in self._known
                 self._known[target, name] = value
                 time = INITIAL if first else event.time
                 self.raw.execute("INSERT OR REPLACE INTO value VALUES (?, ?, ?, ?)", (target, name, time, value))

@@ -56,7 +56,7 @@ STREAMS: Final = (*OWN, "openings")
 """Prefixes of the streams that are about objects: all but rulebook, feeds, places, exports and the log itself."""
 
 
-class Part(Enum):
+class EventPart(Enum):
     """What an entry that was read is to the file."""
 
     BEFORE = "before"  # of the period: it says only how things stood when the period began
@@ -72,7 +72,7 @@ class Relation(NamedTuple):
     qualifier: str
 
 
-class Told(NamedTuple):
+class EventTold(NamedTuple):
     """One event. `values` are what objects are from now on; `links` are object, object, qualifier.
 
     `within`: the object, if any, whose life goes on in the stream that is about `own`.
@@ -89,7 +89,7 @@ class Told(NamedTuple):
     within: str | None = None
 
 
-def told(entry: Entry, names: Names) -> Told:
+def told(entry: Entry, names: Names) -> EventTold:
     """The event that an entry of one of `STREAMS` tells."""
     return _Telling(entry, names).told()
 
@@ -118,7 +118,7 @@ class _Telling:
         self.links: list[tuple[str, str, str]] = []
         self.within: str | None = None
 
-    def told(self) -> Told:
+    def told(self) -> EventTold:
         attributes = self._attributes()
         self._people()
         self._references()
@@ -129,7 +129,7 @@ class _Telling:
             self._case()
         elif self.prefix in ("request", "handover"):
             self._other()
-        return Told(
+        return EventTold(
             self.id, self.entry.event, self.entry.recorded_at, self.own, attributes,
             list(dict.fromkeys(self.relations)), self.values, self.links, self.within,
         )  # fmt: skip

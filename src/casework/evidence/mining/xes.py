@@ -12,8 +12,8 @@ from xml.sax.saxutils import quoteattr
 
 from casework.evidence.mining.names import Names
 from casework.evidence.mining.told import (
-    Part,
-    Told,
+    EventPart,
+    EventTold,
     Value,
     told,
 )
@@ -35,7 +35,7 @@ _CLASSIFIERS: Final = (
 _OF_TRACE: Final = ("institution", "product", "channel", "team", "region", "opened_for")
 
 
-def lines(read: Iterable[tuple[Entry, Part]], names: Names) -> Iterator[str]:
+def lines(read: Iterable[tuple[Entry, EventPart]], names: Names) -> Iterator[str]:
     """The file, piece by piece; `read` goes case by case, each in its order. A case without an event has no trace."""
     yield from _head()
     for _, of_case in groupby(read, lambda one: one[0].stream):
@@ -57,14 +57,14 @@ def _head() -> Iterator[str]:
         yield f'  <classifier name="{name}" scope="event" keys="{keys}"/>\n'
 
 
-def _trace(of_case: Iterable[tuple[Entry, Part]], names: Names) -> Iterator[str]:
+def _trace(of_case: Iterable[tuple[Entry, EventPart]], names: Names) -> Iterator[str]:
     about: list[str] = []
     begun = False
     for entry, part in of_case:
         event = told(entry, names)
         if entry.event == fold.SAYS.opened:
             about = _opened(event)
-        if part is not Part.IN:
+        if part is not EventPart.IN:
             continue
         if not begun:
             begun = True
@@ -76,7 +76,7 @@ def _trace(of_case: Iterable[tuple[Entry, Part]], names: Names) -> Iterator[str]
         yield "  </trace>\n"
 
 
-def _opened(event: Told) -> list[str]:
+def _opened(event: EventTold) -> list[str]:
     """What the opening says of the whole case."""
     said = event.values.get(str(event.own), {})
     about = [_attribute(f"casework:{name}", said[name]) for name in _OF_TRACE if name in said]
@@ -86,7 +86,7 @@ def _opened(event: Told) -> list[str]:
     return about
 
 
-def _event(event: Told) -> str:
+def _event(event: EventTold) -> str:
     attributes = dict(event.attributes)
     parts = [
         _attribute("concept:name", event.type),

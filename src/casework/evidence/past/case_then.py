@@ -62,7 +62,7 @@ class CaseThen(msgspec.Struct):
     audit_head: str
 
 
-class Change(msgspec.Struct, frozen=True):
+class ChangeThen(msgspec.Struct, frozen=True):
     """One field that entries changed; a fact is `facts.<name>`. Before the opening every field is none."""
 
     field: str
@@ -101,7 +101,7 @@ class CaseDifference(msgspec.Struct):
     to_at: Instant
     before: CaseThen | None
     after: CaseThen
-    changes: list[Change]
+    changes: list[ChangeThen]
     entries_in_all: int
     entries: list[Between]
     next: int | None
@@ -111,12 +111,12 @@ _HEAD: Final = frozenset({"last_entry_at", "audit_seq", "audit_head"})
 _NAMED: Final = tuple(name for name in COLUMNS if name not in {*_HEAD, "id", "bucket", "facts"})
 
 
-def changes_between(before: Case | None, after: Case | None) -> list[Change]:
+def changes_between(before: Case | None, after: Case | None) -> list[ChangeThen]:
     """The fields in which a case differs from itself at an earlier instant; the head of its stream is none of them."""
     then, now = _fields(before), _fields(after)
     names = [*then, *(name for name in now if name not in then)]
     return [
-        Change(name, then.get(name), now.get(name)) for name in names if then.get(name) != now.get(name)
+        ChangeThen(name, then.get(name), now.get(name)) for name in names if then.get(name) != now.get(name)
     ]  # fmt: skip
 
 

@@ -25,7 +25,7 @@ class Who(msgspec.Struct, frozen=True, gc=False):
     via: str
 
 
-class Said(msgspec.Struct, frozen=True, gc=False):
+class SaidThen(msgspec.Struct, frozen=True, gc=False):
     """What an entry says, as far as the past is asked for it; `data` stays as it came until somebody needs it."""
 
     actor: Who
@@ -47,17 +47,17 @@ class _Dated(msgspec.Struct, gc=False):
     business_date: str
 
 
-_decode = msgspec.json.Decoder(Said).decode
+_decode = msgspec.json.Decoder(SaidThen).decode
 _data = msgspec.json.Decoder(dict[str, Any]).decode
 _dated = msgspec.json.Decoder(_Dated).decode
 
 
-def data_of(said: Said) -> dict[str, Any]:
+def data_of(said: SaidThen) -> dict[str, Any]:
     """The entry's own data."""
     return _data(said.data)
 
 
-def business_date_of(said: Said) -> str:
+def business_date_of(said: SaidThen) -> str:
     """The institution's business date when the entry of a case was written, in ISO form."""
     try:
         return _dated(said.data).business_date
@@ -77,7 +77,7 @@ class Chain:
         self.leaf = b""
         self.recorded_at = ""
 
-    def read(self, row: Any) -> Said:
+    def read(self, row: Any) -> SaidThen:
         """The next entry; CallerError `log_broken` unless it is authentic and follows the one before."""
         stream, seq, body, tag = row
         if type(body) is not bytes:

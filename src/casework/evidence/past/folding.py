@@ -7,7 +7,7 @@ from typing import Final
 
 from casework.errors import CallerError
 from casework.evidence.past.chained import (
-    Said,
+    SaidThen,
     broken,
     business_date_of,
     data_of,
@@ -27,7 +27,7 @@ _STILL: Final = (
     fold.SAYS.noted,
 )  # they change nothing: neither data nor texts are looked at
 _OF_CHILDREN: Final = tuple(f"{noun.word}." for noun in NOUNS if noun.child)
-Cited = Callable[[Said], tuple[Chart, Policy]]
+Cited = Callable[[SaidThen], tuple[Chart, Policy]]
 """The chart and policy that an entry cites; CallerError `log_broken` for a text that is not there as it was."""
 
 
@@ -42,11 +42,11 @@ class CaseFold:
     def __init__(self, cited: Cited) -> None:
         self._cited = cited
         self.case: Case | None = None
-        self.last: Said | None = None
-        self.own: Said | None = None
+        self.last: SaidThen | None = None
+        self.own: SaidThen | None = None
         self.leaf = b""
 
-    def take(self, said: Said, leaf: bytes) -> None:
+    def take(self, said: SaidThen, leaf: bytes) -> None:
         """Let the entry with this leaf hash happen; CallerError `log_broken` if it does not follow from the case."""
         case, event = self.case, said.event
         if case is None:
@@ -67,7 +67,7 @@ class CaseFold:
         self.last = self.own = said
         self.leaf = leaf
 
-    def _open(self, said: Said) -> Case:
+    def _open(self, said: SaidThen) -> Case:
         number = number_of(said.stream)
         if said.event != fold.SAYS.opened or said.from_ is not None or number is None:
             raise _impossible(said, "not_opened")
@@ -103,5 +103,5 @@ def number_of(stream: str) -> int | None:
     return int(text) if plain and text == str(int(text)) else None
 
 
-def _impossible(said: Said, error: str) -> CallerError:
+def _impossible(said: SaidThen, error: str) -> CallerError:
     return broken("replay_impossible", said.stream, said.stream_seq, error=error)

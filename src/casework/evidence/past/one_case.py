@@ -18,13 +18,13 @@ from casework.evidence.past.case_then import (
 from casework.evidence.past.chained import (
     COLUMNS,
     Chain,
-    Said,
+    SaidThen,
     data_of,
 )
 from casework.evidence.past.folding import CaseFold
 from casework.evidence.past.instant import Instant, in_order
 from casework.evidence.past.surroundings import Surroundings, surroundings
-from casework.evidence.past.texts import Texts
+from casework.evidence.past.texts import TextsThen
 from casework.log.stored import as_stored
 from casework.log.tables import entries
 from casework.work.cases.branch import Branch
@@ -39,7 +39,7 @@ class At:
     """A case at one instant: its row as it was then, the last entry of its own, and the business date by then."""
 
     case: Case
-    own: Said
+    own: SaidThen
     of_entry: date
 
 
@@ -48,7 +48,7 @@ class Followed:
     """A case at each instant asked for (none before its opening), and what happened between the first and the last."""
 
     at: list[At | None]
-    between: list[Said]
+    between: list[SaidThen]
     in_all: int
 
 
@@ -57,7 +57,7 @@ def case_as_of(conn: Connection, branch: Branch, case_id: int, instant: Instant)
 
     Reads the entries of its stream up to the instant and the one after it; never its row. `conn` is one snapshot.
     """
-    texts = Texts(conn, branch)
+    texts = TextsThen(conn, branch)
     (at,) = follow(conn, branch, texts, case_id, [instant]).at
     if at is None:
         raise _not_opened(case_id, instant)
@@ -78,7 +78,7 @@ def case_difference(
     if after is not None and not 0 <= after <= MAX_ID:
         raise filter_malformed("after", "the number of an entry")
     in_order(start, end)
-    texts = Texts(conn, branch)
+    texts = TextsThen(conn, branch)
     followed = follow(conn, branch, texts, case_id, [start, end], after=after or 0, keep=limit + 1)
     before, at = followed.at
     if at is None:
@@ -95,7 +95,7 @@ def case_difference(
 
 
 def follow(
-    conn: Connection, branch: Branch, texts: Texts, case_id: int, instants: Sequence[Instant], *, after: int = 0,
+    conn: Connection, branch: Branch, texts: TextsThen, case_id: int, instants: Sequence[Instant], *, after: int = 0,
     keep: int = 0,
 ) -> Followed:  # fmt: skip
     """The case at `instants`, which are in order of time; `keep` entries between them with numbers above `after`.
@@ -107,7 +107,7 @@ def follow(
     folded = CaseFold(texts.cited)
     waiting = [utc_text(instant.at) for instant in instants]
     found: list[At | None] = []
-    between: list[Said] = []
+    between: list[SaidThen] = []
     in_all = 0
     for row in _rows_of(conn, chain.stream):
         said = chain.read(row)
@@ -138,7 +138,7 @@ def _at(folded: CaseFold) -> At | None:
     return None if row is None or folded.own is None else At(row, folded.own, folded.business_date())
 
 
-def _then(at: At, world: Surroundings, texts: Texts) -> CaseThen:
+def _then(at: At, world: Surroundings, texts: TextsThen) -> CaseThen:
     case = at.case
     chart, cited = texts.cited(at.own)
     on, source = world.business_date(case.institution, at.of_entry)
@@ -156,7 +156,7 @@ def _then(at: At, world: Surroundings, texts: Texts) -> CaseThen:
     return CaseThen(**values)
 
 
-def _between(branch: Branch, said: Said) -> Between:
+def _between(branch: Branch, said: SaidThen) -> Between:
     zh, en = label_of(branch.rulebook, said.event)
     return Between(
         f"{said.stream}:{said.stream_seq}", said.stream_seq, said.event, zh, en, said.actor.id, said.actor.via,

@@ -12,7 +12,7 @@ from casework.evidence.past.chained import Chain, data_of
 from casework.intake.feed.kept_loans import (
     COLUMNS,
     KEPT,
-    Kept,
+    KeptLoans,
     LoansThen,
     read,
 )
@@ -42,10 +42,10 @@ def loans_on(
     if found is None:
         return None
     as_of, run, kept = found
-    return LoansThen(as_of, run, read(loans_dir, msgspec.convert(kept, Kept), columns))
+    return LoansThen(as_of, run, read(loans_dir, msgspec.convert(kept, KeptLoans), columns))
 
 
-def every_kept(conn: Connection, mac_key: bytes) -> Iterator[Kept]:
+def every_kept(conn: Connection, mac_key: bytes) -> Iterator[KeptLoans]:
     """Every file that an entry which this service wrote speaks of, each once; `conn` is one snapshot."""
     met = set()
     names = ("body", "leaf_hash", "mac")
@@ -55,7 +55,7 @@ def every_kept(conn: Connection, mac_key: bytes) -> Iterator[Kept]:
     for body, leaf, mac in conn.execute(wanted.order_by(entries.c.id), execution_options={"yield_per": 100}):
         if is_genuine(mac_key, body, leaf, mac):
             said = msgspec.json.decode(body)["data"].get(KEPT)
-            kept = None if said is None else msgspec.convert(said, Kept)
+            kept = None if said is None else msgspec.convert(said, KeptLoans)
             if kept is not None and kept not in met:
                 met.add(kept)
                 yield kept

@@ -31,7 +31,7 @@ class View(NamedTuple):
     outstanding_principal_fen: int
 
 
-class Seen(NamedTuple):
+class SeenThen(NamedTuple):
     """A case at each instant asked for, in order of time; none where it was not opened by then."""
 
     case_id: int
@@ -132,7 +132,7 @@ class Tally:
         self._owners: dict[tuple[str], OfOwner] = {}
         self._teams: dict[tuple[str | None, str | None], OfTeam] = {}
 
-    def take(self, seen: Seen) -> None:
+    def take(self, seen: SeenThen) -> None:
         """One case, seen at one instant."""
         (view,) = seen.views
         if view is None or not self._wanted.holds(view):
@@ -159,7 +159,7 @@ class Tally:
 # ── between two instants ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Moved(msgspec.Struct):
+class MovedMeanwhile(msgspec.Struct):
     """Cases that were in one state and then in another (or the same); `from_state` none: opened between.
 
     Amounts are those of the earlier and of the later instant.
@@ -230,7 +230,7 @@ class PortfolioDifference(msgspec.Struct):
     owner_changed: int
     untouched: int
     changed_in_all: int
-    moves: list[Moved]
+    moves: list[MovedMeanwhile]
     owners: list[OwnerMoved]
     changed: list[ChangedCase]
     next: int | None
@@ -246,11 +246,11 @@ class Movement:
         self._counts = dict.fromkeys(
             ("opened", "closed", "reopened", "owner_changed", "untouched", "changed_in_all"), 0
         )
-        self._moves: dict[tuple[str | None, str], Moved] = {}
+        self._moves: dict[tuple[str | None, str], MovedMeanwhile] = {}
         self._owners: dict[tuple[str], OwnerMoved] = {}
         self._page: list[tuple[int, ChangedCase]] = []  # a heap of the smallest numbers, the largest on top
 
-    def take(self, seen: Seen) -> None:
+    def take(self, seen: SeenThen) -> None:
         """One case, seen at both."""
         before, after = seen.views
         if after is None or not (self._wanted.holds(before) or self._wanted.holds(after)):
@@ -272,7 +272,7 @@ class Movement:
         counts["reopened"] += before is not None and after.live and not before.live
         counts["owner_changed"] += before is not None and before.owner != after.owner
         move = before.state if before else None, after.state
-        moved = self._moves.setdefault(move, Moved(*move))
+        moved = self._moves.setdefault(move, MovedMeanwhile(*move))
         moved.cases += 1
         moved.overdue_after_fen += after.overdue_fen
         moved.outstanding_principal_after_fen += after.outstanding_principal_fen
@@ -293,7 +293,7 @@ class Movement:
             self._owners[owner,] = OwnerMoved(owner=owner)
         return self._owners[owner,]
 
-    def _keep(self, seen: Seen, before: View | None, after: View) -> None:
+    def _keep(self, seen: SeenThen, before: View | None, after: View) -> None:
         if len(self._page) > self._limit and seen.case_id > -self._page[0][0]:
             return
         changed = ChangedCase(

@@ -17,12 +17,12 @@ from casework.clock import utc_text
 from casework.evidence.past.chained import (
     COLUMNS,
     Chain,
-    Said,
+    SaidThen,
     broken,
     data_of,
 )
 from casework.evidence.past.instant import Instant, Source
-from casework.evidence.past.texts import Texts
+from casework.evidence.past.texts import TextsThen
 from casework.log.format.texts import reference
 from casework.log.stored import as_stored
 from casework.log.tables import entries
@@ -58,7 +58,7 @@ class Surroundings:
 
 
 def surroundings(
-    conn: Connection, branch: Branch, texts: Texts, instants: Sequence[Instant], institution: str | None = None
+    conn: Connection, branch: Branch, texts: TextsThen, instants: Sequence[Instant], institution: str | None = None
 ) -> list[Surroundings]:
     """Of each instant; of one institution's feed, or of all. CallerError `log_broken` for an entry not to be believed.
 
@@ -83,7 +83,7 @@ def surroundings(
     ]  # fmt: skip
 
 
-def _said(conn: Connection, branch: Branch, of: sa.ColumnElement[bool]) -> Iterable[Said]:
+def _said(conn: Connection, branch: Branch, of: sa.ColumnElement[bool]) -> Iterable[SaidThen]:
     """The entries of these streams, each stream from its first."""
     wanted = as_stored(entries, COLUMNS, conn.dialect.name).where(of)
     chain: Chain | None = None
@@ -94,7 +94,7 @@ def _said(conn: Connection, branch: Branch, of: sa.ColumnElement[bool]) -> Itera
         yield chain.read(row)
 
 
-def _business_date(said: Said) -> date:
+def _business_date(said: SaidThen) -> date:
     """What the feed left; a correction of an older day leaves it as it was."""
     try:
         return date.fromisoformat(data_of(said)["left"]["business_date"])
@@ -102,7 +102,7 @@ def _business_date(said: Said) -> date:
         raise broken("replay_impossible", said.stream, said.stream_seq, error=type(error).__name__) from error
 
 
-def _policies(announced: Iterable[Said], texts: Texts) -> Policies | None:
+def _policies(announced: Iterable[SaidThen], texts: TextsThen) -> Policies | None:
     """Of several editions of one date the newest: `2024-01-01.10` after `2024-01-01.2`."""
     newest: dict[str, tuple[int, Policy]] = {}
     for said in announced:

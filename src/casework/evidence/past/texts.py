@@ -6,7 +6,7 @@ from typing import TypeVar
 from sqlalchemy.engine import Connection
 
 from casework.errors import RulesBroken
-from casework.evidence.past.chained import Said, broken
+from casework.evidence.past.chained import SaidThen, broken
 from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.policy import Policy
 from casework.work.cases.branch import Branch
@@ -16,7 +16,7 @@ from casework.work.cases.published import Published
 Text = TypeVar("Text", Chart, Policy)
 
 
-class Texts:
+class TextsThen:
     """What is in force now comes from the rulebook that is loaded anyway: the same digest is the same text."""
 
     def __init__(self, conn: Connection, branch: Branch) -> None:
@@ -27,7 +27,7 @@ class Texts:
         self._policies = {policy.ref: policy for policy in rulebook.policies.all}
         self._cited: dict[tuple[str | None, str | None], tuple[Chart, Policy]] = {}
 
-    def cited(self, said: Said) -> tuple[Chart, Policy]:
+    def cited(self, said: SaidThen) -> tuple[Chart, Policy]:
         """Of one entry; CallerError `log_broken` if a text is missing, changed or unreadable."""
         known = self._cited.get((said.chart, said.policy))
         if known is None:
@@ -37,18 +37,18 @@ class Texts:
             self._cited[said.chart, said.policy] = known
         return known
 
-    def policy(self, ref: str, said: Said) -> Policy:
+    def policy(self, ref: str, said: SaidThen) -> Policy:
         """The policy that an entry cites or announces."""
         if ref not in self._policies:
             self._policies[ref] = _as_cited(ref, said, lambda: self._all(said).policy(ref))
         return self._policies[ref]
 
-    def _chart(self, ref: str, said: Said) -> Chart:
+    def _chart(self, ref: str, said: SaidThen) -> Chart:
         if ref not in self._charts:
             self._charts[ref] = _as_cited(ref, said, lambda: self._all(said).chart(ref))
         return self._charts[ref]
 
-    def _all(self, said: Said) -> Published:
+    def _all(self, said: SaidThen) -> Published:
         if self._published is None:
             try:
                 self._published = published(self._conn)
@@ -57,7 +57,7 @@ class Texts:
         return self._published
 
 
-def _as_cited(ref: str, said: Said, read: Callable[[], Text]) -> Text:
+def _as_cited(ref: str, said: SaidThen, read: Callable[[], Text]) -> Text:
     fault = "text_changed"
     try:
         found = read()

@@ -11,7 +11,7 @@ from casework.errors import CallerError
 from casework.evidence.past.chained import (
     COLUMNS,
     Chain,
-    Said,
+    SaidThen,
     broken,
 )
 from casework.evidence.past.folding import PREFIX, CaseFold, number_of
@@ -22,12 +22,12 @@ from casework.evidence.past.portfolio import (
     Portfolio,
     PortfolioDifference,
     PortfolioFilter,
-    Seen,
+    SeenThen,
     Tally,
     View,
 )
 from casework.evidence.past.surroundings import Surroundings, surroundings
-from casework.evidence.past.texts import Texts
+from casework.evidence.past.texts import TextsThen
 from casework.log.stored import as_stored
 from casework.log.tables import entries
 from casework.log.tables import texts as published
@@ -122,7 +122,7 @@ class _Walk:
 
     def __init__(self, conn: Connection, branch: Branch, instants: Sequence[Instant]) -> None:
         self.mac_key = branch.mac_key
-        self.texts = Texts(conn, branch)
+        self.texts = TextsThen(conn, branch)
         self.worlds = surroundings(conn, branch, self.texts, instants)
         self._institutions: set[str] = set()
         self.read = 0
@@ -133,7 +133,7 @@ class _Walk:
         met = sorted(self._institutions | set(world.feeds))
         return [BusinessDate(name, *world.business_date(name, date.min)) for name in met]
 
-    def cases(self, conn: Connection, progress: Progress) -> Iterator[Seen]:
+    def cases(self, conn: Connection, progress: Progress) -> Iterator[SeenThen]:
         """Every case that was opened by the last instant."""
         wanted = as_stored(entries, COLUMNS, conn.dialect.name).where(entries.c.stream.startswith(PREFIX))
         ordered = wanted.order_by(entries.c.stream, entries.c.stream_seq)
@@ -182,7 +182,7 @@ class _OneCase:
         self._folded = CaseFold(walk.texts.cited)
         self._views: list[View | None] = []
         self._entries = 0
-        self._last: Said | None = None
+        self._last: SaidThen | None = None
         self.over = False
 
     def take(self, row: Any) -> None:
@@ -202,14 +202,14 @@ class _OneCase:
         self._views.append(self._walk.view(self._folded, self._walk.worlds[number]))
         self.over = number + 1 == len(self._walk.worlds)
 
-    def end(self) -> Seen | None:
+    def end(self) -> SeenThen | None:
         """The case at each instant; none if it was opened after the last."""
         while not self.over:
             self._see()
         if self._views[-1] is None:
             return None
         last = self._last
-        return Seen(
+        return SeenThen(
             self._folded.case.id if self._folded.case else 0, tuple(self._views), self._entries,
             f"{last.stream}:{last.stream_seq}" if last else None, last.event if last else None,
             last.actor.id if last else None,

@@ -20,7 +20,7 @@ from casework.log.tables import entries, leaves
 from casework.storage import rows
 
 
-class Difference(NamedTuple):
+class IndexDifference(NamedTuple):
     """A posting that is not what the entries say: how many entries it lacks, and how many it has too many."""
 
     kind: str
@@ -30,7 +30,7 @@ class Difference(NamedTuple):
     too_many: int
 
 
-def differences(conn: Connection, told: Callable[[int], None] = lambda _: None) -> Iterator[Difference]:
+def differences(conn: Connection, told: Callable[[int], None] = lambda _: None) -> Iterator[IndexDifference]:
     """Compare every posting with the entries themselves; `conn` is one snapshot. `told`: entries looked at so far.
 
     Entries that the index does not cover yet count for neither side.
@@ -57,7 +57,7 @@ def differences(conn: Connection, told: Callable[[int], None] = lambda _: None) 
         for term in sorted(held.keys() | expected.keys()):
             has, ought = held.get(term, 0) & own, expected.get(term, 0)
             if has != ought:
-                yield Difference(term[0], term[1], segment, (ought & ~has).bit_count(), (has & ~ought).bit_count())
+                yield IndexDifference(term[0], term[1], segment, (ought & ~has).bit_count(), (has & ~ought).bit_count())
 
 
 def _of_segment(conn: Connection, log: int, segment: int, covered: int) -> Sequence[Any]:

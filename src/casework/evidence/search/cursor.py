@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 
 from casework.errors import CallerError
-from casework.evidence.search.wanted import Wanted
+from casework.evidence.search.wanted import TermsWanted
 
 MAX_LENGTH = 1_600
 _MAX_ID = 2**63 - 1
@@ -25,13 +25,13 @@ class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     place: Place
 
 
-def write(place: Place, wanted: Wanted) -> str:
+def write(place: Place, wanted: TermsWanted) -> str:
     """The cursor of the page after `place`."""
     body = msgspec.json.encode(_Cursor(_print_of(place, wanted), place))
     return base64.urlsafe_b64encode(body).decode().rstrip("=")
 
 
-def read(cursor: str, wanted: Wanted) -> Place:
+def read(cursor: str, wanted: TermsWanted) -> Place:
     """The place a cursor names; CallerError `cursor_malformed` unless `write` made it for this filter."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
@@ -46,6 +46,6 @@ def read(cursor: str, wanted: Wanted) -> Place:
     raise CallerError("cursor_malformed") from None
 
 
-def _print_of(place: Place, wanted: Wanted) -> str:
+def _print_of(place: Place, wanted: TermsWanted) -> str:
     """Filter and place together: with another filter its pages would silently skip entries."""
     return hashlib.sha256(b"casework/evidence/search/cursor\n" + msgspec.json.encode([wanted, place])).hexdigest()[:16]

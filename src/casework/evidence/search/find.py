@@ -28,7 +28,7 @@ from casework.evidence.search.narrow import (
 )
 from casework.evidence.search.said import said_by
 from casework.evidence.search.wanted import (
-    Wanted,
+    TermsWanted,
     check,
     malformed,
     matches,
@@ -68,7 +68,7 @@ class EntryPage(msgspec.Struct):
     unindexed: int = 0
 
 
-class Found(NamedTuple):
+class EntriesFound(NamedTuple):
     """Rows that match, in order, and the place from which to go on; none at the end."""
 
     rows: list[Any]
@@ -77,7 +77,7 @@ class Found(NamedTuple):
 
 
 def page_of_entries(
-    conn: Connection, mac_key: bytes, wanted: Wanted, *, after: str | None = None, limit: int = 50
+    conn: Connection, mac_key: bytes, wanted: TermsWanted, *, after: str | None = None, limit: int = 50
 ) -> EntryPage:
     """Entries after the cursor `after`; CallerErrors `filter_malformed`, `cursor_malformed`."""
     if not 1 <= limit <= MAX_PAGE:
@@ -91,7 +91,7 @@ def page_of_entries(
     )
 
 
-def find(conn: Connection, wanted: Wanted, after: Place | None, limit: int) -> Found:
+def find(conn: Connection, wanted: TermsWanted, after: Place | None, limit: int) -> EntriesFound:
     """At most `limit` rows after a place; `wanted` has been checked."""
     if wanted.streams is not None:
         return _of_streams(conn, wanted, after, limit)
@@ -103,12 +103,12 @@ def find(conn: Connection, wanted: Wanted, after: Place | None, limit: int) -> F
     return _by_index(conn, wanted, edge, limit, tail, behind.leaves)
 
 
-def _is_wanted(wanted: Wanted, row: Any) -> bool:
+def _is_wanted(wanted: TermsWanted, row: Any) -> bool:
     said = said_by(bytes(row.body), event=row.event, actor=row.actor_id)
     return matches(wanted, said, row.stream, row.recorded_at)
 
 
-def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+def _conditions(wanted: TermsWanted) -> list[sa.ColumnElement[bool]]:
     """What an entry's columns can tell."""
     conditions: list[sa.ColumnElement[bool]] = []
     if wanted.event is not None and wanted.event.endswith("*"):
@@ -124,22 +124,22 @@ def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def _beyond(column: Any, wanted: Wanted, edge: int) -> Any:
+def _beyond(column: Any, wanted: TermsWanted, edge: int) -> Any:
     return column < edge if wanted.newest_first else column > edge
 
 
-def _ordered(column: Any, wanted: Wanted) -> Any:
+def _ordered(column: Any, wanted: TermsWanted) -> Any:
     return column.desc() if wanted.newest_first else column.asc()
 
 
 # ── by streams ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _of_streams(conn: Connection, wanted: Wanted, after: Place | None, limit: int) -> Found:
+def _of_streams(conn: Connection, wanted: TermsWanted, after: Place | None, limit: int) -> EntriesFound:
     """A window of each stream, merged by id; within a stream ids and numbers are in the same order."""
     streams = wanted.streams or ()
     if not streams:
-        return Found([], None)
+        return EntriesFound([], None)
     number = entries.c.stream_seq
     ends = sa.union_all(*(
         sa.select(sa.literal(place).label("place"), sa.func.coalesce(sa.func.max(number), 0).label("last"))
@@ -161,7 +161,7 @@ def _of_streams(conn: Connection, wanted: Wanted, after: Place | None, limit: in
     places = {stream: place for place, stream in enumerate(streams)}
     for row in found:
         if len(shown) == limit:
-            return Found(shown, Place(numbers=tuple(at)))
+            return EntriesFound(shown, Place(numbers=tuple(at)))
         at[places[row.stream]] = row.stream_seq
         if _is_wanted(wanted, row):
             shown.append(row)
@@ -170,11 +170,11 @@ def _of_streams(conn: Connection, wanted: Wanted, after: Place | None, limit: in
             list(after.numbers) if after is not None else begin, last, strict=True
         )]  # fmt: skip
         if all(edge <= 1 if wanted.newest_first else edge >= end for edge, end in zip(at, last, strict=True)):
-            return Found(shown, None)
-    return Found(shown, Place(numbers=tuple(at)))
+            return EntriesFound(shown, None)
+    return EntriesFound(shown, Place(numbers=tuple(at)))
 
 
-def _most(wanted: Wanted, limit: int) -> int:
+def _most(wanted: TermsWanted, limit: int) -> int:
     """How many rows to ask the database for: one more than is shown where its columns decide."""
     return LOOKED_AT if reads_bodies(wanted) else limit + 1
 
@@ -182,7 +182,7 @@ def _most(wanted: Wanted, limit: int) -> int:
 # ── one by one ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _one_by_one(conn: Connection, wanted: Wanted, edge: int, limit: int, behind: Behind) -> Found:
+def _one_by_one(conn: Connection, wanted: TermsWanted, edge: int, limit: int, behind: Behind) -> EntriesFound:
     """A stretch of the log as it lies there."""
     key, most, last, unindexed = entries.c.id, _most(wanted, limit), behind.last, behind.leaves
     if wanted.newest_first:
@@ -197,20 +197,20 @@ def _one_by_one(conn: Connection, wanted: Wanted, edge: int, limit: int, behind:
     shown: list[Any] = []
     for row in found:
         if len(shown) == limit:
-            return Found(shown, Place(edge), unindexed)
+            return EntriesFound(shown, Place(edge), unindexed)
         edge = row.id
         if _is_wanted(wanted, row):
             shown.append(row)
     if len(found) == most:
-        return Found(shown, Place(edge), unindexed)
+        return EntriesFound(shown, Place(edge), unindexed)
     is_end = end == (_FIRST if wanted.newest_first else last)
-    return Found(shown, None if is_end else Place(end), unindexed)
+    return EntriesFound(shown, None if is_end else Place(end), unindexed)
 
 
 # ── by the index ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _tail(conn: Connection, wanted: Wanted, edge: int, behind: Behind) -> list[Any] | None:
+def _tail(conn: Connection, wanted: TermsWanted, edge: int, behind: Behind) -> list[Any] | None:
     """The entries beyond `edge` that match and that the index does not cover; None where too many are not covered."""
     if behind.state.emptying or behind.leaves > TAIL or behind.queued > TAIL:
         return None
@@ -229,7 +229,9 @@ def _tail(conn: Connection, wanted: Wanted, edge: int, behind: Behind) -> list[A
     return list(looked_at.values())
 
 
-def _by_index(conn: Connection, wanted: Wanted, edge: int, limit: int, tail: list[Any], unindexed: int) -> Found:
+def _by_index(
+    conn: Connection, wanted: TermsWanted, edge: int, limit: int, tail: list[Any], unindexed: int
+) -> EntriesFound:
     """What the index leads to, and the tail, merged by id."""
     found, reached = _walk(conn, wanted, edge, limit + 1)
     merged = {row.id: row for row in (*found, *tail)}
@@ -238,11 +240,11 @@ def _by_index(conn: Connection, wanted: Wanted, edge: int, limit: int, tail: lis
         order = [row for row in order if (row >= reached if wanted.newest_first else row <= reached)]
     shown = [merged[row] for row in order[:limit]]
     if len(order) > limit:
-        return Found(shown, Place(order[limit - 1]), unindexed)
-    return Found(shown, None if reached is None else Place(reached), unindexed)
+        return EntriesFound(shown, Place(order[limit - 1]), unindexed)
+    return EntriesFound(shown, None if reached is None else Place(reached), unindexed)
 
 
-def _walk(conn: Connection, wanted: Wanted, edge: int, enough: int) -> tuple[list[Any], int | None]:
+def _walk(conn: Connection, wanted: TermsWanted, edge: int, enough: int) -> tuple[list[Any], int | None]:
     """Rows that match, by the index, and the last id looked at; no id where the index ended before there were enough.
 
     Windows grow, so that what is frequent costs little and what is rare few statements; in each the most selective
@@ -272,12 +274,12 @@ def _walk(conn: Connection, wanted: Wanted, edge: int, enough: int) -> tuple[lis
     return found, None
 
 
-def _rows(conn: Connection, ids: Sequence[int], wanted: Wanted) -> Sequence[Any]:
+def _rows(conn: Connection, ids: Sequence[int], wanted: TermsWanted) -> Sequence[Any]:
     found = rows.select_by_keys(conn, _ENTRIES, "id", ids)
     return list(reversed(found)) if wanted.newest_first else found
 
 
-def _ids(segment: int, alive: int, wanted: Wanted, edge: int) -> Iterator[int]:
+def _ids(segment: int, alive: int, wanted: TermsWanted, edge: int) -> Iterator[int]:
     """The ids of a set, beyond the edge, in order."""
     begin = segment * bits.WIDTH
     for offset in bits.offsets_of(alive, descending=wanted.newest_first):
@@ -285,7 +287,7 @@ def _ids(segment: int, alive: int, wanted: Wanted, edge: int) -> Iterator[int]:
             yield begin + offset
 
 
-def walk(conn: Connection, wanted: Wanted, *, at_a_time: int = 1_000) -> Iterator[Found]:
+def walk(conn: Connection, wanted: TermsWanted, *, at_a_time: int = 1_000) -> Iterator[EntriesFound]:
     """All pages, one after the other; CallerError `filter_malformed`."""
     check(wanted)
     place: Place | None = None
@@ -297,7 +299,7 @@ def walk(conn: Connection, wanted: Wanted, *, at_a_time: int = 1_000) -> Iterato
             return
 
 
-def collect(conn: Connection, mac_key: bytes, wanted: Wanted, *, at_most: int) -> tuple[list[EntryLine], bool]:
+def collect(conn: Connection, mac_key: bytes, wanted: TermsWanted, *, at_most: int) -> tuple[list[EntryLine], bool]:
     """The first `at_most` entries, and whether there may be more: of `_PAGES` pages, however little they hold."""
     lines: list[EntryLine] = []
     for number, found in enumerate(walk(conn, wanted), 1):

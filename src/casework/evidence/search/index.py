@@ -47,7 +47,7 @@ SEGMENTS: Final = sa.select(search_segments.c.segment, search_segments.c.times)
 ROW: Final = (entries.c.id, entries.c.event, entries.c.actor_id, entries.c.recorded_at, entries.c.body)
 
 
-class State(NamedTuple):
+class IndexState(NamedTuple):
     """How far the index has come: leaves of a log; nothing of it counts while it is `emptying`."""
 
     log: int
@@ -61,7 +61,7 @@ class Behind(NamedTuple):
     `queued`: entries that wait to be sealed, counted to 10,000; `last`: the last entry's id.
     """
 
-    state: State
+    state: IndexState
     log: int
     begin: int
     size: int
@@ -92,7 +92,7 @@ _BEHIND: Final = sa.select(
 def read_behind(conn: Connection) -> Behind:
     """The index against the log, in one statement."""
     row = conn.execute(_BEHIND).one()
-    state = State(row.log, row.indexed, row.emptying)
+    state = IndexState(row.log, row.indexed, row.emptying)
     begin = 0 if state.emptying or state.log != row.present else state.indexed
     return Behind(state, row.present, begin, row.size, row.queued, row.last)
 

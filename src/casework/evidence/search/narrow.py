@@ -15,14 +15,14 @@ from casework.evidence.search.said import (
     range_terms,
 )
 from casework.evidence.search.tables import search_segments, search_terms
-from casework.evidence.search.wanted import Wanted, amount_range
+from casework.evidence.search.wanted import TermsWanted, amount_range
 from casework.storage import rows
 
 SEGMENTS: Final = 2_048
 """Segments of the index that one page passes: 8 million entries."""
 
 
-def segments_beyond(conn: Connection, wanted: Wanted, edge: int) -> list[tuple[int, int]]:
+def segments_beyond(conn: Connection, wanted: TermsWanted, edge: int) -> list[tuple[int, int]]:
     """The segments at and beyond the edge, in order, at most one more than a page passes; with what a period leaves."""
     at, where = search_segments.c, list[sa.ColumnElement[bool]]()
     within = at.segment <= edge >> bits.SHIFT if wanted.newest_first else at.segment >= edge >> bits.SHIFT
@@ -71,7 +71,7 @@ def narrowed(conn: Connection, groups: list[list[int]], window: dict[int, int]) 
     return alive, cost
 
 
-def term_ids(conn: Connection, wanted: Wanted) -> list[list[int]]:
+def term_ids(conn: Connection, wanted: TermsWanted) -> list[list[int]]:
     """The groups of terms as ids, those of fewest terms first; what was never filed is left out."""
     groups, at = groups_of(wanted), search_terms.c
     exact: dict[str, list[str]] = {}
@@ -95,7 +95,7 @@ def _is_of(term: Term, group: Sequence[Term]) -> bool:
     )
 
 
-def groups_of(wanted: Wanted) -> list[list[Term]]:
+def groups_of(wanted: TermsWanted) -> list[list[Term]]:
     """What an entry must be filed under: one term of every group. A value may end in `*`."""
     groups: list[list[Term]] = []
     if wanted.event is not None and wanted.event != "*":

@@ -13,7 +13,7 @@ from casework.log.format.entry import MAX_INT, STREAM
 MAX_STREAMS: Final = 50
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class TermsWanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Which entries: every part given must hold.
 
     `event` and `rule` may end in `*`: all that begin so. `code` is the reason code or any reason of a refusal. A period
@@ -44,7 +44,7 @@ _GRAMMARS: Final = {
 _STREAM: Final = re.compile(STREAM, re.ASCII)
 
 
-def check(wanted: Wanted) -> None:
+def check(wanted: TermsWanted) -> None:
     """CallerError `filter_malformed`, naming the part: what no entry could have is told, not searched for."""
     for name, (pattern, needs) in _GRAMMARS.items():
         value: str | None = getattr(wanted, name)
@@ -66,19 +66,19 @@ def check(wanted: Wanted) -> None:
         raise malformed("to", "after from")
 
 
-def amount_range(wanted: Wanted) -> tuple[int, int] | None:
+def amount_range(wanted: TermsWanted) -> tuple[int, int] | None:
     """The amounts asked for, both ends; none where none are."""
     if wanted.amount_fen_min is None and wanted.amount_fen_max is None:
         return None
     return wanted.amount_fen_min or 0, MAX_INT if wanted.amount_fen_max is None else wanted.amount_fen_max
 
 
-def reads_bodies(wanted: Wanted) -> bool:
+def reads_bodies(wanted: TermsWanted) -> bool:
     """Whether an entry's columns do not tell if it matches."""
     return wanted.rule is not None or wanted.code is not None or wanted.post is not None or bool(amount_range(wanted))
 
 
-def matches(wanted: Wanted, said: Said, stream: str, recorded_at: datetime) -> bool:
+def matches(wanted: TermsWanted, said: Said, stream: str, recorded_at: datetime) -> bool:
     """Whether an entry is one of those wanted."""
     amounts = amount_range(wanted)
     return (

@@ -7,9 +7,9 @@ from pathlib import Path
 from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.evidence.witness import folder as kept
-from casework.evidence.witness.fetching import Branch, CannotTell
+from casework.evidence.witness.fetching import CannotTell, WitnessedBranch
 from casework.evidence.witness.judging import (
-    Refused,
+    CosigningRefused,
     Step,
     check_growth,
     judge,
@@ -45,8 +45,8 @@ class Checked:
     kept_back: CannotTell | None = None
 
 
-def check_branch(folder: Path, branch: Branch, *, first: Path | None = None, clock: Clock = now) -> Checked:
-    """Check the log that a branch serves, and hand in what is cosigned. `Refused`, `CannotTell`, CallerErrors."""
+def check_branch(folder: Path, branch: WitnessedBranch, *, first: Path | None = None, clock: Clock = now) -> Checked:
+    """Check the log that a branch serves; hand in what is cosigned. `CosigningRefused`, `CannotTell`, CallerErrors."""
     with holding(folder, kept.LOCK):
         offered = branch.checkpoint()
         checked = _check(folder, offered, lambda old, new: branch.consistency(old.size, new.size), first, clock)
@@ -57,7 +57,7 @@ def check_branch(folder: Path, branch: Branch, *, first: Path | None = None, clo
 def check_file(
     folder: Path, note: Path, *, proof: Path | None = None, first: Path | None = None, clock: Clock = now
 ) -> Checked:
-    """Check a checkpoint that was carried here, with the proof for it. `Refused`, `CannotTell`, CallerErrors."""
+    """Check a checkpoint that was carried here, with its proof. `CosigningRefused`, `CannotTell`, CallerErrors."""
 
     def prove(old: Checkpoint, new: Checkpoint) -> bytes:
         if proof is None:
@@ -84,7 +84,7 @@ def _check(folder: Path, offered: bytes, prove: Prover, first: Path | None, cloc
         judged = judge(trust, known, offered)
         if judged.step == "grown" and known is not None:
             check_growth(known, judged, prove(known, judged.signed.checkpoint))
-    except Refused as refused:
+    except CosigningRefused as refused:
         kept.keep_refused(folder, refused.code, refused.offered)
         raise
     if last is not None and judged.step == "same":
@@ -126,7 +126,7 @@ def _own_time(last: SignedCheckpoint, cosigner: Cosigner) -> int | None:
     return None
 
 
-def _hand_in(folder: Path, branch: Branch, checked: Checked) -> None:
+def _hand_in(folder: Path, branch: WitnessedBranch, checked: Checked) -> None:
     """Everything that the branch has not taken yet, also of checks before; what it will not have stays here."""
     for size in kept.not_handed_in(folder):
         try:

@@ -23,7 +23,7 @@ class CannotTell(Exception):
         self.code = code
 
 
-class Branch:
+class WitnessedBranch:
     """The API of the branch whose log it is."""
 
     def __init__(self, url: str, token: str | None) -> None:

@@ -24,7 +24,7 @@ TEXTS: Final = {
 }  # fmt: skip
 
 
-class Refused(Exception):
+class CosigningRefused(Exception):
     """The witness does not sign. `code` is one of TEXTS; `offered` are the bytes it was shown: perhaps evidence."""
 
     def __init__(self, code: str, offered: bytes, facts: str = "") -> None:
@@ -34,46 +34,48 @@ class Refused(Exception):
         self.offered = offered
 
 
-class Judged(NamedTuple):
+class CheckpointJudged(NamedTuple):
     """A checkpoint of the trusted log and how it stands to the one that was signed last."""
 
     signed: SignedCheckpoint
     step: Step
 
 
-def judge(trust: Trust, remembered: Checkpoint | None, offered: bytes) -> Judged:
-    """Open what was offered and compare; `Refused` for what is not the trusted log's, a fork, or a shorter log.
+def judge(trust: Trust, remembered: Checkpoint | None, offered: bytes) -> CheckpointJudged:
+    """Open what was offered and compare; `CosigningRefused` for another log, a fork, or a shorter one.
 
     `grown` is not cosigned before `check_growth` has returned.
     """
     try:
         signed = trust.open(offered)
     except note.UnverifiedNote as fault:
-        raise Refused("signature_wrong" if fault.code == "signature_wrong" else "unknown_key", offered) from None
+        raise CosigningRefused(
+            "signature_wrong" if fault.code == "signature_wrong" else "unknown_key", offered
+        ) from None
     except Faulty as fault:
         code = "other_origin" if fault.code == "other_origin" else "malformed"
-        raise Refused(code, offered, "" if code == "other_origin" else fault.code) from None
+        raise CosigningRefused(code, offered, "" if code == "other_origin" else fault.code) from None
     new = signed.checkpoint
     if remembered is None:
-        return Judged(signed, "first")
+        return CheckpointJudged(signed, "first")
     if new.size == remembered.size and new.root != remembered.root:
-        raise Refused("fork", offered, _both(remembered, new))
+        raise CosigningRefused("fork", offered, _both(remembered, new))
     if new.size < remembered.size:
-        raise Refused("shrunk", offered, _both(remembered, new))
-    return Judged(signed, "same" if new.size == remembered.size else "grown")
+        raise CosigningRefused("shrunk", offered, _both(remembered, new))
+    return CheckpointJudged(signed, "same" if new.size == remembered.size else "grown")
 
 
-def check_growth(remembered: Checkpoint, judged: Judged, proven: bytes) -> None:
-    """`Refused` unless `proven`, lines of base64, shows that the larger log begins with the smaller one."""
+def check_growth(remembered: Checkpoint, judged: CheckpointJudged, proven: bytes) -> None:
+    """`CosigningRefused` unless `proven`, lines of base64, shows that the larger log begins with the smaller one."""
     new = judged.signed.checkpoint
     try:
         hashes: Sequence[bytes] = proof.parse_hashes(proven)
     except Faulty as fault:
-        raise Refused("proof_malformed", judged.signed.data, fault.code) from None
+        raise CosigningRefused("proof_malformed", judged.signed.data, fault.code) from None
     try:
         proof.verify_consistency(remembered, new, hashes)
     except Faulty:
-        raise Refused("inconsistent", judged.signed.data, _both(remembered, new)) from None
+        raise CosigningRefused("inconsistent", judged.signed.data, _both(remembered, new)) from None
 
 
 def _both(old: Checkpoint, new: Checkpoint) -> str:

@@ -23,7 +23,7 @@ from casework.work.four_eyes.tables import requests as open_requests
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class PostsGranted:
     """What became of one post: granted, asked for in `request`, or neither, for `reasons`."""
 
     post: str
@@ -47,7 +47,7 @@ def at_the_shell(branch: Branch, actor: Actor, on: date) -> bool:
 def enrol(
     conn: Connection, branch: Branch, trail: Trail, actor: Actor, *, staff_no: str, name: str,
     posts: Iterable[str] = (), clock: Clock = now, **particulars: Any,
-) -> tuple[Person, list[Granted]]:  # fmt: skip
+) -> tuple[Person, list[PostsGranted]]:  # fmt: skip
     """Register somebody (`particulars` as `staff.register.add`); his posts are granted or asked for.
 
     CallerErrors as of `register.add` and `grant`.
@@ -60,7 +60,7 @@ def enrol(
         conn, trail, actor, permissions, staff_no=staff_no, name=name, posts=direct, **particulars
     )  # fmt: skip
     if direct:
-        return person, [Granted(post) for post in direct]
+        return person, [PostsGranted(post) for post in direct]
     asked = [
         grant(conn, branch, trail, actor, staff_no=staff_no, post=post, from_on=trail.today, clock=clock)
         for post in wanted
@@ -71,7 +71,7 @@ def enrol(
 def grant(
     conn: Connection, branch: Branch, trail: Trail, actor: Actor, *, staff_no: str, post: str, from_on: date,
     until_on: date | None = None, clock: Clock = now,
-) -> Granted:  # fmt: skip
+) -> PostsGranted:  # fmt: skip
     """One post for somebody in the register, granted at the shell or asked for.
 
     A request that is refused is an entry too, and a value. CallerErrors: shell_grants_off, those of
@@ -83,15 +83,15 @@ def grant(
             conn, trail, actor, permissions, permissions.posts.keys(), staff_no=staff_no, post=post, from_on=from_on,
             until_on=until_on,
         )  # fmt: skip
-        return Granted(post)
+        return PostsGranted(post)
     data = {"from_on": from_on.isoformat()} | ({} if until_on is None else {"until_on": until_on.isoformat()})
     told = requests.ask(
         conn, branch, actor=actor, kind=post_grants.NAME, subject=register.stream_of(staff_no), what=post, data=data,
         clock=clock,
     )  # fmt: skip
     if isinstance(told, Asked):
-        return Granted(post, told.request_id)
-    return Granted(post, None, told.reasons, told.forbidden)
+        return PostsGranted(post, told.request_id)
+    return PostsGranted(post, None, told.reasons, told.forbidden)
 
 
 def asked_for(conn: Connection) -> dict[str, frozenset[str]]:

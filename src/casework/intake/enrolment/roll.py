@@ -12,12 +12,12 @@ from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.intake.enrolment import grants
 from casework.intake.enrolment.grants import (
-    Granted,
+    PostsGranted,
     at_the_shell,
     enrol,
     grant,
 )
-from casework.intake.enrolment.sheet import Fault, Line, Sheet
+from casework.intake.enrolment.sheet import PeopleSheet, SheetFault, SheetLine
 from casework.log.write.trail import Trail
 from casework.people.staff import (
     conflicts,
@@ -47,7 +47,7 @@ _LOCKED_AT_A_TIME: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class RollDifference:
     """One thing in which the register differs from a line; `request` asks for it where four eyes are needed."""
 
     line: int
@@ -65,13 +65,13 @@ class Outcome:
     rows: int
     applied: bool = False
     unchanged: int = 0
-    differences: list[Difference] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    differences: list[RollDifference] = field(default_factory=list)
+    faults: list[SheetFault] = field(default_factory=list)
     unread: tuple[str, ...] = ()
 
 
 def bring(
-    conn: Connection, branch: Branch, sheet: Sheet, *, actor: Actor, dry_run: bool = False, clock: Clock = now
+    conn: Connection, branch: Branch, sheet: PeopleSheet, *, actor: Actor, dry_run: bool = False, clock: Clock = now
 ) -> Outcome:
     """Compare the lines with the register and carry out every difference; `dry_run` only tells them.
 
@@ -116,11 +116,11 @@ class _Roll:
     trail: Trail
     actor: Actor
     clock: Clock
-    line: Line
+    line: SheetLine
     outcome: Outcome
     asked: Mapping[str, frozenset[str]]  # posts that requests ask for already
 
-    def differences(self, before: Person | None, name: str | None) -> Iterator[Difference]:
+    def differences(self, before: Person | None, name: str | None) -> Iterator[RollDifference]:
         """Carry out the line, one difference after the other; CallerError for what cannot be."""
         if before is None or before.status == UNVERIFIED:
             yield from self._joins(before)
@@ -131,7 +131,7 @@ class _Roll:
         yield from self._home(before)
         yield from self._posts(before)
 
-    def _joins(self, before: Person | None) -> Iterator[Difference]:
+    def _joins(self, before: Person | None) -> Iterator[RollDifference]:
         line = self.line
         _, granted = enrol(
             self.conn, self.branch, self.trail, self.actor, staff_no=line.staff_no, name=line.name, posts=line.posts,
@@ -146,7 +146,7 @@ class _Roll:
                 yield self._difference(column, None, value)
         yield from self._granted(granted)
 
-    def _particulars(self, before: Person, name: str | None) -> Iterator[Difference]:
+    def _particulars(self, before: Person, name: str | None) -> Iterator[RollDifference]:
         line = self.line
         figures: dict[str, Any] = {
             column: getattr(line, column) for column in ("capacity", "leaves_on")
@@ -167,7 +167,7 @@ class _Roll:
         for column, value in figures.items():
             yield self._difference(column, getattr(before, column), value)
 
-    def _home(self, before: Person) -> Iterator[Difference]:
+    def _home(self, before: Person) -> Iterator[RollDifference]:
         line, home = self.line, before.home_on(self.trail.today)
         team, region = (home.team, home.region) if home else (None, None)
         wanted = line.team if "team" in line.says else team
@@ -187,7 +187,7 @@ class _Roll:
         """Where the file names a team only: the team's region, or as it was if the team has none."""
         return next((one.region for one in places.all_teams(self.conn) if one.code == team and one.region), was)
 
-    def _posts(self, before: Person) -> Iterator[Difference]:
+    def _posts(self, before: Person) -> Iterator[RollDifference]:
         if "posts" not in self.line.says:
             return
         today, number = self.trail.today, self.line.staff_no
@@ -208,22 +208,22 @@ class _Roll:
             for post in missing
         ])  # fmt: skip
 
-    def _granted(self, granted: Sequence[Granted]) -> Iterator[Difference]:
+    def _granted(self, granted: Sequence[PostsGranted]) -> Iterator[RollDifference]:
         for one in granted:
             for reason in one.reasons:
-                self.outcome.faults.append(Fault(self.line.line, "posts", reason.code, reason.zh, reason.en))
+                self.outcome.faults.append(SheetFault(self.line.line, "posts", reason.code, reason.zh, reason.en))
             if not one.reasons:
                 yield self._difference("post", None, one.post, one.request)
 
-    def _difference(self, field_: str, before: Any, after: Any, request: int | None = None) -> Difference:
-        return Difference(self.line.line, self.line.staff_no, field_, _text(before), _text(after), request)
+    def _difference(self, field_: str, before: Any, after: Any, request: int | None = None) -> RollDifference:
+        return RollDifference(self.line.line, self.line.staff_no, field_, _text(before), _text(after), request)
 
 
 def _text(value: Any) -> str | None:
     return None if value is None else value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _fault(line: Line, mistake: CallerError) -> Fault:
+def _fault(line: SheetLine, mistake: CallerError) -> SheetFault:
     """The register's mistake, at the column that it is about."""
     column = mistake.facts.get("field") or _COLUMN_OF.get(mistake.code)
-    return Fault(line.line, column if isinstance(column, str) else None, mistake.code, mistake.zh, str(mistake))
+    return SheetFault(line.line, column if isinstance(column, str) else None, mistake.code, mistake.zh, str(mistake))

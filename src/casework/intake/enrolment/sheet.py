@@ -50,7 +50,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
 }  # fmt: skip
 
 
-class Fault(NamedTuple):
+class SheetFault(NamedTuple):
     """What is wrong in which line and column (none: the line as a whole)."""
 
     line: int
@@ -61,7 +61,7 @@ class Fault(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SheetLine:
     """What one row says of one person. `says` are the columns with a word in them; the others are left alone."""
 
     line: int
@@ -77,23 +77,23 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class PeopleSheet:
     """A file as far as it could be read: its lines, every fault, and the columns that nothing here reads."""
 
-    lines: tuple[Line, ...]
-    faults: tuple[Fault, ...]
+    lines: tuple[SheetLine, ...]
+    faults: tuple[SheetFault, ...]
     unread: tuple[str, ...]
 
 
-def read_sheet(rows: Iterable[tuple[int, Sequence[str]]], posts: Mapping[str, str]) -> Sheet:
+def read_sheet(rows: Iterable[tuple[int, Sequence[str]]], posts: Mapping[str, str]) -> PeopleSheet:
     """Read a file's numbered rows, the header first. `posts`: what a cell may call a post, and its code.
 
     CallerErrors: column_missing, column_repeated, too_many_rows.
     """
     numbered = iter(rows)
     columns, unread = _understand(next(numbered, (0, ()))[1])
-    lines: dict[str, Line] = {}
-    faults: list[Fault] = []
+    lines: dict[str, SheetLine] = {}
+    faults: list[SheetFault] = []
     for count, (number, cells) in enumerate(numbered, 1):
         if count > MOST_ROWS:
             raise CallerError("too_many_rows", most=MOST_ROWS)
@@ -105,12 +105,12 @@ def read_sheet(rows: Iterable[tuple[int, Sequence[str]]], posts: Mapping[str, st
             faults.append(fault(number, "staff_no", "repeated_staff_no"))
         elif found is not None:
             lines[found.staff_no] = found
-    return Sheet(tuple(lines.values()), tuple(faults), unread)
+    return PeopleSheet(tuple(lines.values()), tuple(faults), unread)
 
 
-def fault(line: int, column: str | None, code: str) -> Fault:
+def fault(line: int, column: str | None, code: str) -> SheetFault:
     """A fault of this file's own codes."""
-    return Fault(line, column, code, *TEXTS[code])
+    return SheetFault(line, column, code, *TEXTS[code])
 
 
 def post_names(labels: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -139,11 +139,11 @@ def _understand(header: Sequence[str]) -> tuple[list[str | None], tuple[str, ...
 
 def _line(
     number: int, cells: Sequence[str], columns: Sequence[str | None], posts: Mapping[str, str]
-) -> tuple[Line | None, list[Fault]]:
+) -> tuple[SheetLine | None, list[SheetFault]]:
     if len(cells) != len(columns):
         return None, [fault(number, None, "wrong_cell_count")]
     values: dict[str, Any] = {}
-    faults: list[Fault] = []
+    faults: list[SheetFault] = []
     for column, cell in zip(columns, cells, strict=True):
         if column is None:
             continue
@@ -160,7 +160,7 @@ def _line(
             faults.append(fault(number, column, bad.note.code))
     if faults:
         return None, faults
-    return Line(number, **values, says=frozenset(values)), []
+    return SheetLine(number, **values, says=frozenset(values)), []
 
 
 def _none(column: str) -> Any:

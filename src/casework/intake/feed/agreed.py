@@ -15,9 +15,9 @@ from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.intake.feed import agreed_rows as files
 from casework.intake.feed.agreed_rows import (
-    Column,
-    Note,
+    AgreedColumn,
     Row,
+    RowNote,
     note,
 )
 from casework.intake.feed.promised import judge
@@ -40,46 +40,46 @@ from casework.work.promises import Promise
 
 IMPORTED: Final = "imported"
 PROMISE_COLUMNS: Final = (
-    Column("ref", files.key, True, ("承诺编号", "编号")),
-    Column("loan_id", files.key, True, ("借据号", "借据编号")),
-    Column("made_on", files.day, True, ("承诺作出日期", "作出日期")),
-    Column("pay_by", files.day, True, ("承诺还款日", "承诺日期")),
-    Column("amount", files.yuan, True, ("承诺金额", "金额")),
-    Column("staff_no", files.staff, False, ("工号", "经办人工号")),
+    AgreedColumn("ref", files.key, True, ("承诺编号", "编号")),
+    AgreedColumn("loan_id", files.key, True, ("借据号", "借据编号")),
+    AgreedColumn("made_on", files.day, True, ("承诺作出日期", "作出日期")),
+    AgreedColumn("pay_by", files.day, True, ("承诺还款日", "承诺日期")),
+    AgreedColumn("amount", files.yuan, True, ("承诺金额", "金额")),
+    AgreedColumn("staff_no", files.staff, False, ("工号", "经办人工号")),
 )  # fmt: skip
 
 
-def hold_columns(zone: ZoneInfo) -> tuple[Column, ...]:
+def hold_columns(zone: ZoneInfo) -> tuple[AgreedColumn, ...]:
     """The columns of a file of holds; times in branch time."""
     return (
-        Column("loan_id", files.key, True, ("借据号", "借据编号")),
-        Column("hold", files.text, True, ("事由", "停催事由")),
-        Column("from", files.moment(zone), True, ("开始", "开始时间")),
-        Column("until", files.moment(zone), False, ("结束", "结束时间")),
+        AgreedColumn("loan_id", files.key, True, ("借据号", "借据编号")),
+        AgreedColumn("hold", files.text, True, ("事由", "停催事由")),
+        AgreedColumn("from", files.moment(zone), True, ("开始", "开始时间")),
+        AgreedColumn("until", files.moment(zone), False, ("结束", "结束时间")),
     )
 
 
 @dataclass(slots=True)
-class Taken:
+class AgreedTaken:
     """What became of a file: rows, how many were new, changed, there already; what is warned of and set aside."""
 
     rows: int = 0
     stored: int = 0
     changed: int = 0
     repeated: int = 0
-    warnings: list[Note] = field(default_factory=list)
-    set_aside: list[Note] = field(default_factory=list)
+    warnings: list[RowNote] = field(default_factory=list)
+    set_aside: list[RowNote] = field(default_factory=list)
 
 
 def import_promises(
     conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now
-) -> Taken:
+) -> AgreedTaken:
     """Take in a file of promises; a promise is known by its `ref`. CallerErrors of `read_rows` and `read_file`.
 
     They are judged by what has been paid already in the same transaction.
     """
     good, bad = files.read_file(read_rows(content, name), PROMISE_COLUMNS)
-    taken = Taken(len(good) + len(bad), set_aside=bad)
+    taken = AgreedTaken(len(good) + len(bad), set_aside=bad)
     known = {row.ref: PROMISES.rows.read(row) for row in _found(conn, "ref", [row["ref"] for row in good])}
     cases = _newest_cases(conn, [row["loan_id"] for row in good])
     todo: dict[str, Row] = {}
@@ -112,11 +112,11 @@ def import_promises(
 
 def import_holds(
     conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now
-) -> Taken:
+) -> AgreedTaken:
     """Take in a file of holds, known by loan, ground and beginning: another `until` sets its end. As above."""
     zone = ZoneInfo(branch.time_zone)
     good, bad = files.read_file(read_rows(content, name), hold_columns(zone))
-    taken = Taken(len(good) + len(bad), set_aside=bad)
+    taken = AgreedTaken(len(good) + len(bad), set_aside=bad)
     grounds = branch.rulebook.charts[HOLDS.chart].openings[IMPORTED].fields["hold"].one_of
     known: dict[tuple[str, str, datetime], Hold] = {}
     for found in rows.select_by_keys(conn, select_of(HOLDS), "loan_id", sorted({row["loan_id"] for row in good})):
@@ -180,7 +180,7 @@ def _same(known: Promise, row: Row) -> bool:
     return held == (row["loan_id"], row["made_on"], row["pay_by"], row["amount"])
 
 
-def _seen(taken: Taken, row: Row, column: str, *, same: bool) -> None:
+def _seen(taken: AgreedTaken, row: Row, column: str, *, same: bool) -> None:
     if same:
         taken.repeated += 1
     else:
@@ -200,13 +200,13 @@ def _hold_data(row: Row) -> dict[str, Any]:
     return data | ({"ends_at": row["until"].isoformat()} if row["until"] is not None else {})
 
 
-def _name(conn: Connection, branch: Branch, taken: Taken, todo: Sequence[Row], actor: Actor) -> None:
+def _name(conn: Connection, branch: Branch, taken: AgreedTaken, todo: Sequence[Row], actor: Actor) -> None:
     unknown = set(name_staff(conn, branch, [row["staff_no"] for row in todo], actor))
     taken.warnings += [note(row.line, "staff_no", "unknown_staff") for row in todo if row["staff_no"] in unknown]
 
 
 def _warn(
-    conn: Connection, branch: Branch, taken: Taken, todo: Sequence[Row], cases: Mapping[str, Case], clock: Clock
+    conn: Connection, branch: Branch, taken: AgreedTaken, todo: Sequence[Row], cases: Mapping[str, Case], clock: Clock
 ) -> None:
     """What would have refused each promise if it had been made here."""
     chart, dates = branch.rulebook.charts[PROMISES.chart], business_dates(conn)
@@ -218,20 +218,20 @@ def _warn(
         promise = fold.begin(PROMISES, 0, "system", chart, data, policy, case)
         now_ = PROMISES.situation(promise, today, policy, "system", data["given"], {}, None, case)
         for reason in unmet(chart.openings["made"].guards, now_):
-            taken.warnings.append(Note(row.line, None, reason.code, reason.zh, reason.en))
+            taken.warnings.append(RowNote(row.line, None, reason.code, reason.zh, reason.en))
 
 
-def _became(taken: Taken, row: Row, outcome: Outcome, *, changed: bool = False) -> None:
+def _became(taken: AgreedTaken, row: Row, outcome: Outcome, *, changed: bool = False) -> None:
     if isinstance(outcome, Done):
         taken.changed += changed
         taken.stored += not changed
     elif isinstance(outcome, Refused):
         reason = outcome.reasons[0]
-        taken.set_aside.append(Note(row.line, None, reason.code, reason.zh, reason.en))
+        taken.set_aside.append(RowNote(row.line, None, reason.code, reason.zh, reason.en))
     elif isinstance(outcome, Mistaken) and outcome.code == "unknown_loan":
         taken.set_aside.append(note(row.line, "loan_id", "unknown_loan"))
     elif isinstance(outcome, Mistaken) and outcome.faults:
         fault = outcome.faults[0]
-        taken.set_aside.append(Note(row.line, fault.field, fault.code, fault.zh, fault.en))
+        taken.set_aside.append(RowNote(row.line, fault.field, fault.code, fault.zh, fault.en))
     else:
         raise CallerError("row_not_taken", "该行无法导入", f"a row could not be taken: {outcome}", line=row.line)

@@ -42,7 +42,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
 }  # fmt: skip
 
 
-class Note(NamedTuple):
+class RowNote(NamedTuple):
     """What is said of a row: set aside for it, or warned of."""
 
     line: int
@@ -52,15 +52,15 @@ class Note(NamedTuple):
     en: str
 
 
-def note(line: int, column: str | None, kind: str) -> Note:
+def note(line: int, column: str | None, kind: str) -> RowNote:
     """One of our own codes."""
-    return Note(line, column, kind, *TEXTS[kind])
+    return RowNote(line, column, kind, *TEXTS[kind])
 
 
 Read = Callable[[str, str], Any]
 
 
-class Column(NamedTuple):
+class AgreedColumn(NamedTuple):
     """A column: how its cells are read, whether a row needs it, and its names beside our own."""
 
     name: str
@@ -126,12 +126,14 @@ def moment(zone: tzinfo) -> Read:
     return read
 
 
-def read_file(rows: Iterable[tuple[int, Sequence[str]]], columns: Sequence[Column]) -> tuple[list[Row], list[Note]]:
+def read_file(
+    rows: Iterable[tuple[int, Sequence[str]]], columns: Sequence[AgreedColumn]
+) -> tuple[list[Row], list[RowNote]]:
     """The rows that could be read, and what is wrong with the others; CallerErrors column_missing, column_repeated."""
     numbered = iter(rows)
     places = _understand(next(numbered, (0, ()))[1], columns)
     good: list[Row] = []
-    bad: list[Note] = []
+    bad: list[RowNote] = []
     for line, cells in numbered:
         if len(cells) < len(places):
             bad.append(note(line, None, "wrong_cell_count"))
@@ -141,16 +143,16 @@ def read_file(rows: Iterable[tuple[int, Sequence[str]]], columns: Sequence[Colum
         except BadCell as fault:
             kind = fault.note.code
             zh, en = TEXTS.get(kind) or CELL_TEXTS[kind]
-            bad.append(Note(line, fault.note.column, kind, zh, en))
+            bad.append(RowNote(line, fault.note.column, kind, zh, en))
     return good, bad
 
 
-def _understand(header: Sequence[str], columns: Sequence[Column]) -> dict[str, int]:
+def _understand(header: Sequence[str], columns: Sequence[AgreedColumn]) -> dict[str, int]:
     known = {normal(name): column.name for column in columns for name in (column.name, *column.aliases)}
     return places_of(header, known, [column.name for column in columns if column.compulsory])
 
 
-def _cell(column: Column, cells: Sequence[str], places: Mapping[str, int]) -> Any:
+def _cell(column: AgreedColumn, cells: Sequence[str], places: Mapping[str, int]) -> Any:
     cell = cells[places[column.name]] if column.name in places else ""
     if ids.ERROR_VALUE.fullmatch(cell.strip().upper()):
         raise BadCell(column.name, "error_value")

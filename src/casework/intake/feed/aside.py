@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.feed.cell import TEXTS
-from casework.intake.feed.folder import SetAside, Sheet, set_aside_csv
+from casework.intake.feed.folder import FeedSheet, SetAside, set_aside_csv
 from casework.intake.feed.headers import Kind, understand
 from casework.intake.feed.naming import named_in
 from casework.intake.feed.sealed_cells import of_aside
@@ -126,7 +126,7 @@ def aside_csv(conn: Connection, vault: Vault, run_id: int, kind: str) -> str:
     return set_aside_csv(kind, header, found)  # type: ignore[arg-type]  # kinds in the table are kinds of file
 
 
-def too_many_set_aside(sheet: Sheet[Any], share_percent: int) -> CallerError:
+def too_many_set_aside(sheet: FeedSheet[Any], share_percent: int) -> CallerError:
     """`too_many_set_aside`: the sheet has more bad rows than the policy's share; the first are named."""
     bad, row = len(sheet.set_aside), sheet.set_aside[0]
     (zh, en), column = TEXTS[row.code], row.column or sheet.kind

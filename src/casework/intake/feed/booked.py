@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from casework.intake.feed.folder import Sheet
+from casework.intake.feed.folder import FeedSheet
 from casework.intake.feed.row import LoanRow
 
 
@@ -57,7 +57,7 @@ class OnBooks:
         return None if self.unnamed or loan_id in self.unclear else 0
 
 
-def stated_by(sheet: Sheet[LoanRow] | None) -> OnBooks | None:
+def stated_by(sheet: FeedSheet[LoanRow] | None) -> OnBooks | None:
     """What a loans file says is outstanding; none if no such file came."""
     if sheet is None:
         return None

@@ -58,7 +58,7 @@ class LoanOnBooks(msgspec.Struct):
     status: str | None  # on_book, written_off, transferred, closed
 
 
-class Contact(msgspec.Struct):
+class FeedContact(msgspec.Struct):
     """A way to reach the borrower or a person around him; name, phone and address masked, or none."""
 
     id: int
@@ -86,7 +86,7 @@ class Borrower(msgspec.Struct):
     overdue_fen: int
     loans: list[LoanOnBooks]
     cases: list[CaseLine]
-    contacts: list[Contact]
+    contacts: list[FeedContact]
     cut: bool
     beyond: bool
     erased_on: date | None = None
@@ -101,7 +101,7 @@ class FoundCase(msgspec.Struct):
     live: bool
 
 
-class Found(msgspec.Struct):
+class BorrowersFound(msgspec.Struct):
     """A borrower found, masked, with his cases; `matched` are the keys that led to him."""
 
     borrower_id: str
@@ -116,7 +116,7 @@ class Found(msgspec.Struct):
 class FoundPage(msgspec.Struct):
     """All found; `cut` if there are more than 50: search with another key."""
 
-    items: list[Found]
+    items: list[BorrowersFound]
     cut: bool
 
 
@@ -250,7 +250,7 @@ def find(conn: Connection, branch: Branch, search: Search, *, actor: Actor, with
         if within.covers(row):
             of.setdefault(customer_of(row), []).append(FoundCase(row.id, row.loan_id, row.state, row.live))
     items = [
-        Found(*customer[::-1], show.of_borrower("name", row), show.of_borrower("id_number", row), [name],
+        BorrowersFound(*customer[::-1], show.of_borrower("name", row), show.of_borrower("id_number", row), [name],
               sorted(of.get(customer, []), key=lambda case: case.id)[-_MAX_ROWS:], erased.get(customer))
         for row in people for customer in [customer_of(row)]
     ]  # fmt: skip
@@ -282,10 +282,10 @@ class _Shown:
         sealed = getattr(row, f"{field}_sealed")
         return None if sealed is None else self._value(field, of_borrower(customer_of(row), field), sealed)
 
-    def contact(self, row: sa.Row[Any]) -> Contact:
+    def contact(self, row: sa.Row[Any]) -> FeedContact:
         """A contact."""
         name, phone, address = (self._of_contact(row, part) for part in CONTACT_FIELDS)
-        return Contact(
+        return FeedContact(
             row.id, row.role, row.relation, name, phone, row.address_kind, address, row.source, row.legal_basis
         )
 

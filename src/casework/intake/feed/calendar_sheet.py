@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 from casework.errors import CallerError
-from casework.intake.feed.agreed_rows import Column, day, read_file
+from casework.intake.feed.agreed_rows import AgreedColumn, day, read_file
 from casework.intake.feed.cell import BadCell
 from casework.intake.feed.headers import normal
 from casework.intake.feed.sheet import read_rows
@@ -24,8 +24,8 @@ def _kind(cell: str, column: str) -> Any:
 
 
 _COLUMNS: Final = (
-    Column("day", day, compulsory=True, aliases=("日期",)),
-    Column("kind", _kind, compulsory=True, aliases=("类型", "类别")),
+    AgreedColumn("day", day, compulsory=True, aliases=("日期",)),
+    AgreedColumn("kind", _kind, compulsory=True, aliases=("类型", "类别")),
 )
 
 

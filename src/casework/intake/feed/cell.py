@@ -12,7 +12,7 @@ from casework.people.staff.person import fault_of_staff_no
 from casework.rules.statechart.fields import EARLIEST, LATEST
 
 
-class Note(NamedTuple):
+class CellNote(NamedTuple):
     """What is wrong (set aside) or odd (warning): our column name ("" for the whole row) and a code."""
 
     column: str
@@ -24,7 +24,7 @@ class BadCell(Exception):
 
     def __init__(self, column: str, code: str) -> None:
         super().__init__(f"{column}: {code}")
-        self.note = Note(column, code)
+        self.note = CellNote(column, code)
 
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -267,7 +267,7 @@ class Dates(dict[str, date | None]):
 class KnownDates:
     """Optional dates up to the feed's day: a placeholder or a later day is unknown, with a note."""
 
-    def __init__(self, column: str, as_of: date, notes: list[Note]) -> None:
+    def __init__(self, column: str, as_of: date, notes: list[CellNote]) -> None:
         self.as_of, self.notes, self.plain = as_of, notes, Dates(column)
 
     def __call__(self, cell: str) -> date | None:
@@ -280,7 +280,7 @@ class KnownDates:
             self.notes.append(bad.note)
             return None
         if day is not None and day > self.as_of:
-            self.notes.append(Note(self.plain.column, "dated_after_as_of"))
+            self.notes.append(CellNote(self.plain.column, "dated_after_as_of"))
             return None
         return day
 
@@ -301,7 +301,7 @@ class DatesUntil(dict[str, date]):
         return value
 
 
-class Texts(dict[str, str | None]):
+class CellTexts(dict[str, str | None]):
     """Short texts that repeat over and over (teams, products), each judged once and kept as one object."""
 
     # Beyond this many different ones the column is no vocabulary, and remembering it would only cost memory.
@@ -340,7 +340,7 @@ class Codes(dict[str, str | None]):
             code = self.unfit
         if code is not None:
             text, self.odd[self.column, cell] = None, code
-        if len(self) < Texts.KEPT:
+        if len(self) < CellTexts.KEPT:
             self[cell] = text
         return text
 

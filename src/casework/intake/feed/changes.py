@@ -44,7 +44,7 @@ _COUNTED_AS = {
 
 
 @dataclass(slots=True)
-class Known:
+class KnownCases:
     """A loan's live case, if any, and its latest settled one."""
 
     live: int | None = None
@@ -67,12 +67,12 @@ class Changes:
     retaken: set[str] = field(default_factory=set)  # loans whose case a correction brought back
     unpaid: list[int] = field(default_factory=list)  # cases whose loan left the books unpaid
 
-    def known(self, loan_ids: Iterable[str]) -> dict[str, Known]:
+    def known(self, loan_ids: Iterable[str]) -> dict[str, KnownCases]:
         """The cases of these loans."""
-        found: dict[str, Known] = {}
+        found: dict[str, KnownCases] = {}
         held = rows.select_by_keys(self.conn, _CASES, "loan_id", list(loan_ids))
         for loan_id, case_id, live, state, since in held:
-            known = found.setdefault(loan_id, Known())
+            known = found.setdefault(loan_id, KnownCases())
             if live:
                 known.live = case_id
             elif state == "settled" and case_id > (known.settled or 0):
@@ -106,7 +106,7 @@ class Changes:
     # ── loans in arrears ────────────────────────────────────────────────────────────────────────────────────────────
 
     def arrived(
-        self, found: Reconciliation, loans: Mapping[str, Booked], known: Mapping[str, Known],
+        self, found: Reconciliation, loans: Mapping[str, Booked], known: Mapping[str, KnownCases],
         reversals: Mapping[str, list[Reversed]],
     ) -> None:  # fmt: skip
         """Loans that are new in the snapshot: re-open, measure a case that is live already, or open one."""
@@ -136,7 +136,7 @@ class Changes:
         return OpenCase(actor=self.actor, ground=ground, loan=named, measure=measure)
 
     def _reopen(
-        self, found: Reconciliation, known: Mapping[str, Known], reversals: Mapping[str, list[Reversed]]
+        self, found: Reconciliation, known: Mapping[str, KnownCases], reversals: Mapping[str, list[Reversed]]
     ) -> dict[str, int]:
         """Settled cases of loans that are back because a payment was undone; the door decides whether they re-open.
 
@@ -163,7 +163,9 @@ class Changes:
             if isinstance(outcome, Done)
         }
 
-    def changed(self, measured: Iterable[OverdueRow], loans: Mapping[str, Booked], known: Mapping[str, Known]) -> None:
+    def changed(
+        self, measured: Iterable[OverdueRow], loans: Mapping[str, Booked], known: Mapping[str, KnownCases]
+    ) -> None:
         """Loans whose figures differ from what was last reported."""
         commands: list[Command] = []
         for row in measured:

@@ -19,7 +19,7 @@ from casework.customer import Customer
 from casework.intake.feed import run as runs
 from casework.intake.feed import sealed_cells
 from casework.intake.feed.borrowers import CONTACT_FIELDS, cell_of_contact
-from casework.intake.feed.kept_loans import KEPT, Kept, fault_of
+from casework.intake.feed.kept_loans import KEPT, KeptLoans, fault_of
 from casework.intake.feed.left_rows import (
     APPLIED,
     LEFT,
@@ -84,7 +84,7 @@ class _Said:
     runs: dict[int, str] = field(default_factory=dict)
     brought: dict[int, _Brought] = field(default_factory=dict)
     institutions: dict[int, str] = field(default_factory=dict)  # whose run it is
-    kept: dict[Kept, str] = field(default_factory=dict)
+    kept: dict[KeptLoans, str] = field(default_factory=dict)
     unsound: set[str] = field(default_factory=set)
 
 
@@ -118,7 +118,7 @@ class RowsReplay:
             said.runs[brought.run], said.brought[brought.run] = brought.run_sha256, brought
             said.institutions[brought.run] = institution
         if KEPT in data:
-            said.kept.setdefault(msgspec.convert(data[KEPT], Kept), entry.stream)
+            said.kept.setdefault(msgspec.convert(data[KEPT], KeptLoans), entry.stream)
 
     def close(self, stream: str, tail: Tail, *, sound: bool) -> None:  # noqa: ARG002  (rows are compared at the end)
         """The stream has ended."""

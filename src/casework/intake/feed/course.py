@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from casework.intake.feed.booked import Booked
 from casework.intake.feed.books import booked
 from casework.intake.feed.erased import ErasedPeople
-from casework.intake.feed.folder import Delivery, Sheet
+from casework.intake.feed.folder import Delivery, FeedSheet
 from casework.intake.feed.left_rows import LeftRows
 from casework.intake.feed.row import LoanRow
 from casework.intake.feed.vanished import LeftBooks
@@ -22,7 +22,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ImportRequest:
     """What is asked of an import besides the folder."""
 
     actor: Actor
@@ -41,11 +41,17 @@ def what_came(delivery: Delivery) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class Course:
+class ImportCourse:
     """One import inside its transaction; `one_import` goes it, `finish` ends it."""
 
     def __init__(
-        self, conn: Connection, branch: Branch, delivery: Delivery, request: Request, run_id: int, progress: Progress
+        self,
+        conn: Connection,
+        branch: Branch,
+        delivery: Delivery,
+        request: ImportRequest,
+        run_id: int,
+        progress: Progress,
     ) -> None:
         self.conn = conn
         self.branch = branch
@@ -56,7 +62,7 @@ class Course:
         self.left = LeftRows(conn, branch.mac_key, delivery.institution)
         self.policy: Policy = branch.rulebook.policies.at(delivery.as_of)
         self.came = what_came(delivery)
-        self.sheets: list[Sheet[Any]] = []
+        self.sheets: list[FeedSheet[Any]] = []
         self.on_books: dict[str, Booked] = {}
         self.loan_rows: Sequence[LoanRow] = ()
         self.left_books = LeftBooks()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.customer import Customer
-from casework.intake.feed.headers import Header
+from casework.intake.feed.headers import SheetHeader
 from casework.intake.feed.naming import named_in
 from casework.intake.feed.row import ContactRow, LoanRow
 from casework.intake.feed.tables import borrowers, loans
@@ -77,7 +77,7 @@ class ErasedPeople:
         self.dropped += len(sheet) - len(kept)
         return kept
 
-    def cells(self, header: Header, cells: tuple[str, ...]) -> tuple[str, ...]:
+    def cells(self, header: SheetHeader, cells: tuple[str, ...]) -> tuple[str, ...]:
         """The cells of a row that is set aside: of the erased only their ids."""
         if not self.ids:
             return cells

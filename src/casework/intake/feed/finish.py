@@ -11,13 +11,13 @@ from casework.clock import now
 from casework.intake.feed import run as runs
 from casework.intake.feed import sealed_cells
 from casework.intake.feed.books import barred_owners, unverified_places
-from casework.intake.feed.course import Course
-from casework.intake.feed.folder import Sheet
+from casework.intake.feed.course import ImportCourse
+from casework.intake.feed.folder import FeedSheet
 from casework.intake.feed.held_back import held_back
 from casework.intake.feed.institutions import REGISTERED_BY_FEED
 from casework.intake.feed.kept_loans import (
     KEPT,
-    Kept,
+    KeptLoans,
     fault_of,
     keeping,
 )
@@ -32,7 +32,7 @@ UNPAID_LISTED = 1_000
 
 
 def finish(
-    course: Course, found: Reconciliation, counts: dict[str, int], before: runs.Run | None, *, restates_only: bool
+    course: ImportCourse, found: Reconciliation, counts: dict[str, int], before: runs.Run | None, *, restates_only: bool
 ) -> None:
     """Store what was set aside and the snapshot, end the run, and append its entry."""
     conn, delivery = course.conn, course.delivery
@@ -76,14 +76,14 @@ def finish(
         _announce(course, figures, hashlib.sha256(packed).hexdigest(), kept)
 
 
-def _sealed_cells(course: Course, sheet: Sheet[Any], line: int, cells: tuple[str, ...]) -> bytes:
+def _sealed_cells(course: ImportCourse, sheet: FeedSheet[Any], line: int, cells: tuple[str, ...]) -> bytes:
     raw = {"header": list(sheet.header.names), "cells": list(cells)}
     place = sealed_cells.of_aside(course.run_id, sheet.kind, line)
     return course.branch.vault.seal(place, msgspec.json.encode(raw).decode())
 
 
 @contextmanager
-def _kept(course: Course) -> Iterator[dict[str, Any]]:
+def _kept(course: ImportCourse) -> Iterator[dict[str, Any]]:
     """The loans as they came, kept for figures of their day; gone again if what follows fails.
 
     What came before lies there already. A run that ends otherwise leaves a file that the same feed takes up again.
@@ -95,7 +95,7 @@ def _kept(course: Course) -> Iterator[dict[str, Any]]:
     if folder is None:
         raise RuntimeError("a branch that imports knows where it keeps the loans")
     before = newest_said(course.conn, course.branch.mac_key, delivery.institution, KEPT)
-    kept = None if before is None else msgspec.convert(before[KEPT], Kept)
+    kept = None if before is None else msgspec.convert(before[KEPT], KeptLoans)
     same = kept is not None and (kept.source_sha256, kept.rows) == (delivery.loans.sha256, len(course.loan_rows))
     if kept is not None and same and fault_of(folder, kept) is None:
         yield {KEPT: msgspec.to_builtins(kept)}
@@ -104,7 +104,7 @@ def _kept(course: Course) -> Iterator[dict[str, Any]]:
         yield {KEPT: msgspec.to_builtins(kept)}
 
 
-def _announce(course: Course, figures: dict[str, Any], snapshot_sha256: str, kept: Mapping[str, Any]) -> None:
+def _announce(course: ImportCourse, figures: dict[str, Any], snapshot_sha256: str, kept: Mapping[str, Any]) -> None:
     trail = course.branch.trail(now())
     whole = {key: value for key, value in figures.items() if isinstance(value, int)}
     data = {

@@ -28,19 +28,19 @@ from casework.intake.feed.bounds import (
 from casework.intake.feed.cell import (
     TEXTS,
     BadCell,
-    Note,
+    CellNote,
     error_in,
     fen,
 )
 from casework.intake.feed.headers import (
     SET_ASIDE_COLUMNS,
-    Header,
     Kind,
+    SheetHeader,
     understand,
 )
 from casework.intake.feed.manifest import (
+    FeedManifest,
     FileEntry,
-    Manifest,
     read_files,
     read_manifest,
 )
@@ -55,7 +55,7 @@ from casework.intake.feed.row import (
     overdue_parser,
     repayment_parser,
 )
-from casework.intake.feed.sheet import Lines, read_rows
+from casework.intake.feed.sheet import SheetLines, read_rows
 from casework.intake.feed.total_row import Totals
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
@@ -95,14 +95,14 @@ class Notice(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sheet(Generic[Row]):
+class FeedSheet(Generic[Row]):
     """One file, read: its usable rows in order (`lines[i]` is where `rows[i]` stood), and the rest of it."""
 
     kind: Kind
     name: str
     sha256: str
     row_count: int
-    header: Header
+    header: SheetHeader
     content: bytes  # as it lay in the folder, so that the cells of a row can be found again
     rows: list[Row] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
@@ -126,7 +126,7 @@ class Sheet(Generic[Row]):
             room.take(*row)
         return room
 
-    def put_aside(self, faults: Mapping[int, Note]) -> "Sheet[Row]":
+    def put_aside(self, faults: Mapping[int, CellNote]) -> "FeedSheet[Row]":
         """The sheet without the rows at these indexes of `rows`, which are set aside for the reasons given.
 
         For what only the books can tell (unknown_loan). The file is read again for the cells: it is rare, and
@@ -179,13 +179,13 @@ class Delivery:
     institution: str
     digest: str  # `Manifest.digest`: the same for the same files of the same day
     files: tuple[FileEntry, ...]
-    overdue: Sheet[OverdueRow]
-    loans: Sheet[LoanRow] | None
-    contacts: Sheet[ContactRow] | None
-    repayments: Sheet[RepaymentRow] | None
+    overdue: FeedSheet[OverdueRow]
+    loans: FeedSheet[LoanRow] | None
+    contacts: FeedSheet[ContactRow] | None
+    repayments: FeedSheet[RepaymentRow] | None
 
     @property
-    def sheets(self) -> list[Sheet[Any]]:
+    def sheets(self) -> list[FeedSheet[Any]]:
         """The files that came, in the order in which an import uses them."""
         sheets = (self.loans, self.contacts, self.overdue, self.repayments)
         return [sheet for sheet in sheets if sheet is not None]
@@ -204,7 +204,7 @@ def read_folder(path: Path, bounds: Bounds = USUAL) -> Delivery:
         if entry.rows > bounds.rows:
             raise too_many_rows(entry.name, bounds.rows)
     contents = read_files(path, manifest)
-    sheets: dict[Kind, Sheet[Any]] = {
+    sheets: dict[Kind, FeedSheet[Any]] = {
         entry.kind: _read_sheet(manifest, entry, contents[entry.kind], bounds) for entry in manifest.files
     }
     return Delivery(
@@ -236,7 +236,7 @@ def set_aside_csv(kind: Kind, header: Sequence[str], rows: Iterable[SetAside]) -
     return out.getvalue()
 
 
-def _parser(kind: Kind, header: Header, as_of: date, notes: list[Note]) -> Parser[Any]:
+def _parser(kind: Kind, header: SheetHeader, as_of: date, notes: list[CellNote]) -> Parser[Any]:
     positions, width = header.positions, len(header.names)
     match kind:
         case "overdue":
@@ -249,18 +249,20 @@ def _parser(kind: Kind, header: Header, as_of: date, notes: list[Note]) -> Parse
             return repayment_parser(positions, width, as_of)
 
 
-def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes, bounds: Bounds = USUAL) -> Sheet[Any]:
+def _read_sheet(manifest: FeedManifest, entry: FileEntry, content: bytes, bounds: Bounds = USUAL) -> FeedSheet[Any]:
     read = read_rows(content, entry.name, bounds.rows)
     lines_of_cells = iter(read)
     header = _header(entry, next(lines_of_cells, (1, []))[1])
-    notes: list[Note] = []
+    notes: list[CellNote] = []
     parse = _parser(entry.kind, header, manifest.as_of, notes)
     sum_up = _Control(entry.kind, header.positions)
     key_column, repeated = _REPEATED.get(entry.kind, ("", ""))
     seen: set[str] = set()
     width = len(header.names)
     totals, may_be_totals = Totals(entry.kind, header.positions, width), 0
-    sheet: Sheet[Any] = Sheet(entry.kind, entry.name, entry.sha256.lower(), entry.rows, header, content, bounds=bounds)
+    sheet: FeedSheet[Any] = FeedSheet(
+        entry.kind, entry.name, entry.sha256.lower(), entry.rows, header, content, bounds=bounds
+    )
     rows, lines, room = sheet.rows, sheet.lines, sheet.room()
     sheet.notice(_odd_about(read, header))
     count = 0
@@ -303,13 +305,13 @@ def _read_sheet(manifest: Manifest, entry: FileEntry, content: bytes, bounds: Bo
     return replace(sheet, row_count=count)
 
 
-def _header(entry: FileEntry, names: list[str]) -> Header:
+def _header(entry: FileEntry, names: list[str]) -> SheetHeader:
     if len(names) > COLUMN_LIMIT:
         raise too_many_columns(entry.name, len(names))
     return understand(entry.kind, names)
 
 
-def _take_out_totals(sheet: Sheet[Any], totals: Totals, sum_up: "_Control") -> int:
+def _take_out_totals(sheet: FeedSheet[Any], totals: Totals, sum_up: "_Control") -> int:
     """Total rows are no rows: out of what was set aside, with a notice; how many. The file is read again for them."""
     numbered = iter(read_rows(sheet.content, sheet.name, sheet.bounds.rows))
     next(numbered, None)
@@ -322,7 +324,7 @@ def _take_out_totals(sheet: Sheet[Any], totals: Totals, sum_up: "_Control") -> i
     return len(on)
 
 
-def _odd_about(read: Lines, header: Header) -> Iterable[Notice]:
+def _odd_about(read: SheetLines, header: SheetHeader) -> Iterable[Notice]:
     """What is odd about the file as a whole."""
     yield from (Notice(1, column, "column_absent") for column in header.absent)
     yield from (Notice(1, column, "column_unknown") for column in header.unknown)

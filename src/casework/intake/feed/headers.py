@@ -14,7 +14,7 @@ Kind = Literal["loans", "overdue", "contacts", "repayments"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
-class Column(NamedTuple):
+class FeedColumn(NamedTuple):
     """A column of one kind of file: a file without a compulsory one is refused, else warned about."""
 
     name: str
@@ -22,15 +22,15 @@ class Column(NamedTuple):
     aliases: tuple[str, ...]
 
 
-def _must(name: str, *aliases: str) -> Column:
-    return Column(name, True, aliases)
+def _must(name: str, *aliases: str) -> FeedColumn:
+    return FeedColumn(name, True, aliases)
 
 
-def _may(name: str, *aliases: str) -> Column:
-    return Column(name, False, aliases)
+def _may(name: str, *aliases: str) -> FeedColumn:
+    return FeedColumn(name, False, aliases)
 
 
-COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = {
+COLUMNS: Final[Mapping[Kind, tuple[FeedColumn, ...]]] = {
     "loans": (
         _must("loan_id", "借据号", "贷款编号", "借据编号", "贷款账号"),
         _must("borrower_id", "客户号", "客户编号", "借款人编号"),
@@ -87,7 +87,7 @@ SAFE_COLUMN: Final = "set_aside_safe"  # a file that has it has its cells defuse
 _UNIT = re.compile(r"[(（](?:元|人民币元|yuan|cny|天|days)[)）]$")
 
 
-class Header(NamedTuple):
+class SheetHeader(NamedTuple):
     """The first row of a file, understood: where each known column is, and what was odd about it."""
 
     names: tuple[str, ...]  # as the file spells them
@@ -110,7 +110,7 @@ def _known(kind: Kind) -> dict[str, str]:
 _KNOWN: Final[Mapping[Kind, Mapping[str, str]]] = {kind: _known(kind) for kind in KINDS}
 
 
-def understand(kind: Kind, cells: Sequence[str]) -> Header:
+def understand(kind: Kind, cells: Sequence[str]) -> SheetHeader:
     """Find the columns of a file of `kind` in its first row.
 
     `CallerError` column_repeated (one column under one or two names) or column_missing, naming our columns
@@ -138,7 +138,7 @@ def understand(kind: Kind, cells: Sequence[str]) -> Header:
             columns=missing,
         )
     absent = tuple(c.name for c in COLUMNS[kind] if c.name not in positions and c.name not in NOT_MISSED)
-    return Header(tuple(cells), positions, absent, tuple(unknown))
+    return SheetHeader(tuple(cells), positions, absent, tuple(unknown))
 
 
 def places_of(header: Sequence[str], known: Mapping[str, str], compulsory: Iterable[str]) -> dict[str, int]:

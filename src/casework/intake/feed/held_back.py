@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from casework.intake.feed import run as runs
 from casework.intake.feed.cell import TEXTS
-from casework.intake.feed.folder import Sheet
+from casework.intake.feed.folder import FeedSheet
 from casework.intake.feed.headers import Kind
 from casework.lifecycle.tables import institutions
 
@@ -41,7 +41,7 @@ class FeedHealth(msgspec.Struct, frozen=True):
 
 
 def held_back(
-    overdue: Sheet[Any], held: Collection[str], loans: Sheet[Any] | None, loans_held: int
+    overdue: FeedSheet[Any], held: Collection[str], loans: FeedSheet[Any] | None, loans_held: int
 ) -> list[HeldBack]:  # fmt: skip
     """What rows without a readable loan number hold back, by file; nothing where every row names its loan.
 

@@ -36,7 +36,7 @@ _DECODERS: Final[Mapping[str, msgspec.json.Decoder[list[Any]]]] = {
 Fault = Literal["missing", "changed"]
 
 
-class Kept(msgspec.Struct, frozen=True):
+class KeptLoans(msgspec.Struct, frozen=True):
     """What an entry says of the file: where it lies below the folder, how many rows, bytes, its SHA-256 in hex.
 
     `source_sha256` is that of the feed's own file.
@@ -64,14 +64,14 @@ class LoansThen(NamedTuple):
 @contextmanager
 def keeping(
     folder: Path, institution: str, as_of: date, sheet: Sequence[LoanRow], source_sha256: str
-) -> Iterator[Kept]:  # fmt: skip
+) -> Iterator[KeptLoans]:  # fmt: skip
     """Write the rows below `folder`, unless they lie there: on the disk inside, gone again after an error there.
 
     CallerError `kept_loans_unwritable`.
     """
     data = _packed(institution, as_of, sheet)
     digest = hashlib.sha256(data).hexdigest()
-    kept = Kept(f"{institution}/{as_of}~{digest[:16]}.zip", len(sheet), len(data), digest, source_sha256)
+    kept = KeptLoans(f"{institution}/{as_of}~{digest[:16]}.zip", len(sheet), len(data), digest, source_sha256)
     written = fault_of(folder, kept) is not None
     if written:
         with _writable():
@@ -84,7 +84,7 @@ def keeping(
         raise
 
 
-def fault_of(folder: Path, kept: Kept) -> Fault | None:
+def fault_of(folder: Path, kept: KeptLoans) -> Fault | None:
     """What is wrong with the file; none if it is byte for byte the one that was kept."""
     path = folder / kept.file
     try:
@@ -94,7 +94,7 @@ def fault_of(folder: Path, kept: Kept) -> Fault | None:
     return None if same else "changed"
 
 
-def read(folder: Path, kept: Kept, columns: Sequence[str] = COLUMNS) -> dict[str, list[Any]]:
+def read(folder: Path, kept: KeptLoans, columns: Sequence[str] = COLUMNS) -> dict[str, list[Any]]:
     """Columns of the file, each value of its type; CallerErrors `kept_loans_missing`, `kept_loans_changed`."""
     try:
         with (folder / kept.file).open("rb") as file:
@@ -128,5 +128,5 @@ def _writable() -> Iterator[None]:
         raise CallerError("kept_loans_unwritable", reason=reason) from exc
 
 
-def _unusable(fault: Fault, kept: Kept) -> CallerError:
+def _unusable(fault: Fault, kept: KeptLoans) -> CallerError:
     return CallerError(f"kept_loans_{fault}", file=kept.file)

@@ -12,7 +12,7 @@ from casework.clock import now
 from casework.errors import CallerError, TryAgain
 from casework.intake.feed import run as runs
 from casework.intake.feed.bounds import USUAL, Bounds
-from casework.intake.feed.course import Progress, Request, what_came
+from casework.intake.feed.course import ImportRequest, Progress, what_came
 from casework.intake.feed.folder import Delivery, read_folder
 from casework.intake.feed.left_rows import PREFIX, REFUSED
 from casework.intake.feed.one_import import OneImport
@@ -21,7 +21,7 @@ from casework.storage.database import reading, writing
 from casework.storage.garbage import seldom_collected
 from casework.work.cases.branch import Branch
 
-__all__ = ["Progress", "Request", "import_feed", "record_refusal", "silent"]
+__all__ = ["ImportRequest", "Progress", "import_feed", "record_refusal", "silent"]
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:
@@ -30,7 +30,7 @@ def silent(_stage: str, _done: int, _total: int) -> None:
 
 @seldom_collected()
 def import_feed(
-    engine: Engine, branch: Branch, folder: Path, request: Request, *, run_id: int | None = None,
+    engine: Engine, branch: Branch, folder: Path, request: ImportRequest, *, run_id: int | None = None,
     progress: Progress = silent, bounds: Bounds = USUAL,
 ) -> runs.Run:  # fmt: skip
     """Import the feed in `folder`; the run as it ended.
@@ -64,7 +64,12 @@ def import_feed(
 
 
 def record_refusal(
-    conn: Connection, branch: Branch, run_id: int, mistake: CallerError, request: Request, delivery: Delivery | None
+    conn: Connection,
+    branch: Branch,
+    run_id: int,
+    mistake: CallerError,
+    request: ImportRequest,
+    delivery: Delivery | None,
 ) -> None:
     """Say in the run and in the log that it was refused; `delivery` is none if the folder could not be read."""
     runs.refuse(conn, run_id, mistake, **(what_came(delivery) if delivery else {}))

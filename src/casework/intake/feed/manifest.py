@@ -39,7 +39,7 @@ class FileEntry(msgspec.Struct, frozen=True):
     control_sum_fen: _Fen | None = None
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class FeedManifest(msgspec.Struct, frozen=True):
     """The institution's statement of what it sends for the close of one business day."""
 
     as_of: date
@@ -54,7 +54,7 @@ class Manifest(msgspec.Struct, frozen=True):
         return hashlib.sha256(msgspec.json.encode(statement)).hexdigest()
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> FeedManifest:
     """The manifest of `folder`, sound in itself.
 
     `CallerError`: folder_missing, manifest_missing, manifest_malformed, file_unreadable.
@@ -66,7 +66,7 @@ def read_manifest(folder: Path) -> Manifest:
     except FileNotFoundError:
         raise CallerError("manifest_missing") from None
     try:
-        manifest = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=Manifest)
+        manifest = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=FeedManifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(str(error)) from None
     if not EARLIEST <= manifest.as_of <= LATEST:
@@ -87,7 +87,7 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def read_files(folder: Path, manifest: Manifest) -> dict[Kind, bytes]:
+def read_files(folder: Path, manifest: FeedManifest) -> dict[Kind, bytes]:
     """The bytes of every file listed, each compared with its digest before any is looked into.
 
     `CallerError`: file_missing, file_unreadable, file_too_large, file_digest_differs.

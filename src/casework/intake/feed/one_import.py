@@ -15,10 +15,10 @@ from casework.intake.feed.booked import Booked, of_row, stated_by
 from casework.intake.feed.books import known_borrowers, reversals_of
 from casework.intake.feed.changes import Changes
 from casework.intake.feed.corrections import owed_as_before, settled_by_feed, wrongly_settled
-from casework.intake.feed.course import Course
+from casework.intake.feed.course import ImportCourse
 from casework.intake.feed.erased import ErasedPeople, returned, share_lock
 from casework.intake.feed.finish import finish
-from casework.intake.feed.folder import Sheet
+from casework.intake.feed.folder import FeedSheet
 from casework.intake.feed.institutions import register_or_refuse
 from casework.intake.feed.may_import import check_may_import
 from casework.intake.feed.payments import disputed_payments
@@ -50,7 +50,7 @@ from casework.people.staff.actor import system
 from casework.storage import rows
 
 
-class OneImport(Course):
+class OneImport(ImportCourse):
     """Carries a delivery into the books and the cases."""
 
     def carry_out(self) -> None:
@@ -96,7 +96,7 @@ class OneImport(Course):
                 sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"feed/{self.delivery.institution}")))
             )
 
-    def _check_set_aside(self, sheet: Sheet[Any]) -> None:
+    def _check_set_aside(self, sheet: FeedSheet[Any]) -> None:
         """More than the policy's share of bad rows refuse the feed; a few contacts or payments hold up no snapshot."""
         share = self.policy.figure("feed.set_aside_share_percent")
         bad = len(sheet.set_aside)
@@ -172,7 +172,7 @@ class OneImport(Course):
         self._check_set_aside(overdue)
         return self._compare(overdue, previous)
 
-    def _compare(self, overdue: Sheet[Any], previous: Snapshot | None) -> Reconciliation:
+    def _compare(self, overdue: FeedSheet[Any], previous: Snapshot | None) -> Reconciliation:
         loans, unnamed = overdue.set_aside_keys()
         return reconcile(
             previous, self.delivery.as_of, overdue.rows, set_aside=len(overdue.set_aside), set_aside_loans=loans,

@@ -12,7 +12,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.intake.feed.cell import Note
+from casework.intake.feed.cell import CellNote
 from casework.intake.feed.row import RepaymentRow
 from casework.intake.feed.tables import repayments
 from casework.storage import rows
@@ -32,7 +32,7 @@ def payment_ref(payment_id: str) -> str:
     return f"pay:sha256-{hashlib.sha256(payment_id.encode()).hexdigest()[:32]}"
 
 
-def disputed_payments(conn: Connection, institution: str, sheet: Sequence[RepaymentRow]) -> dict[int, Note]:
+def disputed_payments(conn: Connection, institution: str, sheet: Sequence[RepaymentRow]) -> dict[int, CellNote]:
     """Which rows (by index) contradict the institution's payments or the rows before them; for `Sheet.put_aside`.
 
     Two questions to the database, however many rows. A payment's number comes once in `sheet` (the folder's reader
@@ -44,16 +44,16 @@ def disputed_payments(conn: Connection, institution: str, sheet: Sequence[Repaym
     undone = {
         row[1] for row in rows.select_by_keys(conn, _REVERSALS, "loan_id", sorted({r.loan_id for r in reversals}))
     }
-    faults: dict[int, Note] = {}
+    faults: dict[int, CellNote] = {}
     for index, row in enumerate(sheet):
         before = held.get(row.payment_id)
         if before is not None:
             if before != row:
-                faults[index] = Note("payment_id", "payment_differs")
+                faults[index] = CellNote("payment_id", "payment_differs")
         elif row.reverses is not None:
             code = _fault_of_reversal(row, known.get(row.reverses), undone)
             if code is not None:
-                faults[index] = Note("reverses", code)
+                faults[index] = CellNote("reverses", code)
             else:
                 undone.add(row.reverses)
     return faults

@@ -13,7 +13,7 @@ from typing import Any, Final, TypedDict
 
 import msgspec
 
-from casework.intake.feed.cell import Note
+from casework.intake.feed.cell import CellNote
 from casework.intake.feed.row import ContactRow, OverdueRow, RepaymentRow
 
 OUT: Final = "M0"  # in `roll`: not in the snapshot
@@ -225,15 +225,17 @@ def _figures(
     }
 
 
-def unknown_loans(rows: Iterable[OverdueRow | RepaymentRow], known: Collection[str]) -> dict[int, Note]:
+def unknown_loans(rows: Iterable[OverdueRow | RepaymentRow], known: Collection[str]) -> dict[int, CellNote]:
     """Which rows (by index) name a loan that is not on the books; for `Sheet.put_aside`."""
-    return {index: Note("loan_id", "unknown_loan") for index, row in enumerate(rows) if row.loan_id not in known}
+    return {index: CellNote("loan_id", "unknown_loan") for index, row in enumerate(rows) if row.loan_id not in known}
 
 
-def unknown_borrowers(rows: Iterable[ContactRow], known: Collection[str]) -> dict[int, Note]:
+def unknown_borrowers(rows: Iterable[ContactRow], known: Collection[str]) -> dict[int, CellNote]:
     """Which contacts (by index) belong to nobody on the books; for `Sheet.put_aside`."""
     return {
-        index: Note("borrower_id", "unknown_borrower") for index, row in enumerate(rows) if row.borrower_id not in known
+        index: CellNote("borrower_id", "unknown_borrower")
+        for index, row in enumerate(rows)
+        if row.borrower_id not in known
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from casework.errors import CallerError
-from casework.intake.feed.folder import Sheet
+from casework.intake.feed.folder import FeedSheet
 from casework.intake.feed.headers import Kind
 from casework.intake.feed.reconcile import Reconciliation
 
@@ -23,7 +23,7 @@ def respelled(missing: Collection[str], came: Iterable[str]) -> int:
 
 
 def by_file(
-    overdue: Reconciliation, overdue_sheet: Sheet[Any], omitted: Collection[str], loans: Sheet[Any] | None
+    overdue: Reconciliation, overdue_sheet: FeedSheet[Any], omitted: Collection[str], loans: FeedSheet[Any] | None
 ) -> dict[Kind, int]:
     """How many loans each file of a feed seems to lack while it has them in another spelling.
 

@@ -17,11 +17,11 @@ from casework.intake.feed.cell import (
     RISK_CLASSES,
     ROLES,
     BadCell,
+    CellNote,
+    CellTexts,
     Codes,
     DatesUntil,
     KnownDates,
-    Note,
-    Texts,
     amount_cell,
     fen,
     flag_cell,
@@ -98,7 +98,7 @@ class RepaymentRow(NamedTuple):
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 Parser = Callable[[list[str]], Row]
-Notes = list[Note]
+Notes = list[CellNote]
 
 
 def _picker(positions: Mapping[str, int], columns: Sequence[str], width: int) -> Callable[[list[str]], Any]:
@@ -144,7 +144,7 @@ def overdue_parser(positions: Mapping[str, int], width: int, as_of: date, notes:
             amounts = (amount(c, name) for c, name in zip(values, _OVERDUE_COLUMNS[2:], strict=True))
             row = OverdueRow(key_cell(loan_id, "loan_id"), dates[due], *amounts)
         if reported is not None and cells[reported].strip() not in ("", str((as_of - row[1]).days)):
-            notes.append(Note("days_past_due", "days_past_due_differs"))
+            notes.append(CellNote("days_past_due", "days_past_due_differs"))
         return row
 
     return parse
@@ -195,11 +195,11 @@ def loan_parser(positions: Mapping[str, int], width: int, as_of: date, notes: No
             LOAN_STATUSES[status_name.lower()] if status_name else None,
         )
         if loan.npl_since is not None and loan.disbursed_on is not None and loan.npl_since < loan.disbursed_on:
-            notes.append(Note("npl_since", "npl_before_disbursement"))
+            notes.append(CellNote("npl_since", "npl_before_disbursement"))
             loan = loan._replace(npl_since=None)
         if odd:
             cells_read = zip(_CODES, (product, channel, owner, team, region, risk_class, status), strict=True)
-            notes.extend(Note(of[0], odd[of]) for of in cells_read if of in odd)
+            notes.extend(CellNote(of[0], odd[of]) for of in cells_read if of in odd)
         return loan
 
     return parse
@@ -208,8 +208,8 @@ def loan_parser(positions: Mapping[str, int], width: int, as_of: date, notes: No
 def contact_parser(positions: Mapping[str, int], width: int) -> Parser[ContactRow]:
     """Build the parser of `contacts` rows of one file. A contact needs a phone or an address to be one."""
     pick = _picker(positions, [column.name for column in COLUMNS["contacts"]], width)
-    relation_of, kind_of = Texts("relation", 32), Texts("address_kind", 16)
-    source_of, basis_of = Texts("source", 64), Texts("legal_basis", 64)
+    relation_of, kind_of = CellTexts("relation", 32), CellTexts("address_kind", 16)
+    source_of, basis_of = CellTexts("source", 64), CellTexts("legal_basis", 64)
 
     def parse(cells: list[str]) -> ContactRow:
         borrower, name, role, relation, phone, address_kind, address, source, basis = pick(cells)

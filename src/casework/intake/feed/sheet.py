@@ -46,7 +46,7 @@ Rows = Iterator[tuple[int, list[str]]]
 
 
 @dataclass(slots=True)
-class Lines:
+class SheetLines:
     """The rows of a file that are not blank, the header first, with the line each begins on (an XLSX row's number).
 
     To be walked once; CallerError too_many_rows behind `at_most` rows, blank ones included, and the header. `blank`:
@@ -74,7 +74,7 @@ class Lines:
                 self.blank += 1
 
 
-def read_rows(content: bytes, name: str, at_most: int = ROW_LIMIT) -> Lines:
+def read_rows(content: bytes, name: str, at_most: int = ROW_LIMIT) -> SheetLines:
     """The rows of a file, at most so many; `name` is for errors.
 
     `CallerError`: file_cut (gzip without its end), file_unreadable, file_too_large, and while iterating csv_malformed,
@@ -85,7 +85,9 @@ def read_rows(content: bytes, name: str, at_most: int = ROW_LIMIT) -> Lines:
     if content[:4] == b"PK\x03\x04":
         return _xlsx_rows(content, name, at_most)
     # In bytes: the first of an error value is never part of another character, so at most one is seen too many.
-    return Lines(name, _csv_rows(content, _encoding(content, name), name), at_most, _ERROR.search(content) is not None)
+    return SheetLines(
+        name, _csv_rows(content, _encoding(content, name), name), at_most, _ERROR.search(content) is not None
+    )
 
 
 def gunzip(content: bytes, name: str, limit: int = UNPACKED_LIMIT) -> bytes:
@@ -165,7 +167,7 @@ def _csv_rows(content: bytes, encoding: str, name: str) -> Iterator[tuple[int, l
         ) from None
 
 
-def _xlsx_rows(content: bytes, name: str, at_most: int) -> Lines:
+def _xlsx_rows(content: bytes, name: str, at_most: int) -> SheetLines:
     checked, errors = _checked_xlsx(content, name)
     try:
         book = CalamineWorkbook.from_filelike(checked)
@@ -174,7 +176,7 @@ def _xlsx_rows(content: bytes, name: str, at_most: int) -> Lines:
         sheet = book.get_sheet_by_name(seen[0].name)
     except (CalamineError, IndexError, OSError, ValueError):
         raise _unreadable(name, "it is no sound XLSX workbook", "不是有效的 XLSX 工作簿") from None
-    return Lines(name, _sheet_rows(sheet, name), at_most, errors, first_hidden=seen[0] != sheets[0])
+    return SheetLines(name, _sheet_rows(sheet, name), at_most, errors, first_hidden=seen[0] != sheets[0])
 
 
 def _sheet_rows(sheet: CalamineSheet, name: str) -> Iterator[tuple[int, list[str]]]:

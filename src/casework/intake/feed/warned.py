@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Final
 
 from casework.intake.feed.booked import Booked, OnBooks, stated_by
-from casework.intake.feed.folder import Delivery, Sheet
+from casework.intake.feed.folder import Delivery, FeedSheet
 from casework.intake.feed.row import LoanRow
 from casework.rules.statechart.policy import Policy
 
@@ -46,7 +46,7 @@ def warnings_of(
     return Warned(dict(counts), first)
 
 
-def _contradictory(loans: Sheet[LoanRow] | None) -> Iterator[tuple[str, int, str, str]]:
+def _contradictory(loans: FeedSheet[LoanRow] | None) -> Iterator[tuple[str, int, str, str]]:
     """Loans called closed with something outstanding: the status decides."""
     for line, row in zip(loans.lines, loans.rows, strict=True) if loans else ():
         if row.status == "closed" and row.outstanding_principal_fen:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from casework.errors import CallerError
 from casework.log.format import checkpoint, note
 from casework.log.format.checkpoint import Checkpoint
-from casework.log.format.note import MAX_NOTE_BYTES, LogKey, Note
+from casework.log.format.note import MAX_NOTE_BYTES, LogKey, SignedNote
 from casework.log.format.tree import Faulty
 from casework.log.write import signer
 
@@ -20,7 +20,7 @@ class Handed(NamedTuple):
     """A checkpoint that a known key of its log has signed, and the note, which witnesses may have signed too."""
 
     checkpoint: Checkpoint
-    signed: Note
+    signed: SignedNote
 
 
 def handed_notes(keys_dir: Path, place: Path) -> list[Handed]:

@@ -113,7 +113,7 @@ class HeadsTree:
                 row[place * HASH_BYTES : (place + 1) * HASH_BYTES] = sha256(NODE_PREFIX + pair).digest()
 
 
-class Stated(NamedTuple):
+class StatedHeads(NamedTuple):
     """A statement, and where it stands: number in its log's stream, and leaf index, none while it is not sealed."""
 
     statement: Statement
@@ -128,10 +128,10 @@ class StatementCheck:
     The statements must be known before the first leaf is told, as each is about leaves in front of its own.
     """
 
-    def __init__(self, report: Report, stated: Iterable[Stated]) -> None:
+    def __init__(self, report: Report, stated: Iterable[StatedHeads]) -> None:
         self._report = report
         self._tree = HeadsTree()
-        self._coming: list[Stated] = []
+        self._coming: list[StatedHeads] = []
         for one in sorted(stated, key=lambda one: one.statement.size, reverse=True):
             if type(one.leaf_index) is int and one.statement.size > one.leaf_index:
                 self._differs(one, stands_at=one.leaf_index)
@@ -154,10 +154,10 @@ class StatementCheck:
             self._differs(one, beyond_tree=True)
         self._coming.clear()
 
-    def _compare(self, one: Stated) -> None:
+    def _compare(self, one: StatedHeads) -> None:
         if (one.statement.cases, one.statement.root) != (self._tree.cases, self._tree.root):
             self._differs(one, cases=self._tree.cases)
 
-    def _differs(self, one: Stated, **detail: Any) -> None:
+    def _differs(self, one: StatedHeads, **detail: Any) -> None:
         at = {"day": one.statement.day, "size": one.statement.size, "stated": one.statement.cases}
         self._report.find("case_heads_differ", one.stream, one.seq, **at, **detail)

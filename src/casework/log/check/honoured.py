@@ -12,7 +12,7 @@ from casework.log.format.chain import is_genuine, leaf_hash
 from casework.log.format.entry import MalformedEntry, decode_strict
 from casework.log.format.note import LogKey
 from casework.log.format.receipt import (
-    Change,
+    ReceiptedChange,
     Recorded,
     SignedReceipt,
     open_receipt,
@@ -31,7 +31,7 @@ Standing = Literal["included", "not_sealed_yet", "receipt_not_honoured"]
 _MANY = 400
 
 
-class Kept(NamedTuple):
+class KeptWord(NamedTuple):
     """What became of an entry of a receipt: its leaf, and the size of a signed checkpoint that covers it."""
 
     entry_id: str
@@ -40,7 +40,7 @@ class Kept(NamedTuple):
     checkpoint: int | None = None
 
 
-def change_of_entry(conn: Connection, entry_id: str, mac_key: bytes, *, of_actor: str | None = None) -> Change:
+def change_of_entry(conn: Connection, entry_id: str, mac_key: bytes, *, of_actor: str | None = None) -> ReceiptedChange:
     """An entry that is there, to be receipted; with `of_actor` only one of his own.
 
     The leaf hash is that of the body, and its MAC holds: nothing is promised that this service did not write.
@@ -57,7 +57,7 @@ def change_of_entry(conn: Connection, entry_id: str, mac_key: bytes, *, of_actor
         entry = None
     if entry is None or entry.entry_id != entry_id or not is_genuine(mac_key, body, row.leaf_hash, row.mac):
         raise CallerError("proof_fails", entry_id=entry_id)
-    return Change(entry.recorded_at, (Recorded(entry_id, leaf_hash(body)),))
+    return ReceiptedChange(entry.recorded_at, (Recorded(entry_id, leaf_hash(body)),))
 
 
 def trusted_keys(conn: Connection, folder: Path) -> list[LogKey]:
@@ -80,7 +80,7 @@ def opened(data: bytes, keys: Sequence[LogKey]) -> SignedReceipt:
         raise CallerError("receipt_not_trusted", reason=fault.code) from None
 
 
-def kept(conn: Connection, promised: Sequence[Recorded]) -> list[Kept]:
+def kept(conn: Connection, promised: Sequence[Recorded]) -> list[KeptWord]:
     """Entry by entry whether the present log has what was promised; `conn` is one snapshot.
 
     An entry that is neither sealed nor waiting to be is as good as gone. A new log, begun after a loss, has to hold
@@ -97,17 +97,17 @@ def kept(conn: Connection, promised: Sequence[Recorded]) -> list[Kept]:
     return found
 
 
-def _standing(promised: Recorded, row: Any | None, signed: int) -> Kept:
+def _standing(promised: Recorded, row: Any | None, signed: int) -> KeptWord:
     there = row is not None and leaf_hash(bytes(row.body)) == promised.leaf
     if row is None or not there or (row.leaf_index is None and row.waiting is None):
-        return Kept(promised.entry_id, "receipt_not_honoured")
+        return KeptWord(promised.entry_id, "receipt_not_honoured")
     if row.leaf_index is None:
-        return Kept(promised.entry_id, "not_sealed_yet")
+        return KeptWord(promised.entry_id, "not_sealed_yet")
     if bytes(row.sealed_hash) != promised.leaf:
-        return Kept(promised.entry_id, "receipt_not_honoured", row.leaf_index)
+        return KeptWord(promised.entry_id, "receipt_not_honoured", row.leaf_index)
     if row.leaf_index >= signed:
-        return Kept(promised.entry_id, "not_sealed_yet", row.leaf_index)
-    return Kept(promised.entry_id, "included", row.leaf_index, signed)
+        return KeptWord(promised.entry_id, "not_sealed_yet", row.leaf_index)
+    return KeptWord(promised.entry_id, "included", row.leaf_index, signed)
 
 
 def _look(conn: Connection, entry_ids: Sequence[str], log: Log | None = None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from casework.log.stored import as_stored
 from casework.log.tables import opening_keys, openings
 from casework.log.write.data_keys import opener
 from casework.log.write.trail import opening_cell
-from casework.personal import Sealer, Vault
+from casework.personal import ValueSealer, Vault
 
 _OPENING = ("stream", "stream_seq", "field", "sealed", "subject")
 _KEYS_KEPT = 1_000
@@ -35,7 +35,7 @@ class Openings:
         keys = openings.outerjoin(opening_keys, opening_keys.c.subject == openings.c.subject)
         held = as_stored(openings, _OPENING, conn.dialect.name)
         self._select = held.add_columns(wrapped).select_from(keys)
-        self._keys: dict[tuple[Any, Any], Sealer] = {}
+        self._keys: dict[tuple[Any, Any], ValueSealer] = {}
         self._after: tuple[str, int] | None = None
 
     def check(
@@ -87,7 +87,7 @@ class Openings:
         except (ValueError, TypeError, KeyError, AttributeError):  # whatever was put there, it opens nothing
             return False
 
-    def _key(self, subject: Any, wrapped: Any) -> Sealer:
+    def _key(self, subject: Any, wrapped: Any) -> ValueSealer:
         """Entries of one borrower stand beside each other: a key is unwrapped once, not for each of his texts."""
         key = self._keys.get((subject, wrapped))
         if key is None:

@@ -46,7 +46,7 @@ _MISSING: Final = b""
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class BroughtAlong:
     """What is known outside the database: the log's keys, what the signer signed last, checkpoints that are held.
 
     `handed`: such checkpoints with their cosignatures, whose times count; `asked`: witnesses who must have signed
@@ -61,7 +61,7 @@ class Outside:
     asked: Sequence[WitnessKey] = ()
 
     @classmethod
-    def of(cls, folder: Path, handed: Sequence[Handed] = (), asked: Sequence[WitnessKey] = ()) -> "Outside":
+    def of(cls, folder: Path, handed: Sequence[Handed] = (), asked: Sequence[WitnessKey] = ()) -> "BroughtAlong":
         """As the keys folder has it.
 
         CallerErrors `log_keys_malformed`, `signer_memory_malformed`, `witnesses_malformed`.
@@ -86,7 +86,7 @@ class _Point(NamedTuple):
     trust: Trust | None = None
 
 
-def verify_sealed(conn: Connection, report: Report, outside: Outside | None = None) -> None:
+def verify_sealed(conn: Connection, report: Report, outside: BroughtAlong | None = None) -> None:
     """Check every log of the database into `report`; without `outside` no signature is checked.
 
     `conn` must be one snapshot.
@@ -128,7 +128,7 @@ def _check_beginnings(conn: Connection, report: Report) -> None:
             report.find("row_differs", f"log:{number}", 1, table=logs.name, columns=["begun_at"])
 
 
-def _held_elsewhere(report: Report, log: Log, outside: Outside) -> list[_Point]:
+def _held_elsewhere(report: Report, log: Log, outside: BroughtAlong) -> list[_Point]:
     """The points that the database has no hand in; all are of the present log."""
     points = []
     known: list[tuple[Checkpoint, str, Trust]] = [(held, "trusted", "trusted_checkpoint") for held in outside.held()]
@@ -145,7 +145,7 @@ def _held_elsewhere(report: Report, log: Log, outside: Outside) -> list[_Point]:
 class _Walk:
     """One pass over the leaves of a log."""
 
-    def __init__(self, conn: Connection, report: Report, log: Log, outside: Outside | None) -> None:
+    def __init__(self, conn: Connection, report: Report, log: Log, outside: BroughtAlong | None) -> None:
         self.conn = conn
         self.report = report
         self.log = log

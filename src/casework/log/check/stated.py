@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.log.check.findings import Report
-from casework.log.check.heads_tree import Stated, StatementCheck
+from casework.log.check.heads_tree import StatedHeads, StatementCheck
 from casework.log.format.case_heads import (
     EVENT,
     MalformedStatement,
@@ -75,7 +75,7 @@ def statements_check(conn: Connection, report: Report, log: Log) -> StatementChe
     stated = []
     for leaf_index, seq, body in conn.execute(wanted):
         try:
-            stated.append(Stated(statement_of(decode_strict(body)), stream, seq, leaf_index))
+            stated.append(StatedHeads(statement_of(decode_strict(body)), stream, seq, leaf_index))
         except MalformedStatement as fault:
             report.find("case_heads_malformed", stream, seq, fault=fault.code)
         except (MalformedEntry, TypeError):  # the walk over the entries has said so

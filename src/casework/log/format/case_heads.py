@@ -38,7 +38,7 @@ class MalformedStatement(Faulty):
     """An entry that states no heads: not_heads, malformed_day, malformed_size, malformed_cases, malformed_root."""
 
 
-class Head(NamedTuple):
+class CaseHead(NamedTuple):
     """The last entry of a case: the case's number, the entry's number in its stream, its leaf hash (32 bytes)."""
 
     case: int
@@ -119,7 +119,7 @@ class Built(NamedTuple):
     tiles: list[tuple[Tile, bytes]]
 
 
-def build(heads: Iterable[Head]) -> Built:
+def build(heads: Iterable[CaseHead]) -> Built:
     """The tree over heads in ascending order of their cases; 48 bytes of memory a case.
 
     ValueError where a case does not follow the one before it.
@@ -149,11 +149,11 @@ def _hashes(rows: Sequence[Sequence[bytes]], tile: Tile) -> bytes:
     return b"".join(rows[tile.level - 1][begin : begin + tile.width])
 
 
-def read_records(data: bytes) -> list[Head]:
+def read_records(data: bytes) -> list[CaseHead]:
     """The heads of one of `Built.records`; ValueError when it is none."""
     if len(data) % _RECORD.size or not 0 < len(data) <= _RECORD.size * TILE_WIDTH:
         raise ValueError("not records of heads")
-    return [Head(*found) for found in _RECORD.iter_unpack(data)]
+    return [CaseHead(*found) for found in _RECORD.iter_unpack(data)]
 
 
 def tile_of_records(data: bytes) -> bytes:

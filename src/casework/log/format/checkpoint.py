@@ -14,11 +14,11 @@ from casework.log.format import note
 from casework.log.format.chain import HASH_BYTES
 from casework.log.format.note import (
     SIGNATURE_BYTES,
-    Key,
     LogKey,
     LogSigner,
-    Note,
+    NoteKey,
     Signature,
+    SignedNote,
     Signer,
     ed25519_matches,
 )
@@ -59,7 +59,7 @@ class Checkpoint(NamedTuple):
 
     def signed(self, *signers: LogSigner) -> bytes:
         """The checkpoint as a note signed by these; two while a key is being replaced."""
-        return Note(self.text, tuple(signer.sign(self.text) for signer in signers)).encode()
+        return SignedNote(self.text, tuple(signer.sign(self.text) for signer in signers)).encode()
 
 
 def parse(text: str) -> Checkpoint:
@@ -91,7 +91,7 @@ def _cosigned_message(text: str, at: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class WitnessKey(Key):
+class WitnessKey(NoteKey):
     """A key that signs checkpoints with the time at which it saw them (kind 0x04): a witness's."""
 
     kind: ClassVar[int] = 0x04
@@ -180,7 +180,7 @@ class Trust:
         checkpoint = parse(signed.text)
         if checkpoint.origin != self.origin:
             raise MalformedCheckpoint("other_origin")
-        keys: list[Key] = [*self.log_keys, *self.witnesses]
+        keys: list[NoteKey] = [*self.log_keys, *self.witnesses]
         found = note.verified(signed, keys)
         log_keys = tuple(key for key, _ in found if isinstance(key, LogKey))
         if not log_keys:

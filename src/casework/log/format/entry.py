@@ -35,7 +35,7 @@ class MalformedEntry(ValueError):
         self.code = code
 
 
-class Actor(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+class SignedActor(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """Who acted: `id` is a staff number or a program's name, `kind` what it is, `via` the way it came in."""
 
     id: str
@@ -53,7 +53,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_
     `recorded_at` when the service wrote it.
     """
 
-    actor: Actor
+    actor: SignedActor
     chart: str | None
     data: dict[str, Any]
     entry_id: str

@@ -63,7 +63,7 @@ class Signature(NamedTuple):
         return f"{_DASH}{self.name} {to_base64(self.key_id + self.blob)}\n"
 
 
-class Note(NamedTuple):
+class SignedNote(NamedTuple):
     """A text, which ends with a line's end, and who says to have signed it; nothing of it is verified yet."""
 
     text: str
@@ -76,18 +76,18 @@ class Note(NamedTuple):
             raise ValueError("not a note")
         return data
 
-    def signed_also(self, *signatures: Signature) -> "Note":
+    def signed_also(self, *signatures: Signature) -> "SignedNote":
         """The note with these signatures at its end; an earlier one of the same key makes room."""
         keys = {(new.name, new.key_id) for new in signatures}
         kept = (old for old in self.signatures if (old.name, old.key_id) not in keys)
-        return Note(self.text, (*kept, *signatures))
+        return SignedNote(self.text, (*kept, *signatures))
 
 
 # --- keys
 
 
 @dataclass(frozen=True, slots=True)
-class Key(ABC):
+class NoteKey(ABC):
     """A public key by the name under which it signs; `kind` is the format's byte for what its signatures are.
 
     MalformedKey for a name or key that no note can carry.
@@ -127,7 +127,7 @@ class Key(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class LogKey(Key):
+class LogKey(NoteKey):
     """A key that signs texts as they are (kind 0x01): the log's."""
 
     kind: ClassVar[int] = 0x01
@@ -237,10 +237,10 @@ def _split_key(text: str, kind: int) -> tuple[str, str, bytes]:
 
 # --- reading
 
-K = TypeVar("K", bound=Key)
+K = TypeVar("K", bound=NoteKey)
 
 
-def parse(data: bytes) -> Note:
+def parse(data: bytes) -> SignedNote:
     """The note whose bytes are exactly `data`; MalformedNote for every other byte string. Nothing is verified."""
     if len(data) > MAX_NOTE_BYTES:
         raise MalformedNote("note_size")
@@ -259,7 +259,7 @@ def parse(data: bytes) -> Note:
     signatures = tuple(map(_parse_signature, lines))
     if len({(one.name, one.key_id) for one in signatures}) < len(signatures):
         raise MalformedNote("doubled_signature")
-    return Note(text + "\n", signatures)
+    return SignedNote(text + "\n", signatures)
 
 
 def _parse_signature(line: str) -> Signature:
@@ -273,7 +273,7 @@ def _parse_signature(line: str) -> Signature:
     return Signature(name, value[:KEY_ID_BYTES], value[KEY_ID_BYTES:])
 
 
-def verified(note: Note, keys: Sequence[K]) -> list[tuple[K, Signature]]:
+def verified(note: SignedNote, keys: Sequence[K]) -> list[tuple[K, Signature]]:
     """Which of `keys` have signed the note, each with its signature; at least one.
 
     Signatures of other keys are ignored, also when they share a name or a key id with one of these.

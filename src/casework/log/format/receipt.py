@@ -24,8 +24,8 @@ from casework.log.format.entry import STREAM
 from casework.log.format.note import (
     LogKey,
     LogSigner,
-    Note,
     Signature,
+    SignedNote,
 )
 from casework.log.format.tree import Faulty
 
@@ -54,7 +54,7 @@ class Recorded(NamedTuple):
     leaf: bytes
 
 
-class Change(NamedTuple):
+class ReceiptedChange(NamedTuple):
     """The entries of one change, in the order written, and the latest of their times, as `clock.utc_text` has it."""
 
     recorded_at: str
@@ -80,7 +80,7 @@ class Receipt(NamedTuple):
         """The receipt as a note; MalformedReceipt also where the signer is not the log's for receipts."""
         if signer.name != self.origin + NAME_ENDING:
             raise MalformedReceipt("wrong_signer")
-        return Note(self.text, (signer.sign(self.text),)).encode()
+        return SignedNote(self.text, (signer.sign(self.text),)).encode()
 
 
 class SignedReceipt(NamedTuple):
@@ -167,7 +167,7 @@ class ReceiptSigner:
         self._key_id = self.key.key_id
         self._private = Ed25519PrivateKey.from_private_bytes(signer.seed)
 
-    def sign(self, change: Change) -> bytes:
+    def sign(self, change: ReceiptedChange) -> bytes:
         """The receipt of a change as a note; the same bytes each time, since Ed25519 draws no random number."""
         text = text_of(self.origin, change.recorded_at, change.entries)
         signature = Signature(self.key.name, self._key_id, self._private.sign(text.encode()))

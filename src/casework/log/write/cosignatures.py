@@ -14,11 +14,11 @@ from sqlalchemy.engine import Connection
 from casework.errors import CallerError
 from casework.log.format import checkpoint, note
 from casework.log.format.checkpoint import Checkpoint, WitnessKey, cosigned_at
-from casework.log.format.note import Note, Signature
+from casework.log.format.note import Signature, SignedNote
 from casework.log.format.times import CLOCKS_DIFFER_S
 from casework.log.format.tree import Faulty
 from casework.log.tables import checkpoints, cosignatures, logs
-from casework.log.write.grown import Log, Published
+from casework.log.write.grown import Log, PublishedTree
 from casework.storage import rows
 
 _COLUMNS: Final = ("log", "size", "witness", "line", "cosigned_at", "received_at")
@@ -26,7 +26,7 @@ _LOOKED_AT: Final = 64
 """Cosigned sizes, newest first, among which one with a good cosignature is looked for: forged rows cost no more."""
 
 
-class Taken(NamedTuple):
+class CosignaturesTaken(NamedTuple):
     """A cosignature that is on file now, `new` or already before."""
 
     log: Log
@@ -36,7 +36,7 @@ class Taken(NamedTuple):
     new: bool
 
 
-def take_in(conn: Connection, data: bytes, witnesses: Sequence[WitnessKey], at: datetime) -> list[Taken]:
+def take_in(conn: Connection, data: bytes, witnesses: Sequence[WitnessKey], at: datetime) -> list[CosignaturesTaken]:
     """Keep the cosignatures of known witnesses in the cosigned checkpoint `data`, received now, at `at`.
 
     A repeat changes nothing, also one with another time. CallerErrors: `malformed_note`; `unknown_checkpoint` where no
@@ -59,7 +59,7 @@ def take_in(conn: Connection, data: bytes, witnesses: Sequence[WitnessKey], at: 
             )
         mine = (cosignatures.c.log == log.number, cosignatures.c.size == signed.size)
         there = conn.execute(sa.select(sa.true()).where(*mine, cosignatures.c.witness == key.text)).scalar()
-        taken.append(Taken(log, signed.size, key, seconds, not there))
+        taken.append(CosignaturesTaken(log, signed.size, key, seconds, not there))
     new = [
         (log.number, signed.size, one.witness.text, signature.line.encode(), one.at, at)
         for one, (_, signature) in zip(taken, found, strict=True)
@@ -69,7 +69,7 @@ def take_in(conn: Connection, data: bytes, witnesses: Sequence[WitnessKey], at: 
     return taken
 
 
-def _read(data: bytes) -> tuple[Note, Checkpoint]:
+def _read(data: bytes) -> tuple[SignedNote, Checkpoint]:
     try:
         read = note.parse(data)
         return read, checkpoint.parse(read.text)
@@ -77,7 +77,7 @@ def _read(data: bytes) -> tuple[Note, Checkpoint]:
         raise CallerError("malformed_note", fault=fault.code) from None
 
 
-def _verified(read: Note, witnesses: Sequence[WitnessKey]) -> list[tuple[WitnessKey, Signature]]:
+def _verified(read: SignedNote, witnesses: Sequence[WitnessKey]) -> list[tuple[WitnessKey, Signature]]:
     try:
         return note.verified(read, witnesses)
     except note.UnverifiedNote as fault:
@@ -100,7 +100,7 @@ def _published(conn: Connection, signed: Checkpoint) -> tuple[Log, datetime]:
 # --- giving them out
 
 
-def with_cosignatures(conn: Connection, log: Log, found: Published, witnesses: Sequence[WitnessKey]) -> bytes:
+def with_cosignatures(conn: Connection, log: Log, found: PublishedTree, witnesses: Sequence[WitnessKey]) -> bytes:
     """The checkpoint's note, the log's signatures first, then those of known witnesses that are right."""
     try:
         read = note.parse(found.note)
@@ -121,7 +121,7 @@ def newest_cosigned(conn: Connection, log: Log, witnesses: Sequence[WitnessKey])
         row = conn.execute(wanted).one_or_none()
         if row is None:
             continue
-        found = Published(row.size, bytes(row.root), bytes(row.note))
+        found = PublishedTree(row.size, bytes(row.root), bytes(row.note))
         data = with_cosignatures(conn, log, found, witnesses)
         if data != found.note:
             return data

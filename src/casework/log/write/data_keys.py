@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.log.tables import opening_keys
-from casework.personal import Sealer, Vault
+from casework.personal import ValueSealer, Vault
 from casework.storage import rows
 
 WRAPPED = sa.select(opening_keys.c.subject, opening_keys.c.wrapped)
@@ -22,12 +22,12 @@ _ONE = sa.select(opening_keys.c.wrapped).where(opening_keys.c.subject == sa.bind
 _HELD = "SELECT subject, wrapped FROM opening_keys WHERE subject = ANY(%s::text[]) ORDER BY subject FOR KEY SHARE"
 
 
-def keys_of(conn: Connection, vault: Vault, subjects: Collection[str]) -> dict[str, Sealer]:
+def keys_of(conn: Connection, vault: Vault, subjects: Collection[str]) -> dict[str, ValueSealer]:
     """The keys of these subjects, for reading; one that is gone is left out."""
     return _unwrapped(vault, rows.select_by_keys(conn, WRAPPED, "subject", sorted(subjects)))
 
 
-def keys_for(conn: Connection, vault: Vault, subjects: Collection[str], at: datetime) -> dict[str, Sealer]:
+def keys_for(conn: Connection, vault: Vault, subjects: Collection[str], at: datetime) -> dict[str, ValueSealer]:
     """The keys of these subjects, for sealing: made where there are none, held until the transaction ends."""
     wanted = sorted(subjects)
     keys = _held(conn, vault, wanted)
@@ -39,14 +39,14 @@ def keys_for(conn: Connection, vault: Vault, subjects: Collection[str], at: date
     return keys
 
 
-def key_of(conn: Connection, vault: Vault, subject: str | None) -> Sealer:
+def key_of(conn: Connection, vault: Vault, subject: str | None) -> ValueSealer:
     """What opens a value sealed for `subject` (none: the branch's own); ValueError where its key is gone."""
     if subject is None:
         return vault
     return opener(vault, subject, conn.execute(_ONE, {"subject": subject}).scalar())
 
 
-def opener(vault: Vault, subject: str | None, wrapped: bytes | None) -> Sealer:
+def opener(vault: Vault, subject: str | None, wrapped: bytes | None) -> ValueSealer:
     """The same where the wrapped key was read already."""
     if subject is None:
         return vault
@@ -55,11 +55,11 @@ def opener(vault: Vault, subject: str | None, wrapped: bytes | None) -> Sealer:
     return vault.unwrap(subject, bytes(wrapped))
 
 
-def _held(conn: Connection, vault: Vault, subjects: list[str]) -> dict[str, Sealer]:
+def _held(conn: Connection, vault: Vault, subjects: list[str]) -> dict[str, ValueSealer]:
     if conn.dialect.name == "sqlite":  # the writer holds the database
         return keys_of(conn, vault, subjects)
     return _unwrapped(vault, rows.ask_postgresql(conn, _HELD, (subjects,)))
 
 
-def _unwrapped(vault: Vault, found: Collection[Any]) -> dict[str, Sealer]:
+def _unwrapped(vault: Vault, found: Collection[Any]) -> dict[str, ValueSealer]:
     return {row.subject: vault.unwrap(row.subject, bytes(row.wrapped)) for row in found}

@@ -47,7 +47,7 @@ class Log(NamedTuple):
     origin: str
 
 
-class Published(NamedTuple):
+class PublishedTree(NamedTuple):
     """A checkpoint as it lies in the database: nothing of it is verified."""
 
     size: int
@@ -89,12 +89,12 @@ def damaged() -> CallerError:
     )  # fmt: skip
 
 
-def last_published(conn: Connection, log: Log, *, covering: int = 0) -> Published | None:
+def last_published(conn: Connection, log: Log, *, covering: int = 0) -> PublishedTree | None:
     """The log's newest checkpoint, if its size is above leaf `covering` (0: any)."""
     at = checkpoints.c
     wanted = sa.select(at.size, at.root, at.note).where(at.log == log.number, at.size > covering)
     row = conn.execute(wanted.order_by(at.size.desc()).limit(1)).one_or_none()
-    return None if row is None else Published(row.size, bytes(row.root), bytes(row.note))
+    return None if row is None else PublishedTree(row.size, bytes(row.root), bytes(row.note))
 
 
 # --- reading hashes

@@ -16,7 +16,7 @@ from casework.clock import utc_text
 from casework.errors import CallerError
 from casework.log.format import note
 from casework.log.format.checkpoint import Checkpoint
-from casework.log.format.entry import Actor
+from casework.log.format.entry import SignedActor
 from casework.log.format.key_history import BEGUN, CHANGED, change_text
 from casework.log.format.tiles import MalformedTile
 from casework.log.format.tree import EMPTY_ROOT, Range
@@ -56,7 +56,7 @@ def hold_seal(conn: Connection) -> None:
 
 
 def begin(
-    conn: Connection, trail: Trail, actor: Actor, keys: SigningKeys, *, succeeds: Mapping[str, Any] | None = None,
+    conn: Connection, trail: Trail, actor: SignedActor, keys: SigningKeys, *, succeeds: Mapping[str, Any] | None = None,
     also: Sequence[Draft] = (),
 ) -> Growing:  # fmt: skip
     """Begin the log of these keys with the entry that says so as leaf 0; the caller's transaction holds the seal.
@@ -85,7 +85,7 @@ def begin(
 # --- changing keys
 
 
-def rotate(conn: Connection, trail: Trail, actor: Actor, folder: Path, *, overlap: timedelta) -> SigningKeys:
+def rotate(conn: Connection, trail: Trail, actor: SignedActor, folder: Path, *, overlap: timedelta) -> SigningKeys:
     """Put a new key in the place of the log's present one; both sign for `overlap`.
 
     The caller holds the keys folder (`signer.held`) from before his transaction, as the signer does, and commits.
@@ -117,7 +117,7 @@ def rotate(conn: Connection, trail: Trail, actor: Actor, folder: Path, *, overla
 
 
 def begin_anew(
-    conn: Connection, trail: Trail, actor: Actor, folder: Path, origin: str, *, reason_code: str
+    conn: Connection, trail: Trail, actor: SignedActor, folder: Path, origin: str, *, reason_code: str
 ) -> tuple[SigningKeys, Growing]:
     """Begin a new log, under a new name and key, over everything the database holds.
 

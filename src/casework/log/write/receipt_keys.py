@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from casework.log.format import note
-from casework.log.format.entry import Actor, MalformedEntry, decode_strict
+from casework.log.format.entry import MalformedEntry, SignedActor, decode_strict
 from casework.log.format.key_history import RECEIPT_KEY
 from casework.log.format.note import LogKey, LogSigner
 from casework.log.format.receipt import NAME_ENDING, ReceiptSigner
@@ -91,7 +91,7 @@ class ReceiptKey:
 # --- the announcement
 
 
-def announcement(folder: Path, origin: str, actor: Actor) -> list[Draft]:
+def announcement(folder: Path, origin: str, actor: SignedActor) -> list[Draft]:
     """What the log `origin` is to say of its key for receipts; nothing where there is none for it."""
     signer = read_signer(folder)
     if signer is None or signer.origin != origin:
@@ -118,7 +118,7 @@ def announced(conn: Connection, log: Log) -> list[str]:
 class Announcing:
     """The sealer's chore: has the present log say which key signs receipts, once for each key."""
 
-    def __init__(self, engine: Engine, folder: Path, trail: Callable[[], Trail], actor: Actor) -> None:
+    def __init__(self, engine: Engine, folder: Path, trail: Callable[[], Trail], actor: SignedActor) -> None:
         self._engine = engine
         self._folder = folder
         self._key = ReceiptKey(folder)

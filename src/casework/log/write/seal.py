@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 from casework.clock import Clock, now
 from casework.errors import CallerError, TryAgain
 from casework.log.format.checkpoint import Checkpoint
-from casework.log.format.entry import Actor
+from casework.log.format.entry import SignedActor
 from casework.log.format.tiles import MalformedTile
 from casework.log.tables import (
     entries,
@@ -37,7 +37,7 @@ from casework.log.write.grown import (
     size_of,
 )
 from casework.log.write.logs import LEAF_COLUMNS
-from casework.log.write.sealable import Left, Stretch, read_stretch
+from casework.log.write.sealable import LeftUnsealed, Stretch, read_stretch
 from casework.log.write.trail import Trail
 from casework.personal import Vault
 from casework.storage import rows
@@ -48,7 +48,7 @@ STRETCH: Final = 2_000
 EVERY_S: Final = 0.5
 OLDEST_S: Final = 10
 """Health fails when an entry waits longer than this (docs/log.md §2)."""
-SEALER: Final = Actor("system", "system", "sealer")
+SEALER: Final = SignedActor("system", "system", "sealer")
 _LOCK: Final = sa.text(f"SELECT pg_try_advisory_xact_lock({logs.SEAL_LOCK})")
 Chore = Callable[[], None]
 """Something to look after in each round, in transactions of its own: at once done with where nothing is due, and safe
@@ -63,7 +63,7 @@ class Round:
     """
 
     sealed: int = 0
-    left: list[Left] = field(default_factory=list)
+    left: list[LeftUnsealed] = field(default_factory=list)
     elsewhere: bool = False
     checkpoint: Checkpoint | None = None
     refused: CallerError | None = None

@@ -27,7 +27,7 @@ Place = tuple[str, int]
 """A stream and a number in it."""
 
 
-class Left(msgspec.Struct, frozen=True):
+class LeftUnsealed(msgspec.Struct, frozen=True):
     """An entry that may not be sealed: its row, what it calls itself, and why (a code of `audit.findings`)."""
 
     row: int
@@ -42,7 +42,7 @@ class Stretch(NamedTuple):
     """
 
     sealable: list[tuple[int, bytes]]
-    left: list[Left]
+    left: list[LeftUnsealed]
     until: int | None
 
 
@@ -67,7 +67,7 @@ def read_stretch(conn: Connection, log: Log, mac_key: bytes, *, after: int, limi
     checked, left = [], []
     for row in found:
         looked_at = _look_at(row, mac_key)
-        if isinstance(looked_at, Left):
+        if isinstance(looked_at, LeftUnsealed):
             left.append(looked_at)
         else:
             checked.append(looked_at)
@@ -81,7 +81,7 @@ def read_stretch(conn: Connection, log: Log, mac_key: bytes, *, after: int, limi
             sealable.append((one.row, one.leaf))
             known[one.place] = _Sealed(one.leaf, one.entry.recorded_at)
         else:
-            left.append(Left(one.row, one.entry.entry_id, code))
+            left.append(LeftUnsealed(one.row, one.entry.entry_id, code))
             known.setdefault(one.place, _Sealed(None, None))
     return Stretch(sealable, left, until)
 
@@ -97,29 +97,31 @@ def _queued(conn: Connection, log: Log, after: int, limit: int) -> Sequence[Any]
     ).all()  # fmt: skip
 
 
-def _look_at(found: Any, mac_key: bytes) -> _Checked | Left:
+def _look_at(found: Any, mac_key: bytes) -> _Checked | LeftUnsealed:
     """One row by itself: bytes, hash, MAC, form, columns."""
     row, leaf_index, *columns, body, stored_leaf, tag = found
     stream, seq = columns[:2]
     name = f"{stream}:{seq}"
     if stream is None:
-        return Left(row, None, "queue_dangling")
+        return LeftUnsealed(row, None, "queue_dangling")
     if leaf_index is not None:
-        return Left(row, name, "queue_repeat")
+        return LeftUnsealed(row, name, "queue_repeat")
     if type(body) is not bytes or type(tag) is not bytes:
-        return Left(row, name, "body_malformed")
+        return LeftUnsealed(row, name, "body_malformed")
     leaf = leaf_hash(body)
     if not mac_matches(mac_key, leaf, tag):
         genuine = type(stored_leaf) is bytes and len(stored_leaf) == len(leaf)
-        return Left(row, name, "body_changed" if genuine and mac_matches(mac_key, stored_leaf, tag) else "mac_wrong")
+        return LeftUnsealed(
+            row, name, "body_changed" if genuine and mac_matches(mac_key, stored_leaf, tag) else "mac_wrong"
+        )
     if leaf != stored_leaf:
-        return Left(row, name, "leaf_hash_changed")
+        return LeftUnsealed(row, name, "leaf_hash_changed")
     try:
         entry = decode_strict(body)
     except MalformedEntry:
-        return Left(row, name, "body_malformed")
+        return LeftUnsealed(row, name, "body_malformed")
     if copied(entry) != tuple(columns):
-        return Left(row, name, "column_differs")
+        return LeftUnsealed(row, name, "column_differs")
     return _Checked(row, (stream, seq), leaf, entry)
 
 

@@ -18,8 +18,8 @@ from sqlalchemy.engine import Connection
 from casework.clock import utc_text
 from casework.errors import CallerError
 from casework.log.format.chain import commit, seal_entry
-from casework.log.format.entry import Actor, Entry, entry_id_of
-from casework.log.format.receipt import Change, Recorded
+from casework.log.format.entry import Entry, SignedActor, entry_id_of
+from casework.log.format.receipt import ReceiptedChange, Recorded
 from casework.log.tables import (
     entries,
     opening_keys,
@@ -47,7 +47,7 @@ class Draft:
     """
 
     event: str
-    actor: Actor
+    actor: SignedActor
     data: dict[str, Any]
     from_: str | None = None
     to: str | None = None
@@ -59,7 +59,7 @@ class Draft:
     subject: str | None = None
 
 
-class Head(NamedTuple):
+class StreamHead(NamedTuple):
     """The end of a stream: number, leaf hash and time of its last entry (0, empty, dawn of time before the first)."""
 
     seq: int
@@ -68,7 +68,7 @@ class Head(NamedTuple):
 
 
 _DAWN = datetime(1, 1, 1, tzinfo=UTC)
-NOT_BEGUN = Head(0, b"", _DAWN)
+NOT_BEGUN = StreamHead(0, b"", _DAWN)
 
 
 class Trail:
@@ -84,7 +84,7 @@ class Trail:
         self._openings: list[tuple[str, int, str, str, str | None]] = []  # still to be sealed
         self._sealed: list[tuple[Any, ...]] = []
 
-    def add(self, stream: str, head: Head, draft: Draft) -> Head:
+    def add(self, stream: str, head: StreamHead, draft: Draft) -> StreamHead:
         """Append `draft` after `head` of `stream`; the new head. The caller holds the stream's lock.
 
         Times never run backwards within a stream, even if the machine's clock does (docs/evidence.md, 6).
@@ -107,9 +107,9 @@ class Trail:
         )  # fmt: skip
         sealed = seal_entry(entry, self._mac_key)
         self._entries.append((stream, seq, draft.event, draft.actor.id, draft.reason_code, recorded_at, *sealed))
-        return Head(seq, sealed.leaf_hash, recorded_at)
+        return StreamHead(seq, sealed.leaf_hash, recorded_at)
 
-    def append(self, conn: Connection, stream: str, draft: Draft) -> Head:
+    def append(self, conn: Connection, stream: str, draft: Draft) -> StreamHead:
         """Append to a stream whose head lies in `streams`, locking it."""
         head = locked_head(conn, stream)
         after = self.add(stream, head, draft)
@@ -204,41 +204,41 @@ def collecting(conn: Connection) -> Collected:
     return collected
 
 
-def change_of(collected: Collected) -> Change | None:
+def change_of(collected: Collected) -> ReceiptedChange | None:
     """The change that these entries are; none where nothing was written."""
     if not collected:
         return None
-    return Change(utc_text(max(at for at, _ in collected)), tuple(entry for _, entry in collected))
+    return ReceiptedChange(utc_text(max(at for at, _ in collected)), tuple(entry for _, entry in collected))
 
 
-def locked_head(conn: Connection, stream: str) -> Head:
+def locked_head(conn: Connection, stream: str) -> StreamHead:
     """The end of a stream whose head lies in `streams`, held until the transaction ends."""
     columns = ("stream", "last_entry_at", "audit_seq", "audit_head")
     rows.insert_many(conn, streams, [(stream, _DAWN, 0, b"")], columns, skip_existing=True)
     row = conn.execute(sa.select(streams).where(streams.c.stream == stream).with_for_update()).one()
-    return Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
+    return StreamHead(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
 
 
-def locked_heads(conn: Connection, wanted: Collection[str]) -> dict[str, Head]:
+def locked_heads(conn: Connection, wanted: Collection[str]) -> dict[str, StreamHead]:
     """The same of many streams, in one order whoever asks."""
     columns = ("stream", "last_entry_at", "audit_seq", "audit_head")
     inorder = sorted(wanted)
     rows.insert_many(conn, streams, [(name, _DAWN, 0, b"") for name in inorder], columns, skip_existing=True)
     found = rows.select_by_keys(conn, streams, "stream", inorder, lock="wait")
-    return {row.stream: Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at) for row in found}
+    return {row.stream: StreamHead(row.audit_seq, bytes(row.audit_head), row.last_entry_at) for row in found}
 
 
-def put_heads(conn: Connection, heads: Mapping[str, Head]) -> None:
+def put_heads(conn: Connection, heads: Mapping[str, StreamHead]) -> None:
     """Where these streams end now; the caller holds them."""
     changed = [(stream, head.recorded_at, head.seq, head.leaf_hash) for stream, head in heads.items()]
     rows.update_many(conn, streams, "stream", changed, ("last_entry_at", "audit_seq", "audit_head"))
 
 
-def held_head(conn: Connection, stream: str, *, locked: bool = True) -> Head | None:
+def held_head(conn: Connection, stream: str, *, locked: bool = True) -> StreamHead | None:
     """The same of a stream that has begun; none where it has not, and nothing is held then, nor unless `locked`."""
     wanted = sa.select(streams).where(streams.c.stream == stream)
     row = conn.execute(wanted.with_for_update() if locked else wanted).one_or_none()
-    return None if row is None else Head(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
+    return None if row is None else StreamHead(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
 
 
 def opening_cell(stream: str, seq: int, field: str) -> str:

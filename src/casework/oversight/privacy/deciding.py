@@ -23,7 +23,7 @@ _SHOWN: Final = 20  # numbers that a reason names; it counts them all
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class ErasureSituation:
     """What is known of a borrower on the branch's day `today`.
 
     `holds` are the reasons of open legal holds; `last_record_on` is the day of the last entry about his cases,
@@ -50,7 +50,7 @@ def after_years(day: date, years: int) -> date:
         return date(day.year + years, 3, 1) - timedelta(days=1)
 
 
-def reasons_against(basis: Basis, now: Situation, policy: Policy) -> tuple[Reason, ...]:
+def reasons_against(basis: Basis, now: ErasureSituation, policy: Policy) -> tuple[Reason, ...]:
     """Every reason why his data may not be erased on this basis; none: they may."""
     found = (
         _some(LIVE_CASE, now.live_cases, "cases", ("仍有在办案件", "a case of his is live")),
@@ -84,7 +84,7 @@ def _some(code: str, numbers: tuple[int, ...], what: str, texts: tuple[str, str]
     return Reason(code, RULES, saw, {"count": 0}, f"{texts[0]}:{named}", f"{texts[1]}: {named}")
 
 
-def _held(now: Situation) -> Reason | None:
+def _held(now: ErasureSituation) -> Reason | None:
     if not now.holds:
         return None
     named = ", ".join(now.holds)

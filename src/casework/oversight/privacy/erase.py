@@ -18,9 +18,9 @@ from casework.log.format.erasure import ERASED, as_data, parts_of
 from casework.log.tables import erasures
 from casework.log.write.trail import Draft, Trail
 from casework.oversight.privacy.deciding import RULES, reasons_against
-from casework.oversight.privacy.gather import Gathered, gather
+from casework.oversight.privacy.gather import ErasureGathered, gather
 from casework.oversight.privacy.reach import (
-    Aside,
+    AsideReached,
     Gone,
     empty,
     find_aside,
@@ -47,7 +47,7 @@ class Erasure:
 
 
 @dataclass(frozen=True)
-class Refused:
+class ErasureRefused:
     """Nothing was erased; every reason is here and in the entry."""
 
     customer: Customer
@@ -55,7 +55,7 @@ class Refused:
     reasons: tuple[Reason, ...]
 
 
-def look_through(conn: Connection, branch: Branch, customer: Customer, at: datetime) -> Aside:
+def look_through(conn: Connection, branch: Branch, customer: Customer, at: datetime) -> AsideReached:
     """The rows set aside that are his, found before the transaction that erases: it opens every row of the table.
 
     CallerError as of `gather`.
@@ -64,9 +64,10 @@ def look_through(conn: Connection, branch: Branch, customer: Customer, at: datet
 
 
 def erase(
-    conn: Connection, branch: Branch, customer: Customer, *, basis: str, actor: Actor, aside: Aside | None = None,
+    conn: Connection, branch: Branch, customer: Customer, *, basis: str, actor: Actor,
+    aside: AsideReached | None = None,
     clock: Clock = now,
-) -> Erasure | Refused:  # fmt: skip
+) -> Erasure | ErasureRefused:  # fmt: skip
     """Erase on a `basis` of privacy.toml. `aside`: what `look_through` found a moment ago.
 
     CallerErrors `post_not_permitted`, `unknown_basis`, `unknown_borrower`.
@@ -86,7 +87,7 @@ def erase(
         )  # fmt: skip
         head = trail.append(conn, found.stream, draft)
         trail.write(conn)
-        return Refused(customer, f"{found.stream}:{head.seq}", reasons)
+        return ErasureRefused(customer, f"{found.stream}:{head.seq}", reasons)
     still = remaining(conn, found)
     left = LeftRows(conn, branch.mac_key, customer.institution)
     gone = empty(conn, found, find_aside(conn, branch, found, aside).ids, left, branch.mac_key)
@@ -96,7 +97,7 @@ def erase(
     return Erasure(customer, entry_ids, gone, still)
 
 
-def _record(conn: Connection, trail: Trail, found: Gathered, draft: Draft, gone: Gone) -> tuple[str, ...]:
+def _record(conn: Connection, trail: Trail, found: ErasureGathered, draft: Draft, gone: Gone) -> tuple[str, ...]:
     """An entry for each part of what is covered, and its place in `erasures`."""
     said, parts = draft.data, parts_of(found.places)
     cases_until = max((case.id for case in found.cases), default=0)

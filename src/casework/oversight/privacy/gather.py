@@ -17,7 +17,7 @@ from casework.log.format.erasure import ERASED, Place
 from casework.log.tables import erasures, streams
 from casework.log.write.trail import locked_head
 from casework.oversight.privacy.deciding import (
-    Situation,
+    ErasureSituation,
 )
 from casework.oversight.privacy.tables import legal_holds
 from casework.storage import rows
@@ -29,7 +29,7 @@ from casework.work.four_eyes.tables import requests
 
 
 @dataclass(frozen=True)
-class Asked:
+class ErasureAsked:
     """A request about one of his cases, as far as an erasure needs it."""
 
     id: int
@@ -39,7 +39,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class ErasureGathered:
     """A borrower as he stands; `seq` is the last number of his own stream, `erased` the erasures so far."""
 
     customer: Customer
@@ -47,10 +47,10 @@ class Gathered:
     seq: int
     row: Any
     cases: Sequence[Case]
-    requests: Sequence[Asked]
+    requests: Sequence[ErasureAsked]
     loan_ids: Sequence[str]
     erased: Sequence[Any]
-    situation: Situation
+    situation: ErasureSituation
 
     @property
     def places(self) -> list[Place]:
@@ -62,7 +62,9 @@ class Gathered:
         ]
 
 
-def gather(conn: Connection, branch: Branch, customer: Customer, at: datetime, *, lock: bool = False) -> Gathered:
+def gather(
+    conn: Connection, branch: Branch, customer: Customer, at: datetime, *, lock: bool = False
+) -> ErasureGathered:
     """Read him, with `lock` every row held until the transaction ends; CallerError `unknown_borrower`.
 
     Cases before requests before his stream: the order in which everybody takes them.
@@ -78,7 +80,7 @@ def gather(conn: Connection, branch: Branch, customer: Customer, at: datetime, *
         raise CallerError("unknown_borrower", "没有这位借款人", "there is no such borrower")
     before = sa.select(erasures).where(of_customer(erasures, customer)).order_by(erasures.c.stream_seq)
     situation = _situation(branch, at, held_cases, asked, holds_of(conn, customer))
-    return Gathered(
+    return ErasureGathered(
         customer, stream, seq, row, held_cases, asked, loan_ids, conn.execute(before).all(), situation
     )  # fmt: skip
 
@@ -103,10 +105,10 @@ def _subjects(conn: Connection, branch: Branch, customer: Customer) -> list[str]
     ]
 
 
-def _requests(conn: Connection, subjects: list[str], *, lock: bool) -> list[Asked]:
+def _requests(conn: Connection, subjects: list[str], *, lock: bool) -> list[ErasureAsked]:
     about = rows.select_by_keys(conn, _ABOUT, "subject", subjects)
     found = rows.select_by_keys(conn, _ASKED, "id", sorted(row.id for row in about), lock=lock)
-    return [Asked(*row) for row in found]
+    return [ErasureAsked(*row) for row in found]
 
 
 _ABOUT = sa.select(requests.c.subject, requests.c.id)
@@ -118,10 +120,10 @@ def _seq(conn: Connection, stream: str) -> int:
 
 
 def _situation(
-    branch: Branch, at: datetime, held: Sequence[Case], asked: Sequence[Asked], holds: Sequence[str]
-) -> Situation:
+    branch: Branch, at: datetime, held: Sequence[Case], asked: Sequence[ErasureAsked], holds: Sequence[str]
+) -> ErasureSituation:
     recorded = [case.last_entry_at for case in held] + [one.last_entry_at for one in asked]
-    return Situation(
+    return ErasureSituation(
         branch.today(at),
         tuple(case.id for case in held if case.live),
         tuple(case.id for case in held if case.facts.matter_open),
@@ -132,4 +134,4 @@ def _situation(
     )
 
 
-__all__ = ["ERASED", "Asked", "Gathered", "gather", "holds_of"]
+__all__ = ["ERASED", "ErasureAsked", "ErasureGathered", "gather", "holds_of"]

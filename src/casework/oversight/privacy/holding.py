@@ -8,9 +8,9 @@ from casework.clock import Clock, now
 from casework.customer import Customer
 from casework.errors import CallerError
 from casework.intake.feed.customers import of_customer
-from casework.log.write.trail import Draft, Head
+from casework.log.write.trail import Draft, StreamHead
 from casework.oversight.privacy.deciding import HOLD_PLACED, HOLD_RELEASED, RULES
-from casework.oversight.privacy.gather import Gathered, gather
+from casework.oversight.privacy.gather import ErasureGathered, gather
 from casework.oversight.privacy.tables import legal_holds
 from casework.people.staff.actor import Actor
 from casework.work.cases.branch import Branch
@@ -50,8 +50,14 @@ def release(
 
 
 def _record(
-    conn: Connection, branch: Branch, found: Gathered, event: str, data: dict[str, object], actor: Actor, at: datetime
-) -> Head:
+    conn: Connection,
+    branch: Branch,
+    found: ErasureGathered,
+    event: str,
+    data: dict[str, object],
+    actor: Actor,
+    at: datetime,
+) -> StreamHead:
     trail = branch.trail(at)
     policy = branch.rulebook.policies.at(trail.today)
     said = {**data, "rulebook": branch.rulebook.privacy.ref, "day": trail.today.isoformat()}

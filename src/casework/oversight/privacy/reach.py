@@ -25,7 +25,7 @@ from casework.intake.feed.tables import (
 )
 from casework.log.tables import opening_keys, openings
 from casework.oversight.privacy.answers import erase_answers
-from casework.oversight.privacy.gather import Gathered
+from casework.oversight.privacy.gather import ErasureGathered
 from casework.personal import normalise
 from casework.storage import rows
 from casework.work.cases.branch import Branch
@@ -44,7 +44,7 @@ _REQUESTS = sa.select(requests.c.id, requests.c.data_sealed)
 
 
 @dataclass(frozen=True)
-class Aside:
+class AsideReached:
     """Rows set aside that are his, as far as the table was looked through (`until`)."""
 
     ids: tuple[int, ...] = ()
@@ -64,21 +64,23 @@ class Gone:
         self.traces += [bytes(one) for one in traces if one is not None]
 
 
-def find_aside(conn: Connection, branch: Branch, found: Gathered, before: Aside | None = None) -> Aside:
+def find_aside(
+    conn: Connection, branch: Branch, found: ErasureGathered, before: AsideReached | None = None
+) -> AsideReached:
     """The rows that his institution's feeds set aside and that name him, a loan of his or his ID number.
 
     `before`: what was looked at already.
     """
-    before = before or Aside()
+    before = before or AsideReached()
     wanted = {found.customer.borrower_id, *found.loan_ids}
     if found.row is not None and found.row.id_number_sealed is not None:
         number = branch.vault.open(of_borrower(found.customer, "id_number"), bytes(found.row.id_number_sealed))
         wanted |= {number, normalise("id_number", number)}
     ids, until = aside_of_people(conn, branch.vault, found.customer.institution, wanted, after=before.until)
-    return Aside((*before.ids, *ids), until)
+    return AsideReached((*before.ids, *ids), until)
 
 
-def empty(conn: Connection, found: Gathered, aside: Sequence[int], left: LeftRows, mac_key: bytes) -> Gone:
+def empty(conn: Connection, found: ErasureGathered, aside: Sequence[int], left: LeftRows, mac_key: bytes) -> Gone:
     """Delete, overwrite, or leave a mark, place by place; his cases, requests and stream are held by the caller.
 
     `left` is told which rows of the books are others now.
@@ -108,7 +110,7 @@ def empty(conn: Connection, found: Gathered, aside: Sequence[int], left: LeftRow
 _ASIDE = sa.select(set_aside.c.id, set_aside.c.row_sealed)
 
 
-def _empty_books(conn: Connection, found: Gathered, gone: Gone, left: LeftRows, mac_key: bytes) -> None:
+def _empty_books(conn: Connection, found: ErasureGathered, gone: Gone, left: LeftRows, mac_key: bytes) -> None:
     held = [getattr(found.row, name) for name in _OF_BORROWER] if found.row is not None else []
     if found.row is not None:
         left.check(borrowers, (*found.customer, *held), found.row.mac)

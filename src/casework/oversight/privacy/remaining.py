@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from casework.log.backups import BACKED_UP, BACKUPS
 from casework.log.tables import entries
-from casework.oversight.privacy.gather import Gathered
+from casework.oversight.privacy.gather import ErasureGathered
 from casework.storage import rows
 from casework.work.cases.case import Case
 from casework.work.handover.tables import handover_moves
@@ -57,7 +57,7 @@ class Remaining(msgspec.Struct):
     en: str = EN
 
 
-def remaining(conn: Connection, found: Gathered) -> Remaining:
+def remaining(conn: Connection, found: ErasureGathered) -> Remaining:
     """By the log alone."""
     since = _first_entry(conn, [stream for stream, _ in found.places])
     later = [] if since is None else [entries.c.recorded_at >= since]

@@ -13,7 +13,7 @@ from casework.intake.feed.customers import of_customer
 from casework.intake.feed.tables import contacts
 from casework.log.tables import opening_keys, openings
 from casework.oversight.privacy.deciding import reasons_against
-from casework.oversight.privacy.gather import Gathered, gather
+from casework.oversight.privacy.gather import ErasureGathered, gather
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.contacts.tables import contact_log
@@ -105,7 +105,7 @@ def holding_of(
     )  # fmt: skip
 
 
-def _held(conn: Connection, found: Gathered) -> dict[str, int]:
+def _held(conn: Connection, found: ErasureGathered) -> dict[str, int]:
     texts: Sequence[Any] = rows.select_by_keys(conn, _STREAMS, "stream", [stream for stream, _ in found.places])
     asked = rows.select_by_keys(conn, _ASKED, "id", [one.id for one in found.requests])
     of_him = sa.select(sa.func.count()).select_from(contacts).where(of_customer(contacts, found.customer))

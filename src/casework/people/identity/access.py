@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
-from casework.people.identity.keys import Key, keys_of
-from casework.people.identity.sessions import Open, open_sessions
+from casework.people.identity.keys import PersonalKey, keys_of
+from casework.people.identity.sessions import OpenSession, open_sessions
 from casework.people.identity.tables import (
     log_in_failures,
     passwords,
@@ -27,8 +27,8 @@ class Access:
     code_expires_at: datetime | None
     second_factor_at: datetime | None
     locked_until: datetime | None
-    sessions: list[Open]
-    keys: list[Key]
+    sessions: list[OpenSession]
+    keys: list[PersonalKey]
 
 
 def access_of(conn: Connection, staff_no: str, now: datetime) -> Access:

@@ -15,9 +15,9 @@ from casework.bounded_http import NoAnswer, ask
 from casework.clock import Clock, now
 from casework.errors import TryAgain
 from casework.people.identity.outside_token import (
-    Outside,
+    OutsidePerson,
     PublicKey,
-    Wanted,
+    TokenWanted,
     header_of,
     public_keys,
     read,
@@ -37,7 +37,7 @@ DEADLINE_S = 5.0
 class Issuer:
     """Reads tokens of one issuer; safe to share between threads, and waits for the network: never in the event loop."""
 
-    def __init__(self, wanted: Wanted, *, clock: Clock = now) -> None:
+    def __init__(self, wanted: TokenWanted, *, clock: Clock = now) -> None:
         self._wanted = wanted
         self._clock = clock
         self._lock = threading.Lock()
@@ -49,9 +49,9 @@ class Issuer:
         """The issuer that the settings name, if they name one."""
         if settings.oidc_issuer is None or settings.oidc_audience is None:
             return None
-        return cls(Wanted(settings.oidc_issuer, settings.oidc_audience, settings.oidc_claim))
+        return cls(TokenWanted(settings.oidc_issuer, settings.oidc_audience, settings.oidc_claim))
 
-    def read(self, token: str) -> Outside | None:
+    def read(self, token: str) -> OutsidePerson | None:
         """What a token says; None when it is not to be believed, TryAgain when the issuer's keys are not at hand."""
         header = header_of(token)
         if header is None:

@@ -23,7 +23,7 @@ MAX_COMMANDS_TEXT = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class PersonalKey:
     """A live key as its holder sees it. `commands`: all that it may do; none: whatever its holder may."""
 
     id: int
@@ -59,11 +59,11 @@ def issue_key(
     return new_key(conn, trail, actor, staff_no=actor.id, days=days, label=label, commands=wanted)
 
 
-def keys_of(conn: Connection, staff_no: str, now: datetime) -> list[Key]:
+def keys_of(conn: Connection, staff_no: str, now: datetime) -> list[PersonalKey]:
     """His live keys, oldest first."""
     found = sa.select(tokens).where(_live(staff_no), tokens.c.expires_at > now).order_by(tokens.c.id)
     return [
-        Key(row.id, row.label, None if row.commands is None else tuple(row.commands.split()), row.created_at,
+        PersonalKey(row.id, row.label, None if row.commands is None else tuple(row.commands.split()), row.created_at,
             row.expires_at, row.last_used_at)
         for row in conn.execute(found)
     ]  # fmt: skip

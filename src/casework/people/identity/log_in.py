@@ -16,7 +16,7 @@ from casework.people.identity import brake, second_factor
 from casework.people.identity.brake import Brake
 from casework.people.identity.ending import lock_person
 from casework.people.identity.passwords import first_after_code, keep_password, password_of
-from casework.people.identity.sessions import Granted, open_session
+from casework.people.identity.sessions import TokensGranted, open_session
 from casework.people.staff.actor import Actor, system
 from casework.people.staff.register import actor_for, stream_of
 from casework.people.staff.tables import staff
@@ -55,7 +55,7 @@ def begin(conn: Connection, trail: Trail, attempted: Brake, staff_no: str) -> At
 def finish(
     conn: Connection, trail: Trail, vault: Vault, policy: Policy, attempt: Attempt, *, is_right: bool,
     otp: str | None, renewed: str | None = None, prefix: str = PREFIX,
-) -> Granted | CallerError:  # fmt: skip
+) -> TokensGranted | CallerError:  # fmt: skip
     """Open a session, if the password `is_right` and the second factor, where there is one, too.
 
     `renewed`: the same password hashed by today's figures; `prefix` as in `open_session`. As a value: log_in_refused,

@@ -42,7 +42,7 @@ def _exact(algorithm: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TokenWanted:
     """Whose tokens are taken, made for whom, and the claim that holds the staff number."""
 
     issuer: str
@@ -51,7 +51,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class OutsidePerson:
     """What a good token says: who, until when, and whether he showed a second factor there."""
 
     staff_no: str
@@ -60,7 +60,7 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class TokenHeader:
     """The two words of a token's header that choose how it is checked; nothing in it is believed yet."""
 
     algorithm: str
@@ -72,7 +72,7 @@ def is_shaped(text: str) -> bool:
     return len(text) <= MAX_TOKEN_CHARS and _SHAPE.fullmatch(text) is not None
 
 
-def header_of(token: str) -> Header | None:
+def header_of(token: str) -> TokenHeader | None:
     """The header, if its algorithm is one of `ALGORITHMS` and it asks for nothing that we do not know."""
     try:
         header = jws.extract_compact(token.encode()).headers()
@@ -83,7 +83,7 @@ def header_of(token: str) -> Header | None:
         return None
     if not (kid is None or isinstance(kid, str)) or not (kind is None or isinstance(kind, str)):
         return None
-    return Header(algorithm, kid) if (kind and kind.lower()) in _TYPES else None
+    return TokenHeader(algorithm, kid) if (kind and kind.lower()) in _TYPES else None
 
 
 def public_keys(document: Any) -> list[tuple[str | None, PublicKey]]:
@@ -97,7 +97,7 @@ def public_keys(document: Any) -> list[tuple[str | None, PublicKey]]:
     return keys
 
 
-def read(token: str, header: Header, key: PublicKey, wanted: Wanted, now: datetime) -> Outside | None:
+def read(token: str, header: TokenHeader, key: PublicKey, wanted: TokenWanted, now: datetime) -> OutsidePerson | None:
     """What the token says, if `key` signed it and it is for us, of our issuer, and of this hour; else None."""
     if not _serves(key, header.algorithm):
         return None
@@ -109,7 +109,7 @@ def read(token: str, header: Header, key: PublicKey, wanted: Wanted, now: dateti
     return _said(claims, wanted, now) if isinstance(claims, dict) else None
 
 
-def _said(claims: Mapping[str, Any], wanted: Wanted, now: datetime) -> Outside | None:
+def _said(claims: Mapping[str, Any], wanted: TokenWanted, now: datetime) -> OutsidePerson | None:
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
     seconds = now.timestamp()
@@ -127,7 +127,7 @@ def _said(claims: Mapping[str, Any], wanted: Wanted, now: datetime) -> Outside |
         return None
     methods = claims.get("amr")
     shown = isinstance(methods, list) and any(method in SECOND_FACTOR_METHODS for method in methods if _is_text(method))
-    return Outside(staff_no, datetime.fromtimestamp(expires + LEEWAY_S, UTC), shown)
+    return OutsidePerson(staff_no, datetime.fromtimestamp(expires + LEEWAY_S, UTC), shown)
 
 
 def _moment(claims: Mapping[str, Any], name: str) -> float | None:

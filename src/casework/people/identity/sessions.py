@@ -35,7 +35,7 @@ MAX_OPEN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class TokensGranted:
     """What a log-in or refresh gives, told this once. `must_enrol`: only the second factor may be set up."""
 
     session_id: int
@@ -47,7 +47,7 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenSession:
     """An open session as its holder sees it."""
 
     id: int
@@ -60,7 +60,7 @@ class Open:
 def open_session(
     conn: Connection, trail: Trail, policy: Policy, actor: Actor, *, step: int | None, after_code: bool,
     prefix: str = PREFIX,
-) -> Granted:  # fmt: skip
+) -> TokensGranted:  # fmt: skip
     """Open a session of somebody who has shown who he is; the caller holds his row. Entry `staff.logged_in`.
 
     `step` is the time step of the second factor that was shown; none: none was. `after_code`: whoever issued the code
@@ -106,7 +106,7 @@ def prolong(conn: Connection, trail: Trail, policy: Policy, token_hash: bytes) -
     conn.execute(tokens.update().where(live).values(changed(trail.mac_key, tokens.name, row, expires_at=until)))
 
 
-def refresh(conn: Connection, trail: Trail, policy: Policy, refresh_token: str) -> Granted | CallerError:
+def refresh(conn: Connection, trail: Trail, policy: Policy, refresh_token: str) -> TokensGranted | CallerError:
     """New tokens for an old refresh token; `not_authenticated` as a value, because what it ended must be kept."""
     found = _REFRESH.fullmatch(refresh_token)
     if found is None:
@@ -158,11 +158,11 @@ def end_all(conn: Connection, trail: Trail, actor: Actor, staff_no: str, cause: 
         trail.append(conn, stream_of(staff_no), Draft("staff.session_ended", actor.signed, data))
 
 
-def open_sessions(conn: Connection, staff_no: str, now: datetime) -> list[Open]:
+def open_sessions(conn: Connection, staff_no: str, now: datetime) -> list[OpenSession]:
     """His open sessions, oldest first (at most `MAX_OPEN`)."""
     live = (sessions.c.staff_no == staff_no) & sessions.c.ended_at.is_(None) & (sessions.c.expires_at > now)
     return [
-        Open(row.id, row.created_at, row.refreshed_at, row.expires_at, row.second_factor)
+        OpenSession(row.id, row.created_at, row.refreshed_at, row.expires_at, row.second_factor)
         for row in conn.execute(sa.select(sessions).where(live).order_by(sessions.c.id))
     ]
 
@@ -200,7 +200,7 @@ def _make_room(conn: Connection, trail: Trail, actor: Actor) -> None:
 def _granted(
     conn: Connection, trail: Trail, policy: Policy, actor: Actor, session_id: int, refresh_token: str,
     session_ends_at: datetime, second_factor: bool, prefix: str = PREFIX,
-) -> Granted:  # fmt: skip
+) -> TokensGranted:  # fmt: skip
     access = prefix + secrets.token_urlsafe(32)
     minutes = timedelta(minutes=policy.figure("login.access_minutes"))
     expires_at = min(trail.recorded_at + minutes, session_ends_at)
@@ -212,7 +212,7 @@ def _granted(
     )  # fmt: skip
     must_enrol = not second_factor and needs_factor(actor, policy)
     seconds = int((expires_at - trail.recorded_at).total_seconds())
-    return Granted(session_id, access, refresh_token, seconds, session_ends_at, must_enrol)
+    return TokensGranted(session_id, access, refresh_token, seconds, session_ends_at, must_enrol)
 
 
 def _session(conn: Connection, family_hash: bytes, *, lock: bool = False) -> Any:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from casework.log.format.entry import Actor as Signed
+from casework.log.format.entry import SignedActor as Signed
 
 SYSTEM_POST = "system"
 

@@ -25,7 +25,7 @@ from casework.people.staff.tables import (
 from casework.storage.driver_errors import is_reference_broken
 
 
-class Kept(NamedTuple):
+class KeptDossier(NamedTuple):
     """Where one kind of dated rows lies: the table, its columns (after the staff number), those of its key."""
 
     table: sa.Table
@@ -35,10 +35,10 @@ class Kept(NamedTuple):
 
 
 DATED: Final = (
-    Kept(posts_held, Held, "posts", ("post", "from_on")),
-    Kept(memberships, Home, "homes", ("from_on",)),
-    Kept(certificates, Certificate, "certificates", ("kind", "issued_on")),
-    Kept(absences, Absence, "absences", ("from_on",)),
+    KeptDossier(posts_held, Held, "posts", ("post", "from_on")),
+    KeptDossier(memberships, Home, "homes", ("from_on",)),
+    KeptDossier(certificates, Certificate, "certificates", ("kind", "issued_on")),
+    KeptDossier(absences, Absence, "absences", ("from_on",)),
 )
 COLUMNS: Final = (
     "staff_no", "added_at", "status", "capacity", "joined_on", "leaves_on", "left_on", "returned_on", "merged_into",
@@ -122,5 +122,5 @@ def _update(conn: Connection, staff_no: str, values: Mapping[str, Any]) -> None:
         raise
 
 
-def _same(kept: Kept, staff_no: str, row: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
+def _same(kept: KeptDossier, staff_no: str, row: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
     return [kept.table.c.staff_no == staff_no, *(kept.table.c[name] == row[name] for name in kept.key)]

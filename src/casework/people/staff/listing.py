@@ -61,7 +61,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class StaffWanted:
     """Which members: all that are given must hold. `status` is active, unverified, left or merged."""
 
     post: str | None = None
@@ -71,11 +71,11 @@ class Wanted:
 
 
 def members(
-    conn: Connection, on: date, wanted: Wanted | None = None, *, after: str = "", limit: int | None = None
+    conn: Connection, on: date, wanted: StaffWanted | None = None, *, after: str = "", limit: int | None = None
 ) -> list[Member]:
     """Members as of `on`, by staff number, the first `limit` of those after `after`; a fixed number of statements."""
     statement = sa.select(staff.c.staff_no, staff.c.name).where(staff.c.staff_no > after)
-    statement = statement.where(*_conditions(wanted or Wanted())).order_by(staff.c.staff_no)
+    statement = statement.where(*_conditions(wanted or StaffWanted())).order_by(staff.c.staff_no)
     names: dict[str, str] = dict(conn.execute(statement.limit(limit), {"on": on}).all())
     found = _read(conn, list(names))
     return [member_of(found[staff_no], name, on) for staff_no, name in names.items() if staff_no in found]
@@ -112,7 +112,7 @@ def _read(conn: Connection, numbers: Sequence[str]) -> dict[str, Person]:
     return found
 
 
-def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+def _conditions(wanted: StaffWanted) -> list[sa.ColumnElement[bool]]:
     conditions: list[Any] = []
     if wanted.status is not None:
         conditions.append(staff.c.status == wanted.status)

@@ -78,7 +78,7 @@ class EffectUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class ArcBranch:
     """One possible target of an arc: taken if all of `when` hold and no branch before it was taken."""
 
     to: str
@@ -92,7 +92,7 @@ class Arc:
     event: str
     source: str
     guards: tuple[GuardUse, ...]
-    branches: tuple[Branch, ...]
+    branches: tuple[ArcBranch, ...]
     effects: tuple[EffectUse, ...]
 
 
@@ -304,7 +304,7 @@ def _wire(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _condition(arc: Arc, branch: Branch) -> Callable[[EventData], bool]:
+def _condition(arc: Arc, branch: ArcBranch) -> Callable[[EventData], bool]:
     uses = arc.guards + branch.when
 
     def holds(event: EventData) -> bool:

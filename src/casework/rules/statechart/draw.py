@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from casework.rules.statechart.chart import Chart, State
 from casework.rules.statechart.draw_svg import svg
 from casework.rules.statechart.outline import (
-    Edge,
+    OutlineEdge,
     edges,
     label,
     openings,
@@ -44,7 +44,7 @@ def _kind(state: State) -> str:
     return "final" if state.final else "closed" if state.closed else "live"
 
 
-def _marked(edge: Edge) -> list[str]:
+def _marked(edge: OutlineEdge) -> list[str]:
     return [text + (" ?" if depends else "") for text, depends in edge.events]
 
 

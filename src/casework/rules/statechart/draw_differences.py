@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from casework.rules.statechart.chart import Arc, Branch, Chart, Event, Opening, State
+from casework.rules.statechart.chart import Arc, ArcBranch, Chart, Event, Opening, State
 from casework.rules.statechart.differences import differences, renamings
 from casework.rules.statechart.draw_svg import Marks, svg
 
@@ -67,7 +67,7 @@ def _arcs(event: str, ways: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Ar
     for source, to in ways:
         targets.setdefault(source, []).append(to)
     for source, to_all in targets.items():
-        yield source, Arc(event, source, (), tuple(Branch(to, ()) for to in to_all), ())
+        yield source, Arc(event, source, (), tuple(ArcBranch(to, ()) for to in to_all), ())
 
 
 def _ways(chart: Chart, renamed: Mapping[str, str]) -> dict[tuple[str, str, str], None]:

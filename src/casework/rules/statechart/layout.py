@@ -10,7 +10,7 @@ from unicodedata import east_asian_width
 
 from casework.rules.statechart.chart import Chart, State
 from casework.rules.statechart.outline import (
-    Edge,
+    OutlineEdge,
     edges,
     label,
     staying,
@@ -139,7 +139,7 @@ def _colours(chart: Chart) -> dict[str, str]:
     return out
 
 
-def _lines(edge: Edge, alone: tuple[str, ...], per_line: int = 2) -> tuple[str, ...]:
+def _lines(edge: OutlineEdge, alone: tuple[str, ...], per_line: int = 2) -> tuple[str, ...]:
     every = [text + (" ◇" if depends else "") for text, depends in edge.events]
     texts = [text for text in every if not text.startswith(alone)] if alone else every
     lines = [" · ".join(texts[at : at + per_line]) for at in range(0, len(texts), per_line)]

@@ -7,7 +7,7 @@ from casework.rules.statechart.chart import Chart
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class OutlineEdge:
     """All that leads from one state to another: event labels, each with whether facts decide the target."""
 
     source: str
@@ -20,7 +20,7 @@ def label(thing: object, lang: str) -> str:
     return str(getattr(thing, lang))
 
 
-def edges(chart: Chart, lang: str) -> list[Edge]:
+def edges(chart: Chart, lang: str) -> list[OutlineEdge]:
     """The ways between different states, one per pair, in the chart's order of states and events."""
     found: dict[tuple[str, str], list[tuple[str, bool]]] = {}
     for event in chart.events.values():
@@ -31,7 +31,7 @@ def edges(chart: Chart, lang: str) -> list[Edge]:
                     found.setdefault((arc.source, to), []).append(one_of)
     order = {name: place for place, name in enumerate(chart.states)}
     pairs = sorted(found, key=lambda pair: (order[pair[0]], order[pair[1]]))
-    return [Edge(source, to, tuple(found[source, to])) for source, to in pairs]
+    return [OutlineEdge(source, to, tuple(found[source, to])) for source, to in pairs]
 
 
 def staying(chart: Chart, lang: str) -> Mapping[str, list[str]]:

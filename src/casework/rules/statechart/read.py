@@ -9,7 +9,7 @@ from typing import Any
 from casework.rules.statechart.chart import (
     Approval,
     Arc,
-    Branch,
+    ArcBranch,
     Chart,
     Due,
     EffectUse,
@@ -176,7 +176,7 @@ class _Reader:
 
     # ── the parts of a chart ──────────────────────────────────────────────────────────────────────────────
 
-    def branches(self, where: str, to: Any, source: str) -> tuple[Branch, ...]:
+    def branches(self, where: str, to: Any, source: str) -> tuple[ArcBranch, ...]:
         if isinstance(to, str) and to.startswith("@"):
             if to[1:] not in self.part("targets"):
                 self.fault(where, f"unknown target {to}")
@@ -190,7 +190,7 @@ class _Reader:
             if state not in self.part("states"):
                 self.fault(f"{where}[{number}]", f"unknown state {state}")
             when = self.guard_uses(f"{where}[{number}].when", branch.get("when", ()))
-            out.append(Branch(state, when))
+            out.append(ArcBranch(state, when))
         return tuple(out)
 
     def event(self, name: str, table: Table) -> Event:

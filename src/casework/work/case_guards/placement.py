@@ -6,13 +6,13 @@ from casework.rules.statechart.registry import Params, Verdict
 from casework.work.case_guards.shown import shown
 from casework.work.cases.case import Placement
 from casework.work.cases.registry import REGISTRY
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 
 guard = REGISTRY.guard
 
 
 @guard(facts=("exception_until",))
-def no_live_exception(now: Situation, _: Params) -> Verdict:
+def no_live_exception(now: CaseSituation, _: Params) -> Verdict:
     until = now.facts.exception_until
     live = until is not None and until >= now.today
     opens_on = until + timedelta(days=1) if until else None
@@ -20,7 +20,7 @@ def no_live_exception(now: Situation, _: Params) -> Verdict:
 
 
 @guard(params={"inspection_months": "int", "evaluation_days": "int"}, facts=("agency", "missing"))
-def agency_fit(now: Situation, params: Params) -> Verdict:
+def agency_fit(now: CaseSituation, params: Params) -> Verdict:
     """Active, inspected and evaluated in time; while no agency is named, the one on file is meant.
 
     Inspected at least monthly (3.3) is once in every calendar month: this one or, until it ends, the one before.
@@ -47,7 +47,7 @@ def agency_fit(now: Situation, params: Params) -> Verdict:
 
 
 @guard(facts=("agency",))
-def no_placement(now: Situation, _: Params) -> Verdict:
+def no_placement(now: CaseSituation, _: Params) -> Verdict:
     """No agency works the case now (X11); a placement that has ended but was not recalled yet does not count."""
     placement = now.facts.placement
     if placement is None or _ended(placement, now.today):
@@ -57,7 +57,7 @@ def no_placement(now: Situation, _: Params) -> Verdict:
 
 
 @guard(facts=("term_until",))
-def placement_ended(now: Situation, _: Params) -> Verdict:
+def placement_ended(now: CaseSituation, _: Params) -> Verdict:
     placement = now.facts.placement
     if placement is None:
         return Verdict(False, {"ended": False, "term_until": None}, {"ended": True})
@@ -72,7 +72,7 @@ def _ended(placement: Placement, today: date) -> bool:
 
 
 @guard(params={"holds": "texts"}, facts=("holds",))
-def placement_not_excluded(now: Situation, params: Params) -> Verdict:
+def placement_not_excluded(now: CaseSituation, params: Params) -> Verdict:
     excluding = [hold for hold in now.facts.holds if hold in params["holds"]]
     return Verdict(not excluding, {"holds": excluding}, {"none_of": list(params["holds"])})
 

@@ -6,7 +6,7 @@ from casework.rules.statechart.registry import Params, Verdict
 from casework.work.case_guards.shown import FOR_ARREARS, last_seen_on, shown
 from casework.work.cases.case import PROMISE, AttemptDay
 from casework.work.cases.registry import REGISTRY
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 
 guard = REGISTRY.guard
 
@@ -15,7 +15,7 @@ guard = REGISTRY.guard
     params={"days": "int", "from_dpd": "int", "attempts_per_day": "int", "holds": "texts"},
     facts=("days_in_a_row", "counted_from", "days_required", "attempts_required"),
 )
-def days_without_contact(now: Situation, params: Params) -> Verdict:
+def days_without_contact(now: CaseSituation, params: Params) -> Verdict:
     """The day and those before it: each with all attempts, none connected, none spoilt by a promise or a hold.
 
     On the first of them the loan was so many days past due; a due date that moves may lower the later ones.
@@ -35,7 +35,7 @@ def days_without_contact(now: Situation, params: Params) -> Verdict:
     )
 
 
-def _is_silent(now: Situation, day: AttemptDay | None, on: date, params: Params) -> bool:
+def _is_silent(now: CaseSituation, day: AttemptDay | None, on: date, params: Params) -> bool:
     """Enough was dialled and nobody answered, no promise was open and no hold in force on any part of the day."""
     if day is None or day.attempts < params["attempts_per_day"] or day.connected:
         return False
@@ -43,31 +43,31 @@ def _is_silent(now: Situation, day: AttemptDay | None, on: date, params: Params)
     return not any(by in params["holds"] or by.startswith(PROMISE) for by in of_day)
 
 
-def _is_late(now: Situation, on: date, from_dpd: int) -> bool:
+def _is_late(now: CaseSituation, on: date, from_dpd: int) -> bool:
     """Whether a run may begin on that day; where the case was opened for another reason, arrears do not matter."""
     return now.case.opened_for not in FOR_ARREARS or now.case.days_past_due_on(on) >= from_dpd
 
 
-def _counted_from(now: Situation, start: date, params: Params) -> date:
+def _counted_from(now: CaseSituation, start: date, params: Params) -> date:
     """What a person is told: a run can begin on no day before it."""
     due = now.case.oldest_due_date if now.case.opened_for in FOR_ARREARS else None
     return min(max(start, due + timedelta(days=params["from_dpd"])) if due else start, now.today)
 
 
-def _first_counting_day(now: Situation) -> date:
+def _first_counting_day(now: CaseSituation) -> date:
     """The day of the opening; where the case came back here, the day after that."""
     back = now.facts.desk_since
     return now.case.opened_on if back is None else max(now.case.opened_on, back + timedelta(days=1))
 
 
 @guard(facts=())
-def debtor_connected_since(now: Situation, _: Params) -> Verdict:
+def debtor_connected_since(now: CaseSituation, _: Params) -> Verdict:
     met = "debtor_connected" in now.facts.fresh
     return Verdict(met, {"connected": met}, {"connected": True})
 
 
 @guard(params={"state": "text"}, facts=("desk_state",))
-def still_lost(now: Situation, params: Params) -> Verdict:
+def still_lost(now: CaseSituation, params: Params) -> Verdict:
     """It was in `state` when it left, and the debtor was found or reached nowhere since."""
     facts, seen_on = now.facts, last_seen_on(now)
     seen_since = seen_on is not None and (facts.desk_since is None or seen_on >= facts.desk_since)
@@ -77,13 +77,13 @@ def still_lost(now: Situation, params: Params) -> Verdict:
 
 
 @guard(facts=())
-def new_number_since(now: Situation, _: Params) -> Verdict:
+def new_number_since(now: CaseSituation, _: Params) -> Verdict:
     met = "new_number" in now.facts.fresh
     return Verdict(met, {"new_number": met}, {"new_number": True})
 
 
 @guard(params={"up_to_fen": "int", "state": "text"}, facts=("principal_fen", "up_to_fen"))
-def repair_duty_done(now: Situation, params: Params) -> Verdict:
+def repair_duty_done(now: CaseSituation, params: Params) -> Verdict:
     """Owed by a case of so much or less that is or was last in `state` and has never been visited."""
     principal, facts = now.case.principal_at_opening_fen, now.facts
     owed = principal <= params["up_to_fen"] and facts.desk_state == params["state"]
@@ -93,7 +93,7 @@ def repair_duty_done(now: Situation, params: Params) -> Verdict:
 
 
 @guard(params={"holds": "texts"}, facts=("holds",))
-def no_hold(now: Situation, params: Params) -> Verdict:
+def no_hold(now: CaseSituation, params: Params) -> Verdict:
     """None of those that the policy names for this."""
     found = [name for name in now.facts.holds if name in params["holds"]]
     return Verdict(not found, {"holds": found}, {"holds_at_most": 0})

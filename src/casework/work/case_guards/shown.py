@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 
 FOR_ARREARS = ("arrears", "old_npl")
 """Openings whose case ends with the arrears; the others end when their own ground does (1.2.2)."""
@@ -13,12 +13,12 @@ def shown(day: date | None) -> str | None:
     return day.isoformat() if day else None
 
 
-def day_after_due(now: Situation) -> date | None:
+def day_after_due(now: CaseSituation) -> date | None:
     """The first day past due, from which a debt is in arrears; none without a due date."""
     due = now.case.oldest_due_date
     return due + timedelta(days=1) if due else None
 
 
-def last_seen_on(now: Situation) -> date | None:
+def last_seen_on(now: CaseSituation) -> date | None:
     """The last day on which the debtor was reached or found; none if he never was."""
     return max((day for day in (now.facts.connected_on, now.facts.found_on) if day is not None), default=None)

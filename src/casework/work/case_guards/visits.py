@@ -3,20 +3,20 @@
 from casework.rules.statechart.registry import Params, Verdict
 from casework.work.case_guards.shown import last_seen_on
 from casework.work.cases.registry import REGISTRY
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 
 guard = REGISTRY.guard
 _CANNOT_BE = {("found", "nobody"), ("not_found", "debtor")}
 
 
 @guard(params={"outcome": "text"}, facts=("outcome_required",))
-def visit_on_record(now: Situation, params: Params) -> Verdict:
+def visit_on_record(now: CaseSituation, params: Params) -> Verdict:
     met = f"visit_{params['outcome']}" in now.facts.fresh
     return Verdict(met, {"visit_recorded": met}, {"outcome_required": params["outcome"]})
 
 
 @guard(params={"days": "int"}, facts=("failed_days", "days_required"))
-def failed_visits(now: Situation, params: Params) -> Verdict:
+def failed_visits(now: CaseSituation, params: Params) -> Verdict:
     """Visits in vain since the debtor was last found or reached; two need different days and different photos."""
     seen_on = last_seen_on(now)
     since = [visit for visit in now.facts.failed_visits if seen_on is None or visit.on > seen_on]
@@ -25,14 +25,14 @@ def failed_visits(now: Situation, params: Params) -> Verdict:
 
 
 @guard(facts=("outcome", "person_met"))
-def person_met_fits(now: Situation, _: Params) -> Verdict:
+def person_met_fits(now: CaseSituation, _: Params) -> Verdict:
     """Who was found was met, and who was met was found; without a report there is nothing to object to."""
     outcome, met = now.given.get("outcome"), now.given.get("person_met")
     return Verdict((outcome, met) not in _CANNOT_BE, {"outcome": outcome, "person_met": met}, {"consistent": True})
 
 
 @guard(facts=())
-def photo_is_new(now: Situation, _: Params) -> Verdict:
+def photo_is_new(now: CaseSituation, _: Params) -> Verdict:
     """One photo proves one visit."""
     new = now.given.get("photo") not in now.facts.visit_photos
     return Verdict(new, {"photo_used": not new}, {"photo_used": False})

@@ -37,7 +37,7 @@ from casework.work.cases.ownership import (
 )
 from casework.work.cases.reasons import no_owner, open_already
 from casework.work.cases.receiver import belongs_to, next_owner, unfit
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 from casework.work.cases.tables import cases, owner_history
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def _may_open(
     authority = door.authority(command.actor, ground.posts, door.main, new, policy, ground.rules)
     if isinstance(authority, Refusal):
         return authority
-    return decide_opening(ground, Situation(new, today, policy, command.actor.id, given), ground.posts) or authority
+    return decide_opening(ground, CaseSituation(new, today, policy, command.actor.id, given), ground.posts) or authority
 
 
 def _home(owning: Owning, loan: Mapping[str, str | None], data: dict[str, Any], new: Case, owner: str) -> None:

@@ -19,7 +19,7 @@ from casework.work.cases.filter import BusinessDates, CaseFilter
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.options import newer_cases, situation_of
 from casework.work.cases.queries import walk_cases
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 
 MAX_DRY_RUN = 10_000
 _CHUNK = 1_000
@@ -120,7 +120,7 @@ class _Reaches:
         return [] if reach.covers(case) else ["out_of_reach"]
 
 
-def _count(result: DryRun, chart: Chart, situation: Situation, reaches: _Reaches) -> None:
+def _count(result: DryRun, chart: Chart, situation: CaseSituation, reaches: _Reaches) -> None:
     case = situation.case
     result.cases += 1
     under = lives_under(chart, case)
@@ -144,7 +144,7 @@ def _count(result: DryRun, chart: Chart, situation: Situation, reaches: _Reaches
             totals.reasons[code] = totals.reasons.get(code, 0) + 1
 
 
-def _opens_later(arc: Arc, unmet: Sequence[Verdict], situation: Situation) -> bool:
+def _opens_later(arc: Arc, unmet: Sequence[Verdict], situation: CaseSituation) -> bool:
     """As `statechart.decide` says of one option: time alone meets every guard, and none lapses first."""
     days = [verdict.opens_on for verdict in unmet if verdict.opens_on is not None]
     if not days or len(days) < len(unmet):

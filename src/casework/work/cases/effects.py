@@ -18,7 +18,7 @@ from casework.work.cases.case import (
     Stood,
 )
 from casework.work.cases.registry import REGISTRY
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 
 effect, recorder = REGISTRY.effect, REGISTRY.recorder
 ATTEMPT_DAYS_KEPT = LOOKED_BACK.days
@@ -28,11 +28,11 @@ def _add(names: list[str], name: str) -> list[str]:
     return sorted({*names, name})
 
 
-def _day(now: Situation, field: str) -> date:
+def _day(now: CaseSituation, field: str) -> date:
     return date.fromisoformat(now.given[field])
 
 
-def _happened(now: Situation) -> date:
+def _happened(now: CaseSituation) -> date:
     return now.on or now.today
 
 
@@ -40,7 +40,7 @@ def _later(day: date, known: date | None) -> date:
     return max(day, known) if known else day
 
 
-def _in_this_state(now: Situation) -> bool:
+def _in_this_state(now: CaseSituation) -> bool:
     """Whether it happened since the case came into its present state; an old call recorded today did not."""
     return _happened(now) >= now.case.state_since
 
@@ -49,13 +49,13 @@ def _in_this_state(now: Situation) -> bool:
 
 
 @effect()
-def visit_ordered(now: Situation, _: Params) -> None:
+def visit_ordered(now: CaseSituation, _: Params) -> None:
     """Keeps for which day."""
     now.facts.visit_on = date.fromisoformat(now.given["visit_on"])
 
 
 @effect()
-def count_failed_visit(now: Situation, _: Params) -> None:
+def count_failed_visit(now: CaseSituation, _: Params) -> None:
     """Counts the visit recorded last: one report is one visit."""
     facts, visit = now.facts, now.facts.last_failed_visit
     if visit is not None:
@@ -65,13 +65,13 @@ def count_failed_visit(now: Situation, _: Params) -> None:
 
 
 @effect()
-def place_with_agency(now: Situation, _: Params) -> None:
+def place_with_agency(now: CaseSituation, _: Params) -> None:
     now.facts.placement = Placement(now.given["agency"], now.today, _day(now, "term_until"))
     now.facts.placements += 1
 
 
 @effect(params={"destruction_days": "int"})
-def end_placement(now: Situation, params: Params) -> None:
+def end_placement(now: CaseSituation, params: Params) -> None:
     """The agency's copy is to be destroyed by the date given, else by the policy's (X12)."""
     given = now.given.get("destruction_due_on")
     due = date.fromisoformat(given) if given else now.today + timedelta(days=params["destruction_days"])
@@ -81,12 +81,12 @@ def end_placement(now: Situation, params: Params) -> None:
 
 
 @effect()
-def grant_exception(now: Situation, _: Params) -> None:
+def grant_exception(now: CaseSituation, _: Params) -> None:
     now.facts.exception_until, now.facts.exception_on = _day(now, "expires_on"), now.today
 
 
 @effect()
-def open_matter(now: Situation, _: Params) -> None:
+def open_matter(now: CaseSituation, _: Params) -> None:
     """Rulings are those of this suit, not of one before it."""
     now.facts.matter_open = True
     now.facts.sued_on = now.today
@@ -94,12 +94,12 @@ def open_matter(now: Situation, _: Params) -> None:
 
 
 @effect()
-def end_matter(now: Situation, _: Params) -> None:
+def end_matter(now: CaseSituation, _: Params) -> None:
     now.facts.matter_open, now.facts.matter_ended_on = False, now.today
 
 
 @effect()
-def book_write_off(now: Situation, _: Params) -> None:
+def book_write_off(now: CaseSituation, _: Params) -> None:
     """From here on the claim is what was written off, and only money received counts towards it (MOF2017.90)."""
     facts, given = now.facts, now.given
     facts.written_off_on = now.today
@@ -108,13 +108,13 @@ def book_write_off(now: Situation, _: Params) -> None:
 
 
 @effect()
-def unbook_write_off(now: Situation, _: Params) -> None:
+def unbook_write_off(now: CaseSituation, _: Params) -> None:
     facts = now.facts
     facts.written_off_on, facts.written_off_fen, facts.recoveries, facts.recovered_fen = None, 0, [], 0
 
 
 @effect()
-def count_recovery(now: Situation, _: Params) -> None:
+def count_recovery(now: CaseSituation, _: Params) -> None:
     """A payment counts once however often it is reported."""
     facts, known = now.facts, now.given["payment"]
     if known not in facts.recoveries:
@@ -123,14 +123,14 @@ def count_recovery(now: Situation, _: Params) -> None:
 
 
 @effect()
-def uncount_recovery(now: Situation, _: Params) -> None:
+def uncount_recovery(now: CaseSituation, _: Params) -> None:
     facts = now.facts
     facts.recoveries = [known for known in facts.recoveries if known != now.given["payment"]]
     facts.recovered_fen -= now.given["amount_fen"]
 
 
 @effect(params={"settled_as": "text"})
-def settle(now: Situation, params: Params) -> None:
+def settle(now: CaseSituation, params: Params) -> None:
     """What the settlement rests on: the undoing of a payment dated since then re-opens the case.
 
     A compromise rests on what was paid since the agreement, a claim written off on what was recovered since the
@@ -150,21 +150,21 @@ def settle(now: Situation, params: Params) -> None:
 
 
 @effect()
-def unsettle(now: Situation, _: Params) -> None:
+def unsettle(now: CaseSituation, _: Params) -> None:
     facts = now.facts
     facts.settled_from = facts.settled_on = facts.settled_as = facts.settlement_since = facts.reversed_paid_on = None
     facts.settled_out_of = None
 
 
 @effect()
-def resume(now: Situation, params: Params) -> None:
+def resume(now: CaseSituation, params: Params) -> None:
     """The settlement never was: what had happened in the state before it still counts there, and since the same day."""
     now.resumed = now.facts.settled_out_of
     unsettle(now, params)
 
 
 @effect(params={"closed_as": "text"})
-def close(now: Situation, params: Params) -> None:
+def close(now: CaseSituation, params: Params) -> None:
     now.case.closed_as = params["closed_as"]
 
 
@@ -172,12 +172,12 @@ def close(now: Situation, params: Params) -> None:
 
 
 @recorder
-def contact_attempt(now: Situation, _: Params) -> None:
+def contact_attempt(now: CaseSituation, _: Params) -> None:
     """Only a dialled call counts as an attempt (1.3.1a); a debtor who calls in is connected all the same."""
     _contacted(now, attempts=int(now.given["channel"] == "phone"), connected=now.given["outcome"] == "debtor")
 
 
-def _contacted(now: Situation, *, attempts: int, connected: bool) -> None:
+def _contacted(now: CaseSituation, *, attempts: int, connected: bool) -> None:
     on, facts = _happened(now), now.facts
     days = {day.on: day for day in facts.attempt_days}
     before = days.get(on, AttemptDay(on, 0, False))
@@ -190,7 +190,7 @@ def _contacted(now: Situation, *, attempts: int, connected: bool) -> None:
 
 
 @recorder
-def contact_day(now: Situation, _: Params) -> None:
+def contact_day(now: CaseSituation, _: Params) -> None:
     """What the log of contacts knows of the debtor's day: it says anew what it said before (1.3.1a, c).
 
     A connection that is learnt of in this state counts in it, whenever it was: the debtor is not lost (1.3.1d).
@@ -204,7 +204,7 @@ def contact_day(now: Situation, _: Params) -> None:
         facts.fresh = _add(facts.fresh, "debtor_connected")
 
 
-def _spoil(now: Situation, by: str) -> None:
+def _spoil(now: CaseSituation, by: str) -> None:
     """From that day on the days are spoilt (1.3.1c); what had ended and began that day goes on, as if it had not."""
     first = _happened(now)
     known = [one for one in now.facts.spoilt if one.last is None or one.last > now.today - LOOKED_BACK]
@@ -214,7 +214,7 @@ def _spoil(now: Situation, by: str) -> None:
     now.facts.spoilt = known
 
 
-def _spoil_no_more(now: Situation, by: str) -> None:
+def _spoil_no_more(now: CaseSituation, by: str) -> None:
     """That day was the last."""
     now.facts.spoilt = [
         Spoilt(one.by, one.first, _happened(now)) if one.by == by and one.last is None else one
@@ -223,7 +223,7 @@ def _spoil_no_more(now: Situation, by: str) -> None:
 
 
 @recorder
-def promise(now: Situation, _: Params) -> None:
+def promise(now: CaseSituation, _: Params) -> None:
     """Open from its day to the day on which it is judged."""
     facts = now.facts
     _spoil(now, PROMISE + now.given["promise"])
@@ -232,7 +232,7 @@ def promise(now: Situation, _: Params) -> None:
 
 
 @recorder
-def promise_ended(now: Situation, _: Params) -> None:
+def promise_ended(now: CaseSituation, _: Params) -> None:
     """Of one judged again after a reversal nothing was open: it spoils no day."""
     facts, ended, outcome = now.facts, now.given["promise"], now.given["outcome"]
     _spoil_no_more(now, PROMISE + ended)
@@ -246,28 +246,28 @@ def _promised(facts: Facts, promises: dict[str, date]) -> None:
 
 
 @recorder
-def hold(now: Situation, _: Params) -> None:
+def hold(now: CaseSituation, _: Params) -> None:
     now.facts.holds = _add(now.facts.holds, now.given["hold"])
     _spoil(now, now.given["hold"])
     now.facts.material_version += 1
 
 
 @recorder
-def hold_lifted(now: Situation, _: Params) -> None:
+def hold_lifted(now: CaseSituation, _: Params) -> None:
     _spoil_no_more(now, now.given["hold"])
     now.facts.holds = [name for name in now.facts.holds if name != now.given["hold"]]
     now.facts.material_version += 1
 
 
 @recorder
-def information_repair(now: Situation, _: Params) -> None:
+def information_repair(now: CaseSituation, _: Params) -> None:
     now.facts.repaired_on = _happened(now)
     if now.given["outcome"] == "new_number" and _in_this_state(now):
         now.facts.fresh = _add(now.facts.fresh, "new_number")
 
 
 @recorder
-def visit(now: Situation, _: Params) -> None:
+def visit(now: CaseSituation, _: Params) -> None:
     """A visit of an earlier time is none of those ordered now; whom it met was met all the same."""
     facts, given, on = now.facts, now.given, _happened(now)
     facts.visit_photos = _add(facts.visit_photos, given["photo"])
@@ -282,7 +282,7 @@ def visit(now: Situation, _: Params) -> None:
 
 
 @recorder
-def agency_file(now: Situation, _: Params) -> None:
+def agency_file(now: CaseSituation, _: Params) -> None:
     given = now.given
     now.facts.agency_file = AgencyFile(
         given["agency"], given["active"], _day(now, "inspected_on"), _day(now, "evaluated_on")
@@ -290,29 +290,29 @@ def agency_file(now: Situation, _: Params) -> None:
 
 
 @recorder
-def placement_ended(now: Situation, _: Params) -> None:
+def placement_ended(now: CaseSituation, _: Params) -> None:
     if now.facts.placement is not None:
         now.facts.placement.ended = True
 
 
 @recorder
-def disposal_form(now: Situation, _: Params) -> None:
+def disposal_form(now: CaseSituation, _: Params) -> None:
     now.facts.disposal_form_on = _happened(now)
 
 
 @recorder
-def limitation_check(now: Situation, _: Params) -> None:
+def limitation_check(now: CaseSituation, _: Params) -> None:
     now.facts.limitation_ends_on = _day(now, "ends_on")
 
 
 @recorder
-def acceleration(now: Situation, _: Params) -> None:
+def acceleration(now: CaseSituation, _: Params) -> None:
     now.facts.accelerated_on = _happened(now)
     now.facts.material_version += 1
 
 
 @recorder
-def ruling(now: Situation, _: Params) -> None:
+def ruling(now: CaseSituation, _: Params) -> None:
     """A judgment leaves the matter open, for enforcement follows it; every other ruling ends it."""
     now.facts.rulings = _add(now.facts.rulings, now.given["outcome"])
     if now.given["outcome"] != "judgment":
@@ -320,7 +320,7 @@ def ruling(now: Situation, _: Params) -> None:
 
 
 @recorder
-def payment(now: Situation, _: Params) -> None:
+def payment(now: CaseSituation, _: Params) -> None:
     """Counts once however often it is recorded, and only towards an agreement that it came after."""
     facts = now.facts
     if facts.agreed_on is not None and _happened(now) >= facts.agreed_on:
@@ -328,7 +328,7 @@ def payment(now: Situation, _: Params) -> None:
 
 
 @recorder
-def reversal(now: Situation, _: Params) -> None:
+def reversal(now: CaseSituation, _: Params) -> None:
     """What was undone counts towards no agreement any more."""
     facts, undone = now.facts, now.given["payment"]
     facts.reversed_paid_on = _day(now, "paid_on")
@@ -336,7 +336,7 @@ def reversal(now: Situation, _: Params) -> None:
 
 
 @recorder
-def agreement(now: Situation, _: Params) -> None:
+def agreement(now: CaseSituation, _: Params) -> None:
     now.facts.agreed_fen = now.given["agreed_fen"]
     now.facts.agreed_on = _happened(now)
     now.facts.received_fen = {}
@@ -344,26 +344,26 @@ def agreement(now: Situation, _: Params) -> None:
 
 
 @recorder
-def transfer_contract(now: Situation, _: Params) -> None:
+def transfer_contract(now: CaseSituation, _: Params) -> None:
     now.facts.transfer_contract_on = _happened(now)
 
 
 @recorder
-def debtor_notice(now: Situation, _: Params) -> None:
+def debtor_notice(now: CaseSituation, _: Params) -> None:
     now.facts.debtor_notified_on = _happened(now)
 
 
 @recorder
-def opening_error(now: Situation, _: Params) -> None:
+def opening_error(now: CaseSituation, _: Params) -> None:
     now.facts.opening_error_on = _happened(now)
 
 
 @recorder
-def left_books(now: Situation, _: Params) -> None:
+def left_books(now: CaseSituation, _: Params) -> None:
     """Nothing that an approver would look at again: a write-off asked for here is what the bank has booked."""
     now.facts.left_books = now.given["status"]
 
 
 @recorder
-def finding_cleared(now: Situation, _: Params) -> None:
+def finding_cleared(now: CaseSituation, _: Params) -> None:
     now.facts.finding_cleared_on = _happened(now)

@@ -5,12 +5,12 @@ from casework.work import case_guards as guards  # (the first and the last regis
 from casework.work.cases import effects, fold
 from casework.work.cases.case import ROWS, Case
 from casework.work.cases.registry import REGISTRY
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 
 CASE_CHART = "overdue_loan"
 
 CASE = Noun(
-    chart=CASE_CHART, word="case", subject=Case, rows=ROWS, registry=REGISTRY, situation=Situation,
+    chart=CASE_CHART, word="case", subject=Case, rows=ROWS, registry=REGISTRY, situation=CaseSituation,
     begin=fold.open_case, more={fold.MEASURED: fold.measured, fold.ASSIGNED: fold.assigned},
     called={
         fold.SAYS.opened: ("入催", "Case opened"), fold.SAYS.refused_opening: ("入催被拒", "Opening refused"),

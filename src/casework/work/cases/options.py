@@ -32,7 +32,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.reasons import open_already, topic_posts
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 from casework.work.cases.tables import cases
 
 
@@ -212,10 +212,10 @@ class May:
 def situation_of(
     case: Case, branch: Branch, today: date, actor_id: str, newer: Mapping[int, int],
     given: Mapping[str, Any] | None = None,
-) -> Situation:  # fmt: skip
+) -> CaseSituation:  # fmt: skip
     """What guards look at, as the door would show it to them."""
     gathered = {"newer_case": newer[case.id]} if case.id in newer else {}
-    return Situation(case, today, branch.rulebook.policies.at(today), actor_id, given or {}, gathered)
+    return CaseSituation(case, today, branch.rulebook.policies.at(today), actor_id, given or {}, gathered)
 
 
 def newer_cases(conn: Connection, asked: Sequence[Case]) -> dict[int, int]:
@@ -315,7 +315,7 @@ def openings_of_loan(
             "business_date": today.isoformat(),
         }  # fmt: skip
         case = fold.open_case(0, actor.id, chart, data)
-        refusal = decide_opening(ground, Situation(case, today, policy, actor.id), ground.posts)
+        refusal = decide_opening(ground, CaseSituation(case, today, policy, actor.id), ground.posts)
         reasons = May(branch.rulebook.permissions, actor, [case], policy)("case.open", ground)
         reasons += refusal.reasons if refusal else ()
         if live is not None:

@@ -42,7 +42,7 @@ SEEN_BY = "case.read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class MoveWanted:
     """What is asked for: an `owner`, or (none) whom the rules name; `reason` is a code of owners.toml."""
 
     owner: str | None = None
@@ -107,7 +107,7 @@ class Plan:
 
 
 def plan(
-    conn: Connection, branch: Branch, actor: Actor, named: Sequence[tuple[int, int | None]], wanted: Wanted,
+    conn: Connection, branch: Branch, actor: Actor, named: Sequence[tuple[int, int | None]], wanted: MoveWanted,
     *, clock: Clock = now,
 ) -> Plan:  # fmt: skip
     """Who is to have each of the cases `named` (id, and the version that the caller saw); reads, changes nothing.
@@ -149,7 +149,7 @@ class _Spreading:
 
     branch: Branch
     actor: Actor
-    wanted: Wanted
+    wanted: MoveWanted
     roster: Roster
     loads: Loads
 
@@ -185,7 +185,7 @@ def _not_asked(case: Case, reason: Reason) -> Refused:
     return Refused(case.id, case.version, case.state, (reason,), False, None)
 
 
-def _check(branch: Branch, named: Sequence[tuple[int, int | None]], wanted: Wanted) -> None:
+def _check(branch: Branch, named: Sequence[tuple[int, int | None]], wanted: MoveWanted) -> None:
     reasons = branch.rulebook.owners.reasons
     stated = reasons.get(wanted.reason)
     if stated is None or not (stated.by_hand or (wanted.owner is None and wanted.reason == BY_RULE)):

@@ -45,7 +45,7 @@ Sort = Literal["id", "-id", "due_on", "-due_on"]
 """A minus is descending; what has no day on which it is due comes last."""
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class ShownWanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Which subjects: of a case (or, of what is a customer's: that binds it), of a loan, in a state, due by a day.
 
     `every`: what is over too.
@@ -58,7 +58,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     every: bool = False
 
 
-class Options(msgspec.Struct):
+class NounOptions(msgspec.Struct):
     """All that may and may not be done with a subject by the actor who asks, on the business date."""
 
     id: int
@@ -75,7 +75,7 @@ class Options(msgspec.Struct):
 
 
 def page_of(
-    conn: Connection, branch: Branch, noun: Kept, within: Reach, wanted: Wanted, *, limit: int, cursor: str | None,
+    conn: Connection, branch: Branch, noun: Kept, within: Reach, wanted: ShownWanted, *, limit: int, cursor: str | None,
     sort: Sort = "id",
 ) -> tuple[list[Any], str | None]:  # fmt: skip
     """At most `limit` (1 to 200) subjects within a reach, and the cursor after them.
@@ -107,7 +107,7 @@ def page_of(
 
 
 def all_of(
-    conn: Connection, branch: Branch, noun: Kept, within: Reach, wanted: Wanted, *, sort: Sort = "id", at_most: int
+    conn: Connection, branch: Branch, noun: Kept, within: Reach, wanted: ShownWanted, *, sort: Sort = "id", at_most: int
 ) -> tuple[list[Any], bool]:
     """`at_most` subjects of a filter, page after page, and whether there are more."""
     found: list[Any] = []
@@ -120,7 +120,7 @@ def all_of(
     return found[:at_most], len(found) > at_most
 
 
-def _conditions(branch: Branch, noun: Kept, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+def _conditions(branch: Branch, noun: Kept, wanted: ShownWanted) -> list[sa.ColumnElement[bool]]:
     columns, chart = noun.table.c, branch.rulebook.charts[noun.chart]
     conditions: list[sa.ColumnElement[bool]] = []
     if wanted.state is not None:
@@ -245,7 +245,7 @@ def history_of_noun(
 
 def options_of(
     branch: Branch, dates: BusinessDates, noun: Kept, subject: Any, whose: Sequence[Any], actor: Actor
-) -> Options:
+) -> NounOptions:
     """Every event of the chart for this subject, actor and business date."""
     chart = branch.rulebook.charts[noun.chart]
     today = dates.of(getattr(subject, "institution", ""))
@@ -253,7 +253,7 @@ def options_of(
     parent = whose[0] if noun.child else None
     situation = noun.situation(subject, today, policy, actor.id, {}, {}, None, parent)
     may = May(branch.rulebook.permissions, actor, whose, policy)
-    return Options(
+    return NounOptions(
         subject.id, subject.version, subject.state, today, chart.title, policy.name,
         event_offers(branch, chart, subject, situation, may, f"{noun.word}.event"),
         fact_offers(chart, situation, may, f"{noun.word}.fact"),

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from casework.lifecycle.situation import Situation as AnySituation
+from casework.lifecycle.situation import SubjectSituation as AnySituation
 from casework.work.cases.case import Case, Facts, Stood
 
 
 @dataclass(slots=True)
-class Situation(AnySituation):
+class CaseSituation(AnySituation):
     """One decision's world. `gathered` was read outside the case; it goes into the entry, for the replay."""
 
     resumed: Stood | None = None  # set by an effect that brings the case back to where it was, as if it had not left

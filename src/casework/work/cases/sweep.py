@@ -22,7 +22,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.commands import Command
 from casework.work.cases.gather import CASE_ROWS
-from casework.work.cases.situation import Situation
+from casework.work.cases.situation import CaseSituation
 from casework.work.cases.tables import cases
 
 AT_ONCE = 1_000
@@ -81,7 +81,7 @@ def _due(case: Case, today: date, branch: Branch, events: Sequence[Event]) -> li
     actor = system("sweep")
     for event in events if lives_under(branch.rulebook.chart, case) else ():
         if case.state in event.arcs:
-            now_ = Situation(case, today, policy, actor.id)
+            now_ = CaseSituation(case, today, policy, actor.id)
             if isinstance(decide(branch.rulebook.chart, event.name, case.state, now_, actor.posts), Step):
                 return [event.name]
     return []

@@ -21,7 +21,7 @@ from casework.log.format.erasure import Erased
 from casework.log.stored import as_stored
 from casework.log.tables import entries
 from casework.log.write.data_keys import WRAPPED
-from casework.personal import Sealer, Vault
+from casework.personal import ValueSealer, Vault
 from casework.storage import rows
 from casework.work.cases.publish import cited_in
 from casework.work.four_eyes.judge import CITED, Cite, OfRequest, cite_of, compare_cite, subject_of
@@ -77,7 +77,7 @@ class RequestReplay:
                 self._check_sealed(one, row, keys)
         self._check_effects(ended)
 
-    def _keys_of(self, subjects: set[str]) -> Mapping[str, Sealer]:
+    def _keys_of(self, subjects: set[str]) -> Mapping[str, ValueSealer]:
         """The keys that are there and were not altered."""
         found = {}
         for subject, wrapped in rows.select_by_keys(self._conn, WRAPPED, "subject", sorted(subjects)):
@@ -85,7 +85,7 @@ class RequestReplay:
                 found[subject] = self._vault.unwrap(subject, wrapped)
         return found
 
-    def _check_sealed(self, one: Folded, row: Mapping[str, Any], keys: Mapping[str, Sealer]) -> None:
+    def _check_sealed(self, one: Folded, row: Mapping[str, Any], keys: Mapping[str, ValueSealer]) -> None:
         key = self._vault if row["sealed_for"] is None else keys.get(row["sealed_for"])
         by, mark = self._erased.by(one.stream, 1), row["data_sealed"] == ERASED
         if by is not None and mark:
@@ -97,7 +97,7 @@ class RequestReplay:
         elif not self._opens(key, one.subject, row["data_sealed"]):
             self._report.find("row_differs", one.stream, one.tail.seq, columns=["data_sealed"])
 
-    def _opens(self, key: Sealer | None, request: Request, sealed: Any) -> bool:
+    def _opens(self, key: ValueSealer | None, request: Request, sealed: Any) -> bool:
         """Whether what is kept sealed is what the entry commits to."""
         try:
             return (

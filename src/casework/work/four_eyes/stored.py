@@ -14,7 +14,7 @@ from casework.lifecycle.gather import select_of
 from casework.log.write.data_keys import key_of, keys_for, keys_of
 from casework.people.staff.actor import Actor
 from casework.people.staff.tables import absences
-from casework.personal import DoesNotOpen, Sealer, Vault, cell
+from casework.personal import DoesNotOpen, ValueSealer, Vault, cell
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.unseen import unseen
@@ -82,7 +82,7 @@ def digest_of(vault: Vault, request: Request, text: str) -> str:
     return vault.fingerprint("\n".join(("request", *map(str, bound), text)).encode()).hex()
 
 
-def opened_text(sealer: Sealer, request_id: int, data_sealed: bytes) -> str:
+def opened_text(sealer: ValueSealer, request_id: int, data_sealed: bytes) -> str:
     """The data as they were sealed; DoesNotOpen if they were altered, or are another request's."""
     return sealer.open(_data_cell(request_id), data_sealed)
 
@@ -111,7 +111,7 @@ def opened_all(conn: Connection, branch: Branch, asked: Sequence[Request]) -> di
     return found
 
 
-def _opened(vault: Vault, request: Request, sealer: Sealer) -> dict[str, Any]:
+def _opened(vault: Vault, request: Request, sealer: ValueSealer) -> dict[str, Any]:
     try:
         text = opened_text(sealer, request.id, request.data_sealed)
     except DoesNotOpen:

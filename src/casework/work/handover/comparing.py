@@ -12,7 +12,7 @@ _SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldThen:
     """One case of his as a plan compares it: is he its owner, its handler, and in which state is it."""
 
     was_owner: bool
@@ -49,7 +49,10 @@ class Differences(msgspec.Struct):
 
 
 def compare(
-    moves: Iterable[Move], held: Mapping[int, Held], unfit: Mapping[str, str], versions: Mapping[int, int] | None = None
+    moves: Iterable[Move],
+    held: Mapping[int, HeldThen],
+    unfit: Mapping[str, str],
+    versions: Mapping[int, int] | None = None,
 ) -> Differences:
     """`held`: the cases to be moved as they stand; `versions`: their material versions, where they were read.
 
@@ -61,7 +64,7 @@ def compare(
     changed = [
         case_id for case_id, move in planned.items()
         if case_id in held and (
-            held[case_id] != Held(move.was_owner, move.was_handler, move.state)
+            held[case_id] != HeldThen(move.was_owner, move.was_handler, move.state)
             or (versions is not None and versions[case_id] != move.material_version)
         )
     ]  # fmt: skip

@@ -43,7 +43,7 @@ CHANGED: Final = "cases_changed"
 _FURTHEST = timedelta(days=366)
 
 
-class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class PlanOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What was asked for: receivers named by hand (none: by rule), and for a transfer where he moves to."""
 
     receivers: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
 
 def plan(
     conn: Connection, branch: Branch, *, actor: Actor, staff_no: str, kind: str = DEPARTURE, on: date | None = None,
-    options: Options | None = None, clock: Clock = now,
+    options: PlanOptions | None = None, clock: Clock = now,
 ) -> int:  # fmt: skip
     """Plan what is to happen to the cases of `staff_no` on `on` (his last day, else today); the plan's id.
 
@@ -67,7 +67,7 @@ def plan(
     if not person.is_there:
         raise staff_left(staff_no)
     effective_on = _effective(on, person, today, kind)
-    wanted = _checked(conn, person, kind, options or Options(), effective_on)
+    wanted = _checked(conn, person, kind, options or PlanOptions(), effective_on)
     drawn = draw(conn, branch, person, kind, wanted, max(today, effective_on), today, by_hand=True)
     return store(conn, branch, actor, staff_no, kind, effective_on, wanted, drawn, clock=clock, why="planned_anew")
 
@@ -84,13 +84,13 @@ def _effective(on: date | None, person: Person, today: date, kind: str) -> date:
     return on
 
 
-def _checked(conn: Connection, person: Person, kind: str, wanted: Options, on: date) -> Options:
+def _checked(conn: Connection, person: Person, kind: str, wanted: PlanOptions, on: date) -> PlanOptions:
     """The options with the region that the team lies in; receivers once each, in order."""
     receivers = tuple(dict.fromkeys(wanted.receivers))
     if kind == DEPARTURE:
         if wanted.team is not None or wanted.region is not None:
             raise CallerError("home_not_wanted")
-        return Options(receivers)
+        return PlanOptions(receivers)
     if wanted.team is None and wanted.region is None:
         raise CallerError("home_needed")
     team = folded(wanted.team)
@@ -101,7 +101,7 @@ def _checked(conn: Connection, person: Person, kind: str, wanted: Options, on: d
             "nothing_changes", f"员工{person.staff_no}已属于该团队、区域",
             f"{person.staff_no} belongs to that team and region already", staff_no=person.staff_no,
         )  # fmt: skip
-    return Options(receivers, team, region)
+    return PlanOptions(receivers, team, region)
 
 
 # ── drawing it up ───────────────────────────────────────────────────────────────────────────────────────────
@@ -115,7 +115,7 @@ class Drawn(NamedTuple):
 
 
 def draw(
-    conn: Connection, branch: Branch, person: Person, kind: str, wanted: Options, on: date, today: date, *,
+    conn: Connection, branch: Branch, person: Person, kind: str, wanted: PlanOptions, on: date, today: date, *,
     by_hand: bool,
 ) -> Drawn:  # fmt: skip
     """The moves and the preview, as the register is to be `on` that day.
@@ -187,7 +187,7 @@ def unfit(receiver: str, goes: str, roster: Roster, going: Collection[str], post
 
 
 def moving_of(
-    found: Sequence[Case], goes: str, kind: str, wanted: Options, among: Candidates, branch: Branch
+    found: Sequence[Case], goes: str, kind: str, wanted: PlanOptions, among: Candidates, branch: Branch
 ) -> list[Case]:
     """The cases that are to change hands; of somebody who moves, some stay with him (`moves.stays`)."""
     mover = among.roster.colleagues.get(goes)
@@ -214,7 +214,7 @@ def _check_room(moving: Sequence[Case], goes: str, named: Sequence[Colleague], l
 
 
 def store(
-    conn: Connection, branch: Branch, actor: Actor, staff_no: str, kind: str, effective_on: date, wanted: Options,
+    conn: Connection, branch: Branch, actor: Actor, staff_no: str, kind: str, effective_on: date, wanted: PlanOptions,
     drawn: Drawn, *, clock: Clock, why: str, differences: Mapping[str, Any] | None = None,
     planned_by: str | None = None,
 ) -> int:  # fmt: skip
@@ -279,9 +279,9 @@ def asked_with(plan: Handover, asker: Actor) -> dict[str, Any]:
     return {"digest": plan.plan_digest, **planner}
 
 
-def options_of(plan: Handover) -> Options:
+def options_of(plan: Handover) -> PlanOptions:
     """What was asked for when it was planned."""
-    return Options(plan.named, plan.team, plan.region)
+    return PlanOptions(plan.named, plan.team, plan.region)
 
 
 encoded = msgspec.json.Encoder(order="deterministic").encode

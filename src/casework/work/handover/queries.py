@@ -20,7 +20,7 @@ MAX_PAGE = 200
 MAX_MOVES = 1_000
 
 
-class Asked(msgspec.Struct):
+class HandoverAsked(msgspec.Struct):
     """The request that a plan waits for, or was approved by."""
 
     id: int
@@ -66,11 +66,11 @@ class Handover(_Told):
     named: list[str]
     team: str | None
     region: str | None
-    request: Asked | None
+    request: HandoverAsked | None
     preview: preview.Preview
 
 
-class Receipt(msgspec.Struct):
+class HandoverReceipt(msgspec.Struct):
     """One case of a plan; `entry_id` is the receipt, once it has moved. `overdue_fen` as it was planned."""
 
     case_id: int
@@ -89,7 +89,7 @@ class Receipt(msgspec.Struct):
 class ReceiptPage(msgspec.Struct):
     """Moves by case; `next` is the `after` of the page that follows, none at the end."""
 
-    items: list[Receipt]
+    items: list[HandoverReceipt]
     next: int | None
 
 
@@ -99,7 +99,7 @@ def find(conn: Connection, handover_id: int) -> Handover:
     if plan.request is not None:
         request = conn.execute(sa.select(requests).where(requests.c.id == plan.request)).one_or_none()
         if request is not None:
-            asked = Asked(request.id, request.state, request.opened_by, request.decided_by, request.expires_on)
+            asked = HandoverAsked(request.id, request.state, request.opened_by, request.decided_by, request.expires_on)
     shown = conn.execute(sa.select(handovers.c.preview).where(handovers.c.id == handover_id)).scalar_one()
     return Handover(
         **_told(plan), plan_digest=plan.plan_digest, named=list(plan.named), team=plan.team, region=plan.region,
@@ -135,7 +135,7 @@ def receipts(conn: Connection, handover_id: int, *, limit: int = MAX_MOVES, afte
     if not 0 <= after <= MAX_ID:
         raise filter_malformed("after", f"0–{MAX_ID}")
     wanted = _RECEIPTS.where(handover_moves.c.handover_id == handover_id, handover_moves.c.case_id > after)
-    found = [Receipt(*row) for row in conn.execute(wanted.limit(limit + 1))]
+    found = [HandoverReceipt(*row) for row in conn.execute(wanted.limit(limit + 1))]
     return ReceiptPage(found[:limit], found[limit - 1].case_id if len(found) > limit else None)
 
 
@@ -149,12 +149,12 @@ def _check(name: str, value: int, most: int) -> None:
         raise filter_malformed(name, f"1–{most}")
 
 
-def every_receipt(conn: Connection, handover_id: int) -> Iterator[Receipt]:
+def every_receipt(conn: Connection, handover_id: int) -> Iterator[HandoverReceipt]:
     """All moves of a plan, by case."""
     wanted = _RECEIPTS.where(handover_moves.c.handover_id == handover_id)
-    return (Receipt(*row) for row in conn.execute(wanted))
+    return (HandoverReceipt(*row) for row in conn.execute(wanted))
 
 
-_RECEIPTS = sa.select(*(handover_moves.c[name] for name in Receipt.__struct_fields__)).order_by(
+_RECEIPTS = sa.select(*(handover_moves.c[name] for name in HandoverReceipt.__struct_fields__)).order_by(
     handover_moves.c.case_id
 )

@@ -20,7 +20,7 @@ from casework.work.cases.case import Case, from_row
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.tables import cases
 from casework.work.four_eyes.tables import REQUESTS, requests
-from casework.work.handover.comparing import Held
+from casework.work.handover.comparing import HeldThen
 from casework.work.handover.preview import OF_CASES, Ending, Kinds, OpenRequest, own_of
 from casework.work.handover.tables import handovers
 from casework.work.handovers import DEPARTURE
@@ -36,7 +36,7 @@ def cases_of(conn: Connection, staff_no: str) -> list[Case]:
     return [from_row(row) for row in conn.execute(CASE_ROWS.where(his(staff_no)).order_by(cases.c.id))]
 
 
-def held_now(conn: Connection, staff_no: str) -> dict[int, Held]:
+def held_now(conn: Connection, staff_no: str) -> dict[int, HeldThen]:
     """His cases, locked until the commit, and then himself, so that nobody can give him another one.
 
     First the cases in order of their ids, as every batch locks them, then the person, whom whoever gives him a case
@@ -47,15 +47,15 @@ def held_now(conn: Connection, staff_no: str) -> dict[int, Held]:
     return _lock_cases(conn, staff_no)  # with what was given to him in between
 
 
-def _lock_cases(conn: Connection, staff_no: str) -> dict[int, Held]:
+def _lock_cases(conn: Connection, staff_no: str) -> dict[int, HeldThen]:
     wanted = sa.select(cases.c.id, cases.c.owner, cases.c.handler, cases.c.state).where(his(staff_no))
     found = conn.execute(wanted.order_by(cases.c.id).with_for_update())
-    return {row[0]: Held(row[1] == staff_no, row[2] == staff_no, row[3]) for row in found}
+    return {row[0]: HeldThen(row[1] == staff_no, row[2] == staff_no, row[3]) for row in found}
 
 
-def held_of(found: Iterable[Case], staff_no: str) -> dict[int, Held]:
+def held_of(found: Iterable[Case], staff_no: str) -> dict[int, HeldThen]:
     """Cases that were read, as a plan compares them."""
-    return {case.id: Held(case.owner == staff_no, case.handler == staff_no, case.state) for case in found}
+    return {case.id: HeldThen(case.owner == staff_no, case.handler == staff_no, case.state) for case in found}
 
 
 def are_going(conn: Connection, until: date) -> set[str]:

@@ -19,7 +19,7 @@ from casework.work.handover.tables import handovers
 _TRIES = 3
 
 
-class Failed(msgspec.Struct, frozen=True):
+class FailedSweep(msgspec.Struct, frozen=True):
     """A plan that could not be carried out, and the code why; it stays as it was."""
 
     handover: int
@@ -31,7 +31,7 @@ class Swept(msgspec.Struct, frozen=True):
 
     applied: list[Applied]
     replanned: list[Replanned]
-    failed: list[Failed]
+    failed: list[FailedSweep]
     ahead: list[Ahead]
 
 
@@ -48,7 +48,7 @@ def sweep_departures(engine: Engine, branch: Branch, *, clock: Clock = now) -> S
         ahead = departures_ahead(conn, today, warning_days(branch, today))
     return Swept(
         [one for one in done if isinstance(one, Applied)], [one for one in done if isinstance(one, Replanned)],
-        [one for one in done if isinstance(one, Failed)], ahead,
+        [one for one in done if isinstance(one, FailedSweep)], ahead,
     )  # fmt: skip
 
 
@@ -57,17 +57,17 @@ def warning_days(branch: Branch, today: date) -> int:
     return int(branch.rulebook.policies.at(today).figure("staff.departure_warning_days"))
 
 
-def _applied(engine: Engine, branch: Branch, handover_id: int, clock: Clock) -> Applied | Replanned | Failed:
+def _applied(engine: Engine, branch: Branch, handover_id: int, clock: Clock) -> Applied | Replanned | FailedSweep:
     for _ in range(_TRIES):
         try:
             with writing(engine) as conn:
                 return apply(conn, branch, handover_id, actor=system("sweep"), clock=clock)
         except CallerError as mistake:  # of this plan alone: the others go on
-            return Failed(handover_id, mistake.code)
+            return FailedSweep(handover_id, mistake.code)
         except TryAgain as busy:
             if busy.code != "database_busy":
                 raise
-    return Failed(handover_id, "database_busy")
+    return FailedSweep(handover_id, "database_busy")
 
 
 _DUE = (
