@@ -119,7 +119,10 @@ def _measured(place: Place, size: int, repeats: int) -> Measured:
     with reading(engine) as conn:
         found = list(taking.reckon(conn, branch, "wuhan", BUSINESS_DATE, closed=True))
     held_to = branch.rulebook.duties.held_to(branch.rulebook.policies.at(BUSINESS_DATE))
-    asked = {"institution": "wuhan", "on": BUSINESS_DATE, "states": sorted(held_to.by_state)}
+    asked = {
+        "institution": "wuhan", "on": BUSINESS_DATE, "states": sorted(held_to.by_state),
+        "placed": sorted(held_to.placed),
+    }  # fmt: skip
 
     def bare() -> None:
         with writing(engine) as conn:

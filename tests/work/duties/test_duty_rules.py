@@ -23,6 +23,7 @@ def test_each_duty_says_whom_it_meets_and_who_owes_it() -> None:
     }  # fmt: skip
     held_to = rules.held_to(POLICIES.all[0])
     assert [one.rule.name for one in held_to.by_state["lost_contact"]] == list(rules.by_name)
+    assert (set(held_to.lost), set(held_to.placed)) == ({"lost_contact"}, {"outsourced"})
     assert held_to.stops_contact == ("complaint", "dispute", "bankruptcy", "death", "hardship")
 
 
@@ -33,7 +34,11 @@ def test_each_duty_says_whom_it_meets_and_who_owes_it() -> None:
         ('[duties.visit]', '[duties.call]', "duties.call: no duty is called that"),
         ('zh = "下户"\n', "", "duties.visit.zh: missing label"),
         ('owed_by = "agency_post"', 'owed_by = "nobody"', "duties.place.owed_by: nobody is neither handler"),
-        ('states = ["lost_contact"]', 'states = ["asleep"]', "duties.repair.states: no state is called asleep"),
+        ('lost = ["lost_contact"]', 'lost = ["mislaid"]', "states.lost: no state is called mislaid"),
+        ('placed = ["outsourced"]', 'placed = ["outsorced"]', "states.placed: no state is called outsorced"),
+        ('placed = ["outsourced"]', 'placed = []', "states.placed: names no state"),
+        ('placed = ["outsourced"]\n', '', "states.placed: "),
+        ('\nstates = ["lost_contact"]', '\nstates = ["asleep"]', "duties.repair.states: no state is called asleep"),
         ('exempt_by = ["hold", "promise",', 'exempt_by = ["luck",', "duties.dial.exempt_by: nothing is called luck"),
         ('"@visit.duty_from_fen"', '"@visit.report_by"', "duties.visit.principal_from_fen: @visit.report_by is no"),
         ('from_dpd = 1\n', 'from_dpd = 0\n', "duties.dial.from_dpd: is not a whole number from 1"),

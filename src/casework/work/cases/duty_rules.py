@@ -29,6 +29,8 @@ EXEMPTIONS: Final = ("hold", "promise", "gate", "outage", "day_off")
 DAYS: Final = ("calendar", "working")
 OWED_BY: Final = ("handler", "owner")
 """Who may owe a duty beside the posts."""
+STANDINGS: Final = ("lost", "placed")
+"""What a state may be to duties."""
 _FILE_NAME: Final = "rules/duties.toml"
 _BOUNDS: Final = ("from_dpd", "until_dpd", "principal_from_fen", "principal_up_to_fen")
 
@@ -71,7 +73,10 @@ class Dialling(NamedTuple):
 
 @dataclass(frozen=True)
 class HeldTo:
-    """What cases are held to on a day: the duties by state of a case, and the figures that they need."""
+    """What cases are held to on a day: the duties by state of a case, and the figures that they need.
+
+    `lost`, `placed`: the states in which a case is lost, and with an agency.
+    """
 
     by_state: Mapping[str, tuple[Bound, ...]]
     attempts_per_day: int
@@ -84,6 +89,8 @@ class HeldTo:
     stops_contact: tuple[str, ...]
     excluded_holds: frozenset[str]
     dialling: tuple[Dialling, ...]
+    lost: frozenset[str]
+    placed: frozenset[str]
 
     def attempts_at(self, dpd: int) -> int:
         """The calls a day that the policy's table asks for; 0: none."""
@@ -95,12 +102,13 @@ class HeldTo:
 
 @dataclass(frozen=True)
 class DutyRules:
-    """The file, checked. `outages`: what may be out, in Chinese and English."""
+    """The file, checked. `outages`: what may be out, in Chinese and English; `states`: by what they are to duties."""
 
     version: int
     by_name: Mapping[str, DutyRule]
     holds_in_order: tuple[str, ...]
     outages: Mapping[str, tuple[str, str]]
+    states: Mapping[str, frozenset[str]]
     text: bytes
     digest: str
     _held_to: dict[str, HeldTo] = field(default_factory=dict, repr=False, compare=False)
@@ -147,6 +155,8 @@ def _held_to(rules: DutyRules, policy: Policy) -> HeldTo:
         ),
         excluded_holds=frozenset(figure("placement.excluded_holds")),
         dialling=_dialling(policy),
+        lost=rules.states["lost"],
+        placed=rules.states["placed"],
     )
 
 
@@ -172,6 +182,7 @@ _FILE = table(
         "name": name,
         "version": whole,
         "holds_in_order": some(name),
+        "states": table(dict.fromkeys(STANDINGS, some(name, empty="names no state"))),
         "outages": each(table(LABELS)),
         "duties": each(_DUTY),
     }
@@ -199,7 +210,8 @@ def parse_duty_rules(body: bytes, policies: Policies, posts: frozenset[str], sta
     }  # fmt: skip
     holds = tuple(document["holds_in_order"])
     outages = {code: (row["zh"], row["en"]) for code, row in document["outages"].items()}
-    return DutyRules(document["version"], found, holds, outages, body, hashlib.sha256(body).hexdigest())
+    standings = {what: frozenset(document["states"][what]) for what in STANDINGS}
+    return DutyRules(document["version"], found, holds, outages, standings, body, hashlib.sha256(body).hexdigest())
 
 
 def load_duty_rules(folder: Path, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> DutyRules:
@@ -219,6 +231,8 @@ def _meaning(
     yield from (f"duties.{one}: no duty is called that" for one in duties if one not in DUTIES)
     holds = document["holds_in_order"]
     yield from (f"holds_in_order: {one} twice" for one in sorted({one for one in holds if holds.count(one) > 1}))
+    for what, named in document["states"].items():
+        yield from (f"states.{what}: no state is called {one}" for one in named if one not in states)
     for code, row in duties.items():
         at = f"duties.{code}"
         yield from (f"{at}.states: no state is called {one}" for one in row["states"] if one not in states)

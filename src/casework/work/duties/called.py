@@ -61,7 +61,8 @@ _VISITED: Final = (
         _log.institution == _institution, _log.day <= _on, _log.channel == "visit",
         _log.borrower_id.in_(
             sa.select(cases.c.borrower_id).where(
-                cases.c.institution == _institution, cases.c.live, cases.c.state == "lost_contact"
+                cases.c.institution == _institution, cases.c.live,
+                cases.c.state.in_(sa.bindparam("lost", expanding=True)),
             )
         ),
     )
@@ -134,11 +135,12 @@ class Reader(msgspec.Struct, frozen=True):
 
     def read(self) -> dict[str, DebtorDay]:
         """By the debtor's number; of whom nothing is to be told is not in it."""
-        whose = {"institution": self.institution, "on": self.on}
+        whose: dict[str, Any] = {"institution": self.institution, "on": self.on}
         shut, found = forbidden(self.limits), dict[str, DebtorDay]()
         for row in self.conn.execute(TODAY, whose):
             found[row.borrower_id] = DebtorDay(row.attempts, bool(row.connected), bool(row.reached), shut)
-        told = {borrower: {"visited_on": on} for borrower, on in self.conn.execute(_VISITED, whose)}
+        lost = whose | {"lost": sorted(self.held_to.lost)}
+        told = {borrower: {"visited_on": on} for borrower, on in self.conn.execute(_VISITED, lost)}
         for borrower, called in self._contacts():
             told.setdefault(borrower, {}).update(contacts_owed=True, contacts_called=called)
         for borrower, fields in told.items():

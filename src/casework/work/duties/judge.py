@@ -148,7 +148,7 @@ def _repair(case: CaseDay, debtor: DebtorDay, _day: Day, held_to: HeldTo) -> _Ow
 def _place(case: CaseDay, _debtor: DebtorDay, day: Day, held_to: HeldTo) -> _Owed | None:
     done = day.on in (case.placed_on, case.excepted_on)
     if not done:
-        out = case.state == "outsourced" or case.excepted
+        out = case.state in held_to.placed or case.excepted
         if out or (case.holds and not held_to.excluded_holds.isdisjoint(case.holds)):
             return None
     first = max(case.due_on + held_to.place_from, case.opened_on)

@@ -20,6 +20,7 @@ from casework.people.staff.actor import system
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import PROMISE, Spoilt
+from casework.work.cases.duty_rules import HeldTo
 from casework.work.cases.tables import cases
 from casework.work.duties.called import Reader
 from casework.work.duties.debtor import DebtorDay, forbidden
@@ -29,8 +30,10 @@ from casework.work.gate.limits import limits_of
 
 PREFIX: Final = "duties"
 TAKEN: Final = "duties.taken"
-_OUT: Final = "outsourced"
-_NOT_PLACED_BEFORE: Final = sa.or_(cases.c.state != _OUT, cases.c.state_since == sa.bindparam("on", type_=sa.Date))
+_NOT_PLACED_BEFORE: Final = sa.or_(
+    cases.c.state.not_in(sa.bindparam("placed", expanding=True)),
+    cases.c.state_since == sa.bindparam("on", type_=sa.Date),
+)
 CASES: Final = (
     sa.select(
         cases.c.id, cases.c.loan_id, cases.c.borrower_id, cases.c.state, cases.c.state_since, cases.c.oldest_due_date,
@@ -98,17 +101,19 @@ def reckon(conn: Connection, branch: Branch, institution: str, on: date, *, clos
     quiet = DebtorDay(forbidden=forbidden(limits))
     day = Day.of(on, read_calendar(conn), held_to, closed=closed, outage=is_outage(conn, on))
     owed_by = {name: rule.owed_by for name, rule in rulebook.duties.by_name.items()}
-    asked = {"institution": institution, "on": on, "states": sorted(held_to.by_state)}
+    asked = {
+        "institution": institution, "on": on, "states": sorted(held_to.by_state), "placed": sorted(held_to.placed)
+    }  # fmt: skip
     for row in conn.execute(CASES, asked):
         case_id, loan_id, borrower_id = row[:3]
-        found = duties_of(_case(row, on), debtors.get(borrower_id, quiet), day, held_to)
+        found = duties_of(_case(row, on, held_to), debtors.get(borrower_id, quiet), day, held_to)
         for duty, status, due_on, exempt_by in sorted(found):
             who = owed_by[duty]
             who = row.handler if who == "handler" else row.owner if who == "owner" else who
             yield on, case_id, duty, loan_id, status, exempt_by, due_on, who, institution
 
 
-def _case(row: Any, on: date) -> CaseDay:
+def _case(row: Any, on: date, held_to: HeldTo) -> CaseDay:
     _, _, _, state, since, due_on, opened_on, principal_fen, _, _, encoded = row
     facts = _facts(encoded)
     holds, promised = _NO_HOLDS, False
@@ -118,11 +123,11 @@ def _case(row: Any, on: date) -> CaseDay:
         promised = len(holds) < len(by)
     return CaseDay(
         state, due_on, opened_on, principal_fen,
-        lost_on=since if state == "lost_contact" else None,
+        lost_on=since if state in held_to.lost else None,
         back_on=max((day for day in (facts.recalled_on, facts.matter_ended_on) if day is not None), default=None),
         visit_reported=bool(facts.visit_photos),
         repaired_on=facts.repaired_on,
-        placed_on=since if state == _OUT else None,
+        placed_on=since if state in held_to.placed else None,
         excepted=facts.exception_until is not None and facts.exception_until >= on,
         excepted_on=facts.exception_on,
         holds=holds, promised=promised,
