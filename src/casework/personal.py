@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from casework.errors import CallerError
+from casework.phone import normal_phone
 
 Kind = Literal["name", "id_number", "phone", "address", "text"]
 
@@ -25,7 +26,6 @@ _BLIND_BYTES = 16
 _BLOCK_BYTES = 64  # of SHA-256
 _BLIND_LABEL = b"casework/personal/v1/blind\n"
 _SPACE = re.compile(r"\s+")
-_NOT_DIGIT = re.compile(r"[^0-9]+")
 
 
 class DoesNotOpen(CallerError, ValueError):
@@ -129,19 +129,11 @@ def kind_of(field: str) -> Kind:
 
 
 def normalise(kind: Kind, value: str) -> str:
-    """What two spellings of a value share: NFKC, no blanks, ids in capitals, phones as national digits."""
+    """What two spellings of a value share: NFKC, no blanks, ids in capitals, phones as `normal_phone`."""
+    if kind == "phone":
+        return normal_phone(value)
     plain = _SPACE.sub("", unicodedata.normalize("NFKC", value))
-    if kind == "id_number":
-        return plain.upper()
-    if kind != "phone":
-        return plain
-    digits = _NOT_DIGIT.sub("", plain)
-    if plain.startswith("+86"):
-        return digits[2:]
-    if digits.startswith("0086"):
-        return digits[4:]
-    # 86 without a plus is the country only before an eleven-digit mobile number.
-    return digits[2:] if len(digits) == 13 and digits.startswith("861") else digits
+    return plain.upper() if kind == "id_number" else plain
 
 
 def mask(field: str, value: str) -> str:

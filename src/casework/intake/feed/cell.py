@@ -172,7 +172,7 @@ LOAN_STATUSES: Final = {
 PRODUCTS: Final = {"嗨花": "haihua", "消费贷": "consumer", "消费贷款": "consumer"}
 # What databases and spreadsheets show for a nought that was to be a date.
 _NO_DAY: Final = frozenset({"0000-00-00", "1900-01-00", "00:00:00"})
-_PHONE: Final = re.compile(r"\+?[0-9][0-9 \-()]{2,30}", re.ASCII)
+_PHONE: Final = re.compile(r"\+?\(?[0-9][0-9 \-()]{2,30}(?:(?:转接?|分机|,|;?ext[=.]?|#|x) ?[0-9]{1,6})?", re.ASCII)
 _ID_NUMBER: Final = re.compile(r"[0-9A-Za-z()\-]{5,32}")
 
 
