@@ -2,13 +2,18 @@
 
 from typing import Final
 
+from casework.lifecycle.kept import Kept
 from casework.work.cases.lifecycles import LIFECYCLES
 from casework.work.four_eyes.chart_moves import ChartMoves
 from casework.work.four_eyes.events import Events
 from casework.work.four_eyes.kinds import Kind
 from casework.work.four_eyes.post_grants import PostGrants
+from casework.work.four_eyes.tables import REQUESTS
 from casework.work.handover.approving import Handovers
+from casework.work.handover.tables import HANDOVERS
 
+APART: Final[tuple[Kept, ...]] = (REQUESTS, HANDOVERS)
+"""Nouns on the engine that have doors of their own."""
 KINDS: Final[tuple[Kind, ...]] = (Events(), PostGrants(), ChartMoves(), Handovers())
 
-__all__ = ["KINDS", "LIFECYCLES"]
+__all__ = ["APART", "KINDS", "LIFECYCLES"]

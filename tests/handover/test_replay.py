@@ -123,7 +123,7 @@ def test_an_entry_that_could_not_have_been_is_found_when_it_is_judged_again(hous
 def judged(house: House, handover: int, event: str = "", forge: Callable[[Entry], Any] = lambda _: None) -> set[str]:
     report = Report()
     with reading(house.started.engine) as conn:
-        judge = handover_judge(cited_in(conn, report), report)
+        judge = handover_judge(cited_in(conn, report), report, lambda _: None)
         wanted = sa.select(entries.c.body).where(entries.c.stream == f"handover:{handover}")
         for body in conn.execute(wanted.order_by(entries.c.stream_seq)).scalars():
             entry = decode_strict(bytes(body))

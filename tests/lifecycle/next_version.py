@@ -21,7 +21,8 @@ def next_of(chart: Chart, policies: Policies, renamed: Mapping[str, str], *, lef
     text, version = chart.text.decode(), chart.version + 1
     for old, new in renamed.items():
         text = re.sub(rf'(?<=")@?{old}(?=")|(?<=\[states\.){old}(?=\])', new, text)
-    text = text.replace(f"version = {chart.version}\n", f"version = {version}\n", 1).split("\n[moves]")[0]
+    text = text.replace(f"version = {chart.version}\n", f"version = {version}\n", 1)
+    text = re.sub(r"\n\[moves\]\n[^\[]*", "\n", text)
     going = [state.name for state in chart.states.values() if not state.final and state.name not in left_out]
     moves = "".join(f'{name} = "{renamed.get(name, name)}"\n' for name in going)
     text += f"\n[moves]\n{moves}"

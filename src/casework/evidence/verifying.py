@@ -133,7 +133,7 @@ def _verify(
         feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report, loans_dir)),
         tasks.PREFIX: steady("tasks", tasks.TasksReplay(conn, report)),
         duties.PREFIX: steady("duties", duties.DutiesReplay(conn, report)),
-        handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report)),
+        handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report, asked.cited)),
     }
     with part_of(report, "entries"):
         verify_log(conn, mac_key, vault, report, keepers, followers, erased=erased, progress=progress)

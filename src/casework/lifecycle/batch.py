@@ -223,14 +223,17 @@ class Batch:
             self._unwritten.touched[self.main.chart, holder.id] = holder
         if draft.texts:
             draft.subject = self._key_of(holder)
-        if not noun.of_customer or noun.child:
+        if noun.child or not (noun.of_customer or noun.headless):
             head = self.trail.add(
                 holder.stream, StreamHead(holder.audit_seq, holder.audit_head, holder.last_entry_at), draft
             )
             holder.audit_seq, holder.audit_head, holder.last_entry_at = head
             return f"{holder.stream}:{holder.audit_seq}"
-        draft.data[noun.word] = subject.id
-        stream = stream_of(self.gathered.vault, Customer(subject.institution, subject.borrower_id))
+        if noun.headless:
+            stream = subject.stream
+        else:
+            draft.data[noun.word] = subject.id
+            stream = stream_of(self.gathered.vault, Customer(subject.institution, subject.borrower_id))
         if self.gathered.heads[stream] == NOT_BEGUN:
             self._unwritten.begun.append(stream)
         head = self.trail.add(stream, self.gathered.heads[stream], draft)

@@ -42,15 +42,15 @@ def apply(
 ) -> None:  # fmt: skip
     """Change the subject as the entry says; refusals, askings and notes change nothing."""
     says = noun.says
-    if event.startswith(says.step):
+    if event == says.moved:  # first: a noun may call its steps by its word alone
+        _move(subject, str(to), chart, policy)
+    elif event.startswith(says.step):
         now = situation_of(noun, subject, actor_id, data, policy, parent)
         _step(subject, event.removeprefix(says.step), str(to), now, chart)
     elif event.startswith(says.fact):
         kind = chart.facts[event.removeprefix(says.fact)]
         kind.recorder.apply(situation_of(noun, subject, actor_id, data, policy, parent), {})
         subject.version += 1
-    elif event == says.moved:
-        _move(subject, str(to), chart, policy)
     elif event in noun.more:
         noun.more[event](subject, data)
         subject.version += 1

@@ -76,6 +76,9 @@ def gather(
         version_rows = rows.ask_all(conn, register_version)
     for row in found_rows():
         gathered.subjects[main.chart, row[0]] = main.rows.read(row)
+    if main.headless:
+        for stream in sorted(subject.stream for subject in gathered.subjects.values()):
+            gathered.heads[stream] = held_head(conn, stream, locked=bool(lock)) or NOT_BEGUN
     gathered.business_dates = dict(date_rows())
     gathered.register_version = version_rows()[0][1]
     gathered.elsewhere = {

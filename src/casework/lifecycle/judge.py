@@ -154,7 +154,9 @@ class NounJudge:
         entry, event, says = judged.entry, judged.entry.event, self.noun.says
         if entry.from_ != subject.state:
             self.stop("state_differs", entry, entry_says=entry.from_, replayed=subject.state)
-        if event.startswith(says.step):
+        if event == says.moved:  # first: a noun may call its steps by its word alone
+            self._moved(judged, subject)
+        elif event.startswith(says.step):
             self._step(judged, subject, parent)
         elif event.startswith(says.refused):
             self._refusal(judged, subject, parent)
@@ -164,8 +166,6 @@ class NounJudge:
             self._asked(judged, subject, parent)
         elif event == says.noted:
             self._noted(judged, subject, parent)
-        elif event == says.moved:
-            self._moved(judged, subject)
         else:
             self._more(judged, subject)
         apply(
@@ -179,7 +179,8 @@ class NounJudge:
         event, says = judged.entry.event, self.noun.says
         if event == says.opened:
             return judged.chart.openings[judged.data["ground"]].tells
-        return judged.chart.events[event.removeprefix(says.step)].tells if event.startswith(says.step) else ()
+        step = event.startswith(says.step) and event != says.moved
+        return judged.chart.events[event.removeprefix(says.step)].tells if step else ()
 
     def find(self, code: str, entry: Entry, /, **detail: Any) -> None:
         """A finding on this entry."""

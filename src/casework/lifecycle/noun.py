@@ -70,6 +70,11 @@ class Noun:
         return not self.child and not self.of_customer
 
     @property
+    def headless(self) -> bool:
+        """Whether it has a stream of its own whose head its row does not keep; it lies in `streams`."""
+        return self.alone and not issubclass(self.subject, Root)
+
+    @property
     def says(self) -> Words:
         """The names of its entries."""
         return self.named or _words(self.word)

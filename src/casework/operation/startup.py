@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from casework.clock import Clock, now
 from casework.errors import CallerError
-from casework.lifecycles import KINDS
+from casework.lifecycles import APART, KINDS
 from casework.log.tables import keys as key_rows
 from casework.log.write import receipt_keys, signer
 from casework.log.write.logs import default_origin
@@ -52,7 +52,9 @@ def branch_of(settings: Settings, keys: Keys) -> Branch:
     """The rulebook and keys, without a database."""
     vault = Vault(keys.personal, keys.blind)
     rulebook = load_rulebook(settings.statecharts)
-    return Branch(rulebook, vault, keys.mac, kinds=KINDS, handing_over=handing_over, loans_dir=settings.loans_dir)
+    return Branch(
+        rulebook, vault, keys.mac, apart=APART, kinds=KINDS, handing_over=handing_over, loans_dir=settings.loans_dir
+    )
 
 
 def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str]:

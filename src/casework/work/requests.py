@@ -179,7 +179,7 @@ def over_or_void(now: Situation, _: Params) -> Verdict:
 
 
 CHANGING = (
-    "state", "state_since", "live", "version", "reviewed_by", "reviewed_for", "decided_by", "decided_for",
+    "chart", "state", "state_since", "live", "version", "reviewed_by", "reviewed_for", "decided_by", "decided_for",
     "carried_out", "due_on", *HEAD,
 )  # fmt: skip
 """What an entry after the first can change."""

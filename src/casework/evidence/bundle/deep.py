@@ -62,9 +62,9 @@ class _Judges:
         self._part = part
         owners = OwnersJudge(rules, report)
         self._cases = CaseJudge(Cited(rulebook, report), owners, report, self._cite, part.told)
-        self._requests = RootJudge(OfRequest(report), Cited(rulebook, report).of)
+        self._requests = RootJudge(OfRequest(report, self._cite), Cited(rulebook, report).of)
         self._customers = CustomerJudge(NOUNS, Cited(rulebook, report).of, report, self._cite, part.told, owners.act_of)
-        self._handovers = handover_judge(Cited(rulebook, report), report)
+        self._handovers = handover_judge(Cited(rulebook, report), report, self._cite)
         self._people = StaffJudge(report, self._cite)
         self._by_prefix: Mapping[str, Callable[[Sequence[Entry], bool], None]] = {
             "case": self._case, "request": self._request, "staff": self._person, "register": self._places,

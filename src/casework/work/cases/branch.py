@@ -22,6 +22,7 @@ from casework.work.cases.rulebook import Rulebook
 class Branch:
     """Loaded once per process; safe to share between threads.
 
+    `apart`: nouns that have a door of their own (decisions 0039, 0043).
     `kinds` of request under four eyes, as `casework.work.four_eyes.kinds` describes them.
     `handing_over` says who hands over all cases by a day; a change of that is a change of the register's version.
     """
@@ -30,6 +31,7 @@ class Branch:
     vault: Vault
     mac_key: bytes
     nouns: tuple[Kept, ...] = LIFECYCLES
+    apart: tuple[Kept, ...] = ()
     kinds: tuple[Any, ...] = ()
     handing_over: Callable[[Connection, date], Iterable[str]] = lambda _conn, _on: ()
     loans_dir: Path | None = None  # where an import keeps the loans as they came

@@ -7,6 +7,7 @@ so that it can be broken off at any moment and goes on when it is started again.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -59,9 +60,10 @@ def named(conn: Connection, branch: Branch, name: str, version: int | None = Non
 
     CallerErrors `unknown_chart`, `unknown_version`, `no_version_before`.
     """
-    noun = next((one for one in branch.nouns if one.chart == name), None)
+    movable = {one.chart: one for one in (*branch.nouns, *branch.apart)}
+    noun = movable.get(name)
     if noun is None:
-        known = ", ".join(sorted(one.chart for one in branch.nouns))
+        known = ", ".join(sorted(movable))
         raise CallerError(
             "unknown_chart", f"没有这样的状态图，可选：{known}", f"there is no such chart; known: {known}"
         )
@@ -143,7 +145,8 @@ def run_batch(
             "move_not_approved", f"迁移至{chart.title}尚未经他人批准",
             f"nobody has approved the move to {chart.title}", chart=chart.title,
         )  # fmt: skip
-    return moves.move_batch(conn, branch, noun, chart, asked.id, actor=actor, after=after, at_once=at_once, clock=clock)
+    house = branch if noun in branch.nouns else replace(branch, nouns=(noun,))
+    return moves.move_batch(conn, house, noun, chart, asked.id, actor=actor, after=after, at_once=at_once, clock=clock)
 
 
 def run(

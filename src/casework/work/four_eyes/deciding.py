@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from casework.lifecycle.versions import lives_under, not_moved
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import Authority
 from casework.people.staff.why_not import out_of_reach
@@ -27,6 +28,8 @@ def decided(
         found = authority_of(moment, actor, posts_for(chart.approvals[request.topic], event), standing)
     if isinstance(found, Refusal):
         return None, found
+    if not lives_under(chart, request):
+        return None, Refusal((not_moved(chart, request),))
     verdict = decide(chart, event, request.state, now_, frozenset({ROLES[event]}))
     return found, verdict if isinstance(verdict, Refusal) else None
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
+from casework.lifecycle.versions import lives_under
 from casework.log.write.trail import Trail
 from casework.people.staff.actor import SYSTEM_POST, Actor, system
 from casework.rules.statechart.decide import Step, decide
@@ -43,6 +44,8 @@ def end_if_over(conn: Connection, moment: Moment, found: Sequence[Request]) -> l
     standing = standings(conn, moment.branch, found)
     actor, over = system("sweep"), []
     for request in found:
+        if not lives_under(moment.chart, request):  # it waits for its move (decision 0038)
+            continue
         void = request.id in standing and standing[request.id].void
         said = gathered(request, SYSTEM_POST, [actor.id], void=void)
         now_ = situation_of(moment, request, actor, said)

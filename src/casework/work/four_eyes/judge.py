@@ -1,6 +1,6 @@
 """Judges requests as any noun is judged, by the people whom their entries name and the posts of topics. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
@@ -76,8 +76,8 @@ def compare_cite(cite: Cite, held: Mapping[str, Any] | None, report: Report) -> 
 class OfRequest(NounJudge):
     """What somebody was to a request stands in the entry; `decided_post` is that of who decided the last one."""
 
-    def __init__(self, report: Report) -> None:
-        super().__init__(REQUEST, report, Fields())
+    def __init__(self, report: Report, cited: Callable[[Entry], None]) -> None:
+        super().__init__(REQUEST, report, Fields(), cited)
         self.decided_post: str | None = None
 
     def _opened(self, judged: Judged, subject: Request, parent: Any) -> None:

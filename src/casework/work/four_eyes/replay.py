@@ -41,7 +41,7 @@ class RequestReplay:
         self._vault = vault
         self._erased = erased
         self._report = report
-        self._of_request = OfRequest(report)
+        self._of_request = OfRequest(report, self.cited)
         self._judge = RootJudge(self._of_request, cited_in(conn, report).of)
         self._rows = RootRows(conn, report, REQUESTS, self._also, ("data_sealed", "sealed_for"))
         self._cites: list[Cite] = []

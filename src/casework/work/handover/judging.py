@@ -1,6 +1,6 @@
 """Judges the entries of hand-overs: the engine does, and what their time says of them must be their time. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,11 @@ from casework.work.cases.cited import Cited
 from casework.work.handovers import HANDOVER, Handover
 
 
-def handover_judge(rulebook: Cited, report: Report) -> RootJudge:
-    """Follows their streams. An entry of a time when they had no chart is not wrong, and cannot be judged."""
+def handover_judge(rulebook: Cited, report: Report, asked: Callable[[Entry], None]) -> RootJudge:
+    """Follows their streams; `asked` hears every entry that names a request.
+
+    An entry of a time when they had no chart is not wrong, and cannot be judged.
+    """
 
     def cited(entry: Entry) -> tuple[Chart, Policy] | None:
         if entry.chart is not None:
@@ -23,14 +26,11 @@ def handover_judge(rulebook: Cited, report: Report) -> RootJudge:
         report.doubt("chart_not_cited", stream=entry.stream)
         return None
 
-    return RootJudge(_HandoverJudge(report), cited)
+    return RootJudge(_HandoverJudge(HANDOVER, report, Fields(), asked), cited)
 
 
 class _HandoverJudge(NounJudge):
     """Whoever acted reached it by a command (permissions.toml), which is not asked here."""
-
-    def __init__(self, report: Report) -> None:
-        super().__init__(HANDOVER, report, Fields())
 
     def _opened(self, judged: Judged, subject: Handover, parent: Any) -> None:
         del parent

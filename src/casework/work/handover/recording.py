@@ -14,6 +14,7 @@ from casework.clock import utc_text
 from casework.errors import CallerError
 from casework.lifecycle import fold
 from casework.lifecycle.gather import select_of
+from casework.lifecycle.versions import lives_under, not_moved
 from casework.log.write.trail import Draft, Trail, locked_head
 from casework.people.staff.actor import SYSTEM_POST, Actor
 from casework.people.staff.register import bump
@@ -45,6 +46,8 @@ def plan_of(conn: Connection, handover_id: int, *, lock: bool = False) -> Handov
 def reasons_against(branch: Branch, plan: Handover, event: str, actor: Actor, today: date) -> tuple[Reason, ...]:
     """Why this may not become of it, as its chart says; code `handover_<state>` where the state is another one."""
     chart = branch.rulebook.charts[HANDOVER.chart]
+    if not lives_under(chart, plan):
+        return (not_moved(chart, plan),)
     _, verdict = _decided(branch, plan, event, actor, today)
     told = [] if isinstance(verdict, Step) else list(verdict.reasons)
     if plan.state not in chart.events[event].arcs:
@@ -61,7 +64,7 @@ def reasons_against(branch: Branch, plan: Handover, event: str, actor: Actor, to
 def check(branch: Branch, plan: Handover, event: str, actor: Actor, today: date) -> None:
     """CallerError with the first of `reasons_against`."""
     for reason in reasons_against(branch, plan, event, actor, today):
-        raise CallerError(reason.code, reason.zh, reason.en, **reason.saw, **reason.needs)
+        raise CallerError(reason.code, reason.zh, reason.en, **{**reason.saw, **reason.needs})
 
 
 # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────

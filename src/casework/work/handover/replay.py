@@ -4,6 +4,7 @@ A follower of the streams `handover:<id>` for `casework.log.check.verify`; their
 """
 
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -31,10 +32,10 @@ _MOVES: Final = tuple(handover_moves.c[name] for name in (*MOVE_COLUMNS, "entry_
 class HandoverReplay:
     """The keeper of the streams of hand-overs."""
 
-    def __init__(self, conn: Connection, report: Report) -> None:
+    def __init__(self, conn: Connection, report: Report, asked: Callable[[Entry], None]) -> None:
         self._conn = conn
         self._report = report
-        self._judge = handover_judge(cited_in(conn, report), report)
+        self._judge = handover_judge(cited_in(conn, report), report, asked)
         self._rows = NounRows(conn, report, HANDOVERS, lambda row: f"{STREAM}{row['id']}")
 
     def follow(self, entry: Entry) -> None:
