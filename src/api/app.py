@@ -37,6 +37,7 @@ from api import (
     people,
     people_changes,
     reading,
+    repayments,
     requests,
     reset_codes,
     session,
@@ -178,8 +179,8 @@ def refuse_owner(engine: Engine, settings: Settings) -> None:
 
 
 def _routes(feed_upload_mib: int) -> list[Any]:
-    # Only a feed may be larger than any other body.
-    uploads = [*imports.route_handlers, *console.uploads]
+    # Only what a bank sends may be larger than any other body.
+    uploads = [*imports.route_handlers, *repayments.route_handlers, *console.uploads]
     large = Router("/", route_handlers=uploads, request_max_body_size=feed_upload_mib * 1024 * 1024)
     changing = [*events.route_handlers, *openings.route_handlers, *bulk.route_handlers, large]
     nouns = described()

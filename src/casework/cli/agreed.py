@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from casework.cli.shell import console, errors, print_json, started
 from casework.cli.tables import Table
+from casework.intake.dialler.importing import read_bounded
 from casework.intake.feed.agreed import AgreedTaken
 from casework.intake.feed.agreed_rows import RowNote
 from casework.lifecycle.kept import Kept
@@ -23,7 +24,7 @@ Import = Callable[[Connection, Branch, bytes, str, Actor], AgreedTaken]
 
 def import_file(take: Import, file: Path, *, json_: bool) -> None:
     """All rows of the file in one transaction; those that could not be taken are listed, the others are in."""
-    content = file.read_bytes()
+    content = read_bounded(file)
     with started() as branch, writing(branch.engine) as conn:
         taken = take(conn, branch.branch, content, file.name, system("cli"))
     if json_:

@@ -19,6 +19,7 @@ _GROUPS = {
     "borrower": "personal data in clear, for a purpose",
     "contact": "what happened between collectors and debtors, and what was against the gate",
     "promise": "promises to pay, and what came of them",
+    "repayment": "repayments of the day, before the feed brings them",
     "hold": "why debtors are left in peace, and until when",
     "request": "what takes four eyes: ask, review, approve",
     "privacy": "legal holds, and erasing a borrower's data",

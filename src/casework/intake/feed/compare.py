@@ -24,6 +24,7 @@ from casework.intake.feed.left_rows import (
     APPLIED,
     LEFT,
     NONE,
+    PAYMENTS_TAKEN,
     PREFIX,
     REFUSED,
     SWAPPED,
@@ -64,16 +65,16 @@ _KEY: Final[Mapping[str, tuple[str, ...]]] = {
     "contacts": ("id", "institution", "borrower_id"), "repayments": ("institution", "payment_id"),
 }  # fmt: skip
 """What a finding names a row by."""
-_MUST_BE_ENTERED: Final = (runs.APPLIED, runs.AWAITING)
+_MUST_BE_ENTERED: Final = (runs.APPLIED, runs.AWAITING, runs.PAYMENTS)
 
 
 class _Brought(msgspec.Struct):
-    """What the entry of an applied run says of its rows."""
+    """What the entry of an applied run says of its rows; one of repayments alone has no snapshot."""
 
     run: int
     run_sha256: str
-    snapshot_sha256: str
     repayments: Stated
+    snapshot_sha256: str | None = None
 
 
 @dataclass(slots=True)
@@ -113,7 +114,7 @@ class RowsReplay:
             said.standing[institution] = Standing(msgspec.convert(data[LEFT], Left))
         if SWAPPED in data:
             said.standing[institution].swap(data)
-        if entry.event == APPLIED:
+        if entry.event in (APPLIED, PAYMENTS_TAKEN):
             brought = msgspec.convert(data, _Brought)
             said.runs[brought.run], said.brought[brought.run] = brought.run_sha256, brought
             said.institutions[brought.run] = institution
@@ -205,7 +206,9 @@ class RowsReplay:
         self._compare_snapshots()
 
     def _compare_snapshots(self) -> None:
-        stated = {run: brought.snapshot_sha256 for run, brought in self._said.brought.items()}
+        stated = {
+            run: brought.snapshot_sha256 for run, brought in self._said.brought.items() if brought.snapshot_sha256
+        }  # fmt: skip
         wanted = as_stored(snapshots, ("run_id", "rows"), self._conn.dialect.name).order_by(snapshots.c.run_id)
         held = {run: _sha256(packed) for run, packed in self._conn.execute(wanted, execution_options={"yield_per": 4})}
         for run in sorted(stated.keys() | held.keys(), key=str):

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.intake.feed.booked import Booked
 from casework.intake.feed.books import booked
-from casework.intake.feed.erased import ErasedPeople
+from casework.intake.feed.erased import ErasedPeople, share_lock
 from casework.intake.feed.folder import Delivery, FeedSheet
 from casework.intake.feed.left_rows import LeftRows
 from casework.intake.feed.row import LoanRow
@@ -39,6 +40,13 @@ def what_came(delivery: Delivery) -> dict[str, Any]:
     return {
         "institution": delivery.institution, "as_of": delivery.as_of, "digest": delivery.digest, "files": files,
     }  # fmt: skip
+
+
+def hold_feeds(conn: Connection, institution: str) -> None:
+    """One import of an institution at a time, no erasure meanwhile; on SQLite the writer holds the database."""
+    share_lock(conn)
+    if conn.dialect.name == "postgresql":
+        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"feed/{institution}"))))
 
 
 class ImportCourse:

@@ -34,6 +34,7 @@ from casework.people.staff.actor import Actor
 
 PREFIX: Final = "feed"
 APPLIED: Final = "feed.applied"
+PAYMENTS_TAKEN: Final = "feed.payments_taken"
 REFUSED: Final = "feed.refused"
 RESTATED: Final = "feed.rows_restated"
 """Rows were written by no feed: an erasure."""

@@ -5,8 +5,6 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-import sqlalchemy as sa
-
 from casework.clock import branch_date, now
 from casework.intake.feed import respelled
 from casework.intake.feed import run as runs
@@ -15,8 +13,8 @@ from casework.intake.feed.booked import Booked, of_row, stated_by
 from casework.intake.feed.books import known_borrowers, reversals_of
 from casework.intake.feed.changes import Changes
 from casework.intake.feed.corrections import owed_as_before, settled_by_feed, wrongly_settled
-from casework.intake.feed.course import ImportCourse
-from casework.intake.feed.erased import ErasedPeople, returned, share_lock
+from casework.intake.feed.course import ImportCourse, hold_feeds
+from casework.intake.feed.erased import ErasedPeople, returned
 from casework.intake.feed.finish import finish
 from casework.intake.feed.folder import FeedSheet
 from casework.intake.feed.institutions import register_or_refuse
@@ -56,7 +54,7 @@ class OneImport(ImportCourse):
     def carry_out(self) -> None:
         """Import, or raise and leave nothing behind."""
         delivery, conn = self.delivery, self.conn
-        self._lock()
+        hold_feeds(conn, delivery.institution)
         last = runs.last_applied(conn, delivery.institution)
         if runs.applied_digest(conn, delivery.institution, delivery.as_of, delivery.digest) is not None:
             runs.mark_interrupted(conn, delivery.institution, self.run_id)
@@ -87,14 +85,6 @@ class OneImport(ImportCourse):
         finish(self, found, counts, before, restates_only=later is not None)
 
     # ── checks ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _lock(self) -> None:
-        """One import of an institution at a time, no erasure meanwhile; on SQLite the writer holds the database."""
-        share_lock(self.conn)
-        if self.conn.dialect.name == "postgresql":
-            self.conn.execute(
-                sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"feed/{self.delivery.institution}")))
-            )
 
     def _check_set_aside(self, sheet: FeedSheet[Any]) -> None:
         """More than the policy's share of bad rows refuse the feed; a few contacts or payments hold up no snapshot."""

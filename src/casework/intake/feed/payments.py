@@ -39,7 +39,9 @@ def disputed_payments(conn: Connection, institution: str, sheet: Sequence[Repaym
     sees to that).
     """
     reversals = [row for row in sheet if row.reverses is not None]
-    held = _held(conn, institution, {row.payment_id for row in sheet} | {str(row.reverses) for row in reversals})
+    held = held_payments(
+        conn, institution, {row.payment_id for row in sheet} | {str(row.reverses) for row in reversals}
+    )
     known = {row.payment_id: row for row in sheet} | held
     undone = {
         row[1] for row in rows.select_by_keys(conn, _REVERSALS, "loan_id", sorted({r.loan_id for r in reversals}))
@@ -59,7 +61,7 @@ def disputed_payments(conn: Connection, institution: str, sheet: Sequence[Repaym
     return faults
 
 
-def _held(conn: Connection, institution: str, payment_ids: Iterable[str]) -> dict[str, RepaymentRow]:
+def held_payments(conn: Connection, institution: str, payment_ids: Iterable[str]) -> dict[str, RepaymentRow]:
     """The institution's payments and reversals of these numbers that are on the books."""
     found = rows.select_by_keys(conn, _HELD, PAYMENT, [(institution, number) for number in sorted(payment_ids)])
     return {row.payment_id: RepaymentRow(*row[1:]) for row in found}

@@ -26,6 +26,7 @@ from casework.work.cases.lifecycles import PROMISES
 from casework.work.promises import PROMISE, Promise
 
 OFF_THE_BOOKS: Final = frozenset({"written_off", "transferred", "closed"})
+_BY_MONEY: Final = frozenset({"keep", "judge_again"})
 _OPEN: Final = sa.select(PROMISES.table.c.loan_id).where(PROMISES.table.c.due_on.is_not(None))
 _LEFT: Final = sa.select(PROMISES.table.c.loan_id).where(PROMISES.table.c.because == "left")
 _PAYMENTS: Final = sa.select(
@@ -47,11 +48,13 @@ class Books(NamedTuple):
 
 def judge(
     conn: Connection, branch: Branch, institution: str, *, via: str,
-    snapshot: tuple[int, Collection[str]] | None = None, reversed_of: Iterable[str] = (), clock: Clock = now,
+    snapshot: tuple[int, Collection[str]] | None = None, reversed_of: Iterable[str] = (), on: date | None = None,
+    clock: Clock = now,
 ) -> dict[str, int]:  # fmt: skip
     """Count what came for the open promises of an institution, and for those whose payment was undone; events fired.
 
     `snapshot`: run and loans of the newest, if the caller has them. `reversed_of`: loans with a payment undone now.
+    `on`: the day on which money came, where no snapshot tells it.
     """
     table = PROMISES.table
     of_it = table.c.institution == institution
@@ -75,6 +78,9 @@ def judge(
         for loan_id, books in _books(conn, sorted(promises), (*snapshot, today)).items()
         for command in follows(promises[loan_id], books, system(via))
     ]
+    for command in commands:
+        if on is not None and isinstance(command, Fire) and command.event in _BY_MONEY:
+            command.dated = on
     fired: dict[str, int] = {}
     for command, outcome in zip(commands, advance(conn, commands, branch, clock=clock), strict=True):
         if not isinstance(outcome, Done):

@@ -19,6 +19,8 @@ from casework.people.staff.actor import Actor
 RUNNING, APPLIED, REPEATED, REFUSED, AWAITING, INTERRUPTED = (
     "running", "applied", "repeated", "refused", "awaiting", "interrupted",
 )  # fmt: skip
+PAYMENTS: Final = "payments"
+"""No feed, but repayments alone, taken in during the day."""
 ROW: Final = tuple(column.name for column in feed_runs.columns)
 _FLAG: Final = ROW.index("correction")  # SQLite keeps it as a number
 KILLED = "import_killed"  # a refusal's code: nobody refused, the process ended

@@ -45,7 +45,7 @@ feed_runs = sa.Table(
     sa.Column("id", BigId, sa.Identity(), primary_key=True),
     sa.Column("institution", sa.String(32)),
     sa.Column("as_of", sa.Date),
-    sa.Column("status", sa.String(16), nullable=False),  # running applied repeated refused awaiting interrupted
+    sa.Column("status", sa.String(16), nullable=False),  # `run.RUNNING` and what follows there
     sa.Column("correction", sa.Boolean, nullable=False),
     sa.Column("digest", sa.String(64)),
     sa.Column("actor_id", sa.String(64), nullable=False),

@@ -28,6 +28,7 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "duties.published": ("发布职责规则", "Rules of duties published"),
     "duties.taken": ("日终登记职责", "Duties of a closed day taken"),
     "feed.applied": ("数据导入", "Feed applied"),
+    "feed.payments_taken": ("日间还款导入", "Repayments taken in during the day"),
     "feed.refused": ("数据导入被拒", "Feed refused"),
     "feed.rows_restated": ("重述账务数据", "Rows of the books stated anew"),
     "institution.added": ("登记机构", "Institution added"),
