@@ -3,18 +3,26 @@
 import gzip
 import io
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
 import xlsxwriter
 
 from casework.errors import CallerError
-from casework.intake.dialler.importing import read_bounded
+from casework.intake.dialler.importing import Taken, read_bounded
+from casework.intake.dialler.recording import Not
+from casework.intake.dialler.typed import record_typed
 from casework.log.tables import entries, openings
-from casework.storage.database import reading
+from casework.people.staff.actor import system
+from casework.storage.database import reading, writing
+from casework.storage.driver_errors import again_on_conflict
+from tests.conftest import LONGER
 from tests.dialler.called import COLUMNS, aside, call, logged, moment, take, text
 from tests.feed.bank import DAY, Bank, arrears, loan
 
+ROUNDS = 100 if LONGER > 1 else 5
 BOOKS = [loan(1), loan(2, borrower_id="B1"), loan(3)]
 
 
@@ -183,3 +191,46 @@ def test_a_file_of_two_gigabytes_is_refused_before_it_is_read(tmp_path_factory: 
     with pytest.raises(CallerError) as refused:
         read_bounded(huge)
     assert refused.value.code == "file_too_large"
+
+
+def test_of_two_files_with_the_same_rows_at_once_each_row_is_stored_once_and_both_end_well(called: Bank) -> None:
+    files = [[call(f"c{number}", loan=number % 3 + 1) for number in order] for order in (range(40), range(39, -1, -1))]
+    together = Barrier(2)
+
+    def feed(file: list[dict[str, str]]) -> Taken:
+        together.wait()
+        return take(called, *file)
+
+    with ThreadPoolExecutor(2) as pool:
+        for turn in range(ROUNDS):
+            rows = [[row | {"contact_ref": f"{row['contact_ref']}-{turn}"} for row in file] for file in files]
+            both = list(pool.map(feed, rows))
+            assert sorted((one.stored, one.repeated, len(one.set_aside)) for one in both) == [(0, 40, 0), (40, 0, 0)]
+    assert len(logged(called)) == 40 * ROUNDS
+
+
+def test_rows_that_are_typed_while_a_file_brings_them_are_stored_once(called: Bank) -> None:
+    """Who comes second begins anew, and finds them."""
+    engine, branch, at = called.started.engine, called.started.branch, moment(20, "12:00:00")
+    together = Barrier(2)
+
+    def typed(row: dict[str, str]) -> str:
+        def record() -> str:
+            with writing(engine) as conn:
+                (told,) = record_typed(conn, branch, [row], system("cli"), at, atomic=False)
+            return told.became.kind if isinstance(told.became, Not) else "stored"
+
+        together.wait()
+        return again_on_conflict(record)
+
+    def fed(row: dict[str, str]) -> str:
+        together.wait()
+        taken = again_on_conflict(lambda: take(called, row, source="sheet"))
+        return "stored" if taken.stored else "repeated"
+
+    with ThreadPoolExecutor(2) as pool:
+        for turn in range(ROUNDS):
+            row = call(f"k{turn}")
+            became = pool.submit(typed, row), pool.submit(fed, row)
+            assert sorted(one.result() for one in became) == ["repeated", "stored"]
+    assert len(logged(called)) == ROUNDS

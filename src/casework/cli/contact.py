@@ -21,12 +21,13 @@ from casework.cli.shell import (
 )  # fmt: skip
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.intake.dialler.importing import import_contacts, read_bounded
+from casework.intake.dialler.importing import Taken, import_contacts, read_bounded
 from casework.intake.dialler.learning import learn_at_once
 from casework.intake.dialler.recording import DIALLER, SHEET, correct
 from casework.intake.dialler.row import TEXTS, Aside
 from casework.people.staff.actor import system
 from casework.storage.database import writing
+from casework.storage.driver_errors import again_on_conflict
 
 
 @click.group()
@@ -71,11 +72,15 @@ def import_(file: Path, source: str, json_: bool) -> None:
     with started() as branch, Progress(*columns, console=errors, transient=True, disable=not progress_wanted()) as bar:
         task = bar.add_task("", total=None)
         content = read_bounded(file)
-        with writing(branch.engine) as conn:
-            taken = import_contacts(
-                conn, branch.branch, content, file.name, source, system("cli"),
-                progress=lambda rows: bar.update(task, completed=rows),
-            )  # fmt: skip
+
+        def take() -> Taken:
+            with writing(branch.engine) as conn:
+                return import_contacts(
+                    conn, branch.branch, content, file.name, source, system("cli"),
+                    progress=lambda rows: bar.update(task, completed=rows),
+                )  # fmt: skip
+
+        taken = again_on_conflict(take)
     if json_:
         told = {"rows": taken.rows, "stored": taken.stored, "repeated": taken.repeated, "late": taken.late}
         told["reached"] = taken.reached

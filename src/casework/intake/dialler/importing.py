@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
@@ -22,10 +23,13 @@ from casework.intake.feed.bounds import USUAL
 from casework.intake.feed.sheet import UNPACKED_LIMIT, read_rows
 from casework.intake.feed.write import name_staff
 from casework.people.staff.actor import Actor
+from casework.storage.garbage import seldom_collected
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
 
 _SLICE: Final = 5_000  # rows
+_WAIT: Final = "10min"
+_WAITING: Final = sa.text("SELECT set_config('lock_timeout', :length, true)")
 
 
 @dataclass(slots=True)
@@ -61,14 +65,17 @@ def read_bounded(path: Path) -> bytes:
     return content
 
 
+@seldom_collected()
 def import_contacts(
     conn: Connection, branch: Branch, content: bytes, name: str, source: str, actor: Actor, *,
     clock: Clock = now, progress: Callable[[int], None] = lambda _: None,
 ) -> Taken:  # fmt: skip
     """Take in a contact file in the caller's transaction; `source` is a code of `recording`, `name` is for errors.
 
+    One file at a time: of two with the same rows the second finds them recorded.
     CallerErrors of `read_rows` and `Reader`; `too_many_set_aside`.
     """
+    _wait_for_others(conn)
     taken, lines, at = Taken(), read_rows(content, name), clock()
     numbered = iter(lines)
     header = next(numbered, (0, ()))[1]
@@ -93,6 +100,16 @@ def import_contacts(
     taken.set_aside.sort()
     taken.warnings.sort()
     return taken
+
+
+def _wait_for_others(conn: Connection) -> None:
+    """Until other files are in, however long they are; on SQLite whoever writes holds the database."""
+    if conn.dialect.name == "sqlite":
+        return
+    usual = conn.execute(sa.text("SELECT current_setting('lock_timeout')")).scalar_one()
+    conn.execute(_WAITING, {"length": _WAIT})
+    conn.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('dialler/contact-file'))"))
+    conn.execute(_WAITING, {"length": usual})
 
 
 def _read(reader: Reader, rows: Iterable[tuple[int, list[str]]]) -> Iterator[Given | Aside]:

@@ -6,7 +6,7 @@ in the entry or in the row, but for the number's keyed fingerprint, by which cal
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -35,6 +35,9 @@ _LOANS: Final = sa.select(loans.c.loan_id, loans.c.institution, loans.c.borrower
 LEFT_OUT: Final = frozenset({"institution", "borrower_id", "number", "recorded_at", "started_at", "ended_at"})
 """What an entry has otherwise, or elsewhere, or not at all."""
 _RECORDED_AT: Final = FIELDS.index("recorded_at")
+_IN_ENTRY: Final = tuple(name for name in FIELDS if name not in LEFT_OUT)
+_values_of: Final = attrgetter(*FIELDS)
+_values_in_entry: Final = attrgetter(*_IN_ENTRY)
 _NOT_SAID: Final = frozenset({"line", "outcome", "borrower_id"})
 _said: Final = itemgetter(*(place for place, name in enumerate(Given._fields) if name not in _NOT_SAID))
 """All that a row says; an instant is packed the same in whatever offset it was written."""
@@ -95,7 +98,7 @@ def put(conn: Connection, branch: Branch, new: Sequence[New], actor: Actor, at: 
         stream, local = streams[contact.customer], contact.started_at.astimezone(zone)
         draft = Draft(RECORDED, actor.signed, _data_of(contact, more, local), texts=texts, subject=stream)
         heads[stream] = trail.add(stream, heads[stream], draft)
-        values = [getattr(contact, name) for name in FIELDS]
+        values = list(_values_of(contact))
         values[_RECORDED_AT] = heads[stream].recorded_at
         proof = mac((contact.source, contact.contact_ref, contact.number, row_hash))
         stored.append((*values, local.date(), row_hash, heads[stream].seq, proof))
@@ -143,8 +146,8 @@ def mac_of(mac_key: bytes) -> MakeMac:
 
 def _data_of(contact: Contact, more: Mapping[str, Any], local: datetime) -> dict[str, Any]:
     """What the entry says: the contact without what is personal, times in branch time."""
-    said = {name: getattr(contact, name) for name in FIELDS if name not in LEFT_OUT}
-    data = {name: value for name, value in said.items() if value not in (None, False)}
+    said = zip(_IN_ENTRY, _values_in_entry(contact), strict=True)
+    data = {name: value for name, value in said if value is not None and value is not False}
     data["started_at"] = local.isoformat()
     if contact.ended_at is not None:
         data["ended_at"] = contact.ended_at.astimezone(local.tzinfo).isoformat()

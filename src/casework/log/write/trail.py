@@ -36,6 +36,7 @@ ENTRY_COLUMNS = (
     "id", "stream", "stream_seq", "event", "actor_id", "reason_code", "recorded_at", "body", "leaf_hash", "mac",
 )  # fmt: skip
 _COLLECTED = "casework_collected"
+_opening = json.JSONEncoder(ensure_ascii=False).encode  # `dumps` would make one for each text
 _OPENING_COLUMNS = ("stream", "stream_seq", "field", "sealed", "subject")
 
 
@@ -97,7 +98,7 @@ class Trail:
         for name, text in draft.texts.items():
             salt = os.urandom(32)
             personal[name] = commit(salt, name, text)
-            opening = json.dumps({"salt": salt.hex(), "value": text}, ensure_ascii=False)
+            opening = _opening({"salt": salt.hex(), "value": text})
             self._openings.append((stream, seq, name, opening, draft.subject))
         entry = Entry(
             actor=draft.actor, chart=draft.chart, data=draft.data, entry_id=entry_id_of(stream, seq), event=draft.event,
@@ -219,11 +220,16 @@ def locked_head(conn: Connection, stream: str) -> StreamHead:
     return StreamHead(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
 
 
+_BEGUN = sa.select(streams.c.stream)
+
+
 def locked_heads(conn: Connection, wanted: Collection[str]) -> dict[str, StreamHead]:
     """The same of many streams, in one order whoever asks."""
     columns = ("stream", "last_entry_at", "audit_seq", "audit_head")
     inorder = sorted(wanted)
-    rows.insert_many(conn, streams, [(name, _DAWN, 0, b"") for name in inorder], columns, skip_existing=True)
+    begun = {row.stream for row in rows.select_by_keys(conn, _BEGUN, "stream", inorder)}
+    fresh = [(name, _DAWN, 0, b"") for name in inorder if name not in begun]
+    rows.insert_many(conn, streams, fresh, columns, skip_existing=True)
     found = rows.select_by_keys(conn, streams, "stream", inorder, lock="wait")
     return {row.stream: StreamHead(row.audit_seq, bytes(row.audit_head), row.last_entry_at) for row in found}
 
