@@ -36,8 +36,8 @@ help:  ## this list
 	@$(call install,--require-hashes -r requirements-dev.txt)
 	@touch $@
 
-demo: .venv/.run  ## a generated branch of 2,000 loans, a month of feeds, every state, the log verified
-	@$(BIN)/casework demo
+demo: .venv/.run  ## a generated branch of 2,000 loans, a month of feeds up to today (TODAY=2024-07-01: another day), verified
+	@$(BIN)/casework demo $(if $(TODAY),--today $(TODAY))
 
 test: .venv/.stamp  ## the suite on SQLite and on a real PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -25,7 +25,7 @@ _VARYING = (
     (re.compile(r"cw_[A-Za-z0-9_-]{43}"), "cw_TOKEN"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?"), "INSTANT"),
     (re.compile(r"\b\d{8}T\d{6}\.\d+Z"), "INSTANT"),
-    (re.compile(r"\b20(2[6-9]|[3-9]\d)-\d\d-\d\d\b"), "DAY"),  # the demo lives in 2024; who leaves, leaves today
+    (re.compile(r"\b20(2[6-9]|[3-9]\d)-\d\d-\d\d\b"), "DAY"),  # the demo's day is in 2024; who leaves, leaves today
     (re.compile(r"\b[0-9a-f]{12}-\d+\b"), "REQUEST"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{16,}\b"), "HEX"),
     (re.compile(r"[\d,]+ entries/s"), "N entries/s"),
@@ -62,8 +62,8 @@ def _script(commands: list[Command], port: int) -> str:
     lines = ["trap 'kill $(jobs -p) 2>/dev/null' EXIT"]
     for command in commands:
         text = command.text.replace(":8000", f":{port}")
-        if text == "make demo":
-            text = "casework demo"  # what it runs, in this folder instead of the repository
+        if text.startswith("make demo TODAY="):
+            text = text.replace("make demo TODAY=", "casework demo --today ")  # what it runs, in this folder instead
         if text.startswith("make serve"):
             text = (
                 f"casework serve --demo --port {port} >serve.log 2>&1 & for _ in $(seq 100); do "

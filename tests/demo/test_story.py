@@ -1,6 +1,7 @@
 """The demo's story: every state is reached through the real doors, and the log verifies after it."""
 
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,10 @@ from casework.evidence.past.one_case import case_as_of
 from casework.evidence.past.portfolio import PortfolioFilter
 from casework.evidence.past.whole import portfolio_as_of
 from casework.evidence.verifying import verify
+from casework.intake.feed.past_arrears import past_arrears
 from casework.log.tables import entries
 from casework.operation.startup import start, upgrade
+from casework.people.days.loading import read_calendar, unknown_years
 from casework.people.identity.holding import holder_of
 from casework.people.staff.actor import system
 from casework.people.staff.listing import members
@@ -32,8 +35,12 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.case import from_row
 from casework.work.cases.filter import BusinessDates, CaseFilter
 from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.lifecycles import PROMISES
 from casework.work.cases.queries import walk_cases
 from casework.work.cases.tables import cases
+from casework.work.four_eyes.tables import requests
+from casework.work.gate.found import found
+from casework.work.tasks.tables import tasks
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
@@ -64,7 +71,7 @@ def test_the_story_reaches_every_state_and_leaves_a_sound_log(settings: Settings
     chart = started.branch.rulebook.chart
     assert set(states_reached(started)) == set(chart.states)
     assert {journey.name for journey in JOURNEYS} < set(told.cases)
-    assert all(told.cases.values()), "a journey nobody went on shows nothing"
+    assert all(told.cases[journey.name] for journey in JOURNEYS), "a journey nobody went on shows nothing"
     with reading(started.engine, snapshot=True) as conn:
         report = verify(conn, started.branch.mac_key, started.branch.vault)
         ended = [from_row(row) for row in conn.execute(CASE_ROWS.where(cases.c.state.in_(("settled", "closed"))))]
@@ -132,3 +139,40 @@ def test_serving_the_demo_means_the_database_in_its_folder_unless_another_is_nam
     assert environment(Path("demo")) == {"CASEWORK_DATABASE_URL": "sqlite:///demo/casework.db"}
     monkeypatch.setenv("CASEWORK_DATABASE_URL", "sqlite:///other.db")
     assert environment(Path("demo")) == {}
+
+
+def test_the_day_after_the_month_is_one_to_be_worked(settings: Settings, tmp_path: Path) -> None:
+    """Lists are out, promises due, somebody on leave, requests wait, breaches and holds are to be reviewed."""
+    upgrade(settings, system("cli"))
+    started = start(settings)
+    today = started.branch.today(now())
+    told = perform(started, tmp_path / "feeds", seed=1, loans_number=1_000, today=today, progress=_silent)
+    with reading(started.engine, snapshot=True) as conn:
+        whys = set(conn.execute(sa.select(tasks.c.why).where(tasks.c.day == today)).scalars())
+        due = conn.execute(
+            sa.select(PROMISES.table.c.id).where(PROMISES.table.c.live, PROMISES.table.c.pay_by == today)
+        )
+        away = {one.staff_no: one.deputy for one in members(conn, today) if one.away_until}
+        waiting = Counter(conn.execute(sa.select(requests.c.state).where(requests.c.what == "write_off")).scalars())
+        broken = list(found(conn, started.branch, past_arrears, today - timedelta(days=1), today - timedelta(days=1)))
+        assert {"broken_promise", "hold_review", "due_today", "late"} <= whys
+        assert due.first() is not None
+        assert set(away.values()) == {told.personas["phone_collector"]}
+        assert (waiting["asked"], waiting["reviewed"]) == (1, 1)
+        assert {rule for one in broken for rule in one.rules} >= {"X1", "X2"}
+        assert unknown_years(read_calendar(conn), [today + timedelta(days=120)]) == []
+        assert verify(conn, started.branch.mac_key, started.branch.vault).verdict == "sound"
+        assert told.next_feed.name == today.isoformat()
+    started.engine.dispose()
+
+
+def test_a_day_to_come_is_none_that_a_demo_can_begin(settings: Settings, tmp_path: Path) -> None:
+    upgrade(settings, system("cli"))
+    started = start(settings)
+    with pytest.raises(CallerError) as caught:
+        perform(
+            started, tmp_path, seed=1, loans_number=1_000, progress=_silent,
+            today=started.branch.today(now()) + timedelta(days=1),
+        )  # fmt: skip
+    started.engine.dispose()
+    assert caught.value.code == "day_to_come"

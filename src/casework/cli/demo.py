@@ -5,8 +5,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
+from typing import Final
 
 import click
 import sqlalchemy as sa
@@ -17,6 +19,7 @@ from casework.address import parse_url
 from casework.cli import handover_tables
 from casework.cli.shell import console, errors, progress_wanted, told
 from casework.cli.tables import Table
+from casework.clock import now
 from casework.demo.place import FOLDER, environment, fresh
 from casework.demo.stage import DemoTold, perform
 from casework.errors import CallerError, TryAgain
@@ -58,14 +61,18 @@ _RECEIPTS = 5
     show_default=True,
     help="Loans on the books.",
 )
-def cli(folder: Path, seed: int, loans: int) -> None:
-    """Make a branch that never was: a month of feeds, cases driven through every state, the log verified.
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="The day that begins (default: today).")
+def cli(folder: Path, seed: int, loans: int, today: datetime | None) -> None:
+    """Make a branch that never was: a month of feeds up to yesterday, cases in every state, and a day that begins.
 
-    The database is a SQLite file in the folder, or the one that CASEWORK_DATABASE_URL names, if it is empty.
+    Lists are out, promises are due, somebody is on leave, requests wait, breaches and holds are to be reviewed; it
+    tells whom to log in as. The log is verified. The database is a SQLite file in the folder, made anew each time, or
+    the one that CASEWORK_DATABASE_URL names, if it is empty.
 
     \b
     Examples:
       casework demo
+      casework demo --today 2024-07-01
       casework demo --folder /tmp/branch --seed 7 --loans 5000
     """
     began = time.perf_counter()
@@ -79,12 +86,17 @@ def cli(folder: Path, seed: int, loans: int) -> None:
         started = start(settings)
         try:
             with _watching() as progress:
-                told_of = perform(started, folder / "feeds", seed=seed, loans_number=loans, progress=progress)
-            _show(started, told_of)
+                told_of = perform(
+                    started, folder / "feeds", seed=seed, loans_number=loans, progress=progress,
+                    today=today.date() if today else started.branch.today(now()),
+                )  # fmt: skip
+                report = _verified(started, progress)
+            _show(started, told_of, report)
         finally:
             started.engine.dispose()
     console.print(f"\n{time.perf_counter() - began:.1f} s in all. Have a look:")
     _show_ways(settings, told_of)
+    _show_people(told_of)
 
 
 def _is_inside(settings: Settings, folder: Path) -> bool:
@@ -132,7 +144,17 @@ def _watching() -> Iterator[Callable[[str, int, int], None]]:
 # ── what there is to see ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _show(started: Started, told_of: DemoTold) -> None:
+def _verified(started: Started, progress: Callable[[str, int, int], None]) -> Report:
+    branch = started.branch
+    with reading(started.engine, snapshot=True) as conn:
+        number = conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one()
+        return verify(
+            conn, branch.mac_key, branch.vault, loans_dir=branch.loans_dir,
+            progress=lambda done: progress("verifying", done, number),
+        )  # fmt: skip
+
+
+def _show(started: Started, told_of: DemoTold, report: Report) -> None:
     branch = started.branch
     chart = branch.rulebook.chart
     with reading(started.engine, snapshot=True) as conn:
@@ -142,7 +164,6 @@ def _show(started: Started, told_of: DemoTold) -> None:
         console.print(_one_story(conn, chart, told_of.cases[_SHOWN_OF][0]))
         console.print(_refusals(conn, chart))
         _departure(conn, branch, told_of.handover)
-        report = verify(conn, branch.mac_key, branch.vault, loans_dir=branch.loans_dir)
     _show_report(report)
 
 
@@ -274,10 +295,36 @@ def _show_ways(settings: Settings, told_of: DemoTold) -> None:
         f"  export CASEWORK_DATABASE_URL={url}",
         f"  casework feed import {told_of.next_feed}   # the day after",
         f"  casework case options {told_of.cases[_SHOWN_OF][0]} --as {collector}",
-        f"  make serve   # then, as phone collector {collector}:",
+        f"  casework serve   # then, as phone collector {collector}:",
         f"  curl -H 'Authorization: Bearer {token}' 'http://127.0.0.1:8000/cases?state=lost_contact'",
-        f"  casework staff reset {collector}   # or at http://127.0.0.1:8000/console, with a password set by this code",
         f"The auditor's token ({auditor}); both are shown this once: {auditors_token}",
     )
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)
+
+
+def _show_people(told_of: DemoTold) -> None:
+    """Whom to be in the console, and what each finds there."""
+    if told_of.days_off:
+        years = ", ".join(map(str, told_of.days_off))
+        console.print(f"\nThe calendar's library does not know {years}: days off of the demo's own were loaded")
+    console.print("\nTo look at it: casework serve, then http://127.0.0.1:8000/console", markup=False, highlight=False)
+    table = Table("post", "staff no", "finds there", title="Whom to log in as", title_justify="left")
+    for post, staff_no in told_of.personas.items():
+        zh, en = _FINDS[post]
+        table.add_row(post, staff_no, f"{en} {zh}")
+    console.print(table)
+    console.print(f"The password of all of them, shown this once: {told_of.password}", markup=False, highlight=False)
+    console.print("Whoever decides or administers sets up a second factor at the first log-in.")
+
+
+_FINDS: Final = {
+    "phone_collector": ("今日任务、到期承诺、休假同事的案件", "the day's list, promises due, a colleague on leave"),
+    "basic_risk_manager": ("待复核申请、违规联系、到期停催", "requests to review, breaches, holds to review"),
+    "approver": ("待批准的核销", "a write-off to approve"),
+    "asset_preservation": ("不良客户、已提出的申请", "non-performing loans, what was asked for"),
+    "agency_post": ("逾期满31天须委外的案件", "cases due for placement"),
+    "business_rep": ("名下客户", "their own customers"),
+    "auditor": ("日志、核验", "the log and its verification"),
+    "administrator": ("人员、休假", "people, posts and leave"),
+}

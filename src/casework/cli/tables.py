@@ -36,6 +36,7 @@ WORDS: Final = {
     "goes to": "去向", "how many": "数量", "why not": "原因",
     "channel": "渠道", "late": "补录", "phone": "电话", "result": "结果",
     "began": "开始时间", "contact": "联系记录", "party": "联系对象", "review": "复核", "staff": "人员",
+    "finds there": "可见内容",
     "ground": "事由", "last day in force": "最后停催日", "made on": "作出日期", "pay by": "承诺还款日",
     "received ¥": "到账金额", "reference": "编号", "what": "事项", "who": "人员", "why": "原因", "¥": "金额",
 }  # fmt: skip

@@ -15,10 +15,10 @@ from casework.work.handover.planning import plan
 
 
 def depart(started: Started, cast: Mapping[str, Sequence[Actor]]) -> int:
-    """The rep with the most open cases leaves today; the number of the hand-over."""
+    """The rep with the most open cases leaves today; the number of the hand-over. The first rep stays."""
     engine, branch = started.engine, started.branch
     planner, approver = cast[RISK.post][0], cast[APPROVER.post][0]
-    reps = [actor.id for actor in cast[REP.post]]
+    reps = [actor.id for actor in cast[REP.post][1:]]
     busiest = (
         sa.select(cases.c.owner)
         .where(cases.c.live == sa.true(), cases.c.owner.in_(reps))

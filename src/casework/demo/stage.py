@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,11 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.clock import now
-from casework.demo import people
+from casework.demo import living, people
 from casework.demo.branch import acts_of, generate
 from casework.demo.departure import depart
 from casework.demo.files import INSTITUTION
+from casework.demo.passwords import give_password
 from casework.demo.story import APPROVER, JOURNEYS, OFFICER, RISK, Day, DemoPerson, DemoStep, Journey, Morning, cleared
+from casework.errors import CallerError
 from casework.intake.feed.load import ImportRequest, import_feed
 from casework.intake.feed.tables import loans
 from casework.lifecycle.advance import advance
@@ -32,6 +34,8 @@ from casework.work.cases.tables import cases
 from casework.work.four_eyes import requests
 
 Progress = Callable[[str, int, int], None]
+TODAY = date(2024, 7, 1)
+"""For whoever measures or compares: the day after a month that stays the same."""
 
 
 @dataclass
@@ -42,16 +46,27 @@ class DemoTold:
     handover: int = 0
     next_feed: Path = Path()  # not imported: for whoever looks at the demo
     tokens: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)  # post: staff number, token
+    password: str = field(default="", repr=False)  # of whoever is in `personas`
+    personas: dict[str, str] = field(default_factory=dict)  # post: staff number
+    days_off: list[int] = field(default_factory=list)  # the years for which days off were brought along
 
 
 def perform(
-    started: Started, folder: Path, *, seed: int, loans_number: int, days: int = 30, progress: Progress
-) -> DemoTold:
-    """Fill an upgraded, otherwise empty database; feeds are kept below `folder`."""
+    started: Started, folder: Path, *, seed: int, loans_number: int, days: int = 30, today: date = TODAY,
+    progress: Progress,
+) -> DemoTold:  # fmt: skip
+    """Fill an upgraded, otherwise empty database; feeds are kept below `folder`, the last is of the day before `today`.
+
+    CallerError `day_to_come`.
+    """
+    if today > started.branch.today(now()):
+        raise CallerError("day_to_come", day=str(today))
     told = DemoTold()
     cast = _hire(started, seed, told)
+    told.days_off = living.bring_days_off(started, today)
     progress("generating", 0, 1)
-    *folders, told.next_feed = generate(folder, seed=seed, loans=loans_number, days=days + 1)
+    first_day = today - timedelta(days=days)
+    *folders, told.next_feed = generate(folder, seed=seed, loans=loans_number, days=days + 1, first_day=first_day)
     progress("generating", 1, 1)
     acts = acts_of(days)  # the feed goes on about what the earlier ones did
     stage = _Stage(started, cast, told)
@@ -59,13 +74,16 @@ def perform(
         import_feed(started.engine, started.branch, delivery, ImportRequest(system("feed")))
         progress("daily feeds", number + 1, len(folders))
         if number in acts:
-            stage.act()
+            stage.act(days_left=days - 1 - number)
     told.handover = depart(started, cast)
+    progress("the day", 0, 1)
+    living.begin_day(started, cast, folders, today)
+    progress("the day", 1, 1)
     return told
 
 
 def _hire(started: Started, seed: int, told: DemoTold) -> dict[str, list[Actor]]:
-    """Everybody on the staff, and a token for one collector and one auditor."""
+    """Everybody on the staff, a password for the first of each post, a token for one collector and one auditor."""
     cast: dict[str, list[Actor]] = {"system": [system("sweep")]}
     with writing(started.engine) as conn:
         trail = started.branch.trail(now())
@@ -83,6 +101,8 @@ def _hire(started: Started, seed: int, told: DemoTold) -> dict[str, list[Actor]]
             )
             actor = register.actor_for(conn, member.staff_no, "cli", today=trail.today)
             cast.setdefault(member.post, []).append(actor)
+        told.personas = {post: cast[post][0].id for post in living.PERSONAS}
+        told.password = give_password(conn, started.branch, trail, list(told.personas.values()))
         for post in ("phone_collector", "auditor"):
             staff_no = cast[post][0].id
             told.tokens[post] = staff_no, tokens.issue(conn, trail, system("cli"), staff_no=staff_no)
@@ -98,12 +118,12 @@ class _Stage:
         self.cast = cast
         self.told = told
 
-    def act(self) -> None:
-        """Every journey once."""
+    def act(self, *, days_left: int) -> None:
+        """Every journey once, so many days before the last feed."""
         with writing(self.started.engine) as conn:
             today = business_dates(conn)[INSTITUTION]
             taken = {case_id for ids in self.told.cases.values() for case_id in ids}
-            for journey in JOURNEYS:
+            for journey in (*JOURNEYS, *living.after_act(days_left)):
                 going_on = set(self.told.cases.get(journey.follows, ()))
                 chosen = list(self._candidates(conn, journey, today, taken - going_on, going_on))
                 taken |= {case.id for case in chosen}

@@ -96,8 +96,10 @@ def refused(event: str, by: DemoPerson, **data: Any) -> DemoStep:
     return DemoStep("fire", event, by, data, allowed=False)
 
 
-def cleared(event: str, by: DemoPerson, reviewer: DemoPerson | None, approver: DemoPerson, **data: Any) -> DemoStep:
-    """Ask for an event that takes four eyes; others review and approve it."""
+def cleared(
+    event: str, by: DemoPerson, reviewer: DemoPerson | None, approver: DemoPerson | None, **data: Any
+) -> DemoStep:
+    """Ask for an event that takes four eyes; others review and approve it. Without an approver it waits."""
     return DemoStep("request", event, by, data, reviewer=reviewer, approver=approver)
 
 
@@ -132,7 +134,8 @@ def _photo(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def _attempt(ago: int, by: DemoPerson, outcome: str) -> DemoStep:
+def attempted(ago: int, by: DemoPerson, outcome: str) -> DemoStep:
+    """Record a call that somebody made so many days ago, and what came of it."""
     return fact("contact_attempt", by, ago, channel="phone", outcome=outcome)
 
 
@@ -152,7 +155,7 @@ _START_VISIT: Final[dict[str, Any]] = {
     "visit_on": Day(1),
 }
 _PLACEMENT: Final[dict[str, Any]] = {"agency": "agency:A01", "term_until": Day(180)}
-_UNANSWERED = tuple(_attempt(ago, CALLER, "unanswered") for ago in (4, 3, 2, 1, 0) for _ in range(2))
+_UNANSWERED = tuple(attempted(ago, CALLER, "unanswered") for ago in (4, 3, 2, 1, 0) for _ in range(2))
 _LOST = (
     refused("mark_lost", SYSTEM),
     *_UNANSWERED,
@@ -235,7 +238,7 @@ JOURNEYS: Final = (
         lowest_dpd=4,
         highest_dpd=30,
         also=lambda case: case.principal_at_opening_fen >= LARGE_FEN,
-        steps=(_attempt(1, CALLER, "third_party"), fire("start_visit", OFFICER, **_START_VISIT)),
+        steps=(attempted(1, CALLER, "third_party"), fire("start_visit", OFFICER, **_START_VISIT)),
     ),
     Journey(
         "two visits in vain, placed early",
