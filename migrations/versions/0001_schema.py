@@ -310,6 +310,13 @@ table(
 )
 table("calendar_days", key("day", sa.Date), must("is_worked", sa.Boolean))
 table("outages", key("day", sa.Date), must("reason", sa.String(32)))
+table(
+    "shifts",
+    key("day", sa.Date),
+    key("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
+    must("shift", sa.String(32)),
+    sa.Column("stand_in", sa.String(32), sa.ForeignKey("staff.staff_no")),
+)
 # ── cases ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 table(
     "days_swept",

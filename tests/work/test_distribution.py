@@ -9,6 +9,8 @@ import pytest
 from casework.clock import now
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done
+from casework.people.shifts.answering import Answer
+from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import register
 from casework.people.staff.actor import Actor, system
 from casework.storage.database import reading, writing
@@ -109,3 +111,19 @@ def test_where_everybody_is_full_the_owner_goes_on_and_it_is_said(house: Bank) -
     assert len(made.unplaced) == 13 - 11
     distribute(house, day(1))
     assert {house.case(one.case.loan_id).handler for one in made.unplaced} == {"S1"}
+
+
+def test_who_is_off_by_the_roster_gets_a_case_only_where_nobody_else_has_room_and_it_is_said_who_answers(
+    house: Bank,
+) -> None:
+    """P1 of region R1 is off: region R2's P2, who is there, comes first; what P1 has already stays with them."""
+    distribute(house)
+    branch = house.started.branch
+    with writing(house.started.engine) as conn:
+        trail = branch.trail(now())
+        enter_shifts(conn, trail, system("cli"), branch.rulebook.shifts, [ShiftGiven(day(1), "P1", "rest", "B9")])
+        trail.write(conn)
+    house.send(day(1), [*SNAPSHOT, arrears(6)], loans=[*BOOKS, loan(6)])
+    made = planned(house, day(1))
+    assert [(move.case.loan_id, move.handler) for move in made.moves] == [("L6", "P2")]
+    assert made.answers == {"P1": Answer("B9", "stand_in")}

@@ -14,6 +14,7 @@ from casework.cli.tables import Table
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Outcome
 from casework.operation.startup import Started
+from casework.people.shifts.answering import WHYS
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
 from casework.work.cases.commands import Assign
@@ -82,6 +83,9 @@ def _as_json(made: Distribution, refused: Sequence[tuple[Move, Outcome]], *, dry
             }
             for who, number in sorted(made.after.items())
         ],
+        "answers": [
+            {"staff_no": who, "answers": one.staff_no, "why": one.why} for who, one in made.answers.items()
+        ],
         "refused": [move.case.id for move, _ in refused],
     }  # fmt: skip
 
@@ -100,3 +104,6 @@ def _tell(made: Distribution, *, dry_run: bool) -> None:
             most = "no limit 不限" if capacity is None else f"{capacity:,}"
             table.add_row(who, f"{made.before.get(who, 0):,}", f"{number:,}", most)
     console.print(table)
+    for who, one in made.answers.items():
+        zh, en = WHYS[one.why]
+        errors.print(f"{who} is off 休: {one.staff_no} answers 承担 ({en} {zh})", markup=False)

@@ -28,6 +28,7 @@ _GROUPS = {
     "duty": "what each case is owed on a day",
     "task": "task lists of a morning",
     "ledger": "the collection ledger of a day, as a workbook",
+    "roster": "who has which shift, and who answers for who is off",
     "calendar": "working days, and a year that nobody knows yet",
     "outage": "days on which something was out",
     "distribute": "who works on which case, each morning",

@@ -26,6 +26,7 @@ from casework.log.format.entry import Entry
 from casework.oversight.privacy import replay as privacy
 from casework.people.days import replay as days
 from casework.people.identity import replay as identity
+from casework.people.shifts import replay as shifts
 from casework.people.staff import replay as staff
 from casework.personal import Vault
 from casework.work.cases import replay as cases
@@ -111,6 +112,7 @@ def _verify(
             steady("places", staff.PlacesReplay(conn, report)),
             steady("institutions", feed.InstitutionsReplay(conn, report)),
             steady("days", days.DaysReplay(conn, report)),
+            steady("shifts", shifts.ShiftsReplay(conn, report)),
         ),
         privacy.PREFIX: _Both(
             steady("privacy", privacy.PrivacyReplay(conn, vault, report)),

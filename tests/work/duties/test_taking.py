@@ -11,6 +11,8 @@ from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.recording import DIALLER, SHEET
 from casework.operation.sweeping import sweep
 from casework.people.days.loading import declare_outage
+from casework.people.shifts.entering import ShiftGiven, enter_shifts
+from casework.people.staff import register
 from casework.people.staff.actor import system
 from casework.storage.database import open_engine, reading, writing
 from casework.work.duties.listing import duties_on
@@ -68,6 +70,23 @@ def test_whoever_has_a_duty_is_on_record_with_it(owed: Bank) -> None:
     assert found == {
         ("L1", "dial"): case.handler, ("L1", "visit"): case.owner, ("L2", "dial"): owed.case(2).handler,
         ("L3", "place"): "agency_post",
+    }  # fmt: skip
+
+
+def test_what_somebody_who_is_off_owes_whoever_the_roster_names_owes_that_day(owed: Bank) -> None:
+    """Here S1, who handles and owns; what a post owes stays the post's."""
+    branch, who = owed.started.branch, owed.case(1).handler
+    with writing(owed.started.engine) as conn:
+        trail = branch.trail(now())
+        register.confirm(conn, trail, system("cli"), staff_no=who, name="甄不存")
+        shift = ShiftGiven(DAY, who, "rest", "B9")
+        enter_shifts(conn, trail, system("cli"), branch.rulebook.shifts, [shift])
+        trail.write(conn)
+    close(owed)
+    with reading(owed.started.engine) as conn:
+        found = {(row.loan_id, row.duty): row.owed_by for row in conn.execute(sa.select(duties))}
+    assert found == {
+        ("L1", "dial"): "B9", ("L1", "visit"): "B9", ("L2", "dial"): "B9", ("L3", "place"): "agency_post"
     }  # fmt: skip
 
 

@@ -29,6 +29,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "malformed_staff_no": ("不是工号", "not a staff number"),
     "unknown_kind": ("类型须为休或班", "neither off nor worked"),
+    "unknown_shift": ("没有此班次（请假另行登记，不在班表）", "no such shift (leave is recorded as leave, not here)"),
     "unknown_ground": ("未知的停催事由", "no such ground of a hold"),
     "unknown_loan": ("没有这笔贷款", "no such loan on the books"),
     "no_case": ("该贷款没有案件", "the loan has no case"),

@@ -143,6 +143,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
             "ended_at mac"
         ),
         "set_aside": "id run_id kind line column code",
+        "shifts": "day staff_no shift stand_in",
         "snapshots": "run_id rows",
         "staff": ("staff_no name status capacity joined_on leaves_on left_on returned_on merged_into added_at present"),
         "streams": "stream last_entry_at audit_seq audit_head",

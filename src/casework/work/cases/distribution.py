@@ -6,7 +6,7 @@ hand stays.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
 from typing import Any, Final, NamedTuple
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
+from casework.people.shifts.answering import Answer, Answers, answers_on
 from casework.people.staff.actor import Actor
 from casework.people.staff.person import ACTIVE
 from casework.people.staff.roster import Roster
@@ -74,7 +75,10 @@ class Unplaced(NamedTuple):
 
 @dataclass(slots=True)
 class Distribution:
-    """A plan. `by_hand`: cases that a manager gave to somebody, who keeps them; the loads before and after."""
+    """A plan. `by_hand`: cases that a manager gave to somebody, who keeps them; the loads before and after.
+
+    `answers`: who answers that day in the place of handlers who are off; their cases stay with them.
+    """
 
     on: date
     cases: int = 0
@@ -84,6 +88,7 @@ class Distribution:
     before: dict[str, int] = field(default_factory=dict)
     after: dict[str, int] = field(default_factory=dict)
     capacity: dict[str, int] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
 
     def commands(self, actor: Actor) -> Iterator[Assign]:
         """For the door."""
@@ -100,8 +105,9 @@ def plan(conn: Connection, branch: Branch, on: date, *, clock: Clock = now) -> D
     For a morning that is over the register is as it is today: nobody gives cases to who was there once.
     """
     known = conn.execute(sa.select(register_version.c.version)).scalar_one()
-    roster = branch.roster(conn, known, max(on, branch.today(clock())))
     policy = branch.rulebook.policies.at(on)
+    answers = answers_on(conn, branch.rulebook.shifts, policy, on)
+    roster = _off_are_away(branch.roster(conn, known, max(on, branch.today(clock()))), answers)
     found = list(_in_house(conn, branch, policy))
     before = {row.handler: row[1] for row in conn.execute(_HANDLED)}
     made = Distribution(on, len(found), before=before)
@@ -116,7 +122,18 @@ def plan(conn: Connection, branch: Branch, on: date, *, clock: Clock = now) -> D
         who: capacity_of(colleague, policy.capacities)
         for who in made.after if (colleague := roster.colleagues.get(who)) is not None
     }  # fmt: skip
+    handling = made.after.keys()
+    made.answers = {who: answer for who, answer in answers.who_of_all().items() if who in handling}
     return made
+
+
+def _off_are_away(roster: Roster, answers: Answers) -> Roster:
+    """Who is off that day comes after everybody who is there, as who is on leave does."""
+    colleagues = {
+        who: replace(one, away=True) if not one.away and answers.is_off(who) else one
+        for who, one in roster.colleagues.items()
+    }
+    return replace(roster, colleagues=colleagues)
 
 
 def _in_house(conn: Connection, branch: Branch, policy: Policy) -> Iterator[Handled]:

@@ -53,6 +53,8 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "register.region_set": ("设置区域", "Region set"),
     "register.team_set": ("设置团队", "Team set"),
     "results.published": ("发布联系结果表", "Results of contacts published"),
+    "roster.entered": ("录入班表", "Roster entered"),
+    "shifts.published": ("发布班次规则", "Rules of shifts published"),
     "staff.absence_ended": ("结束请假", "Leave ended"),
     "staff.absent": ("请假", "On leave"),
     "staff.access_ended": ("终止访问", "Access ended"),

@@ -81,6 +81,7 @@ def _texts_of(branch: Branch) -> list[tuple[str, str, str, bytes]]:
         ("privacy", rulebook.privacy.title, rulebook.privacy.digest, rulebook.privacy.text),
         ("results", rulebook.results.title, rulebook.results.digest, rulebook.results.text),
         ("duties", rulebook.duties.title, rulebook.duties.digest, rulebook.duties.text),
+        ("shifts", rulebook.shifts.title, rulebook.shifts.digest, rulebook.shifts.text),
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from casework.errors import RulesBroken
 from casework.lifecycle.laws import faults_between
+from casework.people.shifts.shift_rules import ShiftRules, load_shift_rules
 from casework.people.staff.permission_table import check_against, load_permissions
 from casework.people.staff.permissions import Permissions
 from casework.people.staff.posts import known_posts
@@ -31,7 +32,7 @@ def registry_of(chart: str) -> Registry:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """Charts, policies by date; who may do what, who owns cases, when data may go, what contacts end in, duties."""
+    """Charts, policies by date; and the tables: permissions, owners, privacy, results of contacts, duties, shifts."""
 
     charts: Mapping[str, Chart]
     policies: Policies
@@ -40,6 +41,7 @@ class Rulebook:
     privacy: PrivacyRules
     results: Results
     duties: DutyRules
+    shifts: ShiftRules
 
     @property
     def chart(self) -> Chart:
@@ -107,4 +109,5 @@ def _load(folder: Path) -> Rulebook:
         load_privacy_rules(folder),
         load_results(folder),
         load_duty_rules(folder, policies, posts, frozenset(chart.states)),
+        load_shift_rules(folder, policies, posts),
     )

@@ -16,7 +16,7 @@ duties = sa.Table(
     sa.Column("status", sa.String(8), nullable=False),  # done late open exempt
     sa.Column("exempt_by", sa.String(16)),  # a hold, promise, X1 to X6, outage, day_off
     sa.Column("due_on", sa.Date, nullable=False),
-    sa.Column("owed_by", sa.String(32), nullable=False),  # who handled or owned the case then, or a post
+    sa.Column("owed_by", sa.String(32), nullable=False),  # who answered then for its handler or owner, or a post
     sa.Column("institution", sa.String(32), nullable=False),
     info={"append_only": (("day", "case_id", "duty"),)},
 )

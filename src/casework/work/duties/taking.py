@@ -16,11 +16,12 @@ from sqlalchemy.engine import Connection
 from casework.clock import Clock, now
 from casework.log.write.trail import Draft
 from casework.people.days.loading import is_outage, read_calendar
+from casework.people.shifts.answering import answers_on
 from casework.people.staff.actor import system
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import PROMISE, Spoilt
-from casework.work.cases.duty_rules import HeldTo
+from casework.work.cases.duty_rules import OWED_BY, HeldTo
 from casework.work.cases.tables import cases
 from casework.work.duties.called import Reader
 from casework.work.duties.debtor import DebtorDay, forbidden
@@ -94,7 +95,10 @@ def taken(conn: Connection, institution: str, on: date) -> bool:
 
 
 def reckon(conn: Connection, branch: Branch, institution: str, on: date, *, closed: bool) -> Iterator[Row]:
-    """The duties of a day as they stand now, by case and name; `closed`: nothing more can be done on it."""
+    """The duties of a day as they stand now, by case and name; `closed`: nothing more can be done on it.
+
+    For whom is off on it, whoever answers in their place owes them (`casework.people.shifts.answering`).
+    """
     policy, rulebook = branch.rulebook.policies.at(on), branch.rulebook
     held_to, limits = rulebook.duties.held_to(policy), limits_of(policy)
     debtors = Reader(conn, institution, on, held_to, limits, rulebook.results).read()
@@ -104,12 +108,14 @@ def reckon(conn: Connection, branch: Branch, institution: str, on: date, *, clos
     asked = {
         "institution": institution, "on": on, "states": sorted(held_to.by_state), "placed": sorted(held_to.placed)
     }  # fmt: skip
+    answers = answers_on(conn, rulebook.shifts, policy, on)
     for row in conn.execute(CASES, asked):
         case_id, loan_id, borrower_id = row[:3]
         found = duties_of(_case(row, on, held_to), debtors.get(borrower_id, quiet), day, held_to)
         for duty, status, due_on, exempt_by in sorted(found):
             who = owed_by[duty]
-            who = row.handler if who == "handler" else row.owner if who == "owner" else who
+            if who in OWED_BY:
+                who = answers.who(row.handler if who == "handler" else row.owner).staff_no
             yield on, case_id, duty, loan_id, status, exempt_by, due_on, who, institution
 
 

@@ -1,0 +1,148 @@
+"""`casework roster`: who has which shift on which day, and who answers in the place of somebody who is off."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+
+from casework.cli.changing import Change, as_, changing, day
+from casework.cli.shell import FOLDED, as_json, as_staff, console, errors, permitted, print_json, started
+from casework.cli.tables import NONE, Table
+from casework.clock import now
+from casework.errors import CallerError
+from casework.intake.enrolment.shift_sheet import import_shifts
+from casework.people.shifts.answering import NOBODY_ON, WHYS, answers_on
+from casework.people.shifts.entering import ShiftGiven, enter_shifts, shifts_between
+from casework.storage.database import reading
+
+_WEEK = timedelta(days=6)
+
+
+@click.group()
+def cli() -> None:
+    """The roster 班表: shifts and days off. Leave is the register's (casework staff absent).
+
+    Who is off is answered for: by the stand-in that the roster names, the deputy of the leave, who is on the roster
+    with the same post, the head of the post; statecharts/rules/shifts.toml says how.
+
+    \b
+    Examples:
+      casework roster import 班表.xlsx --as S0012
+      casework roster set --on 2026-03-10 --staff 10021 --shift rest --stand-in 10022
+      casework roster who --on 2026-03-10
+    """
+
+
+@cli.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@as_json
+@as_
+def import_(file: Path, by: str | None, *, json_: bool) -> None:
+    """Enter the shifts of FILE (CSV or XLSX): day 日期, staff_no 工号, shift 班次, stand_in 替班人; all or nothing.
+
+    A row takes the place of what the roster had for the person and the day; an empty shift takes them off it.
+
+    \b
+    Examples:
+      casework roster import roster.csv --as S0012
+      casework roster import 班表.xlsx --json
+    """
+    with changing(by, "roster.change") as change:
+        rules = change.branch.rulebook.shifts
+        rows, days = import_shifts(change.conn, change.trail, change.actor, rules, _content(file), file.name)
+    if json_:
+        print_json({"rows": rows, "days_changed": days})
+        return
+    changed = ", ".join(map(str, days)) or "nothing 无变化"
+    console.print(f"{rows:,} rows 行; changed 更新: {changed}", markup=False)
+
+
+@cli.command("set")
+@click.option("--on", type=day, required=True, metavar="DAY", help="The day, YYYY-MM-DD.")
+@click.option("--staff", "staff_no", type=FOLDED, required=True, help="Whose shift.")
+@click.option(
+    "--shift", required=True, metavar="CODE|none", help="A key of [shifts] in shifts.toml; none: off the roster."
+)
+@click.option("--stand-in", type=FOLDED, help="Who answers in their place, where the shift is a day off.")
+@as_
+def set_(on: datetime, staff_no: str, shift: str, stand_in: str | None, by: str | None) -> None:
+    """Enter one shift, in the place of what the roster had for the person and the day.
+
+    \b
+    Examples:
+      casework roster set --on 2026-03-10 --staff 10021 --shift day --as S0012
+      casework roster set --on 2026-03-10 --staff 10021 --shift none
+    """
+    with changing(by, "roster.change") as change:
+        days = _entered(change, ShiftGiven(on.date(), staff_no, None if shift == "none" else shift, stand_in))
+    console.print(f"{on.date()} {staff_no}: {'entered 已录入' if days else 'nothing changed 无变化'}", markup=False)
+
+
+def _entered(change: Change, one: ShiftGiven) -> list[object]:
+    return [*enter_shifts(change.conn, change.trail, change.actor, change.branch.rulebook.shifts, [one])]
+
+
+@cli.command()
+@click.option("--from", "first", type=day, help="First day.  [default: today]")
+@click.option("--until", "last", type=day, help="Last day.  [default: six days after the first]")
+@as_json
+@as_staff
+def show(first: datetime | None, last: datetime | None, staff_no: str | None, *, json_: bool) -> None:
+    """The shifts of some days, as they were entered.
+
+    \b
+    Examples:
+      casework roster show --from 2026-03-09
+      casework roster show --from 2026-03-01 --until 2026-03-31 --json
+    """
+    with started() as open_, reading(open_.engine) as conn:
+        permitted(conn, open_.branch, staff_no, "roster.read")
+        begin = first.date() if first else open_.branch.today(now())
+        found = shifts_between(conn, begin, last.date() if last else begin + _WEEK)
+    if json_:
+        print_json([one._asdict() for one in found])
+        return
+    words, table = open_.branch.rulebook.shifts.by_code, Table("day", "staff no", "shift", "stand-in")
+    for one in found:
+        shift = words.get(one.shift or "")
+        table.add_row(
+            str(one.day), one.staff_no, f"{shift.en} {shift.zh}" if shift else str(one.shift), one.stand_in or ""
+        )
+    console.print(table)
+
+
+@cli.command()
+@click.option("--on", type=day, required=True, metavar="DAY", help="The day, YYYY-MM-DD.")
+@as_json
+@as_staff
+def who(on: datetime, staff_no: str | None, *, json_: bool) -> None:
+    """Who is off on DAY, and who answers in their place. Where the roster has nobody, it is said who does all the same.
+
+    \b
+    Examples:
+      casework roster who --on 2026-02-17
+      casework roster who --on 2026-03-10 --json
+    """
+    with started() as open_, reading(open_.engine) as conn:
+        permitted(conn, open_.branch, staff_no, "roster.read")
+        rulebook = open_.branch.rulebook
+        answers = answers_on(conn, rulebook.shifts, rulebook.policies.at(on.date()), on.date())
+    off = answers.who_of_all()
+    if json_:
+        print_json([{"staff_no": one, "answers": by.staff_no, "why": by.why} for one, by in off.items()])
+        return
+    table = Table("staff no", "answers", "why")
+    for one, by in off.items():
+        zh, en = WHYS[by.why]
+        table.add_row(one, by.staff_no, f"{en} {zh}")
+    console.print(table if off else f"{on.date()}: {NONE}")
+    for one, by in off.items():
+        if by.why in NOBODY_ON:
+            errors.print(f"{one}: {WHYS[by.why][1]} {WHYS[by.why][0]} → {by.staff_no}", markup=False)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CallerError("file_unreadable", f"无法读取{file.name}", f"{file.name}: {error.strerror}") from None

@@ -1,0 +1,61 @@
+"""A file of shifts: a row for each person and day, headers in English or Chinese."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy.engine import Connection
+
+from casework.errors import CallerError
+from casework.intake.feed.agreed_rows import AgreedColumn, RowNote, day, read_file, staff
+from casework.intake.feed.cell import BadCell
+from casework.intake.feed.headers import normal
+from casework.intake.feed.sheet import read_rows
+from casework.log.write.trail import Trail
+from casework.people.shifts.entering import MOST, ShiftGiven, enter_shifts, faults_of
+from casework.people.shifts.shift_rules import ShiftRules
+from casework.people.staff.actor import Actor
+
+MOST_TOLD: Final = 20
+
+
+def import_shifts(
+    conn: Connection, trail: Trail, actor: Actor, rules: ShiftRules, content: bytes, name: str
+) -> tuple[int, list[date]]:  # fmt: skip
+    """Enter the shifts of a file, all or none: how many rows it has, and the days that changed.
+
+    An empty shift takes the person off the roster of the day. CallerErrors of `read_rows` and of `enter_shifts`;
+    roster_faulty names every line that cannot be used, and why.
+    """
+    found, faults = read_file(read_rows(content, name, MOST), _columns(rules))
+    given = [ShiftGiven(row["day"], row["staff_no"], row["shift"], row["stand_in"]) for row in found]
+    told = [RowNote(found[one.place - 1].line, one.field, *one[2:]) for one in faults_of(conn, rules, given)]
+    if faults or told:
+        raise _faulty(name, sorted([*faults, *told], key=lambda one: one.line))
+    return len(given), enter_shifts(conn, trail, actor, rules, given)
+
+
+def _columns(rules: ShiftRules) -> tuple[AgreedColumn, ...]:
+    return (
+        AgreedColumn("day", day, compulsory=True, aliases=("日期",)),
+        AgreedColumn("staff_no", staff, compulsory=True, aliases=("工号", "员工号")),
+        AgreedColumn("shift", _shift(rules), compulsory=False, aliases=("班次", "排班")),
+        AgreedColumn("stand_in", staff, compulsory=False, aliases=("替班人", "替班", "代班人")),
+    )
+
+
+def _shift(rules: ShiftRules) -> Callable[[str, str], Any]:
+    def read(cell: str, column: str) -> Any:
+        shift = rules.of(normal(cell))
+        if shift is None:
+            raise BadCell(column, "unknown_shift")
+        return shift.code
+
+    return read
+
+
+def _faulty(name: str, faults: list[RowNote]) -> CallerError:
+    zh = "；".join(f"第{one.line}行 {one.column or ''}：{one.zh}" for one in faults[:MOST_TOLD])
+    en = "; ".join(f"line {one.line}, {one.column or 'row'}: {one.en}" for one in faults[:MOST_TOLD])
+    told = [one._asdict() for one in faults]
+    return CallerError("roster_faulty", f"{name}未导入：{zh}", f"{name}: nothing was entered: {en}", faults=told)
