@@ -26,7 +26,7 @@ _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?"), "INSTANT"),
     (re.compile(r"\b\d{8}T\d{6}\.\d+Z"), "INSTANT"),
     (re.compile(r"\b20(2[6-9]|[3-9]\d)-\d\d-\d\d\b"), "DAY"),  # the demo's day is in 2024; who leaves, leaves today
-    (re.compile(r"\b[0-9a-f]{12}-\d+\b"), "REQUEST"),
+    (re.compile(r"\b[0-9a-f]{12}-[0-9a-f]+\b"), "REQUEST"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{16,}\b"), "HEX"),
     (re.compile(r"[\d,]+ entries/s"), "N entries/s"),
     (re.compile(r"\b\d+\.\d+ s\b"), "N s"),
