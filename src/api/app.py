@@ -71,6 +71,7 @@ from casework.people.identity.issuer import Issuer
 from casework.settings import Settings
 from casework.storage import database
 from casework.storage.append_only import has_owner_rights
+from casework.storage.garbage import keep_for_good
 
 MAX_BODY_BYTES = 1024 * 1024
 _ABOUT = """Overdue loans as cases: charts decide, one door changes, a verifiable log remembers.
@@ -94,7 +95,9 @@ def from_environment() -> Litestar:
     settings = Settings.from_environment()
     logs.configure(settings.log_level)
     end_with_parent()
-    return create_app(settings)
+    app = create_app(settings)
+    keep_for_good()
+    return app
 
 
 @dataclass(frozen=True)

@@ -21,3 +21,12 @@ def seldom_collected() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def keep_for_good() -> None:
+    """What stands now is looked through no more: for a process that is ready and will serve for long.
+
+    Of the API's 150,000 objects a full collection takes some 80 ms, in which nobody is answered.
+    """
+    gc.collect()
+    gc.freeze()

@@ -7,7 +7,7 @@ PostgreSQL: arrays through `unnest`, or COPY for large inserts; SQLite: executem
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -22,6 +22,7 @@ from sqlalchemy.engine.interfaces import Dialect
 
 from casework import clock
 from casework.storage.array_literals import Literals, pg_kind
+from casework.storage.binary_copy import copy_rows, quoted
 from casework.storage.database import UtcDateTime, is_reading
 
 COPY_FROM_ROWS = 64
@@ -53,7 +54,7 @@ def insert_many(
         sql, converts = _sqlite_insert(table, names, skip_existing)
         return _sqlite_many(conn, sql, converts, rows)
     if len(rows) >= COPY_FROM_ROWS and not skip_existing and not _is_together(conn):
-        return _copy(conn, table, names, rows)
+        return copy_rows(_cursor(conn), table, names, rows)
     sql, converts = _pg_insert(table, names, skip_existing)
     return sum(_pg_arrays(conn, sql, converts, chunk) for chunk in _chunks(rows))
 
@@ -80,7 +81,7 @@ def insert_queued(
             _pg_arrays(conn, *_pg_insert(queue, (waiting,), False), [(row_id,) for row_id in ids])
         return
     insert, literals = _pg_insert(table, names, False)
-    target = f"INSERT INTO {_quoted(queue.name)} ({_quoted(waiting)})"
+    target = f"INSERT INTO {quoted(queue.name)} ({quoted(waiting)})"
     sql = f"WITH fresh AS ({insert} RETURNING id) {target} SELECT id FROM fresh"
     _pg_arrays(conn, sql, literals, rows)
 
@@ -119,7 +120,7 @@ def delete_many(conn: Connection, table: sa.Table, key: str, keys: Iterable[Any]
     rows = [(value,) for value in keys]
     if not rows:
         return 0
-    target = f"DELETE FROM {_quoted(table.name)} WHERE {_quoted(key)}"
+    target = f"DELETE FROM {quoted(table.name)} WHERE {quoted(key)}"
     if conn.dialect.name == "sqlite":
         return _sqlite_many(conn, f"{target} = ?1", (_sqlite_convert(table.c[key].type),), rows)
     cast_to, literal = pg_kind(table.c[key].type)
@@ -175,11 +176,37 @@ def ask_all(conn: Connection, table: sa.Table) -> Callable[[], Sequence[Any]]:
     return lambda: _answer(cursor, plan.instants)
 
 
+def ask(conn: Connection, statement: sa.Select[Any], parameters: Mapping[str, Any]) -> Callable[[], Sequence[Any]]:
+    """The rows of a select with parameters, in two steps as `ask_by_keys`. The select is built once and kept.
+
+    Its lists are `among`'s, for the dialect of `conn`.
+    """
+    if conn.dialect.name == "sqlite":
+        found = conn.execute(statement, parameters).all()
+        return lambda: found
+    plan = _pg_asked(statement)
+    cursor = _raw(conn).cursor(row_factory=namedtuple_row)
+    cursor.execute(plan.sql, parameters, prepare=True)
+    return lambda: _answer(cursor, plan.instants)
+
+
+def among(column: sa.Column[Any], name: str, dialect: str) -> sa.ColumnElement[bool]:
+    """Whether the column is one of the list that is given as parameter `name`."""
+    if dialect == "sqlite":
+        return column.in_(sa.bindparam(name, expanding=True))
+    return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(column.type)))
+
+
 def ask_postgresql(conn: Connection, sql: str, parameters: Sequence[Any]) -> Sequence[Any]:
     """The named tuples that a statement in PostgreSQL's own words answers (`%s` for parameters)."""
     cursor = _raw(conn).cursor(row_factory=namedtuple_row)
     found: list[Any] = cursor.execute(sql, parameters, prepare=True).fetchall()
     return found
+
+
+def tell_postgresql(conn: Connection, sql: str, parameters: Sequence[Any]) -> None:
+    """The same where nobody wants the answer."""
+    _raw(conn).cursor().execute(sql, parameters, prepare=True)
 
 
 def _answer(cursor: Any, instants: tuple[int, ...]) -> Sequence[Any]:
@@ -217,7 +244,7 @@ def next_ids(conn: Connection, sequence_name: str, table: sa.Table, n: int) -> S
     if conn.dialect.name == "sqlite":
         if is_reading(conn):
             raise RuntimeError("fresh ids need the write lock: another writer would get the same")
-        last = int(_cursor(conn).execute(f"SELECT coalesce(max(id), 0) FROM {_quoted(table.name)}").fetchone()[0])
+        last = int(_cursor(conn).execute(f"SELECT coalesce(max(id), 0) FROM {quoted(table.name)}").fetchone()[0])
         return range(last + 1, last + 1 + n)
     found = _cursor(conn).execute("SELECT nextval(%s::regclass) FROM generate_series(1, %s)", (sequence_name, n))
     return sorted(row[0] for row in found.fetchall())
@@ -226,12 +253,8 @@ def next_ids(conn: Connection, sequence_name: str, table: sa.Table, n: int) -> S
 # --- statements, compiled once per (table, columns) ---------------------------------------------------------
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _list(names: Iterable[str]) -> str:
-    return ", ".join(map(_quoted, names))
+    return ", ".join(map(quoted, names))
 
 
 def _columns_of(key: Key) -> tuple[str, ...]:
@@ -242,7 +265,7 @@ def _columns_of(key: Key) -> tuple[str, ...]:
 def _sqlite_insert(table: sa.Table, names: tuple[str, ...], skip: bool) -> tuple[str, tuple[Convert, ...]]:
     marks = ", ".join("?" * len(names))
     tail = " ON CONFLICT DO NOTHING" if skip else ""
-    sql = f"INSERT INTO {_quoted(table.name)} ({_list(names)}) VALUES ({marks}){tail}"
+    sql = f"INSERT INTO {quoted(table.name)} ({_list(names)}) VALUES ({marks}){tail}"
     return sql, tuple(_sqlite_convert(table.c[name].type) for name in names)
 
 
@@ -250,9 +273,9 @@ def _sqlite_insert(table: sa.Table, names: tuple[str, ...], skip: bool) -> tuple
 def _sqlite_update(
     table: sa.Table, keys: tuple[str, ...], names: tuple[str, ...]
 ) -> tuple[str, tuple[Convert, ...]]:  # fmt: skip
-    sets = ", ".join(f"{_quoted(name)} = ?{place}" for place, name in enumerate(names, len(keys) + 1))
-    found = " AND ".join(f"{_quoted(key)} = ?{place}" for place, key in enumerate(keys, 1))
-    sql = f"UPDATE {_quoted(table.name)} SET {sets} WHERE {found}"
+    sets = ", ".join(f"{quoted(name)} = ?{place}" for place, name in enumerate(names, len(keys) + 1))
+    found = " AND ".join(f"{quoted(key)} = ?{place}" for place, key in enumerate(keys, 1))
+    sql = f"UPDATE {quoted(table.name)} SET {sets} WHERE {found}"
     return sql, tuple(_sqlite_convert(table.c[name].type) for name in (*keys, *names))
 
 
@@ -261,7 +284,7 @@ def _pg_insert(table: sa.Table, names: tuple[str, ...], skip: bool) -> tuple[str
     kinds = [pg_kind(table.c[name].type) for name in names]
     arrays = ", ".join(f"%s::{cast_to}[]" for cast_to, _ in kinds)
     tail = " ON CONFLICT DO NOTHING" if skip else ""
-    sql = f"INSERT INTO {_quoted(table.name)} ({_list(names)}) SELECT * FROM unnest({arrays}){tail}"
+    sql = f"INSERT INTO {quoted(table.name)} ({_list(names)}) SELECT * FROM unnest({arrays}){tail}"
     return sql, tuple(literal for _, literal in kinds)
 
 
@@ -271,10 +294,10 @@ def _pg_update(
 ) -> tuple[str, tuple["Literals", ...]]:  # fmt: skip
     kinds = [pg_kind(table.c[name].type) for name in (*keys, *names)]
     arrays = ", ".join(f"%s::{cast_to}[]" for cast_to, _ in kinds)
-    sets = ", ".join(f"{_quoted(name)} = u.v{place}" for place, name in enumerate(names))
+    sets = ", ".join(f"{quoted(name)} = u.v{place}" for place, name in enumerate(names))
     fields = ", ".join([*(f"k{place}" for place in range(len(keys))), *(f"v{place}" for place in range(len(names)))])
-    found = " AND ".join(f"t.{_quoted(key)} = u.k{place}" for place, key in enumerate(keys))
-    sql = f"UPDATE {_quoted(table.name)} AS t SET {sets} FROM unnest({arrays}) AS u({fields}) WHERE {found}"
+    found = " AND ".join(f"t.{quoted(key)} = u.k{place}" for place, key in enumerate(keys))
+    sql = f"UPDATE {quoted(table.name)} AS t SET {sets} FROM unnest({arrays}) AS u({fields}) WHERE {found}"
     return sql, tuple(literal for _, literal in kinds)
 
 
@@ -329,6 +352,12 @@ def _pg_select(source: sa.Table | sa.Select[Any], keys: tuple[str, ...], lock: L
 
 
 @lru_cache(maxsize=64)
+def _pg_asked(statement: sa.Select[Any]) -> _Plan:
+    compiled = statement.compile(dialect=_PSYCOPG, compile_kwargs={"render_postcompile": True})
+    return _Plan(str(compiled), _instants_of(statement))
+
+
+@lru_cache(maxsize=64)
 def _every(table: sa.Table) -> sa.Select[Any]:
     return sa.select(table)
 
@@ -348,7 +377,12 @@ def _plan(statement: sa.Select[Any]) -> _Plan:
     if any(not name.startswith(_KEYS) for name in compiled.params):
         raise TypeError("a select by keys takes the keys and nothing else")
     sql = _KEYS_IN_ORDER.sub("%s", str(compiled))
-    return _Plan(sql, tuple(i for i, column in enumerate(columns) if isinstance(column.type, UtcDateTime)))
+    return _Plan(sql, _instants_of(statement))
+
+
+def _instants_of(statement: sa.Select[Any]) -> tuple[int, ...]:
+    columns = enumerate(statement.selected_columns)
+    return tuple(place for place, column in columns if isinstance(column.type, UtcDateTime))
 
 
 _PSYCOPG: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
@@ -404,35 +438,3 @@ def _chunks(rows: Sequence[tuple[Any, ...]]) -> Iterable[Sequence[tuple[Any, ...
 def _pg_arrays(conn: Connection, sql: str, literals: tuple[Literals, ...], rows: Sequence[tuple[Any, ...]]) -> int:
     arrays = [literal(values) for literal, values in zip(literals, zip(*rows, strict=True), strict=True)]
     return int(_cursor(conn).execute(sql, arrays, prepare=True).rowcount)
-
-
-_COPY_TYPES = {
-    "timestamptz": "timestamptz",
-    "boolean": "bool",
-    "bytea": "bytea",
-    "date": "date",
-    "bigint": "int8",
-    "integer": "int4",
-    "smallint": "int2",
-    "text": "text",
-}
-
-
-@lru_cache(maxsize=512)
-def _copy_plan(table: sa.Table, names: tuple[str, ...]) -> tuple[str, list[str], tuple[int, ...]]:
-    kinds = [_COPY_TYPES[pg_kind(table.c[name].type)[0]] for name in names]
-    instants = tuple(place for place, name in enumerate(names) if isinstance(table.c[name].type, UtcDateTime))
-    return f"COPY {_quoted(table.name)} ({_list(names)}) FROM STDIN WITH (FORMAT binary)", kinds, instants
-
-
-def _copy(conn: Connection, table: sa.Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> int:
-    sql, kinds, instants = _copy_plan(table, names)
-    for place in instants:
-        if any(row[place] is not None and row[place].tzinfo is None for row in rows):
-            raise ValueError("an instant needs its offset")
-    with _cursor(conn) as cursor:
-        with cursor.copy(sql) as copy:
-            copy.set_types(kinds)
-            for row in rows:
-                copy.write_row(row)
-        return int(cursor.rowcount)

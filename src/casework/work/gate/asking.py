@@ -54,8 +54,11 @@ def askings_of(
     """
     case_ids = sorted({one.case_id for _, one in wanted})
     named = sorted({one.contact_id for _, one in wanted if one.contact_id is not None})
-    of_case = {row.id: row for row in rows.select_by_keys(conn, _CASES, "id", case_ids)}
-    ways = {row.id: row for row in rows.select_by_keys(conn, _CONTACTS, "id", named)}
+    with rows.together(conn):
+        its_case, its_way = (
+            rows.ask_by_keys(conn, asked, "id", ids) for asked, ids in ((_CASES, case_ids), (_CONTACTS, named))
+        )
+    of_case, ways = {row.id: row for row in its_case()}, {row.id: row for row in its_way()}
     found: list[Asking | CallerError] = []
     for actor, one in wanted:
         try:

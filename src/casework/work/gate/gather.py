@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, time, tzinfo
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlalchemy.engine import Connection
 from casework.customer import Customer
 from casework.lifecycle.tables import institutions
 from casework.storage import rows
+from casework.storage.database import UtcDateTime
 from casework.work.cases.holds import HOLDS
 from casework.work.cases.tables import cases
 from casework.work.contacts.contact import CALLS, DEBTOR
@@ -23,58 +25,66 @@ from casework.work.gate.tables import contact_permits
 from casework.work.holds import LIFTED, OF_THE_LOAN
 
 _holds: Final = HOLDS.table
-_calls: Final = contact_log.c.channel.in_(sorted(CALLS))
+
+
+def _literal(words: str) -> sa.ColumnElement[bool]:
+    """Words of SQL, not values: a statement that is prepared once takes parameters and nothing else."""
+    return sa.literal_column(words, sa.Boolean)
+
+
+_CALLED: Final = _literal(f"channel IN ({', '.join(map(repr, sorted(CALLS)))})")
 _whose: Final = (contact_log.c.institution, contact_log.c.borrower_id)
 
 
-def _among(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
-    return column.in_(sa.bindparam(name, expanding=True))
+class _Asked(NamedTuple):
+    """The statements, for one dialect."""
+
+    connected: sa.Select[Any]
+    unanswered: sa.Select[Any]
+    told: sa.Select[Any]
+    course: sa.Select[Any]
+    open: sa.Select[Any]
+    arrears: sa.Select[Any]
 
 
-_CONNECTED: Final = sa.select(*_whose).where(
-    _among(contact_log.c.borrower_id, "borrowers"), contact_log.c.day == sa.bindparam("today"), _calls,
-    contact_log.c.outcome == "debtor",
-)  # fmt: skip
-_UNANSWERED: Final = (
-    sa.select(contact_log.c.number, sa.func.count())
-    .where(
-        _among(contact_log.c.number, "numbers"), contact_log.c.day == sa.bindparam("today"), _calls,
-        contact_log.c.outcome.in_(["unanswered", "invalid_number"]),
-    )
-    .group_by(contact_log.c.number)
-)  # fmt: skip
-_TOLD: Final = (
-    sa.select(
-        contact_log.c.number, contact_log.c.started_at, contact_log.c.contact_ref, contact_log.c.source,
-        contact_log.c.result, *_whose,
-    )
-    .where(_among(contact_log.c.number, "numbers"), _among(contact_log.c.result, "results"))
-    .order_by(contact_log.c.started_at, contact_log.c.contact_ref, contact_log.c.source)
-)  # fmt: skip
-_COURSE: Final = (
-    sa.select(*_whose, contact_log.c.day, contact_log.c.outcome, _calls & (contact_log.c.party == "debtor"))
-    .where(_among(contact_log.c.borrower_id, "borrowers"))
-    .order_by(contact_log.c.started_at, contact_log.c.contact_ref, contact_log.c.source)
-)
-_OPEN: Final = sa.select(
-    contact_permits.c.institution, contact_permits.c.borrower_id, contact_permits.c.number, contact_permits.c.channel
-).where(
-    _among(contact_permits.c.borrower_id, "borrowers") | _among(contact_permits.c.number, "numbers"),
-    contact_permits.c.used_at.is_(None), contact_permits.c.holds_until > sa.bindparam("now"),
-)  # fmt: skip
+@cache
+def _asked(dialect: str) -> _Asked:
+    def among(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
+        return rows.among(column, name, dialect)
+
+    log, permits, today = contact_log.c, contact_permits.c, sa.bindparam("today", type_=sa.Date)
+    by_time = log.started_at, log.contact_ref, log.source
+    arrears = sa.select(
+        cases.c.institution, cases.c.borrower_id, institutions.c.business_date, sa.func.min(cases.c.oldest_due_date)
+    ).join(institutions, institutions.c.institution == cases.c.institution)
+    return _Asked(
+        connected=sa.select(*_whose).where(
+            among(log.borrower_id, "borrowers"), log.day == today, _CALLED, _literal(f"outcome = '{DEBTOR}'")
+        ),
+        unanswered=sa.select(log.number, sa.func.count())
+        .where(
+            among(log.number, "numbers"), log.day == today, _CALLED,
+            _literal("outcome IN ('unanswered', 'invalid_number')"),
+        ).group_by(log.number),
+        told=sa.select(log.number, *by_time, log.result, *_whose)
+        .where(among(log.number, "numbers"), among(log.result, "results")).order_by(*by_time),
+        course=sa.select(*_whose, log.day, log.outcome, _CALLED & _literal(f"party = '{DEBTOR}'"))
+        .where(among(log.borrower_id, "borrowers")).order_by(*by_time),
+        open=sa.select(permits.institution, permits.borrower_id, permits.number, permits.channel).where(
+            among(permits.borrower_id, "borrowers") | among(permits.number, "numbers"), permits.used_at.is_(None),
+            permits.holds_until > sa.bindparam("now", type_=UtcDateTime),
+        ),
+        arrears=arrears.where(
+            among(cases.c.borrower_id, "borrowers"), cases.c.live, cases.c.oldest_due_date.is_not(None)
+        ).group_by(cases.c.institution, cases.c.borrower_id, institutions.c.business_date),
+    )  # fmt: skip
+
+
 _BOOK: Final = sa.select(contacts.c.institution, contacts.c.borrower_id, contacts.c.role, contacts.c.phone_index)
 _HOLDS: Final = sa.select(
     _holds.c.institution, _holds.c.borrower_id, _holds.c.loan_id, _holds.c.hold, _holds.c.begins_at, _holds.c.ends_at,
     _holds.c.state, _holds.c.last_on,
 )  # fmt: skip
-_ARREARS: Final = (
-    sa.select(
-        cases.c.institution, cases.c.borrower_id, institutions.c.business_date, sa.func.min(cases.c.oldest_due_date)
-    )
-    .join(institutions, institutions.c.institution == cases.c.institution)
-    .where(_among(cases.c.borrower_id, "borrowers"), cases.c.live, cases.c.oldest_due_date.is_not(None))
-    .group_by(cases.c.institution, cases.c.borrower_id, institutions.c.business_date)
-)
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 """Since when a number is on record whose day nobody kept."""
 
@@ -117,13 +127,32 @@ def gather(
     dialled = sorted(numbers)
     numbers |= {one.number for who in persons for one in book.get(who, ()) if one.role == "debtor" and one.number}
     known = Known({one: Course() for one in customers}, {number: Line() for number in numbers}, {})
-    _told(conn, known, sorted(numbers), results)
-    if persons:
-        _courses(conn, known, persons)
-    _today(conn, known, borrowers, dialled, day)
-    _reserve_open(conn, known, borrowers, dialled, day, now)
-    held, arrears = holds_of(conn, borrowers, zone), _arrears(conn, persons)
-    consents = consents_of(conn, borrowers) if quiet else {}
+    asked, said = _asked(conn.dialect.name), _said(results)
+    of_them = {"borrowers": borrowers, "numbers": dialled, "today": day, "now": now}
+    of_persons = {"borrowers": sorted({one.borrower_id for one in persons})}
+    with rows.together(conn):
+        told = rows.ask(conn, asked.told, {"numbers": sorted(numbers), "results": sorted(said)}) if numbers else list
+        courses = rows.ask(conn, asked.course, of_persons) if persons else list
+        connected = rows.ask(conn, asked.connected, {name: of_them[name] for name in ("borrowers", "today")})
+        unanswered = (
+            rows.ask(conn, asked.unanswered, {name: of_them[name] for name in ("numbers", "today")})
+            if dialled else list
+        )  # fmt: skip
+        opened = rows.ask(conn, asked.open, {name: of_them[name] for name in ("borrowers", "numbers", "now")})
+        holds = rows.ask_by_keys(conn, _HOLDS, "borrower_id", borrowers)
+        overdue = rows.ask(conn, asked.arrears, of_persons) if persons else list
+        consents = consents_of(conn, borrowers) if quiet else {}
+    _tell(known, told(), said)
+    _run(known, courses())
+    for whose in connected():
+        reserve(known, Customer(*whose), None, day)
+    for number, calls in unanswered():
+        line = known.lines[bytes(number)]
+        line.day, line.unanswered = day, calls
+    for institution, borrower_id, number, channel in opened():
+        if channel in CALLS:
+            reserve(known, Customer(institution, borrower_id), None if number is None else bytes(number), day)
+    held, arrears = _spans(holds(), zone), _arrears(overdue())
     states: dict[Customer, dict[str, Span]] = {}
     for one in askings:
         states.setdefault(one.customer, {})[one.wish.loan_id] = Span(one.state, LONG_AGO, None, one.wish.loan_id)
@@ -152,8 +181,12 @@ def reserve(known: Known, customer: Customer, number: bytes | None, day: date) -
 
 def holds_of(conn: Connection, borrowers: Sequence[str], zone: tzinfo) -> dict[Customer, list[Span]]:
     """The holds of these borrowers, those that are over too; one that was lifted stops nothing from that day on."""
+    return _spans(rows.select_by_keys(conn, _HOLDS, "borrower_id", borrowers), zone)
+
+
+def _spans(holds: Sequence[Any], zone: tzinfo) -> dict[Customer, list[Span]]:
     found: dict[Customer, list[Span]] = {}
-    for row in rows.select_by_keys(conn, _HOLDS, "borrower_id", borrowers):
+    for row in holds:
         bound = row.loan_id if row.hold in OF_THE_LOAN else None
         ends_at = datetime.combine(row.last_on, time(), zone) if row.state == LIFTED else row.ends_at
         span = Span(row.hold, row.begins_at, ends_at, bound)
@@ -174,49 +207,26 @@ def _book(conn: Connection, customers: Collection[Customer]) -> dict[Customer, l
     return book_of(conn, sorted({one.borrower_id for one in customers})) if customers else {}
 
 
-def _told(conn: Connection, known: Known, numbers: Sequence[bytes], results: Results) -> None:
-    said = {code: one.number for code, one in results.by_code.items() if one.number is not None}
-    if not numbers:
-        return
-    for row in conn.execute(_TOLD, {"numbers": numbers, "results": sorted(said)}):
+def _said(results: Results) -> dict[str, str]:
+    return {code: one.number for code, one in results.by_code.items() if one.number is not None}
+
+
+def _tell(known: Known, told: Sequence[Any], said: Mapping[str, str]) -> None:
+    for row in told:
         number, what = bytes(row.number), said[row.result]
         course = known.courses.get(Customer(row.institution, row.borrower_id), Course())
         hear((row.started_at, row.contact_ref, row.source), course, number, known.lines[number], what)
 
 
-def _courses(conn: Connection, known: Known, customers: Collection[Customer]) -> None:
-    borrowers = sorted({one.borrower_id for one in customers})
-    for institution, borrower_id, day, outcome, is_attempt in conn.execute(_COURSE, {"borrowers": borrowers}):
+def _run(known: Known, courses: Sequence[Any]) -> None:
+    for institution, borrower_id, day, outcome, is_attempt in courses:
         course = known.courses.get(Customer(institution, borrower_id))
         if course is not None:
             advance(course, day, connected=outcome == DEBTOR, attempt=is_attempt)
 
 
-def _today(
-    conn: Connection, known: Known, borrowers: Sequence[str], numbers: Sequence[bytes], day: date
-) -> None:  # fmt: skip
-    for row in conn.execute(_CONNECTED, {"borrowers": borrowers, "today": day}):
-        reserve(known, Customer(*row), None, day)
-    if numbers:
-        for number, calls in conn.execute(_UNANSWERED, {"numbers": numbers, "today": day}):
-            line = known.lines[bytes(number)]
-            line.day, line.unanswered = day, calls
-
-
-def _reserve_open(
-    conn: Connection, known: Known, borrowers: Sequence[str], numbers: Sequence[bytes], day: date, now: datetime
-) -> None:  # fmt: skip
-    asked = {"borrowers": borrowers, "numbers": numbers, "now": now}
-    for institution, borrower_id, number, channel in conn.execute(_OPEN, asked):
-        if channel in CALLS:
-            reserve(known, Customer(institution, borrower_id), None if number is None else bytes(number), day)
-
-
-def _arrears(conn: Connection, customers: Collection[Customer]) -> dict[Customer, Arrears]:
-    if not customers:
-        return {}
-    borrowers = sorted({one.borrower_id for one in customers})
+def _arrears(overdue: Sequence[Any]) -> dict[Customer, Arrears]:
     return {
         Customer(institution, borrower_id): Arrears((on,), {on: (on - oldest).days})
-        for institution, borrower_id, on, oldest in conn.execute(_ARREARS, {"borrowers": borrowers})
+        for institution, borrower_id, on, oldest in overdue
     }

@@ -89,8 +89,9 @@ def ask(conn: Connection, branch: Branch, askings: Sequence[Asking], now: dateti
     """Decide each in this order, counting what those before it reserved; the caller commits at once."""
     if not askings:
         return []
-    _lock(conn, [(one.customer, one.wish.number) for one in askings])
-    limits, known, words = _known(conn, branch, askings, now)
+    with rows.together(conn):  # each statement sees its own moment: what is counted is counted under the locks
+        _lock(conn, [(one.customer, one.wish.number) for one in askings])
+        limits, known, words = _known(conn, branch, askings, now)
     minutes = branch.rulebook.policies.at(branch.today(now)).figure("contact.permit_minutes")
     holds_until = now + timedelta(minutes=minutes)
     answers, granted = [], []
@@ -150,7 +151,7 @@ def _lock(conn: Connection, whom: Sequence[tuple[Customer, bytes | None]]) -> No
         return
     keys = {_key(f"debtor {customer}".encode()) for customer, _ in whom}
     keys |= {_key(b"number " + number) for _, number in whom if number is not None}
-    rows.ask_postgresql(conn, _LOCKED, [sorted(keys)])
+    rows.tell_postgresql(conn, _LOCKED, [sorted(keys)])
 
 
 def _key(what: bytes) -> int:
