@@ -10,7 +10,7 @@ Groups are folders and layers, from the top; imports go downwards only, and noth
     evidence    what is shown to who was not there: verifying, bundle, dossier, ledger, past, search, mining, …
     oversight   the law beside the work: privacy (personal data, legal holds, erasure)
     intake      what comes from outside: feed (the core-banking system's), enrolment (people)
-    work        handover, four_eyes, tasks, duties, gate, cases, case_guards, requests, promises, holds, contacts,
+    work        tasks, handover, four_eyes, duties, gate, cases, case_guards, requests, promises, holds, contacts,
                 handovers (their states)
     lifecycle   the engine of everything that has a chart: subject, fold, door, judge, sweep; names no noun
     people      who works here: identity (log-in, keys, issuers), staff (posts, leave, permissions, tokens)

@@ -1,18 +1,20 @@
-"""`casework task`: somebody's list of a morning, and taking it."""
+"""`casework task`: somebody's list of a morning, and what they do with it."""
 
 from datetime import datetime
 
 import click
 
 from casework.cli.changing import day
-from casework.cli.shell import FOLDED, as_json, console, permitted, print_json, started
+from casework.cli.shell import FOLDED, as_json, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.money import yuan_text
+from casework.operation.morning import make_lists
 from casework.people.staff.actor import system
 from casework.storage.database import writing
-from casework.work.tasks.making import make
-from casework.work.tasks.own import take_list, tasks_of, told
+from casework.work.cases.gather import business_dates
+from casework.work.tasks.own import state_of, take_list, tasks_of, told
+from casework.work.tasks.words import word_of
 
 _on = click.option("--on", type=day, required=True, metavar="DAY", help="Whose morning, YYYY-MM-DD.")
 _who = click.option("--as", "staff_no", type=FOLDED, required=True, metavar="STAFF_NO", help="Whose list.")
@@ -20,7 +22,7 @@ _who = click.option("--as", "staff_no", type=FOLDED, required=True, metavar="STA
 
 @click.group()
 def cli() -> None:
-    """Task lists: open duties, broken promises, holds to review; ranked, and why each is there.
+    """Task lists: duties, promises, holds, requests, breaches; ranked, and why each is there.
 
     \b
     Examples:
@@ -36,16 +38,22 @@ def cli() -> None:
 def list_(on: datetime, staff_no: str, *, json_: bool) -> None:
     """The list of the morning of DAY, from what the close of the day before left; made if it was not, and then kept.
 
+    Today's and tomorrow's as it stands, after what people moved, put off or added; a past day's as it was handed out.
+
     \b
     Examples:
       casework task list --on 2026-03-10 --as S0103
       casework task list --on 2026-03-10 --as S0103 --json
     """
     with started() as open_, writing(open_.engine) as conn:
-        actor = permitted(conn, open_.branch, staff_no, "task.read")
-        make(conn, open_.branch, on.date(), system("cli"))
-        found = tasks_of(conn, on.date(), actor)
-    rules = open_.branch.rulebook.duties.by_name
+        branch = open_.branch
+        actor = permitted(conn, branch, staff_no, "task.read")
+        make_lists(conn, branch, on.date(), system("cli"))
+        found = tasks_of(conn, on.date(), actor, handed_out=on.date() < branch.today(now()))
+        state = state_of(conn, on.date(), actor.id)
+        fed_until = max(business_dates(conn).values(), default=None)
+    if state is not None and state.held_back:
+        errors.print(f"{state.held_back:,} more have no room and come again / 另有{state.held_back:,}项因上限顺延")
     if json_:
         print_json(
             [
@@ -53,19 +61,40 @@ def list_(on: datetime, staff_no: str, *, json_: bool) -> None:
                     "rank": place, "task": row.task, "loan_id": row.loan_id, "case_id": row.case_id,
                     "owed_by": row.owed_by, "due_on": row.due_on, "dpd": row.dpd, "overdue_fen": row.overdue_fen,
                     "why": row.why, "why_zh": told(row)[0], "why_en": told(row)[1],
+                    "id": row.id, "list_of": row.list_of, "ref": row.ref or None, "held_by": row.held_by,
                 }
                 for place, row in enumerate(found, 1)
             ]
         )  # fmt: skip
         return
-    shown = Table("no.", "task", "loan", "dpd", "overdue", "why")
+    if fed_until is None:
+        errors.print("no feed has come yet / 尚未导入任何数据")
+    shown = Table("no.", "id", "task", "loan", "dpd", "overdue", "why")
     for place, row in enumerate(found, 1):
-        words = rules[row.task].zh if row.task in rules else _WORDS[row.task]
-        shown.add_row(str(place), words, row.loan_id, str(row.dpd), yuan_text(row.overdue_fen), told(row)[0])
+        word = word_of(branch, row).zh
+        shown.add_row(
+            str(place), str(row.id), word, row.loan_id, str(row.dpd), yuan_text(row.overdue_fen), told(row)[0]
+        )
     console.print(shown)
 
 
-_WORDS = {"broken_promise": "承诺未兑现", "hold_review": "停催复核"}
+@cli.command()
+@_on
+@click.option("--again", is_flag=True, help="All the same: a further edition that keeps what people did with theirs.")
+@click.option("--as", "by", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system).")
+def make(on: datetime, by: str | None, *, again: bool) -> None:
+    """Make the lists of the morning of DAY, once; or again, where something came late.
+
+    \b
+    Examples:
+      casework task make --on 2026-03-10
+      casework task make --on 2026-03-10 --again --as S0109
+    """
+    with started() as open_, writing(open_.engine) as conn:
+        actor = permitted(conn, open_.branch, by, "task.make")
+        made = make_lists(conn, open_.branch, on.date(), actor, again=again)
+    done = "made already 已生成" if made is None else f"{made:,} tasks 项任务"
+    console.print(f"{on.date()}: {done}", markup=False)
 
 
 @cli.command()
@@ -80,6 +109,6 @@ def take(on: datetime, staff_no: str) -> None:
     """
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, "task.take")
-        make(conn, open_.branch, on.date(), system("cli"))
+        make_lists(conn, open_.branch, on.date(), system("cli"))
         late = take_list(conn, open_.branch, on.date(), actor, now())
     console.print(f"{on.date()}: taken 已领取" + (", late 迟领" if late else ""), markup=False)

@@ -30,6 +30,7 @@ from casework.demo.story import (
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.recording import DIALLER
 from casework.intake.feed.folder import read_folder
+from casework.operation.morning import make_lists
 from casework.operation.startup import Started
 from casework.operation.sweeping import sweep
 from casework.people.days.loading import load_calendar, read_calendar, unknown_years
@@ -39,7 +40,6 @@ from casework.storage.database import reading, writing
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.tables import cases
-from casework.work.tasks.making import make
 
 _AHEAD: Final = timedelta(days=120)
 _OFF: Final = ((1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3))
@@ -129,7 +129,7 @@ def begin_day(started: Started, cast: Mapping[str, Sequence[Actor]], folders: Se
     _call(started, folders, yesterday)
     sweep(started.engine, started.branch, yesterday)
     with writing(started.engine) as conn:
-        make(conn, started.branch, today, system("sweep"))
+        make_lists(conn, started.branch, today, system("sweep"))
 
 
 def _away(started: Started, cast: Mapping[str, Sequence[Actor]], today: date) -> None:

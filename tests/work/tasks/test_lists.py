@@ -10,11 +10,11 @@ from click.testing import CliRunner, Result
 
 from casework.cli import main
 from casework.errors import CallerError
+from casework.operation.morning import make_lists
 from casework.operation.sweeping import sweep
 from casework.people.staff.actor import Actor, system
 from casework.storage.database import open_engine, reading, writing
-from casework.work.tasks.making import make
-from casework.work.tasks.own import take_list, tasks_of
+from casework.work.tasks.own import Task, take_list, tasks_of
 from casework.work.tasks.tables import task_days, tasks
 from tests.feed.bank import DAY, Bank, arrears, loan
 from tests.work.test_holds import take as hold
@@ -40,12 +40,17 @@ def house(bank: Bank) -> Iterator[Bank]:
     bank.assert_sound()
 
 
-def morning(bank: Bank, number: int, who: str = "S1", *posts: str) -> list[str]:
-    """The list of the morning of a day."""
+def listed(bank: Bank, number: int, who: str = "S1", *posts: str, handed_out: bool = False) -> list[Task]:
+    """The list of the morning of a day, made if it was not."""
     actor = Actor(who, "staff", "cli", frozenset(posts))
     with writing(bank.started.engine) as conn:
-        make(conn, bank.started.branch, day(number), system("cli"), clock=at(day(number)))
-        return [f"{row.loan_id} {row.task}: {row.why}" for row in tasks_of(conn, day(number), actor)]
+        make_lists(conn, bank.started.branch, day(number), system("cli"), clock=at(day(number)))
+        return tasks_of(conn, day(number), actor, handed_out=handed_out)
+
+
+def morning(bank: Bank, number: int, who: str = "S1", *posts: str) -> list[str]:
+    """The same in short."""
+    return [f"{one.loan_id} {one.task}: {one.why}" for one in listed(bank, number, who, *posts)]
 
 
 def close(bank: Bank, number: int) -> None:
@@ -87,7 +92,7 @@ def test_a_list_is_taken_once_and_after_half_past_nine_it_is_late(house: Bank) -
     branch, rep = house.started.branch, Actor("S1", "staff", "cli", frozenset({"business_rep"}))
     with writing(house.started.engine) as conn:
         assert take_list(conn, branch, day(1), rep, at(day(1))())
-    with pytest.raises(CallerError, match="taken already"), writing(house.started.engine) as conn:
+    with pytest.raises(CallerError, match="taken already, at 12:00"), writing(house.started.engine) as conn:
         take_list(conn, branch, day(1), rep, at(day(1))())
     stranger = Actor("P7", "staff", "cli", frozenset({"phone_collector"}))
     with pytest.raises(CallerError, match="no task"), writing(house.started.engine) as conn:
@@ -96,7 +101,7 @@ def test_a_list_is_taken_once_and_after_half_past_nine_it_is_late(house: Bank) -
 
 def test_a_list_too_far_ahead_is_not_made(house: Bank) -> None:
     with pytest.raises(CallerError, match="cannot be made yet"), writing(house.started.engine) as conn:
-        make(conn, house.started.branch, day(2), system("cli"), clock=at(DAY))
+        make_lists(conn, house.started.branch, day(2), system("cli"), clock=at(DAY))
 
 
 def test_the_shell_tells_why_each_task_is_there(house: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +125,7 @@ def test_the_shell_tells_why_each_task_is_there(house: Bank, monkeypatch: pytest
 def test_a_list_changed_by_sql_is_found(bank: Bank) -> None:
     bank.send(DAY, SNAPSHOT, loans=BOOKS)
     with writing(bank.started.engine) as conn:
-        make(conn, bank.started.branch, DAY, system("cli"), clock=at(DAY))
+        make_lists(conn, bank.started.branch, DAY, system("cli"), clock=at(DAY))
     bank.assert_sound()
     engine = open_engine(bank.started.settings.database_url)
     with engine.begin() as conn:

@@ -9,7 +9,6 @@ from litestar import Request, Response, get, post
 from sqlalchemy.engine import Connection
 
 from api.auth import actor_of, still_valid
-from api.console.frame import words
 from api.console.frame.forms import Tried, problem_of, typed_in
 from api.console.frame.page import language_of, render, to
 from api.console.nouns.shown import NOUNS
@@ -17,14 +16,15 @@ from api.problems import status_of
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
+from casework.operation.morning import make_lists
 from casework.people.staff.actor import Actor, system
 from casework.people.staff.permissions import Reach
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
 from casework.work.cases.shown import ShownWanted, page_of
 from casework.work.contacts.latest import called_by
-from casework.work.tasks.making import make
 from casework.work.tasks.own import take_list, tasks_of, told
+from casework.work.tasks.words import word_of
 
 CLOSE: Final = time(17)
 """When the day's duties are to be done (1.3.1)."""
@@ -41,7 +41,7 @@ async def take(request: Request[Any, Any, Any]) -> Response[Any]:
         at = now()
         try:
             with writing(serving.engine) as conn:
-                make(conn, serving.branch, serving.branch.today(at), system("api"))
+                make_lists(conn, serving.branch, serving.branch.today(at), system("api"))
                 take_list(conn, serving.branch, serving.branch.today(at), still_valid(conn, request), at)
         except CallerError as mistake:
             if status_of(mistake.code) in (401, 403):
@@ -66,7 +66,7 @@ def _page(request: Request[Any, Any, Any], tried: Tried | None) -> Response[Any]
         found = tasks_of(conn, today, actor)
         called = called_by(conn, actor.id, today)
         promises = _promises(conn, branch, actor, today)
-    lines = [(row, _word(branch, row.task, lang), told(row)[lang == "en"]) for row in found]
+    lines = [(row, getattr(word_of(branch, row), lang), told(row)[lang == "en"]) for row in found]
     return render(
         request, "day/day.html", status=int(tried.problem["status"]) if tried else 200, lines=lines, called=called,
         promises=promises, promise_chart=branch.rulebook.charts["promise"], left=_left(branch, at), tried=tried,
@@ -79,12 +79,6 @@ def _promises(conn: Connection, branch: Branch, actor: Actor, today: date) -> li
     theirs, wanted = Reach(people=actor.people), ShownWanted(due_by=today + timedelta(days=1))
     items, _ = page_of(conn, branch, noun, theirs, wanted, limit=_PROMISES, cursor=None)
     return items
-
-
-def _word(branch: Branch, task: str, lang: str) -> str:
-    """What a task is called: by the rule of its duty, or by the table of words."""
-    rule = branch.rulebook.duties.by_name.get(task)
-    return str(getattr(rule, lang)) if rule else words.say(f"task.{task}", lang)
 
 
 def _left(branch: Branch, at: datetime) -> str:

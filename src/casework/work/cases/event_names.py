@@ -84,6 +84,7 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "staff.session_ended": ("结束会话", "Session ended"),
     "staff.tokens_revoked": ("吊销全部令牌", "All tokens revoked"),
     "tasks.made": ("生成任务清单", "Tasks made"),
+    "tasks.published": ("发布任务规则", "Rules of tasks published"),
     "tasks.taken": ("领取任务清单", "Task list taken"),
 }  # fmt: skip
 

@@ -82,6 +82,7 @@ def _texts_of(branch: Branch) -> list[tuple[str, str, str, bytes]]:
         ("results", rulebook.results.title, rulebook.results.digest, rulebook.results.text),
         ("duties", rulebook.duties.title, rulebook.duties.digest, rulebook.duties.text),
         ("shifts", rulebook.shifts.title, rulebook.shifts.digest, rulebook.shifts.text),
+        ("tasks", rulebook.tasks.title, rulebook.tasks.digest, rulebook.tasks.text),
     ]
 
 

@@ -19,6 +19,7 @@ from casework.work.cases.nouns import NOUNS
 from casework.work.cases.owner_rules import OwnerRules, load_owner_rules
 from casework.work.cases.privacy_rules import PrivacyRules, load_privacy_rules
 from casework.work.cases.registry import REGISTRY
+from casework.work.cases.task_rules import TaskRules, load_task_rules
 from casework.work.contacts.results import Results, load_results
 from casework.work.requests import REQUEST
 from casework.work.topics import faults_of
@@ -32,7 +33,7 @@ def registry_of(chart: str) -> Registry:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """Charts, policies by date; and the tables: permissions, owners, privacy, results of contacts, duties, shifts."""
+    """Charts, policies by date; and the tables: permissions, owners, privacy, results, duties, shifts, tasks."""
 
     charts: Mapping[str, Chart]
     policies: Policies
@@ -42,6 +43,7 @@ class Rulebook:
     results: Results
     duties: DutyRules
     shifts: ShiftRules
+    tasks: TaskRules
 
     @property
     def chart(self) -> Chart:
@@ -110,4 +112,5 @@ def _load(folder: Path) -> Rulebook:
         load_results(folder),
         load_duty_rules(folder, policies, posts, frozenset(chart.states)),
         load_shift_rules(folder, policies, posts),
+        load_task_rules(folder, policies, posts, frozenset(chart.states)),
     )

@@ -1,151 +1,184 @@
-"""The lists of a morning, made once: open duties, broken promises, holds to review; the same for the same facts.
+"""The lists of a morning, from what the close of the day before left; the same for the same facts.
 
-What is overdue by rule comes first, then yesterday's broken promises, then holds to review, then the overdue amount
-times the chance of its being paid (policy, by bucket); ties by case. What has no room comes again the next morning.
+Made again they are a further edition: a task keeps its id, and with it whatever people have done with it. What has no
+room comes again the next morning.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.errors import CallerError
-from casework.log.write.trail import Draft
+from casework.log.write.trail import Draft, locked_head
+from casework.people.shifts.answering import Answers, answers_on
 from casework.people.staff.actor import Actor
 from casework.storage import rows
 from casework.work.cases.branch import Branch
-from casework.work.cases.gather import business_dates
-from casework.work.cases.holds import HOLDS
-from casework.work.cases.lifecycles import PROMISES
 from casework.work.cases.tables import cases
-from casework.work.duties.tables import duties
-from casework.work.duties.taking import reckon, taken
-from casework.work.promises import BROKEN
-from casework.work.tasks.tables import COLUMNS, task_days, tasks
+from casework.work.cases.task_rules import BY_HAND, chances_of, room_of
+from casework.work.gate.found import PastArrears
+from casework.work.tasks.ranking import Figures, Found, Identity, Placed, ranked
+from casework.work.tasks.sources import SOURCES, Morning
+from casework.work.tasks.tables import COLUMNS, task_days, task_lists, task_standing, tasks
 
 STREAM: Final = "tasks:lists"
 MADE: Final = "tasks.made"
-WHYS: Final = ("late", "broken_promise", "hold_review", "due_today", "expected")
-"""Why a task is on the list; those before `due_today` go before everything that is ranked by amount."""
-HOLD_REVIEW: Final = "hold_review"
-_REVIEWS_HOLDS: Final = "basic_risk_manager"
-_BY_AMOUNT: Final = WHYS.index("due_today")
-_promises, _holds = PROMISES.table.c, HOLDS.table.c
+_REMEMBERED: Final = timedelta(days=40)
+"""How long a move or a postponement follows a task from list to list after somebody last touched it."""
 _FIGURES: Final = sa.select(cases.c.id, cases.c.oldest_due_date, cases.c.overdue_fen, cases.c.bucket)
-_OF_DAY: Final = sa.select(duties.c.case_id, duties.c.duty, duties.c.loan_id, duties.c.due_on, duties.c.owed_by).where(
-    duties.c.institution == sa.bindparam("institution"), duties.c.day == sa.bindparam("on", type_=sa.Date),
-    duties.c.status != "exempt",
+_IDENTITY = (tasks.c.task, tasks.c.loan_id, tasks.c.ref, tasks.c.due_on)
+_OF_DAY: Final = sa.select(tasks.c.id, *_IDENTITY).where(tasks.c.day == sa.bindparam("on", type_=sa.Date))
+_TOUCHED: Final = (
+    sa.select(tasks.c.id, *_IDENTITY, task_standing.c.list_of, task_standing.c.until)
+    .join(tasks, tasks.c.id == task_standing.c.task_id)
+    .where(
+        sa.or_(task_standing.c.day >= sa.bindparam("since", type_=sa.Date),
+               task_standing.c.until >= sa.bindparam("on", type_=sa.Date), tasks.c.task == BY_HAND),
+        sa.or_(task_standing.c.list_of.is_not(None), task_standing.c.until.is_not(None), tasks.c.task == BY_HAND),
+    )
+    .distinct()
 )  # fmt: skip
-_BROKEN: Final = (
-    sa.select(cases.c.id, cases.c.loan_id, cases.c.handler, _promises.pay_by)
-    .join(PROMISES.table, _promises.parent_id == cases.c.id)
-    .where(_promises.state == BROKEN, _promises.judged_on == sa.bindparam("on", type_=sa.Date), cases.c.live)
-    .order_by(cases.c.id)
-)
-_TO_REVIEW: Final = (
-    sa.select(_holds.loan_id, _holds.review_by)
-    .where(_holds.live, _holds.review_by <= sa.bindparam("on", type_=sa.Date))
-    .order_by(_holds.id)
-)
-
-
-class Found(NamedTuple):
-    """Something to do, before it has a rank."""
-
-    owed_by: str
-    task: str
-    why: str
-    loan_id: str
-    case_id: int | None
-    due_on: date
-
-
-Row = tuple[date, str, int, str, str, str, int | None, date, int, int]
+_ADDED: Final = sa.select(tasks.c.id, *_IDENTITY).where(tasks.c.edition == 0)
+Row = tuple[date, int, int, str, int, str, str, str, str, int | None, str, date, int, int]
 """One row of `tasks`, in the order of its columns."""
 
 
-def make(conn: Connection, branch: Branch, on: date, actor: Actor, *, clock: Clock = now) -> int | None:
+def make(
+    conn: Connection, branch: Branch, on: date, actor: Actor, arrears: PastArrears, *, clock: Clock = now,
+    again: bool = False,
+) -> int | None:  # fmt: skip
     """Make the lists of the morning of a day, in the caller's transaction; how many tasks, none if that was done.
 
-    From what the close of the day before left; of a day that is closed itself, from what was owed on it. CallerError
-    `day_to_come` for one that lies after tomorrow.
+    `again`: all the same, as a further edition, until the day is over. Of a day that is closed itself they are made
+    from what was owed on it. CallerErrors `lists_to_come` for a day after tomorrow, `day_over`.
     """
-    if made(conn, on):
+    today = branch.today(clock())
+    if on > today + timedelta(days=1):
+        raise CallerError("lists_to_come", day=str(on))
+    last = edition_of(conn, on)
+    if last is not None and not again:
         return None
-    if on > branch.today(clock()) + timedelta(days=1):
-        raise CallerError("day_to_come", f"{on}的任务尚不能生成", f"the lists of {on} cannot be made yet", day=str(on))
-    trail, rulebook = branch.trail(clock()), branch.rulebook
-    found = list(_ranked(conn, branch, on, list(_found(conn, branch, on))))
-    digest = digest_of(found)
-    said = {"on": on.isoformat(), "tasks": len(found), "lists": len({row[1] for row in found}), "digest": digest.hex()}
+    if last is not None and on < today:
+        raise CallerError("day_over", day=str(on))
+    locked_head(conn, STREAM)  # from here on nobody else makes a list or touches a task
+    if edition_of(conn, on) != last:
+        return None if not again else make(conn, branch, on, actor, arrears, clock=clock, again=True)
+    edition = (last or 0) + 1
+    answers = answers_on(conn, branch.rulebook.shifts, branch.rulebook.policies.at(on), on)
+    known, standing = _known(conn, on)
+    found = list(_found(Morning(conn, branch, on, arrears), known, standing))
+    placed = list(_placed(conn, branch, on, answers, found, known, standing))
+    made = list(_numbered(on, edition, placed, known, next_id(conn)))
+    lists = _counted(on, edition, placed)
+    trail, at = branch.trail(clock()), clock()
+    digest = digest_of(made, lists)
+    said = {
+        "on": on.isoformat(), "edition": edition, "tasks": len(made), "lists": len(lists),
+        "held_back": sum(one[4] for one in lists), "digest": digest.hex(),
+    }  # fmt: skip
+    rulebook = branch.rulebook
     trail.append(conn, STREAM, Draft(MADE, actor.signed, said, policy=rulebook.policies.at(on).ref))
     trail.write(conn)
-    rows.insert_many(conn, tasks, found, COLUMNS)
-    conn.execute(task_days.insert().values(day=on, tasks=len(found), digest=digest))
-    return len(found)
+    rows.insert_many(conn, tasks, made, COLUMNS)
+    rows.insert_many(conn, task_lists, lists, tuple(task_lists.c.keys()))
+    conn.execute(task_days.insert().values(day=on, edition=edition, made_at=at, tasks=len(made), digest=digest))
+    return len(made)
 
 
-def made(conn: Connection, on: date) -> bool:
-    """Whether the lists of that morning are there."""
-    return conn.execute(sa.select(task_days.c.day).where(task_days.c.day == on)).scalar_one_or_none() is not None
+def edition_of(conn: Connection, on: date) -> int | None:
+    """The newest edition of that morning's lists; none: they were not made."""
+    wanted = sa.select(sa.func.max(task_days.c.edition)).where(task_days.c.day == on)
+    found: int | None = conn.execute(wanted).scalar_one()
+    return found
 
 
-def _found(conn: Connection, branch: Branch, on: date) -> Iterator[Found]:
-    for institution in sorted(business_dates(conn)):
-        for case_id, duty, loan_id, due_on, owed_by in _duties(conn, branch, institution, on):
-            why = "late" if due_on < on else "due_today" if due_on == on else "expected"
-            yield Found(owed_by, duty, why, loan_id, case_id, due_on)
-    for row in conn.execute(_BROKEN, {"on": on - timedelta(days=1)}):
-        yield Found(row.handler, "broken_promise", "broken_promise", row.loan_id, row.id, row.pay_by)
-    for loan_id, review_by in conn.execute(_TO_REVIEW, {"on": on}):
-        yield Found(_REVIEWS_HOLDS, HOLD_REVIEW, HOLD_REVIEW, loan_id, None, review_by)
+def next_id(conn: Connection) -> int:
+    """The id of the next task; the caller holds the stream."""
+    last: int | None = conn.execute(sa.select(sa.func.max(tasks.c.id))).scalar_one()
+    return (last or 0) + 1
 
 
-def _duties(
-    conn: Connection, branch: Branch, institution: str, on: date
-) -> Iterator[tuple[int, str, str, date, str]]:  # fmt: skip
-    if taken(conn, institution, on):
-        yield from conn.execute(_OF_DAY, {"institution": institution, "on": on}).all()
-        return
-    for _, case_id, duty, loan_id, status, _, due_on, owed_by, _ in reckon(conn, branch, institution, on, closed=False):
-        if status in {"open", "late"}:
-            yield case_id, duty, loan_id, due_on, owed_by
+Standing = Mapping[int, Any]
+"""What people made of tasks that are remembered: to whom they were moved, until when put off; by id."""
 
 
-def _ranked(conn: Connection, branch: Branch, on: date, found: Sequence[Found]) -> Iterator[Row]:
-    policy = branch.rulebook.policies.at(on)
-    by_bucket: Any = policy.figures["task.chance_percent"] or ()
-    chances = {row["bucket"]: row["percent"] for row in by_bucket}
-    room: int = policy.figure("task.lines_per_day")
+def _known(conn: Connection, on: date) -> tuple[dict[Identity, int], Standing]:
+    """The ids of tasks that are on a list of this day already, and of those that people moved, put off or added."""
+    touched = conn.execute(_TOUCHED, {"on": on, "since": on - _REMEMBERED}).all()
+    known: dict[Identity, int] = {
+        (row.task, row.loan_id, row.ref, row.due_on): row.id
+        for row in (*conn.execute(_ADDED), *touched, *conn.execute(_OF_DAY, {"on": on}))
+    }
+    return known, {row.id: row for row in touched}
+
+
+def _found(morning: Morning, known: Mapping[Identity, int], standing: Standing) -> Iterator[Found]:
+    """What every source finds, without what is put off until a later day."""
+    for source in SOURCES:
+        for one in source(morning):
+            of_it = standing.get(known.get(one.identity, 0))
+            if of_it is None or of_it.until is None or of_it.until <= morning.on:
+                yield one
+
+
+def _placed(
+    conn: Connection, branch: Branch, on: date, answers: Answers, found: Sequence[Found], known: Mapping[Identity, int],
+    standing: Standing,
+) -> Iterator[Placed]:  # fmt: skip
+    policy, posts = branch.rulebook.policies.at(on), branch.rulebook.permissions.posts
     ids = sorted({one.case_id for one in found if one.case_id is not None})
-    figures = {row.id: row for row in rows.select_by_keys(conn, _FIGURES, "id", ids)}
-    posts = branch.rulebook.permissions.posts
+    figures = {
+        row.id: Figures(row.oldest_due_date, row.overdue_fen, row.bucket)
+        for row in rows.select_by_keys(conn, _FIGURES, "id", ids)
+    }
 
-    def place(one: Found) -> tuple[Any, ...]:
-        of_case = figures.get(one.case_id or 0)
-        group = min(WHYS.index(one.why), _BY_AMOUNT)
-        score = of_case.overdue_fen * chances.get(of_case.bucket, 0) if of_case is not None else 0
-        return one.owed_by, group, -score, one.case_id or 0, one.loan_id, one.task
+    def list_of(one: Found) -> str:
+        moved = standing.get(known.get(one.identity, 0))
+        if moved is not None and moved.list_of is not None and answers.roster.is_there(moved.list_of):
+            return str(moved.list_of)
+        return one.owed_by if one.owed_by in posts else answers.who(one.owed_by).staff_no
 
-    rank, whose = 0, ""
-    for one in sorted(found, key=place):
-        rank, whose = (rank + 1 if one.owed_by == whose else 1), one.owed_by
-        if rank > room and one.owed_by not in posts:
+    def room(whose: str) -> int | None:
+        if whose in posts:
+            return None
+        colleague = answers.roster.colleagues.get(whose)
+        return room_of(colleague.posts if colleague is not None else (), policy)
+
+    return ranked(found, figures, chances_of(policy), list_of, room)
+
+
+def _numbered(
+    on: date, edition: int, placed: Iterable[Placed], known: Mapping[Identity, int], first: int
+) -> Iterator[Row]:
+    for list_of, rank, one, figures, held_back in placed:
+        if held_back:
             continue
-        of_case = figures.get(one.case_id or 0)
-        due = of_case.oldest_due_date if of_case is not None else None
-        dpd = (on - due).days if due is not None else 0
-        overdue_fen = of_case.overdue_fen if of_case is not None else 0
-        yield on, one.owed_by, rank, one.task, one.why, one.loan_id, one.case_id, one.due_on, dpd, overdue_fen
+        number = known.get(one.identity)
+        if number is None:
+            number, first = first, first + 1
+        dpd = (on - figures.oldest_due_date).days if figures.oldest_due_date is not None else 0
+        yield (
+            on, edition, number, list_of, rank, one.task, one.why, one.owed_by, one.loan_id, one.case_id, one.ref,
+            one.due_on, dpd, figures.overdue_fen,
+        )  # fmt: skip
 
 
-def digest_of(found: Iterable[Sequence[Any]]) -> bytes:
-    """SHA-256 over rows in the order of people and rank."""
+def _counted(on: date, edition: int, placed: Iterable[Placed]) -> list[tuple[date, int, str, int, int]]:
+    """Rows of `task_lists`."""
+    counts = Counter((one.list_of, one.held_back) for one in placed)
+    whose = sorted({name for name, _ in counts})
+    return [(on, edition, name, counts[name, False], counts[name, True]) for name in whose]
+
+
+def digest_of(made: Iterable[Sequence[Any]], lists: Iterable[Sequence[Any]]) -> bytes:
+    """SHA-256 over rows in the order of lists and rank, then over the lists."""
     digest = hashlib.sha256()
-    for _, *values in found:
+    for _, *values in (*sorted(made, key=lambda row: (row[3], row[4])), *sorted(lists, key=lambda row: row[2])):
         digest.update((" ".join(map(str, values)) + "\n").encode())
     return digest.digest()

@@ -1,8 +1,8 @@
-"""Somebody's list of a morning, and that they took it: an act with a time (5.2)."""
+"""Somebody's list: as it stands, or as it was handed out; and that they took it, an act with a time (5.2)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -11,43 +11,178 @@ from sqlalchemy.engine import Connection
 from casework.errors import CallerError
 from casework.log.write.trail import Draft
 from casework.people.staff.actor import Actor
+from casework.storage import rows
 from casework.work.cases.branch import Branch
-from casework.work.tasks.making import STREAM
-from casework.work.tasks.tables import tasks, tasks_taken
+from casework.work.four_eyes.tables import requests
+from casework.work.tasks.making import STREAM, edition_of
+from casework.work.tasks.ranking import FIRST
+from casework.work.tasks.sources import REQUEST
+from casework.work.tasks.tables import task_lists, task_standing, tasks, tasks_taken
 
 TAKEN: Final = "tasks.taken"
+_WHOSE: Final[sa.BindParameter[Any]] = sa.bindparam("whose", expanding=True)
+_ON: Final = sa.bindparam("on", type_=sa.Date)
+_MOVED_HERE: Final = sa.select(task_standing.c.task_id).where(
+    task_standing.c.list_of.in_(_WHOSE), task_standing.c.day >= _ON
+)
+_ROWS: Final = sa.select(
+    tasks, task_standing.c.list_of.label("moved_to"), task_standing.c.until, task_standing.c.held_by,
+    task_standing.c.held_on, task_standing.c.done_on,
+).join(task_standing, task_standing.c.task_id == tasks.c.id, isouter=True)  # fmt: skip
+_OF_DAY: Final = _ROWS.where(tasks.c.day == _ON, tasks.c.edition.in_(sa.bindparam("editions", expanding=True)))
+_STANDING: Final = _OF_DAY.where(sa.or_(tasks.c.list_of.in_(_WHOSE), tasks.c.id.in_(_MOVED_HERE)))
+_HANDED_OUT: Final = _OF_DAY.where(tasks.c.list_of.in_(_WHOSE))
+_PARTS: Final = sa.select(
+    requests.c.id, requests.c.opened_by, requests.c.asked_for, requests.c.reviewed_by, requests.c.reviewed_for
+)  # fmt: skip
 
 
-def tasks_of(conn: Connection, on: date, actor: Actor) -> list[Any]:
-    """What somebody, those they deputise for, and their posts owe that day: their own first, each in order."""
-    whose = [actor.id, *sorted(actor.people - {actor.id}), *sorted(actor.posts)]
-    found = conn.execute(sa.select(tasks).where(tasks.c.day == on, tasks.c.owed_by.in_(whose))).all()
-    return sorted(found, key=lambda row: (whose.index(row.owed_by), row.rank))
+class Task(NamedTuple):
+    """One task. `list_of`: whose list it is on now; `held_by`: who has begun it that day."""
+
+    id: int
+    day: date
+    edition: int
+    list_of: str
+    rank: int
+    task: str
+    why: str
+    owed_by: str
+    loan_id: str
+    case_id: int | None
+    ref: str
+    due_on: date
+    dpd: int
+    overdue_fen: int
+    held_by: str | None = None
+
+
+class ListState(NamedTuple):
+    """A list of a day: how many tasks it was handed out with, how many had no room, when it was taken."""
+
+    list_of: str
+    edition: int
+    tasks: int
+    held_back: int
+    taken_at: datetime | None = None
+    late: bool = False
+
+
+def whose_of(actor: Actor) -> list[str]:
+    """Their own list first, then of whom they deputise for, then of their posts."""
+    posts = actor.posts.union(*(principal.posts for principal in actor.principals))
+    return [actor.id, *sorted(actor.people - {actor.id}), *sorted(posts)]
+
+
+def tasks_of(conn: Connection, on: date, actor: Actor, *, handed_out: bool = False) -> list[Task]:
+    """What is on the lists of the actor, those they deputise for, and their posts: each in order, their own first.
+
+    `handed_out`: as the lists were when they took theirs, or at last made; whatever has happened to a task since.
+    """
+    whose = whose_of(actor)
+    edition = _edition(conn, on, actor, handed_out=handed_out)
+    if edition is None:
+        return []
+    editions = [edition] if handed_out else [0, edition]
+    asked = {"on": on, "editions": editions, "whose": whose}
+    found = conn.execute(_HANDED_OUT if handed_out else _STANDING, asked)
+    listed = [task for task in standing(found, on, handed_out=handed_out) if task.list_of in whose]
+    listed.sort(key=lambda one: (whose.index(one.list_of), group_of(one.why), one.rank, one.id))
+    return list(_without_own_requests(conn, actor, listed))
+
+
+def standing(found: Iterable[Any], on: date, *, handed_out: bool = False) -> Iterator[Task]:
+    """Rows of `_ROWS` as they stand on a day: without what is put off or done."""
+    for row in found:
+        if handed_out:
+            yield _task(row, row.list_of, None)
+        elif row.done_on is None and (row.until is None or row.until <= on):
+            yield _task(row, row.moved_to or row.list_of, row.held_by if row.held_on == on else None)
+
+
+def _task(row: Any, list_of: str, held_by: str | None) -> Task:
+    return Task(
+        row.id, row.day, row.edition, list_of, row.rank, row.task, row.why, row.owed_by, row.loan_id, row.case_id,
+        row.ref, row.due_on, row.dpd, row.overdue_fen, held_by,
+    )  # fmt: skip
+
+
+def group_of(why: str) -> int:
+    """Which comes before which, whatever the amount."""
+    return FIRST.index(why) if why in FIRST else len(FIRST)
+
+
+def _edition(conn: Connection, on: date, actor: Actor, *, handed_out: bool) -> int | None:
+    wanted = sa.select(tasks_taken.c.edition).where(tasks_taken.c.day == on, tasks_taken.c.staff_no == actor.id)
+    taken = conn.execute(wanted).scalar_one_or_none() if handed_out else None
+    return taken if taken is not None else edition_of(conn, on)
+
+
+def _without_own_requests(conn: Connection, actor: Actor, listed: Sequence[Task]) -> Iterator[Task]:
+    """Nobody decides what they had a part in; and one request is one task, whichever of their posts it waits for."""
+    numbers = sorted({int(one.ref) for one in listed if one.task == REQUEST})
+    parts = {row[0]: set(row[1:]) for row in rows.select_by_keys(conn, _PARTS, "id", numbers)}
+    seen = set()
+    for one in listed:
+        if one.task == REQUEST:
+            if one.ref in seen or parts.get(int(one.ref), set()) & actor.people:
+                continue
+            seen.add(one.ref)
+        yield one
+
+
+def state_of(conn: Connection, on: date, list_of: str) -> ListState | None:
+    """Of one list as it was last made; none: that morning it had nothing on it."""
+    return next(states(conn, on, list_of), None)
+
+
+def states(conn: Connection, on: date, list_of: str | None = None) -> Iterator[ListState]:
+    """Every list of the newest edition (or one of them), by whose it is."""
+    wanted = (
+        sa.select(task_lists, tasks_taken.c.taken_at, tasks_taken.c.late)
+        .join(
+            tasks_taken,
+            sa.and_(tasks_taken.c.day == task_lists.c.day, tasks_taken.c.staff_no == task_lists.c.list_of),
+            isouter=True,
+        )
+        .where(task_lists.c.day == on, task_lists.c.edition == (edition_of(conn, on) or 0))
+        .order_by(task_lists.c.list_of)
+    )
+    if list_of is not None:
+        wanted = wanted.where(task_lists.c.list_of == list_of)
+    for row in conn.execute(wanted):
+        yield ListState(row.list_of, row.edition, row.tasks, row.held_back, row.taken_at, bool(row.late))
 
 
 def take_list(conn: Connection, branch: Branch, on: date, actor: Actor, at: datetime) -> bool:
-    """They have taken their list; an entry. Whether they were late. CallerErrors list_taken, nothing_to_take."""
-    if not tasks_of(conn, on, actor):
-        raise CallerError("nothing_to_take", day=str(on))
+    """They have taken their list; an entry. Whether they were late.
+
+    CallerErrors `list_taken` (with the time), `nothing_to_take`, `no_room` where their list may hold nothing.
+    """
+    zone = ZoneInfo(branch.time_zone)
     trail = branch.trail(at)
     limit = time.fromisoformat(branch.rulebook.policies.at(on).figure("task.take_by"))
-    late = at > datetime.combine(on, limit, ZoneInfo(branch.time_zone))
-    trail.append(conn, STREAM, Draft(TAKEN, actor.signed, {"on": on.isoformat(), "staff_no": actor.id, "late": late}))
-    if _taken(conn, on, actor.id):
-        raise CallerError("list_taken", day=str(on))
+    late = at > datetime.combine(on, limit, zone)
+    data = {"on": on.isoformat(), "staff_no": actor.id, "late": late}
+    edition = edition_of(conn, on) or 0
+    trail.append(conn, STREAM, Draft(TAKEN, actor.signed, data | {"edition": edition}))
+    wanted = sa.select(tasks_taken.c.taken_at).where(tasks_taken.c.day == on, tasks_taken.c.staff_no == actor.id)
+    before = conn.execute(wanted).scalar_one_or_none()
+    if before is not None:
+        raise CallerError("list_taken", day=str(on), at=f"{before.astimezone(zone):%H:%M}")
+    if not tasks_of(conn, on, actor):
+        own = state_of(conn, on, actor.id)
+        raise CallerError(
+            "no_room" if own is not None and own.held_back and not own.tasks else "nothing_to_take", day=str(on)
+        )
     trail.write(conn)
-    conn.execute(tasks_taken.insert().values(day=on, staff_no=actor.id, taken_at=at, late=late))
+    conn.execute(tasks_taken.insert().values(day=on, staff_no=actor.id, edition=edition, taken_at=at, late=late))
     return late
 
 
-def _taken(conn: Connection, on: date, staff_no: str) -> bool:
-    wanted = sa.select(tasks_taken.c.day).where(tasks_taken.c.day == on, tasks_taken.c.staff_no == staff_no)
-    return conn.execute(wanted).scalar_one_or_none() is not None
-
-
-def told(row: Any) -> tuple[str, str]:
+def told(row: Task) -> tuple[str, str]:
     """Why a task is where it is, in Chinese and English."""
-    zh, en = _TEXTS[row.why]
+    zh, en = _OF_TASK.get((row.task, row.why)) or _TEXTS[row.why]
     facts = {"due": row.due_on, "yuan": f"{row.overdue_fen / 100:,.2f}", "dpd": row.dpd}
     return zh.format(**facts), en.format(**facts)
 
@@ -55,11 +190,25 @@ def told(row: Any) -> tuple[str, str]:
 _TEXTS: Final = {
     "late": ("按规则已逾期，应于{due}前完成", "overdue by rule: due on {due}"),
     "broken_promise": ("昨日承诺未兑现（承诺还款日{due}）", "a promise broken yesterday, to pay by {due}"),
-    "hold_review": ("停催须于{due}复核", "a hold to be reviewed by {due}"),
+    "broken_before": (
+        "承诺未兑现后尚未跟进（承诺还款日{due}）", "a broken promise that nobody has followed up, to pay by {due}"
+    ),
+    "call_back": ("约定今日回电", "the debtor is to be called back today"),
     "due_today": ("今日到期；逾期{dpd}天，逾期金额{yuan}元", "due today; {dpd} days past due, ¥{yuan} overdue"),
     "expected": (
         "应于{due}前完成；逾期{dpd}天，逾期金额{yuan}元", "due on {due}; {dpd} days past due, ¥{yuan} overdue"
     ),
+    "added": ("人工添加，应于{due}前完成", "added by hand, to be done by {due}"),
+}  # fmt: skip
+_OF_TASK: Final = {
+    ("hold_review", "late"): ("停催复核已逾期，应于{due}复核", "a hold whose review is overdue, since {due}"),
+    ("hold_review", "due_today"): ("停催须于今日复核", "a hold to be reviewed today"),
+    ("hold_confirm", "due_today"): ("新设停催待确认", "a hold that nobody has confirmed yet"),
+    ("hold_ends", "due_today"): ("停催今日到期，明日起可恢复催收", "a hold that ends today: work goes on tomorrow"),
+    ("promise_due", "due_today"): ("客户承诺今日还款", "the debtor has promised to pay today"),
+    ("request", "due_today"): ("申请今日失效，待您办理", "a request that waits for you and expires today"),
+    ("request", "expected"): ("申请待您办理，{due}失效", "a request that waits for you and expires after {due}"),
+    ("breach_review", "due_today"): ("{due}的联系不合规定，待复核", "a contact of {due} was against the gate"),
 }  # fmt: skip
 
 

@@ -1,38 +1,45 @@
-"""Compares lists as they were handed out, and who took theirs, with the entries: a row changed by SQL shows."""
+"""Compares lists as they were handed out, who took theirs, and what was done with tasks, with the entries.
 
+A row changed by SQL shows.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from casework.log.check.findings import Report
 from casework.log.check.heads import Tail
 from casework.log.format.entry import Entry
 from casework.work.tasks.making import MADE, STREAM, digest_of
 from casework.work.tasks.own import TAKEN, days_taken
-from casework.work.tasks.tables import task_days, tasks, tasks_taken
+from casework.work.tasks.tables import task_days, task_lists, tasks, tasks_taken
 
 PREFIX: Final = STREAM.partition(":")[0]
+_Edition = tuple[str, int]
+"""A day and an edition."""
 
 
 class TasksReplay:
     """The keeper of the stream of task lists."""
 
-    def __init__(self, conn: Connection, report: Report) -> None:
+    def __init__(self, conn: sa.Connection, report: Report) -> None:
         self._conn = conn
         self._report = report
-        self._made: dict[str, str] = {}
-        self._taken: set[tuple[str, str, bool]] = set()
+        self._made: dict[_Edition, str] = {}
+        self._taken: set[tuple[str, str, int, bool]] = set()
         self._sound = True
 
     def follow(self, entry: Entry) -> None:
         """Fold one entry."""
-        data = entry.data
+        data: Any = entry.data
         if entry.event == MADE:
-            self._made[str(data.get("on"))] = str(data.get("digest"))
+            self._made[str(data.get("on")), data.get("edition")] = str(data.get("digest"))
         elif entry.event == TAKEN:
-            self._taken.add((str(data.get("on")), str(data.get("staff_no")), data.get("late") is True))
+            self._taken.add((str(data.get("on")), str(data.get("staff_no")), data.get("edition"),
+                             data.get("late") is True))  # fmt: skip
 
     def close(self, stream: str, tail: Tail, *, sound: bool) -> None:  # noqa: ARG002  (rows are compared at the end)
         """The stream has ended."""
@@ -42,14 +49,28 @@ class TasksReplay:
         """Compare, unless the stream itself is unsound."""
         if not self._sound:
             return
-        days = {row.day.isoformat(): bytes(row.digest).hex() for row in self._conn.execute(sa.select(task_days))}
-        ordered = sa.select(tasks).order_by(tasks.c.day, tasks.c.owed_by, tasks.c.rank)
-        with self._conn.execution_options(yield_per=10_000).execute(ordered) as found:
-            held = {day.isoformat(): digest_of(rows).hex() for day, rows in groupby(found, key=lambda row: row.day)}
-        nothing = digest_of(()).hex()
-        for day in sorted(self._made.keys() | days.keys() | held.keys()):
-            if not self._made.get(day) == days.get(day) == held.get(day, nothing):
-                self._report.find("row_differs", STREAM, table=tasks.name, day=day)
-        taken = {(row.day.isoformat(), row.staff_no, bool(row.late)) for row in days_taken(self._conn)}
-        for day, staff_no, _ in sorted(taken ^ self._taken):
+        days = {
+            (row.day.isoformat(), row.edition): bytes(row.digest).hex()
+            for row in self._conn.execute(sa.select(task_days))
+        }
+        held = dict(self._held())
+        nothing = digest_of((), ()).hex()
+        for edition in sorted(self._made.keys() | days.keys() | held.keys(), key=str):
+            if not self._made.get(edition) == days.get(edition) == held.get(edition, nothing):
+                self._report.find("row_differs", STREAM, table=tasks.name, day=edition[0], edition=edition[1])
+        taken = {(row.day.isoformat(), row.staff_no, row.edition, bool(row.late)) for row in days_taken(self._conn)}
+        for day, staff_no, *_ in sorted(taken ^ self._taken, key=str):
             self._report.find("row_differs", STREAM, table=tasks_taken.name, day=day, staff_no=staff_no)
+
+    def _held(self) -> Iterator[tuple[_Edition, str]]:
+        """The digest of every edition as its rows are now."""
+        lists = defaultdict(list)
+        whole = sa.select(task_lists).order_by(task_lists.c.day, task_lists.c.edition, task_lists.c.list_of)
+        for row in self._conn.execute(whole):
+            lists[row.day.isoformat(), row.edition].append(tuple(row))
+        ordered = sa.select(tasks).where(tasks.c.edition > 0).order_by(tasks.c.day, tasks.c.edition)
+        with self._conn.execution_options(yield_per=10_000).execute(ordered) as found:
+            for (day, edition), rows in groupby(found, key=lambda row: (row.day.isoformat(), row.edition)):
+                yield (day, edition), digest_of(rows, lists.pop((day, edition), ())).hex()
+        for without_tasks, of_it in lists.items():
+            yield without_tasks, digest_of((), of_it).hex()

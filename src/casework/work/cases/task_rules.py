@@ -1,0 +1,147 @@
+"""What a morning's lists may hold beside duties (`statecharts/rules/tasks.toml`). Pure but for the file."""
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from casework.errors import RulesBroken
+from casework.rules.statechart.policy import Policies, Policy
+from casework.rules.statechart.shape import LABELS, RULES, each, name, shape_faults, some, table, whole, zero_or_more
+
+TASKS: Final = (
+    "broken_promise", "promise_due", "call_back", "hold_confirm", "hold_review", "hold_ends", "request",
+    "breach_review",
+)  # fmt: skip
+BY_HAND: Final = "by_hand"
+_FILE_NAME: Final = "rules/tasks.toml"
+
+
+class TaskWords(NamedTuple):
+    """How something is called."""
+
+    zh: str
+    en: str
+
+
+class WorkList(NamedTuple):
+    """One of the four lists: cases whose strategy of the day is one of these, or that have none and are in a state."""
+
+    zh: str
+    en: str
+    states: frozenset[str]
+    strategies: frozenset[str]
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TaskRules:
+    """The file, checked."""
+
+    version: int
+    tasks: Mapping[str, TaskWords]
+    by_hand: Mapping[str, TaskWords]
+    move_reasons: Mapping[str, TaskWords]
+    postpone_reasons: Mapping[str, TaskWords]
+    lists: Mapping[str, WorkList]
+    text: bytes
+    digest: str
+
+    @property
+    def title(self) -> str:
+        """`tasks@version`."""
+        return f"tasks@{self.version}"
+
+
+def room_of(posts: Iterable[str], policy: Policy) -> int:
+    """How many tasks a day's list of somebody with these posts has: the most that one of them has."""
+    rows: Any = policy.figures.get("task.lines_by_post") or ()
+    by_post = {row["post"]: row["tasks"] for row in rows}
+    found = [by_post[post] for post in posts if post in by_post]
+    usual: int = policy.figure("task.lines_per_day")
+    return max(found) if found else usual
+
+
+def chances_of(policy: Policy) -> Mapping[str, int]:
+    """By bucket the chance of being paid, in percent, by which tasks are ranked."""
+    rows: Any = policy.figures.get("task.chance_percent") or ()
+    return {row["bucket"]: row["percent"] for row in rows}
+
+
+_WORDS = each(table(LABELS))
+_LIST = table({**LABELS, "states": some(name), "strategies": some(name), "rules": RULES})
+_FILE = table(
+    {
+        "name": name, "version": whole, "tasks": each(table({**LABELS, "rules": RULES})), "by_hand": _WORDS,
+        "move_reasons": _WORDS, "postpone_reasons": _WORDS, "lists": each(_LIST),
+    }
+)  # fmt: skip
+_ROOM = some(table({"post": name, "tasks": zero_or_more}))
+_CHANCE = some(table({"bucket": lambda _at, _value: iter(()), "percent": zero_or_more}))
+
+
+def parse_task_rules(body: bytes, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> TaskRules:
+    """Read and check whole; `RulesBroken` with every fault."""
+    try:
+        document = tomllib.loads(body.decode())
+    except (ValueError, RecursionError) as error:
+        raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
+    faults = shape_faults(_FILE, document) or [
+        *_meaning(document, states), *(fault for policy in policies.all for fault in _of_policy(policy, posts)),
+    ]  # fmt: skip
+    if faults:
+        raise RulesBroken([f"{_FILE_NAME}: {fault}" for fault in faults])
+
+    def words(key: str) -> dict[str, TaskWords]:
+        return {code: TaskWords(row["zh"], row["en"]) for code, row in document[key].items()}
+
+    lists = {
+        code: WorkList(
+            row["zh"], row["en"], frozenset(row["states"]), frozenset(row["strategies"]), tuple(row["rules"])
+        )
+        for code, row in document["lists"].items()
+    }
+    return TaskRules(
+        document["version"], words("tasks"), words("by_hand"), words("move_reasons"), words("postpone_reasons"), lists,
+        body, hashlib.sha256(body).hexdigest(),
+    )  # fmt: skip
+
+
+def load_task_rules(folder: Path, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> TaskRules:
+    """`parse_task_rules` of `statecharts/rules/tasks.toml`."""
+    try:
+        body = (folder / _FILE_NAME).read_bytes()
+    except OSError as error:
+        raise RulesBroken([f"{_FILE_NAME}: {error.strerror}"]) from None
+    return parse_task_rules(body, policies, posts, states)
+
+
+def _meaning(document: Mapping[str, Any], states: frozenset[str]) -> Iterator[str]:
+    tasks = document["tasks"]
+    yield from (f"tasks.{one}: missing" for one in TASKS if one not in tasks)
+    yield from (f"tasks.{one}: no task is called that" for one in tasks if one not in TASKS)
+    yield from (f"{key}: is empty" for key in ("by_hand", "move_reasons", "postpone_reasons") if not document[key])
+    for part in ("states", "strategies"):
+        seen: dict[str, str] = {}
+        for code, row in document["lists"].items():
+            for one in row[part]:
+                if part == "states" and one not in states:
+                    yield f"lists.{code}.states: no state is called {one}"
+                if one in seen:
+                    yield f"lists.{code}.{part}: {one} is on the list {seen[one]} already"
+                seen[one] = code
+
+
+def _of_policy(policy: Policy, posts: frozenset[str]) -> Iterator[str]:
+    at = f"policy {policy.name}: task"
+    if type(room := policy.figures.get("task.lines_per_day")) is not int or room < 0:
+        yield f"{at}.lines_per_day is not a whole number from 0"
+    rows: Any = policy.figures.get("task.lines_by_post")
+    faults = [] if rows is None else list(_ROOM(f"{at}.lines_by_post", rows))
+    yield from faults
+    if rows is not None and not faults:
+        yield from (f"{at}.lines_by_post: no post is called {row['post']}" for row in rows if row["post"] not in posts)
+    chances: Any = policy.figures.get("task.chance_percent")
+    yield from () if chances is None else _CHANCE(f"{at}.chance_percent", chances)
