@@ -1,8 +1,9 @@
-"""(k) A contact file of 100,000 rows into the log, beside a bare COPY of as many rows; and the sweep of its day.
+"""(k) A contact file of 100,000 rows into the log, beside a bare COPY of as many rows; its breaches; its day's sweep.
 
-Two calls a debtor and day, one in ten connected; every debtor has a case. The file is read, judged, sealed and linked
-into the debtors' streams in one transaction. The sweep tells the cases of that day and asks each what is due; bare: the
-same rows of cases read, page by page, and nothing asked.
+Two calls a debtor and day, one in ten connected, one in fifty to somebody else; every debtor has a case. The file is
+read, judged, sealed and linked into the debtors' streams in one transaction. Breaches are found among those that may be
+some; beside it every contact is judged. The sweep tells the cases of that day and asks each what is due; bare: the same
+rows of cases read, page by page, and nothing asked.
 """
 
 import csv
@@ -20,13 +21,15 @@ from casework.demo.branch import generate_large
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.recording import DIALLER
 from casework.intake.feed.load import ImportRequest, import_feed
+from casework.intake.feed.past_arrears import past_arrears
 from casework.operation.sweeping import sweep
 from casework.people.staff.actor import system
 from casework.storage import rows
 from casework.storage.database import reading, writing
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.tables import cases
-from casework.work.contacts.tables import contact_log
+from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
+from casework.work.gate.found import found, judged
 
 ROWS = 100_000
 REPEATS = 3
@@ -39,9 +42,10 @@ _HEADER = (
 
 def run(count: int = ROWS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repeats: int = REPEATS) -> None:
     """Measure, and write the section `contacts`."""
-    others, lines = Others(), []
+    others, lines, judged_s = Others(), [], []
     for kind in kinds:
         taken, bare, swept, read = list[float](), list[float](), list[float](), list[float]()
+        narrow, whole = list[float](), list[float]()
         with server_of(kind) as server:
             for _ in range(repeats):
                 with place_on(server) as place:
@@ -51,6 +55,8 @@ def run(count: int = ROWS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repeat
                     content = _file(count, debtors)
                     taken.append(count / clocked(partial(_import, place, content)))
                     place.settle()
+                    narrow.append(clocked(partial(_breaches, place, whole=False)))
+                    whole.append(clocked(partial(_breaches, place, whole=True)))
                     swept.append(debtors / clocked(partial(sweep, place.started.engine, place.started.branch, _DAY)))
                     read.append(debtors / clocked(partial(_read, place)))
                     bare.append(count / clocked(partial(_copy, place)))
@@ -58,10 +64,13 @@ def run(count: int = ROWS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repeat
         per_second = [Spread(tuple(one)) for one in (taken, bare, swept, read)]
         ratios = [f"{per_second[at].best / per_second[at + 1].best:.3f}" for at in (0, 2)]
         lines.append((kind, *map(str, per_second), *ratios))
+        found = Spread(tuple(narrow)), Spread(tuple(whole))
+        judged_s.append((kind, *(one.waits(2) for one in found), f"{found[0].least / found[1].least:.3f}"))
     header = ("best (spread)", "file, rows/s", "bare COPY, rows/s", "sweep, cases/s", "bare read, cases/s",
               "file ÷ bare", "sweep ÷ bare")  # fmt: skip
     head = f"{count:,} rows, {max(count // 2, 1):,} cases that each learn of the day. Best of {repeats}; {others}."
-    write_section("contacts", f"{head}\n\n{table(header, lines)}")
+    breaches = table(("breaches of that day", "found, s", "every contact judged, s", "found ÷ judged"), judged_s)
+    write_section("contacts", f"{head}\n\n{table(header, lines)}\n\n{breaches}")
 
 
 def _file(count: int, debtors: int) -> bytes:
@@ -74,10 +83,10 @@ def _file(count: int, debtors: int) -> bytes:
 
 def _rows(count: int, debtors: int) -> Iterator[tuple[str, ...]]:
     for number in range(count):
-        debtor, connected = number % debtors + 1, number % 10 == 0
+        debtor, connected, party = number % debtors + 1, number % 10 == 0, "contact" if number % 50 == 7 else "debtor"
         at = datetime.combine(_DAY, datetime.min.time()) + timedelta(seconds=8 * 3600 + number % 40_000)
         yield (
-            f"K{number:08}", f"S{number % 30 + 1:03}", f"D{debtor:06d}", f"B{debtor:06d}", "debtor", f"12{debtor:09}",
+            f"K{number:08}", f"S{number % 30 + 1:03}", f"D{debtor:06d}", f"B{debtor:06d}", party, f"12{debtor:09}",
             "ai_voice" if number % 3 else "call", f"{at.isoformat()}+08:00",
             f"{(at + timedelta(seconds=30)).isoformat()}+08:00", "debtor" if connected else "no_answer",
             f"rec-{number}" if connected else "",
@@ -88,6 +97,18 @@ def _import(place: Place, content: bytes) -> None:
     with writing(place.started.engine) as conn:
         taken = import_contacts(conn, place.started.branch, content, "calls.csv", DIALLER, system("cli"))
     assert taken.stored == taken.rows, taken
+
+
+def _breaches(place: Place, *, whole: bool) -> None:
+    """As they are found; or every contact of the day judged with all that bears on it."""
+    branch = place.started.branch
+    with reading(place.started.engine, snapshot=True) as conn:
+        if whole:
+            contacts = [contact_of(row) for row in conn.execute(CONTACTS.where(contact_log.c.day == _DAY))]
+            listed = list(judged(conn, branch, past_arrears, contacts))
+        else:
+            listed = list(found(conn, branch, past_arrears, _DAY, _DAY))
+    assert listed
 
 
 def _copy(place: Place) -> None:

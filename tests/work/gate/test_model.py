@@ -13,8 +13,8 @@ from casework.errors import CallerError
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading, writing
 from casework.work.cases.holds import HOLDS
-from casework.work.contacts.tables import contact_log
-from casework.work.gate.found import found
+from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
+from casework.work.gate.found import found, judged
 from casework.work.gate.tables import contact_permits
 from tests.conftest import LONGER
 from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan
@@ -202,6 +202,8 @@ class Both:
             listed = {
                 one.contact.contact_ref: list(one.rules) for one in found(conn, bank.started.branch, past_arrears)
             }
+            whole = judged(conn, bank.started.branch, past_arrears, [contact_of(row) for row in conn.execute(CONTACTS)])
+            assert {one.contact.contact_ref: list(one.rules) for one in whole} == listed
             last = (START + timedelta(days=20)).date()
             of_one_day = {
                 one.contact.contact_ref: list(one.rules)

@@ -1,10 +1,11 @@
 """The breaches on record: found anew from the contact log whenever somebody asks, so nothing has to be kept in step.
 
-A row or a hold that comes late, a number that turns out wrong, a correction: each is in the answer from then on.
+A row or a hold that comes late, a number that turns out wrong, a correction: each is in the answer from then on. Only
+contacts that may be one are judged (`suspects`), with all that began before them.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -19,12 +20,13 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.loans import loans
 from casework.work.cases.tables import cases
 from casework.work.contacts.contact import Contact
-from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
+from casework.work.contacts.tables import CONTACTS, contact_of
 from casework.work.gate.breaches import Breach, breaches
 from casework.work.gate.consents import consents_of
 from casework.work.gate.gather import book_of, holds_of
 from casework.work.gate.limits import Limits, limits_of
 from casework.work.gate.standing import Arrears, Span, Standing
+from casework.work.gate.suspects import suspects
 
 PastArrears = Callable[[Connection, Collection[tuple[Customer, date]]], Mapping[Customer, Arrears]]
 """How far past due debtors were on past days; only whoever keeps the feeds can say."""
@@ -39,17 +41,19 @@ def found(
     conn: Connection, branch: Branch, arrears: PastArrears, first: date | None = None, last: date | None = None
 ) -> Iterator[Breach]:
     """Those of contacts that began from `first` to `last` (both included; none: without end), as they began."""
-    days = [] if first is None else [contact_log.c.day >= first]
-    days += [] if last is None else [contact_log.c.day <= last]
-    wanted = [contact_of(row) for row in conn.execute(CONTACTS.where(*days))]
+    yield from judged(conn, branch, arrears, suspects(conn, branch, first, last))
+
+
+def judged(conn: Connection, branch: Branch, arrears: PastArrears, wanted: Sequence[Contact]) -> Iterator[Breach]:
+    """Those of `wanted`, judged against everything that bears on their debtors and numbers, as they began."""
     if not wanted:
         return
-    of_days = {(one.source, one.contact_ref) for one in wanted}
+    asked = {(one.source, one.contact_ref) for one in wanted}
     borrowers = sorted({one.borrower_id for one in wanted})
     book, held = book_of(conn, borrowers), holds_of(conn, borrowers, ZoneInfo(branch.time_zone))
     numbers = {one.number for one in wanted if one.number is not None}
     numbers |= {one.number for ways in book.values() for one in ways if one.number is not None}
-    before = _before(conn, borrowers, sorted(numbers)) if days else wanted
+    before = _before(conn, borrowers, sorted(numbers))
     past = arrears(conn, {(one.customer, branch.today(one.started_at)) for one in wanted if one.party == "contact"})
     consents, states = consents_of(conn, borrowers), _states(conn, branch, borrowers)
     standings = {
@@ -61,7 +65,7 @@ def found(
     said = {code: one.number for code, one in branch.rulebook.results.by_code.items()}.get
     posts = _posts(conn, branch, wanted) if states else _nobodys
     limits = _limits(conn, branch, before)
-    yield from breaches(before, standings, limits, said, posts, lambda one: (one.source, one.contact_ref) in of_days)
+    yield from breaches(before, standings, limits, said, posts, lambda one: (one.source, one.contact_ref) in asked)
 
 
 def _before(conn: Connection, borrowers: list[str], numbers: list[bytes]) -> list[Contact]:
