@@ -47,9 +47,9 @@ from api.auth import Tokens
 from api.awaiting import Awaiting
 from api.connection_limits import ConnectionLimits
 from api.connections import Connections
+from api.console.frame import behind
 from api.console.frame.errors import on_pages
 from api.console.frame.page import compile_all, engine
-from api.console.log import verification
 from api.docs_page import KeptPage, PageRenderPlugin, PlainYamlRenderPlugin
 from api.edge import Edge
 from api.importing import Imports
@@ -161,7 +161,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         yield
     finally:
         await compiling
-        verification.stop(app)
+        behind.stop(app)
         serving.awaiting.close()
         serving.imports.stop()
         serving.writer.stop()  # requests have ended by now; what they left waiting is written first

@@ -194,7 +194,7 @@ async def approve_handover(
     branch, request_id = serving_of(request).branch, request_id_of(request)
 
     def work(conn: Connection, actor: Actor) -> StoredAnswer:
-        return _answered(approve(conn, branch, handover_id, actor=actor, remark=data.remark), request_id)
+        return answered(approve(conn, branch, handover_id, actor=actor, remark=data.remark), request_id)
 
     return await written(request, work, idempotency_key)
 
@@ -213,7 +213,7 @@ async def apply_handover(
     branch, request_id = serving_of(request).branch, request_id_of(request)
 
     def work(conn: Connection, actor: Actor) -> StoredAnswer:
-        return _answered(apply(conn, branch, handover_id, actor=actor), request_id)
+        return answered(apply(conn, branch, handover_id, actor=actor), request_id)
 
     return await written(request, work, idempotency_key)
 
@@ -259,7 +259,7 @@ def _answer(body: Any, status: int) -> StoredAnswer:
     return StoredAnswer(status, msgspec.json.encode(body), {})
 
 
-def _answered(outcome: Approved | Applied | Replanned | Refused, request_id: str) -> StoredAnswer:
+def answered(outcome: Approved | Applied | Replanned | Refused, request_id: str) -> StoredAnswer:
     """What was committed: the act itself, or a new plan instead, or a refusal with every reason."""
     if isinstance(outcome, Approved | Applied):
         return _answer(outcome, 200)

@@ -32,7 +32,9 @@ def drawing(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[An
 def chart(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[Any]:
     """The chart in force: the picture, its states with their deadlines, its events with who may and by which rule."""
     found = _chart(request, name).told_with(policy_in_force(serving_of(request)))
-    return render(request, "rulebook/chart.html", chart=found)
+    permissions = serving_of(request).branch.rulebook.permissions
+    may_move = permissions.may(request.scope["user"], "chart.move.read")
+    return render(request, "rulebook/chart.html", chart=found, may_move=may_move)
 
 
 def _chart(request: Request[Any, Any, Any], name: str) -> Chart:

@@ -1,0 +1,1 @@
+"""Hand-overs: plans with their preview, their approval, carrying them out behind, receipts."""
