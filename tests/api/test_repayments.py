@@ -6,11 +6,12 @@ import pytest
 from litestar.testing import TestClient
 
 from api.app import create_app
+from casework.clock import now
 from casework.operation.startup import Started
 from casework.settings import Settings
 from tests.api.conftest import Running
 from tests.api.test_events import problem
-from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, loan
+from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan
 
 FILE = f"payment_id,loan_id,paid_on,amount,reverses\nR1,L1,{DAY},500.00,\nR2,L99,{DAY},1.00,\n".encode()
 
@@ -21,7 +22,7 @@ def paid(settings: Settings, branch: tuple[Started, dict[str, str]], tmp_path: A
     started, issued = branch
     bank = Bank(started, tmp_path / "feeds")
     bank.know(INSTITUTION)
-    bank.send(DAY, [arrears(1)], loans=[loan(1)])
+    bank.send(DAY, [arrears(1)], loans=[loan(1)], contacts=[contact(1)])
     with TestClient(create_app(settings)) as client:
         yield Running(client, started, issued)
     bank.assert_sound()
@@ -53,3 +54,22 @@ def test_what_is_no_file_of_repayments_is_refused(paid: Running, sent: dict[str,
 
 def test_a_post_that_may_not_is_refused(paid: Running) -> None:
     problem(paid.post("/repayments", "AUD1", files={"file": ("r.csv", FILE)}), 403, "post_not_permitted")
+
+
+def test_who_says_to_have_paid_with_a_proof_may_not_be_called_and_the_answer_says_why(paid: Running) -> None:
+    case = {"case_id": paid.get("/cases", "T1").json()["items"][0]["id"], "party": "debtor", "phone": "12000000001"}
+    wanted = {**case, "channel": "call"}
+    data = {"said_at": f"{DAY}T10:00:00+08:00", "paid_on": str(DAY), "proof": "slip:77", "remark": "工行转账"}
+    said = paid.post("/remittances", "T1", json={"of": case["case_id"], "ground": "said", "data": data})
+    assert said.status_code == 201, said.text
+    answer = paid.post("/contact-permits", "T1", json=wanted).json()
+    reasons = {one["rule"]: one for one in answer["reasons"]}
+    assert not answer["allowed"]
+    assert reasons["paid"]["zh"] == "已还款或客户称已还，下一份数据到达前不得催收"
+    assert reasons["paid"]["allowed_from"] > now().isoformat()
+    line = paid.get("/remittances", "T1").json()["items"][0]
+    assert (line["proof"], line["said_on"], line["state_zh"], "remark" in line) == ("slip:77", str(DAY), "待核", False)
+    problem(
+        paid.post("/remittances", "T1", json={"of": case["case_id"], "ground": "said", "data": data | {"proof": ""}}),
+        422, "faulty_data",
+    )  # fmt: skip

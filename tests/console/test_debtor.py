@@ -125,3 +125,19 @@ def test_a_result_that_is_none_keeps_the_call_open(
     assert someone.send(f"/console/debtors/{case}/outcome", result="busy").status_code == 303
     someone.page = page
     assert someone.send(f"/console/debtors/{case}/outcome", result="busy").status_code in (409, 422)
+
+
+def test_that_a_debtor_says_to_have_paid_is_recorded_from_the_page_and_the_gate_says_so_there(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None]
+) -> None:
+    someone = browse("R1")
+    someone.get(f"/console/debtors/{case}")
+    assert f"/console/remittances/new?of={case}" in someone.page.text
+    someone.get(f"/console/remittances/new?of={case}")
+    said = {"data.said_at": "2026-01-12T10:00", "data.paid_on": "2026-01-12", "data.proof": "slip:77"}
+    answer = someone.send("/console/remittances", **said)
+    assert answer.status_code == 303, someone.text()
+    someone.get(f"/console/debtors/{case}")
+    text = someone.text()
+    for one in ("客户称已还", "待核", "已还款或客户称已还，下一份数据到达前不得催收"):
+        assert one in text, one

@@ -25,6 +25,7 @@ from casework.intake.feed.headers import understand
 from casework.intake.feed.left_rows import PAYMENTS_TAKEN, PREFIX, LeftRows
 from casework.intake.feed.payments import disputed_payments, held_payments
 from casework.intake.feed.promised import judge
+from casework.intake.feed.remitted import covered
 from casework.intake.feed.row import RepaymentRow, repayment_parser
 from casework.intake.feed.sheet import SheetLines, read_rows
 from casework.intake.feed.write import write_repayments
@@ -139,6 +140,7 @@ class _Daytime:
         policy = branch.rulebook.policies.at(day)
         Changes(conn, branch, system(VIA), run_id, day, policy, lambda _done, _total: None).received(fresh, before)
         undone = {row.loan_id for row in fresh if row.reverses is not None}
+        covered(conn, branch, self._institution, fresh, day, via=VIA, clock=self._clock)
         judge(conn, branch, self._institution, via=VIA, reversed_of=undone, on=day, clock=self._clock)
 
     def _enter(self, run_id: int, left: LeftRows) -> None:

@@ -28,6 +28,7 @@ from casework.intake.feed.reconcile import (
     unknown_borrowers,
     unknown_loans,
 )
+from casework.intake.feed.remitted import told
 from casework.intake.feed.row import OverdueRow, RepaymentRow
 from casework.intake.feed.settling import (
     Word,
@@ -219,6 +220,7 @@ class OneImport(ImportCourse):
             conn, self.branch, delivery.institution, via="feed", snapshot=(self.run_id, found.snapshot.rows.keys()),
             reversed_of=undone,
         )  # fmt: skip
+        told(conn, self.branch, delivery.institution, self.run_id, delivery.as_of, found.snapshot.rows.keys())
         changes.count_without_case(delivery.institution, found.snapshot.rows)
         self._take_in_again()
         return changes.counts

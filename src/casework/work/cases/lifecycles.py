@@ -15,6 +15,7 @@ from casework.work.cases.noun import CASE
 from casework.work.cases.tables import cases
 from casework.work.consents import CONSENT
 from casework.work.promises import PROMISE
+from casework.work.remittances import REMITTANCE
 
 CASES: Final = Kept.of(
     CASE, table=cases, verbs={OpenCase: door.open_case, Measure: door.measure, Assign: door.assign},
@@ -22,5 +23,6 @@ CASES: Final = Kept.of(
 )  # fmt: skip
 PROMISES: Final = Kept.of(PROMISE, table=table_of("promises", PROMISE.rows, unique=("ref",)))
 CONSENTS: Final = Kept.of(CONSENT, table=table_of("consents", CONSENT.rows), about=about)
+REMITTANCES: Final = Kept.of(REMITTANCE, table=table_of("remittances", REMITTANCE.rows))
 
-LIFECYCLES: Final[tuple[Kept, ...]] = (CASES, PROMISES, CONSENTS, HOLDS)
+LIFECYCLES: Final[tuple[Kept, ...]] = (CASES, PROMISES, REMITTANCES, CONSENTS, HOLDS)

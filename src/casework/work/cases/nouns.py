@@ -8,6 +8,7 @@ from casework.work.consents import CONSENT
 from casework.work.handovers import HANDOVER
 from casework.work.holds import HOLD
 from casework.work.promises import PROMISE
+from casework.work.remittances import REMITTANCE
 from casework.work.requests import REQUEST
 
-NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, HANDOVER, REQUEST, CONSENT, HOLD)
+NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, REMITTANCE, HANDOVER, REQUEST, CONSENT, HOLD)

@@ -14,6 +14,7 @@ from casework.work.cases.duty_rules import DutyRule, HeldTo
 from casework.work.duties.debtor import DebtorDay
 
 DONE, LATE, OPEN, EXEMPT = "done", "late", "open", "exempt"
+PAID: Final = "paid"
 STATUSES: Final = (DONE, LATE, OPEN, EXEMPT)
 
 
@@ -22,7 +23,8 @@ class CaseDay(msgspec.Struct, frozen=True, gc=False):
 
     `due_on`: the oldest due date in that day's snapshot. `lost_on`: since when it is lost, if it is. `back_on`: when it
     came back from an agency or a court. `visit_reported`: a visit with a photo is on record. `holds`: those in force at
-    any time of the day. `promised`: a promise was open. `excepted`: from placement, that day; `excepted_on`: since.
+    any time of the day. `promised`: a promise was open. `paid`: nobody might demand payment all day, for money that
+    came or is said to have been sent. `excepted`: from placement, that day; `excepted_on`: since.
     """
 
     state: str
@@ -38,6 +40,7 @@ class CaseDay(msgspec.Struct, frozen=True, gc=False):
     excepted_on: date | None = None
     holds: frozenset[str] = frozenset()
     promised: bool = False
+    paid: bool = False
 
 
 class Day(NamedTuple):
@@ -75,7 +78,7 @@ def duties_of(case: CaseDay, debtor: DebtorDay, day: Day, held_to: HeldTo) -> li
     found: list[Duty] = []
     if dpd < 1:
         return found
-    may_exempt = day.outage or day.off or case.promised or case.holds or debtor.reached or debtor.forbidden
+    may_exempt = day.outage or day.off or case.promised or case.paid or case.holds or debtor.reached or debtor.forbidden
     for rule, from_dpd, until_dpd, from_fen, up_to_fen in held_to.by_state.get(case.state, ()):
         if not (from_dpd <= dpd <= until_dpd and from_fen <= principal <= up_to_fen):
             continue
@@ -100,7 +103,7 @@ def _exempt_by(rule: DutyRule, case: CaseDay, debtor: DebtorDay, day: Day, held_
         elif kind == "promise":
             by = kind if case.promised else None
         elif kind == "gate":
-            by = _gate(rule.name, debtor)
+            by = _gate(rule.name, case, debtor)
         else:
             by = kind if (day.outage if kind == "outage" else day.off) else None
         if by is not None:
@@ -108,11 +111,13 @@ def _exempt_by(rule: DutyRule, case: CaseDay, debtor: DebtorDay, day: Day, held_
     return None
 
 
-def _gate(duty: str, debtor: DebtorDay) -> str | None:
-    """The rule that forbade the act: from a connection on nobody else is called (X5)."""
+def _gate(duty: str, case: CaseDay, debtor: DebtorDay) -> str | None:
+    """The rule that forbade the act all day: from a connection on nobody else is called (X5)."""
     if duty == "dial_contacts" and debtor.reached:
         return "X5"
-    return debtor.forbidden if duty.startswith("dial") else None
+    if not duty.startswith("dial"):
+        return None
+    return debtor.forbidden or (PAID if case.paid else None)
 
 
 def _dial(_case: CaseDay, debtor: DebtorDay, day: Day, held_to: HeldTo) -> _Owed:

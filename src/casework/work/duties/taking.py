@@ -6,7 +6,7 @@ What was taken stays: rows that come later change counters and breaches, not wha
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime, time
 from typing import Any, Final
 
 import msgspec
@@ -19,9 +19,11 @@ from casework.people.days.loading import is_outage, read_calendar
 from casework.people.shifts.answering import answers_on
 from casework.people.staff.actor import system
 from casework.storage import rows
+from casework.storage.database import UtcDateTime
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import PROMISE, Spoilt
 from casework.work.cases.duty_rules import OWED_BY, HeldTo
+from casework.work.cases.lifecycles import REMITTANCES
 from casework.work.cases.tables import cases
 from casework.work.duties.called import Reader
 from casework.work.duties.debtor import DebtorDay, forbidden
@@ -48,6 +50,14 @@ CASES: Final = (
     .order_by(cases.c.id)
 )  # fmt: skip
 
+
+_paid: Final = REMITTANCES.table.c
+_PAID: Final = sa.select(_paid.parent_id).where(
+    _paid.institution == sa.bindparam("institution", type_=sa.String),
+    _paid.begins_at <= sa.bindparam("midnight", type_=UtcDateTime),
+    sa.or_(_paid.ended_on.is_(None), _paid.ended_on >= sa.bindparam("on", type_=sa.Date)),
+)  # fmt: skip
+"""Cases of which nobody might demand payment, all day: the gate forbade it (docs/gate.md)."""
 
 Row = tuple[date, int, str, str, str, str | None, date, str, str]
 """One row of `duties`, in the order of its columns."""
@@ -109,9 +119,11 @@ def reckon(conn: Connection, branch: Branch, institution: str, on: date, *, clos
         "institution": institution, "on": on, "states": sorted(held_to.by_state), "placed": sorted(held_to.placed)
     }  # fmt: skip
     answers = answers_on(conn, rulebook.shifts, policy, on)
+    midnight = datetime.combine(on, time(), limits.zone)
+    paid = set(conn.execute(_PAID, {"institution": institution, "on": on, "midnight": midnight}).scalars())
     for row in conn.execute(CASES, asked):
         case_id, loan_id, borrower_id = row[:3]
-        found = duties_of(_case(row, on, held_to), debtors.get(borrower_id, quiet), day, held_to)
+        found = duties_of(_case(row, on, held_to, paid=case_id in paid), debtors.get(borrower_id, quiet), day, held_to)
         for duty, status, due_on, exempt_by in sorted(found):
             who = owed_by[duty]
             if who in OWED_BY:
@@ -119,7 +131,7 @@ def reckon(conn: Connection, branch: Branch, institution: str, on: date, *, clos
             yield on, case_id, duty, loan_id, status, exempt_by, due_on, who, institution
 
 
-def _case(row: Any, on: date, held_to: HeldTo) -> CaseDay:
+def _case(row: Any, on: date, held_to: HeldTo, *, paid: bool) -> CaseDay:
     _, _, _, state, since, due_on, opened_on, principal_fen, _, _, encoded = row
     facts = _facts(encoded)
     holds, promised = _NO_HOLDS, False
@@ -136,7 +148,7 @@ def _case(row: Any, on: date, held_to: HeldTo) -> CaseDay:
         placed_on=since if state in held_to.placed else None,
         excepted=facts.exception_until is not None and facts.exception_until >= on,
         excepted_on=facts.exception_on,
-        holds=holds, promised=promised,
+        holds=holds, promised=promised, paid=paid,
     )  # fmt: skip
 
 

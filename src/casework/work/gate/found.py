@@ -25,6 +25,7 @@ from casework.work.gate.breaches import Breach, breaches
 from casework.work.gate.consents import consents_of
 from casework.work.gate.gather import book_of, holds_of
 from casework.work.gate.limits import Limits, limits_of
+from casework.work.gate.paid import paid_of
 from casework.work.gate.standing import Arrears, Span, Standing
 from casework.work.gate.suspects import suspects
 
@@ -50,7 +51,8 @@ def judged(conn: Connection, branch: Branch, arrears: PastArrears, wanted: Seque
         return
     asked = {(one.source, one.contact_ref) for one in wanted}
     borrowers = sorted({one.borrower_id for one in wanted})
-    book, held = book_of(conn, borrowers), holds_of(conn, borrowers, ZoneInfo(branch.time_zone))
+    zone = ZoneInfo(branch.time_zone)
+    book, held, paid = book_of(conn, borrowers), holds_of(conn, borrowers, zone), paid_of(conn, borrowers, zone)
     numbers = {one.number for one in wanted if one.number is not None}
     numbers |= {one.number for ways in book.values() for one in ways if one.number is not None}
     before = _before(conn, borrowers, sorted(numbers))
@@ -58,7 +60,12 @@ def judged(conn: Connection, branch: Branch, arrears: PastArrears, wanted: Seque
     consents, states = consents_of(conn, borrowers), _states(conn, branch, borrowers)
     standings = {
         who: Standing(
-            book.get(who, ()), held.get(who, ()), consents.get(who, ()), past.get(who, Arrears()), states.get(who, ())
+            book.get(who, ()),
+            held.get(who, ()),
+            consents.get(who, ()),
+            past.get(who, Arrears()),
+            states.get(who, ()),
+            paid.get(who, ()),
         )
         for who in {one.customer for one in wanted}
     }

@@ -19,6 +19,7 @@ from casework.work.contacts.results import Results
 from casework.work.contacts.tables import contact_log, contacts
 from casework.work.gate.consents import consents_of
 from casework.work.gate.judge import Wish
+from casework.work.gate.paid import paid_asked
 from casework.work.gate.seen import Course, Line, advance, hear
 from casework.work.gate.standing import Arrears, OnRecord, Span, Standing
 from casework.work.gate.tables import contact_permits
@@ -140,6 +141,7 @@ def gather(
         )  # fmt: skip
         opened = rows.ask(conn, asked.open, {name: of_them[name] for name in ("borrowers", "numbers", "now")})
         holds = rows.ask_by_keys(conn, _HOLDS, "borrower_id", borrowers)
+        paid = paid_asked(conn, borrowers, zone)
         overdue = rows.ask(conn, asked.arrears, of_persons) if persons else list
         consents = consents_of(conn, borrowers) if quiet else {}
     _tell(known, told(), said)
@@ -152,7 +154,7 @@ def gather(
     for institution, borrower_id, number, channel in opened():
         if channel in CALLS:
             reserve(known, Customer(institution, borrower_id), None if number is None else bytes(number), day)
-    held, arrears = _spans(holds(), zone), _arrears(overdue())
+    held, remitted, arrears = _spans(holds(), zone), paid(), _arrears(overdue())
     states: dict[Customer, dict[str, Span]] = {}
     for one in askings:
         states.setdefault(one.customer, {})[one.wish.loan_id] = Span(one.state, LONG_AGO, None, one.wish.loan_id)
@@ -163,6 +165,7 @@ def gather(
             consents.get(who, ()),
             arrears.get(who, Arrears()),
             tuple(states[who].values()),
+            remitted.get(who, ()),
         )
         for who in customers
     }

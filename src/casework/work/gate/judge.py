@@ -1,7 +1,8 @@
 """The gate: why a contact may not be made at an instant, and from when each reason no longer holds. Pure.
 
 The same rules judge a wish before the act and a contact after it. A reason's rule is X1 to X6, the name of the hold
-that stops the contact, or `channel` for a case in whose state only some posts may act. Every reason is given.
+that stops the contact, `channel` for a case in whose state only some posts may act, or `paid` for a loan of which
+nobody demands payment before a snapshot tells. Every reason is given.
 """
 
 from collections.abc import Mapping
@@ -77,7 +78,7 @@ def reasons(asked: Asked) -> list[Reason]:
     if asked.act.channel == "inbound":
         return []
     found = (_x1(asked), _x2(asked), _x3(asked), _x4(asked), _x5(asked), _x6(asked), _channel(asked))
-    return [*(one for one in found if one is not None), *_holds(asked)]
+    return [*(one for one in found if one is not None), *_holds(asked), *_paid(asked)]
 
 
 def _x1(asked: Asked) -> Reason | None:
@@ -185,3 +186,15 @@ def _holds(asked: Asked) -> list[Reason]:
         Reason(name, asked.may_from(max(known)) if len(known := [end for end in until if end]) == len(until) else None)
         for name, until in sorted(ends.items())
     ]
+
+
+def _paid(asked: Asked) -> list[Reason]:
+    """As far as is known the next snapshot is tonight's, so that it may be allowed tomorrow."""
+    act = asked.act
+    if act.purpose not in HELD_PURPOSES:
+        return []
+    spans = [one for one in asked.standing.paid if one.binds(act.loan_id) and one.at(act.started_at)]
+    if not spans:
+        return []
+    tomorrow = asked.midnight(asked.local.date() + _DAY)
+    return [Reason("paid", asked.may_from(max(one.ends_at or tomorrow for one in spans)))]

@@ -68,13 +68,17 @@ class Arrears(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """One debtor. `states` are those of the cases in which not everybody may act, by name of the state."""
+    """One debtor. `states` are those of the cases in which not everybody may act, by name of the state.
+
+    `paid`: when demand was stopped for money that came, or is said to have been sent.
+    """
 
     on_record: Sequence[OnRecord] = ()
     holds: Sequence[Span] = ()
     consents: Sequence[Consent] = ()
     arrears: Arrears = Arrears()
     states: Sequence[Span] = ()
+    paid: Sequence[Span] = ()
 
     def numbers_of(self, role: str, instant: datetime) -> list[bytes]:
         """The numbers of that role that are on record at the instant."""

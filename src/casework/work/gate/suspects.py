@@ -17,6 +17,7 @@ from casework.storage import rows
 from casework.storage.database import UtcDateTime
 from casework.work.cases.branch import Branch
 from casework.work.cases.holds import HOLDS
+from casework.work.cases.lifecycles import REMITTANCES
 from casework.work.cases.tables import cases
 from casework.work.contacts.contact import CALLS, DEBTOR, Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
@@ -70,6 +71,10 @@ def _of_day() -> sa.Select[Any]:
         holds.begins_at < sa.bindparam("ends", type_=UtcDateTime),
         holds.ends_at.is_(None) | (holds.ends_at > sa.bindparam("begins", type_=UtcDateTime)) | (holds.state == LIFTED),
     )
+    kept = REMITTANCES.table.c
+    paid = sa.select(kept.loan_id).where(
+        kept.begins_at < sa.bindparam("ends", type_=UtcDateTime), kept.ended_on.is_(None) | (kept.ended_on >= day)
+    )
     apart = sa.select(cases.c.borrower_id).where(cases.c.state.in_(sa.bindparam("states", expanding=True)))
     return CONTACTS.where(_log.day == day, *_judged).where(
         (_log.party != DEBTOR)  # X4, X5, X6
@@ -78,6 +83,7 @@ def _of_day() -> sa.Select[Any]:
         | (calls & _log.borrower_id.in_(often_reached))
         | (calls & _log.number.in_(often_dialled))
         | (_log.purpose.in_(sorted(HELD_PURPOSES)) & _log.borrower_id.in_(held))
+        | (_log.purpose.in_(sorted(HELD_PURPOSES)) & _log.loan_id.in_(paid))
         | _log.borrower_id.in_(apart)
     )
 
