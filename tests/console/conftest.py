@@ -14,6 +14,7 @@ from casework.clock import now
 from casework.people.identity import passwords
 from casework.storage.database import writing
 from tests.api.conftest import Running, assembled, branch, database, furnished, running, settings
+from tests.console.browser import code_of
 
 __all__ = ["assembled", "branch", "browse", "database", "furnished", "running", "settings"]
 PASSWORD = "four plain words here"
@@ -66,6 +67,14 @@ class Browsing:
         self.get("/console/log-in")
         return self.send("/console/log-in", staff_no=staff_no, password=PASSWORD, **typed)
 
+    def set_up_factor(self) -> None:
+        """As whoever holds a post that asks for one does at the first log-in."""
+        self.get("/console/second-factor")
+        shown = re.search(r"<code[^>]*>([A-Z2-7]+)</code>", self.send("/console/second-factor").text)
+        assert shown is not None
+        answer = self.send("/console/second-factor/confirm", otp=code_of(shown[1]))
+        assert answer.status_code == 303, self.text()
+
     def text(self) -> str:
         """The last page as it reads."""
         body = re.sub(r"<(script|style).*?</\1>", "", self.page.text.split("<main", 1)[-1], flags=re.DOTALL)
@@ -101,6 +110,8 @@ def browse(running: Running) -> Callable[..., Browsing]:
         if staff_no is not None:
             answer = someone.log_in(staff_no)
             assert answer.status_code == 303, someone.text()
+            if answer.headers["location"] == "/console/second-factor":
+                someone.set_up_factor()
         return someone
 
     return made

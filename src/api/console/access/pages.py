@@ -10,6 +10,7 @@ from litestar.params import PathParameter
 from markupsafe import Markup
 
 from api.auth import still_valid
+from api.console.access import keys
 from api.console.entry.pages import forget
 from api.console.frame.forms import Tried, typed_in
 from api.console.frame.page import render, to
@@ -118,4 +119,4 @@ def _qr(uri: str) -> Markup:
     return Markup(out.getvalue().decode())  # noqa: S704  # made by segno, of squares alone
 
 
-route_handlers = [end_session, own_sessions, begin_factor, factor, confirm_factor]
+route_handlers = [*keys.route_handlers, end_session, own_sessions, begin_factor, factor, confirm_factor]
