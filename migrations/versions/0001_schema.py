@@ -660,6 +660,20 @@ table(
     append_only=(("day", "staff_no"),),
 )
 table(
+    "hand_ins",
+    key("day", sa.Date),
+    key("owed_by", sa.String(32)),
+    key("part", sa.String(16)),
+    must("handed_in_by", sa.String(64)),
+    must("handed_in_at", UtcDateTime),
+    must("is_late", sa.Boolean),
+    *(must(name, sa.BigInteger) for name in ("due", "done", "late", "exempt", "open", "contacts")),
+    must("digest", Bytes),
+    must("content", Bytes),
+    must("stream_seq", sa.BigInteger),
+    append_only=(("day", "owed_by", "part"),),
+)
+table(
     "duty_days",
     key("institution", sa.String(32)),
     key("day", sa.Date),

@@ -4,12 +4,13 @@ What is in a cell follows from its value: an amount in fen (a field called `…_
 such, texts stay texts whatever they begin with.
 """
 
+import csv
 import io
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, Final, Literal, NamedTuple
 
-from casework.spreadsheet import WORKBOOK, Column
+from casework.spreadsheet import WORKBOOK, Column, safe_cell
 
 Lang = Literal["zh", "en"]
 _HEAD: Final = 2  # rows above the header: the title, and what it is about
@@ -23,6 +24,31 @@ class Sheet(NamedTuple):
     columns: Sequence[Column]
     lines: Iterable[Sequence[Any]]
     totals: frozenset[str] = frozenset()
+
+
+def shown(column: Column, value: Any) -> str:
+    """A value as it stands on a screen: amounts in yuan with separators, times to the minute; nothing is empty."""
+    if value is None:
+        return ""
+    if column.field.endswith("_fen"):
+        return f"{value / 100:,.2f}"
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)
+
+
+def as_csv(sheet: Sheet, lang: Lang) -> bytes:
+    """The lines for a spreadsheet (UTF-8 with a mark), amounts in yuan; nothing in it is a formula."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow([getattr(column, lang) for column in sheet.columns])
+    for line in sheet.lines:
+        writer.writerow([_plain(column, value) for column, value in zip(sheet.columns, line, strict=True)])
+    return out.getvalue().encode("utf-8-sig")
+
+
+def _plain(column: Column, value: Any) -> str:
+    if column.field.endswith("_fen") and value is not None:
+        return f"{value / 100:.2f}"
+    return safe_cell(shown(column, value)) if isinstance(value, str) else shown(column, value)
 
 
 def printed(sheets: Sequence[Sheet], lang: Lang, signed_by: Sequence[str] = ()) -> bytes:

@@ -1,4 +1,4 @@
-"""`casework ledger`: the collection ledger of a day as a workbook that a branch sends on."""
+"""`casework ledger`: the collection ledger of a day as a workbook that a branch sends on; whether a file is one."""
 
 from datetime import datetime
 from pathlib import Path
@@ -6,39 +6,92 @@ from pathlib import Path
 import click
 
 from casework.cli.changing import day
-from casework.cli.shell import as_staff, console, permitted, started
-from casework.clock import now
+from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.errors import CallerError
-from casework.evidence.ledger.gathering import gather
-from casework.evidence.ledger.sheets import ledger
-from casework.storage.database import writing
+from casework.evidence.evening.exporting import EXPORTED, checked, digest_of_file
+from casework.evidence.evening.of_day import file_name, ledger_of, workbook_of
+from casework.log.write import kept
+from casework.storage.database import reading, writing
 from casework.work.cases.disclosure import record_export
 
 
-@click.command()
-@click.option("--on", type=day, required=True, metavar="DAY", help="The day, YYYY-MM-DD.")
-@click.option("--team", metavar="TEAM", help="Only what members of this team handle, by its code or name.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The XLSX file to write.")
+@click.group(invoke_without_command=True)
+@click.option("--on", type=day, metavar="DAY", help="The day, YYYY-MM-DD.")
+@click.option("--team", metavar="TEAM", help="Only what members of this team owe and did, by its code or name.")
+@click.option(
+    "--out", type=click.Path(path_type=Path),
+    help="The XLSX file to write, or the folder to write it into [default: here, 催收台账-DAY[-TEAM].xlsx].",
+)  # fmt: skip
 @as_staff
-def cli(on: datetime, team: str | None, out: Path, staff_no: str | None) -> None:
+@click.pass_context
+def cli(
+    context: click.Context, on: datetime | None, team: str | None, out: Path | None, staff_no: str | None
+) -> None:  # fmt: skip
     """Write the ledger of DAY (催收台账): cases, who could not be repaired, what was not done and why, every contact.
 
+    Of whoever has handed in theirs (`casework day hand-in`) it shows what they handed in, of others how it stands.
     Customers are masked, staff are named, times are the branch's; each sheet has a title, totals and lines to sign. An
-    entry says who took it out.
+    entry says who took it out, and has the file's digest.
 
     \b
     Examples:
-      casework ledger --on 2026-03-09 --out 催收台账-2026-03-09.xlsx --as S0012
+      casework ledger --on 2026-03-09 --as S0012
       casework ledger --on 2026-03-09 --team 电催一组 --out 催收台账-2026-03-09-电催一组.xlsx
+      casework ledger check 催收台账-2026-03-09-电催一组.xlsx
     """
+    if context.invoked_subcommand is not None:
+        return
+    if on is None:
+        raise click.UsageError("Missing option '--on'.")
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, "ledger.export")
-        found = gather(conn, open_.branch, on.date(), team, actor.id)
-        content = ledger(open_.branch, found, found.who(actor.id), now(), team)
+        found = ledger_of(conn, open_.branch, on.date(), team)
+        content, whole = workbook_of(conn, open_.branch, found, actor), found.whole()
         wanted = {"on": on.date().isoformat(), "team": team}
-        record_export(conn, open_.branch, actor, wanted, rows=len(found.cases), kind="xlsx", event="ledger.exported")
-        try:
-            out.write_bytes(content)
-        except OSError as error:
-            raise CallerError("file_unwritable", f"无法写入{out.name}", f"{out.name}: {error.strerror}") from None
-    console.print(f"{out.name}: {len(found.cases):,} cases 案件", markup=False)
+        record_export(
+            conn, open_.branch, actor, wanted, rows=len(whole.cases), kind="xlsx", event=EXPORTED, file=content
+        )
+        file = place(out, file_name(on.date(), team))
+        write_out(file, content)
+    console.print(f"{file.name}: {len(whole.cases):,} cases 案件", markup=False)
+
+
+def place(out: Path | None, name: str) -> Path:
+    """Where a file goes: as named, or by its own name here or in the folder that is named."""
+    return Path(name) if out is None else out / name if out.is_dir() else out
+
+
+def write_out(file: Path, content: bytes) -> None:
+    """Whole or not at all; CallerError `file_unwritable`, and what was to be committed with it is not."""
+    try:
+        if not file.parent.is_dir():
+            raise NotADirectoryError(0, "no such folder")
+        kept.write_whole(file, content)
+    except OSError as error:
+        raise CallerError("file_unwritable", f"无法写入{file.name}", f"{file.name}: {error.strerror}") from None
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@as_json
+def check(file: Path, *, json_: bool) -> None:
+    """Whether FILE is a ledger or a report as it was taken out: by whom, when, and of what; it says so by its digest.
+
+    A file that was changed, or saved anew by another program, is not what was taken out. What people had handed in by
+    then is compared with their entries, too. Exit code 0: it is; 1: it is not.
+
+    \b
+    Examples:
+      casework ledger check 催收台账-2026-03-09-电催一组.xlsx
+      casework ledger check 催收台账-2026-03-09-电催一组.xlsx --json
+    """
+    with started() as open_, reading(open_.engine, snapshot=True) as conn:
+        found = checked(conn, open_.branch, digest_of_file(file))
+    if json_:
+        print_json(found.shown())
+        return
+    told = f"{found.on}, {found.team or 'everybody 全部'}, {found.rows:,} rows 行"
+    console.print(f"{file.name}: {told}", markup=False)
+    console.print(f"taken out by 导出人 {found.by}, {found.at} ({found.entry_id})", markup=False)
+    for one in found.hand_ins:
+        console.print(f"handed in 已上交: {one.owed_by} {one.part}, {one.entry_id}", markup=False)

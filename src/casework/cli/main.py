@@ -27,6 +27,7 @@ _GROUPS = {
     "handover": "departures and transfers",
     "duty": "what each case is owed on a day",
     "task": "task lists of a morning",
+    "day": "17:00: what each person did, handing it in, who could not be repaired, the daily report",
     "ledger": "the collection ledger of a day, as a workbook",
     "roster": "who has which shift, and who answers for who is off",
     "calendar": "working days, and a year that nobody knows yet",

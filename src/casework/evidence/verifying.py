@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy.engine import Connection
 
 from casework.evidence.dossier.kept import check_kept
+from casework.evidence.evening import replay as evening
 from casework.evidence.search import tables as search_tables
 from casework.intake.dialler.replay import ContactReplay
 from casework.intake.feed import compare as feed_rows
@@ -134,6 +135,7 @@ def _verify(
         ),
         feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report, loans_dir)),
         tasks.PREFIX: steady("tasks", tasks.TasksReplay(conn, report)),
+        evening.PREFIX: steady("evening", evening.HandInsReplay(conn, report)),
         duties.PREFIX: steady("duties", duties.DutiesReplay(conn, report)),
         handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report, asked.cited)),
     }

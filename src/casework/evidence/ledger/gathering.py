@@ -1,20 +1,18 @@
 """What a day's ledger is made of: its duties as they were taken, the cases, the contacts, names masked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.clock import Clock, now
 from casework.customer import Customer
 from casework.intake.feed.past_arrears import past_arrears
 from casework.intake.feed.sealed_cells import of_borrower
 from casework.intake.feed.tables import borrowers, repayments
-from casework.people.staff.listing import names_of
-from casework.people.staff.roster import Roster
-from casework.people.staff.tables import register_version, teams
+from casework.log.tables import entries
 from casework.personal import mask
 from casework.storage import rows
 from casework.work.cases.branch import Branch
@@ -22,10 +20,11 @@ from casework.work.cases.case import Case, from_row
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.holds import HOLDS
 from casework.work.cases.lifecycles import PROMISES
+from casework.work.cases.noun import CASE
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 from casework.work.duties.listing import Listed, duties_on
-from casework.work.gate.found import found
+from casework.work.gate.found import found, judged
 
 _NAMES: Final = sa.select(borrowers.c.borrower_id, borrowers.c.institution, borrowers.c.name_sealed)
 _PAID: Final = (
@@ -33,79 +32,105 @@ _PAID: Final = (
     .where(repayments.c.paid_on == sa.bindparam("on", type_=sa.Date), repayments.c.reverses.is_(None))
     .group_by(repayments.c.loan_id)
 )
+_MANY: Final = 5_000  # loans in one statement
+_REPAIRED: Final = f"{CASE.says.fact}information_repair"
+_REPAIRS: Final = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.body).where(
+    entries.c.event == sa.literal_column(f"'{_REPAIRED}'")  # a select by keys takes no parameters but the keys
+)
 _promises, _holds = PROMISES.table.c, HOLDS.table.c
 _PROMISED: Final = sa.select(_promises.parent_id, _promises.pay_by, _promises.amount_fen, _promises.state)
 _HELD: Final = sa.select(_holds.borrower_id, _holds.institution, _holds.hold, _holds.review_by, _holds.live)
 
 
+class _Given(msgspec.Struct):
+    outcome: str = ""
+
+
+class _Data(msgspec.Struct):
+    given: _Given
+
+
+class _Repair(msgspec.Struct):
+    """What is read of the entry of a repair."""
+
+    data: _Data
+
+
+_repair: Final = msgspec.json.Decoder(_Repair).decode
+
+
 class Day(NamedTuple):
-    """Everything of one day, of the whole branch or of one team."""
+    """Everything of one day, of the whole branch or of some people."""
 
     on: date
     cases: Sequence[Case]
     duties: Mapping[int, Sequence[Listed]]
     contacts: Mapping[Customer, Sequence[Contact]]
     breaches: Mapping[tuple[str, str], Sequence[str]]
-    masked: Mapping[Customer, str]
     paid_fen: Mapping[str, int]
     promised: Mapping[int, Any]
     held: Mapping[Customer, Sequence[Any]]
-    people: Mapping[str, str]
-
-    def who(self, staff_no: str | None) -> str:
-        """By name and number."""
-        if staff_no is None:
-            return ""
-        name = self.people.get(staff_no)
-        return f"{name} {staff_no}" if name else staff_no
+    repairs: Mapping[int, str]
 
 
-def gather(
-    conn: Connection, branch: Branch, on: date, team: str | None, made_by: str, *, clock: Clock = now
-) -> Day:  # fmt: skip
-    """The day as it was taken at its close, or as it stands; `team` (code or name): of cases that its members handle.
+def gather(conn: Connection, branch: Branch, on: date, people: Collection[str] | None = None) -> Day:
+    """The day as it was taken at its close, or as it stands.
 
-    A member is who belonged to it on that day; who belonged nowhere then, belongs where they do today.
+    `people`: what these owe and whom they called that day (none: everything), with all contacts of those debtors. What
+    it takes then grows with their cases, not with those of the branch.
     """
     duties: dict[int, list[Listed]] = {}
-    for one in duties_on(conn, branch, on):
+    for one in duties_on(conn, branch, on, people):
         duties.setdefault(one.case_id, []).append(one)
-    known = [contact_of(row) for row in conn.execute(CONTACTS.where(contact_log.c.day == on))]
     cases = [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", sorted(duties))]
-    if team is not None:
-        version, codes = conn.execute(sa.select(register_version.c.version)).scalar_one(), _codes(conn, team)
-        rosters = [branch.roster(conn, version, when) for when in (on, branch.today(clock()))]
-        cases = [case for case in cases if _team_of(rosters, case.handler) in codes]
-    customers = {case.customer for case in cases}
+    of_day = CONTACTS.where(contact_log.c.day == on)
+    if people is None:
+        known = [contact_of(row) for row in conn.execute(of_day)]
+    else:
+        made = [contact_of(row) for row in conn.execute(of_day.where(contact_log.c.staff_no.in_(sorted(people))))]
+        cases += _called(conn, {one.customer for one in made}, set(duties))
+        theirs = {case.borrower_id for case in cases} | {one.borrower_id for one in made}
+        known = [contact_of(row) for row in conn.execute(of_day.where(contact_log.c.borrower_id.in_(sorted(theirs))))]
     contacts: dict[Customer, list[Contact]] = {}
     for contact in sorted(known, key=lambda one: (one.started_at, one.contact_ref)):
-        if contact.customer in customers or team is None:
-            contacts.setdefault(contact.customer, []).append(contact)
-    customers |= contacts.keys()
-    told = {
-        (one.contact.source, one.contact.contact_ref): one.rules for one in found(conn, branch, past_arrears, on, on)
-    }
-    keys = sorted((one.borrower_id, one.institution) for one in customers)
-    staff = {made_by} | {case.owner for case in cases} | {case.handler for case in cases}
-    staff |= {one.staff_no for of_them in contacts.values() for one in of_them if one.staff_no is not None}
+        contacts.setdefault(contact.customer, []).append(contact)
+    broken = found(conn, branch, past_arrears, on, on) if people is None else judged(conn, branch, past_arrears, known)
+    told = {(one.contact.source, one.contact.contact_ref): one.rules for one in broken}
+    keys = sorted({(one.borrower_id, one.institution) for one in {case.customer for case in cases} | contacts.keys()})
     return Day(
-        on, cases, duties, contacts, told, _masked(conn, branch, keys),
-        {row[0]: int(row[1]) for row in conn.execute(_PAID, {"on": on})}, _promised(conn, cases), _held(conn, keys),
-        names_of(conn, staff),
+        on, cases, duties, contacts, told, _paid(conn, on, cases), _promised(conn, cases), _held(conn, keys),
+        _repairs(conn, cases),
     )  # fmt: skip
 
 
-def _team_of(rosters: Sequence[Roster], staff_no: str) -> str | None:
-    known = (roster.colleagues.get(staff_no) for roster in rosters)
-    return next((one.team for one in known if one is not None and one.team is not None), None)
+def _called(conn: Connection, customers: Iterable[Customer], known: set[int]) -> list[Case]:
+    """The live cases of debtors who were called, but those that are known."""
+    keys = sorted((one.borrower_id, one.institution) for one in customers)
+    found = rows.select_by_keys(conn, CASE_ROWS, ("borrower_id", "institution"), keys)
+    return [case for case in (from_row(row) for row in found) if case.live and case.id not in known]
 
 
-def _codes(conn: Connection, team: str) -> set[str]:
-    named = conn.execute(sa.select(teams.c.code).where(teams.c.name == team)).scalars()
-    return {team, *named}
+def _paid(conn: Connection, on: date, cases: Sequence[Case]) -> dict[str, int]:
+    loans = {case.loan_id for case in cases}
+    asked = _PAID if len(loans) > _MANY else _PAID.where(repayments.c.loan_id.in_(sorted(loans)))
+    return {row[0]: int(row[1]) for row in conn.execute(asked, {"on": on}) if row[0] in loans}
 
 
-def _masked(conn: Connection, branch: Branch, keys: Sequence[tuple[str, str]]) -> dict[Customer, str]:
+def _repairs(conn: Connection, cases: Sequence[Case]) -> dict[int, str]:
+    """What the last repair of each case that was lost before it came to, by the entry that records it."""
+    streams = {
+        case.stream: case.id for case in cases
+        if case.state == "lost_contact" and case.facts.repaired_on and case.facts.repaired_on >= case.state_since
+    }  # fmt: skip
+    told = rows.select_by_keys(conn, _REPAIRS, "stream", sorted(streams))
+    ordered = sorted(told, key=lambda row: row.stream_seq)
+    return {streams[row.stream]: _repair(bytes(row.body)).data.given.outcome for row in ordered}
+
+
+def masked_names(
+    conn: Connection, branch: Branch, keys: Sequence[tuple[str, str]]
+) -> dict[Customer, str]:  # fmt: skip
+    """The customers' names, masked; `keys`: number and institution. Whoever was erased has none."""
     masked = {}
     for row in rows.select_by_keys(conn, _NAMES, ("borrower_id", "institution"), keys):
         customer = Customer(row.institution, row.borrower_id)

@@ -96,6 +96,10 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "feed_runs": (
             "id institution as_of status correction digest actor_id via started_at finished_at refusal files figures"
         ),
+        "hand_ins": (
+            "day owed_by part handed_in_by handed_in_at is_late due done late exempt open contacts digest content "
+            "stream_seq"
+        ),
         "handover_moves": (
             "handover_id case_id material_version was_owner was_handler receiver handler post rule reason "
             "overdue_fen state entry_id"

@@ -1,5 +1,6 @@
 """Reading personal data is itself an entry (docs/log.md §5): who read which fields, and what for."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -55,10 +56,15 @@ def record_revealed(
 
 def record_export(
     conn: Connection, branch: Branch, actor: Actor, wanted: Mapping[str, Any], *, rows: int, kind: str,
-    event: str = EXPORTED, clock: Clock = now,
+    event: str = EXPORTED, file: bytes | None = None, clock: Clock = now,
 ) -> None:  # fmt: skip
-    """Append `event` to `exports:<who>`: what was taken out (the filter's parts), how many rows, in which format."""
+    """Append `event` to `exports:<who>`: what was taken out (the filter's parts), how many rows, in which format.
+
+    `file`: the file itself, whose SHA-256 the entry has: it can be known again.
+    """
     trail = branch.trail(clock())
-    data = {"filter": dict(wanted), "rows": rows, "format": kind}
+    data: dict[str, Any] = {"filter": dict(wanted), "rows": rows, "format": kind}
+    if file is not None:
+        data["digest"] = hashlib.sha256(file).hexdigest()
     trail.append(conn, f"exports:{actor.id}", Draft(event, actor.signed, data))
     trail.write(conn)

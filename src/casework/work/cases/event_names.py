@@ -25,6 +25,7 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "contact.breach_reviewed": ("复核违规联系", "Breach reviewed"),
     "contact.corrected": ("更正联系结果", "Contact corrected"),
     "contact.recorded": ("登记联系", "Contact recorded"),
+    "day.handed_in": ("上交当日台账", "Day's ledger handed in"),
     "duties.published": ("发布职责规则", "Rules of duties published"),
     "duties.taken": ("日终登记职责", "Duties of a closed day taken"),
     "feed.applied": ("数据导入", "Feed applied"),

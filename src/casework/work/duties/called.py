@@ -113,6 +113,15 @@ _WITH_OTHERS: Final = CONTACTS.where(
     sa.or_(_log.party == sa.literal_column("'contact'"), _log.outcome == sa.literal_column("'debtor'"))
 )
 _BY_CUSTOMER: Final = ("borrower_id", "institution")
+_people: Final[sa.BindParameter[str]] = sa.bindparam("people", expanding=True)
+THEIRS: Final = sa.or_(cases.c.owner.in_(_people), cases.c.handler.in_(_people))
+"""Cases that somebody of `:people` owns or works on."""
+_THEIR_DEBTORS: Final = sa.select(cases.c.borrower_id).where(cases.c.institution == _institution, cases.c.live, THEIRS)
+_COLUMN: Final = {
+    TODAY: _log.borrower_id, _VISITED: _log.borrower_id, _FAILING: _log.borrower_id,
+    _FOUND_DEAD: contacts.c.borrower_id, _DIED: _holds.borrower_id,
+}  # fmt: skip
+_OF_THEIRS: Final = {asked: asked.where(column.in_(_THEIR_DEBTORS)) for asked, column in _COLUMN.items()}
 
 
 @lru_cache(4)
@@ -124,7 +133,7 @@ def _told(results: tuple[str, ...]) -> sa.Select[Any]:
 
 
 class Reader(msgspec.Struct, frozen=True):
-    """Reads the days of one institution's debtors, by what holds on the day `on`."""
+    """Reads the days of one institution's debtors, by what holds on the day `on`; `people`: of their cases alone."""
 
     conn: Connection
     institution: str
@@ -132,12 +141,13 @@ class Reader(msgspec.Struct, frozen=True):
     held_to: HeldTo
     limits: Limits
     results: Results
+    people: tuple[str, ...] | None = None
 
     def read(self) -> dict[str, DebtorDay]:
         """By the debtor's number; of whom nothing is to be told is not in it."""
         whose: dict[str, Any] = {"institution": self.institution, "on": self.on}
         shut, found = forbidden(self.limits), dict[str, DebtorDay]()
-        for row in self.conn.execute(TODAY, whose):
+        for row in self._ask(TODAY, whose):
             found[row.borrower_id] = DebtorDay(row.attempts, bool(row.connected), bool(row.reached), shut)
         lost = whose | {"lost": sorted(self.held_to.lost)}
         told = {borrower: {"visited_on": on} for borrower, on in self.conn.execute(_VISITED, lost)}
@@ -146,6 +156,11 @@ class Reader(msgspec.Struct, frozen=True):
         for borrower, fields in told.items():
             found[borrower] = msgspec.structs.replace(found.get(borrower, DebtorDay(forbidden=shut)), **fields)
         return found
+
+    def _ask(self, statement: sa.Select[Any], asked: Mapping[str, Any]) -> sa.CursorResult[Any]:
+        if self.people is None:
+            return self.conn.execute(statement, asked)
+        return self.conn.execute(_OF_THEIRS[statement], {**asked, "people": self.people})
 
     def _contacts(self) -> Iterator[tuple[str, bool]]:
         """Whose contact persons were to be called, and whether one was."""
@@ -158,9 +173,9 @@ class Reader(msgspec.Struct, frozen=True):
             "first_due": self.on - min(bounds[0].until_dpd, _LONGEST) * _DAY,
         }  # fmt: skip
         dead = sorted(code for code, one in self.results.by_code.items() if one.number in {"invalid", "wrong"})
-        failing = set(self.conn.execute(_FAILING, asked | {"failures": self.limits.contacts_after_failures}).scalars())
-        others = {*self.conn.execute(_FOUND_DEAD, asked | {"dead": dead}).scalars()}
-        others.update(self.conn.execute(_DIED, asked).scalars())
+        failing = set(self._ask(_FAILING, asked | {"failures": self.limits.contacts_after_failures}).scalars())
+        others = {*self._ask(_FOUND_DEAD, asked | {"dead": dead}).scalars()}
+        others.update(self._ask(_DIED, asked).scalars())
         wanted = sorted(failing | others)
         for at in range(0, len(wanted), _AT_ONCE):
             yield from self._judged(wanted[at : at + _AT_ONCE], failing)

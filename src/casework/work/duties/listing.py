@@ -1,6 +1,6 @@
 """The duties of a day as a list: as they were taken, or, before its close, as they stand."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -31,19 +31,24 @@ class Listed(NamedTuple):
     institution: str
 
 
-def duties_on(conn: Connection, branch: Branch, on: date) -> list[Listed]:
-    """Every duty of the day, by loan, of a day before the first close, none."""
+def duties_on(
+    conn: Connection, branch: Branch, on: date, people: Collection[str] | None = None
+) -> list[Listed]:  # fmt: skip
+    """Every duty of the day, by loan, of a day before the first close, none; `people`: what one of them owes."""
     order = {name: place for place, name in enumerate(branch.rulebook.duties.by_name)}
-    found = list(_found(conn, branch, on))
+    found = [one for one in _found(conn, branch, on, people) if people is None or one.owed_by in people]
     return sorted(found, key=lambda one: (one.loan_id, one.case_id, order.get(one.duty, len(order))))
 
 
-def _found(conn: Connection, branch: Branch, on: date) -> Iterator[Listed]:
+def _found(conn: Connection, branch: Branch, on: date, people: Collection[str] | None) -> Iterator[Listed]:
+    # What a post owes can be of anybody's case.
+    theirs = None if people is None or set(people) & branch.rulebook.permissions.posts.keys() else tuple(sorted(people))
     for institution in sorted(business_dates(conn)):
         if taken(conn, institution, on):
-            yield from (Listed(*row) for row in conn.execute(_OF_DAY, {"on": on, "institution": institution}))
+            of_day = _OF_DAY if people is None else _OF_DAY.where(duties.c.owed_by.in_(sorted(people)))
+            yield from (Listed(*row) for row in conn.execute(of_day, {"on": on, "institution": institution}))
         elif not _closed_since(conn, institution, on):
-            yield from (Listed(*row) for row in reckon(conn, branch, institution, on, closed=False))
+            yield from (Listed(*row) for row in reckon(conn, branch, institution, on, closed=False, people=theirs))
 
 
 def _closed_since(conn: Connection, institution: str, on: date) -> bool:

@@ -25,7 +25,7 @@ from casework.work.cases.case import PROMISE, Spoilt
 from casework.work.cases.duty_rules import OWED_BY, HeldTo
 from casework.work.cases.lifecycles import REMITTANCES
 from casework.work.cases.tables import cases
-from casework.work.duties.called import Reader
+from casework.work.duties.called import THEIRS, Reader
 from casework.work.duties.debtor import DebtorDay, forbidden
 from casework.work.duties.judge import CaseDay, Day, duties_of
 from casework.work.duties.tables import COLUMNS, duties, duty_days
@@ -49,7 +49,7 @@ CASES: Final = (
     )
     .order_by(cases.c.id)
 )  # fmt: skip
-
+_CASES_OF: Final = CASES.where(THEIRS)
 
 _paid: Final = REMITTANCES.table.c
 _PAID: Final = sa.select(_paid.parent_id).where(
@@ -104,24 +104,31 @@ def taken(conn: Connection, institution: str, on: date) -> bool:
     return conn.execute(wanted).scalar_one_or_none() is not None
 
 
-def reckon(conn: Connection, branch: Branch, institution: str, on: date, *, closed: bool) -> Iterator[Row]:
+def reckon(
+    conn: Connection, branch: Branch, institution: str, on: date, *, closed: bool,
+    people: tuple[str, ...] | None = None,
+) -> Iterator[Row]:  # fmt: skip
     """The duties of a day as they stand now, by case and name; `closed`: nothing more can be done on it.
 
-    For whom is off on it, whoever answers in their place owes them (`casework.people.shifts.answering`).
+    For whom is off on it, whoever answers in their place owes them (`casework.people.shifts.answering`). `people`: of
+    cases that one of them, or somebody in whose place they answer, owns or works on.
     """
     policy, rulebook = branch.rulebook.policies.at(on), branch.rulebook
     held_to, limits = rulebook.duties.held_to(policy), limits_of(policy)
-    debtors = Reader(conn, institution, on, held_to, limits, rulebook.results).read()
+    answers = answers_on(conn, rulebook.shifts, policy, on)
+    if people is not None:
+        people = (*people, *(who for who, by in answers.who_of_all().items() if by.staff_no in people))
+    debtors = Reader(conn, institution, on, held_to, limits, rulebook.results, people).read()
     quiet = DebtorDay(forbidden=forbidden(limits))
     day = Day.of(on, read_calendar(conn), held_to, closed=closed, outage=is_outage(conn, on))
     owed_by = {name: rule.owed_by for name, rule in rulebook.duties.by_name.items()}
     asked = {
         "institution": institution, "on": on, "states": sorted(held_to.by_state), "placed": sorted(held_to.placed)
     }  # fmt: skip
-    answers = answers_on(conn, rulebook.shifts, policy, on)
     midnight = datetime.combine(on, time(), limits.zone)
     paid = set(conn.execute(_PAID, {"institution": institution, "on": on, "midnight": midnight}).scalars())
-    for row in conn.execute(CASES, asked):
+    cases_of = CASES if people is None else _CASES_OF
+    for row in conn.execute(cases_of, asked if people is None else {**asked, "people": people}):
         case_id, loan_id, borrower_id = row[:3]
         found = duties_of(_case(row, on, held_to, paid=case_id in paid), debtors.get(borrower_id, quiet), day, held_to)
         for duty, status, due_on, exempt_by in sorted(found):

@@ -1,0 +1,177 @@
+"""`casework day`: 17:00; what each person did, handing it in, who could not be repaired."""
+
+import sys
+from datetime import datetime
+from typing import Any, Final
+
+import click
+
+from casework.cli.changing import day
+from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, print_json, started
+from casework.cli.tables import Table
+from casework.clock import now, utc_text
+from casework.errors import CallerError
+from casework.evidence.evening.handing_in import HandIn, Outcome, hand_in
+from casework.evidence.evening.of_day import ledger_of, people_called, words_of
+from casework.evidence.evening.standing import STATUSES, PersonDay, evening_of
+from casework.evidence.evening.tables import LEDGER, SUPPLEMENT
+from casework.evidence.ledger.lines import unrepaired
+from casework.evidence.ledger.people import members_of
+from casework.evidence.ledger.sheets import UNREPAIRED, unrepaired_lines
+from casework.screen import on_screen
+from casework.storage.database import reading, writing
+from casework.table import shown
+
+_on = click.option("--on", type=day, required=True, metavar="DAY", help="The day, YYYY-MM-DD.")
+_team = click.option("--team", metavar="TEAM", help="Only members of this team, by its code or name.")
+CAME: Final = {"handed_in": "已交", "late": "迟交", "missing": "未交", "not_yet": "未到时限"}
+
+
+@click.group()
+def cli() -> None:
+    """17:00: what each person owed and did, handing it in, who could not be repaired.
+
+    \b
+    Examples:
+      casework day show --on 2026-03-09
+      casework day hand-in --on 2026-03-09 --as S0103
+    """
+
+
+@cli.command("show")
+@_on
+@_team
+@as_json
+@as_staff
+def show(on: datetime, team: str | None, *, json_: bool, staff_no: str | None) -> None:
+    """What each person owed on DAY, what became of it, and whether they handed in their ledger, and when.
+
+    Of whoever handed in the figures are those of then. Without a post that sees all cases one sees oneself and those
+    for whom one hands in.
+
+    \b
+    Examples:
+      casework day show --on 2026-03-09
+      casework day show --on 2026-03-09 --team 电催一组 --json
+    """
+    with started() as open_, reading(open_.engine, snapshot=True) as conn:
+        actor = permitted(conn, open_.branch, staff_no, "day.read")
+        policy = open_.branch.rulebook.policies.at(open_.branch.today(now()))
+        all_ = open_.branch.rulebook.permissions.within(actor, "day.read", policy).everything
+        found = evening_of(conn, open_.branch, on.date(), team, None if all_ else actor.people | actor.posts)
+        names = people_called(conn, open_.branch, {one.owed_by for one in found.people})
+    if json_:
+        print_json([_told(one) for one in found.people])
+        return
+    table = Table("who", "team", *STATUSES, "handed in", "supplement")
+    for one in found.people:
+        figures = (str(getattr(one, name)) for name in STATUSES)
+        supplement = CAME[one.supplement_came] if one.supplement_came else ""
+        table.add_row(names.who(one.owed_by), one.team or "", *figures, CAME[one.came], supplement)
+    console.print(table)
+
+
+def _told(one: PersonDay) -> dict[str, Any]:
+    return {
+        "owed_by": one.owed_by, "team": one.team, **{name: getattr(one, name) for name in (*STATUSES, "contacts")},
+        "came": one.came, "ledger": _of(one.ledger), "supplement_came": one.supplement_came,
+        "supplement": _of(one.supplement), "since": one.since,
+    }  # fmt: skip
+
+
+def _of(done: HandIn | None) -> dict[str, Any] | None:
+    if done is None:
+        return None
+    return {
+        "by": done.handed_in_by, "at": utc_text(done.handed_in_at), "late": done.is_late,
+        "entry_id": done.entry_id, "digest": done.digest.hex(),
+    }  # fmt: skip
+
+
+@cli.command("hand-in")
+@_on
+@click.option("--for", "whose", type=FOLDED, multiple=True, metavar="WHO", help="For whom: staff number or post.")
+@click.option("--team", metavar="TEAM", help="For every member of this team who has something to hand in.")
+@click.option("--supplement", is_flag=True, help="What came after the ledger, due the next morning.")
+@as_json
+@as_staff
+def hand_in_(
+    on: datetime, whose: tuple[str, ...], team: str | None, *, supplement: bool, json_: bool, staff_no: str | None
+) -> None:  # fmt: skip
+    """Hand in the ledger of DAY: an act with a time, an entry; after the policy's hour it is late.
+
+    For oneself, for whom one deputises for (--for), for a post one holds, and the basic-risk post for anybody. What
+    cannot be handed in is told and keeps nobody else's back. Exit code 0: all are in; 1: some not.
+
+    \b
+    Examples:
+      casework day hand-in --on 2026-03-09 --as S0103
+      casework day hand-in --on 2026-03-09 --for S0104 --as S0103
+      casework day hand-in --on 2026-03-09 --team 电催一组 --as S0012
+      casework day hand-in --on 2026-03-09 --supplement --as S0103
+    """
+    if whose and team is not None:
+        raise click.UsageError("give either --for or --team")
+    if not whose and team is None and staff_no is None:
+        raise click.UsageError("say for whom: --as, --for or --team")
+    part = SUPPLEMENT if supplement else LEDGER
+    with started() as open_, writing(open_.engine) as conn:
+        actor = permitted(conn, open_.branch, staff_no, "day.hand_in")
+        names = list(whose or (actor.id,))
+        if team is not None:
+            names = sorted(members_of(conn, team, on.date(), open_.branch.today(now())))
+        outcomes = hand_in(conn, open_.branch, on.date(), names, actor, part)
+    told = [_result(who, one) for who, one in zip(dict.fromkeys(names), outcomes, strict=True)]
+    if team is not None:  # who has nothing to hand in keeps a team from nothing
+        told = [one for one in told if one["code"] != "nothing_to_hand_in"]
+    if json_:
+        print_json(told)
+    for one in told if not json_ else ():
+        if one["code"] is None:
+            late = ", late 迟交" if one["late"] else ""
+            console.print(f"{one['owed_by']}: handed in 已上交{late} ({one['entry_id']})", markup=False)
+        else:
+            click.echo(on_screen(f"{one['code']}: {one['en']} / {one['zh']}"), err=True)
+    sys.exit(int(any(one["code"] is not None for one in told)))
+
+
+def _result(who: str, one: Outcome) -> dict[str, Any]:
+    if isinstance(one, CallerError):
+        return {"owed_by": who, "code": one.code, "zh": one.zh, "en": str(one)}
+    return {"owed_by": who, "code": None, "part": one.part, **one.figures, **(_of(one) or {})}
+
+
+@cli.command("unrepaired")
+@_on
+@_team
+@as_json
+@as_staff
+def unrepaired_(on: datetime, team: str | None, *, json_: bool, staff_no: str | None) -> None:
+    """Customers of DAY who could not be repaired (无法修复名单): lost still, though information was repaired since.
+
+    \b
+    Examples:
+      casework day unrepaired --on 2026-03-09 --as S0012
+      casework day unrepaired --on 2026-03-09 --json
+    """
+    with started() as open_, reading(open_.engine, snapshot=True) as conn:
+        permitted(conn, open_.branch, staff_no, "ledger.export")
+        whole = ledger_of(conn, open_.branch, on.date(), team).whole()
+        found = list(unrepaired(whole))
+        words = words_of(conn, open_.branch, whole)
+    if json_:
+        print_json(
+            [
+                {
+                    "case_id": one.case_id, "loan_id": one.loan_id, "lost_on": one.lost_on,
+                    "repaired_on": one.repaired_on, "repair": one.repair, "dpd": one.dpd,
+                    "overdue_fen": one.overdue_fen, "owner": one.owner, "handler": one.handler,
+                }
+                for one in found
+            ]
+        )  # fmt: skip
+        return
+    table = Table(*(f"{column.en}\n{column.zh}" for column in UNREPAIRED))
+    for line in unrepaired_lines(words, found):
+        table.add_row(*(shown(column, value) for column, value in zip(UNREPAIRED, line, strict=True)))
+    console.print(table)

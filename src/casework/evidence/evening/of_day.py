@@ -1,0 +1,114 @@
+"""A day's ledger: of whoever handed in what they handed in, of everybody else how it stands."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.engine import Connection
+
+from casework.clock import Clock, now
+from casework.evidence.evening.handing_in import (
+    HandIn,
+    attempts_of,
+    contents,
+    handed_in,
+    limit_of,
+)
+from casework.evidence.evening.standing import evening_of, not_handed_in
+from casework.evidence.evening.tables import LEDGER, REPORT, SUPPLEMENT
+from casework.evidence.ledger.gathering import gather, masked_names
+from casework.evidence.ledger.lines import Part, owed_by, part_of, people_of, put_together
+from casework.evidence.ledger.people import Called, called, members_of
+from casework.evidence.ledger.sheets import SIGNED_BY, NotHandedIn, Words, sheets
+from casework.people.staff.actor import Actor
+from casework.table import Sheet, printed
+from casework.work.cases.branch import Branch
+
+_WHAT: Final = {LEDGER: "上交台账", SUPPLEMENT: "上交补充"}
+
+
+class DayLedger(NamedTuple):
+    """Everybody's parts by person, what was handed in, and what is missing or came late, as of `at`."""
+
+    on: date
+    team: str | None
+    at: datetime
+    parts: dict[str, Part]
+    hand_ins: Sequence[HandIn]
+    missing: Sequence[NotHandedIn]
+
+    def whole(self) -> Part:
+        """All of them as one."""
+        return put_together(self.parts.items())
+
+    def is_handed_in(self, who: str) -> bool:
+        """Whether somebody's ledger is in."""
+        return any(one.owed_by == who and one.part == LEDGER for one in self.hand_ins)
+
+
+def ledger_of(
+    conn: Connection, branch: Branch, on: date, team: str | None = None, *, clock: Clock = now
+) -> DayLedger:  # fmt: skip
+    """Of the whole branch, or of a team (code or name): what its members of that day owe, and their contacts.
+
+    CallerErrors `unknown_team`, `day_to_come`, `day_without_feed`.
+    """
+    at = clock()
+    today = branch.today(at)
+    members = None if team is None else members_of(conn, team, on, today)
+    done = [one for one in handed_in(conn, on, members) if one.part != REPORT]
+    kept = contents(conn, done)
+    until = limit_of(branch, on, LEDGER)
+    now_ = part_of(gather(conn, branch, on, members), until, attempts_of(branch, on))
+    people = sorted({*people_of(now_), *(who for who, _ in kept)} if members is None else members)
+    parts: dict[str, Part] = {}
+    for who in people:
+        if (who, LEDGER) in kept:
+            supplement = kept.get((who, SUPPLEMENT), Part([], [], []))
+            parts[who] = put_together([(who, kept[who, LEDGER]), (who, supplement)])
+        elif (mine := owed_by(now_, who)).duties or mine.contacts:
+            parts[who] = mine
+    late = not_handed_in(branch, evening_of(conn, branch, on, team, clock=lambda: at))
+    missing = [NotHandedIn(who, _WHAT[part], due, came) for who, part, due, came in late if who in parts]
+    return DayLedger(on, team, at, parts, done, missing)
+
+
+def words_of(conn: Connection, branch: Branch, part: Part, *more: str) -> Words:
+    """People and customers that stand in a part, and `more` people."""
+    whose = {one.owner for one in part.cases} | {one.handler for one in part.cases}
+    whose |= {one.collector for one in part.cases} | {one.owed_by for one in part.duties} | set(more)
+    whose |= {one.staff_no for one in part.contacts if one.staff_no is not None}
+    keys = {(one.borrower_id, one.institution) for one in part.cases}
+    keys |= {(one.borrower_id, one.institution) for one in part.duties}
+    keys |= {(one.borrower_id, one.institution) for one in part.contacts}
+    return Words(branch, people_called(conn, branch, whose), masked_names(conn, branch, sorted(keys)))
+
+
+def people_called(conn: Connection, branch: Branch, whose: set[str]) -> Called:
+    """By name, and posts by what the charts call them."""
+    posts = {code: str(labels["zh"]) for code, labels in branch.rulebook.chart.posts.items()}
+    return called(conn, whose, posts)
+
+
+def sheets_of(conn: Connection, branch: Branch, day: DayLedger, made_by: Actor) -> list[Sheet]:
+    """The four sheets; who made them and when stands under every title, times are the branch's."""
+    part = day.whole()
+    words = words_of(conn, branch, part, made_by.id, *(one.owed_by for one in day.missing))
+    at = day.at.astimezone(ZoneInfo(branch.time_zone))
+    about = (
+        f"{day.on} · 范围：{day.team or '全部'} · 制表：{words.called.who(made_by.id)} {at:%Y-%m-%d %H:%M}（北京时间）"
+        f" · 已上交{len({one.owed_by for one in day.hand_ins})}人，共{len(day.parts)}人"
+    )
+    return sheets(words, day.on, part, day.missing, about)
+
+
+def file_name(on: date, team: str | None, kind: str = "xlsx") -> str:
+    """As the branch sends it on."""
+    scope = "".join(char for char in team if char not in '\\/:*?"<>|') if team else ""
+    return f"催收台账-{on}{'-' + scope if scope else ''}.{kind}"
+
+
+def workbook_of(conn: Connection, branch: Branch, day: DayLedger, made_by: Actor) -> bytes:
+    """The workbook, ready to print."""
+    return printed(sheets_of(conn, branch, day, made_by), "zh", SIGNED_BY)

@@ -1,0 +1,222 @@
+"""The lines of the ledger as values and codes, as they are handed in: no name in them, labels come when they are shown.
+
+Pure: made from a `Day`, put together from what people handed in.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from casework.customer import Customer
+from casework.evidence.ledger.gathering import Day
+from casework.work.cases.case import Case
+from casework.work.contacts.contact import Contact
+
+DIALS = frozenset({"dial", "dial_contacts", "dial_by_dpd"})
+
+
+class CaseLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One case on one day; amounts in fen. `due` to `breaches` are of the debtor's contacts, whoever made them."""
+
+    case_id: int
+    institution: str
+    borrower_id: str
+    loan_id: str
+    owner: str
+    handler: str
+    collector: str
+    dpd: int
+    bucket: str
+    overdue_fen: int
+    outstanding_fen: int
+    product: str | None = None
+    channel: str | None = None
+    due: int = 0
+    dialled: int = 0
+    connected: int = 0
+    result: str | None = None
+    pay_by: date | None = None
+    promised_fen: int | None = None
+    lost_on: date | None = None
+    repaired_on: date | None = None
+    repair: str | None = None
+    visits: int = 0
+    visit: str | None = None
+    photos: int = 0
+    paid_fen: int | None = None
+    holds: tuple[str, ...] = ()
+    review_by: date | None = None
+    unrecorded: int = 0
+    breaches: int = 0
+    disposal_on: date | None = None
+    exempt: tuple[str, ...] = ()
+
+    @property
+    def customer(self) -> Customer:
+        """Whose loan it is."""
+        return Customer(self.institution, self.borrower_id)
+
+    @property
+    def is_unrepaired(self) -> bool:
+        """Lost still, though information was repaired since: nobody was found by it."""
+        return self.lost_on is not None and self.repaired_on is not None and self.repaired_on >= self.lost_on
+
+
+class DutyLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was owed to a case, and what became of it."""
+
+    case_id: int
+    institution: str
+    borrower_id: str
+    loan_id: str
+    duty: str
+    status: str
+    due_on: date
+    owed_by: str
+    exempt_by: str | None = None
+
+
+class ContactLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One contact. `entered_late`: it happened before the hour of handing in and was entered after it."""
+
+    source: str
+    contact_ref: str
+    institution: str
+    borrower_id: str
+    loan_id: str
+    at: datetime
+    party: str
+    channel: str
+    result: str
+    staff_no: str | None = None
+    agency: str | None = None
+    is_recorded: bool = False
+    rules: tuple[str, ...] = ()
+    entered_late: bool = False
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one person has to hand in, or has handed in; or of several, put together."""
+
+    cases: list[CaseLine]
+    duties: list[DutyLine]
+    contacts: list[ContactLine]
+
+
+def part_of(day: Day, until: datetime, attempts: int) -> Part:
+    """All that is in a day, in the order of its cases. `until`: the hour of handing in; `attempts`: calls a day."""
+    cases = [_case(day, one, attempts) for one in day.cases]
+    duties = [
+        DutyLine(
+            case_id=case.id, institution=case.institution, borrower_id=case.borrower_id, loan_id=case.loan_id,
+            duty=one.duty, status=one.status, exempt_by=one.exempt_by, due_on=one.due_on, owed_by=one.owed_by,
+        )
+        for case in day.cases for one in day.duties.get(case.id, ())
+    ]  # fmt: skip
+    each = sorted((one for of_them in day.contacts.values() for one in of_them), key=lambda one: one.started_at)
+    return Part(cases, duties, [_contact(day, one, until) for one in each])
+
+
+def put_together(parts: Iterable[tuple[str, Part]]) -> Part:
+    """The parts of several people as one: a case that stands in more than one is told by whoever works on it."""
+    cases: dict[int, tuple[str, CaseLine]] = {}
+    duties: dict[tuple[int, str], DutyLine] = {}
+    contacts: dict[tuple[str, str], ContactLine] = {}
+    for who, part in parts:
+        for one in part.cases:
+            teller, _ = cases.get(one.case_id, (who, one))
+            if who in (one.handler, teller):
+                cases[one.case_id] = who, one
+        duties |= {(one.case_id, one.duty): one for one in part.duties}
+        contacts |= {(one.source, one.contact_ref): one for one in part.contacts}
+    return Part(
+        sorted((one for _, one in cases.values()), key=lambda one: (one.loan_id, one.case_id)),
+        sorted(duties.values(), key=lambda one: (one.loan_id, one.case_id)),
+        sorted(contacts.values(), key=lambda one: (one.at, one.contact_ref)),
+    )
+
+
+def owed_by(whole: Part, who: str) -> Part:
+    """What is one person's of it: what they owe, the cases of that, and their contacts.
+
+    A contact that nobody on the staff made (a robot's, an agency's) is of whoever works on the case.
+    """
+    duties = [one for one in whole.duties if one.owed_by == who]
+    theirs = {one.case_id for one in duties}
+    handled = {one.loan_id for one in whole.cases if one.handler == who}
+    contacts = [
+        one for one in whole.contacts
+        if one.staff_no == who or (one.staff_no is None and one.loan_id in handled)
+    ]  # fmt: skip
+    called = {(one.institution, one.borrower_id) for one in contacts}
+    cases = [one for one in whole.cases if one.case_id in theirs or (one.institution, one.borrower_id) in called]
+    return Part(cases, duties, contacts)
+
+
+def figures_of(part: Part) -> dict[str, int]:
+    """How many duties, what became of them, and how many contacts."""
+    statuses = [one.status for one in part.duties]
+    told = {status: statuses.count(status) for status in ("done", "late", "exempt", "open")}
+    return {"due": len(statuses), **told, "contacts": len(part.contacts)}
+
+
+def people_of(whole: Part) -> list[str]:
+    """Who has something to hand in: who owes a duty or made a contact."""
+    found = {one.owed_by for one in whole.duties} | {one.staff_no for one in whole.contacts if one.staff_no}
+    return sorted(found)
+
+
+def _case(day: Day, case: Case, attempts: int) -> CaseLine:
+    contacts, owed = day.contacts.get(case.customer, ()), day.duties.get(case.id, ())
+    facts, promised, holds = case.facts, day.promised.get(case.id), day.held.get(case.customer, ())
+    last = contacts[-1] if contacts else None
+    visits = [one for one in contacts if one.channel == "visit"]
+    return CaseLine(
+        case_id=case.id, institution=case.institution, borrower_id=case.borrower_id, loan_id=case.loan_id,
+        owner=case.owner, handler=case.handler, collector=last.staff_no if last and last.staff_no else case.handler,
+        product=case.product, channel=case.channel_code, dpd=case.days_past_due_on(day.on), bucket=case.bucket,
+        overdue_fen=case.overdue_fen, outstanding_fen=case.outstanding_principal_fen,
+        due=attempts if any(one.duty in DIALS for one in owed) else 0,
+        dialled=sum(one.is_attempt for one in contacts), connected=sum(one.connected for one in contacts),
+        result=last.result if last else None, pay_by=promised.pay_by if promised else None,
+        promised_fen=promised.amount_fen if promised else None,
+        lost_on=case.state_since if case.state == "lost_contact" else None,
+        repaired_on=facts.repaired_on, repair=day.repairs.get(case.id), visits=len(facts.failed_visits),
+        visit=visits[-1].result if visits else None, photos=len(facts.visit_photos),
+        paid_fen=day.paid_fen.get(case.loan_id), holds=tuple(sorted({one.hold for one in holds})),
+        review_by=min((one.review_by for one in holds if one.review_by), default=None),
+        unrecorded=sum(one.is_call and not one.recording for one in contacts), breaches=_breaches(day, contacts),
+        disposal_on=facts.disposal_form_on,
+        exempt=tuple(sorted({one.exempt_by for one in owed if one.exempt_by is not None})),
+    )  # fmt: skip
+
+
+def _contact(day: Day, one: Contact, until: datetime) -> ContactLine:
+    return ContactLine(
+        source=one.source, contact_ref=one.contact_ref, institution=one.institution, borrower_id=one.borrower_id,
+        loan_id=one.loan_id, at=one.started_at, party=one.party, channel=one.channel, result=one.result,
+        staff_no=one.staff_no, agency=one.agency, is_recorded=one.recording,
+        rules=tuple(day.breaches.get((one.source, one.contact_ref), ())),
+        entered_late=one.started_at < until < one.recorded_at,
+    )  # fmt: skip
+
+
+def _breaches(day: Day, contacts: Sequence[Contact]) -> int:
+    return sum((one.source, one.contact_ref) in day.breaches for one in contacts)
+
+
+def unrepaired(part: Part) -> Iterator[CaseLine]:
+    """Customers who could not be repaired, a line for each of their cases."""
+    return (one for one in part.cases if one.is_unrepaired)
+
+
+_encode: Any = msgspec.json.Encoder(order="deterministic").encode
+decode_part = msgspec.json.Decoder(Part).decode
+
+
+def encode_part(part: Part) -> bytes:
+    """The one encoding of it: canonical, defaults left out."""
+    encoded: bytes = _encode(part)
+    return encoded

@@ -1,0 +1,1 @@
+"""17:00: handing in, what is kept, what is missing."""
