@@ -52,7 +52,7 @@ ORIGIN: Final = "bench.example/log"
 USUAL: Final = 1_000_000
 CALLS: Final = 20  # more of them for three cases in four, as a branch works them: some 17 entries a case
 _SIGNER: Final = LogSigner(ORIGIN, bytes(32))
-_CALL: Final = "case.fact.contact_attempt"
+_CALLS: Final = "case.fact.contact_day"
 _REPEATS: Final = 3
 _WAYS: Final = ((False, 1), (False, 2), (True, 1), (True, 2))  # deep or not, in so many processes
 
@@ -146,7 +146,7 @@ def _lives(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
         for stream, life in lives.items()
         if not any(_cites(entry) or not entry.event.startswith("case.") for entry in life)
     }
-    call = next(entry for entry in entries if entry.event == _CALL and entry.data["given"]["outcome"] == "unanswered")
+    call = next(entry for entry in entries if entry.event == _CALLS and not entry.data["given"]["connected"])
     for place, life in enumerate(lives.values()):
         if place % 4 and life[0].to == "phone_collection":
             life[1:1] = [_called(call, life[0])] * CALLS

@@ -1,7 +1,7 @@
 """A cheap load generator in a process of its own: N keep-alive connections, each with its own cases.
 
-Every request is a change that succeeds and can be repeated: contact attempts, a visit ordered, and the debtor reached
-instead. Each names the version it saw (If-Match) and a fresh Idempotency-Key.
+Every request is a change that succeeds and can be repeated: repairs of information, a visit ordered and
+abandoned. Each names the version it saw (If-Match) and a fresh Idempotency-Key.
 Run by `events.py`: reads its orders as JSON from stdin, prints what it measured as JSON.
 """
 
@@ -17,13 +17,13 @@ from typing import Any
 import uvloop
 
 STEPS = (
-    ("T1", "facts", {"kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:2026-0001",
-                     "data": {"channel": "phone", "outcome": "unanswered"}}),
+    ("T1", "facts", {"kind": "information_repair", "on": "2026-01-10", "evidence": "rec:2026-0001",
+                     "data": {"outcome": "nothing_new", "source": "debtor", "legal_basis": "contract"}}),
     ("T1", "events", {"event": "start_visit", "data": {"address_kind": "home", "address": "江岸区示例路1号",
                                                        "visit_on": "2026-01-12"}}),
-    ("T1", "facts", {"kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:2026-0002",
-                     "data": {"channel": "inbound", "outcome": "debtor"}}),
-    ("T1", "events", {"event": "reached"}),
+    ("T1", "facts", {"kind": "information_repair", "on": "2026-01-10", "evidence": "rec:2026-0002",
+                     "data": {"outcome": "new_address", "source": "debtor", "legal_basis": "contract"}}),
+    ("P1", "events", {"event": "abandon_visit", "data": {"reason": "debtor_moved"}}),
 )  # fmt: skip
 _keys = count(time.time_ns())
 

@@ -14,7 +14,7 @@ from benchmarks.place import BUSINESS_DATE, POSTGRESQL, SQLITE, STAFF, Place, pl
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Record
 from casework.log.tables import entries
-from casework.people.staff.actor import Actor
+from casework.people.staff.actor import Actor, system
 from casework.storage.database import reading, writing
 from casework.work.cases.commands import Command
 
@@ -51,12 +51,12 @@ def _live(place: Place, case_count: int) -> None:
     for begin in range(1, case_count + 1, 5_000):
         commands: list[Command] = []
         for case_id in range(begin, min(begin + 5_000, case_count + 1)):
-            calls = [
-                Record(actor=actor, id=case_id, kind="contact_attempt", on=BUSINESS_DATE, evidence="rec:1",
-                       data={"channel": "phone", "outcome": outcome}) for outcome in ("unanswered", "debtor")
+            days = [
+                Record(actor=system("sweep"), id=case_id, kind="contact_day", on=BUSINESS_DATE, evidence="contact:told",
+                       data={"attempts": 2, "connected": connected}) for connected in (False, True)
             ]  # fmt: skip
             commands += [
-                calls[0], Fire(actor=actor, id=case_id, event="start_visit", data=visit), calls[1],
+                days[0], Fire(actor=actor, id=case_id, event="start_visit", data=visit), days[1],
                 Fire(actor=actor, id=case_id, event="reached"),
             ]  # fmt: skip
         with writing(place.started.engine) as conn:

@@ -169,9 +169,9 @@ EVENT_EXAMPLES = [
 ]  # fmt: skip
 FACT_EXAMPLES = [
     Example(
-        id="contact_attempt", summary="an unanswered call",
-        value={"kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:2026-0001",
-               "data": {"channel": "phone", "outcome": "unanswered"}},
+        id="information_repair", summary="a new number of the debtor",
+        value={"kind": "information_repair", "on": "2026-01-10", "evidence": "rec:2026-0001",
+               "data": {"outcome": "new_number", "source": "debtor", "legal_basis": "consent"}},
     ),
 ]  # fmt: skip
 NOTE_EXAMPLES = [Example(id="note", summary="a note", value={"text": "客户表示月底还款"})]

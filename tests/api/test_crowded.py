@@ -24,10 +24,10 @@ from tests.api.conftest import Running
 from tests.api.server import CASEWORK, ServerProcess, environment, serving
 from tests.api.strangers import BODY, HEADERS, IDLE, REST, SILENT, UNREAD, strangers
 from tests.conftest import LONGER
+from tests.contacted import repair
 
 Furnished = tuple[Started, dict[str, str]]
-FACT = {"kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:1",
-        "data": {"channel": "phone", "outcome": "unanswered"}}  # fmt: skip
+FACT = repair("2026-01-10")
 KINDS = {"silent": SILENT, "headers": HEADERS, "body": BODY, "rest": REST, "unread": UNREAD, "idle": IDLE}
 
 

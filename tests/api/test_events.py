@@ -5,13 +5,9 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Running
+from tests.contacted import repair
 
-CALL = {
-    "kind": "contact_attempt",
-    "on": "2026-01-10",
-    "evidence": "rec:1",
-    "data": {"channel": "phone", "outcome": "debtor"},
-}
+FACT = repair("2026-01-10")
 VISIT = {
     "event": "start_visit",
     "data": {"address_kind": "home", "address": "江岸区示例路1号", "visit_on": "2026-01-12"},
@@ -111,7 +107,7 @@ def test_what_is_no_case_number_is_not_found(running: Running, case_id: str) -> 
 
 def test_an_unknown_event_or_fact_is_told(running: Running, case_id: int) -> None:
     problem(fire(running, case_id, {"event": "vanish"}), 422, "unknown_event")
-    problem(running.post(f"/cases/{case_id}/facts", json={**CALL, "kind": "vision"}), 422, "unknown_fact")
+    problem(running.post(f"/cases/{case_id}/facts", json={**FACT, "kind": "vision"}), 422, "unknown_fact")
 
 
 def test_faulty_data_lists_every_field(running: Running, case_id: int) -> None:
@@ -139,9 +135,9 @@ def test_an_amount_is_whole_fen(running: Running, case_id: int, amount: Any) -> 
 
 
 def test_a_fact_is_recorded_and_what_was_refused_before_may_then_happen(running: Running, case_id: int) -> None:
-    answer = running.post(f"/cases/{case_id}/facts", "T1", json=CALL)
+    answer = running.post(f"/cases/{case_id}/facts", "T1", json=FACT)
     assert (answer.status_code, answer.json()["version"], answer.headers["etag"]) == (200, 2, '"2"')
-    stale = running.post(f"/cases/{case_id}/facts", "T1", json=CALL, headers={"If-Match": '"1"'})
+    stale = running.post(f"/cases/{case_id}/facts", "T1", json=FACT, headers={"If-Match": '"1"'})
     problem(stale, 412, "stale_version")
 
 
@@ -172,7 +168,7 @@ def test_what_a_promise_or_a_hold_tells_its_case_nobody_records_by_hand(
 
 @pytest.mark.parametrize("on", ["2026-02-30", "yesterday", "2999-01-01", 7])
 def test_a_fact_has_a_date_that_can_have_been(running: Running, case_id: int, on: Any) -> None:
-    answer = running.post(f"/cases/{case_id}/facts", "T1", json={**CALL, "on": on})
+    answer = running.post(f"/cases/{case_id}/facts", "T1", json={**FACT, "on": on})
     assert answer.status_code == 422
     assert answer.json()["faults"][0]["field"] == "on"
 

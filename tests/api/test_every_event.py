@@ -15,6 +15,7 @@ from casework.work.cases.commands import Command, Measure
 from casework.work.cases.queries import find_case as read_case
 from casework.work.cases.situation import CaseSituation
 from tests.api.conftest import BUSINESS_DATE, POSTS_OF_EVERYBODY, Running, measure
+from tests.contacted import contact_day
 from tests.fed import dated
 
 STATES = (
@@ -77,11 +78,7 @@ def figures(case: int, **changes: Any) -> Measure:
 
 def unanswered(case: int) -> list[Command]:
     days = [BUSINESS_DATE - timedelta(days=days) for days in range(6, -1, -1)]
-    return [
-        fact(case, "T1", "contact_attempt", day, channel="phone", outcome="unanswered")
-        for day in days
-        for _ in range(3)
-    ]
+    return [contact_day(case, day, attempts=3) for day in days]
 
 
 def visited(case: int, outcome: str, on: date = BUSINESS_DATE) -> Record:
@@ -97,7 +94,7 @@ def preparation(name: str, case: int, state: str = "") -> list[Command]:
     tomorrow = BUSINESS_DATE + timedelta(days=1)
     made: dict[str, list[Command]] = {
         "mark_lost": unanswered(case),
-        "reached": [fact(case, "T1", "contact_attempt", channel="phone", outcome="debtor")],
+        "reached": [contact_day(case, BUSINESS_DATE, connected=True)],
         "lead_found": [repaired(case)],
         "found": [visited(case, "found")],
         "not_found": [visited(case, "not_found")],

@@ -34,6 +34,7 @@ from casework.storage.database import reading
 from tests.api.conftest import Running, findings, furnish
 from tests.api.server import ServerProcess, environment, serving
 from tests.conftest import LONGER
+from tests.contacted import repair
 from tests.postgres_server import OWNER
 from tests.replicated import Pair, replicated
 
@@ -41,8 +42,7 @@ LONG = LONGER > 1
 ROUNDS, CLIENTS, WORKERS = (6, 12, "2") if LONG else (1, 4, "1")
 BEFORE, AFTER = (1_500, 300) if LONG else (120, 40)
 WITHIN_S = 60
-FACT = {"kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:1",
-        "data": {"channel": "phone", "outcome": "unanswered"}}  # fmt: skip
+FACT = repair("2026-01-10")
 
 
 class House:
@@ -70,7 +70,7 @@ class House:
     def stored(self) -> Counter[int]:
         """How many facts each case has in the log."""
         wanted = sa.select(entries.c.stream, sa.func.count()).where(
-            entries.c.stream.like("case:%"), entries.c.event == "case.fact.contact_attempt"
+            entries.c.stream.like("case:%"), entries.c.event == "case.fact.information_repair"
         )
         with reading(self.started.engine) as conn:
             rows = conn.execute(wanted.group_by(entries.c.stream)).all()

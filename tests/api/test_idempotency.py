@@ -16,7 +16,7 @@ from casework.operation.startup import Started
 from casework.storage.database import reading, writing
 from casework.work.cases.tables import idempotency as kept
 from tests.api.conftest import Running
-from tests.api.test_events import CALL, VISIT, problem
+from tests.api.test_events import FACT, VISIT, problem
 
 K = {"Idempotency-Key": "k-1"}
 
@@ -70,7 +70,7 @@ def test_another_request_under_the_same_key_is_told(running: Running, case_id: i
     problem(fire(running, case_id, {"event": "found"}), 422, "idempotency_mismatch")
     problem(fire(running, other), 422, "idempotency_mismatch")
     problem(fire(running, case_id, **{"If-Match": '"2"'}), 422, "idempotency_mismatch")
-    facts = running.post(f"/cases/{case_id}/facts", json=CALL, headers=K)
+    facts = running.post(f"/cases/{case_id}/facts", json=FACT, headers=K)
     problem(facts, 422, "idempotency_mismatch")
 
 

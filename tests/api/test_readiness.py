@@ -28,11 +28,11 @@ from casework.storage.database import writing
 from tests.api.conftest import Running, findings
 from tests.api.test_events import VISIT, problem
 from tests.conftest import Database
+from tests.contacted import repair
 
 Furnished = tuple[Started, dict[str, str]]
 WITHIN_S = 20
-FACT = {"kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:1",
-        "data": {"channel": "phone", "outcome": "unanswered"}}  # fmt: skip
+FACT = repair("2026-01-10")
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from casework.storage.database import reading
 from tests.api.conftest import Running, findings
 from tests.api.server import CASEWORK, environment, is_running, serving
 from tests.api.test_events import VISIT
+from tests.contacted import repair
 
 Furnished = tuple[Started, dict[str, str]]
 NOTE = {"text": "客户张三 13800000000 表示月底还款"}
@@ -41,8 +42,7 @@ class Hammer(threading.Thread):
 
     def run(self) -> None:
         """Notes on facts: each answered 200 is promised to be in the log."""
-        fact = {"kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:1",
-                "data": {"channel": "phone", "outcome": "unanswered"}}  # fmt: skip
+        fact = repair("2026-01-10")
         headers = {"Authorization": f"Bearer {self.token}"}
         with httpx.Client(base_url=self.url, headers=headers, timeout=20) as client:
             while True:

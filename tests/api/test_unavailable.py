@@ -18,7 +18,7 @@ from casework.settings import Settings
 from casework.storage.database import writing
 from casework.work.cases.tables import cases
 from tests.api.conftest import Running, findings
-from tests.api.test_events import CALL, VISIT, problem
+from tests.api.test_events import FACT, VISIT, problem
 from tests.conftest import Database
 
 Furnished = tuple[Started, dict[str, str]]
@@ -175,7 +175,7 @@ def test_a_note_that_could_not_be_written_leaves_no_trace(running: Running, sett
             raise failures.pop()
 
     sa.event.listen(engine, "commit", fail)
-    body = problem(running.post(f"/cases/{case_id}/facts", "T1", json=CALL), 500, "internal_error")
+    body = problem(running.post(f"/cases/{case_id}/facts", "T1", json=FACT), 500, "internal_error")
     assert "张三" not in str(body)
-    assert running.post(f"/cases/{case_id}/facts", "T1", json=CALL).json()["version"] == 2
+    assert running.post(f"/cases/{case_id}/facts", "T1", json=FACT).json()["version"] == 2
     assert findings(running.started) == []

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from casework.lifecycle.commands import Fire, Note, Record
 from casework.work.cases.commands import Command, Measure
+from tests.contacted import contact_day
 from tests.log import built_log as logs
 
 DAYS = st.sampled_from([date(2026, 1, day) for day in range(5, 11)])
@@ -18,10 +19,9 @@ REPAIR = {"outcome": "new_number", "source": "debtor", "legal_basis": "consent"}
 
 def commands_on(case_id: int) -> st.SearchStrategy[Command]:
     """Some command on the case: sensible or not, permitted or not."""
-    outcome = st.sampled_from(["unanswered", "debtor", "third_party"])
     options: list[st.SearchStrategy[Command]] = [
         st.builds(lambda actor, event: Fire(actor=actor, id=case_id, event=event), ACTORS, EVENTS),
-        st.builds(lambda day, result: logs.attempt(case_id, day, result), DAYS, outcome),
+        st.builds(lambda day, answered: contact_day(case_id, day, connected=answered), DAYS, st.booleans()),
         st.just(logs.visit_ordered(case_id)),
         st.builds(
             lambda day, result, met, photo: Record(

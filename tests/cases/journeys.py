@@ -20,7 +20,7 @@ def stepped(case: Case, event: str, today: date, **more: Any) -> None:
 
 
 def connected(case: Case, today: date) -> None:
-    record(case, "contact_attempt", today, channel="phone", outcome="debtor")
+    attempts(case, today, 1, "debtor")
 
 
 def visited(outcome: str) -> Callable[[Case, date], None]:

@@ -34,6 +34,7 @@ from casework.work.cases.commands import (
 )
 from casework.work.cases.tables import cases
 from tests.conftest import LONGER, Database, Published
+from tests.contacted import REPAIRED, contact_day
 from tests.fed import dated
 from tests.fresh import Fresh
 
@@ -67,11 +68,10 @@ def opening(loan_id: str, *, actor: Actor = FEED, ground: str = "arrears", days_
     return OpenCase(actor=actor, ground=ground, loan=loan, measure=measure(days_past_due), data=given_)
 
 
-def attempt(case_id: int, on: date = TODAY, outcome: str = "unanswered", version: int | None = None) -> Record:
+def repaired(case_id: int, on: date = TODAY, version: int | None = None) -> Record:
     return Record(
-        actor=WHO["T1"], id=case_id, kind="contact_attempt", on=on, evidence="rec:1", version=version,
-        data={"channel": "phone", "outcome": outcome},
-    )  # fmt: skip
+        actor=WHO["T1"], id=case_id, kind="information_repair", on=on, evidence="rec:1", version=version, data=REPAIRED
+    )
 
 
 def fire(who: str, case_id: int, event: str, version: int | None = None, **data: Any) -> Fire:
@@ -204,15 +204,15 @@ def test_a_refusal_lists_every_unmet_guard_with_rule_facts_and_what_would_satisf
     [
         (lambda _: fire("T1", 999_999, "reached"), "unknown_case"),
         (lambda case_id: fire("T1", case_id, "fly"), "unknown_event"),
-        (lambda case_id: replace(attempt(case_id), kind="dream"), "unknown_fact"),
+        (lambda case_id: replace(repaired(case_id), kind="dream"), "unknown_fact"),
         (lambda _: replace(opening("L9"), ground="whim"), "unknown_ground"),
         (lambda case_id: fire("R1", case_id, "start_visit", version=7), "stale_version"),
         (lambda case_id: visit(case_id, address_kind="moon"), "faulty_data"),
         (lambda case_id: visit(case_id, surprise=1), "faulty_data"),
         (lambda case_id: visit(case_id, visit_on="2024-02-29"), "faulty_data"),
-        (lambda case_id: replace(attempt(case_id), data={}), "faulty_data"),
-        (lambda case_id: replace(attempt(case_id), evidence="张三的电话"), "faulty_data"),
-        (lambda case_id: attempt(case_id, now().date() + timedelta(days=3)), "faulty_data"),
+        (lambda case_id: replace(repaired(case_id), data={}), "faulty_data"),
+        (lambda case_id: replace(repaired(case_id), evidence="张三的电话"), "faulty_data"),
+        (lambda case_id: repaired(case_id, now().date() + timedelta(days=3)), "faulty_data"),
         (lambda case_id: Note(actor=WHO["T1"], id=case_id, text=""), "faulty_data"),
     ],
 )  # fmt: skip
@@ -230,7 +230,7 @@ def test_a_callers_mistake_is_told_and_leaves_no_trace(
 
 def test_a_stale_version_is_told_with_the_present_one(branch: Branch) -> None:
     (case_id,) = branch.open("L1")
-    first, second = branch.do(attempt(case_id, version=1), attempt(case_id, version=1))
+    first, second = branch.do(repaired(case_id, version=1), repaired(case_id, version=1))
     assert isinstance(first, Done)
     assert second == Mistaken("stale_version", case_id, 2)
 
@@ -385,7 +385,7 @@ def test_a_dry_run_answers_the_same_and_writes_nothing(branch: Branch) -> None:
     batch: list[Command] = [
         visit(case_id),
         fire("R1", case_id, "found"),
-        attempt(case_id, version=1),
+        repaired(case_id, version=1),
         opening("L2"),
         opening("L1"),
     ]
@@ -456,8 +456,8 @@ def test_what_an_atomic_batch_refused_only_because_of_its_own_earlier_command_is
 def test_with_skip_a_case_that_another_transaction_holds_is_busy_and_the_others_are_done(branch: Branch) -> None:
     held, free = branch.open("L1", "L2")
     with writing(branch.started.engine) as holder:
-        advance(holder, [attempt(held)], branch.started.branch)
-        outcomes = branch.do(attempt(held), attempt(free), lock="skip")
+        advance(holder, [repaired(held)], branch.started.branch)
+        outcomes = branch.do(repaired(held), repaired(free), lock="skip")
     assert outcomes[0] == Mistaken("case_busy", held)
     assert isinstance(outcomes[1], Done)
     branch.assert_sound()
@@ -470,7 +470,7 @@ def test_two_people_at_once_on_one_version_one_wins_and_the_other_is_stale(branc
 
     def try_it() -> None:
         together.wait()
-        outcomes.extend(branch.do(attempt(case_id, version=1)))
+        outcomes.extend(branch.do(repaired(case_id, version=1)))
 
     threads = [threading.Thread(target=try_it) for _ in range(2)]
     for thread in threads:
@@ -485,7 +485,7 @@ def test_two_people_at_once_on_one_version_one_wins_and_the_other_is_stale(branc
 def test_times_never_run_backwards_within_a_case(branch: Branch) -> None:
     (case_id,) = branch.open("L1")
     earlier = datetime(2020, 1, 1, tzinfo=UTC)
-    branch.do(attempt(case_id, date(2019, 12, 1)), clock=lambda: earlier)
+    branch.do(repaired(case_id, date(2019, 12, 1)), clock=lambda: earlier)
     first, second = (body["recorded_at"] for body in branch.bodies(f"case:{case_id}"))
     assert first == second
     branch.assert_sound()
@@ -527,8 +527,9 @@ commands = st.one_of(
     st.sampled_from(LOANS).map(opening),
     st.sampled_from(LOANS).map(lambda loan_id: opening(loan_id, days_past_due=None)),
     st.sampled_from(LOANS).map(lambda loan_id: opening(loan_id, actor=WHO["P1"], ground="misuse")),
-    st.builds(attempt, _case, _days, st.sampled_from(["unanswered", "debtor"])),
-    st.builds(attempt, _case, st.just(TODAY), st.just("unanswered"), st.integers(1, 4)),
+    st.builds(repaired, _case, _days),
+    st.builds(lambda case_id, on, met: contact_day(case_id, on, connected=met), _case, _days, st.booleans()),
+    st.builds(repaired, _case, st.just(TODAY), st.integers(1, 4)),
     st.builds(lambda case_id: Note(actor=WHO["T1"], id=case_id, text="记录"), _case),
     st.builds(_measured, _case, st.sampled_from([None, 5, 40, 100])),
     st.builds(_agency, _case),

@@ -16,12 +16,12 @@ from casework.work.cases.commands import Command
 from tests.cases.test_advance import (
     LOANS,
     Branch,
-    attempt,
     branch,
     commands,
     normal,
     opening,
     placed,
+    repaired,
     two_branches,
 )
 from tests.conftest import LONGER
@@ -80,5 +80,5 @@ def test_a_slice_that_cannot_be_written_leaves_nothing_of_the_batch(
 
     monkeypatch.setattr(rows, "update_many", breaking)
     with pytest.raises(RuntimeError, match="second slice"), writing(branch.started.engine) as conn:
-        door.advance(conn, [attempt(case_id) for _ in range(7)], branch.started.branch)
+        door.advance(conn, [repaired(case_id) for _ in range(7)], branch.started.branch)
     assert branch.dump() == before

@@ -11,8 +11,9 @@ from casework.rules.statechart.fields import take
 from casework.work.cases.case import Case
 from casework.work.cases.commands import Command, OpenCase
 from casework.work.cases.days import day_faults
-from tests.cases.test_advance import FEED, WHO, Branch, attempt, branch, measure, opening, visit
+from tests.cases.test_advance import FEED, WHO, Branch, branch, measure, opening, repaired, visit
 from tests.cases.worlds import CHART, DUE, POLICY, dpd, measured, opened
+from tests.contacted import contact_day
 from tests.promised import promise
 from tests.statechart.small import RULEBOOK
 
@@ -104,9 +105,9 @@ def test_the_door_refuses_such_a_day_and_names_the_field(branch: Branch) -> None
     assert isinstance(done, Done)
     today = branch.started.branch.today(now())
     commands: list[tuple[Command, str | None]] = [
-        (attempt(done.id, date(2023, 9, 1), "debtor"), None),
-        (attempt(done.id, date(2023, 8, 31)), "on"),
-        (attempt(done.id, today + DAY), "on"),
+        (contact_day(done.id, date(2023, 9, 1), connected=True), None),
+        (repaired(done.id, date(2023, 8, 31)), "on"),
+        (repaired(done.id, today + DAY), "on"),
         (visit(done.id, visit_on=(today + 32 * DAY).isoformat()), "visit_on"),
         (visit(done.id, visit_on=(today + 31 * DAY).isoformat()), None),
         (promised(done.id, today + 15 * DAY), "pay_by"),

@@ -85,14 +85,6 @@ ENDED_AS = {"promise": "P1", "outcome": "broken"}
 ONE_OPEN = {"promises": {"P1": T}, "promise_pay_by": T}
 # (fact, data given, facts before, facts that differ afterwards)
 FACTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
-    ("contact_attempt", {"channel": "phone", "outcome": "unanswered"}, {},
-     {"attempt_days": [AttemptDay(T, 1, False)]}),
-    ("contact_attempt", {"channel": "message", "outcome": "unanswered"}, {},
-     {"attempt_days": [AttemptDay(T, 0, False)]}),
-    ("contact_attempt", {"channel": "inbound", "outcome": "debtor"}, {},
-     {"attempt_days": [AttemptDay(T, 0, True)], "connected_on": T, "fresh": ["debtor_connected"]}),
-    ("contact_attempt", {"channel": "phone", "outcome": "debtor"}, {"connected_on": T + DAY},
-     {"attempt_days": [AttemptDay(T, 1, True)], "fresh": ["debtor_connected"]}),
     ("contact_day", {"attempts": 3, "connected": False}, {"attempt_days": [AttemptDay(T, 1, True)]},
      {"attempt_days": [AttemptDay(T, 3, False)]}),
     ("contact_day", {"attempts": 0, "connected": True}, {"attempt_days": [AttemptDay(T + DAY, 2, False)]},

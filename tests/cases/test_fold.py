@@ -106,7 +106,7 @@ def test_another_principal_is_material_and_another_due_date_is_not() -> None:
     ("kind", "given", "material"),
     [
         ("hold", {"hold": "dispute"}, True), ("hold_lifted", {"hold": "dispute"}, True), ("acceleration", {}, True),
-        ("agreement", {"agreed_fen": 1}, True), ("contact_attempt", {"channel": "phone", "outcome": "debtor"}, False),
+        ("agreement", {"agreed_fen": 1}, True), ("contact_day", {"attempts": 1, "connected": True}, False),
         ("disposal_form", {}, False), ("limitation_check", {"ends_on": "2027-01-01"}, False),
     ],
 )  # fmt: skip

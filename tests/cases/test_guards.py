@@ -581,7 +581,7 @@ def test_codes_and_amounts_are_told_in_words_and_yuan() -> None:
 @pytest.mark.parametrize(
     ("kind", "given", "event"),
     [
-        ("contact_attempt", {"channel": "inbound", "outcome": "debtor"}, "reached"),
+        ("visit", {"outcome": "found", "person_met": "debtor", "photo": "p1"}, "reached"),
         ("information_repair", {"outcome": "new_number", "source": "debtor", "legal_basis": "law"}, "lead_found"),
     ],
 )

@@ -17,6 +17,7 @@ from casework.work.cases.options import options_of_case
 from casework.work.cases.queries import find_case
 from tests.cases.test_advance import FEED, TODAY, WHO, Branch, branch, measure, opening
 from tests.cases.test_owners import business_date
+from tests.contacted import contact_day
 from tests.on_books import put_loan
 from tests.promised import hold
 
@@ -28,7 +29,6 @@ VISIT = {"address_kind": "home", "address": "虚构路1号", "visit_on": TODAY.i
 IN_VAIN = {"outcome": "not_found", "photo": "sha256:" + "a" * 64, "person_met": "nobody", "address_kind": "home"}
 FOUND = {"outcome": "found", "photo": "sha256:" + "b" * 64, "person_met": "debtor", "address_kind": "home"}
 REPAIR = {"outcome": "new_number", "source": "debtor", "legal_basis": "consent"}
-ANSWERED = {"channel": "phone", "outcome": "debtor"}
 
 
 def fact(actor: Actor, case_id: int, kind: str, **data: Any) -> Record:
@@ -39,18 +39,14 @@ def step(actor: Actor, case_id: int, event: str, **data: Any) -> Fire:
     return Fire(actor=actor, id=case_id, event=event, data=data)
 
 
-def silent(actor: Actor, case_id: int) -> list[Command]:
-    return [
-        Record(actor=actor, id=case_id, kind="contact_attempt", on=TODAY - timedelta(days=ago), evidence="rec:1",
-               data={"channel": "phone", "outcome": "unanswered"})
-        for ago in range(5) for _ in range(2)
-    ]  # fmt: skip
+def silent(case_id: int) -> list[Command]:
+    return [contact_day(case_id, TODAY - timedelta(days=ago)) for ago in range(5)]
 
 
 def its_work(actor: Actor, case_id: int) -> list[Command]:
     """Everything of the chart that is own collection, in an order in which all of it can happen."""
     return [
-        *silent(actor, case_id),
+        *silent(case_id),
         step(FEED, case_id, "mark_lost"),
         fact(actor, case_id, "information_repair", **REPAIR),
         step(actor, case_id, "lead_found"),
@@ -60,7 +56,7 @@ def its_work(actor: Actor, case_id: int) -> list[Command]:
         fact(actor, case_id, "visit", **FOUND),
         step(actor, case_id, "found"),
         step(actor, case_id, "start_visit", **VISIT),
-        fact(actor, case_id, "contact_attempt", **ANSWERED),
+        contact_day(case_id, TODAY, connected=True),
         step(actor, case_id, "reached"),
         step(actor, case_id, "start_visit", **VISIT),
         step(actor, case_id, "abandon_visit", reason="unsafe"),
@@ -120,7 +116,7 @@ def test_on_a_case_it_handles_asset_preservation_records_too(branch: Branch) -> 
 
 
 def kinds(commands: list[Command]) -> dict[str, Command]:
-    mine = [command for command in commands if command.actor is not FEED]
+    mine = [command for command in commands if command.actor.kind != "system"]
     return {one.event if isinstance(one, Fire) else one.kind: one for one in mine if isinstance(one, Fire | Record)}
 
 
@@ -148,12 +144,12 @@ def test_what_is_no_own_collection_it_still_does_on_every_case(branch: Branch) -
 
 def test_other_posts_reach_as_far_as_before(branch: Branch) -> None:
     case_id = old_npl(branch)
-    outcomes: list[Outcome] = branch.do(fact(WHO["P1"], case_id, "visit", **IN_VAIN), attempt_of_the_region(case_id))
+    outcomes: list[Outcome] = branch.do(fact(WHO["P1"], case_id, "visit", **IN_VAIN), repair_in_the_region(case_id))
     assert [type(one) for one in outcomes] == [Done, Done]
 
 
-def attempt_of_the_region(case_id: int) -> Record:
-    return fact(WHO["T1"], case_id, "contact_attempt", **ANSWERED)
+def repair_in_the_region(case_id: int) -> Record:
+    return fact(WHO["T1"], case_id, "information_repair", **REPAIR)
 
 
 def test_options_offer_own_collection_where_it_may_be_done_and_say_why_not_elsewhere(branch: Branch) -> None:

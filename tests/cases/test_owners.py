@@ -30,7 +30,6 @@ from tests.cases.test_advance import (
     TODAY,
     WHO,
     Branch,
-    attempt,
     branch,
     fire,
     measure,
@@ -38,6 +37,7 @@ from tests.cases.test_advance import (
     opening,
     visit,
 )
+from tests.contacted import contact_day
 from tests.fed import dated
 from tests.log.built_log import guards_down
 
@@ -88,7 +88,7 @@ def test_a_case_follows_its_state_to_the_post_that_owns_by_rule_and_comes_back_t
 ) -> None:
     (case_id,) = branch.open("L1", days_past_due=40)
     file = {"agency": "AG1", "active": True, "inspected_on": TODAY.isoformat(), "evaluated_on": TODAY.isoformat()}
-    branch.do(attempt(case_id, outcome="debtor"))
+    branch.do(contact_day(case_id, TODAY, connected=True))
     branch.do(Record(actor=WHO["G1"], id=case_id, kind="agency_file", on=TODAY, evidence="doc:7", data=file))
     placed = only(branch.do(fire("G1", case_id, "place", **PLACE)))
     assert isinstance(placed, Done), placed

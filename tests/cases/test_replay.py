@@ -24,6 +24,7 @@ from casework.work.cases.publish import publish
 from casework.work.cases.rulebook import load_rulebook
 from tests.cases.anything import commands_on
 from tests.conftest import LONGER
+from tests.contacted import contact_day
 from tests.fed import dated
 from tests.log import built_log as logs
 from tests.log.built_log import BuiltLog, built_log, change_entry, clock, guards_down
@@ -82,7 +83,8 @@ def put(**values: Any) -> Change:
 
 
 STEP, REFUSED, FACT = "case.step.", "case.refused.", "case.fact."
-CALL, MARK_LOST, NOTED, ASSIGNED = f"{FACT}contact_attempt", f"{REFUSED}mark_lost", "case.noted", "case.assigned"
+REPAIRED, DAY = f"{FACT}information_repair", f"{FACT}contact_day"
+MARK_LOST, NOTED, ASSIGNED = f"{REFUSED}mark_lost", "case.noted", "case.assigned"
 WRITE_OFF, REACHED, START_VISIT = f"{STEP}write_off", f"{STEP}reached", f"{STEP}start_visit"
 # stream, event that is rewritten, how, the first finding
 INSIDERS: dict[str, tuple[str, str, Change, str]] = {
@@ -116,29 +118,29 @@ INSIDERS: dict[str, tuple[str, str, Change, str]] = {
             "reasons": [{"code": "out_of_reach", "saw": {"posts": ["approver"]}, "needs": {}}],
         },
     }, "refusal_differs"),
-    "a step without its grounds": ("case:3", CALL, given_data(outcome="unanswered"), "step_not_allowed"),
+    "a step without its grounds": ("case:3", DAY, given_data(connected=False), "step_not_allowed"),
     "an event the chart does not know": ("case:3", REACHED, put(event=f"{STEP}vanish"), "replay_impossible"),
     "an event of no kind": ("case:2", "case.noted", put(event="case.touched"), "replay_impossible"),
-    "a fact the chart does not know": ("case:2", CALL, put(event=f"{FACT}rumour"), "replay_impossible"),
-    "a fact that moves the case": ("case:2", CALL, put(to="settled"), "state_differs"),
+    "a fact the chart does not know": ("case:2", REPAIRED, put(event=f"{FACT}rumour"), "replay_impossible"),
+    "a fact that moves the case": ("case:2", REPAIRED, put(to="settled"), "state_differs"),
     "a fact recorded by a post that may not": (
-        "case:2", CALL, data(post="approver"), "post_not_permitted",
+        "case:2", REPAIRED, data(post="approver"), "post_not_permitted",
     ),
-    "own collection of a case that is not his": ("case:2", CALL, data(post="asset_preservation"), "out_of_reach"),
-    "a ruling in a case that was never sued": ("case:2", CALL, lambda entry: {
+    "own collection of a case that is not his": ("case:2", REPAIRED, data(post="asset_preservation"), "out_of_reach"),
+    "a ruling in a case that was never sued": ("case:2", REPAIRED, lambda entry: {
         "event": f"{FACT}ruling", "data": entry.data | {"post": "asset_preservation", "given": {"outcome": "judgment"}},
     }, "fact_not_allowed"),
-    "a promise told by a collector, where promises tell themselves": ("case:2", CALL, lambda entry: {
+    "a promise told by a collector, where promises tell themselves": ("case:2", REPAIRED, lambda entry: {
         "event": f"{FACT}promise", "data": entry.data | {
             "given": {"promise": "P1", "pay_by": "2026-01-12", "amount_fen": 1},
         },
     }, "post_not_permitted"),
-    "a fact of a day to come": ("case:2", CALL, data(on="2199-01-01"), "data_not_typed"),
-    "a fact from before the loan": ("case:2", CALL, data(on="1990-01-01"), "data_not_typed"),
-    "a fact refused that was allowed": ("case:2", CALL, lambda entry: {
-        "event": f"{REFUSED}contact_attempt", **reasons("photo_is_new")(entry),
+    "a fact of a day to come": ("case:2", REPAIRED, data(on="2199-01-01"), "data_not_typed"),
+    "a fact from before the loan": ("case:2", REPAIRED, data(on="1990-01-01"), "data_not_typed"),
+    "a fact refused that was allowed": ("case:2", REPAIRED, lambda entry: {
+        "event": f"{REFUSED}information_repair", **reasons("photo_is_new")(entry),
     }, "refusal_differs"),
-    "data of another type": ("case:2", CALL, given_data(outcome="perhaps"), "data_not_typed"),
+    "data of another type": ("case:2", REPAIRED, given_data(outcome="perhaps"), "data_not_typed"),
     "data the event does not take": ("case:3", START_VISIT, given_data(mood="good"), "data_not_typed"),
     "a committed text left out": ("case:3", START_VISIT, put(personal={}), "data_not_typed"),
     "a refusal for another reason": ("case:2", MARK_LOST, reasons("no_hold"), "refusal_differs"),
@@ -221,12 +223,11 @@ def test_each_entry_is_judged_by_the_figures_in_force_on_its_day(log: BuiltLog, 
     fire = Fire(actor=logs.SWEEP, id=2, event="mark_lost")
     days = [date(2026, 1, day) for day in (9, 10, 11)]
     with log.attacked() as conn:
-        calls = [logs.attempt(2, day) for day in days for _ in (1, 2)]
+        calls = [contact_day(2, day) for day in days]
         assert isinstance(advance(conn, [*calls, fire], branch, clock=clock)[-1], Refused)
         publish(conn, branch, system("cli"))
         dated(conn, branch, date(2026, 1, 12), clock=clock)
-        today = [logs.attempt(2, date(2026, 1, 12)) for _ in (1, 2)]
-        *_, step = advance(conn, [*today, fire], branch, clock=clock)
+        *_, step = advance(conn, [contact_day(2, date(2026, 1, 12)), fire], branch, clock=clock)
         report = log.verify(conn)
     assert isinstance(step, Done)
     assert (report.findings, report.texts) == ([], 13)

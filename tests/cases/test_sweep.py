@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from casework.cli import main
 from casework.lifecycle.advance import advance
-from casework.lifecycle.commands import Done, Fire, Record
+from casework.lifecycle.commands import Done, Fire
 from casework.lifecycle.tables import institutions
 from casework.log.tables import entries
 from casework.operation import startup
@@ -22,6 +22,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.commands import Command, Measure, OpenCase
 from casework.work.cases.sweep import sweep, swept_events
 from casework.work.cases.tables import cases
+from tests.contacted import contact_day
 
 DUE = date(2026, 1, 1)
 COLLECTOR = Actor("T1", "staff", "api", frozenset({"phone_collector"}))
@@ -49,18 +50,7 @@ def opening(loan_id: str) -> OpenCase:
 
 
 def unanswered_days(case_id: int, first: date, days: int) -> list[Command]:
-    return [
-        Record(
-            actor=COLLECTOR,
-            id=case_id,
-            kind="contact_attempt",
-            on=first + timedelta(days=day),
-            evidence=f"rec:{case_id}-{day}-{call}",
-            data={"channel": "phone", "outcome": "unanswered"},
-        )
-        for day in range(days)
-        for call in range(2)
-    ]
+    return [contact_day(case_id, first + timedelta(days=day)) for day in range(days)]
 
 
 def states(engine: Engine) -> list[str]:

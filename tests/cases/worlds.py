@@ -10,7 +10,7 @@ from casework.rules.statechart.decide import Refusal, Step, decide
 from casework.rules.statechart.policy import Policy
 from casework.rules.statechart.registry import Verdict
 from casework.work.cases import fold
-from casework.work.cases.case import Case
+from casework.work.cases.case import AttemptDay, Case
 from casework.work.cases.noun import CASE
 from casework.work.cases.registry import REGISTRY
 from casework.work.cases.situation import CaseSituation
@@ -68,8 +68,10 @@ def record(case: Case, kind: str, on: date, *, actor: str = "S1", today: date | 
 
 
 def attempts(case: Case, on: date, count: int = 2, outcome: str = "unanswered", channel: str = "phone") -> None:
-    for _ in range(count):
-        record(case, "contact_attempt", on, channel=channel, outcome=outcome)
+    """The day as the log of contacts tells it once so many more were made on it."""
+    known = next((day for day in case.facts.attempt_days if day.on == on), AttemptDay(on, 0, connected=False))
+    made = known.attempts + (count if channel == "phone" else 0)
+    record(case, "contact_day", on, attempts=made, connected=known.connected or outcome == "debtor")
 
 
 def fire(

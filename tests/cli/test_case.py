@@ -11,6 +11,7 @@ from casework.lifecycle.advance import advance
 from casework.settings import Settings
 from casework.storage.database import writing
 from tests.api.conftest import furnish, opening
+from tests.contacted import REPAIRED
 
 
 @pytest.fixture
@@ -49,11 +50,10 @@ def test_a_mistyped_filter_is_told_with_what_there_is_instead_of_finding_nothing
 
 
 def test_a_sweep_says_what_it_fired(shell: Any) -> None:
-    silent = ("--data", "channel=phone", "--data", "outcome=unanswered", "--as", "T1")
+    silent = ("--data", "attempts=2", "--data", "connected=false")
     for day in ("2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08", "2026-01-09"):
-        for call in ("rec:a", "rec:b"):
-            done = shell("record", "1", "contact_attempt", "--on", day, "--evidence", call, *silent)
-            assert done.exit_code == 0, done.output
+        done = shell("record", "1", "contact_day", "--on", day, "--evidence", "contact:told", *silent)
+        assert done.exit_code == 0, done.output
     told = json.loads(CliRunner().invoke(main, ["sweep", "--json"]).output)["fired"]
     assert told["archive"] == 0
     state = json.loads(shell("show", "1", "--json").output)["state"]
@@ -83,8 +83,8 @@ def test_options_tell_what_may_be_done_and_why_not(shell: Any) -> None:
 
 
 def test_an_event_is_fired_recorded_and_told(shell: Any) -> None:
-    attempt = ("--on", "2026-01-09", "--evidence", "rec:1", "--data", "channel=phone", "--data", "outcome=unanswered")
-    assert shell("record", "1", "contact_attempt", *attempt, "--as", "T1").exit_code == 0
+    given = ("--on", "2026-01-09", "--evidence", "rec:1", "--data-json", json.dumps(REPAIRED))
+    assert shell("record", "1", "information_repair", *given, "--as", "T1").exit_code == 0
     data = {"address_kind": "home", "address": "武汉市江岸区", "visit_on": "2026-01-12"}
     done = shell(
         "advance", "1", "start_visit", "--data-json", json.dumps(data), "--version", "2", "--as", "R1", "--json"
@@ -115,7 +115,11 @@ def test_an_event_is_fired_recorded_and_told(shell: Any) -> None:
         (("list", "--borrower", "合计"), 1, "filter_malformed: borrower_id"),
         (("list", "--owner", "='R1'"), 1, "filter_malformed: owner"),
         (("list", "--cursor", "x"), 1, "cursor_malformed"),
-        (("record", "1", "contact_attempt", "--on", "2026-01-09", "--evidence", "张伟", "--as", "T1"), 2, "evidence"),
+        (
+            ("record", "1", "information_repair", "--on", "2026-01-09", "--evidence", "张伟", "--as", "T1"),
+            2,
+            "evidence",
+        ),
     ],
 )
 def test_what_cannot_be_done_ends_with_its_code_and_its_reason_on_stderr(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from casework.log.tables import entries
 from casework.storage.database import reading, writing
 from tests.api.conftest import Running
 from tests.console.conftest import Browsing
+from tests.contacted import REPAIRED, contact_day
 from tests.on_books import put_borrower, put_loan
 
 Browse = Callable[..., Browsing]
@@ -75,8 +77,8 @@ def test_a_stale_form_says_what_has_changed_and_keeps_what_was_typed(browse: Bro
     meanwhile = browse("R1")
     meanwhile.get(f"/console/cases/{case_id}")
     meanwhile.send(
-        f"/console/cases/{case_id}/facts", {"kind": "contact_attempt"}, on="2026-01-10", evidence="rec:1",
-        data__channel="phone", data__outcome="unanswered",
+        f"/console/cases/{case_id}/facts", {"kind": "information_repair"}, on="2026-01-10", evidence="rec:1",
+        **{f"data__{name}": value for name, value in REPAIRED.items()},
     )  # fmt: skip
     someone.page = stale
     typed = {"data__address_kind": "home", "data__visit_on": "2026-01-12", "data__address": "江岸区示例路1号"}
@@ -85,7 +87,7 @@ def test_a_stale_form_says_what_has_changed_and_keeps_what_was_typed(browse: Bro
     text = someone.text()
     assert "该对象已被更改" in text
     assert "期间发生的变化" in text
-    assert text.index("催收记录（催记）") < text.index("逾期天数")  # what happened stands above the case
+    assert text.index("信息修复") < text.index("逾期天数")  # what happened stands above the case
     assert "江岸区示例路1号" in answer.text
     answer = someone.send(f"/console/cases/{case_id}/events", {"event": "start_visit"}, **typed)
     assert answer.status_code == 303, someone.text()
@@ -164,10 +166,7 @@ def test_a_promise_is_opened_from_its_chart_on_the_page_of_its_case(browse: Brow
     (case_id,) = running.open("L1")
     someone = browse("R1")
     someone.get(f"/console/cases/{case_id}")
-    someone.send(
-        f"/console/cases/{case_id}/facts", {"kind": "contact_attempt"}, on="2026-01-10", evidence="rec:1",
-        data__channel="phone", data__outcome="debtor",
-    )  # fmt: skip
+    running.do(contact_day(case_id, date(2026, 1, 10), connected=True))
     someone.get(f"/console/promises/new?of={case_id}")
     answer = someone.send("/console/promises", data__amount_fen="10.00", data__pay_by="2026-01-12")
     assert answer.status_code in (409, 422)

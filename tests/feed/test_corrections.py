@@ -8,10 +8,11 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from casework.lifecycle.commands import Fire, Record
+from casework.lifecycle.commands import Fire
 from casework.storage.database import reading
 from casework.work.cases.case import Facts
 from casework.work.cases.tables import cases
+from tests.contacted import contact_day
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 from tests.feed.steps import do
 from tests.promised import hold, promise
@@ -43,10 +44,9 @@ def worked_on(bank: Bank) -> int:
     manager, rep = bank.staff("B1", "basic_risk_manager"), bank.staff("S1", "business_rep")
     case_id = int(bank.case(1).id)
     visit = {"address_kind": "home", "address": "虚构路1号", "visit_on": NEXT.isoformat()}
-    call = {"channel": "phone", "outcome": "debtor"}
     do(
         bank,
-        Record(actor=rep, id=case_id, kind="contact_attempt", on=DAY, evidence="rec:1", data=call),
+        contact_day(case_id, DAY, connected=True),
         promise(rep, case_id, amount_fen=100_000, made_on=DAY, pay_by=THIRD),
         Fire(actor=rep, id=case_id, event="start_visit", data=visit),
         hold(manager, "L1", "death", on=DAY, review_by=THIRD),

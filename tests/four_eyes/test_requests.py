@@ -16,6 +16,7 @@ from casework.work.four_eyes import requests
 from casework.work.four_eyes.requests import Asked, Moved, Refused
 from casework.work.four_eyes.tables import requests as rows
 from casework.work.requests import ERASED
+from tests.contacted import REPAIRED
 from tests.four_eyes.conftest import AGENCY, WRITE_OFF, World, codes
 
 SUE = {"claim_fen": 100}
@@ -247,10 +248,10 @@ def test_a_deputy_asks_and_decides_for_his_principal_and_the_log_names_both(worl
 
 
 def test_what_has_changed_since_can_only_be_returned_or_withdrawn(world: World) -> None:
-    """The material version is pinned: a hold set after the asking voids the approval, a note or a call does not."""
+    """The material version is pinned: a hold set after the asking voids the approval, a note or a repair does not."""
     case_id = world.suable()
     number = world.asked("A1", case_id, "sue", **SUE)
-    world.record(case_id, "T1", "contact_attempt", channel="phone", outcome="unanswered")
+    world.record(case_id, "T1", "information_repair", **REPAIRED)
     assert isinstance(world.turn("review", "B1", number), Moved)
     world.hold(case_id)
     assert codes(world.turn("approve", "V1", number)) == ["subject_unchanged"]

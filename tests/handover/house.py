@@ -23,6 +23,7 @@ from casework.work.handover.approving import approve, withdraw
 from casework.work.handover.planning import PlanOptions, plan
 from casework.work.handover.tables import handover_moves, handovers
 from tests import promised
+from tests.contacted import contact_day
 from tests.fed import dated
 from tests.on_books import put_loan
 
@@ -118,9 +119,11 @@ class House:
         assert isinstance(outcome, Done), outcome
         return outcome
 
-    def connect(self, who: str, case_id: int) -> Outcome:
+    def connect(self, case_id: int) -> Outcome:
         """A call that the debtor answered: without one on its day no promise is taken."""
-        return self.record(who, case_id, "contact_attempt", channel="phone", outcome="debtor")
+        (outcome,) = self.do(contact_day(case_id, TODAY, connected=True))
+        assert isinstance(outcome, Done), outcome
+        return outcome
 
     def promise(self, who: str, case_id: int, pay_by: date) -> Outcome:
         """A promise to pay all that is overdue, made today: there must be such a call."""

@@ -84,9 +84,9 @@ def test_every_case_of_a_leaver_goes_by_rule_and_he_has_left_in_the_same_transac
 
 def test_what_a_case_carries_and_who_is_full_before_and_after_is_in_the_preview(house: House) -> None:
     first, second, visited = house.open("L1", "L2", "L3")
-    house.connect("R1", first)
+    house.connect(first)
     house.promise("R1", first, date(2024, 3, 9))
-    house.connect("R1", second)
+    house.connect(second)
     house.promise("R1", second, date(2024, 3, 5))
     house.hold("B1", second, "dispute")
     house.fire("R1", visited, "start_visit", address_kind="home", address="虚构路1号", visit_on="2024-03-04")
@@ -104,7 +104,7 @@ def test_what_a_case_carries_and_who_is_full_before_and_after_is_in_the_preview(
 
 def test_marks_and_facts_move_with_the_case(house: House) -> None:
     (case_id,) = house.open("L1")
-    house.connect("R1", case_id)
+    house.connect(case_id)
     house.promise("R1", case_id, date(2024, 3, 9))
     handover = house.plan("R1")
     house.approve(handover)

@@ -21,7 +21,7 @@ def sheet(house: House, handover: int, receiver: str, by: str = "B1", lang: Any 
 
 def planned(house: House) -> tuple[int, list[int]]:
     ids = house.open("=1+1", "L2")
-    house.connect("R1", ids[0])
+    house.connect(ids[0])
     house.promise("R1", ids[0], date(2024, 3, 9))
     house.hold("B1", ids[1], "dispute")
     return house.plan("R1"), ids

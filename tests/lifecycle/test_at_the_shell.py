@@ -15,6 +15,7 @@ from casework.people.staff.actor import system
 from casework.settings import Settings
 from casework.storage.database import writing
 from tests.api.conftest import findings, opening
+from tests.contacted import typed
 from tests.on_books import put_loan
 
 Branch = tuple[Started, dict[str, str]]
@@ -46,10 +47,8 @@ def shell(settings: Settings, branch: Branch) -> Any:
         given = {"CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir)}
         return CliRunner().invoke(main, list(arguments), env=given)
 
-    reached = run(
-        "case", "record", "1", "contact_attempt", "--on", "2026-01-10", "--evidence", "rec:1", "--data",
-        "channel=phone", "--data", "outcome=debtor", "--as", "T1",
-    )  # fmt: skip
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in typed("L1", "2026-01-10").items()]
+    reached = run("contact", "record", *options, "--as", "T1")
     assert reached.exit_code == 0, reached.output
     return run
 

@@ -12,12 +12,9 @@ from casework.people.staff.actor import system
 from casework.storage.database import writing
 from tests.api.conftest import Running, findings
 from tests.api.test_events import problem
+from tests.contacted import typed
 from tests.on_books import put_loan
 
-CALL = {
-    "kind": "contact_attempt", "on": "2026-01-10", "evidence": "rec:1",
-    "data": {"channel": "phone", "outcome": "debtor"},
-}  # fmt: skip
 MADE = {"amount_fen": 50_000, "made_on": "2026-01-10", "pay_by": "2026-12-01"}
 SET = {"loan_id": "L1", "hold": "hardship", "begins_at": "2026-01-10T08:00:00+08:00", "review_by": "2026-12-20"}
 WITHDRAW = {"event": "withdraw", "data": {"reason": "misheard"}}
@@ -40,7 +37,8 @@ def case_id(running: Running) -> int:
         running.tokens["R2"] = tokens.issue(conn, trail, actor, staff_no="R2")
         trail.write(conn)
     case_id, _ = running.open("L1", "L2")
-    assert running.post(f"/cases/{case_id}/facts", "T1", json=CALL).status_code == 200
+    answer = running.post("/contacts", "T1", json={"contacts": [typed("L1", "2026-01-10")]})
+    assert answer.json()["by_outcome"] == {"done": 1}
     return case_id
 
 

@@ -30,6 +30,7 @@ from casework.storage.database import open_engine, writing
 from casework.work.cases.branch import Branch
 from casework.work.cases.commands import Command, Measure, OpenCase
 from casework.work.four_eyes import requests
+from tests.contacted import REPAIRED, contact_day
 from tests.fed import dated
 from tests.postgres_server import APP, OWNER, Server
 
@@ -69,10 +70,9 @@ def opening(number: int, ground: str = "arrears", actor: Actor = FEED, **data: s
     return OpenCase(actor=actor, ground=ground, loan=loan, measure=measure(), data=data)
 
 
-def attempt(case_id: int, day: date, outcome: str = "unanswered") -> Record:
-    """A call on `day`."""
-    data = {"channel": "phone", "outcome": outcome}
-    return Record(actor=PHONE, id=case_id, kind="contact_attempt", on=day, evidence="rec:1", data=data)
+def repaired(case_id: int, day: date) -> Record:
+    """Information repaired on `day`, to no avail."""
+    return Record(actor=PHONE, id=case_id, kind="information_repair", on=day, evidence="rec:1", data=REPAIRED)
 
 
 def visit_ordered(case_id: int) -> Fire:
@@ -106,16 +106,16 @@ def life(case_id: int) -> list[Command]:
     if kind == 1:  # refused: it must be asked for; `fill` has it asked for
         return [Fire(actor=ASSETS, id=case_id, event="write_off", data=WRITE_OFF)]
     if kind == 2:
-        calls: list[Command] = [attempt(case_id, day) for day in days for _ in (1, 2)]
+        repairs: list[Command] = [repaired(case_id, day) for day in days for _ in (1, 2)]
         return [
-            *calls,
+            *repairs,
             Fire(actor=SWEEP, id=case_id, event="mark_lost"),
             Note(actor=PHONE, id=case_id, text=NOTE),
         ]
     if kind == 3:
         return [
             visit_ordered(case_id),
-            attempt(case_id, TODAY, "debtor"),
+            contact_day(case_id, TODAY, connected=True),
             Fire(actor=PHONE, id=case_id, event="reached"),
         ]
     return [

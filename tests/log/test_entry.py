@@ -259,7 +259,7 @@ def test_a_stream_number_of_another_type_is_not_written(seq: Any) -> None:
 
 @pytest.mark.parametrize(
     "event",
-    ["case.opened", "case.step.mark_lost", "case.refused.place", "case.fact.contact_attempt", "feed.applied"],
+    ["case.opened", "case.step.mark_lost", "case.refused.place", "case.fact.contact_day", "feed.applied"],
 )
 def test_the_events_of_the_house_fit_the_grammar(event: str) -> None:
     assert decode_strict(encode(entry_of(document(event=event)))).event == event

@@ -39,11 +39,12 @@ class House:
         body = {"kind": kind, "on": on.isoformat(), "evidence": "doc:1", "data": data}
         self.api.post(who, f"/cases/{number}/facts", body)
 
-    def taken_in(self, noun: str, row: Mapping[str, str]) -> None:
-        """A promise or a hold, from a file of one row."""
+    def taken_in(self, noun: str, *rows: Mapping[str, str]) -> None:
+        """Promises, holds or contacts, from a file."""
         file = self.branch.folder / f"{noun}.csv"
-        file.write_text(f"{','.join(row)}\n{','.join(row.values())}\n", encoding="utf-8")
-        assert self.branch.do(noun, "import", file, "--json").json["stored"] == 1
+        lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+        file.write_text("".join(f"{','.join(line)}\n" for line in lines), encoding="utf-8")
+        assert self.branch.do(noun, "import", file, "--json").json["stored"] == len(rows)
 
     def fire(self, loan: str, who: str, event: str, **data: Any) -> str:
         """An event, which must happen; the state it leads to."""
@@ -75,11 +76,24 @@ VISIT = {"address_kind": "home", "address": "示例路1号", "visit_on": LATER}
 WRITE_OFF = {"criterion": "death", "evidence": "doc:1", "principal_fen": PRINCIPAL_FEN, "interest_fen": 10}
 
 
+def call(loan: str, on: date, hour: int, result: str = "no_answer") -> dict[str, str]:
+    """A row of a contact file: T1 calls the debtor, whom nobody else has called at that hour."""
+    return {
+        "contact_ref": f"{loan}-{on}-{hour}", "staff_no": "T1", "loan_id": loan, "party": "debtor",
+        "phone": "12000000001", "channel": "call", "started_at": f"{on}T{hour:02}:00:00+08:00", "result": result,
+    }  # fmt: skip
+
+
 def lost(house: House, loan: str, day: date = DAY) -> None:
     """Five days without an answer up to this one: the sweep for it marks the case lost."""
-    for days in range(5):
-        for _ in range(2):
-            house.fact(loan, "T1", "contact_attempt", day - timedelta(days=days), channel="phone", outcome="unanswered")
+    house.taken_in("contact", *(call(loan, day - timedelta(days=days), at) for days in range(5) for at in (10, 15)))
+
+
+def silent(house: House, loan: str, *calls: int) -> None:
+    """So many calls in vain today, yesterday and so on; the case is told as the sweep tells it, which marks nothing."""
+    for days, attempts in enumerate(calls):
+        day = TODAY - timedelta(days=days)
+        house.fact(loan, "system", "contact_day", day, attempts=attempts, connected="false")
 
 
 def agency_file(house: House, loan: str) -> None:

@@ -86,8 +86,8 @@ def _recovered(house: House, loan: str) -> None:
 
 
 _PREPARED: Mapping[str, Prepared] = {
-    "mark_lost": lambda house, loan: ways.lost(house, loan, TODAY),
-    "reached": _fact("P1", "contact_attempt", channel="phone", outcome="debtor"),
+    "mark_lost": lambda house, loan: ways.silent(house, loan, 2, 2, 2, 2, 2),
+    "reached": _visit("found"),
     "lead_found": ways.repaired, "found": _visit("found"), "not_found": _visit("not_found"), "place_early": _in_vain,
     "place": _all(ways.agency_file, ways.repaired),
     "rotate": _all(ways.agency_file, _fact("G1", "placement_ended", reason="term_over")), "sue": ways.for_suit,

@@ -17,7 +17,7 @@ _LARGE = "120000.00"
 
 
 def _promised(house: House, loan: str) -> None:
-    house.fact(loan, "T1", "contact_attempt", TODAY, channel="phone", outcome="debtor")
+    house.taken_in("contact", ways.call(loan, TODAY, 10, "debtor"))
     pay_by = TODAY + timedelta(days=5)
     house.taken_in(
         "promise",
@@ -30,9 +30,7 @@ def _held(house: House, loan: str) -> None:
 
 
 def _tried(house: House, loan: str) -> None:
-    for days in (0, 0, 1, 1, 2):
-        on = TODAY - timedelta(days=days)
-        house.fact(loan, "T1", "contact_attempt", on, channel="phone", outcome="unanswered")
+    ways.silent(house, loan, 2, 2, 1)
 
 
 def _excepted(house: House, loan: str) -> None:

@@ -65,6 +65,6 @@ def test_the_demo_has_the_figures_states_owners_and_reasons_that_were_approved(
         },
         tmp_path,
     )
-    branch.do("demo", "--folder", tmp_path / "demo")
+    branch.do("demo", "--today", "2024-07-01", "--folder", tmp_path / "demo")
     differing = differences("demo.txt", text_of(portfolio.told(lambda *arguments: branch.do(*arguments).out)))
     assert not differing, differing

@@ -11,13 +11,14 @@ import sqlalchemy as sa
 from casework.intake.feed.agreed import AgreedTaken, import_promises
 from casework.intake.feed.promised import Books, follows
 from casework.lifecycle.advance import advance
-from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Record, Refused
+from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Refused
 from casework.lifecycle.listing import every
 from casework.operation.sweeping import sweep
 from casework.people.staff.actor import Actor, system
 from casework.storage.database import reading, writing
 from casework.work.cases.lifecycles import PROMISES
 from casework.work.promises import Promise
+from tests.contacted import contact_day
 from tests.feed.bank import DAY, Bank, arrears, loan, paid
 
 TEN = [loan(number) for number in range(1, 11)]
@@ -167,9 +168,8 @@ def test_what_the_rules_would_forbid_here_is_a_warning_on_the_row(promised: Bank
 # ── made here ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def call(bank: Bank, who: Actor, number: int, on: date = DAY) -> None:
-    data = {"channel": "phone", "outcome": "debtor"}
-    fact = Record(actor=who, id=bank.case(number).id, kind="contact_attempt", on=on, evidence="rec:1", data=data)
+def call(bank: Bank, number: int, on: date = DAY) -> None:
+    fact = contact_day(bank.case(number).id, on, connected=True)
     with writing(bank.started.engine) as conn:
         assert isinstance(advance(conn, [fact], bank.started.branch, clock=at(on))[0], Done)
 
@@ -186,7 +186,7 @@ def test_a_promise_made_here_needs_the_debtor_on_the_line_that_day_and_keeps_the
     refused = make(promised, manager, 1)
     assert isinstance(refused, Refused)
     assert [reason.code for reason in refused.reasons] == ["debtor_connected_that_day"]
-    call(promised, manager, 1)
+    call(promised, 1)
     small = make(promised, manager, 1, amount_fen=1)
     assert isinstance(small, Refused)
     assert [reason.code for reason in small.reasons] == ["promises_enough"]
@@ -204,7 +204,7 @@ def test_after_two_broken_in_a_row_the_basic_risk_manager_takes_the_next(promise
     take(promised, row("P1", 1, 0, 1, "500.00"), row("P2", 1, 0, 1, "400.00"))
     promised.send(day(2), STEADY)
     sweep(promised.started.engine, promised.started.branch, clock=at(day(2)))
-    call(promised, caller, 1, day(2))
+    call(promised, 1, day(2))
     on = {"made_on": day(2).isoformat(), "pay_by": day(4).isoformat()}
     refused = make(promised, caller, 1, **on)
     assert isinstance(refused, Refused)

@@ -195,8 +195,8 @@ _DOING = lifecycle.changing_one(
     CASES, fire="advance",
     event="1207 start_visit --as S0012 --data address_kind=home --data visit_on=2026-03-10 \\\n    "
     "--data address=武汉市江岸区",
-    fact="1207 contact_attempt --on 2026-03-09 --evidence rec:1 --as S0012 \\\n    "
-    "--data channel=phone --data outcome=unanswered",
+    fact="1207 information_repair --on 2026-03-09 --evidence rec:1 --as S0012 \\\n    "
+    "--data outcome=new_number --data source=debtor --data legal_basis=consent",
 )  # fmt: skip
 for _command in (*_DOING, assigning.assign, assigning.owners, *dossier.CASE_COMMANDS, *past.CASE_COMMANDS):
     cli.add_command(_command)

@@ -21,7 +21,7 @@ from casework.demo.story import (
     RISK,
     Day,
     Journey,
-    attempted,
+    called,
     cleared,
     fact,
     held,
@@ -70,7 +70,7 @@ def after_act(days_left: int) -> tuple[Journey, ...]:
 
 def _promising(name: str, pay_in: int, many: int) -> Journey:
     """Reached by a call, they promise to pay so many days later."""
-    steps = (attempted(0, CALLER, "debtor"), promised(CALLER, Day(pay_in)))
+    steps = (called(0, CALLER, "debtor"), promised(CALLER, Day(pay_in)))
     return Journey(name, steps, "phone_collection", lowest_dpd=5, highest_dpd=30, many=many)
 
 

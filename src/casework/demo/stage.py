@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -18,6 +18,9 @@ from casework.demo.files import INSTITUTION
 from casework.demo.passwords import give_password
 from casework.demo.story import APPROVER, JOURNEYS, OFFICER, RISK, Day, DemoPerson, DemoStep, Journey, Morning, cleared
 from casework.errors import CallerError
+from casework.intake.dialler.importing import import_contacts
+from casework.intake.dialler.learning import learn_days
+from casework.intake.dialler.recording import DIALLER
 from casework.intake.feed.load import ImportRequest, import_feed
 from casework.intake.feed.tables import loans
 from casework.lifecycle.advance import advance
@@ -36,6 +39,8 @@ from casework.work.four_eyes import requests
 Progress = Callable[[str, int, int], None]
 TODAY = date(2024, 7, 1)
 """For whoever measures or compares: the day after a month that stays the same."""
+_CALLS: Final = 8  # at most, one an hour
+_CONTACT_COLUMNS: Final = "contact_ref,staff_no,loan_id,party,phone,channel,started_at,result"
 
 
 @dataclass
@@ -139,6 +144,9 @@ class _Stage:
                 for case in chosen:
                     self._clear(conn, step, case.id, today)
                 continue
+            if step.what == "call":
+                self._call(conn, step, chosen, today)
+                continue
             commands = [self._command(step, case, today, opened) for case in chosen]
             for case, outcome in zip(chosen, advance(conn, commands, self.started.branch), strict=True):
                 if step.what == "open" and isinstance(outcome, Done):
@@ -172,6 +180,18 @@ class _Stage:
                 moved = decide(conn, branch, asked.request_id, actor=self._person(person, case))
                 if not isinstance(moved, requests.Moved):
                     raise TypeError(f"{step.name} of case {case.id} was not let through: {moved}")
+
+    def _call(self, conn: Connection, step: DemoStep, chosen: Sequence[Case], today: date) -> None:
+        """A contact file of these calls; the sweep would tell the cases of the day when it closes it."""
+        branch, on = self.started.branch, date.fromisoformat(step.on.of(today))
+        begins = [datetime.combine(on, time(10 + number), ZoneInfo(branch.time_zone)) for number in range(_CALLS)]
+        lines = [_CONTACT_COLUMNS] + [
+            f"demo-{case.id}-{at:%m%d%H},{self._person(step.by, case).id},{case.loan_id},debtor,12000{case.id:06},call,"
+            f"{at.isoformat()},{result}"
+            for case in chosen for at, result in zip(begins, step.data["results"], strict=False)
+        ]  # fmt: skip
+        import_contacts(conn, branch, "\n".join(lines).encode(), "calls.csv", DIALLER, system("cli"))
+        learn_days(conn, branch, INSTITUTION, on, on)
 
     def _command(self, step: DemoStep, case: Case, today: date, opened: Mapping[int, int]) -> Command:
         actor = self._person(step.by, case)

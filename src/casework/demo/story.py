@@ -44,7 +44,7 @@ class DemoPerson:
 
 @dataclass(frozen=True, slots=True)
 class DemoStep:
-    """One command: `what` is fire, record, note, request, open or end; values are of the case, a day or a `DemoPerson`.
+    """One command: `what` is fire, record, note, call, request, open or end; values are of the case, a day, a person.
 
     A request is asked for `by` somebody, reviewed and approved by others, and happens with the approval. Of another
     `noun` than the case, something is opened on the ground `name`; `end` fires that event on what was opened last.
@@ -134,9 +134,9 @@ def _photo(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def attempted(ago: int, by: DemoPerson, outcome: str) -> DemoStep:
-    """Record a call that somebody made so many days ago, and what came of it."""
-    return fact("contact_attempt", by, ago, channel="phone", outcome=outcome)
+def called(ago: int, by: DemoPerson, *results: str) -> DemoStep:
+    """Call the debtor so many times on a day, with these results; the cases learn of it."""
+    return DemoStep("call", "contact_day", by, {"results": results}, Day(-ago))
 
 
 def _visit(ago: int, outcome: str, met: str) -> DemoStep:
@@ -155,7 +155,7 @@ _START_VISIT: Final[dict[str, Any]] = {
     "visit_on": Day(1),
 }
 _PLACEMENT: Final[dict[str, Any]] = {"agency": "agency:A01", "term_until": Day(180)}
-_UNANSWERED = tuple(attempted(ago, CALLER, "unanswered") for ago in (4, 3, 2, 1, 0) for _ in range(2))
+_UNANSWERED = tuple(called(ago, CALLER, "no_answer", "busy") for ago in (4, 3, 2, 1, 0))
 _LOST = (
     refused("mark_lost", SYSTEM),
     *_UNANSWERED,
@@ -238,7 +238,7 @@ JOURNEYS: Final = (
         lowest_dpd=4,
         highest_dpd=30,
         also=lambda case: case.principal_at_opening_fen >= LARGE_FEN,
-        steps=(attempted(1, CALLER, "third_party"), fire("start_visit", OFFICER, **_START_VISIT)),
+        steps=(called(1, CALLER, "third_party"), fire("start_visit", OFFICER, **_START_VISIT)),
     ),
     Journey(
         "two visits in vain, placed early",

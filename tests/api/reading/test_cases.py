@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from python_calamine import CalamineWorkbook
 
-from casework.lifecycle.commands import Note, Record
+from casework.lifecycle.commands import Note
 from casework.people.staff.actor import Actor
 from casework.people.staff.tables import staff
 from casework.storage.database import writing
 from tests.api.conftest import Running
+from tests.contacted import contact_day
 
 TELEPHONIST = Actor("T1", "staff", "api", frozenset({"phone_collector"}), team="T1", region="R1")
 
@@ -175,11 +176,7 @@ def test_options_tell_every_event_with_reasons_data_and_the_day_it_opens(running
 
 def test_an_option_that_is_allowed_is_then_done(running: Running) -> None:
     (case_id,) = running.open("L1")
-    fact = Record(
-        actor=TELEPHONIST, id=case_id, kind="contact_attempt", on=date(2026, 1, 9), evidence="rec:1",
-        data={"channel": "phone", "outcome": "debtor"},
-    )  # fmt: skip
-    running.do(fact)
+    running.do(contact_day(case_id, date(2026, 1, 9), connected=True))
     offers = running.get(f"/cases/{case_id}/options").json()["events"]
     assert [offer["event"] for offer in offers if offer["allowed"]] == ["start_visit"]
 

@@ -28,6 +28,7 @@ from casework.settings import Settings
 from casework.storage.database import reading
 from casework.work.cases.rulebook import load_rulebook
 from tests.api.conftest import BUSINESS_DATE, Running, findings
+from tests.contacted import REPAIRED
 
 PHONE = Actor("T1", "staff", "api", frozenset({"phone_collector"}), team="T1", region="R1")
 PREFIX = "/audit/entries"
@@ -38,8 +39,8 @@ def story(running: Running) -> tuple[int, int]:
     one, other = running.open("L1", "L2", days_past_due=9)
     running.do(
         Note(actor=PHONE, id=one, text="一"),
-        Record(actor=PHONE, id=one, kind="contact_attempt", on=BUSINESS_DATE, evidence="rec:1",
-               data={"channel": "phone", "outcome": "unanswered"}),
+        Record(actor=PHONE, id=one, kind="information_repair", on=BUSINESS_DATE, evidence="rec:1",
+               data=REPAIRED),
         Fire(actor=PHONE, id=other, event="mark_lost"),
     )  # fmt: skip
     return one, other

@@ -172,36 +172,23 @@ def close(now: CaseSituation, params: Params) -> None:
 
 
 @recorder
-def contact_attempt(now: CaseSituation, _: Params) -> None:
-    """Only a dialled call counts as an attempt (1.3.1a); a debtor who calls in is connected all the same."""
-    _contacted(now, attempts=int(now.given["channel"] == "phone"), connected=now.given["outcome"] == "debtor")
-
-
-def _contacted(now: CaseSituation, *, attempts: int, connected: bool) -> None:
-    on, facts = _happened(now), now.facts
-    days = {day.on: day for day in facts.attempt_days}
-    before = days.get(on, AttemptDay(on, 0, False))
-    days[on] = AttemptDay(on, before.attempts + attempts, before.connected or connected)
-    facts.attempt_days = sorted(days.values(), key=lambda day: day.on)[-ATTEMPT_DAYS_KEPT:]
-    if connected:
-        facts.connected_on = _later(on, facts.connected_on)
-        if _in_this_state(now):
-            facts.fresh = _add(facts.fresh, "debtor_connected")
-
-
-@recorder
 def contact_day(now: CaseSituation, _: Params) -> None:
     """What the log of contacts knows of the debtor's day: it says anew what it said before (1.3.1a, c).
 
     A connection that is learnt of in this state counts in it, whenever it was: the debtor is not lost (1.3.1d).
     """
-    on, given, facts = _happened(now), now.given, now.facts
-    others = [day for day in facts.attempt_days if day.on != on]
-    days = [*others, AttemptDay(on, given["attempts"], given["connected"])]
-    facts.attempt_days = sorted(days, key=lambda day: day.on)[-ATTEMPT_DAYS_KEPT:]
+    on, given = _happened(now), now.given
+    _keep(now.facts, AttemptDay(on, given["attempts"], given["connected"]))
     if given["connected"]:
-        facts.connected_on = _later(on, facts.connected_on)
-        facts.fresh = _add(facts.fresh, "debtor_connected")
+        now.facts.fresh = _add(now.facts.fresh, "debtor_connected")
+
+
+def _keep(facts: Facts, day: AttemptDay) -> None:
+    """In the place of what was known of the day."""
+    others = [one for one in facts.attempt_days if one.on != day.on]
+    facts.attempt_days = sorted([*others, day], key=lambda one: one.on)[-ATTEMPT_DAYS_KEPT:]
+    if day.connected:
+        facts.connected_on = _later(day.on, facts.connected_on)
 
 
 def _spoil(now: CaseSituation, by: str) -> None:
@@ -274,7 +261,10 @@ def visit(now: CaseSituation, _: Params) -> None:
     if given["outcome"] == "found":
         facts.found_on = _later(on, facts.found_on)
     if given["person_met"] == "debtor":
-        _contacted(now, attempts=0, connected=True)
+        known = next((day.attempts for day in facts.attempt_days if day.on == on), 0)
+        _keep(facts, AttemptDay(on, known, connected=True))
+        if _in_this_state(now):
+            facts.fresh = _add(facts.fresh, "debtor_connected")
     if _in_this_state(now):
         facts.fresh = _add(facts.fresh, f"visit_{given['outcome']}")
         if given["outcome"] == "not_found":
