@@ -1,6 +1,7 @@
 """What the environment decides, and the keys beside the database."""
 
 import threading
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def test_every_variable_is_heard() -> None:
             "CASEWORK_CONNECTIONS": "99", "CASEWORK_HEADER_TIMEOUT_S": "3", "CASEWORK_BODY_TIMEOUT_S": "4",
             "CASEWORK_IDLE_TIMEOUT_S": "5",
             "CASEWORK_SEAL": "0", "CASEWORK_LOG_ORIGIN": "bank.example/1",
+            "CASEWORK_SWEEP_AT": "06:30",
         }
     )  # fmt: skip
     assert settings == Settings(
@@ -53,6 +55,7 @@ def test_every_variable_is_heard() -> None:
         idle_timeout_s=5,
         seal=False,
         log_origin="bank.example/1",
+        sweep_at=time(6, 30),
     )
 
 
@@ -64,6 +67,9 @@ def test_every_variable_is_heard() -> None:
         ("PORT", "65536"),
         ("PORT", "http"),
         ("LOG_LEVEL", "LOUD"),
+        ("SWEEP_AT", "6 o'clock"),
+        ("SWEEP_AT", "24:00"),
+        ("SWEEP_AT", "06:00:30"),
         ("FEED_ROWS", "0"),
         ("FEED_MEMORY_MIB", "127"),
         ("FEED_MEMORY_MIB", "2 GiB"),

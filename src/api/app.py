@@ -50,6 +50,7 @@ from api.connections import Connections
 from api.console.frame import behind
 from api.console.frame.errors import on_pages
 from api.console.frame.page import compile_all, engine
+from api.day_clock import DayClock
 from api.docs_page import KeptPage, PageRenderPlugin, PlainYamlRenderPlugin
 from api.edge import Edge
 from api.importing import Imports
@@ -140,7 +141,7 @@ def create_app(settings: Settings, assembled: Assembled | None = None) -> Litest
     serving = Serving(
         started, Writer(started, metrics), Tokens(started.engine, started.branch, Issuer.of(settings)), metrics,
         Imports(started), Admission(), Receipts(settings, metrics), Awaiting(started.engine), Sealing(started),
-        Connections(ConnectionLimits.of(settings), metrics), PermitDesk(started),
+        Connections(ConnectionLimits.of(settings), metrics), PermitDesk(started), DayClock(started),
     )  # fmt: skip
     app = assembled.app
     table = Permitted(started.branch.rulebook.permissions, pages_of(app))
@@ -155,6 +156,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     serving: Serving = app.state["serving"]
     serving.writer.start()
     serving.sealing.start()
+    serving.day_clock.start()
     # Beside the first requests: whoever looks at no page does not wait for it.
     compiling = asyncio.get_running_loop().run_in_executor(None, compile_all, app)
     try:
@@ -165,6 +167,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         serving.awaiting.close()
         serving.imports.stop()
         serving.writer.stop()  # requests have ended by now; what they left waiting is written first
+        serving.day_clock.stop()
         serving.sealing.stop()
         serving.admission.close()
         serving.tokens.close()

@@ -10,6 +10,7 @@ from api.admission import Admission
 from api.auth import Tokens
 from api.awaiting import Awaiting
 from api.connections import Connections
+from api.day_clock import DayClock
 from api.importing import Imports
 from api.metrics import Metrics
 from api.permit_desk import PermitDesk
@@ -36,6 +37,7 @@ class Serving:
     sealing: Sealing
     connections: Connections
     permits: PermitDesk
+    day_clock: DayClock
 
     @property
     def settings(self) -> Settings:

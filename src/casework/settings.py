@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -48,6 +49,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()
     seal: bool = False  # what `casework serve` reads from the environment is on; a program that embeds the API says so
     log_origin: str | None = None
+    sweep_at: time | None = None  # when `casework serve` closes the day, in branch time; none: cron does
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -92,6 +94,7 @@ class Settings:
             trusted_proxies=_networks(text("TRUSTED_PROXIES") or ""),
             seal=_flag("SEAL", text("SEAL") or "1"),
             log_origin=text("LOG_ORIGIN"),
+            sweep_at=_time_of_day("SWEEP_AT", text("SWEEP_AT")),
         )
 
 
@@ -102,6 +105,16 @@ def _malformed(name: str, wanted: str) -> CallerError:
         f"CASEWORK_{name} must be one of {wanted}",
         setting=f"CASEWORK_{name}",
     )  # fmt: skip
+
+
+def _time_of_day(name: str, given: str | None) -> time | None:
+    try:
+        found = None if given is None else time.fromisoformat(given)
+    except ValueError:
+        found = time.max
+    if found is not None and given != f"{found:%H:%M}":
+        raise _malformed(name, "a time such as 06:00")
+    return found
 
 
 def _outside(issuer: str | None, audience: str | None, claim: str | None) -> dict[str, str]:

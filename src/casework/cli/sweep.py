@@ -1,7 +1,6 @@
 """`casework sweep`: for cron, once a day after the feed."""
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 import click
 import msgspec
@@ -9,14 +8,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from casework.cli.calendar import warn_of
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
-from casework.operation.sweeping import sweep
-from casework.people.days.loading import read_calendar, unknown_years
-from casework.storage.database import reading, writing
-from casework.work.four_eyes.requests import expire_due
-from casework.work.handover.sweep import Swept, sweep_departures
-
-_AHEAD: Final = timedelta(days=31)
-"""How long before a year without a calendar begins it is told."""
+from casework.operation.closing import close
+from casework.work.handover.sweep import Swept
 
 
 @click.command()
@@ -27,7 +20,8 @@ def cli(day: datetime | None, json_: bool) -> None:
 
     Run it daily, after the feed and the contact files. Days that were missed are closed first, in order; a day closed
     again changes nothing, and a day before the last is refused. Which events of cases these are is read off the chart.
-    What is not due is left alone and leaves no trace. Who leaves within days without an approved plan is told.
+    What is not due is left alone and leaves no trace. Of several at once one runs, the others
+    step aside. Who leaves within days without an approved plan is told.
 
     \b
     Examples:
@@ -37,31 +31,34 @@ def cli(day: datetime | None, json_: bool) -> None:
     columns = SpinnerColumn(), TextColumn("{task.completed} cases looked at")
     with started() as branch, Progress(*columns, console=errors, transient=True, disable=not progress_wanted()) as bar:
         task = bar.add_task("", total=None)
-        swept = sweep(
+        done = close(
             branch.engine, branch.branch, day.date() if day else None,
             progress=lambda done: bar.update(task, completed=done),
         )  # fmt: skip
-        with writing(branch.engine) as conn:
-            expired = expire_due(conn, branch.branch)
-        departures = sweep_departures(branch.engine, branch.branch)
-        with reading(branch.engine) as conn:
-            ahead = [day + _AHEAD for day in swept.days[-1:]]
-            unknown = unknown_years(read_calendar(conn), [*swept.days, *ahead])
         charts = branch.branch.rulebook.charts
         main = branch.branch.rulebook.chart.name
+    swept = done.swept
     if json_:
-        told = {"fired": swept.fired, "expired_requests": expired, "departures": msgspec.to_builtins(departures)}
-        print_json(told | {"days": swept.days, "without_feed": swept.without_feed, "unknown_years": unknown})
-        warn_of(unknown)
+        told = {
+            "fired": swept.fired, "expired_requests": done.expired,
+            "departures": msgspec.to_builtins(done.departures), "days": swept.days,
+            "without_feed": swept.without_feed, "unknown_years": done.unknown_years,
+            "stepped_aside": done.stepped_aside,
+        }  # fmt: skip
+        print_json(told)
+        warn_of(done.unknown_years)
+        return
+    if done.stepped_aside:
+        errors.print("another sweep is running, this one steps aside 另有日终处理正在进行，本次不再执行", markup=False)
         return
     for event, number in swept.fired.items():
         word, _, name = event.rpartition(".")
         console.print(f"{event} {charts[word or main].events[name].zh}: {number}")
-    console.print(f"requests expired 申请失效: {expired}")
+    console.print(f"requests expired 申请失效: {done.expired}")
     for institution, last in swept.without_feed.items():
         errors.print(f"{institution}: the last feed is of {last} 最近一次数据为{last}", markup=False)
-    warn_of(unknown)
-    _tell(departures)
+    warn_of(done.unknown_years)
+    _tell(done.departures)
 
 
 def _tell(departures: Swept) -> None:

@@ -22,6 +22,7 @@ from casework.lifecycle.tables import days_swept
 from casework.people.days.loading import is_outage
 from casework.storage import rows
 from casework.storage.database import reading, writing
+from casework.storage.garbage import seldom_collected
 from casework.work.cases import sweep as of_cases
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
@@ -43,6 +44,7 @@ class Swept:
     without_feed: dict[str, date] = field(default_factory=dict)
 
 
+@seldom_collected()
 def sweep(
     engine: Engine, branch: Branch, day: date | None = None, *, clock: Clock = now,
     progress: Callable[[int], None] = lambda _: None,

@@ -1,0 +1,84 @@
+"""The clock by which the service closes its days itself (CASEWORK_SWEEP_AT); of several processes one does it.
+
+It looks every half minute, so a day that was missed while nobody ran is closed as soon as somebody does.
+"""
+
+import threading
+from datetime import date, time
+from zoneinfo import ZoneInfo
+
+from api.logs import log, log_bug
+from casework.clock import Clock, now
+from casework.errors import CallerError, TryAgain
+from casework.operation.closing import Closed, close, day_due, is_open
+from casework.operation.startup import Started
+from casework.storage.database import reading
+
+_LOOK_EVERY_S = 30.0
+
+
+class DayClock:
+    """Closes every day at `sweep_at` until it is stopped; what troubles it is logged when it changes."""
+
+    def __init__(self, started: Started, *, clock: Clock = now, look_every_s: float = _LOOK_EVERY_S) -> None:
+        self._started, self._clock, self._look_every_s = started, clock, look_every_s
+        self._stop = threading.Event()
+        self._trouble: object = None
+        self._refused: date | None = None
+        self._thread: threading.Thread | None = None
+        at = started.settings.sweep_at
+        if at is not None:
+            self._thread = threading.Thread(target=self._run, args=(at,), name="casework-day-clock")
+
+    def start(self) -> None:
+        """Begin, if a time is set."""
+        if self._thread is not None:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End; a day that is being closed is closed first."""
+        self._stop.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self, at: time) -> None:
+        while not self._stop.is_set():
+            try:
+                self._look(at)
+            except (CallerError, TryAgain) as trouble:
+                self._told(trouble.code)
+            except Exception as error:  # noqa: BLE001  # nobody waits for it: the log must tell, and the clock go on
+                log_bug("day_clock", error)
+            self._stop.wait(self._look_every_s)
+
+    def _look(self, at: time) -> None:
+        engine, branch = self._started.engine, self._started.branch
+        day = day_due(at, self._clock().astimezone(ZoneInfo(branch.time_zone)))
+        if day == self._refused:
+            return
+        with reading(engine) as conn:
+            if not is_open(conn, day):
+                return
+        try:
+            done = close(engine, branch, day, once=True, clock=self._clock)
+        except CallerError:
+            self._refused = day  # it will not be taken in half a minute either
+            raise
+        self._told(None)
+        if not done.stepped_aside:
+            _tell(done)
+
+    def _told(self, code: str | None) -> None:
+        if code != self._trouble and code is not None:
+            log().error("day_clock", code=code)
+        self._trouble = code
+
+
+def _tell(done: Closed) -> None:
+    log().info("day_closed", days=[day.isoformat() for day in done.swept.days], fired=done.swept.fired)
+    for institution, last in done.swept.without_feed.items():
+        log().error("feed_missing", institution=institution, last=last.isoformat())
+    for failed in done.departures.failed:
+        log().error("hand_over_not_applied", handover=failed.handover, code=failed.code)
+    if done.unknown_years:
+        log().warning("calendar_unknown", years=done.unknown_years)
