@@ -186,10 +186,10 @@ def test_a_list_is_taken_out_as_a_workbook_by_whom_the_table_lets_and_that_is_an
     browse: Browse, running: Running
 ) -> None:
     running.open("L1", "L2")
-    assert browse("R1").get("/console/cases.xlsx").status_code == 403
+    assert browse("R1").get("/console/cases.xlsx?purpose=work").status_code == 403
     someone = browse("B1")
     someone.get("/console/cases?live=true")
-    assert "/console/cases.xlsx?live=true" in someone.page.text
-    answer = someone.get("/console/cases.xlsx?live=true")
+    assert 'action="/console/cases.xlsx"' in someone.page.text
+    answer = someone.get("/console/cases.xlsx?live=true&purpose=work")
     assert (answer.status_code, answer.content[:2]) == (200, b"PK")
     assert "cases.exported" in events(running, "exports:B1")

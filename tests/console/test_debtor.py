@@ -108,7 +108,7 @@ def test_what_the_gate_forbids_says_why_and_from_when(
     answer = someone.send(f"/console/debtors/{case}/dial")
     assert answer.status_code == 409
     assert "22:00至次日8:00不得联系" in someone.text()
-    assert "2026-01-13 08:00起" in someone.text()
+    assert "2026-01-13 08:00 +08起" in someone.text()
     assert PHONE not in answer.text
     assert " disabled" in answer.text
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from litestar import Router
 
+from api.console import lists
 from api.console.access import pages as access
 from api.console.borrowers import pages as borrowers
 from api.console.cases import looking, steps
@@ -40,4 +41,5 @@ def route_handlers(described: Sequence[Described]) -> list[Any]:
     handlers += [*requests.route_handlers, *nouns.route_handlers(described), *feeds.route_handlers]
     handlers += [*evening.route_handlers, *handover.route_handlers, *chart_moves.route_handlers]
     handlers += [*people.route_handlers, *rulebook.route_handlers, *verification.route_handlers, *log.route_handlers]
+    handlers += lists.route_handlers(described)
     return [Router("/", route_handlers=handlers, include_in_schema=False)]

@@ -18,7 +18,6 @@ from api.console.nouns.shown import children_of
 from api.permitted import case_in_sight, reach
 from api.reading.asking import FILTERS, Cursor, case_filter, check_parameters
 from api.reading.cases import CaseId, SortBy
-from api.reading.exports import cases_workbook
 from api.reading.past import instant_of
 from api.serving import serving_of
 from casework.clock import now
@@ -63,17 +62,6 @@ def cases(
         states=rulebook.chart.states, buckets=sorted(rulebook.policies.bucket_names), first=cursor is None,
         asked=_asked(request), may_export=rulebook.permissions.may(actor_of(request), "case.export"),
     )  # fmt: skip
-
-
-@get("/console/cases.xlsx", sync_to_thread=True, opt={"page": "case.export"},
-     dependencies={"wanted": Provide(case_filter, sync_to_thread=False)})  # fmt: skip
-def cases_file(
-    request: Request[Any, Any, Any], wanted: NamedDependency[CaseFilter], sort: SortBy = "oldest_due_date"
-) -> Response[Any]:
-    """The same list as a workbook, without names; taking it out is an entry."""
-    answer = cases_workbook(request, wanted, sort, "zh" if language_of(request) == "zh" else "en")
-    answer.headers.update(HEADERS)
-    return answer
 
 
 def _asked(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
@@ -201,4 +189,4 @@ def case_chart(request: Request[Any, Any, Any], case_id: CaseId) -> Response[Any
     return Response(drawn, media_type="image/svg+xml", headers=dict(HEADERS))
 
 
-route_handlers = [cases, cases_file, case, case_then, case_history, case_chart]
+route_handlers = [cases, case, case_then, case_history, case_chart]

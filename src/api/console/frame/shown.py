@@ -27,11 +27,12 @@ def day(value: date | str | None, lang: str) -> str:
 
 
 def instant(value: datetime | str | None, zone: str) -> str:
-    """As 2026-11-29 17:05, in the branch's time."""
+    """As 2026-11-29 17:05 +08, in the branch's time with its zone."""
     if not value:
         return ""
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return at.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local:%Y-%m-%d %H:%M} {local.isoformat()[-6:].removesuffix(':00')}"
 
 
 def told(thing: Any, lang: str, part: str = "") -> str:

@@ -18,7 +18,7 @@ MAX_ROWS = 20_000
 Lang = Literal["zh", "en"]
 
 
-_COLUMNS = (
+CASE_COLUMNS = (
     Column("id", "案件编号", "Case", 10),
     Column("loan_id", "借据号", "Loan", 20),
     Column("borrower_id", "客户号", "Borrower", 16),
@@ -49,7 +49,7 @@ _PEOPLE = {"owner": "owner_name", "handler": "handler_name"}
 
 def cases_csv(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool) -> bytes:
     """The cases as `_csv` has them, in the columns of `cases_xlsx`."""
-    return _csv(_COLUMNS, lines, lambda line, field: _shown(line, field, chart, lang), lang, cut=cut)
+    return _csv(CASE_COLUMNS, lines, lambda line, field: _shown(line, field, chart, lang), lang, cut=cut)
 
 
 def _csv(
@@ -117,6 +117,17 @@ def noun_csv(subjects: Iterable[Any], noun: Noun, chart: Chart, lang: Lang, *, c
     )
 
 
+def noun_cells(noun: Noun, chart: Chart, lang: Lang) -> Callable[[Any], list[Any]]:
+    """What makes of a subject its values in the order of `columns_of`, codes in words."""
+    names, fields = [column.field for column in columns_of(noun, chart)], _fields_of(chart)
+    return lambda subject: [_told(subject, name, chart, fields, lang) for name in names]
+
+
+def case_cells(line: CaseLine, chart: Chart, lang: Lang) -> list[Any]:
+    """A case as values in the order of `CASE_COLUMNS`, codes in words."""
+    return [_shown(line, column.field, chart, lang) for column in CASE_COLUMNS]
+
+
 def noun_texts(subject: Any, noun: Noun, chart: Chart, lang: Lang) -> list[str]:
     """A subject as texts in the order of `columns_of`."""
     names, fields = [column.field for column in columns_of(noun, chart)], _fields_of(chart)
@@ -134,9 +145,9 @@ def _told(subject: Any, name: str, chart: Chart, fields: Mapping[str, Field], la
 
 def cases_xlsx(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool, notes: Mapping[str, str]) -> bytes:
     """A workbook: the cases, and a sheet of notes (filter, sort, time); one row in memory at a time."""
-    rows = ([_shown(line, column.field, chart, lang) for column in _COLUMNS] for line in lines)
+    rows = (case_cells(line, chart, lang) for line in lines)
     title = {"zh": "案件", "en": "Cases"}[lang]
-    return workbook(_COLUMNS, rows, lang, title, notes, cut_note(lang) if cut else None)
+    return workbook(CASE_COLUMNS, rows, lang, title, notes, cut_note(lang) if cut else None)
 
 
 def cut_note(lang: Lang) -> str:

@@ -1,0 +1,207 @@
+"""The lists that are taken out as workbooks, each declared once: columns and the rows that its page shows."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Request
+from litestar.params import QueryParameter
+
+from api.auth import actor_of
+from api.console.frame import shown, words
+from api.console.frame.files import ListFile, handler_of, word
+from api.nouns import Described
+from api.permitted import reach
+from api.reading.asking import case_filter
+from api.reading.entries import entry_filter
+from api.reading.lifecycles import wanted_of
+from api.serving import serving_of
+from casework.clock import now
+from casework.evidence.search.find import collect
+from casework.evidence.searching import EXPORTED as ENTRIES_EXPORTED
+from casework.evidence.searching import SearchAsked
+from casework.evidence.searching import wanted_of as entries_wanted
+from casework.intake.feed.run import newest_runs
+from casework.people.staff import listing
+from casework.people.staff.listing import MOST, StaffWanted
+from casework.people.staff.posts import post_labels
+from casework.spreadsheet import Column
+from casework.storage.database import reading
+from casework.table import Lang
+from casework.work.cases import export
+from casework.work.cases.disclosure import EXPORTED
+from casework.work.cases.event_names import label_of
+from casework.work.cases.filter import BusinessDates, CaseFilter
+from casework.work.cases.queries import walk_cases
+from casework.work.cases.shown import ShownWanted, all_of
+from casework.work.four_eyes.listing import MAX_PAGE, request_list
+from casework.work.handover import queries as handovers
+
+_Request = Request[Any, Any, Any]
+_Text = Annotated[str | None, QueryParameter(max_length=32)]
+
+
+def _cases(request: _Request, wanted: CaseFilter, lang: Lang) -> Iterator[Sequence[Any]]:
+    branch = serving_of(request).branch
+    with reading(serving_of(request).engine, snapshot=True) as conn:
+        dates = BusinessDates(conn, branch)
+        most = export.MAX_ROWS + 1
+        for lines in walk_cases(conn, dates, wanted, within=reach(request), sort="oldest_due_date", at_most=most):
+            yield from (export.case_cells(line, branch.rulebook.chart, lang) for line in lines)
+
+
+def _staff_wanted(post: _Text = None, team: _Text = None, region: _Text = None, status: _Text = None) -> StaffWanted:
+    return StaffWanted(post or None, team or None, region or None, status or None)
+
+
+def _staff(request: _Request, wanted: StaffWanted, lang: Lang) -> Iterator[Sequence[Any]]:
+    branch, after = serving_of(request).branch, ""
+    posts = post_labels(branch.rulebook.chart)
+    with reading(serving_of(request).engine, snapshot=True) as conn:
+        while page := listing.members(conn, branch.today(now()), wanted, after=after, limit=MOST):
+            for one in page:
+                held = ", ".join(posts[code][lang] if code in posts else code for code in one.posts)
+                yield (
+                    one.staff_no, one.name, held, one.team, one.region, words.say(f"staff.is_{one.status}", lang),
+                    one.away_until, one.deputy, one.leaves_on,
+                )  # fmt: skip
+            after = page[-1].staff_no
+
+
+def _box(box: Annotated[str, QueryParameter(pattern="^(inbox|mine|open)$")] = "inbox") -> str:
+    return box
+
+
+def _requests(request: _Request, box: str, lang: Lang) -> Iterator[Sequence[Any]]:
+    after: int | None = 0
+    with reading(serving_of(request).engine, snapshot=True) as conn:
+        while after is not None:
+            page = request_list(
+                conn, serving_of(request).branch, actor_of(request), box=box, after=after, limit=MAX_PAGE
+            )
+            for one in page.items:
+                yield (
+                    one.id, shown.told(one, lang, "what"), one.subject, shown.told(one, lang, "state"), one.asked_by,
+                    one.asked_on, one.reviewed_by, one.decided_by, one.expires_on,
+                )  # fmt: skip
+            after = page.next
+
+
+def _handovers(request: _Request, _: None, lang: Lang) -> Iterator[Sequence[Any]]:
+    chart, before = serving_of(request).branch.rulebook.charts["handover"], None
+    with reading(serving_of(request).engine, snapshot=True) as conn:
+        while True:
+            page = handovers.page(conn, limit=handovers.MAX_PAGE, before=before)
+            for one in page.items:
+                yield (
+                    one.id, one.staff_no, shown.told(chart.openings[one.kind], lang),
+                    shown.told(chart.state_named(one.status), lang), one.effective_on, one.cases, one.unplaced,
+                    one.overdue_fen, one.planned_by,
+                )  # fmt: skip
+            if page.next is None:
+                return
+            before = page.next
+
+
+def _feeds(request: _Request, _: None, lang: Lang) -> Iterator[Sequence[Any]]:
+    branch, before = serving_of(request).branch, None
+    with reading(serving_of(request).engine, snapshot=True) as conn:
+        while page := newest_runs(conn, before=before, limit=MAX_PAGE):
+            for one in page:
+                key = f"feed_status.{one.status}"
+                yield (
+                    one.id, one.as_of, one.institution, words.say(key, lang) if words.has(key) else one.status,
+                    shown.instant(one.started_at, branch.time_zone), one.actor_id,
+                    *(one.figures.get(name) for name in ("overdue", "opened", "gone", "set_aside")),
+                )  # fmt: skip
+            before = page[-1].id
+
+
+def _entries(request: _Request, asked: SearchAsked, lang: Lang) -> Iterator[Sequence[Any]]:
+    branch = serving_of(request).branch
+    kept = {name: value for name, value in msgspec.to_builtins(asked).items() if value != ""}
+    with reading(serving_of(request).engine, snapshot=True) as conn:
+        wanted = entries_wanted(conn, branch, msgspec.convert(kept, SearchAsked))
+        lines, _ = collect(conn, branch.mac_key, wanted, at_most=export.MAX_ROWS + 1)
+    for line in lines:
+        body = msgspec.json.decode(line.body)
+        yield (
+            line.entry_id, shown.instant(line.recorded_at, branch.time_zone),
+            label_of(branch.rulebook, body["event"])[0 if lang == "zh" else 1], body["event"], body["actor"]["id"],
+            body["actor"]["via"], body["reason_code"], " ".join(body["rules"]), line.leaf_hash,
+        )  # fmt: skip
+
+
+def _columns(*columns: tuple[str, str, int]) -> Sequence[Column]:
+    """Named by the table of words: field, key, width."""
+    return [Column(field, words.WORDS[key]["zh"], words.WORDS[key]["en"], width) for field, key, width in columns]
+
+
+_STAFF: Final = _columns(
+    ("staff_no", "staff.number", 12), ("name", "people.name", 12), ("posts", "staff.post", 30),
+    ("team", "staff.team", 10), ("region", "staff.region", 10), ("status", "staff.status", 10),
+    ("away_until", "staff.away", 12), ("deputy", "staff.deputy", 10), ("leaves_on", "staff.leaves_on", 12),
+)  # fmt: skip
+_REQUESTS: Final = _columns(
+    ("id", "request.number", 8), ("what", "request.what", 24), ("subject", "request.subject", 16),
+    ("state", "case.state", 14), ("asked_by", "request.asked_by", 10), ("asked_on", "request.asked_on", 12),
+    ("reviewed_by", "request.reviewed_by", 10), ("decided_by", "request.decided_by", 10),
+    ("expires_on", "request.expires_on", 12),
+)  # fmt: skip
+_HANDOVERS: Final = _columns(
+    ("id", "handover.number", 8), ("staff_no", "handover.who", 12), ("kind", "handover.kind", 14),
+    ("state", "case.state", 14), ("on", "handover.on", 12), ("cases", "handover.cases", 8),
+    ("unplaced", "handover.unplaced", 8), ("overdue_fen", "case.overdue", 16), ("by", "handover.planned_by", 10),
+)  # fmt: skip
+_FEEDS: Final = _columns(
+    ("id", "feed.number", 8), ("as_of", "feed.as_of", 12), ("institution", "feed.institution", 12),
+    ("status", "feed.status", 12), ("started_at", "feed.started_at", 24), ("by", "feed.by", 10),
+    ("overdue", "feed.n_overdue", 10), ("opened", "feed.n_opened", 10), ("gone", "feed.n_gone", 10),
+    ("set_aside", "feed.n_set_aside", 10),
+)  # fmt: skip
+_ENTRIES: Final = _columns(
+    ("entry_id", "log.entry", 20), ("recorded_at", "log.recorded_at", 24), ("what", "log.what", 24),
+    ("event", "log.event", 24), ("actor", "log.actor", 10), ("via", "log.via", 8), ("code", "log.code", 18),
+    ("rules", "log.rule", 14), ("leaf_hash", "log.leaf_hash", 66),
+)  # fmt: skip
+
+FILES: Final = (
+    ListFile("/console/cases", "case.export", word("nav.cases"), lambda _: export.CASE_COLUMNS, _cases,
+             wanted=case_filter, said=msgspec.to_builtins, event=EXPORTED),
+    ListFile("/console/staff", "staff.read", word("nav.staff"), lambda _: _STAFF, _staff, wanted=_staff_wanted),
+    ListFile("/console/requests", "request.read", word("nav.requests"), lambda _: _REQUESTS, _requests, wanted=_box,
+             said=lambda box: {"box": box}),
+    ListFile("/console/handovers", "handover.read", word("nav.handovers"), lambda _: _HANDOVERS, _handovers),
+    ListFile("/console/feeds", "feed.read", word("nav.feeds"), lambda _: _FEEDS, _feeds),
+    ListFile("/console/log", "audit.export", word("nav.log"), lambda _: _ENTRIES, _entries, wanted=entry_filter,
+             said=lambda asked: dict.fromkeys(msgspec.to_builtins(asked), True), event=ENTRIES_EXPORTED),
+)  # fmt: skip
+
+
+def _of_noun(one: Described) -> ListFile:
+    """A noun's list, by its chart alone."""
+
+    def rows(request: _Request, wanted: ShownWanted, lang: Lang) -> Iterator[Sequence[Any]]:
+        serving = serving_of(request)
+        asked = msgspec.structs.replace(wanted, state=wanted.state or None, loan_id=wanted.loan_id or None)
+        with reading(serving.engine, snapshot=True) as conn:
+            found, _ = all_of(
+                conn, serving.branch, one.noun, reach(request), asked, sort="id", at_most=export.MAX_ROWS + 1
+            )
+        return map(export.noun_cells(one.noun, one.chart_of(serving), lang), found)
+
+    return ListFile(
+        f"/console/{one.plural}", f"{one.word}.read", lambda request: _called(one, request),
+        lambda request: export.columns_of(one.noun, one.chart_of(serving_of(request))), rows, wanted=wanted_of,
+        said=lambda wanted: {"noun": one.word, **msgspec.to_builtins(wanted)},
+    )  # fmt: skip
+
+
+def _called(one: Described, request: _Request) -> dict[str, str]:
+    chart = one.chart_of(serving_of(request))
+    return {"zh": chart.zh, "en": chart.en}
+
+
+def route_handlers(described: Sequence[Described]) -> list[Any]:
+    """A workbook beside each list."""
+    return [handler_of(one) for one in (*FILES, *map(_of_noun, described))]
