@@ -707,6 +707,26 @@ table(
     sa.Index("ix_consents_due", "due_on", "id"),
 )
 table(
+    "risks",
+    identity(),
+    must("chart", sa.String(128)),
+    must("state", sa.String(128)),
+    must("state_since", sa.Date),
+    must("live", sa.Boolean),
+    must("version", sa.BigInteger),
+    must("opened_on", sa.Date),
+    must("opened_for", sa.String(128)),
+    must("opened_by", sa.String(128)),
+    must("institution", sa.String(128)),
+    must("borrower_id", sa.String(128)),
+    must("loan_id", sa.String(128)),
+    must("ground", sa.String(128)),
+    must("noticed_on", sa.Date),
+    sa.Column("lifted_on", sa.Date),
+    sa.Index("ix_risks_borrower", "borrower_id", "id"),
+    sa.Index("ix_risks_loan", "loan_id", "id"),
+)
+table(
     "contact_permits",
     identity(),
     must("institution", sa.String(32)),

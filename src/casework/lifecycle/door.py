@@ -168,10 +168,15 @@ class Door(Batch):
         if reasons:
             return self.refuse(noun, subject, command.kind, command.actor, Refusal(reasons), data, today, policy)
         data |= by(authority)
+        follow = noun.following(self, subject, subject.state) if noun.following else None
         draft = self.draft(
             noun, f"{noun.says.fact}{command.kind}", command.actor, data, today, policy, kind.rules, texts
         )
-        return self.happen(noun, subject, draft, subject.state, policy)
+        done = self.happen(noun, subject, draft, subject.state, policy)
+        if follow is None:
+            return done
+        follow(command.actor)
+        return Done(subject.id, subject.version, done.from_state, done.state, done.entry_id)
 
     def _note(self, noun: Kept, command: Note, subject: Any) -> Outcome:
         today, policy = self.on(noun, subject)

@@ -28,7 +28,8 @@ class Kept(Noun):
     """What openings are about beyond their data: `institution` and `borrower_id` of whom it concerns; none: unknown."""
     prepare: Callable[..., Any] | None = None  # what its verbs need of the database, once a batch
     beside: Callable[["Door", Any], dict[str, Any]] | None = None  # what guards need from outside the subject
-    following: Callable[["Door", Any, str], Callable[[Any], None] | None] | None = None  # before and after it moved
+    following: Callable[["Door", Any, str], Callable[[Any], None] | None] | None = None
+    """Before and after it moved or learnt a fact."""
 
     @classmethod
     def of(cls, noun: Noun, **more: Any) -> Self:

@@ -14,7 +14,7 @@ from api.console.cases.facts import facts_of
 from api.console.cases.timeline import Moment, told
 from api.console.frame.forms import Tried
 from api.console.frame.page import HEADERS, language_of, render
-from api.console.nouns.shown import children_of
+from api.console.nouns.shown import children_of, live_of
 from api.permitted import case_in_sight, reach
 from api.reading.asking import FILTERS, Cursor, case_filter, check_parameters
 from api.reading.cases import CaseId, SortBy
@@ -101,6 +101,7 @@ def case_page(
         people=people, children=children, tried=tried, more=history.next is not None,
         moments=_moments(branch, history.items, lang, names), facts=list(facts_of(detail.facts, lang)),
         done=_done(branch, done, lang), meanwhile=_meanwhile(branch, history.items, tried, lang),
+        risks=live_of(children, "risk"),
         may_call=branch.rulebook.permissions.may(actor, "contact.permit"),
         may_note=branch.rulebook.permissions.may(actor, "case.note"),
     )  # fmt: skip

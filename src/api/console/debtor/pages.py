@@ -17,7 +17,7 @@ from api.console.borrowers.people import People, people_of_case
 from api.console.cases.timeline import told
 from api.console.frame.forms import Tried, number_of, problem_of, typed_in
 from api.console.frame.page import language_of, render, to
-from api.console.nouns.shown import children_of
+from api.console.nouns.shown import children_of, live_of
 from api.contact_permits import Dialling, dialling_begun, outcome_recorded
 from api.permitted import case_in_sight, reach
 from api.problems import status_of
@@ -161,13 +161,14 @@ def _page(
     fields = {name for item in history.items for name in item.texts} | (people.fields if people else set())
     with writing(serving.engine) as conn:
         record_read(conn, branch, actor, [found.customer], fields)
-    holds = [one for kind in children if kind.noun.word == "hold" for one in kind.items if one.live]
     return render(
         request, "debtor/work.html", status=_status(refused, tried), case=detail, people=people, numbers=numbers,
-        call=call, refused=refused, tried=tried, children=children, holds=holds, log=_log(branch, log),
+        call=call, refused=refused, tried=tried, children=children, holds=live_of(children, "hold"),
+        log=_log(branch, log),
         moments=[told(branch, item, lang) for item in history.items], following=following,
         results=_results(branch.rulebook.results.by_code), budget=next((one.gate for one in numbers if one.gate), None),
-        promised_on=branch.today(now()) + PROMISED_IN,
+        promised_on=branch.today(now()) + PROMISED_IN, risks=live_of(children, "risk"),
+        may_flag=branch.rulebook.permissions.may(actor, "risk.open"),
     )  # fmt: skip
 
 

@@ -90,13 +90,16 @@ class _Pages:
             may_note=branch.rulebook.permissions.may(actor, f"{self.word}.note"),
         )  # fmt: skip
 
-    def opening(self, request: Request[Any, Any, Any], of: int | None, tried: Tried | None = None) -> Any:
+    def opening(
+        self, request: Request[Any, Any, Any], of: int | None, tried: Tried | None = None, loan_id: str | None = None
+    ) -> Any:
         serving, actor = serving_of(request), actor_of(request)
         branch = serving.branch
         offers = openings_of(branch, self.noun, actor, branch.today(now()))
         return render(
             request, "nouns/open.html", status=int(tried.problem["status"]) if tried else 200, noun=self.noun,
             chart=branch.rulebook.charts[self.noun.chart], place=self.place, offers=offers, of=of, tried=tried,
+            known={"loan_id": loan_id or ""},
         )  # fmt: skip
 
     async def fire(self, request: Request[Any, Any, Any], number: int) -> Any:
@@ -198,8 +201,9 @@ def _opening(pages: _Pages) -> Any:
     def opening(
         request: Request[Any, Any, Any],
         of: Annotated[int | None, QueryParameter(ge=1, le=2**53 - 1)] = None,
+        loan_id: Annotated[str | None, QueryParameter(max_length=64)] = None,
     ) -> Response[Any]:
-        answer: Response[Any] = pages.opening(request, of)
+        answer: Response[Any] = pages.opening(request, of, loan_id=loan_id)
         return answer
 
     return opening

@@ -1,6 +1,6 @@
 """A subject of any noun as pages show it: its columns with the words of its chart, its state, its place."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -74,6 +74,11 @@ def _value(branch: Branch, chart: Chart, field: Field | None, name: str, value: 
         return shown.told(chart.openings[value], lang), False
     text, own = value_of(field, value, lang)
     return (word_of(f"code.{value}", text, lang), own and not word_of(f"code.{value}", "", lang))
+
+
+def live_of(children: Sequence[Children], word: str) -> list[Any]:
+    """What is in force of one noun."""
+    return [one for kind in children if kind.noun.word == word for one in kind.items if one.live]
 
 
 def children_of(conn: Connection, branch: Branch, case: Case, actor: Actor) -> list[Children]:

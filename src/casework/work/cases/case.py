@@ -100,6 +100,7 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     promises_made: int = 0
     broken_in_a_row: int = 0
     holds: list[str] = []
+    at_risk: str | None = None  # the ground of the customer's flag, while it is in force
     repaired_on: date | None = None
     found_on: date | None = None
     visit_on: date | None = None  # the day for which a visit was ordered last

@@ -4,13 +4,15 @@ Pure but for `prepare`, which reads what they need once a batch.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.customer import Customer
 from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
 from casework.lifecycle.door import Door
 from casework.lifecycle.gather import Gathered
@@ -39,6 +41,7 @@ from casework.work.cases.reasons import no_owner, open_already
 from casework.work.cases.receiver import belongs_to, next_owner, unfit
 from casework.work.cases.situation import CaseSituation
 from casework.work.cases.tables import cases, owner_history
+from casework.work.risks import RISK
 
 if TYPE_CHECKING:
     from casework.work.cases.branch import Branch
@@ -47,17 +50,22 @@ RULE_OF_THE_FEED = ("5.4",)
 RULE_OF_OWNERS = ("1.1.1",)
 _NOTHING: tuple[dict[str, Any], dict[str, str], list[DataFault]] = ({}, {}, [])
 _HISTORY = ("case_id", "stream_seq", "since_on", "since_at", "owner", "handler", "post", "reason", "rule")
+_OWNERS = sa.select(cases.c.borrower_id, cases.c.institution, cases.c.owner).where(cases.c.live)
 _SIBLINGS = sa.select(cases.c.loan_id, cases.c.id, cases.c.live)
 
 
 @dataclass(slots=True)
 class Owning:
-    """Who is there and how much they have; and every loan's cases in order of opening."""
+    """Who is there and how much they have; and every loan's cases in order of opening.
+
+    `owners`: of the living cases of customers at risk of whom another is opened.
+    """
 
     rules: OwnerRules
     roster: Roster
     loads: Loads
     siblings: dict[str, list[tuple[int, bool]]]
+    owners: dict[Customer, list[str]] = field(default_factory=dict)
 
     def ask_all(self) -> None:
         """Ask the database now for all that may be asked later."""
@@ -75,7 +83,18 @@ def prepare(conn: Connection, branch: "Branch", commands: Sequence[Any], gathere
     for known in siblings.values():
         known.sort()
     loads = Loads(count=lambda people: open_cases(conn, people))
-    return Owning(branch.rulebook.owners, roster, loads, siblings)
+    return Owning(branch.rulebook.owners, roster, loads, siblings, _owners_at_risk(conn, gathered))
+
+
+def _owners_at_risk(conn: Connection, gathered: Gathered) -> dict[Customer, list[str]]:
+    at_risk = {
+        customer for customer, found in gathered.in_force.items() if any(noun.chart == RISK.chart for noun, _ in found)
+    }
+    owners: dict[Customer, list[str]] = {}
+    for row in rows.select_by_keys(conn, _OWNERS, "borrower_id", sorted({one.borrower_id for one in at_risk})):
+        if (customer := Customer(row.institution, row.borrower_id)) in at_risk:
+            owners.setdefault(customer, []).append(row.owner)
+    return owners
 
 
 def open_cases(conn: Connection, people: Sequence[str]) -> dict[str, int]:
@@ -102,10 +121,10 @@ def beside(door: Door, case: Case) -> dict[str, Any]:
 
 
 def following(door: Door, case: Case, to: str) -> Callable[[Actor], None] | None:
-    """After a step into another state: the owner whom the rules now name, where another rule applies (1.1.1)."""
+    """The owner whom the rules now name: after a step into another state (1.1.1), a flag that was set or lifted."""
     came_from = case.state
     if to == came_from:
-        return None
+        return partial(_learnt, door, case, case.facts.at_risk)
     today, policy = door.on(door.main, case)
     was = _rule_of(door, case, policy)
     return lambda actor: _follow(door, case, came_from, was, actor, today, policy)
@@ -126,6 +145,41 @@ def measure(door: Door, command: Measure, case: Case) -> Outcome:
         return done
     _follow(door, case, case.state, was, command.actor, today, policy)
     return Done(case.id, case.version, done.from_state, done.state, done.entry_id)
+
+
+# ── a customer at risk ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _learnt(door: Door, case: Case, at_risk: str | None, actor: Actor) -> None:
+    """Owner and handler go where the rules say now; of a customer all cases to one person, as far as it can be."""
+    if case.facts.at_risk == at_risk:
+        return
+    today, policy = door.on(door.main, case)
+    owning, in_house = _owning(door), door.charts[door.main.chart].groups["in_house"]
+    data = next_owner(case, case.state, "", in_house, owning.rules, owning.roster, owning.loads, policy)
+    if case.facts.at_risk is not None:
+        post = next(owning.rules.holding(case, policy)).post
+        if data is not None and data["owner_post"] == post:
+            same = _has_another(door, case, str(post)) or data["owner"]
+            data |= {"owner": same, "handler": same}
+        elif data is None and case.handler != case.owner:
+            data = {
+                "owner": case.owner, "handler": case.owner, "reason": BY_RULE, "from_owner": case.owner,
+                "from_handler": case.handler, "rule": next(owning.rules.holding(case, policy)).name, "owner_post": post,
+            }  # fmt: skip
+    if data is not None:
+        _given(door, case, data, actor, today, policy)
+
+
+def _has_another(door: Door, case: Case, post: str) -> str | None:
+    """Who holds the post and owns another case of the customer."""
+    owning, about = _owning(door), {"institution": case.institution, "borrower_id": case.borrower_id}
+    others = [one.owner for one in door.of_customer(about) if one.id != case.id]
+    for owner in (*others, *sorted(owning.owners.get(case.customer, ()))):
+        colleague = owning.roster.colleagues.get(owner)
+        if colleague is not None and colleague.is_there and post in colleague.posts:
+            return str(owner)
+    return None
 
 
 # ── owners ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -247,6 +247,18 @@ def hold_lifted(now: CaseSituation, _: Params) -> None:
 
 
 @recorder
+def at_risk(now: CaseSituation, _: Params) -> None:
+    now.facts.at_risk = now.given["ground"]
+    now.facts.material_version += 1
+
+
+@recorder
+def at_risk_lifted(now: CaseSituation, _: Params) -> None:
+    now.facts.at_risk = None
+    now.facts.material_version += 1
+
+
+@recorder
 def information_repair(now: CaseSituation, _: Params) -> None:
     now.facts.repaired_on = _happened(now)
     if now.given["outcome"] == "new_number" and _in_this_state(now):

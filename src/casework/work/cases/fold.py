@@ -12,6 +12,8 @@ from casework.work.cases.case import LOOKED_BACK, Case, DueBefore, Facts
 SAYS: Final = Words("case")
 MEASURED: Final = "case.measured"
 ASSIGNED: Final = "case.assigned"
+AT_RISK: Final = ("at_risk", "at_risk_lifted")
+"""The facts by which a case learns that its customer is at risk, and no longer: they move owner and handler (5.6)."""
 
 
 def open_case(case_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any]) -> Case:

@@ -12,6 +12,7 @@ from casework.work.cases import door
 from casework.work.cases.commands import Assign, Measure, OpenCase
 from casework.work.cases.holds import HOLDS, about
 from casework.work.cases.noun import CASE
+from casework.work.cases.risks import RISKS
 from casework.work.cases.tables import cases
 from casework.work.consents import CONSENT
 from casework.work.promises import PROMISE
@@ -25,4 +26,4 @@ PROMISES: Final = Kept.of(PROMISE, table=table_of("promises", PROMISE.rows, uniq
 CONSENTS: Final = Kept.of(CONSENT, table=table_of("consents", CONSENT.rows), about=about)
 REMITTANCES: Final = Kept.of(REMITTANCE, table=table_of("remittances", REMITTANCE.rows))
 
-LIFECYCLES: Final[tuple[Kept, ...]] = (CASES, PROMISES, REMITTANCES, CONSENTS, HOLDS)
+LIFECYCLES: Final[tuple[Kept, ...]] = (CASES, PROMISES, REMITTANCES, CONSENTS, RISKS, HOLDS)

@@ -10,5 +10,6 @@ from casework.work.holds import HOLD
 from casework.work.promises import PROMISE
 from casework.work.remittances import REMITTANCE
 from casework.work.requests import REQUEST
+from casework.work.risks import RISK
 
-NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, REMITTANCE, HANDOVER, REQUEST, CONSENT, HOLD)
+NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, REMITTANCE, HANDOVER, REQUEST, CONSENT, RISK, HOLD)

@@ -32,6 +32,7 @@ FALLBACK = "fallback"
 _LISTS = ("states", "products", "opened_for", "classes", "teams", "regions", "buckets")
 _DAYS = ("npl_by", "overdue_after")
 _AMOUNTS = ("principal_from_fen", "principal_below_fen")
+_AT_RISK = "at_risk"
 _NOT_OF_POLICY = ("states", "opened_for")  # codes of the chart
 Test = Callable[[Case], bool]
 
@@ -155,6 +156,8 @@ def _bound(key: str, value: Any) -> Test:
         return lambda case: case.principal_at_opening_fen >= value
     if key == "principal_below_fen":
         return lambda case: case.principal_at_opening_fen < value
+    if key == _AT_RISK:
+        return lambda case: (case.facts.at_risk is not None) is value
     day = date.fromisoformat(value)
     if key == "npl_by":
         return lambda case: case.facts.npl_since is not None and case.facts.npl_since <= day
@@ -188,7 +191,7 @@ _texts = some(text, empty="is empty")
 _WHEN = table(
     {},
     dict.fromkeys(_LISTS, either(_figure, _texts)) | dict.fromkeys(_NOT_OF_POLICY, _texts)
-    | dict.fromkeys(_DAYS, _figure) | dict.fromkeys(_AMOUNTS, either(_figure, whole)),
+    | {_AT_RISK: flag} | dict.fromkeys(_DAYS, _figure) | dict.fromkeys(_AMOUNTS, either(_figure, whole)),
 )  # fmt: skip
 _RULE = table(
     {"name": name, "rules": RULES, "zh": label, "en": label},

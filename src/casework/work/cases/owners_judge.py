@@ -22,6 +22,8 @@ from casework.work.cases.owner_rules import BY_RULE, FALLBACK, OwnerRules
 from casework.work.cases.rules_in_force import RulesInForce
 
 _REMEMBERED: Final = 4_096
+_MOVING: Final = frozenset({fold.MEASURED, *(f"{fold.SAYS.fact}{name}" for name in fold.AT_RISK)})
+"""Beside steps, what is followed by another owner where another rule holds after it."""
 _OF_RECEIVERS: Final = frozenset({
     "receiver_unknown", "receiver_not_there", "receiver_leaving", "receiver_without_post", "receiver_full",
 })  # fmt: skip
@@ -57,7 +59,7 @@ class OwnersJudge:
         self._permitted(judged, case, command)
 
     def assigned(self, judged: Judged, case: Case, before: Entry | None) -> None:
-        """An assignment, `before` being the entry before it: by rule after a step or a measure, or by who may."""
+        """An assignment, `before` being the entry before it: by rule after what can move it, or by who may."""
         entry, data = judged.entry, judged.entry.data
         if (data["from_owner"], data["from_handler"]) != (case.owner, case.handler):
             self._find("owner_differs", entry, owner=case.owner)
@@ -65,7 +67,7 @@ class OwnersJudge:
             self._permitted(judged, case, data["command"])
             return
         moved = before is not None and (
-            before.event == fold.MEASURED or (before.event.startswith(fold.SAYS.step) and before.from_ != before.to)
+            before.event in _MOVING or (before.event.startswith(fold.SAYS.step) and before.from_ != before.to)
         )
         said = {
             "rule": data["rule"], "owner": data["owner"], "post": data["owner_post"],
