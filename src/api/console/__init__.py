@@ -24,6 +24,7 @@ from api.console.frame.assets import asset
 from api.console.handover import pages as handover
 from api.console.home import pages as home
 from api.console.log import pages as log
+from api.console.log import questions as log_questions
 from api.console.log import verification
 from api.console.nouns import pages as nouns
 from api.console.people import pages as people
@@ -41,5 +42,6 @@ def route_handlers(described: Sequence[Described]) -> list[Any]:
     handlers += [*requests.route_handlers, *nouns.route_handlers(described), *feeds.route_handlers]
     handlers += [*evening.route_handlers, *handover.route_handlers, *chart_moves.route_handlers]
     handlers += [*people.route_handlers, *rulebook.route_handlers, *verification.route_handlers, *log.route_handlers]
+    handlers += log_questions.route_handlers
     handlers += lists.route_handlers(described)
     return [Router("/", route_handlers=handlers, include_in_schema=False)]

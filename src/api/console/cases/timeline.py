@@ -39,7 +39,7 @@ def told(branch: Branch, item: HistoryItem, lang: str, names: Mapping[str, str] 
     chart = branch.rulebook.charts.get(_CHARTS.get(word, ""))
     kind = next((name for name in ("step", "fact", "refused") if what.startswith(f"{name}.")), "other")
     kind = "money" if what == "measured" else kind
-    details, who = list(_details(chart, item, lang)), (names or {}).get(item.actor)
+    details, who = list(_details(chart, item, lang, branch.time_zone)), (names or {}).get(item.actor)
     return Moment(item, shown.told(item, lang), kind, _moved(chart, item, lang), details, who)
 
 
@@ -52,7 +52,7 @@ def _moved(chart: Chart | None, item: HistoryItem, lang: str) -> tuple[str, str]
     )
 
 
-def _details(chart: Chart | None, item: HistoryItem, lang: str) -> Iterator[tuple[str, str, bool]]:
+def _details(chart: Chart | None, item: HistoryItem, lang: str, zone: str) -> Iterator[tuple[str, str, bool]]:
     data = item.data
     if "on" in data:
         yield words.say("case.happened_on", lang), shown.day(data["on"], lang), False
@@ -60,7 +60,7 @@ def _details(chart: Chart | None, item: HistoryItem, lang: str) -> Iterator[tupl
     for name, value in {**data.get("given", {}), **item.texts}.items():
         field = fields.get(name)
         label = shown.told(field, lang) if field else word_of(f"field.{name}", name, lang)
-        yield label, *value_of(field, value, lang)
+        yield label, *value_of(field, value, lang, zone)
     for name in _MEASURED:
         if name in data.get("measure", {}):
             value = data["measure"][name]
@@ -89,7 +89,7 @@ def _figure(name: str, value: Any, lang: str) -> tuple[str, bool]:
     return (shown.day(value, lang), False) if name.endswith("_date") else (str(value or ""), True)
 
 
-def value_of(field: Field | None, value: Any, lang: str) -> tuple[str, bool]:
+def value_of(field: Field | None, value: Any, lang: str, zone: str) -> tuple[str, bool]:
     """A value that a field took, and whether it is a code or somebody's own words."""
     kind = field.type if field else ""
     if field is not None and str(value) in field.one_of:
@@ -99,7 +99,7 @@ def value_of(field: Field | None, value: Any, lang: str) -> tuple[str, bool]:
     if kind == "date":
         return shown.day(value, lang), False
     if kind == "instant":
-        return str(value)[:16].replace("T", " "), False
+        return shown.instant(str(value), zone), False
     if isinstance(value, bool):
         return words.say("frame.yes" if value else "frame.no", lang), False
     text = str(value)

@@ -72,7 +72,7 @@ def _value(branch: Branch, chart: Chart, field: Field | None, name: str, value: 
         return (shown.yuan(sum(value.values())) if name.endswith("_fen") else ", ".join(map(str, value))), False
     if name == "opened_for" and value in chart.openings:
         return shown.told(chart.openings[value], lang), False
-    text, own = value_of(field, value, lang)
+    text, own = value_of(field, value, lang, branch.time_zone)
     return (word_of(f"code.{value}", text, lang), own and not word_of(f"code.{value}", "", lang))
 
 

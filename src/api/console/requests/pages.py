@@ -108,19 +108,19 @@ def _page(request: Request[Any, Any, Any], number: int, tried: Tried | None = No
     step = branch.rulebook.requests.events.get(done)
     return render(
         request, "requests/one.html", status=int(tried.problem["status"]) if tried else 200, found=found,
-        one=found.request, data=list(_told(found.data, event, lang)), tried=tried,
+        one=found.request, data=list(_told(found.data, event, lang, branch.time_zone)), tried=tried,
         done=shown.told(step, lang) if step else "",
     )  # fmt: skip
 
 
-def _told(data: Mapping[str, Any], event: Any, lang: str) -> Iterator[tuple[str, str, bool]]:
+def _told(data: Mapping[str, Any], event: Any, lang: str, zone: str) -> Iterator[tuple[str, str, bool]]:
     """What was asked with, by the words of the event; of other kinds, by those of the table."""
     for name, value in data.items():
         field = event.fields.get(name) if event else None
         label = shown.told(field, lang) if field else word_of(f"field.{name}", name, lang)
         if isinstance(value, dict | list) or value is None:
             continue
-        yield label, *value_of(field, value, lang)
+        yield label, *value_of(field, value, lang, zone)
 
 
 route_handlers = [review, approve, send_back, withdraw, listed, one]
