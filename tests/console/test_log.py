@@ -11,9 +11,10 @@ from casework.work.cases.event_names import event_names
 from casework.work.cases.rulebook import load_rulebook
 from tests.api.conftest import Running
 from tests.console.conftest import Browsing
-from tests.console.test_debtor import at, case  # noqa: F401  # noon, and a borrower with a number
+from tests.console.test_debtor import at, case
 from tests.console.test_handovers import over
 
+__all__ = ["at", "case"]
 Browse = Callable[..., Browsing]
 
 
@@ -40,7 +41,7 @@ def test_an_auditor_finds_who_looked_at_a_phone_number_and_takes_the_sheet(
     browse: Browse,
     running: Running,
     case: int,
-    at: object,  # noqa: F811  # the fixtures
+    at: object,
 ) -> None:
     collector = browse("R1")
     collector.get(f"/console/debtors/{case}")
