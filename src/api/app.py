@@ -21,6 +21,7 @@ from api import (
     bulk,
     chart_moves,
     console,
+    contact_book,
     contact_breaches,
     contact_permits,
     contacts,
@@ -192,7 +193,12 @@ def _routes(feed_upload_mib: int) -> list[Any]:
     nouns = described()
     changing += lifecycles.route_handlers(nouns)
     changing += assignments.route_handlers
-    changing += [*contacts.route_handlers, *contact_permits.route_handlers, *contact_breaches.route_handlers]
+    changing += [
+        *contacts.route_handlers,
+        *contact_book.route_handlers,
+        *contact_permits.route_handlers,
+        *contact_breaches.route_handlers,
+    ]
     changing += handovers.route_handlers
     changing += [*requests.route_handlers, *chart_moves.route_handlers]
     identity = [*session.route_handlers, *own_access.route_handlers, *reset_codes.route_handlers]

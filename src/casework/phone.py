@@ -13,7 +13,9 @@ _MOBILE_OF_HOME: Final = re.compile(r"86(1[0-9]{10})", re.ASCII)
 _NOT_DIGIT: Final = re.compile(r"[^0-9]+")
 # What the library does not take for an extension: 转801, and -801 after a mobile number or an area code's number.
 _TRANSFERRED: Final = re.compile(r"转接?(?:分机)?|分机号?")
-_APPENDED: Final = re.compile(r"((?:\+?86|0086)?(?:1[0-9]{10}|\(?0?[0-9]{2,3}\)?-[0-9]{7,8}))-([0-9]{1,6})", re.ASCII)
+_APPENDED: Final = re.compile(
+    r"((?:\+?86|0086)?(?:1[0-9]{10}|(?:\(0?[0-9]{2,3}\)-?|0?[0-9]{2,3}-)[0-9]{7,8}))-([0-9]{1,6})", re.ASCII
+)
 
 
 def normal_phone(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -35,7 +35,7 @@ from casework.intake.feed.tables import (
 from casework.lifecycle.tables import institutions
 from casework.oversight.privacy.erase import Erasure, erase
 from casework.people.staff.actor import system
-from casework.storage.database import reading, writing
+from casework.storage.database import UtcDateTime, reading, writing
 from tests.feed.bank import DAY, Bank, arrears, contact, loan, paid
 
 NEXT = DAY + timedelta(days=1)
@@ -181,6 +181,8 @@ def _another(column: sa.Column[Any]) -> Any:
         return False
     if isinstance(kind, sa.Date):
         return date(2020, 2, 29)
+    if isinstance(kind, UtcDateTime):
+        return datetime(2020, 2, 29, tzinfo=UTC)
     return 987_654 if isinstance(kind, sa.Integer) else "another"
 
 

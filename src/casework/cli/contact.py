@@ -7,6 +7,7 @@ import click
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from casework.cli.breaches import breaches_, review_
+from casework.cli.contact_book import add_, book_, mark_
 from casework.cli.contact_typed import list_, record_
 from casework.cli.shell import (
     Rate,
@@ -34,11 +35,15 @@ from casework.storage.driver_errors import again_on_conflict
 def cli() -> None:
     """Contacts with debtors: take in what diallers, agencies and collectors report; what broke a rule.
 
+    The contact book of a debtor too: numbers and addresses with state and source.
+
     \b
     Examples:
       casework contact import calls-2026-03-09.csv
       casework contact import 催记.xlsx --source sheet
       casework contact list L2024000917
+      casework contact book L2024000917
+      casework contact add L2024000917 --role heir --phone 12000000000 --source notary --legal-basis contract
       casework contact correct K0903-00253 third_party --as S0021
       casework contact breaches --from 2026-03-01
     """
@@ -48,6 +53,9 @@ cli.add_command(breaches_)
 cli.add_command(review_)
 cli.add_command(list_)
 cli.add_command(record_)
+cli.add_command(book_)
+cli.add_command(add_)
+cli.add_command(mark_)
 
 
 @cli.command("import")

@@ -6,10 +6,12 @@ from rich.table import Column
 from rich.table import Table as RichTable
 
 WORDS: Final = {
+    "address": "地址",
     "actor": "操作人", "acts": "可办", "after": "之后", "amount": "金额", "approved by": "审批", "as of": "数据日期",
     "asked by": "申请人", "asked for by": "可申请", "before": "之前", "borrower": "客户号", "bucket": "账龄",
     "business date": "业务日期", "by": "操作人", "by rule": "按规则", "capacity": "上限", "carries": "随案事项",
     "case": "案件", "cases": "案件数", "cases after": "其后案件数", "cases before": "此前案件数",
+    "last connected": "最近接通", "found by": "发现人", "relation": "关系", "source": "来源", "last tried": "最近联系",
     "cases opened": "入催案件", "cases settled": "出催案件", "changed": "变化", "code": "代码", "column": "列",
     "command": "操作", "complete": "完整", "day": "日期", "days": "天数", "days past due": "逾期天数", "detail": "详情",
     "duty": "任务", "task": "任务",

@@ -59,7 +59,8 @@ _TOTALS: Final = frozenset(
     {"overdue_fen", "promised_fen", "paid_fen", "due", "dialled", "connected", "unrecorded", "breaches"}
 )
 _STATUS: Final = {"late": "逾期未办", "open": "未到期", "exempt": "豁免"}
-_PARTY: Final = {"debtor": "本人", "co_borrower": "共同借款人", "guarantor": "担保人", "contact": "联系人"}
+_PARTY: Final = {"debtor": "本人", "co_borrower": "共同借款人", "guarantor": "担保人", "contact": "联系人",
+          "representative": "代理人", "heir": "继承人", "guardian": "监护人"}  # fmt: skip
 _CHANNEL: Final = {
     "call": "电话", "ai_voice": "智能语音", "message": "短信", "visit": "下户", "letter": "信函", "inbound": "来电",
 }  # fmt: skip

@@ -12,7 +12,7 @@ from casework.intake.feed.cell import TEXTS as CELL_TEXTS
 from casework.intake.feed.headers import COLUMNS, normal, places_of
 from casework.people.staff.person import fault_of_staff_no
 from casework.rules.statechart.fields import EARLIEST, LATEST
-from casework.work.contacts.contact import CHANNELS, PARTIES, PURPOSES
+from casework.work.contacts.contact import CHANNELS, PARTIES_OF_FILE, PURPOSES
 from casework.work.contacts.results import Result, Results
 
 _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -38,7 +38,10 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 COLUMNS_OF_ROW: Final = tuple(_COLUMNS)
 COLUMNS_NEEDED: Final = ("contact_ref", "loan_id", "party", "channel", "started_at", "result")
 _KNOWN: Final = {normal(name): column for column, more in _COLUMNS.items() for name in (column, *more)}
-_PARTIES: Final = {**{party: party for party in PARTIES}, **{zh: role for zh, role in ROLES.items() if role in PARTIES}}
+_PARTIES: Final = {
+    **{party: party for party in PARTIES_OF_FILE},
+    **{zh: role for zh, role in ROLES.items() if role in PARTIES_OF_FILE},
+}
 _CHANNELS: Final = {
     **{channel: channel for channel in CHANNELS},
     **dict.fromkeys(("电话", "外呼", "人工外呼", "拨打电话"), "call"),

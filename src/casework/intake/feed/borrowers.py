@@ -4,8 +4,8 @@ permissions.toml says which fields a reader sees masked; the others he is shown 
 (`casework.work.cases.disclosure.record_read`), before they show it.
 """
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -33,6 +33,7 @@ from casework.work.cases.queries import walk_cases
 from casework.work.cases.reached import covered_by
 from casework.work.cases.tables import cases
 from casework.work.cases.unseen import unseen
+from casework.work.gate.known_numbers import REFUSED, KnownNumber, known_numbers
 
 MAX_FOUND = 50
 """Borrowers that one search answers with; a common name needs another key."""
@@ -59,7 +60,11 @@ class LoanOnBooks(msgspec.Struct):
 
 
 class FeedContact(msgspec.Struct):
-    """A way to reach the borrower or a person around him; name, phone and address masked, or none."""
+    """A way to reach the borrower or a person around him: an entry of the contact book, masked as the reader may see.
+
+    `state`: unverified, valid, suspended, wrong, invalid or refused, as calls to the number have told; what is no
+    longer used has `ended_at`. No `added_at`: a feed brought it. Tried and connected by whatever channel on its number.
+    """
 
     id: int
     role: str
@@ -70,6 +75,12 @@ class FeedContact(msgspec.Struct):
     address: str | None
     source: str | None
     legal_basis: str | None
+    state: str
+    found_by: str | None
+    added_at: datetime | None
+    ended_at: datetime | None
+    last_tried_at: datetime | None
+    last_connected_at: datetime | None
 
 
 class Borrower(msgspec.Struct):
@@ -147,11 +158,11 @@ def borrower_page(
 ) -> Borrower:
     """The borrower as `actor` may see him; CallerError `unknown_borrower`."""
     row = known_borrower(conn, customer, within)
-    more, show = _MAX_ROWS + 1, _Shown(branch, actor)
+    more = _MAX_ROWS + 1
+    show = _Shown(branch, actor)
     on_books = sa.select(*_LOANS).where(of_customer(loans, customer), covered_by(within, LOAN_PLACES))
     held = [_loan_of(*values) for values in conn.execute(on_books.order_by(loans.c.loan_id).limit(more))]
-    reached = sa.select(contacts).where(of_customer(contacts, customer)).order_by(contacts.c.id)
-    ways = [show.contact(found) for found in conn.execute(reached.limit(more))]
+    ways = book_shown(conn, branch, customer, actor, more)
     wanted = CaseFilter(institution=customer.institution, borrower_id=customer.borrower_id)
     walk = walk_cases(conn, dates, wanted, within=within, sort="-id", at_most=more)
     lines = [line for chunk in walk for line in chunk]
@@ -162,6 +173,17 @@ def borrower_page(
         ways[:_MAX_ROWS], max(len(held), len(ways), len(lines)) > _MAX_ROWS, _has_others(conn, customer, within),
         erased_of(conn, branch, [row]).get(customer),
     )  # fmt: skip
+
+
+def book_shown(
+    conn: Connection, branch: Branch, customer: Customer, actor: Actor, limit: int = _MAX_ROWS
+) -> list[FeedContact]:
+    """The contact book of a borrower as `actor` may see it, oldest first."""
+    reached = sa.select(contacts).where(of_customer(contacts, customer)).order_by(contacts.c.id)
+    found, show = conn.execute(reached.limit(limit)).all(), _Shown(branch, actor)
+    numbers = [bytes(row.phone_index) for row in found if row.phone_index is not None]
+    known = known_numbers(conn, customer, numbers, branch.rulebook.results)
+    return [show.contact(row, known) for row in found]
 
 
 def known_borrower(conn: Connection, customer: Customer, within: Reach) -> sa.Row[Any]:
@@ -282,12 +304,15 @@ class _Shown:
         sealed = getattr(row, f"{field}_sealed")
         return None if sealed is None else self._value(field, of_borrower(customer_of(row), field), sealed)
 
-    def contact(self, row: sa.Row[Any]) -> FeedContact:
-        """A contact."""
+    def contact(self, row: sa.Row[Any], numbers: Mapping[bytes, KnownNumber]) -> FeedContact:
+        """A contact, with what is known of its number."""
         name, phone, address = (self._of_contact(row, part) for part in CONTACT_FIELDS)
+        told = numbers[bytes(row.phone_index)] if row.phone_index is not None else KnownNumber()
         return FeedContact(
-            row.id, row.role, row.relation, name, phone, row.address_kind, address, row.source, row.legal_basis
-        )
+            row.id, row.role, row.relation, name, phone, row.address_kind, address, row.source, row.legal_basis,
+            REFUSED if row.refused_at is not None else told.state, row.found_by, row.added_at, row.ended_at,
+            told.last_tried_at, told.last_connected_at,
+        )  # fmt: skip
 
     def _of_contact(self, row: sa.Row[Any], part: str) -> str | None:
         sealed = getattr(row, f"{part}_sealed")

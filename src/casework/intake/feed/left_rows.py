@@ -37,7 +37,7 @@ APPLIED: Final = "feed.applied"
 PAYMENTS_TAKEN: Final = "feed.payments_taken"
 REFUSED: Final = "feed.refused"
 RESTATED: Final = "feed.rows_restated"
-"""Rows were written by no feed: an erasure."""
+"""Rows were written by no feed: an erasure, the contact book."""
 LEFT: Final = "left"
 SWAPPED: Final = "swapped"
 TABLES: Final = (loans, borrowers, contacts)

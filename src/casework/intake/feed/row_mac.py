@@ -9,10 +9,12 @@ import hashlib
 import struct
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
+from casework.clock import utc_text
 from casework.log.format.chain import keyed
 
 COVERED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -24,7 +26,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
     "borrowers": ("institution", "borrower_id", "name_sealed", "name_index", "id_number_sealed", "id_number_index"),
     "contacts": (
         "institution", "borrower_id", "role", "relation", "address_kind", "source", "legal_basis", "name_sealed",
-        "phone_sealed", "phone_index", "address_sealed", "row_hash",
+        "phone_sealed", "phone_index", "address_sealed", "row_hash", "found_by", "added_at", "refused_at", "ended_at",
     ),
     "repayments": ("institution", "payment_id", "loan_id", "paid_on", "amount_fen", "reverses", "run_id"),
 }  # fmt: skip
@@ -35,6 +37,7 @@ Not `loans.row_hash`, by which an import skips a row that it knows: changed, it 
 """
 MAC_BYTES: Final = 16
 _FLAGS: Final = {"loans": COVERED["loans"].index("self_payment")}  # SQLite keeps them as numbers
+_INSTANTS: Final = {"contacts": COVERED["contacts"].index("added_at")}  # from there on; `audit.stored` reads texts
 _ONE: Final = struct.Struct(f"{MAC_BYTES}s")
 _DIGEST_LABEL: Final = b"casework/rows/v1\n"
 _encode = msgspec.msgpack.Encoder().encode
@@ -56,13 +59,18 @@ def row_mac(mac_key: bytes, table: str) -> MakeMac:
     BLAKE2b with a key of its own purpose; values as the service writes them, or as `audit.stored` reads them.
     """
     state = hashlib.blake2b(digest_size=MAC_BYTES, key=keyed(mac_key, "rows"), person=table.encode())
+    at = _INSTANTS.get(table)
 
     def mac(values: tuple[Any, ...]) -> bytes:
         own = state.copy()
-        own.update(_encode(values))
+        own.update(_encode(values if at is None else (*values[:at], *map(_as_text, values[at:]))))
         return own.digest()
 
     return mac
+
+
+def _as_text(value: Any) -> Any:
+    return utc_text(value) if isinstance(value, datetime) else value
 
 
 def as_written(table: str, values: tuple[Any, ...]) -> tuple[Any, ...]:

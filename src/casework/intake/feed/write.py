@@ -41,6 +41,7 @@ _MACS = sa.select(loans.c.loan_id, loans.c.mac)  # of the few that change: of al
 _LOAN: Final = (*COVERED["loans"], "row_hash", "mac")
 _BORROWER: Final = (*COVERED["borrowers"], "mac")
 _CONTACT: Final = (*COVERED["contacts"], "mac")
+_BROUGHT: Final = (None,) * 4  # nobody here found it, refused it or ended it
 _PEOPLE = sa.select(*(borrowers.c[name] for name in _BORROWER))
 _PAYMENTS = sa.select(*(repayments.c[name] for name in PAYMENT))
 _encode = msgspec.msgpack.Encoder().encode
@@ -216,4 +217,5 @@ def _contact(vault: Vault, institution: str, row: ContactRow, row_hash: bytes) -
         *customer, row.role, row.relation, row.address_kind, row.source, row.legal_basis,
         sealed("person_name", row.person_name), sealed("phone", row.phone),
         vault.blind("phone", row.phone) if row.phone else None, sealed("address", row.address), row_hash,
+        *_BROUGHT,
     )  # fmt: skip

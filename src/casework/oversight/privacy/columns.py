@@ -35,6 +35,10 @@ PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
         "phone_index": "row deleted",
         "address_sealed": "row deleted",
         "row_hash": "row deleted",
+        "found_by": "row deleted",
+        "added_at": "row deleted",
+        "refused_at": "row deleted",
+        "ended_at": "row deleted",
         "mac": "row deleted",
     },
     "idempotency": {

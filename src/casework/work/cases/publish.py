@@ -80,6 +80,7 @@ def _texts_of(branch: Branch) -> list[tuple[str, str, str, bytes]]:
         ("owners", owners.title, owners.digest, owners.text),
         ("privacy", rulebook.privacy.title, rulebook.privacy.digest, rulebook.privacy.text),
         ("results", rulebook.results.title, rulebook.results.digest, rulebook.results.text),
+        ("sources", rulebook.sources.title, rulebook.sources.digest, rulebook.sources.text),
         ("duties", rulebook.duties.title, rulebook.duties.digest, rulebook.duties.text),
         ("shifts", rulebook.shifts.title, rulebook.shifts.digest, rulebook.shifts.text),
         ("tasks", rulebook.tasks.title, rulebook.tasks.digest, rulebook.tasks.text),

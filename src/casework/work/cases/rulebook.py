@@ -21,6 +21,7 @@ from casework.work.cases.privacy_rules import PrivacyRules, load_privacy_rules
 from casework.work.cases.registry import REGISTRY
 from casework.work.cases.task_rules import TaskRules, load_task_rules
 from casework.work.contacts.results import Results, load_results
+from casework.work.contacts.sources import Sources, load_sources
 from casework.work.requests import REQUEST
 from casework.work.topics import faults_of
 
@@ -33,7 +34,7 @@ def registry_of(chart: str) -> Registry:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """Charts, policies by date; and the tables: permissions, owners, privacy, results, duties, shifts, tasks."""
+    """Charts, policies by date; the tables: permissions, owners, privacy, results, sources, duties, shifts, tasks."""
 
     charts: Mapping[str, Chart]
     policies: Policies
@@ -41,6 +42,7 @@ class Rulebook:
     owners: OwnerRules
     privacy: PrivacyRules
     results: Results
+    sources: Sources
     duties: DutyRules
     shifts: ShiftRules
     tasks: TaskRules
@@ -110,6 +112,7 @@ def _load(folder: Path) -> Rulebook:
         load_owner_rules(folder, policies, posts, frozenset(chart.states)),
         load_privacy_rules(folder),
         load_results(folder),
+        load_sources(folder),
         load_duty_rules(folder, policies, posts, frozenset(chart.states)),
         load_shift_rules(folder, policies, posts),
         load_task_rules(folder, policies, posts, frozenset(chart.states)),

@@ -12,7 +12,13 @@ from casework.customer import Customer
 
 CALLS: Final = frozenset({"call", "ai_voice"})
 CHANNELS: Final = ("call", "ai_voice", "message", "visit", "letter", "inbound")
-PARTIES: Final = ("debtor", "co_borrower", "guarantor", "contact")
+PARTIES: Final = ("debtor", "co_borrower", "guarantor", "contact", "representative", "heir", "guardian")
+PARTIES_OF_FILE: Final = PARTIES[:4]
+"""Whom a contact file names; the others are reached by permit alone, so that the gate has been asked."""
+MAY_REFUSE: Final = frozenset({"contact", "heir"})
+"""Whose refusal to be contacted binds (X6): they owe nothing, and speak for nobody who does."""
+ONLY_LOCATED: Final = frozenset({"representative", "heir", "guardian"})
+"""Whom a death hold leaves open to be asked for heirs and whereabouts, and not to be asked for money."""
 PURPOSES: Final = ("demand", "locate", "care", "complaint_answer", "service_of_papers", "limitation_notice")
 DEBTOR: Final = "debtor"
 """The outcome, and the party, that is the debtor himself."""

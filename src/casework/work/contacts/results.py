@@ -22,13 +22,17 @@ from casework.work.contacts.contact import CHANNELS, DEBTOR
 
 OUTCOMES: Final = (DEBTOR, "third_party", "unanswered", "invalid_number", "message", "not_found")
 THE_PERSON_MET: Final = "the_person_met"
-NUMBERS: Final = ("valid", "wrong", "invalid", "refused")
+SUSPENDED: Final = "suspended"
+NUMBERS: Final = ("valid", "wrong", "invalid", "refused", SUSPENDED)
 _FILE_NAME: Final = "rules/results.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One result: on which channels it can come, what counts, what the number is from then on (none: as before)."""
+    """One result: on which channels it can come, what counts, what the number is from then on (none: as before).
+
+    `SUSPENDED` is for the contact book to show and changes nothing at the gate.
+    """
 
     code: str
     zh: str

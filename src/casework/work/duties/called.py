@@ -22,7 +22,7 @@ from casework.work.contacts.contact import CALLS, DEBTOR, Contact
 from casework.work.contacts.results import Results
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of, contacts
 from casework.work.duties.debtor import DebtorDay, contacts_duty, forbidden
-from casework.work.gate.gather import book_of, holds_of
+from casework.work.gate.gather import book_of, holds_of, refusals
 from casework.work.gate.judge import Asked, Wish
 from casework.work.gate.limits import Limits
 from casework.work.gate.seen import Course, Line, hear, key_of
@@ -192,6 +192,7 @@ class Reader(msgspec.Struct, frozen=True):
         for borrower in failing.intersection(borrowers):  # all of them before today, whichever day it was
             courses[borrower].failed_on = [self.on - _DAY] * self.limits.contacts_after_failures
         lines = self._lines(book, courses)
+        asked_not_to = refusals(self.conn, lines.keys())
         with_others = self._with_others(customers)
         live = {row.borrower_id: row for row in rows.select_by_keys(self.conn, _LIVE, _BY_CUSTOMER, customers)}
         midnight = datetime.combine(self.on, time(), self.limits.zone)
@@ -200,7 +201,7 @@ class Reader(msgspec.Struct, frozen=True):
             whose, of_live = Customer(self.institution, borrower), live[borrower]
             standing = Standing(
                 book.get(whose, ()), self._deaths(holds.get(whose, ())),
-                arrears=Arrears((self.on,), {self.on: (self.on - of_live.due_on).days}),
+                arrears=Arrears((self.on,), {self.on: (self.on - of_live.due_on).days}), refusals=asked_not_to,
             )  # fmt: skip
             asked = Asked(wish, courses[borrower], lines, standing, self.limits)
             owed, called = contacts_duty(

@@ -106,4 +106,5 @@ def _still_to_be_called(before: Sequence[Contact], asked: Asked, live_since: dat
 def _usable(number: bytes, asked: Asked) -> bool:
     """Neither refused nor, by what was last said of it, invalid or wrong."""
     line = asked.lines.get(number, _NO_LINE)
-    return not line.refused and asked.course.dead_since(number, line) is None
+    refused = line.refused or asked.standing.refused(number, asked.act.started_at)
+    return not refused and asked.course.dead_since(number, line) is None

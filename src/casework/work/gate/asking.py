@@ -24,13 +24,16 @@ from casework.work.gate.judge import Wish
 COMMAND: Final = "contact.permit"
 OUTBOUND: Final = tuple(one for one in CHANNELS if one != "inbound")
 _BY_NUMBER: Final = CALLS | {"message"}
+_LOCATED: Final = frozenset({"contact", "heir"})
+"""What they are asked where nothing else is said: where the debtor, or whoever answers for the debt, is."""
 _CASES: Final = sa.select(
     cases.c.id, cases.c.institution, cases.c.borrower_id, cases.c.loan_id, cases.c.product, cases.c.state,
     cases.c.owner, cases.c.handler, cases.c.team, cases.c.region,
 )  # fmt: skip
 _CONTACTS: Final = sa.select(
-    contacts.c.id, contacts.c.institution, contacts.c.borrower_id, contacts.c.role, contacts.c.phone_index
-)
+    contacts.c.id, contacts.c.institution, contacts.c.borrower_id, contacts.c.role, contacts.c.phone_index,
+    contacts.c.ended_at,
+)  # fmt: skip
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -49,8 +52,9 @@ def askings_of(
 ) -> list[Asking | CallerError]:
     """A wish each, as of now; or what is wrong with it, for the caller to raise.
 
-    `unknown_case`, `out_of_reach`, `unknown_contact` (another debtor's too), `party_differs`, `number_needed`,
-    `contact_or_phone`, `unknown_party`, `unknown_channel`, `unknown_purpose`, `purpose_not_for_contact`.
+    `unknown_case`, `out_of_reach`, `unknown_contact` (another debtor's too), `contact_ended`, `party_differs`,
+    `number_needed`, `contact_or_phone`, `unknown_party`, `unknown_channel`, `unknown_purpose`,
+    `purpose_not_for_contact`.
     """
     case_ids = sorted({one.case_id for _, one in wanted})
     named = sorted({one.contact_id for _, one in wanted if one.contact_id is not None})
@@ -78,7 +82,7 @@ def _asking(branch: Branch, actor: Actor, one: Wanted, case: Any, ways: dict[int
             "this case is not yours, nor of the team, region or product you work for", case_id=case.id,
         )  # fmt: skip
     customer = Customer(case.institution, case.borrower_id)
-    purpose = one.purpose or ("locate" if one.party == "contact" else "demand")
+    purpose = one.purpose or ("locate" if one.party in _LOCATED else "demand")
     _check(one, purpose)
     number = _number(branch, one, customer, ways)
     if number is None and one.channel in _BY_NUMBER:
@@ -120,6 +124,8 @@ def _number(
             "this borrower has no such contact",
             contact_id=wanted.contact_id,
         )
+    if way.ended_at is not None:
+        raise CallerError("contact_ended", *texts_of("contact_ended"), contact_id=wanted.contact_id)
     if way.role != wanted.party:
         raise CallerError(
             "party_differs", "该联系方式登记的身份与所选不同", "this contact is on record as somebody else's",

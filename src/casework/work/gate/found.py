@@ -23,7 +23,7 @@ from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, contact_of
 from casework.work.gate.breaches import Breach, breaches
 from casework.work.gate.consents import consents_of
-from casework.work.gate.gather import book_of, holds_of
+from casework.work.gate.gather import book_of, holds_of, refusals
 from casework.work.gate.limits import Limits, limits_of
 from casework.work.gate.paid import paid_of
 from casework.work.gate.standing import Arrears, Span, Standing
@@ -58,6 +58,7 @@ def judged(conn: Connection, branch: Branch, arrears: PastArrears, wanted: Seque
     before = _before(conn, borrowers, sorted(numbers))
     past = arrears(conn, {(one.customer, branch.today(one.started_at)) for one in wanted if one.party == "contact"})
     consents, states = consents_of(conn, borrowers), _states(conn, branch, borrowers)
+    asked_not_to = refusals(conn, {one.number for one in wanted if one.number is not None})
     standings = {
         who: Standing(
             book.get(who, ()),
@@ -66,6 +67,7 @@ def judged(conn: Connection, branch: Branch, arrears: PastArrears, wanted: Seque
             past.get(who, Arrears()),
             states.get(who, ()),
             paid.get(who, ()),
+            asked_not_to,
         )
         for who in {one.customer for one in wanted}
     }

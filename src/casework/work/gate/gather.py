@@ -15,7 +15,7 @@ from casework.storage.database import UtcDateTime
 from casework.work.cases.holds import HOLDS
 from casework.work.cases.tables import cases
 from casework.work.contacts.contact import CALLS, DEBTOR
-from casework.work.contacts.results import Results
+from casework.work.contacts.results import SUSPENDED, Results
 from casework.work.contacts.tables import contact_log, contacts
 from casework.work.gate.consents import consents_of
 from casework.work.gate.judge import Wish
@@ -81,7 +81,11 @@ def _asked(dialect: str) -> _Asked:
     )  # fmt: skip
 
 
-_BOOK: Final = sa.select(contacts.c.institution, contacts.c.borrower_id, contacts.c.role, contacts.c.phone_index)
+_BOOK: Final = sa.select(
+    contacts.c.institution, contacts.c.borrower_id, contacts.c.role, contacts.c.phone_index, contacts.c.added_at,
+    contacts.c.ended_at,
+)  # fmt: skip
+_REFUSED: Final = sa.select(contacts.c.phone_index, contacts.c.refused_at).where(contacts.c.refused_at.is_not(None))
 _HOLDS: Final = sa.select(
     _holds.c.institution, _holds.c.borrower_id, _holds.c.loan_id, _holds.c.hold, _holds.c.begins_at, _holds.c.ends_at,
     _holds.c.state, _holds.c.last_on,
@@ -143,6 +147,7 @@ def gather(
         holds = rows.ask_by_keys(conn, _HOLDS, "borrower_id", borrowers)
         paid = paid_asked(conn, borrowers, zone)
         overdue = rows.ask(conn, asked.arrears, of_persons) if persons else list
+        marked = rows.ask_by_keys(conn, _REFUSED, "phone_index", sorted(numbers)) if others else list
         consents = consents_of(conn, borrowers) if quiet else {}
     _tell(known, told(), said)
     _run(known, courses())
@@ -155,6 +160,7 @@ def gather(
         if channel in CALLS:
             reserve(known, Customer(institution, borrower_id), None if number is None else bytes(number), day)
     held, remitted, arrears = _spans(holds(), zone), paid(), _arrears(overdue())
+    asked_not_to = _earliest(marked())
     states: dict[Customer, dict[str, Span]] = {}
     for one in askings:
         states.setdefault(one.customer, {})[one.wish.loan_id] = Span(one.state, LONG_AGO, None, one.wish.loan_id)
@@ -166,6 +172,7 @@ def gather(
             arrears.get(who, Arrears()),
             tuple(states[who].values()),
             remitted.get(who, ()),
+            asked_not_to,
         )
         for who in customers
     }
@@ -202,7 +209,21 @@ def book_of(conn: Connection, borrowers: Sequence[str]) -> dict[Customer, list[O
     found: dict[Customer, list[OnRecord]] = {}
     for row in rows.select_by_keys(conn, _BOOK, "borrower_id", borrowers):
         number = bytes(row.phone_index) if row.phone_index is not None else None
-        found.setdefault(Customer(row.institution, row.borrower_id), []).append(OnRecord(row.role, number, LONG_AGO))
+        way = OnRecord(row.role, number, row.added_at or LONG_AGO, row.ended_at)
+        found.setdefault(Customer(row.institution, row.borrower_id), []).append(way)
+    return found
+
+
+def refusals(conn: Connection, numbers: Collection[bytes]) -> dict[bytes, datetime]:
+    """Since when these numbers are marked as refused, in whoever's contact book."""
+    return _earliest(rows.select_by_keys(conn, _REFUSED, "phone_index", sorted(numbers)))
+
+
+def _earliest(marked: Sequence[Any]) -> dict[bytes, datetime]:
+    found: dict[bytes, datetime] = {}
+    for row in marked:
+        number = bytes(row.phone_index)
+        found[number] = min(row.refused_at, found.get(number, row.refused_at))
     return found
 
 
@@ -211,7 +232,8 @@ def _book(conn: Connection, customers: Collection[Customer]) -> dict[Customer, l
 
 
 def _said(results: Results) -> dict[str, str]:
-    return {code: one.number for code, one in results.by_code.items() if one.number is not None}
+    telling = ((code, one.number) for code, one in results.by_code.items())
+    return {code: number for code, number in telling if number is not None and number != SUSPENDED}
 
 
 def _tell(known: Known, told: Sequence[Any], said: Mapping[str, str]) -> None:

@@ -11,13 +11,15 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from casework.work.contacts.contact import CALLS, Contact
+from casework.work.contacts.contact import CALLS, DEBTOR, MAY_REFUSE, ONLY_LOCATED, Contact
 from casework.work.gate.limits import Limits
 from casework.work.gate.seen import Course, Line
 from casework.work.gate.standing import Standing
 
 HELD_PURPOSES: Final = frozenset({"demand", "locate"})
 """What a hold stops; everything else is for the debtor's own sake or the law's."""
+_OBLIGED: Final = frozenset({"co_borrower", "guarantor"})
+"""Who stand for the debt themselves: whoever is on record as one may be reached on any number."""
 _NO_LINE: Final = Line()
 _DAY: Final = timedelta(days=1)
 
@@ -112,7 +114,7 @@ def _x4(asked: Asked) -> Reason | None:
         return Reason("X4")
     if act.party == "debtor":
         return None
-    known_by = act.number if act.party == "contact" else None
+    known_by = act.number if act.party not in _OBLIGED else None
     return None if asked.standing.has(act.party, known_by, act.started_at) else Reason("X4")
 
 
@@ -138,8 +140,7 @@ def _grounds(asked: Asked) -> list[date]:
     if len(course.failed_on) >= asked.limits.contacts_after_failures:
         found.append(course.failed_on[asked.limits.contacts_after_failures - 1])
     dead = [
-        course.dead_since(number, asked.lines.get(number, _NO_LINE))
-        for number in asked.standing.numbers_of("debtor", at)
+        course.dead_since(number, asked.lines.get(number, _NO_LINE)) for number in asked.standing.ever_of("debtor", at)
     ]
     since = [key[0] for key in dead if key is not None]
     if since and len(since) == len(dead):
@@ -161,7 +162,9 @@ def _opens_on(asked: Asked) -> date | None:
 
 
 def _x6(asked: Asked) -> Reason | None:
-    return Reason("X6") if asked.act.party == "contact" and asked.line.refused else None
+    act = asked.act
+    refused = asked.line.refused or asked.standing.refused(act.number, act.started_at)
+    return Reason("X6") if act.party in MAY_REFUSE and refused else None
 
 
 def _channel(asked: Asked) -> Reason | None:
@@ -179,7 +182,7 @@ def _holds(asked: Asked) -> list[Reason]:
         return []
     ends: dict[str, list[datetime | None]] = {}
     for one in asked.standing.holds:
-        stops = one.name in asked.limits.stops_contact and (one.name != "death" or act.party == "debtor")
+        stops = one.name in asked.limits.stops_contact and (one.name != "death" or _death_stops(act))
         if stops and one.binds(act.loan_id) and one.at(act.started_at):
             ends.setdefault(one.name, []).append(one.ends_at)
     return [
@@ -198,3 +201,8 @@ def _paid(asked: Asked) -> list[Reason]:
         return []
     tomorrow = asked.midnight(asked.local.date() + _DAY)
     return [Reason("paid", asked.may_from(max(one.ends_at or tomorrow for one in spans)))]
+
+
+def _death_stops(act: Contact | Wish) -> bool:
+    """The debtor's own numbers for all that a hold stops; money of who stood or stands in for them."""
+    return act.party == DEBTOR or (act.party in ONLY_LOCATED and act.purpose != "locate")

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from casework.work.contacts.contact import Contact
+from casework.work.contacts.results import SUSPENDED
 
 Key = tuple[datetime, str, str]
 _FAILURES_KEPT: Final = 30
@@ -100,7 +101,9 @@ def advance(course: Course, day: date, *, connected: bool, attempt: bool) -> Non
 
 
 def hear(key: Key, course: Course, number: bytes, line: Line, said: str) -> None:
-    """What a result said of a number: `valid`, `wrong`, `invalid` or `refused`."""
+    """What a result said of a number: `valid`, `wrong`, `invalid` or `refused`; `suspended` changes nothing."""
+    if said == SUSPENDED:
+        return
     if said == "invalid":
         line.invalid.append(key)
     elif said == "refused":

@@ -8,11 +8,19 @@ import msgspec
 
 
 class OnRecord(msgspec.Struct, frozen=True):
-    """A way to reach somebody around the debtor, on record from `since`; `number` none where it is an address."""
+    """A way to reach somebody around the debtor, on record from `since` to `until` (none: still).
+
+    `number` none where it is an address.
+    """
 
     role: str
     number: bytes | None
     since: datetime
+    until: datetime | None = None
+
+    def at(self, instant: datetime) -> bool:
+        """Whether it is on record then."""
+        return self.since <= instant and (self.until is None or instant < self.until)
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -71,6 +79,7 @@ class Standing(msgspec.Struct, frozen=True):
     """One debtor. `states` are those of the cases in which not everybody may act, by name of the state.
 
     `paid`: when demand was stopped for money that came, or is said to have been sent.
+    `refusals`: since when numbers are marked as refused in a contact book, anybody's.
     """
 
     on_record: Sequence[OnRecord] = ()
@@ -79,18 +88,26 @@ class Standing(msgspec.Struct, frozen=True):
     arrears: Arrears = Arrears()
     states: Sequence[Span] = ()
     paid: Sequence[Span] = ()
+    refusals: Mapping[bytes, datetime] = {}
 
     def numbers_of(self, role: str, instant: datetime) -> list[bytes]:
         """The numbers of that role that are on record at the instant."""
+        return [one.number for one in self.on_record if one.role == role and one.number is not None and one.at(instant)]
+
+    def ever_of(self, role: str, instant: datetime) -> list[bytes]:
+        """The same with those that were ended: taking a number out of the book opens nothing (X5)."""
         return [
             one.number for one in self.on_record if one.role == role and one.number is not None and one.since <= instant
         ]
 
+    def refused(self, number: bytes | None, instant: datetime) -> bool:
+        """Whether the book says of the number that whoever is there refused by then; for ever, whoever is called."""
+        return number is not None and number in self.refusals and self.refusals[number] <= instant
+
     def has(self, role: str, number: bytes | None, instant: datetime) -> bool:
         """Whether there is somebody of that role on record, by that number where one is given."""
         return any(
-            one.role == role and one.since <= instant and (number is None or one.number == number)
-            for one in self.on_record
+            one.role == role and one.at(instant) and (number is None or one.number == number) for one in self.on_record
         )
 
     def dead_since(self, instant: datetime) -> datetime | None:

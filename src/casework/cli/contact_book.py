@@ -1,0 +1,187 @@
+"""`casework contact book`, `add`, `mark`: the numbers and addresses of a debtor, with state and source."""
+
+import csv
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+import msgspec
+
+from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
+from casework.cli.tables import NONE, Table
+from casework.clock import now
+from casework.errors import CallerError
+from casework.intake.contact_book.adding import ADDRESS_KINDS, COMMAND, MOST, RELATIONS, Added, NewWay, NotAdded, add
+from casework.intake.contact_book.marking import COMMAND as MARK
+from casework.intake.contact_book.marking import MARKS, mark
+from casework.intake.contact_book.shown import COMMAND as LOOK
+from casework.intake.contact_book.shown import ContactBook, contact_book
+from casework.intake.feed.last_known import customer_of_loan
+from casework.operation.startup import Started
+from casework.storage.database import reading, writing
+from casework.work.cases.disclosure import record_read
+from casework.work.cases.sight import reach_of
+from casework.work.contacts.contact import PARTIES
+
+_COLUMNS = tuple(NewWay.__struct_fields__)
+_NEEDED = ("loan_id", "role", "source", "legal_basis")
+
+
+@click.command("book")
+@click.argument("loan_id", metavar="LOAN")
+@as_json
+@as_staff
+def book_(loan_id: str, json_: bool, staff_no: str | None) -> None:
+    """Show the contact book of LOAN's debtor, numbers masked; that it was shown is an entry.
+
+    \b
+    Examples:
+      casework contact book L2024000917
+      casework contact book L2024000917 --as S0012 --json
+    """
+    with started() as open_:
+        book, zone = _looked_at(open_, loan_id, staff_no), ZoneInfo(open_.branch.time_zone)
+    if json_:
+        print_json(book)
+        return
+    table = Table(
+        "id", "role", "relation", "phone", "address", "state", "source", "found by", "last tried", "last connected"
+    )
+    for one in book.items:
+        tried, connected = (
+            at.astimezone(zone).strftime("%Y-%m-%d %H:%M") if at is not None else ""
+            for at in (one.last_tried_at, one.last_connected_at)
+        )
+        state = "ended 已停用" if one.ended_at is not None else one.state
+        source = " / ".join(filter(None, (one.source, one.legal_basis)))
+        table.add_row(
+            str(one.id), one.role, one.relation or "", one.phone or "", one.address or "", state, source or NONE,
+            one.found_by or "feed", tried, connected,
+        )  # fmt: skip
+    console.print(table)
+
+
+def _looked_at(open_: Started, loan_id: str, staff_no: str | None) -> ContactBook:
+    branch = open_.branch
+    with reading(open_.engine, snapshot=True) as conn:
+        actor = permitted(conn, branch, staff_no, LOOK)
+        customer = customer_of_loan(conn, loan_id, reach_of(branch, actor, LOOK, branch.today(now())))
+        book = contact_book(conn, branch, actor, customer)
+    if book.fields:
+        with writing(open_.engine) as conn:
+            record_read(conn, branch, actor, [customer], book.fields)
+    return book
+
+
+@click.command("add")
+@click.argument("loan_id", metavar="LOAN", required=False)
+@click.option("--role", type=click.Choice(PARTIES), help="Who is reached there.")
+@click.option("--phone")
+@click.option("--address")
+@click.option("--address-kind", type=click.Choice(ADDRESS_KINDS))
+@click.option("--name", help="Whose it is.")
+@click.option("--relation", type=click.Choice(RELATIONS))
+@click.option("--source", help="A code of statecharts/rules/sources.toml.")
+@click.option("--legal-basis", help="A ground that the source has there.")
+@click.option("--found-by", help="Who found it, where that is not whoever enters it.")
+@click.option(
+    "--from", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help=f"A CSV of up to {MOST} rows with these columns ({', '.join(_COLUMNS)}), in place of the options.",
+)  # fmt: skip
+@click.option("--atomic", is_flag=True, help="If one row may not be entered, none is.")
+@as_json
+@as_staff
+def add_(*, file: Path | None, atomic: bool, json_: bool, staff_no: str | None, **fields: str | None) -> None:
+    """Enter a number or an address of LOAN's debtor or somebody around them, with its source and legal ground.
+
+    What is in the book already changes nothing. An unknown or unlawful source is refused. Exit code 0 if all are in
+    the book now, 1 if one is not, 2 usage.
+
+    \b
+    Examples:
+      casework contact add L2024000917 --role contact --relation sibling --phone 12000000000 \\
+        --source debtor --legal-basis consent --as S0012
+      casework contact add --from found.csv --json
+    """
+    given = _rows(file) if file is not None else [_row(fields)]
+    with started() as open_:
+        with writing(open_.engine) as conn:
+            actor = permitted(conn, open_.branch, staff_no, COMMAND)
+            told = add(conn, open_.branch, given, actor, now(), atomic=atomic)
+        refused = [one for one in told if isinstance(one, NotAdded)]
+        if refused and file is None:
+            raise CallerError(refused[0].code, refused[0].zh, refused[0].en, field=refused[0].field)
+    if json_:
+        print_json({"entries": len(told), "results": [_plain(one) for one in told]})
+    else:
+        for line, one in enumerate(told, 1):
+            console.print(f"{line}: {_said(one)}")
+    if refused:
+        raise SystemExit(1)
+
+
+def _row(fields: dict[str, str | None]) -> NewWay:
+    missing = [name for name in _NEEDED if not fields.get(name)]
+    if missing:
+        named = ["LOAN" if name == "loan_id" else f"--{name.replace('_', '-')}" for name in missing]
+        raise click.UsageError(f"missing {', '.join(named)} (or --from FILE)")
+    given: Any = {name: value for name, value in fields.items() if value is not None}
+    return NewWay(**given)
+
+
+def _rows(file: Path) -> list[NewWay]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines)
+            unknown = sorted(set(reader.fieldnames or ()) - set(_COLUMNS))
+            missing = sorted(set(_NEEDED) - set(reader.fieldnames or ()))
+            if unknown or missing:
+                raise click.UsageError(f"{file.name}: columns are {', '.join(_COLUMNS)}; needed {', '.join(_NEEDED)}")
+            rows = [{name: (row.get(name) or "").strip() or None for name in _COLUMNS} for row in reader]
+    except (UnicodeDecodeError, csv.Error):
+        raise click.UsageError(f"{file.name} is no CSV in UTF-8") from None
+    if not 1 <= len(rows) <= MOST:
+        raise click.UsageError(f"{file.name}: 1 to {MOST} rows at a time, not {len(rows)}")
+    return [msgspec.convert({name: row[name] or "" for name in _NEEDED} | _said_of(row), NewWay) for row in rows]
+
+
+def _said_of(row: dict[str, str | None]) -> dict[str, str]:
+    """The cells of a row that say something."""
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _plain(one: Added | NotAdded) -> dict[str, Any]:
+    if isinstance(one, Added):
+        return {"outcome": "done" if one.entry_id else "repeated", **one._asdict()}
+    return {"outcome": one.code, "field": one.field or None, "zh": one.zh, "en": one.en}
+
+
+def _said(one: Added | NotAdded) -> str:
+    if isinstance(one, NotAdded):
+        return f"{one.field} {one.code}: {one.en} / {one.zh}"
+    return f"contact {one.contact_id}: {f'entry {one.entry_id}' if one.entry_id else 'known already 已有'}"
+
+
+@click.command("mark")
+@click.argument("contact_id", type=int)
+@click.argument("what", type=click.Choice(MARKS))
+@click.option("--remark", required=True, help="How that became known; sealed.")
+@as_json
+@as_staff
+def mark_(contact_id: int, what: str, remark: str, json_: bool, staff_no: str | None) -> None:
+    """Note of an entry of the contact book that whoever is there refused (for ever), or that it is ended.
+
+    \b
+    Examples:
+      casework contact mark 9 refused --remark 来信要求不再联系 --as S0012
+      casework contact mark 9 ended --remark 登记有误
+    """
+    with started() as open_, writing(open_.engine) as conn:
+        actor = permitted(conn, open_.branch, staff_no, MARK)
+        marked = mark(conn, open_.branch, contact_id, what, remark, actor, now())
+    if json_:
+        print_json(marked._asdict())
+        return
+    said = f"entry {marked.entry_id}" if marked.entry_id else "known already 已有"
+    console.print(f"contact {marked.contact_id} {marked.mark}: {said}")

@@ -1,0 +1,128 @@
+"""Where numbers and addresses may come from, on which ground (`statecharts/rules/sources.toml`). Pure but for it."""
+
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from casework.errors import CallerError, RulesBroken
+from casework.rules.statechart.shape import LABELS, each, name, shape_faults, some, table, text, whole
+
+_FILE_NAME: Final = "rules/sources.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A lawful source, and the grounds on which what it gives may be used."""
+
+    code: str
+    zh: str
+    en: str
+    bases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LegalBasis:
+    """A ground on which personal data may be used; `law` is where it stands."""
+
+    code: str
+    zh: str
+    en: str
+    law: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unlawful:
+    """A source of which nothing may be used, and why."""
+
+    code: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The file, checked."""
+
+    version: int
+    lawful: Mapping[str, Source]
+    bases: Mapping[str, LegalBasis]
+    unlawful: Mapping[str, Unlawful]
+    text: bytes
+    digest: str
+
+    @property
+    def title(self) -> str:
+        """`sources@version`."""
+        return f"sources@{self.version}"
+
+    def fault(self, source: str, basis: str) -> CallerError | None:
+        """Why what this source gives may not be used on that ground; none if it may.
+
+        `unlawful_source`, `unknown_source`, `unknown_legal_basis`, `basis_not_of_source`.
+        """
+        if (barred := self.unlawful.get(source)) is not None:
+            return CallerError("unlawful_source", barred.zh, barred.en, source=source)
+        known = self.lawful.get(source)
+        if known is None:
+            return CallerError("unknown_source", known=sorted(self.lawful))
+        if basis not in self.bases:
+            return CallerError("unknown_legal_basis", known=sorted(self.bases))
+        if basis not in known.bases:
+            return CallerError("basis_not_of_source", source=source, known=list(known.bases))
+        return None
+
+
+_BECAUSE = table(dict(LABELS))
+_FILE = table(
+    {
+        "name": name, "version": whole,
+        "bases": each(table({**LABELS, "law": text})),
+        "sources": each(table({**LABELS, "bases": some(name, empty="names no ground")})),
+        "unlawful": each(table({**LABELS, "because": _BECAUSE})),
+    }
+)  # fmt: skip
+
+
+def parse_sources(body: bytes) -> Sources:
+    """Read and check whole; `RulesBroken` with every fault."""
+    try:
+        document = tomllib.loads(body.decode())
+    except (ValueError, RecursionError) as error:
+        raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
+    faults = shape_faults(_FILE, document) or list(_meaning(document))
+    if faults:
+        raise RulesBroken([f"{_FILE_NAME}: {fault}" for fault in faults])
+    lawful = {
+        code: Source(code, row["zh"], row["en"], tuple(row["bases"])) for code, row in document["sources"].items()
+    }
+    bases = {code: LegalBasis(code, row["zh"], row["en"], row["law"]) for code, row in document["bases"].items()}
+    barred = {
+        code: Unlawful(code, f"{row['zh']}：{row['because']['zh']}", f"{row['en']}: {row['because']['en']}")
+        for code, row in document["unlawful"].items()
+    }
+    return Sources(document["version"], lawful, bases, barred, body, hashlib.sha256(body).hexdigest())
+
+
+def load_sources(folder: Path) -> Sources:
+    """`parse_sources` of `statecharts/rules/sources.toml`."""
+    try:
+        body = (folder / _FILE_NAME).read_bytes()
+    except OSError as error:
+        raise RulesBroken([f"{_FILE_NAME}: {error.strerror}"]) from None
+    return parse_sources(body)
+
+
+def _meaning(document: Mapping[str, Any]) -> Iterator[str]:
+    used = set()
+    for code, row in document["sources"].items():
+        at = f"sources.{code}"
+        yield from (f"{at}.bases: there is no ground {one}" for one in row["bases"] if one not in document["bases"])
+        if len(set(row["bases"])) < len(row["bases"]):
+            yield f"{at}.bases: names a ground twice"
+        if code in document["unlawful"]:
+            yield f"{at}: is unlawful too"
+        used |= set(row["bases"])
+    yield from (f"bases.{code}: no source has it" for code in document["bases"] if code not in used)

@@ -1,0 +1,108 @@
+"""What is known of a debtor's numbers: their state, when they were last tried and when somebody last answered there.
+
+The state is that of the gate: the latest telling result decides, a refusal is for ever, invalid and refused hold for
+whomever it was that was called, valid and wrong for this debtor.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.customer import Customer
+from casework.storage import rows
+from casework.work.contacts.contact import DEBTOR
+from casework.work.contacts.results import SUSPENDED, Results
+from casework.work.contacts.tables import contact_log
+from casework.work.gate.gather import refusals
+from casework.work.gate.seen import NOTHING, Course, Line, hear
+
+UNVERIFIED, VALID, WRONG, INVALID, REFUSED = "unverified", "valid", "wrong", "invalid", "refused"
+STATES: Final = (UNVERIFIED, VALID, SUSPENDED, WRONG, INVALID, REFUSED)
+_log: Final = contact_log.c
+_SAID: Final = sa.select(
+    _log.number, _log.started_at, _log.contact_ref, _log.source, _log.result, _log.institution, _log.borrower_id
+)  # fmt: skip
+_TRIED: Final = (
+    sa.select(_log.number, _log.started_at, _log.channel, _log.outcome, _log.result)
+    .where(
+        _log.borrower_id == sa.bindparam("borrower_id", type_=sa.String),
+        _log.institution == sa.bindparam("institution", type_=sa.String),
+        _log.number.is_not(None),
+    )
+    .order_by(_log.started_at, _log.contact_ref, _log.source)
+)
+
+
+class KnownNumber(NamedTuple):
+    """One number. Tried: by us, through any channel; connected: somebody answered to whom it was no wrong number."""
+
+    state: str = UNVERIFIED
+    last_tried_at: datetime | None = None
+    last_connected_at: datetime | None = None
+
+
+def known_numbers(
+    conn: Connection, customer: Customer, numbers: Collection[bytes], results: Results
+) -> Mapping[bytes, KnownNumber]:
+    """Each of these numbers of the debtor."""
+    wanted = sorted(set(numbers))
+    if not wanted:
+        return {}
+    course, lines = _told(conn, customer, wanted, results)
+    refused, tried = refusals(conn, wanted), _tried(conn, customer, results)
+    known = {}
+    for number in wanted:
+        suspended, tried_at, connected_at = tried.get(number, (False, None, None))
+        line = lines[number]
+        if line.refused or number in refused:
+            state = REFUSED
+        else:
+            state = _state(course, number, line, suspended=suspended)
+        known[number] = KnownNumber(state, tried_at, connected_at)
+    return known
+
+
+def _state(course: Course, number: bytes, line: Line, *, suspended: bool) -> str:
+    valid = course.told.get(number, NOTHING).valid
+    if course.is_wrong(number, line):
+        return WRONG
+    if line.invalid and (valid is None or line.invalid[-1] > valid):
+        return INVALID
+    if suspended:
+        return SUSPENDED
+    return UNVERIFIED if valid is None else VALID
+
+
+def _told(
+    conn: Connection, customer: Customer, numbers: list[bytes], results: Results
+) -> tuple[Course, dict[bytes, Line]]:
+    said = {code: one.number for code, one in results.by_code.items() if one.number is not None}
+    course, lines = Course(), {number: Line() for number in numbers}
+    found = rows.select_by_keys(conn, _SAID, "number", numbers)
+    for row in sorted(found, key=lambda row: (row.started_at, row.contact_ref, row.source)):
+        if row.result in said:
+            number, key = bytes(row.number), (row.started_at, row.contact_ref, row.source)
+            theirs = course if Customer(row.institution, row.borrower_id) == customer else Course()
+            hear(key, theirs, number, lines[number], said[row.result])
+    return course, lines
+
+
+def _tried(
+    conn: Connection, customer: Customer, results: Results
+) -> dict[bytes, tuple[bool, datetime | None, datetime | None]]:
+    """By number: whether its latest contact found it suspended, when it was last tried, and last connected."""
+    found: dict[bytes, tuple[bool, datetime | None, datetime | None]] = {}
+    for row in conn.execute(_TRIED, customer._asdict()):
+        number, result = bytes(row.number), results.by_code.get(row.result)
+        says = None if result is None else result.number
+        _, tried_at, connected_at = found.get(number, (False, None, None))
+        answered = row.outcome in {DEBTOR, "third_party"} and says != WRONG
+        found[number] = (
+            says == SUSPENDED,
+            row.started_at if row.channel != "inbound" else tried_at,
+            row.started_at if answered else connected_at,
+        )
+    return found

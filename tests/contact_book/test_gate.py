@@ -1,0 +1,110 @@
+"""What is entered in the contact book is what the gate knows: from then on, until it is ended or refused."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from casework.errors import CallerError
+from casework.intake.feed.past_arrears import past_arrears
+from casework.lifecycle.advance import advance
+from casework.storage.database import reading, writing
+from casework.work.gate.found import found
+from tests.contact_book.books import entered, marked, way
+from tests.feed.bank import DAY, Bank, arrears, contact, loan
+from tests.promised import hold
+from tests.work.gate.desk import Desk
+from tests.work.gate.test_permits import MINUTE, at
+
+SISTER = "12100000001"
+
+
+@pytest.fixture
+def desk(bank: Bank) -> Iterator[Desk]:
+    """A debtor 20 days in arrears whom three calls of yesterday did not reach: contact persons may be approached."""
+    bank.send(DAY, [arrears(1, 20)], loans=[loan(1)], contacts=[contact(1)])
+    made = Desk(bank, bank.staff("S1", "basic_risk_manager"))
+    for hour in (9, 10, 11):
+        made.record(at(f"{hour:02}:00", -1))
+    yield made
+    bank.assert_sound()
+
+
+def breaches_of_today(desk: Desk) -> list[tuple[str, ...]]:
+    with reading(desk.bank.started.engine) as conn:
+        return [one.rules for one in found(conn, desk.bank.started.branch, past_arrears, DAY, DAY)]
+
+
+def test_a_contact_person_is_unknown_until_the_number_is_entered_however_it_is_dialled(desk: Desk) -> None:
+    wanted: dict[str, Any] = {"party": "contact", "phone": "+86 121-0000-0001"}
+    assert desk.rules(at("10:00"), **wanted) == ["X4"]
+    contact_id = entered(desk.bank, way(), at=at("10:01"))
+    assert desk.rules(at("10:02"), **wanted) == []
+    assert desk.rules(at("10:03"), party="contact", contact_id=contact_id) == []
+
+
+def test_who_was_called_before_the_number_was_entered_was_called_in_breach(desk: Desk) -> None:
+    entered(desk.bank, way(), at=at("10:30"))
+    for time in ("10:00", "11:00"):
+        desk.record(at(time), party="contact", phone=SISTER, purpose="locate")
+    assert breaches_of_today(desk) == [("X4",)]
+
+
+def test_who_refused_by_letter_is_not_called_for_anybody_again(desk: Desk) -> None:
+    contact_id = entered(desk.bank, way(), at=at("09:00"))
+    desk.record(at("09:30"), party="contact", phone=SISTER, purpose="locate")
+    marked(desk.bank, contact_id, "refused", at("10:00"))
+    assert desk.rules(at("10:01"), party="contact", phone=SISTER) == ["X6"]
+    desk.record(at("11:00"), party="contact", phone=SISTER, purpose="locate")
+    assert breaches_of_today(desk) == [("X6",)]
+
+
+def test_a_number_that_was_ended_is_known_no_more(desk: Desk) -> None:
+    contact_id = entered(desk.bank, way(), at=at("09:00"))
+    marked(desk.bank, contact_id, "ended", at("10:00"))
+    assert desk.rules(at("10:01"), party="contact", phone=SISTER) == ["X4"]
+    with pytest.raises(CallerError) as mistake:
+        desk.ask(at("10:02"), party="contact", contact_id=contact_id)
+    assert mistake.value.code == "contact_ended"
+
+
+def test_a_new_number_of_the_debtor_shuts_the_gate_and_ending_it_opens_nothing(bank: Bank) -> None:
+    """Dead numbers had opened it to contact persons."""
+    bank.send(DAY, [arrears(1, 20)], loans=[loan(1)], contacts=[contact(1), contact(1, role="contact", phone=SISTER)])
+    desk = Desk(bank, bank.staff("S1", "basic_risk_manager"))
+    desk.record(at("09:00", -1), "invalid_number")
+    assert desk.rules(at("10:00"), party="contact", phone=SISTER) == []
+    contact_id = entered(bank, way(role="debtor", phone="12200000001", relation=None), at=at("11:00"))
+    assert desk.rules(at("11:01"), party="contact", phone=SISTER) == ["X5"]
+    marked(bank, contact_id, "ended", at("11:02"))
+    assert desk.rules(at("11:03"), party="contact", phone=SISTER) == ["X5"]
+
+
+@pytest.mark.parametrize(
+    ("role", "purpose", "rules"),
+    [
+        ("debtor", None, ["death"]), ("debtor", "locate", ["death"]), ("debtor", "service_of_papers", []),
+        ("heir", None, []), ("heir", "locate", []), ("heir", "demand", ["death"]),
+        ("guardian", "locate", []), ("guardian", None, ["death"]),
+        ("representative", "locate", []), ("representative", None, ["death"]),
+        ("co_borrower", None, []), ("guarantor", None, []),
+    ],
+)  # fmt: skip
+def test_a_death_hold_stops_the_debtors_own_numbers_and_money_of_who_stood_in_for_them(
+    desk: Desk, role: str, purpose: str | None, rules: list[str]
+) -> None:
+    """Heirs may be asked where they are; what guarantors and co-borrowers owe themselves goes on."""
+    entered(desk.bank, way(role=role, relation=None, phone="12300000001", source="notary", legal_basis="contract"),
+            at=at("09:00"))  # fmt: skip
+    branch, risk = desk.bank.started.branch, desk.bank.staff("B9", "basic_risk_manager")
+    with writing(desk.bank.started.engine) as conn:
+        advance(conn, [hold(risk, "L1", "death", on=DAY, review_by=DAY + timedelta(days=7))], branch)
+    assert desk.rules(at("10:00") + MINUTE, party=role, phone="12300000001", purpose=purpose) == rules
+
+
+@pytest.mark.parametrize(("role", "rules"), [("heir", ["X6"]), ("representative", []), ("guardian", [])])
+def test_a_refusal_binds_for_who_owes_nothing_and_speaks_for_nobody(desk: Desk, role: str, rules: list[str]) -> None:
+    contact_id = entered(desk.bank, way(role=role, relation=None), at=at("09:00"))
+    marked(desk.bank, contact_id, "refused", at("09:01"))
+    assert desk.rules(at("10:00") + timedelta(seconds=1), party=role, phone=SISTER, purpose="locate") == rules

@@ -1,0 +1,108 @@
+"""The state of a number is what calls have told: the latest telling result decides, a refusal is for ever."""
+
+from datetime import timedelta
+
+import pytest
+
+from casework.clock import now
+from casework.errors import CallerError
+from casework.intake.contact_book.marking import mark
+from casework.people.staff.actor import Actor
+from casework.storage.database import writing
+from casework.work.gate.known_numbers import STATES
+from tests.contact_book.books import book, entered, marked, states, way
+from tests.dialler.called import call, moment, take
+from tests.feed.bank import DAY, Bank, arrears, contact, loan
+
+SISTER = "12100000001"
+
+
+@pytest.fixture
+def lent(bank: Bank) -> Bank:
+    """Two debtors in arrears with a number each; the sister of the first is in the book."""
+    bank.send(DAY, [arrears(1), arrears(2)], loans=[loan(1), loan(2)], contacts=[contact(1), contact(2)])
+    entered(bank, way())
+    return bank
+
+
+# (results of calls to the debtor's own number in order, its state)
+TOLD: list[tuple[list[str], str]] = [
+    ([], "unverified"),
+    (["no_answer"], "unverified"),
+    (["third_party"], "unverified"),
+    (["debtor"], "valid"),
+    (["debtor", "no_answer"], "valid"),
+    (["debtor", "suspended"], "suspended"),
+    (["debtor", "suspended", "busy"], "valid"),
+    (["suspended"], "suspended"),
+    (["wrong_number"], "wrong"),
+    (["wrong_number", "no_answer"], "wrong"),
+    (["wrong_number", "suspended"], "wrong"),
+    (["wrong_number", "debtor"], "valid"),
+    (["debtor", "wrong_number"], "wrong"),
+    (["invalid_number"], "invalid"),
+    (["invalid_number", "debtor"], "valid"),
+    (["debtor", "invalid_number", "wrong_number"], "wrong"),
+    (["wrong_number", "invalid_number"], "invalid"),
+    (["contact_refused", "debtor"], "refused"),
+]
+
+
+@pytest.mark.parametrize(("results", "state"), TOLD, ids=["-".join(results) or "nothing" for results, _ in TOLD])
+def test_a_number_has_the_state_that_its_calls_tell(lent: Bank, results: list[str], state: str) -> None:
+    calls = [call(f"c{at}", 1, at=f"{9 + at:02}:00:00", result=result) for at, result in enumerate(results)]
+    if calls:
+        take(lent, *calls[::-1])  # rows come in any order
+    assert states(lent) == [("debtor", state), ("contact", "unverified")]
+    assert states(lent, 2) == [("debtor", "unverified")]
+
+
+def test_every_state_is_met_in_the_table_above() -> None:
+    assert {state for _, state in TOLD} == set(STATES)
+
+
+def test_invalid_and_refused_hold_for_whomever_was_called_valid_and_wrong_for_their_debtor(lent: Bank) -> None:
+    """Calls for the second debtor, on numbers of the first."""
+    own = "12000000001"
+    take(lent, call("c1", 2, phone=SISTER, result="contact_refused"), call("c2", 2, phone=own, result="wrong_number"))
+    assert states(lent) == [("debtor", "unverified"), ("contact", "refused")]
+    take(lent, call("c3", 2, at="11:00:00", phone=own, result="invalid_number"))
+    assert states(lent) == [("debtor", "invalid"), ("contact", "refused")]
+
+
+def test_the_book_says_when_a_number_was_last_tried_and_when_somebody_last_answered(lent: Bank) -> None:
+    """A wrong number's answer is nobody's; a call that came in is no attempt of ours."""
+    take(
+        lent, call("c1", at="09:00:00", result="debtor"), call("c2", at="10:00:00"),
+        call("c3", at="11:00:00", channel="inbound", result="debtor"),
+        call("c4", at="12:00:00", party="contact", phone=SISTER, result="third_party"),
+        call("c5", at="13:00:00", party="contact", phone=SISTER, result="wrong_number"),
+    )  # fmt: skip
+    told = [(one.last_tried_at, one.last_connected_at) for one in book(lent)]
+    assert told == [
+        (moment(0, "10:00:00"), moment(0, "11:00:00")), (moment(0, "13:00:00"), moment(0, "12:00:00")),
+    ]  # fmt: skip
+
+
+def test_a_refusal_stays_through_reassignment_and_another_debtor_who_names_the_same_number(lent: Bank) -> None:
+    marked(lent, book(lent)[-1].id, "refused")
+    entered(lent, way(2, phone="+86 121 0000 0001"))
+    assert states(lent, 2) == [("debtor", "unverified"), ("contact", "refused")]
+    lent.send(DAY + timedelta(days=1), [arrears(1), arrears(2)], loans=[loan(1, owner_staff_no="S9"), loan(2)])
+    assert states(lent) == [("debtor", "unverified"), ("contact", "refused")]
+    lent.assert_sound()
+
+
+def test_only_whoever_reaches_the_debtor_marks_an_entry_and_only_with_marks_that_there_are(lent: Bank) -> None:
+    """Whether a number is valid, wrong or invalid is for calls to tell."""
+    stranger = Actor("S7", "staff", "api", frozenset({"business_rep"}))
+    contact_id = book(lent)[-1].id
+    told = []
+    for actor, where, what in (
+        (stranger, contact_id, "refused"), (lent.actor, 99, "ended"), (lent.actor, contact_id, "invalid"),
+    ):  # fmt: skip
+        with pytest.raises(CallerError) as mistake, writing(lent.started.engine) as conn:
+            mark(conn, lent.started.branch, where, what, "来信", actor, now())
+        told.append(mistake.value.code)
+    assert told == ["unknown_contact", "unknown_contact", "unknown_mark"]
+    assert states(lent) == [("debtor", "unverified"), ("contact", "unverified")]
