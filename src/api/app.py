@@ -42,6 +42,7 @@ from api import (
     requests,
     reset_codes,
     session,
+    tasks,
 )
 from api.admission import Admission
 from api.auth import Tokens
@@ -199,6 +200,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
         *contact_permits.route_handlers,
         *contact_breaches.route_handlers,
     ]
+    changing += tasks.route_handlers
     changing += handovers.route_handlers
     changing += [*requests.route_handlers, *chart_moves.route_handlers]
     identity = [*session.route_handlers, *own_access.route_handlers, *reset_codes.route_handlers]

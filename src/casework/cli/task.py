@@ -7,6 +7,7 @@ import click
 from casework.cli.changing import day
 from casework.cli.shell import FOLDED, as_json, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
+from casework.cli.task_acts import COMMANDS
 from casework.clock import now
 from casework.money import yuan_text
 from casework.operation.morning import make_lists
@@ -28,6 +29,7 @@ def cli() -> None:
     Examples:
       casework task list --on 2026-03-10 --as S0103
       casework task take --on 2026-03-10 --as S0103
+      casework task next --as S0103
     """
 
 
@@ -112,3 +114,7 @@ def take(on: datetime, staff_no: str) -> None:
         make_lists(conn, open_.branch, on.date(), system("cli"))
         late = take_list(conn, open_.branch, on.date(), actor, now())
     console.print(f"{on.date()}: taken 已领取" + (", late 迟领" if late else ""), markup=False)
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)

@@ -88,7 +88,12 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "staff.second_factor_removed": ("移除第二要素", "Second factor removed"),
     "staff.session_ended": ("结束会话", "Session ended"),
     "staff.tokens_revoked": ("吊销全部令牌", "All tokens revoked"),
+    "tasks.added": ("人工添加任务", "Task added"),
+    "tasks.begun": ("领取下一项任务", "Task begun"),
+    "tasks.done": ("了结人工任务", "Task added by hand done"),
     "tasks.made": ("生成任务清单", "Tasks made"),
+    "tasks.moved": ("转派任务", "Task moved"),
+    "tasks.postponed": ("任务延后", "Task put off"),
     "tasks.published": ("发布任务规则", "Rules of tasks published"),
     "tasks.taken": ("领取任务清单", "Task list taken"),
 }  # fmt: skip

@@ -138,6 +138,10 @@ def _of_policy(policy: Policy, posts: frozenset[str]) -> Iterator[str]:
     at = f"policy {policy.name}: task"
     if type(room := policy.figures.get("task.lines_per_day")) is not int or room < 0:
         yield f"{at}.lines_per_day is not a whole number from 0"
+    if type(ahead := policy.figures.get("task.postpone_within_days")) is not int or ahead < 1:
+        yield f"{at}.postpone_within_days is not a whole number from 1"
+    if type(policy.figures.get("task.pull_team")) is not bool:
+        yield f"{at}.pull_team is not true or false"
     rows: Any = policy.figures.get("task.lines_by_post")
     faults = [] if rows is None else list(_ROOM(f"{at}.lines_by_post", rows))
     yield from faults

@@ -32,6 +32,16 @@ _ROWS: Final = sa.select(
 _OF_DAY: Final = _ROWS.where(tasks.c.day == _ON, tasks.c.edition.in_(sa.bindparam("editions", expanding=True)))
 _STANDING: Final = _OF_DAY.where(sa.or_(tasks.c.list_of.in_(_WHOSE), tasks.c.id.in_(_MOVED_HERE)))
 _HANDED_OUT: Final = _OF_DAY.where(tasks.c.list_of.in_(_WHOSE))
+BY_IDS: Final = _ROWS
+"""For `rows.select_by_keys` by `id`; over all days and editions."""
+_NOW_OF: Final = sa.func.coalesce(task_standing.c.list_of, tasks.c.list_of)
+FREE: Final = _STANDING.where(
+    _NOW_OF.in_(_WHOSE), task_standing.c.done_on.is_(None),
+    sa.or_(task_standing.c.until.is_(None), task_standing.c.until <= _ON),
+    sa.or_(task_standing.c.held_on.is_(None), task_standing.c.held_on != _ON),
+    tasks.c.task != REQUEST,
+).order_by(tasks.c.rank, tasks.c.id)  # fmt: skip
+"""What nobody has begun that day; a request is decided, not begun."""
 _PARTS: Final = sa.select(
     requests.c.id, requests.c.opened_by, requests.c.asked_for, requests.c.reviewed_by, requests.c.reviewed_for
 )  # fmt: skip
@@ -89,6 +99,17 @@ def tasks_of(conn: Connection, on: date, actor: Actor, *, handed_out: bool = Fal
     listed = [task for task in standing(found, on, handed_out=handed_out) if task.list_of in whose]
     listed.sort(key=lambda one: (whose.index(one.list_of), group_of(one.why), one.rank, one.id))
     return list(_without_own_requests(conn, actor, listed))
+
+
+def list_of(conn: Connection, on: date, whose: str, *, handed_out: bool = False) -> list[Task]:
+    """One list alone, in order: of a member of staff, or of a post."""
+    edition = edition_of(conn, on)
+    if edition is None:
+        return []
+    asked = {"on": on, "editions": [edition] if handed_out else [0, edition], "whose": [whose]}
+    found = conn.execute(_HANDED_OUT if handed_out else _STANDING, asked)
+    listed = [task for task in standing(found, on, handed_out=handed_out) if task.list_of == whose]
+    return sorted(listed, key=lambda one: (group_of(one.why), one.rank, one.id))
 
 
 def standing(found: Iterable[Any], on: date, *, handed_out: bool = False) -> Iterator[Task]:
@@ -204,7 +225,7 @@ _OF_TASK: Final = {
     ("hold_review", "late"): ("停催复核已逾期，应于{due}复核", "a hold whose review is overdue, since {due}"),
     ("hold_review", "due_today"): ("停催须于今日复核", "a hold to be reviewed today"),
     ("hold_confirm", "due_today"): ("新设停催待确认", "a hold that nobody has confirmed yet"),
-    ("hold_ends", "due_today"): ("停催今日到期，明日起可恢复催收", "a hold that ends today: work goes on tomorrow"),
+    ("hold_ends", "due_today"): ("停催今日到期，明日起可照常催收", "a hold that ends today: work goes on tomorrow"),
     ("promise_due", "due_today"): ("客户承诺今日还款", "the debtor has promised to pay today"),
     ("request", "due_today"): ("申请今日失效，待您办理", "a request that waits for you and expires today"),
     ("request", "expected"): ("申请待您办理，{due}失效", "a request that waits for you and expires after {due}"),

@@ -15,9 +15,11 @@ from casework.log.check.heads import Tail
 from casework.log.format.entry import Entry
 from casework.work.tasks.making import MADE, STREAM, digest_of
 from casework.work.tasks.own import TAKEN, days_taken
-from casework.work.tasks.tables import task_days, task_lists, tasks, tasks_taken
+from casework.work.tasks.standing import ACTS, ADDED, Stand, after
+from casework.work.tasks.tables import task_days, task_lists, task_standing, tasks, tasks_taken
 
 PREFIX: Final = STREAM.partition(":")[0]
+_SAID_OF_ADDED: Final = ("on", "task", "case", "what", "to", "due_on", "dpd", "overdue_fen")
 _Edition = tuple[str, int]
 """A day and an edition."""
 
@@ -30,6 +32,8 @@ class TasksReplay:
         self._report = report
         self._made: dict[_Edition, str] = {}
         self._taken: set[tuple[str, str, int, bool]] = set()
+        self._stands: dict[int, Stand] = {}
+        self._added: set[tuple[str, ...]] = set()
         self._sound = True
 
     def follow(self, entry: Entry) -> None:
@@ -40,6 +44,16 @@ class TasksReplay:
         elif entry.event == TAKEN:
             self._taken.add((str(data.get("on")), str(data.get("staff_no")), data.get("edition"),
                              data.get("late") is True))  # fmt: skip
+
+        elif entry.event == ADDED:
+            self._added.add(tuple(str(data.get(name)) for name in _SAID_OF_ADDED))
+        elif entry.event in ACTS:
+            try:
+                stand = after(self._stands.get(data.get("task")), entry.event, data)
+            except (KeyError, TypeError, ValueError):
+                self._sound = False
+            else:
+                self._stands[stand.task_id] = stand
 
     def close(self, stream: str, tail: Tail, *, sound: bool) -> None:  # noqa: ARG002  (rows are compared at the end)
         """The stream has ended."""
@@ -61,6 +75,22 @@ class TasksReplay:
         taken = {(row.day.isoformat(), row.staff_no, row.edition, bool(row.late)) for row in days_taken(self._conn)}
         for day, staff_no, *_ in sorted(taken ^ self._taken, key=str):
             self._report.find("row_differs", STREAM, table=tasks_taken.name, day=day, staff_no=staff_no)
+
+        self._compare_acts()
+
+    def _compare_acts(self) -> None:
+        """What was added, and where tasks stand."""
+        hand = sa.select(tasks).where(tasks.c.edition == 0)
+        added = {
+            tuple(map(str, (row.day, row.id, row.case_id, row.ref, row.list_of, row.due_on, row.dpd, row.overdue_fen)))
+            for row in self._conn.execute(hand)
+        }
+        for row in sorted(added ^ self._added):
+            self._report.find("row_differs", STREAM, table=tasks.name, day=row[0], task=row[1])
+        stands = {row.task_id: Stand(*row) for row in self._conn.execute(sa.select(task_standing))}
+        for number in sorted(stands.keys() | self._stands.keys()):
+            if stands.get(number) != self._stands.get(number):
+                self._report.find("row_differs", STREAM, table=task_standing.name, task=number)
 
     def _held(self) -> Iterator[tuple[_Edition, str]]:
         """The digest of every edition as its rows are now."""

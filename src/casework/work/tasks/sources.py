@@ -213,9 +213,7 @@ _ADDED: Final = (
 def added_before(morning: Morning) -> Iterator[Found]:
     """What people added on earlier days and nobody has done yet."""
     for row in morning.conn.execute(_ADDED, {"on": morning.on}):
-        why = why_of(row.due_on, morning.on)
-        yield Found(row.owed_by, BY_HAND, ADDED if why == "expected" else why, row.loan_id, row.case_id, row.due_on,
-                    row.ref)  # fmt: skip
+        yield Found(row.owed_by, BY_HAND, ADDED, row.loan_id, row.case_id, row.due_on, row.ref)
 
 
 SOURCES: Final[tuple[Callable[[Morning], Iterator[Found]], ...]] = (

@@ -1,0 +1,409 @@
+"""Task lists over HTTP: one's own as it stands or was handed out; taking it; the next; moving, putting off, adding."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+from litestar import Request, get, post
+from litestar.openapi.spec import Example
+from litestar.params import Body, QueryParameter
+from msgspec import Meta
+
+from api.auth import still_valid
+from api.problems import status_of
+from api.reading.asking import answers, reader_of
+from api.receipts import Recording
+from api.serving import serving_of
+from casework.clock import now
+from casework.operation.morning import make_lists
+from casework.people.staff.actor import Actor, system
+from casework.storage.database import reading, writing
+from casework.storage.driver_errors import again_on_conflict
+from casework.work.cases.branch import Branch
+from casework.work.cases.gather import business_dates
+from casework.work.tasks.acts import MOST, Addition, Became, Desk
+from casework.work.tasks.making import edition_of
+from casework.work.tasks.own import ListState, Task, list_of, state_of, states, take_list, tasks_of, told
+from casework.work.tasks.pulling import take_next
+from casework.work.tasks.words import word_of
+
+T = TypeVar("T")
+_On = Annotated[date | None, QueryParameter(description="Whose morning; today, if left out.")]
+_HandedOut = Annotated[
+    bool, QueryParameter(description="As it was handed out, whatever has happened since; so is every past day's.")
+]
+
+
+class TaskBody(msgspec.Struct):
+    """One task, and why it is where it is. `list_of`: whose list it is on; `held_by`: who has begun it that day."""
+
+    id: int
+    rank: int
+    task: str
+    zh: str
+    en: str
+    loan_id: str | None
+    case_id: int | None
+    ref: str | None
+    due_on: date
+    dpd: int
+    overdue_fen: int
+    why: str
+    why_zh: str
+    why_en: str
+    owed_by: str
+    list_of: str
+    held_by: str | None
+
+
+class TaskListBody(msgspec.Struct):
+    """A list. `edition` none: nobody has made the lists of that day yet. `held_back`: for want of room, come again.
+
+    `data_as_of`: the business date of the last feed by institution, where it is not the day before.
+    """
+
+    on: date
+    edition: int | None
+    taken_at: datetime | None
+    late: bool
+    held_back: int
+    data_as_of: dict[str, date]
+    items: list[TaskBody]
+
+
+class ListLine(msgspec.Struct):
+    """A list of a day as it was last made."""
+
+    list_of: str
+    edition: int
+    tasks: int
+    held_back: int
+    taken_at: datetime | None
+    late: bool
+
+
+class ListsBody(msgspec.Struct):
+    """Every list of a day: of people and of posts."""
+
+    on: date
+    items: list[ListLine]
+
+
+class TakeBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Nothing has to be said; `on`: another day than today."""
+
+    on: date | None = None
+
+
+class TakenBody(msgspec.Struct):
+    """Taken; `late`: after the hour that the policy says."""
+
+    on: date
+    late: bool
+    tasks: int
+
+
+_Ids = Annotated[list[Annotated[int, Meta(ge=1, le=2**53 - 1)]], Meta(min_length=1, max_length=MOST)]
+_Code = Annotated[str, Meta(min_length=1, max_length=32)]
+
+
+class MoveBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`reason`: a key of `[move_reasons]`. `atomic`: if one may not be moved, none is."""
+
+    tasks: _Ids
+    to: Annotated[str, Meta(min_length=1, max_length=32)]
+    reason: _Code
+    atomic: bool = False
+
+
+class PostponeBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`until`: the morning on which they are back; `reason`: a key of `[postpone_reasons]`."""
+
+    tasks: _Ids
+    until: date
+    reason: _Code
+    atomic: bool = False
+
+
+class EndBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Of tasks that were added by hand."""
+
+    tasks: _Ids
+    atomic: bool = False
+
+
+class AdditionBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`what`: a key of `[by_hand]`; `to`: whose list, one's own if left out."""
+
+    case_id: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    what: _Code
+    due_on: date
+    to: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+
+
+class AddBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Some tasks of some cases."""
+
+    tasks: Annotated[list[AdditionBody], Meta(min_length=1, max_length=MOST)]
+    atomic: bool = False
+
+
+class ActResult(msgspec.Struct, kw_only=True):
+    """What became of one: done, not_done, or why not. `status` is what it would have been answered with alone."""
+
+    task_id: int | None
+    outcome: str
+    status: int
+    zh: str | None = None
+    en: str | None = None
+
+
+class ActsAnswer(msgspec.Struct):
+    """Totals and a result for each, in the order given."""
+
+    atomic: bool
+    tasks: int
+    by_outcome: dict[str, int]
+    results: list[ActResult]
+
+
+_TASK: Final = {
+    "id": 1207, "rank": 1, "task": "dial", "zh": "每日拨打", "en": "dial every day", "loan_id": "L2024000917",
+    "case_id": 17, "ref": None, "due_on": "2026-03-10", "dpd": 9, "overdue_fen": 239995, "why": "due_today",
+    "why_zh": "今日到期；逾期9天，逾期金额2,399.95元", "why_en": "due today; 9 days past due, ¥2,399.95 overdue",
+    "owed_by": "S0103", "list_of": "S0103", "held_by": None,
+}  # fmt: skip
+_LIST: Final = {
+    "on": "2026-03-10", "edition": 1, "taken_at": None, "late": False, "held_back": 0, "data_as_of": {},
+    "items": [_TASK],
+}  # fmt: skip
+_LISTS: Final = {
+    "on": "2026-03-10",
+    "items": [{"list_of": "S0103", "edition": 1, "tasks": 46, "held_back": 0,
+               "taken_at": "2026-03-10T00:55:00.000000Z", "late": False}],
+}  # fmt: skip
+_ACTED: Final = {
+    "atomic": False, "tasks": 2, "by_outcome": {"case_left": 1, "done": 1},
+    "results": [
+        {"task_id": 1207, "outcome": "done", "status": 200, "zh": None, "en": None},
+        {"task_id": 1208, "outcome": "case_left", "status": 409, "zh": "案件已不在办，任务不再有效",
+         "en": "the case is not worked on any more, so there is nothing to do"},
+    ],
+}  # fmt: skip
+_CHANGES: Final = (
+    "malformed_json", "invalid_request", "unsupported_media_type", "body_too_large", "database_busy", "database_full",
+)  # fmt: skip
+
+
+@get(
+    "/tasks", sync_to_thread=True, tags=["tasks"], summary="One's own task list",
+    responses=answers(TaskListBody, _LIST, "filter_malformed", "invalid_request"),
+)  # fmt: skip
+def own_tasks(request: Request[Any, Any, Any], on: _On = None, handed_out: _HandedOut = False) -> TaskListBody:
+    """One's own, that of whom one deputises for, and of one's posts: in order, each with why it is there."""
+    _, actor = reader_of(request, "on", "handed_out")
+    return _list(request, on, actor.id, handed_out, lambda conn, day, past: tasks_of(conn, day, actor, handed_out=past))
+
+
+@get(
+    "/task-lists", sync_to_thread=True, tags=["tasks"], summary="The lists of a day, and who has taken theirs",
+    responses=answers(ListsBody, _LISTS, "filter_malformed", "invalid_request"),
+)  # fmt: skip
+def task_lists(request: Request[Any, Any, Any], on: _On = None) -> ListsBody:
+    """Those of people and of posts; not paged."""
+    serving, _ = reader_of(request, "on")
+    day = on or serving.branch.today(now())
+    with reading(serving.engine, snapshot=True) as conn:
+        return ListsBody(day, [_line(one) for one in states(conn, day)])
+
+
+@get(
+    "/task-lists/{whose:str}", sync_to_thread=True, tags=["tasks"], summary="Somebody's list, or a post's",
+    responses=answers(TaskListBody, _LIST, "filter_malformed", "invalid_request"),
+)  # fmt: skip
+def task_list(
+    request: Request[Any, Any, Any], whose: Annotated[str, Meta(max_length=32)], on: _On = None,
+    handed_out: _HandedOut = False,
+) -> TaskListBody:  # fmt: skip
+    """As it stands, or as it was handed out."""
+    reader_of(request, "on", "handed_out")
+    return _list(request, on, whose, handed_out, lambda conn, day, past: list_of(conn, day, whose, handed_out=past))
+
+
+def _list(
+    request: Request[Any, Any, Any], on: date | None, whose: str, handed_out: bool,
+    found: Callable[[Any, date, bool], list[Task]],
+) -> TaskListBody:  # fmt: skip
+    serving = serving_of(request)
+    branch, today = serving.branch, serving.branch.today(now())
+    day = on or today
+    with reading(serving.engine, snapshot=True) as conn:
+        items = found(conn, day, handed_out or day < today)
+        state = state_of(conn, day, whose)
+        late_feeds = {name: fed for name, fed in business_dates(conn).items() if (day - fed).days > 1}
+        edition = edition_of(conn, day)
+    return TaskListBody(
+        day, edition, state and state.taken_at, state is not None and state.late, state.held_back if state else 0,
+        late_feeds, [task_body(branch, place, one) for place, one in enumerate(items, 1)],
+    )  # fmt: skip
+
+
+def _line(state: ListState) -> ListLine:
+    return ListLine(**state._asdict())
+
+
+def task_body(branch: Branch, place: int, one: Task) -> TaskBody:
+    """As the API shows it."""
+    word, (why_zh, why_en) = word_of(branch, one), told(one)
+    return TaskBody(
+        one.id, place, one.task, word.zh, word.en, one.loan_id or None, one.case_id, one.ref or None, one.due_on,
+        one.dpd, one.overdue_fen, one.why, why_zh, why_en, one.owed_by, one.list_of, one.held_by,
+    )  # fmt: skip
+
+
+# ── acts ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@post(
+    "/tasks/take", status_code=200, sync_to_thread=True, tags=["tasks"], summary="Take one's list (领取)",
+    responses=answers(
+        TakenBody, {"on": "2026-03-10", "late": False, "tasks": 46}, "list_taken", "nothing_to_take", "no_room",
+        "lists_to_come", *_CHANGES,
+    ),
+)  # fmt: skip
+def take(
+    request: Request[Any, Any, Any], data: Annotated[TakeBody, Body(examples=[
+        Example(id="today", summary="today's list", value={})])],
+) -> TakenBody:  # fmt: skip
+    """An act with a time, once a day; the lists are made first where nobody has."""
+
+    def work(conn: Any, actor: Actor, at: datetime) -> TakenBody:
+        branch = serving_of(request).branch
+        day = data.on or branch.today(at)
+        make_lists(conn, branch, day, system("api"))
+        late = take_list(conn, branch, day, actor, at)
+        return TakenBody(day, late, len(tasks_of(conn, day, actor)))
+
+    return in_one(request, work)
+
+
+@post(
+    "/tasks/next", status_code=200, sync_to_thread=True, tags=["tasks"], summary="Begin the next task",
+    responses=answers(TaskBody, _TASK, "nothing_left", "lists_not_made", *_CHANGES),
+)  # fmt: skip
+def begin_next(request: Request[Any, Any, Any]) -> TaskBody:
+    """The first that nobody has begun: of one's own lists, then of what one's team has left. Nobody else gets it."""
+
+    def work(conn: Any, actor: Actor, at: datetime) -> TaskBody:
+        branch = serving_of(request).branch
+        make_lists(conn, branch, branch.today(at), system("api"))
+        task = take_next(conn, branch, actor, at)
+        return task_body(branch, task.rank, task)
+
+    return in_one(request, work)
+
+
+@post(
+    "/tasks/moves", status_code=200, sync_to_thread=True, tags=["tasks"], summary="Move tasks to another list",
+    responses=answers(
+        ActsAnswer, _ACTED, "unknown_task_reason", "unknown_staff", "staff_unverified", "staff_left", "receiver_off",
+        *_CHANGES,
+    ),
+)  # fmt: skip
+def move(
+    request: Request[Any, Any, Any], data: Annotated[MoveBody, Body(examples=[
+        Example(id="absent", summary="somebody is absent", value={"tasks": [1207, 1208], "to": "S0104",
+                                                                   "reason": "absence"})])],
+) -> ActsAnswer:  # fmt: skip
+    """Whoever gets them is there that day and reaches the cases; they stay there while they are the same task."""
+    return acted(
+        request, lambda desk: desk.move(data.tasks, to=data.to, reason=data.reason, atomic=data.atomic), data.atomic
+    )
+
+
+@post(
+    "/tasks/postponements", status_code=200, sync_to_thread=True, tags=["tasks"], summary="Put tasks off",
+    responses=answers(
+        ActsAnswer, _ACTED, "unknown_task_reason", "postponed_to_past", "postponed_too_far", *_CHANGES
+    ),
+)  # fmt: skip
+def postpone(
+    request: Request[Any, Any, Any], data: Annotated[PostponeBody, Body(examples=[
+        Example(id="asked", summary="the debtor asked for another day",
+                value={"tasks": [1207], "until": "2026-03-12", "reason": "debtor_asked"})])],
+) -> ActsAnswer:  # fmt: skip
+    """They are back on the morning of `until`. What is owed by rule, and when it is late, stays as it is."""
+    return acted(
+        request, lambda desk: desk.postpone(data.tasks, until=data.until, reason=data.reason, atomic=data.atomic),
+        data.atomic,
+    )  # fmt: skip
+
+
+@post(
+    "/tasks/additions", status_code=200, sync_to_thread=True, tags=["tasks"], summary="Add tasks",
+    responses=answers(ActsAnswer, _ACTED, *_CHANGES),
+)  # fmt: skip
+def add(
+    request: Request[Any, Any, Any], data: Annotated[AddBody, Body(examples=[
+        Example(id="papers", summary="collect papers", value={"tasks": [
+            {"case_id": 17, "what": "papers", "due_on": "2026-03-12"}]})])],
+) -> ActsAnswer:  # fmt: skip
+    """On one's own list; on another's for whoever may move tasks. They stay on lists until they are ended."""
+    wanted = [Addition(one.case_id, one.what, one.due_on, one.to) for one in data.tasks]
+    return acted(request, lambda desk: desk.add(wanted, atomic=data.atomic), data.atomic)
+
+
+@post(
+    "/tasks/endings", status_code=200, sync_to_thread=True, tags=["tasks"], summary="End tasks that were added",
+    responses=answers(ActsAnswer, _ACTED, *_CHANGES),
+)  # fmt: skip
+def end(
+    request: Request[Any, Any, Any], data: Annotated[EndBody, Body(examples=[
+        Example(id="done", summary="done", value={"tasks": [1307]})])],
+) -> ActsAnswer:  # fmt: skip
+    """Every other task ends by what happens, and is not ended by hand."""
+    return acted(request, lambda desk: desk.finish(data.tasks, atomic=data.atomic), data.atomic)
+
+
+def acted(request: Request[Any, Any, Any], act: Callable[[Desk], Sequence[Became]], atomic: bool) -> ActsAnswer:
+    """A result for each of some tasks; one transaction, and one receipt."""
+
+    def work(conn: Any, actor: Actor, at: datetime) -> list[ActResult]:
+        branch = serving_of(request).branch
+        make_lists(conn, branch, branch.today(at), system("api"))
+        desk = Desk(conn, branch, actor, at)
+        became = act(desk)
+        desk.close()
+        return list(_results(became))
+
+    results = in_one(request, work)
+    counts = Counter(one.outcome for one in results)
+    return ActsAnswer(atomic, len(results), dict(sorted(counts.items())), results)
+
+
+def _results(became: Iterable[Became]) -> Iterable[ActResult]:
+    for one in became:
+        why = one.refused
+        if why is None:
+            yield ActResult(task_id=one.task_id, outcome="done", status=200)
+        else:
+            yield ActResult(task_id=one.task_id, outcome=why.code, status=status_of(why.code), zh=why.zh, en=str(why))
+
+
+def in_one(request: Request[Any, Any, Any], work: Callable[[Any, Actor, datetime], T]) -> T:
+    """Done in one transaction by who still may, told with its receipt."""
+
+    def once() -> tuple[T, Recording]:
+        at = now()
+        with writing(serving_of(request).engine) as conn:
+            recording = Recording(request, conn)
+            return work(conn, still_valid(conn, request), at), recording
+
+    done, recording = again_on_conflict(once)
+    recording.tell()
+    return done
+
+
+route_handlers = [own_tasks, task_lists, task_list, take, begin_next, move, postpone, add, end]

@@ -1,0 +1,180 @@
+"""`casework task next|move|postpone|add|end|lists`: what people do with tasks, and whose lists there are."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import click
+
+from casework.cli.changing import day
+from casework.cli.shell import FOLDED, as_json, console, permitted, print_json, started
+from casework.cli.tables import Table
+from casework.clock import now
+from casework.money import yuan_text
+from casework.operation.morning import make_lists
+from casework.people.staff.actor import system
+from casework.storage.database import reading, writing
+from casework.work.tasks.acts import Addition, Became, Desk
+from casework.work.tasks.own import states, told
+from casework.work.tasks.pulling import take_next
+from casework.work.tasks.words import word_of
+
+_who = click.option("--as", "staff_no", type=FOLDED, required=True, metavar="STAFF_NO", help="Who acts.")
+_ids = click.argument("ids", type=click.IntRange(1), nargs=-1, required=True)
+_atomic = click.option("--atomic", is_flag=True, help="If it may not be done to one, it is done to none.")
+
+
+@click.command("next")
+@_who
+@as_json
+def next_(staff_no: str, *, json_: bool) -> None:
+    """Begin the next task of today that nobody has begun; nobody else gets it.
+
+    \b
+    Examples:
+      casework task next --as S0103
+      casework task next --as S0103 --json
+    """
+    with started() as open_, writing(open_.engine) as conn:
+        branch, at = open_.branch, now()
+        actor = permitted(conn, branch, staff_no, "task.next")
+        make_lists(conn, branch, branch.today(at), system("cli"))
+        task = take_next(conn, branch, actor, at)
+    zh, en = told(task)
+    if json_:
+        print_json({**task._asdict(), "why_zh": zh, "why_en": en})
+        return
+    word = word_of(branch, task)
+    console.print(f"{task.id}: {word.zh} {word.en}, {task.loan_id}, {yuan_text(task.overdue_fen)}", markup=False)
+    console.print(f"{zh} / {en}", markup=False)
+
+
+@click.command()
+@_ids
+@click.option("--to", type=FOLDED, required=True, metavar="STAFF_NO", help="Whose list they go to.")
+@click.option("--reason", required=True, metavar="CODE", help="A key of [move_reasons] in rules/tasks.toml.")
+@_atomic
+@_who
+@as_json
+def move(ids: tuple[int, ...], to: str, reason: str, staff_no: str, *, atomic: bool, json_: bool) -> None:
+    """Move today's tasks IDS to another list; who gets them is there that day and reaches the cases.
+
+    \b
+    Examples:
+      casework task move 1207 1208 --to S0104 --reason absence --as S0109
+    """
+    _acted("task.move", staff_no, lambda desk: desk.move(ids, to=to, reason=reason, atomic=atomic), json_=json_)
+
+
+@click.command()
+@_ids
+@click.option("--until", type=day, required=True, metavar="DAY", help="The morning on which they are back.")
+@click.option("--reason", required=True, metavar="CODE", help="A key of [postpone_reasons] in rules/tasks.toml.")
+@_atomic
+@_who
+@as_json
+def postpone(
+    ids: tuple[int, ...], until: datetime, reason: str, staff_no: str, *, atomic: bool, json_: bool
+) -> None:  # fmt: skip
+    """Put today's tasks IDS off until a later day; what is owed by rule, and when it is late, stays as it is.
+
+    \b
+    Examples:
+      casework task postpone 1207 --until 2026-03-12 --reason debtor_asked --as S0103
+    """
+    _acted(
+        "task.change", staff_no, lambda desk: desk.postpone(ids, until=until.date(), reason=reason, atomic=atomic),
+        json_=json_,
+    )  # fmt: skip
+
+
+@click.command()
+@click.argument("case_ids", type=click.IntRange(1), nargs=-1, required=True)
+@click.option("--what", required=True, metavar="CODE", help="A key of [by_hand] in rules/tasks.toml.")
+@click.option("--due", type=day, required=True, metavar="DAY", help="By when it is to be done.")
+@click.option("--to", type=FOLDED, metavar="STAFF_NO", help="Whose list it goes on (default: one's own).")
+@_atomic
+@_who
+@as_json
+def add(
+    case_ids: tuple[int, ...], what: str, due: datetime, to: str | None, staff_no: str, *, atomic: bool, json_: bool
+) -> None:  # fmt: skip
+    """Add a task of each of CASE_IDS; it stays on lists until it is ended.
+
+    \b
+    Examples:
+      casework task add 17 18 --what papers --due 2026-03-12 --as S0103
+    """
+    wanted = [Addition(one, what, due.date(), to) for one in case_ids]
+    _acted("task.change", staff_no, lambda desk: desk.add(wanted, atomic=atomic), json_=json_)
+
+
+@click.command()
+@_ids
+@_atomic
+@_who
+@as_json
+def end(ids: tuple[int, ...], staff_no: str, *, atomic: bool, json_: bool) -> None:
+    """End tasks that were added; every other task ends by what happens.
+
+    \b
+    Examples:
+      casework task end 1307 --as S0103
+    """
+    _acted("task.change", staff_no, lambda desk: desk.finish(ids, atomic=atomic), json_=json_)
+
+
+@click.command()
+@click.option("--on", type=day, required=True, metavar="DAY", help="Whose morning, YYYY-MM-DD.")
+@click.option("--as", "staff_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff.")
+@as_json
+def lists(on: datetime, staff_no: str | None, *, json_: bool) -> None:
+    """Whose lists there were on the morning of DAY, how many tasks are on them, and who has taken theirs.
+
+    \b
+    Examples:
+      casework task lists --on 2026-03-10
+      casework task lists --on 2026-03-10 --json
+    """
+    with started() as open_, reading(open_.engine, snapshot=True) as conn:
+        permitted(conn, open_.branch, staff_no, "task.lists")
+        zone = ZoneInfo(open_.branch.time_zone)
+        found = list(states(conn, on.date()))
+    if json_:
+        print_json([one._asdict() for one in found])
+        return
+    table = Table("who", "tasks", "held back", "taken")
+    for one in found:
+        taken = f"{one.taken_at.astimezone(zone):%H:%M}{' late 迟领' if one.late else ''}" if one.taken_at else ""
+        table.add_row(one.list_of, f"{one.tasks:,}", f"{one.held_back:,}", taken)
+    console.print(table)
+
+
+def _acted(command: str, staff_no: str, act: Callable[[Desk], Sequence[Became]], *, json_: bool) -> None:
+    """A line for each: done, or why not; exit code 1 if something was not."""
+    with started() as open_, writing(open_.engine) as conn:
+        branch, at = open_.branch, now()
+        actor = permitted(conn, branch, staff_no, command)
+        make_lists(conn, branch, branch.today(at), system("cli"))
+        desk = Desk(conn, branch, actor, at)
+        became = act(desk)
+        desk.close()
+    if json_:
+        print_json(
+            [
+                {
+                    "task_id": one.task_id, "outcome": one.refused.code if one.refused else "done",
+                    "zh": one.refused.zh if one.refused else None, "en": str(one.refused) if one.refused else None,
+                }
+                for one in became
+            ]
+        )  # fmt: skip
+    else:
+        for one in became:
+            what = f"{one.refused.code}: {one.refused} / {one.refused.zh}" if one.refused else "done 已办理"
+            console.print(f"{one.task_id or ''}: {what}", markup=False)
+    if any(one.refused for one in became):
+        raise SystemExit(1)
+
+
+COMMANDS = (next_, move, postpone, add, end, lists)

@@ -1,0 +1,318 @@
+"""What people do with tasks: move, put off, add, end what was added; each an entry, some at a time, a result for each.
+
+Whoever acts holds the stream of lists, so two acts never cross, and no list is made meanwhile.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.errors import CallerError
+from casework.log.write.trail import Draft, Trail, locked_head
+from casework.people.shifts.answering import answers_on
+from casework.people.staff.actor import Actor
+from casework.people.staff.permissions import ACTS as HOW_IT_ACTS
+from casework.people.staff.permissions import Reach
+from casework.people.staff.register import actor_for
+from casework.storage import rows
+from casework.work.cases.branch import Branch
+from casework.work.cases.tables import cases
+from casework.work.cases.task_rules import BY_HAND, TaskWords
+from casework.work.tasks import standing as stands
+from casework.work.tasks.making import STREAM, edition_of, next_id
+from casework.work.tasks.own import BY_IDS, Task, standing, whose_of
+from casework.work.tasks.ranking import ADDED
+from casework.work.tasks.standing import Stand
+from casework.work.tasks.tables import COLUMNS, STANDING, task_standing, tasks
+
+TAKE, MOVE = "task.take", "task.move"
+MOST: Final = 500
+_AHEAD: Final = timedelta(days=92)
+"""How far ahead a task may be added."""
+_CASES: Final = sa.select(
+    cases.c.id, cases.c.loan_id, cases.c.live, cases.c.owner, cases.c.handler, cases.c.team, cases.c.region,
+    cases.c.product, cases.c.oldest_due_date, cases.c.overdue_fen,
+)  # fmt: skip
+Decide = Callable[[Task], dict[str, Any]]
+"""What the entry of an act on a task says beside the task; CallerError where it may not be done."""
+
+
+class Became(NamedTuple):
+    """What became of one of several: its task, and why not if it was not done."""
+
+    task_id: int | None
+    refused: CallerError | None = None
+
+
+class Addition(NamedTuple):
+    """A task to be added: a key of `[by_hand]`, until when, and on whose list (none: one's own)."""
+
+    case_id: int
+    what: str
+    due_on: date
+    to: str | None = None
+
+
+class Desk:
+    """One transaction of acts on the lists of a day."""
+
+    def __init__(self, conn: Connection, branch: Branch, actor: Actor, at: datetime) -> None:
+        """The stream is held from here on."""
+        locked_head(conn, STREAM)
+        self.conn, self.branch, self.actor, self.at = conn, branch, actor, at
+        self.on = branch.today(at)
+        self.policy = branch.rulebook.policies.at(self.on)
+        self.trail: Trail = branch.trail(at)
+        self._written: dict[int, Stand] = {}
+
+    def move(self, ids: Sequence[int], *, to: str, reason: str, atomic: bool = False) -> list[Became]:
+        """To another list, for as long as the task is on lists.
+
+        CallerErrors `unknown_task_reason`, and of whom it goes to: `unknown_staff`, `staff_unverified`, `staff_left`,
+        `receiver_off`. Of one: `unknown_task`, `case_left`, `out_of_reach`, `receiver_out_of_reach`, `there_already`.
+        """
+        self._check_reason(reason, self.branch.rulebook.tasks.move_reasons)
+        receiver = actor_for(self.conn, to, self.actor.via, today=self.on)
+        answers = answers_on(self.conn, self.branch.rulebook.shifts, self.policy, self.on)
+        if not answers.is_on(to):
+            raise CallerError("receiver_off", receiver=to, day=str(self.on))
+        theirs = self._reach(receiver)
+        found = self._tasks(ids)
+
+        def decide(task: Task) -> dict[str, Any]:
+            if task.list_of == to:
+                raise CallerError("there_already", receiver=to)
+            case = self._case_of(task)
+            if case is not None and not theirs.covers(case):
+                raise CallerError("receiver_out_of_reach", receiver=to)
+            return {"from": task.list_of, "to": to}
+
+        return self._act(stands.MOVED, ids, found, decide, reason, atomic=atomic)
+
+    def postpone(self, ids: Sequence[int], *, until: date, reason: str, atomic: bool = False) -> list[Became]:
+        """Off the list until the morning of a later day; what a duty is and when it is late stays as it is.
+
+        CallerErrors `unknown_task_reason`, `postponed_to_past`, `postponed_too_far`. Of one: `unknown_task`,
+        `case_left`.
+        """
+        self._check_reason(reason, self.branch.rulebook.tasks.postpone_reasons)
+        most = self.on + timedelta(days=self.policy.figure("task.postpone_within_days"))
+        if until <= self.on:
+            raise CallerError("postponed_to_past", field="until", day=str(self.on))
+        if until > most:
+            raise CallerError("postponed_too_far", field="until", latest=str(most))
+        found = self._tasks(ids)
+        return self._act(
+            stands.POSTPONED, ids, found, lambda _: {"until": until.isoformat()}, reason, atomic=atomic
+        )  # fmt: skip
+
+    def finish(self, ids: Sequence[int], *, atomic: bool = False) -> list[Became]:
+        """Only what was added by hand: everything else ends by what happens. Of one: `unknown_task`, `not_by_hand`."""
+
+        def decide(task: Task) -> dict[str, Any]:
+            if task.task != BY_HAND:
+                raise CallerError("not_by_hand", task=task.id)
+            return {}
+
+        return self._act(stands.ENDED, ids, self._tasks(ids), decide, None, atomic=atomic, left_too=True)
+
+    def add(self, wanted: Sequence[Addition], *, atomic: bool = False) -> list[Became]:
+        """A task of a case, on one's own list or, for whoever may move tasks, on another's.
+
+        Of one: `unknown_task_kind`, `due_in_past`, `due_too_far`, `unknown_case`, `case_left`, `task_exists`,
+        `post_not_permitted`, and those of whom it is for.
+        """
+        numbers = sorted({one.case_id for one in wanted})
+        known = {row.id: row for row in rows.select_by_keys(self.conn, _CASES, "id", numbers)}
+        there = self._added(sorted(known))
+        reach, first, became = self._reach(self.actor), next_id(self.conn), list[Became]()
+        made: list[tuple[Any, ...]] = []
+        for one in wanted:
+            try:
+                case = self._check_addition(one, known.get(one.case_id), reach)
+                if (case.id, one.what, one.due_on) in there:
+                    raise CallerError("task_exists", case=case.id)
+            except CallerError as mistake:
+                became.append(Became(None, mistake))
+                continue
+            there.add((case.id, one.what, one.due_on))
+            row = self._row(first + len(made), one, case)
+            made.append(row)
+            became.append(Became(row[2]))
+        if not (became := _all_or_none(became, atomic=atomic)) or all(one.refused for one in became):
+            return became
+        for row in made:
+            said = dict(zip(COLUMNS, row, strict=True))
+            data = {
+                "on": self.on.isoformat(), "task": said["id"], "case": said["case_id"], "what": said["ref"],
+                "to": said["list_of"], "due_on": said["due_on"].isoformat(), "dpd": said["dpd"],
+                "overdue_fen": said["overdue_fen"],
+            }  # fmt: skip
+            self.trail.append(self.conn, STREAM, Draft(stands.ADDED, self.actor.signed, data, rules=("5.2",)))
+        rows.insert_many(self.conn, tasks, made, COLUMNS)
+        return became
+
+    def begin(self, task: Task) -> None:
+        """The actor has begun it; from the list of another person it comes onto theirs."""
+        data = self._about(task) | {"staff_no": self.actor.id}
+        own = {*self.actor.people, *self.branch.rulebook.permissions.posts}
+        self._put(stands.BEGUN, task, data if task.list_of in own else data | {"to": self.actor.id}, None)
+        self.close()
+
+    def close(self) -> None:
+        """Write what was done; the caller commits."""
+        self.trail.write(self.conn)
+        changed = list(self._written.values())
+        known = {row.task_id for row in rows.select_by_keys(self.conn, _KNOWN, "task_id", sorted(self._written))}
+        fresh = [row for row in changed if row.task_id not in known]
+        rows.insert_many(self.conn, task_standing, fresh, STANDING)
+        again = [row for row in changed if row.task_id in known]
+        rows.update_many(self.conn, task_standing, "task_id", again, STANDING[1:])
+        self._written = {}
+
+    # ── what they share ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _act(
+        self, event: str, ids: Sequence[int], found: Mapping[int, Task], decide: Decide, reason: str | None, *,
+        atomic: bool, left_too: bool = False,
+    ) -> list[Became]:  # fmt: skip
+        became, todo = list[Became](), list[tuple[Task, dict[str, Any]]]()
+        for number in ids:
+            try:
+                task = self._permitted(found.get(number))
+                if not left_too:
+                    self._check_case(task)
+                todo.append((task, decide(task)))
+            except CallerError as mistake:
+                became.append(Became(number, mistake))
+                continue
+            became.append(Became(number))
+        became = _all_or_none(became, atomic=atomic)
+        refused = {one.task_id for one in became if one.refused is not None}
+        for task, more in todo:
+            if task.id not in refused:
+                self._put(event, task, self._about(task) | more, reason)
+        return became
+
+    def _about(self, task: Task) -> dict[str, Any]:
+        return {"on": self.on.isoformat(), "task": task.id, "case": task.case_id}
+
+    def _put(self, event: str, task: Task, data: dict[str, Any], reason: str | None) -> None:
+        draft = Draft(event, self.actor.signed, data, reason_code=reason, rules=("5.2",))
+        self.trail.append(self.conn, STREAM, draft)
+        self._written[task.id] = stands.after(self._stands.get(task.id), event, data)
+
+    def _tasks(self, ids: Collection[int]) -> dict[int, Task]:
+        """Those of today's lists, as they stand; and the cases they are about."""
+        editions = {0, edition_of(self.conn, self.on) or 0}
+        found = [
+            row for row in rows.select_by_keys(self.conn, BY_IDS, "id", sorted(set(ids)))
+            if (row.edition in editions and row.day == self.on) or row.edition == 0
+        ]  # fmt: skip
+        return self.know(standing(found, self.on))
+
+    def know(self, found: Iterator[Task]) -> dict[int, Task]:
+        """Tasks by id, newest edition first; their standing and cases are read."""
+        by_id = {task.id: task for task in sorted(found, key=lambda one: (one.day, one.edition))}
+        held = rows.select_by_keys(self.conn, task_standing, "task_id", sorted(by_id))
+        self._stands = {row.task_id: Stand(*row) for row in held}
+        numbers = sorted({task.case_id for task in by_id.values() if task.case_id is not None})
+        self._cases = {row.id: row for row in rows.select_by_keys(self.conn, _CASES, "id", numbers)}
+        return by_id
+
+    def _permitted(self, task: Task | None) -> Task:
+        """On one's own lists, or within reach of whoever may move tasks; CallerError `unknown_task`."""
+        if task is None:
+            raise CallerError("unknown_task")
+        if task.list_of in whose_of(self.actor):
+            return task
+        permissions = self.branch.rulebook.permissions
+        case = self._case_of(task)
+        if not permissions.may(self.actor, MOVE) or (case is not None and not self._reach(self.actor).covers(case)):
+            raise CallerError("unknown_task")
+        return task
+
+    def _check_case(self, task: Task) -> None:
+        case = self._case_of(task)
+        if case is not None and not case.live:
+            raise CallerError("case_left", case=case.id)
+
+    def is_live(self, task: Task) -> bool:
+        """Whether its case, if it is about one, is still worked on."""
+        case = self._case_of(task)
+        return case is None or bool(case.live)
+
+    def covers(self, task: Task) -> bool:
+        """Whether the actor reaches its case."""
+        case = self._case_of(task)
+        return case is None or self._reach(self.actor).covers(case)
+
+    def _case_of(self, task: Task) -> Any:
+        return self._cases.get(task.case_id) if task.case_id is not None else None
+
+    def _reach(self, actor: Actor) -> Reach:
+        permissions = self.branch.rulebook.permissions
+        return permissions.reach(actor, permissions.commands[TAKE].posts, HOW_IT_ACTS, self.policy)
+
+    def _check_reason(self, reason: str, known: Mapping[str, TaskWords]) -> None:
+        if reason not in known:
+            raise CallerError(
+                "unknown_task_reason", f"原因须为以下之一：{'、'.join(known)}",
+                f"the reason must be one of {', '.join(known)}", field="reason", known=list(known),
+            )  # fmt: skip
+
+    # ── additions ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _added(self, numbers: Sequence[int]) -> set[tuple[int, str, date]]:
+        """What was added of these cases and is not done."""
+        return {
+            (row.case_id, row.ref, row.due_on) for row in rows.select_by_keys(self.conn, _ADDED, "case_id", numbers)
+        }
+
+    def _check_addition(self, one: Addition, case: Any, reach: Reach) -> Any:
+        known = self.branch.rulebook.tasks.by_hand
+        if one.what not in known:
+            raise CallerError(
+                "unknown_task_kind", f"任务须为以下之一：{'、'.join(known)}",
+                f"the task must be one of {', '.join(known)}", field="what", known=list(known),
+            )  # fmt: skip
+        if one.due_on < self.on:
+            raise CallerError("due_in_past", field="due_on", day=str(self.on))
+        if one.due_on > self.on + _AHEAD:
+            raise CallerError("due_too_far", field="due_on", latest=str(self.on + _AHEAD))
+        if case is None or not reach.covers(case):
+            raise CallerError("unknown_case")
+        if not case.live:
+            raise CallerError("case_left", case=case.id)
+        if one.to is not None and one.to != self.actor.id:
+            self.branch.rulebook.permissions.require(self.actor, MOVE)
+            if not self._reach(actor_for(self.conn, one.to, self.actor.via, today=self.on)).covers(case):
+                raise CallerError("receiver_out_of_reach", receiver=one.to)
+        return case
+
+    def _row(self, number: int, one: Addition, case: Any) -> tuple[Any, ...]:
+        dpd = (self.on - case.oldest_due_date).days if case.oldest_due_date is not None else 0
+        whose = one.to or self.actor.id
+        return (
+            self.on, 0, number, whose, _LAST, BY_HAND, ADDED, whose, case.loan_id, case.id, one.what, one.due_on, dpd,
+            case.overdue_fen,
+        )  # fmt: skip
+
+
+_LAST: Final = 1_000_000
+"""The rank of what was added that day: after everything that the morning has ranked."""
+_KNOWN: Final = sa.select(task_standing.c.task_id)
+_ADDED: Final = (
+    sa.select(tasks.c.case_id, tasks.c.ref, tasks.c.due_on)
+    .join(task_standing, task_standing.c.task_id == tasks.c.id, isouter=True)
+    .where(tasks.c.edition == sa.literal_column("0"), task_standing.c.done_on.is_(None))
+)  # fmt: skip
+
+
+def _all_or_none(became: list[Became], *, atomic: bool) -> list[Became]:
+    if not atomic or not any(one.refused for one in became):
+        return became
+    return [one if one.refused else Became(one.task_id, CallerError("not_done")) for one in became]
