@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 from casework.evidence.dossier.kept import check_kept
 from casework.evidence.evening import replay as evening
 from casework.evidence.search import tables as search_tables
+from casework.intake.dialler.days_told import DaysTold
 from casework.intake.dialler.replay import ContactReplay
 from casework.intake.feed import compare as feed_rows
 from casework.intake.feed import replay as feed
@@ -101,7 +102,10 @@ def _verify(
         return Steady(report, name, keeper)
 
     keepers: dict[str, Keeper] = {
-        cases.PREFIX: steady("cases", cases.CaseReplay(conn, report, asked.cited, nouns=LIFECYCLES, told=told)),
+        cases.PREFIX: _Both(
+            steady("cases", cases.CaseReplay(conn, report, asked.cited, nouns=LIFECYCLES, told=told)),
+            steady("days told", DaysTold(conn, vault, report)),
+        ),
         four_eyes.PREFIX: steady("requests", asked),
     }
     followers: dict[str, Keeper] = {

@@ -95,10 +95,18 @@ def reach_again(conn: Connection, branch: Branch, institution: str, day: date, *
         cases.c.institution == institution, cases.c.state.in_(states), cases.c.state_since == day
     )  # fmt: skip
     commands: list[Record | Fire] = []
-    for case in map(from_row, conn.execute(marked.order_by(cases.c.id)).all()):
-        since = next((one for one in case.facts.attempt_days if one.connected and one.on > day), None)
+    found = [from_row(row) for row in conn.execute(marked.order_by(cases.c.id)).all()]
+    first = {
+        case.id: since for case in found
+        if (since := next((one for one in case.facts.attempt_days if one.connected and one.on > day), None)) is not None
+    }  # fmt: skip
+    wanted = {(*case.customer[::-1], first[case.id].on) for case in found if case.id in first}
+    known = _by_customer(rows.select_by_keys(conn, _SUMS, (*_BY_CUSTOMER, "day"), sorted(wanted)))
+    for case in found:
+        since = first.get(case.id)
         if since is not None:
-            commands.append(_record(case, _Day(since, 0), "sweep"))
+            again = (one for one in known.get(case.customer, ()) if one.told.on == since.on and one.told.connected)
+            commands.append(_record(case, next(again, _Day(since, 0)), "sweep"))
             commands.append(Fire(actor=system("sweep"), id=case.id, event=REACHED, dated=since.on))
     outcomes = advance(conn, commands, branch, clock=clock) if commands else []
     fired = sum(isinstance(done, Done) for one, done in zip(commands, outcomes, strict=True) if isinstance(one, Fire))

@@ -22,6 +22,7 @@ from casework.log.tables import entries
 from casework.personal import Vault
 from casework.storage import rows
 from casework.work.contacts.tables import FIELDS, contact_log
+from casework.work.gate.tables import contact_permits
 
 _BATCH: Final = 1_000
 _SHOWN: Final = 100
@@ -37,6 +38,12 @@ _PLACE: Final = ("stream", "stream_seq")
 _TOLD: Final = sa.select(entries.c.stream, entries.c.stream_seq).where(
     entries.c.event.in_([sa.literal_column(f"'{name}'") for name in (RECORDED, CORRECTED)])
 )
+
+
+_USED_TWICE: Final = (
+    sa.select(contact_log.c.permit_id).where(contact_log.c.permit_id.is_not(None))
+    .group_by(contact_log.c.permit_id).having(sa.func.count() > 1).order_by(contact_log.c.permit_id)
+)  # fmt: skip
 
 
 class _Said(NamedTuple):
@@ -80,6 +87,8 @@ class ContactReplay:
     def finish(self) -> None:
         """Compare the rest; then look for rows that no entry speaks of, if there must be any."""
         self._flush()
+        for (permit_id,) in self._conn.execute(_USED_TWICE.limit(_SHOWN)):
+            self._report.find("permit_differs", None, table=contact_log.name, permit=permit_id)
         if self._conn.execute(sa.select(sa.func.count()).select_from(contact_log)).scalar_one() != self._met:
             self._find_alone()
 
@@ -88,6 +97,7 @@ class ContactReplay:
         found = rows.select_by_keys(self._conn, self._select, ("contact_ref", "source"), sorted(keys))
         held = {(row.contact_ref, row.source): row._asdict() for row in found}
         self._met += len(held)
+        self._compare_permits(held)
         for said in self._pending:
             row, about = held.get(_key(said.data)), {"contact": _key(said.data)[0]}
             place = (said.entry.stream, said.seq)
@@ -100,6 +110,27 @@ class ContactReplay:
             if differing:
                 self._report.find("row_differs", *place, columns=differing, **about)
         self._pending.clear()
+
+    def _compare_permits(self, held: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+        """An outcome uses the permit of who recorded it, for that debtor, party, channel, number and time."""
+        used = [said for said in self._pending if type(said.data.get("permit_id")) is int]
+        numbers = sorted({said.data["permit_id"] for said in used})
+        permits = {row.id: row for row in rows.select_by_keys(self._conn, contact_permits, "id", numbers)}
+        for said in used:
+            number, row = said.data["permit_id"], held.get(_key(said.data), {})
+            permit = permits.get(number)
+            if permit is None or permit.used_at is None or not self._fits(permit, said, row.get("number")):
+                self._report.find("permit_differs", said.entry.stream, said.entry.stream_seq, permit=number)
+
+    def _fits(self, permit: Any, said: _Said, number: object) -> bool:
+        began = datetime.fromisoformat(said.data["started_at"])
+        same = permit.party, permit.channel, permit.actor_id
+        return (
+            same == (said.data["party"], said.data["channel"], said.entry.actor.id)
+            and self._stream_of(permit._asdict()) == said.entry.stream
+            and number in (None, permit.number)  # erased with the debtor
+            and permit.issued_at.replace(microsecond=0) <= began < permit.holds_until
+        )
 
     def _differing(self, known: _Said, row: Mapping[str, Any]) -> list[str]:
         entry, said = known.entry, dict.fromkeys(_FLAGS, False) | known.data

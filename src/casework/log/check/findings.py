@@ -206,6 +206,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "所登记的事实与其凭据（停催等）不符",
         "a fact that was told is not what its evidence tells, or of somebody else",
     ),
+    "permit_differs": (
+        "联系所用的许可不存在、属于其他联系，或已被使用",
+        "the permit that a contact names is not there, is for another contact, or another used it",
+    ),
     "row_differs": ("数据行与其分录不符", "a row is not what its entries make of it"),
     "grant_without_request": ("授岗未经他人审批", "a post was granted without four eyes"),
     "row_missing": ("分录没有对应的数据行", "entries speak of a row that is not there"),
