@@ -23,6 +23,7 @@ from api import (
     console,
     contact_book,
     contact_breaches,
+    contact_corrections,
     contact_permits,
     contacts,
     events,
@@ -196,6 +197,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
     changing += assignments.route_handlers
     changing += [
         *contacts.route_handlers,
+        *contact_corrections.route_handlers,
         *contact_book.route_handlers,
         *contact_permits.route_handlers,
         *contact_breaches.route_handlers,

@@ -106,11 +106,15 @@ def record_contacts(
     """
     typed = [{name: str(cell) for name, cell in msgspec.structs.asdict(row).items() if cell is not None}
              for row in data.contacts]  # fmt: skip
-    told = again_on_conflict(lambda: _recorded(request, typed, atomic=data.atomic))
+    return answer_of(again_on_conflict(lambda: _recorded(request, typed, atomic=data.atomic)), atomic=data.atomic)
+
+
+def answer_of(told: Sequence[Told], *, atomic: bool) -> ContactsAnswer:
+    """What became of each, and of all."""
     results = [_result(one) for one in told]
     faults = Counter(result.outcome for one, result in zip(told, results, strict=True) if one.is_fault)
     by_outcome = dict(sorted(Counter(result.outcome for result in results).items()))
-    return ContactsAnswer(data.atomic, len(results), by_outcome, dict(sorted(faults.items())), results)
+    return ContactsAnswer(atomic, len(results), by_outcome, dict(sorted(faults.items())), results)
 
 
 def _recorded(request: Request[Any, Any, Any], typed: Sequence[Mapping[str, str]], *, atomic: bool) -> list[Told]:

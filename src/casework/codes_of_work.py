@@ -214,6 +214,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "session_needed": (403, "此操作须以密码登录后进行", "log in with your password for this; no key will do"),
     "shutting_down": (503, "服务正在停止，请稍后重试", "the service is stopping; try again"),
     "signing_late": (503, "有已封存的分录超过10秒未签署", "a sealed entry has waited more than 10 s to be signed"),
+    "reason_needed": (422, "须说明更正原因", "say why it was wrong"),
     "size_unknown": (404, "须有 0 ≤ old ≤ new", "it must be 0 <= old <= new, which the log has"),
     "source_needed": (409, "多个来源有此编号，须指明来源", "several sources have a contact of that reference"),
     "staff_exists": (409, "员工{staff_no}已在册", "{staff_no} is registered already"),

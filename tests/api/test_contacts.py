@@ -8,7 +8,7 @@ import pytest
 
 from casework.clock import now
 from casework.customer import Customer
-from casework.intake.dialler.recording import correct
+from casework.intake.dialler.correcting import correct
 from casework.people.staff.actor import system
 from casework.storage.database import reading, writing
 from casework.work.contacts.contact import Contact

@@ -62,6 +62,21 @@ def test_contacts_are_recorded_and_listed_the_newest_first_with_masked_numbers(s
     assert (table.exit_code, "120****0001" in table.stdout, "无人接听" in table.stdout) == (0, True, True)
 
 
+def test_a_wrong_outcome_is_put_right_by_whoever_made_the_contact_and_by_who_reaches_all(shell: Any) -> None:
+    shell(*typed("c1", "--as", "R1", result="debtor"))
+    told = shell("correct", "c1", "他人接听", "--reason", "听错", "--as", "R1", "--json")
+    assert (told.exit_code, json.loads(told.stdout)["outcome"]) == (0, "third_party"), told.output
+    assert "right already" in shell("correct", "c1", "third_party", "--as", "B1").stdout
+    assert shell("correct", "c1", "busy", "--source", "sheet", "--as", "B1").exit_code == 0
+    refused = [
+        (("c1", "no_answer", "--as", "T1"), "not_your_own"), (("c9", "busy"), "unknown_contact_ref"),
+        (("c1", "found"), "result_not_of_channel"), (("c1", "busy", "--as", "AUD1"), "post_not_"),
+    ]  # fmt: skip
+    for words, code in refused:
+        told = shell("correct", *words)
+        assert (told.exit_code, told.stderr.startswith(code)) == (1, True), told.output
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

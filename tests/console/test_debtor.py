@@ -1,12 +1,12 @@
 """Work one debtor: the gate's answer before the call, the number once it begins, the outcome in one key, the next."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from api import contact_permits
-from api.console.debtor import pages
+from api.console.debtor import contact, pages
 from api.permit_desk import PermitDesk
 from casework.customer import Customer
 from casework.storage.database import writing
@@ -30,7 +30,8 @@ def at(running: Running, monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime]
     def said(moment: datetime) -> None:
         desk.clock = lambda: moment
         monkeypatch.setattr(contact_permits, "now", lambda: moment)
-        monkeypatch.setattr(pages, "now", lambda: moment)
+        for module in (pages, contact):
+            monkeypatch.setattr(module, "now", lambda: moment)
 
     said(NOON)
     return said
@@ -77,7 +78,9 @@ def test_an_unanswered_call_is_on_record_and_the_next_debtor_comes(
     someone.get(f"/console/debtors/{case}")
     someone.send(f"/console/debtors/{case}/dial")
     answer = someone.send(f"/console/debtors/{case}/outcome", result="no_answer", note="响铃未接")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/console/debtors/{other}"), someone.text()
+    assert (answer.status_code, answer.headers["location"]) == (
+        303, f"/console/debtors/{other}?saved=permit-1",
+    ), someone.text()  # fmt: skip
     assert events(running, STREAM)[-1] in ("contact.recorded", "personal.read")
     someone.get(f"/console/debtors/{case}")
     assert "1/6" in someone.text()
@@ -94,7 +97,7 @@ def test_whoever_was_reached_stays_on_the_page_for_a_promise(
     someone.get(f"/console/debtors/{case}")
     someone.send(f"/console/debtors/{case}/dial")
     answer = someone.send(f"/console/debtors/{case}/outcome", result="debtor")
-    assert answer.headers["location"] == f"/console/debtors/{case}"
+    assert answer.headers["location"] == f"/console/debtors/{case}?saved=permit-1"
     someone.get(answer.headers["location"])
     assert "今日已接通 1/" in someone.text()
 
@@ -141,3 +144,31 @@ def test_that_a_debtor_says_to_have_paid_is_recorded_from_the_page_and_the_gate_
     text = someone.text()
     for one in ("客户称已还", "待核", "已还款或客户称已还，下一份数据到达前不得催收"):
         assert one in text, one
+
+
+def test_a_wrong_outcome_is_put_right_by_a_key_after_it_was_saved_and_later_with_a_reason(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None]
+) -> None:
+    (other,) = running.open("L2", days_past_due=30)
+    someone = browse("R1")
+    someone.get(f"/console/debtors/{case}")
+    someone.send(f"/console/debtors/{case}/dial")
+    answer = someone.send(f"/console/debtors/{case}/outcome", result="debtor_hung_up")
+    someone.get(f"/console/debtors/{other}?saved=permit-1")
+    assert ("已登记" in someone.text(), 'data-press="u"' in someone.page.text) == (True, True)
+    place = f"/console/contacts/one?source=api&contact_ref=permit-1&next=/console/debtors/{other}"
+    assert someone.get(place).status_code == 200
+    answer = someone.send("/console/contacts/one", result="no_answer")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/console/debtors/{other}"), someone.text()
+    assert events(running, STREAM)[-1] == "contact.corrected"
+    at(datetime.now(UTC) + timedelta(minutes=2))
+    someone.get(place)
+    assert " required" in someone.page.text
+    answer = someone.send("/console/contacts/one", result="busy")
+    assert (answer.status_code, "须说明更正原因" in someone.text()) == (422, True)
+    assert someone.send("/console/contacts/one", result="busy", reason="按错").status_code == 303
+    someone.get(f"/console/debtors/{case}")
+    assert "占线" in someone.text()
+    browse("AUD1").get(place)
+    colleague = browse("T1")
+    assert colleague.get(place).status_code in (403, 404, 422)

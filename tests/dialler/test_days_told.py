@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casework.intake.dialler.recording import correct
+from casework.intake.dialler.correcting import correct
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Record
 from casework.log.tables import entries, openings, streams, unsealed

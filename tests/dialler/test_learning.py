@@ -12,8 +12,7 @@ from click.testing import CliRunner
 
 from casework.cli import main
 from casework.errors import CallerError
-from casework.intake.dialler.learning import learn_at_once
-from casework.intake.dialler.recording import correct
+from casework.intake.dialler.correcting import correct
 from casework.operation.sweeping import sweep
 from casework.people.staff.actor import system
 from casework.storage.database import reading, writing
@@ -142,11 +141,10 @@ def test_a_wrong_outcome_is_corrected_by_an_entry_that_counts_everywhere(called:
     assert case_of(called, 1).facts.attempt_days[-1].connected
     branch = called.started.branch
     with writing(called.started.engine) as conn:
-        done = correct(conn, branch, "c1", "dialler", "third_party", system("cli"), moment(5, "09:00:00"))
-        learn_at_once(conn, branch, [done.contact], via="cli", clock=at(day(20)))
+        correct(conn, branch, "c1", "dialler", "third_party", system("cli"), moment(20, "09:00:00"), "错选")
     assert (logged(called)["c1"].outcome, case_of(called, 1).facts.attempt_days[-1].connected) == ("third_party", False)
     assert close(called, 4) == {"mark_lost": 2}
-    for ref, result, code in (("c0", "busy", "unknown_contact"), ("c1", "odd", "unknown_result"),
+    for ref, result, code in (("c0", "busy", "unknown_contact_ref"), ("c1", "odd", "unknown_result"),
                               ("c1", "found", "result_not_of_channel")):  # fmt: skip
         with writing(called.started.engine) as conn, pytest.raises(CallerError) as refused:
             correct(conn, branch, ref, "dialler", result, system("cli"), moment(5, "09:00:00"))

@@ -22,10 +22,11 @@ from casework.cli.shell import (
 )  # fmt: skip
 from casework.cli.tables import Table
 from casework.clock import now
+from casework.intake.dialler.correcting import correct
 from casework.intake.dialler.importing import Taken, import_contacts, read_bounded
-from casework.intake.dialler.learning import learn_at_once
-from casework.intake.dialler.recording import DIALLER, SHEET, correct
+from casework.intake.dialler.recording import DIALLER, SHEET, Not
 from casework.intake.dialler.row import TEXTS, Aside
+from casework.intake.dialler.typed import COMMAND
 from casework.people.staff.actor import system
 from casework.storage.database import writing
 from casework.storage.driver_errors import again_on_conflict
@@ -105,20 +106,30 @@ def import_(file: Path, source: str, json_: bool) -> None:
 @cli.command("correct")
 @click.argument("contact_ref")
 @click.argument("result")
-@click.option("--source", default=DIALLER, show_default=True, help="In which the reference is: dialler, sheet, api, …")
+@click.option("--source", help="In which the reference is: dialler, sheet, api, …; needed where several have it.")
+@click.option("--reason", help="Why it was wrong; sealed.")
 @as_json
 @as_staff
-def correct_(contact_ref: str, result: str, source: str, json_: bool, staff_no: str | None) -> None:
+def correct_(
+    contact_ref: str, result: str, source: str | None, reason: str | None, json_: bool, staff_no: str | None
+) -> None:
     """Put RESULT in the place of a wrong one: an entry of its own, which counts from now on wherever it counts.
+
+    People put right their own contacts; whoever reaches every case, all. What is right already stays as it is.
 
     \b
     Examples:
-      casework contact correct K0903-00253 third_party --as S0021
+      casework contact correct K0903-00253 third_party --reason 听错 --as S0021
     """
     with started() as open_, writing(open_.engine) as conn:
-        actor, at = permitted(conn, open_.branch, staff_no, "breach.review"), now()
-        done = correct(conn, open_.branch, contact_ref, source, result, actor, at)
-        learn_at_once(conn, open_.branch, [done.contact], via=actor.via, clock=lambda: at)
+        actor = permitted(conn, open_.branch, staff_no, COMMAND)
+        done = correct(conn, open_.branch, contact_ref, source, result, actor, now(), reason)
+    if isinstance(done, Not):
+        if json_:
+            print_json({"contact_ref": contact_ref, "outcome": done.kind, "entry_id": None})
+            return
+        console.print(f"{contact_ref}: right already 无须更正")
+        return
     if json_:
         print_json({"contact_ref": contact_ref, "outcome": done.contact.outcome, "entry_id": done.entry_id})
         return

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from casework.cli.main import main
 from casework.clock import now
 from casework.customer import Customer
-from casework.intake.dialler.recording import correct
+from casework.intake.dialler.correcting import correct
 from casework.intake.feed.agreed import import_holds
 from casework.intake.feed.past_arrears import past_arrears
 from casework.people.staff.actor import system

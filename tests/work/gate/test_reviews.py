@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from casework.clock import now
 from casework.errors import CallerError
-from casework.intake.dialler.recording import correct
+from casework.intake.dialler.correcting import correct
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading, writing
 from casework.work.gate.breaches import Breach

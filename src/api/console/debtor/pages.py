@@ -4,7 +4,7 @@ The number in clear is shown in the answer to dialling alone; the page that is l
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +15,8 @@ from litestar import Request, Response, get, post
 from api.auth import actor_of
 from api.console.borrowers.people import People, people_of_case
 from api.console.cases.timeline import told
+from api.console.debtor.contact import contact_named
+from api.console.debtor.results import results_of
 from api.console.frame.forms import Tried, number_of, problem_of, typed_in
 from api.console.frame.page import language_of, render, to
 from api.console.nouns.shown import children_of, live_of
@@ -26,6 +28,7 @@ from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.dialler.outcome import Outcome
+from casework.intake.dialler.recording import API
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import Reach
 from casework.storage.database import reading, writing
@@ -43,9 +46,7 @@ from casework.work.gate.asking import Wanted, askings_of
 from casework.work.gate.permits import Foreseen, Permit, foresee
 from casework.work.tasks.own import tasks_of
 
-KEYS: Final = "1234567890-="
 PROMISED_IN: Final = timedelta(days=3)
-_ORDER: Final = ("debtor", "unanswered", "invalid_number", "third_party")
 _QUEUE: Final = 200
 _OVER: Final = frozenset({"permit_used", "permit_expired", "unknown_permit"})
 """After these there is no call to record any more."""
@@ -114,7 +115,7 @@ async def outcome(request: Request[Any, Any, Any], case_id: CaseId) -> Response[
         return await _again(request, case_id, typed, mistake)
     following = number_of(typed, "following")
     stays = done.outcome == "debtor" or following is None
-    return to(f"/console/debtors/{case_id if stays else following}")
+    return to(f"/console/debtors/{case_id if stays else following}?saved={done.contact_ref}")
 
 
 async def _again(
@@ -158,6 +159,7 @@ def _page(
         numbers = list(_numbers(conn, branch, found, people, actor))
         log = latest_contacts(conn, found.customer, _MOMENTS)
         following = _following(conn, dates, actor, case_id)
+        saved = _saved(conn, request)
     fields = {name for item in history.items for name in item.texts} | (people.fields if people else set())
     with writing(serving.engine) as conn:
         record_read(conn, branch, actor, [found.customer], fields)
@@ -166,10 +168,20 @@ def _page(
         call=call, refused=refused, tried=tried, children=children, holds=live_of(children, "hold"),
         log=_log(branch, log),
         moments=[told(branch, item, lang) for item in history.items], following=following,
-        results=_results(branch.rulebook.results.by_code), budget=next((one.gate for one in numbers if one.gate), None),
+        results=results_of(branch.rulebook.results.by_code, "call"),
+        budget=next((one.gate for one in numbers if one.gate), None),
         promised_on=branch.today(now()) + PROMISED_IN, risks=live_of(children, "risk"),
-        may_flag=branch.rulebook.permissions.may(actor, "risk.open"),
+        may_flag=branch.rulebook.permissions.may(actor, "risk.open"), saved=next(iter(_log(branch, saved)), None),
     )  # fmt: skip
+
+
+def _saved(conn: Any, request: Request[Any, Any, Any]) -> list[Contact]:
+    """The outcome that was saved a moment ago, of this debtor or the one before; none that the reader may not see."""
+    if (contact_ref := request.query_params.get("saved")) is None:
+        return []
+    with suppress(CallerError):
+        return [contact_named(conn, request, API, contact_ref)]
+    return []
 
 
 def _status(refused: Permit | None, tried: Tried | None) -> int:
@@ -200,12 +212,6 @@ def _following(conn: Any, dates: BusinessDates, actor: Actor, case_id: int) -> i
     ids = [one.id for one in page.items]
     place = ids.index(case_id) + 1 if case_id in ids else 0
     return ids[place] if place < len(ids) and ids[place] != case_id else None
-
-
-def _results(known: Mapping[str, Result]) -> list[tuple[str, Result]]:
-    """What may come of a call, each with its key."""
-    of_calls = sorted((one for one in known.values() if "call" in one.on), key=lambda one: _ORDER.index(one.outcome))
-    return [(KEYS[at] if at < len(KEYS) else "", one) for at, one in enumerate(of_calls)]
 
 
 def _log(branch: Branch, contacts: Sequence[Contact]) -> list[tuple[Contact, Result | None]]:

@@ -15,8 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.customer import Customer, stream_of
-from casework.errors import CallerError
-from casework.intake.dialler.row import TEXTS, Given
+from casework.intake.dialler.row import Given
 from casework.intake.feed.row_mac import MakeMac, row_mac
 from casework.log.write.trail import Draft, locked_heads, put_heads
 from casework.people.staff.actor import Actor
@@ -24,7 +23,7 @@ from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.loans import loans
 from casework.work.contacts.contact import Contact
-from casework.work.contacts.tables import CONTACTS, FIELDS, contact_log, contact_of
+from casework.work.contacts.tables import FIELDS, contact_log
 
 RECORDED: Final = "contact.recorded"
 CORRECTED: Final = "contact.corrected"
@@ -107,36 +106,6 @@ def put(conn: Connection, branch: Branch, new: Sequence[New], actor: Actor, at: 
     rows.insert_many(conn, contact_log, stored, _COLUMNS)
     put_heads(conn, heads)
     return recorded
-
-
-def correct(
-    conn: Connection, branch: Branch, contact_ref: str, source: str, result: str, actor: Actor, at: datetime
-) -> Recorded:
-    """Put another result in the place of a wrong one, by an entry of its own; it counts from now on wherever it counts.
-
-    In the caller's transaction. CallerErrors `unknown_contact`, `unknown_result`, `result_not_of_channel`.
-    """
-    found = conn.execute(
-        CONTACTS.where(contact_log.c.contact_ref == contact_ref, contact_log.c.source == source)
-    ).one_or_none()
-    if found is None:
-        raise CallerError("unknown_contact", "没有这条催收记录", "there is no such contact", contact_ref=contact_ref)
-    before = contact_of(found)
-    known = branch.rulebook.results.by_code.get(result)
-    code = "unknown_result" if known is None else "result_not_of_channel"
-    if known is None or before.channel not in known.on:
-        raise CallerError(code, *TEXTS[code], result=result)
-    after = msgspec.structs.replace(before, result=result, outcome=known.outcome_with(before.party))
-    stream, trail = stream_of(branch.vault, before.customer), branch.trail(at)
-    said = {"result": after.result, "outcome": after.outcome, "was": before.result}
-    head = trail.append(
-        conn, stream, Draft(CORRECTED, actor.signed, {"contact_ref": contact_ref, "source": source, **said})
-    )  # fmt: skip
-    trail.write(conn)
-    changed = {"result": after.result, "outcome": after.outcome, "stream_seq": head.seq}
-    of_it = (contact_log.c.contact_ref == contact_ref, contact_log.c.source == source)
-    conn.execute(contact_log.update().where(*of_it).values(changed))
-    return Recorded(after, f"{stream}:{head.seq}")
 
 
 def mac_of(mac_key: bytes) -> MakeMac:

@@ -18,11 +18,12 @@ from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.sight import reach_of
 from casework.work.cases.tables import cases
+from casework.work.contacts.contact import Contact
 
 COMMAND: Final = "contact.record"
 MOST: Final = 50
 _WHOSE: Final = sa.select(*cases.c["loan_id", "owner", "handler", "team", "region", "product"])
-_NOT_DONE: Final = Not("not_done")
+NOT_DONE: Final = Not("not_done")
 
 
 class Told(NamedTuple):
@@ -34,7 +35,7 @@ class Told(NamedTuple):
     @property
     def is_fault(self) -> bool:
         """Whether something is wrong with the row itself."""
-        return isinstance(self.became, Not) and self.became not in (REPEATED, _NOT_DONE)
+        return isinstance(self.became, Not) and self.became not in (REPEATED, NOT_DONE)
 
 
 def texts_of_kind(kind: str) -> tuple[str, str]:
@@ -55,7 +56,7 @@ def record_typed(
         _own(reader.read(line, [row.get(name, "") for name in COLUMNS_OF_ROW]), actor)
         for line, row in enumerate(typed, 1)
     ]
-    seen = _Sight(conn, branch, {row.loan_id for row in read if isinstance(row, Given)}, actor, at).look(read)
+    seen = Sight(conn, branch, {row.loan_id for row in read if isinstance(row, Given)}, actor, at).look(read)
     found = iter(judged(conn, branch, [row for row in seen if isinstance(row, Given)], SHEET, at))
     verdicts = [next(found) if isinstance(row, Given) else row for row in seen]
     stopped = atomic and any(isinstance(one, Not) and one is not REPEATED for one in verdicts)
@@ -66,7 +67,7 @@ def record_typed(
     learn_at_once(conn, branch, connected, via=actor.via, clock=lambda: at)
     done = iter(recorded)
     return [
-        Told(row.contact_ref, verdict if isinstance(verdict, Not) else next(done, _NOT_DONE))
+        Told(row.contact_ref, verdict if isinstance(verdict, Not) else next(done, NOT_DONE))
         for row, verdict in zip(read, verdicts, strict=True)
     ]
 
@@ -77,8 +78,8 @@ def _own(row: Given | Aside, actor: Actor) -> Given | Aside:
     return row._replace(staff_no=actor.id)
 
 
-class _Sight:
-    """What the actor sees of the cases of some loans, and what he may record."""
+class Sight:
+    """What the actor sees of the cases of some loans, and what they may record."""
 
     def __init__(self, conn: Connection, branch: Branch, loan_ids: set[str], actor: Actor, at: datetime) -> None:
         today = branch.today(at)
@@ -90,10 +91,10 @@ class _Sight:
 
     def look(self, read: Sequence[Given | Aside]) -> list[Given | Not]:
         """The rows that he may record; of the others, why not."""
-        return [Not(row.kind, row.column) if isinstance(row, Aside) else self._fault_of(row) or row for row in read]
+        return [Not(row.kind, row.column) if isinstance(row, Aside) else self.fault_of(row) or row for row in read]
 
-    def _fault_of(self, row: Given) -> Not | None:
-        """A loan of which he sees no case is unknown, as one that is not there."""
+    def fault_of(self, row: Given | Contact) -> Not | None:
+        """Why they may not record it. A loan of which they see no case is unknown, as one that is not there."""
         if self._acts.everything:
             return None
         if not self._covered(row, self._sees):
@@ -104,5 +105,5 @@ class _Sight:
             return Not("not_your_own", "agency")
         return None if row.staff_no in self._people else Not("not_your_own", "staff_no")
 
-    def _covered(self, row: Given, reach: Reach) -> bool:
+    def _covered(self, row: Given | Contact, reach: Reach) -> bool:
         return any(reach.covers(case) for case in self._cases.get(row.loan_id, ()))

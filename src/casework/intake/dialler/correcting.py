@@ -1,0 +1,134 @@
+"""Wrong outcomes put right: an entry of its own in the debtor's stream, which counts from now on wherever it counts."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.customer import stream_of
+from casework.errors import CallerError
+from casework.intake.dialler.learning import learn_at_once
+from casework.intake.dialler.recording import CORRECTED, REPEATED, Not, Recorded
+from casework.intake.dialler.typed import NOT_DONE, Sight, Told, texts_of_kind
+from casework.log.write.trail import Draft, locked_heads, put_heads
+from casework.people.staff.actor import Actor
+from casework.storage import rows
+from casework.work.cases.branch import Branch
+from casework.work.contacts.contact import Contact
+from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
+
+_BY: Final = ("contact_ref", "source")
+
+
+class Correction(NamedTuple):
+    """Which contact, and the result (code or Chinese) that is right; no source: the only one with that reference."""
+
+    contact_ref: str
+    result: str
+    source: str | None = None
+    reason: str | None = None
+
+
+def correct_contacts(
+    conn: Connection, branch: Branch, asked: Sequence[Correction], actor: Actor, at: datetime, *, atomic: bool
+) -> list[Told]:
+    """Put right what may be, in the caller's transaction, and tell the cases; what became of each, in order.
+
+    People put right their own contacts; whoever reaches every case, all. `atomic`: one at fault, and none is put
+    right. The reason is sealed.
+    """
+    known = _found(conn, [one.contact_ref for one in asked])
+    streams = {of.customer: stream_of(branch.vault, of.customer) for named in known.values() for of in named}
+    heads = locked_heads(conn, streams.values())
+    known = _found(conn, list(known))  # as they are now that nobody else writes there
+    sight = Sight(conn, branch, {of.loan_id for named in known.values() for of in named}, actor, at)
+    trail, now = branch.trail(at), {_key(of): of for named in known.values() for of in named}
+    told, changed = list[Recorded | Not](), dict[tuple[str, str], tuple[str, str, int]]()
+    chosen = [_chosen(known.get(one.contact_ref, ()), one.source) for one in asked]
+    faults = [_fault(branch, one, of, sight) for one, of in zip(asked, chosen, strict=True)]
+    for one, of, fault in zip(asked, chosen, faults, strict=True):
+        if isinstance(of, Not) or fault is not None or (atomic and any(faults)):
+            told.append(fault or NOT_DONE)
+            continue
+        before = now[_key(of)]
+        after = _after(branch, before, one.result)
+        if after == before:
+            told.append(REPEATED)
+            continue
+        stream = streams[of.customer]
+        draft = Draft(
+            CORRECTED, actor.signed, _said(before, after), texts={"remark": one.reason} if one.reason else {},
+            subject=stream,
+        )  # fmt: skip
+        heads[stream] = trail.add(stream, heads[stream], draft)
+        now[_key(of)], changed[_key(of)] = after, (after.result, after.outcome, heads[stream].seq)
+        told.append(Recorded(after, f"{stream}:{heads[stream].seq}"))
+    trail.write(conn)
+    for (contact_ref, source), (result, outcome, seq) in changed.items():
+        conn.execute(_CHANGE, {"ref": contact_ref, "of": source, "result": result, "outcome": outcome, "seq": seq})
+    put_heads(conn, heads)
+    learn_at_once(conn, branch, [now[key] for key in changed], via=actor.via, clock=lambda: at)
+    return [Told(one.contact_ref, became) for one, became in zip(asked, told, strict=True)]
+
+
+_CHANGE: Final = (
+    contact_log.update()
+    .where(contact_log.c.contact_ref == sa.bindparam("ref"), contact_log.c.source == sa.bindparam("of"))
+    .values(result=sa.bindparam("result"), outcome=sa.bindparam("outcome"), stream_seq=sa.bindparam("seq"))
+)
+
+
+def correct(
+    conn: Connection, branch: Branch, contact_ref: str, source: str | None, result: str, actor: Actor, at: datetime,
+    reason: str | None = None,
+) -> Recorded | Not:  # fmt: skip
+    """One alone; `REPEATED` where it is right already. CallerErrors: why it cannot be put right."""
+    asked = Correction(contact_ref, result, source, reason)
+    ((_, became),) = correct_contacts(conn, branch, [asked], actor, at, atomic=True)
+    if isinstance(became, Not) and became is not REPEATED:
+        raise CallerError(became.kind, *texts_of_kind(became.kind), contact_ref=contact_ref)
+    return became
+
+
+def _found(conn: Connection, contact_refs: Sequence[str]) -> Mapping[str, list[Contact]]:
+    found: dict[str, list[Contact]] = {}
+    for row in rows.select_by_keys(conn, CONTACTS, "contact_ref", sorted(set(contact_refs))):
+        found.setdefault(row.contact_ref, []).append(contact_of(row))
+    return found
+
+
+def _chosen(named: Sequence[Contact], source: str | None) -> Contact | Not:
+    meant = [one for one in named if source in (None, one.source)]
+    if not meant:
+        return Not("unknown_contact_ref", "contact_ref")
+    return meant[0] if len(meant) == 1 else Not("source_needed", "source")
+
+
+def _fault(branch: Branch, one: Correction, of: Contact | Not, sight: Sight) -> Not | None:
+    """Of a contact that they do not see it is said that there is none."""
+    if isinstance(of, Not):
+        return of
+    if (fault := sight.fault_of(of)) is not None:
+        return Not("unknown_contact_ref", "contact_ref") if fault.kind == "unknown_loan" else fault
+    result = branch.rulebook.results.of(one.result)
+    if result is None:
+        return Not("unknown_result", "result")
+    return None if of.channel in result.on else Not("result_not_of_channel", "result")
+
+
+def _after(branch: Branch, before: Contact, words: str) -> Contact:
+    result = branch.rulebook.results.of(words)
+    assert result is not None  # noqa: S101  (`_fault` has asked)
+    return msgspec.structs.replace(before, result=result.code, outcome=result.outcome_with(before.party))
+
+
+def _said(before: Contact, after: Contact) -> dict[str, str]:
+    named = {"contact_ref": after.contact_ref, "source": after.source}
+    return named | {"result": after.result, "outcome": after.outcome, "was": before.result}
+
+
+def _key(of: Contact) -> tuple[str, str]:
+    return of.contact_ref, of.source
