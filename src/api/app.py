@@ -26,6 +26,7 @@ from api import (
     contact_corrections,
     contact_permits,
     contacts,
+    day,
     events,
     handovers,
     health,
@@ -203,7 +204,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
         *contact_breaches.route_handlers,
     ]
     changing += tasks.route_handlers
-    changing += handovers.route_handlers
+    changing += [*day.route_handlers, *handovers.route_handlers]
     changing += [*requests.route_handlers, *chart_moves.route_handlers]
     identity = [*session.route_handlers, *own_access.route_handlers, *reset_codes.route_handlers]
     register = [*people.route_handlers, *people_changes.route_handlers]

@@ -1,18 +1,24 @@
-"""`casework day`: 17:00; what each person did, handing it in, who could not be repaired."""
+"""`casework day`: 17:00; what each person did, handing it in, who could not be repaired, the daily report."""
 
 import sys
 from datetime import datetime
-from typing import Any, Final
+from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 
 from casework.cli.changing import day
+from casework.cli.ledger import place, write_out
 from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now, utc_text
 from casework.errors import CallerError
+from casework.evidence.evening.exporting import REPORT_EXPORTED
 from casework.evidence.evening.handing_in import HandIn, Outcome, hand_in
 from casework.evidence.evening.of_day import ledger_of, people_called, words_of
+from casework.evidence.evening.report import daily, issue
+from casework.evidence.evening.report_sheets import CAME, report_name, report_sheets, report_workbook
 from casework.evidence.evening.standing import STATUSES, PersonDay, evening_of
 from casework.evidence.evening.tables import LEDGER, SUPPLEMENT
 from casework.evidence.ledger.lines import unrepaired
@@ -20,16 +26,16 @@ from casework.evidence.ledger.people import members_of
 from casework.evidence.ledger.sheets import UNREPAIRED, unrepaired_lines
 from casework.screen import on_screen
 from casework.storage.database import reading, writing
-from casework.table import shown
+from casework.table import Sheet, shown
+from casework.work.cases.disclosure import record_export
 
 _on = click.option("--on", type=day, required=True, metavar="DAY", help="The day, YYYY-MM-DD.")
 _team = click.option("--team", metavar="TEAM", help="Only members of this team, by its code or name.")
-CAME: Final = {"handed_in": "已交", "late": "迟交", "missing": "未交", "not_yet": "未到时限"}
 
 
 @click.group()
 def cli() -> None:
-    """17:00: what each person owed and did, handing it in, who could not be repaired.
+    """17:00: what each person owed and did, handing it in, who could not be repaired, the daily report.
 
     \b
     Examples:
@@ -175,3 +181,51 @@ def unrepaired_(on: datetime, team: str | None, *, json_: bool, staff_no: str | 
     for line in unrepaired_lines(words, found):
         table.add_row(*(shown(column, value) for column, value in zip(UNREPAIRED, line, strict=True)))
     console.print(table)
+
+
+@cli.command("report")
+@_on
+@click.option("--issue", "issued", is_flag=True, help="Issue it first: kept as it is from now on.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write it as XLSX: a file, or the folder for it.")
+@as_json
+@as_staff
+def report_(on: datetime, *, issued: bool, out: Path | None, json_: bool, staff_no: str | None) -> None:
+    """The daily report of DAY (催收日报): people and teams, what is late or missing, breaches, holds, unrepaired.
+
+    As it was issued, else as it stands. Issuing is an entry, and happens once; so is taking the file out.
+
+    \b
+    Examples:
+      casework day report --on 2026-03-09 --as S0012
+      casework day report --on 2026-03-09 --issue --out 催收日报-2026-03-09.xlsx --as S0012
+      casework day report --on 2026-03-09 --json
+    """
+    with started() as open_, writing(open_.engine) as conn:
+        actor = permitted(conn, open_.branch, staff_no, "day.report")
+        if issued:
+            open_.branch.rulebook.permissions.require(actor, "day.report_issue")
+            issue(conn, open_.branch, on.date(), actor)
+        found, act = daily(conn, open_.branch, on.date())
+        if out is not None:
+            content = report_workbook(conn, open_.branch, found, act, actor, now())
+            record_export(
+                conn, open_.branch, actor, {"on": on.date().isoformat()}, rows=len(found.people), kind="xlsx",
+                event=REPORT_EXPORTED, file=content,
+            )  # fmt: skip
+            write_out(place(out, report_name(on.date())), content)
+        sheets = report_sheets(conn, open_.branch, found, act, actor, now())
+        if json_:
+            print_json({**msgspec.to_builtins(found), "totals": found.totals, "issued": _of(act)})
+            return
+        for sheet in sheets:
+            _print(sheet)
+
+
+def _print(sheet: Sheet) -> None:
+    lines = list(sheet.lines)
+    if lines:
+        console.print(f"{sheet.title}  {sheet.about}", markup=False)
+        table = Table(*(f"{column.en}\n{column.zh}" for column in sheet.columns))
+        for line in lines:
+            table.add_row(*(shown(column, value) for column, value in zip(sheet.columns, line, strict=True)))
+        console.print(table)

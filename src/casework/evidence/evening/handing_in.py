@@ -27,6 +27,7 @@ from casework.people.staff.actor import Actor
 from casework.people.staff.tables import absences
 from casework.storage import rows
 from casework.work.cases.branch import Branch
+from casework.work.cases.gather import business_dates
 from casework.work.tasks.tables import tasks
 
 STREAM: Final = "evening:hand_ins"
@@ -34,9 +35,7 @@ HANDED_IN: Final = "day.handed_in"
 FOR_OTHERS: Final = "day.hand_in_for_others"
 _COLUMNS: Final = tuple(hand_ins.c.keys())
 _SHOWN: Final = tuple(column for column in hand_ins.c if column.name != "content")
-_FED: Final = sa.select(feed_runs.c.id).where(
-    feed_runs.c.status == "applied", feed_runs.c.as_of <= sa.bindparam("on", type_=sa.Date)
-)
+_FIRST_FED: Final = sa.select(sa.func.min(feed_runs.c.as_of)).where(feed_runs.c.status == "applied")
 _DEPUTIES: Final = sa.select(absences.c.staff_no).where(
     absences.c.deputy == sa.bindparam("deputy"),
     sa.bindparam("on", type_=sa.Date).between(absences.c.from_on, absences.c.until_on),
@@ -138,7 +137,8 @@ def check_day(conn: Connection, on: date, today: date) -> None:
     """CallerErrors `day_to_come`, `day_without_feed` (one before the branch's first feed)."""
     if on > today:
         raise CallerError("day_to_come", f"{on}晚于今天{today}", f"{on} is after today, {today}", day=str(on))
-    if conn.execute(_FED.limit(1), {"on": on}).scalar() is None:
+    first = min([*filter(None, [conn.execute(_FIRST_FED).scalar()]), *business_dates(conn).values()], default=date.max)
+    if on < first:
         raise CallerError("day_without_feed", day=str(on))
 
 

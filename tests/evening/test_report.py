@@ -1,0 +1,98 @@
+"""The daily report: made from the day, kept once it is issued; its sheets, its file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from python_calamine import CalamineWorkbook
+
+from casework.cli import main
+from casework.errors import CallerError
+from casework.evidence.evening.report import Daily, daily, issue
+from casework.operation.sweeping import sweep
+from casework.storage.database import reading, writing
+from tests.evening.conftest import COLLECTOR, OTHER, RISK, call, clock, handed
+from tests.feed.bank import Bank
+from tests.work.test_holds import take as hold
+from tests.work.test_promises import day
+
+ON = ("--on", day(1).isoformat())
+SHEETS = ["催收日报", "人员", "未交及迟交", "违规联系", "停催", "无法修复名单"]
+
+
+@pytest.fixture
+def closed(house: Bank) -> Bank:
+    """P1 handed in at five, P2 later, the rep not at all; a call at night, a complaint; the day is closed."""
+    hold(house, f"L3,complaint,{day(1)},", on=1)
+    handed(house, COLLECTOR, clock(day(1), 17))
+    handed(house, OTHER, clock(day(1), 18))
+    call(house, "n1", "P1", 1, "22:30", clock(day(1), 23))
+    sweep(house.started.engine, house.started.branch, day(1), clock=clock(day(1), 23, 30))
+    return house
+
+
+def made(bank: Bank, hour: int = 11) -> tuple[Daily, Any]:
+    with reading(bank.started.engine, snapshot=True) as conn:
+        return daily(conn, bank.started.branch, day(1), clock=clock(day(2), hour))
+
+
+def test_it_tells_people_and_teams_what_is_missing_breaches_and_holds(closed: Bank) -> None:
+    report, issued = made(closed)
+    assert issued is None
+    assert [(one.owed_by, one.came, one.due, one.done, one.exempt) for one in report.people] == [
+        ("S1", "missing", 3, 0, 1), ("P2", "late", 1, 0, 1), ("P1", "handed_in", 2, 1, 0),
+    ]  # fmt: skip
+    assert [(one.team, one.people, one.handed_in, one.missing, one.due) for one in report.teams] == [
+        ("T1", 2, 2, 0, 3), ("T2", 1, 0, 1, 3),
+    ]  # fmt: skip
+    assert [(one.owed_by, one.part, one.handed_in_at is None) for one in report.missing] == [
+        ("S1", "ledger", True), ("P2", "ledger", False), ("P1", "supplement", True),
+    ]  # fmt: skip
+    assert [(one.contact_ref, one.rules, one.verdict) for one in report.breaches] == [("n1", ("X1",), None)]
+    assert [(one.hold, one.in_force) for one in report.holds] == [("complaint", 1)]
+    assert report.without_feed == {}
+    assert report.totals["due"] == 6
+
+
+def test_once_issued_it_stays_and_is_issued_once(closed: Bank) -> None:
+    with writing(closed.started.engine) as conn:
+        act = issue(conn, closed.started.branch, day(1), RISK, clock=clock(day(2), 9))
+    before, known = made(closed)
+    assert known == act
+    hold(closed, f"L1,dispute,{day(1)},", on=2)
+    assert made(closed)[0] == before
+    assert before.made_at == clock(day(2), 9)()
+    with pytest.raises(CallerError) as told, writing(closed.started.engine) as conn:
+        issue(conn, closed.started.branch, day(1), RISK, clock=clock(day(2), 12))
+    assert (told.value.code, told.value.facts["entry_id"]) == ("report_issued", "evening:hand_ins:3")
+
+
+def test_at_the_shell_it_is_shown_issued_and_taken_out(
+    closed: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = closed.started.settings
+    monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["day", "report", *ON, *arguments])
+
+    shown = json.loads(run("--json").output)
+    assert (shown["issued"], shown["totals"]["contacts"]) == (None, 2)
+    assert run("--issue", "--as", "AP1").output.startswith("post_not_permitted")
+    assert run("--as", "P1").output.startswith("post_not_permitted")
+    assert "未交及迟交" in run("--as", "AP1").output
+    done = run("--issue", "--out", str(tmp_path), "--as", "B9")
+    assert done.exit_code == 0, done.output
+    book = CalamineWorkbook.from_path(tmp_path / f"催收日报-{day(1)}.xlsx")
+    assert book.sheet_names == SHEETS
+    title, about, header, *lines = book.get_sheet_by_name("催收日报").to_python(skip_empty_area=False)
+    assert (title[0], header[:3]) == ("催收日报", ["团队", "人数", "已上交"])
+    assert "管不存 B9 " in str(about[0])
+    assert "分录 evening:hand_ins:3" in str(about[0])
+    assert [line[:5] for line in lines[:3]] == [["T1", 2, 2, 0, 3], ["T2", 1, 0, 1, 3], ["合计", 3, 2, 1, 6]]
+    assert run("--issue", "--as", "B9").output.startswith("report_issued")
+    checked = CliRunner().invoke(main, ["ledger", "check", str(tmp_path / f"催收日报-{day(1)}.xlsx"), "--json"])
+    assert json.loads(checked.output)["event"] == "day.report_exported"
