@@ -27,6 +27,7 @@ from api import (
     contact_permits,
     contacts,
     day,
+    distribution,
     events,
     handovers,
     health,
@@ -195,7 +196,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
     changing = [*events.route_handlers, *openings.route_handlers, *bulk.route_handlers, large]
     nouns = described()
     changing += lifecycles.route_handlers(nouns)
-    changing += assignments.route_handlers
+    changing += [*assignments.route_handlers, *distribution.route_handlers]
     changing += [
         *contacts.route_handlers,
         *contact_corrections.route_handlers,

@@ -48,6 +48,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "deputy_himself": (422, "不能由本人代理", "nobody deputises for himself"),
     "deputy_lacks_post": (403, "代理人{deputy}须本人持有被代理的复核、审批或登记岗位（…）",
      "{deputy} must hold the post that reviews, approves or keeps the register himself: …"),
+    "distribution_running": (409, "分案正在进行，请稍后", "a distribution is running; look at it, or wait"),
     "due_in_past": (422, "{field}不得早于今天（{day}）", "{field} must not be before today ({day})"),
     "due_too_far": (422, "{field}不得晚于{latest}", "{field} must not be after {latest}"),
     "ended_before_started": (422, "结束时间早于开始时间", "it ended before it started"),

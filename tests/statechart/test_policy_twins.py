@@ -230,6 +230,7 @@ def test_outside_law_bounds_only_what_is_marked_a_or_b_and_names_its_source() ->
 @pytest.mark.parametrize(
     ("rows", "said"),
     [('[{ post = "agency_post", cases = 1 }]', None), ('[{ post = "agency_post" }]', "each needs post and cases"),
+     ('[{ post = "agency_post", cases = 0 }]', "a whole number from 1"),
      ('[{ post = "agency_post", cases = "many" }]', "each needs post and cases"),
      ('[{ post = "agency_post", cases = 1 }, { post = "agency_post", cases = 2 }]', "agency_post: twice"),
      ('[{ post = "emperor", cases = 1 }]', "unknown post emperor")],

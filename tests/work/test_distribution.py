@@ -101,6 +101,31 @@ def test_what_a_manager_moved_by_hand_stays_and_takes_the_debtors_other_cases_al
     assert distribute(house) == 0
 
 
+def test_a_manager_who_gives_a_case_back_to_its_owner_by_hand_is_not_overruled_the_next_morning(house: Bank) -> None:
+    """Who is given a case to own is not thereby named to phone it: the phone post does."""
+    distribute(house)
+    assert isinstance(give(house, 3, "S1"), Done)
+    assert handlers(house)["L3"] == ("S1", "S1")
+    made = planned(house)
+    assert (made.by_hand, made.moves) == ([house.case(3).id], [])
+    owned = Assign(actor=MANAGER, id=house.case(3).id, owner="P1", reason="workload", keep_capacity=False)
+    with writing(house.started.engine) as conn:
+        assert isinstance(advance(conn, [owned], house.started.branch)[0], Done)
+    assert planned(house).by_hand == []
+
+
+def test_a_post_whose_people_may_have_nothing_gets_nothing_and_it_is_said(house: Bank) -> None:
+    branch = house.started.branch
+    with writing(house.started.engine) as conn:
+        trail = branch.trail(now())
+        for staff_no in ("P1", "P2"):
+            register.change(conn, trail, system("cli"), staff_no=staff_no, figures={"capacity": 0})
+        trail.write(conn)
+    made = planned(house)
+    assert {(one.post, one.code) for one in made.unplaced} == {("phone_collector", "no_capacity")}
+    assert [move.case.loan_id for move in made.moves] == []
+
+
 def test_where_everybody_is_full_the_owner_goes_on_and_it_is_said(house: Bank) -> None:
     """P1 may have two cases, P2 nine, and thirteen debtors are in M1."""
     more = range(6, 16)

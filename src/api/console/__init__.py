@@ -18,6 +18,7 @@ from api.console.chart_moves import pages as chart_moves
 from api.console.day import pages as day
 from api.console.debtor import contact
 from api.console.debtor import pages as debtor
+from api.console.distribution import pages as distribution
 from api.console.entry import pages as entry
 from api.console.evening import pages as evening
 from api.console.feeds import pages as feeds
@@ -43,6 +44,7 @@ def route_handlers(described: Sequence[Described]) -> list[Any]:
     handlers += [*requests.route_handlers, *nouns.route_handlers(described), *feeds.route_handlers]
     handlers += contact.route_handlers
     handlers += [*evening.route_handlers, *handover.route_handlers, *chart_moves.route_handlers]
+    handlers += distribution.route_handlers
     handlers += [*people.route_handlers, *rulebook.route_handlers, *verification.route_handlers, *log.route_handlers]
     handlers += log_questions.route_handlers
     handlers += lists.route_handlers(described)

@@ -32,20 +32,23 @@ class Behind:
         self._thread: threading.Thread | None = None
         self.done = 0
         self.outcome: Any = None
+        self.about: Any = None  # what it is asked to do, for who looks at it
         self.mistake: CallerError | None = None
         self.began_at: datetime | None = None
         self.by = ""
 
-    def begin(self, by: str, request_id: str, work: Callable[[Went], Any]) -> None:
-        """Begin, unless it runs."""
+    def begin(self, by: str, request_id: str, work: Callable[[Went], Any], about: Any = None) -> bool:
+        """Begin, unless it runs; whether it began."""
         with self._lock:
             if self.running:
-                return
+                return False
+            self.about = about
             self.running, self.failed, self.done = True, False, 0
             self.outcome = self.mistake = None
             self.began_at, self.by = now(), by
         self._thread = threading.Thread(target=self._run, args=(work, request_id), name="casework-behind")
         self._thread.start()
+        return True
 
     def stop(self) -> None:
         """End the run as far as it is, or as soon as its transaction ends."""
@@ -89,9 +92,9 @@ def behind(request: Request[Any, Any, Any], name: str) -> Behind:
         return runs.setdefault(name, Behind())
 
 
-def begin(request: Request[Any, Any, Any], name: str, work: Callable[[Went], Any]) -> None:
-    """Let `work` run behind for whoever asks, unless one of its name runs."""
-    behind(request, name).begin(actor_of(request).id, request_id_of(request), work)
+def begin(request: Request[Any, Any, Any], name: str, work: Callable[[Went], Any], about: Any = None) -> bool:
+    """Let `work` run behind for whoever asks, unless one of its name runs; whether it began."""
+    return behind(request, name).begin(actor_of(request).id, request_id_of(request), work, about)
 
 
 def stop(app: Litestar) -> None:

@@ -36,7 +36,7 @@ HEADERS: Final[Mapping[str, str]] = {
 _PLACES: Final[tuple[tuple[str, str | Kept, str | None], ...]] = (
     ("/console", "home", None), ("/console/day", "day", "task.read"), ("/console/cases", "cases", "case.read"),
     ("/console/find", "find", "borrower.read"), ("/console/requests", "requests", "request.read"),
-    ("/console/handovers", "handovers", "handover.read"),
+    ("/console/distribution", "distribution", "case.distribute"), ("/console/handovers", "handovers", "handover.read"),
     *((f"/console/{one.table.name}", one, f"{one.word}.read") for one in LIFECYCLES[1:]),
     ("/console/evening", "evening", "breach.read"), ("/console/feeds", "feeds", "feed.read"),
     ("/console/log", "log", "audit.read"), ("/console/staff", "staff", "staff.read"),

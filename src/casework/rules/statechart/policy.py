@@ -28,6 +28,7 @@ from casework.rules.statechart.shape import (
     some,
     table,
     text,
+    whole,
     zero_or_more,
 )
 
@@ -168,6 +169,8 @@ def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
     faults += [f"policy {name}: buckets.bands: {fault}" for fault in _bucket_faults(figures.get("buckets.bands"))]
     faults += [f"policy {name}: contact.by_product: {fault}" for fault in _product_faults(figures, law)]
     faults += [f"policy {name}: contact.own_posts: {fault}" for fault in _own_post_faults(figures)]
+    if "staff.capacity_cases" in figures and list(whole("", figures["staff.capacity_cases"])):
+        faults.append(f"policy {name}: staff.capacity_cases: is not a whole number from 1")
     by_post = figures.get("staff.capacity_by_post")
     faults += [f"policy {name}: staff.capacity_by_post: {fault}" for fault in _capacity_faults(by_post)]
     floors = figures.get("classification.floors")
@@ -310,12 +313,12 @@ def _capacity_faults(rows: Any) -> list[str]:
     if rows is None:
         return []
     if not isinstance(rows, list) or any(list(_OF_POST("row", row)) for row in rows):
-        return ["each needs post and cases, a whole number"]
+        return ["each needs post and cases, a whole number from 1"]
     posts = [row["post"] for row in rows]
     return [f"{post}: twice" for post in sorted({post for post in posts if posts.count(post) > 1})]
 
 
-_OF_POST = table({"post": text, "cases": zero_or_more})
+_OF_POST = table({"post": text, "cases": whole})
 
 
 def _floor_faults(floors: Any) -> list[str]:

@@ -35,9 +35,14 @@ _IN_HOUSE: Final = CASE_ROWS.where(
     cases.c.live, cases.c.state.in_(sa.bindparam("states", expanding=True)), cases.c.id > sa.bindparam("after")
 ).order_by(cases.c.id).limit(5_000)  # fmt: skip
 _HANDLED: Final = sa.select(cases.c.handler, sa.func.count()).where(cases.c.live).group_by(cases.c.handler)
-_HISTORY: Final = sa.select(
-    owner_history.c.case_id, owner_history.c.stream_seq, owner_history.c.handler, owner_history.c.reason
-)
+_later = owner_history.alias("later")
+_BY_HAND: Final = sa.select(owner_history.c.case_id, owner_history.c.owner, owner_history.c.handler).where(
+    owner_history.c.reason.in_(sa.bindparam("reasons", expanding=True)),
+    ~sa.exists().where(
+        _later.c.case_id == owner_history.c.case_id, _later.c.stream_seq > owner_history.c.stream_seq
+    ),
+)  # fmt: skip
+_HISTORY: Final = sa.select(owner_history.c.case_id, owner_history.c.stream_seq, owner_history.c.owner)
 
 
 class Handled(NamedTuple):
@@ -66,7 +71,7 @@ class Move(NamedTuple):
 
 
 class Unplaced(NamedTuple):
-    """Nobody of the post may have the case: `no_holder` or `all_full`; its owner works on it."""
+    """Nobody of the post may have the case, so that its owner works on it: `no_holder`, `no_capacity` or `all_full`."""
 
     case: Handled
     post: str
@@ -150,16 +155,20 @@ def _in_house(conn: Connection, branch: Branch, policy: Policy) -> Iterator[Hand
 
 
 def _by_hand(conn: Connection, branch: Branch, found: Sequence[Handled]) -> frozenset[int]:
-    """The cases whose handler, not their owner, a manager named last."""
-    reasons = {code for code, one in branch.rulebook.owners.reasons.items() if one.by_hand}
-    apart = {one.id: one.handler for one in found if one.handler != one.owner}
-    last: dict[int, Any] = {}
-    for row in rows.select_by_keys(conn, _HISTORY, "case_id", sorted(apart)):
-        if row.case_id not in last or last[row.case_id].stream_seq < row.stream_seq:
-            last[row.case_id] = row
-    return frozenset(
-        case_id for case_id, row in last.items() if row.reason in reasons and row.handler == apart[case_id]
-    )  # fmt: skip
+    """The cases whose handler, not their owner, a manager named last: somebody else, or their owner after all."""
+    reasons = sorted(code for code, one in branch.rulebook.owners.reasons.items() if one.by_hand)
+    now_ = {one.id: one.handler for one in found}
+    named = [row for row in conn.execute(_BY_HAND, {"reasons": reasons}) if now_.get(row.case_id) == row.handler]
+    kept = {row.case_id for row in named if row.handler != row.owner}
+    unsure = {row.case_id: row.owner for row in named if row.handler == row.owner}
+    before: dict[int, list[Any]] = {}
+    for row in rows.select_by_keys(conn, _HISTORY, "case_id", sorted(unsure)):
+        before.setdefault(row.case_id, []).append(row)
+    for case_id, of_case in before.items():
+        of_case.sort(key=lambda row: row.stream_seq)
+        if len(of_case) > 1 and of_case[-2].owner == unsure[case_id]:
+            kept.add(case_id)
+    return frozenset(kept)
 
 
 @dataclass(frozen=True)
@@ -174,7 +183,7 @@ class _Spreading:
 
     def spread(self, together: Sequence[Handled]) -> None:
         """The cases of one debtor that are for one post, or for their owners."""
-        kept = [one for one in together if one.id in self.by_hand and self._is_there(one.handler)]
+        kept = [one for one in together if one.id in self.by_hand and self._may_stay(one)]
         self.made.by_hand += [one.id for one in kept]
         others = [one for one in together if one not in kept]
         post = together[0].rule.post
@@ -199,9 +208,17 @@ class _Spreading:
         picked = self.loads.holders(self.roster, post, self.policy.capacities).nearest(first, self.roster.going)
         if picked is not None and picked[1]:
             return picked[0].staff_no
-        code = "no_holder" if picked is None else "all_full"
+        code = "no_holder" if picked is None else "all_full" if self._may_have_any(post) else "no_capacity"
         self.made.unplaced += [Unplaced(one, post, code) for one in together if one not in kept]
         return None
+
+    def _may_have_any(self, post: str) -> bool:
+        """Whether anybody of the post may have any case at all."""
+        holders = self.roster.by_post.get(post, ())
+        return any(capacity_of(one, self.policy.capacities) for one in holders if one.staff_no not in self.roster.going)
+
+    def _may_stay(self, one: Handled) -> bool:
+        return one.handler == one.owner or self._is_there(one.handler)
 
     def _is_there(self, staff_no: str) -> bool:
         colleague = self.roster.colleagues.get(staff_no)

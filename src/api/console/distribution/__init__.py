@@ -1,0 +1,1 @@
+"""Giving out a morning's cases: preview, run behind with its progress, what it did."""
