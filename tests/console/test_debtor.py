@@ -100,6 +100,9 @@ def test_whoever_was_reached_stays_on_the_page_for_a_promise(
     assert answer.headers["location"] == f"/console/debtors/{case}?saved=permit-1"
     someone.get(answer.headers["location"])
     assert "今日已接通 1/" in someone.text()
+    answer = someone.send("/console/promises", **{"data.amount_fen": "500.00"})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/console/debtors/{case}"), someone.text()
+    assert "500.00" in someone.get(f"/console/debtors/{case}").text
 
 
 def test_what_the_gate_forbids_says_why_and_from_when(
@@ -172,3 +175,18 @@ def test_a_wrong_outcome_is_put_right_by_a_key_after_it_was_saved_and_later_with
     browse("AUD1").get(place)
     colleague = browse("T1")
     assert colleague.get(place).status_code in (403, 404, 422)
+
+
+def test_a_hold_that_waits_to_be_confirmed_is_on_the_first_page_of_the_basic_risk_post_with_who_set_it(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None]
+) -> None:
+    data = {"loan_id": "L1", "hold": "complaint", "begins_at": "2026-01-10T08:00:00+08:00", "review_by": "2026-01-20"}
+    number = running.post("/holds", "R1", json={"ground": "set", "data": data}).json()["id"]
+    someone = browse("B1")
+    text = someone.get("/console").text
+    assert f"/console/holds/{number}" in text
+    assert "待确认的停催" in text
+    assert "R1" in text
+    someone = browse("R1")
+    assert "待确认的停催" not in someone.get("/console").text
+    assert "设置人" in someone.get(f"/console/debtors/{case}").text

@@ -33,7 +33,7 @@ def test_check_says_0_and_what_it_found_for_a_sound_folder_and_file() -> None:
     sound = [
         f"consent@1#{charts['consent'].digest}: 3 states, 2 events, 2 arcs",
         f"handover@1#{charts['handover'].digest}: 5 states, 6 events, 12 arcs",
-        f"hold@1#{charts['hold'].digest}: 3 states, 6 events, 6 arcs",
+        f"hold@1#{charts['hold'].digest}: 3 states, 8 events, 8 arcs",
         f"overdue_loan@1#{RULEBOOK.chart.digest}: 8 states, 28 events, 70 arcs",
         f"promise@1#{charts['promise'].digest}: 6 states, 7 events, 8 arcs",
         f"remittance@1#{charts['remittance'].digest}: 3 states, 5 events, 5 arcs",

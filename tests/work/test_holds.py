@@ -14,7 +14,7 @@ from casework.people.staff.actor import Actor, system
 from casework.storage.database import reading, writing
 from casework.work.cases.case import from_row
 from casework.work.cases.gather import CASE_ROWS
-from casework.work.cases.holds import HOLDS
+from casework.work.cases.holds import HOLDS, to_confirm
 from casework.work.cases.tables import cases
 from casework.work.holds import Hold
 from tests.feed.bank import DAY, Bank, arrears, loan
@@ -183,3 +183,92 @@ def test_a_review_or_an_end_farther_ahead_than_the_policy_lets_is_refused_here_a
     taken = take(held, f"L4,complaint,{DAY},{day(end + 2)}", f"L1,complaint,{DAY}T09:00:00+08:00,{day(end + 2)}")
     assert (taken.stored, taken.changed) == (1, 1)
     assert [note.kind for note in taken.warnings] == ["review_missing", "ends_late", "ends_late"]
+
+
+# ── confirmed by another post, and what it leads to ─────────────────────────────────────────────────────────────────
+
+COLLECTOR = Actor("S1", "staff", "api", frozenset({"post_loan_officer"}), "T1", "R1")
+
+
+def here(bank: Bank, command: Open | Fire, on: int = 0) -> Any:
+    with writing(bank.started.engine) as conn:
+        return advance(conn, [command], bank.started.branch, clock=at(day(on)))[0]
+
+
+def set_here(bank: Bank, ground: str = "set", who: Actor = COLLECTOR, **changes: str) -> int:
+    data = {
+        "loan_id": "L1", "hold": "complaint", "begins_at": f"{DAY}T09:00:00+08:00", "review_by": day(7).isoformat(),
+    } | changes  # fmt: skip
+    done = here(bank, Open(actor=who, noun="hold", ground=ground, data=data))
+    assert isinstance(done, Done), done
+    return done.id
+
+
+def close(bank: Bank, number: int) -> dict[str, int]:
+    """What the sweep of a day fired of holds."""
+    if number:
+        bank.send(day(number), STEADY)
+    fired = sweep(bank.started.engine, bank.started.branch, day(number), clock=at(day(number))).fired
+    return {event: number for event, number in fired.items() if event.startswith("hold.")}
+
+
+def test_a_hold_that_a_collector_set_waits_a_day_for_the_basic_risk_post_and_names_who_set_it(held: Bank) -> None:
+    number = set_here(held)
+    (waiting,) = holds(held)
+    assert (waiting.set_by, waiting.to_confirm_on, waiting.due_on) == ("S1", DAY, day(1))
+    assert isinstance(here(held, Fire(actor=RISK, noun="hold", id=number, event="confirm")), Done)
+    (confirmed,) = holds(held)
+    assert (confirmed.confirmed_on, confirmed.to_confirm_on, confirmed.due_on) == (DAY, None, None)
+    assert close(held, 1) == {}
+
+
+def test_a_hold_that_nobody_confirms_stays_in_force_and_the_sweep_says_once_that_it_was_missed(held: Bank) -> None:
+    number = set_here(held)
+    assert [close(held, one) for one in range(3)] == [{}, {"hold.confirm_overdue": 1}, {}]
+    (missed,) = holds(held)
+    assert (missed.state, missed.confirm_missed_on, missed.confirmed_on) == ("in_force", day(1), None)
+    assert on_cases(held)["L1"] == ["complaint"]
+    with reading(held.started.engine) as conn:
+        assert [one.id for one in to_confirm(conn, 10)] == [number]
+    assert isinstance(here(held, Fire(actor=RISK, noun="hold", id=number, event="confirm"), on=3), Done)
+    with reading(held.started.engine) as conn:
+        assert to_confirm(conn, 10) == []
+
+
+def test_what_ends_on_the_day_on_which_it_was_to_be_confirmed_is_over(held: Bank) -> None:
+    set_here(held, ends_at=f"{day(1)}T00:00:00+08:00")
+    assert [close(held, one) for one in range(2)] == [{}, {"hold.expire": 1}]
+
+
+def test_nobody_confirms_their_own_and_what_basic_risk_or_a_file_sets_waits_for_nobody(held: Bank) -> None:
+    own = set_here(held, who=RISK)
+    refused = here(held, Fire(actor=RISK, noun="hold", id=own, event="confirm"))
+    assert isinstance(refused, Refused)
+    assert [reason.code for reason in refused.reasons] == ["set_by_another"]
+    set_here(held, "ordered", RISK, loan_id="L4")
+    take(held, f"L4,death,{DAY},")
+    with reading(held.started.engine) as conn:
+        assert [one.id for one in to_confirm(conn, 10)] == [own]
+    assert {one.hold: one.set_by for one in holds(held) if one.loan_id == "L4"} == {
+        "complaint": "B9",
+        "death": "system",
+    }
+
+
+def test_hardship_leads_to_the_wish_for_an_arrangement_with_papers_and_a_day_of_review(held: Bank) -> None:
+    number = set_here(held, hold="hardship")
+    wish = {"wish": "instalments", "papers": "doc:2024-0001", "review_by": day(3).isoformat(), "remark": "失业"}
+    assert isinstance(
+        here(held, Fire(actor=COLLECTOR, noun="hold", id=number, event="wish_arrangement", data=wish)), Done
+    )
+    (hold,) = holds(held)
+    assert (hold.wish, hold.papers, hold.review_by) == ("instalments", "doc:2024-0001", day(3))
+    other = set_here(held, loan_id="L4")
+    refused = here(held, Fire(actor=COLLECTOR, noun="hold", id=other, event="wish_arrangement", data=wish))
+    assert isinstance(refused, Refused)
+    assert [reason.code for reason in refused.reasons] == ["of_hardship"]
+    for missing in ("wish", "papers", "review_by"):
+        less = {name: value for name, value in wish.items() if name != missing}
+        faulty = here(held, Fire(actor=COLLECTOR, noun="hold", id=number, event="wish_arrangement", data=less))
+        assert isinstance(faulty, Mistaken)
+        assert [fault.field for fault in faulty.faults] == [missing]

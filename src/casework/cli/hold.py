@@ -9,6 +9,7 @@ from casework.cli.agreed import import_file, listed
 from casework.cli.shell import as_json
 from casework.intake.feed.agreed import import_holds
 from casework.work.cases.holds import HOLDS
+from casework.work.holds import Hold
 
 
 @click.group()
@@ -52,6 +53,13 @@ def import_(file: Path, json_: bool) -> None:
     import_file(import_holds, file, json_=json_)
 
 
+def _confirmed(hold: Hold) -> str:
+    """The day, or that it waits, or that nobody confirmed it in time."""
+    if hold.confirmed_on is not None:
+        return str(hold.confirmed_on)
+    return "not in time 逾期未确认" if hold.confirm_missed_on else "waits 待确认" if hold.to_confirm_on else ""
+
+
 @cli.command("list")
 @click.option("--all", "all_", is_flag=True, help="Those that are over too.")
 @as_json
@@ -67,11 +75,13 @@ def list_(all_: bool, json_: bool) -> None:
         HOLDS, "begins_at", every_one=all_, json_=json_,
         line=lambda one: {
             "id": one.id, "loan_id": one.loan_id, "hold": one.hold, "state": one.state, "begins_at": one.begins_at,
-            "ends_at": one.ends_at, "last_on": one.last_on, "review_by": one.review_by,
+            "ends_at": one.ends_at, "last_on": one.last_on, "review_by": one.review_by, "set_by": one.set_by,
+            "confirmed_on": one.confirmed_on, "to_confirm_on": one.to_confirm_on,
+            "confirm_missed_on": one.confirm_missed_on, "wish": one.wish, "papers": one.papers,
         },
-        headers=("no.", "loan", "ground", "since", "last day in force", "state"),
+        headers=("no.", "loan", "ground", "since", "last day in force", "set by", "confirmed", "state"),
         cells=lambda one, chart: (
             str(one.id), one.loan_id, chart.openings["set"].fields["hold"].one_of[one.hold]["zh"], str(one.begins_on),
-            str(one.last_on or ""), chart.state_named(one.state).zh,
+            str(one.last_on or ""), one.set_by or "", _confirmed(one), chart.state_named(one.state).zh,
         ),
     )  # fmt: skip

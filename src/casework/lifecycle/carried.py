@@ -46,8 +46,8 @@ def _open_of(conn: Connection, noun: Kept, mains: Sequence[Any]) -> Iterator[tup
 
 
 def _told(word: str, chart: Chart, subject: Any) -> Thing:
-    """Its day is the one from which the deadline of its state counts; its codes are those of its opening."""
-    due, ground = chart.state_named(subject.state).due, chart.openings.get(subject.opened_for)
+    """Its day is the one from which the (first) deadline of its state counts; its codes are those of its opening."""
+    dues, ground = chart.state_named(subject.state).dues, chart.openings.get(subject.opened_for)
     fields = ground.fields.values() if ground is not None else ()
     codes = [one.one_of[code] for one in fields if (code := str(getattr(subject, one.name, None))) in one.one_of]
-    return Thing(word, getattr(subject, due.since) if due is not None else None, tuple(codes))
+    return Thing(word, getattr(subject, dues[0].since) if dues else None, tuple(codes))

@@ -83,9 +83,11 @@ def _move(subject: Any, to: str, chart: Chart, policy: Policy) -> None:
 def _arrive(subject: Any, chart: Chart, policy: Policy) -> None:
     """By when something is due in its state, which an event may have put off."""
     if hasattr(subject, "due_on"):
-        due = chart.states[subject.state].due
-        day = getattr(subject, due.since) if due is not None else None
-        subject.due_on = day + timedelta(days=due.in_days(policy)) if due is not None and day is not None else None
+        days = [
+            day + timedelta(days=due.in_days(policy)) for due in chart.states[subject.state].dues
+            if (day := getattr(subject, due.since)) is not None
+        ]  # fmt: skip
+        subject.due_on = min(days, default=None)
 
 
 def is_live(chart: Chart, state: str) -> bool:

@@ -46,10 +46,10 @@ def _tells_nobody(chart: Chart) -> Iterator[str]:
 
 def _due(noun: Noun, chart: Chart) -> Iterator[str]:
     for state in chart.states.values():
-        if state.due is not None:
-            yield from _a_day(noun, f"states.{state.name}.due.from", state.due.since)
-            if "due_on" not in noun.rows.kinds:
-                yield f"states.{state.name}.due: a {noun.word} has no due_on to keep it in"
+        for due in state.dues:
+            yield from _a_day(noun, f"states.{state.name}.due.from", due.since)
+        if state.dues and "due_on" not in noun.rows.kinds:
+            yield f"states.{state.name}.due: a {noun.word} has no due_on to keep it in"
 
 
 def _a_day(noun: Noun, where: str, name: str) -> Iterator[str]:

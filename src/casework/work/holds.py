@@ -15,6 +15,8 @@ from casework.rules.statechart.registry import Params, Registry, Verdict
 REGISTRY = Registry()
 guard, effect = REGISTRY.guard, REGISTRY.effect
 LIFTED = "lifted"
+SET = "set"
+"""The ground on which a collector sets one; what basic-risk sets, or was set elsewhere, waits for nobody."""
 OF_THE_LOAN = frozenset({"dispute", "legal"})
 """Kinds that bind the loan which they name; all others bind the debtor, with all loans."""
 
@@ -32,13 +34,19 @@ class Hold(Subject):
     last_on: Annotated[date | None, Label("最后停催日", "Last day in force")] = None  # on any part of it
     review_by: date | None = None
     set_by: Annotated[str | None, Label("设置人", "Set by")] = None
+    to_confirm_on: Annotated[date | None, Label("待确认起", "To be confirmed since")] = None
     confirmed_on: Annotated[date | None, Label("确认日期", "Confirmed on")] = None
+    confirm_missed_on: Annotated[date | None, Label("逾期未确认", "Not confirmed in time")] = None
+    wish: Annotated[str | None, Label("协商意愿", "Wish for an arrangement")] = None
+    papers: Annotated[str | None, Label("困难证明材料", "Papers")] = None
     due_on: date | None = None
 
     def __post_init__(self) -> None:
         """Days as branch time counts them: times are given with its offset."""
         if self.begins_on is None:
             self.begins_on, self.begins_at = self.begins_at.date(), self.begins_at.astimezone(UTC)
+            self.set_by = self.opened_by
+            self.to_confirm_on = max(self.opened_on, self.begins_on) if self.opened_for == SET else None
             if self.ends_at is not None:
                 self.last_on, self.ends_at = last_day(self.ends_at), self.ends_at.astimezone(UTC)
 
@@ -99,9 +107,43 @@ def end_today(now: SubjectSituation, _: Params) -> None:
     hold.last_on = max(hold.begins_on or now.today, min(now.today, hold.last_on or now.today))
 
 
+@guard(facts=("set_by",))
+def set_by_another(now: SubjectSituation, _: Params) -> Verdict:
+    set_by = _hold(now).set_by
+    return Verdict(now.actor != set_by, {"actor": now.actor}, {"set_by": set_by})
+
+
+@guard(facts=())
+def of_hardship(now: SubjectSituation, _: Params) -> Verdict:
+    ground = _hold(now).hold
+    return Verdict(ground == "hardship", {"hold": ground}, {"hold": "hardship"})
+
+
+@guard(facts=("confirm_by",))
+def confirmation_overdue(now: SubjectSituation, _: Params) -> Verdict:
+    """At the close of the last day on which it may be confirmed."""
+    since, days = _hold(now).to_confirm_on, now.policy.figure("hold.confirm_within_days")
+    by = since + timedelta(days=days) if since else None
+    return Verdict(by is not None and now.today >= by, {"confirm_by": str(by)}, {}, by)
+
+
 @effect()
 def confirm_today(now: SubjectSituation, _: Params) -> None:
-    _hold(now).confirmed_on = now.today
+    hold = _hold(now)
+    hold.confirmed_on, hold.to_confirm_on = now.today, None
+
+
+@effect()
+def confirm_was_missed(now: SubjectSituation, _: Params) -> None:
+    hold = _hold(now)
+    hold.confirm_missed_on, hold.to_confirm_on = now.today, None
+
+
+@effect()
+def record_wish(now: SubjectSituation, _: Params) -> None:
+    hold = _hold(now)
+    hold.wish, hold.papers = now.given["wish"], now.given["papers"]
+    hold.review_by = date.fromisoformat(now.given["review_by"])
 
 
 @effect()

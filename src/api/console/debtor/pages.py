@@ -170,7 +170,7 @@ def _page(
         moments=[told(branch, item, lang) for item in history.items], following=following,
         results=results_of(branch.rulebook.results.by_code, "call"),
         budget=next((one.gate for one in numbers if one.gate), None),
-        promised_on=branch.today(now()) + PROMISED_IN, risks=live_of(children, "risk"),
+        promised_on=branch.today(now()) + PROMISED_IN, made_on=branch.today(now()), risks=live_of(children, "risk"),
         may_flag=branch.rulebook.permissions.may(actor, "risk.open"), saved=next(iter(_log(branch, saved)), None),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from casework.intake.feed.run import newest_runs
 from casework.people.staff.permissions import Reach
 from casework.storage.database import reading
 from casework.work.cases.filter import BusinessDates, CaseFilter
+from casework.work.cases.holds import HOLDS, to_confirm
 from casework.work.cases.queries import page_of_cases
 from casework.work.four_eyes.listing import request_list
 
@@ -24,7 +25,7 @@ def home(request: Request[Any, Any, Any]) -> Response[Any]:
     """What waits for whoever looks, each part only for those who may."""
     serving, actor = serving_of(request), actor_of(request)
     branch, permissions = serving.branch, serving.branch.rulebook.permissions
-    mine, runs = None, []
+    mine, runs, holds = None, [], []
     health: BranchHealth | None = None
     with reading(serving.engine, snapshot=True) as conn:
         dates = BusinessDates(conn, branch)
@@ -33,6 +34,8 @@ def home(request: Request[Any, Any, Any]) -> Response[Any]:
             mine = page_of_cases(conn, dates, CaseFilter(live=True), within=theirs, sort="oldest_due_date", limit=_ROWS)
         waiting = request_list(conn, branch, actor, limit=_WAITING)
         asked = request_list(conn, branch, actor, box="mine", limit=200)
+        if actor.posts & branch.rulebook.charts[HOLDS.chart].events["confirm"].posts:
+            holds = to_confirm(conn, _WAITING)
         if permissions.may(actor, "feed.read"):
             runs = newest_runs(conn, limit=3)
     if permissions.may(actor, "branch.health"):
@@ -40,7 +43,7 @@ def home(request: Request[Any, Any, Any]) -> Response[Any]:
     return render(
         request, "home/home.html", mine=mine, may_call=permissions.may(actor, "contact.permit"), waiting=waiting,
         asked=[one for one in asked.items if one.open],
-        runs=runs, health=health,
+        runs=runs, health=health, holds=holds,
         business_date=max(dates.known.values(), default=dates.otherwise),
     )  # fmt: skip
 

@@ -135,7 +135,7 @@ class State:
     deadline_zh: str
     deadline_en: str
     ways: Words = field(default_factory=dict)  # how a case came to its end here: code → language → text
-    due: Due | None = None
+    dues: tuple[Due, ...] = ()  # the first of their days is due
 
     def told(self, ended_as: str | None, lang: str) -> str:
         """The state in words; of one that ends a case with how it ended."""

@@ -143,7 +143,7 @@ class _Flat:
 
     def _states(self) -> Iterator[tuple[tuple[str, str], dict[str, str]]]:
         for state in self._chart.states.values():
-            due = "" if state.due is None else f"{state.due.since} + {state.due.days}"
+            due = ", ".join(f"{one.since} + {one.days}" for one in state.dues)
             yield ("state", self._state(state.name)), {
                 "zh": state.zh, "en": state.en, "deadline_zh": state.deadline_zh, "deadline_en": state.deadline_en,
                 **_filled(initial=_yes(state.initial), closed=_yes(state.closed), final=_yes(state.final), due=due),

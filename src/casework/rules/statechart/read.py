@@ -3,7 +3,7 @@
 `shape` has already seen that keys and types are right; here it is what the names mean.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from casework.rules.statechart.chart import (
@@ -241,14 +241,14 @@ class _Reader:
         """What the parent is told; that it knows the fact is for `lifecycle.laws`, which sees both charts."""
         return tuple(Tell(one["fact"], one.get("data", {}), one.get("on")) for one in table.get("tells", ()))
 
-    def due(self, where: str, spec: Table | None) -> Due | None:
-        """What time alone makes due in a state."""
-        if spec is None:
-            return None
-        days = spec.get("days", 0)
-        if any(type(value) is not int for value in self.figure_values(f"{where}.days", days)):
-            self.fault(f"{where}.days", "is neither a whole number nor a figure that is one")
-        return Due(spec["from"], days)
+    def dues(self, where: str, spec: Table | list[Table]) -> Iterator[Due]:
+        """What time alone makes due in a state: one thing, or a list of them."""
+        listed = spec if isinstance(spec, list) else [spec]
+        for number, one in enumerate(listed):
+            at, days = where if listed is not spec else f"{where}[{number}]", one.get("days", 0)
+            if any(type(value) is not int for value in self.figure_values(f"{at}.days", days)):
+                self.fault(f"{at}.days", "is neither a whole number nor a figure that is one")
+            yield Due(one["from"], days)
 
     def approval(self, name: str, table: Table) -> Approval:
         where = f"approvals.{name}"
@@ -309,7 +309,7 @@ class _Reader:
             name: State(
                 name, table["zh"], table["en"], table.get("initial", False), table.get("closed", False),
                 table.get("final", False), table["deadline"]["zh"], table["deadline"]["en"],
-                table.get("ended_as", {}), self.due(f"states.{name}.due", table.get("due")),
+                table.get("ended_as", {}), tuple(self.dues(f"states.{name}.due", table.get("due", []))),
             )
             for name, table in self.part("states").items()
         }  # fmt: skip

@@ -90,6 +90,15 @@ def either(first: Shape, second: Shape) -> Shape:
     return check
 
 
+def one_or_some(item: Shape) -> Shape:
+    """An `item`, or a list of them."""
+
+    def check(where: str, value: Any) -> Iterator[str]:
+        yield from (some(item) if isinstance(value, list) else item)(where, value)
+
+    return check
+
+
 def each(item: Shape) -> Shape:
     """A table of named items."""
 
@@ -157,7 +166,7 @@ CHART = table(
                 {**LABELS, "deadline": table(LABELS)},
                 {
                     "initial": flag, "closed": flag, "final": flag, "ended_as": each(table(LABELS)),
-                    "due": table({"from": name}, {"days": either(text, zero_or_more)}),
+                    "due": one_or_some(table({"from": name}, {"days": either(text, zero_or_more)})),
                 },
             )
         ),

@@ -16,7 +16,7 @@ from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import table_of
 from casework.storage import rows
 from casework.work.cases.loans import loans
-from casework.work.holds import HOLD, Hold
+from casework.work.holds import HOLD, SET, Hold
 
 _LOANS: Final = sa.select(loans.c.loan_id, loans.c.institution, loans.c.borrower_id)
 
@@ -29,6 +29,13 @@ def about(conn: Connection, openings: Sequence[Open]) -> list[dict[str, Any] | N
         {"institution": found[name].institution, "borrower_id": found[name].borrower_id} if name in found else None
         for name in named
     ]
+
+
+def to_confirm(conn: Connection, at_most: int) -> list[Hold]:
+    """Those that a collector set and nobody has confirmed, the oldest first, those past their day too."""
+    kept = HOLDS.table.c
+    waiting = select_of(HOLDS).where(kept.live == sa.true(), kept.opened_for == SET, kept.confirmed_on.is_(None))
+    return [HOLDS.rows.read(row) for row in conn.execute(waiting.order_by(kept.id).limit(at_most))]
 
 
 class Known:
