@@ -15,7 +15,6 @@ from msgspec import Meta
 from api.auth import actor_of, still_valid
 from api.changing import IdempotencyKey
 from api.idempotency import StoredAnswer
-from api.permitted import reach
 from api.problems import problem_responses, status_of
 from api.reading.asking import answers, reader_of
 from api.reading.exports import CSV, XLSX
@@ -37,6 +36,7 @@ from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
 from casework.table import as_csv, printed
 from casework.work.cases.disclosure import record_export
+from casework.work.cases.sight import reach_of
 
 On = Annotated[date, QueryParameter(description="The day.")]
 Team = Annotated[
@@ -335,8 +335,9 @@ def file_named(body: bytes, media_type: str, name: str) -> Response[bytes]:
 
 def may_look_at(request: Request[Any, Any, Any]) -> set[str] | None:
     """Whose day somebody sees; none: everybody's."""
-    actor = actor_of(request)
-    return None if reach(request).everything else {*actor.people, *actor.posts}
+    actor, branch = actor_of(request), serving_of(request).branch
+    within = reach_of(branch, actor, "day.read", branch.today(now()))
+    return None if within.everything else {*actor.people, *actor.posts}
 
 
 def _daily(report: Daily, act: HandIn | None) -> DailyBody:

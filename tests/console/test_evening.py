@@ -1,9 +1,11 @@
-"""17:00 on a page: duties by person, breaches with their review."""
+"""17:00 on a page: duties by person, handing in, what came of it, breaches with their review, the daily report."""
 
 from collections.abc import Callable
 
 from tests.api.conftest import Running
 from tests.console.conftest import Browsing
+
+ON = "on=2026-01-10"
 
 
 def test_the_duties_of_a_day_stand_by_person_and_what_is_no_breach_cannot_be_reviewed(
@@ -11,7 +13,7 @@ def test_the_duties_of_a_day_stand_by_person_and_what_is_no_breach_cannot_be_rev
 ) -> None:
     running.open("L1", "L2", days_past_due=10)
     someone = browse("B1")
-    someone.get("/console/evening?on=2026-01-10")
+    someone.get(f"/console/evening?{ON}")
     assert "员工R1 R1" in someone.text()
     assert "没有违规联系" in someone.text()
     token = someone.page.text.split('name="form_token" value="')[1].split('"')[0]
@@ -20,3 +22,60 @@ def test_the_duties_of_a_day_stand_by_person_and_what_is_no_breach_cannot_be_rev
     assert answer.status_code in (404, 422)
     assert 'role="alert"' in answer.text
     assert browse("AUD1").post("/console/evening/reviews", form).status_code == 403
+
+
+def test_a_rep_sees_what_is_lacking_and_hands_in_with_one_button(
+    browse: Callable[..., Browsing], running: Running
+) -> None:
+    running.open("L1", "L2", days_past_due=10)
+    rep = browse("R1")
+    rep.get(f"/console/evening?{ON}")
+    assert "尚缺" in rep.text()
+    assert "违规联系" not in rep.text()
+    assert rep.send("/console/evening/hand-ins", {"whose": "R1"}).status_code == 303
+    rep.get(f"/console/evening?{ON}")
+    assert "迟交" in rep.text()
+    assert "evening:hand_ins:1" not in rep.text()
+    again = rep.post("/console/evening/hand-ins", {**token_of(rep), "on": "2026-01-10", "whose": "R1"})
+    assert again.status_code == 200
+    assert "R1的2026-01-10台账已于" in rep.text()
+    assert browse("V1").post("/console/evening/hand-ins", {"on": "2026-01-10"}).status_code == 403
+
+
+def token_of(someone: Browsing) -> dict[str, str]:
+    return {"form_token": someone.page.text.split('name="form_token" value="')[1].split('"')[0]}
+
+
+def test_the_basic_risk_post_hands_in_a_team_and_issues_the_report(
+    browse: Callable[..., Browsing], running: Running
+) -> None:
+    running.open("L1", "L2", days_past_due=10)
+    risk = browse("B1")
+    risk.get(f"/console/evening?{ON}")
+    assert risk.send("/console/evening/hand-ins", {"team": "T1"}).status_code == 303
+    book = risk.get("/console/evening/ledger.xlsx?on=2026-01-10&team=T1")
+    assert (book.status_code, book.content[:2]) == (200, b"PK")
+    risk.get("/console/evening/report?on=2026-01-10")
+    assert "未发出" in risk.text()
+    assert risk.send("/console/evening/report").status_code == 303
+    manager = browse("V1")
+    manager.get("/console/evening/report?on=2026-01-10")
+    assert "已发出" in manager.text()
+    assert "员工R1 R1" in manager.text()
+    assert manager.get("/console/evening/report.xlsx?on=2026-01-10").content[:2] == b"PK"
+    auditor = browse("AUD1")
+    auditor.get(f"/console/evening?{ON}")
+    assert "evening:hand_ins:1" in auditor.text()
+    assert browse("T1").get("/console/evening/report?on=2026-01-10").status_code == 403
+
+
+def test_a_day_that_nobody_can_tell_of_is_one_sentence_on_the_page(
+    browse: Callable[..., Browsing], running: Running
+) -> None:
+    risk = browse("B1")
+    assert risk.get("/console/evening?on=2999-01-01").status_code == 422
+    assert "2999-01-01晚于今天" in risk.text()
+    assert risk.get("/console/evening?on=2026-01-10&team=T99").status_code == 422
+    assert "没有团队T99" in risk.text()
+    risk.get("/console/evening?on=2020-01-01")
+    assert "2020-01-01之前尚无数据导入" in risk.text()

@@ -1,44 +1,105 @@
-"""17:00: duties of a day by person, done, late, open and exempt; contacts against the gate, and their review."""
+"""17:00: what each person owed and did, handing it in, what is missing; breaches, reviewed; the daily report."""
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 
 from api.auth import actor_of
 from api.console.frame.forms import Tried, problem_of, typed_in
-from api.console.frame.page import render, to
+from api.console.frame.page import HEADERS, render, to
 from api.contact_breaches import ReviewBody, breach_reviewed, breaches_between
+from api.day import HandInBody, HandInResult, handed_in_by, ledger_file, may_look_at, report_file
 from api.problems import status_of
 from api.reading.asking import check_parameters
 from api.serving import serving_of
+from api.written import changing
 from casework.clock import now
 from casework.errors import CallerError
-from casework.people.staff.listing import names_of
+from casework.evidence.evening.handing_in import may_hand_in
+from casework.evidence.evening.of_day import people_called
+from casework.evidence.evening.report import daily, issue
+from casework.evidence.evening.report_sheets import report_sheets
+from casework.evidence.evening.standing import STATUSES, Evening, evening_of
+from casework.people.staff.places import all_teams
 from casework.storage.database import reading
+from casework.table import shown
 from casework.work.duties.listing import Listed, duties_on
 from casework.work.gate.reviews import VERDICTS
 
-STATUSES: Final = ("done", "late", "open", "exempt")
+_TO_DO: Final = 50
+_On = Annotated[date | None, QueryParameter()]
+_Day = Annotated[date, QueryParameter()]
+_Team = Annotated[str | None, QueryParameter(max_length=64)]
 
 
-class Person(NamedTuple):
-    """Who owes duties that day, and what became of them."""
-
-    owed_by: str
-    name: str | None
-    counts: Counter[str]
-
-
-@get("/console/evening", sync_to_thread=True, opt={"page": "breach.read"})
-def evening(request: Request[Any, Any, Any], on: Annotated[date | None, QueryParameter()] = None) -> Response[Any]:
+@get("/console/evening", sync_to_thread=True, opt={"page": "day.read"})
+def evening(request: Request[Any, Any, Any], on: _On = None, team: _Team = None) -> Response[Any]:
     """Of today, or of a day before."""
+    check_parameters(request, ("on", "team"))
+    return _page(request, on, team or None)
+
+
+@get("/console/evening/ledger.xlsx", sync_to_thread=True, opt={"page": "ledger.export"})
+def ledger(request: Request[Any, Any, Any], on: _Day, team: _Team = None) -> Response[Any]:
+    """The ledger as a workbook; an entry."""
+    check_parameters(request, ("on", "team"))
+    return _file(ledger_file(request, on, team or None))
+
+
+@get("/console/evening/report.xlsx", sync_to_thread=True, opt={"page": "day.report"})
+def report_workbook(request: Request[Any, Any, Any], on: _Day) -> Response[Any]:
+    """The daily report as a workbook; an entry."""
     check_parameters(request, ("on",))
-    return _page(request, on, None)
+    return _file(report_file(request, on))
+
+
+@get("/console/evening/report", sync_to_thread=True, opt={"page": "day.report"})
+def report(request: Request[Any, Any, Any], on: _Day) -> Response[Any]:
+    """The daily report: as it was issued, else as it stands."""
+    check_parameters(request, ("on",))
+    return _report(request, on, None)
+
+
+@post("/console/evening/report", opt={"page": "day.report_issue"})
+async def issue_report(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Issue it: kept as it is from now on; an entry."""
+    typed = await typed_in(request)
+    on = _day(typed.get("on", "")) or serving_of(request).branch.today(now())
+
+    def work() -> Response[Any]:
+        try:
+            with changing(request) as change:
+                issue(change.conn, change.branch, on, change.actor)
+        except CallerError as told:
+            return _report(request, on, _tried(told, "issue", typed))
+        return to(f"/console/evening/report?on={on}")
+
+    return await asyncio.to_thread(work)
+
+
+@post("/console/evening/hand-ins", opt={"page": "day.hand_in"})
+async def hand_in(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Hand in what somebody (or a team) did; an entry for each. What did not go is told."""
+    typed = await typed_in(request)
+    on = _day(typed.get("on", "")) or serving_of(request).branch.today(now())
+    team, whose = typed.get("team", "")[:64] or None, typed.get("whose", "")[:32] or None
+    wanted = HandInBody(on, [whose] if whose and not team else None, team, typed.get("part") == "supplement")
+
+    def work() -> Response[Any]:
+        try:
+            with changing(request) as change:
+                answer = handed_in_by(change.conn, request, change.actor, wanted)
+        except CallerError as told:
+            return _page(request, on, None, tried=_tried(told, "hand_in", typed))
+        if all(one.code is None for one in answer.results) and answer.results:
+            return to(f"/console/evening?on={on}")
+        return _page(request, on, None, results=answer.results)
+
+    return await asyncio.to_thread(work)
 
 
 @post("/console/evening/reviews", opt={"page": "breach.review"})
@@ -51,10 +112,16 @@ async def review(request: Request[Any, Any, Any]) -> Response[Any]:
     try:
         await asyncio.to_thread(breach_reviewed, request, body)
     except CallerError as told:
-        if status_of(told.code) in (401, 403):
-            raise
-        return await asyncio.to_thread(_page, request, on, Tried("review", typed, problem_of(told)))
+        tried = _tried(told, "review", typed)
+        return await asyncio.to_thread(lambda: _page(request, on, None, tried=tried))
     return to(f"/console/evening?on={on}" if on else "/console/evening")
+
+
+def _tried(told: CallerError, key: str, typed: Mapping[str, str]) -> Tried:
+    """The form that came back; who must not do it at all is told on a page of its own."""
+    if status_of(told.code) in (401, 403):
+        raise told
+    return Tried(key, typed, problem_of(told))
 
 
 def _day(text: str) -> date | None:
@@ -64,37 +131,62 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _page(request: Request[Any, Any, Any], on: date | None, tried: Tried | None) -> Response[Any]:
-    serving = serving_of(request)
+def _file(answer: Response[bytes]) -> Response[Any]:
+    return Response(answer.content, media_type=answer.media_type, headers={**HEADERS, **answer.headers})
+
+
+def _page(
+    request: Request[Any, Any, Any], on: date | None, team: str | None, *, tried: Tried | None = None,
+    results: list[HandInResult] | None = None,
+) -> Response[Any]:  # fmt: skip
+    serving, actor = serving_of(request), actor_of(request)
     branch = serving.branch
     day = on or branch.today(now())
+    permissions = branch.rulebook.permissions
+    people = may_look_at(request)
+    to_do: list[Listed] = []
     with reading(serving.engine, snapshot=True) as conn:
-        listed = duties_on(conn, branch, day)
-        names = names_of(conn, {one.owed_by for one in listed})
-    breaches = breaches_between(request, day, day).items
-    permissions, actor = branch.rulebook.permissions, actor_of(request)
+        try:
+            found = evening_of(conn, branch, day, team, people)
+        except CallerError as told:
+            found, tried = Evening(day, now(), [], {}), tried or Tried("look", {}, problem_of(told))
+        else:
+            own = duties_on(conn, branch, day, actor.people)
+            to_do = [one for one in own if one.status in {"open", "late"}]
+        names = people_called(conn, branch, {one.owed_by for one in found.people})
+        mine = may_hand_in(conn, branch, actor, day)
+        teams = all_teams(conn) if people is None else []
+    may_hand = permissions.may(actor, "day.hand_in")
+    sees_breaches = permissions.may(actor, "breach.read")
     return render(
-        request, "evening/evening.html", status=int(tried.problem["status"]) if tried else 200, day=day,
-        people=_people(listed, names), duties=_duties(listed), rules=branch.rulebook.duties.by_name,
-        breaches=breaches, statuses=STATUSES, verdicts=VERDICTS, tried=tried,
-        may_review=permissions.may(actor, "breach.review"),
+        request, "evening/evening.html", status=int(tried.problem["status"]) if tried else 200, day=day, team=team,
+        people=found.people, by_team=found.by_team() if people is None else {}, names=names, teams=teams,
+        duties=found.duties, rules=branch.rulebook.duties.by_name, statuses=STATUSES, to_do=to_do[:_TO_DO],
+        more=max(0, len(to_do) - _TO_DO), tried=tried, results=results or [],
+        hands_in=lambda who: may_hand and (mine is None or who in mine), for_team=may_hand and mine is None,
+        breaches=breaches_between(request, day, day).items if sees_breaches else None, verdicts=VERDICTS,
+        may_review=permissions.may(actor, "breach.review"), may_export=permissions.may(actor, "ledger.export"),
+        may_report=permissions.may(actor, "day.report"), may_audit=permissions.may(actor, "audit.read"),
     )  # fmt: skip
 
 
-def _people(listed: Sequence[Listed], names: dict[str, str]) -> list[Person]:
-    """Whoever is late first."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for one in listed:
-        counts[one.owed_by][one.status] += 1
-    found = [Person(who, names.get(who), of_them) for who, of_them in counts.items()]
-    return sorted(found, key=lambda one: (-one.counts["late"], -one.counts["open"], one.owed_by))
+def _report(request: Request[Any, Any, Any], on: date, tried: Tried | None) -> Response[Any]:
+    serving, actor = serving_of(request), actor_of(request)
+    permissions = serving.branch.rulebook.permissions
+    with reading(serving.engine, snapshot=True) as conn:
+        found, act = daily(conn, serving.branch, on)
+        tables = [
+            (sheet, [
+                [(column, shown(column, value)) for column, value in zip(sheet.columns, line, strict=True)]
+                for line in sheet.lines
+            ])
+            for sheet in report_sheets(conn, serving.branch, found, act, actor, now())
+        ]  # fmt: skip
+    return render(
+        request, "evening/report.html", status=int(tried.problem["status"]) if tried else 200, day=on, tables=tables,
+        issued=act, tried=tried, may_issue=permissions.may(actor, "day.report_issue"),
+        may_audit=permissions.may(actor, "audit.read"),
+    )  # fmt: skip
 
 
-def _duties(listed: Sequence[Listed]) -> dict[str, Counter[str]]:
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for one in listed:
-        counts[one.duty][one.status] += 1
-    return counts
-
-
-route_handlers = [review, evening]
+route_handlers = [hand_in, issue_report, review, ledger, report_workbook, report, evening]

@@ -4,7 +4,7 @@ Of whoever handed in the figures are those of then; of everybody else they are a
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final, Literal, NamedTuple
 
@@ -65,11 +65,12 @@ class PersonDay(NamedTuple):
 
 
 class Evening(NamedTuple):
-    """Everybody of a day, as of `at`; who is late or missing first."""
+    """Everybody of a day, as of `at`; who is late or missing first. `duties`: each kind, as it stands."""
 
     on: date
     at: datetime
     people: Sequence[PersonDay]
+    duties: Mapping[str, Counter[str]]
 
     @property
     def missing(self) -> list[PersonDay]:
@@ -101,7 +102,9 @@ def evening_of(
         of_team = members_of(conn, team, on, today)
         people = of_team if people is None else of_team & set(people)
     counts: dict[str, Counter[str]] = {}
+    kinds: dict[str, Counter[str]] = {}
     for one in duties_on(conn, branch, on, people):
+        kinds.setdefault(one.duty, Counter())[one.status] += 1
         counts.setdefault(one.owed_by, Counter()).update((one.status, "due"))
     for staff_no, number in conn.execute(_CALLED, {"on": on}):
         if people is None or staff_no in people:
@@ -115,7 +118,7 @@ def evening_of(
         _person(branch, on, at, who, teams.called(who), counts.get(who, Counter()), came, since.get(who, 0))
         for who in named
     ]
-    return Evening(on, at, sorted(found, key=_order))
+    return Evening(on, at, sorted(found, key=_order), kinds)
 
 
 def _person(
