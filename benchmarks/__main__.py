@@ -1,6 +1,7 @@
-"""`python -m benchmarks [events|feed|verify|departure|duties|search|scale|permits|contacts] …` → RESULTS.md."""
+"""`python -m benchmarks [events|feed|verify|departure|duties|search|scale|permits|contacts|sweep] …` → RESULTS.md."""
 
 import argparse
+from collections.abc import Callable
 
 from benchmarks import (
     bundles,
@@ -14,6 +15,7 @@ from benchmarks import (
     scale,
     sealing,
     search,
+    sweeping,
     verify,
 )
 from benchmarks.place import POSTGRESQL, SQLITE, server_of
@@ -30,7 +32,12 @@ ALL = (
     "scale",
     "permits",
     "contacts",
+    "sweep",
 )
+PLAIN: dict[str, Callable[..., None]] = {
+    "verify": verify.run, "sealing": sealing.run, "departure": departure.run, "contacts": contacts.run,
+    "duties": duties.run, "sweep": sweeping.run,
+}  # fmt: skip
 
 
 def main() -> None:
@@ -51,27 +58,20 @@ def main() -> None:
     kinds = (chosen.only,) if chosen.only else (POSTGRESQL, SQLITE)
     for name in chosen.names or ALL:
         print(f"── {name}", flush=True)
+        if name in PLAIN:
+            PLAIN[name](kinds=kinds)
+            continue
         match name:
             case "events":
                 events.run(seconds=chosen.seconds, kinds=kinds)
             case "feed":
                 feed.run(loans=chosen.loans, kinds=kinds)
-            case "verify":
-                verify.run(kinds=kinds)
-            case "sealing":
-                sealing.run(kinds=kinds)
             case "bundles":
                 bundles.run(large=chosen.entries)
             case "search":
                 search.run(large=chosen.entries, kinds=kinds)
-            case "departure":
-                departure.run(kinds=kinds)
             case "permits":
                 permits.run(seconds=chosen.seconds, kinds=kinds)
-            case "contacts":
-                contacts.run(kinds=kinds)
-            case "duties":
-                duties.run(kinds=kinds)
             case _:
                 scale.run(large=chosen.cases, kinds=kinds)
     with server_of(POSTGRESQL) as server:

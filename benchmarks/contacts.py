@@ -1,9 +1,8 @@
-"""(k) A contact file of 100,000 rows into the log, beside a bare COPY of as many rows; its breaches; its day's sweep.
+"""(k) A contact file of 100,000 rows into the log, beside a bare COPY of as many rows; and its breaches.
 
 Two calls a debtor and day, one in ten connected, one in fifty to somebody else; every debtor has a case. The file is
 read, judged, sealed and linked into the debtors' streams in one transaction. Breaches are found among those that may be
-some; beside it every contact is judged. The sweep tells the cases of that day and asks each what is due; bare: the same
-rows of cases read, page by page, and nothing asked.
+some; beside it every contact is judged.
 """
 
 import csv
@@ -22,12 +21,9 @@ from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.recording import DIALLER
 from casework.intake.feed.load import ImportRequest, import_feed
 from casework.intake.feed.past_arrears import past_arrears
-from casework.operation.sweeping import sweep
 from casework.people.staff.actor import system
 from casework.storage import rows
 from casework.storage.database import reading, writing
-from casework.work.cases.gather import CASE_ROWS
-from casework.work.cases.tables import cases
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 from casework.work.gate.found import found, judged
 
@@ -44,8 +40,7 @@ def run(count: int = ROWS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repeat
     """Measure, and write the section `contacts`."""
     others, lines, judged_s = Others(), [], []
     for kind in kinds:
-        taken, bare, swept, read = list[float](), list[float](), list[float](), list[float]()
-        narrow, whole = list[float](), list[float]()
+        taken, bare, narrow, whole = list[float](), list[float](), list[float](), list[float]()
         with server_of(kind) as server:
             for _ in range(repeats):
                 with place_on(server) as place:
@@ -57,18 +52,14 @@ def run(count: int = ROWS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repeat
                     place.settle()
                     narrow.append(clocked(partial(_breaches, place, whole=False)))
                     whole.append(clocked(partial(_breaches, place, whole=True)))
-                    swept.append(debtors / clocked(partial(sweep, place.started.engine, place.started.branch, _DAY)))
-                    read.append(debtors / clocked(partial(_read, place)))
                     bare.append(count / clocked(partial(_copy, place)))
-                    print(kind, taken[-1], bare[-1], swept[-1], read[-1], flush=True)
-        per_second = [Spread(tuple(one)) for one in (taken, bare, swept, read)]
-        ratios = [f"{per_second[at].best / per_second[at + 1].best:.3f}" for at in (0, 2)]
-        lines.append((kind, *map(str, per_second), *ratios))
+                    print(kind, taken[-1], bare[-1], narrow[-1], whole[-1], flush=True)
+        rate, floor = Spread(tuple(taken)), Spread(tuple(bare))
+        lines.append((kind, str(rate), str(floor), f"{rate.best / floor.best:.3f}"))
         found = Spread(tuple(narrow)), Spread(tuple(whole))
         judged_s.append((kind, *(one.waits(2) for one in found), f"{found[0].least / found[1].least:.3f}"))
-    header = ("best (spread)", "file, rows/s", "bare COPY, rows/s", "sweep, cases/s", "bare read, cases/s",
-              "file ÷ bare", "sweep ÷ bare")  # fmt: skip
-    head = f"{count:,} rows, {max(count // 2, 1):,} cases that each learn of the day. Best of {repeats}; {others}."
+    header = ("best (spread)", "file, rows/s", "bare COPY, rows/s", "file ÷ bare")
+    head = f"{count:,} rows, {max(count // 2, 1):,} debtors. Best of {repeats}; {others}."
     breaches = table(("breaches of that day", "found, s", "every contact judged, s", "found ÷ judged"), judged_s)
     write_section("contacts", f"{head}\n\n{table(header, lines)}\n\n{breaches}")
 
@@ -119,10 +110,3 @@ def _copy(place: Place) -> None:
         at = columns.index("source")
         again: list[tuple[Any, ...]] = [(*row[:at], "again", *row[at + 1 :]) for row in found]
         rows.insert_many(conn, contact_log, again, columns)
-
-
-def _read(place: Place) -> None:
-    with reading(place.started.engine) as conn:
-        after = 0
-        while found := conn.execute(CASE_ROWS.where(cases.c.id > after).order_by(cases.c.id).limit(1_000)).all():
-            after = found[-1].id

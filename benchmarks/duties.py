@@ -53,7 +53,7 @@ def run(
             found, there = [], 0
             for size in sizes:
                 place.fill(size - there)
-                _call(place)
+                call_debtors(place)
                 place.settle()
                 there = size
                 found.append(_measured(place, size, repeats))
@@ -75,7 +75,7 @@ def _line(kind: str, done: Measured, first: Measured) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _call(place: Place) -> None:
+def call_debtors(place: Place) -> None:
     """The contacts of `_DAYS` days, and the book of numbers, of those who are not in it yet."""
     with reading(place.started.engine) as conn:
         known = set(conn.execute(sa.select(contacts.c.borrower_id)).scalars())

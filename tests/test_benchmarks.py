@@ -21,6 +21,7 @@ from benchmarks import (
     scale,
     sealing,
     search,
+    sweeping,
     tree,
     verify,
 )
@@ -38,6 +39,7 @@ SMALLEST: dict[str, Callable[[Kinds], None]] = {
     "departure": lambda kinds: departure.run(kinds, sizes=(2,), repeats=1, others_cases=2),
     "contacts": lambda kinds: contacts.run(40, kinds, repeats=1),
     "duties": lambda kinds: duties.run(kinds, sizes=(20, 40), repeats=1),
+    "sweep": lambda kinds: sweeping.run(kinds, sizes=(20, 40)),
     "search": lambda kinds: search.run(300, kinds, small=100, each=1, alone_s=0.1),
     "permits": lambda kinds: permits.run(0.2, kinds, case_count=16, callers=4, repeats=1, warm_up_s=0.1),
     "scale": lambda kinds: scale.run(3, 6, kinds, each=1, pages_deep=0, filters=("", "bucket=M2")),
@@ -46,7 +48,7 @@ BOTH = [(name, kind) for name in SMALLEST for kind in (POSTGRESQL, SQLITE)]
 ONE = [
     ("events", POSTGRESQL), ("feed", POSTGRESQL), ("feed", SQLITE), ("verify", SQLITE), ("sealing", SQLITE),
     ("departure", POSTGRESQL), ("duties", POSTGRESQL), ("search", POSTGRESQL), ("scale", SQLITE),
-    ("permits", POSTGRESQL), ("contacts", POSTGRESQL), ("contacts", SQLITE),
+    ("permits", POSTGRESQL), ("contacts", POSTGRESQL), ("contacts", SQLITE), ("sweep", POSTGRESQL), ("sweep", SQLITE),
 ]  # fmt: skip
 """Each on one database; on both in the long run."""
 
@@ -59,7 +61,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_servers: C
     def server_of(kind: str) -> Iterator[Server | None]:
         yield postgres_servers("17") if kind == POSTGRESQL else None
 
-    modules: list[Any] = [contacts, departure, duties, events, feed, permits, scale, sealing, search, verify]
+    modules: list[Any] = [contacts, departure, duties, events, feed, permits, scale, sealing, search, sweeping, verify]
     for module in modules:
         monkeypatch.setattr(module, "server_of", server_of)
     copy = shutil.copyfile(machine.RESULTS, tmp_path / "RESULTS.md")

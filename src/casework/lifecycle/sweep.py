@@ -14,7 +14,7 @@ from casework.lifecycle.kept import Kept
 from casework.lifecycle.versions import lives_under
 from casework.people.staff.actor import SYSTEM_POST, system
 from casework.rules.statechart.chart import Chart, Event
-from casework.rules.statechart.decide import Step, decide
+from casework.rules.statechart.decide import may
 
 AT_ONCE = 1_000
 
@@ -60,8 +60,6 @@ def _due(house: House, noun: Kept, chart: Chart, subject: Any, today: date | Non
         return None
     now_ = noun.situation(subject, today, house.rulebook.policies.at(today), "system")
     for event in swept_events(chart) if lives_under(chart, subject) else ():
-        if subject.state in event.arcs and isinstance(
-            decide(chart, event.name, subject.state, now_, event.posts), Step
-        ):
+        if may(chart, event.name, subject.state, now_, event.posts):
             return event.name
     return None

@@ -31,7 +31,7 @@ _BY_CUSTOMER: Final = ("borrower_id", "institution")
 _log: Final = contact_log.c
 # Words of SQL, not values: a select by keys takes the keys and nothing else.
 _ATTEMPT: Final = f"channel IN ({', '.join(map(repr, sorted(CALLS)))}) AND party = '{DEBTOR}' AND NOT late"
-_SUMS: Final = sa.select(
+SUMS: Final = sa.select(
     _log.borrower_id, _log.institution, _log.day,
     sa.literal_column(f"sum(CASE WHEN {_ATTEMPT} THEN 1 ELSE 0 END)", sa.BigInteger).label("attempts"),
     sa.literal_column(f"max(CASE WHEN outcome = '{DEBTOR}' THEN 1 ELSE 0 END)", sa.BigInteger).label("connected"),
@@ -52,7 +52,7 @@ def learn_at_once(
 ) -> dict[str, int]:
     """Tell the cases of debtors who were connected, and take back what was lost or visited; events fired."""
     wanted = {(one.borrower_id, one.institution, branch.today(one.started_at)) for one in connected}
-    days = _by_customer(rows.select_by_keys(conn, _SUMS, (*_BY_CUSTOMER, "day"), sorted(wanted)))
+    days = _by_customer(rows.select_by_keys(conn, SUMS, (*_BY_CUSTOMER, "day"), sorted(wanted)))
     commands: list[Record | Fire] = []
     for case in _live(conn, days):
         told = _to_tell(case, days[case.customer], branch, clock)
@@ -70,7 +70,7 @@ def learn_days(
     conn: Connection, branch: Branch, institution: str, first: date, last: date, *, clock: Clock = now
 ) -> None:
     """Tell the live cases of an institution what the log knows of these days and they do not."""
-    of_them = _SUMS.where(_log.institution == institution, _log.day.between(first, last))
+    of_them = SUMS.where(_log.institution == institution, _log.day.between(first, last))
     days = _by_customer(conn.execute(of_them).all())
     customers = sorted(days)
     for at in range(0, len(customers), _AT_ONCE):
@@ -101,7 +101,7 @@ def reach_again(conn: Connection, branch: Branch, institution: str, day: date, *
         if (since := next((one for one in case.facts.attempt_days if one.connected and one.on > day), None)) is not None
     }  # fmt: skip
     wanted = {(*case.customer[::-1], first[case.id].on) for case in found if case.id in first}
-    known = _by_customer(rows.select_by_keys(conn, _SUMS, (*_BY_CUSTOMER, "day"), sorted(wanted)))
+    known = _by_customer(rows.select_by_keys(conn, SUMS, (*_BY_CUSTOMER, "day"), sorted(wanted)))
     for case in found:
         since = first.get(case.id)
         if since is not None:

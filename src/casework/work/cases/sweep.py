@@ -16,7 +16,7 @@ from casework.lifecycle.commands import Done, Fire
 from casework.lifecycle.versions import lives_under
 from casework.people.staff.actor import SYSTEM_POST, system
 from casework.rules.statechart.chart import Event
-from casework.rules.statechart.decide import Step, decide
+from casework.rules.statechart.decide import may
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
@@ -56,7 +56,7 @@ def sweep(
     after, looked_at = 0, 0
     while True:
         with reading(engine) as conn:
-            found = [from_row(row) for row in conn.execute(_PAGE, {"after": after, "states": states})]
+            found = [from_row(row) for row in conn.execute(_PAGE, {"after": after, "states": states}).all()]
         if not found:
             return fired
         due: list[Command] = [
@@ -82,7 +82,7 @@ def _due(case: Case, today: date, branch: Branch, events: Sequence[Event]) -> li
     for event in events if lives_under(branch.rulebook.chart, case) else ():
         if case.state in event.arcs:
             now_ = CaseSituation(case, today, policy, actor.id)
-            if isinstance(decide(branch.rulebook.chart, event.name, case.state, now_, actor.posts), Step):
+            if may(branch.rulebook.chart, event.name, case.state, now_, actor.posts):
                 return [event.name]
     return []
 

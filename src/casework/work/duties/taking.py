@@ -7,6 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -76,6 +77,7 @@ class _Facts(msgspec.Struct, gc=False):
 
 
 _facts: Final = msgspec.json.Decoder(_Facts).decode
+_AT_ONCE: Final = 10_000
 _NO_HOLDS: Final[frozenset[str]] = frozenset()
 
 
@@ -128,7 +130,8 @@ def reckon(
     midnight = datetime.combine(on, time(), limits.zone)
     paid = set(conn.execute(_PAID, {"institution": institution, "on": on, "midnight": midnight}).scalars())
     cases_of = CASES if people is None else _CASES_OF
-    for row in conn.execute(cases_of, asked if people is None else {**asked, "people": people}):
+    result = conn.execute(cases_of, asked if people is None else {**asked, "people": people})
+    for row in chain.from_iterable(result.partitions(_AT_ONCE)):  # one by one the driver takes as long as the rest
         case_id, loan_id, borrower_id = row[:3]
         found = duties_of(_case(row, on, held_to, paid=case_id in paid), debtors.get(borrower_id, quiet), day, held_to)
         for duty, status, due_on, exempt_by in sorted(found):
