@@ -659,6 +659,13 @@ table(
     sa.Index("ix_task_standing_list", "list_of", "day"),
 )
 table(
+    "case_strategies",
+    key("day", sa.Date),
+    key("case_id", BigId),
+    must("strategy", sa.String(32)),
+    must("staff_no", sa.String(32)),
+)
+table(
     "tasks_taken",
     key("day", sa.Date),
     key("staff_no", sa.String(32)),

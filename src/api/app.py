@@ -46,6 +46,7 @@ from api import (
     reset_codes,
     session,
     tasks,
+    work_lists,
 )
 from api.admission import Admission
 from api.auth import Tokens
@@ -204,7 +205,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
         *contact_permits.route_handlers,
         *contact_breaches.route_handlers,
     ]
-    changing += tasks.route_handlers
+    changing += [*tasks.route_handlers, *work_lists.route_handlers]
     changing += [*day.route_handlers, *handovers.route_handlers]
     changing += [*requests.route_handlers, *chart_moves.route_handlers]
     identity = [*session.route_handlers, *own_access.route_handlers, *reset_codes.route_handlers]

@@ -376,14 +376,15 @@ def acted(request: Request[Any, Any, Any], act: Callable[[Desk], Sequence[Became
         desk = Desk(conn, branch, actor, at)
         became = act(desk)
         desk.close()
-        return list(_results(became))
+        return list(results_of(became))
 
     results = in_one(request, work)
     counts = Counter(one.outcome for one in results)
     return ActsAnswer(atomic, len(results), dict(sorted(counts.items())), results)
 
 
-def _results(became: Iterable[Became]) -> Iterable[ActResult]:
+def results_of(became: Iterable[Became]) -> Iterable[ActResult]:
+    """As the wire says it."""
     for one in became:
         why = one.refused
         if why is None:

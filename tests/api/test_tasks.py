@@ -105,3 +105,19 @@ def test_the_basic_risk_post_sees_whose_lists_there_are_and_each_of_them(
     assert running.get("/task-lists", "R1").status_code == 403
     assert running.get("/task-lists/R1", "T1").status_code == 403
     problem(running.get("/tasks", params={"day": "2026-01-10"}), 422, "filter_malformed")
+
+
+def test_strategies_are_started_in_bulk_and_the_four_lists_are_counted_and_listed(running: Running) -> None:
+    first, second = running.open("L1", "L2")
+    started = running.post("/strategies", json={"cases": [first, 99_999], "strategy": "visit"})
+    assert outcomes(started) == ["done", "unknown_case"]
+    assert started.headers["receipt"]
+    counts = {one["name"]: one["cases"] for one in running.get("/work-lists", "B1").json()["items"]}
+    assert counts == {"phone": 1, "agency": 0, "legal": 0, "visit": 1}
+    page = running.get("/work-lists/visit", "B1").json()
+    assert [(one["id"], one["strategy"]) for one in page["items"]] == [(first, "visit")]
+    assert [one["id"] for one in running.get("/work-lists/phone", "AUD1").json()["items"]] == [second]
+    problem(running.get("/work-lists/others", "B1"), 404, "unknown_work_list")
+    problem(running.post("/strategies", json={"cases": [first], "strategy": "prayer"}), 422, "unknown_strategy")
+    assert running.get("/work-lists", "R1").status_code == 403
+    assert findings(running.started) == []

@@ -14,7 +14,7 @@ WORDS: Final = {
     "last connected": "最近接通", "found by": "发现人", "relation": "关系", "source": "来源", "last tried": "最近联系",
     "cases opened": "入催案件", "cases settled": "出催案件", "changed": "变化", "code": "代码", "column": "列",
     "command": "操作", "complete": "完整", "day": "日期", "days": "天数", "days past due": "逾期天数", "detail": "详情",
-    "duty": "任务", "task": "任务", "tasks": "任务数", "held back": "顺延",
+    "duty": "任务", "task": "任务", "tasks": "任务数", "held back": "顺延", "list": "清单", "strategy": "策略",
     "dpd": "逾期天数", "ends": "到期", "entries": "分录", "entry": "分录", "event": "事件", "field": "字段",
     "figure": "指标", "file": "文件", "first named": "首次出现", "first reason": "首要原因", "from": "原状态",
     "from → to": "状态变化", "given": "移入", "gone": "已消失", "handler": "经办人", "how": "方式", "id": "编号",

@@ -1,4 +1,4 @@
-"""`casework task next|move|postpone|add|end|lists`: what people do with tasks, and whose lists there are."""
+"""`casework task next|move|postpone|add|end|lists|strategy|worklists`: what people do with tasks and lists."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -13,10 +13,14 @@ from casework.clock import now
 from casework.money import yuan_text
 from casework.operation.morning import make_lists
 from casework.people.staff.actor import system
+from casework.people.staff.permissions import EVERYTHING
 from casework.storage.database import reading, writing
+from casework.work.cases.branch import Branch
 from casework.work.tasks.acts import Addition, Became, Desk
 from casework.work.tasks.own import states, told
 from casework.work.tasks.pulling import take_next
+from casework.work.tasks.strategies import COMMAND as STRATEGY
+from casework.work.tasks.strategies import counted, lines_of, start
 from casework.work.tasks.words import word_of
 
 _who = click.option("--as", "staff_no", type=FOLDED, required=True, metavar="STAFF_NO", help="Who acts.")
@@ -150,6 +154,71 @@ def lists(on: datetime, staff_no: str | None, *, json_: bool) -> None:
     console.print(table)
 
 
+@click.command()
+@click.argument("case_ids", type=click.IntRange(1), nargs=-1, required=True)
+@click.option("--strategy", required=True, metavar="CODE", help="repair, phone, visit or judicial.")
+@_atomic
+@_who
+@as_json
+def strategy(case_ids: tuple[int, ...], strategy: str, staff_no: str, *, atomic: bool, json_: bool) -> None:
+    """Start a strategy for CASE_IDS today; refused where the case's state does not allow it (rules/tasks.toml).
+
+    \b
+    Examples:
+      casework task strategy 17 18 --strategy visit --as S0103
+    """
+    with started() as open_, writing(open_.engine) as conn:
+        actor = permitted(conn, open_.branch, staff_no, STRATEGY)
+        became = start(conn, open_.branch, actor, case_ids, strategy, now(), atomic=atomic)
+    _tell(became, json_=json_)
+
+
+@click.command("worklists")
+@click.option("--list", "name", metavar="NAME", help="The cases of this one: phone, agency, legal, visit.")
+@click.option("--as", "staff_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff.")
+@as_json
+def worklists(name: str | None, staff_no: str | None, *, json_: bool) -> None:
+    """Count the four lists of today (电催, 委催, 法催, 下户), or list one, all of it.
+
+    \b
+    Examples:
+      casework task worklists
+      casework task worklists --list visit --json
+    """
+    with started() as open_, reading(open_.engine, snapshot=True) as conn:
+        branch, on = open_.branch, open_.branch.today(now())
+        actor = permitted(conn, branch, staff_no, "work_list.read")
+        if name is None:
+            counts = counted(conn, branch, on)
+            _tell_counts(branch, counts, json_=json_)
+            return
+        reach = branch.rulebook.permissions.within(actor, "work_list.read", branch.rulebook.policies.at(on))
+        found = lines_of(conn, branch, name, on, limit=_MOST_LINES, reach=EVERYTHING if staff_no is None else reach)
+    if json_:
+        print_json(found)
+        return
+    table = Table("case", "loan", "state", "bucket", "overdue", "handler", "strategy")
+    for one in found:
+        table.add_row(
+            str(one.id), one.loan_id, one.state, one.bucket, yuan_text(one.overdue_fen), one.handler,
+            one.strategy or "",
+        )  # fmt: skip
+    console.print(table)
+
+
+_MOST_LINES = 1_000_000
+
+
+def _tell_counts(branch: Branch, counts: dict[str, int], *, json_: bool) -> None:
+    if json_:
+        print_json(counts)
+        return
+    table = Table("list", "cases")
+    for name, number in counts.items():
+        table.add_row(f"{name} {branch.rulebook.tasks.lists[name].zh}", f"{number:,}")
+    console.print(table)
+
+
 def _acted(command: str, staff_no: str, act: Callable[[Desk], Sequence[Became]], *, json_: bool) -> None:
     """A line for each: done, or why not; exit code 1 if something was not."""
     with started() as open_, writing(open_.engine) as conn:
@@ -159,6 +228,10 @@ def _acted(command: str, staff_no: str, act: Callable[[Desk], Sequence[Became]],
         desk = Desk(conn, branch, actor, at)
         became = act(desk)
         desk.close()
+    _tell(became, json_=json_)
+
+
+def _tell(became: Sequence[Became], *, json_: bool) -> None:
     if json_:
         print_json(
             [
@@ -177,4 +250,4 @@ def _acted(command: str, staff_no: str, act: Callable[[Desk], Sequence[Became]],
         raise SystemExit(1)
 
 
-COMMANDS = (next_, move, postpone, add, end, lists)
+COMMANDS = (next_, move, postpone, add, end, lists, strategy, worklists)

@@ -81,6 +81,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
             "overdue_fen outstanding_principal_fen facts last_entry_at audit_seq audit_head kept"
         ),
         "certificates": "staff_no kind issued_on expires_on",
+        "case_strategies": "day case_id strategy staff_no",
         "checkpoints": "log size root note published_at",
         "contact_log": (
             "id institution source contact_ref loan_id borrower_id party channel started_at result outcome recorded_at "

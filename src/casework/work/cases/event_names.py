@@ -96,6 +96,7 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "tasks.moved": ("转派任务", "Task moved"),
     "tasks.postponed": ("任务延后", "Task put off"),
     "tasks.published": ("发布任务规则", "Rules of tasks published"),
+    "tasks.strategy": ("启动催收策略", "Strategy started"),
     "tasks.taken": ("领取任务清单", "Task list taken"),
 }  # fmt: skip
 

@@ -26,6 +26,15 @@ class TaskWords(NamedTuple):
     en: str
 
 
+class Strategy(NamedTuple):
+    """What may be started for a case today, and in which states."""
+
+    zh: str
+    en: str
+    states: frozenset[str]
+    rules: tuple[str, ...]
+
+
 class WorkList(NamedTuple):
     """One of the four lists: cases whose strategy of the day is one of these, or that have none and are in a state."""
 
@@ -45,6 +54,7 @@ class TaskRules:
     by_hand: Mapping[str, TaskWords]
     move_reasons: Mapping[str, TaskWords]
     postpone_reasons: Mapping[str, TaskWords]
+    strategies: Mapping[str, Strategy]
     lists: Mapping[str, WorkList]
     text: bytes
     digest: str
@@ -72,10 +82,11 @@ def chances_of(policy: Policy) -> Mapping[str, int]:
 
 _WORDS = each(table(LABELS))
 _LIST = table({**LABELS, "states": some(name), "strategies": some(name), "rules": RULES})
+_STRATEGY = table({**LABELS, "states": some(name, empty="names no state"), "rules": RULES})
 _FILE = table(
     {
         "name": name, "version": whole, "tasks": each(table({**LABELS, "rules": RULES})), "by_hand": _WORDS,
-        "move_reasons": _WORDS, "postpone_reasons": _WORDS, "lists": each(_LIST),
+        "move_reasons": _WORDS, "postpone_reasons": _WORDS, "strategies": each(_STRATEGY), "lists": each(_LIST),
     }
 )  # fmt: skip
 _ROOM = some(table({"post": name, "tasks": zero_or_more}))
@@ -103,9 +114,13 @@ def parse_task_rules(body: bytes, policies: Policies, posts: frozenset[str], sta
         )
         for code, row in document["lists"].items()
     }
+    strategies = {
+        code: Strategy(row["zh"], row["en"], frozenset(row["states"]), tuple(row["rules"]))
+        for code, row in document["strategies"].items()
+    }
     return TaskRules(
-        document["version"], words("tasks"), words("by_hand"), words("move_reasons"), words("postpone_reasons"), lists,
-        body, hashlib.sha256(body).hexdigest(),
+        document["version"], words("tasks"), words("by_hand"), words("move_reasons"), words("postpone_reasons"),
+        strategies, lists, body, hashlib.sha256(body).hexdigest(),
     )  # fmt: skip
 
 
@@ -123,12 +138,15 @@ def _meaning(document: Mapping[str, Any], states: frozenset[str]) -> Iterator[st
     yield from (f"tasks.{one}: missing" for one in TASKS if one not in tasks)
     yield from (f"tasks.{one}: no task is called that" for one in tasks if one not in TASKS)
     yield from (f"{key}: is empty" for key in ("by_hand", "move_reasons", "postpone_reasons") if not document[key])
+    known = {"states": states, "strategies": document["strategies"].keys()}
+    for code, row in document["strategies"].items():
+        yield from (f"strategies.{code}.states: no state is called {one}" for one in row["states"] if one not in states)
     for part in ("states", "strategies"):
         seen: dict[str, str] = {}
         for code, row in document["lists"].items():
             for one in row[part]:
-                if part == "states" and one not in states:
-                    yield f"lists.{code}.states: no state is called {one}"
+                if one not in known[part]:
+                    yield f"lists.{code}.{part}: there is no {one}"
                 if one in seen:
                     yield f"lists.{code}.{part}: {one} is on the list {seen[one]} already"
                 seen[one] = code

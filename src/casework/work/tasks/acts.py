@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
-from casework.log.write.trail import Draft, Trail, locked_head
+from casework.log.write.trail import Draft, Trail, held_head
 from casework.people.shifts.answering import answers_on
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import ACTS as HOW_IT_ACTS
@@ -60,8 +60,8 @@ class Desk:
     """One transaction of acts on the lists of a day."""
 
     def __init__(self, conn: Connection, branch: Branch, actor: Actor, at: datetime) -> None:
-        """The stream is held from here on."""
-        locked_head(conn, STREAM)
+        """The stream is held from here on, once it has begun."""
+        held_head(conn, STREAM)
         self.conn, self.branch, self.actor, self.at = conn, branch, actor, at
         self.on = branch.today(at)
         self.policy = branch.rulebook.policies.at(self.on)
@@ -142,7 +142,7 @@ class Desk:
             row = self._row(first + len(made), one, case)
             made.append(row)
             became.append(Became(row[2]))
-        if not (became := _all_or_none(became, atomic=atomic)) or all(one.refused for one in became):
+        if not (became := all_or_none(became, atomic=atomic)) or all(one.refused for one in became):
             return became
         for row in made:
             said = dict(zip(COLUMNS, row, strict=True))
@@ -190,7 +190,7 @@ class Desk:
                 became.append(Became(number, mistake))
                 continue
             became.append(Became(number))
-        became = _all_or_none(became, atomic=atomic)
+        became = all_or_none(became, atomic=atomic)
         refused = {one.task_id for one in became if one.refused is not None}
         for task, more in todo:
             if task.id not in refused:
@@ -312,7 +312,8 @@ _ADDED: Final = (
 )  # fmt: skip
 
 
-def _all_or_none(became: list[Became], *, atomic: bool) -> list[Became]:
+def all_or_none(became: list[Became], *, atomic: bool) -> list[Became]:
+    """`atomic`: where one was refused, the others are `not_done`."""
     if not atomic or not any(one.refused for one in became):
         return became
     return [one if one.refused else Became(one.task_id, CallerError("not_done")) for one in became]

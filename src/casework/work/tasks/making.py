@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.errors import CallerError
-from casework.log.write.trail import Draft, locked_head
+from casework.log.write.trail import Draft, held_head
 from casework.people.shifts.answering import Answers, answers_on
 from casework.people.staff.actor import Actor
 from casework.storage import rows
@@ -70,7 +70,7 @@ def make(
         return None
     if last is not None and on < today:
         raise CallerError("day_over", day=str(on))
-    locked_head(conn, STREAM)  # from here on nobody else makes a list or touches a task
+    held_head(conn, STREAM)  # from here on nobody else makes a list or touches a task
     if edition_of(conn, on) != last:
         return None if not again else make(conn, branch, on, actor, arrears, clock=clock, again=True)
     edition = (last or 0) + 1

@@ -15,8 +15,8 @@ from casework.log.check.heads import Tail
 from casework.log.format.entry import Entry
 from casework.work.tasks.making import MADE, STREAM, digest_of
 from casework.work.tasks.own import TAKEN, days_taken
-from casework.work.tasks.standing import ACTS, ADDED, Stand, after
-from casework.work.tasks.tables import task_days, task_lists, task_standing, tasks, tasks_taken
+from casework.work.tasks.standing import ACTS, ADDED, STARTED, Stand, after
+from casework.work.tasks.tables import case_strategies, task_days, task_lists, task_standing, tasks, tasks_taken
 
 PREFIX: Final = STREAM.partition(":")[0]
 _SAID_OF_ADDED: Final = ("on", "task", "case", "what", "to", "due_on", "dpd", "overdue_fen")
@@ -33,6 +33,7 @@ class TasksReplay:
         self._made: dict[_Edition, str] = {}
         self._taken: set[tuple[str, str, int, bool]] = set()
         self._stands: dict[int, Stand] = {}
+        self._strategies: dict[tuple[str, str], tuple[str, str]] = {}
         self._added: set[tuple[str, ...]] = set()
         self._sound = True
 
@@ -45,6 +46,9 @@ class TasksReplay:
             self._taken.add((str(data.get("on")), str(data.get("staff_no")), data.get("edition"),
                              data.get("late") is True))  # fmt: skip
 
+        elif entry.event == STARTED:
+            said = (str(data.get("strategy")), entry.actor.id)
+            self._strategies[str(data.get("on")), str(data.get("case"))] = said
         elif entry.event == ADDED:
             self._added.add(tuple(str(data.get(name)) for name in _SAID_OF_ADDED))
         elif entry.event in ACTS:
@@ -87,6 +91,13 @@ class TasksReplay:
         }
         for row in sorted(added ^ self._added):
             self._report.find("row_differs", STREAM, table=tasks.name, day=row[0], task=row[1])
+        started = {
+            (row.day.isoformat(), str(row.case_id)): (row.strategy, row.staff_no)
+            for row in self._conn.execute(sa.select(case_strategies))
+        }
+        for place in sorted(started.keys() | self._strategies.keys()):
+            if started.get(place) != self._strategies.get(place):
+                self._report.find("row_differs", STREAM, table=case_strategies.name, day=place[0], case=place[1])
         stands = {row.task_id: Stand(*row) for row in self._conn.execute(sa.select(task_standing))}
         for number in sorted(stands.keys() | self._stands.keys()):
             if stands.get(number) != self._stands.get(number):

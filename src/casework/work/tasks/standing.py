@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final, NamedTuple
 
+STARTED: Final = "tasks.strategy"
 MOVED, POSTPONED, BEGUN, ENDED, ADDED = "tasks.moved", "tasks.postponed", "tasks.begun", "tasks.done", "tasks.added"
 ACTS: Final = frozenset({MOVED, POSTPONED, BEGUN, ENDED})
 
