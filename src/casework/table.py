@@ -91,9 +91,11 @@ def _write(page: Any, sheet: Sheet, lang: Lang, formats: dict[str, Any], signed_
                 is_fen = column.field.endswith("_fen")
                 value = sums[column.field] / 100 if is_fen else sums[column.field]
                 page.write_number(row, place, value, formats["total_fen" if is_fen else "total"])
+    apart = max(1, min(4, len(sheet.columns) // max(1, len(signed_by))))
     for number, who in enumerate(signed_by):
-        page.write_string(row + 2, number * 4, f"{who}：____________", formats["bold"])
-    page.print_area(0, 0, row + 2, len(sheet.columns) - 1)
+        page.write_string(row + 2, number * apart, f"{who}：____________", formats["bold"])
+    last = max(len(sheet.columns), apart * (len(signed_by) - 1) + 1) - 1
+    page.print_area(0, 0, row + 2, last)
 
 
 def _set_up(page: Any, sheet: Sheet) -> None:

@@ -1,5 +1,6 @@
 """Handing in: an act with a time, once; what it keeps, who may do it, what comes later."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -8,15 +9,20 @@ import sqlalchemy as sa
 
 from casework.errors import CallerError
 from casework.evidence.evening.handing_in import hand_in
-from casework.evidence.evening.of_day import ledger_of
+from casework.evidence.evening.of_day import ledger_of, sheets_of
 from casework.evidence.evening.standing import PersonDay, evening_of
 from casework.evidence.evening.tables import SUPPLEMENT, hand_ins
+from casework.evidence.ledger.lines import unrepaired
+from casework.intake.dialler.importing import import_contacts
+from casework.intake.dialler.recording import DIALLER
+from casework.lifecycle.advance import advance
+from casework.lifecycle.commands import Done, Record
 from casework.operation.sweeping import sweep
 from casework.people.staff import absence
 from casework.people.staff.actor import Actor, Principal, system
 from casework.storage.append_only import append_only_ddl
 from casework.storage.database import open_engine, reading, writing
-from tests.evening.conftest import COLLECTOR, OTHER, RISK, call, clock, handed
+from tests.evening.conftest import COLLECTOR, COLUMNS, OTHER, RISK, SNAPSHOT, call, clock, handed
 from tests.feed.bank import Bank
 from tests.work.test_promises import day
 
@@ -167,3 +173,40 @@ def test_what_was_handed_in_and_is_changed_by_sql_is_found(bank: Bank, house: Ba
         for statement in append_only_ddl("sqlite", "hand_ins", (("day", "owed_by", "part"),))[:1]:
             conn.exec_driver_sql(statement)
     engine.dispose()
+
+
+def test_of_two_at_the_same_moment_one_hands_in_and_the_other_is_told(house: Bank) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: handed(house, COLLECTOR, FIVE), range(4)))
+    assert sorted(one for (one,) in done) == ["handed_in_already"] * 3 + ["in time"]
+    assert len(house.bodies("evening:hand_ins")) == 1
+
+
+def test_who_could_not_be_repaired_is_listed_with_what_the_repair_came_to(house: Bank) -> None:
+    """L1 does not answer for five days, is lost, and a repair finds nothing; the others are not lost."""
+    for number in range(1, 6):
+        on = day(number)
+        if number > 1:
+            house.send(on, SNAPSHOT)
+        rows = [f"s{number}{hour},P1,L1,debtor,12000000001,call,{on}T{hour}:00:00+08:00,r1,busy" for hour in (14, 15)]
+        with writing(house.started.engine) as conn:
+            content = "\n".join([COLUMNS, *rows]).encode()
+            import_contacts(
+                conn, house.started.branch, content, f"{number}.csv", DIALLER, system("cli"), clock=clock(on, 18)
+            )
+        sweep(house.started.engine, house.started.branch, on, clock=clock(on, 23))
+    assert house.case(1).state == "lost_contact"
+    given = {"outcome": "nothing_new", "source": "public_register", "legal_basis": "law"}
+    repaired = Record(
+        actor=COLLECTOR, id=house.case(1).id, kind="information_repair", on=day(5), evidence="r:1", data=given
+    )  # fmt: skip
+    with writing(house.started.engine) as conn:
+        (done,) = advance(conn, [repaired], house.started.branch, clock=clock(day(5), 23, 30))
+        assert isinstance(done, Done), done
+    house.send(day(6), SNAPSHOT)
+    with reading(house.started.engine, snapshot=True) as conn:
+        whole = ledger_of(conn, house.started.branch, day(6), clock=clock(day(6), 17)).whole()
+        sheets = sheets_of(conn, house.started.branch, ledger_of(conn, house.started.branch, day(6)), RISK)
+    assert [(one.loan_id, one.repair) for one in unrepaired(whole)] == [("L1", "nothing_new")]
+    (line,) = sheets[1].lines
+    assert line[:5] == ("L1", "甄**", day(5), day(5), "无新信息")

@@ -60,7 +60,8 @@ def ledger_of(
     done = [one for one in handed_in(conn, on, members) if one.part != REPORT]
     kept = contents(conn, done)
     until = limit_of(branch, on, LEDGER)
-    now_ = part_of(gather(conn, branch, on, members), until, attempts_of(branch, on))
+    gathered = gather(conn, branch, on, members)
+    now_ = part_of(gathered, until, attempts_of(branch, on))
     people = sorted({*people_of(now_), *(who for who, _ in kept)} if members is None else members)
     parts: dict[str, Part] = {}
     for who in people:
@@ -69,7 +70,8 @@ def ledger_of(
             parts[who] = put_together([(who, kept[who, LEDGER]), (who, supplement)])
         elif (mine := owed_by(now_, who)).duties or mine.contacts:
             parts[who] = mine
-    late = not_handed_in(branch, evening_of(conn, branch, on, team, clock=lambda: at))
+    listed = (one for of_case in gathered.duties.values() for one in of_case)
+    late = not_handed_in(branch, evening_of(conn, branch, on, team, listed=listed, clock=lambda: at))
     missing = [NotHandedIn(who, _WHAT[part], due, came) for who, part, due, came in late if who in parts]
     return DayLedger(on, team, at, parts, done, missing)
 

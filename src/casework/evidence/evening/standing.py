@@ -4,7 +4,7 @@ Of whoever handed in the figures are those of then; of everybody else they are a
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final, Literal, NamedTuple
 
@@ -17,7 +17,7 @@ from casework.evidence.evening.tables import FIGURES, LEDGER, SUPPLEMENT, hand_i
 from casework.evidence.ledger.people import members_of, teams_then
 from casework.work.cases.branch import Branch
 from casework.work.contacts.tables import contact_log
-from casework.work.duties.listing import duties_on
+from casework.work.duties.listing import Listed, duties_on
 
 Came = Literal["handed_in", "late", "missing", "not_yet"]
 STATUSES: Final = ("due", "done", "late", "exempt", "open")
@@ -89,9 +89,9 @@ class Evening(NamedTuple):
 
 def evening_of(
     conn: Connection, branch: Branch, on: date, team: str | None = None, people: Collection[str] | None = None, *,
-    clock: Clock = now,
+    listed: Iterable[Listed] | None = None, clock: Clock = now,
 ) -> Evening:  # fmt: skip
-    """Of everybody, of a team's members of that day, or of `people`.
+    """Of everybody, of a team's members of that day, or of `people`; `listed`: the duties, where they are known.
 
     CallerErrors `unknown_team`, `day_to_come`, `day_without_feed`.
     """
@@ -103,7 +103,7 @@ def evening_of(
         people = of_team if people is None else of_team & set(people)
     counts: dict[str, Counter[str]] = {}
     kinds: dict[str, Counter[str]] = {}
-    for one in duties_on(conn, branch, on, people):
+    for one in duties_on(conn, branch, on, people) if listed is None else listed:
         kinds.setdefault(one.duty, Counter())[one.status] += 1
         counts.setdefault(one.owed_by, Counter()).update((one.status, "due"))
     for staff_no, number in conn.execute(_CALLED, {"on": on}):

@@ -12,7 +12,7 @@ from casework.spreadsheet import Column
 from casework.table import Sheet
 from casework.work.cases.branch import Branch
 
-_CASES: Final = (
+CASES: Final = (
     Column("day", "日期", "day", 11), Column("collector", "催收人", "collector", 14),
     Column("loan_id", "借据号", "loan", 14), Column("customer", "客户（脱敏）", "customer (masked)", 9),
     Column("product", "产品", "product", 9), Column("channel", "渠道", "channel", 9),
@@ -42,12 +42,12 @@ UNREPAIRED: Final = (
     Column("overdue_fen", "逾期金额", "overdue", 13), Column("owner", "管户人", "owner", 14),
     Column("handler", "经办人", "handler", 14),
 )  # fmt: skip
-_NOT_DONE: Final = (
+NOT_DONE: Final = (
     Column("loan_id", "借据号", "loan", 14), Column("customer", "客户（脱敏）", "customer (masked)", 9),
     Column("duty", "任务", "duty", 14), Column("status", "状态", "status", 10), Column("why", "原因", "why", 18),
     Column("due_on", "期限", "due on", 11), Column("owed_by", "应办人", "owed by", 16),
 )  # fmt: skip
-_CONTACTS: Final = (
+CONTACTS: Final = (
     Column("at", "时间", "time", 16), Column("collector", "催收人", "collector", 14),
     Column("loan_id", "借据号", "loan", 14), Column("customer", "客户（脱敏）", "customer (masked)", 9),
     Column("party", "联系对象", "party", 12), Column("channel", "方式", "channel", 10),
@@ -115,14 +115,14 @@ def sheets(
     words: Words, on: date, part: Part, missing: Sequence[NotHandedIn], about: str
 ) -> list[Sheet]:  # fmt: skip
     """In their order; `about` is told under each title."""
-    empty = "、".join(column.zh for column in _CASES if column.field in EMPTY)
+    empty = "、".join(column.zh for column in CASES if column.field in EMPTY)
     return [
-        Sheet("催收台账", f"{about} · 留空列（尚无登记）：{empty}", _CASES, case_lines(words, on, part.cases), _TOTALS),
+        Sheet("催收台账", f"{about} · 留空列（尚无登记）：{empty}", CASES, case_lines(words, on, part.cases), _TOTALS),
         Sheet(
             "无法修复名单", about, UNREPAIRED, unrepaired_lines(words, unrepaired(part)), frozenset({"overdue_fen"})
         ),
-        Sheet("未完成及原因", about, _NOT_DONE, _not_done(words, part.duties, missing)),
-        Sheet("催记明细", about, _CONTACTS, _contact_lines(words, part.contacts)),
+        Sheet("未完成及原因", about, NOT_DONE, _not_done(words, part.duties, missing)),
+        Sheet("催记明细", about, CONTACTS, _contact_lines(words, part.contacts)),
     ]  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def case_lines(words: Words, on: date, cases: Iterable[CaseLine]) -> Iterator[Se
             "breaches": one.breaches, "disposal_on": one.disposal_on,
             "exempt": "、".join(words.why(by) for by in one.exempt),
         }  # fmt: skip
-        yield [told.get(column.field) for column in _CASES]
+        yield [told.get(column.field) for column in CASES]
 
 
 def unrepaired_lines(words: Words, cases: Iterable[CaseLine]) -> Iterator[Sequence[Any]]:
