@@ -190,3 +190,66 @@ def test_a_hold_that_waits_to_be_confirmed_is_on_the_first_page_of_the_basic_ris
     someone = browse("R1")
     assert "待确认的停催" not in someone.get("/console").text
     assert "设置人" in someone.get(f"/console/debtors/{case}").text
+
+
+def test_a_new_number_is_entered_with_source_and_ground_and_shown_with_its_state(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None]
+) -> None:
+    """Without a script, in both languages; `r` goes to the field with one."""
+    someone = browse("R1")
+    someone.get(f"/console/debtors/{case}")
+    assert 'data-press-focus="r"' in someone.page.text
+    said = {"phone": "121 0000 0001", "role": "contact", "name": "甄不存二", "from": "debtor/consent"}
+    answer = someone.send(f"/console/debtors/{case}/numbers", **said)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/console/debtors/{case}"), someone.text()
+    someone.get(f"/console/debtors/{case}")
+    text = someone.text()
+    for one in ("121******0001", "未核实", "借款人本人提供", "联系人"):
+        assert one in text, one
+    assert "12100000001" not in someone.page.text.replace(" ", "")
+    assert "contact.added" in events(running, STREAM)
+    again = someone.send(f"/console/debtors/{case}/numbers", **said | {"phone": "+8612100000001"})
+    assert again.status_code == 303
+    assert events(running, STREAM).count("contact.added") == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"phone": "call me"}, "不是电话号码"), ({"from": "bought_data/consent"}, "个人信息不得买卖"),
+        ({"from": ""}, "未登记的信息来源"),
+    ],
+)  # fmt: skip
+def test_a_number_that_may_not_be_entered_says_why_and_keeps_what_was_typed(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None], wrong: dict[str, str], told: str
+) -> None:
+    someone = browse("R1")
+    someone.get(f"/console/debtors/{case}")
+    said = {"phone": "12100000001", "role": "contact", "name": "甄不存二", "from": "debtor/consent"} | wrong
+    assert someone.send(f"/console/debtors/{case}/numbers", **said).status_code == 422
+    assert told in someone.text()
+    assert "甄不存二" in someone.page.text
+    assert "contact.added" not in events(running, STREAM)
+
+
+def test_a_case_whose_debtor_does_not_answer_while_a_contact_did_is_half_lost(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None]
+) -> None:
+    """On the page of the debtor, on that of the case and in its detail; until the debtor is reached."""
+    someone = browse("R1")
+
+    def told(result: str, **more: str) -> bool:
+        row = {"contact_ref": f"c1-{result}", "loan_id": "L1", "party": "debtor", "phone": PHONE, "channel": "call",
+               "started_at": "2026-01-11T10:00:00+08:00", "result": result} | more  # fmt: skip
+        answer = running.post("/contacts", json={"contacts": [row]})
+        assert answer.json()["by_outcome"] == {"done": 1}, answer.text
+        said: bool = running.get(f"/cases/{case}").json()["half_lost"]
+        for page in (f"/console/debtors/{case}", f"/console/cases/{case}"):
+            someone.get(page)
+            assert ("半失联" in someone.text()) is said, page
+        return said
+
+    assert not told("no_answer")
+    assert not told("wrong_number", party="contact", phone="12100000001")
+    assert told("third_party", party="contact", phone="12100000002")
+    assert not told("debtor", started_at="2026-01-11T11:00:00+08:00")

@@ -67,7 +67,9 @@ _BORROWER = {
     "cases": [CASE_LINE],
     "contacts": [{"id": 9, "role": "debtor", "relation": None, "name": "张**", "phone": "138****0000",
                   "address_kind": "home", "address": "武汉市江岸区***", "source": "application_form",
-                  "legal_basis": "contract"}],
+                  "legal_basis": "contract", "state": "valid", "found_by": None, "added_at": None, "ended_at": None,
+                  "last_tried_at": "2026-03-09T02:00:00.000000Z",
+                  "last_connected_at": "2026-03-09T02:00:00.000000Z"}],
     "cut": False, "beyond": False, "erased_on": None,
 }  # fmt: skip
 _ASKED = [Example(id="phone", summary="By phone", value={"phone": "13800000000", "purpose": "complaint"})]

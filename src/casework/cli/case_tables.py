@@ -57,6 +57,8 @@ def detail(case: CaseDetail, items: list[HistoryItem], time_zone: str) -> None:
         ("next", f"{case.deadline_zh} / {case.deadline_en}"),
     ):  # fmt: skip
         facts.add_row(name, escape(str(value)))
+    if case.half_lost:
+        facts.add_row("reached", "half lost 半失联: somebody answers, the debtor does not 有人接听，本人未接")
     console.print(facts)
     history(items, time_zone)
 

@@ -27,6 +27,7 @@ from api.reading.cases import CaseId
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
+from casework.intake.contact_book.adding import COMMAND as ADD
 from casework.intake.dialler.outcome import Outcome
 from casework.intake.dialler.recording import API
 from casework.people.staff.actor import Actor
@@ -39,7 +40,7 @@ from casework.work.cases.disclosure import record_read
 from casework.work.cases.filter import BusinessDates, CaseFilter
 from casework.work.cases.history import history_of_case
 from casework.work.cases.queries import page_of_cases
-from casework.work.contacts.contact import Contact
+from casework.work.contacts.contact import PARTIES, Contact
 from casework.work.contacts.latest import latest_contacts
 from casework.work.contacts.results import Result
 from casework.work.gate.asking import Wanted, askings_of
@@ -74,33 +75,33 @@ class Call:
 @get("/console/debtors/{case_id:int}", sync_to_thread=True, opt={"page": "contact.permit"})
 def work(request: Request[Any, Any, Any], case_id: CaseId) -> Response[Any]:
     """Everything that a call needs."""
-    return _page(request, case_id)
+    return debtor_page(request, case_id)
 
 
 @post("/console/debtors/{case_id:int}/dial", opt={"page": "contact.permit"})
 async def dial(request: Request[Any, Any, Any], case_id: CaseId) -> Response[Any]:
     """Ask the gate; allowed, the number is shown and the call begins."""
     typed = await typed_in(request)
-    await asyncio.to_thread(_found, request, case_id)
+    await asyncio.to_thread(case_in_reach, request, case_id)
     contact_id = number_of(typed, "contact_id")
     try:
         permit = await serving_of(request).permits.ask(
             request.scope["auth"], Wanted(case_id, typed.get("party", ""), "call", contact_id=contact_id)
         )
         if not permit.allowed or permit.permit_id is None:
-            return await asyncio.to_thread(_page, request, case_id, refused=permit)
+            return await asyncio.to_thread(debtor_page, request, case_id, refused=permit)
         began_at = now().replace(microsecond=0)
         dialling = await asyncio.to_thread(dialling_begun, request, permit.permit_id)
     except CallerError as mistake:
         return await _again(request, case_id, typed, mistake)
-    return await asyncio.to_thread(_page, request, case_id, call=_call(dialling, contact_id or 0, began_at))
+    return await asyncio.to_thread(debtor_page, request, case_id, call=_call(dialling, contact_id or 0, began_at))
 
 
 @post("/console/debtors/{case_id:int}/outcome", opt={"page": "contact.permit"})
 async def outcome(request: Request[Any, Any, Any], case_id: CaseId) -> Response[Any]:
     """What came of the call; then the next debtor, or this one again where he was spoken to."""
     typed = await typed_in(request)
-    await asyncio.to_thread(_found, request, case_id)
+    await asyncio.to_thread(case_in_reach, request, case_id)
     at = now()
     try:
         began_at = datetime.fromisoformat(typed.get("began_at", ""))
@@ -128,14 +129,14 @@ async def _again(
         with suppress(ValueError):
             began_at = datetime.fromisoformat(typed.get("began_at", ""))
             call = Call(permit_id, number_of(typed, "contact_id") or 0, began_at)
-    return await asyncio.to_thread(_page, request, case_id, call=call, tried=tried)
+    return await asyncio.to_thread(debtor_page, request, case_id, call=call, tried=tried)
 
 
 def _call(dialling: Dialling, contact_id: int, began_at: datetime) -> Call:
     return Call(dialling.permit_id, contact_id, began_at, dialling.phone, dialling.holds_until)
 
 
-def _found(request: Request[Any, Any, Any], case_id: int) -> Case:
+def case_in_reach(request: Request[Any, Any, Any], case_id: int) -> Case:
     """The case, if the reader may work it."""
     with reading(serving_of(request).engine) as conn:
         found = case_in_sight(conn, request, case_id)
@@ -144,12 +145,13 @@ def _found(request: Request[Any, Any, Any], case_id: int) -> Case:
     return found
 
 
-def _page(
+def debtor_page(
     request: Request[Any, Any, Any], case_id: int, *, call: Call | None = None, refused: Permit | None = None,
     tried: Tried | None = None,
 ) -> Response[Any]:  # fmt: skip
+    """The page, with the call under way, what the gate refused, or a form that came back."""
     serving, actor, lang = serving_of(request), actor_of(request), language_of(request)
-    branch, found = serving.branch, _found(request, case_id)
+    branch, found = serving.branch, case_in_reach(request, case_id)
     with reading(serving.engine, snapshot=True) as conn:
         dates = BusinessDates(conn, branch)
         detail = detail_of(conn, found, branch.rulebook, dates.of(found.institution))
@@ -172,6 +174,8 @@ def _page(
         budget=next((one.gate for one in numbers if one.gate), None),
         promised_on=branch.today(now()) + PROMISED_IN, made_on=branch.today(now()), risks=live_of(children, "risk"),
         may_flag=branch.rulebook.permissions.may(actor, "risk.open"), saved=next(iter(_log(branch, saved)), None),
+        may_add=branch.rulebook.permissions.may(actor, ADD), roles=PARTIES, sources=branch.rulebook.sources.lawful,
+        bases=branch.rulebook.sources.bases,
     )  # fmt: skip
 
 
@@ -191,7 +195,7 @@ def _status(refused: Permit | None, tried: Tried | None) -> int:
 def _numbers(conn: Any, branch: Branch, found: Case, people: People | None, actor: Actor) -> Iterator[Number]:
     """The ways to call somebody, the debtor's first, each with the gate's answer."""
     at = now()
-    ways = [one for one in (people.page.contacts if people else ()) if one.phone]
+    ways = [one for one in (people.page.contacts if people else ()) if one.phone and one.ended_at is None]
     ways.sort(key=lambda one: one.role != "debtor")
     wanted = [(actor, Wanted(found.id, one.role, "call", contact_id=one.id)) for one in ways]
     askings = askings_of(conn, branch, wanted, at)

@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 
 from casework.customer import Customer, stream_of
 from casework.errors import CallerError
-from casework.intake.feed.borrowers import known_borrower
 from casework.intake.feed.course import hold_feeds
+from casework.intake.feed.customers import is_within
 from casework.intake.feed.left_rows import LeftRows
 from casework.intake.feed.row_mac import COVERED
 from casework.intake.feed.tables import contacts
@@ -70,10 +70,10 @@ def _whose(conn: Connection, branch: Branch, contact_id: int, actor: Actor, at: 
     if row is None:
         raise unseen("unknown_contact")
     customer = Customer(row.institution, row.borrower_id)
-    try:
-        known_borrower(conn, customer, reach_of(branch, actor, COMMAND, branch.today(at)))
-    except CallerError:
-        raise unseen("unknown_contact") from None
+    within = reach_of(branch, actor, COMMAND, branch.today(at))
+    of_them = (sa.literal(row.institution), sa.literal(row.borrower_id))
+    if not within.everything and not conn.execute(sa.select(is_within(of_them, within))).scalar():
+        raise unseen("unknown_contact")
     return customer
 
 

@@ -9,10 +9,14 @@ from sqlalchemy.engine import Connection
 from casework.people.staff.listing import names_of
 from casework.work.cases.case import Case, Facts
 from casework.work.cases.rulebook import Rulebook
+from casework.work.contacts.latest import is_half_lost
 
 
 class CaseDetail(msgspec.Struct):
-    """A case as it stands. `version` is its ETag; amounts in fen; `facts` are what guards read."""
+    """A case as it stands. `version` is its ETag; amounts in fen; `facts` are what guards read.
+
+    `half_lost`: the debtor does not answer, somebody around them has (a live case; docs/day.md).
+    """
 
     id: int
     institution: str
@@ -50,6 +54,7 @@ class CaseDetail(msgspec.Struct):
     overdue_penalty_fen: int
     overdue_fen: int
     outstanding_principal_fen: int
+    half_lost: bool
     facts: Facts
     audit_seq: int
     audit_head: str
@@ -65,6 +70,7 @@ def detail_of(conn: Connection, found: Case, rulebook: Rulebook, today: date) ->
         "deadline_en": state.deadline_en, "days_past_due": found.days_past_due(today), "business_date": today,
         "audit_head": found.audit_head.hex(), "owner_name": names.get(found.owner),
         "handler_name": names.get(found.handler),
+        "half_lost": found.live and is_half_lost(conn, found.customer, rulebook.results),
     }  # fmt: skip
     values = {name: beside[name] if name in beside else getattr(found, name) for name in CaseDetail.__struct_fields__}
     return CaseDetail(**values)

@@ -8,9 +8,13 @@ from sqlalchemy.engine import Connection
 
 from casework.customer import Customer
 from casework.work.contacts.contact import CALLS, DEBTOR, Contact
+from casework.work.contacts.results import Results
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 
 MOST: Final = 50
+_COURSE: Final = sa.select(
+    *(contact_log.c[name] for name in ("party", "channel", "outcome", "result"))
+).order_by(contact_log.c.started_at.desc(), contact_log.c.id.desc())  # fmt: skip
 
 
 def latest_contacts(conn: Connection, customer: Customer, limit: int = MOST) -> list[Contact]:
@@ -18,6 +22,23 @@ def latest_contacts(conn: Connection, customer: Customer, limit: int = MOST) -> 
     theirs = (contact_log.c.borrower_id == customer.borrower_id, contact_log.c.institution == customer.institution)
     wanted = CONTACTS.where(*theirs).order_by(contact_log.c.started_at.desc(), contact_log.c.id.desc()).limit(limit)
     return [contact_of(row) for row in conn.execute(wanted)]
+
+
+def is_half_lost(conn: Connection, customer: Customer, results: Results) -> bool:
+    """Whether calls to the debtor fail since they were last connected, while somebody around them has answered.
+
+    A number that turned out to be nobody's is no answer.
+    """
+    theirs = (contact_log.c.borrower_id == customer.borrower_id, contact_log.c.institution == customer.institution)
+    failed = answered = False
+    for row in conn.execute(_COURSE.where(*theirs)):
+        if row.outcome == DEBTOR:
+            break
+        failed = failed or (row.party == DEBTOR and row.channel in CALLS)
+        result = results.by_code.get(row.result)
+        is_wrong = result is not None and result.number == "wrong"
+        answered = answered or (row.party != DEBTOR and row.outcome == "third_party" and not is_wrong)
+    return failed and answered
 
 
 class Called(NamedTuple):
