@@ -20,6 +20,7 @@ from casework.clock import now
 from casework.errors import CallerError
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note
+from casework.log.tables import entries
 from casework.operation.backup import (
     BackupManifest,
     backup,
@@ -97,6 +98,12 @@ def is_empty(settings: Settings) -> bool:
     return not tables
 
 
+def entries_of(started: Started) -> int:
+    """How many entries the log holds: texts, a member of staff, a business date, openings, a note, a refusal."""
+    with reading(started.engine) as conn:
+        return int(conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one())
+
+
 @pytest.mark.every_postgres
 def test_what_is_restored_is_what_was_backed_up(started: Started, target: Settings, tmp_path: Path) -> None:
     file = tmp_path / "day.backup"
@@ -125,6 +132,7 @@ def test_what_is_restored_is_what_was_backed_up(started: Started, target: Settin
 
 def test_a_backup_is_private_whole_and_without_the_keys(started: Started, tmp_path: Path) -> None:
     file = tmp_path / "day.backup"
+    there = entries_of(started)
     made = backup(started.settings, file)
 
     keys = load_keys(started.settings.keys_dir)
@@ -134,7 +142,7 @@ def test_a_backup_is_private_whole_and_without_the_keys(started: Started, tmp_pa
         assert key.hex().encode() not in held
     assert {stat.S_IMODE(path.stat().st_mode) for path in (file, manifest_path(file))} == {0o600}
     assert made.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert made.contents.entries == 19  # texts, a member of staff, a business date, openings, a note, a refusal
+    assert made.contents.entries == there > 0
     assert sorted(path.name for path in tmp_path.glob("*backup*")) == ["day.backup", "day.backup.manifest.json"]
 
 
@@ -352,7 +360,7 @@ def test_the_shell_tells_status_backs_up_and_restores(started: Started, target: 
     status = shell.invoke(main, ["db", "status", "--json"], env=_environment(started.settings))
     assert status.exit_code == 0, status.output
     told = msgspec.json.decode(status.stdout)
-    assert (told["ready"], told["entries"], told["cases"]) == (True, 19, 3)
+    assert (told["ready"], told["entries"], told["cases"]) == (True, entries_of(started), 3)
     assert told["business_dates"] == {"wuhan": "2026-01-10"}
 
     made = shell.invoke(main, ["db", "backup", file], env=_environment(started.settings))

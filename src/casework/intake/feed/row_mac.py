@@ -2,7 +2,7 @@
 
 A row's MAC is over all that it says, with its key: who has the database and no key can change no row, nor put one
 elsewhere, unseen. That a row is gone, or one of before, shows only in the digest of the MACs of all of them, which the
-entry of a feed states (`casework.intake.feed.left_rows`). Pure.
+entry of a feed states (`casework.intake.feed.left_rows`).
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What a task is called, in Chinese and English. Pure."""
+"""What a task is called, in Chinese and English."""
 
 from casework.work.cases.branch import Branch
 from casework.work.cases.task_rules import BY_HAND, TaskWords
