@@ -6,6 +6,7 @@ It is the debtor's and lives in their stream; the cases that it binds learn of i
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from casework.lifecycle.noun import Noun
 from casework.lifecycle.situation import SubjectSituation
@@ -82,7 +83,8 @@ def ends_after_it_begins(now: SubjectSituation, _: Params) -> Verdict:
     """The end that is given."""
     hold, ends = _hold(now), now.given.get("ends_at")
     met = ends is None or datetime.fromisoformat(ends) > hold.begins_at
-    return Verdict(met, {"ends_at": ends}, {"begins_at": hold.begins_at.isoformat()})
+    begins_at = hold.begins_at.astimezone(ZoneInfo(now.policy.figure("branch.time_zone")))
+    return Verdict(met, {"ends_at": ends}, {"begins_at": begins_at.isoformat()})
 
 
 @guard(facts=("last_on",))
