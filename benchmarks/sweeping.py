@@ -1,12 +1,13 @@
-"""(l) The close of a day over all open cases, beside the bare statements that it cannot do without.
+"""(l) The close of a day over all open cases and the lists of the next morning, beside their bare statements.
 
 Bare: the log's days summed by debtor, the cases that learn of them and all that could be due read by the page, as many
-entries and rows of cases and duties written as the sweep wrote; nothing is judged, hashed or linked. The day before was
-closed too, so that cases learn of one day, as every evening.
+entries and rows of cases and duties written as the sweep wrote; nothing is judged, hashed or linked. Of the lists:
+cases and sums of the day read, the figures of who is on a list, the contacts of the week with others than debtors and
+all of their debtors; as many tasks written. The day before was closed too, so that cases learn of one day, as always.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,16 +18,20 @@ from benchmarks.place import BUSINESS_DATE, POSTGRESQL, SQLITE, Place, place_on,
 from casework.intake.dialler.learning import SUMS
 from casework.log.tables import entries, unsealed
 from casework.log.write.trail import ENTRY_COLUMNS
+from casework.operation.morning import make_lists
 from casework.operation.sweeping import sweep
+from casework.people.staff.actor import system
 from casework.storage import rows
 from casework.storage.database import reading, writing
 from casework.work.cases.case import from_row
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.lifecycles import CASES
 from casework.work.cases.tables import cases
-from casework.work.contacts.tables import contact_log
+from casework.work.contacts.tables import CONTACTS, contact_log
 from casework.work.duties import called, taking
 from casework.work.duties.tables import COLUMNS, duties
+from casework.work.tasks.tables import COLUMNS as TASKS
+from casework.work.tasks.tables import tasks
 
 _PAGE = 1_000
 _COPIED = ENTRY_COLUMNS[1:]
@@ -40,16 +45,24 @@ class Closed:
     entries: int
     swept_s: float
     bare_s: float
+    tasks: int
+    listed_s: float
+    bare_lists_s: float
 
     @property
     def of_a_case_us(self) -> float:
         """Of the sweep, in microseconds."""
         return self.swept_s / self.cases * 1e6
 
+    @property
+    def list_of_a_case_us(self) -> float:
+        """Of the lists, in microseconds."""
+        return self.listed_s / self.cases * 1e6
+
 
 def run(kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), *, sizes: tuple[int, ...] = (SMALL, LARGE)) -> None:
     """Measure, and write the section `sweep`."""
-    others, lines = Others(), []
+    others, lines, lists = Others(), [], []
     for kind in kinds:
         found = []
         with server_of(kind) as server:
@@ -68,8 +81,18 @@ def run(kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), *, sizes: tuple[int, ...]
             )
             for one in found
         ]  # fmt: skip
+        lists += [
+            (
+                kind, f"{one.cases:,}", f"{one.tasks:,}", f"{one.listed_s:.2f}", f"{one.bare_lists_s:.2f}",
+                f"{one.bare_lists_s / one.listed_s:.2f}", f"{one.list_of_a_case_us:.1f}",
+                f"{one.list_of_a_case_us / found[0].list_of_a_case_us:.2f}",
+            )
+            for one in found
+        ]  # fmt: skip
     header = ("", "open cases", "entries", "swept s", "bare s", "bare ÷ swept", "µs a case", "÷ smallest")
-    write_section("sweep", f"Each once, for a day is closed once; {others}.\n\n{table(header, lines)}")
+    of_lists = ("", "open cases", "tasks", "lists made s", "bare s", "bare ÷ made", "µs a case", "÷ smallest")
+    head = f"Each once, for a day is closed once; {others}."
+    write_section("sweep", f"{head}\n\n{table(header, lines)}\n\n{table(of_lists, lists)}")
 
 
 def _measured(place: Place, size: int) -> Closed:
@@ -81,7 +104,15 @@ def _measured(place: Place, size: int) -> Closed:
     swept_s = clocked(lambda: sweep(engine, branch, BUSINESS_DATE))
     place.settle()
     told = _told(place, last)
-    return Closed(size, len(told.entries), swept_s, clocked(lambda: _bare(place, told)))
+    bare_s = clocked(lambda: _bare(place, told))
+    place.settle()
+    morning = BUSINESS_DATE + timedelta(days=1)
+    listed_s = clocked(lambda: _list(place, morning))
+    with reading(engine) as conn:
+        made = [tuple(row) for row in conn.execute(sa.select(*(tasks.c[name] for name in TASKS)))]
+    return Closed(
+        size, len(told.entries), swept_s, bare_s, len(made), listed_s, clocked(lambda: _bare_lists(place, made))
+    )
 
 
 @dataclass
@@ -136,3 +167,27 @@ def _bare(place: Place, told: _Told) -> None:
         conn.execute(taking.CASES, on | {"states": sorted(held_to.by_state), "placed": sorted(held_to.placed)}).all()
         conn.execute(called.TODAY, on).all()
         rows.insert_many(conn, duties, told.duties, COLUMNS)
+
+
+def _list(place: Place, morning: date) -> None:
+    with writing(place.started.engine) as conn:
+        assert make_lists(conn, place.started.branch, morning, system("cli"))
+
+
+def _bare_lists(place: Place, made: list[tuple[Any, ...]]) -> None:
+    rulebook, day = place.started.branch.rulebook, TASKS.index("day")
+    morning = made[0][day]
+    held_to = rulebook.duties.held_to(rulebook.policies.at(morning))
+    on = {"institution": "wuhan", "on": morning}
+    ids, again = TASKS.index("id"), [(*row[:day], morning + timedelta(days=1), *row[day + 1 :]) for row in made]
+    last = max(row[ids] for row in made)
+    fresh = [(*row[:ids], last + number, *row[ids + 1 :]) for number, row in enumerate(again, 1)]
+    with writing(place.started.engine) as conn:
+        conn.execute(taking.CASES, on | {"states": sorted(held_to.by_state), "placed": sorted(held_to.placed)}).all()
+        conn.execute(called.TODAY, on).all()
+        wanted = sorted({row[TASKS.index("case_id")] for row in made if row[TASKS.index("case_id")] is not None})
+        week = contact_log.c.day.between(morning - timedelta(days=7), morning)
+        others = conn.execute(CONTACTS.where(week, contact_log.c.party != "debtor")).all()
+        rows.select_by_keys(conn, CONTACTS, "borrower_id", sorted({row.borrower_id for row in others}))
+        rows.select_by_keys(conn, sa.select(cases.c.id, cases.c.overdue_fen, cases.c.bucket), "id", wanted)
+        rows.insert_many(conn, tasks, fresh, TASKS)

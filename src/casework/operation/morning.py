@@ -7,10 +7,12 @@ from sqlalchemy.engine import Connection
 from casework.clock import Clock, now
 from casework.intake.feed.past_arrears import past_arrears
 from casework.people.staff.actor import Actor
+from casework.storage.garbage import seldom_collected
 from casework.work.cases.branch import Branch
 from casework.work.tasks import making
 
 
+@seldom_collected()
 def make_lists(
     conn: Connection, branch: Branch, on: date, actor: Actor, *, clock: Clock = now, again: bool = False
 ) -> int | None:
