@@ -48,7 +48,7 @@ class Five:
 
 
 def test_five_people_live_through_the_demos_day(settings: Settings, tmp_path: Path) -> None:
-    """A phone collector, a rep, the deputy of who is on leave, the basic-risk post, the manager who reads the report."""
+    """A phone collector, a rep, the deputy of who is on leave, the basic-risk post, a manager."""
     upgrade(settings, system("cli"))
     started = start(settings)
     on = started.branch.today(now())
