@@ -1,5 +1,8 @@
 """Repayments of the day: on the books at once, counted for promises, a repeat for the feed that brings them again."""
 
+import gzip
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from casework.errors import CallerError
@@ -98,3 +101,22 @@ def test_a_file_without_a_compulsory_column_is_refused_whole(promised: Bank) -> 
     with pytest.raises(CallerError) as refused:
         take(promised, f"R1,L1,{day(1)},500.00", header="payment_id,loan_id,paid_on,amount\n")
     assert (refused.value.code, refused.value.facts["columns"]) == ("column_missing", ["reverses"])
+
+
+def test_of_the_same_file_taken_in_twice_at_once_each_payment_is_stored_once(promised: Bank) -> None:
+    lines = [f"R{number},L{number},{day(1)},500.00," for number in range(1, 11)]
+    with ThreadPoolExecutor(4) as together:
+        taken = list(together.map(lambda _: take(promised, *lines), range(4)))
+    assert sorted(counts(one)[1:3] for one in taken) == [(0, 10), (0, 10), (0, 10), (10, 0)]
+
+
+def test_a_file_cut_in_the_middle_or_full_of_rows_that_cannot_be_used_is_refused_whole(promised: Bank) -> None:
+    whole = gzip.compress(f"{HEADER}R1,L1,{day(1)},500.00,\n".encode())
+    before = promised.dump()
+    for content, code in (
+        (whole[:-9], "file_cut"), ((HEADER + "R1,L99,yesterday,1.00,\n" * 20_001).encode(), "too_many_set_aside"),
+    ):  # fmt: skip
+        with pytest.raises(CallerError) as refused, writing(promised.started.engine) as conn:
+            import_repayments(conn, promised.started.branch, content, "r.csv", system("cli"), clock=at(day(1)))
+        assert refused.value.code == code
+    assert promised.dump() == before

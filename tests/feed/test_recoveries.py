@@ -9,6 +9,7 @@ import pytest
 from casework.work.cases.case import Facts
 from tests.feed.bank import DAY, Bank, arrears, loan, paid
 from tests.feed.steps import write_off
+from tests.feed.test_daytime import take
 
 NEXT = DAY + timedelta(days=1)
 THIRD = DAY + timedelta(days=2)
@@ -146,4 +147,21 @@ def test_a_payment_on_a_case_that_was_settled_without_a_write_off_is_no_recovery
     bank.send(NEXT, steady(1), loans=TEN[1:], repayments=[paid("P1", 1, NEXT, "100.00")])
     run = bank.send(THIRD, steady(1), repayments=[paid("P2", 1, THIRD, "5.00")])
     assert (bank.case(1).state, run.figures["recoveries"], facts(bank).recoveries) == ("settled", 0, [])
+    bank.assert_sound()
+
+
+def test_money_of_the_day_is_recovered_at_once_and_the_feed_that_repeats_it_counts_nothing_more(
+    bank: Bank,
+) -> None:
+    written_off(bank)
+    assert take(bank, f"P1,L1,{NEXT},10.00,").stored == 1
+    assert facts(bank).recovered_fen == 1_000
+    run = bank.send(NEXT, steady(), repayments=[paid("P1", 1, NEXT, "10.00")])
+    assert (facts(bank).recovered_fen, run.figures["recoveries"]) == (1_000, 0)
+    assert take(bank, f"R1,L1,{THIRD},10.00,P1", on=2).stored == 1
+    assert facts(bank).recovered_fen == 0
+    assert take(bank, f"P2,L1,{THIRD},110.00,", on=2).stored == 1
+    assert bank.case(1).state == "settled"
+    bank.send(THIRD, steady(), repayments=[paid("R1", 1, THIRD, "10.00", "P1"), paid("P2", 1, THIRD, "110.00")])
+    assert (bank.case(1).state, facts(bank).recovered_fen) == ("settled", 11_000)
     bank.assert_sound()

@@ -18,6 +18,7 @@ from casework.intake.feed import run as runs
 from casework.intake.feed.agreed import AgreedTaken
 from casework.intake.feed.agreed_rows import RowNote
 from casework.intake.feed.books import booked
+from casework.intake.feed.bounds import USUAL, Room
 from casework.intake.feed.cell import TEXTS, BadCell, CellNote, error_in
 from casework.intake.feed.changes import Changes
 from casework.intake.feed.course import hold_feeds
@@ -49,14 +50,15 @@ def import_repayments(
 ) -> AgreedTaken:
     """Take in a file of repayments in the caller's transaction; a payment is known by institution and `payment_id`.
 
-    CallerErrors of `read_rows` and `headers.understand`. A loan names the institution whose payment it is.
+    CallerErrors of `read_rows`, `headers.understand` and `bounds.Room`. A loan names whose payment it is.
     """
-    good, taken = _read(read_rows(content, name), branch.today(clock()))
+    good, taken, room = _read(read_rows(content, name), branch.today(clock()))
     known = booked(conn, {one.row.loan_id for one in good})
     by_institution: dict[str, list[_Read]] = {}
     for one in good:
         loan = known.get(one.row.loan_id)
         if loan is None:
+            room.take(one.line, "loan_id", "unknown_loan", ())
             taken.set_aside.append(_note(one.line, CellNote("loan_id", "unknown_loan")))
         else:
             by_institution.setdefault(loan.institution, []).append(one)
@@ -70,10 +72,10 @@ def import_repayments(
     return taken
 
 
-def _read(lines: SheetLines, today: date) -> tuple[list[_Read], AgreedTaken]:
+def _read(lines: SheetLines, today: date) -> tuple[list[_Read], AgreedTaken, Room]:
     numbered = iter(lines)
     header = understand("repayments", next(numbered, (1, []))[1])
-    width = len(header.names)
+    width, room = len(header.names), Room("repayments", lines.name, header.names, USUAL)
     parse, taken, good, seen = repayment_parser(header.positions, width, today), AgreedTaken(), [], set()
     for line, cells in numbered:
         taken.rows += 1
@@ -86,11 +88,12 @@ def _read(lines: SheetLines, today: date) -> tuple[list[_Read], AgreedTaken]:
             if row.payment_id in seen:
                 raise BadCell("payment_id", "repeated_payment")
         except BadCell as bad:
+            room.take(line, *bad.note, cells)
             taken.set_aside.append(_note(line, bad.note))
             continue
         seen.add(row.payment_id)
         good.append(_Read(line, row))
-    return good, taken
+    return good, taken, room
 
 
 def _note(line: int, fault: CellNote) -> RowNote:
