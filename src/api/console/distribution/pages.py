@@ -44,8 +44,9 @@ def distribution(request: Request[Any, Any, Any]) -> Response[Any]:
 
 def _page(request: Request[Any, Any, Any], tried: Tried | None = None) -> Response[Any]:
     serving, work = serving_of(request), behind(request, NAME)
-    outcome: Distributed | None = work.outcome
-    if tried is None and work.mistake is not None and not work.running:
+    running = work.running  # before its outcome: what ends between the two is shown as running, and looked at again
+    outcome: Distributed | None = None if running else work.outcome
+    if tried is None and work.mistake is not None and not running:
         tried = Tried("run", {}, problem_of(work.mistake))
     names: dict[str, str] = {}
     unplaced: dict[tuple[str, str], int] = {}
@@ -58,7 +59,7 @@ def _page(request: Request[Any, Any, Any], tried: Tried | None = None) -> Respon
             unplaced[one.post, one.code] = unplaced.get((one.post, one.code), 0) + 1
     on: date = work.about[0] if work.about else serving.branch.today(now())
     return render(
-        request, "distribution/distribution.html", status=int(tried.problem["status"]) if tried else 200, work=work,
+        request, "distribution/distribution.html", status=int(tried.problem["status"]) if tried else 200, work=work, running=running,
         outcome=outcome, tried=tried, on=on, names=names, unplaced=sorted(unplaced.items()), shown=_SHOWN,
         rules={one.name: one for one in serving.branch.rulebook.owners.handlers}, whys=WHYS,
     )  # fmt: skip
