@@ -28,6 +28,7 @@ from api import (
     contacts,
     day,
     distribution,
+    duties,
     events,
     handovers,
     health,
@@ -37,6 +38,7 @@ from api import (
     log_proofs,
     logs,
     openings,
+    outages,
     own_access,
     people,
     people_changes,
@@ -44,6 +46,7 @@ from api import (
     repayments,
     requests,
     reset_codes,
+    roster,
     session,
     tasks,
     work_lists,
@@ -198,6 +201,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
     nouns = described()
     changing += lifecycles.route_handlers(nouns)
     changing += [*assignments.route_handlers, *distribution.route_handlers]
+    changing += [*outages.route_handlers, *duties.route_handlers]
     changing += [
         *contacts.route_handlers,
         *contact_corrections.route_handlers,
@@ -209,7 +213,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
     changing += [*day.route_handlers, *handovers.route_handlers]
     changing += [*requests.route_handlers, *chart_moves.route_handlers]
     identity = [*session.route_handlers, *own_access.route_handlers, *reset_codes.route_handlers]
-    register = [*people.route_handlers, *people_changes.route_handlers]
+    register = [*people.route_handlers, *people_changes.route_handlers, *roster.route_handlers]
     return [
         *health.route_handlers,
         *identity,

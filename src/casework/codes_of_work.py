@@ -51,6 +51,8 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "distribution_running": (409, "分案正在进行，请稍后", "a distribution is running; look at it, or wait"),
     "due_in_past": (422, "{field}不得早于今天（{day}）", "{field} must not be before today ({day})"),
     "due_too_far": (422, "{field}不得晚于{latest}", "{field} must not be after {latest}"),
+    "duties_not_taken_yet": (422, "{day}尚未日终，须指明 owed_by、team 或 case_id",
+     "{day} is not closed yet: say whose duties, by owed_by, team or case_id"),
     "ended_before_started": (422, "结束时间早于开始时间", "it ended before it started"),
     "entry_ahead_of_clock": (503, "最新分录的时间晚于本机时钟：时钟有误，或分录被改动",
      "the newest entry is later than this machine's clock: the clock is wrong, or the entry"),

@@ -59,9 +59,9 @@ def _page(request: Request[Any, Any, Any], tried: Tried | None = None) -> Respon
             unplaced[one.post, one.code] = unplaced.get((one.post, one.code), 0) + 1
     on: date = work.about[0] if work.about else serving.branch.today(now())
     return render(
-        request, "distribution/distribution.html", status=int(tried.problem["status"]) if tried else 200, work=work, running=running,
+        request, "distribution/distribution.html", status=int(tried.problem["status"]) if tried else 200, work=work,
         outcome=outcome, tried=tried, on=on, names=names, unplaced=sorted(unplaced.items()), shown=_SHOWN,
-        rules={one.name: one for one in serving.branch.rulebook.owners.handlers}, whys=WHYS,
+        running=running, rules={one.name: one for one in serving.branch.rulebook.owners.handlers}, whys=WHYS,
     )  # fmt: skip
 
 

@@ -2,13 +2,18 @@
 
 from collections.abc import Collection, Iterator
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.errors import CallerError
+from casework.people.staff.permissions import Reach
+from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
+from casework.work.cases.reached import covered_by
+from casework.work.cases.tables import cases
 from casework.work.duties.tables import duties, duty_days
 from casework.work.duties.taking import reckon, taken
 
@@ -55,3 +60,83 @@ def _closed_since(conn: Connection, institution: str, on: date) -> bool:
     """Whether a later day is closed: what was known on this one nobody can say any more."""
     later = sa.select(duty_days.c.day).where(duty_days.c.institution == institution, duty_days.c.day > on).limit(1)
     return conn.execute(later).scalar_one_or_none() is not None
+
+
+class DutiesWanted(NamedTuple):
+    """Which duties of a day: of these people, of one case, of this name or status; `after`: case and name before."""
+
+    people: frozenset[str] | None = None
+    case_id: int | None = None
+    duty: str | None = None
+    status: str | None = None
+    after: tuple[int, str] = (0, "")
+
+
+def page_of_duties(
+    conn: Connection, branch: Branch, on: date, within: Reach, wanted: DutiesWanted, limit: int
+) -> list[Listed]:  # fmt: skip
+    """By case and name, those of cases within a reach; at most `limit`.
+
+    As they were taken, or, while the day is not closed, as they stand: then it must be said whose they are, for they
+    are reckoned case by case. CallerError duties_not_taken_yet.
+    """
+    found: list[Listed] = []
+    for institution in sorted(business_dates(conn)):
+        if taken(conn, institution, on):
+            asked = _narrowed(within, wanted).limit(limit)
+            found += [Listed(*row) for row in conn.execute(asked, {"on": on, "institution": institution})]
+        elif not _closed_since(conn, institution, on):
+            found += _as_they_stand(conn, branch, institution, on, within, wanted)
+    return sorted(found, key=lambda one: (one.case_id, one.duty))[:limit]
+
+
+def _narrowed(within: Reach, wanted: DutiesWanted) -> sa.Select[Any]:
+    case_id, duty = wanted.after
+    further = sa.or_(duties.c.case_id > case_id, sa.and_(duties.c.case_id == case_id, duties.c.duty > duty))
+    asked = _OF_DAY.where(further).order_by(duties.c.case_id, duties.c.duty)
+    if not within.everything:
+        asked = asked.join(cases, cases.c.id == duties.c.case_id).where(covered_by(within, cases.c))
+    if wanted.people is not None:
+        asked = asked.where(duties.c.owed_by.in_(sorted(wanted.people)))
+    for column in ("case_id", "duty", "status"):
+        if (value := getattr(wanted, column)) is not None:
+            asked = asked.where(duties.c[column] == value)
+    return asked
+
+
+def _as_they_stand(
+    conn: Connection, branch: Branch, institution: str, on: date, within: Reach, wanted: DutiesWanted
+) -> list[Listed]:  # fmt: skip
+    people = wanted.people
+    if wanted.case_id is not None:
+        row = conn.execute(_WHOSE.where(cases.c.id == wanted.case_id)).one_or_none()
+        people = frozenset() if row is None else frozenset({row.owner, row.handler})
+    if people is None:
+        raise CallerError("duties_not_taken_yet", day=str(on))
+    theirs = tuple(sorted(people - branch.rulebook.permissions.posts.keys()))
+    found = [Listed(*row) for row in reckon(conn, branch, institution, on, closed=False, people=theirs)]
+    seen = _covered(conn, within, {one.case_id for one in found})
+    return [one for one in found if one.case_id in seen and _is_wanted(one, wanted)]
+
+
+def _covered(conn: Connection, within: Reach, ids: Collection[int]) -> set[int]:
+    if within.everything:
+        return set(ids)
+    found = rows.select_by_keys(conn, _WHOSE, "id", sorted(ids))
+    return {row.id for row in found if within.covers(row)}
+
+
+def _is_wanted(one: Listed, wanted: DutiesWanted) -> bool:
+    return (
+        (one.case_id, one.duty) > wanted.after
+        and (wanted.people is None or one.owed_by in wanted.people)
+        and all(
+            value is None or getattr(one, name) == value
+            for name, value in (("case_id", wanted.case_id), ("duty", wanted.duty), ("status", wanted.status))
+        )
+    )
+
+
+_WHOSE: Final = sa.select(
+    cases.c.id, cases.c.owner, cases.c.handler, cases.c.team, cases.c.region, cases.c.product
+)  # fmt: skip

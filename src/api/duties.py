@@ -1,0 +1,120 @@
+"""Duties of a day over HTTP: of people, of a team, of a case; as they were taken, or as they stand."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from litestar import Request, get
+from litestar.params import QueryParameter
+
+from api.permitted import case_in_sight, reach
+from api.reading.asking import answers, reader_of
+from api.reading.cases import CaseId
+from api.serving import serving_of
+from casework.clock import now
+from casework.people.staff.permissions import Reach
+from casework.people.staff.roster_rows import read_roster
+from casework.storage.database import reading
+from casework.work.cases.branch import Branch
+from casework.work.duties.listing import DutiesWanted, Listed, page_of_duties
+
+_On = Annotated[date | None, QueryParameter(description="The day; today, if left out.")]
+_Text = Annotated[str | None, QueryParameter(max_length=64)]
+_After = Annotated[
+    str | None,
+    QueryParameter(pattern=r"^[0-9]{1,15}\.[a-z_]{0,32}$", description="`next` of the page before."),
+]
+_MOST: Final = 1_000
+
+
+class DutyBody(msgspec.Struct):
+    """What is owed to a case that day: done, late, open or exempt; `owed_by`: who answers for it, or a post."""
+
+    day: date
+    case_id: int
+    duty: str
+    duty_zh: str
+    duty_en: str
+    loan_id: str
+    status: str
+    exempt_by: str | None
+    due_on: date
+    owed_by: str
+    rules: list[str]
+
+
+class DutyPage(msgspec.Struct):
+    """By case and duty; `next` is the `after` of the page that follows, none at the end."""
+
+    items: list[DutyBody]
+    next: str | None
+
+
+_DUTY = {
+    "day": "2026-03-10", "case_id": 1207, "duty": "dial", "duty_zh": "每日拨打", "duty_en": "dial every day",
+    "loan_id": "L2024000917", "status": "open", "exempt_by": None, "due_on": "2026-03-10", "owed_by": "S0103",
+    "rules": ["1.3.1a", "1.3.1d", "1.3.2w"],
+}  # fmt: skip
+
+
+@get("/duties", sync_to_thread=True, summary="Duties of a day", tags=["duties"],
+     responses=answers(DutyPage, {"items": [_DUTY], "next": None}, "duties_not_taken_yet", "filter_malformed",
+                       "invalid_request"))  # fmt: skip
+def duties(
+    request: Request[Any, Any, Any], on: _On = None,
+    owed_by: Annotated[str | None, QueryParameter(max_length=32, description="A staff number, or a post.")] = None,
+    team: Annotated[str | None, QueryParameter(max_length=64, description="Who belongs to it that day.")] = None,
+    case_id: Annotated[int | None, QueryParameter(ge=1, le=2**53 - 1)] = None, duty: _Text = None,
+    status: Annotated[Literal["done", "late", "open", "exempt"] | None, QueryParameter()] = None,
+    after: _After = None, limit: Annotated[int, QueryParameter(ge=1, le=_MOST)] = 200,
+) -> DutyPage:  # fmt: skip
+    """Those of cases within one's reach: of a day that is closed as they were known then, never changed since.
+
+    Of a day that is not closed they are reckoned as they stand; then say whose: `owed_by`, `team` or `case_id`.
+    """
+    reader_of(request, "on", "owed_by", "team", "case_id", "duty", "status", "after", "limit")
+    branch, within = serving_of(request).branch, reach(request)
+    day = on or branch.today(now())
+    number, _, name = (after or "0.").partition(".")
+    with reading(serving_of(request).engine, snapshot=True) as conn:
+        people = None if owed_by is None else frozenset({owed_by})
+        if team is not None:
+            members = (one for one in read_roster(conn, day).colleagues.values() if one.team == team)
+            of_team = frozenset(one.staff_no for one in members)
+            people = of_team if people is None else people & of_team
+        wanted = DutiesWanted(people, case_id, duty, status, (int(number), name))
+        found = page_of_duties(conn, branch, day, within, wanted, limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    return DutyPage(
+        [_told(branch, one) for one in found[:limit]], None if last is None else f"{last.case_id}.{last.duty}"
+    )
+
+
+@get("/cases/{case_id:int}/duties", sync_to_thread=True, summary="Duties of one case", tags=["duties"],
+     responses=answers(list[DutyBody], [_DUTY], "unknown_case", "filter_malformed", "invalid_request"))  # fmt: skip
+def duties_of_case(request: Request[Any, Any, Any], case_id: CaseId, on: _On = None) -> list[DutyBody]:
+    """What is owed to a case on a day, done or not, and what exempts."""
+    serving, _ = reader_of(request, "on")
+    day = on or serving.branch.today(now())
+    with reading(serving.engine, snapshot=True) as conn:
+        case_in_sight(conn, request, case_id)
+        return told_of_case(serving.branch, conn, case_id, day)
+
+
+def told_of_case(branch: Branch, conn: Any, case_id: int, on: date) -> list[DutyBody]:
+    """The same for a page; that the reader sees the case has been seen to."""
+    wanted = DutiesWanted(case_id=case_id)
+    found: Sequence[Listed] = page_of_duties(conn, branch, on, Reach(everything=True), wanted, _MOST)
+    return [_told(branch, one) for one in found]
+
+
+def _told(branch: Branch, one: Listed) -> DutyBody:
+    rule = branch.rulebook.duties.by_name.get(one.duty)
+    zh, en, rules = (one.duty, one.duty, []) if rule is None else (rule.zh, rule.en, list(rule.rules))
+    return DutyBody(
+        one.day, one.case_id, one.duty, zh, en, one.loan_id, one.status, one.exempt_by, one.due_on, one.owed_by, rules
+    )
+
+
+route_handlers = [duties, duties_of_case]

@@ -1,0 +1,125 @@
+"""The roster over HTTP: who has which shift on which day, entering shifts, who answers in the place of who is off."""
+
+from datetime import date, timedelta
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Request, get, post
+from litestar.openapi.spec import Example
+from litestar.params import Body, QueryParameter
+from msgspec import Meta
+
+from api.reading.asking import answers, reader_of
+from api.written import changing
+from casework.clock import now
+from casework.people.shifts.answering import NOBODY_ON, WHYS, answers_on
+from casework.people.shifts.entering import ShiftGiven, enter_shifts, shifts_between
+from casework.storage.database import reading
+
+_WEEK: Final = timedelta(days=6)
+_MOST: Final = 2_000
+_Number = Annotated[str, Meta(min_length=1, max_length=32)]
+
+
+class ShiftBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The shift of somebody on a day (none: off the roster), a key of [shifts] in shifts.toml.
+
+    `stand_in` answers in the place of who is off.
+    """
+
+    day: date
+    staff_no: _Number
+    shift: Annotated[str, Meta(min_length=1, max_length=32)] | None
+    stand_in: _Number | None = None
+
+
+class RosterBody(msgspec.Struct):
+    """The shifts of some days as they were entered, by day and person; the codes that there are, in words."""
+
+    from_on: date
+    until_on: date
+    items: list[ShiftBody]
+    codes: dict[str, dict[str, str]]
+
+
+class RosterGiven(msgspec.Struct, forbid_unknown_fields=True):
+    """Shifts to enter, all of them or none."""
+
+    shifts: Annotated[list[ShiftBody], Meta(min_length=1, max_length=_MOST)]
+
+
+class RosterChanged(msgspec.Struct):
+    """The days whose roster is another one now."""
+
+    days_changed: list[date]
+
+
+class AnswerBody(msgspec.Struct):
+    """Somebody who is off, who answers in their place, and by what.
+
+    `nobody_on`: the roster has nobody, and they answer all the same.
+    """
+
+    staff_no: str
+    answers: str
+    why: str
+    why_zh: str
+    why_en: str
+    nobody_on: bool
+
+
+_SHIFT = {"day": "2026-03-10", "staff_no": "10021", "shift": "rest", "stand_in": "10022"}
+
+
+@post("/roster", status_code=200, sync_to_thread=True, summary="Enter shifts", tags=["staff"],
+      responses=answers(RosterChanged, {"days_changed": ["2026-03-10"]}, "roster_faulty", "roster_empty",
+                        "roster_too_long", "invalid_request"))  # fmt: skip
+def enter(
+    request: Request[Any, Any, Any],
+    data: Annotated[RosterGiven, Body(examples=[Example(summary="a day off", value={"shifts": [_SHIFT]})])],
+) -> RosterChanged:  # fmt: skip
+    """Each takes the place of what the roster had for the person and the day; the same again changes nothing."""
+    with changing(request) as change:
+        given = [ShiftGiven(one.day, one.staff_no, one.shift, one.stand_in) for one in data.shifts]
+        rules = change.branch.rulebook.shifts
+        return RosterChanged(enter_shifts(change.conn, change.trail, change.actor, rules, given))
+
+
+@get("/roster", sync_to_thread=True, summary="The roster", tags=["staff"],
+     responses=answers(RosterBody, {"from_on": "2026-03-09", "until_on": "2026-03-15", "items": [_SHIFT],
+                                    "codes": {"rest": {"zh": "休息", "en": "day off"}}},
+                       "roster_days_too_many", "dates_out_of_order", "filter_malformed",
+                       "invalid_request"))  # fmt: skip
+def roster(
+    request: Request[Any, Any, Any],
+    from_on: Annotated[date | None, QueryParameter(name="from", description="The first day; today if none.")] = None,
+    until: Annotated[date | None, QueryParameter(description="The last day; six days after the first if none.")] = None,
+) -> RosterBody:
+    """The shifts of some days, at most 92 of them. Leave is the register's: `GET /staff/{staff_no}/history`."""
+    serving, _ = reader_of(request, "from", "until")
+    first = from_on or serving.branch.today(now())
+    last = until or first + _WEEK
+    with reading(serving.engine) as conn:
+        found = shifts_between(conn, first, last)
+    codes = {one.code: {"zh": one.zh, "en": one.en} for one in serving.branch.rulebook.shifts.by_code.values()}
+    return RosterBody(first, last, [ShiftBody(*one) for one in found], codes)
+
+
+@get("/roster/answers", sync_to_thread=True, summary="Who answers for who is off", tags=["staff"],
+     responses=answers(list[AnswerBody], [
+         {"staff_no": "10021", "answers": "10022", "why": "stand_in", "why_zh": "班表指定替班",
+          "why_en": "whom the roster names in their place", "nobody_on": False}], "filter_malformed",
+         "invalid_request"))  # fmt: skip
+def who_answers_on(
+    request: Request[Any, Any, Any],
+    on: Annotated[date | None, QueryParameter(description="The day; today, if left out.")] = None,
+) -> list[AnswerBody]:
+    """Everybody who is off that day: who owes their duties, gets their tasks and is told their calls."""
+    serving, _ = reader_of(request, "on")
+    day, rulebook = on or serving.branch.today(now()), serving.branch.rulebook
+    with reading(serving.engine) as conn:
+        found = answers_on(conn, rulebook.shifts, rulebook.policies.at(day), day).who_of_all()
+    return [AnswerBody(who, one.staff_no, one.why, *WHYS[one.why], one.why in NOBODY_ON) for who, one in found.items()]
+
+
+route_handlers = [roster, who_answers_on, enter]

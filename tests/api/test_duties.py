@@ -1,0 +1,76 @@
+"""Duties over HTTP: by person, team and case, of an open day and of one that was taken, within one's reach."""
+
+from typing import Any
+
+import pytest
+
+from casework.operation.sweeping import sweep
+from tests.api.conftest import BUSINESS_DATE, Running
+
+DAY = BUSINESS_DATE.isoformat()
+
+
+@pytest.fixture
+def two(running: Running) -> list[int]:
+    """A rep's cases in region R1, and one in R2 of an owner who is not registered."""
+    mine = running.open("L1", "L2", days_past_due=2)
+    return [*mine, *running.open("L3", days_past_due=2, region="R2", team="T2", owner=None)]
+
+
+def asked(running: Running, query: str, staff_no: str = "B1") -> Any:
+    answer = running.get(f"/duties?on={DAY}&{query}", staff_no)
+    assert answer.status_code == 200, answer.text
+    return [(one["case_id"], one["duty"], one["status"]) for one in answer.json()["items"]]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_they_are_found_by_person_team_case_name_and_status(
+    running: Running, two: list[int], closed: bool
+) -> None:  # fmt: skip
+    """Before the close they are as they stand, afterwards as they were taken: what was open is late then."""
+    if closed:
+        sweep(running.started.engine, running.started.branch, BUSINESS_DATE)
+    first, second, _ = two
+    dial = "late" if closed else "open"
+    every = [(one, duty, status) for one in (first, second) for duty, status in (("dial", dial), ("visit", "open"))]
+    assert asked(running, "owed_by=R1") == every
+    assert asked(running, f"case_id={second}&duty=dial") == [(second, "dial", dial)]
+    assert asked(running, f"owed_by=R1&status={dial}&duty=dial") == [(one, "dial", dial) for one in (first, second)]
+    assert asked(running, "owed_by=P1") == []
+    page = running.get(f"/duties?on={DAY}&owed_by=R1&limit=3", "B1").json()
+    rest = running.get(f"/duties?on={DAY}&owed_by=R1&limit=3&after={page['next']}", "B1").json()
+    assert [(one["case_id"], one["duty"], one["status"]) for one in page["items"] + rest["items"]] == every
+    assert rest["next"] is None
+
+
+def test_those_of_a_team_are_found_by_who_belongs_to_it_that_day(running: Running, two: list[int]) -> None:
+    """Today, for people belong to a team from the day on which they were registered."""
+    found = running.get("/duties?team=T1&duty=visit", "B1").json()["items"]
+    assert [one["case_id"] for one in found if one["owed_by"] == "R1"] == two[:2]
+    assert running.get("/duties?team=T9&duty=visit", "B1").json()["items"] == []
+
+
+def test_of_an_open_day_it_must_be_said_whose_and_of_a_closed_one_not(running: Running, two: list[int]) -> None:
+    answer = running.get(f"/duties?on={DAY}", "B1")
+    assert (answer.status_code, answer.json()["code"]) == (422, "duties_not_taken_yet")
+    sweep(running.started.engine, running.started.branch, BUSINESS_DATE)
+    assert {one for one, _, _ in asked(running, "")} == set(two)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_only_cases_within_reach_are_told_of(running: Running, two: list[int], closed: bool) -> None:
+    """A rep sees their own, the phone collector of a region theirs, an agency's and an auditor's post all."""
+    if closed:
+        sweep(running.started.engine, running.started.branch, BUSINESS_DATE)
+    other = running.get(f"/cases/{two[2]}", "B1").json()["owner"]
+    assert {one for one, _, _ in asked(running, f"owed_by={other}", "AUD1")} >= {two[2]}
+    assert two[2] not in {one for one, _, _ in asked(running, f"owed_by={other}", "R1")}
+    assert running.get(f"/duties?on={DAY}&owed_by=R1", "ADM1").status_code == 403
+
+
+def test_a_case_tells_its_own(running: Running, two: list[int]) -> None:
+    answer = running.get(f"/cases/{two[0]}/duties?on={DAY}", "R1").json()
+    assert [(one["duty"], one["duty_zh"], one["status"], one["owed_by"]) for one in answer] == [
+        ("dial", "每日拨打", "open", "R1"), ("visit", "下户", "open", "R1"),
+    ]  # fmt: skip
+    assert running.get(f"/cases/{two[2]}/duties?on={DAY}", "R1").status_code == 404
