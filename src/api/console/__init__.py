@@ -31,6 +31,7 @@ from api.console.log import verification
 from api.console.nouns import pages as nouns
 from api.console.people import pages as people
 from api.console.requests import pages as requests
+from api.console.roster import pages as roster
 from api.console.rulebook import pages as rulebook
 from api.nouns import Described
 
@@ -45,7 +46,7 @@ def route_handlers(described: Sequence[Described]) -> list[Any]:
     handlers += [*requests.route_handlers, *nouns.route_handlers(described), *feeds.route_handlers]
     handlers += contact.route_handlers
     handlers += [*evening.route_handlers, *handover.route_handlers, *chart_moves.route_handlers]
-    handlers += distribution.route_handlers
+    handlers += [*distribution.route_handlers, *roster.route_handlers]
     handlers += [*people.route_handlers, *rulebook.route_handlers, *verification.route_handlers, *log.route_handlers]
     handlers += log_questions.route_handlers
     handlers += lists.route_handlers(described)

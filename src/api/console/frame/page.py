@@ -40,6 +40,7 @@ _PLACES: Final[tuple[tuple[str, str | Kept, str | None], ...]] = (
     *((f"/console/{one.table.name}", one, f"{one.word}.read") for one in LIFECYCLES[1:]),
     ("/console/evening", "evening", "day.read"), ("/console/feeds", "feeds", "feed.read"),
     ("/console/log", "log", "audit.read"), ("/console/staff", "staff", "staff.read"),
+    ("/console/roster", "roster", "roster.read"),
     ("/console/rules", "rules", "rulebook.read"),
 )  # fmt: skip
 """Where the frame leads: place, word (or the noun, which its chart names), and the command that a reader must have."""
