@@ -1,4 +1,4 @@
-"""`python -m benchmarks [events|feed|verify|departure|duties|search|scale|permits|contacts|sweep] …` → RESULTS.md."""
+"""`python -m benchmarks [events|feed|verify|departure|duties|search|scale|permits|contacts|sweep|pages] …` → RESULTS.md."""
 
 import argparse
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from benchmarks import (
     events,
     feed,
     machine,
+    pages,
     permits,
     scale,
     sealing,
@@ -33,10 +34,11 @@ ALL = (
     "permits",
     "contacts",
     "sweep",
+    "pages",
 )
 PLAIN: dict[str, Callable[..., None]] = {
     "verify": verify.run, "sealing": sealing.run, "departure": departure.run, "contacts": contacts.run,
-    "duties": duties.run, "sweep": sweeping.run,
+    "duties": duties.run, "sweep": sweeping.run, "pages": pages.run,
 }  # fmt: skip
 
 

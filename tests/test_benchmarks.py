@@ -16,6 +16,7 @@ from benchmarks import (
     events,
     feed,
     machine,
+    pages,
     permissions,
     permits,
     scale,
@@ -38,6 +39,7 @@ SMALLEST: dict[str, Callable[[Kinds], None]] = {
     "sealing": lambda kinds: sealing.run(0.2, 300, kinds, many=300, repeats=1),
     "departure": lambda kinds: departure.run(kinds, sizes=(2,), repeats=1, others_cases=2),
     "contacts": lambda kinds: contacts.run(40, kinds, repeats=1),
+    "pages": lambda kinds: pages.run(kinds, cases=20, each=2),
     "duties": lambda kinds: duties.run(kinds, sizes=(20, 40), repeats=1),
     "sweep": lambda kinds: sweeping.run(kinds, sizes=(20, 40)),
     "search": lambda kinds: search.run(300, kinds, small=100, each=1, alone_s=0.1),
@@ -49,6 +51,7 @@ ONE = [
     ("events", POSTGRESQL), ("feed", POSTGRESQL), ("feed", SQLITE), ("verify", SQLITE), ("sealing", SQLITE),
     ("departure", POSTGRESQL), ("duties", POSTGRESQL), ("search", POSTGRESQL), ("scale", SQLITE),
     ("permits", POSTGRESQL), ("contacts", POSTGRESQL), ("contacts", SQLITE), ("sweep", POSTGRESQL), ("sweep", SQLITE),
+    ("pages", SQLITE),
 ]  # fmt: skip
 """Each on one database; on both in the long run."""
 
@@ -61,7 +64,20 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_servers: C
     def server_of(kind: str) -> Iterator[Server | None]:
         yield postgres_servers("17") if kind == POSTGRESQL else None
 
-    modules: list[Any] = [contacts, departure, duties, events, feed, permits, scale, sealing, search, sweeping, verify]
+    modules: list[Any] = [
+        contacts,
+        departure,
+        duties,
+        events,
+        feed,
+        pages,
+        permits,
+        scale,
+        sealing,
+        search,
+        sweeping,
+        verify,
+    ]
     for module in modules:
         monkeypatch.setattr(module, "server_of", server_of)
     copy = shutil.copyfile(machine.RESULTS, tmp_path / "RESULTS.md")

@@ -34,18 +34,19 @@ async def open_case(
 ) -> Response[bytes]:  # fmt: skip
     """Open a case of a loan on the books, with the figures the last feed left; DPD 0 is allowed."""
     actor, serving, request_id = actor_of(request), serving_of(request), request_id_of(request)
-    command = await asyncio.to_thread(_command, serving, actor, data)
+    command = await asyncio.to_thread(opening_of, serving, actor, data.loan_id, data.ground, data.data)
     return await through_the_writer(
         request, [command], lambda outcomes: answer_of(outcomes[0], request_id, created=True), idempotency_key, None
     )
 
 
-def _command(serving: Serving, actor: Actor, data: OpeningBody) -> OpenCase:
-    loan_id = ids.checked("loan_id", data.loan_id)
+def opening_of(serving: Serving, actor: Actor, loan_id: str, ground: str, data: dict[str, Any]) -> OpenCase:
+    """The command for a loan on the books; CallerErrors `id_malformed`, `unknown_loan`."""
+    loan_id = ids.checked("loan_id", loan_id)
     within = reach_of(serving.branch, actor, "case.read", serving.branch.today(now()))
     with reading(serving.engine) as conn:
         loan, measure = known_loan(conn, serving.branch, loan_id, within)
-    return OpenCase(actor=actor, ground=data.ground, loan=loan, measure=measure, data=data.data)
+    return OpenCase(actor=actor, ground=ground, loan=loan, measure=measure, data=data)
 
 
 route_handlers = [open_case]

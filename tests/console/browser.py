@@ -34,6 +34,7 @@ CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
 PASSWORD: Final = "four plain words here"
 WIDTH, HEIGHT = 1366, 768
 SIZE: Final[Any] = {"width": WIDTH, "height": HEIGHT}
+PHONE: Final[Any] = {"width": 390, "height": 844}
 _VIOLATIONS = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (one) => window.violations.push(one.violatedDirective));
@@ -73,8 +74,8 @@ class Demo:
 
 
 @contextmanager
-def demo(place: Path, *, loans: int = 1_000, days: int = 30) -> Iterator[Demo]:
-    """A demo with a password for everybody, served."""
+def demo(place: Path, *, loans: int = 1_000) -> Iterator[Demo]:
+    """A demo whose month ends today, with a password for everybody, served."""
     url = f"sqlite:///{place / 'casework.db'}"
     settings = Settings(
         database_url=url, database_owner_url=url, keys_dir=place / "keys", statecharts=shipped("statecharts"),
@@ -83,7 +84,10 @@ def demo(place: Path, *, loans: int = 1_000, days: int = 30) -> Iterator[Demo]:
     ensure_keys(settings.keys_dir)
     upgrade(settings, system("cli"))
     started = start(settings)
-    told = perform(started, place / "feeds", seed=1, loans_number=loans, days=days, progress=lambda *_: None)
+    told = perform(
+        started, place / "feeds", seed=1, loans_number=loans, today=started.branch.today(now()),
+        progress=lambda *_: None,
+    )  # fmt: skip
     people = _with_passwords(started)
     with serving(settings, place) as server:
         yield Demo(server.url, started, told, people)
@@ -143,11 +147,12 @@ class Watched:
 
 
 def somebody(
-    browser: Browser, demo: Demo, post: str | None = None, lang: str = "zh", *, scripts: bool = True
-) -> Watched:
+    browser: Browser, demo: Demo, post: str | None = None, lang: str = "zh", *, scripts: bool = True,
+    size: Any = SIZE,
+) -> Watched:  # fmt: skip
     """At a browser of his own; with a post, logged in as its first holder."""
     context = browser.new_context(
-        viewport=SIZE, locale={"zh": "zh-CN", "en": "en-GB"}[lang], timezone_id="Asia/Shanghai",
+        viewport=size, locale={"zh": "zh-CN", "en": "en-GB"}[lang], timezone_id="Asia/Shanghai",
         java_script_enabled=scripts,
     )  # fmt: skip
     context.add_cookies([{"name": "casework_lang", "value": lang, "url": demo.url}])

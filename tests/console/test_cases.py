@@ -193,3 +193,43 @@ def test_a_list_is_taken_out_as_a_workbook_by_whom_the_table_lets_and_that_is_an
     answer = someone.get("/console/cases.xlsx?live=true&purpose=work")
     assert (answer.status_code, answer.content[:2]) == (200, b"PK")
     assert "cases.exported" in events(running, "exports:B1")
+
+
+def test_a_case_is_opened_by_hand_and_what_was_typed_wrong_comes_back(browse: Browse, running: Running) -> None:
+    branch, him = running.started.branch, Customer("wuhan", "B-L7")
+    with writing(running.started.engine) as conn:
+        put_loan(
+            conn, branch, loan_id="L7", institution="wuhan", borrower_id="B-L7", product="consumer",
+            owner_staff_no="R1", team="T1", region="R1", principal_fen=9_000_000,
+            outstanding_principal_fen=5_000_000, row_hash=b"7",
+        )  # fmt: skip
+        put_borrower(conn, branch, him, name="甄不存", id_number="000000199001010001")
+    someone = browse("P1")
+    someone.get("/console/cases")
+    assert "/console/cases/new" in someone.page.text
+    someone.get("/console/cases/new")
+    answer = someone.send("/console/cases/new", {"ground": "misuse"}, loan_id="NONE", data__finding="inspection:7")
+    assert answer.status_code in (404, 422)
+    assert 'value="inspection:7"' in answer.text
+    answer = someone.send(
+        "/console/cases/new", {"ground": "misuse"}, loan_id="L7", data__finding="inspection:7",
+        data__recall_demand="letter:7",
+    )  # fmt: skip
+    assert answer.status_code == 303, someone.text()
+    assert someone.get(answer.headers["location"]).status_code == 200
+    assert "L7" in someone.text()
+    assert browse("AUD1").get("/console/cases/new").status_code == 403
+
+
+@pytest.mark.parametrize("typed", ["29/11/2026", "2026-13-40", "gestern"])
+def test_a_day_that_is_none_is_told_beside_its_field(browse: Browse, running: Running, typed: str) -> None:
+    (number,) = running.open("L1")
+    someone = browse("R1")
+    someone.get(f"/console/cases/{number}")
+    assert 'type="date"' not in someone.page.text
+    assert 'pattern="[0-9]{4}-[0-9]{2}-[0-9]{2}"' in someone.page.text
+    someone.get(f"/console/promises/new?of={number}")
+    answer = someone.send("/console/promises", data__amount_fen="1,021.00", data__pay_by=typed)
+    assert answer.status_code == 422
+    assert f'value="{typed}"' in answer.text
+    assert "fault" in answer.text

@@ -148,14 +148,14 @@ def test_the_day_after_the_month_is_one_to_be_worked(settings: Settings, tmp_pat
     today = started.branch.today(now())
     told = perform(started, tmp_path / "feeds", seed=1, loans_number=1_000, today=today, progress=_silent)
     with reading(started.engine, snapshot=True) as conn:
-        whys = set(conn.execute(sa.select(tasks.c.why).where(tasks.c.day == today)).scalars())
+        listed = set(conn.execute(sa.select(tasks.c.task).where(tasks.c.day == today)).scalars())
         due = conn.execute(
             sa.select(PROMISES.table.c.id).where(PROMISES.table.c.live, PROMISES.table.c.pay_by == today)
         )
         away = {one.staff_no: one.deputy for one in members(conn, today) if one.away_until}
         waiting = Counter(conn.execute(sa.select(requests.c.state).where(requests.c.what == "write_off")).scalars())
         broken = list(found(conn, started.branch, past_arrears, today - timedelta(days=1), today - timedelta(days=1)))
-        assert {"broken_promise", "hold_review", "due_today", "late"} <= whys
+        assert {"broken_promise", "promise_due", "hold_review", "hold_confirm", "breach_review", "dial"} <= listed
         assert due.first() is not None
         assert set(away.values()) == {told.personas["phone_collector"]}
         assert (waiting["asked"], waiting["reviewed"]) == (1, 1)

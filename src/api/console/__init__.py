@@ -13,7 +13,7 @@ from litestar import Router
 from api.console import lists
 from api.console.access import pages as access
 from api.console.borrowers import pages as borrowers
-from api.console.cases import looking, steps
+from api.console.cases import looking, opening, steps
 from api.console.chart_moves import pages as chart_moves
 from api.console.day import pages as day
 from api.console.debtor import contact, new_number
@@ -48,6 +48,6 @@ def route_handlers(described: Sequence[Described]) -> list[Any]:
     handlers += [*evening.route_handlers, *handover.route_handlers, *chart_moves.route_handlers]
     handlers += [*distribution.route_handlers, *roster.route_handlers]
     handlers += [*people.route_handlers, *rulebook.route_handlers, *verification.route_handlers, *log.route_handlers]
-    handlers += log_questions.route_handlers
+    handlers += [*opening.route_handlers, *log_questions.route_handlers]
     handlers += lists.route_handlers(described)
     return [Router("/", route_handlers=handlers, include_in_schema=False)]

@@ -7,6 +7,7 @@ promises are due, holds are to be reviewed, requests wait. Days off of a year th
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Final
@@ -66,6 +67,15 @@ def after_act(days_left: int) -> tuple[Journey, ...]:
     if days_left == 0:
         return _LAST_DAY
     return () if days_left < 2 or days_left > 14 else (_promising("a promise broken yesterday", days_left - 1, 4),)
+
+
+def of_collector(staff_no: str) -> tuple[Journey, ...]:
+    """What the collector who is shown finds due among their own cases."""
+    return tuple(
+        replace(_promising(f"{name} to the collector who is shown", pay_in, many), lowest_dpd=1, highest_dpd=10_000,
+                also=lambda case: case.owner == staff_no)
+        for name, pay_in, many in (("a promise due today", 1, 2), ("a promise due tomorrow", 2, 1))
+    )  # fmt: skip
 
 
 def _promising(name: str, pay_in: int, many: int) -> Journey:

@@ -16,7 +16,19 @@ from casework.demo.branch import acts_of, generate
 from casework.demo.departure import depart
 from casework.demo.files import INSTITUTION
 from casework.demo.passwords import give_password
-from casework.demo.story import APPROVER, JOURNEYS, OFFICER, RISK, Day, DemoPerson, DemoStep, Journey, Morning, cleared
+from casework.demo.story import (
+    APPROVER,
+    CALLER,
+    JOURNEYS,
+    OFFICER,
+    RISK,
+    Day,
+    DemoPerson,
+    DemoStep,
+    Journey,
+    Morning,
+    cleared,
+)
 from casework.errors import CallerError
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.learning import learn_days
@@ -79,8 +91,10 @@ def perform(
         import_feed(started.engine, started.branch, delivery, ImportRequest(system("feed")))
         progress("daily feeds", number + 1, len(folders))
         if number in acts:
-            stage.act(days_left=days - 1 - number)
+            stage.act((*JOURNEYS, *living.after_act(days - 1 - number)))
+            stage.recall()
     told.handover = depart(started, cast)
+    stage.act(living.of_collector(told.personas[CALLER.post]))
     progress("the day", 0, 1)
     living.begin_day(started, cast, folders, today)
     progress("the day", 1, 1)
@@ -123,17 +137,21 @@ class _Stage:
         self.cast = cast
         self.told = told
 
-    def act(self, *, days_left: int) -> None:
-        """Every journey once, so many days before the last feed."""
+    def act(self, journeys: Sequence[Journey]) -> None:
+        """Every journey once."""
         with writing(self.started.engine) as conn:
             today = business_dates(conn)[INSTITUTION]
             taken = {case_id for ids in self.told.cases.values() for case_id in ids}
-            for journey in (*JOURNEYS, *living.after_act(days_left)):
+            for journey in journeys:
                 going_on = set(self.told.cases.get(journey.follows, ()))
                 chosen = list(self._candidates(conn, journey, today, taken - going_on, going_on))
                 taken |= {case.id for case in chosen}
                 self.told.cases.setdefault(journey.name, []).extend(case.id for case in chosen)
                 self._walk(conn, journey, chosen, today)
+
+    def recall(self) -> None:
+        """A loan is recalled for misuse; the finding is cleared, and two other people cancel the case."""
+        with writing(self.started.engine) as conn:
             self._recall(conn)
 
     def _walk(self, conn: Connection, journey: Journey, chosen: list[Case], today: date) -> None:
@@ -251,7 +269,6 @@ class _Stage:
         return value(case) if callable(value) else value
 
     def _recall(self, conn: Connection) -> None:
-        """A loan is recalled for misuse; the finding is cleared, and two other people cancel the case."""
         held = sa.select(cases.c.id).where(cases.c.loan_id == loans.c.loan_id)
         found = conn.execute(
             sa.select(loans)

@@ -35,6 +35,9 @@ from casework.work.cases.export import columns_of
 from casework.work.cases.lifecycles import LIFECYCLES
 from casework.work.cases.tables import cases
 from tests.api.conftest import Running, findings
+from tests.console.conftest import Browsing, browse
+
+__all__ = ["browse"]
 
 CALL_BACKS = LIFECYCLES[-1]
 MONDAY = date(2027, 3, 1)
@@ -196,6 +199,42 @@ def test_it_is_counted_by_state_and_described_with_examples(house: Running) -> N
     assert [one["data"].keys() for one in body["schema"]["examples"]] == [{"call_on"}]
     ours = [one for path, one in document["paths"].items() if path.startswith("/callbacks")]
     assert sum(len(methods) for methods in ours) == 11
+
+
+# ── on pages ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_it_has_its_list_its_page_its_forms_and_its_workbook(house: Running, browse: Callable[..., Browsing]) -> None:
+    """From its chart alone, in both languages; what was typed wrong comes back beside its field."""
+    someone = browse("P1")
+    someone.get("/console/callbacks")
+    assert 'href="/console/callbacks" aria-current="page">回电' in someone.page.text
+    someone.get("/console/callbacks/new?of=1")
+    wrong = someone.send("/console/callbacks", {"ground": "agreed"}, data__call_on="2027-02-28")
+    assert (wrong.status_code, 'value="2027-02-28"' in wrong.text) == (409, True)
+    made = someone.send("/console/callbacks", {"ground": "agreed"}, data__call_on=MONDAY.isoformat())
+    assert made.status_code == 303, someone.text()
+    place = made.headers["location"]
+    someone.get(place)
+    fact = someone.send(f"{place}/facts", {"kind": "message"}, on="2026-01-10", evidence="rec:1", data__minutes="2")
+    assert fact.status_code == 303, someone.text()
+    someone.get(place)
+    assert someone.send(f"{place}/notes", text="下午再打").status_code == 303
+    someone.get(place)
+    for text in ("待回电", "下午再打", "2027-03-01 (周一)"):
+        assert text in someone.text(), text
+    assert someone.send(f"{place}/events", {"event": "called"}).status_code == 303, someone.text()
+    someone.get("/console/callbacks?all=true")
+    assert place in someone.page.text
+    assert someone.get(f"{place}/chart.svg").status_code == 200
+    assert "回电" in someone.get("/console/cases/1").text
+    body = someone.get("/console/callbacks.xlsx?all=true&purpose=work").content
+    rows = CalamineWorkbook.from_filelike(io.BytesIO(body)).get_sheet_by_index(0).to_python()
+    assert "P1" in str(rows[1][0])
+    someone.cookies["casework_lang"] = "en"
+    someone.get(place)
+    assert f"Call-back {place.rpartition('/')[2]} Done" in someone.text()
+    assert browse("R2").get(place).status_code == 404
 
 
 # ── under four eyes ─────────────────────────────────────────────────────────────────────────────────────────

@@ -60,7 +60,8 @@ def cases(
     return render(
         request, "cases/list.html", items=page.items, following=page.next, wanted=wanted, sort=sort, sorts=_SORTS,
         states=rulebook.chart.states, buckets=sorted(rulebook.policies.bucket_names), first=cursor is None,
-        asked=_asked(request), may_export=rulebook.permissions.may(actor_of(request), "case.export"),
+        asked=_asked(request), may_open=rulebook.permissions.may(actor_of(request), "case.open"),
+        may_export=rulebook.permissions.may(actor_of(request), "case.export"),
     )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ PLACES: Final = {
     name: f"/console/assets/{name}?{hashlib.sha256(data).hexdigest()[:12]}" for name, data in _FILES.items()
 }
 """Where each is found; another content has another place."""
+BYTES: Final = sum(map(len, _FILES.values()))
+"""What all of them are together."""
 
 
 @get("/console/assets/{name:str}", sync_to_thread=False, opt={"page": None})

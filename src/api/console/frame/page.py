@@ -10,6 +10,7 @@ import jinja2
 from jinja2.runtime import Context
 from litestar import Litestar, Request, Response
 from litestar.plugins.jinja import JinjaTemplateEngine
+from markupsafe import Markup
 
 from api.console.frame import assets, cookies, shown, words
 from api.serving import serving_of
@@ -22,6 +23,12 @@ from casework.people.staff.listing import names_of
 from casework.storage.database import reading
 
 HTML: Final = "text/html"
+_DAY: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_PATTERNS: Final = {"day": _DAY, "instant": _DAY + "[ T][0-9]{2}:[0-9]{2}"}
+_TYPED: Final = Markup(
+    'type="text" inputmode="numeric" autocomplete="off" size="16" maxlength="16" pattern="{}" title="{}"'
+    ' placeholder="{}"'
+)
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -53,7 +60,7 @@ def engine() -> JinjaTemplateEngine:
         trim_blocks=True, lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
     environment.filters |= {"yuan": shown.yuan, "day": _day, "instant": _instant, "word": _word}
-    environment.globals |= {"t": _say, "told": _told, "post": _post, "known": words.has}
+    environment.globals |= {"t": _say, "told": _told, "post": _post, "known": words.has, "typed_as": _typed_as}
     return JinjaTemplateEngine.from_environment(environment)
 
 
@@ -131,6 +138,13 @@ def _posts(request: Request[Any, Any, Any]) -> Mapping[str, Mapping[str, str]]:
 @jinja2.pass_context
 def _say(context: Context, key: str, /, **parts: Any) -> str:
     return words.say(key, context["lang"], **parts)
+
+
+@jinja2.pass_context
+def _typed_as(context: Context, kind: str) -> Markup:
+    """The attributes of a field for a day or a time: read in one form, whatever language the browser speaks."""
+    title, hint = (words.say(f"frame.{kind}_{part}", context["lang"]) for part in ("like", "form"))
+    return _TYPED.format(_PATTERNS[kind], title, hint)
 
 
 @jinja2.pass_context

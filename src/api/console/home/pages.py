@@ -1,5 +1,6 @@
 """The first page: my cases by age, requests that wait for me, the last feed, whether every case has somebody."""
 
+from datetime import timedelta
 from typing import Any, Final
 
 from litestar import Request, Response, get
@@ -8,6 +9,7 @@ from api.auth import actor_of
 from api.console.frame.page import render
 from api.health import BranchHealth, branch_health_of
 from api.serving import serving_of
+from casework.clock import now
 from casework.intake.feed.run import newest_runs
 from casework.people.staff.permissions import Reach
 from casework.storage.database import reading
@@ -43,7 +45,8 @@ def home(request: Request[Any, Any, Any]) -> Response[Any]:
     return render(
         request, "home/home.html", mine=mine, may_call=permissions.may(actor, "contact.permit"), waiting=waiting,
         asked=[one for one in asked.items if one.open],
-        runs=runs, health=health, holds=holds,
+        runs=runs, health=health, holds=holds, sees_breaches=permissions.may(actor, "breach.read"),
+        yesterday=branch.today(now()) - timedelta(days=1),
         business_date=max(dates.known.values(), default=dates.otherwise),
     )  # fmt: skip
 

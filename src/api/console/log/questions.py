@@ -47,6 +47,8 @@ QUESTIONS: Final[Mapping[str, Mapping[str, str]]] = {
 """Twenty of them, by the word that each is called: `question.<code>` of the table of words."""
 _SAMPLE: Final = 20
 _SHOWN: Final = 6
+_UNSAID: Final = frozenset({"business_date", "gathered", "material_version", "version"})
+"""What the machine needs, and nobody asks."""
 _Day = Annotated[str, QueryParameter(max_length=10)]
 
 
@@ -86,8 +88,8 @@ def _answer(branch: Branch, line: EntryLine, lang: str) -> tuple[EntryLine, Mapp
 
 def _said(body: Mapping[str, Any], lang: str) -> Iterator[tuple[str, str]]:
     """The first things that an entry says, as it says them."""
-    plain = {name: value for name, value in body["data"].items() if value not in (None, "", [], {})}
-    for name, value in list(plain.items())[:_SHOWN]:
+    plain = [(name, value) for name, value in body["data"].items() if value not in (None, "", [], {})]
+    for name, value in [one for one in plain if one[0] not in _UNSAID][:_SHOWN]:
         if isinstance(value, dict):
             value = " ".join(f"{key}={one}" for key, one in value.items() if not isinstance(one, dict | list))  # noqa: PLW2901  # as text
         elif isinstance(value, list):
