@@ -1,4 +1,4 @@
-"""`python -m benchmarks [events|feed|verify|departure|duties|search|scale|permits|contacts|sweep|pages] …` → RESULTS.md."""
+"""`python -m benchmarks [events|feed|verify|…] …` → RESULTS.md: all parts, or those that are named."""
 
 import argparse
 from collections.abc import Callable
