@@ -253,3 +253,15 @@ def test_a_case_whose_debtor_does_not_answer_while_a_contact_did_is_half_lost(
     assert not told("wrong_number", party="contact", phone="12100000001")
     assert told("third_party", party="contact", phone="12100000002")
     assert not told("debtor", started_at="2026-01-11T11:00:00+08:00")
+
+
+def test_a_call_back_is_taken_down_on_the_page_by_its_minute(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None]
+) -> None:
+    someone = browse("R1")
+    someone.get(f"/console/debtors/{case}")
+    assert 'data-press-focus="c"' in someone.page.text
+    answer = someone.send("/console/callbacks", data__due_at="2026-01-12T15:30", data__party="debtor")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/console/debtors/{case}"), someone.text()
+    someone.get(f"/console/debtors/{case}")
+    assert ("待回拨" in someone.text(), "2026-01-12 15:30" in someone.text()) == (True, True)

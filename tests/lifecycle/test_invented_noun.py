@@ -23,7 +23,7 @@ INVENTED = Path(__file__).parent / "invented"
 CASES = Path("src/casework/work/cases")
 PERMISSIONS, SCHEMA = Path("statecharts/rules/permissions.toml"), Path("migrations/versions/0001_schema.py")
 BY_HAND = {
-    "statecharts/callback.toml", "src/casework/work/callbacks.py", str(CASES / "nouns.py"),
+    "statecharts/errand.toml", "src/casework/work/errands.py", str(CASES / "nouns.py"),
     str(CASES / "lifecycles.py"), str(PERMISSIONS),
 }  # fmt: skip
 MADE = {str(SCHEMA)}  # `make revision`
@@ -35,16 +35,16 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = tmp_path_factory.mktemp("house")
     for name in ("src", "statecharts", "migrations"):
         shutil.copytree(ROOT / name, tree / name)
-    shutil.copyfile(INVENTED / "callback.toml", tree / "statecharts" / "callback.toml")
-    shutil.copyfile(INVENTED / "callbacks.py", tree / "src" / "casework" / "work" / "callbacks.py")
-    known = "from casework.work.callbacks import CALL_BACK\n"
+    shutil.copyfile(INVENTED / "errand.toml", tree / "statecharts" / "errand.toml")
+    shutil.copyfile(INVENTED / "errands.py", tree / "src" / "casework" / "work" / "errands.py")
+    known = "from casework.work.errands import ERRAND\n"
     edit(tree / CASES / "nouns.py", "\nNOUNS", f"{known}\nNOUNS")
-    edit(tree / CASES / "nouns.py", "HOLD)", "HOLD, CALL_BACK)")
+    edit(tree / CASES / "nouns.py", "HOLD)", "HOLD, ERRAND)")
     edit(tree / CASES / "lifecycles.py", "\nCASES", f"{known}\nCASES")
     edit(
         tree / CASES / "lifecycles.py",
         "HOLDS)",
-        'HOLDS, Kept.of(CALL_BACK, table=table_of("callbacks", CALL_BACK.rows)))',
+        'HOLDS, Kept.of(ERRAND, table=table_of("errands", ERRAND.rows)))',
     )
     (tree / PERMISSIONS).write_text(
         (ROOT / PERMISSIONS).read_text(encoding="utf-8") + (INVENTED / "permissions.toml").read_text(encoding="utf-8"),

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.errors import CallerError
+from casework.intake.dialler.called_back import close_call_backs
 from casework.intake.dialler.learning import learn_at_once
 from casework.intake.dialler.recording import REPEATED, Not, Recorded, record
 from casework.intake.dialler.row import Aside, Given, Reader
@@ -92,6 +93,7 @@ def import_contacts(
         _name(conn, branch, taken, [row for row, _ in recorded], actor)
         taken.stored += len(recorded)
         taken.late += sum(_is_late(branch, one, days) for _, one in recorded)
+        close_call_backs(conn, branch, [one for _, one in recorded], via=actor.via, clock=clock)
         connected = [one.contact for _, one in recorded if one.contact.connected]
         taken.reached += learn_at_once(conn, branch, connected, via=actor.via, clock=clock).get("reached", 0)
         if len(taken.set_aside) > USUAL.aside:

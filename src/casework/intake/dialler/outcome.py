@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from casework.customer import Customer
 from casework.errors import CallerError
+from casework.intake.dialler.called_back import close_call_backs
 from casework.intake.dialler.learning import learn_at_once
 from casework.intake.dialler.recording import API, New, Recorded, put
 from casework.intake.dialler.row import TEXTS
@@ -69,6 +70,7 @@ def record_outcome(
     more = {"line": outcome.line, "seconds": outcome.seconds, "template": outcome.template}
     row_hash = branch.vault.fingerprint(contact.contact_ref.encode())
     (recorded,) = put(conn, branch, [New(contact, texts, more, row_hash)], actor, at)
+    close_call_backs(conn, branch, [recorded], via=actor.via, clock=lambda: at)
     if contact.connected:
         learn_at_once(conn, branch, [contact], via=actor.via, clock=lambda: at)
     return recorded

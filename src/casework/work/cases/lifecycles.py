@@ -8,6 +8,7 @@ from typing import Final
 
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import table_of
+from casework.work.call_backs import CALLBACK
 from casework.work.cases import door
 from casework.work.cases.commands import Assign, Measure, OpenCase
 from casework.work.cases.holds import HOLDS, about
@@ -24,6 +25,7 @@ CASES: Final = Kept.of(
 )  # fmt: skip
 PROMISES: Final = Kept.of(PROMISE, table=table_of("promises", PROMISE.rows, unique=("ref",)))
 CONSENTS: Final = Kept.of(CONSENT, table=table_of("consents", CONSENT.rows), about=about)
+CALL_BACKS: Final = Kept.of(CALLBACK, table=table_of("callbacks", CALLBACK.rows))
 REMITTANCES: Final = Kept.of(REMITTANCE, table=table_of("remittances", REMITTANCE.rows))
 
-LIFECYCLES: Final[tuple[Kept, ...]] = (CASES, PROMISES, REMITTANCES, CONSENTS, RISKS, HOLDS)
+LIFECYCLES: Final[tuple[Kept, ...]] = (CASES, PROMISES, CALL_BACKS, REMITTANCES, CONSENTS, RISKS, HOLDS)

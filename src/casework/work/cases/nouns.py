@@ -3,6 +3,7 @@
 from typing import Final
 
 from casework.lifecycle.noun import Noun
+from casework.work.call_backs import CALLBACK
 from casework.work.cases.noun import CASE
 from casework.work.consents import CONSENT
 from casework.work.handovers import HANDOVER
@@ -12,4 +13,4 @@ from casework.work.remittances import REMITTANCE
 from casework.work.requests import REQUEST
 from casework.work.risks import RISK
 
-NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, REMITTANCE, HANDOVER, REQUEST, CONSENT, RISK, HOLD)
+NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, CALLBACK, REMITTANCE, HANDOVER, REQUEST, CONSENT, RISK, HOLD)

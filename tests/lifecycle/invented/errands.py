@@ -1,4 +1,4 @@
-"""A call-back: somebody is to be called on a day. Pure."""
+"""An errand: somebody is to be called on a day. Pure."""
 
 from datetime import date
 from typing import Annotated
@@ -11,7 +11,7 @@ from casework.rules.statechart.registry import Params, Registry, Verdict
 REGISTRY = Registry()
 
 
-class CallBack(Child):
+class Errand(Child):
     """Somebody is to be called back on a day."""
 
     call_on: date
@@ -37,4 +37,4 @@ def message(now: SubjectSituation, _: Params) -> None:
     now.subject.calls += 1
 
 
-CALL_BACK = Noun(chart="callback", word="callback", subject=CallBack, rows=Rows(CallBack), registry=REGISTRY)
+ERRAND = Noun(chart="errand", word="errand", subject=Errand, rows=Rows(Errand), registry=REGISTRY)
