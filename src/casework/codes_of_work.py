@@ -126,6 +126,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "no_breach": (409, "该联系现不属违规", "it is no breach now"),
     "no_request_needed": (422, "该事项无须审批，请直接办理", "this needs no approval: do it"),
     "no_room": (422, "{day}您的任务上限为0，任务均顺延", "on {day} your list has room for no task: all come later"),
+    "no_task_chosen": (422, "请至少选择一项任务", "choose one task at least"),
     "no_version_before": (422, "第一版之前没有版本可迁移", "there is no version before the first"),
     "not_authenticated": (401, "缺少有效的访问令牌", "a valid bearer token is required"),
     "not_by_hand": (409, "只有人工添加的任务可直接了结，其他任务随办理结果了结",

@@ -8,6 +8,7 @@ from litestar import Request
 from litestar.params import QueryParameter
 
 from api.auth import actor_of
+from api.console.day.lists import FILES as DAY_FILES
 from api.console.frame import shown, words
 from api.console.frame.files import ListFile, handler_of, word
 from api.nouns import Described
@@ -166,6 +167,7 @@ _ENTRIES: Final = _columns(
 )  # fmt: skip
 
 FILES: Final = (
+    *DAY_FILES,
     ListFile("/console/cases", "case.export", word("nav.cases"), lambda _: export.CASE_COLUMNS, _cases,
              wanted=case_filter, said=msgspec.to_builtins, event=EXPORTED),
     ListFile("/console/staff", "staff.read", word("nav.staff"), lambda _: _STAFF, _staff, wanted=_staff_wanted),

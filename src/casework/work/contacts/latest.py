@@ -1,6 +1,7 @@
 """The latest contacts with a debtor, as whoever works the case sees them."""
 
-from datetime import date
+from collections.abc import Collection
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
@@ -54,3 +55,25 @@ def called_by(conn: Connection, staff_no: str, day: date) -> Called:
     reached = sa.func.sum(sa.case((contact_log.c.outcome == DEBTOR, 1), else_=0))
     row = conn.execute(sa.select(sa.func.count(), reached).where(*theirs)).one()
     return Called(int(row[0]), int(row[1] or 0))
+
+
+class LastResult(NamedTuple):
+    """What the contact came to that was recorded last."""
+
+    result: str
+    started_at: datetime
+
+
+def last_results(conn: Connection, customers: Collection[Customer]) -> dict[Customer, LastResult]:
+    """By customer, of some; one statement."""
+    numbers = sorted({one.borrower_id for one in customers})
+    newest = (
+        sa.select(sa.func.max(contact_log.c.id))
+        .where(contact_log.c.borrower_id.in_(numbers))
+        .group_by(contact_log.c.institution, contact_log.c.borrower_id)
+    )
+    wanted = sa.select(
+        contact_log.c.institution, contact_log.c.borrower_id, contact_log.c.result, contact_log.c.started_at
+    ).where(contact_log.c.id.in_(newest))  # fmt: skip
+    found = conn.execute(wanted) if numbers else ()
+    return {Customer(row.institution, row.borrower_id): LastResult(row.result, row.started_at) for row in found}

@@ -1,0 +1,168 @@
+"""Lists as the basic-risk post hands them out: whose there are, moving tasks; and the four lists of 5.4."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Annotated, Any, Final, NamedTuple
+from urllib.parse import quote
+
+from litestar import Request, Response, get, post
+from litestar.params import QueryParameter
+from sqlalchemy.engine import Connection
+
+from api.auth import actor_of
+from api.console.day.pages import acting, chosen, in_form, lines_of
+from api.console.frame.files import ListFile, word
+from api.console.frame.forms import Tried, problem_of, typed_in
+from api.console.frame.page import language_of, render
+from api.permitted import reach
+from api.serving import serving_of
+from casework.clock import now
+from casework.people.staff.actor import Actor
+from casework.people.staff.listing import names_of
+from casework.spreadsheet import Column
+from casework.storage.database import reading
+from casework.table import Lang
+from casework.work.cases.export import MAX_ROWS
+from casework.work.tasks import strategies
+from casework.work.tasks.own import list_of, states, told
+from casework.work.tasks.words import word_of
+
+_Request = Request[Any, Any, Any]
+_Day = Annotated[date | None, QueryParameter(description="Whose morning; today, if left out.")]
+_Whose = Annotated[str, QueryParameter(max_length=32)]
+_Name = Annotated[str, QueryParameter(max_length=32)]
+_After = Annotated[int, QueryParameter(ge=0, le=2**53 - 1)]
+_PAGE: Final = 100
+
+
+@post("/console/task-lists/move", opt={"page": "task.move"})
+async def move(request: _Request) -> Response[Any]:
+    """Move the chosen to somebody else's list; all of them, or none."""
+    typed = await typed_in(request)
+    whose = typed.get("whose", "")[:32]
+    act = acting(
+        request,
+        lambda desk: desk.move(
+            chosen(typed), to=typed.get("to", "").strip(), reason=typed.get("reason", ""), atomic=True
+        ),
+    )
+
+    def work(conn: Connection, actor: Actor, at: datetime) -> str:
+        act(conn, actor, at)
+        return f"/console/task-lists?whose={quote(whose)}"
+
+    def again(mistake: Any) -> Response[Any]:
+        return _page(request, None, whose, Tried("move", typed, problem_of(mistake)))
+
+    return await asyncio.to_thread(in_form, request, work, again)
+
+
+@get("/console/task-lists", sync_to_thread=True, opt={"page": "task.lists"})
+def task_lists(request: _Request, on: _Day = None, whose: _Whose = "") -> Response[Any]:
+    """Every list of a day, and one of them; a past day's as it was handed out."""
+    return _page(request, on, whose, None)
+
+
+def _page(request: _Request, on: date | None, whose: str, tried: Tried | None) -> Response[Any]:
+    serving, lang = serving_of(request), language_of(request)
+    branch, today = serving.branch, serving.branch.today(now())
+    day = on or today
+    with reading(serving.engine, snapshot=True) as conn:
+        lists = list(states(conn, day))
+        found = list_of(conn, day, whose, handed_out=day < today) if whose else []
+        lines = lines_of(conn, branch, found, lang, plain=True)
+        names = names_of(conn, {whose, *(one.list_of for one in lists)})
+        counts = strategies.counted(conn, branch, today)
+    may_move = branch.rulebook.permissions.may(actor_of(request), "task.move")
+    return render(
+        request, "day/lists.html", status=int(tried.problem["status"]) if tried else 200, on=day, lists=lists,
+        whose=whose, lines=lines, names=names, counts=counts, rules=branch.rulebook.tasks, tried=tried,
+        moving=day == today and may_move,
+    )  # fmt: skip
+
+
+@get("/console/work-lists", sync_to_thread=True, opt={"page": "work_list.read"})
+def work_list(request: _Request, name: _Name = "phone", after: _After = 0) -> Response[Any]:
+    """One of the four lists, a page at a time."""
+    serving = serving_of(request)
+    branch = serving.branch
+    strategies.work_list(branch, name)
+    with reading(serving.engine, snapshot=True) as conn:
+        found = strategies.lines_of(
+            conn, branch, name, branch.today(now()), after=after, limit=_PAGE + 1, reach=reach(request)
+        )
+        names = names_of(conn, {who for one in found for who in (one.owner, one.handler)})
+    lines = found[:_PAGE]
+    return render(
+        request, "day/work_list.html", name=name, lines=lines, names=names, rules=branch.rulebook.tasks,
+        first=not after, following=str(lines[-1].id) if len(found) > _PAGE else None,
+    )  # fmt: skip
+
+
+# ── as workbooks ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_TASKS: Final = (
+    Column("list_of", "清单", "List", 12), Column("rank", "序", "No.", 6), Column("task", "任务", "Task", 18),
+    Column("loan_id", "借据号", "Loan", 18), Column("dpd", "逾期天数", "Days past due", 10),
+    Column("overdue_fen", "逾期金额（元）", "Overdue (yuan)", 14), Column("due_on", "期限", "Due", 12),
+    Column("owed_by", "责任人", "Owed by", 12), Column("why", "为何在此", "Why", 40),
+)  # fmt: skip
+_CASES: Final = (
+    Column("id", "案件编号", "Case", 10), Column("loan_id", "借据号", "Loan", 18),
+    Column("state", "状态", "State", 14), Column("bucket", "账龄", "Bucket", 8),
+    Column("overdue_fen", "逾期金额（元）", "Overdue (yuan)", 14), Column("owner", "管户人", "Owner", 12),
+    Column("handler", "经办人", "Handler", 12), Column("strategy", "今日策略", "Strategy today", 12),
+)  # fmt: skip
+
+
+class ListWanted(NamedTuple):
+    """Which lists of which day are taken out; all of that day, where none is named."""
+
+    on: date | None
+    whose: str
+
+
+def _wanted(on: _Day = None, whose: _Whose = "") -> ListWanted:
+    return ListWanted(on, whose)
+
+
+def _tasks(request: _Request, wanted: ListWanted, lang: Lang) -> Iterator[Sequence[Any]]:
+    branch, today = serving_of(request).branch, serving_of(request).branch.today(now())
+    day, english = wanted.on or today, lang == "en"
+    with reading(serving_of(request).engine, snapshot=True) as conn:
+        whose = [wanted.whose] if wanted.whose else [one.list_of for one in states(conn, day)]
+        for name in whose:
+            for place, one in enumerate(list_of(conn, day, name, handed_out=day < today), 1):
+                yield (
+                    name, place, getattr(word_of(branch, one), lang), one.loan_id, one.dpd, one.overdue_fen, one.due_on,
+                    one.owed_by, told(one)[english],
+                )  # fmt: skip
+
+
+def _named(name: _Name = "phone") -> str:
+    return name
+
+
+def _cases(request: _Request, name: str, lang: Lang) -> Iterator[Sequence[Any]]:
+    branch = serving_of(request).branch
+    rules, chart = branch.rulebook.tasks, branch.rulebook.chart
+    with reading(serving_of(request).engine, snapshot=True) as conn:
+        found = strategies.lines_of(
+            conn, branch, name, branch.today(now()), limit=MAX_ROWS + 1, reach=reach(request)
+        )  # fmt: skip
+    for one in found:
+        started = rules.strategies.get(one.strategy or "")
+        yield (
+            one.id, one.loan_id, getattr(chart.state_named(one.state), lang), one.bucket, one.overdue_fen, one.owner,
+            one.handler, getattr(started, lang) if started else None,
+        )  # fmt: skip
+
+
+FILES: Final = (
+    ListFile("/console/task-lists", "task.lists", word("lists.title"), lambda _: _TASKS, _tasks, wanted=_wanted,
+             said=lambda asked: {"on": str(asked.on) if asked.on else None, "whose": asked.whose or None}),
+    ListFile("/console/work-lists", "work_list.read", word("lists.four"), lambda _: _CASES, _cases, wanted=_named,
+             said=lambda name: {"list": name}),
+)  # fmt: skip
+route_handlers = [move, task_lists, work_list]
