@@ -14,7 +14,10 @@ SHOWN: Final = (
     ("case", "zh", "asset_preservation", "/console/cases/{litigation}"),
     ("case-en", "en", "asset_preservation", "/console/cases/{litigation}"),
     ("chart", "zh", "basic_risk_manager", "/console/rules/charts/overdue_loan"),
-    ("feed", "zh", "basic_risk_manager", "/console/feeds/22"),
+    ("feed", "zh", "basic_risk_manager", "/console/feeds/17"),
+    ("handover", "zh", "basic_risk_manager", "/console/handovers/1"),
+    ("person", "zh", "administrator", "/console/staff/S102"),
+    ("questions", "zh", "auditor", "/console/log/questions?ask=requests"),
     ("log", "zh", "auditor", "/console/log?event=case.refused.*"),
     ("entry", "en", "auditor", "/console/log/entries/case:{litigation}:1"),
 )
