@@ -26,6 +26,7 @@ STEPS = (
     ("O1", "events", {"event": "abandon_visit", "data": {"reason": "debtor_moved"}}),
 )  # fmt: skip
 _keys = count(time.time_ns())
+_FIRST_S = 30  # a machine that is busy may take longer than a short run for the first answer
 
 
 class Connection(asyncio.Protocol):
@@ -107,6 +108,8 @@ async def drive(orders: dict[str, Any]) -> dict[str, Any]:
     await asyncio.sleep(orders["warm_up"])
     begin, began, used = len(taken), time.perf_counter(), time.process_time()
     await asyncio.sleep(orders["seconds"])
+    while len(taken) == begin and not failed and time.perf_counter() - began < _FIRST_S:
+        await asyncio.sleep(0.05)
     seconds, measured, used = time.perf_counter() - began, sorted(taken[begin:]), time.process_time() - used
     for connection in connections:
         connection.running = False
