@@ -11,7 +11,7 @@ from casework.intake.feed.past_arrears import past_arrears
 from casework.lifecycle.advance import advance
 from casework.storage.database import reading, writing
 from casework.work.gate.found import found
-from tests.contact_book.books import entered, marked, way
+from tests.contact_book.books import book, entered, marked, way
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
 from tests.promised import hold
 from tests.work.gate.desk import Desk
@@ -108,3 +108,22 @@ def test_a_refusal_binds_for_who_owes_nothing_and_speaks_for_nobody(desk: Desk, 
     contact_id = entered(desk.bank, way(role=role, relation=None), at=at("09:00"))
     marked(desk.bank, contact_id, "refused", at("09:01"))
     assert desk.rules(at("10:00") + timedelta(seconds=1), party=role, phone=SISTER, purpose="locate") == rules
+
+
+def test_an_address_is_known_by_the_visits_made_there_and_one_that_refused_is_not_visited(desk: Desk) -> None:
+    """By the permit that named it; where the debtor was met it is valid."""
+    own = desk.ways()[0]
+    home = entered(desk.bank, way(role="debtor", phone=None, address="虚构路8号", relation=None), at=at("09:00"))
+    hers = entered(desk.bank, way(phone=None, address="虚构路9号"), at=at("09:01"))
+    for hour, result in ((10, "found"), (11, "not_found")):
+        permit = desk.ask(at(f"{hour}:00"), contact_id=home, channel="visit")
+        desk.record(
+            at(f"{hour}:01"), result, channel="visit", number=None, permit_id=permit.permit_id, has_address=True,
+            known_at=at(f"{hour}:02"),
+        )  # fmt: skip
+    told = {one.id: (one.state, one.last_tried_at, one.last_connected_at) for one in book(desk.bank)}
+    assert told[home] == ("valid", at("11:01"), at("10:01"))
+    assert (told[own][0], told[hers]) == ("unverified", ("unverified", None, None))
+    assert desk.rules(at("08:00", 1), party="contact", contact_id=hers, channel="visit") == ["X5"]
+    marked(desk.bank, hers, "refused", at("12:00"))
+    assert desk.rules(at("08:01", 1), party="contact", contact_id=hers, channel="visit") == ["X5", "X6"]

@@ -4,7 +4,7 @@ permissions.toml says which fields a reader sees masked; the others he is shown 
 (`casework.work.cases.disclosure.record_read`), before they show it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -33,13 +33,14 @@ from casework.work.cases.queries import walk_cases
 from casework.work.cases.reached import covered_by
 from casework.work.cases.tables import cases
 from casework.work.cases.unseen import unseen
-from casework.work.gate.known_numbers import REFUSED, KnownNumber, known_numbers
+from casework.work.gate.known_numbers import REFUSED, KnownNumber, known_addresses, known_numbers
 
 MAX_FOUND = 50
 """Borrowers that one search answers with; a common name needs another key."""
 _MAX_CANDIDATES = 2_000
 """Borrowers of one name who are looked at for those within reach: a search costs the same however many bear it."""
 _MAX_ROWS = 200
+_NOTHING = KnownNumber()
 
 
 class LoanOnBooks(msgspec.Struct):
@@ -183,7 +184,11 @@ def book_shown(
     found, show = conn.execute(reached.limit(limit)).all(), _Shown(branch, actor)
     numbers = [bytes(row.phone_index) for row in found if row.phone_index is not None]
     known = known_numbers(conn, customer, numbers, branch.rulebook.results)
-    return [show.contact(row, known) for row in found]
+    visited = known_addresses(conn, customer) if len(numbers) < len(found) else {}
+    return [
+        show.contact(row, visited.get(row.id, _NOTHING) if row.phone_index is None else known[bytes(row.phone_index)])
+        for row in found
+    ]
 
 
 def known_borrower(conn: Connection, customer: Customer, within: Reach) -> sa.Row[Any]:
@@ -304,10 +309,9 @@ class _Shown:
         sealed = getattr(row, f"{field}_sealed")
         return None if sealed is None else self._value(field, of_borrower(customer_of(row), field), sealed)
 
-    def contact(self, row: sa.Row[Any], numbers: Mapping[bytes, KnownNumber]) -> FeedContact:
-        """A contact, with what is known of its number."""
+    def contact(self, row: sa.Row[Any], told: KnownNumber) -> FeedContact:
+        """A contact, with what is known of its number or address."""
         name, phone, address = (self._of_contact(row, part) for part in CONTACT_FIELDS)
-        told = numbers[bytes(row.phone_index)] if row.phone_index is not None else KnownNumber()
         return FeedContact(
             row.id, row.role, row.relation, name, phone, row.address_kind, address, row.source, row.legal_basis,
             REFUSED if row.refused_at is not None else told.state, row.found_by, row.added_at, row.ended_at,

@@ -32,7 +32,7 @@ _CASES: Final = sa.select(
 )  # fmt: skip
 _CONTACTS: Final = sa.select(
     contacts.c.id, contacts.c.institution, contacts.c.borrower_id, contacts.c.role, contacts.c.phone_index,
-    contacts.c.ended_at,
+    contacts.c.ended_at, contacts.c.refused_at,
 )  # fmt: skip
 
 
@@ -90,7 +90,9 @@ def _asking(branch: Branch, actor: Actor, one: Wanted, case: Any, ways: dict[int
             "number_needed", "须提供 contact_id 或 phone", "name a number: a contact_id that has one, or a phone"
         )
     posts = actor.posts.union(*(principal.posts for principal in actor.principals))
-    wish = Wish(case.loan_id, one.party, one.channel, purpose, number, now)
+    way = ways.get(one.contact_id or 0)
+    refused = way is not None and way.refused_at is not None
+    wish = Wish(case.loan_id, one.party, one.channel, purpose, number, now, refused)
     return Asking(wish, customer, posts, case.state, case.product, case.id, actor.id, one.contact_id)
 
 

@@ -25,7 +25,10 @@ _DAY: Final = timedelta(days=1)
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """A contact that somebody would like to make; it begins when it is asked for."""
+    """A contact that somebody would like to make; it begins when it is asked for.
+
+    `refused`: whoever is at that entry of the contact book refused, be it a number or an address.
+    """
 
     loan_id: str
     party: str
@@ -33,6 +36,7 @@ class Wish(msgspec.Struct, frozen=True):
     purpose: str
     number: bytes | None
     started_at: datetime
+    refused: bool = False
 
 
 class Reason(NamedTuple):
@@ -164,6 +168,7 @@ def _opens_on(asked: Asked) -> date | None:
 def _x6(asked: Asked) -> Reason | None:
     act = asked.act
     refused = asked.line.refused or asked.standing.refused(act.number, act.started_at)
+    refused = refused or (isinstance(act, Wish) and act.refused)
     return Reason("X6") if act.party in MAY_REFUSE and refused else None
 
 

@@ -1,4 +1,4 @@
-"""What is known of a debtor's numbers: their state, when they were last tried and when somebody last answered there.
+"""What is known of a debtor's numbers and addresses: state, when last tried, when somebody last answered there.
 
 The state is that of the gate: the latest telling result decides, a refusal is for ever, invalid and refused hold for
 whomever it was that was called, valid and wrong for this debtor.
@@ -18,6 +18,7 @@ from casework.work.contacts.results import SUSPENDED, Results
 from casework.work.contacts.tables import contact_log
 from casework.work.gate.gather import refusals
 from casework.work.gate.seen import NOTHING, Course, Line, hear
+from casework.work.gate.tables import contact_permits
 
 UNVERIFIED, VALID, WRONG, INVALID, REFUSED = "unverified", "valid", "wrong", "invalid", "refused"
 STATES: Final = (UNVERIFIED, VALID, SUSPENDED, WRONG, INVALID, REFUSED)
@@ -34,6 +35,16 @@ _TRIED: Final = (
     )
     .order_by(_log.started_at, _log.contact_ref, _log.source)
 )
+_VISITED: Final = (
+    sa.select(contact_permits.c.contact_id, _log.started_at, _log.outcome)
+    .join(contact_log, _log.permit_id == contact_permits.c.id)
+    .where(
+        contact_permits.c.borrower_id == sa.bindparam("borrower_id", type_=sa.String),
+        contact_permits.c.institution == sa.bindparam("institution", type_=sa.String),
+        contact_permits.c.number.is_(None), contact_permits.c.contact_id.is_not(None),
+    )
+    .order_by(_log.started_at, _log.contact_ref, _log.source)
+)  # fmt: skip
 
 
 class KnownNumber(NamedTuple):
@@ -62,6 +73,22 @@ def known_numbers(
         else:
             state = _state(course, number, line, suspended=suspended)
         known[number] = KnownNumber(state, tried_at, connected_at)
+    return known
+
+
+def known_addresses(conn: Connection, customer: Customer) -> Mapping[int, KnownNumber]:
+    """By entry of the contact book, those that were visited or written to under a permit that named them.
+
+    One where the debtor was met is valid.
+    """
+    known: dict[int, KnownNumber] = {}
+    for row in conn.execute(_VISITED, customer._asdict()):
+        before = known.get(row.contact_id, KnownNumber())
+        answered = row.outcome in {DEBTOR, "third_party"}
+        known[row.contact_id] = KnownNumber(
+            VALID if row.outcome == DEBTOR else before.state, row.started_at,
+            row.started_at if answered else before.last_connected_at,
+        )  # fmt: skip
     return known
 
 
