@@ -473,6 +473,7 @@ table(
     sa.Column("because", sa.String(128)),
     sa.Column("ended_on", sa.Date),
     sa.Column("due_on", sa.Date),
+    must("ref", sa.String(128)),
     sa.Index("ix_remittances_borrower", "borrower_id", "id"),
     sa.Index("ix_remittances_due", "due_on", "id"),
     sa.Index("ix_remittances_loan", "loan_id", "id"),

@@ -156,7 +156,7 @@ def test_a_fact_that_a_guard_forbids_is_refused_with_reasons_on_record_and_taken
     assert [reason["code"] for reason in refused["data"]["reasons"]] == ["person_met_fits"]
 
 
-@pytest.mark.parametrize("kind", ["promise", "promise_ended", "hold", "hold_lifted"])
+@pytest.mark.parametrize("kind", ["promise", "promise_ended", "remittance", "hold", "hold_lifted"])
 def test_what_a_promise_or_a_hold_tells_its_case_nobody_records_by_hand(
     running: Running, case_id: int, kind: str
 ) -> None:

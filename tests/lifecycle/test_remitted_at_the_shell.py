@@ -31,7 +31,9 @@ def test_it_is_in_list_history_as_of_search_and_dossier_and_the_log_verifies_dee
     assert "工行转账" not in json.dumps(line, ensure_ascii=False)
     found = of(shell, "audit", "search", "--event", "remittance.*")
     assert "remittance.opened" in json.dumps(found)
-    before = of(shell, "case", "as-of", "1", "--at", "now")["audit_seq"]
+    then = of(shell, "case", "as-of", "1", "--at", "now")
+    before = then["audit_seq"]
+    assert then["facts"]["remittances"] == {"M1": "2026-01-10"}
     assert shell("remittance", "note", str(opened["id"]), "已核对回单", "--as", "R1").exit_code == 0
     assert of(shell, "case", "as-of", "1", "--at", "now")["audit_seq"] == before + 1
     for stated in (("audit", "seal"), ("audit", "heads"), ("audit", "seal")):

@@ -34,9 +34,11 @@ class Remittance(Child):
     because: Annotated[str | None, Label("结束依据", "Ended because of")] = None
     ended_on: Annotated[date | None, Label("结束日期", "Ended on")] = None
     due_on: date | None = None
+    ref: str = ""
 
     def __post_init__(self) -> None:
         """Days as branch time counts them: times are given with its offset."""
+        self.ref = self.ref or f"M{self.id}"
         begins_at = self.begins_at or self.said_at
         if self.begins_on is None and begins_at is not None:
             self.begins_on, self.begins_at = begins_at.date(), begins_at.astimezone(UTC)

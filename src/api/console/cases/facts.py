@@ -57,11 +57,12 @@ def _joined(parts: Iterable[str]) -> str:
 _TOLD: Final[Mapping[str, Callable[[Any, str], str]]] = {
     "attempt_days": _attempts,
     "promises": lambda value, lang: _joined(f"{number} {shown.day(on, lang)}" for number, on in value.items()),
+    "remittances": lambda value, lang: _joined(f"{number} {shown.day(on, lang)}" for number, on in value.items()),
     "received_fen": lambda value, _: shown.yuan(sum(value.values())),
     "failed_visits": lambda value, lang: _joined(shown.day(one.on, lang) for one in value),
     "last_failed_visit": lambda value, lang: shown.day(value.on, lang),
     "agency_file": lambda value, lang: f"{value.agency} · {shown.day(value.inspected_on, lang)}",
     "placement": _placed,
 }
-_OWN: Final = frozenset({"promises", "agency_file", "placement"})
+_OWN: Final = frozenset({"promises", "remittances", "agency_file", "placement"})
 """What of these has numbers and names that no language has."""

@@ -99,6 +99,7 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     promise_pay_by: date | None = None  # the latest of them
     promises_made: int = 0
     broken_in_a_row: int = 0
+    remittances: dict[str, date] = {}  # those that are awaited, by their number: from when nobody demands payment
     holds: list[str] = []
     at_risk: str | None = None  # the ground of the customer's flag, while it is in force
     repaired_on: date | None = None

@@ -233,6 +233,14 @@ def _promised(facts: Facts, promises: dict[str, date]) -> None:
 
 
 @recorder
+def remittance(now: CaseSituation, _: Params) -> None:
+    """Awaited from its day until a snapshot tells; it spoils no day of the run."""
+    others = {name: day for name, day in now.facts.remittances.items() if name != now.given["remittance"]}
+    awaited = now.given["outcome"] == "awaited"
+    now.facts.remittances = others | ({now.given["remittance"]: _day(now, "begins_on")} if awaited else {})
+
+
+@recorder
 def hold(now: CaseSituation, _: Params) -> None:
     now.facts.holds = _add(now.facts.holds, now.given["hold"])
     _spoil(now, now.given["hold"])
