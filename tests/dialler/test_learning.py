@@ -219,3 +219,13 @@ def test_the_shell_takes_a_file_in_corrects_a_result_and_lists_steps(
     ]
     assert said("case", "steps", "--to", str(day(3))) == []
     assert "unknown_event" in said("case", "steps", "--event", "lost", code=1)
+
+
+def test_a_correction_on_a_day_on_which_another_call_connected_takes_nothing_back(called: Bank) -> None:
+    """The debtor answered before the case was lost; that another call of that day was busy says nothing new of them."""
+    take(called, call("c1", result="debtor"), call("c2", at="11:00:00"))
+    silent(called, 1, 5)
+    assert close(called, 5) == {"mark_lost": 2}
+    with writing(called.started.engine) as conn:
+        correct(conn, called.started.branch, "c2", "dialler", "busy", system("cli"), moment(20, "12:00:00"))
+    assert [event for _, event, _ in steps(called)] == ["mark_lost", "mark_lost"]

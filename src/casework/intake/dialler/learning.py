@@ -48,16 +48,21 @@ class _Day(NamedTuple):
 
 
 def learn_at_once(
-    conn: Connection, branch: Branch, connected: Iterable[Contact], *, via: str, clock: Clock = now
+    conn: Connection, branch: Branch, contacts: Iterable[Contact], *, via: str, clock: Clock = now
 ) -> dict[str, int]:
-    """Tell the cases of debtors who were connected, and take back what was lost or visited; events fired."""
-    wanted = {(one.borrower_id, one.institution, branch.today(one.started_at)) for one in connected}
+    """Tell the cases the days of these contacts; whom one of them connected takes back what was lost or visited.
+
+    How many of each event were fired. Who was connected before the mark by another contact of the day is lost still.
+    """
+    days_of = {one: branch.today(one.started_at) for one in contacts}
+    wanted = {(one.borrower_id, one.institution, day) for one, day in days_of.items()}
+    connected = {(one.customer, day) for one, day in days_of.items() if one.connected}
     days = _by_customer(rows.select_by_keys(conn, SUMS, (*_BY_CUSTOMER, "day"), sorted(wanted)))
     commands: list[Record | Fire] = []
     for case in _live(conn, days):
         told = _to_tell(case, days[case.customer], branch, clock)
         commands += [_record(case, day, via) for day in told]
-        first = next((day.told.on for day in told if day.told.connected), None)
+        first = next((day.told.on for day in told if (case.customer, day.told.on) in connected), None)
         if first is not None and case.state in branch.rulebook.chart.events[REACHED].arcs:
             dated = max(first, case.state_since)
             commands.append(Fire(actor=system(via), id=case.id, event=REACHED, dated=dated))
