@@ -58,13 +58,17 @@ class Reserved:
 
 @dataclass
 class World:
-    """All that is known: rows, holds as (kind, debtor, loan, from, until), permits, books, DPD by day and debtor."""
+    """All that is known: rows, holds as (kind, debtor, loan, from, until), permits, books, DPD by day and debtor.
+
+    Consents are (debtor, from, until, from which hour, until which).
+    """
 
     own: dict[str, list[str]]
     friends: dict[str, list[str]]
     dpd: dict[str, dict[str, int]]
     rows: list[Row] = field(default_factory=list)
     holds: list[tuple[str, str, str, datetime, datetime | None]] = field(default_factory=list)
+    consents: list[tuple[str, datetime, datetime, int, int]] = field(default_factory=list)
     permits: list[Reserved] = field(default_factory=list)
 
     def rules(self, act: Row, *, asking: bool) -> list[str]:
@@ -81,7 +85,7 @@ class World:
             one.row for one in self.permits if asking and not one.used and one.until > act.start and one.row.called
         ]
         if local.time() < time(8) or local.time() >= time(22):
-            yield "X1"
+            yield from () if self._agreed(act, local) else ("X1",)
         connected = sum(row.called and row.reached and row.debtor == act.debtor for row in today)
         connected += sum(row.debtor == act.debtor for row in reserved)
         if act.called and act.party == "debtor" and connected >= 3:
@@ -104,6 +108,14 @@ class World:
                 and since <= act.start and (until is None or act.start < until)
                 and (kind != "death" or act.party == "debtor")
             }  # fmt: skip
+
+    def _agreed(self, act: Row, local: datetime) -> bool:
+        """A consent of the debtor holds now, and this hour is one of its hours; they may run past midnight."""
+        return any(
+            debtor == act.debtor and since <= act.start < until
+            and local.hour in {(first + number) % 24 for number in range((last - first) % 24 or 24)}
+            for debtor, since, until, first, last in self.consents
+        )  # fmt: skip
 
     def _mark(self, debtor: str, number: str, before: list[Row]) -> str:
         mark = ""

@@ -1,4 +1,4 @@
-"""Contacts, permits, holds, late rows, corrections in any order: gate and breaches say what a second reading says."""
+"""Contacts, permits, holds, consents, late rows, corrections in any order: gate and breaches say what a model says."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from casework.errors import CallerError
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading, writing
 from casework.work.cases.holds import HOLDS
+from casework.work.cases.lifecycles import CONSENTS
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 from casework.work.gate.found import found, judged
 from casework.work.gate.tables import contact_permits
@@ -36,6 +37,7 @@ results = st.sampled_from(
 )
 channels = st.sampled_from(["call", "call", "call", "ai_voice", "message", "inbound"])
 minutes = st.integers(0, 180)
+hours_of_day = st.tuples(st.integers(0, 23), st.integers(0, 24)).filter(lambda hours: hours[0] != hours[1])
 acts = st.tuples(loans, parties, channels, numbers)
 STEPS = st.one_of(
     st.tuples(st.just("record"), acts, results, minutes),
@@ -48,6 +50,10 @@ STEPS = st.one_of(
     st.tuples(
         st.just("hold"), loans, st.sampled_from(["complaint", "dispute", "death", "death", "hardship", "legal"]),
         st.tuples(st.integers(-72, 2), st.sampled_from([None, 6, 24, 48])),
+    ),
+    st.tuples(
+        st.just("consent"), loans, hours_of_day,
+        st.tuples(st.integers(-72, 2), st.sampled_from([3, 24, 72])),
     ),
     st.tuples(st.just("wait"), st.sampled_from([1, 4, 6, 61, 240, 720, 1440]), st.none(), st.none()),
 )  # fmt: skip
@@ -69,7 +75,7 @@ def desk(bank: Bank) -> Desk:
 def clear(bank: Bank) -> None:
     """Examples share a branch: rows go without their entries, so what is asked of it here is the gate alone."""
     with writing(bank.started.engine) as conn:
-        for table in (contact_log, contact_permits, HOLDS.table):
+        for table in (contact_log, contact_permits, HOLDS.table, CONSENTS.table):
             conn.execute(table.delete())
 
 
@@ -172,6 +178,20 @@ class Both:
                 )
             )  # fmt: skip
 
+    def consent(self, loan_id: str, hours: tuple[int, int], span: tuple[int, int]) -> None:
+        begins = (self.now + timedelta(hours=span[0])).replace(minute=0, second=0, microsecond=0)
+        ends = begins + timedelta(hours=span[1])
+        self.world.consents.append((LOANS[loan_id], begins, ends, *hours))
+        with writing(self.desk.bank.started.engine) as conn:
+            conn.execute(
+                CONSENTS.table.insert().values(
+                    chart="consent@1", state="in_force", state_since=DAY, live=True, version=1, opened_on=DAY,
+                    opened_for="given", opened_by="B9", institution=INSTITUTION, borrower_id=LOANS[loan_id],
+                    loan_id=loan_id, from_hour=hours[0], until_hour=hours[1], begins_at=begins.astimezone(UTC),
+                    ends_at=ends.astimezone(UTC), evidence="rec:1",
+                )
+            )  # fmt: skip
+
     def take(self, step: tuple[str, Any, Any, Any]) -> None:
         what, first, second, third = step
         match what:
@@ -192,6 +212,8 @@ class Both:
                 self.correct(first, second)
             case "hold":
                 self.hold(first, second, third)
+            case "consent":
+                self.consent(first, second, third)
             case _:
                 self.now += timedelta(minutes=first)
 
