@@ -24,6 +24,7 @@ from api import (
     contact_book,
     contact_breaches,
     contact_corrections,
+    contact_files,
     contact_permits,
     contacts,
     day,
@@ -195,7 +196,8 @@ def refuse_owner(engine: Engine, settings: Settings) -> None:
 
 def _routes(feed_upload_mib: int) -> list[Any]:
     # Only what a bank sends may be larger than any other body.
-    uploads = [*imports.route_handlers, *repayments.route_handlers, *console.uploads]
+    uploads = [*imports.route_handlers, *repayments.route_handlers, *contact_files.uploads]
+    uploads += console.uploads
     large = Router("/", route_handlers=uploads, request_max_body_size=feed_upload_mib * 1024 * 1024)
     changing = [*events.route_handlers, *openings.route_handlers, *bulk.route_handlers, large]
     nouns = described()
@@ -205,6 +207,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
     changing += [
         *contacts.route_handlers,
         *contact_corrections.route_handlers,
+        *contact_files.route_handlers,
         *contact_book.route_handlers,
         *contact_permits.route_handlers,
         *contact_breaches.route_handlers,

@@ -135,6 +135,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "not_found": (404, "没有这样的资源", "there is no such resource"),
     "not_ready": (503, "服务尚未就绪：…", "the service is not ready: …"),
     "nothing_changes": (422, "没有要更改的内容", "there is nothing to change in the request"),
+    "nothing_set_aside": (404, "没有被搁置的行", "no row was set aside"),
     "nothing_to_hand_in": (422, "{staff_no}{day}没有可上交的内容", "{staff_no} has nothing to hand in for {day}"),
     "nothing_left": (404, "{day}已没有可领取的任务", "on {day} no task is left to take"),
     "nothing_to_take": (422, "{day}没有任务", "there is no task on {day}"),

@@ -15,6 +15,7 @@ from api.console.access import pages as access
 from api.console.borrowers import pages as borrowers
 from api.console.cases import looking, opening, steps
 from api.console.chart_moves import pages as chart_moves
+from api.console.contact_files import pages as contact_files
 from api.console.day import lists as day_lists
 from api.console.day import pages as day
 from api.console.debtor import contact, new_number
@@ -36,7 +37,7 @@ from api.console.roster import pages as roster
 from api.console.rulebook import pages as rulebook
 from api.nouns import Described
 
-uploads: list[Any] = feeds.uploads
+uploads: list[Any] = [*feeds.uploads, *contact_files.uploads]
 
 
 def route_handlers(described: Sequence[Described]) -> list[Any]:
@@ -45,7 +46,7 @@ def route_handlers(described: Sequence[Described]) -> list[Any]:
     handlers += [*steps.route_handlers, *looking.route_handlers, *debtor.route_handlers, *borrowers.route_handlers]
     handlers += new_number.route_handlers
     handlers += [*requests.route_handlers, *nouns.route_handlers(described), *feeds.route_handlers]
-    handlers += [*contact.route_handlers, *day_lists.route_handlers]
+    handlers += [*contact.route_handlers, *contact_files.route_handlers, *day_lists.route_handlers]
     handlers += [*evening.route_handlers, *handover.route_handlers, *chart_moves.route_handlers]
     handlers += [*distribution.route_handlers, *roster.route_handlers]
     handlers += [*people.route_handlers, *rulebook.route_handlers, *verification.route_handlers, *log.route_handlers]

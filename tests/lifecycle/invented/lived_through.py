@@ -207,12 +207,12 @@ def test_it_is_counted_by_state_and_described_with_examples(house: Running) -> N
 def test_it_has_its_list_its_page_its_forms_and_its_workbook(house: Running, browse: Callable[..., Browsing]) -> None:
     """From its chart alone, in both languages; what was typed wrong comes back beside its field."""
     someone = browse("P1")
-    someone.get("/console/callbacks")
-    assert 'href="/console/callbacks" aria-current="page">回电' in someone.page.text
-    someone.get("/console/callbacks/new?of=1")
-    wrong = someone.send("/console/callbacks", {"ground": "agreed"}, data__call_on="2027-02-28")
+    someone.get("/console/errands")
+    assert 'href="/console/errands" aria-current="page">回电' in someone.page.text
+    someone.get("/console/errands/new?of=1")
+    wrong = someone.send("/console/errands", {"ground": "agreed"}, data__call_on="2027-02-28")
     assert (wrong.status_code, 'value="2027-02-28"' in wrong.text) == (409, True)
-    made = someone.send("/console/callbacks", {"ground": "agreed"}, data__call_on=MONDAY.isoformat())
+    made = someone.send("/console/errands", {"ground": "agreed"}, data__call_on=MONDAY.isoformat())
     assert made.status_code == 303, someone.text()
     place = made.headers["location"]
     someone.get(place)
@@ -224,16 +224,16 @@ def test_it_has_its_list_its_page_its_forms_and_its_workbook(house: Running, bro
     for text in ("待回电", "下午再打", "2027-03-01 (周一)"):
         assert text in someone.text(), text
     assert someone.send(f"{place}/events", {"event": "called"}).status_code == 303, someone.text()
-    someone.get("/console/callbacks?all=true")
+    someone.get("/console/errands?all=true")
     assert place in someone.page.text
     assert someone.get(f"{place}/chart.svg").status_code == 200
     assert "回电" in someone.get("/console/cases/1").text
-    body = someone.get("/console/callbacks.xlsx?all=true&purpose=work").content
+    body = someone.get("/console/errands.xlsx?all=true&purpose=work").content
     rows = CalamineWorkbook.from_filelike(io.BytesIO(body)).get_sheet_by_index(0).to_python()
     assert "P1" in str(rows[1][0])
     someone.cookies["casework_lang"] = "en"
     someone.get(place)
-    assert f"Call-back {place.rpartition('/')[2]} Done" in someone.text()
+    assert f"Errand {place.rpartition('/')[2]} Done" in someone.text()
     assert browse("R2").get(place).status_code == 404
 
 

@@ -1,0 +1,1 @@
+"""Contact files: sent, taken in behind the page, what was set aside."""

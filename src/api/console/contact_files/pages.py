@@ -1,0 +1,59 @@
+"""Contact files: one is sent and taken in behind the page; how far it is, what became of it, what is to be mended."""
+
+import asyncio
+from typing import Any, Final
+
+from litestar import Request, Response, get, post
+
+from api.console.frame import cookies
+from api.console.frame.forms import Tried, problem_of
+from api.console.frame.page import HEADERS, render, to
+from api.contact_files import SOURCES, begun, rows_set_aside_of, run_of
+from casework.errors import CallerError
+
+_PLACE: Final = "/console/contact-files"
+_SHOWN: Final = 200
+
+
+@post(f"{_PLACE}/upload", opt={"page": "contact.import"}, include_in_schema=False)
+async def upload(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Take in the file that was chosen; it goes on when the page is left."""
+    form = await request.form()
+    cookies.check_form(request, str(form.get("form_token", "")))
+    try:
+        await begun(request)
+    except CallerError as told:
+        problem = problem_of(told)
+        if problem["status"] in (401, 403):
+            raise
+        return await asyncio.to_thread(_page, request, Tried("file", {}, problem))
+    return to(_PLACE)
+
+
+@get(_PLACE, sync_to_thread=True, opt={"page": "contact.import"})
+def contact_file(request: Request[Any, Any, Any]) -> Response[Any]:
+    """The reader's last file: how far it is, or what became of its rows."""
+    return _page(request)
+
+
+def _page(request: Request[Any, Any, Any], tried: Tried | None = None) -> Response[Any]:
+    run = run_of(request, limit=_SHOWN)
+    if tried is None and run.status == "failed" and run.code is not None:
+        tried = Tried("file", {}, problem_of(CallerError(run.code, run.zh or "", run.en or "")))
+    return render(
+        request, "contact_files/file.html", status=int(tried.problem["status"]) if tried else 200, run=run, tried=tried,
+        sources=SOURCES,
+    )  # fmt: skip
+
+
+@get(f"{_PLACE}/set-aside.csv", sync_to_thread=True, opt={"page": "contact.import"})
+def set_aside(request: Request[Any, Any, Any]) -> Response[Any]:
+    """The rows that the reader's last file set aside, as they came, each with why."""
+    answer = rows_set_aside_of(request)
+    answer.headers.update(HEADERS)
+    return answer
+
+
+route_handlers = [contact_file, set_aside]
+uploads = [upload]
+"""These take more than other bodies may have."""

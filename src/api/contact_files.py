@@ -1,0 +1,217 @@
+"""Contact files over HTTP: taken in behind the answer, one at a time for each person, and found again.
+
+What was set aside is told with line, column and what is expected, and is a file to mend and send again.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, NamedTuple
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.datastructures import UploadFile
+from litestar.exceptions import ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.params import QueryParameter
+
+from api.auth import actor_of
+from api.console.frame.behind import Behind, Went, begin, behind
+from api.problems import problem_responses
+from api.reading.asking import After, answers, check_parameters
+from api.repayments import RowTold
+from api.serving import serving_of
+from casework.errors import CallerError
+from casework.intake.dialler.importing import Taken, import_contacts
+from casework.intake.dialler.mending import rows_to_mend
+from casework.intake.dialler.recording import DIALLER, SHEET
+from casework.intake.dialler.row import TEXTS, Aside
+from casework.storage.database import writing
+from casework.storage.driver_errors import again_on_conflict
+
+SOURCES: Final = (DIALLER, SHEET)
+_NAME_LIMIT: Final = 100  # characters of a file's name that the run keeps
+
+
+class FileTaken(NamedTuple):
+    """What became of a file, and the rows to mend."""
+
+    taken: Taken
+    to_mend: bytes
+
+
+class ContactRowTold(RowTold):
+    """A row that was set aside, or warned of: what it calls itself too."""
+
+    contact_ref: str | None = None
+
+
+class ContactFileRun(msgspec.Struct, kw_only=True):
+    """The caller's last file: `status` none, running, done or failed (`code` says why); `done`: rows read so far.
+
+    `late`: of days before the business date. `set_aside` is a page of `set_aside_in_all`; `next` is the `after` of the
+    page that follows.
+    """
+
+    status: str
+    file: str | None = None
+    source: str | None = None
+    began_at: datetime | None = None
+    done: int = 0
+    code: str | None = None
+    zh: str | None = None
+    en: str | None = None
+    rows: int = 0
+    stored: int = 0
+    repeated: int = 0
+    late: int = 0
+    reached: int = 0
+    set_aside_in_all: int = 0
+    set_aside: list[ContactRowTold] = []
+    warnings: list[ContactRowTold] = []
+    next: int | None = None
+
+
+_ROW = {
+    "line": 4, "column": "started_at", "kind": "malformed_time", "zh": TEXTS["malformed_time"][0],
+    "en": TEXTS["malformed_time"][1], "contact_ref": "K0903-00253",
+}  # fmt: skip
+_RUN: dict[str, Any] = {
+    "status": "done", "file": "calls-2026-03-09.csv", "source": "dialler", "began_at": "2026-03-09T10:01:02.000004Z",
+    "done": 3, "code": None, "zh": None, "en": None, "rows": 3, "stored": 2, "repeated": 0, "late": 0, "reached": 1,
+    "set_aside_in_all": 1, "set_aside": [_ROW], "warnings": [], "next": None,
+}  # fmt: skip
+_BEGUN = ResponseSpec(
+    ContactFileRun, generate_examples=False, description="Begun; GET /contact-files tells how far it is.",
+    examples=[Example(summary="begun", value={"status": "running", "file": "calls.csv", "source": "dialler"})],
+)  # fmt: skip
+
+
+class _OneFile(Operation):
+    """The body is a file in a multipart form, which the framework cannot declare."""
+
+    def __post_init__(self) -> None:
+        file = Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream")
+        source = Schema(type=OpenAPIType.STRING, enum=list(SOURCES))
+        form = Schema(type=OpenAPIType.OBJECT, properties={"file": file, "source": source}, required=["file"])
+        self.request_body = RequestBody(required=True, content={"multipart/form-data": OpenAPIMediaType(schema=form)})
+
+
+@post(
+    "/contact-files", status_code=202, tags=["contacts"], summary="Take in a contact file", operation_class=_OneFile,
+    responses={202: _BEGUN, **problem_responses(
+        "malformed_request", "invalid_request", "body_too_large", "unsupported_media_type", "post_not_permitted",
+        "key_not_permitted", "import_running")},
+)  # fmt: skip
+async def take_contact_file(request: Request[Any, Any, Any]) -> Response[ContactFileRun]:
+    """One file (CSV or XLSX, docs/day.md §2), as the shell takes it: all of it, or nothing where it cannot be read.
+
+    `source` sheet: what a person typed can be late (补录). The same file again changes nothing.
+    """
+    await begun(request)
+    return Response(run_of(request), status_code=202, headers={"Location": "/contact-files"})
+
+
+async def begun(request: Request[Any, Any, Any]) -> None:
+    """Begin to take in the file that the request brings. CallerErrors where it brings none, `import_running`."""
+    if request.content_type[0] != "multipart/form-data":
+        raise CallerError(
+            "unsupported_media_type", "正文须为 multipart/form-data", "the body must be multipart/form-data"
+        )
+    try:
+        form = await request.form()
+    except ValidationException:
+        raise CallerError(
+            "malformed_request", "multipart 正文缺少分隔符", "the multipart body has no boundary"
+        ) from None
+    files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+    if len(files) != 1 or not files[0].filename:
+        raise CallerError("malformed_request", "须上传一个文件", "send one file")
+    source = str(form.get("source") or DIALLER)
+    if source not in SOURCES:
+        raise CallerError("invalid_request", f"source 须为 {'、'.join(SOURCES)}", f"source is one of {SOURCES}")
+    name, content = files[0].filename[:_NAME_LIMIT], await files[0].read()
+    serving, actor = serving_of(request), actor_of(request)
+
+    def once(went: Went) -> FileTaken:
+        with writing(serving.engine) as conn:
+            taken = import_contacts(conn, serving.branch, content, name, source, actor, progress=went)
+        return FileTaken(taken, rows_to_mend(content, name, taken.set_aside))
+
+    if not begin(request, _name(request), lambda went: again_on_conflict(lambda: once(went)), (name, source)):
+        raise CallerError("import_running", "您的上一个文件正在导入", "your last file is still being taken in")
+
+
+@get("/contact-files", sync_to_thread=True, tags=["contacts"], summary="How far the last contact file is",
+     responses=answers(ContactFileRun, _RUN, "filter_malformed", "invalid_request"))  # fmt: skip
+def contact_file(
+    request: Request[Any, Any, Any], after: After = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=1_000, description="Rows set aside on a page.")] = 200,
+) -> ContactFileRun:  # fmt: skip
+    """The caller's last file: how far it is, or what became of its rows; those set aside in pages, by line.
+
+    Where several processes serve, each knows of its own files.
+    """
+    check_parameters(request, ("after", "limit"))
+    return run_of(request, after or 0, limit)
+
+
+@get("/contact-files/set-aside.csv", sync_to_thread=True, tags=["contacts"], summary="The rows that were set aside",
+     media_type="text/csv",
+     responses={200: ResponseSpec(bytes, media_type="text/csv", generate_examples=False, description="The rows."),
+                **problem_responses("nothing_set_aside", "post_not_permitted")})  # fmt: skip
+def rows_set_aside(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """As they came in the caller's last file, each with why, to be mended and sent again; nobody else is given them."""
+    return rows_set_aside_of(request)
+
+
+def rows_set_aside_of(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """That file; CallerError `nothing_set_aside`."""
+    outcome: FileTaken | None = _run(request).outcome
+    if outcome is None or not outcome.to_mend:
+        raise CallerError("nothing_set_aside")
+    headers = {"Content-Disposition": 'attachment; filename="set-aside-contacts.csv"'}
+    return Response(outcome.to_mend, media_type="text/csv", headers=headers)
+
+
+def _run(request: Request[Any, Any, Any]) -> Behind:
+    return behind(request, _name(request))
+
+
+def run_of(request: Request[Any, Any, Any], after: int = 0, limit: int = 200) -> ContactFileRun:
+    """As the API tells it."""
+    run = _run(request)
+    file, source = run.about or (None, None)
+    told = ContactFileRun(status=_status(run), file=file, source=source, began_at=run.began_at, done=run.done)
+    if run.mistake is not None:
+        told.code, told.zh, told.en = run.mistake.code, run.mistake.zh, run.mistake.en
+    outcome: FileTaken | None = run.outcome
+    if outcome is not None:
+        taken = outcome.taken
+        told.rows, told.stored, told.repeated, told.late = taken.rows, taken.stored, taken.repeated, taken.late
+        told.reached, told.set_aside_in_all = taken.reached, len(taken.set_aside)
+        told.warnings = [_row(one) for one in taken.warnings]
+        found = [one for one in taken.set_aside if one.line > after]
+        told.set_aside = [_row(one) for one in found[:limit]]
+        told.next = found[limit - 1].line if len(found) > limit else None
+    return told
+
+
+def _row(one: Aside) -> ContactRowTold:
+    zh, en = TEXTS[one.kind]
+    return ContactRowTold(one.line, one.column or None, one.kind, zh, en, one.contact_ref)
+
+
+def _name(request: Request[Any, Any, Any]) -> str:
+    return f"contact-file:{actor_of(request).id}"
+
+
+def _status(run: Behind) -> str:
+    if run.began_at is None:
+        return "none"
+    return "running" if run.running else "failed" if run.failed else "done"
+
+
+route_handlers = [contact_file, rows_set_aside]
+uploads = [take_contact_file]
+"""These take more than other bodies may have."""

@@ -1,0 +1,39 @@
+"""A contact file is sent from a page and taken in behind it; what was set aside is shown and can be had."""
+
+import re
+import time
+from collections.abc import Callable
+
+from tests.api.conftest import Running
+from tests.api.test_contact_files import BAD, GOOD, HEADER
+from tests.api.test_contacts import case
+from tests.console.conftest import Browsing
+
+__all__ = ["case"]  # a fixture
+
+
+def test_a_contact_file_is_sent_and_its_page_is_found_again_with_what_was_set_aside(
+    browse: Callable[..., Browsing], running: Running, case: int
+) -> None:
+    someone = browse("B1")
+    assert "催收记录文件" in someone.get("/console").text
+    someone.get("/console/contact-files")
+    token = re.search(r'name="form_token" value="([^"]+)"', someone.page.text)
+    assert token is not None
+    content = f"{HEADER}\n{GOOD}\n{BAD}\n".encode()
+    place = "/console/contact-files"
+    answer = running.client.post(
+        f"{place}/upload", files={"file": ("calls.csv", content)},
+        data={"form_token": token[1], "source": "dialler"}, follow_redirects=False,
+        headers={"Cookie": "; ".join(f"{name}={value}" for name, value in someone.cookies.items())},
+    )  # fmt: skip
+    assert (answer.status_code, answer.headers["location"]) == (303, place), answer.text
+    for _ in range(200):
+        if "data-refresh" not in someone.get(place).text:
+            break
+        time.sleep(0.02)
+    text = someone.text()
+    for one in ("calls.csv", "started_at", "不是带时区的时间", "搁置行"):
+        assert one in text, one
+    assert someone.get(f"{place}/set-aside.csv").content.startswith("\ufeff".encode())
+    assert browse("R1").get(place).status_code == 403
