@@ -33,6 +33,7 @@ PLACES = {
         "/console", "/console/feeds", "/console/feeds/1", "/console/rules/charts/overdue_loan",
         "/console/rules/charts/promise", "/console/requests?box=open", "/console/promises/1", "/console/holds/1",
         "/console/staff?status=left", "/console/evening", "/console/handovers", "/console/handovers/1",
+        "/console/roster", "/console/distribution", "/console/risks?all=true", "/console/risks/new?loan_id=L1",
     ),
     "auditor": ("/console/log", "/console/log/questions", "/console/log/questions?ask=requests",
                 "/console/log/checkpoint", "/console/rules/charts/promise/moves",

@@ -59,6 +59,8 @@ def test_a_table_with_a_fault_is_refused_and_says_where(before: str, after: str,
     ("before", "after", "fault"),
     [
         ('days = { value = "calendar"', 'days = { value = "lunar"', "duty.days is not one of calendar, working"),
+        ("attempts_apart_hours = { value = 0", "attempts_apart_hours = { value = 24",
+         "duty.attempts_apart_hours is not a whole number of hours"),
         ("visit_by_dpd = { value = 30", 'visit_by_dpd = { value = "soon"', "duty.visit_by_dpd is not a whole number"),
         ('dialling = { rules = ["1.1.2"], empty_because', 'dialling = { value = [{ attempts = 2 }], source',
          "duty.dialling: each needs from_dpd and attempts"),

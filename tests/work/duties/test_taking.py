@@ -1,7 +1,8 @@
 """Duties over the database: taken when a day is closed, never changed afterwards, listed as they were or stand."""
 
 from collections.abc import Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -15,8 +16,10 @@ from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import register
 from casework.people.staff.actor import system
 from casework.storage.database import open_engine, reading, writing
+from casework.work.duties.called import Reader
 from casework.work.duties.listing import duties_on
 from casework.work.duties.tables import duties, duty_days
+from casework.work.gate.limits import limits_of
 from tests.feed.bank import DAY, Bank, arrears, loan
 from tests.work.test_holds import take as hold
 from tests.work.test_promises import at, day
@@ -116,6 +119,23 @@ def call(bank: Bank, number: int, *times: str, source: str = DIALLER) -> None:
             conn, bank.started.branch, content, "c.csv", source, system("cli"), clock=at(day(number + 1))
         )
     assert taken.stored == len(times), taken
+
+
+@pytest.mark.parametrize(("hours", "attempts"), [(0, 4), (1, 3), (2, 2), (8, 2), (9, 1)])
+def test_calls_count_as_two_where_they_lie_as_far_apart_as_the_policy_wants(
+    owed: Bank, hours: int, attempts: int
+) -> None:  # fmt: skip
+    """Each that begins so long after the last that counted; nothing by default."""
+    owed.send(day(1), SNAPSHOT)
+    call(owed, 1, "09:00", "09:59", "10:30", "17:00")
+    branch = owed.started.branch
+    policy = branch.rulebook.policies.at(day(1))
+    held_to = branch.rulebook.duties.held_to(policy)
+    assert held_to.attempts_apart == timedelta()
+    held_to = replace(held_to, attempts_apart=timedelta(hours=hours))
+    with reading(owed.started.engine) as conn:
+        reader = Reader(conn, "demo", day(1), held_to, limits_of(policy), branch.rulebook.results)
+        assert reader.read()["B1"].attempts == attempts
 
 
 def live(bank: Bank, first: int, last: int) -> None:

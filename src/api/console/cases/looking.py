@@ -15,6 +15,7 @@ from api.console.cases.timeline import Moment, told
 from api.console.frame.forms import Tried
 from api.console.frame.page import HEADERS, language_of, render
 from api.console.nouns.shown import children_of, live_of
+from api.duties import told_of_case
 from api.permitted import case_in_sight, reach
 from api.reading.asking import FILTERS, Cursor, case_filter, check_parameters
 from api.reading.cases import CaseId, SortBy
@@ -85,6 +86,7 @@ def case_page(
     """The page of a case, perhaps with a form that came back, or with what was just done; call it in a thread."""
     serving, actor, lang = serving_of(request), actor_of(request), language_of(request)
     branch = serving.branch
+    may_read_duties = branch.rulebook.permissions.may(actor, "duty.read")
     with reading(serving.engine, snapshot=True) as conn:
         found = case_in_sight(conn, request, case_id)
         dates = BusinessDates(conn, branch)
@@ -95,6 +97,7 @@ def case_page(
         owners = owners_of_case(conn, branch, case_id).owners
         people = people_of_case(conn, branch, dates, found, actor)
         children = children_of(conn, branch, found, actor)
+        owed = told_of_case(branch, conn, case_id, branch.today(now())) if may_read_duties else []
         names = names_of(conn, {one.owner for one in owners} | {item.actor for item in history.items})
     _on_record(request, found, people, history.items)
     return render(
@@ -102,7 +105,7 @@ def case_page(
         people=people, children=children, tried=tried, more=history.next is not None,
         moments=_moments(branch, history.items, lang, names), facts=list(facts_of(detail.facts, lang)),
         done=_done(branch, done, lang), meanwhile=_meanwhile(branch, history.items, tried, lang),
-        risks=live_of(children, "risk"),
+        risks=live_of(children, "risk"), owed=owed,
         may_call=branch.rulebook.permissions.may(actor, "contact.permit"),
         may_note=branch.rulebook.permissions.may(actor, "case.note"),
     )  # fmt: skip

@@ -31,6 +31,7 @@ OWED_BY: Final = ("handler", "owner")
 """Who may owe a duty beside the posts."""
 STANDINGS: Final = ("lost", "placed")
 """What a state may be to duties."""
+_DAY_HOURS: Final = 24
 _FILE_NAME: Final = "rules/duties.toml"
 _BOUNDS: Final = ("from_dpd", "until_dpd", "principal_from_fen", "principal_up_to_fen")
 
@@ -80,6 +81,7 @@ class HeldTo:
 
     by_state: Mapping[str, tuple[Bound, ...]]
     attempts_per_day: int
+    attempts_apart: timedelta
     contacts_rest_days: int
     visit_by: timedelta
     act_within: timedelta
@@ -143,6 +145,7 @@ def _held_to(rules: DutyRules, policy: Policy) -> HeldTo:
             for state in sorted({state for one in bounds for state in one.rule.states})
         },
         attempts_per_day=figure("lost_contact.attempts_per_day"),
+        attempts_apart=timedelta(hours=figure("duty.attempts_apart_hours")),
         contacts_rest_days=figure("duty.contacts_rest_days"),
         visit_by=timedelta(figure("duty.visit_by_dpd")),
         act_within=timedelta(figure("lost_contact.act_within_days")),
@@ -254,6 +257,9 @@ def _bound_faults(raw: Any, policies: Policies) -> Iterator[str]:
 def _of_policy(policy: Policy) -> Iterator[str]:
     if policy.figures.get("duty.days") not in DAYS:
         yield f"policy {policy.name}: duty.days is not one of {', '.join(DAYS)}"
+    apart = policy.figures.get("duty.attempts_apart_hours")
+    if type(apart) is not int or not 0 <= apart < _DAY_HOURS:
+        yield f"policy {policy.name}: duty.attempts_apart_hours is not a whole number of hours of a day"
     for key in ("dial_until_dpd", "contacts_rest_days", "visit_by_dpd", "place_within_days"):
         if type(policy.figures.get(f"duty.{key}")) is not int:
             yield f"policy {policy.name}: duty.{key} is not a whole number"

@@ -7,6 +7,7 @@ failed to answer often enough, whose numbers were found dead, who died.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import groupby
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +22,7 @@ from casework.work.cases.tables import cases
 from casework.work.contacts.contact import CALLS, DEBTOR, Contact
 from casework.work.contacts.results import Results
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of, contacts
-from casework.work.duties.debtor import DebtorDay, contacts_duty, forbidden
+from casework.work.duties.debtor import DebtorDay, contacts_duty, counted, forbidden
 from casework.work.gate.gather import book_of, holds_of, refusals
 from casework.work.gate.judge import Asked, Wish
 from casework.work.gate.limits import Limits
@@ -54,6 +55,11 @@ TODAY: Final = (
     )
     .where(_log.institution == _institution, _log.day == _on)
     .group_by(_log.borrower_id)
+)
+_ATTEMPTS: Final = (
+    sa.select(_log.borrower_id, _log.started_at)
+    .where(_log.institution == _institution, _log.day == _on, _is_attempt, _proves)
+    .order_by(_log.borrower_id, _log.started_at)
 )
 _VISITED: Final = (
     sa.select(_log.borrower_id, sa.func.max(_log.day))
@@ -118,7 +124,7 @@ THEIRS: Final = sa.or_(cases.c.owner.in_(_people), cases.c.handler.in_(_people))
 """Cases that somebody of `:people` owns or works on."""
 _THEIR_DEBTORS: Final = sa.select(cases.c.borrower_id).where(cases.c.institution == _institution, cases.c.live, THEIRS)
 _COLUMN: Final = {
-    TODAY: _log.borrower_id, _VISITED: _log.borrower_id, _FAILING: _log.borrower_id,
+    TODAY: _log.borrower_id, _ATTEMPTS: _log.borrower_id, _VISITED: _log.borrower_id, _FAILING: _log.borrower_id,
     _FOUND_DEAD: contacts.c.borrower_id, _DIED: _holds.borrower_id,
 }  # fmt: skip
 _OF_THEIRS: Final = {asked: asked.where(column.in_(_THEIR_DEBTORS)) for asked, column in _COLUMN.items()}
@@ -149,6 +155,10 @@ class Reader(msgspec.Struct, frozen=True):
         shut, found = forbidden(self.limits), dict[str, DebtorDay]()
         for row in self._ask(TODAY, whose):
             found[row.borrower_id] = DebtorDay(row.attempts, bool(row.connected), bool(row.reached), shut)
+        if self.held_to.attempts_apart:
+            for borrower, of_debtor in groupby(self._ask(_ATTEMPTS, whose), key=lambda row: row.borrower_id):
+                number = counted((row.started_at for row in of_debtor), self.held_to.attempts_apart)
+                found[borrower] = msgspec.structs.replace(found[borrower], attempts=number)
         lost = whose | {"lost": sorted(self.held_to.lost)}
         told = {borrower: {"visited_on": on} for borrower, on in self.conn.execute(_VISITED, lost)}
         for borrower, called in self._contacts():

@@ -3,8 +3,8 @@
 What was typed in late proves no duty, but counts for the gate.
 """
 
-from collections.abc import Collection, Sequence
-from datetime import date, timedelta
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime, timedelta
 
 import msgspec
 
@@ -38,7 +38,8 @@ QUIET = DebtorDay()
 
 
 def day_of(
-    on: date, contacts: Sequence[Contact], at_midnight: Asked, live_since: date, rest_days: int
+    on: date, contacts: Sequence[Contact], at_midnight: Asked, live_since: date, rest_days: int,
+    apart: timedelta = timedelta(),
 ) -> DebtorDay:  # fmt: skip
     """The day `on`, from the debtor's contacts that are known at its close, in order, none of a later day.
 
@@ -51,7 +52,7 @@ def day_of(
     visits = [one.started_at.astimezone(zone).date() for one in contacts if one.channel == "visit"]
     owed, called = contacts_duty(on, contacts, at_midnight, live_since, rest_days)
     return DebtorDay(
-        attempts=sum(one.is_attempt for one in proving),
+        attempts=counted((one.started_at for one in proving if one.is_attempt), apart),
         connected=any(one.connected for one in proving),
         reached=any(one.connected for one in today),
         forbidden=forbidden(at_midnight.limits),
@@ -59,6 +60,15 @@ def day_of(
         contacts_called=called,
         visited_on=max(visits, default=None),
     )
+
+
+def counted(times: Iterable[datetime], apart: timedelta) -> int:
+    """How many attempts these are, in order: each that begins as long as `apart` after the last that counted."""
+    number, last = 0, None
+    for at in times:
+        if last is None or at - last >= apart:
+            number, last = number + 1, at
+    return number
 
 
 def contacts_duty(
