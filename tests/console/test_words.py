@@ -51,3 +51,9 @@ def test_a_word_has_both_languages_with_the_same_parts(key: str) -> None:
 def test_every_fact_of_a_case_and_every_reason_of_leave_has_its_word() -> None:
     assert {name for name in Facts.__struct_fields__ if f"fact.{name}" not in WORDS} == HIDDEN
     assert {reason for reason in REASONS if f"absence.{reason}" not in WORDS} == set()
+
+
+def test_no_page_leaves_a_day_or_a_time_to_the_language_of_the_browser() -> None:
+    """`typed_as` has the one form that is read."""
+    native = re.compile(r'type="(?:date|datetime-local|time|month|week)"')
+    assert [path.name for path in CONSOLE.rglob("*.html") if native.search(path.read_text(encoding="utf-8"))] == []

@@ -119,7 +119,8 @@ def _places(request: Request[Any, Any, Any], actor: Actor | None, path: str) -> 
         return []
     rulebook = serving_of(request).branch.rulebook
     open_ = [one for one in _PLACES if one[2] is None or rulebook.permissions.may(actor, one[2])]
-    here = max((place for place, _, _ in open_ if path == place or path.startswith(f"{place}/")), key=len, default="")
+    within = (place for place, _, _ in open_ if path == place or (place != "/console" and path.startswith(f"{place}/")))
+    here = max(within, key=len, default="")
     return [
         {"place": place, "here": place == here, "word": f"nav.{word}",
          "words": None if isinstance(word, str) else rulebook.charts[word.chart]}

@@ -18,6 +18,7 @@ from casework.evidence.searching import SearchAsked, wanted_of
 from casework.log.format.entry_line import EntryLine
 from casework.log.proving import cosigned_note, published_note
 from casework.log.write.witnesses import known_witnesses
+from casework.people.staff.posts import post_labels
 from casework.storage.database import reading
 from casework.work.cases.branch import Branch
 from casework.work.cases.event_names import label_of
@@ -82,15 +83,22 @@ def questions(
 
 
 def _answer(branch: Branch, line: EntryLine, lang: str) -> tuple[EntryLine, Mapping[str, Any], str, list[Any]]:
-    body = msgspec.json.decode(line.body)
-    return line, body, label_of(branch.rulebook, body["event"])[0 if lang == "zh" else 1], list(_said(body, lang))
+    body, posts = msgspec.json.decode(line.body), post_labels(branch.rulebook.chart)
+    return (
+        line,
+        body,
+        label_of(branch.rulebook, body["event"])[0 if lang == "zh" else 1],
+        list(_said(body, lang, posts)),
+    )
 
 
-def _said(body: Mapping[str, Any], lang: str) -> Iterator[tuple[str, str]]:
+def _said(body: Mapping[str, Any], lang: str, posts: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
     """The first things that an entry says, as it says them."""
     plain = [(name, value) for name, value in body["data"].items() if value not in (None, "", [], {})]
     for name, value in [one for one in plain if one[0] not in _UNSAID][:_SHOWN]:
-        if isinstance(value, dict):
+        if name == "post" and value in posts:
+            value = posts[value][lang]  # noqa: PLW2901  # as text
+        elif isinstance(value, dict):
             value = " ".join(f"{key}={one}" for key, one in value.items() if not isinstance(one, dict | list))  # noqa: PLW2901  # as text
         elif isinstance(value, list):
             value = " ".join(str(one) for one in value if not isinstance(one, dict))  # noqa: PLW2901  # as text
