@@ -212,6 +212,11 @@ def mark_in_book(
     data: Annotated[MarkBody, Body(examples=_MARK)],
 ) -> MarkAnswer:
     """A refusal is for ever, for whomever the number is called; what is ended is used no more, and stays on record."""
+    return entry_marked(request, contact_id, data)
+
+
+def entry_marked(request: Request[Any, Any, Any], contact_id: int, data: MarkBody) -> MarkAnswer:
+    """The same for whoever has been let through."""
     serving = serving_of(request)
     with writing(serving.engine) as conn:
         recording = Recording(request, conn)

@@ -194,6 +194,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
      "… can take {room} more open cases, and {needed} are to be handed over"),
     "refused": (409, "不予办理", "it may not be done"),
     "region_differs": (422, "团队{team}属于区域{region}", "team {team} belongs to region {region}"),
+    "remark_needed": (422, "须说明何以得知", "say how that became known"),
     "repeated_case": (422, "同一案件不得重复出现", "a case may appear once"),
     "repeated_item": (422, "同一项目不得重复出现", "an item may appear once"),
     "report_issued": (409, "{day}的日报已于{at}由{by}发出（分录{entry_id}）",

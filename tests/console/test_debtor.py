@@ -265,3 +265,23 @@ def test_a_call_back_is_taken_down_on_the_page_by_its_minute(
     assert (answer.status_code, answer.headers["location"]) == (303, f"/console/debtors/{case}"), someone.text()
     someone.get(f"/console/debtors/{case}")
     assert ("待回拨" in someone.text(), "2026-01-12 15:30" in someone.text()) == (True, True)
+
+
+def test_a_number_is_marked_as_refused_or_ended_where_the_debtor_is_worked(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None]
+) -> None:
+    someone = browse("R1")
+    someone.get(f"/console/debtors/{case}")
+    place = f"/console/debtors/{case}/marks"
+    assert someone.send(place, mark="refused", remark=" ").status_code == 422
+    assert "须说明何以得知" in someone.text()
+    assert someone.send(place, mark="refused", remark="来信").status_code == 303
+    someone.get(f"/console/debtors/{case}")
+    assert "拒绝联系" in someone.text()
+    assert someone.send(place, mark="ended", remark="登记有误").status_code == 303
+    someone.get(f"/console/debtors/{case}")
+    assert "没有可拨打的号码" in someone.text()
+    assert [one for one in events(running, STREAM) if one.startswith("contact.")] == [
+        "contact.refused",
+        "contact.ended",
+    ]

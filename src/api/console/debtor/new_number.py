@@ -1,4 +1,4 @@
-"""A new number of the debtor or somebody around them, entered where they are worked: with its source and ground."""
+"""The contact book where a debtor is worked: a new number with its source and ground; one refused, or ended."""
 
 import asyncio
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from litestar import Request, Response, post
 
 from api.console.debtor.pages import case_in_reach, debtor_page
-from api.console.frame.forms import Tried, problem_of, typed_in
+from api.console.frame.forms import Tried, number_of, problem_of, typed_in
 from api.console.frame.page import to
-from api.contact_book import WayBody, ways_added
+from api.contact_book import MarkBody, WayBody, entry_marked, ways_added
 from api.reading.cases import CaseId
 from casework.errors import CallerError
 from casework.intake.contact_book.adding import NotAdded
@@ -34,4 +34,23 @@ def _entered(request: Request[Any, Any, Any], case_id: int, typed: dict[str, str
     return to(f"/console/debtors/{case_id}")
 
 
-route_handlers = [enter_number]
+@post("/console/debtors/{case_id:int}/marks", opt={"page": "contact.mark"})
+async def mark_number(request: Request[Any, Any, Any], case_id: CaseId) -> Response[Any]:
+    """Whoever is there refused, or it is no longer used; then the page again."""
+    typed = await typed_in(request)
+    return await asyncio.to_thread(_marked, request, case_id, typed)
+
+
+def _marked(request: Request[Any, Any, Any], case_id: int, typed: dict[str, str]) -> Response[Any]:
+    case_in_reach(request, case_id)
+    remark = typed.get("remark", "").strip()[:500]
+    try:
+        if not remark:
+            raise CallerError("remark_needed")
+        entry_marked(request, number_of(typed, "contact_id") or 0, MarkBody(typed.get("mark", ""), remark))
+    except CallerError as mistake:
+        return debtor_page(request, case_id, tried=Tried("mark", typed, problem_of(mistake)))
+    return to(f"/console/debtors/{case_id}")
+
+
+route_handlers = [enter_number, mark_number]

@@ -28,6 +28,7 @@ from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.contact_book.adding import COMMAND as ADD
+from casework.intake.contact_book.marking import COMMAND as MARK
 from casework.intake.dialler.outcome import Outcome
 from casework.intake.dialler.recording import API
 from casework.people.staff.actor import Actor
@@ -174,6 +175,7 @@ def debtor_page(
         budget=next((one.gate for one in numbers if one.gate), None),
         promised_on=branch.today(now()) + PROMISED_IN, made_on=branch.today(now()), risks=live_of(children, "risk"),
         may_flag=branch.rulebook.permissions.may(actor, "risk.open"), saved=next(iter(_log(branch, saved)), None),
+        may_mark=branch.rulebook.permissions.may(actor, MARK),
         may_add=branch.rulebook.permissions.may(actor, ADD), roles=PARTIES, sources=branch.rulebook.sources.lawful,
         bases=branch.rulebook.sources.bases,
     )  # fmt: skip
