@@ -13,7 +13,8 @@ Groups are folders and layers, from the top; imports go downwards only, and noth
     work        tasks, handover, four_eyes, duties, gate, cases, case_guards, requests, promises, holds, contacts,
                 handovers (their states)
     lifecycle   the engine of everything that has a chart: subject, fold, door, judge, sweep; names no noun
-    people      who works here: identity (log-in, keys, issuers), staff (posts, leave, permissions, tokens)
+    people      who works here: identity (log-in, keys, issuers), staff (posts, leave, permissions, tokens), days,
+                shifts (the roster, and who answers for who is off)
     log         the log that convicts: format (bytes), write (the one writer, sealer, signer), check (verification)
     rules       rules as data: statechart (charts and policies read, checked whole, decided, drawn)
     storage     where rows lie: database, schema, migrate, rows, append_only
