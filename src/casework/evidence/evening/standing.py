@@ -106,9 +106,9 @@ def evening_of(
     for one in duties_on(conn, branch, on, people) if listed is None else listed:
         kinds.setdefault(one.duty, Counter())[one.status] += 1
         counts.setdefault(one.owed_by, Counter()).update((one.status, "due"))
-    for staff_no, number in conn.execute(_CALLED, {"on": on}):
-        if people is None or staff_no in people:
-            counts.setdefault(staff_no, Counter())["contacts"] = number
+    made = _CALLED if people is None else _CALLED.where(_log.staff_no.in_(sorted(people)))
+    for staff_no, number in conn.execute(made, {"on": on}):
+        counts.setdefault(staff_no, Counter())["contacts"] = number
     came = {(one.owed_by, one.part): one for one in handed_in(conn, on, people)}
     until = limit_of(branch, on, LEDGER)
     since = {row[0]: row[1] for row in conn.execute(_SINCE, {"on": on, "until": until})}

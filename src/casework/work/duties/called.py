@@ -46,65 +46,80 @@ def _sum(condition: sa.ColumnElement[bool]) -> sa.Function[Any]:
     return sa.func.sum(sa.case((condition, 1), else_=0))
 
 
-TODAY: Final = (
-    sa.select(
-        _log.borrower_id,
-        _sum(sa.and_(_is_attempt, _proves)).label("attempts"),
-        _sum(sa.and_(_is_connected, _proves)).label("connected"),
-        _sum(_is_connected).label("reached"),
-    )
-    .where(_log.institution == _institution, _log.day == _on)
-    .group_by(_log.borrower_id)
-)
-_ATTEMPTS: Final = (
-    sa.select(_log.borrower_id, _log.started_at)
-    .where(_log.institution == _institution, _log.day == _on, _is_attempt, _proves)
-    .order_by(_log.borrower_id, _log.started_at)
-)
-_VISITED: Final = (
-    sa.select(_log.borrower_id, sa.func.max(_log.day))
-    .where(
-        _log.institution == _institution, _log.day <= _on, _log.channel == "visit",
-        _log.borrower_id.in_(
-            sa.select(cases.c.borrower_id).where(
-                cases.c.institution == _institution, cases.c.live,
-                cases.c.state.in_(sa.bindparam("lost", expanding=True)),
-            )
+_borrowers: Final[sa.BindParameter[str]] = sa.bindparam("borrowers", expanding=True)
+_Statements = Mapping[str, sa.Select[Any]]
+
+
+def _statements(*, of_some: bool) -> _Statements:
+    """What is asked of a day: of every debtor of the institution, or of those that are named (`:borrowers`).
+
+    Every part of a statement about some is about them alone: no part grows with the branch.
+    """
+
+    def some(column: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
+        return [column.in_(_borrowers)] if of_some else []
+
+    lost = sa.select(cases.c.borrower_id).where(
+        cases.c.institution == _institution, cases.c.live, cases.c.state.in_(sa.bindparam("lost", expanding=True)),
+        *some(cases.c.borrower_id),
+    )  # fmt: skip
+    window = sa.select(cases.c.borrower_id).where(
+        cases.c.institution == _institution, cases.c.live, cases.c.state.in_(sa.bindparam("states", expanding=True)),
+        cases.c.oldest_due_date.between(
+            sa.bindparam("first_due", type_=sa.Date), sa.bindparam("last_due", type_=sa.Date)
         ),
+        *some(cases.c.borrower_id),
+    )  # fmt: skip
+    last = (
+        sa.select(_log.borrower_id, sa.func.max(_log.started_at).label("at"))
+        .where(_log.institution == _institution, _log.day < _on, _is_connected, *some(_log.borrower_id))
+        .group_by(_log.borrower_id)
+        .subquery()
     )
-    .group_by(_log.borrower_id)
-)  # fmt: skip
-_WINDOW: Final = sa.select(cases.c.borrower_id).where(
-    cases.c.institution == _institution, cases.c.live, cases.c.state.in_(sa.bindparam("states", expanding=True)),
-    cases.c.oldest_due_date.between(sa.bindparam("first_due", type_=sa.Date), sa.bindparam("last_due", type_=sa.Date)),
-)  # fmt: skip
-_last: Final = (
-    sa.select(_log.borrower_id, sa.func.max(_log.started_at).label("at"))
-    .where(_log.institution == _institution, _log.day < _on, _is_connected)
-    .group_by(_log.borrower_id)
-    .subquery()
-)
-_FAILING: Final = (
-    sa.select(_log.borrower_id)
-    .select_from(contact_log.outerjoin(_last, _last.c.borrower_id == _log.borrower_id))
-    .where(
-        _log.institution == _institution, _log.day < _on, _is_attempt, sa.not_(_is_connected),
-        sa.or_(_last.c.at.is_(None), _log.started_at > _last.c.at), _log.borrower_id.in_(_WINDOW),
-    )
-    .group_by(_log.borrower_id)
-    .having(sa.func.count() >= sa.bindparam("failures", type_=sa.Integer))
-)  # fmt: skip
-_FOUND_DEAD: Final = sa.select(contacts.c.borrower_id).where(
-    contacts.c.institution == _institution, contacts.c.role == DEBTOR,
-    contacts.c.phone_index.in_(
-        sa.select(_log.number).where(_log.result.in_(sa.bindparam("dead", expanding=True)), _log.day < _on)
-    ),
-    contacts.c.borrower_id.in_(_WINDOW),
-)  # fmt: skip
-_DIED: Final = sa.select(_holds.borrower_id).where(
-    _holds.institution == _institution, _holds.hold == "death", _holds.begins_on < _on,
-    sa.or_(_holds.last_on.is_(None), _holds.last_on >= _on), _holds.borrower_id.in_(_WINDOW),
-)  # fmt: skip
+    is_dead = (_log.result.in_(sa.bindparam("dead", expanding=True)), _log.day < _on)
+    number = contacts.c.phone_index
+    return {
+        "today": sa.select(
+            _log.borrower_id,
+            _sum(sa.and_(_is_attempt, _proves)).label("attempts"),
+            _sum(sa.and_(_is_connected, _proves)).label("connected"),
+            _sum(_is_connected).label("reached"),
+        )
+        .where(_log.institution == _institution, _log.day == _on, *some(_log.borrower_id))
+        .group_by(_log.borrower_id),
+        "attempts": sa.select(_log.borrower_id, _log.started_at)
+        .where(_log.institution == _institution, _log.day == _on, _is_attempt, _proves, *some(_log.borrower_id))
+        .order_by(_log.borrower_id, _log.started_at),
+        "visited": sa.select(_log.borrower_id, sa.func.max(_log.day))
+        .where(
+            _log.institution == _institution, _log.day <= _on, _log.channel == "visit", _log.borrower_id.in_(lost)
+        )
+        .group_by(_log.borrower_id),
+        "failing": sa.select(_log.borrower_id)
+        .select_from(contact_log.outerjoin(last, last.c.borrower_id == _log.borrower_id))
+        .where(
+            _log.institution == _institution, _log.day < _on, _is_attempt, sa.not_(_is_connected),
+            sa.or_(last.c.at.is_(None), _log.started_at > last.c.at), _log.borrower_id.in_(window),
+        )
+        .group_by(_log.borrower_id)
+        .having(sa.func.count() >= sa.bindparam("failures", type_=sa.Integer)),
+        "found_dead": sa.select(contacts.c.borrower_id).where(
+            contacts.c.institution == _institution, contacts.c.role == DEBTOR,
+            sa.exists().where(_log.number == number, *is_dead)
+            if of_some
+            else number.in_(sa.select(_log.number).where(*is_dead)),
+            contacts.c.borrower_id.in_(window),
+        ),
+        "died": sa.select(_holds.borrower_id).where(
+            _holds.institution == _institution, _holds.hold == "death", _holds.begins_on < _on,
+            sa.or_(_holds.last_on.is_(None), _holds.last_on >= _on), _holds.borrower_id.in_(window),
+        ),
+    }  # fmt: skip
+
+
+_OF_ALL: Final = _statements(of_some=False)
+_OF_SOME: Final = _statements(of_some=True)
+TODAY: Final = _OF_ALL["today"]
 _LIVE: Final = (
     sa.select(
         cases.c.borrower_id,
@@ -123,11 +138,6 @@ _people: Final[sa.BindParameter[str]] = sa.bindparam("people", expanding=True)
 THEIRS: Final = sa.or_(cases.c.owner.in_(_people), cases.c.handler.in_(_people))
 """Cases that somebody of `:people` owns or works on."""
 _THEIR_DEBTORS: Final = sa.select(cases.c.borrower_id).where(cases.c.institution == _institution, cases.c.live, THEIRS)
-_COLUMN: Final = {
-    TODAY: _log.borrower_id, _ATTEMPTS: _log.borrower_id, _VISITED: _log.borrower_id, _FAILING: _log.borrower_id,
-    _FOUND_DEAD: contacts.c.borrower_id, _DIED: _holds.borrower_id,
-}  # fmt: skip
-_OF_THEIRS: Final = {asked: asked.where(column.in_(_THEIR_DEBTORS)) for asked, column in _COLUMN.items()}
 
 
 @lru_cache(4)
@@ -148,29 +158,37 @@ class Reader(msgspec.Struct, frozen=True):
     limits: Limits
     results: Results
     people: tuple[str, ...] | None = None
+    theirs: list[str] = []
 
     def read(self) -> dict[str, DebtorDay]:
         """By the debtor's number; of whom nothing is to be told is not in it."""
         whose: dict[str, Any] = {"institution": self.institution, "on": self.on}
         shut, found = forbidden(self.limits), dict[str, DebtorDay]()
-        for row in self._ask(TODAY, whose):
+        for row in self._ask("today", whose):
             found[row.borrower_id] = DebtorDay(row.attempts, bool(row.connected), bool(row.reached), shut)
         if self.held_to.attempts_apart:
-            for borrower, of_debtor in groupby(self._ask(_ATTEMPTS, whose), key=lambda row: row.borrower_id):
+            for borrower, of_debtor in groupby(self._ask("attempts", whose), key=lambda row: row.borrower_id):
                 number = counted((row.started_at for row in of_debtor), self.held_to.attempts_apart)
                 found[borrower] = msgspec.structs.replace(found[borrower], attempts=number)
         lost = whose | {"lost": sorted(self.held_to.lost)}
-        told = {borrower: {"visited_on": on} for borrower, on in self.conn.execute(_VISITED, lost)}
+        told = {borrower: {"visited_on": on} for borrower, on in self._ask("visited", lost)}
         for borrower, called in self._contacts():
             told.setdefault(borrower, {}).update(contacts_owed=True, contacts_called=called)
         for borrower, fields in told.items():
             found[borrower] = msgspec.structs.replace(found.get(borrower, DebtorDay(forbidden=shut)), **fields)
         return found
 
-    def _ask(self, statement: sa.Select[Any], asked: Mapping[str, Any]) -> sa.CursorResult[Any]:
+    def _ask(self, what: str, asked: Mapping[str, Any]) -> Any:
         if self.people is None:
-            return self.conn.execute(statement, asked)
-        return self.conn.execute(_OF_THEIRS[statement], {**asked, "people": self.people})
+            return self.conn.execute(_OF_ALL[what], asked)
+        return self.conn.execute(_OF_SOME[what], {**asked, "borrowers": self._borrowers()})
+
+    def _borrowers(self) -> list[str]:
+        """The debtors of these people's cases."""
+        if not self.theirs:
+            asked = {"institution": self.institution, "people": self.people}
+            self.theirs.extend(set(self.conn.execute(_THEIR_DEBTORS, asked).scalars()))
+        return self.theirs
 
     def _contacts(self) -> Iterator[tuple[str, bool]]:
         """Whose contact persons were to be called, and whether one was."""
@@ -183,9 +201,9 @@ class Reader(msgspec.Struct, frozen=True):
             "first_due": self.on - min(bounds[0].until_dpd, _LONGEST) * _DAY,
         }  # fmt: skip
         dead = sorted(code for code, one in self.results.by_code.items() if one.number in {"invalid", "wrong"})
-        failing = set(self._ask(_FAILING, asked | {"failures": self.limits.contacts_after_failures}).scalars())
-        others = {*self._ask(_FOUND_DEAD, asked | {"dead": dead}).scalars()}
-        others.update(self._ask(_DIED, asked).scalars())
+        failing = set(self._ask("failing", asked | {"failures": self.limits.contacts_after_failures}).scalars())
+        others = {*self._ask("found_dead", asked | {"dead": dead}).scalars()}
+        others.update(self._ask("died", asked).scalars())
         wanted = sorted(failing | others)
         for at in range(0, len(wanted), _AT_ONCE):
             yield from self._judged(wanted[at : at + _AT_ONCE], failing)
