@@ -13,6 +13,7 @@ from benchmarks import (
     machine,
     pages,
     permits,
+    pulling,
     scale,
     sealing,
     search,
@@ -34,11 +35,12 @@ ALL = (
     "permits",
     "contacts",
     "sweep",
+    "next",
     "pages",
 )
 PLAIN: dict[str, Callable[..., None]] = {
     "verify": verify.run, "sealing": sealing.run, "departure": departure.run, "contacts": contacts.run,
-    "duties": duties.run, "sweep": sweeping.run, "pages": pages.run,
+    "duties": duties.run, "sweep": sweeping.run, "next": pulling.run, "pages": pages.run,
 }  # fmt: skip
 
 

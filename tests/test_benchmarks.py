@@ -19,6 +19,7 @@ from benchmarks import (
     pages,
     permissions,
     permits,
+    pulling,
     scale,
     sealing,
     search,
@@ -42,6 +43,7 @@ SMALLEST: dict[str, Callable[[Kinds], None]] = {
     "pages": lambda kinds: pages.run(kinds, cases=20, each=2),
     "duties": lambda kinds: duties.run(kinds, sizes=(20, 40), repeats=1),
     "sweep": lambda kinds: sweeping.run(kinds, sizes=(20, 40)),
+    "next": lambda kinds: pulling.run(kinds, collectors=8, pool=24, case_count=16),
     "search": lambda kinds: search.run(300, kinds, small=100, each=1, alone_s=0.1),
     "permits": lambda kinds: permits.run(0.2, kinds, case_count=16, callers=4, repeats=1, warm_up_s=0.1),
     "scale": lambda kinds: scale.run(3, 6, kinds, each=1, pages_deep=0, filters=("", "bucket=M2")),
@@ -51,7 +53,7 @@ ONE = [
     ("events", POSTGRESQL), ("feed", POSTGRESQL), ("feed", SQLITE), ("verify", SQLITE), ("sealing", SQLITE),
     ("departure", POSTGRESQL), ("duties", POSTGRESQL), ("search", POSTGRESQL), ("scale", SQLITE),
     ("permits", POSTGRESQL), ("contacts", POSTGRESQL), ("contacts", SQLITE), ("sweep", POSTGRESQL), ("sweep", SQLITE),
-    ("pages", SQLITE),
+    ("pages", SQLITE), ("next", POSTGRESQL), ("next", SQLITE),
 ]  # fmt: skip
 """Each on one database; on both in the long run."""
 
@@ -72,6 +74,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_servers: C
         feed,
         pages,
         permits,
+        pulling,
         scale,
         sealing,
         search,

@@ -654,7 +654,7 @@ table(
     must("due_on", sa.Date),
     must("dpd", sa.Integer),
     must("overdue_fen", sa.BigInteger),
-    sa.Index("ix_tasks_list", "day", "list_of"),
+    sa.Index("ix_tasks_list", "day", "list_of", "rank"),
     sa.Index("ix_tasks_id", "id"),
     append_only=(("day", "edition", "id"),),
 )

@@ -58,6 +58,21 @@ def test_a_broken_promise_stays_for_a_week_until_somebody_calls_or_another_is_ma
     assert [one for one in morning(house, 3) if "broken" in one] == ["L2 broken_promise: broken_before"]
 
 
+def test_whoever_asked_to_be_called_back_comes_before_what_is_ranked_by_money(house: Bank) -> None:
+    rep = Actor("S1", "staff", "api", frozenset({"business_rep"}))
+    asked = {"due_at": f"{day(1)}T15:30:00+08:00", "party": "debtor"}
+    branch = house.started.branch
+    opening = Open(actor=rep, noun="callback", ground="asked", of=house.case(2).id, data=asked)
+    with writing(house.started.engine) as conn:
+        (opened,) = advance(conn, [opening], branch, clock=at(DAY))
+    assert isinstance(opened, Done), opened
+    close(house, 0)
+    assert morning(house, 1)[:2] == ["L2 call_back: call_back", "L1 dial: due_today"]
+    house.send(day(1), SNAPSHOT)
+    close(house, 1)
+    assert [one for one in morning(house, 2) if "call_back" in one] == [], "missed at the close of its day"
+
+
 def test_a_promise_that_money_kept_is_on_no_list(house: Bank) -> None:
     promised(house, promise("P1", 1, 0, 1, "500.00"))
     house.send(day(1), SNAPSHOT, repayments=[paid("R1", 1, day(1), "500.00")])

@@ -22,26 +22,29 @@ from casework.work.tasks.tables import task_lists, task_standing, tasks, tasks_t
 TAKEN: Final = "tasks.taken"
 _WHOSE: Final[sa.BindParameter[Any]] = sa.bindparam("whose", expanding=True)
 _ON: Final = sa.bindparam("on", type_=sa.Date)
-_MOVED_HERE: Final = sa.select(task_standing.c.task_id).where(
-    task_standing.c.list_of.in_(_WHOSE), task_standing.c.day >= _ON
-)
 _ROWS: Final = sa.select(
     tasks, task_standing.c.list_of.label("moved_to"), task_standing.c.until, task_standing.c.held_by,
     task_standing.c.held_on, task_standing.c.done_on,
 ).join(task_standing, task_standing.c.task_id == tasks.c.id, isouter=True)  # fmt: skip
 _OF_DAY: Final = _ROWS.where(tasks.c.day == _ON, tasks.c.edition.in_(sa.bindparam("editions", expanding=True)))
-_STANDING: Final = _OF_DAY.where(sa.or_(tasks.c.list_of.in_(_WHOSE), tasks.c.id.in_(_MOVED_HERE)))
 _HANDED_OUT: Final = _OF_DAY.where(tasks.c.list_of.in_(_WHOSE))
+_MOVED_HERE: Final = _OF_DAY.where(task_standing.c.list_of.in_(_WHOSE), task_standing.c.day >= _ON)
 BY_IDS: Final = _ROWS
 """For `rows.select_by_keys` by `id`; over all days and editions."""
-_NOW_OF: Final = sa.func.coalesce(task_standing.c.list_of, tasks.c.list_of)
-FREE: Final = _STANDING.where(
-    _NOW_OF.in_(_WHOSE), task_standing.c.done_on.is_(None),
+_NOT_BEGUN: Final = sa.and_(
+    task_standing.c.done_on.is_(None),
     sa.or_(task_standing.c.until.is_(None), task_standing.c.until <= _ON),
     sa.or_(task_standing.c.held_on.is_(None), task_standing.c.held_on != _ON),
     tasks.c.task != REQUEST,
-).order_by(tasks.c.rank, tasks.c.id)  # fmt: skip
-"""What nobody has begun that day; a request is decided, not begun."""
+)  # fmt: skip
+FREE: Final = tuple(
+    statement.where(_NOT_BEGUN).order_by(tasks.c.rank, tasks.c.id)
+    for statement in (
+        _HANDED_OUT.where(sa.or_(task_standing.c.list_of.is_(None), task_standing.c.list_of == tasks.c.list_of)),
+        _MOVED_HERE.where(tasks.c.list_of.not_in(_WHOSE)),
+    )
+)
+"""What nobody has begun that day: of the lists themselves, and moved to them. A request is decided, not begun."""
 _PARTS: Final = sa.select(
     requests.c.id, requests.c.opened_by, requests.c.asked_for, requests.c.reviewed_by, requests.c.reviewed_for
 )  # fmt: skip
@@ -95,8 +98,7 @@ def tasks_of(conn: Connection, on: date, actor: Actor, *, handed_out: bool = Fal
         return []
     editions = [edition] if handed_out else [0, edition]
     asked = {"on": on, "editions": editions, "whose": whose}
-    found = conn.execute(_HANDED_OUT if handed_out else _STANDING, asked)
-    listed = [task for task in standing(found, on, handed_out=handed_out) if task.list_of in whose]
+    listed = [task for task in _read(conn, asked, handed_out=handed_out) if task.list_of in whose]
     listed.sort(key=lambda one: (whose.index(one.list_of), group_of(one.why), one.rank, one.id))
     return list(_without_own_requests(conn, actor, listed))
 
@@ -107,9 +109,17 @@ def list_of(conn: Connection, on: date, whose: str, *, handed_out: bool = False)
     if edition is None:
         return []
     asked = {"on": on, "editions": [edition] if handed_out else [0, edition], "whose": [whose]}
-    found = conn.execute(_HANDED_OUT if handed_out else _STANDING, asked)
-    listed = [task for task in standing(found, on, handed_out=handed_out) if task.list_of == whose]
+    listed = [task for task in _read(conn, asked, handed_out=handed_out) if task.list_of == whose]
     return sorted(listed, key=lambda one: (group_of(one.why), one.rank, one.id))
+
+
+def _read(conn: Connection, asked: dict[str, Any], *, handed_out: bool) -> Iterable[Task]:
+    """By two indexes: what is on these lists, and what was moved to them."""
+    by_id = {}
+    for statement in (_HANDED_OUT,) if handed_out else (_HANDED_OUT, _MOVED_HERE):
+        for task in standing(conn.execute(statement, asked), asked["on"], handed_out=handed_out):
+            by_id[task.id] = task
+    return by_id.values()
 
 
 def standing(found: Iterable[Any], on: date, *, handed_out: bool = False) -> Iterator[Task]:

@@ -59,7 +59,9 @@ def _free(conn: Connection, on: date, edition: int, whose: Sequence[str]) -> Ite
         return
     asked: dict[str, Any] = {"on": on, "editions": [0, edition], "whose": list(whose)}
     for start in range(0, _MOST_TRIES * _AT_ONCE, _AT_ONCE):
-        found = conn.execute(FREE.limit(_AT_ONCE).offset(start), asked).all()
-        yield from standing(found, on)
+        found = [
+            row for statement in FREE for row in conn.execute(statement.limit(_AT_ONCE).offset(start), asked)
+        ]  # fmt: skip
+        yield from sorted(standing(found, on), key=lambda one: (one.rank, one.id))
         if len(found) < _AT_ONCE:
             return

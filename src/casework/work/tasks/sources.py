@@ -4,8 +4,9 @@ All of it is what the close of the day before left; a source asks once for the w
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from casework.storage import rows
 from casework.work.cases.branch import Branch
+from casework.work.cases.call_backs_due import call_backs_due
 from casework.work.cases.case import AttemptDay
 from casework.work.cases.gather import business_dates
 from casework.work.cases.holds import HOLDS
@@ -26,7 +28,7 @@ from casework.work.gate.found import PastArrears
 from casework.work.gate.found import found as breaches_found
 from casework.work.gate.reviews import reviews
 from casework.work.promises import BROKEN
-from casework.work.tasks.ranking import ADDED, BROKEN_BEFORE, Found, why_of
+from casework.work.tasks.ranking import ADDED, BROKEN_BEFORE, CALL_BACK, Found, why_of
 from casework.work.tasks.ranking import BROKEN as BROKEN_YESTERDAY
 from casework.work.tasks.tables import task_days, task_standing, tasks
 
@@ -115,6 +117,14 @@ def promises_due(morning: Morning) -> Iterator[Found]:
     for row in morning.conn.execute(_DUE, {"on": morning.on}):
         why = why_of(row.pay_by, morning.on)
         yield Found(row.handler, "promise_due", why, row.loan_id, row.id, row.pay_by, row.ref)
+
+
+def call_backs(morning: Morning) -> Iterator[Found]:
+    """Whom somebody is to call again today, at whatever minute."""
+    zone = ZoneInfo(morning.branch.time_zone)
+    for one in call_backs_due(morning.conn, datetime.combine(morning.on, time.max, zone)):
+        due_on = one.due_at.astimezone(zone).date()
+        yield Found(one.handler, CALL_BACK, CALL_BACK, one.loan_id, one.case_id, due_on, str(one.id))
 
 
 # ── holds ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -217,5 +227,5 @@ def added_before(morning: Morning) -> Iterator[Found]:
 
 
 SOURCES: Final[tuple[Callable[[Morning], Iterator[Found]], ...]] = (
-    open_duties, broken_promises, promises_due, holds, waiting_requests, breaches, added_before,
+    open_duties, broken_promises, promises_due, call_backs, holds, waiting_requests, breaches, added_before,
 )  # fmt: skip

@@ -26,7 +26,7 @@ tasks = sa.Table(
     sa.Column("due_on", sa.Date, nullable=False),
     sa.Column("dpd", sa.Integer, nullable=False),
     sa.Column("overdue_fen", sa.BigInteger, nullable=False),
-    sa.Index("ix_tasks_list", "day", "list_of"),
+    sa.Index("ix_tasks_list", "day", "list_of", "rank"),
     sa.Index("ix_tasks_id", "id"),
     info={"append_only": (("day", "edition", "id"),)},
 )
