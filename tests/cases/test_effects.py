@@ -122,6 +122,8 @@ FACTS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ("hold_lifted", {"hold": "death"}, {"holds": ["death"], "spoilt": [Spoilt("death", T - DAY)]},
      {"holds": [], "material_version": 2, "spoilt": [Spoilt("death", T - DAY, T)]}),
     ("hold_lifted", {"hold": "death"}, {}, {"material_version": 2}),
+    ("at_risk", {"ground": "illness"}, {}, {"at_risk": "illness", "material_version": 2}),
+    ("at_risk_lifted", {"ground": "illness"}, {"at_risk": "illness"}, {"at_risk": None, "material_version": 2}),
     ("information_repair", {"outcome": "nothing_new"}, {}, {"repaired_on": T}),
     ("information_repair", {"outcome": "new_number"}, {}, {"repaired_on": T, "fresh": ["new_number"]}),
     ("visit", {"outcome": "found", "person_met": "family", "photo": "p1"}, {},

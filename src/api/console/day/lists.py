@@ -106,7 +106,7 @@ _TASKS: Final = (
     Column("list_of", "清单", "List", 12), Column("rank", "序", "No.", 6), Column("task", "任务", "Task", 18),
     Column("loan_id", "借据号", "Loan", 18), Column("dpd", "逾期天数", "Days past due", 10),
     Column("overdue_fen", "逾期金额（元）", "Overdue (yuan)", 14), Column("due_on", "期限", "Due", 12),
-    Column("owed_by", "责任人", "Owed by", 12), Column("why", "为何在此", "Why", 40),
+    Column("owed_by", "应办人", "Owed by", 12), Column("why", "为何在此", "Why", 40),
 )  # fmt: skip
 _CASES: Final = (
     Column("id", "案件编号", "Case", 10), Column("loan_id", "借据号", "Loan", 18),
