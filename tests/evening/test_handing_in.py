@@ -13,10 +13,13 @@ from casework.evidence.evening.of_day import ledger_of, sheets_of
 from casework.evidence.evening.standing import PersonDay, evening_of
 from casework.evidence.evening.tables import SUPPLEMENT, hand_ins
 from casework.evidence.ledger.lines import unrepaired
+from casework.evidence.ledger.sheets import CASES
+from casework.evidence.search.find import collect
+from casework.evidence.searching import SearchAsked, wanted_of
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.recording import DIALLER
 from casework.lifecycle.advance import advance
-from casework.lifecycle.commands import Done, Record
+from casework.lifecycle.commands import Done, Open, Record
 from casework.operation.sweeping import sweep
 from casework.people.staff import absence
 from casework.people.staff.actor import Actor, Principal, system
@@ -210,3 +213,27 @@ def test_who_could_not_be_repaired_is_listed_with_what_the_repair_came_to(house:
     assert [(one.loan_id, one.repair) for one in unrepaired(whole)] == [("L1", "nothing_new")]
     (line,) = sheets[1].lines
     assert line[:5] == ("L1", "甄**", day(5), day(5), "无新信息")
+
+
+def test_a_call_back_that_is_still_to_come_is_the_next_follow_up_of_its_case(house: Bank) -> None:
+    data = {"due_at": f"{day(2)}T15:30:00+08:00", "party": "debtor"}
+    asked = Open(actor=COLLECTOR, noun="callback", ground="asked", of=house.case(1).id, data=data)
+    with writing(house.started.engine) as conn:
+        (done,) = advance(conn, [asked], house.started.branch, clock=clock(day(1), 12))
+        assert isinstance(done, Done), done
+    handed(house, COLLECTOR, FIVE)
+    with reading(house.started.engine, snapshot=True) as conn:
+        found = ledger_of(conn, house.started.branch, day(1), clock=MORNING)
+        lines = list(sheets_of(conn, house.started.branch, found, RISK)[0].lines)
+    told = {line[2]: line[[column.field for column in CASES].index("follow_up")] for line in lines}
+    assert told["L1"] == clock(day(2), 15, 30)()
+    assert told["L2"] is None
+
+
+def test_who_handed_in_is_found_in_the_log_by_event_and_person(house: Bank) -> None:
+    handed(house, COLLECTOR, FIVE)
+    handed(house, RISK, AFTER, "P2")
+    with reading(house.started.engine, snapshot=True) as conn:
+        wanted = wanted_of(conn, house.started.branch, SearchAsked(event="day.handed_in", actor="B9"))
+        lines, _ = collect(conn, house.started.branch.mac_key, wanted, at_most=10)
+    assert [line.entry_id for line in lines] == ["evening:hand_ins:2"]

@@ -1,7 +1,7 @@
 """What a day's ledger is made of: its duties as they were taken, the cases, the contacts, names masked."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -19,7 +19,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.holds import HOLDS
-from casework.work.cases.lifecycles import PROMISES
+from casework.work.cases.lifecycles import CALL_BACKS, PROMISES
 from casework.work.cases.noun import CASE
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
@@ -37,7 +37,8 @@ _REPAIRED: Final = f"{CASE.says.fact}information_repair"
 _REPAIRS: Final = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.body).where(
     entries.c.event == sa.literal_column(f"'{_REPAIRED}'")  # a select by keys takes no parameters but the keys
 )
-_promises, _holds = PROMISES.table.c, HOLDS.table.c
+_promises, _holds, _call_backs = PROMISES.table.c, HOLDS.table.c, CALL_BACKS.table.c
+_TO_CALL: Final = sa.select(_call_backs.parent_id, _call_backs.due_at, _call_backs.live)
 _PROMISED: Final = sa.select(_promises.parent_id, _promises.pay_by, _promises.amount_fen, _promises.state)
 _HELD: Final = sa.select(_holds.borrower_id, _holds.institution, _holds.hold, _holds.review_by, _holds.live)
 
@@ -71,6 +72,7 @@ class Day(NamedTuple):
     promised: Mapping[int, Any]
     held: Mapping[Customer, Sequence[Any]]
     repairs: Mapping[int, str]
+    to_call: Mapping[int, datetime]
 
 
 def gather(conn: Connection, branch: Branch, on: date, people: Collection[str] | None = None) -> Day:
@@ -99,7 +101,7 @@ def gather(conn: Connection, branch: Branch, on: date, people: Collection[str] |
     keys = sorted({(one.borrower_id, one.institution) for one in {case.customer for case in cases} | contacts.keys()})
     return Day(
         on, cases, duties, contacts, told, _paid(conn, on, cases), _promised(conn, cases), _held(conn, keys),
-        _repairs(conn, cases),
+        _repairs(conn, cases), _to_call(conn, cases),
     )  # fmt: skip
 
 
@@ -144,6 +146,13 @@ def _promised(conn: Connection, cases: Sequence[Case]) -> dict[int, Any]:
     found = rows.select_by_keys(conn, _PROMISED, "parent_id", sorted(case.id for case in cases))
     still_open = sorted((row for row in found if row.state == "open"), key=lambda row: row.pay_by, reverse=True)
     return {row.parent_id: row for row in still_open}
+
+
+def _to_call(conn: Connection, cases: Sequence[Case]) -> dict[int, datetime]:
+    """By case the call-back that is still to come, the earliest."""
+    found = rows.select_by_keys(conn, _TO_CALL, "parent_id", sorted(case.id for case in cases))
+    still = sorted((row for row in found if row.live), key=lambda row: row.due_at, reverse=True)
+    return {row.parent_id: row.due_at for row in still}
 
 
 def _held(conn: Connection, keys: Sequence[tuple[str, str]]) -> dict[Customer, list[Any]]:

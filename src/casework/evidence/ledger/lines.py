@@ -52,6 +52,7 @@ class CaseLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     breaches: int = 0
     disposal_on: date | None = None
     exempt: tuple[str, ...] = ()
+    follow_up: datetime | None = None
 
     @property
     def customer(self) -> Customer:
@@ -190,6 +191,7 @@ def _case(day: Day, case: Case, attempts: int) -> CaseLine:
         unrecorded=sum(one.is_call and not one.recording for one in contacts), breaches=_breaches(day, contacts),
         disposal_on=facts.disposal_form_on,
         exempt=tuple(sorted({one.exempt_by for one in owed if one.exempt_by is not None})),
+        follow_up=day.to_call.get(case.id),
     )  # fmt: skip
 
 

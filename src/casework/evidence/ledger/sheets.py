@@ -33,7 +33,7 @@ CASES: Final = (
     Column("exempt", "豁免规则", "exempt by", 14), Column("remark", "备注", "remark", 14),
     Column("plan", "明日计划", "plan for tomorrow", 14),
 )  # fmt: skip
-EMPTY: Final = ("strategy", "agreement", "follow_up", "remark", "plan")
+EMPTY: Final = ("strategy", "agreement", "remark", "plan")
 """Columns of which the service holds nothing yet: there, empty, and said so."""
 UNREPAIRED: Final = (
     Column("loan_id", "借据号", "loan", 14), Column("customer", "客户（脱敏）", "customer (masked)", 9),
@@ -142,6 +142,7 @@ def case_lines(words: Words, on: date, cases: Iterable[CaseLine]) -> Iterator[Se
             "holds": "、".join(words.why(hold) for hold in one.holds), "review_by": one.review_by,
             "complaint": "有" if "complaint" in one.holds else None, "unrecorded": one.unrecorded,
             "breaches": one.breaches, "disposal_on": one.disposal_on,
+            "follow_up": one.follow_up.astimezone(words.zone) if one.follow_up else None,
             "exempt": "、".join(words.why(by) for by in one.exempt),
         }  # fmt: skip
         yield [told.get(column.field) for column in CASES]
