@@ -50,6 +50,12 @@ def test_those_of_a_team_are_found_by_who_belongs_to_it_that_day(running: Runnin
     assert running.get("/duties?team=T9&duty=visit", "B1").json()["items"] == []
 
 
+def test_what_a_post_owes_is_of_anybodys_case(running: Running, two: list[int]) -> None:
+    """Today all are long due for placement."""
+    found = running.get("/duties?owed_by=agency_post", "B1").json()["items"]
+    assert {(one["case_id"], one["duty"]) for one in found} == {(one, "place") for one in two}
+
+
 def test_of_an_open_day_it_must_be_said_whose_and_of_a_closed_one_not(running: Running, two: list[int]) -> None:
     answer = running.get(f"/duties?on={DAY}", "B1")
     assert (answer.status_code, answer.json()["code"]) == (422, "duties_not_taken_yet")

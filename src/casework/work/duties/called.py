@@ -138,6 +138,9 @@ _people: Final[sa.BindParameter[str]] = sa.bindparam("people", expanding=True)
 THEIRS: Final = sa.or_(cases.c.owner.in_(_people), cases.c.handler.in_(_people))
 """Cases that somebody of `:people` owns or works on."""
 _THEIR_DEBTORS: Final = sa.select(cases.c.borrower_id).where(cases.c.institution == _institution, cases.c.live, THEIRS)
+ITS: Final = cases.c.id == sa.bindparam("case_id", type_=sa.BigInteger)
+"""The case `:case_id`."""
+_ITS_DEBTOR: Final = sa.select(cases.c.borrower_id).where(cases.c.institution == _institution, ITS)
 
 
 @lru_cache(4)
@@ -149,7 +152,10 @@ def _told(results: tuple[str, ...]) -> sa.Select[Any]:
 
 
 class Reader(msgspec.Struct, frozen=True):
-    """Reads the days of one institution's debtors, by what holds on the day `on`; `people`: of their cases alone."""
+    """Reads the days of one institution's debtors, by what holds on the day `on`.
+
+    `people`: of their cases alone; `case_id`: of the debtor of one case.
+    """
 
     conn: Connection
     institution: str
@@ -158,6 +164,7 @@ class Reader(msgspec.Struct, frozen=True):
     limits: Limits
     results: Results
     people: tuple[str, ...] | None = None
+    case_id: int | None = None
     theirs: list[str] = []
 
     def read(self) -> dict[str, DebtorDay]:
@@ -179,15 +186,19 @@ class Reader(msgspec.Struct, frozen=True):
         return found
 
     def _ask(self, what: str, asked: Mapping[str, Any]) -> Any:
-        if self.people is None:
+        if self.people is None and self.case_id is None:
             return self.conn.execute(_OF_ALL[what], asked)
         return self.conn.execute(_OF_SOME[what], {**asked, "borrowers": self._borrowers()})
 
     def _borrowers(self) -> list[str]:
-        """The debtors of these people's cases."""
+        """The debtors of these people's cases, or of the one case."""
         if not self.theirs:
-            asked = {"institution": self.institution, "people": self.people}
-            self.theirs.extend(set(self.conn.execute(_THEIR_DEBTORS, asked).scalars()))
+            asked: dict[str, Any] = {"institution": self.institution}
+            if self.case_id is not None:
+                found = self.conn.execute(_ITS_DEBTOR, asked | {"case_id": self.case_id})
+            else:
+                found = self.conn.execute(_THEIR_DEBTORS, asked | {"people": self.people})
+            self.theirs.extend(set(found.scalars()))
         return self.theirs
 
     def _contacts(self) -> Iterator[tuple[str, bool]]:

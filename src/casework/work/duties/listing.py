@@ -107,14 +107,15 @@ def _narrowed(within: Reach, wanted: DutiesWanted) -> sa.Select[Any]:
 def _as_they_stand(
     conn: Connection, branch: Branch, institution: str, on: date, within: Reach, wanted: DutiesWanted
 ) -> list[Listed]:  # fmt: skip
-    people = wanted.people
     if wanted.case_id is not None:
-        row = conn.execute(_WHOSE.where(cases.c.id == wanted.case_id)).one_or_none()
-        people = frozenset() if row is None else frozenset({row.owner, row.handler})
-    if people is None:
+        reckoned = reckon(conn, branch, institution, on, closed=False, case_id=wanted.case_id)
+    elif wanted.people is not None:
+        of_post = wanted.people & branch.rulebook.permissions.posts.keys()  # which can be of anybody's case
+        theirs = None if of_post else tuple(sorted(wanted.people))
+        reckoned = reckon(conn, branch, institution, on, closed=False, people=theirs)
+    else:
         raise CallerError("duties_not_taken_yet", day=str(on))
-    theirs = tuple(sorted(people - branch.rulebook.permissions.posts.keys()))
-    found = [Listed(*row) for row in reckon(conn, branch, institution, on, closed=False, people=theirs)]
+    found = [Listed(*row) for row in reckoned]
     seen = _covered(conn, within, {one.case_id for one in found})
     return [one for one in found if one.case_id in seen and _is_wanted(one, wanted)]
 

@@ -26,7 +26,7 @@ from casework.work.cases.case import PROMISE, Spoilt
 from casework.work.cases.duty_rules import OWED_BY, HeldTo
 from casework.work.cases.lifecycles import REMITTANCES
 from casework.work.cases.tables import cases
-from casework.work.duties.called import THEIRS, Reader
+from casework.work.duties.called import ITS, THEIRS, Reader
 from casework.work.duties.debtor import DebtorDay, forbidden
 from casework.work.duties.judge import CaseDay, Day, duties_of
 from casework.work.duties.tables import COLUMNS, duties, duty_days
@@ -51,6 +51,7 @@ CASES: Final = (
     .order_by(cases.c.id)
 )  # fmt: skip
 _CASES_OF: Final = CASES.where(THEIRS)
+_ONE_CASE: Final = CASES.where(ITS)
 
 _paid: Final = REMITTANCES.table.c
 _PAID: Final = sa.select(_paid.parent_id).where(
@@ -108,19 +109,19 @@ def taken(conn: Connection, institution: str, on: date) -> bool:
 
 def reckon(
     conn: Connection, branch: Branch, institution: str, on: date, *, closed: bool,
-    people: tuple[str, ...] | None = None,
+    people: tuple[str, ...] | None = None, case_id: int | None = None,
 ) -> Iterator[Row]:  # fmt: skip
     """The duties of a day as they stand now, by case and name; `closed`: nothing more can be done on it.
 
     For whom is off on it, whoever answers in their place owes them (`casework.people.shifts.answering`). `people`: of
-    cases that one of them, or somebody in whose place they answer, owns or works on.
+    cases that one of them, or somebody in whose place they answer, owns or works on; `case_id`: of one case.
     """
     policy, rulebook = branch.rulebook.policies.at(on), branch.rulebook
     held_to, limits = rulebook.duties.held_to(policy), limits_of(policy)
     answers = answers_on(conn, rulebook.shifts, policy, on)
     if people is not None:
         people = (*people, *(who for who, by in answers.who_of_all().items() if by.staff_no in people))
-    debtors = Reader(conn, institution, on, held_to, limits, rulebook.results, people).read()
+    debtors = Reader(conn, institution, on, held_to, limits, rulebook.results, people, case_id).read()
     quiet = DebtorDay(forbidden=forbidden(limits))
     day = Day.of(on, read_calendar(conn), held_to, closed=closed, outage=is_outage(conn, on))
     owed_by = {name: rule.owed_by for name, rule in rulebook.duties.by_name.items()}
@@ -129,8 +130,12 @@ def reckon(
     }  # fmt: skip
     midnight = datetime.combine(on, time(), limits.zone)
     paid = set(conn.execute(_PAID, {"institution": institution, "on": on, "midnight": midnight}).scalars())
-    cases_of = CASES if people is None else _CASES_OF
-    result = conn.execute(cases_of, asked if people is None else {**asked, "people": people})
+    if case_id is not None:
+        result = conn.execute(_ONE_CASE, {**asked, "case_id": case_id})
+    elif people is not None:
+        result = conn.execute(_CASES_OF, {**asked, "people": people})
+    else:
+        result = conn.execute(CASES, asked)
     for row in chain.from_iterable(result.partitions(_AT_ONCE)):  # one by one the driver takes as long as the rest
         case_id, loan_id, borrower_id = row[:3]
         found = duties_of(_case(row, on, held_to, paid=case_id in paid), debtors.get(borrower_id, quiet), day, held_to)
