@@ -62,6 +62,10 @@ def test_the_basic_risk_post_hands_in_a_team_and_issues_the_report(
     manager.get("/console/evening/report?on=2026-01-10")
     assert "已发出" in manager.text()
     assert "员工R1 R1" in manager.text()
+    manager.cookies["casework_lang"] = "en"
+    manager.get("/console/evening/report?on=2026-01-10")
+    assert "Could not be repaired" in manager.text()
+    assert "无法修复名单" not in manager.text()
     assert manager.get("/console/evening/report.xlsx?on=2026-01-10").content[:2] == b"PK"
     auditor = browse("AUD1")
     auditor.get(f"/console/evening?{ON}")

@@ -72,8 +72,8 @@ def show(on: datetime, team: str | None, *, json_: bool, staff_no: str | None) -
     table = Table("who", "team", *STATUSES, "handed in", "supplement")
     for one in found.people:
         figures = (str(getattr(one, name)) for name in STATUSES)
-        supplement = CAME[one.supplement_came] if one.supplement_came else ""
-        table.add_row(names.who(one.owed_by), one.team or "", *figures, CAME[one.came], supplement)
+        supplement = CAME[one.supplement_came][0] if one.supplement_came else ""
+        table.add_row(names.who(one.owed_by), one.team or "", *figures, CAME[one.came][0], supplement)
     console.print(table)
 
 

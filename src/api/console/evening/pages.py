@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 
 from api.auth import actor_of
 from api.console.frame.forms import Tried, problem_of, typed_in
-from api.console.frame.page import HEADERS, render, to
+from api.console.frame.page import HEADERS, language_of, render, to
 from api.contact_breaches import ReviewBody, breach_reviewed, breaches_between
 from api.day import HandInBody, HandInResult, handed_in_by, ledger_file, may_look_at, report_file
 from api.problems import status_of
@@ -26,7 +26,7 @@ from casework.evidence.evening.report_sheets import report_sheets
 from casework.evidence.evening.standing import STATUSES, Evening, evening_of
 from casework.people.staff.places import all_teams
 from casework.storage.database import reading
-from casework.table import shown
+from casework.table import Lang, shown
 from casework.work.duties.listing import Listed, duties_on
 from casework.work.gate.reviews import VERDICTS
 
@@ -153,7 +153,8 @@ def _page(
         else:
             own = duties_on(conn, branch, day, actor.people)
             to_do = [one for one in own if one.status in {"open", "late"}]
-        names = people_called(conn, branch, {one.owed_by for one in found.people})
+        lang: Lang = "en" if language_of(request) == "en" else "zh"
+        names = people_called(conn, branch, {one.owed_by for one in found.people}, lang)
         mine = may_hand_in(conn, branch, actor, day)
         teams = all_teams(conn) if people is None else []
     may_hand = permissions.may(actor, "day.hand_in")
@@ -173,6 +174,7 @@ def _page(
 def _report(request: Request[Any, Any, Any], on: date, tried: Tried | None) -> Response[Any]:
     serving, actor = serving_of(request), actor_of(request)
     permissions = serving.branch.rulebook.permissions
+    lang: Lang = "en" if language_of(request) == "en" else "zh"
     with reading(serving.engine, snapshot=True) as conn:
         found, act = daily(conn, serving.branch, on)
         tables = [
@@ -180,7 +182,7 @@ def _report(request: Request[Any, Any, Any], on: date, tried: Tried | None) -> R
                 [(column, shown(column, value)) for column, value in zip(sheet.columns, line, strict=True)]
                 for line in sheet.lines
             ])
-            for sheet in report_sheets(conn, serving.branch, found, act, actor, now())
+            for sheet in report_sheets(conn, serving.branch, found, act, actor, now(), lang)
         ]  # fmt: skip
     return render(
         request, "evening/report.html", status=int(tried.problem["status"]) if tried else 200, day=on, tables=tables,

@@ -22,7 +22,7 @@ from casework.evidence.ledger.lines import Part, owed_by, part_of, people_of, pu
 from casework.evidence.ledger.people import Called, called, members_of
 from casework.evidence.ledger.sheets import SIGNED_BY, NotHandedIn, Words, sheets
 from casework.people.staff.actor import Actor
-from casework.table import Sheet, printed
+from casework.table import Lang, Sheet, printed
 from casework.work.cases.branch import Branch
 
 _WHAT: Final = {LEDGER: "上交台账", SUPPLEMENT: "上交补充"}
@@ -87,9 +87,9 @@ def words_of(conn: Connection, branch: Branch, part: Part, *more: str) -> Words:
     return Words(branch, people_called(conn, branch, whose), masked_names(conn, branch, sorted(keys)))
 
 
-def people_called(conn: Connection, branch: Branch, whose: set[str]) -> Called:
+def people_called(conn: Connection, branch: Branch, whose: set[str], lang: Lang = "zh") -> Called:
     """By name, and posts by what the charts call them."""
-    posts = {code: str(labels["zh"]) for code, labels in branch.rulebook.chart.posts.items()}
+    posts = {code: str(labels[lang]) for code, labels in branch.rulebook.chart.posts.items()}
     return called(conn, whose, posts)
 
 

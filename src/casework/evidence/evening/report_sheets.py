@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
@@ -13,7 +13,7 @@ from casework.evidence.evening.report import Daily
 from casework.evidence.ledger.people import Called
 from casework.people.staff.actor import Actor
 from casework.spreadsheet import Column
-from casework.table import Sheet, printed
+from casework.table import Lang, Sheet, printed
 from casework.work.cases.branch import Branch
 
 _FIGURES: Final = (
@@ -49,46 +49,73 @@ UNREPAIRED: Final = (
     Column("overdue_fen", "逾期金额", "overdue", 13), Column("owner", "管户人", "owner", 16),
     Column("handler", "经办人", "handler", 16),
 )  # fmt: skip
-CAME: Final = {"handed_in": "已交", "late": "迟交", "missing": "未交", "not_yet": "未到时限"}
-PARTS: Final = {"ledger": "台账", "supplement": "补充"}
-VERDICTS: Final = {"confirmed": "确认违规", "explained": "已说明", "cleared": "已更正"}
+CAME: Final = {
+    "handed_in": ("已交", "in"), "late": ("迟交", "late"), "missing": ("未交", "missing"),
+    "not_yet": ("未到时限", "not yet due"),
+}  # fmt: skip
+PARTS: Final = {"ledger": ("台账", "ledger"), "supplement": ("补充", "supplement")}
+VERDICTS: Final = {
+    "confirmed": ("确认违规", "confirmed"), "explained": ("已说明", "explained"), "cleared": ("已更正", "cleared"),
+    None: ("待复核", "waits for review"),
+}  # fmt: skip
+TITLES: Final = (
+    ("催收日报", "Daily report"), ("人员", "People"), ("未交及迟交", "Missing and late"), ("违规联系", "Breaches"),
+    ("停催", "Holds"), ("无法修复名单", "Could not be repaired"),
+)  # fmt: skip
 _SUMMED: Final = frozenset({"people", "handed_in", "missing", *(column.field for column in _FIGURES)})
 
 
+class _Telling(NamedTuple):
+    """What the lines are told with."""
+
+    branch: Branch
+    names: Called
+    zone: ZoneInfo
+    lang: Lang
+
+    def of(self, texts: tuple[str, str]) -> str:
+        return texts[self.lang == "en"]
+
+
 def report_sheets(
-    conn: Connection, branch: Branch, report: Daily, issued: HandIn | None, made_by: Actor, at: datetime
+    conn: Connection, branch: Branch, report: Daily, issued: HandIn | None, made_by: Actor, at: datetime,
+    lang: Lang = "zh",
 ) -> list[Sheet]:  # fmt: skip
     """In their order; whether it was issued, by whom, and the log's entry stand under every title."""
-    zone = ZoneInfo(branch.time_zone)
     whose = {one.owed_by for one in report.people} | {one.staff_no for one in report.breaches if one.staff_no}
     whose |= {one.owner for one in report.unrepaired} | {one.handler for one in report.unrepaired}
     whose |= {one.handed_in_by for one in report.people if one.handed_in_by} | {made_by.id}
-    names = people_called(conn, branch, whose | ({issued.handed_in_by} if issued else set()))
-    said = (
-        f"{names.who(issued.handed_in_by)} {issued.handed_in_at.astimezone(zone):%Y-%m-%d %H:%M}发出"
-        f"（分录 {issued.entry_id}，{issued.digest.hex()[:16]}）"
-        if issued
-        else f"未发出，截至{report.made_at.astimezone(zone):%Y-%m-%d %H:%M}"
-    )
-    late = "；".join(f"{name} 数据截至{last}" for name, last in report.without_feed.items())
-    about = " · ".join(
-        filter(
-            None,
-            (
-                str(report.on), said, late,
-                f"导出：{names.who(made_by.id)} {at.astimezone(zone):%Y-%m-%d %H:%M}（北京时间）",
-            ),
-        )
-    )  # fmt: skip
+    names = people_called(conn, branch, whose | ({issued.handed_in_by} if issued else set()), lang)
+    telling = _Telling(branch, names, ZoneInfo(branch.time_zone), lang)
+    about = _about(telling, report, issued, made_by, at)
     figures = frozenset(column.field for column in _FIGURES)
+    titles = [telling.of(texts) for texts in TITLES]
     return [
-        Sheet("催收日报", about, TEAMS, _teams(report), _SUMMED),
-        Sheet("人员", about, PEOPLE, _people(report, names, zone), figures),
-        Sheet("未交及迟交", about, MISSING, _missing(report, names, zone)),
-        Sheet("违规联系", about, BREACHES, _breaches(report, names, zone)),
-        Sheet("停催", about, HOLDS, _holds(branch, report), frozenset({"in_force", "to_review"})),
-        Sheet("无法修复名单", about, UNREPAIRED, _unrepaired(branch, report, names), frozenset({"overdue_fen"})),
+        Sheet(titles[0], about, TEAMS, _teams(telling, report), _SUMMED),
+        Sheet(titles[1], about, PEOPLE, _people(telling, report), figures),
+        Sheet(titles[2], about, MISSING, _missing(telling, report)),
+        Sheet(titles[3], about, BREACHES, _breaches(telling, report)),
+        Sheet(titles[4], about, HOLDS, _holds(telling, report), frozenset({"in_force", "to_review"})),
+        Sheet(titles[5], about, UNREPAIRED, _unrepaired(telling, report), frozenset({"overdue_fen"})),
     ]
+
+
+def _about(told: _Telling, report: Daily, issued: HandIn | None, made_by: Actor, at: datetime) -> str:
+    def minute(instant: datetime) -> str:
+        return f"{instant.astimezone(told.zone):%Y-%m-%d %H:%M}"
+
+    if issued is None:
+        said = told.of((f"未发出，截至{minute(report.made_at)}", f"not issued, as of {minute(report.made_at)}"))
+    else:
+        who, when = told.names.who(issued.handed_in_by), minute(issued.handed_in_at)
+        entry = f"{issued.entry_id}, {issued.digest.hex()[:16]}"
+        said = told.of((f"{who} {when}发出（分录 {entry}）", f"issued by {who}, {when} (entry {entry})"))
+    fed = [
+        told.of((f"{name} 数据截至{last}", f"{name}: data as of {last}")) for name, last in report.without_feed.items()
+    ]
+    who, when = told.names.who(made_by.id), minute(at)
+    taken = told.of((f"导出：{who} {when}（北京时间）", f"made by {who}, {when} (Beijing time)"))
+    return " · ".join([str(report.on), said, *fed, taken])
 
 
 def report_workbook(
@@ -103,44 +130,45 @@ def report_name(on: date) -> str:
     return f"催收日报-{on}.xlsx"
 
 
-def _teams(report: Daily) -> Iterator[Sequence[Any]]:
+def _teams(told: _Telling, report: Daily) -> Iterator[Sequence[Any]]:
     for one in report.teams:
-        yield one.team or "未分组", *(getattr(one, column.field) for column in TEAMS[1:])
+        yield one.team or told.of(("未分组", "no team")), *(getattr(one, column.field) for column in TEAMS[1:])
 
 
-def _people(report: Daily, names: Called, zone: ZoneInfo) -> Iterator[Sequence[Any]]:
+def _people(told: _Telling, report: Daily) -> Iterator[Sequence[Any]]:
     for one in report.people:
-        figures = (getattr(one, column.field) for column in _FIGURES)
-        at = one.handed_in_at.astimezone(zone) if one.handed_in_at else None
-        yield names.who(one.owed_by), one.team, *figures, CAME[one.came], at, names.who(one.handed_in_by), one.entry_id
-
-
-def _missing(report: Daily, names: Called, zone: ZoneInfo) -> Iterator[Sequence[Any]]:
-    for one in report.missing:
-        at = one.handed_in_at.astimezone(zone) if one.handed_in_at else None
-        yield names.who(one.owed_by), PARTS[one.part], one.due_at.astimezone(zone), at
-
-
-def _breaches(report: Daily, names: Called, zone: ZoneInfo) -> Iterator[Sequence[Any]]:
-    for one in report.breaches:
-        verdict = VERDICTS.get(one.verdict, one.verdict) if one.verdict else "待复核"
         yield (
-            one.started_at.astimezone(zone), one.loan_id, names.who(one.staff_no) or one.agency,
-            "、".join(one.rules), verdict, one.contact_ref,
+            told.names.who(one.owed_by), one.team, *(getattr(one, column.field) for column in _FIGURES),
+            told.of(CAME[one.came]), one.handed_in_at.astimezone(told.zone) if one.handed_in_at else None,
+            told.names.who(one.handed_in_by), one.entry_id,
         )  # fmt: skip
 
 
-def _holds(branch: Branch, report: Daily) -> Iterator[Sequence[Any]]:
-    grounds = branch.rulebook.charts["hold"].openings["set"].fields["hold"].one_of
-    for one in report.holds:
-        yield grounds[one.hold]["zh"] if one.hold in grounds else one.hold, one.in_force, one.to_review
+def _missing(told: _Telling, report: Daily) -> Iterator[Sequence[Any]]:
+    for one in report.missing:
+        at = one.handed_in_at.astimezone(told.zone) if one.handed_in_at else None
+        yield told.names.who(one.owed_by), told.of(PARTS[one.part]), one.due_at.astimezone(told.zone), at
 
 
-def _unrepaired(branch: Branch, report: Daily, names: Called) -> Iterator[Sequence[Any]]:
-    outcomes = branch.rulebook.chart.facts["information_repair"].fields["outcome"].one_of
-    for one in report.unrepaired:
-        repair = outcomes[one.repair]["zh"] if one.repair is not None and one.repair in outcomes else one.repair
+def _breaches(told: _Telling, report: Daily) -> Iterator[Sequence[Any]]:
+    for one in report.breaches:
         yield (
-            one.loan_id, one.lost_on, one.repaired_on, repair, one.overdue_fen, names.who(one.owner),
-            names.who(one.handler),
+            one.started_at.astimezone(told.zone), one.loan_id, told.names.who(one.staff_no) or one.agency,
+            told.of(("、", ", ")).join(one.rules), told.of(VERDICTS[one.verdict]), one.contact_ref,
+        )  # fmt: skip
+
+
+def _holds(told: _Telling, report: Daily) -> Iterator[Sequence[Any]]:
+    grounds = told.branch.rulebook.charts["hold"].openings["set"].fields["hold"].one_of
+    for one in report.holds:
+        yield grounds[one.hold][told.lang] if one.hold in grounds else one.hold, one.in_force, one.to_review
+
+
+def _unrepaired(told: _Telling, report: Daily) -> Iterator[Sequence[Any]]:
+    outcomes = told.branch.rulebook.chart.facts["information_repair"].fields["outcome"].one_of
+    for one in report.unrepaired:
+        known = one.repair is not None and one.repair in outcomes
+        yield (
+            one.loan_id, one.lost_on, one.repaired_on, outcomes[one.repair or ""][told.lang] if known else one.repair,
+            one.overdue_fen, told.names.who(one.owner), told.names.who(one.handler),
         )  # fmt: skip
