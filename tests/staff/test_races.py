@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from casework.errors import CallerError, TryAgain
+from casework.people.shifts.entering import ShiftGiven, enter_shifts, shifts_between
 from casework.people.staff import absence, register
-from casework.storage.database import writing
+from casework.storage.database import reading, writing
 from tests.staff.conftest import TODAY, Register
 
 DAY = timedelta(days=1)
@@ -67,6 +68,20 @@ def test_two_who_name_each_other_as_deputy_at_once_are_never_both_away(branch: R
     outcomes = together(branch, away("S1", "S2"), away("S2", "S1"))
     assert outcomes in (["deputises_then", "done"], ["deputy_away", "done"])
     assert len(branch.person("S1").absences) + len(branch.person("S2").absences) == 1
+    assert branch.report().findings == []
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_two_who_enter_a_shift_of_one_day_leave_the_roster_as_the_later_entry_says(branch: Register, turn: int) -> None:
+    branch.add("S1", "business_rep")
+    rules = branch.started.branch.rulebook.shifts
+
+    def enters(shift: str) -> Work:
+        return lambda held: held.do(enter_shifts, rules, [ShiftGiven(TODAY, "S1", shift)])
+
+    assert together(branch, enters("day"), enters("rest"), enters("late")) == ["done", "done", "done"]
+    with reading(branch.started.engine) as conn:
+        assert len(shifts_between(conn, TODAY, TODAY)) == 1
     assert branch.report().findings == []
 
 

@@ -91,6 +91,14 @@ def test_the_next_morning_moves_nobody_again_and_a_case_past_m1_goes_back_to_its
     ]
 
 
+def test_the_same_cases_register_and_rules_give_the_same_people(house: Bank) -> None:
+    more = range(6, 12)
+    house.send(day(1), [*SNAPSHOT, *(arrears(one) for one in more)], loans=[*BOOKS, *(loan(one) for one in more)])
+    first, second = planned(house, day(1)), planned(house, day(1))
+    assert first.moves == second.moves != []
+    assert (first.after, first.unplaced) == (second.after, second.unplaced)
+
+
 def test_what_a_manager_moved_by_hand_stays_and_takes_the_debtors_other_cases_along(house: Bank) -> None:
     distribute(house)
     assert isinstance(give(house, 1, "P2"), Done)
