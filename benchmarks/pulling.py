@@ -29,10 +29,10 @@ from casework.work.tasks.making import next_id
 from casework.work.tasks.pulling import take_next
 from casework.work.tasks.tables import COLUMNS, task_standing, tasks
 
-COLLECTORS, POOL, OPEN_CASES = 64, 2_000, 20_000
+COLLECTORS, POOL, OPEN_CASES = 64, 1_000, 20_000
 _MORNING = BUSINESS_DATE + timedelta(days=1)
 _AT = datetime.combine(_MORNING, time(9), ZoneInfo("Asia/Shanghai"))
-_POST = "agency_post"
+_POST = "customer_service"  # which has no tasks of its own
 
 
 @dataclass

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 
 from casework.cli.changing import day
+from casework.cli.ledger import write_out
 from casework.cli.shell import FOLDED, as_json, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
@@ -15,12 +17,15 @@ from casework.operation.morning import make_lists
 from casework.people.staff.actor import system
 from casework.people.staff.permissions import EVERYTHING
 from casework.storage.database import reading, writing
+from casework.table import Sheet, as_csv, printed
 from casework.work.cases.branch import Branch
+from casework.work.cases.disclosure import LIST_EXPORTED, record_export
 from casework.work.tasks.acts import Addition, Became, Desk
-from casework.work.tasks.own import states, told
+from casework.work.tasks.own import list_of, states, told
 from casework.work.tasks.pulling import take_next
 from casework.work.tasks.strategies import COMMAND as STRATEGY
 from casework.work.tasks.strategies import counted, lines_of, start
+from casework.work.tasks.table import COLUMNS, lines_of_list
 from casework.work.tasks.words import word_of
 
 _who = click.option("--as", "staff_no", type=FOLDED, required=True, metavar="STAFF_NO", help="Who acts.")
@@ -219,6 +224,40 @@ def _tell_counts(branch: Branch, counts: dict[str, int], *, json_: bool) -> None
     console.print(table)
 
 
+@click.command()
+@click.option("--on", type=day, required=True, metavar="DAY", help="Whose morning; a past day's as it was handed out.")
+@click.option("--list", "whose", type=FOLDED, metavar="WHO", help="One list, of a person or a post (default: all).")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The .xlsx or .csv file to write.")
+@click.option("--as", "staff_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff.")
+def export(on: datetime, whose: str | None, out: Path, staff_no: str | None) -> None:
+    """Write the lists of DAY into a file, an entry each time; no personal data is on them.
+
+    \b
+    Examples:
+      casework task export --on 2026-03-10 --out lists.xlsx --as S0109
+      casework task export --on 2026-03-10 --list S0103 --out S0103.csv
+    """
+    if out.suffix not in {".xlsx", ".csv"}:
+        raise click.BadParameter("a file ends in .xlsx or .csv", param_hint="--out")
+    with started() as open_, writing(open_.engine) as conn:
+        branch, past = open_.branch, on.date() < open_.branch.today(now())
+        actor = permitted(conn, branch, staff_no, "task.lists")
+        names = [whose] if whose else [one.list_of for one in states(conn, on.date())]
+        found = [one for name in names for one in list_of(conn, on.date(), name, handed_out=past)]
+        lines = [
+            line for name in names
+            for line in lines_of_list(branch, (one for one in found if one.list_of == name), "zh")
+        ]  # fmt: skip
+        sheet = Sheet("任务清单", f"{on.date()} · {actor.id}", COLUMNS, lines, frozenset({"overdue_fen"}))
+        content = as_csv(sheet, "zh") if out.suffix == ".csv" else printed([sheet], "zh")
+        record_export(
+            conn, branch, actor, {"list": "task-lists", "on": str(on.date()), "whose": whose}, rows=len(lines),
+            kind=out.suffix[1:], event=LIST_EXPORTED, file=content,
+        )  # fmt: skip
+        write_out(out, content)
+    console.print(f"{out.name}: {len(lines):,} tasks 项任务", markup=False)
+
+
 def _acted(command: str, staff_no: str, act: Callable[[Desk], Sequence[Became]], *, json_: bool) -> None:
     """A line for each: done, or why not; exit code 1 if something was not."""
     with started() as open_, writing(open_.engine) as conn:
@@ -250,4 +289,4 @@ def _tell(became: Sequence[Became], *, json_: bool) -> None:
         raise SystemExit(1)
 
 
-COMMANDS = (next_, move, postpone, add, end, lists, strategy, worklists)
+COMMANDS = (next_, move, postpone, add, end, lists, strategy, worklists, export)

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from casework.cli import main
+from casework.clock import now
 from casework.errors import CallerError
 from casework.operation.morning import make_lists
 from casework.operation.sweeping import sweep
@@ -104,7 +107,7 @@ def test_a_list_too_far_ahead_is_not_made(house: Bank) -> None:
         make_lists(conn, house.started.branch, day(2), system("cli"), clock=at(DAY))
 
 
-def test_the_shell_tells_why_each_task_is_there(house: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shell_tells_why_each_task_is_there(house: Bank, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     close(house, 0)
     settings = house.started.settings
     monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
@@ -118,7 +121,40 @@ def test_the_shell_tells_why_each_task_is_there(house: Bank, monkeypatch: pytest
     assert listed[0]["why_en"].startswith("overdue by rule: due on ")
     assert "L4" in run("list", "--as", "S1").output
     assert "taken" in run("take", "--as", "S1").output
+    for suffix in ("xlsx", "csv"):
+        file = tmp_path / f"S1.{suffix}"
+        assert f"{len(listed)} tasks" in run("export", "--list", "S1", "--out", str(file)).output
+        assert file.stat().st_size > 200
+    assert "L2" in (tmp_path / "S1.csv").read_text(encoding="utf-8-sig")
+    assert run("export", "--out", str(tmp_path / "S1.doc")).exit_code == 2
+    lists = {one["list_of"]: one["tasks"] for one in json.loads(run("lists", "--json").output)}
+    assert lists["S1"] == len(listed)
     assert run("take", "--as", "S1").output.startswith("list_taken")
+
+
+def test_the_shell_begins_puts_off_adds_and_starts_a_strategy_today(
+    house: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Lists of today, whenever that is, are made by whoever asks first."""
+    settings, case_id = house.started.settings, str(house.case(1).id)
+    monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
+    until = (now() + timedelta(days=3)).date().isoformat()
+
+    def run(*arguments: str, who: str = "S1") -> Result:
+        return CliRunner().invoke(main, ["task", *arguments, "--as", who])
+
+    begun = json.loads(run("next", "--json").output)
+    assert begun["held_by"] == "S1"
+    put_off = run("postpone", str(begun["id"]), "999999", "--until", until, "--reason", "workload", "--json")
+    assert [one["outcome"] for one in json.loads(put_off.output)] == ["done", "unknown_task"]
+    assert put_off.exit_code == 1
+    assert run("add", case_id, "--what", "papers", "--due", until).output.endswith("done 已办理\n")
+    assert run("strategy", case_id, "--strategy", "visit").exit_code == 0
+    assert run("strategy", case_id, "--strategy", "dance").output.startswith("unknown_strategy")
+    assert json.loads(run("worklists", "--json", who="B9").output)["visit"] == 1
+    assert "L1" in run("worklists", "--list", "visit", who="B9").output
+    assert run("worklists").output.startswith("post_not_permitted")
 
 
 @pytest.mark.only("sqlite")

@@ -25,8 +25,8 @@ from casework.storage.database import reading
 from casework.table import Lang
 from casework.work.cases.export import MAX_ROWS
 from casework.work.tasks import strategies
-from casework.work.tasks.own import list_of, states, told
-from casework.work.tasks.words import word_of
+from casework.work.tasks.own import list_of, states
+from casework.work.tasks.table import COLUMNS, lines_of_list
 
 _Request = Request[Any, Any, Any]
 _Day = Annotated[date | None, QueryParameter(description="Whose morning; today, if left out.")]
@@ -102,12 +102,6 @@ def work_list(request: _Request, name: _Name = "phone", after: _After = 0) -> Re
 
 # ── as workbooks ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_TASKS: Final = (
-    Column("list_of", "清单", "List", 12), Column("rank", "序", "No.", 6), Column("task", "任务", "Task", 18),
-    Column("loan_id", "借据号", "Loan", 18), Column("dpd", "逾期天数", "Days past due", 10),
-    Column("overdue_fen", "逾期金额（元）", "Overdue (yuan)", 14), Column("due_on", "期限", "Due", 12),
-    Column("owed_by", "应办人", "Owed by", 12), Column("why", "为何在此", "Why", 40),
-)  # fmt: skip
 _CASES: Final = (
     Column("id", "案件编号", "Case", 10), Column("loan_id", "借据号", "Loan", 18),
     Column("state", "状态", "State", 14), Column("bucket", "账龄", "Bucket", 8),
@@ -129,15 +123,10 @@ def _wanted(on: _Day = None, whose: _Whose = "") -> ListWanted:
 
 def _tasks(request: _Request, wanted: ListWanted, lang: Lang) -> Iterator[Sequence[Any]]:
     branch, today = serving_of(request).branch, serving_of(request).branch.today(now())
-    day, english = wanted.on or today, lang == "en"
+    day = wanted.on or today
     with reading(serving_of(request).engine, snapshot=True) as conn:
-        whose = [wanted.whose] if wanted.whose else [one.list_of for one in states(conn, day)]
-        for name in whose:
-            for place, one in enumerate(list_of(conn, day, name, handed_out=day < today), 1):
-                yield (
-                    name, place, getattr(word_of(branch, one), lang), one.loan_id, one.dpd, one.overdue_fen, one.due_on,
-                    one.owed_by, told(one)[english],
-                )  # fmt: skip
+        for name in [wanted.whose] if wanted.whose else [one.list_of for one in states(conn, day)]:
+            yield from lines_of_list(branch, list_of(conn, day, name, handed_out=day < today), lang)
 
 
 def _named(name: _Name = "phone") -> str:
@@ -160,7 +149,7 @@ def _cases(request: _Request, name: str, lang: Lang) -> Iterator[Sequence[Any]]:
 
 
 FILES: Final = (
-    ListFile("/console/task-lists", "task.lists", word("lists.title"), lambda _: _TASKS, _tasks, wanted=_wanted,
+    ListFile("/console/task-lists", "task.lists", word("lists.title"), lambda _: COLUMNS, _tasks, wanted=_wanted,
              said=lambda asked: {"on": str(asked.on) if asked.on else None, "whose": asked.whose or None}),
     ListFile("/console/work-lists", "work_list.read", word("lists.four"), lambda _: _CASES, _cases, wanted=_named,
              said=lambda name: {"list": name}),
