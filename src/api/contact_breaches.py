@@ -16,12 +16,15 @@ from api.receipts import Recording
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
+from casework.intake.dialler.reviewing import contacts_to_review
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading, writing
+from casework.work.contacts.contact import to_review
 from casework.work.gate import reviews
 from casework.work.gate.found import found
 
 MOST_DAYS = 92
+_MOST_LISTED = 1_000
 _From = Annotated[date, QueryParameter(name="from", description="The first day on which such a contact began.")]
 _To = Annotated[date, QueryParameter(description=f"The last such day, at most {MOST_DAYS} days on.")]
 
@@ -49,6 +52,27 @@ class BreachPage(msgspec.Struct):
     items: list[BreachBody]
 
 
+class ToReview(msgspec.Struct):
+    """A contact and why it goes to review: unrecorded, or no_template."""
+
+    contact_ref: str
+    source: str
+    loan_id: str
+    started_at: datetime
+    staff_no: str | None
+    agency: str | None
+    party: str
+    channel: str
+    why: str
+
+
+class ReviewPage(msgspec.Struct):
+    """The first 1,000 of the days asked for, as they began; `more`: there are others."""
+
+    items: list[ToReview]
+    more: bool
+
+
 class ReviewBody(msgspec.Struct, forbid_unknown_fields=True):
     """`verdict`: confirmed, explained, or cleared where a correction has made it none; `remark` is sealed.
 
@@ -69,6 +93,11 @@ class Reviewed(msgspec.Struct):
     verdict: str
 
 
+_UNRECORDED = {
+    "contact_ref": "m0331-5019", "source": "dialler", "loan_id": "L2024000917",
+    "started_at": "2026-03-09T02:01:00.000000Z", "staff_no": "S0012", "agency": None, "party": "debtor",
+    "channel": "call", "why": "unrecorded",
+}  # fmt: skip
 _PAGE = {
     "items": [{
         "contact_ref": "m0331-5018", "source": "dialler", "loan_id": "L2024000917",
@@ -98,10 +127,7 @@ def breaches_of_days(request: Request[Any, Any, Any], first: _From, to: _To) -> 
 def breaches_between(request: Request[Any, Any, Any], first: date, to: date) -> BreachPage:
     """Those of these days, for whoever reaches every case; CallerError `period_too_long`."""
     serving = serving_of(request)
-    if not timedelta() <= to - first <= timedelta(days=MOST_DAYS - 1):
-        raise CallerError(
-            "period_too_long", f"起止日期须顺序排列且不超过{MOST_DAYS}天", f"name 1 to {MOST_DAYS} days, in order"
-        )
+    _within(first, to)
     if not reach(request).everything:
         return BreachPage([])
     with reading(serving.engine, snapshot=True) as conn:
@@ -119,6 +145,13 @@ def breaches_between(request: Request[Any, Any, Any], first: date, to: date) -> 
             )
         )  # fmt: skip
     return BreachPage(items)
+
+
+def _within(first: date, to: date) -> None:
+    if not timedelta() <= to - first <= timedelta(days=MOST_DAYS - 1):
+        raise CallerError(
+            "period_too_long", f"起止日期须顺序排列且不超过{MOST_DAYS}天", f"name 1 to {MOST_DAYS} days, in order"
+        )
 
 
 @post(
@@ -148,4 +181,29 @@ def breach_reviewed(request: Request[Any, Any, Any], data: ReviewBody) -> Review
     return Reviewed(data.contact_ref, list(breach.rules), data.verdict)
 
 
-route_handlers = [breaches_of_days, review_breach]
+@get(
+    "/contacts/to-review", sync_to_thread=True, tags=["contacts"], summary="Contacts that go to review unasked",
+    responses=answers(
+        ReviewPage, {"items": [_UNRECORDED], "more": False}, "filter_malformed", "invalid_request",
+        "post_not_permitted", "period_too_long",
+    ),
+)  # fmt: skip
+def contacts_of_days_to_review(request: Request[Any, Any, Any], first: _From, to: _To) -> ReviewPage:
+    """Calls of which there is no recording (unrecorded) and messages of no approved template (no_template)."""
+    reader_of(request, "from", "to")
+    _within(first, to)
+    if not reach(request).everything:
+        return ReviewPage([], more=False)
+    with reading(serving_of(request).engine) as conn:
+        listed = contacts_to_review(conn, first, to, _MOST_LISTED + 1)
+    items = [
+        ToReview(
+            one.contact_ref, one.source, one.loan_id, one.started_at, one.staff_no, one.agency, one.party, one.channel,
+            to_review(one.channel, one.template, recorded=one.recording) or "",
+        )
+        for one in listed[:_MOST_LISTED]
+    ]  # fmt: skip
+    return ReviewPage(items, more=len(listed) > _MOST_LISTED)
+
+
+route_handlers = [breaches_of_days, contacts_of_days_to_review, review_breach]

@@ -62,6 +62,7 @@ class OutcomeBody(msgspec.Struct, forbid_unknown_fields=True):
     address: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
     recording: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     note: Annotated[str, Meta(min_length=1, max_length=2_000)] | None = None
+    next_action: Annotated[str, Meta(max_length=16)] | None = None
 
 
 class OutcomeRecorded(msgspec.Struct):

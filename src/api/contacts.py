@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -144,6 +145,7 @@ def _result(told: Told) -> ContactResult:
 
 
 _CaseId = Annotated[int | None, QueryParameter(ge=1, le=MAX_ID, description="All contacts of the case's debtor.")]
+_Since = Annotated[datetime | None, QueryParameter(description="That began then or later (with its offset).")]
 _LoanId = Annotated[str | None, QueryParameter(max_length=64, description="The contacts made for this loan.")]
 _PAGE = {
     "items": [{
@@ -151,7 +153,8 @@ _PAGE = {
         "purpose": "demand", "started_at": "2026-03-09T02:00:00.000000Z", "ended_at": None, "result": "no_answer",
         "zh": "无人接听", "en": "no answer", "outcome": "unanswered", "staff_no": "S0012", "agency": None,
         "phone": "120****0000", "has_address": False, "recording": True, "late": False, "permit_id": None,
-        "recorded_at": "2026-03-09T02:05:00.000000Z",
+        "recorded_at": "2026-03-09T02:05:00.000000Z", "line": "02759990000", "seconds": 22, "template": None,
+        "next_action": "call_again", "to_review": None,
     }],
     "next": None,
 }  # fmt: skip
@@ -166,13 +169,13 @@ _PAGE = {
 )  # fmt: skip
 def contacts_of_debtor(
     request: Request[Any, Any, Any], case_id: _CaseId = None, loan_id: _LoanId = None, cursor: Cursor = None,
-    limit: Limit = 50,
+    limit: Limit = 50, since: _Since = None,
 ) -> ContactPage:  # fmt: skip
     """Those of a case's debtor over all loans and callers, as the gate counts them; or those made for one loan.
 
     Numbers are masked as the reader's posts see them; that he was shown them is an entry.
     """
-    serving, actor = reader_of(request, "case_id", "loan_id", "cursor", "limit")
+    serving, actor = reader_of(request, "case_id", "loan_id", "cursor", "limit", "since")
     if (case_id is None) == (loan_id is None):
         raise filter_malformed("case_id", "given, or loan_id, and not both")
     with reading(serving.engine, snapshot=True) as conn:
@@ -180,7 +183,7 @@ def contacts_of_debtor(
             customer = customer_of_loan(conn, loan_id, reach(request))
         else:
             customer = case_in_sight(conn, request, case_id or 0).customer
-        page = contacts_page(conn, serving.branch, actor, customer, loan_id, limit=limit, cursor=cursor)
+        page = contacts_page(conn, serving.branch, actor, customer, loan_id, limit=limit, cursor=cursor, since=since)
     if page.fields:
         with writing(serving.engine) as conn:
             record_read(conn, serving.branch, actor, [customer], page.fields)

@@ -277,6 +277,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "unknown_relation": (422, "没有这种关系", "there is no such relation"),
     "unknown_request": (404, "没有这个申请，或您无权查看",
      "there is no such request, or it is not one that you may see"),
+    "unknown_next_action": (422, "未知的下一步", "not one of the next actions"),
     "unknown_result": (422, "未知的联系结果", "not in the table of results"),
     "unknown_run": (404, "没有编号为{run_id}的导入", "there is no run {run_id}"),
     "unknown_second_factor": (404, "尚未绑定第二因素", "there is no second factor to use"),

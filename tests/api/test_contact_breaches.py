@@ -25,7 +25,7 @@ def night(running: Running) -> str:
         channel="call", started_at=at, result="no_answer", outcome="unanswered", recorded_at=at, staff_no="T1",
     )  # fmt: skip
     with writing(running.started.engine) as conn:
-        put(conn, running.started.branch, [New(contact, {}, {}, b"row")], system("cli"), at)
+        put(conn, running.started.branch, [New(contact, {}, b"row")], system("cli"), at)
     return "d1"
 
 

@@ -233,3 +233,40 @@ def test_contacts_of_nobody_or_of_another_are_not_listed(
 ) -> None:
     assert case == 2
     problem(listed(running, staff_no, **params), status, code)
+
+
+def test_line_seconds_template_and_what_follows_are_listed_and_what_lacks_a_record_goes_to_review(
+    running: Running, case: int
+) -> None:
+    sent = {"channel": "message", "result": "sent"}
+    record(
+        running, row(line="02759990000", seconds=22, recording="rec:1", next_action="再次拨打"), row("c2"),
+        row("c3", **sent, template="T-07"), row("c4", **sent), row("c5", next_action="wait"),
+    )  # fmt: skip
+    found = {one["contact_ref"]: one for one in listed(running, case_id=case).json()["items"]}
+    assert [found["c1"][name] for name in ("line", "seconds", "template", "next_action", "to_review")] == [
+        "02759990000", 22, None, "call_again", None,
+    ]  # fmt: skip
+    assert {ref: one["to_review"] for ref, one in found.items()} == {
+        "c1": None, "c2": "unrecorded", "c3": None, "c4": "no_template",
+    }  # fmt: skip
+    today = running.started.branch.today(now())
+    days = {"from": str(today - timedelta(days=1)), "to": str(today)}
+    page = running.get("/contacts/to-review", "B1", params=days).json()
+    assert ([(one["contact_ref"], one["why"]) for one in page["items"]], page["more"]) == (
+        [("c2", "unrecorded"), ("c4", "no_template")], False,
+    )  # fmt: skip
+    problem(running.get("/contacts/to-review", "R1", params=days), 403, "post_not_permitted")
+    problem(running.get("/contacts/to-review", "B1", params=days | {"to": "2020-01-01"}), 422, "period_too_long")
+    assert findings(running.started) == []
+
+
+def test_contacts_are_listed_since_an_instant(running: Running, case: int) -> None:
+    at = now() - timedelta(hours=5)
+    record(running, *(row(f"c{n}", started_at=(at + timedelta(hours=n)).isoformat()) for n in range(4)))
+    since = (at + timedelta(hours=2)).isoformat()
+    first = listed(running, case_id=case, since=since, limit=1).json()
+    rest = listed(running, case_id=case, since=since, limit=1, cursor=first["next"]).json()
+    assert [one["contact_ref"] for one in (*first["items"], *rest["items"])] == ["c3", "c2"]
+    assert rest["next"] is None
+    problem(listed(running, case_id=case, cursor=first["next"]), 422, "cursor_malformed")

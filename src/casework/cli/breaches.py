@@ -9,8 +9,10 @@ import click
 from casework.cli.changing import as_, changing
 from casework.cli.shell import as_json, console, print_json, started
 from casework.cli.tables import Table
+from casework.intake.dialler.reviewing import contacts_to_review
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading
+from casework.work.contacts.contact import to_review
 from casework.work.gate.breaches import Breach
 from casework.work.gate.found import found
 from casework.work.gate.reviews import (
@@ -63,6 +65,31 @@ def breaches_(from_: datetime | None, to: datetime | None, json_: bool) -> None:
             ", ".join(one.rules),
             review_of(reviewed, one),
         )
+    console.print(table)
+
+
+@click.command("to-review")
+@click.option("--from", "from_", type=_DAY, required=True, help="The first day on which they began.")
+@click.option("--to", type=_DAY, required=True, help="The last such day.")
+@as_json
+def to_review_(from_: datetime, to: datetime, json_: bool) -> None:
+    """List the contacts that go to review unasked: calls without a recording, messages of no template. Not paged.
+
+    \b
+    Examples:
+      casework contact to-review --from 2026-03-01 --to 2026-03-31 --json
+    """
+    with started() as branch, reading(branch.engine) as conn:
+        zone = ZoneInfo(branch.branch.time_zone)
+        listed = contacts_to_review(conn, from_.date(), to.date())
+    told = [(one, to_review(one.channel, one.template, recorded=one.recording)) for one in listed]
+    if json_:
+        print_json([{"contact_ref": one.contact_ref, "source": one.source, "why": why} for one, why in told])
+        return
+    table = Table("contact", "began", "loan", "staff", "party", "why")
+    for one, why in told:
+        began = one.started_at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+        table.add_row(one.contact_ref, began, one.loan_id, one.staff_no or one.agency or "", one.party, why or "")
     console.print(table)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from casework.cli.breaches import breaches_, review_
+from casework.cli.breaches import breaches_, review_, to_review_
 from casework.cli.contact_book import add_, book_, mark_
 from casework.cli.contact_typed import list_, record_
 from casework.cli.shell import (
@@ -52,6 +52,7 @@ def cli() -> None:
 
 cli.add_command(breaches_)
 cli.add_command(review_)
+cli.add_command(to_review_)
 cli.add_command(list_)
 cli.add_command(record_)
 cli.add_command(book_)

@@ -85,5 +85,5 @@ class Desk:
         with writing(self.bank.started.engine) as conn:
             if contact.permit_id is not None:
                 settle(conn, contact, (actor or self.actor).id, contact.recorded_at)
-            put(conn, branch, [New(contact, texts, {}, b"-")], actor or self.actor, contact.recorded_at)
+            put(conn, branch, [New(contact, texts, b"-")], actor or self.actor, contact.recorded_at)
         return contact

@@ -41,7 +41,7 @@ from casework.work.cases.disclosure import record_read
 from casework.work.cases.filter import BusinessDates, CaseFilter
 from casework.work.cases.history import history_of_case
 from casework.work.cases.queries import page_of_cases
-from casework.work.contacts.contact import PARTIES, Contact
+from casework.work.contacts.contact import NEXT_ACTIONS, PARTIES, Contact
 from casework.work.contacts.latest import latest_contacts
 from casework.work.contacts.results import Result
 from casework.work.gate.asking import Wanted, askings_of
@@ -108,6 +108,7 @@ async def outcome(request: Request[Any, Any, Any], case_id: CaseId) -> Response[
         began_at = datetime.fromisoformat(typed.get("began_at", ""))
         result = Outcome(
             typed.get("result", ""), began_at, at, note=typed.get("note", "").strip() or None,
+            next_action=typed.get("next_action") or None,
             seconds=max(0, int((at - began_at).total_seconds())),
         )  # fmt: skip
         done = await asyncio.to_thread(outcome_recorded, request, number_of(typed, "permit_id") or 0, result)
@@ -176,6 +177,7 @@ def debtor_page(
         promised_on=branch.today(now()) + PROMISED_IN, made_on=branch.today(now()), risks=live_of(children, "risk"),
         may_flag=branch.rulebook.permissions.may(actor, "risk.open"), saved=next(iter(_log(branch, saved)), None),
         may_mark=branch.rulebook.permissions.may(actor, MARK),
+        next_actions=NEXT_ACTIONS,
         may_add=branch.rulebook.permissions.may(actor, ADD), roles=PARTIES, sources=branch.rulebook.sources.lawful,
         bases=branch.rulebook.sources.bases,
     )  # fmt: skip

@@ -19,6 +19,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.filter import filter_malformed
 from casework.work.cases.history import shown_as
 from casework.work.cases.queries import MAX_PAGE, Place, read_cursor, write_cursor
+from casework.work.contacts.contact import to_review
 from casework.work.contacts.tables import contact_log
 
 COMMAND: Final = "contact.read"
@@ -29,6 +30,7 @@ class ContactLine(msgspec.Struct):
     """One contact; `zh` and `en` say its result. `phone` is masked unless the reader's posts see it in clear.
 
     No phone: there was none, or his posts see none, or the debtor was erased. `late`: typed in late (补录).
+    `to_review`: unrecorded, or no_template.
     """
 
     contact_ref: str
@@ -51,6 +53,11 @@ class ContactLine(msgspec.Struct):
     late: bool
     permit_id: int | None
     recorded_at: datetime
+    line: str | None
+    seconds: int | None
+    template: str | None
+    next_action: str | None
+    to_review: str | None
 
 
 class ContactPage(msgspec.Struct):
@@ -67,18 +74,22 @@ class ContactPage(msgspec.Struct):
 
 def contacts_page(
     conn: Connection, branch: Branch, actor: Actor, customer: Customer, loan_id: str | None, *, limit: int,
-    cursor: str | None = None,
+    cursor: str | None = None, since: datetime | None = None,
 ) -> ContactPage:  # fmt: skip
     """At most `limit` (1 to 200) contacts of a debtor over all loans, or for one; callers record `fields` as read.
+
+    `since`: that began then or later.
 
     CallerErrors `filter_malformed`, `cursor_malformed`.
     """
     if not 1 <= limit <= MAX_PAGE:
         raise filter_malformed("limit", f"1–{MAX_PAGE}")
-    log, listed = contact_log.c, ("contact", *customer, loan_id)
+    log, listed = contact_log.c, ("contact", *customer, loan_id, *([since.isoformat()] if since else []))
     theirs = [log.borrower_id == customer.borrower_id, log.institution == customer.institution]
     if loan_id is not None:
         theirs.append(log.loan_id == loan_id)
+    if since is not None:
+        theirs.append(log.started_at >= since)
     conditions, place = list(theirs), read_cursor(cursor, listed, _SORT)
     if place is not None:
         began = conn.execute(sa.select(log.started_at).where(*theirs, log.id == place.id)).scalar_one_or_none()
@@ -99,7 +110,8 @@ def _line(branch: Branch, row: sa.Row[Any], phone: str | None) -> ContactLine:
     return ContactLine(
         row.contact_ref, row.source, row.loan_id, row.party, row.channel, row.purpose, row.started_at, row.ended_at,
         row.result, zh, en, row.outcome, row.staff_no, row.agency, phone, row.has_address, row.recording, row.late,
-        row.permit_id, row.recorded_at,
+        row.permit_id, row.recorded_at, row.line, row.seconds, row.template, row.next_action,
+        to_review(row.channel, row.template, recorded=row.recording),
     )  # fmt: skip
 
 

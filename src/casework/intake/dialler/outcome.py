@@ -16,7 +16,7 @@ from casework.intake.dialler.row import TEXTS
 from casework.intake.feed.borrowers import cell_of_contact
 from casework.people.staff.actor import Actor
 from casework.work.cases.branch import Branch
-from casework.work.contacts.contact import Contact
+from casework.work.contacts.contact import NEXT_ACTIONS, Contact
 from casework.work.contacts.tables import contacts
 from casework.work.gate.permits import permit_of, settle
 
@@ -35,6 +35,7 @@ class Outcome(msgspec.Struct, frozen=True):
     address: str | None = None
     recording: str | None = None
     note: str | None = None
+    next_action: str | None = None
 
 
 def record_outcome(
@@ -42,7 +43,8 @@ def record_outcome(
 ) -> Recorded:
     """Record it in the debtor's log, settle the permit, tell the cases that he was reached; all in the transaction.
 
-    CallerErrors of `settle`, `unknown_result`, `result_not_of_channel`, `ended_before_started`, `in_the_future`.
+    CallerErrors of `settle`, `unknown_next_action`, `unknown_result`, `result_not_of_channel`, `ended_before_started`,
+    `in_the_future`.
     """
     permit = permit_of(conn, permit_id, actor.id)
     known = branch.rulebook.results.of(outcome.result)
@@ -50,6 +52,8 @@ def record_outcome(
         raise CallerError("unknown_result", *TEXTS["unknown_result"], result=outcome.result)
     if permit.channel not in known.on:
         raise CallerError("result_not_of_channel", *TEXTS["result_not_of_channel"], channel=permit.channel)
+    if outcome.next_action not in (None, *NEXT_ACTIONS):
+        raise CallerError("unknown_next_action", *TEXTS["unknown_next_action"], known=list(NEXT_ACTIONS))
     if outcome.started_at > at:
         raise CallerError("in_the_future", *TEXTS["in_the_future"])
     if outcome.ended_at is not None and outcome.ended_at < outcome.started_at:
@@ -62,14 +66,14 @@ def record_outcome(
         outcome=known.outcome_with(permit.party), recorded_at=at, staff_no=actor.id,
         number=None if permit.number is None else bytes(permit.number), has_address=outcome.address is not None,
         recording=outcome.recording is not None, permit_id=permit.id,
+        line=outcome.line, seconds=outcome.seconds, template=outcome.template, next_action=outcome.next_action,
     )  # fmt: skip
     settle(conn, contact, actor.id, at)
     texts = {name: text for name in _TEXTS if (text := getattr(outcome, name))}
     if (phone := _phone(conn, branch, permit.contact_id)) is not None:
         texts["phone"] = phone
-    more = {"line": outcome.line, "seconds": outcome.seconds, "template": outcome.template}
     row_hash = branch.vault.fingerprint(contact.contact_ref.encode())
-    (recorded,) = put(conn, branch, [New(contact, texts, more, row_hash)], actor, at)
+    (recorded,) = put(conn, branch, [New(contact, texts, row_hash)], actor, at)
     close_call_backs(conn, branch, [recorded], via=actor.via, clock=lambda: at)
     if contact.connected:
         learn_at_once(conn, branch, [contact], via=actor.via, clock=lambda: at)

@@ -58,14 +58,13 @@ class Not(NamedTuple):
 
 
 class New(NamedTuple):
-    """A contact that is new: what is committed of it (phone, address, recording, note), what else its entry says.
+    """A contact that is new, and what is committed of it: phone, address, recording, note.
 
     `row_hash`: the keyed fingerprint of the row as it came.
     """
 
     contact: Contact
     texts: Mapping[str, str]
-    more: Mapping[str, Any]
     row_hash: bytes
 
 
@@ -93,9 +92,9 @@ def put(conn: Connection, branch: Branch, new: Sequence[New], actor: Actor, at: 
     trail, zone, mac = branch.trail(at), ZoneInfo(branch.time_zone), mac_of(branch.mac_key)
     stored: list[tuple[Any, ...]] = []
     recorded = []
-    for contact, texts, more, row_hash in new:
+    for contact, texts, row_hash in new:
         stream, local = streams[contact.customer], contact.started_at.astimezone(zone)
-        draft = Draft(RECORDED, actor.signed, _data_of(contact, more, local), texts=texts, subject=stream)
+        draft = Draft(RECORDED, actor.signed, _data_of(contact, local), texts=texts, subject=stream)
         heads[stream] = trail.add(stream, heads[stream], draft)
         values = list(_values_of(contact))
         values[_RECORDED_AT] = heads[stream].recorded_at
@@ -113,14 +112,14 @@ def mac_of(mac_key: bytes) -> MakeMac:
     return row_mac(mac_key, contact_log.name)
 
 
-def _data_of(contact: Contact, more: Mapping[str, Any], local: datetime) -> dict[str, Any]:
+def _data_of(contact: Contact, local: datetime) -> dict[str, Any]:
     """What the entry says: the contact without what is personal, times in branch time."""
     said = zip(_IN_ENTRY, _values_in_entry(contact), strict=True)
     data = {name: value for name, value in said if value is not None and value is not False}
     data["started_at"] = local.isoformat()
     if contact.ended_at is not None:
         data["ended_at"] = contact.ended_at.astimezone(local.tzinfo).isoformat()
-    return data | {name: value for name, value in more.items() if value is not None}
+    return data
 
 
 def judged(conn: Connection, branch: Branch, given: Sequence[Given], source: str, at: datetime) -> list[New | Not]:
@@ -148,8 +147,7 @@ def judged(conn: Connection, branch: Branch, given: Sequence[Given], source: str
                 told.append(
                     New(
                         _contact(branch, row, customer, of, at, late=late),
-                        {name: text for name, text in texts.items() if text},
-                        {"line": row.line_used, "seconds": row.seconds, "template": row.template}, row_hash,
+                        {name: text for name, text in texts.items() if text}, row_hash,
                     )
                 )  # fmt: skip
             else:  # of who was erased nothing is left to compare
@@ -164,4 +162,5 @@ def _contact(branch: Branch, row: Given, customer: Customer, source: str, at: da
         result=row.result, outcome=row.outcome, recorded_at=at, purpose=row.purpose, staff_no=row.staff_no,
         agency=row.agency, number=branch.vault.blind("phone", row.phone) if row.phone else None,
         has_address=row.address is not None, ended_at=row.ended_at, recording=row.recording is not None, late=late,
+        line=row.line_used, seconds=row.seconds, template=row.template, next_action=row.next_action,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from casework.intake.feed.cell import TEXTS as CELL_TEXTS
 from casework.intake.feed.headers import COLUMNS, normal, places_of
 from casework.people.staff.person import fault_of_staff_no
 from casework.rules.statechart.fields import EARLIEST, LATEST
-from casework.work.contacts.contact import CHANNELS, PARTIES_OF_FILE, PURPOSES
+from casework.work.contacts.contact import CHANNELS, NEXT_ACTIONS, PARTIES_OF_FILE, PURPOSES
 from casework.work.contacts.results import Result, Results
 
 _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -33,6 +33,7 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "result": ("结果", "催收结果", "通话结果"),
     "recording": ("录音", "录音编号"),
     "note": ("备注", "催记", "催记内容"),
+    "next_action": ("下一步", "后续动作", "跟进措施"),
 }
 """Columns, and what else a file may call them."""
 COLUMNS_OF_ROW: Final = tuple(_COLUMNS)
@@ -56,6 +57,11 @@ _PURPOSES: Final = {
     "催收": "demand", "查找": "locate", "关怀": "care", "回访": "care", "投诉答复": "complaint_answer",
     "送达": "service_of_papers", "文书送达": "service_of_papers", "时效通知": "limitation_notice",
 }  # fmt: skip
+_NEXT_ACTIONS: Final = {
+    **{action: action for action in NEXT_ACTIONS},
+    "再次拨打": "call_again", "下户": "visit", "信息修复": "repair", "等待还款": "await_payment", "司法": "legal",
+    "无": "nothing",
+}  # fmt: skip
 _SECONDS: Final = re.compile(r"[0-9]{1,6}", re.ASCII)
 _TIME_LENGTH: Final = range(len("2026-11-29T08:00Z"), 41)
 NOTE_LIMIT: Final = 2_000
@@ -70,6 +76,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "unknown_channel": ("未知的联系渠道", "not one of the channels"),
     "unknown_purpose": ("未知的联系目的", "not one of the purposes"),
     "purpose_not_of_party": ("对联系人只能查找债务人下落", "a contact may only be asked where the debtor is"),
+    "unknown_next_action": ("未知的下一步", "not one of the next actions"),
     "unknown_result": ("未知的联系结果", "not in the table of results"),
     "result_not_of_channel": ("该渠道不会有此结果", "this channel cannot end in that"),
     "malformed_time": (
@@ -114,6 +121,7 @@ class Given(NamedTuple):
     outcome: str
     recording: str | None
     note: str | None
+    next_action: str | None
 
 
 class Aside(NamedTuple):
@@ -159,7 +167,7 @@ class Reader:
 
     def _given(self, line: int, cells: Sequence[str | None]) -> Given:
         (ref, staff, agency, loan, borrower, party, phone, address, purpose, used, seconds, template, channel, started,
-         ended, result, recording, note) = cells  # fmt: skip
+         ended, result, recording, note, following) = cells  # fmt: skip
         contact_ref = key_cell(_or(ref, "contact_ref", "missing"), "contact_ref")
         loan_id = key_cell(_or(loan, "loan_id", "unknown_loan"), "loan_id")
         whom = _code(party, "party", _PARTIES, "unknown_party")
@@ -175,7 +183,7 @@ class Reader:
             key_cell(borrower, "borrower_id") if borrower and borrower.strip() else None, whom, number, where,
             _purpose(purpose, whom), _text(used, "line", 64), _seconds(seconds), _text(template, "template", 64), how,
             at, until, what.code, what.outcome_with(whom), _text(recording, "recording", 200),
-            _text(note, "note", NOTE_LIMIT),
+            _text(note, "note", NOTE_LIMIT), _next_action(following),
         )  # fmt: skip
 
     def _result(self, cell: str | None, channel: str) -> Result:
@@ -207,6 +215,10 @@ def _code(cell: str | None, column: str, known: Mapping[str, str], kind: str) ->
     if code is None:
         raise BadCell(column, kind)
     return code
+
+
+def _next_action(cell: str | None) -> str | None:
+    return _code(cell, "next_action", _NEXT_ACTIONS, "unknown_next_action") if cell and cell.strip() else None
 
 
 def _purpose(cell: str | None, party: str) -> str:

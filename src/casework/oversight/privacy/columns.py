@@ -85,7 +85,8 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "checkpoints": "log size root note published_at",
         "contact_log": (
             "id institution source contact_ref loan_id borrower_id party channel started_at result outcome recorded_at "
-            "purpose staff_no agency has_address ended_at recording late permit_id day stream_seq mac"
+            "purpose staff_no agency has_address ended_at recording late permit_id line seconds template next_action "
+            "day stream_seq mac"
         ),
         "contact_permits": (
             "id institution borrower_id loan_id case_id contact_id actor_id party channel purpose issued_at "

@@ -11,6 +11,10 @@ import msgspec
 from casework.customer import Customer
 
 CALLS: Final = frozenset({"call", "ai_voice"})
+RECORDED: Final = CALLS | {"inbound"}
+"""Of which there is to be a recording."""
+WRITTEN: Final = frozenset({"message"})
+"""Whose words are to be an approved template's."""
 CHANNELS: Final = ("call", "ai_voice", "message", "visit", "letter", "inbound")
 PARTIES: Final = ("debtor", "co_borrower", "guarantor", "contact", "representative", "heir", "guardian")
 PARTIES_OF_FILE: Final = PARTIES[:4]
@@ -20,6 +24,7 @@ MAY_REFUSE: Final = frozenset({"contact", "heir"})
 ONLY_LOCATED: Final = frozenset({"representative", "heir", "guardian"})
 """Whom a death hold leaves open to be asked for heirs and whereabouts, and not to be asked for money."""
 PURPOSES: Final = ("demand", "locate", "care", "complaint_answer", "service_of_papers", "limitation_notice")
+NEXT_ACTIONS: Final = ("call_again", "visit", "repair", "await_payment", "legal", "nothing")
 DEBTOR: Final = "debtor"
 """The outcome, and the party, that is the debtor himself."""
 
@@ -51,6 +56,10 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     recording: bool = False
     late: bool = False
     permit_id: int | None = None
+    line: str | None = None
+    seconds: int | None = None
+    template: str | None = None
+    next_action: str | None = None
 
     @property
     def customer(self) -> Customer:
@@ -76,3 +85,10 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     def is_attempt(self) -> bool:
         """Whether it is an attempt at the debtor: a call to them, whatever came of it (1.3.1a)."""
         return self.is_call and self.party == DEBTOR
+
+
+def to_review(channel: str, template: str | None, *, recorded: bool) -> str | None:
+    """Why a contact goes to review: a call of which there is no recording, a message of no approved template."""
+    if channel in RECORDED and not recorded:
+        return "unrecorded"
+    return "no_template" if channel in WRITTEN and template is None else None

@@ -62,6 +62,10 @@ contact_log = sa.Table(
     sa.Column("recording", sa.Boolean, nullable=False),
     sa.Column("late", sa.Boolean, nullable=False),
     sa.Column("permit_id", BigId),
+    sa.Column("line", sa.String(64)),  # the registered line that was called from
+    sa.Column("seconds", sa.Integer),
+    sa.Column("template", sa.String(64)),  # of a message: none goes to review
+    sa.Column("next_action", sa.String(16)),
     sa.Column("day", sa.Date, nullable=False),  # of `started_at` in branch time
     sa.Column("row_hash", Bytes, nullable=False),  # keyed, of the row as it came: tells a repeat from another content
     sa.Column("stream_seq", sa.BigInteger, nullable=False),  # of the last entry about it, in the debtor's stream
