@@ -25,6 +25,7 @@ from casework.people.staff import absence
 from casework.people.staff.actor import Actor, Principal, system
 from casework.storage.append_only import append_only_ddl
 from casework.storage.database import open_engine, reading, writing
+from casework.work.tasks.strategies import start
 from tests.evening.conftest import COLLECTOR, COLUMNS, OTHER, RISK, SNAPSHOT, call, clock, handed
 from tests.feed.bank import Bank
 from tests.work.test_promises import day
@@ -215,19 +216,22 @@ def test_who_could_not_be_repaired_is_listed_with_what_the_repair_came_to(house:
     assert line[:5] == ("L1", "甄**", day(5), day(5), "无新信息")
 
 
-def test_a_call_back_that_is_still_to_come_is_the_next_follow_up_of_its_case(house: Bank) -> None:
+def test_the_days_strategy_and_the_call_back_that_is_still_to_come_stand_in_the_ledger(house: Bank) -> None:
     data = {"due_at": f"{day(2)}T15:30:00+08:00", "party": "debtor"}
     asked = Open(actor=COLLECTOR, noun="callback", ground="asked", of=house.case(1).id, data=data)
     with writing(house.started.engine) as conn:
         (done,) = advance(conn, [asked], house.started.branch, clock=clock(day(1), 12))
         assert isinstance(done, Done), done
+        (started,) = start(conn, house.started.branch, COLLECTOR, [house.case(1).id], "phone", clock(day(1), 12)())
+        assert started.refused is None
     handed(house, COLLECTOR, FIVE)
     with reading(house.started.engine, snapshot=True) as conn:
         found = ledger_of(conn, house.started.branch, day(1), clock=MORNING)
         lines = list(sheets_of(conn, house.started.branch, found, RISK)[0].lines)
-    told = {line[2]: line[[column.field for column in CASES].index("follow_up")] for line in lines}
-    assert told["L1"] == clock(day(2), 15, 30)()
-    assert told["L2"] is None
+    fields = [column.field for column in CASES]
+    told = {line[2]: (line[fields.index("strategy")], line[fields.index("follow_up")]) for line in lines}
+    assert told["L1"] == (house.started.branch.rulebook.tasks.strategies["phone"].zh, clock(day(2), 15, 30)())
+    assert told["L2"] == (None, None)
 
 
 def test_who_handed_in_is_found_in_the_log_by_event_and_person(house: Bank) -> None:

@@ -42,7 +42,7 @@ def made(columns: Any = LOTS, lines: Any = LINES, totals: frozenset[str] = froze
 def test_the_form_of_the_branch_has_every_column_in_its_order() -> None:
     assert [column.zh for column in CASES] == FORM
     assert {column.zh for column in CASES if column.field in EMPTY} == {
-        "今日策略", "协商还款", "备注", "明日计划",
+        "协商还款", "备注", "明日计划",
     }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 from casework.work.duties.listing import Listed, duties_on
 from casework.work.gate.found import found, judged
+from casework.work.tasks.strategies import strategies_of
 
 _NAMES: Final = sa.select(borrowers.c.borrower_id, borrowers.c.institution, borrowers.c.name_sealed)
 _PAID: Final = (
@@ -73,6 +74,7 @@ class Day(NamedTuple):
     held: Mapping[Customer, Sequence[Any]]
     repairs: Mapping[int, str]
     to_call: Mapping[int, datetime]
+    strategies: Mapping[int, str]
 
 
 def gather(conn: Connection, branch: Branch, on: date, people: Collection[str] | None = None) -> Day:
@@ -102,6 +104,7 @@ def gather(conn: Connection, branch: Branch, on: date, people: Collection[str] |
     return Day(
         on, cases, duties, contacts, told, _paid(conn, on, cases), _promised(conn, cases), _held(conn, keys),
         _repairs(conn, cases), _to_call(conn, cases),
+        strategies_of(conn, on, [case.id for case in cases]),
     )  # fmt: skip
 
 

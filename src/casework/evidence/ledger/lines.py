@@ -53,6 +53,7 @@ class CaseLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     disposal_on: date | None = None
     exempt: tuple[str, ...] = ()
     follow_up: datetime | None = None
+    strategy: str | None = None
 
     @property
     def customer(self) -> Customer:
@@ -191,7 +192,7 @@ def _case(day: Day, case: Case, attempts: int) -> CaseLine:
         unrecorded=sum(one.is_call and not one.recording for one in contacts), breaches=_breaches(day, contacts),
         disposal_on=facts.disposal_form_on,
         exempt=tuple(sorted({one.exempt_by for one in owed if one.exempt_by is not None})),
-        follow_up=day.to_call.get(case.id),
+        follow_up=day.to_call.get(case.id), strategy=day.strategies.get(case.id),
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ CASES: Final = (
     Column("exempt", "豁免规则", "exempt by", 14), Column("remark", "备注", "remark", 14),
     Column("plan", "明日计划", "plan for tomorrow", 14),
 )  # fmt: skip
-EMPTY: Final = ("strategy", "agreement", "remark", "plan")
+EMPTY: Final = ("agreement", "remark", "plan")
 """Columns of which the service holds nothing yet: there, empty, and said so."""
 UNREPAIRED: Final = (
     Column("loan_id", "借据号", "loan", 14), Column("customer", "客户（脱敏）", "customer (masked)", 9),
@@ -101,6 +101,11 @@ class Words(NamedTuple):
         grounds = self.branch.rulebook.charts["hold"].openings["set"].fields["hold"].one_of
         return grounds[exempt_by]["zh"] if exempt_by in grounds else _WHY.get(exempt_by, exempt_by)
 
+    def strategy(self, code: str | None) -> str | None:
+        """What was started for a case that day."""
+        known = self.branch.rulebook.tasks.strategies
+        return known[code].zh if code is not None and code in known else code
+
     def repair(self, outcome: str | None) -> str | None:
         """What a repair of information came to."""
         known = self.branch.rulebook.chart.facts["information_repair"].fields["outcome"].one_of
@@ -142,6 +147,7 @@ def case_lines(words: Words, on: date, cases: Iterable[CaseLine]) -> Iterator[Se
             "holds": "、".join(words.why(hold) for hold in one.holds), "review_by": one.review_by,
             "complaint": "有" if "complaint" in one.holds else None, "unrecorded": one.unrecorded,
             "breaches": one.breaches, "disposal_on": one.disposal_on,
+            "strategy": words.strategy(one.strategy),
             "follow_up": one.follow_up.astimezone(words.zone) if one.follow_up else None,
             "exempt": "、".join(words.why(by) for by in one.exempt),
         }  # fmt: skip
