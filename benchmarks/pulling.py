@@ -29,7 +29,7 @@ from casework.work.tasks.making import next_id
 from casework.work.tasks.pulling import take_next
 from casework.work.tasks.tables import COLUMNS, task_standing, tasks
 
-COLLECTORS, POOL, OPEN_CASES = 64, 1_000, 20_000
+COLLECTORS, POOL, OPEN_CASES = 64, 512, 20_000
 _MORNING = BUSINESS_DATE + timedelta(days=1)
 _AT = datetime.combine(_MORNING, time(9), ZoneInfo("Asia/Shanghai"))
 _POST = "customer_service"  # which has no tasks of its own
@@ -81,6 +81,7 @@ def _measured(place: Place, collectors: int, pool: int) -> Pulled:
             for rank, row in enumerate(islice(cycle(found), pool))
         ]  # fmt: skip
         rows.insert_many(conn, tasks, made, COLUMNS)
+    place.settle()
     begun, waited, lock = list[int](), list[float](), Lock()
 
     def collect(number: int) -> None:

@@ -29,12 +29,14 @@ def take_next(conn: Connection, branch: Branch, actor: Actor, at: datetime) -> T
     edition = edition_of(conn, desk.on)
     if edition is None:
         raise CallerError("lists_not_made", day=str(desk.on))
+    own = whose_of(actor)
     for whose in _lists(conn, desk):
-        for task in _free(conn, desk.on, edition, whose):
-            desk.know(iter([task]))
-            if desk.is_live(task) and desk.covers(task):
-                desk.begin(task)
-                return task._replace(held_by=actor.id)
+        for some in _free(conn, desk.on, edition, whose):
+            desk.know(iter(some))
+            for task in some:
+                if desk.is_live(task) and (task.list_of in own or desk.covers(task)):
+                    desk.begin(task)
+                    return task._replace(held_by=actor.id)
     raise CallerError("nothing_left", day=str(desk.on))
 
 
@@ -53,7 +55,7 @@ def _lists(conn: Connection, desk: Desk) -> Iterator[Sequence[str]]:
     ]  # fmt: skip
 
 
-def _free(conn: Connection, on: date, edition: int, whose: Sequence[str]) -> Iterator[Task]:
+def _free(conn: Connection, on: date, edition: int, whose: Sequence[str]) -> Iterator[list[Task]]:
     """What nobody has begun, in order; some at a time."""
     if not whose:
         return
@@ -62,6 +64,6 @@ def _free(conn: Connection, on: date, edition: int, whose: Sequence[str]) -> Ite
         found = [
             row for statement in FREE for row in conn.execute(statement.limit(_AT_ONCE).offset(start), asked)
         ]  # fmt: skip
-        yield from sorted(standing(found, on), key=lambda one: (one.rank, one.id))
+        yield sorted(standing(found, on), key=lambda one: (one.rank, one.id))
         if len(found) < _AT_ONCE:
             return
