@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Literal
 
 from cryptography.exceptions import InvalidTag
@@ -116,6 +117,7 @@ class Vault(ValueSealer):
         ).digest()
 
 
+@lru_cache(maxsize=256)
 def kind_of(field: str) -> Kind:
     """What sort of personal data a field holds, by its name."""
     if field.endswith("id_number"):

@@ -34,7 +34,8 @@ def _blobs(values: Sequence[Any]) -> str:
 
 
 def _instants(values: Sequence[Any]) -> str:
-    return "{" + ",".join(["NULL" if v is None else clock.utc_text(v) for v in values]) + "}"
+    known = {v: "NULL" if v is None else clock.utc_text(v) for v in {*values}}  # mostly the moment of one transaction
+    return "{" + ",".join([known[v] for v in values]) + "}"
 
 
 def pg_kind(kind: Any) -> tuple[str, Literals]:

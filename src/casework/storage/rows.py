@@ -160,7 +160,8 @@ def ask_by_keys(
         return _sqlite_select(conn, source, names, wanted)
     plan = _pg_select(source, names, lock)
     cursor = _raw(conn).cursor(row_factory=namedtuple_row)
-    arrays = (wanted,) if len(names) == 1 else tuple(map(list, zip(*wanted, strict=True)))
+    columns = (wanted,) if len(names) == 1 else zip(*wanted, strict=True)
+    arrays = [literal(values) for literal, values in zip(plan.literals, columns, strict=True)]
     cursor.execute(plan.sql, arrays, prepare=True)
     return lambda: _answer(cursor, plan.instants)
 
@@ -340,15 +341,21 @@ def _one_of(columns: list[sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
 
 
 class _Plan(NamedTuple):
-    """A select as the driver takes it, and where its instants stand (the driver gives them in the session's zone)."""
+    """A select as the driver takes it, and where its instants stand (the driver gives them in the session's zone).
+
+    `literals` make the arrays of its keys.
+    """
 
     sql: str
     instants: tuple[int, ...]
+    literals: tuple[Literals, ...] = ()
 
 
 @lru_cache(maxsize=512)
 def _pg_select(source: sa.Table | sa.Select[Any], keys: tuple[str, ...], lock: Lock) -> _Plan:
-    return _plan(_select(source, keys, "postgresql", lock, False))
+    columns = source.c if isinstance(source, sa.Table) else source.selected_columns
+    literals = tuple(pg_kind(columns[name].type)[1] for name in keys)
+    return _plan(_select(source, keys, "postgresql", lock, False))._replace(literals=literals)
 
 
 @lru_cache(maxsize=64)

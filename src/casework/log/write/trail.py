@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -36,7 +37,7 @@ ENTRY_COLUMNS = (
     "id", "stream", "stream_seq", "event", "actor_id", "reason_code", "recorded_at", "body", "leaf_hash", "mac",
 )  # fmt: skip
 _COLLECTED = "casework_collected"
-_opening = json.JSONEncoder(ensure_ascii=False).encode  # `dumps` would make one for each text
+_opening = msgspec.json.Encoder().encode
 _OPENING_COLUMNS = ("stream", "stream_seq", "field", "sealed", "subject")
 
 
@@ -98,7 +99,7 @@ class Trail:
         for name, text in draft.texts.items():
             salt = os.urandom(32)
             personal[name] = commit(salt, name, text)
-            opening = _opening({"salt": salt.hex(), "value": text})
+            opening = _opening({"salt": salt.hex(), "value": text}).decode()
             self._openings.append((stream, seq, name, opening, draft.subject))
         entry = Entry(
             actor=draft.actor, chart=draft.chart, data=draft.data, entry_id=entry_id_of(stream, seq), event=draft.event,
