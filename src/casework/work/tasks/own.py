@@ -22,13 +22,23 @@ from casework.work.tasks.tables import task_lists, task_standing, tasks, tasks_t
 TAKEN: Final = "tasks.taken"
 _WHOSE: Final[sa.BindParameter[Any]] = sa.bindparam("whose", expanding=True)
 _ON: Final = sa.bindparam("on", type_=sa.Date)
-_ROWS: Final = sa.select(
+_FIELDS: Final = (
     tasks, task_standing.c.list_of.label("moved_to"), task_standing.c.until, task_standing.c.held_by,
     task_standing.c.held_on, task_standing.c.done_on,
-).join(task_standing, task_standing.c.task_id == tasks.c.id, isouter=True)  # fmt: skip
+)  # fmt: skip
+_OF_TASK_ID: Final = task_standing.c.task_id == tasks.c.id
+_ROWS: Final = sa.select(*_FIELDS).join(task_standing, _OF_TASK_ID, isouter=True)
 _OF_DAY: Final = _ROWS.where(tasks.c.day == _ON, tasks.c.edition.in_(sa.bindparam("editions", expanding=True)))
 _HANDED_OUT: Final = _OF_DAY.where(tasks.c.list_of.in_(_WHOSE))
-_MOVED_HERE: Final = _OF_DAY.where(task_standing.c.list_of.in_(_WHOSE), task_standing.c.day >= _ON)
+_MOVED_HERE: Final = (
+    sa.select(*_FIELDS)
+    .select_from(task_standing)
+    .join(tasks, _OF_TASK_ID)
+    .where(
+        task_standing.c.list_of.in_(_WHOSE), task_standing.c.day >= _ON, tasks.c.day == _ON,
+        tasks.c.edition.in_(sa.bindparam("editions", expanding=True)),
+    )
+)  # fmt: skip
 BY_IDS: Final = _ROWS
 """For `rows.select_by_keys` by `id`; over all days and editions."""
 _NOT_BEGUN: Final = sa.and_(
