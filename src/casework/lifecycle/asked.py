@@ -33,7 +33,7 @@ def before_the_guards(spec: Event, entry: Entry, subject: Subject) -> list[str]:
     cleared: Mapping[str, Any] | None = data.get("four_eyes")
     if cleared is not None:
         codes = [CHANGED] if cleared["material_version"] != subject.material else []
-        # Whom he deputised for that day is in the reason itself, not in the subject.
+        # Whom they deputised for that day is in the reason itself, not in the subject.
         told = any(reason["code"] == INVOLVED and reason["saw"]["involved"] for reason in data["reasons"])
         return [*codes, INVOLVED] if told else codes
     if data.get("asking"):

@@ -187,7 +187,7 @@ class NounJudge:
         self._report.find(code, entry.stream, entry.stream_seq, **detail)
 
     def stop(self, code: str, entry: Entry, /, **detail: Any) -> NoReturn:
-        """A finding after which nothing can be told of the rest; raises `Stopped`."""
+        """A finding after which nothing can be said of the rest; raises `Stopped`."""
         self.find(code, entry, **detail)
         raise Stopped
 

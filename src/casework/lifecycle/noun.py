@@ -39,7 +39,7 @@ class Noun:
     `begin` makes the subject of an opening entry where its fields alone do not
     say all. `more`: entries beyond those of `Words`, event → what it does to the subject. `named`: what its entries are
     called, where that is not what `Words` makes of its word. `reads_from`: the first version of its chart whose entries
-    were written as they are now; of those before it nothing can be told.
+    were written as they are now; of those before it nothing can be said.
     """
 
     chart: str

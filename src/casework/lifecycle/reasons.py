@@ -33,7 +33,7 @@ def changed_since_asked(saw: int, asked: int) -> Reason:
 
 
 def involved_before(people: Iterable[str]) -> Reason:
-    """Proposer, reviewer and approver are three people; a deputy is not another one than his principal (1.1.4)."""
+    """Proposer, reviewer and approver are three people; a deputy is not another one than their principal (1.1.4)."""
     return Reason(
         "involved_before", ("1.1.4",), {"involved": sorted(people)}, {"another_person": True},
         "您或您代理的人已参与本申请，须由他人办理",

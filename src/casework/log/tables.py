@@ -80,7 +80,7 @@ opening_keys = sa.Table(
 )
 
 # Where the entries `privacy.erased` are: verification reads them before it judges openings, the feed asks whose data it
-# may not bring back. A borrower is erased until a case of his with a higher id than `cases_until` opens. Append-only.
+# may not bring back. They are erased until a case of theirs with a higher id than `cases_until` opens. Append-only.
 erasures = sa.Table(
     "erasures",
     metadata,
@@ -94,7 +94,7 @@ erasures = sa.Table(
     info={"append_only": (("stream", "stream_seq"),)},
 )
 
-# Fingerprints of the keys this database was written with, so that a wrong key file is told, not guessed.
+# Fingerprints of the keys this database was written with, so that a wrong key file is reported, not guessed.
 keys = sa.Table(
     "keys",
     metadata,

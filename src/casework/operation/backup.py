@@ -111,7 +111,7 @@ def backup(settings: Settings, file: Path) -> BackupManifest:
         manifest.mac = mac_of(keys, manifest)
         sync(temporary)
         sync(past)
-        # Before the file has its name: a backup that nobody knows of could not be told to whoever has data erased.
+        # Before the file has its name: a backup that nobody knows of could not be named to whoever has data erased.
         _record(settings, keys, manifest)
         temporary.rename(file)
         if manifest.loans is not None:

@@ -24,7 +24,7 @@ from casework.work.handover.sweep import Swept as Departures
 from casework.work.handover.sweep import sweep_departures
 
 _AHEAD = timedelta(days=31)
-"""How long before a year without a calendar begins it is told."""
+"""How long before a year without a calendar begins it is reported."""
 _NOON = time(12)
 
 

@@ -1,6 +1,6 @@
 """Working days: the official Chinese calendar of the library, and the branch's own table for what it does not know.
 
-Pure. In a year that neither knows every weekday is worked, and people are told so.
+Pure. In a year that neither knows every weekday is worked, and people are shown that.
 """
 
 from collections.abc import Mapping

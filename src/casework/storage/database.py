@@ -213,7 +213,7 @@ def _open_sqlite(url: URL, *, read_only: bool, create: bool, pool_size: int) -> 
 def _sqlite_connect(url: URL, path: Path, *, read_only: bool, create: bool) -> Callable[[], sqlite3.Connection]:
     busy_timeout_ms = _natural(url, "busy_timeout_ms", BUSY_TIMEOUT_MS)
     max_page_count = _natural(url, "max_page_count", 0)
-    # A reader opens rw as well: after a crash it is he who may have to recover the write-ahead log.
+    # A reader opens rw as well: after a crash it is the reader who may have to recover the write-ahead log.
     place = f"file:{quote(str(path))}?mode={'rwc' if create else 'rw'}"
     pragmas = ["foreign_keys=ON", "recursive_triggers=ON", "temp_store=MEMORY", "cache_size=-32768"]
     if read_only:

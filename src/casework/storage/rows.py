@@ -1,7 +1,7 @@
 """Sets of rows, in and out, one statement per set on both databases.
 
 Values are Python values of the columns' types (int, str, bytes, bool, date, aware datetime, None); a naive
-datetime is a ValueError. Every function runs in the caller's transaction and leaves committing to him.
+datetime is a ValueError. Every function runs in the caller's transaction and leaves committing to the caller.
 PostgreSQL: arrays through `unnest`, or COPY for large inserts; SQLite: executemany, or `json_each`.
 """
 

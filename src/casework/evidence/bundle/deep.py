@@ -47,7 +47,7 @@ class DeepPart:
     report: Report = field(default_factory=Report)
     cites: list[Cite] = field(default_factory=list)
     requests: dict[int, dict[str, Any]] = field(default_factory=dict)
-    requests_unread: set[int] = field(default_factory=set)  # there, and by which rules cannot be told
+    requests_unread: set[int] = field(default_factory=set)  # there, and by which rules cannot be known
     texts_cited: set[tuple[str, str]] = field(default_factory=set)
     told: Told = field(default_factory=lambda: Told(noun.word for noun in NOUNS if noun.of_customer))
     streams_held: int = 0
@@ -227,7 +227,7 @@ def _compare(every: DeepPart, report: Report, *, whole: bool) -> None:
     for cite in every.cites:
         held = every.requests.get(cite.request_id)
         if held is None and (not whole or cite.request_id in every.requests_unread):
-            continue  # it was asked for outside the period, or cannot be told
+            continue  # it was asked for outside the period, or cannot be known
         compare_cite(cite, held, report)
         carried.add((cite.request_id, f"{cite.stream}:{cite.seq}"))
     for number, request in every.requests.items():

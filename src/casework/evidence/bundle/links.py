@@ -133,7 +133,7 @@ class Links:
         return links
 
     def gap(self) -> None:
-        """Entries are missing from the bundle: what their absence breaks is told of once, and convicts nobody."""
+        """Entries are missing from the bundle: what their absence breaks is reported once, and convicts nobody."""
         self.whole, self._gapped = False, True
 
     def finish(self) -> None:

@@ -1,7 +1,7 @@
 """What receipts promise, and whether a bundle holds it: one whose entry is gone convicts the operator (attack 11).
 
 A promise is broken where the bundle shows that its entry must be there: its stream goes on past it, or the log goes on
-for longer than an entry may wait to be sealed. Before that nothing can be told.
+for longer than an entry may wait to be sealed. Before that nothing can be said.
 """
 
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ _MARK: Final = b'"event":"log.heads"'
 
 
 def statements(source: Source, end: int, report: Report) -> Iterator[StatedHeads]:
-    """Every statement among the first `end` entries; one that is none is told in `report`."""
+    """Every statement among the first `end` entries; one that is none is put into `report`."""
     for number in range(-(-end // TILE_WIDTH)):
         stored = read_tile(source, number, min(TILE_WIDTH, end - number * TILE_WIDTH))
         for index, body in enumerate(stored.bodies or (), number * TILE_WIDTH):

@@ -1,6 +1,6 @@
-"""Whose word a bundle's reader takes: log keys and witnesses that he holds, and a checkpoint he kept (docs/log.md §4).
+"""Whose word a bundle's reader takes: the log keys, witnesses and checkpoint that the reader has (docs/log.md §4).
 
-Without a key of his own, the log's statement of its keys is all there is: then the bundle is consistent with itself,
+Without a key of their own, the log's statement of its keys is all there is: then the bundle is consistent with itself,
 and that is what the report says.
 """
 
@@ -93,7 +93,7 @@ def named_keys(source: Source) -> Sequence[LogKey]:
 
 
 def is_signed(point: Point, keys: Sequence[LogKey], report: Report) -> bool:
-    """Whether the log has; else the finding is told."""
+    """Whether the log has; else the finding is reported."""
     where = {"size": point.size} | ({"path": point.path} if point.path else {})
     try:
         note.verified(point.signed, keys)
@@ -105,7 +105,7 @@ def is_signed(point: Point, keys: Sequence[LogKey], report: Report) -> bool:
 
 
 def seen_by_witnesses(points: Sequence[Point], witnesses: Sequence[WitnessKey]) -> list[Seen]:
-    """When witnesses that the reader trusts saw the tree, and how large; a wrong signature is told of at the end."""
+    """When witnesses that the reader trusts saw the tree, and how large; a wrong signature is reported at the end."""
     found = []
     for point in points:
         for key in witnesses:
@@ -137,7 +137,7 @@ def witnessed(point: Point, held: KeysHeld, report: Report) -> set[WitnessKey]:
 
 
 def unseen(held: KeysHeld, seen: Collection[WitnessKey], report: Report) -> None:
-    """A witness whose word the reader takes and who says nothing here: nothing can be told of its times."""
+    """A witness whose word the reader takes and who says nothing here: nothing can be said of its times."""
     for key in held.witnesses:
         if key not in seen:
             report.doubt("witness_not_seen", witness=key.text)

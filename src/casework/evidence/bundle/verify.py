@@ -295,7 +295,7 @@ class _Run:
     # ── entries ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _follow(self, stored: StoredTile) -> None:
-        """The tile's entries along their chains; one that cannot be read was told of by the hashing."""
+        """The tile's entries along their chains; one that cannot be read was reported by the hashing."""
         bodies, first = stored.bodies, stored.number * TILE_WIDTH
         if bodies is None:
             self.links.gap()

@@ -1,6 +1,6 @@
 """Compares the kept trees of heads with the statements that they are of: every dossier takes its proof from them.
 
-They are no evidence, and a changed one convinces nobody; but each dossier made of it is unsound, so it must be told.
+They are no evidence, and a changed one convinces nobody; but each dossier made of it is unsound, so it must be shown.
 """
 
 from collections.abc import Iterator

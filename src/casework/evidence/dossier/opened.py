@@ -29,7 +29,7 @@ def check_and_record(
 ) -> None:
     """Append `personal.revealed` to the borrower's stream, if the actor may be shown these texts in clear.
 
-    The caller commits before he shows them. CallerErrors as `Permissions.require` of `borrower.reveal` and
+    The caller commits before showing them. CallerErrors as `Permissions.require` of `borrower.reveal` and
     `Permissions.check_reveal`.
     """
     permissions = branch.rulebook.permissions

@@ -1,6 +1,6 @@
 """How a day stands at 17:00, by person: what they owed and what became of it, whether they handed it in, and when.
 
-Of whoever handed in the figures are those of then; of everybody else they are as the duties stand.
+The figures of whoever handed in are as they were handed in; everybody else's are as the duties stand.
 """
 
 from collections import Counter

@@ -122,7 +122,7 @@ def part_of(day: Day, until: datetime, attempts: int) -> Part:
 
 
 def put_together(parts: Iterable[tuple[str, Part]]) -> Part:
-    """The parts of several people as one: a case that stands in more than one is told by whoever works on it."""
+    """The parts of several people as one: a case that stands in more than one is listed by whoever works on it."""
     cases: dict[int, tuple[str, CaseLine]] = {}
     duties: dict[tuple[int, str], DutyLine] = {}
     contacts: dict[tuple[str, str], ContactLine] = {}

@@ -119,7 +119,7 @@ class Words(NamedTuple):
 def sheets(
     words: Words, on: date, part: Part, missing: Sequence[NotHandedIn], about: str
 ) -> list[Sheet]:  # fmt: skip
-    """In their order; `about` is told under each title."""
+    """In their order; `about` is shown under each title."""
     empty = "、".join(column.zh for column in CASES if column.field in EMPTY)
     return [
         Sheet("催收台账", f"{about} · 留空列（尚无登记）：{empty}", CASES, case_lines(words, on, part.cases), _TOTALS),

@@ -175,7 +175,7 @@ class MovedMeanwhile(msgspec.Struct):
 
 
 class OwnerMoved(msgspec.Struct, kw_only=True):
-    """What an owner had, was given and gave away; `given` counts cases opened between for him too."""
+    """What an owner had, was given and gave away; `given` counts cases opened for them in between too."""
 
     owner: str
     cases_before: int = 0

@@ -45,7 +45,7 @@ _STREAM: Final = re.compile(STREAM, re.ASCII)
 
 
 def check(wanted: TermsWanted) -> None:
-    """CallerError `filter_malformed`, naming the part: what no entry could have is told, not searched for."""
+    """CallerError `filter_malformed`, naming the part: what no entry could have is refused, not searched for."""
     for name, (pattern, needs) in _GRAMMARS.items():
         value: str | None = getattr(wanted, name)
         if value is not None and (not value or re.fullmatch(pattern, value, re.ASCII) is None):

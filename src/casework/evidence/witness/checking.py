@@ -118,7 +118,7 @@ def _cosign(
 
 
 def _own_time(last: SignedCheckpoint, cosigner: Cosigner) -> int | None:
-    """The time in our own line of what is remembered; None where a key of before signed it."""
+    """The time in our own line of what is remembered; None where an earlier key signed it."""
     key = cosigner.key
     for one in parse(last.data).signatures:
         if (one.name, one.key_id) == (key.name, key.key_id) and key.signed(parse(last.data).text, one.blob):

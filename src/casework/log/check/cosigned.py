@@ -38,7 +38,7 @@ class WitnessesSeen:
         newest: dict[str, dict[str, Any]] = {}
         for said, signed in handed:
             if said.origin != self._log.origin:
-                continue  # it is told of with the checkpoint
+                continue  # it is reported with the checkpoint
             for key in self._known.values():
                 try:
                     found = note.verified(signed, [key])

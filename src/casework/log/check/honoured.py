@@ -41,7 +41,7 @@ class KeptWord(NamedTuple):
 
 
 def change_of_entry(conn: Connection, entry_id: str, mac_key: bytes, *, of_actor: str | None = None) -> ReceiptedChange:
-    """An entry that is there, to be receipted; with `of_actor` only one of his own.
+    """An entry that is there, to be receipted; with `of_actor` only one of the actor's own.
 
     The leaf hash is that of the body, and its MAC holds: nothing is promised that this service did not write.
     CallerErrors `unknown_entry`, `proof_fails`.

@@ -1,6 +1,7 @@
 """Values that a column cannot hold by its kind: SQLite holds no column to its type, PostgreSQL has days without end.
 
-The service writes none, and reading one can end what reads it: so they are told first, column by column, of all tables.
+The service writes none, and reading one can end what reads it: so they are reported first, column by column, for all
+tables.
 """
 
 from collections.abc import Iterator

@@ -88,7 +88,7 @@ class Openings:
             return False
 
     def _key(self, subject: Any, wrapped: Any) -> ValueSealer:
-        """Entries of one borrower stand beside each other: a key is unwrapped once, not for each of his texts."""
+        """Entries of one borrower stand beside each other: a key is unwrapped once, not for each of their texts."""
         key = self._keys.get((subject, wrapped))
         if key is None:
             key = opener(self._vault, subject, wrapped)

@@ -26,7 +26,7 @@ def part_of(report: Report, name: str) -> Iterator[None]:
         yield
     except _GONE:
         raise
-    except Exception as error:  # noqa: BLE001  (a bug, or rows too damaged to be read: either way it cannot be told)
+    except Exception as error:  # noqa: BLE001  (a bug, or rows too damaged to be read: either way it cannot be known)
         last = extract_tb(error.__traceback__)[-1]
         where = f"{Path(last.filename).name}:{last.lineno}"
         report.doubt("part_not_compared", part=name, error=type(error).__name__, where=where)

@@ -79,7 +79,7 @@ def holding(folder: Path, lock: str) -> Iterator[None]:
 
 
 def is_private(path: Path) -> bool:
-    """Whether only its owner reads the file and only he writes its folder; OSError where it is not there.
+    """Whether only its owner reads the file and writes its folder; OSError where it is not there.
 
     Writable by others is as bad for the folder as readable for the file: the content could be exchanged.
     """

@@ -88,7 +88,7 @@ def begin(
 def rotate(conn: Connection, trail: Trail, actor: SignedActor, folder: Path, *, overlap: timedelta) -> SigningKeys:
     """Put a new key in the place of the log's present one; both sign for `overlap`.
 
-    The caller holds the keys folder (`signer.held`) from before his transaction, as the signer does, and commits.
+    The caller holds the keys folder (`signer.held`) from before the transaction, as the signer does, and commits.
 
     The files are changed last, before the commit: if that fails, the new key signs unannounced beside the old one,
     and the change can be made again. CallerErrors `log_not_begun`, and as `signer.read_keys`.
@@ -121,7 +121,7 @@ def begin_anew(
 ) -> tuple[SigningKeys, Growing]:
     """Begin a new log, under a new name and key, over everything the database holds.
 
-    The caller holds the keys folder (`signer.held`) from before his transaction, as the signer does, and commits.
+    The caller holds the keys folder (`signer.held`) from before the transaction, as the signer does, and commits.
 
     Its first leaf states the last checkpoint that the old log's signer gave out, what of that log is found here, and
     the reason. Every other entry goes back into the queue, and its openings, texts and chains stay what they were.

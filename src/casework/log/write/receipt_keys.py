@@ -1,7 +1,7 @@
 """The key that signs receipts: its file beside the log's keys, its public halves, and its announcement in the log.
 
 It is not the log's signing key, and losing it stops nothing: answers then carry no receipt until `casework db upgrade`
-makes another. Which key is in force is told by an entry of `log:<number>`, so that a copy of the log carries it.
+makes another. An entry of `log:<number>` says which key is in force, so that a copy of the log carries it.
 """
 
 import os

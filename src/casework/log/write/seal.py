@@ -52,7 +52,7 @@ SEALER: Final = SignedActor("system", "system", "sealer")
 _LOCK: Final = sa.text(f"SELECT pg_try_advisory_xact_lock({logs.SEAL_LOCK})")
 Chore = Callable[[], None]
 """Something to look after in each round, in transactions of its own: at once done with where nothing is due, and safe
-when several processes do it. A CallerError or TryAgain of it is told and holds up neither sealing nor signing."""
+when several processes do it. A CallerError or TryAgain of it is reported and holds up neither sealing nor signing."""
 
 
 @dataclass(slots=True)
@@ -123,7 +123,7 @@ class Sealer:
         self, stop: threading.Event, *, every_s: float = EVERY_S,
         tell: Callable[[Round | CallerError | TryAgain], None] = lambda _: None,
     ) -> None:  # fmt: skip
-        """Rounds until `stop`; whatever keeps one from its end is told, and the next one tries again."""
+        """Rounds until `stop`; whatever keeps one from its end is reported, and the next one tries again."""
         while not stop.is_set():
             began = monotonic()
             try:

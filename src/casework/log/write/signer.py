@@ -220,7 +220,7 @@ def check_nothing_signed(remembered: Checkpoint | None) -> None:
 def check_not_set_back(conn: Connection, remembered: Checkpoint | None) -> None:
     """CallerErrors `tree_shrank`, `tree_damaged` by the log's length alone; the memory was read before the database is.
 
-    For who does not sign himself: what he remembers of another log, or does not remember, is no matter of his.
+    For callers who do not sign themselves: it does not matter what they remember of another log, or that they do not.
     """
     log = present_log(conn)
     if log is None:

@@ -1,4 +1,4 @@
-"""Taking somebody's access away: everything with which he could come in again dies in the caller's transaction."""
+"""Taking somebody's access away: everything with which they could come in again dies in the caller's transaction."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ from casework.people.staff.tokens import name_of
 
 
 def end_access(conn: Connection, trail: Trail, actor: Actor, *, staff_no: str) -> int:
-    """End the tokens, keys and sessions of a member of staff, his reset code, password and second factor.
+    """End the tokens, keys and sessions of a member of staff, their reset code, password and second factor.
 
     How many of these there were; nothing is written when there was none. CallerError `unknown_staff`.
     Whoever comes back begins with a new code of the administrator.
@@ -42,7 +42,7 @@ def end_access(conn: Connection, trail: Trail, actor: Actor, *, staff_no: str) -
 
 
 def revoke_tokens(conn: Connection, trail: Trail, actor: Actor, *, staff_no: str) -> int:
-    """Revoke every token and key of somebody who stays, and end his sessions; how many tokens and keys there were.
+    """Revoke every token and key of somebody who stays, end their sessions; how many tokens and keys there were.
 
     CallerError `unknown_staff`.
     """
@@ -65,9 +65,9 @@ def end_sessions(conn: Connection, trail: Trail, *, which: Sequence[int]) -> Non
 
 
 def lock_person(conn: Connection, staff_no: str) -> Any:
-    """His row of the register, held until the end of the transaction: what changes his access waits for its turn.
+    """Their row of the register, held until the end of the transaction: what changes their access waits for its turn.
 
-    Not against rows that point at him: cases may be given to him meanwhile. CallerError `unknown_staff`.
+    Not against rows that point at them: cases may be given to them meanwhile. CallerError `unknown_staff`.
     """
     row = conn.execute(sa.select(staff).where(staff.c.staff_no == staff_no).with_for_update(key_share=True))
     found = row.one_or_none()

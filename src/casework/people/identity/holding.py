@@ -85,7 +85,7 @@ def _is_open(row: Any, now: datetime, mac_key: bytes) -> bool:
 def outside_holder(
     conn: Connection, staff_no: str, expires_at: datetime, *, shown_factor: bool, today: date, policy: Policy
 ) -> Holder | None:
-    """The holder of an outside issuer's token; None when the register does not know him as active."""
+    """The holder of an outside issuer's token; None when the register does not know them as active."""
     version: int = conn.execute(sa.select(register_version.c.version)).scalar_one()
     actor = _actor(conn, staff_no, today, version, None, policy, shown=shown_factor, lent=shown_factor)
     return None if actor is None else Holder(actor, expires_at, OUTSIDE, shown_factor=shown_factor)
@@ -111,7 +111,7 @@ def version_of(conn: Connection) -> int:
 
 
 def needs_factor(actor: Actor, policy: Policy) -> bool:
-    """Whether one of his own posts asks for a second factor (login.second_factor_posts)."""
+    """Whether one of the actor's own posts asks for a second factor (login.second_factor_posts)."""
     return bool(_asking(policy) & actor.posts)
 
 
@@ -128,7 +128,7 @@ def _actor(
     except CallerError:
         return None
     principals = actor.principals
-    if not lent:  # deputising for an approver takes what his post takes; without it the deputy keeps his own work
+    if not lent:  # deputising for an approver takes what that post takes; without it the deputy keeps their own work
         principals = tuple(one for one in principals if not one.posts & _asking(policy))
     if not shown and needs_factor(actor, policy):
         commands = ENROL_ONLY

@@ -60,7 +60,7 @@ def issue_key(
 
 
 def keys_of(conn: Connection, staff_no: str, now: datetime) -> list[PersonalKey]:
-    """His live keys, oldest first."""
+    """Their live keys, oldest first."""
     found = sa.select(tokens).where(_live(staff_no), tokens.c.expires_at > now).order_by(tokens.c.id)
     return [
         PersonalKey(row.id, row.label, None if row.commands is None else tuple(row.commands.split()), row.created_at,

@@ -36,7 +36,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """Somebody who has shown who he is; `failures` wrong attempts came before.
+    """Somebody who has shown who they are; `failures` wrong attempts came before.
 
     `step` is the time step of the second factor that was shown; none: there is no factor in force.
     """
@@ -77,7 +77,7 @@ def finish(
 def prove(
     conn: Connection, trail: Trail, vault: Vault, attempt: Attempt, *, is_right: bool, otp: str | None
 ) -> Proven | CallerError:
-    """Whether this is he: password, register, second factor; a right attempt is no longer counted."""
+    """Whether this is really them: password, register, second factor; a right attempt is no longer counted."""
     if not is_right:
         return refused(conn, trail, attempt)
     lock_person(conn, attempt.staff_no)

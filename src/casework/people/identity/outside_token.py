@@ -52,7 +52,7 @@ class TokenWanted:
 
 @dataclass(frozen=True, slots=True)
 class OutsidePerson:
-    """What a good token says: who, until when, and whether he showed a second factor there."""
+    """What a good token says: who, until when, and whether they showed a second factor there."""
 
     staff_no: str
     expires_at: datetime

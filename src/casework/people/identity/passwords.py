@@ -45,12 +45,12 @@ def is_password(password: str, stored: str | None) -> bool:
 
 
 def is_outdated(stored: str) -> bool:
-    """Whether it was made with figures of before."""
+    """Whether it was made with earlier figures."""
     return _hasher.check_needs_rehash(stored)
 
 
 def password_of(conn: Connection, trail: Trail, staff_no: str) -> str | None:
-    """The stored hash of somebody, if he has one that this service stored."""
+    """The stored hash of somebody, if they have one that this service stored."""
     row = conn.execute(_HASH, {"staff_no": staff_no}).one_or_none()
     if row is None or not holds(trail.mac_key, passwords.name, row):
         return None
@@ -59,7 +59,7 @@ def password_of(conn: Connection, trail: Trail, staff_no: str) -> str | None:
 
 
 def first_after_code(conn: Connection, trail: Trail, staff_no: str) -> bool:
-    """Whether this log-in is the first since a code set the password; it is told once. The caller holds the person."""
+    """Whether this log-in is the first since a code set the password; it is said once. The caller holds the person."""
     row = conn.execute(_HASH, {"staff_no": staff_no}).one_or_none()
     if row is None or not row.by_code:
         return False

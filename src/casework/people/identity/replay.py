@@ -38,7 +38,7 @@ class _Key(NamedTuple):
 
 @dataclass(slots=True)
 class _Given:
-    """What somebody may come in with by the entries of his stream. Sessions: until when, and whether with a factor."""
+    """What somebody may come in with by their stream's entries. Sessions: until when, and whether with a factor."""
 
     keys: dict[str, _Key] = field(default_factory=dict)
     sessions: dict[int, tuple[str, bool]] = field(default_factory=dict)
@@ -94,12 +94,12 @@ class AccessReplay:
             if row.confirmed_at is not None:
                 self._expect(self._is_factor(given, row), row.staff_no, second_factors.name)
                 in_force.add(f"staff:{row.staff_no}")
-        for stream, given in self._people.items():  # without it a password alone lets him in
+        for stream, given in self._people.items():  # without it a password alone lets them in
             if given.is_sound and given.factor and stream not in in_force:
                 self._report.find("row_differs", stream, table=second_factors.name)
 
     def _rows(self, table: sa.Table, *more: str) -> Iterator[tuple[Any, _Given]]:
-        """The rows that still let somebody in whose stream can be trusted; those without a right MAC are told."""
+        """The rows that still let somebody in whose stream can be trusted; those without a right MAC are reported."""
         select = as_stored(table, (*ALLOWING[table.name], "mac", *more), self._conn.dialect.name)
         for row in self._conn.execute(select):
             given = self._of(row.staff_no, table.name)
@@ -115,7 +115,7 @@ class AccessReplay:
         return given.factor and given.secret == secret and row.last_step >= given.step
 
     def _of(self, staff_no: Any, table: str) -> _Given | None:
-        """What he was given; none when his stream is not to be trusted (that is told already)."""
+        """What they were given; none when their stream is not to be trusted (that is reported already)."""
         given = self._people.get(f"staff:{staff_no}")
         if given is None:
             self._report.find("row_without_entries", f"staff:{staff_no}", table=table)

@@ -87,7 +87,7 @@ def confirm(
 def remove(conn: Connection, trail: Trail, vault: Vault, policy: Policy, actor: Actor, otp: str) -> CallerError | None:
     """Take one's own factor away, with a last code; `second_factor_wrong` as a value.
 
-    CallerErrors: `second_factor_required` when a post of his asks for it, `unknown_second_factor`. Entry
+    CallerErrors: `second_factor_required` when a post of theirs asks for it, `unknown_second_factor`. Entry
     `staff.second_factor_removed`.
     """
     lock_person(conn, actor.id)
@@ -100,7 +100,7 @@ def remove(conn: Connection, trail: Trail, vault: Vault, policy: Policy, actor: 
 
 
 def take_away(conn: Connection, trail: Trail, actor: Actor, staff_no: str) -> bool:
-    """Remove somebody's factor, in force or begun; whether there was one. The caller holds him."""
+    """Remove somebody's factor, in force or begun; whether there was one. The caller holds their row."""
     if not conn.execute(second_factors.delete().where(second_factors.c.staff_no == staff_no)).rowcount:
         return False
     bump(conn)
@@ -139,7 +139,7 @@ def is_confirmed(conn: Connection, staff_no: str) -> bool:
 def takes(
     conn: Connection, trail: Trail, vault: Vault, staff_no: str, otp: str, *, confirmed: bool = True
 ) -> int | None:
-    """The time step of a code of now that was not used before, which is then used; none for any other code.
+    """The time step of a present code that was not used before, which is then used; none for any other code.
 
     The caller holds the person. A row that this service did not store so takes none: its last step may be set back.
 
@@ -168,7 +168,7 @@ def _put(conn: Connection, trail: Trail, table: sa.Table, where: sa.ColumnElemen
 
 
 def wrong() -> CallerError:
-    """A code that is not one of now, or was used."""
+    """A code that is not a present one, or was used."""
     return CallerError("second_factor_wrong")
 
 

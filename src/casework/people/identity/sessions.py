@@ -1,7 +1,7 @@
 """Sessions: what a log-in opens. Access for minutes, a refresh token replaced at each use, one end for all of it.
 
 A refresh token is `cwr_`, a part that names the session and a part that changes. Whoever shows the first with an old
-second has a copy: the session ends, for him and for the other (RFC 9700, 4.14).
+second has a copy: the session ends, for both of them (RFC 9700, 4.14).
 """
 
 import hashlib
@@ -61,7 +61,7 @@ def open_session(
     conn: Connection, trail: Trail, policy: Policy, actor: Actor, *, step: int | None, after_code: bool,
     prefix: str = PREFIX,
 ) -> TokensGranted:  # fmt: skip
-    """Open a session of somebody who has shown who he is; the caller holds his row. Entry `staff.logged_in`.
+    """Open a session of somebody who has shown who they are; the caller holds their row. Entry `staff.logged_in`.
 
     `step` is the time step of the second factor that was shown; none: none was. `after_code`: whoever issued the code
     with which the password was set may be who logs in; no key is made in this session. `prefix` says what its access
@@ -114,7 +114,7 @@ def refresh(conn: Connection, trail: Trail, policy: Policy, refresh_token: str) 
     row = _session(conn, _hashed(found[1]))
     if row is None:
         return not_authenticated()
-    lock_person(conn, row.staff_no)  # before the session, as every other change of his access does
+    lock_person(conn, row.staff_no)  # before the session, as every other change of their access does
     row = _session(conn, _hashed(found[1]), lock=True)
     if row is None or row.ended_at is not None or row.expires_at <= trail.recorded_at:
         return not_authenticated()
@@ -159,7 +159,7 @@ def end_all(conn: Connection, trail: Trail, actor: Actor, staff_no: str, cause: 
 
 
 def open_sessions(conn: Connection, staff_no: str, now: datetime) -> list[OpenSession]:
-    """His open sessions, oldest first (at most `MAX_OPEN`)."""
+    """Their open sessions, oldest first (at most `MAX_OPEN`)."""
     live = (sessions.c.staff_no == staff_no) & sessions.c.ended_at.is_(None) & (sessions.c.expires_at > now)
     return [
         OpenSession(row.id, row.created_at, row.refreshed_at, row.expires_at, row.second_factor)
@@ -221,7 +221,7 @@ def _session(conn: Connection, family_hash: bytes, *, lock: bool = False) -> Any
 
 
 def _sweep(conn: Connection, trail: Trail, staff_no: str) -> None:
-    """Forget his access tokens that have run out: the session they belonged to is what the log knows."""
+    """Forget their access tokens that have run out: the session they belonged to is what the log knows."""
     over = (tokens.c.staff_no == staff_no) & (tokens.c.kind == ACCESS) & (tokens.c.expires_at < trail.recorded_at)
     conn.execute(tokens.delete().where(over))
 

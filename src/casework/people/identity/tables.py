@@ -51,7 +51,7 @@ sessions = sa.Table(
     sa.Column("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no"), nullable=False),
     sa.Column("family_hash", Bytes, nullable=False, unique=True),
     sa.Column("refresh_hash", Bytes, nullable=False),
-    sa.Column("second_factor", sa.Boolean, nullable=False),  # whether he showed it
+    sa.Column("second_factor", sa.Boolean, nullable=False),  # whether it was shown
     sa.Column("after_code", sa.Boolean, nullable=False),  # the first since a code set the password
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("refreshed_at", UtcDateTime, nullable=False),

@@ -38,10 +38,10 @@ def absent(
     conn: Connection, trail: Trail, actor: Actor, permissions: Permissions, *, staff_no: str, from_on: date,
     until_on: date, reason: str, deputy: str | None = None,
 ) -> Person:  # fmt: skip
-    """He is away from `from_on` through `until_on`; `deputy` sees and acts in his place on those days (1.1.1).
+    """They are away from `from_on` through `until_on`; `deputy` sees and acts in their place on those days (1.1.1).
 
-    A deputy is active, is there on all those days, and nobody deputises for him then: authority is lent once. Nor may
-    he act by a post that conflicts with his own. CallerErrors: unknown_staff, wrong_status, unknown_reason,
+    A deputy is active, is there on all those days, and nobody deputises for them then: authority is lent once. Nor may
+    they act by a post that conflicts with their own. CallerErrors: unknown_staff, wrong_status, unknown_reason,
     dates_out_of_order, leave_too_long, day_in_past, day_out_of_range, leave_overlaps, deputy_himself, deputy_away,
     deputises_then, posts_conflict.
     """
@@ -65,7 +65,7 @@ def end_absence(
 ) -> Person:
     """The leave that began on `from_on` ends early: `on` is its last day, the day before it began if it never did.
 
-    What has passed stays as it was, and a day on which somebody deputised for him is such a day: for four eyes the two
+    What has passed stays as it was, and a day on which somebody deputised is such a day: for four eyes the two
     are one person until it is over (1.1.4). `on`: none for the earliest possible day. CallerErrors: unknown_staff,
     wrong_status, leave_unknown, dates_out_of_order, day_in_past.
     """
@@ -88,7 +88,7 @@ def certify(
     conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, kind: str, issued_on: date,
     expires_on: date | None = None,
 ) -> Person:  # fmt: skip
-    """He has a certificate of `kind`, a code such as collector_training (X13), until `expires_on` (none: for good).
+    """They have a certificate of `kind`, a code such as collector_training (X13), until `expires_on` (none: for good).
 
     CallerErrors: unknown_staff, wrong_status, certificate_kind_malformed, day_in_future, day_in_past,
     dates_out_of_order, day_out_of_range, certificate_exists.
@@ -116,10 +116,10 @@ def check_recorder(
     conn: Connection, permissions: Permissions, actor: Actor, staff_no: str, deputy: str | None,
     days: tuple[date, date] | None = None, *, today: date,
 ) -> None:  # fmt: skip
-    """Whether the actor may record this leave: his own, lending no post that the deputy has not, or by `leave.record`.
+    """Whether the actor may record this leave: their own, lending no post that the deputy lacks, or by `leave.record`.
 
     `days`: its first and last, wherever a deputy is named; a post that either of them holds on some of them counts on
-    those alone. Nobody makes himself a deputy, and a post that reviews, approves or keeps the register is lent only to
+    those alone. Nobody names themselves, and a post that reviews, approves or keeps the register is lent only to
     somebody who holds it: anything else would be a post without four eyes (1.1.4). One that reaches beyond its holder's
     own cases is lent from tomorrow on, for a month at most: there is a night in which others can see it. CallerErrors:
     post_not_permitted, key_not_permitted, deputy_by_himself, deputy_lacks_post, lent_from_tomorrow, lent_too_long.
@@ -151,7 +151,7 @@ def _check_wide(today: date, from_on: date, until_on: date) -> None:
 def _widens(
     permissions: Permissions, principal: Person | None, deputy: Person | None, from_on: date, until_on: date
 ) -> bool:
-    """Whether the deputy comes to reach cases of others: by a post that he has not, or in a place that is not his."""
+    """Whether the deputy comes to reach cases of others: by a post that they lack, or in a place not theirs."""
     scopes = {name: {post.sees, post.acts} - {None, "own"} for name, post in permissions.posts.items()}
     wide = frozenset(name for name, reached in scopes.items() if reached)
     if not _lends_nothing(principal, deputy, from_on, until_on, among=wide):
@@ -171,7 +171,7 @@ def _lends_nothing(
     principal: Person | None, deputy: Person | None, from_on: date, until_on: date, *,
     among: frozenset[str] | None = None,
 ) -> bool:  # fmt: skip
-    """Whether the deputy holds each post of the principal himself, on every day of the leave on which he would act.
+    """Whether the deputy holds each post of the principal too, on every day of the leave on which they would act.
 
     `among`: only these posts count.
     """
@@ -212,14 +212,14 @@ def _check_leave(before: Person, from_on: date, until_on: date, reason: str) -> 
 
 
 def _check_deputised(conn: Connection, staff_no: str, from_on: date, until_on: date) -> None:
-    """Who deputises for somebody on those days cannot be away himself."""
+    """Who deputises for somebody on those days cannot be away too."""
     for row in conn.execute(_DEPUTISED, {"deputy": staff_no}):
         if overlapping(Absence(row.from_on, row.until_on, "", None), from_on, until_on):
             raise mistakes.deputises_then(staff_no, row.staff_no, row.from_on, row.until_on)
 
 
 def _check_deputy(deputy: Person, from_on: date, until_on: date) -> None:
-    """He is there on all those days."""
+    """They are there on all those days."""
     for absence in deputy.absences:
         if overlapping(absence, from_on, until_on):
             raise mistakes.deputy_away(deputy.staff_no, absence.from_on, absence.until_on)

@@ -1,7 +1,7 @@
 """The MAC in each row with which somebody comes in: who has the database and no key can neither add nor widen one.
 
-It is over what the row allows, not over what only narrows it (`revoked_at`, `ended_at`, `failures`): a row of before,
-put back as it was, holds; that it is a row of before, the entries tell (`casework.people.identity.replay`).
+It is over what the row allows, not over what only narrows it (`revoked_at`, `ended_at`, `failures`): an earlier row,
+put back as it was, holds; that it is an earlier one, the entries tell (`casework.people.identity.replay`).
 """
 
 import hmac

@@ -1,4 +1,4 @@
-"""Who acts: a person or a program, how he came in, the posts he holds at that moment, whom he deputises for. Pure."""
+"""Who acts: a person or a program, how they came in, their posts at that moment, whom they deputise for. Pure."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +10,7 @@ SYSTEM_POST = "system"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody away whose work the actor does today: his number, posts and place."""
+    """Somebody away whose work the actor does today: their number, posts and place."""
 
     id: str
     posts: frozenset[str]
@@ -38,12 +38,12 @@ class Actor:
 
     @property
     def signed(self) -> Signed:
-        """As the audit entry names him."""
+        """As the audit entry names them."""
         return _signed(self.id, self.kind, self.via)
 
     @property
     def people(self) -> frozenset[str]:
-        """Himself and those he deputises for: none of them may decide what another of them asked for (1.1.4)."""
+        """The actor and those they deputise for: none of them may decide what another of them asked for (1.1.4)."""
         return frozenset({self.id, *(principal.id for principal in self.principals)})
 
 

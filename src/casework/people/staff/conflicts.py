@@ -1,4 +1,4 @@
-"""Posts that nobody may hold together, on any one day: neither in his own right nor by deputising for somebody."""
+"""Posts that nobody may hold together, on any one day: neither in their own right nor by deputising for somebody."""
 
 from collections.abc import Collection, Iterator
 from datetime import date
@@ -26,7 +26,7 @@ def check_posts(permissions: Permissions, posts: Collection[str]) -> None:
 def check_grant(
     conn: Connection, permissions: Permissions, person: Person, post: str, from_on: date, until_on: date | None
 ) -> None:
-    """CallerError posts_conflict: with a post that he holds then, or that he lends or is lent by deputising then."""
+    """CallerError posts_conflict: with a post that they hold then, or that they lend or are lent by deputising then."""
     others = [held.post for held in person.posts if overlapping(held, from_on, until_on)]
     for absence, other in _lending(conn, person):
         if overlapping(absence, from_on, until_on):
@@ -37,7 +37,7 @@ def check_grant(
 
 
 def check_deputy(permissions: Permissions, principal: Person, deputy: Person, from_on: date, until_on: date) -> None:
-    """CallerError posts_conflict: the deputy would act by a post that conflicts with one that he holds then."""
+    """CallerError posts_conflict: the deputy would act by a post that conflicts with one that they hold then."""
     lent = [held for held in principal.posts if overlapping(held, from_on, until_on)]
     for own in deputy.posts:
         for held in lent:
@@ -46,7 +46,7 @@ def check_deputy(permissions: Permissions, principal: Person, deputy: Person, fr
 
 
 def _lending(conn: Connection, person: Person) -> Iterator[tuple[Absence, Person]]:
-    """His leaves with their deputies, and the leaves of those he deputises for; the others' rows are locked too."""
+    """Their leaves with the deputies, and the leaves of those they deputise for; the others' rows are locked too."""
     principals = conn.execute(_PRINCIPALS, {"deputy": person.staff_no}).scalars().all()
     deputies = [absence.deputy for absence in person.absences if absence.deputy is not None]
     others = dossier.persons(conn, {*principals, *deputies}, lock=True)

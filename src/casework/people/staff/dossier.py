@@ -1,4 +1,4 @@
-"""The rows of a person: read under lock, and brought to what an entry made of him. The rows are the entries' fold."""
+"""The rows of a person: read under lock, and brought to what an entry made of them. The rows are the entries' fold."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -46,7 +46,7 @@ COLUMNS: Final = (
 """Of `staff`: what the fold says; the name beside them is committed."""
 
 _WHO: Final[sa.BindParameter[Any]] = sa.bindparam("who", expanding=True)
-# FOR NO KEY UPDATE: two changes of one person wait for each other; events of his cases, which hold his key, do not.
+# FOR NO KEY UPDATE: two changes of one person wait for each other; events of their cases, which hold their key, do not.
 _LOCKED: Final = (
     sa.select(*(staff.c[name] for name in COLUMNS))
     .where(staff.c.staff_no.in_(_WHO))
@@ -85,8 +85,8 @@ def person(conn: Connection, staff_no: str, *, lock: bool = False) -> Person:
 def write(conn: Connection, before: Person | None, after: Person, name: str | None) -> None:
     """Bring the rows from `before` to `after`; `name` is the new one, none leaves it.
 
-    CallerErrors: staff_exists if another transaction added him meanwhile; owns_open_cases if he is to go while the
-    database knows open cases of his.
+    CallerErrors: staff_exists if another transaction added them meanwhile; owns_open_cases if they are to go while
+    the database knows open cases of theirs.
     """
     values = {
         column: getattr(after, column)

@@ -1,4 +1,4 @@
-"""Folds the entries of a person anew, and whether his posts were granted as they may be; no database. Pure."""
+"""Folds the entries of a person anew, and whether their posts were granted as they may be; no database. Pure."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +14,7 @@ PREFIX: Final = "staff"
 
 
 class Ended(NamedTuple):
-    """A person whose stream has ended; `named_at`: the entry of his name; `whole`: it was folded to its end."""
+    """A person whose stream has ended; `named_at`: the entry of their name; `whole`: it was folded to its end."""
 
     person: Person | None
     named_at: int | None

@@ -43,8 +43,8 @@ def names_of(conn: Connection, staff_nos: Iterable[str]) -> dict[str, str]:
 class Member:
     """One member of staff on that day.
 
-    `shell_posts` are those of his posts that were granted at the shell, without four eyes; `away_until` and `deputy`
-    are of the leave he is on; `leaves_on` is his last day, once it is known.
+    `shell_posts` are those of their posts that were granted at the shell, without four eyes; `away_until` and `deputy`
+    are of the leave they are on; `leaves_on` is their last day, once it is known.
     """
 
     staff_no: str
@@ -82,7 +82,7 @@ def members(
 
 
 def member(conn: Connection, staff_no: str, on: date) -> tuple[Member, Person]:
-    """One member as of `on`, and everything dated of him. CallerError unknown_staff."""
+    """One member as of `on`, and everything dated of theirs. CallerError unknown_staff."""
     found = person(conn, staff_no)
     name = conn.execute(sa.select(staff.c.name).where(staff.c.staff_no == staff_no)).scalar_one_or_none()
     if name is None:
@@ -142,7 +142,7 @@ def _on(row: Held | Home | Certificate | Absence, on: date) -> bool:
 
 
 def particulars(found: Person) -> dict[str, Any]:
-    """What a list leaves out: first and last days, into whom he was merged."""
+    """What a list leaves out: first and last days, into whom they were merged."""
     return {
         "joined_on": found.joined_on, "leaves_on": found.leaves_on, "left_on": found.left_on,
         "returned_on": found.returned_on, "merged_into": found.merged_into,

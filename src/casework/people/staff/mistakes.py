@@ -18,12 +18,12 @@ def staff_exists(staff_no: str) -> CallerError:
 
 
 def staff_unverified(staff_no: str) -> CallerError:
-    """Only a feed named him."""
+    """Only a feed named them."""
     return CallerError("staff_unverified", staff_no=staff_no)
 
 
 def staff_left(staff_no: str) -> CallerError:
-    """He has left, or was merged into somebody."""
+    """They have left, or were merged into somebody."""
     return CallerError("staff_left", staff_no=staff_no)
 
 
@@ -75,7 +75,7 @@ def posts_conflict(posts: Iterable[str], because: Iterable[tuple[str, str]]) -> 
 
 
 def post_held_already(staff_no: str, post: str, from_on: date, until_on: date | None) -> CallerError:
-    """He holds the post on some of those days."""
+    """They hold the post on some of those days."""
     until = until_on.isoformat() if until_on else None
     return CallerError(
         "post_held_already", f"员工{staff_no}在此期间已任{post}（自{from_on}至{until or '长期'}）",
@@ -167,7 +167,7 @@ def owns_open_cases(staff_no: str) -> CallerError:
 
 
 def merged_into_himself(staff_no: str) -> CallerError:
-    """Nobody is merged into himself."""
+    """Nobody is merged into their own number."""
     return CallerError("merged_into_himself", staff_no=staff_no)
 
 
@@ -201,7 +201,7 @@ def leave_overlaps(staff_no: str, from_on: date, until_on: date) -> CallerError:
 
 
 def leave_unknown(staff_no: str, from_on: date) -> CallerError:
-    """No leave of his begins on that day."""
+    """No leave of theirs begins on that day."""
     return CallerError(
         "leave_unknown", f"员工{staff_no}没有自{from_on}开始的请假",
         f"{staff_no} has no leave that begins on {from_on}", staff_no=staff_no, from_on=from_on.isoformat(),
@@ -209,12 +209,12 @@ def leave_unknown(staff_no: str, from_on: date) -> CallerError:
 
 
 def deputy_himself(staff_no: str) -> CallerError:
-    """Nobody deputises for himself."""
+    """Nobody is their own deputy."""
     return CallerError("deputy_himself", staff_no=staff_no)
 
 
 def deputy_by_himself(staff_no: str) -> CallerError:
-    """Nobody lends himself somebody's posts."""
+    """Nobody takes somebody's posts by recording a leave."""
     return CallerError("deputy_by_himself", staff_no=staff_no)
 
 
@@ -239,7 +239,7 @@ def deputy_away(deputy: str, from_on: date, until_on: date | None) -> CallerErro
 
 
 def deputises_then(staff_no: str, principal: str, from_on: date, until_on: date) -> CallerError:
-    """He deputises for somebody on some of those days."""
+    """They deputise for somebody on some of those days."""
     return CallerError(
         "deputises_then", f"员工{staff_no}在{from_on}至{until_on}代理{principal}，请先更换代理人",
         f"{staff_no} deputises for {principal} from {from_on} to {until_on}: give {principal} another deputy first",

@@ -42,7 +42,7 @@ _FILE_NAME = "permissions.toml"
 
 
 def plain_route(route: str) -> str:
-    """A route with its path parameters as `{name}`, whatever type the framework was told."""
+    """A route with its path parameters as `{name}`, whatever type the framework is given."""
     return _TYPED.sub("}", route)
 
 

@@ -28,7 +28,7 @@ class Whose(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """By which post somebody may do something, and for which principal if not in his own right."""
+    """By which post somebody may do something, and for which principal if not in their own right."""
 
     post: str
     acting_for: str | None = None
@@ -145,9 +145,9 @@ class Permissions:
     def authority(
         self, actor: Actor, posts: frozenset[str], case: Whose, policy: Policy, only_own: Collection[str] = ()
     ) -> Authority | None:
-        """By which of `posts` the actor may act on the case, first in his own right; none if he may not.
+        """By which of `posts` the actor may act on the case, first in their own right; none if they may not.
 
-        Those of `only_own` reach only what he owns or handles, however far they reach else.
+        Those of `only_own` reach only what the actor owns or handles, however far they reach else.
         """
         if actor.kind == "system":
             return Authority(min(posts & actor.posts)) if posts & actor.posts else None
@@ -158,7 +158,7 @@ class Permissions:
         return None
 
     def may_see(self, actor: Actor, case: Whose, policy: Policy, command: str = "case.read") -> bool:
-        """Whether one of the posts that may do `command`, his own or a principal's, shows him the case."""
+        """Whether one of the posts that may do `command`, the actor's own or a principal's, shows them the case."""
         return self.within(actor, command, policy).covers(case)
 
     def within(self, actor: Actor, command: str, policy: Policy) -> Reach:
@@ -266,7 +266,7 @@ class Permissions:
             )
 
     def check_purpose(self, actor: Actor, purpose: str) -> None:
-        """Whether he may look for this purpose: CallerErrors `purpose_unknown`, `purpose_not_permitted`."""
+        """Whether they may look for this purpose: CallerErrors `purpose_unknown`, `purpose_not_permitted`."""
         row = self.purposes.get(purpose)
         if row is None:
             raise CallerError(
@@ -281,7 +281,7 @@ class Permissions:
             )  # fmt: skip
 
     def purpose_of(self, actor: Actor) -> str:
-        """The purpose that stands for the actor where he names none: the first of the table open to his posts."""
+        """The purpose that stands for the actor where they name none: the first of the table open to their posts."""
         usual = next(iter(self.purposes))
         return next((row.code for row in self.purposes.values() if _holds(actor, row.posts)), usual)
 
@@ -316,5 +316,5 @@ def _persons(actor: Actor) -> tuple[Actor | Principal, ...]:
 
 
 def _holds(actor: Actor, posts: frozenset[str]) -> bool:
-    """Whether he, or somebody he deputises for today, holds one of them."""
+    """Whether the actor, or somebody they deputise for today, holds one of them."""
     return bool(posts & actor.posts) or any(posts & who.posts for who in actor.principals)

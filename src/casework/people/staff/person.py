@@ -37,7 +37,7 @@ FOLDED: Final = frozenset({
     NAMED, ADDED, CONFIRMED, MERGED_INTO, CHANGED, CERTIFIED, POST_GRANTED, POST_ENDED, MOVED, ABSENT, ABSENCE_ENDED,
     DEPUTY_ENDED, LEFT_US, RETURNED,
 })  # fmt: skip
-"""The events that make up a person; all others of the stream are about how he comes in."""
+"""The events that make up a person; all others of the stream are about how they come in."""
 
 
 def folded(code: str | None) -> str | None:
@@ -59,7 +59,7 @@ def fault_of_staff_no(folded: str) -> str | None:
 
 
 class Held(NamedTuple):
-    """A post he holds; `granted_by` carried the grant out (`system` at the shell), a request asked for it."""
+    """A post they hold; `granted_by` carried the grant out (`system` at the shell), a request asked for it."""
 
     post: str
     from_on: date
@@ -69,7 +69,7 @@ class Held(NamedTuple):
 
 
 class Home(NamedTuple):
-    """The team and region he belongs to; never two at a time."""
+    """The team and region they belong to; never two at a time."""
 
     from_on: date
     until_on: date | None
@@ -96,7 +96,7 @@ class Absence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One member of staff. His name is personal: entries commit it, the row holds it, the fold does without."""
+    """One member of staff. Their name is personal: entries commit it, the row holds it, the fold does without."""
 
     staff_no: str
     added_at: datetime
@@ -114,7 +114,7 @@ class Person:
 
     @property
     def is_there(self) -> bool:
-        """Whether he may own cases: he has neither left nor been merged into somebody."""
+        """Whether they may own cases: they have neither left nor been merged into somebody."""
         return self.status in (ACTIVE, UNVERIFIED)
 
     def held_on(self, day: date) -> tuple[Held, ...]:
@@ -122,11 +122,11 @@ class Person:
         return tuple(held for held in self.posts if holds(held, day))
 
     def home_on(self, day: date) -> Home | None:
-        """Where he belongs on a day."""
+        """Where they belong on a day."""
         return next((home for home in self.homes if holds(home, day)), None)
 
     def absence_on(self, day: date) -> Absence | None:
-        """His leave of a day."""
+        """Their leave of a day."""
         return next((absence for absence in self.absences if holds(absence, day)), None)
 
 
@@ -164,7 +164,7 @@ def day_before(day: date) -> date:
 def apply(
     person: Person | None, event: str, data: Mapping[str, Any], *, by: str, recorded_at: datetime
 ) -> Person | None:
-    """The person after an entry of his stream; the first one makes him. `by` is the entry's actor.
+    """The person after an entry of their stream; the first one makes them. `by` is the entry's actor.
 
     KeyError, ValueError for data that no version of the service wrote.
     """
@@ -230,7 +230,7 @@ def _absence_ended(person: Person, data: Mapping[str, Any], _by: str) -> Person:
 
 
 def _deputy_ended(person: Person, data: Mapping[str, Any], _by: str) -> Person:
-    """He stays away, but from the day after `on` nobody deputises for him."""
+    """They stay away, but from the day after `on` nobody deputises for them."""
     ending, others = _absence(person, data)
     on = _must(data, "on")
     rest = ending._replace(from_on=max(ending.from_on, on + timedelta(days=1)), deputy=None)
@@ -252,7 +252,7 @@ def _left(person: Person, data: Mapping[str, Any], _by: str) -> Person:
 
 
 def _returned(person: Person, data: Mapping[str, Any], _by: str) -> Person:
-    """He may be back on the very day he left: then he belongs to where he came back."""
+    """They may be back on the very day they left: then they belong to where they came back."""
     on = _must(data, "on")
     homes = (*_cut(person.homes, day_before(on)), *_home(data, on))
     return replace(person, status=ACTIVE, returned_on=on, leaves_on=None, homes=_sorted(homes))

@@ -73,7 +73,7 @@ def set_region(conn: Connection, trail: Trail, actor: Actor, *, code: str, name:
 
 
 def set_team(conn: Connection, trail: Trail, actor: Actor, *, code: str, name: str, region: str | None) -> Team:
-    """Register a team, or change its name or region; who belongs to it stays where he is until he is moved.
+    """Register a team, or change its name or region; who belongs to it stays there until they are moved.
 
     CallerErrors: place_malformed, unknown_region.
     """

@@ -1,7 +1,7 @@
 """The register of staff: who joins, holds which post from when, moves, leaves and returns; each change is an entry.
 
 Every change reads the person's rows under lock, decides (CallerErrors), appends to `staff:<no>`, brings the rows to
-what the entry makes of him and says that the register has another version; the caller commits. Authority never counts
+what the entry makes of them and says that the register has another version; the caller commits. Authority never counts
 backwards: a day that has passed means today.
 """
 
@@ -108,7 +108,7 @@ def confirm(
     region: str | None = None, capacity: int | None = None, joined_on: date | None = None,
     leaves_on: date | None = None,
 ) -> Person:  # fmt: skip
-    """Somebody whom only a feed named is who he seems: he becomes active, without a post.
+    """Somebody whom only a feed named is who they seem: they become active, without a post.
 
     CallerErrors: unknown_staff, wrong_status, and those of `add`.
     """
@@ -121,7 +121,7 @@ def _joining(
     conn: Connection, today: date, name: str, team: str | None, region: str | None, capacity: int | None,
     joined_on: date, leaves_on: date | None,
 ) -> dict[str, Any]:  # fmt: skip
-    """What the entry of somebody who joins says besides his posts."""
+    """What the entry of somebody who joins says besides their posts."""
     check_text("name", name, LONGEST_NAME)
     if joined_on > today:
         raise mistakes.day_in_future("joined_on", today)
@@ -200,11 +200,11 @@ def end_post(conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, pos
 
 
 def leave(conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, on: date, cause: Mapping[str, Any]) -> Person:
-    """He has left, `on` being his last day (today at the latest).
+    """They have left, `on` being their last day (today at the latest).
 
-    Posts, membership and leave end, and nobody he deputises for has a deputy any more. `cause` goes into the entry.
+    Posts, membership and leave end, and nobody they deputise for has a deputy any more. `cause` goes into the entry.
     CallerErrors: unknown_staff, wrong_status, day_in_future, dates_out_of_order, owns_open_cases (the database refuses
-    it as long as he is owner or handler of a case that is not finally closed, 1.1.1).
+    it as long as they are owner or handler of a case that is not finally closed, 1.1.1).
     """
     before = _of_status(conn, staff_no, ACTIVE, UNVERIFIED)
     if on > trail.today:
@@ -216,7 +216,7 @@ def leave(conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, on: da
 
 
 def _end_deputising(conn: Connection, trail: Trail, actor: Actor, deputy: str, on: date) -> None:
-    """Those who are away after `on` with him as deputy stay away without one."""
+    """Those who are away after `on` with them as deputy stay away without one."""
     later = sa.select(absences.c.staff_no).where(absences.c.deputy == deputy, absences.c.until_on > on)
     for staff_no, principal in sorted(dossier.persons(conn, conn.execute(later).scalars().all(), lock=True).items()):
         after = principal
@@ -230,7 +230,7 @@ def move(
     conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, team: str | None, region: str | None,
     from_on: date, cause: Mapping[str, Any],
 ) -> Person:  # fmt: skip
-    """He belongs to another team and region from `from_on` on (from today if that has passed), for good.
+    """They belong to another team and region from `from_on` on (from today if that has passed), for good.
 
     A move that was to come later is gone. `cause` goes into the entry.
     CallerErrors: unknown_staff, wrong_status, unknown_team, unknown_region, region_differs, staff_malformed,
@@ -250,7 +250,7 @@ def move(
 def come_back(
     conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, team: str | None = None, region: str | None = None
 ) -> Person:
-    """Somebody who left is back from today on, without posts and without any of his old cases.
+    """Somebody who left is back from today on, without posts and without any of their old cases.
 
     CallerErrors: unknown_staff, wrong_status, unknown_team, unknown_region, region_differs, staff_malformed.
     """
@@ -266,10 +266,10 @@ def change(
     conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, name: str | None = None,
     joined_on: date | None = None, figures: Mapping[str, Any] | None = None,
 ) -> Person:  # fmt: skip
-    """Change his name, his first day, and what `figures` has.
+    """Change their name, their first day, and what `figures` has.
 
-    These are capacity (none: the policy's) and leaves_on (his last day; none: he stays). CallerErrors: unknown_staff,
-    wrong_status, staff_malformed, capacity_out_of_range, day_in_past, day_in_future, nothing_changes.
+    These are capacity (none: the policy's) and leaves_on (their last day; none: they stay). CallerErrors:
+    unknown_staff, wrong_status, staff_malformed, capacity_out_of_range, day_in_past, day_in_future, nothing_changes.
     """
     before = _of_status(conn, staff_no, ACTIVE)
     wanted = {key: value for key, value in (figures or {}).items() if getattr(before, key) != value}
@@ -292,7 +292,7 @@ def change(
 
 
 def merged(conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, into: str) -> Person:
-    """Somebody whom only a feed named turns out to be `into`; his cases have been moved before (`cases.merging`).
+    """Somebody whom only a feed named turns out to be `into`; their cases have been moved before (`cases.merging`).
 
     CallerErrors: unknown_staff, wrong_status, merged_into_himself, owns_open_cases.
     """
@@ -359,7 +359,7 @@ def _check_leaving(leaves_on: date | None, today: date) -> None:
 
 
 def actor_for(conn: Connection, staff_no: str, via: str, *, today: date) -> Actor:
-    """The actor behind a staff number, with whom he deputises for.
+    """The actor behind a staff number, with whom they deputise for.
 
     CallerErrors: `unknown_staff`, `staff_unverified` for one only a feed named, `staff_left`.
     """

@@ -38,7 +38,7 @@ _NAMES = sa.select(openings.c.stream, openings.c.stream_seq, openings.c.sealed).
 
 
 class _Folded(NamedTuple):
-    """A stream that has ended; no person if it could not be replayed to its end. `named_at`: the entry of his name."""
+    """A stream that has ended; no person if it could not be replayed to the end. `named_at`: the entry of the name."""
 
     tail: Tail
     person: Person | None

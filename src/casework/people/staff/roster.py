@@ -25,7 +25,7 @@ class Colleague:
 
     @property
     def is_there(self) -> bool:
-        """Whether he may own a case: he has not left (an unverified one owns those that the feed gave him)."""
+        """Whether they may own a case: they have not left (an unverified one owns those that the feed gave them)."""
         return self.status in (ACTIVE, UNVERIFIED)
 
 
@@ -53,7 +53,7 @@ class Roster:
         return colleague is not None and colleague.is_there
 
     def known(self, staff_no: str | None) -> str | None:
-        """The number of whoever a number means, if he is there: of one that was merged, whom it was merged into."""
+        """The number of whoever a number means, if they are there: of one that was merged, whom it was merged into."""
         colleague = self.colleagues.get(staff_no) if staff_no else None
         if colleague is not None and colleague.merged_into is not None:
             colleague = self.colleagues.get(colleague.merged_into)  # a merge leads to somebody who was not merged

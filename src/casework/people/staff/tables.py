@@ -20,12 +20,12 @@ staff = sa.Table(
     sa.Column("status", sa.String(16), nullable=False),  # active | unverified (named by a feed) | left | merged
     sa.Column("capacity", sa.Integer),  # open cases; none: the policy's figure
     sa.Column("joined_on", sa.Date),
-    sa.Column("leaves_on", sa.Date),  # his last day, once it is known
+    sa.Column("leaves_on", sa.Date),  # their last day, once it is known
     sa.Column("left_on", sa.Date),
     sa.Column("returned_on", sa.Date),
     sa.Column("merged_into", sa.String(32), sa.ForeignKey("staff.staff_no")),
     sa.Column("added_at", UtcDateTime, nullable=False),
-    # False as soon as the status says that he has gone. Cases point at (staff_no, true): while one of his is not
+    # False as soon as the status says that they have gone. Cases point at (staff_no, true): while one of theirs is not
     # finally closed, the database refuses the status (rule 1.1.1).
     sa.Column("present", sa.Boolean, sa.Computed("status NOT IN ('left', 'merged')", persisted=True), nullable=False),
     sa.UniqueConstraint("staff_no", "present"),
@@ -106,7 +106,7 @@ tokens = sa.Table(
     sa.Column("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no"), nullable=False),
     sa.Column("kind", sa.String(16), nullable=False, server_default="key"),  # key | access (of a session)
     sa.Column("label", sa.String(64)),
-    sa.Column("commands", sa.String(2000)),  # what a key may do, codes separated by one space; none: all he may
+    sa.Column("commands", sa.String(2000)),  # what a key may do, codes separated by one space; none: all they may
     sa.Column("session_id", BigId),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),

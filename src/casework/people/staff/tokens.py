@@ -26,7 +26,7 @@ _PAGE_SHAPE = re.compile(r"cwp_[A-Za-z0-9_-]{43}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A new key: `token` is told this once."""
+    """A new key: `token` is shown this once."""
 
     id: int
     token: str

@@ -8,7 +8,7 @@ from casework.rules.statechart.decide import Reason
 def out_of_reach(
     posts: Collection[str], rules: tuple[str, ...], only_own: Mapping[str, tuple[str, ...]] | None = None
 ) -> Reason:
-    """One of the actor's posts may do this, but not to this case: it is not his, nor of his team, region or product.
+    """One of the actor's posts may do this, but not to this case: it is not theirs, nor of their team, region, product.
 
     `only_own`: the posts that may do this only with cases they own or handle, by which rules.
     """

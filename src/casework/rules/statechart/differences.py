@@ -1,6 +1,6 @@
 """What differs between two charts, part by part: states, events, arcs, guards, facts, openings, posts, rules. Pure.
 
-Both are laid flat, a name of a part → its properties as texts; what a version's `[moves]` call by another name is told
+Both are laid flat, a name of a part → its properties as texts; what a version's `[moves]` call by another name is shown
 as renamed, not as gone and added with everything that names it.
 """
 
