@@ -626,7 +626,7 @@ table(
     must("mac", Bytes),
     sa.UniqueConstraint("contact_ref", "source"),
     sa.Index("ix_contact_log_borrower", "borrower_id", "day"),
-    sa.Index("ix_contact_log_day", "day"),
+    sa.Index("ix_contact_log_day", "day", "staff_no"),
     sa.Index("ix_contact_log_number", "number", "day"),
 )
 table(

@@ -72,7 +72,7 @@ contact_log = sa.Table(
     sa.Column("mac", Bytes, nullable=False),  # over source, reference, number and row_hash
     sa.UniqueConstraint("contact_ref", "source"),
     sa.Index("ix_contact_log_borrower", "borrower_id", "day"),
-    sa.Index("ix_contact_log_day", "day"),
+    sa.Index("ix_contact_log_day", "day", "staff_no"),
     sa.Index("ix_contact_log_number", "number", "day"),
 )
 
