@@ -17,7 +17,7 @@ _HEAD: Final = 2  # rows above the header: the title, and what it is about
 
 
 class Sheet(NamedTuple):
-    """A table of a workbook. `about` is told under the title; `totals` are the fields that are summed below."""
+    """A table of a workbook. `about` is shown under the title; `totals` are the fields that are summed below."""
 
     title: str
     about: str

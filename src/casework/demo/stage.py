@@ -227,7 +227,7 @@ class _Stage:
         return Record(actor=actor, id=case.id, kind=step.name, on=on, evidence=evidence, data=data)
 
     def _person(self, person: DemoPerson, case: Case) -> Actor:
-        """The owner himself, if he holds the post; else somebody whose post reaches the case."""
+        """The owner, if they hold the post; else somebody whose post reaches the case."""
         holders = self.cast[person.post]
         own = next((actor for actor in holders if actor.id == case.owner), None)
         reaching = [actor for actor in holders if self._reaches(actor, case)] or holders

@@ -36,7 +36,7 @@ class Morning:
 
 @dataclass(frozen=True, slots=True)
 class DemoPerson:
-    """The n-th member of staff with a post, named by number where a step needs his."""
+    """The n-th member of staff with a post, named by number where a step needs it."""
 
     post: str
     number: int = 0

@@ -29,6 +29,6 @@ class ContactBook(msgspec.Struct):
 
 
 def contact_book(conn: Connection, branch: Branch, actor: Actor, customer: Customer) -> ContactBook:
-    """As `actor` may see it; that he may see the debtor has been seen to."""
+    """As `actor` may see it; that they may see the debtor has been checked."""
     found = book_shown(conn, branch, customer, actor, MOST + 1)
     return ContactBook(customer.borrower_id, customer.institution, found[:MOST], len(found) > MOST)

@@ -67,7 +67,7 @@ class DaysTold:
             self._customer = Customer(str(entry.data["institution"]), str(entry.data["borrower_id"]))
         elif entry.event == _TOLD and self._customer is not None:
             number = str(entry.data["evidence"]).removeprefix(_EVIDENCE)
-            if number.isascii() and number.isdecimal():  # else an earlier day was told once more
+            if number.isascii() and number.isdecimal():  # else an earlier day was told again
                 given, on = entry.data["given"], date.fromisoformat(entry.data["on"])
                 told = int(given["attempts"]), bool(given["connected"])
                 self._present.append(_Fact(entry.stream, entry.stream_seq, self._customer, on, *told, int(number[:18])))

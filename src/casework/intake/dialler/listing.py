@@ -1,4 +1,4 @@
-"""A debtor's contacts as somebody is shown them: the newest first, page by page, numbers as his posts see them."""
+"""A debtor's contacts as somebody is shown them: the newest first, page by page, numbers as their posts see them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -29,7 +29,7 @@ _SORT: Final = "-id"  # a cursor holds the last row's number; when that contact 
 class ContactLine(msgspec.Struct):
     """One contact; `zh` and `en` say its result. `phone` is masked unless the reader's posts see it in clear.
 
-    No phone: there was none, or his posts see none, or the debtor was erased. `late`: typed in late (补录).
+    No phone: there was none, or the reader's posts see none, or the debtor was erased. `late`: typed in late (补录).
     `to_review`: unrecorded, or no_template.
     """
 

@@ -41,7 +41,7 @@ class Outcome(msgspec.Struct, frozen=True):
 def record_outcome(
     conn: Connection, branch: Branch, permit_id: int, outcome: Outcome, actor: Actor, at: datetime
 ) -> Recorded:
-    """Record it in the debtor's log, settle the permit, tell the cases that he was reached; all in the transaction.
+    """Record it in the debtor's log, settle the permit, tell the cases that they were reached; all in the transaction.
 
     CallerErrors of `settle`, `unknown_next_action`, `unknown_result`, `result_not_of_channel`, `ended_before_started`,
     `in_the_future`.
@@ -81,7 +81,7 @@ def record_outcome(
 
 
 def _phone(conn: Connection, branch: Branch, contact_id: int | None) -> str | None:
-    """The number of a contact on record, to be sealed with the entry; none where the caller named it himself."""
+    """The number of a contact on record, to be sealed with the entry; none where the caller gave the number."""
     if contact_id is None:
         return None
     row = conn.execute(sa.select(contacts).where(contacts.c.id == contact_id)).one_or_none()

@@ -92,7 +92,7 @@ class Sight:
             self._cases.setdefault(case.loan_id, []).append(case)
 
     def look(self, read: Sequence[Given | Aside]) -> list[Given | Not]:
-        """The rows that he may record; of the others, why not."""
+        """The rows that they may record; of the others, why not."""
         return [Not(row.kind, row.column) if isinstance(row, Aside) else self.fault_of(row) or row for row in read]
 
     def fault_of(self, row: Given | Contact) -> Not | None:

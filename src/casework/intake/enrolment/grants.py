@@ -48,7 +48,7 @@ def enrol(
     conn: Connection, branch: Branch, trail: Trail, actor: Actor, *, staff_no: str, name: str,
     posts: Iterable[str] = (), clock: Clock = now, **particulars: Any,
 ) -> tuple[Person, list[PostsGranted]]:  # fmt: skip
-    """Register somebody (`particulars` as `staff.register.add`); his posts are granted or asked for.
+    """Register somebody (`particulars` as `staff.register.add`); their posts are granted or asked for.
 
     CallerErrors as of `register.add` and `grant`.
     """

@@ -75,8 +75,8 @@ def bring(
 ) -> Outcome:
     """Compare the lines with the register and carry out every difference; `dry_run` only tells them.
 
-    Who is not in the file stays as he is. A post that the file names is granted or asked for as by `grants`, one it no
-    longer names ends at once. The caller commits.
+    Whoever is not in the file stays as they are. A post that the file names is granted or asked for as by `grants`, one
+    it no longer names ends at once. The caller commits.
     """
     outcome = Outcome(len(sheet.lines), faults=list(sheet.faults), unread=sheet.unread)
     trail = branch.trail(clock())

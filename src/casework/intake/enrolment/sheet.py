@@ -1,7 +1,7 @@
 """A file of staff, from rows of text to lines that can be compared with the register. Pure.
 
 Columns in English or Chinese, in any order. An empty cell, or a column that is not there, says nothing; `-` says that
-there is none. Every fault is told by line and column; what a cell held is not repeated where it may be personal.
+there is none. Every fault is reported by line and column; what a cell held is not repeated where it may be personal.
 """
 
 import re
@@ -25,7 +25,7 @@ from casework.people.staff.person import (
 
 MOST_BYTES: Final = 4 << 20
 MOST_ROWS: Final = 10_000
-MOST_FAULTS: Final = 200  # that are told; of more only the number
+MOST_FAULTS: Final = 200  # that are reported; of more only the number
 NONE: Final = "-"
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "staff_no": ("工号", "员工号", "员工编号"), "name": ("姓名", "员工姓名"), "posts": ("岗位", "职位"),

@@ -1,6 +1,6 @@
-"""A borrower over his loans and cases, and finding him, within a reach; personal data leaves here as permitted.
+"""A borrower over all loans and cases, and finding them, within a reach; personal data leaves here as permitted.
 
-permissions.toml says which fields a reader sees masked; the others he is shown none of. Callers record what they show
+permissions.toml says which fields a reader sees masked; the others are not shown. Callers record what they show
 (`casework.work.cases.disclosure.record_read`), before they show it.
 """
 
@@ -61,7 +61,7 @@ class LoanOnBooks(msgspec.Struct):
 
 
 class FeedContact(msgspec.Struct):
-    """A way to reach the borrower or a person around him: an entry of the contact book, masked as the reader may see.
+    """A way to reach the borrower or a person around them: an entry of the contact book, masked as the reader may see.
 
     `state`: unverified, valid, suspended, wrong, invalid or refused, as calls to the number have told; what is no
     longer used has `ended_at`. No `added_at`: a feed brought it. Tried and connected by whatever channel on its number.
@@ -85,9 +85,9 @@ class FeedContact(msgspec.Struct):
 
 
 class Borrower(msgspec.Struct):
-    """A borrower over his loans and cases within the reader's reach; `cut` if there are more than the 200 shown.
+    """A borrower over their loans and cases within the reader's reach; `cut` if there are more than the 200 shown.
 
-    `beyond`: he has loans or cases that are not within reach, which others work on. `erased_on`: his personal data
+    `beyond`: they have loans or cases that are not within reach, which others work on. `erased_on`: their personal data
     were erased that day, and none have come in since.
     """
 
@@ -114,7 +114,7 @@ class FoundCase(msgspec.Struct):
 
 
 class BorrowersFound(msgspec.Struct):
-    """A borrower found, masked, with his cases; `matched` are the keys that led to him."""
+    """A borrower found, masked, with their cases; `matched` are the keys that led to them."""
 
     borrower_id: str
     institution: str
@@ -157,7 +157,7 @@ CONTACT_FIELDS = {"name": "contact_name", "phone": "phone", "address": "address"
 def borrower_page(
     conn: Connection, branch: Branch, dates: BusinessDates, customer: Customer, *, actor: Actor, within: Reach
 ) -> Borrower:
-    """The borrower as `actor` may see him; CallerError `unknown_borrower`."""
+    """The borrower as `actor` may see them; CallerError `unknown_borrower`."""
     row = known_borrower(conn, customer, within)
     more = _MAX_ROWS + 1
     show = _Shown(branch, actor)
@@ -192,7 +192,7 @@ def book_shown(
 
 
 def known_borrower(conn: Connection, customer: Customer, within: Reach) -> sa.Row[Any]:
-    """His row; CallerError `unknown_borrower`, the same where he is beyond reach."""
+    """Their row; CallerError `unknown_borrower`, the same where they are beyond reach."""
     row = conn.execute(_BORROWERS.where(of_customer(borrowers, customer))).one_or_none()
     if row is None:
         raise unseen("unknown_borrower")

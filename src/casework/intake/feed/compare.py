@@ -157,7 +157,7 @@ class RowsReplay:
             self._report.find("rows_not_as_left", f"{PREFIX}:{institution}", **detail)
 
     def _sets(self, table: sa.Table, by: str) -> dict[Any, MacSet]:
-        """The MACs of all rows by a column; rows whose MAC does not hold are told, the first hundred by name."""
+        """The MACs of all rows by a column; rows whose MAC does not hold are reported, the first hundred by name."""
         covered, keys = COVERED[table.name], _KEY[table.name]
         names = tuple(dict.fromkeys((*covered, *keys, "mac")))
         mac_of, many, place = row_mac(self._mac_key, table.name), len(covered), names.index(by)
@@ -232,7 +232,7 @@ class RowsReplay:
     # ── the loans of past days ──────────────────────────────────────────────────────────────────────────────────────
 
     def _compare_kept(self) -> None:
-        """A file that was changed is a finding; one that is not there accuses nobody: its day can be told no more."""
+        """A file that was changed is a finding; one that is not there accuses nobody: its day can be known no more."""
         if self._loans_dir is None:
             return
         for kept, stream in self._said.kept.items():

@@ -61,7 +61,7 @@ def of_customer(
 
 
 def institution_needed(known: Sequence[str]) -> CallerError:
-    """The mistake of naming a number that several have without saying whose; `known` are those that may be told."""
+    """The mistake of naming a number that several have without saying whose; `known` are those that may be shown."""
     return CallerError(
         "institution_needed", f"多个机构都有这个客户号，请指明机构：{'、'.join(known)}",
         f"several institutions have a borrower of this number; say which is meant: {', '.join(known)}",

@@ -1,6 +1,6 @@
 """Whose personal data a feed may not bring back: borrowers who were erased and have had no new case since.
 
-A new case is a new purpose: from the import that opens it on, his data are taken in again (decision 0020).
+A new case is a new purpose: from the import that opens it on, their data are taken in again (decision 0020).
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 Every feed's entry states, by table, how many rows there are and a digest of their MACs (`left`). An erasure's entry
 says which MACs went and which came since (`swapped`): it need not read the table. Whoever is about to write a table
-looks first whether its rows are still those; what somebody changed meanwhile is told in the new entry
+looks first whether its rows are still those; what somebody changed meanwhile stands in the new entry
 (`rows_changed`), not made right by it.
 """
 

@@ -81,7 +81,7 @@ def record_refusal(
 
 
 def _record_failure(engine: Engine, run_id: int, busy: TryAgain) -> None:
-    """Say in the run that the database gave up, if it can still be told so."""
+    """Say in the run that the database gave up, if it can still be written."""
     try:
         with writing(engine) as conn:
             runs.finish(conn, run_id, runs.REFUSED, refusal={"code": busy.code, "en": str(busy)})

@@ -72,7 +72,7 @@ class OneImport(ImportCourse):
         written, new_payments = self._books(seen)
         before = runs.last_applied(conn, delivery.institution, before=delivery.as_of)
         self.previous_as_of, found = (before and before.as_of) or delivery.as_of, self._reconcile(before)
-        # A correction of the last day: what happens is told by what the run it corrects had applied.
+        # A correction of the last day: what happens follows from what the run it corrects had applied.
         corrected = last if last is not None and last.as_of == delivery.as_of else None
         happened = self._compare(self.sheets[-1], runs.snapshot_of(conn, corrected)) if corrected else found
         later = last if last is not None and last.as_of is not None and delivery.as_of < last.as_of else None

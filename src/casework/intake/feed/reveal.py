@@ -44,7 +44,7 @@ class ClearContact(msgspec.Struct, omit_defaults=True):
 
 
 class ClearBorrower(msgspec.Struct):
-    """What was asked for, in clear; nothing where his data were erased, on the day `erased_on`."""
+    """What was asked for, in clear; nothing where their data were erased, on the day `erased_on`."""
 
     borrower_id: str
     institution: str
@@ -95,10 +95,10 @@ def reveal(
 ) -> Revealed:  # fmt: skip
     """Check, read, and append the entry; the caller commits, then opens.
 
-    Without `contact_ids` all of his contacts, if they are at most 50. CallerErrors: those of
+    Without `contact_ids` all of the borrower's contacts, if they are at most 50. CallerErrors: those of
     `Permissions.check_reveal`, `unknown_borrower`, `unknown_contact`, `too_many_contacts`.
     """
-    row = known_borrower(conn, customer, within)  # first: what is refused of him would tell that he is there
+    row = known_borrower(conn, customer, within)  # first: any other refusal would tell that they are there
     branch.rulebook.permissions.check_reveal(actor, fields, purpose)
     if barred := sorted(set(fields) - {*_OF_BORROWER, *CONTACT_FIELDS.values()}):
         raise CallerError("unknown_field", fields=barred, known=[*_OF_BORROWER, *CONTACT_FIELDS.values()])

@@ -73,7 +73,7 @@ class OverdueRow(NamedTuple):
 
 
 class ContactRow(NamedTuple):
-    """A way to reach a borrower or a person around him."""
+    """A way to reach a borrower or a person around them."""
 
     borrower_id: str
     person_name: str | None

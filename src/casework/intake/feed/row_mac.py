@@ -1,7 +1,7 @@
 """The MAC in each row of the books, and the digest of all of an institution's: what shows that SQL has changed them.
 
 A row's MAC is over all that it says, with its key: who has the database and no key can change no row, nor put one
-elsewhere, unseen. That a row is gone, or one of before, shows only in the digest of the MACs of all of them, which the
+elsewhere, unseen. That a row is gone, or an earlier one, shows only in the digest of the MACs of all of them, which the
 entry of a feed states (`casework.intake.feed.left_rows`).
 """
 

@@ -172,7 +172,7 @@ def _put(
 
 
 def _write_borrowers(conn: Connection, vault: Vault, left: LeftRows, touched: Sequence[LoanRow]) -> None:
-    """A borrower's name and number are as the last of his loans says; an empty cell does not erase what is known."""
+    """A borrower's name and number are as the last of their loans says; an empty cell does not erase what is known."""
     institution, mac_of = left.institution, left.mac_of(borrowers)
     people: dict[str, tuple[str | None, str | None]] = {}
     for row in touched:

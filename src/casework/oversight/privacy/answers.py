@@ -1,6 +1,6 @@
 """Stored answers of idempotent requests that speak of a borrower: found by what they name, left as tombstones.
 
-A tombstone has no answer and no hash of the request (which is one of its text): a repeat is told that the answer was
+A tombstone has no answer and no hash of the request (which is one of its text): a repeat learns that the answer was
 erased (410), and never runs again while the key is kept.
 """
 

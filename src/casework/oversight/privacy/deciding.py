@@ -26,8 +26,8 @@ _SHOWN: Final = 20  # numbers that a reason names; it counts them all
 class ErasureSituation:
     """What is known of a borrower on the branch's day `today`.
 
-    `holds` are the reasons of open legal holds; `last_record_on` is the day of the last entry about his cases,
-    `last_ended_on` the business day on which the last of his cases that is over was settled or closed.
+    `holds` are the reasons of open legal holds; `last_record_on` is the day of the last entry about their cases,
+    `last_ended_on` the business day on which the last of those cases that is over was settled or closed.
     """
 
     today: date
@@ -51,12 +51,12 @@ def after_years(day: date, years: int) -> date:
 
 
 def reasons_against(basis: Basis, now: ErasureSituation, policy: Policy) -> tuple[Reason, ...]:
-    """Every reason why his data may not be erased on this basis; none: they may."""
+    """Every reason why their data may not be erased on this basis; none: they may."""
     found = (
-        _some(LIVE_CASE, now.live_cases, "cases", ("仍有在办案件", "a case of his is live")),
+        _some(LIVE_CASE, now.live_cases, "cases", ("仍有在办案件", "a case of theirs is live")),
         _held(now),
-        _some(LITIGATION, now.open_matters, "cases", ("有未了结的法律事务", "a legal matter of his is open")),
-        _some(REQUEST, now.open_requests, "requests", ("有未决申请", "a request about a case of his is open")),
+        _some(LITIGATION, now.open_matters, "cases", ("有未了结的法律事务", "a legal matter of theirs is open")),
+        _some(REQUEST, now.open_requests, "requests", ("有未决申请", "a request about a case of theirs is open")),
         _kept(RETENTION, now.last_record_on, now.today, policy, "records.retention_years",
               ("最后一条催收记录后的保存期限未满", "the retention period after the last record is not over")),
         _kept(AFTER_SETTLEMENT, now.last_ended_on, now.today, policy, "records.retention_after_settlement_years",

@@ -56,7 +56,7 @@ class ErasureRefused:
 
 
 def look_through(conn: Connection, branch: Branch, customer: Customer, at: datetime) -> AsideReached:
-    """The rows set aside that are his, found before the transaction that erases: it opens every row of the table.
+    """The rows set aside that are theirs, found before the transaction that erases: it opens every row of the table.
 
     CallerError as of `gather`.
     """

@@ -30,7 +30,7 @@ from casework.work.four_eyes.tables import requests
 
 @dataclass(frozen=True)
 class ErasureAsked:
-    """A request about one of his cases, as far as an erasure needs it."""
+    """A request about one of their cases, as far as an erasure needs it."""
 
     id: int
     open: bool
@@ -40,7 +40,7 @@ class ErasureAsked:
 
 @dataclass(frozen=True)
 class ErasureGathered:
-    """A borrower as he stands; `seq` is the last number of his own stream, `erased` the erasures so far."""
+    """A borrower as they stand; `seq` is the last number of their own stream, `erased` the erasures so far."""
 
     customer: Customer
     stream: str
@@ -54,7 +54,7 @@ class ErasureGathered:
 
     @property
     def places(self) -> list[Place]:
-        """Every stream with personal data of his, each with its last number."""
+        """Every stream with personal data of theirs, each with its last number."""
         return [
             (self.stream, self.seq),
             *((case.stream, case.audit_seq) for case in self.cases),
@@ -65,9 +65,9 @@ class ErasureGathered:
 def gather(
     conn: Connection, branch: Branch, customer: Customer, at: datetime, *, lock: bool = False
 ) -> ErasureGathered:
-    """Read him, with `lock` every row held until the transaction ends; CallerError `unknown_borrower`.
+    """Read the borrower, with `lock` every row held until the transaction ends; CallerError `unknown_borrower`.
 
-    Cases before requests before his stream: the order in which everybody takes them.
+    Cases before requests before their own stream: the order in which everybody takes them.
     """
     stream = stream_of(branch.vault, customer)
     held_cases = _cases(conn, customer, lock=lock)
@@ -97,7 +97,7 @@ def _cases(conn: Connection, customer: Customer, *, lock: bool) -> list[Case]:
 
 
 def _subjects(conn: Connection, branch: Branch, customer: Customer) -> list[str]:
-    """Everything of his that something may be asked for: cases, what belongs to them, what is his own."""
+    """Everything of theirs that something may be asked for: cases, what belongs to them, what is their own."""
     return [
         f"{noun.word}:{number}"
         for noun in branch.nouns

@@ -1,4 +1,4 @@
-"""Placing and releasing a legal hold on a borrower's data; while one is open nothing of his is erased."""
+"""Placing and releasing a legal hold on a borrower's data; while one is open nothing of theirs is erased."""
 
 from datetime import datetime
 

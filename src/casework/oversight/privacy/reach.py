@@ -1,7 +1,7 @@
 """Every place that holds personal data of a borrower, emptied in the caller's transaction (table: `columns`).
 
-His key goes first: on PostgreSQL that waits for whoever is sealing something with it right now, and what he wrote is
-there when the openings go.
+Their key goes first: on PostgreSQL that waits for whoever is sealing something with it right now, and what that wrote
+is there when the openings go.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,7 +45,7 @@ _REQUESTS = sa.select(requests.c.id, requests.c.data_sealed)
 
 @dataclass(frozen=True)
 class AsideReached:
-    """Rows set aside that are his, as far as the table was looked through (`until`)."""
+    """Rows set aside that are theirs, as far as the table was looked through (`until`)."""
 
     ids: tuple[int, ...] = ()
     until: int = 0
@@ -67,7 +67,7 @@ class Gone:
 def find_aside(
     conn: Connection, branch: Branch, found: ErasureGathered, before: AsideReached | None = None
 ) -> AsideReached:
-    """The rows that his institution's feeds set aside and that name him, a loan of his or his ID number.
+    """The rows that their institution's feeds set aside and that name them, a loan of theirs or their ID number.
 
     `before`: what was looked at already.
     """
@@ -81,9 +81,9 @@ def find_aside(
 
 
 def empty(conn: Connection, found: ErasureGathered, aside: Sequence[int], left: LeftRows, mac_key: bytes) -> Gone:
-    """Delete, overwrite, or leave a mark, place by place; his cases, requests and stream are held by the caller.
+    """Delete, overwrite, or leave a mark, place by place; their cases, requests and stream are held by the caller.
 
-    `left` is told which rows of the books are others now.
+    `left` learns which rows of the books are others now.
     """
     gone = Gone()
     of_him = opening_keys.c.subject == found.stream

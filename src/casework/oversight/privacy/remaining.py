@@ -1,4 +1,4 @@
-"""What still holds personal data of an erased borrower: nothing here can reach it, so it is told, place by place."""
+"""What still holds personal data of an erased borrower: nothing here can reach it, so it is shown, place by place."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -40,14 +40,14 @@ class Copy(msgspec.Struct):
 
 
 class Copies(msgspec.Struct):
-    """All of one kind since he was first on record: how many, and the newest."""
+    """All of one kind since the borrower was first on record: how many, and the newest."""
 
     count: int
     newest: list[Copy]
 
 
 class Remaining(msgspec.Struct):
-    """Backups and exports made since his first entry, hand-over sheets with a case of his, and what nobody can know."""
+    """Backups and exports since their first entry, hand-over sheets with a case of theirs, and what nobody can know."""
 
     since: datetime | None
     backups: Copies

@@ -21,7 +21,7 @@ from casework.work.four_eyes.tables import requests
 from casework.work.requests import ERASED
 
 PLACES: Final[Mapping[str, tuple[str, str]]] = {
-    "keys": ("密钥", "keys of his own"),
+    "keys": ("密钥", "keys of their own"),
     "openings": ("备注、地址等原文", "texts: notes, addresses, remarks"),
     "requests": ("申请内容", "data of requests"),
     "borrower_fields": ("姓名、证件号", "name and ID number"),
@@ -56,7 +56,7 @@ class OfBasis(msgspec.Struct):
 
 
 class Before(msgspec.Struct):
-    """An erasure of his data; `erased_on` is the branch's day."""
+    """An erasure of their data; `erased_on` is the branch's day."""
 
     entry_id: str
     erased_at: datetime

@@ -223,7 +223,7 @@ def deputy_lacks_post(deputy: str, posts: Iterable[str]) -> CallerError:
     named = sorted(posts)
     return CallerError(
         "deputy_lacks_post", f"代理人{deputy}须本人持有被代理的复核、审批或登记岗位（{'、'.join(named)}）",
-        f"{deputy} must hold the post that reviews, approves or keeps the register himself: {', '.join(named)}",
+        f"{deputy} must hold the post that reviews, approves or keeps the register too: {', '.join(named)}",
         deputy=deputy, posts=named,
     )  # fmt: skip
 
