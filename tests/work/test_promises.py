@@ -146,6 +146,7 @@ def test_the_same_row_again_changes_nothing_and_another_content_is_set_aside(pro
         ("P1,L1,2024-06-03,2024-06-05,0.00,S1\n", "amount", "malformed_amount"),
         ("P1,L1,2024-06-09,2024-06-11,1.00,S1\n", "made_on", "malformed"),
         ("P1,L1,2024-06-03,2024-06-05,1.00,someone\n", "staff_no", "malformed_staff_no"),
+        ("P1,L1,2024-06-03,2024-06-02,1.00,S1\n", "pay_by", "before_it_was_made"),
         ("P1,L1,2024-06-03\n", None, "wrong_cell_count"),
     ],
 )
@@ -158,11 +159,27 @@ def test_a_bad_row_is_set_aside_with_its_column_and_the_others_go_in(
 
 
 def test_what_the_rules_would_forbid_here_is_a_warning_on_the_row(promised: Bank) -> None:
-    taken = take(promised, row("P1", 1, 0, 3, "9999.00"), row("P2", 2, 0, 3, "1.00"))
+    rows = (
+        row("P1", 1, 0, 3, "9999.00"),
+        row("P2", 2, 0, 3, "1.00"),
+        row("P3", 3, 0, 14, "1.00"),
+        row("P4", 4, 0, 15, "1.00"),
+    )
+    taken = take(promised, *rows)
     assert {(note.line, note.kind) for note in taken.warnings} >= {
         (2, "no_more_than_owed"), (3, "promises_enough"), (2, "debtor_connected_that_day"),
     }  # fmt: skip
-    assert taken.stored == 2
+    assert [note.line for note in taken.warnings if note.kind == "beyond_the_horizon"] == [5]
+    assert taken.stored == 4
+
+
+def test_what_was_set_aside_is_told_in_the_order_of_its_lines(promised: Bank) -> None:
+    """Whichever check each failed at."""
+    bad = (
+        "P1,L1,2024-06-03,2024-06-05,0.00,S1\n", "P2,L1,2024-06-09,2024-06-11,1.00,S1\n",
+        "P3,L1,3 June,2024-06-05,1.00,S1\n", "P4,L99,2024-06-03,2024-06-05,1.00,S1\n",
+    )  # fmt: skip
+    assert [note.line for note in take(promised, *bad).set_aside] == [2, 3, 4, 5]
 
 
 # ── made here ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -39,6 +39,7 @@ from casework.work.holds import Hold
 from casework.work.promises import Promise
 
 IMPORTED: Final = "imported"
+_NOTHING: Final = ("承诺金额须大于零", "a promise must be of more than nothing")
 PROMISE_COLUMNS: Final = (
     AgreedColumn("ref", files.key, True, ("承诺编号", "编号")),
     AgreedColumn("loan_id", files.key, True, ("借据号", "借据编号")),
@@ -92,7 +93,11 @@ def import_promises(
         elif case is None:
             taken.set_aside.append(note(row.line, "loan_id", "no_case"))
         elif not row["amount"]:
-            taken.set_aside.append(note(row.line, "amount", "malformed_amount"))
+            taken.set_aside.append(
+                note(row.line, "amount", "malformed_amount")._replace(zh=_NOTHING[0], en=_NOTHING[1])
+            )
+        elif row["pay_by"] < row["made_on"]:
+            taken.set_aside.append(note(row.line, "pay_by", "before_it_was_made"))
         else:
             todo[row["ref"]] = row
     _name(conn, branch, taken, list(todo.values()), actor)
@@ -105,6 +110,7 @@ def import_promises(
     _warn(conn, branch, taken, list(todo.values()), cases, clock)
     for row, outcome in zip(todo.values(), advance(conn, commands, branch, clock=clock), strict=True):
         _became(taken, row, outcome)
+    taken.set_aside.sort(key=lambda one: one.line)
     for institution in sorted({cases[row["loan_id"]].institution for row in todo.values()}):
         judge(conn, branch, institution, via=actor.via, clock=clock)
     return taken
@@ -143,6 +149,7 @@ def import_holds(
         _became(taken, row, outcome)
     for row, outcome in _carried(conn, branch, ended, clock):
         _became(taken, row, outcome, changed=True)
+    taken.set_aside.sort(key=lambda one: one.line)
     return taken
 
 
@@ -219,6 +226,8 @@ def _warn(
         now_ = PROMISES.situation(promise, today, policy, "system", data["given"], {}, None, case)
         for reason in unmet(chart.openings["made"].guards, now_):
             taken.warnings.append(RowNote(row.line, None, reason.code, reason.zh, reason.en))
+        if row["pay_by"] > row["made_on"] + timedelta(days=policy.figure("promise.within_days")):
+            taken.warnings.append(note(row.line, "pay_by", "beyond_the_horizon"))
 
 
 def _became(taken: AgreedTaken, row: Row, outcome: Outcome, *, changed: bool = False) -> None:

@@ -37,6 +37,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "differs": ("此前已导入，内容不同", "it came before with other content"),
     "in_the_future": ("晚于今天", "after today"),
     "refused": ("不符合规则", "the rules forbid it"),
+    "before_it_was_made": ("承诺还款日早于承诺作出日期", "the day promised is before the day on which it was made"),
+    "beyond_the_horizon": ("承诺还款日超过政策期限", "the day promised is further ahead than is let here"),
     "ends_late": ("结束时间超过政策上限", "it ends later than the policy lets anybody set here"),
     "review_missing": ("没有复核日期", "it names no day of review"),
     "unknown_staff": ("未登记的工号，已记为待核实", "nobody registered this staff number; it is entered as unverified"),
