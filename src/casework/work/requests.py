@@ -128,7 +128,7 @@ def not_expired(now: Situation, _: Params) -> Verdict:
 
 @guard(facts=("involved",))
 def not_involved(now: Situation, _: Params) -> Verdict:
-    """Proposer, reviewer and approver are three people; a deputy counts as his principal, and the other way round."""
+    """Proposer, reviewer and approver are three people; a deputy counts as their principal, and the other way round."""
     both = now.people & now.request.involved
     return Verdict(not both, {"involved": ", ".join(sorted(both))}, {"another_person": True})
 

@@ -41,7 +41,7 @@ def dated_since_opening(now: CaseSituation, _: Params) -> Verdict:
 
 @guard(facts=("received_fen", "agreed_fen"))
 def agreed_sum_received(now: CaseSituation, _: Params) -> Verdict:
-    """Every instalment that the feed brought since the agreement; that there is none is told by `agreement_filed`."""
+    """Every instalment that the feed brought since the agreement; that there is none `agreement_filed` says."""
     agreed, received = now.facts.agreed_fen or 0, sum(now.facts.received_fen.values())
     return Verdict(received >= agreed, {"received_fen": received}, {"agreed_fen": agreed})
 

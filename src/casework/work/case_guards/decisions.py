@@ -68,7 +68,7 @@ def ruling_on_record(now: CaseSituation, params: Params) -> Verdict:
 
 @guard(facts=("sued_on",))
 def dated_since_suit(now: CaseSituation, _: Params) -> Verdict:
-    """A ruling of before the suit is of another one; while no day is named there is nothing to object to."""
+    """A ruling from before the suit is about another one; while no day is named there is nothing to object to."""
     sued_on = now.facts.sued_on
     met = now.on is None or (sued_on is not None and now.on >= sued_on)
     return Verdict(met, {"sued_on": shown(sued_on)}, {"on_or_after": shown(sued_on)})

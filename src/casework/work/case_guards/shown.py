@@ -20,5 +20,5 @@ def day_after_due(now: CaseSituation) -> date | None:
 
 
 def last_seen_on(now: CaseSituation) -> date | None:
-    """The last day on which the debtor was reached or found; none if he never was."""
+    """The last day on which the debtor was reached or found; none if they never were."""
     return max((day for day in (now.facts.connected_on, now.facts.found_on) if day is not None), default=None)

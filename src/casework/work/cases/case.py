@@ -140,7 +140,7 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     # The day after the oldest due date that the case first had: a part payment moves that date, not this one (1.4.1).
     first_overdue_on: date | None = None
     named: str | None = None  # to whom the customer belongs: the rep of the loan, or who was given the case in house
-    named_on: date | None = None  # when he was given it; none: at opening
+    named_on: date | None = None  # when they were given it; none: at opening
     last_in_house: str | None = None  # who had the case before it left the house, or went to whoever visits
     settled_from: str | None = None
     settled_on: date | None = None

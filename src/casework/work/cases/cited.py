@@ -9,7 +9,7 @@ from casework.work.cases.published import Published
 
 
 class Cited:
-    """The charts and policies that entries cite; one that cannot be used is told once.
+    """The charts and policies that entries cite; one that cannot be used is reported once.
 
     `published`: none where the texts cannot be read at all; the walk over them says where.
     """

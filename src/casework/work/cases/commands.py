@@ -24,7 +24,7 @@ class Measure:
 class Assign:
     """Give the case to another owner (rule 1.1.1), who also handles it unless `handler` names somebody.
 
-    `reason` is a code; `rule` of owners.toml and `post` say why he. `permitted_by` is the command of permissions.toml
+    `reason` is a code; `rule` of owners.toml and `post` say why they. `permitted_by` is the command of permissions.toml
     that the actor needs; `cause` (a hand-over, say) goes into the entry as it stands. With `keep_capacity` a receiver
     who is full refuses it. `material_version` pins what a plan saw.
     """

@@ -1,8 +1,8 @@
 """Giving cases out each morning to who works on them (1.3.1a, e): by rule, one debtor one caller; owners stay.
 
 The plan reads; carrying it out is the door's (`Assign`). Reproducible: the same cases, register and rules give the same
-people. Whoever handles a case keeps it while the rule still names his post and he is there; what a manager moved by
-hand stays.
+people. Whoever handles a case keeps it while the rule still names their post and they are there; what a manager moved
+by hand stays.
 """
 
 from collections.abc import Iterator, Sequence

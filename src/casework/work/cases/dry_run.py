@@ -41,7 +41,7 @@ class EventTotals(msgspec.Struct):
 class DryRun(msgspec.Struct):
     """Totals over `cases` cases; `cut`: the filter holds more than that.
 
-    `unknown`: ids of no case that the posts of whoever asks show him, whether there is one or not.
+    `unknown`: ids of no case that the posts of whoever asks show them, whether there is one or not.
     """
 
     cases: int
@@ -108,7 +108,7 @@ class _Reaches:
         self._found: dict[tuple[str, str], Reach] = {}
 
     def why_not(self, spec: Event, case: Case, policy: Policy) -> list[str]:
-        """The code of the reason, as the door would give it; none if he may."""
+        """The code of the reason, as the door would give it; none if they may."""
         if self._actor.commands is not None and "case.event" not in self._actor.commands:
             return ["key_not_permitted"]
         if not spec.posts & self._held:

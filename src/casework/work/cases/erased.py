@@ -34,7 +34,7 @@ class ErasedOf:
 
     @property
     def ever(self) -> bool:
-        """Whether he was ever erased."""
+        """Whether they were ever erased."""
         return bool(self._all())
 
     def on(self, recorded_at: datetime) -> date | None:

@@ -47,7 +47,7 @@ def measured(case: Case, data: Mapping[str, Any]) -> None:
 def assigned(case: Case, data: Mapping[str, Any]) -> None:
     """Another owner or handler."""
     case.owner, case.handler = data["owner"], data["handler"]
-    if "named" in data:  # by hand, in house: from now on the customer is his
+    if "named" in data:  # by hand, in house: from now on the customer is theirs
         case.facts.named, case.facts.named_on = data["named"], _day(data["business_date"])
     if "last_in_house" in data:
         case.facts.last_in_house = data["last_in_house"]

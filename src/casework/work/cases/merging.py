@@ -1,4 +1,4 @@
-"""Somebody whom only a feed named turns out to be a colleague: his cases go there through the door, then he is merged.
+"""Somebody whom only a feed named turns out to be a colleague: the cases go there through the door, then the two merge.
 
 All in the caller's transaction, all of it or nothing (rule 1.1.1).
 """
@@ -23,7 +23,7 @@ REASON = "merged"
 def merge(
     conn: Connection, branch: Branch, trail: Trail, actor: Actor, *, staff_no: str, into: str, clock: Clock = now
 ) -> int:
-    """Merge the unverified `staff_no` into `into`, whose capacity is not asked; how many cases went with him.
+    """Merge the unverified `staff_no` into `into`, whose capacity is not asked; how many cases went with them.
 
     The service moves the cases, the entries name who asked for it. CallerErrors: unknown_staff, wrong_status,
     merged_into_himself, cases_not_moved (into whom they cannot go, and why).

@@ -197,7 +197,7 @@ class May:
     def __call__(
         self, command: str, part: _Part, only_own: Mapping[str, tuple[str, ...]] | None = None
     ) -> list[Reason]:
-        """The reasons; none if he may."""
+        """The reasons; none if they may."""
         if self.actor.commands is not None and command not in self.actor.commands:
             return [key_limited(command, self.actor.commands)]
         for one in self.whose:

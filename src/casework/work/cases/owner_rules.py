@@ -42,7 +42,7 @@ class OwnerRule:
     """One rule: when it holds, and who owns then.
 
     `post` owns; with `named_first` it is the person to whom the customer belongs (the rep whom the loan names, or who
-    was given the case in house), if he is there and, with `must_hold`, holds that post; with `keep` the owner stays.
+    was given the case in house), if they are there and, with `must_hold`, hold that post; with `keep` the owner stays.
     """
 
     name: str
@@ -163,7 +163,7 @@ def _bound(key: str, value: Any) -> Test:
         return lambda case: case.facts.npl_since is not None and case.facts.npl_since <= day
     return lambda case: (
         (case.facts.first_overdue_on or case.opened_on) > day
-    )  # overdue_after; never in arrears: as of now
+    )  # overdue_after; never in arrears: as it is now
 
 
 _READS: Mapping[str, Callable[[Case], str | None]] = {

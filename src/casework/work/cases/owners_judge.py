@@ -1,4 +1,4 @@
-"""What the replay asks of who acted and who owns: within his reach? does the owner follow from the rules? Pure.
+"""What the replay asks of who acted and who owns: within their reach? does the owner follow from the rules? Pure.
 
 Asked under the tables that were published when the entry was written. The register's own past is not asked here:
 somebody's team, posts and load on that day are for `casework.people.staff.replay`.
@@ -55,7 +55,7 @@ class OwnersJudge:
         self._within_reach(judged, case, only_own=only_own)
 
     def noted(self, judged: Judged, case: Case, command: str) -> None:
-        """A note on the case or on what it has: whether some table of then permitted the command."""
+        """A note on the case or on what it has: whether some table in force that day permitted the command."""
         self._permitted(judged, case, command)
 
     def assigned(self, judged: Judged, case: Case, before: Entry | None) -> None:
@@ -80,7 +80,7 @@ class OwnersJudge:
             self._find("owner_differs", entry, rule=data["rule"])
 
     def beyond_reach(self, judged: Judged, case: Case, only_own: Collection[str]) -> bool:
-        """Whether a refusal for want of reach can be true: no table of then always let those posts reach the case."""
+        """Whether a refusal for want of reach can be true: no table in force then always let those posts reach it."""
         return not any(_always_reaches(table, judged, case, only_own) for table in self._rules.permissions(judged))
 
     def act_of(
@@ -102,7 +102,7 @@ class OwnersJudge:
         self._report.find(code, entry.stream, entry.stream_seq, **detail)
 
     def _permitted(self, judged: Judged, case: Case, command: str) -> None:
-        """Whether some table of then let the post that the entry names do the command, and to this case."""
+        """Whether some table in force that day let the post that the entry names do the command, and to this case."""
         tables, post = self._rules.permissions(judged), judged.entry.data["post"]
         known = [table.commands[command] for table in tables if command in table.commands]
         if tables and post != SYSTEM_POST and not any(post in row.posts for row in known):
@@ -150,7 +150,7 @@ class _Whose:
 
 
 class AtBest(NamedTuple):
-    """All that decides whether somebody with a post can reach a case, if he belonged where the case does."""
+    """All that decides whether somebody with a post can reach a case, if they belonged where the case does."""
 
     post: str
     own: bool
@@ -160,7 +160,7 @@ class AtBest(NamedTuple):
     only_own: bool = False
 
     def reached(self, table: Permissions, policy: Policy) -> bool:
-        """Whether the table lets him."""
+        """Whether the table lets them."""
         post, team, region = frozenset({self.post}), "T" if self.of_a_team else None, "R" if self.of_a_region else None
         case = _Whose("he" if self.own else "another", "another", team, region, self.product)
         only_own = post if self.only_own else ()
@@ -182,7 +182,7 @@ def history_of(entry: Entry, case: Case) -> tuple[Any, ...] | None:
 def _follows(rules: OwnerRules, case: Case, judged: Judged, said: Mapping[str, Any]) -> bool:
     """Whether the rules can name the rule, post and person that an entry names, whoever was there on that day.
 
-    A rule for the person named may have been passed over, since he may have gone; so may one that keeps the owner.
+    A rule for the person named may have been passed over, since they may have gone; so may one that keeps the owner.
     """
     for rule in rules.holding(case, judged.policy):
         if rule.name == said["rule"]:

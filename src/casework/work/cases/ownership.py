@@ -37,8 +37,8 @@ class Placed(Protocol):
 class Assignment:
     """Who is to own the case, for which post, by which rule of owners.toml (and rules of the branch).
 
-    `post` is none where the rep named holds none (a feed named him and nobody registered him yet). `over_capacity`:
-    all holders of the post are full (a rep's own customers are his, however many).
+    `post` is none where the rep named holds none (a feed named them and nobody registered them yet). `over_capacity`:
+    all holders of the post are full (a rep's own customers are theirs, however many).
     """
 
     owner: str
@@ -77,7 +77,7 @@ class Loads:
             self.counts.update({one: found.get(one, 0) for one in unknown})
 
     def of(self, staff_no: str) -> int:
-        """How many he has."""
+        """How many they have."""
         return self.counts.get(staff_no, 0)
 
     def move(self, to: str, *, was: str | None = None) -> None:
@@ -89,7 +89,7 @@ class Loads:
             self.lift(was)
 
     def lift(self, was: str) -> None:
-        """One of his cases is looked at as if nobody had it; it goes to somebody with `move`."""
+        """One of their cases is looked at as if nobody had it; it goes to somebody with `move`."""
         self.need([was])
         self.counts[was] -= 1
         self.lightened.append(was)
@@ -104,7 +104,7 @@ class Loads:
 
 
 def owning_rule(rules: OwnerRules, case: Case, policy: Policy, roster: Roster, named: str | None) -> OwnerRule:
-    """The first rule that holds; one for the person named holds only while he is there and may own by it."""
+    """The first rule that holds; one for the person named holds only while they are there and may own by it."""
     for rule in rules.holding(case, policy):
         if not rule.named_first or _may_be_named(rule, rules, case, roster, named):
             return rule
@@ -117,7 +117,7 @@ def choose(
 ) -> Assignment | Nobody:  # fmt: skip
     """The owner by rule. `named`: to whom the customer belongs (`Facts.named`); `without`: who may not have it.
 
-    `strict`: for a case that somebody has already. Nobody gets more open cases than his capacity, a rep neither, and
+    `strict`: for a case that somebody has already. Nobody gets more open cases than their capacity, nor does a rep, and
     only an active holder of an owning post gets one. Otherwise, where all holders of the owning post are full, the
     least laden of them gets it. A case that is not open costs nobody any capacity.
     Who is going (`Roster.going`) gets none, unless a new case would else have nobody.
@@ -192,7 +192,7 @@ def _may_be_named(rule: OwnerRule, rules: OwnerRules, case: Case, roster: Roster
         return False  # who comes back gets no old cases by itself
     if is_barred(colleague, rules):
         return False
-    # Nobody knows the posts of somebody unverified: the feed says that the customer is his.
+    # Nobody knows the posts of somebody unverified: the feed says that the customer is theirs.
     return not rule.must_hold or rule.post in colleague.posts or colleague.status != ACTIVE
 
 
@@ -213,7 +213,7 @@ def _can_take(
 def _had_it(
     rule: OwnerRule, case: Case, roster: Roster, loads: Loads, usual: Capacities, without: frozenset[str]
 ) -> Assignment | None:
-    """Whoever had the case before it left the house gets it back, if he still holds the owning post."""
+    """Whoever had the case before it left the house gets it back, if they still hold the owning post."""
     before = case.facts.last_in_house
     colleague = roster.colleagues.get(before) if before else None
     if colleague is None or colleague.staff_no in without or colleague.status != ACTIVE:

@@ -32,7 +32,7 @@ _RECEIVERS = {
     "receiver_not_there": ("已离职或尚未核实", "has left, or is not verified"),
     "receiver_leaving": ("即将离职，不能接收案件", "is about to leave and receives no cases"),
     "receiver_without_post": ("没有可负责案件的岗位", "holds no post that may own a case"),
-    "receiver_full": ("在办案件已达上限", "has as many open cases as he may have"),
+    "receiver_full": ("在办案件已达上限", "has as many open cases as they may have"),
     "receiver_is_owner": ("已是管户人", "is the owner already"),
 }
 

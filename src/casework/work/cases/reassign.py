@@ -1,7 +1,7 @@
 """Giving cases to other owners by hand: to one person, or to whom the rules name; planned first, then through the door.
 
 The plan reads; carrying it out is the door's (`Assign`), which decides every case again. So a preview is the plan and
-the door's dry run, and what changed in between is told case by case.
+the door's dry run, and what changed in between is reported case by case.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ class MoveWanted:
 
 
 class ReceiverLoad(msgspec.Struct, frozen=True):
-    """One person's open cases before and after; `cases` are those he receives, `overdue_fen` is their overdue total.
+    """One person's open cases before and after; `cases` are those they receive, `overdue_fen` is their overdue total.
 
     `cases` counts closed ones too, which cost no capacity. Who only gives has none.
     """
@@ -68,7 +68,7 @@ class ReceiverLoad(msgspec.Struct, frozen=True):
 class Plan:
     """Per case asked for, in order: the command for the door, or the outcome where there is nothing to ask it.
 
-    `seen` are the cases as the plan saw them; `loads` everybody's open cases then, `capacity` how many he may have.
+    `seen` are the cases as the plan saw them; `loads` everybody's open cases then, `capacity` how many they may have.
     """
 
     steps: tuple[Assign | Refused | Mistaken, ...]

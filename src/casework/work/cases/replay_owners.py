@@ -65,7 +65,7 @@ class OwnerRows:
             return
         stream = sa.literal("case:").concat(sa.cast(owner_history.c.case_id, sa.String))
         spoken_of = sa.exists().where(entries.c.stream == stream)
-        there = sa.exists().where(cases.c.id == owner_history.c.case_id)  # its row without entries is told of already
+        there = sa.exists().where(cases.c.id == owner_history.c.case_id)  # its row without entries is reported already
         alone = sa.select(owner_history.c.case_id).where(~spoken_of, ~there).distinct()
         for number in self._conn.execute(alone.order_by(owner_history.c.case_id).limit(_SHOWN)).scalars():
             self._report.find("row_without_entries", f"case:{number}", table=str(owner_history.name))

@@ -20,7 +20,7 @@ from casework.work.cases.tables import cases, owner_history
 
 
 class Ownership(msgspec.Struct):
-    """One owner of a case: from `since_on` (business date) until the next row. `post` and `rule` say why he."""
+    """One owner of a case: from `since_on` (business date) until the next row. `post` and `rule` say why they."""
 
     owner: str
     handler: str

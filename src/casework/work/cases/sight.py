@@ -1,4 +1,4 @@
-"""What somebody is shown: cases within the reach of his posts, and nothing of those beyond it (rule 1.1.4)."""
+"""What somebody is shown: cases within the reach of their posts, and nothing of those beyond it (rule 1.1.4)."""
 
 from datetime import date
 
@@ -18,7 +18,7 @@ def reach_of(branch: Branch, actor: Actor, command: str, today: date) -> Reach:
 
 
 def seen_case(conn: Connection, branch: Branch, actor: Actor, case_id: int, today: date) -> Case:
-    """The case, if the actor's posts show it to him; CallerError `unknown_case`, the same where there is none."""
+    """The case, if the actor's posts show it; CallerError `unknown_case`, the same where there is none."""
     found = find_case(conn, case_id)
     if not branch.rulebook.permissions.may_see(actor, found, branch.rulebook.policies.at(today)):
         raise unseen("unknown_case", case_id=case_id)

@@ -6,5 +6,5 @@ from casework.errors import CallerError
 
 
 def unseen(code: str, **facts: Any) -> CallerError:
-    """CallerError `code`; `facts` may hold no more than what the caller has said himself."""
+    """CallerError `code`; `facts` may hold no more than what the caller has said."""
     return CallerError(code, **facts)

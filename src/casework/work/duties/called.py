@@ -168,7 +168,7 @@ class Reader(msgspec.Struct, frozen=True):
     theirs: list[str] = []
 
     def read(self) -> dict[str, DebtorDay]:
-        """By the debtor's number; of whom nothing is to be told is not in it."""
+        """By the debtor's number; of whom nothing is to be said is not in it."""
         whose: dict[str, Any] = {"institution": self.institution, "on": self.on}
         shut, found = forbidden(self.limits), dict[str, DebtorDay]()
         for row in self._ask("today", whose):

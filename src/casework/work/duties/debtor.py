@@ -43,8 +43,8 @@ def day_of(
 ) -> DebtorDay:  # fmt: skip
     """The day `on`, from the debtor's contacts that are known at its close, in order, none of a later day.
 
-    `at_midnight`: gate and numbers at 00:00 (`act` is a wish of then). `live_since`: when the first of the cases that
-    are live now was opened.
+    `at_midnight`: gate and numbers at 00:00 (`act` is a wish at that time). `live_since`: when the first of the cases
+    that are live now was opened.
     """
     midnight, zone = at_midnight.act.started_at, at_midnight.limits.zone
     today = [one for one in contacts if one.started_at >= midnight]

@@ -22,9 +22,9 @@ READS_ALL = "audit.read"  # who may read the log may read every request
 def decided(
     moment: Moment, actor: Actor, event: str, request: Request, standing: Standing | None, now_: Situation
 ) -> tuple[Authority | None, Refusal | None]:
-    """By which post he may, and why the chart says no; who has no post learns nothing else."""
+    """By which post they may, and why the chart says no; who has no post learns nothing else."""
     chart, found = moment.chart, None
-    if event != "withdraw":  # that is the right of who asked, whatever posts he still holds
+    if event != "withdraw":  # that is the right of who asked, whatever posts they still hold
         found = authority_of(moment, actor, posts_for(chart.approvals[request.topic], event), standing)
     if isinstance(found, Refusal):
         return None, found
@@ -35,7 +35,7 @@ def decided(
 
 
 def may_see(moment: Moment, actor: Actor, request: Request, standing: Standing | None) -> bool:
-    """Whether the request is shown to him: he has a part in it, sees its case, or holds a post of its topic."""
+    """Whether the request is shown to them: they have a part in it, see its case, or hold a post of its topic."""
     if actor.kind == "system" or actor.people & request.involved:
         return True
     permissions = moment.permissions
@@ -48,7 +48,7 @@ def may_see(moment: Moment, actor: Actor, request: Request, standing: Standing |
 
 
 def sees(moment: Moment, actor: Actor, standing: Standing) -> bool:
-    """Whether what it is about is shown to him."""
+    """Whether what it is about is shown to them."""
     command = f"{standing.noun.word}.read"
     return actor.kind == "system" or any(
         moment.permissions.may_see(actor, one, moment.policy, command) for one in standing.whose
@@ -56,7 +56,7 @@ def sees(moment: Moment, actor: Actor, standing: Standing) -> bool:
 
 
 def authority_of(moment: Moment, actor: Actor, posts: frozenset[str], standing: Standing | None) -> Authority | Refusal:
-    """By which post, in his own right or for somebody he deputises for; a case must be within its reach."""
+    """By which post, in their own right or for somebody they deputise for; a case must be within its reach."""
     held = actor.posts.union(*(principal.posts for principal in actor.principals))
     if not posts & held:
         return Refusal((post_reason(posts, actor.posts, RULES),), forbidden=True)

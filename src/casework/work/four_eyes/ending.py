@@ -26,7 +26,7 @@ AT_ONCE = 500
 def expire_due(conn: Connection, branch: Branch, clock: Clock = now) -> int:
     """End every open request whose days are over or which became void; how many. The sweep calls it.
 
-    Requests are read a few hundred at a time in order of id; who holds one right now decides it himself.
+    Requests are read a few hundred at a time in order of id; who holds one right now decides it then.
     """
     ended, after = 0, 0
     while True:
@@ -61,7 +61,7 @@ def end_if_over(conn: Connection, moment: Moment, found: Sequence[Request]) -> l
 def send_back_all_of(
     conn: Connection, branch: Branch, trail: Trail, staff_no: str, actor: Actor, reason: str = "proposer_left"
 ) -> list[int]:
-    """Return what a leaver asked for (himself or through a deputy), and posts asked for him; which requests.
+    """Return what a leaver asked for (in person or through a deputy), and posts asked for them; which requests.
 
     What waits for a review or an approval waits for posts, not for people: it stays for others. The entries go into
     `trail`, which the caller writes.

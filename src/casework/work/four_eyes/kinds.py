@@ -65,7 +65,7 @@ class Kind(Protocol):
 
 @runtime_checkable
 class AboutPeople(Protocol):
-    """A kind whose requests are about somebody: he, and who deputises for him, may have no part in them."""
+    """A kind whose requests are about somebody: they, and who deputises for them, may have no part in these."""
 
     def concerned(
         self, conn: Connection, branch: Branch, subject: str, what: str, data: Mapping[str, Any]

@@ -105,7 +105,7 @@ def request_list(
     conn: Connection, branch: Branch, actor: Actor, *, box: str = INBOX, subject: str | None = None, after: int = 0,
     limit: int = 50, clock: Clock = now,
 ) -> RequestList:  # fmt: skip
-    """What waits for the actor (`inbox`), what he asked for (`mine`), or what he may see: open, or of a subject."""
+    """What waits for the actor (`inbox`), what they asked for (`mine`), or what they may see: open, or of a subject."""
     moment = Moment(branch, clock())
     found: list[tuple[Request, Standing | None]] = []
     for one in _found(conn, moment, actor, box, subject, after):
@@ -118,7 +118,7 @@ def request_list(
 def request_detail(
     conn: Connection, branch: Branch, actor: Actor, request_id: int, *, clock: Clock = now
 ) -> RequestDetail:
-    """CallerError `unknown_request`, the same for one that he may not see."""
+    """CallerError `unknown_request`, the same for one that they may not see."""
     request = stored.read_one(conn, request_id)
     moment = Moment(branch, clock())
     standing = standings(conn, branch, [request]).get(request.id)
@@ -197,7 +197,7 @@ def _conditions(moment: Moment, actor: Actor, box: str, subject: str | None) -> 
 def _waits(
     conn: Connection, moment: Moment, actor: Actor, request: Request, standing: Standing | None, ties: Ties
 ) -> bool:
-    """Whether he could review or approve it now (or return it, where its case has changed)."""
+    """Whether they could review or approve it now (or return it, where its case has changed)."""
     try:
         data = stored.opened(conn, moment.branch, request) if standing is None else {}
     except CallerError:  # altered: of this one nothing comes, the others still wait

@@ -1,7 +1,7 @@
 """Requests for a post: an administrator asks, somebody else approves, the register grants (rule 1.1.4).
 
 The subject is `staff:<no>`, `what` the post, `data` from_on and perhaps until_on (ISO dates). Whoever is to get the
-post, and his deputies, have no part in it. The register asks its own questions (conflicts, dates, status) both times.
+post, and their deputies, have no part in it. The register asks its own questions (conflicts, dates, status) both times.
 """
 
 from collections.abc import Mapping

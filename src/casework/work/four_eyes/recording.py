@@ -1,4 +1,4 @@
-"""What becomes of a request, written down as of any noun: its entry, its row, and what the caller is told."""
+"""What becomes of a request, written down as of any noun: its entry, its row, and what the caller gets back."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class Refused:
 class Moment(Batch):
     """One decision on requests, which are nobody's institution's: on the branch's calendar day, under its policy.
 
-    `trail`: if the caller writes the entries himself.
+    `trail`: if the caller writes the entries.
     """
 
     def __init__(self, branch: Branch, at: datetime, trail: Trail | None = None) -> None:

@@ -132,7 +132,7 @@ def altered(request_id: int) -> CallerError:
 
 
 class Ties:
-    """Whoever deputised for the actor, or he for, with the days: for four eyes they are one person."""
+    """Whoever deputised for the actor or whom they deputised for, with the days: for four eyes they are one person."""
 
     def __init__(self, conn: Connection, actor: Actor, since: date, today: date) -> None:
         self._actor = actor
@@ -140,14 +140,14 @@ class Ties:
         self._rows = conn.execute(_TIES, {"me": actor.id, "since": since, "today": today}).all()
 
     def since(self, day: date) -> frozenset[str]:
-        """The actor and everybody he was tied to on any day from `day` until today."""
+        """The actor and everybody they were tied to on any day from `day` until today."""
         return self._actor.people.union(
             *(frozenset((row.staff_no, row.deputy)) for row in self._rows if row.until_on >= day)
         )
 
 
 def people_of(conn: Connection, actor: Actor, since: date, today: date) -> frozenset[str]:
-    """The actor and whoever deputised for him, or he for, on any day from `since`: none of them is another person."""
+    """The actor, and every deputy and principal of theirs on any day from `since`: none of them is another person."""
     return Ties(conn, actor, since, today).since(since)
 
 

@@ -1,4 +1,4 @@
-"""Carrying a plan out: every case moves, its person leaves or moves, his access ends; all of it in one transaction.
+"""Carrying a plan out: every case moves, its person leaves or moves, their access ends; all of it in one transaction.
 
 The world is compared with the plan first, under lock. If anything differs, nothing is applied: a new plan is made,
 which has to be approved anew, and the answer says so. Callers commit either way.
@@ -30,7 +30,7 @@ APPLY = "handover.apply"
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """It happened. `access_ended`: tokens, keys, sessions and codes that died; `returned`: his proposals, by id."""
+    """It happened. `access_ended`: tokens, keys, sessions and codes that died; `returned`: their proposals, by id."""
 
     handover: int
     cases: int
@@ -86,7 +86,7 @@ def _code(outcome: Outcome) -> str:
 def _finish(
     conn: Connection, branch: Branch, plan: Handover, moves: Sequence[Move], actor: Actor, clock: Clock
 ) -> Applied:
-    """What follows the cases: receipts, the register, his access and proposals, the plan itself."""
+    """What follows the cases: receipts, the register, their access and proposals, the plan itself."""
     conn.execute(_RECEIPTS, {"handover": plan.id})
     trail, staff_no, cause = branch.trail(clock()), plan.staff_no, {"handover": plan.id}
     ended, returned = 0, list[int]()

@@ -13,7 +13,7 @@ _SHOWN: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class HeldThen:
-    """One case of his as a plan compares it: is he its owner, its handler, and in which state is it."""
+    """One case of theirs as a plan compares it: are they its owner, its handler, and in which state is it."""
 
     was_owner: bool
     was_handler: bool
@@ -23,7 +23,7 @@ class HeldThen:
 class Differences(msgspec.Struct):
     """What has changed since the plan was made: counts, and the first cases of each kind.
 
-    `came`: his now, not in the plan; `went`: in the plan, no longer his or finally closed; `changed`: another role,
+    `came`: theirs now, not in the plan; `went`: in the plan, not theirs now or finally closed; `changed`: another role,
     state or material version; `receivers`: who may not receive any more, with the code why; `refused`: what the door
     refused, by code.
     """

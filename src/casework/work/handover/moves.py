@@ -23,7 +23,7 @@ from casework.work.cases.receiver import belongs_to
 
 NAMED: Final = "named"
 OWNER_STAYS: Final = "owner_stays"
-"""He only handled it: its owner, who stays, handles it himself."""
+"""They only handled it: its owner, who stays, handles it too."""
 
 _UNBOUND = frozenset({"all", "product"})  # posts that reach these work wherever their team is
 
@@ -124,7 +124,7 @@ def _handler(case: Case, goes: str, receiver: str, among: Candidates) -> str:
 
 
 def _least_laden(people: Sequence[Colleague], loads: Loads, usual: Capacities, *, counts: bool) -> Colleague | None:
-    """The one with the smallest share of his capacity; a case that is not live takes no room of it."""
+    """The one with the smallest share of their capacity; a case that is not live takes no room of it."""
     loads.need(one.staff_no for one in people)
     room = [one for one in people if not counts or loads.of(one.staff_no) < capacity_of(one, usual)]
     if not room:
@@ -142,7 +142,7 @@ def stays(
     """Whether a case stays with somebody who moves to `home` (team, region).
 
     It does where it lies in the new home (its team, or for a case without one its region; 1.1.1), and where its owning
-    post is one of his that is bound to no place: an asset-preservation officer keeps his suits wherever he sits (5.6).
+    post is one of theirs that is bound to no place: asset-preservation officers keep suits wherever they are (5.6).
     """
     team, region = home
     if case.team is not None:
@@ -171,7 +171,7 @@ def pin_of(digest: str) -> int:
 
 
 def receivers_of(moves: Iterable[Move]) -> Mapping[str, list[Move]]:
-    """The moves by receiver, by his number; what cannot be placed is left out."""
+    """The moves by receiver, by their number; what cannot be placed is left out."""
     found: dict[str, list[Move]] = {}
     for move in moves:
         if move.receiver is not None:

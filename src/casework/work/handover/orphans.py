@@ -1,8 +1,8 @@
 """Cases without a person who is there, and departures that nobody has planned: there must be none.
 
 The database itself refuses an open case of somebody who has left (decision 0013), and the full search does not trust
-it. What a status does not say are dates: somebody whose last day has passed can no longer act, so his cases are
-orphans until his departure is applied.
+it. What a status does not say are dates: somebody whose last day has passed can no longer act, so their cases are
+orphans until the departure is applied.
 """
 
 from datetime import date, timedelta

@@ -44,7 +44,7 @@ _FURTHEST = timedelta(days=366)
 
 
 class PlanOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What was asked for: receivers named by hand (none: by rule), and for a transfer where he moves to."""
+    """What was asked for: receivers named by hand (none: by rule), and for a transfer where they move to."""
 
     receivers: tuple[str, ...] = ()
     team: str | None = None
@@ -55,9 +55,9 @@ def plan(
     conn: Connection, branch: Branch, *, actor: Actor, staff_no: str, kind: str = DEPARTURE, on: date | None = None,
     options: PlanOptions | None = None, clock: Clock = now,
 ) -> int:  # fmt: skip
-    """Plan what is to happen to the cases of `staff_no` on `on` (his last day, else today); the plan's id.
+    """Plan what is to happen to the cases of `staff_no` on `on` (their last day, else today); the plan's id.
 
-    A plan of his that is still open is replaced. CallerErrors: unknown_staff, staff_left, day_out_of_range,
+    A plan of theirs that is still open is replaced. CallerErrors: unknown_staff, staff_left, day_out_of_range,
     home_needed, home_not_wanted, nothing_changes, unknown_team, unknown_region, region_differs, receiver_unknown,
     receiver_not_there, receiver_without_post, receiver_is_leaver, receiver_leaving, receiver_full.
     """
@@ -173,7 +173,7 @@ def _named(
 
 
 def unfit(receiver: str, goes: str, roster: Roster, going: Collection[str], posts: frozenset[str]) -> str | None:
-    """Why somebody may not receive cases of `goes`, if he may not."""
+    """Why somebody may not receive cases of `goes`, if they may not."""
     colleague = roster.colleagues.get(receiver)
     if colleague is None:
         return "receiver_unknown"
@@ -189,7 +189,7 @@ def unfit(receiver: str, goes: str, roster: Roster, going: Collection[str], post
 def moving_of(
     found: Sequence[Case], goes: str, kind: str, wanted: PlanOptions, among: Candidates, branch: Branch
 ) -> list[Case]:
-    """The cases that are to change hands; of somebody who moves, some stay with him (`moves.stays`)."""
+    """The cases that are to change hands; of somebody who moves, some stay with them (`moves.stays`)."""
     mover = among.roster.colleagues.get(goes)
     if kind != TRANSFER or mover is None:
         return list(found)
@@ -220,8 +220,8 @@ def store(
 ) -> int:  # fmt: skip
     """Write a plan with its entry, and ask for its approval; an open one of the same person is replaced, and says why.
 
-    `planned_by`: who planned first, if the service only plans it anew; then the service asks, and he is still no other
-    person who might approve it.
+    `planned_by`: who planned first, if the service only plans it anew; then the service asks, and they are still no
+    other person who might approve it.
     TryAgain if somebody else plans for the same person at this moment.
     """
     trail, shown = branch.trail(clock()), preview.encoded(drawn.shown)

@@ -23,7 +23,7 @@ SHOWN: Final = 100
 
 REASONS: Final[Mapping[str, tuple[str, str]]] = {
     "no_holder": ("无人任该岗位，且无人可代为负责", "nobody holds the owning post, or one that stands in for it"),
-    "all_full": ("可接收人员的在办案件均已达上限", "everybody who could have it has as many cases as he may have"),
+    "all_full": ("可接收人员的在办案件均已达上限", "everybody who could have it has as many cases as they may have"),
 }
 """Why a case cannot be placed, in Chinese and English."""
 
@@ -91,7 +91,7 @@ def cells_of(things: Iterable[Thing], lang: Literal["zh", "en"]) -> dict[str, da
 
 
 class Receiving(msgspec.Struct):
-    """What one receiver gets: counts, amounts in fen, dated things, and his live cases before and after."""
+    """What one receiver gets: counts, amounts in fen, dated things, and their live cases before and after."""
 
     receiver: str
     posts: list[str]
@@ -130,8 +130,8 @@ class OpenRequest(msgspec.Struct):
 class Ending(msgspec.Struct):
     """What ends or changes beside the cases.
 
-    `proposals`: his own pending requests, which are returned. `on_his_cases`: requests of others about cases that move;
-    they wait on. `deputises_for`: people on leave whose deputy he is, now or later. `deputies`: who stands in for him.
+    `proposals`: their own pending requests, which are returned. `on_his_cases`: others' requests about cases that move;
+    they wait on. `deputises_for`: people on leave whose deputy they are, now or later. `deputies`: their own deputies.
     """
 
     proposals: list[OpenRequest]

@@ -29,7 +29,7 @@ def moves_of(conn: Connection, handover_id: int) -> list[Move]:
 def differences(
     conn: Connection, branch: Branch, plan: Handover, moves: Sequence[Move], *, today: date, lock: bool = False
 ) -> Differences:
-    """What has changed since the plan was made. `lock`: his cases and he himself are held until the commit.
+    """What has changed since the plan was made. `lock`: their cases and their own row are held until the commit.
 
     With `lock` the material versions of a departure's cases are left to the door, which reads the cases anyway.
     """
@@ -62,7 +62,7 @@ def replan(
 ) -> Replanned:
     """Plan the same anew, as things are now; `plan` (locked) is replaced and names what differed.
 
-    It stays a plan of who planned first: whoever runs into the difference asks for nothing of his own. Receivers named
+    It stays a plan of who planned first: whoever runs into the difference asks for nothing themselves. Receivers named
     by hand who may not receive any more are passed over.
     """
     today, kind, wanted = branch.today(clock()), plan.opened_for, planning.options_of(plan)

@@ -1,4 +1,4 @@
-"""Hand-over sheets: which cases a receiver gets, as a file for him. That one was made is an entry of the hand-over."""
+"""Hand-over sheets: which cases a receiver gets, as a file for them. That one was made is an entry of the hand-over."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -51,7 +51,7 @@ def sheet_of(
     conn: Connection, branch: Branch, handover_id: int, receiver: str, *, actor: Actor, lang: Lang = "zh",
     clock: Clock = now,
 ) -> bytes:  # fmt: skip
-    """The workbook of one receiver, for himself (and his deputy) or for who may look at hand-overs; leaves an entry.
+    """The workbook of one receiver, for them (and their deputy) or for who may look at hand-overs; leaves an entry.
 
     CallerErrors: unknown_handover, post_not_permitted, unknown_receiver.
     """

@@ -1,6 +1,6 @@
-"""What somebody has at this moment: his cases, what they carry, his requests, his access. The only reads of planning.
+"""What somebody has at this moment: cases, what these carry, requests, access. The only reads of planning.
 
-Set-wise: a handful of statements, however many cases he has.
+Set-wise: a handful of statements, however many cases they have.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,24 +27,24 @@ from casework.work.handovers import DEPARTURE
 
 
 def his(staff_no: str) -> sa.ColumnElement[bool]:
-    """The cases, not finally closed, that he owns or handles; settled ones are among them: they may come back."""
+    """The cases, not finally closed, that they own or handle; settled ones are among them: those may come back."""
     return sa.and_(sa.or_(cases.c.owner == staff_no, cases.c.handler == staff_no), cases.c.closed_as.is_(None))
 
 
 def cases_of(conn: Connection, staff_no: str) -> list[Case]:
-    """His cases, by id."""
+    """Their cases, by id."""
     return [from_row(row) for row in conn.execute(CASE_ROWS.where(his(staff_no)).order_by(cases.c.id))]
 
 
 def held_now(conn: Connection, staff_no: str) -> dict[int, HeldThen]:
-    """His cases, locked until the commit, and then himself, so that nobody can give him another one.
+    """Their cases, locked until the commit, and then their own row, so that nobody can give them another one.
 
-    First the cases in order of their ids, as every batch locks them, then the person, whom whoever gives him a case
+    First the cases in order of their ids, as every batch locks them, then the person, whom whoever gives them a case
     holds by its foreign key: in the other order two transactions could wait for each other.
     """
     _lock_cases(conn, staff_no)
     conn.execute(sa.select(staff.c.staff_no).where(staff.c.staff_no == staff_no).with_for_update())
-    return _lock_cases(conn, staff_no)  # with what was given to him in between
+    return _lock_cases(conn, staff_no)  # with what was given to them in between
 
 
 def _lock_cases(conn: Connection, staff_no: str) -> dict[int, HeldThen]:
@@ -59,7 +59,7 @@ def held_of(found: Iterable[Case], staff_no: str) -> dict[int, HeldThen]:
 
 
 def are_going(conn: Connection, until: date) -> set[str]:
-    """Who gets no cases any more: his last day is known and not after `until`, or his departure is planned."""
+    """Who gets no cases any more: their last day is known and not after `until`, or their departure is planned."""
     known = sa.select(staff.c.staff_no).where(staff.c.leaves_on <= until, staff.c.present == sa.true())
     planned = sa.select(handovers.c.staff_no).where(handovers.c.live == sa.true(), handovers.c.opened_for == DEPARTURE)
     return set(conn.execute(sa.union(known, planned)).scalars())
@@ -104,7 +104,7 @@ _PENDING = sa.select(requests.c.subject, requests.c.opened_by).where(requests.c.
 
 
 def ending_of(conn: Connection, staff_no: str, found: Sequence[Case], *, today: date) -> Ending:
-    """What ends or changes beside the cases when he goes."""
+    """What ends or changes beside the cases when they go."""
     proposals = sa.select(requests).where(requests.c.opened_by == staff_no, requests.c.live == sa.true())
     principals = sa.select(absences.c.staff_no).where(absences.c.deputy == staff_no, absences.c.until_on >= today)
     deputies = sa.select(absences.c.deputy).where(

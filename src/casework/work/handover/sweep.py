@@ -1,4 +1,4 @@
-"""The sweep of departures: approved plans whose day has come are carried out; who leaves without a plan is told."""
+"""The sweep of departures: approved plans whose day has come are carried out; who leaves without a plan is reported."""
 
 from datetime import date
 
@@ -53,7 +53,7 @@ def sweep_departures(engine: Engine, branch: Branch, *, clock: Clock = now) -> S
 
 
 def warning_days(branch: Branch, today: date) -> int:
-    """So many days ahead a departure without a plan is told."""
+    """So many days ahead a departure without a plan is reported."""
     return int(branch.rulebook.policies.at(today).figure("staff.departure_warning_days"))
 
 
