@@ -17,20 +17,20 @@ from casework.storage.database import reading
 
 @click.command("reset")
 @click.argument("staff_no", type=FOLDED)
-@click.option("--second-factor", is_flag=True, help="Take his second factor away too: the phone is gone.")
+@click.option("--second-factor", is_flag=True, help="Take their second factor away too: the phone is gone.")
 @as_json
 @as_
 def reset(staff_no: str, *, second_factor: bool, json_: bool, by: str | None) -> None:
-    """Issue a one-time code with which somebody sets his password, and print it, this once.
+    """Issue a one-time code with which somebody sets their password, and print it, this once.
 
-    The way in for everybody, the first administrator included: there is no default password. A code of before dies,
+    The way in for everybody, the first administrator included: there is no default password. An earlier code dies,
     and somebody locked after too many tries may try again.
 
     \b
     Examples:
       casework staff reset 10021
       casework staff reset 10021 --second-factor --as A1
-    He then sets the password:
+    They then set the password:
       curl http://127.0.0.1:8000/session/password -H 'Content-Type: application/json' \\
         -d '{"staff_no": "10021", "code": "7KQM-2XRT-PB4C-W9HD", "new_password": "four plain words here"}'
     """
@@ -53,7 +53,7 @@ def reset(staff_no: str, *, second_factor: bool, json_: bool, by: str | None) ->
 @as_json
 @as_
 def access(staff_no: str, *, json_: bool, by: str | None) -> None:
-    """What somebody can come in with: password, second factor, open sessions, keys; and whether he is locked.
+    """What somebody can come in with: password, second factor, open sessions, keys; and whether they are locked.
 
     \b
     Examples:
@@ -82,7 +82,7 @@ def _print(found: Access) -> None:
         ("session", one.id, "", "", one.created_at, one.expires_at, one.refreshed_at) for one in found.sessions
     ]
     rows += [
-        ("key", one.id, one.label or "", " ".join(one.commands or ("all he may",)), one.created_at, one.expires_at,
+        ("key", one.id, one.label or "", " ".join(one.commands or ("all they may",)), one.created_at, one.expires_at,
          one.last_used_at)
         for one in found.keys
     ]  # fmt: skip

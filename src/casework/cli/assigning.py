@@ -31,7 +31,7 @@ from casework.work.cases.sight import seen_case
 @click.command()
 @click.argument("case_ids", type=click.IntRange(1), nargs=-1, required=True, metavar="ID...")
 @click.option("--to", "owner", type=FOLDED, metavar="STAFF_NO", help="Who is to own them.")
-@click.option("--by-rule", is_flag=True, help="Whoever owns them by rule; nobody gets more than his capacity.")
+@click.option("--by-rule", is_flag=True, help="Whoever owns them by rule; nobody gets more than their capacity.")
 @click.option("--handler", type=FOLDED, metavar="STAFF_NO", help="Who works on them; the owner unless told otherwise.")
 @click.option("--reason", metavar="CODE", help="Why, such as workload; needed with --to.")
 @click.option("--preview", is_flag=True, help="Only say what would happen.")

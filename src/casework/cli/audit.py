@@ -147,7 +147,7 @@ def _verify(trusted: Path | None, asked: Sequence[WitnessKey]) -> Report:
 
 def _changed_rows_of_keys(conn: Connection, keys: Keys, vault: Vault) -> list[str]:
     """Rows that deny keys which have made what is there; CallerError `key_wrong` for keys that made none of it."""
-    with texts_of_any_bytes(conn, Report()):  # what is not read as text is told of again
+    with texts_of_any_bytes(conn, Report()):  # what is not read as text is reported again
         unlike_its_row = unlike(conn, keys)
         if unlike_its_row and not right_keys(conn, keys.mac, vault) >= set(unlike_its_row):
             check_keys(conn, keys)

@@ -31,7 +31,7 @@ class Change:
 
 @contextmanager
 def changing(by: str | None, command: str) -> Iterator[Change]:
-    """Committed at the end; mistakes are told. `command` of permissions.toml is what `--as` must be permitted."""
+    """Committed at the end; mistakes are shown. `command` of permissions.toml is what `--as` must be permitted."""
     with started() as branch, writing(branch.engine) as conn:
         trail = branch.branch.trail(now())
         yield Change(branch.branch, conn, trail, permitted(conn, branch.branch, by, command))

@@ -30,7 +30,7 @@ def diff(before: str, after: str, drawing: Path | None, lang: str, json_: bool) 
     """Show what B has that A has not, and the other way round: states, events, arcs, guards, facts, posts, rules.
 
     A and B are a file, a chart by name (as it is in force), or a published version such as overdue_loan@1. A state
-    that the [moves] of the next version call by another name is told as renamed. In the drawing: ＋ added, － gone,
+    that the [moves] of the next version call by another name is shown as renamed. In the drawing: ＋ added, － gone,
     ± changed.
 
     \b
@@ -77,7 +77,7 @@ def _chart(named: str, policies: Policies) -> Chart:
 
 
 def _name_in(text: bytes) -> str | None:
-    """The chart's own name: a draft may lie under another one. What is no chart is told when it is parsed."""
+    """The chart's own name: a draft may lie under another one. What is no chart is reported when it is parsed."""
     lines = text.decode(errors="replace").splitlines()
     named = next((line for line in lines if line.partition("=")[0].strip() == "name"), None)
     return None if named is None else named.partition("=")[2].strip().strip('"')

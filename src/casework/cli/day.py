@@ -52,7 +52,7 @@ def cli() -> None:
 def show(on: datetime, team: str | None, *, json_: bool, staff_no: str | None) -> None:
     """What each person owed on DAY, what became of it, and whether they handed in their ledger, and when.
 
-    Of whoever handed in the figures are those of then. Without a post that sees all cases one sees oneself and those
+    The figures of whoever handed in are as handed in. Without a post that sees all cases one sees oneself and those
     for whom one hands in.
 
     \b
@@ -107,7 +107,7 @@ def hand_in_(
     """Hand in the ledger of DAY: an act with a time, an entry; after the policy's hour it is late.
 
     For oneself, for whom one deputises for (--for), for a post one holds, and the basic-risk post for anybody. What
-    cannot be handed in is told and keeps nobody else's back. Exit code 0: all are in; 1: some not.
+    cannot be handed in is reported and keeps nobody else's back. Exit code 0: all are in; 1: some not.
 
     \b
     Examples:

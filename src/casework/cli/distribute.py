@@ -22,7 +22,7 @@ from casework.work.cases.distribution import COMMAND
 def cli(on: datetime, staff_no: str | None, *, dry_run: bool, json_: bool) -> None:
     """Give the cases in house to who works on them, by the rules for handlers in owners.toml; owners stay.
 
-    One debtor has one caller; whoever calls a debtor goes on doing so while the rule names his post, and what a
+    One debtor has one caller; whoever calls a debtor goes on doing so while the rule names their post, and what a
     manager moved by hand stays. Run again it moves nothing. Exit code 1 if a case could not be given.
 
     \b

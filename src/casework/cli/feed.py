@@ -80,7 +80,7 @@ class _Watching:
             self.bars.stop()
 
     def report(self, stage: str, done: int, total: int) -> None:
-        if self.bars is None:  # not before: they draw in a thread, and who imports forks himself
+        if self.bars is None:  # not before: they draw in a thread, and the import itself forks
             columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
             self.bars = Progress(*columns, console=errors, transient=True)
             self.bars.start()

@@ -42,10 +42,10 @@ def cli() -> None:
 
 @cli.command("plan")
 @click.argument("staff_no", type=FOLDED)
-@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="His last day, or the first one in the new team.")
-@click.option("--transfer", is_flag=True, help="He moves; otherwise he leaves.")
-@click.option("--team", help="With --transfer: the team he moves to.")
-@click.option("--region", help="With --transfer: the region he moves to (default: the team's).")
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="Their last day, or the first one in the new team.")
+@click.option("--transfer", is_flag=True, help="They move; otherwise they leave.")
+@click.option("--team", help="With --transfer: the team they move to.")
+@click.option("--region", help="With --transfer: the region they move to (default: the team's).")
 @click.option(
     "--to",
     "receivers",
@@ -60,11 +60,11 @@ def plan_(
     staff_no: str, on: datetime | None, *, transfer: bool, team: str | None, region: str | None,
     receivers: tuple[str, ...], json_: bool, by: str | None,
 ) -> None:  # fmt: skip
-    """Say where each of his cases is to go, and ask for approval. Nothing moves yet; an older open plan is replaced.
+    """Say where each of their cases is to go, and ask for approval. Nothing moves yet; an older open plan is replaced.
 
     \b
     Examples:
-      casework handover plan S0012                             (his last day if it is known, else today)
+      casework handover plan S0012                             (the last day if it is known, else today)
       casework handover plan S0012 --to S0020 --to S0021 --as S0001
       casework handover plan S0012 --transfer --team T3 --on 2026-04-01 --json
     """
@@ -138,7 +138,7 @@ def approve_(handover_id: int, *, remark: str | None, json_: bool, by: str | Non
 @as_json
 @_as
 def apply_(handover_id: int, *, json_: bool, by: str | None) -> None:
-    """Carry out an approved plan: all cases at once, then he has left (or moved) and his access ends.
+    """Carry out an approved plan: all cases at once, then they have left (or moved) and their access ends.
 
     \b
     Examples:
@@ -177,7 +177,7 @@ def withdraw_(handover_id: int, *, json_: bool, by: str | None) -> None:
 @as_json
 @_as
 def sheets(handover_id: int, folder: Path, *, lang: Lang, json_: bool, by: str | None) -> None:
-    """Write a workbook per receiver: his cases, what they carry, from whom, by which rule, and the receipt.
+    """Write a workbook per receiver: the cases, what they carry, from whom, by which rule, and the receipt.
 
     \b
     Example:

@@ -39,7 +39,7 @@ def plan(found: Handover, branch: Branch) -> None:
     if shown.by_state.keys() - branch.rulebook.chart.groups["live"]:  # or “5 cases, 0 → 2” would look wrong
         console.print("settled cases move too, in case a payment is reversed; they count towards nobody's open cases")
     if shown.stays:
-        console.print(f"{shown.stays:,} cases lie in his new territory, or are bound to none, and stay with him")
+        console.print(f"{shown.stays:,} cases lie in their new territory, or are bound to none, and stay with them")
     if shown.receivers:
         console.print(_receivers(shown.receivers, branch))
     for code, count in shown.unplaced_by_reason.items():
@@ -79,10 +79,10 @@ def _carried(one: Carried) -> str:
 def _ending(shown: Preview) -> None:
     ending = shown.ending
     told = [
-        f"{len(ending.proposals)} pending proposals of his are returned" if ending.proposals else "",
+        f"{len(ending.proposals)} pending proposals of theirs are returned" if ending.proposals else "",
         f"{ending.on_his_cases} requests of others about these cases wait on" if ending.on_his_cases else "",
-        f"he deputises for {', '.join(ending.deputises_for)}" if ending.deputises_for else "",
-        f"{', '.join(ending.deputies)} deputises for him" if ending.deputies else "",
+        f"they deputise for {', '.join(ending.deputises_for)}" if ending.deputises_for else "",
+        f"{', '.join(ending.deputies)} deputises for them" if ending.deputies else "",
         f"{ending.tokens} tokens and {ending.sessions} sessions" if ending.tokens or ending.sessions else "",
         f"posts: {', '.join(ending.posts)}" if ending.posts else "",
     ]

@@ -13,7 +13,7 @@ _WHY = {
     "missing": "is not on the register / 不在册",
     "left": "has left / 已离职",
     "merged": "was merged into somebody / 已并入他人",
-    "past_last_day": "his last day has passed / 已过离职日",
+    "past_last_day": "their last day has passed / 已过离职日",
 }
 
 

@@ -128,7 +128,7 @@ def erase_(
     an entry says what was erased, and verification goes on without it. At the end: what still holds the data.
 
     \b
-    Exit code: 0 erased; 1 refused (every reason is told and recorded), or not confirmed.
+    Exit code: 0 erased; 1 refused (every reason is shown and recorded), or not confirmed.
 
     \b
     Examples:
@@ -160,7 +160,7 @@ def erase_(
 
 
 def _scrubbed(open_: Started, told: Erasure, *, rewrite: bool) -> Scrubbed | None:
-    """The files; what goes wrong there undoes nothing, and is told."""
+    """The files; what goes wrong there undoes nothing, and is reported."""
     try:
         return scrub(open_.settings, told.gone.traces, rewrite=rewrite)
     except Exception as error:  # noqa: BLE001  (the erasure is committed: whatever it is, the report must come)

@@ -41,7 +41,7 @@ _version = click.option("--version", type=int, help="Refuse unless it still is a
 def cli() -> None:
     """Four eyes: ask, look, review, approve, return, withdraw. Proposer, reviewer and approver are three people.
 
-    A deputy counts as the one he deputises for. What was asked for happens in the moment of its approval, if every
+    A deputy counts as the one they deputise for. What was asked for happens in the moment of its approval, if every
     guard still holds and nothing that matters has changed since. Exit codes: 0 done; 1 refused, with every reason.
 
     \b

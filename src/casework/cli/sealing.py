@@ -33,7 +33,7 @@ def seal(watch: bool, json_: bool) -> None:
     """Seal what waits, then have the tree signed. `casework serve` does the same, unless CASEWORK_SEAL=0.
 
     An entry that fails its checks stays in the queue and is named. A signer that refuses (key missing, log shorter than
-    it was, history changed) keeps nobody from writing, nor leaves from being sealed; it is told here.
+    it was, history changed) keeps nobody from writing, nor leaves from being sealed; it is reported here.
 
     \b
     Exit code: 0; 1 when an entry is left behind or the signer refuses.
@@ -75,7 +75,7 @@ def _watch(sealer: Sealer, json_: bool) -> None:
     told_last: list[Any] = [None]
 
     def tell(done: Round | CallerError | TryAgain) -> None:
-        """What is new: trouble that stays is told once, and a round without work not at all."""
+        """What is new: trouble that stays is reported once, and a round without work not at all."""
         facts = as_facts(done) if isinstance(done, Round) else {"refused": done.code}
         trouble = (facts["refused"], facts.get("left"), facts.get("troubled"))
         if facts.get("sealed") or facts.get("checkpoint") or trouble != told_last[0]:

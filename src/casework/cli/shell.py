@@ -65,7 +65,7 @@ def _end(*lines: str) -> None:
 
 @contextmanager
 def started(*, check: bool = True) -> Iterator[Started]:
-    """The branch that the environment names, closed at the end; mistakes are told."""
+    """The branch that the environment names, closed at the end; mistakes are shown."""
     with told():
         branch = start(Settings.from_environment(), check=check)
         try:
@@ -80,7 +80,7 @@ def acting(conn: Connection, branch: Branch, staff_no: str | None) -> Actor:
 
 
 def permitted(conn: Connection, branch: Branch, staff_no: str | None, command: str) -> Actor:
-    """Who acts, if he may do `command` of permissions.toml; CallerErrors `post_not_permitted`, `key_not_permitted`."""
+    """Who acts, if they may do `command` of permissions.toml; CallerErrors post_not_permitted, key_not_permitted."""
     actor = acting(conn, branch, staff_no)
     branch.rulebook.permissions.require(actor, command)
     return actor

@@ -60,12 +60,12 @@ for command in (*staff_changes.COMMANDS, *staff_import.COMMANDS, *access.COMMAND
 @cli.command("add")
 @click.argument("staff_no", type=FOLDED)
 @click.argument("name")
-@click.option("--post", "posts", multiple=True, required=True, metavar="POST", help="A post he holds; may be repeated.")
-@click.option("--team", help="His team.")
-@click.option("--region", help="His region; by default his team's.")
-@click.option("--capacity", type=int, help="Open cases he may have.  [default: the policy's]")
-@click.option("--joined", "joined_on", type=day, help="His first day.  [default: today]")
-@click.option("--leaves", "leaves_on", type=day, help="His last day, if it is known.")
+@click.option("--post", "posts", multiple=True, required=True, metavar="POST", help="A post of theirs; repeatable.")
+@click.option("--team", help="Their team.")
+@click.option("--region", help="Their region; by default their team's.")
+@click.option("--capacity", type=int, help="Open cases they may have.  [default: the policy's]")
+@click.option("--joined", "joined_on", type=day, help="Their first day.  [default: today]")
+@click.option("--leaves", "leaves_on", type=day, help="Their last day, if it is known.")
 @as_json
 @as_
 def add(
@@ -74,7 +74,7 @@ def add(
 ) -> None:  # fmt: skip
     """Register somebody; one whom a feed has named becomes active.
 
-    At the shell his posts are granted at once, as long as the policy lets it (staff.shell_grants). With --as
+    At the shell their posts are granted at once, as long as the policy lets it (staff.shell_grants). With --as
     ADMINISTRATOR they are asked for, and somebody else approves (casework request).
 
     \b

@@ -33,12 +33,12 @@ def _told(person: Person, en: str, *, json_: bool) -> None:
 @click.command("confirm")
 @click.argument("staff_no", type=FOLDED)
 @click.argument("name")
-@click.option("--team", help="His team.")
-@click.option("--region", help="His region; by default his team's.")
+@click.option("--team", help="Their team.")
+@click.option("--region", help="Their region; by default their team's.")
 @as_json
 @as_
 def confirm(staff_no: str, name: str, team: str | None, region: str | None, *, json_: bool, by: str | None) -> None:
-    """Somebody whom only a feed named is who he seems: he becomes active and keeps his cases. His posts come next.
+    """Somebody whom only a feed named is who they seem: they become active and keep their cases. Posts come next.
 
     \b
     Examples:
@@ -49,7 +49,7 @@ def confirm(staff_no: str, name: str, team: str | None, region: str | None, *, j
         person = register.confirm(
             change.conn, change.trail, change.actor, staff_no=staff_no, name=name, team=team, region=region
         )
-    _told(person, f"{staff_no} is confirmed; he holds no post yet", json_=json_)
+    _told(person, f"{staff_no} is confirmed; they hold no post yet", json_=json_)
 
 
 @click.command("merge")
@@ -58,7 +58,7 @@ def confirm(staff_no: str, name: str, team: str | None, region: str | None, *, j
 @as_json
 @as_
 def merge(staff_no: str, into: str, *, json_: bool, by: str | None) -> None:
-    """Somebody whom only a feed named is INTO, who is registered: his cases go there, his number means INTO from now.
+    """Somebody whom only a feed named is INTO, who is registered: the cases go there, the number means INTO from now.
 
     \b
     Example:
@@ -69,15 +69,15 @@ def merge(staff_no: str, into: str, *, json_: bool, by: str | None) -> None:
     if json_:
         print_json({"staff_no": staff_no, "into": into, "cases": moved})
     else:
-        console.print(f"{staff_no} is merged into {into}; {moved} case(s) went with him")
+        console.print(f"{staff_no} is merged into {into}; {moved} case(s) went with them")
 
 
 @click.command("change")
 @click.argument("staff_no", type=FOLDED)
-@click.option("--name", help="His new name.")
-@click.option("--capacity", metavar="CASES|none", help="Open cases he may have; none: the policy's figure.")
-@click.option("--joined", "joined_on", type=day, help="His first day.")
-@click.option("--leaves", "leaves_on", metavar="DATE|none", help="His last day; none: he stays.")
+@click.option("--name", help="Their new name.")
+@click.option("--capacity", metavar="CASES|none", help="Open cases they may have; none: the policy's figure.")
+@click.option("--joined", "joined_on", type=day, help="Their first day.")
+@click.option("--leaves", "leaves_on", metavar="DATE|none", help="Their last day; none: they stay.")
 @as_json
 @as_
 def change_(
@@ -115,7 +115,7 @@ def change_(
 def move(
     staff_no: str, team: str | None, region: str | None, from_on: datetime | None, *, json_: bool, by: str | None
 ) -> None:
-    """Somebody belongs to another team and region. His cases stay his: to hand them over, plan a transfer.
+    """Somebody belongs to another team and region. Their cases stay theirs: to hand them over, plan a transfer.
 
     \b
     Examples:
@@ -133,12 +133,12 @@ def move(
 
 @click.command("return")
 @click.argument("staff_no", type=FOLDED)
-@click.option("--team", help="His team.")
-@click.option("--region", help="His region; by default his team's.")
+@click.option("--team", help="Their team.")
+@click.option("--region", help="Their region; by default their team's.")
 @as_json
 @as_
 def return_(staff_no: str, team: str | None, region: str | None, *, json_: bool, by: str | None) -> None:
-    """Somebody who left is back, without posts, keys and any of his old cases.
+    """Somebody who left is back, without posts, keys and any of their old cases.
 
     \b
     Example:
@@ -148,7 +148,7 @@ def return_(staff_no: str, team: str | None, region: str | None, *, json_: bool,
         person = register.come_back(
             change.conn, change.trail, change.actor, staff_no=staff_no, team=team, region=region
         )
-    _told(person, f"{staff_no} is back; he holds no post yet", json_=json_)
+    _told(person, f"{staff_no} is back; they hold no post yet", json_=json_)
 
 
 @click.command("absent")
@@ -156,16 +156,16 @@ def return_(staff_no: str, team: str | None, region: str | None, *, json_: bool,
 @click.option("--from", "from_on", type=day, required=True, help="First day of the leave.")
 @click.option("--until", "until_on", type=day, required=True, help="Its last day.")
 @click.option(
-    "--reason", type=click.Choice(list(absence.REASONS)), default="leave", show_default=True, help="Why he is away."
+    "--reason", type=click.Choice(list(absence.REASONS)), default="leave", show_default=True, help="Why they are away."
 )
-@click.option("--deputy", type=FOLDED, metavar="STAFF_NO", help="Who sees and acts in his place meanwhile.")
+@click.option("--deputy", type=FOLDED, metavar="STAFF_NO", help="Who sees and acts in their place meanwhile.")
 @as_json
 @as_
 def absent(
     staff_no: str, from_on: datetime, until_on: datetime, reason: str, deputy: str | None, *, json_: bool,
     by: str | None,
 ) -> None:  # fmt: skip
-    """Somebody is on leave; his deputy acts in his place on those days, and the log names both.
+    """Somebody is on leave; their deputy acts in their place on those days, and the log names both.
 
     \b
     Example:
@@ -191,7 +191,7 @@ def absent(
 @as_json
 @as_
 def back(staff_no: str, from_on: datetime, on_: datetime | None, *, json_: bool, by: str | None) -> None:
-    """Somebody is back early from leave, and with that his deputy's part ends.
+    """Somebody is back early from leave, and with that their deputy's part ends.
 
     \b
     Example:

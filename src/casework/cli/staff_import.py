@@ -34,8 +34,8 @@ def import_(file: Path, dry_run: bool, *, json_: bool, by: str | None) -> None:
 
     Columns, in English or Chinese: staff_no 工号, name 姓名, posts 岗位, team 团队, region 区域, capacity 上限,
     joined_on 入职日期, leaves_on 离职日期. An empty cell says nothing, - says that there is none; several posts are
-    separated by blanks or commas. Who is not in the file stays as he is. Posts are granted at the shell as long as the
-    policy lets it; with --as ADMINISTRATOR they are asked for. Exit code 1 if anything is wrong.
+    separated by blanks or commas. Whoever is not in the file stays as they are. Posts are granted at the shell as long
+    as the policy lets it; with --as ADMINISTRATOR they are asked for. Exit code 1 if anything is wrong.
 
     \b
     Examples:

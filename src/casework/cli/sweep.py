@@ -21,7 +21,7 @@ def cli(day: datetime | None, json_: bool) -> None:
     Run it daily, after the feed and the contact files. Days that were missed are closed first, in order; a day closed
     again changes nothing, and a day before the last is refused. Which events of cases these are is read off the chart.
     What is not due is left alone and leaves no trace. Of several at once one runs, the others
-    step aside. Who leaves within days without an approved plan is told.
+    step aside. Who leaves within days without an approved plan is reported.
 
     \b
     Examples:

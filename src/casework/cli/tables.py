@@ -52,7 +52,7 @@ NONE: Final = "none 无"
 
 
 class Table(RichTable):
-    """A table whose headers, or the names in front of its rows where it has none, are told in both languages."""
+    """A table whose headers, or the names in front of its rows where it has none, are shown in both languages."""
 
     def __init__(self, *headers: Column | str, **more: Any) -> None:
         """As `rich` takes it; headers are given in English."""

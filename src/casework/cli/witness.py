@@ -168,7 +168,7 @@ def _branch(url: str, token_file: Path | None, json_: bool) -> WitnessedBranch:
 
 
 def _watch(folder: Path, branch: WitnessedBranch, first: Path | None, every: float, json_: bool) -> None:
-    """Look again and again; what cannot be told now may be told later, what is refused ends it."""
+    """Look again and again; what cannot be said now may be said later, what is refused ends it."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
