@@ -21,14 +21,14 @@ from casework.lifecycle.advance import advance
 from casework.log.check.findings import TEXTS, Finding
 from casework.log.format.chain import commit, leaf_hash, seal_entry
 from casework.log.format.entry import decode_strict, encode
-from casework.log.tables import (, texts
+from casework.log.tables import (
     entries,
     openings,
     streams,
     texts,
     unsealed,
 )
-from casework.log.tables import keys as key_rows, texts
+from casework.log.tables import keys as key_rows
 from casework.operation.startup import branch_of, upgrade
 from casework.people.staff.actor import system
 from casework.people.staff.tables import posts_held, staff
