@@ -1,6 +1,6 @@
-"""Where strangers are served: a bounded place beside the rest, so that a flood of log-ins costs nobody else his turn.
+"""Where strangers are served: a bounded place beside the rest, so that a flood of log-ins costs nobody else their turn.
 
-Comparing a password keeps a core busy on purpose. One thread does that; what finds no place to wait is told at once.
+Comparing a password keeps a core busy on purpose. One thread does that; what finds no place to wait is refused at once.
 """
 
 import asyncio

@@ -40,7 +40,7 @@ StaffNo = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$", max_length=32)]
 class AssignmentBody(msgspec.Struct, forbid_unknown_fields=True):
     """The `cases` named, or those that `filter` finds now (at most 1,000), to `owner`, or `by_rule`.
 
-    By rule nobody gets more than his capacity. `handler` works on them; without one the owner does. `reason` is a code
+    By rule nobody gets more than their capacity. `handler` works on them, else the owner does. `reason` is a code
     of the owner rules that a manager may state; by rule none is needed. `dry_run`: a preview, nothing changes.
     """
 
@@ -124,7 +124,7 @@ async def assign_many(
     request: Request[Any, Any, Any], data: Annotated[AssignmentBody, Body(examples=_EXAMPLES)],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:  # fmt: skip
-    """Each case has its own result; everything is one transaction. What changed since the plan is told as stale."""
+    """Each case has its own result; everything is one transaction. What changed since the plan is reported as stale."""
     actor, serving = actor_of(request), serving_of(request)
     wanted = _wanted(data)
     if data.dry_run:

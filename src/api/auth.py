@@ -189,15 +189,15 @@ def _rules(branch: Branch, moment: datetime) -> Any:
 
 
 def still_holds(conn: Connection, holder: Holder, moment: datetime, branch: Branch) -> Holder | None:
-    """The holder as the register has him now, in this transaction; None when token or person have gone."""
+    """The holder as the register has them now, in this transaction; None when token or person have gone."""
     today, policy = _rules(branch, moment)
     return holding.still_holds(conn, holder, moment, branch.mac_key, today=today, policy=policy)
 
 
 def still_valid(conn: Connection, request: Request[Any, Any, Any], *, clock: Clock = now) -> Actor:
-    """Who asks, in a transaction that is to change something; CallerError when he may no more.
+    """Who asks, in a transaction that is to change something; CallerError when they may no more.
 
-    `not_authenticated` (401): his token has died; `post_not_permitted` (403): the post that allowed it has ended.
+    `not_authenticated` (401): their token has died; `post_not_permitted` (403): the post that allowed it has ended.
     One statement, and the token looked up again only when the register has changed since. Call it once the rows that
     are to change are locked, or first of all where nothing is.
     """
@@ -209,7 +209,7 @@ def still_valid(conn: Connection, request: Request[Any, Any, Any], *, clock: Clo
     if found is None:
         raise not_authenticated()
     command: Any = request.scope["state"].get("command")
-    if command is not None:  # what the guard allowed a moment ago, his posts may not allow any more
+    if command is not None:  # what the guard allowed a moment ago, their posts may not allow any more
         branch.rulebook.permissions.require(found.actor, command)
     return found.actor
 
@@ -221,13 +221,13 @@ def actor_of(request: Request[Any, Any, Any] | ASGIConnection[Any, Any, Any, Any
 
 
 def holder_of(request: Request[Any, Any, Any]) -> Holder:
-    """With what he came in."""
+    """With what the caller came in."""
     holder: Holder = request.scope["auth"]
     return holder
 
 
 def session_of(request: Request[Any, Any, Any]) -> int:
-    """The session he came in with; CallerError `session_needed` (403) for a key or an outside token.
+    """The session they came in with; CallerError `session_needed` (403) for a key or an outside token.
 
     A key makes no keys and touches no second factor: whoever finds one must not be able to stay.
     """

@@ -148,7 +148,7 @@ def _commands(serving: Serving, actor: Actor, data: BulkBody, within: Reach) -> 
 
 
 def found_by(serving: Serving, wanted: CaseFilter, within: Reach) -> list[CaseRef]:
-    """The cases of a filter within reach, pinned to their version: one that changes meanwhile is told as stale.
+    """The cases of a filter within reach, pinned to their version: one that changes meanwhile is reported as stale.
 
     CallerErrors `too_many_cases`; `institution_needed` where a borrower's number alone finds cases of several people.
     """

@@ -1,4 +1,4 @@
-"""What every changing route shares: the version the caller saw, his idempotency key, and the way to the writer."""
+"""What every changing route shares: the version the caller saw, their idempotency key, and the way to the writer."""
 
 import re
 from collections.abc import Callable, Sequence

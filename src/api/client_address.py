@@ -1,4 +1,4 @@
-"""Where a request comes from: the peer, or what a proxy that the operator trusts says of him. Pure."""
+"""Where a request comes from: the peer, or what a proxy that the operator trusts says of it. Pure."""
 
 import ipaddress
 from collections.abc import Iterable, Sequence

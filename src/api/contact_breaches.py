@@ -107,7 +107,7 @@ _PAGE = {
     }],
 }  # fmt: skip
 _ASKED = [
-    Example(id="explained", summary="He had asked to be called back",
+    Example(id="explained", summary="They had asked to be called back",
             value={"contact_ref": "m0331-5018", "verdict": "explained", "remark": "客户来电要求回拨"}),
 ]  # fmt: skip
 

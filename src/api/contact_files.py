@@ -1,6 +1,6 @@
 """Contact files over HTTP: taken in behind the answer, one at a time for each person, and found again.
 
-What was set aside is told with line, column and what is expected, and is a file to mend and send again.
+What was set aside is shown with line, column and what is expected, and is a file to mend and send again.
 """
 
 from datetime import datetime

@@ -40,7 +40,7 @@ class PermitBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Dialling(msgspec.Struct):
-    """The number to dial (none where the caller named it himself), and until when the permit waits for the outcome."""
+    """The number to dial (none where the caller gave it), and until when the permit waits for the outcome."""
 
     permit_id: int
     holds_until: datetime
@@ -76,7 +76,7 @@ class OutcomeRecorded(msgspec.Struct):
 _ASKED = [
     Example(id="debtor", summary="Call the debtor on a number on record",
             value={"case_id": 1207, "party": "debtor", "contact_id": 9, "channel": "call", "purpose": "demand"}),
-    Example(id="phone", summary="Ask a contact person where he is",
+    Example(id="phone", summary="Ask a contact person where the debtor is",
             value={"case_id": 1207, "party": "contact", "phone": "12000000000", "channel": "call"}),
 ]  # fmt: skip
 _PERMIT = {
@@ -143,7 +143,7 @@ def dialling_begun(request: Request[Any, Any, Any], permit_id: int) -> Dialling:
 
 
 _OUTCOME = [
-    Example(id="reached", summary="He answered", value={
+    Example(id="reached", summary="They answered", value={
         "result": "debtor", "started_at": "2026-03-09T10:00:07+08:00", "ended_at": "2026-03-09T10:03:20+08:00",
         "recording": "rec:2026-0009", "note": "客户称月底还款",
     }),
@@ -165,7 +165,7 @@ def outcome_of_contact(
     request: Request[Any, Any, Any], permit_id: Annotated[int, PathParameter(description="The permit.")],
     data: Annotated[OutcomeBody, Body(examples=_OUTCOME)],
 ) -> OutcomeRecorded:  # fmt: skip
-    """The contact enters the debtor's log and uses the permit; what he reserved is free again, or counts as it came."""
+    """The contact enters the debtor's log and uses the permit; what it reserved is free again, or counts as it came."""
     return outcome_recorded(request, permit_id, Outcome(**msgspec.structs.asdict(data)))
 
 

@@ -173,7 +173,7 @@ def contacts_of_debtor(
 ) -> ContactPage:  # fmt: skip
     """Those of a case's debtor over all loans and callers, as the gate counts them; or those made for one loan.
 
-    Numbers are masked as the reader's posts see them; that he was shown them is an entry.
+    Numbers are masked as the reader's posts see them; that they were shown is an entry.
     """
     serving, actor = reader_of(request, "case_id", "loan_id", "cursor", "limit", "since")
     if (case_id is None) == (loan_id is None):

@@ -98,7 +98,7 @@ class Edge:
         await self._routes(scope, receive, answer)
 
     async def _of_page(self, scope: Any) -> tuple[Any, Any]:
-        """Who looks at a page, by his cookie alone; while he does, his log-in goes on."""
+        """Who looks at a page, by their cookie alone; while they do, their log-in goes on."""
         serving = self._serving
         holder = await serving.tokens.page_holder(cookies.token_of(scope, serving.settings.trusted_proxies))
         if holder is None:

@@ -39,7 +39,7 @@ _Status = Literal["planned", "approved", "applied", "replaced", "withdrawn"]
 
 
 class PlanBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Whose cases, on which day (his last, or the first in the new team; none: his known last day, else today).
+    """Whose cases, on which day (their last, or the first in the new team; none: their known last day, else today).
 
     `receivers` instead of the rules; `team` and `region` for a transfer.
     """
@@ -99,10 +99,10 @@ _RECEIPT = {
 _APPLIED = {"handover": 3, "cases": 41, "receivers": {"S0020": 41}, "access_ended": 1, "returned": [],
             "entry_id": "handover:3:3"}  # fmt: skip
 _PLANS = [
-    Example(id="departure", summary="He leaves at the end of the month", value={"staff_no": "S0012",
-                                                                                 "on": "2026-03-31"}),
-    Example(id="transfer", summary="He moves to another team", value={"staff_no": "S0012", "kind": "transfer",
-                                                                      "team": "T3", "receivers": ["S0020"]}),
+    Example(id="departure", summary="They leave at the end of the month", value={"staff_no": "S0012",
+                                                                                   "on": "2026-03-31"}),
+    Example(id="transfer", summary="They move to another team", value={"staff_no": "S0012", "kind": "transfer",
+                                                                        "team": "T3", "receivers": ["S0020"]}),
 ]  # fmt: skip
 _BODY = (
     "malformed_json", "malformed_header", "idempotency_running", "idempotency_mismatch", "invalid_request",
@@ -128,7 +128,7 @@ async def plan_handover(
     request: Request[Any, Any, Any], data: Annotated[PlanBody, Body(examples=_PLANS)],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:  # fmt: skip
-    """Say where each of his cases is to go. Nothing moves yet; an open plan of the same person is replaced."""
+    """Say where each of their cases is to go. Nothing moves yet; an open plan of the same person is replaced."""
     branch = serving_of(request).branch
 
     def work(conn: Connection, actor: Actor) -> StoredAnswer:
@@ -200,7 +200,7 @@ async def approve_handover(
 
 
 @post("/handovers/{handover_id:int}/apply", status_code=200, summary="Apply an approved plan", tags=["hand-overs"],
-      responses={200: _told(Applied, _APPLIED, "Applied: every case has moved, and he has left or moved."),
+      responses={200: _told(Applied, _APPLIED, "Applied: every case has moved, and they have left or moved."),
                  **problem_responses(*_CHANGE, "plan_changed", "handover_of_oneself", "handover_not_yet",
                                      "handover_planned", *_PAST)})  # fmt: skip
 async def apply_handover(
@@ -243,7 +243,7 @@ async def withdraw_handover(
 def download_sheet(
     request: Request[Any, Any, Any], handover_id: HandoverId, name: SheetName, lang: FromQuery[Lang] = "zh"
 ) -> Response[bytes]:
-    """His cases and what they carry, for himself or for who may look at hand-overs; that it was made is an entry."""
+    """A receiver's cases and what these carry, for them or for who may look at hand-overs; making it is an entry."""
     check_parameters(request, ("lang",))
     receiver, dot, kind = name.rpartition(".")
     if not dot or kind != "xlsx" or not 1 <= len(receiver) <= 32:

@@ -1,7 +1,7 @@
 """Idempotency keys: per actor, stored in the transaction they answer for, kept 24 hours.
 
-A repeat gets the first answer, another request under the same key is told so, and while the first still runs (here or
-in another process) a repeat is told that. All keys of a batch are claimed in one statement each.
+A repeat gets the first answer, another request under the same key is refused, and while the first still runs (here or
+in another process) a repeat learns that. All keys of a batch are claimed in one statement each.
 """
 
 import hashlib

@@ -37,7 +37,7 @@ class Imports:
     ) -> int:  # fmt: skip
         """Enter a run, begin to import `folder` and return the run's number; CallerError `import_running`.
 
-        `vouch` says in the run's transaction who asks, or that his token has died (`api.auth.still_valid`).
+        `vouch` says in the run's transaction who asks, or that their token has died (`api.auth.still_valid`).
         The folder of an `upload` is removed in any case, at the end or when the import does not begin.
         """
         try:

@@ -1,4 +1,4 @@
-"""What everybody keeps of his own: open sessions, API keys, the second factor."""
+"""What everybody keeps of their own: open sessions, API keys, the second factor."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -72,7 +72,7 @@ class DatedView(msgspec.Struct):
 
 
 class MemberHistory(msgspec.Struct):
-    """One person: as of the day asked for, and his dated rows."""
+    """One person: as of the day asked for, and their dated rows."""
 
     member: Member
     joined_on: date | None
@@ -90,7 +90,7 @@ class PrincipalBody(msgspec.Struct):
 
 
 class Me(msgspec.Struct):
-    """Who asks: number, posts, place, whom he deputises for, and the commands of the permission table open to him."""
+    """Who asks: number, posts, place, whom they deputise for, and the commands of the permission table open to them."""
 
     staff_no: str
     posts: list[str]

@@ -46,7 +46,7 @@ class NewMember(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ConfirmBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The name of somebody whom only a feed named, and where he belongs."""
+    """The name of somebody whom only a feed named, and where they belong."""
 
     name: Name
     team: Place | None = None
@@ -90,7 +90,7 @@ class PostEndBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ChangesBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What is to change, all of it or nothing; what is left out stays. null: no capacity of his own, no last day."""
+    """What is to change, all of it or nothing; what is left out stays. null: no capacity of their own, no last day."""
 
     name: Name | UnsetType = UNSET
     joined_on: date | UnsetType = UNSET
@@ -141,14 +141,14 @@ class PostAsked(msgspec.Struct):
 
 
 class Enrolled(msgspec.Struct):
-    """He is in the register; his posts wait for somebody else's approval."""
+    """They are in the register; their posts wait for somebody else's approval."""
 
     staff_no: str
     posts: list[PostAsked]
 
 
 class Merged(msgspec.Struct):
-    """How many cases went with him."""
+    """How many cases went with them."""
 
     staff_no: str
     into: str
@@ -190,7 +190,7 @@ def register_member(
         value={"staff_no": "10021", "name": "张伟", "posts": ["business_rep"], "team": "T1"},
     )])],
 ) -> Enrolled:  # fmt: skip
-    """He is in the register at once, without a post; each post becomes a request that somebody else approves."""
+    """They are in the register at once, without a post; each post becomes a request that somebody else approves."""
     given = msgspec.structs.asdict(data)
     with changing(request) as change:
         _, granted = enrol(change.conn, change.branch, change.trail, change.actor, **given)
@@ -209,7 +209,7 @@ def confirm(
     data: Annotated[ConfirmBody, Body(examples=[Example(
         id="name", summary="Name and team", value={"name": "李强", "team": "T2"})])],
 ) -> MemberHistory:  # fmt: skip
-    """He becomes active and keeps the cases that name him; posts are asked for afterwards."""
+    """They become active and keep the cases that name them; posts are asked for afterwards."""
     with changing(request) as change:
         register.confirm(
             change.conn, change.trail, change.actor, staff_no=staff_no, name=data.name, team=data.team,
@@ -226,7 +226,7 @@ def merge(
     request: Request[Any, Any, Any], staff_no: StaffNo,
     data: Annotated[MergeBody, Body(examples=[Example(id="into", summary="Into", value={"into": "10021"})])],
 ) -> Merged:  # fmt: skip
-    """He is somebody already registered: his cases go there, and from now on his number means that one."""
+    """They are somebody already registered: their cases go there, and from now on the number means that one."""
     with changing(request) as change:
         moved = merge_into(change.conn, change.branch, change.trail, change.actor, staff_no=staff_no, into=data.into)
     return Merged(staff_no, data.into, moved)
@@ -239,7 +239,7 @@ def come_back(
     request: Request[Any, Any, Any], staff_no: StaffNo,
     data: Annotated[LeaveReturnBody, Body(examples=[Example(id="team", summary="To a team", value={"team": "T2"})])],
 ) -> MemberHistory:  # fmt: skip
-    """From today on, without posts, keys and any of his old cases."""
+    """From today on, without posts, keys and any of their old cases."""
     with changing(request) as change:
         register.come_back(
             change.conn, change.trail, change.actor, staff_no=staff_no, team=data.team, region=data.region
@@ -308,9 +308,9 @@ def record_absence(
         id="leave", summary="A week, with a deputy",
         value={"from_on": "2026-03-09", "until_on": "2026-03-13", "deputy": "10022"})])],
 ) -> MemberHistory:  # fmt: skip
-    """Somebody is away; on those days his deputy sees and acts in his place, and the log names both.
+    """Somebody is away; on those days their deputy sees and acts in their place, and the log names both.
 
-    One's own leave anybody records, with a deputy who holds every post that he is lent. Posts that reach cases of
+    One's own leave anybody records, with a deputy who holds every post that they are lent. Posts that reach cases of
     others are lent from tomorrow on, for 31 days at most.
     """
     with changing(request) as change:
@@ -330,7 +330,7 @@ def end_absence(
     data: Annotated[AbsenceEndBody, Body(examples=[Example(
         id="today", summary="Back today", value={"from_on": "2026-03-09"})])],
 ) -> MemberHistory:  # fmt: skip
-    """Somebody is back before the last day of his leave, and his deputy's part ends with it."""
+    """Somebody is back before the last day of their leave, and their deputy's part ends with it."""
     with changing(request) as change:
         _check_recorder(change, staff_no, None)
         absence.end_absence(

@@ -1,6 +1,6 @@
 """Permits of a process: what is asked while a transaction runs is decided together in the next one.
 
-No timer: an idle service adds no delay. A caller's mistake is his own answer; what goes wrong with all of a batch is
+No timer: an idle service adds no delay. A caller's mistake is their own answer; what goes wrong with all of a batch is
 tried again one by one, so that nobody pays for a stranger's mistake.
 """
 

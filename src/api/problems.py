@@ -1,6 +1,6 @@
 """Every error the API answers with: application/problem+json, its status and its texts by the table of codes.
 
-Nothing personal and nothing internal is told: a bug answers `internal_error` with the request's id, no more.
+Nothing personal and nothing internal is shown: a bug answers `internal_error` with the request's id, no more.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Requests as the API reads them: a body is JSON in UTF-8, whatever else is told as the caller's mistake."""
+"""Requests as the API reads them: a body is JSON in UTF-8, whatever else is refused as the caller's mistake."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -253,7 +253,7 @@ async def withdraw(
     request: Request[Any, Any, Any], request_id: RequestId, data: Annotated[RemarkBody, Body(examples=_REMARKS)],
     if_match: IfMatch = None, idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:  # fmt: skip
-    """Only who asked may, or who deputises for him."""
+    """Only who asked may, or who deputises for them."""
     branch, version = _branch(request), seen_version(if_match, required=False)
     return await decide(request, idempotency_key, if_match, lambda conn, actor: requests.withdraw(
         conn, branch, request_id, actor=actor, remark=data.remark, version=version))  # fmt: skip

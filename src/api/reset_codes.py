@@ -60,7 +60,7 @@ def issue_reset_code(
     request: Request[Any, Any, Any], staff_no: StaffNo,
     data: Annotated[ResetBody, Body(examples=[Example(id="plain", summary="A new password", value={})])],
 ) -> CodeBody:  # fmt: skip
-    """A code with which somebody else sets his password, good for some hours and once; an earlier one dies."""
+    """A code with which somebody else sets their password, good for some hours and once; an earlier one dies."""
     serving = serving_of(request)
     with changing(request) as change:
         policy = serving.branch.rulebook.policies.at(change.trail.today)
@@ -75,7 +75,7 @@ def issue_reset_code(
         responses={200: ResponseSpec(Revoked, generate_examples=False, description="Revoked", examples=[_REVOKED]),
                    **problem_responses(*_PROBLEMS)})  # fmt: skip
 def revoke_tokens(request: Request[Any, Any, Any], staff_no: StaffNo) -> Revoked:
-    """End all sessions, tokens and keys of somebody who stays (a lost machine); he logs in again with his password."""
+    """End all sessions, tokens and keys of somebody who stays (a lost machine); their password still logs them in."""
     with changing(request) as change:
         revoked = ending.revoke_tokens(change.conn, change.trail, change.actor, staff_no=staff_no)
     return Revoked(staff_no, revoked)

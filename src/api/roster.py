@@ -114,7 +114,7 @@ def who_answers_on(
     request: Request[Any, Any, Any],
     on: Annotated[date | None, QueryParameter(description="The day; today, if left out.")] = None,
 ) -> list[AnswerBody]:
-    """Everybody who is off that day: who owes their duties, gets their tasks and is told their calls."""
+    """Everybody who is off that day: who owes their duties, gets their tasks and is shown their calls."""
     serving, _ = reader_of(request, "on")
     day, rulebook = on or serving.branch.today(now()), serving.branch.rulebook
     with reading(serving.engine) as conn:

@@ -73,9 +73,9 @@ class PasswordBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SessionBody(msgspec.Struct):
-    """Two tokens, told this once. `expires_in` is in seconds, of the access token.
+    """Two tokens, shown this once. `expires_in` is in seconds, of the access token.
 
-    `must_enrol`: a post of his asks for a second factor; until he sets one up and refreshes, nothing else is open.
+    `must_enrol`: a post of theirs asks for a second factor; until they set one up and refresh, nothing else is open.
     """
 
     session_id: int
@@ -163,7 +163,7 @@ async def set_password(
                        "new_password": "five other plain words here"}),
     ])],
 ) -> None:  # fmt: skip
-    """Set the first or another password; every session of before ends."""
+    """Set the first or another password; every earlier session ends."""
     await password_set(request, data)
 
 
@@ -183,7 +183,7 @@ async def password_set(request: Request[Any, Any, Any], data: PasswordBody) -> N
 async def _compared(
     request: Request[Any, Any, Any], staff_no: str, work: Callable[[Serving, Brake], Found]
 ) -> Found | Wrong:
-    """Do what compares a password, unless number or address is locked: that is told before anything is computed."""
+    """Do what compares a password, unless number or address is locked: that is answered before anything is computed."""
     serving = serving_of(request)
     peer = request.client.host if request.client else None
     address = client_address(peer, request.scope["headers"], serving.settings.trusted_proxies)

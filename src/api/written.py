@@ -43,7 +43,7 @@ class Change:
 
 @contextmanager
 def changing(request: Request[Any, Any, Any]) -> Iterator[Change]:
-    """One transaction by somebody whose token still holds in it; what it wrote is told of once it is committed."""
+    """One transaction by somebody whose token still holds in it; what it wrote is announced once it is committed."""
     serving = serving_of(request)
     with writing(serving.engine) as conn:
         trail, collected = serving.branch.trail(now()), collecting(conn)

@@ -30,9 +30,9 @@ FILTERS = frozenset(CaseFilter.__struct_fields__)
 
 
 def reader_of(request: Request[Any, Any, Any], *parameters: str) -> tuple[Serving, Actor]:
-    """Who reads and what serves him; that he may has been seen to (`api.permitted`).
+    """Who reads and what serves them; that they may has been checked (`api.permitted`).
 
-    `parameters` are the query parameters that the route knows: an unknown one is told, because a mistyped
+    `parameters` are the query parameters that the route knows: an unknown one is refused, because a mistyped
     filter would quietly show everything.
     """
     check_parameters(request, parameters)

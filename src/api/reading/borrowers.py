@@ -1,4 +1,4 @@
-"""Borrowers: one over his loans and cases, finding him, and his data in clear. All of it is on record.
+"""Borrowers: one over their loans and cases, finding them, and their data in clear. All of it is on record.
 
 permissions.toml says which fields a post sees masked and may be shown in clear; an entry is committed before anything
 is shown.
@@ -93,7 +93,7 @@ def borrower(
     request: Request[Any, Any, Any], borrower_id: FromPath[str], institution: Institution = None,
     purpose: Purpose = None,
 ) -> Borrower:  # fmt: skip
-    """A borrower over his loans, cases and contacts within reach, masked; the read is an entry.
+    """A borrower over their loans, cases and contacts within reach, masked; the read is an entry.
 
     Borrowers none of whose cases or loans is within reach answer 404, as those do who are not there. Where several
     institutions have a borrower of this number, a reader who works with more than one of them has to say which: 409
@@ -122,7 +122,7 @@ def borrower(
 def find_borrowers(request: Request[Any, Any, Any], data: Annotated[Search, Body(examples=_ASKED)]) -> FoundPage:
     """Borrowers by loan, phone, name or ID number, exactly; a POST, so that none of it stands in an address.
 
-    The read is an entry of each borrower found, before he is shown.
+    The read is an entry of each borrower found, before they are shown.
     """
     serving, actor = reader_of(request)
     with reading(serving.engine, snapshot=True) as conn:
@@ -140,7 +140,7 @@ _REVEALED = {
 }  # fmt: skip
 _REVEAL_ASKED = [
     Example(
-        id="dial", summary="His phone, to dial it",
+        id="dial", summary="Their phone, to dial it",
         value={"fields": ["name", "phone"], "purpose": "collection", "contact_ids": [9]},
     )
 ]  # fmt: skip

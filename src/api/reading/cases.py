@@ -120,7 +120,7 @@ def my_cases(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> CasePage:
-    """The cases that the caller owns or handles, or somebody whom he deputises for today (`owner` says who)."""
+    """The cases that the caller owns or handles, or somebody whom they deputise for today (`owner` says who)."""
     serving, actor = reader_of(request, "live", "sort", "limit", "cursor")
     wanted, theirs = CaseFilter(live=live), Reach(people=actor.people)
     with reading(serving.engine) as conn:

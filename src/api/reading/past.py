@@ -1,4 +1,4 @@
-"""As of then: a case and the portfolio at past instants, from the log alone.
+"""The past: a case and the portfolio at past instants, from the log alone.
 
 Who may ask of a case is decided by the case as it is now: whoever sees it sees its past. The portfolio is one pass over
 the log, so it is bounded here, and one at a time in a process; beyond that it is asked for at the shell.

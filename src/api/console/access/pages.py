@@ -1,4 +1,4 @@
-"""What everybody keeps of his own on pages: open sessions, the second factor."""
+"""What everybody keeps of their own on pages: open sessions, the second factor."""
 
 import asyncio
 from io import BytesIO

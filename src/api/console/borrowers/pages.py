@@ -1,4 +1,4 @@
-"""Finding a borrower, his page masked, his data in clear for a purpose: each look is an entry before it is shown."""
+"""Finding a borrower, their page masked, their data in clear for a purpose: each look is first of all an entry."""
 
 import asyncio
 from typing import Annotated, Any, Final
@@ -105,7 +105,7 @@ async def reveal_borrower(request: Request[Any, Any, Any], borrower_id: FromPath
 def borrower(
     request: Request[Any, Any, Any], borrower_id: FromPath[str], institution: Institution = None
 ) -> Response[Any]:
-    """A borrower over his loans, cases and contacts within reach, masked."""
+    """A borrower over their loans, cases and contacts within reach, masked."""
     return _page(request, borrower_id, institution)
 
 

@@ -1,4 +1,4 @@
-"""The people of a case: the borrower and whoever is around him, masked as permissions.toml says."""
+"""The people of a case: the borrower and whoever is around them, masked as permissions.toml says."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ READ: Final = "borrower.read"
 
 
 class People(msgspec.Struct):
-    """Who is shown, which fields of his, which of them may be shown in clear, and for which purposes."""
+    """Who is shown, which of their fields, which of these may be shown in clear, and for which purposes."""
 
     page: Borrower
     fields: set[str]
@@ -27,7 +27,7 @@ class People(msgspec.Struct):
 
 
 def people_of_case(conn: Connection, branch: Branch, dates: BusinessDates, found: Case, actor: Actor) -> People | None:
-    """The borrower of a case; none for readers who look at no borrowers, and where nobody knows him."""
+    """The borrower of a case; none for readers who look at no borrowers, and where nobody knows them."""
     permissions = branch.rulebook.permissions
     if not permissions.may(actor, READ):
         return None

@@ -118,7 +118,7 @@ def day_named(typed: Mapping[str, str], name: str) -> date:
 def acting(
     request: Request[Any, Any, Any], act: Callable[[Desk], Sequence[Became]]
 ) -> Callable[[Connection, Actor, datetime], str]:  # fmt: skip
-    """An act of a form; the first that was refused is told, and then nothing was done."""
+    """An act of a form; the first that was refused is shown, and then nothing was done."""
 
     def work(conn: Connection, actor: Actor, at: datetime) -> str:
         desk = Desk(conn, serving_of(request).branch, actor, at)

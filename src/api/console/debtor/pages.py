@@ -100,7 +100,7 @@ async def dial(request: Request[Any, Any, Any], case_id: CaseId) -> Response[Any
 
 @post("/console/debtors/{case_id:int}/outcome", opt={"page": "contact.permit"})
 async def outcome(request: Request[Any, Any, Any], case_id: CaseId) -> Response[Any]:
-    """What came of the call; then the next debtor, or this one again where he was spoken to."""
+    """What came of the call; then the next debtor, or this one again where they were spoken to."""
     typed = await typed_in(request)
     await asyncio.to_thread(case_in_reach, request, case_id)
     at = now()

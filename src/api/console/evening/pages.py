@@ -83,7 +83,7 @@ async def issue_report(request: Request[Any, Any, Any]) -> Response[Any]:
 
 @post("/console/evening/hand-ins", opt={"page": "day.hand_in"})
 async def hand_in(request: Request[Any, Any, Any]) -> Response[Any]:
-    """Hand in what somebody (or a team) did; an entry for each. What did not go is told."""
+    """Hand in what somebody (or a team) did; an entry for each. What did not go is shown."""
     typed = await typed_in(request)
     on = _day(typed.get("on", "")) or serving_of(request).branch.today(now())
     team, whose = typed.get("team", "")[:64] or None, typed.get("whose", "")[:32] or None
@@ -118,7 +118,7 @@ async def review(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 def _tried(told: CallerError, key: str, typed: Mapping[str, str]) -> Tried:
-    """The form that came back; who must not do it at all is told on a page of its own."""
+    """The form that came back; who must not do it at all is shown a page that says so."""
     if status_of(told.code) in (401, 403):
         raise told
     return Tried(key, typed, problem_of(told))

@@ -62,7 +62,7 @@ def without_blanks(query: bytes) -> bytes:
 
 
 def log_in_place(scope: Any) -> str:
-    """Where a stranger is sent, who then comes back to what he wanted to look at."""
+    """Where a stranger is sent, who then comes back to what they wanted to look at."""
     if scope["method"] != "GET":
         return LOG_IN
     query = scope["query_string"].decode("latin-1")

@@ -1,4 +1,4 @@
-"""What goes wrong on a page is told on a page: the API's problem, in the reader's language, inside the frame."""
+"""What goes wrong on a page is shown on a page: the API's problem, in the reader's language, inside the frame."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -33,7 +33,7 @@ def page_of(request: Request[Any, Any, Any], answer: Response[bytes]) -> Respons
     if problem["code"] == "not_authenticated":
         return to(LOG_IN)
     if problem["code"] == "key_not_permitted" and request.scope["user"].commands == ENROL_ONLY:
-        return to("/console/second-factor")  # nothing else is open to him yet
+        return to("/console/second-factor")  # nothing else is open to them yet
     detail = problem["detail_zh"] if language_of(request) == "zh" else problem["detail"]
     page = render(request, "frame/error.html", status=answer.status_code or 500, problem=problem, detail=detail)
     page.headers.update({name: value for name, value in answer.headers.items() if name.lower() == "retry-after"})

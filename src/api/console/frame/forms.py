@@ -30,7 +30,7 @@ _MAX_FIELDS: Final = 200
 class Tried:
     """A form that came back: what was typed and what is wrong with it.
 
-    `faults` are told beside their fields and on top, `problem` on top alone; `key` names the form.
+    `faults` are shown beside their fields and on top, `problem` on top alone; `key` names the form.
     """
 
     key: str
@@ -78,7 +78,7 @@ def _is_needed(fields: Sequence[FieldOffer], name: str) -> bool:
 
 
 def _value(kind: str, text: str, zone: str) -> Any:
-    with suppress(ValueError):  # what is none of these goes as it is, and is told
+    with suppress(ValueError):  # what is none of these goes as it is, and is shown
         if kind == "fen":
             return fen_from_yuan(text.replace(",", "").replace("，", ""))
         if kind == "int":

@@ -1,4 +1,4 @@
-"""A page: a template in its frame, with who looks at it, where he may go, and the headers that keep strangers out."""
+"""A page: a template in its frame, with who looks at it, where they may go, and the headers that keep strangers out."""
 
 import secrets
 from collections.abc import Mapping
@@ -86,7 +86,7 @@ def to(place: str) -> Response[str]:
 
 
 def language_of(request: Request[Any, Any, Any]) -> str:
-    """Chinese, unless he has chosen English."""
+    """Chinese, unless they have chosen English."""
     chosen = cookies.all_of(request.scope).get(cookies.LANGUAGE)
     return chosen if chosen in words.LANGUAGES else words.LANGUAGES[0]
 

@@ -28,7 +28,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """`act` gives what is told this once (a code), the posts that were asked for, or nothing; `of`: to which status."""
+    """`act` gives what is shown only now (a code), the posts that were asked for, or nothing; `of`: to which status."""
 
     name: str
     command: str

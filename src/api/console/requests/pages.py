@@ -82,7 +82,7 @@ def listed(
     request: Request[Any, Any, Any], box: FromQuery[Literal["inbox", "mine", "open"]] = "inbox",
     after: Annotated[int, QueryParameter(ge=0, le=2**53 - 1)] = 0,
 ) -> Response[Any]:  # fmt: skip
-    """What waits for the reader, what he asked for, or all open that he may see; the oldest first."""
+    """What waits for the reader, what they asked for, or all open that they may see; the oldest first."""
     check_parameters(request, ("box", "after"))
     serving = serving_of(request)
     with reading(serving.engine, snapshot=True) as conn:

@@ -1,4 +1,4 @@
-"""A member of staff as the entries of `staff:<no>` make him: status, dated posts, homes, certificates, leave. Pure.
+"""A member of staff as the entries of `staff:<no>` make them: status, dated posts, homes, certificates, leave. Pure.
 
 Dated rows are in force from `from_on` through `until_on`, both days included; none means without end. What is over
 stays: "who was it on day X" has an answer. Entries of the same stream about tokens and sessions change nothing here.

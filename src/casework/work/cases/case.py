@@ -40,7 +40,7 @@ class Placement(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AttemptDay(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """The contact attempts of one calendar day: how many, and whether the debtor himself was connected."""
+    """The contact attempts of one calendar day: how many, and whether the debtor in person was connected."""
 
     on: date
     attempts: int

@@ -26,7 +26,7 @@ ONLY_LOCATED: Final = frozenset({"representative", "heir", "guardian"})
 PURPOSES: Final = ("demand", "locate", "care", "complaint_answer", "service_of_papers", "limitation_notice")
 NEXT_ACTIONS: Final = ("call_again", "visit", "repair", "await_payment", "legal", "nothing")
 DEBTOR: Final = "debtor"
-"""The outcome, and the party, that is the debtor himself."""
+"""The outcome, and the party, that is the debtor in person."""
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def connected(self) -> bool:
-        """Whether the debtor himself was spoken to, by any channel."""
+        """Whether the debtor in person was spoken to, by any channel."""
         return self.outcome == DEBTOR
 
     @property

@@ -97,7 +97,7 @@ def _nouns(branch: Branch) -> Sequence[Kept]:
     return (*branch.nouns[1:], REQUESTS)
 
 
-# ── what ends with him ──────────────────────────────────────────────────────────────────────────────────────
+# ── what ends with them ─────────────────────────────────────────────────────────────────────────────────────
 
 
 _PENDING = sa.select(requests.c.subject, requests.c.opened_by).where(requests.c.live == sa.true())
