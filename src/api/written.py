@@ -69,7 +69,7 @@ async def written(
 def written_now(
     serving: Serving, request: Request[Any, Any, Any], work: Work, key: IdempotencyKey | None = None
 ) -> StoredAnswer:
-    """As `written` answers, in this thread; nobody is told which entries it wrote."""
+    """As `written` answers, in this thread; nobody learns which entries it wrote."""
     for attempt in range(_TRIES):
         try:
             with writing(serving.engine) as conn:

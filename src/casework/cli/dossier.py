@@ -27,7 +27,7 @@ from casework.work.cases.sight import seen_case
 @click.command("heads")
 @as_json
 def heads(json_: bool) -> None:
-    """Seal what waits, state the heads of all cases in the log, seal that too: dossiers made now are whole as of now.
+    """Seal what waits, state the heads of all cases in the log, seal that too: dossiers made now are whole up to now.
 
     The service and `casework audit seal` do it once a day by themselves. Nothing is stated where no case has changed
     since the last time, or none is sealed.

@@ -49,7 +49,7 @@ def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
 def case_as_of_(case_id: int, at: str, json_: bool, staff_no: str | None) -> None:
     """Show a case as it was at a past instant, from its entries alone: state, owner, bucket, figures, facts.
 
-    Nothing is read from the case's present row; with --as it decides only whether the case may be seen, as of now.
+    Nothing is read from the case's present row; with --as it decides only whether the case may be seen today.
     An entry that cannot be relied on ends it with log_broken: there is no answer then.
 
     \b

@@ -77,7 +77,7 @@ def distribute(
 ) -> Distributed:  # fmt: skip
     """Plan the morning of a day and, unless it is a dry run, carry it out: a thousand cases to a transaction.
 
-    Broken off and run again it moves what is left. `progress` is told how many were moved so far.
+    Broken off and run again it moves what is left. `progress` gets how many were moved so far.
     """
     with reading(engine, snapshot=True) as conn:
         made = plan(conn, branch, on, clock=clock)

@@ -149,7 +149,7 @@ def _to_who_takes_writes(
 
 
 def _listening(raw: Any, record: Any) -> None:
-    """A commit that nobody waits for any longer is told by a notice alone: it stands here, and may on no standby."""
+    """A commit that nobody waits for any longer is known by a notice alone: it stands here, and may on no standby."""
 
     def noticed(notice: Any) -> None:
         if notice.source_function == "SyncRepWaitForLSN":  # its text is in the server's language

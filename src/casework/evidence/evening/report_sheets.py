@@ -66,7 +66,7 @@ _SUMMED: Final = frozenset({"people", "handed_in", "missing", *(column.field for
 
 
 class _Telling(NamedTuple):
-    """What the lines are told with."""
+    """What the lines are written with."""
 
     branch: Branch
     names: Called

@@ -78,7 +78,7 @@ class NotHandedIn(NamedTuple):
 
 
 class Words(NamedTuple):
-    """What lines are told with: the branch's rules, people, and customers as they are masked."""
+    """What lines are written with: the branch's rules, people, and customers as they are masked."""
 
     branch: Branch
     called: Called

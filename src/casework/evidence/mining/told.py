@@ -100,7 +100,7 @@ def is_refusal(event: str) -> bool:
 
 
 class _Telling:
-    """One entry being told."""
+    """One entry being retold."""
 
     def __init__(self, entry: Entry, names: Names) -> None:
         self.entry, self.names = entry, names

@@ -1,7 +1,7 @@
 """The erasures of this database, read before the openings are judged: by the places that `erasures` lists.
 
-Only an entry that the service wrote (its MAC) and that is an erasure counts. One the table does not list is told by the
-replay of borrowers (casework.oversight.privacy.replay).
+Only an entry that the service wrote (its MAC) and that is an erasure counts. One the table does not list is reported by
+the replay of borrowers (casework.oversight.privacy.replay).
 """
 
 from typing import Final

@@ -15,7 +15,7 @@ _MOST: Final = 2**63
 def plain(value: Any) -> Any:
     """`value` in JSON's own types: texts whole and short, bytes in hex, instants in ISO form; anything else its type.
 
-    Nothing that a finding is told can keep the report from being printed.
+    Nothing that a finding is given can keep the report from being printed.
     """
     if isinstance(value, Enum):
         return plain(value.value)

@@ -71,7 +71,7 @@ def verify_log(
 ) -> None:
     """Check the whole log into `report`. `keepers` by prefix of stream; the others have their heads in `streams`.
 
-    `followers`, by prefix too, are told the same of streams whose heads are in `streams`. `erased`: the erasures of
+    `followers`, by prefix too, get the same of streams whose heads are in `streams`. `erased`: the erasures of
     the log (`audit.erased`), known before its openings are judged.
 
     `conn` must be one snapshot (`reading(engine, snapshot=True)`). `progress` hears the entries done.

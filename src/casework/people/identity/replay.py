@@ -1,8 +1,8 @@
 """Replays who was given access from the entries, and compares: a key, session, password or factor given by SQL shows.
 
 A second follower of the streams `staff:<no>`. Each row also carries a MAC over what it allows, which nobody makes
-without the key. What no entry can tell: that the row of a password, or of an access token, is one
-of before that was put back.
+without the key. What no entry can tell: that the row of a password, or of an access token, is an
+earlier one that was put back.
 """
 
 from collections.abc import Iterator, Mapping

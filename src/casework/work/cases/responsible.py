@@ -46,7 +46,7 @@ class OwnersOfCase(msgspec.Struct):
 
 
 class OwnedCase(msgspec.Struct):
-    """A case that somebody owned on the day asked for; `state`, `overdue_fen` and the owner are as of now."""
+    """A case that somebody owned on the day asked for; `state`, `overdue_fen` and the owner are today's."""
 
     case_id: int
     loan_id: str

@@ -50,7 +50,7 @@ class Wanted(msgspec.Struct, frozen=True):
 def askings_of(
     conn: Connection, branch: Branch, wanted: Sequence[tuple[Actor, Wanted]], now: datetime
 ) -> list[Asking | CallerError]:
-    """A wish each, as of now; or what is wrong with it, for the caller to raise.
+    """A wish each, at this moment; or what is wrong with it, for the caller to raise.
 
     `unknown_case`, `out_of_reach`, `unknown_contact` (another debtor's too), `contact_ended`, `party_differs`,
     `number_needed`, `contact_or_phone`, `unknown_party`, `unknown_channel`, `unknown_purpose`,

@@ -120,7 +120,7 @@ def draw(
 ) -> Drawn:  # fmt: skip
     """The moves and the preview, as the register is to be `on` that day.
 
-    `by_hand`: somebody is there to be told of receivers who may not be (CallerErrors as `plan`); otherwise they are
+    `by_hand`: somebody is there to be shown receivers who may not be (CallerErrors as `plan`); otherwise they are
     passed over, and what they cannot take is left unplaced.
     """
     among = candidates(conn, branch, person.staff_no, wanted.receivers, on, today, by_hand=by_hand)
