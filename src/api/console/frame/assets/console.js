@@ -79,7 +79,7 @@
   };
   refresh();
 
-  // ── while somebody types, his log-in goes on ──
+  // ── while somebody types, their log-in goes on ──
   let told = Date.now();
   addEventListener("input", () => {
     if (document.body.dataset.alive && Date.now() - told > 120000) {
