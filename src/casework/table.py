@@ -52,7 +52,7 @@ def _plain(column: Column, value: Any) -> str:
 
 
 def printed(sheets: Sequence[Sheet], lang: Lang, signed_by: Sequence[str] = ()) -> bytes:
-    """A workbook of these sheets, each ready to print: landscape, header and number on every page, lines to sign."""
+    """A workbook of these sheets, to filter and to print: landscape, header and number on every page, lines to sign."""
     import xlsxwriter  # noqa: PLC0415  # most commands make no workbook
 
     out = io.BytesIO()
@@ -83,6 +83,7 @@ def _write(page: Any, sheet: Sheet, lang: Lang, formats: dict[str, Any], signed_
             _cell(page, row, place, column, value, formats)
             if column.field in sums and value is not None:
                 sums[column.field] += value
+    page.autofilter(_HEAD, 0, row, len(sheet.columns) - 1)
     row += 1
     if sheet.totals:
         page.write_string(row, 0, {"zh": "合计", "en": "Total"}[lang], formats["total"])

@@ -64,6 +64,7 @@ def test_it_is_printed_lying_down_with_the_header_and_a_number_on_every_page_and
     assert 'orientation="landscape"' in sheet
     assert 'paperSize="9"' in sheet
     assert '<pane ySplit="3"' in sheet
+    assert '<autoFilter ref="A3:' in sheet
     assert "&amp;P / &amp;N" in sheet
     assert 'fitToHeight="0"' in sheet
     names = found["xl/workbook.xml"]

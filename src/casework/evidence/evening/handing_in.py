@@ -102,7 +102,7 @@ def hand_in(
         kept = contents(conn, [one for one in before.values() if part == SUPPLEMENT and one.part == LEDGER])
         parts = [_cut(owed_by(whole, who), part, until, kept.get((who, LEDGER))) for who in names]
         return [
-            _fault(on, who, part, theirs, before, mine, on_lists) or mine
+            _fault(branch, on, who, part, theirs, before, mine, on_lists) or mine
             for who, mine in zip(names, parts, strict=True)
         ]
 
@@ -133,13 +133,23 @@ def hand_in(
     return outcomes
 
 
+def branch_time(branch: Branch, instant: datetime) -> str:
+    """For people: day and minute, branch time."""
+    return f"{instant.astimezone(ZoneInfo(branch.time_zone)):%Y-%m-%d %H:%M}"
+
+
 def check_day(conn: Connection, on: date, today: date) -> None:
     """CallerErrors `day_to_come`, `day_without_feed` (one before the branch's first feed)."""
     if on > today:
         raise CallerError("day_to_come", f"{on}晚于今天{today}", f"{on} is after today, {today}", day=str(on))
-    first = min([*filter(None, [conn.execute(_FIRST_FED).scalar()]), *business_dates(conn).values()], default=date.max)
-    if on < first:
+    if on < (first_fed(conn) or date.max):
         raise CallerError("day_without_feed", day=str(on))
+
+
+def first_fed(conn: Connection) -> date | None:
+    """The day of the branch's first feed; none: no feed has come."""
+    known = [*filter(None, [conn.execute(_FIRST_FED).scalar()]), *business_dates(conn).values()]
+    return min(known, default=None)
 
 
 def attempts_of(branch: Branch, on: date) -> int:
@@ -199,8 +209,8 @@ def _cut(mine: Part, part: str, until: datetime, ledger: Part | None) -> Part:
 
 
 def _fault(
-    on: date, who: str, part: str, theirs: Collection[str] | None, before: Mapping[tuple[str, str], HandIn],
-    mine: Part, on_lists: Collection[str],
+    branch: Branch, on: date, who: str, part: str, theirs: Collection[str] | None,
+    before: Mapping[tuple[str, str], HandIn], mine: Part, on_lists: Collection[str],
 ) -> CallerError | None:  # fmt: skip
     """Why this cannot be handed in."""
     if theirs is not None and who not in theirs:
@@ -208,7 +218,7 @@ def _fault(
     if (done := before.get((who, part))) is not None:
         return CallerError(
             "handed_in_already", staff_no=who, day=str(on), part=part, by=done.handed_in_by,
-            at=utc_text(done.handed_in_at), entry_id=done.entry_id,
+            at=utc_text(done.handed_in_at), local_at=branch_time(branch, done.handed_in_at), entry_id=done.entry_id,
         )  # fmt: skip
     if part == SUPPLEMENT and (who, LEDGER) not in before:
         return CallerError("ledger_not_handed_in", staff_no=who, day=str(on))

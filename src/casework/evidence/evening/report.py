@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now, utc_text
 from casework.errors import CallerError
-from casework.evidence.evening.handing_in import HANDED_IN, STREAM, HandIn, handed_in
+from casework.evidence.evening.handing_in import HANDED_IN, STREAM, HandIn, branch_time, handed_in
 from casework.evidence.evening.of_day import ledger_of
 from casework.evidence.evening.standing import Evening, evening_of, not_handed_in
 from casework.evidence.evening.tables import FIGURES, REPORT, hand_ins
@@ -161,7 +161,7 @@ def issue(conn: Connection, branch: Branch, on: date, actor: Actor, *, clock: Cl
     if issued is not None:
         raise CallerError(
             "report_issued", day=str(on), by=issued.handed_in_by, at=utc_text(issued.handed_in_at),
-            entry_id=issued.entry_id,
+            local_at=branch_time(branch, issued.handed_in_at), entry_id=issued.entry_id,
         )  # fmt: skip
     digest, figures = hashlib.sha256(content).digest(), made.totals
     said = {

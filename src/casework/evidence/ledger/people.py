@@ -49,7 +49,7 @@ def members_of(conn: Connection, team: str, on: date, today: date) -> frozenset[
     if not codes & then.names.keys():
         ever = conn.execute(sa.select(memberships.c.team).where(memberships.c.team == team).limit(1)).scalar()
         if ever is None:
-            raise mistakes.unknown_place("team", team, then.names)
+            raise mistakes.unknown_place("team", team, {*then.names, *then.teams.values()})
     return frozenset(staff_no for staff_no, code in then.teams.items() if code in codes)
 
 

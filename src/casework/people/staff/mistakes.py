@@ -141,11 +141,11 @@ def capacity_out_of_range(most: int) -> CallerError:
 
 
 def unknown_place(kind: str, code: str, known: Iterable[str]) -> CallerError:
-    """A team or region that is not registered while others are; `kind` is team or region."""
+    """A team or region that there is not, with those there are; `kind` is team or region."""
     held, word = sorted(known)[:50], {"team": "团队", "region": "区域"}[kind]
-    return CallerError(
-        f"unknown_{kind}", f"没有{word}{code}", f"there is no {kind} {code}; known are {', '.join(held)}", known=held
-    )
+    zh = f"；已有{'、'.join(held)}" if held else f"；尚未登记任何{word}"
+    en = f"; known are {', '.join(held)}" if held else "; none is registered"
+    return CallerError(f"unknown_{kind}", f"没有{word}{code}{zh}", f"there is no {kind} {code}{en}", known=held)
 
 
 def region_differs(team: str, region: str) -> CallerError:
