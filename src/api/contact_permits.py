@@ -92,9 +92,9 @@ _DIALLING = {"permit_id": 5501, "holds_until": "2026-03-09T03:04:05.000000Z", "p
     summary="Ask whether a contact may be made now, and reserve it",
     responses=answers(
         Permit, _PERMIT, "malformed_json", "unknown_case", "unknown_contact", "party_differs", "number_needed",
-        "contact_or_phone", "unknown_party", "unknown_channel", "unknown_purpose", "purpose_not_for_contact",
-        "post_not_permitted", "key_not_permitted", "out_of_reach", "invalid_request", "body_too_large",
-        "unsupported_media_type", "database_busy", "database_full",
+        "contact_or_phone", "malformed_phone", "unknown_party", "unknown_channel", "unknown_purpose",
+        "purpose_not_for_contact", "post_not_permitted", "key_not_permitted", "out_of_reach", "invalid_request",
+        "body_too_large", "unsupported_media_type", "database_busy", "database_full",
     ),
 )  # fmt: skip
 async def ask_for_permit(

@@ -120,6 +120,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "malformed_header": (400, "请求头重复或格式不正确",
      "a header is malformed, or stands twice where it may stand once"),
     "malformed_json": (400, "请求正文不是有效的 UTF-8 JSON", "the body is not JSON in UTF-8"),
+    "malformed_phone": (422, "不是电话号码", "not a phone number"),
     "malformed_request": (400, "请求格式不正确", "the request is malformed"),
     "merged_into_himself": (422, "不能并入本人", "nobody is merged into their own number"),
     "method_not_allowed": (405, "该资源不支持此方法", "this resource does not take this method"),

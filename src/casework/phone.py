@@ -11,11 +11,18 @@ _HOME: Final = 86
 _MOBILE: Final = re.compile(r"1[0-9]{10}", re.ASCII)
 _MOBILE_OF_HOME: Final = re.compile(r"86(1[0-9]{10})", re.ASCII)
 _NOT_DIGIT: Final = re.compile(r"[^0-9]+")
+_PHONE: Final = re.compile(r"\+?\(?[0-9][0-9 \-()]{2,30}(?:(?:转接?|分机|,|;?ext[=.]?|#|x) ?[0-9]{1,6})?", re.ASCII)
 # What the library does not take for an extension: 转801, and -801 after a mobile number or an area code's number.
 _TRANSFERRED: Final = re.compile(r"转接?(?:分机)?|分机号?")
 _APPENDED: Final = re.compile(
     r"((?:\+?86|0086)?(?:1[0-9]{10}|(?:\(0?[0-9]{2,3}\)-?|0?[0-9]{2,3}-)[0-9]{7,8}))-([0-9]{1,6})", re.ASCII
 )
+
+
+def written_phone(text: str) -> str | None:
+    """As it was written, full width narrowed; `None` where it has not the form of a phone number."""
+    narrow = text.strip() if text.isascii() else unicodedata.normalize("NFKC", text).strip()
+    return narrow if _PHONE.fullmatch(narrow) else None
 
 
 def normal_phone(text: str) -> str:

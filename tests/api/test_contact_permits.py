@@ -104,6 +104,7 @@ def test_the_permit_of_another_or_an_expired_one_shows_no_number(
         ({"party": "guarantor"}, "party_differs", 409), ({"party": "neighbour"}, "unknown_party", 422),
         ({"channel": "inbound"}, "unknown_channel", 422), ({"purpose": "revenge"}, "unknown_purpose", 422),
         ({"contact_id": None}, "contact_or_phone", 422), ({"phone": PHONE}, "contact_or_phone", 422),
+        ({"contact_id": None, "phone": "call me"}, "malformed_phone", 422),
         ({"party": "contact", "purpose": "demand"}, "purpose_not_for_contact", 422),
         ({"case_id": 0}, "invalid_request", 422),
         ({"channel": 7}, "invalid_request", 422), ({"colour": "red"}, "invalid_request", 422),
@@ -114,6 +115,13 @@ def test_what_cannot_be_asked_for_is_a_clear_problem(
 ) -> None:
     answer = ask(running, case, **more)
     problem(answer, status, code)
+
+
+@pytest.mark.parametrize("permit", [0, 2**63 - 1, 2**63, 10**23])
+def test_a_number_that_no_permit_has_is_an_unknown_permit(running: Running, case: int, permit: int) -> None:
+    """However large."""
+    problem(running.post(f"/contact-permits/{permit}/dialling", "R1"), 404, "unknown_permit")
+    problem(outcome(running, permit), 404, "unknown_permit")
 
 
 def test_whoever_may_not_act_on_the_case_gets_no_permit(running: Running, case: int) -> None:

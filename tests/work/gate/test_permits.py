@@ -179,6 +179,7 @@ def test_a_permit_is_used_once(desk: Desk) -> None:
         ("unknown_purpose", {"purpose": "revenge"}),
         ("purpose_not_for_contact", {"party": "contact", "purpose": "demand"}),
         ("contact_or_phone", {"contact_id": 1, "phone": "12000000001"}),
+        ("malformed_phone", {"phone": "call me"}), ("malformed_phone", {"phone": "12000000001\0"}),
         ("unknown_contact", {"contact_id": 999}),
         ("unknown_contact", {"party": "debtor", "contact_id": "of another"}),
         ("party_differs", {"party": "guarantor", "contact_id": "own"}),

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from casework import ids
 from casework.money import fen_from_yuan
 from casework.people.staff.person import fault_of_staff_no
+from casework.phone import written_phone
 from casework.rules.statechart.fields import EARLIEST, LATEST
 
 
@@ -172,7 +173,6 @@ LOAN_STATUSES: Final = {
 PRODUCTS: Final = {"嗨花": "haihua", "消费贷": "consumer", "消费贷款": "consumer"}
 # What databases and spreadsheets show for a nought that was to be a date.
 _NO_DAY: Final = frozenset({"0000-00-00", "1900-01-00", "00:00:00"})
-_PHONE: Final = re.compile(r"\+?\(?[0-9][0-9 \-()]{2,30}(?:(?:转接?|分机|,|;?ext[=.]?|#|x) ?[0-9]{1,6})?", re.ASCII)
 _ID_NUMBER: Final = re.compile(r"[0-9A-Za-z()\-]{5,32}")
 
 
@@ -363,12 +363,12 @@ def flag_cell(cell: str) -> bool | None:
 
 def phone_cell(cell: str) -> str | None:
     """A phone number as written (full-width digits narrowed), `None` if empty."""
-    text = unicodedata.normalize("NFKC", cell).strip() if not cell.isascii() else cell.strip()
-    if not text:
+    if not cell.strip():
         return None
-    if _PHONE.fullmatch(text) is None:
+    written = written_phone(cell)
+    if written is None:
         raise BadCell("phone", "malformed_phone")
-    return text
+    return written
 
 
 def id_number_cell(cell: str) -> str | None:

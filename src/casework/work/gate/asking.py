@@ -12,6 +12,7 @@ from casework.codes import texts_of
 from casework.customer import Customer
 from casework.errors import CallerError
 from casework.people.staff.actor import Actor
+from casework.phone import written_phone
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.tables import cases
@@ -53,7 +54,7 @@ def askings_of(
     """A wish each, at this moment; or what is wrong with it, for the caller to raise.
 
     `unknown_case`, `out_of_reach`, `unknown_contact` (another debtor's too), `contact_ended`, `party_differs`,
-    `number_needed`, `contact_or_phone`, `unknown_party`, `unknown_channel`, `unknown_purpose`,
+    `number_needed`, `contact_or_phone`, `malformed_phone`, `unknown_party`, `unknown_channel`, `unknown_purpose`,
     `purpose_not_for_contact`.
     """
     case_ids = sorted({one.case_id for _, one in wanted})
@@ -117,7 +118,10 @@ def _number(
             return None
         raise CallerError("contact_or_phone", "须提供 contact_id 或 phone 之一", "give either a contact_id or a phone")
     if wanted.phone is not None:
-        return branch.vault.blind("phone", wanted.phone)
+        written = written_phone(wanted.phone)
+        if written is None:
+            raise CallerError("malformed_phone", *texts_of("malformed_phone"), field="phone")
+        return branch.vault.blind("phone", written)
     way = ways.get(wanted.contact_id or 0)
     if way is None or Customer(way.institution, way.borrower_id) != customer:
         raise CallerError(

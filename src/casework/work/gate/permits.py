@@ -18,6 +18,7 @@ from casework.customer import Customer
 from casework.errors import CallerError
 from casework.storage import rows
 from casework.work.cases.branch import Branch
+from casework.work.cases.filter import MAX_ID
 from casework.work.contacts.contact import CALLS, Contact
 from casework.work.gate.gather import Asking, Known, gather, reserve
 from casework.work.gate.judge import Asked, reasons
@@ -211,7 +212,7 @@ def _second(instant: datetime) -> datetime:
 def permit_of(conn: Connection, permit_id: int, actor_id: str) -> sa.Row[*tuple[Any, ...]]:
     """The permit, held until the transaction ends; CallerError `unknown_permit` for nobody's or another's."""
     asked = sa.select(contact_permits).where(contact_permits.c.id == permit_id).with_for_update()
-    permit = conn.execute(asked).one_or_none()
+    permit = conn.execute(asked).one_or_none() if 0 < permit_id <= MAX_ID else None
     if permit is None or permit.actor_id != actor_id:
         raise CallerError("unknown_permit", "没有这样的联系许可", "you have no such permit", permit_id=permit_id)
     return permit
