@@ -1,13 +1,13 @@
 """`casework contact breaches`: what was done against the gate."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import click
 
 from casework.cli.changing import as_, changing
-from casework.cli.shell import as_json, console, print_json, started
+from casework.cli.shell import as_json, console, days_of, print_json, started
 from casework.cli.tables import Table
 from casework.intake.dialler.reviewing import contacts_to_review
 from casework.intake.feed.past_arrears import past_arrears
@@ -44,9 +44,10 @@ def breaches_(from_: datetime | None, to: datetime | None, json_: bool) -> None:
       casework contact breaches
       casework contact breaches --from 2026-03-01 --to 2026-03-31 --json
     """
+    days = days_of(from_, to)
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
         zone = ZoneInfo(branch.branch.time_zone)
-        listed = list(found(conn, branch.branch, past_arrears, _day(from_), _day(to)))
+        listed = list(found(conn, branch.branch, past_arrears, *days))
         reviewed = reviews(conn)
     if json_:
         print_json([{"contact_ref": one.contact.contact_ref, "rules": list(one.rules)} for one in listed])
@@ -79,6 +80,7 @@ def to_review_(from_: datetime, to: datetime, json_: bool) -> None:
     Examples:
       casework contact to-review --from 2026-03-01 --to 2026-03-31 --json
     """
+    days_of(from_, to)
     with started() as branch, reading(branch.engine) as conn:
         zone = ZoneInfo(branch.branch.time_zone)
         listed = contacts_to_review(conn, from_.date(), to.date())
@@ -91,10 +93,6 @@ def to_review_(from_: datetime, to: datetime, json_: bool) -> None:
         began = one.started_at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
         table.add_row(one.contact_ref, began, one.loan_id, one.staff_no or one.agency or "", one.party, why or "")
     console.print(table)
-
-
-def _day(given: datetime | None) -> date | None:
-    return None if given is None else given.date()
 
 
 def review_of(reviewed: Mapping[tuple[str, str], Review], breach: Breach) -> str:

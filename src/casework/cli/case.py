@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.engine import Connection
 
 from casework.cli import assigning, case_tables, dossier, lifecycle, past
-from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, print_json, started
+from casework.cli.shell import FOLDED, as_json, as_staff, console, days_of, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.errors import CallerError
@@ -121,10 +121,10 @@ def steps(
       casework case steps --event mark_lost --event reached --from 2026-03-01 --to 2026-03-31
       casework case steps --event mark_lost --json
     """
+    days = days_of(first, last)
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         permitted(conn, open_.branch, staff_no, "audit.read")
-        days = [day.date() if day else None for day in (first, last)]
-        found = steps_of_cases(conn, open_.branch.rulebook.chart, events, days[0], days[1])
+        found = steps_of_cases(conn, open_.branch.rulebook.chart, events, *days)
         chart = open_.branch.rulebook.chart
     if json_:
         print_json(found)

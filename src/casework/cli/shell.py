@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date, datetime
 from typing import Any
 
 import click
@@ -102,3 +103,10 @@ class Rate(ProgressColumn):
 def progress_wanted() -> bool:
     """Whether a person is watching stderr: progress there, silence in a pipe."""
     return sys.stderr.isatty()
+
+
+def days_of(first: datetime | None, last: datetime | None) -> tuple[date | None, date | None]:
+    """The days of `--from` and `--to`; a mistake of usage where the last is before the first."""
+    if first is not None and last is not None and last < first:
+        raise click.BadParameter(f"{last.date()} is before {first.date()} 早于起始日期", param_hint="--to")
+    return first.date() if first else None, last.date() if last else None

@@ -140,6 +140,12 @@ def test_the_shell_lists_them_whole(desk: Desk) -> None:
     assert json.loads(none.stdout) == []
 
 
+@pytest.mark.parametrize("command", [("contact", "breaches"), ("contact", "to-review"), ("case", "steps")])
+def test_days_that_end_before_they_begin_are_a_mistake_of_usage(command: tuple[str, str]) -> None:
+    told = CliRunner().invoke(main, [*command, "--from", "2026-03-02", "--to", "2026-03-01"])
+    assert (told.exit_code, "2026-03-01 is before 2026-03-02" in told.stderr) == (2, True)
+
+
 def test_the_arrears_of_past_days_are_those_of_the_newest_snapshot_then(desk: Desk) -> None:
     who = Customer(INSTITUTION, "B1")
     days = [DAY + timedelta(days=number) for number in (-1, 0, 1, 5)]
