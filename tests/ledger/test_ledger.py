@@ -92,6 +92,13 @@ def test_the_ledger_has_four_sheets_that_say_what_was_done_and_what_was_not(clos
     ]  # fmt: skip
 
 
+def test_a_day_whose_feed_has_not_come_says_of_when_the_figures_are(closed: Bank, tmp_path: Path) -> None:
+    out = tmp_path / "台账.xlsx"
+    assert run(out, "--on", day(2).isoformat()).exit_code == 0
+    about = str(sheets(out)["催收台账"][1][0])
+    assert f"数据截至{day(1)}" in about
+
+
 def test_a_ledger_of_a_team_has_what_its_members_handle(closed: Bank, tmp_path: Path) -> None:
     out = tmp_path / "团队.xlsx"
     run(out, "--team", "T1")

@@ -53,7 +53,7 @@ def list_(on: datetime, staff_no: str, *, json_: bool) -> None:
         make_lists(conn, branch, on.date(), system("cli"))
         found = tasks_of(conn, on.date(), actor, handed_out=on.date() < branch.today(now()))
         state = state_of(conn, on.date(), actor.id)
-        fed_until = max(business_dates(conn).values(), default=None)
+        fed = business_dates(conn)
     if state is not None and state.held_back:
         errors.print(f"{state.held_back:,} more have no room and come again / 另有{state.held_back:,}项因上限顺延")
     if json_:
@@ -69,8 +69,11 @@ def list_(on: datetime, staff_no: str, *, json_: bool) -> None:
             ]
         )  # fmt: skip
         return
-    if fed_until is None:
+    if not fed:
         errors.print("no feed has come yet / 尚未导入任何数据")
+    for institution, last in sorted(fed.items()):
+        if (on.date() - last).days > 1:
+            errors.print(f"{institution}: the last feed is of {last} / 最近一次数据为{last}", markup=False)
     shown = Table("no.", "id", "task", "loan", "dpd", "overdue", "why")
     for place, row in enumerate(found, 1):
         word = word_of(branch, row).zh

@@ -119,7 +119,8 @@ def test_the_shell_tells_why_each_task_is_there(house: Bank, monkeypatch: pytest
     listed: list[dict[str, Any]] = json.loads(run("list", "--as", "S1", "--json").output)
     assert [(one["rank"], one["loan_id"], one["why"]) for one in listed][:2] == [(1, "L2", "late"), (2, "L3", "late")]
     assert listed[0]["why_en"].startswith("overdue by rule: due on ")
-    assert "L4" in run("list", "--as", "S1").output
+    assert "L4" in (shown := run("list", "--as", "S1").output)
+    assert "the last feed is of" not in shown
     assert "taken" in run("take", "--as", "S1").output
     for suffix in ("xlsx", "csv"):
         file = tmp_path / f"S1.{suffix}"
@@ -155,6 +156,7 @@ def test_the_shell_begins_puts_off_adds_and_starts_a_strategy_today(
     assert json.loads(run("worklists", "--json", who="B9").output)["visit"] == 1
     assert "L1" in run("worklists", "--list", "visit", who="B9").output
     assert run("worklists").output.startswith("post_not_permitted")
+    assert f"the last feed is of {DAY}" in run("list", "--on", now().date().isoformat()).output
 
 
 @pytest.mark.only("sqlite")

@@ -24,6 +24,7 @@ from casework.evidence.ledger.sheets import SIGNED_BY, NotHandedIn, Words, sheet
 from casework.people.staff.actor import Actor
 from casework.table import Lang, Sheet, printed
 from casework.work.cases.branch import Branch
+from casework.work.cases.gather import business_dates
 
 _WHAT: Final = {LEDGER: "上交台账", SUPPLEMENT: "上交补充"}
 
@@ -94,7 +95,7 @@ def people_called(conn: Connection, branch: Branch, whose: set[str], lang: Lang 
 
 
 def sheets_of(conn: Connection, branch: Branch, day: DayLedger, made_by: Actor) -> list[Sheet]:
-    """The four sheets; who made them and when stands under every title, times are the branch's."""
+    """The four sheets; under every title: who made them and when (branch time), and which feed has not come."""
     part = day.whole()
     words = words_of(conn, branch, part, made_by.id, *(one.owed_by for one in day.missing))
     at = day.at.astimezone(ZoneInfo(branch.time_zone))
@@ -102,7 +103,9 @@ def sheets_of(conn: Connection, branch: Branch, day: DayLedger, made_by: Actor) 
         f"{day.on} · 范围：{day.team or '全部'} · 制表：{words.called.who(made_by.id)} {at:%Y-%m-%d %H:%M}（北京时间）"
         f" · 已上交{len({one.owed_by for one in day.hand_ins})}人，共{len(day.parts)}人"
     )
-    return sheets(words, day.on, part, day.missing, about)
+    fed = sorted(business_dates(conn).items())
+    behind = "".join(f" · {name}数据截至{last}" for name, last in fed if last < day.on)
+    return sheets(words, day.on, part, day.missing, f"{about}{behind}")
 
 
 def file_name(on: date, team: str | None, kind: str = "xlsx") -> str:
