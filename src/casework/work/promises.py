@@ -69,7 +69,7 @@ def debtor_connected_that_day(now: SubjectSituation, _: Params) -> Verdict:
 
 @guard(params={"percent": "int"}, facts=("amount_fen", "least_fen"))
 def promises_enough(now: SubjectSituation, params: Params) -> Verdict:
-    """So much of what is overdue, or one instalment: the part of it that is principal and interest."""
+    """So much of what is overdue. That one instalment would do as well is not known here: no feed names one."""
     overdue = now.parent.overdue_fen
     least = min(-(-overdue * params["percent"] // 100), overdue)
     amount = _promise(now).amount_fen
