@@ -1,14 +1,16 @@
 """Who works on a case, given out each morning: by rule, territory and load; one debtor one caller; owners stay."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from casework.clock import now
+from casework.errors import CallerError
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done
+from casework.operation.distributing import distribute as carry_out
 from casework.people.shifts.answering import Answer
 from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import register
@@ -160,3 +162,13 @@ def test_who_is_off_by_the_roster_gets_a_case_only_where_nobody_else_has_room_an
     made = planned(house, day(1))
     assert [(move.case.loan_id, move.handler) for move in made.moves] == [("L6", "P2")]
     assert made.answers == {"P1": Answer("B9", "stand_in")}
+
+
+def test_a_morning_after_tomorrow_is_only_tried(house: Bank) -> None:
+    engine, branch = house.started.engine, house.started.branch
+    ahead = branch.today(now()) + timedelta(days=2)
+    assert carry_out(engine, branch, ahead, actor=MANAGER, dry_run=True).cases
+    before = handlers(house)
+    with pytest.raises(CallerError, match="after tomorrow") as refused:
+        carry_out(engine, branch, ahead, actor=MANAGER)
+    assert (refused.value.code, handlers(house)) == ("day_to_come", before)

@@ -86,7 +86,7 @@ def list_(loan_id: str, json_: bool, staff_no: str | None) -> None:
     if json_:
         print_json({"items": items})
         return
-    table = Table("began", "contact", "party", "channel", "result", "phone", "staff", "late")
+    table = Table("began", "contact", "party", "channel", "result", "phone", "staff", "entered late")
     for one in items:
         began = one.started_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
         result, staff = f"{one.result} {one.zh}", one.staff_no or one.agency or ""

@@ -54,10 +54,12 @@ def list_(on: datetime, json_: bool) -> None:
         return
     counts = Counter((one.duty, one.exempt_by or one.status) for one in found)
     shown = Table("duty", "status", "cases")
+    grounds = branch.branch.rulebook.charts["hold"].openings["set"].fields["hold"].one_of
+    words = {code: str(one["zh"]) for code, one in grounds.items()} | STATUSES
     for name, rule in branch.branch.rulebook.duties.by_name.items():
         for (duty, status), number in sorted(counts.items()):
             if duty == name:
-                shown.add_row(f"{name} {rule.zh}", f"{status} {STATUSES.get(status, '')}".strip(), f"{number:,}")
+                shown.add_row(f"{name} {rule.zh}", f"{status} {words.get(status, '')}".strip(), f"{number:,}")
     console.print(shown)
 
 
@@ -68,4 +70,5 @@ STATUSES = {
     "promise": "有承诺",
     "outage": "故障",
     "day_off": "休息日",
+    "paid": "已还款",
 }

@@ -1,7 +1,7 @@
 """Giving out a morning's cases: planned, carried out a thousand at a time, told alike at shell, API and page."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from itertools import islice
 from typing import Final
 
@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy.engine import Engine
 
 from casework.clock import Clock, now
+from casework.errors import CallerError
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done
 from casework.people.staff.actor import Actor
@@ -77,8 +78,13 @@ def distribute(
 ) -> Distributed:  # fmt: skip
     """Plan the morning of a day and, unless it is a dry run, carry it out: a thousand cases to a transaction.
 
-    Broken off and run again it moves what is left. `progress` gets how many were moved so far.
+    Broken off and run again it moves what is left. `progress` gets how many were moved so far. CallerError
+    `day_to_come` for a day after tomorrow, unless it is a dry run.
     """
+    if not dry_run and on > branch.today(clock()) + timedelta(days=1):
+        raise CallerError(
+            "day_to_come", f"{on}晚于明天，只可预览", f"{on} is after tomorrow: it can only be tried", day=str(on)
+        )
     with reading(engine, snapshot=True) as conn:
         made = plan(conn, branch, on, clock=clock)
     refused: list[int] = []
