@@ -85,6 +85,8 @@ def test_tasks_are_moved_put_off_added_and_ended_with_a_result_for_each(
         ("moves", {"tasks": [1], "to": "P1", "reason": "mood"}, "unknown_task_reason"),
         ("moves", {"tasks": ["x"], "to": "P1", "reason": "workload"}, "invalid_request"),
         ("additions", {"tasks": [{"case_id": 1, "what": "call"}]}, "invalid_request"),
+        ("take", {"on": "2019-01-01"}, "day_without_feed"),
+        ("take", {"on": "2999-01-01"}, "lists_to_come"),
     ],
 )  # fmt: skip
 def test_a_request_that_cannot_be_meant_is_one_clear_problem(
