@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Refused
 from casework.log.check.findings import Report
 from casework.log.format.entry import Entry
+from casework.log.tables import texts
 from casework.people.staff.actor import system
 from casework.work.cases.branch import Branch
 from casework.work.cases.commands import Command
@@ -225,7 +227,7 @@ def test_each_entry_is_judged_by_the_figures_in_force_on_its_day(log: BuiltLog, 
     with log.attacked() as conn:
         calls = [contact_day(2, day) for day in days]
         assert isinstance(advance(conn, [*calls, fire], branch, clock=clock)[-1], Refused)
-        before = log.verify(conn).texts
+        before = conn.execute(sa.select(sa.func.count()).select_from(texts)).scalar_one()
         publish(conn, branch, system("cli"))
         dated(conn, branch, date(2026, 1, 12), clock=clock)
         *_, step = advance(conn, [contact_day(2, date(2026, 1, 12)), fire], branch, clock=clock)

@@ -177,13 +177,13 @@ SHELL = "from casework.cli import main; main()"
 SERVICE = """
 import sys, threading, time
 from pathlib import Path
-from casework.intake.feed.load import Request
+from casework.intake.feed.load import ImportRequest
 from casework.operation.importing import import_apart
 from casework.settings import Settings
 from casework.people.staff.actor import system
 from casework.operation.startup import start
 threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
-import_apart(start(Settings.from_environment()), Path(sys.argv[-1]), Request(system("api")))
+import_apart(start(Settings.from_environment()), Path(sys.argv[-1]), ImportRequest(system("api")))
 """
 
 

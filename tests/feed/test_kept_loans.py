@@ -149,12 +149,12 @@ import os, signal
 from casework.intake.feed import finish
 finish._announce = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 from pathlib import Path
-from casework.intake.feed.load import Request, import_feed
+from casework.intake.feed.load import ImportRequest, import_feed
 from casework.settings import Settings
 from casework.people.staff.actor import system
 from casework.operation.startup import start
 started = start(Settings.from_environment())
-import_feed(started.engine, started.branch, Path({folder!r}), Request(system("cli")))
+import_feed(started.engine, started.branch, Path({folder!r}), ImportRequest(system("cli")))
 """
 
 

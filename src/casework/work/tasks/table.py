@@ -1,4 +1,4 @@
-"""Task lists as a table, told once: for the console's workbook and the shell's files. Pure but for what it is given."""
+"""Task lists as a table, told once: for the console's workbook and the shell's files."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
