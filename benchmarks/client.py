@@ -23,7 +23,7 @@ STEPS = (
                                                        "visit_on": "2026-01-12"}}),
     ("T1", "facts", {"kind": "information_repair", "on": "2026-01-10", "evidence": "rec:2026-0002",
                      "data": {"outcome": "new_address", "source": "debtor", "legal_basis": "contract"}}),
-    ("O1", "events", {"event": "abandon_visit", "data": {"reason": "debtor_moved"}}),
+    ("K1", "events", {"event": "abandon_visit", "data": {"reason": "debtor_moved"}}),
 )  # fmt: skip
 _keys = count(time.time_ns())
 _FIRST_S = 30  # a machine that is busy may take longer than a short run for the first answer

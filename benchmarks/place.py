@@ -34,7 +34,7 @@ from tests.postgres_server import APP, OWNER, Server, _die_with_parent, postgres
 
 POSTGRESQL, SQLITE = "PostgreSQL", "SQLite"
 BUSINESS_DATE = date(2026, 1, 10)
-STAFF = {"T1": "phone_collector business_rep", "O1": "post_loan_officer", "A1": "asset_preservation", "V1": "approver"}
+STAFF = {"T1": "phone_collector business_rep", "K1": "basic_risk_manager", "A1": "asset_preservation", "V1": "approver"}
 TEAMS = 40
 _BUCKETS = ((1, "M1"), (31, "M2"), (61, "M3"), (91, "M3+"))
 
