@@ -3,20 +3,19 @@
 What was set aside is shown with line, column and what is expected, and is a file to mend and send again.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.datastructures import UploadFile
-from litestar.exceptions import ValidationException
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.openapi.spec.enums import OpenAPIType
+from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
 from api.auth import actor_of
 from api.console.frame.behind import Behind, Went, begin, behind
+from api.one_file import OneFile, one_file
 from api.problems import problem_responses
 from api.reading.asking import After, answers, check_parameters
 from api.repayments import RowTold
@@ -30,7 +29,6 @@ from casework.storage.database import writing
 from casework.storage.driver_errors import again_on_conflict
 
 SOURCES: Final = (DIALLER, SHEET)
-_NAME_LIMIT: Final = 100  # characters of a file's name that the run keeps
 
 
 class FileTaken(NamedTuple):
@@ -87,18 +85,15 @@ _BEGUN = ResponseSpec(
 )  # fmt: skip
 
 
-class _OneFile(Operation):
-    """The body is a file in a multipart form, which the framework cannot declare."""
+class _SentFile(OneFile):
+    """A file, and where it comes from."""
 
-    def __post_init__(self) -> None:
-        file = Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream")
-        source = Schema(type=OpenAPIType.STRING, enum=list(SOURCES))
-        form = Schema(type=OpenAPIType.OBJECT, properties={"file": file, "source": source}, required=["file"])
-        self.request_body = RequestBody(required=True, content={"multipart/form-data": OpenAPIMediaType(schema=form)})
+    choices: Mapping[str, Sequence[str]] = {"source": SOURCES}
 
 
 @post(
-    "/contact-files", status_code=202, tags=["contacts"], summary="Take in a contact file", operation_class=_OneFile,
+    "/contact-files", status_code=202, tags=["contacts"], summary="Take in a contact file",
+    operation_class=_SentFile,
     responses={202: _BEGUN, **problem_responses(
         "malformed_request", "invalid_request", "body_too_large", "unsupported_media_type", "post_not_permitted",
         "key_not_permitted", "import_running")},
@@ -114,23 +109,10 @@ async def take_contact_file(request: Request[Any, Any, Any]) -> Response[Contact
 
 async def begun(request: Request[Any, Any, Any]) -> None:
     """Begin to take in the file that the request brings. CallerErrors where it brings none, `import_running`."""
-    if request.content_type[0] != "multipart/form-data":
-        raise CallerError(
-            "unsupported_media_type", "正文须为 multipart/form-data", "the body must be multipart/form-data"
-        )
-    try:
-        form = await request.form()
-    except ValidationException:
-        raise CallerError(
-            "malformed_request", "multipart 正文缺少分隔符", "the multipart body has no boundary"
-        ) from None
-    files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
-    if len(files) != 1 or not files[0].filename:
-        raise CallerError("malformed_request", "须上传一个文件", "send one file")
+    form, name, content = await one_file(request)
     source = str(form.get("source") or DIALLER)
     if source not in SOURCES:
         raise CallerError("invalid_request", f"source 须为 {'、'.join(SOURCES)}", f"source is one of {SOURCES}")
-    name, content = files[0].filename[:_NAME_LIMIT], await files[0].read()
     serving, actor = serving_of(request), actor_of(request)
 
     def once(went: Went) -> FileTaken:

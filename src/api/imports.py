@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, post
 from litestar.datastructures import UploadFile
-from litestar.exceptions import ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from msgspec import Meta
 
 from api.auth import actor_of, still_valid
+from api.one_file import form_of
 from api.problems import problem_responses, request_id_of
 from api.request import decoded
 from api.serving import Serving, serving_of
@@ -144,15 +144,9 @@ def _below_inbox(serving: Serving, name: str) -> Path:
 
 async def _received(request: Request[Any, Any, Any]) -> tuple[Upload, bool, bool]:
     """The files of a multipart body in a folder of their own, and the two flags."""
-    try:
-        form = await request.form()
-    except ValidationException:
-        raise CallerError(
-            "malformed_request", "multipart 正文缺少分隔符", "the multipart body has no boundary"
-        ) from None
+    form, files = await form_of(request)
     upload = await asyncio.to_thread(Upload)
     try:
-        files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
         if not 2 <= len(files) <= MAX_FILES:
             raise CallerError(
                 "malformed_request", f"须上传 manifest.json 及其所列文件（2至{MAX_FILES}个）",

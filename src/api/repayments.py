@@ -5,22 +5,16 @@ from typing import Any
 
 import msgspec
 from litestar import Request, post
-from litestar.datastructures import UploadFile
-from litestar.exceptions import ValidationException
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.openapi.spec.enums import OpenAPIType
 
 from api.auth import still_valid
+from api.one_file import OneFile, one_file
 from api.reading.asking import answers
 from api.receipts import Recording
 from api.serving import serving_of
-from casework.errors import CallerError
 from casework.intake.feed.agreed import AgreedTaken
 from casework.intake.feed.daytime import import_repayments
 from casework.storage.database import writing
 from casework.storage.driver_errors import again_on_conflict
-
-_NAME_LIMIT = 100  # characters of a file's name that the run keeps
 
 
 class RowTold(msgspec.Struct):
@@ -49,17 +43,8 @@ _SHOWN = {
 }  # fmt: skip
 
 
-class _OneFile(Operation):
-    """The body is a file in a multipart form, which the framework cannot declare."""
-
-    def __post_init__(self) -> None:
-        file = Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream")
-        form = Schema(type=OpenAPIType.OBJECT, properties={"file": file}, required=["file"])
-        self.request_body = RequestBody(required=True, content={"multipart/form-data": OpenAPIMediaType(schema=form)})
-
-
 @post(
-    "/repayments", status_code=200, tags=["feeds"], summary="Take in repayments of the day", operation_class=_OneFile,
+    "/repayments", status_code=200, tags=["feeds"], summary="Take in repayments of the day", operation_class=OneFile,
     responses=answers(
         RepaymentsTaken, _SHOWN, "malformed_request", "body_too_large", "unsupported_media_type", "file_unreadable",
         "file_too_large", "file_cut", "csv_malformed", "column_missing", "column_repeated", "too_many_rows",
@@ -71,28 +56,11 @@ async def take_repayments(request: Request[Any, Any, Any]) -> RepaymentsTaken:
 
     What is new counts at once: for promises, for what was written off, and against demand calls on the loan.
     """
-    name, content = await _received(request)
+    _, name, content = await one_file(request)
     taken = await asyncio.to_thread(again_on_conflict, lambda: _taken(request, content, name))
     return RepaymentsTaken(
         taken.rows, taken.stored, taken.repeated, [RowTold(*one) for one in taken.set_aside]
     )  # fmt: skip
-
-
-async def _received(request: Request[Any, Any, Any]) -> tuple[str, bytes]:
-    if request.content_type[0] != "multipart/form-data":
-        raise CallerError(
-            "unsupported_media_type", "正文须为 multipart/form-data", "the body must be multipart/form-data"
-        )
-    try:
-        form = await request.form()
-    except ValidationException:
-        raise CallerError(
-            "malformed_request", "multipart 正文缺少分隔符", "the multipart body has no boundary"
-        ) from None
-    files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
-    if len(files) != 1:
-        raise CallerError("malformed_request", "须上传一个文件", "send one file")
-    return files[0].filename[:_NAME_LIMIT], await files[0].read()
 
 
 def _taken(request: Request[Any, Any, Any], content: bytes, name: str) -> AgreedTaken:

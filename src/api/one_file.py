@@ -1,0 +1,50 @@
+"""Files that come in a multipart form: the form read, and the one file of a route that takes one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from litestar import Request
+from litestar.datastructures import UploadFile
+from litestar.exceptions import ValidationException
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+
+from casework.errors import CallerError
+
+_NAME_LIMIT: Final = 100  # characters of a file's name that are kept
+
+
+class OneFile(Operation):
+    """The body is a file in a multipart form, which the framework cannot declare; `choices`: other fields of it."""
+
+    choices: Mapping[str, Sequence[str]] = {}
+
+    def __post_init__(self) -> None:
+        """The form as it is declared."""
+        fields = {"file": Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream")}
+        fields |= {name: Schema(type=OpenAPIType.STRING, enum=list(some)) for name, some in self.choices.items()}
+        form = Schema(type=OpenAPIType.OBJECT, properties={**fields}, required=["file"])
+        self.request_body = RequestBody(required=True, content={"multipart/form-data": OpenAPIMediaType(schema=form)})
+
+
+async def form_of(request: Request[Any, Any, Any]) -> tuple[Any, list[UploadFile]]:
+    """The form and its files. CallerErrors `unsupported_media_type`, `malformed_request`."""
+    if request.content_type[0] != "multipart/form-data":
+        raise CallerError(
+            "unsupported_media_type", "正文须为 multipart/form-data", "the body must be multipart/form-data"
+        )
+    try:
+        form = await request.form()
+    except ValidationException:
+        raise CallerError(
+            "malformed_request", "multipart 正文缺少分隔符", "the multipart body has no boundary"
+        ) from None
+    return form, [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+
+
+async def one_file(request: Request[Any, Any, Any]) -> tuple[Any, str, bytes]:
+    """The form, and the name and content of its one file, which has a name; CallerErrors of `form_of`."""
+    form, files = await form_of(request)
+    if len(files) != 1 or not files[0].filename:
+        raise CallerError("malformed_request", "须上传一个文件", "send one file")
+    return form, files[0].filename[:_NAME_LIMIT], await files[0].read()
