@@ -194,7 +194,7 @@ class _Branch:
 
     def _contacts(self) -> Iterator[list[str]]:
         random = self.random
-        form = ("application form", "contract")
+        form = ("application_form", "contract")
         for borrower_id, name in self.names.items():
             phone, address = people.phone(random), people.address(random)
             yield [borrower_id, name, "debtor", "self", phone, "home", address, *form]

@@ -179,7 +179,7 @@ def _report(request: Request[Any, Any, Any], on: date, tried: Tried | None) -> R
         found, act = daily(conn, serving.branch, on)
         tables = [
             (sheet, [
-                [(column, shown(column, value)) for column, value in zip(sheet.columns, line, strict=True)]
+                [(type(value) is int, shown(column, value)) for column, value in zip(sheet.columns, line, strict=True)]
                 for line in sheet.lines
             ])
             for sheet in report_sheets(conn, serving.branch, found, act, actor, now(), lang)
