@@ -43,10 +43,6 @@ class DayLedger(NamedTuple):
         """All of them as one."""
         return put_together(self.parts.items())
 
-    def is_handed_in(self, who: str) -> bool:
-        """Whether somebody's ledger is in."""
-        return any(one.owed_by == who and one.part == LEDGER for one in self.hand_ins)
-
 
 def ledger_of(
     conn: Connection, branch: Branch, on: date, team: str | None = None, *, clock: Clock = now

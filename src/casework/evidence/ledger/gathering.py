@@ -62,7 +62,7 @@ _repair: Final = msgspec.json.Decoder(_Repair).decode
 
 
 class Day(NamedTuple):
-    """Everything of one day, of the whole branch or of some people."""
+    """Everything of one day, of the whole branch or of some people. `lost`: the states in which a case is lost."""
 
     on: date
     cases: Sequence[Case]
@@ -75,6 +75,7 @@ class Day(NamedTuple):
     repairs: Mapping[int, str]
     to_call: Mapping[int, datetime]
     strategies: Mapping[int, str]
+    lost: frozenset[str]
 
 
 def gather(conn: Connection, branch: Branch, on: date, people: Collection[str] | None = None) -> Day:
@@ -101,10 +102,11 @@ def gather(conn: Connection, branch: Branch, on: date, people: Collection[str] |
     broken = found(conn, branch, past_arrears, on, on) if people is None else judged(conn, branch, past_arrears, known)
     told = {(one.contact.source, one.contact.contact_ref): one.rules for one in broken}
     keys = sorted({(one.borrower_id, one.institution) for one in {case.customer for case in cases} | contacts.keys()})
+    lost = branch.rulebook.duties.states["lost"]
     return Day(
         on, cases, duties, contacts, told, _paid(conn, on, cases), _promised(conn, cases), _held(conn, keys),
-        _repairs(conn, cases), _to_call(conn, cases),
-        strategies_of(conn, on, [case.id for case in cases]),
+        _repairs(conn, cases, lost), _to_call(conn, cases),
+        strategies_of(conn, on, [case.id for case in cases]), lost,
     )  # fmt: skip
 
 
@@ -121,11 +123,11 @@ def _paid(conn: Connection, on: date, cases: Sequence[Case]) -> dict[str, int]:
     return {row[0]: int(row[1]) for row in conn.execute(asked, {"on": on}) if row[0] in loans}
 
 
-def _repairs(conn: Connection, cases: Sequence[Case]) -> dict[int, str]:
+def _repairs(conn: Connection, cases: Sequence[Case], lost: frozenset[str]) -> dict[int, str]:
     """What the last repair of each case that was lost before it came to, by the entry that records it."""
     streams = {
         case.stream: case.id for case in cases
-        if case.state == "lost_contact" and case.facts.repaired_on and case.facts.repaired_on >= case.state_since
+        if case.state in lost and case.facts.repaired_on and case.facts.repaired_on >= case.state_since
     }  # fmt: skip
     told = rows.select_by_keys(conn, _REPAIRS, "stream", sorted(streams))
     ordered = sorted(told, key=lambda row: row.stream_seq)

@@ -184,7 +184,7 @@ def _case(day: Day, case: Case, attempts: int) -> CaseLine:
         dialled=sum(one.is_attempt for one in contacts), connected=sum(one.connected for one in contacts),
         result=last.result if last else None, pay_by=promised.pay_by if promised else None,
         promised_fen=promised.amount_fen if promised else None,
-        lost_on=case.state_since if case.state == "lost_contact" else None,
+        lost_on=case.state_since if case.state in day.lost else None,
         repaired_on=facts.repaired_on, repair=day.repairs.get(case.id), visits=len(facts.failed_visits),
         visit=visits[-1].result if visits else None, photos=len(facts.visit_photos),
         paid_fen=day.paid_fen.get(case.loan_id), holds=tuple(sorted({one.hold for one in holds})),

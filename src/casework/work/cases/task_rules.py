@@ -15,6 +15,8 @@ TASKS: Final = (
     "broken_promise", "promise_due", "call_back", "hold_confirm", "hold_review", "hold_ends", "request",
     "breach_review",
 )  # fmt: skip
+OF_POST: Final = frozenset({"hold_confirm", "hold_review", "hold_ends", "breach_review"})
+"""Tasks of which a post answers for each; the file says which."""
 BY_HAND: Final = "by_hand"
 _FILE_NAME: Final = "rules/tasks.toml"
 
@@ -47,10 +49,11 @@ class WorkList(NamedTuple):
 
 @dataclass(frozen=True)
 class TaskRules:
-    """The file, checked."""
+    """The file, checked. `owed_by`: the post that answers for a task of `OF_POST`."""
 
     version: int
     tasks: Mapping[str, TaskWords]
+    owed_by: Mapping[str, str]
     by_hand: Mapping[str, TaskWords]
     move_reasons: Mapping[str, TaskWords]
     postpone_reasons: Mapping[str, TaskWords]
@@ -83,9 +86,10 @@ def chances_of(policy: Policy) -> Mapping[str, int]:
 _WORDS = each(table(LABELS))
 _LIST = table({**LABELS, "states": some(name), "strategies": some(name), "rules": RULES})
 _STRATEGY = table({**LABELS, "states": some(name, empty="names no state"), "rules": RULES})
+_TASK = table({**LABELS, "rules": RULES}, {"owed_by": name})
 _FILE = table(
     {
-        "name": name, "version": whole, "tasks": each(table({**LABELS, "rules": RULES})), "by_hand": _WORDS,
+        "name": name, "version": whole, "tasks": each(_TASK), "by_hand": _WORDS,
         "move_reasons": _WORDS, "postpone_reasons": _WORDS, "strategies": each(_STRATEGY), "lists": each(_LIST),
     }
 )  # fmt: skip
@@ -100,7 +104,7 @@ def parse_task_rules(body: bytes, policies: Policies, posts: frozenset[str], sta
     except (ValueError, RecursionError) as error:
         raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
     faults = shape_faults(_FILE, document) or [
-        *_meaning(document, states), *(fault for policy in policies.all for fault in _of_policy(policy, posts)),
+        *_meaning(document, posts, states), *(fault for policy in policies.all for fault in _of_policy(policy, posts)),
     ]  # fmt: skip
     if faults:
         raise RulesBroken([f"{_FILE_NAME}: {fault}" for fault in faults])
@@ -119,7 +123,9 @@ def parse_task_rules(body: bytes, policies: Policies, posts: frozenset[str], sta
         for code, row in document["strategies"].items()
     }
     return TaskRules(
-        document["version"], words("tasks"), words("by_hand"), words("move_reasons"), words("postpone_reasons"),
+        document["version"], words("tasks"),
+        {code: row["owed_by"] for code, row in document["tasks"].items() if code in OF_POST},
+        words("by_hand"), words("move_reasons"), words("postpone_reasons"),
         strategies, lists, body, hashlib.sha256(body).hexdigest(),
     )  # fmt: skip
 
@@ -133,10 +139,15 @@ def load_task_rules(folder: Path, policies: Policies, posts: frozenset[str], sta
     return parse_task_rules(body, policies, posts, states)
 
 
-def _meaning(document: Mapping[str, Any], states: frozenset[str]) -> Iterator[str]:
+def _meaning(document: Mapping[str, Any], posts: frozenset[str], states: frozenset[str]) -> Iterator[str]:
     tasks = document["tasks"]
     yield from (f"tasks.{one}: missing" for one in TASKS if one not in tasks)
     yield from (f"tasks.{one}: no task is called that" for one in tasks if one not in TASKS)
+    for code, row in tasks.items():
+        if (code in OF_POST) != ("owed_by" in row):
+            yield f"tasks.{code}.owed_by: " + ("missing" if code in OF_POST else "who owes it is known otherwise")
+        elif row.get("owed_by", min(posts)) not in posts:
+            yield f"tasks.{code}.owed_by: no post is called {row['owed_by']}"
     yield from (f"{key}: is empty" for key in ("by_hand", "move_reasons", "postpone_reasons") if not document[key])
     known = {"states": states, "strategies": document["strategies"].keys()}
     for code, row in document["strategies"].items():

@@ -32,7 +32,6 @@ from casework.work.tasks.ranking import ADDED, BROKEN_BEFORE, CALL_BACK, Found, 
 from casework.work.tasks.ranking import BROKEN as BROKEN_YESTERDAY
 from casework.work.tasks.tables import task_days, task_standing, tasks
 
-BASIC_RISK: Final = "basic_risk_manager"
 BREACH_REVIEW: Final = "breach_review"
 REQUEST: Final = "request"
 _LOOKED_BACK: Final = timedelta(days=7)
@@ -46,6 +45,10 @@ class Morning(NamedTuple):
     branch: Branch
     on: date
     arrears: PastArrears
+
+    def post(self, task: str) -> str:
+        """Which post answers for such a task (`rules/tasks.toml`)."""
+        return self.branch.rulebook.tasks.owed_by[task]
 
 
 # ── duties ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -147,15 +150,15 @@ _HOLDS: Final = (
 
 def holds(morning: Morning) -> Iterator[Found]:
     """What the basic-risk post is to confirm or review; and whoever handles the case learns that one ends today."""
-    on = morning.on
+    on, post = morning.on, morning.post
     for row in morning.conn.execute(_HOLDS, {"on": on}):
         case, ref = (row.loan_id, row.case_id), str(row.id)
         if row.review_by is not None and row.review_by <= on:
-            yield Found(BASIC_RISK, "hold_review", why_of(row.review_by, on), *case, row.review_by, ref)
+            yield Found(post("hold_review"), "hold_review", why_of(row.review_by, on), *case, row.review_by, ref)
         if row.opened_for == "set" and row.confirmed_on is None and row.begins_on <= on:
-            yield Found(BASIC_RISK, "hold_confirm", why_of(on, on), *case, on, ref)
+            yield Found(post("hold_confirm"), "hold_confirm", why_of(on, on), *case, on, ref)
         if row.last_on == on:
-            yield Found(row.handler or BASIC_RISK, "hold_ends", why_of(on, on), *case, on, ref)
+            yield Found(row.handler or post("hold_ends"), "hold_ends", why_of(on, on), *case, on, ref)
 
 
 # ── requests, breaches ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -205,7 +208,7 @@ def breaches(morning: Morning) -> Iterator[Found]:
         if known is None or not known.answers(rules):
             day = morning.branch.today(contact.started_at)
             ref = f"{contact.source}:{contact.contact_ref}"[:128]
-            yield Found(BASIC_RISK, BREACH_REVIEW, why_of(on, on), contact.loan_id, None, day, ref)
+            yield Found(morning.post(BREACH_REVIEW), BREACH_REVIEW, why_of(on, on), contact.loan_id, None, day, ref)
 
 
 # ── added by hand ───────────────────────────────────────────────────────────────────────────────────────────────────
