@@ -4,7 +4,7 @@ A row of `checkpoints` never changes, so a cosignature is a row of its own. Noth
 line is verified again before it is served and when the log is (docs/log.md §4; decision 0018).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -146,12 +146,3 @@ def read_line(line: bytes, text: str, witnesses: Sequence[WitnessKey]) -> tuple[
         return note.verified(read, witnesses)[0] if read.text == text else None
     except Faulty:
         return None
-
-
-def stored_lines(conn: Connection, log: Log) -> Iterator[tuple[int, str, bytes, int]]:
-    """Size, witness, line and time of every cosignature of a log, by size; as the rows have them."""
-    at = cosignatures.c
-    wanted = sa.select(at.size, at.witness, at.line, at.cosigned_at).where(at.log == log.number)
-    ordered = wanted.order_by(at.size, at.witness)
-    for row in conn.execute(ordered, execution_options={"yield_per": 500}):
-        yield row.size, row.witness, row.line, row.cosigned_at
