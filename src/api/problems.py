@@ -108,7 +108,9 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
         return on_bug(request, error) if left is None else problem_response(request, left)
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in ("allow", "retry-after")}
     if isinstance(error, ValidationException):
-        return problem_response(request, "invalid_request", facts={"faults": _faults(error.extra)})
+        return problem_response(
+            request, "invalid_request", facts={"faults": _faults(error.extra) or _missing(error.detail)}
+        )
     if isinstance(error.__cause__, SerializationException):
         return problem_response(request, "malformed_json")
     if error.status_code == 404:
@@ -140,6 +142,7 @@ EXCEPTION_HANDLERS: dict[Any, Any] = {
 }
 
 _QUOTED = re.compile(r"'[^']*'")
+_NEEDED = re.compile(r"Missing required \w+ parameter '(\w+)'")
 
 
 def _faults(extra: Any) -> list[dict[str, str]]:
@@ -152,6 +155,14 @@ def _faults(extra: Any) -> list[dict[str, str]]:
             faults.append({"field": str(item.get("key", ""))[:64], "code": "malformed", "en": message,
                            "zh": "字段缺失或格式不正确"})  # fmt: skip
     return faults
+
+
+def _missing(detail: str) -> list[dict[str, str]]:
+    """A parameter that the path's query lacks, which the framework tells in its text alone."""
+    return [
+        {"field": name, "code": "missing", "en": "this parameter is needed", "zh": "缺少此参数"}
+        for name in _NEEDED.findall(detail)
+    ]
 
 
 # ── OpenAPI ──────────────────────────────────────────────────────────────────────────────────────────────────────────
