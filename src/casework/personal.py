@@ -26,6 +26,7 @@ _KEY_LABEL = "casework/personal/v1/key\n"
 _BLIND_BYTES = 16
 _BLOCK_BYTES = 64  # of SHA-256
 _BLIND_LABEL = b"casework/personal/v1/blind\n"
+_NUMBER = re.compile(r"(?<!\d)\+?\d(?:[ \-]?\d){6,}[Xx]?")  # a phone, a card, an ID: seven digits and more
 _SPACE = re.compile(r"\s+")
 
 
@@ -151,3 +152,9 @@ def mask(field: str, value: str) -> str:
     if kind == "text" or len(value) <= head + tail:
         return "***"
     return value[:head] + "*" * (len(value) - head - tail) + value[-tail:]
+
+
+def mask_within(text: str, name: str | None = None) -> str:
+    """Free text as it may be sent on: numbers of seven digits and more masked, and `name` wherever it stands."""
+    masked = _NUMBER.sub(lambda found: mask("phone", found[0]), text)
+    return masked.replace(name, mask("name", name)) if name else masked

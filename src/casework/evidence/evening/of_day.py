@@ -1,6 +1,6 @@
 """A day's ledger: of whoever handed in what they handed in, of everybody else how it stands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
+from casework.customer import Customer
 from casework.evidence.evening.handing_in import (
     HandIn,
     attempts_of,
@@ -17,14 +18,17 @@ from casework.evidence.evening.handing_in import (
 )
 from casework.evidence.evening.standing import evening_of, not_handed_in
 from casework.evidence.evening.tables import LEDGER, REPORT, SUPPLEMENT
-from casework.evidence.ledger.gathering import gather, masked_names
+from casework.evidence.ledger.gathering import gather, names_in_clear
 from casework.evidence.ledger.lines import Part, owed_by, part_of, people_of, put_together
 from casework.evidence.ledger.people import Called, called, members_of
 from casework.evidence.ledger.sheets import SIGNED_BY, NotHandedIn, Words, sheets
+from casework.intake.dialler.notes import notes_of
 from casework.people.staff.actor import Actor
+from casework.personal import mask, mask_within
 from casework.table import Lang, Sheet, printed
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
+from casework.work.cases.history import shown_as
 
 _WHAT: Final = {LEDGER: "上交台账", SUPPLEMENT: "上交补充"}
 
@@ -73,15 +77,34 @@ def ledger_of(
     return DayLedger(on, team, at, parts, done, missing)
 
 
-def words_of(conn: Connection, branch: Branch, part: Part, *more: str) -> Words:
-    """People and customers that stand in a part, and `more` people."""
+def words_of(
+    conn: Connection, branch: Branch, part: Part, *more: str, reader: Actor | None = None
+) -> Words:  # fmt: skip
+    """People and customers that stand in a part, and `more` people; what was noted of contacts as `reader` sees it."""
     whose = {one.owner for one in part.cases} | {one.handler for one in part.cases}
     whose |= {one.collector for one in part.cases} | {one.owed_by for one in part.duties} | set(more)
     whose |= {one.staff_no for one in part.contacts if one.staff_no is not None}
     keys = {(one.borrower_id, one.institution) for one in part.cases}
     keys |= {(one.borrower_id, one.institution) for one in part.duties}
     keys |= {(one.borrower_id, one.institution) for one in part.contacts}
-    return Words(branch, people_called(conn, branch, whose), masked_names(conn, branch, sorted(keys)))
+    names = names_in_clear(conn, branch, sorted(keys))
+    masked = {customer: mask("name", name) for customer, name in names.items()}
+    notes = {} if reader is None else _notes(conn, branch, part, names, reader)
+    return Words(branch, people_called(conn, branch, whose), masked, notes)
+
+
+def _notes(
+    conn: Connection, branch: Branch, part: Part, names: Mapping[Customer, str], reader: Actor
+) -> dict[tuple[str, str], str]:
+    """Of the contacts in a part, for a file that is sent on: numbers and the customer's name masked for everybody."""
+    view = shown_as(branch.rulebook.permissions, reader, "note")
+    if view is None:
+        return {}
+    whose = {(one.contact_ref, one.source): Words.whose(one) for one in part.contacts}
+    notes = notes_of(conn, branch, whose.keys())
+    if view == "masked":
+        return {known: mask("note", text) for known, text in notes.items()}
+    return {known: mask_within(text, names.get(whose[known])) for known, text in notes.items()}
 
 
 def people_called(conn: Connection, branch: Branch, whose: set[str], lang: Lang = "zh") -> Called:
@@ -93,7 +116,7 @@ def people_called(conn: Connection, branch: Branch, whose: set[str], lang: Lang 
 def sheets_of(conn: Connection, branch: Branch, day: DayLedger, made_by: Actor) -> list[Sheet]:
     """The four sheets; under every title: who made them and when (branch time), and which feed has not come."""
     part = day.whole()
-    words = words_of(conn, branch, part, made_by.id, *(one.owed_by for one in day.missing))
+    words = words_of(conn, branch, part, made_by.id, *(one.owed_by for one in day.missing), reader=made_by)
     at = day.at.astimezone(ZoneInfo(branch.time_zone))
     about = (
         f"{day.on} · 范围：{day.team or '全部'} · 制表：{words.called.who(made_by.id)} {at:%Y-%m-%d %H:%M}（北京时间）"

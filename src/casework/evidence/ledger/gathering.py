@@ -13,7 +13,6 @@ from casework.intake.feed.past_arrears import past_arrears
 from casework.intake.feed.sealed_cells import of_borrower
 from casework.intake.feed.tables import borrowers, repayments
 from casework.log.tables import entries
-from casework.personal import mask
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
@@ -41,7 +40,20 @@ _REPAIRS: Final = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.bo
 _promises, _holds, _call_backs = PROMISES.table.c, HOLDS.table.c, CALL_BACKS.table.c
 _TO_CALL: Final = sa.select(_call_backs.parent_id, _call_backs.due_at, _call_backs.live)
 _PROMISED: Final = sa.select(_promises.parent_id, _promises.pay_by, _promises.amount_fen, _promises.state)
-_HELD: Final = sa.select(_holds.borrower_id, _holds.institution, _holds.hold, _holds.review_by, _holds.live)
+_HELD: Final = sa.select(
+    _holds.borrower_id, _holds.institution, _holds.hold, _holds.review_by, _holds.wish, _holds.live
+)
+_log: Final = contact_log.c
+_VISITS: Final = sa.select(_log.borrower_id, _log.institution, _log.day, _log.started_at, _log.result).where(
+    _log.channel == sa.literal_column("'visit'")
+)
+
+
+class Visit(NamedTuple):
+    """A visit to a debtor, for whichever of their loans."""
+
+    on: date
+    result: str
 
 
 class _Given(msgspec.Struct):
@@ -74,6 +86,7 @@ class Day(NamedTuple):
     held: Mapping[Customer, Sequence[Any]]
     repairs: Mapping[int, str]
     to_call: Mapping[int, datetime]
+    visits: Mapping[Customer, Sequence[Visit]]
     strategies: Mapping[int, str]
     lost: frozenset[str]
 
@@ -105,7 +118,7 @@ def gather(conn: Connection, branch: Branch, on: date, people: Collection[str] |
     lost = branch.rulebook.duties.states["lost"]
     return Day(
         on, cases, duties, contacts, told, _paid(conn, on, cases), _promised(conn, cases), _held(conn, keys),
-        _repairs(conn, cases, lost), _to_call(conn, cases),
+        _repairs(conn, cases, lost), _to_call(conn, cases), _visits(conn, keys, on),
         strategies_of(conn, on, [case.id for case in cases]), lost,
     )  # fmt: skip
 
@@ -134,16 +147,16 @@ def _repairs(conn: Connection, cases: Sequence[Case], lost: frozenset[str]) -> d
     return {streams[row.stream]: _repair(bytes(row.body)).data.given.outcome for row in ordered}
 
 
-def masked_names(
+def names_in_clear(
     conn: Connection, branch: Branch, keys: Sequence[tuple[str, str]]
 ) -> dict[Customer, str]:  # fmt: skip
-    """The customers' names, masked; `keys`: number and institution. Whoever was erased has none."""
-    masked = {}
+    """The customers' names, to be masked; `keys`: number and institution. Whoever was erased has none."""
+    names = {}
     for row in rows.select_by_keys(conn, _NAMES, ("borrower_id", "institution"), keys):
         customer = Customer(row.institution, row.borrower_id)
         if row.name_sealed is not None:
-            masked[customer] = mask("name", branch.vault.open(of_borrower(customer, "name"), bytes(row.name_sealed)))
-    return masked
+            names[customer] = branch.vault.open(of_borrower(customer, "name"), bytes(row.name_sealed))
+    return names
 
 
 def _promised(conn: Connection, cases: Sequence[Case]) -> dict[int, Any]:
@@ -158,6 +171,16 @@ def _to_call(conn: Connection, cases: Sequence[Case]) -> dict[int, datetime]:
     found = rows.select_by_keys(conn, _TO_CALL, "parent_id", sorted(case.id for case in cases))
     still = sorted((row for row in found if row.live), key=lambda row: row.due_at, reverse=True)
     return {row.parent_id: row.due_at for row in still}
+
+
+def _visits(conn: Connection, keys: Sequence[tuple[str, str]], on: date) -> dict[Customer, list[Visit]]:
+    """All visits to these debtors up to the close of the day, in order."""
+    visits: dict[Customer, list[Visit]] = {}
+    found = rows.select_by_keys(conn, _VISITS, ("borrower_id", "institution"), keys)
+    for row in sorted(found, key=lambda row: row.started_at):
+        if row.day <= on:
+            visits.setdefault(Customer(row.institution, row.borrower_id), []).append(Visit(row.day, row.result))
+    return visits
 
 
 def _held(conn: Connection, keys: Sequence[tuple[str, str]]) -> dict[Customer, list[Any]]:

@@ -5,20 +5,29 @@ Pure: made from a `Day`, put together from what people handed in.
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from casework.customer import Customer
-from casework.evidence.ledger.gathering import Day
+from casework.evidence.ledger.gathering import Day, Visit
 from casework.work.cases.case import Case
 from casework.work.contacts.contact import Contact
+from casework.work.duties.listing import Listed
 
-DIALS = frozenset({"dial", "dial_contacts", "dial_by_dpd"})
+_DIALS: Final = frozenset({"dial", "dial_by_dpd"})
+_DIAL_CONTACTS: Final = "dial_contacts"
+ANSWERED: Final = frozenset({"debtor", "third_party"})
+"""Outcomes of a call that somebody answered."""
 
 
 class CaseLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One case on one day; amounts in fen. `due` to `breaches` are of the debtor's contacts, whoever made them."""
+    """One case on one day; amounts in fen. What is of contacts is of all the debtor's, whoever made them.
+
+    `due`, `dialled`, `connected`: calls that were owed and not exempt, made to anybody, answered by somebody.
+    `debtor_connected`: how often the debtor in person was spoken to, by any channel. `visits`: to the debtor since the
+    case was opened, the last of them with its result. `wish`: for an arrangement; `agreed_fen`: what was agreed.
+    """
 
     case_id: int
     institution: str
@@ -36,6 +45,7 @@ class CaseLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     due: int = 0
     dialled: int = 0
     connected: int = 0
+    debtor_connected: int = 0
     result: str | None = None
     pay_by: date | None = None
     promised_fen: int | None = None
@@ -51,8 +61,12 @@ class CaseLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unrecorded: int = 0
     breaches: int = 0
     disposal_on: date | None = None
+    wish: str | None = None
+    agreed_fen: int | None = None
+    agreed_on: date | None = None
     exempt: tuple[str, ...] = ()
     follow_up: datetime | None = None
+    next_action: str | None = None
     strategy: str | None = None
 
     @property
@@ -95,6 +109,7 @@ class ContactLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     staff_no: str | None = None
     agency: str | None = None
     is_recorded: bool = False
+    next_action: str | None = None
     rules: tuple[str, ...] = ()
     entered_late: bool = False
 
@@ -174,33 +189,57 @@ def _case(day: Day, case: Case, attempts: int) -> CaseLine:
     contacts, owed = day.contacts.get(case.customer, ()), day.duties.get(case.id, ())
     facts, promised, holds = case.facts, day.promised.get(case.id), day.held.get(case.customer, ())
     last = contacts[-1] if contacts else None
-    visits = [one for one in contacts if one.channel == "visit"]
+    calls = [one for one in contacts if one.is_call]
+    visited = _visits(day, case)
     return CaseLine(
         case_id=case.id, institution=case.institution, borrower_id=case.borrower_id, loan_id=case.loan_id,
         owner=case.owner, handler=case.handler, collector=last.staff_no if last and last.staff_no else case.handler,
         product=case.product, channel=case.channel_code, dpd=case.days_past_due_on(day.on), bucket=case.bucket,
         overdue_fen=case.overdue_fen, outstanding_fen=case.outstanding_principal_fen,
-        due=attempts if any(one.duty in DIALS for one in owed) else 0,
-        dialled=sum(one.is_attempt for one in contacts), connected=sum(one.connected for one in contacts),
+        due=_calls_due(owed, attempts), dialled=len(calls), connected=sum(one.outcome in ANSWERED for one in calls),
+        debtor_connected=sum(one.connected for one in contacts),
         result=last.result if last else None, pay_by=promised.pay_by if promised else None,
         promised_fen=promised.amount_fen if promised else None,
         lost_on=case.state_since if case.state in day.lost else None,
-        repaired_on=facts.repaired_on, repair=day.repairs.get(case.id), visits=len(facts.failed_visits),
-        visit=visits[-1].result if visits else None, photos=len(facts.visit_photos),
+        repaired_on=facts.repaired_on, repair=day.repairs.get(case.id),
+        visits=max(len(visited), len(facts.visit_photos)), visit=_last_visit(case, visited),
+        photos=len(facts.visit_photos),
         paid_fen=day.paid_fen.get(case.loan_id), holds=tuple(sorted({one.hold for one in holds})),
         review_by=min((one.review_by for one in holds if one.review_by), default=None),
         unrecorded=sum(one.is_call and not one.recording for one in contacts), breaches=_breaches(day, contacts),
-        disposal_on=facts.disposal_form_on,
+        disposal_on=facts.disposal_form_on, wish=next((one.wish for one in holds if one.wish), None),
+        agreed_fen=facts.agreed_fen, agreed_on=facts.agreed_on,
         exempt=tuple(sorted({one.exempt_by for one in owed if one.exempt_by is not None})),
         follow_up=day.to_call.get(case.id), strategy=day.strategies.get(case.id),
+        next_action=next((one.next_action for one in reversed(contacts) if one.next_action), None),
     )  # fmt: skip
+
+
+def _calls_due(owed: Iterable[Listed], attempts: int) -> int:
+    """As many as make enough dialling, and one to contact persons; none that something exempts from."""
+    due = {one.duty for one in owed if one.exempt_by is None}
+    return attempts * bool(due & _DIALS) + (_DIAL_CONTACTS in due)
+
+
+def _visits(day: Day, case: Case) -> list[Visit]:
+    return [one for one in day.visits.get(case.customer, ()) if one.on >= case.opened_on]
+
+
+def _last_visit(case: Case, visited: Sequence[Visit]) -> str | None:
+    """What came of the last visit: by the contact, or by the report."""
+    facts = case.facts
+    failed = [one.on for one in (*facts.failed_visits, facts.last_failed_visit) if one is not None]
+    known = [(facts.found_on, "found")] if facts.found_on else []
+    known += [(on, "not_found") for on in failed]
+    known += [(one.on, one.result) for one in visited]
+    return max(known, key=lambda one: one[0])[1] if known else None
 
 
 def _contact(day: Day, one: Contact, until: datetime) -> ContactLine:
     return ContactLine(
         source=one.source, contact_ref=one.contact_ref, institution=one.institution, borrower_id=one.borrower_id,
         loan_id=one.loan_id, at=one.started_at, party=one.party, channel=one.channel, result=one.result,
-        staff_no=one.staff_no, agency=one.agency, is_recorded=one.recording,
+        staff_no=one.staff_no, agency=one.agency, is_recorded=one.recording, next_action=one.next_action,
         rules=tuple(day.breaches.get((one.source, one.contact_ref), ())),
         entered_late=one.started_at < until < one.recorded_at,
     )  # fmt: skip

@@ -1,7 +1,8 @@
 """The four sheets of the ledger: cases, customers who could not be repaired, what was not done and why, contacts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -23,18 +24,16 @@ CASES: Final = (
     Column("connected", "接通", "connected", 6), Column("debtor", "本人接通", "debtor reached", 8),
     Column("result", "最近结果", "last result", 12), Column("pay_by", "承诺日", "promised for", 11),
     Column("promised_fen", "承诺金额", "promised", 12), Column("lost_on", "失联", "lost since", 11),
-    Column("repair", "信息修复结果", "repair", 12), Column("visits", "下户未见次数", "visits in vain", 8),
+    Column("repair", "信息修复结果", "repair", 12), Column("visits", "下户第n次", "visit no.", 8),
     Column("visit", "下户结果", "visit", 10), Column("photos", "下户照片数", "photos", 8),
     Column("handler", "经办人", "handler", 14), Column("paid_fen", "今日还款", "paid today", 12),
     Column("holds", "停催类型", "holds", 14), Column("review_by", "复核日", "review by", 11),
-    Column("agreement", "协商还款", "arrangement", 9), Column("complaint", "投诉", "complaint", 6),
+    Column("agreement", "协商还款", "arrangement", 16), Column("complaint", "投诉", "complaint", 6),
     Column("follow_up", "下次跟进时间", "next follow-up", 13), Column("unrecorded", "未录音数", "unrecorded", 8),
     Column("breaches", "违规数", "breaches", 7), Column("disposal_on", "司法处置表", "disposal form", 11),
-    Column("exempt", "豁免规则", "exempt by", 14), Column("remark", "备注", "remark", 14),
+    Column("exempt", "豁免规则", "exempt by", 14), Column("remark", "备注", "remark", 24),
     Column("plan", "明日计划", "plan for tomorrow", 14),
 )  # fmt: skip
-EMPTY: Final = ("agreement", "remark", "plan")
-"""Columns of which the service holds nothing yet: there, empty, and said so."""
 UNREPAIRED: Final = (
     Column("loan_id", "借据号", "loan", 14), Column("customer", "客户（脱敏）", "customer (masked)", 9),
     Column("lost_on", "失联日期", "lost since", 11), Column("repaired_on", "信息修复日期", "repaired", 12),
@@ -53,6 +52,7 @@ CONTACTS: Final = (
     Column("party", "联系对象", "party", 12), Column("channel", "方式", "channel", 10),
     Column("result", "结果", "result", 16), Column("recorded", "录音", "recorded", 8),
     Column("rules", "违规", "breach of", 12), Column("late", "补录", "entered late", 8),
+    Column("next", "下一步", "next", 10), Column("remark", "备注", "remark", 24),
     Column("contact_ref", "编号", "reference", 18),
 )  # fmt: skip
 _TOTALS: Final = frozenset(
@@ -63,6 +63,10 @@ _PARTY: Final = {"debtor": "本人", "co_borrower": "共同借款人", "guaranto
           "representative": "代理人", "heir": "继承人", "guardian": "监护人"}  # fmt: skip
 _CHANNEL: Final = {
     "call": "电话", "ai_voice": "智能语音", "message": "短信", "visit": "下户", "letter": "信函", "inbound": "来电",
+}  # fmt: skip
+_NEXT: Final = {
+    "call_again": "再次拨打", "visit": "安排下户", "repair": "信息修复", "await_payment": "等待还款",
+    "legal": "司法处置", "nothing": "暂无",
 }  # fmt: skip
 _WHY: Final = {"promise": "有未到期承诺", "outage": "故障", "day_off": "休息日"}
 SIGNED_BY: Final = ("制表人", "复核人", "基础风险管理岗")
@@ -83,6 +87,8 @@ class Words(NamedTuple):
     branch: Branch
     called: Called
     masked: dict[Customer, str]
+    notes: Mapping[tuple[str, str], str] = MappingProxyType({})
+    """Of contacts, by reference and source, masked as customers are."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -111,18 +117,38 @@ class Words(NamedTuple):
         known = self.branch.rulebook.chart.facts["information_repair"].fields["outcome"].one_of
         return str(known[outcome]["zh"]) if outcome is not None and outcome in known else outcome
 
+    def arrangement(self, one: CaseLine) -> str:
+        """What the debtor wishes, and what was agreed."""
+        known = self.branch.rulebook.charts["hold"].events["wish_arrangement"].fields["wish"].one_of
+        wish = f"意愿：{known[one.wish]['zh'] if one.wish in known else one.wish}" if one.wish else None
+        agreed = f"{one.agreed_on}已达成，{one.agreed_fen / 100:,.2f}元" if one.agreed_fen is not None else None
+        return "；".join(filter(None, (wish, agreed)))
+
+    def note(self, line: ContactLine) -> str | None:
+        """What was noted of a contact."""
+        return self.notes.get((line.contact_ref, line.source))
+
     def customer(self, line: Any) -> str | None:
         """Masked; none where the borrower was erased."""
-        return self.masked.get(Customer(line.institution, line.borrower_id))
+        return self.masked.get(self.whose(line))
+
+    @staticmethod
+    def whose(line: Any) -> Customer:
+        """Of whom a line is."""
+        return Customer(line.institution, line.borrower_id)
+
+    @staticmethod
+    def next_action(code: str | None) -> str | None:
+        """What is to follow."""
+        return _NEXT.get(code, code) if code is not None else None
 
 
 def sheets(
     words: Words, on: date, part: Part, missing: Sequence[NotHandedIn], about: str
 ) -> list[Sheet]:  # fmt: skip
     """In their order; `about` is shown under each title."""
-    empty = "、".join(column.zh for column in CASES if column.field in EMPTY)
     return [
-        Sheet("催收台账", f"{about} · 留空列（尚无登记）：{empty}", CASES, case_lines(words, on, part.cases), _TOTALS),
+        Sheet("催收台账", about, CASES, case_lines(words, on, part), _TOTALS),
         Sheet(
             "无法修复名单", about, UNREPAIRED, unrepaired_lines(words, unrepaired(part)), frozenset({"overdue_fen"})
         ),
@@ -131,25 +157,27 @@ def sheets(
     ]  # fmt: skip
 
 
-def case_lines(words: Words, on: date, cases: Iterable[CaseLine]) -> Iterator[Sequence[Any]]:
-    """A line each, in the order of the columns."""
-    for one in cases:
+def case_lines(words: Words, on: date, part: Part) -> Iterator[Sequence[Any]]:
+    """A line each, in the order of the columns; the remark is what was noted last of the debtor."""
+    remarks = {words.whose(one): note for one in part.contacts if (note := words.note(one))}
+    for one in part.cases:
         told: dict[str, Any] = {
             "day": on, "collector": words.called.who(one.collector), "loan_id": one.loan_id,
             "customer": words.customer(one), "product": one.product, "channel": one.channel, "dpd": one.dpd,
             "bucket": one.bucket, "overdue_fen": one.overdue_fen, "outstanding_fen": one.outstanding_fen,
             "owner": words.called.who(one.owner), "due": one.due, "dialled": one.dialled, "connected": one.connected,
-            "debtor": "是" if one.connected else "否", "result": words.result(one.result), "pay_by": one.pay_by,
+            "debtor": "是" if one.debtor_connected else "否", "result": words.result(one.result), "pay_by": one.pay_by,
             "promised_fen": one.promised_fen, "lost_on": one.lost_on,
             "repair": words.repair(one.repair) or (str(one.repaired_on) if one.repaired_on else None),
-            "visits": one.visits, "visit": words.result(one.visit), "photos": one.photos,
+            "visits": one.visits or None, "visit": words.result(one.visit), "photos": one.photos or None,
             "handler": words.called.who(one.handler), "paid_fen": one.paid_fen,
             "holds": "、".join(words.why(hold) for hold in one.holds), "review_by": one.review_by,
             "complaint": "有" if "complaint" in one.holds else None, "unrecorded": one.unrecorded,
             "breaches": one.breaches, "disposal_on": one.disposal_on,
             "strategy": words.strategy(one.strategy),
             "follow_up": one.follow_up.astimezone(words.zone) if one.follow_up else None,
-            "exempt": "、".join(words.why(by) for by in one.exempt),
+            "exempt": "、".join(words.why(by) for by in one.exempt), "agreement": words.arrangement(one),
+            "remark": remarks.get(one.customer), "plan": words.next_action(one.next_action),
         }  # fmt: skip
         yield [told.get(column.field) for column in CASES]
 
@@ -187,5 +215,5 @@ def _contact_lines(words: Words, contacts: Iterable[ContactLine]) -> Iterator[Se
             one.at.astimezone(words.zone), words.called.who(one.staff_no) or one.agency, one.loan_id,
             words.customer(one), _PARTY.get(one.party, one.party), _CHANNEL.get(one.channel, one.channel),
             words.result(one.result), "有" if one.is_recorded else "无", "、".join(one.rules),
-            "补录" if one.entered_late else None, one.contact_ref,
+            "补录" if one.entered_late else None, words.next_action(one.next_action), words.note(one), one.contact_ref,
         )  # fmt: skip

@@ -28,7 +28,7 @@ from casework.log.tables import (
     streams,
     unsealed,
 )
-from casework.log.write.data_keys import keys_for, opener
+from casework.log.write.data_keys import keys_for, keys_of, opener
 from casework.personal import Vault, cell
 from casework.storage import rows
 from casework.storage.driver_errors import is_place_taken, key_taken
@@ -256,6 +256,22 @@ def opening_cell(stream: str, seq: int, field: str) -> str:
 _OPENINGS = sa.select(openings, opening_keys.c.wrapped).select_from(
     openings.outerjoin(opening_keys, opening_keys.c.subject == openings.c.subject)
 )
+
+
+def read_openings_at(
+    conn: Connection, vault: Vault, places: Collection[tuple[str, int]], field: str
+) -> dict[tuple[str, int], str]:  # fmt: skip
+    """The committed text `field` of entries of many streams, by stream and number; erased ones are left out."""
+    keys = ("stream", "stream_seq", "field")
+    found = rows.select_by_keys(conn, openings, keys, sorted((*place, field) for place in places))
+    sealers = keys_of(conn, vault, sorted({row.subject for row in found if row.subject is not None}))
+    texts = {}
+    for row in found:
+        sealer = vault if row.subject is None else sealers.get(row.subject)
+        if sealer is not None:
+            cell_of = opening_cell(row.stream, row.stream_seq, row.field)
+            texts[row.stream, row.stream_seq] = str(json.loads(sealer.open(cell_of, bytes(row.sealed)))["value"])
+    return texts
 
 
 class Opened(NamedTuple):
