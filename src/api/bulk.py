@@ -27,6 +27,7 @@ from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import Reach
 from casework.rules.statechart.chart import Chart
 from casework.storage.database import reading
+from casework.work.cases.commands import Command
 from casework.work.cases.filter import BusinessDates, CaseFilter
 from casework.work.cases.queries import walk_cases
 
@@ -128,7 +129,7 @@ def too_many(words: BulkNames) -> CallerError:
 
 
 async def decided(
-    request: Request[Any, Any, Any], commands: Callable[[], Sequence[Fire]], data: Any, idempotency_key: str | None,
+    request: Request[Any, Any, Any], commands: Callable[[], Sequence[Command]], data: Any, idempotency_key: str | None,
     named: Named,
 ) -> Response[bytes]:  # fmt: skip
     """The commands carried out in one transaction, or (`data.dry_run`) only decided; a result for each."""
@@ -164,7 +165,7 @@ def found_by(serving: Serving, wanted: CaseFilter, within: Reach) -> list[CaseRe
     return [CaseRef(line.id, line.version) for line in found]
 
 
-def _forecast(serving: Serving, commands: Callable[[], Sequence[Fire]], data: Any, named: Named) -> StoredAnswer:
+def _forecast(serving: Serving, commands: Callable[[], Sequence[Command]], data: Any, named: Named) -> StoredAnswer:
     found = commands()
     with reading(serving.engine) as conn:
         outcomes = advance(conn, found, serving.branch, lock=False, dry_run=True)

@@ -1,4 +1,7 @@
-"""Changing every noun but cases over HTTP: opening, events, facts, notes, one event for many; made from its chart."""
+"""Changing every noun but cases over HTTP: opening, events, facts, notes, one event for many, many opened at once.
+
+All of it is made from the noun's chart.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -28,6 +31,7 @@ from api.wire import (
     MAX_CASES,
     NOTE_EXAMPLES,
     BulkAnswerOfNoun,
+    BulkAnswerOfOpenings,
     CaseRef,
     Code,
     Data,
@@ -195,6 +199,54 @@ def _fire_many(one: Described) -> Any:
     return fire_many
 
 
+class _ManyOpened(msgspec.Struct, forbid_unknown_fields=True):
+    atomic: bool = False
+    dry_run: bool = False
+
+
+def _body_of_openings(kind: Any) -> Any:
+    return msgspec.defstruct(
+        f"Many{kind.__name__}", [("items", Annotated[list[kind], Meta(min_length=1, max_length=MAX_CASES)])],
+        bases=(_ManyOpened,), kw_only=True, forbid_unknown_fields=True,
+        namespace={"__doc__": "What is opened, at most 1,000. `atomic`: if one may not be opened, none is. `dry_run`: "
+                              "decide, change nothing."},
+    )  # fmt: skip
+
+
+_MANY = {kind: _body_of_openings(kind) for kind in (OpeningOf, OpeningOfChild)}
+
+
+def _open_many(one: Described) -> Any:
+    kind: Any = _MANY[OpeningOfChild if one.noun.child else OpeningOf]
+    shown = {"dry_run": False, "atomic": False, "items": 1, "by_outcome": {"done": 1}, "by_reason": {},
+             "results": [{**one.outcome, "outcome": "done", "status": 200}]}  # fmt: skip
+    answer = ResponseSpec(
+        BulkAnswerOfOpenings, generate_examples=False, description="A result for each.",
+        examples=[Example(summary="done", value=shown)],
+    )  # fmt: skip
+    codes = [code for code in BULK if code not in ("unknown_event", "filter_malformed")]
+    example = Example(id="many", summary="several, or none",
+                      value={"items": [example.value for example in one.opening], "atomic": True})  # fmt: skip
+
+    @post(
+        f"/{one.plural}/openings", status_code=200, summary=f"Open many {one.plural}", tags=[one.plural],
+        responses={200: answer, **problem_responses(*codes)},
+    )  # fmt: skip
+    async def open_many(
+        request: Request[Any, Any, Any], data: Annotated[kind, Body(examples=[example])],  # one of two, by the noun
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[bytes]:  # fmt: skip
+        """Each has its own result, as if it had been asked for alone; everything is one transaction."""
+        actor = actor_of(request)
+        commands = [
+            Open(actor=actor, noun=one.noun.chart, ground=each.ground, data=each.data, of=getattr(each, "of", None))
+            for each in data.items
+        ]
+        return await decided(request, lambda: commands, data, idempotency_key, one.named(serving_of(request)))
+
+    return open_many
+
+
 def _found_by(serving: Serving, one: Described, wanted: ShownWanted, within: Reach) -> list[CaseRef]:
     """Those of a filter within reach, pinned to their version; CallerError `too_many_items`."""
     with reading(serving.engine) as conn:
@@ -206,4 +258,4 @@ def _found_by(serving: Serving, one: Described, wanted: ShownWanted, within: Rea
 
 def route_handlers(nouns: list[Described]) -> list[Any]:
     """For `api.app.create_app`."""
-    return [made(one) for one in nouns for made in (_open, _fire, _record, _note, _fire_many)]
+    return [made(one) for one in nouns for made in (_open, _fire, _record, _note, _fire_many, _open_many)]

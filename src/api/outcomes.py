@@ -109,8 +109,11 @@ def _problem(
 def bulk_answer(
     commands: Sequence[Command], outcomes: Sequence[Outcome], *, atomic: bool, dry_run: bool, named: Named = CASE_NAMED
 ) -> StoredAnswer:
-    """A result for each, totals by outcome and by reason."""
-    ids = [0 if isinstance(command, Open) else command.id for command in commands]
+    """A result for each, totals by outcome and by reason; what was not opened has no number."""
+    ids = [
+        command.id if not isinstance(command, Open) else outcome.id if isinstance(outcome, Done) and not dry_run else 0
+        for command, outcome in zip(commands, outcomes, strict=True)
+    ]
     results = results_of(ids, outcomes, dry_run=dry_run)
     by_outcome, by_reason = totals_of(results)
     answer = BulkAnswer(
@@ -120,7 +123,9 @@ def bulk_answer(
     if named is CASE_NAMED:
         return StoredAnswer(200, encode(answer), {})
     told = msgspec.to_builtins(answer, enc_hook=str)
-    told["items"], told["results"] = told.pop("cases"), [{"id": one.pop("case_id"), **one} for one in told["results"]]
+    told["items"], told["results"] = told.pop("cases"), [
+        ({"id": number} if (number := one.pop("case_id")) else {}) | one for one in told["results"]
+    ]  # fmt: skip
     return StoredAnswer(200, encode(told), {})
 
 

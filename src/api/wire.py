@@ -114,12 +114,21 @@ class BulkAnswer(msgspec.Struct, kw_only=True):
     results: list[ResultBody]
 
 
-def _of_noun(struct: type[msgspec.Struct], name: str, doc: str, called: dict[str, tuple[str, Any]]) -> Any:
+def _of_noun(
+    struct: type[msgspec.Struct], name: str, doc: str, called: dict[str, tuple[str, Any]], optional: str = ""
+) -> Any:
     """The same of any noun: fields of other names and kinds, everything else as cases have it."""
-    told = [(*called.get(one.name, (one.name, one.type)), one) for one in msgspec.structs.fields(struct)]
+    told = [
+        (*called.get(one.name, (one.name, one.type)), one.default) for one in msgspec.structs.fields(struct)
+    ]  # fmt: skip
     return msgspec.defstruct(
         name,
-        [(key, kind) if one.default is msgspec.NODEFAULT else (key, kind, one.default) for key, kind, one in told],
+        [
+            (key, kind | None, None) if key == optional
+            else (key, kind) if default is msgspec.NODEFAULT
+            else (key, kind, default)
+            for key, kind, default in told
+        ],
         kw_only=True, omit_defaults=struct.__struct_config__.omit_defaults, namespace={"__doc__": doc},
     )  # fmt: skip
 
@@ -134,10 +143,20 @@ ResultOfNoun: Any = _of_noun(
     "What became of one of a bulk request; `status` is what it would have been answered with alone.",
     {"case_id": ("id", int)},
 )  # fmt: skip
+ResultOfOpening: Any = _of_noun(
+    ResultBody, "ResultOfOpening",
+    "What became of an opening; `id` numbers what was opened. `status` is what it would have been answered with alone.",
+    {"case_id": ("id", int)}, optional="id",
+)  # fmt: skip
 BulkAnswerOfNoun: Any = _of_noun(
     BulkAnswer, "BulkAnswerOfNoun",
     "Totals and a result for each. `by_outcome` and `by_reason` count them; one may have several reasons.",
     {"cases": ("items", int), "results": ("results", list[ResultOfNoun])},
+)  # fmt: skip
+BulkAnswerOfOpenings: Any = _of_noun(
+    BulkAnswer, "BulkAnswerOfOpenings",
+    "Totals and a result for each, in the order given. `by_outcome` and `by_reason` count them.",
+    {"cases": ("items", int), "results": ("results", list[ResultOfOpening])},
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from casework.cli import case_tables
 from casework.cli.changing import date_of, day
 from casework.cli.given import data_json_option, data_option, given
+from casework.cli.opening_many import openings
 from casework.cli.shell import acting, as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
@@ -215,7 +216,14 @@ def doing(
     noun: Kept, *, opening: str = "--ground GROUND --as S0012", event: str = "31 EVENT --as S0012"
 ) -> list[click.Command]:
     """The commands that change one or many; `opening` and `event` are what their examples end in."""
-    return [_open(noun, opening), *changing_one(noun, event=event), _bulk(noun)]
+    many = f"Open many: a row of FILE (CSV or XLSX) each, its columns {_columns(noun)} and the fields of the chart."
+    codes = "Exit code 0: all done; 1: some are not; 2: usage."
+    opened = openings(noun, _help(noun, f"{many} {codes}", "openings many.csv --atomic --as S0012"))
+    return [_open(noun, opening), opened, *changing_one(noun, event=event), _bulk(noun)]
+
+
+def _columns(noun: Kept) -> str:
+    return "case_id, ground" if noun.child else "ground"
 
 
 def changing_one(

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from itertools import count
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,6 +18,9 @@ from casework.log.write.trail import NOT_BEGUN, StreamHead, held_head
 from casework.people.staff.tables import register_version
 from casework.personal import Vault
 from casework.storage import rows
+from casework.storage.database import is_reading
+
+_NEVER_GIVEN: Final = 2**52
 
 
 @dataclass(slots=True)
@@ -91,9 +95,15 @@ def gather(
             if _is_held(gathered, main, noun, subject):
                 gathered.subjects[noun.chart, subject.id] = subject
     for noun, opened in openings.items():
-        ids = rows.next_ids(conn, f"{noun.table.name}_id_seq", noun.table, len(opened))
-        gathered.new_ids[noun.chart] = iter(ids)
+        gathered.new_ids[noun.chart] = _new_ids(conn, noun, len(opened))
     return gathered
+
+
+def _new_ids(conn: Connection, noun: Kept, n: int) -> Iterator[int]:
+    """Where it is only looked at, numbers that nothing has."""
+    if is_reading(conn):
+        return count(_NEVER_GIVEN)
+    return iter(rows.next_ids(conn, f"{noun.table.name}_id_seq", noun.table, n))
 
 
 def _is_held(gathered: Gathered, main: Kept, noun: Kept, subject: Any) -> bool:

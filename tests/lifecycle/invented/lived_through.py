@@ -198,7 +198,7 @@ def test_it_is_counted_by_state_and_described_with_examples(house: Running) -> N
     body = document["paths"]["/errands"]["post"]["requestBody"]["content"]["application/json"]
     assert [one["data"].keys() for one in body["schema"]["examples"]] == [{"call_on"}]
     ours = [one for path, one in document["paths"].items() if path.startswith("/errands")]
-    assert sum(len(methods) for methods in ours) == 11
+    assert sum(len(methods) for methods in ours) == 12
 
 
 # ── on pages ────────────────────────────────────────────────────────────────────────────────────────────────
