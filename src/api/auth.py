@@ -24,6 +24,7 @@ from casework.people.identity.holding import Holder
 from casework.people.identity.issuer import Issuer
 from casework.people.identity.sessions import not_authenticated
 from casework.people.staff.actor import Actor
+from casework.people.staff.register import version_of
 from casework.people.staff.tokens import hash_of, is_page_shaped, is_shaped
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
@@ -122,7 +123,10 @@ class Tokens:
         moment = self._clock()
         today, policy = _rules(self._branch, moment)
         with reading(self._engine) as conn:
-            return holding.holder_of(conn, digest, moment, self._branch.mac_key, today=today, policy=policy)
+            return holding.holder_of(
+                conn, digest, moment, self._branch.mac_key, today=today, policy=policy,
+                answering=self._branch.answering,
+            )  # fmt: skip
 
     def _look_outside(self, token: str) -> Holder | None:
         said = None if self._issuer is None else self._issuer.read(token)
@@ -131,8 +135,9 @@ class Tokens:
         today, policy = _rules(self._branch, self._clock())
         with reading(self._engine) as conn:
             return holding.outside_holder(
-                conn, said.staff_no, said.expires_at, shown_factor=said.shown_factor, today=today, policy=policy
-            )
+                conn, said.staff_no, said.expires_at, shown_factor=said.shown_factor, today=today, policy=policy,
+                answering=self._branch.answering,
+            )  # fmt: skip
 
     def _keep(self, digest: bytes, done: "asyncio.Future[Holder | None]") -> None:
         self._asking.pop(digest, None)
@@ -191,7 +196,9 @@ def _rules(branch: Branch, moment: datetime) -> Any:
 def still_holds(conn: Connection, holder: Holder, moment: datetime, branch: Branch) -> Holder | None:
     """The holder as the register has them now, in this transaction; None when token or person have gone."""
     today, policy = _rules(branch, moment)
-    return holding.still_holds(conn, holder, moment, branch.mac_key, today=today, policy=policy)
+    return holding.still_holds(
+        conn, holder, moment, branch.mac_key, today=today, policy=policy, answering=branch.answering
+    )
 
 
 def still_valid(conn: Connection, request: Request[Any, Any, Any], *, clock: Clock = now) -> Actor:
@@ -202,7 +209,7 @@ def still_valid(conn: Connection, request: Request[Any, Any, Any], *, clock: Clo
     are to change are locked, or first of all where nothing is.
     """
     holder: Holder = request.scope["auth"]
-    if holding.version_of(conn) == holder.actor.register_version:
+    if version_of(conn) == holder.actor.register_version:
         return holder.actor
     branch: Branch = request.app.state["serving"].branch
     found = still_holds(conn, holder, clock(), branch)

@@ -14,10 +14,10 @@ from api.auth import still_holds
 from casework.clock import Clock, now
 from casework.errors import CallerError, TryAgain
 from casework.operation.startup import Started
-from casework.people.identity import holding
 from casework.people.identity.holding import Holder
 from casework.people.identity.sessions import not_authenticated
 from casework.people.staff.actor import Actor
+from casework.people.staff.register import version_of
 from casework.storage.database import writing
 from casework.work.gate.asking import COMMAND, Wanted, askings_of
 from casework.work.gate.gather import Asking
@@ -76,7 +76,7 @@ class PermitDesk:
 
     def _decide(self, batch: list[_Asked]) -> list[Outcome]:
         with writing(self.started.engine) as conn:
-            version, at, branch = holding.version_of(conn), self.clock(), self.started.branch
+            version, at, branch = version_of(conn), self.clock(), self.started.branch
             actors = [self._actor(conn, one.holder, version, at) for one in batch]
             known = [(actor, one.wanted) for actor, one in zip(actors, batch, strict=True) if isinstance(actor, Actor)]
             askings = iter(askings_of(conn, branch, known, at))

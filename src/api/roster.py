@@ -14,6 +14,7 @@ from api.written import changing
 from casework.clock import now
 from casework.people.shifts.answering import NOBODY_ON, WHYS, answers_on
 from casework.people.shifts.entering import ShiftGiven, enter_shifts, shifts_between
+from casework.people.shifts.lending import posts_for
 from casework.storage.database import reading
 
 _WEEK: Final = timedelta(days=6)
@@ -57,7 +58,8 @@ class RosterChanged(msgspec.Struct):
 class AnswerBody(msgspec.Struct):
     """Somebody who is off, who answers in their place, and by what.
 
-    `nobody_on`: the roster has nobody, and they answer all the same.
+    `nobody_on`: the roster has nobody, and they answer all the same. `posts`: by which they act for them that day,
+    with the cases that those own or handle; where it is empty they act by their own posts alone.
     """
 
     staff_no: str
@@ -66,6 +68,7 @@ class AnswerBody(msgspec.Struct):
     why_zh: str
     why_en: str
     nobody_on: bool
+    posts: list[str]
 
 
 _SHIFT = {"day": "2026-03-10", "staff_no": "10021", "shift": "rest", "stand_in": "10022"}
@@ -108,7 +111,8 @@ def roster(
 @get("/roster/answers", sync_to_thread=True, summary="Who answers for who is off", tags=["staff"],
      responses=answers(list[AnswerBody], [
          {"staff_no": "10021", "answers": "10022", "why": "stand_in", "why_zh": "班表指定替班",
-          "why_en": "whom the roster names in their place", "nobody_on": False}], "filter_malformed",
+          "why_en": "whom the roster names in their place", "nobody_on": False,
+          "posts": ["business_rep"]}], "filter_malformed",
          "invalid_request"))  # fmt: skip
 def who_answers_on(
     request: Request[Any, Any, Any],
@@ -118,8 +122,14 @@ def who_answers_on(
     serving, _ = reader_of(request, "on")
     day, rulebook = on or serving.branch.today(now()), serving.branch.rulebook
     with reading(serving.engine) as conn:
-        found = answers_on(conn, rulebook.shifts, rulebook.policies.at(day), day).who_of_all()
-    return [AnswerBody(who, one.staff_no, one.why, *WHYS[one.why], one.why in NOBODY_ON) for who, one in found.items()]
+        found = answers_on(conn, rulebook.shifts, rulebook.policies.at(day), day)
+    return [
+        AnswerBody(
+            who, one.staff_no, one.why, *WHYS[one.why], one.why in NOBODY_ON,
+            sorted(posts_for(rulebook.permissions, found.roster, one.staff_no, who)),
+        )
+        for who, one in found.who_of_all().items()
+    ]  # fmt: skip
 
 
 route_handlers = [roster, who_answers_on, enter]

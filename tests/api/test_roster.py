@@ -21,7 +21,7 @@ def test_shifts_are_entered_shown_and_answered_by(running: Running) -> None:
     assert shown["codes"]["rest"] == {"zh": "休息", "en": "day off"}
     assert running.get(f"/roster/answers?on={DAY}", "R1").json() == [
         {"staff_no": "R1", "answers": "P1", "why": "stand_in", "why_zh": "班表指定替班",
-         "why_en": "whom the roster names in their place", "nobody_on": False}
+         "why_en": "whom the roster names in their place", "nobody_on": False, "posts": ["business_rep"]}
     ]  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def test_a_file_is_entered_shown_and_answered_by_and_the_same_again_changes_noth
         {"day": DAY, "staff_no": "P2", "shift": "day", "stand_in": None},
     ]
     assert json.loads(shell("roster", "who", "--on", DAY, "--json").output) == [
-        {"staff_no": "P1", "answers": "P2", "why": "stand_in"}
+        {"staff_no": "P1", "answers": "P2", "why": "stand_in", "posts": ["phone_collector"]}
     ]
 
 

@@ -13,6 +13,7 @@ from casework.errors import CallerError
 from casework.intake.enrolment.shift_sheet import import_shifts
 from casework.people.shifts.answering import NOBODY_ON, WHYS, answers_on
 from casework.people.shifts.entering import ShiftGiven, enter_shifts, shifts_between
+from casework.people.shifts.lending import posts_for
 from casework.storage.database import reading
 
 _WEEK = timedelta(days=6)
@@ -127,14 +128,17 @@ def who(on: datetime, staff_no: str | None, *, json_: bool) -> None:
         permitted(conn, open_.branch, staff_no, "roster.read")
         rulebook = open_.branch.rulebook
         answers = answers_on(conn, rulebook.shifts, rulebook.policies.at(on.date()), on.date())
-    off = answers.who_of_all()
+    off, may = answers.who_of_all(), rulebook.permissions
+    posts = {one: sorted(posts_for(may, answers.roster, by.staff_no, one)) for one, by in off.items()}
     if json_:
-        print_json([{"staff_no": one, "answers": by.staff_no, "why": by.why} for one, by in off.items()])
+        print_json([
+            {"staff_no": one, "answers": by.staff_no, "why": by.why, "posts": posts[one]} for one, by in off.items()
+        ])  # fmt: skip
         return
-    table = Table("staff no", "answers", "why")
+    table = Table("staff no", "answers", "why", "posts")
     for one, by in off.items():
         zh, en = WHYS[by.why]
-        table.add_row(one, by.staff_no, f"{en} {zh}")
+        table.add_row(one, by.staff_no, f"{en} {zh}", ", ".join(posts[one]))
     console.print(table if off else f"{on.date()}: {NONE}")
     for one, by in off.items():
         if by.why in NOBODY_ON:

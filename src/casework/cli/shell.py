@@ -19,7 +19,6 @@ from casework.codes import texts_of
 from casework.errors import CallerError, RulesBroken, TryAgain
 from casework.operation.startup import Started, start
 from casework.people.staff.actor import Actor, system
-from casework.people.staff.register import actor_for
 from casework.screen import in_json, on_screen
 from casework.settings import Settings
 from casework.work.cases.branch import Branch
@@ -77,7 +76,7 @@ def started(*, check: bool = True) -> Iterator[Started]:
 
 def acting(conn: Connection, branch: Branch, staff_no: str | None) -> Actor:
     """Who acts at the shell: the member of staff that `--as` names, or the service itself."""
-    return system("cli") if staff_no is None else actor_for(conn, staff_no, "cli", today=branch.today(now()))
+    return system("cli") if staff_no is None else branch.actor(conn, staff_no, "cli", branch.today(now()))
 
 
 def permitted(conn: Connection, branch: Branch, staff_no: str | None, command: str) -> Actor:

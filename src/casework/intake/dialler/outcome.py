@@ -13,13 +13,18 @@ from casework.intake.dialler.called_back import close_call_backs
 from casework.intake.dialler.learning import learn_at_once
 from casework.intake.dialler.recording import API, New, Recorded, put
 from casework.intake.dialler.row import TEXTS
+from casework.intake.dialler.typed import acting_for
 from casework.intake.feed.borrowers import cell_of_contact
 from casework.people.staff.actor import Actor
 from casework.work.cases.branch import Branch
+from casework.work.cases.tables import cases
 from casework.work.contacts.contact import NEXT_ACTIONS, Contact
 from casework.work.contacts.tables import contacts
 from casework.work.gate.permits import permit_of, settle
 
+_WHOSE: Final = sa.select(*cases.c["owner", "handler", "team", "region", "product"]).where(
+    cases.c.id == sa.bindparam("id")
+)
 _TEXTS: Final = ("address", "recording", "note")
 
 
@@ -73,11 +78,17 @@ def record_outcome(
     if (phone := _phone(conn, branch, permit.contact_id)) is not None:
         texts["phone"] = phone
     row_hash = branch.vault.fingerprint(contact.contact_ref.encode())
-    (recorded,) = put(conn, branch, [New(contact, texts, row_hash)], actor, at)
+    principal = _acting_for(conn, branch, permit.case_id, actor, at)
+    (recorded,) = put(conn, branch, [New(contact, texts, row_hash, principal)], actor, at)
     close_call_backs(conn, branch, [recorded], via=actor.via, clock=lambda: at)
     if contact.connected:
         learn_at_once(conn, branch, [contact], via=actor.via, clock=lambda: at)
     return recorded
+
+
+def _acting_for(conn: Connection, branch: Branch, case_id: int, actor: Actor, at: datetime) -> str | None:
+    of_permit = conn.execute(_WHOSE, {"id": case_id}).all() if actor.principals else []
+    return acting_for(branch, actor, branch.today(at), of_permit)
 
 
 def _phone(conn: Connection, branch: Branch, contact_id: int | None) -> str | None:

@@ -60,12 +60,13 @@ class Not(NamedTuple):
 class New(NamedTuple):
     """A contact that is new, and what is committed of it: phone, address, recording, note.
 
-    `row_hash`: the keyed fingerprint of the row as it came.
+    `row_hash`: the keyed fingerprint of the row as it came. `acting_for`: whose work it was, if not the actor's own.
     """
 
     contact: Contact
     texts: Mapping[str, str]
     row_hash: bytes
+    acting_for: str | None = None
 
 
 REPEATED: Final = Not("repeated")
@@ -92,9 +93,10 @@ def put(conn: Connection, branch: Branch, new: Sequence[New], actor: Actor, at: 
     trail, zone, mac = branch.trail(at), ZoneInfo(branch.time_zone), mac_of(branch.mac_key)
     stored: list[tuple[Any, ...]] = []
     recorded = []
-    for contact, texts, row_hash in new:
+    for contact, texts, row_hash, acting_for in new:
         stream, local = streams[contact.customer], contact.started_at.astimezone(zone)
-        draft = Draft(RECORDED, actor.signed, _data_of(contact, local), texts=texts, subject=stream)
+        said = _data_of(contact, local) | ({} if acting_for is None else {"acting_for": acting_for})
+        draft = Draft(RECORDED, actor.signed, said, texts=texts, subject=stream)
         heads[stream] = trail.add(stream, heads[stream], draft)
         values = list(_values_of(contact))
         values[_RECORDED_AT] = heads[stream].recorded_at

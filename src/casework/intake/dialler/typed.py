@@ -1,7 +1,7 @@
 """Contacts that people type, some at a time: rows of a contact file in all but the file, within the typist's reach."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -57,11 +57,12 @@ def record_typed(
         _own(reader.read(line, [row.get(name, "") for name in COLUMNS_OF_ROW]), actor)
         for line, row in enumerate(typed, 1)
     ]
-    seen = Sight(conn, branch, {row.loan_id for row in read if isinstance(row, Given)}, actor, at).look(read)
+    sight = Sight(conn, branch, {row.loan_id for row in read if isinstance(row, Given)}, actor, at)
+    seen = sight.look(read)
     found = iter(judged(conn, branch, [row for row in seen if isinstance(row, Given)], SHEET, at))
     verdicts = [next(found) if isinstance(row, Given) else row for row in seen]
     stopped = atomic and any(isinstance(one, Not) and one is not REPEATED for one in verdicts)
-    new = [] if stopped else [one for one in verdicts if isinstance(one, New)]
+    new = [] if stopped else [sight.signed(one) for one in verdicts if isinstance(one, New)]
     recorded = put(conn, branch, new, actor, at)
     name_staff(conn, branch, {one.contact.staff_no for one in recorded}, actor)
     close_call_backs(conn, branch, recorded, via=actor.via, clock=lambda: at)
@@ -80,13 +81,22 @@ def _own(row: Given | Aside, actor: Actor) -> Given | Aside:
     return row._replace(staff_no=actor.id)
 
 
+def acting_for(branch: Branch, actor: Actor, today: date, of_loan: Sequence[Any]) -> str | None:
+    """For whom the actor records a contact with the debtor of these cases; none: in their own right."""
+    permissions = branch.rulebook.permissions
+    policy, posts = branch.rulebook.policies.at(today), permissions.commands[COMMAND].posts
+    found = [permissions.authority(actor, posts, case, policy) for case in of_loan] if actor.principals else []
+    whose = [one.acting_for for one in found if one is not None]
+    return None if None in whose else next(iter(whose), None)
+
+
 class Sight:
     """What the actor sees of the cases of some loans, and what they may record."""
 
     def __init__(self, conn: Connection, branch: Branch, loan_ids: set[str], actor: Actor, at: datetime) -> None:
         today = branch.today(at)
         self._acts, self._sees = (reach_of(branch, actor, command, today) for command in (COMMAND, "case.read"))
-        self._people = actor.people
+        self._people, self._may = actor.people, (branch, actor, today)
         self._cases: dict[str, list[Any]] = {}
         for case in rows.select_by_keys(conn, _WHOSE, "loan_id", sorted(loan_ids)):
             self._cases.setdefault(case.loan_id, []).append(case)
@@ -106,6 +116,10 @@ class Sight:
         if row.agency is not None:
             return Not("not_your_own", "agency")
         return None if row.staff_no in self._people else Not("not_your_own", "staff_no")
+
+    def signed(self, new: New) -> New:
+        """With whose work it was, where they reach the case for somebody else alone."""
+        return new._replace(acting_for=acting_for(*self._may, self._cases.get(new.contact.loan_id, ())))
 
     def _covered(self, row: Given | Contact, reach: Reach) -> bool:
         return any(reach.covers(case) for case in self._cases.get(row.loan_id, ()))

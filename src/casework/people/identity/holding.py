@@ -1,6 +1,7 @@
 """Whom a token names at this moment, and how far it goes; the register decides, never the token."""
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -12,13 +13,19 @@ from casework.errors import CallerError
 from casework.people.identity.tables import sessions
 from casework.people.staff.access_mac import ALLOWING, holds
 from casework.people.staff.actor import Actor
-from casework.people.staff.register import actor_for
+from casework.people.staff.register import actor_for, version_of
 from casework.people.staff.tables import register_version, tokens
 from casework.rules.statechart.policy import Policy
 
 KEY, ACCESS, OUTSIDE = "key", "access", "outside"
+Answering = Callable[[Connection, Actor, date], Actor]
+"""Adds those for whom the roster has the actor answer that day (`Branch.answering`)."""
 ENROL_ONLY = frozenset({"factor.own", "session.own"})
 """What a log-in without the second factor may do where the policy asks for one: enrol it, and leave."""
+
+
+def _nobody_else(_conn: Connection, actor: Actor, _on: date) -> Actor:
+    return actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,9 @@ _HOLDER = (
 
 
 def holder_of(
-    conn: Connection, token_hash: bytes, now: datetime, mac_key: bytes, *, today: date, policy: Policy
-) -> Holder | None:
+    conn: Connection, token_hash: bytes, now: datetime, mac_key: bytes, *, today: date, policy: Policy,
+    answering: Answering = _nobody_else,
+) -> Holder | None:  # fmt: skip
     """Whom this token names now; None when it is unknown, expired, revoked, or its holder may not act.
 
     Also when this service did not make it so, and when it is of a session that is over or was never opened.
@@ -67,7 +75,7 @@ def holder_of(
     shown = row.kind != ACCESS or bool(row.session_second_factor)
     # A key says nothing of the session it was made in: for somebody else's post it does not count as a second factor.
     lent = row.kind == ACCESS and bool(row.session_second_factor)
-    actor = _actor(conn, row.staff_no, today, row.version, commands, policy, shown=shown, lent=lent)
+    actor = _actor(conn, row.staff_no, today, row.version, commands, policy, answering, shown=shown, lent=lent)
     if actor is None:
         return None
     return Holder(actor, row.expires_at, row.kind, token_hash, row.session_id, shown)
@@ -83,31 +91,28 @@ def _is_open(row: Any, now: datetime, mac_key: bytes) -> bool:
 
 
 def outside_holder(
-    conn: Connection, staff_no: str, expires_at: datetime, *, shown_factor: bool, today: date, policy: Policy
-) -> Holder | None:
+    conn: Connection, staff_no: str, expires_at: datetime, *, shown_factor: bool, today: date, policy: Policy,
+    answering: Answering = _nobody_else,
+) -> Holder | None:  # fmt: skip
     """The holder of an outside issuer's token; None when the register does not know them as active."""
-    version: int = conn.execute(sa.select(register_version.c.version)).scalar_one()
-    actor = _actor(conn, staff_no, today, version, None, policy, shown=shown_factor, lent=shown_factor)
+    version = version_of(conn)
+    actor = _actor(conn, staff_no, today, version, None, policy, answering, shown=shown_factor, lent=shown_factor)
     return None if actor is None else Holder(actor, expires_at, OUTSIDE, shown_factor=shown_factor)
 
 
 def still_holds(
-    conn: Connection, holder: Holder, now: datetime, mac_key: bytes, *, today: date, policy: Policy
-) -> Holder | None:
+    conn: Connection, holder: Holder, now: datetime, mac_key: bytes, *, today: date, policy: Policy,
+    answering: Answering = _nobody_else,
+) -> Holder | None:  # fmt: skip
     """The same token looked up anew; None when it has died meanwhile."""
     if holder.token_hash is not None:
-        return holder_of(conn, holder.token_hash, now, mac_key, today=today, policy=policy)
+        return holder_of(conn, holder.token_hash, now, mac_key, today=today, policy=policy, answering=answering)
     if holder.expires_at <= now:
         return None
     return outside_holder(
-        conn, holder.actor.id, holder.expires_at, shown_factor=holder.shown_factor, today=today, policy=policy
-    )
-
-
-def version_of(conn: Connection) -> int:
-    """The register's version as this transaction sees it."""
-    version: int = conn.execute(sa.select(register_version.c.version)).scalar_one()
-    return version
+        conn, holder.actor.id, holder.expires_at, shown_factor=holder.shown_factor, today=today, policy=policy,
+        answering=answering,
+    )  # fmt: skip
 
 
 def needs_factor(actor: Actor, policy: Policy) -> bool:
@@ -121,10 +126,10 @@ def _asking(policy: Policy) -> frozenset[str]:
 
 def _actor(
     conn: Connection, staff_no: str, today: date, version: int, commands: frozenset[str] | None, policy: Policy,
-    *, shown: bool, lent: bool,
+    answering: Answering, *, shown: bool, lent: bool,
 ) -> Actor | None:  # fmt: skip
     try:
-        actor = actor_for(conn, staff_no, "api", today=today)
+        actor = answering(conn, actor_for(conn, staff_no, "api", today=today), today)
     except CallerError:
         return None
     principals = actor.principals

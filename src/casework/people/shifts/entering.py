@@ -15,6 +15,7 @@ from casework.people.shifts.tables import shifts
 from casework.people.staff import mistakes
 from casework.people.staff.actor import Actor
 from casework.people.staff.person import ACTIVE
+from casework.people.staff.register import bump
 from casework.people.staff.tables import staff
 from casework.rules.statechart.fields import EARLIEST, LATEST
 from casework.storage import rows
@@ -107,6 +108,8 @@ def enter_shifts(
         found = list(of_day)
         for at in range(0, len(found), _AN_ENTRY):
             _enter(conn, trail, actor, day, found[at : at + _AN_ENTRY])
+    if changed:
+        bump(conn)  # who answers for whom, and so who may reach which case, is another
     return sorted({one.day for one in changed})
 
 

@@ -10,12 +10,16 @@ SYSTEM_POST = "system"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody away whose work the actor does today: their number, posts and place."""
+    """Somebody away whose work the actor does today: their number, the posts they lend, their place.
+
+    `only_own`: lent by the roster, for the cases that they own or handle and no others.
+    """
 
     id: str
     posts: frozenset[str]
     team: str | None = None
     region: str | None = None
+    only_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ class Permissions:
             return Authority(min(posts & actor.posts)) if posts & actor.posts else None
         for who in _persons(actor):
             for post in sorted(posts & who.posts):
-                if self._covers(post, ACTS, who, case, policy, own=post in only_own):
+                if self._covers(post, ACTS, who, case, policy, own=post in only_own or _is_narrow(who)):
                     return Authority(post, None if who is actor else who.id)
         return None
 
@@ -176,7 +176,7 @@ class Permissions:
         for who in _persons(actor):
             for post in posts & who.posts:
                 scope = self._scope(post, how)
-                if scope is not None and post in only_own:
+                if scope is not None and (post in only_own or _is_narrow(who)):
                     scope = "own"
                 if scope == "all":
                     return EVERYTHING
@@ -313,6 +313,10 @@ class Permissions:
 
 def _persons(actor: Actor) -> tuple[Actor | Principal, ...]:
     return (actor, *actor.principals)
+
+
+def _is_narrow(who: Actor | Principal) -> bool:
+    return isinstance(who, Principal) and who.only_own
 
 
 def _holds(actor: Actor, posts: frozenset[str]) -> bool:

@@ -59,6 +59,12 @@ def bump(conn: Connection) -> None:
     conn.execute(register_version.update().values(version=secrets.randbits(53)))
 
 
+def version_of(conn: Connection) -> int:
+    """The register's version as this transaction sees it."""
+    version: int = conn.execute(sa.select(register_version.c.version)).scalar_one()
+    return version
+
+
 def record(
     conn: Connection, trail: Trail, actor: Actor, before: Person | None, staff_no: str, event: str,
     data: Mapping[str, Any], *, name: str | None = None,
@@ -370,7 +376,7 @@ def actor_for(conn: Connection, staff_no: str, via: str, *, today: date) -> Acto
         raise mistakes.staff_unverified(staff_no)
     if row.status != ACTIVE or (row.leaves_on is not None and row.leaves_on < today):
         raise mistakes.staff_left(staff_no)
-    version: int = conn.execute(sa.select(register_version.c.version)).scalar_one()
+    version = version_of(conn)
     away = [found[0] for found in conn.execute(_DEPUTISED, {"deputy": staff_no, "on": today})]
     everybody = [staff_no, *away]
     posts: dict[str, set[str]] = {who: set() for who in everybody}

@@ -11,6 +11,10 @@ from sqlalchemy.engine import Connection
 from casework.clock import branch_date
 from casework.lifecycle.kept import Kept
 from casework.log.write.trail import Trail
+from casework.people.shifts.answering import answers_on
+from casework.people.shifts.lending import ByAnswerer, by_answerer, with_roster
+from casework.people.staff.actor import Actor
+from casework.people.staff.register import actor_for, version_of
 from casework.people.staff.roster import Roster
 from casework.people.staff.roster_rows import read_roster
 from casework.personal import Vault
@@ -36,6 +40,7 @@ class Branch:
     handing_over: Callable[[Connection, date], Iterable[str]] = lambda _conn, _on: ()
     loans_dir: Path | None = None  # where an import keeps the loans as they came
     _rosters: dict[tuple[int, date], Roster] = field(default_factory=dict, repr=False, compare=False)
+    _off: dict[tuple[int, date], ByAnswerer] = field(default_factory=dict, repr=False, compare=False)
 
     def roster(self, conn: Connection, version: int, on: date) -> Roster:
         """The register on `on`, read again only when its version is another one."""
@@ -45,6 +50,20 @@ class Branch:
             self._rosters.clear()
             self._rosters[version, on] = roster
         return roster
+
+    def actor(self, conn: Connection, staff_no: str, via: str, on: date) -> Actor:
+        """Who acts, with everybody whose work they do that day; CallerErrors of `actor_for`."""
+        return self.answering(conn, actor_for(conn, staff_no, via, today=on), on)
+
+    def answering(self, conn: Connection, actor: Actor, on: date) -> Actor:
+        """The actor with those too for whom the roster has them answer; it is read again only when it changed."""
+        version = version_of(conn) if actor.register_version is None else actor.register_version
+        off = self._off.get((version, on))
+        if off is None:
+            off = by_answerer(answers_on(conn, self.rulebook.shifts, self.rulebook.policies.at(on), on))
+            self._off.clear()
+            self._off[version, on] = off
+        return with_roster(actor, off.get(actor.id, ()), self.rulebook.permissions)
 
     def today(self, now: datetime) -> date:
         """The branch's calendar day."""

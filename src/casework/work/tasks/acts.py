@@ -16,7 +16,6 @@ from casework.people.shifts.answering import answers_on
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import ACTS as HOW_IT_ACTS
 from casework.people.staff.permissions import Reach
-from casework.people.staff.register import actor_for
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.tables import cases
@@ -75,7 +74,7 @@ class Desk:
         `receiver_off`. Of one: `unknown_task`, `case_left`, `out_of_reach`, `receiver_out_of_reach`, `there_already`.
         """
         self._check_reason(reason, self.branch.rulebook.tasks.move_reasons)
-        receiver = actor_for(self.conn, to, self.actor.via, today=self.on)
+        receiver = self.branch.actor(self.conn, to, self.actor.via, self.on)
         answers = answers_on(self.conn, self.branch.rulebook.shifts, self.policy, self.on)
         if not answers.is_on(to):
             raise CallerError("receiver_off", receiver=to, day=str(self.on))
@@ -289,7 +288,7 @@ class Desk:
             raise CallerError("case_left", case=case.id)
         if one.to is not None and one.to != self.actor.id:
             self.branch.rulebook.permissions.require(self.actor, MOVE)
-            if not self._reach(actor_for(self.conn, one.to, self.actor.via, today=self.on)).covers(case):
+            if not self._reach(self.branch.actor(self.conn, one.to, self.actor.via, self.on)).covers(case):
                 raise CallerError("receiver_out_of_reach", receiver=one.to)
         return case
 
