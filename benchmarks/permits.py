@@ -14,8 +14,8 @@ from benchmarks.floors import figure
 from benchmarks.machine import Others, Spread, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, api, place_on, server_of
 from casework.clock import now
-from casework.people.identity import holding
 from casework.people.staff.actor import Actor
+from casework.people.staff.register import version_of
 from casework.storage import rows
 from casework.storage.database import writing
 from casework.work.contacts.tables import contacts
@@ -118,7 +118,7 @@ def _script(place: Place, case_count: int) -> str:
     with writing(place.started.engine) as conn:
         conn.execute(contact_permits.delete())
     with writing(place.started.engine) as conn, _recorded() as sent:
-        holding.version_of(conn)
+        version_of(conn)
         actor = Actor("T1", "staff", "api", frozenset({"phone_collector", "business_rep"}))
         at = now()
         wanted = Wanted(case_id=case, party="debtor", channel="call", contact_id=case)

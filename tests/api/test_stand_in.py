@@ -27,7 +27,7 @@ def far_rep(running: Running) -> int:
         trail, actor = started.branch.trail(now()), system("cli")
         register.add(
             conn, trail, actor, started.branch.rulebook.permissions, staff_no="R8", name="员工R8",
-            posts=["business_rep"], **place,
+            posts=["business_rep"], team="T8", region="R8",
         )  # fmt: skip
         running.tokens["R8"] = tokens.issue(conn, trail, actor, staff_no="R8")
         trail.write(conn)
