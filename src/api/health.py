@@ -15,6 +15,7 @@ from api.serving import Serving, serving_of
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.feed.held_back import FeedHealth, feed_health
+from casework.operation.alarms import FeedBehind, alarms
 from casework.storage.database import reading
 from casework.work.cases.unverified import Unverified, unverified
 from casework.work.handover.orphans import Ahead, count_orphans, departures_ahead
@@ -57,23 +58,30 @@ class BranchHealth(msgspec.Struct):
 
     `feeds`: what the last feed of each institution leaves to be done: loans in arrears without a case, loans held back.
     `unverified`: whom a feed named and nobody registered, with the open cases they own and the days since.
+    `feeds_missing`: institutions whose last feed lies behind the last closed day; placements may stop, calls do not.
+    `unknown_years`: those at hand of which nobody knows the days off, so that every weekday counts as worked.
     """
 
     orphans: int
     ahead: list[Ahead]
     feeds: list[FeedHealth]
     unverified: list[Unverified]
+    feeds_missing: list[FeedBehind]
+    unknown_years: list[int]
 
 
 _WELL = ResponseSpec(
-    BranchHealth, generate_examples=False, description="Zero orphans, and nobody unverified, is well.",
+    BranchHealth, generate_examples=False, description="Zero orphans, nobody unverified and no feed missing is well.",
     examples=[Example(id="ahead", summary="One departure is not planned",
                       value={"orphans": 0, "ahead": [{"staff_no": "S0012", "leaves_on": "2026-03-31", "days_left": 9,
                                                       "cases": 41, "status": None, "handover": None}],
                              "feeds": [{"institution": "wuhan", "as_of": "2026-03-22", "without_case": 0,
                                         "held_back": []}],
                              "unverified": [{"staff_no": "S0031", "open_cases": 7, "first_named_on": "2026-03-01",
-                                             "days": 21}]})],
+                                             "days": 21}],
+                             "feeds_missing": [{"institution": "wuhan", "last": "2026-03-22",
+                                                "closed_on": "2026-03-23", "days": 1, "stops_placements": True}],
+                             "unknown_years": [2027]})],
 )  # fmt: skip
 
 
@@ -90,7 +98,10 @@ def branch_health_of(serving: Serving) -> BranchHealth:
     with reading(serving.engine) as conn:
         ahead = departures_ahead(conn, today, warning_days(serving.branch, today))
         unknown = unverified(conn, today, serving.branch.time_zone)
-        return BranchHealth(count_orphans(conn, today), ahead, feed_health(conn), unknown)
+        warned = alarms(conn, serving.branch, today)
+        return BranchHealth(
+            count_orphans(conn, today), ahead, feed_health(conn), unknown, warned.feeds, warned.unknown_years
+        )
 
 
 @get("/metrics", summary="Prometheus metrics", tags=["service"], media_type="text/plain", sync_to_thread=True,

@@ -23,6 +23,7 @@ from casework.lifecycle.commands import Done, Fire, Mistaken, Note, Open, Outcom
 from casework.log.format.tree import MAX_SIZE
 from casework.log.write.grown import last_published, present_log, size_of
 from casework.log.write.seal import oldest_waiting_s
+from casework.operation.alarms import feeds_behind, years_without_days_off
 from casework.storage.database import reading
 from casework.work.cases.branch import Branch
 from casework.work.cases.commands import Command, Measure
@@ -175,6 +176,7 @@ class _Stored(Collector):
                 feeds = feed_health(conn)
                 ahead = departures_ahead(conn, today, warning_days(self._branch, today))
                 unknown = unverified(conn, today, self._branch.time_zone)
+                behind, years = feeds_behind(conn, self._branch), years_without_days_off(conn, today)
         except TryAgain:
             up.add_metric([], 0)
             yield up
@@ -210,6 +212,16 @@ class _Stored(Collector):
         leaving.add_metric([], len(ahead))
         yield leaving
         yield from _unverified(unknown)
+        late = GaugeMetricFamily(
+            "casework_feed_days_behind", "Days that the last feed lies behind the last closed day; must be 0.",
+            labels=["institution"],
+        )  # fmt: skip
+        for one_behind in behind:
+            late.add_metric([one_behind.institution], one_behind.days)
+        yield late
+        yield GaugeMetricFamily(
+            "casework_calendar_years_unknown", "Years at hand whose days off nobody knows; must be 0.", value=len(years)
+        )
 
 
 def _unverified(found: list[Unverified]) -> Iterable[Metric]:

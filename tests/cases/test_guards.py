@@ -286,7 +286,7 @@ def test_a_guard_on_days_past_due_turns_exactly_at_its_figure(guard: str, days: 
 
 
 def test_every_guard_is_in_a_table() -> None:
-    by_themselves = {"days_without_contact", "no_newer_case", "person_met_fits", "photo_is_new"}
+    by_themselves = {"days_without_contact", "no_newer_case", "person_met_fits", "photo_is_new", "snapshot_in_time"}
     tested = {row[0] for row in TABLE} | BY_DAYS.keys() | by_themselves
     assert tested == REGISTRY.guards.keys()
 
@@ -294,6 +294,29 @@ def test_every_guard_is_in_a_table() -> None:
 def test_a_newer_case_of_the_loan_bars_a_reversal() -> None:
     assert ask("no_newer_case", opened(), T).met
     assert not ask("no_newer_case", opened(), T, gathered={"newer_case": 2}).met
+
+
+IN_TIME: list[tuple[str | None, int, bool, int]] = [
+    (None, 0, True, 0), (T.isoformat(), 0, True, 0), ((T - DAY).isoformat(), 0, True, 0),
+    ((T + DAY).isoformat(), 0, False, 1), ((T + DAY).isoformat(), 1, True, 1), ((T + 2 * DAY).isoformat(), 1, False, 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("closed_on", "at_most", "met", "behind"), IN_TIME)
+def test_nothing_is_placed_while_closed_days_lie_further_ahead_of_the_feed_than_the_policy_lets(
+    closed_on: str | None, at_most: int, met: bool, behind: int
+) -> None:
+    gathered = {} if closed_on is None else {"closed_on": closed_on}
+    verdict = ask("snapshot_in_time", opened(), T, {"days": at_most}, gathered=gathered)
+    assert (verdict.met, verdict.saw["days_behind"], verdict.opens_on) == (met, behind, None)
+
+
+def test_of_what_changes_a_case_placements_alone_wait_for_a_feed() -> None:
+    waiting = {
+        event.name for event in CHART.events.values() for arc in event.arcs.values()
+        for use in arc.guards if use.guard.name == "snapshot_in_time"
+    }  # fmt: skip
+    assert waiting == {"place", "place_early", "rotate"}
 
 
 @pytest.mark.parametrize("agency", ["agency:2", "agency:1"])

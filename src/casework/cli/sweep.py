@@ -56,7 +56,10 @@ def cli(day: datetime | None, json_: bool) -> None:
         console.print(f"{event} {charts[word or main].events[name].zh}: {number}")
     console.print(f"requests expired 申请失效: {done.expired}")
     for institution, last in swept.without_feed.items():
-        errors.print(f"{institution}: the last feed is of {last} 最近一次数据为{last}", markup=False)
+        errors.print(
+            f"{institution}: the last feed is of {last}: nothing is placed until one comes (policy), calls go on "
+            f"最近一次数据为{last}；数据到达前按策略停止委外，拨打不受影响", markup=False,
+        )  # fmt: skip
     warn_of(done.unknown_years)
     _tell(done.departures)
 

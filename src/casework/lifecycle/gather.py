@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from casework.customer import Customer, stream_of
 from casework.lifecycle.commands import Open
 from casework.lifecycle.kept import Kept
-from casework.lifecycle.tables import institutions
+from casework.lifecycle.tables import days_swept, institutions
 from casework.log.write.trail import NOT_BEGUN, StreamHead, held_head
 from casework.people.staff.tables import register_version
 from casework.personal import Vault
@@ -25,7 +25,7 @@ _NEVER_GIVEN: Final = 2**52
 
 @dataclass(slots=True)
 class Gathered:
-    """What was asked for (locked), the business date per institution, and what is of a customer.
+    """What was asked for (locked), the business date and the last closed day per institution, what is of a customer.
 
     `of_customers`: the living main subjects of customers whom something concerns; `in_force`: what concerns a customer
     of whom a main subject is being opened. `about`: what openings are about, by their place in the batch.
@@ -42,6 +42,7 @@ class Gathered:
     of_customers: dict[Customer, list[int]] = field(default_factory=dict)
     in_force: dict[Customer, list[tuple[Kept, Any]]] = field(default_factory=dict)
     elsewhere: set[Customer] = field(default_factory=set)
+    closed: dict[str, date] = field(default_factory=dict)
 
 
 @lru_cache(64)
@@ -77,13 +78,14 @@ def gather(
     with rows.together(conn):
         found_rows = rows.ask_by_keys(conn, select_of(main), "id", sorted(wanted[main]), lock=lock)
         date_rows = rows.ask_all(conn, institutions)
+        closed_rows = rows.ask_all(conn, days_swept)
         version_rows = rows.ask_all(conn, register_version)
     for row in found_rows():
         gathered.subjects[main.chart, row[0]] = main.rows.read(row)
     if main.headless:
         for stream in sorted(subject.stream for subject in gathered.subjects.values()):
             gathered.heads[stream] = held_head(conn, stream, locked=bool(lock)) or NOT_BEGUN
-    gathered.business_dates = dict(date_rows())
+    gathered.business_dates, gathered.closed = dict(date_rows()), dict(closed_rows())
     gathered.register_version = version_rows()[0][1]
     gathered.elsewhere = {
         customer for customer, numbers in gathered.of_customers.items()

@@ -8,23 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from casework.clock import Clock, now
-from casework.lifecycle.tables import days_swept
+from casework.operation.alarms import AHEAD
 from casework.operation.alone import alone
 from casework.operation.sweeping import Swept, sweep
 from casework.people.days.loading import read_calendar, unknown_years
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
-from casework.work.cases.gather import business_dates
+from casework.work.cases.gather import business_dates, days_closed
 from casework.work.four_eyes.requests import expire_due
 from casework.work.handover.sweep import Swept as Departures
 from casework.work.handover.sweep import sweep_departures
 
-_AHEAD = timedelta(days=31)
-"""How long before a year without a calendar begins it is reported."""
 _NOON = time(12)
 
 
@@ -58,7 +55,7 @@ def close(
             expired = expire_due(conn, branch)
         departures = sweep_departures(engine, branch)
         with reading(engine) as conn:
-            ahead = [day + _AHEAD for day in swept.days[-1:]]
+            ahead = [day + AHEAD for day in swept.days[-1:]]
             unknown = unknown_years(read_calendar(conn), [*swept.days, *ahead])
         return Closed(swept, expired, departures, unknown)
 
@@ -76,5 +73,5 @@ def day_due(at: time, local: datetime) -> date:
 
 def is_open(conn: Connection, day: date) -> bool:
     """Whether some institution's day, or one before it, was not closed yet."""
-    closed = {row.institution: row.swept_on for row in conn.execute(sa.select(days_swept))}
+    closed = days_closed(conn)
     return any(closed.get(institution, date.min) < day for institution in business_dates(conn))

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from casework.clock import Clock, now
@@ -25,7 +24,7 @@ from casework.storage.database import reading, writing
 from casework.storage.garbage import seldom_collected
 from casework.work.cases import sweep as of_cases
 from casework.work.cases.branch import Branch
-from casework.work.cases.gather import business_dates
+from casework.work.cases.gather import business_dates, days_closed
 from casework.work.cases.lifecycles import PROMISES
 from casework.work.duties.taking import take
 
@@ -58,7 +57,7 @@ def sweep(
         raise CallerError("day_to_come", day=str(day))
     with reading(engine) as conn:
         dates = business_dates(conn)
-        todo = _todo(dates, {row.institution: row.swept_on for row in conn.execute(sa.select(days_swept))}, day)
+        todo = _todo(dates, days_closed(conn), day)
     for days in _in_order(todo):
         _close(engine, branch, days, swept.fired, clock, progress)
         swept.days.append(next(iter(days.values())))

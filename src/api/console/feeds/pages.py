@@ -15,10 +15,12 @@ from api.imports import import_begun
 from api.reading.asking import check_parameters
 from api.reading.feeds import Kind, RunId, known_run, set_aside_file
 from api.serving import serving_of
+from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.feed.aside import aside_of
 from casework.intake.feed.cell import TEXTS
 from casework.intake.feed.run import RUNNING, newest_runs, one_run
+from casework.operation.alarms import alarms
 from casework.storage.database import reading
 
 _ROWS: Final = 30
@@ -53,10 +55,12 @@ def _list(request: Request[Any, Any, Any], before: int | None, tried: Tried | No
     serving = serving_of(request)
     with reading(serving.engine) as conn:
         found = newest_runs(conn, before=before, limit=_ROWS + 1)
+        warned = alarms(conn, serving.branch, serving.branch.today(now()))
     may = serving.branch.rulebook.permissions.may(actor_of(request), "feed.import")
     return render(
         request, "feeds/list.html", status=int(tried.problem["status"]) if tried else 200, runs=found[:_ROWS],
         following=found[_ROWS - 1].id if len(found) > _ROWS else None, may_import=may, tried=tried,
+        alarms=warned,
     )  # fmt: skip
 
 

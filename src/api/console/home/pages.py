@@ -11,6 +11,7 @@ from api.health import BranchHealth, branch_health_of
 from api.serving import serving_of
 from casework.clock import now
 from casework.intake.feed.run import newest_runs
+from casework.operation.alarms import alarms
 from casework.people.staff.permissions import Reach
 from casework.storage.database import reading
 from casework.work.cases.filter import BusinessDates, CaseFilter
@@ -40,12 +41,13 @@ def home(request: Request[Any, Any, Any]) -> Response[Any]:
             holds = to_confirm(conn, _WAITING)
         if permissions.may(actor, "feed.read"):
             runs = newest_runs(conn, limit=3)
+        warned = alarms(conn, branch, branch.today(now()))
     if permissions.may(actor, "branch.health"):
         health = branch_health_of(serving)
     return render(
         request, "home/home.html", mine=mine, may_call=permissions.may(actor, "contact.permit"), waiting=waiting,
         asked=[one for one in asked.items if one.open],
-        runs=runs, health=health, holds=holds, sees_breaches=permissions.may(actor, "breach.read"),
+        runs=runs, health=health, alarms=warned, holds=holds, sees_breaches=permissions.may(actor, "breach.read"),
         yesterday=branch.today(now()) - timedelta(days=1),
         business_date=max(dates.known.values(), default=dates.otherwise),
     )  # fmt: skip

@@ -17,7 +17,8 @@ from api.serving import serving_of
 from api.written import changing
 from casework.clock import now
 from casework.errors import CallerError
-from casework.people.days.loading import declare_outage, every_outage, read_calendar, withdraw_outage
+from casework.operation.alarms import Alarms
+from casework.people.days.loading import declare_outage, every_outage, read_calendar, unknown_years, withdraw_outage
 from casework.people.shifts.answering import NOBODY_ON, WHYS, Answers, answers_on
 from casework.people.shifts.entering import LONGEST_DAYS, ShiftGiven, enter_shifts
 from casework.people.staff.listing import names_of
@@ -137,6 +138,7 @@ def _page(
         names=names, tried=tried, team=team, more=max(0, len(people) - _PEOPLE), monday=monday,
         before=monday - _DAYS * _DAY, after=monday + _DAYS * _DAY, shifts=list(rulebook.shifts.by_code.values()),
         working=[calendar.is_working(one) for one in days], outages=outages, reasons=rulebook.duties.outages,
+        alarms=Alarms([], unknown_years(calendar, days)),
         nobody=[not any(one.is_on(who) for who in people) for one in by_day],
         may_enter=rulebook.permissions.may(actor, "roster.change"),
         may_declare=rulebook.permissions.may(actor, "outage.declare"),

@@ -1,6 +1,7 @@
 """Guards on placing a case with an agency (3, X10 to X15)."""
 
 from datetime import date, timedelta
+from typing import Any
 
 from casework.rules.statechart.registry import Params, Verdict
 from casework.work.case_guards.shown import shown
@@ -75,6 +76,18 @@ def _ended(placement: Placement, today: date) -> bool:
 def placement_not_excluded(now: CaseSituation, params: Params) -> Verdict:
     excluding = [hold for hold in now.facts.holds if hold in params["holds"]]
     return Verdict(not excluding, {"holds": excluding}, {"none_of": list(params["holds"])})
+
+
+@guard(params={"days": "int"}, facts=("snapshot_on", "closed_on", "days_behind", "days_at_most"))
+def snapshot_in_time(now: CaseSituation, params: Params) -> Verdict:
+    """No feed is missing for longer: what is placed by old figures may have been paid since.
+
+    The day of work is the last that a sweep has closed; calendar days, for feeds come on days off too.
+    """
+    closed_on: Any = now.gathered.get("closed_on")
+    behind = max((date.fromisoformat(closed_on) - now.today).days, 0) if closed_on else 0
+    saw = {"snapshot_on": shown(now.today), "closed_on": closed_on, "days_behind": behind}
+    return Verdict(behind <= params["days"], saw, {"days_at_most": params["days"]})
 
 
 def _month(day: date) -> int:

@@ -39,7 +39,7 @@ from casework.work.cases.ownership import (
 )
 from casework.work.cases.reasons import no_owner, open_already
 from casework.work.cases.receiver import belongs_to, next_owner, unfit
-from casework.work.cases.situation import CaseSituation
+from casework.work.cases.situation import CaseSituation, gathered_of
 from casework.work.cases.tables import cases, owner_history
 from casework.work.risks import RISK
 
@@ -113,11 +113,10 @@ def about(_conn: Connection, openings: Sequence[OpenCase]) -> list[dict[str, Any
 
 
 def beside(door: Door, case: Case) -> dict[str, Any]:
-    """What guards need from outside the case: today, whether the loan has a newer case."""
-    if case.live:
-        return {}
-    newer = [number for number, _ in _owning(door).siblings.get(case.loan_id, []) if number > case.id]
-    return {"newer_case": max(newer)} if newer else {}
+    """What guards need from outside the case."""
+    siblings = () if case.live else _owning(door).siblings.get(case.loan_id, ())
+    newer = max((number for number, _ in siblings if number > case.id), default=None)
+    return gathered_of(newer, door.on(door.main, case)[0], door.gathered.closed.get(case.institution))
 
 
 def following(door: Door, case: Case, to: str) -> Callable[[Actor], None] | None:

@@ -16,7 +16,7 @@ from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.filter import BusinessDates, CaseFilter
-from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.gather import CASE_ROWS, days_closed
 from casework.work.cases.options import newer_cases, situation_of
 from casework.work.cases.queries import walk_cases
 from casework.work.cases.situation import CaseSituation
@@ -73,7 +73,7 @@ def dry_run(
             short = name[:64]
             raise CallerError("unknown_event", f"没有事件 {short}", f"there is no event {short}", event=short)
     result = DryRun(0, False, [], {}, [EventTotals(name) for name in names])
-    reaches = _Reaches(branch, actor)
+    reaches, closed = _Reaches(branch, actor), days_closed(conn)
     if isinstance(asked, CaseFilter):
         chunks: Iterable[list[int]] = (
             [line.id for line in lines]
@@ -94,7 +94,7 @@ def dry_run(
         newer = newer_cases(conn, found)
         for case in found:
             today = dates.of(case.institution)
-            _count(result, chart, situation_of(case, branch, today, actor.id, newer), reaches)
+            _count(result, chart, situation_of(case, branch, today, actor.id, newer, closed), reaches)
     return result
 
 

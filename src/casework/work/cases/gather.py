@@ -1,4 +1,4 @@
-"""The rows of cases as the struct reads them, and the business dates of institutions."""
+"""The rows of cases as the struct reads them; of institutions the business date and the last day that was closed."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.lifecycle.gather import select_of
-from casework.lifecycle.tables import institutions
+from casework.lifecycle.tables import days_swept, institutions
 from casework.work.cases.lifecycles import CASES
 
 CASE_ROWS = select_of(CASES)
@@ -15,3 +15,8 @@ CASE_ROWS = select_of(CASES)
 def business_dates(conn: Connection) -> dict[str, Any]:
     """The business date of every institution: `as_of` of its last applied feed."""
     return {row.institution: row.business_date for row in conn.execute(sa.select(institutions))}
+
+
+def days_closed(conn: Connection) -> dict[str, Any]:
+    """The last day of every institution that a sweep has closed; none where none has."""
+    return {row.institution: row.swept_on for row in conn.execute(sa.select(days_swept))}

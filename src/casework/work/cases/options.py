@@ -31,8 +31,9 @@ from casework.work.cases import fold
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case
 from casework.work.cases.filter import BusinessDates
+from casework.work.cases.gather import days_closed
 from casework.work.cases.reasons import open_already, topic_posts
-from casework.work.cases.situation import CaseSituation
+from casework.work.cases.situation import CaseSituation, gathered_of
 from casework.work.cases.tables import cases
 
 
@@ -167,7 +168,7 @@ def options_of_case(conn: Connection, branch: Branch, dates: BusinessDates, case
     chart = branch.rulebook.chart
     today = dates.of(case.institution)
     newer = {} if case.live else newer_cases(conn, [case])
-    situation = situation_of(case, branch, today, actor.id, newer)
+    situation = situation_of(case, branch, today, actor.id, newer, days_closed(conn))
     may = May(branch.rulebook.permissions, actor, [case], situation.policy)
     return CaseOptions(
         case.id, case.version, case.state, today, chart.title, situation.policy.name,
@@ -210,12 +211,11 @@ class May:
 
 
 def situation_of(
-    case: Case, branch: Branch, today: date, actor_id: str, newer: Mapping[int, int],
-    given: Mapping[str, Any] | None = None,
+    case: Case, branch: Branch, today: date, actor_id: str, newer: Mapping[int, int], closed: Mapping[str, date],
 ) -> CaseSituation:  # fmt: skip
     """What guards look at, as the door would show it to them."""
-    gathered = {"newer_case": newer[case.id]} if case.id in newer else {}
-    return CaseSituation(case, today, branch.rulebook.policies.at(today), actor_id, given or {}, gathered)
+    gathered = gathered_of(newer.get(case.id), today, closed.get(case.institution))
+    return CaseSituation(case, today, branch.rulebook.policies.at(today), actor_id, {}, gathered)
 
 
 def newer_cases(conn: Connection, asked: Sequence[Case]) -> dict[int, int]:

@@ -1,6 +1,8 @@
 """What a guard of a case may look at: case, business date, policy, actor, the data given, and what was gathered."""
 
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 from casework.lifecycle.situation import SubjectSituation as AnySituation
 from casework.work.cases.case import Case, Facts, Stood
@@ -27,3 +29,14 @@ class CaseSituation(AnySituation):
     def days_past_due(self) -> int:
         """Days past due on the business date."""
         return self.case.days_past_due(self.today)
+
+
+def gathered_of(newer: int | None, snapshot_on: date, closed_on: date | None) -> dict[str, Any]:
+    """What guards need from outside the case: a newer case of its loan, a day that was closed without its feed.
+
+    Both are left out where there is none: they go into every entry.
+    """
+    found: dict[str, Any] = {} if newer is None else {"newer_case": newer}
+    if closed_on is not None and closed_on > snapshot_on:
+        found["closed_on"] = closed_on.isoformat()
+    return found
