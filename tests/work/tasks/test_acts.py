@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casework.errors import CallerError
+from casework.log.tables import entries
 from casework.operation.morning import make_lists
 from casework.people.staff import places, register
 from casework.people.staff.actor import Actor, system
@@ -216,14 +217,14 @@ def test_the_next_task_is_begun_by_one_in_order_and_then_comes_what_the_team_has
 
 
 def test_sixty_four_collectors_at_once_never_begin_the_same_task(house: Bank) -> None:
-    """All of one post whose tasks they share: 64 ask at once, for more than there is."""
+    """All of one post whose tasks they share: 64 ask at once, for more than there is; meanwhile some are put off."""
     books = [loan(number, outstanding_principal="9000.00") for number in range(1, 151)]
     late = [arrears(number, 40, outstanding_principal="9000.00") for number in range(1, 151)]
     house.send(day(1), late, loans=books, confirm=True)
     close(house, 1)
     agents = [Actor(f"G{number}", "staff", "api", frozenset({"agency_post"})) for number in range(64)]
-    pool = len([one for one in listed(house, 2, "G0", "agency_post") if one.task == "place"])
-    assert pool == 150
+    shared = [one.id for one in listed(house, 2, "G0", "agency_post") if one.task == "place"]
+    assert len(shared) == 150
     engine, branch = house.started.engine, house.started.branch
 
     def begin(agent: Actor) -> list[int]:
@@ -239,12 +240,24 @@ def test_sixty_four_collectors_at_once_never_begin_the_same_task(house: Bank) ->
         with writing(engine) as conn:
             return take_next(conn, branch, agent, at(day(2))()).id
 
-    with ThreadPoolExecutor(64) as threads:
+    def put_off(agent: Actor) -> list[int]:
+        told = do(house, "postpone", shared[::-15], agent, day(2), until=day(3), reason="workload")
+        assert set(told) == {"done"}
+        return []
+
+    with ThreadPoolExecutor(65) as threads:
+        later = threads.submit(put_off, agents[0])
         begun = [number for numbers in threads.map(begin, agents) for number in numbers]
-    assert len(begun) == len(set(begun)) == pool
+        later.result()
+    assert len(begun) == len(set(begun))
+    off = set(shared[::-15])
+    assert set(shared) - off <= set(begun) <= set(shared)
+    assert acts_on_record(house).count("tasks.begun") == len(begun)
     with reading(engine) as conn:
-        held = conn.execute(sa.select(sa.func.count()).select_from(task_standing)).scalar_one()
-    assert held == pool
+        stands = {row.task_id: row for row in conn.execute(sa.select(task_standing))}
+    assert stands.keys() == set(shared)
+    assert {number for number, stand in stands.items() if stand.held_by is None} == off
+    house.assert_sound()
 
 
 def standing_now(bank: Bank) -> dict[str, list[tuple[Any, ...]]]:
@@ -304,7 +317,11 @@ def test_a_list_made_again_keeps_every_act(house: Bank, acts: list[tuple[str, An
 
 
 def acts_on_record(bank: Bank) -> list[str]:
-    return [body["event"] for body in bank.bodies("tasks:lists") if body["event"] not in {"tasks.made", "tasks.taken"}]
+    """Of lists and of every task, in the order written."""
+    wanted = sa.select(entries.c.event).where(entries.c.stream.startswith("tasks:")).order_by(entries.c.id)
+    with reading(bank.started.engine) as conn:
+        said = conn.execute(wanted).scalars()
+        return [event for event in said if event not in {"tasks.made", "tasks.taken"}]
 
 
 @pytest.mark.only("sqlite")
@@ -319,4 +336,4 @@ def test_where_a_task_stands_changed_by_sql_is_found(bank: Bank, column: str) ->
     with engine.begin() as conn:
         conn.execute(task_standing.update().values({column: day(4) if column == "until" else "P1"}))
     engine.dispose()
-    assert ("row_differs", "tasks:lists") in [(one.code, one.stream) for one in bank.verified().findings]
+    assert ("row_differs", "tasks:1") in [(one.code, one.stream) for one in bank.verified().findings]

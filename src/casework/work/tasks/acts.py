@@ -1,9 +1,10 @@
 """What people do with tasks: move, put off, add, end what was added; each an entry, some at a time, a result for each.
 
-Whoever acts holds the stream of lists, so two acts never cross, and no list is made meanwhile.
+Whoever acts on tasks holds each of them, so two acts on one never cross and others do not wait; whoever adds holds the
+stream of lists.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
-from casework.log.write.trail import Draft, Trail, held_head
+from casework.log.write.trail import Draft, Trail, held_head, locked_heads, put_heads
 from casework.people.shifts.answering import answers_on
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import ACTS as HOW_IT_ACTS
@@ -21,6 +22,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.tables import cases
 from casework.work.cases.task_rules import BY_HAND, TaskWords
 from casework.work.tasks import standing as stands
+from casework.work.tasks.holding import hold, stream_of
 from casework.work.tasks.making import STREAM, edition_of, next_id
 from casework.work.tasks.own import BY_IDS, Task, standing, whose_of
 from casework.work.tasks.ranking import ADDED
@@ -59,12 +61,12 @@ class Desk:
     """One transaction of acts on the lists of a day."""
 
     def __init__(self, conn: Connection, branch: Branch, actor: Actor, at: datetime) -> None:
-        """The stream is held from here on, once it has begun."""
-        held_head(conn, STREAM)
+        """Nothing is held yet: each act holds what it is about."""
         self.conn, self.branch, self.actor, self.at = conn, branch, actor, at
         self.on = branch.today(at)
         self.policy = branch.rulebook.policies.at(self.on)
         self.trail: Trail = branch.trail(at)
+        self._drafts: list[tuple[int, Draft]] = []  # of which task
         self._written: dict[int, Stand] = {}
 
     def move(self, ids: Sequence[int], *, to: str, reason: str, atomic: bool = False) -> list[Became]:
@@ -124,6 +126,7 @@ class Desk:
         Of one: `unknown_task_kind`, `due_in_past`, `due_too_far`, `unknown_case`, `case_left`, `task_exists`,
         `post_not_permitted`, and those of whom it is for.
         """
+        held_head(self.conn, STREAM)  # nobody else adds what is there, or gives a task the same id
         numbers = sorted({one.case_id for one in wanted})
         known = {row.id: row for row in rows.select_by_keys(self.conn, _CASES, "id", numbers)}
         there = self._added(sorted(known))
@@ -163,14 +166,19 @@ class Desk:
 
     def close(self) -> None:
         """Write what was done; the caller commits."""
+        heads = locked_heads(self.conn, {stream_of(number) for number, _ in self._drafts})
+        for number, draft in self._drafts:
+            stream = stream_of(number)
+            heads[stream] = self.trail.add(stream, heads[stream], draft)
+        with rows.together(self.conn):
+            put_heads(self.conn, heads)
+            changed = list(self._written.values())
+            fresh = [row for row in changed if row.task_id not in self._stands]
+            rows.insert_many(self.conn, task_standing, fresh, STANDING)
+            again = [row for row in changed if row.task_id in self._stands]
+            rows.update_many(self.conn, task_standing, "task_id", again, STANDING[1:])
         self.trail.write(self.conn)
-        changed = list(self._written.values())
-        known = {row.task_id for row in rows.select_by_keys(self.conn, _KNOWN, "task_id", sorted(self._written))}
-        fresh = [row for row in changed if row.task_id not in known]
-        rows.insert_many(self.conn, task_standing, fresh, STANDING)
-        again = [row for row in changed if row.task_id in known]
-        rows.update_many(self.conn, task_standing, "task_id", again, STANDING[1:])
-        self._written = {}
+        self._drafts, self._written = [], {}
 
     # ── what they share ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -200,27 +208,32 @@ class Desk:
         return {"on": self.on.isoformat(), "task": task.id, "case": task.case_id}
 
     def _put(self, event: str, task: Task, data: dict[str, Any], reason: str | None) -> None:
-        draft = Draft(event, self.actor.signed, data, reason_code=reason, rules=("5.2",))
-        self.trail.append(self.conn, STREAM, draft)
+        self._drafts.append((task.id, Draft(event, self.actor.signed, data, reason_code=reason, rules=("5.2",))))
         self._written[task.id] = stands.after(self._stands.get(task.id), event, data)
 
     def _tasks(self, ids: Collection[int]) -> dict[int, Task]:
-        """Those of today's lists, as they stand; and the cases they are about."""
+        """Those of today's lists, held and as they stand; and the cases they are about."""
+        hold(self.conn, set(ids))
         editions = {0, edition_of(self.conn, self.on) or 0}
         found = [
             row for row in rows.select_by_keys(self.conn, BY_IDS, "id", sorted(set(ids)))
             if (row.edition in editions and row.day == self.on) or row.edition == 0
         ]  # fmt: skip
-        return self.know(standing(found, self.on))
-
-    def know(self, found: Iterator[Task]) -> dict[int, Task]:
-        """Tasks by id, newest edition first; their standing and cases are read."""
-        by_id = {task.id: task for task in sorted(found, key=lambda one: (one.day, one.edition))}
-        held = rows.select_by_keys(self.conn, task_standing, "task_id", sorted(by_id))
-        self._stands = {row.task_id: Stand(*row) for row in held}
-        numbers = sorted({task.case_id for task in by_id.values() if task.case_id is not None})
-        self._cases = {row.id: row for row in rows.select_by_keys(self.conn, _CASES, "id", numbers)}
+        by_id = {task.id: task for task in sorted(standing(found, self.on), key=lambda one: (one.day, one.edition))}
+        self.read_stands(by_id)
+        self.read_cases(by_id.values())
         return by_id
+
+    def read_stands(self, ids: Collection[int]) -> dict[int, Stand]:
+        """Where tasks that are held stand by acts; one that nobody touched is not there."""
+        held = rows.select_by_keys(self.conn, task_standing, "task_id", sorted(ids))
+        self._stands = {row.task_id: Stand(*row) for row in held}
+        return self._stands
+
+    def read_cases(self, found: Collection[Task]) -> None:
+        """The cases that these are about."""
+        numbers = sorted({task.case_id for task in found if task.case_id is not None})
+        self._cases = {row.id: row for row in rows.select_by_keys(self.conn, _CASES, "id", numbers)}
 
     def _permitted(self, task: Task | None) -> Task:
         """On one's own lists, or within reach of whoever may move tasks; CallerError `unknown_task`."""
@@ -303,7 +316,6 @@ class Desk:
 
 _LAST: Final = 1_000_000
 """The rank of what was added that day: after everything that the morning has ranked."""
-_KNOWN: Final = sa.select(task_standing.c.task_id)
 _ADDED: Final = (
     sa.select(tasks.c.case_id, tasks.c.ref, tasks.c.due_on)
     .join(task_standing, task_standing.c.task_id == tasks.c.id, isouter=True)

@@ -12,6 +12,7 @@ from casework.errors import CallerError
 from casework.log.write.trail import Draft
 from casework.people.staff.actor import Actor
 from casework.storage import rows
+from casework.storage.database import BigId
 from casework.work.cases.branch import Branch
 from casework.work.four_eyes.tables import requests
 from casework.work.tasks.making import STREAM, edition_of
@@ -41,20 +42,34 @@ _MOVED_HERE: Final = (
 )  # fmt: skip
 BY_IDS: Final = _ROWS
 """For `rows.select_by_keys` by `id`; over all days and editions."""
+_AFTER: Final = sa.bindparam("rank", type_=sa.Integer)
 _NOT_BEGUN: Final = sa.and_(
     task_standing.c.done_on.is_(None),
     sa.or_(task_standing.c.until.is_(None), task_standing.c.until <= _ON),
     sa.or_(task_standing.c.held_on.is_(None), task_standing.c.held_on != _ON),
-    tasks.c.task != REQUEST,
-)  # fmt: skip
-FREE: Final = tuple(
-    statement.where(_NOT_BEGUN).order_by(tasks.c.rank, tasks.c.id)
-    for statement in (
-        _HANDED_OUT.where(sa.or_(task_standing.c.list_of.is_(None), task_standing.c.list_of == tasks.c.list_of)),
-        _MOVED_HERE.where(tasks.c.list_of.not_in(_WHOSE)),
-    )
+    tasks.c.task != sa.literal_column(f"'{REQUEST}'"),
+    tasks.c.day == _ON,
+    sa.or_(tasks.c.edition == sa.literal_column("0"), tasks.c.edition == sa.bindparam("edition")),
+    tasks.c.rank >= _AFTER,
+    sa.or_(tasks.c.rank > _AFTER, tasks.c.id > sa.bindparam("id", type_=BigId)),
 )
-"""What nobody has begun that day: of the lists themselves, and moved to them. A request is decided, not begun."""
+_LIST: Final = sa.bindparam("list", type_=sa.String)
+FREE: Final = tuple(
+    statement.where(_NOT_BEGUN).order_by(tasks.c.rank, tasks.c.id).limit(sa.bindparam("most", type_=sa.Integer))
+    for statement in (
+        _ROWS.where(
+            tasks.c.list_of == _LIST,
+            sa.or_(task_standing.c.list_of.is_(None), task_standing.c.list_of == tasks.c.list_of),
+        ),
+        sa.select(*_FIELDS).select_from(task_standing).join(tasks, _OF_TASK_ID).where(
+            task_standing.c.list_of == _LIST, task_standing.c.day >= _ON, tasks.c.list_of != _LIST
+        ),
+    )
+)  # fmt: skip
+"""What nobody has begun of one list, itself and moved to it, after a place (`rank`, `id`): for `rows.ask`.
+
+A request is decided, not begun.
+"""
 _PARTS: Final = sa.select(
     requests.c.id, requests.c.opened_by, requests.c.asked_for, requests.c.reviewed_by, requests.c.reviewed_for
 )  # fmt: skip

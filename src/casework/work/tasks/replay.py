@@ -13,19 +13,20 @@ import sqlalchemy as sa
 from casework.log.check.findings import Report
 from casework.log.check.heads import Tail
 from casework.log.format.entry import Entry
+from casework.work.tasks.holding import KIND, stream_of
 from casework.work.tasks.making import MADE, STREAM, digest_of
 from casework.work.tasks.own import TAKEN, days_taken
 from casework.work.tasks.standing import ACTS, ADDED, STARTED, Stand, after
 from casework.work.tasks.tables import case_strategies, task_days, task_lists, task_standing, tasks, tasks_taken
 
-PREFIX: Final = STREAM.partition(":")[0]
+PREFIX: Final = KIND
 _SAID_OF_ADDED: Final = ("on", "task", "case", "what", "to", "due_on", "dpd", "overdue_fen")
 _Edition = tuple[str, int]
 """A day and an edition."""
 
 
 class TasksReplay:
-    """The keeper of the stream of task lists."""
+    """The keeper of the streams of lists and of tasks."""
 
     def __init__(self, conn: sa.Connection, report: Report) -> None:
         self._conn = conn
@@ -101,7 +102,7 @@ class TasksReplay:
         stands = {row.task_id: Stand(*row) for row in self._conn.execute(sa.select(task_standing))}
         for number in sorted(stands.keys() | self._stands.keys()):
             if stands.get(number) != self._stands.get(number):
-                self._report.find("row_differs", STREAM, table=task_standing.name, task=number)
+                self._report.find("row_differs", stream_of(number), table=task_standing.name, task=number)
 
     def _held(self) -> Iterator[tuple[_Edition, str]]:
         """The digest of every edition as its rows are now."""
