@@ -807,6 +807,7 @@ table(
     must("reviewed_at", UtcDateTime),
     must("stream_seq", sa.BigInteger),
     sa.Index("ix_breach_reviews_borrower", "borrower_id"),
+    sa.Index("ix_breach_reviews_contact", "contact_ref", "source"),
 )
 table(
     "repayments",

@@ -1,7 +1,8 @@
-"""Contacts that were against the gate, and what the basic-risk post makes of them."""
+"""Contacts that were against the gate or lack something, and what the basic-risk post makes of them."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, get, post
@@ -16,12 +17,11 @@ from api.receipts import Recording
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
-from casework.intake.dialler.reviewing import contacts_to_review
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading, writing
-from casework.work.contacts.contact import to_review
 from casework.work.gate import reviews
 from casework.work.gate.found import found
+from casework.work.gate.subjects import Subject, of_breaches, subjects
 
 MOST_DAYS = 92
 _MOST_LISTED = 1_000
@@ -30,7 +30,10 @@ _To = Annotated[date, QueryParameter(description=f"The last such day, at most {M
 
 
 class BreachBody(msgspec.Struct):
-    """A contact, the rules that it broke, and the verdict on these very rules; none: it waits for review."""
+    """A contact, the rules that it broke, and the verdict on it for these very reasons; none: it waits for review.
+
+    `reasons`: the rules, and what else it goes to review for.
+    """
 
     contact_ref: str
     source: str
@@ -44,6 +47,7 @@ class BreachBody(msgspec.Struct):
     verdict: str | None
     reviewed_by: str | None
     reviewed_at: datetime | None
+    reasons: list[str]
 
 
 class BreachPage(msgspec.Struct):
@@ -53,7 +57,11 @@ class BreachPage(msgspec.Struct):
 
 
 class ToReview(msgspec.Struct):
-    """A contact and why it goes to review: unrecorded, or no_template."""
+    """A contact and why it goes to review: `why` says first what it lacks, and a rule where it lacks nothing.
+
+    `reasons`: the rules of the gate that it broke, then unrecorded, unregistered_line, no_template, unknown_template;
+    `verdict` on it for these very reasons; none: it waits for review.
+    """
 
     contact_ref: str
     source: str
@@ -64,10 +72,14 @@ class ToReview(msgspec.Struct):
     party: str
     channel: str
     why: str
+    reasons: list[str]
+    verdict: str | None
+    reviewed_by: str | None
+    reviewed_at: datetime | None
 
 
 class ReviewPage(msgspec.Struct):
-    """The first 1,000 of the days asked for, as they began; `more`: there are others."""
+    """All breaches of the days asked for, then the first 1,000 others; each as they began. `more`: there are others."""
 
     items: list[ToReview]
     more: bool
@@ -86,24 +98,26 @@ class ReviewBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Reviewed(msgspec.Struct):
-    """What was reviewed, and the rules that it breaks now."""
+    """What was reviewed, and for which reasons; `rules`: those of them that are rules of the gate."""
 
     contact_ref: str
     rules: list[str]
     verdict: str
+    reasons: list[str]
 
 
 _UNRECORDED = {
     "contact_ref": "m0331-5019", "source": "dialler", "loan_id": "L2024000917",
     "started_at": "2026-03-09T02:01:00.000000Z", "staff_no": "S0012", "agency": None, "party": "debtor",
-    "channel": "call", "why": "unrecorded",
+    "channel": "call", "why": "unrecorded", "reasons": ["unrecorded"], "verdict": None, "reviewed_by": None,
+    "reviewed_at": None,
 }  # fmt: skip
 _PAGE = {
     "items": [{
         "contact_ref": "m0331-5018", "source": "dialler", "loan_id": "L2024000917",
         "started_at": "2026-03-09T14:01:00.000000Z", "staff_no": "S0012", "agency": None, "party": "debtor",
         "channel": "call", "rules": ["X1"], "verdict": "explained", "reviewed_by": "S0031",
-        "reviewed_at": "2026-03-10T01:00:00.000000Z",
+        "reviewed_at": "2026-03-10T01:00:00.000000Z", "reasons": ["X1"],
     }],
 }  # fmt: skip
 _ASKED = [
@@ -131,20 +145,34 @@ def breaches_between(request: Request[Any, Any, Any], first: date, to: date) -> 
     if not reach(request).everything:
         return BreachPage([])
     with reading(serving.engine, snapshot=True) as conn:
-        reviewed = reviews.reviews(conn)
-        listed = list(found(conn, serving.branch, past_arrears, first, to))
-    items = []
-    for contact, rules in listed:
-        of_it = reviewed.get((contact.source, contact.contact_ref))
-        known = of_it if of_it is not None and of_it.answers(rules) else None
-        items.append(
+        listed = list(of_breaches(serving.branch, found(conn, serving.branch, past_arrears, first, to)))
+        reviewed = reviews.reviews(conn, [one.contact for one in listed])
+    return BreachPage(
+        [
             BreachBody(
-                contact.contact_ref, contact.source, contact.loan_id, contact.started_at, contact.staff_no,
-                contact.agency, contact.party, contact.channel, list(rules), known and known.verdict,
-                known and known.actor_id, known and known.reviewed_at,
+                **_contact_of(one), **_verdict_of(reviewed, one), rules=list(one.rules), reasons=list(one.reasons)
             )
-        )  # fmt: skip
-    return BreachPage(items)
+            for one in listed
+        ]
+    )
+
+
+_OF_CONTACT: Final = (
+    "contact_ref", "source", "loan_id", "started_at", "staff_no", "agency", "party", "channel",
+)  # fmt: skip
+
+
+def _contact_of(subject: Subject) -> dict[str, Any]:
+    """What every list says of a contact."""
+    return {name: getattr(subject.contact, name) for name in _OF_CONTACT}
+
+
+def _verdict_of(reviewed: Mapping[tuple[str, str], reviews.Review], subject: Subject) -> dict[str, Any]:
+    """The verdict, by whom and when; none of them: it waits."""
+    one = reviews.verdict_on(reviewed, subject)
+    return {
+        "verdict": one and one.verdict, "reviewed_by": one and one.actor_id, "reviewed_at": one and one.reviewed_at,
+    }  # fmt: skip
 
 
 def _within(first: date, to: date) -> None:
@@ -155,9 +183,10 @@ def _within(first: date, to: date) -> None:
 
 
 @post(
-    "/contact-breaches/reviews", status_code=200, sync_to_thread=True, tags=["contacts"], summary="Review a breach",
+    "/contact-breaches/reviews", status_code=200, sync_to_thread=True, tags=["contacts"], summary="Review a contact",
     responses=answers(
-        Reviewed, {"contact_ref": "m0331-5018", "rules": ["X1"], "verdict": "explained"}, "malformed_json",
+        Reviewed, {"contact_ref": "m0331-5018", "rules": ["X1"], "verdict": "explained", "reasons": ["X1"]},
+        "malformed_json",
         "unknown_verdict", "unknown_contact_ref", "source_needed", "no_breach", "still_a_breach", "invalid_request",
         "post_not_permitted", "unsupported_media_type", "body_too_large", "database_busy", "database_full",
     ),
@@ -173,37 +202,46 @@ def breach_reviewed(request: Request[Any, Any, Any], data: ReviewBody) -> Review
     with writing(serving.engine) as conn:
         trail, recording = serving.branch.trail(now()), Recording(request, conn)
         actor = still_valid(conn, request)
-        breach = reviews.review(
+        subject = reviews.review(
             conn, trail, serving.branch, actor, past_arrears, data.contact_ref, data.verdict, data.remark, data.source
         )
         trail.write(conn)
     recording.tell()
-    return Reviewed(data.contact_ref, list(breach.rules), data.verdict)
+    return Reviewed(data.contact_ref, list(subject.rules), data.verdict, list(subject.reasons))
 
 
 @get(
-    "/contacts/to-review", sync_to_thread=True, tags=["contacts"], summary="Contacts that go to review unasked",
+    "/contacts/to-review", sync_to_thread=True, tags=["contacts"], summary="Contacts that go to review",
     responses=answers(
         ReviewPage, {"items": [_UNRECORDED], "more": False}, "filter_malformed", "invalid_request",
         "post_not_permitted", "period_too_long",
     ),
 )  # fmt: skip
 def contacts_of_days_to_review(request: Request[Any, Any, Any], first: _From, to: _To) -> ReviewPage:
-    """Calls of which there is no recording (unrecorded) and messages of no approved template (no_template)."""
+    """Breaches; calls without a recording, messages without a template, lines and templates that nobody registered."""
     reader_of(request, "from", "to")
+    return to_review_between(request, first, to)
+
+
+def to_review_between(
+    request: Request[Any, Any, Any], first: date, to: date, at_most: int = _MOST_LISTED
+) -> ReviewPage:
+    """Those of these days, for whoever reaches every case; CallerError `period_too_long`."""
+    serving = serving_of(request)
     _within(first, to)
     if not reach(request).everything:
         return ReviewPage([], more=False)
-    with reading(serving_of(request).engine) as conn:
-        listed = contacts_to_review(conn, first, to, _MOST_LISTED + 1)
+    with reading(serving.engine, snapshot=True) as conn:
+        listed, more = subjects(conn, serving.branch, past_arrears, first, to, at_most)
+        reviewed = reviews.reviews(conn, [one.contact for one in listed])
     items = [
         ToReview(
-            one.contact_ref, one.source, one.loan_id, one.started_at, one.staff_no, one.agency, one.party, one.channel,
-            to_review(one.channel, one.template, recorded=one.recording) or "",
+            **_contact_of(one), **_verdict_of(reviewed, one), why=(one.lacks or one.rules)[0],
+            reasons=list(one.reasons),
         )
-        for one in listed[:_MOST_LISTED]
+        for one in listed
     ]  # fmt: skip
-    return ReviewPage(items, more=len(listed) > _MOST_LISTED)
+    return ReviewPage(items, more)
 
 
 route_handlers = [breaches_of_days, contacts_of_days_to_review, review_breach]

@@ -157,6 +157,7 @@ _REPORT = {
                    "exempt": 22, "open": 8, "contacts": 311}],
         "people": [], "missing": [], "breaches": [], "unrepaired": [], "without_feed": {},
         "holds": [{"hold": "complaint", "in_force": 3, "to_review": 1}],
+        "lacking": [{"why": "unrecorded", "contacts": 4, "reviewed": 1}],
     },
     "totals": {"due": 240, "done": 201, "late": 9, "exempt": 22, "open": 8, "contacts": 311}, "issued": _ACT,
 }  # fmt: skip

@@ -43,12 +43,17 @@ def test_breaches_of_some_days_are_listed_with_their_rules_and_their_review(runn
     (item,) = answer.json()["items"]
     assert (item["contact_ref"], item["rules"], item["staff_no"], item["verdict"]) == (night, ["X1"], "T1", None)
     assert review(running, contact_ref=night, verdict="explained", remark="回拨").json() == {
-        "contact_ref": night, "rules": ["X1"], "verdict": "explained",
+        "contact_ref": night, "rules": ["X1"], "verdict": "explained", "reasons": ["X1", "unrecorded"],
     }  # fmt: skip
     (item,) = listed(running).json()["items"]
     assert (item["verdict"], item["reviewed_by"]) == ("explained", "B1")
     assert listed(running, to="2026-01-11").json() == {"items": []}
     assert findings(running.started) == []
+
+
+def test_what_goes_to_review_is_listed_with_breaches_first_and_all_their_reasons(running: Running, night: str) -> None:
+    (item,) = running.get("/contacts/to-review", "B1", params=DAYS).json()["items"]
+    assert (item["contact_ref"], item["why"], item["reasons"]) == (night, "unrecorded", ["X1", "unrecorded"])
 
 
 def test_a_review_comes_with_a_receipt(running: Running, night: str) -> None:

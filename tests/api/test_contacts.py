@@ -256,6 +256,13 @@ def test_line_seconds_template_and_what_follows_are_listed_and_what_lacks_a_reco
     assert ([(one["contact_ref"], one["why"]) for one in page["items"]], page["more"]) == (
         [("c2", "unrecorded"), ("c4", "no_template")], False,
     )  # fmt: skip
+    reviewed = running.post("/contact-breaches/reviews", "B1", json={"contact_ref": "c2", "verdict": "explained"})
+    assert reviewed.json() == {"contact_ref": "c2", "rules": [], "verdict": "explained", "reasons": ["unrecorded"]}
+    of_review = ("contact_ref", "reasons", "verdict", "reviewed_by")
+    page = running.get("/contacts/to-review", "B1", params=days).json()
+    assert [tuple(one[name] for name in of_review) for one in page["items"]] == [
+        ("c2", ["unrecorded"], "explained", "B1"), ("c4", ["no_template"], None, None),
+    ]  # fmt: skip
     problem(running.get("/contacts/to-review", "R1", params=days), 403, "post_not_permitted")
     problem(running.get("/contacts/to-review", "B1", params=days | {"to": "2020-01-01"}), 422, "period_too_long")
     assert findings(running.started) == []

@@ -1,7 +1,12 @@
 """17:00 on a page: duties by person, handing in, what came of it, breaches with their review, the daily report."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+from casework.intake.dialler.recording import New, put
+from casework.people.staff.actor import system
+from casework.storage.database import writing
+from casework.work.contacts.contact import Contact
 from tests.api.conftest import Running
 from tests.console.conftest import Browsing
 
@@ -22,6 +27,29 @@ def test_the_duties_of_a_day_stand_by_person_and_what_is_no_breach_cannot_be_rev
     assert answer.status_code in (404, 422)
     assert 'role="alert"' in answer.text
     assert browse("AUD1").post("/console/evening/reviews", form).status_code == 403
+
+
+def test_a_call_without_a_recording_is_reviewed_on_the_page_of_its_day(
+    browse: Callable[..., Browsing], running: Running
+) -> None:
+    running.open("L1")
+    at = datetime(2026, 1, 10, 3, tzinfo=UTC)
+    silent = Contact(
+        institution="wuhan", source="dialler", contact_ref="d1", loan_id="L1", borrower_id="B-L1", party="debtor",
+        channel="call", started_at=at, result="no_answer", outcome="unanswered", recorded_at=at, staff_no="T1",
+    )  # fmt: skip
+    with writing(running.started.engine) as conn:
+        put(conn, running.started.branch, [New(silent, {}, b"row")], system("cli"), at)
+    risk = browse("B1")
+    risk.get(f"/console/evening?{ON}")
+    assert "未录音" in risk.text()
+    assert risk.send("/console/evening/reviews", {"contact_ref": "d1"}, verdict="explained").status_code == 303
+    risk.get(f"/console/evening?{ON}")
+    assert "已说明" in risk.text()
+    assert "待复核" not in risk.text().replace("待复核联系", "")
+    auditor = browse("AUD1")
+    auditor.get(f"/console/evening?{ON}")
+    assert "未录音" in auditor.text()
 
 
 def test_a_rep_sees_what_is_lacking_and_hands_in_with_one_button(

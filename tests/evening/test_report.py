@@ -19,7 +19,7 @@ from tests.work.test_holds import take as hold
 from tests.work.test_promises import day
 
 ON = ("--on", day(1).isoformat())
-SHEETS = ["催收日报", "人员", "未交及迟交", "违规联系", "停催", "无法修复名单"]
+SHEETS = ["催收日报", "人员", "未交及迟交", "违规联系", "停催", "无法修复名单", "未录音等联系"]
 
 
 @pytest.fixture
@@ -51,6 +51,7 @@ def test_it_tells_people_and_teams_what_is_missing_breaches_and_holds(closed: Ba
         ("S1", "ledger", True), ("P2", "ledger", False), ("P1", "supplement", True),
     ]  # fmt: skip
     assert [(one.contact_ref, one.rules, one.verdict) for one in report.breaches] == [("n1", ("X1",), None)]
+    assert [(one.why, one.contacts, one.reviewed) for one in report.lacking] == []
     assert [(one.hold, one.in_force) for one in report.holds] == [("complaint", 1)]
     assert report.without_feed == {}
     assert report.totals["due"] == 6

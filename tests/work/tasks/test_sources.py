@@ -6,12 +6,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from casework.clock import now
+from casework.intake.feed.past_arrears import past_arrears
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Open, Record
 from casework.people.staff import absence
 from casework.people.staff.actor import Actor, system
 from casework.storage.database import writing
 from casework.work.four_eyes import recording, requests
+from casework.work.gate.reviews import review
 from casework.work.tasks.own import told
 from tests.feed.bank import DAY, Bank, arrears, contact, loan, paid
 from tests.work.gate.desk import Desk
@@ -128,7 +131,7 @@ def test_a_request_waits_for_the_post_that_has_the_next_step_and_not_for_whoever
 
 def test_a_contact_against_the_gate_waits_for_its_review_until_somebody_has_reviewed_it(house: Bank) -> None:
     caller = Desk(house, house.staff("P1", "phone_collector"))
-    night = caller.record(datetime.combine(DAY, time(22, 5), ZoneInfo("Asia/Shanghai")))
+    night = caller.record(datetime.combine(DAY, time(22, 5), ZoneInfo("Asia/Shanghai")), recording=True)
     close(house, 0)
     assert morning(house, 1, "B9", "basic_risk_manager") == ["L1 breach_review: due_today"]
     (task,) = listed(house, 1, "B9", "basic_risk_manager")
@@ -137,6 +140,34 @@ def test_a_contact_against_the_gate_waits_for_its_review_until_somebody_has_revi
     house.send(day(1), SNAPSHOT)
     close(house, 1)
     assert morning(house, 2, "B9", "basic_risk_manager") == ["L1 breach_review: due_today"], "still unreviewed"
+
+
+def test_a_day_whose_contacts_lack_a_recording_is_one_task_until_all_of_them_were_reviewed(house: Bank) -> None:
+    """Without their number: a dialler that records nothing would fill the list. One that lacks nothing is no task."""
+    caller, risk = Desk(house, house.staff("P1", "phone_collector")), house.staff("B8", "basic_risk_manager")
+    silent = [caller.record(datetime.combine(DAY, time(hour), ZoneInfo("Asia/Shanghai"))) for hour in (9, 10)]
+    caller.record(datetime.combine(DAY, time(11), ZoneInfo("Asia/Shanghai")), recording=True)
+    close(house, 0)
+    assert morning(house, 1, "B9", "basic_risk_manager") == [" contact_review: due_today"]
+    (task,) = listed(house, 1, "B9", "basic_risk_manager")
+    assert (task.ref, task.due_on) == (str(DAY), DAY)
+    assert told(task)[1] == f"contacts of {DAY} have no recording, or no good template or line"
+    explain(house, risk, silent[0].contact_ref)
+    house.send(day(1), SNAPSHOT)
+    close(house, 1)
+    assert morning(house, 2, "B9", "basic_risk_manager") == [" contact_review: due_today"], "one is unreviewed"
+    explain(house, risk, silent[1].contact_ref)
+    house.send(day(2), SNAPSHOT)
+    close(house, 2)
+    assert morning(house, 3, "B9", "basic_risk_manager") == []
+
+
+def explain(house: Bank, risk: Actor, contact_ref: str) -> None:
+    branch = house.started.branch
+    with writing(house.started.engine) as conn:
+        trail = branch.trail(now())
+        review(conn, trail, branch, risk, past_arrears, contact_ref, "explained")
+        trail.write(conn)
 
 
 def test_the_list_of_whoever_is_away_is_that_of_whoever_answers_for_them(house: Bank) -> None:

@@ -1,4 +1,4 @@
-"""17:00: what each person owed and did, handing it in, what is missing; breaches, reviewed; the daily report."""
+"""17:00: what each person owed and did, handing it in, what is missing; contacts, reviewed; the daily report."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 from api.auth import actor_of
 from api.console.frame.forms import Tried, problem_of, typed_in
 from api.console.frame.page import HEADERS, language_of, render, to
-from api.contact_breaches import ReviewBody, breach_reviewed, breaches_between
+from api.contact_breaches import ReviewBody, breach_reviewed, to_review_between
 from api.day import HandInBody, HandInResult, handed_in_by, ledger_file, may_look_at, report_file
 from api.problems import status_of
 from api.reading.asking import check_parameters
@@ -27,10 +27,13 @@ from casework.evidence.evening.standing import STATUSES, Evening, evening_of
 from casework.people.staff.places import all_teams
 from casework.storage.database import reading
 from casework.table import Lang, shown
+from casework.work.contacts.registered import WHY
 from casework.work.duties.listing import Listed, duties_on
 from casework.work.gate.reviews import VERDICTS
 
 _TO_DO: Final = 50
+_TO_REVIEW: Final = 200
+"""Contacts that lack something, beside all breaches: a dialler that records nothing has thousands."""
 _On = Annotated[date | None, QueryParameter()]
 _Day = Annotated[date, QueryParameter()]
 _Team = Annotated[str | None, QueryParameter(max_length=64)]
@@ -104,7 +107,7 @@ async def hand_in(request: Request[Any, Any, Any]) -> Response[Any]:
 
 @post("/console/evening/reviews", opt={"page": "breach.review"})
 async def review(request: Request[Any, Any, Any]) -> Response[Any]:
-    """What the basic-risk post makes of a contact against the gate; an entry."""
+    """What the basic-risk post makes of a contact that goes to review; an entry."""
     typed = await typed_in(request)
     on = _day(typed.get("on", ""))
     remark = typed.get("remark", "").strip()[:2_000] or None
@@ -165,7 +168,8 @@ def _page(
         duties=found.duties, rules=branch.rulebook.duties.by_name, statuses=STATUSES, to_do=to_do[:_TO_DO],
         more=max(0, len(to_do) - _TO_DO), tried=tried, results=results or [],
         hands_in=lambda who: may_hand and (mine is None or who in mine), for_team=may_hand and mine is None,
-        breaches=breaches_between(request, day, day).items if sees_breaches else None, verdicts=VERDICTS,
+        to_review=to_review_between(request, day, day, _TO_REVIEW) if sees_breaches else None, verdicts=VERDICTS,
+        why=lambda code: WHY[code][lang == "en"] if code in WHY else code,
         may_review=permissions.may(actor, "breach.review"), may_export=permissions.may(actor, "ledger.export"),
         may_report=permissions.may(actor, "day.report"), may_audit=permissions.may(actor, "audit.read"),
     )  # fmt: skip

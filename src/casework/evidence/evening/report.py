@@ -5,7 +5,7 @@ It is made from the day as it stands until the post issues it; then it is kept a
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -27,8 +27,10 @@ from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
 from casework.work.cases.holds import HOLDS
+from casework.work.contacts.registered import WHY
 from casework.work.gate import reviews
-from casework.work.gate.found import found
+from casework.work.gate.subjects import Subject
+from casework.work.gate.subjects import subjects as subjects_of
 
 OWED_BY: Final = "basic_risk_manager"
 """The post whose report it is."""
@@ -98,6 +100,14 @@ class BreachLine(msgspec.Struct, frozen=True):
     verdict: str | None
 
 
+class LackingLine(msgspec.Struct, frozen=True):
+    """Contacts of the day that go to review for what they lack (`contacts.registered`), and how many were reviewed."""
+
+    why: str
+    contacts: int
+    reviewed: int
+
+
 class HoldLine(msgspec.Struct, frozen=True):
     """Holds in force on the day by ground; `to_review`: those whose day of review has come."""
 
@@ -131,6 +141,7 @@ class Daily(msgspec.Struct, frozen=True):
     holds: list[HoldLine]
     unrepaired: list[UnrepairedLine]
     without_feed: dict[str, date]
+    lacking: list[LackingLine] = []
 
     @property
     def totals(self) -> dict[str, int]:
@@ -178,17 +189,12 @@ def issue(conn: Connection, branch: Branch, on: date, actor: Actor, *, clock: Cl
 def _made(conn: Connection, branch: Branch, on: date, clock: Clock) -> Daily:
     evening = evening_of(conn, branch, on, clock=clock)
     whole = ledger_of(conn, branch, on, clock=clock).whole()
-    reviewed = reviews.reviews(conn)
+    subjects = subjects_of(conn, branch, past_arrears, on, on).items
+    reviewed = reviews.reviews(conn, [one.contact for one in subjects])
     return Daily(
         on, evening.at, list(_teams(evening)), list(_people(evening)),
         [MissingLine(*one) for one in not_handed_in(branch, evening)],
-        [
-            BreachLine(
-                one.contact_ref, one.source, one.loan_id, one.staff_no, one.agency, one.started_at, tuple(rules),
-                seen.verdict if (seen := reviewed.get((one.source, one.contact_ref))) and seen.answers(rules) else None,
-            )
-            for one, rules in found(conn, branch, past_arrears, on, on)
-        ],
+        list(_breaches(subjects, reviewed)),
         [HoldLine(hold, number, int(to_review or 0)) for hold, number, to_review in _holds_on(conn, on)],
         [
             UnrepairedLine(
@@ -198,7 +204,25 @@ def _made(conn: Connection, branch: Branch, on: date, clock: Clock) -> Daily:
             for one in unrepaired(whole)
         ],
         {name: last for name, last in sorted(business_dates(conn).items()) if last < on},
+        list(_lacking(subjects, reviewed)),
     )  # fmt: skip
+
+
+def _breaches(subjects: Sequence[Subject], reviewed: Mapping[tuple[str, str], reviews.Review]) -> Iterator[BreachLine]:
+    for subject in subjects:
+        one, seen = subject.contact, reviews.verdict_on(reviewed, subject)
+        if subject.rules:
+            yield BreachLine(
+                one.contact_ref, one.source, one.loan_id, one.staff_no, one.agency, one.started_at, subject.rules,
+                seen and seen.verdict,
+            )  # fmt: skip
+
+
+def _lacking(subjects: Sequence[Subject], reviewed: Mapping[tuple[str, str], reviews.Review]) -> Iterator[LackingLine]:
+    for why in WHY:
+        of_it = [one for one in subjects if why in one.lacks]
+        if of_it:
+            yield LackingLine(why, len(of_it), sum(reviews.verdict_on(reviewed, one) is not None for one in of_it))
 
 
 def _holds_on(conn: Connection, on: date) -> Sequence[Any]:

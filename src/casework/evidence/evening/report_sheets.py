@@ -15,6 +15,7 @@ from casework.people.staff.actor import Actor
 from casework.spreadsheet import Column
 from casework.table import Lang, Sheet, printed
 from casework.work.cases.branch import Branch
+from casework.work.contacts.registered import WHY
 
 _FIGURES: Final = (
     Column("due", "应办", "due", 8), Column("done", "已完成", "done", 8), Column("late", "逾期未办", "late", 9),
@@ -39,6 +40,10 @@ BREACHES: Final = (
     Column("who", "催收人", "collector", 18), Column("rules", "违规", "breach of", 14),
     Column("verdict", "复核", "review", 12), Column("contact_ref", "编号", "reference", 20),
 )  # fmt: skip
+LACKING: Final = (
+    Column("why", "待复核原因", "goes to review for", 18), Column("contacts", "联系数", "contacts", 9),
+    Column("reviewed", "已复核", "reviewed", 9),
+)  # fmt: skip
 HOLDS: Final = (
     Column("hold", "停催类型", "hold", 18), Column("in_force", "生效中", "in force", 9),
     Column("to_review", "到期待复核", "to review", 11),
@@ -60,7 +65,7 @@ VERDICTS: Final = {
 }  # fmt: skip
 TITLES: Final = (
     ("催收日报", "Daily report"), ("人员", "People"), ("未交及迟交", "Missing and late"), ("违规联系", "Breaches"),
-    ("停催", "Holds"), ("无法修复名单", "Could not be repaired"),
+    ("停催", "Holds"), ("无法修复名单", "Could not be repaired"), ("未录音等联系", "No recording, template, line"),
 )  # fmt: skip
 _SUMMED: Final = frozenset({"people", "handed_in", "missing", *(column.field for column in _FIGURES)})
 
@@ -97,6 +102,7 @@ def report_sheets(
         Sheet(titles[3], about, BREACHES, _breaches(telling, report)),
         Sheet(titles[4], about, HOLDS, _holds(telling, report), frozenset({"in_force", "to_review"})),
         Sheet(titles[5], about, UNREPAIRED, _unrepaired(telling, report), frozenset({"overdue_fen"})),
+        Sheet(titles[6], about, LACKING, _lacking(telling, report), frozenset({"contacts", "reviewed"})),
     ]
 
 
@@ -156,6 +162,11 @@ def _breaches(told: _Telling, report: Daily) -> Iterator[Sequence[Any]]:
             one.started_at.astimezone(told.zone), one.loan_id, told.names.who(one.staff_no) or one.agency,
             told.of(("、", ", ")).join(one.rules), told.of(VERDICTS[one.verdict]), one.contact_ref,
         )  # fmt: skip
+
+
+def _lacking(told: _Telling, report: Daily) -> Iterator[Sequence[Any]]:
+    for one in report.lacking:
+        yield told.of(WHY[one.why]), one.contacts, one.reviewed
 
 
 def _holds(told: _Telling, report: Daily) -> Iterator[Sequence[Any]]:

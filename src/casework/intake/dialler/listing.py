@@ -19,8 +19,8 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.filter import filter_malformed
 from casework.work.cases.history import shown_as
 from casework.work.cases.queries import MAX_PAGE, Place, read_cursor, write_cursor
-from casework.work.contacts.contact import to_review
 from casework.work.contacts.tables import contact_log
+from casework.work.gate.subjects import lacking
 
 COMMAND: Final = "contact.read"
 _SORT: Final = "-id"  # a cursor holds the last row's number; when that contact began is looked up
@@ -30,7 +30,7 @@ class ContactLine(msgspec.Struct):
     """One contact; `zh` and `en` say its result. `phone` is masked unless the reader's posts see it in clear.
 
     No phone: there was none, or the reader's posts see none, or the debtor was erased. `late`: typed in late (补录).
-    `to_review`: unrecorded, or no_template.
+    `to_review`: the first reason why it goes to review unasked (`contacts.registered`).
     """
 
     contact_ref: str
@@ -100,18 +100,21 @@ def contacts_page(
     found = conn.execute(ordered.limit(limit + 1)).all()
     page = found[:limit]
     phones = _phones(conn, branch, actor, customer, page)
-    items = [_line(branch, row, None if row.number is None else phones.get(bytes(row.number))) for row in page]
+    lacks = lacking(branch)
+    items = [
+        _line(branch, lacks(row), row, None if row.number is None else phones.get(bytes(row.number))) for row in page
+    ]
     return ContactPage(items, write_cursor(Place(None, page[-1].id), listed, _SORT) if len(found) > limit else None)
 
 
-def _line(branch: Branch, row: sa.Row[Any], phone: str | None) -> ContactLine:
+def _line(branch: Branch, lacks: Sequence[str], row: sa.Row[Any], phone: str | None) -> ContactLine:
     known = branch.rulebook.results.by_code.get(row.result)
     zh, en = (known.zh, known.en) if known else (row.result, row.result)
     return ContactLine(
         row.contact_ref, row.source, row.loan_id, row.party, row.channel, row.purpose, row.started_at, row.ended_at,
         row.result, zh, en, row.outcome, row.staff_no, row.agency, phone, row.has_address, row.recording, row.late,
         row.permit_id, row.recorded_at, row.line, row.seconds, row.template, row.next_action,
-        to_review(row.channel, row.template, recorded=row.recording),
+        lacks[0] if lacks else None,
     )  # fmt: skip
 
 

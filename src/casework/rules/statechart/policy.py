@@ -169,6 +169,7 @@ def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
     faults += [f"policy {name}: buckets.bands: {fault}" for fault in _bucket_faults(figures.get("buckets.bands"))]
     faults += [f"policy {name}: contact.by_product: {fault}" for fault in _product_faults(figures, law)]
     faults += [f"policy {name}: contact.own_posts: {fault}" for fault in _own_post_faults(figures)]
+    faults += [f"policy {name}: {fault}" for key in _LISTS for fault in _list_faults(key, figures.get(key))]
     if "staff.capacity_cases" in figures and list(whole("", figures["staff.capacity_cases"])):
         faults.append(f"policy {name}: staff.capacity_cases: is not a whole number from 1")
     by_post = figures.get("staff.capacity_by_post")
@@ -307,6 +308,18 @@ def _own_post_faults(figures: Mapping[str, Any]) -> list[str]:
     if rows is not None and (not isinstance(rows, list) or any(list(shape("row", row)) for row in rows)):
         return ["each needs state and posts"]
     return []
+
+
+_LISTS: Final = ("contact.lines", "contact.templates")
+"""What contacts name in a word of the branch's own, of at most 64 characters as in their files."""
+
+
+def _list_faults(key: str, listed: Any) -> list[str]:
+    if listed is None:
+        return []
+    if not isinstance(listed, list) or any(not isinstance(one, str) or not 0 < len(one) <= 64 for one in listed):
+        return [f"{key}: is not a list of texts of 1 to 64 characters"]
+    return [f"{key}: {one}: twice" for one in sorted({one for one in listed if listed.count(one) > 1})]
 
 
 def _capacity_faults(rows: Any) -> list[str]:

@@ -13,9 +13,9 @@ from casework.rules.statechart.shape import LABELS, RULES, each, name, shape_fau
 
 TASKS: Final = (
     "broken_promise", "promise_due", "call_back", "hold_confirm", "hold_review", "hold_ends", "request",
-    "breach_review",
+    "breach_review", "contact_review",
 )  # fmt: skip
-OF_POST: Final = frozenset({"hold_confirm", "hold_review", "hold_ends", "breach_review"})
+OF_POST: Final = frozenset({"hold_confirm", "hold_review", "hold_ends", "breach_review", "contact_review"})
 """Tasks of which a post answers for each; the file says which."""
 BY_HAND: Final = "by_hand"
 _FILE_NAME: Final = "rules/tasks.toml"

@@ -85,10 +85,3 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     def is_attempt(self) -> bool:
         """Whether it is an attempt at the debtor: a call to them, whatever came of it (1.3.1a)."""
         return self.is_call and self.party == DEBTOR
-
-
-def to_review(channel: str, template: str | None, *, recorded: bool) -> str | None:
-    """Why a contact goes to review: a call of which there is no recording, a message of no approved template."""
-    if channel in RECORDED and not recorded:
-        return "unrecorded"
-    return "no_template" if channel in WRITTEN and template is None else None

@@ -1,4 +1,4 @@
-"""Compares the reviews of breaches with the entries that they come from: one changed by SQL shows."""
+"""Compares the reviews of contacts with the entries that they come from: one changed by SQL shows."""
 
 from typing import Any, Final
 
@@ -29,8 +29,7 @@ class ReviewsReplay:
         """Remember what a review said."""
         if entry.event == REVIEWED:
             data = entry.data
-            rules = data.get("rules")
-            told = " ".join(map(str, rules)) if isinstance(rules, list) else ""
+            told = " ".join(str(one) for name in ("rules", "lacks") for one in _listed(data.get(name)))
             self._said[entry.stream, entry.stream_seq] = (
                 *(str(data.get(name)) for name in _SAID), told, entry.actor.id,
             )  # fmt: skip
@@ -52,3 +51,7 @@ class ReviewsReplay:
         for stream, seq in differing:
             if stream not in self._unsound:
                 self._report.find("row_differs", stream, table=breach_reviews.name, seq=seq)
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

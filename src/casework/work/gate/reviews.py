@@ -1,12 +1,12 @@
-"""What the basic-risk post makes of a breach: confirmed, explained, or cleared by a correction; each an entry.
+"""What the basic-risk post makes of a contact that goes to review: confirmed, explained, cleared; each an entry.
 
-A breach itself is never stored (`found`): a review says of which rules it was, so a breach whose rules have changed
-since waits for its review again.
+Why it does so is never stored (`subjects`): a review says of which reasons it was, so a contact whose reasons have
+changed since waits for its review again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,82 +15,99 @@ from casework.customer import stream_of
 from casework.errors import CallerError
 from casework.log.write.trail import Draft, Trail
 from casework.people.staff.actor import Actor
+from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
-from casework.work.gate.breaches import Breach
-from casework.work.gate.found import PastArrears, found
+from casework.work.gate.found import PastArrears
+from casework.work.gate.subjects import Subject, subject_of
 from casework.work.gate.tables import breach_reviews
 
 COMMAND: Final = "breach.review"
 REVIEWED: Final = "contact.breach_reviewed"
 CONFIRMED, EXPLAINED, CLEARED = "confirmed", "explained", "cleared"
 VERDICTS: Final = (CONFIRMED, EXPLAINED, CLEARED)
-RULES: Final = ("X1", "X2", "X3", "X4", "X5", "X6")
+RULES: Final = ("X1", "X2", "X3", "X4", "X5", "X6", "X7")
+_KEY: Final = ("contact_ref", "source")
 
 
 class Review(NamedTuple):
-    """The latest of a contact: what was found then, and by whom."""
+    """The latest of a contact: of which reasons it was, and by whom."""
 
     verdict: str
-    rules: tuple[str, ...]
+    reasons: tuple[str, ...]
     actor_id: str
     reviewed_at: datetime
 
-    def answers(self, rules: Iterable[str]) -> bool:
-        """Whether it was of these very rules."""
-        return self.rules == tuple(rules)
+    def answers(self, reasons: Iterable[str]) -> bool:
+        """Whether it was of these very reasons."""
+        return self.reasons == tuple(reasons)
 
 
 def review(
     conn: Connection, trail: Trail, branch: Branch, actor: Actor, arrears: PastArrears, contact_ref: str, verdict: str,
     remark: str | None = None, source: str | None = None,
-) -> Breach:  # fmt: skip
+) -> Subject:  # fmt: skip
     """Record it, in the caller's transaction. `source` is needed where several have a contact of that reference.
 
-    CallerErrors: `unknown_verdict`, `unknown_contact_ref`, `source_needed`, `no_breach` (nothing to confirm or
-    explain), `still_a_breach` (nothing has cleared it).
+    CallerErrors: `unknown_verdict`, `unknown_contact_ref`, `source_needed`, `no_breach` (nothing to confirm
+    or explain), `still_a_breach` (nothing has cleared it).
     """
     if verdict not in VERDICTS:
         raise CallerError("unknown_verdict", "没有此复核结论", "unknown verdict", known=list(VERDICTS))
     contact = _contact(conn, contact_ref, source)
-    day = branch.today(contact.started_at)
-    now = [one for one in found(conn, branch, arrears, day, day) if one.contact == contact]
-    if verdict == CLEARED and now:
-        raise CallerError(
-            "still_a_breach", "该联系现仍属违规，不能记为已更正", "it is a breach still: no correction has cleared it",
-            rules=list(now[0].rules),
-        )  # fmt: skip
-    if verdict != CLEARED and not now:
-        raise CallerError("no_breach", "该联系现不属违规", "it is no breach now", contact_ref=contact_ref)
-    breach = now[0] if now else Breach(contact, ())
+    subject = subject_of(conn, branch, arrears, contact)
+    if verdict == CLEARED and subject.reasons:
+        raise CallerError("still_a_breach", contact_ref=contact_ref, rules=list(subject.reasons))
+    if verdict != CLEARED and not subject.reasons:
+        raise CallerError("no_breach", contact_ref=contact_ref)
     stream = stream_of(branch.vault, contact.customer)
     data = {
         "contact_ref": contact.contact_ref,
         "source": contact.source,
-        "rules": list(breach.rules),
+        "rules": list(subject.rules),
         "verdict": verdict,
-    }
+    } | ({"lacks": list(subject.lacks)} if subject.lacks else {})
     texts = {"remark": remark} if remark else {}
     draft = Draft(REVIEWED, actor.signed, data, rules=RULES, texts=texts, subject=stream)
     head = trail.append(conn, stream, draft)
     conn.execute(
         breach_reviews.insert().values(
             institution=contact.institution, borrower_id=contact.borrower_id, source=contact.source,
-            contact_ref=contact.contact_ref, verdict=verdict, rules=" ".join(breach.rules), actor_id=actor.id,
+            contact_ref=contact.contact_ref, verdict=verdict, rules=" ".join(subject.reasons), actor_id=actor.id,
             reviewed_at=head.recorded_at, stream_seq=head.seq,
         )
     )  # fmt: skip
-    return breach
+    return subject
 
 
-def reviews(conn: Connection) -> Mapping[tuple[str, str], Review]:
-    """The latest of each contact, by source and reference."""
-    ordered = conn.execute(sa.select(breach_reviews).order_by(breach_reviews.c.id))
+_LATEST: Final = sa.select(breach_reviews)
+
+
+def reviews(conn: Connection, contacts: Iterable[Contact]) -> Mapping[tuple[str, str], Review]:
+    """The latest of each of these contacts, by source and reference."""
+    keys = {(one.contact_ref, one.source) for one in contacts}
+    found = rows.select_by_keys(conn, _LATEST, _KEY, sorted(keys))
     return {
         (row.source, row.contact_ref): Review(row.verdict, tuple(row.rules.split()), row.actor_id, row.reviewed_at)
-        for row in ordered
+        for row in sorted(found, key=_number)
     }
+
+
+def _number(row: Any) -> int:
+    return int(row.id)
+
+
+def waiting(conn: Connection, subjects: Collection[Subject]) -> list[Subject]:
+    """Those of which nobody has said yet what they are, for the reasons that they have."""
+    known = reviews(conn, [one.contact for one in subjects])
+    return [one for one in subjects if verdict_on(known, one) is None]
+
+
+def verdict_on(known: Mapping[tuple[str, str], Review], subject: Subject) -> Review | None:
+    """The review of it for these very reasons, if there is one."""
+    one = known.get((subject.contact.source, subject.contact.contact_ref))
+    return one if one is not None and one.answers(subject.reasons) else None
 
 
 def _contact(conn: Connection, contact_ref: str, source: str | None) -> Contact:

@@ -1,4 +1,4 @@
-"""Permits, which reserve a contact for some minutes (working rows, no part of the log); reviews of breaches."""
+"""Permits, which reserve a contact for some minutes (working rows, no part of the log); reviews of contacts."""
 
 import sqlalchemy as sa
 
@@ -41,4 +41,5 @@ breach_reviews = sa.Table(
     sa.Column("reviewed_at", UtcDateTime, nullable=False),
     sa.Column("stream_seq", sa.BigInteger, nullable=False),
     sa.Index("ix_breach_reviews_borrower", "borrower_id"),
+    sa.Index("ix_breach_reviews_contact", "contact_ref", "source"),
 )

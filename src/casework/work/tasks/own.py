@@ -265,6 +265,10 @@ _OF_TASK: Final = {
     ("request", "due_today"): ("申请今日失效，待您办理", "a request that waits for you and expires today"),
     ("request", "expected"): ("申请待您办理，{due}失效", "a request that waits for you and expires after {due}"),
     ("breach_review", "due_today"): ("{due}的联系不合规定，待复核", "a contact of {due} was against the gate"),
+    ("contact_review", "due_today"): (
+        "{due}有联系未录音，或模板、线路有疑问，待复核",
+        "contacts of {due} have no recording, or no good template or line",
+    ),
 }  # fmt: skip
 
 

@@ -26,16 +26,20 @@ from casework.work.duties.taking import reckon, taken
 from casework.work.four_eyes.tables import requests
 from casework.work.gate.found import PastArrears
 from casework.work.gate.found import found as breaches_found
-from casework.work.gate.reviews import reviews
+from casework.work.gate.reviews import waiting
+from casework.work.gate.subjects import of_breaches, unasked
 from casework.work.promises import BROKEN
 from casework.work.tasks.ranking import ADDED, BROKEN_BEFORE, CALL_BACK, Found, why_of
 from casework.work.tasks.ranking import BROKEN as BROKEN_YESTERDAY
 from casework.work.tasks.tables import task_days, task_standing, tasks
 
 BREACH_REVIEW: Final = "breach_review"
+CONTACT_REVIEW: Final = "contact_review"
 REQUEST: Final = "request"
 _LOOKED_BACK: Final = timedelta(days=7)
 """A promise broken longer ago, or a breach of longer ago that no list had yet, is a matter for the reports."""
+_STILL_LISTED: Final = timedelta(days=31)
+"""So long a day stands on lists whose contacts nobody reviews for what they lack."""
 
 
 class Morning(NamedTuple):
@@ -161,7 +165,7 @@ def holds(morning: Morning) -> Iterator[Found]:
             yield Found(row.handler or post("hold_ends"), "hold_ends", why_of(on, on), *case, on, ref)
 
 
-# ── requests, breaches ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── requests, reviews ──────────────────────────────────────────────────────────────────────────────────────────────
 
 _WAITING: Final = (
     sa.select(
@@ -192,23 +196,41 @@ def waiting_requests(morning: Morning) -> Iterator[Found]:
 
 _LAST_MADE: Final = sa.select(sa.func.max(task_days.c.day)).where(task_days.c.day < sa.bindparam("on", type_=sa.Date))
 _LISTED: Final = sa.select(tasks.c.due_on).where(
-    tasks.c.day == sa.bindparam("on", type_=sa.Date), tasks.c.task == BREACH_REVIEW
+    tasks.c.day == sa.bindparam("on", type_=sa.Date), tasks.c.task == sa.bindparam("task")
 )
 
 
 def breaches(morning: Morning) -> Iterator[Found]:
     """Contacts against the gate that nobody has reviewed: of the days since the last lists, and those on them still."""
-    conn, on = morning.conn, morning.on
-    last = conn.execute(_LAST_MADE, {"on": on}).scalar_one_or_none()
-    listed = [] if last is None else list(conn.execute(_LISTED, {"on": last}).scalars())
-    first = min([max(last or date.min, on - _LOOKED_BACK), *listed])
-    reviewed = reviews(conn)
-    for contact, rules in breaches_found(conn, morning.branch, morning.arrears, first, on - timedelta(days=1)):
-        known = reviewed.get((contact.source, contact.contact_ref))
-        if known is None or not known.answers(rules):
-            day = morning.branch.today(contact.started_at)
-            ref = f"{contact.source}:{contact.contact_ref}"[:128]
-            yield Found(morning.post(BREACH_REVIEW), BREACH_REVIEW, why_of(on, on), contact.loan_id, None, day, ref)
+    conn, branch, on = morning.conn, morning.branch, morning.on
+    since, listed = _days_of(morning, BREACH_REVIEW)
+    first = min([since, *listed])
+    found = list(of_breaches(branch, breaches_found(conn, branch, morning.arrears, first, on - timedelta(days=1))))
+    for contact, _, _ in waiting(conn, found):
+        day = branch.today(contact.started_at)
+        ref = f"{contact.source}:{contact.contact_ref}"[:128]
+        yield Found(morning.post(BREACH_REVIEW), BREACH_REVIEW, why_of(on, on), contact.loan_id, None, day, ref)
+
+
+def contacts_to_review(morning: Morning) -> Iterator[Found]:
+    """The days since the last lists, and those on them still, of which a contact lacks something and nobody said why.
+
+    One task a day, however many they are: a dialler that records nothing would fill the list.
+    """
+    on = morning.on
+    since, listed = _days_of(morning, CONTACT_REVIEW)
+    earlier = {day for day in listed if on - _STILL_LISTED <= day < since}
+    for day in sorted({since + timedelta(days=past) for past in range((on - since).days)} | earlier):
+        if waiting(morning.conn, unasked(morning.conn, morning.branch, day, day)):
+            yield Found(morning.post(CONTACT_REVIEW), CONTACT_REVIEW, why_of(on, on), "", None, day, str(day))
+
+
+def _days_of(morning: Morning, task: str) -> tuple[date, list[date]]:
+    """The day of the lists before, of the week past; and the days of which those hold such a task."""
+    last = morning.conn.execute(_LAST_MADE, {"on": morning.on}).scalar_one_or_none()
+    asked = {"on": last, "task": task}
+    listed = [] if last is None else list(morning.conn.execute(_LISTED, asked).scalars())
+    return max(last or date.min, morning.on - _LOOKED_BACK), listed
 
 
 # ── added by hand ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -230,5 +252,6 @@ def added_before(morning: Morning) -> Iterator[Found]:
 
 
 SOURCES: Final[tuple[Callable[[Morning], Iterator[Found]], ...]] = (
-    open_duties, broken_promises, promises_due, call_backs, holds, waiting_requests, breaches, added_before,
+    open_duties, broken_promises, promises_due, call_backs, holds, waiting_requests, breaches, contacts_to_review,
+    added_before,
 )  # fmt: skip
