@@ -188,6 +188,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "receiver_is_leaver": (422, "{receiver}正是要移交的人", "{receiver} is the one who goes"),
     "receiver_leaving": (422, "{receiver}即将离职，不能接收案件", "{receiver} is about to leave and receives no cases"),
     "receiver_not_there": (422, "{receiver}已离职或尚未核实", "{receiver} has left, or is not verified"),
+    "receiver_lacks_post": (422, "{receiver}没有可办理此任务的岗位（…）", "{receiver} holds no post that does this: …"),
     "receiver_off": (422, "{receiver}在{day}不当班", "{receiver} is off on {day}"),
     "receiver_out_of_reach": (422, "该案件不在{receiver}的管辖范围内", "{receiver} does not reach this case"),
     "receiver_unknown": (422, "{receiver}不在册", "{receiver} is not on the register"),

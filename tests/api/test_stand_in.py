@@ -148,3 +148,26 @@ def test_taken_back_in_the_middle_of_the_day_a_write_is_refused(running: Running
     today = running.started.branch.today(now()).isoformat()
     running.post("/roster", "B1", json={"shifts": [{"day": today, "staff_no": "R8", "shift": "day"}]})
     problem(running.post(f"/cases/{case}/notes", "R1", json={"text": "代R8跟进"}), 404, "unknown_case")
+
+
+def test_whoever_a_manager_makes_handler_reaches_the_case_and_the_handler_before_no_more(
+    running: Running, case: int
+) -> None:
+    """R1 is of another team and region: being the handler is their reach. R8 still owns it."""
+    running.client.app.state["serving"].tokens._held.clear()
+    moved = {"cases": [{"id": case}], "owner": "R8", "handler": "R1", "reason": "workload"}
+    answer = running.post("/assignments", "B1", json=moved)
+    assert answer.json()["by_outcome"] == {"done": 1}, answer.text
+    assert running.get(f"/cases/{case}", "R1").json()["handler"] == "R1"
+    assert permit(running, case).json()["allowed"]
+    back = running.post("/assignments", "B1", json={**moved, "handler": "R8"})
+    assert back.json()["by_outcome"] == {"done": 1}, back.text
+    problem(running.get(f"/cases/{case}", "R1"), 404, "unknown_case")
+
+
+@pytest.mark.parametrize("handler", ["AUD1", "ADM1", "V1"])
+def test_whose_posts_reach_no_case_of_theirs_is_made_handler_of_none(running: Running, case: int, handler: str) -> None:
+    moved = {"cases": [{"id": case}], "owner": "R8", "handler": handler, "reason": "workload"}
+    answer = running.post("/assignments", "B1", json=moved).json()
+    assert answer["by_outcome"] == {"refused": 1}
+    assert [one["code"] for one in answer["results"][0]["reasons"]] == ["receiver_without_post"]

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from casework.errors import CallerError
 from casework.log.tables import entries
 from casework.operation.morning import make_lists
+from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import places, register
 from casework.people.staff.actor import Actor, system
 from casework.storage.database import open_engine, reading, writing
 from casework.storage.driver_errors import again_on_conflict
 from casework.work.tasks.acts import Addition, Became, Desk
+from casework.work.tasks.own import tasks_of
 from casework.work.tasks.pulling import take_next
 from casework.work.tasks.tables import task_standing
 from tests.feed.bank import DAY, Bank, arrears, loan
@@ -111,6 +113,38 @@ def test_whom_a_task_cannot_go_to_is_refused_by_name(house: Bank, more: dict[str
     except CallerError as mistake:
         found = [mistake.code]
     assert found == [code]
+
+
+def test_a_task_goes_to_nobody_who_could_not_do_it(house: Bank) -> None:
+    """A visit is recorded by posts that visit: a phone collector who reaches the case cannot."""
+    case_id = house.case(1).id
+    assert add(house, Addition(case_id, "visit", day(5)), Addition(case_id, "papers", day(5))) == ["done", "done"]
+    mine = {one.ref: one.id for one in listed(house, 1, "S1") if one.task == "by_hand"}
+    wanted = [mine["visit"], mine["papers"]]
+    assert do(house, "move", wanted, RISK, to="P1", reason="workload") == ["receiver_lacks_post", "done"]
+    assert add(house, Addition(case_id, "visit", TODAY, "P1"), actor=RISK) == ["receiver_lacks_post"]
+    with writing(house.started.engine) as conn:
+        (refused,) = [one.refused for one in desk(house, conn, RISK).move([mine["visit"]], to="P1", reason="other")]
+    assert refused is not None
+    assert "business_rep" in refused.facts["any_of_posts"]
+
+
+def test_what_was_moved_to_who_is_off_is_that_day_on_the_list_of_who_answers(house: Bank) -> None:
+    add(house, Addition(house.case(1).id, "papers", day(5)))
+    number = ids(house)["L1 by_hand"]
+    assert do(house, "move", [number], RISK, to="P1", reason="workload") == ["done"]
+    with writing(house.started.engine) as conn:
+        trail, branch = house.started.branch.trail(at(TODAY)()), house.started.branch
+        enter_shifts(conn, trail, RISK, branch.rulebook.shifts, [ShiftGiven(day(2), "P1", "rest", "S1")])
+        trail.write(conn)
+    for later in (1, 2):
+        house.send(day(later), SNAPSHOT)
+        close(house, later)
+    listed(house, 2)
+    with reading(house.started.engine) as conn:
+        for on, theirs in ((day(1), False), (day(2), True)):
+            actor = house.started.branch.actor(conn, "S1", "api", on)
+            assert (number in {one.id for one in tasks_of(conn, on, actor)}) is theirs
 
 
 def test_nobody_touches_a_list_that_is_not_theirs_but_the_basic_risk_post(house: Bank) -> None:

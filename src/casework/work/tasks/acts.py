@@ -29,7 +29,9 @@ from casework.work.tasks.ranking import ADDED
 from casework.work.tasks.standing import Stand
 from casework.work.tasks.tables import COLUMNS, STANDING, task_standing, tasks
 
-TAKE, MOVE = "task.take", "task.move"
+TAKE, MOVE, CALL = "task.take", "task.move", "contact.permit"
+_DONE_BY: Final = {"visit": "visit", "repair": "information_repair"}
+"""Of duties, and of what is added by hand, the fact of the case's chart that does it; everything else is a contact."""
 MOST: Final = 500
 _AHEAD: Final = timedelta(days=92)
 """How far ahead a task may be added."""
@@ -73,22 +75,20 @@ class Desk:
         """To another list, for as long as the task is on lists.
 
         CallerErrors `unknown_task_reason`, and of whom it goes to: `unknown_staff`, `staff_unverified`, `staff_left`,
-        `receiver_off`. Of one: `unknown_task`, `case_left`, `out_of_reach`, `receiver_out_of_reach`, `there_already`.
+        `receiver_off`. Of one: `unknown_task`, `case_left`, `there_already`, and of who could not do it
+        `receiver_lacks_post`, `receiver_out_of_reach` (whoever owns or handles the case reaches it).
         """
         self._check_reason(reason, self.branch.rulebook.tasks.move_reasons)
         receiver = self.branch.actor(self.conn, to, self.actor.via, self.on)
         answers = answers_on(self.conn, self.branch.rulebook.shifts, self.policy, self.on)
         if not answers.is_on(to):
             raise CallerError("receiver_off", receiver=to, day=str(self.on))
-        theirs = self._reach(receiver)
         found = self._tasks(ids)
 
         def decide(task: Task) -> dict[str, Any]:
             if task.list_of == to:
                 raise CallerError("there_already", receiver=to)
-            case = self._case_of(task)
-            if case is not None and not theirs.covers(case):
-                raise CallerError("receiver_out_of_reach", receiver=to)
+            self._check_receiver(receiver, self._case_of(task), self._posts_for(task.task, task.ref, task.owed_by))
             return {"from": task.list_of, "to": to}
 
         return self._act(stands.MOVED, ids, found, decide, reason, atomic=atomic)
@@ -269,6 +269,28 @@ class Desk:
         permissions = self.branch.rulebook.permissions
         return permissions.reach(actor, permissions.commands[TAKE].posts, HOW_IT_ACTS, self.policy)
 
+    def _posts_for(self, task: str, ref: str, owed_by: str) -> frozenset[str]:
+        """Whose posts can do it: the one that it waits for; else those of the fact that does it, or of a contact."""
+        rulebook = self.branch.rulebook
+        if owed_by in rulebook.permissions.posts:
+            return frozenset({owed_by})
+        fact = _DONE_BY.get(ref if task == BY_HAND else task)
+        return rulebook.permissions.commands[CALL].posts if fact is None else rulebook.chart.facts[fact].posts
+
+    def _check_receiver(self, receiver: Actor, case: Any, posts: frozenset[str]) -> None:
+        """CallerErrors `receiver_lacks_post`, `receiver_out_of_reach`."""
+        permissions = self.branch.rulebook.permissions
+        held = receiver.posts.union(*(one.posts for one in receiver.principals))
+        if not posts & held:
+            words = ", ".join(sorted(posts))
+            raise CallerError(
+                "receiver_lacks_post", f"{receiver.id}没有可办理此任务的岗位（{words}）",
+                f"{receiver.id} holds no post that does this: {words}", receiver=receiver.id,
+                any_of_posts=sorted(posts),
+            )  # fmt: skip
+        if case is not None and not permissions.reach(receiver, posts, HOW_IT_ACTS, self.policy).covers(case):
+            raise CallerError("receiver_out_of_reach", receiver=receiver.id)
+
     def _check_reason(self, reason: str, known: Mapping[str, TaskWords]) -> None:
         if reason not in known:
             raise CallerError(
@@ -301,8 +323,8 @@ class Desk:
             raise CallerError("case_left", case=case.id)
         if one.to is not None and one.to != self.actor.id:
             self.branch.rulebook.permissions.require(self.actor, MOVE)
-            if not self._reach(self.branch.actor(self.conn, one.to, self.actor.via, self.on)).covers(case):
-                raise CallerError("receiver_out_of_reach", receiver=one.to)
+            receiver = self.branch.actor(self.conn, one.to, self.actor.via, self.on)
+            self._check_receiver(receiver, case, self._posts_for(BY_HAND, one.what, one.to))
         return case
 
     def _row(self, number: int, one: Addition, case: Any) -> tuple[Any, ...]:
