@@ -4,18 +4,26 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, post
+from litestar import Request, Response, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
 from msgspec import Meta
+from sqlalchemy.engine import Connection
 
 from api.auth import still_valid
+from api.changing import IdempotencyKey
+from api.contacts import ContactsAnswer, answer_of
+from api.idempotency import StoredAnswer
+from api.outcomes import encode
 from api.reading.asking import answers
 from api.receipts import Recording
 from api.serving import serving_of
+from api.written import written
 from casework.clock import now
-from casework.intake.dialler.outcome import Outcome, record_outcome
+from casework.intake.dialler.outcome import Outcome, record_outcome, record_outcomes
+from casework.intake.dialler.typed import MOST
 from casework.intake.feed.reveal import reveal
+from casework.people.staff.actor import Actor
 from casework.storage.database import writing
 from casework.work.cases.sight import reach_of
 from casework.work.gate.asking import COMMAND, Wanted
@@ -142,12 +150,11 @@ def dialling_begun(request: Request[Any, Any, Any], permit_id: int) -> Dialling:
     return Dialling(permit_id, begun.holds_until, phone)
 
 
-_OUTCOME = [
-    Example(id="reached", summary="They answered", value={
-        "result": "debtor", "started_at": "2026-03-09T10:00:07+08:00", "ended_at": "2026-03-09T10:03:20+08:00",
-        "recording": "rec:2026-0009", "note": "客户称月底还款",
-    }),
-]  # fmt: skip
+_REACHED = {
+    "result": "debtor", "started_at": "2026-03-09T10:00:07+08:00", "ended_at": "2026-03-09T10:03:20+08:00",
+    "recording": "rec:2026-0009", "note": "客户称月底还款",
+}  # fmt: skip
+_OUTCOME = [Example(id="reached", summary="They answered", value=_REACHED)]
 
 
 @post(
@@ -169,6 +176,62 @@ def outcome_of_contact(
     return outcome_recorded(request, permit_id, Outcome(**msgspec.structs.asdict(data)))
 
 
+class PermitOutcome(OutcomeBody, kw_only=True, forbid_unknown_fields=True):
+    """The permit, and what came of it."""
+
+    permit_id: int
+
+
+class OutcomesBody(msgspec.Struct, forbid_unknown_fields=True):
+    """One outcome, or up to 50. `atomic`: if one may not be recorded, none is."""
+
+    outcomes: Annotated[list[PermitOutcome], Meta(min_length=1, max_length=MOST)]
+    atomic: bool = False
+
+
+_OUTCOMES = [
+    Example(id="two", summary="A call that was answered, and one that was not", value={"outcomes": [
+        {"permit_id": 5501, **_REACHED},
+        {"permit_id": 5502, "result": "no_answer", "started_at": "2026-03-09T10:05:00+08:00"},
+    ]}),
+]  # fmt: skip
+_RECORDED = {
+    "atomic": False, "contacts": 2, "by_outcome": {"done": 1, "permit_expired": 1}, "by_reason": {"permit_expired": 1},
+    "results": [
+        {"contact_ref": "permit-5501", "outcome": "done", "status": 200, "column": None, "zh": None, "en": None,
+         "late": False, "entry_id": "borrower:wuhan~B000731:12"},
+        {"contact_ref": "permit-5502", "outcome": "permit_expired", "status": 409, "column": "permit_id",
+         "zh": "该联系许可已过期", "en": "the permit has expired", "late": None, "entry_id": None},
+    ],
+}  # fmt: skip
+
+
+@post(
+    "/contact-permits/outcomes", status_code=200, tags=["contacts"], summary="Record what came of several",
+    responses=answers(
+        ContactsAnswer, _RECORDED, "malformed_json", "malformed_header", "post_not_permitted", "key_not_permitted",
+        "invalid_request", "unsupported_media_type", "body_too_large", "sealed_value_altered", "idempotency_running",
+        "idempotency_mismatch", "database_busy", "database_full",
+    ),
+)  # fmt: skip
+async def outcomes_of_contacts(
+    request: Request[Any, Any, Any], data: Annotated[OutcomesBody, Body(examples=_OUTCOMES)],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:  # fmt: skip
+    """Each has its own result, in the order given, as if it came alone; they are one transaction."""
+    reported = [
+        (one.permit_id, Outcome(**{name: getattr(one, name) for name in Outcome.__struct_fields__}))
+        for one in data.outcomes
+    ]  # fmt: skip
+    branch = serving_of(request).branch
+
+    def work(conn: Connection, actor: Actor) -> StoredAnswer:
+        told = record_outcomes(conn, branch, reported, actor, now(), atomic=data.atomic)
+        return StoredAnswer(200, encode(answer_of(told, atomic=data.atomic)), {})
+
+    return await written(request, work, idempotency_key)
+
+
 def outcome_recorded(request: Request[Any, Any, Any], permit_id: int, outcome: Outcome) -> OutcomeRecorded:
     """The same for whoever has read what came of it."""
     serving = serving_of(request)
@@ -180,4 +243,4 @@ def outcome_recorded(request: Request[Any, Any, Any], permit_id: int, outcome: O
     return OutcomeRecorded(done.contact.contact_ref, done.contact.outcome, done.entry_id)
 
 
-route_handlers = [ask_for_permit, begin_to_dial, outcome_of_contact]
+route_handlers = [ask_for_permit, begin_to_dial, outcome_of_contact, outcomes_of_contacts]

@@ -8,9 +8,10 @@ import pytest
 from api import contact_permits
 from api.permit_desk import PermitDesk
 from casework.customer import Customer
-from casework.storage.database import writing
+from casework.storage.database import reading, writing
 from tests.api.conftest import Running, findings
 from tests.api.test_events import problem
+from tests.cases.test_queries import Counted
 from tests.on_books import put_borrower, put_contact, put_loan
 
 PHONE = "12000000001"
@@ -178,3 +179,72 @@ def test_a_permit_is_used_by_one_outcome_and_expires_without(
     problem(outcome(running, first), 409, "permit_used")
     monkeypatch.setattr(contact_permits, "now", lambda: NOON + timedelta(minutes=5))
     problem(outcome(running, second), 409, "permit_expired")
+
+
+def outcomes(running: Running, *reported: dict[str, Any], **more: Any) -> Any:
+    headers = more.pop("headers", {})
+    common = {"result": "no_answer", "started_at": NOON.isoformat(), "recording": "rec:1"}
+    body = {"outcomes": [common | one for one in reported], **more}
+    return running.post("/contact-permits/outcomes", json=body, headers=headers)
+
+
+def became(answer: Any) -> list[tuple[str, int, str | None]]:
+    assert answer.status_code == 200, answer.text
+    return [(one["outcome"], one["status"], one["column"]) for one in answer.json()["results"]]
+
+
+def permits(running: Running, case: int, number: int) -> list[int]:
+    """For messages: an open permit for a call counts as one that connected."""
+    asked = [ask(running, case, channel="message", phone=f"1200000{one:04}", contact_id=None) for one in range(number)]
+    return [answer.json()["permit_id"] for answer in asked]
+
+
+def test_outcomes_have_a_result_each_and_an_identical_one_of_a_used_permit_is_refused(
+    running: Running, case: int
+) -> None:
+    first, second = (ask(running, case).json()["permit_id"] for _ in range(2))
+    answer = outcomes(
+        running, {"permit_id": first, "result": "debtor"}, {"permit_id": first}, {"permit_id": 999},
+        {"permit_id": second, "result": "sent"}, {"permit_id": second, "next_action": "dance"}, {"permit_id": second},
+    )  # fmt: skip
+    assert became(answer) == [
+        ("done", 200, None), ("permit_used", 409, "permit_id"), ("unknown_permit", 404, "permit_id"),
+        ("result_not_of_channel", 422, "result"), ("unknown_next_action", 422, "next_action"), ("done", 200, None),
+    ]  # fmt: skip
+    body = answer.json()
+    assert [one["contact_ref"] for one in body["results"]][:2] == [f"permit-{first}"] * 2
+    assert (body["by_outcome"]["done"], sum(body["by_reason"].values())) == (2, 4)
+    assert answer.headers["receipt"]
+    assert findings(running.started) == []
+
+
+def test_outcomes_are_recorded_all_or_none_if_that_is_asked(running: Running, case: int) -> None:
+    first, second = (ask(running, case).json()["permit_id"] for _ in range(2))
+    refused = outcomes(running, {"permit_id": first}, {"permit_id": second, "result": "perhaps"}, atomic=True)
+    assert became(refused) == [("not_done", 409, None), ("unknown_result", 422, "result")]
+    assert running.get("/contacts", params={"case_id": case}).json()["items"] == []
+    assert became(outcomes(running, {"permit_id": first}, {"permit_id": second}, atomic=True)) == [
+        ("done", 200, None)
+    ] * 2  # fmt: skip
+    assert len(running.get("/contacts", params={"case_id": case}).json()["items"]) == 2
+    assert findings(running.started) == []
+
+
+def test_outcomes_sent_again_under_their_key_get_the_first_answer(running: Running, case: int) -> None:
+    permit, headers = ask(running, case).json()["permit_id"], {"Idempotency-Key": "outcomes-1"}
+    first, again = (outcomes(running, {"permit_id": permit}, headers=headers) for _ in range(2))
+    assert first.json() == again.json()
+    assert became(again) == [("done", 200, None)]
+    problem(outcomes(running, {"permit_id": permit}, atomic=True, headers=headers), 422, "idempotency_mismatch")
+
+
+def test_fifty_outcomes_cost_as_many_statements_as_five_and_more_are_refused(running: Running, case: int) -> None:
+    counts = []
+    for number in (5, 50):
+        wanted = permits(running, case, number)
+        with reading(running.started.engine) as conn, Counted(conn) as statements:
+            told = became(outcomes(running, *({"permit_id": one, "result": "sent"} for one in wanted)))
+            counts.append(len(statements))
+        assert told == [("done", 200, None)] * number
+    assert counts[1] - counts[0] <= 2, counts
+    problem(outcomes(running, *[{"permit_id": 1}] * 51), 422, "invalid_request")

@@ -13,7 +13,7 @@ from casework.work.cases.branch import Branch
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import contacts
 from casework.work.gate.asking import Wanted, askings_of
-from casework.work.gate.permits import Permit, ask, begin_dialling, settle
+from casework.work.gate.permits import Permit, ask, begin_dialling, permits_of, settle, why_not_of
 from tests.feed.bank import INSTITUTION, Bank
 
 
@@ -59,6 +59,14 @@ class Desk:
         """The rules against it; none if it is allowed."""
         return [one.rule for one in self.ask(at, **wanted).reasons]
 
+    @staticmethod
+    def _settle(conn: Connection, contact: Contact, actor: Actor) -> None:
+        permit = permits_of(conn, [contact.permit_id or 0], actor.id).get(contact.permit_id or 0)
+        why_not = "unknown_permit" if permit is None else why_not_of(permit, contact, contact.recorded_at)
+        if why_not is not None:
+            raise CallerError(why_not)
+        settle(conn, [contact], contact.recorded_at)
+
     def dial(self, permit_id: int, at: datetime, actor: Actor | None = None) -> datetime:
         """Dialling begins."""
         with writing(self.bank.started.engine) as conn:
@@ -84,6 +92,6 @@ class Desk:
         texts = {"phone": phone} if contact.number else {}
         with writing(self.bank.started.engine) as conn:
             if contact.permit_id is not None:
-                settle(conn, contact, (actor or self.actor).id, contact.recorded_at)
+                self._settle(conn, contact, actor or self.actor)
             put(conn, branch, [New(contact, texts, b"-")], actor or self.actor, contact.recorded_at)
         return contact

@@ -1,30 +1,28 @@
-"""What came of a permitted contact: recorded as any other, and the permit is used by it."""
+"""What came of permitted contacts, some at a time: recorded as any other, and the permits are used by them."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.customer import Customer
 from casework.errors import CallerError
 from casework.intake.dialler.called_back import close_call_backs
 from casework.intake.dialler.learning import learn_at_once
-from casework.intake.dialler.recording import API, New, Recorded, put
-from casework.intake.dialler.row import TEXTS
-from casework.intake.dialler.typed import acting_for
+from casework.intake.dialler.recording import API, New, Not, Recorded, put
+from casework.intake.dialler.typed import NOT_DONE, Told, acting_for, texts_of_kind
 from casework.intake.feed.borrowers import cell_of_contact
 from casework.people.staff.actor import Actor
+from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.tables import cases
 from casework.work.contacts.contact import NEXT_ACTIONS, Contact
 from casework.work.contacts.tables import contacts
-from casework.work.gate.permits import permit_of, settle
+from casework.work.gate.permits import permits_of, settle, why_not_of
 
-_WHOSE: Final = sa.select(*cases.c["owner", "handler", "team", "region", "product"]).where(
-    cases.c.id == sa.bindparam("id")
-)
+_WHOSE: Final = sa.select(*cases.c["id", "owner", "handler", "team", "region", "product"])
 _TEXTS: Final = ("address", "recording", "note")
 
 
@@ -43,59 +41,120 @@ class Outcome(msgspec.Struct, frozen=True):
     next_action: str | None = None
 
 
+def record_outcomes(
+    conn: Connection, branch: Branch, reported: Sequence[tuple[int, Outcome]], actor: Actor, at: datetime, *,
+    atomic: bool,
+) -> list[Told]:  # fmt: skip
+    """What came of permits, by their numbers, in the caller's transaction; what became of each, in order.
+
+    Each is recorded in the debtor's log and uses its permit, and the cases are told. `atomic`: one at fault, and none
+    is recorded.
+    """
+    permits = permits_of(conn, [permit_id for permit_id, _ in reported], actor.id)
+    verdicts, used = list[Contact | Not](), set[int]()
+    for permit_id, outcome in reported:
+        verdict = _judged(branch, permits.get(permit_id), outcome, actor, at)
+        verdicts.append(
+            Not("permit_used", "permit_id") if permit_id in used and isinstance(verdict, Contact) else verdict
+        )
+        used |= {permit_id} if isinstance(verdict, Contact) else set()
+    stopped = atomic and any(isinstance(one, Not) for one in verdicts)
+    came = [] if stopped else [
+        (verdict, outcome) for verdict, (_, outcome) in zip(verdicts, reported, strict=True)
+        if isinstance(verdict, Contact)
+    ]  # fmt: skip
+    settle(conn, [contact for contact, _ in came], at)
+    phones = _phones(conn, branch, permits, [contact for contact, _ in came])
+    whose = _whose(conn, branch, permits, actor, at)
+    new = [
+        New(
+            contact, _texts(outcome, phones.get(contact.permit_id)),
+            branch.vault.fingerprint(contact.contact_ref.encode()), whose.get(contact.permit_id),
+        )
+        for contact, outcome in came
+    ]  # fmt: skip
+    recorded = put(conn, branch, new, actor, at)
+    close_call_backs(conn, branch, recorded, via=actor.via, clock=lambda: at)
+    connected = [one.contact for one in recorded if one.contact.connected]
+    learn_at_once(conn, branch, connected, via=actor.via, clock=lambda: at)
+    done = iter(recorded)
+    return [
+        Told(_ref(permit_id), verdict if isinstance(verdict, Not) else next(done, NOT_DONE))
+        for verdict, (permit_id, _) in zip(verdicts, reported, strict=True)
+    ]
+
+
 def record_outcome(
     conn: Connection, branch: Branch, permit_id: int, outcome: Outcome, actor: Actor, at: datetime
 ) -> Recorded:
-    """Record it in the debtor's log, settle the permit, tell the cases that they were reached; all in the transaction.
+    """One alone. CallerErrors: why it is not recorded (`permits.why_not_of`, `unknown_permit`, `unknown_result`, …)."""
+    ((_, became),) = record_outcomes(conn, branch, [(permit_id, outcome)], actor, at, atomic=True)
+    if isinstance(became, Not):
+        field = {"field": became.column} if became.column else {}
+        raise CallerError(became.kind, *texts_of_kind(became.kind), permit_id=permit_id, **field)
+    return became
 
-    CallerErrors of `settle`, `unknown_next_action`, `unknown_result`, `result_not_of_channel`, `ended_before_started`,
-    `in_the_future`.
-    """
-    permit = permit_of(conn, permit_id, actor.id)
-    known = branch.rulebook.results.of(outcome.result)
-    if known is None:
-        raise CallerError("unknown_result", *TEXTS["unknown_result"], result=outcome.result)
-    if permit.channel not in known.on:
-        raise CallerError("result_not_of_channel", *TEXTS["result_not_of_channel"], channel=permit.channel)
+
+def _judged(branch: Branch, permit: Any, outcome: Outcome, actor: Actor, at: datetime) -> Contact | Not:
+    if permit is None:
+        return Not("unknown_permit", "permit_id")
+    result = branch.rulebook.results.of(outcome.result)
+    if result is None:
+        return Not("unknown_result", "result")
+    if permit.channel not in result.on:
+        return Not("result_not_of_channel", "result")
     if outcome.next_action not in (None, *NEXT_ACTIONS):
-        raise CallerError("unknown_next_action", *TEXTS["unknown_next_action"], known=list(NEXT_ACTIONS))
+        return Not("unknown_next_action", "next_action")
     if outcome.started_at > at:
-        raise CallerError("in_the_future", *TEXTS["in_the_future"])
+        return Not("in_the_future", "started_at")
     if outcome.ended_at is not None and outcome.ended_at < outcome.started_at:
-        raise CallerError("ended_before_started", *TEXTS["ended_before_started"])
-    whose = Customer(permit.institution, permit.borrower_id)
+        return Not("ended_before_started", "ended_at")
     contact = Contact(
-        institution=whose.institution, source=API, contact_ref=f"permit-{permit.id}", loan_id=permit.loan_id,
-        borrower_id=whose.borrower_id, party=permit.party, channel=permit.channel, purpose=permit.purpose,
-        started_at=outcome.started_at, ended_at=outcome.ended_at, result=known.code,
-        outcome=known.outcome_with(permit.party), recorded_at=at, staff_no=actor.id,
+        institution=permit.institution, source=API, contact_ref=_ref(permit.id), loan_id=permit.loan_id,
+        borrower_id=permit.borrower_id, party=permit.party, channel=permit.channel, purpose=permit.purpose,
+        started_at=outcome.started_at, ended_at=outcome.ended_at, result=result.code,
+        outcome=result.outcome_with(permit.party), recorded_at=at, staff_no=actor.id,
         number=None if permit.number is None else bytes(permit.number), has_address=outcome.address is not None,
         recording=outcome.recording is not None, permit_id=permit.id,
         line=outcome.line, seconds=outcome.seconds, template=outcome.template, next_action=outcome.next_action,
     )  # fmt: skip
-    settle(conn, contact, actor.id, at)
+    why_not = why_not_of(permit, contact, at)
+    return contact if why_not is None else Not(why_not, "permit_id")
+
+
+def _ref(permit_id: int) -> str:
+    return f"permit-{permit_id}"
+
+
+def _whose(
+    conn: Connection, branch: Branch, permits: Mapping[int, Any], actor: Actor, at: datetime
+) -> dict[int | None, str | None]:
+    """By permit for whom the actor records, where that is not themselves."""
+    if not actor.principals:
+        return {}
+    case_ids = sorted({permit.case_id for permit in permits.values()})
+    found = {case.id: case for case in rows.select_by_keys(conn, _WHOSE, "id", case_ids)}
+    today = branch.today(at)
+    return {
+        number: acting_for(branch, actor, today, [found[permit.case_id]] if permit.case_id in found else [])
+        for number, permit in permits.items()
+    }
+
+
+def _texts(outcome: Outcome, phone: str | None) -> dict[str, str]:
     texts = {name: text for name in _TEXTS if (text := getattr(outcome, name))}
-    if (phone := _phone(conn, branch, permit.contact_id)) is not None:
-        texts["phone"] = phone
-    row_hash = branch.vault.fingerprint(contact.contact_ref.encode())
-    principal = _acting_for(conn, branch, permit.case_id, actor, at)
-    (recorded,) = put(conn, branch, [New(contact, texts, row_hash, principal)], actor, at)
-    close_call_backs(conn, branch, [recorded], via=actor.via, clock=lambda: at)
-    if contact.connected:
-        learn_at_once(conn, branch, [contact], via=actor.via, clock=lambda: at)
-    return recorded
+    return texts if phone is None else texts | {"phone": phone}
 
 
-def _acting_for(conn: Connection, branch: Branch, case_id: int, actor: Actor, at: datetime) -> str | None:
-    of_permit = conn.execute(_WHOSE, {"id": case_id}).all() if actor.principals else []
-    return acting_for(branch, actor, branch.today(at), of_permit)
-
-
-def _phone(conn: Connection, branch: Branch, contact_id: int | None) -> str | None:
-    """The number of a contact on record, to be sealed with the entry; none where the caller gave the number."""
-    if contact_id is None:
-        return None
-    row = conn.execute(sa.select(contacts).where(contacts.c.id == contact_id)).one_or_none()
-    if row is None or row.phone_sealed is None:
-        return None
-    return branch.vault.open(cell_of_contact(row, "phone"), bytes(row.phone_sealed))
+def _phones(
+    conn: Connection, branch: Branch, permits: Mapping[int, Any], contacts_: Sequence[Contact]
+) -> dict[int | None, str]:
+    """By permit the number of a contact on record, to be sealed with the entry; none where the caller gave it."""
+    of = {one.permit_id: permits[one.permit_id or 0].contact_id for one in contacts_}
+    wanted = sorted({contact_id for contact_id in of.values() if contact_id is not None})
+    found = {row.id: row for row in rows.select_by_keys(conn, contacts, "id", wanted)}
+    return {
+        permit_id: branch.vault.open(cell_of_contact(row, "phone"), bytes(row.phone_sealed))
+        for permit_id, contact_id in of.items()
+        if (row := found.get(contact_id)) is not None and row.phone_sealed is not None
+    }

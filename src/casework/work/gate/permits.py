@@ -6,12 +6,11 @@ an hour at most.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.customer import Customer
@@ -172,9 +171,13 @@ class Begun(msgspec.Struct):
 
 
 def begin_dialling(conn: Connection, branch: Branch, permit_id: int, actor_id: str, now: datetime) -> Begun:
-    """Dialling begins, once: the permit holds until the outcome. CallerErrors as of `settle`."""
-    permit = permit_of(conn, permit_id, actor_id)
-    _refuse_past(permit, now)
+    """Dialling begins, once: the permit holds until the outcome.
+
+    CallerErrors `unknown_permit` (nobody's, or another's), `permit_used`, `permit_expired`.
+    """
+    permit = _own(conn, permit_id, actor_id)
+    if (past := _past(permit, now)) is not None:
+        raise CallerError(past, permit_id=permit_id)
     begun = Begun(Customer(permit.institution, permit.borrower_id), permit.contact_id, permit.holds_until)
     if permit.dialling_at is None:
         minutes = branch.rulebook.policies.at(branch.today(now)).figure("contact.permit_dialling_minutes")
@@ -184,24 +187,33 @@ def begin_dialling(conn: Connection, branch: Branch, permit_id: int, actor_id: s
     return begun
 
 
-def settle(conn: Connection, contact: Contact, actor_id: str, now: datetime) -> None:
-    """The contact is the outcome of the permit that it names, which is used by it.
+def permits_of(conn: Connection, permit_ids: Iterable[int], actor_id: str) -> dict[int, Any]:
+    """The actor's own permits of these numbers, held until the transaction ends."""
+    wanted = sorted({one for one in permit_ids if 0 < one <= MAX_ID})
+    found = rows.select_by_keys(conn, contact_permits, "id", wanted, lock="wait")
+    return {permit.id: permit for permit in found if permit.actor_id == actor_id}
 
-    CallerErrors: `unknown_permit` (nobody's, or another's), `permit_foreign` (for another debtor, party, number,
-    channel or time), `permit_expired`, `permit_used`.
+
+def why_not_of(permit: Any, contact: Contact, now: datetime) -> str | None:
+    """Why the contact cannot be the outcome of this permit; none where it can.
+
+    `permit_foreign` (for another debtor, party, number, channel or time), `permit_used`, `permit_expired`.
     """
-    permit_id = contact.permit_id or 0
-    # Whoever counts meanwhile sees the permit or its outcome, never neither.
-    _lock(conn, [(contact.customer, contact.number)])
-    permit = permit_of(conn, permit_id, actor_id)
-    asked_for = Customer(permit.institution, permit.borrower_id), permit.party, permit.channel, permit.number
+    number = None if permit.number is None else bytes(permit.number)
+    asked_for = Customer(permit.institution, permit.borrower_id), permit.party, permit.channel, number
     did = contact.customer, contact.party, contact.channel, contact.number
     if did != asked_for or not _second(permit.issued_at) <= contact.started_at < permit.holds_until:
-        raise CallerError(
-            "permit_foreign", "该联系许可不属于此次联系", "the permit is for another contact", permit_id=permit_id
-        )
-    _refuse_past(permit, now)
-    conn.execute(contact_permits.update().where(contact_permits.c.id == permit_id).values(used_at=now))
+        return "permit_foreign"
+    return _past(permit, now)
+
+
+def settle(conn: Connection, contacts: Sequence[Contact], now: datetime) -> None:
+    """The contacts are the outcomes of the permits that they name, held by `permits_of`, which are used by them."""
+    if contacts:
+        # Whoever counts meanwhile sees the permit or its outcome, never neither.
+        _lock(conn, [(contact.customer, contact.number) for contact in contacts])
+        used = sorted((contact.permit_id or 0, now) for contact in contacts)
+        rows.update_many(conn, contact_permits, "id", used, ("used_at",))
 
 
 def _second(instant: datetime) -> datetime:
@@ -209,17 +221,14 @@ def _second(instant: datetime) -> datetime:
     return instant.replace(microsecond=0)
 
 
-def permit_of(conn: Connection, permit_id: int, actor_id: str) -> sa.Row[*tuple[Any, ...]]:
-    """The permit, held until the transaction ends; CallerError `unknown_permit` for nobody's or another's."""
-    asked = sa.select(contact_permits).where(contact_permits.c.id == permit_id).with_for_update()
-    permit = conn.execute(asked).one_or_none() if 0 < permit_id <= MAX_ID else None
-    if permit is None or permit.actor_id != actor_id:
-        raise CallerError("unknown_permit", "没有这样的联系许可", "you have no such permit", permit_id=permit_id)
+def _own(conn: Connection, permit_id: int, actor_id: str) -> Any:
+    permit = permits_of(conn, [permit_id], actor_id).get(permit_id)
+    if permit is None:
+        raise CallerError("unknown_permit", permit_id=permit_id)
     return permit
 
 
-def _refuse_past(permit: sa.Row[*tuple[Any, ...]], now: datetime) -> None:
+def _past(permit: Any, now: datetime) -> str | None:
     if permit.used_at is not None:
-        raise CallerError("permit_used", "该联系许可已使用", "the permit is used already", permit_id=permit.id)
-    if permit.holds_until <= now:
-        raise CallerError("permit_expired", "该联系许可已过期", "the permit has expired", permit_id=permit.id)
+        return "permit_used"
+    return "permit_expired" if permit.holds_until <= now else None
