@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from casework.customer import stream_of
 from casework.errors import CallerError
+from casework.intake.dialler.checked import ask_for_checks
 from casework.intake.dialler.learning import learn_at_once
 from casework.intake.dialler.recording import CORRECTED, REPEATED, Not, Recorded
 from casework.intake.dialler.typed import NOT_DONE, Sight, Told, texts_of_kind
@@ -71,6 +72,7 @@ def correct_contacts(
         conn.execute(_CHANGE, {"ref": contact_ref, "of": source, "result": result, "outcome": outcome, "seq": seq})
     put_heads(conn, heads)
     learn_at_once(conn, branch, [now[key] for key in changed], via=actor.via, clock=lambda: at)
+    ask_for_checks(conn, branch, [one for one in told if isinstance(one, Recorded)], via=actor.via, at=at)
     return [Told(one.contact_ref, became) for one, became in zip(asked, told, strict=True)]
 
 

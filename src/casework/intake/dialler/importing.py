@@ -17,16 +17,18 @@ from sqlalchemy.engine import Connection
 from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.intake.dialler.called_back import close_call_backs
+from casework.intake.dialler.checked import checks_of
 from casework.intake.dialler.learning import learn_at_once
 from casework.intake.dialler.recording import REPEATED, Not, Recorded, record
 from casework.intake.dialler.row import Aside, Given, Reader
 from casework.intake.feed.bounds import USUAL
 from casework.intake.feed.sheet import UNPACKED_LIMIT, read_rows
 from casework.intake.feed.write import name_staff
-from casework.people.staff.actor import Actor
+from casework.people.staff.actor import Actor, system
 from casework.storage.garbage import seldom_collected
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
+from casework.work.tasks.checks import Check, add_checks
 
 _SLICE: Final = 5_000  # rows
 _WAIT: Final = "10min"
@@ -82,7 +84,7 @@ def import_contacts(
     header = next(numbered, (0, ()))[1]
     reader = Reader(header, branch.rulebook.results, at, errors=lines.errors)
     days = business_dates(conn)
-    read = _read(reader, numbered)
+    read, checks = _read(reader, numbered), list[Check]()
     while part := list(islice(read, _SLICE)):
         good = [one for one in part if isinstance(one, Given)]
         taken.rows += len(part)
@@ -96,9 +98,11 @@ def import_contacts(
         close_call_backs(conn, branch, [one for _, one in recorded], via=actor.via, clock=clock)
         connected = [one.contact for _, one in recorded if one.contact.connected]
         taken.reached += learn_at_once(conn, branch, connected, via=actor.via, clock=clock).get("reached", 0)
+        checks += checks_of(branch, (one for _, one in recorded))
         if len(taken.set_aside) > USUAL.aside:
             raise _too_many(name, taken)
         progress(taken.rows)
+    add_checks(conn, branch, checks, system(actor.via), at)  # last: until the end the lists are others' to act on
     taken.set_aside.sort()
     taken.warnings.sort()
     return taken

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
 from casework.intake.dialler.called_back import close_call_backs
+from casework.intake.dialler.checked import ask_for_checks
 from casework.intake.dialler.learning import learn_at_once
 from casework.intake.dialler.recording import API, New, Not, Recorded, put
 from casework.intake.dialler.typed import NOT_DONE, Told, acting_for, texts_of_kind
@@ -75,6 +76,7 @@ def record_outcomes(
     ]  # fmt: skip
     recorded = put(conn, branch, new, actor, at)
     close_call_backs(conn, branch, recorded, via=actor.via, clock=lambda: at)
+    ask_for_checks(conn, branch, recorded, via=actor.via, at=at)
     connected = [one.contact for one in recorded if one.contact.connected]
     learn_at_once(conn, branch, connected, via=actor.via, clock=lambda: at)
     done = iter(recorded)

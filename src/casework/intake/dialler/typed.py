@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from casework.codes import texts_of
 from casework.intake.dialler.called_back import close_call_backs
+from casework.intake.dialler.checked import ask_for_checks
 from casework.intake.dialler.learning import learn_at_once
 from casework.intake.dialler.recording import REPEATED, SHEET, New, Not, Recorded, judged, put
 from casework.intake.dialler.row import COLUMNS_OF_ROW, TEXTS, Aside, Given, Reader
@@ -66,6 +67,7 @@ def record_typed(
     recorded = put(conn, branch, new, actor, at)
     name_staff(conn, branch, {one.contact.staff_no for one in recorded}, actor)
     close_call_backs(conn, branch, recorded, via=actor.via, clock=lambda: at)
+    ask_for_checks(conn, branch, recorded, via=actor.via, at=at)
     connected = [one.contact for one in recorded if one.contact.connected]
     learn_at_once(conn, branch, connected, via=actor.via, clock=lambda: at)
     done = iter(recorded)

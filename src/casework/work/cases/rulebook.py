@@ -105,15 +105,16 @@ def _load(folder: Path) -> Rulebook:
         check_against(charts[noun.chart], permissions, noun.word)
     if faults := list(faults_of(charts[REQUEST.chart], charts.values(), policies, posts)):
         raise RulesBroken(faults)
+    tasks = load_task_rules(folder, policies, posts, frozenset(chart.states))
     return Rulebook(
         charts,
         policies,
         permissions,
         load_owner_rules(folder, policies, posts, frozenset(chart.states)),
         load_privacy_rules(folder),
-        load_results(folder),
+        load_results(folder, frozenset(tasks.checked_by)),
         load_sources(folder),
         load_duty_rules(folder, policies, posts, frozenset(chart.states)),
         load_shift_rules(folder, policies, posts),
-        load_task_rules(folder, policies, posts, frozenset(chart.states)),
+        tasks,
     )

@@ -49,12 +49,16 @@ class WorkList(NamedTuple):
 
 @dataclass(frozen=True)
 class TaskRules:
-    """The file, checked. `owed_by`: the post that answers for a task of `OF_POST`."""
+    """The file, checked. `owed_by`: the post that answers for a task of `OF_POST`.
+
+    `checked_by`: of a task by hand that the service adds too, on which post's list.
+    """
 
     version: int
     tasks: Mapping[str, TaskWords]
     owed_by: Mapping[str, str]
     by_hand: Mapping[str, TaskWords]
+    checked_by: Mapping[str, str]
     move_reasons: Mapping[str, TaskWords]
     postpone_reasons: Mapping[str, TaskWords]
     strategies: Mapping[str, Strategy]
@@ -87,9 +91,10 @@ _WORDS = each(table(LABELS))
 _LIST = table({**LABELS, "states": some(name), "strategies": some(name), "rules": RULES})
 _STRATEGY = table({**LABELS, "states": some(name, empty="names no state"), "rules": RULES})
 _TASK = table({**LABELS, "rules": RULES}, {"owed_by": name})
+_ADDED = each(table(LABELS, {"owed_by": name}))
 _FILE = table(
     {
-        "name": name, "version": whole, "tasks": each(_TASK), "by_hand": _WORDS,
+        "name": name, "version": whole, "tasks": each(_TASK), "by_hand": _ADDED,
         "move_reasons": _WORDS, "postpone_reasons": _WORDS, "strategies": each(_STRATEGY), "lists": each(_LIST),
     }
 )  # fmt: skip
@@ -125,7 +130,9 @@ def parse_task_rules(body: bytes, policies: Policies, posts: frozenset[str], sta
     return TaskRules(
         document["version"], words("tasks"),
         {code: row["owed_by"] for code, row in document["tasks"].items() if code in OF_POST},
-        words("by_hand"), words("move_reasons"), words("postpone_reasons"),
+        words("by_hand"),
+        {code: row["owed_by"] for code, row in document["by_hand"].items() if "owed_by" in row},
+        words("move_reasons"), words("postpone_reasons"),
         strategies, lists, body, hashlib.sha256(body).hexdigest(),
     )  # fmt: skip
 
@@ -148,6 +155,9 @@ def _meaning(document: Mapping[str, Any], posts: frozenset[str], states: frozens
             yield f"tasks.{code}.owed_by: " + ("missing" if code in OF_POST else "who owes it is known otherwise")
         elif row.get("owed_by", min(posts)) not in posts:
             yield f"tasks.{code}.owed_by: no post is called {row['owed_by']}"
+    for code, row in document["by_hand"].items():
+        if row.get("owed_by", min(posts)) not in posts:
+            yield f"by_hand.{code}.owed_by: no post is called {row['owed_by']}"
     yield from (f"{key}: is empty" for key in ("by_hand", "move_reasons", "postpone_reasons") if not document[key])
     known = {"states": states, "strategies": document["strategies"].keys()}
     for code, row in document["strategies"].items():

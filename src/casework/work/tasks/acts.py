@@ -25,7 +25,7 @@ from casework.work.tasks import standing as stands
 from casework.work.tasks.holding import hold, stream_of
 from casework.work.tasks.making import STREAM, edition_of, next_id
 from casework.work.tasks.own import BY_IDS, Task, standing, whose_of
-from casework.work.tasks.ranking import ADDED
+from casework.work.tasks.ranking import ADDED, LAST
 from casework.work.tasks.standing import Stand
 from casework.work.tasks.tables import COLUMNS, STANDING, task_standing, tasks
 
@@ -331,13 +331,11 @@ class Desk:
         dpd = (self.on - case.oldest_due_date).days if case.oldest_due_date is not None else 0
         whose = one.to or self.actor.id
         return (
-            self.on, 0, number, whose, _LAST, BY_HAND, ADDED, whose, case.loan_id, case.id, one.what, one.due_on, dpd,
+            self.on, 0, number, whose, LAST, BY_HAND, ADDED, whose, case.loan_id, case.id, one.what, one.due_on, dpd,
             case.overdue_fen,
         )  # fmt: skip
 
 
-_LAST: Final = 1_000_000
-"""The rank of what was added that day: after everything that the morning has ranked."""
 _ADDED: Final = (
     sa.select(tasks.c.case_id, tasks.c.ref, tasks.c.due_on)
     .join(task_standing, task_standing.c.task_id == tasks.c.id, isouter=True)

@@ -14,6 +14,7 @@ from casework.people.staff.actor import Actor
 from casework.storage import rows
 from casework.storage.database import BigId
 from casework.work.cases.branch import Branch
+from casework.work.cases.task_rules import BY_HAND
 from casework.work.four_eyes.tables import requests
 from casework.work.tasks.making import STREAM, edition_of
 from casework.work.tasks.ranking import FIRST
@@ -238,7 +239,7 @@ def take_list(conn: Connection, branch: Branch, on: date, actor: Actor, at: date
 
 def told(row: Task) -> tuple[str, str]:
     """Why a task is where it is, in Chinese and English."""
-    zh, en = _OF_TASK.get((row.task, row.why)) or _TEXTS[row.why]
+    zh, en = _OF_TASK.get((row.task, row.ref if row.task == BY_HAND else row.why)) or _TEXTS[row.why]
     facts = {"due": row.due_on, "yuan": f"{row.overdue_fen / 100:,.2f}", "dpd": row.dpd}
     return zh.format(**facts), en.format(**facts)
 
@@ -264,6 +265,14 @@ _OF_TASK: Final = {
     ("promise_due", "due_today"): ("客户承诺今日还款", "the debtor has promised to pay today"),
     ("request", "due_today"): ("申请今日失效，待您办理", "a request that waits for you and expires today"),
     ("request", "expected"): ("申请待您办理，{due}失效", "a request that waits for you and expires after {due}"),
+    (BY_HAND, "hold_check"): (
+        "催记得知死亡、在押或丧失能力，应于{due}前核查应否停催",
+        "a contact told of death, custody or incapacity: check by {due} whether a hold is due",
+    ),
+    (BY_HAND, "hardship_check"): (
+        "客户自述困难，应于{due}前核查应否停催",
+        "the debtor tells of hardship: check by {due} whether a hold is due",
+    ),
     ("breach_review", "due_today"): ("{due}的联系不合规定，待复核", "a contact of {due} was against the gate"),
     ("contact_review", "due_today"): (
         "{due}有联系未录音，或模板、线路有疑问，待复核",

@@ -15,6 +15,8 @@ DUE, EXPECTED, BROKEN_BEFORE, ADDED = "due_today", "expected", "broken_before", 
 FIRST: Final = (LATE, BROKEN, CALL_BACK)
 WHYS: Final = (*FIRST, BROKEN_BEFORE, DUE, EXPECTED, ADDED)
 """Why a task is on the list; those of `FIRST` go, in this order, before everything that is ranked by amount."""
+LAST: Final = 1_000_000
+"""The rank of what is added during the day: after everything that the morning has ranked."""
 
 
 class Found(NamedTuple):
