@@ -1,4 +1,4 @@
-"""A real browser on a demo branch: who logs in, what he sees, and what a page must not do.
+"""A real browser on a demo branch: who logs in, what they see, and what a page must not do.
 
 Debian's Chromium, driven by Playwright; where there is none, what needs it is skipped, visibly.
 """
@@ -125,7 +125,7 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Watched:
-    """Somebody at the browser; what went wrong while he looked is in `faults`."""
+    """Somebody at the browser; what went wrong while they looked is in `faults`."""
 
     demo: Demo
     context: BrowserContext
@@ -150,7 +150,7 @@ def somebody(
     browser: Browser, demo: Demo, post: str | None = None, lang: str = "zh", *, scripts: bool = True,
     size: Any = SIZE,
 ) -> Watched:  # fmt: skip
-    """At a browser of his own; with a post, logged in as its first holder."""
+    """At a browser of their own; with a post, logged in as its first holder."""
     context = browser.new_context(
         viewport=size, locale={"zh": "zh-CN", "en": "en-GB"}[lang], timezone_id="Asia/Shanghai",
         java_script_enabled=scripts,
@@ -206,6 +206,22 @@ def _wait_for_next_step() -> None:
 def code_of(secret: str) -> str:
     """What an authenticator shows now."""
     return TOTP(base64.b32decode(secret), 6, SHA1(), 30).generate(time.time()).decode()
+
+
+OUT_OF_SIGHT: Final = """
+(wanted) => wanted.flatMap((selector) => {
+  const found = [...document.querySelectorAll(selector)];
+  if (!found.length) return [`no ${selector}`];
+  return found.filter((one) => {
+    const at = one.getBoundingClientRect();
+    let bottom = innerHeight;
+    for (let box = one.parentElement; box; box = box.parentElement)
+      if (getComputedStyle(box).overflowY !== "visible") bottom = Math.min(bottom, box.getBoundingClientRect().bottom);
+    return !at.height || at.top < 0 || at.bottom > bottom;
+  }).map((one) => `${selector} ends at ${one.getBoundingClientRect().bottom}`);
+})
+"""
+"""What of these is not wholly in the window as it was opened, and not scrolled out of the box that it is in."""
 
 
 def case_in(demo: Demo, state: str, owner: str | None = None) -> int:

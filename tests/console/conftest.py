@@ -1,25 +1,39 @@
 """The furnished branch of the API, people with passwords, and somebody who looks at pages without any script."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from casework.clock import now
 from casework.people.identity import passwords
 from casework.storage.database import writing
 from tests.api.conftest import Running, assembled, branch, database, furnished, running, settings
-from tests.console.browser import code_of
+from tests.console.browser import Demo, chromium, code_of, demo
 
 __all__ = ["assembled", "branch", "browse", "database", "furnished", "running", "settings"]
 PASSWORD = "four plain words here"
 _HASH = passwords.hash_password(PASSWORD)
 expect.set_options(timeout=30_000)  # ms: what is waited for is whether it comes, on a busy machine too
+
+
+@pytest.fixture(scope="module")
+def branch_on_show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One demo for all of a file: nobody's journey is in another's way."""
+    with demo(tmp_path_factory.mktemp("demo")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser; everybody has a context of their own."""
+    with chromium() as started:
+        yield started
 
 
 class _Forms(HTMLParser):

@@ -1,6 +1,5 @@
 """Journeys in a real browser on a demo: pages in both languages, by keys, without scripts, from asking to deciding."""
 
-from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,8 +16,6 @@ from tests.console.browser import (
     Demo,
     Watched,
     case_in,
-    chromium,
-    demo,
     somebody,
 )  # fmt: skip
 
@@ -41,20 +38,6 @@ PLACES = {
                 "/console/log/verification", "/console/requests/1"),
     "administrator": ("/console", "/console/staff", "/console/staff/S101", "/console/staff?status=unverified"),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def branch_on_show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """One demo for all of them: nobody's journey is in another's way."""
-    with demo(tmp_path_factory.mktemp("demo")) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser; everybody has a context of his own."""
-    with chromium() as started:
-        yield started
 
 
 def check(watched: Watched, path: str, lang: str) -> None:

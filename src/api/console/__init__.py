@@ -18,7 +18,7 @@ from api.console.chart_moves import pages as chart_moves
 from api.console.contact_files import pages as contact_files
 from api.console.day import lists as day_lists
 from api.console.day import pages as day
-from api.console.debtor import contact, new_number
+from api.console.debtor import agreed, contact, new_number
 from api.console.debtor import pages as debtor
 from api.console.distribution import pages as distribution
 from api.console.entry import pages as entry
@@ -44,7 +44,7 @@ def route_handlers(described: Sequence[Described]) -> list[Any]:
     """For `api.app`."""
     handlers = [asset, *entry.route_handlers, *access.route_handlers, *home.route_handlers, *day.route_handlers]
     handlers += [*steps.route_handlers, *looking.route_handlers, *debtor.route_handlers, *borrowers.route_handlers]
-    handlers += new_number.route_handlers
+    handlers += [*new_number.route_handlers, *agreed.route_handlers]
     handlers += [*requests.route_handlers, *nouns.route_handlers(described), *feeds.route_handlers]
     handlers += [*contact.route_handlers, *contact_files.route_handlers, *day_lists.route_handlers]
     handlers += [*evening.route_handlers, *handover.route_handlers, *chart_moves.route_handlers]

@@ -9,6 +9,7 @@ from litestar import Request, Response, post
 from api.auth import actor_of
 from api.changing import known_case_id, through_the_writer
 from api.console.cases.looking import case_page
+from api.console.frame import cookies
 from api.console.frame.forms import DAY_MISSING, Tried, data_of, day_of, number_of, problem_in, problem_of, typed_in
 from api.console.frame.page import to
 from api.outcomes import answer_of
@@ -93,7 +94,8 @@ async def _done(
     )
     problem = problem_in(answer)
     if not problem:
-        return to(f"/console/cases/{case_id}?done={done}")
+        following = tried.typed.get("next")
+        return to(cookies.place_here(following) if following else f"/console/cases/{case_id}?done={done}")
     return await asyncio.to_thread(_again, request, case_id, Tried(tried.key, tried.typed, problem))
 
 

@@ -4,7 +4,7 @@ The number in clear is shown in the answer to dialling alone; the page that is l
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from api.console.debtor.results import results_of
 from api.console.frame.forms import Tried, number_of, problem_of, typed_in
 from api.console.frame.page import language_of, render, to
 from api.console.nouns.shown import children_of, live_of
-from api.contact_permits import Dialling, dialling_begun, outcome_recorded
+from api.contact_permits import dialling_begun, outcome_recorded
 from api.permitted import case_in_sight, reach
 from api.problems import status_of
 from api.reading.cases import CaseId
@@ -46,12 +46,11 @@ from casework.work.contacts.latest import latest_contacts
 from casework.work.contacts.results import Result
 from casework.work.gate.asking import Wanted, askings_of
 from casework.work.gate.permits import Foreseen, Permit, foresee
+from casework.work.gate.under_way import call_under_way
 from casework.work.tasks.own import tasks_of
 
 PROMISED_IN: Final = timedelta(days=3)
 _QUEUE: Final = 200
-_OVER: Final = frozenset({"permit_used", "permit_expired", "unknown_permit"})
-"""After these there is no call to record any more."""
 _MOMENTS: Final = 12
 
 
@@ -64,7 +63,7 @@ class Number(NamedTuple):
 
 @dataclass(frozen=True)
 class Call:
-    """A call under way: its permit, and the number in clear (none on a form that came back)."""
+    """A call under way: its permit, and the number in clear (none where the page was left or a form came back)."""
 
     permit_id: int
     contact_id: int
@@ -81,21 +80,23 @@ def work(request: Request[Any, Any, Any], case_id: CaseId) -> Response[Any]:
 
 @post("/console/debtors/{case_id:int}/dial", opt={"page": "contact.permit"})
 async def dial(request: Request[Any, Any, Any], case_id: CaseId) -> Response[Any]:
-    """Ask the gate; allowed, the number is shown and the call begins."""
+    """Ask the gate; allowed, the number is shown and the call begins. Of a call under way, the number once more."""
     typed = await typed_in(request)
     await asyncio.to_thread(case_in_reach, request, case_id)
-    contact_id = number_of(typed, "contact_id")
+    contact_id, permit_id, began_at = number_of(typed, "contact_id"), number_of(typed, "permit_id"), _began(typed)
     try:
-        permit = await serving_of(request).permits.ask(
-            request.scope["auth"], Wanted(case_id, typed.get("party", ""), "call", contact_id=contact_id)
-        )
-        if not permit.allowed or permit.permit_id is None:
-            return await asyncio.to_thread(debtor_page, request, case_id, refused=permit)
-        began_at = now().replace(microsecond=0)
-        dialling = await asyncio.to_thread(dialling_begun, request, permit.permit_id)
+        if permit_id is None or began_at is None:
+            permit = await serving_of(request).permits.ask(
+                request.scope["auth"], Wanted(case_id, typed.get("party", ""), "call", contact_id=contact_id)
+            )
+            if not permit.allowed or permit.permit_id is None:
+                return await asyncio.to_thread(debtor_page, request, case_id, refused=permit)
+            permit_id, began_at = permit.permit_id, now().replace(microsecond=0)
+        dialling = await asyncio.to_thread(dialling_begun, request, permit_id)
     except CallerError as mistake:
         return await _again(request, case_id, typed, mistake)
-    return await asyncio.to_thread(debtor_page, request, case_id, call=_call(dialling, contact_id or 0, began_at))
+    call = Call(permit_id, contact_id or 0, began_at, dialling.phone, dialling.holds_until)
+    return await asyncio.to_thread(debtor_page, request, case_id, call=call)
 
 
 @post("/console/debtors/{case_id:int}/outcome", opt={"page": "contact.permit"})
@@ -103,17 +104,16 @@ async def outcome(request: Request[Any, Any, Any], case_id: CaseId) -> Response[
     """What came of the call; then the next debtor, or this one again where they were spoken to."""
     typed = await typed_in(request)
     await asyncio.to_thread(case_in_reach, request, case_id)
-    at = now()
+    at, began_at = now(), _began(typed)
     try:
-        began_at = datetime.fromisoformat(typed.get("began_at", ""))
+        if began_at is None:
+            raise CallerError("malformed_request")
         result = Outcome(
             typed.get("result", ""), began_at, at, note=typed.get("note", "").strip() or None,
             next_action=typed.get("next_action") or None,
             seconds=max(0, int((at - began_at).total_seconds())),
         )  # fmt: skip
         done = await asyncio.to_thread(outcome_recorded, request, number_of(typed, "permit_id") or 0, result)
-    except (ValueError, TypeError):
-        return await _again(request, case_id, typed, CallerError("malformed_request"))
     except CallerError as mistake:
         return await _again(request, case_id, typed, mistake)
     following = number_of(typed, "following")
@@ -126,16 +126,16 @@ async def _again(
 ) -> Response[Any]:
     if status_of(mistake.code) in (401, 403):
         raise mistake
-    tried, call, permit_id = Tried("call", typed, problem_of(mistake)), None, number_of(typed, "permit_id")
-    if permit_id is not None and mistake.code not in _OVER:
-        with suppress(ValueError):
-            began_at = datetime.fromisoformat(typed.get("began_at", ""))
-            call = Call(permit_id, number_of(typed, "contact_id") or 0, began_at)
-    return await asyncio.to_thread(debtor_page, request, case_id, call=call, tried=tried)
+    tried = Tried("call", typed, problem_of(mistake))
+    return await asyncio.to_thread(debtor_page, request, case_id, tried=tried)
 
 
-def _call(dialling: Dialling, contact_id: int, began_at: datetime) -> Call:
-    return Call(dialling.permit_id, contact_id, began_at, dialling.phone, dialling.holds_until)
+def _began(typed: Mapping[str, str]) -> datetime | None:
+    """When the call began, as its form has it: with an offset, or it is none of ours."""
+    with suppress(ValueError):
+        began_at = datetime.fromisoformat(typed.get("began_at", ""))
+        return began_at if began_at.tzinfo else None
+    return None
 
 
 def case_in_reach(request: Request[Any, Any, Any], case_id: int) -> Case:
@@ -164,6 +164,8 @@ def debtor_page(
         log = latest_contacts(conn, found.customer, _MOMENTS)
         following = _following(conn, dates, actor, case_id)
         saved = _saved(conn, request)
+        if call is None and (left := call_under_way(conn, found.customer, actor.id, now())) is not None:
+            call = Call(left.permit_id, left.contact_id, left.began_at, None, left.holds_until)
     fields = {name for item in history.items for name in item.texts} | (people.fields if people else set())
     with writing(serving.engine) as conn:
         record_read(conn, branch, actor, [found.customer], fields)
@@ -175,12 +177,19 @@ def debtor_page(
         results=results_of(branch.rulebook.results.by_code, "call"),
         budget=next((one.gate for one in numbers if one.gate), None),
         promised_on=branch.today(now()) + PROMISED_IN, made_on=branch.today(now()), risks=live_of(children, "risk"),
-        may_flag=branch.rulebook.permissions.may(actor, "risk.open"), saved=next(iter(_log(branch, saved)), None),
+        may_note=branch.rulebook.permissions.may(actor, "case.note"), may_repair=_repair(branch, actor),
+        saved=next(iter(_log(branch, saved)), None),
         may_mark=branch.rulebook.permissions.may(actor, MARK),
         next_actions=NEXT_ACTIONS,
         may_add=branch.rulebook.permissions.may(actor, ADD), roles=PARTIES, sources=branch.rulebook.sources.lawful,
         bases=branch.rulebook.sources.bases,
     )  # fmt: skip
+
+
+def _repair(branch: Branch, actor: Actor) -> Any:
+    """The fact that records a repair of what is known of them, where one of their posts may record it."""
+    found = branch.rulebook.chart.facts.get("information_repair")
+    return found if found and actor.posts & set(found.posts) else None
 
 
 def _saved(conn: Any, request: Request[Any, Any, Any]) -> list[Contact]:

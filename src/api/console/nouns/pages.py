@@ -91,15 +91,16 @@ class _Pages:
         )  # fmt: skip
 
     def opening(
-        self, request: Request[Any, Any, Any], of: int | None, tried: Tried | None = None, loan_id: str | None = None
-    ) -> Any:
+        self, request: Request[Any, Any, Any], of: int | None, tried: Tried | None = None, loan_id: str | None = None,
+        following: str = "",
+    ) -> Any:  # fmt: skip
         serving, actor = serving_of(request), actor_of(request)
         branch = serving.branch
         offers = openings_of(branch, self.noun, actor, branch.today(now()))
         return render(
             request, "nouns/open.html", status=int(tried.problem["status"]) if tried else 200, noun=self.noun,
             chart=branch.rulebook.charts[self.noun.chart], place=self.place, offers=offers, of=of, tried=tried,
-            known={"loan_id": loan_id or ""},
+            known={"loan_id": loan_id or ""}, following=tried.typed.get("next", "") if tried else following,
         )  # fmt: skip
 
     async def fire(self, request: Request[Any, Any, Any], number: int) -> Any:
@@ -202,8 +203,9 @@ def _opening(pages: _Pages) -> Any:
         request: Request[Any, Any, Any],
         of: Annotated[int | None, QueryParameter(ge=1, le=2**53 - 1)] = None,
         loan_id: Annotated[str | None, QueryParameter(max_length=64)] = None,
+        following: Annotated[str, QueryParameter(name="next", max_length=128)] = "",
     ) -> Response[Any]:
-        answer: Response[Any] = pages.opening(request, of, loan_id=loan_id)
+        answer: Response[Any] = pages.opening(request, of, loan_id=loan_id, following=following)
         return answer
 
     return opening

@@ -18,7 +18,14 @@
   const open = (row) => one("a", row)?.click();
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, select, textarea, dialog, [contenteditable]");
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.form) return event.target.form.requestSubmit();
+    const form = event.target.form;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && form) {
+      // Saved and on to the next; what is chosen by a button of its own is chosen by its key.
+      if ("choose" in form.dataset) return event.target.blur();
+      const next = one("[data-onward]", form);
+      if (next) next.value = next.dataset.onward;
+      return form.requestSubmit();
+    }
     if (typing && event.key === "Escape") return event.target.blur();
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return undefined;
     // What a key is printed beside: the first that may be pressed, or is typed into.
@@ -26,7 +33,12 @@
     const press = one(`[data-press="${key}"]:not(:disabled)`);
     const into = one(`[data-press-focus="${key}"]`);
     if (press) press.click();
-    else if (into) into.focus();
+    else if (into) {
+      const box = into.closest("details");
+      if (box) box.open = true;
+      into.focus();
+      into.select();
+    }
     else if (event.key === "j") go(at + 1);
     else if (event.key === "k") go(at - 1);
     else if (event.key === "Enter" && rows()[at] && !event.target.closest("a, button, summary")) open(rows()[at]);
@@ -62,8 +74,14 @@
     else if (event.target.method === "post") event.target.dataset.sent = "yes";
   });
 
-  // ── a form that came back: look at what is wrong first ──
+  // ── a form that came back: look at what is wrong first; a place inside something folded: unfold it ──
   one("[data-focus]")?.focus();
+  const named = () => {
+    const box = location.hash && document.getElementById(location.hash.slice(1))?.closest("details");
+    if (box) box.open = true;
+  };
+  addEventListener("hashchange", named);
+  named();
 
   // ── work that runs behind ──
   const refresh = async () => {
