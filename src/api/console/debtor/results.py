@@ -5,12 +5,16 @@ from typing import Final
 
 from casework.work.contacts.results import Result
 
+LETTERS: Final = "qwetyoafghlzxvbm,"
+"""For results without a key of their own: as on the keyboard, without those that the page has other uses for."""
 _ORDER: Final = ("debtor", "unanswered", "invalid_number", "third_party", "message", "not_found")
 
 
 def results_of(known: Mapping[str, Result], channel: str) -> list[tuple[str, Result]]:
     """Those of a channel: what has a key first, and of those and the others each the debtor first."""
-    return [(one.key, one) for one in sorted((one for one in known.values() if channel in one.on), key=_place)]
+    found = sorted((one for one in known.values() if channel in one.on), key=_place)
+    letters = iter(LETTERS)
+    return [(one.key or next(letters, ""), one) for one in found]
 
 
 def _place(one: Result) -> tuple[bool, int]:
