@@ -64,7 +64,7 @@ def test_a_fresh_database_has_all_its_guards(database: Database) -> None:
     engine.dispose()
     assert set(append_only_tables()) == {
         "checkpoints", "cosignatures", "duties", "duty_days", "entries", "erasures", "hand_ins", "leaves", "logs",
-        "owner_history", "task_days", "task_lists", "tasks", "tasks_taken", "texts", "tiles",
+        "mornings", "owner_history", "task_days", "task_lists", "tasks", "tasks_taken", "texts", "tiles",
     }  # fmt: skip
 
 

@@ -681,6 +681,13 @@ table(
     append_only=(("day", "edition"),),
 )
 table(
+    "mornings",
+    key("day", sa.Date),
+    must("made_at", UtcDateTime),
+    must("moves", sa.BigInteger),
+    append_only=(("day",),),
+)
+table(
     "task_standing",
     key("task_id", BigId),
     must("day", sa.Date),

@@ -1,9 +1,11 @@
-"""The clock by which the service closes its days itself (CASEWORK_SWEEP_AT); of several processes one does it.
+"""The clock by which the service closes its days and makes its mornings itself (CASEWORK_SWEEP_AT).
 
-It looks every half minute, so a day that was missed while nobody ran is closed as soon as somebody does.
+Of several processes one does it. It looks every half minute, so a day that was missed while nobody ran is closed as
+soon as somebody does, and then the morning that has begun is made (policy `task.lists_at`).
 """
 
 import threading
+from collections import Counter
 from datetime import date, time
 from zoneinfo import ZoneInfo
 
@@ -11,20 +13,26 @@ from api.logs import log, log_bug
 from casework.clock import Clock, now
 from casework.errors import CallerError, TryAgain
 from casework.operation.closing import Closed, close, day_due, is_open
+from casework.operation.morning import Morning, is_made, make_morning, morning_due, waits_for_close
 from casework.operation.startup import Started
+from casework.people.staff.actor import system
 from casework.storage.database import reading
 
 _LOOK_EVERY_S = 30.0
 
 
 class DayClock:
-    """Closes every day at `sweep_at` until it is stopped; what troubles it is logged when it changes."""
+    """Closes every day at `sweep_at`, and makes each morning after it, until it is stopped.
+
+    What troubles it is logged when it changes.
+    """
 
     def __init__(self, started: Started, *, clock: Clock = now, look_every_s: float = _LOOK_EVERY_S) -> None:
         self._started, self._clock, self._look_every_s = started, clock, look_every_s
         self._stop = threading.Event()
         self._trouble: object = None
         self._refused: date | None = None
+        self._refused_morning: date | None = None
         self._thread: threading.Thread | None = None
         at = started.settings.sweep_at
         if at is not None:
@@ -45,6 +53,7 @@ class DayClock:
         while not self._stop.is_set():
             try:
                 self._look(at)
+                self._look_at_morning()
             except (CallerError, TryAgain) as trouble:
                 self._told(trouble.code)
             except Exception as error:  # noqa: BLE001  # nobody waits for it: the log must tell, and the clock go on
@@ -68,10 +77,35 @@ class DayClock:
         if not done.stepped_aside:
             _tell(done)
 
+    def _look_at_morning(self) -> None:
+        engine, branch = self._started.engine, self._started.branch
+        on = morning_due(branch, self._clock())
+        if on is None or on == self._refused_morning:
+            return
+        with reading(engine) as conn:
+            if is_made(conn, on) or waits_for_close(conn, on):
+                return
+        try:
+            made = make_morning(engine, branch, on, system("sweep"), clock=self._clock)
+        except CallerError:
+            self._refused_morning = on
+            raise
+        self._told(None)
+        if not made.stepped_aside:
+            _tell_morning(made)
+
     def _told(self, code: str | None) -> None:
         if code != self._trouble and code is not None:
             log().error("day_clock", code=code)
         self._trouble = code
+
+
+def _tell_morning(made: Morning) -> None:
+    given = made.distributed
+    if given is not None:
+        unplaced = Counter(f"{one.post}: {one.code}" for one in given.unplaced)
+        told = {"moves": len(given.moves), "refused": len(given.refused), "unplaced": dict(sorted(unplaced.items()))}
+        log().info("morning_made", on=made.on.isoformat(), tasks=made.tasks, **told)
 
 
 def _tell(done: Closed) -> None:

@@ -37,6 +37,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "day_in_future": (422, "{field}不得晚于…", "{field} must not be after …"),
     "day_in_past": (422, "{field}不得早于…", "{field} must not be before …"),
     "day_over": (422, "{day}已过，其任务清单不能重新生成", "{day} is over: its lists are not made again"),
+    "day_not_closed": (409, "{day}尚未日终，请先运行日终", "{day} is not closed yet: run the sweep first"),
     "day_out_of_range": (422, "{field}不得晚于…", "{field} must not be after …"),
     "day_without_feed": (422, "{day}之前尚无数据导入", "no feed of {day} or of a day before is in"),
     "days_out_of_range": (422, "有效期须为1至…天", "a token is valid for 1 to … days"),

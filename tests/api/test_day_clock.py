@@ -1,4 +1,4 @@
-"""The service closes its days by its own clock: in order, once, and somebody hears of what is missing."""
+"""The service closes its days and makes its mornings by its own clock: in order, once, and what is missing is told."""
 
 import time as waiting
 from collections.abc import Iterator
@@ -11,10 +11,16 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from api.day_clock import DayClock
+from casework.errors import CallerError
 from casework.lifecycle.tables import days_swept
 from casework.operation.alone import alone
 from casework.operation.closing import close, day_due
-from casework.storage.database import reading
+from casework.operation.morning import make_lists, make_morning
+from casework.people.staff import register
+from casework.people.staff.actor import system
+from casework.storage.database import reading, writing
+from casework.work.tasks.making import edition_of
+from casework.work.tasks.tables import mornings, tasks
 from tests.dialler.called import SHANGHAI
 from tests.feed.bank import DAY, Bank, arrears, loan
 from tests.feed.conftest import bank, sound_bank
@@ -25,7 +31,12 @@ SIX = time(6)
 
 @pytest.fixture
 def fed(bank: Bank) -> Iterator[Bank]:
-    """One case; the feed of DAY is in, and that of the day after."""
+    """One case of the rep S1, which the phone collector C1 is to call; the feeds of DAY and the day after are in."""
+    with writing(bank.started.engine) as conn:
+        trail, permissions = bank.started.branch.trail(local(0, "08:00")), bank.started.branch.rulebook.permissions
+        who = {"staff_no": "C1", "name": "某员工", "posts": ["phone_collector"]}
+        register.add(conn, trail, system("cli"), permissions, **who)  # type: ignore[arg-type]  # told by name
+        trail.write(conn)
     for number in range(2):
         day = DAY + timedelta(days=number)
         bank.send(day, [arrears(1, 1, on=day)], **({"loans": [loan(1)]} if number == 0 else {}))  # type: ignore[arg-type]  # rows
@@ -75,7 +86,87 @@ def test_a_day_is_closed_when_its_time_has_come_and_once(fed: Bank) -> None:
     told = run(fed, local(1, "06:00"), clocks=3)
     assert [one["event"] for one in told] == ["day_closed"]
     assert (told[0]["days"], closed(fed)) == ([DAY.isoformat()], DAY)
-    assert run(fed, local(1, "18:00")) == []
+    assert [one["event"] for one in run(fed, local(1, "18:00"))] == ["morning_made"]
+    assert run(fed, local(1, "18:01")) == []
+
+
+def test_a_morning_is_made_after_its_close_at_the_policys_hour_and_once(fed: Bank) -> None:
+    """At half past seven; three processes look, one makes it: cases given out, then the lists."""
+    run(fed, local(1, "06:00"))
+    assert run(fed, local(1, "07:29")) == []
+    told = run(fed, local(1, "07:30"), local(1, "12:00"), clocks=3)
+    assert [(one["event"], one["on"], one["moves"]) for one in told] == [("morning_made", day_text(1), 1)]
+    assert told[0]["tasks"] == 2, "to call, and to visit"
+    assert made(fed) == [(DAY + timedelta(days=1), 1)]
+    assert {one.list_of for one in on_list(fed)} == {"C1"}, "the list is made after the cases were given out"
+
+
+def test_a_morning_that_was_missed_while_nobody_ran_is_made_as_soon_as_somebody_does(fed: Bank) -> None:
+    """Its day before is closed first; mornings of days that are over are nobody's any more."""
+    told = run(fed, local(3, "11:00"))
+    assert [one["event"] for one in told if one["log_level"] == "info"] == ["day_closed", "morning_made"]
+    assert made(fed) == [(DAY + timedelta(days=3), 1)]
+
+
+def test_a_morning_waits_until_the_day_before_is_closed(fed: Bank) -> None:
+    run(fed, local(1, "07:30"), at=time(11))
+    assert made(fed) == []
+    told = run(fed, local(1, "11:00"), at=time(11))
+    assert [one["event"] for one in told] == ["day_closed", "morning_made"]
+
+
+def test_whoever_asked_for_their_list_before_gets_the_one_after_the_cases_were_given_out(fed: Bank) -> None:
+    """A further edition of the same morning."""
+    run(fed, local(1, "06:00"))
+    on, early = DAY + timedelta(days=1), local(1, "06:30")
+    with writing(fed.started.engine) as conn:
+        make_lists(conn, fed.started.branch, on, system("api"), clock=lambda: early)
+    assert {one.list_of for one in on_list(fed)} == {"S1"}
+    run(fed, local(1, "07:30"))
+    assert {one.list_of for one in on_list(fed)} == {"C1"}
+    with reading(fed.started.engine) as conn:
+        assert edition_of(conn, on) == 2
+
+
+def test_who_finds_another_at_the_morning_steps_aside_and_an_open_day_or_one_that_is_over_is_refused(
+    fed: Bank,
+) -> None:
+    engine, branch, on = fed.started.engine, fed.started.branch, DAY + timedelta(days=1)
+
+    def morning(day: date, at: datetime) -> Any:
+        return make_morning(engine, branch, day, system("cli"), clock=lambda: at)
+
+    for day, at, code in ((on, local(1, "08:00"), "day_not_closed"), (on, local(2, "08:00"), "day_over")):
+        with pytest.raises(CallerError) as refused:
+            morning(day, at)
+        assert refused.value.code == code
+    run(fed, local(1, "06:00"))
+    with alone(engine, "morning") as mine:
+        assert mine
+        assert morning(on, local(1, "08:00")).stepped_aside
+        assert run(fed, local(1, "08:00")) == []
+    assert not morning(on, local(1, "08:00")).stepped_aside
+    assert morning(on, local(1, "08:01")).stepped_aside
+    assert len(made(fed)) == 1
+
+
+def day_text(days: int) -> str:
+    return (DAY + timedelta(days=days)).isoformat()
+
+
+def made(bank: Bank) -> list[tuple[date, int]]:
+    with reading(bank.started.engine) as conn:
+        return [(row.day, row.moves) for row in conn.execute(sa.select(mornings).order_by(mornings.c.day))]
+
+
+def on_list(bank: Bank) -> list[Any]:
+    """Whom to call by the newest edition of the morning after DAY."""
+    on = DAY + timedelta(days=1)
+    with reading(bank.started.engine) as conn:
+        newest = sa.select(tasks).where(
+            tasks.c.day == on, tasks.c.edition == edition_of(conn, on), tasks.c.task == "dial"
+        )
+        return list(conn.execute(newest))
 
 
 def test_days_that_were_missed_while_nobody_ran_are_closed_in_order_and_a_feed_that_did_not_come_is_told(

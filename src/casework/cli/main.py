@@ -33,6 +33,7 @@ _GROUPS = {
     "calendar": "working days, and a year that nobody knows yet",
     "outage": "days on which something was out",
     "distribute": "who works on which case, each morning",
+    "morning": "give out the cases and make the lists of a morning",
     "sweep": "fire what days alone have made due",
     "audit": "the verifiable log",
     "keys": "the key that signs the log",

@@ -1,6 +1,7 @@
 """A case's strategy of the day, refused where its state does not allow it, and the four lists that follow from it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from casework.errors import CallerError, RulesBroken
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import EVERYTHING
+from casework.rules.statechart.policy import Policies
 from casework.settings import shipped
 from casework.storage.database import open_engine, reading, writing
 from casework.work.cases.rulebook import load_rulebook
@@ -136,4 +138,28 @@ def test_a_file_of_rules_that_cannot_be_meant_is_refused_with_key_and_reason(was
     parse_task_rules(WHOLE.encode(), rulebook.policies, posts, states)
     with pytest.raises(RulesBroken) as broken:
         parse_task_rules(WHOLE.replace(was, now).encode(), rulebook.policies, posts, states)
+    assert any(fault in one for one in broken.value.faults), broken.value.faults
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("lists_at", "25:00", "task.lists_at is not a time such as 07:30"),
+        ("lists_at", None, "task.lists_at is not a time such as 07:30"),
+        ("take_by", "9:30", "task.take_by is not a time"), ("hand_in_by", 17, "task.hand_in_by is not a time"),
+        ("lines_per_day", 0, "lines_per_day is not a whole number from 1: nobody would have a list"),
+        ("lines_per_day", True, "lines_per_day is not a whole number"),
+        ("postpone_within_days", 0, "postpone_within_days is not a whole number from 1"),
+        ("pull_team", "yes", "pull_team is not true or false"),
+        ("lines_by_post", [{"post": "boss", "tasks": 3}], "lines_by_post: no post is called boss"),
+    ],
+)  # fmt: skip
+def test_a_policy_by_which_no_list_could_be_made_or_taken_is_refused(key: str, value: Any, fault: str) -> None:
+    """Each is the branch's policy with one figure changed."""
+    rulebook = load_rulebook(shipped("statecharts"))
+    posts, states = frozenset(rulebook.permissions.posts), frozenset(rulebook.chart.states)
+    policy = rulebook.policies.all[0]
+    spoilt = replace(policy, figures={**policy.figures, f"task.{key}": value})
+    with pytest.raises(RulesBroken) as broken:
+        parse_task_rules(WHOLE.encode(), Policies([spoilt]), posts, states)
     assert any(fault in one for one in broken.value.faults), broken.value.faults

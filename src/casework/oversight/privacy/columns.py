@@ -131,6 +131,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "opening_keys": "subject made_at",
         "openings": "stream stream_seq field subject",
         "outages": "day reason",
+        "mornings": "day made_at moves",
         "owner_history": "case_id stream_seq since_on since_at owner handler post reason rule",
         "passwords": "staff_no password_hash changed_at by_code mac",
         "posts_held": "staff_no post from_on until_on granted_by request_id",

@@ -4,6 +4,7 @@ import hashlib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -98,6 +99,7 @@ _FILE = table(
         "move_reasons": _WORDS, "postpone_reasons": _WORDS, "strategies": each(_STRATEGY), "lists": each(_LIST),
     }
 )  # fmt: skip
+_TIMES: Final = ("lists_at", "take_by", "hand_in_by", "supplement_by")
 _ROOM = some(table({"post": name, "tasks": zero_or_more}))
 _CHANCE = some(table({"bucket": lambda _at, _value: iter(()), "percent": zero_or_more}))
 
@@ -173,10 +175,19 @@ def _meaning(document: Mapping[str, Any], posts: frozenset[str], states: frozens
                 seen[one] = code
 
 
+def _is_time(policy: Policy, name: str) -> bool:
+    given: Any = policy.figures.get(f"task.{name}")
+    try:
+        return type(given) is str and f"{time.fromisoformat(given):%H:%M}" == given
+    except ValueError:
+        return False
+
+
 def _of_policy(policy: Policy, posts: frozenset[str]) -> Iterator[str]:
     at = f"policy {policy.name}: task"
-    if type(room := policy.figures.get("task.lines_per_day")) is not int or room < 0:
-        yield f"{at}.lines_per_day is not a whole number from 0"
+    yield from (f"{at}.{one} is not a time such as 07:30" for one in _TIMES if not _is_time(policy, one))
+    if type(room := policy.figures.get("task.lines_per_day")) is not int or room < 1:
+        yield f"{at}.lines_per_day is not a whole number from 1: nobody would have a list"
     if type(ahead := policy.figures.get("task.postpone_within_days")) is not int or ahead < 1:
         yield f"{at}.postpone_within_days is not a whole number from 1"
     if type(policy.figures.get("task.pull_team")) is not bool:

@@ -54,6 +54,16 @@ task_days = sa.Table(
     info={"append_only": (("day", "edition"),)},
 )
 
+# Mornings for which cases were given out and lists made by the service's clock, or by `casework morning`.
+mornings = sa.Table(
+    "mornings",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("moves", sa.BigInteger, nullable=False),  # cases that went to another handler
+    info={"append_only": (("day",),)},
+)
+
 # The fold of what people did with a task; a task that nobody touched has no row.
 task_standing = sa.Table(
     "task_standing",
