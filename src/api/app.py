@@ -26,6 +26,7 @@ from api import (
     contact_corrections,
     contact_files,
     contact_permits,
+    contact_reviews,
     contacts,
     day,
     distribution,
@@ -211,6 +212,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
         *contact_book.route_handlers,
         *contact_permits.route_handlers,
         *contact_breaches.route_handlers,
+        *contact_reviews.route_handlers,
     ]
     changing += [*tasks.route_handlers, *work_lists.route_handlers]
     changing += [*day.route_handlers, *handovers.route_handlers]

@@ -16,8 +16,9 @@ from api.reading.asking import answers, reader_of
 from api.receipts import Recording
 from api.serving import serving_of
 from casework.clock import now
+from casework.errors import CallerError
 from casework.intake.contact_book.adding import MOST, Added, NewWay, NotAdded, add
-from casework.intake.contact_book.marking import mark
+from casework.intake.contact_book.marking import Mark, Marked, mark, mark_many
 from casework.intake.contact_book.shown import ContactBook, contact_book
 from casework.intake.feed.last_known import customer_of_loan
 from casework.storage.database import reading, writing
@@ -95,6 +96,19 @@ class MarkAnswer(msgspec.Struct):
     entry_id: str | None
 
 
+class MarkOfBody(MarkBody, kw_only=True, forbid_unknown_fields=True):
+    """The entry of the book, and what is noted of it."""
+
+    contact_id: int
+
+
+class MarksBody(msgspec.Struct, forbid_unknown_fields=True):
+    """One mark, or up to 50. `atomic`: if one may not be noted, none is."""
+
+    marks: Annotated[list[MarkOfBody], Meta(min_length=1, max_length=MOST)]
+    atomic: bool = False
+
+
 _CaseId = Annotated[int | None, QueryParameter(ge=1, le=MAX_ID, description="The case's debtor.")]
 _LoanId = Annotated[str | None, QueryParameter(max_length=64, description="The loan's debtor.")]
 _BOOK = {
@@ -166,9 +180,7 @@ def add_to_book(request: Request[Any, Any, Any], data: Annotated[WaysBody, Body(
     written; whether one can exist is not judged.
     """
     told = again_on_conflict(lambda: ways_added(request, data.entries, atomic=data.atomic))
-    results = [_result(one) for one in told]
-    by_outcome = dict(sorted(Counter(one.outcome for one in results).items()))
-    return WaysAnswer(data.atomic, len(results), by_outcome, results)
+    return _answer([_result(one) for one in told], atomic=data.atomic)
 
 
 def ways_added(
@@ -194,7 +206,8 @@ def _result(told: Added | NotAdded) -> WayResult:
     )  # fmt: skip
 
 
-_MARK = [Example(id="refused", summary="Refused in writing", value={"mark": "refused", "remark": "来信要求不再联系"})]
+_REFUSED = {"mark": "refused", "remark": "来信要求不再联系"}
+_MARK = [Example(id="refused", summary="Refused in writing", value=_REFUSED)]
 
 
 @post(
@@ -215,6 +228,51 @@ def mark_in_book(
     return entry_marked(request, contact_id, data)
 
 
+_MARKS = [
+    Example(id="two", summary="Refused in writing, and one that is no longer used", value={"marks": [
+        {"contact_id": 9, **_REFUSED}, {"contact_id": 10, "mark": "ended", "remark": "登记有误"},
+    ]}),
+]  # fmt: skip
+
+
+@post(
+    "/contact-book/marks", status_code=200, sync_to_thread=True, tags=["contacts"],
+    summary="Note refusals and what is no longer used",
+    responses=answers(
+        WaysAnswer, _RESULTS, "malformed_json", "post_not_permitted", "key_not_permitted", "invalid_request",
+        "body_too_large", "unsupported_media_type", "database_busy", "database_full",
+    ),
+)  # fmt: skip
+def mark_many_in_book(
+    request: Request[Any, Any, Any], data: Annotated[MarksBody, Body(examples=_MARKS)]
+) -> WaysAnswer:  # fmt: skip
+    """Each has its own result; what has its mark already changes nothing. They are one transaction."""
+    asked = [Mark(one.contact_id, one.mark, one.remark) for one in data.marks]
+
+    def once() -> list[Marked | CallerError]:
+        with writing(serving_of(request).engine) as conn:
+            recording = Recording(request, conn)
+            actor = still_valid(conn, request)
+            told = mark_many(conn, serving_of(request).branch, asked, actor, now(), atomic=data.atomic)
+        recording.tell()
+        return told
+
+    return _answer([_marked(one) for one in again_on_conflict(once)], atomic=data.atomic)
+
+
+def _marked(told: Marked | CallerError) -> WayResult:
+    if isinstance(told, Marked):
+        outcome = "done" if told.entry_id else "repeated"
+        return WayResult(outcome=outcome, status=200, contact_id=told.contact_id, entry_id=told.entry_id)
+    field = {"unknown_mark": "mark", "unknown_contact": "contact_id"}.get(told.code)
+    return WayResult(outcome=told.code, status=status_of(told.code), field=field, zh=told.zh, en=str(told))
+
+
+def _answer(results: list[WayResult], *, atomic: bool) -> WaysAnswer:
+    by_outcome = dict(sorted(Counter(one.outcome for one in results).items()))
+    return WaysAnswer(atomic, len(results), by_outcome, results)
+
+
 def entry_marked(request: Request[Any, Any, Any], contact_id: int, data: MarkBody) -> MarkAnswer:
     """The same for whoever has been let through."""
     serving = serving_of(request)
@@ -226,4 +284,4 @@ def entry_marked(request: Request[Any, Any, Any], contact_id: int, data: MarkBod
     return MarkAnswer(*marked)
 
 
-route_handlers = [book_of_debtor, add_to_book, mark_in_book]
+route_handlers = [book_of_debtor, add_to_book, mark_in_book, mark_many_in_book]

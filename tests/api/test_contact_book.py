@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from casework.customer import Customer
-from casework.storage.database import writing
+from casework.storage.database import reading, writing
 from tests.api.conftest import Running, findings
 from tests.api.test_events import problem
+from tests.cases.test_queries import Counted
 from tests.on_books import put_borrower, put_contact, put_loan
 
 PHONE, SISTER = "12000000001", "121 0000 0001"
@@ -123,3 +124,37 @@ def test_a_book_is_asked_for_by_one_case_or_loan_within_reach(
     running: Running, case: int, asked: dict[str, Any]
 ) -> None:
     assert running.get("/contact-book", params=asked).status_code in (404, 422)
+
+
+def marks(running: Running, *asked: tuple[int, str], **more: Any) -> Any:
+    body = [{"contact_id": number, "mark": what, "remark": "来信"} for number, what in asked]
+    return running.post("/contact-book/marks", more.pop("staff_no", "R1"), json={"marks": body, **more})
+
+
+def test_marks_have_a_result_each_and_are_noted_all_or_none_if_that_is_asked(running: Running, case: int) -> None:
+    told = add(running, way(), way(role="heir", phone="12100000009")).json()["results"]
+    first, second = (one["contact_id"] for one in told)
+    refused = marks(running, (first, "refused"), (second, "valid"), atomic=True)
+    assert outcomes(refused) == [("not_done", 409, None), ("unknown_mark", 422, "mark")]
+    assert running.get("/contact-book", params={"case_id": case}).json()["items"][1]["state"] == "unverified"
+    done = marks(running, (first, "refused"), (first, "ended"), (first, "refused"), (999, "ended"), (second, "ended"))
+    assert outcomes(done) == [
+        ("done", 200, None), ("done", 200, None), ("repeated", 200, None), ("unknown_contact", 404, "contact_id"),
+        ("done", 200, None),
+    ]  # fmt: skip
+    assert done.headers["receipt"]
+    _, sister, heir = running.get("/contact-book", params={"case_id": case}).json()["items"]
+    assert (sister["state"], sister["ended_at"] is None, heir["ended_at"] is None) == ("refused", False, False)
+    problem(marks(running, (first, "ended"), staff_no="AUD1"), 403, "post_not_permitted")
+    problem(marks(running, *[(first, "ended")] * 51), 422, "invalid_request")
+    assert findings(running.started) == []
+
+
+def test_fifty_marks_cost_as_many_statements_as_five(running: Running, case: int) -> None:
+    entered = add(running, *(way(phone=f"1210000{one:04}") for one in range(50))).json()["results"]
+    ids, counts = [one["contact_id"] for one in entered], []
+    for asked in (ids[:5], ids[5:]):
+        with reading(running.started.engine) as conn, Counted(conn) as statements:
+            assert {one for one, _, _ in outcomes(marks(running, *((one, "ended") for one in asked)))} == {"done"}
+            counts.append(len(statements))
+    assert counts[1] - counts[0] <= 2, counts

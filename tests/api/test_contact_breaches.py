@@ -7,10 +7,11 @@ import pytest
 
 from casework.intake.dialler.recording import New, put
 from casework.people.staff.actor import system
-from casework.storage.database import writing
+from casework.storage.database import reading, writing
 from casework.work.contacts.contact import Contact
 from tests.api.conftest import Running, findings
 from tests.api.test_events import problem
+from tests.cases.test_queries import Counted
 
 DAYS = {"from": "2026-01-10", "to": "2026-01-12"}
 
@@ -91,3 +92,34 @@ def test_what_cannot_be_reviewed_is_a_clear_problem(
 )  # fmt: skip
 def test_days_that_are_none_or_too_many_are_refused(running: Running, params: dict[str, str], code: str) -> None:
     problem(listed(running, **params), 422, code)
+
+
+def reviews(running: Running, *asked: tuple[str, str], atomic: bool = False) -> Any:
+    body = [{"contact_ref": ref, "verdict": verdict, "remark": "回拨"} for ref, verdict in asked]
+    return running.post("/contact-reviews", "B1", json={"reviews": body, "atomic": atomic})
+
+
+def test_several_are_reviewed_with_a_result_each_or_none_if_that_is_asked(running: Running, night: str) -> None:
+    refused = reviews(running, (night, "explained"), ("d9", "explained"), atomic=True)
+    assert [(one["outcome"], one["status"]) for one in refused.json()["results"]] == [
+        ("not_done", 409), ("unknown_contact_ref", 404),
+    ]  # fmt: skip
+    assert listed(running).json()["items"][0]["verdict"] is None
+    done = reviews(running, (night, "explained"), (night, "cleared"), (night, "perhaps"), (night, "confirmed"))
+    assert done.json()["by_outcome"] == {"done": 2, "still_a_breach": 1, "unknown_verdict": 1}
+    assert [one["verdict"] for one in done.json()["results"]] == ["explained", None, None, "confirmed"]
+    assert done.json()["results"][0]["reasons"] == ["X1", "unrecorded"]
+    assert listed(running).json()["items"][0]["verdict"] == "confirmed"
+    assert done.headers["receipt"]
+    problem(running.post("/contact-reviews", "R1", json={"reviews": []}), 403, "post_not_permitted")
+    problem(reviews(running, *[(night, "explained")] * 51), 422, "invalid_request")
+    assert findings(running.started) == []
+
+
+def test_fifty_reviews_cost_as_many_statements_as_five(running: Running, night: str) -> None:
+    counts = []
+    for number in (5, 50):
+        with reading(running.started.engine) as conn, Counted(conn) as statements:
+            assert reviews(running, *[(night, "explained")] * number).json()["by_outcome"] == {"done": number}
+            counts.append(len(statements))
+    assert counts[1] - counts[0] <= 2, counts

@@ -50,3 +50,19 @@ def test_what_is_wrong_is_told_in_one_line(shell: Any) -> None:
     assert "unlawful_source" in told.stderr
     assert shell("add", "L1", "--phone", "12100000001").exit_code == 2
     assert shell("mark", "99", "ended", "--remark", "-").exit_code == 1
+
+
+def test_marks_come_from_a_file_with_a_result_each_all_or_none_if_that_is_asked(shell: Any, tmp_path: Path) -> None:
+    contact_id = json.loads(shell(*SISTER, "--json").stdout)["results"][0]["contact_id"]
+    file = tmp_path / "marks.csv"
+    rows = f"contact_id,mark,remark\n{contact_id},refused,来信\n99,ended,登记有误\n"
+    file.write_text(rows, encoding="utf-8")
+    told = shell("mark", "--from", str(file), "--atomic", "--json")
+    assert (told.exit_code, [one["outcome"] for one in json.loads(told.stdout)["results"]]) == (
+        1, ["not_done", "unknown_contact"],
+    )  # fmt: skip
+    told = shell("mark", "--from", str(file), "--as", "R1")
+    assert told.exit_code == 1
+    assert told.stdout.splitlines()[0].startswith(f"1: contact {contact_id} done: refused, entry")
+    file.write_text("contact_id,mark\n1,ended\n", encoding="utf-8")
+    assert shell("mark", "--from", str(file)).exit_code == shell("mark").exit_code == 2

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from casework.cli.changing import as_, changing
+from casework.cli.given import atomic_option, from_option, rows_of
 from casework.cli.shell import as_json, console, days_of, print_json, started
 from casework.cli.tables import Table
+from casework.errors import CallerError
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading
 from casework.work.contacts.registered import WHY
@@ -21,7 +24,9 @@ from casework.work.gate.reviews import (
     EXPLAINED,
     VERDICTS,
     Review,
-    review,
+    ReviewAsked,
+    ReviewDone,
+    review_many,
     reviews,
     verdict_on,
 )
@@ -120,21 +125,51 @@ def review_of(reviewed: Mapping[tuple[str, str], Review], subject: Subject) -> s
     return f"{one.verdict} {_VERDICTS[one.verdict]}" if one else "open 待复核"
 
 
+_COLUMNS = ReviewAsked._fields
+_NEEDED = ("contact_ref", "verdict")
+_MOST = 50
+
+
 @click.command("review")
-@click.argument("contact_ref")
-@click.option("--verdict", type=click.Choice(VERDICTS), required=True, help="What it is found to be.")
+@click.argument("contact_ref", required=False)
+@click.option("--verdict", type=click.Choice(VERDICTS), help="What it is found to be.")
 @click.option("--remark", help="Why, in words; sealed.")
 @click.option("--source", help="Whose contact is meant, where several sources have one of that reference.")
+@from_option(_COLUMNS, _MOST)
+@atomic_option
 @as_
-def review_(contact_ref: str, verdict: str, remark: str | None, source: str | None, by: str | None) -> None:
+def review_(
+    *, contact_ref: str | None, verdict: str | None, remark: str | None, source: str | None, file: Path | None,
+    atomic: bool, by: str | None,
+) -> None:  # fmt: skip
     """Review the contact CONTACT_REF; an entry in the debtor's stream. Cleared: nothing is to be reviewed any more.
+
+    Exit code 0 if all are recorded, 1 if one is not, 2 usage.
 
     \b
     Examples:
       casework contact review m0329-5020 --verdict explained --remark 客户来电要求回拨 --as S0012
+      casework contact review --from verdicts.csv --atomic --as S0012
     """
+    blank = dict.fromkeys(_NEEDED, "")
+    asked = [ReviewAsked(**blank | row) for row in rows_of(file, _COLUMNS, _NEEDED, _MOST)] if file else []
+    if file is None:
+        if contact_ref is None or verdict is None:
+            raise click.UsageError("give CONTACT_REF and --verdict, or --from FILE")
+        asked = [ReviewAsked(contact_ref, verdict, remark, source)]
     with changing(by, COMMAND) as change:
-        subject = review(
-            change.conn, change.trail, change.branch, change.actor, past_arrears, contact_ref, verdict, remark, source
-        )
-    console.print(f"{contact_ref}: {', '.join(subject.reasons)} {verdict} {_VERDICTS[verdict]}", markup=False)
+        told = review_many(
+            change.conn, change.trail, change.branch, change.actor, past_arrears, asked, atomic=atomic
+        )  # fmt: skip
+        if file is None and isinstance(told[0], CallerError):
+            raise told[0]
+    for one, became in zip(asked, told, strict=True):
+        console.print(_reviewed(one, became), markup=False)
+    if any(isinstance(one, CallerError) for one in told):
+        raise SystemExit(1)
+
+
+def _reviewed(asked: ReviewAsked, became: ReviewDone | CallerError) -> str:
+    if isinstance(became, CallerError):
+        return f"{asked.contact_ref}: {became.code}: {became} / {became.zh}"
+    return f"{asked.contact_ref}: {', '.join(became.subject.reasons)} {asked.verdict} {_VERDICTS[asked.verdict]}"

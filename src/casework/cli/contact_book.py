@@ -1,6 +1,5 @@
 """`casework contact book`, `add`, `mark`: the numbers and addresses of a debtor, with state and source."""
 
-import csv
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,13 +7,14 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
+from casework.cli.given import atomic_option, from_option, rows_of
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import NONE, Table
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.contact_book.adding import ADDRESS_KINDS, COMMAND, MOST, RELATIONS, Added, NewWay, NotAdded, add
 from casework.intake.contact_book.marking import COMMAND as MARK
-from casework.intake.contact_book.marking import MARKS, mark
+from casework.intake.contact_book.marking import MARKS, Mark, Marked, mark_many
 from casework.intake.contact_book.shown import COMMAND as LOOK
 from casework.intake.contact_book.shown import ContactBook, contact_book
 from casework.intake.feed.last_known import customer_of_loan
@@ -85,11 +85,8 @@ def _looked_at(open_: Started, loan_id: str, staff_no: str | None) -> ContactBoo
 @click.option("--source", help="A code of statecharts/rules/sources.toml.")
 @click.option("--legal-basis", help="A ground that the source has there.")
 @click.option("--found-by", help="Who found it, where that is not whoever enters it.")
-@click.option(
-    "--from", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help=f"A CSV of up to {MOST} rows with these columns ({', '.join(_COLUMNS)}), in place of the options.",
-)  # fmt: skip
-@click.option("--atomic", is_flag=True, help="If one row may not be entered, none is.")
+@from_option(_COLUMNS, MOST)
+@atomic_option
 @as_json
 @as_staff
 def add_(*, file: Path | None, atomic: bool, json_: bool, staff_no: str | None, **fields: str | None) -> None:
@@ -131,24 +128,8 @@ def _row(fields: dict[str, str | None]) -> NewWay:
 
 
 def _rows(file: Path) -> list[NewWay]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines)
-            unknown = sorted(set(reader.fieldnames or ()) - set(_COLUMNS))
-            missing = sorted(set(_NEEDED) - set(reader.fieldnames or ()))
-            if unknown or missing:
-                raise click.UsageError(f"{file.name}: columns are {', '.join(_COLUMNS)}; needed {', '.join(_NEEDED)}")
-            rows = [{name: (row.get(name) or "").strip() or None for name in _COLUMNS} for row in reader]
-    except (UnicodeDecodeError, csv.Error):
-        raise click.UsageError(f"{file.name} is no CSV in UTF-8") from None
-    if not 1 <= len(rows) <= MOST:
-        raise click.UsageError(f"{file.name}: 1 to {MOST} rows at a time, not {len(rows)}")
-    return [msgspec.convert({name: row[name] or "" for name in _NEEDED} | _said_of(row), NewWay) for row in rows]
-
-
-def _said_of(row: dict[str, str | None]) -> dict[str, str]:
-    """The cells of a row that say something."""
-    return {name: value for name, value in row.items() if value is not None}
+    blank = dict.fromkeys(_NEEDED, "")
+    return [msgspec.convert(blank | row, NewWay) for row in rows_of(file, _COLUMNS, _NEEDED, MOST)]
 
 
 def _plain(one: Added | NotAdded) -> dict[str, Any]:
@@ -163,25 +144,62 @@ def _said(one: Added | NotAdded) -> str:
     return f"contact {one.contact_id}: {f'entry {one.entry_id}' if one.entry_id else 'known already 已有'}"
 
 
+_MARK_COLUMNS = Mark._fields
+
+
 @click.command("mark")
-@click.argument("contact_id", type=int)
-@click.argument("what", type=click.Choice(MARKS))
-@click.option("--remark", required=True, help="How that became known; sealed.")
+@click.argument("contact_id", type=int, required=False)
+@click.argument("what", type=click.Choice(MARKS), required=False)
+@click.option("--remark", help="How that became known; sealed.")
+@from_option(_MARK_COLUMNS, MOST)
+@atomic_option
 @as_json
 @as_staff
-def mark_(contact_id: int, what: str, remark: str, json_: bool, staff_no: str | None) -> None:
+def mark_(
+    *, contact_id: int | None, what: str | None, remark: str | None, file: Path | None, atomic: bool, json_: bool,
+    staff_no: str | None,
+) -> None:  # fmt: skip
     """Note of an entry of the contact book that whoever is there refused (for ever), or that it is ended.
+
+    Exit code 0 if all have their mark now, 1 if one has not, 2 usage.
 
     \b
     Examples:
       casework contact mark 9 refused --remark 来信要求不再联系 --as S0012
       casework contact mark 9 ended --remark 登记有误
+      casework contact mark --from refusals.csv --atomic --json
     """
+    asked = [_mark_of(row) for row in rows_of(file, _MARK_COLUMNS, _MARK_COLUMNS, MOST)] if file else []
+    if file is None:
+        if contact_id is None or what is None or not remark:
+            raise click.UsageError("give CONTACT_ID, WHAT and --remark, or --from FILE")
+        asked = [Mark(contact_id, what, remark)]
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, MARK)
-        marked = mark(conn, open_.branch, contact_id, what, remark, actor, now())
+        told = mark_many(conn, open_.branch, asked, actor, now(), atomic=atomic)
+        if file is None and isinstance(told[0], CallerError):
+            raise told[0]
+    results = [_mark_told(one, became) for one, became in zip(asked, told, strict=True)]
     if json_:
-        print_json(marked._asdict())
-        return
-    said = f"entry {marked.entry_id}" if marked.entry_id else "known already 已有"
-    console.print(f"contact {marked.contact_id} {marked.mark}: {said}")
+        print_json({"marks": len(results), "results": results} if file else results[0])
+    else:
+        for line, one in enumerate(results, 1):
+            entry = one.get("entry_id") or "known already 已有"
+            why = f"{one['en']} / {one['zh']}" if "en" in one else f"{one['mark']}, entry {entry}"
+            console.print(f"{line}: contact {one['contact_id']} {one['outcome']}: {why}", markup=False)
+    if any(isinstance(one, CallerError) for one in told):
+        raise SystemExit(1)
+
+
+def _mark_of(row: dict[str, str]) -> Mark:
+    number = row.get("contact_id", "")
+    known = int(number) if number.isascii() and number.isdecimal() and len(number) < 16 else 0
+    if not row.get("remark"):
+        raise click.UsageError(f"contact {number}: every mark needs a remark")
+    return Mark(known, row.get("mark", ""), row["remark"])
+
+
+def _mark_told(one: Mark, became: Marked | CallerError) -> dict[str, Any]:
+    if isinstance(became, Marked):
+        return {"outcome": "done" if became.entry_id else "repeated", **became._asdict()}
+    return {"contact_id": one.contact_id, "outcome": became.code, "zh": became.zh, "en": str(became)}

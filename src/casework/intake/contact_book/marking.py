@@ -4,6 +4,7 @@ Whether a number is valid, wrong or invalid is what calls tell, never what someb
 contact persons by hand. A number taken out of the book opens nothing either.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -17,9 +18,11 @@ from casework.intake.feed.customers import is_within
 from casework.intake.feed.left_rows import LeftRows
 from casework.intake.feed.row_mac import COVERED
 from casework.intake.feed.tables import contacts
-from casework.log.write.trail import Draft, Trail
+from casework.log.write.trail import Draft, locked_heads, put_heads
 from casework.people.staff.actor import Actor
+from casework.storage import rows
 from casework.work.cases.branch import Branch
+from casework.work.cases.filter import MAX_ID
 from casework.work.cases.sight import reach_of
 from casework.work.cases.unseen import unseen
 
@@ -27,6 +30,16 @@ COMMAND: Final = "contact.mark"
 REFUSED, ENDED = "refused", "ended"
 MARKS: Final = (REFUSED, ENDED)
 _COLUMNS: Final = COVERED[contacts.name]
+_CHANGED: Final = ("refused_at", "ended_at", "mac")
+_BOOK: Final = sa.select(contacts)
+
+
+class Mark(NamedTuple):
+    """What is noted of an entry of the book; `remark` says how it became known and is sealed."""
+
+    contact_id: int
+    mark: str
+    remark: str
 
 
 class Marked(NamedTuple):
@@ -37,53 +50,94 @@ class Marked(NamedTuple):
     entry_id: str | None
 
 
+def mark_many(
+    conn: Connection, branch: Branch, asked: Sequence[Mark], actor: Actor, at: datetime, *, atomic: bool
+) -> list[Marked | CallerError]:  # fmt: skip
+    """Note them, in the caller's transaction; what became of each, in order. `atomic`: one at fault, and none is.
+
+    CallerErrors `unknown_mark`; `unknown_contact`, the same where it is beyond reach; `not_done`.
+    """
+    seen = _within_reach(conn, branch, [one.contact_id for one in asked], actor, at)
+    for institution in sorted(set(seen.values())):
+        hold_feeds(conn, institution)
+    held = {row.id: row for row in rows.select_by_keys(conn, _BOOK, "id", sorted(seen))}  # one may be erased meanwhile
+    faults = [_fault(one, held) for one in asked]
+    if atomic and any(faults):
+        return [fault or CallerError("not_done") for fault in faults]
+    sound = [one for one, fault in zip(asked, faults, strict=True) if fault is None]
+    told = iter(_noted(conn, branch, sound, held, actor, at))
+    return [fault or next(told) for fault in faults]
+
+
 def mark(
     conn: Connection, branch: Branch, contact_id: int, what: str, remark: str, actor: Actor, at: datetime
 ) -> Marked:  # fmt: skip
-    """Note it, in the caller's transaction; `remark` says how it became known and is sealed.
-
-    CallerErrors `unknown_mark`; `unknown_contact`, the same where it is beyond reach.
-    """
-    if what not in MARKS:
-        raise CallerError("unknown_mark", known=list(MARKS))
-    hold_feeds(conn, _whose(conn, branch, contact_id, actor, at).institution)
-    row = conn.execute(sa.select(contacts).where(contacts.c.id == contact_id)).one_or_none()
-    if row is None:  # erased while we waited
-        raise unseen("unknown_contact")
-    column = f"{what}_at"
-    if getattr(row, column) is not None:
-        return Marked(contact_id, what, None)
-    customer = Customer(row.institution, row.borrower_id)
-    stream, trail = stream_of(branch.vault, customer), branch.trail(at)
-    said = {"contact_id": contact_id, "role": row.role}
-    draft = Draft(f"contact.{what}", actor.signed, said, texts={"remark": remark}, subject=stream)
-    head = trail.append(conn, stream, draft)
-    _write(conn, branch, row, {column: head.recorded_at}, trail, actor, f"{stream}:{head.seq}")
-    trail.write(conn)
-    return Marked(contact_id, what, f"{stream}:{head.seq}")
+    """One alone; CallerErrors as of `mark_many`."""
+    (told,) = mark_many(conn, branch, [Mark(contact_id, what, remark)], actor, at, atomic=True)
+    if isinstance(told, CallerError):
+        raise told
+    return told
 
 
-def _whose(conn: Connection, branch: Branch, contact_id: int, actor: Actor, at: datetime) -> Customer:
-    row = conn.execute(
-        sa.select(contacts.c.institution, contacts.c.borrower_id).where(contacts.c.id == contact_id)
-    ).one_or_none()
-    if row is None:
-        raise unseen("unknown_contact")
-    customer = Customer(row.institution, row.borrower_id)
+def _within_reach(
+    conn: Connection, branch: Branch, contact_ids: Iterable[int], actor: Actor, at: datetime
+) -> dict[int, str]:
+    """Their institutions, by number."""
     within = reach_of(branch, actor, COMMAND, branch.today(at))
-    of_them = (sa.literal(row.institution), sa.literal(row.borrower_id))
-    if not within.everything and not conn.execute(sa.select(is_within(of_them, within))).scalar():
-        raise unseen("unknown_contact")
-    return customer
+    wanted = sorted({one for one in contact_ids if 0 < one <= MAX_ID})
+    asked = sa.select(contacts.c.id, contacts.c.institution).where(contacts.c.id.in_(wanted))
+    if not within.everything:
+        asked = asked.where(is_within((contacts.c.institution, contacts.c.borrower_id), within))
+    return {row.id: row.institution for row in conn.execute(asked)}
 
 
-def _write(
-    conn: Connection, branch: Branch, row: Any, changed: dict[str, datetime], trail: Trail, actor: Actor, because: str
-) -> None:
-    left = LeftRows(conn, branch.mac_key, row.institution)
-    before = {name: getattr(row, name) for name in _COLUMNS}
-    left.check(contacts, tuple(before.values()), row.mac)
-    mac = left.mac_of(contacts)(tuple((before | changed).values()))
-    left.swap(contacts, gone=row.mac, new=mac)
-    conn.execute(contacts.update().where(contacts.c.id == row.id).values(**changed, mac=mac))
-    left.restate(trail, actor, because)
+def _fault(one: Mark, held: Mapping[int, Any]) -> CallerError | None:
+    if one.mark not in MARKS:
+        return CallerError("unknown_mark", known=list(MARKS))
+    return unseen("unknown_contact") if one.contact_id not in held else None
+
+
+def _noted(
+    conn: Connection, branch: Branch, asked: Sequence[Mark], held: Mapping[int, Any], actor: Actor, at: datetime
+) -> list[Marked]:
+    whose = {one.contact_id: Customer(*_whose(held[one.contact_id])) for one in asked}
+    streams = {customer: stream_of(branch.vault, customer) for customer in set(whose.values())}
+    heads, trail = locked_heads(conn, streams.values()), branch.trail(at)
+    now = {number: {name: getattr(held[number], name) for name in (*_COLUMNS, "mac")} for number in whose}
+    left: dict[str, tuple[LeftRows, str]] = {}
+    told, changed = list[Marked](), set[int]()
+    for one in asked:
+        row, customer, column = now[one.contact_id], whose[one.contact_id], f"{one.mark}_at"
+        if row[column] is not None:
+            told.append(Marked(one.contact_id, one.mark, None))
+            continue
+        stream = streams[customer]
+        said = {"contact_id": one.contact_id, "role": row["role"]}
+        draft = Draft(f"contact.{one.mark}", actor.signed, said, texts={"remark": one.remark}, subject=stream)
+        head = heads[stream] = trail.add(stream, heads[stream], draft)
+        entry_id = f"{stream}:{head.seq}"
+        books, _ = left.setdefault(
+            customer.institution, (LeftRows(conn, branch.mac_key, customer.institution), entry_id)
+        )  # fmt: skip
+        _change(books, row, column, head.recorded_at)
+        changed.add(one.contact_id)
+        told.append(Marked(one.contact_id, one.mark, entry_id))
+    stored = [(number, *(now[number][name] for name in _CHANGED)) for number in sorted(changed)]
+    rows.update_many(conn, contacts, "id", stored, _CHANGED)
+    put_heads(conn, heads)
+    for _, (books, because) in sorted(left.items()):
+        books.restate(trail, actor, because)
+    trail.write(conn)
+    return told
+
+
+def _whose(row: Any) -> tuple[str, str]:
+    return row.institution, row.borrower_id
+
+
+def _change(books: LeftRows, row: dict[str, Any], column: str, at: datetime) -> None:
+    before = row["mac"]
+    books.check(contacts, tuple(row[name] for name in _COLUMNS), before)
+    row[column] = at
+    row["mac"] = books.mac_of(contacts)(tuple(row[name] for name in _COLUMNS))
+    books.swap(contacts, gone=before, new=row["mac"])

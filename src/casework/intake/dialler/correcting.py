@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 import msgspec
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.customer import stream_of
@@ -22,6 +21,7 @@ from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 
 _BY: Final = ("contact_ref", "source")
+_CHANGED: Final = ("result", "outcome", "stream_seq")
 
 
 class Correction(NamedTuple):
@@ -68,19 +68,11 @@ def correct_contacts(
         now[_key(of)], changed[_key(of)] = after, (after.result, after.outcome, heads[stream].seq)
         told.append(Recorded(after, f"{stream}:{heads[stream].seq}"))
     trail.write(conn)
-    for (contact_ref, source), (result, outcome, seq) in changed.items():
-        conn.execute(_CHANGE, {"ref": contact_ref, "of": source, "result": result, "outcome": outcome, "seq": seq})
+    rows.update_many(conn, contact_log, _BY, [(*key, *values) for key, values in changed.items()], _CHANGED)
     put_heads(conn, heads)
     learn_at_once(conn, branch, [now[key] for key in changed], via=actor.via, clock=lambda: at)
     ask_for_checks(conn, branch, [one for one in told if isinstance(one, Recorded)], via=actor.via, at=at)
     return [Told(one.contact_ref, became) for one, became in zip(asked, told, strict=True)]
-
-
-_CHANGE: Final = (
-    contact_log.update()
-    .where(contact_log.c.contact_ref == sa.bindparam("ref"), contact_log.c.source == sa.bindparam("of"))
-    .values(result=sa.bindparam("result"), outcome=sa.bindparam("outcome"), stream_seq=sa.bindparam("seq"))
-)
 
 
 def correct(

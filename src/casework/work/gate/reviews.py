@@ -4,7 +4,7 @@ Why it does so is never stored (`subjects`): a review says of which reasons it w
 changed since waits for its review again.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -13,14 +13,14 @@ from sqlalchemy.engine import Connection
 
 from casework.customer import stream_of
 from casework.errors import CallerError
-from casework.log.write.trail import Draft, Trail
+from casework.log.write.trail import Draft, Trail, locked_heads, put_heads
 from casework.people.staff.actor import Actor
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.contacts.contact import Contact
-from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
+from casework.work.contacts.tables import CONTACTS, contact_of
 from casework.work.gate.found import PastArrears
-from casework.work.gate.subjects import Subject, subject_of
+from casework.work.gate.subjects import Subject, subjects_of
 from casework.work.gate.tables import breach_reviews
 
 COMMAND: Final = "breach.review"
@@ -29,6 +29,9 @@ CONFIRMED, EXPLAINED, CLEARED = "confirmed", "explained", "cleared"
 VERDICTS: Final = (CONFIRMED, EXPLAINED, CLEARED)
 RULES: Final = ("X1", "X2", "X3", "X4", "X5", "X6", "X7")
 _KEY: Final = ("contact_ref", "source")
+_COLUMNS: Final = (
+    "institution", "borrower_id", "source", "contact_ref", "verdict", "rules", "actor_id", "reviewed_at", "stream_seq",
+)  # fmt: skip
 
 
 class Review(NamedTuple):
@@ -44,41 +47,97 @@ class Review(NamedTuple):
         return self.reasons == tuple(reasons)
 
 
+class ReviewAsked(NamedTuple):
+    """Which contact and the verdict on it; `source` is needed where several have a contact of that reference."""
+
+    contact_ref: str
+    verdict: str
+    remark: str | None = None
+    source: str | None = None
+
+
+class ReviewDone(NamedTuple):
+    """A review that is recorded, and the entry that says so."""
+
+    subject: Subject
+    entry_id: str
+
+
+def review_many(
+    conn: Connection, trail: Trail, branch: Branch, actor: Actor, arrears: PastArrears, asked: Sequence[ReviewAsked], *,
+    atomic: bool,
+) -> list[ReviewDone | CallerError]:  # fmt: skip
+    """Record them, in the caller's transaction; what became of each, in order. `atomic`: one at fault, and none is.
+
+    CallerErrors: `unknown_verdict`, `unknown_contact_ref`, `source_needed`, `no_breach` (nothing to confirm
+    or explain), `still_a_breach` (nothing has cleared it), `not_done`.
+    """
+    named = _named(conn, {one.contact_ref for one in asked})
+    chosen = [_chosen(named.get(one.contact_ref, ()), one) for one in asked]
+    meant = {(one.source, one.contact_ref): one for one in chosen if isinstance(one, Contact)}
+    subjects = subjects_of(conn, branch, arrears, list(meant.values()))
+    judged = [
+        one if isinstance(one, CallerError) else _judged(subjects[one.source, one.contact_ref], of.verdict)
+        for one, of in zip(chosen, asked, strict=True)
+    ]
+    if atomic and any(isinstance(one, CallerError) for one in judged):
+        return [one if isinstance(one, CallerError) else CallerError("not_done") for one in judged]
+    return _recorded(conn, trail, branch, actor, list(zip(asked, judged, strict=True)))
+
+
 def review(
     conn: Connection, trail: Trail, branch: Branch, actor: Actor, arrears: PastArrears, contact_ref: str, verdict: str,
     remark: str | None = None, source: str | None = None,
 ) -> Subject:  # fmt: skip
-    """Record it, in the caller's transaction. `source` is needed where several have a contact of that reference.
+    """One alone; CallerErrors as of `review_many`."""
+    asked = ReviewAsked(contact_ref, verdict, remark, source)
+    (done,) = review_many(conn, trail, branch, actor, arrears, [asked], atomic=True)
+    if isinstance(done, CallerError):
+        raise done
+    return done.subject
 
-    CallerErrors: `unknown_verdict`, `unknown_contact_ref`, `source_needed`, `no_breach` (nothing to confirm
-    or explain), `still_a_breach` (nothing has cleared it).
-    """
-    if verdict not in VERDICTS:
-        raise CallerError("unknown_verdict", "没有此复核结论", "unknown verdict", known=list(VERDICTS))
-    contact = _contact(conn, contact_ref, source)
-    subject = subject_of(conn, branch, arrears, contact)
+
+def _judged(subject: Subject, verdict: str) -> Subject | CallerError:
     if verdict == CLEARED and subject.reasons:
-        raise CallerError("still_a_breach", contact_ref=contact_ref, rules=list(subject.reasons))
+        return CallerError("still_a_breach", contact_ref=subject.contact.contact_ref, rules=list(subject.reasons))
     if verdict != CLEARED and not subject.reasons:
-        raise CallerError("no_breach", contact_ref=contact_ref)
-    stream = stream_of(branch.vault, contact.customer)
-    data = {
-        "contact_ref": contact.contact_ref,
-        "source": contact.source,
-        "rules": list(subject.rules),
-        "verdict": verdict,
-    } | ({"lacks": list(subject.lacks)} if subject.lacks else {})
-    texts = {"remark": remark} if remark else {}
-    draft = Draft(REVIEWED, actor.signed, data, rules=RULES, texts=texts, subject=stream)
-    head = trail.append(conn, stream, draft)
-    conn.execute(
-        breach_reviews.insert().values(
-            institution=contact.institution, borrower_id=contact.borrower_id, source=contact.source,
-            contact_ref=contact.contact_ref, verdict=verdict, rules=" ".join(subject.reasons), actor_id=actor.id,
-            reviewed_at=head.recorded_at, stream_seq=head.seq,
-        )
-    )  # fmt: skip
+        return CallerError("no_breach", contact_ref=subject.contact.contact_ref)
     return subject
+
+
+def _recorded(
+    conn: Connection, trail: Trail, branch: Branch, actor: Actor,
+    judged: Sequence[tuple[ReviewAsked, Subject | CallerError]],
+) -> list[ReviewDone | CallerError]:  # fmt: skip
+    whose = {one.contact.customer for _, one in judged if isinstance(one, Subject)}
+    streams = {customer: stream_of(branch.vault, customer) for customer in whose}
+    heads, told, stored = locked_heads(conn, streams.values()), list[ReviewDone | CallerError](), []
+    for asked, one in judged:
+        if isinstance(one, CallerError):
+            told.append(one)
+            continue
+        contact, stream = one.contact, streams[one.contact.customer]
+        texts = {"remark": asked.remark} if asked.remark else {}
+        draft = Draft(REVIEWED, actor.signed, _said(one, asked.verdict), rules=RULES, texts=texts, subject=stream)
+        head = heads[stream] = trail.add(stream, heads[stream], draft)
+        stored.append(
+            (
+                *contact.customer, contact.source, contact.contact_ref, asked.verdict, " ".join(one.reasons), actor.id,
+                head.recorded_at, head.seq,
+            )
+        )  # fmt: skip
+        told.append(ReviewDone(one, f"{stream}:{head.seq}"))
+    rows.insert_many(conn, breach_reviews, stored, _COLUMNS)
+    put_heads(conn, heads)
+    return told
+
+
+def _said(subject: Subject, verdict: str) -> dict[str, Any]:
+    contact = subject.contact
+    said = {
+        "contact_ref": contact.contact_ref, "source": contact.source, "rules": list(subject.rules), "verdict": verdict,
+    }  # fmt: skip
+    return said | ({"lacks": list(subject.lacks)} if subject.lacks else {})
 
 
 _LATEST: Final = sa.select(breach_reviews)
@@ -110,18 +169,24 @@ def verdict_on(known: Mapping[tuple[str, str], Review], subject: Subject) -> Rev
     return one if one is not None and one.answers(subject.reasons) else None
 
 
-def _contact(conn: Connection, contact_ref: str, source: str | None) -> Contact:
-    asked = CONTACTS.where(contact_log.c.contact_ref == contact_ref)
-    if source is not None:
-        asked = asked.where(contact_log.c.source == source)
-    of_it = [contact_of(row) for row in conn.execute(asked)]
-    if not of_it:
-        raise CallerError(
-            "unknown_contact_ref", "没有此联系记录", "no such contact is on record", contact_ref=contact_ref
+def _named(conn: Connection, contact_refs: Collection[str]) -> Mapping[str, list[Contact]]:
+    found: dict[str, list[Contact]] = {}
+    for row in rows.select_by_keys(conn, CONTACTS, "contact_ref", sorted(contact_refs)):
+        found.setdefault(row.contact_ref, []).append(contact_of(row))
+    return found
+
+
+def _chosen(named: Sequence[Contact], asked: ReviewAsked) -> Contact | CallerError:
+    if asked.verdict not in VERDICTS:
+        return CallerError("unknown_verdict", "没有此复核结论", "unknown verdict", known=list(VERDICTS))
+    meant = [one for one in named if asked.source in (None, one.source)]
+    if not meant:
+        return CallerError(
+            "unknown_contact_ref", "没有此联系记录", "no such contact is on record", contact_ref=asked.contact_ref
         )
-    if len(of_it) > 1:
-        raise CallerError(
+    if len(meant) > 1:
+        return CallerError(
             "source_needed", "多个来源有此编号，须指明来源", "several sources have a contact of that reference",
-            sources=sorted(one.source for one in of_it),
+            sources=sorted(one.source for one in meant),
         )  # fmt: skip
-    return of_it[0]
+    return meant[0]

@@ -4,7 +4,7 @@ A review is of these very reasons. Breaches are found by judging; what a contact
 (`contacts.registered`), so the database finds those without.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -63,10 +63,17 @@ def of_breaches(branch: Branch, breaches: Iterable[Breach]) -> Iterator[Subject]
         yield Subject(contact, rules, lacks(contact))
 
 
-def subject_of(conn: Connection, branch: Branch, arrears: PastArrears, contact: Contact) -> Subject:
-    """One contact with the reasons that it has now."""
-    broken = next(judged(conn, branch, arrears, [contact]), None)
-    return Subject(contact, broken.rules if broken else (), lacking(branch)(contact))
+def subjects_of(
+    conn: Connection, branch: Branch, arrears: PastArrears, contacts: Sequence[Contact]
+) -> dict[tuple[str, str], Subject]:
+    """These contacts with the reasons that they have now, by source and reference."""
+    found_ = judged(conn, branch, arrears, contacts)
+    broken = {(one.contact.source, one.contact.contact_ref): one.rules for one in found_}
+    lacks = lacking(branch)
+    return {
+        (one.source, one.contact_ref): Subject(one, broken.get((one.source, one.contact_ref), ()), lacks(one))
+        for one in contacts
+    }
 
 
 def subjects(
