@@ -15,7 +15,7 @@ from litestar.params import QueryParameter
 
 from api.auth import actor_of
 from api.console.frame.behind import Behind, Went, begin, behind
-from api.one_file import OneFile, one_file
+from api.one_file import ATOMIC, OneFile, is_atomic, one_file
 from api.problems import problem_responses
 from api.reading.asking import After, answers, check_parameters
 from api.repayments import RowTold
@@ -25,7 +25,7 @@ from casework.intake.dialler.importing import Taken, import_contacts
 from casework.intake.dialler.mending import rows_to_mend
 from casework.intake.dialler.recording import DIALLER, SHEET
 from casework.intake.dialler.row import TEXTS, Aside
-from casework.storage.database import writing
+from casework.intake.feed.whole import taken_in
 from casework.storage.driver_errors import again_on_conflict
 
 SOURCES: Final = (DIALLER, SHEET)
@@ -47,8 +47,8 @@ class ContactRowTold(RowTold):
 class ContactFileRun(msgspec.Struct, kw_only=True):
     """The caller's last file: `status` none, running, done or failed (`code` says why); `done`: rows read so far.
 
-    `late`: of days before the business date. `set_aside` is a page of `set_aside_in_all`; `next` is the `after` of the
-    page that follows.
+    `late`: of days before the business date. `not_done`: rows that would have gone in if all could have (`atomic`).
+    `set_aside` is a page of `set_aside_in_all`; `next` is the `after` of the page that follows.
     """
 
     status: str
@@ -68,6 +68,7 @@ class ContactFileRun(msgspec.Struct, kw_only=True):
     set_aside: list[ContactRowTold] = []
     warnings: list[ContactRowTold] = []
     next: int | None = None
+    not_done: int = 0
 
 
 _ROW = {
@@ -77,7 +78,7 @@ _ROW = {
 _RUN: dict[str, Any] = {
     "status": "done", "file": "calls-2026-03-09.csv", "source": "dialler", "began_at": "2026-03-09T10:01:02.000004Z",
     "done": 3, "code": None, "zh": None, "en": None, "rows": 3, "stored": 2, "repeated": 0, "late": 0, "reached": 1,
-    "set_aside_in_all": 1, "set_aside": [_ROW], "warnings": [], "next": None,
+    "set_aside_in_all": 1, "set_aside": [_ROW], "warnings": [], "next": None, "not_done": 0,
 }  # fmt: skip
 _BEGUN = ResponseSpec(
     ContactFileRun, generate_examples=False, description="Begun; GET /contact-files tells how far it is.",
@@ -88,7 +89,7 @@ _BEGUN = ResponseSpec(
 class _SentFile(OneFile):
     """A file, and where it comes from."""
 
-    choices: Mapping[str, Sequence[str]] = {"source": SOURCES}
+    choices: Mapping[str, Sequence[str]] = {"source": SOURCES, **ATOMIC}
 
 
 @post(
@@ -101,7 +102,8 @@ class _SentFile(OneFile):
 async def take_contact_file(request: Request[Any, Any, Any]) -> Response[ContactFileRun]:
     """One file (CSV or XLSX, docs/day.md §2), as the shell takes it: all of it, or nothing where it cannot be read.
 
-    `source` sheet: what a person typed can be late (补录). The same file again changes nothing.
+    `source` sheet: what a person typed can be late (补录). The same file again changes nothing. `atomic` true: one row
+    set aside, and nothing goes in.
     """
     await begun(request)
     return Response(run_of(request), status_code=202, headers={"Location": "/contact-files"})
@@ -113,11 +115,14 @@ async def begun(request: Request[Any, Any, Any]) -> None:
     source = str(form.get("source") or DIALLER)
     if source not in SOURCES:
         raise CallerError("invalid_request", f"source 须为 {'、'.join(SOURCES)}", f"source is one of {SOURCES}")
-    serving, actor = serving_of(request), actor_of(request)
+    serving, actor, atomic = serving_of(request), actor_of(request), is_atomic(form)
 
     def once(went: Went) -> FileTaken:
-        with writing(serving.engine) as conn:
-            taken = import_contacts(conn, serving.branch, content, name, source, actor, progress=went)
+        taken = taken_in(
+            serving.engine,
+            lambda conn: import_contacts(conn, serving.branch, content, name, source, actor, progress=went),
+            atomic=atomic,
+        )
         return FileTaken(taken, rows_to_mend(content, name, taken.set_aside))
 
     if not begin(request, _name(request), lambda went: again_on_conflict(lambda: once(went)), (name, source)):
@@ -171,7 +176,7 @@ def run_of(request: Request[Any, Any, Any], after: int = 0, limit: int = 200) ->
     if outcome is not None:
         taken = outcome.taken
         told.rows, told.stored, told.repeated, told.late = taken.rows, taken.stored, taken.repeated, taken.late
-        told.reached, told.set_aside_in_all = taken.reached, len(taken.set_aside)
+        told.reached, told.set_aside_in_all, told.not_done = taken.reached, len(taken.set_aside), taken.not_done
         told.warnings = [_row(one) for one in taken.warnings]
         found = [one for one in taken.set_aside if one.line > after]
         told.set_aside = [_row(one) for one in found[:limit]]

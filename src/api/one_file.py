@@ -11,6 +11,8 @@ from litestar.openapi.spec.enums import OpenAPIType
 
 from casework.errors import CallerError
 
+ATOMIC: Final[Mapping[str, Sequence[str]]] = {"atomic": ("false", "true")}
+"""Another field of the form: whether one row set aside means that nothing of the file goes in."""
 _NAME_LIMIT: Final = 100  # characters of a file's name that are kept
 
 
@@ -48,3 +50,11 @@ async def one_file(request: Request[Any, Any, Any]) -> tuple[Any, str, bytes]:
     if len(files) != 1 or not files[0].filename:
         raise CallerError("malformed_request", "须上传一个文件", "send one file")
     return form, files[0].filename[:_NAME_LIMIT], await files[0].read()
+
+
+def is_atomic(form: Any) -> bool:
+    """What the form says of it; CallerError `invalid_request`."""
+    said = str(form.get("atomic") or "false")
+    if said not in ATOMIC["atomic"]:
+        raise CallerError("invalid_request", "atomic 须为 true 或 false", "atomic is true or false")
+    return said == "true"

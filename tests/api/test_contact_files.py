@@ -52,6 +52,19 @@ def test_a_file_is_taken_in_behind_the_answer_and_again_changes_nothing(running:
     assert findings(running.started) == []
 
 
+def test_one_row_set_aside_keeps_all_out_if_that_is_asked(running: Running, case: int) -> None:
+    send(running, GOOD, BAD, atomic="true")
+    body = ended(running)
+    assert (body["status"], body["rows"], body["stored"], body["not_done"]) == ("done", 2, 0, 1)
+    assert [(one["line"], one["kind"]) for one in body["set_aside"]] == [(3, "malformed_time")]
+    assert logged(running) == []
+    send(running, GOOD, atomic="true")
+    body = ended(running)
+    assert (body["stored"], body["not_done"], len(logged(running))) == (1, 0, 1)
+    problem(send(running, GOOD, atomic="perhaps"), 422, "invalid_request")
+    assert findings(running.started) == []
+
+
 def test_what_was_set_aside_is_mended_and_sent_again(running: Running, case: int) -> None:
     send(running, GOOD, BAD, UNKNOWN)
     ended(running)

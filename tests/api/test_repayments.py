@@ -1,5 +1,9 @@
 """Repayments of the day over HTTP: one file, answered with what became of its rows."""
 
+import gzip
+import json
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +16,7 @@ from casework.settings import Settings
 from tests.api.conftest import Running
 from tests.api.test_events import problem
 from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan
+from tests.feed.shell import casework
 
 FILE = f"payment_id,loan_id,paid_on,amount,reverses\nR1,L1,{DAY},500.00,\nR2,L99,{DAY},1.00,\n".encode()
 
@@ -39,12 +44,70 @@ def test_a_file_is_taken_in_and_again_changes_nothing(paid: Running) -> None:
         ]
 
 
+def over_http(paid: Running, content: bytes, tmp_path: Path, *, atomic: bool) -> tuple[bool, dict[str, Any]]:
+    """Whether it was taken, and what is told."""
+    del tmp_path
+    answer = paid.post("/repayments", "B1", files={"file": ("r.csv", content)}, data={"atomic": str(atomic).lower()})
+    return answer.status_code == 200, answer.json()
+
+
+def at_the_shell(paid: Running, content: bytes, tmp_path: Path, *, atomic: bool) -> tuple[bool, dict[str, Any]]:
+    (tmp_path / "r.csv").write_bytes(content)
+    told = casework(
+        paid.started.settings, "repayment", "import", tmp_path / "r.csv", "--json", *(["--atomic"] if atomic else [])
+    )
+    if told.out:
+        return told.code == 0, json.loads(told.out)
+    return False, {"code": told.err.split(":")[0], "exit": told.code}
+
+
+ways = pytest.mark.parametrize("way", [over_http, at_the_shell])
+HEADER = "payment_id,loan_id,paid_on,amount,reverses\n"
+TOMORROW = (now() + timedelta(days=2)).date()
+
+
+@ways
+@pytest.mark.parametrize(
+    ("line", "column", "kind"),
+    [
+        (f"R1,L1,{DAY},-5.00,", "amount", "negative_amount"), (f"R1,L1,{DAY},a lot,", "amount", "malformed_amount"),
+        (f"R1,L99,{DAY},5.00,", "loan_id", "unknown_loan"), (f"R1,L1,{TOMORROW},5.00,", "paid_on", "in_the_future"),
+        (f"R0,L1,{DAY},5.00,", "payment_id", "payment_differs"),
+        (f"R1,L1,{DAY},5.00,R7", "reverses", "unknown_payment"),
+        (f",L1,{DAY},5.00,", "payment_id", "missing_value"), (f"R1,L1,{DAY}", None, "wrong_cell_count"),
+    ],
+)  # fmt: skip
+def test_a_bad_row_is_set_aside_with_its_column_and_nothing_goes_in_if_that_is_asked(
+    paid: Running, tmp_path: Path, way: Any, line: str, column: str | None, kind: str
+) -> None:
+    assert way(paid, f"{HEADER}R0,L1,{DAY},1.00,\n".encode(), tmp_path, atomic=False)[0]
+    content = f"{HEADER}{line}\nR2,L1,{DAY},2.00,\n".encode()
+    for atomic, done, stored, not_done in ((True, way is over_http, 0, 1), (False, True, 1, 0)):
+        taken, told = way(paid, content, tmp_path, atomic=atomic)
+        assert (taken, told["stored"], told["not_done"], told["repeated"]) == (done, stored, not_done, 0)
+        assert [(one["line"], one["column"], one["kind"]) for one in told["set_aside"]] == [(2, column, kind)]
+
+
+@ways
+def test_chinese_headers_and_gb18030_are_read_and_a_file_that_is_cut_is_refused_whole(
+    paid: Running, tmp_path: Path, way: Any
+) -> None:
+    rows = f"R{{}},L1,{DAY},5.00,\n"
+    whole = gzip.compress((HEADER + rows.format(1)).encode())
+    taken, told = way(paid, whole[:-9], tmp_path, atomic=False)
+    assert (taken, told["code"], told.get("exit", 1)) == (False, "file_cut", 1)
+    chinese = "还款流水号,借据号,还款日期,还款金额,冲正流水号\n" + rows.format(1) + rows.format(2)
+    taken, told = way(paid, chinese.encode("gb18030"), tmp_path, atomic=True)
+    assert (taken, told["rows"], told["stored"], told["repeated"], told["set_aside"]) == (True, 2, 2, 0, [])
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "code"),
     [
         ({"files": {"file": ("r.csv", b"a,b\n1,2\n")}}, 422, "column_missing"),
         ({"files": [("file", ("a.csv", FILE)), ("file", ("b.csv", FILE))]}, 400, "malformed_request"),
         ({"json": {}}, 415, "unsupported_media_type"),
+        ({"files": {"file": ("r.csv", FILE)}, "data": {"atomic": "perhaps"}}, 422, "invalid_request"),
         ({"content": FILE, "headers": {"content-type": "multipart/form-data"}}, 400, "malformed_request"),
     ],
 )

@@ -12,21 +12,33 @@ from casework.cli.tables import Table
 from casework.intake.dialler.importing import read_bounded
 from casework.intake.feed.agreed import AgreedTaken
 from casework.intake.feed.agreed_rows import RowNote
+from casework.intake.feed.whole import taken_in
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.listing import every
 from casework.people.staff.actor import Actor, system
 from casework.rules.statechart.chart import Chart
-from casework.storage.database import reading, writing
+from casework.storage.database import reading
 from casework.work.cases.branch import Branch
 
 Import = Callable[[Connection, Branch, bytes, str, Actor], AgreedTaken]
 
 
-def import_file(take: Import, file: Path, *, json_: bool) -> None:
-    """All rows of the file in one transaction; those that could not be taken are listed, the others are in."""
+def import_file(take: Import, file: Path, *, json_: bool, atomic: bool) -> None:
+    """All rows of the file in one transaction; those that could not be taken are listed, the others are in.
+
+    `atomic`: one set aside, and none is in; then the exit code is 1.
+    """
     content = read_bounded(file)
-    with started() as branch, writing(branch.engine) as conn:
-        taken = take(conn, branch.branch, content, file.name, system("cli"))
+    with started() as branch:
+        taken = taken_in(
+            branch.engine, lambda conn: take(conn, branch.branch, content, file.name, system("cli")), atomic=atomic
+        )
+    _tell_all(taken, json_=json_)
+    if atomic and taken.set_aside:
+        raise SystemExit(1)
+
+
+def _tell_all(taken: AgreedTaken, *, json_: bool) -> None:
     if json_:
         print_json(
             msgspec.to_builtins(taken) | {"set_aside": _plain(taken.set_aside), "warnings": _plain(taken.warnings)}
@@ -34,7 +46,7 @@ def import_file(take: Import, file: Path, *, json_: bool) -> None:
         return
     console.print(
         f"{taken.rows} rows 行: {taken.stored} new 新增, {taken.changed} changed 变化, {taken.repeated} known 已有, "
-        f"{len(taken.set_aside)} set aside 搁置, {len(taken.warnings)} warnings 提示"
+        f"{len(taken.set_aside)} set aside 搁置, {len(taken.warnings)} warnings 提示" + not_done_text(taken.not_done)
     )
     for title, notes in (("set aside 搁置", taken.set_aside), ("warnings 提示", taken.warnings)):
         _tell(title, notes)
@@ -56,6 +68,11 @@ def listed(
     for one in found:
         shown.add_row(*cells(one, chart))
     console.print(shown)
+
+
+def not_done_text(number: int) -> str:
+    """How many rows were left out because others could not be taken; nothing where none was."""
+    return f"; {number:,} not taken, for others are at fault 因其他行有误未导入" if number else ""
 
 
 def _plain(notes: list[RowNote]) -> list[dict[str, Any]]:

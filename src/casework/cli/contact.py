@@ -5,10 +5,13 @@ from typing import Any
 
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn
+from sqlalchemy.engine import Connection
 
+from casework.cli.agreed import not_done_text
 from casework.cli.breaches import breaches_, review_, to_review_
 from casework.cli.contact_book import add_, book_, mark_
 from casework.cli.contact_typed import list_, record_
+from casework.cli.given import atomic_option
 from casework.cli.shell import (
     Rate,
     as_json,
@@ -27,6 +30,7 @@ from casework.intake.dialler.importing import Taken, import_contacts, read_bound
 from casework.intake.dialler.recording import DIALLER, SHEET, Not
 from casework.intake.dialler.row import TEXTS, Aside
 from casework.intake.dialler.typed import COMMAND
+from casework.intake.feed.whole import taken_in
 from casework.people.staff.actor import system
 from casework.storage.database import writing
 from casework.storage.driver_errors import again_on_conflict
@@ -66,8 +70,9 @@ cli.add_command(mark_)
     "--source", type=click.Choice([DIALLER, SHEET]), default=DIALLER, show_default=True,
     help="A dialler wrote the times itself; what a person typed into a sheet can be late (补录).",
 )  # fmt: skip
+@atomic_option
 @as_json
-def import_(file: Path, source: str, json_: bool) -> None:
+def import_(*, file: Path, source: str, atomic: bool, json_: bool) -> None:
     """Take in FILE (CSV in UTF-8 or GB18030, or XLSX; headers in English or Chinese), one row a contact.
 
     A contact is known by its contact_ref: the same row again changes nothing. A bad row is set aside with line, column
@@ -83,22 +88,28 @@ def import_(file: Path, source: str, json_: bool) -> None:
         task = bar.add_task("", total=None)
         content = read_bounded(file)
 
-        def take() -> Taken:
-            with writing(branch.engine) as conn:
-                return import_contacts(
-                    conn, branch.branch, content, file.name, source, system("cli"),
-                    progress=lambda rows: bar.update(task, completed=rows),
-                )  # fmt: skip
+        def take(conn: Connection) -> Taken:
+            return import_contacts(
+                conn, branch.branch, content, file.name, source, system("cli"),
+                progress=lambda rows: bar.update(task, completed=rows),
+            )  # fmt: skip
 
-        taken = again_on_conflict(take)
+        taken = again_on_conflict(lambda: taken_in(branch.engine, take, atomic=atomic))
+    _tell_taken(taken, json_=json_)
+    if atomic and taken.set_aside:
+        raise SystemExit(1)
+
+
+def _tell_taken(taken: Taken, *, json_: bool) -> None:
     if json_:
         told = {"rows": taken.rows, "stored": taken.stored, "repeated": taken.repeated, "late": taken.late}
-        told["reached"] = taken.reached
+        told |= {"reached": taken.reached, "not_done": taken.not_done}
         print_json(told | {"set_aside": _plain(taken.set_aside), "warnings": _plain(taken.warnings)})
         return
     console.print(
         f"{taken.rows:,} rows 行: {taken.stored:,} new 新增, {taken.repeated:,} known 已有, {taken.late:,} of "
         f"days before 此前日期, {len(taken.set_aside):,} set aside 搁置; {taken.reached:,} cases reached 已取得联系"
+        + not_done_text(taken.not_done)
     )
     for title, asides in (("set aside 搁置", taken.set_aside), ("warnings 提示", taken.warnings)):
         _tell(title, asides)

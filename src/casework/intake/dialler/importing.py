@@ -5,11 +5,11 @@ not grow with the file.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -39,7 +39,8 @@ _WAITING: Final = sa.text("SELECT set_config('lock_timeout', :length, true)")
 class Taken:
     """What became of a file: rows, how many were new, there already, of a day before the business date; the others.
 
-    `warnings`: of rows that went in. `reached`: how many cases were taken back because their debtor was.
+    `warnings`: of rows that went in. `reached`: how many cases were taken back because their debtor was. `not_done`:
+    how many would have gone in if all could have.
     """
 
     rows: int = 0
@@ -49,6 +50,11 @@ class Taken:
     reached: int = 0
     set_aside: list[Aside] = field(default_factory=list)
     warnings: list[Aside] = field(default_factory=list)
+    not_done: int = 0
+
+    def undone(self) -> Self:
+        """The same where nothing of it was stored."""
+        return replace(self, stored=0, late=0, reached=0, warnings=[], not_done=self.stored)
 
 
 def read_bounded(path: Path) -> bytes:

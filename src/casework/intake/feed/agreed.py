@@ -4,9 +4,9 @@ What the rules would forbid here is a warning on the row, for it was agreed; wha
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
@@ -62,7 +62,10 @@ def hold_columns(zone: ZoneInfo) -> tuple[AgreedColumn, ...]:
 
 @dataclass(slots=True)
 class AgreedTaken:
-    """What became of a file: rows, how many were new, changed, there already; what is warned of and set aside."""
+    """What became of a file: rows, how many were new, changed, there already; what is warned of and set aside.
+
+    `not_done`: how many would have been taken if all could have.
+    """
 
     rows: int = 0
     stored: int = 0
@@ -70,6 +73,11 @@ class AgreedTaken:
     repeated: int = 0
     warnings: list[RowNote] = field(default_factory=list)
     set_aside: list[RowNote] = field(default_factory=list)
+    not_done: int = 0
+
+    def undone(self) -> Self:
+        """The same where nothing of it was stored."""
+        return replace(self, stored=0, changed=0, warnings=[], not_done=self.stored + self.changed)
 
 
 def import_promises(
