@@ -1,5 +1,6 @@
 """Outages over HTTP: days on which something was out, so that nobody could do what was owed."""
 
+from collections import Counter
 from datetime import date
 from typing import Annotated, Any
 
@@ -9,11 +10,15 @@ from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta
 
+from api.problems import status_of
 from api.reading.asking import answers, reader_of
 from api.serving import serving_of
 from api.written import changing
-from casework.people.days.loading import declare_outage, every_outage, withdraw_outage
+from casework.errors import CallerError
+from casework.people.days.declaring import MOST, Outage, declare_outage, declare_outages
+from casework.people.days.loading import every_outage
 from casework.storage.database import reading
+from casework.work.cases.gather import closed_through
 
 
 class OutageBody(msgspec.Struct):
@@ -32,6 +37,39 @@ class OutageDeclared(msgspec.Struct, forbid_unknown_fields=True):
     reason: Annotated[str, Meta(min_length=1, max_length=32)]
 
 
+class OutageGiven(msgspec.Struct, forbid_unknown_fields=True):
+    """A day, and what was out on it; none: there was no outage, it is withdrawn."""
+
+    day: date
+    reason: Annotated[str, Meta(min_length=1, max_length=32)] | None
+
+
+class OutagesGiven(msgspec.Struct, forbid_unknown_fields=True):
+    """Some days. `atomic`: if one may not be declared, none is."""
+
+    outages: Annotated[list[OutageGiven], Meta(min_length=1, max_length=MOST)]
+    atomic: bool = False
+
+
+class OutageResult(msgspec.Struct, kw_only=True):
+    """What became of one day: done, not_done, or why not. `status` is what it would have been answered with alone."""
+
+    day: date
+    outcome: str
+    status: int
+    zh: str | None = None
+    en: str | None = None
+
+
+class OutagesAnswer(msgspec.Struct):
+    """Totals and a result for each, in the order given."""
+
+    atomic: bool
+    outages: int
+    by_outcome: dict[str, int]
+    results: list[OutageResult]
+
+
 class OutageWithdrawn(msgspec.Struct, forbid_unknown_fields=True):
     """Of which day there was none."""
 
@@ -39,6 +77,17 @@ class OutageWithdrawn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _OUTAGE = {"day": "2026-03-09", "reason": "telephone", "zh": "电话线路故障", "en": "telephone lines"}
+
+_ANSWER = {
+    "atomic": False, "outages": 2, "by_outcome": {"done": 1, "outage_of_closed_day": 1},
+    "results": [
+        {"day": "2026-03-09", "outcome": "done", "status": 200, "zh": None, "en": None},
+        {"day": "2026-03-01", "outcome": "outage_of_closed_day", "status": 422,
+         "zh": "2026-03-01已日终，当日应办事项的结果不再改变；只可登记2026-03-09及以后的日期",
+         "en": "2026-03-01 is closed, and what was owed on it stays as it was taken: of 2026-03-09 and later days one "
+               "is declared"},
+    ],
+}  # fmt: skip
 
 
 def _all(request: Request[Any, Any, Any], conn: Any) -> list[OutageBody]:
@@ -48,7 +97,7 @@ def _all(request: Request[Any, Any, Any], conn: Any) -> list[OutageBody]:
 
 @post("/outages", status_code=200, sync_to_thread=True, summary="Declare an outage", tags=["duties"],
       responses=answers(list[OutageBody], [_OUTAGE], "outage_reason_unknown", "outage_declared", "outage_to_come",
-                        "invalid_request"))  # fmt: skip
+                        "outage_of_closed_day", "invalid_request"))  # fmt: skip
 def declare(
     request: Request[Any, Any, Any],
     data: Annotated[OutageDeclared, Body(examples=[
@@ -57,8 +106,35 @@ def declare(
     """Before its close it exempts from what could not be done on that day; what was taken at the close stays."""
     with changing(request) as change:
         known = change.branch.rulebook.duties.outages
-        declare_outage(change.conn, change.trail, change.actor, data.day, data.reason, known)
+        one, closed = Outage(data.day, data.reason), closed_through(change.conn)
+        declare_outage(change.conn, change.trail, change.actor, one, known, closed=closed)
         return _all(request, change.conn)
+
+
+@post("/outages/declarations", status_code=200, sync_to_thread=True, summary="Declare or withdraw some outages",
+      tags=["duties"], responses=answers(OutagesAnswer, _ANSWER, "invalid_request"))  # fmt: skip
+def declare_many(
+    request: Request[Any, Any, Any],
+    data: Annotated[OutagesGiven, Body(examples=[
+        Example(summary="two days", value={"outages": [{"day": "2026-03-09", "reason": "telephone"},
+                                                       {"day": "2026-03-08", "reason": None}]})])],
+) -> OutagesAnswer:  # fmt: skip
+    """Each has its own result, as if it had been declared alone; everything is one transaction."""
+    with changing(request) as change:
+        wanted = [Outage(one.day, one.reason) for one in data.outages]
+        known, closed = change.branch.rulebook.duties.outages, closed_through(change.conn)
+        faults = declare_outages(
+            change.conn, change.trail, change.actor, wanted, known, closed=closed, atomic=data.atomic
+        )
+    results = [_result(one, fault) for one, fault in zip(wanted, faults, strict=True)]
+    counts = Counter(one.outcome for one in results)
+    return OutagesAnswer(data.atomic, len(results), dict(sorted(counts.items())), results)
+
+
+def _result(one: Outage, fault: CallerError | None) -> OutageResult:
+    if fault is None:
+        return OutageResult(day=one.day, outcome="done", status=200)
+    return OutageResult(day=one.day, outcome=fault.code, status=status_of(fault.code), zh=fault.zh, en=str(fault))
 
 
 @post("/outages/withdrawals", status_code=200, sync_to_thread=True, summary="Withdraw an outage", tags=["duties"],
@@ -69,7 +145,7 @@ def withdraw(
 ) -> list[OutageBody]:  # fmt: skip
     """There was none; an entry."""
     with changing(request) as change:
-        withdraw_outage(change.conn, change.trail, change.actor, data.day)
+        declare_outage(change.conn, change.trail, change.actor, Outage(data.day, None), (), closed=None)
         return _all(request, change.conn)
 
 
@@ -82,4 +158,4 @@ def outages(request: Request[Any, Any, Any]) -> list[OutageBody]:
         return _all(request, conn)
 
 
-route_handlers = [outages, declare, withdraw]
+route_handlers = [outages, declare, declare_many, withdraw]

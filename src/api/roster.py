@@ -1,5 +1,6 @@
 """The roster over HTTP: who has which shift on which day, entering shifts, who answers in the place of who is off."""
 
+from collections import Counter
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
@@ -13,7 +14,7 @@ from api.reading.asking import answers, reader_of
 from api.written import changing
 from casework.clock import now
 from casework.people.shifts.answering import NOBODY_ON, WHYS, answers_on
-from casework.people.shifts.entering import ShiftGiven, enter_shifts, shifts_between
+from casework.people.shifts.entering import ShiftFault, ShiftGiven, enter_shifts, enter_sound, shifts_between
 from casework.people.shifts.lending import posts_for
 from casework.storage.database import reading
 
@@ -44,15 +45,30 @@ class RosterBody(msgspec.Struct):
 
 
 class RosterGiven(msgspec.Struct, forbid_unknown_fields=True):
-    """Shifts to enter, all of them or none."""
+    """Shifts to enter, all of them or none; with `atomic` false those with which nothing is wrong."""
 
     shifts: Annotated[list[ShiftBody], Meta(min_length=1, max_length=_MOST)]
+    atomic: bool = True
+
+
+class ShiftResult(msgspec.Struct, kw_only=True):
+    """What became of one shift: done (the same again too), or its first fault and in which field it lies."""
+
+    day: date
+    staff_no: str
+    outcome: str
+    status: int
+    field: str | None = None
+    zh: str | None = None
+    en: str | None = None
 
 
 class RosterChanged(msgspec.Struct):
-    """The days whose roster is another one now."""
+    """The days whose roster is another one now; totals and a result for each shift, in the order given."""
 
     days_changed: list[date]
+    by_outcome: dict[str, int]
+    results: list[ShiftResult]
 
 
 class AnswerBody(msgspec.Struct):
@@ -75,7 +91,10 @@ _SHIFT = {"day": "2026-03-10", "staff_no": "10021", "shift": "rest", "stand_in":
 
 
 @post("/roster", status_code=200, sync_to_thread=True, summary="Enter shifts", tags=["staff"],
-      responses=answers(RosterChanged, {"days_changed": ["2026-03-10"]}, "roster_faulty", "roster_empty",
+      responses=answers(RosterChanged, {
+          "days_changed": ["2026-03-10"], "by_outcome": {"done": 1},
+          "results": [{"day": "2026-03-10", "staff_no": "10021", "outcome": "done", "status": 200, "field": None,
+                       "zh": None, "en": None}]}, "roster_faulty", "roster_empty",
                         "roster_too_long", "invalid_request"))  # fmt: skip
 def enter(
     request: Request[Any, Any, Any],
@@ -85,7 +104,22 @@ def enter(
     with changing(request) as change:
         given = [ShiftGiven(one.day, one.staff_no, one.shift, one.stand_in) for one in data.shifts]
         rules = change.branch.rulebook.shifts
-        return RosterChanged(enter_shifts(change.conn, change.trail, change.actor, rules, given))
+        faults, enter_them = list[ShiftFault](), (change.conn, change.trail, change.actor, rules, given)
+        if data.atomic:
+            days = enter_shifts(*enter_them)
+        else:
+            faults, days = enter_sound(*enter_them)
+    first = {one.place: one for one in reversed(faults)}
+    results = [_result(one, first.get(place)) for place, one in enumerate(given, 1)]
+    return RosterChanged(days, dict(sorted(Counter(one.outcome for one in results).items())), results)
+
+
+def _result(one: ShiftGiven, fault: ShiftFault | None) -> ShiftResult:
+    if fault is None:
+        return ShiftResult(day=one.day, staff_no=one.staff_no, outcome="done", status=200)
+    return ShiftResult(
+        day=one.day, staff_no=one.staff_no, outcome=fault.code, status=422, field=fault.field, zh=fault.zh, en=fault.en
+    )
 
 
 @get("/roster", sync_to_thread=True, summary="The roster", tags=["staff"],

@@ -49,7 +49,10 @@ def test_a_loan_has_one_live_case(running: Running) -> None:
 
 def test_only_a_known_ground_opens_a_case_of_a_known_loan(running: Running) -> None:
     problem(open_case(running, "L9"), 404, "unknown_loan")
-    problem(open_case(running, body={"ground": "whim"}), 422, "unknown_ground")
+    (fault,) = problem(open_case(running, body={"ground": "whim"}), 422, "unknown_ground")["faults"]
+    assert fault["field"] == "ground"
+    assert "misuse" in fault["en"]
+    assert "old_npl" not in fault["en"], "a ground of the service alone is nobody's to choose"
     problem(open_case(running, ""), 422, "invalid_request")
     faults = problem(open_case(running, body={"ground": "misuse"}), 422, "faulty_data")["faults"]
     assert {fault["field"] for fault in faults} == {"finding", "recall_demand"}

@@ -32,7 +32,10 @@ def test_a_list_is_taken_once_ranked_and_says_why(running: Running, taken: list[
     assert [one["rank"] for one in taken] == list(range(1, len(taken) + 1))
     assert all(one["why_zh"] and one["why_en"] and one["zh"] for one in taken)
     again = running.post("/tasks/take", json={})
-    problem(again, 422, "list_taken")
+    today = running.started.branch.today(now())
+    told = problem(again, 422, "list_taken")
+    assert (told["day"], told["at"][:10]) == (str(today), str(today)), "which list, and on which day it was taken"
+    assert str(today) in told["detail"]
     assert running.get("/tasks").json()["taken_at"]
     nobody = running.post("/tasks/take", "A1", json={})
     problem(nobody, 422, "nothing_to_take")

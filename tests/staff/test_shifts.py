@@ -168,7 +168,7 @@ FILE = "日期,工号,班次,替班人\n2026-03-10,P1,白班,\n2026-03-10,P2,休
 
 def test_a_file_is_entered_whole_with_chinese_names_of_columns_and_shifts(post: Register) -> None:
     file = FILE.replace("2026/3/11", "2026-03-11").encode("gb18030")
-    assert post.do(import_shifts, rules(post), file, "班表.csv") == (3, [TODAY, TODAY + DAY])
+    assert post.do(import_shifts, rules(post), file, "班表.csv") == (3, [TODAY, TODAY + DAY], [])
     assert answers(post).listed == {"P1": ("day", None), "P2": ("rest", "P3")}
     assert post.report().findings == []
 
@@ -192,6 +192,24 @@ def test_a_file_with_a_fault_enters_nothing_and_says_in_which_lines(
     assert refused.value.code == "roster_faulty"
     assert [one for one in said if one not in str(refused.value)] == []
     assert answers(post).listed == {}
+
+
+def test_row_by_row_a_file_enters_what_is_sound_and_sets_the_others_aside_with_cell_and_fault(
+    post: Register,
+) -> None:
+    """A row that is there twice is entered once: its second is set aside."""
+    text = "日期,工号,班次,替班人\n2026-03-10,P1,白班,\n2026-13-10,P2,白班,\n2026-03-10,X9,白班,\n2026-03-10,P3,休假,\n"
+    taken = post.do(import_shifts, rules(post), (text + "2026-03-10,P1,休,\n").encode(), "班表.csv", atomic=False)
+    assert (taken.rows, taken.days) == (1, [TODAY])
+    assert [(one.line, one.column) for one in taken.set_aside] == [
+        (3, "day"), (4, "staff_no"), (5, "shift"), (6, "staff_no")
+    ]  # fmt: skip
+    assert all(one.zh and one.en for one in taken.set_aside)
+    assert answers(post).listed == {"P1": ("day", None)}
+    nothing = post.do(import_shifts, rules(post), "日期,工号\n2026-13-10,P1\n".encode(), "班表.csv", atomic=False)
+    assert (nothing.rows, nothing.days, len(nothing.set_aside)) == (0, [], 1)
+    assert post.mistake(import_shifts, rules(post), "日期,工号\n".encode(), "班表.csv", atomic=False) == "roster_empty"
+    assert post.report().findings == []
 
 
 @pytest.mark.only("sqlite")

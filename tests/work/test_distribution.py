@@ -11,6 +11,7 @@ from casework.errors import CallerError
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done
 from casework.operation.distributing import distribute as carry_out
+from casework.operation.sweeping import sweep
 from casework.people.shifts.answering import Answer
 from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import register
@@ -19,7 +20,7 @@ from casework.storage.database import reading, writing
 from casework.work.cases.commands import Assign
 from casework.work.cases.distribution import Distribution, plan
 from tests.feed.bank import DAY, Bank, arrears, loan
-from tests.work.test_promises import day
+from tests.work.test_promises import at, day
 
 PEOPLE = {
     "P1": ("phone_collector", "R1", 2), "P2": ("phone_collector", "R2", 9), "O1": ("operations_collector", "R1", 9),
@@ -172,3 +173,21 @@ def test_a_morning_after_tomorrow_is_only_tried(house: Bank) -> None:
     with pytest.raises(CallerError, match="after tomorrow") as refused:
         carry_out(engine, branch, ahead, actor=MANAGER)
     assert (refused.value.code, handlers(house)) == ("day_to_come", before)
+
+
+def test_a_morning_that_is_over_is_only_tried(house: Bank) -> None:
+    """Over is a day before the last that was closed; the morning after the last close is given out whenever that is."""
+    engine, branch = house.started.engine, house.started.branch
+    house.send(day(1), SNAPSHOT)
+    sweep(engine, branch, DAY, clock=at(day(1)))
+    sweep(engine, branch, day(1), clock=at(day(2)))
+    assert carry_out(engine, branch, DAY, actor=MANAGER, dry_run=True).moves
+    before = handlers(house)
+    with pytest.raises(CallerError, match="can only be tried") as refused:
+        carry_out(engine, branch, DAY, actor=MANAGER)
+    assert (refused.value.code, refused.value.facts["closed"], handlers(house)) == (
+        "day_given_out",
+        str(day(1)),
+        before,
+    )
+    assert carry_out(engine, branch, day(2), actor=MANAGER).moves

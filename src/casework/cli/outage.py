@@ -5,12 +5,16 @@ from datetime import datetime
 import click
 
 from casework.cli.changing import as_, changing, day
-from casework.cli.shell import as_json, console, print_json, started
+from casework.cli.shell import as_json, console, errors, print_json, started
 from casework.cli.tables import Table
-from casework.people.days.loading import declare_outage, every_outage, withdraw_outage
+from casework.people.days.declaring import Outage, declare_outages
+from casework.people.days.loading import every_outage
 from casework.storage.database import reading
+from casework.work.cases.gather import closed_through
 
-_on = click.option("--on", type=day, required=True, metavar="DAY", help="The day, YYYY-MM-DD.")
+_on = click.option(
+    "--on", "days", type=day, required=True, multiple=True, metavar="DAY", help="The day, YYYY-MM-DD; may be repeated."
+)
 
 
 @click.group()
@@ -28,33 +32,42 @@ def cli() -> None:
 @_on
 @click.option("--reason", required=True, metavar="CODE", help="A key of [outages] in statecharts/rules/duties.toml.")
 @as_
-def declare(on: datetime, reason: str, by: str | None) -> None:
-    """Declare an outage of DAY; an entry. What was taken when the day closed stays as it was known then.
+def declare(days: tuple[datetime, ...], reason: str, by: str | None) -> None:
+    """Declare an outage of DAY; an entry. A day that is closed is refused: what was owed on it has been taken.
+
+    Of several days each has its own result. Exit code 1 if one was refused.
 
     \b
     Examples:
       casework outage declare --on 2026-03-09 --reason telephone --as S0012
+      casework outage declare --on 2026-03-09 --on 2026-03-10 --reason power
     """
-    with changing(by, "outage.declare") as change:
-        declare_outage(
-            change.conn, change.trail, change.actor, on.date(), reason, change.branch.rulebook.duties.outages
-        )
-    console.print(f"{on.date()}: declared 已登记", markup=False)
+    _do([Outage(one.date(), reason) for one in days], by, "declared 已登记")
 
 
 @cli.command()
 @_on
 @as_
-def withdraw(on: datetime, by: str | None) -> None:
-    """Withdraw the outage of DAY; an entry.
+def withdraw(days: tuple[datetime, ...], by: str | None) -> None:
+    """Withdraw the outage of DAY; an entry. Exit code 1 if there was none of one of them.
 
     \b
     Examples:
       casework outage withdraw --on 2026-03-09 --as S0012
     """
+    _do([Outage(one.date(), None) for one in days], by, "withdrawn 已撤销")
+
+
+def _do(wanted: list[Outage], by: str | None, done: str) -> None:
     with changing(by, "outage.declare") as change:
-        withdraw_outage(change.conn, change.trail, change.actor, on.date())
-    console.print(f"{on.date()}: withdrawn 已撤销", markup=False)
+        known, closed = change.branch.rulebook.duties.outages, closed_through(change.conn)
+        faults = declare_outages(change.conn, change.trail, change.actor, wanted, known, closed=closed)
+    for one, fault in zip(wanted, faults, strict=True):
+        if fault is None:
+            console.print(f"{one.day}: {done}", markup=False)
+        else:
+            errors.print(f"{fault.code}: {one.day}: {fault} / {fault.zh}", markup=False, soft_wrap=True)
+    raise SystemExit(1 if any(faults) else 0)
 
 
 @cli.command("list")

@@ -36,26 +36,36 @@ def cli() -> None:
 
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--each", is_flag=True, help="Enter the rows with which nothing is wrong, and tell of the others.")
 @as_json
 @as_
-def import_(file: Path, by: str | None, *, json_: bool) -> None:
+def import_(file: Path, by: str | None, *, each: bool, json_: bool) -> None:
     """Enter the shifts of FILE (CSV or XLSX): day 日期, staff_no 工号, shift 班次, stand_in 替班人; all or nothing.
 
-    A row takes the place of what the roster had for the person and the day; an empty shift takes them off it.
+    A row takes the place of what the roster had for the person and the day; an empty shift takes them off it. Of a row
+    that is not entered line, column and fault are told. Exit code 1 if there is one.
 
     \b
     Examples:
       casework roster import roster.csv --as S0012
-      casework roster import 班表.xlsx --json
+      casework roster import 班表.xlsx --each --json
     """
     with changing(by, "roster.change") as change:
         rules = change.branch.rulebook.shifts
-        rows, days = import_shifts(change.conn, change.trail, change.actor, rules, _content(file), file.name)
+        taken = import_shifts(
+            change.conn, change.trail, change.actor, rules, _content(file), file.name, atomic=not each
+        )
     if json_:
-        print_json({"rows": rows, "days_changed": days})
-        return
-    changed = ", ".join(map(str, days)) or "nothing 无变化"
-    console.print(f"{rows:,} rows 行; changed 更新: {changed}", markup=False)
+        print_json({
+            "rows": taken.rows, "days_changed": taken.days, "set_aside": [one._asdict() for one in taken.set_aside]
+        })  # fmt: skip
+    else:
+        changed = ", ".join(map(str, taken.days)) or "nothing 无变化"
+        console.print(f"{taken.rows:,} rows 行; changed 更新: {changed}", markup=False)
+        for one in taken.set_aside:
+            told = f"line {one.line} 第{one.line}行, {one.column or 'row 整行'}: {one.en} / {one.zh}"
+            errors.print(told, markup=False, soft_wrap=True)
+    raise SystemExit(1 if taken.set_aside else 0)
 
 
 @cli.command("set")

@@ -10,8 +10,10 @@ from casework.lifecycle import fold
 from casework.lifecycle.commands import Mistaken, Open, Outcome, Refused
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.reasons import by, on_record, rules_of
+from casework.people.staff.actor import SYSTEM_POST
+from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.decide import Refusal, decide_opening
-from casework.rules.statechart.fields import take
+from casework.rules.statechart.fields import DataFault, take
 from casework.rules.statechart.policy import Policy
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
     chart = door.charts[noun.chart]
     ground = chart.openings.get(command.ground)
     if ground is None:
-        return Mistaken("unknown_ground", None)
+        return no_such_ground(chart)
     whom = _whom(door, noun, command)
     if isinstance(whom, Mistaken):
         return whom
@@ -53,6 +55,14 @@ def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
     done = door.opened(noun, new, draft)
     door.tell(noun, new, ground.tells, command.actor, done.entry_id, today)
     return done
+
+
+def no_such_ground(chart: Chart) -> Mistaken:
+    """With the grounds that people open on."""
+    known = {name: one for name, one in chart.openings.items() if one.posts != {SYSTEM_POST}}
+    zh = "、".join(f"{one.zh}（{name}）" for name, one in known.items())
+    fault = DataFault("ground", "unknown", f"须为以下之一：{zh}", f"must be one of {', '.join(known)}")
+    return Mistaken("unknown_ground", None, None, (fault,))
 
 
 def _whom(

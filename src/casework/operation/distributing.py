@@ -16,6 +16,7 @@ from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
 from casework.work.cases.distribution import Distribution, plan
+from casework.work.cases.gather import closed_through
 
 AT_ONCE: Final = 1_000
 
@@ -78,14 +79,17 @@ def distribute(
 ) -> Distributed:  # fmt: skip
     """Plan the morning of a day and, unless it is a dry run, carry it out: a thousand cases to a transaction.
 
-    Broken off and run again it moves what is left. `progress` gets how many were moved so far. CallerError
-    `day_to_come` for a day after tomorrow, unless it is a dry run.
+    Broken off and run again it moves what is left. `progress` gets how many were moved so far. CallerErrors, unless it
+    is a dry run: `day_to_come` for a day after tomorrow, `day_given_out` for one before the last that was closed.
     """
     if not dry_run and on > branch.today(clock()) + timedelta(days=1):
         raise CallerError(
             "day_to_come", f"{on}晚于明天，只可预览", f"{on} is after tomorrow: it can only be tried", day=str(on)
         )
     with reading(engine, snapshot=True) as conn:
+        closed = closed_through(conn)
+        if not dry_run and closed is not None and on < closed:
+            raise CallerError("day_given_out", day=str(on), closed=str(closed))
         made = plan(conn, branch, on, clock=clock)
     refused: list[int] = []
     commands, done = iter(() if dry_run else made.commands(actor)), 0

@@ -11,7 +11,7 @@ from casework.clock import now
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.recording import DIALLER, SHEET
 from casework.operation.sweeping import sweep
-from casework.people.days.loading import declare_outage
+from casework.people.days.declaring import Outage, declare_outage
 from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import register
 from casework.people.staff.actor import system
@@ -103,7 +103,9 @@ def test_an_outage_that_was_declared_before_the_close_exempts(owed: Bank) -> Non
     branch = owed.started.branch
     with writing(owed.started.engine) as conn:
         trail = branch.trail(now())
-        declare_outage(conn, trail, system("cli"), DAY, "telephone", branch.rulebook.duties.outages)
+        declare_outage(
+            conn, trail, system("cli"), Outage(DAY, "telephone"), branch.rulebook.duties.outages, closed=None
+        )
         trail.write(conn)
     close(owed)
     assert listed(owed) == {"L1": "dial:outage visit:outage", "L2": "dial:outage", "L3": "place:outage"}
@@ -169,7 +171,9 @@ def test_a_day_that_an_outage_excuses_proves_nobody_lost(owed: Bank) -> None:
     branch = owed.started.branch
     with writing(owed.started.engine) as conn:
         trail = branch.trail(now())
-        declare_outage(conn, trail, system("cli"), day(3), "telephone", branch.rulebook.duties.outages)
+        declare_outage(
+            conn, trail, system("cli"), Outage(day(3), "telephone"), branch.rulebook.duties.outages, closed=None
+        )
         trail.write(conn)
     live(owed, 1, 7)
     assert owed.case(2).state == "phone_collection"

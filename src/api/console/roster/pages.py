@@ -18,12 +18,14 @@ from api.written import changing
 from casework.clock import now
 from casework.errors import CallerError
 from casework.operation.alarms import Alarms
-from casework.people.days.loading import declare_outage, every_outage, read_calendar, unknown_years, withdraw_outage
+from casework.people.days.declaring import Outage, declare_outage
+from casework.people.days.loading import every_outage, read_calendar, unknown_years
 from casework.people.shifts.answering import NOBODY_ON, WHYS, Answers, answers_on
 from casework.people.shifts.entering import LONGEST_DAYS, ShiftGiven, enter_shifts
 from casework.people.staff.listing import names_of
 from casework.people.staff.person import ACTIVE
 from casework.storage.database import reading
+from casework.work.cases.gather import closed_through
 
 _PLACE: Final = "/console/roster"
 _DAYS: Final = 7
@@ -105,11 +107,9 @@ def _outage(change: Any, typed: dict[str, str]) -> None:
     on = _day(typed.get("on", ""))
     if on is None:
         raise CallerError("date_malformed")
-    if typed.get("do") == "withdraw":
-        withdraw_outage(change.conn, change.trail, change.actor, on)
-    else:
-        known = change.branch.rulebook.duties.outages
-        declare_outage(change.conn, change.trail, change.actor, on, typed.get("reason", ""), known)
+    known, closed = change.branch.rulebook.duties.outages, closed_through(change.conn)
+    one = Outage(on, None if typed.get("do") == "withdraw" else typed.get("reason", ""))
+    declare_outage(change.conn, change.trail, change.actor, one, known, closed=closed)
 
 
 def _day(text: str, otherwise: date | None = None) -> date | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy.engine import Connection
 
@@ -19,20 +19,31 @@ from casework.people.staff.actor import Actor
 MOST_TOLD: Final = 20
 
 
+class ShiftsTaken(NamedTuple):
+    """How many rows were entered, the days that changed, and the rows that were not entered, with cell and fault."""
+
+    rows: int
+    days: list[date]
+    set_aside: list[RowNote]
+
+
 def import_shifts(
-    conn: Connection, trail: Trail, actor: Actor, rules: ShiftRules, content: bytes, name: str
-) -> tuple[int, list[date]]:  # fmt: skip
-    """Enter the shifts of a file, all or none: how many rows it has, and the days that changed.
+    conn: Connection, trail: Trail, actor: Actor, rules: ShiftRules, content: bytes, name: str, *, atomic: bool = True
+) -> ShiftsTaken:  # fmt: skip
+    """Enter the shifts of a file, all or none; or, not `atomic`, those of the rows with which nothing is wrong.
 
     An empty shift takes the person off the roster of the day. CallerErrors of `read_rows` and of `enter_shifts`;
-    roster_faulty names every line that cannot be used, and why.
+    if `atomic`, roster_faulty names every line that cannot be used, and why.
     """
     found, faults = read_file(read_rows(content, name, MOST), _columns(rules))
     given = [ShiftGiven(row["day"], row["staff_no"], row["shift"], row["stand_in"]) for row in found]
     told = [RowNote(found[one.place - 1].line, one.field, *one[2:]) for one in faults_of(conn, rules, given)]
-    if faults or told:
-        raise _faulty(name, sorted([*faults, *told], key=lambda one: one.line))
-    return len(given), enter_shifts(conn, trail, actor, rules, given)
+    aside = sorted([*faults, *told], key=lambda one: one.line)
+    if aside and atomic:
+        raise _faulty(name, aside)
+    lines = {one.line for one in aside}
+    sound = [one for one, row in zip(given, found, strict=True) if row.line not in lines]
+    return ShiftsTaken(len(sound), enter_shifts(conn, trail, actor, rules, sound) if sound or not aside else [], aside)
 
 
 def _columns(rules: ShiftRules) -> tuple[AgreedColumn, ...]:

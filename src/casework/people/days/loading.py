@@ -69,28 +69,3 @@ def is_outage(conn: Connection, on: date) -> bool:
 def every_outage(conn: Connection) -> dict[date, str]:
     """All that were declared and not withdrawn, by day, the oldest first."""
     return {row.day: row.reason for row in conn.execute(sa.select(outages).order_by(outages.c.day))}
-
-
-def declare_outage(conn: Connection, trail: Trail, actor: Actor, on: date, reason: str, known: Iterable[str]) -> None:
-    """On that day something was out, so that nobody could do what was owed; an entry.
-
-    CallerErrors outage_reason_unknown, outage_declared, outage_to_come.
-    """
-    if reason not in (reasons := sorted(known)):
-        raise CallerError(
-            "outage_reason_unknown", f"没有此故障原因（可用：{'、'.join(reasons)}）",
-            f"no such reason of an outage; there are {', '.join(reasons)}", known=reasons,
-        )  # fmt: skip
-    if on > trail.today:
-        raise CallerError("outage_to_come", day=on.isoformat())
-    trail.append(conn, OUTAGES, Draft(DECLARED, actor.signed, {"on": on.isoformat(), "reason": reason}))
-    if is_outage(conn, on):
-        raise CallerError("outage_declared", day=on.isoformat())
-    conn.execute(outages.insert().values(day=on, reason=reason))
-
-
-def withdraw_outage(conn: Connection, trail: Trail, actor: Actor, on: date) -> None:
-    """There was none; an entry. CallerError outage_unknown."""
-    trail.append(conn, OUTAGES, Draft(WITHDRAWN, actor.signed, {"on": on.isoformat()}))
-    if not conn.execute(outages.delete().where(outages.c.day == on)).rowcount:
-        raise CallerError("outage_unknown", day=on.isoformat())

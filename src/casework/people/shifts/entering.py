@@ -113,6 +113,19 @@ def enter_shifts(
     return sorted({one.day for one in changed})
 
 
+def enter_sound(
+    conn: Connection, trail: Trail, actor: Actor, rules: ShiftRules, given: Sequence[ShiftGiven]
+) -> tuple[list[ShiftFault], list[date]]:
+    """Put those in the roster with which nothing is wrong; the faults of the others, and the days that changed.
+
+    CallerErrors roster_empty, roster_too_long.
+    """
+    faults = faults_of(conn, rules, given) if len(given) <= MOST else []
+    faulty = {one.place for one in faults}
+    sound = [one for place, one in enumerate(given, 1) if place not in faulty]
+    return faults, enter_shifts(conn, trail, actor, rules, sound) if sound or not given else []
+
+
 def _enter(conn: Connection, trail: Trail, actor: Actor, day: date, found: Sequence[ShiftGiven]) -> None:
     said = [{"staff_no": one.staff_no, "shift": one.shift, "stand_in": one.stand_in} for one in found]
     trail.append(conn, ROSTER, Draft(ENTERED, actor.signed, {"on": day.isoformat(), "shifts": said}))

@@ -17,6 +17,7 @@ from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
 from casework.lifecycle.door import Door
 from casework.lifecycle.gather import Gathered
 from casework.lifecycle.kept import Kept
+from casework.lifecycle.opening import no_such_ground
 from casework.lifecycle.reasons import by, changed_since_asked, on_record, rules_of
 from casework.log.write.trail import Draft
 from casework.people.staff.actor import SYSTEM_POST, Actor
@@ -258,7 +259,7 @@ def open_case(door: Door, noun: Kept, command: OpenCase) -> Outcome:
     chart, owning = door.charts[noun.chart], _owning(door)
     ground = chart.openings.get(command.ground)
     if ground is None:
-        return Mistaken("unknown_ground", None)
+        return no_such_ground(chart)
     loan_id, institution = str(command.loan["loan_id"]), str(command.loan["institution"])
     today, policy = door.of_institution(institution)
     given, texts, faults = _NOTHING

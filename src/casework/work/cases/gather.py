@@ -20,3 +20,9 @@ def business_dates(conn: Connection) -> dict[str, Any]:
 def days_closed(conn: Connection) -> dict[str, Any]:
     """The last day of every institution that a sweep has closed; none where none has."""
     return {row.institution: row.swept_on for row in conn.execute(sa.select(days_swept))}
+
+
+def closed_through(conn: Connection) -> Any:
+    """The last day that is closed for every institution; none where there is none."""
+    closed, known = days_closed(conn), business_dates(conn)
+    return min((closed[one] for one in known), default=None) if closed.keys() >= known.keys() else None
