@@ -966,6 +966,25 @@ table(
 )
 # ── the search index ──────────────────────────────────────────────────────────────────────────────────────────────
 table(
+    "jobs",
+    identity(),
+    must("name", sa.String(128)),
+    must("actor_id", sa.String(64)),
+    must("state", sa.String(16)),
+    must("began_at", UtcDateTime),
+    must("beat_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    must("stage", sa.String(32)),
+    must("done", sa.BigInteger),
+    sa.Column("total", sa.BigInteger),
+    must("about", Bytes),
+    sa.Column("refusal", Bytes),
+    sa.Column("outcome", Bytes),
+    sa.Column("mend_sealed", Bytes),
+    sa.Index("ix_jobs_name", "name", "id"),
+    unique_where("state = 'running'", "uq_jobs_running", "name"),
+)
+table(
     "search_terms",
     identity(),
     must("kind", sa.String(16)),

@@ -56,9 +56,9 @@ from api import (
 from api.admission import Admission
 from api.auth import Tokens
 from api.awaiting import Awaiting
+from api.behind import Behind
 from api.connection_limits import ConnectionLimits
 from api.connections import Connections
-from api.console.frame import behind
 from api.console.frame.errors import on_pages
 from api.console.frame.page import compile_all, engine
 from api.day_clock import DayClock
@@ -148,11 +148,12 @@ def create_app(settings: Settings, assembled: Assembled | None = None) -> Litest
     started = start(settings)
     refuse_owner(started.engine, settings)
     assembled = assembled or assemble(settings.feed_upload_mib)
-    metrics = Metrics()
+    metrics, behind = Metrics(), Behind(started)
     serving = Serving(
         started, Writer(started, metrics), Tokens(started.engine, started.branch, Issuer.of(settings)), metrics,
-        Imports(started), Admission(), Receipts(settings, metrics), Awaiting(started.engine), Sealing(started),
+        Imports(started, behind), Admission(), Receipts(settings, metrics), Awaiting(started.engine), Sealing(started),
         Connections(ConnectionLimits.of(settings), metrics), PermitDesk(started), DayClock(started),
+        behind,
     )  # fmt: skip
     app = assembled.app
     table = Permitted(started.branch.rulebook.permissions, pages_of(app))
@@ -174,9 +175,10 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         yield
     finally:
         await compiling
-        behind.stop(app)
+        serving.behind.stop()
         serving.awaiting.close()
         serving.imports.stop()
+        serving.behind.close()
         serving.writer.stop()  # requests have ended by now; what they left waiting is written first
         serving.day_clock.stop()
         serving.sealing.stop()

@@ -3,6 +3,7 @@
 What was set aside is shown with line, column and what is expected, and is a file to mend and send again.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, NamedTuple
@@ -14,7 +15,7 @@ from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
 from api.auth import actor_of
-from api.console.frame.behind import Behind, Went, begin, behind
+from api.console.frame.behind import Came, Kind, Run, Went, begin, behind
 from api.one_file import ATOMIC, OneFile, is_atomic, one_file
 from api.problems import problem_responses
 from api.reading.asking import After, answers, check_parameters
@@ -31,11 +32,15 @@ from casework.storage.driver_errors import again_on_conflict
 SOURCES: Final = (DIALLER, SHEET)
 
 
-class FileTaken(NamedTuple):
-    """What became of a file, and the rows to mend."""
+class FileSent(NamedTuple):
+    """Which file, and where it comes from."""
 
-    taken: Taken
-    to_mend: bytes
+    name: str
+    source: str
+
+
+CONTACT_FILE: Final = Kind("contact_file", FileSent, Taken)
+"""A run for each person who sends one."""
 
 
 class ContactRowTold(RowTold):
@@ -45,7 +50,9 @@ class ContactRowTold(RowTold):
 
 
 class ContactFileRun(msgspec.Struct, kw_only=True):
-    """The caller's last file: `status` none, running, done or failed (`code` says why); `done`: rows read so far.
+    """The caller's last file: `status` none, running, done, failed or interrupted; `done`: rows read so far.
+
+    `code`: why it failed; interrupted (`work_interrupted`) if the process that took it in ended before it was done.
 
     `late`: of days before the business date. `not_done`: rows that would have gone in if all could have (`atomic`).
     `set_aside` is a page of `set_aside_in_all`; `next` is the `after` of the page that follows.
@@ -106,7 +113,8 @@ async def take_contact_file(request: Request[Any, Any, Any]) -> Response[Contact
     set aside, and nothing goes in.
     """
     await begun(request)
-    return Response(run_of(request), status_code=202, headers={"Location": "/contact-files"})
+    told = await asyncio.to_thread(run_of, request)
+    return Response(told, status_code=202, headers={"Location": "/contact-files"})
 
 
 async def begun(request: Request[Any, Any, Any]) -> None:
@@ -117,15 +125,18 @@ async def begun(request: Request[Any, Any, Any]) -> None:
         raise CallerError("invalid_request", f"source 须为 {'、'.join(SOURCES)}", f"source is one of {SOURCES}")
     serving, actor, atomic = serving_of(request), actor_of(request), is_atomic(form)
 
-    def once(went: Went) -> FileTaken:
+    def once(went: Went) -> Came:
         taken = taken_in(
             serving.engine,
             lambda conn: import_contacts(conn, serving.branch, content, name, source, actor, progress=went),
             atomic=atomic,
         )
-        return FileTaken(taken, rows_to_mend(content, name, taken.set_aside))
+        return Came(taken, rows_to_mend(content, name, taken.set_aside))
 
-    if not begin(request, _name(request), lambda went: again_on_conflict(lambda: once(went)), (name, source)):
+    def work(went: Went) -> Came:
+        return again_on_conflict(lambda: once(went))
+
+    if not await asyncio.to_thread(begin, request, CONTACT_FILE, work, FileSent(name, source), actor.id):
         raise CallerError("import_running", "您的上一个文件正在导入", "your last file is still being taken in")
 
 
@@ -135,10 +146,7 @@ def contact_file(
     request: Request[Any, Any, Any], after: After = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1_000, description="Rows set aside on a page.")] = 200,
 ) -> ContactFileRun:  # fmt: skip
-    """The caller's last file: how far it is, or what became of its rows; those set aside in pages, by line.
-
-    Where several processes serve, each knows of its own files.
-    """
+    """The caller's last file: how far it is, or what became of its rows; those set aside in pages, by line."""
     check_parameters(request, ("after", "limit"))
     return run_of(request, after or 0, limit)
 
@@ -154,27 +162,27 @@ def rows_set_aside(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 def rows_set_aside_of(request: Request[Any, Any, Any]) -> Response[bytes]:
     """That file; CallerError `nothing_set_aside`."""
-    outcome: FileTaken | None = _run(request).outcome
-    if outcome is None or not outcome.to_mend:
+    run = _run(request)
+    to_mend = serving_of(request).behind.rows_to_mend(run) if run.mends else b""
+    if not to_mend:
         raise CallerError("nothing_set_aside")
     headers = {"Content-Disposition": 'attachment; filename="set-aside-contacts.csv"'}
-    return Response(outcome.to_mend, media_type="text/csv", headers=headers)
+    return Response(to_mend, media_type="text/csv", headers=headers)
 
 
-def _run(request: Request[Any, Any, Any]) -> Behind:
-    return behind(request, _name(request))
+def _run(request: Request[Any, Any, Any]) -> Run:
+    return behind(request, CONTACT_FILE, actor_of(request).id)
 
 
 def run_of(request: Request[Any, Any, Any], after: int = 0, limit: int = 200) -> ContactFileRun:
     """As the API tells it."""
     run = _run(request)
     file, source = run.about or (None, None)
-    told = ContactFileRun(status=_status(run), file=file, source=source, began_at=run.began_at, done=run.done)
+    told = ContactFileRun(status=run.state, file=file, source=source, began_at=run.began_at, done=run.done)
     if run.mistake is not None:
         told.code, told.zh, told.en = run.mistake.code, run.mistake.zh, run.mistake.en
-    outcome: FileTaken | None = run.outcome
-    if outcome is not None:
-        taken = outcome.taken
+    taken: Taken | None = run.outcome
+    if taken is not None:
         told.rows, told.stored, told.repeated, told.late = taken.rows, taken.stored, taken.repeated, taken.late
         told.reached, told.set_aside_in_all, told.not_done = taken.reached, len(taken.set_aside), taken.not_done
         told.warnings = [_row(one) for one in taken.warnings]
@@ -187,16 +195,6 @@ def run_of(request: Request[Any, Any, Any], after: int = 0, limit: int = 200) ->
 def _row(one: Aside) -> ContactRowTold:
     zh, en = TEXTS[one.kind]
     return ContactRowTold(one.line, one.column or None, one.kind, zh, en, one.contact_ref)
-
-
-def _name(request: Request[Any, Any, Any]) -> str:
-    return f"contact-file:{actor_of(request).id}"
-
-
-def _status(run: Behind) -> str:
-    if run.began_at is None:
-        return "none"
-    return "running" if run.running else "failed" if run.failed else "done"
 
 
 route_handlers = [contact_file, rows_set_aside]

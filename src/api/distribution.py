@@ -1,7 +1,8 @@
 """Giving out a morning's cases over HTTP: it runs behind the answer, one at a time, and is found again."""
 
+import asyncio
 from datetime import date, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -10,15 +11,23 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, QueryParameter
 
 from api.auth import actor_of
-from api.console.frame.behind import Behind, Went, begin, behind
+from api.console.frame.behind import Came, Kind, Went, begin, behind
 from api.problems import problem_responses
 from api.reading.asking import After, answers, check_parameters
 from api.serving import serving_of
 from casework.errors import CallerError
 from casework.operation.distributing import Distributed, MoveTold, distribute
 
-NAME: Final = "distribution"
-"""Of the run behind; the page looks at the same."""
+
+class Asked(NamedTuple):
+    """Whose morning, and whether it is only said what would happen."""
+
+    on: date
+    dry_run: bool
+
+
+DISTRIBUTION: Final = Kind("distribution", Asked, Distributed)
+"""One at a time in the branch; the page looks at the same."""
 
 
 class DistributionBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,7 +38,9 @@ class DistributionBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class DistributionRun(msgspec.Struct, kw_only=True):
-    """The last distribution that was begun here: `status` none, running, done or failed; `done`: cases moved so far.
+    """The last distribution that was begun: `status` none, running, done, failed or interrupted.
+
+    `done`: cases moved so far. Interrupted (`code` work_interrupted): the process that ran it ended; run it again.
 
     `moves` are a page of `outcome`'s, which has none itself; `next` is the `after` of the page that follows.
     """
@@ -80,20 +91,20 @@ async def begin_distribution(
 ) -> Response[DistributionRun]:  # fmt: skip
     """Plan and, unless it is a dry run, move what is to be moved: by rule, one debtor one caller, owners stay.
 
-    What is run again, or was broken off, moves what is left. Where several processes serve, each knows of its own run.
+    What is run again, or was broken off, moves what is left.
     """
-    begun(request, data.on, dry_run=data.dry_run)
-    return Response(run_of(request), status_code=202, headers={"Location": "/distribution"})
+    await asyncio.to_thread(begun, request, data.on, dry_run=data.dry_run)
+    return Response(await asyncio.to_thread(run_of, request), status_code=202, headers={"Location": "/distribution"})
 
 
 def begun(request: Request[Any, Any, Any], on: date, *, dry_run: bool) -> None:
     """Begin a run behind. CallerError distribution_running."""
     serving, actor = serving_of(request), actor_of(request)
 
-    def work(went: Went) -> Distributed:
-        return distribute(serving.engine, serving.branch, on, actor=actor, dry_run=dry_run, progress=went)
+    def work(went: Went) -> Came:
+        return Came(distribute(serving.engine, serving.branch, on, actor=actor, dry_run=dry_run, progress=went))
 
-    if not begin(request, NAME, work, (on, dry_run)):
+    if not begin(request, DISTRIBUTION, work, Asked(on, dry_run)):
         raise CallerError("distribution_running")
 
 
@@ -110,10 +121,10 @@ def distribution(
 
 def run_of(request: Request[Any, Any, Any], after: int = 0, limit: int = 200) -> DistributionRun:
     """As the API tells it."""
-    run = behind(request, NAME)
+    run = behind(request, DISTRIBUTION)
     on, dry_run = run.about or (None, False)
     told = DistributionRun(
-        status=_status(run), on=on, dry_run=dry_run, by=run.by, began_at=run.began_at, done=run.done,
+        status=run.state, on=on, dry_run=dry_run, by=run.by, began_at=run.began_at, done=run.done,
         code=run.mistake.code if run.mistake is not None else None,
     )  # fmt: skip
     outcome: Distributed | None = run.outcome
@@ -123,12 +134,6 @@ def run_of(request: Request[Any, Any, Any], after: int = 0, limit: int = 200) ->
         told.moves_in_all, told.moves = len(outcome.moves), found[:limit]
         told.next = told.moves[-1].case_id if len(found) > limit else None
     return told
-
-
-def _status(run: Behind) -> str:
-    if run.began_at is None:
-        return "none"
-    return "running" if run.running else "failed" if run.failed else "done"
 
 
 route_handlers = [begin_distribution, distribution]

@@ -4,12 +4,15 @@ Each runs in a process of its own (`casework.operation.importing`); a thread her
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
+import msgspec
 from sqlalchemy.engine import Connection
 
+from api.behind import Behind, Going, Kind
 from api.logs import log, log_bug
 from api.uploads import Upload, remove_left_over
 from casework.errors import CallerError, TryAgain
@@ -18,14 +21,32 @@ from casework.intake.feed.load import ImportRequest
 from casework.operation.importing import ImportBroke, import_apart
 from casework.operation.startup import Started
 from casework.people.staff.actor import Actor
+from casework.storage import jobs
 from casework.storage.database import reading, writing
+
+FEED: Final = Kind("feed")
+"""A run for each run of a feed, by its number: how far it is, and whether its process lives."""
+
+
+def as_they_are(conn: Connection, found: Sequence[runs.Run]) -> tuple[list[runs.Run], dict[int, jobs.Beat]]:
+    """Runs, those interrupted whose process died, and by number how far those are that somebody is at.
+
+    What the shell began beats nowhere, and runs until the next import finds that it died.
+    """
+    names = {FEED.named(str(run.id)): run.id for run in found if run.status == runs.RUNNING}
+    if not names:
+        return list(found), {}
+    known = {names[name]: job for name, job in jobs.running(conn, names).items()}
+    dead = {number for number, job in known.items() if job.state == jobs.INTERRUPTED}
+    shown = [msgspec.structs.replace(run, status=runs.INTERRUPTED) if run.id in dead else run for run in found]
+    return shown, {number: job.beat for number, job in known.items() if number not in dead}
 
 
 class Imports:
     """Begins imports and knows whether one runs."""
 
-    def __init__(self, started: Started) -> None:
-        self._started = started
+    def __init__(self, started: Started, behind: Behind) -> None:
+        self._started, self._behind = started, behind
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._run_id = 0
@@ -47,7 +68,10 @@ class Imports:
                 with writing(self._started.engine) as conn:
                     request = replace(request, actor=vouch(conn))
                     run_id = runs.begin(conn, request.actor, correction=request.correction)
-                arguments = (request, folder, run_id, request_id, upload)
+                    job = jobs.begin(conn, FEED.named(str(run_id)), request.actor.id, b"null")
+                if job is None:
+                    raise RuntimeError("a run that was just entered runs elsewhere")
+                arguments = (request, folder, run_id, request_id, upload, self._behind.track(job))
                 self._run_id = run_id
                 self._thread = threading.Thread(target=self._import, args=arguments, name="casework-import")
                 self._thread.start()
@@ -70,10 +94,10 @@ class Imports:
         return False
 
     def _import(
-        self, request: ImportRequest, folder: Path, run_id: int, request_id: str, upload: Upload | None
+        self, request: ImportRequest, folder: Path, run_id: int, request_id: str, upload: Upload | None, going: Going
     ) -> None:
         try:
-            done = import_apart(self._started, folder, request, run_id=run_id)
+            done = import_apart(self._started, folder, request, run_id=run_id, progress=going.at)
             log().info("feed", request_id=request_id, run=run_id, status=done.status)
         except (CallerError, TryAgain) as failure:
             log().warning("feed", request_id=request_id, run=run_id, status="refused", code=failure.code)
@@ -85,6 +109,7 @@ class Imports:
         finally:
             if upload is not None:
                 upload.close()
+            self._behind.end(going, jobs.DONE)  # the run says what became of it
 
     def _record_bug(self, run_id: int) -> None:
         try:

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 from api.admission import Admission
 from api.auth import Tokens
 from api.awaiting import Awaiting
+from api.behind import Behind
 from api.connections import Connections
 from api.day_clock import DayClock
 from api.importing import Imports
@@ -38,6 +39,7 @@ class Serving:
     connections: Connections
     permits: PermitDesk
     day_clock: DayClock
+    behind: Behind
 
     @property
     def settings(self) -> Settings:

@@ -308,6 +308,10 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "version_required": (428, "缺少 If-Match：请先查看案件，并以其 ETag 作为 If-Match",
      "If-Match is required: look at the case first and send its ETag"),
     "whose_or_team": (422, "请指明人员或团队之一", "give either people or a team"),
+    "work_interrupted": (
+        409, "执行该任务的进程已终止，任务中断；重新开始即可，已完成的不会重复",
+        "the process that was at it ended before it was done; begin it again, nothing is done twice",
+    ),
     "writer_stopped": (503, "写入线程已停止，请重启服务", "the writer has stopped; restart the service"),
     "writes_stuck": (503, "写入已停滞；如主库在等待同步备库，请恢复备库或调整 synchronous_standby_names",
      "writes do not end: if the primary waits for a standby, bring one back or change synchronous_standby_names"),

@@ -11,6 +11,7 @@ from api.auth import actor_of
 from api.console.day.lists import FILES as DAY_FILES
 from api.console.frame import shown, words
 from api.console.frame.files import ListFile, handler_of, word
+from api.importing import as_they_are
 from api.nouns import Described
 from api.permitted import reach
 from api.reading.asking import case_filter
@@ -108,7 +109,7 @@ def _feeds(request: _Request, _: None, lang: Lang) -> Iterator[Sequence[Any]]:
     branch, before = serving_of(request).branch, None
     with reading(serving_of(request).engine, snapshot=True) as conn:
         while page := newest_runs(conn, before=before, limit=MAX_PAGE):
-            for one in page:
+            for one in as_they_are(conn, page)[0]:
                 key = f"feed_status.{one.status}"
                 yield (
                     one.id, one.as_of, one.institution, words.say(key, lang) if words.has(key) else one.status,

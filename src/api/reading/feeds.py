@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.params import FromQuery, PathParameter, QueryParameter
 
+from api.importing import as_they_are
 from api.reading.asking import answers, reader_of
 from api.serving import Serving
 from casework.errors import CallerError
@@ -92,7 +93,7 @@ def feed_runs(
     """Every run, whatever became of it, the newest first."""
     serving, _ = reader_of(request, "before", "limit")
     with reading(serving.engine) as conn:
-        found = newest_runs(conn, before=before, limit=limit + 1)
+        found, _ = as_they_are(conn, newest_runs(conn, before=before, limit=limit + 1))
     return RunPage(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
 
@@ -101,7 +102,7 @@ def feed_run(request: Request[Any, Any, Any], run_id: RunId) -> Run:
     """One run: who, when, which files, and what came of it."""
     serving, _ = reader_of(request)
     with reading(serving.engine) as conn:
-        return known_run(one_run(conn, run_id), run_id)
+        return as_they_are(conn, [known_run(one_run(conn, run_id), run_id)])[0][0]
 
 
 @get(

@@ -16,6 +16,7 @@ from casework.operation.alone import alone
 from casework.operation.sweeping import Swept, sweep
 from casework.people.days.loading import read_calendar, unknown_years
 from casework.storage.database import reading, writing
+from casework.storage.jobs import forget
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates, days_closed
 from casework.work.four_eyes.requests import expire_due
@@ -53,6 +54,8 @@ def close(
         swept = sweep(engine, branch, day, clock=clock, progress=progress)
         with writing(engine) as conn:
             expired = expire_due(conn, branch)
+            kept_days: int = branch.rulebook.policies.at(branch.today(clock())).figure("work.kept_days")
+            forget(conn, clock() - timedelta(days=kept_days))
         departures = sweep_departures(engine, branch)
         with reading(engine) as conn:
             ahead = [day + AHEAD for day in swept.days[-1:]]

@@ -1,14 +1,14 @@
 """Moving the living to a version of their chart: what it would do, asking for it, running it behind, how far it is."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, QueryParameter
 from sqlalchemy.engine import Connection
 
 from api.auth import actor_of
-from api.console.frame.behind import Went, begin, behind
+from api.console.frame.behind import Came, Kind, Went, begin, behind
 from api.console.frame.forms import Tried, problem_in, problem_of, typed_in
 from api.console.frame.page import render, to
 from api.idempotency import StoredAnswer
@@ -22,9 +22,7 @@ from casework.people.staff.actor import Actor
 from casework.storage.database import reading
 from casework.work.four_eyes import chart_moves
 
-
-def _name(chart: str) -> str:
-    return f"chart:{chart}"
+_MOVE: Final = Kind("chart_move", outcome=int)
 
 
 @post("/console/rules/charts/{name:str}/moves", opt={"page": "chart.move.ask"})
@@ -53,7 +51,7 @@ async def run(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[
     await typed_in(request)
     serving, actor = serving_of(request), actor_of(request)
 
-    def work(went: Went) -> int:
+    def work(went: Went) -> Came:
         done = 0
 
         def moved(number: int) -> None:
@@ -61,9 +59,9 @@ async def run(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[
             done += number
             went(done)
 
-        return chart_moves.run(serving.engine, serving.branch, name, actor=actor, progress=moved)
+        return Came(chart_moves.run(serving.engine, serving.branch, name, actor=actor, progress=moved))
 
-    await asyncio.to_thread(begin, request, _name(name), work)
+    await asyncio.to_thread(begin, request, _MOVE, work, whose=name)
     return to(f"/console/rules/charts/{name}/moves")
 
 
@@ -78,7 +76,7 @@ def moves(
 
 
 def _page(request: Request[Any, Any, Any], name: str, tried: Tried | None, version: int | None = None) -> Response[Any]:
-    serving, work = serving_of(request), behind(request, _name(name))
+    serving, work = serving_of(request), behind(request, _MOVE, name)
     branch = serving.branch
     chart, found, first = branch.rulebook.charts.get(name), None, None
     with reading(serving.engine, snapshot=True) as conn:
@@ -88,7 +86,7 @@ def _page(request: Request[Any, Any, Any], name: str, tried: Tried | None, versi
             if told.code != "no_version_before":
                 raise
             first = told  # nothing to move, and the page says so
-    if tried is None and work.mistake is not None and not work.running:
+    if tried is None and work.mistake is not None:
         tried = Tried("run", {}, problem_of(work.mistake))
     actor, permissions = actor_of(request), branch.rulebook.permissions
     return render(

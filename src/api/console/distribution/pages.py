@@ -9,7 +9,7 @@ from litestar import Request, Response, get, post
 from api.console.frame.behind import behind
 from api.console.frame.forms import Tried, day_of, problem_of, typed_in
 from api.console.frame.page import render, to
-from api.distribution import NAME, begun
+from api.distribution import DISTRIBUTION, begun
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
@@ -30,7 +30,7 @@ async def begin_run(request: Request[Any, Any, Any]) -> Response[Any]:
     if on is None:
         return await asyncio.to_thread(_page, request, Tried("run", typed, problem_of(CallerError("date_malformed"))))
     try:
-        begun(request, on, dry_run=typed.get("do") != "run")
+        await asyncio.to_thread(begun, request, on, dry_run=typed.get("do") != "run")
     except CallerError as told:
         return await asyncio.to_thread(_page, request, Tried("run", typed, problem_of(told)))
     return to(_PLACE)
@@ -43,10 +43,9 @@ def distribution(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 def _page(request: Request[Any, Any, Any], tried: Tried | None = None) -> Response[Any]:
-    serving, work = serving_of(request), behind(request, NAME)
-    running = work.running  # before its outcome: what ends between the two is shown as running, and looked at again
-    outcome: Distributed | None = None if running else work.outcome
-    if tried is None and work.mistake is not None and not running:
+    serving, work = serving_of(request), behind(request, DISTRIBUTION)
+    outcome: Distributed | None = work.outcome
+    if tried is None and work.mistake is not None:
         tried = Tried("run", {}, problem_of(work.mistake))
     names: dict[str, str] = {}
     unplaced: dict[tuple[str, str], int] = {}
@@ -57,11 +56,11 @@ def _page(request: Request[Any, Any, Any], tried: Tried | None = None) -> Respon
             names = names_of(conn, people | {who for one in shown for who in (one.owner, one.from_handler)})
         for one in outcome.unplaced:
             unplaced[one.post, one.code] = unplaced.get((one.post, one.code), 0) + 1
-    on: date = work.about[0] if work.about else serving.branch.today(now())
+    on: date = work.about.on if work.about else serving.branch.today(now())
     return render(
         request, "distribution/distribution.html", status=int(tried.problem["status"]) if tried else 200, work=work,
         outcome=outcome, tried=tried, on=on, names=names, unplaced=sorted(unplaced.items()), shown=_SHOWN,
-        running=running, rules={one.name: one for one in serving.branch.rulebook.owners.handlers}, whys=WHYS,
+        running=work.running, rules={one.name: one for one in serving.branch.rulebook.owners.handlers}, whys=WHYS,
     )  # fmt: skip
 
 

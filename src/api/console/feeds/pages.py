@@ -11,6 +11,7 @@ from api.auth import actor_of
 from api.console.frame import cookies
 from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import HEADERS, render, to
+from api.importing import as_they_are
 from api.imports import import_begun
 from api.reading.asking import check_parameters
 from api.reading.feeds import Kind, RunId, known_run, set_aside_file
@@ -54,7 +55,7 @@ def feeds(
 def _list(request: Request[Any, Any, Any], before: int | None, tried: Tried | None) -> Response[Any]:
     serving = serving_of(request)
     with reading(serving.engine) as conn:
-        found = newest_runs(conn, before=before, limit=_ROWS + 1)
+        found, _ = as_they_are(conn, newest_runs(conn, before=before, limit=_ROWS + 1))
         warned = alarms(conn, serving.branch, serving.branch.today(now()))
     may = serving.branch.rulebook.permissions.may(actor_of(request), "feed.import")
     return render(
@@ -69,12 +70,13 @@ def feed(request: Request[Any, Any, Any], run_id: RunId) -> Response[Any]:
     """One run: who, when, which files, what came of it, and the rows that it set aside."""
     serving = serving_of(request)
     with reading(serving.engine, snapshot=True) as conn:
-        run = known_run(one_run(conn, run_id), run_id)
+        (run,), going = as_they_are(conn, [known_run(one_run(conn, run_id), run_id)])
         aside = aside_of(conn, run_id, limit=_ASIDE + 1)
     permissions, actor = serving.branch.rulebook.permissions, actor_of(request)
     rows = [(one, dict(zip(("zh", "en"), TEXTS[one.code], strict=True))) for one in aside[:_ASIDE]]
     return render(
-        request, "feeds/one.html", run=run, running=run.status == RUNNING, rows=rows, cut=len(aside) > _ASIDE,
+        request, "feeds/one.html", run=run, running=run.status == RUNNING, beat=going.get(run_id), rows=rows,
+        cut=len(aside) > _ASIDE,
         kinds=sorted({one.kind for one in aside}), may_download=permissions.may(actor, "feed.export"),
         files=[(Path(str(one["name"])).name, one) for one in run.files],
     )  # fmt: skip

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import PathParameter, QueryParameter
 from sqlalchemy.engine import Connection
 
-from api.console.frame.behind import Went, begin, behind
+from api.console.frame.behind import Came, Kind, Went, begin, behind
 from api.console.frame.forms import Tried, problem_in, problem_of, typed_in
 from api.console.frame.page import HEADERS, language_of, render, to
 from api.handovers import XLSX, SheetName, answered
@@ -38,8 +38,14 @@ _RECEIPTS: Final = 200
 _Number = Annotated[int, PathParameter(description="The number of the hand-over.")]
 
 
-def _name(number: int) -> str:
-    return f"handover:{number}"
+class Answered(NamedTuple):
+    """What the API would have answered."""
+
+    status: int
+    body: bytes
+
+
+_APPLYING: Final = Kind("handover", outcome=Answered)
 
 
 @post("/console/handovers", opt={"page": "handover.plan"})
@@ -120,12 +126,13 @@ async def apply_one(request: Request[Any, Any, Any], number: _Number) -> Respons
     await typed_in(request)
     serving, request_id = serving_of(request), request_id_of(request)
 
-    def work(_went: Went) -> StoredAnswer:
-        return written_now(
+    def work(_went: Went) -> Came:
+        told = written_now(
             serving, request, lambda conn, actor: answered(apply(conn, serving.branch, number, actor=actor), request_id)
         )
+        return Came(Answered(told.status, told.body))
 
-    await asyncio.to_thread(begin, request, _name(number), work)
+    await asyncio.to_thread(begin, request, _APPLYING, work, whose=str(number))
     return to(f"/console/handovers/{number}")
 
 
@@ -179,15 +186,15 @@ def one(
 
 
 def _page(request: Request[Any, Any, Any], number: int, tried: Tried | None = None, after: int = 0) -> Response[Any]:
-    serving, run = serving_of(request), behind(request, _name(number))
+    serving, run = serving_of(request), behind(request, _APPLYING, str(number))
     branch = serving.branch
     with reading(serving.engine, snapshot=True) as conn:
         found = queries.find(conn, number)
         moved = queries.receipts(conn, number, limit=_RECEIPTS, after=after)
         names = names_of(conn, _people_in(found))
-    if tried is None and run.mistake is not None and not run.running:
+    if tried is None and run.mistake is not None:
         tried = Tried("apply", {}, problem_of(run.mistake))
-    elif tried is None and isinstance(run.outcome, StoredAnswer) and not run.running:
+    elif tried is None and run.outcome is not None:
         problem = problem_in(Response(run.outcome.body, status_code=run.outcome.status))
         tried = Tried("apply", {}, problem) if problem else None
     actor, permissions, today = request.scope["user"], branch.rulebook.permissions, branch.today(now())

@@ -8,9 +8,10 @@ from litestar import Request, Response, get
 from api.auth import actor_of
 from api.console.frame.page import render
 from api.health import BranchHealth, branch_health_of
+from api.importing import as_they_are
 from api.serving import serving_of
 from casework.clock import now
-from casework.intake.feed.run import newest_runs
+from casework.intake.feed.run import Run, newest_runs
 from casework.operation.alarms import alarms
 from casework.people.staff.permissions import Reach
 from casework.storage.database import reading
@@ -28,7 +29,7 @@ def home(request: Request[Any, Any, Any]) -> Response[Any]:
     """What waits for whoever looks, each part only for those who may."""
     serving, actor = serving_of(request), actor_of(request)
     branch, permissions = serving.branch, serving.branch.rulebook.permissions
-    mine, runs, holds = None, [], []
+    mine, runs, holds = None, list[Run](), []
     health: BranchHealth | None = None
     with reading(serving.engine, snapshot=True) as conn:
         dates = BusinessDates(conn, branch)
@@ -40,7 +41,7 @@ def home(request: Request[Any, Any, Any]) -> Response[Any]:
         if actor.posts & branch.rulebook.charts[HOLDS.chart].events["confirm"].posts:
             holds = to_confirm(conn, _WAITING)
         if permissions.may(actor, "feed.read"):
-            runs = newest_runs(conn, limit=3)
+            runs, _ = as_they_are(conn, newest_runs(conn, limit=3))
         warned = alarms(conn, branch, branch.today(now()))
     if permissions.may(actor, "branch.health"):
         health = branch_health_of(serving)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from litestar import Request, Response, get, post
 
-from api.console.frame.behind import Went, begin, behind
+from api.console.frame.behind import Came, Kind, Went, begin, behind
 from api.console.frame.forms import typed_in
 from api.console.frame.page import render, to
 from api.serving import serving_of
@@ -14,7 +14,7 @@ from casework.log.check.findings import TEXTS, TRUST_TEXTS, Report
 from casework.log.check.sealed import BroughtAlong
 from casework.storage.database import reading
 
-_NAME: Final = "verification"
+_VERIFICATION: Final = Kind("verification", outcome=Report)
 
 
 @post("/console/log/verification", opt={"page": "audit.read"})
@@ -23,21 +23,21 @@ async def begin_verification(request: Request[Any, Any, Any]) -> Response[Any]:
     await typed_in(request)
     serving = serving_of(request)
 
-    def work(went: Went) -> Report:
+    def work(went: Went) -> Came:
         branch, outside = serving.branch, BroughtAlong.of(serving.settings.keys_dir)
         with reading(serving.engine, snapshot=True) as conn:
-            return verify(
+            return Came(verify(
                 conn, branch.mac_key, branch.vault, outside=outside, loans_dir=branch.loans_dir, progress=went
-            )  # fmt: skip
+            ))  # fmt: skip
 
-    await asyncio.to_thread(begin, request, _NAME, work)
+    await asyncio.to_thread(begin, request, _VERIFICATION, work)
     return to("/console/log/verification")
 
 
 @get("/console/log/verification", sync_to_thread=True, opt={"page": "audit.read"})
 def verification(request: Request[Any, Any, Any]) -> Response[Any]:
     """How far it is, or what it found."""
-    run = behind(request, _NAME)
+    run = behind(request, _VERIFICATION)
     report: Report | None = run.outcome
     trust = None if report is None else dict(zip(("zh", "en"), TRUST_TEXTS[report.trust], strict=True))
     found = [] if report is None else [

@@ -45,6 +45,9 @@ PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
         "request_hash": "left as a tombstone",
         "answer": "left as a tombstone",
     },
+    "jobs": {
+        "mend_sealed": "emptied",
+    },
     "loans": {
         "row_hash": "emptied",
     },
@@ -118,6 +121,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "idempotency": "actor_id key status created_at mac",
         "institutions": "institution business_date",
         "institutions_added": "institution",
+        "jobs": "id name actor_id state began_at beat_at ended_at stage done total about refusal outcome",
         "keys": "purpose fingerprint",
         "leaves": "log leaf_index entry leaf_hash",
         "legal_holds": "institution borrower_id reason stream_seq",

@@ -29,6 +29,7 @@ from casework.intake.feed.tables import (
 from casework.log.tables import opening_keys, openings
 from casework.settings import Settings
 from casework.storage.database import open_engine
+from casework.storage.jobs import jobs
 from casework.work.cases.tables import idempotency
 from casework.work.four_eyes.tables import requests
 
@@ -36,7 +37,7 @@ _SUFFIXES: Final = ("", "-wal")
 _BUSY_S: Final = 5
 _REWRITTEN: Final = (opening_keys.name,)
 _VACUUMED: Final = tuple(
-    table.name for table in (openings, requests, borrowers, contacts, loans, set_aside, idempotency)
+    table.name for table in (openings, requests, borrowers, contacts, loans, set_aside, jobs, idempotency)
 )  # fmt: skip
 
 
