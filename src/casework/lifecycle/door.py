@@ -13,6 +13,8 @@ from casework.lifecycle import fold
 from casework.lifecycle.batch import Batch, Rules
 from casework.lifecycle.commands import Done, Fire, Mistaken, Move, Note, Open, Outcome, Record
 from casework.lifecycle.fold import DATED
+from casework.lifecycle.follows import barred
+from casework.lifecycle.follows import follow as follows
 from casework.lifecycle.gather import Gathered
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.opening import open_
@@ -92,11 +94,14 @@ class Door(Batch):
         )
         if faults and subject.state in spec.arcs:
             return Mistaken("faulty_data", subject.id, subject.version, tuple(faults))
-        gathered = noun.beside(self, subject) if noun.beside else {}
+        gathered = noun.beside(self, subject, given) if noun.beside else {}
         now = noun.situation(
             subject, on, policy, command.actor.id, given, gathered, None, self.parent_of(noun, subject)
         )
         verdict = self._verdict(command, chart, spec, subject, now)
+        if spec.fires is not None and isinstance(verdict, Step):
+            would = fold.as_it_would_be(subject, command.event, verdict.to, now, chart)
+            verdict = barred(self, spec.fires, now.parent, would, command.actor) or verdict
         data: dict[str, Any] = {"given": given} | ({"gathered": gathered} if gathered else {})
         if on != today:
             data[DATED] = on.isoformat()
@@ -119,10 +124,15 @@ class Door(Batch):
         draft = self.draft(noun, f"{says.step}{command.event}", command.actor, data, today, policy, spec.rules, texts)
         done = self.happen(noun, subject, draft, verdict.to, policy)
         self.tell(noun, subject, spec.tells, command.actor, done.entry_id, on)
+        follows(self, spec.fires, noun, subject, command.actor, command.data, on)
         if follow is None:
             return done
         follow(command.actor)
         return Done(subject.id, subject.version, done.from_state, done.state, done.entry_id)
+
+    def fire_main(self, command: Fire, subject: Any) -> Outcome:
+        """What a child's act makes of its parent (`casework.lifecycle.follows`)."""
+        return self._fire(self.main, command, subject)
 
     def _verdict(self, command: Fire, chart: Chart, spec: Event, subject: Any, now: Any) -> Step | Refusal:
         """What chart and four eyes say together."""

@@ -27,7 +27,8 @@ class Kept(Noun):
     about: Callable[[Connection, Sequence[Any]], Sequence[dict[str, Any] | None]] | None = None
     """What openings are about beyond their data: `institution` and `borrower_id` of whom it concerns; none: unknown."""
     prepare: Callable[..., Any] | None = None  # what its verbs need of the database, once a batch
-    beside: Callable[["Door", Any], dict[str, Any]] | None = None  # what guards need from outside the subject
+    beside: Callable[["Door", Any, Mapping[str, Any]], dict[str, Any]] | None = None
+    """What guards need from outside the subject and what was given."""
     following: Callable[["Door", Any, str], Callable[[Any], None] | None] | None = None
     """Before and after it moved or learnt a fact."""
 

@@ -28,6 +28,7 @@ def faults_between(nouns: Sequence[Noun], charts: Mapping[str, Chart]) -> list[s
     for noun in nouns:
         chart, told = charts[noun.chart], charts[main.chart]
         found = [*_due(noun, chart), *(_told(noun, chart, told) if noun is not main else _tells_nobody(chart))]
+        found += _fired(noun, chart, told)
         faults += [f"{noun.chart}.toml: {fault}" for fault in found]
     return faults
 
@@ -76,6 +77,42 @@ def _told(noun: Noun, chart: Chart, main: Chart) -> Iterator[str]:
         yield from _data(noun, chart, part, where, tell, fact)
 
 
+def _fired(noun: Noun, chart: Chart, main: Chart) -> Iterator[str]:
+    """What a child's act makes of its parent: events that need no more than it hands on, of people who may do both."""
+    for kind, parts in (("openings", chart.openings), ("events", chart.events)):
+        part: Event | Opening
+        for part in parts.values():
+            if part.fires is None:
+                continue
+            where = f"{kind}.{part.name}.fires"
+            if not noun.child:
+                yield f"{where}: a {noun.word} has no parent"
+                continue
+            event = part.fires.event
+            for named in sorted(_codes(chart, part, event[1:]) if is_field(event) else {event}):
+                spec = main.events.get(named)
+                if spec is None:
+                    yield f"{where}.event: {main.name} has no event {named}"
+                elif spec.four_eyes is not None:
+                    yield f"{where}.event: {named} is under four eyes"
+                else:
+                    yield from _hands_on(where, part, spec)
+
+
+def _hands_on(where: str, part: Event | Opening, spec: Event) -> Iterator[str]:
+    data = part.fires.data if part.fires else ()
+    yield from (f"{where}: {post} may not fire {spec.name}" for post in sorted(part.posts - spec.posts))
+    for name, field in sorted(spec.fields.items()):
+        if not field.optional and (name not in data or name not in part.fields or part.fields[name].optional):
+            yield f"{where}.data: {spec.name} needs {name}"
+    for name in data:
+        theirs, own = spec.fields.get(name), part.fields.get(name)
+        if theirs is None or own is None:
+            yield f"{where}.data: {name} is no field of both"
+        elif theirs.type != own.type or own.one_of.keys() - theirs.one_of.keys():
+            yield f"{where}.data: {name} is not the same in both"
+
+
 def _data(
     noun: Noun, chart: Chart, part: Event | Opening, where: str, tell: Tell, fact: FactKind
 ) -> Iterator[str]:  # fmt: skip
@@ -115,5 +152,5 @@ def _codes(chart: Chart, part: Event | Opening, name: str) -> set[str]:
         if isinstance(part, Opening):
             return {chart.initial}
         return {branch.to for arc in part.arcs.values() for branch in arc.branches}
-    fields: list[Any] = [opening.fields.get(name) for opening in chart.openings.values()]
+    fields: list[Any] = [one.fields.get(name) for one in (*chart.openings.values(), *chart.events.values())]
     return {code for field in fields if field is not None for code in field.one_of}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from casework.customer import Customer
 from casework.lifecycle import fold
 from casework.lifecycle.commands import Mistaken, Open, Outcome, Refused
+from casework.lifecycle.follows import barred, follow
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.reasons import by, on_record, rules_of
 from casework.people.staff.actor import SYSTEM_POST
@@ -43,17 +44,17 @@ def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
     data |= {"given": given, "business_date": today.isoformat()}
     number = next(door.gathered.new_ids[noun.chart])
     new = fold.begin(noun, number, command.actor.id, chart, data, policy, parent)
-    if gathered := noun.beside(door, new) if noun.beside else {}:
+    if gathered := noun.beside(door, new, given) if noun.beside else {}:
         data["gathered"] = gathered
-    refusal = decide_opening(
-        ground, noun.situation(new, today, policy, command.actor.id, given, gathered, None, parent), ground.posts
-    )
+    now = noun.situation(new, today, policy, command.actor.id, given, gathered, None, parent)
+    refusal = decide_opening(ground, now, ground.posts) or barred(door, ground.fires, parent, new, command.actor)
     if refusal is not None:
         return _refuse(door, noun, command, parent, about, refusal, data, today, policy)
     data |= by(authority)
     draft = door.draft(noun, noun.says.opened, command.actor, data, today, policy, ground.rules, texts)
     done = door.opened(noun, new, draft)
     door.tell(noun, new, ground.tells, command.actor, done.entry_id, today)
+    follow(door, ground.fires, noun, new, command.actor, command.data, today)
     return done
 
 

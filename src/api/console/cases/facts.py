@@ -9,7 +9,17 @@ from api.console.frame import shown, words
 from casework.work.cases.case import AttemptDay, Facts, Placement
 
 HIDDEN: Final = frozenset(
-    {"fresh", "material_version", "settled_out_of", "visit_photos", "desk_state", "named", "spoilt", "due_before"}
+    {
+        "fresh",
+        "material_version",
+        "settled_out_of",
+        "visit_photos",
+        "visit_stated",
+        "desk_state",
+        "named",
+        "spoilt",
+        "due_before",
+    }
 )
 """What is for the guards' own counting, or stands elsewhere on the page."""
 

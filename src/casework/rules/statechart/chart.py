@@ -123,6 +123,21 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
+class Fires:
+    """The event of the parent that follows where the parent's chart lets it: `.field` stands for a code of the subject.
+
+    `data`: which of what was given goes on to it, under the same names.
+    """
+
+    event: str
+    data: tuple[str, ...] = ()
+
+    def named(self, subject: Any) -> str:
+        """The event, as the subject is now."""
+        return str(getattr(subject, self.event[1:])) if is_field(self.event) else self.event
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """A state; `closed` ones are left only by events marked `after_closing`, `final` ones never."""
 
@@ -162,6 +177,7 @@ class Event:
     """Of `posts`, those that may only with cases they own or handle, each with the rules that say so."""
     flags: tuple[GuardUse, ...] = ()  # what is not met is shown to who asks and decides, and stops nothing
     tells: tuple[Tell, ...] = ()
+    fires: Fires | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +208,7 @@ class Opening:
     fields: Mapping[str, Field]
     guards: tuple[GuardUse, ...]
     tells: tuple[Tell, ...] = ()
+    fires: Fires | None = None
 
 
 @dataclass(frozen=True, slots=True)

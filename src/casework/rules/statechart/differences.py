@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from casework.rules.statechart.chart import Chart, EffectUse, GuardUse, Tell
+from casework.rules.statechart.chart import Chart, EffectUse, Fires, GuardUse, Tell
 from casework.rules.statechart.fields import Field
 
 How = Literal["added", "gone", "changed", "renamed"]
@@ -28,7 +28,8 @@ PROPERTIES: Final[Mapping[str, tuple[str, str]]] = {
     "rules": ("条款", "rules"), "guards": ("条件", "guards"), "effects": ("后果", "effects"),
     "to": ("去向", "leads to"), "name": ("名称", "name"), "deadline_zh": ("期限（中文）", "deadline (zh)"),
     "deadline_en": ("期限（英文）", "deadline (en)"), "due": ("到期", "due"), "states": ("状态", "states"),
-    "four_eyes": ("双人审批", "four eyes"), "tells": ("告知", "tells"), "flags": ("提示", "flags"),
+    "four_eyes": ("双人审批", "four eyes"), "tells": ("告知", "tells"), "fires": ("随之", "then"),
+    "flags": ("提示", "flags"),
     "because": ("理由", "because"), "initial": ("起点", "initial"), "closed": ("已了结", "closed"),
     "final": ("终态", "final"),
 }  # fmt: skip
@@ -170,7 +171,7 @@ class _Flat:
         only_own = getattr(part, "only_own", {})
         return {
             "zh": part.zh, "en": part.en, "posts": _list(part.posts), "rules": _plain(list(part.rules)),
-            **_filled(tells="; ".join(map(_tell, getattr(part, "tells", ())))),
+            **_filled(tells="; ".join(map(_tell, getattr(part, "tells", ()))), fires=_fires(part)),
             **{f"data.{name}": _field(field) for name, field in fields.items()},
             **{f"only_own.{post}": _plain(list(rules)) for post, rules in only_own.items()},
         }  # fmt: skip
@@ -245,6 +246,11 @@ def _plain(value: Any) -> str:
 def _tell(tell: Tell) -> str:
     data = ", ".join(f"{name}={_plain(raw)}" for name, raw in tell.data.items())
     return f"{tell.fact}({data}){f' on {tell.on}' if tell.on else ''}"
+
+
+def _fires(part: Any) -> str:
+    fires: Fires | None = getattr(part, "fires", None)
+    return f"{fires.event}({', '.join(fires.data)})" if fires else ""
 
 
 def _field(field: Field) -> str:

@@ -15,6 +15,7 @@ from casework.rules.statechart.chart import (
     EffectUse,
     Event,
     FactKind,
+    Fires,
     GuardUse,
     Opening,
     State,
@@ -214,7 +215,7 @@ class _Reader:
         return Event(
             name, table["zh"], table["en"], self.post_set(f"{where}.posts", table["posts"]),
             tuple(table["rules"]), self.fields(where, table), table.get("after_closing", False), arcs,
-            table.get("four_eyes"), self.only_own(where, table), flags, self.tells(table),
+            table.get("four_eyes"), self.only_own(where, table), flags, self.tells(table), self.fires(table),
         )  # fmt: skip
 
     def fact(self, name: str, table: Table) -> FactKind | None:
@@ -235,11 +236,17 @@ class _Reader:
         guards = self.guard_uses(f"{where}.guards", table.get("guards", ()))
         fields = self.fields(where, table)
         told = self.tells(table)
-        return Opening(name, table["zh"], table["en"], posts, tuple(table["rules"]), fields, guards, told)
+        return Opening(name, table["zh"], table["en"], posts, tuple(table["rules"]), fields, guards, told,
+                       self.fires(table))  # fmt: skip
 
     def tells(self, table: Table) -> tuple[Tell, ...]:
         """What the parent is told; that it knows the fact is for `lifecycle.laws`, which sees both charts."""
         return tuple(Tell(one["fact"], one.get("data", {}), one.get("on")) for one in table.get("tells", ()))
+
+    def fires(self, table: Table) -> Fires | None:
+        """What happens to the parent; that it knows the event is for `lifecycle.laws`."""
+        spec = table.get("fires")
+        return None if spec is None else Fires(spec["event"], tuple(spec.get("data", ())))
 
     def dues(self, where: str, spec: Table | list[Table]) -> Iterator[Due]:
         """What time alone makes due in a state: one thing, or a list of them."""

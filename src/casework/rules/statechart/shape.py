@@ -155,6 +155,7 @@ FIELDS = each(
 _ONLY_OWN = each(RULES)
 _PERMITTED: dict[str, Shape] = {**LABELS, "posts": POSTS, "rules": RULES}
 _ARC = table({"from": _SOURCES, "to": either(text, _BRANCHES)}, {"guards": _USES, "effects": _EFFECTS})
+_FIRES = table({"event": text}, {"data": some(name)})
 _TELLS = some(table({"fact": name}, {"on": text, "data": table({}, rest=told)}))
 
 CHART = table(
@@ -175,11 +176,11 @@ CHART = table(
                 {**_PERMITTED, "arcs": some(_ARC, empty="the event leads nowhere")},
                 {
                     "data": FIELDS, "after_closing": flag, "four_eyes": name, "guards": _USES, "effects": _EFFECTS,
-                    "only_own": _ONLY_OWN, "flags": _USES, "tells": _TELLS,
+                    "only_own": _ONLY_OWN, "flags": _USES, "tells": _TELLS, "fires": _FIRES,
                 },
             )
         ),
-        "openings": each(table(_PERMITTED, {"data": FIELDS, "guards": _USES, "tells": _TELLS})),
+        "openings": each(table(_PERMITTED, {"data": FIELDS, "guards": _USES, "tells": _TELLS, "fires": _FIRES})),
     },
     {
         "groups": each(some(text, empty="names no state")),

@@ -87,7 +87,7 @@ def repair_duty_done(now: CaseSituation, params: Params) -> Verdict:
     """Owed by a case of so much or less that is or was last in `state` and has never been visited."""
     principal, facts = now.case.principal_at_opening_fen, now.facts
     owed = principal <= params["up_to_fen"] and facts.desk_state == params["state"]
-    repaired, visited = facts.repaired_on is not None, bool(facts.visit_photos)
+    repaired, visited = facts.repaired_on is not None, bool(facts.visit_photos) or facts.visit_stated
     saw = {"principal_fen": principal, "repaired": repaired, "visited": visited}
     return Verdict(not owed or repaired or visited, saw, {"up_to_fen": params["up_to_fen"], "repaired": True})
 

@@ -32,7 +32,15 @@ def person_met_fits(now: CaseSituation, _: Params) -> Verdict:
 
 
 @guard(facts=())
+def visit_proven(now: CaseSituation, _: Params) -> Verdict:
+    """By a photo; where none could be taken, by the word of who went along; without a report there is none to ask."""
+    photo, asked = now.given.get("photo"), "outcome" in now.given
+    return Verdict(not asked or photo is not None or bool(now.given.get("stated")), {"photo": photo is not None}, {"photo": True})
+
+
+@guard(facts=())
 def photo_is_new(now: CaseSituation, _: Params) -> Verdict:
     """One photo proves one visit."""
-    new = now.given.get("photo") not in now.facts.visit_photos
+    photo = now.given.get("photo")
+    new = photo is None or photo not in now.facts.visit_photos
     return Verdict(new, {"photo_used": not new}, {"photo_used": False})

@@ -108,6 +108,7 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     failed_visits: list[FailedVisit] = []
     last_failed_visit: FailedVisit | None = None  # not counted yet
     visit_photos: list[str] = []
+    visit_stated: bool = False  # a visit is on record of which no photo could be taken: a duty done, proof of nothing
     agency_file: AgencyFile | None = None
     placement: Placement | None = None
     placements: int = 0

@@ -113,9 +113,9 @@ def about(_conn: Connection, openings: Sequence[OpenCase]) -> list[dict[str, Any
     ]
 
 
-def beside(door: Door, case: Case) -> dict[str, Any]:
+def beside(door: Door, case: Case, _given: Mapping[str, Any]) -> dict[str, Any]:
     """What guards need from outside the case."""
-    siblings = () if case.live else _owning(door).siblings.get(case.loan_id, ())
+    siblings = () if case.live else owning_of(door).siblings.get(case.loan_id, ())
     newer = max((number for number, _ in siblings if number > case.id), default=None)
     return gathered_of(newer, door.on(door.main, case)[0], door.gathered.closed.get(case.institution))
 
@@ -138,7 +138,7 @@ def measure(door: Door, command: Measure, case: Case) -> Outcome:
     today, policy = door.on(door.main, case)
     data = {"measure": command.measure, "run": command.run}
     draft = door.draft(door.main, fold.MEASURED, command.actor, data, today, policy, RULE_OF_THE_FEED)
-    rules = _owning(door).rules
+    rules = owning_of(door).rules
     seen, was = rules.looked_at(case), _rule_of(door, case, policy) if case.live else None
     done = door.happen(door.main, case, draft, case.state, policy)
     if was is None or rules.looked_at(case) == seen:
@@ -155,7 +155,7 @@ def _learnt(door: Door, case: Case, at_risk: str | None, actor: Actor) -> None:
     if case.facts.at_risk == at_risk:
         return
     today, policy = door.on(door.main, case)
-    owning, in_house = _owning(door), door.charts[door.main.chart].groups["in_house"]
+    owning, in_house = owning_of(door), door.charts[door.main.chart].groups["in_house"]
     data = next_owner(case, case.state, "", in_house, owning.rules, owning.roster, owning.loads, policy)
     if case.facts.at_risk is not None:
         post = next(owning.rules.holding(case, policy)).post
@@ -173,7 +173,7 @@ def _learnt(door: Door, case: Case, at_risk: str | None, actor: Actor) -> None:
 
 def _has_another(door: Door, case: Case, post: str) -> str | None:
     """Who holds the post and owns another case of the customer."""
-    owning, about = _owning(door), {"institution": case.institution, "borrower_id": case.borrower_id}
+    owning, about = owning_of(door), {"institution": case.institution, "borrower_id": case.borrower_id}
     others = [one.owner for one in door.of_customer(about) if one.id != case.id]
     for owner in (*others, *sorted(owning.owners.get(case.customer, ()))):
         colleague = owning.roster.colleagues.get(owner)
@@ -187,7 +187,7 @@ def _has_another(door: Door, case: Case, post: str) -> str | None:
 
 def assign(door: Door, command: Assign, case: Case) -> Outcome:
     """Give the case to somebody else."""
-    owning, main = _owning(door), door.main
+    owning, main = owning_of(door), door.main
     today, policy = door.on(main, case)
     row = door.permissions.commands[command.permitted_by]
     posts = row.posts | (command.actor.posts & {SYSTEM_POST})  # what the rules ask for, the service may carry out
@@ -213,19 +213,20 @@ def assign(door: Door, command: Assign, case: Case) -> Outcome:
     return _given(door, case, data, command.actor, today, policy)
 
 
-def _owning(door: Door) -> Owning:
+def owning_of(door: Door) -> Owning:
+    """What was prepared for the batch: the register, and who has how much."""
     owning: Owning = door.prepared[door.main.chart]
     return owning
 
 
 def _rule_of(door: Door, case: Case, policy: Policy) -> str:
-    owning = _owning(door)
+    owning = owning_of(door)
     named = belongs_to(case, owning.rules, owning.roster)
     return owning_rule(owning.rules, case, policy, owning.roster, named).name
 
 
 def _follow(door: Door, case: Case, came_from: str, was: str, actor: Actor, today: date, policy: Policy) -> None:
-    owning, in_house = _owning(door), door.charts[door.main.chart].groups["in_house"]
+    owning, in_house = owning_of(door), door.charts[door.main.chart].groups["in_house"]
     data = next_owner(case, came_from, was, in_house, owning.rules, owning.roster, owning.loads, policy)
     if data is not None:
         _given(door, case, data, actor, today, policy)
@@ -236,7 +237,7 @@ def _given(door: Door, case: Case, data: dict[str, Any], actor: Actor, today: da
     draft = door.draft(door.main, fold.ASSIGNED, actor, data, today, policy, RULE_OF_OWNERS)
     done = door.happen(door.main, case, draft, case.state, policy)
     if case.live and was != case.owner:
-        _owning(door).loads.move(case.owner, was=was)
+        owning_of(door).loads.move(case.owner, was=was)
     _remember(door, case, today, data["owner_post"], data["reason"], data["rule"])
     return done
 
@@ -256,7 +257,7 @@ def _owning_post(owning: Owning, staff_no: str) -> str | None:
 
 def open_case(door: Door, noun: Kept, command: OpenCase) -> Outcome:
     """Open a case of a loan, with the owner whom the rules choose."""
-    chart, owning = door.charts[noun.chart], _owning(door)
+    chart, owning = door.charts[noun.chart], owning_of(door)
     ground = chart.openings.get(command.ground)
     if ground is None:
         return no_such_ground(chart)

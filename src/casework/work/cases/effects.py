@@ -277,7 +277,11 @@ def information_repair(now: CaseSituation, _: Params) -> None:
 def visit(now: CaseSituation, _: Params) -> None:
     """A visit of an earlier time is none of those ordered now; whom it met was met all the same."""
     facts, given, on = now.facts, now.given, _happened(now)
-    facts.visit_photos = _add(facts.visit_photos, given["photo"])
+    photo = given.get("photo")
+    if photo is None:
+        facts.visit_stated = True
+    else:
+        facts.visit_photos = _add(facts.visit_photos, photo)
     if given["outcome"] == "found":
         facts.found_on = _later(on, facts.found_on)
     if given["person_met"] == "debtor":
@@ -287,8 +291,8 @@ def visit(now: CaseSituation, _: Params) -> None:
             facts.fresh = _add(facts.fresh, "debtor_connected")
     if _in_this_state(now):
         facts.fresh = _add(facts.fresh, f"visit_{given['outcome']}")
-        if given["outcome"] == "not_found":
-            facts.last_failed_visit = FailedVisit(on, given["photo"])
+        if given["outcome"] == "not_found" and photo is not None:
+            facts.last_failed_visit = FailedVisit(on, photo)
 
 
 @recorder

@@ -1,6 +1,6 @@
 """What a hold needs of the books and of other holds: whose loan it names, and whether another of its kind overlaps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -77,7 +77,7 @@ def prepare(conn: Connection, _house: House, commands: Sequence[Any], gathered: 
     return Known([HOLDS.rows.read(row) for row in found])
 
 
-def beside(door: Door, hold: Hold) -> dict[str, Any]:
+def beside(door: Door, hold: Hold, _given: Mapping[str, Any]) -> dict[str, Any]:
     """Which other hold overlaps it, counting those opened before it in the batch."""
     known: Known = door.prepared[HOLD.chart]
     other = known.overlapping(hold) or Known(

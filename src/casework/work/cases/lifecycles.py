@@ -9,7 +9,7 @@ from typing import Final
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import table_of
 from casework.work.call_backs import CALLBACK
-from casework.work.cases import door
+from casework.work.cases import door, visiting
 from casework.work.cases.commands import Assign, Measure, OpenCase
 from casework.work.cases.holds import HOLDS, about
 from casework.work.cases.noun import CASE
@@ -18,6 +18,7 @@ from casework.work.cases.tables import cases
 from casework.work.consents import CONSENT
 from casework.work.promises import PROMISE
 from casework.work.remittances import REMITTANCE
+from casework.work.visits import VISIT
 
 CASES: Final = Kept.of(
     CASE, table=cases, verbs={OpenCase: door.open_case, Measure: door.measure, Assign: door.assign},
@@ -27,5 +28,6 @@ PROMISES: Final = Kept.of(PROMISE, table=table_of("promises", PROMISE.rows, uniq
 CONSENTS: Final = Kept.of(CONSENT, table=table_of("consents", CONSENT.rows), about=about)
 CALL_BACKS: Final = Kept.of(CALLBACK, table=table_of("callbacks", CALLBACK.rows))
 REMITTANCES: Final = Kept.of(REMITTANCE, table=table_of("remittances", REMITTANCE.rows))
+VISITS: Final = Kept.of(VISIT, table=table_of("visits", VISIT.rows), beside=visiting.beside)
 
-LIFECYCLES: Final[tuple[Kept, ...]] = (CASES, PROMISES, CALL_BACKS, REMITTANCES, CONSENTS, RISKS, HOLDS)
+LIFECYCLES: Final[tuple[Kept, ...]] = (CASES, PROMISES, CALL_BACKS, REMITTANCES, VISITS, CONSENTS, RISKS, HOLDS)

@@ -12,5 +12,6 @@ from casework.work.promises import PROMISE
 from casework.work.remittances import REMITTANCE
 from casework.work.requests import REQUEST
 from casework.work.risks import RISK
+from casework.work.visits import VISIT
 
-NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, CALLBACK, REMITTANCE, HANDOVER, REQUEST, CONSENT, RISK, HOLD)
+NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, CALLBACK, REMITTANCE, VISIT, HANDOVER, REQUEST, CONSENT, RISK, HOLD)

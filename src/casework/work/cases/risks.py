@@ -1,6 +1,6 @@
 """What an at-risk flag needs of the books and of other flags: whose loan it names, and whether there is one already."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -46,7 +46,7 @@ def prepare(
     return FlagsInForce(in_force(conn, RISKS, wanted) if wanted else [])
 
 
-def beside(door: Door, flag: RiskFlag) -> dict[str, Any]:
+def beside(door: Door, flag: RiskFlag, _given: Mapping[str, Any]) -> dict[str, Any]:
     """Which other flag is in force, counting those of the batch."""
     known: FlagsInForce = door.prepared[RISK.chart]
     of_batch = [one for (chart, _), one in door.gathered.subjects.items() if chart == RISK.chart and one.live]

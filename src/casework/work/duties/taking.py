@@ -70,6 +70,7 @@ class _Facts(msgspec.Struct, gc=False):
 
     spoilt: list[Spoilt] = []
     visit_photos: list[str] = []
+    visit_stated: bool = False
     repaired_on: date | None = None
     exception_until: date | None = None
     exception_on: date | None = None
@@ -158,7 +159,7 @@ def _case(row: Any, on: date, held_to: HeldTo, *, paid: bool) -> CaseDay:
         state, due_on, opened_on, principal_fen,
         lost_on=since if state in held_to.lost else None,
         back_on=max((day for day in (facts.recalled_on, facts.matter_ended_on) if day is not None), default=None),
-        visit_reported=bool(facts.visit_photos),
+        visit_reported=bool(facts.visit_photos) or facts.visit_stated,
         repaired_on=facts.repaired_on,
         placed_on=since if state in held_to.placed else None,
         excepted=facts.exception_until is not None and facts.exception_until >= on,

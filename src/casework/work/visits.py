@@ -1,0 +1,264 @@
+"""A home visit: ordered for a day, made by two, reported with a photo, reviewed (1.3.2, 5.2, X9). Pure.
+
+A child of the case, which it moves: its opening sends the case to a visit, its report says whether the debtor was
+found. Its chart is `statecharts/visit.toml`; the files of its photos are kept by `casework.work.photos`.
+"""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from casework.lifecycle.noun import Noun
+from casework.lifecycle.situation import SubjectSituation
+from casework.lifecycle.subject import Child, Label, Rows
+from casework.rules.statechart.registry import Params, Registry, Verdict
+
+REGISTRY = Registry()
+guard, effect, recorder = REGISTRY.guard, REGISTRY.effect, REGISTRY.recorder
+VISITED_FROM: Final = ("phone_collection", "lost_contact", "home_visit")
+TAKES_PHOTOS: Final = ("under_way", "ended", "returned")
+_NEEDS_CONSENT: Final = frozenset({"interior", "person"})
+_OF_AN_ASSISTANT: Final = ("assisting_channel", "assistant", "entrustment", "trained_on")
+_CANNOT_BE: Final = {("found", "nobody"), ("not_found", "debtor")}
+
+
+class Photo(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """One photo of it: the hash of the file as it came, what it shows, when it was taken."""
+
+    photo: str
+    shows: str
+    taken_at: datetime
+
+
+class Visit(Child):
+    """Who goes when; what they found; what the reviewer said. `stated`: no photo, the second visitor's word instead."""
+
+    loan_id: str
+    address_kind: str
+    visit_on: date
+    contact_id: int | None = None
+    area: str | None = None
+    visitor: str = ""
+    second_visitor: str | None = None
+    assisting_channel: str | None = None
+    assistant: str | None = None
+    entrustment: str | None = None
+    trained_on: date | None = None
+    checked_in_at: Annotated[datetime | None, Label("签到时间", "Checked in at")] = None
+    checked_out_at: Annotated[datetime | None, Label("签离时间", "Checked out at")] = None
+    reported_at: Annotated[datetime | None, Label("报告提交时间", "Reported at")] = None
+    outcome: str | None = None
+    person_met: str | None = None
+    house: str | None = None
+    workplace: str | None = None
+    attitude: str | None = None
+    ability: str | None = None
+    next_step: str | None = None
+    address_risk: str | None = None
+    photo: Annotated[str | None, Label("证明照片", "Photo that proves it")] = None
+    stated: Annotated[bool, Label("以说明代照片", "Stated instead of a photo")] = False
+    photos: Annotated[tuple[Photo, ...], Label("照片", "Photos")] = ()
+    times_returned: Annotated[int, Label("退回次数", "Times returned")] = 0
+    due_on: date | None = None
+
+    def __post_init__(self) -> None:
+        """Whoever orders it leads it, where nobody else is named."""
+        self.visitor = self.visitor or self.opened_by
+
+    @property
+    def goes(self) -> tuple[str, ...]:
+        """The staff who visit."""
+        return (self.visitor, *((self.second_visitor,) if self.second_visitor else ()))
+
+
+def _visit(now: SubjectSituation) -> Visit:
+    visit: Visit = now.subject
+    return visit
+
+
+def _named(now: SubjectSituation) -> tuple[str, str | None]:
+    """Leader and second visitor, with what is given now."""
+    visit = _visit(now)
+    second = now.given.get("second_visitor", visit.second_visitor)
+    return now.given.get("visitor", visit.visitor), second
+
+
+# ── guards ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@guard(facts=())
+def case_is_visited(now: SubjectSituation, _: Params) -> Verdict:
+    state = now.parent.state
+    return Verdict(state in VISITED_FROM, {"state": state}, {"any_of_states": sorted(VISITED_FROM)})
+
+
+@guard(params={"holds": "texts"}, facts=("holds",))
+def contact_not_stopped(now: SubjectSituation, params: Params) -> Verdict:
+    found = [name for name in now.parent.facts.holds if name in params["holds"]]
+    return Verdict(not found, {"holds": found}, {"holds_at_most": 0})
+
+
+@guard(facts=("not_there",))
+def visitors_are_there(now: SubjectSituation, _: Params) -> Verdict:
+    """Who is named works here (`gathered`: the register as it is)."""
+    there = now.gathered.get("not_there", [])
+    missing = [one for one in _named(now) if one is not None and one in there]
+    return Verdict(not missing, {"not_there": ", ".join(missing)}, {"not_there_at_most": 0})
+
+
+@guard(facts=())
+def visitors_differ(now: SubjectSituation, _: Params) -> Verdict:
+    first, second = _named(now)
+    return Verdict(first != second, {"visitor": first}, {"second_visitor": "another"})
+
+
+@guard(facts=("missing",))
+def assistant_entrusted(now: SubjectSituation, _: Params) -> Verdict:
+    """A channel's person is named, trained, and under written entrustment: all of it, or no channel at all (1.1.1)."""
+    told = {name for name in _OF_AN_ASSISTANT if now.given.get(name) is not None}
+    missing = [name for name in _OF_AN_ASSISTANT if name not in told] if told else []
+    return Verdict(not missing, {"missing": missing}, {"missing_at_most": 0})
+
+
+@guard(facts=("visitors",))
+def by_a_visitor(now: SubjectSituation, _: Params) -> Verdict:
+    goes = _visit(now).goes
+    return Verdict(now.actor in goes, {"actor": now.actor}, {"visitors": ", ".join(goes)})
+
+
+@guard(facts=())
+def by_no_visitor(now: SubjectSituation, _: Params) -> Verdict:
+    met = now.actor not in _visit(now).goes
+    return Verdict(met, {"actor": now.actor}, {"visitor": False})
+
+
+@guard(facts=())
+def two_go(now: SubjectSituation, _: Params) -> Verdict:
+    visit = _visit(now)
+    return Verdict(bool(visit.second_visitor or visit.assistant), {"second": None}, {"second": True})
+
+
+@guard(facts=("visit_on", "arrived_on"))
+def on_its_day(now: SubjectSituation, _: Params) -> Verdict:
+    arrived, day = _day(now, "at"), _visit(now).visit_on
+    return Verdict(arrived in (None, day), {"arrived_on": str(arrived)}, {"visit_on": str(day)})
+
+
+@guard(facts=("checked_in_at",))
+def after_check_in(now: SubjectSituation, _: Params) -> Verdict:
+    """They arrived, and then they left, on the same day of branch time."""
+    since, left = _visit(now).checked_in_at, _at(now, "at")
+    met = left is None or (since is not None and left >= since and _day(now, "at") == _visit(now).visit_on)
+    shown = since.astimezone(_zone(now)).isoformat() if since else None
+    return Verdict(met, {"checked_out_at": str(left)}, {"checked_in_at": shown})
+
+
+@guard(facts=("outcome", "person_met"))
+def met_fits(now: SubjectSituation, _: Params) -> Verdict:
+    outcome, met = now.given.get("outcome"), now.given.get("person_met")
+    return Verdict((outcome, met) not in _CANNOT_BE, {"outcome": outcome, "person_met": met}, {"consistent": True})
+
+
+@guard(facts=())
+def proven(now: SubjectSituation, _: Params) -> Verdict:
+    """By a photo; where none could be taken, by what whoever went along states of it."""
+    visit = _visit(now)
+    stated = now.given.get("no_photo") is not None and bool(visit.second_visitor or visit.assistant)
+    met = bool(visit.photos) or stated
+    return Verdict(met, {"photos": len(visit.photos), "stated": stated}, {"photos_at_least": 1})
+
+
+@guard(facts=("visit_on",))
+def its_day_is_over(now: SubjectSituation, _: Params) -> Verdict:
+    day = _visit(now).visit_on
+    return Verdict(now.today >= day, {"today": now.today.isoformat()}, {"visit_on": str(day)}, day)
+
+
+@guard(facts=("state",))
+def visit_takes_photos(now: SubjectSituation, _: Params) -> Verdict:
+    state = _visit(now).state
+    return Verdict(state in TAKES_PHOTOS, {"state": state}, {"any_of_states": sorted(TAKES_PHOTOS)})
+
+
+@guard(facts=())
+def photo_once(now: SubjectSituation, _: Params) -> Verdict:
+    """Consented to, where it shows more than a house may; and not yet there."""
+    given = now.given
+    known = any(one.photo == given.get("photo") for one in _visit(now).photos)
+    asked = given.get("shows") not in _NEEDS_CONSENT or given.get("consent") is not None
+    return Verdict(asked and not known, {"consent": asked, "known": known}, {"consent": True, "known": False})
+
+
+# ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@effect()
+def visitors_named(now: SubjectSituation, _: Params) -> None:
+    visit, given = _visit(now), now.given
+    visit.visitor, visit.second_visitor = _named(now)
+    if given.get("assisting_channel") is not None:
+        visit.assisting_channel, visit.assistant = given["assisting_channel"], given["assistant"]
+        visit.entrustment, visit.trained_on = given["entrustment"], date.fromisoformat(given["trained_on"])
+
+
+@effect()
+def checked_in(now: SubjectSituation, _: Params) -> None:
+    _visit(now).checked_in_at = _at(now, "at")
+
+
+@effect()
+def checked_out(now: SubjectSituation, _: Params) -> None:
+    _visit(now).checked_out_at = _at(now, "at")
+
+
+@effect()
+def risk_seen(now: SubjectSituation, _: Params) -> None:
+    _visit(now).address_risk = now.given.get("address_risk", _visit(now).address_risk)
+
+
+@effect()
+def reported(now: SubjectSituation, params: Params) -> None:
+    visit, given = _visit(now), now.given
+    visit.outcome, visit.person_met = given["outcome"], given["person_met"]
+    visit.photo = visit.photos[0].photo if visit.photos else None
+    visit.stated = visit.photo is None
+    reported_again(now, params)
+
+
+@effect()
+def reported_again(now: SubjectSituation, _: Params) -> None:
+    visit, given = _visit(now), now.given
+    for name in ("house", "workplace", "attitude", "ability", "next_step"):
+        setattr(visit, name, given[name])
+    visit.reported_at = visit.reported_at or datetime.fromisoformat(now.gathered["at"])
+
+
+@effect()
+def sent_back(now: SubjectSituation, _: Params) -> None:
+    _visit(now).times_returned += 1
+
+
+@recorder
+def photo(now: SubjectSituation, _: Params) -> None:
+    given = now.given
+    taken = datetime.fromisoformat(given["taken_at"]).astimezone(UTC)
+    _visit(now).photos = (*_visit(now).photos, Photo(given["photo"], given["shows"], taken))
+
+
+def _zone(now: SubjectSituation) -> ZoneInfo:
+    return ZoneInfo(now.policy.figure("branch.time_zone"))
+
+
+def _at(now: SubjectSituation, name: str) -> datetime | None:
+    raw: Any = now.given.get(name)
+    return None if raw is None else datetime.fromisoformat(raw).astimezone(UTC)
+
+
+def _day(now: SubjectSituation, name: str) -> date | None:
+    at = _at(now, name)
+    return None if at is None else at.astimezone(_zone(now)).date()
+
+
+VISIT = Noun(chart="visit", word="visit", subject=Visit, rows=Rows(Visit), registry=REGISTRY)

@@ -1,0 +1,211 @@
+"""Home visits: ordered for a day, made by two, reported with a photo or a statement, reviewed; the case is told."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from casework.lifecycle.advance import advance
+from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Outcome, Record, Refused
+from casework.lifecycle.listing import every
+from casework.operation.sweeping import sweep
+from casework.people.staff.actor import Actor, system
+from casework.storage.database import reading, writing
+from casework.work.cases.case import Case
+from casework.work.cases.lifecycles import CASES, VISITS
+from casework.work.visits import Visit
+from tests.dialler.called import moment
+from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.work.test_promises import at, day
+
+BOOKS = [loan(1, owner_staff_no="V1"), loan(2, owner_staff_no="V1")]
+FIRST, SECOND = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+
+
+@pytest.fixture
+def ordered(bank: Bank) -> Iterator[Bank]:
+    """Two debtors of a rep; the log and the rows are sound when the test is done."""
+    bank.staff("V1", "business_rep")
+    bank.staff("P2", "post_loan_officer")
+    bank.staff("B9", "basic_risk_manager")
+    bank.send(DAY, [arrears(number) for number in (1, 2)], loans=BOOKS)
+    yield bank
+    bank.assert_sound()
+
+
+def rep(staff_no: str, post: str = "business_rep") -> Actor:
+    return Actor(staff_no, "staff", "cli", frozenset({post}), team="T1", region="R1")
+
+
+V1, P2, B9 = rep("V1"), rep("P2", "post_loan_officer"), rep("B9", "basic_risk_manager")
+
+
+def do(bank: Bank, *commands: Any, on: int = 0) -> list[Outcome]:
+    with writing(bank.started.engine) as conn:
+        return advance(conn, list(commands), bank.started.branch, clock=at(day(on)))
+
+
+def order(bank: Bank, number: int = 1, actor: Actor = V1, on: int = 0, **more: Any) -> Outcome:
+    data = {"address_kind": "home", "address": "文三路1号", "visit_on": day(0).isoformat(), "second_visitor": "P2"}
+    given = {name: value for name, value in {**data, **more}.items() if value is not None}
+    (outcome,) = do(bank, Open(actor=actor, noun="visit", ground="ordered", of=bank.case(number).id, data=given), on=on)
+    return outcome
+
+
+def fire(bank: Bank, event: str, actor: Actor = V1, number: int = 1, on: int = 0, **data: Any) -> Outcome:
+    (outcome,) = do(bank, Fire(actor=actor, noun="visit", id=number, event=event, data=data), on=on)
+    return outcome
+
+
+def photo(bank: Bank, hashed: str = FIRST, number: int = 1, on: int = 0, **more: Any) -> Outcome:
+    taken = moment(on, "10:05:00").isoformat()
+    data = {"photo": hashed, "shows": "building", "taken_at": taken, "taken_by": "V1"} | more
+    sent = Record(actor=system("api"), noun="visit", id=number, kind="photo", on=day(on), evidence="photo:1", data=data)
+    (outcome,) = do(bank, sent, on=on)
+    return outcome
+
+
+REPORT = {
+    "outcome": "not_found", "person_met": "neighbour", "house": "confirmed", "workplace": "not_checked",
+    "attitude": "not_met", "ability": "not_known", "next_step": "visit_again",
+}  # fmt: skip
+SEEN = REPORT | {"outcome": "found", "person_met": "debtor", "attitude": "cooperative", "next_step": "call"}
+
+
+def visited(bank: Bank, number: int = 1, on: int = 0, hashed: str | None = FIRST) -> None:
+    for event, when in (("check_in", "10:00:00"), ("check_out", "10:30:00")):
+        assert isinstance(fire(bank, event, number=number, on=on, at=moment(on, when).isoformat()), Done)
+        if event == "check_in" and hashed:
+            assert isinstance(photo(bank, hashed, number, on), Done)
+
+
+def visits(bank: Bank) -> list[Visit]:
+    with reading(bank.started.engine) as conn:
+        return every(conn, VISITS, live_only=False)
+
+
+def case_of(bank: Bank, number: int = 1) -> Case:
+    with reading(bank.started.engine) as conn:
+        found: list[Case] = every(conn, CASES, live_only=False)
+    return next(one for one in found if one.loan_id == f"L{number}")
+
+
+def codes(outcome: Outcome) -> set[str]:
+    assert isinstance(outcome, Refused), outcome
+    return {reason.code for reason in outcome.reasons}
+
+
+def test_ordering_a_visit_sends_the_case_to_it_and_its_report_says_whether_the_debtor_was_found(ordered: Bank) -> None:
+    assert isinstance(order(ordered), Done)
+    case = case_of(ordered)
+    assert (case.state, case.facts.visit_on) == ("home_visit", day(0))
+    visited(ordered)
+    assert isinstance(fire(ordered, "report", **REPORT), Done)
+    case = case_of(ordered)
+    assert (case.state, [one.photo for one in case.facts.failed_visits]) == ("home_visit", [FIRST])
+    assert isinstance(order(ordered, visit_on=day(1).isoformat()), Done), "a second one, from the visit itself"
+    ordered.send(day(1), [arrears(number) for number in (1, 2)])
+    visited(ordered, 2, 1, SECOND)
+    assert isinstance(fire(ordered, "report", number=2, on=1, **SEEN), Done)
+    case = case_of(ordered)
+    assert (case.state, case.facts.found_on, case.facts.connected_on) == ("phone_collection", day(1), day(1))
+    assert [(one.state, one.outcome, one.photo) for one in visits(ordered)] == [
+        ("reported", "not_found", FIRST), ("reported", "found", SECOND),
+    ]  # fmt: skip
+
+
+def test_who_visited_does_not_review_and_what_is_returned_is_reported_again(ordered: Bank) -> None:
+    order(ordered)
+    visited(ordered)
+    fire(ordered, "report", **REPORT)
+    assert codes(fire(ordered, "accept")) == {"post_not_permitted"}
+    assert isinstance(fire(ordered, "send_back", B9, reason="incomplete"), Done)
+    assert codes(fire(ordered, "report", **REPORT)) == {"wrong_state"}
+    again = {name: value for name, value in REPORT.items() if name not in ("outcome", "person_met")}
+    assert isinstance(photo(ordered, SECOND), Done)
+    assert isinstance(fire(ordered, "report_again", **again | {"ability": "unable"}), Done)
+    assert isinstance(fire(ordered, "accept", B9), Done)
+    (one,) = visits(ordered)
+    assert (one.state, one.times_returned, one.ability, len(one.photos)) == ("accepted", 1, "unable", 2)
+
+
+def test_a_photo_that_was_impossible_is_stated_by_the_second_visitor_and_proves_nothing_early(ordered: Bank) -> None:
+    order(ordered)
+    visited(ordered, hashed=None)
+    assert codes(fire(ordered, "report", **REPORT)) == {"proven"}
+    assert isinstance(fire(ordered, "report", P2, **REPORT, no_photo="forbidden", statement="保安不许拍照"), Done)
+    case = case_of(ordered)
+    assert (case.facts.visit_stated, case.facts.visit_photos, case.facts.failed_visits) == (True, [], [])
+    assert visits(ordered)[0].stated
+
+
+def test_two_are_named_before_leaving_or_a_channels_entrusted_person_goes_along(ordered: Bank) -> None:
+    arrived = moment(0, "10:00:00").isoformat()
+    order(ordered, second_visitor=None)
+    assert codes(fire(ordered, "check_in", at=arrived)) == {"two_go"}
+    assert codes(fire(ordered, "name_visitors", second_visitor="V1")) == {"visitors_differ"}
+    assert codes(fire(ordered, "name_visitors", second_visitor="X404")) == {"visitors_are_there"}
+    assert codes(fire(ordered, "name_visitors", assisting_channel="channel:HZ01")) == {"assistant_entrusted"}
+    entrusted = {
+        "assisting_channel": "channel:HZ01", "assistant": "HZ01-P3", "entrustment": "doc:E7",
+        "trained_on": day(-30).isoformat(),
+    }  # fmt: skip
+    assert isinstance(fire(ordered, "name_visitors", **entrusted), Done)
+    assert codes(fire(ordered, "check_in", P2, at=arrived)) == {"by_a_visitor"}
+    assert codes(fire(ordered, "check_in", at=moment(-1, "10:00:00").isoformat())) == {"on_its_day"}
+    assert isinstance(fire(ordered, "check_in", at=arrived), Done)
+    assert codes(fire(ordered, "check_out", at=moment(0, "09:59:59").isoformat())) == {"after_check_in"}
+
+
+def test_breaking_off_flags_the_address_and_owes_nothing_and_a_day_without_check_in_is_missed(ordered: Bank) -> None:
+    order(ordered)
+    order(ordered, 2, visit_on=day(0).isoformat())
+    fire(ordered, "check_in", at=moment(0, "10:00:00").isoformat())
+    assert isinstance(fire(ordered, "break_off", reason="threatened", address_risk="violence"), Done)
+    swept = sweep(ordered.started.engine, ordered.started.branch, day(0), clock=lambda: moment(20, "12:00:00"))
+    assert swept.fired["visit.miss"] == 1
+    assert [(one.state, one.address_risk) for one in visits(ordered)] == [("broken_off", "violence"), ("missed", None)]
+    assert [ordered.case(number).state for number in (1, 2)] == ["home_visit", "home_visit"]
+
+
+# (what is wrong, changes to the order, the reasons or faulty fields)
+BAD: list[tuple[str, dict[str, Any], set[str]]] = [
+    ("one person twice", {"second_visitor": "V1"}, {"visitors_differ"}),
+    ("somebody who is not there", {"second_visitor": "X404"}, {"visitors_are_there"}),
+    ("a channel without entrustment", {"assisting_channel": "channel:HZ01"}, {"assistant_entrusted"}),
+    ("for yesterday", {"visit_on": day(-1).isoformat()}, {"visit_on"}),
+    ("next year", {"visit_on": day(300).isoformat()}, {"visit_on"}),
+    ("without an address", {"address": None}, {"address"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "changes", "reasons"), BAD, ids=[one[0] for one in BAD])
+def test_a_bad_order_leaves_the_case_where_it_is(
+    ordered: Bank, what: str, changes: dict[str, Any], reasons: set[str]
+) -> None:
+    outcome = order(ordered, **changes)
+    told = {one.field for one in outcome.faults} if isinstance(outcome, Mistaken) else codes(outcome)
+    assert (told, ordered.case(1).state, visits(ordered)) == (reasons, "phone_collection", []), what
+
+
+BAD_PHOTOS = [("the interior", {"shows": "interior"}), ("a person", {"shows": "person"}), ("twice", {})]
+
+
+@pytest.mark.parametrize(("what", "changes"), BAD_PHOTOS, ids=[one[0] for one in BAD_PHOTOS])
+def test_no_photo_of_persons_or_the_interior_without_consent_and_none_twice(
+    ordered: Bank, what: str, changes: dict[str, Any]
+) -> None:
+    order(ordered)
+    assert codes(photo(ordered)) == {"visit_takes_photos"}, "before anybody arrived"
+    fire(ordered, "check_in", at=moment(0, "10:00:00").isoformat())
+    photo(ordered)
+    assert codes(photo(ordered, FIRST if what == "twice" else SECOND, **changes)) == {"photo_once"}
+    if changes:
+        assert isinstance(photo(ordered, SECOND, **changes, consent="doc:C1"), Done)
+
+
+def test_found_cannot_have_met_nobody(ordered: Bank) -> None:
+    order(ordered)
+    visited(ordered)
+    assert codes(fire(ordered, "report", **SEEN | {"person_met": "nobody"})) == {"met_fits"}
+    assert codes(fire(ordered, "report", **REPORT | {"person_met": "debtor"})) == {"met_fits"}
