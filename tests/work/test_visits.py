@@ -65,7 +65,7 @@ def photo(bank: Bank, hashed: str = FIRST, number: int = 1, on: int = 0, **more:
     return outcome
 
 
-REPORT = {
+REPORT: dict[str, Any] = {
     "outcome": "not_found", "person_met": "neighbour", "house": "confirmed", "workplace": "not_checked",
     "attitude": "not_met", "ability": "not_known", "next_step": "visit_again",
 }  # fmt: skip
@@ -146,7 +146,7 @@ def test_two_are_named_before_leaving_or_a_channels_entrusted_person_goes_along(
     assert codes(fire(ordered, "name_visitors", second_visitor="V1")) == {"visitors_differ"}
     assert codes(fire(ordered, "name_visitors", second_visitor="X404")) == {"visitors_are_there"}
     assert codes(fire(ordered, "name_visitors", assisting_channel="channel:HZ01")) == {"assistant_entrusted"}
-    entrusted = {
+    entrusted: dict[str, Any] = {
         "assisting_channel": "channel:HZ01", "assistant": "HZ01-P3", "entrustment": "doc:E7",
         "trained_on": day(-30).isoformat(),
     }  # fmt: skip

@@ -6,7 +6,7 @@ tells nobody, so nothing that is told ever goes round.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Final
 
 from casework.lifecycle.noun import Noun
 from casework.people.staff.actor import SYSTEM_POST
@@ -152,5 +152,6 @@ def _codes(chart: Chart, part: Event | Opening, name: str) -> set[str]:
         if isinstance(part, Opening):
             return {chart.initial}
         return {branch.to for arc in part.arcs.values() for branch in arc.branches}
-    fields: list[Any] = [one.fields.get(name) for one in (*chart.openings.values(), *chart.events.values())]
+    parts: list[Opening | Event] = [*chart.openings.values(), *chart.events.values()]
+    fields = [one.fields.get(name) for one in parts]
     return {code for field in fields if field is not None for code in field.one_of}

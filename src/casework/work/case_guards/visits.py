@@ -35,7 +35,8 @@ def person_met_fits(now: CaseSituation, _: Params) -> Verdict:
 def visit_proven(now: CaseSituation, _: Params) -> Verdict:
     """By a photo; where none could be taken, by the word of who went along; without a report there is none to ask."""
     photo, asked = now.given.get("photo"), "outcome" in now.given
-    return Verdict(not asked or photo is not None or bool(now.given.get("stated")), {"photo": photo is not None}, {"photo": True})
+    met = not asked or photo is not None or bool(now.given.get("stated"))
+    return Verdict(met, {"photo": photo is not None}, {"photo": True})
 
 
 @guard(facts=())
