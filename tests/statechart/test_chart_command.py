@@ -40,6 +40,7 @@ def test_check_says_0_and_what_it_found_for_a_sound_folder_and_file() -> None:
         f"remittance@1#{charts['remittance'].digest}: 3 states, 5 events, 5 arcs",
         f"request@2#{RULEBOOK.requests.digest}: 6 states, 5 events, 9 arcs",
         f"risk@1#{charts['risk'].digest}: 2 states, 1 events, 1 arcs",
+        f"visit@1#{charts['visit'].digest}: 9 states, 10 events, 11 arcs",
     ]
     for place, lines in (([], sound), ([str(FOLDER)], sound), ([str(FOLDER / "overdue_loan.toml")], sound[4:5])):
         result = run("check", *place)
