@@ -56,7 +56,7 @@ UNTRANSLATED = """
 """
 STRANGE: Final = {
     "en": "[\\u4e00-\\u9fff]",
-    "zh": "(?!TOTP|manifest|json|tlog|proof|system|case)\\b[A-Za-z]{4,}",
+    "zh": "(?!TOTP|XLSX|manifest|json|tlog|proof|system|case)\\b[A-Za-z]{4,}",
 }
 """What no page in that language has outside of names, numbers and codes."""
 

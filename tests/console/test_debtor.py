@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api import contact_permits
+from api.console.day import pages as day_pages
 from api.console.debtor import contact, pages
 from api.permit_desk import PermitDesk
 from casework.customer import Customer
@@ -285,3 +286,24 @@ def test_a_number_is_marked_as_refused_or_ended_where_the_debtor_is_worked(
         "contact.refused",
         "contact.ended",
     ]
+
+
+def test_my_day_says_from_when_each_debtor_may_be_called_and_when_they_asked_to_be(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.open("L2", days_past_due=10)  # of a borrower without a number
+    monkeypatch.setattr(day_pages, "now", lambda: NOON)
+    someone = browse("R1")
+    someone.get("/console/day")
+    someone.send("/console/day/take")
+    someone.get("/console/day")
+    assert ("可以拨打" in someone.text(), "无号码" in someone.text()) == (True, True), someone.text()
+    someone.get(f"/console/debtors/{case}")
+    assert someone.send(
+        f"/console/debtors/{case}/callbacks", data__due_at="2026-01-12T15:30", data__party="debtor"
+    ).status_code == 303  # fmt: skip
+    monkeypatch.setattr(day_pages, "now", lambda: NIGHT)
+    someone.get("/console/day")
+    text = someone.text()
+    assert ("2026-01-12 15:30 +08 借款人" in text, "2026-01-13 08:00 +08" in text) == (True, True), text
+    assert "可以拨打" not in text

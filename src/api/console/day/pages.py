@@ -27,9 +27,11 @@ from casework.people.staff.permissions import Reach
 from casework.storage import rows
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
+from casework.work.cases.lifecycles import CALL_BACKS, PROMISES
 from casework.work.cases.shown import ShownWanted, page_of
 from casework.work.cases.tables import cases
 from casework.work.contacts.latest import called_by, last_results
+from casework.work.gate.soonest import soonest_calls
 from casework.work.tasks.acts import Addition, Became, Desk
 from casework.work.tasks.own import Task, state_of, take_list, tasks_of, told
 from casework.work.tasks.pulling import take_next
@@ -185,10 +187,15 @@ def _page(request: Request[Any, Any, Any], tried: Tried | None, on: date | None 
         lines = lines_of(conn, branch, found, lang, plain=past)
         called = called_by(conn, actor.id, today)
         promises = _promises(conn, branch, actor, today)
+        numbers = [] if past else [one.case_id for one in found if one.case_id is not None]
+        promised = 0 if past else conn.execute(_PROMISED, {"on": today, "whose": actor.id}).scalar_one()
+        soonest = soonest_calls(conn, branch, actor, numbers, at)
+        call_backs = _call_backs(conn, branch, actor, numbers)
         state = state_of(conn, shown, actor.id)
     return render(
         request, "day/day.html", status=int(tried.problem["status"]) if tried else 200, lines=lines, called=called,
-        promises=promises, promise_chart=branch.rulebook.charts["promise"], left=_left(branch, at), tried=tried,
+        soonest=soonest, call_backs=call_backs, promises=promises, promised=promised,
+        promise_chart=branch.rulebook.charts["promise"], left=_left(branch, at), tried=tried,
         on=shown, past=past, state=state, rules=branch.rulebook.tasks, until=today + timedelta(days=1),
     )  # fmt: skip
 
@@ -236,6 +243,23 @@ def _promises(conn: Connection, branch: Branch, actor: Actor, today: date) -> li
     theirs, wanted = Reach(people=actor.people), ShownWanted(due_by=today + timedelta(days=1))
     items, _ = page_of(conn, branch, noun, theirs, wanted, limit=_PROMISES, cursor=None)
     return items
+
+
+_PROMISED: Final = sa.select(sa.func.count()).where(
+    PROMISES.table.c.opened_by == sa.bindparam("whose"), PROMISES.table.c.made_on == sa.bindparam("on", type_=sa.Date),
+    PROMISES.table.c.due_on >= sa.bindparam("on", type_=sa.Date),
+)  # fmt: skip
+_CALL_BACKS: Final = sa.select(*(CALL_BACKS.table.c[name] for name in ("parent_id", "due_at", "party"))).where(
+    CALL_BACKS.table.c.live
+)
+
+
+def _call_backs(conn: Connection, branch: Branch, actor: Actor, numbers: Sequence[int]) -> dict[int, Any]:
+    """The next call-back of each case that has one, for whoever may look at them."""
+    if not branch.rulebook.permissions.may(actor, f"{CALL_BACKS.word}.read"):
+        return {}
+    found = rows.select_by_keys(conn, _CALL_BACKS, "parent_id", sorted(set(numbers)))
+    return {one.parent_id: one for one in sorted(found, key=lambda one: one.due_at, reverse=True)}
 
 
 def _left(branch: Branch, at: datetime) -> str:

@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 
 from api.auth import actor_of
+from api.console.frame import words
 from api.console.frame.forms import Tried, problem_of, typed_in
 from api.console.frame.page import HEADERS, language_of, render, to
 from api.contact_breaches import ReviewBody, breach_reviewed, to_review_between
@@ -169,7 +170,7 @@ def _page(
         more=max(0, len(to_do) - _TO_DO), tried=tried, results=results or [],
         hands_in=lambda who: may_hand and (mine is None or who in mine), for_team=may_hand and mine is None,
         to_review=to_review_between(request, day, day, _TO_REVIEW) if sees_breaches else None, verdicts=VERDICTS,
-        why=lambda code: WHY[code][lang == "en"] if code in WHY else code,
+        why=lambda code: WHY[code][lang == "en"] if code in WHY else _ground(code, lang),
         may_review=permissions.may(actor, "breach.review"), may_export=permissions.may(actor, "ledger.export"),
         may_report=permissions.may(actor, "day.report"), may_audit=permissions.may(actor, "audit.read"),
     )  # fmt: skip
@@ -193,6 +194,12 @@ def _report(request: Request[Any, Any, Any], on: date, tried: Tried | None) -> R
         issued=act, tried=tried, may_issue=permissions.may(actor, "day.report_issue"),
         may_audit=permissions.may(actor, "audit.read"),
     )  # fmt: skip
+
+
+def _ground(code: str, lang: str) -> str:
+    """What a rule of the gate is called where it is a hold or a word; X1 to X6 are their own names."""
+    key = f"code.{code}"
+    return words.say(key, lang) if words.has(key) else code
 
 
 route_handlers = [hand_in, issue_report, review, ledger, report_workbook, report, evening]

@@ -53,6 +53,14 @@ _PLACES: Final[tuple[tuple[str, str | Kept, str | None], ...]] = (
     ("/console/rules", "rules", "rulebook.read"),
 )  # fmt: skip
 """Where the frame leads: place, word (or the noun, which its chart names), and the command that a reader must have."""
+_BELONGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "/console/work-lists": ("/console/task-lists", "/console/cases"),
+    "/console/debtors": ("/console/day", "/console/cases"), "/console/contacts": ("/console/day", "/console/cases"),
+    "/console/borrowers": ("/console/find", "/console/cases"),
+}  # fmt: skip
+"""Pages that the frame does not lead to, and to which of its places they belong: the first that the reader has."""
+_OWN: Final = ("/console/sessions", "/console/keys", "/console/second-factor", "/console/password")
+"""What everybody has for themselves, in the menu of their name."""
 
 
 def engine() -> JinjaTemplateEngine:
@@ -98,7 +106,8 @@ def _frame(request: Request[Any, Any, Any]) -> dict[str, Any]:
     here = path if request.method == "GET" else "/console"
     return {
         "lang": language_of(request), "zone": serving.branch.time_zone, "me": _me(request, actor),
-        "places": _places(request, actor, path), "form_token": cookies.form_token(request),
+        "places": _places(request, actor, path), "own": path if path in _OWN else "",
+        "form_token": cookies.form_token(request),
         "once": secrets.token_urlsafe(12), "here": f"{here}?{query}" if query and here == path else here,
         "assets": assets.PLACES, "today": serving.branch.today(now()), "posts": _posts(request),
         "state_of": serving.branch.rulebook.chart.state_named,
@@ -119,13 +128,21 @@ def _places(request: Request[Any, Any, Any], actor: Actor | None, path: str) -> 
         return []
     rulebook = serving_of(request).branch.rulebook
     open_ = [one for one in _PLACES if one[2] is None or rulebook.permissions.may(actor, one[2])]
-    within = (place for place, _, _ in open_ if path == place or (place != "/console" and path.startswith(f"{place}/")))
-    here = max(within, key=len, default="")
+    held = [place for place, _, _ in open_]
+    here = max((one for one in held if one != "/console" and _is_within(path, one)), key=len, default="")
+    belongs = next((places for place, places in _BELONGS.items() if _is_within(path, place)), ())
+    here = here or next((one for one in belongs if one in held), "")
+    if not here and path not in _OWN:
+        here = "/console"
     return [
         {"place": place, "here": place == here, "word": f"nav.{word}",
          "words": None if isinstance(word, str) else rulebook.charts[word.chart]}
         for place, word, _ in open_
     ]  # fmt: skip
+
+
+def _is_within(path: str, place: str) -> bool:
+    return path == place or path.startswith(f"{place}/")
 
 
 def _posts(request: Request[Any, Any, Any]) -> Mapping[str, Mapping[str, str]]:

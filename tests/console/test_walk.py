@@ -1,0 +1,31 @@
+"""All pages, from link to link: each marks one place, fits its window and has no word of the other language."""
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.console.browser import CHROMIUM, PHONE, SIZE, STRANGE, UNTRANSLATED, Demo, somebody
+from tests.console.walk import PERSONAS, walked
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+MARKED = "header :is(nav, .who) [aria-current=page]"
+
+
+@pytest.mark.parametrize("size", ["desk", "phone"])
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_every_page_that_a_link_leads_to_marks_one_place_fits_and_speaks_one_language(
+    branch_on_show: Demo, browser: Browser, lang: str, size: str
+) -> None:
+    window = PHONE if size == "phone" else SIZE
+    seen, wrong = set[str](), list[tuple[str, str, object]]()
+    for post in PERSONAS:
+        watched = somebody(browser, branch_on_show, post, lang, size=window)
+        seen.discard("/console")  # everybody has a first page of their own
+        for href, page in walked(watched, seen):
+            marked = page.locator(MARKED).count()
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            strange = page.evaluate(UNTRANSLATED, STRANGE[lang])
+            if (marked, wide <= window["width"], strange) != (1, True, []):
+                wrong.append((post, href, (marked, wide, strange)))
+        watched.close()
+    assert wrong == []
+    assert len(seen) > 50
