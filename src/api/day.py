@@ -29,7 +29,8 @@ from casework.evidence.evening.report import Daily, daily, issue
 from casework.evidence.evening.report_sheets import report_name, report_workbook
 from casework.evidence.evening.standing import PersonDay, evening_of
 from casework.evidence.evening.tables import LEDGER, SUPPLEMENT
-from casework.evidence.ledger.lines import CaseLine, unrepaired
+from casework.evidence.ledger.line import CaseLine
+from casework.evidence.ledger.lines import unrepaired
 from casework.evidence.ledger.people import members_of
 from casework.evidence.ledger.sheets import SIGNED_BY
 from casework.people.staff.actor import Actor

@@ -67,7 +67,7 @@ def test_once_issued_it_stays_and_is_issued_once(closed: Bank) -> None:
     assert before.made_at == clock(day(2), 9)()
     with pytest.raises(CallerError) as told, writing(closed.started.engine) as conn:
         issue(conn, closed.started.branch, day(1), RISK, clock=clock(day(2), 12))
-    assert (told.value.code, told.value.facts["entry_id"]) == ("report_issued", "evening:hand_ins:3")
+    assert (told.value.code, told.value.facts["entry_id"]) == ("report_issued", "evening:hand_ins:4")
 
 
 def test_at_the_shell_it_is_shown_issued_and_taken_out(
@@ -92,7 +92,7 @@ def test_at_the_shell_it_is_shown_issued_and_taken_out(
     title, about, header, *lines = book.get_sheet_by_name("催收日报").to_python(skip_empty_area=False)
     assert (title[0], header[:3]) == ("催收日报", ["团队", "人数", "已上交"])
     assert "管不存 B9 " in str(about[0])
-    assert "分录 evening:hand_ins:3" in str(about[0])
+    assert "分录 evening:hand_ins:4" in str(about[0])
     assert [line[:5] for line in lines[:3]] == [["T1", 2, 2, 0, 3], ["T2", 1, 0, 1, 3], ["合计", 3, 2, 1, 6]]
     assert run("--issue", "--as", "B9").output.startswith("report_issued")
     checked = CliRunner().invoke(main, ["ledger", "check", str(tmp_path / f"催收日报-{day(1)}.xlsx"), "--json"])

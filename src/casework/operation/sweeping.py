@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from casework.clock import Clock, now
 from casework.errors import CallerError
+from casework.evidence.evening.closing import keep
 from casework.intake.dialler.learning import learn_days, reach_again
 from casework.intake.feed.promised import judge
 from casework.lifecycle.sweep import fire_due
@@ -107,6 +108,7 @@ def _close(
     for institution, day in sorted(days.items()):
         with writing(engine) as conn:
             take(conn, branch, institution, day, clock=clock)
+            keep(conn, branch, institution, day, clock=clock)
             _add(fired, reach_again(conn, branch, institution, day, clock=clock))
     with writing(engine) as conn:
         _closed(conn, days)

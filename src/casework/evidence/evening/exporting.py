@@ -10,7 +10,6 @@ from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
 from casework.evidence.evening.handing_in import STREAM, HandIn, handed_in
-from casework.evidence.evening.tables import REPORT
 from casework.evidence.ledger.people import members_of
 from casework.log.format.chain import is_genuine
 from casework.log.format.entry import entry_id_of
@@ -87,7 +86,7 @@ def _hand_ins(
 ) -> list[HandIn]:  # fmt: skip
     """What was handed in by then; CallerError `entry_not_genuine` where one is not what its entry says."""
     members = None if team is None else members_of(conn, team, on, branch.today(at))
-    found = [one for one in handed_in(conn, on, members) if one.part != REPORT and one.handed_in_at <= at]
+    found = [one for one in handed_in(conn, on, members) if one.handed_in_at <= at]
     asked = sa.select(entries).where(
         entries.c.stream == STREAM, entries.c.stream_seq.in_([one.stream_seq for one in found])
     )

@@ -16,8 +16,9 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now, utc_text
 from casework.errors import CallerError
-from casework.evidence.evening.tables import FIGURES, LEDGER, SUPPLEMENT, hand_ins
+from casework.evidence.evening.tables import CLOSE, FIGURES, LEDGER, SUPPLEMENT, hand_ins
 from casework.evidence.ledger.gathering import gather
+from casework.evidence.ledger.line import CaseLine
 from casework.evidence.ledger.lines import Part, decode_part, encode_part, figures_of, owed_by, part_of
 from casework.intake.feed.tables import feed_runs
 from casework.log.format.entry import entry_id_of
@@ -32,9 +33,13 @@ from casework.work.tasks.tables import tasks
 
 STREAM: Final = "evening:hand_ins"
 HANDED_IN: Final = "day.handed_in"
+KEPT: Final = "day.kept"
 FOR_OTHERS: Final = "day.hand_in_for_others"
 _COLUMNS: Final = tuple(hand_ins.c.keys())
 _SHOWN: Final = tuple(column for column in hand_ins.c if column.name != "content")
+_STOOD: Final = sa.select(hand_ins.c.content).where(
+    hand_ins.c.day == sa.bindparam("on", type_=sa.Date), hand_ins.c.part == CLOSE
+)
 _FIRST_FED: Final = sa.select(sa.func.min(feed_runs.c.as_of)).where(feed_runs.c.status == "applied")
 _DEPUTIES: Final = sa.select(absences.c.staff_no).where(
     absences.c.deputy == sa.bindparam("deputy"),
@@ -95,7 +100,7 @@ def hand_in(
     check_day(conn, on, branch.today(at))
     names, until = list(dict.fromkeys(whose)), limit_of(branch, on, LEDGER)
     theirs, on_lists = may_hand_in(conn, branch, actor, on), _on_lists(conn, on, names)
-    whole = part_of(gather(conn, branch, on, names), until, attempts_of(branch, on))
+    whole = part_of(gather(conn, branch, on, names, stood_on(conn, on)), until, attempts_of(branch, on))
 
     def judged() -> list[Part | CallerError]:
         before = {(one.owed_by, one.part): one for one in handed_in(conn, on, names)}
@@ -169,9 +174,12 @@ def may_hand_in(conn: Connection, branch: Branch, actor: Actor, on: date) -> fro
     return frozenset({*actor.people, *posts, *then, *answered})
 
 
-def handed_in(conn: Connection, on: date, whose: Collection[str] | None = None) -> list[HandIn]:
+def handed_in(
+    conn: Connection, on: date, whose: Collection[str] | None = None, parts: Sequence[str] = (LEDGER, SUPPLEMENT)
+) -> list[HandIn]:  # fmt: skip
     """What was handed in of a day (`whose`: of these), by person and part."""
-    wanted = sa.select(*_SHOWN).where(hand_ins.c.day == on).order_by(hand_ins.c.owed_by, hand_ins.c.part)
+    of_day = (hand_ins.c.day == on, hand_ins.c.part.in_(parts))
+    wanted = sa.select(*_SHOWN).where(*of_day).order_by(hand_ins.c.owed_by, hand_ins.c.part)
     if whose is not None:
         wanted = wanted.where(hand_ins.c.owed_by.in_(sorted(whose)))
     return [HandIn(*row) for row in conn.execute(wanted)]
@@ -192,6 +200,13 @@ def contents(conn: Connection, wanted: Sequence[HandIn]) -> dict[tuple[str, str]
         (row.owed_by, row.part): decode_part(zlib.decompress(bytes(row.content)))
         for row in found if (row.owed_by, row.part) in keys
     }  # fmt: skip
+
+
+def stood_on(conn: Connection, on: date) -> dict[int, CaseLine]:
+    """How cases stood at the close of a day, by case; empty where it is not closed."""
+    found = conn.execute(_STOOD, {"on": on}).scalars().all()
+    each = (one for content in found for one in decode_part(zlib.decompress(bytes(content))).cases)
+    return {one.case_id: one for one in each}
 
 
 def _cut(mine: Part, part: str, until: datetime, ledger: Part | None) -> Part:

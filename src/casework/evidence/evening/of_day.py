@@ -15,9 +15,10 @@ from casework.evidence.evening.handing_in import (
     contents,
     handed_in,
     limit_of,
+    stood_on,
 )
 from casework.evidence.evening.standing import evening_of, not_handed_in
-from casework.evidence.evening.tables import LEDGER, REPORT, SUPPLEMENT
+from casework.evidence.evening.tables import LEDGER, SUPPLEMENT
 from casework.evidence.ledger.gathering import gather, names_in_clear
 from casework.evidence.ledger.lines import Part, owed_by, part_of, people_of, put_together
 from casework.evidence.ledger.people import Called, called, members_of
@@ -34,7 +35,10 @@ _WHAT: Final = {LEDGER: "上交台账", SUPPLEMENT: "上交补充"}
 
 
 class DayLedger(NamedTuple):
-    """Everybody's parts by person, what was handed in, and what is missing or came late, as of `at`."""
+    """Everybody's parts by person, what was handed in, and what is missing or came late, as of `at`.
+
+    `closed`: cases are shown as they stood when the day was closed.
+    """
 
     on: date
     team: str | None
@@ -42,6 +46,7 @@ class DayLedger(NamedTuple):
     parts: dict[str, Part]
     hand_ins: Sequence[HandIn]
     missing: Sequence[NotHandedIn]
+    closed: bool
 
     def whole(self) -> Part:
         """All of them as one."""
@@ -58,10 +63,11 @@ def ledger_of(
     at = clock()
     today = branch.today(at)
     members = None if team is None else members_of(conn, team, on, today)
-    done = [one for one in handed_in(conn, on, members) if one.part != REPORT]
+    done = handed_in(conn, on, members)
     kept = contents(conn, done)
     until = limit_of(branch, on, LEDGER)
-    gathered = gather(conn, branch, on, members)
+    stood = stood_on(conn, on)
+    gathered = gather(conn, branch, on, members, stood)
     now_ = part_of(gathered, until, attempts_of(branch, on))
     people = sorted({*people_of(now_), *(who for who, _ in kept)} if members is None else members)
     parts: dict[str, Part] = {}
@@ -74,7 +80,7 @@ def ledger_of(
     listed = (one for of_case in gathered.duties.values() for one in of_case)
     late = not_handed_in(branch, evening_of(conn, branch, on, team, listed=listed, clock=lambda: at))
     missing = [NotHandedIn(who, _WHAT[part], due, came) for who, part, due, came in late if who in parts]
-    return DayLedger(on, team, at, parts, done, missing)
+    return DayLedger(on, team, at, parts, done, missing, bool(stood))
 
 
 def words_of(
@@ -124,7 +130,8 @@ def sheets_of(conn: Connection, branch: Branch, day: DayLedger, made_by: Actor) 
     )
     fed = sorted(business_dates(conn).items())
     behind = "".join(f" · {name}数据截至{last}" for name, last in fed if last < day.on)
-    return sheets(words, day.on, part, day.missing, f"{about}{behind}")
+    stands = "" if day.closed or day.on >= at.date() else " · 当日未日终，未上交的案件按制表时情况"
+    return sheets(words, day.on, part, day.missing, f"{about}{behind}{stands}")
 
 
 def file_name(on: date, team: str | None, kind: str = "xlsx") -> str:

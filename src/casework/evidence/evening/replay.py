@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy.engine import Connection
 
 from casework.clock import utc_text
-from casework.evidence.evening.handing_in import HANDED_IN, STREAM, every
+from casework.evidence.evening.handing_in import HANDED_IN, KEPT, STREAM, every
 from casework.evidence.evening.tables import FIGURES, hand_ins
 from casework.log.check.findings import Report
 from casework.log.check.heads import Tail
@@ -28,7 +28,7 @@ class HandInsReplay:
 
     def follow(self, entry: Entry) -> None:
         """Fold one entry."""
-        if entry.event == HANDED_IN:
+        if entry.event in {HANDED_IN, KEPT}:
             data = entry.data
             self._said[entry.stream_seq] = (
                 data.get("on"), data.get("owed_by"), data.get("part"), entry.actor.id, entry.recorded_at,

@@ -155,7 +155,7 @@ _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 def daily(conn: Connection, branch: Branch, on: date, *, clock: Clock = now) -> tuple[Daily, HandIn | None]:
     """As it was issued, and the act; else as it stands. CallerErrors `day_to_come`, `day_without_feed`."""
-    issued = next((one for one in handed_in(conn, on, [OWED_BY]) if one.part == REPORT), None)
+    issued = next(iter(handed_in(conn, on, parts=(REPORT,))), None)
     if issued is None:
         return _made(conn, branch, on, clock), None
     wanted = sa.select(hand_ins.c.content).where(hand_ins.c.day == on, hand_ins.c.part == REPORT)
@@ -168,7 +168,7 @@ def issue(conn: Connection, branch: Branch, on: date, actor: Actor, *, clock: Cl
     trail, content = branch.trail(clock()), _encode(made)
     if issued is None:
         head = locked_head(conn, STREAM)
-        issued = next((one for one in handed_in(conn, on, [OWED_BY]) if one.part == REPORT), None)
+        issued = next(iter(handed_in(conn, on, parts=(REPORT,))), None)
     if issued is not None:
         raise CallerError(
             "report_issued", day=str(on), by=issued.handed_in_by, at=utc_text(issued.handed_in_at),

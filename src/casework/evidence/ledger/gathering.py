@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.customer import Customer
+from casework.evidence.ledger.line import CaseLine
 from casework.intake.feed.past_arrears import past_arrears
 from casework.intake.feed.sealed_cells import of_borrower
 from casework.intake.feed.tables import borrowers, repayments
@@ -22,7 +24,7 @@ from casework.work.cases.lifecycles import CALL_BACKS, PROMISES
 from casework.work.cases.noun import CASE
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
-from casework.work.duties.listing import Listed, duties_on
+from casework.work.duties.listing import Listed, duties_on, taken_on
 from casework.work.gate.found import found, judged
 from casework.work.tasks.strategies import strategies_of
 
@@ -44,6 +46,7 @@ _HELD: Final = sa.select(
     _holds.borrower_id, _holds.institution, _holds.hold, _holds.review_by, _holds.wish, _holds.live
 )
 _log: Final = contact_log.c
+_OF_DEBTORS: Final = CONTACTS.add_columns(_log.day)
 _VISITS: Final = sa.select(_log.borrower_id, _log.institution, _log.day, _log.started_at, _log.result).where(
     _log.channel == sa.literal_column("'visit'")
 )
@@ -89,41 +92,79 @@ class Day(NamedTuple):
     visits: Mapping[Customer, Sequence[Visit]]
     strategies: Mapping[int, str]
     lost: frozenset[str]
+    kept: Sequence[CaseLine] = ()
 
 
-def gather(conn: Connection, branch: Branch, on: date, people: Collection[str] | None = None) -> Day:
+def gather(
+    conn: Connection, branch: Branch, on: date, people: Collection[str] | None = None,
+    kept: Mapping[int, CaseLine] = MappingProxyType({}),
+) -> Day:  # fmt: skip
     """The day as it was taken at its close, or as it stands.
 
     `people`: what these owe and whom they called that day (none: everything), with all contacts of those debtors. What
-    it takes then grows with their cases, not with those of the branch.
+    it takes then grows with their cases, not with those of the branch. `kept`: how cases stood at the close of the day,
+    where it is closed: nothing is asked of these cases then, whatever has become of them since.
     """
-    duties: dict[int, list[Listed]] = {}
-    for one in duties_on(conn, branch, on, people):
-        duties.setdefault(one.case_id, []).append(one)
-    cases = [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", sorted(duties))]
+    duties = _by_case(duties_on(conn, branch, on, people))
     of_day = CONTACTS.where(contact_log.c.day == on)
-    if people is None:
-        known = [contact_of(row) for row in conn.execute(of_day)]
-    else:
-        made = [contact_of(row) for row in conn.execute(of_day.where(contact_log.c.staff_no.in_(sorted(people))))]
-        cases += _called(conn, {one.customer for one in made}, set(duties))
-        theirs = {case.borrower_id for case in cases} | {one.borrower_id for one in made}
-        known = [contact_of(row) for row in conn.execute(of_day.where(contact_log.c.borrower_id.in_(sorted(theirs))))]
+    if people is not None:
+        of_day = of_day.where(contact_log.c.staff_no.in_(sorted(people)))
+    known = [contact_of(row) for row in conn.execute(of_day)]
+    called = {one.customer for one in known}
+    stood = [one for one in kept.values() if one.case_id in duties or one.customer in called]
+    there = {one.case_id for one in stood}
+    cases = [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", sorted(duties.keys() - there))]
+    cases += _called(conn, called, there | duties.keys())
+    if people is not None:
+        theirs = {one.borrower_id for one in cases} | {one.borrower_id for one in stood}
+        theirs |= {one.borrower_id for one in known}
+        wanted = [(one, on) for one in sorted(theirs)]
+        of_theirs = rows.select_by_keys(conn, _OF_DEBTORS, ("borrower_id", "day"), wanted)
+        known = [contact_of(row[:-1]) for row in of_theirs]
+    contacts = _by_customer(known)
+    broken = found(conn, branch, past_arrears, on, on) if people is None else judged(conn, branch, past_arrears, known)
+    told = {(one.contact.source, one.contact.contact_ref): one.rules for one in broken}
+    return _day(conn, branch, on, cases, duties, contacts)._replace(breaches=told, kept=stood)
+
+
+def at_close(conn: Connection, branch: Branch, on: date, institution: str) -> Day:
+    """An institution's day as it is closed; without breaches, which are found anew whenever somebody asks."""
+    duties = _by_case(taken_on(conn, on, institution))
+    of_day = CONTACTS.where(contact_log.c.day == on, contact_log.c.institution == institution)
+    contacts = _by_customer([contact_of(row) for row in conn.execute(of_day)])
+    cases = [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", sorted(duties))]
+    cases += _called(conn, contacts.keys(), duties.keys())
+    return _day(conn, branch, on, cases, duties, contacts)
+
+
+def _by_case(listed: Iterable[Listed]) -> dict[int, list[Listed]]:
+    duties: dict[int, list[Listed]] = {}
+    for one in listed:
+        duties.setdefault(one.case_id, []).append(one)
+    return duties
+
+
+def _by_customer(known: Iterable[Contact]) -> dict[Customer, list[Contact]]:
     contacts: dict[Customer, list[Contact]] = {}
     for contact in sorted(known, key=lambda one: (one.started_at, one.contact_ref)):
         contacts.setdefault(contact.customer, []).append(contact)
-    broken = found(conn, branch, past_arrears, on, on) if people is None else judged(conn, branch, past_arrears, known)
-    told = {(one.contact.source, one.contact.contact_ref): one.rules for one in broken}
-    keys = sorted({(one.borrower_id, one.institution) for one in {case.customer for case in cases} | contacts.keys()})
+    return contacts
+
+
+def _day(
+    conn: Connection, branch: Branch, on: date, cases: Sequence[Case], duties: Mapping[int, Sequence[Listed]],
+    contacts: Mapping[Customer, Sequence[Contact]],
+) -> Day:  # fmt: skip
+    keys = sorted({(one.borrower_id, one.institution) for one in {case.customer for case in cases}})
     lost = branch.rulebook.duties.states["lost"]
     return Day(
-        on, cases, duties, contacts, told, _paid(conn, on, cases), _promised(conn, cases), _held(conn, keys),
+        on, cases, duties, contacts, {}, _paid(conn, on, cases), _promised(conn, cases), _held(conn, keys),
         _repairs(conn, cases, lost), _to_call(conn, cases), _visits(conn, keys, on),
         strategies_of(conn, on, [case.id for case in cases]), lost,
     )  # fmt: skip
 
 
-def _called(conn: Connection, customers: Iterable[Customer], known: set[int]) -> list[Case]:
+def _called(conn: Connection, customers: Iterable[Customer], known: Collection[int]) -> list[Case]:
     """The live cases of debtors who were called, but those that are known."""
     keys = sorted((one.borrower_id, one.institution) for one in customers)
     found = rows.select_by_keys(conn, CASE_ROWS, ("borrower_id", "institution"), keys)

@@ -4,13 +4,13 @@ Pure: made from a `Day`, put together from what people handed in.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
-from casework.customer import Customer
 from casework.evidence.ledger.gathering import Day, Visit
+from casework.evidence.ledger.line import CaseLine, ContactLine, DutyLine
 from casework.work.cases.case import Case
 from casework.work.contacts.contact import Contact
 from casework.work.duties.listing import Listed
@@ -19,99 +19,6 @@ _DIALS: Final = frozenset({"dial", "dial_by_dpd"})
 _DIAL_CONTACTS: Final = "dial_contacts"
 ANSWERED: Final = frozenset({"debtor", "third_party"})
 """Outcomes of a call that somebody answered."""
-
-
-class CaseLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One case on one day; amounts in fen. What is of contacts is of all the debtor's, whoever made them.
-
-    `due`, `dialled`, `connected`: calls that were owed and not exempt, made to anybody, answered by somebody.
-    `debtor_connected`: how often the debtor in person was spoken to, by any channel. `visits`: to the debtor since the
-    case was opened, the last of them with its result. `wish`: for an arrangement; `agreed_fen`: what was agreed.
-    """
-
-    case_id: int
-    institution: str
-    borrower_id: str
-    loan_id: str
-    owner: str
-    handler: str
-    collector: str
-    dpd: int
-    bucket: str
-    overdue_fen: int
-    outstanding_fen: int
-    product: str | None = None
-    channel: str | None = None
-    due: int = 0
-    dialled: int = 0
-    connected: int = 0
-    debtor_connected: int = 0
-    result: str | None = None
-    pay_by: date | None = None
-    promised_fen: int | None = None
-    lost_on: date | None = None
-    repaired_on: date | None = None
-    repair: str | None = None
-    visits: int = 0
-    visit: str | None = None
-    photos: int = 0
-    paid_fen: int | None = None
-    holds: tuple[str, ...] = ()
-    review_by: date | None = None
-    unrecorded: int = 0
-    breaches: int = 0
-    disposal_on: date | None = None
-    wish: str | None = None
-    agreed_fen: int | None = None
-    agreed_on: date | None = None
-    exempt: tuple[str, ...] = ()
-    follow_up: datetime | None = None
-    next_action: str | None = None
-    strategy: str | None = None
-
-    @property
-    def customer(self) -> Customer:
-        """Whose loan it is."""
-        return Customer(self.institution, self.borrower_id)
-
-    @property
-    def is_unrepaired(self) -> bool:
-        """Lost still, though information was repaired since: nobody was found by it."""
-        return self.lost_on is not None and self.repaired_on is not None and self.repaired_on >= self.lost_on
-
-
-class DutyLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was owed to a case, and what became of it."""
-
-    case_id: int
-    institution: str
-    borrower_id: str
-    loan_id: str
-    duty: str
-    status: str
-    due_on: date
-    owed_by: str
-    exempt_by: str | None = None
-
-
-class ContactLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One contact. `entered_late`: it happened before the hour of handing in and was entered after it."""
-
-    source: str
-    contact_ref: str
-    institution: str
-    borrower_id: str
-    loan_id: str
-    at: datetime
-    party: str
-    channel: str
-    result: str
-    staff_no: str | None = None
-    agency: str | None = None
-    is_recorded: bool = False
-    next_action: str | None = None
-    rules: tuple[str, ...] = ()
-    entered_late: bool = False
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -124,13 +31,14 @@ class Part(msgspec.Struct, frozen=True):
 
 def part_of(day: Day, until: datetime, attempts: int) -> Part:
     """All that is in a day, in the order of its cases. `until`: the hour of handing in; `attempts`: calls a day."""
-    cases = [_case(day, one, attempts) for one in day.cases]
+    cases = [_case(day, one, attempts) for one in day.cases] + [_as_kept(day, one) for one in day.kept]
+    cases.sort(key=lambda one: one.case_id)
     duties = [
         DutyLine(
-            case_id=case.id, institution=case.institution, borrower_id=case.borrower_id, loan_id=case.loan_id,
+            case_id=line.case_id, institution=line.institution, borrower_id=line.borrower_id, loan_id=line.loan_id,
             duty=one.duty, status=one.status, exempt_by=one.exempt_by, due_on=one.due_on, owed_by=one.owed_by,
         )
-        for case in day.cases for one in day.duties.get(case.id, ())
+        for line in cases for one in day.duties.get(line.case_id, ())
     ]  # fmt: skip
     each = sorted((one for of_them in day.contacts.values() for one in of_them), key=lambda one: one.started_at)
     return Part(cases, duties, [_contact(day, one, until) for one in each])
@@ -188,17 +96,13 @@ def people_of(whole: Part) -> list[str]:
 def _case(day: Day, case: Case, attempts: int) -> CaseLine:
     contacts, owed = day.contacts.get(case.customer, ()), day.duties.get(case.id, ())
     facts, promised, holds = case.facts, day.promised.get(case.id), day.held.get(case.customer, ())
-    last = contacts[-1] if contacts else None
-    calls = [one for one in contacts if one.is_call]
     visited = _visits(day, case)
     return CaseLine(
         case_id=case.id, institution=case.institution, borrower_id=case.borrower_id, loan_id=case.loan_id,
-        owner=case.owner, handler=case.handler, collector=last.staff_no if last and last.staff_no else case.handler,
-        product=case.product, channel=case.channel_code, dpd=case.days_past_due_on(day.on), bucket=case.bucket,
+        owner=case.owner, handler=case.handler, product=case.product, channel=case.channel_code,
+        dpd=case.days_past_due_on(day.on), bucket=case.bucket,
         overdue_fen=case.overdue_fen, outstanding_fen=case.outstanding_principal_fen,
-        due=_calls_due(owed, attempts), dialled=len(calls), connected=sum(one.outcome in ANSWERED for one in calls),
-        debtor_connected=sum(one.connected for one in contacts),
-        result=last.result if last else None, pay_by=promised.pay_by if promised else None,
+        due=_calls_due(owed, attempts), pay_by=promised.pay_by if promised else None,
         promised_fen=promised.amount_fen if promised else None,
         lost_on=case.state_since if case.state in day.lost else None,
         repaired_on=facts.repaired_on, repair=day.repairs.get(case.id),
@@ -206,12 +110,11 @@ def _case(day: Day, case: Case, attempts: int) -> CaseLine:
         photos=len(facts.visit_photos),
         paid_fen=day.paid_fen.get(case.loan_id), holds=tuple(sorted({one.hold for one in holds})),
         review_by=min((one.review_by for one in holds if one.review_by), default=None),
-        unrecorded=sum(one.is_call and not one.recording for one in contacts), breaches=_breaches(day, contacts),
         disposal_on=facts.disposal_form_on, wish=next((one.wish for one in holds if one.wish), None),
         agreed_fen=facts.agreed_fen, agreed_on=facts.agreed_on,
         exempt=tuple(sorted({one.exempt_by for one in owed if one.exempt_by is not None})),
         follow_up=day.to_call.get(case.id), strategy=day.strategies.get(case.id),
-        next_action=next((one.next_action for one in reversed(contacts) if one.next_action), None),
+        **_of_contacts(day, case.handler, contacts),
     )  # fmt: skip
 
 
@@ -245,8 +148,22 @@ def _contact(day: Day, one: Contact, until: datetime) -> ContactLine:
     )  # fmt: skip
 
 
-def _breaches(day: Day, contacts: Sequence[Contact]) -> int:
-    return sum((one.source, one.contact_ref) in day.breaches for one in contacts)
+def _as_kept(day: Day, kept: CaseLine) -> CaseLine:
+    """The case as it stood; what is of contacts as it is known now, late rows and all."""
+    told = _of_contacts(day, kept.handler, day.contacts.get(kept.customer, ()))
+    return msgspec.structs.replace(kept, **told)
+
+
+def _of_contacts(day: Day, handler: str, contacts: Sequence[Contact]) -> dict[str, Any]:
+    calls, last = [one for one in contacts if one.is_call], contacts[-1] if contacts else None
+    return {
+        "collector": last.staff_no if last and last.staff_no else handler, "dialled": len(calls),
+        "connected": sum(one.outcome in ANSWERED for one in calls),
+        "debtor_connected": sum(one.connected for one in contacts), "result": last.result if last else None,
+        "next_action": next((one.next_action for one in reversed(contacts) if one.next_action), None),
+        "unrecorded": sum(one.is_call and not one.recording for one in contacts),
+        "breaches": sum((one.source, one.contact_ref) in day.breaches for one in contacts),
+    }  # fmt: skip
 
 
 def unrepaired(part: Part) -> Iterator[CaseLine]:

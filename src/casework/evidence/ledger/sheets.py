@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from casework.customer import Customer
-from casework.evidence.ledger.lines import CaseLine, ContactLine, DutyLine, Part, unrepaired
+from casework.evidence.ledger.line import CaseLine, ContactLine, DutyLine
+from casework.evidence.ledger.lines import Part, unrepaired
 from casework.evidence.ledger.people import Called
 from casework.spreadsheet import Column
 from casework.table import Sheet

@@ -29,6 +29,7 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "contact.recorded": ("登记联系", "Contact recorded"),
     "contact.refused": ("登记拒绝联系", "Refusal to be contacted noted"),
     "day.handed_in": ("上交当日台账", "Day's ledger handed in"),
+    "day.kept": ("日终留存案件情况", "Cases kept as they stood at the close of the day"),
     "day.report_exported": ("导出催收日报", "Daily report taken out"),
     "duties.published": ("发布职责规则", "Rules of duties published"),
     "duties.taken": ("日终登记职责", "Duties of a closed day taken"),

@@ -45,6 +45,11 @@ def duties_on(
     return sorted(found, key=lambda one: (one.loan_id, one.case_id, order.get(one.duty, len(order))))
 
 
+def taken_on(conn: Connection, on: date, institution: str) -> list[Listed]:
+    """The duties of an institution's day as they were taken, in no order."""
+    return [Listed(*row) for row in conn.execute(_OF_DAY, {"on": on, "institution": institution})]
+
+
 def _found(conn: Connection, branch: Branch, on: date, people: Collection[str] | None) -> Iterator[Listed]:
     # What a post owes can be of anybody's case.
     theirs = None if people is None or set(people) & branch.rulebook.permissions.posts.keys() else tuple(sorted(people))
