@@ -8,6 +8,7 @@ from benchmarks import (
     contacts,
     departure,
     duties,
+    evening,
     events,
     feed,
     machine,
@@ -36,11 +37,12 @@ ALL = (
     "contacts",
     "sweep",
     "next",
+    "evening",
     "pages",
 )
 PLAIN: dict[str, Callable[..., None]] = {
     "verify": verify.run, "sealing": sealing.run, "departure": departure.run, "contacts": contacts.run,
-    "duties": duties.run, "sweep": sweeping.run, "next": pulling.run, "pages": pages.run,
+    "duties": duties.run, "sweep": sweeping.run, "next": pulling.run, "evening": evening.run, "pages": pages.run,
 }  # fmt: skip
 
 

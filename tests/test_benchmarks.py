@@ -13,6 +13,7 @@ from benchmarks import (
     contacts,
     departure,
     duties,
+    evening,
     events,
     feed,
     machine,
@@ -44,6 +45,7 @@ SMALLEST: dict[str, Callable[[Kinds], None]] = {
     "duties": lambda kinds: duties.run(kinds, sizes=(20, 40), repeats=1),
     "sweep": lambda kinds: sweeping.run(kinds, sizes=(20, 40)),
     "next": lambda kinds: pulling.run(kinds, collectors=8, pool=24, case_count=16),
+    "evening": lambda kinds: evening.run(kinds, case_count=24, people=16, each=1),
     "search": lambda kinds: search.run(300, kinds, small=100, each=1, alone_s=0.1),
     "permits": lambda kinds: permits.run(0.2, kinds, case_count=16, callers=4, repeats=1, warm_up_s=0.1),
     "scale": lambda kinds: scale.run(3, 6, kinds, each=1, pages_deep=0, filters=("", "bucket=M2")),
@@ -53,7 +55,7 @@ ONE = [
     ("events", POSTGRESQL), ("feed", POSTGRESQL), ("feed", SQLITE), ("verify", SQLITE), ("sealing", SQLITE),
     ("departure", POSTGRESQL), ("duties", POSTGRESQL), ("search", POSTGRESQL), ("scale", SQLITE),
     ("permits", POSTGRESQL), ("contacts", POSTGRESQL), ("contacts", SQLITE), ("sweep", POSTGRESQL), ("sweep", SQLITE),
-    ("pages", SQLITE), ("next", POSTGRESQL), ("next", SQLITE),
+    ("pages", SQLITE), ("next", POSTGRESQL), ("next", SQLITE), ("evening", POSTGRESQL),
 ]  # fmt: skip
 """Each on one database; on both in the long run."""
 

@@ -5,19 +5,26 @@ from datetime import date
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from litestar import Request, get
+from litestar import Request, Response, get
 from litestar.params import QueryParameter
+from sqlalchemy.engine import Connection
 
+from api.auth import still_valid
 from api.permitted import case_in_sight, reach
 from api.reading.asking import answers, reader_of
 from api.reading.cases import CaseId
+from api.reading.exports import CSV, XLSX, Language, file_of
 from api.serving import serving_of
 from casework.clock import now
 from casework.people.staff.permissions import Reach
 from casework.people.staff.roster_rows import read_roster
-from casework.storage.database import reading
+from casework.storage.database import reading, writing
+from casework.table import as_csv, printed
 from casework.work.cases.branch import Branch
+from casework.work.cases.disclosure import LIST_EXPORTED, record_export
+from casework.work.cases.export import MAX_ROWS, Lang
 from casework.work.duties.listing import DutiesWanted, Listed, page_of_duties
+from casework.work.duties.table import LIST, sheet_of
 
 _On = Annotated[date | None, QueryParameter(description="The day; today, if left out.")]
 _Text = Annotated[str | None, QueryParameter(max_length=64)]
@@ -25,7 +32,12 @@ _After = Annotated[
     str | None,
     QueryParameter(pattern=r"^[0-9]{1,15}\.[a-z_]{0,32}$", description="`next` of the page before."),
 ]
+_OwedBy = Annotated[str | None, QueryParameter(max_length=32, description="A staff number, or a post.")]
+_Team = Annotated[str | None, QueryParameter(max_length=64, description="Who belongs to it that day.")]
+_Case = Annotated[int | None, QueryParameter(ge=1, le=2**53 - 1)]
+_Status = Annotated[Literal["done", "late", "open", "exempt"] | None, QueryParameter()]
 _MOST: Final = 1_000
+_FILTERS: Final = ("on", "owed_by", "team", "case_id", "duty", "status")
 
 
 class DutyBody(msgspec.Struct):
@@ -62,33 +74,85 @@ _DUTY = {
      responses=answers(DutyPage, {"items": [_DUTY], "next": None}, "duties_not_taken_yet", "filter_malformed",
                        "invalid_request"))  # fmt: skip
 def duties(
-    request: Request[Any, Any, Any], on: _On = None,
-    owed_by: Annotated[str | None, QueryParameter(max_length=32, description="A staff number, or a post.")] = None,
-    team: Annotated[str | None, QueryParameter(max_length=64, description="Who belongs to it that day.")] = None,
-    case_id: Annotated[int | None, QueryParameter(ge=1, le=2**53 - 1)] = None, duty: _Text = None,
-    status: Annotated[Literal["done", "late", "open", "exempt"] | None, QueryParameter()] = None,
+    request: Request[Any, Any, Any], on: _On = None, owed_by: _OwedBy = None, team: _Team = None,
+    case_id: _Case = None, duty: _Text = None, status: _Status = None,
     after: _After = None, limit: Annotated[int, QueryParameter(ge=1, le=_MOST)] = 200,
 ) -> DutyPage:  # fmt: skip
     """Those of cases within one's reach: of a day that is closed as they were known then, never changed since.
 
     Of a day that is not closed they are reckoned as they stand; then say whose: `owed_by`, `team` or `case_id`.
     """
-    reader_of(request, "on", "owed_by", "team", "case_id", "duty", "status", "after", "limit")
-    branch, within = serving_of(request).branch, reach(request)
-    day = on or branch.today(now())
+    reader_of(request, *_FILTERS, "after", "limit")
+    branch = serving_of(request).branch
     number, _, name = (after or "0.").partition(".")
     with reading(serving_of(request).engine, snapshot=True) as conn:
-        people = None if owed_by is None else frozenset({owed_by})
-        if team is not None:
-            members = (one for one in read_roster(conn, day).colleagues.values() if one.team == team)
-            of_team = frozenset(one.staff_no for one in members)
-            people = of_team if people is None else people & of_team
-        wanted = DutiesWanted(people, case_id, duty, status, (int(number), name))
-        found = page_of_duties(conn, branch, day, within, wanted, limit + 1)
+        asked = DutiesWanted(None, case_id, duty, status, (int(number), name))
+        found = _found(conn, request, on, owed_by, team, asked, limit + 1)
     last = found[limit - 1] if len(found) > limit else None
     return DutyPage(
         [_told(branch, one) for one in found[:limit]], None if last is None else f"{last.case_id}.{last.duty}"
     )
+
+
+def _found(
+    conn: Connection, request: Request[Any, Any, Any], on: date | None, owed_by: str | None, team: str | None,
+    wanted: DutiesWanted, limit: int,
+) -> list[Listed]:  # fmt: skip
+    branch = serving_of(request).branch
+    day = on or branch.today(now())
+    people = None if owed_by is None else frozenset({owed_by})
+    if team is not None:
+        members = (one for one in read_roster(conn, day).colleagues.values() if one.team == team)
+        of_team = frozenset(one.staff_no for one in members)
+        people = of_team if people is None else people & of_team
+    return page_of_duties(conn, branch, day, reach(request), wanted._replace(people=people), limit)
+
+
+_FAULTS: Final = ("duties_not_taken_yet", "filter_malformed", "invalid_request", "database_busy", "database_full")
+
+
+@get("/duties.csv", sync_to_thread=True, summary="Duties of a day as CSV", tags=["duties"],
+     responses=answers(str, "日期,借据号,…\r\n", *_FAULTS, media_type="text/csv"))  # fmt: skip
+def duties_as_csv(
+    request: Request[Any, Any, Any], on: _On = None, owed_by: _OwedBy = None, team: _Team = None,
+    case_id: _Case = None, duty: _Text = None, status: _Status = None, lang: Language = "zh",
+) -> Response[bytes]:  # fmt: skip
+    """Those of `GET /duties`, at most 20,000 (`Casework-Cut` says if there are more); an entry."""
+    return _file(request, on, owed_by, team, DutiesWanted(None, case_id, duty, status), "csv", lang)
+
+
+@get("/duties.xlsx", sync_to_thread=True, summary="Duties of a day as a workbook", tags=["duties"],
+     responses=answers(bytes, "(a workbook)", *_FAULTS, media_type=XLSX))  # fmt: skip
+def duties_as_xlsx(
+    request: Request[Any, Any, Any], on: _On = None, owed_by: _OwedBy = None, team: _Team = None,
+    case_id: _Case = None, duty: _Text = None, status: _Status = None, lang: Language = "zh",
+) -> Response[bytes]:  # fmt: skip
+    """Those of `GET /duties`, at most 20,000 (`Casework-Cut` says if there are more), to print; an entry."""
+    return _file(request, on, owed_by, team, DutiesWanted(None, case_id, duty, status), "xlsx", lang)
+
+
+def _file(
+    request: Request[Any, Any, Any], on: date | None, owed_by: str | None, team: str | None, wanted: DutiesWanted,
+    kind: Literal["csv", "xlsx"], lang: Lang,
+) -> Response[bytes]:  # fmt: skip
+    serving, _ = reader_of(request, *_FILTERS, "lang")
+    day = on or serving.branch.today(now())
+    asked: dict[str, Any] = {
+        "list": LIST, "on": day.isoformat(), "owed_by": owed_by, "team": team, "case_id": wanted.case_id,
+        "duty": wanted.duty, "status": wanted.status,
+    }  # fmt: skip
+    with reading(serving.engine, snapshot=True) as conn:
+        found = _found(conn, request, day, owed_by, team, wanted, MAX_ROWS + 1)
+    shown = found[:MAX_ROWS]
+    with writing(serving.engine) as conn:
+        actor = still_valid(conn, request)
+        sheet = sheet_of(conn, serving.branch, shown, f"{day} · {actor.id}", lang)
+        body = as_csv(sheet, lang) if kind == "csv" else printed([sheet], lang)
+        record_export(
+            conn, serving.branch, actor, {name: value for name, value in asked.items() if value is not None},
+            rows=len(shown), kind=kind, event=LIST_EXPORTED, file=body,
+        )  # fmt: skip
+    return file_of(body, CSV if kind == "csv" else XLSX, f"duties-{day}.{kind}", cut=len(found) > MAX_ROWS)
 
 
 @get("/cases/{case_id:int}/duties", sync_to_thread=True, summary="Duties of one case", tags=["duties"],
@@ -117,4 +181,4 @@ def _told(branch: Branch, one: Listed) -> DutyBody:
     )
 
 
-route_handlers = [duties, duties_of_case]
+route_handlers = [duties_as_csv, duties_as_xlsx, duties, duties_of_case]

@@ -1,11 +1,16 @@
 """Duties over HTTP: by person, team and case, of an open day and of one that was taken, within one's reach."""
 
+import hashlib
+import io
+from datetime import date
 from typing import Any
 
 import pytest
+from python_calamine import CalamineWorkbook
 
 from casework.operation.sweeping import sweep
 from tests.api.conftest import BUSINESS_DATE, Running
+from tests.api.test_dossier import on_record
 
 DAY = BUSINESS_DATE.isoformat()
 
@@ -80,3 +85,28 @@ def test_a_case_tells_its_own(running: Running, two: list[int]) -> None:
         ("dial", "每日拨打", "open", "R1"), ("visit", "下户", "open", "R1"),
     ]  # fmt: skip
     assert running.get(f"/cases/{two[2]}/duties?on={DAY}", "R1").status_code == 404
+
+
+def test_they_are_taken_out_as_a_file_of_the_same_filters_and_it_is_an_entry(running: Running, two: list[int]) -> None:
+    """What one sees and no more; codes in words, people by name and number; the digest of the file is on record."""
+    csv = running.get(f"/duties.csv?on={DAY}&owed_by=R1&duty=dial&lang=en", "R1")
+    assert csv.status_code == 200, csv.text
+    assert csv.headers["casework-cut"] == "false"
+    header, *lines = csv.content.decode("utf-8-sig").splitlines()
+    assert header == "Day,Loan,Duty,Status,Exempt by,Due,Owed by,Rules,Institution,Case"
+    assert [line.split(",")[:4] for line in lines] == [
+        [DAY, "L1", "dial every day", "open"], [DAY, "L2", "dial every day", "open"]
+    ]  # fmt: skip
+    assert lines[0].split(",")[6].endswith(" R1")
+    workbook = running.get(f"/duties.xlsx?on={DAY}&owed_by=R1", "R1")
+    book = CalamineWorkbook.from_filelike(io.BytesIO(workbook.content)).get_sheet_by_name("当日任务").to_python()
+    assert [line[:4] for line in book[3:5]] == [
+        [date.fromisoformat(DAY), "L1", "每日拨打", "待办"], [date.fromisoformat(DAY), "L1", "下户", "待办"],
+    ]  # fmt: skip
+    first, second = (entry["data"] for entry in on_record(running, "exports:R1"))
+    asked = {"list": "duties", "on": DAY, "owed_by": "R1"}
+    assert (first["filter"], first["rows"], first["format"]) == (asked | {"duty": "dial"}, 2, "csv")
+    assert first["digest"] == hashlib.sha256(csv.content).hexdigest()
+    assert (second["filter"], second["rows"], second["format"]) == (asked, 4, "xlsx")
+    assert running.get(f"/duties.csv?on={DAY}", "B1").json()["code"] == "duties_not_taken_yet"
+    assert running.get(f"/duties.xlsx?on={DAY}&owed_by=R1", "ADM1").status_code == 403

@@ -1,6 +1,5 @@
 """A day's ledger and duties are the same whenever they are drawn up, but for what came as a supplement."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from casework.operation.sweeping import sweep
 from casework.storage.append_only import append_only_ddl
 from casework.storage.database import open_engine, reading, writing
 from casework.work.duties.listing import duties_on
-from tests.evening.conftest import COLLECTOR, RISK, call, clock, given_to, handed, house, imported
+from tests.evening.conftest import COLLECTOR, RISK, call, clock, given_to, handed, house
 from tests.feed.bank import Bank, arrears, paid
 from tests.feed.conftest import bank
 from tests.work.test_holds import take as hold

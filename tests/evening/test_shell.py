@@ -35,7 +35,7 @@ def test_a_team_is_handed_in_with_a_line_for_each_and_what_is_not_ends_with_1(ho
     ]  # fmt: skip
     assert done.exit_code == 1
     own = shell("day", "hand-in", *ON, "--as", "S1")
-    assert own.output.startswith("S1: handed in 已上交, late 迟交 (evening:hand_ins:3)")
+    assert own.output.startswith("S1: handed in 已上交, late 迟交 (evening:hand_ins:4)")
     assert own.exit_code == 0
 
 

@@ -1,17 +1,27 @@
 """`casework duty`: what each case is owed on a day, and what became of it."""
 
 from collections import Counter
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
 
 import click
+from sqlalchemy.engine import Connection
 
 from casework.cli.calendar import warn_of
 from casework.cli.changing import day
-from casework.cli.shell import as_json, console, print_json, started
+from casework.cli.ledger import write_out
+from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
+from casework.clock import now
 from casework.people.days.loading import read_calendar, unknown_years
-from casework.storage.database import reading
-from casework.work.duties.listing import duties_on
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading, writing
+from casework.table import as_csv, printed
+from casework.work.cases.branch import Branch
+from casework.work.cases.disclosure import LIST_EXPORTED, record_export
+from casework.work.duties.listing import Listed, duties_on, duties_within
+from casework.work.duties.table import LIST, sheet_of
 
 
 @click.group()
@@ -26,21 +36,38 @@ def cli() -> None:
 
 @cli.command("list")
 @click.option("--on", type=day, required=True, metavar="DAY", help="The day, YYYY-MM-DD.")
+@click.option("--out", type=click.Path(path_type=Path), help="The .xlsx or .csv file to write: a line a duty.")
 @as_json
-def list_(on: datetime, json_: bool) -> None:
+@as_staff
+def list_(on: datetime, out: Path | None, *, json_: bool, staff_no: str | None) -> None:
     """Every duty of DAY: as known when the day was closed, or as it stands if it is not; the list is not paged.
 
-    Without --json how many of each duty are done, late, open and exempt.
+    Without --json how many of each duty are done, late, open and exempt. That a file was written is an entry. With --as
+    only duties of cases that they see.
 
     \b
     Examples:
       casework duty list --on 2026-03-09
       casework duty list --on 2026-03-09 --json
+      casework duty list --on 2026-03-09 --out 当日任务-2026-03-09.xlsx --as S0109
     """
-    with started() as branch, reading(branch.engine, snapshot=True) as conn:
-        found = duties_on(conn, branch.branch, on.date())
-        unknown = unknown_years(read_calendar(conn), [on.date()])
+    if out is not None and out.suffix not in {".xlsx", ".csv"}:
+        raise click.BadParameter("a file ends in .xlsx or .csv", param_hint="--out")
+    with started() as open_:
+        branch = open_.branch
+        with reading(open_.engine, snapshot=True) as conn:
+            actor = permitted(conn, branch, staff_no, "duty.read")
+            policy = branch.rulebook.policies.at(branch.today(now()))
+            within = branch.rulebook.permissions.within(actor, "duty.read", policy)
+            found = duties_within(conn, within, duties_on(conn, branch, on.date()))
+            unknown = unknown_years(read_calendar(conn), [on.date()])
+        if out is not None:
+            with writing(open_.engine) as conn:
+                _write(conn, branch, actor, found, on.date(), out)
     warn_of(unknown)
+    if out is not None:
+        console.print(f"{out.name}: {len(found):,} duties 项任务", markup=False)
+        return
     if json_:
         print_json(
             [
@@ -54,13 +81,23 @@ def list_(on: datetime, json_: bool) -> None:
         return
     counts = Counter((one.duty, one.exempt_by or one.status) for one in found)
     shown = Table("duty", "status", "cases")
-    grounds = branch.branch.rulebook.charts["hold"].openings["set"].fields["hold"].one_of
+    grounds = branch.rulebook.charts["hold"].openings["set"].fields["hold"].one_of
     words = {code: str(one["zh"]) for code, one in grounds.items()} | STATUSES
-    for name, rule in branch.branch.rulebook.duties.by_name.items():
+    for name, rule in branch.rulebook.duties.by_name.items():
         for (duty, status), number in sorted(counts.items()):
             if duty == name:
                 shown.add_row(f"{name} {rule.zh}", f"{status} {words.get(status, '')}".strip(), f"{number:,}")
     console.print(shown)
+
+
+def _write(conn: Connection, branch: Branch, actor: Actor, found: Sequence[Listed], on: date, out: Path) -> None:
+    sheet = sheet_of(conn, branch, found, f"{on} · {actor.id}", "zh")
+    content = as_csv(sheet, "zh") if out.suffix == ".csv" else printed([sheet], "zh")
+    record_export(
+        conn, branch, actor, {"list": LIST, "on": str(on)}, rows=len(found), kind=out.suffix[1:], event=LIST_EXPORTED,
+        file=content,
+    )  # fmt: skip
+    write_out(out, content)
 
 
 STATUSES = {

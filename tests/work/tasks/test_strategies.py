@@ -126,6 +126,7 @@ WHOLE = (RULES / "rules" / "tasks.toml").read_text(encoding="utf-8")
         ('zh = "法催"', "", "lists.legal.zh: missing label"),
         ('owed_by = "basic_risk_manager"', 'owed_by = "emperor"', "owed_by: no post is called emperor"),
         ('owed_by = "basic_risk_manager"\n', "", "owed_by: missing"),
+        ('[report]\nowed_by = "basic', '[report]\nowed_by = "emperor', "report.owed_by: no post is called"),
         ("[tasks.request]\n", '[tasks.request]\nowed_by = "approver"\n', "tasks.request.owed_by: who owes it is known"),
         ('states = ["phone_collection", "lost_contact", "home_visit", "litigation"]', 'states = ["moon"]',
          "strategies.judicial.states: no state is called moon"),

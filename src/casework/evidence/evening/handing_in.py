@@ -19,7 +19,7 @@ from casework.errors import CallerError
 from casework.evidence.evening.tables import CLOSE, FIGURES, LEDGER, SUPPLEMENT, hand_ins
 from casework.evidence.ledger.gathering import gather
 from casework.evidence.ledger.line import CaseLine
-from casework.evidence.ledger.lines import Part, decode_part, encode_part, figures_of, owed_by, part_of
+from casework.evidence.ledger.lines import Part, by_person, decode_part, encode_part, figures_of, part_of
 from casework.intake.feed.tables import feed_runs
 from casework.log.format.entry import entry_id_of
 from casework.log.write.trail import Draft, locked_head, put_heads
@@ -100,12 +100,13 @@ def hand_in(
     check_day(conn, on, branch.today(at))
     names, until = list(dict.fromkeys(whose)), limit_of(branch, on, LEDGER)
     theirs, on_lists = may_hand_in(conn, branch, actor, on), _on_lists(conn, on, names)
-    whole = part_of(gather(conn, branch, on, names, stood_on(conn, on)), until, attempts_of(branch, on))
+    gathered = gather(conn, branch, on, names, stood_on(conn, on))
+    standing, nothing = by_person(part_of(gathered, until, attempts_of(branch, on))), Part([], [], [])
 
     def judged() -> list[Part | CallerError]:
         before = {(one.owed_by, one.part): one for one in handed_in(conn, on, names)}
         kept = contents(conn, [one for one in before.values() if part == SUPPLEMENT and one.part == LEDGER])
-        parts = [_cut(owed_by(whole, who), part, until, kept.get((who, LEDGER))) for who in names]
+        parts = [_cut(standing.get(who, nothing), part, until, kept.get((who, LEDGER))) for who in names]
         return [
             _fault(branch, on, who, part, theirs, before, mine, on_lists) or mine
             for who, mine in zip(names, parts, strict=True)

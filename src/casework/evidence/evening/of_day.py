@@ -1,5 +1,6 @@
 """A day's ledger: of whoever handed in what they handed in, of everybody else how it stands."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Final, NamedTuple
@@ -20,7 +21,7 @@ from casework.evidence.evening.handing_in import (
 from casework.evidence.evening.standing import evening_of, not_handed_in
 from casework.evidence.evening.tables import LEDGER, SUPPLEMENT
 from casework.evidence.ledger.gathering import gather, names_in_clear
-from casework.evidence.ledger.lines import Part, owed_by, part_of, people_of, put_together
+from casework.evidence.ledger.lines import Part, by_person, part_of, put_together
 from casework.evidence.ledger.people import Called, called, members_of
 from casework.evidence.ledger.sheets import SIGNED_BY, NotHandedIn, Words, sheets
 from casework.intake.dialler.notes import notes_of
@@ -30,6 +31,7 @@ from casework.table import Lang, Sheet, printed
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
 from casework.work.cases.history import shown_as
+from casework.work.duties.listing import Counted
 
 _WHAT: Final = {LEDGER: "上交台账", SUPPLEMENT: "上交补充"}
 
@@ -69,15 +71,17 @@ def ledger_of(
     stood = stood_on(conn, on)
     gathered = gather(conn, branch, on, members, stood)
     now_ = part_of(gathered, until, attempts_of(branch, on))
-    people = sorted({*people_of(now_), *(who for who, _ in kept)} if members is None else members)
+    standing = by_person(now_, {who for who, part in kept if part == LEDGER})
+    people = sorted({*standing, *(who for who, _ in kept)} if members is None else members)
     parts: dict[str, Part] = {}
     for who in people:
         if (who, LEDGER) in kept:
             supplement = kept.get((who, SUPPLEMENT), Part([], [], []))
             parts[who] = put_together([(who, kept[who, LEDGER]), (who, supplement)])
-        elif (mine := owed_by(now_, who)).duties or mine.contacts:
-            parts[who] = mine
-    listed = (one for of_case in gathered.duties.values() for one in of_case)
+        elif who in standing:
+            parts[who] = standing[who]
+    told = Counter((one.owed_by, one.duty, one.status) for of_case in gathered.duties.values() for one in of_case)
+    listed = (Counted(*what, number) for what, number in told.items())
     late = not_handed_in(branch, evening_of(conn, branch, on, team, listed=listed, clock=lambda: at))
     missing = [NotHandedIn(who, _WHAT[part], due, came) for who, part, due, came in late if who in parts]
     return DayLedger(on, team, at, parts, done, missing, bool(stood))

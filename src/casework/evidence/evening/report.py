@@ -32,8 +32,6 @@ from casework.work.gate import reviews
 from casework.work.gate.subjects import Subject
 from casework.work.gate.subjects import subjects as subjects_of
 
-OWED_BY: Final = "basic_risk_manager"
-"""The post whose report it is."""
 _holds: Final = HOLDS.table.c
 _IN_FORCE: Final = (
     sa.select(_holds.hold, sa.func.count(), sa.func.sum(sa.case((_holds.review_by <= sa.bindparam("on"), 1), else_=0)))
@@ -174,12 +172,12 @@ def issue(conn: Connection, branch: Branch, on: date, actor: Actor, *, clock: Cl
             "report_issued", day=str(on), by=issued.handed_in_by, at=utc_text(issued.handed_in_at),
             local_at=branch_time(branch, issued.handed_in_at), entry_id=issued.entry_id,
         )  # fmt: skip
-    digest, figures = hashlib.sha256(content).digest(), made.totals
+    digest, figures, whose = hashlib.sha256(content).digest(), made.totals, branch.rulebook.tasks.report_by
     said = {
-        "on": on.isoformat(), "owed_by": OWED_BY, "part": REPORT, "is_late": False, "digest": digest.hex(), **figures
+        "on": on.isoformat(), "owed_by": whose, "part": REPORT, "is_late": False, "digest": digest.hex(), **figures
     }  # fmt: skip
     head = trail.add(STREAM, head, Draft(HANDED_IN, actor.signed, said, rules=("5.4",)))
-    done = HandIn(on, OWED_BY, REPORT, actor.id, head.recorded_at, False, **figures, digest=digest, stream_seq=head.seq)
+    done = HandIn(on, whose, REPORT, actor.id, head.recorded_at, False, **figures, digest=digest, stream_seq=head.seq)
     put_heads(conn, {STREAM: head})
     trail.write(conn)
     rows.insert_many(conn, hand_ins, [(*done[:-1], zlib.compress(content), head.seq)], tuple(hand_ins.c.keys()))

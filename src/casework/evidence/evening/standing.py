@@ -17,7 +17,7 @@ from casework.evidence.evening.tables import FIGURES, LEDGER, SUPPLEMENT, hand_i
 from casework.evidence.ledger.people import members_of, teams_then
 from casework.work.cases.branch import Branch
 from casework.work.contacts.tables import contact_log
-from casework.work.duties.listing import Listed, duties_on
+from casework.work.duties.listing import Counted, counts_on
 
 Came = Literal["handed_in", "late", "missing", "not_yet"]
 STATUSES: Final = ("due", "done", "late", "exempt", "open")
@@ -89,7 +89,7 @@ class Evening(NamedTuple):
 
 def evening_of(
     conn: Connection, branch: Branch, on: date, team: str | None = None, people: Collection[str] | None = None, *,
-    listed: Iterable[Listed] | None = None, clock: Clock = now,
+    listed: Iterable[Counted] | None = None, clock: Clock = now,
 ) -> Evening:  # fmt: skip
     """Of everybody, of a team's members of that day, or of `people`; `listed`: the duties, where they are known.
 
@@ -103,9 +103,9 @@ def evening_of(
         people = of_team if people is None else of_team & set(people)
     counts: dict[str, Counter[str]] = {}
     kinds: dict[str, Counter[str]] = {}
-    for one in duties_on(conn, branch, on, people) if listed is None else listed:
-        kinds.setdefault(one.duty, Counter())[one.status] += 1
-        counts.setdefault(one.owed_by, Counter()).update((one.status, "due"))
+    for one in counts_on(conn, branch, on, people) if listed is None else listed:
+        kinds.setdefault(one.duty, Counter())[one.status] += one.number
+        counts.setdefault(one.owed_by, Counter()).update({one.status: one.number, "due": one.number})
     made = _CALLED if people is None else _CALLED.where(_log.staff_no.in_(sorted(people)))
     for staff_no, number in conn.execute(made, {"on": on}):
         counts.setdefault(staff_no, Counter())["contacts"] = number

@@ -3,7 +3,8 @@
 Pure: made from a `Day`, put together from what people handed in.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -63,23 +64,6 @@ def put_together(parts: Iterable[tuple[str, Part]]) -> Part:
     )
 
 
-def owed_by(whole: Part, who: str) -> Part:
-    """What is one person's of it: what they owe, the cases of that, and their contacts.
-
-    A contact that nobody on the staff made (a robot's, an agency's) is of whoever works on the case.
-    """
-    duties = [one for one in whole.duties if one.owed_by == who]
-    theirs = {one.case_id for one in duties}
-    handled = {one.loan_id for one in whole.cases if one.handler == who}
-    contacts = [
-        one for one in whole.contacts
-        if one.staff_no == who or (one.staff_no is None and one.loan_id in handled)
-    ]  # fmt: skip
-    called = {(one.institution, one.borrower_id) for one in contacts}
-    cases = [one for one in whole.cases if one.case_id in theirs or (one.institution, one.borrower_id) in called]
-    return Part(cases, duties, contacts)
-
-
 def figures_of(part: Part) -> dict[str, int]:
     """How many duties, what became of them, and how many contacts."""
     statuses = [one.status for one in part.duties]
@@ -87,10 +71,29 @@ def figures_of(part: Part) -> dict[str, int]:
     return {"due": len(statuses), **told, "contacts": len(part.contacts)}
 
 
-def people_of(whole: Part) -> list[str]:
-    """Who has something to hand in: who owes a duty or made a contact."""
-    found = {one.owed_by for one in whole.duties} | {one.staff_no for one in whole.contacts if one.staff_no}
-    return sorted(found)
+def by_person(whole: Part, without: Collection[str] = ()) -> dict[str, Part]:
+    """What is each one's of it: what they owe, the cases of that, and their contacts; `without`: of all but these.
+
+    A contact that nobody on the staff made (a robot's, an agency's) is of whoever works on the case.
+    """
+    duties, contacts, of_case, of_debtor = defaultdict(list), defaultdict(list), defaultdict(set), defaultdict(set)
+    for duty in whole.duties:
+        duties[duty.owed_by].append(duty)
+        of_case[duty.case_id].add(duty.owed_by)
+    handlers = defaultdict(set)
+    for line in whole.cases:
+        handlers[line.loan_id].add(line.handler)
+    for contact in whole.contacts:
+        for who in handlers.get(contact.loan_id, ()) if contact.staff_no is None else (contact.staff_no,):
+            contacts[who].append(contact)
+            of_debtor[contact.institution, contact.borrower_id].add(who)
+    people = {who for who in duties.keys() | contacts.keys() if duties.get(who) or contacts.get(who)} - set(without)
+    parts = {who: Part([], duties.get(who, []), contacts.get(who, [])) for who in people}
+    for line in whole.cases:
+        for who in of_case.get(line.case_id, set()) | of_debtor.get((line.institution, line.borrower_id), set()):
+            if who in parts:
+                parts[who].cases.append(line)
+    return parts
 
 
 def _case(day: Day, case: Case, attempts: int) -> CaseLine:

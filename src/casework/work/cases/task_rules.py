@@ -50,7 +50,7 @@ class WorkList(NamedTuple):
 
 @dataclass(frozen=True)
 class TaskRules:
-    """The file, checked. `owed_by`: the post that answers for a task of `OF_POST`.
+    """The file, checked. `owed_by`: the post that answers for a task of `OF_POST`; `report_by`: whose the report is.
 
     `checked_by`: of a task by hand that the service adds too, on which post's list.
     """
@@ -64,6 +64,7 @@ class TaskRules:
     postpone_reasons: Mapping[str, TaskWords]
     strategies: Mapping[str, Strategy]
     lists: Mapping[str, WorkList]
+    report_by: str
     text: bytes
     digest: str
 
@@ -97,6 +98,7 @@ _FILE = table(
     {
         "name": name, "version": whole, "tasks": each(_TASK), "by_hand": _ADDED,
         "move_reasons": _WORDS, "postpone_reasons": _WORDS, "strategies": each(_STRATEGY), "lists": each(_LIST),
+        "report": table({"owed_by": name}),
     }
 )  # fmt: skip
 _TIMES: Final = ("lists_at", "take_by", "hand_in_by", "supplement_by")
@@ -111,7 +113,8 @@ def parse_task_rules(body: bytes, policies: Policies, posts: frozenset[str], sta
     except (ValueError, RecursionError) as error:
         raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
     faults = shape_faults(_FILE, document) or [
-        *_meaning(document, posts, states), *(fault for policy in policies.all for fault in _of_policy(policy, posts)),
+        *_meaning(document, posts, states), *_of_report(document["report"], posts),
+        *(fault for policy in policies.all for fault in _of_policy(policy, posts)),
     ]  # fmt: skip
     if faults:
         raise RulesBroken([f"{_FILE_NAME}: {fault}" for fault in faults])
@@ -135,7 +138,7 @@ def parse_task_rules(body: bytes, policies: Policies, posts: frozenset[str], sta
         words("by_hand"),
         {code: row["owed_by"] for code, row in document["by_hand"].items() if "owed_by" in row},
         words("move_reasons"), words("postpone_reasons"),
-        strategies, lists, body, hashlib.sha256(body).hexdigest(),
+        strategies, lists, document["report"]["owed_by"], body, hashlib.sha256(body).hexdigest(),
     )  # fmt: skip
 
 
@@ -181,6 +184,11 @@ def _is_time(policy: Policy, name: str) -> bool:
         return type(given) is str and f"{time.fromisoformat(given):%H:%M}" == given
     except ValueError:
         return False
+
+
+def _of_report(report: Mapping[str, str], posts: frozenset[str]) -> Iterator[str]:
+    if report["owed_by"] not in posts:
+        yield f"report.owed_by: no post is called {report['owed_by']}"
 
 
 def _of_policy(policy: Policy, posts: frozenset[str]) -> Iterator[str]:

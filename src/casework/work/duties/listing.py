@@ -1,6 +1,7 @@
 """The duties of a day as a list: as they were taken, or, before its close, as they stand."""
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +20,12 @@ from casework.work.duties.taking import reckon, taken
 
 _OF_DAY: Final = sa.select(duties).where(
     duties.c.day == sa.bindparam("on", type_=sa.Date), duties.c.institution == sa.bindparam("institution")
+)
+
+_COUNTED: Final = (
+    sa.select(duties.c.owed_by, duties.c.duty, duties.c.status, sa.func.count())
+    .where(duties.c.day == sa.bindparam("on", type_=sa.Date), duties.c.institution == sa.bindparam("institution"))
+    .group_by(duties.c.owed_by, duties.c.duty, duties.c.status)
 )
 
 
@@ -45,20 +52,51 @@ def duties_on(
     return sorted(found, key=lambda one: (one.loan_id, one.case_id, order.get(one.duty, len(order))))
 
 
+class Counted(NamedTuple):
+    """How many duties of one kind and status somebody owes."""
+
+    owed_by: str
+    duty: str
+    status: str
+    number: int
+
+
+def counts_on(
+    conn: Connection, branch: Branch, on: date, people: Collection[str] | None = None
+) -> list[Counted]:  # fmt: skip
+    """The duties of `duties_on`, counted; those that were taken are counted by the database."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    theirs = _theirs(branch, people)
+    for institution in sorted(business_dates(conn)):
+        if taken(conn, institution, on):
+            asked = _COUNTED if people is None else _COUNTED.where(duties.c.owed_by.in_(sorted(people)))
+            for *what, number in conn.execute(asked, {"on": on, "institution": institution}):
+                counts[what[0], what[1], what[2]] += number
+        elif not _closed_since(conn, institution, on):
+            found = reckon(conn, branch, institution, on, closed=False, people=theirs)
+            counts.update((row[7], row[2], row[4]) for row in found if people is None or row[7] in people)
+    return [Counted(*what, number) for what, number in counts.items()]
+
+
 def taken_on(conn: Connection, on: date, institution: str) -> list[Listed]:
     """The duties of an institution's day as they were taken, in no order."""
     return [Listed(*row) for row in conn.execute(_OF_DAY, {"on": on, "institution": institution})]
 
 
 def _found(conn: Connection, branch: Branch, on: date, people: Collection[str] | None) -> Iterator[Listed]:
-    # What a post owes can be of anybody's case.
-    theirs = None if people is None or set(people) & branch.rulebook.permissions.posts.keys() else tuple(sorted(people))
+    theirs = _theirs(branch, people)
     for institution in sorted(business_dates(conn)):
         if taken(conn, institution, on):
             of_day = _OF_DAY if people is None else _OF_DAY.where(duties.c.owed_by.in_(sorted(people)))
             yield from (Listed(*row) for row in conn.execute(of_day, {"on": on, "institution": institution}))
         elif not _closed_since(conn, institution, on):
             yield from (Listed(*row) for row in reckon(conn, branch, institution, on, closed=False, people=theirs))
+
+
+def _theirs(branch: Branch, people: Collection[str] | None) -> tuple[str, ...] | None:
+    """Of whose cases it can be; none: of anybody's, as what a post owes."""
+    of_post = people is None or set(people) & branch.rulebook.permissions.posts.keys()
+    return None if people is None or of_post else tuple(sorted(people))
 
 
 def _closed_since(conn: Connection, institution: str, on: date) -> bool:
@@ -123,6 +161,12 @@ def _as_they_stand(
     found = [Listed(*row) for row in reckoned]
     seen = _covered(conn, within, {one.case_id for one in found})
     return [one for one in found if one.case_id in seen and _is_wanted(one, wanted)]
+
+
+def duties_within(conn: Connection, within: Reach, found: Sequence[Listed]) -> list[Listed]:
+    """Those of cases within a reach, in the order given."""
+    seen = _covered(conn, within, {one.case_id for one in found})
+    return [one for one in found if one.case_id in seen]
 
 
 def _covered(conn: Connection, within: Reach, ids: Collection[int]) -> set[int]:
