@@ -21,7 +21,10 @@ from casework.storage import rows
 from casework.storage.database import reading, writing
 from tests.log.branch_log import START, BranchLog
 
-EVENTS = ("case.opened", "case.step.place", "case.step.reached", "case.refused.place", "case.noted", "feed.applied")
+EVENTS = (
+    "case.opened", "case.step.place", "case.step.reached", "case.refused.place", "case.noted", "feed.applied",
+    "tasks.moved",
+)  # fmt: skip
 ACTORS = ("S1", "S2", "S3", "system")
 RULES = ("1.3.1a", "1.3.1b", "5.4", "1.1.1")
 CODES = ("too_early", "no_owner", "post_not_permitted", "agency_unfit")
@@ -99,7 +102,7 @@ class World(BranchLog):
 
 
 def _draft(chance: random.Random) -> Draft:
-    event = chance.choices(EVENTS, (1, 3, 8, 5, 20, 1))[0]
+    event = chance.choices(EVENTS, (1, 3, 8, 5, 20, 1, 5))[0]
     actor = SignedActor(chance.choice(ACTORS), "staff", "api")
     data: dict[str, Any] = {"number": chance.randrange(99)}
     if chance.random() < 0.5:
@@ -108,6 +111,8 @@ def _draft(chance: random.Random) -> Draft:
         data["measure"] = {"overdue_principal_fen": chance.choice(AMOUNTS), "bucket": "M1"}
     if chance.random() < 0.4:
         data["post"] = chance.choice(POSTS)
+    if chance.random() < 0.4:
+        data |= {"case": chance.randrange(1, 4), "to": chance.choice(ACTORS)}
     reason = None
     if event.startswith("case.refused"):
         codes = chance.sample(CODES, chance.randrange(1, 4))
@@ -148,6 +153,11 @@ def naive(all_entries: list[tuple[str, dict[str, Any], Any]], wanted: TermsWante
             wanted.rule is None or any(like(rule, wanted.rule) for rule in body["rules"]),
             wanted.code is None or wanted.code in codes,
             wanted.post is None or data.get("post") == wanted.post,
+            wanted.about is None
+            or (
+                body["event"] == "tasks.moved"
+                and wanted.about in (f"case:{data.get('case')}", f"staff:{data.get('to')}")
+            ),
             wanted.recorded_from is None or recorded_at >= wanted.recorded_from,
             wanted.recorded_until is None or recorded_at < wanted.recorded_until,
             not asks_amount or any(low <= amount <= high for amount in amounts_in(data)),
@@ -171,7 +181,8 @@ def filters(draw: st.DrawFn) -> TermsWanted:
     return TermsWanted(
         event=perhaps(*EVENTS, "case.*", "case.step.*", "case.st*", "*", "nothing.here", "nothing.*"),
         actor=perhaps(*ACTORS, "S9"), rule=perhaps(*RULES, "1.3.*", "9*"), code=perhaps(*CODES, "nosuch"),
-        post=perhaps(*POSTS), amount_fen_min=perhaps(low, 500_000), amount_fen_max=perhaps(max(high, 500_000)),
+        post=perhaps(*POSTS), about=perhaps("case:1", "case:2", "case:9", "staff:S1", "staff:S9"),
+        amount_fen_min=perhaps(low, 500_000), amount_fen_max=perhaps(max(high, 500_000)),
         recorded_from=perhaps(begin), recorded_until=perhaps(end), streams=of,
         newest_first=draw(st.booleans()),
     )  # fmt: skip

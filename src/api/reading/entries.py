@@ -52,6 +52,12 @@ _Subject = Annotated[
         "have the number), staff:S0012, …: with its cases and their requests.",
     ),
 ]
+_About = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=80, description="case:17 or staff:S0012: what acts on task lists, and of the evening, are about."
+    ),
+]
 _From = Annotated[
     str | None,
     QueryParameter(
@@ -87,6 +93,7 @@ def entry_filter(
     rule: _Rule = None,
     code: _Reason = None,
     post: _Reason = None,
+    about: _About = None,
     begin: _From = None,
     to: _To = None,
     amount_fen_min: _Fen = None,
@@ -95,8 +102,8 @@ def entry_filter(
 ) -> SearchAsked:
     """The filter that a request's query names; for `Provide`."""
     return SearchAsked(
-        subject=subject, stream=stream, event=event, actor=actor, rule=rule, code=code, post=post, from_=begin, to=to,
-        amount_fen_min=amount_fen_min, amount_fen_max=amount_fen_max, order=order,
+        subject=subject, stream=stream, event=event, actor=actor, rule=rule, code=code, post=post, about=about,
+        from_=begin, to=to, amount_fen_min=amount_fen_min, amount_fen_max=amount_fen_max, order=order,
     )  # fmt: skip
 
 

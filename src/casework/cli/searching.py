@@ -69,6 +69,7 @@ _SHOWN = 50
 @click.option("--rule", help="Such as 1.3.1a; with * at its end: all that begin so.")
 @click.option("--code", help="Reason code, or any reason of a refusal.")
 @click.option("--post", help="By which post it was done.")
+@click.option("--about", metavar="KIND:ID", help="case:17, staff:…: acts on task lists and of the evening about it.")
 @click.option("--from", "from_", metavar="DAY", help="Recorded on this day of the branch or later; or an instant.")
 @click.option("--to", metavar="DAY", help="Recorded on this day or earlier; or before an instant.")
 @click.option("--amount-min", metavar="YUAN", help="With an amount of at least.")
@@ -98,6 +99,7 @@ def search(
       casework audit search --event 'case.refused.*' --code too_early --json
       casework audit search --subject borrower:B000731
       casework audit search --subject borrower:wuhan~B000731
+      casework audit search --about case:17
       casework audit search --amount-min 50000 --event case.step.write_off
       casework audit search --rule '1.3.*' --format xlsx --out 催收.xlsx
     """

@@ -41,6 +41,7 @@ class SearchAsked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
     `subject` is `case:17`, `loan:<id>`, `borrower:<id>` (`borrower:<institution>~<id>` where several have the number),
     `staff:<no>` or any other stream, with the requests about it.
+    `about` is `case:17` or `staff:<no>`: the case, or whose list, that acts on task lists and of the evening are about.
     `from_` and `to` are days of the branch, both included, or instants with their offset, the end not included.
     """
 
@@ -51,6 +52,7 @@ class SearchAsked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     rule: str | None = None
     code: str | None = None
     post: str | None = None
+    about: str | None = None
     from_: str | None = msgspec.field(name="from", default=None)
     to: str | None = None
     amount_fen_min: int | None = None
@@ -73,6 +75,7 @@ def wanted_of(conn: Connection, branch: Branch, asked: SearchAsked) -> TermsWant
         streams = streams_of(conn, branch, asked.subject)
     wanted = TermsWanted(
         streams=streams, event=asked.event, actor=asked.actor, rule=asked.rule, code=asked.code, post=asked.post,
+        about=ids.fold(asked.about) if asked.about is not None else None,
         recorded_from=_instant("from", asked.from_, branch.time_zone),
         recorded_until=_instant("to", asked.to, branch.time_zone, days=1),
         amount_fen_min=asked.amount_fen_min, amount_fen_max=asked.amount_fen_max,

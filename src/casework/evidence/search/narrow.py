@@ -102,9 +102,8 @@ def groups_of(wanted: TermsWanted) -> list[list[Term]]:
         family = wanted.event.removesuffix("*")
         whole = wanted.event.endswith("*") and family in families_of(f"{family}x")
         groups.append([("family", family) if whole else ("event", wanted.event)])
-    for kind, value in (("actor", wanted.actor), ("rule", wanted.rule), ("code", wanted.code), ("post", wanted.post)):
-        if value is not None:
-            groups.append([(kind, value)])
+    exact = ((kind, getattr(wanted, kind)) for kind in ("actor", "rule", "code", "post", "about"))
+    groups += [[(kind, value)] for kind, value in exact if value is not None]
     amounts = amount_range(wanted)
     if amounts is not None:
         groups += range_terms(*amounts)

@@ -16,10 +16,15 @@ Term = tuple[str, str]
 ANY: Final[Term] = ("any", "")
 """Under which every entry is filed that the index covers."""
 KINDS: Final = (
-    "any", "event", "family", "actor", "rule", "code", "post", "amount", "octave", "octaves", "cell",
+    "any", "event", "family", "actor", "rule", "code", "post", "about", "amount", "octave", "octaves", "cell",
 )  # fmt: skip
 """`family`: what an event begins with, `case.` or `case.step.`; the last four are amounts at different precision."""
 _AMOUNT_KINDS: Final = ("amount", "octave", "octaves")
+_NAMED: Final = {
+    "case": "case", "to": "staff", "from": "staff", "staff_no": "staff", "owed_by": "staff",
+}  # fmt: skip
+"""Where acts on lists and of the evening say which case and whose list they are about: no stream's name says it."""
+_NAMING: Final = ("tasks.", "day.")
 LONGEST: Final = 96
 _CELL_SHIFT: Final = 10  # a cell is 1,024 fen wide
 _CELLS: Final = 509  # and shares its term with every 509th
@@ -27,7 +32,10 @@ _MOST_CELLS: Final = 32
 
 
 class Said(NamedTuple):
-    """What one entry says. `codes`: its reason code and every reason of a refusal; `amounts` in fen."""
+    """What one entry says. `codes`: its reason code and every reason of a refusal; `amounts` in fen.
+
+    `about`: what an act on lists, or of the evening, names: `case:17`, `staff:S0103` (or a post's code).
+    """
 
     event: str
     actor: str
@@ -35,6 +43,7 @@ class Said(NamedTuple):
     codes: tuple[str, ...]
     post: str | None
     amounts: tuple[int, ...]
+    about: tuple[str, ...] = ()
 
 
 class _Actor(msgspec.Struct, gc=False):
@@ -69,8 +78,21 @@ def said_by(body: bytes, *, event: str, actor: str) -> Said:
     amounts: set[int] = set()
     _gather(data, amounts)
     return Said(
-        read.event, read.actor.id, read.rules, codes, post if isinstance(post, str) else None, tuple(sorted(amounts))
+        read.event,
+        read.actor.id,
+        read.rules,
+        codes,
+        post if isinstance(post, str) else None,
+        tuple(sorted(amounts)),
+        tuple(dict.fromkeys(_named(data))) if read.event.startswith(_NAMING) else (),
     )
+
+
+def _named(data: Mapping[str, Any]) -> Iterator[str]:
+    for key, kind in _NAMED.items():
+        value = data.get(key)
+        if type(value) is (int if kind == "case" else str):
+            yield f"{kind}:{value}"
 
 
 def _codes_of(reasons: Iterable[Any]) -> Iterator[str]:
@@ -110,6 +132,8 @@ def terms_of(said: Said) -> Iterator[Term]:
         yield from _of("code", code)
     if said.post is not None:
         yield from _of("post", said.post)
+    for one in said.about:
+        yield from _of("about", one)
     for amount in said.amounts:
         if amount >= 0:
             step = step_of(amount)

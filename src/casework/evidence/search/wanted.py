@@ -18,7 +18,8 @@ class TermsWanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
     `event` and `rule` may end in `*`: all that begin so. `code` is the reason code or any reason of a refusal. A period
     is of `recorded_at`, from its first instant up to but not including its end. Amounts are in fen, both ends included:
-    one amount of the entry must lie between them. `streams`: any of these, none meaning all.
+    one amount of the entry must lie between them. `streams`: any of these, none meaning all. `about`: the case or the
+    person that an act on lists, or of the evening, names.
     """
 
     streams: tuple[str, ...] | None = None
@@ -27,6 +28,7 @@ class TermsWanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     rule: str | None = None
     code: str | None = None
     post: str | None = None
+    about: str | None = None
     recorded_from: datetime | None = None
     recorded_until: datetime | None = None
     amount_fen_min: int | None = None
@@ -40,6 +42,7 @@ _GRAMMARS: Final = {
     "rule": (r"[A-Za-z0-9.]{0,16}\*?", "a rule such as 1.3.1a, or its beginning and *"),
     "code": (r"[a-z0-9_]{1,64}", "a reason code"),
     "post": (r"[a-z0-9_]{1,64}", "a post"),
+    "about": (r"case:[0-9]{1,15}|staff:[A-Za-z0-9._-]{1,64}", "case:17 or staff:S0012"),
 }
 _STREAM: Final = re.compile(STREAM, re.ASCII)
 
@@ -75,7 +78,8 @@ def amount_range(wanted: TermsWanted) -> tuple[int, int] | None:
 
 def reads_bodies(wanted: TermsWanted) -> bool:
     """Whether an entry's columns do not tell if it matches."""
-    return wanted.rule is not None or wanted.code is not None or wanted.post is not None or bool(amount_range(wanted))
+    parts = (wanted.rule, wanted.code, wanted.post, wanted.about)
+    return any(part is not None for part in parts) or bool(amount_range(wanted))
 
 
 def matches(wanted: TermsWanted, said: Said, stream: str, recorded_at: datetime) -> bool:
@@ -88,6 +92,7 @@ def matches(wanted: TermsWanted, said: Said, stream: str, recorded_at: datetime)
         and (wanted.rule is None or any(_begins(rule, wanted.rule) for rule in said.rules))
         and (wanted.code is None or wanted.code in said.codes)
         and (wanted.post is None or said.post == wanted.post)
+        and (wanted.about is None or wanted.about in said.about)
         and (wanted.recorded_from is None or recorded_at >= wanted.recorded_from)
         and (wanted.recorded_until is None or recorded_at < wanted.recorded_until)
         and (amounts is None or any(amounts[0] <= amount <= amounts[1] for amount in said.amounts))
