@@ -6,24 +6,32 @@ such, texts stay texts whatever they begin with.
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 from casework.spreadsheet import WORKBOOK, Column, safe_cell
 
 Lang = Literal["zh", "en"]
+_PAGE_WIDTH: Final = 200  # characters beside each other that can be read on paper that lies
 _HEAD: Final = 2  # rows above the header: the title, and what it is about
 
 
 class Sheet(NamedTuple):
-    """A table of a workbook. `about` is shown under the title; `totals` are the fields that are summed below."""
+    """A table of a workbook. `about` is shown under the title; `totals` are the fields that are summed below.
+
+    `kept_left`: so many columns stay in sight when the table is scrolled, and stand on every page that it takes in
+    width. `summed`: totals that are no plain sums of what the lines say, by field.
+    """
 
     title: str
     about: str
     columns: Sequence[Column]
     lines: Iterable[Sequence[Any]]
     totals: frozenset[str] = frozenset()
+    kept_left: int = 0
+    summed: Mapping[str, int] = MappingProxyType({})
 
 
 def shown(column: Column, value: Any) -> str:
@@ -81,8 +89,9 @@ def _write(page: Any, sheet: Sheet, lang: Lang, formats: dict[str, Any], signed_
     for row, line in enumerate(sheet.lines, _HEAD + 1):
         for place, (column, value) in enumerate(zip(sheet.columns, line, strict=True)):
             _cell(page, row, place, column, value, formats)
-            if column.field in sums and value is not None:
+            if column.field in sums and value is not None and column.field not in sheet.summed:
                 sums[column.field] += value
+    sums |= sheet.summed
     page.autofilter(_HEAD, 0, row, len(sheet.columns) - 1)
     row += 1
     if sheet.totals:
@@ -102,10 +111,13 @@ def _write(page: Any, sheet: Sheet, lang: Lang, formats: dict[str, Any], signed_
 def _set_up(page: Any, sheet: Sheet) -> None:
     for place, column in enumerate(sheet.columns):
         page.set_column(place, place, column.width)
-    page.freeze_panes(_HEAD + 1, 0)
+    page.freeze_panes(_HEAD + 1, sheet.kept_left)
     page.set_landscape()
     page.set_paper(9)  # A4
-    page.fit_to_pages(1, 0)
+    width = sum(column.width for column in sheet.columns)
+    page.fit_to_pages(max(1, round(width / _PAGE_WIDTH)) if sheet.kept_left else 1, 0)
+    if sheet.kept_left:
+        page.repeat_columns(0, sheet.kept_left - 1)
     page.repeat_rows(_HEAD)
     page.set_footer("&C&P / &N&R&D")
 

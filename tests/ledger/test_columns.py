@@ -118,3 +118,13 @@ def test_every_contact_has_its_next_step_and_its_note(worked: Bank) -> None:
     assert found["v1"][names.index("下一步")] == "安排下户"
     assert found["v1"][names.index("备注")] == "门锁着"
     assert found["n4"][names.index("备注")] is None
+
+
+def test_what_was_not_done_says_how_far_it_came_and_totals_count_a_debtors_calls_once(worked: Bank) -> None:
+    with reading(worked.started.engine, snapshot=True) as conn:
+        day_ = ledger_of(conn, worked.started.branch, day(1), clock=clock(day(1), 17))
+        cases, _, not_done, _ = sheets_of(conn, worked.started.branch, day_, RISK)
+    told = {(line[0], line[2]): line[4] for line in not_done.lines if line[0]}
+    assert (told["L1", "下户"], told["L3", "每日拨打"]) == ("未下户", "困难")
+    assert cases.summed == {"dialled": 5, "connected": 3, "unrecorded": 1, "breaches": 2}
+    assert "合计中只计一次" in cases.about

@@ -85,7 +85,7 @@ def test_the_ledger_has_four_sheets_that_say_what_was_done_and_what_was_not(clos
     assert next(line for line in lines if line[0] == "合计")[8] == 3 * 1021
     not_done = [line[:5] for line in found["未完成及原因"][3:] if line[0]]
     assert next(line[2:4] for line in found["未完成及原因"][3:] if line[6] == "柳不存 S1") == ["上交台账", "未交"]
-    assert ["L2", "甄**", "每日拨打", "逾期未办", ""] in not_done
+    assert ["L2", "甄**", "每日拨打", "逾期未办", "未拨打"] in not_done
     assert ["L3", "甄**", "每日拨打", "豁免", "投诉"] in not_done
     assert [line[4:9] for line in found["催记明细"][3:5]] == [
         ["本人", "电话", "无人接听", "无", ""], ["本人", "电话", "本人接听", "有", "X1"],

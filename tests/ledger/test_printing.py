@@ -73,6 +73,16 @@ def test_it_is_printed_lying_down_with_the_header_and_a_number_on_every_page_and
     assert (len(signed), signed) <= (len(last[1]), last[1])
 
 
+def test_a_wide_sheet_is_printed_over_pages_that_can_be_read_each_with_whose_line_it_is() -> None:
+    wide = Sheet("台账", "", CASES, [], frozenset({"dialled"}), kept_left=4, summed={"dialled": 7})
+    found = parts(printed([wide], "zh", SIGNED_BY))
+    sheet, names = found["xl/worksheets/sheet1.xml"], found["xl/workbook.xml"]
+    assert 'fitToWidth="2"' in sheet
+    assert 'xSplit="4" ySplit="3"' in sheet
+    assert "$A:$D" in names
+    assert "<v>7</v>" in sheet
+
+
 def test_nothing_in_it_is_a_formula_and_amounts_are_numbers() -> None:
     sheet = parts(made())["xl/worksheets/sheet1.xml"]
     assert "<f>" not in sheet

@@ -44,7 +44,7 @@ UNREPAIRED: Final = (
 )  # fmt: skip
 NOT_DONE: Final = (
     Column("loan_id", "借据号", "loan", 14), Column("customer", "客户（脱敏）", "customer (masked)", 9),
-    Column("duty", "任务", "duty", 14), Column("status", "状态", "status", 10), Column("why", "原因", "why", 18),
+    Column("duty", "任务", "duty", 14), Column("status", "状态", "status", 10), Column("why", "原因", "why", 24),
     Column("due_on", "期限", "due on", 11), Column("owed_by", "应办人", "owed by", 16),
 )  # fmt: skip
 CONTACTS: Final = (
@@ -56,9 +56,11 @@ CONTACTS: Final = (
     Column("next", "下一步", "next", 10), Column("remark", "备注", "remark", 24),
     Column("contact_ref", "编号", "reference", 18),
 )  # fmt: skip
+_KEPT_LEFT: Final = 4  # up to the customer
 _TOTALS: Final = frozenset(
     {"overdue_fen", "promised_fen", "paid_fen", "due", "dialled", "connected", "unrecorded", "breaches"}
 )
+_OF_CUSTOMER: Final = ("dialled", "connected", "unrecorded", "breaches")
 _STATUS: Final = {"late": "逾期未办", "open": "未到期", "exempt": "豁免"}
 _PARTY: Final = {"debtor": "本人", "co_borrower": "共同借款人", "guarantor": "担保人", "contact": "联系人",
           "representative": "代理人", "heir": "继承人", "guardian": "监护人"}  # fmt: skip
@@ -148,14 +150,24 @@ def sheets(
     words: Words, on: date, part: Part, missing: Sequence[NotHandedIn], about: str
 ) -> list[Sheet]:  # fmt: skip
     """In their order; `about` is shown under each title."""
+    once = "同一客户的拨打、接通、未录音和违规在合计中只计一次"
     return [
-        Sheet("催收台账", about, CASES, case_lines(words, on, part), _TOTALS),
+        Sheet(
+            "催收台账", f"{about} · {once}", CASES, case_lines(words, on, part), _TOTALS, _KEPT_LEFT,
+            _once_a_customer(part.cases),
+        ),
         Sheet(
             "无法修复名单", about, UNREPAIRED, unrepaired_lines(words, unrepaired(part)), frozenset({"overdue_fen"})
         ),
-        Sheet("未完成及原因", about, NOT_DONE, _not_done(words, part.duties, missing)),
+        Sheet("未完成及原因", about, NOT_DONE, _not_done(words, part, missing)),
         Sheet("催记明细", about, CONTACTS, _contact_lines(words, part.contacts)),
     ]  # fmt: skip
+
+
+def _once_a_customer(cases: Iterable[CaseLine]) -> dict[str, int]:
+    """Calls are made to a debtor and stand in the lines of all their cases; in the totals they count once."""
+    first = {Words.whose(one): one for one in cases}.values()
+    return {field: sum(getattr(one, field) for one in first) for field in _OF_CUSTOMER}
 
 
 def case_lines(words: Words, on: date, part: Part) -> Iterator[Sequence[Any]]:
@@ -192,8 +204,8 @@ def unrepaired_lines(words: Words, cases: Iterable[CaseLine]) -> Iterator[Sequen
         )  # fmt: skip
 
 
-def _not_done(words: Words, duties: Iterable[DutyLine], missing: Iterable[NotHandedIn]) -> Iterator[Sequence[Any]]:
-    """Ledgers that are missing or late first, then duties."""
+def _not_done(words: Words, part: Part, missing: Iterable[NotHandedIn]) -> Iterator[Sequence[Any]]:
+    """Ledgers that are missing or late first, then duties: what exempts, or how far it came."""
     for late in missing:
         came = f"于{late.handed_in_at.astimezone(words.zone):%m-%d %H:%M}上交" if late.handed_in_at else None
         due = f"应于{late.due_at:%m-%d %H:%M}前"
@@ -201,13 +213,26 @@ def _not_done(words: Words, duties: Iterable[DutyLine], missing: Iterable[NotHan
         told = "，".join(filter(None, (due, came)))
         yield None, None, late.what, status, told, late.due_at.date(), words.called.who(late.owed_by)
     by_name = words.branch.rulebook.duties.by_name
-    for one in duties:
+    cases = {one.case_id: one for one in part.cases}
+    for one in part.duties:
         if one.status != "done":
             name = by_name[one.duty].zh if one.duty in by_name else one.duty
             yield (
-                one.loan_id, words.customer(one), name, _STATUS[one.status], words.why(one.exempt_by), one.due_on,
+                one.loan_id, words.customer(one), name, _STATUS[one.status],
+                words.why(one.exempt_by) or _how_far(one, cases.get(one.case_id)), one.due_on,
                 words.called.who(one.owed_by),
             )  # fmt: skip
+
+
+def _how_far(duty: DutyLine, case: CaseLine | None) -> str:
+    """Of a duty to dial or to visit that is not done: what was."""
+    if case is None:
+        return ""
+    if duty.duty.startswith("dial"):
+        return f"已拨{case.dialled}次，本人未接通" if case.dialled else "未拨打"
+    if duty.duty == "visit":
+        return f"已下户{case.visits}次，无照片报告" if case.visits else "未下户"
+    return ""
 
 
 def _contact_lines(words: Words, contacts: Iterable[ContactLine]) -> Iterator[Sequence[Any]]:
