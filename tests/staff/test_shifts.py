@@ -157,6 +157,11 @@ def test_a_shift_with_a_fault_is_refused_with_all_others_and_every_fault_is_told
     assert answers(post).listed == {}
 
 
+def test_what_changes_nothing_on_a_roster_that_was_never_made_leaves_nothing_behind(post: Register) -> None:
+    assert enter(post, "P1 none") == []
+    assert post.report().findings == []
+
+
 def test_nothing_and_too_much_are_refused(post: Register) -> None:
     assert post.mistake(enter_shifts, rules(post), []) == "roster_empty"
     many = [ShiftGiven(TODAY, "P1", "day")] * 20_001

@@ -32,18 +32,23 @@ def declare_outages(
     others are `not_done`. Of one: outage_reason_unknown, outage_declared, outage_to_come, outage_of_closed_day,
     outage_unknown (where there is none to withdraw).
     """
+    reasons = sorted(known)
+
+    def judged() -> list[CallerError | None]:
+        held, faults = every_outage(conn), list[CallerError | None]()
+        for one in wanted:
+            fault = _fault(one, held, reasons, trail.today, closed)
+            faults.append(fault)
+            if fault is None and one.reason is None:
+                del held[one.day]
+            elif fault is None:
+                held[one.day] = str(one.reason)
+        return [fault or CallerError("not_done") for fault in faults] if atomic and any(faults) else faults
+
+    if all(faults := judged()):
+        return faults
     locked_head(conn, OUTAGES)  # whoever else declares waits until these are in
-    held, reasons = every_outage(conn), sorted(known)
-    faults: list[CallerError | None] = []
-    for one in wanted:
-        fault = _fault(one, held, reasons, trail.today, closed)
-        faults.append(fault)
-        if fault is None and one.reason is None:
-            del held[one.day]
-        elif fault is None:
-            held[one.day] = str(one.reason)
-    if atomic and any(faults):
-        return [fault or CallerError("not_done") for fault in faults]
+    faults = judged()
     for one in (one for one, fault in zip(wanted, faults, strict=True) if fault is None):
         said = {"on": one.day.isoformat()}
         if one.reason is None:

@@ -101,9 +101,10 @@ def enter_shifts(
         raise CallerError("roster_too_long", at_most=MOST)
     if faults := faults_of(conn, rules, given):
         raise roster_faulty(faults)
+    if not _changed(conn, given):
+        return []
     locked_head(conn, ROSTER)  # whoever else enters shifts waits until these are in
-    held = {(one.day, one.staff_no): one for one in _held(conn, {one.day for one in given})}
-    changed = sorted(one for one in given if held.get((one.day, one.staff_no), one._replace(shift=None)) != one)
+    changed = _changed(conn, given)
     for day, of_day in groupby(changed, key=lambda one: one.day):
         found = list(of_day)
         for at in range(0, len(found), _AN_ENTRY):
@@ -124,6 +125,12 @@ def enter_sound(
     faulty = {one.place for one in faults}
     sound = [one for place, one in enumerate(given, 1) if place not in faulty]
     return faults, enter_shifts(conn, trail, actor, rules, sound) if sound or not given else []
+
+
+def _changed(conn: Connection, given: Sequence[ShiftGiven]) -> list[ShiftGiven]:
+    """Those that the roster does not have already."""
+    held = {(one.day, one.staff_no): one for one in _held(conn, {one.day for one in given})}
+    return sorted(one for one in given if held.get((one.day, one.staff_no), one._replace(shift=None)) != one)
 
 
 def _enter(conn: Connection, trail: Trail, actor: Actor, day: date, found: Sequence[ShiftGiven]) -> None:
