@@ -347,7 +347,7 @@ def test_an_agency_is_inspected_once_in_every_calendar_month(today: date, inspec
 
 # ── five days without contact (1.3.1c) ────────────────────────────────────────────────────────────────────────
 
-LOST = {"days": 5, "from_dpd": 4, "attempts_per_day": 2, "holds": ["dispute"]}
+LOST = {"days": 5, "from_dpd": 4, "attempts_per_day": 2, "holds": ["dispute"], "broken_by": ["debtor"]}
 GAP, ONE, REACHED, THIRD, SENT = "gap", "one", "reached", "third", "sent"
 FULL = "full"
 DAYS: list[tuple[str, list[str], int, bool]] = [
@@ -384,6 +384,22 @@ def test_lost_contact_needs_five_days_in_a_row_with_two_calls_and_nobody_reached
         elif day == SENT:
             attempts(case, on, 2, channel="message")
     assert ask("days_without_contact", case, dpd(asked), LOST).met is met, what
+
+
+@pytest.mark.parametrize(
+    ("broken_by", "lost"),
+    [
+        (["debtor"], True), (["debtor", "contact"], False), (["debtor", "co_borrower", "guarantor"], True),
+        (["debtor", "co_borrower", "guarantor", "contact"], False),
+    ],
+)  # fmt: skip
+def test_whose_answer_breaks_the_run_beside_the_debtors_is_the_policys_to_say(broken_by: list[str], lost: bool) -> None:
+    """A contact answered on the third of five silent days."""
+    case = opened()
+    for days in range(4, 9):
+        attempts(case, dpd(days))
+    case.facts.attempt_days[2].answered.append("contact")
+    assert ask("days_without_contact", case, dpd(8), LOST | {"broken_by": broken_by}).met is lost
 
 
 def test_days_before_dpd_4_do_not_count() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,12 @@ from casework.errors import CallerError
 from casework.intake.dialler.correcting import correct
 from casework.operation.sweeping import sweep
 from casework.people.staff.actor import system
+from casework.rules.statechart.outside_law import load_law
+from casework.rules.statechart.policy import Policies, parse_policy
+from casework.settings import shipped
 from casework.storage.database import reading, writing
+from casework.work.cases.case import AttemptDay
+from casework.work.cases.publish import publish
 from casework.work.cases.steps import steps_of_cases
 from casework.work.contacts.tables import contact_log
 from tests.dialler.called import call, case_of, logged, moment, take, text
@@ -52,6 +58,36 @@ def steps(bank: Bank) -> list[tuple[str, str, date]]:
     with reading(bank.started.engine, snapshot=True) as conn:
         found = steps_of_cases(conn, bank.started.branch.rulebook.chart, ("mark_lost", "reached"), None, None)
     return [(one.loan_id, one.event, one.on) for one in found]
+
+
+def broken_by(bank: Bank, *parties: str) -> None:
+    """The branch publishes another edition of its policy, in which these break a run of silent days."""
+    rulebook = bank.started.branch.rulebook
+    text = rulebook.policies.all[0].text.decode()
+    edited = text.replace('broken_by = { value = ["debtor"]', f"broken_by = {{ value = {json.dumps(parties)}")
+    policy = parse_policy("2024-01-01.3", edited.encode(), load_law(shipped("statecharts")))
+    branch = replace(bank.started.branch, rulebook=replace(rulebook, policies=Policies([policy])))
+    bank.started = replace(bank.started, branch=branch)
+    with writing(bank.started.engine) as conn:
+        assert publish(conn, branch, system("cli")) == ["policy 2024-01-01.3"]
+
+
+@pytest.mark.parametrize("party", ["co_borrower", "guarantor", "contact"])
+def test_an_answer_of_somebody_else_breaks_the_run_where_the_policy_says_so(called: Bank, party: str) -> None:
+    silent(called, 0, 4)
+    take(called, call("c1", 1, 2, "16:00:00", party=party, result="third_party"))
+    broken_by(called, "debtor", party)
+    assert [close(called, on) for on in range(5)] == [{}] * 5
+    assert case_of(called, 2).facts.attempt_days[2] == AttemptDay(day(2), 2, connected=False, answered=[party])
+    silent(called, 5, 7)
+    assert [close(called, on) for on in (5, 6, 7)] == [{}, {}, {"mark_lost": 2}], "counted anew from the day after"
+
+
+@pytest.mark.parametrize("party", ["co_borrower", "guarantor", "contact"])
+def test_an_answer_of_somebody_else_breaks_nothing_by_default(called: Bank, party: str) -> None:
+    silent(called, 0, 4)
+    take(called, call("c1", 1, 2, "16:00:00", party=party, result="third_party"))
+    assert [close(called, on) for on in range(5)][4] == {"mark_lost": 2}
 
 
 def test_five_days_in_vain_lose_every_case_of_the_debtor_at_the_close_of_the_fifth(called: Bank) -> None:

@@ -14,7 +14,8 @@ from casework.people.shifts.entering import ShiftGiven, enter_shifts, shifts_bet
 from casework.people.shifts.shift_rules import ShiftRules, load_shift_rules, parse_shift_rules
 from casework.people.shifts.tables import shifts
 from casework.people.staff import absence, register
-from casework.rules.statechart.policy import Policies, load_law, load_policies, parse_policy
+from casework.rules.statechart.outside_law import load_law
+from casework.rules.statechart.policy import Policies, load_policies, parse_policy
 from casework.storage.database import open_engine, reading
 from tests.staff.conftest import TODAY, Register
 

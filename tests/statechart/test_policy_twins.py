@@ -8,13 +8,8 @@ from pathlib import Path
 import pytest
 
 from casework.errors import RulesBroken
-from casework.rules.statechart.policy import (
-    CLASSES,
-    Policies,
-    load_law,
-    load_policies,
-    parse_policy,
-)
+from casework.rules.statechart.outside_law import CLASSES, load_law
+from casework.rules.statechart.policy import Policies, load_policies, parse_policy
 from casework.work.cases.rulebook import load_rulebook
 from casework.work.gate.limits import limits_of
 from tests.statechart.small import BLOCKS, FOLDER, RULEBOOK, law, small_policy
@@ -84,6 +79,7 @@ def test_a_policy_is_named_by_its_date_and_nothing_else(name: str) -> None:
         ("unanswered_attempts_per_day = { value = 6", "5", "7"),
         ("third_party_from_dpd = { value = 4", "5", "3"),
         ("third_party_after_failures = { value = 3", "4", "2"),
+        ("third_party_opens_after_days = { value = 1", "3", "0"),
         ("evaluation_days = { value = 365", "180", "367"),
         ("above_dpd = { value = 90", "60", "91"),
     ],
@@ -96,6 +92,47 @@ def test_the_branch_may_be_stricter_than_outside_law_and_never_looser(key: str, 
     assert parse_policy("2024-01-01", text.replace(key, f"{head} {stricter}").encode(), bounds).figures
     with pytest.raises(RulesBroken, match="looser than the law's"):
         parse_policy("2024-01-01", text.replace(key, f"{head} {looser}").encode(), bounds)
+
+
+LISTS = [
+    ("demand_from", '["debtor", "guarantor"]', None),
+    (
+        "demand_from",
+        '["debtor", "contact"]',
+        "contact.demand_from: contact is looser than the law's debtor, co_borrower",
+    ),
+    ("demand_from", '["guarantor"]', "contact.demand_from: leaves out debtor"),
+    ("demand_from", '"debtor"', "contact.demand_from: is not a list"),
+    ("refusal_binds", '["contact", "heir", "guardian"]', None),
+    ("refusal_binds", '["heir"]', "contact.refusal_binds: leaves out contact"),
+    ("third_party_holds", '["death"]', None),
+    (
+        "third_party_holds",
+        '["death", "hardship"]',
+        "contact.third_party_holds: hardship is looser than the law's death",
+    ),
+    ("broken_by", '["debtor", "co_borrower", "guarantor", "contact"]', None),
+    ("broken_by", '["contact"]', "lost_contact.broken_by: leaves out debtor"),
+    ("broken_by", '["debtor", "neighbour"]', "lost_contact.broken_by: neighbour is not one of debtor, co_borrower"),
+    ("broken_by", '"debtor"', "lost_contact.broken_by: leaves out debtor"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "said"), LISTS)
+def test_a_list_of_codes_holds_what_it_must_and_nothing_that_outside_law_forbids(
+    key: str, value: str, said: str | None
+) -> None:
+    text = (FOLDER / "policy" / "2024-01-01.2.toml").read_text(encoding="utf-8")
+    edited, edits = re.subn(rf"(?m)^{key} = {{ value = \[.*?\]", f"{key} = {{ value = {value}", text)
+    assert edits == 1
+    if said is None:
+        assert parse_policy("2024-01-01", edited.encode(), load_law(FOLDER)).figures
+        return
+    with pytest.raises(RulesBroken) as broken:
+        parse_policy("2024-01-01", edited.encode(), load_law(FOLDER))
+    assert [fault for fault in broken.value.faults if fault.startswith(f"policy 2024-01-01: {said}")], (
+        broken.value.faults
+    )
 
 
 def test_a_class_that_outside_law_calls_non_performing_may_not_be_left_out() -> None:
@@ -249,12 +286,21 @@ def test_a_capacity_is_of_a_post_that_there_is_and_named_once(tmp_path: Path, ro
     assert [fault for fault in broken.value.faults if "staff.capacity_by_post" in fault and said in fault]
 
 
+MORE = 'messages_per_day = 1, demand_from = ["debtor"], third_party_opens_after_days = 3'
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
-    [('[{ product = "haihua", connected_calls_per_day = 2, quiet_from_hour = 21 }]', None),
+    [(f'[{{ product = "haihua", connected_calls_per_day = 2, quiet_from_hour = 21, {MORE} }}]', None),
      ('[{ product = "haihua", connected_calls_per_day = 4 }]', "haihua: contact.connected_calls_per_day: 4 is looser"),
      ('[{ product = "haihua", quiet_until_hour = 7 }]', "haihua: contact.quiet_until_hour: 7 is looser"),
      ('[{ product = "haihua", third_party_from_dpd = 3 }]', "haihua: contact.third_party_from_dpd: 3 is looser"),
+     ('[{ product = "haihua", demand_from = ["contact"] }]', "haihua: contact.demand_from: contact is looser"),
+     ('[{ product = "haihua", refusal_binds = ["heir"] }]', "haihua: contact.refusal_binds: leaves out contact"),
+     ('[{ product = "haihua", third_party_holds = ["hardship"] }]', "haihua: contact.third_party_holds: hardship is"),
+     ('[{ product = "haihua", third_party_opens_after_days = 0 }]', "haihua: contact.third_party_opens_after_days: 0"),
+     ('[{ product = "haihua", messages_per_day = "few" }]', "each needs product"),
+     ('[{ product = "haihua", demand_from = "debtor" }]', "each needs product"),
      ('[{ product = "haihua", permit_minutes = 1 }]', "each needs product"),
      ('[{ connected_calls_per_day = 2 }]', "each needs product"),
      ('["haihua"]', "each needs product"),
@@ -271,6 +317,9 @@ def test_a_product_may_be_held_to_stricter_figures_of_contact_and_never_to_loose
         policy = parse_policy("2024-01-01", text.encode(), load_law(FOLDER))
         assert limits_of(policy, "haihua").connected_calls == 2
         assert limits_of(policy, "consumer").connected_calls == 3
+        haihua, others = limits_of(policy, "haihua"), limits_of(policy, "consumer")
+        assert (haihua.messages, sorted(haihua.demand_from), haihua.contacts_after_days) == (1, ["debtor"], 3)
+        assert (others.messages, "guarantor" in others.demand_from, others.contacts_after_days) == (None, True, 1)
         return
     with pytest.raises(RulesBroken) as broken:
         parse_policy("2024-01-01", text.encode(), load_law(FOLDER))

@@ -57,6 +57,7 @@ def on_cases(bank: Bank) -> dict[str, list[str]]:
     ("hold", "bound"),
     [
         ("complaint", {"L1", "L2"}), ("hardship", {"L1", "L2"}), ("bankruptcy", {"L1", "L2"}), ("death", {"L1", "L2"}),
+        ("custody", {"L1", "L2"}), ("incapacity", {"L1", "L2"}),
         ("dispute", {"L1"}), ("legal", {"L1"}),
     ],
 )  # fmt: skip

@@ -45,7 +45,8 @@ _DETAIL = {
     **{key: value for key, value in CASE_LINE.items() if key != "last_entry_at"},
     "chart": "overdue_loan@1", "state_zh": "电话催收", "state_en": "Phone collection", "opened_by": "system",
     "deadline_zh": "第五个未接通日", "deadline_en": "fifth failed day", "business_date": "2026-03-09",
-    "half_lost": False, "facts": {"attempt_days": [["2026-03-08", 2, False]]}, "audit_seq": 6, "audit_head": "5f" * 32,
+    "half_lost": False, "facts": {"attempt_days": [["2026-03-08", 2, False, []]]},
+    "audit_seq": 6, "audit_head": "5f" * 32,
 }  # fmt: skip
 _HISTORY = {
     "items": [

@@ -47,7 +47,7 @@ _THEN: dict[str, Any] = {
     "instant": _INSTANT, "business_date": "2026-03-08", "business_date_from": "feed",
     "policy": f"2024-01-01#{'5f' * 32}", "days_past_due": 7, "bucket_recorded": "M1", "bucket_computed": "M1",
     "chart": "overdue_loan@1", "state_zh": "电话催收", "state_en": "Phone collection", "opened_by": "system",
-    "facts": {"attempt_days": [["2026-03-08", 2, False]]}, "last_entry_id": "case:1207:6", "audit_seq": 6,
+    "facts": {"attempt_days": [["2026-03-08", 2, False, []]]}, "last_entry_id": "case:1207:6", "audit_seq": 6,
     "audit_head": "5f" * 32,
 }  # fmt: skip
 _CASE_DIFFERENCE = {

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from casework.errors import RulesBroken
-from casework.rules.statechart.policy import Policies, load_law, load_policies, parse_policy
+from casework.rules.statechart.outside_law import load_law
+from casework.rules.statechart.policy import Policies, load_policies, parse_policy
 from casework.work.cases.duty_rules import load_duty_rules, parse_duty_rules
 
 RULES = Path(__file__).parents[3] / "statecharts"
@@ -24,7 +25,7 @@ def test_each_duty_says_whom_it_meets_and_who_owes_it() -> None:
     held_to = rules.held_to(POLICIES.all[0])
     assert [one.rule.name for one in held_to.by_state["lost_contact"]] == list(rules.by_name)
     assert (set(held_to.lost), set(held_to.placed)) == ({"lost_contact"}, {"outsourced"})
-    assert held_to.stops_contact == ("complaint", "dispute", "bankruptcy", "death", "hardship")
+    assert held_to.stops_contact == ("complaint", "dispute", "bankruptcy", "death", "custody", "incapacity", "hardship")
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,12 @@ def test_a_wrong_number_is_not_called_again_until_something_else_is_said_of_it(
         ([], "2 08:00", 4, (Span("death", at("1")),), ""), ([], "2 08:00", 4, (Span("death", at("2")),), "X5"),
         ([], "3 08:00", 4, (Span("death", at("2")),), ""), ([], "2 08:00", 4, (Span("death", at("1"), at("2")),), "X5"),
         ([], "2 08:00", 4, (Span("death", at("1"), at("2")), Span("death", at("2"))), ""),
+        ([], "2 08:00", 4, (Span("incapacity", at("1")),), ""),
+        ([], "2 08:00", 4, (Span("incapacity", at("2")),), "X5"),
+        ([], "2 08:00", 3, (Span("incapacity", at("1")),), "X5"), ([], "2 08:00", 4, (Span("custody", at("1")),), "X5"),
+        ([], "2 08:00", 4, (Span("incapacity", at("1"), at("2")), Span("death", at("2"))), ""),
+        ([contact("i", "2 08:30", "debtor")], "2 09:00", 4, (Span("incapacity", at("1")),), "X5"),
+        ([contact("i", "2 08:30", "debtor")], "3 08:00", 4, (Span("incapacity", at("1")),), ""),
     ],
 )  # fmt: skip
 def test_a_contact_person_is_approached_from_the_day_after_the_debtor_proved_out_of_reach(
@@ -152,6 +158,56 @@ def test_whoever_refused_is_never_approached_again_for_whomever_and_by_whatever_
     assert broken([*PAST_DEBTOR, refused, *later]) == {"d": "X6", "e": "X6"}
 
 
+@pytest.mark.parametrize(
+    ("changed", "before", "act", "rules"),
+    [
+        ({"contacts_after_days": 3}, PAST_DEBTOR, friend("d", "3 21:59"), "X5"),
+        ({"contacts_after_days": 3}, PAST_DEBTOR, friend("d", "4 08:00"), ""),
+        ({"demand_from": frozenset({"debtor"})}, [], contact("d", "1 10:00", party="guarantor", number=SECOND), "X4"),
+        ({"demand_from": frozenset({"debtor"})}, [],
+         contact("d", "1 10:00", party="guarantor", number=SECOND, purpose="locate"), ""),
+        ({}, [], contact("d", "1 10:00", party="guarantor", number=SECOND), ""),
+        ({"contacts_by_holds": frozenset({"death"})}, [], friend("d", "2 08:00"), "X5"),
+        ({"refusal_binds": frozenset({"contact", "guarantor"})}, [friend("r", "1 10:00", "contact_refused")],
+         contact("d", "2 10:00", party="guarantor", number=FRIEND), "X6"),
+        ({}, [friend("r", "1 10:00", "contact_refused")],
+         contact("d", "2 10:00", party="guarantor", number=FRIEND), ""),
+    ],
+)  # fmt: skip
+def test_whom_and_from_when_is_the_policys_to_say(
+    changed: dict[str, Any], before: list[Contact], act: Contact, rules: str
+) -> None:
+    on_record = (*standing().on_record, OnRecord("guarantor", SECOND, at("0")))
+    incapable = [Span("incapacity", at("1"))] if "contacts_by_holds" in changed else []
+    found = broken(
+        [*before, act], standing(*incapable, on_record=on_record), msgspec.structs.replace(LIMITS, **changed)
+    )
+    assert found.get("d", "") == rules
+
+
+def message(ref: str, when: str, result: str = "sent", **other: Any) -> Contact:
+    return contact(ref, when, result, **({"channel": "message"} | other))
+
+
+@pytest.mark.parametrize(
+    ("cap", "third", "rules"),
+    [
+        (2, message("d", "1 12:00"), "X8"), (3, message("d", "1 12:00"), ""), (None, message("d", "1 12:00"), ""),
+        (2, message("d", "2 08:00"), ""), (2, message("d", "1 12:00", loan_id="L2", number=SECOND), "X8"),
+        (2, contact("d", "1 12:00", "debtor"), ""), (2, contact("d", "1 12:00", "sent", channel="letter"), ""),
+        (0, message("d", "2 08:00"), "X8"), (2, message("d", "1 10:30"), ""),
+    ],
+)  # fmt: skip
+def test_a_debtor_is_sent_as_many_messages_a_day_as_the_branch_says(
+    cap: int | None, third: Contact, rules: str
+) -> None:
+    """Whatever became of them and whoever they went to."""
+    before = [message("a", "1 10:00", "failed"), message("b", "1 11:00", party="guarantor", number=SECOND)]
+    on_record = (*standing().on_record, OnRecord("guarantor", SECOND, at("0")))
+    limits = msgspec.structs.replace(LIMITS, messages=cap)
+    assert broken([*before, third], standing(on_record=on_record), limits).get("d", "") == rules
+
+
 HOLD = ("1 12:00", "2 12:00")
 
 
@@ -166,6 +222,9 @@ HOLD = ("1 12:00", "2 12:00")
         ("dispute", "L1", {}, "dispute"),
         ("dispute", "L1", {"loan_id": "L2"}, ""), ("hardship", None, {"loan_id": "L2"}, "hardship"),
         ("death", None, {}, "death"), ("death", None, {"party": "guarantor", "number": SECOND}, ""),
+        ("custody", None, {}, "custody"), ("incapacity", None, {"loan_id": "L2"}, "incapacity"),
+        ("custody", None, {"party": "guarantor", "number": SECOND}, ""),
+        ("incapacity", None, {"party": "guarantor", "number": SECOND}, ""),
         ("complaint", None, {"party": "guarantor", "number": SECOND}, "complaint"),
         ("complaint", None, {"channel": "inbound", "result": "debtor"}, ""),
         ("complaint", None, {"channel": "letter", "result": "sent"}, "complaint"),

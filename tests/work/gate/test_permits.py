@@ -1,6 +1,7 @@
 """Permits: asked for before the call, counted while they are open, settled by the outcome."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,10 +9,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from casework.errors import CallerError
+from casework.intake.feed.past_arrears import past_arrears
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire
 from casework.people.staff.actor import Actor
-from casework.storage.database import writing
+from casework.rules.statechart.policy import Policies
+from casework.storage.database import reading, writing
+from casework.work.gate.found import found
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
 from tests.promised import hold
 from tests.work.gate.desk import Desk
@@ -71,6 +75,39 @@ def test_the_outcome_settles_what_the_permit_reserved(desk: Desk, result: str, a
     held = desk.ask(at("10:00"))
     desk.record(at("10:01"), result, permit_id=held.permit_id)
     assert desk.rules(at("10:02")) == after
+
+
+def cap(desk: Desk, messages: int) -> None:
+    """The branch's policy has so many messages a day."""
+    rulebook = desk.bank.started.branch.rulebook
+    policies = Policies(
+        [replace(one, figures={**one.figures, "contact.messages_per_day": messages}) for one in rulebook.policies.all]
+    )
+    branch = replace(desk.bank.started.branch, rulebook=replace(rulebook, policies=policies))
+    desk.bank.started = replace(desk.bank.started, branch=branch)
+
+
+def test_messages_are_permitted_up_to_the_cap_and_an_open_permit_is_one(desk: Desk) -> None:
+    """Two who write at the same time never both get the last one; without a cap nobody is stopped."""
+    for minute in range(3):
+        desk.record(at("09:00") + minute * MINUTE, "sent", channel="message")
+    assert desk.rules(at("10:00"), channel="message") == []
+    cap(desk, 4)
+    assert desk.rules(at("10:10"), channel="message") == []
+    answer = desk.ask(at("10:11"), channel="message")
+    assert [(one.rule, one.allowed_from) for one in answer.reasons] == [("X8", at("08:00", 1))]
+    assert "4条短信" in answer.reasons[0].zh
+    assert desk.rules(at("10:12")) == [], "calls are not messages"
+    assert desk.rules(at("10:15"), channel="message") == [], "expired"
+    assert desk.rules(at("09:00", 1), channel="message") == []
+
+
+def test_messages_above_the_cap_are_listed_as_breaches(desk: Desk) -> None:
+    sent = [desk.record(at("09:00") + minute * MINUTE, "sent", channel="message") for minute in range(3)]
+    cap(desk, 2)
+    with reading(desk.bank.started.engine) as conn:
+        listed = list(found(conn, desk.bank.started.branch, past_arrears))
+    assert [(one.contact.contact_ref, one.rules) for one in listed] == [(sent[2].contact_ref, ("X8",))]
 
 
 def test_an_open_permit_counts_as_an_unanswered_call_to_its_number(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from casework.settings import shipped
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.results import load_results
 from casework.work.gate.breaches import breaches
-from casework.work.gate.limits import limits_of
+from casework.work.gate.limits import Limits, limits_of
 from casework.work.gate.standing import Arrears, OnRecord, Span, Standing
 
 WHO = Customer("one", "B1")
@@ -47,8 +47,8 @@ def standing(*holds: Span, dpd: int = 10, **other: Any) -> Standing:
     return Standing(**(fields | other))
 
 
-def broken(contacts: list[Contact], standings: Standing | None = None) -> dict[str, str]:
+def broken(contacts: list[Contact], standings: Standing | None = None, limits: Limits = LIMITS) -> dict[str, str]:
     """The rules that each contact in breach broke, in one text."""
     said = {code: one.number for code, one in RESULTS.by_code.items()}.get
-    found = breaches(contacts, {WHO: standings or standing()}, lambda _: LIMITS, said)
+    found = breaches(contacts, {WHO: standings or standing()}, lambda _: limits, said)
     return {one.contact.contact_ref: " ".join(one.rules) for one in found}

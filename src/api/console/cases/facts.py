@@ -51,9 +51,12 @@ def _value(name: str, value: Any, lang: str) -> tuple[str, bool]:
 
 def _attempts(value: list[AttemptDay], lang: str) -> str:
     met = words.say("case.connected", lang)
-    return _joined(
-        f"{shown.day(one.on, lang)} ×{one.attempts}{f' {met}' if one.connected else ''}" for one in value[-5:]
-    )
+
+    def told(one: AttemptDay) -> str:
+        who = [met] * one.connected + [word_of(f"role.{party}", party, lang) for party in one.answered]
+        return " ".join([f"{shown.day(one.on, lang)} ×{one.attempts}", *who])
+
+    return _joined(map(told, value[-5:]))
 
 
 def _placed(value: Placement, lang: str) -> str:

@@ -19,6 +19,7 @@ from casework.log.format.entry import Entry, decode_strict
 from casework.log.tables import entries
 from casework.personal import Vault
 from casework.storage import rows
+from casework.work.cases.case import ANSWERED_BY
 from casework.work.contacts.contact import CALLS, DEBTOR
 from casework.work.contacts.tables import contact_log
 
@@ -49,6 +50,7 @@ class _Fact(NamedTuple):
     on: date
     attempts: int
     connected: bool
+    answered: tuple[str, ...]
     known_by: int
 
 
@@ -69,7 +71,8 @@ class DaysTold:
             number = str(entry.data["evidence"]).removeprefix(_EVIDENCE)
             if number.isascii() and number.isdecimal():  # else an earlier day was told again
                 given, on = entry.data["given"], date.fromisoformat(entry.data["on"])
-                told = int(given["attempts"]), bool(given["connected"])
+                answered = tuple(party for party in ANSWERED_BY if given.get(party) is True)
+                told = int(given["attempts"]), bool(given["connected"]), answered
                 self._present.append(_Fact(entry.stream, entry.stream_seq, self._customer, on, *told, int(number[:18])))
 
     def close(self, stream: str, tail: Tail, *, sound: bool) -> None:  # noqa: ARG002  (of an unsound one too)
@@ -92,13 +95,13 @@ class DaysTold:
             of_day = held.get((fact.customer.borrower_id, fact.customer.institution, fact.on), [])
             known = [(row.channel, row.party, row.late, row.outcome) for row in of_day]
             last = max((row.stream_seq for row in of_day), default=0)
-            told = fact.attempts, fact.connected, fact.known_by
+            told = fact.attempts, fact.connected, fact.answered, fact.known_by
             # Rows are what is known now, and compared elsewhere: where they say something else, the entries decide.
             if (*_count(known), last) != told and self._knew(fact) != told:
                 self._report.find("told_differs", fact.stream, fact.seq, fact=FACT, contact=fact.known_by)
         self._pending = []
 
-    def _knew(self, fact: _Fact) -> tuple[int, bool, int]:
+    def _knew(self, fact: _Fact) -> tuple[int, bool, tuple[str, ...], int]:
         """What the debtor's entries up to that one said of the day."""
         said: dict[tuple[Any, Any], dict[str, Any]] = {}
         last = 0
@@ -117,7 +120,9 @@ class DaysTold:
         return (*_count(known), last)
 
 
-def _count(contacts: list[tuple[str, str, bool, str]]) -> tuple[int, bool]:
-    """Attempts at the debtor, and whether the debtor was connected."""
+def _count(contacts: list[tuple[str, str, bool, str]]) -> tuple[int, bool, tuple[str, ...]]:
+    """Attempts at the debtor, whether the debtor was connected, who else answered."""
     attempts = sum(channel in CALLS and party == DEBTOR and not late for channel, party, late, _ in contacts)
-    return attempts, any(outcome == DEBTOR for *_, outcome in contacts)
+    answered = {party for _, party, _, outcome in contacts if outcome == "third_party"}
+    connected = any(outcome == DEBTOR for *_, outcome in contacts)
+    return attempts, connected, tuple(party for party in ANSWERED_BY if party in answered)

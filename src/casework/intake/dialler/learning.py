@@ -18,7 +18,7 @@ from casework.lifecycle.commands import Done, Fire, Record
 from casework.people.staff.actor import system
 from casework.storage import rows
 from casework.work.cases.branch import Branch
-from casework.work.cases.case import AttemptDay, Case, from_row
+from casework.work.cases.case import ANSWERED_BY, AttemptDay, Case, from_row
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.tables import cases
 from casework.work.contacts.contact import CALLS, DEBTOR, Contact
@@ -35,6 +35,12 @@ SUMS: Final = sa.select(
     _log.borrower_id, _log.institution, _log.day,
     sa.literal_column(f"sum(CASE WHEN {_ATTEMPT} THEN 1 ELSE 0 END)", sa.BigInteger).label("attempts"),
     sa.literal_column(f"max(CASE WHEN outcome = '{DEBTOR}' THEN 1 ELSE 0 END)", sa.BigInteger).label("connected"),
+    *(
+        sa.literal_column(
+            f"max(CASE WHEN outcome = 'third_party' AND party = '{party}' THEN 1 ELSE 0 END)", sa.BigInteger
+        ).label(party)
+        for party in ANSWERED_BY
+    ),
     sa.func.max(_log.stream_seq).label("seq"),
 ).group_by(_log.borrower_id, _log.institution, _log.day)  # fmt: skip
 """What the log knows of days: what is typed in late proves no attempt."""
@@ -121,7 +127,8 @@ def reach_again(conn: Connection, branch: Branch, institution: str, day: date, *
 def _by_customer(found: Iterable[Any]) -> dict[Customer, list[_Day]]:
     days: dict[Customer, list[_Day]] = {}
     for row in found:
-        told = AttemptDay(row.day, int(row.attempts), bool(row.connected))
+        answered = [party for party in ANSWERED_BY if getattr(row, party)]
+        told = AttemptDay(row.day, int(row.attempts), bool(row.connected), answered)
         days.setdefault(Customer(row.institution, row.borrower_id), []).append(_Day(told, int(row.seq)))
     return {customer: sorted(of_them, key=lambda day: day.told.on) for customer, of_them in days.items()}
 
@@ -141,6 +148,7 @@ def _to_tell(case: Case, days: Sequence[_Day], branch: Branch, clock: Clock) -> 
 
 def _record(case: Case, day: _Day, via: str) -> Record:
     """The evidence is the entry in the debtor's stream; of a day that is told once more, what was told before."""
-    given = {"attempts": day.told.attempts, "connected": day.told.connected}
+    given: dict[str, Any] = {"attempts": day.told.attempts, "connected": day.told.connected}
+    given |= dict.fromkeys(day.told.answered, True)
     evidence = f"contact:{day.seq}" if day.seq else "contact:told"
     return Record(actor=system(via), id=case.id, kind=FACT, on=day.told.on, evidence=evidence, data=given)

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from casework.errors import RulesBroken
+from casework.rules.statechart.outside_law import CLASSES, floor_faults, law_faults, load_law, product_faults
 from casework.rules.statechart.shape import (
     LABELS,
     RULES,
-    Shape,
     each,
     shape_faults,
     some,
@@ -33,8 +33,6 @@ from casework.rules.statechart.shape import (
 )
 
 _NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(\.([2-9]|[1-9][0-9]))?")
-CLASSES: Final = ("normal", "special_mention", "substandard", "doubtful", "loss")
-"""The five classes of a loan, the best first (2023 classification measures)."""
 Figure = int | str | list[str] | list[dict[str, Any]] | bool
 
 
@@ -165,9 +163,10 @@ def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
         for section, entries in document.items()
         for key, entry in entries.items()
     }
-    faults += [f"policy {name}: {fault}" for fault in _law_faults(figures, law)]
+    faults += [f"policy {name}: {fault}" for fault in law_faults(figures, law)]
     faults += [f"policy {name}: buckets.bands: {fault}" for fault in _bucket_faults(figures.get("buckets.bands"))]
-    faults += [f"policy {name}: contact.by_product: {fault}" for fault in _product_faults(figures, law)]
+    faults += [f"policy {name}: contact.by_product: {fault}" for fault in product_faults(figures, law)]
+    faults += [f"policy {name}: {fault}" for fault in _broken_by_faults(figures)]
     faults += [f"policy {name}: contact.own_posts: {fault}" for fault in _own_post_faults(figures)]
     faults += [f"policy {name}: {fault}" for key in _LISTS for fault in _list_faults(key, figures.get(key))]
     if "staff.capacity_cases" in figures and list(whole("", figures["staff.capacity_cases"])):
@@ -175,7 +174,7 @@ def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
     by_post = figures.get("staff.capacity_by_post")
     faults += [f"policy {name}: staff.capacity_by_post: {fault}" for fault in _capacity_faults(by_post)]
     floors = figures.get("classification.floors")
-    faults += [f"policy {name}: classification.floors: {fault}" for fault in _floor_faults(floors)]
+    faults += [f"policy {name}: classification.floors: {fault}" for fault in floor_faults(floors)]
     if faults:
         raise RulesBroken(faults)
     cited = {
@@ -207,18 +206,6 @@ def load_policies(folder: Path) -> Policies:
     return Policies(policies)
 
 
-def load_law(folder: Path) -> Mapping[str, Any]:
-    """The floors and ceilings of outside law by policy key (`outside_law.toml`)."""
-    try:
-        law: Mapping[str, Any] = tomllib.loads((folder / "outside_law.toml").read_bytes().decode())
-    except (OSError, ValueError, RecursionError) as error:
-        raise RulesBroken([f"outside_law.toml: {error}"]) from None
-    faults = [f"outside_law.toml: {fault}" for fault in shape_faults(_LAW, law)]
-    if faults:
-        raise RulesBroken(faults)
-    return law
-
-
 def _value(where: str, value: Any) -> Iterator[str]:
     if isinstance(value, float):
         yield f"{where}: is a float; rates are texts or whole percents, money is fen"
@@ -246,60 +233,20 @@ def _figure(where: str, entry: Any) -> Iterator[str]:
         yield f"{where}.mark: is not A, B or C"
 
 
-def _bound(where: str, bound: Any) -> Iterator[str]:
-    codes = some(text, empty="is empty")
-    floors = some(_FLOOR, empty="is empty")
-    bounds: dict[str, Shape] = {"at_most": zero_or_more, "at_least": zero_or_more, "must_hold": codes, "floors": floors}
-    yield from table({"source": text, "mark": text}, bounds)(where, bound)
-    if isinstance(bound, dict) and not bounds.keys() & bound.keys():
-        yield f"{where}: bounds nothing"
-
-
 _POLICY = each(each(_figure))
-_LAW = table({}, rest=_bound)
 
 
-def _law_faults(figures: Mapping[str, Any], law: Mapping[str, Any]) -> list[str]:
-    faults = []
-    for key, bound in law.items():
-        if key not in figures:
-            faults.append(f"{key}: missing, though outside law sets it ({bound['source']})")
-            continue
-        value = figures[key]
-        if value is None:
-            continue
-        if ("at_most" in bound or "at_least" in bound) and type(value) is not int:
-            faults.append(f"{key}: is not a whole number, so the law's bound cannot be kept")
-            continue
-        if "at_most" in bound and value > bound["at_most"]:
-            faults.append(f"{key}: {value} is looser than the law's {bound['at_most']} ({bound['source']})")
-        if "floors" in bound:
-            faults += [f"{key}: {fault} ({bound['source']})" for fault in _better_floors(value, bound["floors"])]
-        if "at_least" in bound and value < bound["at_least"]:
-            faults.append(f"{key}: {value} is looser than the law's {bound['at_least']} ({bound['source']})")
-        wanted = set(bound.get("must_hold", []))
-        missing = sorted(wanted - set(value if isinstance(value, list) else [])) if wanted else []
-        if missing:
-            faults.append(f"{key}: leaves out {', '.join(missing)} ({bound['source']})")
-    return faults
-
-
-def _product_faults(figures: Mapping[str, Any], law: Mapping[str, Any]) -> list[str]:
-    """Rows of one product each, with figures of the section that it holds to a stricter value."""
-    rows, section = figures.get("contact.by_product"), "contact."
-    if rows is None:
+def _broken_by_faults(figures: Mapping[str, Any]) -> list[str]:
+    """Whose answers break a run of days without contact: the debtor's always, others' where the branch says so."""
+    key = "lost_contact.broken_by"
+    if key not in figures:
         return []
-    bounded = {key.removeprefix(section) for key in figures if key in law and key.startswith(section)}
-    shape = table({"product": text}, dict.fromkeys(sorted(bounded), zero_or_more))
-    if not isinstance(rows, list) or any(list(shape("row", row)) for row in rows):
-        return [f"each needs product, and may have {', '.join(sorted(bounded))}, whole numbers"]
-    products = [row["product"] for row in rows]
-    faults = [f"{product}: twice" for product in sorted({one for one in products if products.count(one) > 1})]
-    for row in rows:
-        of_product = {f"{section}{key}": value for key, value in row.items() if key != "product"}
-        bounds = {key: law[key] for key in of_product}
-        faults += [f"{row['product']}: {fault}" for fault in _law_faults(of_product, bounds)]
-    return faults
+    said = figures[key] if isinstance(figures[key], list) else []
+    unknown = [f"{key}: {one} is not one of {', '.join(_MAY_BREAK)}" for one in said if one not in _MAY_BREAK]
+    return unknown or ([] if "debtor" in said else [f"{key}: leaves out debtor (1.3.1c)"])
+
+
+_MAY_BREAK: Final = ("debtor", "co_borrower", "guarantor", "contact")
 
 
 def _own_post_faults(figures: Mapping[str, Any]) -> list[str]:
@@ -332,38 +279,6 @@ def _capacity_faults(rows: Any) -> list[str]:
 
 
 _OF_POST = table({"post": text, "cases": whole})
-
-
-def _floor_faults(floors: Any) -> list[str]:
-    if floors is None:
-        return []
-    if not isinstance(floors, list) or any(list(_FLOOR("floor", one)) for one in floors):
-        return ["each needs from_dpd, whole days, and floor, a class; also: classes that are right there too"]
-    lows, classes = [one["from_dpd"] for one in floors], [one["floor"] for one in floors]
-    unknown = sorted({*classes, *(name for one in floors for name in one.get("also", ()))} - set(CLASSES))
-    if unknown:
-        return [f"no class is called {', '.join(unknown)}"]
-    if lows != sorted(set(lows)) or lows[0] != 0:
-        return ["the days must begin with 0 and rise"]
-    worse = [CLASSES.index(one) for one in classes]
-    return [] if worse == sorted(worse) else ["a floor may not be better than the one before it"]
-
-
-_FLOOR = table({"from_dpd": zero_or_more, "floor": text}, {"also": some(text, empty="is empty")})
-
-
-def _better_floors(floors: Any, lawful: list[dict[str, Any]]) -> list[str]:
-    """Where the floors of a policy are better than the law's at the same day past due, or allow better classes."""
-    if _floor_faults(floors) or not floors:
-        return []
-    faults = []
-    for law in lawful:
-        held = [one for one in floors if one["from_dpd"] <= law["from_dpd"]][-1:]
-        held += [one for one in floors if one["from_dpd"] > law["from_dpd"]]
-        allowed = {name for one in held for name in (one["floor"], *one.get("also", ()))}
-        better = sorted(name for name in allowed if CLASSES.index(name) < CLASSES.index(law["floor"]))
-        faults += [f"from DPD {law['from_dpd']} {name} is better than {law['floor']}" for name in better]
-    return faults
 
 
 _BAND = table({"name": text, "low_dpd": zero_or_more}, {"high_dpd": zero_or_more})

@@ -12,11 +12,13 @@ guard = REGISTRY.guard
 
 
 @guard(
-    params={"days": "int", "from_dpd": "int", "attempts_per_day": "int", "holds": "texts"},
+    params={"days": "int", "from_dpd": "int", "attempts_per_day": "int", "holds": "texts", "broken_by": "texts"},
     facts=("days_in_a_row", "counted_from", "days_required", "attempts_required"),
 )
 def days_without_contact(now: CaseSituation, params: Params) -> Verdict:
     """The day and those before it: each with all attempts, none connected, none spoilt by a promise or a hold.
+
+    Who connects is `broken_by`: the debtor, and whoever else's answer breaks the run by policy.
 
     On the first of them the loan was so many days past due; a due date that moves may lower the later ones.
     """
@@ -38,6 +40,8 @@ def days_without_contact(now: CaseSituation, params: Params) -> Verdict:
 def _is_silent(now: CaseSituation, day: AttemptDay | None, on: date, params: Params) -> bool:
     """Enough was dialled and nobody answered, no promise was open and no hold in force on any part of the day."""
     if day is None or day.attempts < params["attempts_per_day"] or day.connected:
+        return False
+    if any(party in params["broken_by"] for party in day.answered):
         return False
     of_day = [one.by for one in now.facts.spoilt if one.first <= on <= (one.last or on)]
     return not any(by in params["holds"] or by.startswith(PROMISE) for by in of_day)

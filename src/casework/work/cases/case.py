@@ -40,13 +40,19 @@ class Placement(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AttemptDay(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """The contact attempts of one calendar day: how many, and whether the debtor in person was connected."""
+    """The contact attempts of one calendar day: how many, and whether the debtor in person was connected.
+
+    `answered`: who else answered, of `ANSWERED_BY`.
+    """
 
     on: date
     attempts: int
     connected: bool
+    answered: list[str] = []
 
 
+ANSWERED_BY: Final = ("co_borrower", "guarantor", "contact")
+"""Whose answers a case learns of beside the debtor's; the policy says whether they break a run of silent days."""
 PROMISE: Final = "promise:"
 """Before the number of a promise among what spoils days."""
 

@@ -5,8 +5,11 @@ Registered by name; the chart says which event has which effect. The replay runs
 
 from datetime import date, timedelta
 
+import msgspec
+
 from casework.rules.statechart.registry import Params
 from casework.work.cases.case import (
+    ANSWERED_BY,
     LOOKED_BACK,
     PROMISE,
     AgencyFile,
@@ -178,7 +181,8 @@ def contact_day(now: CaseSituation, _: Params) -> None:
     A connection that is learnt of in this state counts in it, whenever it was: the debtor is not lost (1.3.1d).
     """
     on, given = _happened(now), now.given
-    _keep(now.facts, AttemptDay(on, given["attempts"], given["connected"]))
+    answered = [party for party in ANSWERED_BY if given.get(party)]
+    _keep(now.facts, AttemptDay(on, given["attempts"], given["connected"], answered))
     if given["connected"]:
         now.facts.fresh = _add(now.facts.fresh, "debtor_connected")
 
@@ -285,8 +289,8 @@ def visit(now: CaseSituation, _: Params) -> None:
     if given["outcome"] == "found":
         facts.found_on = _later(on, facts.found_on)
     if given["person_met"] == "debtor":
-        known = next((day.attempts for day in facts.attempt_days if day.on == on), 0)
-        _keep(facts, AttemptDay(on, known, connected=True))
+        known = next((day for day in facts.attempt_days if day.on == on), AttemptDay(on, 0, connected=False))
+        _keep(facts, msgspec.structs.replace(known, connected=True))
         if _in_this_state(now):
             facts.fresh = _add(facts.fresh, "debtor_connected")
     if _in_this_state(now):

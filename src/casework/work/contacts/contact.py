@@ -13,16 +13,15 @@ from casework.customer import Customer
 CALLS: Final = frozenset({"call", "ai_voice"})
 RECORDED: Final = CALLS | {"inbound"}
 """Of which there is to be a recording."""
-WRITTEN: Final = frozenset({"message"})
+MESSAGE: Final = "message"
+WRITTEN: Final = frozenset({MESSAGE})
 """Whose words are to be an approved template's."""
 CHANNELS: Final = ("call", "ai_voice", "message", "visit", "letter", "inbound")
 PARTIES: Final = ("debtor", "co_borrower", "guarantor", "contact", "representative", "heir", "guardian")
 PARTIES_OF_FILE: Final = PARTIES[:4]
 """Whom a contact file names; the others are reached by permit alone, so that the gate has been asked."""
-MAY_REFUSE: Final = frozenset({"contact", "heir"})
-"""Whose refusal to be contacted binds (X6): they owe nothing, and speak for nobody who does."""
 ONLY_LOCATED: Final = frozenset({"representative", "heir", "guardian"})
-"""Whom a death hold leaves open to be asked for heirs and whereabouts, and not to be asked for money."""
+"""Whom a hold on the debtor's person leaves open to be asked for heirs and whereabouts, not to be asked for money."""
 PURPOSES: Final = ("demand", "locate", "care", "complaint_answer", "service_of_papers", "limitation_notice")
 NEXT_ACTIONS: Final = ("call_again", "visit", "repair", "await_payment", "legal", "nothing")
 DEBTOR: Final = "debtor"

@@ -1,7 +1,7 @@
 """What the contacts of all debtors of an institution came to on a day: sums in the database, the rest for few.
 
 Whether contact persons were to be called is judged one by one, and only for debtors whose gate can be open (X5): who
-failed to answer often enough, whose numbers were found dead, who died.
+failed to answer often enough, whose numbers were found dead, who died or is incapable.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,7 +98,8 @@ def _statements(*, of_some: bool) -> _Statements:
         "failing": sa.select(_log.borrower_id)
         .select_from(contact_log.outerjoin(last, last.c.borrower_id == _log.borrower_id))
         .where(
-            _log.institution == _institution, _log.day < _on, _is_attempt, sa.not_(_is_connected),
+            _log.institution == _institution, _log.day <= sa.bindparam("by", type_=sa.Date), _is_attempt,
+            sa.not_(_is_connected),
             sa.or_(last.c.at.is_(None), _log.started_at > last.c.at), _log.borrower_id.in_(window),
         )
         .group_by(_log.borrower_id)
@@ -110,8 +111,9 @@ def _statements(*, of_some: bool) -> _Statements:
             else number.in_(sa.select(_log.number).where(*is_dead)),
             contacts.c.borrower_id.in_(window),
         ),
-        "died": sa.select(_holds.borrower_id).where(
-            _holds.institution == _institution, _holds.hold == "death", _holds.begins_on < _on,
+        "held": sa.select(_holds.borrower_id).where(
+            _holds.institution == _institution, _holds.hold.in_(sa.bindparam("grounds", expanding=True)),
+            _holds.begins_on < _on,
             sa.or_(_holds.last_on.is_(None), _holds.last_on >= _on), _holds.borrower_id.in_(window),
         ),
     }  # fmt: skip
@@ -212,9 +214,10 @@ class Reader(msgspec.Struct, frozen=True):
             "first_due": self.on - min(bounds[0].until_dpd, _LONGEST) * _DAY,
         }  # fmt: skip
         dead = sorted(code for code, one in self.results.by_code.items() if one.number in {"invalid", "wrong"})
-        failing = set(self._ask("failing", asked | {"failures": self.limits.contacts_after_failures}).scalars())
+        proved = {"failures": self.limits.contacts_after_failures, "by": self._proved_by}
+        failing = set(self._ask("failing", asked | proved).scalars())
         others = {*self._ask("found_dead", asked | {"dead": dead}).scalars()}
-        others.update(self._ask("died", asked).scalars())
+        others.update(self._ask("held", asked | {"grounds": sorted(self.limits.contacts_by_holds)}).scalars())
         wanted = sorted(failing | others)
         for at in range(0, len(wanted), _AT_ONCE):
             yield from self._judged(wanted[at : at + _AT_ONCE], failing)
@@ -228,8 +231,8 @@ class Reader(msgspec.Struct, frozen=True):
         customers = [(borrower, self.institution) for borrower in borrowers]
         book, holds = book_of(self.conn, borrowers), holds_of(self.conn, borrowers, self.limits.zone)
         courses = {borrower: Course() for borrower in borrowers}
-        for borrower in failing.intersection(borrowers):  # all of them before today, whichever day it was
-            courses[borrower].failed_on = [self.on - _DAY] * self.limits.contacts_after_failures
+        for borrower in failing.intersection(borrowers):  # all of them by then, whichever day it was
+            courses[borrower].failed_on = [self._proved_by] * self.limits.contacts_after_failures
         lines = self._lines(book, courses)
         asked_not_to = refusals(self.conn, lines.keys())
         with_others = self._with_others(customers)
@@ -239,7 +242,7 @@ class Reader(msgspec.Struct, frozen=True):
         for borrower in borrowers:
             whose, of_live = Customer(self.institution, borrower), live[borrower]
             standing = Standing(
-                book.get(whose, ()), self._deaths(holds.get(whose, ())),
+                book.get(whose, ()), self._of_the_person(holds.get(whose, ())),
                 arrears=Arrears((self.on,), {self.on: (self.on - of_live.due_on).days}), refusals=asked_not_to,
             )  # fmt: skip
             asked = Asked(wish, courses[borrower], lines, standing, self.limits)
@@ -272,5 +275,10 @@ class Reader(msgspec.Struct, frozen=True):
                 hear(key, course or Course(), number, lines[number], said[row.result])
         return lines
 
-    def _deaths(self, holds: Sequence[Span]) -> tuple[Span, ...]:
-        return tuple(one for one in holds if one.name == "death")
+    def _of_the_person(self, holds: Sequence[Span]) -> tuple[Span, ...]:
+        return tuple(one for one in holds if one.name in self.limits.contacts_by_holds)
+
+    @property
+    def _proved_by(self) -> date:
+        """The last day on which a debtor had to prove out of reach, for contact persons to be called on `on`."""
+        return self.on - self.limits.contacts_after_days * _DAY

@@ -14,7 +14,7 @@ from casework.storage import rows
 from casework.storage.database import UtcDateTime
 from casework.work.cases.holds import HOLDS
 from casework.work.cases.tables import cases
-from casework.work.contacts.contact import CALLS, DEBTOR
+from casework.work.contacts.contact import CALLS, DEBTOR, MESSAGE
 from casework.work.contacts.results import SUSPENDED, Results
 from casework.work.contacts.tables import contact_log, contacts
 from casework.work.gate.consents import consents_of
@@ -42,6 +42,7 @@ class _Asked(NamedTuple):
 
     connected: sa.Select[Any]
     unanswered: sa.Select[Any]
+    written: sa.Select[Any]
     told: sa.Select[Any]
     course: sa.Select[Any]
     open: sa.Select[Any]
@@ -67,6 +68,9 @@ def _asked(dialect: str) -> _Asked:
             among(log.number, "numbers"), log.day == today, _CALLED,
             _literal("outcome IN ('unanswered', 'invalid_number')"),
         ).group_by(log.number),
+        written=sa.select(*_whose).where(
+            among(log.borrower_id, "borrowers"), log.day == today, _literal(f"channel = '{MESSAGE}'")
+        ),
         told=sa.select(log.number, *by_time, log.result, *_whose)
         .where(among(log.number, "numbers"), among(log.result, "results")).order_by(*by_time),
         course=sa.select(*_whose, log.day, log.outcome, _CALLED & _literal(f"party = '{DEBTOR}'"))
@@ -124,6 +128,7 @@ def gather(
     consents only in the `quiet` hours of any.
     """
     customers = {one.customer for one in askings}
+    writes = any(one.wish.channel == MESSAGE for one in askings)
     others = {one.customer for one in askings if one.wish.party != "debtor"}
     persons = {one.customer for one in askings if one.wish.party == "contact"}
     borrowers, day = sorted({one.borrower_id for one in customers}), now.astimezone(zone).date()
@@ -139,6 +144,9 @@ def gather(
         told = rows.ask(conn, asked.told, {"numbers": sorted(numbers), "results": sorted(said)}) if numbers else list
         courses = rows.ask(conn, asked.course, of_persons) if persons else list
         connected = rows.ask(conn, asked.connected, {name: of_them[name] for name in ("borrowers", "today")})
+        written = (
+            rows.ask(conn, asked.written, {name: of_them[name] for name in ("borrowers", "today")}) if writes else list
+        )
         unanswered = (
             rows.ask(conn, asked.unanswered, {name: of_them[name] for name in ("numbers", "today")})
             if dialled else list
@@ -153,12 +161,16 @@ def gather(
     _run(known, courses())
     for whose in connected():
         reserve(known, Customer(*whose), None, day)
+    for whose in written():
+        reserve_message(known, Customer(*whose), day)
     for number, calls in unanswered():
         line = known.lines[bytes(number)]
         line.day, line.unanswered = day, calls
     for institution, borrower_id, number, channel in opened():
         if channel in CALLS:
             reserve(known, Customer(institution, borrower_id), None if number is None else bytes(number), day)
+        elif channel == MESSAGE:
+            reserve_message(known, Customer(institution, borrower_id), day)
     held, remitted, arrears = _spans(holds(), zone), paid(), _arrears(overdue())
     asked_not_to = _earliest(marked())
     states: dict[Customer, dict[str, Span]] = {}
@@ -187,6 +199,13 @@ def reserve(known: Known, customer: Customer, number: bytes | None, day: date) -
     line = known.lines.get(number) if number is not None else None
     if line is not None:
         line.unanswered, line.day = line.unanswered_on(day) + 1, day
+
+
+def reserve_message(known: Known, customer: Customer, day: date) -> None:
+    """A message that is permitted counts as sent (X8) until its outcome."""
+    course = known.courses.get(customer)
+    if course is not None:
+        course.messages, course.written_on = course.messages_on(day) + 1, day
 
 
 def holds_of(conn: Connection, borrowers: Sequence[str], zone: tzinfo) -> dict[Customer, list[Span]]:

@@ -1,6 +1,6 @@
 """The gate: why a contact may not be made at an instant, and from when each reason no longer holds. Pure.
 
-The same rules judge a wish before the act and a contact after it. A reason's rule is X1 to X6, the name of the hold
+The same rules judge a wish before the act and a contact after it. A reason's rule is X1 to X6, X8, the name of the hold
 that stops the contact, `channel` for a case in whose state only some posts may act, or `paid` for a loan of which
 nobody demands payment before a snapshot tells. Every reason is given.
 """
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from casework.work.contacts.contact import CALLS, DEBTOR, MAY_REFUSE, ONLY_LOCATED, Contact
+from casework.work.contacts.contact import CALLS, DEBTOR, MESSAGE, ONLY_LOCATED, Contact
 from casework.work.gate.limits import Limits
 from casework.work.gate.seen import Course, Line
 from casework.work.gate.standing import Standing
@@ -83,7 +83,7 @@ def reasons(asked: Asked) -> list[Reason]:
     """Every reason against it, in the order of the rules; none for an inbound contact."""
     if asked.act.channel == "inbound":
         return []
-    found = (_x1(asked), _x2(asked), _x3(asked), _x4(asked), _x5(asked), _x6(asked), _channel(asked))
+    found = (_x1(asked), _x2(asked), _x3(asked), _x4(asked), _x5(asked), _x6(asked), _x8(asked), _channel(asked))
     return [*(one for one in found if one is not None), *_holds(asked), *_paid(asked)]
 
 
@@ -116,6 +116,8 @@ def _x4(asked: Asked) -> Reason | None:
     act = asked.act
     if act.channel in CALLS and act.number is not None and asked.course.is_wrong(act.number, asked.line):
         return Reason("X4")
+    if act.purpose == "demand" and act.party not in asked.limits.demand_from:
+        return Reason("X4")
     if act.party == "debtor":
         return None
     known_by = act.number if act.party not in _OBLIGED else None
@@ -134,7 +136,7 @@ def contacts_open(asked: Asked) -> bool:
     today = asked.local.date()
     if asked.course.connected_on == today or asked.standing.arrears.on(today) < asked.limits.contacts_from_dpd:
         return False
-    return any(on < today for on in _grounds(asked))
+    return any(on + asked.limits.contacts_after_days * _DAY <= today for on in _grounds(asked))
 
 
 def _grounds(asked: Asked) -> list[date]:
@@ -149,9 +151,9 @@ def _grounds(asked: Asked) -> list[date]:
     since = [key[0] for key in dead if key is not None]
     if since and len(since) == len(dead):
         found.append(max(since).astimezone(zone).date())
-    died = asked.standing.dead_since(at)
-    if died is not None:
-        found.append(died.astimezone(zone).date())
+    held_since = asked.standing.held_since(asked.limits.contacts_by_holds, at)
+    if held_since is not None:
+        found.append(held_since.astimezone(zone).date())
     return found
 
 
@@ -161,7 +163,7 @@ def _opens_on(asked: Asked) -> date | None:
     missing = asked.limits.contacts_from_dpd - asked.standing.arrears.on(today)
     if not grounds or missing >= asked.limits.contacts_from_dpd:
         return None
-    first = max(min(grounds) + _DAY, today + timedelta(days=max(missing, 0)))
+    first = max(min(grounds) + asked.limits.contacts_after_days * _DAY, today + timedelta(days=max(missing, 0)))
     return max(first, today + _DAY)
 
 
@@ -169,7 +171,14 @@ def _x6(asked: Asked) -> Reason | None:
     act = asked.act
     refused = asked.line.refused or asked.standing.refused(act.number, act.started_at)
     refused = refused or (isinstance(act, Wish) and act.refused)
-    return Reason("X6") if act.party in MAY_REFUSE and refused else None
+    return Reason("X6") if act.party in asked.limits.refusal_binds and refused else None
+
+
+def _x8(asked: Asked) -> Reason | None:
+    cap, today = asked.limits.messages, asked.local.date()
+    if asked.act.channel != MESSAGE or cap is None or asked.course.messages_on(today) < cap:
+        return None
+    return Reason("X8", asked.may_from(asked.midnight(today + _DAY)) if cap else None)
 
 
 def _channel(asked: Asked) -> Reason | None:
@@ -187,7 +196,8 @@ def _holds(asked: Asked) -> list[Reason]:
         return []
     ends: dict[str, list[datetime | None]] = {}
     for one in asked.standing.holds:
-        stops = one.name in asked.limits.stops_contact and (one.name != "death" or _death_stops(act))
+        of_the_person = one.name in asked.limits.stops_the_person
+        stops = one.name in asked.limits.stops_contact and (not of_the_person or _stops_the_person(act))
         if stops and one.binds(act.loan_id) and one.at(act.started_at):
             ends.setdefault(one.name, []).append(one.ends_at)
     return [
@@ -208,6 +218,6 @@ def _paid(asked: Asked) -> list[Reason]:
     return [Reason("paid", asked.may_from(max(one.ends_at or tomorrow for one in spans)))]
 
 
-def _death_stops(act: Contact | Wish) -> bool:
+def _stops_the_person(act: Contact | Wish) -> bool:
     """The debtor's own numbers for all that a hold stops; money of who stood or stands in for them."""
     return act.party == DEBTOR or (act.party in ONLY_LOCATED and act.purpose != "locate")

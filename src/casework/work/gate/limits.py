@@ -20,7 +20,18 @@ class Limits(msgspec.Struct, frozen=True):
     unanswered_calls: int
     contacts_from_dpd: int
     contacts_after_failures: int
+    contacts_after_days: int
+    """How long after the debtor proved out of reach: 1 is the next day."""
+    contacts_by_holds: frozenset[str]
+    """The grounds of holds by which the debtor is out of reach."""
+    demand_from: frozenset[str]
+    refusal_binds: frozenset[str]
+    """Whose refusal is for ever."""
+    messages: int | None
+    """A day; none: no cap."""
     stops_contact: frozenset[str]
+    stops_the_person: frozenset[str]
+    """Holds that stop contact with the debtor alone, and money of who stands in for them."""
     own_posts: Mapping[str, frozenset[str]]
     """By state of a case: the posts that alone may contact its debtor then."""
 
@@ -38,6 +49,11 @@ def limits_of(policy: Policy, product: str | None = None) -> Limits:
     def figure(key: str) -> int:
         return int(of_product.get(key, policy.figure(f"contact.{key}")))
 
+    def codes(key: str) -> frozenset[str]:
+        return frozenset(of_product.get(key, policy.figure(f"contact.{key}")))
+
+    messages: Any = of_product.get("messages_per_day", policy.figures["contact.messages_per_day"])
+
     return Limits(
         ZoneInfo(policy.figure("branch.time_zone")),
         figure("quiet_from_hour"),
@@ -46,6 +62,12 @@ def limits_of(policy: Policy, product: str | None = None) -> Limits:
         figure("unanswered_attempts_per_day"),
         figure("third_party_from_dpd"),
         figure("third_party_after_failures"),
+        figure("third_party_opens_after_days"),
+        codes("third_party_holds"),
+        codes("demand_from"),
+        codes("refusal_binds"),
+        messages,
         frozenset(policy.figure("hold.stops_contact")),
+        frozenset(policy.figure("hold.of_the_person")),
         {row["state"]: frozenset(row["posts"]) for row in own},
     )

@@ -18,8 +18,8 @@ from casework.errors import CallerError
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.filter import MAX_ID
-from casework.work.contacts.contact import CALLS, Contact
-from casework.work.gate.gather import Asking, Known, gather, reserve
+from casework.work.contacts.contact import CALLS, MESSAGE, Contact
+from casework.work.gate.gather import Asking, Known, gather, reserve, reserve_message
 from casework.work.gate.judge import Asked, reasons
 from casework.work.gate.limits import Limits, limits_of
 from casework.work.gate.tables import contact_permits
@@ -34,7 +34,7 @@ _LOCKED: Final = "SELECT pg_advisory_xact_lock(k) FROM (SELECT k FROM unnest(%s:
 
 
 class Why(msgspec.Struct):
-    """A reason: its rule (X1 to X6, a hold's ground, `channel`), what it says, and from when it no longer holds."""
+    """A reason: its rule (X1 to X8, a hold's ground, `channel`, `paid`), what it says, from when it no longer holds."""
 
     rule: str
     zh: str
@@ -105,6 +105,8 @@ def ask(conn: Connection, branch: Branch, askings: Sequence[Asking], now: dateti
             continue
         if one.wish.channel in CALLS:
             reserve(known, one.customer, one.wish.number, asked.local.date())
+        elif one.wish.channel == MESSAGE:
+            reserve_message(known, one.customer, asked.local.date())
         answers.append(Permit(True, None, holds_until, []))
         granted.append(one)
     ids = iter(rows.next_ids(conn, _SEQUENCE, contact_permits, len(granted)))

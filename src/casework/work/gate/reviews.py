@@ -27,7 +27,7 @@ COMMAND: Final = "breach.review"
 REVIEWED: Final = "contact.breach_reviewed"
 CONFIRMED, EXPLAINED, CLEARED = "confirmed", "explained", "cleared"
 VERDICTS: Final = (CONFIRMED, EXPLAINED, CLEARED)
-RULES: Final = ("X1", "X2", "X3", "X4", "X5", "X6", "X7")
+RULES: Final = ("X1", "X2", "X3", "X4", "X5", "X6", "X7", "X8")
 _KEY: Final = ("contact_ref", "source")
 _COLUMNS: Final = (
     "institution", "borrower_id", "source", "contact_ref", "verdict", "rules", "actor_id", "reviewed_at", "stream_seq",

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from casework.work.contacts.contact import Contact
+from casework.work.contacts.contact import MESSAGE, Contact
 from casework.work.contacts.results import SUSPENDED
 
 Key = tuple[datetime, str, str]
@@ -41,17 +41,23 @@ NOTHING: Final = Told()
 
 
 class Course(msgspec.Struct):
-    """One debtor: when they were last connected, the connected calls of a day, the failed attempts since."""
+    """One debtor: when last connected, the connected calls and the messages of a day, the failed attempts since."""
 
     connected_on: date | None = None
     calls_on: date | None = None
     connected_calls: int = 0
+    written_on: date | None = None
+    messages: int = 0
     failed_on: list[date] = msgspec.field(default_factory=list)
     told: dict[bytes, Told] = msgspec.field(default_factory=dict)
 
     def connected_calls_on(self, day: date) -> int:
         """The outbound calls of that day in which the debtor was reached."""
         return self.connected_calls if self.calls_on == day else 0
+
+    def messages_on(self, day: date) -> int:
+        """The messages of that day, to whomever, whatever became of them."""
+        return self.messages if self.written_on == day else 0
 
     def is_wrong(self, number: bytes, line: Line) -> bool:
         """Whether the latest that was said of the number is that it is not the debtor's."""
@@ -83,6 +89,8 @@ def see(contact: Contact, course: Course, line: Line, zone: tzinfo, said: str | 
     day = contact.started_at.astimezone(zone).date()
     if contact.connected and contact.is_call:
         course.connected_calls, course.calls_on = course.connected_calls_on(day) + 1, day
+    if contact.channel == MESSAGE:
+        course.messages, course.written_on = course.messages_on(day) + 1, day
     advance(course, day, connected=contact.connected, attempt=contact.is_attempt)
     if contact.is_call and contact.outcome in {"unanswered", "invalid_number"}:
         line.unanswered = line.unanswered_on(day) + 1

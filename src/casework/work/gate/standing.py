@@ -1,7 +1,7 @@
 """What else is on record when a contact is judged: numbers, holds, consents, arrears, suits. Pure."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -110,10 +110,10 @@ class Standing(msgspec.Struct, frozen=True):
             one.role == role and one.at(instant) and (number is None or one.number == number) for one in self.on_record
         )
 
-    def dead_since(self, instant: datetime) -> datetime | None:
-        """Since when a death hold has been in force without a gap; none if none is in force."""
+    def held_since(self, names: Collection[str], instant: datetime) -> datetime | None:
+        """Since when holds of these names have been in force without a gap; none if none is in force."""
         since = until = None
-        for one in sorted((one for one in self.holds if one.name == "death"), key=lambda one: one.begins_at):
+        for one in sorted((one for one in self.holds if one.name in names), key=lambda one: one.begins_at):
             if one.begins_at > instant:
                 break
             if since is None or (until is not None and until < one.begins_at):

@@ -19,7 +19,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.holds import HOLDS
 from casework.work.cases.lifecycles import REMITTANCES
 from casework.work.cases.tables import cases
-from casework.work.contacts.contact import CALLS, DEBTOR, Contact
+from casework.work.contacts.contact import CALLS, DEBTOR, MESSAGE, Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 from casework.work.gate.judge import HELD_PURPOSES
 from casework.work.gate.limits import Limits, limits_of
@@ -27,6 +27,7 @@ from casework.work.holds import LIFTED
 
 _log: Final = contact_log.c
 _DAYS: Final = sa.select(_log.day).distinct().order_by(_log.day)
+_NO_CAP: Final = 1 << 40
 _judged: Final = _log.channel != "inbound", _log.permit_id.is_(None)
 
 
@@ -37,6 +38,7 @@ class _Strictest(NamedTuple):
     closes: datetime
     connected: int
     unanswered: int
+    messages: int
     states: list[str]
 
 
@@ -67,6 +69,11 @@ def _of_day() -> sa.Select[Any]:
         .where(*called, other.c.number.is_not(None), other.c.outcome.in_(["unanswered", "invalid_number"]))
         .group_by(other.c.number).having(sa.func.count() >= sa.bindparam("unanswered", type_=sa.Integer))
     )  # fmt: skip
+    often_written = (  # X8
+        sa.select(other.c.borrower_id).where(other.c.day == day, other.c.channel == MESSAGE)
+        .group_by(other.c.borrower_id, other.c.institution)
+        .having(sa.func.count() > sa.bindparam("messages", type_=sa.BigInteger))
+    )  # fmt: skip
     held = sa.select(holds.borrower_id).where(
         holds.begins_at < sa.bindparam("ends", type_=UtcDateTime),
         holds.ends_at.is_(None) | (holds.ends_at > sa.bindparam("begins", type_=UtcDateTime)) | (holds.state == LIFTED),
@@ -82,6 +89,7 @@ def _of_day() -> sa.Select[Any]:
         | (_log.started_at >= sa.bindparam("closes", type_=UtcDateTime))
         | (calls & _log.borrower_id.in_(often_reached))
         | (calls & _log.number.in_(often_dialled))
+        | ((_log.channel == MESSAGE) & _log.borrower_id.in_(often_written))
         | (_log.purpose.in_(sorted(HELD_PURPOSES)) & _log.borrower_id.in_(held))
         | (_log.purpose.in_(sorted(HELD_PURPOSES)) & _log.loan_id.in_(paid))
         | _log.borrower_id.in_(apart)
@@ -112,7 +120,8 @@ def _figures(branch: Branch, day: date) -> _Strictest:
     return _Strictest(
         begins + timedelta(hours=max(one.quiet_until_hour for one in each)),
         begins + timedelta(hours=min(one.quiet_from_hour for one in each)),
-        min(one.connected_calls for one in each), min(one.unanswered_calls for one in each), _apart(each),
+        min(one.connected_calls for one in each), min(one.unanswered_calls for one in each),
+        min((one.messages for one in each if one.messages is not None), default=_NO_CAP), _apart(each),
     )  # fmt: skip
 
 

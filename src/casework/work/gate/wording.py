@@ -23,6 +23,8 @@ def texts_of(rule: str, limits: Limits, holds: Mapping[str, Mapping[str, str]]) 
         "X5": ("尚不得联系联系人：须逾期满规定天数，且此前无法联系到本人",
                "contact persons may not be approached yet: the debtor has not proved out of reach, or not for long"),
         "X6": ("联系人已拒绝再联系", "the contact person refuses to be contacted again"),
+        "X8": (f"当日已向该债务人发送{limits.messages}条短信，不得再发",
+               f"{limits.messages} messages have gone out for this debtor today"),
         "paid": ("已还款或客户称已还，下一份数据到达前不得催收",
                  "money came or is said to have been sent: no demand before the next snapshot tells"),
         "channel": ("案件在此状态下仅可由指定岗位联系", "in this state of the case only certain posts may do so"),
