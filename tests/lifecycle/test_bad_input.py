@@ -94,7 +94,7 @@ def test_a_contact_in_which_another_answered_carries_none(running: Running, case
         ({"begins_at": f"{TODAY + timedelta(days=1)}T08:00:00+08:00"}, "begins_at", "begin: must not be after"),
         ({"begins_at": "2026-01-10T08:00:00"}, "begins_at", "begin: must be a time with its offset"),
         ({"review_by": "2026-01-09"}, "review_by", "must not be before the business date 2026-01-10"),
-        ({"hold": "whim"}, "hold", "must be one of complaint, dispute, hardship, bankruptcy, death, custody, incapacity, legal"),
+        ({"hold": "whim"}, "hold", "must be one of complaint, dispute, hardship, bankruptcy, death"),
     ],
 )
 def test_a_hold_that_cannot_be_says_which_field_and_what_is_allowed(

@@ -24,6 +24,8 @@ ONLY_LOCATED: Final = frozenset({"representative", "heir", "guardian"})
 """Whom a hold on the debtor's person leaves open to be asked for heirs and whereabouts, not to be asked for money."""
 PURPOSES: Final = ("demand", "locate", "care", "complaint_answer", "service_of_papers", "limitation_notice")
 NEXT_ACTIONS: Final = ("call_again", "visit", "repair", "await_payment", "legal", "nothing")
+CONTACT: Final = "contact"
+"""The party that owes nothing and is asked where the debtor is."""
 DEBTOR: Final = "debtor"
 """The outcome, and the party, that is the debtor in person."""
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from casework.work.contacts.contact import CALLS, DEBTOR, MESSAGE, ONLY_LOCATED, Contact
+from casework.work.contacts.contact import CALLS, CONTACT, DEBTOR, MESSAGE, ONLY_LOCATED, Contact
 from casework.work.gate.limits import Limits
 from casework.work.gate.seen import Course, Line
 from casework.work.gate.standing import Standing
@@ -116,7 +116,8 @@ def _x4(asked: Asked) -> Reason | None:
     act = asked.act
     if act.channel in CALLS and act.number is not None and asked.course.is_wrong(act.number, asked.line):
         return Reason("X4")
-    if act.purpose == "demand" and act.party not in asked.limits.demand_from:
+    # A contact person is asked for whereabouts and nothing else, wherever contacts are entered; X5 says when.
+    if act.purpose == "demand" and act.party not in {CONTACT, *asked.limits.demand_from}:
         return Reason("X4")
     if act.party == "debtor":
         return None
@@ -125,7 +126,7 @@ def _x4(asked: Asked) -> Reason | None:
 
 
 def _x5(asked: Asked) -> Reason | None:
-    if asked.act.party != "contact" or contacts_open(asked):
+    if asked.act.party != CONTACT or contacts_open(asked):
         return None
     opens_on = _opens_on(asked)
     return Reason("X5", None if opens_on is None else asked.may_from(asked.midnight(opens_on)))
