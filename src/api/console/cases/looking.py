@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 from api.auth import actor_of
 from api.console.borrowers.people import People, people_of_case
 from api.console.cases.facts import facts_of
-from api.console.cases.timeline import Moment, told
+from api.console.cases.timeline import Moment, meanwhile, told
 from api.console.frame.forms import Tried
 from api.console.frame.page import HEADERS, language_of, render
 from api.console.nouns.shown import children_of, live_of
@@ -104,7 +104,7 @@ def case_page(
         request, "cases/case.html", status=status, case=detail, options=options, owners=owners, names=names,
         people=people, children=children, tried=tried, more=history.next is not None,
         moments=_moments(branch, history.items, lang, names), facts=list(facts_of(detail.facts, lang)),
-        done=_done(branch, done, lang), meanwhile=_meanwhile(branch, history.items, tried, lang),
+        done=_done(branch, done, lang), meanwhile=meanwhile(branch, history.items, tried, lang, names),
         risks=live_of(children, "risk"), owed=owed,
         may_call=branch.rulebook.permissions.may(actor, "contact.permit"),
         may_note=branch.rulebook.permissions.may(actor, "case.note"),
@@ -128,14 +128,6 @@ def _done(branch: Any, done: str, lang: str) -> str:
     chart = branch.rulebook.chart
     part = chart.events.get(done) or chart.facts.get(done)
     return str(getattr(part, lang)) if part else ""
-
-
-def _meanwhile(branch: Any, items: list[HistoryItem], tried: Tried | None, lang: str) -> list[Moment]:
-    """What has happened since the version that a stale form had seen."""
-    if tried is None or tried.problem.get("code") != "stale_version":
-        return []
-    seen = int(tried.typed.get("seq") or 0)
-    return [told(branch, item, lang) for item in items if item.seq > seen]
 
 
 # ── its past ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,11 +1,12 @@
 """The entries of a case in words: what each was called, who did it, what was given, why it was refused."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from api.console.frame import shown, words
+from api.console.frame.forms import Tried, number_of
 from casework.rules.statechart.chart import Chart, GuardUse
 from casework.rules.statechart.fields import Field
 from casework.work.cases.branch import Branch
@@ -41,6 +42,17 @@ def told(branch: Branch, item: HistoryItem, lang: str, names: Mapping[str, str] 
     kind = "money" if what == "measured" else kind
     details, who = list(_details(chart, item, lang, branch.time_zone)), (names or {}).get(item.actor)
     return Moment(item, shown.told(item, lang), kind, _moved(chart, item, lang), details, who)
+
+
+def meanwhile(
+    branch: Branch, items: Sequence[HistoryItem], tried: Tried | None, lang: str,
+    names: Mapping[str, str] | None = None,
+) -> list[Moment]:  # fmt: skip
+    """What has happened since a stale form was opened (`seq`: the last entry that its page showed)."""
+    if tried is None or tried.problem.get("code") != "stale_version":
+        return []
+    seen = number_of(tried.typed, "seq") or 0
+    return [told(branch, item, lang, names) for item in items if item.seq > seen]
 
 
 def _moved(chart: Chart | None, item: HistoryItem, lang: str) -> tuple[str, str] | None:

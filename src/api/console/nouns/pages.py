@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 
 from api.auth import actor_of
 from api.changing import MAX_CASE_ID, through_the_writer
-from api.console.cases.timeline import told
+from api.console.cases.timeline import meanwhile, told
 from api.console.frame import cookies
 from api.console.frame.forms import DAY_MISSING, Tried, data_of, day_of, number_of, problem_in, typed_in
 from api.console.frame.page import HEADERS, language_of, render, to
@@ -26,6 +26,7 @@ from casework.clock import now
 from casework.customer import Customer
 from casework.errors import CallerError
 from casework.lifecycle.commands import Fire, Note, Open, Record
+from casework.people.staff.listing import names_of
 from casework.rules.statechart.draw import svg
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
@@ -75,6 +76,7 @@ class _Pages:
             history = history_of_noun(
                 conn, branch, self.noun, subject, whose, actor, limit=_MOMENTS, newest_first=True
             )  # fmt: skip
+            names = names_of(conn, {item.actor for item in history.items})
         fields = {name for item in history.items for name in item.texts}
         if fields:
             holder = whose[0] if self.noun.child else subject
@@ -86,7 +88,9 @@ class _Pages:
             request, "nouns/one.html", status=int(tried.problem["status"]) if tried else 200, noun=self.noun,
             chart=chart, place=self.place, one=subject, columns=columns_of(branch, self.noun, subject, lang),
             options=options, tried=tried, done=getattr(part, lang) if part else "",
-            moments=[told(branch, item, lang) for item in history.items],
+            moments=[told(branch, item, lang, names) for item in history.items],
+            meanwhile=meanwhile(branch, history.items, tried, lang, names),
+            seq=max((item.seq for item in history.items), default=0),
             may_note=branch.rulebook.permissions.may(actor, f"{self.word}.note"),
         )  # fmt: skip
 

@@ -109,6 +109,7 @@ def _page(request: Request[Any, Any, Any], number: int, tried: Tried | None = No
     return render(
         request, "requests/one.html", status=int(tried.problem["status"]) if tried else 200, found=found,
         one=found.request, data=list(_told(found.data, event, lang, branch.time_zone)), tried=tried,
+        steps=branch.rulebook.requests.states,
         done=shown.told(step, lang) if step else "",
     )  # fmt: skip
 

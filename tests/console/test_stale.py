@@ -1,0 +1,64 @@
+"""A form that is older than what it is about says what has changed since, and keeps what was typed: of every noun."""
+
+from collections.abc import Callable
+
+import pytest
+
+from casework.customer import Customer
+from casework.storage.database import writing
+from tests.api.conftest import Running
+from tests.api.test_requests import asked, suable
+from tests.console.conftest import Browsing
+from tests.console.test_cases import events
+from tests.on_books import put_borrower, put_loan
+
+Browse = Callable[..., Browsing]
+
+
+@pytest.fixture
+def held(running: Running) -> int:
+    """A hold on a debtor."""
+    branch, debtor = running.started.branch, Customer("wuhan", "B-L1")
+    with writing(running.started.engine) as conn:
+        put_loan(
+            conn, branch, loan_id="L1", institution="wuhan", borrower_id="B-L1", product="consumer",
+            owner_staff_no="R1", team="T1", region="R1", principal_fen=9_000_000,
+            outstanding_principal_fen=5_000_000, row_hash=b"1",
+        )  # fmt: skip
+        put_borrower(conn, branch, debtor, name="甄不存", id_number="000000199001010001")
+    running.open("L1", days_past_due=40)
+    data = {"loan_id": "L1", "hold": "complaint", "begins_at": "2026-01-10T08:00:00+08:00", "review_by": "2026-01-20"}
+    return int(running.post("/holds", "R1", json={"ground": "set", "data": data}).json()["id"])
+
+
+def test_a_stale_form_of_a_hold_says_what_has_changed_and_keeps_what_was_typed(
+    browse: Browse, running: Running, held: int
+) -> None:
+    first, second = browse("B1"), browse("B1")
+    place = f"/console/holds/{held}"
+    first.get(place)
+    second.get(place)
+    assert second.send(f"{place}/events", {"event": "confirm"}).status_code == 303, second.text()
+    typed = {"data__reason": "resolved", "data__remark": "已答复客户"}
+    answer = first.send(f"{place}/events", {"event": "lift"}, **typed)
+    assert answer.status_code == 412, first.text()
+    text = first.text()
+    assert ("该对象已被更改" in text, "期间发生的变化" in text) == (True, True)
+    assert text.index("期间发生的变化") < text.index("确认") < text.index("现在可以办理")
+    assert ('value="resolved" selected' in answer.text, "已答复客户" in answer.text) == (True, True)
+    assert first.send(f"{place}/events", {"event": "lift"}, **typed).status_code == 303, first.text()
+
+
+def test_a_stale_decision_of_a_request_says_what_became_of_it_and_keeps_the_remark(
+    browse: Browse, running: Running
+) -> None:
+    number = asked(running, suable(running)).json()["request_id"]
+    first, second = browse("B1"), browse("B1")
+    place = f"/console/requests/{number}"
+    first.get(place)
+    second.get(place)
+    assert second.send(f"{place}/review", remark="材料齐全").status_code == 303, second.text()
+    answer = first.send(f"{place}/review", remark="另有意见")
+    assert answer.status_code in (409, 412), first.text()
+    assert ("期间发生的变化" in first.text(), "另有意见" in answer.text) == (True, True), first.text()
+    assert "request.step.review" in events(running, f"request:{number}")
