@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from casework.errors import CallerError
 from casework.operation.morning import make_lists
 from casework.operation.sweeping import sweep
 from casework.people.staff.actor import Actor, system
+from casework.rules.statechart.policy import Policies
 from casework.storage.database import open_engine, reading, writing
-from casework.work.tasks.own import Task, take_list, tasks_of
+from casework.work.tasks.own import Task, state_of, take_list, tasks_of
 from casework.work.tasks.tables import task_days, tasks
 from tests.feed.bank import DAY, Bank, arrears, loan
 from tests.work.test_holds import take as hold
@@ -95,11 +97,30 @@ def test_a_list_is_taken_once_and_after_half_past_nine_it_is_late(house: Bank) -
     branch, rep = house.started.branch, Actor("S1", "staff", "cli", frozenset({"business_rep"}))
     with writing(house.started.engine) as conn:
         assert take_list(conn, branch, day(1), rep, at(day(1))())
-    with pytest.raises(CallerError, match="taken already, at 12:00"), writing(house.started.engine) as conn:
+    told = f"the list of {day(1)} is taken already, at {day(1)} 12:00"
+    with pytest.raises(CallerError, match=told), writing(house.started.engine) as conn:
         take_list(conn, branch, day(1), rep, at(day(1))())
     stranger = Actor("P7", "staff", "cli", frozenset({"phone_collector"}))
     with pytest.raises(CallerError, match="no task"), writing(house.started.engine) as conn:
         take_list(conn, branch, day(1), stranger, at(day(1))())
+
+
+def test_a_list_that_may_hold_nothing_is_not_taken_and_says_so(house: Bank) -> None:
+    """What is theirs is counted, and comes later. A policy may say so of a post; of everybody it is refused."""
+    close(house, 0)
+    rulebook = house.started.branch.rulebook
+    tight = [replace(one, figures={**one.figures, "task.lines_per_day": 0}) for one in rulebook.policies.all]
+    branch = replace(house.started.branch, rulebook=replace(rulebook, policies=Policies(tight)))
+    house.started = replace(house.started, branch=branch)
+    assert morning(house, 1) == []
+    rep = Actor("S1", "staff", "cli", frozenset({"business_rep"}))
+    with pytest.raises(CallerError) as refused, writing(house.started.engine) as conn:
+        take_list(conn, house.started.branch, day(1), rep, at(day(1))())
+    assert refused.value.code == "no_room"
+    with reading(house.started.engine) as conn:
+        state = state_of(conn, day(1), "S1")
+    assert state is not None
+    assert (state.tasks, state.held_back > 0) == (0, True)
 
 
 def test_a_list_too_far_ahead_is_not_made(house: Bank) -> None:
