@@ -52,7 +52,7 @@ def _live(place: Place, case_count: int) -> None:
         commands: list[Command] = []
         for case_id in range(begin, min(begin + 5_000, case_count + 1)):
             days = [
-                Record(actor=system("sweep"), id=case_id, kind="contact_day", on=BUSINESS_DATE, evidence="contact:told",
+                Record(actor=system("sweep"), id=case_id, kind="contact_day", on=BUSINESS_DATE, evidence="rec:told",
                        data={"attempts": 2, "connected": connected}) for connected in (False, True)
             ]  # fmt: skip
             commands += [

@@ -12,7 +12,7 @@ REPAIRED = {"outcome": "nothing_new", "source": "debtor", "legal_basis": "contra
 def contact_day(case_id: int, on: date, *, attempts: int = 2, connected: bool = False) -> Record:
     """What the log of contacts tells a case of a day."""
     data = {"attempts": attempts, "connected": connected}
-    return Record(actor=system("sweep"), id=case_id, kind="contact_day", on=on, evidence="contact:told", data=data)
+    return Record(actor=system("sweep"), id=case_id, kind="contact_day", on=on, evidence="rec:told", data=data)
 
 
 def repair(on: str, evidence: str = "rec:1") -> dict[str, object]:

@@ -12,6 +12,7 @@ INSTITUTION: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}"
 """The code of an institution: what a manifest may say. It has no `~`, so that a stream can be taken apart."""
 KIND: Final = "borrower"
 _IS_INSTITUTION: Final = re.compile(INSTITUTION, re.ASCII)
+_BLIND: Final = "blind-"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._-]{1,38}", re.ASCII)  # no longer than a blind index, which is for all others
 
 
@@ -35,8 +36,14 @@ def stream_of(vault: Vault, customer: Customer) -> str:
         raise ValueError("no institution's code")
     number = customer.borrower_id
     if not _PLAIN.fullmatch(number):
-        number = f"blind-{vault.blind('borrower_id', number).hex()}"
+        number = f"{_BLIND}{vault.blind('borrower_id', number).hex()}"
     return f"{KIND}:{Customer(customer.institution, number)}"
+
+
+def stream_seen(customer: Customer) -> str:
+    """The stream, as far as it can be told without a key: of a blind number what such streams begin with."""
+    is_plain = _PLAIN.fullmatch(customer.borrower_id) and not customer.borrower_id.startswith(_BLIND)
+    return f"{KIND}:{customer if is_plain else Customer(customer.institution, _BLIND)}"
 
 
 def named(text: str) -> tuple[str | None, str]:
@@ -50,4 +57,4 @@ def may_be_of(stream: str, customer: Customer) -> bool:
     number = customer.borrower_id if _PLAIN.fullmatch(customer.borrower_id) else None
     if number is not None:
         return stream == f"{KIND}:{customer}"
-    return stream.startswith(f"{KIND}:{customer.institution}~blind-")
+    return stream.startswith(f"{KIND}:{customer.institution}~{_BLIND}")

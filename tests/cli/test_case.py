@@ -52,7 +52,7 @@ def test_a_mistyped_filter_is_told_with_what_there_is_instead_of_finding_nothing
 def test_a_sweep_says_what_it_fired(shell: Any) -> None:
     silent = ("--data", "attempts=2", "--data", "connected=false")
     for day in ("2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08", "2026-01-09"):
-        done = shell("record", "1", "contact_day", "--on", day, "--evidence", "contact:told", *silent)
+        done = shell("record", "1", "contact_day", "--on", day, "--evidence", "rec:told", *silent)
         assert done.exit_code == 0, done.output
     told = json.loads(CliRunner().invoke(main, ["sweep", "--json"]).output)["fired"]
     assert told["archive"] == 0

@@ -38,6 +38,10 @@ def print_report(told: Mapping[str, Any]) -> None:
     )
     if checked["cases_not_replayed"]:
         _line(f"not replayed 未重放: {checked['cases_not_replayed']:,} cases (see findings)")
+    if checked["days_by_hand"]:
+        _line(
+            f"by hand 另有依据: {checked['days_by_hand']:,} days told of contacts rest on other evidence than their log"
+        )
     if checked["first_recorded_at"]:
         _line(f"recorded 记录时间: {checked['first_recorded_at']} – {checked['last_recorded_at']}")
     if not checked["entries"]:

@@ -1,4 +1,4 @@
-"""The sweep closes a day: promises judged, holds that end, and then the cases (docs/day.md §1: in this order).
+"""The sweep closes a day: promises judged, holds that end, cases, duties, breaches (docs/day.md §1: in this order).
 
 A day is closed after its feed and its contact files. Days that were missed are closed first, in order; a day closed
 again finds what became known since, and nothing else. The day of work and that of the last snapshot are two: a feed
@@ -16,6 +16,7 @@ from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.evidence.evening.closing import keep
 from casework.intake.dialler.learning import learn_days, reach_again
+from casework.intake.feed.past_arrears import past_arrears
 from casework.intake.feed.promised import judge
 from casework.lifecycle.sweep import fire_due
 from casework.lifecycle.tables import days_swept
@@ -28,6 +29,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates, days_closed
 from casework.work.cases.lifecycles import PROMISES
 from casework.work.duties.taking import take
+from casework.work.gate.announcing import announce
 
 MARK_LOST: Final = "mark_lost"
 
@@ -110,6 +112,8 @@ def _close(
             take(conn, branch, institution, day, clock=clock)
             keep(conn, branch, institution, day, clock=clock)
             _add(fired, reach_again(conn, branch, institution, day, clock=clock))
+    with writing(engine) as conn:
+        announce(conn, branch, past_arrears, next(iter(days.values())), clock=clock)
     with writing(engine) as conn:
         _closed(conn, days)
 

@@ -42,7 +42,7 @@ QUESTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "handovers": {"event": "handover.applied"},
     "write_offs": {"event": "case.step.write_off"},
     "holds": {"event": "hold.*"},
-    "breaches": {"event": "contact.breach_reviewed"},
+    "breaches": {"event": "contact.breach_*"},
     "erased": {"event": "privacy.*"},
 }
 """Twenty of them, by the word that each is called: `question.<code>` of the table of words."""

@@ -18,6 +18,7 @@ from casework.evidence.bundle.links import UNREADABLE
 from casework.evidence.bundle.source import MAX_TEXT_BYTES, Missing
 from casework.evidence.bundle.spool import streams_of
 from casework.evidence.bundle.verify import Spooled
+from casework.intake.dialler.days_in_entries import DaysOfBundle
 from casework.lifecycle.stream_judges import CustomerJudge, RootJudge
 from casework.lifecycle.told import Told
 from casework.log.check.findings import Report
@@ -50,6 +51,7 @@ class DeepPart:
     requests_unread: set[int] = field(default_factory=set)  # there, and by which rules cannot be known
     texts_cited: set[tuple[str, str]] = field(default_factory=set)
     told: Told = field(default_factory=lambda: Told(noun.word for noun in NOUNS if noun.of_customer))
+    days: DaysOfBundle = field(default_factory=DaysOfBundle)
     streams_held: int = 0
 
 
@@ -84,11 +86,13 @@ class _Judges:
         for entry in entries if whole else ():
             self._cases.follow(entry)
         self._cases.end(sound=whole)
+        self._part.days.case(entries if whole else (), self._part.report)
 
     def _customer(self, entries: Sequence[Entry], whole: bool) -> None:
         for entry in entries if whole else ():
             self._customers.follow(entry)
         self._customers.end(sound=whole)
+        self._part.days.customer(entries, whole=whole)
 
     def _request(self, entries: Sequence[Entry], whole: bool) -> None:
         for entry in entries if whole else ():
@@ -205,6 +209,7 @@ def replay(spooled: Spooled, report: Report, jobs: int, progress: Callable[[int,
     _compare(every, report, whole=whole)
     if whole:
         every.told.compare(report)
+        every.days.compare(report)
     _check_texts(every.texts_cited, texts, report, whole=whole)
 
 
@@ -219,6 +224,7 @@ def _absorb(every: DeepPart, part: DeepPart) -> None:
     every.requests_unread |= part.requests_unread
     every.texts_cited |= part.texts_cited
     every.told.absorb(part.told)
+    every.days.absorb(part.days)
 
 
 def _compare(every: DeepPart, report: Report, *, whole: bool) -> None:

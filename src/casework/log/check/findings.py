@@ -29,6 +29,7 @@ TRUST_TEXTS: Final[Mapping[Trust, tuple[str, str]]] = {
 _STRENGTH: Final[tuple[Trust, ...]] = ("self_consistent_only", "signer_memory", "witnessed", "trusted_checkpoint")
 _REPLAYED: Final = (
     "cases", "people", "replayed_steps", "replayed_refusals", "replayed_facts", "cases_not_replayed",
+    "days_by_hand",
 )  # fmt: skip
 KEPT: Final = 1_000  # findings and doubts kept in full; a log changed throughout must not fill the memory
 
@@ -327,6 +328,7 @@ class Report:
     replayed_refusals: int = 0
     replayed_facts: int = 0
     cases_not_replayed: int = 0
+    days_by_hand: int = 0  # contact days that rest on other evidence than the debtor's stream
     openings: int = 0
     openings_erased: int = 0
     requests_erased: int = 0
@@ -408,6 +410,7 @@ class Report:
                 "people": self.people,
                 "replayed_steps": self.replayed_steps, "replayed_refusals": self.replayed_refusals,
                 "replayed_facts": self.replayed_facts, "cases_not_replayed": self.cases_not_replayed,
+                "days_by_hand": self.days_by_hand,
                 "leaves": self.leaves, "checkpoints": self.checkpoints, "cosignatures": self.cosignatures,
                 "receipts": self.receipts,
                 "openings": self.openings, "openings_erased": self.openings_erased,

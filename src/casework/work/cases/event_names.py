@@ -23,6 +23,7 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "chart.moved": ("按新版状态图迁移", "Moved to a chart's next version"),
     "chart.published": ("发布状态图", "Chart published"),
     "contact.added": ("登记联系方式", "Number or address added"),
+    "contact.breach_found": ("发现违规联系", "Breach found"),
     "contact.breach_reviewed": ("复核联系", "Contact reviewed"),
     "contact.corrected": ("更正联系结果", "Contact corrected"),
     "contact.ended": ("停用联系方式", "Number or address no longer used"),

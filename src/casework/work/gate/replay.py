@@ -1,4 +1,4 @@
-"""Compares the reviews of contacts with the entries that they come from: one changed by SQL shows."""
+"""Compares reviews of contacts, and breaches that were announced, with their entries: one changed by SQL shows."""
 
 from typing import Any, Final
 
@@ -10,9 +10,11 @@ from casework.log.check.findings import Report
 from casework.log.check.heads import Tail
 from casework.log.format.entry import Entry
 from casework.personal import Vault
+from casework.work.gate.announcing import ANNOUNCED_IN_LOG
 from casework.work.gate.reviews import REVIEWED
-from casework.work.gate.tables import breach_reviews
+from casework.work.gate.tables import ANNOUNCED, breach_reviews
 
+_EVENTS: Final = frozenset({REVIEWED, ANNOUNCED_IN_LOG})
 _SAID: Final = ("contact_ref", "source", "verdict")
 _Row = tuple[Any, ...]
 
@@ -26,9 +28,9 @@ class ReviewsReplay:
         self._unsound: set[str] = set()
 
     def follow(self, entry: Entry) -> None:
-        """Remember what a review said."""
-        if entry.event == REVIEWED:
-            data = entry.data
+        """Remember what a review or a finding said."""
+        if entry.event in _EVENTS:
+            data = {"verdict": ANNOUNCED, **entry.data}
             told = " ".join(str(one) for name in ("rules", "lacks") for one in _listed(data.get(name)))
             self._said[entry.stream, entry.stream_seq] = (
                 *(str(data.get(name)) for name in _SAID), told, entry.actor.id,

@@ -1,7 +1,7 @@
 """What the basic-risk post makes of a contact that goes to review: confirmed, explained, cleared; each an entry.
 
-Why it does so is never stored (`subjects`): a review says of which reasons it was, so a contact whose reasons have
-changed since waits for its review again.
+Why it does so is judged whenever it is asked for (`subjects`): a review says of which reasons it was, so a contact
+whose reasons have changed since waits for its review again.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, contact_of
 from casework.work.gate.found import PastArrears
 from casework.work.gate.subjects import Subject, subjects_of
-from casework.work.gate.tables import breach_reviews
+from casework.work.gate.tables import ANNOUNCED, breach_reviews
 
 COMMAND: Final = "breach.review"
 REVIEWED: Final = "contact.breach_reviewed"
@@ -140,7 +140,7 @@ def _said(subject: Subject, verdict: str) -> dict[str, Any]:
     return said | ({"lacks": list(subject.lacks)} if subject.lacks else {})
 
 
-_LATEST: Final = sa.select(breach_reviews)
+_LATEST: Final = sa.select(breach_reviews).where(breach_reviews.c.verdict != ANNOUNCED)
 
 
 def reviews(conn: Connection, contacts: Iterable[Contact]) -> Mapping[tuple[str, str], Review]:

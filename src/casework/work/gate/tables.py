@@ -1,5 +1,7 @@
 """Permits, which reserve a contact for some minutes (working rows, no part of the log); reviews of contacts."""
 
+from typing import Final
+
 import sqlalchemy as sa
 
 from casework.storage.database import BigId, Bytes, UtcDateTime, metadata
@@ -26,7 +28,10 @@ contact_permits = sa.Table(
     sa.Index("ix_contact_permits_number", "number", "holds_until"),
 )
 
-# One row a review, with the entry that says so; the latest of a contact counts.
+ANNOUNCED: Final = "found"
+"""What stands in the place of a verdict where the sweep has said that it found a breach (`announcing`)."""
+
+# One row a review or finding, with the entry that says so; the latest of a contact counts.
 breach_reviews = sa.Table(
     "breach_reviews",
     metadata,
