@@ -1,15 +1,21 @@
 """Contact files over HTTP: taken in behind the answer, found again, and what was set aside mended and sent again."""
 
 import csv
+import gzip
 import io
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from litestar.testing import TestClient
 
 from api import contact_files
+from api.app import create_app
 from casework.intake.dialler.importing import import_contacts
+from casework.operation.startup import Started
+from casework.settings import Settings
 from tests.api.conftest import Running, findings
 from tests.api.test_contacts import case, logged
 from tests.api.test_events import problem
@@ -114,6 +120,42 @@ def test_a_file_that_cannot_be_read_is_not_taken_in_and_says_why(running: Runnin
     assert (body["status"], body["code"], body["rows"]) == ("failed", "column_missing", 0)
     assert body["zh"]
     assert logged(running) == []
+
+
+WHOLE = "\n".join([HEADER, *(f"c{number},{GOOD.split(',', 1)[1]}客户未接" for number in range(9))])
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ((WHOLE.removesuffix("客户未接") + '"客户').encode(), "csv_malformed"),
+        (WHOLE.encode()[:-1], "file_unreadable"),
+        (gzip.compress(WHOLE.encode())[:-9], "file_cut"),
+    ],
+    ids=["in a row", "in a character", "packed"],
+)  # fmt: skip
+def test_a_file_cut_in_the_middle_changes_nothing_and_goes_in_once_it_is_whole(
+    running: Running, case: int, content: bytes, code: str
+) -> None:
+    running.post("/contact-files", "B1", files={"file": ("calls.csv", content)})
+    body = ended(running)
+    assert (body["status"], body["code"], body["stored"]) == ("failed", code, 0)
+    assert "calls.csv" in body["en"]
+    assert logged(running) == []
+    running.post("/contact-files", "B1", files={"file": ("calls.csv", WHOLE.encode("gb18030"))})
+    body = ended(running)
+    assert (body["status"], body["stored"], body["set_aside"]) == ("done", 9, [])
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_taken_in(
+    settings: Settings, branch: tuple[Started, dict[str, str]]
+) -> None:
+    started, issued = branch
+    with TestClient(create_app(replace(settings, feed_upload_mib=1))) as client:
+        running = Running(client, started, issued)
+        huge = {"file": ("calls.csv", b"x" * 2**21)}
+        problem(running.post("/contact-files", "B1", files=huge), 413, "body_too_large")
+        assert ended(running)["status"] == "none"
 
 
 @pytest.mark.parametrize(

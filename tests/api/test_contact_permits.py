@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from api import contact_permits
 from api.permit_desk import PermitDesk
 from casework.customer import Customer
 from casework.storage.database import reading, writing
+from casework.work.contacts.tables import contacts
 from tests.api.conftest import Running, findings
 from tests.api.test_events import problem
 from tests.cases.test_queries import Counted
@@ -171,14 +173,44 @@ def test_an_outcome_that_cannot_be_is_refused_and_the_permit_stays(
     assert outcome(running, permit).status_code == 200
 
 
+def test_an_outcome_of_another_time_says_which_field_and_when_the_permit_holds(running: Running, case: int) -> None:
+    permit = ask(running, case).json()["permit_id"]
+    body = problem(outcome(running, permit, started_at="2026-01-12T03:00:00Z"), 409, "permit_foreign")
+    assert (body["field"], body["permit_id"]) == ("started_at", permit)
+    assert (body["started_from"], body["started_before"]) == (
+        "2026-01-12T04:00:00.000000Z", "2026-01-12T04:05:00.000000Z",
+    )  # fmt: skip
+
+
+def test_a_number_of_another_debtor_gets_no_permit_and_is_not_told_from_one_that_there_is_not(
+    running: Running, case: int
+) -> None:
+    """By its number on record; as a phone it is whatever the caller typed, and the gate judges it."""
+    with writing(running.started.engine) as conn:
+        another = Customer("wuhan", "B-L2")
+        put_borrower(conn, running.started.branch, another, name="贾不存", id_number="000000199001010002")
+        put_contact(conn, running.started.branch, another, name="贾不存", phone="12000000008", row_hash=b"2")
+        (theirs,) = conn.execute(sa.select(contacts.c.id).where(contacts.c.borrower_id == "B-L2")).scalars()
+    body = problem(ask(running, case, contact_id=theirs), 404, "unknown_contact")
+    none = problem(ask(running, case, contact_id=999), 404, "unknown_contact")
+    assert (body["detail_zh"], body["detail"]) == (none["detail_zh"], none["detail"])
+    assert "12000000008" not in str(body)
+
+
 def test_a_permit_is_used_by_one_outcome_and_expires_without(
     running: Running, case: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (ask(running, case).json()["permit_id"] for _ in range(2))
     assert outcome(running, first).status_code == 200
-    problem(outcome(running, first), 409, "permit_used")
+    body = problem(outcome(running, first), 409, "permit_used")
+    assert (body["permit_id"], body["used_at"]) == (first, "2026-01-12T04:00:00.000000Z")
+    problem(outcome(running, first, staff_no="P1"), 404, "unknown_permit")
     monkeypatch.setattr(contact_permits, "now", lambda: NOON + timedelta(minutes=5))
-    problem(outcome(running, second), 409, "permit_expired")
+    body = problem(outcome(running, second), 409, "permit_expired")
+    assert body["started_before"] == "2026-01-12T04:05:00.000000Z"
+    page = running.get("/audit/entries", "AUD1", params={"stream": "borrower:wuhan~B-L1"}).json()
+    recorded = [one for one in page["items"] if one["body"]["event"] == "contact.recorded"]
+    assert len(recorded) == 1, "what was refused is nowhere"
 
 
 def outcomes(running: Running, *reported: dict[str, Any], **more: Any) -> Any:

@@ -21,7 +21,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.tables import cases
 from casework.work.contacts.contact import NEXT_ACTIONS, Contact
 from casework.work.contacts.tables import contacts
-from casework.work.gate.permits import permits_of, settle, why_not_of
+from casework.work.gate.permits import bounds_of, permits_of, settle, why_not_of
 
 _WHOSE: Final = sa.select(*cases.c["id", "owner", "handler", "team", "region", "product"])
 _TEXTS: Final = ("address", "recording", "note")
@@ -92,8 +92,10 @@ def record_outcome(
     """One alone. CallerErrors: why it is not recorded (`permits.why_not_of`, `unknown_permit`, `unknown_result`, …)."""
     ((_, became),) = record_outcomes(conn, branch, [(permit_id, outcome)], actor, at, atomic=True)
     if isinstance(became, Not):
-        field = {"field": became.column} if became.column else {}
-        raise CallerError(became.kind, *texts_of_kind(became.kind), permit_id=permit_id, **field)
+        facts: dict[str, Any] = {"field": became.column} if became.column else {}
+        if became.kind.startswith("permit_"):
+            facts |= bounds_of(permits_of(conn, [permit_id], actor.id)[permit_id])
+        raise CallerError(became.kind, *texts_of_kind(became.kind), permit_id=permit_id, **facts)
     return became
 
 
@@ -121,7 +123,7 @@ def _judged(branch: Branch, permit: Any, outcome: Outcome, actor: Actor, at: dat
         line=outcome.line, seconds=outcome.seconds, template=outcome.template, next_action=outcome.next_action,
     )  # fmt: skip
     why_not = why_not_of(permit, contact, at)
-    return contact if why_not is None else Not(why_not, "permit_id")
+    return contact if why_not is None else Not(why_not, "started_at" if why_not == "permit_foreign" else "permit_id")
 
 
 def _ref(permit_id: int) -> str:

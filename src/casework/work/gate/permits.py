@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy.engine import Connection
 
+from casework.clock import utc_text
 from casework.customer import Customer
 from casework.errors import CallerError
 from casework.storage import rows
@@ -179,7 +180,7 @@ def begin_dialling(conn: Connection, branch: Branch, permit_id: int, actor_id: s
     """
     permit = _own(conn, permit_id, actor_id)
     if (past := _past(permit, now)) is not None:
-        raise CallerError(past, permit_id=permit_id)
+        raise CallerError(past, permit_id=permit_id, **bounds_of(permit))
     begun = Begun(Customer(permit.institution, permit.borrower_id), permit.contact_id, permit.holds_until)
     if permit.dialling_at is None:
         minutes = branch.rulebook.policies.at(branch.today(now)).figure("contact.permit_dialling_minutes")
@@ -216,6 +217,12 @@ def settle(conn: Connection, contacts: Sequence[Contact], now: datetime) -> None
         _lock(conn, [(contact.customer, contact.number) for contact in contacts])
         used = sorted((contact.permit_id or 0, now) for contact in contacts)
         rows.update_many(conn, contact_permits, "id", used, ("used_at",))
+
+
+def bounds_of(permit: Any) -> dict[str, str]:
+    """From when until when what it permits may begin, and when it was used: for whoever is refused by it."""
+    bounds = {"started_from": utc_text(_second(permit.issued_at)), "started_before": utc_text(permit.holds_until)}
+    return bounds if permit.used_at is None else bounds | {"used_at": utc_text(permit.used_at)}
 
 
 def _second(instant: datetime) -> datetime:

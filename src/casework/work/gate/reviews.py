@@ -140,7 +140,8 @@ def _said(subject: Subject, verdict: str) -> dict[str, Any]:
     return said | ({"lacks": list(subject.lacks)} if subject.lacks else {})
 
 
-_LATEST: Final = sa.select(breach_reviews).where(breach_reviews.c.verdict != ANNOUNCED)
+# Words of SQL, not a value: a select by keys takes the keys and nothing else.
+_LATEST: Final = sa.select(breach_reviews).where(sa.literal_column(f"verdict <> '{ANNOUNCED}'", sa.Boolean))
 
 
 def reviews(conn: Connection, contacts: Iterable[Contact]) -> Mapping[tuple[str, str], Review]:
