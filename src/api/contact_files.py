@@ -23,9 +23,10 @@ from api.repayments import RowTold
 from api.serving import serving_of
 from casework.errors import CallerError
 from casework.intake.dialler.importing import Taken, import_contacts
-from casework.intake.dialler.mending import rows_to_mend
 from casework.intake.dialler.recording import DIALLER, SHEET
 from casework.intake.dialler.row import TEXTS, Aside
+from casework.intake.feed.agreed_rows import RowNote
+from casework.intake.feed.mending import rows_to_mend
 from casework.intake.feed.whole import taken_in
 from casework.storage.driver_errors import again_on_conflict
 
@@ -131,7 +132,8 @@ async def begun(request: Request[Any, Any, Any]) -> None:
             lambda conn: import_contacts(conn, serving.branch, content, name, source, actor, progress=went),
             atomic=atomic,
         )
-        return Came(taken, rows_to_mend(content, name, taken.set_aside))
+        notes = (RowNote(one.line, one.column, one.kind, *TEXTS[one.kind]) for one in taken.set_aside)
+        return Came(taken, rows_to_mend(content, name, notes))
 
     def work(went: Went) -> Came:
         return again_on_conflict(lambda: once(went))

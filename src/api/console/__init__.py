@@ -35,9 +35,10 @@ from api.console.people import pages as people
 from api.console.requests import pages as requests
 from api.console.roster import pages as roster
 from api.console.rulebook import pages as rulebook
+from api.console.sent_files import pages as sent_files
 from api.nouns import Described
 
-uploads: list[Any] = [*feeds.uploads, *contact_files.uploads]
+uploads: list[Any] = [*feeds.uploads, *contact_files.uploads, *sent_files.uploads]
 
 
 def route_handlers(described: Sequence[Described]) -> list[Any]:
@@ -46,7 +47,12 @@ def route_handlers(described: Sequence[Described]) -> list[Any]:
     handlers += [*steps.route_handlers, *looking.route_handlers, *debtor.route_handlers, *borrowers.route_handlers]
     handlers += [*new_number.route_handlers, *agreed.route_handlers]
     handlers += [*requests.route_handlers, *nouns.route_handlers(described), *feeds.route_handlers]
-    handlers += [*contact.route_handlers, *contact_files.route_handlers, *day_lists.route_handlers]
+    handlers += [
+        *contact.route_handlers,
+        *contact_files.route_handlers,
+        *sent_files.route_handlers,
+        *day_lists.route_handlers,
+    ]
     handlers += [*evening.route_handlers, *handover.route_handlers, *chart_moves.route_handlers]
     handlers += [*distribution.route_handlers, *roster.route_handlers]
     handlers += [*people.route_handlers, *rulebook.route_handlers, *verification.route_handlers, *log.route_handlers]

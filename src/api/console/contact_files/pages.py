@@ -38,7 +38,7 @@ def contact_file(request: Request[Any, Any, Any]) -> Response[Any]:
 
 def _page(request: Request[Any, Any, Any], tried: Tried | None = None) -> Response[Any]:
     run = run_of(request, limit=_SHOWN)
-    if tried is None and run.status == "failed" and run.code is not None:
+    if tried is None and run.status in ("failed", "interrupted") and run.code is not None:
         tried = Tried("file", {}, problem_of(CallerError(run.code, run.zh or "", run.en or "")))
     return render(
         request, "contact_files/file.html", status=int(tried.problem["status"]) if tried else 200, run=run, tried=tried,

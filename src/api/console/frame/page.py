@@ -48,6 +48,7 @@ _PLACES: Final[tuple[tuple[str, str | Kept, str | None], ...]] = (
     ("/console/task-lists", "task_lists", "task.lists"),
     ("/console/evening", "evening", "day.read"), ("/console/feeds", "feeds", "feed.read"),
     ("/console/contact-files", "contact_files", "contact.import"),
+    ("/console/repayment-files", "repayment_files", "repayment.import"),
     ("/console/log", "log", "audit.read"), ("/console/staff", "staff", "staff.read"),
     ("/console/roster", "roster", "roster.read"),
     ("/console/rules", "rules", "rulebook.read"),

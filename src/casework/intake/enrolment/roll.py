@@ -1,6 +1,6 @@
 """Bringing the register to what a file of staff says: all of it or nothing, every fault told, nothing done twice."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -71,8 +71,9 @@ class Outcome:
 
 
 def bring(
-    conn: Connection, branch: Branch, sheet: PeopleSheet, *, actor: Actor, dry_run: bool = False, clock: Clock = now
-) -> Outcome:
+    conn: Connection, branch: Branch, sheet: PeopleSheet, *, actor: Actor, dry_run: bool = False, clock: Clock = now,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Outcome:  # fmt: skip
     """Compare the lines with the register and carry out every difference; `dry_run` only tells them.
 
     Whoever is not in the file stays as they are. A post that the file names is granted or asked for as by `grants`, one
@@ -87,7 +88,8 @@ def bring(
         people |= persons(conn, numbers[start : start + _LOCKED_AT_A_TIME], lock=True)
     asked = grants.asked_for(conn)
     tried = conn.begin_nested()
-    for line in sheet.lines:
+    for number, line in enumerate(sheet.lines):
+        progress(number)
         before = people.get(line.staff_no)
         roll = _Roll(conn, branch, trail, actor, clock, line, outcome, asked)
         try:

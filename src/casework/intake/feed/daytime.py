@@ -6,7 +6,7 @@ is set aside there, as any other payment.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -36,6 +36,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
 
 VIA: Final = "repayment"
+_TOLD_EVERY: Final = 1_000  # rows
 
 
 class _Read(NamedTuple):
@@ -46,13 +47,14 @@ class _Read(NamedTuple):
 
 
 def import_repayments(
-    conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now
-) -> AgreedTaken:
+    conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now,
+    progress: Callable[[int], None] = lambda _: None,
+) -> AgreedTaken:  # fmt: skip
     """Take in a file of repayments in the caller's transaction; a payment is known by institution and `payment_id`.
 
     CallerErrors of `read_rows`, `headers.understand` and `bounds.Room`. A loan names whose payment it is.
     """
-    good, taken, room = _read(read_rows(content, name), branch.today(clock()))
+    good, taken, room = _read(read_rows(content, name), branch.today(clock()), progress)
     known = booked(conn, {one.row.loan_id for one in good})
     by_institution: dict[str, list[_Read]] = {}
     for one in good:
@@ -72,13 +74,15 @@ def import_repayments(
     return taken
 
 
-def _read(lines: SheetLines, today: date) -> tuple[list[_Read], AgreedTaken, Room]:
+def _read(lines: SheetLines, today: date, progress: Callable[[int], None]) -> tuple[list[_Read], AgreedTaken, Room]:
     numbered = iter(lines)
     header = understand("repayments", next(numbered, (1, []))[1])
     width, room = len(header.names), Room("repayments", lines.name, header.names, USUAL)
     parse, taken, good, seen = repayment_parser(header.positions, width, today), AgreedTaken(), [], set()
     for line, cells in numbered:
         taken.rows += 1
+        if not taken.rows % _TOLD_EVERY:
+            progress(taken.rows)
         try:
             if len(cells) != width:
                 raise BadCell("", "wrong_cell_count")

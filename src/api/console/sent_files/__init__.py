@@ -1,0 +1,1 @@
+"""Files of repayments and of staff: sent, taken in behind the page, what was set aside."""

@@ -1,0 +1,185 @@
+"""Repayments of the day and staff lists: a file is sent and taken in behind the page, and found again by its sender.
+
+What was set aside is told by row and column with what is expected, and is a file to mend and send again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from litestar import Request, Response, get, post
+from sqlalchemy.engine import Connection
+
+from api.auth import actor_of
+from api.console.frame import cookies
+from api.console.frame.behind import Came, Kind, Went, begin, behind
+from api.console.frame.forms import Tried, problem_of
+from api.console.frame.page import HEADERS, render, to
+from api.one_file import one_file
+from api.serving import serving_of
+from casework.errors import CallerError
+from casework.intake.enrolment.roll import bring
+from casework.intake.enrolment.sheet import MOST_BYTES, post_names, read_sheet
+from casework.intake.feed.agreed_rows import RowNote
+from casework.intake.feed.daytime import import_repayments
+from casework.intake.feed.mending import rows_to_mend
+from casework.intake.feed.sheet import read_rows
+from casework.people.staff.actor import Actor
+from casework.people.staff.posts import post_labels
+from casework.storage.database import writing
+from casework.storage.driver_errors import again_on_conflict
+from casework.work.cases.branch import Branch
+
+_SHOWN: Final = 200
+
+
+class SentFile(NamedTuple):
+    """Which file, and whether it is only said what it would change."""
+
+    name: str
+    look: bool
+
+
+class Difference(NamedTuple):
+    """What a line of a staff list changes of whom."""
+
+    line: int
+    staff_no: str
+    field: str
+    before: str | None
+    after: str | None
+
+
+class FileCame(msgspec.Struct):
+    """What became of a file; not `taken`: nothing of it went in, for it is all or nothing, or was only looked at."""
+
+    figures: dict[str, int]
+    set_aside: list[RowNote]
+    taken: bool = True
+    differences: list[Difference] = []
+
+
+class Sent(NamedTuple):
+    """A file as it was sent, by whom."""
+
+    conn: Connection
+    branch: Branch
+    content: bytes
+    file: SentFile
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """A kind of file: its word, the command it needs, what takes it in; `looks`: it can be looked at first."""
+
+    word: str
+    command: str
+    take: Callable[[Sent, Went], Came]
+    looks: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where its page is."""
+        return f"/console/{self.word.replace('_', '-')}"
+
+    @property
+    def run(self) -> Kind:
+        """A run for each person who sends one."""
+        return Kind(self.word, SentFile, FileCame)
+
+
+def _repayments(sent: Sent, went: Went) -> Came:
+    name = sent.file.name
+    taken = import_repayments(sent.conn, sent.branch, sent.content, name, sent.actor, progress=went)
+    figures = {"rows": taken.rows, "stored": taken.stored, "repeated": taken.repeated}
+    return Came(FileCame(figures, taken.set_aside), rows_to_mend(sent.content, name, taken.set_aside))
+
+
+def _staff_list(sent: Sent, went: Went) -> Came:
+    name, most = sent.file.name, MOST_BYTES >> 20
+    if len(sent.content) > MOST_BYTES:
+        raise CallerError("file_too_large", f"{name}超过{most} MiB", f"{name} has more than {most} MiB")
+    names = post_names(post_labels(sent.branch.rulebook.chart))
+    sheet = read_sheet(read_rows(sent.content, name), names)
+    outcome = bring(sent.conn, sent.branch, sheet, actor=sent.actor, dry_run=sent.file.look, progress=went)
+    faults = [RowNote(*one) for one in outcome.faults]
+    figures = {"rows": outcome.rows, "unchanged": outcome.unchanged, "differences": len(outcome.differences)}
+    told = [Difference(one.line, one.staff_no, one.field, one.before, one.after) for one in outcome.differences]
+    came = FileCame(figures, faults, taken=outcome.applied, differences=told[:_SHOWN])
+    return Came(came, rows_to_mend(sent.content, name, faults, whole=True))
+
+
+KINDS: Final = (
+    FileKind("repayment_files", "repayment.import", _repayments),
+    FileKind("staff_lists", "staff.change", _staff_list, looks=True),
+)
+
+
+def _handlers_of(kind: FileKind) -> tuple[Any, list[Any]]:
+    """What takes the file, which may be larger than other bodies; the page, and the rows to mend."""
+
+    @post(f"{kind.place}/upload", opt={"page": kind.command}, include_in_schema=False)
+    async def upload(request: Request[Any, Any, Any]) -> Response[Any]:
+        """Take in the file that was chosen; it goes on when the page is left."""
+        form = await request.form()
+        cookies.check_form(request, str(form.get("form_token", "")))
+        try:
+            await _begun(request, kind)
+        except CallerError as told:
+            problem = problem_of(told)
+            if problem["status"] in (401, 403):
+                raise
+            return await asyncio.to_thread(_page, request, kind, Tried("file", {}, problem))
+        return to(kind.place)
+
+    @get(kind.place, sync_to_thread=True, opt={"page": kind.command})
+    def page(request: Request[Any, Any, Any]) -> Response[Any]:
+        """The reader's last file: how far it is, or what became of its rows."""
+        return _page(request, kind)
+
+    @get(f"{kind.place}/set-aside.csv", sync_to_thread=True, opt={"page": kind.command})
+    def set_aside(request: Request[Any, Any, Any]) -> Response[Any]:
+        """The rows that the reader's last file set aside, each with why, to be mended and sent again."""
+        run = behind(request, kind.run, actor_of(request).id)
+        to_mend = serving_of(request).behind.rows_to_mend(run) if run.mends else b""
+        if not to_mend:
+            raise CallerError("nothing_set_aside")
+        named = {"content-disposition": f'attachment; filename="set-aside-{kind.word}.csv"'}
+        return Response(to_mend, media_type="text/csv", headers={**HEADERS, **named})
+
+    return upload, [page, set_aside]
+
+
+async def _begun(request: Request[Any, Any, Any], kind: FileKind) -> None:
+    form, name, content = await one_file(request)
+    serving, actor = serving_of(request), actor_of(request)
+    file = SentFile(name, kind.looks and form.get("do") != "run")
+
+    def once(went: Went) -> Came:
+        with writing(serving.engine) as conn:
+            return kind.take(Sent(conn, serving.branch, content, file, actor), went)
+
+    def work(went: Went) -> Came:
+        return again_on_conflict(lambda: once(went))
+
+    if not await asyncio.to_thread(begin, request, kind.run, work, file, actor.id):
+        raise CallerError("import_running", "您的上一个文件正在导入", "your last file is still being taken in")
+
+
+def _page(request: Request[Any, Any, Any], kind: FileKind, tried: Tried | None = None) -> Response[Any]:
+    run = behind(request, kind.run, actor_of(request).id)
+    if tried is None and run.mistake is not None:
+        tried = Tried("file", {}, problem_of(run.mistake))
+    return render(
+        request, "sent_files/file.html", status=int(tried.problem["status"]) if tried else 200, kind=kind, run=run,
+        came=run.outcome, tried=tried, shown=_SHOWN,
+    )  # fmt: skip
+
+
+_made = [_handlers_of(one) for one in KINDS]
+route_handlers = [handler for _, pages in _made for handler in pages]
+uploads = [upload for upload, _ in _made]
+"""These take more than other bodies may have."""

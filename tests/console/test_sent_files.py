@@ -1,0 +1,98 @@
+"""Repayments and staff lists are sent from a page and taken in behind it; what is wrong is told, mended, sent again."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from casework.people.staff.dossier import persons
+from casework.storage.database import reading, writing
+from tests.api.conftest import Running
+from tests.console.conftest import Browsing
+from tests.on_books import put_loan
+
+Browse = Callable[..., Browsing]
+REPAYMENTS, STAFF = "/console/repayment-files", "/console/staff-lists"
+
+
+def send(running: Running, someone: Browsing, place: str, content: bytes, **form: str) -> str:
+    """Send a file from its page and wait for what becomes of it: the page as it then reads."""
+    someone.get(place)
+    token = re.search(r'name="form_token" value="([^"]+)"', someone.page.text)
+    assert token is not None
+    answer: Any = running.client.post(
+        f"{place}/upload", files={"file": ("sent.csv", content)}, data={"form_token": token[1], **form},
+        headers={"Cookie": "; ".join(f"{name}={value}" for name, value in someone.cookies.items())},
+        follow_redirects=False,
+    )  # fmt: skip
+    assert (answer.status_code, answer.headers["location"]) == (303, place), answer.text
+    for _ in range(500):
+        if "data-refresh" not in someone.get(place).text:
+            return someone.text()
+        time.sleep(0.02)
+    raise AssertionError(someone.text())
+
+
+def to_mend(someone: Browsing, place: str) -> str:
+    text: str = someone.get(f"{place}/set-aside.csv").content.decode("utf-8-sig")
+    return text
+
+
+def test_repayments_are_taken_in_and_what_was_set_aside_is_mended_and_sent_again(
+    browse: Browse, running: Running
+) -> None:
+    with writing(running.started.engine) as conn:
+        put_loan(
+            conn, running.started.branch, loan_id="L1", institution="wuhan", borrower_id="B-L1", product="consumer",
+            owner_staff_no="R1", team="T1", region="R1", principal_fen=9_000_000, outstanding_principal_fen=5_000_000,
+            row_hash=b"1",
+        )  # fmt: skip
+    someone = browse("B1")
+    assert "日间还款" in someone.get("/console").text
+    content = "payment_id,loan_id,paid_on,amount,reverses\nR1,L1,2026-01-10,500.00,\nR2,L1,2026-01-10,五百,\n".encode()
+    shown = send(running, someone, REPAYMENTS, content)
+    for one in ("sent.csv", "新增 1", "搁置行 1", "3 amount"):
+        assert one in shown, shown
+    mended = to_mend(someone, REPAYMENTS)
+    assert "R1," not in mended
+    shown = send(running, someone, REPAYMENTS, mended.replace("五百", "500.00").encode("utf-8-sig"))
+    assert "新增 1" in shown, shown
+    assert "搁置行 0" in shown
+    assert someone.get(f"{REPAYMENTS}/set-aside.csv").status_code == 404
+    assert "新增 0 已有 1" in send(running, someone, REPAYMENTS, content)
+    assert browse("R1").get(REPAYMENTS).status_code == 403
+
+
+def test_a_staff_list_is_looked_at_and_taken_whole_or_not_at_all(browse: Browse, running: Running) -> None:
+    def there() -> bool:
+        with reading(running.started.engine) as conn:
+            return "N1" in persons(conn, ["N1"])
+
+    someone = browse("ADM1")
+    content = "工号,姓名,团队,上限,离职日期\nN1,新来者,T1,50,-\nN2,又一人,T1,许多,-\n".encode()
+    shown = send(running, someone, STAFF, content, do="run")
+    for one in ("全部未导入", "3 capacity", "上限须为0至"):
+        assert one in shown, shown
+    assert not there()
+    mended = to_mend(someone, STAFF)
+    assert "N1" in mended, "the whole file: it is all or nothing"
+    mended = mended.replace("许多", "60")
+    shown = send(running, someone, STAFF, mended.encode("utf-8-sig"), do="look")
+    assert "仅查看，未作更改" in shown, shown
+    assert "N1 name 新来者" in shown
+    assert not there()
+    shown = send(running, someone, STAFF, mended.encode("utf-8-sig"), do="run")
+    assert "已导入" in shown, shown
+    assert there()
+    assert "无变化 2" in send(running, someone, STAFF, mended.encode("utf-8-sig"), do="run")
+    assert browse("B1").get(STAFF).status_code == 403
+
+
+@pytest.mark.parametrize("place", [REPAYMENTS, STAFF])
+def test_what_is_no_such_file_is_told_on_its_page(browse: Browse, running: Running, place: str) -> None:
+    someone = browse("B1" if place == REPAYMENTS else "ADM1")
+    shown = send(running, someone, place, b"a,b\n1,2\n", do="run")
+    assert someone.page.status_code == 422
+    assert "缺少" in shown, shown
