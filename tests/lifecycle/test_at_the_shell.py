@@ -19,7 +19,7 @@ from tests.contacted import typed
 from tests.on_books import put_loan
 
 Branch = tuple[Started, dict[str, str]]
-MADE = ("--case", "1", "--ground", "made", "--data", "made_on=2026-01-10", "--data", "pay_by=2026-12-01")
+MADE = ("--case", "1", "--ground", "made", "--data", "made_on=2026-01-10", "--data", "pay_by=2026-01-20")
 SET = (
     "--ground", "set", "--data", "loan_id=L1", "--data", "begins_at=2026-01-10T08:00:00+08:00",
     "--data", "review_by=2026-12-20",

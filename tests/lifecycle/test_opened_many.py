@@ -137,7 +137,7 @@ def test_fifty_cost_as_many_statements_as_five(running: Running, case_id: int) -
 # ── at the shell ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 HEADER = "case_id,ground,承诺金额,made_on,pay_by\n"
-GOOD, POOR = "1,made,50000,2026-01-10,2026-12-01\n", "1,made,1,2026-01-10,2026-12-01\n"
+GOOD, POOR = "1,made,50000,2026-01-10,2026-01-20\n", "1,made,1,2026-01-10,2026-01-20\n"
 
 
 def sheet(tmp_path: Path, text: str) -> str:
@@ -147,7 +147,7 @@ def sheet(tmp_path: Path, text: str) -> str:
 
 
 def test_a_sheet_opens_a_row_each_and_says_of_every_line_what_became_of_it(shell: Any, tmp_path: Path) -> None:
-    bad = "1,made,x,2026-01-10,2026-12-01\n,made,50000,2026-01-10,2026-12-01\n1,whim,,,\n"
+    bad = "1,made,x,2026-01-10,2026-01-20\n,made,50000,2026-01-10,2026-01-20\n1,whim,,,\n"
     told = shell("promise", "openings", sheet(tmp_path, HEADER + GOOD + POOR + bad), "--as", "R1", "--json")
     assert told.exit_code == 1, told.output
     results = json.loads(told.stdout)["results"]

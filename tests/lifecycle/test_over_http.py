@@ -15,7 +15,7 @@ from tests.api.test_events import problem
 from tests.contacted import typed
 from tests.on_books import put_loan
 
-MADE = {"amount_fen": 50_000, "made_on": "2026-01-10", "pay_by": "2026-12-01"}
+MADE = {"amount_fen": 50_000, "made_on": "2026-01-10", "pay_by": "2026-01-20"}
 SET = {"loan_id": "L1", "hold": "hardship", "begins_at": "2026-01-10T08:00:00+08:00", "review_by": "2026-12-20"}
 WITHDRAW = {"event": "withdraw", "data": {"reason": "misheard"}}
 
@@ -73,7 +73,7 @@ def test_a_promise_is_made_after_a_contact_and_withdrawn_and_its_case_is_told(ru
     assert shown.headers["etag"] == '"1"'
     line = shown.json()
     assert (line["case_id"], line["amount_fen"], line["pay_by"], line["state_zh"], line["state_en"]) == (
-        case_id, 50_000, "2026-12-01", "待兑现", "Open",
+        case_id, 50_000, "2026-01-20", "待兑现", "Open",
     )  # fmt: skip
     answer = fire(running, made.headers["location"], WITHDRAW)
     assert (answer.status_code, answer.headers["etag"]) == (200, '"2"'), answer.text

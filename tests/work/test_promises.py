@@ -191,11 +191,46 @@ def call(bank: Bank, number: int, on: date = DAY) -> None:
         assert isinstance(advance(conn, [fact], bank.started.branch, clock=at(on))[0], Done)
 
 
-def make(bank: Bank, who: Actor, number: int, ground: str = "made", **data: Any) -> Any:
+def make(bank: Bank, who: Actor, number: int, ground: str = "made", on: date = DAY, **data: Any) -> Any:
     given = {"amount_fen": 50_000, "made_on": DAY.isoformat(), "pay_by": day(3).isoformat()} | data
     command = Open(actor=who, noun="promise", of=bank.case(number).id, ground=ground, data=given)
     with writing(bank.started.engine) as conn:
-        return advance(conn, [command], bank.started.branch, clock=at(DAY))[0]
+        return advance(conn, [command], bank.started.branch, clock=at(on))[0]
+
+
+@pytest.mark.parametrize(("made", "pay_by", "done"), [(0, 14, True), (0, 15, False), (10, 24, True), (10, 25, False)])
+def test_the_horizon_counts_from_the_day_on_which_it_was_made_however_late_it_is_entered(
+    promised: Bank, made: int, pay_by: int, done: bool
+) -> None:
+    caller = Actor("S1", "staff", "api", frozenset({"post_loan_officer"}), "T1", "R1")
+    call(promised, 1)
+    promised.send(day(10), STEADY)
+    call(promised, 1, day(10))
+    days = {"made_on": day(made).isoformat(), "pay_by": day(pay_by).isoformat()}
+    outcome = make(promised, caller, 1, on=day(10), **days)
+    if done:
+        assert isinstance(outcome, Done)
+    elif isinstance(outcome, Refused):
+        assert [reason.code for reason in outcome.reasons] == ["within_the_horizon"]
+        assert str(day(14)) in outcome.reasons[0].zh
+    else:
+        assert [fault.field for fault in outcome.faults] == ["pay_by"]
+
+
+@pytest.mark.parametrize(
+    ("days_past_due", "least_fen"), [(5, 20_420), (130, 20_420), (160, 17_017), (400, 7_293)],
+    ids=["one missed", "five missed", "six missed", "fourteen missed"],
+)  # fmt: skip
+def test_one_instalment_is_enough_where_it_is_less_than_the_share(
+    promised: Bank, days_past_due: int, least_fen: int
+) -> None:
+    """¥1,021 are overdue, a fifth of which is ¥204.20; the average of those missed stands in for an instalment."""
+    caller = Actor("S1", "staff", "api", frozenset({"asset_preservation", "post_loan_officer"}), "T1", "R1")
+    promised.send(day(1), [arrears(1, days_past_due, day(1)), *STEADY[1:]])
+    call(promised, 1, day(1))
+    for amount_fen, made in ((least_fen - 1, False), (least_fen, True)):
+        outcome = make(promised, caller, 1, on=day(1), amount_fen=amount_fen, made_on=day(1).isoformat())
+        assert isinstance(outcome, Done) == made, outcome
 
 
 def test_a_promise_made_here_needs_the_debtor_on_the_line_that_day_and_keeps_the_limits(promised: Bank) -> None:
@@ -222,7 +257,7 @@ def test_after_two_broken_in_a_row_the_basic_risk_manager_takes_the_next(promise
     promised.send(day(2), STEADY)
     sweep(promised.started.engine, promised.started.branch, clock=at(day(2)))
     call(promised, 1, day(2))
-    on = {"made_on": day(2).isoformat(), "pay_by": day(4).isoformat()}
+    on: dict[str, Any] = {"made_on": day(2).isoformat(), "pay_by": day(4).isoformat()}
     refused = make(promised, caller, 1, **on)
     assert isinstance(refused, Refused)
     assert [reason.code for reason in refused.reasons] == ["not_broken_in_a_row"]

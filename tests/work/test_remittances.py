@@ -22,7 +22,8 @@ from tests.feed.bank import DAY, Bank, arrears, contact, loan, paid
 from tests.feed.test_daytime import take
 from tests.work.gate.desk import Desk
 from tests.work.test_promises import at as clock_at
-from tests.work.test_promises import day
+from tests.work.test_promises import day, promises, row
+from tests.work.test_promises import take as take_promises
 
 ZONE = ZoneInfo("Asia/Shanghai")
 OWED = "1021.00"
@@ -178,3 +179,24 @@ def test_a_day_on_which_the_gate_forbade_demand_from_midnight_on_owes_no_diallin
         (on, f"L{number}", *(("exempt", "paid") if (number, on) == (1, day(2)) else ("late", None)))
         for on in (day(1), day(2)) for number in (1, 2, 3)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("comes", "state"), [("500.00", "kept"), ("1.00", "partly_kept"), (None, "broken")], ids=["all", "some", "nothing"]
+)
+def test_a_promise_is_not_judged_while_a_word_with_a_proof_is_awaited_and_then_by_what_came_in_time(
+    desk: Desk, comes: str | None, state: str
+) -> None:
+    """The other loan's promise is judged on its day: nobody says that it is paid. No word keeps a promise."""
+    bank = desk.bank
+    take_promises(bank, row("P1", 1, 0, 0, "500.00"), row("P2", 2, 0, 0, "500.00"))
+    owing = [arrears(number) for number in (1, 2, 3)]
+    bank.send(day(1), owing)
+    assert isinstance(do(desk, said(desk))[0], Done)
+    sweep(bank.started.engine, bank.started.branch, clock=clock_at(day(1)))
+    assert {ref: one.state for ref, one in promises(bank).items()} == {"P1": "open", "P2": "broken"}
+    came = [] if comes is None else [paid("R1", 1, day(1), comes)]
+    bank.send(day(2), owing, repayments=came)
+    sweep(bank.started.engine, bank.started.branch, clock=clock_at(day(2)))
+    promise = promises(bank)["P1"]
+    assert (promise.state, promise.judged_on) == (state, day(2))

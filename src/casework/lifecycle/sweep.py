@@ -1,5 +1,6 @@
 """What the passing of days alone makes due of nouns whose states say so (`due`): an index finds it, the door fires."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -15,6 +16,7 @@ from casework.lifecycle.versions import lives_under
 from casework.people.staff.actor import SYSTEM_POST, system
 from casework.rules.statechart.chart import Chart, Event
 from casework.rules.statechart.decide import may
+from casework.storage import rows
 
 AT_ONCE = 1_000
 
@@ -43,22 +45,33 @@ def fire_due(
             return fired
         after = found[-1].id
         subjects = [noun.rows.read(row) for row in found]
+        parents = _parents(conn, house.nouns[0], noun, subjects)
         due = [
             Fire(
                 actor=system("sweep"), noun=noun.chart, id=one.id, event=event, version=one.version,
                 dated=days[one.institution],
             )
-            for one in subjects if (event := _due(house, noun, chart, one, days.get(one.institution))) is not None
+            for one in subjects
+            if (event := _due(house, noun, chart, one, parents.get(one.id), days.get(one.institution))) is not None
         ]  # fmt: skip
         for command, outcome in zip(due, advance(conn, due, house, clock=clock) if due else (), strict=True):
             if isinstance(outcome, Done):
                 fired[command.event] = fired.get(command.event, 0) + 1
 
 
-def _due(house: House, noun: Kept, chart: Chart, subject: Any, today: date | None) -> str | None:
+def _parents(conn: Connection, main: Kept, noun: Kept, subjects: Sequence[Any]) -> dict[int, Any]:
+    """Of children, by their own number."""
+    if not noun.child:
+        return {}
+    wanted = sorted({one.parent_id for one in subjects})
+    found = {row[0]: main.rows.read(row) for row in rows.select_by_keys(conn, select_of(main), "id", wanted)}
+    return {one.id: found[one.parent_id] for one in subjects}
+
+
+def _due(house: House, noun: Kept, chart: Chart, subject: Any, parent: Any, today: date | None) -> str | None:
     if today is None:
         return None
-    now_ = noun.situation(subject, today, house.rulebook.policies.at(today), "system")
+    now_ = noun.situation(subject, today, house.rulebook.policies.at(today), "system", {}, {}, None, parent)
     for event in swept_events(chart) if lives_under(chart, subject) else ():
         if may(chart, event.name, subject.state, now_, event.posts):
             return event.name

@@ -4,7 +4,7 @@ Its chart is `statecharts/promise.toml`; which payments count for it, and when i
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -69,11 +69,23 @@ def debtor_connected_that_day(now: SubjectSituation, _: Params) -> Verdict:
 
 @guard(params={"percent": "int"}, facts=("amount_fen", "least_fen"))
 def promises_enough(now: SubjectSituation, params: Params) -> Verdict:
-    """So much of what is overdue. That one instalment would do as well is not known here: no feed names one."""
+    """So much of what is overdue, or one instalment where that is less.
+
+    No feed names one: the average of those missed stands in, by the whole months since the oldest due date and one.
+    """
     overdue = now.parent.overdue_fen
-    least = min(-(-overdue * params["percent"] // 100), overdue)
+    missed = _months(now.parent.oldest_due_date, now.today) + 1
+    least = min(-(-overdue * params["percent"] // 100), -(-overdue // missed))
     amount = _promise(now).amount_fen
     return Verdict(amount >= least, {"amount_fen": amount}, {"least_fen": least})
+
+
+@guard(params={"days": "int"}, facts=("pay_by", "at_latest"))
+def within_the_horizon(now: SubjectSituation, params: Params) -> Verdict:
+    """From the day on which it was made, however late it is entered."""
+    promise = _promise(now)
+    latest = (promise.made_on or now.today) + timedelta(days=params["days"])
+    return Verdict(promise.pay_by <= latest, {"pay_by": str(promise.pay_by)}, {"at_latest": str(latest)})
 
 
 @guard(facts=("amount_fen", "overdue_fen"))
@@ -116,10 +128,25 @@ def grace_over(now: SubjectSituation, _: Params) -> Verdict:
     return Verdict(due is not None and now.today >= due, {"today": now.today.isoformat()}, {"due_on": str(due)}, due)
 
 
+@guard(facts=("remittance",))
+def no_word_awaited(now: SubjectSituation, _: Params) -> Verdict:
+    """Money that came or is said to have been sent in time, of which no snapshot has told yet."""
+    promise = _promise(now)
+    first, last = promise.made_on or date.min, promise.due_on or date.max
+    waiting = sorted(ref for ref, day in now.parent.facts.remittances.items() if first <= day <= last)
+    return Verdict(not waiting, {"remittance": waiting[0] if waiting else None}, {"remittance": None})
+
+
 @guard(facts=())
 def kept_by_leaving(now: SubjectSituation, _: Params) -> Verdict:
     because = _promise(now).because
     return Verdict(because == "left", {"because": because}, {"because": "left"})
+
+
+def _months(since: date, until: date) -> int:
+    """Whole months, none before the day."""
+    months = (until.year - since.year) * 12 + until.month - since.month - (until.day < since.day)
+    return max(months, 0)
 
 
 # ── effects and facts ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -39,6 +39,7 @@ from casework.work.holds import Hold
 from casework.work.promises import Promise
 
 IMPORTED: Final = "imported"
+_HORIZON: Final = "within_the_horizon"
 _NOTHING: Final = ("承诺金额须大于零", "a promise must be of more than nothing")
 PROMISE_COLUMNS: Final = (
     AgreedColumn("ref", files.key, True, ("承诺编号", "编号")),
@@ -233,7 +234,8 @@ def _warn(
         promise = fold.begin(PROMISES, 0, "system", chart, data, policy, case)
         now_ = PROMISES.situation(promise, today, policy, "system", data["given"], {}, None, case)
         for reason in unmet(chart.openings["made"].guards, now_):
-            taken.warnings.append(RowNote(row.line, None, reason.code, reason.zh, reason.en))
+            if reason.code != _HORIZON:  # told of its column below
+                taken.warnings.append(RowNote(row.line, None, reason.code, reason.zh, reason.en))
         if row["pay_by"] > row["made_on"] + timedelta(days=policy.figure("promise.within_days")):
             taken.warnings.append(note(row.line, "pay_by", "beyond_the_horizon"))
 
