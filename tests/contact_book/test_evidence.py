@@ -1,5 +1,6 @@
 """What is entered in contact books in the log, in bundles and in what was known then; entered by many at once."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +13,12 @@ from casework.evidence.bundle.export import export_log, fresh_folder
 from casework.evidence.bundle.trust import KeysHeld
 from casework.evidence.bundle.verify import verify_bundle
 from casework.intake.contact_book.adding import Added
+from casework.intake.dialler.importing import import_contacts
 from casework.log.write import signer
 from casework.operation.sealing import sealer_of
-from casework.storage.database import reading
+from casework.storage.database import reading, writing
 from tests.contact_book.books import book, enter, entered, marked, way
+from tests.dialler.called import call, text
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
 
 
@@ -63,3 +66,21 @@ def test_a_bundle_with_contact_books_verifies_deep_and_holds_nothing_personal(le
     files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     assert any(b"contact.added" in body for body in files)
     assert not any(secret.encode() in body for secret in ("12100000001", "甄不存二", "sibling") for body in files)
+
+
+@pytest.mark.only("postgresql")
+def test_a_number_is_entered_while_a_contact_file_comes_in_unless_its_debtor_is_in_the_file(lent: Bank) -> None:
+    """The file holds the streams of its debtors until it is in, and nothing of the institution."""
+    engine, branch = lent.started.engine, lent.started.branch
+    rows = text(*(call(f"c{number}", 1, result="debtor" if number == 0 else "busy") for number in range(50)))
+    with ThreadPoolExecutor(2) as pool:
+        with writing(engine) as conn:
+            taken = import_contacts(conn, branch, rows.encode(), "calls.csv", "dialler", lent.actor)
+            assert (taken.stored, taken.set_aside) == (50, [])
+            other, same = (pool.submit(enter, lent, way(number)) for number in (2, 1))
+            assert isinstance(other.result(timeout=5)[0], Added), "not in the file: at once"
+            marked(lent, book(lent, 2)[-1].id, "ended")
+            time.sleep(0.2)
+            assert not same.done(), "in the file: once it is in"
+        assert isinstance(same.result(timeout=5)[0], Added)
+    lent.assert_sound()

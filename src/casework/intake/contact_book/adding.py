@@ -23,7 +23,7 @@ from casework.intake.feed.erased import ErasedPeople
 from casework.intake.feed.left_rows import LeftRows
 from casework.intake.feed.row_mac import COVERED
 from casework.intake.feed.tables import contacts, loans
-from casework.log.write.trail import Draft, locked_heads, put_heads
+from casework.log.write.trail import Draft, locked_heads, put_heads, wait_for_heads
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import Reach
 from casework.personal import normalise
@@ -106,6 +106,7 @@ def add(
     if atomic and any(isinstance(one, NotAdded) for one in checked):
         return [one if isinstance(one, NotAdded) else _NOT_DONE for one in checked]
     sound = [one for one in checked if isinstance(one, _Sound)]
+    wait_for_heads(conn, {stream_of(branch.vault, one.customer) for one in sound})  # a file may bring contacts of them
     for institution in sorted({one.customer.institution for one in sound}):
         hold_feeds(conn, institution)
     barred = {

@@ -18,7 +18,7 @@ from casework.intake.feed.customers import is_within
 from casework.intake.feed.left_rows import LeftRows
 from casework.intake.feed.row_mac import COVERED
 from casework.intake.feed.tables import contacts
-from casework.log.write.trail import Draft, locked_heads, put_heads
+from casework.log.write.trail import Draft, locked_heads, put_heads, wait_for_heads
 from casework.people.staff.actor import Actor
 from casework.storage import rows
 from casework.work.cases.branch import Branch
@@ -58,7 +58,8 @@ def mark_many(
     CallerErrors `unknown_mark`; `unknown_contact`, the same where it is beyond reach; `not_done`.
     """
     seen = _within_reach(conn, branch, [one.contact_id for one in asked], actor, at)
-    for institution in sorted(set(seen.values())):
+    wait_for_heads(conn, {stream_of(branch.vault, one) for one in seen.values()})  # a file may bring contacts of them
+    for institution in sorted({one.institution for one in seen.values()}):
         hold_feeds(conn, institution)
     held = {row.id: row for row in rows.select_by_keys(conn, _BOOK, "id", sorted(seen))}  # one may be erased meanwhile
     faults = [_fault(one, held) for one in asked]
@@ -81,14 +82,14 @@ def mark(
 
 def _within_reach(
     conn: Connection, branch: Branch, contact_ids: Iterable[int], actor: Actor, at: datetime
-) -> dict[int, str]:
-    """Their institutions, by number."""
+) -> dict[int, Customer]:
+    """Whose they are, by number."""
     within = reach_of(branch, actor, COMMAND, branch.today(at))
     wanted = sorted({one for one in contact_ids if 0 < one <= MAX_ID})
-    asked = sa.select(contacts.c.id, contacts.c.institution).where(contacts.c.id.in_(wanted))
+    asked = sa.select(*contacts.c["id", "institution", "borrower_id"]).where(contacts.c.id.in_(wanted))
     if not within.everything:
         asked = asked.where(is_within((contacts.c.institution, contacts.c.borrower_id), within))
-    return {row.id: row.institution for row in conn.execute(asked)}
+    return {row.id: Customer(row.institution, row.borrower_id) for row in conn.execute(asked)}
 
 
 def _fault(one: Mark, held: Mapping[int, Any]) -> CallerError | None:

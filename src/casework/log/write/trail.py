@@ -235,6 +235,20 @@ def locked_heads(conn: Connection, wanted: Collection[str]) -> dict[str, StreamH
     return {row.stream: StreamHead(row.audit_seq, bytes(row.audit_head), row.last_entry_at) for row in found}
 
 
+def wait_for_heads(conn: Connection, wanted: Collection[str]) -> None:
+    """Until nobody else holds these streams, holding nothing meanwhile nor afterwards.
+
+    For who needs more than streams: whatever they took first, others would wait for behind them.
+    """
+    if conn.dialect.name == "sqlite":  # the writer holds the database
+        return
+    seen = conn.begin_nested()
+    try:
+        locked_heads(conn, wanted)
+    finally:
+        seen.rollback()
+
+
 def put_heads(conn: Connection, heads: Mapping[str, StreamHead]) -> None:
     """Where these streams end now; the caller holds them."""
     changed = [(stream, head.recorded_at, head.seq, head.leaf_hash) for stream, head in heads.items()]
