@@ -1,12 +1,14 @@
 """The state of a number is what calls have told: the latest telling result decides, a refusal is for ever."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.contact_book.marking import mark
+from casework.intake.dialler.correcting import correct
 from casework.people.staff.actor import Actor
 from casework.storage.database import writing
 from casework.work.gate.known_numbers import STATES
@@ -82,6 +84,27 @@ def test_the_book_says_when_a_number_was_last_tried_and_when_somebody_last_answe
     assert told == [
         (moment(0, "10:00:00"), moment(0, "11:00:00")), (moment(0, "13:00:00"), moment(0, "12:00:00")),
     ]  # fmt: skip
+
+
+def test_an_address_was_tried_and_reached_when_a_file_says_that_somebody_went_there(lent: Bank) -> None:
+    """However it is written; an entry with a number too keeps the number's state. A correction is heard."""
+    home = entered(lent, way(role="debtor", phone=None, name=None, relation=None, address="虚构路 18号"))
+    visit: dict[str, Any] = {"channel": "visit", "phone": "", "address": "虚构路１８号"}
+    take(
+        lent, call("c1", at="09:00:00", result="found", **visit),
+        call("c2", at="10:00:00", result="not_found", **visit),
+        call("c3", at="11:00:00", result="found", **visit | {"address": "虚构路1号"}),
+        call("c4", at="12:00:00", result="found", **visit | {"address": "他处"}),
+    )  # fmt: skip
+    told = {one.id: (one.state, one.last_tried_at, one.last_connected_at) for one in book(lent)}
+    own = min(told)
+    assert told[home] == ("valid", moment(0, "10:00:00"), moment(0, "09:00:00"))
+    assert told[own] == ("unverified", moment(0, "11:00:00"), moment(0, "11:00:00"))
+    with writing(lent.started.engine) as conn:
+        correct(conn, lent.started.branch, "c1", None, "not_found", lent.actor, now())
+    told = {one.id: (one.state, one.last_tried_at, one.last_connected_at) for one in book(lent)}
+    assert told[home] == ("unverified", moment(0, "10:00:00"), None)
+    lent.assert_sound()
 
 
 def test_a_refusal_stays_through_reassignment_and_another_debtor_who_names_the_same_number(lent: Bank) -> None:

@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.customer import Customer
+from casework.intake.dialler.visited import reached_by_address
 from casework.intake.feed.customers import LOAN_PLACES, is_within, of_customer
 from casework.intake.feed.sealed_cells import of_borrower, of_contact
 from casework.intake.feed.tables import borrowers, contacts, loans
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import Reach
-from casework.personal import Vault, mask
+from casework.personal import Vault, mask, normalise
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.erased import last_erased_on
@@ -33,7 +34,13 @@ from casework.work.cases.queries import walk_cases
 from casework.work.cases.reached import covered_by
 from casework.work.cases.tables import cases
 from casework.work.cases.unseen import unseen
-from casework.work.gate.known_numbers import REFUSED, KnownNumber, known_addresses, known_numbers
+from casework.work.gate.known_numbers import (
+    REFUSED,
+    KnownNumber,
+    known_addresses,
+    known_numbers,
+    of_number_and_address,
+)
 
 MAX_FOUND = 50
 """Borrowers that one search answers with; a common name needs another key."""
@@ -184,11 +191,19 @@ def book_shown(
     found, show = conn.execute(reached.limit(limit)).all(), _Shown(branch, actor)
     numbers = [bytes(row.phone_index) for row in found if row.phone_index is not None]
     known = known_numbers(conn, customer, numbers, branch.rulebook.results)
-    visited = known_addresses(conn, customer) if len(numbers) < len(found) else {}
+    addresses = {row.id: _address_of(branch, row) for row in found if row.address_sealed is not None}
+    theirs = reached_by_address(conn, branch, customer) if addresses else {}
+    of_files = {number: theirs[address] for number, address in addresses.items() if address in theirs}
+    visited = known_addresses(conn, customer, of_files) if addresses else {}
     return [
-        show.contact(row, visited.get(row.id, _NOTHING) if row.phone_index is None else known[bytes(row.phone_index)])
+        show.contact(row, visited.get(row.id, _NOTHING) if row.phone_index is None
+                     else of_number_and_address(known[bytes(row.phone_index)], visited.get(row.id, _NOTHING)))
         for row in found
-    ]
+    ]  # fmt: skip
+
+
+def _address_of(branch: Branch, row: Any) -> str:
+    return normalise("address", branch.vault.open(cell_of_contact(row, "address"), bytes(row.address_sealed)))
 
 
 def known_borrower(conn: Connection, customer: Customer, within: Reach) -> sa.Row[Any]:

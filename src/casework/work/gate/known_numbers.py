@@ -4,7 +4,7 @@ The state is that of the gate: the latest telling result decides, a refusal is f
 whomever it was that was called, valid and wrong for this debtor.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -76,20 +76,48 @@ def known_numbers(
     return known
 
 
-def known_addresses(conn: Connection, customer: Customer) -> Mapping[int, KnownNumber]:
-    """By entry of the contact book, those that were visited or written to under a permit that named them.
+class Reached(NamedTuple):
+    """That somebody went or wrote to an address."""
 
-    One where the debtor was met is valid.
+    started_at: datetime
+    outcome: str
+
+
+def known_addresses(
+    conn: Connection, customer: Customer, of_files: Mapping[int, Sequence[Reached]]
+) -> Mapping[int, KnownNumber]:
+    """By entry of the contact book, those that were visited or written to.
+
+    Under a permit that named the entry, or (`of_files`) by contacts that name the address themselves. One where the
+    debtor was met is valid.
     """
-    known: dict[int, KnownNumber] = {}
+    made: dict[int, list[Reached]] = {}
     for row in conn.execute(_VISITED, customer._asdict()):
-        before = known.get(row.contact_id, KnownNumber())
-        answered = row.outcome in {DEBTOR, "third_party"}
-        known[row.contact_id] = KnownNumber(
-            VALID if row.outcome == DEBTOR else before.state, row.started_at,
-            row.started_at if answered else before.last_connected_at,
-        )  # fmt: skip
-    return known
+        made.setdefault(row.contact_id, []).append(Reached(row.started_at, row.outcome))
+    for number, others in of_files.items():
+        made.setdefault(number, []).extend(others)
+    return {number: _known_by(sorted(reached)) for number, reached in made.items()}
+
+
+def _known_by(reached: Sequence[Reached]) -> KnownNumber:
+    answered = [one.started_at for one in reached if one.outcome in {DEBTOR, "third_party"}]
+    valid = any(one.outcome == DEBTOR for one in reached)
+    return KnownNumber(
+        VALID if valid else UNVERIFIED, reached[-1].started_at, answered[-1] if answered else None
+    )  # fmt: skip
+
+
+def of_number_and_address(number: KnownNumber, address: KnownNumber) -> KnownNumber:
+    """An entry that has both: the state is the number's, tried and connected it was by either."""
+    return KnownNumber(
+        number.state, _later(number.last_tried_at, address.last_tried_at),
+        _later(number.last_connected_at, address.last_connected_at),
+    )  # fmt: skip
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    known = [at for at in (one, other) if at is not None]
+    return max(known, default=None)
 
 
 def _state(course: Course, number: bytes, line: Line, *, suspended: bool) -> str:
