@@ -73,6 +73,33 @@ def test_tasks_are_put_off_added_and_ended_on_the_page_and_the_next_leads_to_its
     assert [events(running, f"tasks:{one}") for one in number] == [["tasks.postponed"], ["tasks.done"]]
 
 
+def test_a_strategy_is_started_for_the_chosen_where_the_chart_allows_it_and_stands_beside_the_task(
+    browse: Browse, running: Running
+) -> None:
+    """Of all, or of none; another one later that day takes its place."""
+    running.open("L1", "L2", days_past_due=10)
+    someone = browse("R1")
+    someone.get("/console/day")
+    someone.send("/console/day/take")
+    someone.get("/console/day")
+    first, *_ = boxes(someone)
+    form = {"form_token": token(someone), first: "yes"}
+    answer = someone.post("/console/day/strategy", {**form, "strategy": "visit"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/day"), someone.text()
+    someone.get("/console/day")
+    assert someone.page.text.count('class="chip ">下户<') == 1
+    counts = {one["name"]: one["cases"] for one in running.get("/work-lists", "B1").json()["items"]}
+    assert (counts["visit"], counts["phone"]) == (1, 1)
+    for typed, status, told in (
+        ({**form, "strategy": "visit"}, 409, ""), ({**form, "strategy": "prayer"}, 422, "策略须为以下之一"),
+        ({"form_token": form["form_token"], "strategy": "phone"}, 422, "请至少选择一项任务"),
+    ):  # fmt: skip
+        answer = someone.post("/console/day/strategy", typed)
+        assert answer.status_code == status, someone.text()
+        assert told in someone.text()
+    assert events(running, "tasks:lists").count("tasks.strategy") == 1
+
+
 def token(browsing: Browsing) -> str:
     return str(re.findall(r'name="form_token" value="([^"]+)"', browsing.page.text)[0])
 

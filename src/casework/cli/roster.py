@@ -63,7 +63,8 @@ def import_(file: Path, by: str | None, *, each: bool, json_: bool) -> None:
         changed = ", ".join(map(str, taken.days)) or "nothing 无变化"
         console.print(f"{taken.rows:,} rows 行; changed 更新: {changed}", markup=False)
         for one in taken.set_aside:
-            told = f"line {one.line} 第{one.line}行, {one.column or 'row 整行'}: {one.en} / {one.zh}"
+            cell = one.column or "row 整行"
+            told = f"line {one.line}, {cell}: {one.en} / 第{one.line}行，{cell}：{one.zh}"
             errors.print(told, markup=False, soft_wrap=True)
     raise SystemExit(1 if taken.set_aside else 0)
 

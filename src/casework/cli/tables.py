@@ -34,7 +34,7 @@ WORDS: Final = {
     "reviewed by": "复核", "role": "角色", "rule": "规则", "rules": "规则", "run": "批次", "scope": "范围",
     "sees": "可见", "seq": "序号", "set aside": "搁置", "since": "起", "staff no": "工号", "state": "状态",
     "status": "状态", "stream": "流", "subject": "对象", "supplement": "补充",
-    "taken": "移出", "team": "团队",
+    "taken": "移出", "list taken": "领取", "team": "团队",
     "team, region": "团队、区域", "times": "次数", "to": "新状态", "to weigh": "须权衡", "topic": "事项",
     "unchanged": "未变", "unplaced": "无人接收", "until": "止", "value": "值", "version": "版本", "waits for": "待办",
     "goes to": "去向", "how many": "数量", "why not": "原因",

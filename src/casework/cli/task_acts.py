@@ -152,7 +152,7 @@ def lists(on: datetime, staff_no: str | None, *, json_: bool) -> None:
     if json_:
         print_json([one._asdict() for one in found])
         return
-    table = Table("who", "tasks", "held back", "taken")
+    table = Table("who", "tasks", "held back", "list taken")
     for one in found:
         taken = f"{one.taken_at.astimezone(zone):%H:%M}{' late 迟领' if one.late else ''}" if one.taken_at else ""
         table.add_row(one.list_of, f"{one.tasks:,}", f"{one.held_back:,}", taken)

@@ -71,7 +71,7 @@ def _page(request: _Request, on: date | None, whose: str, tried: Tried | None) -
     with reading(serving.engine, snapshot=True) as conn:
         lists = list(states(conn, day))
         found = list_of(conn, day, whose, handed_out=day < today) if whose else []
-        lines = lines_of(conn, branch, found, lang, plain=True)
+        lines = lines_of(conn, branch, found, lang, plain=True, on=day)
         names = names_of(conn, {whose, *(one.list_of for one in lists)})
         counts = strategies.counted(conn, branch, today)
     may_move = branch.rulebook.permissions.may(actor_of(request), "task.move")

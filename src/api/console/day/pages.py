@@ -35,6 +35,7 @@ from casework.work.gate.soonest import soonest_calls
 from casework.work.tasks.acts import Addition, Became, Desk
 from casework.work.tasks.own import Task, state_of, take_list, tasks_of, told
 from casework.work.tasks.pulling import take_next
+from casework.work.tasks.strategies import start, strategies_of
 from casework.work.tasks.words import word_of
 
 _Day = Annotated[date | None, QueryParameter(description="A past day.")]
@@ -88,6 +89,21 @@ async def end(request: Request[Any, Any, Any]) -> Response[Any]:
     return await asyncio.to_thread(_done, request, "chosen", typed, act)
 
 
+@post("/console/day/strategy", opt={"page": "task.strategy"})
+async def strategy(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Start a strategy today for the cases of the chosen; all of them, or none."""
+    typed = await typed_in(request)
+
+    def work(conn: Connection, actor: Actor, at: datetime) -> str:
+        branch, wanted = serving_of(request).branch, set(chosen(typed))
+        listed = tasks_of(conn, branch.today(at), actor)
+        numbers = sorted({one.case_id for one in listed if one.id in wanted and one.case_id is not None})
+        raise_first(start(conn, branch, actor, numbers, typed.get("strategy", ""), at, atomic=True))
+        return "/console/day"
+
+    return await asyncio.to_thread(_done, request, "chosen", typed, work)
+
+
 @post("/console/day/add", opt={"page": "task.change"})
 async def add(request: Request[Any, Any, Any]) -> Response[Any]:
     """Add a task to one's own list."""
@@ -124,14 +140,18 @@ def acting(
 
     def work(conn: Connection, actor: Actor, at: datetime) -> str:
         desk = Desk(conn, serving_of(request).branch, actor, at)
-        became = act(desk)
-        refused = next((one.refused for one in became if one.refused and one.refused.code != "not_done"), None)
-        if refused is not None:
-            raise refused
+        raise_first(act(desk))
         desk.close()
         return "/console/day"
 
     return work
+
+
+def raise_first(became: Sequence[Became]) -> None:
+    """The first that was refused, as a CallerError."""
+    refused = next((one.refused for one in became if one.refused and one.refused.code != "not_done"), None)
+    if refused is not None:
+        raise refused
 
 
 def _done(
@@ -174,6 +194,7 @@ class Line(NamedTuple):
     result: str = ""
     promise: date | None = None
     held: bool = False
+    strategy: str = ""
 
 
 def _page(request: Request[Any, Any, Any], tried: Tried | None, on: date | None = None) -> Response[Any]:
@@ -184,7 +205,7 @@ def _page(request: Request[Any, Any, Any], tried: Tried | None, on: date | None 
     past = shown < today
     with reading(serving.engine, snapshot=True) as conn:
         found = tasks_of(conn, shown, actor, handed_out=past)
-        lines = lines_of(conn, branch, found, lang, plain=past)
+        lines = lines_of(conn, branch, found, lang, plain=past, on=today)
         called = called_by(conn, actor.id, today)
         promises = _promises(conn, branch, actor, today)
         numbers = [] if past else [one.case_id for one in found if one.case_id is not None]
@@ -197,6 +218,7 @@ def _page(request: Request[Any, Any, Any], tried: Tried | None, on: date | None 
         soonest=soonest, call_backs=call_backs, promises=promises, promised=promised,
         promise_chart=branch.rulebook.charts["promise"], left=_left(branch, at), tried=tried,
         on=shown, past=past, state=state, rules=branch.rulebook.tasks, until=today + timedelta(days=1),
+        may_start=branch.rulebook.permissions.may(actor, "task.strategy"),
     )  # fmt: skip
 
 
@@ -214,10 +236,13 @@ class _Known(msgspec.Struct, gc=False):
 _known: Final = msgspec.json.Decoder(_Known).decode
 
 
-def lines_of(conn: Connection, branch: Branch, found: Sequence[Task], lang: str, *, plain: bool) -> list[Line]:
-    """With the last result, the promise and the hold of each case, as they are now; `plain`: without."""
+def lines_of(
+    conn: Connection, branch: Branch, found: Sequence[Task], lang: str, *, plain: bool, on: date
+) -> list[Line]:  # fmt: skip
+    """With last result, promise, hold and the strategy of today of each case, as they are now; `plain`: without."""
     numbers = sorted({one.case_id for one in found if one.case_id is not None})
     known = {row.id: row for row in rows.select_by_keys(conn, _CASES, "id", [] if plain else numbers)}
+    begun, words = strategies_of(conn, on, [] if plain else numbers), branch.rulebook.tasks.strategies
     last = last_results(conn, {Customer(row.institution, row.borrower_id) for row in known.values()})
     lines = []
     for one in found:
@@ -232,6 +257,7 @@ def lines_of(conn: Connection, branch: Branch, found: Sequence[Task], lang: str,
             Line(
                 one, word, why, getattr(result, lang) if result else "",
                 facts.promise_pay_by if facts.promises else None, bool(facts.holds),
+                getattr(words[begun[row.id]], lang) if row.id in begun else "",
             )
         )  # fmt: skip
     return lines
@@ -270,4 +296,4 @@ def _left(branch: Branch, at: datetime) -> str:
     return f"{hours}:{minutes:02d}" if left > timedelta() else ""
 
 
-route_handlers = [take, begin_next, postpone, end, add, day]
+route_handlers = [take, begin_next, postpone, end, strategy, add, day]
