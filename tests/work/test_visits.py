@@ -13,6 +13,7 @@ from casework.people.staff.actor import Actor, system
 from casework.storage.database import reading, writing
 from casework.work.cases.case import Case
 from casework.work.cases.lifecycles import CASES, VISITS
+from casework.work.duties.listing import duties_on
 from casework.work.visits import Visit
 from tests.dialler.called import moment
 from tests.feed.bank import DAY, Bank, arrears, loan
@@ -209,3 +210,26 @@ def test_found_cannot_have_met_nobody(ordered: Bank) -> None:
     visited(ordered)
     assert codes(fire(ordered, "report", **SEEN | {"person_met": "nobody"})) == {"met_fits"}
     assert codes(fire(ordered, "report", **REPORT | {"person_met": "debtor"})) == {"met_fits"}
+
+
+def owed(bank: Bank, on: int, people: tuple[str, ...] | None = None) -> list[tuple[str, str, str]]:
+    """Reports owed on a day: of which loan, by whom, and how it stands."""
+    with reading(bank.started.engine) as conn:
+        found = duties_on(conn, bank.started.branch, day(on), people)
+        return [(one.loan_id, one.owed_by, one.status) for one in found if one.duty == "visit_report"]
+
+
+def test_who_led_the_visit_owes_its_report_from_its_end_until_it_is_there(ordered: Bank) -> None:
+    order(ordered, visitor="P2", second_visitor="V1")
+    assert owed(ordered, 0) == []
+    fire(ordered, "check_in", P2, at=moment(0, "10:00:00").isoformat())
+    photo(ordered)
+    fire(ordered, "check_out", P2, at=moment(0, "15:31:00").isoformat())
+    assert (owed(ordered, 0), owed(ordered, 0, ("V1",))) == ([("L1", "P2", "open")], [])
+    assert owed(ordered, 0, ("P2",)) == [("L1", "P2", "open")], "though the case is another's"
+    sweep(ordered.started.engine, ordered.started.branch, day(0), clock=lambda: moment(0, "23:00:00"))
+    assert owed(ordered, 0) == [("L1", "P2", "open")], "noon of the next working day"
+    ordered.send(day(1), [arrears(number) for number in (1, 2)])
+    assert isinstance(fire(ordered, "report", P2, on=1, **REPORT), Done)
+    assert [status for _, _, status in owed(ordered, 1)] == ["done"]
+    assert owed(ordered, 2) == []

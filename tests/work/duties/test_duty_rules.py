@@ -19,8 +19,8 @@ STATES = frozenset({"phone_collection", "lost_contact", "home_visit", "outsource
 def test_each_duty_says_whom_it_meets_and_who_owes_it() -> None:
     rules = load_duty_rules(RULES, POLICIES, POSTS, STATES)
     assert {name: rule.owed_by for name, rule in rules.by_name.items()} == {
-        "dial": "handler", "dial_contacts": "handler", "dial_by_dpd": "handler", "visit": "owner", "repair": "handler",
-        "place": "agency_post",
+        "dial": "handler", "dial_contacts": "handler", "dial_by_dpd": "handler", "visit": "owner",
+        "visit_report": "visitor", "repair": "handler", "place": "agency_post",
     }  # fmt: skip
     held_to = rules.held_to(POLICIES.all[0])
     assert [one.rule.name for one in held_to.by_state["lost_contact"]] == list(rules.by_name)

@@ -1,8 +1,9 @@
 """The duties of one case on one day, rule by rule: each with the last day or figure that is in, and the first out."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -11,7 +12,7 @@ from casework.settings import shipped
 from casework.work.cases.duty_rules import Dialling
 from casework.work.cases.rulebook import load_rulebook
 from casework.work.duties.debtor import DebtorDay
-from casework.work.duties.judge import CaseDay, Day, duties_of
+from casework.work.duties.judge import CaseDay, Day, VisitMade, duties_of
 
 RULEBOOK = load_rulebook(shipped("statecharts"))
 HELD_TO = RULEBOOK.duties.held_to(RULEBOOK.policies.all[0])
@@ -166,3 +167,30 @@ def test_where_the_policy_says_working_days_nothing_is_owed_on_a_day_off(on: int
 def test_a_branch_may_ask_for_calls_by_days_past_due(dpd: int, attempts: int, duty: str) -> None:
     found = told(dpd=dpd, debtor={"attempts": attempts}, dialling=(Dialling(31, 60, 1),))
     assert found == (f"dial_by_dpd:{duty} place:open" if duty else "place:open")
+
+
+def visit(ended: tuple[int, str], reported: tuple[int, str] | None = None) -> VisitMade:
+    """A visit that ended on a day at a time; when its report came."""
+
+    def at(moment: tuple[int, str]) -> datetime:
+        return datetime.fromisoformat(f"{day(moment[0])}T{moment[1]}").replace(tzinfo=ZoneInfo("Asia/Shanghai"))
+
+    return VisitMade(at(ended), "V1", at(reported) if reported else None)
+
+
+@pytest.mark.parametrize(
+    ("visits", "on", "duty"),
+    [
+        ([visit((5, "15:30"))], 5, "late"), ([visit((5, "15:30"), (5, "17:00"))], 5, "done"),
+        ([visit((5, "15:30"), (5, "17:01"))], 5, "late"), ([visit((5, "15:31"))], 5, "open"),
+        ([visit((5, "15:31"), (6, "12:00"))], 6, "done"), ([visit((5, "15:31"), (6, "12:01"))], 6, "late"),
+        ([visit((6, "16:00"))], 9, "open"), ([visit((6, "16:00"))], 10, "late"), ([], 5, None),
+        ([visit((5, "10:00"), (5, "11:00")), visit((5, "12:00"))], 5, "late"),
+    ],
+)  # fmt: skip
+def test_a_visit_is_reported_by_five_that_day_or_by_noon_of_the_next_working_day(
+    visits: list[VisitMade], on: int, duty: str | None
+) -> None:
+    """One that ended after half past three: Qingming moves its noon from Thursday to the Sunday that is worked."""
+    told_of = told(on=on, case={"state": "home_visit", "visits": tuple(visits)})
+    assert told_of == (f"visit_report:{duty}" if duty else "")

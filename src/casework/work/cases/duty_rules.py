@@ -1,10 +1,11 @@
 """What duties there are (`statecharts/rules/duties.toml`), with the policy's figures put in. Pure but for the file."""
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -23,16 +24,18 @@ from casework.rules.statechart.shape import (
     whole,
 )
 
-DUTIES: Final = ("dial", "dial_contacts", "dial_by_dpd", "visit", "repair", "place")
+DUTIES: Final = ("dial", "dial_contacts", "dial_by_dpd", "visit", "visit_report", "repair", "place")
 EXEMPTIONS: Final = ("hold", "promise", "gate", "outage", "day_off")
 """What may exempt, in the order in which it is asked."""
 DAYS: Final = ("calendar", "working")
-OWED_BY: Final = ("handler", "owner")
-"""Who may owe a duty beside the posts."""
+OWED_BY: Final = ("handler", "owner", "visitor")
+"""Who may owe a duty beside the posts; `visitor`: who led the visit."""
 STANDINGS: Final = ("lost", "placed")
 """What a state may be to duties."""
+_CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _DAY_HOURS: Final = 24
 _FILE_NAME: Final = "rules/duties.toml"
+_REPORTS: Final = ("report_by", "report_later_from", "report_later_by")
 _BOUNDS: Final = ("from_dpd", "until_dpd", "principal_from_fen", "principal_up_to_fen")
 
 
@@ -72,6 +75,14 @@ class Dialling(NamedTuple):
     attempts: int
 
 
+class Reports(NamedTuple):
+    """By when a visit is reported: `by` on its day; one that ended after `later_from`, `later_by` a working day on."""
+
+    by: time
+    later_from: time
+    later_by: time
+
+
 @dataclass(frozen=True)
 class HeldTo:
     """What cases are held to on a day: the duties by state of a case, and the figures that they need.
@@ -91,6 +102,7 @@ class HeldTo:
     stops_contact: tuple[str, ...]
     excluded_holds: frozenset[str]
     dialling: tuple[Dialling, ...]
+    reports: "Reports"
     lost: frozenset[str]
     placed: frozenset[str]
 
@@ -158,6 +170,7 @@ def _held_to(rules: DutyRules, policy: Policy) -> HeldTo:
         ),
         excluded_holds=frozenset(figure("placement.excluded_holds")),
         dialling=_dialling(policy),
+        reports=Reports(*(time.fromisoformat(figure(f"visit.{key}")) for key in _REPORTS)),
         lost=rules.states["lost"],
         placed=rules.states["placed"],
     )
@@ -241,7 +254,9 @@ def _meaning(
         yield from (f"{at}.states: no state is called {one}" for one in row["states"] if one not in states)
         yield from (f"{at}.exempt_by: nothing is called {one}" for one in row["exempt_by"] if one not in EXEMPTIONS)
         if row["owed_by"] not in (*OWED_BY, *posts):
-            yield f"{at}.owed_by: {row['owed_by']} is neither handler, owner nor a post"
+            yield f"{at}.owed_by: {row['owed_by']} is neither handler, owner, visitor nor a post"
+        if (row["owed_by"] == "visitor") != (code == "visit_report"):
+            yield f"{at}.owed_by: who led a visit owes its report, and nothing else"
         for key in _BOUNDS:
             yield from (f"{at}.{key}: {fault}" for fault in _bound_faults(row.get(key, 0), policies))
 
@@ -263,6 +278,10 @@ def _of_policy(policy: Policy) -> Iterator[str]:
     for key in ("dial_until_dpd", "contacts_rest_days", "visit_by_dpd", "place_within_days"):
         if type(policy.figures.get(f"duty.{key}")) is not int:
             yield f"policy {policy.name}: duty.{key} is not a whole number"
+    for key in _REPORTS:
+        raw = policy.figures.get(f"visit.{key}")
+        if not isinstance(raw, str) or not _CLOCK.fullmatch(raw):
+            yield f"policy {policy.name}: visit.{key} is not a time of the day such as 17:00"
     rows = policy.figures.get("duty.dialling")
     if rows is not None and (not isinstance(rows, list) or any(list(_DIALLING("row", row)) for row in rows)):
         yield f"policy {policy.name}: duty.dialling: each needs from_dpd and attempts, and may have until_dpd"

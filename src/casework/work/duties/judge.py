@@ -4,18 +4,33 @@ Done goes before exempt, exempt before late and open. A deadline is reached at t
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 import msgspec
 
 from casework.rules.calendar import Calendar
-from casework.work.cases.duty_rules import DutyRule, HeldTo
+from casework.work.cases.duty_rules import DutyRule, HeldTo, Reports
 from casework.work.duties.debtor import DebtorDay
 
 DONE, LATE, OPEN, EXEMPT = "done", "late", "open", "exempt"
 PAID: Final = "paid"
 STATUSES: Final = (DONE, LATE, OPEN, EXEMPT)
+
+
+class VisitMade(NamedTuple):
+    """A visit that ended, in branch time; who led it; when its report came, if it did."""
+
+    ended_at: datetime
+    visitor: str
+    reported_at: datetime | None
+
+    def due_at(self, reports: Reports, calendar: Calendar) -> datetime:
+        """By when its report is to be there (5.2)."""
+        day, zone = self.ended_at.date(), self.ended_at.tzinfo
+        if self.ended_at.time() <= reports.later_from:
+            return datetime.combine(day, reports.by, zone)
+        return datetime.combine(calendar.working_days_after(day, 1), reports.later_by, zone)
 
 
 class CaseDay(msgspec.Struct, frozen=True, gc=False):
@@ -24,7 +39,8 @@ class CaseDay(msgspec.Struct, frozen=True, gc=False):
     `due_on`: the oldest due date in that day's snapshot. `lost_on`: since when it is lost, if it is. `back_on`: when it
     came back from an agency or a court. `visit_reported`: a visit with a photo is on record. `holds`: those in force at
     any time of the day. `promised`: a promise was open. `paid`: nobody might demand payment all day, for money that
-    came or is said to have been sent. `excepted`: from placement, that day; `excepted_on`: since.
+    came or is said to have been sent. `excepted`: from placement, that day; `excepted_on`: since. `visits`: those of
+    which a report is owed that day, or came on it.
     """
 
     state: str
@@ -41,6 +57,7 @@ class CaseDay(msgspec.Struct, frozen=True, gc=False):
     holds: frozenset[str] = frozenset()
     promised: bool = False
     paid: bool = False
+    visits: tuple[VisitMade, ...] = ()
 
 
 class Day(NamedTuple):
@@ -142,6 +159,15 @@ def _visit(case: CaseDay, _debtor: DebtorDay, _day: Day, held_to: HeldTo) -> _Ow
     return case.visit_reported, due_on
 
 
+def _visit_report(case: CaseDay, _debtor: DebtorDay, day: Day, held_to: HeldTo) -> _Owed | None:
+    """Done where each came in time. One that comes later ends the duty on its day, and was late."""
+    if not case.visits:
+        return None
+    due = [one.due_at(held_to.reports, day.calendar) for one in case.visits]
+    done = all(one.reported_at is not None and one.reported_at <= by for one, by in zip(case.visits, due, strict=True))
+    return done, min(due).date()
+
+
 def _repair(case: CaseDay, debtor: DebtorDay, _day: Day, held_to: HeldTo) -> _Owed | None:
     visited = debtor.visited_on is not None and debtor.visited_on >= case.opened_on
     if case.lost_on is None or visited or case.visit_reported:
@@ -163,6 +189,6 @@ def _place(case: CaseDay, _debtor: DebtorDay, day: Day, held_to: HeldTo) -> _Owe
 
 
 _OWED: Final[Mapping[str, Callable[[CaseDay, DebtorDay, Day, HeldTo], _Owed | None]]] = {
-    "dial": _dial, "dial_contacts": _dial_contacts, "dial_by_dpd": _dial_by_dpd, "visit": _visit, "repair": _repair,
-    "place": _place,
+    "dial": _dial, "dial_contacts": _dial_contacts, "dial_by_dpd": _dial_by_dpd, "visit": _visit,
+    "visit_report": _visit_report, "repair": _repair, "place": _place,
 }  # fmt: skip

@@ -6,9 +6,10 @@ What was taken stays: rows that come later change counters and breaches, not wha
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from itertools import chain
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 import sqlalchemy as sa
@@ -24,11 +25,11 @@ from casework.storage.database import UtcDateTime
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import PROMISE, Spoilt
 from casework.work.cases.duty_rules import OWED_BY, HeldTo
-from casework.work.cases.lifecycles import REMITTANCES
+from casework.work.cases.lifecycles import REMITTANCES, VISITS
 from casework.work.cases.tables import cases
 from casework.work.duties.called import ITS, THEIRS, Reader
 from casework.work.duties.debtor import DebtorDay, forbidden
-from casework.work.duties.judge import CaseDay, Day, duties_of
+from casework.work.duties.judge import CaseDay, Day, VisitMade, duties_of
 from casework.work.duties.tables import COLUMNS, duties, duty_days
 from casework.work.gate.limits import limits_of
 
@@ -50,7 +51,16 @@ CASES: Final = (
     )
     .order_by(cases.c.id)
 )  # fmt: skip
-_CASES_OF: Final = CASES.where(THEIRS)
+_visits: Final = VISITS.table.c
+_VISITS: Final = sa.select(
+    _visits.parent_id, _visits.visitor, _visits.checked_out_at, _visits.reported_at
+).where(
+    _visits.institution == sa.bindparam("institution", type_=sa.String),
+    _visits.checked_out_at < sa.bindparam("midnight_after", type_=UtcDateTime),
+    sa.or_(_visits.reported_at.is_(None), _visits.reported_at >= sa.bindparam("midnight", type_=UtcDateTime)),
+).order_by(_visits.id)  # fmt: skip
+"""Visits of which a report is owed on a day, or came on it."""
+_CASES_OF: Final = CASES.where(sa.or_(THEIRS, cases.c.id.in_(sa.bindparam("visited_by_them", expanding=True))))
 _ONE_CASE: Final = CASES.where(ITS)
 
 _paid: Final = REMITTANCES.table.c
@@ -131,23 +141,43 @@ def reckon(
     }  # fmt: skip
     midnight = datetime.combine(on, time(), limits.zone)
     paid = set(conn.execute(_PAID, {"institution": institution, "on": on, "midnight": midnight}).scalars())
+    visits = _visits_of(conn, institution, midnight, limits.zone)
     if case_id is not None:
         result = conn.execute(_ONE_CASE, {**asked, "case_id": case_id})
     elif people is not None:
-        result = conn.execute(_CASES_OF, {**asked, "people": people})
+        visited = [number for number, made in visits.items() if any(one.visitor in people for one in made)]
+        result = conn.execute(_CASES_OF, {**asked, "people": people, "visited_by_them": visited})
     else:
         result = conn.execute(CASES, asked)
     for row in chain.from_iterable(result.partitions(_AT_ONCE)):  # one by one the driver takes as long as the rest
         case_id, loan_id, borrower_id = row[:3]
-        found = duties_of(_case(row, on, held_to, paid=case_id in paid), debtors.get(borrower_id, quiet), day, held_to)
+        found = duties_of(
+            _case(row, on, held_to, visits.get(case_id, ()), paid=case_id in paid),
+            debtors.get(borrower_id, quiet),
+            day,
+            held_to,
+        )
         for duty, status, due_on, exempt_by in sorted(found):
             who = owed_by[duty]
             if who in OWED_BY:
-                who = answers.who(row.handler if who == "handler" else row.owner).staff_no
+                theirs = visits[case_id][0].visitor if who == "visitor" else getattr(row, who)
+                who = answers.who(theirs).staff_no
             yield on, case_id, duty, loan_id, status, exempt_by, due_on, who, institution
 
 
-def _case(row: Any, on: date, held_to: HeldTo, *, paid: bool) -> CaseDay:
+def _visits_of(
+    conn: Connection, institution: str, midnight: datetime, zone: ZoneInfo
+) -> dict[int, tuple[VisitMade, ...]]:  # fmt: skip
+    """By case, the visits of which a report is owed on the day that begins then, or came on it."""
+    made: dict[int, tuple[VisitMade, ...]] = {}
+    asked = {"institution": institution, "midnight": midnight, "midnight_after": midnight + timedelta(days=1)}
+    for case_id, visitor, ended_at, reported_at in conn.execute(_VISITS, asked):
+        reported = reported_at.astimezone(zone) if reported_at else None
+        made[case_id] = (*made.get(case_id, ()), VisitMade(ended_at.astimezone(zone), visitor, reported))
+    return made
+
+
+def _case(row: Any, on: date, held_to: HeldTo, visits: tuple[VisitMade, ...], *, paid: bool) -> CaseDay:
     _, _, _, state, since, due_on, opened_on, principal_fen, _, _, encoded = row
     facts = _facts(encoded)
     holds, promised = _NO_HOLDS, False
@@ -164,7 +194,7 @@ def _case(row: Any, on: date, held_to: HeldTo, *, paid: bool) -> CaseDay:
         placed_on=since if state in held_to.placed else None,
         excepted=facts.exception_until is not None and facts.exception_until >= on,
         excepted_on=facts.exception_on,
-        holds=holds, promised=promised, paid=paid,
+        holds=holds, promised=promised, paid=paid, visits=visits,
     )  # fmt: skip
 
 
