@@ -89,8 +89,9 @@ _ASKED = [
 ]  # fmt: skip
 _PERMIT = {
     "allowed": False, "permit_id": None, "expires_at": None,
-    "reasons": [{"rule": "X2", "zh": "当日已接通本人3次，不得再拨",
-                 "en": "the debtor has been reached by 3 calls today", "allowed_from": "2026-03-10T08:00:00+08:00"}],
+    "reasons": [{"rule": "X2", "zh": "当日接通本人（含未了结的联系许可）已达3次，不得再拨",
+                 "en": "3 calls today reached the debtor, or are permitted and open",
+                 "allowed_from": "2026-03-10T08:00:00+08:00"}],
 }  # fmt: skip
 _DIALLING = {"permit_id": 5501, "holds_until": "2026-03-09T03:04:05.000000Z", "phone": "12000000000"}
 

@@ -53,6 +53,25 @@ def test_a_permit_is_answered_with_until_when_it_reserves_the_call(running: Runn
     assert PHONE not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("more", "code", "field"),
+    [
+        ({"party": "neighbour"}, "unknown_party", "party"), ({"channel": "inbound"}, "unknown_channel", "channel"),
+        ({"purpose": "gossip"}, "unknown_purpose", "purpose"), ({"contact_id": None}, "contact_or_phone", "contact_id"),
+        ({"contact_id": 99}, "unknown_contact", "contact_id"), ({"party": "guarantor"}, "party_differs", "party"),
+        ({"contact_id": None, "phone": "abc"}, "malformed_phone", "phone"),
+        ({"party": "contact", "contact_id": None, "phone": PHONE, "purpose": "demand"}, "purpose_not_for_contact",
+         "purpose"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_asked_for_names_its_field(
+    running: Running, case: int, more: dict[str, Any], code: str, field: str
+) -> None:
+    answer = ask(running, case, **more)
+    assert answer.status_code in {404, 409, 422}
+    assert (answer.json()["code"], answer.json()["field"]) == (code, field)
+
+
 def test_what_the_gate_forbids_is_answered_with_every_reason(running: Running, case: int) -> None:
     body = ask(running, case, party="contact", contact_id=None, phone="12000000009").json()
     assert (body["allowed"], body["permit_id"], body["expires_at"]) == (False, None, None)

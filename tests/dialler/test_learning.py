@@ -61,10 +61,16 @@ def steps(bank: Bank) -> list[tuple[str, str, date]]:
 
 
 def broken_by(bank: Bank, *parties: str) -> None:
-    """The branch publishes another edition of its policy, in which these break a run of silent days."""
+    """The branch's policy has these break a run of silent days."""
+    edit(bank, 'broken_by = { value = ["debtor"]', f"broken_by = {{ value = {json.dumps(parties)}")
+
+
+def edit(bank: Bank, before: str, after: str) -> None:
+    """The branch publishes another edition of its policy, with one thing changed."""
     rulebook = bank.started.branch.rulebook
     text = rulebook.policies.all[0].text.decode()
-    edited = text.replace('broken_by = { value = ["debtor"]', f"broken_by = {{ value = {json.dumps(parties)}")
+    assert text.count(before) == 1
+    edited = text.replace(before, after)
     policy = parse_policy("2024-01-01.3", edited.encode(), load_law(shipped("statecharts")))
     branch = replace(bank.started.branch, rulebook=replace(rulebook, policies=Policies([policy])))
     bank.started = replace(bank.started, branch=branch)
@@ -88,6 +94,13 @@ def test_an_answer_of_somebody_else_breaks_nothing_by_default(called: Bank, part
     silent(called, 0, 4)
     take(called, call("c1", 1, 2, "16:00:00", party=party, result="third_party"))
     assert [close(called, on) for on in range(5)][4] == {"mark_lost": 2}
+
+
+def test_where_nobody_may_be_called_at_any_hour_nobody_is_lost(called: Bank) -> None:
+    """What was dialled all the same proves nothing."""
+    edit(called, "quiet_from_hour = { value = 22", "quiet_from_hour = { value = 8")
+    silent(called, 0, 4)
+    assert [close(called, on) for on in range(5)] == [{}] * 5
 
 
 def test_five_days_in_vain_lose_every_case_of_the_debtor_at_the_close_of_the_fifth(called: Bank) -> None:

@@ -28,8 +28,10 @@ from casework.work.cases import sweep as of_cases
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates, days_closed
 from casework.work.cases.lifecycles import PROMISES
+from casework.work.duties.debtor import forbidden
 from casework.work.duties.taking import take
 from casework.work.gate.announcing import announce
+from casework.work.gate.limits import limits_of
 
 MARK_LOST: Final = "mark_lost"
 
@@ -126,10 +128,15 @@ def _learn(engine: Engine, branch: Branch, institution: str, day: date, clock: C
 
 
 def _without(engine: Engine, branch: Branch, day: date) -> frozenset[str]:
-    """Nobody is marked lost where one of the days that would have to be silent is excused by an outage (1.3.1c)."""
-    looked_at: int = branch.rulebook.policies.at(day).figure("lost_contact.qualifying_days")
+    """Nobody is marked lost where one of the days that would have to be silent is excused (1.3.1c).
+
+    By an outage, or because the policy had no hour in which anybody may be called.
+    """
+    policies = branch.rulebook.policies
+    looked_at: int = policies.at(day).figure("lost_contact.qualifying_days")
+    days = [day - timedelta(days=back) for back in range(looked_at)]
     with reading(engine) as conn:
-        excused = any(is_outage(conn, day - timedelta(days=back)) for back in range(looked_at))
+        excused = any(forbidden(limits_of(policies.at(one))) is not None or is_outage(conn, one) for one in days)
     return frozenset({MARK_LOST} if excused else ())
 
 

@@ -88,7 +88,10 @@ def _asking(branch: Branch, actor: Actor, one: Wanted, case: Any, ways: dict[int
     number = _number(branch, one, customer, ways)
     if number is None and one.channel in _BY_NUMBER:
         raise CallerError(
-            "number_needed", "须提供 contact_id 或 phone", "name a number: a contact_id that has one, or a phone"
+            "number_needed",
+            "须提供 contact_id 或 phone",
+            "name a number: a contact_id that has one, or a phone",
+            field="contact_id",
         )
     posts = actor.posts.union(*(principal.posts for principal in actor.principals))
     way = ways.get(one.contact_id or 0)
@@ -102,11 +105,12 @@ def _check(wanted: Wanted, purpose: str) -> None:
         ("party", wanted.party, PARTIES), ("channel", wanted.channel, OUTBOUND), ("purpose", purpose, PURPOSES),
     ):  # fmt: skip
         if said not in known:
-            raise CallerError(f"unknown_{what}", *texts_of(f"unknown_{what}"), known=list(known))
+            raise CallerError(f"unknown_{what}", *texts_of(f"unknown_{what}"), known=list(known), field=what)
     if wanted.party == "contact" and purpose != "locate":
         raise CallerError(
             "purpose_not_for_contact", "对联系人只能以了解本人行踪为目的",
-            "a contact person is asked for the debtor's whereabouts and nothing else (X5)", purpose=purpose,
+            "a contact person is asked for the debtor's whereabouts and nothing else (X5)",
+            field="purpose", purpose=purpose,
         )  # fmt: skip
 
 
@@ -116,7 +120,12 @@ def _number(
     if (wanted.contact_id is None) == (wanted.phone is None):
         if wanted.contact_id is None and wanted.channel not in _BY_NUMBER:
             return None
-        raise CallerError("contact_or_phone", "须提供 contact_id 或 phone 之一", "give either a contact_id or a phone")
+        raise CallerError(
+            "contact_or_phone",
+            "须提供 contact_id 或 phone 之一",
+            "give either a contact_id or a phone",
+            field="contact_id",
+        )
     if wanted.phone is not None:
         written = written_phone(wanted.phone)
         if written is None:
@@ -128,13 +137,14 @@ def _number(
             "unknown_contact",
             "该借款人没有这个联系人",
             "this borrower has no such contact",
+            field="contact_id",
             contact_id=wanted.contact_id,
         )
     if way.ended_at is not None:
-        raise CallerError("contact_ended", *texts_of("contact_ended"), contact_id=wanted.contact_id)
+        raise CallerError("contact_ended", *texts_of("contact_ended"), field="contact_id", contact_id=wanted.contact_id)
     if way.role != wanted.party:
         raise CallerError(
             "party_differs", "该联系方式登记的身份与所选不同", "this contact is on record as somebody else's",
-            contact_id=wanted.contact_id, role=way.role,
+            field="party", contact_id=wanted.contact_id, role=way.role,
         )  # fmt: skip
     return None if way.phone_index is None else bytes(way.phone_index)
