@@ -1,6 +1,7 @@
 """The contact book of debtors over HTTP: looked at, added to some at a time, an entry of it refused or ended."""
 
 from collections import Counter
+from datetime import date
 from typing import Annotated, Any
 
 import msgspec
@@ -111,6 +112,7 @@ class MarksBody(msgspec.Struct, forbid_unknown_fields=True):
 
 _CaseId = Annotated[int | None, QueryParameter(ge=1, le=MAX_ID, description="The case's debtor.")]
 _LoanId = Annotated[str | None, QueryParameter(max_length=64, description="The loan's debtor.")]
+_AsOf = Annotated[date | None, QueryParameter(description="As it was at the end of this day.")]
 _BOOK = {
     "borrower_id": "B000731", "institution": "wuhan",
     "items": [{
@@ -147,10 +149,13 @@ _RESULTS = {
     ),
 )  # fmt: skip
 def book_of_debtor(
-    request: Request[Any, Any, Any], case_id: _CaseId = None, loan_id: _LoanId = None
+    request: Request[Any, Any, Any], case_id: _CaseId = None, loan_id: _LoanId = None, as_of: _AsOf = None
 ) -> ContactBook:  # fmt: skip
-    """What feeds brought and what was entered since, with states as calls have told; that it is shown is an entry."""
-    serving, actor = reader_of(request, "case_id", "loan_id")
+    """What feeds brought and what was entered since, with states as calls have told; that it is shown is an entry.
+
+    As of a day: by contacts that had begun by its end, as put right since; of the feed's rows the newest.
+    """
+    serving, actor = reader_of(request, "case_id", "loan_id", "as_of")
     if (case_id is None) == (loan_id is None):
         raise filter_malformed("case_id", "given, or loan_id, and not both")
     with reading(serving.engine, snapshot=True) as conn:
@@ -158,7 +163,7 @@ def book_of_debtor(
             customer = customer_of_loan(conn, loan_id, reach(request))
         else:
             customer = case_in_sight(conn, request, case_id or 0).customer
-        book = contact_book(conn, serving.branch, actor, customer)
+        book = contact_book(conn, serving.branch, actor, customer, as_of)
     if book.fields:
         with writing(serving.engine) as conn:
             record_read(conn, serving.branch, actor, [customer], book.fields)

@@ -158,3 +158,11 @@ def test_fifty_marks_cost_as_many_statements_as_five(running: Running, case: int
             assert {one for one, _, _ in outcomes(marks(running, *((one, "ended") for one in asked)))} == {"done"}
             counts.append(len(statements))
     assert counts[1] - counts[0] <= 2, counts
+
+
+def test_the_book_of_a_past_day_holds_what_was_entered_by_then(running: Running, case: int) -> None:
+    add(running, way())
+    for day, shown in (("2026-01-01", 1), ("2099-01-01", 2)):
+        told = running.get("/contact-book", params={"case_id": case, "as_of": day})
+        assert (told.status_code, len(told.json()["items"])) == (200, shown), told.text
+    problem(running.get("/contact-book", params={"case_id": case, "as_of": "soon"}), 422, "invalid_request")

@@ -25,6 +25,7 @@ def test_a_number_is_entered_shown_masked_refused_and_ended(shell: Any) -> None:
     assert "known already" in shell("mark", contact_id, "refused", "--remark", "来信").stdout
     (one,) = json.loads(shell("book", "L1", "--json", "--as", "R1").stdout)["items"]
     assert (one["phone"], one["state"], one["found_by"]) == ("121****0001", "refused", "R1")
+    assert len(json.loads(shell("book", "L1", "--as-of", "2026-01-01", "--json").stdout)["items"]) == 0
     table = shell("book", "L1").stdout
     assert "refused" in table
     assert "来源" in table

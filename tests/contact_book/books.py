@@ -1,6 +1,6 @@
 """Contact books as tests enter, mark and look at them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from casework.clock import now
@@ -45,12 +45,13 @@ def marked(bank: Bank, contact_id: int, what: str, at: datetime | None = None) -
         return mark(conn, bank.started.branch, contact_id, what, "来信", bank.actor, at or now())
 
 
-def book(bank: Bank, number: int = 1) -> list[FeedContact]:
+def book(bank: Bank, number: int = 1, as_of: date | None = None) -> list[FeedContact]:
     """The book of B<number>, as the service sees it."""
+    him = Customer(bank.institution, f"B{number}")
     with reading(bank.started.engine) as conn:
-        return contact_book(conn, bank.started.branch, bank.actor, Customer(bank.institution, f"B{number}")).items
+        return contact_book(conn, bank.started.branch, bank.actor, him, as_of).items
 
 
-def states(bank: Bank, number: int = 1) -> list[tuple[str, str]]:
+def states(bank: Bank, number: int = 1, as_of: date | None = None) -> list[tuple[str, str]]:
     """Role and state of each entry."""
-    return [(one.role, one.state) for one in book(bank, number)]
+    return [(one.role, one.state) for one in book(bank, number, as_of)]

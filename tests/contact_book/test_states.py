@@ -9,12 +9,15 @@ from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.contact_book.marking import mark
 from casework.intake.dialler.correcting import correct
+from casework.lifecycle.advance import advance
+from casework.lifecycle.commands import Done, Fire, Record
 from casework.people.staff.actor import Actor
 from casework.storage.database import writing
 from casework.work.gate.known_numbers import STATES
 from tests.contact_book.books import book, entered, marked, states, way
 from tests.dialler.called import call, moment, take
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
+from tests.work.gate.desk import Desk
 
 SISTER = "12100000001"
 
@@ -129,3 +132,59 @@ def test_only_whoever_reaches_the_debtor_marks_an_entry_and_only_with_marks_that
         told.append(mistake.value.code)
     assert told == ["unknown_contact", "unknown_contact", "unknown_mark"]
     assert states(lent) == [("debtor", "unverified"), ("contact", "unverified")]
+
+
+def test_the_book_is_as_it_was_at_the_end_of_a_past_day(bank: Bank) -> None:
+    """By what had begun, was entered or noted by then; what is put right since is right for then too."""
+    bank.send(DAY, [arrears(1)], loans=[loan(1)], contacts=[contact(1)])
+    sister = entered(bank, way(), at=moment(1, "08:00:00"))
+    marked(bank, sister, "refused", moment(2, "12:00:00"))
+    marked(bank, sister, "ended", moment(3, "12:00:00"))
+    take(
+        bank, call("c1", on=0, result="debtor"), call("c2", on=1, result="invalid_number"),
+        call("c3", on=2, at="23:59:59", result="debtor"), call("c4", on=3, at="00:00:00", result="wrong_number"),
+    )  # fmt: skip
+    days = {number: states(bank, as_of=DAY + timedelta(days=number)) for number in range(-1, 4)}
+    assert days == {
+        -1: [("debtor", "unverified")], 0: [("debtor", "valid")],
+        1: [("debtor", "invalid"), ("contact", "unverified")], 2: [("debtor", "valid"), ("contact", "refused")],
+        3: [("debtor", "wrong"), ("contact", "refused")],
+    }  # fmt: skip
+    assert [book(bank, as_of=DAY + timedelta(days=on))[1].ended_at is None for on in (2, 3)] == [True, False]
+    assert book(bank, as_of=DAY + timedelta(days=1))[0].last_tried_at == moment(1, "10:00:00")
+    assert states(bank) == days[3]
+    with writing(bank.started.engine) as conn:
+        correct(conn, bank.started.branch, "c2", None, "no_answer", bank.actor, now())
+    assert states(bank, as_of=DAY + timedelta(days=1))[0] == ("debtor", "valid")
+    bank.assert_sound()
+
+
+def test_a_refusal_stays_with_the_agency_and_through_whatever_feeds_bring(bank: Bank) -> None:
+    """Placed with an agency, brought again by a feed under another name, come home: nobody calls the number."""
+    day = DAY.isoformat()
+    agency = bank.staff("G9", "agency_post")
+    feed: Any = {
+        "loans": [loan(1)],
+        "contacts": [contact(1), contact(1, role="contact", phone=SISTER, relation="sibling")],
+    }
+    bank.send(DAY, [arrears(1, 40)], **feed)
+    take(bank, call("c1", party="contact", phone=SISTER, result="contact_refused"))
+    case, after = bank.case(1).id, (DAY + timedelta(days=20)).isoformat()
+    fit = {"agency": "agency:1", "active": True, "inspected_on": day, "evaluated_on": day}
+    steps = (
+        Record(actor=agency, id=case, kind="agency_file", on=DAY, evidence="doc:1", data=fit),
+        Fire(actor=agency, id=case, event="place", data={"agency": "agency:1", "term_until": after}),
+        Fire(actor=agency, id=case, event="recall",
+             data={"reason": "branch_decision", "destruction_due_on": after}),
+    )  # fmt: skip
+    for number, (step, state) in enumerate(zip(steps, ("phone_collection", "outsourced", None), strict=True), 1):
+        with writing(bank.started.engine) as conn:
+            (outcome,) = advance(conn, [step], bank.started.branch, clock=lambda: moment(0, "12:00:00"))
+        assert isinstance(outcome, Done), outcome
+        assert state in (None, bank.case(1).state)
+        bank.send(DAY + timedelta(days=number), [arrears(1, 40)], **feed)
+        assert states(bank) == [("debtor", "unverified"), ("contact", "refused")]
+        desk = Desk(bank, bank.actor)
+        asked = {"party": "contact", "phone": f"+86 {SISTER}", "contact_id": None, "purpose": "locate"}
+        assert "X6" in desk.rules(moment(number, "10:00:00"), **asked)
+    bank.assert_sound()

@@ -1,5 +1,6 @@
 """`casework contact book`, `add`, `mark`: the numbers and addresses of a debtor, with state and source."""
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -7,6 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
+from casework.cli.changing import date_of, day
 from casework.cli.given import atomic_option, from_option, rows_of
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import NONE, Table
@@ -30,18 +32,22 @@ _NEEDED = ("loan_id", "role", "source", "legal_basis")
 
 @click.command("book")
 @click.argument("loan_id", metavar="LOAN")
+@click.option("--as-of", type=day, help="As it was at the end of this day.")
 @as_json
 @as_staff
-def book_(loan_id: str, json_: bool, staff_no: str | None) -> None:
+def book_(loan_id: str, as_of: datetime | None, json_: bool, staff_no: str | None) -> None:
     """Show the contact book of LOAN's debtor, numbers masked; that it was shown is an entry.
+
+    As of a day: by contacts that had begun by its end, as put right since; of the feed's rows the newest.
 
     \b
     Examples:
       casework contact book L2024000917
+      casework contact book L2024000917 --as-of 2026-03-09
       casework contact book L2024000917 --as S0012 --json
     """
     with started() as open_:
-        book, zone = _looked_at(open_, loan_id, staff_no), ZoneInfo(open_.branch.time_zone)
+        book, zone = _looked_at(open_, loan_id, staff_no, date_of(as_of)), ZoneInfo(open_.branch.time_zone)
     if json_:
         print_json(book)
         return
@@ -62,12 +68,12 @@ def book_(loan_id: str, json_: bool, staff_no: str | None) -> None:
     console.print(table)
 
 
-def _looked_at(open_: Started, loan_id: str, staff_no: str | None) -> ContactBook:
+def _looked_at(open_: Started, loan_id: str, staff_no: str | None, as_of: date | None) -> ContactBook:
     branch = open_.branch
     with reading(open_.engine, snapshot=True) as conn:
         actor = permitted(conn, branch, staff_no, LOOK)
         customer = customer_of_loan(conn, loan_id, reach_of(branch, actor, LOOK, branch.today(now())))
-        book = contact_book(conn, branch, actor, customer)
+        book = contact_book(conn, branch, actor, customer, as_of)
     if book.fields:
         with writing(open_.engine) as conn:
             record_read(conn, branch, actor, [customer], book.fields)

@@ -35,6 +35,7 @@ from casework.work.cases.reached import covered_by
 from casework.work.cases.tables import cases
 from casework.work.cases.unseen import unseen
 from casework.work.gate.known_numbers import (
+    EVER,
     REFUSED,
     KnownNumber,
     known_addresses,
@@ -184,17 +185,23 @@ def borrower_page(
 
 
 def book_shown(
-    conn: Connection, branch: Branch, customer: Customer, actor: Actor, limit: int = _MAX_ROWS
-) -> list[FeedContact]:
-    """The contact book of a borrower as `actor` may see it, oldest first."""
+    conn: Connection, branch: Branch, customer: Customer, actor: Actor, limit: int = _MAX_ROWS,
+    until: datetime = EVER,
+) -> list[FeedContact]:  # fmt: skip
+    """The contact book of a borrower as `actor` may see it, oldest first, by what was so before an instant.
+
+    Rows of a feed have no day: they are those of the newest.
+    """
     reached = sa.select(contacts).where(of_customer(contacts, customer)).order_by(contacts.c.id)
-    found, show = conn.execute(reached.limit(limit)).all(), _Shown(branch, actor)
+    if until != EVER:
+        reached = reached.where(sa.or_(contacts.c.added_at.is_(None), contacts.c.added_at < until))
+    found, show = conn.execute(reached.limit(limit)).all(), _Shown(branch, actor, until)
     numbers = [bytes(row.phone_index) for row in found if row.phone_index is not None]
-    known = known_numbers(conn, customer, numbers, branch.rulebook.results)
+    known = known_numbers(conn, customer, numbers, branch.rulebook.results, until)
     addresses = {row.id: _address_of(branch, row) for row in found if row.address_sealed is not None}
     theirs = reached_by_address(conn, branch, customer) if addresses else {}
     of_files = {number: theirs[address] for number, address in addresses.items() if address in theirs}
-    visited = known_addresses(conn, customer, of_files) if addresses else {}
+    visited = known_addresses(conn, customer, of_files, until) if addresses else {}
     return [
         show.contact(row, visited.get(row.id, _NOTHING) if row.phone_index is None
                      else of_number_and_address(known[bytes(row.phone_index)], visited.get(row.id, _NOTHING)))
@@ -314,8 +321,8 @@ def _matching(vault: Vault, name: str, value: str) -> sa.Select[Any]:
 class _Shown:
     """Personal data as one reader is shown it: masked, or not at all."""
 
-    def __init__(self, branch: Branch, actor: Actor) -> None:
-        self._vault = branch.vault
+    def __init__(self, branch: Branch, actor: Actor, until: datetime = EVER) -> None:
+        self._vault, self._until = branch.vault, until
         permissions = branch.rulebook.permissions
         self._views = {field: permissions.view(actor, field) for field in permissions.personal}
 
@@ -329,9 +336,13 @@ class _Shown:
         name, phone, address = (self._of_contact(row, part) for part in CONTACT_FIELDS)
         return FeedContact(
             row.id, row.role, row.relation, name, phone, row.address_kind, address, row.source, row.legal_basis,
-            REFUSED if row.refused_at is not None else told.state, row.found_by, row.added_at, row.ended_at,
+            told.state if self._then(row.refused_at) is None else REFUSED, row.found_by, row.added_at,
+            self._then(row.ended_at),
             told.last_tried_at, told.last_connected_at,
         )  # fmt: skip
+
+    def _then(self, at: datetime | None) -> datetime | None:
+        return at if at is not None and at < self._until else None
 
     def _of_contact(self, row: sa.Row[Any], part: str) -> str | None:
         sealed = getattr(row, f"{part}_sealed")

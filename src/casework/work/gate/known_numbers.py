@@ -5,7 +5,7 @@ whomever it was that was called, valid and wrong for this debtor.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from casework.work.gate.tables import contact_permits
 
 UNVERIFIED, VALID, WRONG, INVALID, REFUSED = "unverified", "valid", "wrong", "invalid", "refused"
 STATES: Final = (UNVERIFIED, VALID, SUSPENDED, WRONG, INVALID, REFUSED)
+EVER: Final = datetime.max.replace(tzinfo=UTC)
 _log: Final = contact_log.c
 _SAID: Final = sa.select(
     _log.number, _log.started_at, _log.contact_ref, _log.source, _log.result, _log.institution, _log.borrower_id
@@ -56,19 +57,19 @@ class KnownNumber(NamedTuple):
 
 
 def known_numbers(
-    conn: Connection, customer: Customer, numbers: Collection[bytes], results: Results
+    conn: Connection, customer: Customer, numbers: Collection[bytes], results: Results, until: datetime = EVER
 ) -> Mapping[bytes, KnownNumber]:
-    """Each of these numbers of the debtor."""
+    """Each of these numbers of the debtor, by what began or was noted before an instant."""
     wanted = sorted(set(numbers))
     if not wanted:
         return {}
-    course, lines = _told(conn, customer, wanted, results)
-    refused, tried = refusals(conn, wanted), _tried(conn, customer, results)
+    course, lines = _told(conn, customer, wanted, results, until)
+    refused, tried = refusals(conn, wanted), _tried(conn, customer, results, until)
     known = {}
     for number in wanted:
         suspended, tried_at, connected_at = tried.get(number, (False, None, None))
         line = lines[number]
-        if line.refused or number in refused:
+        if line.refused or refused.get(number, EVER) < until:
             state = REFUSED
         else:
             state = _state(course, number, line, suspended=suspended)
@@ -84,7 +85,7 @@ class Reached(NamedTuple):
 
 
 def known_addresses(
-    conn: Connection, customer: Customer, of_files: Mapping[int, Sequence[Reached]]
+    conn: Connection, customer: Customer, of_files: Mapping[int, Sequence[Reached]], until: datetime = EVER
 ) -> Mapping[int, KnownNumber]:
     """By entry of the contact book, those that were visited or written to.
 
@@ -96,7 +97,8 @@ def known_addresses(
         made.setdefault(row.contact_id, []).append(Reached(row.started_at, row.outcome))
     for number, others in of_files.items():
         made.setdefault(number, []).extend(others)
-    return {number: _known_by(sorted(reached)) for number, reached in made.items()}
+    before = {number: [one for one in reached if one.started_at < until] for number, reached in made.items()}
+    return {number: _known_by(sorted(reached)) for number, reached in before.items() if reached}
 
 
 def _known_by(reached: Sequence[Reached]) -> KnownNumber:
@@ -132,13 +134,13 @@ def _state(course: Course, number: bytes, line: Line, *, suspended: bool) -> str
 
 
 def _told(
-    conn: Connection, customer: Customer, numbers: list[bytes], results: Results
+    conn: Connection, customer: Customer, numbers: list[bytes], results: Results, until: datetime
 ) -> tuple[Course, dict[bytes, Line]]:
     said = {code: one.number for code, one in results.by_code.items() if one.number is not None}
     course, lines = Course(), {number: Line() for number in numbers}
     found = rows.select_by_keys(conn, _SAID, "number", numbers)
     for row in sorted(found, key=lambda row: (row.started_at, row.contact_ref, row.source)):
-        if row.result in said:
+        if row.result in said and row.started_at < until:
             number, key = bytes(row.number), (row.started_at, row.contact_ref, row.source)
             theirs = course if Customer(row.institution, row.borrower_id) == customer else Course()
             hear(key, theirs, number, lines[number], said[row.result])
@@ -146,11 +148,13 @@ def _told(
 
 
 def _tried(
-    conn: Connection, customer: Customer, results: Results
+    conn: Connection, customer: Customer, results: Results, until: datetime
 ) -> dict[bytes, tuple[bool, datetime | None, datetime | None]]:
     """By number: whether its latest contact found it suspended, when it was last tried, and last connected."""
     found: dict[bytes, tuple[bool, datetime | None, datetime | None]] = {}
     for row in conn.execute(_TRIED, customer._asdict()):
+        if row.started_at >= until:
+            break
         number, result = bytes(row.number), results.by_code.get(row.result)
         says = None if result is None else result.number
         _, tried_at, connected_at = found.get(number, (False, None, None))
