@@ -8,6 +8,7 @@ from tests.api.conftest import Running
 from tests.api.test_contact_files import BAD, GOOD, HEADER
 from tests.api.test_contacts import case
 from tests.console.conftest import Browsing
+from tests.console.test_files import rows_of
 
 __all__ = ["case"]  # a fixture
 
@@ -36,4 +37,7 @@ def test_a_contact_file_is_sent_and_its_page_is_found_again_with_what_was_set_as
     for one in ("calls.csv", "started_at", "不是带时区的时间", "搁置行"):
         assert one in text, one
     assert someone.get(f"{place}/set-aside.csv").content.startswith("\ufeff".encode())
+    assert f'action="{place}/set-aside-why.xlsx"' in someone.get(place).text
+    _, _, header, row = rows_of(someone.get(f"{place}/set-aside-why.xlsx?purpose=work").content)
+    assert (header[:2], row[:2]) == (["行", "列"], [3, "started_at"])
     assert browse("R1").get(place).status_code == 403

@@ -1,4 +1,4 @@
-"""Every list is taken out as a workbook: for a purpose, marked with who and when, and on record."""
+"""Every list is taken out as a workbook and as CSV: for a purpose, marked with who and when, and on record."""
 
 import io
 from collections.abc import Callable
@@ -25,16 +25,20 @@ def rows_of(content: bytes) -> list[list[object]]:
 @pytest.mark.parametrize("place", PLACES)
 def test_a_list_has_its_workbook_with_the_mark_of_who_took_it_out(browse: Browse, running: Running, place: str) -> None:
     running.open("L1", "L2")
-    someone = browse("AUD1")
+    who, purpose = ("R1", "日常作业") if place == "/console/day" else ("AUD1", "审计")
+    someone = browse(who)
     assert f'action="{place}.xlsx"' in someone.get(place).text
-    answer = someone.get(f"{place}.xlsx?purpose=audit")
+    asked = "work" if who == "R1" else "audit"
+    answer = someone.get(f"{place}.xlsx?purpose={asked}")
     assert answer.status_code == 200, someone.text()
     _, (mark, *_), header, *_ = rows_of(answer.content)
-    for part in ("AUD1", " +08 ", "审计"):
+    for part in (who, " +08 ", purpose):
         assert part in str(mark), mark
     assert len(header) > 5
     assert all(header)
-    assert any(event.endswith(".exported") for event in events(running, "exports:AUD1"))
+    text = someone.get(f"{place}.csv?purpose={asked}").content.decode("utf-8-sig").splitlines()
+    assert (text[0].split(","), text[-1].split(" · ")[0]) == (header, str(mark).split(" · ")[0])
+    assert any(event.endswith(".exported") for event in events(running, f"exports:{who}"))
 
 
 @pytest.mark.parametrize("purpose", ["", "curiosity", "<script>"])
@@ -58,3 +62,15 @@ def test_the_rows_of_a_workbook_are_those_of_the_page(browse: Browse, running: R
     _, (mark, *_), _, *rows = rows_of(content)
     assert [row[1] for row in rows] == ["L1"]
     assert "1行" in str(mark)
+
+
+def test_the_receipts_of_a_hand_over_are_a_file(browse: Browse, running: Running) -> None:
+    running.open("L1", "L2")
+    someone = browse("B1")
+    someone.get("/console/handovers")
+    place = someone.send("/console/handovers", staff_no="R1").headers["location"]
+    assert f'action="{place}/receipts.xlsx"' in someone.get(place).text
+    _, (mark, *_), header, *rows = rows_of(someone.get(f"{place}/receipts.xlsx?purpose=work").content)
+    assert ("B1" in str(mark), header[0], len(rows)) == (True, "案件", 2)
+    assert someone.get("/console/handovers/77/receipts.xlsx?purpose=work").status_code == 404
+    assert browse("R1").get(f"{place}/receipts.xlsx?purpose=work").status_code == 403

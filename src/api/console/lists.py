@@ -1,4 +1,4 @@
-"""The lists that are taken out as workbooks, each declared once: columns and the rows that its page shows."""
+"""The lists that are taken out as files, each declared once: columns and the rows that its page shows."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final
@@ -8,9 +8,13 @@ from litestar import Request
 from litestar.params import QueryParameter
 
 from api.auth import actor_of
+from api.console.contact_files.lists import FILES as CONTACT_FILES
 from api.console.day.lists import FILES as DAY_FILES
+from api.console.evening.lists import FILES as EVENING_FILES
 from api.console.frame import shown, words
-from api.console.frame.files import ListFile, handler_of, word
+from api.console.frame.files import ListFile, columns_named, handlers_of, word
+from api.console.handover.lists import FILES as RECEIPTS
+from api.console.roster.lists import FILES as ROSTER_FILES
 from api.importing import as_they_are
 from api.nouns import Described
 from api.permitted import reach
@@ -27,7 +31,6 @@ from casework.intake.feed.run import newest_runs
 from casework.people.staff import listing
 from casework.people.staff.listing import MOST, StaffWanted
 from casework.people.staff.posts import post_labels
-from casework.spreadsheet import Column
 from casework.storage.database import reading
 from casework.table import Lang
 from casework.work.cases import export
@@ -134,41 +137,36 @@ def _entries(request: _Request, asked: SearchAsked, lang: Lang) -> Iterator[Sequ
         )  # fmt: skip
 
 
-def _columns(*columns: tuple[str, str, int]) -> Sequence[Column]:
-    """Named by the table of words: field, key, width."""
-    return [Column(field, words.WORDS[key]["zh"], words.WORDS[key]["en"], width) for field, key, width in columns]
-
-
-_STAFF: Final = _columns(
+_STAFF: Final = columns_named(
     ("staff_no", "staff.number", 12), ("name", "people.name", 12), ("posts", "staff.post", 30),
     ("team", "staff.team", 10), ("region", "staff.region", 10), ("status", "staff.status", 10),
     ("away_until", "staff.away", 12), ("deputy", "staff.deputy", 10), ("leaves_on", "staff.leaves_on", 12),
 )  # fmt: skip
-_REQUESTS: Final = _columns(
+_REQUESTS: Final = columns_named(
     ("id", "request.number", 8), ("what", "request.what", 24), ("subject", "request.subject", 16),
     ("state", "case.state", 14), ("asked_by", "request.asked_by", 10), ("asked_on", "request.asked_on", 12),
     ("reviewed_by", "request.reviewed_by", 10), ("decided_by", "request.decided_by", 10),
     ("expires_on", "request.expires_on", 12),
 )  # fmt: skip
-_HANDOVERS: Final = _columns(
+_HANDOVERS: Final = columns_named(
     ("id", "handover.number", 8), ("staff_no", "handover.who", 12), ("kind", "handover.kind", 14),
     ("state", "case.state", 14), ("on", "handover.on", 12), ("cases", "handover.cases", 8),
     ("unplaced", "handover.unplaced", 8), ("overdue_fen", "case.overdue", 16), ("by", "handover.planned_by", 10),
 )  # fmt: skip
-_FEEDS: Final = _columns(
+_FEEDS: Final = columns_named(
     ("id", "feed.number", 8), ("as_of", "feed.as_of", 12), ("institution", "feed.institution", 12),
     ("status", "feed.status", 12), ("started_at", "feed.started_at", 24), ("by", "feed.by", 10),
     ("overdue", "feed.n_overdue", 10), ("opened", "feed.n_opened", 10), ("gone", "feed.n_gone", 10),
     ("set_aside", "feed.n_set_aside", 10),
 )  # fmt: skip
-_ENTRIES: Final = _columns(
+_ENTRIES: Final = columns_named(
     ("entry_id", "log.entry", 20), ("recorded_at", "log.recorded_at", 24), ("what", "log.what", 24),
     ("event", "log.event", 24), ("actor", "log.actor", 10), ("via", "log.via", 8), ("code", "log.code", 18),
     ("rules", "log.rule", 14), ("leaf_hash", "log.leaf_hash", 66),
 )  # fmt: skip
 
 FILES: Final = (
-    *DAY_FILES,
+    *DAY_FILES, *EVENING_FILES, *ROSTER_FILES,
     ListFile("/console/cases", "case.export", word("nav.cases"), lambda _: export.CASE_COLUMNS, _cases,
              wanted=case_filter, said=msgspec.to_builtins, event=EXPORTED),
     ListFile("/console/staff", "staff.read", word("nav.staff"), lambda _: _STAFF, _staff, wanted=_staff_wanted),
@@ -179,6 +177,10 @@ FILES: Final = (
     ListFile("/console/log", "audit.export", word("nav.log"), lambda _: _ENTRIES, _entries, wanted=entry_filter,
              said=lambda asked: dict.fromkeys(msgspec.to_builtins(asked), True), event=ENTRIES_EXPORTED),
 )  # fmt: skip
+
+
+OF_ONE: Final = (*RECEIPTS, *CONTACT_FILES)
+"""Of one hand-over, and of a file that was sent."""
 
 
 def _of_noun(one: Described) -> ListFile:
@@ -206,5 +208,5 @@ def _called(one: Described, request: _Request) -> dict[str, str]:
 
 
 def route_handlers(described: Sequence[Described]) -> list[Any]:
-    """A workbook beside each list."""
-    return [handler_of(one) for one in (*FILES, *map(_of_noun, described))]
+    """A workbook and a CSV beside each list."""
+    return [handler for one in (*FILES, *OF_ONE, *map(_of_noun, described)) for handler in handlers_of(one)]

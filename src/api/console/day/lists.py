@@ -25,7 +25,7 @@ from casework.storage.database import reading
 from casework.table import Lang
 from casework.work.cases.export import MAX_ROWS
 from casework.work.tasks import strategies
-from casework.work.tasks.own import list_of, states
+from casework.work.tasks.own import list_of, states, tasks_of
 from casework.work.tasks.table import COLUMNS, lines_of_list
 
 _Request = Request[Any, Any, Any]
@@ -129,6 +129,26 @@ def _tasks(request: _Request, wanted: ListWanted, lang: Lang) -> Iterator[Sequen
             yield from lines_of_list(branch, list_of(conn, day, name, handed_out=day < today), lang)
 
 
+_OWN: Final = (
+    *COLUMNS, Column("result", "最近结果", "Last result", 14), Column("promise", "承诺日", "Promised for", 12),
+)  # fmt: skip
+
+
+def _day(on: _Day = None) -> date | None:
+    return on
+
+
+def _own(request: _Request, on: date | None, lang: Lang) -> Iterator[Sequence[Any]]:
+    """The reader's own list, as My day shows it."""
+    branch, today = serving_of(request).branch, serving_of(request).branch.today(now())
+    day = on or today
+    with reading(serving_of(request).engine, snapshot=True) as conn:
+        found = tasks_of(conn, day, actor_of(request), handed_out=day < today)
+        lines = lines_of(conn, branch, found, lang, plain=day < today)
+    for cells, line in zip(lines_of_list(branch, found, lang), lines, strict=True):
+        yield (*cells, line.result, line.promise)
+
+
 def _named(name: _Name = "phone") -> str:
     return name
 
@@ -149,6 +169,8 @@ def _cases(request: _Request, name: str, lang: Lang) -> Iterator[Sequence[Any]]:
 
 
 FILES: Final = (
+    ListFile("/console/day", "task.read", word("nav.day"), lambda _: _OWN, _own, wanted=_day,
+             said=lambda on: {"on": str(on) if on else None}),
     ListFile("/console/task-lists", "task.lists", word("lists.title"), lambda _: COLUMNS, _tasks, wanted=_wanted,
              said=lambda asked: {"on": str(asked.on) if asked.on else None, "whose": asked.whose or None}),
     ListFile("/console/work-lists", "work_list.read", word("lists.four"), lambda _: _CASES, _cases, wanted=_named,

@@ -1,6 +1,7 @@
-"""Every list as a workbook: declared once beside its page; the same rows, for a purpose, marked and on record.
+"""Every list as a workbook and as CSV: declared once beside its page; the same rows, for a purpose, marked, on record.
 
-The mark stands on every printed page: who took it out, when, for what, and whether there was more than a file may have.
+The mark stands on every printed page, and below the last line of a CSV: who took it out, when, for what, and whether
+there was more than a file may have.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,9 +21,9 @@ from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
 from casework.people.staff.listing import names_of
-from casework.spreadsheet import Column
+from casework.spreadsheet import Column, safe_cell
 from casework.storage.database import writing
-from casework.table import Lang, Sheet, printed
+from casework.table import Lang, Sheet, as_csv, printed
 from casework.work.cases.disclosure import LIST_EXPORTED, record_export
 from casework.work.cases.export import MAX_ROWS, cut_note
 
@@ -61,21 +62,29 @@ def word(key: str) -> Callable[[Request[Any, Any, Any]], Mapping[str, str]]:
     return lambda _: words.WORDS[key]
 
 
-def handler_of(one: ListFile) -> Any:
-    """The workbook beside its page, for whom the page is."""
+def columns_named(*columns: tuple[str, str, int]) -> Sequence[Column]:
+    """Named by the table of words: field, key, width."""
+    return [Column(field, words.WORDS[key]["zh"], words.WORDS[key]["en"], width) for field, key, width in columns]
 
-    @get(f"{one.place}.xlsx", sync_to_thread=True, opt={"page": one.command},
+
+def handlers_of(one: ListFile) -> list[Any]:
+    """The files beside its page, for whom the page is."""
+    return [_handler(one, kind) for kind in _MADE]
+
+
+def _handler(one: ListFile, kind: str) -> Any:
+    @get(f"{one.place}.{kind}", sync_to_thread=True, opt={"page": one.command},
          dependencies={"wanted": Provide(one.wanted, sync_to_thread=False)})  # fmt: skip
     def taken_out(
         request: Request[Any, Any, Any], wanted: NamedDependency[Any],
         purpose: Annotated[str, QueryParameter(max_length=16)] = "",
     ) -> Response[Any]:  # fmt: skip
-        return _taken_out(request, one, wanted, purpose)
+        return _taken_out(request, one, kind, wanted, purpose)
 
     return taken_out
 
 
-def _taken_out(request: Request[Any, Any, Any], one: ListFile, wanted: Any, purpose: str) -> Response[Any]:
+def _taken_out(request: Request[Any, Any, Any], one: ListFile, kind: str, wanted: Any, purpose: str) -> Response[Any]:
     if purpose not in PURPOSES:
         raise CallerError("invalid_request", "请选择导出用途", "say what the list is taken out for")
     serving, actor = serving_of(request), actor_of(request)
@@ -85,12 +94,27 @@ def _taken_out(request: Request[Any, Any, Any], one: ListFile, wanted: Any, purp
     with writing(serving.engine) as conn:
         names = names_of(conn, [actor.id])
         asked = {"list": one.name, "purpose": purpose, **one.said(wanted)}
-        record_export(conn, serving.branch, actor, asked, rows=len(rows), kind="xlsx", event=one.event)
+        record_export(conn, serving.branch, actor, asked, rows=len(rows), kind=kind, event=one.event)
     mark = [
         f"{names.get(actor.id, '')} {actor.id}".strip(), shown.instant(now(), serving.branch.time_zone),
         words.say(f"file.{purpose}", lang), words.say("file.rows", lang, number=len(rows)),
     ]  # fmt: skip
     about = " · ".join([*mark, cut_note(lang)] if cut else mark)
-    body = printed([Sheet(one.called(request)[lang][:31], about, one.columns(request), rows)], lang)
-    named = {"content-disposition": f'attachment; filename="{one.name}.xlsx"', "casework-cut": str(cut).lower()}
-    return Response(body, media_type=XLSX, headers={**HEADERS, **named})
+    media_type, made = _MADE[kind]
+    body = made(Sheet(one.called(request)[lang][:31], about, one.columns(request), rows), lang)
+    named = {"content-disposition": f'attachment; filename="{one.name}.{kind}"', "casework-cut": str(cut).lower()}
+    return Response(body, media_type=media_type, headers={**HEADERS, **named})
+
+
+def _workbook(sheet: Sheet, lang: Lang) -> bytes:
+    return printed([sheet], lang)
+
+
+def _csv(sheet: Sheet, lang: Lang) -> bytes:
+    """With the mark below the lines, which begin in the first row as programs want it."""
+    return as_csv(sheet, lang) + f"{safe_cell(sheet.about)}\r\n".encode()
+
+
+_MADE: Final[Mapping[str, tuple[str, Callable[[Sheet, Lang], bytes]]]] = {
+    "xlsx": (XLSX, _workbook), "csv": ("text/csv; charset=utf-8", _csv),
+}  # fmt: skip

@@ -1,9 +1,10 @@
 """The roster of a week: who has which shift or is on leave, who answers for who is off; entering shifts, outages."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
@@ -13,7 +14,7 @@ from api.console.frame.forms import Tried, problem_of, typed_in
 from api.console.frame.page import render, to
 from api.problems import status_of
 from api.reading.asking import check_parameters
-from api.serving import serving_of
+from api.serving import Serving, serving_of
 from api.written import changing
 from casework.clock import now
 from casework.errors import CallerError
@@ -123,26 +124,44 @@ def _page(
     request: Request[Any, Any, Any], week: date | None, team: str | None, tried: Tried | None = None
 ) -> Response[Any]:  # fmt: skip
     serving, actor = serving_of(request), actor_of(request)
+    rulebook = serving.branch.rulebook
+    week_ = week_of(serving, week, team)
+    with reading(serving.engine, snapshot=True) as conn:
+        calendar, outages = read_calendar(conn), every_outage(conn)
+    days, monday = week_.days, week_.days[0]
+    return render(
+        request, "roster/week.html", status=int(tried.problem["status"]) if tried else 200, days=days,
+        rows=week_.rows[:_PEOPLE], names=week_.names, tried=tried, team=team, more=max(0, len(week_.rows) - _PEOPLE),
+        monday=monday,
+        before=monday - _DAYS * _DAY, after=monday + _DAYS * _DAY, shifts=list(rulebook.shifts.by_code.values()),
+        working=[calendar.is_working(one) for one in days], outages=outages, reasons=rulebook.duties.outages,
+        alarms=Alarms([], unknown_years(calendar, days)),
+        nobody=week_.nobody,
+        may_enter=rulebook.permissions.may(actor, "roster.change"),
+        may_declare=rulebook.permissions.may(actor, "outage.declare"),
+    )  # fmt: skip
+
+
+class Week(NamedTuple):
+    """Monday to Sunday; by person a cell for each day; days on which nobody of them is on the roster."""
+
+    days: list[date]
+    rows: list[tuple[str, list[Cell]]]
+    names: Mapping[str, str]
+    nobody: list[bool]
+
+
+def week_of(serving: Serving, week: date | None, team: str | None) -> Week:
+    """The week in which a day lies (none: this one), of everybody or of a team."""
     branch, rulebook = serving.branch, serving.branch.rulebook
     day = week or branch.today(now())
-    monday = day - day.weekday() * _DAY
-    days = [monday + number * _DAY for number in range(_DAYS)]
+    days = [day + (number - day.weekday()) * _DAY for number in range(_DAYS)]
     with reading(serving.engine, snapshot=True) as conn:
         by_day = [answers_on(conn, rulebook.shifts, rulebook.policies.at(one), one) for one in days]
         people = _people(by_day, team)
         names = names_of(conn, {*people, *(by.staff_no for one in by_day for by in one.who_of_all().values())})
-        calendar, outages = read_calendar(conn), every_outage(conn)
-    rows = [(who, [_cell(one, who) for one in by_day]) for who in people[:_PEOPLE]]
-    return render(
-        request, "roster/week.html", status=int(tried.problem["status"]) if tried else 200, days=days, rows=rows,
-        names=names, tried=tried, team=team, more=max(0, len(people) - _PEOPLE), monday=monday,
-        before=monday - _DAYS * _DAY, after=monday + _DAYS * _DAY, shifts=list(rulebook.shifts.by_code.values()),
-        working=[calendar.is_working(one) for one in days], outages=outages, reasons=rulebook.duties.outages,
-        alarms=Alarms([], unknown_years(calendar, days)),
-        nobody=[not any(one.is_on(who) for who in people) for one in by_day],
-        may_enter=rulebook.permissions.may(actor, "roster.change"),
-        may_declare=rulebook.permissions.may(actor, "outage.declare"),
-    )  # fmt: skip
+    nobody = [not any(one.is_on(who) for who in people) for one in by_day]
+    return Week(days, [(who, [_cell(one, who) for one in by_day]) for who in people], names, nobody)
 
 
 def _people(by_day: list[Answers], team: str | None) -> list[str]:
