@@ -144,7 +144,7 @@ def _own(request: _Request, on: date | None, lang: Lang) -> Iterator[Sequence[An
     day = on or today
     with reading(serving_of(request).engine, snapshot=True) as conn:
         found = tasks_of(conn, day, actor_of(request), handed_out=day < today)
-        lines = lines_of(conn, branch, found, lang, plain=day < today)
+        lines = lines_of(conn, branch, found, lang, plain=day < today, on=today)
     for cells, line in zip(lines_of_list(branch, found, lang), lines, strict=True):
         yield (*cells, line.result, line.promise)
 
