@@ -89,6 +89,16 @@ def test_it_is_half_open_and_its_last_day_is_told_when_it_is_over(held: Bank) ->
     assert set(map(tuple, on_cases(held).values())) == {()}
 
 
+def test_a_case_that_hears_late_that_a_hold_is_over_keeps_another_of_its_ground(held: Bank) -> None:
+    """The first of them was entered when it had ended, so its end is told after the second has begun."""
+    take(held, f"L1,death,{day(-2)},{day(-1)}", f"L1,death,{DAY},", f"L4,death,{day(-2)},{day(-1)}")
+    sweep(held.started.engine, held.started.branch, clock=at(day(0)))
+    assert on_cases(held) == {"L1": ["death"], "L2": ["death"], "L4": []}
+    with reading(held.started.engine) as conn:
+        (case,) = [from_row(row) for row in conn.execute(CASE_ROWS.where(cases.c.loan_id == "L1"))]
+    assert [(one.first, one.last) for one in case.facts.spoilt] == [(day(-2), day(-2)), (day(0), None)]
+
+
 def test_the_same_row_again_changes_nothing_and_another_until_sets_its_end(held: Bank) -> None:
     assert take(held, f"L1,complaint,{DAY},").stored == 1
     assert take(held, f"L1,complaint,{DAY},").repeated == 1

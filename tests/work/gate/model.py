@@ -5,7 +5,7 @@ It shares nothing with the gate but the tables of results and policy, of which i
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -32,6 +32,11 @@ class Row:
     result: str = ""
     purpose: str = "demand"
     permitted: bool = False
+    late: bool = False
+
+    @property
+    def day(self) -> date:
+        return self.start.astimezone(ZONE).date()
 
     @property
     def place(self) -> tuple[datetime, str]:
@@ -43,7 +48,7 @@ class Row:
 
     @property
     def reached(self) -> bool:
-        return self.result in REACHED
+        return self.result in REACHED or (self.result == "found" and self.party == "debtor")
 
 
 @dataclass
@@ -54,6 +59,16 @@ class Reserved:
     until: datetime
     used: bool = False
     dialling: bool = False
+
+
+def counts(act: Row, today: list[Row], reserved: list[Row]) -> tuple[int, int]:
+    """Connected calls to the debtor (X2) and unanswered ones to the number (X3); what is reserved counts as both."""
+    connected = sum(row.called and row.reached and row.debtor == act.debtor for row in today)
+    unanswered = sum(row.called and row.result in UNANSWERED and row.number == act.number for row in today)
+    return (
+        connected + sum(row.debtor == act.debtor for row in reserved),
+        unanswered + sum(row.number == act.number for row in reserved),
+    )
 
 
 @dataclass
@@ -71,6 +86,14 @@ class World:
     consents: list[tuple[str, datetime, datetime, int, int]] = field(default_factory=list)
     permits: list[Reserved] = field(default_factory=list)
 
+    def reserved(self, act: Row) -> list[Row]:
+        """What others may be about to call."""
+        return [one.row for one in self.permits if not one.used and one.until > act.start and one.row.called]
+
+    def counters(self, act: Row) -> tuple[int, int]:
+        """Connected calls to the debtor, unanswered ones to the number, so far that day."""
+        return counts(act, [row for row in self.rows if row.day == act.day], self.reserved(act))
+
     def rules(self, act: Row, *, asking: bool) -> list[str]:
         """Why not, sorted."""
         if act.channel == "inbound":
@@ -80,18 +103,14 @@ class World:
 
     def _rules(self, act: Row, before: list[Row], *, asking: bool) -> Iterator[str]:
         local = act.start.astimezone(ZONE)
-        today = [row for row in before if row.start.astimezone(ZONE).date() == local.date()]
-        reserved = [
-            one.row for one in self.permits if asking and not one.used and one.until > act.start and one.row.called
-        ]
+        today = [row for row in before if row.day == local.date()]
+        reserved = self.reserved(act) if asking else []
         if local.time() < time(8) or local.time() >= time(22):
             yield from () if self._agreed(act, local) else ("X1",)
-        connected = sum(row.called and row.reached and row.debtor == act.debtor for row in today)
-        connected += sum(row.debtor == act.debtor for row in reserved)
+        connected, unanswered = counts(act, today, reserved)
         if act.called and act.party == "debtor" and connected >= 3:
             yield "X2"
-        unanswered = sum(row.called and row.result in UNANSWERED and row.number == act.number for row in today)
-        if act.called and unanswered + sum(row.number == act.number for row in reserved) >= 6:
+        if act.called and unanswered >= 6:
             yield "X3"
         wrong = act.called and self._mark(act.debtor, act.number, before) == "wrong"
         if wrong or act.party == "guarantor" or (act.party == "contact" and act.number not in self.friends[act.debtor]):

@@ -58,11 +58,15 @@ PROMISE: Final = "promise:"
 
 
 class Spoilt(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """Days on which a hold (by its ground) or a promise (by its number) was in force; no last day: it still is."""
+    """Days on which a hold (by its ground) or a promise (by its number) was in force; no last day: it still is.
+
+    `number`: of the hold; 0 where nobody said it.
+    """
 
     by: str
     first: date
     last: date | None = None
+    number: int = 0
 
 
 class DueBefore(msgspec.Struct, array_like=True, forbid_unknown_fields=True):

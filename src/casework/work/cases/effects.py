@@ -195,22 +195,24 @@ def _keep(facts: Facts, day: AttemptDay) -> None:
         facts.connected_on = _later(day.on, facts.connected_on)
 
 
-def _spoil(now: CaseSituation, by: str) -> None:
+def _spoil(now: CaseSituation, by: str, number: int = 0) -> None:
     """From that day on the days are spoilt (1.3.1c); what had ended and began that day goes on, as if it had not."""
     first = _happened(now)
     known = [one for one in now.facts.spoilt if one.last is None or one.last > now.today - LOOKED_BACK]
-    known = [Spoilt(by, first) if (one.by, one.first) == (by, first) else one for one in known]
-    if not any(one.by == by and one.last is None for one in known):
-        known.append(Spoilt(by, first))
+    new = Spoilt(by, first, number=number)
+    known = [new if (one.by, one.first, one.number) == (by, first, number) else one for one in known]
+    if not any((one.by, one.number, one.last) == (by, number, None) for one in known):
+        known.append(new)
     now.facts.spoilt = known
 
 
-def _spoil_no_more(now: CaseSituation, by: str) -> None:
-    """That day was the last."""
+def _spoil_no_more(now: CaseSituation, by: str, number: int = 0) -> None:
+    """That day was the last; of every one, where none is named."""
     now.facts.spoilt = [
-        Spoilt(one.by, one.first, _happened(now)) if one.by == by and one.last is None else one
+        Spoilt(one.by, one.first, _happened(now), one.number)
+        if one.by == by and number in (0, one.number) and one.last is None else one
         for one in now.facts.spoilt
-    ]
+    ]  # fmt: skip
 
 
 @recorder
@@ -247,14 +249,16 @@ def remittance(now: CaseSituation, _: Params) -> None:
 @recorder
 def hold(now: CaseSituation, _: Params) -> None:
     now.facts.holds = _add(now.facts.holds, now.given["hold"])
-    _spoil(now, now.given["hold"])
+    _spoil(now, now.given["hold"], now.given.get("number", 0))
     now.facts.material_version += 1
 
 
 @recorder
 def hold_lifted(now: CaseSituation, _: Params) -> None:
-    _spoil_no_more(now, now.given["hold"])
-    now.facts.holds = [name for name in now.facts.holds if name != now.given["hold"]]
+    ground = now.given["hold"]
+    _spoil_no_more(now, ground, now.given.get("number", 0))
+    if not any(one.by == ground and one.last is None for one in now.facts.spoilt):  # another may have begun since
+        now.facts.holds = [name for name in now.facts.holds if name != ground]
     now.facts.material_version += 1
 
 
