@@ -84,14 +84,7 @@ def _write(page: Any, sheet: Sheet, lang: Lang, formats: dict[str, Any], signed_
     page.write_string(1, 0, sheet.about)
     for place, column in enumerate(sheet.columns):
         page.write_string(_HEAD, place, getattr(column, lang), formats["header"])
-    sums = dict.fromkeys(sheet.totals, 0)
-    row = _HEAD
-    for row, line in enumerate(sheet.lines, _HEAD + 1):
-        for place, (column, value) in enumerate(zip(sheet.columns, line, strict=True)):
-            _cell(page, row, place, column, value, formats)
-            if column.field in sums and value is not None and column.field not in sheet.summed:
-                sums[column.field] += value
-    sums |= sheet.summed
+    row, sums = _write_lines(page, sheet, formats)
     page.autofilter(_HEAD, 0, row, len(sheet.columns) - 1)
     row += 1
     if sheet.totals:
@@ -108,6 +101,32 @@ def _write(page: Any, sheet: Sheet, lang: Lang, formats: dict[str, Any], signed_
     page.print_area(0, 0, row + 2, last)
 
 
+def _write_lines(page: Any, sheet: Sheet, formats: dict[str, Any]) -> tuple[int, dict[str, int]]:
+    """The last row, and the totals. A workbook is mostly these cells: what can be known of a column is, once."""
+    is_fen = [column.field.endswith("_fen") for column in sheet.columns]
+    added = {
+        place: 0 for place, column in enumerate(sheet.columns)
+        if column.field in sheet.totals and column.field not in sheet.summed
+    }  # fmt: skip
+    write_string, write_number, fen = page.write_string, page.write_number, formats["fen"]
+    row = _HEAD
+    for row, line in enumerate(sheet.lines, _HEAD + 1):
+        if len(line) != len(is_fen):
+            raise ValueError("a line has a value for each column")
+        for place, value in enumerate(line):
+            if value is None or value == "":
+                continue
+            if is_fen[place]:
+                write_number(row, place, value / 100, fen)  # exact to the fen far beyond any loan
+            elif type(value) is str:
+                write_string(row, place, value)
+            else:
+                _cell(page, row, place, value, formats)
+            if place in added:
+                added[place] += value
+    return row, {sheet.columns[place].field: total for place, total in added.items()} | dict(sheet.summed)
+
+
 def _set_up(page: Any, sheet: Sheet) -> None:
     for place, column in enumerate(sheet.columns):
         page.set_column(place, place, column.width)
@@ -122,12 +141,8 @@ def _set_up(page: Any, sheet: Sheet) -> None:
     page.set_footer("&C&P / &N&R&D")
 
 
-def _cell(page: Any, row: int, place: int, column: Column, value: Any, formats: dict[str, Any]) -> None:
-    if value is None or value == "":
-        return
-    if column.field.endswith("_fen"):
-        page.write_number(row, place, value / 100, formats["fen"])  # exact to the fen far beyond any loan
-    elif isinstance(value, datetime):
+def _cell(page: Any, row: int, place: int, value: Any, formats: dict[str, Any]) -> None:
+    if isinstance(value, datetime):
         page.write_datetime(row, place, value.replace(tzinfo=None), formats["time"])
     elif isinstance(value, date):
         page.write_datetime(row, place, value, formats["day"])

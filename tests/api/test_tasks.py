@@ -72,6 +72,11 @@ def test_tasks_are_moved_put_off_added_and_ended_with_a_result_for_each(
         "done", "not_by_hand",
     ]  # fmt: skip
     assert [one["id"] for one in running.get("/tasks", "P1").json()["items"]] == [second["id"]]
+    acts = running.get(f"/cases/{case_id}/list-acts").json()["items"]
+    assert [(one["event"], one["actor"], one["reason_en"]) for one in acts if one["data"]["case"] == case_id][-1] == (
+        "tasks.postponed", "R1", "the debtor asked for another day",
+    )  # fmt: skip
+    assert running.get("/cases/999999/list-acts").status_code == 404
     handed_out = running.get("/tasks", params={"handed_out": "true"}).json()["items"]
     assert [one["id"] for one in handed_out] == [one["id"] for one in taken], "as it was in the morning"
     assert findings(running.started) == []

@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.reading.borrowers import borrower, find_borrowers, reveal_of_borrower
-from api.reading.cases import case, case_history, case_notes, case_options, cases, my_cases
+from api.reading.cases import case, case_history, case_list_acts, case_notes, case_options, cases, my_cases
 from api.reading.charts import chart, chart_drawing, chart_mermaid, charts, policies
 from api.reading.dossier import case_dossier
 from api.reading.dry_run import dry_run_of_cases
@@ -15,7 +15,7 @@ from api.reading.owners import case_owners, cases_owned_on
 from api.reading.past import case_between, case_then, portfolio_between, portfolio_then
 
 route_handlers: list[Any] = [
-    cases, cases_as_csv, cases_as_xlsx, my_cases, case, case_history, case_notes, case_options,
+    cases, cases_as_csv, cases_as_xlsx, my_cases, case, case_history, case_list_acts, case_notes, case_options,
     case_owners, cases_owned_on, case_dossier, case_then, case_between, portfolio_then, portfolio_between,
     dry_run_of_cases, borrower, find_borrowers, reveal_of_borrower, loan_openings, charts, chart, chart_mermaid,
     chart_drawing,

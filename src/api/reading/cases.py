@@ -17,6 +17,8 @@ from api.reading.asking import (
     case_filter,
     reader_of,
 )
+from casework.evidence.list_acts import ListActs, acts_of_case
+from casework.evidence.search.cursor import MAX_LENGTH
 from casework.people.staff.permissions import Reach
 from casework.storage.database import reading, writing
 from casework.work.cases.case import Case
@@ -34,6 +36,10 @@ from casework.work.cases.options import CaseOptions, options_of_case
 from casework.work.cases.queries import Sort, page_of_cases
 from casework.work.four_eyes.listing import show_pending
 
+_ActsCursor = Annotated[
+    str | None,
+    QueryParameter(max_length=MAX_LENGTH, description="`next` of the page before; opaque, of this list only."),
+]
 CaseId = Annotated[int, PathParameter(ge=1, le=2**53 - 1, description="Number of the case.")]
 SortBy = Annotated[
     Sort, QueryParameter(description="A minus is descending; days past due descend as due dates ascend.")
@@ -59,6 +65,15 @@ _HISTORY = {
             "committed": ["address"], "texts": {"address": "武汉市江岸区***"},
         }
     ],
+    "next": None,
+}  # fmt: skip
+_ACTS = {
+    "items": [{
+        "entry_id": "tasks:311:1", "event": "tasks.postponed", "zh": "推迟任务", "en": "Task put off", "actor": "S0103",
+        "via": "api", "recorded_at": "2026-03-10T02:11:00.000001Z", "reason_code": "debtor_asked",
+        "reason_zh": "客户要求改期", "reason_en": "the debtor asked for another day", "rules": ["5.2"],
+        "data": {"on": "2026-03-10", "task": 311, "case": 1207, "until": "2026-03-12"}, "mac_holds": True,
+    }],
     "next": None,
 }  # fmt: skip
 _NOTES = {
@@ -167,6 +182,23 @@ def case_history(
         page = history_of_case(conn, serving.branch, found, actor, after=after, limit=limit, newest_first=newest_first)
     _on_record(request, found, {name for item in page.items for name in item.texts})
     return page
+
+
+@get(
+    "/cases/{case_id:int}/list-acts",
+    sync_to_thread=True,
+    summary="What people did with a case's tasks",
+    responses=answers(ListActs, _ACTS, "unknown_case", "filter_malformed", "cursor_malformed", "invalid_request"),
+    tags=["cases"],
+)
+def case_list_acts(
+    request: Request[Any, Any, Any], case_id: CaseId, limit: Limit = 50, cursor: _ActsCursor = None
+) -> ListActs:
+    """Moved, put off, begun, added, ended, strategies started: entries about the case, in none of its own streams."""
+    serving, _ = reader_of(request, "limit", "cursor")
+    with reading(serving.engine, snapshot=True) as conn:
+        case_in_sight(conn, request, case_id)
+        return acts_of_case(conn, serving.branch, case_id, limit=limit, cursor=cursor)
 
 
 @get(

@@ -12,6 +12,7 @@ from casework.cli.shell import FOLDED, as_json, as_staff, console, days_of, perm
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.errors import CallerError
+from casework.evidence.list_acts import acts_of_case
 from casework.operation.startup import Started
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
@@ -142,7 +143,9 @@ def steps(
 @as_json
 @as_staff
 def show(case_id: int | None, loan_id: str | None, entries: int, json_: bool, staff_no: str | None) -> None:
-    """Show a case with its history. Texts are opened for those who may read them, which is an entry itself.
+    """Show a case with its history, and what was done with its tasks.
+
+    Texts are opened for those who may read them, which is an entry itself.
 
     \b
     Examples:
@@ -158,12 +161,14 @@ def show(case_id: int | None, loan_id: str | None, entries: int, json_: bool, st
             page = history_of_case(conn, open_.branch, found, actor, limit=entries, newest_first=True)
             today = BusinessDates(conn, open_.branch).of(found.institution)
             detail = detail_of(conn, found, open_.branch.rulebook, today)
+            acts = acts_of_case(conn, open_.branch, found.id, limit=entries).items[::-1]
         history = page.items[::-1]
         _on_record(open_, actor, found, history)
         if json_:
-            print_json({**msgspec.to_builtins(detail), "history": history})
+            print_json({**msgspec.to_builtins(detail), "history": history, "list_acts": acts})
         else:
             case_tables.detail(detail, history, open_.branch.time_zone)
+            case_tables.list_acts(acts, open_.branch.time_zone)
 
 
 @cli.command()

@@ -8,6 +8,7 @@ from rich.markup import escape
 from casework.cli.shell import console
 from casework.cli.tables import NONE, Table
 from casework.codes import texts_of
+from casework.evidence.list_acts import ListAct
 from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
 from casework.money import yuan_text
 from casework.rules.statechart.chart import Chart
@@ -77,6 +78,19 @@ def history(items: list[HistoryItem], time_zone: str) -> None:
         at = f"{item.recorded_at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
         by = f"{item.actor} ({item.via})"
         table.add_row(str(item.seq), at, escape(what), by, moved, " ".join(item.rules))
+    console.print(table)
+
+
+def list_acts(acts: list[ListAct], time_zone: str) -> None:
+    """What people did with a case's tasks; nothing where nobody did."""
+    if not acts:
+        return
+    table = Table("Entry", "Recorded", "What", "By", "Reason", box=None)
+    for act in acts:
+        at = f"{act.recorded_at.astimezone(ZoneInfo(time_zone)):%Y-%m-%d %H:%M:%S}"
+        what = f"{act.event} {act.zh}" + ("" if act.mac_holds else "\nFORGED 伪造")
+        reason = f"{act.reason_code} {act.reason_zh or ''}".strip() if act.reason_code else ""
+        table.add_row(act.entry_id, at, escape(what), f"{act.actor} ({act.via})", reason)
     console.print(table)
 
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from casework.evidence.list_acts import acts_of_case
 from casework.evidence.search.find import page_of_entries
 from casework.evidence.searching import SearchAsked, wanted_of
 from casework.storage.database import reading, writing
@@ -47,3 +48,22 @@ def test_what_was_taken_moved_put_off_begun_added_and_started_is_found_by_case_a
     for event in ("taken", "moved", "postponed", "begun", "added", "done", "strategy", "made"):
         zh, en = label_of(house.started.branch.rulebook, f"tasks.{event}")
         assert zh != f"tasks.{event}" != en
+
+
+def test_a_case_tells_what_was_done_with_its_tasks_the_newest_first_with_reasons_in_words(house: Bank) -> None:
+    with reading(house.started.engine) as conn:
+        first, *_ = tasks_of(conn, TODAY, REP)
+    assert first.case_id is not None
+    do(house, "move", [first.id], RISK, to="P1", reason="workload")
+    do(house, "postpone", [first.id], CALLER, until=day(2), reason="debtor_asked")
+    with reading(house.started.engine, snapshot=True) as conn:
+        acts = acts_of_case(conn, house.started.branch, first.case_id)
+        one = acts_of_case(conn, house.started.branch, first.case_id, limit=1)
+        more = acts_of_case(conn, house.started.branch, first.case_id, limit=1, cursor=one.next)
+    told = [(act.event, act.zh, act.actor, act.reason_zh, act.reason_en) for act in acts.items]
+    assert [line[0] for line in told] == ["tasks.postponed", "tasks.moved"]
+    assert [line[2:] for line in told] == [
+        ("P1", "客户要求改期", "the debtor asked for another day"), ("B9", "工作量均衡", "to even out the load"),
+    ]  # fmt: skip
+    assert all(act.data["case"] == first.case_id and act.mac_holds for act in acts.items)
+    assert [*one.items, *more.items] == acts.items

@@ -114,7 +114,8 @@ def gather(
     stood = [one for one in kept.values() if one.case_id in duties or one.customer in called]
     there = {one.case_id for one in stood}
     cases = [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", sorted(duties.keys() - there))]
-    cases += _called(conn, called, there | duties.keys())
+    closed = {one.institution for one in kept.values()}
+    cases += _called(conn, on, {one for one in called if one.institution not in closed}, there | duties.keys())
     if people is not None:
         theirs = {one.borrower_id for one in cases} | {one.borrower_id for one in stood}
         theirs |= {one.borrower_id for one in known}
@@ -133,7 +134,7 @@ def at_close(conn: Connection, branch: Branch, on: date, institution: str) -> Da
     of_day = CONTACTS.where(contact_log.c.day == on, contact_log.c.institution == institution)
     contacts = _by_customer([contact_of(row) for row in conn.execute(of_day)])
     cases = [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", sorted(duties))]
-    cases += _called(conn, contacts.keys(), duties.keys())
+    cases += _called(conn, on, contacts.keys(), duties.keys())
     return _day(conn, branch, on, cases, duties, contacts)
 
 
@@ -164,11 +165,12 @@ def _day(
     )  # fmt: skip
 
 
-def _called(conn: Connection, customers: Iterable[Customer], known: Collection[int]) -> list[Case]:
-    """The live cases of debtors who were called, but those that are known."""
+def _called(conn: Connection, on: date, customers: Iterable[Customer], known: Collection[int]) -> list[Case]:
+    """The live cases that debtors who were called had by then, but those that are known."""
     keys = sorted((one.borrower_id, one.institution) for one in customers)
     found = rows.select_by_keys(conn, CASE_ROWS, ("borrower_id", "institution"), keys)
-    return [case for case in (from_row(row) for row in found) if case.live and case.id not in known]
+    each = (from_row(row) for row in found)
+    return [case for case in each if case.live and case.opened_on <= on and case.id not in known]
 
 
 def _paid(conn: Connection, on: date, cases: Sequence[Case]) -> dict[str, int]:
