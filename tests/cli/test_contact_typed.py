@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,3 +98,28 @@ def test_what_cannot_be_recorded_or_listed_is_one_line_and_exit_code_1(
 
 def test_a_contact_without_what_every_row_needs_is_a_mistake_of_usage(shell: Any) -> None:
     assert shell("record", "--contact-ref", "c1").exit_code == 2
+
+
+def test_contacts_and_corrections_come_from_a_file_with_a_result_each_all_or_none_if_that_is_asked(
+    shell: Any, tmp_path: Path
+) -> None:
+    at = (now().replace(microsecond=0) - timedelta(hours=1)).isoformat()
+    file = tmp_path / "today.csv"
+
+    def came(*arguments: str) -> tuple[int, list[str]]:
+        told = shell(*arguments, "--json")
+        return told.exit_code, [one["outcome"] for one in json.loads(told.stdout)["results"]]
+
+    header = "contact_ref,loan_id,party,channel,phone,started_at,result\n"
+    rows = [f"c{number},L1,debtor,call,12000000001,{at},{result}\n" for number, result in enumerate(("busy", "never"))]
+    file.write_text(header + "".join(rows), encoding="utf-8")
+    assert came("record", "--from", str(file), "--atomic", "--as", "R1") == (1, ["not_done", "unknown_result"])
+    assert came("record", "--from", str(file), "--as", "R1") == (1, ["done", "unknown_result"])
+    file.write_text(header + rows[0], encoding="utf-8")
+    assert came("record", "--from", str(file), "--as", "R1") == (0, ["repeated"])
+    file.write_text("contact_ref,result\nc0,no_answer\nc9,no_answer\n", encoding="utf-8")
+    assert came("correct", "--from", str(file), "--atomic", "--as", "R1") == (1, ["not_done", "unknown_contact_ref"])
+    said = shell("correct", "--from", str(file), "--as", "R1")
+    assert (said.exit_code, said.stdout.startswith("1: c0 done: entry borrower:")) == (1, True), said.output
+    file.write_text("contact_ref,colour\nc0,red\n", encoding="utf-8")
+    assert {shell(what, "--from", str(file)).exit_code for what in ("record", "correct")} == {2}

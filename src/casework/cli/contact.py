@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection
 from casework.cli.agreed import not_done_text
 from casework.cli.breaches import breaches_, review_, to_review_
 from casework.cli.contact_book import add_, book_, mark_
-from casework.cli.contact_typed import list_, record_
-from casework.cli.given import atomic_option
+from casework.cli.contact_typed import list_, record_, tell_many
+from casework.cli.given import atomic_option, from_option, rows_of
 from casework.cli.shell import (
     Rate,
     as_json,
@@ -25,11 +25,11 @@ from casework.cli.shell import (
 )  # fmt: skip
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.intake.dialler.correcting import correct
+from casework.intake.dialler.correcting import Correction, correct, correct_contacts
 from casework.intake.dialler.importing import Taken, import_contacts, read_bounded
 from casework.intake.dialler.recording import DIALLER, SHEET, Not
 from casework.intake.dialler.row import TEXTS, Aside
-from casework.intake.dialler.typed import COMMAND
+from casework.intake.dialler.typed import COMMAND, MOST, Told
 from casework.intake.feed.whole import taken_in
 from casework.people.staff.actor import system
 from casework.storage.database import writing
@@ -115,37 +115,61 @@ def _tell_taken(taken: Taken, *, json_: bool) -> None:
         _tell(title, asides)
 
 
+_CORRECTION = Correction._fields
+
+
 @cli.command("correct")
-@click.argument("contact_ref")
-@click.argument("result")
+@click.argument("contact_ref", required=False)
+@click.argument("result", required=False)
 @click.option("--source", help="In which the reference is: dialler, sheet, api, …; needed where several have it.")
 @click.option("--reason", help="Why it was wrong; sealed.")
+@from_option(_CORRECTION, MOST)
+@atomic_option
 @as_json
 @as_staff
 def correct_(
-    contact_ref: str, result: str, source: str | None, reason: str | None, json_: bool, staff_no: str | None
-) -> None:
+    *, contact_ref: str | None, result: str | None, source: str | None, reason: str | None, file: Path | None,
+    atomic: bool, json_: bool, staff_no: str | None,
+) -> None:  # fmt: skip
     """Put RESULT in the place of a wrong one: an entry of its own, which counts from now on wherever it counts.
 
-    People put right their own contacts; whoever reaches every case, all. What is right already stays as it is.
+    People put right their own contacts; whoever reaches every case, all. What is right already stays as it is. Exit
+    code 0 if all are right now, 1 if one is not, 2 usage.
 
     \b
     Examples:
       casework contact correct K0903-00253 third_party --reason 听错 --as S0021
+      casework contact correct --from wrong.csv --atomic --as S0021
     """
+    if file is None and (contact_ref is None or result is None):
+        raise click.UsageError("give CONTACT_REF and RESULT, or --from FILE")
+    needed = ("contact_ref", "result")
+    given = rows_of(file, _CORRECTION, needed, MOST) if file else []
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, COMMAND)
-        done = correct(conn, open_.branch, contact_ref, source, result, actor, now(), reason)
+        if file is not None:
+            asked = [Correction(**dict.fromkeys(needed, "") | row) for row in given]
+            told = correct_contacts(conn, open_.branch, asked, actor, now(), atomic=atomic)
+        else:
+            became = correct(conn, open_.branch, contact_ref or "", source, result or "", actor, now(), reason)
+            told = [Told(contact_ref, became)]
+    if file is not None:
+        tell_many(told, json_=json_)
+    else:
+        _tell_corrected(told[0], json_=json_)
+
+
+def _tell_corrected(told: Told, *, json_: bool) -> None:
+    done = told.became
     if isinstance(done, Not):
         if json_:
-            print_json({"contact_ref": contact_ref, "outcome": done.kind, "entry_id": None})
-            return
-        console.print(f"{contact_ref}: right already 无须更正")
-        return
-    if json_:
-        print_json({"contact_ref": contact_ref, "outcome": done.contact.outcome, "entry_id": done.entry_id})
-        return
-    console.print(f"{contact_ref}: {done.contact.outcome}, entry {done.entry_id}")
+            print_json({"contact_ref": told.contact_ref, "outcome": done.kind, "entry_id": None})
+        else:
+            console.print(f"{told.contact_ref}: right already 无须更正")
+    elif json_:
+        print_json({"contact_ref": told.contact_ref, "outcome": done.contact.outcome, "entry_id": done.entry_id})
+    else:
+        console.print(f"{told.contact_ref}: {done.contact.outcome}, entry {done.entry_id}")
 
 
 def _plain(asides: list[Aside]) -> list[dict[str, Any]]:

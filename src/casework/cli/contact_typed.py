@@ -1,19 +1,22 @@
 """`casework contact record` and `list`: a contact typed at the shell, and what the log holds of a loan's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
+from casework.cli.given import atomic_option, from_option, rows_of
 from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.dialler.listing import COMMAND as LOOK
 from casework.intake.dialler.listing import ContactLine, ContactPage, contacts_page
-from casework.intake.dialler.recording import REPEATED, Recorded
+from casework.intake.dialler.recording import REPEATED, Not, Recorded
 from casework.intake.dialler.row import COLUMNS_NEEDED, COLUMNS_OF_ROW
-from casework.intake.dialler.typed import COMMAND, Told, record_typed, texts_of_kind
+from casework.intake.dialler.typed import COMMAND, MOST, Told, record_typed, texts_of_kind
 from casework.intake.feed.last_known import customer_of_loan
 from casework.operation.startup import Started
 from casework.storage.database import reading, writing
@@ -26,18 +29,46 @@ from casework.work.cases.sight import reach_of
 def _columns(command: Callable[..., None]) -> Callable[..., None]:
     """An option for each column of a contact file."""
     for name in reversed(COLUMNS_OF_ROW):
-        command = click.option(f"--{name.replace('_', '-')}", name, required=name in COLUMNS_NEEDED)(command)
+        command = click.option(f"--{name.replace('_', '-')}", name)(command)
     return command
+
+
+def result_of(told: Told) -> dict[str, Any]:
+    """What became of one, as JSON has it."""
+    became = told.became
+    if isinstance(became, Recorded):
+        done = {"outcome": "done", "late": became.contact.late, "entry_id": became.entry_id}
+        return {"contact_ref": told.contact_ref, **done}
+    known = {"contact_ref": told.contact_ref, "outcome": became.kind, "late": False, "entry_id": None}
+    if became is REPEATED:
+        return known
+    zh, en = texts_of_kind(became.kind)
+    return known | {"column": became.column or None, "zh": zh, "en": en}
+
+
+def tell_many(told: Sequence[Told], *, json_: bool) -> None:
+    """A result for each; exit code 1 if one is not there now."""
+    results = [result_of(one) for one in told]
+    if json_:
+        print_json({"contacts": len(results), "results": results})
+    else:
+        for line, one in enumerate(results, 1):
+            why = f"{one['en']} / {one['zh']}" if "en" in one else f"entry {one['entry_id'] or 'known already 已有'}"
+            console.print(f"{line}: {one['contact_ref']} {one['outcome']}: {why}", markup=False)
+    if any("en" in one for one in results):
+        raise SystemExit(1)
 
 
 @click.command("record")
 @_columns
+@from_option(COLUMNS_OF_ROW, MOST)
+@atomic_option
 @as_json
 @click.option(
     "--as", "actor_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system)."
 )
-def record_(*, json_: bool, actor_no: str | None, **cells: str | None) -> None:
-    """Record one contact that was made: columns, codes and checks of a contact file.
+def record_(*, file: Path | None, atomic: bool, json_: bool, actor_no: str | None, **cells: str | None) -> None:
+    """Record one contact that was made, or some: columns, codes and checks of a contact file.
 
     Known by its reference: the same again changes nothing. Typed later than the policy's hours it is marked late
     (补录). Exit code 0 recorded or known already, 1 refused, 2 usage.
@@ -46,27 +77,35 @@ def record_(*, json_: bool, actor_no: str | None, **cells: str | None) -> None:
     Examples:
       casework contact record --contact-ref S0012-07 --loan-id L2024000917 --party debtor --channel call \\
         --phone 12000000000 --started-at 2026-03-09T10:00:00+08:00 --result no_answer --as S0012
+      casework contact record --from today.csv --atomic --as S0012
     """
-    row = {name: cell for name, cell in cells.items() if cell is not None}
-    with started() as open_:
-        told = again_on_conflict(lambda: _recorded(open_, row, actor_no))
-        became = told.became
-        if not isinstance(became, Recorded) and became is not REPEATED:
-            raise CallerError(became.kind, *texts_of_kind(became.kind), column=became.column)
-    late = isinstance(became, Recorded) and became.contact.late
-    entry_id = became.entry_id if isinstance(became, Recorded) else None
-    if json_:
-        outcome = "repeated" if entry_id is None else "done"
-        print_json({"contact_ref": told.contact_ref, "outcome": outcome, "late": late, "entry_id": entry_id})
+    if file is not None:
+        given = rows_of(file, COLUMNS_OF_ROW, COLUMNS_NEEDED, MOST)
+        with started() as open_:
+            told = again_on_conflict(lambda: _recorded(open_, given, actor_no, atomic=atomic))
+        tell_many(told, json_=json_)
         return
-    said = "known already 已有" if entry_id is None else f"entry {entry_id}"
-    console.print(f"{told.contact_ref}: {said}{', late 补录' if late else ''}")
+    row = {name: cell for name, cell in cells.items() if cell is not None}
+    if missing := [f"--{name.replace('_', '-')}" for name in COLUMNS_NEEDED if name not in row]:
+        raise click.UsageError(f"missing {', '.join(missing)} (or --from FILE)")
+    with started() as open_:
+        (one,) = again_on_conflict(lambda: _recorded(open_, [row], actor_no, atomic=True))
+        if isinstance(one.became, Not) and one.became is not REPEATED:
+            raise CallerError(one.became.kind, *texts_of_kind(one.became.kind), column=one.became.column)
+    result = result_of(one)
+    if json_:
+        print_json(result)
+        return
+    said = "known already 已有" if result["entry_id"] is None else f"entry {result['entry_id']}"
+    console.print(f"{one.contact_ref}: {said}{', late 补录' if result['late'] else ''}")
 
 
-def _recorded(open_: Started, row: Mapping[str, str], staff_no: str | None) -> Told:
+def _recorded(
+    open_: Started, given: Sequence[Mapping[str, str]], staff_no: str | None, *, atomic: bool
+) -> list[Told]:  # fmt: skip
     with writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, COMMAND)
-        return record_typed(conn, open_.branch, [row], actor, now(), atomic=True)[0]
+        return record_typed(conn, open_.branch, given, actor, now(), atomic=atomic)
 
 
 @click.command("list")
