@@ -5,20 +5,24 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request, get, post
+from litestar import Request, Response, get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, QueryParameter
 from msgspec import Meta
 
 from api.auth import still_valid
+from api.day import file_named
 from api.permitted import reach
 from api.reading.asking import answers, reader_of
+from api.reading.exports import CSV
 from api.receipts import Recording
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
+from casework.evidence.evening.review_sheet import EXPORTED, review_file, sheet_name
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading, writing
+from casework.work.cases.disclosure import record_export
 from casework.work.gate import reviews
 from casework.work.gate.found import found
 from casework.work.gate.subjects import Subject, of_breaches, subjects
@@ -244,4 +248,25 @@ def to_review_between(
     return ReviewPage(items, more)
 
 
-route_handlers = [breaches_of_days, contacts_of_days_to_review, review_breach]
+@get(
+    "/contacts/to-review.csv", sync_to_thread=True, tags=["contacts"], summary="The same over a period as CSV",
+    responses=answers(
+        str, "时间,借据号,催收人,…\r\n", "filter_malformed", "invalid_request", "post_not_permitted", "period_too_long",
+        "out_of_reach", "database_busy", "database_full", media_type="text/csv",
+    ),
+)  # fmt: skip
+def contacts_to_review_as_csv(request: Request[Any, Any, Any], first: _From, to: _To) -> Response[bytes]:
+    """All of them, not paged; that it was taken out is an entry with the file's digest."""
+    serving, _ = reader_of(request, "from", "to")
+    _within(first, to)
+    with writing(serving.engine) as conn:
+        actor = still_valid(conn, request)
+        if not reach(request).everything:
+            raise CallerError("out_of_reach")
+        body, rows = review_file(conn, serving.branch, first, to, actor, "csv")
+        wanted = {"from": first.isoformat(), "to": to.isoformat()}
+        record_export(conn, serving.branch, actor, wanted, rows=rows, kind="csv", event=EXPORTED, file=body)
+    return file_named(body, CSV, sheet_name(first, to, "csv"))
+
+
+route_handlers = [breaches_of_days, contacts_of_days_to_review, contacts_to_review_as_csv, review_breach]

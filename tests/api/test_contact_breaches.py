@@ -1,5 +1,6 @@
 """Breaches over HTTP: listed for whoever oversees them, reviewed by the basic-risk post."""
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,6 +56,24 @@ def test_breaches_of_some_days_are_listed_with_their_rules_and_their_review(runn
 def test_what_goes_to_review_is_listed_with_breaches_first_and_all_their_reasons(running: Running, night: str) -> None:
     (item,) = running.get("/contacts/to-review", "B1", params=DAYS).json()["items"]
     assert (item["contact_ref"], item["why"], item["reasons"]) == (night, "unrecorded", ["X1", "unrecorded"])
+
+
+def test_the_report_of_a_period_is_a_file_whose_taking_out_is_an_entry(running: Running, night: str) -> None:
+    review(running, contact_ref=night, verdict="explained", remark="回拨")
+    answer = running.get("/contacts/to-review.csv", "B1", params=DAYS)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8"), answer.text
+    header, line = answer.content.decode("utf-8-sig").splitlines()
+    assert header.startswith("时间,借据号,催收人,对象,渠道,违规,其他待复核原因,复核,复核人,复核时间")
+    assert line.startswith("2026-01-12 22:00,L1,")
+    assert ",X1,未录音,已说明," in line
+    assert "回拨" not in line, "the remark is sealed"
+    page = running.get("/audit/entries", "AUD1", params={"stream": "exports:B1"}).json()
+    (entry,) = [one["body"] for one in page["items"]]
+    assert (entry["event"], entry["data"]["rows"]) == ("contact.reviews_exported", 1)
+    assert entry["data"]["digest"] == hashlib.sha256(answer.content).hexdigest()
+    problem(running.get("/contacts/to-review.csv", "R1", params=DAYS), 403, "post_not_permitted")
+    problem(running.get("/contacts/to-review.csv", "B1", params={**DAYS, "to": "2025-01-01"}), 422, "period_too_long")
+    assert findings(running.started) == []
 
 
 def test_a_review_comes_with_a_receipt(running: Running, night: str) -> None:

@@ -1,7 +1,7 @@
 """`casework contact breaches`, `to-review`, `review`: what was done against the gate or lacks something."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,11 +10,14 @@ import click
 
 from casework.cli.changing import as_, changing
 from casework.cli.given import atomic_option, from_option, rows_of
-from casework.cli.shell import as_json, console, days_of, print_json, started
+from casework.cli.ledger import write_out
+from casework.cli.shell import as_json, console, days_of, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.errors import CallerError
+from casework.evidence.evening.review_sheet import EXPORTED, review_file
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading
+from casework.work.cases.disclosure import record_export
 from casework.work.contacts.registered import WHY
 from casework.work.gate.found import found
 from casework.work.gate.reviews import (
@@ -22,6 +25,7 @@ from casework.work.gate.reviews import (
     COMMAND,
     CONFIRMED,
     EXPLAINED,
+    READ,
     VERDICTS,
     Review,
     ReviewAsked,
@@ -78,9 +82,13 @@ def breaches_(from_: datetime | None, to: datetime | None, json_: bool) -> None:
 @click.command("to-review")
 @click.option("--from", "from_", type=_DAY, required=True, help="The first day on which they began.")
 @click.option("--to", type=_DAY, required=True, help="The last such day.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write them into a .csv or .xlsx file.")
 @as_json
-def to_review_(from_: datetime, to: datetime, json_: bool) -> None:
+@as_
+def to_review_(from_: datetime, to: datetime, out: Path | None, json_: bool, by: str | None) -> None:
     """List the contacts that go to review, with their reasons and what the review made of them. Not paged.
+
+    With --out they are written into FILE, the report of the period; an entry has its digest.
 
     \b
     Reasons beside the rules of the gate:
@@ -92,10 +100,15 @@ def to_review_(from_: datetime, to: datetime, json_: bool) -> None:
     \b
     Examples:
       casework contact to-review --from 2026-03-01 --to 2026-03-31 --json
+      casework contact to-review --from 2026-03-01 --to 2026-03-31 --out reviews.xlsx --as S0012
     """
     days_of(from_, to)
+    if out is not None:
+        _write(out, from_.date(), to.date(), by)
+        return
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
         zone = ZoneInfo(branch.branch.time_zone)
+        permitted(conn, branch.branch, by, READ)
         listed = subjects(conn, branch.branch, past_arrears, from_.date(), to.date()).items
         reviewed = reviews(conn, [one.contact for one in listed])
     if json_:
@@ -109,6 +122,20 @@ def to_review_(from_: datetime, to: datetime, json_: bool) -> None:
         staff = contact.staff_no or contact.agency or ""
         table.add_row(contact.contact_ref, began, contact.loan_id, staff, contact.party, why, review_of(reviewed, one))
     console.print(table)
+
+
+def _write(out: Path, first: date, last: date, by: str | None) -> None:
+    if out.suffix not in {".xlsx", ".csv"}:
+        raise click.BadParameter("a file ends in .xlsx or .csv", param_hint="--out")
+    with changing(by, READ) as change:
+        content, lines = review_file(change.conn, change.branch, first, last, change.actor, out.suffix[1:])
+        wanted = {"from": first.isoformat(), "to": last.isoformat()}
+        record_export(
+            change.conn, change.branch, change.actor, wanted, rows=lines, kind=out.suffix[1:], event=EXPORTED,
+            file=content,
+        )  # fmt: skip
+        write_out(out, content)
+    console.print(f"{out.name}: {lines:,} contacts 条联系", markup=False)
 
 
 def _told(reviewed: Mapping[tuple[str, str], Review], one: Subject) -> dict[str, Any]:

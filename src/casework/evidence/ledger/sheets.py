@@ -62,9 +62,9 @@ _TOTALS: Final = frozenset(
 )
 _OF_CUSTOMER: Final = ("dialled", "connected", "unrecorded", "breaches")
 _STATUS: Final = {"late": "逾期未办", "open": "未到期", "exempt": "豁免"}
-_PARTY: Final = {"debtor": "本人", "co_borrower": "共同借款人", "guarantor": "担保人", "contact": "联系人",
+PARTY_WORDS: Final = {"debtor": "本人", "co_borrower": "共同借款人", "guarantor": "担保人", "contact": "联系人",
           "representative": "代理人", "heir": "继承人", "guardian": "监护人"}  # fmt: skip
-_CHANNEL: Final = {
+CHANNEL_WORDS: Final = {
     "call": "电话", "ai_voice": "智能语音", "message": "短信", "visit": "下户", "letter": "信函", "inbound": "来电",
 }  # fmt: skip
 _NEXT: Final = {
@@ -239,7 +239,7 @@ def _contact_lines(words: Words, contacts: Iterable[ContactLine]) -> Iterator[Se
     for one in contacts:
         yield (
             one.at.astimezone(words.zone), words.called.who(one.staff_no) or one.agency, one.loan_id,
-            words.customer(one), _PARTY.get(one.party, one.party), _CHANNEL.get(one.channel, one.channel),
+            words.customer(one), PARTY_WORDS.get(one.party, one.party), CHANNEL_WORDS.get(one.channel, one.channel),
             words.result(one.result), "有" if one.is_recorded else "无", "、".join(one.rules),
             "补录" if one.entered_late else None, words.next_action(one.next_action), words.note(one), one.contact_ref,
         )  # fmt: skip

@@ -27,6 +27,7 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "contact.breach_reviewed": ("复核联系", "Contact reviewed"),
     "contact.corrected": ("更正联系结果", "Contact corrected"),
     "contact.ended": ("停用联系方式", "Number or address no longer used"),
+    "contact.reviews_exported": ("导出违规及待复核联系", "Contacts to review taken out"),
     "contact.recorded": ("登记联系", "Contact recorded"),
     "contact.refused": ("登记拒绝联系", "Refusal to be contacted noted"),
     "day.handed_in": ("上交当日台账", "Day's ledger handed in"),

@@ -24,6 +24,7 @@ from casework.work.gate.subjects import Subject, subjects_of
 from casework.work.gate.tables import ANNOUNCED, breach_reviews
 
 COMMAND: Final = "breach.review"
+READ: Final = "breach.read"
 REVIEWED: Final = "contact.breach_reviewed"
 CONFIRMED, EXPLAINED, CLEARED = "confirmed", "explained", "cleared"
 VERDICTS: Final = (CONFIRMED, EXPLAINED, CLEARED)
@@ -99,7 +100,11 @@ def review(
 
 def _judged(subject: Subject, verdict: str) -> Subject | CallerError:
     if verdict == CLEARED and subject.reasons:
-        return CallerError("still_a_breach", contact_ref=subject.contact.contact_ref, rules=list(subject.reasons))
+        return CallerError(
+            "still_a_breach", f"该联系仍有待复核事项（{'、'.join(subject.reasons)}），不能记为已更正",
+            f"it is still to be reviewed for {', '.join(subject.reasons)}: no correction has cleared it",
+            contact_ref=subject.contact.contact_ref, rules=list(subject.reasons),
+        )  # fmt: skip
     if verdict != CLEARED and not subject.reasons:
         return CallerError("no_breach", contact_ref=subject.contact.contact_ref)
     return subject
@@ -183,7 +188,10 @@ def _chosen(named: Sequence[Contact], asked: ReviewAsked) -> Contact | CallerErr
     meant = [one for one in named if asked.source in (None, one.source)]
     if not meant:
         return CallerError(
-            "unknown_contact_ref", "没有此联系记录", "no such contact is on record", contact_ref=asked.contact_ref
+            "unknown_contact_ref",
+            f"没有编号为 {asked.contact_ref} 的联系记录",
+            f"no contact {asked.contact_ref} is on record",
+            contact_ref=asked.contact_ref,
         )
     if len(meant) > 1:
         return CallerError(

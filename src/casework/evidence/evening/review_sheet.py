@@ -1,0 +1,67 @@
+"""The report of contacts that go to review over some days: a line each, with its reasons and what came of them."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.engine import Connection
+
+from casework.evidence.evening.of_day import people_called
+from casework.evidence.evening.report_sheets import VERDICTS
+from casework.evidence.ledger.people import Called
+from casework.evidence.ledger.sheets import CHANNEL_WORDS, PARTY_WORDS
+from casework.intake.feed.past_arrears import past_arrears
+from casework.people.staff.actor import Actor
+from casework.spreadsheet import Column
+from casework.table import Sheet, as_csv, printed
+from casework.work.cases.branch import Branch
+from casework.work.contacts.registered import WHY
+from casework.work.gate.reviews import Review, reviews, verdict_on
+from casework.work.gate.subjects import Subject, subjects
+
+EXPORTED: Final = "contact.reviews_exported"
+COLUMNS: Final = (
+    Column("at", "时间", "time", 16), Column("loan_id", "借据号", "loan", 16),
+    Column("who", "催收人", "collector", 18), Column("party", "对象", "party", 12),
+    Column("channel", "渠道", "channel", 10), Column("rules", "违规", "breach of", 16),
+    Column("lacks", "其他待复核原因", "goes to review for", 18), Column("verdict", "复核", "review", 12),
+    Column("reviewed_by", "复核人", "reviewed by", 16), Column("reviewed_at", "复核时间", "reviewed at", 16),
+    Column("source", "来源", "source", 12), Column("contact_ref", "编号", "reference", 20),
+)  # fmt: skip
+
+
+def review_sheet(conn: Connection, branch: Branch, first: date, last: date, made_by: Actor) -> Sheet:
+    """All of them, breaches first."""
+    listed = subjects(conn, branch, past_arrears, first, last).items
+    known = reviews(conn, [one.contact for one in listed])
+    reviewed = [(one, verdict_on(known, one)) for one in listed]
+    whose = {one.contact.staff_no or "" for one in listed} | {seen.actor_id for _, seen in reviewed if seen}
+    names, zone = people_called(conn, branch, whose - {""}), ZoneInfo(branch.time_zone)
+    about = f"{first} – {last} · {made_by.id}"
+    return Sheet("违规及待复核联系", about, COLUMNS, list(_lines(reviewed, names, zone)))
+
+
+def review_file(
+    conn: Connection, branch: Branch, first: date, last: date, made_by: Actor, ending: str
+) -> tuple[bytes, int]:
+    """The same as a file that ends so, csv or xlsx, in Chinese; and how many lines it has."""
+    sheet = review_sheet(conn, branch, first, last, made_by)
+    return as_csv(sheet, "zh") if ending == "csv" else printed([sheet], "zh"), len(list(sheet.lines))
+
+
+def _lines(reviewed: Sequence[tuple[Subject, Review | None]], names: Called, zone: ZoneInfo) -> Iterator[Sequence[Any]]:
+    for subject, seen in reviewed:
+        one = subject.contact
+        yield (
+            one.started_at.astimezone(zone), one.loan_id, names.who(one.staff_no) or one.agency,
+            PARTY_WORDS.get(one.party, one.party), CHANNEL_WORDS.get(one.channel, one.channel),
+            "、".join(subject.rules), "、".join(WHY[why][0] for why in subject.lacks),
+            VERDICTS[seen.verdict if seen else None][0], names.who(seen.actor_id) if seen else None,
+            seen.reviewed_at.astimezone(zone) if seen else None, one.source, one.contact_ref,
+        )  # fmt: skip
+
+
+def sheet_name(first: date, last: date, ending: str) -> str:
+    """As the branch files it."""
+    return f"违规及待复核联系-{first}-{last}.{ending}"
