@@ -135,10 +135,10 @@ class Behind:
         thread.start()
         return True
 
-    def find(self, kind: Kind, whose: str = "") -> Run:
-        """The last run of the name."""
+    def find(self, kind: Kind, whose: str = "", job_id: int | None = None) -> Run:
+        """The last run of the name, or that with this number; none where there is no such."""
         with reading(self._started.engine) as conn:
-            job = jobs.newest(conn, kind.named(whose))
+            job = jobs.newest(conn, kind.named(whose), job_id=job_id)
         if job is None:
             return Run()
         mistake = None if job.refusal is None else CallerError(job.refusal.code, job.refusal.zh, job.refusal.en)

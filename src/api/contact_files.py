@@ -31,6 +31,7 @@ from casework.intake.feed.whole import taken_in
 from casework.storage.driver_errors import again_on_conflict
 
 SOURCES: Final = (DIALLER, SHEET)
+WhichRun = Annotated[int | None, QueryParameter(ge=1, le=2**53 - 1, description="An earlier file, by `run`.")]
 
 
 class FileSent(NamedTuple):
@@ -53,13 +54,15 @@ class ContactRowTold(RowTold):
 class ContactFileRun(msgspec.Struct, kw_only=True):
     """The caller's last file: `status` none, running, done, failed or interrupted; `done`: rows read so far.
 
-    `code`: why it failed; interrupted (`work_interrupted`) if the process that took it in ended before it was done.
+    `run`: its number, by which it is found once another was sent. `code`: why it failed; interrupted
+    (`work_interrupted`) if the process that took it in ended before it was done.
 
     `late`: of days before the business date. `not_done`: rows that would have gone in if all could have (`atomic`).
     `set_aside` is a page of `set_aside_in_all`; `next` is the `after` of the page that follows.
     """
 
     status: str
+    run: int | None = None
     file: str | None = None
     source: str | None = None
     began_at: datetime | None = None
@@ -84,8 +87,9 @@ _ROW = {
     "en": TEXTS["malformed_time"][1], "contact_ref": "K0903-00253",
 }  # fmt: skip
 _RUN: dict[str, Any] = {
-    "status": "done", "file": "calls-2026-03-09.csv", "source": "dialler", "began_at": "2026-03-09T10:01:02.000004Z",
-    "done": 3, "code": None, "zh": None, "en": None, "rows": 3, "stored": 2, "repeated": 0, "late": 0, "reached": 1,
+    "status": "done", "run": 31, "file": "calls-2026-03-09.csv", "source": "dialler",
+    "began_at": "2026-03-09T10:01:02.000004Z", "done": 3, "code": None, "zh": None, "en": None,
+    "rows": 3, "stored": 2, "repeated": 0, "late": 0, "reached": 1,
     "set_aside_in_all": 1, "set_aside": [_ROW], "warnings": [], "next": None, "not_done": 0,
 }  # fmt: skip
 _BEGUN = ResponseSpec(
@@ -147,24 +151,26 @@ async def begun(request: Request[Any, Any, Any]) -> None:
 def contact_file(
     request: Request[Any, Any, Any], after: After = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1_000, description="Rows set aside on a page.")] = 200,
+    run: WhichRun = None,
 ) -> ContactFileRun:  # fmt: skip
     """The caller's last file: how far it is, or what became of its rows; those set aside in pages, by line."""
-    check_parameters(request, ("after", "limit"))
-    return run_of(request, after or 0, limit)
+    check_parameters(request, ("after", "limit", "run"))
+    return run_of(request, after or 0, limit, run)
 
 
 @get("/contact-files/set-aside.csv", sync_to_thread=True, tags=["contacts"], summary="The rows that were set aside",
      media_type="text/csv",
      responses={200: ResponseSpec(bytes, media_type="text/csv", generate_examples=False, description="The rows."),
                 **problem_responses("nothing_set_aside", "post_not_permitted")})  # fmt: skip
-def rows_set_aside(request: Request[Any, Any, Any]) -> Response[bytes]:
+def rows_set_aside(request: Request[Any, Any, Any], run: WhichRun = None) -> Response[bytes]:
     """As they came in the caller's last file, each with why, to be mended and sent again; nobody else is given them."""
-    return rows_set_aside_of(request)
+    check_parameters(request, ("run",))
+    return rows_set_aside_of(request, run)
 
 
-def rows_set_aside_of(request: Request[Any, Any, Any]) -> Response[bytes]:
+def rows_set_aside_of(request: Request[Any, Any, Any], number: int | None = None) -> Response[bytes]:
     """That file; CallerError `nothing_set_aside`."""
-    run = _run(request)
+    run = _run(request, number)
     to_mend = serving_of(request).behind.rows_to_mend(run) if run.mends else b""
     if not to_mend:
         raise CallerError("nothing_set_aside")
@@ -172,15 +178,19 @@ def rows_set_aside_of(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(to_mend, media_type="text/csv", headers=headers)
 
 
-def _run(request: Request[Any, Any, Any]) -> Run:
-    return behind(request, CONTACT_FILE, actor_of(request).id)
+def _run(request: Request[Any, Any, Any], number: int | None) -> Run:
+    return behind(request, CONTACT_FILE, actor_of(request).id, number)
 
 
-def run_of(request: Request[Any, Any, Any], after: int = 0, limit: int = 200) -> ContactFileRun:
+def run_of(
+    request: Request[Any, Any, Any], after: int = 0, limit: int = 200, number: int | None = None
+) -> ContactFileRun:
     """As the API tells it."""
-    run = _run(request)
+    run = _run(request, number)
     file, source = run.about or (None, None)
-    told = ContactFileRun(status=run.state, file=file, source=source, began_at=run.began_at, done=run.done)
+    told = ContactFileRun(
+        status=run.state, run=run.job_id or None, file=file, source=source, began_at=run.began_at, done=run.done
+    )
     if run.mistake is not None:
         told.code, told.zh, told.en = run.mistake.code, run.mistake.zh, run.mistake.en
     taken: Taken | None = run.outcome

@@ -31,12 +31,14 @@ PLACES = {
         "/console/rules/charts/promise", "/console/requests?box=open", "/console/promises/1", "/console/holds/1",
         "/console/staff?status=left", "/console/evening", "/console/handovers", "/console/handovers/1",
         "/console/roster", "/console/distribution", "/console/risks?all=true", "/console/risks/new?loan_id=L1",
+        "/console/contact-files", "/console/repayment-files",
     ),
     "auditor": ("/console/log", "/console/log/questions", "/console/log/questions?ask=requests",
                 "/console/log/checkpoint", "/console/rules/charts/promise/moves",
                 "/console/log?event=case.refused.*", "/console/log/entries/case:1:1",
                 "/console/log/verification", "/console/requests/1"),
-    "administrator": ("/console", "/console/staff", "/console/staff/S101", "/console/staff?status=unverified"),
+    "administrator": ("/console", "/console/staff", "/console/staff/S101", "/console/staff?status=unverified",
+                      "/console/staff-lists"),
 }  # fmt: skip
 
 

@@ -3,11 +3,14 @@
 import re
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from casework.clock import now
 from casework.people.staff.dossier import persons
+from casework.storage import jobs
 from casework.storage.database import reading, writing
 from tests.api.conftest import Running
 from tests.console.conftest import Browsing
@@ -62,6 +65,10 @@ def test_repayments_are_taken_in_and_what_was_set_aside_is_mended_and_sent_again
     assert "搁置行 0" in shown
     assert someone.get(f"{REPAYMENTS}/set-aside.csv").status_code == 404
     assert "新增 0 已有 1" in send(running, someone, REPAYMENTS, content)
+    links = re.findall(r"/console/repayment-files\?run=[0-9]+", someone.get("/console").text)
+    assert len(links) == 3, "each is found from the first page"
+    someone.get(links[-1])
+    assert "新增 1 已有 0 搁置行 1" in someone.text()
     assert browse("R1").get(REPAYMENTS).status_code == 403
 
 
@@ -96,3 +103,27 @@ def test_what_is_no_such_file_is_told_on_its_page(browse: Browse, running: Runni
     shown = send(running, someone, place, b"a,b\n1,2\n", do="run")
     assert someone.page.status_code == 422
     assert "缺少" in shown, shown
+
+
+WORK = [
+    ("B1", "contact_file:B1", '["a.csv","dialler"]', "/console/contact-files"),
+    ("B1", "repayment_files:B1", '["a.csv",false]', REPAYMENTS), ("ADM1", "staff_lists:ADM1", '["a.csv",false]', STAFF),
+    ("B1", "distribution", '["2026-01-11",false]', "/console/distribution"),
+    ("AUD1", "verification", "null", "/console/log/verification"),
+    ("B1", "chart_move:overdue_loan", "null", "/console/rules/charts/overdue_loan/moves"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("staff_no", "name", "about", "place"), WORK, ids=[one[1] for one in WORK])
+def test_work_whose_process_was_killed_is_told_as_interrupted_with_what_to_do(
+    browse: Browse, running: Running, staff_no: str, name: str, about: str, place: str
+) -> None:
+    with writing(running.started.engine) as conn:
+        long_ago = now() - timedelta(minutes=1)
+        assert jobs.begin(conn, name, staff_no, about.encode(), at=long_ago) is not None
+    someone = browse(staff_no)
+    assert "已中断" in someone.get("/console").text
+    someone.get(place)
+    assert "data-refresh" not in someone.page.text, "nobody is waited for"
+    assert "任务中断；重新开始即可" in someone.text()
+    assert "<form" in someone.page.text

@@ -146,13 +146,24 @@ def silenced(conn: Connection, job_id: int) -> None:
         _place(conn, job_id).unlink(missing_ok=True)
 
 
-def newest(conn: Connection, name: str, *, at: datetime | None = None, state: str | None = None) -> Job | None:
-    """The last run of a name that was begun, or the last that the row says is in `state`."""
+def newest(
+    conn: Connection, name: str, *, at: datetime | None = None, state: str | None = None, job_id: int | None = None
+) -> Job | None:
+    """The last run of a name that was begun, the last that the row says is in `state`, or the one with this number."""
     wanted = sa.select(*_SHOWN).where(jobs.c.name == name)
     if state is not None:
         wanted = wanted.where(jobs.c.state == state)
+    if job_id is not None:
+        wanted = wanted.where(jobs.c.id == job_id)
     row = conn.execute(wanted.order_by(jobs.c.id.desc()).limit(1)).one_or_none()
     return None if row is None else _job(conn, row, at or now())
+
+
+def of_actor(conn: Connection, actor_id: str, limit: int) -> list[Job]:
+    """What somebody began, the newest first. Without outcomes."""
+    wanted = sa.select(*_PLAIN, sa.null().label("outcome"), sa.false().label("mends"))
+    found = conn.execute(wanted.where(jobs.c.actor_id == actor_id).order_by(jobs.c.id.desc()).limit(limit)).all()
+    return [_job(conn, row, now()) for row in found]
 
 
 def running(conn: Connection, names: Iterable[str], *, at: datetime | None = None) -> dict[str, Job]:

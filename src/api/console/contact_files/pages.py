@@ -8,7 +8,8 @@ from litestar import Request, Response, get, post
 from api.console.frame import cookies
 from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import HEADERS, render, to
-from api.contact_files import SOURCES, begun, rows_set_aside_of, run_of
+from api.contact_files import SOURCES, WhichRun, begun, rows_set_aside_of, run_of
+from api.reading.asking import check_parameters
 from casework.errors import CallerError
 
 _PLACE: Final = "/console/contact-files"
@@ -31,13 +32,14 @@ async def upload(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 @get(_PLACE, sync_to_thread=True, opt={"page": "contact.import"})
-def contact_file(request: Request[Any, Any, Any]) -> Response[Any]:
-    """The reader's last file: how far it is, or what became of its rows."""
-    return _page(request)
+def contact_file(request: Request[Any, Any, Any], run: WhichRun = None) -> Response[Any]:
+    """The reader's last file (or `run`): how far it is, or what became of its rows."""
+    check_parameters(request, ("run",))
+    return _page(request, None, run)
 
 
-def _page(request: Request[Any, Any, Any], tried: Tried | None = None) -> Response[Any]:
-    run = run_of(request, limit=_SHOWN)
+def _page(request: Request[Any, Any, Any], tried: Tried | None = None, number: int | None = None) -> Response[Any]:
+    run = run_of(request, limit=_SHOWN, number=number)
     if tried is None and run.status in ("failed", "interrupted") and run.code is not None:
         tried = Tried("file", {}, problem_of(CallerError(run.code, run.zh or "", run.en or "")))
     return render(
@@ -47,9 +49,10 @@ def _page(request: Request[Any, Any, Any], tried: Tried | None = None) -> Respon
 
 
 @get(f"{_PLACE}/set-aside.csv", sync_to_thread=True, opt={"page": "contact.import"})
-def set_aside(request: Request[Any, Any, Any]) -> Response[Any]:
-    """The rows that the reader's last file set aside, as they came, each with why."""
-    answer = rows_set_aside_of(request)
+def set_aside(request: Request[Any, Any, Any], run: WhichRun = None) -> Response[Any]:
+    """The rows that the reader's last file (or `run`) set aside, as they came, each with why."""
+    check_parameters(request, ("run",))
+    answer = rows_set_aside_of(request, run)
     answer.headers.update(HEADERS)
     return answer
 

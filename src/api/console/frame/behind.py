@@ -11,9 +11,12 @@ from api.problems import request_id_of
 from api.serving import serving_of
 
 
-def behind(request: Request[Any, Any, Any], kind: Kind, whose: str = "") -> Run:
-    """The last run of this kind (and of whose, where each has their own), begun by any process: asks the database."""
-    return serving_of(request).behind.find(kind, whose)
+def behind(request: Request[Any, Any, Any], kind: Kind, whose: str = "", job_id: int | None = None) -> Run:
+    """The last run of this kind (and of whose, where each has their own), begun by any process: asks the database.
+
+    `job_id`: an earlier one, by its number.
+    """
+    return serving_of(request).behind.find(kind, whose, job_id)
 
 
 def begin(

@@ -1,7 +1,7 @@
 """The first page: my cases by age, requests that wait for me, the last feed, whether every case has somebody."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
 from litestar import Request, Response, get
 
@@ -15,13 +15,36 @@ from casework.intake.feed.run import Run, newest_runs
 from casework.operation.alarms import alarms
 from casework.people.staff.permissions import Reach
 from casework.storage.database import reading
+from casework.storage.jobs import Job, of_actor
 from casework.work.cases.filter import BusinessDates, CaseFilter
 from casework.work.cases.holds import HOLDS, to_confirm
 from casework.work.cases.queries import page_of_cases
 from casework.work.four_eyes.listing import request_list
 
 _ROWS: Final = 20
+_WORK: Final = 6
+_PLACES: Final = {
+    "contact_file": "/console/contact-files?run={run}", "repayment_files": "/console/repayment-files?run={run}",
+    "staff_lists": "/console/staff-lists?run={run}", "distribution": "/console/distribution",
+    "verification": "/console/log/verification", "handover": "/console/handovers/{whose}",
+    "chart_move": "/console/rules/charts/{whose}/moves", "feed": "/console/feeds/{whose}",
+}  # fmt: skip
+"""Where each kind of work is found again."""
 _WAITING: Final = 10
+
+
+class _Work(NamedTuple):
+    """What somebody began, and where it is found again."""
+
+    kind: str
+    place: str
+    job: Job
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Of a run."""
+        kind, _, whose = job.name.partition(":")
+        return cls(kind, _PLACES[kind].format(run=job.id, whose=whose), job)
 
 
 @get("/console", sync_to_thread=True, opt={"page": "me.read"})
@@ -42,13 +65,15 @@ def home(request: Request[Any, Any, Any]) -> Response[Any]:
             holds = to_confirm(conn, _WAITING)
         if permissions.may(actor, "feed.read"):
             runs, _ = as_they_are(conn, newest_runs(conn, limit=3))
+        work = [_Work.of(one) for one in of_actor(conn, actor.id, _WORK) if one.name.partition(":")[0] in _PLACES]
         warned = alarms(conn, branch, branch.today(now()))
     if permissions.may(actor, "branch.health"):
         health = branch_health_of(serving)
     return render(
         request, "home/home.html", mine=mine, may_call=permissions.may(actor, "contact.permit"), waiting=waiting,
         asked=[one for one in asked.items if one.open],
-        runs=runs, health=health, alarms=warned, holds=holds, sees_breaches=permissions.may(actor, "breach.read"),
+        runs=runs, health=health, alarms=warned, work=work, holds=holds,
+        sees_breaches=permissions.may(actor, "breach.read"),
         yesterday=branch.today(now()) - timedelta(days=1),
         business_date=max(dates.known.values(), default=dates.otherwise),
     )  # fmt: skip

@@ -17,7 +17,9 @@ from api.console.frame import cookies
 from api.console.frame.behind import Came, Kind, Went, begin, behind
 from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import HEADERS, render, to
+from api.contact_files import WhichRun
 from api.one_file import one_file
+from api.reading.asking import check_parameters
 from api.serving import serving_of
 from casework.errors import CallerError
 from casework.intake.enrolment.roll import bring
@@ -136,15 +138,17 @@ def _handlers_of(kind: FileKind) -> tuple[Any, list[Any]]:
         return to(kind.place)
 
     @get(kind.place, sync_to_thread=True, opt={"page": kind.command})
-    def page(request: Request[Any, Any, Any]) -> Response[Any]:
-        """The reader's last file: how far it is, or what became of its rows."""
-        return _page(request, kind)
+    def page(request: Request[Any, Any, Any], run: WhichRun = None) -> Response[Any]:
+        """The reader's last file (or `run`): how far it is, or what became of its rows."""
+        check_parameters(request, ("run",))
+        return _page(request, kind, None, run)
 
     @get(f"{kind.place}/set-aside.csv", sync_to_thread=True, opt={"page": kind.command})
-    def set_aside(request: Request[Any, Any, Any]) -> Response[Any]:
-        """The rows that the reader's last file set aside, each with why, to be mended and sent again."""
-        run = behind(request, kind.run, actor_of(request).id)
-        to_mend = serving_of(request).behind.rows_to_mend(run) if run.mends else b""
+    def set_aside(request: Request[Any, Any, Any], run: WhichRun = None) -> Response[Any]:
+        """The rows that the reader's last file (or `run`) set aside, each with why, to be mended and sent again."""
+        check_parameters(request, ("run",))
+        found = behind(request, kind.run, actor_of(request).id, run)
+        to_mend = serving_of(request).behind.rows_to_mend(found) if found.mends else b""
         if not to_mend:
             raise CallerError("nothing_set_aside")
         named = {"content-disposition": f'attachment; filename="set-aside-{kind.word}.csv"'}
@@ -169,8 +173,10 @@ async def _begun(request: Request[Any, Any, Any], kind: FileKind) -> None:
         raise CallerError("import_running", "您的上一个文件正在导入", "your last file is still being taken in")
 
 
-def _page(request: Request[Any, Any, Any], kind: FileKind, tried: Tried | None = None) -> Response[Any]:
-    run = behind(request, kind.run, actor_of(request).id)
+def _page(
+    request: Request[Any, Any, Any], kind: FileKind, tried: Tried | None = None, number: int | None = None
+) -> Response[Any]:
+    run = behind(request, kind.run, actor_of(request).id, number)
     if tried is None and run.mistake is not None:
         tried = Tried("file", {}, problem_of(run.mistake))
     return render(
