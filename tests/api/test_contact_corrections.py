@@ -8,6 +8,7 @@ import pytest
 from casework.clock import now
 from tests.api.conftest import Running, findings
 from tests.api.test_contacts import case, listed, logged, record, results, row
+from tests.round_trips import RoundTrips
 
 __all__ = ["case"]  # a fixture
 
@@ -98,3 +99,19 @@ def test_50_outcomes_are_put_right_by_one_request(running: Running, case: int) -
     assert answer.json()["by_outcome"] == {"done": 50}
     assert put_right(running, *(right() for _ in range(51))).status_code == 422
     assert findings(running.started) == []
+
+
+@pytest.mark.only("postgresql")
+def test_fifty_contacts_and_their_corrections_cost_as_many_statements_as_five(running: Running, case: int) -> None:
+    recording, correcting = list[int](), list[int]()
+    for turn, number in enumerate((5, 50)):
+        refs = [f"k{turn}-{one}" for one in range(number)]
+        with RoundTrips() as statements:
+            assert {one for one, *_ in results(record(running, *(row(contact_ref=ref) for ref in refs)))} == {"done"}
+            recording.append(len(statements))
+        with RoundTrips() as statements:
+            told = put_right(running, *(right(ref, "debtor") for ref in refs))
+            correcting.append(len(statements))
+        assert {one for one, *_ in results(told)} == {"done"}
+    assert 5 < recording[1] <= recording[0] + 2
+    assert 5 < correcting[1] <= correcting[0] + 2
