@@ -5,8 +5,9 @@ that was called is not. So what was found stands there too, for whoever has noth
 """
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -16,15 +17,18 @@ from casework.customer import stream_of
 from casework.log.write.trail import Draft, locked_heads, put_heads
 from casework.people.staff.actor import system
 from casework.storage import rows
+from casework.storage.database import UtcDateTime
 from casework.work.cases.branch import Branch
+from casework.work.cases.holds import HOLDS
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, FIELDS, contact_log, contact_of
-from casework.work.gate.found import PastArrears, found
+from casework.work.gate.found import PastArrears, judged
+from casework.work.gate.suspects import suspects
 from casework.work.gate.tables import ANNOUNCED, breach_reviews
 
 ANNOUNCED_IN_LOG: Final = "contact.breach_found"
 LOOKED_BACK: Final = timedelta(days=6)
-"""Rows, holds and corrections that come later than that are in lists and reports all the same, and not announced."""
+"""Rows and holds that come later than that are in lists and reports all the same, and not announced."""
 _COLUMNS: Final = tuple(column.name for column in breach_reviews.columns if column.name != "id")
 _SAID: Final = (
     CONTACTS.add_columns(breach_reviews.c.rules)
@@ -39,6 +43,16 @@ _SAID: Final = (
         contact_log.c.day.between(sa.bindparam("first", type_=sa.Date), sa.bindparam("last", type_=sa.Date)),
     )
     .order_by(breach_reviews.c.id)
+)
+
+
+_LATE: Final = sa.select(sa.func.min(contact_log.c.day)).where(
+    contact_log.c.day.between(sa.bindparam("first", type_=sa.Date), sa.bindparam("last", type_=sa.Date)),
+    contact_log.c.recorded_at >= sa.bindparam("midnight", type_=UtcDateTime),
+)
+_HELD: Final = sa.select(sa.func.min(HOLDS.table.c.begins_on)).where(
+    HOLDS.table.c.opened_on >= sa.bindparam("last", type_=sa.Date),
+    HOLDS.table.c.begins_on >= sa.bindparam("first", type_=sa.Date),
 )
 
 
@@ -77,11 +91,13 @@ def announce(conn: Connection, branch: Branch, arrears: PastArrears, on: date, *
 
 
 def _news(conn: Connection, branch: Branch, arrears: PastArrears, on: date) -> Iterator[_News]:
-    first = on - LOOKED_BACK
     said: dict[tuple[str, str], Any] = {}
-    for row in conn.execute(_SAID, {"first": first, "last": on}):
+    for row in conn.execute(_SAID, {"first": on - LOOKED_BACK, "last": on}):
         said[row.source, row.contact_ref] = row
-    for contact, broken in found(conn, branch, arrears, first, on):
+    wanted = {key: contact_of(row[: len(FIELDS)]) for key, row in said.items()}
+    for one in suspects(conn, branch, _since(conn, branch, on), on):
+        wanted[one.source, one.contact_ref] = one
+    for contact, broken in judged(conn, branch, arrears, list(wanted.values())):
         before = said.pop((contact.source, contact.contact_ref), None)
         if before is None or (tuple(before.rules.split()) != broken and not _is_erased(contact)):
             yield _News(contact, broken)
@@ -89,6 +105,20 @@ def _news(conn: Connection, branch: Branch, arrears: PastArrears, on: date) -> I
         contact = contact_of(row[: len(FIELDS)])
         if row.rules and not _is_erased(contact):
             yield _News(contact, ())
+
+
+def _since(conn: Connection, branch: Branch, on: date) -> date:
+    """The first day that something new bears on: a row that came since that day began, a hold that was entered since.
+
+    Judging a week anew each day would take as long as the rest of the sweep.
+    """
+    asked = {
+        "first": on - LOOKED_BACK, "last": on,
+        "midnight": datetime.combine(on, time(), ZoneInfo(branch.time_zone)),
+    }  # fmt: skip
+    late = conn.execute(_LATE, asked).scalar_one()
+    held = conn.execute(_HELD, asked).scalar_one()
+    return max(min(day for day in (on - timedelta(days=1), late, held) if day is not None), on - LOOKED_BACK)
 
 
 def _is_erased(contact: Contact) -> bool:
