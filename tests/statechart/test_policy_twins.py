@@ -300,6 +300,7 @@ MORE = 'messages_per_day = 1, demand_from = ["debtor"], third_party_opens_after_
      ('[{ product = "haihua", third_party_holds = ["hardship"] }]', "haihua: contact.third_party_holds: hardship is"),
      ('[{ product = "haihua", third_party_opens_after_days = 0 }]', "haihua: contact.third_party_opens_after_days: 0"),
      ('[{ product = "haihua", messages_per_day = "few" }]', "each needs product"),
+     ('[{ product = "haihua", third_party_calls_per_day = -1 }]', "each needs product"),
      ('[{ product = "haihua", demand_from = "debtor" }]', "each needs product"),
      ('[{ product = "haihua", permit_minutes = 1 }]', "each needs product"),
      ('[{ connected_calls_per_day = 2 }]', "each needs product"),

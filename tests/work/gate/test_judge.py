@@ -208,6 +208,22 @@ def test_a_debtor_is_sent_as_many_messages_a_day_as_the_branch_says(
     assert broken([*before, third], standing(on_record=on_record), limits).get("d", "") == rules
 
 
+@pytest.mark.parametrize(
+    ("cap", "act", "rules"),
+    [
+        (2, friend("d", "2 12:00"), "X8"), (3, friend("d", "2 12:00"), ""), (None, friend("d", "2 12:00"), ""),
+        (2, friend("d", "3 08:00"), ""), (2, friend("d", "2 12:00", channel="ai_voice", loan_id="L2"), "X8"),
+        (2, contact("d", "2 12:00"), ""), (2, friend("d", "2 12:00", "sent", channel="message"), ""),
+    ],
+)  # fmt: skip
+def test_contact_persons_of_a_debtor_are_called_as_often_a_day_as_the_branch_says(
+    cap: int | None, act: Contact, rules: str
+) -> None:
+    before = [*PAST_DEBTOR, friend("a", "2 09:00"), friend("b", "2 10:00", "third_party"), contact("c", "2 11:00")]
+    limits = msgspec.structs.replace(LIMITS, contact_calls=cap)
+    assert broken([*before, act], None, limits).get("d", "") == rules
+
+
 HOLD = ("1 12:00", "2 12:00")
 
 

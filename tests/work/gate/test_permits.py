@@ -77,11 +77,11 @@ def test_the_outcome_settles_what_the_permit_reserved(desk: Desk, result: str, a
     assert desk.rules(at("10:02")) == after
 
 
-def cap(desk: Desk, messages: int) -> None:
-    """The branch's policy has so many messages a day."""
+def cap(desk: Desk, number: int, key: str = "messages_per_day") -> None:
+    """The branch's policy has so many messages, or calls to contact persons, a day."""
     rulebook = desk.bank.started.branch.rulebook
     policies = Policies(
-        [replace(one, figures={**one.figures, "contact.messages_per_day": messages}) for one in rulebook.policies.all]
+        [replace(one, figures={**one.figures, f"contact.{key}": number}) for one in rulebook.policies.all]
     )
     branch = replace(desk.bank.started.branch, rulebook=replace(rulebook, policies=policies))
     desk.bank.started = replace(desk.bank.started, branch=branch)
@@ -96,10 +96,23 @@ def test_messages_are_permitted_up_to_the_cap_and_an_open_permit_is_one(desk: De
     assert desk.rules(at("10:10"), channel="message") == []
     answer = desk.ask(at("10:11"), channel="message")
     assert [(one.rule, one.allowed_from) for one in answer.reasons] == [("X8", at("08:00", 1))]
-    assert "4条短信" in answer.reasons[0].zh
+    assert "短信4条" in answer.reasons[0].zh
     assert desk.rules(at("10:12")) == [], "calls are not messages"
     assert desk.rules(at("10:15"), channel="message") == [], "expired"
     assert desk.rules(at("09:00", 1), channel="message") == []
+
+
+def test_calls_to_contact_persons_are_permitted_up_to_the_cap_and_an_open_permit_is_one(desk: Desk) -> None:
+    for hour in (9, 10, 11):
+        desk.record(at(f"{hour:02}:00"))
+    cap(desk, 2, "third_party_calls_per_day")
+    desk.record(at("09:00", 1), party="contact", phone=FRIEND)
+    assert desk.rules(at("09:10", 1), party="contact") == []
+    answer = desk.ask(at("09:11", 1), party="contact")
+    assert [(one.rule, one.allowed_from) for one in answer.reasons] == [("X8", at("08:00", 2))]
+    assert "联系人通话2次" in answer.reasons[0].zh
+    assert desk.rules(at("09:12", 1)) == [], "the debtor is called all the same"
+    assert desk.rules(at("09:15", 1), party="contact") == [], "expired"
 
 
 def test_messages_above_the_cap_are_listed_as_breaches(desk: Desk) -> None:

@@ -15,7 +15,7 @@ from casework.rules.statechart.shape import Shape, shape_faults, some, table, te
 CLASSES: Final = ("normal", "special_mention", "substandard", "doubtful", "loss")
 """The five classes of a loan, the best first (2023 classification measures)."""
 _SECTION: Final = "contact."
-_UNBOUND: Final = frozenset({"messages_per_day"})
+_UNBOUND: Final = frozenset({"messages_per_day", "third_party_calls_per_day"})
 """What a product may have of its own though no published law bounds it (X8)."""
 
 

@@ -14,7 +14,7 @@ from casework.storage import rows
 from casework.storage.database import UtcDateTime
 from casework.work.cases.holds import HOLDS
 from casework.work.cases.tables import cases
-from casework.work.contacts.contact import CALLS, DEBTOR, MESSAGE
+from casework.work.contacts.contact import CALLS, CONTACT, DEBTOR, MESSAGE
 from casework.work.contacts.results import SUSPENDED, Results
 from casework.work.contacts.tables import contact_log, contacts
 from casework.work.gate.consents import consents_of
@@ -42,7 +42,7 @@ class _Asked(NamedTuple):
 
     connected: sa.Select[Any]
     unanswered: sa.Select[Any]
-    written: sa.Select[Any]
+    capped: sa.Select[Any]
     told: sa.Select[Any]
     course: sa.Select[Any]
     open: sa.Select[Any]
@@ -68,14 +68,15 @@ def _asked(dialect: str) -> _Asked:
             among(log.number, "numbers"), log.day == today, _CALLED,
             _literal("outcome IN ('unanswered', 'invalid_number')"),
         ).group_by(log.number),
-        written=sa.select(*_whose).where(
-            among(log.borrower_id, "borrowers"), log.day == today, _literal(f"channel = '{MESSAGE}'")
+        capped=sa.select(*_whose, log.party, log.channel).where(
+            among(log.borrower_id, "borrowers"), log.day == today,
+            _literal(f"channel = '{MESSAGE}'") | (_CALLED & _literal(f"party = '{CONTACT}'")),
         ),
         told=sa.select(log.number, *by_time, log.result, *_whose)
         .where(among(log.number, "numbers"), among(log.result, "results")).order_by(*by_time),
         course=sa.select(*_whose, log.day, log.outcome, _CALLED & _literal(f"party = '{DEBTOR}'"))
         .where(among(log.borrower_id, "borrowers")).order_by(*by_time),
-        open=sa.select(permits.institution, permits.borrower_id, permits.number, permits.channel).where(
+        open=sa.select(permits.institution, permits.borrower_id, permits.number, permits.party, permits.channel).where(
             among(permits.borrower_id, "borrowers") | among(permits.number, "numbers"), permits.used_at.is_(None),
             permits.holds_until > sa.bindparam("now", type_=UtcDateTime),
         ),
@@ -120,15 +121,15 @@ class Asking(NamedTuple):
 
 
 def gather(
-    conn: Connection, askings: Sequence[Asking], zone: tzinfo, results: Results, now: datetime, *, quiet: bool
+    conn: Connection, askings: Sequence[Asking], zone: tzinfo, results: Results, now: datetime, *, quiet: bool,
+    capped: bool,
 ) -> Known:  # fmt: skip
     """Everything that the judgement of these wishes needs, as it stands at this moment.
 
     What only contact persons need (the course of attempts, the book of numbers, arrears) is read for their debtors, and
-    consents only in the `quiet` hours of any.
+    consents only in the `quiet` hours of any, and what X8 counts where it is `capped` for any.
     """
     customers = {one.customer for one in askings}
-    writes = any(one.wish.channel == MESSAGE for one in askings)
     others = {one.customer for one in askings if one.wish.party != "debtor"}
     persons = {one.customer for one in askings if one.wish.party == "contact"}
     borrowers, day = sorted({one.borrower_id for one in customers}), now.astimezone(zone).date()
@@ -144,8 +145,8 @@ def gather(
         told = rows.ask(conn, asked.told, {"numbers": sorted(numbers), "results": sorted(said)}) if numbers else list
         courses = rows.ask(conn, asked.course, of_persons) if persons else list
         connected = rows.ask(conn, asked.connected, {name: of_them[name] for name in ("borrowers", "today")})
-        written = (
-            rows.ask(conn, asked.written, {name: of_them[name] for name in ("borrowers", "today")}) if writes else list
+        to_cap = (
+            rows.ask(conn, asked.capped, {name: of_them[name] for name in ("borrowers", "today")}) if capped else list
         )
         unanswered = (
             rows.ask(conn, asked.unanswered, {name: of_them[name] for name in ("numbers", "today")})
@@ -160,17 +161,16 @@ def gather(
     _tell(known, told(), said)
     _run(known, courses())
     for whose in connected():
-        reserve(known, Customer(*whose), None, day)
-    for whose in written():
-        reserve_message(known, Customer(*whose), day)
+        reserve(known, Customer(*whose), DEBTOR, "call", None, day)
+    for institution, borrower_id, party, channel in to_cap():
+        if (course := known.courses.get(Customer(institution, borrower_id))) is not None:
+            course.count(party, channel, day)
     for number, calls in unanswered():
         line = known.lines[bytes(number)]
         line.day, line.unanswered = day, calls
-    for institution, borrower_id, number, channel in opened():
-        if channel in CALLS:
-            reserve(known, Customer(institution, borrower_id), None if number is None else bytes(number), day)
-        elif channel == MESSAGE:
-            reserve_message(known, Customer(institution, borrower_id), day)
+    for institution, borrower_id, number, party, channel in opened():
+        whose = Customer(institution, borrower_id)
+        reserve(known, whose, party, channel, None if number is None else bytes(number), day)
     held, remitted, arrears = _spans(holds(), zone), paid(), _arrears(overdue())
     asked_not_to = _earliest(marked())
     states: dict[Customer, dict[str, Span]] = {}
@@ -191,21 +191,14 @@ def gather(
     return known._replace(standings=standings)
 
 
-def reserve(known: Known, customer: Customer, number: bytes | None, day: date) -> None:
-    """A call that is permitted counts as connected (X2) and, on its number, as unanswered (X3) until its outcome."""
+def reserve(known: Known, customer: Customer, party: str, channel: str, number: bytes | None, day: date) -> None:
+    """What is permitted counts until its outcome: a call as connected (X2), on its number as unanswered (X3); X8."""
     course = known.courses.get(customer)
     if course is not None:
-        course.connected_calls, course.calls_on = course.connected_calls_on(day) + 1, day
-    line = known.lines.get(number) if number is not None else None
+        course.count(party, channel, day, connected=True)
+    line = known.lines.get(number) if number is not None and channel in CALLS else None
     if line is not None:
         line.unanswered, line.day = line.unanswered_on(day) + 1, day
-
-
-def reserve_message(known: Known, customer: Customer, day: date) -> None:
-    """A message that is permitted counts as sent (X8) until its outcome."""
-    course = known.courses.get(customer)
-    if course is not None:
-        course.messages, course.written_on = course.messages_on(day) + 1, day
 
 
 def holds_of(conn: Connection, borrowers: Sequence[str], zone: tzinfo) -> dict[Customer, list[Span]]:

@@ -176,10 +176,16 @@ def _x6(asked: Asked) -> Reason | None:
 
 
 def _x8(asked: Asked) -> Reason | None:
-    cap, today = asked.limits.messages, asked.local.date()
-    if asked.act.channel != MESSAGE or cap is None or asked.course.messages_on(today) < cap:
+    act, course, limits, today = asked.act, asked.course, asked.limits, asked.local.date()
+    caps = []
+    if act.channel == MESSAGE:
+        caps.append((limits.messages, course.messages_on(today)))
+    if act.channel in CALLS and act.party == CONTACT:
+        caps.append((limits.contact_calls, course.contact_calls_on(today)))
+    reached = [cap for cap, made in caps if cap is not None and made >= cap]
+    if not reached:
         return None
-    return Reason("X8", asked.may_from(asked.midnight(today + _DAY)) if cap else None)
+    return Reason("X8", asked.may_from(asked.midnight(today + _DAY)) if all(reached) else None)
 
 
 def _channel(asked: Asked) -> Reason | None:

@@ -28,7 +28,8 @@ class Limits(msgspec.Struct, frozen=True):
     refusal_binds: frozenset[str]
     """Whose refusal is for ever."""
     messages: int | None
-    """A day; none: no cap."""
+    contact_calls: int | None
+    """Messages, and calls to contact persons, a day for one debtor; none: no cap (X8)."""
     stops_contact: frozenset[str]
     stops_the_person: frozenset[str]
     """Holds that stop contact with the debtor alone, and money of who stands in for them."""
@@ -52,7 +53,8 @@ def limits_of(policy: Policy, product: str | None = None) -> Limits:
     def codes(key: str) -> frozenset[str]:
         return frozenset(of_product.get(key, policy.figure(f"contact.{key}")))
 
-    messages: Any = of_product.get("messages_per_day", policy.figures["contact.messages_per_day"])
+    def cap(key: str) -> Any:
+        return of_product.get(key, policy.figures[f"contact.{key}"])
 
     return Limits(
         ZoneInfo(policy.figure("branch.time_zone")),
@@ -66,7 +68,8 @@ def limits_of(policy: Policy, product: str | None = None) -> Limits:
         codes("third_party_holds"),
         codes("demand_from"),
         codes("refusal_binds"),
-        messages,
+        cap("messages_per_day"),
+        cap("third_party_calls_per_day"),
         frozenset(policy.figure("hold.stops_contact")),
         frozenset(policy.figure("hold.of_the_person")),
         {row["state"]: frozenset(row["posts"]) for row in own},

@@ -19,8 +19,8 @@ from casework.errors import CallerError
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.filter import MAX_ID
-from casework.work.contacts.contact import CALLS, MESSAGE, Contact
-from casework.work.gate.gather import Asking, Known, gather, reserve, reserve_message
+from casework.work.contacts.contact import Contact
+from casework.work.gate.gather import Asking, Known, gather, reserve
 from casework.work.gate.judge import Asked, reasons
 from casework.work.gate.limits import Limits, limits_of
 from casework.work.gate.tables import contact_permits
@@ -104,10 +104,7 @@ def ask(conn: Connection, branch: Branch, askings: Sequence[Asking], now: dateti
             told = [Why(rule, *texts_of(rule, held_to, words), opens_at) for rule, opens_at in against]
             answers.append(Permit(False, None, None, told))
             continue
-        if one.wish.channel in CALLS:
-            reserve(known, one.customer, one.wish.number, asked.local.date())
-        elif one.wish.channel == MESSAGE:
-            reserve_message(known, one.customer, asked.local.date())
+        reserve(known, one.customer, one.wish.party, one.wish.channel, one.wish.number, asked.local.date())
         answers.append(Permit(True, None, holds_until, []))
         granted.append(one)
     ids = iter(rows.next_ids(conn, _SEQUENCE, contact_permits, len(granted)))
@@ -126,7 +123,8 @@ def _known(
     limits = {product: limits_of(policy, product) for product in {one.product for one in askings}}
     zone = next(iter(limits.values())).zone
     quiet = any(not one.permitted(now) for one in limits.values())
-    known = gather(conn, askings, zone, rulebook.results, now, quiet=quiet)
+    capped = any(cap is not None for one in limits.values() for cap in (one.messages, one.contact_calls))
+    known = gather(conn, askings, zone, rulebook.results, now, quiet=quiet, capped=capped)
     return limits, known, rulebook.charts["hold"].openings["set"].fields["hold"].one_of
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from casework.work.contacts.contact import MESSAGE, Contact
+from casework.work.contacts.contact import CALLS, CONTACT, MESSAGE, Contact
 from casework.work.contacts.results import SUSPENDED
 
 Key = tuple[datetime, str, str]
@@ -41,13 +41,15 @@ NOTHING: Final = Told()
 
 
 class Course(msgspec.Struct):
-    """One debtor: when last connected, the connected calls and the messages of a day, the failed attempts since."""
+    """One debtor: when last connected, of a day the calls that connected, messages, calls to others; attempts since."""
 
     connected_on: date | None = None
     calls_on: date | None = None
     connected_calls: int = 0
     written_on: date | None = None
     messages: int = 0
+    asked_on: date | None = None
+    contact_calls: int = 0
     failed_on: list[date] = msgspec.field(default_factory=list)
     told: dict[bytes, Told] = msgspec.field(default_factory=dict)
 
@@ -58,6 +60,19 @@ class Course(msgspec.Struct):
     def messages_on(self, day: date) -> int:
         """The messages of that day, to whomever, whatever became of them."""
         return self.messages if self.written_on == day else 0
+
+    def contact_calls_on(self, day: date) -> int:
+        """The calls of that day to contact persons."""
+        return self.contact_calls if self.asked_on == day else 0
+
+    def count(self, party: str, channel: str, day: date, *, connected: bool = False) -> None:
+        """Count what goes by the day (X2, X8): a call that connected, a call to a contact person, a message."""
+        if channel == MESSAGE:
+            self.messages, self.written_on = self.messages_on(day) + 1, day
+        if channel in CALLS and party == CONTACT:
+            self.contact_calls, self.asked_on = self.contact_calls_on(day) + 1, day
+        if channel in CALLS and connected:
+            self.connected_calls, self.calls_on = self.connected_calls_on(day) + 1, day
 
     def is_wrong(self, number: bytes, line: Line) -> bool:
         """Whether the latest that was said of the number is that it is not the debtor's."""
@@ -87,10 +102,7 @@ def see(contact: Contact, course: Course, line: Line, zone: tzinfo, said: str | 
     invalid, refused, or none.
     """
     day = contact.started_at.astimezone(zone).date()
-    if contact.connected and contact.is_call:
-        course.connected_calls, course.calls_on = course.connected_calls_on(day) + 1, day
-    if contact.channel == MESSAGE:
-        course.messages, course.written_on = course.messages_on(day) + 1, day
+    course.count(contact.party, contact.channel, day, connected=contact.connected)
     advance(course, day, connected=contact.connected, attempt=contact.is_attempt)
     if contact.is_call and contact.outcome in {"unanswered", "invalid_number"}:
         line.unanswered = line.unanswered_on(day) + 1
