@@ -17,6 +17,7 @@ from casework.operation.morning import Morning, is_made, make_morning, morning_d
 from casework.operation.startup import Started
 from casework.people.staff.actor import system
 from casework.storage.database import reading
+from casework.work.cases.gather import business_dates
 
 _LOOK_EVERY_S = 30.0
 
@@ -83,7 +84,10 @@ class DayClock:
         if on is None or on == self._refused_morning:
             return
         with reading(engine) as conn:
-            if is_made(conn, on) or waits_for_close(conn, on):
+            if is_made(conn, on) or not business_dates(conn):
+                return
+            if waits_for_close(conn, on):
+                self._told("day_not_closed")
                 return
         try:
             made = make_morning(engine, branch, on, system("sweep"), clock=self._clock)

@@ -109,7 +109,9 @@ def test_a_morning_that_was_missed_while_nobody_ran_is_made_as_soon_as_somebody_
 
 
 def test_a_morning_waits_until_the_day_before_is_closed(fed: Bank) -> None:
-    run(fed, local(1, "07:30"), at=time(11))
+    """Told once: a clock that closes days later than mornings begin is set wrong."""
+    told = run(fed, local(1, "07:30"), local(1, "07:31"), at=time(11))
+    assert [one["code"] for one in told if one["event"] == "day_clock"] == ["day_not_closed"]
     assert made(fed) == []
     told = run(fed, local(1, "11:00"), at=time(11))
     assert [one["event"] for one in told] == ["day_closed", "morning_made"]
