@@ -70,7 +70,8 @@ def home(request: Request[Any, Any, Any]) -> Response[Any]:
     if permissions.may(actor, "branch.health"):
         health = branch_health_of(serving)
     return render(
-        request, "home/home.html", mine=mine, may_call=permissions.may(actor, "contact.permit"), waiting=waiting,
+        request, "home/home.html", mine=mine, may_call=permissions.may(actor, "contact.permit"),
+        has_list=permissions.may(actor, "task.read"), waiting=waiting,
         asked=[one for one in asked.items if one.open],
         runs=runs, health=health, alarms=warned, work=work, holds=holds,
         sees_breaches=permissions.may(actor, "breach.read"),

@@ -25,6 +25,8 @@ from casework.work.cases.sight import reach_of
 NOUNS: Final = LIFECYCLES[1:]
 PLURAL: Final = {noun.word: noun.table.name for noun in NOUNS}
 _OWN: Final = frozenset({*HEAD, "id", "chart", "state", "live", "version", "parent_id"})
+_LAST: Final = frozenset({"state_since", "opened_on", "opened_for", "opened_by", "institution", "borrower_id"})
+"""How it was entered; after what it says."""
 _MOST: Final = 50
 
 
@@ -45,7 +47,7 @@ def columns_of(branch: Branch, noun: Kept, subject: Any, lang: str) -> list[tupl
     chart = branch.rulebook.charts[noun.chart]
     fields = _fields(chart)
     found = []
-    for name in noun.rows.columns:
+    for name in sorted(noun.rows.columns, key=lambda one: one in _LAST):
         value = getattr(subject, name)
         if name in _OWN or value in (None, "", {}, []):
             continue
