@@ -22,6 +22,7 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import now
 from casework.personal import Vault, cell
+from casework.storage import rows
 from casework.storage.database import BigId, Bytes, UtcDateTime, metadata
 
 RUNNING, DONE, FAILED, INTERRUPTED = "running", "done", "failed", "interrupted"
@@ -199,7 +200,7 @@ def forget(conn: Connection, before: datetime) -> int:
     gone = [one.id for row in old if (one := _job(conn, row, now())).state != RUNNING]
     for number in gone:
         silenced(conn, number)
-        conn.execute(jobs.delete().where(jobs.c.id == number))
+    rows.delete_many(conn, jobs, "id", gone)
     return len(gone)
 
 
