@@ -20,7 +20,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.holds import HOLDS
-from casework.work.cases.lifecycles import CALL_BACKS, PROMISES
+from casework.work.cases.lifecycles import CALL_BACKS, PROMISES, VISITS
 from casework.work.cases.noun import CASE
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
@@ -40,6 +40,11 @@ _REPAIRS: Final = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.bo
     entries.c.event == sa.literal_column(f"'{_REPAIRED}'")  # a select by keys takes no parameters but the keys
 )
 _promises, _holds, _call_backs = PROMISES.table.c, HOLDS.table.c, CALL_BACKS.table.c
+_orders: Final = VISITS.table.c
+_MADE: Final = sa.select(
+    _orders.parent_id, _orders.visit_on, _orders.checked_in_at, _orders.outcome, _orders.photos
+).where(_orders.checked_in_at.is_not(None))
+_photos: Final = msgspec.json.Decoder(list[Any]).decode
 _TO_CALL: Final = sa.select(_call_backs.parent_id, _call_backs.due_at, _call_backs.live)
 _PROMISED: Final = sa.select(_promises.parent_id, _promises.pay_by, _promises.amount_fen, _promises.state)
 _HELD: Final = sa.select(
@@ -53,10 +58,11 @@ _VISITS: Final = sa.select(_log.borrower_id, _log.institution, _log.day, _log.st
 
 
 class Visit(NamedTuple):
-    """A visit to a debtor, for whichever of their loans."""
+    """A visit to a debtor for whichever of their loans, or one that was ordered for a case and made; its photos."""
 
     on: date
-    result: str
+    result: str | None
+    photos: int = 0
 
 
 class _Given(msgspec.Struct):
@@ -90,6 +96,7 @@ class Day(NamedTuple):
     repairs: Mapping[int, str]
     to_call: Mapping[int, datetime]
     visits: Mapping[Customer, Sequence[Visit]]
+    made: Mapping[int, Sequence[Visit]]
     strategies: Mapping[int, str]
     lost: frozenset[str]
     kept: Sequence[CaseLine] = ()
@@ -161,6 +168,7 @@ def _day(
     return Day(
         on, cases, duties, contacts, {}, _paid(conn, on, cases), _promised(conn, cases), _held(conn, keys),
         _repairs(conn, cases, lost), _to_call(conn, cases), _visits(conn, keys, on),
+        _made(conn, cases, on),
         strategies_of(conn, on, [case.id for case in cases]), lost,
     )  # fmt: skip
 
@@ -223,6 +231,17 @@ def _visits(conn: Connection, keys: Sequence[tuple[str, str]], on: date) -> dict
     for row in sorted(found, key=lambda row: row.started_at):
         if row.day <= on:
             visits.setdefault(Customer(row.institution, row.borrower_id), []).append(Visit(row.day, row.result))
+    return visits
+
+
+def _made(conn: Connection, cases: Sequence[Case], on: date) -> dict[int, list[Visit]]:
+    """By case the visits that were ordered and made up to the close of the day, in order."""
+    visits: dict[int, list[Visit]] = {}
+    found = rows.select_by_keys(conn, _MADE, "parent_id", sorted(case.id for case in cases))
+    for row in sorted(found, key=lambda row: (row.visit_on, row.checked_in_at)):
+        if row.visit_on <= on:
+            photos = len(_photos(bytes(row.photos))) if row.photos is not None else 0
+            visits.setdefault(row.parent_id, []).append(Visit(row.visit_on, row.outcome, photos))
     return visits
 
 

@@ -99,7 +99,8 @@ def by_person(whole: Part, without: Collection[str] = ()) -> dict[str, Part]:
 def _case(day: Day, case: Case, attempts: int) -> CaseLine:
     contacts, owed = day.contacts.get(case.customer, ()), day.duties.get(case.id, ())
     facts, promised, holds = case.facts, day.promised.get(case.id), day.held.get(case.customer, ())
-    visited = _visits(day, case)
+    visited, made = _visits(day, case), day.made.get(case.id, ())
+    photos = max(len(facts.visit_photos), sum(one.photos for one in made))
     return CaseLine(
         case_id=case.id, institution=case.institution, borrower_id=case.borrower_id, loan_id=case.loan_id,
         owner=case.owner, handler=case.handler, product=case.product, channel=case.channel_code,
@@ -109,8 +110,8 @@ def _case(day: Day, case: Case, attempts: int) -> CaseLine:
         promised_fen=promised.amount_fen if promised else None,
         lost_on=case.state_since if case.state in day.lost else None,
         repaired_on=facts.repaired_on, repair=day.repairs.get(case.id),
-        visits=max(len(visited), len(facts.visit_photos)), visit=_last_visit(case, visited),
-        photos=len(facts.visit_photos),
+        visits=max(len(visited), len(made), len(facts.visit_photos)), visit=_last_visit(case, [*visited, *made]),
+        photos=photos,
         paid_fen=day.paid_fen.get(case.loan_id), holds=tuple(sorted({one.hold for one in holds})),
         review_by=min((one.review_by for one in holds if one.review_by), default=None),
         disposal_on=facts.disposal_form_on, wish=next((one.wish for one in holds if one.wish), None),
@@ -137,7 +138,7 @@ def _last_visit(case: Case, visited: Sequence[Visit]) -> str | None:
     failed = [one.on for one in (*facts.failed_visits, facts.last_failed_visit) if one is not None]
     known = [(facts.found_on, "found")] if facts.found_on else []
     known += [(on, "not_found") for on in failed]
-    known += [(one.on, one.result) for one in visited]
+    known += [(one.on, one.result) for one in visited if one.result is not None]
     return max(known, key=lambda one: one[0])[1] if known else None
 
 
