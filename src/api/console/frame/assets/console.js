@@ -83,6 +83,9 @@
   addEventListener("hashchange", named);
   named();
 
+  // ── where one is, on a narrow window ──
+  one(".top nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   // ── work that runs behind ──
   const refresh = async () => {
     const running = one("[data-refresh]");
