@@ -123,3 +123,18 @@ def test_contacts_and_corrections_come_from_a_file_with_a_result_each_all_or_non
     assert (said.exit_code, said.stdout.startswith("1: c0 done: entry borrower:")) == (1, True), said.output
     file.write_text("contact_ref,colour\nc0,red\n", encoding="utf-8")
     assert {shell(what, "--from", str(file)).exit_code for what in ("record", "correct")} == {2}
+
+
+def test_reviews_come_from_a_file_with_a_line_each_all_or_none_if_that_is_asked(shell: Any, tmp_path: Path) -> None:
+    """A call without a recording goes to review."""
+    assert shell(*typed("c1")).exit_code == 0
+    file = tmp_path / "verdicts.csv"
+    file.write_text("contact_ref,verdict,remark\nc1,explained,设备故障\nc9,confirmed,\n", encoding="utf-8")
+    told = shell("review", "--from", str(file), "--atomic", "--as", "B1")
+    assert (told.exit_code, [line.split(": ")[:2] for line in told.stdout.splitlines()]) == (
+        1, [["c1", "not_done"], ["c9", "unknown_contact_ref"]],
+    )  # fmt: skip
+    told = shell("review", "--from", str(file), "--as", "B1")
+    assert (told.exit_code, told.stdout.splitlines()[0]) == (1, "c1: unrecorded explained 已说明")
+    assert shell("review", "c1", "--verdict", "confirmed", "--as", "B1").exit_code == 0
+    assert shell("review", "c1").exit_code == shell("review").exit_code == 2
