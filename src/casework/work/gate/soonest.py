@@ -23,7 +23,11 @@ _OWN_NUMBERS: Final = (
         contacts,
         sa.and_(contacts.c.institution == cases.c.institution, contacts.c.borrower_id == cases.c.borrower_id),
     )
-    .where(contacts.c.role == DEBTOR, contacts.c.phone_index.is_not(None), contacts.c.ended_at.is_(None))
+    .where(
+        contacts.c.role == sa.literal_column(f"'{DEBTOR}'"),
+        contacts.c.phone_index.is_not(None),
+        contacts.c.ended_at.is_(None),
+    )
 )
 
 
