@@ -102,7 +102,11 @@ def test_whoever_was_reached_stays_on_the_page_for_a_promise(
     someone.get(answer.headers["location"])
     assert "今日已接通 1/" in someone.text()
     answer = someone.send(f"/console/debtors/{case}/promises", **{"data.amount_fen": "500.00"})
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/console/debtors/{case}"), someone.text()
+    assert (answer.status_code, answer.headers["location"]) == (
+        303, f"/console/debtors/{case}?agreed=promise&with={case}",
+    ), someone.text()  # fmt: skip
+    someone.get(answer.headers["location"])
+    assert "已登记： 还款承诺 " in someone.text()
     assert "500.00" in someone.get(f"/console/debtors/{case}").text
 
 
@@ -263,7 +267,9 @@ def test_a_call_back_is_taken_down_on_the_page_by_its_minute(
     someone.get(f"/console/debtors/{case}")
     assert 'data-press-focus="c"' in someone.page.text
     answer = someone.send(f"/console/debtors/{case}/callbacks", data__due_at="2026-01-12T15:30", data__party="debtor")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/console/debtors/{case}"), someone.text()
+    assert (answer.status_code, answer.headers["location"]) == (
+        303, f"/console/debtors/{case}?agreed=callback&with={case}",
+    ), someone.text()  # fmt: skip
     someone.get(f"/console/debtors/{case}")
     assert ("待回拨" in someone.text(), "2026-01-12 15:30" in someone.text()) == (True, True)
 

@@ -45,7 +45,8 @@ async def _agreed(request: Request[Any, Any, Any], case_id: int, word: str) -> R
     problem = problem_in(answer)
     if problem:
         return await asyncio.to_thread(debtor_page, request, case_id, tried=Tried(word, typed, problem))
-    return to(cookies.place_here(typed.get("next") or f"/console/debtors/{case_id}"))
+    place = cookies.place_here(typed.get("next") or f"/console/debtors/{case_id}")
+    return to(f"{place}?agreed={word}&with={case_id}")
 
 
 route_handlers = [_handler(word, plural) for word, plural in _AGREED.items()]

@@ -178,7 +178,7 @@ def debtor_page(
         budget=next((one.gate for one in numbers if one.gate), None),
         promised_on=branch.today(now()) + PROMISED_IN, made_on=branch.today(now()), risks=live_of(children, "risk"),
         may_note=branch.rulebook.permissions.may(actor, "case.note"), may_repair=_repair(branch, actor),
-        saved=next(iter(_log(branch, saved)), None),
+        saved=next(iter(_log(branch, saved)), None), agreed=_agreed(request, branch),
         may_mark=branch.rulebook.permissions.may(actor, MARK),
         next_actions=NEXT_ACTIONS,
         may_add=branch.rulebook.permissions.may(actor, ADD), roles=PARTIES, sources=branch.rulebook.sources.lawful,
@@ -190,6 +190,13 @@ def _repair(branch: Branch, actor: Actor) -> Any:
     """The fact that records a repair of what is known of them, where one of their posts may record it."""
     found = branch.rulebook.chart.facts.get("information_repair")
     return found if found and actor.posts & set(found.posts) else None
+
+
+def _agreed(request: Request[Any, Any, Any], branch: Branch) -> tuple[Any, int] | None:
+    """What was agreed on a moment ago, by the words of its chart, and with whose case: perhaps the one before."""
+    chart = branch.rulebook.charts.get(request.query_params.get("agreed", ""))
+    number = number_of(request.query_params, "with")
+    return None if chart is None or number is None else (chart, number)
 
 
 def _saved(conn: Any, request: Request[Any, Any, Any]) -> list[Contact]:
