@@ -185,9 +185,10 @@ def ask(conn: Connection, statement: sa.Select[Any], parameters: Mapping[str, An
     if conn.dialect.name == "sqlite":
         found = conn.execute(statement, parameters).all()
         return lambda: found
-    plan = _pg_asked(statement)
+    plan, lists = _pg_asked(statement)
     cursor = _raw(conn).cursor(row_factory=namedtuple_row)
-    cursor.execute(plan.sql, parameters, prepare=True)
+    given = {**parameters, **{name: literal(parameters[name]) for name, literal in lists.items()}}
+    cursor.execute(plan.sql, given, prepare=True)
     return lambda: _answer(cursor, plan.instants)
 
 
@@ -359,9 +360,11 @@ def _pg_select(source: sa.Table | sa.Select[Any], keys: tuple[str, ...], lock: L
 
 
 @lru_cache(maxsize=64)
-def _pg_asked(statement: sa.Select[Any]) -> _Plan:
-    compiled = statement.compile(dialect=_PSYCOPG, compile_kwargs={"render_postcompile": True})
-    return _Plan(str(compiled), _instants_of(statement))
+def _pg_asked(statement: sa.Select[Any]) -> tuple[_Plan, Mapping[str, Literals]]:
+    compiled: Any = statement.compile(dialect=_PSYCOPG, compile_kwargs={"render_postcompile": True})
+    kinds = {name: one.type for name, one in compiled.binds.items()}
+    lists = {name: pg_kind(kind.item_type)[1] for name, kind in kinds.items() if isinstance(kind, postgresql.ARRAY)}
+    return _Plan(str(compiled), _instants_of(statement)), lists
 
 
 @lru_cache(maxsize=64)

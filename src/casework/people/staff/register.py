@@ -61,8 +61,8 @@ def bump(conn: Connection) -> None:
 
 def version_of(conn: Connection) -> int:
     """The register's version as this transaction sees it."""
-    version: int = conn.execute(sa.select(register_version.c.version)).scalar_one()
-    return version
+    (row,) = rows.ask_all(conn, register_version)()
+    return int(row.version)
 
 
 def record(
