@@ -526,6 +526,41 @@ table(
     sa.Index("ix_visits_parent", "parent_id", "id"),
 )
 table(
+    "photos",
+    identity(),
+    must("visit_id", sa.BigInteger),
+    must("case_id", sa.BigInteger),
+    must("institution", sa.String(32)),
+    must("borrower_id", sa.String(64)),
+    must("photo", sa.String(71)),
+    must("look", Bytes),
+    must("shows", sa.String(32)),
+    must("media_type", sa.String(32)),
+    must("size_bytes", sa.BigInteger),
+    must("width", sa.Integer),
+    must("height", sa.Integer),
+    must("taken_at", UtcDateTime),
+    sa.Column("place_sealed", Bytes),
+    must("sent_by", sa.String(32)),
+    must("sent_at", UtcDateTime),
+    must("stored_as", sa.String(64)),
+    sa.Index("ix_photos_borrower", "borrower_id", "id"),
+    sa.Index("ix_photos_visit", "visit_id", "id"),
+    sa.Index("uq_photos_photo", "photo", unique=True),
+)
+table(
+    "photo_bands",
+    key("band", sa.SmallInteger),
+    key("value", sa.Integer),
+    key("photo_id", sa.BigInteger),
+    sa.Index("ix_photo_bands_photo", "photo_id"),
+)
+table(
+    "files_to_drop",
+    key("stored_as", sa.String(64)),
+    must("since", UtcDateTime),
+)
+table(
     "holds",
     identity(),
     must("chart", sa.String(128)),

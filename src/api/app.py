@@ -44,6 +44,7 @@ from api import (
     own_access,
     people,
     people_changes,
+    photos,
     reading,
     repayments,
     requests,
@@ -202,7 +203,8 @@ def _routes(feed_upload_mib: int) -> list[Any]:
     uploads = [*imports.route_handlers, *repayments.route_handlers, *contact_files.uploads]
     uploads += console.uploads
     large = Router("/", route_handlers=uploads, request_max_body_size=feed_upload_mib * 1024 * 1024)
-    changing = [*events.route_handlers, *openings.route_handlers, *bulk.route_handlers, large]
+    of_photos = Router("/", route_handlers=[*photos.uploads], request_max_body_size=photos.MAX_BODY_BYTES)
+    changing = [*events.route_handlers, *openings.route_handlers, *bulk.route_handlers, large, of_photos]
     nouns = described()
     changing += lifecycles.route_handlers(nouns)
     changing += [*assignments.route_handlers, *distribution.route_handlers]
@@ -227,6 +229,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
         *register,
         *changing,
         *reading.route_handlers,
+        *photos.route_handlers,
         *looking.route_handlers(nouns),
         *log.route_handlers,
         *log_proofs.route_handlers,

@@ -118,5 +118,7 @@ def _tell(done: Closed) -> None:
         log().error("feed_missing", institution=institution, last=last.isoformat())
     for failed in done.departures.failed:
         log().error("hand_over_not_applied", handover=failed.handover, code=failed.code)
+    if done.file_trouble is not None:
+        log().error("files_not_dropped", trouble=done.file_trouble)
     if done.unknown_years:
         log().warning("calendar_unknown", years=done.unknown_years)

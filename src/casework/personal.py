@@ -67,6 +67,14 @@ class ValueSealer:
         """The value; DoesNotOpen when `sealed` was altered, or made for another place (`cell`) or by another key."""
         return self._open(place, sealed).decode()
 
+    def seal_bytes(self, place: str, value: bytes) -> bytes:
+        """`seal` of a file."""
+        return self._seal(place, value)
+
+    def open_bytes(self, place: str, sealed: bytes) -> bytes:
+        """`open` of a file; DoesNotOpen."""
+        return self._open(place, sealed)
+
     def _seal(self, bound_to: str, value: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
         return _VERSION + nonce + self._cipher.encrypt(nonce, value, bound_to.encode())

@@ -31,6 +31,8 @@ class Settings:
     allow_owner: bool = False
     keys_dir: Path = Path("casework.db.keys")
     loans_dir: Path = Path("casework.db.loans")  # the loans as each feed brought them
+    files: str | None = None  # photos of visits: a folder, or s3://bucket/prefix; none: a folder beside the loans
+    file_secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # by which the bucket is reached
     statecharts: Path = Path("statecharts")
     feed_inbox: Path | None = None
     feed_upload_mib: int = 256
@@ -78,6 +80,12 @@ class Settings:
             allow_owner=_flag("ALLOW_OWNER", text("ALLOW_OWNER")),
             keys_dir=Path(keys_dir) if keys_dir else default_keys_dir(url, given),
             loans_dir=Path(loans_dir) if loans_dir else default_loans_dir(url, given),
+            files=text("FILES"),
+            file_secrets=tuple(
+                (name.lower(), told)
+                for name in ("ENDPOINT", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
+                if (told := text(f"FILES_{name}")) is not None
+            ),
             statecharts=Path(statecharts) if statecharts else shipped("statecharts"),
             feed_inbox=Path(inbox) if inbox else None,
             feed_upload_mib=number("FEED_UPLOAD_MIB", cls.feed_upload_mib, 1, 4_096),

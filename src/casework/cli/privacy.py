@@ -25,6 +25,7 @@ from casework.oversight.privacy.scrub import Scrubbed, scrub
 from casework.oversight.privacy.showing import PLACES, Holding, holding_of
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
+from casework.work.photos.dropping import drop_files
 
 _READ = "privacy.read"
 
@@ -162,6 +163,7 @@ def erase_(
 def _scrubbed(open_: Started, told: Erasure, *, rewrite: bool) -> Scrubbed | None:
     """The files; what goes wrong there undoes nothing, and is reported."""
     try:
+        drop_files(open_.engine, open_.branch)
         return scrub(open_.settings, told.gone.traces, rewrite=rewrite)
     except Exception as error:  # noqa: BLE001  (the erasure is committed: whatever it is, the report must come)
         errors.print(f"the files were not cleaned 文件未清理: {type(error).__name__}", markup=False)

@@ -8,7 +8,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from casework.cli.calendar import warn_of
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
-from casework.operation.closing import close
+from casework.operation.closing import Closed, close
 from casework.work.handover.sweep import Swept
 
 
@@ -46,6 +46,7 @@ def cli(day: datetime | None, json_: bool) -> None:
             "stepped_aside": done.stepped_aside,
         }  # fmt: skip
         print_json(told)
+        _tell_trouble(done)
         warn_of(done.unknown_years)
         return
     if done.stepped_aside:
@@ -60,8 +61,14 @@ def cli(day: datetime | None, json_: bool) -> None:
             f"{institution}: the last feed is of {last}: nothing is placed until one comes (policy), calls go on "
             f"最近一次数据为{last}；数据到达前按策略停止委外，拨打不受影响", markup=False,
         )  # fmt: skip
+    _tell_trouble(done)
     warn_of(done.unknown_years)
     _tell(done.departures)
+
+
+def _tell_trouble(done: Closed) -> None:
+    if done.file_trouble is not None:
+        errors.print(f"files that are to go are still there 待删除的文件仍在文件库: {done.file_trouble}", markup=False)
 
 
 def _tell(departures: Swept) -> None:

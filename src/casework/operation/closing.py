@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from sqlalchemy.engine import Connection, Engine
 
 from casework.clock import Clock, now
+from casework.errors import CallerError
 from casework.operation.alarms import AHEAD
 from casework.operation.alone import alone
 from casework.operation.sweeping import Swept, sweep
@@ -22,6 +23,7 @@ from casework.work.cases.gather import business_dates, days_closed
 from casework.work.four_eyes.requests import expire_due
 from casework.work.handover.sweep import Swept as Departures
 from casework.work.handover.sweep import sweep_departures
+from casework.work.photos.dropping import drop_files
 
 _NOON = time(12)
 
@@ -36,6 +38,7 @@ class Closed:
     swept: Swept
     expired: int = 0
     departures: Departures = field(default_factory=lambda: Departures([], [], [], []))
+    file_trouble: str | None = None  # why files that are to go are still in the store; they are tried again
     unknown_years: list[int] = field(default_factory=list)
     stepped_aside: bool = False
 
@@ -60,7 +63,16 @@ def close(
         with reading(engine) as conn:
             ahead = [day + AHEAD for day in swept.days[-1:]]
             unknown = unknown_years(read_calendar(conn), [*swept.days, *ahead])
-        return Closed(swept, expired, departures, unknown)
+        return Closed(swept, expired, departures, _without_lost_files(engine, branch, clock), unknown)
+
+
+def _without_lost_files(engine: Engine, branch: Branch, clock: Clock) -> str | None:
+    """A store that fails keeps no day open."""
+    try:
+        drop_files(engine, branch, clock=clock)
+    except CallerError as error:
+        return str(error)
+    return None
 
 
 def _is_still_open(engine: Engine, day: date) -> bool:

@@ -53,7 +53,14 @@ def branch_of(settings: Settings, keys: Keys) -> Branch:
     vault = Vault(keys.personal, keys.blind)
     rulebook = load_rulebook(settings.statecharts)
     return Branch(
-        rulebook, vault, keys.mac, apart=APART, kinds=KINDS, handing_over=handing_over, loans_dir=settings.loans_dir
+        rulebook,
+        vault,
+        keys.mac,
+        apart=APART,
+        kinds=KINDS,
+        handing_over=handing_over,
+        loans_dir=settings.loans_dir,
+        files_at=(settings.files or str(settings.loans_dir.with_suffix(".files")), settings.file_secrets),
     )
 
 

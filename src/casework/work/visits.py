@@ -182,6 +182,12 @@ def visit_takes_photos(now: SubjectSituation, _: Params) -> Verdict:
     return Verdict(state in TAKES_PHOTOS, {"state": state}, {"any_of_states": sorted(TAKES_PHOTOS)})
 
 
+@guard(facts=("taken_on", "visit_on"))
+def taken_on_its_day(now: SubjectSituation, _: Params) -> Verdict:
+    taken, day = _day(now, "taken_at"), _visit(now).visit_on
+    return Verdict(taken in (None, day), {"taken_on": str(taken)}, {"visit_on": str(day)})
+
+
 @guard(facts=())
 def photo_once(now: SubjectSituation, _: Params) -> Verdict:
     """Consented to, where it shows more than a house may; and not yet there."""

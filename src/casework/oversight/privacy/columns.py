@@ -57,6 +57,18 @@ PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
     "openings": {
         "sealed": "row deleted",
     },
+    "photo_bands": {
+        "band": "row deleted",
+        "value": "row deleted",
+        "photo_id": "row deleted",
+    },
+    "photos": {
+        "photo": "row deleted",
+        "look": "row deleted",
+        "shows": "row deleted",
+        "taken_at": "row deleted",
+        "place_sealed": "row deleted",
+    },
     "requests": {
         "data_sealed": "left as a mark",
     },
@@ -102,6 +114,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "duty_days": "institution day duties digest",
         "entries": "id stream stream_seq event actor_id reason_code recorded_at body leaf_hash mac",
         "erasures": "stream stream_seq institution borrower_id cases_until erased_at",
+        "files_to_drop": "stored_as since",
         "feed_runs": (
             "id institution as_of status correction digest actor_id via started_at finished_at refusal files figures"
         ),
@@ -146,6 +159,9 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
             "id chart state state_since live version opened_on opened_for opened_by last_entry_at audit_seq "
             "audit_head kind subject what topic asked_for expires_on pinned_version data_digest reviewed_by "
             "reviewed_for decided_by decided_for carried_out sealed_for due_on"
+        ),
+        "photos": (
+            "id visit_id case_id institution borrower_id media_type size_bytes width height sent_by sent_at stored_as"
         ),
         "reset_codes": "staff_no code_hash expires_at failures mac",
         "search_postings": "place bits",

@@ -33,6 +33,7 @@ from casework.work.cases.branch import Branch
 from casework.work.contacts.tables import contact_log
 from casework.work.four_eyes.tables import requests
 from casework.work.gate.tables import contact_permits
+from casework.work.photos.dropping import forget
 from casework.work.requests import ERASED as REQUEST_ERASED
 
 _OF_BORROWER: Final = ("name_sealed", "name_index", "id_number_sealed", "id_number_index")
@@ -100,6 +101,8 @@ def empty(conn: Connection, found: ErasureGathered, aside: Sequence[int], left: 
     rows.update_many(conn, requests, "id", marks, ("data_sealed", "sealed_for"))
     gone.note("requests", len(asked), (row.data_sealed for row in asked))
     _empty_books(conn, found, gone, left, mac_key)
+    of_photos = forget(conn, found.customer)
+    gone.note("photos", len(of_photos), of_photos)
     put_aside = rows.select_by_keys(conn, _ASIDE, "id", list(aside))
     rows.delete_many(conn, set_aside, "id", [row.id for row in put_aside])
     gone.note("set_aside", len(put_aside), (row.row_sealed for row in put_aside))

@@ -18,6 +18,7 @@ from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.contacts.tables import contact_log
 from casework.work.four_eyes.tables import requests
+from casework.work.photos.tables import photos
 from casework.work.requests import ERASED
 
 PLACES: Final[Mapping[str, tuple[str, str]]] = {
@@ -27,6 +28,7 @@ PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "borrower_fields": ("姓名、证件号", "name and ID number"),
     "contacts": ("联系方式", "contacts"),
     "contact_log": ("催收记录中的号码", "numbers in the contact log"),
+    "photos": ("下户照片", "photos of visits"),
     "loan_fingerprints": ("借据行指纹", "fingerprints of loan rows"),
     "set_aside": ("搁置的数据行", "rows set aside by imports"),
     "answers": ("已存的应答", "stored answers"),
@@ -112,6 +114,7 @@ def _held(conn: Connection, found: ErasureGathered) -> dict[str, int]:
     of_number = of_customer(contact_log, found.customer), contact_log.c.number.is_not(None)
     tried = sa.select(sa.func.count()).select_from(contact_log).where(*of_number)
     his = sa.select(sa.func.count()).select_from(opening_keys).where(opening_keys.c.subject == found.stream)
+    of_visits = sa.select(sa.func.count()).select_from(photos).where(of_customer(photos, found.customer))
     fields = (found.row.name_sealed, found.row.id_number_sealed) if found.row is not None else ()
     return {
         "keys": int(conn.execute(his).scalar_one()),
@@ -120,6 +123,7 @@ def _held(conn: Connection, found: ErasureGathered) -> dict[str, int]:
         "borrower_fields": sum(one is not None for one in fields),
         "contacts": int(conn.execute(of_him).scalar_one()),
         "contact_log": int(conn.execute(tried).scalar_one()),
+        "photos": int(conn.execute(of_visits).scalar_one()),
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from casework.people.staff.register import actor_for, version_of
 from casework.people.staff.roster import Roster
 from casework.people.staff.roster_rows import read_roster
 from casework.personal import Vault
+from casework.storage.files import FileStore
 from casework.work.cases.lifecycles import LIFECYCLES
 from casework.work.cases.rulebook import Rulebook
 
@@ -39,8 +41,14 @@ class Branch:
     kinds: tuple[Any, ...] = ()
     handing_over: Callable[[Connection, date], Iterable[str]] = lambda _conn, _on: ()
     loans_dir: Path | None = None  # where an import keeps the loans as they came
+    files_at: tuple[str, tuple[tuple[str, str], ...]] = ("", ())  # and by what it is reached
     _rosters: dict[tuple[int, date], Roster] = field(default_factory=dict, repr=False, compare=False)
     _off: dict[tuple[int, date], ByAnswerer] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def files(self) -> FileStore:
+        """Where files lie; CallerErrors `setting_malformed`, `file_store_failed`."""
+        return FileStore.open(self.files_at[0], dict(self.files_at[1]))
 
     def roster(self, conn: Connection, version: int, on: date) -> Roster:
         """The register on `on`, read again only when its version is another one."""

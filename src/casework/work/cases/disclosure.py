@@ -45,11 +45,18 @@ def record_read(
 
 def record_revealed(
     conn: Connection, branch: Branch, actor: Actor, customer: Customer, fields: Iterable[str],
-    contact_ids: Sequence[int], *, purpose: str, clock: Clock = now,
+    contact_ids: Sequence[int], *, purpose: str, photo_ids: Sequence[int] = (), clock: Clock = now,
 ) -> None:  # fmt: skip
-    """Append `personal.revealed`: which fields, of which contacts, what for; commit it before showing them."""
+    """Append `personal.revealed`: which fields, of which contacts or photos, what for; commit it first."""
     trail = branch.trail(clock())
-    data = {"fields": sorted(set(fields)), "purpose": purpose, "masked": False, "contact_ids": sorted(contact_ids)}
+    data: dict[str, Any] = {
+        "fields": sorted(set(fields)),
+        "purpose": purpose,
+        "masked": False,
+        "contact_ids": sorted(contact_ids),
+    }
+    if photo_ids:
+        data["photo_ids"] = sorted(photo_ids)
     trail.append(conn, stream_of(branch.vault, customer), Draft(REVEALED, actor.signed, data))
     trail.write(conn)
 

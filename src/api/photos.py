@@ -1,0 +1,198 @@
+"""Photos of visits over HTTP: sent by who visits, listed, looked at; each look is an entry."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import QueryParameter
+
+from api.auth import actor_of
+from api.changing import respond
+from api.nouns import Number
+from api.one_file import OneFile, one_file
+from api.outcomes import Named, answer_of
+from api.problems import problem_responses, request_id_of
+from api.reading.asking import answers
+from api.serving import serving_of
+from casework.clock import now
+from casework.errors import CallerError
+from casework.pictures import MAX_BYTES
+from casework.storage.database import reading
+from casework.work.photos.showing import photos_of, show_photo
+from casework.work.photos.storing import PhotoKept, PhotoSent, keep_photo
+
+SHOWS: Final = ("building", "door_plate", "visitors", "interior", "person")
+MAX_BODY_BYTES: Final = MAX_BYTES + 64 * 1024
+_NEVER_KEPT: Final = {"Cache-Control": "private, no-store"}
+_VISIT: Final = Named("/visits", "id", "下户", "visit", "visit")
+Purpose = Annotated[
+    str | None,
+    QueryParameter(max_length=64, description="A purpose of permissions.toml; the usual one of your posts if none."),
+]
+
+
+class AlikeBody(msgspec.Struct):
+    """Another photo that looks the same, in so many of 256 bits otherwise."""
+
+    photo_id: int
+    visit_id: int
+    case_id: int
+    bits: int
+
+
+class PhotoBody(msgspec.Struct):
+    """It is kept. `version`: of the visit; `alike`: photos of any visit that look the same, for the reviewer."""
+
+    photo_id: int
+    photo: str
+    taken_at: datetime
+    entry_id: str
+    version: int
+    alike: list[AlikeBody]
+
+
+class PhotoLine(msgspec.Struct):
+    """What is known of a photo, without a look at it; `photo` is the hash of the file as it came."""
+
+    id: int
+    photo: str
+    shows: str
+    media_type: str
+    size_bytes: int
+    width: int
+    height: int
+    taken_at: datetime
+    sent_by: str
+    sent_at: datetime
+
+
+class PhotosBody(msgspec.Struct):
+    """All of one visit, in the order in which they came."""
+
+    visit_id: int
+    items: list[PhotoLine]
+
+
+_HASH = "sha256:" + "0f" * 32
+_KEPT = {
+    "photo_id": 12, "photo": _HASH, "taken_at": "2026-03-09T02:05:00Z", "entry_id": "case:17:9", "version": 4,
+    "alike": [],
+}  # fmt: skip
+_LINE = {
+    "id": 12, "photo": _HASH, "shows": "building", "media_type": "image/heic", "size_bytes": 2_310_044, "width": 4032,
+    "height": 3024, "taken_at": "2026-03-09T02:05:00Z", "sent_by": "S0012", "sent_at": "2026-03-09T02:06:00Z",
+}  # fmt: skip
+
+
+_CREATED = ResponseSpec(
+    PhotoBody, generate_examples=False, description="Kept", examples=[Example(summary="kept", value=_KEPT)]
+)  # fmt: skip
+
+
+class _OnePhoto(OneFile):
+    """A photo, what it shows, and when it was taken where it does not say so itself."""
+
+    choices: Mapping[str, Sequence[str]] = {"shows": SHOWS}
+
+
+@post(
+    "/visits/{number:int}/photos", status_code=201, tags=["visits"], summary="Send a photo of a visit",
+    operation_class=_OnePhoto,
+    responses={201: _CREATED, **problem_responses(
+        "malformed_request", "body_too_large", "unsupported_media_type", "post_not_permitted", "key_not_permitted",
+        "unknown_visit", "not_a_visitor", "photo_unfit", "photo_without_time", "photo_known", "refused", "faulty_data",
+        "file_store_failed")},
+)  # fmt: skip
+async def send_photo(request: Request[Any, Any, Any], number: Number) -> Response[Any]:
+    """One file (JPEG, PNG, WebP, HEIC; at most 15 MB and 50 megapixels) by one of the visitors.
+
+    `shows` says what it shows; the interior and persons need `consent`, a reference. `taken_at` (with offset) counts
+    where the file does not say when it was taken.
+    """
+    form, _, content = await one_file(request)
+    sent = PhotoSent(
+        number, content, str(form.get("shows") or "building"), _instant(form.get("taken_at")),
+        str(form["consent"]) if form.get("consent") else None,
+    )  # fmt: skip
+    serving, actor = serving_of(request), actor_of(request)
+
+    def keep() -> Any:
+        return keep_photo(serving.engine, serving.branch, serving.branch.files, actor, sent)
+
+    kept = await asyncio.to_thread(keep)
+    if not isinstance(kept, PhotoKept):
+        return respond(answer_of(kept, request_id_of(request), named=_VISIT))
+    alike = [AlikeBody(*one) for one in kept.alike]
+    body = PhotoBody(kept.photo_id, kept.photo, kept.taken_at, kept.entry_id, kept.version, alike)
+    return Response(
+        body, status_code=201, headers={"Location": f"/photos/{kept.photo_id}", "ETag": f'"{kept.version}"'}
+    )
+
+
+def _instant(told: Any) -> datetime | None:
+    if not told:
+        return None
+    try:
+        found = datetime.fromisoformat(str(told))
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise CallerError(
+            "invalid_request", "taken_at 须为带时区的时间，如 2026-11-29T10:05:00+08:00",
+            "taken_at must be a time with its offset, such as 2026-11-29T10:05:00+08:00", field="taken_at",
+        )  # fmt: skip
+    return found
+
+
+@get("/visits/{number:int}/photos", sync_to_thread=True, tags=["visits"], summary="The photos of a visit",
+     responses=answers(PhotosBody, {"visit_id": 31, "items": [_LINE]}, "unknown_visit"))  # fmt: skip
+def photos_of_visit(request: Request[Any, Any, Any], number: Number) -> PhotosBody:
+    """What is known of each; a look is GET /photos/{number}."""
+    serving = serving_of(request)
+    with reading(serving.engine) as conn:
+        found = photos_of(conn, serving.branch, actor_of(request), number, now())
+    return PhotosBody(number, [PhotoLine(*one) for one in found])
+
+
+def _shown(media_type: str, what: str) -> dict[int, ResponseSpec]:
+    spec = ResponseSpec(bytes, media_type=media_type, generate_examples=False, description=what)
+    return {200: spec, **problem_responses(
+        "post_not_permitted", "unknown_photo", "purpose_unknown", "purpose_not_permitted", "file_gone",
+        "file_store_failed", "sealed_value_altered",
+    )}  # fmt: skip
+
+
+@get("/photos/{number:int}", sync_to_thread=True, tags=["visits"], summary="Look at a photo", media_type="image/jpeg",
+     responses=_shown("image/jpeg", "Smaller, and without what the device wrote beside the pixels."))  # fmt: skip
+def look_at_photo(request: Request[Any, Any, Any], number: Number, purpose: Purpose = None) -> Response[bytes]:
+    """A preview; an entry says who looked and what for."""
+    return _look(request, number, purpose, original=False)
+
+
+@get("/photos/{number:int}/original", sync_to_thread=True, tags=["visits"], summary="A photo as it came",
+     media_type="application/octet-stream",
+     responses=_shown("application/octet-stream", "The file, byte for byte."))  # fmt: skip
+def photo_as_it_came(request: Request[Any, Any, Any], number: Number, purpose: Purpose = None) -> Response[bytes]:
+    """With all that the device wrote into it; an entry says who looked and what for."""
+    return _look(request, number, purpose, original=True)
+
+
+def _look(request: Request[Any, Any, Any], number: int, purpose: str | None, *, original: bool) -> Response[bytes]:
+    serving = serving_of(request)
+    shown = show_photo(
+        serving.engine, serving.branch, serving.branch.files, actor_of(request), number, purpose=purpose,
+        original=original,
+    )  # fmt: skip
+    headers = dict(_NEVER_KEPT)
+    if original:
+        headers["Content-Disposition"] = f'attachment; filename="photo-{number}"'
+    return Response(shown.content, media_type=shown.media_type, headers=headers)
+
+
+uploads = (send_photo,)
+route_handlers = (photos_of_visit, look_at_photo, photo_as_it_came)

@@ -1,0 +1,86 @@
+"""A photo is looked at: whoever may see its case, for a purpose; each look is an entry before anything is shown."""
+
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from casework.clock import Clock, now
+from casework.customer import Customer, stream_of
+from casework.errors import CallerError
+from casework.log.write.data_keys import key_of
+from casework.people.staff.actor import Actor
+from casework.storage.database import reading, writing
+from casework.storage.files import FileStore
+from casework.work.cases.branch import Branch
+from casework.work.cases.disclosure import record_revealed
+from casework.work.cases.lifecycles import VISITS
+from casework.work.cases.shown import seen
+from casework.work.photos.storing import PREVIEW, place_of
+from casework.work.photos.tables import photos
+
+LOOK: Final = "visit.photo_look"
+PREVIEW_TYPE: Final = "image/jpeg"
+
+
+class Listed(NamedTuple):
+    """What is known of a photo, without a look at it."""
+
+    id: int
+    photo: str
+    shows: str
+    media_type: str
+    size_bytes: int
+    width: int
+    height: int
+    taken_at: datetime
+    sent_by: str
+    sent_at: datetime
+
+
+class Shown(NamedTuple):
+    """A file in clear."""
+
+    content: bytes
+    media_type: str
+
+
+def photos_of(conn: Connection, branch: Branch, actor: Actor, visit_id: int, at: datetime) -> list[Listed]:
+    """Those of a visit in the order in which they came. CallerErrors `post_not_permitted`, `unknown_visit`."""
+    branch.rulebook.permissions.require(actor, LOOK)
+    seen(conn, branch, VISITS, actor, visit_id, branch.today(at))
+    wanted = sa.select(*(photos.c[name] for name in Listed._fields)).where(photos.c.visit_id == visit_id)
+    return [Listed(*row) for row in conn.execute(wanted.order_by(photos.c.id))]
+
+
+def show_photo(
+    engine: Engine, branch: Branch, files: FileStore, actor: Actor, photo_id: int, *, purpose: str | None = None,
+    original: bool = False, clock: Clock = now,
+) -> Shown:  # fmt: skip
+    """The preview, or the file as it came; without a purpose the one that is usual for the actor's posts counts.
+
+    CallerErrors `post_not_permitted`, `unknown_photo`, `purpose_unknown`, `purpose_not_permitted`, `file_gone`,
+    `file_store_failed`.
+    """
+    permissions = branch.rulebook.permissions
+    permissions.require(actor, LOOK)
+    purpose = purpose or permissions.purpose_of(actor)
+    permissions.check_purpose(actor, purpose)
+    with reading(engine) as conn:
+        row: Any = conn.execute(sa.select(photos).where(photos.c.id == photo_id)).one_or_none()
+        if row is None:
+            raise CallerError("unknown_photo")
+        try:
+            seen(conn, branch, VISITS, actor, row.visit_id, branch.today(clock()))
+        except CallerError:
+            raise CallerError("unknown_photo") from None
+        customer = Customer(row.institution, row.borrower_id)
+        key = key_of(conn, branch.vault, stream_of(branch.vault, customer))
+    name = row.stored_as if original else row.stored_as + PREVIEW
+    content = key.open_bytes(place_of(name), files.get(name))
+    with writing(engine) as conn:
+        record_revealed(
+            conn, branch, actor, customer, ["photo"], [], purpose=purpose, photo_ids=[photo_id], clock=clock
+        )
+    return Shown(content, row.media_type if original else PREVIEW_TYPE)

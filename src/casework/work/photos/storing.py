@@ -1,0 +1,176 @@
+"""A photo of a visit is kept: looked at, sealed, put into the store, then its row and its entry in one transaction.
+
+Before the file is put its name is noted as one to drop, and taken off that list with the entry: whatever happens in
+between, no file stays that nothing knows (`casework.work.photos.dropping`), and no row without its file.
+"""
+
+import secrets
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from casework.clock import Clock, now
+from casework.customer import Customer, stream_of
+from casework.errors import CallerError, TryAgain
+from casework.lifecycle.advance import advance
+from casework.lifecycle.commands import Done, Outcome, Record
+from casework.log.write.data_keys import keys_for
+from casework.people.staff.actor import Actor, system
+from casework.personal import DoesNotOpen, ValueSealer, cell
+from casework.pictures import ALIKE_BITS, Picture, bands_of, bits_apart, read_picture
+from casework.storage import rows
+from casework.storage.database import reading, writing
+from casework.storage.driver_errors import is_conflict
+from casework.storage.files import FileStore
+from casework.work.cases.branch import Branch
+from casework.work.cases.lifecycles import VISITS
+from casework.work.cases.shown import seen
+from casework.work.photos.tables import PHOTO_COLUMNS, files_to_drop, photo_bands, photos
+from casework.work.visits import Visit
+
+COMMAND: Final = "visit.photo"
+PREVIEW: Final = ".preview"
+_RANDOM_BYTES: Final = 16
+
+
+class PhotoSent(NamedTuple):
+    """What came. `taken_at` counts where the file does not say when it was taken; `consent`: to showing more."""
+
+    visit_id: int
+    content: bytes
+    shows: str
+    taken_at: datetime | None = None
+    consent: str | None = None
+
+
+class Alike(NamedTuple):
+    """Another photo that looks the same, in so many of 256 bits otherwise."""
+
+    photo_id: int
+    visit_id: int
+    case_id: int
+    bits: int
+
+
+class PhotoKept(NamedTuple):
+    """It is kept, and this entry says so; `alike`: those that look the same, for the reviewer."""
+
+    photo_id: int
+    photo: str
+    taken_at: datetime
+    entry_id: str
+    version: int  # of the visit
+    alike: tuple[Alike, ...]
+
+
+def keep_photo(
+    engine: Engine, branch: Branch, files: FileStore, actor: Actor, sent: PhotoSent, *, clock: Clock = now
+) -> PhotoKept | Outcome:  # fmt: skip
+    """Keep a photo of a visit by one of its visitors; or why the chart takes none, on record.
+
+    CallerErrors `post_not_permitted`, `unknown_visit`, `not_a_visitor`, `photo_unfit`, `photo_without_time`,
+    `photo_known` (of this or any other visit), `file_store_failed`.
+    """
+    branch.rulebook.permissions.require(actor, COMMAND)
+    picture = read_picture(sent.content)
+    taken_at = picture.taken_at or sent.taken_at
+    if taken_at is None:
+        raise CallerError(
+            "photo_without_time", "照片没有拍摄时间，请填写", "the photo does not say when it was taken; give taken_at",
+            field="taken_at",
+        )  # fmt: skip
+    with reading(engine) as conn:
+        visit: Visit = seen(conn, branch, VISITS, actor, sent.visit_id, branch.today(clock()))[0]
+        if actor.id not in visit.goes:
+            raise CallerError("not_a_visitor")
+        _check_unknown(conn, picture)
+    stored_as = f"{clock():%Y/%m}/{secrets.token_hex(_RANDOM_BYTES)}"
+    with writing(engine) as conn:
+        conn.execute(files_to_drop.insert().values(stored_as=stored_as, since=clock()))
+        key = _key(conn, branch, visit, clock())
+    preview = key.seal_bytes(place_of(stored_as + PREVIEW), picture.preview)
+    files.put(stored_as, key.seal_bytes(place_of(stored_as), sent.content))
+    files.put(stored_as + PREVIEW, preview)
+    with writing(engine) as conn:
+        held = _key(conn, branch, visit, clock())
+        try:
+            held.open_bytes(place_of(stored_as + PREVIEW), preview)
+        except DoesNotOpen:  # they were erased meanwhile
+            raise TryAgain("database_busy", "the borrower's key was destroyed at the same moment") from None
+        return _record(conn, branch, actor, visit, sent, picture, taken_at, stored_as, held, clock)
+
+
+def place_of(stored_as: str) -> str:
+    """To what a file is sealed: under another name it does not open."""
+    return cell("files", "content", stored_as)
+
+
+def place_of_place(stored_as: str) -> str:
+    """To what the place and device of a photo are sealed."""
+    return cell("photos", "place_text", stored_as)
+
+
+def _record(
+    conn: Connection, branch: Branch, actor: Actor, visit: Visit, sent: PhotoSent, picture: Picture,
+    taken_at: datetime, stored_as: str, key: ValueSealer, clock: Clock,
+) -> PhotoKept | Outcome:  # fmt: skip
+    at = clock()
+    (photo_id,) = rows.next_ids(conn, "photos_id_seq", photos, 1)
+    data = {
+        "photo": picture.sha256, "shows": sent.shows, "taken_at": taken_at.isoformat(), "taken_by": actor.id,
+        **({} if sent.consent is None else {"consent": sent.consent}),
+    }  # fmt: skip
+    command = Record(
+        actor=system(actor.via), noun=VISITS.chart, id=visit.id, kind="photo", on=visit.visit_on,
+        evidence=f"photo:{photo_id}", data=data,
+    )  # fmt: skip
+    (outcome,) = advance(conn, [command], branch, clock=clock)
+    if not isinstance(outcome, Done):
+        return outcome
+    said = ";".join(filter(None, (picture.place, picture.device)))
+    row = (
+        visit.id, visit.parent_id, visit.institution, visit.borrower_id, picture.sha256, picture.look, sent.shows,
+        picture.media_type, len(sent.content), picture.width, picture.height, taken_at,
+        key.seal(place_of_place(stored_as), said) if said else None, actor.id, at, stored_as,
+    )  # fmt: skip
+    try:
+        rows.insert_many(conn, photos, [(photo_id, *row)], ("id", *PHOTO_COLUMNS))
+    except Exception as error:
+        if is_conflict(error):
+            raise TryAgain("database_busy", "the same photo came at the same moment") from error
+        raise
+    alike = _alike(conn, picture.look)
+    bands = [(number, value, photo_id) for number, value in enumerate(bands_of(picture.look))]
+    rows.insert_many(conn, photo_bands, bands, ("band", "value", "photo_id"))
+    conn.execute(sa.delete(files_to_drop).where(files_to_drop.c.stored_as == stored_as))
+    return PhotoKept(photo_id, picture.sha256, taken_at, outcome.entry_id, outcome.version, alike)
+
+
+def _key(conn: Connection, branch: Branch, visit: Visit, at: datetime) -> ValueSealer:
+    stream = stream_of(branch.vault, Customer(visit.institution, visit.borrower_id))
+    return keys_for(conn, branch.vault, [stream], at)[stream]
+
+
+def _check_unknown(conn: Connection, picture: Picture) -> None:
+    known = conn.execute(sa.select(photos.c.visit_id).where(photos.c.photo == picture.sha256)).scalar_one_or_none()
+    if known is not None:
+        raise CallerError(
+            "photo_known", f"该照片已用于下户{known}；一张照片只能证明一次下户",
+            f"this photo is of visit {known} already; one photo proves one visit", visit_id=known,
+        )  # fmt: skip
+
+
+def _alike(conn: Connection, look: bytes) -> tuple[Alike, ...]:
+    """Those that share a part of the look and differ in few bits, the nearest first."""
+    shared = sa.or_(*(
+        sa.and_(photo_bands.c.band == number, photo_bands.c.value == value)
+        for number, value in enumerate(bands_of(look))
+    ))  # fmt: skip
+    found: Any = conn.execute(
+        sa.select(photos.c.id, photos.c.visit_id, photos.c.case_id, photos.c.look)
+        .where(photos.c.id.in_(sa.select(photo_bands.c.photo_id).where(shared)))
+    )  # fmt: skip
+    near = [Alike(row.id, row.visit_id, row.case_id, bits_apart(look, bytes(row.look))) for row in found]
+    return tuple(sorted((one for one in near if one.bits <= ALIKE_BITS), key=lambda one: (one.bits, one.photo_id)))

@@ -1,0 +1,84 @@
+"""Photos of visits over HTTP: sent by who visits, listed without a look, looked at with an entry, refused with why."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Running
+from tests.api.test_events import problem
+from tests.test_pictures import camera, scene, written
+
+DAY = "2026-01-10"
+PHOTO = written(scene(1, (800, 600)), exif=camera("2026:01:10 10:05:00"))
+
+
+@pytest.fixture
+def visit(running: Running) -> int:
+    """Under way, of R1's case."""
+    (case_id,) = running.open("L1")
+    order = {
+        "of": case_id, "ground": "ordered",
+        "data": {"address_kind": "home", "address": "江岸区示例路1号", "visit_on": DAY, "second_visitor": "B1"},
+    }  # fmt: skip
+    made = running.post("/visits", json=order)
+    assert made.status_code == 201, made.text
+    number: int = made.json()["id"]
+    arrived = {"event": "check_in", "data": {"at": f"{DAY}T10:00:00+08:00"}}
+    assert running.post(f"/visits/{number}/events", json=arrived, headers={"If-Match": "*"}).status_code == 200
+    return number
+
+
+def send(running: Running, visit: int, content: bytes = PHOTO, staff_no: str = "R1", **form: str) -> Any:
+    data = {"shows": "building"} | form
+    return running.post(f"/visits/{visit}/photos", staff_no, files={"file": ("a.jpg", content)}, data=data)
+
+
+def test_a_photo_is_sent_listed_and_looked_at(running: Running, visit: int) -> None:
+    sent = send(running, visit)
+    assert sent.status_code == 201, sent.text
+    photo_id = sent.json()["photo_id"]
+    assert sent.headers["location"] == f"/photos/{photo_id}"
+    (line,) = running.get(f"/visits/{visit}/photos").json()["items"]
+    assert (line["id"], line["media_type"], line["width"], line["sent_by"]) == (photo_id, "image/jpeg", 800, "R1")
+    shown = running.get(f"/photos/{photo_id}")
+    assert (shown.headers["content-type"], shown.headers["cache-control"]) == ("image/jpeg", "private, no-store")
+    assert b"Pixel" not in shown.content
+    whole = running.get(f"/photos/{photo_id}/original")
+    assert (whole.content, whole.headers["x-content-type-options"]) == (PHOTO, "nosniff")
+    assert running.get(f"/visits/{visit}").json()["photos"] != []
+
+
+# What is wrong; what is sent; with which status and code it is answered.
+BAD: list[tuple[str, dict[str, Any], int, str]] = [
+    ("a script", {"content": b"<script>"}, 422, "photo_unfit"),
+    ("without a time", {"content": written(scene(2))}, 422, "photo_without_time"),
+    ("a time of nowhere", {"taken_at": f"{DAY}T10:00:00"}, 422, "invalid_request"),
+    ("the interior without consent", {"shows": "interior"}, 409, "refused"),
+    ("what no chart knows", {"shows": "garden"}, 422, "faulty_data"),
+    ("by who does not visit", {"staff_no": "P1"}, 403, "not_a_visitor"),
+    ("by a post that may not", {"staff_no": "B1"}, 403, "post_not_permitted"),
+    ("of 16 MB", {"content": bytes(16 * 1024 * 1024)}, 413, "body_too_large"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "given", "status", "code"), BAD, ids=[one[0] for one in BAD])
+def test_what_is_not_taken_says_why_and_leaves_nothing(
+    running: Running, visit: int, what: str, given: dict[str, Any], status: int, code: str
+) -> None:
+    answer = send(running, visit, **given)
+    assert problem(answer, status, code), what
+    assert running.get(f"/visits/{visit}/photos").json()["items"] == []
+
+
+def test_the_same_photo_twice_is_told_with_the_visit_that_it_is_of(running: Running, visit: int) -> None:
+    send(running, visit)
+    told = problem(send(running, visit), 409, "photo_known")
+    assert told["visit_id"] == visit
+
+
+def test_who_sees_no_visits_photos_learns_nothing_of_them(running: Running, visit: int) -> None:
+    photo_id = send(running, visit).json()["photo_id"]
+    assert running.get(f"/photos/{photo_id}", "AUD1").status_code == 200
+    for number in (photo_id, 99):
+        problem(running.get(f"/photos/{number}", "T1"), 403, "post_not_permitted")
+    problem(running.get("/photos/99"), 404, "unknown_photo")
