@@ -23,13 +23,14 @@ from casework.clock import now
 from casework.errors import CallerError
 from casework.pictures import MAX_BYTES
 from casework.storage.database import reading
+from casework.work.cases.lifecycles import VISITS
 from casework.work.photos.showing import photos_of, show_photo
 from casework.work.photos.storing import PhotoKept, PhotoSent, keep_photo
 
 SHOWS: Final = ("building", "door_plate", "visitors", "interior", "person")
 MAX_BODY_BYTES: Final = MAX_BYTES + 64 * 1024
 _NEVER_KEPT: Final = {"Cache-Control": "private, no-store"}
-_VISIT: Final = Named("/visits", "id", "下户", "visit", "visit")
+_VISIT: Final = Named("/visits", "id", "下户", "visit", VISITS.word)
 Purpose = Annotated[
     str | None,
     QueryParameter(max_length=64, description="A purpose of permissions.toml; the usual one of your posts if none."),
@@ -105,8 +106,8 @@ class _OnePhoto(OneFile):
     operation_class=_OnePhoto,
     responses={201: _CREATED, **problem_responses(
         "malformed_request", "body_too_large", "unsupported_media_type", "post_not_permitted", "key_not_permitted",
-        "unknown_visit", "not_a_visitor", "photo_unfit", "photo_without_time", "photo_known", "refused", "faulty_data",
-        "file_store_failed")},
+        f"unknown_{VISITS.word}", "not_a_visitor", "photo_unfit", "photo_without_time", "photo_known", "refused",
+        "faulty_data", "file_store_failed")},
 )  # fmt: skip
 async def send_photo(request: Request[Any, Any, Any], number: Number) -> Response[Any]:
     """One file (JPEG, PNG, WebP, HEIC; at most 15 MB and 50 megapixels) by one of the visitors.
@@ -150,7 +151,7 @@ def _instant(told: Any) -> datetime | None:
 
 
 @get("/visits/{number:int}/photos", sync_to_thread=True, tags=["visits"], summary="The photos of a visit",
-     responses=answers(PhotosBody, {"visit_id": 31, "items": [_LINE]}, "unknown_visit"))  # fmt: skip
+     responses=answers(PhotosBody, {"visit_id": 31, "items": [_LINE]}, f"unknown_{VISITS.word}"))  # fmt: skip
 def photos_of_visit(request: Request[Any, Any, Any], number: Number) -> PhotosBody:
     """What is known of each; a look is GET /photos/{number}."""
     serving = serving_of(request)

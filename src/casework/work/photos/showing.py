@@ -15,6 +15,7 @@ from casework.storage.database import reading, writing
 from casework.storage.files import FileStore
 from casework.work.cases.branch import Branch
 from casework.work.cases.disclosure import record_revealed
+from casework.work.cases.filter import MAX_ID
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.shown import seen
 from casework.work.photos.storing import PREVIEW, place_of
@@ -68,7 +69,8 @@ def show_photo(
     purpose = purpose or permissions.purpose_of(actor)
     permissions.check_purpose(actor, purpose)
     with reading(engine) as conn:
-        row: Any = conn.execute(sa.select(photos).where(photos.c.id == photo_id)).one_or_none()
+        known = photo_id if 0 < photo_id <= MAX_ID else 0
+        row: Any = conn.execute(sa.select(photos).where(photos.c.id == known)).one_or_none()
         if row is None:
             raise CallerError("unknown_photo")
         try:
