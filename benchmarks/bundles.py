@@ -178,8 +178,9 @@ def _in_turns(lives: Sequence[Sequence[Entry]]) -> Iterator[Entry]:
 
 def _copied(entry: Entry, stream: str, heads: dict[str, tuple[int, bytes]]) -> Entry:
     seq, before = heads.get(stream, (0, b""))
+    data = entry.data | ({"evidence": "rec:copied"} if entry.event == _CALLS else {})  # no debtor's stream is copied
     copy = msgspec.structs.replace(
-        entry, stream=stream, stream_seq=seq + 1, entry_id=f"{stream}:{seq + 1}", prev=before.hex() or None
+        entry, data=data, stream=stream, stream_seq=seq + 1, entry_id=f"{stream}:{seq + 1}", prev=before.hex() or None
     )
     heads[stream] = (seq + 1, leaf_hash(encode(copy)))
     return copy
