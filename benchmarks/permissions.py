@@ -1,6 +1,6 @@
-"""What it costs to ask whether a request may pass: the guard against the least that any guard could do, in one run.
+"""What it costs to ask whether a request may pass: our question against the least that any could be, in one run.
 
-The floor is a guard that looks its route up and lets everybody pass. Both are called as the framework calls them, on a
+The floor is one that looks its route up and lets everybody pass. Both are called as the framework calls them, on a
 scope like a real one; no database is at hand, so a query would be an error. `python -m benchmarks.permissions`.
 """
 
@@ -24,7 +24,7 @@ _ROUTE = ("GET", "/cases/{case_id}/options")
 
 
 class _Connection:
-    """As much of a request as a guard looks at."""
+    """As much of a request as is looked at."""
 
     def __init__(self, actor: Actor, table: Permitted) -> None:
         self.app = SimpleNamespace(state={"permitted": table})
@@ -42,24 +42,24 @@ def actors() -> dict[str, Actor]:
     }
 
 
-async def _timed(guard: Callable[[Any, Any], Awaitable[None]], connection: _Connection, calls: int) -> float:
+async def _timed(asked: Callable[[Any], Awaitable[None]], connection: _Connection, calls: int) -> float:
     """Microseconds per call, the best of a few runs."""
     found = []
     for _ in range(REPEATS):
         began = time.perf_counter()
         for _ in range(calls):
-            await guard(connection, None)
+            await asked(connection)
         found.append((time.perf_counter() - began) / calls * 1e6)
     return min(found)
 
 
 def measure(calls: int = CALLS) -> list[tuple[str, float, float]]:
-    """Who asks, microseconds of the guard, microseconds of the floor."""
+    """Who asks, microseconds of the question, microseconds of the floor."""
     rulebook = load_rulebook(shipped("statecharts"))
     table = Permitted(rulebook.permissions)
     known = {f"{_ROUTE[0]} {_ROUTE[1]}"}
 
-    async def floor(connection: Any, _handler: Any) -> None:
+    async def floor(connection: Any) -> None:
         scope = connection.scope
         if f"{scope['method']} {scope['path_template']}" not in known:
             raise LookupError

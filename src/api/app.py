@@ -126,7 +126,7 @@ def assemble(feed_upload_mib: int) -> Assembled:
     """The application without its branch; knows of the settings only how large an uploaded feed may be."""
     app = Litestar(
         route_handlers=_routes(feed_upload_mib),
-        guards=[permitted],
+        before_request=permitted,
         lifespan=[_running],
         exception_handlers=on_pages(EXCEPTION_HANDLERS),
         request_class=JsonRequest,

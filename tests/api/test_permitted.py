@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from litestar import Litestar, get, post
+from litestar import Litestar, Request, Router, get, post
 from litestar.params import FromPath
 
 from api import app as app_module
@@ -217,6 +217,21 @@ def test_a_row_without_a_route_is_told_too(branch: tuple[Started, dict[str, str]
         Permitted(permissions).check_routes(Litestar([open_], openapi_config=None))
     assert "permissions.toml: there is no route GET /cases" in told.value.faults
     assert "permissions.toml: there is no route POST /cases" not in told.value.faults
+
+
+@pytest.mark.only("sqlite")
+def test_a_route_with_a_hook_of_its_own_asks_nothing_and_keeps_the_service_from_starting(
+    settings: Settings, branch: tuple[Started, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def own(_: Request[Any, Any, Any]) -> None:
+        """Takes the place of the application's."""
+
+    hooked = Router("/", route_handlers=[unapproved], before_request=own)
+    routes = app_module._routes
+    monkeypatch.setattr(app_module, "_routes", lambda given: [*routes(given), hooked])
+    with pytest.raises(RulesBroken) as told:
+        app_module.create_app(settings)
+    assert any(fault.startswith("permissions.toml: /nobody/approved") for fault in told.value.faults)
 
 
 def test_routes_are_named_without_the_types_of_their_parameters() -> None:
