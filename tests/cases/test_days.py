@@ -106,12 +106,13 @@ def test_the_door_refuses_such_a_day_and_names_the_field(branch: Branch) -> None
     today = branch.started.branch.today(now())
     commands: list[tuple[Command, str | None]] = [
         (contact_day(done.id, date(2023, 9, 1), connected=True), None),
+        (contact_day(done.id, today, connected=True), None),
         (repaired(done.id, date(2023, 8, 31)), "on"),
         (repaired(done.id, today + DAY), "on"),
         (visit(done.id, visit_on=(today + 32 * DAY).isoformat()), "visit_on"),
         (visit(done.id, visit_on=(today + 31 * DAY).isoformat()), None),
-        (promised(done.id, today + 15 * DAY), "pay_by"),
-        (promised(done.id, today + 14 * DAY), None),
+        (promised(done.id, today, today + 15 * DAY), "pay_by"),
+        (promised(done.id, today, today + 14 * DAY), None),
     ]
     for command, fault in commands:
         (outcome,) = branch.do(command)
@@ -121,5 +122,5 @@ def test_the_door_refuses_such_a_day_and_names_the_field(branch: Branch) -> None
     branch.assert_sound()
 
 
-def promised(case_id: int, pay_by: date) -> Open:
-    return promise(WHO["T1"], case_id, amount_fen=100_000, made_on=date(2023, 9, 1), pay_by=pay_by)
+def promised(case_id: int, made_on: date, pay_by: date) -> Open:
+    return promise(WHO["T1"], case_id, amount_fen=100_000, made_on=made_on, pay_by=pay_by)

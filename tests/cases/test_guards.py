@@ -286,7 +286,14 @@ def test_a_guard_on_days_past_due_turns_exactly_at_its_figure(guard: str, days: 
 
 
 def test_every_guard_is_in_a_table() -> None:
-    by_themselves = {"days_without_contact", "no_newer_case", "person_met_fits", "photo_is_new", "snapshot_in_time"}
+    by_themselves = {
+        "days_without_contact",
+        "no_newer_case",
+        "person_met_fits",
+        "photo_is_new",
+        "snapshot_in_time",
+        "visit_proven",
+    }
     tested = {row[0] for row in TABLE} | BY_DAYS.keys() | by_themselves
     assert tested == REGISTRY.guards.keys()
 

@@ -87,7 +87,7 @@ def test_a_code_that_can_be_told_and_not_heard_is_refused(folder: Path) -> None:
 
 
 def test_a_kind_of_hold_that_cases_do_not_know_is_refused(folder: Path) -> None:
-    edit(folder, "hold", '"death", "legal"] }', '"death", "legal", "vip"] }')
+    edit(folder, "hold", '"incapacity", "legal"] }', '"incapacity", "legal", "vip"] }')
     edit(folder, "hold", "[words]", '[words]\nvip = { zh = "重要客户", en = "important" }')
     with pytest.raises(RulesBroken) as broken:
         load_rulebook(folder)

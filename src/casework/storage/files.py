@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import obstore
-from obstore.exceptions import BaseError, NotFoundError
-from obstore.store import LocalStore, ObjectStore, S3Store
-
 from casework.errors import CallerError
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*")
 _FOLDER_MODE: Final = 0o700
@@ -38,7 +37,7 @@ class FileGone(CallerError):
 class FileStore:
     """Files by key. CallerErrors: `file_store_failed` where the store is full, slow or gone; `FileGone`."""
 
-    def __init__(self, store: ObjectStore, where: str) -> None:
+    def __init__(self, store: "ObjectStore", where: str) -> None:
         """`where`: what people are told, without any secret."""
         self._store, self.where = store, where
 
@@ -48,6 +47,8 @@ class FileStore:
 
         `secrets`: `endpoint`, `region`, `access_key_id`, `secret_access_key`. CallerError `setting_malformed`.
         """
+        from obstore.store import LocalStore, S3Store  # noqa: PLC0415  # most commands open no file
+
         parts = urlsplit(place)
         if parts.scheme != "s3":
             folder = Path(place).absolute()
@@ -70,11 +71,15 @@ class FileStore:
 
     def put(self, key: str, content: bytes) -> None:
         """Keep it; `file_store_failed` where it could not be kept whole, or the key is taken."""
+        import obstore  # noqa: PLC0415  # as above
+
         with _told(self.where):
             obstore.put(self._store, _fit(key), content, mode="create", use_multipart=False)
 
     def get(self, key: str) -> bytes:
         """What was put there; FileGone."""
+        import obstore  # noqa: PLC0415  # as above
+
         try:
             with _told(self.where):
                 return bytes(obstore.get(self._store, _fit(key)).bytes())
@@ -83,6 +88,8 @@ class FileStore:
 
     def drop(self, key: str) -> None:
         """Take it away; nothing where it is not there."""
+        import obstore  # noqa: PLC0415  # as above
+
         try:
             with _told(self.where):
                 obstore.delete(self._store, _fit(key))
@@ -103,6 +110,8 @@ def _fit(key: str) -> str:
 @contextmanager
 def _told(where: str) -> Iterator[None]:
     """What the store says, as an error that names the place and the cause, never a key or a secret."""
+    from obstore.exceptions import BaseError, NotFoundError  # noqa: PLC0415  # as above
+
     try:
         yield
     except (NotFoundError, FileNotFoundError):

@@ -11,8 +11,7 @@ from casework.customer import Customer
 from casework.storage import rows
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
-from casework.work.photos.storing import PREVIEW
-from casework.work.photos.tables import files_to_drop, photo_bands, photos
+from casework.work.photos.tables import PREVIEW, files_to_drop, photo_bands, photos
 
 STILL_COMING: Final = timedelta(hours=1)
 """A file that was named for so long and not kept since will not be."""

@@ -18,8 +18,8 @@ from casework.work.cases.disclosure import record_revealed
 from casework.work.cases.filter import MAX_ID
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.shown import seen
-from casework.work.photos.storing import PREVIEW, place_of
-from casework.work.photos.tables import photos
+from casework.work.photos.storing import place_of
+from casework.work.photos.tables import PREVIEW, photos
 
 LOOK: Final = "visit.photo_look"
 PREVIEW_TYPE: Final = "image/jpeg"

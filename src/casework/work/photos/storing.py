@@ -27,11 +27,10 @@ from casework.storage.files import FileStore
 from casework.work.cases.branch import Branch
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.shown import seen
-from casework.work.photos.tables import PHOTO_COLUMNS, files_to_drop, photo_bands, photos
+from casework.work.photos.tables import PHOTO_COLUMNS, PREVIEW, files_to_drop, photo_bands, photos
 from casework.work.visits import Visit
 
 COMMAND: Final = "visit.photo"
-PREVIEW: Final = ".preview"
 _RANDOM_BYTES: Final = 16
 
 

@@ -48,3 +48,5 @@ files_to_drop = sa.Table(
 )
 
 PHOTO_COLUMNS: Final = tuple(column.name for column in photos.c)[1:]
+PREVIEW: Final = ".preview"
+"""Under what name beside a file its preview lies."""
