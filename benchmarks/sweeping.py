@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from benchmarks.duties import LARGE, SMALL, call_debtors
 from benchmarks.machine import Others, clocked, table, write_section
 from benchmarks.place import BUSINESS_DATE, POSTGRESQL, SQLITE, Place, place_on, server_of
+from casework.evidence.ledger.gathering import ASKED_OF_CASES, ASKED_OF_CUSTOMERS
 from casework.intake.dialler.learning import SUMS
 from casework.log.tables import entries, unsealed
 from casework.log.write.trail import ENTRY_COLUMNS
@@ -167,6 +168,15 @@ def _bare(place: Place, told: _Told) -> None:
         conn.execute(taking.CASES, on | {"states": sorted(held_to.by_state), "placed": sorted(held_to.placed)}).all()
         conn.execute(called.TODAY, on).all()
         rows.insert_many(conn, duties, told.duties, COLUMNS)
+        owed = sorted({row[COLUMNS.index("case_id")] for row in told.duties})  # how they stood is kept for the ledger
+        conn.execute(sa.select(*(duties.c[name] for name in COLUMNS)).where(duties.c.day == BUSINESS_DATE)).all()
+        conn.execute(CONTACTS.where(contact_log.c.day == BUSINESS_DATE)).all()
+        stood = rows.select_by_keys(conn, CASE_ROWS, "id", owed)
+        whose = sorted({(row.borrower_id, row.institution) for row in stood})
+        for asked in ASKED_OF_CASES:
+            rows.select_by_keys(conn, asked, "parent_id", owed)
+        for asked in ASKED_OF_CUSTOMERS:
+            rows.select_by_keys(conn, asked, ("borrower_id", "institution"), whose)
 
 
 def _list(place: Place, morning: date) -> None:

@@ -57,6 +57,12 @@ _VISITS: Final = sa.select(_log.borrower_id, _log.institution, _log.day, _log.st
 )
 
 
+ASKED_OF_CASES: Final[tuple[sa.Select[Any], ...]] = (_PROMISED, _TO_CALL, _MADE)
+"""What is asked of all cases of a day, by `parent_id`."""
+ASKED_OF_CUSTOMERS: Final[tuple[sa.Select[Any], ...]] = (_HELD, _VISITS)
+"""And of their customers."""
+
+
 class Visit(NamedTuple):
     """A visit to a debtor for whichever of their loans, or one that was ordered for a case and made; its photos."""
 

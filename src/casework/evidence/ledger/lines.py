@@ -4,7 +4,7 @@ Pure: made from a `Day`, put together from what people handed in.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -100,7 +100,7 @@ def _case(day: Day, case: Case, attempts: int) -> CaseLine:
     contacts, owed = day.contacts.get(case.customer, ()), day.duties.get(case.id, ())
     facts, promised, holds = case.facts, day.promised.get(case.id), day.held.get(case.customer, ())
     visited, made = _visits(day, case), day.made.get(case.id, ())
-    photos = max(len(facts.visit_photos), sum(one.photos for one in made))
+    photos = max(len(facts.visit_photos), sum(one.photos for one in made)) if made else len(facts.visit_photos)
     return CaseLine(
         case_id=case.id, institution=case.institution, borrower_id=case.borrower_id, loan_id=case.loan_id,
         owner=case.owner, handler=case.handler, product=case.product, channel=case.channel_code,
@@ -112,9 +112,9 @@ def _case(day: Day, case: Case, attempts: int) -> CaseLine:
         repaired_on=facts.repaired_on, repair=day.repairs.get(case.id),
         visits=max(len(visited), len(made), len(facts.visit_photos)), visit=_last_visit(case, [*visited, *made]),
         photos=photos,
-        paid_fen=day.paid_fen.get(case.loan_id), holds=tuple(sorted({one.hold for one in holds})),
-        review_by=min((one.review_by for one in holds if one.review_by), default=None),
-        disposal_on=facts.disposal_form_on, wish=next((one.wish for one in holds if one.wish), None),
+        paid_fen=day.paid_fen.get(case.loan_id), holds=tuple(sorted({one.hold for one in holds})) if holds else (),
+        review_by=min((one.review_by for one in holds if one.review_by), default=None) if holds else None,
+        disposal_on=facts.disposal_form_on, wish=next((one.wish for one in holds if one.wish), None) if holds else None,
         agreed_fen=facts.agreed_fen, agreed_on=facts.agreed_on,
         exempt=tuple(sorted({one.exempt_by for one in owed if one.exempt_by is not None})),
         follow_up=day.to_call.get(case.id), strategy=day.strategies.get(case.id),
@@ -135,6 +135,8 @@ def _visits(day: Day, case: Case) -> list[Visit]:
 def _last_visit(case: Case, visited: Sequence[Visit]) -> str | None:
     """What came of the last visit: by the contact, or by the report."""
     facts = case.facts
+    if not (visited or facts.found_on or facts.failed_visits or facts.last_failed_visit):
+        return None
     failed = [one.on for one in (*facts.failed_visits, facts.last_failed_visit) if one is not None]
     known = [(facts.found_on, "found")] if facts.found_on else []
     known += [(on, "not_found") for on in failed]
@@ -158,12 +160,20 @@ def _as_kept(day: Day, kept: CaseLine) -> CaseLine:
     return msgspec.structs.replace(kept, **told)
 
 
+_UNTRIED: Final[Mapping[str, Any]] = {
+    "dialled": 0, "connected": 0, "debtor_connected": 0, "result": None, "next_action": None, "unrecorded": 0,
+    "breaches": 0,
+}  # fmt: skip
+
+
 def _of_contacts(day: Day, handler: str, contacts: Sequence[Contact]) -> dict[str, Any]:
-    calls, last = [one for one in contacts if one.is_call], contacts[-1] if contacts else None
+    if not contacts:  # most of a branch's cases: their lines are made at every close
+        return {"collector": handler, **_UNTRIED}
+    calls, last = [one for one in contacts if one.is_call], contacts[-1]
     return {
-        "collector": last.staff_no if last and last.staff_no else handler, "dialled": len(calls),
+        "collector": last.staff_no or handler, "dialled": len(calls),
         "connected": sum(one.outcome in ANSWERED for one in calls),
-        "debtor_connected": sum(one.connected for one in contacts), "result": last.result if last else None,
+        "debtor_connected": sum(one.connected for one in contacts), "result": last.result,
         "next_action": next((one.next_action for one in reversed(contacts) if one.next_action), None),
         "unrecorded": sum(one.is_call and not one.recording for one in contacts),
         "breaches": sum((one.source, one.contact_ref) in day.breaches for one in contacts),
