@@ -40,8 +40,15 @@ def breaches(
     lines: dict[bytes, Line] = {}
     for contact in sorted(contacts, key=key_of):
         whose = contact.customer
-        course = courses.setdefault(whose, Course())
-        line = lines.setdefault(contact.number, Line()) if contact.number is not None else Line()
+        course = courses.get(whose)
+        if course is None:
+            course = courses[whose] = Course()
+        number = contact.number
+        line = lines.get(number) if number is not None else None
+        if line is None:
+            line = Line()
+            if number is not None:
+                lines[number] = line
         held_to = limits(contact)
         if contact.permit_id is None and contact.outbound and wanted(contact):
             asked = Asked(contact, course, lines, standings.get(whose, _NOWHERE), held_to, posts(contact))

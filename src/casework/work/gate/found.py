@@ -122,12 +122,15 @@ def _limits(conn: Connection, branch: Branch, contacts: Collection[Contact]) -> 
     loan_ids = sorted({one.loan_id for one in contacts})
     product = {row.loan_id: row.product for row in rows.select_by_keys(conn, _PRODUCTS, "loan_id", loan_ids)}
     policies = branch.rulebook.policies
+    only = policies.all[0] if len(policies.all) == 1 else None  # then no contact's day has to be worked out
     known: dict[tuple[str, str | None], Limits] = {}
 
     def limits(contact: Contact) -> Limits:
-        policy, of = policies.at(branch.today(contact.started_at)), product.get(contact.loan_id)
-        if (policy.name, of) not in known:
-            known[policy.name, of] = limits_of(policy, of)
-        return known[policy.name, of]
+        policy = only or policies.at(branch.today(contact.started_at))
+        of = policy.name, product.get(contact.loan_id)
+        found = known.get(of)
+        if found is None:
+            found = known[of] = limits_of(policy, of[1])
+        return found
 
     return limits
