@@ -1,9 +1,10 @@
 """(l) The close of a day over all open cases and the lists of the next morning, beside their bare statements.
 
 Bare: the log's days summed by debtor, the cases that learn of them and all that could be due read by the page, as many
-entries and rows of cases and duties written as the sweep wrote; nothing is judged, hashed or linked. Of the lists:
-cases and sums of the day read, the figures of who is on a list, the contacts of the week with others than debtors and
-all of their debtors; as many tasks written. The day before was closed too, so that cases learn of one day, as always.
+entries and rows of cases and duties written as the sweep wrote, and what the ledger's lines of the day are made of
+read (decision 0054); nothing is judged, hashed or linked. Of the lists: cases and sums of the day read, the figures of
+who is on a list, the contacts of the week with others than debtors, all of their debtors and on their numbers; as many
+tasks written. The day before was closed too, so that cases learn of one day, as always.
 """
 
 from dataclasses import dataclass
@@ -199,5 +200,7 @@ def _bare_lists(place: Place, made: list[tuple[Any, ...]]) -> None:
         week = contact_log.c.day.between(morning - timedelta(days=7), morning)
         others = conn.execute(CONTACTS.where(week, contact_log.c.party != "debtor")).all()
         rows.select_by_keys(conn, CONTACTS, "borrower_id", sorted({row.borrower_id for row in others}))
+        numbers = {row.number for row in others if row.number is not None}
+        rows.select_by_keys(conn, CONTACTS, "number", sorted(numbers))
         rows.select_by_keys(conn, sa.select(cases.c.id, cases.c.overdue_fen, cases.c.bucket), "id", wanted)
         rows.insert_many(conn, tasks, fresh, TASKS)
