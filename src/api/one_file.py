@@ -17,14 +17,19 @@ _NAME_LIMIT: Final = 100  # characters of a file's name that are kept
 
 
 class OneFile(Operation):
-    """The body is a file in a multipart form, which the framework cannot declare; `choices`: other fields of it."""
+    """The body is a file in a multipart form, which the framework cannot declare.
+
+    `choices`: other fields of it, each with what it may hold; none: any text.
+    """
 
     choices: Mapping[str, Sequence[str]] = {}
 
     def __post_init__(self) -> None:
         """The form as it is declared."""
         fields = {"file": Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream")}
-        fields |= {name: Schema(type=OpenAPIType.STRING, enum=list(some)) for name, some in self.choices.items()}
+        fields |= {
+            name: Schema(type=OpenAPIType.STRING, enum=list(some) or None) for name, some in self.choices.items()
+        }
         form = Schema(type=OpenAPIType.OBJECT, properties={**fields}, required=["file"])
         self.request_body = RequestBody(required=True, content={"multipart/form-data": OpenAPIMediaType(schema=form)})
 

@@ -15,7 +15,7 @@ from api.auth import actor_of
 from api.changing import respond
 from api.nouns import Number
 from api.one_file import OneFile, one_file
-from api.outcomes import Named, answer_of
+from api.outcomes import Named, answer_of, etag
 from api.problems import problem_responses, request_id_of
 from api.reading.asking import answers
 from api.serving import serving_of
@@ -23,11 +23,12 @@ from casework.clock import now
 from casework.errors import CallerError
 from casework.pictures import MAX_BYTES
 from casework.storage.database import reading
+from casework.storage.driver_errors import again_on_conflict
 from casework.work.cases.lifecycles import VISITS
-from casework.work.photos.showing import photos_of, show_photo
+from casework.work.photos.showing import PhotoLine, photos_of, show_photo
 from casework.work.photos.storing import PhotoKept, PhotoSent, keep_photo
 
-SHOWS: Final = ("building", "door_plate", "visitors", "interior", "person")
+_SAID: Final = ("shows", "consent")
 MAX_BODY_BYTES: Final = MAX_BYTES + 64 * 1024
 _NEVER_KEPT: Final = {"Cache-Control": "private, no-store"}
 _VISIT: Final = Named("/visits", "id", "下户", "visit", VISITS.word)
@@ -35,41 +36,6 @@ Purpose = Annotated[
     str | None,
     QueryParameter(max_length=64, description="A purpose of permissions.toml; the usual one of your posts if none."),
 ]
-
-
-class AlikeBody(msgspec.Struct):
-    """Another photo that looks the same, in so many of 256 bits otherwise."""
-
-    photo_id: int
-    visit_id: int
-    case_id: int
-    bits: int
-
-
-class PhotoBody(msgspec.Struct):
-    """It is kept. `version`: of the visit; `alike`: photos of any visit that look the same, for the reviewer."""
-
-    photo_id: int
-    photo: str
-    taken_at: datetime
-    entry_id: str
-    version: int
-    alike: list[AlikeBody]
-
-
-class PhotoLine(msgspec.Struct):
-    """What is known of a photo, without a look at it; `photo` is the hash of the file as it came."""
-
-    id: int
-    photo: str
-    shows: str
-    media_type: str
-    size_bytes: int
-    width: int
-    height: int
-    taken_at: datetime
-    sent_by: str
-    sent_at: datetime
 
 
 class PhotosBody(msgspec.Struct):
@@ -91,14 +57,14 @@ _LINE = {
 
 
 _CREATED = ResponseSpec(
-    PhotoBody, generate_examples=False, description="Kept", examples=[Example(summary="kept", value=_KEPT)]
+    PhotoKept, generate_examples=False, description="Kept", examples=[Example(summary="kept", value=_KEPT)]
 )  # fmt: skip
 
 
 class _OnePhoto(OneFile):
     """A photo, what it shows, and when it was taken where it does not say so itself."""
 
-    choices: Mapping[str, Sequence[str]] = {"shows": SHOWS}
+    choices: Mapping[str, Sequence[str]] = {**dict.fromkeys(_SAID, ()), "taken_at": ()}
 
 
 @post(
@@ -116,23 +82,18 @@ async def send_photo(request: Request[Any, Any, Any], number: Number) -> Respons
     where the file does not say when it was taken.
     """
     form, _, content = await one_file(request)
-    sent = PhotoSent(
-        number, content, str(form.get("shows") or "building"), _instant(form.get("taken_at")),
-        str(form["consent"]) if form.get("consent") else None,
-    )  # fmt: skip
+    said = {name: str(form[name]) for name in _SAID if form.get(name)}
+    sent = PhotoSent(number, content, said, _instant(form.get("taken_at")))
     serving, actor = serving_of(request), actor_of(request)
 
     def keep() -> Any:
         return keep_photo(serving.engine, serving.branch, serving.branch.files, actor, sent)
 
-    kept = await asyncio.to_thread(keep)
+    kept = await asyncio.to_thread(again_on_conflict, keep)
     if not isinstance(kept, PhotoKept):
         return respond(answer_of(kept, request_id_of(request), named=_VISIT))
-    alike = [AlikeBody(*one) for one in kept.alike]
-    body = PhotoBody(kept.photo_id, kept.photo, kept.taken_at, kept.entry_id, kept.version, alike)
-    return Response(
-        body, status_code=201, headers={"Location": f"/photos/{kept.photo_id}", "ETag": f'"{kept.version}"'}
-    )
+    headers = {"Location": f"/photos/{kept.photo_id}", "ETag": etag(kept.version)}
+    return Response(kept, status_code=201, headers=headers)
 
 
 def _instant(told: Any) -> datetime | None:
@@ -157,7 +118,7 @@ def photos_of_visit(request: Request[Any, Any, Any], number: Number) -> PhotosBo
     serving = serving_of(request)
     with reading(serving.engine) as conn:
         found = photos_of(conn, serving.branch, actor_of(request), number, now())
-    return PhotosBody(number, [PhotoLine(*one) for one in found])
+    return PhotosBody(number, found)
 
 
 def _shown(media_type: str, what: str) -> dict[int, ResponseSpec]:

@@ -5,6 +5,7 @@ JPEG, PNG, WebP and HEIC, which phones send. A file's name and declared type are
 
 import hashlib
 import io
+import threading
 import warnings
 from datetime import datetime, timedelta, timezone
 from typing import Final, NamedTuple
@@ -27,6 +28,7 @@ _FORMATS: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp
 _LOOK_SIDE: Final = 512
 _QUALITY: Final = 82
 _TEXT: Final = 100
+_AT_WORK: Final = threading.BoundedSemaphore(2)  # 50 megapixels take 150 MiB while they are read
 _OFFSET: Final = ExifTags.Base.OffsetTimeOriginal
 _TAKEN: Final = ExifTags.Base.DateTimeOriginal
 
@@ -60,8 +62,11 @@ def read_picture(content: bytes) -> Picture:
             image = Image.open(io.BytesIO(content), formats=tuple(_FORMATS))
         if image.width * image.height > MAX_PIXELS:
             raise _unfit(f"{image.width}×{image.height}像素", f"it has {image.width} × {image.height} pixels")
-        exif = image.getexif()
-        upright = ImageOps.exif_transpose(image).convert("RGB")
+        width, height, exif = image.width, image.height, image.getexif()
+        with _AT_WORK:
+            image.draft("RGB", (2 * PREVIEW_SIDE, 2 * PREVIEW_SIDE))  # a JPEG is decoded no larger than it is needed
+            image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+            upright = ImageOps.exif_transpose(image).convert("RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError):
         raise _unfit("不是可识别的照片", "it is no photo that can be read") from None
     except (OSError, ValueError, SyntaxError, EOFError, RuntimeError, MemoryError):  # what decoders say of what is cut
@@ -71,7 +76,7 @@ def read_picture(content: bytes) -> Picture:
     camera = exif.get_ifd(ExifTags.IFD.Exif)
     return Picture(
         f"sha256:{hashlib.sha256(content).hexdigest()}", np.packbits(bits.astype(np.uint8)).tobytes(),
-        _FORMATS[str(image.format)], image.width, image.height, _taken(camera.get(_TAKEN), camera.get(_OFFSET)),
+        _FORMATS[str(image.format)], width, height, _taken(camera.get(_TAKEN), camera.get(_OFFSET)),
         _text(exif.get(ExifTags.Base.Model)), _place(exif.get_ifd(ExifTags.IFD.GPSInfo)), _preview(upright),
     )  # fmt: skip
 
@@ -97,8 +102,7 @@ def _unfit(zh: str, en: str) -> CallerError:
 
 
 def _preview(upright: Image.Image) -> bytes:
-    """Smaller, and nothing of what the file said beside its pixels."""
-    upright.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    """Its pixels, and nothing of what the file said beside them."""
     written = io.BytesIO()
     Image.fromarray(np.asarray(upright)).save(written, "JPEG", quality=_QUALITY)
     return written.getvalue()

@@ -78,6 +78,43 @@ def test_what_cannot_be_told_is_refused_when_it_is_loaded_with_file_key_and_reas
     assert (checked.exit_code, fault in checked.stderr.splitlines()) == (1, True)
 
 
+ORDERED = 'fires = { event = "start_visit", data = ["address_kind", "address", "visit_on", "assisting_channel"] }'
+OF_OPENING, OF_REPORT = "visit.toml: openings.ordered.fires", "visit.toml: events.report.fires"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        (ORDERED, ORDERED.replace("start_visit", "send_out"),
+         f"{OF_OPENING}.event: overdue_loan has no event send_out"),
+        (ORDERED, ORDERED.replace("start_visit", "place_early"), f"{OF_OPENING}.event: place_early is under four eyes"),
+        (ORDERED, ORDERED.replace('"address", ', ""), f"{OF_OPENING}.data: start_visit needs address"),
+        (ORDERED, ORDERED.replace('"address"', '"address", "area"'), f"{OF_OPENING}.data: area is no field of both"),
+        (ORDERED, ORDERED.replace("start_visit", "abandon_visit"),
+         f"{OF_OPENING}: business_rep may not fire abandon_visit"),
+        ('fires = { event = ".outcome" }', 'fires = { event = ".address_risk" }',
+         f"{OF_REPORT}.event: address_risk is no code that the report must give"),
+        ('fires = { event = ".outcome" }', 'fires = { event = ".attitude" }',
+         f"{OF_REPORT}.event: overdue_loan has no event hostile"),
+    ],
+)  # fmt: skip
+def test_what_cannot_follow_is_refused_when_it_is_loaded(folder: Path, old: str, new: str, fault: str) -> None:
+    edit(folder, "visit", old, new)
+    with pytest.raises(RulesBroken) as broken:
+        load_rulebook(folder)
+    assert fault in broken.value.faults
+
+
+def test_only_a_child_makes_something_of_its_parent(folder: Path) -> None:
+    text = (folder / "hold.toml").read_text(encoding="utf-8")
+    opening = re.search(r"\[openings\.[a-z_]+\]\n", text)
+    assert opening is not None
+    edit(folder, "hold", opening[0], f'{opening[0]}fires = {{ event = "reached" }}\n')
+    with pytest.raises(RulesBroken) as broken:
+        load_rulebook(folder)
+    assert any(fault.endswith("fires: a hold has no parent") for fault in broken.value.faults)
+
+
 def test_a_code_that_can_be_told_and_not_heard_is_refused(folder: Path) -> None:
     edit(folder, "overdue_loan", '"withdrawn", "ended"] }', '"withdrawn"] }')
     told = "promise.toml: events.end.tells[0].data.outcome: state may be ended, which outcome is not"

@@ -50,7 +50,7 @@ def keep(
     bank: Bank, files: FileStore, content: bytes, visit: int = 1, actor: Any = V1, **more: Any
 ) -> PhotoKept | Outcome:  # fmt: skip
     given: dict[str, Any] = {"shows": "building", "taken_at": TAKEN} | more
-    sent = PhotoSent(visit, content, **given)
+    sent = PhotoSent(visit, content, taken_at=given.pop("taken_at"), said=given)
     return keep_photo(bank.started.engine, bank.started.branch, files, actor, sent, clock=at(day(0)))
 
 
@@ -123,7 +123,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("of a visit that nobody knows", {"visit": 99}, "unknown_visit"),
     ("of another's visit", {"actor": rep("P9", "post_loan_officer")}, "not_a_visitor"),
     ("by a post that may not", {"actor": B9}, "post_not_permitted"),
-    ("the interior", {"shows": "interior"}, "photo_once"),
+    ("the interior", {"shows": "interior"}, "consented"),
     ("of another day", {"taken_at": moment(-1, "10:05:00")}, "taken_on_its_day"),
     ("of what no chart knows", {"shows": "garden"}, "faulty_data"),
 ]  # fmt: skip
@@ -182,7 +182,7 @@ def test_erasure_takes_rows_and_files(there: Bank, files: FileStore) -> None:
     kept(there, files, written(scene(2)), 2)
     case = case_of(there)
     with writing(there.started.engine) as conn:
-        traces = forget(conn, Customer(case.institution, case.borrower_id))
-    assert (len(traces), counted(there, photos), counted(there, photo_bands)) == (1, 1, 16)
+        (gone, traces) = forget(conn, Customer(case.institution, case.borrower_id))
+    assert (gone, len(traces), counted(there, photos), counted(there, photo_bands)) == (1, 1, 1, 16)
     assert drop_files(there.started.engine, there.started.branch, clock=at(day(0))) == 1, "at once"
     assert len(stored(files)) == 2, "the other's"

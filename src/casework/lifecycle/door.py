@@ -100,8 +100,7 @@ class Door(Batch):
         )
         verdict = self._verdict(command, chart, spec, subject, now)
         if spec.fires is not None and isinstance(verdict, Step):
-            would = fold.as_it_would_be(subject, command.event, verdict.to, now, chart)
-            verdict = barred(self, spec.fires, now.parent, would, command.actor) or verdict
+            verdict = barred(self, spec.fires, now.parent, given, command.actor) or verdict
         data: dict[str, Any] = {"given": given} | ({"gathered": gathered} if gathered else {})
         if on != today:
             data[DATED] = on.isoformat()

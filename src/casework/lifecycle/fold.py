@@ -1,8 +1,6 @@
 """Folding an entry into a subject: only `begin` and `apply` make and change one, in door and replay. Pure."""
 
 from collections.abc import Mapping
-from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -58,13 +56,6 @@ def apply(
         subject.version += 1
     elif not event.startswith((says.refused, says.asked)) and event != says.noted:
         raise ValueError(f"no entry of a {noun.word} is called {event}")
-
-
-def as_it_would_be(subject: Any, event: str, to: str, now: Any, chart: Chart) -> Any:
-    """A copy of the subject as the step would leave it."""
-    copy = deepcopy(subject)
-    _step(copy, event, to, replace(now, subject=copy), chart)
-    return copy
 
 
 def _step(subject: Any, event: str, to: str, now: Any, chart: Chart) -> None:

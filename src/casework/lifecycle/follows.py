@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from casework.lifecycle.door import Door
 
 
-def barred(door: "Door", fires: Fires | None, parent: Any, subject: Any, actor: Actor) -> Refusal | None:
+def barred(door: "Door", fires: Fires | None, parent: Any, given: Mapping[str, Any], actor: Actor) -> Refusal | None:
     """Why the actor may not move the parent, which the act would do."""
     if fires is None:
         return None
     main = door.main
-    spec = door.charts[main.chart].events[fires.named(subject)]
+    spec = door.charts[main.chart].events[fires.named(given)]
     if parent.state not in spec.arcs:
         return None
     policy = door.on(main, parent)[1]
@@ -37,7 +37,7 @@ def follow(
     """Move the parent, now that the act has happened; `data`: what the act was given."""
     if fires is None:
         return
-    main, parent, event = door.main, door.parent_of(noun, subject), fires.named(subject)
+    main, parent, event = door.main, door.parent_of(noun, subject), fires.named(data)
     chart, policy = door.charts[main.chart], door.on(main, parent)[1]
     given = {name: data[name] for name in fires.data if name in data}
     gathered = main.beside(door, parent, given) if main.beside else {}

@@ -88,8 +88,11 @@ def _fired(noun: Noun, chart: Chart, main: Chart) -> Iterator[str]:
             if not noun.child:
                 yield f"{where}: a {noun.word} has no parent"
                 continue
-            event = part.fires.event
-            for named in sorted(_codes(chart, part, event[1:]) if is_field(event) else {event}):
+            event, own = part.fires.event, part.fields.get(part.fires.event[1:])
+            if is_field(event) and (own is None or own.optional or not own.one_of):
+                yield f"{where}.event: {event[1:]} is no code that the {part.name} must give"
+                continue
+            for named in sorted(own.one_of if is_field(event) and own is not None else {event}):
                 spec = main.events.get(named)
                 if spec is None:
                     yield f"{where}.event: {main.name} has no event {named}"

@@ -17,11 +17,9 @@ from casework.rules.statechart.registry import Params, Registry, Verdict
 
 REGISTRY = Registry()
 guard, effect, recorder = REGISTRY.guard, REGISTRY.effect, REGISTRY.recorder
-VISITED_FROM: Final = ("phone_collection", "lost_contact", "home_visit")
-TAKES_PHOTOS: Final = ("under_way", "ended", "returned")
-_NEEDS_CONSENT: Final = frozenset({"interior", "person"})
 _OF_AN_ASSISTANT: Final = ("assisting_channel", "assistant", "entrustment", "trained_on")
-_CANNOT_BE: Final = {("found", "nobody"), ("not_found", "debtor")}
+CANNOT_BE: Final = frozenset({("found", "nobody"), ("not_found", "debtor")})
+"""What came of a visit, and who cannot have been met then."""
 
 
 class Photo(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -68,7 +66,7 @@ class Visit(Child):
         self.visitor = self.visitor or self.opened_by
 
     @property
-    def goes(self) -> tuple[str, ...]:
+    def visitors(self) -> tuple[str, ...]:
         """The staff who visit."""
         return (self.visitor, *((self.second_visitor,) if self.second_visitor else ()))
 
@@ -88,10 +86,10 @@ def _named(now: SubjectSituation) -> tuple[str, str | None]:
 # ── guards ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@guard(facts=())
-def case_is_visited(now: SubjectSituation, _: Params) -> Verdict:
+@guard(params={"states": "texts"}, facts=())
+def case_may_be_visited(now: SubjectSituation, params: Params) -> Verdict:
     state = now.parent.state
-    return Verdict(state in VISITED_FROM, {"state": state}, {"any_of_states": sorted(VISITED_FROM)})
+    return Verdict(state in params["states"], {"state": state}, {"any_of_states": sorted(params["states"])})
 
 
 @guard(params={"holds": "texts"}, facts=("holds",))
@@ -124,13 +122,13 @@ def assistant_entrusted(now: SubjectSituation, _: Params) -> Verdict:
 
 @guard(facts=("visitors",))
 def by_a_visitor(now: SubjectSituation, _: Params) -> Verdict:
-    goes = _visit(now).goes
-    return Verdict(now.actor in goes, {"actor": now.actor}, {"visitors": ", ".join(goes)})
+    visitors = _visit(now).visitors
+    return Verdict(now.actor in visitors, {"actor": now.actor}, {"visitors": ", ".join(visitors)})
 
 
 @guard(facts=())
 def by_no_visitor(now: SubjectSituation, _: Params) -> Verdict:
-    met = now.actor not in _visit(now).goes
+    met = now.actor not in _visit(now).visitors
     return Verdict(met, {"actor": now.actor}, {"visitor": False})
 
 
@@ -158,7 +156,7 @@ def after_check_in(now: SubjectSituation, _: Params) -> Verdict:
 @guard(facts=("outcome", "person_met"))
 def met_fits(now: SubjectSituation, _: Params) -> Verdict:
     outcome, met = now.given.get("outcome"), now.given.get("person_met")
-    return Verdict((outcome, met) not in _CANNOT_BE, {"outcome": outcome, "person_met": met}, {"consistent": True})
+    return Verdict((outcome, met) not in CANNOT_BE, {"outcome": outcome, "person_met": met}, {"consistent": True})
 
 
 @guard(facts=())
@@ -176,10 +174,10 @@ def its_day_is_over(now: SubjectSituation, _: Params) -> Verdict:
     return Verdict(now.today >= day, {"today": now.today.isoformat()}, {"visit_on": str(day)}, day)
 
 
-@guard(facts=("state",))
-def visit_takes_photos(now: SubjectSituation, _: Params) -> Verdict:
+@guard(params={"states": "texts"}, facts=("state",))
+def visit_takes_photos(now: SubjectSituation, params: Params) -> Verdict:
     state = _visit(now).state
-    return Verdict(state in TAKES_PHOTOS, {"state": state}, {"any_of_states": sorted(TAKES_PHOTOS)})
+    return Verdict(state in params["states"], {"state": state}, {"any_of_states": sorted(params["states"])})
 
 
 @guard(facts=("taken_on", "visit_on"))
@@ -189,12 +187,16 @@ def taken_on_its_day(now: SubjectSituation, _: Params) -> Verdict:
 
 
 @guard(facts=())
-def photo_once(now: SubjectSituation, _: Params) -> Verdict:
-    """Consented to, where it shows more than a house may; and not yet there."""
-    given = now.given
-    known = any(one.photo == given.get("photo") for one in _visit(now).photos)
-    asked = given.get("shows") not in _NEEDS_CONSENT or given.get("consent") is not None
-    return Verdict(asked and not known, {"consent": asked, "known": known}, {"consent": True, "known": False})
+def not_sent_before(now: SubjectSituation, _: Params) -> Verdict:
+    known = any(one.photo == now.given.get("photo") for one in _visit(now).photos)
+    return Verdict(not known, {"known": known}, {"known": False})
+
+
+@guard(params={"of": "texts"}, facts=())
+def consented(now: SubjectSituation, params: Params) -> Verdict:
+    """What shows more than a house may (CC 1033), with the consent of whom it shows."""
+    shows, consent = now.given.get("shows"), now.given.get("consent")
+    return Verdict(shows not in params["of"] or consent is not None, {"consent": consent}, {"consent_to": params["of"]})
 
 
 # ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────────────

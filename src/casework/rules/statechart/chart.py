@@ -124,7 +124,7 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Fires:
-    """The event of the parent that follows where the parent's chart lets it: `.field` stands for a code of the subject.
+    """The event of the parent that follows where the parent's chart lets it: `.field` stands for the code given there.
 
     `data`: which of what was given goes on to it, under the same names.
     """
@@ -132,9 +132,9 @@ class Fires:
     event: str
     data: tuple[str, ...] = ()
 
-    def named(self, subject: Any) -> str:
-        """The event, as the subject is now."""
-        return str(getattr(subject, self.event[1:])) if is_field(self.event) else self.event
+    def named(self, given: Mapping[str, Any]) -> str:
+        """The event, by what the act was given."""
+        return str(given[self.event[1:]]) if is_field(self.event) else self.event
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from casework.rules.statechart.registry import Params, Verdict
 from casework.work.case_guards.shown import last_seen_on
 from casework.work.cases.registry import REGISTRY
 from casework.work.cases.situation import CaseSituation
+from casework.work.visits import CANNOT_BE
 
 guard = REGISTRY.guard
-_CANNOT_BE = {("found", "nobody"), ("not_found", "debtor")}
 
 
 @guard(params={"outcome": "text"}, facts=("outcome_required",))
@@ -28,7 +28,7 @@ def failed_visits(now: CaseSituation, params: Params) -> Verdict:
 def person_met_fits(now: CaseSituation, _: Params) -> Verdict:
     """Who was found was met, and who was met was found; without a report there is nothing to object to."""
     outcome, met = now.given.get("outcome"), now.given.get("person_met")
-    return Verdict((outcome, met) not in _CANNOT_BE, {"outcome": outcome, "person_met": met}, {"consistent": True})
+    return Verdict((outcome, met) not in CANNOT_BE, {"outcome": outcome, "person_met": met}, {"consistent": True})
 
 
 @guard(facts=())

@@ -19,8 +19,8 @@ _PAGE: Final = 200
 _AT_ONCE: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def forget(conn: Connection, customer: Customer) -> list[bytes]:
-    """Erasure: the rows of their photos go, their files are to; what was sealed of them, to look for afterwards."""
+def forget(conn: Connection, customer: Customer) -> tuple[int, list[bytes]]:
+    """Erasure: the rows of their photos go, their files are to; how many, and what to look for afterwards."""
     theirs = (photos.c.institution == customer.institution, photos.c.borrower_id == customer.borrower_id)
     found = conn.execute(
         sa.select(photos.c.id, photos.c.stored_as, photos.c.look, photos.c.place_sealed).where(*theirs)
@@ -28,7 +28,7 @@ def forget(conn: Connection, customer: Customer) -> list[bytes]:
     rows.delete_many(conn, photo_bands, "photo_id", [row.id for row in found])
     rows.delete_many(conn, photos, "id", [row.id for row in found])
     rows.insert_many(conn, files_to_drop, [(row.stored_as, _AT_ONCE) for row in found], ("stored_as", "since"))
-    return [bytes(one) for row in found for one in (row.look, row.place_sealed) if one is not None]
+    return len(found), [bytes(one) for row in found for one in (row.look, row.place_sealed) if one is not None]
 
 
 def drop_files(engine: Engine, branch: Branch, *, clock: Clock = now) -> int:

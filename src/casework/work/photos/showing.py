@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
@@ -25,8 +26,8 @@ LOOK: Final = "visit.photo_look"
 PREVIEW_TYPE: Final = "image/jpeg"
 
 
-class Listed(NamedTuple):
-    """What is known of a photo, without a look at it."""
+class PhotoLine(msgspec.Struct):
+    """What is known of a photo, without a look at it; `photo` is the hash of the file as it came."""
 
     id: int
     photo: str
@@ -47,12 +48,12 @@ class Shown(NamedTuple):
     media_type: str
 
 
-def photos_of(conn: Connection, branch: Branch, actor: Actor, visit_id: int, at: datetime) -> list[Listed]:
+def photos_of(conn: Connection, branch: Branch, actor: Actor, visit_id: int, at: datetime) -> list[PhotoLine]:
     """Those of a visit in the order in which they came. CallerErrors `post_not_permitted`, `unknown_visit`."""
     branch.rulebook.permissions.require(actor, LOOK)
     seen(conn, branch, VISITS, actor, visit_id, branch.today(at))
-    wanted = sa.select(*(photos.c[name] for name in Listed._fields)).where(photos.c.visit_id == visit_id)
-    return [Listed(*row) for row in conn.execute(wanted.order_by(photos.c.id))]
+    wanted = sa.select(*(photos.c[name] for name in PhotoLine.__struct_fields__)).where(photos.c.visit_id == visit_id)
+    return [PhotoLine(*row) for row in conn.execute(wanted.order_by(photos.c.id))]
 
 
 def show_photo(

@@ -5,9 +5,11 @@ between, no file stays that nothing knows (`casework.work.photos.dropping`), and
 """
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
@@ -35,16 +37,15 @@ _RANDOM_BYTES: Final = 16
 
 
 class PhotoSent(NamedTuple):
-    """What came. `taken_at` counts where the file does not say when it was taken; `consent`: to showing more."""
+    """What came. `taken_at` counts where the file does not say when it was taken; `said`: what the chart takes."""
 
     visit_id: int
     content: bytes
-    shows: str
+    said: Mapping[str, str]
     taken_at: datetime | None = None
-    consent: str | None = None
 
 
-class Alike(NamedTuple):
+class Alike(msgspec.Struct):
     """Another photo that looks the same, in so many of 256 bits otherwise."""
 
     photo_id: int
@@ -53,14 +54,14 @@ class Alike(NamedTuple):
     bits: int
 
 
-class PhotoKept(NamedTuple):
-    """It is kept, and this entry says so; `alike`: those that look the same, for the reviewer."""
+class PhotoKept(msgspec.Struct):
+    """It is kept, as this entry says. `version`: of the visit; `alike`: those that look the same, for the reviewer."""
 
     photo_id: int
     photo: str
     taken_at: datetime
     entry_id: str
-    version: int  # of the visit
+    version: int
     alike: tuple[Alike, ...]
 
 
@@ -82,7 +83,7 @@ def keep_photo(
         )  # fmt: skip
     with reading(engine) as conn:
         visit: Visit = seen(conn, branch, VISITS, actor, sent.visit_id, branch.today(clock()))[0]
-        if actor.id not in visit.goes:
+        if actor.id not in visit.visitors:
             raise CallerError("not_a_visitor")
         _check_unknown(conn, picture)
     stored_as = f"{clock():%Y/%m}/{secrets.token_hex(_RANDOM_BYTES)}"
@@ -117,10 +118,7 @@ def _record(
 ) -> PhotoKept | Outcome:  # fmt: skip
     at = clock()
     (photo_id,) = rows.next_ids(conn, "photos_id_seq", photos, 1)
-    data = {
-        "photo": picture.sha256, "shows": sent.shows, "taken_at": taken_at.isoformat(), "taken_by": actor.id,
-        **({} if sent.consent is None else {"consent": sent.consent}),
-    }  # fmt: skip
+    data = {**sent.said, "photo": picture.sha256, "taken_at": taken_at.isoformat(), "taken_by": actor.id}
     command = Record(
         actor=system(actor.via), noun=VISITS.chart, id=visit.id, kind="photo", on=visit.visit_on,
         evidence=f"photo:{photo_id}", data=data,
@@ -128,11 +126,11 @@ def _record(
     (outcome,) = advance(conn, [command], branch, clock=clock)
     if not isinstance(outcome, Done):
         return outcome
-    said = ";".join(filter(None, (picture.place, picture.device)))
+    device, shows = ";".join(filter(None, (picture.place, picture.device))), sent.said["shows"]
     row = (
-        visit.id, visit.parent_id, visit.institution, visit.borrower_id, picture.sha256, picture.look, sent.shows,
+        visit.id, visit.parent_id, visit.institution, visit.borrower_id, picture.sha256, picture.look, shows,
         picture.media_type, len(sent.content), picture.width, picture.height, taken_at,
-        key.seal(place_of_place(stored_as), said) if said else None, actor.id, at, stored_as,
+        key.seal(place_of_place(stored_as), device) if device else None, actor.id, at, stored_as,
     )  # fmt: skip
     try:
         rows.insert_many(conn, photos, [(photo_id, *row)], ("id", *PHOTO_COLUMNS))
