@@ -15,7 +15,7 @@ from api.serving import Serving, serving_of
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.feed.held_back import FeedHealth, feed_health
-from casework.operation.alarms import FeedBehind, alarms
+from casework.operation.alarms import FeedBehind, VisitUnderWay, alarms
 from casework.storage.database import reading
 from casework.work.cases.unverified import Unverified, unverified
 from casework.work.handover.orphans import Ahead, count_orphans, departures_ahead
@@ -60,6 +60,7 @@ class BranchHealth(msgspec.Struct):
     `unverified`: whom a feed named and nobody registered, with the open cases they own and the days since.
     `feeds_missing`: institutions whose last feed lies behind the last closed day; placements may stop, calls do not.
     `unknown_years`: those at hand of which nobody knows the days off, so that every weekday counts as worked.
+    `visits_not_ended`: visits that nobody has come back from for longer than the policy lets one last.
     """
 
     orphans: int
@@ -68,6 +69,7 @@ class BranchHealth(msgspec.Struct):
     unverified: list[Unverified]
     feeds_missing: list[FeedBehind]
     unknown_years: list[int]
+    visits_not_ended: list[VisitUnderWay]
 
 
 _WELL = ResponseSpec(
@@ -81,7 +83,9 @@ _WELL = ResponseSpec(
                                              "days": 21}],
                              "feeds_missing": [{"institution": "wuhan", "last": "2026-03-22",
                                                 "closed_on": "2026-03-23", "days": 1, "stops_placements": True}],
-                             "unknown_years": [2027]})],
+                             "unknown_years": [2027],
+                             "visits_not_ended": [{"visit_id": 31, "visitor": "S0012", "second_visitor": "S0014",
+                                                   "checked_in_at": "2026-03-23T06:05:00Z"}]})],
 )  # fmt: skip
 
 
@@ -98,9 +102,15 @@ def branch_health_of(serving: Serving) -> BranchHealth:
     with reading(serving.engine) as conn:
         ahead = departures_ahead(conn, today, warning_days(serving.branch, today))
         unknown = unverified(conn, today, serving.branch.time_zone)
-        warned = alarms(conn, serving.branch, today)
+        warned = alarms(conn, serving.branch, now())
         return BranchHealth(
-            count_orphans(conn, today), ahead, feed_health(conn), unknown, warned.feeds, warned.unknown_years
+            count_orphans(conn, today),
+            ahead,
+            feed_health(conn),
+            unknown,
+            warned.feeds,
+            warned.unknown_years,
+            warned.visits,
         )
 
 

@@ -23,7 +23,7 @@ from casework.lifecycle.commands import Done, Fire, Mistaken, Note, Open, Outcom
 from casework.log.format.tree import MAX_SIZE
 from casework.log.write.grown import last_published, present_log, size_of
 from casework.log.write.seal import oldest_waiting_s
-from casework.operation.alarms import feeds_behind, years_without_days_off
+from casework.operation.alarms import feeds_behind, visits_not_ended, years_without_days_off
 from casework.storage.database import reading
 from casework.work.cases.branch import Branch
 from casework.work.cases.commands import Command, Measure
@@ -177,6 +177,7 @@ class _Stored(Collector):
                 ahead = departures_ahead(conn, today, warning_days(self._branch, today))
                 unknown = unverified(conn, today, self._branch.time_zone)
                 behind, years = feeds_behind(conn, self._branch), years_without_days_off(conn, today)
+                visits = visits_not_ended(conn, self._branch, now())
         except TryAgain:
             up.add_metric([], 0)
             yield up
@@ -221,6 +222,9 @@ class _Stored(Collector):
         yield late
         yield GaugeMetricFamily(
             "casework_calendar_years_unknown", "Years at hand whose days off nobody knows; must be 0.", value=len(years)
+        )
+        yield GaugeMetricFamily(
+            "casework_visits_not_ended", "Visits that nobody came back from in time; must be 0.", value=len(visits)
         )
 
 

@@ -127,6 +127,7 @@ def test_the_branchs_health_shows_zero_orphans_and_departures_that_nobody_planne
     running.open("L1")
     assert running.get("/health/branch", "B1").json() == {
         "orphans": 0, "ahead": [], "feeds": [], "unverified": [], "feeds_missing": [], "unknown_years": [],
+        "visits_not_ended": [],
     }  # fmt: skip
     with writing(running.started.engine) as conn:
         trail = running.started.branch.trail(now())

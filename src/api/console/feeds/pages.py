@@ -56,7 +56,7 @@ def _list(request: Request[Any, Any, Any], before: int | None, tried: Tried | No
     serving = serving_of(request)
     with reading(serving.engine) as conn:
         found, _ = as_they_are(conn, newest_runs(conn, before=before, limit=_ROWS + 1))
-        warned = alarms(conn, serving.branch, serving.branch.today(now()))
+        warned = alarms(conn, serving.branch, now())
     may = serving.branch.rulebook.permissions.may(actor_of(request), "feed.import")
     return render(
         request, "feeds/list.html", status=int(tried.problem["status"]) if tried else 200, runs=found[:_ROWS],

@@ -66,7 +66,7 @@ def home(request: Request[Any, Any, Any]) -> Response[Any]:
         if permissions.may(actor, "feed.read"):
             runs, _ = as_they_are(conn, newest_runs(conn, limit=3))
         work = [_Work.of(one) for one in of_actor(conn, actor.id, _WORK) if one.name.partition(":")[0] in _PLACES]
-        warned = alarms(conn, branch, branch.today(now()))
+        warned = alarms(conn, branch, now())
     if permissions.may(actor, "branch.health"):
         health = branch_health_of(serving)
     return render(

@@ -1,4 +1,4 @@
-"""Photos of visits over HTTP: sent by who visits, listed without a look, looked at with an entry, refused with why."""
+"""Visits over HTTP: their alarm; photos sent by who visits, listed, looked at with an entry, refused with why."""
 
 from typing import Any
 
@@ -26,6 +26,18 @@ def visit(running: Running) -> int:
     arrived = {"event": "check_in", "data": {"at": f"{DAY}T10:00:00+08:00"}}
     assert running.post(f"/visits/{number}/events", json=arrived, headers={"If-Match": "*"}).status_code == 200
     return number
+
+
+def test_who_checked_in_and_does_not_come_back_is_an_alarm_wherever_people_look(running: Running, visit: int) -> None:
+    told = running.get("/health/branch", "B1").json()["visits_not_ended"]
+    assert told == [
+        {"visit_id": visit, "visitor": "R1", "second_visitor": "B1", "checked_in_at": "2026-01-10T02:00:00Z"}
+    ]
+    assert "casework_visits_not_ended 1.0" in running.get("/metrics", "B1").text
+    left = {"event": "check_out", "data": {"at": f"{DAY}T10:30:00+08:00"}}
+    assert running.post(f"/visits/{visit}/events", json=left, headers={"If-Match": "*"}).status_code == 200
+    assert running.get("/health/branch", "B1").json()["visits_not_ended"] == []
+    assert "casework_visits_not_ended 0.0" in running.get("/metrics", "B1").text
 
 
 def send(running: Running, visit: int, content: bytes = PHOTO, staff_no: str = "R1", **form: str) -> Any:
