@@ -151,10 +151,11 @@ def left_meanwhile(way: Way) -> list[set[str] | str]:
 
 
 def strategy_not_allowed(way: Way) -> list[set[str] | str]:
-    """The chart's state of the case does not allow it; pages start none."""
+    """The chart's state of the case does not allow it."""
     return [
         way.api("POST", "/strategies", "R1", cases=[way.left], strategy="phone"),
         way.shell("task", "strategy", str(way.left), "--strategy", "phone", "--as", "R1"),
+        way.page("R1", "/console/day/strategy", strategy="phone", **{f"task__{way.task}": "yes"}),
     ]
 
 
@@ -162,6 +163,7 @@ def unknown_strategy(way: Way) -> list[set[str] | str]:
     return [
         way.api("POST", "/strategies", "R1", cases=[way.there], strategy="prayer"),
         way.shell("task", "strategy", str(way.there), "--strategy", "prayer", "--as", "R1"),
+        way.page("R1", "/console/day/strategy", strategy="prayer", **{f"task__{task_of(way)}": "yes"}),
     ]
 
 
@@ -206,6 +208,7 @@ def unknown_ground(way: Way) -> list[set[str] | str]:
     return [
         way.api("POST", "/promises", "R1", of=way.there, ground="whim", data={}),
         way.shell("promise", "open", "--case", str(way.there), "--ground", "whim", "--as", "R1"),
+        way.page("R1", f"/console/debtors/{way.there}/promises", ground="whim"),
     ]
 
 
@@ -215,17 +218,19 @@ def unknown_ground(way: Way) -> list[set[str] | str]:
         (twice, "list_taken", "的任务已于"), (handed_in_twice, "handed_in_already", "此后的内容请另交补充"),
         (not_on_it, "nothing_to_take", "没有任务"), (for_another, "hand_in_not_yours", "须由本人、当日代理人"),
         (nothing_done, "nothing_to_hand_in", "没有可上交的内容"), (without_feed, "day_without_feed", "尚无数据导入"),
-        (left_meanwhile, "case_left", "案件已不在办"), (strategy_not_allowed, "strategy_not_allowed", ""),
+        (left_meanwhile, "case_left", "案件已不在办"),
+        (strategy_not_allowed, "strategy_not_allowed", "只可在失联、电话催收中启动"),
         (outage_of_closed_day, "outage_of_closed_day", "只可登记2026-01-10"), (given_out, "day_given_out", "只可预览"),
         (moved_to_who_cannot, "receiver_lacks_post", "没有可办理此任务的岗位"),
-        (unknown_strategy, "unknown_strategy", ""), (unknown_ground, "unknown_ground", ""),
+        (unknown_strategy, "unknown_strategy", "策略须为以下之一"),
+        (unknown_ground, "unknown_ground", "客户承诺还款（made）"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_of_a_day_is_told_whichever_way_it_is_tried(
     way: Way, tried: Callable[[Way], list[set[str] | str]], code: str, zh: str
 ) -> None:
     """By one code over HTTP and at the shell; in words on the page."""
-    for said, wanted in zip(tried(way), (code, code, zh), strict=False):
+    for said, wanted in zip(tried(way), (code, code, zh), strict=True):
         assert wanted in said
 
 

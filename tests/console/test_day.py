@@ -91,8 +91,9 @@ def test_a_strategy_is_started_for_the_chosen_where_the_chart_allows_it_and_stan
     counts = {one["name"]: one["cases"] for one in running.get("/work-lists", "B1").json()["items"]}
     assert (counts["visit"], counts["phone"]) == (1, 1)
     for typed, status, told in (
-        ({**form, "strategy": "visit"}, 409, ""), ({**form, "strategy": "prayer"}, 422, "策略须为以下之一"),
+        ({**form, "strategy": "visit"}, 409, "未办理"), ({**form, "strategy": "prayer"}, 422, "策略须为以下之一"),
         ({"form_token": form["form_token"], "strategy": "phone"}, 422, "请至少选择一项任务"),
+        ({"form_token": form["form_token"], "task.999999": "yes", "strategy": "phone"}, 404, "当日清单上没有此任务"),
     ):  # fmt: skip
         answer = someone.post("/console/day/strategy", typed)
         assert answer.status_code == status, someone.text()

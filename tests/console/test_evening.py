@@ -95,6 +95,7 @@ def test_the_basic_risk_post_hands_in_a_team_and_issues_the_report(
     assert "Could not be repaired" in manager.text()
     assert "无法修复名单" not in manager.text()
     assert manager.get("/console/evening/report.xlsx?on=2026-01-10").content[:2] == b"PK"
+    assert "/console/evening/report.xlsx?on=" in manager.get("/console/evening/report").text  # of today
     auditor = browse("AUD1")
     auditor.get(f"/console/evening?{ON}")
     assert "evening:hand_ins:1" in auditor.text()

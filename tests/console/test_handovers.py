@@ -1,5 +1,6 @@
 """Hand-overs on pages: from plan to receipts, carried out behind, and what is told when the world has moved."""
 
+import re
 import time
 from collections.abc import Callable
 
@@ -99,20 +100,22 @@ class TestMoves:
         """The branch whose chart has gone on."""
         return moving
 
-    def test_a_move_is_shown_run_behind_and_reported(self, browse: Browse, running: Running) -> None:
+    def test_a_move_is_asked_for_approved_run_behind_and_reported(self, browse: Browse) -> None:
         place = f"/console/rules/charts/{NAME}/moves"
-        auditor = browse("AUD1")
-        assert auditor.get(place).status_code == 200
-        assert "将迁移 5" in auditor.text()
-        number = running.post(f"/charts/{NAME}/moves", "ADM1", json={}).json()["request_id"]
+        administrator, auditor, another = browse("ADM1"), browse("AUD1"), browse("B1")
+        administrator.get(place)
+        assert "将迁移 5" in administrator.text()
+        assert administrator.send(place).status_code == 303, administrator.text()
         auditor.get(place)
         assert "等待他人批准" in auditor.text()
-        assert running.post(f"/requests/{number}/approve", "B1", json={}).status_code == 200
+        (request,) = re.findall(r"/console/requests/\d+", auditor.page.text)
+        another.get(request)
+        assert another.send(f"{request}/approve").status_code == 303, another.text()
         auditor.get(place)
         assert "等待管理员执行" in auditor.text()
-        assert running.post(f"/charts/{NAME}/moves/run", "ADM1", json={}).status_code == 200
-        auditor.get(place)
-        assert "执行报告" in auditor.text()
+        administrator.get(place)
+        assert administrator.send(f"{place}/run").status_code == 303, administrator.text()
+        assert "执行报告" in over(auditor, place)
         assert "将迁移 0" in auditor.text()
 
     def test_a_chart_of_one_version_says_that_there_is_nothing_to_move_from(self, browse: Browse) -> None:

@@ -49,11 +49,23 @@ def test_an_auditor_finds_who_looked_at_a_phone_number_and_takes_the_sheet(
     someone = browse("AUD1")
     someone.get("/console/log/questions?ask=revealed")
     text = someone.text()
-    for part in ("R1", "phone", "borrower:wuhan~B-L1"):
+    for part in ("R1", "字段 电话", "borrower:wuhan~B-L1"):
         assert part in text, part
     assert someone.get("/console/log.xlsx?event=personal.revealed&purpose=audit").content[:2] == b"PK"
     someone.get("/console/log/questions?ask=log_out")
     assert "AUD1" in someone.text()
+
+
+def test_what_was_refused_and_what_was_given_is_told_by_the_words_of_the_chart(
+    browse: Browse, running: Running
+) -> None:
+    (case,) = running.open("L1")
+    refused = running.post(f"/cases/{case}/events", "R1", json={"event": "mark_lost"}, headers={"If-Match": "*"})
+    assert refused.status_code == 403, refused.text
+    someone = browse("AUD1")
+    someone.get("/console/log/questions?ask=refused")
+    assert "原因 岗位无权" in someone.text(), someone.text()
+    assert "any_of_posts" not in someone.text()
 
 
 def test_a_day_that_is_none_is_told_and_an_unknown_question_is_not_found(browse: Browse) -> None:

@@ -30,7 +30,7 @@ class Promise(Child):
     made_on: date | None = None
     ref: str = ""
     staff_no: str | None = None
-    counted_fen: dict[str, int] = msgspec.field(default_factory=dict)
+    counted_fen: Annotated[dict[str, int], Label("已计入还款", "Paid towards it")] = msgspec.field(default_factory=dict)
     because: Annotated[str | None, Label("判定依据", "Judged because of")] = None  # payment, left, grace_over, reversal
     judged_on: Annotated[date | None, Label("判定日期", "Judged on")] = None
     due_on: date | None = None

@@ -40,7 +40,10 @@ def told(branch: Branch, item: HistoryItem, lang: str, names: Mapping[str, str] 
     chart = branch.rulebook.charts.get(_CHARTS.get(word, ""))
     kind = next((name for name in ("step", "fact", "refused") if what.startswith(f"{name}.")), "other")
     kind = "money" if what == "measured" else kind
-    details, who = list(_details(chart, item, lang, branch.time_zone)), (names or {}).get(item.actor)
+    details = list(details_of(branch, item.event, item.data, lang, item.texts))
+    if item.erased_on is not None:
+        details.append((words.say("case.erased", lang), shown.day(item.erased_on, lang), False))
+    who = (names or {}).get(item.actor)
     return Moment(item, shown.told(item, lang), kind, _moved(chart, item, lang), details, who)
 
 
@@ -64,12 +67,15 @@ def _moved(chart: Chart | None, item: HistoryItem, lang: str) -> tuple[str, str]
     )
 
 
-def _details(chart: Chart | None, item: HistoryItem, lang: str, zone: str) -> Iterator[tuple[str, str, bool]]:
-    data = item.data
+def details_of(
+    branch: Branch, event: str, data: Mapping[str, Any], lang: str, texts: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, str, bool]]:  # fmt: skip
+    """Day, what was given, measured, decided, and why not: name, value, whether that is a code or somebody's words."""
+    chart, zone = branch.rulebook.charts.get(_CHARTS.get(event.partition(".")[0], "")), branch.time_zone
     if "on" in data:
         yield words.say("case.happened_on", lang), shown.day(data["on"], lang), False
-    fields = _fields(chart, item.event, str(data.get("ground", "")))
-    for name, value in {**data.get("given", {}), **item.texts}.items():
+    fields = _fields(chart, event, str(data.get("ground", "")))
+    for name, value in {**data.get("given", {}), **(texts or {})}.items():
         field = fields.get(name)
         label = shown.told(field, lang) if field else word_of(f"field.{name}", name, lang)
         yield label, *value_of(field, value, lang, zone)
@@ -80,11 +86,9 @@ def _details(chart: Chart | None, item: HistoryItem, lang: str, zone: str) -> It
     if "owner" in data:
         yield words.say("case.owner", lang), str(data["owner"]), True
     for reason in data.get("reasons", ()):
-        yield words.say("case.because", lang), *_reason(chart, item.event, reason, lang)
+        yield words.say("case.because", lang), *_reason(chart, event, reason, lang)
     if data.get("evidence"):
         yield words.say("case.evidence", lang), str(data["evidence"]), True
-    if item.erased_on is not None:
-        yield words.say("case.erased", lang), shown.day(item.erased_on, lang), False
 
 
 def _fields(chart: Chart | None, event: str, ground: str) -> Mapping[str, Field]:

@@ -96,8 +96,10 @@ async def strategy(request: Request[Any, Any, Any]) -> Response[Any]:
 
     def work(conn: Connection, actor: Actor, at: datetime) -> str:
         branch, wanted = serving_of(request).branch, set(chosen(typed))
-        listed = tasks_of(conn, branch.today(at), actor)
-        numbers = sorted({one.case_id for one in listed if one.id in wanted and one.case_id is not None})
+        found = {one.id: one.case_id for one in tasks_of(conn, branch.today(at), actor) if one.case_id is not None}
+        if not wanted <= found.keys():
+            raise CallerError("unknown_task")
+        numbers = sorted({found[one] for one in wanted})
         raise_first(start(conn, branch, actor, numbers, typed.get("strategy", ""), at, atomic=True))
         return "/console/day"
 

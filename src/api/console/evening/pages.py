@@ -36,7 +36,6 @@ _TO_DO: Final = 50
 _TO_REVIEW: Final = 200
 """Contacts that lack something, beside all breaches: a dialler that records nothing has thousands."""
 _On = Annotated[date | None, QueryParameter()]
-_Day = Annotated[date, QueryParameter()]
 _Team = Annotated[str | None, QueryParameter(max_length=64)]
 
 
@@ -48,31 +47,31 @@ def evening(request: Request[Any, Any, Any], on: _On = None, team: _Team = None)
 
 
 @get("/console/evening/ledger.xlsx", sync_to_thread=True, opt={"page": "ledger.export"})
-def ledger(request: Request[Any, Any, Any], on: _Day, team: _Team = None) -> Response[Any]:
+def ledger(request: Request[Any, Any, Any], on: _On = None, team: _Team = None) -> Response[Any]:
     """The ledger as a workbook; an entry."""
     check_parameters(request, ("on", "team"))
-    return _file(ledger_file(request, on, team or None))
+    return _file(ledger_file(request, on or _today(request), team or None))
 
 
 @get("/console/evening/report.xlsx", sync_to_thread=True, opt={"page": "day.report"})
-def report_workbook(request: Request[Any, Any, Any], on: _Day) -> Response[Any]:
+def report_workbook(request: Request[Any, Any, Any], on: _On = None) -> Response[Any]:
     """The daily report as a workbook; an entry."""
     check_parameters(request, ("on",))
-    return _file(report_file(request, on))
+    return _file(report_file(request, on or _today(request)))
 
 
 @get("/console/evening/report", sync_to_thread=True, opt={"page": "day.report"})
-def report(request: Request[Any, Any, Any], on: _Day) -> Response[Any]:
+def report(request: Request[Any, Any, Any], on: _On = None) -> Response[Any]:
     """The daily report: as it was issued, else as it stands."""
     check_parameters(request, ("on",))
-    return _report(request, on, None)
+    return _report(request, on or _today(request), None)
 
 
 @post("/console/evening/report", opt={"page": "day.report_issue"})
 async def issue_report(request: Request[Any, Any, Any]) -> Response[Any]:
     """Issue it: kept as it is from now on; an entry."""
     typed = await typed_in(request)
-    on = _day(typed.get("on", "")) or serving_of(request).branch.today(now())
+    on = _day(typed.get("on", "")) or _today(request)
 
     def work() -> Response[Any]:
         try:
@@ -89,7 +88,7 @@ async def issue_report(request: Request[Any, Any, Any]) -> Response[Any]:
 async def hand_in(request: Request[Any, Any, Any]) -> Response[Any]:
     """Hand in what somebody (or a team) did; an entry for each. What did not go is shown."""
     typed = await typed_in(request)
-    on = _day(typed.get("on", "")) or serving_of(request).branch.today(now())
+    on = _day(typed.get("on", "")) or _today(request)
     team, whose = typed.get("team", "")[:64] or None, typed.get("whose", "")[:32] or None
     wanted = HandInBody(on, [whose] if whose and not team else None, team, typed.get("part") == "supplement")
 
@@ -194,6 +193,10 @@ def _report(request: Request[Any, Any, Any], on: date, tried: Tried | None) -> R
         issued=act, tried=tried, may_issue=permissions.may(actor, "day.report_issue"),
         may_audit=permissions.may(actor, "audit.read"),
     )  # fmt: skip
+
+
+def _today(request: Request[Any, Any, Any]) -> date:
+    return serving_of(request).branch.today(now())
 
 
 def _ground(code: str, lang: str) -> str:

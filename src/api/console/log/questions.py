@@ -7,9 +7,11 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.params import QueryParameter
 
-from api.console.cases.timeline import word_of
+from api.console.cases.timeline import details_of, value_of
+from api.console.frame import shown, words
 from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import language_of, render
+from api.console.nouns.shown import PLURAL
 from api.reading.asking import check_parameters
 from api.serving import serving_of
 from casework.errors import CallerError
@@ -48,8 +50,15 @@ QUESTIONS: Final[Mapping[str, Mapping[str, str]]] = {
 """Twenty of them, by the word that each is called: `question.<code>` of the table of words."""
 _SAMPLE: Final = 20
 _SHOWN: Final = 6
-_UNSAID: Final = frozenset({"business_date", "gathered", "material_version", "version"})
-"""What the machine needs, and nobody asks."""
+_NESTED: Final = ("about", "filter", "four_eyes")
+"""What is said within these is said as well."""
+_TOLD: Final = frozenset({"on", "owner", "reasons", "evidence"})
+"""Told already, as any entry of a case is."""
+_SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "fields": ("people", "field"), "purpose": ("file",), "list": ("nav", "noun"), "reason": ("absence", "code"),
+    "ground": ("code",), "hold": ("code",), "verdict": ("verdict",), "rules": ("code",),
+}  # fmt: skip
+"""Where the table of words has the words of a field's codes."""
 _Day = Annotated[str, QueryParameter(max_length=10)]
 
 
@@ -83,27 +92,40 @@ def questions(
 
 
 def _answer(branch: Branch, line: EntryLine, lang: str) -> tuple[EntryLine, Mapping[str, Any], str, list[Any]]:
-    body, posts = msgspec.json.decode(line.body), post_labels(branch.rulebook.chart)
-    return (
-        line,
-        body,
-        label_of(branch.rulebook, body["event"])[0 if lang == "zh" else 1],
-        list(_said(body, lang, posts)),
-    )
+    body = msgspec.json.decode(line.body)
+    said = [*details_of(branch, body["event"], body["data"], lang), *_said(branch, body["data"], lang)]
+    return line, body, label_of(branch.rulebook, body["event"])[lang == "en"], said[:_SHOWN]
 
 
-def _said(body: Mapping[str, Any], lang: str, posts: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
-    """The first things that an entry says, as it says them."""
-    plain = [(name, value) for name, value in body["data"].items() if value not in (None, "", [], {})]
-    for name, value in [one for one in plain if one[0] not in _UNSAID][:_SHOWN]:
-        if name == "post" and value in posts:
-            value = posts[value][lang]  # noqa: PLW2901  # as text
-        elif isinstance(value, dict):
-            value = " ".join(f"{key}={one}" for key, one in value.items() if not isinstance(one, dict | list))  # noqa: PLW2901  # as text
-        elif isinstance(value, list):
-            value = " ".join(str(one) for one in value if not isinstance(one, dict))  # noqa: PLW2901  # as text
-        if value != "":
-            yield word_of(f"field.{name}", name, lang), str(value)[:120]
+def _said(branch: Branch, data: Mapping[str, Any], lang: str) -> Iterator[tuple[str, str, bool]]:
+    """What else an entry says that has a name for people; its own page has all of it."""
+    nested = [data.get(name, {}) for name in _NESTED]
+    for name, value in {key: one for part in (*nested, data) for key, one in part.items()}.items():
+        if words.has(f"field.{name}") and value not in (None, "", []) and name not in _TOLD:
+            yield words.say(f"field.{name}", lang), *_value(branch, name, value, lang)
+
+
+def _value(branch: Branch, name: str, value: Any, lang: str) -> tuple[str, bool]:
+    if isinstance(value, list):
+        parts = [_value(branch, name, one, lang) for one in value if not isinstance(one, dict | list)]
+        return ("、" if lang == "zh" else ", ").join(text for text, _ in parts), any(own for _, own in parts)
+    if known := _known(branch, name).get(str(value)):
+        return shown.told(known, lang), False
+    for section in _SECTIONS.get(name, ()):
+        if words.has(f"{section}.{value}"):
+            return words.say(f"{section}.{value}", lang), False
+    if name.endswith(("_on", "_at")):
+        return (shown.day(value, lang) if name.endswith("_on") else shown.instant(value, branch.time_zone)), False
+    return (shown.yuan(value), False) if name.endswith("_fen") else value_of(None, value, lang, branch.time_zone)
+
+
+def _known(branch: Branch, name: str) -> Mapping[str, Any]:
+    """What the rulebook calls the codes of a field."""
+    if name in ("post", "posts"):
+        return post_labels(branch.rulebook.chart)
+    if name == "list":
+        return {plural: branch.rulebook.charts[word] for word, plural in PLURAL.items()}
+    return branch.rulebook.permissions.purposes if name == "purpose" else {}
 
 
 @get("/console/log/checkpoint", sync_to_thread=True, opt={"page": "log.read"})

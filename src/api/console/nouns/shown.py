@@ -1,6 +1,6 @@
 """A subject of any noun as pages show it: its columns with the words of its chart, its state, its place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -13,10 +13,11 @@ from casework.lifecycle.kept import Kept
 from casework.lifecycle.subject import HEAD
 from casework.lifecycles import LIFECYCLES
 from casework.people.staff.actor import Actor
-from casework.rules.statechart.chart import Chart, Event, FactKind, Opening
+from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.fields import Field
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case
+from casework.work.cases.export import fields_in, labels_of
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.options import OpeningOffer
 from casework.work.cases.shown import ShownWanted, openings_of, page_of
@@ -45,22 +46,16 @@ class Children:
 def columns_of(branch: Branch, noun: Kept, subject: Any, lang: str) -> list[tuple[str, str, bool, bool]]:
     """Label, value, whether it is a code or somebody's own words, whether an amount; empty ones are left out."""
     chart = branch.rulebook.charts[noun.chart]
-    fields = _fields(chart)
+    fields, labels = fields_in(chart), labels_of(noun, chart)
     found = []
     for name in sorted(noun.rows.columns, key=lambda one: one in _LAST):
         value = getattr(subject, name)
-        if name in _OWN or value in (None, "", {}, []):
+        if name in _OWN or value in (None, "", {}, ()):
             continue
-        label = shown.told(fields[name], lang) if name in fields else word_of(f"column.{name}", name, lang)
+        label = labels[name][lang == "en"]
         text, own = _value(branch, chart, fields.get(name), name, value, lang)
         found.append((label, text, own, name.endswith("_fen")))
     return found
-
-
-def _fields(chart: Chart) -> Mapping[str, Field]:
-    """Fields that events take, then those of openings: what a column was first called stands."""
-    parts: list[FactKind | Event | Opening] = [*chart.facts.values(), *chart.events.values(), *chart.openings.values()]
-    return {name: field for part in parts for name, field in part.fields.items()}
 
 
 def _value(branch: Branch, chart: Chart, field: Field | None, name: str, value: Any, lang: str) -> tuple[str, bool]:
@@ -72,6 +67,8 @@ def _value(branch: Branch, chart: Chart, field: Field | None, name: str, value: 
         return shown.yuan(value), False
     if isinstance(value, dict):
         return (shown.yuan(sum(value.values())) if name.endswith("_fen") else ", ".join(map(str, value))), False
+    if isinstance(value, tuple):
+        return str(len(value)), False
     if name == "opened_for" and value in chart.openings:
         return shown.told(chart.openings[value], lang), False
     text, own = value_of(field, value, lang, branch.time_zone)

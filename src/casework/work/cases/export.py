@@ -83,19 +83,25 @@ def columns_of(noun: Noun, chart: Chart) -> list[Column]:
 
     KeyError for a field that none of them names.
     """
-    hints, fields = get_type_hints(noun.subject, include_extras=True), _fields_of(chart)
     columns: list[Column] = []
-    for name in (*_OF_EVERY, *noun.rows.columns):
-        if name in [column.field for column in columns] or name not in noun.rows.columns or name in _LEFT_OUT:
-            continue
+    for name, (zh, en) in labels_of(noun, chart).items():
         if noun.rows.kinds[name][0] is not None:
-            zh, en = _OF_EVERY.get(name) or _label_of(name, fields, hints[name])
             money = name.endswith("_fen")
             columns.append(Column(name, f"{zh}（元）" if money else zh, f"{en} (yuan)" if money else en, 14))
     return columns
 
 
-def _fields_of(chart: Chart) -> dict[str, Field]:
+def labels_of(noun: Noun, chart: Chart) -> dict[str, tuple[str, str]]:
+    """What each field of its struct is called, zh and en: first what every noun has."""
+    hints, fields = get_type_hints(noun.subject, include_extras=True), fields_in(chart)
+    names = dict.fromkeys(name for name in (*_OF_EVERY, *noun.rows.columns) if name in noun.rows.columns)
+    return {
+        name: _OF_EVERY.get(name) or _label_of(name, fields, hints[name]) for name in names if name not in _LEFT_OUT
+    }
+
+
+def fields_in(chart: Chart) -> dict[str, Field]:
+    """The fields of what events, facts and openings take; what a field is called at the opening stands."""
     parts: tuple[Any, ...] = (*chart.events.values(), *chart.facts.values(), *chart.openings.values())
     return {name: field for part in parts for name, field in part.fields.items()}
 
@@ -111,7 +117,7 @@ def _label_of(name: str, fields: Mapping[str, Field], hint: Any) -> tuple[str, s
 
 def noun_csv(subjects: Iterable[Any], noun: Noun, chart: Chart, lang: Lang, *, cut: bool) -> bytes:
     """Subjects as `_csv` has them, codes in words."""
-    fields = _fields_of(chart)
+    fields = fields_in(chart)
     return _csv(
         columns_of(noun, chart), subjects, lambda one, name: _told(one, name, chart, fields, lang), lang, cut=cut
     )
@@ -119,7 +125,7 @@ def noun_csv(subjects: Iterable[Any], noun: Noun, chart: Chart, lang: Lang, *, c
 
 def noun_cells(noun: Noun, chart: Chart, lang: Lang) -> Callable[[Any], list[Any]]:
     """What makes of a subject its values in the order of `columns_of`, codes in words."""
-    names, fields = [column.field for column in columns_of(noun, chart)], _fields_of(chart)
+    names, fields = [column.field for column in columns_of(noun, chart)], fields_in(chart)
     return lambda subject: [_told(subject, name, chart, fields, lang) for name in names]
 
 
@@ -130,7 +136,7 @@ def case_cells(line: CaseLine, chart: Chart, lang: Lang) -> list[Any]:
 
 def noun_texts(subject: Any, noun: Noun, chart: Chart, lang: Lang) -> list[str]:
     """A subject as texts in the order of `columns_of`."""
-    names, fields = [column.field for column in columns_of(noun, chart)], _fields_of(chart)
+    names, fields = [column.field for column in columns_of(noun, chart)], fields_in(chart)
     return [_text(name, _told(subject, name, chart, fields, lang)) for name in names]
 
 
