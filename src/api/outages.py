@@ -83,9 +83,9 @@ _ANSWER = {
     "results": [
         {"day": "2026-03-09", "outcome": "done", "status": 200, "zh": None, "en": None},
         {"day": "2026-03-01", "outcome": "outage_of_closed_day", "status": 422,
-         "zh": "2026-03-01已日终，当日应办事项的结果不再改变；只可登记2026-03-09及以后的日期",
-         "en": "2026-03-01 is closed, and what was owed on it stays as it was taken: of 2026-03-09 and later days one "
-               "is declared"},
+         "zh": "2026-03-01已日终，当日应办事项的结果不再改变；只可登记或撤销2026-03-09及以后的故障",
+         "en": "2026-03-01 is closed, and what was owed on it stays as it was taken; declare or withdraw from "
+               "2026-03-09 on"},
     ],
 }  # fmt: skip
 
@@ -138,14 +138,16 @@ def _result(one: Outage, fault: CallerError | None) -> OutageResult:
 
 
 @post("/outages/withdrawals", status_code=200, sync_to_thread=True, summary="Withdraw an outage", tags=["duties"],
-      responses=answers(list[OutageBody], [_OUTAGE], "outage_unknown", "invalid_request"))  # fmt: skip
+      responses=answers(list[OutageBody], [_OUTAGE], "outage_unknown", "outage_of_closed_day",
+                        "invalid_request"))  # fmt: skip
 def withdraw(
     request: Request[Any, Any, Any],
     data: Annotated[OutageWithdrawn, Body(examples=[Example(summary="there was none", value={"day": "2026-03-09"})])],
 ) -> list[OutageBody]:  # fmt: skip
-    """There was none; an entry."""
+    """There was none; an entry. Of a day that is closed it stays: what was owed on it was taken with it."""
     with changing(request) as change:
-        declare_outage(change.conn, change.trail, change.actor, Outage(data.day, None), (), closed=None)
+        one, closed = Outage(data.day, None), closed_through(change.conn)
+        declare_outage(change.conn, change.trail, change.actor, one, (), closed=closed)
         return _all(request, change.conn)
 
 

@@ -17,6 +17,7 @@ from casework.people.shifts.answering import NOBODY_ON, WHYS, answers_on
 from casework.people.shifts.entering import ShiftFault, ShiftGiven, enter_shifts, enter_sound, shifts_between
 from casework.people.shifts.lending import posts_for
 from casework.storage.database import reading
+from casework.work.cases.gather import closed_through
 
 _WEEK: Final = timedelta(days=6)
 _MOST: Final = 2_000
@@ -105,10 +106,11 @@ def enter(
         given = [ShiftGiven(one.day, one.staff_no, one.shift, one.stand_in) for one in data.shifts]
         rules = change.branch.rulebook.shifts
         faults, enter_them = list[ShiftFault](), (change.conn, change.trail, change.actor, rules, given)
+        closed = closed_through(change.conn)
         if data.atomic:
-            days = enter_shifts(*enter_them)
+            days = enter_shifts(*enter_them, closed=closed)
         else:
-            faults, days = enter_sound(*enter_them)
+            faults, days = enter_sound(*enter_them, closed=closed)
     first = {one.place: one for one in reversed(faults)}
     results = [_result(one, first.get(place)) for place, one in enumerate(given, 1)]
     return RosterChanged(days, dict(sorted(Counter(one.outcome for one in results).items())), results)

@@ -15,6 +15,7 @@ import pytest
 from casework.clock import now
 from casework.lifecycle.commands import Fire
 from casework.lifecycle.tables import days_swept
+from casework.people.days.declaring import Outage, declare_outage
 from casework.people.staff.actor import system
 from casework.storage.database import writing
 from casework.work.cases.commands import Measure
@@ -57,7 +58,7 @@ class Way:
         assert said.code in (0, 1, 2), said
         return set(CODE.findall(said.out + said.err))
 
-    def page(self, staff_no: str, place: str, **typed: str) -> str:
+    def page(self, staff_no: str, place: str, /, **typed: str) -> str:
         """What the page tells of a form, or of its address where nothing is typed."""
         someone = self.seen.setdefault(staff_no, self.browse(staff_no))
         if not typed:
@@ -175,6 +176,29 @@ def outage_of_closed_day(way: Way) -> list[set[str] | str]:
     ]
 
 
+def outage_withdrawn(way: Way) -> list[set[str] | str]:
+    """One that was declared before the close exempted what was taken then."""
+    branch = way.running.started.branch
+    with writing(way.running.started.engine) as conn:
+        trail, known = branch.trail(now()), branch.rulebook.duties.outages
+        declare_outage(conn, trail, system("cli"), Outage(CLOSED, "power"), known, closed=None)
+        trail.write(conn)
+    return [
+        way.api("POST", "/outages/withdrawals", "B1", day=CLOSED.isoformat()),
+        way.shell("outage", "withdraw", "--on", CLOSED.isoformat(), "--as", "B1"),
+        way.page("B1", "/console/roster/outages", on=CLOSED.isoformat(), do="withdraw"),
+    ]
+
+
+def roster_of_closed_day(way: Way) -> list[set[str] | str]:
+    shift = {"day": CLOSED.isoformat(), "staff_no": "R1", "shift": "rest"}
+    return [
+        way.api("POST", "/roster", "B1", shifts=[shift]),
+        way.shell("roster", "set", "--on", CLOSED.isoformat(), "--staff", "R1", "--shift", "rest", "--as", "B1"),
+        way.page("B1", "/console/roster", from_on=CLOSED.isoformat(), staff_no="R1", shift="rest"),
+    ]
+
+
 def given_out(way: Way) -> list[set[str] | str]:
     """Over HTTP and on the page it runs behind, and is told when it is looked at."""
     way.running.post("/distribution", "B1", json={"on": BEFORE.isoformat()})
@@ -220,7 +244,9 @@ def unknown_ground(way: Way) -> list[set[str] | str]:
         (nothing_done, "nothing_to_hand_in", "没有可上交的内容"), (without_feed, "day_without_feed", "尚无数据导入"),
         (left_meanwhile, "case_left", "案件已不在办"),
         (strategy_not_allowed, "strategy_not_allowed", "只可在失联、电话催收中启动"),
-        (outage_of_closed_day, "outage_of_closed_day", "只可登记2026-01-10"), (given_out, "day_given_out", "只可预览"),
+        (outage_of_closed_day, "outage_of_closed_day", "只可登记或撤销2026-01-10"),
+        (outage_withdrawn, "outage_of_closed_day", "只可登记或撤销2026-01-10"),
+        (roster_of_closed_day, "roster_faulty", "班表不再改变"), (given_out, "day_given_out", "只可预览"),
         (moved_to_who_cannot, "receiver_lacks_post", "没有可办理此任务的岗位"),
         (unknown_strategy, "unknown_strategy", "策略须为以下之一"),
         (unknown_ground, "unknown_ground", "客户承诺还款（made）"),

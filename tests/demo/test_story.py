@@ -22,6 +22,7 @@ from casework.evidence.past.whole import portfolio_as_of
 from casework.evidence.verifying import verify
 from casework.intake.feed.past_arrears import past_arrears
 from casework.log.tables import entries
+from casework.operation.distributing import distribute
 from casework.operation.startup import start, upgrade
 from casework.people.days.loading import read_calendar, unknown_years
 from casework.people.identity.holding import holder_of
@@ -142,11 +143,13 @@ def test_serving_the_demo_means_the_database_in_its_folder_unless_another_is_nam
 
 
 def test_the_day_after_the_month_is_one_to_be_worked(settings: Settings, tmp_path: Path) -> None:
-    """Lists are out, promises due, somebody on leave, requests wait, breaches and holds are to be reviewed."""
+    """Cases given out, lists out, promises due, somebody on leave; requests, breaches, holds wait for a review."""
     upgrade(settings, system("cli"))
     started = start(settings)
     today = started.branch.today(now())
     told = perform(started, tmp_path / "feeds", seed=1, loans_number=1_000, today=today, progress=_silent)
+    left = distribute(started.engine, started.branch, today, actor=system("cli"), dry_run=True)
+    assert (left.moves, left.cases > 0) == ([], True)
     with reading(started.engine, snapshot=True) as conn:
         listed = set(conn.execute(sa.select(tasks.c.task).where(tasks.c.day == today)).scalars())
         due = conn.execute(

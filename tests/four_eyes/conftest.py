@@ -14,6 +14,7 @@ from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Record
 from casework.log.tables import entries
 from casework.operation.startup import Started, start
+from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import absence, register
 from casework.people.staff.actor import Actor, system
 from casework.people.staff.posts import known_posts
@@ -226,6 +227,16 @@ class World:
                 conn, trail, self.actor("ADM1"), self.started.branch.rulebook.permissions, staff_no=who,
                 from_on=self.today, until_on=self.today + timedelta(days=days), reason="leave", deputy=deputy,
             )  # fmt: skip
+            trail.write(conn)
+
+        self.in_one(work)
+
+    def rests(self, who: str, stand_in: str, on: date | None = None) -> None:
+        """By the roster, today or on that day."""
+
+        def work(conn: Any) -> None:
+            trail, given = self.started.branch.trail(self.at), [ShiftGiven(on or self.today, who, "rest", stand_in)]
+            enter_shifts(conn, trail, self.actor("ADM1"), self.started.branch.rulebook.shifts, given, closed=None)
             trail.write(conn)
 
         self.in_one(work)

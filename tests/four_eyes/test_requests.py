@@ -11,8 +11,9 @@ from casework.lifecycle.commands import Done, Fire, Mistaken
 from casework.lifecycle.commands import Refused as RefusedByTheDoor
 from casework.people.staff import absence, register
 from casework.people.staff.actor import system
-from casework.storage.database import writing
+from casework.storage.database import reading, writing
 from casework.work.four_eyes import requests
+from casework.work.four_eyes.listing import request_list
 from casework.work.four_eyes.requests import Asked, Moved, Refused
 from casework.work.four_eyes.tables import requests as rows
 from casework.work.requests import ERASED
@@ -226,6 +227,33 @@ def test_a_deputy_is_not_another_person_than_his_principal(world: World) -> None
     world.pass_days(5)  # his leave is over, but on the day of the asking they were one
     assert codes(world.turn("approve", "V1", number)) == ["not_involved"]
     assert isinstance(world.turn("approve", "V2", number), Moved)
+    assert world.findings() == []
+
+
+def test_who_stood_in_by_the_roster_is_no_other_person_for_what_was_asked_for_by_then(world: World) -> None:
+    """Also when their day is over; where nothing was lent they stay two people."""
+    case_id = world.suable()
+    number = world.asked("P1", case_id, "sue", **SUE)
+    world.turn("review", "B1", number)
+    world.pass_days(1)
+    world.rests("P1", stand_in="V1")
+    world.rests("P1", stand_in="V1", on=world.today + timedelta(days=20))
+    assert codes(world.turn("approve", "V1", number)) == ["not_involved"]
+    world.pass_days(1)
+    assert codes(world.turn("approve", "V1", number)) == ["not_involved"]
+    with reading(world.started.engine) as conn:
+        waits = {
+            who: [one.id for one in request_list(conn, world.started.branch, world.actor(who), clock=world.clock).items]
+            for who in ("V1", "V2")
+        }
+    assert waits == {"V1": [], "V2": [number]}
+    assert isinstance(world.turn("approve", "V2", number), Moved)
+
+    number = world.asked("P1", world.suable(), "sue", **SUE)
+    world.turn("review", "B1", number)
+    world.rests("V1", stand_in="T1")
+    world.pass_days(1)
+    assert isinstance(world.turn("approve", "V1", number), Moved), "an approver's post is lent to nobody who lacks it"
     assert world.findings() == []
 
 

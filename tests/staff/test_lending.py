@@ -5,10 +5,12 @@ from datetime import date
 
 import pytest
 
+from casework.errors import CallerError
 from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import absence
 from casework.people.staff.actor import Actor, Principal
 from casework.people.staff.permissions import ACTS
+from casework.people.staff.register import actor_for
 from casework.storage.database import reading
 from tests.cases.test_queries import Counted
 from tests.staff.conftest import TODAY, Register
@@ -40,7 +42,7 @@ def house(branch: Register) -> Register:
 
 def rest(house: Register, off: str, stand_in: str | None, on: date = TODAY) -> None:
     given = [ShiftGiven(on, off, "rest", stand_in)]
-    house.do(enter_shifts, house.started.branch.rulebook.shifts, given)
+    house.do(enter_shifts, house.started.branch.rulebook.shifts, given, closed=None)
 
 
 def actor(house: Register, staff_no: str, on: date = TODAY) -> Actor:
@@ -79,7 +81,7 @@ def test_taken_off_the_roster_they_reach_nothing_at_once(house: Register) -> Non
     """Entering a shift is a change of the register's version, by which every process knows its actors to be old."""
     rest(house, "V2", "P1")
     before = actor(house, "P1")
-    house.do(enter_shifts, house.started.branch.rulebook.shifts, [ShiftGiven(TODAY, "V2", "day")])
+    house.do(enter_shifts, house.started.branch.rulebook.shifts, [ShiftGiven(TODAY, "V2", "day")], closed=None)
     after = actor(house, "P1")
     assert after.principals == ()
     assert after.register_version != before.register_version
@@ -109,7 +111,7 @@ def test_a_post_that_decides_or_reaches_everything_is_lent_to_its_holders_alone(
 def test_whoever_answers_by_the_roster_without_being_named_reaches_them_too(house: Register) -> None:
     """Who is on the roster with the same post; where nobody is, its head; a leave without a deputy too."""
     rest(house, "P2", None)
-    house.do(enter_shifts, house.started.branch.rulebook.shifts, [ShiftGiven(TODAY, "P1", "day")])
+    house.do(enter_shifts, house.started.branch.rulebook.shifts, [ShiftGiven(TODAY, "P1", "day")], closed=None)
     assert acts_for(house, "P1", "phone_collector", Place("X1", "P2")) == "P2"
     house.do(absence.absent, house.permissions, staff_no="V2", from_on=TODAY, until_on=TODAY, reason="leave")
     assert acts_for(house, "B9", "business_rep", Place("V2", "X1")) == "V2"
@@ -138,15 +140,27 @@ def test_what_is_lent_is_not_lent_on(house: Register) -> None:
 
 
 def test_it_costs_no_statement_once_the_day_is_known(house: Register) -> None:
+    """It does once more after a change of the register."""
     rest(house, "V2", "P1")
-    before = counted(house)
-    assert counted(house) < before
-    rest(house, "V2", "P2")
-    assert counted(house) == before
+    branch = house.started.branch
+    with reading(house.started.engine) as conn, Counted(conn) as alone:
+        actor_for(conn, "P1", "api", today=TODAY)
+    for more in (True, False, True):
+        with reading(house.started.engine) as conn, Counted(conn) as statements:
+            assert {one.id for one in branch.actor(conn, "P1", "api", TODAY).principals} == {"V2"}
+        assert (len(statements) > len(alone)) is more
+        if not more:
+            assert len(statements) == len(alone)
+            rest(house, "P2", "V1")
 
 
-def counted(house: Register, staff_no: str = "P1") -> int:
-    """Statements of looking somebody up."""
-    with reading(house.started.engine) as conn, Counted(conn) as statements:
-        house.started.branch.actor(conn, staff_no, "api", TODAY)
-    return len(statements)
+def test_the_roster_of_a_closed_day_stays_and_the_same_again_is_no_change(house: Register) -> None:
+    rest(house, "V2", "P1")
+    shifts, same = house.started.branch.rulebook.shifts, ShiftGiven(TODAY, "V2", "rest", "P1")
+    morrow = same._replace(day=date(2026, 3, 11))
+    with pytest.raises(CallerError) as refused:
+        house.do(enter_shifts, shifts, [morrow, same._replace(stand_in="P2"), same._replace(shift=None)], closed=TODAY)
+    told = [(one["place"], one["field"], one["code"]) for one in refused.value.facts["faults"]]
+    assert (2, "day", "roster_of_closed_day") in told
+    assert (1, "day", "roster_of_closed_day") not in told
+    assert house.do(enter_shifts, shifts, [same, morrow], closed=TODAY) == [date(2026, 3, 11)]

@@ -77,7 +77,7 @@ def test_two_who_enter_a_shift_of_one_day_leave_the_roster_as_the_later_entry_sa
     rules = branch.started.branch.rulebook.shifts
 
     def enters(shift: str) -> Work:
-        return lambda held: held.do(enter_shifts, rules, [ShiftGiven(TODAY, "S1", shift)])
+        return lambda held: held.do(enter_shifts, rules, [ShiftGiven(TODAY, "S1", shift)], closed=None)
 
     assert together(branch, enters("day"), enters("rest"), enters("late")) == ["done", "done", "done"]
     with reading(branch.started.engine) as conn:

@@ -48,7 +48,7 @@ def enter(branch: Register, *given: str, on: date = TODAY) -> list[date]:
     """Each as `staff_no shift [stand_in]`; `none` takes off the roster."""
     parts = [one.split() for one in given]
     told = [ShiftGiven(on, who, None if shift == "none" else shift, *more) for who, shift, *more in parts]
-    return branch.do(enter_shifts, rules(branch), told)
+    return branch.do(enter_shifts, rules(branch), told, closed=None)
 
 
 def away(branch: Register, staff_no: str, deputy: str | None = None) -> Any:
@@ -152,7 +152,7 @@ def test_a_shift_with_a_fault_is_refused_with_all_others_and_every_fault_is_told
     parts = [one.split() for one in ["P4 day", *given]]
     told = [ShiftGiven(TODAY, staff_no, None if shift == "none" else shift, *more) for staff_no, shift, *more in parts]
     with pytest.raises(CallerError) as refused:
-        post.do(enter_shifts, rules(post), told)
+        post.do(enter_shifts, rules(post), told, closed=None)
     assert refused.value.code == "roster_faulty"
     assert [one["code"] for one in refused.value.facts["faults"]] == [code]
     assert answers(post).listed == {}
@@ -164,9 +164,9 @@ def test_what_changes_nothing_on_a_roster_that_was_never_made_leaves_nothing_beh
 
 
 def test_nothing_and_too_much_are_refused(post: Register) -> None:
-    assert post.mistake(enter_shifts, rules(post), []) == "roster_empty"
+    assert post.mistake(enter_shifts, rules(post), [], closed=None) == "roster_empty"
     many = [ShiftGiven(TODAY, "P1", "day")] * 20_001
-    assert post.mistake(enter_shifts, rules(post), many) == "roster_too_long"
+    assert post.mistake(enter_shifts, rules(post), many, closed=None) == "roster_too_long"
 
 
 FILE = "日期,工号,班次,替班人\n2026-03-10,P1,白班,\n2026-03-10,P2,休,P3\n2026/3/11,P1,on_duty,\n"
@@ -174,7 +174,7 @@ FILE = "日期,工号,班次,替班人\n2026-03-10,P1,白班,\n2026-03-10,P2,休
 
 def test_a_file_is_entered_whole_with_chinese_names_of_columns_and_shifts(post: Register) -> None:
     file = FILE.replace("2026/3/11", "2026-03-11").encode("gb18030")
-    assert post.do(import_shifts, rules(post), file, "班表.csv") == (3, [TODAY, TODAY + DAY], [])
+    assert post.do(import_shifts, rules(post), file, "班表.csv", closed=None) == (3, [TODAY, TODAY + DAY], [])
     assert answers(post).listed == {"P1": ("day", None), "P2": ("rest", "P3")}
     assert post.report().findings == []
 
@@ -194,7 +194,7 @@ def test_a_file_with_a_fault_enters_nothing_and_says_in_which_lines(
     post: Register, text: str, said: list[str]
 ) -> None:  # fmt: skip
     with pytest.raises(CallerError) as refused:
-        post.do(import_shifts, rules(post), text.encode(), "班表.csv")
+        post.do(import_shifts, rules(post), text.encode(), "班表.csv", closed=None)
     assert refused.value.code == "roster_faulty"
     assert [one for one in said if one not in str(refused.value)] == []
     assert answers(post).listed == {}
@@ -205,16 +205,23 @@ def test_row_by_row_a_file_enters_what_is_sound_and_sets_the_others_aside_with_c
 ) -> None:
     """A row that is there twice is entered once: its second is set aside."""
     text = "日期,工号,班次,替班人\n2026-03-10,P1,白班,\n2026-13-10,P2,白班,\n2026-03-10,X9,白班,\n2026-03-10,P3,休假,\n"
-    taken = post.do(import_shifts, rules(post), (text + "2026-03-10,P1,休,\n").encode(), "班表.csv", atomic=False)
+    taken = post.do(
+        import_shifts, rules(post), (text + "2026-03-10,P1,休,\n").encode(), "班表.csv", closed=None, atomic=False
+    )
     assert (taken.rows, taken.days) == (1, [TODAY])
     assert [(one.line, one.column) for one in taken.set_aside] == [
         (3, "day"), (4, "staff_no"), (5, "shift"), (6, "staff_no")
     ]  # fmt: skip
     assert all(one.zh and one.en for one in taken.set_aside)
     assert answers(post).listed == {"P1": ("day", None)}
-    nothing = post.do(import_shifts, rules(post), "日期,工号\n2026-13-10,P1\n".encode(), "班表.csv", atomic=False)
+    nothing = post.do(
+        import_shifts, rules(post), "日期,工号\n2026-13-10,P1\n".encode(), "班表.csv", closed=None, atomic=False
+    )
     assert (nothing.rows, nothing.days, len(nothing.set_aside)) == (0, [], 1)
-    assert post.mistake(import_shifts, rules(post), "日期,工号\n".encode(), "班表.csv", atomic=False) == "roster_empty"
+    assert (
+        post.mistake(import_shifts, rules(post), "日期,工号\n".encode(), "班表.csv", closed=None, atomic=False)
+        == "roster_empty"
+    )
     assert post.report().findings == []
 
 

@@ -157,7 +157,9 @@ def test_who_is_off_by_the_roster_gets_a_case_only_where_nobody_else_has_room_an
     branch = house.started.branch
     with writing(house.started.engine) as conn:
         trail = branch.trail(now())
-        enter_shifts(conn, trail, system("cli"), branch.rulebook.shifts, [ShiftGiven(day(1), "P1", "rest", "B9")])
+        enter_shifts(
+            conn, trail, system("cli"), branch.rulebook.shifts, [ShiftGiven(day(1), "P1", "rest", "B9")], closed=None
+        )
         trail.write(conn)
     house.send(day(1), [*SNAPSHOT, arrears(6)], loans=[*BOOKS, loan(6)])
     made = planned(house, day(1))

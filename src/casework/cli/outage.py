@@ -49,7 +49,9 @@ def declare(days: tuple[datetime, ...], reason: str, by: str | None) -> None:
 @_on
 @as_
 def withdraw(days: tuple[datetime, ...], by: str | None) -> None:
-    """Withdraw the outage of DAY; an entry. Exit code 1 if there was none of one of them.
+    """Withdraw the outage of DAY; an entry. A day that is closed is refused, as it is for declaring.
+
+    Exit code 1 if one was refused, or there was none of it.
 
     \b
     Examples:

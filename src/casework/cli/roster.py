@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from casework.cli.changing import Change, as_, changing, day
+from casework.cli.changing import as_, changing, day
 from casework.cli.shell import FOLDED, as_json, as_staff, console, errors, permitted, print_json, started
 from casework.cli.tables import NONE, Table
 from casework.clock import now
@@ -15,6 +15,7 @@ from casework.people.shifts.answering import NOBODY_ON, WHYS, answers_on
 from casework.people.shifts.entering import ShiftGiven, enter_shifts, shifts_between
 from casework.people.shifts.lending import posts_for
 from casework.storage.database import reading
+from casework.work.cases.gather import closed_through
 
 _WEEK = timedelta(days=6)
 
@@ -53,8 +54,9 @@ def import_(file: Path, by: str | None, *, each: bool, json_: bool) -> None:
     with changing(by, "roster.change") as change:
         rules = change.branch.rulebook.shifts
         taken = import_shifts(
-            change.conn, change.trail, change.actor, rules, _content(file), file.name, atomic=not each
-        )
+            change.conn, change.trail, change.actor, rules, _content(file), file.name,
+            closed=closed_through(change.conn), atomic=not each,
+        )  # fmt: skip
     if json_:
         print_json({
             "rows": taken.rows, "days_changed": taken.days, "set_aside": [one._asdict() for one in taken.set_aside]
@@ -85,13 +87,11 @@ def set_(on: datetime, staff_no: str, shift: str, stand_in: str | None, by: str 
       casework roster set --on 2026-03-10 --staff 10021 --shift day --as S0012
       casework roster set --on 2026-03-10 --staff 10021 --shift none
     """
+    one = ShiftGiven(on.date(), staff_no, None if shift == "none" else shift, stand_in)
     with changing(by, "roster.change") as change:
-        days = _entered(change, ShiftGiven(on.date(), staff_no, None if shift == "none" else shift, stand_in))
+        rules, closed = change.branch.rulebook.shifts, closed_through(change.conn)
+        days = enter_shifts(change.conn, change.trail, change.actor, rules, [one], closed=closed)
     console.print(f"{on.date()} {staff_no}: {'entered 已录入' if days else 'nothing changed 无变化'}", markup=False)
-
-
-def _entered(change: Change, one: ShiftGiven) -> list[object]:
-    return [*enter_shifts(change.conn, change.trail, change.actor, change.branch.rulebook.shifts, [one])]
 
 
 @cli.command()

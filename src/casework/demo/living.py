@@ -31,6 +31,7 @@ from casework.demo.story import (
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.recording import DIALLER
 from casework.intake.feed.folder import read_folder
+from casework.operation.distributing import distribute
 from casework.operation.morning import make_lists
 from casework.operation.startup import Started
 from casework.operation.sweeping import sweep
@@ -133,11 +134,12 @@ def _days_off(year: int) -> Iterator[date]:
 
 
 def begin_day(started: Started, cast: Mapping[str, Sequence[Actor]], folders: Sequence[Path], today: date) -> None:
-    """Yesterday was worked and is closed; today somebody is on leave and the lists are out."""
+    """Yesterday was worked and is closed; today somebody is on leave, the cases are given out, then the lists."""
     yesterday = today - timedelta(days=1)
     _away(started, cast, today)
     _call(started, folders, yesterday)
     sweep(started.engine, started.branch, yesterday)
+    distribute(started.engine, started.branch, today, actor=system("sweep"))  # a day that is over makes no `Morning`
     with writing(started.engine) as conn:
         make_lists(conn, started.branch, today, system("sweep"))
 

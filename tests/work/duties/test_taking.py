@@ -83,7 +83,7 @@ def test_what_somebody_who_is_off_owes_whoever_the_roster_names_owes_that_day(ow
         trail = branch.trail(now())
         register.confirm(conn, trail, system("cli"), staff_no=who, name="甄不存")
         shift = ShiftGiven(DAY, who, "rest", "B9")
-        enter_shifts(conn, trail, system("cli"), branch.rulebook.shifts, [shift])
+        enter_shifts(conn, trail, system("cli"), branch.rulebook.shifts, [shift], closed=None)
         trail.write(conn)
     close(owed)
     with reading(owed.started.engine) as conn:

@@ -135,7 +135,7 @@ def test_what_was_moved_to_who_is_off_is_that_day_on_the_list_of_who_answers(hou
     assert do(house, "move", [number], RISK, to="P1", reason="workload") == ["done"]
     with writing(house.started.engine) as conn:
         trail, branch = house.started.branch.trail(at(TODAY)()), house.started.branch
-        enter_shifts(conn, trail, RISK, branch.rulebook.shifts, [ShiftGiven(day(2), "P1", "rest", "S1")])
+        enter_shifts(conn, trail, RISK, branch.rulebook.shifts, [ShiftGiven(day(2), "P1", "rest", "S1")], closed=None)
         trail.write(conn)
     for later in (1, 2):
         house.send(day(later), SNAPSHOT)

@@ -101,7 +101,8 @@ def _enter(change: Any, typed: dict[str, str]) -> None:
         )
         for number in range((last - first).days + 1)
     ]  # fmt: skip
-    enter_shifts(change.conn, change.trail, change.actor, change.branch.rulebook.shifts, given)
+    rules, closed = change.branch.rulebook.shifts, closed_through(change.conn)
+    enter_shifts(change.conn, change.trail, change.actor, rules, given, closed=closed)
 
 
 def _outage(change: Any, typed: dict[str, str]) -> None:

@@ -28,7 +28,8 @@ class ShiftsTaken(NamedTuple):
 
 
 def import_shifts(
-    conn: Connection, trail: Trail, actor: Actor, rules: ShiftRules, content: bytes, name: str, *, atomic: bool = True
+    conn: Connection, trail: Trail, actor: Actor, rules: ShiftRules, content: bytes, name: str, *,
+    closed: date | None, atomic: bool = True,
 ) -> ShiftsTaken:  # fmt: skip
     """Enter the shifts of a file, all or none; or, not `atomic`, those of the rows with which nothing is wrong.
 
@@ -37,13 +38,14 @@ def import_shifts(
     """
     found, faults = read_file(read_rows(content, name, MOST), _columns(rules))
     given = [ShiftGiven(row["day"], row["staff_no"], row["shift"], row["stand_in"]) for row in found]
-    told = [RowNote(found[one.place - 1].line, one.field, *one[2:]) for one in faults_of(conn, rules, given)]
+    told = [RowNote(found[one.place - 1].line, one.field, *one[2:]) for one in faults_of(conn, rules, given, closed)]
     aside = sorted([*faults, *told], key=lambda one: one.line)
     if aside and atomic:
         raise _faulty(name, aside)
     lines = {one.line for one in aside}
     sound = [one for one, row in zip(given, found, strict=True) if row.line not in lines]
-    return ShiftsTaken(len(sound), enter_shifts(conn, trail, actor, rules, sound) if sound or not aside else [], aside)
+    days = enter_shifts(conn, trail, actor, rules, sound, closed=closed) if sound or not aside else []
+    return ShiftsTaken(len(sound), days, aside)
 
 
 def _columns(rules: ShiftRules) -> tuple[AgreedColumn, ...]:

@@ -28,9 +28,9 @@ def declare_outages(
 ) -> list[CallerError | None]:  # fmt: skip
     """On these days something was out, so that nobody could do what was owed; what each is refused for, if it is.
 
-    `closed`: the last day that is closed, up to which what was owed has been taken. `atomic`: one refused, and the
-    others are `not_done`. Of one: outage_reason_unknown, outage_declared, outage_to_come, outage_of_closed_day,
-    outage_unknown (where there is none to withdraw).
+    `closed`: the last day that is closed, up to which what was owed has been taken: of those days nothing is declared
+    or withdrawn. `atomic`: one refused, and the others are `not_done`. Of one: outage_reason_unknown, outage_declared,
+    outage_to_come, outage_of_closed_day, outage_unknown (where there is none to withdraw).
     """
     reasons = sorted(known)
 
@@ -73,9 +73,9 @@ def _fault(
     one: Outage, held: Mapping[date, str], reasons: Sequence[str], today: date, closed: date | None
 ) -> CallerError | None:
     day = str(one.day)
-    if one.reason is None:
-        return None if one.day in held else CallerError("outage_unknown", day=day)
-    if one.reason not in reasons:
+    if one.reason is None and one.day not in held:
+        return CallerError("outage_unknown", day=day)
+    if one.reason is not None and one.reason not in reasons:
         return CallerError(
             "outage_reason_unknown", f"没有此故障原因（可用：{'、'.join(reasons)}）",
             f"no such reason of an outage; there are {', '.join(reasons)}", known=list(reasons),
@@ -84,4 +84,4 @@ def _fault(
         return CallerError("outage_to_come", day=day, latest=str(today))
     if closed is not None and one.day <= closed:
         return CallerError("outage_of_closed_day", day=day, first=str(closed + timedelta(days=1)))
-    return CallerError("outage_declared", day=day) if one.day in held else None
+    return CallerError("outage_declared", day=day) if one.reason is not None and one.day in held else None

@@ -51,14 +51,23 @@ class ShiftFault(NamedTuple):
     en: str
 
 
-def faults_of(conn: Connection, rules: ShiftRules, given: Sequence[ShiftGiven]) -> list[ShiftFault]:
-    """Everything that is wrong with shifts to be entered; two statements, however many they are."""
+def faults_of(
+    conn: Connection, rules: ShiftRules, given: Sequence[ShiftGiven], closed: date | None
+) -> list[ShiftFault]:  # fmt: skip
+    """Everything that is wrong with shifts to be entered; a few statements, however many they are.
+
+    `closed`: the last day that is closed. Who answered for whom until then stays: it was owed and handed in by that.
+    """
     named = {one.staff_no for one in given} | {one.stand_in for one in given if one.stand_in is not None}
     status = {row.staff_no: row.status for row in rows.select_by_keys(conn, _STATUS, "staff_no", sorted(named))}
+    late = set(_changed(conn, [one for one in given if closed is not None and one.day <= closed]))
     seen: set[tuple[date, str]] = set()
     found: list[ShiftFault] = []
     for place, one in enumerate(given, start=1):
         found += [ShiftFault(place, *fault) for fault in _faults(one, rules, status)]
+        if one in late:
+            zh, en = f"{one.day}已日终，当日班表不再改变", f"{one.day} is closed: its roster stays as it is"
+            found.append(ShiftFault(place, "day", "roster_of_closed_day", zh, en))
         if (one.day, one.staff_no) in seen:
             zh, en = f"{one.staff_no}在{one.day}已有一班", f"{one.staff_no} has a shift on {one.day} already"
             found.append(ShiftFault(place, "staff_no", "shift_repeated", zh, en))
@@ -88,18 +97,19 @@ def _faults(
 
 
 def enter_shifts(
-    conn: Connection, trail: Trail, actor: Actor, rules: ShiftRules, given: Sequence[ShiftGiven]
+    conn: Connection, trail: Trail, actor: Actor, rules: ShiftRules, given: Sequence[ShiftGiven], *,
+    closed: date | None,
 ) -> list[date]:  # fmt: skip
     """Put them in the roster, all or none, in the place of what it had for person and day; the days that changed.
 
-    What it has already changes nothing and is no entry. CallerErrors roster_empty, roster_too_long, roster_faulty,
-    which names every fault.
+    What it has already changes nothing and is no entry. `closed`: as in `faults_of`. CallerErrors
+    roster_empty, roster_too_long, roster_faulty, which names every fault.
     """
     if not given:
         raise CallerError("roster_empty")
     if len(given) > MOST:
         raise CallerError("roster_too_long", at_most=MOST)
-    if faults := faults_of(conn, rules, given):
+    if faults := faults_of(conn, rules, given, closed):
         raise roster_faulty(faults)
     if not _changed(conn, given):
         return []
@@ -115,22 +125,25 @@ def enter_shifts(
 
 
 def enter_sound(
-    conn: Connection, trail: Trail, actor: Actor, rules: ShiftRules, given: Sequence[ShiftGiven]
-) -> tuple[list[ShiftFault], list[date]]:
+    conn: Connection, trail: Trail, actor: Actor, rules: ShiftRules, given: Sequence[ShiftGiven], *,
+    closed: date | None,
+) -> tuple[list[ShiftFault], list[date]]:  # fmt: skip
     """Put those in the roster with which nothing is wrong; the faults of the others, and the days that changed.
 
     CallerErrors roster_empty, roster_too_long.
     """
-    faults = faults_of(conn, rules, given) if len(given) <= MOST else []
+    faults = faults_of(conn, rules, given, closed) if len(given) <= MOST else []
     faulty = {one.place for one in faults}
     sound = [one for place, one in enumerate(given, 1) if place not in faulty]
-    return faults, enter_shifts(conn, trail, actor, rules, sound) if sound or not given else []
+    entered = enter_shifts(conn, trail, actor, rules, sound, closed=closed) if sound or not given else []
+    return faults, entered
 
 
 def _changed(conn: Connection, given: Sequence[ShiftGiven]) -> list[ShiftGiven]:
     """Those that the roster does not have already."""
-    held = {(one.day, one.staff_no): one for one in _held(conn, {one.day for one in given})}
-    return sorted(one for one in given if held.get((one.day, one.staff_no), one._replace(shift=None)) != one)
+    held = {(one.day, one.staff_no): one for one in _held(conn, {one.day for one in given})} if given else {}
+    changed = (one for one in given if held.get((one.day, one.staff_no), one._replace(shift=None)) != one)
+    return sorted(changed, key=lambda one: (one.day, one.staff_no))
 
 
 def _enter(conn: Connection, trail: Trail, actor: Actor, day: date, found: Sequence[ShiftGiven]) -> None:

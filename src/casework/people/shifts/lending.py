@@ -5,25 +5,33 @@ it lends reaches the cases alone that who is off owns or handles. A post that re
 keeps the register goes to who holds it anyway; and none goes with one that nobody may hold beside it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
-from casework.people.shifts.answering import OWN, Answers
+from casework.people.shifts.answering import Answers
 from casework.people.staff.actor import Actor, Principal
 from casework.people.staff.permissions import Permissions
 from casework.people.staff.roster import Colleague, Roster
 
-ByAnswerer = Mapping[str, tuple[Colleague, ...]]
-"""Who is off, by who answers for them."""
+ByAnswerer = Mapping[str, tuple[Principal, ...]]
+"""Who is off and lends a post, by who answers for them."""
 
 
-def by_answerer(answers: Answers) -> ByAnswerer:
+def by_answerer(answers: Answers, permissions: Permissions) -> ByAnswerer:
     """Of a whole day, so that it need be asked but once."""
-    found: dict[str, list[Colleague]] = {}
-    for staff_no, answer in answers.who_of_all().items():
-        if answer.why != OWN and answer.staff_no != staff_no:
-            found.setdefault(answer.staff_no, []).append(answers.roster.colleagues[staff_no])
-    return {who: tuple(off) for who, off in found.items()}
+    found: dict[str, tuple[Principal, ...]] = {}
+    colleagues = answers.roster.colleagues
+    for off, (who, _) in answers.who_of_all().items():
+        lent = lent_posts(permissions, colleagues[who].posts, colleagues[off]) if who != off else frozenset()
+        if lent:
+            found[who] = (*found.get(who, ()), Principal(off, lent, only_own=True))
+    return found
+
+
+def tied(found: ByAnswerer, staff_no: str) -> frozenset[str]:
+    """For whom somebody answers, and who answers for them: for four eyes they are one person (1.1.4)."""
+    theirs = (one.id for one in found.get(staff_no, ()))
+    return frozenset(theirs) | {who for who, off in found.items() if any(one.id == staff_no for one in off)}
 
 
 def lent_posts(permissions: Permissions, held: frozenset[str], off: Colleague) -> frozenset[str]:
@@ -47,12 +55,10 @@ def posts_for(permissions: Permissions, roster: Roster, staff_no: str, off: str)
     return lent_posts(permissions, answering.posts, absent)
 
 
-def with_roster(actor: Actor, off: Iterable[Colleague], permissions: Permissions) -> Actor:
+def with_roster(actor: Actor, found: ByAnswerer) -> Actor:
     """The actor with those for whom the roster has them answer; a deputy has more already."""
-    others = [one for one in off if one.staff_no not in actor.people]
-    lent = [Principal(one.staff_no, lent_posts(permissions, actor.posts, one), only_own=True) for one in others]
-    principals = (*actor.principals, *(one for one in lent if one.posts))
-    return replace(actor, principals=principals) if len(principals) > len(actor.principals) else actor
+    lent = tuple(one for one in found.get(actor.id, ()) if one.id not in actor.people)
+    return replace(actor, principals=(*actor.principals, *lent)) if lent else actor
 
 
 def _is_narrow(permissions: Permissions, post: str) -> bool:

@@ -13,7 +13,7 @@ from casework.clock import branch_date
 from casework.lifecycle.kept import Kept
 from casework.log.write.trail import Trail
 from casework.people.shifts.answering import answers_on
-from casework.people.shifts.lending import ByAnswerer, by_answerer, with_roster
+from casework.people.shifts.lending import ByAnswerer, by_answerer, tied, with_roster
 from casework.people.staff.actor import Actor
 from casework.people.staff.register import actor_for, version_of
 from casework.people.staff.roster import Roster
@@ -65,13 +65,21 @@ class Branch:
 
     def answering(self, conn: Connection, actor: Actor, on: date) -> Actor:
         """The actor with those too for whom the roster has them answer; it is read again only when it changed."""
+        return with_roster(actor, self._lent(conn, actor, on))
+
+    def tied(self, conn: Connection, actor: Actor, on: date) -> frozenset[str]:
+        """For whom the roster had the actor answer that day, and who answered for them."""
+        return tied(self._lent(conn, actor, on), actor.id)
+
+    def _lent(self, conn: Connection, actor: Actor, on: date) -> ByAnswerer:
         version = version_of(conn) if actor.register_version is None else actor.register_version
-        off = self._off.get((version, on))
-        if off is None:
-            off = by_answerer(answers_on(conn, self.rulebook.shifts, self.rulebook.policies.at(on), on))
-            self._off.clear()
-            self._off[version, on] = off
-        return with_roster(actor, off.get(actor.id, ()), self.rulebook.permissions)
+        found = self._off.get((version, on))
+        if found is None:
+            for old in [one for one in list(self._off) if one[0] != version]:
+                self._off.pop(old, None)
+            answers = answers_on(conn, self.rulebook.shifts, self.rulebook.policies.at(on), on)
+            found = self._off[version, on] = by_answerer(answers, self.rulebook.permissions)
+        return found
 
     def today(self, now: datetime) -> date:
         """The branch's calendar day."""

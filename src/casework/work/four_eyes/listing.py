@@ -125,7 +125,7 @@ def request_detail(
     if not may_see(moment, actor, request, standing):
         raise unseen("unknown_request")
     data = stored.opened(conn, branch, request)
-    people = Ties(conn, actor, request.opened_on, moment.today).since(request.opened_on)
+    people = Ties(conn, moment.branch, actor, request.opened_on, moment.today).since(request.opened_on)
     situation = _situation(conn, moment, actor, request, standing, people, data)
     steps = [_next(conn, moment, actor, event, request, standing, situation, data, clock) for event in NEXT]
     whole = actor.people & request.involved or any(step.allowed for step in steps) or _reads_all(branch, actor)
@@ -164,7 +164,9 @@ def _found(
         page = stored.ROWS.where(*conditions, requests.c.id > after).order_by(requests.c.id).limit(_CHUNK)
         found = [from_row(row) for row in conn.execute(page)]
         standing = standings(conn, moment.branch, found)
-        ties = Ties(conn, actor, min((one.opened_on for one in found), default=moment.today), moment.today)
+        ties = Ties(
+            conn, moment.branch, actor, min((one.opened_on for one in found), default=moment.today), moment.today
+        )
         for request in found:
             here = standing.get(request.id)
             if (subject is not None or box == OPEN) and not may_see(moment, actor, request, here):

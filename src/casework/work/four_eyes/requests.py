@@ -61,7 +61,7 @@ def ask(
         "ground": "request", "about": about, "given": {}, "business_date": moment.today.isoformat()
     }  # fmt: skip
     request: Request = fold.begin(REQUEST, number, actor.id, moment.chart, said, moment.policy)
-    people = stored.people_of(conn, actor, moment.today, moment.today)
+    people = stored.people_of(conn, branch, actor, moment.today, moment.today)
     concerned = concerned_by(conn, branch, handled, subject, what, data)
     said["gathered"] = gathered(request, "proposer", people, concerned=concerned)
     standing = standings(conn, branch, [request]).get(number)
@@ -158,7 +158,7 @@ def _move(
         )  # fmt: skip
     values, texts = _taken(spec, given, moment.today)
     world = gathered(
-        request, ROLES[event], stored.people_of(conn, actor, request.opened_on, moment.today), version=pinned,
+        request, ROLES[event], stored.people_of(conn, branch, actor, request.opened_on, moment.today), version=pinned,
         concerned=concerned_by(conn, branch, kind, request.subject, request.what, data),
         void=standing is not None and standing.void,
     )  # fmt: skip

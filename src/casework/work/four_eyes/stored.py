@@ -1,7 +1,7 @@
 """The rows of requests: read, locked; what was asked for, sealed; and who counts as another person."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -132,23 +132,38 @@ def altered(request_id: int) -> CallerError:
 
 
 class Ties:
-    """Whoever deputised for the actor or whom they deputised for, with the days: for four eyes they are one person."""
+    """Whose deputy or stand-in the actor was, and who was theirs, with the days: for four eyes they are one person."""
 
-    def __init__(self, conn: Connection, actor: Actor, since: date, today: date) -> None:
+    def __init__(self, conn: Connection, branch: Branch, actor: Actor, since: date, today: date) -> None:
+        self._conn, self._branch = conn, branch
         self._actor = actor
         self._today = today
+        self._by_roster: dict[date, frozenset[str]] = {}
         self._rows = conn.execute(_TIES, {"me": actor.id, "since": since, "today": today}).all()
 
     def since(self, day: date) -> frozenset[str]:
-        """The actor and everybody they were tied to on any day from `day` until today."""
-        return self._actor.people.union(
-            *(frozenset((row.staff_no, row.deputy)) for row in self._rows if row.until_on >= day)
-        )
+        """The actor and everybody they were tied to on any day from `day`, on which a request was opened, until today.
+
+        By the roster only while it could be decided: nobody looks at a year of rosters for one that is long closed.
+        """
+        by_leave = (frozenset((row.staff_no, row.deputy)) for row in self._rows if row.until_on >= day)
+        return self._actor.people.union(*by_leave, *map(self._tied_on, self._days(day)))
+
+    def _days(self, day: date) -> Iterator[date]:
+        open_days = int(self._branch.rulebook.policies.at(day).figure("approval.expires_after_days"))
+        last = min(self._today, day + timedelta(days=open_days))
+        return (day + timedelta(days=number) for number in range((last - day).days + 1))
+
+    def _tied_on(self, on: date) -> frozenset[str]:
+        if on not in self._by_roster:
+            is_staff = self._actor.kind != "system"
+            self._by_roster[on] = self._branch.tied(self._conn, self._actor, on) if is_staff else frozenset()
+        return self._by_roster[on]
 
 
-def people_of(conn: Connection, actor: Actor, since: date, today: date) -> frozenset[str]:
-    """The actor, and every deputy and principal of theirs on any day from `since`: none of them is another person."""
-    return Ties(conn, actor, since, today).since(since)
+def people_of(conn: Connection, branch: Branch, actor: Actor, since: date, today: date) -> frozenset[str]:
+    """The actor, and everybody who was one person with them on any day from `since`, when it was asked for."""
+    return Ties(conn, branch, actor, since, today).since(since)
 
 
 _TIES = sa.select(absences.c.staff_no, absences.c.deputy, absences.c.until_on).where(
