@@ -1,51 +1,35 @@
 """64 callers at once want the last permitted call: one of them gets it, in every round."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from pathlib import Path
 from threading import Barrier
-from zoneinfo import ZoneInfo
+from typing import Any
 
-import pytest
-
+from casework.clock import now
+from casework.people.staff.actor import Actor
+from casework.settings import Settings
 from casework.storage.database import writing
 from casework.work.gate.asking import Wanted
-from tests.conftest import LONGER
-from tests.feed.bank import DAY, Bank, arrears, contact, loan
-from tests.work.gate.desk import Desk, decide
+from casework.work.gate.permits import Permit
+from tests.work.gate.desk import decide
+from tests.work.gate.last_permitted import CALLERS, at_noon, rounds
 
-CALLERS = 64
-ROUNDS = 1_000 if LONGER > 1 else 6
-NOON = datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=ZoneInfo("Asia/Shanghai"))
+CALLER = Actor("R1", "staff", "api", frozenset({"business_rep"}), team="T1", region="R1")
 
 
-@pytest.fixture
-def desk(bank: Bank) -> Desk:
-    """Two debtors who share a number."""
-    bank.send(
-        DAY, [arrears(1), arrears(2)], loans=[loan(1), loan(2)],
-        contacts=[contact(1), contact(2), contact(2, phone="12000000001")],
-    )  # fmt: skip
-    return Desk(bank, bank.staff("S1", "basic_risk_manager"))
+def test_of_64_callers_for_the_last_permitted_call_one_gets_it(settings: Settings, tmp_path: Path) -> None:
+    """Each in a transaction of their own; the others are told the rule."""
+    running = at_noon(settings, tmp_path / "statecharts")
+    started, together = running.started, Barrier(CALLERS)
 
-
-def test_of_64_callers_for_the_last_permitted_call_one_gets_it(desk: Desk) -> None:
-    """In turns the last connected call to a debtor, and the last unanswered one to a number that two debtors share."""
-    started = desk.bank.started
-    shared = desk.ways("B1")[0], desk.ways("B2")[1]
-    cases = [desk.bank.case(number).id for number in (1, 2)]
-    together = Barrier(CALLERS)
-
-    def call(caller: int, at: datetime, by_number: bool) -> bool:
-        whose = caller % 2 if by_number else 0
-        wanted = Wanted(case_id=cases[whose], party="debtor", channel="call", contact_id=shared[whose])
+    def call(body: dict[str, Any]) -> Permit:
         together.wait()
         with writing(started.engine) as conn:
-            return decide(conn, started.branch, desk.actor, wanted, at).allowed
+            return decide(conn, started.branch, CALLER, Wanted(**body), now())
 
     with ThreadPoolExecutor(CALLERS) as callers:
-        for turn in range(ROUNDS):
-            at, by_number = NOON + timedelta(days=turn), turn % 2 == 1
-            for minute in range(5 if by_number else 2):
-                desk.record(at - timedelta(minutes=minute + 1), "no_answer" if by_number else "debtor")
-            allowed = list(callers.map(lambda one, at=at, how=by_number: call(one, at, how), range(CALLERS)))
-            assert sum(allowed) == 1, (turn, by_number)
+        for rule, wanted in rounds(running):
+            permits = list(callers.map(call, wanted))
+            assert [one.allowed for one in permits].count(True) == 1, permits
+            assert {why.rule for one in permits for why in one.reasons} == {rule}
+    started.engine.dispose()
