@@ -15,12 +15,13 @@ from casework.people.days.declaring import Outage, declare_outage
 from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import register
 from casework.people.staff.actor import system
+from casework.rules.statechart.policy import Policies
 from casework.storage.database import open_engine, reading, writing
 from casework.work.duties.called import Reader
 from casework.work.duties.listing import duties_on
 from casework.work.duties.tables import duties, duty_days
 from casework.work.gate.limits import limits_of
-from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.bank import DAY, Bank, arrears, contact, loan
 from tests.work.test_holds import take as hold
 from tests.work.test_promises import at, day
 
@@ -156,6 +157,22 @@ def test_a_lost_case_owes_its_repair_from_the_day_on_which_it_is_marked(owed: Ba
         "dial:done repair:open",
     ]
     assert listed(owed, day(5))["L1"] == "dial:done visit:open repair:open"
+
+
+def test_nobody_need_call_contact_persons_before_the_gate_opens_them_for_the_product(bank: Bank) -> None:
+    """Both loans are one debtor's, and the policy holds the product of the second to more failures."""
+    friend = contact(1, role="contact", relation="friend", phone="12000000009")
+    bank.send(DAY, SNAPSHOT, loans=[loan(1), loan(2, borrower_id="B1", product="haihua"), loan(3)], contacts=[friend])
+    rulebook = bank.started.branch.rulebook
+    stricter = {"contact.by_product": [{"product": "haihua", "third_party_after_failures": 5}]}
+    policies = Policies([replace(one, figures={**one.figures, **stricter}) for one in rulebook.policies.all])
+    branch = replace(bank.started.branch, rulebook=replace(rulebook, policies=policies))
+    bank.started = replace(bank.started, branch=branch)
+    live(bank, 1, 4)
+    owed = [
+        ["dial_contacts:late" in listed(bank, day(number))[loan_id] for number in (2, 3, 4)] for loan_id in ("L1", "L2")
+    ]
+    assert owed == [[False, True, True], [False, False, True]]
 
 
 @pytest.mark.parametrize(("source", "dial"), [(DIALLER, "dial:done"), (SHEET, "dial:late")])

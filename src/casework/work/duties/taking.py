@@ -31,7 +31,7 @@ from casework.work.duties.called import ITS, THEIRS, Reader
 from casework.work.duties.debtor import DebtorDay, forbidden
 from casework.work.duties.judge import CaseDay, Day, VisitMade, duties_of
 from casework.work.duties.tables import COLUMNS, duties, duty_days
-from casework.work.gate.limits import limits_of
+from casework.work.gate.limits import limits_by_product
 
 PREFIX: Final = "duties"
 TAKEN: Final = "duties.taken"
@@ -43,6 +43,7 @@ CASES: Final = (
     sa.select(
         cases.c.id, cases.c.loan_id, cases.c.borrower_id, cases.c.state, cases.c.state_since, cases.c.oldest_due_date,
         cases.c.opened_on, cases.c.principal_at_opening_fen, cases.c.owner, cases.c.handler, cases.c.facts,
+        cases.c.product,
     )
     .where(
         cases.c.institution == sa.bindparam("institution", type_=sa.String), cases.c.live,
@@ -128,20 +129,24 @@ def reckon(
     cases that one of them, or somebody in whose place they answer, owns or works on; `case_id`: of one case.
     """
     policy, rulebook = branch.rulebook.policies.at(on), branch.rulebook
-    held_to, limits = rulebook.duties.held_to(policy), limits_of(policy)
+    held_to, limits = rulebook.duties.held_to(policy), limits_by_product(policy)
     answers = answers_on(conn, rulebook.shifts, policy, on)
     if people is not None:
         people = (*people, *(who for who, by in answers.who_of_all().items() if by.staff_no in people))
-    debtors = Reader(conn, institution, on, held_to, limits, rulebook.results, people, case_id).read()
-    quiet = DebtorDay(forbidden=forbidden(limits))
+    debtors = {
+        product: Reader(conn, institution, on, held_to, of_product, rulebook.results, people, case_id).read()
+        for product, of_product in limits.items()
+    }
+    quiet = {product: DebtorDay(forbidden=forbidden(of_product)) for product, of_product in limits.items()}
     day = Day.of(on, read_calendar(conn), held_to, closed=closed, outage=is_outage(conn, on))
     owed_by = {name: rule.owed_by for name, rule in rulebook.duties.by_name.items()}
     asked = {
         "institution": institution, "on": on, "states": sorted(held_to.by_state), "placed": sorted(held_to.placed)
     }  # fmt: skip
-    midnight = datetime.combine(on, time(), limits.zone)
+    zone = limits[None].zone
+    midnight = datetime.combine(on, time(), zone)
     paid = set(conn.execute(_PAID, {"institution": institution, "on": on, "midnight": midnight}).scalars())
-    visits = _visits_of(conn, institution, midnight, limits.zone)
+    visits = _visits_of(conn, institution, midnight, zone)
     if case_id is not None:
         result = conn.execute(_ONE_CASE, {**asked, "case_id": case_id})
     elif people is not None:
@@ -151,9 +156,10 @@ def reckon(
         result = conn.execute(CASES, asked)
     for row in chain.from_iterable(result.partitions(_AT_ONCE)):  # one by one the driver takes as long as the rest
         case_id, loan_id, borrower_id = row[:3]
+        product = row.product if row.product in limits else None
         found = duties_of(
             _case(row, on, held_to, visits.get(case_id, ()), paid=case_id in paid),
-            debtors.get(borrower_id, quiet),
+            debtors[product].get(borrower_id, quiet[product]),
             day,
             held_to,
         )
@@ -178,7 +184,7 @@ def _visits_of(
 
 
 def _case(row: Any, on: date, held_to: HeldTo, visits: tuple[VisitMade, ...], *, paid: bool) -> CaseDay:
-    _, _, _, state, since, due_on, opened_on, principal_fen, _, _, encoded = row
+    _, _, _, state, since, due_on, opened_on, principal_fen, _, _, encoded, _ = row
     facts = _facts(encoded)
     holds, promised = _NO_HOLDS, False
     if facts.spoilt:

@@ -41,6 +41,12 @@ class Limits(msgspec.Struct, frozen=True):
         return self.quiet_until_hour <= instant.astimezone(self.zone).hour < self.quiet_from_hour
 
 
+def limits_by_product(policy: Policy) -> dict[str | None, Limits]:
+    """The figures for each product that has some of its own, and (none) for all others."""
+    rows: Any = policy.figures["contact.by_product"] or ()
+    return {product: limits_of(policy, product) for product in (None, *(row["product"] for row in rows))}
+
+
 def limits_of(policy: Policy, product: str | None = None) -> Limits:
     """The figures for a product; what `contact.by_product` says of it goes before what holds for all."""
     rows: Any = policy.figures["contact.by_product"] or ()

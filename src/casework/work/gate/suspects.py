@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.rules.statechart.policy import Policy
 from casework.storage import rows
 from casework.storage.database import UtcDateTime
 from casework.work.cases.branch import Branch
@@ -22,7 +21,7 @@ from casework.work.cases.tables import cases
 from casework.work.contacts.contact import CALLS, DEBTOR, MESSAGE, Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 from casework.work.gate.judge import HELD_PURPOSES
-from casework.work.gate.limits import Limits, limits_of
+from casework.work.gate.limits import Limits, limits_by_product, limits_of
 from casework.work.holds import LIFTED
 
 _log: Final = contact_log.c
@@ -115,7 +114,7 @@ def _of(branch: Branch, day: date) -> dict[str, Any]:
 
 def _figures(branch: Branch, day: date) -> _Strictest:
     policy = branch.rulebook.policies.at(day)
-    each = [limits_of(policy, product) for product in _products(policy)]
+    each = list(limits_by_product(policy).values())
     begins = datetime.combine(day, time(), each[0].zone)
     return _Strictest(
         begins + timedelta(hours=max(one.quiet_until_hour for one in each)),
@@ -123,11 +122,6 @@ def _figures(branch: Branch, day: date) -> _Strictest:
         min(one.connected_calls for one in each), min(one.unanswered_calls for one in each),
         min((one.messages for one in each if one.messages is not None), default=_NO_CAP), _apart(each),
     )  # fmt: skip
-
-
-def _products(policy: Policy) -> Sequence[str | None]:
-    listed: Any = policy.figures["contact.by_product"] or ()
-    return [None, *(row["product"] for row in listed)]
 
 
 def _apart(each: Sequence[Limits]) -> list[str]:
