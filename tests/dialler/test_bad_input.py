@@ -4,6 +4,7 @@ Permits and contacts over HTTP: tests/api/test_contact_permits.py, tests/api/tes
 promises and holds: tests/lifecycle/test_bad_input.py.
 """
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -77,8 +78,6 @@ def test_a_file_cut_in_the_middle_changes_nothing_and_whole_again_it_goes_in(
     called: Bank, shell: Shell, tmp_path: Path
 ) -> None:
     """Within a row, within a character, within what was packed; the line on which it ends is named."""
-    import gzip  # noqa: PLC0415  # needed here alone
-
     rows = [call(f"c{number}", 1, 0, f"10:00:{number:02}", note="客户未接") for number in range(9)]
     whole = text(*rows)
     file = tmp_path / "calls.csv"
@@ -122,15 +121,15 @@ def test_a_file_in_gb18030_goes_in_at_the_shell_as_one_in_utf_8(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("sweep", "--date", str(day(-1))), "day_swept", f"{day(-1)} is before {DAY}"),
-        (("sweep", "--date", "2099-01-01"), "day_to_come", "2099-01-01"),
+        (("sweep", "--date", str(day(-1))), "day_swept", (str(day(-1)), str(DAY))),
+        (("sweep", "--date", "2099-01-01"), "day_to_come", ("2099-01-01",)),
     ],
 )
 def test_a_sweep_of_a_day_before_the_last_or_to_come_is_refused_with_both_days(
-    called: Bank, shell: Shell, arguments: tuple[str, ...], code: str, said: str
+    called: Bank, shell: Shell, arguments: tuple[str, ...], code: str, said: tuple[str, ...]
 ) -> None:
     line = refused(shell(*arguments), code)
-    assert said in line or all(part in line for part in said.split(" is before ")), line
+    assert all(part in line for part in said), line
 
 
 @pytest.mark.parametrize("date", ["yesterday", "2024-02-30", ""])

@@ -24,7 +24,7 @@ from casework.evidence.ledger.gathering import gather, names_in_clear
 from casework.evidence.ledger.lines import Part, by_person, part_of, put_together
 from casework.evidence.ledger.people import Called, called, members_of
 from casework.evidence.ledger.sheets import SIGNED_BY, NotHandedIn, Words, sheets
-from casework.intake.dialler.notes import notes_of
+from casework.intake.dialler.notes import noted
 from casework.people.staff.actor import Actor
 from casework.personal import mask, mask_within
 from casework.table import Lang, Sheet, printed
@@ -111,7 +111,7 @@ def _notes(
     if view is None:
         return {}
     whose = {(one.contact_ref, one.source): Words.whose(one) for one in part.contacts}
-    notes = notes_of(conn, branch, whose.keys())
+    notes = noted(conn, branch, whose.keys(), "note")
     if view == "masked":
         return {known: mask("note", text) for known, text in notes.items()}
     return {known: mask_within(text, names.get(whose[known])) for known, text in notes.items()}

@@ -89,7 +89,7 @@ def _within_reach(
     asked = sa.select(*contacts.c["id", "institution", "borrower_id"]).where(contacts.c.id.in_(wanted))
     if not within.everything:
         asked = asked.where(is_within((contacts.c.institution, contacts.c.borrower_id), within))
-    return {row.id: Customer(row.institution, row.borrower_id) for row in conn.execute(asked)}
+    return {row.id: _whose(row) for row in conn.execute(asked)}
 
 
 def _fault(one: Mark, held: Mapping[int, Any]) -> CallerError | None:
@@ -101,7 +101,7 @@ def _fault(one: Mark, held: Mapping[int, Any]) -> CallerError | None:
 def _noted(
     conn: Connection, branch: Branch, asked: Sequence[Mark], held: Mapping[int, Any], actor: Actor, at: datetime
 ) -> list[Marked]:
-    whose = {one.contact_id: Customer(*_whose(held[one.contact_id])) for one in asked}
+    whose = {one.contact_id: _whose(held[one.contact_id]) for one in asked}
     streams = {customer: stream_of(branch.vault, customer) for customer in set(whose.values())}
     heads, trail = locked_heads(conn, streams.values()), branch.trail(at)
     now = {number: {name: getattr(held[number], name) for name in (*_COLUMNS, "mac")} for number in whose}
@@ -132,8 +132,8 @@ def _noted(
     return told
 
 
-def _whose(row: Any) -> tuple[str, str]:
-    return row.institution, row.borrower_id
+def _whose(row: Any) -> Customer:
+    return Customer(row.institution, row.borrower_id)
 
 
 def _change(books: LeftRows, row: dict[str, Any], column: str, at: datetime) -> None:

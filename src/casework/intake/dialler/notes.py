@@ -1,4 +1,4 @@
-"""What people noted of contacts: sealed with the entries that recorded them, opened for many contacts at once."""
+"""What is sealed with the entries that recorded contacts (notes, addresses): opened for many contacts at once."""
 
 from collections.abc import Collection
 from typing import Final
@@ -42,20 +42,20 @@ class _Entry(msgspec.Struct):
 _read: Final = msgspec.json.Decoder(_Entry).decode
 
 
-def notes_of(conn: Connection, branch: Branch, wanted: Collection[Known]) -> dict[Known, str]:
-    """The notes of these contacts; of whom nothing was noted, or who was erased, is not in it. In clear."""
+def noted(conn: Connection, branch: Branch, wanted: Collection[Known], field: str) -> dict[Known, str]:
+    """That text of these contacts, in clear; of whom nothing was noted, or who was erased, is not in it."""
     places = {
         (stream_of(branch.vault, Customer(row.institution, row.borrower_id)), row.stream_seq):
             (row.contact_ref, row.source)
         for row in rows.select_by_keys(conn, _PLACES, ("contact_ref", "source"), sorted(wanted))
     }  # fmt: skip
     places |= _of_corrected(conn, places)
-    texts = read_openings_at(conn, branch.vault, places.keys(), "note")
+    texts = read_openings_at(conn, branch.vault, places.keys(), field)
     return {places[place]: text for place, text in texts.items()}
 
 
 def _of_corrected(conn: Connection, places: dict[tuple[str, int], Known]) -> dict[tuple[str, int], Known]:
-    """Where those were recorded whose last entry puts a result right: the note lies with the first."""
+    """Where those were recorded whose last entry puts a result right: the text lies with the first."""
     found = rows.select_by_keys(conn, _CORRECTED, ("stream", "stream_seq"), sorted(places))
     put_right = {(row.stream, places[row.stream, row.stream_seq]) for row in found}
     recorded = {}

@@ -5,16 +5,13 @@ The address is sealed with the entry that recorded the contact. It has no finger
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.customer import Customer, stream_of
-from casework.intake.dialler.recording import RECORDED
-from casework.log.tables import entries
-from casework.log.write.trail import read_openings
+from casework.customer import Customer
+from casework.intake.dialler.notes import noted
 from casework.personal import normalise
 from casework.work.cases.branch import Branch
 from casework.work.contacts.contact import WRITTEN
@@ -23,16 +20,11 @@ from casework.work.gate.known_numbers import Reached
 
 _log: Final = contact_log.c
 _CHANNELS: Final = sorted({"visit", *WRITTEN})
-_MADE: Final = sa.select(_log.contact_ref, _log.source, _log.started_at, _log.outcome, _log.recorded_at).where(
+_MADE: Final = sa.select(_log.contact_ref, _log.source, _log.started_at, _log.outcome).where(
     _log.borrower_id == sa.bindparam("borrower_id", type_=sa.String),
     _log.institution == sa.bindparam("institution", type_=sa.String),
     _log.has_address == sa.true(), _log.permit_id.is_(None), _log.channel.in_(_CHANNELS),
 )  # fmt: skip
-
-
-class _Entry(NamedTuple):
-    contact_ref: str
-    source: str
 
 
 def reached_by_address(conn: Connection, branch: Branch, customer: Customer) -> Mapping[str, list[Reached]]:
@@ -40,21 +32,10 @@ def reached_by_address(conn: Connection, branch: Branch, customer: Customer) -> 
     made = conn.execute(_MADE, customer._asdict()).all()
     if not made:
         return {}
-    stream = stream_of(branch.vault, customer)
-    instants = sorted({row.recorded_at for row in made})
-    told = sa.select(entries.c.stream_seq, entries.c.body).where(
-        entries.c.stream == stream, entries.c.event == RECORDED, entries.c.recorded_at.in_(instants)
-    )
-    seqs = {_of(bytes(row.body)): row.stream_seq for row in conn.execute(told)}
-    texts = read_openings(conn, branch.vault, stream, sorted(seqs.values()))
+    texts = noted(conn, branch, [(row.contact_ref, row.source) for row in made], "address")
     found: dict[str, list[Reached]] = {}
     for row in made:
-        address = texts.get((seqs.get(_Entry(row.contact_ref, row.source), 0), "address"))
+        address = texts.get((row.contact_ref, row.source))
         if address is not None:
             found.setdefault(normalise("address", address), []).append(Reached(row.started_at, row.outcome))
     return found
-
-
-def _of(body: bytes) -> _Entry:
-    data = msgspec.json.decode(body)["data"]
-    return _Entry(data["contact_ref"], data["source"])

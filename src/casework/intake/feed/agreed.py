@@ -234,10 +234,10 @@ def _warn(
         promise = fold.begin(PROMISES, 0, "system", chart, data, policy, case)
         now_ = PROMISES.situation(promise, today, policy, "system", data["given"], {}, None, case)
         for reason in unmet(chart.openings["made"].guards, now_):
-            if reason.code != _HORIZON:  # told of its column below
+            if reason.code == _HORIZON:
+                taken.warnings.append(note(row.line, "pay_by", "beyond_the_horizon"))
+            else:
                 taken.warnings.append(RowNote(row.line, None, reason.code, reason.zh, reason.en))
-        if row["pay_by"] > row["made_on"] + timedelta(days=policy.figure("promise.within_days")):
-            taken.warnings.append(note(row.line, "pay_by", "beyond_the_horizon"))
 
 
 def _became(taken: AgreedTaken, row: Row, outcome: Outcome, *, changed: bool = False) -> None:

@@ -24,20 +24,12 @@ class TakenFile(Protocol):
 T = TypeVar("T", bound=TakenFile)
 
 
-class _Undone(Exception):  # no error: what was asked for
-    def __init__(self, taken: Any) -> None:
-        super().__init__()
-        self.taken = taken
-
-
 def taken_in(engine: Engine, take: Callable[[Connection], T], *, atomic: bool) -> T:
     """What `take` says of a file, in a transaction of its own; undone if it is `atomic` and a row was set aside."""
-    try:
-        with writing(engine) as conn:
-            taken = take(conn)
-            if atomic and taken.set_aside:
-                raise _Undone(taken)
-    except _Undone as stopped:
-        told: T = stopped.taken.undone()
-        return told
+    with writing(engine) as conn:
+        tried = conn.begin_nested()
+        taken = take(conn)
+        if atomic and taken.set_aside:
+            tried.rollback()
+            return taken.undone()
     return taken

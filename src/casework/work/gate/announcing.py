@@ -6,7 +6,7 @@ that was called is not. So what was found stands there too, for whoever has noth
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.holds import HOLDS
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, FIELDS, contact_log, contact_of
+from casework.work.gate.breaches import Breach
 from casework.work.gate.found import PastArrears, judged
 from casework.work.gate.suspects import suspects
 from casework.work.gate.tables import ANNOUNCED, breach_reviews
@@ -45,7 +46,6 @@ _SAID: Final = (
     .order_by(breach_reviews.c.id)
 )
 
-
 _LATE: Final = sa.select(sa.func.min(contact_log.c.day)).where(
     contact_log.c.day.between(sa.bindparam("first", type_=sa.Date), sa.bindparam("last", type_=sa.Date)),
     contact_log.c.recorded_at >= sa.bindparam("midnight", type_=UtcDateTime),
@@ -54,13 +54,6 @@ _HELD: Final = sa.select(sa.func.min(HOLDS.table.c.begins_on)).where(
     HOLDS.table.c.opened_on >= sa.bindparam("last", type_=sa.Date),
     HOLDS.table.c.begins_on >= sa.bindparam("first", type_=sa.Date),
 )
-
-
-class _News(NamedTuple):
-    """A contact, and the rules that it breaks now; none any more, if it once did."""
-
-    contact: Contact
-    rules: tuple[str, ...]
 
 
 def announce(conn: Connection, branch: Branch, arrears: PastArrears, on: date, *, clock: Clock) -> int:
@@ -90,7 +83,8 @@ def announce(conn: Connection, branch: Branch, arrears: PastArrears, on: date, *
     return len(news)
 
 
-def _news(conn: Connection, branch: Branch, arrears: PastArrears, on: date) -> Iterator[_News]:
+def _news(conn: Connection, branch: Branch, arrears: PastArrears, on: date) -> Iterator[Breach]:
+    """What changed: contacts with the rules that they break now; none any more, if they once did."""
     said: dict[tuple[str, str], Any] = {}
     for row in conn.execute(_SAID, {"first": on - LOOKED_BACK, "last": on}):
         said[row.source, row.contact_ref] = row
@@ -100,11 +94,11 @@ def _news(conn: Connection, branch: Branch, arrears: PastArrears, on: date) -> I
     for contact, broken in judged(conn, branch, arrears, list(wanted.values())):
         before = said.pop((contact.source, contact.contact_ref), None)
         if before is None or (tuple(before.rules.split()) != broken and not _is_erased(contact)):
-            yield _News(contact, broken)
+            yield Breach(contact, broken)
     for row in said.values():
         contact = contact_of(row[: len(FIELDS)])
         if row.rules and not _is_erased(contact):
-            yield _News(contact, ())
+            yield Breach(contact, ())
 
 
 def _since(conn: Connection, branch: Branch, on: date) -> date:

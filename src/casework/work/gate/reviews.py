@@ -6,6 +6,7 @@ whose reasons have changed since waits for its review again.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -155,12 +156,8 @@ def reviews(conn: Connection, contacts: Iterable[Contact]) -> Mapping[tuple[str,
     found = rows.select_by_keys(conn, _LATEST, _KEY, sorted(keys))
     return {
         (row.source, row.contact_ref): Review(row.verdict, tuple(row.rules.split()), row.actor_id, row.reviewed_at)
-        for row in sorted(found, key=_number)
+        for row in sorted(found, key=attrgetter("id"))
     }
-
-
-def _number(row: Any) -> int:
-    return int(row.id)
 
 
 def waiting(conn: Connection, subjects: Collection[Subject]) -> list[Subject]:

@@ -15,6 +15,7 @@ from casework.work.cases.tables import cases
 from casework.work.contacts.contact import DEBTOR
 from casework.work.contacts.tables import contacts
 from casework.work.gate.asking import Wanted, askings_of
+from casework.work.gate.known_numbers import EVER
 from casework.work.gate.permits import Foreseen, Why, foresee
 
 _OWN_NUMBERS: Final = (
@@ -55,11 +56,9 @@ def soonest_calls(
 def _of(said: Foreseen) -> Soonest:
     if not said.reasons:
         return Soonest()
-    last = next((one for one in said.reasons if one.allowed_from is None), None)
-    if last is None:
-        last = max(said.reasons, key=lambda one: one.allowed_from.timestamp() if one.allowed_from else 0)
+    last = max(said.reasons, key=lambda one: one.allowed_from or EVER)
     return Soonest(last, last.allowed_from)
 
 
-def _order(one: Soonest) -> tuple[bool, bool, float]:
-    return one.reason is not None, one.opens_at is None, one.opens_at.timestamp() if one.opens_at else 0
+def _order(one: Soonest) -> tuple[bool, datetime]:
+    return one.reason is not None, one.opens_at or EVER
