@@ -6,7 +6,7 @@ A subject with a row of its own (a case) keeps `audit_seq` and `audit_head` ther
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -215,23 +215,34 @@ def change_of(collected: Collected) -> ReceiptedChange | None:
 
 def locked_head(conn: Connection, stream: str) -> StreamHead:
     """The end of a stream whose head lies in `streams`, held until the transaction ends."""
-    columns = ("stream", "last_entry_at", "audit_seq", "audit_head")
-    rows.insert_many(conn, streams, [(stream, _DAWN, 0, b"")], columns, skip_existing=True)
+    rows.insert_many(conn, streams, [(stream, _DAWN, 0, b"")], _HEAD, skip_existing=True)
     row = conn.execute(sa.select(streams).where(streams.c.stream == stream).with_for_update()).one()
     return StreamHead(row.audit_seq, bytes(row.audit_head), row.last_entry_at)
 
 
 _BEGUN = sa.select(streams.c.stream)
+_HEAD = ("stream", "last_entry_at", "audit_seq", "audit_head")
 
 
 def locked_heads(conn: Connection, wanted: Collection[str]) -> dict[str, StreamHead]:
     """The same of many streams, in one order whoever asks."""
-    columns = ("stream", "last_entry_at", "audit_seq", "audit_head")
     inorder = sorted(wanted)
     begun = {row.stream for row in rows.select_by_keys(conn, _BEGUN, "stream", inorder)}
     fresh = [(name, _DAWN, 0, b"") for name in inorder if name not in begun]
-    rows.insert_many(conn, streams, fresh, columns, skip_existing=True)
-    found = rows.select_by_keys(conn, streams, "stream", inorder, lock="wait")
+    rows.insert_many(conn, streams, fresh, _HEAD, skip_existing=True)
+    return _heads(rows.select_by_keys(conn, streams, "stream", inorder, lock="wait"))
+
+
+def ask_heads(conn: Connection, wanted: Iterable[str]) -> Callable[[], dict[str, StreamHead]]:
+    """The ends of streams that the caller holds by a lock of their own, in two steps as `rows.ask_by_keys`.
+
+    Those that have not begun are left out.
+    """
+    asked = rows.ask_by_keys(conn, streams, "stream", sorted(wanted))
+    return lambda: _heads(asked())
+
+
+def _heads(found: Sequence[Any]) -> dict[str, StreamHead]:
     return {row.stream: StreamHead(row.audit_seq, bytes(row.audit_head), row.last_entry_at) for row in found}
 
 
@@ -249,10 +260,11 @@ def wait_for_heads(conn: Connection, wanted: Collection[str]) -> None:
         seen.rollback()
 
 
-def put_heads(conn: Connection, heads: Mapping[str, StreamHead]) -> None:
-    """Where these streams end now; the caller holds them."""
+def put_heads(conn: Connection, heads: Mapping[str, StreamHead], *, fresh: Collection[str] = ()) -> None:
+    """Where these streams end now; the caller holds them. `fresh`: those that have just begun."""
     changed = [(stream, head.recorded_at, head.seq, head.leaf_hash) for stream, head in heads.items()]
-    rows.update_many(conn, streams, "stream", changed, ("last_entry_at", "audit_seq", "audit_head"))
+    rows.insert_many(conn, streams, [row for row in changed if row[0] in fresh], _HEAD)
+    rows.update_many(conn, streams, "stream", [row for row in changed if row[0] not in fresh], _HEAD[1:])
 
 
 def held_head(conn: Connection, stream: str, *, locked: bool = True) -> StreamHead | None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
-from casework.log.write.trail import Draft, Trail, held_head, locked_heads, put_heads
+from casework.log.write.trail import NOT_BEGUN, Draft, StreamHead, Trail, ask_heads, held_head, put_heads
 from casework.people.shifts.answering import answers_on
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import ACTS as HOW_IT_ACTS
@@ -69,6 +69,8 @@ class Desk:
         self.policy = branch.rulebook.policies.at(self.on)
         self.trail: Trail = branch.trail(at)
         self._drafts: list[tuple[int, Draft]] = []  # of which task
+        self._stands: dict[int, Stand] = {}
+        self._heads: dict[str, StreamHead] = {}
         self._written: dict[int, Stand] = {}
 
     def move(self, ids: Sequence[int], *, to: str, reason: str, atomic: bool = False) -> list[Became]:
@@ -130,7 +132,7 @@ class Desk:
         numbers = sorted({one.case_id for one in wanted})
         known = {row.id: row for row in rows.select_by_keys(self.conn, _CASES, "id", numbers)}
         there = self._added(sorted(known))
-        reach, first, became = self._reach(self.actor), next_id(self.conn), list[Became]()
+        reach, first, became = self.reach(), next_id(self.conn), list[Became]()
         made: list[tuple[Any, ...]] = []
         for one in wanted:
             try:
@@ -166,18 +168,19 @@ class Desk:
 
     def close(self) -> None:
         """Write what was done; the caller commits."""
-        heads = locked_heads(self.conn, {stream_of(number) for number, _ in self._drafts})
+        heads = dict[str, StreamHead]()
         for number, draft in self._drafts:
             stream = stream_of(number)
-            heads[stream] = self.trail.add(stream, heads[stream], draft)
-        with rows.together(self.conn):
-            put_heads(self.conn, heads)
+            before = heads.get(stream) or self._heads.get(stream, NOT_BEGUN)
+            heads[stream] = self.trail.add(stream, before, draft)
+        with self.trail.places_free(self.conn), rows.together(self.conn):
+            put_heads(self.conn, heads, fresh=heads.keys() - self._heads.keys())
             changed = list(self._written.values())
             fresh = [row for row in changed if row.task_id not in self._stands]
             rows.insert_many(self.conn, task_standing, fresh, STANDING)
             again = [row for row in changed if row.task_id in self._stands]
             rows.update_many(self.conn, task_standing, "task_id", again, STANDING[1:])
-        self.trail.write(self.conn)
+            self.trail.write(self.conn)
         self._drafts, self._written = [], {}
 
     # ── what they share ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -225,9 +228,11 @@ class Desk:
         return by_id
 
     def read_stands(self, ids: Collection[int]) -> dict[int, Stand]:
-        """Where tasks that are held stand by acts; one that nobody touched is not there."""
-        held = rows.select_by_keys(self.conn, task_standing, "task_id", sorted(ids))
-        self._stands = {row.task_id: Stand(*row) for row in held}
+        """Where tasks that are held stand by acts, and where their streams end; one that nobody touched has neither."""
+        with rows.together(self.conn):
+            held = rows.ask_by_keys(self.conn, task_standing, "task_id", sorted(ids))
+            heads = ask_heads(self.conn, map(stream_of, ids))
+        self._stands, self._heads = {row.task_id: Stand(*row) for row in held()}, heads()
         return self._stands
 
     def read_cases(self, found: Collection[Task]) -> None:
@@ -243,7 +248,7 @@ class Desk:
             return task
         permissions = self.branch.rulebook.permissions
         case = self._case_of(task)
-        if not permissions.may(self.actor, MOVE) or (case is not None and not self._reach(self.actor).covers(case)):
+        if not permissions.may(self.actor, MOVE) or (case is not None and not self.reach().covers(case)):
             raise CallerError("unknown_task")
         return task
 
@@ -252,22 +257,13 @@ class Desk:
         if case is not None and not case.live:
             raise CallerError("case_left", case=case.id)
 
-    def is_live(self, task: Task) -> bool:
-        """Whether its case, if it is about one, is still worked on."""
-        case = self._case_of(task)
-        return case is None or bool(case.live)
-
-    def covers(self, task: Task) -> bool:
-        """Whether the actor reaches its case."""
-        case = self._case_of(task)
-        return case is None or self._reach(self.actor).covers(case)
-
     def _case_of(self, task: Task) -> Any:
         return self._cases.get(task.case_id) if task.case_id is not None else None
 
-    def _reach(self, actor: Actor) -> Reach:
+    def reach(self) -> Reach:
+        """Of the actor, as far as lists are taken by it."""
         permissions = self.branch.rulebook.permissions
-        return permissions.reach(actor, permissions.commands[TAKE].posts, HOW_IT_ACTS, self.policy)
+        return permissions.reach(self.actor, permissions.commands[TAKE].posts, HOW_IT_ACTS, self.policy)
 
     def _posts_for(self, task: str, ref: str, owed_by: str) -> frozenset[str]:
         """Whose posts can do it: the one that it waits for; else those of the fact that does it, or of a contact."""

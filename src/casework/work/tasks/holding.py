@@ -3,19 +3,19 @@
 Held until the transaction ends, before anything is read of where it stands; on SQLite a writer is alone anyway.
 """
 
-import hashlib
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import Collection
+from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.storage import rows
 from casework.work.tasks.making import STREAM
 
 KIND: Final = STREAM.partition(":")[0]
+_KEYS: Final = int.from_bytes(b"task\0\0\0\0", "big")
+"""To which a task's id is added: its advisory lock."""
 _ALL: Final = "SELECT pg_advisory_xact_lock(k) FROM (SELECT k FROM unnest(%s::bigint[]) AS k ORDER BY k) AS ordered"
-# A function's rows are met one by one, in its order: what comes after the first that could be held is not tried.
-_FIRST: Final = "SELECT k FROM unnest(%s::bigint[]) AS k WHERE pg_try_advisory_xact_lock(k) LIMIT 1"
 
 
 def stream_of(task_id: int) -> str:
@@ -26,18 +26,11 @@ def stream_of(task_id: int) -> str:
 def hold(conn: Connection, ids: Collection[int]) -> None:
     """All of them, in one order whoever asks; waits for other holders."""
     if ids and conn.dialect.name != "sqlite":
-        rows.tell_postgresql(conn, _ALL, [sorted(map(_key, ids))])
+        rows.tell_postgresql(conn, _ALL, [[_KEYS + one for one in ids]])
 
 
-def hold_first(conn: Connection, ids: Sequence[int]) -> int | None:
-    """The first of them, in this order, that nobody holds; none: all are held."""
-    if not ids or conn.dialect.name == "sqlite":
-        return next(iter(ids), None)
-    of_key = {_key(one): one for one in ids}
-    held = rows.ask_postgresql(conn, _FIRST, [list(of_key)])
-    return of_key[held[0].k] if held else None
-
-
-def _key(task_id: int) -> int:
-    digest = hashlib.blake2b(b"task %d" % task_id, digest_size=8, person=b"casework/tasks").digest()
-    return int.from_bytes(digest, "big", signed=True)
+def held_if_free(task_id: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[bool]:
+    """The condition that nobody holds it; where that is so, whoever asks does."""
+    if dialect == "sqlite":
+        return sa.true()
+    return sa.func.pg_try_advisory_xact_lock(task_id + sa.literal_column(str(_KEYS)))

@@ -12,7 +12,6 @@ from casework.errors import CallerError
 from casework.log.write.trail import Draft
 from casework.people.staff.actor import Actor
 from casework.storage import rows
-from casework.storage.database import BigId
 from casework.work.cases.branch import Branch
 from casework.work.cases.task_rules import BY_HAND
 from casework.work.four_eyes.tables import requests
@@ -23,54 +22,26 @@ from casework.work.tasks.tables import task_lists, task_standing, tasks, tasks_t
 
 TAKEN: Final = "tasks.taken"
 _WHOSE: Final[sa.BindParameter[Any]] = sa.bindparam("whose", expanding=True)
-_ON: Final = sa.bindparam("on", type_=sa.Date)
-_FIELDS: Final = (
+ON: Final = sa.bindparam("on", type_=sa.Date)
+FIELDS: Final = (
     tasks, task_standing.c.list_of.label("moved_to"), task_standing.c.until, task_standing.c.held_by,
     task_standing.c.held_on, task_standing.c.done_on,
 )  # fmt: skip
-_OF_TASK_ID: Final = task_standing.c.task_id == tasks.c.id
-_ROWS: Final = sa.select(*_FIELDS).join(task_standing, _OF_TASK_ID, isouter=True)
-_OF_DAY: Final = _ROWS.where(tasks.c.day == _ON, tasks.c.edition.in_(sa.bindparam("editions", expanding=True)))
+OF_TASK_ID: Final = task_standing.c.task_id == tasks.c.id
+_ROWS: Final = sa.select(*FIELDS).join(task_standing, OF_TASK_ID, isouter=True)
+_OF_DAY: Final = _ROWS.where(tasks.c.day == ON, tasks.c.edition.in_(sa.bindparam("editions", expanding=True)))
 _HANDED_OUT: Final = _OF_DAY.where(tasks.c.list_of.in_(_WHOSE))
 _MOVED_HERE: Final = (
-    sa.select(*_FIELDS)
+    sa.select(*FIELDS)
     .select_from(task_standing)
-    .join(tasks, _OF_TASK_ID)
+    .join(tasks, OF_TASK_ID)
     .where(
-        task_standing.c.list_of.in_(_WHOSE), task_standing.c.day >= _ON, tasks.c.day == _ON,
+        task_standing.c.list_of.in_(_WHOSE), task_standing.c.day >= ON, tasks.c.day == ON,
         tasks.c.edition.in_(sa.bindparam("editions", expanding=True)),
     )
 )  # fmt: skip
 BY_IDS: Final = _ROWS
 """For `rows.select_by_keys` by `id`; over all days and editions."""
-_AFTER: Final = sa.bindparam("rank", type_=sa.Integer)
-_NOT_BEGUN: Final = sa.and_(
-    task_standing.c.done_on.is_(None),
-    sa.or_(task_standing.c.until.is_(None), task_standing.c.until <= _ON),
-    sa.or_(task_standing.c.held_on.is_(None), task_standing.c.held_on != _ON),
-    tasks.c.task != sa.literal_column(f"'{REQUEST}'"),
-    tasks.c.day == _ON,
-    sa.or_(tasks.c.edition == sa.literal_column("0"), tasks.c.edition == sa.bindparam("edition")),
-    tasks.c.rank >= _AFTER,
-    sa.or_(tasks.c.rank > _AFTER, tasks.c.id > sa.bindparam("id", type_=BigId)),
-)
-_LIST: Final = sa.bindparam("list", type_=sa.String)
-FREE: Final = tuple(
-    statement.where(_NOT_BEGUN).order_by(tasks.c.rank, tasks.c.id).limit(sa.bindparam("most", type_=sa.Integer))
-    for statement in (
-        _ROWS.where(
-            tasks.c.list_of == _LIST,
-            sa.or_(task_standing.c.list_of.is_(None), task_standing.c.list_of == tasks.c.list_of),
-        ),
-        sa.select(*_FIELDS).select_from(task_standing).join(tasks, _OF_TASK_ID).where(
-            task_standing.c.list_of == _LIST, task_standing.c.day >= _ON, tasks.c.list_of != _LIST
-        ),
-    )
-)  # fmt: skip
-"""What nobody has begun of one list, itself and moved to it, after a place (`rank`, `id`): for `rows.ask`.
-
-A request is decided, not begun.
-"""
 _PARTS: Final = sa.select(
     requests.c.id, requests.c.opened_by, requests.c.asked_for, requests.c.reviewed_by, requests.c.reviewed_for
 )  # fmt: skip

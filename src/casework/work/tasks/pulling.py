@@ -1,9 +1,14 @@
-"""The next task: taken by one, so nobody else gets it; from one's own lists, and then from what one's team has left."""
+"""The next task: taken by one, so nobody else gets it; from one's own lists, and then from what one's team has left.
 
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+One statement finds the first that nobody has begun and nobody is about to begin, and holds it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cache, partial
 from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
@@ -11,13 +16,20 @@ from casework.people.staff.actor import Actor
 from casework.people.staff.roster_rows import read_roster
 from casework.storage import rows
 from casework.work.cases.branch import Branch
+from casework.work.cases.reached import covered_by
+from casework.work.cases.tables import cases
 from casework.work.tasks.acts import Desk
-from casework.work.tasks.holding import hold_first
+from casework.work.tasks.holding import held_if_free
 from casework.work.tasks.making import edition_of
-from casework.work.tasks.own import FREE, Task, standing, whose_of
+from casework.work.tasks.own import FIELDS, OF_TASK_ID, ON, Task, standing, whose_of
+from casework.work.tasks.sources import REQUEST
+from casework.work.tasks.tables import task_days, task_standing, tasks
 
-_AT_ONCE: Final = 20
+_LOOKED_THROUGH: Final[sa.ColumnElement[int]] = sa.literal_column("100")
+"""For one that nobody holds: more than are being begun at a time."""
 _MOST_TRIES: Final = 50
+Ask = Callable[[], Sequence[Any]]
+"""The first row of a list, or of several, whose task is held now; none where none is left."""
 
 
 def take_next(conn: Connection, branch: Branch, actor: Actor, at: datetime) -> Task:
@@ -28,62 +40,85 @@ def take_next(conn: Connection, branch: Branch, actor: Actor, at: datetime) -> T
     CallerErrors `lists_not_made`, `nothing_left`.
     """
     desk = Desk(conn, branch, actor, at)
-    edition = edition_of(conn, desk.on)
-    if edition is None:
-        raise CallerError("lists_not_made", day=str(desk.on))
-    own = whose_of(actor)
-    for whose in _lists(conn, desk):
-        for some in _free(conn, desk.on, edition, whose):
-            desk.read_cases(list(some))
-            wanted = [
-                task for task in some if desk.is_live(task) and (task.list_of in own or desk.covers(task))
-            ]  # fmt: skip
-            task = _held(desk, wanted, some)
-            if task is not None:
+    for ask in _asks(desk):
+        for _ in range(_MOST_TRIES):
+            task = next(standing(found := ask(), desk.on), None)
+            if task is None:
+                break
+            stand, row = desk.read_stands([task.id]).get(task.id), found[0]
+            # Begun by somebody who was done between our look and our hold: the next look sees it.
+            if stand is None or stand[2:] == (row.moved_to, row.until, row.held_by, row.held_on, row.done_on):
                 desk.begin(task)
                 return task._replace(held_by=actor.id)
-    raise CallerError("nothing_left", day=str(desk.on))
+    code = "lists_not_made" if edition_of(conn, desk.on) is None else "nothing_left"
+    raise CallerError(code, day=str(desk.on))
 
 
-_Free = dict[Task, Any]
-"""Tasks that nobody had begun, each with its row: where it stood then."""
-
-
-def _held(desk: Desk, wanted: Sequence[Task], found: _Free) -> Task | None:
-    """The first of them that nobody else is about to begin, held; what was begun since it was read is passed over."""
-    by_id = {task.id: task for task in wanted}
-    while (number := hold_first(desk.conn, list(by_id))) is not None:
-        task = by_id[number]
-        stand, row = desk.read_stands([number]).get(number), found[task]
-        if stand is None or stand[2:] == (row.moved_to, row.until, row.held_by, row.held_on, row.done_on):
-            return task
-        by_id = {one.id: one for one in wanted[wanted.index(task) + 1 :]}
-    return None
-
-
-def _lists(conn: Connection, desk: Desk) -> Iterator[Sequence[str]]:
-    """One after another; those of a team together."""
+def _asks(desk: Desk) -> Iterator[Ask]:
+    """One list after another; those of a team together."""
+    conn, on = desk.conn, desk.on
     for one in whose_of(desk.actor):
-        yield [one]
+        yield partial(_first_of, conn, {"on": on, "list": one})
     if desk.actor.team is None or not desk.policy.figure("task.pull_team"):
         return
-    roster = read_roster(conn, desk.on)
-    yield [
+    others = [
         colleague.staff_no
-        for colleague in roster.colleagues.values()
+        for colleague in read_roster(conn, on).colleagues.values()
         if colleague.team == desk.actor.team and colleague.posts & desk.actor.posts
         and colleague.staff_no not in desk.actor.people
     ]  # fmt: skip
+    reached = sa.or_(tasks.c.case_id.is_(None), covered_by(desk.reach(), cases.c))
+    of_team = _first(conn.dialect.name, lambda list_of: list_of.in_(others), reached)
+    yield lambda: conn.execute(of_team, {"on": on}).all()
 
 
-def _free(conn: Connection, on: date, edition: int, whose: Sequence[str]) -> Iterator[_Free]:
-    """What nobody has begun, in order; some at a time."""
-    asked: dict[str, Any] = {"on": on, "edition": edition, "most": _AT_ONCE, "rank": 0, "id": 0}
-    for _ in range(_MOST_TRIES):
-        with rows.together(conn):
-            answers = [rows.ask(conn, one, asked | {"list": name}) for name in whose for one in FREE]
-        found = sorted((row for answer in answers for row in answer()), key=lambda row: (row.rank, row.id))[:_AT_ONCE]
-        yield dict(zip(standing(found, on), found, strict=True))
-        if len(found) < _AT_ONCE:
-            return
-        asked |= {"rank": found[-1].rank, "id": found[-1].id}
+def _first_of(conn: Connection, asked: Mapping[str, Any]) -> Sequence[Any]:
+    return rows.ask(conn, _of_one(conn.dialect.name), asked)()
+
+
+@cache
+def _of_one(dialect: str) -> sa.Select[Any]:
+    wanted = sa.bindparam("list", type_=sa.String)
+    return _first(dialect, lambda list_of: list_of == wanted, sa.true())
+
+
+def _first(
+    dialect: str, is_wanted: Callable[[sa.Column[Any]], sa.ColumnElement[bool]], reached: sa.ColumnElement[bool]
+) -> sa.Select[Any]:  # fmt: skip
+    """What nobody has begun of lists, themselves and moved to them, the first by rank that can be held.
+
+    A request is decided, not begun.
+    """
+    newest = sa.select(sa.func.max(task_days.c.edition)).where(task_days.c.day == ON).scalar_subquery()
+    free = (
+        task_standing.c.done_on.is_(None),
+        sa.or_(task_standing.c.until.is_(None), task_standing.c.until <= ON),
+        sa.or_(task_standing.c.held_on.is_(None), task_standing.c.held_on != ON),
+        tasks.c.task != sa.literal_column(f"'{REQUEST}'"),
+        tasks.c.day == ON,
+        sa.or_(tasks.c.edition == newest, sa.and_(tasks.c.edition == sa.literal_column("0"), newest.is_not(None))),
+        sa.or_(cases.c.live.is_(None), cases.c.live),
+        reached,
+    )
+    parts = (
+        sa.select(*FIELDS)
+        .join(task_standing, OF_TASK_ID, isouter=True)
+        .where(is_wanted(tasks.c.list_of))
+        .where(sa.or_(task_standing.c.list_of.is_(None), task_standing.c.list_of == tasks.c.list_of)),
+        sa.select(*FIELDS)
+        .select_from(task_standing)
+        .join(tasks, OF_TASK_ID)
+        .where(is_wanted(task_standing.c.list_of), task_standing.c.day >= ON)
+        .where(task_standing.c.list_of != tasks.c.list_of),
+    )
+    some = [
+        sa.select(
+            part.join(cases, cases.c.id == tasks.c.case_id, isouter=True)
+            .where(*free).order_by(tasks.c.rank, tasks.c.id).limit(_LOOKED_THROUGH).subquery()
+        )
+        for part in parts
+    ]  # fmt: skip
+    both = sa.union_all(*some).subquery()
+    waiting = sa.select(both).order_by(both.c.rank, both.c.id).limit(_LOOKED_THROUGH).subquery()
+    # Row by row in the order of `waiting`, which has a limit of its own: what comes after the first is not tried.
+    return sa.select(waiting).where(held_if_free(waiting.c.id, dialect)).limit(sa.literal_column("1"))
