@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from casework.intake.dialler.correcting import correct
 from casework.operation.sweeping import sweep
 from casework.people.staff.actor import system
 from casework.rules.statechart.outside_law import load_law
-from casework.rules.statechart.policy import Policies, parse_policy
+from casework.rules.statechart.policy import parse_policy
 from casework.settings import shipped
 from casework.storage.database import reading, writing
 from casework.work.cases.case import AttemptDay
@@ -67,15 +66,13 @@ def broken_by(bank: Bank, *parties: str) -> None:
 
 def edit(bank: Bank, before: str, after: str) -> None:
     """The branch publishes another edition of its policy, with one thing changed."""
-    rulebook = bank.started.branch.rulebook
-    text = rulebook.policies.all[0].text.decode()
+    text = bank.started.branch.rulebook.policies.all[0].text.decode()
     assert text.count(before) == 1
     edited = text.replace(before, after)
     policy = parse_policy("2024-01-01.3", edited.encode(), load_law(shipped("statecharts")))
-    branch = replace(bank.started.branch, rulebook=replace(rulebook, policies=Policies([policy])))
-    bank.started = replace(bank.started, branch=branch)
+    bank.hold_to(policy)
     with writing(bank.started.engine) as conn:
-        assert publish(conn, branch, system("cli")) == ["policy 2024-01-01.3"]
+        assert publish(conn, bank.started.branch, system("cli")) == ["policy 2024-01-01.3"]
 
 
 @pytest.mark.parametrize("party", ["co_borrower", "guarantor", "contact"])

@@ -1,7 +1,7 @@
 """A bank in miniature for tests: writes feed folders with right manifests, imports them, looks at what came of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from casework.log.tables import entries
 from casework.operation.startup import Started
 from casework.people.staff import register
 from casework.people.staff.actor import Actor, system
+from casework.rules.statechart.policy import Policies, Policy
 from casework.settings import load_keys
 from casework.storage.database import metadata, reading, writing
 from casework.work.cases.tables import cases
@@ -161,6 +162,17 @@ class Bank:
             )
             trail.write(conn)
         return Actor(staff_no, "staff", "cli", frozenset(posts))
+
+    def hold_to(self, *policies: Policy) -> None:
+        """The branch has these policies, and no others."""
+        branch = self.started.branch
+        rulebook = replace(branch.rulebook, policies=Policies([*policies]))
+        self.started = replace(self.started, branch=replace(branch, rulebook=rulebook))
+
+    def set_figures(self, figures: Mapping[str, Any]) -> None:
+        """Every policy of the branch has these figures in place of its own."""
+        policies = self.started.branch.rulebook.policies.all
+        self.hold_to(*(replace(one, figures={**one.figures, **figures}) for one in policies))
 
     def case(self, number: int | str) -> Any:
         """The latest case of loan L<number> (or of the loan of that name)."""

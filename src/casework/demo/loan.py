@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from random import Random
 from typing import Final
 
+from casework.clock import months_between
 from casework.demo import people
 
 # Of the loans in arrears on the first day: lowest and highest days past due, and how many parts of the whole.
@@ -46,7 +47,7 @@ class Loan:
         """Principal, interest and penalty overdue at the close of `day`; they grow with each due date."""
         if self.oldest_due is None:
             return 0, 0, 0
-        months = _months_between(self.oldest_due, day - timedelta(days=1)) + 1
+        months = months_between(self.oldest_due, day - timedelta(days=1)) + 1
         principal = min(self.instalment_fen * months, max(self.outstanding_fen, self.instalment_fen))
         return principal, principal // 50, principal * months // 400
 
@@ -91,11 +92,6 @@ def new_loan(random: Random, number: int, borrowers: int, first_day: date) -> Lo
         due_day=due.day if due else random.randint(1, 28),
         oldest_due=due,
     )
-
-
-def _months_between(start: date, end: date) -> int:
-    """Whole months from `start` to `end`."""
-    return (end.year - start.year) * 12 + end.month - start.month - (end.day < start.day)
 
 
 def next_month(day: date) -> date:

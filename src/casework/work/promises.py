@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from casework.clock import months_between
 from casework.lifecycle.noun import Noun
 from casework.lifecycle.situation import SubjectSituation
 from casework.lifecycle.subject import Child, Label, Rows
@@ -74,7 +75,7 @@ def promises_enough(now: SubjectSituation, params: Params) -> Verdict:
     No feed names one: the average of those missed stands in, by the whole months since the oldest due date and one.
     """
     overdue = now.parent.overdue_fen
-    missed = _months(now.parent.oldest_due_date, now.today) + 1
+    missed = max(months_between(now.parent.oldest_due_date, now.today), 0) + 1
     least = min(-(-overdue * params["percent"] // 100), -(-overdue // missed))
     amount = _promise(now).amount_fen
     return Verdict(amount >= least, {"amount_fen": amount}, {"least_fen": least})
@@ -141,12 +142,6 @@ def no_word_awaited(now: SubjectSituation, _: Params) -> Verdict:
 def kept_by_leaving(now: SubjectSituation, _: Params) -> Verdict:
     because = _promise(now).because
     return Verdict(because == "left", {"because": because}, {"because": "left"})
-
-
-def _months(since: date, until: date) -> int:
-    """Whole months, none before the day."""
-    months = (until.year - since.year) * 12 + until.month - since.month - (until.day < since.day)
-    return max(months, 0)
 
 
 # ── effects and facts ───────────────────────────────────────────────────────────────────────────────────────────────

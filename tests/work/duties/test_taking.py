@@ -15,7 +15,6 @@ from casework.people.days.declaring import Outage, declare_outage
 from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import register
 from casework.people.staff.actor import system
-from casework.rules.statechart.policy import Policies
 from casework.storage.database import open_engine, reading, writing
 from casework.work.duties.called import Reader
 from casework.work.duties.listing import duties_on
@@ -163,11 +162,7 @@ def test_nobody_need_call_contact_persons_before_the_gate_opens_them_for_the_pro
     """Both loans are one debtor's, and the policy holds the product of the second to more failures."""
     friend = contact(1, role="contact", relation="friend", phone="12000000009")
     bank.send(DAY, SNAPSHOT, loans=[loan(1), loan(2, borrower_id="B1", product="haihua"), loan(3)], contacts=[friend])
-    rulebook = bank.started.branch.rulebook
-    stricter = {"contact.by_product": [{"product": "haihua", "third_party_after_failures": 5}]}
-    policies = Policies([replace(one, figures={**one.figures, **stricter}) for one in rulebook.policies.all])
-    branch = replace(bank.started.branch, rulebook=replace(rulebook, policies=policies))
-    bank.started = replace(bank.started, branch=branch)
+    bank.set_figures({"contact.by_product": [{"product": "haihua", "third_party_after_failures": 5}]})
     live(bank, 1, 4)
     owed = [
         ["dial_contacts:late" in listed(bank, day(number))[loan_id] for number in (2, 3, 4)] for loan_id in ("L1", "L2")

@@ -1,7 +1,6 @@
 """Permits: asked for before the call, counted while they are open, settled by the outcome."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +12,6 @@ from casework.intake.feed.past_arrears import past_arrears
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire
 from casework.people.staff.actor import Actor
-from casework.rules.statechart.policy import Policies
 from casework.storage.database import reading, writing
 from casework.work.gate.found import found
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
@@ -79,12 +77,7 @@ def test_the_outcome_settles_what_the_permit_reserved(desk: Desk, result: str, a
 
 def cap(desk: Desk, number: int, key: str = "messages_per_day") -> None:
     """The branch's policy has so many messages, or calls to contact persons, a day."""
-    rulebook = desk.bank.started.branch.rulebook
-    policies = Policies(
-        [replace(one, figures={**one.figures, f"contact.{key}": number}) for one in rulebook.policies.all]
-    )
-    branch = replace(desk.bank.started.branch, rulebook=replace(rulebook, policies=policies))
-    desk.bank.started = replace(desk.bank.started, branch=branch)
+    desk.bank.set_figures({f"contact.{key}": number})
 
 
 def test_messages_are_permitted_up_to_the_cap_and_an_open_permit_is_one(desk: Desk) -> None:

@@ -12,7 +12,6 @@ from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.dialler.correcting import correct
 from casework.intake.feed.past_arrears import past_arrears
-from casework.rules.statechart.policy import Policies
 from casework.storage.database import reading, writing
 from casework.work.contacts.tables import CONTACTS, contact_of
 from casework.work.gate.reviews import REVIEWED, Review, review, reviews
@@ -144,13 +143,11 @@ def test_each_contact_is_held_to_what_was_registered_on_its_day(desk: Desk) -> N
 
 def register(desk: Desk, lines: list[str] | None, templates: list[str] | None, *, from_: date | None = None) -> None:
     """The branch's policy has these from then on (none: since ever)."""
-    rulebook = desk.bank.started.branch.rulebook
-    last = rulebook.policies.all[-1]
+    policies = desk.bank.started.branch.rulebook.policies.all
+    last = policies[-1]
     figures = {**last.figures, "contact.lines": lines, "contact.templates": templates}
     named = replace(last, figures=figures, name=str(from_ or last.name), effective_on=from_ or last.effective_on)
-    policies = Policies([*(rulebook.policies.all if from_ else ()), named])
-    branch = replace(desk.bank.started.branch, rulebook=replace(rulebook, policies=policies))
-    desk.bank.started = replace(desk.bank.started, branch=branch)
+    desk.bank.hold_to(*(policies if from_ else ()), named)
 
 
 def listed(desk: Desk) -> list[Subject]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from casework.errors import CallerError
 from casework.operation.morning import make_lists
 from casework.operation.sweeping import sweep
 from casework.people.staff.actor import Actor, system
-from casework.rules.statechart.policy import Policies
 from casework.storage.database import open_engine, reading, writing
 from casework.work.tasks.own import Task, state_of, take_list, tasks_of
 from casework.work.tasks.tables import task_days, tasks
@@ -108,10 +106,7 @@ def test_a_list_is_taken_once_and_after_half_past_nine_it_is_late(house: Bank) -
 def test_a_list_that_may_hold_nothing_is_not_taken_and_says_so(house: Bank) -> None:
     """What is theirs is counted, and comes later. A policy may say so of a post; of everybody it is refused."""
     close(house, 0)
-    rulebook = house.started.branch.rulebook
-    tight = [replace(one, figures={**one.figures, "task.lines_per_day": 0}) for one in rulebook.policies.all]
-    branch = replace(house.started.branch, rulebook=replace(rulebook, policies=Policies(tight)))
-    house.started = replace(house.started, branch=branch)
+    house.set_figures({"task.lines_per_day": 0})
     assert morning(house, 1) == []
     rep = Actor("S1", "staff", "cli", frozenset({"business_rep"}))
     with pytest.raises(CallerError) as refused, writing(house.started.engine) as conn:
