@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -21,6 +22,7 @@ from api.reading.asking import answers
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
+from casework.lifecycle.commands import Outcome
 from casework.pictures import MAX_BYTES
 from casework.storage.database import reading
 from casework.storage.driver_errors import again_on_conflict
@@ -29,6 +31,8 @@ from casework.work.photos.showing import PhotoLine, photos_of, show_photo
 from casework.work.photos.storing import PhotoKept, PhotoSent, keep_photo
 
 _SAID: Final = ("shows", "consent")
+_TOLD: Final = ("photo", "place", "device")
+_LONGEST: Final = 128
 MAX_BODY_BYTES: Final = MAX_BYTES + 64 * 1024
 _NEVER_KEPT: Final = {"Cache-Control": "private, no-store"}
 _VISIT: Final = Named("/visits", "id", "下户", "visit", VISITS.word)
@@ -48,7 +52,7 @@ class PhotosBody(msgspec.Struct):
 _HASH = "sha256:" + "0f" * 32
 _KEPT = {
     "photo_id": 12, "photo": _HASH, "taken_at": "2026-03-09T02:05:00Z", "entry_id": "case:17:9", "version": 4,
-    "alike": [],
+    "alike": [], "again": False,
 }  # fmt: skip
 _LINE = {
     "id": 12, "photo": _HASH, "shows": "building", "media_type": "image/heic", "size_bytes": 2_310_044, "width": 4032,
@@ -61,16 +65,22 @@ _CREATED = ResponseSpec(
 )  # fmt: skip
 
 
-class _OnePhoto(OneFile):
-    """A photo, what it shows, and when it was taken where it does not say so itself."""
+_AGAIN = ResponseSpec(
+    PhotoKept, generate_examples=False, description="Kept before, of this visit",
+    examples=[Example(summary="again", value={**_KEPT, "again": True})],
+)  # fmt: skip
 
-    choices: Mapping[str, Sequence[str]] = {**dict.fromkeys(_SAID, ()), "taken_at": ()}
+
+class _OnePhoto(OneFile):
+    """A photo, what it shows; when, where and with what it was taken, where it does not say so itself; its hash."""
+
+    choices: Mapping[str, Sequence[str]] = dict.fromkeys((*_SAID, "taken_at", *_TOLD), ())
 
 
 @post(
     "/visits/{number:int}/photos", status_code=201, tags=["visits"], summary="Send a photo of a visit",
     operation_class=_OnePhoto,
-    responses={201: _CREATED, **problem_responses(
+    responses={200: _AGAIN, 201: _CREATED, **problem_responses(
         "malformed_request", "body_too_large", "unsupported_media_type", "post_not_permitted", "key_not_permitted",
         f"unknown_{VISITS.word}", "not_a_visitor", "photo_unfit", "photo_without_time", "photo_known", "refused",
         "faulty_data", "file_store_failed")},
@@ -78,31 +88,40 @@ class _OnePhoto(OneFile):
 async def send_photo(request: Request[Any, Any, Any], number: Number) -> Response[Any]:
     """One file (JPEG, PNG, WebP, HEIC; at most 15 MB and 50 megapixels) by one of the visitors.
 
-    `shows` says what it shows; the interior and persons need `consent`, a reference. `taken_at` (with offset) counts
-    where the file does not say when it was taken.
+    `shows` says what it shows; the interior and persons need `consent`, a reference. `taken_at` (with offset), `place`
+    and `device` count where the file does not say them; `photo` is its hash as it was taken, checked. The same photo of
+    the same visit again is answered as the first time, with 200 and `again`.
     """
-    form, _, content = await one_file(request)
-    said = {name: str(form[name]) for name in _SAID if form.get(name)}
-    sent = PhotoSent(number, content, said, _instant(form.get("taken_at")))
-    serving, actor = serving_of(request), actor_of(request)
-
-    def keep() -> Any:
-        return keep_photo(serving.engine, serving.branch, serving.branch.files, actor, sent)
-
-    kept = await asyncio.to_thread(again_on_conflict, keep)
+    kept = await photo_sent(request, number)
     if not isinstance(kept, PhotoKept):
         return respond(answer_of(kept, request_id_of(request), named=_VISIT))
     headers = {"Location": f"/photos/{kept.photo_id}", "ETag": etag(kept.version)}
-    return Response(kept, status_code=201, headers=headers)
+    return Response(kept, status_code=200 if kept.again else 201, headers=headers)
 
 
-def _instant(told: Any) -> datetime | None:
+async def photo_sent(request: Request[Any, Any, Any], number: int, zone: str | None = None) -> PhotoKept | Outcome:
+    """Keep the photo that a form brings; `zone`: of a time that is given without its offset, as people type it."""
+    form, _, content = await one_file(request)
+    said = {name: str(form[name]) for name in _SAID if form.get(name)}
+    told = {name: str(form[name])[:_LONGEST] for name in _TOLD if form.get(name)}
+    sent = PhotoSent(number, content, said, _instant(form.get("taken_at"), zone), **told)
+    serving, actor = serving_of(request), actor_of(request)
+
+    def keep() -> PhotoKept | Outcome:
+        return keep_photo(serving.engine, serving.branch, serving.branch.files, actor, sent)
+
+    return await asyncio.to_thread(again_on_conflict, keep)
+
+
+def _instant(told: Any, zone: str | None) -> datetime | None:
     if not told:
         return None
     try:
         found = datetime.fromisoformat(str(told))
     except ValueError:
         found = None
+    if found is not None and found.tzinfo is None and zone is not None:
+        found = found.replace(tzinfo=ZoneInfo(zone))
     if found is None or found.tzinfo is None:
         raise CallerError(
             "invalid_request", "taken_at 须为带时区的时间，如 2026-11-29T10:05:00+08:00",

@@ -69,6 +69,7 @@ BAD: list[tuple[str, dict[str, Any], int, str]] = [
     ("what no chart knows", {"shows": "garden"}, 422, "faulty_data"),
     ("by who does not visit", {"staff_no": "P1"}, 403, "not_a_visitor"),
     ("by a post that may not", {"staff_no": "B1"}, 403, "post_not_permitted"),
+    ("another than was hashed", {"photo": "sha256:" + "0" * 64}, 422, "photo_unfit"),
     ("of 16 MB", {"content": bytes(16 * 1024 * 1024)}, 413, "body_too_large"),
 ]  # fmt: skip
 
@@ -82,10 +83,11 @@ def test_what_is_not_taken_says_why_and_leaves_nothing(
     assert running.get(f"/visits/{visit}/photos").json()["items"] == []
 
 
-def test_the_same_photo_twice_is_told_with_the_visit_that_it_is_of(running: Running, visit: int) -> None:
-    send(running, visit)
-    told = problem(send(running, visit), 409, "photo_known")
-    assert told["visit_id"] == visit
+def test_the_same_photo_of_the_same_visit_again_is_answered_as_the_first_time(running: Running, visit: int) -> None:
+    first = send(running, visit).json()
+    again = send(running, visit, taken_at=f"{DAY}T11:00:00+08:00", photo=first["photo"])
+    assert (again.status_code, again.json()) == (200, first | {"again": True, "version": first["version"]})
+    assert len(running.get(f"/visits/{visit}/photos").json()["items"]) == 1
 
 
 def test_who_sees_no_visits_photos_learns_nothing_of_them(running: Running, visit: int) -> None:

@@ -78,7 +78,7 @@ def events(bank: Bank, event: str) -> list[dict[str, Any]]:
 def test_a_photo_is_kept_sealed_and_proves_the_visit(there: Bank, files: FileStore) -> None:
     content = written(scene(1), exif=camera("2024:06:03 10:05:00"))
     told = kept(there, files, content, taken_at=None)
-    assert told.taken_at.isoformat() == "2024-06-03T10:05:00+08:00"
+    assert told.taken_at.isoformat() == "2024-06-03T02:05:00+00:00"
     assert len(stored(files)) == 2, "as it came, and its preview"
     assert not any(content[:64] in one.read_bytes() or b"Pixel" in one.read_bytes() for one in stored(files))
     (said,) = events(there, "visit.fact.photo")
@@ -109,6 +109,8 @@ def test_the_same_photo_is_found_anywhere_and_one_that_looks_the_same_is_shown_t
 ) -> None:
     first = kept(there, files, written(scene(1)))
     assert first.alike == ()
+    told = kept(there, files, written(scene(1)))
+    assert (told.again, told.photo_id, told.entry_id) == (True, first.photo_id, first.entry_id), "of the same visit"
     with pytest.raises(CallerError, match="visit 1 already"):
         keep(there, files, written(scene(1)), 2)
     again = kept(there, files, written(scene(1).resize((800, 600)), quality=50), 2)

@@ -6,7 +6,7 @@ between, no file stays that nothing knows (`casework.work.photos.dropping`), and
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -18,6 +18,7 @@ from casework.customer import Customer, stream_of
 from casework.errors import CallerError, TryAgain
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Outcome, Record
+from casework.log.tables import entries
 from casework.log.write.data_keys import keys_for
 from casework.people.staff.actor import Actor, system
 from casework.personal import DoesNotOpen, ValueSealer, cell
@@ -33,16 +34,23 @@ from casework.work.photos.tables import PHOTO_COLUMNS, PREVIEW, files_to_drop, p
 from casework.work.visits import Visit
 
 COMMAND: Final = "visit.photo"
+_FACT: Final = "photo"
 _RANDOM_BYTES: Final = 16
 
 
 class PhotoSent(NamedTuple):
-    """What came. `taken_at` counts where the file does not say when it was taken; `said`: what the chart takes."""
+    """What came. `taken_at`, `place` and `device` count where the file does not say them; `said`: what the chart takes.
+
+    `photo`: its hash as whoever took it told, which it must then have.
+    """
 
     visit_id: int
     content: bytes
     said: Mapping[str, str]
     taken_at: datetime | None = None
+    photo: str | None = None
+    place: str | None = None
+    device: str | None = None
 
 
 class Alike(msgspec.Struct):
@@ -55,7 +63,10 @@ class Alike(msgspec.Struct):
 
 
 class PhotoKept(msgspec.Struct):
-    """It is kept, as this entry says. `version`: of the visit; `alike`: those that look the same, for the reviewer."""
+    """It is kept, as this entry says. `version`: of the visit; `alike`: those that look the same, for the reviewer.
+
+    `again`: it had been kept for this visit before, and nothing was done now.
+    """
 
     photo_id: int
     photo: str
@@ -63,6 +74,7 @@ class PhotoKept(msgspec.Struct):
     entry_id: str
     version: int
     alike: tuple[Alike, ...]
+    again: bool = False
 
 
 def keep_photo(
@@ -70,11 +82,17 @@ def keep_photo(
 ) -> PhotoKept | Outcome:  # fmt: skip
     """Keep a photo of a visit by one of its visitors; or why the chart takes none, on record.
 
+    The same photo of the same visit is answered as it was the first time: who lost the answer sends it once more.
     CallerErrors `post_not_permitted`, `unknown_visit`, `not_a_visitor`, `photo_unfit`, `photo_without_time`,
-    `photo_known` (of this or any other visit), `file_store_failed`.
+    `photo_known` (of any other visit), `file_store_failed`.
     """
     branch.rulebook.permissions.require(actor, COMMAND)
     picture = read_picture(sent.content)
+    if sent.photo not in (None, picture.sha256):
+        raise CallerError(
+            "photo_unfit", "照片与拍摄时的哈希不一致，请重新拍摄",
+            "the photo is not the one that was hashed when it was taken; take it again", field="photo",
+        )  # fmt: skip
     taken_at = picture.taken_at or sent.taken_at
     if taken_at is None:
         raise CallerError(
@@ -85,7 +103,8 @@ def keep_photo(
         visit: Visit = seen(conn, branch, VISITS, actor, sent.visit_id, branch.today(clock()))[0]
         if actor.id not in visit.visitors:
             raise CallerError("not_a_visitor")
-        _check_unknown(conn, picture)
+        if (kept := _kept_before(conn, visit, picture)) is not None:
+            return kept
     stored_as = f"{clock():%Y/%m}/{secrets.token_hex(_RANDOM_BYTES)}"
     with writing(engine) as conn:
         conn.execute(files_to_drop.insert().values(stored_as=stored_as, since=clock()))
@@ -120,13 +139,14 @@ def _record(
     (photo_id,) = rows.next_ids(conn, "photos_id_seq", photos, 1)
     data = {**sent.said, "photo": picture.sha256, "taken_at": taken_at.isoformat(), "taken_by": actor.id}
     command = Record(
-        actor=system(actor.via), noun=VISITS.chart, id=visit.id, kind="photo", on=visit.visit_on,
-        evidence=f"photo:{photo_id}", data=data,
+        actor=system(actor.via), noun=VISITS.chart, id=visit.id, kind=_FACT, on=visit.visit_on,
+        evidence=f"{_FACT}:{photo_id}", data=data,
     )  # fmt: skip
     (outcome,) = advance(conn, [command], branch, clock=clock)
     if not isinstance(outcome, Done):
         return outcome
-    device, shows = ";".join(filter(None, (picture.place, picture.device))), sent.said["shows"]
+    device = ";".join(filter(None, (picture.place or sent.place, picture.device or sent.device)))
+    shows = sent.said["shows"]
     row = (
         visit.id, visit.parent_id, visit.institution, visit.borrower_id, picture.sha256, picture.look, shows,
         picture.media_type, len(sent.content), picture.width, picture.height, taken_at,
@@ -142,7 +162,7 @@ def _record(
     bands = [(number, value, photo_id) for number, value in enumerate(bands_of(picture.look))]
     rows.insert_many(conn, photo_bands, bands, ("band", "value", "photo_id"))
     conn.execute(sa.delete(files_to_drop).where(files_to_drop.c.stored_as == stored_as))
-    return PhotoKept(photo_id, picture.sha256, taken_at, outcome.entry_id, outcome.version, alike)
+    return PhotoKept(photo_id, picture.sha256, taken_at.astimezone(UTC), outcome.entry_id, outcome.version, alike)
 
 
 def _key(conn: Connection, branch: Branch, visit: Visit, at: datetime) -> ValueSealer:
@@ -150,13 +170,22 @@ def _key(conn: Connection, branch: Branch, visit: Visit, at: datetime) -> ValueS
     return keys_for(conn, branch.vault, [stream], at)[stream]
 
 
-def _check_unknown(conn: Connection, picture: Picture) -> None:
-    known = conn.execute(sa.select(photos.c.visit_id).where(photos.c.photo == picture.sha256)).scalar_one_or_none()
-    if known is not None:
+def _kept_before(conn: Connection, visit: Visit, picture: Picture) -> PhotoKept | None:
+    """What was answered when it first came; CallerError `photo_known` where it proves another visit."""
+    row = conn.execute(sa.select(photos).where(photos.c.photo == picture.sha256)).one_or_none()
+    if row is None:
+        return None
+    if row.visit_id != visit.id:
         raise CallerError(
-            "photo_known", f"该照片已用于下户{known}；一张照片只能证明一次下户",
-            f"this photo is of visit {known} already; one photo proves one visit", visit_id=known,
+            "photo_known", f"该照片已用于下户{row.visit_id}；一张照片只能证明一次下户",
+            f"this photo is of visit {row.visit_id} already; one photo proves one visit", visit_id=row.visit_id,
         )  # fmt: skip
+    of_visits = entries.c.event == f"{VISITS.says.fact}{_FACT}"
+    told = conn.execute(sa.select(entries.c.body).where(entries.c.stream == f"case:{row.case_id}", of_visits))
+    said = (msgspec.json.decode(body) for body in told.scalars())
+    entry_id = next(one["entry_id"] for one in said if one["data"]["evidence"] == f"{_FACT}:{row.id}")
+    alike = tuple(one for one in _alike(conn, picture.look) if one.photo_id != row.id)
+    return PhotoKept(row.id, row.photo, row.taken_at, entry_id, visit.version, alike, again=True)
 
 
 def _alike(conn: Connection, look: bytes) -> tuple[Alike, ...]:
