@@ -41,15 +41,15 @@ def at(running: Running, monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime]
 @pytest.fixture
 def case(running: Running) -> int:
     """A case of a borrower who is on the books with a number."""
-    branch, him = running.started.branch, Customer("wuhan", "B-L1")
+    branch, debtor = running.started.branch, Customer("wuhan", "B-L1")
     with writing(running.started.engine) as conn:
         put_loan(
             conn, branch, loan_id="L1", institution="wuhan", borrower_id="B-L1", product="consumer",
             owner_staff_no="R1", team="T1", region="R1", principal_fen=9_000_000,
             outstanding_principal_fen=5_000_000, row_hash=b"1",
         )  # fmt: skip
-        put_borrower(conn, branch, him, name="甄不存", id_number="000000199001010001")
-        put_contact(conn, branch, him, name="甄不存", phone=PHONE, address="虚构路1号", address_kind="home")
+        put_borrower(conn, branch, debtor, name="甄不存", id_number="000000199001010001")
+        put_contact(conn, branch, debtor, name="甄不存", phone=PHONE, address="虚构路1号", address_kind="home")
     return running.open("L1", days_past_due=40)[0]
 
 

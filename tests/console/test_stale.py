@@ -4,30 +4,22 @@ from collections.abc import Callable
 
 import pytest
 
-from casework.customer import Customer
-from casework.storage.database import writing
 from tests.api.conftest import Running
 from tests.api.test_requests import asked, suable
 from tests.console.conftest import Browsing
 from tests.console.test_cases import events
-from tests.on_books import put_borrower, put_loan
+from tests.console.test_debtor import case
 
+__all__ = ["case"]
 Browse = Callable[..., Browsing]
 
 
 @pytest.fixture
-def held(running: Running) -> int:
-    """A hold on a debtor."""
-    branch, debtor = running.started.branch, Customer("wuhan", "B-L1")
-    with writing(running.started.engine) as conn:
-        put_loan(
-            conn, branch, loan_id="L1", institution="wuhan", borrower_id="B-L1", product="consumer",
-            owner_staff_no="R1", team="T1", region="R1", principal_fen=9_000_000,
-            outstanding_principal_fen=5_000_000, row_hash=b"1",
-        )  # fmt: skip
-        put_borrower(conn, branch, debtor, name="甄不存", id_number="000000199001010001")
-    running.open("L1", days_past_due=40)
-    data = {"loan_id": "L1", "hold": "complaint", "begins_at": "2026-01-10T08:00:00+08:00", "review_by": "2026-01-20"}
+def held(running: Running, case: int) -> int:
+    """A hold on the debtor of the case."""
+    loan_id = running.get(f"/cases/{case}", "R1").json()["loan_id"]
+    data = {"loan_id": loan_id, "hold": "complaint", "begins_at": "2026-01-10T08:00:00+08:00",
+            "review_by": "2026-01-20"}  # fmt: skip
     return int(running.post("/holds", "R1", json={"ground": "set", "data": data}).json()["id"])
 
 

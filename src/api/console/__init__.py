@@ -34,6 +34,7 @@ from api.console.nouns import pages as nouns
 from api.console.people import pages as people
 from api.console.requests import pages as requests
 from api.console.roster import pages as roster
+from api.console.rulebook import lines as rule_lines
 from api.console.rulebook import pages as rulebook
 from api.console.sent_files import pages as sent_files
 from api.nouns import Described
@@ -55,7 +56,13 @@ def route_handlers(described: Sequence[Described]) -> list[Any]:
     ]
     handlers += [*evening.route_handlers, *handover.route_handlers, *chart_moves.route_handlers]
     handlers += [*distribution.route_handlers, *roster.route_handlers]
-    handlers += [*people.route_handlers, *rulebook.route_handlers, *verification.route_handlers, *log.route_handlers]
+    handlers += [
+        *rule_lines.route_handlers,
+        *people.route_handlers,
+        *rulebook.route_handlers,
+        *verification.route_handlers,
+        *log.route_handlers,
+    ]
     handlers += [*opening.route_handlers, *log_questions.route_handlers]
     handlers += lists.route_handlers(described)
     return [Router("/", route_handlers=handlers, include_in_schema=False)]
