@@ -26,7 +26,8 @@ def test_each_rule_that_a_case_cites_leads_to_its_line(browse: Browse, running: 
 @pytest.mark.parametrize(
     ("rule", "told", "place"),
     [
-        ("X9", "停催中：…", "/console/rules/charts/visit"), ("1.3.2a", "下户", "/console/rules/charts/visit#event.check_in"),
+        ("X9", "停催中：…", "/console/rules/charts/visit"),
+        ("1.3.2a", "下户", "/console/rules/charts/visit#event.check_in"),
         ("X1", "停止催收时刻", "/console/rules#figure."), ("9.9", "均未引用此条", "/console/rules"),
     ],
 )  # fmt: skip

@@ -16,7 +16,7 @@ _FACTS: Final = re.compile(r"\{[^}]*\}")
 
 
 class Line(NamedTuple):
-    """A place that cites the rule: `where` is a word of the table or what has words, `what` has words, or both."""
+    """A place that cites the rule: `where` is a table of the book by its word, or a chart; `what` has words."""
 
     where: Any
     what: Any
@@ -36,11 +36,11 @@ def _lines(request: Request[Any, Any, Any], rule: str) -> Iterator[Line]:
     for policy in policies_view(serving):
         for one in policy.figures if policy.in_force else ():
             if rule in one.rules:
-                yield Line("rules.figure", one, f"/console/rules#figure.{one.key}")
+                yield Line("figures", one, f"/console/rules#figure.{one.key}")
     book = serving.branch.rulebook
     for where, found in (
-        ("rules.duties", book.duties.by_name), ("rules.strategies", book.tasks.strategies),
-        ("rules.may", book.permissions.commands),
+        ("duties", book.duties.by_name), ("strategies", book.tasks.strategies),
+        ("permissions", book.permissions.commands),
     ):  # fmt: skip
         yield from (Line(where, _plain(one)) for one in found.values() if rule in one.rules)
 
