@@ -1,7 +1,7 @@
 """What a rule of the branch's book means here: every place of what is in force that cites it, in its words."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from litestar import Request, Response, get
@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from api.console.frame.page import render
 from api.reading.charts import charts_in_force, policies_view
 from api.serving import serving_of
-from casework.rules.statechart.chart import Chart, GuardUse
+from casework.rules.statechart.chart import Chart, FactKind, GuardUse, Opening
 
 _FACTS: Final = re.compile(r"\{[^}]*\}")
 
@@ -38,10 +38,10 @@ def _lines(request: Request[Any, Any, Any], rule: str) -> Iterator[Line]:
             if rule in one.rules:
                 yield Line("figures", one, f"/console/rules#figure.{one.key}")
     book = serving.branch.rulebook
-    for where, found in (
-        ("duties", book.duties.by_name), ("strategies", book.tasks.strategies),
-        ("permissions", book.permissions.commands),
-    ):  # fmt: skip
+    tables: dict[str, Mapping[str, Any]] = {
+        "duties": book.duties.by_name, "strategies": book.tasks.strategies, "permissions": book.permissions.commands,
+    }  # fmt: skip
+    for where, found in tables.items():
         yield from (Line(where, _plain(one)) for one in found.values() if rule in one.rules)
 
 
@@ -50,7 +50,7 @@ def _of_chart(chart: Chart, rule: str) -> Iterator[Line]:
     for event in chart.events.values():
         if rule in event.rules:
             yield Line(chart, event, f"{place}#event.{event.name}")
-    for part in (*chart.facts.values(), *chart.openings.values()):
+    for part in _recorded_or_opened(chart):
         if rule in part.rules:
             yield Line(chart, part, place)
     told = {one.zh: one for one in _guards(chart) if rule in one.rules}
@@ -61,8 +61,12 @@ def _guards(chart: Chart) -> Iterator[GuardUse]:
     for event in chart.events.values():
         for arc in event.arcs.values():
             yield from arc.guards
-    for part in (*chart.facts.values(), *chart.openings.values()):
+    for part in _recorded_or_opened(chart):
         yield from part.guards
+
+
+def _recorded_or_opened(chart: Chart) -> list[FactKind | Opening]:
+    return [*chart.facts.values(), *chart.openings.values()]
 
 
 def _plain(one: Any) -> dict[str, str]:
