@@ -113,7 +113,8 @@ def _measured(place: Place, size: int, repeats: int) -> Measured:
     def take() -> None:
         nonlocal number
         with writing(engine) as conn:
-            number = taking.take(conn, branch, "wuhan", BUSINESS_DATE) or 0
+            taken = taking.take(conn, branch, "wuhan", BUSINESS_DATE)
+            number = len(taken.duties) if taken else 0
             conn.rollback()
 
     with reading(engine) as conn:

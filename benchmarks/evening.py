@@ -6,7 +6,7 @@ duties are reckoned, after it they are read. The ledger is that of the whole bra
 
 from collections.abc import Callable
 from datetime import datetime, time
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from benchmarks.duties import SMALL, call_debtors
@@ -21,7 +21,7 @@ from casework.people.staff import register
 from casework.people.staff.actor import Actor, system
 from casework.storage.database import reading, writing
 from casework.work.cases.tables import cases
-from casework.work.duties.taking import take
+from casework.work.duties.taking import Taken, take
 
 PEOPLE, A_TEAM = 160, 8
 EACH: Final = 21
@@ -76,16 +76,16 @@ def _measured(place: Place, people: int, each: int) -> list[tuple[str, float, fl
         with reading(engine, snapshot=True) as conn:
             workbook_of(conn, branch, ledger_of(conn, branch, BUSINESS_DATE, team, clock=lambda: _AT), _RISK)
 
+    taken: list[Taken | None] = []
+
     def close() -> None:
         with writing(engine) as conn:
-            take(conn, branch, "wuhan", BUSINESS_DATE, clock=lambda: _AT)
+            taken.append(take(conn, branch, "wuhan", BUSINESS_DATE, clock=lambda: _AT))
 
     def kept() -> None:
+        assert taken[0] is not None
         with writing(engine) as conn:
-            keep(conn, branch, "wuhan", BUSINESS_DATE, clock=lambda: _AT)
-
-    def after(work: Callable[[str | None], Any]) -> None:
-        work(None)
+            keep(conn, branch, "wuhan", BUSINESS_DATE, taken[0], clock=lambda: _AT)
 
     found = [
         _timed("a team's page", lambda: page("team1"), each),
@@ -99,9 +99,9 @@ def _measured(place: Place, people: int, each: int) -> list[tuple[str, float, fl
     return [
         *found,
         _timed("a team's page, closed", lambda: page("team1"), each),
-        _timed("the branch's page, closed", lambda: after(page), max(1, each // 4)),
+        _timed("the branch's page, closed", page, max(1, each // 4)),
         _timed("a team's workbook, closed", lambda: ledger("team1"), max(1, each // 4)),
-        _timed("the branch's workbook, closed", lambda: after(ledger), 1),
+        _timed("the branch's workbook, closed", ledger, 1),
     ]
 
 

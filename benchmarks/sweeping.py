@@ -166,14 +166,13 @@ def _bare(place: Place, told: _Told) -> None:
             break
         after = page[-1].id
     with writing(engine) as conn:
-        conn.execute(taking.CASES, on | {"states": sorted(held_to.by_state), "placed": sorted(held_to.placed)}).all()
+        states = {"states": sorted(held_to.by_state), "placed": sorted(held_to.placed)}
+        owed_to = {row[COLUMNS.index("case_id")] for row in told.duties}
+        stood = [row for row in conn.execute(taking.WHOLE_CASES, on | states) if row.id in owed_to]
         conn.execute(called.TODAY, on).all()
         rows.insert_many(conn, duties, told.duties, COLUMNS)
-        owed = sorted({row[COLUMNS.index("case_id")] for row in told.duties})  # how they stood is kept for the ledger
-        conn.execute(sa.select(*(duties.c[name] for name in COLUMNS)).where(duties.c.day == BUSINESS_DATE)).all()
-        conn.execute(CONTACTS.where(contact_log.c.day == BUSINESS_DATE)).all()
-        stood = rows.select_by_keys(conn, CASE_ROWS, "id", owed)
-        whose = sorted({(row.borrower_id, row.institution) for row in stood})
+        conn.execute(CONTACTS.where(contact_log.c.day == BUSINESS_DATE)).all()  # how cases stood is kept for the ledger
+        owed, whose = sorted(owed_to), sorted({(row.borrower_id, row.institution) for row in stood})
         for asked in ASKED_OF_CASES:
             rows.select_by_keys(conn, asked, "parent_id", owed)
         for asked in ASKED_OF_CUSTOMERS:

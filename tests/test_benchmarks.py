@@ -72,6 +72,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_servers: C
         contacts,
         departure,
         duties,
+        evening,
         events,
         feed,
         pages,

@@ -111,8 +111,8 @@ def _close(
     _add(fired, of_cases.sweep(engine, branch, days, without=without, clock=clock, progress=progress))
     for institution, day in sorted(days.items()):
         with writing(engine) as conn:
-            take(conn, branch, institution, day, clock=clock)
-            keep(conn, branch, institution, day, clock=clock)
+            if (taken := take(conn, branch, institution, day, clock=clock)) is not None:
+                keep(conn, branch, institution, day, taken, clock=clock)
             _add(fired, reach_again(conn, branch, institution, day, clock=clock))
     with writing(engine) as conn:
         announce(conn, branch, past_arrears, next(iter(days.values())), clock=clock)

@@ -90,6 +90,7 @@ class Job(msgspec.Struct, kw_only=True):
 
 _PLAIN: Final = tuple(one for one in jobs.c if one.name not in ("outcome", "mend_sealed"))
 _SHOWN: Final = (*_PLAIN, jobs.c.outcome, jobs.c.mend_sealed.is_not(None).label("mends"))
+_LISTED: Final = sa.select(*_PLAIN, sa.null().label("outcome"), sa.false().label("mends"))
 
 
 def begin(conn: Connection, name: str, actor_id: str, about: bytes, *, at: datetime | None = None) -> int | None:
@@ -162,15 +163,13 @@ def newest(
 
 def of_actor(conn: Connection, actor_id: str, limit: int) -> list[Job]:
     """What somebody began, the newest first. Without outcomes."""
-    wanted = sa.select(*_PLAIN, sa.null().label("outcome"), sa.false().label("mends"))
-    found = conn.execute(wanted.where(jobs.c.actor_id == actor_id).order_by(jobs.c.id.desc()).limit(limit)).all()
+    found = conn.execute(_LISTED.where(jobs.c.actor_id == actor_id).order_by(jobs.c.id.desc()).limit(limit)).all()
     return [_job(conn, row, now()) for row in found]
 
 
 def running(conn: Connection, names: Iterable[str], *, at: datetime | None = None) -> dict[str, Job]:
     """Those of these names of which a row says that they run: running, or interrupted. Without outcomes."""
-    wanted = sa.select(*_PLAIN, sa.null().label("outcome"), sa.false().label("mends"))
-    found = conn.execute(wanted.where(jobs.c.name.in_(sorted(names)), jobs.c.state == RUNNING))
+    found = conn.execute(_LISTED.where(jobs.c.name.in_(sorted(names)), jobs.c.state == RUNNING))
     return {row.name: _job(conn, row, at or now()) for row in found}
 
 
@@ -194,9 +193,7 @@ def empty_rows(conn: Connection) -> list[bytes]:
 
 def forget(conn: Connection, before: datetime) -> int:
     """Delete runs that began before, with what came of them, but for those that somebody is at; how many."""
-    old = conn.execute(sa.select(*_PLAIN, sa.null().label("outcome"), sa.false().label("mends")).where(
-        jobs.c.began_at < before
-    ))  # fmt: skip
+    old = conn.execute(_LISTED.where(jobs.c.began_at < before))
     gone = [one.id for row in old if (one := _job(conn, row, now())).state != RUNNING]
     for number in gone:
         silenced(conn, number)

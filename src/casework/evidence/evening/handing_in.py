@@ -22,7 +22,7 @@ from casework.evidence.ledger.line import CaseLine
 from casework.evidence.ledger.lines import Part, by_person, decode_part, encode_part, figures_of, part_of
 from casework.intake.feed.tables import feed_runs
 from casework.log.format.entry import entry_id_of
-from casework.log.write.trail import Draft, locked_head, put_heads
+from casework.log.write.trail import Draft, StreamHead, Trail, locked_head, put_heads
 from casework.people.shifts.answering import answers_on
 from casework.people.staff.actor import Actor
 from casework.people.staff.tables import absences
@@ -123,20 +123,48 @@ def hand_in(
         if isinstance(mine, CallerError):
             outcomes.append(mine)
             continue
-        content, figures = encode_part(mine), figures_of(mine)
-        digest = hashlib.sha256(content).digest()
-        said = {
-            "on": on.isoformat(), "owed_by": who, "part": part, "is_late": late, "digest": digest.hex(), **figures,
-            "cases": len(mine.cases),
-        }  # fmt: skip
-        head = trail.add(STREAM, head, Draft(HANDED_IN, actor.signed, said, rules=("5.2",)))
-        done = HandIn(on, who, part, actor.id, head.recorded_at, late, **figures, digest=digest, stream_seq=head.seq)
+        told = What(on, who, part, figures_of(mine.duties, len(mine.contacts)), encode_part(mine), len(mine.cases))
+        head, done, line = entered(trail, head, actor, told, is_late=late)
         outcomes.append(done)
-        lines.append((*done[:-1], zlib.compress(content), head.seq))
+        lines.append(line)
+    write_hand_ins(conn, trail, head, lines)
+    return outcomes
+
+
+class What(NamedTuple):
+    """What is kept of a day: whose, which part, its figures, the content, how many cases are in it."""
+
+    day: date
+    owed_by: str
+    part: str
+    figures: Mapping[str, int]
+    content: bytes
+    cases: int | None = None
+
+
+def entered(
+    trail: Trail, head: StreamHead, actor: Actor, what: What, *, is_late: bool = False, event: str = HANDED_IN,
+    rule: str = "5.2", level: int = -1,
+) -> tuple[StreamHead, HandIn, tuple[Any, ...]]:  # fmt: skip
+    """Its entry in the stream that ends in `head`, the act, and its row. `level`: how hard zlib tries."""
+    digest = hashlib.sha256(what.content).digest()
+    said = {
+        "on": what.day.isoformat(), "owed_by": what.owed_by, "part": what.part, "is_late": is_late,
+        "digest": digest.hex(), **what.figures, **({} if what.cases is None else {"cases": what.cases}),
+    }  # fmt: skip
+    head = trail.add(STREAM, head, Draft(event, actor.signed, said, rules=(rule,)))
+    done = HandIn(
+        what.day, what.owed_by, what.part, actor.id, head.recorded_at, is_late, **what.figures, digest=digest,
+        stream_seq=head.seq,
+    )  # fmt: skip
+    return head, done, (*done[:-1], zlib.compress(what.content, level), head.seq)
+
+
+def write_hand_ins(conn: Connection, trail: Trail, head: StreamHead, lines: Sequence[tuple[Any, ...]]) -> None:
+    """The entries and the rows of `entered`."""
     put_heads(conn, {STREAM: head} if lines else {})
     trail.write(conn)
     rows.insert_many(conn, hand_ins, lines, _COLUMNS)
-    return outcomes
 
 
 def branch_time(branch: Branch, instant: datetime) -> str:

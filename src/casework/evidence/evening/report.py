@@ -3,7 +3,6 @@
 It is made from the day as it stands until the post issues it; then it is kept as it was issued, and shown so.
 """
 
-import hashlib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -15,15 +14,22 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now, utc_text
 from casework.errors import CallerError
-from casework.evidence.evening.handing_in import HANDED_IN, STREAM, HandIn, branch_time, handed_in
+from casework.evidence.evening.handing_in import (
+    STREAM,
+    HandIn,
+    What,
+    branch_time,
+    entered,
+    handed_in,
+    write_hand_ins,
+)
 from casework.evidence.evening.of_day import ledger_of
 from casework.evidence.evening.standing import Evening, evening_of, not_handed_in
 from casework.evidence.evening.tables import FIGURES, REPORT, hand_ins
 from casework.evidence.ledger.lines import unrepaired
 from casework.intake.feed.past_arrears import past_arrears
-from casework.log.write.trail import Draft, locked_head, put_heads
+from casework.log.write.trail import locked_head
 from casework.people.staff.actor import Actor
-from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
 from casework.work.cases.holds import HOLDS
@@ -172,15 +178,9 @@ def issue(conn: Connection, branch: Branch, on: date, actor: Actor, *, clock: Cl
             "report_issued", day=str(on), by=issued.handed_in_by, at=utc_text(issued.handed_in_at),
             local_at=branch_time(branch, issued.handed_in_at), entry_id=issued.entry_id,
         )  # fmt: skip
-    digest, figures, whose = hashlib.sha256(content).digest(), made.totals, branch.rulebook.tasks.report_by
-    said = {
-        "on": on.isoformat(), "owed_by": whose, "part": REPORT, "is_late": False, "digest": digest.hex(), **figures
-    }  # fmt: skip
-    head = trail.add(STREAM, head, Draft(HANDED_IN, actor.signed, said, rules=("5.4",)))
-    done = HandIn(on, whose, REPORT, actor.id, head.recorded_at, False, **figures, digest=digest, stream_seq=head.seq)
-    put_heads(conn, {STREAM: head})
-    trail.write(conn)
-    rows.insert_many(conn, hand_ins, [(*done[:-1], zlib.compress(content), head.seq)], tuple(hand_ins.c.keys()))
+    what = What(on, branch.rulebook.tasks.report_by, REPORT, made.totals, content)
+    head, done, line = entered(trail, head, actor, what, rule="5.4")
+    write_hand_ins(conn, trail, head, [line])
     return done
 
 

@@ -24,7 +24,8 @@ from casework.work.cases.lifecycles import CALL_BACKS, PROMISES, VISITS
 from casework.work.cases.noun import CASE
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
-from casework.work.duties.listing import Listed, duties_on, taken_on
+from casework.work.duties.listing import Listed, duties_on
+from casework.work.duties.taking import Taken
 from casework.work.gate.found import found, judged
 from casework.work.tasks.strategies import strategies_of
 
@@ -141,13 +142,12 @@ def gather(
     return _day(conn, branch, on, cases, duties, contacts)._replace(breaches=told, kept=stood)
 
 
-def at_close(conn: Connection, branch: Branch, on: date, institution: str) -> Day:
+def at_close(conn: Connection, branch: Branch, on: date, institution: str, taken: Taken) -> Day:
     """An institution's day as it is closed; without breaches, which are found anew whenever somebody asks."""
-    duties = _by_case(taken_on(conn, on, institution))
+    duties = _by_case(Listed(*row) for row in taken.duties)
     of_day = CONTACTS.where(contact_log.c.day == on, contact_log.c.institution == institution)
     contacts = _by_customer([contact_of(row) for row in conn.execute(of_day)])
-    cases = [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", sorted(duties))]
-    cases += _called(conn, on, contacts.keys(), duties.keys())
+    cases = [*taken.cases, *_called(conn, on, contacts.keys(), duties.keys())]
     return _day(conn, branch, on, cases, duties, contacts)
 
 

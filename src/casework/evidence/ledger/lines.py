@@ -3,7 +3,7 @@
 Pure: made from a `Day`, put together from what people handed in.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -14,6 +14,7 @@ from casework.evidence.ledger.gathering import Day, Visit
 from casework.evidence.ledger.line import CaseLine, ContactLine, DutyLine
 from casework.work.cases.case import Case
 from casework.work.contacts.contact import Contact
+from casework.work.duties.judge import DONE, EXEMPT, LATE, OPEN
 from casework.work.duties.listing import Listed
 
 _DIALS: Final = frozenset({"dial", "dial_by_dpd"})
@@ -32,8 +33,7 @@ class Part(msgspec.Struct, frozen=True):
 
 def part_of(day: Day, until: datetime, attempts: int) -> Part:
     """All that is in a day, in the order of its cases. `until`: the hour of handing in; `attempts`: calls a day."""
-    cases = [_case(day, one, attempts) for one in day.cases] + [_as_kept(day, one) for one in day.kept]
-    cases.sort(key=lambda one: one.case_id)
+    cases = lines_of(day, attempts)
     duties = [
         DutyLine(
             case_id=line.case_id, institution=line.institution, borrower_id=line.borrower_id, loan_id=line.loan_id,
@@ -43,6 +43,12 @@ def part_of(day: Day, until: datetime, attempts: int) -> Part:
     ]  # fmt: skip
     each = sorted((one for of_them in day.contacts.values() for one in of_them), key=lambda one: one.started_at)
     return Part(cases, duties, [_contact(day, one, until) for one in each])
+
+
+def lines_of(day: Day, attempts: int) -> list[CaseLine]:
+    """Of each case, in their order."""
+    cases = [_case(day, one, attempts) for one in day.cases] + [_as_kept(day, one) for one in day.kept]
+    return sorted(cases, key=lambda one: one.case_id)
 
 
 def put_together(parts: Iterable[tuple[str, Part]]) -> Part:
@@ -64,11 +70,12 @@ def put_together(parts: Iterable[tuple[str, Part]]) -> Part:
     )
 
 
-def figures_of(part: Part) -> dict[str, int]:
+def figures_of(duties: Iterable[DutyLine | Listed], contacts: int) -> dict[str, int]:
     """How many duties, what became of them, and how many contacts."""
-    statuses = [one.status for one in part.duties]
-    told = {status: statuses.count(status) for status in ("done", "late", "exempt", "open")}
-    return {"due": len(statuses), **told, "contacts": len(part.contacts)}
+    told = Counter(one.status for one in duties)
+    return {
+        "due": told.total(), **{status: told[status] for status in (DONE, LATE, EXEMPT, OPEN)}, "contacts": contacts
+    }  # fmt: skip
 
 
 def by_person(whole: Part, without: Collection[str] = ()) -> dict[str, Part]:
@@ -100,7 +107,6 @@ def _case(day: Day, case: Case, attempts: int) -> CaseLine:
     contacts, owed = day.contacts.get(case.customer, ()), day.duties.get(case.id, ())
     facts, promised, holds = case.facts, day.promised.get(case.id), day.held.get(case.customer, ())
     visited, made = _visits(day, case), day.made.get(case.id, ())
-    photos = max(len(facts.visit_photos), sum(one.photos for one in made)) if made else len(facts.visit_photos)
     return CaseLine(
         case_id=case.id, institution=case.institution, borrower_id=case.borrower_id, loan_id=case.loan_id,
         owner=case.owner, handler=case.handler, product=case.product, channel=case.channel_code,
@@ -111,7 +117,7 @@ def _case(day: Day, case: Case, attempts: int) -> CaseLine:
         lost_on=case.state_since if case.state in day.lost else None,
         repaired_on=facts.repaired_on, repair=day.repairs.get(case.id),
         visits=max(len(visited), len(made), len(facts.visit_photos)), visit=_last_visit(case, [*visited, *made]),
-        photos=photos,
+        photos=max(len(facts.visit_photos), sum(one.photos for one in made)),
         paid_fen=day.paid_fen.get(case.loan_id), holds=tuple(sorted({one.hold for one in holds})) if holds else (),
         review_by=min((one.review_by for one in holds if one.review_by), default=None) if holds else None,
         disposal_on=facts.disposal_form_on, wish=next((one.wish for one in holds if one.wish), None) if holds else None,

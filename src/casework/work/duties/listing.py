@@ -78,11 +78,6 @@ def counts_on(
     return [Counted(*what, number) for what, number in counts.items()]
 
 
-def taken_on(conn: Connection, on: date, institution: str) -> list[Listed]:
-    """The duties of an institution's day as they were taken, in no order."""
-    return [Listed(*row) for row in conn.execute(_OF_DAY, {"on": on, "institution": institution})]
-
-
 def _found(conn: Connection, branch: Branch, on: date, people: Collection[str] | None) -> Iterator[Listed]:
     theirs = _theirs(branch, people)
     for institution in sorted(business_dates(conn)):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -23,8 +23,9 @@ from casework.people.staff.actor import system
 from casework.storage import rows
 from casework.storage.database import UtcDateTime
 from casework.work.cases.branch import Branch
-from casework.work.cases.case import PROMISE, Spoilt
+from casework.work.cases.case import PROMISE, Case, Facts, Spoilt, from_row
 from casework.work.cases.duty_rules import OWED_BY, HeldTo
+from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.lifecycles import REMITTANCES, VISITS
 from casework.work.cases.tables import cases
 from casework.work.duties.called import ITS, THEIRS, Reader
@@ -52,6 +53,7 @@ CASES: Final = (
     )
     .order_by(cases.c.id)
 )  # fmt: skip
+WHOLE_CASES: Final = CASES.with_only_columns(*CASE_ROWS.selected_columns)
 _visits: Final = VISITS.table.c
 _VISITS: Final = sa.select(
     _visits.parent_id, _visits.visitor, _visits.checked_out_at, _visits.reported_at
@@ -94,11 +96,19 @@ _AT_ONCE: Final = 10_000
 _NO_HOLDS: Final[frozenset[str]] = frozenset()
 
 
-def take(conn: Connection, branch: Branch, institution: str, on: date, *, clock: Clock = now) -> int | None:
-    """Take the duties of a day that is closed now, in the caller's transaction; how many, none if that was done."""
+class Taken(NamedTuple):
+    """The duties of a day that was closed, by case and name, and the cases of which they are, as they stood then."""
+
+    duties: Sequence[Row]
+    cases: Sequence[Case]
+
+
+def take(conn: Connection, branch: Branch, institution: str, on: date, *, clock: Clock = now) -> Taken | None:
+    """Take the duties of a day that is closed now, in the caller's transaction; none if that was done."""
     if taken(conn, institution, on):
         return None
-    found = list(reckon(conn, branch, institution, on, closed=True))
+    owed = list[Case]()
+    found = list(reckon(conn, branch, institution, on, closed=True, owed=owed))
     trail, rulebook = branch.trail(clock()), branch.rulebook
     digest = digest_of(found)
     said = {
@@ -110,7 +120,7 @@ def take(conn: Connection, branch: Branch, institution: str, on: date, *, clock:
     trail.write(conn)
     rows.insert_many(conn, duties, found, COLUMNS)
     conn.execute(duty_days.insert().values(institution=institution, day=on, duties=len(found), digest=digest))
-    return len(found)
+    return Taken(found, owed)
 
 
 def taken(conn: Connection, institution: str, on: date) -> bool:
@@ -121,12 +131,13 @@ def taken(conn: Connection, institution: str, on: date) -> bool:
 
 def reckon(
     conn: Connection, branch: Branch, institution: str, on: date, *, closed: bool,
-    people: tuple[str, ...] | None = None, case_id: int | None = None,
+    people: tuple[str, ...] | None = None, case_id: int | None = None, owed: list[Case] | None = None,
 ) -> Iterator[Row]:  # fmt: skip
     """The duties of a day as they stand now, by case and name; `closed`: nothing more can be done on it.
 
     For whom is off on it, whoever answers in their place owes them (`casework.people.shifts.answering`). `people`: of
-    cases that one of them, or somebody in whose place they answer, owns or works on; `case_id`: of one case.
+    cases that one of them, or somebody in whose place they answer, owns or works on; `case_id`: of one case. `owed`:
+    where the cases of all are wanted too, is given those that are owed something.
     """
     policy, rulebook = branch.rulebook.policies.at(on), branch.rulebook
     held_to, limits = rulebook.duties.held_to(policy), limits_by_product(policy)
@@ -153,22 +164,25 @@ def reckon(
         visited = [number for number, made in visits.items() if any(one.visitor in people for one in made)]
         result = conn.execute(_CASES_OF, {**asked, "people": people, "visited_by_them": visited})
     else:
-        result = conn.execute(CASES, asked)
+        result = conn.execute(CASES if owed is None else WHOLE_CASES, asked)
     for row in chain.from_iterable(result.partitions(_AT_ONCE)):  # one by one the driver takes as long as the rest
-        case_id, loan_id, borrower_id = row[:3]
-        product = row.product if row.product in limits else None
+        case: Any = row if owed is None else from_row(row)
+        facts = _facts(row.facts) if owed is None else case.facts
+        product = case.product if case.product in limits else None
         found = duties_of(
-            _case(row, on, held_to, visits.get(case_id, ()), paid=case_id in paid),
-            debtors[product].get(borrower_id, quiet[product]),
+            _case(case, facts, on, held_to, visits.get(case.id, ()), paid=case.id in paid),
+            debtors[product].get(case.borrower_id, quiet[product]),
             day,
             held_to,
         )
+        if owed is not None and found:
+            owed.append(case)
         for duty, status, due_on, exempt_by in sorted(found):
             who = owed_by[duty]
             if who in OWED_BY:
-                theirs = visits[case_id][0].visitor if who == "visitor" else getattr(row, who)
+                theirs = visits[case.id][0].visitor if who == "visitor" else getattr(case, who)
                 who = answers.who(theirs).staff_no
-            yield on, case_id, duty, loan_id, status, exempt_by, due_on, who, institution
+            yield on, case.id, duty, case.loan_id, status, exempt_by, due_on, who, institution
 
 
 def _visits_of(
@@ -183,16 +197,17 @@ def _visits_of(
     return made
 
 
-def _case(row: Any, on: date, held_to: HeldTo, visits: tuple[VisitMade, ...], *, paid: bool) -> CaseDay:
-    _, _, _, state, since, due_on, opened_on, principal_fen, _, _, encoded, _ = row
-    facts = _facts(encoded)
+def _case(
+    case: Any, facts: _Facts | Facts, on: date, held_to: HeldTo, visits: tuple[VisitMade, ...], *, paid: bool
+) -> CaseDay:  # fmt: skip
+    state, since = case.state, case.state_since
     holds, promised = _NO_HOLDS, False
     if facts.spoilt:
         by = {one.by for one in facts.spoilt if one.first <= on and (one.last is None or one.last >= on)}
         holds = frozenset(name for name in by if not name.startswith(PROMISE))
         promised = len(holds) < len(by)
     return CaseDay(
-        state, due_on, opened_on, principal_fen,
+        state, case.oldest_due_date, case.opened_on, case.principal_at_opening_fen,
         lost_on=since if state in held_to.lost else None,
         back_on=max((day for day in (facts.recalled_on, facts.matter_ended_on) if day is not None), default=None),
         visit_reported=bool(facts.visit_photos) or facts.visit_stated,
