@@ -2,9 +2,10 @@
 
 Bare: the log's days summed by debtor, the cases that learn of them and all that could be due read by the page, as many
 entries and rows of cases and duties written as the sweep wrote, and what the ledger's lines of the day are made of
-read (decision 0054); nothing is judged, hashed or linked. Of the lists: cases and sums of the day read, the figures of
-who is on a list, the contacts of the week with others than debtors, all of their debtors and on their numbers; as many
-tasks written. The day before was closed too, so that cases learn of one day, as always.
+read (decision 0054), the cases once for lines and duties; what breaches are judged from is not. Nothing is judged,
+hashed or linked. Of the lists: cases and sums of the day read, the figures of who is on a list, the contacts of the
+week with others than debtors, all of their debtors and on their numbers; as many tasks written. The day before was
+closed too, so that cases learn of one day, as always.
 """
 
 from dataclasses import dataclass

@@ -11,9 +11,11 @@ from python_calamine import CalamineWorkbook
 from casework.cli import main
 from casework.errors import CallerError
 from casework.evidence.evening.report import Daily, daily, issue
+from casework.intake.feed.past_arrears import past_arrears
 from casework.operation.sweeping import sweep
 from casework.storage.database import reading, writing
-from tests.evening.conftest import COLLECTOR, OTHER, RISK, call, clock, handed
+from casework.work.gate.reviews import review
+from tests.evening.conftest import COLLECTOR, COLUMNS, OTHER, RISK, call, clock, handed, imported
 from tests.feed.bank import Bank
 from tests.work.test_holds import take as hold
 from tests.work.test_promises import day
@@ -51,10 +53,25 @@ def test_it_tells_people_and_teams_what_is_missing_breaches_and_holds(closed: Ba
         ("S1", "ledger", True), ("P2", "ledger", False), ("P1", "supplement", True),
     ]  # fmt: skip
     assert [(one.contact_ref, one.rules, one.verdict) for one in report.breaches] == [("n1", ("X1",), None)]
-    assert [(one.why, one.contacts, one.reviewed) for one in report.lacking] == []
     assert [(one.hold, one.in_force) for one in report.holds] == [("complaint", 1)]
     assert report.without_feed == {}
     assert report.totals["due"] == 6
+
+
+def test_contacts_that_lack_something_are_counted_by_what_and_how_many_of_them_were_reviewed(house: Bank) -> None:
+    lines = (
+        f"u1,P1,L1,debtor,12000000001,call,{day(1)}T13:00:00+08:00,,busy",
+        f"u2,P1,L1,debtor,12000000001,call,{day(1)}T14:00:00+08:00,,busy",
+        f"m1,P1,L2,debtor,12000000002,message,{day(1)}T15:00:00+08:00,,sent",
+    )
+    imported(house, COLUMNS, lines, clock(day(1), 16))
+    branch = house.started.branch
+    with writing(house.started.engine) as conn:
+        trail = branch.trail(clock(day(2), 9)())
+        review(conn, trail, branch, RISK, past_arrears, "u1", "explained")
+        trail.write(conn)
+    told = {("unrecorded", 2, 1), ("no_template", 1, 0)}
+    assert {(one.why, one.contacts, one.reviewed) for one in made(house)[0].lacking} == told
 
 
 def test_once_issued_it_stays_and_is_issued_once(closed: Bank) -> None:

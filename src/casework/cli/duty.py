@@ -21,7 +21,7 @@ from casework.table import as_csv, printed
 from casework.work.cases.branch import Branch
 from casework.work.cases.disclosure import LIST_EXPORTED, record_export
 from casework.work.duties.listing import Listed, duties_on, duties_within
-from casework.work.duties.table import LIST, sheet_of
+from casework.work.duties.table import LIST, STATUS_WORDS, exempted_by, sheet_of
 
 
 @click.group()
@@ -81,12 +81,10 @@ def list_(on: datetime, out: Path | None, *, json_: bool, staff_no: str | None) 
         return
     counts = Counter((one.duty, one.exempt_by or one.status) for one in found)
     shown = Table("duty", "status", "cases")
-    grounds = branch.rulebook.charts["hold"].openings["set"].fields["hold"].one_of
-    words = {code: str(one["zh"]) for code, one in grounds.items()} | STATUSES
     for name, rule in branch.rulebook.duties.by_name.items():
         for (duty, status), number in sorted(counts.items()):
             if duty == name:
-                shown.add_row(f"{name} {rule.zh}", f"{status} {words.get(status, '')}".strip(), f"{number:,}")
+                shown.add_row(f"{name} {rule.zh}", f"{status} {_word(branch, status)}".strip(), f"{number:,}")
     console.print(shown)
 
 
@@ -100,12 +98,7 @@ def _write(conn: Connection, branch: Branch, actor: Actor, found: Sequence[Liste
     write_out(out, content)
 
 
-STATUSES = {
-    "done": "已完成",
-    "late": "逾期未办",
-    "open": "待办",
-    "promise": "有承诺",
-    "outage": "故障",
-    "day_off": "休息日",
-    "paid": "已还款",
-}
+def _word(branch: Branch, status: str) -> str:
+    """In Chinese what is done, late, open, or exempt by what; a rule says itself."""
+    word = STATUS_WORDS[status][0] if status in STATUS_WORDS else exempted_by(branch, status, "zh")
+    return "" if word == status else word

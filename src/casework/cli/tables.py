@@ -39,7 +39,7 @@ WORDS: Final = {
     "unchanged": "未变", "unplaced": "无人接收", "until": "止", "value": "值", "version": "版本", "waits for": "待办",
     "goes to": "去向", "how many": "数量", "why not": "原因",
     "channel": "渠道", "late": "逾期未办", "entered late": "补录", "due": "应办", "done": "已完成", "exempt": "豁免",
-    "open": "未到期", "phone": "电话", "result": "结果",
+    "open": "待办", "phone": "电话", "result": "结果",
     "began": "开始时间", "contact": "联系记录", "party": "联系对象", "review": "复核", "staff": "人员",
     "finds there": "可见内容",
     "ground": "事由", "last day in force": "最后停催日", "made on": "作出日期", "pay by": "承诺还款日",

@@ -16,10 +16,11 @@ from casework.spreadsheet import Column
 from casework.table import Lang, Sheet, printed
 from casework.work.cases.branch import Branch
 from casework.work.contacts.registered import WHY
+from casework.work.duties.table import STATUS_WORDS
 
 _FIGURES: Final = (
     Column("due", "应办", "due", 8), Column("done", "已完成", "done", 8), Column("late", "逾期未办", "late", 9),
-    Column("exempt", "豁免", "exempt", 8), Column("open", "未到期", "open", 8),
+    Column("exempt", "豁免", "exempt", 8), Column("open", STATUS_WORDS["open"][0], "open", 8),
     Column("contacts", "催记", "contacts", 8),
 )  # fmt: skip
 TEAMS: Final = (

@@ -13,6 +13,7 @@ from casework.evidence.ledger.people import Called
 from casework.spreadsheet import Column
 from casework.table import Sheet
 from casework.work.cases.branch import Branch
+from casework.work.duties.table import STATUS_WORDS, exempted_by
 
 CASES: Final = (
     Column("day", "日期", "day", 11), Column("collector", "催收人", "collector", 14),
@@ -61,7 +62,6 @@ _TOTALS: Final = frozenset(
     {"overdue_fen", "promised_fen", "paid_fen", "due", "dialled", "connected", "unrecorded", "breaches"}
 )
 _OF_CUSTOMER: Final = ("dialled", "connected", "unrecorded", "breaches")
-_STATUS: Final = {"late": "逾期未办", "open": "未到期", "exempt": "豁免"}
 PARTY_WORDS: Final = {"debtor": "本人", "co_borrower": "共同借款人", "guarantor": "担保人", "contact": "联系人",
           "representative": "代理人", "heir": "继承人", "guardian": "监护人"}  # fmt: skip
 CHANNEL_WORDS: Final = {
@@ -71,7 +71,6 @@ _NEXT: Final = {
     "call_again": "再次拨打", "visit": "安排下户", "repair": "信息修复", "await_payment": "等待还款",
     "legal": "司法处置", "nothing": "暂无",
 }  # fmt: skip
-_WHY: Final = {"promise": "有未到期承诺", "outage": "故障", "day_off": "休息日"}
 SIGNED_BY: Final = ("制表人", "复核人", "基础风险管理岗")
 
 
@@ -105,10 +104,7 @@ class Words(NamedTuple):
 
     def why(self, exempt_by: str | None) -> str:
         """A hold by its ground, else what exempts."""
-        if exempt_by is None:
-            return ""
-        grounds = self.branch.rulebook.charts["hold"].openings["set"].fields["hold"].one_of
-        return grounds[exempt_by]["zh"] if exempt_by in grounds else _WHY.get(exempt_by, exempt_by)
+        return "" if exempt_by is None else exempted_by(self.branch, exempt_by, "zh")
 
     def strategy(self, code: str | None) -> str | None:
         """What was started for a case that day."""
@@ -218,7 +214,7 @@ def _not_done(words: Words, part: Part, missing: Iterable[NotHandedIn]) -> Itera
         if one.status != "done":
             name = by_name[one.duty].zh if one.duty in by_name else one.duty
             yield (
-                one.loan_id, words.customer(one), name, _STATUS[one.status],
+                one.loan_id, words.customer(one), name, STATUS_WORDS[one.status][0],
                 words.why(one.exempt_by) or _how_far(one, cases.get(one.case_id)), one.due_on,
                 words.called.who(one.owed_by),
             )  # fmt: skip

@@ -20,13 +20,21 @@ COLUMNS: Final = (
     Column("rules", "规则", "Rules", 18), Column("institution", "机构", "Institution", 12),
     Column("case_id", "案件编号", "Case", 10),
 )  # fmt: skip
-_STATUSES: Final = {
+STATUS_WORDS: Final = {
     "done": ("已完成", "done"), "late": ("逾期未办", "late"), "open": ("待办", "open"), "exempt": ("豁免", "exempt"),
 }  # fmt: skip
 _EXEMPT_BY: Final = {
     "promise": ("有承诺", "a promise"), "outage": ("故障", "an outage"), "day_off": ("休息日", "a day off"),
     "paid": ("已还款", "money has come"),
 }  # fmt: skip
+
+
+def exempted_by(branch: Branch, by: str, lang: Lang) -> str:
+    """What exempts, for people: a hold by its ground, a rule by itself."""
+    grounds = branch.rulebook.charts["hold"].openings["set"].fields["hold"].one_of
+    if by in grounds:
+        return str(grounds[by][lang])
+    return _EXEMPT_BY[by][lang == "en"] if by in _EXEMPT_BY else by
 
 
 def sheet_of(conn: Connection, branch: Branch, found: Sequence[Listed], about: str, lang: Lang) -> Sheet:
@@ -38,12 +46,6 @@ def sheet_of(conn: Connection, branch: Branch, found: Sequence[Listed], about: s
 
 def _lines(branch: Branch, found: Iterable[Listed], names: Mapping[str, str], lang: Lang) -> Iterator[Sequence[Any]]:
     rules, posts, en = branch.rulebook.duties.by_name, branch.rulebook.chart.posts, lang == "en"
-    grounds = branch.rulebook.charts["hold"].openings["set"].fields["hold"].one_of
-
-    def exempt(by: str | None) -> str | None:
-        if by is not None and by in grounds:
-            return str(grounds[by][lang])
-        return _EXEMPT_BY[by][en] if by in _EXEMPT_BY else by
 
     def who(owed_by: str) -> str:
         if owed_by in posts:
@@ -53,7 +55,7 @@ def _lines(branch: Branch, found: Iterable[Listed], names: Mapping[str, str], la
     for one in found:
         rule = rules.get(one.duty)
         yield (
-            one.day, one.loan_id, getattr(rule, lang) if rule is not None else one.duty, _STATUSES[one.status][en],
-            exempt(one.exempt_by), one.due_on, who(one.owed_by), "、".join(rule.rules) if rule is not None else "",
-            one.institution, one.case_id,
+            one.day, one.loan_id, getattr(rule, lang) if rule is not None else one.duty, STATUS_WORDS[one.status][en],
+            one.exempt_by and exempted_by(branch, one.exempt_by, lang), one.due_on, who(one.owed_by),
+            "、".join(rule.rules) if rule is not None else "", one.institution, one.case_id,
         )  # fmt: skip
