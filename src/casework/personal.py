@@ -26,7 +26,8 @@ _KEY_LABEL = "casework/personal/v1/key\n"
 _BLIND_BYTES = 16
 _BLOCK_BYTES = 64  # of SHA-256
 _BLIND_LABEL = b"casework/personal/v1/blind\n"
-_NUMBER = re.compile(r"(?<!\d)\+?\d(?:[ \-]?\d){6,}[Xx]?")  # a phone, a card, an ID: seven digits and more
+_A_DAY = r"(?!\d{4}-\d\d?-\d\d?(?![-\d]))"
+_NUMBER = re.compile(rf"(?<!\d){_A_DAY}\+?\d(?:[ \-]?\d){{6,}}[Xx]?")  # a phone, a card, an ID: seven digits and more
 _SPACE = re.compile(r"\s+")
 
 

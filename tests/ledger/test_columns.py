@@ -103,6 +103,7 @@ def test_the_note_is_masked_for_whoever_takes_the_file_out_and_a_correction_leav
     [
         ("打13812345678", "打138****5678"), ("加微信abc1，尾号1234，还50000元", "加微信abc1，尾号1234，还50000元"),
         ("+86 138-1234-5678接", "+86**********5678接"), ("42010619900101123X", "420***********123X"),
+        ("约2026-12-01还，改2026-12-5", "约2026-12-01还，改2026-12-5"), ("2026-12-01-13812", "202*********3812"),
     ],
 )  # fmt: skip
 def test_numbers_of_seven_digits_and_more_are_masked_wherever_they_stand(text: str, masked: str) -> None:
