@@ -1,6 +1,5 @@
 """The contact book of debtors over HTTP: looked at, added to some at a time, an entry of it refused or ended."""
 
-from collections import Counter
 from datetime import date
 from typing import Annotated, Any
 
@@ -10,20 +9,15 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter, QueryParameter
 from msgspec import Meta
 
-from api.auth import still_valid
 from api.permitted import case_in_sight, reach
-from api.problems import status_of
 from api.reading.asking import answers, reader_of
-from api.receipts import Recording
-from api.serving import serving_of
-from casework.clock import now
+from api.several import DONE, answered, in_one, refused
 from casework.errors import CallerError
 from casework.intake.contact_book.adding import MOST, Added, NewWay, NotAdded, add
 from casework.intake.contact_book.marking import Mark, Marked, mark, mark_many
 from casework.intake.contact_book.shown import ContactBook, contact_book
 from casework.intake.feed.last_known import customer_of_loan
 from casework.storage.database import reading, writing
-from casework.storage.driver_errors import again_on_conflict
 from casework.work.cases.disclosure import record_read
 from casework.work.cases.filter import MAX_ID, filter_malformed
 
@@ -184,31 +178,26 @@ def add_to_book(request: Request[Any, Any, Any], data: Annotated[WaysBody, Body(
     A source that the table does not know, or names as unlawful, is refused. Numbers are one number however they are
     written; whether one can exist is not judged.
     """
-    told = again_on_conflict(lambda: ways_added(request, data.entries, atomic=data.atomic))
-    return _answer([_result(one) for one in told], atomic=data.atomic)
+    told = ways_added(request, data.entries, atomic=data.atomic)
+    return answered(WaysAnswer, [_result(one) for one in told], atomic=data.atomic)
 
 
 def ways_added(
     request: Request[Any, Any, Any], entries: list[WayBody], *, atomic: bool = False
 ) -> list[Added | NotAdded]:  # fmt: skip
     """The same for whoever has been let through."""
-    serving = serving_of(request)
-    with writing(serving.engine) as conn:
-        recording = Recording(request, conn)
-        actor = still_valid(conn, request)
-        given = [NewWay(**msgspec.structs.asdict(one)) for one in entries]
-        told = add(conn, serving.branch, given, actor, now(), atomic=atomic)
-    recording.tell()
-    return told
+    given = [NewWay(**msgspec.structs.asdict(one)) for one in entries]
+    return in_one(request, lambda by: add(by.conn, by.branch, given, by.actor, by.at, atomic=atomic))
 
 
-def _result(told: Added | NotAdded) -> WayResult:
-    if isinstance(told, Added):
-        outcome = "done" if told.entry_id else "repeated"
-        return WayResult(outcome=outcome, status=200, contact_id=told.contact_id, entry_id=told.entry_id)
-    return WayResult(
-        outcome=told.code, status=status_of(told.code), field=told.field or None, zh=told.zh, en=told.en
-    )  # fmt: skip
+def _result(told: Added | NotAdded | Marked | CallerError) -> WayResult:
+    if isinstance(told, Added | Marked):
+        said = DONE if told.entry_id else DONE | {"outcome": "repeated"}
+        return WayResult(**said, contact_id=told.contact_id, entry_id=told.entry_id)
+    if isinstance(told, NotAdded):
+        return WayResult(**refused(CallerError(told.code, told.zh, told.en)), field=told.field or None)
+    field = {"unknown_mark": "mark", "unknown_contact": "contact_id"}.get(told.code)
+    return WayResult(**refused(told), field=field)
 
 
 _REFUSED = {"mark": "refused", "remark": "来信要求不再联系"}
@@ -253,39 +242,15 @@ def mark_many_in_book(
 ) -> WaysAnswer:  # fmt: skip
     """Each has its own result; what has its mark already changes nothing. They are one transaction."""
     asked = [Mark(one.contact_id, one.mark, one.remark) for one in data.marks]
-
-    def once() -> list[Marked | CallerError]:
-        with writing(serving_of(request).engine) as conn:
-            recording = Recording(request, conn)
-            actor = still_valid(conn, request)
-            told = mark_many(conn, serving_of(request).branch, asked, actor, now(), atomic=data.atomic)
-        recording.tell()
-        return told
-
-    return _answer([_marked(one) for one in again_on_conflict(once)], atomic=data.atomic)
-
-
-def _marked(told: Marked | CallerError) -> WayResult:
-    if isinstance(told, Marked):
-        outcome = "done" if told.entry_id else "repeated"
-        return WayResult(outcome=outcome, status=200, contact_id=told.contact_id, entry_id=told.entry_id)
-    field = {"unknown_mark": "mark", "unknown_contact": "contact_id"}.get(told.code)
-    return WayResult(outcome=told.code, status=status_of(told.code), field=field, zh=told.zh, en=str(told))
-
-
-def _answer(results: list[WayResult], *, atomic: bool) -> WaysAnswer:
-    by_outcome = dict(sorted(Counter(one.outcome for one in results).items()))
-    return WaysAnswer(atomic, len(results), by_outcome, results)
+    told = in_one(request, lambda by: mark_many(by.conn, by.branch, asked, by.actor, by.at, atomic=data.atomic))
+    return answered(WaysAnswer, [_result(one) for one in told], atomic=data.atomic)
 
 
 def entry_marked(request: Request[Any, Any, Any], contact_id: int, data: MarkBody) -> MarkAnswer:
     """The same for whoever has been let through."""
-    serving = serving_of(request)
-    with writing(serving.engine) as conn:
-        recording = Recording(request, conn)
-        actor = still_valid(conn, request)
-        marked = mark(conn, serving.branch, contact_id, data.mark, data.remark, actor, now())
-    recording.tell()
+    marked = in_one(
+        request, lambda by: mark(by.conn, by.branch, contact_id, data.mark, data.remark, by.actor, by.at)
+    )  # fmt: skip
     return MarkAnswer(*marked)
 
 

@@ -15,9 +15,8 @@ from api.day import file_named
 from api.permitted import reach
 from api.reading.asking import answers, reader_of
 from api.reading.exports import CSV
-from api.receipts import Recording
 from api.serving import serving_of
-from casework.clock import now
+from api.written import changing
 from casework.errors import CallerError
 from casework.evidence.evening.review_sheet import EXPORTED, review_file, sheet_name
 from casework.intake.feed.past_arrears import past_arrears
@@ -202,15 +201,11 @@ def review_breach(request: Request[Any, Any, Any], data: Annotated[ReviewBody, B
 
 def breach_reviewed(request: Request[Any, Any, Any], data: ReviewBody) -> Reviewed:
     """The same for whoever has been let through."""
-    serving = serving_of(request)
-    with writing(serving.engine) as conn:
-        trail, recording = serving.branch.trail(now()), Recording(request, conn)
-        actor = still_valid(conn, request)
+    with changing(request) as by:
         subject = reviews.review(
-            conn, trail, serving.branch, actor, past_arrears, data.contact_ref, data.verdict, data.remark, data.source
-        )
-        trail.write(conn)
-    recording.tell()
+            by.conn, by.trail, by.branch, by.actor, past_arrears, data.contact_ref, data.verdict, data.remark,
+            data.source,
+        )  # fmt: skip
     return Reviewed(data.contact_ref, list(subject.rules), data.verdict, list(subject.reasons))
 
 

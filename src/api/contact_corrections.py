@@ -9,16 +9,11 @@ from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta
 
-from api.auth import still_valid
 from api.contacts import ContactsAnswer, answer_of
 from api.reading.asking import answers
-from api.receipts import Recording
-from api.serving import serving_of
-from casework.clock import now
+from api.several import in_one
 from casework.intake.dialler.correcting import Correction, correct_contacts
 from casework.intake.dialler.typed import MOST, Told
-from casework.storage.database import writing
-from casework.storage.driver_errors import again_on_conflict
 
 
 class CorrectionBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -76,17 +71,7 @@ def correct_outcomes(
 
 def corrected(request: Request[Any, Any, Any], asked: Sequence[Correction], *, atomic: bool) -> list[Told]:
     """The same for whoever has been let through."""
-
-    def once() -> list[Told]:
-        serving = serving_of(request)
-        with writing(serving.engine) as conn:
-            recording = Recording(request, conn)
-            actor = still_valid(conn, request)
-            told = correct_contacts(conn, serving.branch, asked, actor, now(), atomic=atomic)
-        recording.tell()
-        return told
-
-    return again_on_conflict(once)
+    return in_one(request, lambda by: correct_contacts(by.conn, by.branch, asked, by.actor, by.at, atomic=atomic))
 
 
 route_handlers = [correct_outcomes]

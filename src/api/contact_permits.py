@@ -16,9 +16,8 @@ from api.contacts import ContactsAnswer, answer_of
 from api.idempotency import StoredAnswer
 from api.outcomes import encode
 from api.reading.asking import answers
-from api.receipts import Recording
 from api.serving import serving_of
-from api.written import written
+from api.written import changing, written
 from casework.clock import now
 from casework.intake.dialler.outcome import Outcome, record_outcome, record_outcomes
 from casework.intake.dialler.typed import MOST
@@ -235,12 +234,8 @@ async def outcomes_of_contacts(
 
 def outcome_recorded(request: Request[Any, Any, Any], permit_id: int, outcome: Outcome) -> OutcomeRecorded:
     """The same for whoever has read what came of it."""
-    serving = serving_of(request)
-    with writing(serving.engine) as conn:
-        recording = Recording(request, conn)
-        actor, at = still_valid(conn, request), now()
-        done = record_outcome(conn, serving.branch, permit_id, outcome, actor, at)
-    recording.tell()
+    with changing(request) as by:
+        done = record_outcome(by.conn, by.branch, permit_id, outcome, by.actor, now())
     return OutcomeRecorded(done.contact.contact_ref, done.contact.outcome, done.entry_id)
 
 

@@ -1,6 +1,5 @@
 """Contacts that go to review, judged some at a time."""
 
-from collections import Counter
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -10,12 +9,10 @@ from litestar.params import Body
 from msgspec import Meta
 
 from api.contact_breaches import ReviewBody
-from api.problems import status_of
 from api.reading.asking import answers
-from api.written import changing
+from api.several import DONE, answered, in_one, refused
 from casework.errors import CallerError
 from casework.intake.feed.past_arrears import past_arrears
-from casework.storage.driver_errors import again_on_conflict
 from casework.work.gate.reviews import ReviewAsked, ReviewDone, review_many
 
 MOST: Final = 50
@@ -83,28 +80,21 @@ def review_contacts(
 ) -> ReviewsAnswer:  # fmt: skip
     """An entry each in the debtor's stream, with its own result; they are one transaction."""
     asked = [ReviewAsked(one.contact_ref, one.verdict, one.remark, one.source) for one in data.reviews]
-
-    def once() -> list[ReviewDone | CallerError]:
-        with changing(request) as change:
-            return review_many(
-                change.conn, change.trail, change.branch, change.actor, past_arrears, asked, atomic=data.atomic
-            )
-
-    results = [_result(of, became) for of, became in zip(asked, again_on_conflict(once), strict=True)]
-    by_outcome = dict(sorted(Counter(one.outcome for one in results).items()))
-    return ReviewsAnswer(data.atomic, len(results), by_outcome, results)
+    told = in_one(
+        request,
+        lambda by: review_many(by.conn, by.trail, by.branch, by.actor, past_arrears, asked, atomic=data.atomic),
+    )  # fmt: skip
+    results = [_result(of, became) for of, became in zip(asked, told, strict=True)]
+    return answered(ReviewsAnswer, results, atomic=data.atomic)
 
 
 def _result(of: ReviewAsked, became: ReviewDone | CallerError) -> ReviewResult:
     if isinstance(became, CallerError):
-        return ReviewResult(
-            contact_ref=of.contact_ref, outcome=became.code, status=status_of(became.code), zh=became.zh,
-            en=str(became),
-        )  # fmt: skip
+        return ReviewResult(contact_ref=of.contact_ref, **refused(became))
     subject = became.subject
     return ReviewResult(
-        contact_ref=of.contact_ref, outcome="done", status=200, verdict=of.verdict, rules=subject.rules,
-        reasons=subject.reasons, entry_id=became.entry_id,
+        contact_ref=of.contact_ref, **DONE, verdict=of.verdict, rules=subject.rules, reasons=subject.reasons,
+        entry_id=became.entry_id,
     )  # fmt: skip
 
 

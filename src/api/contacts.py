@@ -1,7 +1,7 @@
 """Contacts over HTTP: what staff type of contacts that were made, some at a time; a debtor's contacts listed."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,20 +11,16 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, QueryParameter
 from msgspec import Meta
 
-from api.auth import still_valid
 from api.permitted import case_in_sight, reach
-from api.problems import status_of
 from api.reading.asking import Cursor, Limit, answers, reader_of
-from api.receipts import Recording
-from api.serving import serving_of
-from casework.clock import now
+from api.several import DONE, counted, in_one, refused
+from casework.errors import CallerError
 from casework.intake.dialler.listing import ContactPage, contacts_page
 from casework.intake.dialler.recording import REPEATED, Recorded
 from casework.intake.dialler.row import COLUMNS_OF_ROW
 from casework.intake.dialler.typed import MOST, Told, record_typed, texts_of_kind
 from casework.intake.feed.last_known import customer_of_loan
 from casework.storage.database import reading, writing
-from casework.storage.driver_errors import again_on_conflict
 from casework.work.cases.disclosure import record_read
 from casework.work.cases.filter import MAX_ID, filter_malformed
 
@@ -107,41 +103,29 @@ def record_contacts(
     """
     typed = [{name: str(cell) for name, cell in msgspec.structs.asdict(row).items() if cell is not None}
              for row in data.contacts]  # fmt: skip
-    return answer_of(again_on_conflict(lambda: _recorded(request, typed, atomic=data.atomic)), atomic=data.atomic)
+    told = in_one(
+        request, lambda by: record_typed(by.conn, by.branch, typed, by.actor, by.at, atomic=data.atomic)
+    )  # fmt: skip
+    return answer_of(told, atomic=data.atomic)
 
 
 def answer_of(told: Sequence[Told], *, atomic: bool) -> ContactsAnswer:
     """What became of each, and of all."""
     results = [_result(one) for one in told]
     faults = Counter(result.outcome for one, result in zip(told, results, strict=True) if one.is_fault)
-    by_outcome = dict(sorted(Counter(result.outcome for result in results).items()))
-    return ContactsAnswer(atomic, len(results), by_outcome, dict(sorted(faults.items())), results)
-
-
-def _recorded(request: Request[Any, Any, Any], typed: Sequence[Mapping[str, str]], *, atomic: bool) -> list[Told]:
-    serving = serving_of(request)
-    with writing(serving.engine) as conn:
-        recording = Recording(request, conn)
-        actor = still_valid(conn, request)
-        told = record_typed(conn, serving.branch, typed, actor, now(), atomic=atomic)
-    recording.tell()
-    return told
+    return ContactsAnswer(atomic, len(results), counted(results), dict(sorted(faults.items())), results)
 
 
 def _result(told: Told) -> ContactResult:
     became = told.became
     if isinstance(became, Recorded):
         return ContactResult(
-            contact_ref=told.contact_ref, outcome="done", status=200, late=became.contact.late,
-            entry_id=became.entry_id,
+            contact_ref=told.contact_ref, **DONE, late=became.contact.late, entry_id=became.entry_id
         )  # fmt: skip
     if became is REPEATED:
         return ContactResult(contact_ref=told.contact_ref, outcome=became.kind, status=200)
-    zh, en = texts_of_kind(became.kind)
-    return ContactResult(
-        contact_ref=told.contact_ref, outcome=became.kind, status=status_of(became.kind),
-        column=became.column or None, zh=zh, en=en,
-    )  # fmt: skip
+    fault = CallerError(became.kind, *texts_of_kind(became.kind))
+    return ContactResult(contact_ref=told.contact_ref, **refused(fault), column=became.column or None)
 
 
 _CaseId = Annotated[int | None, QueryParameter(ge=1, le=MAX_ID, description="All contacts of the case's debtor.")]

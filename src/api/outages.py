@@ -1,6 +1,5 @@
 """Outages over HTTP: days on which something was out, so that nobody could do what was owed."""
 
-from collections import Counter
 from datetime import date
 from typing import Annotated, Any
 
@@ -10,11 +9,10 @@ from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta
 
-from api.problems import status_of
 from api.reading.asking import answers, reader_of
 from api.serving import serving_of
+from api.several import DONE, answered, refused
 from api.written import changing
-from casework.errors import CallerError
 from casework.people.days.declaring import MOST, Outage, declare_outage, declare_outages
 from casework.people.days.loading import every_outage
 from casework.storage.database import reading
@@ -126,15 +124,11 @@ def declare_many(
         faults = declare_outages(
             change.conn, change.trail, change.actor, wanted, known, closed=closed, atomic=data.atomic
         )
-    results = [_result(one, fault) for one, fault in zip(wanted, faults, strict=True)]
-    counts = Counter(one.outcome for one in results)
-    return OutagesAnswer(data.atomic, len(results), dict(sorted(counts.items())), results)
-
-
-def _result(one: Outage, fault: CallerError | None) -> OutageResult:
-    if fault is None:
-        return OutageResult(day=one.day, outcome="done", status=200)
-    return OutageResult(day=one.day, outcome=fault.code, status=status_of(fault.code), zh=fault.zh, en=str(fault))
+    results = [
+        OutageResult(day=one.day, **(DONE if fault is None else refused(fault)))
+        for one, fault in zip(wanted, faults, strict=True)
+    ]
+    return answered(OutagesAnswer, results, atomic=data.atomic)
 
 
 @post("/outages/withdrawals", status_code=200, sync_to_thread=True, summary="Withdraw an outage", tags=["duties"],

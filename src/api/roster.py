@@ -1,6 +1,5 @@
 """The roster over HTTP: who has which shift on which day, entering shifts, who answers in the place of who is off."""
 
-from collections import Counter
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
@@ -11,8 +10,10 @@ from litestar.params import Body, QueryParameter
 from msgspec import Meta
 
 from api.reading.asking import answers, reader_of
+from api.several import DONE, counted, refused
 from api.written import changing
 from casework.clock import now
+from casework.errors import CallerError
 from casework.people.shifts.answering import NOBODY_ON, WHYS, answers_on
 from casework.people.shifts.entering import ShiftFault, ShiftGiven, enter_shifts, enter_sound, shifts_between
 from casework.people.shifts.lending import posts_for
@@ -113,15 +114,14 @@ def enter(
             faults, days = enter_sound(*enter_them, closed=closed)
     first = {one.place: one for one in reversed(faults)}
     results = [_result(one, first.get(place)) for place, one in enumerate(given, 1)]
-    return RosterChanged(days, dict(sorted(Counter(one.outcome for one in results).items())), results)
+    return RosterChanged(days, counted(results), results)
 
 
 def _result(one: ShiftGiven, fault: ShiftFault | None) -> ShiftResult:
     if fault is None:
-        return ShiftResult(day=one.day, staff_no=one.staff_no, outcome="done", status=200)
-    return ShiftResult(
-        day=one.day, staff_no=one.staff_no, outcome=fault.code, status=422, field=fault.field, zh=fault.zh, en=fault.en
-    )
+        return ShiftResult(day=one.day, staff_no=one.staff_no, **DONE)
+    said = refused(CallerError(fault.code, fault.zh, fault.en))
+    return ShiftResult(day=one.day, staff_no=one.staff_no, **said | {"status": 422}, field=fault.field)
 
 
 @get("/roster", sync_to_thread=True, summary="The roster", tags=["staff"],

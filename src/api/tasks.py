@@ -1,9 +1,8 @@
 """Task lists over HTTP: one's own as it stands or was handed out; taking it; the next; moving, putting off, adding."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, get, post
@@ -11,16 +10,14 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, QueryParameter
 from msgspec import Meta
 
-from api.auth import still_valid
-from api.problems import status_of
 from api.reading.asking import answers, reader_of
-from api.receipts import Recording
 from api.serving import serving_of
+from api.several import DONE, answered, in_one, refused
+from api.written import Change
 from casework.clock import now
 from casework.operation.morning import make_lists
-from casework.people.staff.actor import Actor, system
-from casework.storage.database import reading, writing
-from casework.storage.driver_errors import again_on_conflict
+from casework.people.staff.actor import system
+from casework.storage.database import reading
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
 from casework.work.tasks.acts import MOST, Addition, Became, Desk
@@ -29,7 +26,6 @@ from casework.work.tasks.own import ListState, Task, list_of, state_of, states, 
 from casework.work.tasks.pulling import take_next
 from casework.work.tasks.words import word_of
 
-T = TypeVar("T")
 _On = Annotated[date | None, QueryParameter(description="Whose morning; today, if left out.")]
 _HandedOut = Annotated[
     bool, QueryParameter(description="As it was handed out, whatever has happened since; so is every past day's.")
@@ -279,12 +275,11 @@ def take(
 ) -> TakenBody:  # fmt: skip
     """An act with a time, once a day; the lists are made first where nobody has."""
 
-    def work(conn: Any, actor: Actor, at: datetime) -> TakenBody:
-        branch = serving_of(request).branch
-        day = data.on or branch.today(at)
-        make_lists(conn, branch, day, system("api"))
-        late = take_list(conn, branch, day, actor, at)
-        return TakenBody(day, late, len(tasks_of(conn, day, actor)))
+    def work(by: Change) -> TakenBody:
+        day = data.on or by.branch.today(by.at)
+        make_lists(by.conn, by.branch, day, system("api"))
+        late = take_list(by.conn, by.branch, day, by.actor, by.at)
+        return TakenBody(day, late, len(tasks_of(by.conn, day, by.actor)))
 
     return in_one(request, work)
 
@@ -296,11 +291,10 @@ def take(
 def begin_next(request: Request[Any, Any, Any]) -> TaskBody:
     """The first that nobody has begun: of one's own lists, then of what one's team has left. Nobody else gets it."""
 
-    def work(conn: Any, actor: Actor, at: datetime) -> TaskBody:
-        branch = serving_of(request).branch
-        make_lists(conn, branch, branch.today(at), system("api"))
-        task = take_next(conn, branch, actor, at)
-        return task_body(branch, task.rank, task)
+    def work(by: Change) -> TaskBody:
+        make_lists(by.conn, by.branch, by.branch.today(by.at), system("api"))
+        task = take_next(by.conn, by.branch, by.actor, by.at)
+        return task_body(by.branch, task.rank, task)
 
     return in_one(request, work)
 
@@ -370,41 +364,20 @@ def end(
 def acted(request: Request[Any, Any, Any], act: Callable[[Desk], Sequence[Became]], atomic: bool) -> ActsAnswer:
     """A result for each of some tasks; one transaction, and one receipt."""
 
-    def work(conn: Any, actor: Actor, at: datetime) -> list[ActResult]:
-        branch = serving_of(request).branch
-        make_lists(conn, branch, branch.today(at), system("api"))
-        desk = Desk(conn, branch, actor, at)
+    def work(by: Change) -> Sequence[Became]:
+        make_lists(by.conn, by.branch, by.branch.today(by.at), system("api"))
+        desk = Desk(by.conn, by.branch, by.actor, by.at)
         became = act(desk)
         desk.close()
-        return list(results_of(became))
+        return became
 
-    results = in_one(request, work)
-    counts = Counter(one.outcome for one in results)
-    return ActsAnswer(atomic, len(results), dict(sorted(counts.items())), results)
+    return acts_answer(in_one(request, work), atomic=atomic)
 
 
-def results_of(became: Iterable[Became]) -> Iterable[ActResult]:
+def acts_answer(became: Iterable[Became], *, atomic: bool) -> ActsAnswer:
     """As the wire says it."""
-    for one in became:
-        why = one.refused
-        if why is None:
-            yield ActResult(task_id=one.task_id, outcome="done", status=200)
-        else:
-            yield ActResult(task_id=one.task_id, outcome=why.code, status=status_of(why.code), zh=why.zh, en=str(why))
-
-
-def in_one(request: Request[Any, Any, Any], work: Callable[[Any, Actor, datetime], T]) -> T:
-    """Done in one transaction by who still may, told with its receipt."""
-
-    def once() -> tuple[T, Recording]:
-        at = now()
-        with writing(serving_of(request).engine) as conn:
-            recording = Recording(request, conn)
-            return work(conn, still_valid(conn, request), at), recording
-
-    done, recording = again_on_conflict(once)
-    recording.tell()
-    return done
+    told = ((one.task_id, DONE if one.refused is None else refused(one.refused)) for one in became)
+    return answered(ActsAnswer, [ActResult(task_id=number, **said) for number, said in told], atomic=atomic)
 
 
 route_handlers = [own_tasks, task_lists, task_list, take, begin_next, move, postpone, add, end]

@@ -1,7 +1,6 @@
 """The four lists of 5.4 (电催, 委催, 法催, 下户) over HTTP, counted and as rows; and a case's strategy of the day."""
 
-from collections import Counter
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -12,10 +11,9 @@ from msgspec import Meta
 
 from api.permitted import reach
 from api.reading.asking import After, Limit, answers, reader_of
-from api.serving import serving_of
-from api.tasks import ActResult, ActsAnswer, in_one, results_of
+from api.several import in_one
+from api.tasks import ActsAnswer, acts_answer
 from casework.clock import now
-from casework.people.staff.actor import Actor
 from casework.storage.database import reading
 from casework.work.tasks.acts import MOST
 from casework.work.tasks.strategies import WorkLine, counted, lines_of, start, work_list
@@ -122,14 +120,11 @@ def start_strategy(
         Example(id="visit", summary="these are visited today", value={"cases": [17, 18], "strategy": "visit"})])],
 ) -> ActsAnswer:  # fmt: skip
     """An entry for each case; `task_id` of a result is the case. Another one later that day takes its place."""
-
-    def work(conn: Any, actor: Actor, at: datetime) -> list[ActResult]:
-        branch = serving_of(request).branch
-        return list(results_of(start(conn, branch, actor, data.cases, data.strategy, at, atomic=data.atomic)))
-
-    results = in_one(request, work)
-    counts = Counter(one.outcome for one in results)
-    return ActsAnswer(data.atomic, len(results), dict(sorted(counts.items())), results)
+    became = in_one(
+        request,
+        lambda by: start(by.conn, by.branch, by.actor, data.cases, data.strategy, by.at, atomic=data.atomic),
+    )  # fmt: skip
+    return acts_answer(became, atomic=data.atomic)
 
 
 route_handlers = [work_lists, one_work_list, start_strategy]

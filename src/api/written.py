@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from litestar import Request, Response
@@ -39,6 +40,7 @@ class Change:
     conn: Connection
     trail: Trail
     actor: Actor
+    at: datetime
 
 
 @contextmanager
@@ -46,8 +48,9 @@ def changing(request: Request[Any, Any, Any]) -> Iterator[Change]:
     """One transaction by somebody whose token still holds in it; what it wrote is announced once it is committed."""
     serving = serving_of(request)
     with writing(serving.engine) as conn:
-        trail, collected = serving.branch.trail(now()), collecting(conn)
-        yield Change(serving.branch, conn, trail, still_valid(conn, request))
+        at = now()
+        trail, collected = serving.branch.trail(at), collecting(conn)
+        yield Change(serving.branch, conn, trail, still_valid(conn, request), at)
         trail.write(conn)
     tell_recorded(request, change_of(collected))
 

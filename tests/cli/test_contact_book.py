@@ -64,6 +64,6 @@ def test_marks_come_from_a_file_with_a_result_each_all_or_none_if_that_is_asked(
     )  # fmt: skip
     told = shell("mark", "--from", str(file), "--as", "R1")
     assert told.exit_code == 1
-    assert told.stdout.splitlines()[0].startswith(f"1: contact {contact_id} done: refused, entry")
+    assert told.stdout.splitlines()[0].startswith(f"{contact_id}: refused, entry")
     file.write_text("contact_id,mark\n1,ended\n", encoding="utf-8")
     assert shell("mark", "--from", str(file)).exit_code == shell("mark").exit_code == 2

@@ -135,8 +135,8 @@ def test_fifty_cost_as_many_statements_as_five(running: Running, case_id: int) -
 
 # ── at the shell ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-HEADER = "case_id,ground,承诺金额,made_on,pay_by\n"
-GOOD, POOR = "1,made,50000,2026-01-10,2026-01-20\n", "1,made,1,2026-01-10,2026-01-20\n"
+HEADER = "案件编号,ground,承诺金额,made_on,pay_by\n"
+GOOD, POOR = "1,made,500.00,2026-01-10,2026-01-20\n", "1,made,0.01,2026-01-10,2026-01-20\n"
 
 
 def sheet(tmp_path: Path, text: str) -> str:
@@ -146,7 +146,7 @@ def sheet(tmp_path: Path, text: str) -> str:
 
 
 def test_a_sheet_opens_a_row_each_and_says_of_every_line_what_became_of_it(shell: Any, tmp_path: Path) -> None:
-    bad = "1,made,x,2026-01-10,2026-01-20\n,made,50000,2026-01-10,2026-01-20\n1,whim,,,\n"
+    bad = "1,made,x,2026-01-10,2026-01-20\n,made,500,2026-01-10,2026-01-20\n1,whim,,,\n"
     told = shell("promise", "openings", sheet(tmp_path, HEADER + GOOD + POOR + bad), "--as", "R1", "--json")
     assert told.exit_code == 1, told.output
     results = json.loads(told.stdout)["results"]
@@ -156,6 +156,19 @@ def test_a_sheet_opens_a_row_each_and_says_of_every_line_what_became_of_it(shell
     assert results[2]["faults"][0]["field"] == "amount_fen"
     said = shell("promise", "openings", sheet(tmp_path, HEADER + GOOD), "--as", "R1")
     assert (said.exit_code, said.stdout.startswith("line 2: done ")) == (0, True), said.output
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"), [("承诺金额", "500"), ("承诺金额（元）", "500.00"), ("amount_fen", "50000")]
+)
+def test_an_amount_is_in_yuan_under_its_chinese_name_and_in_fen_under_its_own(
+    shell: Any, tmp_path: Path, column: str, cell: str
+) -> None:
+    """Columns without a header, as spreadsheets leave them behind, say nothing."""
+    text = f"case_id,ground,{column},made_on,pay_by,,\n1,made,{cell},2026-01-10,2026-01-20,,\n"
+    told = shell("promise", "openings", sheet(tmp_path, text), "--as", "R1")
+    assert told.exit_code == 0, told.output
+    assert [one["amount_fen"] for one in json.loads(shell("promise", "list", "--all", "--json").stdout)] == [50_000]
 
 
 def test_a_sheet_is_taken_whole_or_not_at_all_if_that_is_asked(shell: Any, tmp_path: Path) -> None:

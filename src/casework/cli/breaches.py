@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import click
 
 from casework.cli.changing import as_, changing
-from casework.cli.given import atomic_option, from_option, rows_of
 from casework.cli.ledger import write_out
+from casework.cli.several import ResultTold, atomic_option, from_option, result_of, right, rows_of, tell_each
 from casework.cli.shell import as_json, console, days_of, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.errors import CallerError
@@ -164,10 +164,11 @@ _MOST = 50
 @click.option("--source", help="Whose contact is meant, where several sources have one of that reference.")
 @from_option(_COLUMNS, _MOST)
 @atomic_option
+@as_json
 @as_
 def review_(
     *, contact_ref: str | None, verdict: str | None, remark: str | None, source: str | None, file: Path | None,
-    atomic: bool, by: str | None,
+    atomic: bool, json_: bool, by: str | None,
 ) -> None:  # fmt: skip
     """Review the contact CONTACT_REF; an entry in the debtor's stream. Cleared: nothing is to be reviewed any more.
 
@@ -188,15 +189,19 @@ def review_(
         told = review_many(
             change.conn, change.trail, change.branch, change.actor, past_arrears, asked, atomic=atomic
         )  # fmt: skip
-        if file is None and isinstance(told[0], CallerError):
-            raise told[0]
-    for one, became in zip(asked, told, strict=True):
-        console.print(_reviewed(one, became), markup=False)
-    if any(isinstance(one, CallerError) for one in told):
-        raise SystemExit(1)
+        results = [_result(one, became) for one, became in zip(asked, told, strict=True)]
+        if file is None:
+            right(results[0])
+    tell_each("reviews", results, _reviewed, by="contact_ref", json_=json_)
 
 
-def _reviewed(asked: ReviewAsked, became: ReviewDone | CallerError) -> str:
+def _result(asked: ReviewAsked, became: ReviewDone | CallerError) -> ResultTold:
+    told = {"contact_ref": asked.contact_ref}
     if isinstance(became, CallerError):
-        return f"{asked.contact_ref}: {became.code}: {became} / {became.zh}"
-    return f"{asked.contact_ref}: {', '.join(became.subject.reasons)} {asked.verdict} {_VERDICTS[asked.verdict]}"
+        return told | result_of(became)
+    reasons = list(became.subject.reasons)
+    return told | result_of(None) | {"verdict": asked.verdict, "reasons": reasons, "entry_id": became.entry_id}
+
+
+def _reviewed(one: ResultTold) -> str:
+    return f"{', '.join(one['reasons'])} {one['verdict']} {_VERDICTS[one['verdict']]}"

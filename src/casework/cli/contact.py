@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection
 from casework.cli.agreed import not_done_text
 from casework.cli.breaches import breaches_, review_, to_review_
 from casework.cli.contact_book import add_, book_, mark_
-from casework.cli.contact_typed import list_, record_, tell_many
-from casework.cli.given import atomic_option, from_option, rows_of
+from casework.cli.contact_typed import list_, record_, result_of, tell_many
+from casework.cli.several import atomic_option, from_option, right, rows_of
 from casework.cli.shell import (
     Rate,
     as_json,
@@ -25,7 +25,7 @@ from casework.cli.shell import (
 )  # fmt: skip
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.intake.dialler.correcting import Correction, correct, correct_contacts
+from casework.intake.dialler.correcting import Correction, correct_contacts
 from casework.intake.dialler.importing import Taken, import_contacts, read_bounded
 from casework.intake.dialler.recording import DIALLER, SHEET, Not
 from casework.intake.dialler.row import TEXTS, Aside
@@ -116,6 +116,7 @@ def _tell_taken(taken: Taken, *, json_: bool) -> None:
 
 
 _CORRECTION = Correction._fields
+_NEEDED = ("contact_ref", "result")
 
 
 @cli.command("correct")
@@ -141,18 +142,19 @@ def correct_(
       casework contact correct K0903-00253 third_party --reason 听错 --as S0021
       casework contact correct --from wrong.csv --atomic --as S0021
     """
-    if file is None and (contact_ref is None or result is None):
+    if file is not None:
+        blank = dict.fromkeys(_NEEDED, "")
+        asked = [Correction(**blank | row) for row in rows_of(file, _CORRECTION, _NEEDED, MOST)]
+    elif contact_ref is None or result is None:
         raise click.UsageError("give CONTACT_REF and RESULT, or --from FILE")
-    needed = ("contact_ref", "result")
-    given = rows_of(file, _CORRECTION, needed, MOST) if file else []
-    with started() as open_, writing(open_.engine) as conn:
-        actor = permitted(conn, open_.branch, staff_no, COMMAND)
-        if file is not None:
-            asked = [Correction(**dict.fromkeys(needed, "") | row) for row in given]
+    else:
+        asked = [Correction(contact_ref, result, source, reason)]
+    with started() as open_:
+        with writing(open_.engine) as conn:
+            actor = permitted(conn, open_.branch, staff_no, COMMAND)
             told = correct_contacts(conn, open_.branch, asked, actor, now(), atomic=atomic)
-        else:
-            became = correct(conn, open_.branch, contact_ref or "", source, result or "", actor, now(), reason)
-            told = [Told(contact_ref, became)]
+        if file is None:
+            right(result_of(told[0]))
     if file is not None:
         tell_many(told, json_=json_)
     else:

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from casework.cli.changing import date_of, day
-from casework.cli.given import atomic_option, from_option, rows_of
+from casework.cli.several import ResultTold, atomic_option, from_option, result_of, right, rows_of, tell_each
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import NONE, Table
 from casework.clock import now
@@ -112,16 +112,10 @@ def add_(*, file: Path | None, atomic: bool, json_: bool, staff_no: str | None, 
         with writing(open_.engine) as conn:
             actor = permitted(conn, open_.branch, staff_no, COMMAND)
             told = add(conn, open_.branch, given, actor, now(), atomic=atomic)
-        refused = [one for one in told if isinstance(one, NotAdded)]
-        if refused and file is None:
-            raise CallerError(refused[0].code, refused[0].zh, refused[0].en, field=refused[0].field)
-    if json_:
-        print_json({"entries": len(told), "results": [_plain(one) for one in told]})
-    else:
-        for line, one in enumerate(told, 1):
-            console.print(f"{line}: {_said(one)}")
-    if refused:
-        raise SystemExit(1)
+        results = [_plain(one) for one in told]
+        if file is None:
+            right(results[0])
+    tell_each("entries", results, lambda one: f"contact {one['contact_id']}, {_said(one)}", by="", json_=json_)
 
 
 def _row(fields: dict[str, str | None]) -> NewWay:
@@ -144,10 +138,8 @@ def _plain(one: Added | NotAdded) -> dict[str, Any]:
     return {"outcome": one.code, "field": one.field or None, "zh": one.zh, "en": one.en}
 
 
-def _said(one: Added | NotAdded) -> str:
-    if isinstance(one, NotAdded):
-        return f"{one.field} {one.code}: {one.en} / {one.zh}"
-    return f"contact {one.contact_id}: {f'entry {one.entry_id}' if one.entry_id else 'known already 已有'}"
+def _said(one: ResultTold) -> str:
+    return f"entry {one['entry_id']}" if one["entry_id"] else "known already 已有"
 
 
 _MARK_COLUMNS = Mark._fields
@@ -180,21 +172,16 @@ def mark_(
         if contact_id is None or what is None or not remark:
             raise click.UsageError("give CONTACT_ID, WHAT and --remark, or --from FILE")
         asked = [Mark(contact_id, what, remark)]
-    with started() as open_, writing(open_.engine) as conn:
-        actor = permitted(conn, open_.branch, staff_no, MARK)
-        told = mark_many(conn, open_.branch, asked, actor, now(), atomic=atomic)
-        if file is None and isinstance(told[0], CallerError):
-            raise told[0]
-    results = [_mark_told(one, became) for one, became in zip(asked, told, strict=True)]
-    if json_:
-        print_json({"marks": len(results), "results": results} if file else results[0])
+    with started() as open_:
+        with writing(open_.engine) as conn:
+            actor = permitted(conn, open_.branch, staff_no, MARK)
+            told = mark_many(conn, open_.branch, asked, actor, now(), atomic=atomic)
+        results = [_mark_told(one, became) for one, became in zip(asked, told, strict=True)]
+        alone = right(results[0]) if file is None else None
+    if alone is not None and json_:
+        print_json(alone)
     else:
-        for line, one in enumerate(results, 1):
-            entry = one.get("entry_id") or "known already 已有"
-            why = f"{one['en']} / {one['zh']}" if "en" in one else f"{one['mark']}, entry {entry}"
-            console.print(f"{line}: contact {one['contact_id']} {one['outcome']}: {why}", markup=False)
-    if any(isinstance(one, CallerError) for one in told):
-        raise SystemExit(1)
+        tell_each("marks", results, lambda one: f"{one['mark']}, {_said(one)}", by="contact_id", json_=json_)
 
 
 def _mark_of(row: dict[str, str]) -> Mark:
@@ -208,4 +195,4 @@ def _mark_of(row: dict[str, str]) -> Mark:
 def _mark_told(one: Mark, became: Marked | CallerError) -> dict[str, Any]:
     if isinstance(became, Marked):
         return {"outcome": "done" if became.entry_id else "repeated", **became._asdict()}
-    return {"contact_id": one.contact_id, "outcome": became.code, "zh": became.zh, "en": str(became)}
+    return {"contact_id": one.contact_id, **result_of(became)}

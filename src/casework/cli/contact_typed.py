@@ -7,15 +7,14 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from casework.cli.given import atomic_option, from_option, rows_of
+from casework.cli.several import ResultTold, atomic_option, from_option, right, rows_of, tell_each
 from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.errors import CallerError
 from casework.intake.dialler.listing import COMMAND as LOOK
 from casework.intake.dialler.listing import ContactLine, ContactPage, contacts_page
-from casework.intake.dialler.recording import REPEATED, Not, Recorded
-from casework.intake.dialler.row import COLUMNS_NEEDED, COLUMNS_OF_ROW
+from casework.intake.dialler.recording import REPEATED, Recorded
+from casework.intake.dialler.row import COLUMNS_NEEDED, COLUMNS_OF_ROW, KNOWN
 from casework.intake.dialler.typed import COMMAND, MOST, Told, record_typed, texts_of_kind
 from casework.intake.feed.last_known import customer_of_loan
 from casework.operation.startup import Started
@@ -48,15 +47,12 @@ def result_of(told: Told) -> dict[str, Any]:
 
 def tell_many(told: Sequence[Told], *, json_: bool) -> None:
     """A result for each; exit code 1 if one is not there now."""
-    results = [result_of(one) for one in told]
-    if json_:
-        print_json({"contacts": len(results), "results": results})
-    else:
-        for line, one in enumerate(results, 1):
-            why = f"{one['en']} / {one['zh']}" if "en" in one else f"entry {one['entry_id'] or 'known already 已有'}"
-            console.print(f"{line}: {one['contact_ref']} {one['outcome']}: {why}", markup=False)
-    if any("en" in one for one in results):
-        raise SystemExit(1)
+    tell_each("contacts", [result_of(one) for one in told], _said, by="contact_ref", json_=json_)
+
+
+def _said(one: ResultTold) -> str:
+    known = f"entry {one['entry_id']}" if one["entry_id"] else "known already 已有"
+    return f"{known}{', late 补录' if one['late'] else ''}"
 
 
 @click.command("record")
@@ -80,7 +76,7 @@ def record_(*, file: Path | None, atomic: bool, json_: bool, actor_no: str | Non
       casework contact record --from today.csv --atomic --as S0012
     """
     if file is not None:
-        given = rows_of(file, COLUMNS_OF_ROW, COLUMNS_NEEDED, MOST)
+        given = rows_of(file, COLUMNS_OF_ROW, COLUMNS_NEEDED, MOST, KNOWN)
         with started() as open_:
             told = again_on_conflict(lambda: _recorded(open_, given, actor_no, atomic=atomic))
         tell_many(told, json_=json_)
@@ -90,14 +86,11 @@ def record_(*, file: Path | None, atomic: bool, json_: bool, actor_no: str | Non
         raise click.UsageError(f"missing {', '.join(missing)} (or --from FILE)")
     with started() as open_:
         (one,) = again_on_conflict(lambda: _recorded(open_, [row], actor_no, atomic=True))
-        if isinstance(one.became, Not) and one.became is not REPEATED:
-            raise CallerError(one.became.kind, *texts_of_kind(one.became.kind), column=one.became.column)
-    result = result_of(one)
+        result = right(result_of(one))
     if json_:
         print_json(result)
-        return
-    said = "known already 已有" if result["entry_id"] is None else f"entry {result['entry_id']}"
-    console.print(f"{one.contact_ref}: {said}{', late 补录' if result['late'] else ''}")
+    else:
+        console.print(f"{one.contact_ref}: {_said(result)}", markup=False)
 
 
 def _recorded(

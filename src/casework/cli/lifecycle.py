@@ -217,6 +217,7 @@ def doing(
 ) -> list[click.Command]:
     """The commands that change one or many; `opening` and `event` are what their examples end in."""
     many = f"Open many: a row of FILE (CSV or XLSX) each, its columns {_columns(noun)} and the fields of the chart."
+    many += " An amount under its Chinese name is in yuan, under its own in fen."
     codes = "Exit code 0: all done; 1: some are not; 2: usage."
     opened = openings(noun, _help(noun, f"{many} {codes}", "openings many.csv --atomic --as S0012"))
     return [_open(noun, opening), opened, *changing_one(noun, event=event), _bulk(noun)]

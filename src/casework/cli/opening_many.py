@@ -1,14 +1,17 @@
 """`casework <noun> openings FILE`: many opened at once from a sheet, a row each, atomic or not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 
-from casework.cli.given import given
+from casework.cli.given import typed
+from casework.cli.several import atomic_option
 from casework.cli.shell import acting, as_json, as_staff, console, print_json, started
 from casework.intake.dialler.importing import read_bounded
+from casework.intake.feed.cell import BadCell, amount_cell
 from casework.intake.feed.headers import normal, places_of
 from casework.intake.feed.sheet import read_rows
 from casework.lifecycle.advance import advance
@@ -16,6 +19,7 @@ from casework.lifecycle.commands import Done, Mistaken, Open, Outcome, Refused
 from casework.lifecycle.kept import Kept
 from casework.people.staff.actor import Actor
 from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.fields import Field
 from casework.storage.database import reading, writing
 
 MOST: Final = 1_000
@@ -23,12 +27,20 @@ _OF: Final = "case_id"
 _GROUND: Final = "ground"
 
 
+class _Column(NamedTuple):
+    name: str  # of the field; empty: the column has no header
+    in_yuan: bool = False
+
+
+_OWN: Final = {"案件编号": _Column(_OF), "事由": _Column(_GROUND)}
+
+
 def openings(noun: Kept, help_text: str) -> click.Command:
     """The command `openings` of a noun."""
 
     @click.command("openings", help=help_text)
     @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-    @click.option("--atomic", is_flag=True, help="If one may not be opened, none is.")
+    @atomic_option
     @click.option("--dry-run", is_flag=True, help="Decide, change nothing.")
     @as_json
     @as_staff
@@ -56,26 +68,39 @@ def _commands(noun: Kept, chart: Chart, actor: Actor, content: bytes, name: str)
     CallerErrors of `read_rows` and `places_of`.
     """
     numbered = iter(read_rows(content, name, MOST))
-    header = _header(noun, chart, next(numbered, (1, [""]))[1])
+    columns = _columns(noun, chart, next(numbered, (1, [""]))[1])
     lines, commands = list[int](), list[Open]()
     for line, cells in numbered:
-        row = {column: cell.strip() for column, cell in zip(header, cells, strict=False) if cell.strip()}
-        case_id, ground = row.pop(_OF, "") if noun.child else "", row.pop(_GROUND, "")
+        found = zip(columns, map(str.strip, cells), strict=False)
+        row = {column: cell for column, cell in found if column.name and cell}
+        case_id, ground = row.pop(_Column(_OF), "") if noun.child else "", row.pop(_Column(_GROUND), "")
         spec = chart.openings.get(ground)
-        data = given(spec.fields if spec else {}, tuple(f"{column}={cell}" for column, cell in row.items()), None)
+        data = {column.name: _read(column, spec.fields if spec else {}, cell) for column, cell in row.items()}
         of = int(case_id) if case_id.isascii() and case_id.isdecimal() and len(case_id) < 16 else None
         lines.append(line)
         commands.append(Open(actor=actor, noun=noun.chart, ground=ground, of=of, data=data))
     return lines, commands
 
 
-def _header(noun: Kept, chart: Chart, cells: Sequence[str]) -> list[str]:
-    """The columns by their names or their Chinese ones; what is no column of the chart is told as its rows' fault."""
+def _columns(noun: Kept, chart: Chart, cells: Sequence[str]) -> list[_Column]:
+    """By their names, amounts in fen, or their Chinese ones, amounts in yuan as in every file that people write.
+
+    What is no column of the chart is told as its rows' fault.
+    """
     fields = {name: field for ground in chart.openings.values() for name, field in ground.fields.items()}
-    known = {normal(text): name for name, field in fields.items() for text in (name, field.zh)}
-    header = [known.get(normal(cell), cell.strip()) for cell in cells]
-    places_of(header, {normal(name): name for name in header}, (_OF, _GROUND) if noun.child else (_GROUND,))
-    return header
+    known = _OWN | {normal(field.zh): _Column(name, field.type == "fen") for name, field in fields.items()}
+    known |= {normal(name): _Column(name) for name in fields}
+    found = [known.get(normal(cell), _Column(cell.strip())) for cell in cells]
+    named = [one.name for one in found if one.name]
+    places_of(named, {normal(name): name for name in named}, (_OF, _GROUND) if noun.child else (_GROUND,))
+    return found
+
+
+def _read(column: _Column, fields: Mapping[str, Field], cell: str) -> Any:
+    with suppress(BadCell):
+        if column.in_yuan:
+            return amount_cell(cell, column.name)
+    return typed(None if column.in_yuan else fields.get(column.name), cell)
 
 
 def _told(line: int, outcome: Outcome, *, dry_run: bool) -> dict[str, Any]:

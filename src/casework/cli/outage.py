@@ -5,7 +5,8 @@ from datetime import datetime
 import click
 
 from casework.cli.changing import as_, changing, day
-from casework.cli.shell import as_json, console, errors, print_json, started
+from casework.cli.several import atomic_option, result_of, right, tell_each
+from casework.cli.shell import as_json, console, print_json, started
 from casework.cli.tables import Table
 from casework.people.days.declaring import Outage, declare_outages
 from casework.people.days.loading import every_outage
@@ -31,8 +32,9 @@ def cli() -> None:
 @cli.command()
 @_on
 @click.option("--reason", required=True, metavar="CODE", help="A key of [outages] in statecharts/rules/duties.toml.")
+@atomic_option
 @as_
-def declare(days: tuple[datetime, ...], reason: str, by: str | None) -> None:
+def declare(days: tuple[datetime, ...], reason: str, by: str | None, *, atomic: bool) -> None:
     """Declare an outage of DAY; an entry. A day that is closed is refused: what was owed on it has been taken.
 
     Of several days each has its own result. Exit code 1 if one was refused.
@@ -42,13 +44,14 @@ def declare(days: tuple[datetime, ...], reason: str, by: str | None) -> None:
       casework outage declare --on 2026-03-09 --reason telephone --as S0012
       casework outage declare --on 2026-03-09 --on 2026-03-10 --reason power
     """
-    _do([Outage(one.date(), reason) for one in days], by, "declared 已登记")
+    _do([Outage(one.date(), reason) for one in days], by, "declared 已登记", atomic=atomic)
 
 
 @cli.command()
 @_on
+@atomic_option
 @as_
-def withdraw(days: tuple[datetime, ...], by: str | None) -> None:
+def withdraw(days: tuple[datetime, ...], by: str | None, *, atomic: bool) -> None:
     """Withdraw the outage of DAY; an entry. A day that is closed is refused, as it is for declaring.
 
     Exit code 1 if one was refused, or there was none of it.
@@ -57,19 +60,17 @@ def withdraw(days: tuple[datetime, ...], by: str | None) -> None:
     Examples:
       casework outage withdraw --on 2026-03-09 --as S0012
     """
-    _do([Outage(one.date(), None) for one in days], by, "withdrawn 已撤销")
+    _do([Outage(one.date(), None) for one in days], by, "withdrawn 已撤销", atomic=atomic)
 
 
-def _do(wanted: list[Outage], by: str | None, done: str) -> None:
+def _do(wanted: list[Outage], by: str | None, done: str, *, atomic: bool) -> None:
     with changing(by, "outage.declare") as change:
         known, closed = change.branch.rulebook.duties.outages, closed_through(change.conn)
-        faults = declare_outages(change.conn, change.trail, change.actor, wanted, known, closed=closed)
-    for one, fault in zip(wanted, faults, strict=True):
-        if fault is None:
-            console.print(f"{one.day}: {done}", markup=False)
-        else:
-            errors.print(f"{fault.code}: {one.day}: {fault} / {fault.zh}", markup=False, soft_wrap=True)
-    raise SystemExit(1 if any(faults) else 0)
+        faults = declare_outages(change.conn, change.trail, change.actor, wanted, known, closed=closed, atomic=atomic)
+        results = [{"day": one.day, **result_of(fault)} for one, fault in zip(wanted, faults, strict=True)]
+        if len(results) == 1:
+            right(results[0])
+    tell_each("outages", results, lambda _: done, by="day", json_=False)
 
 
 @cli.command("list")

@@ -6,7 +6,7 @@ import click
 
 from casework.cli import lifecycle
 from casework.cli.agreed import import_file, listed
-from casework.cli.given import atomic_option
+from casework.cli.several import atomic_option
 from casework.cli.shell import as_json
 from casework.intake.feed.agreed import import_promises
 from casework.money import yuan_text

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from casework.cli.agreed import import_file
-from casework.cli.given import atomic_option
+from casework.cli.several import atomic_option
 from casework.cli.shell import as_json
 from casework.intake.feed.daytime import import_repayments
 

@@ -9,6 +9,7 @@ import click
 
 from casework.cli.changing import day
 from casework.cli.ledger import write_out
+from casework.cli.several import atomic_option, tell_each
 from casework.cli.shell import FOLDED, as_json, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
@@ -30,7 +31,6 @@ from casework.work.tasks.words import word_of
 
 _who = click.option("--as", "staff_no", type=FOLDED, required=True, metavar="STAFF_NO", help="Who acts.")
 _ids = click.argument("ids", type=click.IntRange(1), nargs=-1, required=True)
-_atomic = click.option("--atomic", is_flag=True, help="If it may not be done to one, it is done to none.")
 
 
 @click.command("next")
@@ -62,7 +62,7 @@ def next_(staff_no: str, *, json_: bool) -> None:
 @_ids
 @click.option("--to", type=FOLDED, required=True, metavar="STAFF_NO", help="Whose list they go to.")
 @click.option("--reason", required=True, metavar="CODE", help="A key of [move_reasons] in rules/tasks.toml.")
-@_atomic
+@atomic_option
 @_who
 @as_json
 def move(ids: tuple[int, ...], to: str, reason: str, staff_no: str, *, atomic: bool, json_: bool) -> None:
@@ -79,7 +79,7 @@ def move(ids: tuple[int, ...], to: str, reason: str, staff_no: str, *, atomic: b
 @_ids
 @click.option("--until", type=day, required=True, metavar="DAY", help="The morning on which they are back.")
 @click.option("--reason", required=True, metavar="CODE", help="A key of [postpone_reasons] in rules/tasks.toml.")
-@_atomic
+@atomic_option
 @_who
 @as_json
 def postpone(
@@ -102,7 +102,7 @@ def postpone(
 @click.option("--what", required=True, metavar="CODE", help="A key of [by_hand] in rules/tasks.toml.")
 @click.option("--due", type=day, required=True, metavar="DAY", help="By when it is to be done.")
 @click.option("--to", type=FOLDED, metavar="STAFF_NO", help="Whose list it goes on (default: one's own).")
-@_atomic
+@atomic_option
 @_who
 @as_json
 def add(
@@ -120,7 +120,7 @@ def add(
 
 @click.command()
 @_ids
-@_atomic
+@atomic_option
 @_who
 @as_json
 def end(ids: tuple[int, ...], staff_no: str, *, atomic: bool, json_: bool) -> None:
@@ -162,7 +162,7 @@ def lists(on: datetime, staff_no: str | None, *, json_: bool) -> None:
 @click.command()
 @click.argument("case_ids", type=click.IntRange(1), nargs=-1, required=True)
 @click.option("--strategy", required=True, metavar="CODE", help="repair, phone, visit or judicial.")
-@_atomic
+@atomic_option
 @_who
 @as_json
 def strategy(case_ids: tuple[int, ...], strategy: str, staff_no: str, *, atomic: bool, json_: bool) -> None:
@@ -271,22 +271,14 @@ def _acted(command: str, staff_no: str, act: Callable[[Desk], Sequence[Became]],
 
 
 def _tell(became: Sequence[Became], *, json_: bool) -> None:
-    if json_:
-        print_json(
-            [
-                {
-                    "task_id": one.task_id, "outcome": one.refused.code if one.refused else "done",
-                    "zh": one.refused.zh if one.refused else None, "en": str(one.refused) if one.refused else None,
-                }
-                for one in became
-            ]
-        )  # fmt: skip
-    else:
-        for one in became:
-            what = f"{one.refused.code}: {one.refused} / {one.refused.zh}" if one.refused else "done 已办理"
-            console.print(f"{one.task_id or ''}: {what}", markup=False)
-    if any(one.refused for one in became):
-        raise SystemExit(1)
+    results = [
+        {
+            "task_id": one.task_id, "outcome": one.refused.code if one.refused else "done",
+            "zh": one.refused.zh if one.refused else None, "en": str(one.refused) if one.refused else None,
+        }
+        for one in became
+    ]  # fmt: skip
+    tell_each("", results, lambda _: "done 已办理", by="task_id", json_=json_)
 
 
 COMMANDS = (next_, move, postpone, add, end, lists, strategy, worklists, export)

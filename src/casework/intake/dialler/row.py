@@ -38,7 +38,8 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 """Columns, and what else a file may call them."""
 COLUMNS_OF_ROW: Final = tuple(_COLUMNS)
 COLUMNS_NEEDED: Final = ("contact_ref", "loan_id", "party", "channel", "started_at", "result")
-_KNOWN: Final = {normal(name): column for column, more in _COLUMNS.items() for name in (column, *more)}
+KNOWN: Final = {normal(name): column for column, more in _COLUMNS.items() for name in (column, *more)}
+"""By `normal` of what a file may call it, the column."""
 _PARTIES: Final = {
     **{party: party for party in PARTIES_OF_FILE},
     **{zh: role for zh, role in ROLES.items() if role in PARTIES_OF_FILE},
@@ -142,9 +143,9 @@ class Reader:
         CallerErrors column_missing, column_repeated: they name our columns only, for without a header the first row
         is somebody's data.
         """
-        self._places = places_of(header, _KNOWN, COLUMNS_NEEDED)
+        self._places = places_of(header, KNOWN, COLUMNS_NEEDED)
         if not {"phone", "address"} & self._places.keys():
-            places_of(header, _KNOWN, ("phone",))
+            places_of(header, KNOWN, ("phone",))
         self._at = [self._places.get(name) for name in _COLUMNS]
         self._width = len(header)
         self._results, self._now, self._errors = results, now, errors
