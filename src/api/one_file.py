@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from litestar import Request
 from litestar.datastructures import UploadFile
-from litestar.exceptions import ValidationException
+from litestar.exceptions import ClientException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 
@@ -42,9 +43,13 @@ async def form_of(request: Request[Any, Any, Any]) -> tuple[Any, list[UploadFile
         )
     try:
         form = await request.form()
-    except ValidationException:
+    except (ClientException, UnicodeDecodeError, LookupError) as error:  # of a charset that a part names
+        if isinstance(error, RequestEntityTooLarge):
+            raise
         raise CallerError(
-            "malformed_request", "multipart 正文缺少分隔符", "the multipart body has no boundary"
+            "malformed_request",
+            "multipart 正文缺少分隔符、不完整，或名称、字段不是 UTF-8",
+            "the multipart body has no boundary, is cut, or its names and fields are not UTF-8",
         ) from None
     return form, [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
 

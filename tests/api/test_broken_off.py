@@ -12,14 +12,23 @@ from tests.api.conftest import Running
 from tests.api.server import ServerProcess, serving
 
 Furnished = tuple[Started, dict[str, str]]
-JSON, IN_CHUNKS = "content-type: application/json", "transfer-encoding: chunked"
+FORM, JSON, IN_CHUNKS = (
+    "content-type: multipart/form-data; boundary=b",
+    "content-type: application/json",
+    "transfer-encoding: chunked",
+)
 LONG = "content-length: 5000"
 HALF = {
     "a note": ("T1", "/cases/1/notes", JSON, LONG),
     "an event in chunks": ("T1", "/cases/1/events", JSON, IN_CHUNKS),
     "a log-in": ("", "/session", JSON, LONG),
-    "a feed": ("B1", "/feeds", "content-type: multipart/form-data; boundary=b", LONG),
+    "a feed": ("B1", "/feeds", FORM, LONG),
     "a feed's folder": ("B1", "/feeds", JSON, LONG),
+    "a contact file": ("B1", "/contact-files", FORM, LONG),
+    "repayments in chunks": ("B1", "/repayments", FORM, IN_CHUNKS),
+    "a photo": ("R1", "/visits/1/photos", FORM, LONG),
+    "openings": ("R1", "/promises/openings", JSON, LONG),
+    "contacts": ("R1", "/contacts", JSON, IN_CHUNKS),
 }
 
 

@@ -59,6 +59,13 @@ def test_a_roster_with_nobody_on_it_is_told_of_with_who_answers_all_the_same(she
     assert [one["staff_no"] for one in json.loads(shell("roster", "who", "--on", DAY, "--json").output)] == ["P2"]
 
 
+def test_a_row_cut_behind_columns_that_nobody_knows_is_told_by_its_line(shell: Any, tmp_path: Path) -> None:
+    (tmp_path / "班表.csv").write_text(f"姓名,日期,工号\n甄,{DAY},P1\n甄,{DAY}\n", encoding="gb18030")
+    each = shell("roster", "import", str(tmp_path / "班表.csv"), "--each", "--json")
+    told = json.loads(each.stdout)
+    assert (told["rows"], [(one["line"], one["kind"]) for one in told["set_aside"]]) == (1, [(3, "wrong_cell_count")])
+
+
 def test_with_each_the_sound_rows_go_in_and_the_others_are_told_by_line_and_column(shell: Any, tmp_path: Path) -> None:
     (tmp_path / "班表.csv").write_text(f"日期,工号,班次\n{DAY},P1,白班\n{DAY},X9,白班\n", encoding="utf-8")
     whole = shell("roster", "import", str(tmp_path / "班表.csv"))

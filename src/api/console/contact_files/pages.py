@@ -9,6 +9,7 @@ from api.console.frame import cookies
 from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import HEADERS, render, to
 from api.contact_files import SOURCES, WhichRun, begun, rows_set_aside_of, run_of
+from api.one_file import form_of
 from api.reading.asking import check_parameters
 from casework.errors import CallerError
 
@@ -19,7 +20,7 @@ _SHOWN: Final = 200
 @post(f"{_PLACE}/upload", opt={"page": "contact.import"}, include_in_schema=False)
 async def upload(request: Request[Any, Any, Any]) -> Response[Any]:
     """Take in the file that was chosen; it goes on when the page is left."""
-    form = await request.form()
+    form, _ = await form_of(request)
     cookies.check_form(request, str(form.get("form_token", "")))
     try:
         await begun(request)

@@ -13,6 +13,7 @@ from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import HEADERS, render, to
 from api.importing import as_they_are
 from api.imports import import_begun
+from api.one_file import form_of
 from api.reading.asking import check_parameters
 from api.reading.feeds import Kind, RunId, known_run, set_aside_file
 from api.serving import serving_of
@@ -31,7 +32,7 @@ _ASIDE: Final = 200
 @post("/console/feeds/upload", opt={"page": "feed.import"}, include_in_schema=False)
 async def upload(request: Request[Any, Any, Any]) -> Response[Any]:
     """Import the files that were chosen; the page of the run shows how far it is."""
-    form = await request.form()
+    form, _ = await form_of(request)
     cookies.check_form(request, str(form.get("form_token", "")))
     try:
         run_id = await import_begun(request)

@@ -18,7 +18,7 @@ from api.console.frame.behind import Came, Kind, Went, begin, behind
 from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import HEADERS, render, to
 from api.contact_files import WhichRun
-from api.one_file import one_file
+from api.one_file import form_of, one_file
 from api.reading.asking import check_parameters
 from api.serving import serving_of
 from casework.errors import CallerError
@@ -126,7 +126,7 @@ def _handlers_of(kind: FileKind) -> tuple[Any, list[Any]]:
     @post(f"{kind.place}/upload", opt={"page": kind.command}, include_in_schema=False)
     async def upload(request: Request[Any, Any, Any]) -> Response[Any]:
         """Take in the file that was chosen; it goes on when the page is left."""
-        form = await request.form()
+        form, _ = await form_of(request)
         cookies.check_form(request, str(form.get("form_token", "")))
         try:
             await _begun(request, kind)

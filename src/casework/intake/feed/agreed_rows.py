@@ -135,10 +135,11 @@ def read_file(
     """The rows that could be read, and what is wrong with the others; CallerErrors column_missing, column_repeated."""
     numbered = iter(rows)
     places = _understand(next(numbered, (0, ()))[1], columns)
+    width = 1 + max(places.values(), default=-1)
     good: list[Row] = []
     bad: list[RowNote] = []
     for line, cells in numbered:
-        if len(cells) < len(places):
+        if len(cells) < width:
             bad.append(note(line, None, "wrong_cell_count"))
             continue
         try:
