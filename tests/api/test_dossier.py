@@ -48,7 +48,8 @@ def test_a_dossier_is_handed_out_whole_and_that_is_an_entry(proven: Running) -> 
     assert shown.statement is not None
     assert (entry["event"], entry["actor"]["id"]) == ("case.dossier_made", "A1")
     assert entry["data"] == {
-        "case": 1, "complete": 2, "later": 0, "opened": 0, "size": shown.checkpoint.size, "day": shown.statement.day,
+        "case": 1, "complete": 2, "later": 0, "list_acts": 0, "opened": 0, "size": shown.checkpoint.size,
+        "day": shown.statement.day,
     }  # fmt: skip
     assert findings(proven.started) == []
 

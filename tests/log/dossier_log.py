@@ -115,6 +115,10 @@ class DossierLog:
                 self.proven(statement), index, list(map(to_base64, prove_inclusion(index, built.cases, hash_of)))
             ),
             later=[self.proven(place) for place in own if place >= size],
+            list_acts=[
+                self.proven(place) for place, one in enumerate(self.entries)
+                if one.stream.startswith("tasks:") and one.data["case"] == case
+            ],
             openings=[
                 Disclosed(self.entries[place].stream_seq, "note", SALT.hex(), "客户称下周还款")
                 for place in own if self.entries[place].personal
@@ -140,6 +144,7 @@ def random_log(seed: int, cases: int = 6, count: int = 40, later: int = 12) -> t
         log.add(stream, "case.noted" if noted else "test.done", {"number": number}, NOTE if noted else None)
     statement = log.state()
     for number in range(later):
+        log.add(f"tasks:{number // 3}", "tasks.begun", {"case": number % 2 + 2, "task": number // 3})
         log.add(f"case:{chance.randint(1, cases)}", "case.measured", {"number": number})
     return log, statement
 

@@ -50,6 +50,9 @@ def test_a_dossier_shows_all_entries_as_of_the_statement_and_those_after_it() ->
     own = [one for one in LOG.entries if one.stream == f"case:{CASE}"]
     assert [*shown.complete, *shown.later] == own
     assert 0 < len(shown.later) < len(own)
+    acts = [one for one in LOG.entries if one.event == "tasks.begun" and one.data["case"] == CASE]
+    assert shown.list_acts == acts
+    assert len(acts) > 1
     assert (shown.statement and shown.statement.size) == STATEMENT
     assert set(shown.opened.values()) == {"客户称下周还款"}
     assert shown.report.trust == "self_consistent_only"
@@ -90,6 +93,10 @@ def entries(change: Callable[[list[Any]], list[Any]]) -> Corrupt:
 
 def entry(place: int, **changes: Any) -> Corrupt:
     return entries(lambda own: [*own[:place], put(own[place], **changes), *own[place + 1 :]])
+
+
+def acts(change: Callable[[list[Any]], list[Any]]) -> Corrupt:
+    return lambda good: put(good, list_acts=change(list(good.list_acts)))
 
 
 def heads(**changes: Any) -> Corrupt:
@@ -133,6 +140,18 @@ TWINS: dict[str, tuple[Corrupt, set[str]]] = {
     ),
     "another case's number": (lambda good: put(good, case=3), {"entry_of_another_case", "opening_unannounced"}),
     "no case's number": (lambda good: put(good, case=0), {"entry_of_another_case"}),
+    "an act on another case's task": (acts(lambda own: [*own, *OTHER.list_acts]), {"entry_of_another_case"}),
+    "an entry of another case called an act": (
+        acts(lambda own: [OTHER.entries[0], *own]), {"entry_of_another_case"},
+    ),
+    "an act twice": (acts(lambda own: [*own, own[-1]]), {"leaf_order"}),
+    "acts exchanged": (acts(lambda own: [own[1], own[0], *own[2:]]), {"leaf_order"}),
+    "an act by somebody else": (
+        acts(lambda own: [put(own[0], body=own[0].body.replace('"S1"', '"S2"')), *own[1:]]), {"proof_refused"},
+    ),
+    "an act that is no entry": (
+        acts(lambda own: [put(own[0], body="{}"), *own[1:]]), {"body_malformed", "proof_refused"},
+    ),
     "a proof of another leaf": (entry(1, proof=GOOD.entries[0].proof), {"proof_refused"}),
     "a proof too short": (entry(1, proof=PROOF[:-1]), {"proof_refused"}),
     "a proof too long": (entry(1, proof=[*PROOF, PROOF[0]]), {"proof_refused"}),

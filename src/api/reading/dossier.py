@@ -37,7 +37,7 @@ _EXAMPLE = {
     "schema": "casework/dossier/v1", "case": 1207, "origin": "branch.example/log",
     "checkpoint": "branch.example/log\n81234\nX1Zf…\n\n— branch.example/log 1a2b3c4d…\n", "entries": [_PROVEN],
     "heads": {"entry": {**_PROVEN, "body": '{…,"event":"log.heads",…}'}, "index": 1100, "proof": [_HASH]},
-    "later": [], "openings": [], "since": None, "made_at": "2026-03-09T08:20:00.000001Z",
+    "later": [], "list_acts": [], "openings": [], "since": None, "made_at": "2026-03-09T08:20:00.000001Z",
 }  # fmt: skip
 
 
@@ -58,6 +58,8 @@ def case_dossier(
     since: Held = None,
 ) -> Response[bytes]:  # fmt: skip
     """All entries of the case as of the newest daily statement, and later ones, each proven under one checkpoint.
+
+    `list_acts` is what was done with tasks about it, proven too; that those are all is not shown.
 
     With the log's verifier key it is verified anywhere: `casework case verify-dossier`.
     """

@@ -48,6 +48,10 @@ def _tell(shown: Shown, signed: Checkpoint, stated: Statement) -> None:
     if later:
         _line(f"later 其后: {later:,} entries after that are in the log too; that they are all is not shown")
         _line(f"  其后 {later:,} 条亦在日志中，但未证明其后再无分录")
+    if shown.list_acts:
+        acts = len(shown.list_acts)
+        _line(f"lists 清单: {acts:,} acts on tasks about it are in the log too; that they are all is not shown")
+        _line(f"  对其任务的 {acts:,} 项操作亦在日志中，但未证明仅有这些")
     _line("not shown 未证明: that the statement was true (whoever has the whole log checks it); acts never recorded;")
     _line("  anything at all if the verifier key came with the dossier: then it is self-consistent only")
     _line("  声明本身是否属实 (须以完整日志核对)；从未记录的行为；若公钥与档案同源，则仅自身一致")
@@ -60,7 +64,7 @@ def _line(text: str) -> None:
 def _history(shown: Shown) -> Table:
     table = Table("No.", "Recorded (UTC)", "What", "By", "From → to", "Rules", "Complete", box=None)
     table.title, table.title_justify = f"case {shown.case}", "left"
-    for entries, mark in ((shown.complete, "yes 是"), (shown.later, "later 其后")):
+    for entries, mark in ((shown.complete, "yes 是"), (shown.later, "later 其后"), (shown.list_acts, "lists 清单")):
         for entry in entries:
             moved = f"{entry.from_ or ''} → {entry.to}" if entry.to and entry.from_ != entry.to else ""
             cells = (

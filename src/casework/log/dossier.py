@@ -3,12 +3,13 @@
 Pure. With the log's verifier key it convinces without a database, a network or the time of day. What it shows:
 every entry given is in the tree of the signed checkpoint; those in `entries` are all that the case had in the tree of
 the first `size` leaves, as the log itself stated in an entry of its own (`heads`); those in `later` came after, and
-nothing says that they are all. What it cannot show: that the log's statement was itself true. Whoever has the whole log
-makes that root again (`casework.log.format.case_heads`).
+nothing says that they are all; nor of those in `list_acts`, which are no entries of the case but acts on its tasks
+(`tasks:…`), each naming the case. What it cannot show: that the log's statement was itself true. Whoever has the whole
+log makes that root again (`casework.log.format.case_heads`).
 """
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -40,6 +41,7 @@ from casework.log.format.proof import MAX_HASHES
 from casework.log.format.tree import Faulty, ProofRefused
 
 SCHEMA: Final = "casework/dossier/v1"
+_LISTS: Final = "tasks"
 MAX_ENTRIES: Final = 20_000
 MAX_BODIES_BYTES: Final = 64 * 2**20
 MAX_DOSSIER_BYTES: Final = 256 * 2**20
@@ -96,6 +98,7 @@ class Dossier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     entries: list[ProvenEntry]
     heads: ProvenHead
     later: list[ProvenEntry]
+    list_acts: list[ProvenEntry]
     openings: list[Disclosed]
     since: Since | None
     made_at: str
@@ -121,7 +124,7 @@ def parse(data: bytes) -> Dossier:
         raise MalformedDossier("not_json") from None
     if not found.entries:
         raise MalformedDossier("no_entries")
-    if len(found.entries) + len(found.later) > MAX_ENTRIES:
+    if len(found.entries) + len(found.later) + len(found.list_acts) > MAX_ENTRIES:
         raise MalformedDossier("too_many_entries")
     try:  # written again: finds repeated keys, other orders, spaces and escapes
         canonical = encode(found) == data
@@ -140,7 +143,8 @@ class Shown:
     """What a dossier shows and what was found wrong with it.
 
     `complete`: entries that are all of the case as of `statement`; `later`: those after it. Both mean something only
-    where `report` found nothing. `leaf_indexes`: where the one and then the other are in the tree.
+    where `report` found nothing. `leaf_indexes`: where the one and then the other are in the tree. `list_acts`: what
+    was done with tasks about it, oldest first, as many as were given.
     """
 
     report: Report = field(default_factory=Report)
@@ -149,6 +153,7 @@ class Shown:
     statement: Statement | None = None
     complete: list[Entry] = field(default_factory=list)
     later: list[Entry] = field(default_factory=list)
+    list_acts: list[Entry] = field(default_factory=list)
     leaf_indexes: list[int] = field(default_factory=list)
     opened: dict[tuple[int, str], str] = field(default_factory=dict)
 
@@ -158,7 +163,8 @@ class Shown:
         return {
             "case": self.case, "origin": signed.origin if signed else None, "size": signed.size if signed else None,
             "complete_as_of": {"day": stated.day, "size": stated.size, "cases": stated.cases} if stated else None,
-            "complete": len(self.complete), "later": len(self.later), "opened": len(self.opened),
+            "complete": len(self.complete), "later": len(self.later), "list_acts": len(self.list_acts),
+            "opened": len(self.opened),
             **self.report.as_json(),
         }  # fmt: skip
 
@@ -222,7 +228,9 @@ class _Reading:
         self.shown.later = [one.entry for one in later if one is not None]
         self.shown.leaf_indexes = [one.leaf_index for one in whole]
         self._openings({one.entry.stream_seq: one.entry for one in whole})
-        self.report.streams, self.report.cases, self.report.entries = 1, 1, len(whole)
+        self.shown.list_acts = list(self._list_acts(signed))
+        self.report.streams, self.report.cases = 1 + len({one.stream for one in self.shown.list_acts}), 1
+        self.report.entries = len(whole) + len(self.shown.list_acts)
 
     # --- the checkpoint
 
@@ -307,6 +315,22 @@ class _Reading:
         if whole:
             times = [one.entry.recorded_at for one in whole]
             self.report.first_recorded_at, self.report.last_recorded_at = min(times), max(times)
+
+    def _list_acts(self, signed: Checkpoint) -> Iterator[Entry]:
+        """Each in the tree, about this case, none twice; no chain binds them, for a task's stream has its own."""
+        index = -1
+        for given in self.document.list_acts:
+            read = self._entry(given, signed, _LISTS)
+            if read is None:
+                continue
+            one = read.entry
+            if not one.stream.startswith(f"{_LISTS}:") or one.data.get("case") != self.document.case:
+                self.report.find("entry_of_another_case", one.stream, one.stream_seq)
+                continue
+            if read.leaf_index <= index:
+                self.report.find("leaf_order", one.stream, one.stream_seq, leaf_index=read.leaf_index)
+            index = read.leaf_index
+            yield one
 
     # --- that they are all
 

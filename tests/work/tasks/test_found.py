@@ -2,9 +2,14 @@
 
 import msgspec
 
+from casework.evidence.dossier.heads import state_heads
+from casework.evidence.dossier.make import make_dossier
 from casework.evidence.list_acts import acts_of_case
 from casework.evidence.search.find import page_of_entries
 from casework.evidence.searching import SearchAsked, wanted_of
+from casework.log.dossier import read_dossier
+from casework.log.write import signer
+from casework.operation.sealing import sealer_of
 from casework.storage.database import reading, writing
 from casework.work.cases.event_names import label_of
 from casework.work.tasks.acts import Addition
@@ -67,3 +72,24 @@ def test_a_case_tells_what_was_done_with_its_tasks_the_newest_first_with_reasons
     ]  # fmt: skip
     assert all(act.data["case"] == first.case_id and act.mac_holds for act in acts.items)
     assert [*one.items, *more.items] == acts.items
+
+
+def test_the_dossier_of_a_case_proves_what_was_done_with_its_tasks(house: Bank) -> None:
+    started = house.started
+    with reading(started.engine) as conn:
+        first, second, *_ = tasks_of(conn, TODAY, REP)
+    assert first.case_id is not None
+    do(house, "move", [first.id], RISK, to="P1", reason="workload")
+    do(house, "postpone", [second.id], until=day(2), reason="debtor_asked")
+    sealer_of(started).round()
+    state_heads(started.engine, started.branch, daily=False)
+    sealer_of(started).round()
+    do(house, "postpone", [first.id], CALLER, until=day(2), reason="debtor_asked")  # under no checkpoint yet
+    keys = signer.known_keys(started.settings.keys_dir)
+    with reading(started.engine, snapshot=True) as conn:
+        data = make_dossier(conn, started.branch, first.case_id, keys).data
+    shown = read_dossier(data, keys)
+    assert shown.report.verdict == "sound"
+    assert [(one.event, one.stream, one.actor.id) for one in shown.list_acts] == [
+        ("tasks.moved", f"tasks:{first.id}", "B9")
+    ]

@@ -15,6 +15,8 @@ from casework.errors import CallerError
 from casework.evidence.dossier.opened import openings_of
 from casework.evidence.dossier.proofs import proofs_of
 from casework.evidence.dossier.tables import case_head_tiles, case_heads
+from casework.evidence.search.find import walk
+from casework.evidence.search.wanted import TermsWanted
 from casework.log import dossier
 from casework.log.check.stated import HeldStatement, newest_statement
 from casework.log.dossier import (
@@ -40,9 +42,11 @@ from casework.log.write.grown import (
 )
 from casework.log.write.trail import Draft
 from casework.people.staff.actor import Actor
+from casework.storage import rows
 from casework.work.cases.branch import Branch
 
 MADE: Final = "case.dossier_made"
+_PLACES: Final = sa.select(leaves.c.entry, leaves.c.log, leaves.c.leaf_index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +73,22 @@ def make_dossier(
     if stated is None or stated.leaf_index is None:
         raise CallerError("heads_not_stated")
     found = _entries(conn, log, case_id, signed.size)
+    acts = _list_acts(conn, log, case_id, signed.size, at_most=MAX_ENTRIES - len(found))
     indexes = [row.leaf_index for row in found]
+    acted = [leaf_index for leaf_index, _ in acts]
     try:
         head = _head(conn, log, stated, case_id, sealed_before=indexes[0] < stated.statement.size)
-        proofs = list(proofs_of(conn, log, signed.size, [*indexes, stated.leaf_index]))
+        proofs = list(proofs_of(conn, log, signed.size, [*indexes, stated.leaf_index, *acted]))
     except ValueError as fault:  # of tiles, records, or places outside the tree
         raise _unsound([fault.code if isinstance(fault, Faulty) else "heads_damaged"]) from None
     proven = [ProvenEntry(row.leaf_index, _text(row.body), proof) for row, proof in zip(found, proofs, strict=False)]
-    statement = ProvenEntry(stated.leaf_index, _text(stated.body), proofs[-1])
+    statement = ProvenEntry(stated.leaf_index, _text(stated.body), proofs[len(found)])
+    of_lists = zip(acts, proofs[len(found) + 1 :], strict=True)
     split = sum(index < stated.statement.size for index in indexes)
     document = Dossier(
         case=case_id, origin=log.origin, checkpoint=_text(signed.note), entries=proven[:split],
         heads=ProvenHead(statement, *head), later=proven[split:],
+        list_acts=[ProvenEntry(leaf_index, _text(body), proof) for (leaf_index, body), proof in of_lists],
         openings=openings_of(conn, branch, case_id, {row.stream_seq for row in found}) if with_openings else [],
         since=_since(conn, since, signed.size) if since is not None else None,
         made_at=utc_text(clock()),
@@ -96,7 +104,8 @@ def record_made(conn: Connection, branch: Branch, actor: Actor, made: Made, *, c
     """Append `case.dossier_made` to `exports:<who>`: of which case, what it holds; commit it before handing it out."""
     shown, trail = made.shown, branch.trail(clock())
     data: dict[str, Any] = {
-        "case": shown.case, "complete": len(shown.complete), "later": len(shown.later), "opened": len(shown.opened),
+        "case": shown.case, "complete": len(shown.complete), "later": len(shown.later),
+        "list_acts": len(shown.list_acts), "opened": len(shown.opened),
         "size": shown.checkpoint.size if shown.checkpoint else None,
         "day": shown.statement.day if shown.statement else None,
     }  # fmt: skip
@@ -125,11 +134,24 @@ def _entries(conn: Connection, log: Log, case_id: int, size: int) -> Sequence[An
     # Outer, and the bound looked at here: the case's own entries come first, never the leaves of the whole log.
     sealed = sa.and_(leaves.c.log == log.number, leaves.c.entry == entries.c.id)
     columns = sa.select(entries.c.stream_seq, entries.c.body, leaves.c.leaf_index)
-    rows = conn.execute(columns.select_from(entries.outerjoin(leaves, sealed)).where(own).order_by("stream_seq"))
-    found = [row for row in rows if row.leaf_index is not None and row.leaf_index < size]
+    read = conn.execute(columns.select_from(entries.outerjoin(leaves, sealed)).where(own).order_by("stream_seq"))
+    found = [row for row in read if row.leaf_index is not None and row.leaf_index < size]
     if not found:
         raise CallerError("not_sealed_yet")
     return found
+
+
+def _list_acts(conn: Connection, log: Log, case_id: int, size: int, *, at_most: int) -> list[tuple[int, bytes]]:
+    """Leaf index and body of what was done with the case's tasks and is under the checkpoint, oldest first."""
+    found = dict[int, bytes]()
+    for page in walk(conn, TermsWanted(about=f"case:{case_id}", event="tasks.*")):
+        found |= {row.id: row.body for row in page.rows}
+        if len(found) > at_most:
+            raise CallerError("case_too_long", entries=MAX_ENTRIES - at_most + len(found), at_most=MAX_ENTRIES)
+    sealed = rows.select_by_keys(conn, _PLACES, "entry", sorted(found))
+    return sorted(
+        (row.leaf_index, found[row.entry]) for row in sealed if row.log == log.number and row.leaf_index < size
+    )
 
 
 # --- the head of the case among those of all cases
@@ -155,7 +177,8 @@ def _head(
             raise _unsound(["head_not_stated"])
         raise CallerError("case_not_in_heads", day=stated.statement.day)
     index = row.number * TILE_WIDTH + places[0]
-    hash_of = FromTiles(stated.statement.cases, lambda tile: _read_tile(conn, log, stated.seq, tile))
+    own = {Tile(0, row.number, len(heads)): tile_of_records(bytes(row.records))}
+    hash_of = FromTiles(stated.statement.cases, lambda tile: own.get(tile) or _read_tile(conn, log, stated.seq, tile))
     return index, [to_base64(found) for found in prove_inclusion(index, stated.statement.cases, hash_of)]
 
 
