@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from casework.log.dossier import (
+    SCHEMA,
     Disclosed,
     Dossier,
     ProvenEntry,
@@ -109,7 +110,7 @@ class DossierLog:
         )
         index = [head.case for head in stood].index(case)
         return Dossier(
-            case=case, origin=ORIGIN, checkpoint=self.checkpoint().decode(),
+            schema=SCHEMA, case=case, origin=ORIGIN, checkpoint=self.checkpoint().decode(),
             entries=[self.proven(place) for place in own if place < size],
             heads=ProvenHead(
                 self.proven(statement), index, list(map(to_base64, prove_inclusion(index, built.cases, hash_of)))

@@ -88,17 +88,20 @@ class Since(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proof: list[str]
 
 
-class Dossier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The document. `checkpoint` is the signed note under which everything is proven; `made_at` is nobody's proof."""
+class Dossier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The document. `checkpoint` is the signed note under which everything is proven; `made_at` is nobody's proof.
 
-    schema: Literal["casework/dossier/v1"] = SCHEMA
+    `list_acts` is left out where there are none, as in dossiers that were made before it was there.
+    """
+
+    schema: Literal["casework/dossier/v1"]
     case: int
     origin: str
     checkpoint: str
     entries: list[ProvenEntry]
     heads: ProvenHead
     later: list[ProvenEntry]
-    list_acts: list[ProvenEntry]
+    list_acts: list[ProvenEntry] = []
     openings: list[Disclosed]
     since: Since | None
     made_at: str

@@ -22,6 +22,7 @@ from casework.log.check.stated import HeldStatement, newest_statement
 from casework.log.dossier import (
     MAX_BODIES_BYTES,
     MAX_ENTRIES,
+    SCHEMA,
     Dossier,
     ProvenEntry,
     ProvenHead,
@@ -86,7 +87,7 @@ def make_dossier(
     of_lists = zip(acts, proofs[len(found) + 1 :], strict=True)
     split = sum(index < stated.statement.size for index in indexes)
     document = Dossier(
-        case=case_id, origin=log.origin, checkpoint=_text(signed.note), entries=proven[:split],
+        schema=SCHEMA, case=case_id, origin=log.origin, checkpoint=_text(signed.note), entries=proven[:split],
         heads=ProvenHead(statement, *head), later=proven[split:],
         list_acts=[ProvenEntry(leaf_index, _text(body), proof) for (leaf_index, body), proof in of_lists],
         openings=openings_of(conn, branch, case_id, {row.stream_seq for row in found}) if with_openings else [],
