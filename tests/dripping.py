@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.small_server import SmallServer
+
 GIVES_UP_S = 10.0  # so that a client without a limit fails its test and does not hang it
 
 
@@ -22,15 +24,10 @@ class _Drips(socketserver.BaseRequestHandler):
             return  # the client had enough
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    block_on_close = False
-
-
 @contextmanager
 def dripping_headers() -> Iterator[str]:
     """Its address."""
-    with _Server(("127.0.0.1", 0), _Drips) as server:
+    with SmallServer(("127.0.0.1", 0), _Drips) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"

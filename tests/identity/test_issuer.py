@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from casework.people.identity.outside_token import TokenWanted
 from casework.settings import Settings, is_safe_address
 from tests.dripping import dripping_headers
 from tests.identity.test_outside_token import NOW, OTHER, RSA_KEY, rsa_jwk, token
+from tests.small_server import SmallHTTPServer
 
 
 class Bank:
@@ -37,7 +38,7 @@ class Bank:
             def log_message(self, *_: Any) -> None:
                 """Silence."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        self.server = SmallHTTPServer(("127.0.0.1", 0), Answers)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from supply import advisories
 from supply.advisories import ALLOWED, LOCKS, Allowed, Known, NotAsked, check, judge, read_allowed
 from supply.lock import pins
+from tests.small_server import SmallHTTPServer
 
 TODAY = date(2027, 1, 15)
 Answer = Callable[[str, int], tuple[int, bytes]]
@@ -53,7 +54,7 @@ def answering(answer: Answer) -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with SmallHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:

@@ -4,13 +4,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from casework.log.format.checkpoint import Checkpoint
 from casework.log.format.note import LogSigner
 from casework.log.format.proof import encode_hashes
 from casework.log.format.tree import Node, prove_consistency, root_of
+from tests.small_server import SmallHTTPServer
 
 ORIGIN = "log.example/branch"
 KEY = LogSigner(ORIGIN, b"\x01" * 32)
@@ -90,7 +91,7 @@ def shown(log: ShownLog) -> Iterator[Server]:
         def log_message(self, *_: Any) -> None:
             """Silence."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+    with SmallHTTPServer(("127.0.0.1", 0), Handler) as http:
         server.url = f"http://127.0.0.1:{http.server_address[1]}"
         thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
         thread.start()
