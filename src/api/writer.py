@@ -28,6 +28,7 @@ from api.receipts import shared_out
 from casework.clock import Clock, now
 from casework.errors import CallerError, TryAgain
 from casework.lifecycle.advance import advance
+from casework.lifecycle.afterwards import is_followed
 from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
 from casework.log.write.trail import collecting
 from casework.operation.startup import Started
@@ -133,6 +134,8 @@ class Writer:
         """The job's answer once it is committed; CallerError, TryAgain, or the bug that came of it."""
         job.loop = asyncio.get_running_loop()
         job.future = job.loop.create_future()
+        if any(is_followed(command, self._started.branch.afterwards) for command in job.commands):
+            job.alone = True  # it holds all of a customer, and what follows is in no other's receipt
         lane, wake = (self._slow, self._slow_wake) if job.alone else (self._fast, self._fast_wake)
         with self._lock:
             self._admit(job)

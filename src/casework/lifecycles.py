@@ -1,9 +1,11 @@
-"""Where the nouns of the house are listed, and what may be asked for under four eyes."""
+"""Where the nouns of the house are listed, what may be asked for under four eyes, and what follows their acts."""
 
 from typing import Final
 
+from casework.intake.dialler.met import record_met
+from casework.lifecycle.afterwards import Afterwards
 from casework.lifecycle.kept import Kept
-from casework.work.cases.lifecycles import LIFECYCLES
+from casework.work.cases.lifecycles import LIFECYCLES, VISITS
 from casework.work.four_eyes.chart_moves import ChartMoves
 from casework.work.four_eyes.events import Events
 from casework.work.four_eyes.kinds import Kind
@@ -16,4 +18,7 @@ APART: Final[tuple[Kept, ...]] = (REQUESTS, HANDOVERS)
 """Nouns on the engine that have doors of their own."""
 KINDS: Final[tuple[Kind, ...]] = (Events(), PostGrants(), ChartMoves(), Handovers())
 
-__all__ = ["APART", "KINDS", "LIFECYCLES"]
+AFTERWARDS: Final[Afterwards] = {(VISITS.chart, "report"): record_met}
+"""Who was met on a visit is a contact of the debtor's."""
+
+__all__ = ["AFTERWARDS", "APART", "KINDS", "LIFECYCLES"]

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from casework.intake.dialler.notes import noted
+from casework.intake.feed.past_arrears import past_arrears
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Outcome, Record, Refused
 from casework.lifecycle.listing import every
@@ -13,10 +15,13 @@ from casework.people.staff.actor import Actor, system
 from casework.storage.database import reading, writing
 from casework.work.cases.case import Case
 from casework.work.cases.lifecycles import CASES, VISITS
+from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 from casework.work.duties.listing import duties_on
+from casework.work.gate.found import found
 from casework.work.visits import Visit
 from tests.dialler.called import moment
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.work.test_holds import take
 from tests.work.test_promises import at, day
 
 BOOKS = [loan(1, owner_staff_no="V1"), loan(2, owner_staff_no="V1")]
@@ -234,3 +239,63 @@ def test_who_led_the_visit_owes_its_report_from_its_end_until_it_is_there(ordere
     assert isinstance(fire(ordered, "report", P2, on=1, **REPORT), Done)
     assert [status for _, _, status in owed(ordered, 1)] == ["done"]
     assert owed(ordered, 2) == []
+
+
+def met(bank: Bank) -> list[tuple[Any, ...]]:
+    """What the log of contacts holds of visits."""
+    with reading(bank.started.engine) as conn:
+        found = [contact_of(row) for row in conn.execute(CONTACTS.order_by(contact_log.c.id))]
+        addresses = noted(conn, bank.started.branch, [(one.contact_ref, one.source) for one in found], "address")
+    return [
+        (one.loan_id, one.party, one.channel, one.result, one.outcome, one.staff_no,
+         addresses[one.contact_ref, one.source]) for one in found
+    ]  # fmt: skip
+
+
+def broken(bank: Bank) -> list[tuple[str, ...]]:
+    with reading(bank.started.engine) as conn:
+        return [one.rules for one in found(conn, bank.started.branch, past_arrears)]
+
+
+def test_whom_a_visit_met_is_a_contact_of_the_debtors_and_takes_back_all_that_was_lost_or_visited(bank: Bank) -> None:
+    """The debtor has two loans; the visit is made for the first, the second is on a visit too."""
+    bank.staff("V1", "business_rep")
+    bank.staff("P2", "post_loan_officer")
+    books = [loan(number, owner_staff_no="V1", borrower_id="B000001") for number in (1, 2)]
+    bank.send(DAY, [arrears(number, borrower_id="B000001") for number in (1, 2)], loans=books)
+    order(bank)
+    order(bank, 2)
+    visited(bank)
+    assert met(bank) == [], "nothing before its report"
+    assert isinstance(fire(bank, "report", **SEEN), Done)
+    assert met(bank) == [("L1", "debtor", "visit", "found", "debtor", "V1", "文三路1号")]
+    assert [case_of(bank, number).state for number in (1, 2)] == ["phone_collection"] * 2
+    assert [day_.connected for day_ in case_of(bank, 2).facts.attempt_days] == [True]
+    assert broken(bank) == []
+    bank.assert_sound()
+
+
+def test_who_opens_the_door_is_no_breach_and_nobody_met_is_the_debtor_missed(ordered: Bank) -> None:
+    order(ordered)
+    order(ordered, 2)
+    visited(ordered)
+    fire(ordered, "report", **REPORT)
+    visited(ordered, 2, hashed=SECOND)
+    fire(ordered, "report", number=2, **REPORT | {"person_met": "nobody"})
+    assert [one[1:5] for one in met(ordered)] == [
+        ("contact", "visit", "not_found", "not_found"), ("debtor", "visit", "not_found", "not_found"),
+    ]  # fmt: skip
+    assert broken(ordered) == []
+
+
+def test_the_gate_is_asked_before_they_leave_and_before_they_knock(ordered: Bank) -> None:
+    order(ordered)
+    order(ordered, 2)
+    early = fire(ordered, "check_in", at=moment(0, "07:59:00").isoformat())
+    assert codes(early) == {"gate_open"}
+    assert isinstance(early, Refused)
+    assert "22:00" in early.reasons[0].en
+    take(ordered, f"L1,complaint,{day(0)},")
+    assert codes(fire(ordered, "check_in", at=moment(0, "10:00:00").isoformat())) == {"gate_open"}
+    assert codes(order(ordered)) == {"contact_not_stopped"}, "said once"
+    assert isinstance(fire(ordered, "check_in", number=2, at=moment(0, "10:00:00").isoformat()), Done)

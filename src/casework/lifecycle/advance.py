@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.errors import TryAgain
+from casework.lifecycle.afterwards import Afterwards, follow_up
 from casework.lifecycle.batch import BatchPart, Rules
 from casework.lifecycle.commands import Done, NotDone, Outcome, Refused
 from casework.lifecycle.door import Door
@@ -44,6 +45,11 @@ class House(Protocol):
     @property
     def vault(self) -> Vault:
         """The keys of personal data."""
+        ...
+
+    @property
+    def afterwards(self) -> Afterwards:
+        """What follows some acts, in the same transaction."""
         ...
 
     def trail(self, now: datetime) -> Trail:
@@ -78,18 +84,21 @@ def advance(
     `lock="skip"` answers `<noun>_busy` for a subject another transaction holds instead of waiting for it.
     `vouch` gets the register's version as it is once the rows are locked, and may exchange the commands' actors.
     """
-    gathered = gather(conn, commands, house.nouns, house.vault, lock=lock)
+    gathered = gather(conn, commands, house.nouns, house.vault, lock=lock, followed=house.afterwards)
     if vouch is not None:
         vouch(conn, gathered.register_version)
     door = _door(conn, house, commands, gathered, clock(), busy=lock == "skip")
     if len(commands) > _SLICE and not (atomic or dry_run) and conn.dialect.name == "postgresql":
-        return _overlapped(conn, commands, door)
+        outcomes = _overlapped(conn, commands, door)
+        follow_up(conn, house, commands, outcomes, gathered.subjects, clock)
+        return outcomes
     outcomes = [door.take(command) for command in commands]
     if dry_run:
         return outcomes
     if atomic and not all(isinstance(outcome, Done) for outcome in outcomes):
         return _only_refusals(conn, commands, outcomes, house, clock) if keep_refusals else outcomes
     write(conn, door.part())
+    follow_up(conn, house, commands, outcomes, gathered.subjects, clock)
     return outcomes
 
 

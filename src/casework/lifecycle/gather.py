@@ -1,6 +1,6 @@
 """The only reads of the door: everything its decisions need, for the whole batch, one statement each."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.customer import Customer, stream_of
+from casework.lifecycle.afterwards import ActName, is_followed
 from casework.lifecycle.commands import Open
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import days_swept, institutions
@@ -57,24 +58,19 @@ def nouns_by_chart(nouns: Sequence[Kept]) -> dict[str, Kept]:
 
 
 def gather(
-    conn: Connection, commands: Sequence[Any], nouns: Sequence[Kept], vault: Vault, *, lock: rows.Lock
-) -> Gathered:
-    """Lock and read what `commands` are about. One that is missing was not found, or (`skip`) is held elsewhere."""
-    main, known = nouns[0], nouns_by_chart(nouns)
-    wanted: dict[Kept, set[int]] = {main: set()}
-    openings: dict[Kept, list[Open]] = {}
-    for command in commands:
-        noun = main if command.noun is None else known[command.noun]
-        if isinstance(command, Open):
-            openings.setdefault(noun, []).append(command)
-            if noun.child and command.of is not None:
-                wanted[main].add(command.of)
-        else:
-            wanted.setdefault(noun, set()).add(command.id)
+    conn: Connection, commands: Sequence[Any], nouns: Sequence[Kept], vault: Vault, *, lock: rows.Lock,
+    followed: Collection[ActName] = (),
+) -> Gathered:  # fmt: skip
+    """Lock and read what `commands` are about. One that is missing was not found, or (`skip`) is held elsewhere.
+
+    Of acts that something follows (`followed`) all of the customer is held.
+    """
+    main = nouns[0]
+    wanted, openings, whole = _asked_for(commands, nouns, followed)
     gathered = Gathered(vault, {}, {})
     others = [noun for noun in wanted if noun is not main]
     if others or openings:
-        _more(conn, gathered, nouns, wanted, openings, others, lock=lock)
+        _more(conn, gathered, nouns, wanted, openings, others, whole, lock=lock)
     with rows.together(conn):
         found_rows = rows.ask_by_keys(conn, select_of(main), "id", sorted(wanted[main]), lock=lock)
         date_rows = rows.ask_all(conn, institutions)
@@ -101,6 +97,27 @@ def gather(
     return gathered
 
 
+def _asked_for(
+    commands: Sequence[Any], nouns: Sequence[Kept], followed: Collection[ActName]
+) -> tuple[dict[Kept, set[int]], dict[Kept, list[Open]], dict[Kept, set[int]]]:
+    """By noun the subjects of the commands, the openings, and with whom all of their customer is wanted."""
+    main, known = nouns[0], nouns_by_chart(nouns)
+    wanted: dict[Kept, set[int]] = {main: set()}
+    openings: dict[Kept, list[Open]] = {}
+    whole: dict[Kept, set[int]] = {}
+    for command in commands:
+        noun = main if command.noun is None else known[command.noun]
+        if isinstance(command, Open):
+            openings.setdefault(noun, []).append(command)
+            if noun.child and command.of is not None:
+                wanted[main].add(command.of)
+        else:
+            wanted.setdefault(noun, set()).add(command.id)
+            if is_followed(command, followed):
+                whole.setdefault(noun, set()).add(command.id)
+    return wanted, openings, whole
+
+
 def _new_ids(conn: Connection, noun: Kept, n: int) -> Iterator[int]:
     """Where it is only looked at, numbers that nothing has."""
     if is_reading(conn):
@@ -110,19 +127,24 @@ def _new_ids(conn: Connection, noun: Kept, n: int) -> Iterator[int]:
 
 def _is_held(gathered: Gathered, main: Kept, noun: Kept, subject: Any) -> bool:
     """Whether the parent of a child is held, and the main subjects of whose customer something is."""
-    if noun.child:
-        return (main.chart, subject.parent_id) in gathered.subjects
-    return not noun.of_customer or Customer(subject.institution, subject.borrower_id) not in gathered.elsewhere
+    if noun.child and (main.chart, subject.parent_id) not in gathered.subjects:
+        return False
+    of_customer = noun.child or noun.of_customer
+    return not of_customer or Customer(subject.institution, subject.borrower_id) not in gathered.elsewhere
 
 
 def _more(
     conn: Connection, gathered: Gathered, nouns: Sequence[Kept], wanted: dict[Kept, set[int]],
-    openings: dict[Kept, list[Open]], others: Sequence[Kept], *, lock: rows.Lock,
+    openings: dict[Kept, list[Open]], others: Sequence[Kept], whole: dict[Kept, set[int]], *, lock: rows.Lock,
 ) -> None:  # fmt: skip
     """What else has to be held: the parents of children, and whom it concerns of what is a customer's."""
+    concerned = set[Customer]()
     for noun in (noun for noun in others if noun.child):
-        parents = sa.select(noun.table.c.id, noun.table.c.parent_id)
-        wanted[nouns[0]] |= {row.parent_id for row in rows.select_by_keys(conn, parents, "id", sorted(wanted[noun]))}
+        parents = sa.select(*noun.table.c["id", "parent_id", "institution", "borrower_id"])
+        for row in rows.select_by_keys(conn, parents, "id", sorted(wanted[noun])):
+            wanted[nouns[0]].add(row.parent_id)
+            if row.id in whole.get(noun, ()):
+                concerned.add(Customer(row.institution, row.borrower_id))
     for noun, opened in openings.items():
         abouts = noun.about(conn, opened) if noun.about is not None else [None] * len(opened)
         gathered.about |= {
@@ -131,7 +153,7 @@ def _more(
     of_customers = [noun for noun in nouns if noun.of_customer]
     if not of_customers:
         return
-    concerned = {one for noun in of_customers for one in _opened_for(gathered, openings.get(noun, ()))}
+    concerned |= {one for noun in of_customers for one in _opened_for(gathered, openings.get(noun, ()))}
     for noun in of_customers:
         whose = sa.select(noun.table.c.id, noun.table.c.institution, noun.table.c.borrower_id)
         for row in rows.select_by_keys(conn, whose, "id", sorted(wanted.get(noun, ()))):

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from casework.clock import Clock, now
 from casework.errors import CallerError
-from casework.lifecycles import APART, KINDS
+from casework.lifecycles import AFTERWARDS, APART, KINDS
 from casework.log.tables import keys as key_rows
 from casework.log.write import receipt_keys, signer
 from casework.log.write.logs import default_origin
@@ -21,6 +21,7 @@ from casework.storage.database import open_engine, reading, writing
 from casework.work.cases.branch import Branch
 from casework.work.cases.publish import publish, unpublished
 from casework.work.cases.rulebook import load_rulebook
+from casework.work.gate.visits import against_visits
 from casework.work.handover.standing import handing_over
 
 
@@ -59,6 +60,8 @@ def branch_of(settings: Settings, keys: Keys) -> Branch:
         apart=APART,
         kinds=KINDS,
         handing_over=handing_over,
+        afterwards=AFTERWARDS,
+        against_visits=against_visits,
         loans_dir=settings.loans_dir,
         files_at=(settings.files or str(settings.loans_dir.with_suffix(".files")), settings.file_secrets),
     )

@@ -98,6 +98,14 @@ def contact_not_stopped(now: SubjectSituation, params: Params) -> Verdict:
     return Verdict(not found, {"holds": found}, {"holds_at_most": 0})
 
 
+@guard(facts=("zh", "en"))
+def gate_open(now: SubjectSituation, _: Params) -> Verdict:
+    """The gate of contacts says nothing against visiting the debtor (`gathered`: its reasons, in words)."""
+    against = now.gathered.get("gate", [])
+    zh, en = "；".join(one["zh"] for one in against), "; ".join(one["en"] for one in against)
+    return Verdict(not against, {"zh": zh, "en": en}, {"reasons_at_most": 0})
+
+
 @guard(facts=("not_there",))
 def visitors_are_there(now: SubjectSituation, _: Params) -> Verdict:
     """Who is named works here (`gathered`: the register as it is)."""

@@ -9,10 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
-from casework.intake.dialler.called_back import close_call_backs
-from casework.intake.dialler.checked import ask_for_checks
-from casework.intake.dialler.learning import learn_at_once
-from casework.intake.dialler.recording import API, New, Not, Recorded, put
+from casework.intake.dialler.entering import enter
+from casework.intake.dialler.recording import API, New, Not, Recorded
 from casework.intake.dialler.typed import NOT_DONE, Told, acting_for, texts_of_kind
 from casework.intake.feed.borrowers import cell_of_contact
 from casework.people.staff.actor import Actor
@@ -74,11 +72,7 @@ def record_outcomes(
         )
         for contact, outcome in came
     ]  # fmt: skip
-    recorded = put(conn, branch, new, actor, at)
-    close_call_backs(conn, branch, recorded, via=actor.via, clock=lambda: at)
-    ask_for_checks(conn, branch, recorded, via=actor.via, at=at)
-    connected = [one.contact for one in recorded if one.contact.connected]
-    learn_at_once(conn, branch, connected, via=actor.via, clock=lambda: at)
+    recorded = enter(conn, branch, new, actor, at)
     done = iter(recorded)
     return [
         Told(_ref(permit_id), verdict if isinstance(verdict, Not) else next(done, NOT_DONE))

@@ -8,10 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.codes import texts_of
-from casework.intake.dialler.called_back import close_call_backs
-from casework.intake.dialler.checked import ask_for_checks
-from casework.intake.dialler.learning import learn_at_once
-from casework.intake.dialler.recording import REPEATED, SHEET, New, Not, Recorded, judged, put
+from casework.intake.dialler.entering import enter
+from casework.intake.dialler.recording import REPEATED, SHEET, New, Not, Recorded, judged
 from casework.intake.dialler.row import COLUMNS_OF_ROW, TEXTS, Aside, Given, Reader
 from casework.intake.feed.write import name_staff
 from casework.people.staff.actor import Actor
@@ -64,12 +62,8 @@ def record_typed(
     verdicts = [next(found) if isinstance(row, Given) else row for row in seen]
     stopped = atomic and any(isinstance(one, Not) and one is not REPEATED for one in verdicts)
     new = [] if stopped else [sight.signed(one) for one in verdicts if isinstance(one, New)]
-    recorded = put(conn, branch, new, actor, at)
+    recorded = enter(conn, branch, new, actor, at)
     name_staff(conn, branch, {one.contact.staff_no for one in recorded}, actor)
-    close_call_backs(conn, branch, recorded, via=actor.via, clock=lambda: at)
-    ask_for_checks(conn, branch, recorded, via=actor.via, at=at)
-    connected = [one.contact for one in recorded if one.contact.connected]
-    learn_at_once(conn, branch, connected, via=actor.via, clock=lambda: at)
     done = iter(recorded)
     return [
         Told(row.contact_ref, verdict if isinstance(verdict, Not) else next(done, NOT_DONE))

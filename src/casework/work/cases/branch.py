@@ -1,6 +1,6 @@
 """The branch as the service holds it: its rulebook and its keys; what every command needs besides a connection."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from casework.clock import branch_date
+from casework.lifecycle.afterwards import Afterwards
 from casework.lifecycle.kept import Kept
 from casework.log.write.trail import Trail
 from casework.people.shifts.answering import answers_on
@@ -31,6 +32,8 @@ class Branch:
     `apart`: nouns that have a door of their own (decisions 0039, 0043).
     `kinds` of request under four eyes, as `casework.work.four_eyes.kinds` describes them.
     `handing_over` says who hands over all cases by a day; a change of that is a change of the register's version.
+    `afterwards`: what follows some acts. `against_visits`: what the gate says against visits to the debtors of cases
+    by somebody (both given in pairs) at an instant.
     """
 
     rulebook: Rulebook
@@ -40,6 +43,10 @@ class Branch:
     apart: tuple[Kept, ...] = ()
     kinds: tuple[Any, ...] = ()
     handing_over: Callable[[Connection, date], Iterable[str]] = lambda _conn, _on: ()
+    afterwards: Afterwards = field(default_factory=dict)
+    against_visits: Callable[[Connection, Any, Sequence[tuple[Actor, Any]], datetime], Sequence[Sequence[Any]]] = (
+        lambda _conn, _branch, wanted, _at: [()] * len(wanted)
+    )
     loans_dir: Path | None = None  # where an import keeps the loans as they came
     files_at: tuple[str, tuple[tuple[str, str], ...]] = ("", ())  # and by what it is reached
     _rosters: dict[tuple[int, date], Roster] = field(default_factory=dict, repr=False, compare=False)

@@ -28,6 +28,6 @@ PROMISES: Final = Kept.of(PROMISE, table=table_of("promises", PROMISE.rows, uniq
 CONSENTS: Final = Kept.of(CONSENT, table=table_of("consents", CONSENT.rows), about=about)
 CALL_BACKS: Final = Kept.of(CALLBACK, table=table_of("callbacks", CALLBACK.rows))
 REMITTANCES: Final = Kept.of(REMITTANCE, table=table_of("remittances", REMITTANCE.rows))
-VISITS: Final = Kept.of(VISIT, table=table_of("visits", VISIT.rows), beside=visiting.beside)
+VISITS: Final = Kept.of(VISIT, table=table_of("visits", VISIT.rows), prepare=visiting.prepare, beside=visiting.beside)
 
 LIFECYCLES: Final[tuple[Kept, ...]] = (CASES, PROMISES, CALL_BACKS, REMITTANCES, VISITS, CONSENTS, RISKS, HOLDS)

@@ -1,18 +1,91 @@
-"""What guards on visits need from outside: the time, and which of the staff that are named are not there."""
+"""What guards on visits need from outside: the time, who of the staff is not there, what the gate says against it."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
+from sqlalchemy.engine import Connection
+
+from casework.clock import utc_text
+from casework.lifecycle.commands import Fire, Open
 from casework.lifecycle.door import Door
+from casework.lifecycle.gather import Gathered
 from casework.work.cases.door import owning_of
-from casework.work.visits import Visit
+from casework.work.cases.noun import CASE_CHART
+from casework.work.visits import VISIT, Visit
+
+if TYPE_CHECKING:
+    from casework.work.cases.branch import Branch
+
+_NOON: Final = time(12)
+
+
+class Against:
+    """What the gate says against the acts of a batch: by case of those that order for today, by visit of arrivals."""
+
+    def __init__(self) -> None:
+        self.by_case: dict[int, list[Any]] = {}
+        self.by_visit: dict[int, list[Any]] = {}
+
+    def ask_all(self) -> None:
+        """Everything was asked already."""
+
+
+def prepare(
+    conn: Connection, branch: "Branch", commands: Sequence[Any], gathered: Gathered, today: date
+) -> Against:  # fmt: skip
+    """Ask the gate about orders for today and about arrivals; of a day ahead only holds are known, to the case itself.
+
+    What is ordered for today is judged at noon: who orders it in the night does not leave then.
+    """
+    told, by_instant = Against(), dict[datetime, list[tuple[Any, Any, dict[int, list[Any]], int]]]()
+    for one in commands:
+        if one.noun != VISIT.chart:
+            continue
+        if isinstance(one, Open) and one.data.get("visit_on") == today.isoformat():
+            case = gathered.subjects.get((CASE_CHART, one.of or 0))
+            noon = datetime.combine(today, _NOON, ZoneInfo(branch.time_zone))
+            by_instant.setdefault(noon, []).append((one.actor, case, told.by_case, one.of or 0))
+        elif isinstance(one, Fire) and one.event == "check_in" and (at := _instant(one.data.get("at"))) is not None:
+            visit = gathered.subjects.get((VISIT.chart, one.id))
+            case = gathered.subjects.get((CASE_CHART, visit.parent_id)) if visit is not None else None
+            by_instant.setdefault(at, []).append((one.actor, case, told.by_visit, one.id))
+    for at, asked in by_instant.items():
+        there = [one for one in asked if one[1] is not None]
+        said = branch.against_visits(conn, branch, [(actor, case) for actor, case, _, _ in there], at)
+        for (_, _, found, number), against in zip(there, said, strict=True):
+            found[number] = list(against)
+    return told
 
 
 def beside(door: Door, visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]:
-    """When the act is recorded, and who is named but does not work here."""
+    """When the act is recorded, who is named but does not work here, and the gate's reasons."""
     roster = owning_of(door).roster
     named = {*visit.visitors, *(given[name] for name in ("visitor", "second_visitor") if given.get(name))}
-    return {
+    gathered: dict[str, Any] = {
         "at": door.trail.recorded_at.isoformat(),
         "not_there": sorted(one for one in named if not roster.is_there(one)),
     }
+    told: Against = door.prepared[VISIT.chart]
+    if (VISIT.chart, visit.id) in door.gathered.subjects:
+        against = told.by_visit.get(visit.id, [])
+    else:
+        held = door.parent_of(door.nouns[VISIT.chart], visit).facts.holds  # of which another guard speaks
+        against = [one for one in told.by_case.get(visit.parent_id, ()) if one.rule not in held]
+    if against:
+        gathered["gate"] = [
+            {"rule": one.rule, "zh": one.zh, "en": one.en}
+            | ({} if one.allowed_from is None else {"allowed_from": utc_text(one.allowed_from)})
+            for one in against
+        ]  # fmt: skip
+    return gathered
+
+
+def _instant(told: Any) -> datetime | None:
+    """What the chart takes as one; of what it does not, the chart says so."""
+    try:
+        found = datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo is not None else None

@@ -30,6 +30,10 @@ DEBTOR: Final = "debtor"
 """The outcome, and the party, that is the debtor in person."""
 
 
+OF_VISITS: Final = "visit"
+"""The source of contacts that visits made."""
+
+
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """What happened, and when: times are aware, `number` is a keyed fingerprint of the number (none: none, or erased).
 
@@ -71,6 +75,11 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     def connected(self) -> bool:
         """Whether the debtor in person was spoken to, by any channel."""
         return self.outcome == DEBTOR
+
+    @property
+    def sought(self) -> str:
+        """The party for whom it was made: a visit that was ordered is the debtor's, whoever opens the door."""
+        return DEBTOR if self.source == OF_VISITS else self.party
 
     @property
     def outbound(self) -> bool:

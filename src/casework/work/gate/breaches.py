@@ -7,6 +7,8 @@ into breaches, and a correction may clear them. What had a permit is none, but c
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from msgspec import structs
+
 from casework.customer import Customer
 from casework.work.contacts.contact import Contact
 from casework.work.gate.judge import Asked, reasons
@@ -51,7 +53,8 @@ def breaches(
                 lines[number] = line
         held_to = limits(contact)
         if contact.permit_id is None and contact.outbound and wanted(contact):
-            asked = Asked(contact, course, lines, standings.get(whose, _NOWHERE), held_to, posts(contact))
+            act = contact if contact.party == contact.sought else structs.replace(contact, party=contact.sought)
+            asked = Asked(act, course, lines, standings.get(whose, _NOWHERE), held_to, posts(contact))
             if broken := reasons(asked):
                 yield Breach(contact, tuple(sorted(reason.rule for reason in broken)))
         see(contact, course, line, held_to.zone, said(contact.result))
