@@ -19,10 +19,9 @@ from casework.people.staff.register import version_of
 from casework.storage import rows
 from casework.storage.database import writing
 from casework.work.contacts.tables import contacts
-from casework.work.gate.asking import Wanted
+from casework.work.gate.asking import Wanted, decide
 from casework.work.gate.tables import contact_permits
 from tests.postgres_server import APP
-from tests.work.gate.desk import decide
 
 CASES = 8_192
 CALLERS = 64

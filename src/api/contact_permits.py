@@ -1,6 +1,5 @@
 """Permits for contacts: asked for before the act; dialling begins with the number in clear."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -19,14 +18,12 @@ from api.reading.asking import answers
 from api.serving import serving_of
 from api.written import changing, written
 from casework.clock import now
-from casework.intake.dialler.outcome import Outcome, record_outcome, record_outcomes
+from casework.intake.dialler.dialling import Dialling, dial
+from casework.intake.dialler.outcome import Outcome, PermitOutcome, record_outcome, record_outcomes
 from casework.intake.dialler.typed import MOST
-from casework.intake.feed.reveal import reveal
 from casework.people.staff.actor import Actor
-from casework.storage.database import writing
-from casework.work.cases.sight import reach_of
-from casework.work.gate.asking import COMMAND, Wanted
-from casework.work.gate.permits import Permit, begin_dialling
+from casework.work.gate.asking import Wanted
+from casework.work.gate.permits import Permit
 
 _Code = Annotated[str, Meta(max_length=32)]
 
@@ -44,32 +41,6 @@ class PermitBody(msgspec.Struct, forbid_unknown_fields=True):
     purpose: _Code | None = None
     contact_id: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
     phone: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-
-
-class Dialling(msgspec.Struct):
-    """The number to dial (none where the caller gave it), and until when the permit waits for the outcome."""
-
-    permit_id: int
-    holds_until: datetime
-    phone: str | None
-
-
-class OutcomeBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What came of it: a code of the results, when it began; recording, note and address are sealed.
-
-    Without a `recording` the contact is unrecorded, which goes to review.
-    """
-
-    result: _Code
-    started_at: Annotated[datetime, Meta(tz=True)]
-    ended_at: Annotated[datetime, Meta(tz=True)] | None = None
-    seconds: Annotated[int, Meta(ge=0, le=999_999)] | None = None
-    line: Annotated[str, Meta(max_length=64)] | None = None
-    template: Annotated[str, Meta(max_length=64)] | None = None
-    address: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
-    recording: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
-    note: Annotated[str, Meta(min_length=1, max_length=2_000)] | None = None
-    next_action: Annotated[str, Meta(max_length=16)] | None = None
 
 
 class OutcomeRecorded(msgspec.Struct):
@@ -135,19 +106,7 @@ def begin_to_dial(
 def dialling_begun(request: Request[Any, Any, Any], permit_id: int) -> Dialling:
     """The number, once its entry is committed."""
     serving = serving_of(request)
-    branch, shown = serving.branch, None
-    with writing(serving.engine) as conn:
-        actor, at = still_valid(conn, request), now()
-        begun = begin_dialling(conn, branch, permit_id, actor.id, at)
-        if begun.contact_id is not None:
-            within = reach_of(branch, actor, COMMAND, branch.today(at))
-            purpose = branch.rulebook.permissions.purpose_of(actor)
-            shown = reveal(
-                conn, branch, begun.customer, ["phone"], [begun.contact_id], actor=actor, within=within,
-                purpose=purpose,
-            )  # fmt: skip
-    phone = shown.open(branch.vault).contacts[0].phone if shown is not None else None
-    return Dialling(permit_id, begun.holds_until, phone)
+    return dial(serving.engine, serving.branch, permit_id, lambda conn: still_valid(conn, request), clock=now)
 
 
 _REACHED = {
@@ -170,16 +129,10 @@ _OUTCOME = [Example(id="reached", summary="They answered", value=_REACHED)]
 )  # fmt: skip
 def outcome_of_contact(
     request: Request[Any, Any, Any], permit_id: Annotated[int, PathParameter(description="The permit.")],
-    data: Annotated[OutcomeBody, Body(examples=_OUTCOME)],
+    data: Annotated[Outcome, Body(examples=_OUTCOME)],
 ) -> OutcomeRecorded:  # fmt: skip
     """The contact enters the debtor's log and uses the permit; what it reserved is free again, or counts as it came."""
-    return outcome_recorded(request, permit_id, Outcome(**msgspec.structs.asdict(data)))
-
-
-class PermitOutcome(OutcomeBody, kw_only=True, forbid_unknown_fields=True):
-    """The permit, and what came of it."""
-
-    permit_id: int
+    return outcome_recorded(request, permit_id, data)
 
 
 class OutcomesBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -219,10 +172,7 @@ async def outcomes_of_contacts(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:  # fmt: skip
     """Each has its own result, in the order given, as if it came alone; they are one transaction."""
-    reported = [
-        (one.permit_id, Outcome(**{name: getattr(one, name) for name in Outcome.__struct_fields__}))
-        for one in data.outcomes
-    ]  # fmt: skip
+    reported = [(one.permit_id, one) for one in data.outcomes]
     branch = serving_of(request).branch
 
     def work(conn: Connection, actor: Actor) -> StoredAnswer:

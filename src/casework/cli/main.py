@@ -18,6 +18,7 @@ _GROUPS = {
     "case": "cases and what may happen to them",
     "borrower": "personal data in clear, for a purpose",
     "contact": "what happened between collectors and debtors, and what was against the gate",
+    "permit": "ask before a contact is made, be shown its number, say what came of it",
     "promise": "promises to pay, and what came of them",
     "repayment": "repayments of the day, before the feed brings them",
     "hold": "why debtors are left in peace, and until when",

@@ -9,21 +9,11 @@ from casework.errors import CallerError
 from casework.intake.dialler.recording import New, put
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
-from casework.work.cases.branch import Branch
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import contacts
-from casework.work.gate.asking import Wanted, askings_of
-from casework.work.gate.permits import Permit, ask, begin_dialling, permits_of, settle, why_not_of
+from casework.work.gate.asking import Wanted, decide
+from casework.work.gate.permits import Permit, begin_dialling, permits_of, settle, why_not_of
 from tests.feed.bank import INSTITUTION, Bank
-
-
-def decide(conn: Connection, branch: Branch, actor: Actor, wanted: Wanted, at: datetime) -> Permit:
-    """One permit, asked for at that instant; the caller commits. CallerError for what cannot be asked for."""
-    (asking,) = askings_of(conn, branch, [(actor, wanted)], at)
-    if isinstance(asking, CallerError):
-        raise asking
-    (permit,) = ask(conn, branch, [asking], at)
-    return permit
 
 
 class Desk:

@@ -18,10 +18,10 @@ from casework.people.staff.actor import system
 from casework.people.staff.tables import posts_held
 from casework.storage.database import reading, writing
 from casework.work.cases.tables import cases
-from casework.work.gate.asking import Wanted
+from casework.work.gate.asking import Wanted, decide
 from casework.work.gate.found import found
 from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan
-from tests.work.gate.desk import Desk, decide
+from tests.work.gate.desk import Desk
 
 ZONE = ZoneInfo("Asia/Shanghai")
 FRIEND = "12000009999"

@@ -9,9 +9,8 @@ from casework.clock import now
 from casework.people.staff.actor import Actor
 from casework.settings import Settings
 from casework.storage.database import writing
-from casework.work.gate.asking import Wanted
+from casework.work.gate.asking import Wanted, decide
 from casework.work.gate.permits import Permit
-from tests.work.gate.desk import decide
 from tests.work.gate.last_permitted import CALLERS, at_noon, rounds
 
 CALLER = Actor("R1", "staff", "api", frozenset({"business_rep"}), team="T1", region="R1")

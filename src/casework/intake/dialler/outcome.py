@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Meta
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
@@ -25,19 +26,28 @@ _WHOSE: Final = sa.select(*cases.c["id", "owner", "handler", "team", "region", "
 _TEXTS: Final = ("address", "recording", "note")
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """The result by its code, when it began and ended; texts are sealed. `recording` none: there is none."""
+class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What came of it: a code of the results, when it began; recording, note and address are sealed.
 
-    result: str
-    started_at: datetime
-    ended_at: datetime | None = None
-    seconds: int | None = None
-    line: str | None = None
-    template: str | None = None
-    address: str | None = None
-    recording: str | None = None
-    note: str | None = None
-    next_action: str | None = None
+    Without a `recording` the contact is unrecorded, which goes to review.
+    """
+
+    result: Annotated[str, Meta(max_length=32)]
+    started_at: Annotated[datetime, Meta(tz=True)]
+    ended_at: Annotated[datetime, Meta(tz=True)] | None = None
+    seconds: Annotated[int, Meta(ge=0, le=999_999)] | None = None
+    line: Annotated[str, Meta(max_length=64)] | None = None
+    template: Annotated[str, Meta(max_length=64)] | None = None
+    address: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    recording: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    note: Annotated[str, Meta(min_length=1, max_length=2_000)] | None = None
+    next_action: Annotated[str, Meta(max_length=16)] | None = None
+
+
+class PermitOutcome(Outcome, frozen=True, kw_only=True):
+    """The permit, and what came of it."""
+
+    permit_id: int
 
 
 def record_outcomes(

@@ -21,6 +21,7 @@ from casework.work.contacts.contact import CALLS, CHANNELS, PARTIES, PURPOSES
 from casework.work.contacts.tables import contacts
 from casework.work.gate.gather import Asking
 from casework.work.gate.judge import Wish
+from casework.work.gate.permits import Permit, ask
 
 COMMAND: Final = "contact.permit"
 OUTBOUND: Final = tuple(one for one in CHANNELS if one != "inbound")
@@ -71,6 +72,15 @@ def askings_of(
         except CallerError as mistake:
             found.append(mistake)
     return found
+
+
+def decide(conn: Connection, branch: Branch, actor: Actor, wanted: Wanted, now: datetime) -> Permit:
+    """One alone, decided and reserved; the caller commits at once. CallerErrors of `askings_of`."""
+    (asking,) = askings_of(conn, branch, [(actor, wanted)], now)
+    if isinstance(asking, CallerError):
+        raise asking
+    (permit,) = ask(conn, branch, [asking], now)
+    return permit
 
 
 def _asking(branch: Branch, actor: Actor, one: Wanted, case: Any, ways: dict[int, Any], now: datetime) -> Asking:
