@@ -87,20 +87,21 @@ def duties(
     number, _, name = (after or "0.").partition(".")
     with reading(serving_of(request).engine, snapshot=True) as conn:
         asked = DutiesWanted(None, case_id, duty, status, (int(number), name))
-        found = _found(conn, request, on, owed_by, team, asked, limit + 1)
+        found = duties_found(conn, request, on, owed_by, team, asked, limit + 1)
     last = found[limit - 1] if len(found) > limit else None
     return DutyPage(
         [_told(branch, one) for one in found[:limit]], None if last is None else f"{last.case_id}.{last.duty}"
     )
 
 
-def _found(
+def duties_found(
     conn: Connection, request: Request[Any, Any, Any], on: date | None, owed_by: str | None, team: str | None,
     wanted: DutiesWanted, limit: int,
 ) -> list[Listed]:  # fmt: skip
+    """Those within the reader's reach, of today where no day is given; CallerError duties_not_taken_yet."""
     branch = serving_of(request).branch
     day = on or branch.today(now())
-    people = None if owed_by is None else frozenset({owed_by})
+    people = wanted.people if owed_by is None else frozenset({owed_by})
     if team is not None:
         members = (one for one in read_roster(conn, day).colleagues.values() if one.team == team)
         of_team = frozenset(one.staff_no for one in members)
@@ -142,7 +143,7 @@ def _file(
         "duty": wanted.duty, "status": wanted.status,
     }  # fmt: skip
     with reading(serving.engine, snapshot=True) as conn:
-        found = _found(conn, request, day, owed_by, team, wanted, MAX_ROWS + 1)
+        found = duties_found(conn, request, day, owed_by, team, wanted, MAX_ROWS + 1)
     shown = found[:MAX_ROWS]
     with writing(serving.engine) as conn:
         actor = still_valid(conn, request)

@@ -153,6 +153,20 @@ def test_a_case_is_looked_at_as_of_a_past_day_with_what_has_changed_since(browse
 
 
 @pytest.mark.only("sqlite")
+@pytest.mark.only("sqlite")
+def test_an_auditor_goes_from_a_line_of_the_history_to_its_entry_and_nobody_else_is_led_there(
+    browse: Browse, running: Running
+) -> None:
+    (case_id,) = running.open("L1")
+    place = f'href="/console/log/entries/case%3A{case_id}%3A1"'
+    auditor = browse("AUD1")
+    for page in ("", "/history", "/then"):
+        auditor.get(f"/console/cases/{case_id}{page}")
+        assert (place in auditor.page.text) == (page != "/then"), page
+    assert auditor.get(f"/console/log/entries/case:{case_id}:1").status_code == 200
+    assert place not in browse("R1").get(f"/console/cases/{case_id}").text
+
+
 def test_the_filter_of_a_list_is_the_address_and_an_unknown_part_is_told(browse: Browse, running: Running) -> None:
     running.open("L1", "L2", days_past_due=5)
     running.open("L3", days_past_due=40)

@@ -1,7 +1,11 @@
 """17:00 on a page: duties by person, handing in, what came of it, breaches with their review, the daily report."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from html import unescape
+
+import pytest
 
 from casework.intake.dialler.recording import New, put
 from casework.people.staff.actor import system
@@ -50,6 +54,29 @@ def test_a_call_without_a_recording_is_reviewed_on_the_page_of_its_day(
     auditor = browse("AUD1")
     auditor.get(f"/console/evening?{ON}")
     assert "未录音" in auditor.text()
+
+
+@pytest.mark.parametrize("who", ["B1", "R1"])
+def test_every_figure_of_a_day_opens_what_it_counts(
+    browse: Callable[..., Browsing], running: Running, who: str
+) -> None:  # fmt: skip
+    running.open("L1", "L2", days_past_due=10)
+    at = datetime(2026, 1, 10, 3, tzinfo=UTC)
+    call = Contact(
+        institution="wuhan", source="dialler", contact_ref="d1", loan_id="L1", borrower_id="B-L1", party="debtor",
+        channel="call", started_at=at, result="no_answer", outcome="unanswered", recorded_at=at, staff_no="R1",
+    )  # fmt: skip
+    with writing(running.started.engine) as conn:
+        put(conn, running.started.branch, [New(call, {}, b"row")], system("cli"), at)
+    someone = browse(who)
+    page = someone.get(f"/console/evening?{ON}").text
+    figures = set(re.findall(r'<a href="(/console/evening/(?:duties|contacts)[^"]*)">([0-9]+)</a>', page))
+    assert {place.partition("?")[0].rpartition("/")[2] for place, _ in figures} == {"duties", "contacts"}
+    for place, number in figures:
+        opened = someone.get(unescape(place)).text
+        assert opened.count("<tr data-row>") == int(number), place
+        assert "L1" in opened
+    assert browse("T1").get(f"/console/evening/contacts?{ON}&who=R1").status_code in (403, 409)
 
 
 def test_a_rep_sees_what_is_lacking_and_hands_in_with_one_button(

@@ -54,3 +54,18 @@ def test_a_stale_decision_of_a_request_says_what_became_of_it_and_keeps_the_rema
     assert answer.status_code in (409, 412), first.text()
     assert ("期间发生的变化" in first.text(), "另有意见" in answer.text) == (True, True), first.text()
     assert "request.step.review" in events(running, f"request:{number}")
+
+
+def test_whoever_decides_sees_what_has_happened_to_the_case_since_it_was_asked(
+    browse: Browse, running: Running
+) -> None:
+    case_id = suable(running)
+    number = asked(running, case_id).json()["request_id"]
+    decides = browse("B1")
+    decides.get(f"/console/requests/{number}")
+    assert "期间发生的变化" not in decides.text()
+    fact = {"kind": "limitation_check", "on": "2026-01-10", "evidence": "d:2", "data": {"ends_on": "2028-03-01"}}
+    assert running.post(f"/cases/{case_id}/facts", "A1", json=fact).status_code == 200
+    decides.get(f"/console/requests/{number}")
+    since = decides.text().partition("期间发生的变化")[2]
+    assert ("2028-03-01 (周三)" in since, "A1" in since) == (True, True), decides.text()

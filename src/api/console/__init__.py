@@ -22,6 +22,7 @@ from api.console.debtor import agreed, contact, new_number
 from api.console.debtor import pages as debtor
 from api.console.distribution import pages as distribution
 from api.console.entry import pages as entry
+from api.console.evening import figures
 from api.console.evening import pages as evening
 from api.console.feeds import pages as feeds
 from api.console.frame.assets import asset
@@ -54,7 +55,12 @@ def route_handlers(described: Sequence[Described]) -> list[Any]:
         *sent_files.route_handlers,
         *day_lists.route_handlers,
     ]
-    handlers += [*evening.route_handlers, *handover.route_handlers, *chart_moves.route_handlers]
+    handlers += [
+        *figures.route_handlers,
+        *evening.route_handlers,
+        *handover.route_handlers,
+        *chart_moves.route_handlers,
+    ]
     handlers += [*distribution.route_handlers, *roster.route_handlers]
     handlers += [
         *rule_lines.route_handlers,

@@ -105,7 +105,7 @@ def case_page(
         people=people, children=children, tried=tried, more=history.next is not None,
         moments=_moments(branch, history.items, lang, names), facts=list(facts_of(detail.facts, lang)),
         done=_done(branch, done, lang), meanwhile=meanwhile(branch, history.items, tried, lang, names),
-        risks=live_of(children, "risk"), owed=owed,
+        risks=live_of(children, "risk"), owed=owed, chart_at="#chart",
         may_call=branch.rulebook.permissions.may(actor, "contact.permit"),
         may_note=branch.rulebook.permissions.may(actor, "case.note"),
     )  # fmt: skip

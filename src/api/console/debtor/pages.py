@@ -180,7 +180,7 @@ def debtor_page(
         may_note=branch.rulebook.permissions.may(actor, "case.note"), may_repair=_repair(branch, actor),
         saved=next(iter(_log(branch, saved)), None), agreed=_agreed(request, branch),
         may_mark=branch.rulebook.permissions.may(actor, MARK),
-        next_actions=NEXT_ACTIONS,
+        next_actions=NEXT_ACTIONS, chart_at=f"/console/cases/{case_id}#chart",
         may_add=branch.rulebook.permissions.may(actor, ADD), roles=PARTIES, sources=branch.rulebook.sources.lawful,
         bases=branch.rulebook.sources.bases,
     )  # fmt: skip

@@ -171,7 +171,7 @@ def _page(
         to_review=to_review_between(request, day, day, _TO_REVIEW) if sees_breaches else None, verdicts=VERDICTS,
         why=lambda code: WHY[code][lang == "en"] if code in WHY else _ground(code, lang),
         may_review=permissions.may(actor, "breach.review"), may_export=permissions.may(actor, "ledger.export"),
-        may_report=permissions.may(actor, "day.report"), may_audit=permissions.may(actor, "audit.read"),
+        may_report=permissions.may(actor, "day.report"),
     )  # fmt: skip
 
 
@@ -191,7 +191,6 @@ def _report(request: Request[Any, Any, Any], on: date, tried: Tried | None) -> R
     return render(
         request, "evening/report.html", status=int(tried.problem["status"]) if tried else 200, day=on, tables=tables,
         issued=act, tried=tried, may_issue=permissions.may(actor, "day.report_issue"),
-        may_audit=permissions.may(actor, "audit.read"),
     )  # fmt: skip
 
 

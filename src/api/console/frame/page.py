@@ -70,7 +70,7 @@ def engine() -> JinjaTemplateEngine:
         loader=jinja2.FileSystemLoader(Path(__file__).parents[1]), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
-    environment.filters |= {"yuan": shown.yuan, "day": _day, "instant": _instant, "word": _word}
+    environment.filters |= {"yuan": shown.yuan, "day": _day, "instant": _instant, "word": _word, "dated": _dated}
     environment.globals |= {"t": _say, "told": _told, "post": _post, "known": words.has, "typed_as": _typed_as}
     return JinjaTemplateEngine.from_environment(environment)
 
@@ -112,6 +112,7 @@ def _frame(request: Request[Any, Any, Any]) -> dict[str, Any]:
         "once": secrets.token_urlsafe(12), "here": f"{here}?{query}" if query and here == path else here,
         "assets": assets.PLACES, "today": serving.branch.today(now()), "posts": _posts(request),
         "state_of": serving.branch.rulebook.chart.state_named,
+        "may_audit": actor is not None and serving.branch.rulebook.permissions.may(actor, "audit.read"),
     }  # fmt: skip
 
 
@@ -190,6 +191,11 @@ def _word(context: Context, code: Any, group: str) -> str:
 @jinja2.pass_context
 def _day(context: Context, value: Any) -> str:
     return shown.day(value, context["lang"])
+
+
+@jinja2.pass_context
+def _dated(context: Context, text: Any) -> str:
+    return shown.dated(str(text), context["lang"])
 
 
 @jinja2.pass_context

@@ -1,11 +1,14 @@
 """How pages show values: money in yuan with separators, days with their weekday, instants in branch time."""
 
+import re
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from casework.money import yuan_text
 
+_DAY_TOLD: Final = re.compile(r"(?<![\w-])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![\w-]|[ T][0-9]{2}:| \()", re.ASCII)
 _WEEKDAYS: Final = {"zh": "一二三四五六日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
 
 
@@ -39,4 +42,15 @@ def told(thing: Any, lang: str, part: str = "") -> str:
     """What something is called: its `zh` or `en`, or those of a part (`state_zh`)."""
     name = f"{part}_{lang}" if part else lang
     text = thing[name] if isinstance(thing, dict) or hasattr(thing, "keys") else getattr(thing, name)
-    return "" if text is None else str(text)
+    return "" if text is None else dated(str(text), lang)
+
+
+def dated(text: str, lang: str) -> str:
+    """A sentence with the weekday behind each day that it names."""
+
+    def with_weekday(found: re.Match[str]) -> str:
+        with suppress(ValueError):  # no day at all
+            return day(found[0], lang)
+        return found[0]
+
+    return _DAY_TOLD.sub(with_weekday, text)

@@ -90,7 +90,7 @@ class _Pages:
             options=options, tried=tried, done=getattr(part, lang) if part else "",
             moments=[told(branch, item, lang, names) for item in history.items],
             meanwhile=meanwhile(branch, history.items, tried, lang, names),
-            seq=max((item.seq for item in history.items), default=0),
+            chart_at="#chart", seq=max((item.seq for item in history.items), default=0),
             may_note=branch.rulebook.permissions.may(actor, f"{self.word}.note"),
         )  # fmt: skip
 

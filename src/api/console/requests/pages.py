@@ -2,27 +2,33 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from itertools import takewhile
 from typing import Annotated, Any, Literal
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromQuery, QueryParameter
 
 from api.auth import actor_of
-from api.console.cases.timeline import value_of, word_of
+from api.console.cases.timeline import told, value_of, word_of
 from api.console.frame import shown
 from api.console.frame.forms import Tried, number_of, problem_in, problem_of, typed_in
 from api.console.frame.page import language_of, render, to
+from api.permitted import case_in_sight
 from api.reading.asking import check_parameters
 from api.requests import RequestId, decide
 from api.serving import serving_of
 from casework.errors import CallerError
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading
+from casework.work.cases.history import HistoryItem, history_of_case
 from casework.work.four_eyes import requests
-from casework.work.four_eyes.listing import request_detail, request_list
+from casework.work.four_eyes.listing import RequestLine, request_detail, request_list
 from casework.work.four_eyes.requests import Moved, Refused
 
 _ROWS = 50
+_MOMENTS = 40
 
 
 async def _decided(
@@ -104,14 +110,28 @@ def _page(request: Request[Any, Any, Any], number: int, tried: Tried | None = No
     branch = serving.branch
     with reading(serving.engine, snapshot=True) as conn:
         found = request_detail(conn, branch, actor_of(request), number)
+        since = list(_since(conn, request, found.request))
     event = branch.rulebook.chart.events.get(found.request.what)
     step = branch.rulebook.requests.events.get(done)
     return render(
         request, "requests/one.html", status=int(tried.problem["status"]) if tried else 200, found=found,
         one=found.request, data=list(_told(found.data, event, lang, branch.time_zone)), tried=tried,
-        steps=branch.rulebook.requests.states,
+        steps=branch.rulebook.requests.states, since=[told(branch, item, lang) for item in since],
         done=shown.told(step, lang) if step else "",
     )  # fmt: skip
+
+
+def _since(conn: Any, request: Request[Any, Any, Any], one: RequestLine) -> Iterator[HistoryItem]:
+    """What has happened to its case since an open one was asked, without anybody's words, for whoever sees it."""
+    branch, actor = serving_of(request).branch, actor_of(request)
+    word, _, number = one.subject.partition(":")
+    if not one.open or word != "case":
+        return
+    with suppress(CallerError):
+        case = case_in_sight(conn, request, int(number))
+        page = history_of_case(conn, branch, case, actor, limit=_MOMENTS, newest_first=True)
+        since = takewhile(lambda item: item.data.get("request") != one.id, page.items)
+        yield from (msgspec.structs.replace(item, texts={}) for item in since)
 
 
 def _told(data: Mapping[str, Any], event: Any, lang: str, zone: str) -> Iterator[tuple[str, str, bool]]:

@@ -42,6 +42,20 @@ def is_half_lost(conn: Connection, customer: Customer, results: Results) -> bool
     return failed and answered
 
 
+def contacts_of_day(
+    conn: Connection, staff_no: str, day: date, *, calls: bool = False, outcome: str | None = None, after: int = 0,
+    limit: int = MOST,
+) -> list[Contact]:  # fmt: skip
+    """Those that somebody made on a day of the branch, in their order: at most `limit` beyond the first `after`."""
+    theirs = [contact_log.c.staff_no == staff_no, contact_log.c.day == day]
+    if calls:
+        theirs.append(contact_log.c.channel.in_(sorted(CALLS)))
+    if outcome is not None:
+        theirs.append(contact_log.c.outcome == outcome)
+    wanted = CONTACTS.where(*theirs).order_by(contact_log.c.started_at, contact_log.c.id).offset(after).limit(limit)
+    return [contact_of(row) for row in conn.execute(wanted)]
+
+
 class Called(NamedTuple):
     """What somebody's calls of a day came to."""
 
