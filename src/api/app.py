@@ -203,7 +203,9 @@ def _routes(feed_upload_mib: int) -> list[Any]:
     uploads = [*imports.route_handlers, *repayments.route_handlers, *contact_files.uploads]
     uploads += console.uploads
     large = Router("/", route_handlers=uploads, request_max_body_size=feed_upload_mib * 1024 * 1024)
-    of_photos = Router("/", route_handlers=[*photos.uploads], request_max_body_size=photos.MAX_BODY_BYTES)
+    of_photos = Router(
+        "/", route_handlers=[*photos.uploads, *console.photo_uploads], request_max_body_size=photos.MAX_BODY_BYTES
+    )
     changing = [*events.route_handlers, *openings.route_handlers, *bulk.route_handlers, large, of_photos]
     nouns = described()
     changing += lifecycles.route_handlers(nouns)

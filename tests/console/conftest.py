@@ -76,6 +76,12 @@ class Browsing:
                 return self.post(place, {**fields, **{name.replace("__", "."): text for name, text in typed.items()}})
         raise AssertionError(f"no form for {action} among {[place for place, _ in forms.forms]}")
 
+    def upload(self, path: str, content: bytes, typed: dict[str, str], **headers: str) -> Any:
+        """Send a file with the token of the last page's forms."""
+        token = self.page.text.split('name="form_token" value="')[1].split('"')[0]
+        data, files = {"form_token": token, **typed}, {"file": ("a.jpg", content)}
+        return self._ask("POST", path, data=data, files=files, headers=headers)
+
     def log_in(self, staff_no: str, **typed: str) -> Any:
         """With the password that everybody has."""
         self.get("/console/log-in")

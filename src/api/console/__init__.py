@@ -38,9 +38,12 @@ from api.console.roster import pages as roster
 from api.console.rulebook import lines as rule_lines
 from api.console.rulebook import pages as rulebook
 from api.console.sent_files import pages as sent_files
+from api.console.visits import pages as visits
+from api.console.visits import review, sending
 from api.nouns import Described
 
 uploads: list[Any] = [*feeds.uploads, *contact_files.uploads, *sent_files.uploads]
+photo_uploads: list[Any] = sending.uploads
 
 
 def route_handlers(described: Sequence[Described]) -> list[Any]:
@@ -61,6 +64,7 @@ def route_handlers(described: Sequence[Described]) -> list[Any]:
         *handover.route_handlers,
         *chart_moves.route_handlers,
     ]
+    handlers += [*review.route_handlers, *visits.route_handlers, *sending.route_handlers]
     handlers += [*distribution.route_handlers, *roster.route_handlers]
     handlers += [
         *rule_lines.route_handlers,

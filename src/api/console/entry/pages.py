@@ -112,6 +112,7 @@ async def log_out(request: Request[Any, Any, Any]) -> Response[Any]:
     await asyncio.to_thread(work)
     forget(request)
     answer = to("/console/log-in")
+    answer.headers["clear-site-data"] = '"storage"'  # photos that wait to be sent (`visits.js`)
     answer.set_cookie(cookies.given(request, ""))
     return answer
 

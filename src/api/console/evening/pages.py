@@ -28,6 +28,7 @@ from casework.evidence.evening.standing import STATUSES, Evening, evening_of
 from casework.people.staff.places import all_teams
 from casework.storage.database import reading
 from casework.table import Lang, shown
+from casework.work.cases.lifecycles import VISITS
 from casework.work.contacts.registered import WHY
 from casework.work.duties.listing import Listed, duties_on
 from casework.work.gate.reviews import VERDICTS
@@ -170,6 +171,7 @@ def _page(
         hands_in=lambda who: may_hand and (mine is None or who in mine), for_team=may_hand and mine is None,
         to_review=to_review_between(request, day, day, _TO_REVIEW) if sees_breaches else None, verdicts=VERDICTS,
         why=lambda code: WHY[code][lang == "en"] if code in WHY else _ground(code, lang),
+        reviews_visits=bool(actor.posts & branch.rulebook.charts[VISITS.chart].events["accept"].posts),
         may_review=permissions.may(actor, "breach.review"), may_export=permissions.may(actor, "ledger.export"),
         may_report=permissions.may(actor, "day.report"),
     )  # fmt: skip

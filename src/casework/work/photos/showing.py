@@ -1,5 +1,6 @@
 """A photo is looked at: whoever may see its case, for a purpose; each look is an entry before anything is shown."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -52,8 +53,14 @@ def photos_of(conn: Connection, branch: Branch, actor: Actor, visit_id: int, at:
     """Those of a visit in the order in which they came. CallerErrors `post_not_permitted`, `unknown_visit`."""
     branch.rulebook.permissions.require(actor, LOOK)
     seen(conn, branch, VISITS, actor, visit_id, branch.today(at))
-    wanted = sa.select(*(photos.c[name] for name in PhotoLine.__struct_fields__)).where(photos.c.visit_id == visit_id)
-    return [PhotoLine(*row) for row in conn.execute(wanted.order_by(photos.c.id))]
+    return [line for _, line in photos_of_visits(conn, [visit_id])]
+
+
+def photos_of_visits(conn: Connection, visit_ids: Collection[int]) -> list[tuple[int, PhotoLine]]:
+    """Those of several visits that the reader sees, each with its visit, in the order in which they came."""
+    lines = (photos.c[name] for name in PhotoLine.__struct_fields__)
+    wanted = sa.select(photos.c.visit_id, *lines).where(photos.c.visit_id.in_(sorted(visit_ids)))
+    return [(row[0], PhotoLine(*row[1:])) for row in conn.execute(wanted.order_by(photos.c.id))]
 
 
 def show_photo(

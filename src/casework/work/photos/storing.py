@@ -7,7 +7,7 @@ between, no file stays that nothing knows (`casework.work.photos.dropping`), and
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ from casework.log.tables import entries
 from casework.log.write.data_keys import keys_for
 from casework.people.staff.actor import Actor, system
 from casework.personal import DoesNotOpen, ValueSealer, cell
-from casework.pictures import ALIKE_BITS, Picture, bands_of, bits_apart, read_picture
+from casework.pictures import Picture, bands_of, read_picture
 from casework.storage import rows
 from casework.storage.database import reading, writing
 from casework.storage.driver_errors import is_conflict
@@ -30,6 +30,7 @@ from casework.storage.files import FileStore
 from casework.work.cases.branch import Branch
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.shown import seen
+from casework.work.photos.alike import Alike, alike_of
 from casework.work.photos.tables import PHOTO_COLUMNS, PREVIEW, files_to_drop, photo_bands, photos
 from casework.work.visits import Visit
 
@@ -51,15 +52,6 @@ class PhotoSent(NamedTuple):
     photo: str | None = None
     place: str | None = None
     device: str | None = None
-
-
-class Alike(msgspec.Struct):
-    """Another photo that looks the same, in so many of 256 bits otherwise."""
-
-    photo_id: int
-    visit_id: int
-    case_id: int
-    bits: int
 
 
 class PhotoKept(msgspec.Struct):
@@ -158,9 +150,9 @@ def _record(
         if is_conflict(error):
             raise TryAgain("database_busy", "the same photo came at the same moment") from error
         raise
-    alike = _alike(conn, picture.look)
     bands = [(number, value, photo_id) for number, value in enumerate(bands_of(picture.look))]
     rows.insert_many(conn, photo_bands, bands, ("band", "value", "photo_id"))
+    alike = alike_of(conn, [photo_id]).get(photo_id, ())
     conn.execute(sa.delete(files_to_drop).where(files_to_drop.c.stored_as == stored_as))
     return PhotoKept(photo_id, picture.sha256, taken_at.astimezone(UTC), outcome.entry_id, outcome.version, alike)
 
@@ -184,19 +176,5 @@ def _kept_before(conn: Connection, visit: Visit, picture: Picture) -> PhotoKept 
     told = conn.execute(sa.select(entries.c.body).where(entries.c.stream == f"case:{row.case_id}", of_visits))
     said = (msgspec.json.decode(body) for body in told.scalars())
     entry_id = next(one["entry_id"] for one in said if one["data"]["evidence"] == f"{_FACT}:{row.id}")
-    alike = tuple(one for one in _alike(conn, picture.look) if one.photo_id != row.id)
+    alike = alike_of(conn, [row.id]).get(row.id, ())
     return PhotoKept(row.id, row.photo, row.taken_at, entry_id, visit.version, alike, again=True)
-
-
-def _alike(conn: Connection, look: bytes) -> tuple[Alike, ...]:
-    """Those that share a part of the look and differ in few bits, the nearest first."""
-    shared = sa.or_(*(
-        sa.and_(photo_bands.c.band == number, photo_bands.c.value == value)
-        for number, value in enumerate(bands_of(look))
-    ))  # fmt: skip
-    found: Any = conn.execute(
-        sa.select(photos.c.id, photos.c.visit_id, photos.c.case_id, photos.c.look)
-        .where(photos.c.id.in_(sa.select(photo_bands.c.photo_id).where(shared)))
-    )  # fmt: skip
-    near = [Alike(row.id, row.visit_id, row.case_id, bits_apart(look, bytes(row.look))) for row in found]
-    return tuple(sorted((one for one in near if one.bits <= ALIKE_BITS), key=lambda one: (one.bits, one.photo_id)))

@@ -15,6 +15,7 @@
     list[at].classList.add("at-row");
     list[at].scrollIntoView({ block: "nearest" });
   };
+  if (one("[data-rows=first]")) go(0);
   const open = (row) => one("a", row)?.click();
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, select, textarea, dialog, [contenteditable]");
@@ -28,16 +29,18 @@
     }
     if (typing && event.key === "Escape") return event.target.blur();
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return undefined;
-    // What a key is printed beside: the first that may be pressed, or is typed into.
-    const key = CSS.escape(event.key);
-    const press = one(`[data-press="${key}"]:not(:disabled)`);
-    const into = one(`[data-press-focus="${key}"]`);
+    // What a key is printed beside: the first that may be pressed, or is typed into; in the chosen row, if it is there.
+    const key = CSS.escape(event.key), row = rows()[at];
+    const first = (what) => (row && one(what, row)) || one(what);
+    const press = first(`[data-press="${key}"]:not(:disabled)`);
+    const into = first(`[data-press-focus="${key}"]`);
     if (press) press.click();
     else if (into) {
       const box = into.closest("details");
       if (box) box.open = true;
-      into.focus();
-      into.select();
+      const spot = into === box ? one("select, textarea, input:not([type=hidden])", box) : into;
+      spot.focus();
+      spot.select?.();
     }
     else if (event.key === "j") go(at + 1);
     else if (event.key === "k") go(at - 1);
@@ -51,7 +54,7 @@
   });
   document.addEventListener("click", (event) => {
     const row = event.target.closest("[data-row]");
-    if (row && !event.target.closest("a, button, input, form") && !String(getSelection())) open(row);
+    if (row && row.dataset.row !== "stay" && !event.target.closest("a, button, input, form") && !String(getSelection())) open(row);
     const id = event.target.closest("[data-copy]");
     if (id && navigator.clipboard) navigator.clipboard.writeText(id.dataset.copy);
     for (const menu of all(".menu[open]")) if (!menu.contains(event.target)) menu.open = false;

@@ -1,0 +1,82 @@
+"""The board on which the basic-risk post looks at reports of visits and their photos: accepted, or returned with why.
+
+By keys: `j` `k` the next and the one before, `a` accept, `r` return. Each photo that is shown is an entry.
+"""
+
+import asyncio
+from collections import defaultdict
+from typing import Any, Final
+
+from litestar import Request, Response, get, post
+
+from api.auth import actor_of
+from api.console.frame.forms import Tried, typed_in
+from api.console.frame.page import language_of, render, to
+from api.console.nouns.shown import columns_of
+from api.console.visits.pages import fired, words_of
+from api.nouns import Number
+from api.permitted import reach
+from api.problems import status_of
+from api.reading.asking import Cursor, check_parameters
+from api.serving import serving_of
+from casework.errors import CallerError
+from casework.people.staff.listing import names_of
+from casework.storage.database import reading
+from casework.work.cases.lifecycles import VISITS
+from casework.work.cases.options import fields_of
+from casework.work.cases.shown import ShownWanted, page_of
+from casework.work.photos.alike import alike_of
+from casework.work.photos.showing import LOOK, photos_of_visits
+
+PLACE: Final = "/console/visits/review"
+WAITING: Final = "reported"
+_EACH: Final = 10
+_DECIDES: Final = ("accept", "send_back")
+
+
+@get(PLACE, sync_to_thread=True, opt={"page": "visit.read"})
+def board(request: Request[Any, Any, Any], cursor: Cursor = None) -> Response[Any]:
+    """Reports that wait, the oldest first."""
+    check_parameters(request, ("cursor",))
+    return _board(request, None, cursor)
+
+
+@post("/console/visits/{number:int}/review", opt={"page": "visit.event"})
+async def decide(request: Request[Any, Any, Any], number: Number) -> Response[Any]:
+    """Accept a report, or return it with a reason; then the next one."""
+    typed = await typed_in(request)
+    event = typed.get("event", "")
+    if event not in _DECIDES:
+        raise CallerError("malformed_request")
+    problem = await fired(request, number, event, typed)
+    if not problem:
+        return to(PLACE)
+    if status_of(problem["code"]) in (401, 403):
+        raise CallerError(problem["code"], problem["detail_zh"], problem["detail"])
+    tried = Tried(f"{number}.{event}", typed, problem)
+    return await asyncio.to_thread(lambda: _board(request, tried, None))
+
+
+def _board(request: Request[Any, Any, Any], tried: Tried | None, cursor: str | None) -> Response[Any]:
+    serving, actor, lang = serving_of(request), actor_of(request), language_of(request)
+    branch, wanted = serving.branch, ShownWanted(state=WAITING)
+    chart = branch.rulebook.charts[VISITS.chart]
+    sees = branch.rulebook.permissions.may(actor, LOOK)
+    with reading(serving.engine, snapshot=True) as conn:
+        found, following = page_of(conn, branch, VISITS, reach(request), wanted, limit=_EACH, cursor=cursor)
+        sent = photos_of_visits(conn, [one.id for one in found]) if sees else []
+        alike = alike_of(conn, [line.id for _, line in sent])
+        names = names_of(conn, {no for one in found for no in one.visitors})
+    photos = defaultdict(list)
+    for visit_id, line in sent:
+        photos[visit_id].append(line)
+    return render(
+        request, "visits/review.html", status=int(tried.problem["status"]) if tried else 200, items=found,
+        columns={one.id: columns_of(branch, VISITS, one, lang) for one in found}, photos=photos, alike=alike,
+        names=names, tried=tried, following=following, first=cursor is None, place=PLACE,
+        back=fields_of(chart.events["send_back"].fields, branch.rulebook.policies.all[-1]),
+        decides=bool(actor.posts & chart.events["accept"].posts), people=actor.people, **words_of(branch),
+    )  # fmt: skip
+
+
+route_handlers = [decide, board]

@@ -1,0 +1,209 @@
+"""Visits on pages, without any script: the route of the day, one stop of it, its photos; each look is an entry."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from casework.clock import now
+from casework.storage.database import writing
+from tests.api.conftest import Running
+from tests.console.conftest import Browsing
+from tests.fed import dated
+from tests.test_pictures import camera, scene, written
+
+Browse = Callable[..., Browsing]
+ADDRESS = "江岸区示例路1号2单元"
+CHECK_IN, CHECK_OUT, REPORT = {"event": "check_in"}, {"event": "check_out"}, {"event": "report"}
+TOLD = {
+    "data__outcome": "not_found", "data__person_met": "neighbour", "data__house": "confirmed",
+    "data__workplace": "not_checked", "data__attitude": "not_met", "data__ability": "not_known",
+    "data__next_step": "visit_again",
+}  # fmt: skip
+
+
+@pytest.fixture
+def today(running: Running) -> date:
+    """The branch is fed up to today, the day of the visit."""
+    branch = running.started.branch
+    day = branch.today(now())
+    with writing(running.started.engine) as conn:
+        dated(conn, branch, day)
+    return day
+
+
+@pytest.fixture
+def visit(running: Running, today: date) -> int:
+    """Ordered for today, of R1's case, with P1."""
+    (case_id,) = running.open("L1")
+    data = {"address_kind": "home", "address": ADDRESS, "visit_on": str(today), "second_visitor": "P1", "area": "A3"}
+    made = running.post("/visits", json={"of": case_id, "ground": "ordered", "data": data})
+    assert made.status_code == 201, made.text
+    return int(made.json()["id"])
+
+
+def photo_of(running: Running, at: str = "10:05:00", number: int = 1) -> bytes:
+    taken = datetime.now(ZoneInfo(running.started.branch.time_zone))
+    return written(scene(number, (400, 300)), exif=camera(f"{taken:%Y:%m:%d} {at}"))
+
+
+def test_the_route_of_today_is_of_who_leads_and_who_goes_along_and_nobody_elses(browse: Browse, visit: int) -> None:
+    for who in ("R1", "P1"):
+        someone = browse(who)
+        someone.get("/console/visits/today")
+        assert f"/console/visits/{visit}/stop" in someone.page.text
+        for text in ("已安排", "A3", "家庭地址", "江岸区示例路***", "1户"):
+            assert text in someone.text(), text
+        assert ADDRESS not in someone.page.text
+    someone = browse("A1")
+    someone.get("/console/visits/today")
+    assert "今天没有安排您下户" in someone.text()
+
+
+def test_an_address_is_shown_for_its_purpose_with_an_entry_and_gone_with_the_page(
+    browse: Browse, running: Running, visit: int
+) -> None:
+    someone = browse("R1")
+    someone.get("/console/visits/today")
+    assert someone.send(f"/console/visits/{visit}/address", purpose="visit").status_code == 200
+    assert ADDRESS in someone.text()
+    shown = running.get("/audit/entries?event=personal.revealed", "AUD1").json()["items"]
+    assert len(shown) == 1
+    someone.get(f"/console/visits/{visit}/stop")
+    assert ADDRESS not in someone.text()
+    assert someone.send(f"/console/visits/{visit}/address", purpose="curiosity").status_code == 422
+    assert ADDRESS not in someone.text()
+
+
+def test_a_stop_goes_from_check_in_to_report_with_a_photo(browse: Browse, running: Running, visit: int) -> None:
+    stop, someone = f"/console/visits/{visit}/stop", browse("R1")
+    someone.get(stop)
+    today = running.started.branch.today(now())
+    assert someone.send(stop, CHECK_IN, data__at=f"{today} 10:00", data__place="30.6,114.3").status_code == 303
+    someone.get(stop)
+    sent = someone.upload(f"/console/visits/{visit}/photos", photo_of(running), {"shows": "building"})
+    assert (sent.status_code, sent.headers["location"]) == (303, f"{stop}?done=photo"), someone.text()
+    someone.get(f"{stop}?done=photo")
+    assert "照片已保存" in someone.text()
+    assert someone.get("/console/photos/1").headers["content-type"] == "image/jpeg"
+    someone.get(stop)
+    assert someone.send(stop, CHECK_OUT, data__at=f"{today} 10:30").status_code == 303
+    someone.get(stop)
+    assert someone.send(stop, REPORT, **TOLD | {"data__person_met": "debtor"}).status_code == 409
+    assert "见到的人不能是“本人”" in someone.text()
+    assert someone.send(stop, REPORT, **TOLD).status_code == 303, someone.text()
+    someone.get(f"{stop}?done=report")
+    assert "待审核" in someone.text()
+    assert "提交下户报告" in someone.text()
+
+
+def test_a_button_that_names_no_time_means_now(browse: Browse, running: Running, visit: int) -> None:
+    stop, someone = f"/console/visits/{visit}/stop", browse("R1")
+    someone.get(stop)
+    answer = someone.send(stop, {"event": "break_off"}, data__reason="unsafe", data__address_risk="dog")
+    assert answer.status_code == 303, someone.text()
+    someone.get(stop)
+    for text in ("已中止", "有犬只"):
+        assert text in someone.text()
+
+
+# What is wrong with a photo; what is sent; with which status and which words the page answers.
+BAD: list[tuple[str, bytes | None, dict[str, str], int, str]] = [
+    ("a script", b"<script>alert(1)</script>", {}, 422, "照片须为 JPEG"),
+    ("without a time", written(scene(2, (400, 300))), {}, 422, "没有拍摄时间"),
+    ("a time that is none", written(scene(2, (400, 300))), {"taken_at": "gestern"}, 422, "须为带时区的时间"),
+    ("the interior without consent", None, {"shows": "interior"}, 409, "须有同意依据"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "content", "typed", "status", "text"), BAD, ids=[one[0] for one in BAD])
+def test_what_is_wrong_with_a_photo_comes_back_beside_what_was_typed(
+    browse: Browse, running: Running, visit: int, what: str, content: bytes | None, typed: dict[str, str], status: int,
+    text: str,
+) -> None:  # fmt: skip
+    stop, someone = f"/console/visits/{visit}/stop", browse("R1")
+    someone.get(stop)
+    someone.send(stop, CHECK_IN, data__at=f"{running.started.branch.today(now())} 10:00")
+    someone.get(stop)
+    place, sent = f"/console/visits/{visit}/photos", {"shows": "door_plate"} | typed
+    answer = someone.upload(place, content or photo_of(running), sent)
+    assert (answer.status_code, text in someone.text()) == (status, True), (what, someone.text())
+    someone.get(stop)
+    told = someone.upload(place, content or photo_of(running), sent, Accept="application/json")
+    assert (told.status_code, text in told.json()["detail_zh"]) == (status, True), told.text
+
+
+def test_a_photo_is_sent_by_a_page_of_this_log_in_alone_and_once(browse: Browse, running: Running, visit: int) -> None:
+    stop, someone = f"/console/visits/{visit}/stop", browse("R1")
+    someone.get(stop)
+    someone.send(stop, CHECK_IN, data__at=f"{running.started.branch.today(now())} 10:00")
+    someone.get(stop)
+    place, typed = f"/console/visits/{visit}/photos", {"shows": "building"}
+    assert someone.upload(place, photo_of(running), typed | {"form_token": "0" * 32}).status_code == 403
+    someone.get(stop)
+    script = {"Accept": "application/json"}
+    first, again = [
+        (someone.get(stop), someone.upload(place, photo_of(running), typed, **script).json())[1] for _ in "12"
+    ]
+    assert (first["again"], again["again"], again["photo_id"]) == (False, True, first["photo_id"])
+    other = browse("A1")
+    other.get(stop)
+    assert other.upload(place, photo_of(running, number=3), typed, **script).status_code == 403
+
+
+def test_who_logs_out_leaves_no_photos_in_the_browser(browse: Browse) -> None:
+    someone = browse("R1")
+    someone.get("/console")
+    assert someone.send("/console/log-out").headers["clear-site-data"] == '"storage"'
+
+
+def reported(someone: Browsing, running: Running, visit: int, content: bytes) -> None:
+    """The visit from check-in to its report."""
+    stop, today = f"/console/visits/{visit}/stop", running.started.branch.today(now())
+    someone.get(stop)
+    someone.send(stop, CHECK_IN, data__at=f"{today} 10:00")
+    someone.get(stop)
+    someone.upload(f"/console/visits/{visit}/photos", content, {"shows": "building"})
+    someone.get(stop)
+    someone.send(stop, CHECK_OUT, data__at=f"{today} 10:30")
+    someone.get(stop)
+    assert someone.send(stop, REPORT, **TOLD).status_code == 303, someone.text()
+
+
+def test_a_report_is_reviewed_beside_its_photos_and_those_that_look_the_same(
+    browse: Browse, running: Running, visit: int, today: date
+) -> None:
+    someone = browse("R1")
+    reported(someone, running, visit, photo_of(running))
+    (case_id,) = running.open("L2")
+    data = {"address_kind": "work", "address": ADDRESS, "visit_on": str(today), "second_visitor": "P1"}
+    other = running.post("/visits", json={"of": case_id, "ground": "ordered", "data": data}).json()["id"]
+    again = scene(1, (400, 300)).resize((300, 225))
+    reported(someone, running, other, written(again, quality=60, exif=camera(f"{today:%Y:%m:%d} 10:05:00")))
+    board, manager = "/console/visits/review", browse("B1")
+    manager.get("/console/evening")
+    assert board in manager.page.text
+    manager.get(board)
+    for text in ("与照片1相似", "与照片2相似", "未见到客户", "邻居"):
+        assert text in manager.text(), text
+    back = f"/console/visits/{visit}/review"
+    assert manager.send(back, {"event": "send_back"}, data__reason="", data__remark="").status_code == 422
+    manager.get(board)
+    assert manager.send(back, {"event": "send_back"}, data__reason="photo_unclear").status_code == 303
+    manager.get(board)
+    assert manager.send(f"/console/visits/{other}/review", {"event": "accept"}).status_code == 303
+    manager.get(board)
+    assert "没有待审核的下户报告" in manager.text()
+    states = [running.get(f"/visits/{number}").json()["state"] for number in (visit, other)]
+    assert states == ["returned", "accepted"]
+
+
+def test_who_does_not_review_sees_no_buttons_and_sends_none(browse: Browse, running: Running, visit: int) -> None:
+    someone = browse("R1")
+    reported(someone, running, visit, photo_of(running))
+    someone.get("/console/visits/review")
+    assert f"/console/visits/{visit}/review" not in someone.page.text
+    token = someone.page.text.split('name="form_token" value="')[1].split('"')[0]
+    given = {"form_token": token, "event": "accept"}
+    assert someone.post(f"/console/visits/{visit}/review", given).status_code == 403

@@ -1,0 +1,219 @@
+"""Visits on a phone in a real browser: from check-in to the report, with a bad connection, and reviewed by keys."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Route, expect
+
+from casework.storage.database import reading
+from casework.work.photos.tables import photos
+from tests.console.browser import CHROMIUM, PHONE, STRANGE, UNTRANSLATED, Demo, Watched, somebody
+from tests.console.visited import REPORT, ordered, reported, small_branch_on_show
+from tests.test_pictures import camera, scene, written
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+
+def taken(folder: Path, number: int) -> Path:
+    """A photo of today, of another street for each number."""
+    file = folder / f"{number}.jpg"
+    at = datetime.now(ZoneInfo("Asia/Shanghai"))
+    file.write_bytes(written(scene(number, (800, 600)), exif=camera(f"{at:%Y:%m:%d} 10:05:00")))
+    return file
+
+
+def photos_kept(demo: Demo, visit: int) -> int:
+    with reading(demo.started.engine) as conn:
+        return int(conn.execute(sa.select(sa.func.count()).where(photos.c.visit_id == visit)).scalar_one())
+
+
+def at(page: Page, event: str, time: str) -> None:
+    """Press its button, at this time of today."""
+    form = page.locator(f"form[data-locate]:has(input[value={event}])")
+    form.locator("[name='data.at']").fill(f"{datetime.now(ZoneInfo('Asia/Shanghai')):%Y-%m-%d} {time}")
+    form.locator("button").click()
+    page.wait_for_url(f"**/stop?done={event}")
+
+
+def good(watched: Watched, lang: str) -> None:
+    """As every page must be: nothing sideways, in one language, nothing serious for axe."""
+    page = watched.page
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), page.url
+    assert page.evaluate(UNTRANSLATED, STRANGE[lang]) == [], page.url
+    found = Axe().run(page).response["violations"]
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], [node["html"][:160] for node in one["nodes"][:3]]) for one in serious] == [], page.url
+
+
+@pytest.fixture(scope="module")
+def small_branch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """No demo: a few people and cases are enough."""
+    with small_branch_on_show(tmp_path_factory.mktemp("branch")) as served:
+        yield served
+
+
+@pytest.fixture
+def visiting(small_branch: Demo, browser: Browser, request: pytest.FixtureRequest) -> Iterator[tuple[Watched, int]]:
+    """A rep with a phone, which may say where it is, and their visit of today."""
+    visit = ordered(small_branch)
+    watched = somebody(browser, small_branch, "business_rep", getattr(request, "param", "zh"), size=PHONE)
+    watched.context.grant_permissions(["geolocation"])
+    watched.context.set_geolocation({"latitude": 30.58, "longitude": 114.27})
+    yield watched, visit
+    watched.close()
+
+
+@pytest.mark.parametrize("visiting", ["zh", "en"], indirect=True)
+def test_a_visit_goes_from_the_route_to_its_report_on_a_phone(
+    small_branch: Demo, visiting: tuple[Watched, int], tmp_path: Path
+) -> None:
+    watched, visit = visiting
+    lang = watched.page.evaluate("navigator.language")[:2]
+    page = watched.go("/console/visits/today")
+    good(watched, lang)
+    page.locator(f"#address-{visit} button").click()
+    expect(page.locator(f"#address-{visit} .clear")).to_have_text("江岸区示例路1号2单元301")
+    page.locator(f"main a[href='/console/visits/{visit}/stop']").click()
+    expect(page.locator(f"#address-{visit} .clear")).to_have_count(0)
+    at(page, "check_in", "10:00")
+    good(watched, lang)
+    page.set_input_files("#photo input[type=file]", taken(tmp_path, visit))
+    page.click("#photo button")
+    expect(page.locator("#queue .sent")).to_have_count(1)
+    at(page, "check_out", "10:30")
+    expect(page.locator("#queue li")).to_have_count(0)
+    form = page.locator("details.offer[open] form")
+    for name, code in REPORT.items():
+        form.locator(f"[name='data.{name}']").select_option(code)
+    good(watched, lang)
+    form.locator(".act button").click()
+    page.wait_for_url("**/stop?done=report")
+    good(watched, lang)
+    page.locator(".picture summary").click()
+    expect(page.locator(".picture img")).to_have_js_property("naturalWidth", 600)
+    assert photos_kept(small_branch, visit) == 1
+
+
+def test_photos_wait_while_there_is_no_connection_and_are_sent_once(
+    small_branch: Demo, visiting: tuple[Watched, int], tmp_path: Path
+) -> None:
+    watched, visit = visiting
+    page = watched.go(f"/console/visits/{visit}/stop")
+    at(page, "check_in", "10:00")
+    watched.context.set_offline(True)
+    for number in (100, 101):
+        page.set_input_files("#photo input[type=file]", taken(tmp_path, number))
+        page.click("#photo button")
+    expect(page.locator("#queue .waiting")).to_have_count(2)
+    assert photos_kept(small_branch, visit) == 0
+    watched.context.set_offline(False)
+    expect(page.locator("#queue .sent")).to_have_count(2)
+    assert photos_kept(small_branch, visit) == 2
+
+
+def test_a_photo_whose_answer_was_lost_is_sent_again_when_the_page_is_opened_and_kept_once(
+    small_branch: Demo, visiting: tuple[Watched, int], tmp_path: Path
+) -> None:
+    watched, visit = visiting
+    page = watched.go(f"/console/visits/{visit}/stop")
+    at(page, "check_in", "10:00")
+
+    def lost(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/photos", lost)
+    page.set_input_files("#photo input[type=file]", taken(tmp_path, 110))
+    page.click("#photo button")
+    expect(page.locator("#queue .waiting")).to_have_count(1)
+    page.unroute("**/photos")
+    watched.go("/console/visits/today")
+    expect(page.locator("#queue .sent")).to_have_count(1)
+    assert photos_kept(small_branch, visit) == 1
+    watched.faults = [one for one in watched.faults if "net::ERR_FAILED" not in one]  # that is how it was lost
+
+
+def test_a_photo_that_is_refused_says_why_and_one_that_waited_a_day_is_dropped(
+    small_branch: Demo, visiting: tuple[Watched, int], tmp_path: Path
+) -> None:
+    watched, visit = visiting
+    page = watched.go(f"/console/visits/{visit}/stop")
+    at(page, "check_in", "10:00")
+    script = tmp_path / "script.jpg"
+    script.write_bytes(b"<script>alert(1)</script>")
+    page.set_input_files("#photo input[type=file]", script)
+    page.click("#photo button")
+    expect(page.locator("#queue .refused")).to_contain_text("照片须为 JPEG")
+    watched.faults = [one for one in watched.faults if "422" not in one]  # that it is told so is what is wanted
+    watched.context.set_offline(True)
+    page.set_input_files("#photo input[type=file]", taken(tmp_path, 120))
+    page.click("#photo button")
+    expect(page.locator("#queue .waiting")).to_have_count(1)
+    page.evaluate(LATER, 25 * 3600 * 1000)
+    watched.context.set_offline(False)
+    expect(page.locator("#queue .dropped")).to_have_count(1)
+    assert photos_kept(small_branch, visit) == 0
+
+
+def test_what_waits_is_gone_when_whoever_took_it_logs_out(
+    small_branch: Demo, visiting: tuple[Watched, int], tmp_path: Path
+) -> None:
+    watched, visit = visiting
+    page = watched.go(f"/console/visits/{visit}/stop")
+    at(page, "check_in", "10:00")
+    page.route("**/photos", lambda route: route.abort())
+    page.set_input_files("#photo input[type=file]", taken(tmp_path, 130))
+    page.click("#photo button")
+    expect(page.locator("#queue .waiting")).to_have_count(1)
+    page.locator(".who summary").click()
+    page.click("form[action='/console/log-out'] button")
+    page.wait_for_url("**/console/log-in")
+    assert page.evaluate("indexedDB.databases()") == []
+    watched.faults = [one for one in watched.faults if "net::ERR_FAILED" not in one]  # that is why it waited
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_reports_are_reviewed_by_keys(small_branch: Demo, browser: Browser, tmp_path: Path, lang: str) -> None:
+    offset = {"zh": 200, "en": 210}[lang]
+    visits = [reported(small_branch, taken(tmp_path, offset + number).read_bytes()) for number in range(3)]
+    watched = somebody(browser, small_branch, "basic_risk_manager", lang)
+    page = watched.go("/console/visits/review")
+    mine = [page.locator(f".review:has(form[action='/console/visits/{visit}/review'])") for visit in visits]
+    while not mine[0].evaluate("one => one.classList.contains('at-row')"):
+        page.keyboard.press("j")
+    expect(mine[0].locator(".picture img")).to_have_js_property("naturalWidth", 600)
+    good(watched, lang)
+    page.keyboard.press("j")
+    page.keyboard.press("r")
+    expect(mine[1].locator("select")).to_be_focused()
+    mine[1].locator("select").select_option("photo_unclear")
+    page.keyboard.press("Control+Enter")
+    expect(mine[1]).to_have_count(0)
+    while not mine[2].evaluate("one => one.classList.contains('at-row')"):
+        page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("a")
+    expect(mine[0]).to_have_count(0)
+    expect(mine[2]).to_have_count(1)
+    watched.close()
+
+
+LATER = """
+(ms) => new Promise((done) => {
+  const asked = indexedDB.open("casework", 1);
+  asked.onsuccess = () => {
+    const store = asked.result.transaction("photos", "readwrite").objectStore("photos");
+    store.getAll().onsuccess = (event) => {
+      for (const photo of event.target.result) store.put({ ...photo, at: photo.at - ms });
+      asked.result.close();
+      done();
+    };
+  };
+})
+"""
+"""As if everything that waits had been taken so much earlier."""
