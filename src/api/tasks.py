@@ -266,7 +266,7 @@ def task_body(branch: Branch, place: int, one: Task) -> TaskBody:
     "/tasks/take", status_code=200, sync_to_thread=True, tags=["tasks"], summary="Take one's list (领取)",
     responses=answers(
         TakenBody, {"on": "2026-03-10", "late": False, "tasks": 46}, "list_taken", "nothing_to_take", "no_room",
-        "lists_to_come", "day_without_feed", *_CHANGES,
+        "lists_to_come", "day_without_feed", "day_not_closed", *_CHANGES,
     ),
 )  # fmt: skip
 def take(

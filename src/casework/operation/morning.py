@@ -31,10 +31,15 @@ from casework.work.tasks.tables import mornings, task_days
 def make_lists(
     conn: Connection, branch: Branch, on: date, actor: Actor, *, clock: Clock = now, again: bool = False
 ) -> int | None:
-    """As `making.make`, with what the feeds say of past days; CallerError `day_without_feed` before the first."""
+    """As `making.make`, with what the feeds say of past days.
+
+    CallerErrors `day_without_feed` before the first; `day_not_closed` for tomorrow while today is open.
+    """
     first = first_fed(conn)
     if first is not None and on < first:
         raise CallerError("day_without_feed", day=str(on))
+    if on == branch.today(clock()) + timedelta(days=1) and waits_for_close(conn, on):
+        raise CallerError("day_not_closed", day=str(on - timedelta(days=1)))
     return making.make(conn, branch, on, actor, past_arrears, clock=clock, again=again)
 
 

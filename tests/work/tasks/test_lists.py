@@ -123,6 +123,28 @@ def test_a_list_too_far_ahead_is_not_made(house: Bank) -> None:
         make_lists(conn, house.started.branch, day(2), system("cli"), clock=at(DAY))
 
 
+def test_tomorrows_list_waits_for_todays_close_and_is_taken_on_its_own_day(house: Bank) -> None:
+    """It is made from what that close leaves; nobody takes it before its day, and so in time for sure."""
+    close(house, 0)
+    house.send(day(1), SNAPSHOT)
+
+    def make(evening: int) -> None:
+        with writing(house.started.engine) as conn:
+            make_lists(conn, house.started.branch, day(2), system("cli"), clock=at(day(evening)))
+
+    with pytest.raises(CallerError) as early:
+        make(1)
+    assert (early.value.code, early.value.facts) == ("day_not_closed", {"day": str(day(1))})
+    sweep(house.started.engine, house.started.branch, day(1), clock=at(day(1)))
+    make(1)
+    rep = Actor("S1", "staff", "cli", frozenset({"business_rep"}))
+    with writing(house.started.engine) as conn, pytest.raises(CallerError) as caught:
+        take_list(conn, house.started.branch, day(2), rep, at(day(1))())
+    assert caught.value.code == "lists_to_come"
+    with writing(house.started.engine) as conn:
+        take_list(conn, house.started.branch, day(2), rep, at(day(2))())
+
+
 def test_the_shell_tells_why_each_task_is_there(house: Bank, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     close(house, 0)
     settings = house.started.settings

@@ -185,8 +185,11 @@ def states(conn: Connection, on: date, list_of: str | None = None) -> Iterator[L
 def take_list(conn: Connection, branch: Branch, on: date, actor: Actor, at: datetime) -> bool:
     """They have taken their list; an entry. Whether they were late.
 
-    CallerErrors `list_taken` (with the time), `nothing_to_take`, `no_room` where their list may hold nothing.
+    CallerErrors `lists_to_come` before the day; `list_taken` (with the time), `nothing_to_take`, `no_room` where their
+    list may hold nothing.
     """
+    if on > branch.today(at):
+        raise CallerError("lists_to_come", day=str(on))
     zone = ZoneInfo(branch.time_zone)
     trail = branch.trail(at)
     limit = time.fromisoformat(branch.rulebook.policies.at(on).figure("task.take_by"))
