@@ -1,11 +1,19 @@
-"""`python -m tests.console.screenshots FOLDER`: the main pages as people see them, on a demo of the usual size."""
+"""`python -m tests.console.screenshots FOLDER [--all]`: pages as people see them, on a demo of the usual size.
 
+The main ones, for `docs/`; or all to be looked at: every page that a link leads each persona to, in both languages,
+at a desk and on a phone, whole.
+"""
+
+import re
 import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.console.browser import CHROMIUM, case_in, chromium, demo, somebody
+from playwright.sync_api import Browser, Error
+
+from tests.console.browser import CHROMIUM, PHONE, SIZE, Demo, Watched, case_in, chromium, demo, somebody
+from tests.console.walk import PERSONAS, kind_of, walked
 
 SHOWN: Final = (
     ("home", "zh", "phone_collector", "/console"),
@@ -23,21 +31,55 @@ SHOWN: Final = (
 )
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *, every: bool = False) -> None:
     """Write a PNG for each."""
     if CHROMIUM is None:
         sys.exit("no Chromium on this machine")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, demo(Path(place), loans=2_000) as served, chromium() as browser:
-        own = case_in(served, "phone_collection", served.people["phone_collector"])
-        numbers = {"litigation": case_in(served, "litigation"), "own": own}
-        for name, lang, post, path in SHOWN:
-            watched = somebody(browser, served, post, lang)
-            page = watched.go(path.format(**numbers))
-            page.screenshot(path=folder / f"{name}.png")
-            watched.close()
-            print(folder / f"{name}.png")
+        if every:
+            all_of(browser, served, folder)
+        else:
+            main_ones(browser, served, folder)
+
+
+def main_ones(browser: Browser, served: Demo, folder: Path) -> None:
+    """Those that `docs/` shows."""
+    own = case_in(served, "phone_collection", served.people["phone_collector"])
+    numbers = {"litigation": case_in(served, "litigation"), "own": own}
+    for name, lang, post, path in SHOWN:
+        watched = somebody(browser, served, post, lang)
+        page = watched.go(path.format(**numbers))
+        page.screenshot(path=folder / f"{name}.png")
+        watched.close()
+        print(folder / f"{name}.png")
+
+
+def all_of(browser: Browser, served: Demo, folder: Path, personas: tuple[str, ...] = PERSONAS) -> None:
+    """One page of each kind, as the first persona that comes to it, and the first page of everybody."""
+    seen = set[str]()
+    for post in personas:
+        watched = somebody(browser, served, post)
+        seen.discard("/console")
+        for number, href in enumerate([href for href, _ in walked(watched, seen)]):
+            name = re.sub(r"[^a-z0-9]+", "-", kind_of(href).removeprefix("/console").lower()).strip("-") or "home"
+            for lang in ("zh", "en"):
+                for device, size in (("desk", SIZE), ("phone", PHONE)):
+                    _photograph(watched, href, lang, size, folder / f"{post}-{number:02}-{name}-{lang}-{device}.png")
+        watched.close()
+
+
+def _photograph(watched: Watched, href: str, lang: str, size: dict[str, int], place: Path) -> None:
+    watched.context.add_cookies([{"name": "casework_lang", "value": lang, "url": watched.demo.url}])
+    watched.page.set_viewport_size(size)  # type: ignore[arg-type]  # a TypedDict of the same two
+    try:
+        watched.go(href)
+        watched.page.screenshot(path=place, full_page=True)
+    except Error as error:  # one that cannot be photographed keeps no other back
+        print(f"{place.name}: {error}", file=sys.stderr)
+        return
+    print(place)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), every="--all" in sys.argv[2:])

@@ -35,7 +35,7 @@ def test_a_flag_is_set_from_the_case_and_shown_with_ground_day_and_who_until_it_
     assert answer.status_code == 303, someone.text()
     for place in ("cases", "debtors"):
         someone.get(f"/console/{place}/{case_id}")
-        assert "出险客户 失业、收入中断 · 2026-01-09 (周五)发现 · B1" in someone.text()
+        assert "出险客户 失业、收入中断 · 2026-01-09 (周五)发现 · 员工B1 B1" in someone.text()
     someone.get(f"/console/cases/{case_id}")
     assert "管户人 员工A1 A1" in someone.text()
     someone.get("/console/risks/1")

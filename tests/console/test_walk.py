@@ -1,4 +1,4 @@
-"""All pages, from link to link: each marks one place, fits its window and has no word of the other language."""
+"""All pages, from link to link: each marks one place, fits, speaks one language, and heads figures where they stand."""
 
 import pytest
 from playwright.sync_api import Browser
@@ -7,12 +7,22 @@ from tests.console.browser import CHROMIUM, PHONE, SIZE, STRANGE, UNTRANSLATED, 
 from tests.console.walk import PERSONAS, walked
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+HEADED_OTHERWISE = """
+() => [...document.querySelectorAll("main table")].flatMap((table) => {
+  const heads = [...table.querySelectorAll("thead th")].map((one) => one.classList.contains("number"));
+  const first = [...table.querySelectorAll("tbody tr")].find((one) => one.children.length === heads.length);
+  if (!first) return [];
+  return [...first.children].flatMap((one, place) =>
+    one.tagName === "TD" && one.classList.contains("number") !== heads[place] ? [one.textContent.trim()] : []);
+})
+"""
+"""Cells of a first row that stand to the right while their heading stands to the left, or the other way round."""
 MARKED = "header :is(nav, .who) [aria-current=page]"
 
 
 @pytest.mark.parametrize("size", ["desk", "phone"])
 @pytest.mark.parametrize("lang", ["zh", "en"])
-def test_every_page_that_a_link_leads_to_marks_one_place_fits_and_speaks_one_language(
+def test_every_page_that_a_link_leads_to_marks_one_place_fits_speaks_one_language_and_aligns_its_tables(
     branch_on_show: Demo, browser: Browser, lang: str, size: str
 ) -> None:
     window = PHONE if size == "phone" else SIZE
@@ -24,8 +34,9 @@ def test_every_page_that_a_link_leads_to_marks_one_place_fits_and_speaks_one_lan
             marked = page.locator(MARKED).count()
             wide = page.evaluate("document.documentElement.scrollWidth")
             strange = page.evaluate(UNTRANSLATED, STRANGE[lang])
-            if (marked, wide <= window["width"], strange) != (1, True, []):
-                wrong.append((post, href, (marked, wide, strange)))
+            askew = page.evaluate(HEADED_OTHERWISE)
+            if (marked, wide <= window["width"], strange, askew) != (1, True, [], []):
+                wrong.append((post, href, (marked, wide, strange, askew)))
         watched.close()
     assert wrong == []
     assert len(seen) > 50

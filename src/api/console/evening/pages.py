@@ -201,7 +201,7 @@ def _today(request: Request[Any, Any, Any]) -> date:
 
 
 def _ground(code: str, lang: str) -> str:
-    """What a rule of the gate is called where it is a hold or a word; X1 to X6 are their own names."""
+    """What a rule of the gate, or a hold, is called."""
     key = f"code.{code}"
     return words.say(key, lang) if words.has(key) else code
 

@@ -1,8 +1,10 @@
 """A page: a template in its frame, with who looks at it, where they may go, and the headers that keep strangers out."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
+from html import unescape
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +12,7 @@ import jinja2
 from jinja2.runtime import Context
 from litestar import Litestar, Request, Response
 from litestar.plugins.jinja import JinjaTemplateEngine
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from api.console.frame import assets, cookies, shown, words
 from api.serving import serving_of
@@ -29,6 +31,7 @@ _TYPED: Final = Markup(
     'type="text" inputmode="numeric" autocomplete="off" size="16" maxlength="16" pattern="{}" title="{}"'
     ' placeholder="{}"'
 )
+_NAMELESS: Final = re.compile("\x02([^\x03]*)\x03")
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -71,8 +74,13 @@ def engine() -> JinjaTemplateEngine:
         loader=jinja2.FileSystemLoader(Path(__file__).parents[1]), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
-    environment.filters |= {"yuan": shown.yuan, "day": _day, "instant": _instant, "word": _word, "dated": _dated}
-    environment.globals |= {"t": _say, "told": _told, "post": _post, "known": words.has, "typed_as": _typed_as}
+    environment.filters |= {
+        "yuan": shown.yuan, "day": _day, "instant": _instant, "word": _word, "dated": _dated,
+        "sentence": shown.sentence,
+    }  # fmt: skip
+    environment.globals |= {
+        "t": _say, "told": _told, "post": _post, "known": words.has, "typed_as": _typed_as, "named": _named,
+    }  # fmt: skip
     return JinjaTemplateEngine.from_environment(environment)
 
 
@@ -87,7 +95,7 @@ def compile_all(app: Litestar) -> None:
 def render(request: Request[Any, Any, Any], template: str, /, *, status: int = 200, **given: Any) -> Response[str]:
     """The page; call it in a worker thread, for it looks up who looks."""
     text = request.app.template_engine.get_template(template).render(**_frame(request), **given)  # type: ignore[union-attr]  # `api.app` gives the application its engine
-    return Response(text, status_code=status, media_type=HTML, headers=dict(HEADERS))
+    return Response(_with_names(request, text), status_code=status, media_type=HTML, headers=dict(HEADERS))
 
 
 def to(place: str) -> Response[str]:
@@ -155,7 +163,22 @@ def _posts(request: Request[Any, Any, Any]) -> Mapping[str, Mapping[str, str]]:
     return found
 
 
+def _with_names(request: Request[Any, Any, Any], text: str) -> str:
+    """The page with the names of those who stand on it by number alone: one query, however many they are."""
+    numbers = {unescape(one) for one in _NAMELESS.findall(text)}
+    names: dict[str, str] = {}
+    if numbers:
+        with suppress(TryAgain), reading(serving_of(request).engine) as conn:
+            names = names_of(conn, numbers)
+    return _NAMELESS.sub(lambda one: f"{escape(names[who])} " if (who := unescape(one[1])) in names else "", text)
+
+
 # ── what templates say ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _named(staff_no: Any) -> Markup:
+    """Where the name of somebody is to stand, of whom the page knows the number alone."""
+    return Markup("\x02{}\x03").format(staff_no)
 
 
 @jinja2.pass_context

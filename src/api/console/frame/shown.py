@@ -54,3 +54,8 @@ def dated(text: str, lang: str) -> str:
         return found[0]
 
     return _DAY_TOLD.sub(with_weekday, text)
+
+
+def sentence(text: str) -> str:
+    """As it stands at the beginning of a line."""
+    return text[:1].upper() + text[1:]

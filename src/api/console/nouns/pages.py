@@ -15,7 +15,7 @@ from api.console.cases.timeline import meanwhile, told
 from api.console.frame import cookies
 from api.console.frame.forms import DAY_MISSING, Tried, data_of, day_of, number_of, problem_in, typed_in
 from api.console.frame.page import HEADERS, language_of, render, to
-from api.console.nouns.shown import columns_of
+from api.console.nouns.shown import as_table, columns_of
 from api.nouns import Described, Number
 from api.outcomes import CASE_NAMED
 from api.permitted import reach
@@ -60,10 +60,11 @@ class _Pages:
         branch, lang = serving_of(request).branch, language_of(request)
         with reading(serving_of(request).engine) as conn:
             items, following = page_of(conn, branch, self.noun, reach(request), wanted, limit=_ROWS, cursor=cursor)
-        rows = [(one, columns_of(branch, self.noun, one, lang)) for one in items]
+        heads, cells = as_table([columns_of(branch, self.noun, one, lang) for one in items])
         return render(
             request, "nouns/list.html", noun=self.noun, chart=branch.rulebook.charts[self.noun.chart],
-            place=self.place, rows=rows, following=following, wanted=wanted, first=cursor is None,
+            place=self.place, heads=heads, rows=list(zip(items, cells, strict=True)), following=following,
+            wanted=wanted, first=cursor is None,
         )  # fmt: skip
 
     def shown(self, request: Request[Any, Any, Any], number: int, tried: Tried | None = None, done: str = "") -> Any:

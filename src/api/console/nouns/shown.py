@@ -29,6 +29,8 @@ _OWN: Final = frozenset({*HEAD, "id", "chart", "state", "live", "version", "pare
 _LAST: Final = frozenset({"state_since", "opened_on", "opened_for", "opened_by", "institution", "borrower_id"})
 """How it was entered; after what it says."""
 _MOST: Final = 50
+_BESIDE: Final = 6
+"""Columns of a list; the page of each has all."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,19 @@ def columns_of(branch: Branch, noun: Kept, subject: Any, lang: str) -> list[tupl
         text, own = _value(branch, chart, fields.get(name), name, value, lang)
         found.append((label, text, own, name.endswith("_fen")))
     return found
+
+
+def as_table(
+    lines: Sequence[Sequence[tuple[str, str, bool, bool]]],
+) -> tuple[list[tuple[str, bool]], list[list[tuple[str, bool, bool]]]]:
+    """Lines of `columns_of` beside each other: the first labels, each with whether it is an amount, and the cells."""
+    amounts: dict[str, bool] = {}
+    for line in lines:
+        for label, _, _, amount in line:
+            amounts.setdefault(label, amount)
+    heads = list(amounts.items())[:_BESIDE]
+    known = [{label: (text, own, amount) for label, text, own, amount in line} for line in lines]
+    return heads, [[cells.get(label, ("", False, amount)) for label, amount in heads] for cells in known]
 
 
 def _value(branch: Branch, chart: Chart, field: Field | None, name: str, value: Any, lang: str) -> tuple[str, bool]:
