@@ -46,6 +46,7 @@ from api import (
     people_changes,
     photos,
     reading,
+    repairs,
     repayments,
     requests,
     reset_codes,
@@ -219,6 +220,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
         *contact_permits.route_handlers,
         *contact_breaches.route_handlers,
         *contact_reviews.route_handlers,
+        *repairs.route_handlers,
     ]
     changing += [*tasks.route_handlers, *work_lists.route_handlers]
     changing += [*day.route_handlers, *handovers.route_handlers]
@@ -232,6 +234,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
         *changing,
         *reading.route_handlers,
         *photos.route_handlers,
+        *repairs.reading,
         *looking.route_handlers(nouns),
         *log.route_handlers,
         *log_proofs.route_handlers,

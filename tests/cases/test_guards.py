@@ -108,6 +108,8 @@ TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
     ("repair_duty_done", REPAIR, both(LOST_CASE, of_case(principal_at_opening_fen=5_000_000)), False),
     ("repair_duty_done", REPAIR, both(LOST_CASE, of_case(principal_at_opening_fen=1)), False),
     ("repair_duty_done", REPAIR, both(LOST_CASE, facts(repaired_on=T)), True),
+    ("repair_duty_done", REPAIR, both(LOST_CASE, facts(repaired_on=T - 30 * DAY, repair_good_until=T)), True),
+    ("repair_duty_done", REPAIR, both(LOST_CASE, facts(repaired_on=T - 31 * DAY, repair_good_until=T - DAY)), False),
     ("repair_duty_done", REPAIR, both(LOST_CASE, facts(visit_photos=["p"])), True),
     ("repair_duty_done", REPAIR, nothing, True),  # it is not lost
     ("visit_on_record", {"outcome": "found"}, facts(fresh=["visit_found"]), True),
@@ -291,11 +293,18 @@ def test_every_guard_is_in_a_table() -> None:
         "no_newer_case",
         "person_met_fits",
         "photo_is_new",
+        "repair_has_source",
         "snapshot_in_time",
         "visit_proven",
     }
     tested = {row[0] for row in TABLE} | BY_DAYS.keys() | by_themselves
     assert tested == REGISTRY.guards.keys()
+
+
+def test_a_repair_that_a_person_records_names_source_and_ground_and_a_form_not_filled_in_is_no_fault() -> None:
+    where = {"source": "debtor", "legal_basis": "consent"}
+    for said, met in (({}, True), ({"outcome": "new_number"} | where, True), ({"outcome": "new_number"}, False)):
+        assert ask("repair_has_source", opened(), T, given=said).met is met
 
 
 def test_a_newer_case_of_the_loan_bars_a_reversal() -> None:

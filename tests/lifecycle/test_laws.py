@@ -45,8 +45,8 @@ def test_ours_keep_every_law() -> None:
     ("old", "new", "fault"),
     [
         (KEPT, KEPT.replace("promise_ended", "promise_over"), f"{WHERE}.fact: overdue_loan has no fact promise_over"),
-        (KEPT, KEPT.replace("promise_ended", "information_repair"),
-         f"{WHERE}.fact: the service itself may not record information_repair"),
+        (KEPT, KEPT.replace("promise_ended", "agency_file"),
+         f"{WHERE}.fact: the service itself may not record agency_file"),
         (KEPT, KEPT.replace("outcome =", "result ="), f"{WHERE}.data: promise_ended needs outcome"),
         (KEPT, KEPT.replace("outcome =", "result ="), f"{WHERE}.data.result: promise_ended takes no result"),
         (KEPT, KEPT.replace(".state", ".nothing"), f"{WHERE}.data.outcome: a promise has no field nothing"),

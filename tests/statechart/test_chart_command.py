@@ -38,6 +38,7 @@ def test_check_says_0_and_what_it_found_for_a_sound_folder_and_file() -> None:
         f"overdue_loan@1#{RULEBOOK.chart.digest}: 8 states, 28 events, 70 arcs",
         f"promise@1#{charts['promise'].digest}: 6 states, 7 events, 8 arcs",
         f"remittance@1#{charts['remittance'].digest}: 3 states, 5 events, 5 arcs",
+        f"repair@1#{charts['repair'].digest}: 4 states, 4 events, 4 arcs",
         f"request@2#{RULEBOOK.requests.digest}: 6 states, 5 events, 9 arcs",
         f"risk@1#{charts['risk'].digest}: 2 states, 1 events, 1 arcs",
         f"visit@1#{charts['visit'].digest}: 9 states, 10 events, 11 arcs",

@@ -403,8 +403,12 @@ def _tell_many(outcomes: list[Outcome], *, dry_run: bool, json_: bool) -> None:
 
 def _do(conn: Connection, open_: Started, command: Any, *, noun: Kept, json_: bool) -> int:
     """Through the door; the exit code. A refusal is committed: its entry must survive."""
-    chart = _chart(open_, noun)
     (outcome,) = advance(conn, [command], open_.branch)
+    return tell(outcome, noun, _chart(open_, noun), json_=json_)
+
+
+def tell(outcome: Outcome, noun: Kept, chart: Chart, *, json_: bool) -> int:
+    """Print what the door answered; the exit code."""
     if json_:
         print_json({"outcome": type(outcome).__name__.lower(), **msgspec.to_builtins(outcome)})
     if isinstance(outcome, Done):

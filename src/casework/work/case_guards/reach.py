@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+from casework.people.staff.actor import system
 from casework.rules.statechart.registry import Params, Verdict
 from casework.work.case_guards.shown import FOR_ARREARS, last_seen_on, shown
 from casework.work.cases.case import PROMISE, AttemptDay
@@ -9,6 +10,7 @@ from casework.work.cases.registry import REGISTRY
 from casework.work.cases.situation import CaseSituation
 
 guard = REGISTRY.guard
+_THE_SERVICE = system("cli").id
 
 
 @guard(
@@ -88,12 +90,23 @@ def new_number_since(now: CaseSituation, _: Params) -> Verdict:
 
 @guard(params={"up_to_fen": "int", "state": "text"}, facts=("principal_fen", "up_to_fen"))
 def repair_duty_done(now: CaseSituation, params: Params) -> Verdict:
-    """Owed by a case of so much or less that is or was last in `state` and has never been visited."""
+    """Owed by a case of so much or less that is or was last in `state` and has never been visited.
+
+    One that found nothing holds good for a while only.
+    """
     principal, facts = now.case.principal_at_opening_fen, now.facts
     owed = principal <= params["up_to_fen"] and facts.desk_state == params["state"]
-    repaired, visited = facts.repaired_on is not None, bool(facts.visit_photos) or facts.visit_stated
+    repaired = facts.repaired_on is not None and (facts.repair_good_until or now.today) >= now.today
+    visited = bool(facts.visit_photos) or facts.visit_stated
     saw = {"principal_fen": principal, "repaired": repaired, "visited": visited}
     return Verdict(not owed or repaired or visited, saw, {"up_to_fen": params["up_to_fen"], "repaired": True})
+
+
+@guard(facts=())
+def repair_has_source(now: CaseSituation, _: Params) -> Verdict:
+    """Who records it says where it is from; the service tells of a repair whose own entries do."""
+    missing = [name for name in ("source", "legal_basis") if name not in now.given] if now.given else []
+    return Verdict(now.actor == _THE_SERVICE or not missing, {"missing": missing}, {"missing_at_most": 0})
 
 
 @guard(params={"holds": "texts"}, facts=("holds",))

@@ -113,6 +113,7 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     holds: list[str] = []
     at_risk: str | None = None  # the ground of the customer's flag, while it is in force
     repaired_on: date | None = None
+    repair_good_until: date | None = None  # the last day, of a repair that found nothing
     found_on: date | None = None
     visit_on: date | None = None  # the day for which a visit was ordered last
     failed_visits: list[FailedVisit] = []

@@ -276,7 +276,10 @@ def at_risk_lifted(now: CaseSituation, _: Params) -> None:
 
 @recorder
 def information_repair(now: CaseSituation, _: Params) -> None:
+    """Where nothing was found, that holds good for so many days."""
     now.facts.repaired_on = _happened(now)
+    nothing, days = now.given["outcome"] == "nothing_new", timedelta(days=now.policy.figure("repair.good_for_days"))
+    now.facts.repair_good_until = now.facts.repaired_on + days if nothing else None
     if now.given["outcome"] == "new_number" and _in_this_state(now):
         now.facts.fresh = _add(now.facts.fresh, "new_number")
 

@@ -13,6 +13,7 @@ from casework.work.cases import door, visiting
 from casework.work.cases.commands import Assign, Measure, OpenCase
 from casework.work.cases.holds import HOLDS, about
 from casework.work.cases.noun import CASE
+from casework.work.cases.repairing import REPAIRS
 from casework.work.cases.risks import RISKS
 from casework.work.cases.tables import cases
 from casework.work.consents import CONSENT
@@ -30,4 +31,14 @@ CALL_BACKS: Final = Kept.of(CALLBACK, table=table_of("callbacks", CALLBACK.rows)
 REMITTANCES: Final = Kept.of(REMITTANCE, table=table_of("remittances", REMITTANCE.rows))
 VISITS: Final = Kept.of(VISIT, table=table_of("visits", VISIT.rows), prepare=visiting.prepare, beside=visiting.beside)
 
-LIFECYCLES: Final[tuple[Kept, ...]] = (CASES, PROMISES, CALL_BACKS, REMITTANCES, VISITS, CONSENTS, RISKS, HOLDS)
+LIFECYCLES: Final[tuple[Kept, ...]] = (
+    CASES,
+    PROMISES,
+    CALL_BACKS,
+    REMITTANCES,
+    VISITS,
+    REPAIRS,
+    CONSENTS,
+    RISKS,
+    HOLDS,
+)

@@ -10,8 +10,21 @@ from casework.work.handovers import HANDOVER
 from casework.work.holds import HOLD
 from casework.work.promises import PROMISE
 from casework.work.remittances import REMITTANCE
+from casework.work.repairs import REPAIR
 from casework.work.requests import REQUEST
 from casework.work.risks import RISK
 from casework.work.visits import VISIT
 
-NOUNS: Final[tuple[Noun, ...]] = (CASE, PROMISE, CALLBACK, REMITTANCE, VISIT, HANDOVER, REQUEST, CONSENT, RISK, HOLD)
+NOUNS: Final[tuple[Noun, ...]] = (
+    CASE,
+    PROMISE,
+    CALLBACK,
+    REMITTANCE,
+    VISIT,
+    REPAIR,
+    HANDOVER,
+    REQUEST,
+    CONSENT,
+    RISK,
+    HOLD,
+)

@@ -35,11 +35,13 @@ class LegalBasis:
 
 @dataclass(frozen=True, slots=True)
 class Unlawful:
-    """A source of which nothing may be used, and why."""
+    """A source of which nothing may be used, and why; the law that says so."""
 
     code: str
     zh: str
     en: str
+    law_zh: str
+    law_en: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ _FILE = table(
         "name": name, "version": whole,
         "bases": each(table({**LABELS, "law": text})),
         "sources": each(table({**LABELS, "bases": some(name, empty="names no ground")})),
-        "unlawful": each(table({**LABELS, "because": _BECAUSE})),
+        "unlawful": each(table({**LABELS, "because": _BECAUSE, "law": _BECAUSE})),
     }
 )  # fmt: skip
 
@@ -100,9 +102,12 @@ def parse_sources(body: bytes) -> Sources:
     }
     bases = {code: LegalBasis(code, row["zh"], row["en"], row["law"]) for code, row in document["bases"].items()}
     barred = {
-        code: Unlawful(code, f"{row['zh']}：{row['because']['zh']}", f"{row['en']}: {row['because']['en']}")
+        code: Unlawful(
+            code, f"{row['zh']}：{row['because']['zh']}", f"{row['en']}: {row['because']['en']}",
+            row["law"]["zh"], row["law"]["en"],
+        )
         for code, row in document["unlawful"].items()
-    }
+    }  # fmt: skip
     return Sources(document["version"], lawful, bases, barred, body, hashlib.sha256(body).hexdigest())
 
 

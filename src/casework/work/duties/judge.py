@@ -39,8 +39,8 @@ class CaseDay(msgspec.Struct, frozen=True, gc=False):
     `due_on`: the oldest due date in that day's snapshot. `lost_on`: since when it is lost, if it is. `back_on`: when it
     came back from an agency or a court. `visit_reported`: a visit with a photo is on record. `holds`: those in force at
     any time of the day. `promised`: a promise was open. `paid`: nobody might demand payment all day, for money that
-    came or is said to have been sent. `excepted`: from placement, that day; `excepted_on`: since. `visits`: those of
-    which a report is owed that day, or came on it.
+    came or is said to have been sent. `repair_good_until`: the last day of a repair that found nothing. `excepted`:
+    from placement, that day; `excepted_on`: since. `visits`: those of which a report is owed that day, or came on it.
     """
 
     state: str
@@ -51,6 +51,7 @@ class CaseDay(msgspec.Struct, frozen=True, gc=False):
     back_on: date | None = None
     visit_reported: bool = False
     repaired_on: date | None = None
+    repair_good_until: date | None = None
     placed_on: date | None = None
     excepted: bool = False
     excepted_on: date | None = None
@@ -168,11 +169,15 @@ def _visit_report(case: CaseDay, _debtor: DebtorDay, day: Day, held_to: HeldTo) 
     return done, min(due).date()
 
 
-def _repair(case: CaseDay, debtor: DebtorDay, _day: Day, held_to: HeldTo) -> _Owed | None:
+def _repair(case: CaseDay, debtor: DebtorDay, day: Day, held_to: HeldTo) -> _Owed | None:
+    """One that found nothing holds good until a day; then it is owed again, as if the case had been lost that day."""
     visited = debtor.visited_on is not None and debtor.visited_on >= case.opened_on
     if case.lost_on is None or visited or case.visit_reported:
         return None
     done = case.repaired_on is not None and case.repaired_on >= case.lost_on
+    until = case.repair_good_until
+    if done and until is not None and until < day.on:
+        return False, until + held_to.act_within
     return done, case.lost_on + held_to.act_within
 
 

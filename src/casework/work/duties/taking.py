@@ -85,6 +85,7 @@ class _Facts(msgspec.Struct, gc=False):
     visit_photos: list[str] = []
     visit_stated: bool = False
     repaired_on: date | None = None
+    repair_good_until: date | None = None
     exception_until: date | None = None
     exception_on: date | None = None
     recalled_on: date | None = None
@@ -211,7 +212,7 @@ def _case(
         lost_on=since if state in held_to.lost else None,
         back_on=max((day for day in (facts.recalled_on, facts.matter_ended_on) if day is not None), default=None),
         visit_reported=bool(facts.visit_photos) or facts.visit_stated,
-        repaired_on=facts.repaired_on,
+        repaired_on=facts.repaired_on, repair_good_until=facts.repair_good_until,
         placed_on=since if state in held_to.placed else None,
         excepted=facts.exception_until is not None and facts.exception_until >= on,
         excepted_on=facts.exception_on,
